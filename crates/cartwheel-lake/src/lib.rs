@@ -1,0 +1,1 @@
+//! cartwheel-lake.
