@@ -1,1 +1,16 @@
-//! cartwheel-events.
+//! Event types, ids and validation: the vocabulary that every other crate shares.
+//!
+//! A client's JSON becomes an [`Event`] ([`Event::from_json`]); the server stamps
+//! it into a [`Record`], flat JSON with a `schema_version`, which is what the
+//! stream stores and the lake keeps. Pure: no I/O, no clock, no random numbers.
+
+mod event;
+mod id;
+mod record;
+
+pub use event::{Event, EventKind, Invalid, Item, MAX_BATCH, MAX_ITEMS};
+pub use id::{InvalidId, ProductId, UserId, check_id};
+pub use record::{EventRecord, Impression, ImpressionItem, Record, RecordError, SCHEMA_VERSION};
+
+#[cfg(test)]
+mod tests;

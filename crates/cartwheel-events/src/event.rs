@@ -1,0 +1,250 @@
+//! A shopper's action, as a client sends it.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::id::{ProductId, UserId, check_id, json_id};
+
+/// Most items of one event.
+pub const MAX_ITEMS: usize = 200;
+/// Most events of one batch, as Kinesis `PutRecords` takes.
+pub const MAX_BATCH: usize = 500;
+const MAX_QUANTITY: u64 = 100_000;
+
+/// What the shopper did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EventKind {
+    /// Looked at products.
+    View,
+    /// Put products into the cart.
+    AddToCart,
+    /// Took products out of the cart.
+    RemoveFromCart,
+    /// Replaced the cart by the given items.
+    UpdateCart,
+    /// Bought the given items, or the session's cart when none are given.
+    Checkout,
+    /// Asks for recommendations and changes nothing.
+    GetRecommendations,
+}
+
+impl EventKind {
+    /// Every kind, in the order of documentation.
+    pub const ALL: [Self; 6] = [
+        Self::View,
+        Self::AddToCart,
+        Self::RemoveFromCart,
+        Self::UpdateCart,
+        Self::Checkout,
+        Self::GetRecommendations,
+    ];
+
+    /// The name on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::View => "view",
+            Self::AddToCart => "add_to_cart",
+            Self::RemoveFromCart => "remove_from_cart",
+            Self::UpdateCart => "update_cart",
+            Self::Checkout => "checkout",
+            Self::GetRecommendations => "get_recommendations",
+        }
+    }
+
+    /// The kind of that name.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == name)
+    }
+
+    /// Whether an event of this kind must name a product.
+    fn needs_products(self) -> bool {
+        matches!(self, Self::View | Self::AddToCart | Self::RemoveFromCart)
+    }
+}
+
+/// A product in an event.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Item {
+    /// The product.
+    pub product_id: ProductId,
+    /// How many pieces; 1 where the client gives none.
+    pub quantity: u32,
+    /// Price of one piece in the shop's currency.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub price: Option<f64>,
+}
+
+/// A validated event. `event_id` is empty where the server has yet to assign one.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Event {
+    /// The client's id for this event: the dedup key together with the user.
+    pub event_id: Option<String>,
+    /// Who acted.
+    pub user_id: UserId,
+    /// The client's session, kept for analysis.
+    pub session_id: Option<String>,
+    /// What was done.
+    pub kind: EventKind,
+    /// With which products, in the client's order, each product once.
+    pub items: Vec<Item>,
+    /// The client's clock, UTC milliseconds; never orders records.
+    pub timestamp_ms: Option<i64>,
+    /// Where the client says that the event comes from.
+    pub source: Option<String>,
+    /// The answer that led to this event.
+    pub recommendation_id: Option<String>,
+}
+
+/// A field of an event that is not as it should be.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{field}: {problem}; expected {expected}")]
+pub struct Invalid {
+    /// The offending field, as a path such as `items[2].quantity`.
+    pub field: String,
+    /// What is wrong with it.
+    pub problem: String,
+    /// What it should be.
+    pub expected: &'static str,
+}
+
+const ID_EXPECTED: &str = "1 to 64 of A-Z a-z 0-9 . _ : @ -";
+const FIELDS: &str = "event_id, user_id, session_id, event, product_ids, items, timestamp, \
+                      source, recommendation_id";
+
+fn invalid(field: impl Into<String>, problem: impl ToString, expected: &'static str) -> Invalid {
+    Invalid { field: field.into(), problem: problem.to_string(), expected }
+}
+
+impl Event {
+    /// Reads one event from a JSON value.
+    ///
+    /// # Errors
+    /// The first field that is missing, unknown or out of bounds.
+    pub fn from_json(value: &Value) -> Result<Self, Invalid> {
+        let Value::Object(fields) = value else {
+            return Err(invalid("", "the event is not an object", "a JSON object"));
+        };
+        if let Some(unknown) = fields.keys().find(|key| !FIELDS.split(", ").any(|f| f == *key)) {
+            let name: String = unknown.chars().take(64).collect();
+            return Err(invalid(name, "is not a field of an event", FIELDS));
+        }
+        let user_id = match fields.get("user_id") {
+            Some(value) => json_id(value).and_then(UserId::new),
+            None => return Err(invalid("user_id", "is missing", ID_EXPECTED)),
+        }
+        .map_err(|e| invalid("user_id", e, ID_EXPECTED))?;
+        let kind = fields
+            .get("event")
+            .ok_or_else(|| invalid("event", "is missing", KINDS))?
+            .as_str()
+            .and_then(EventKind::parse)
+            .ok_or_else(|| invalid("event", "is not a kind of event", KINDS))?;
+        let items = items(fields)?;
+        if kind.needs_products() && items.is_empty() {
+            let problem = format!("{} names no product", kind.as_str());
+            return Err(invalid("product_ids", problem, "at least one product id"));
+        }
+        Ok(Self {
+            event_id: optional_id(fields, "event_id")?,
+            user_id,
+            session_id: optional_id(fields, "session_id")?,
+            kind,
+            items,
+            timestamp_ms: timestamp(fields)?,
+            source: optional_id(fields, "source")?,
+            recommendation_id: optional_id(fields, "recommendation_id")?,
+        })
+    }
+}
+
+const KINDS: &str =
+    "view, add_to_cart, remove_from_cart, update_cart, checkout or get_recommendations";
+
+fn optional_id(fields: &Map<String, Value>, name: &'static str) -> Result<Option<String>, Invalid> {
+    match fields.get(name) {
+        None | Some(Value::Null) => Ok(None),
+        Some(value) => json_id(value).map(Some).map_err(|e| invalid(name, e, ID_EXPECTED)),
+    }
+}
+
+fn timestamp(fields: &Map<String, Value>) -> Result<Option<i64>, Invalid> {
+    /// The year 10,000: later times are not from a clock.
+    const LATEST_MS: i64 = 253_402_300_800_000;
+    match fields.get("timestamp") {
+        None | Some(Value::Null) => Ok(None),
+        Some(value) => match value.as_i64() {
+            Some(ms) if (0..LATEST_MS).contains(&ms) => Ok(Some(ms)),
+            _ => Err(invalid("timestamp", "is not a time", "UTC milliseconds since 1970")),
+        },
+    }
+}
+
+fn items(fields: &Map<String, Value>) -> Result<Vec<Item>, Invalid> {
+    const LIST: &str = "a list of at most 200 product ids";
+    let (name, list) = match (fields.get("product_ids"), fields.get("items")) {
+        (Some(Value::Null) | None, Some(Value::Null) | None) => return Ok(Vec::new()),
+        (Some(ids), None | Some(Value::Null)) => ("product_ids", ids),
+        (None | Some(Value::Null), Some(items)) => ("items", items),
+        (Some(_), Some(_)) => {
+            return Err(invalid("items", "stands beside product_ids", "one of the two"));
+        }
+    };
+    let list = list.as_array().ok_or_else(|| invalid(name, "is not a list", LIST))?;
+    if list.len() > MAX_ITEMS {
+        return Err(invalid(name, format!("has {} entries", list.len()), LIST));
+    }
+    let mut items: Vec<Item> = Vec::with_capacity(list.len());
+    for (index, value) in list.iter().enumerate() {
+        let item = if name == "items" {
+            item(index, value)?
+        } else {
+            let id = json_id(value).and_then(ProductId::new);
+            let id = id.map_err(|e| invalid(format!("product_ids[{index}]"), e, ID_EXPECTED))?;
+            Item { product_id: id, quantity: 1, price: None }
+        };
+        match items.iter_mut().find(|known| known.product_id == item.product_id) {
+            Some(known) => known.quantity = known.quantity.saturating_add(item.quantity),
+            None => items.push(item),
+        }
+    }
+    Ok(items)
+}
+
+fn item(index: usize, value: &Value) -> Result<Item, Invalid> {
+    let at = |name: &str| format!("items[{index}]{name}");
+    let fields = value.as_object().ok_or_else(|| {
+        invalid(at(""), "is not an object", "{\"product_id\", \"quantity\"?, \"price\"?}")
+    })?;
+    if let Some(key) = fields.keys().find(|k| !["product_id", "quantity", "price"].contains(&&***k))
+    {
+        let name: String = key.chars().take(64).collect();
+        return Err(invalid(at(&format!(".{name}")), "is unknown", "product_id, quantity, price"));
+    }
+    let id = fields
+        .get("product_id")
+        .ok_or_else(|| invalid(at(".product_id"), "is missing", ID_EXPECTED))?;
+    let product_id = json_id(id)
+        .and_then(ProductId::new)
+        .map_err(|e| invalid(at(".product_id"), e, ID_EXPECTED))?;
+    let quantity = match fields.get("quantity") {
+        None | Some(Value::Null) => 1,
+        Some(value) => match value.as_u64() {
+            Some(n @ 1..=MAX_QUANTITY) => n as u32,
+            _ => return Err(invalid(at(".quantity"), "is out of range", "1 to 100000")),
+        },
+    };
+    let price = match fields.get("price") {
+        None | Some(Value::Null) => None,
+        Some(value) => match value.as_f64() {
+            Some(price) if (0.0..=1e9).contains(&price) => Some(price),
+            _ => return Err(invalid(at(".price"), "is out of range", "0 to 1e9")),
+        },
+    };
+    Ok(Item { product_id, quantity, price })
+}
+
+// Ids are checked wherever they enter; this guards records read back from disk.
+pub(crate) fn valid_optional_id(text: &Option<String>) -> bool {
+    text.as_deref().is_none_or(|text| check_id(text).is_ok())
+}

@@ -1,0 +1,93 @@
+//! Identifiers: strings of 1–64 of `[A-Za-z0-9._:@-]`.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// Longest id, in bytes.
+pub const MAX_ID: usize = 64;
+
+/// Why a string is not an id.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidId {
+    /// The id has no characters.
+    #[error("is empty")]
+    Empty,
+    /// The id is longer than [`MAX_ID`] bytes.
+    #[error("is longer than {MAX_ID} characters")]
+    TooLong,
+    /// The id holds a character outside the allowed set.
+    #[error("holds a character other than A-Z a-z 0-9 . _ : @ -")]
+    Character,
+    /// The JSON value is neither a string nor an integer.
+    #[error("is neither a string nor an integer")]
+    Type,
+}
+
+/// Checks the characters and the length of an id.
+pub fn check_id(text: &str) -> Result<(), InvalidId> {
+    if text.is_empty() {
+        return Err(InvalidId::Empty);
+    }
+    if text.len() > MAX_ID {
+        return Err(InvalidId::TooLong);
+    }
+    let allowed = |b: u8| b.is_ascii_alphanumeric() || b"._:@-".contains(&b);
+    if text.bytes().all(allowed) { Ok(()) } else { Err(InvalidId::Character) }
+}
+
+/// The text of a JSON id: a string, or an integer kept as its decimal text.
+pub(crate) fn json_id(value: &serde_json::Value) -> Result<String, InvalidId> {
+    let text = match value {
+        serde_json::Value::String(text) => text.clone(),
+        serde_json::Value::Number(n) if n.is_i64() || n.is_u64() => n.to_string(),
+        _ => return Err(InvalidId::Type),
+    };
+    check_id(&text)?;
+    Ok(text)
+}
+
+macro_rules! id {
+    ($name:ident, $what:literal) => {
+        #[doc = $what]
+        #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub struct $name(Arc<str>);
+
+        impl $name {
+            /// Checks `text` and keeps it.
+            pub fn new(text: impl AsRef<str>) -> Result<Self, InvalidId> {
+                check_id(text.as_ref())?;
+                Ok(Self(text.as_ref().into()))
+            }
+
+            /// The text of the id.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(&self.0)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let value = serde_json::Value::deserialize(deserializer)?;
+                let text = json_id(&value).map_err(serde::de::Error::custom)?;
+                Ok(Self(text.into()))
+            }
+        }
+    };
+}
+
+id!(UserId, "A shopper's id, stable over the shop's life.");
+id!(ProductId, "A product's id in the shop's catalogue.");

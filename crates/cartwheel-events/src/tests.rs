@@ -1,0 +1,72 @@
+use serde_json::json;
+
+use crate::{Event, EventKind, EventRecord, Record};
+
+#[test]
+fn integers_become_their_decimal_text() {
+    let event = Event::from_json(&json!({"user_id": 7, "event": "view", "product_ids": [42]}));
+    let event = event.unwrap();
+    assert_eq!(event.user_id.as_str(), "7");
+    assert_eq!(event.items[0].product_id.as_str(), "42");
+    assert_eq!(event.kind, EventKind::View);
+}
+
+#[test]
+fn each_bad_field_is_named() {
+    let cases = [
+        (json!([]), ""),
+        (json!({"event": "view"}), "user_id"),
+        (json!({"user_id": "a b", "event": "view"}), "user_id"),
+        (json!({"user_id": 1.5, "event": "view"}), "user_id"),
+        (json!({"user_id": "u"}), "event"),
+        (json!({"user_id": "u", "event": "buy"}), "event"),
+        (json!({"user_id": "u", "event": "view"}), "product_ids"),
+        (json!({"user_id": "u", "event": "view", "product_ids": "x"}), "product_ids"),
+        (json!({"user_id": "u", "event": "view", "product_ids": ["ok", ""]}), "product_ids[1]"),
+        (json!({"user_id": "u", "event": "view", "product_ids": vec!["x"; 201]}), "product_ids"),
+        (
+            json!({"user_id": "u", "event": "view", "items": [{"product_id": "x", "quantity": 0}]}),
+            "items[0].quantity",
+        ),
+        (
+            json!({"user_id": "u", "event": "view", "items": [{"product_id": "x", "price": -1}]}),
+            "items[0].price",
+        ),
+        (json!({"user_id": "u", "event": "view", "items": [], "product_ids": []}), "items"),
+        (
+            json!({"user_id": "u", "event": "view", "product_ids": ["x"], "timestamp": "now"}),
+            "timestamp",
+        ),
+        (json!({"user_id": "u", "event": "view", "product_ids": ["x"], "admin": true}), "admin"),
+        (json!({"user_id": "u".repeat(65), "event": "view"}), "user_id"),
+    ];
+    for (body, field) in cases {
+        let error = Event::from_json(&body).expect_err(&body.to_string());
+        assert_eq!(error.field, field, "{body}");
+    }
+}
+
+#[test]
+fn a_repeated_product_is_one_item() {
+    let body = json!({"user_id": "u", "event": "add_to_cart",
+                      "items": [{"product_id": "x", "quantity": 2}, {"product_id": "x"}]});
+    let event = Event::from_json(&body).unwrap();
+    assert_eq!(event.items.len(), 1);
+    assert_eq!(event.items[0].quantity, 3);
+}
+
+#[test]
+fn a_record_reads_back_as_written() {
+    let body = json!({"user_id": "u", "event": "checkout", "source": "web",
+                      "items": [{"product_id": "x", "price": 1.25}]});
+    let event = Event::from_json(&body).unwrap();
+    let record = Record::Event(EventRecord::new(event, "e-1".into(), 1_700_000_000_000));
+    assert_eq!(Record::from_slice(&record.to_vec()).unwrap(), record);
+}
+
+#[test]
+fn a_record_with_uneven_lists_is_refused() {
+    let text = br#"{"schema_version":1,"event_id":"e","user_id":"u","event":"view",
+        "product_ids":["a"],"quantities":[],"prices":[null],"received_at_ms":1}"#;
+    assert!(Record::from_slice(text).is_err());
+}
