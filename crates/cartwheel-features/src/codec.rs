@@ -1,0 +1,129 @@
+//! The compact record of one user: little-endian, versioned, bounded.
+
+use crate::user::{Context, UserProduct, UserState};
+
+const VERSION: u8 = 1;
+const PRODUCT_BYTES: usize = 32;
+
+/// Why bytes are not a user's record.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CodecError {
+    /// The bytes end early, or go on too long.
+    #[error("user record has the wrong length")]
+    Length,
+    /// Written by a later release.
+    #[error("user record has version {0}, and this release reads 1")]
+    Version(u8),
+}
+
+impl UserState {
+    /// The record's bytes: 61 and the text of the last checkout, then 32 a product.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(96 + self.products.len() * PRODUCT_BYTES);
+        out.push(VERSION);
+        for n in [self.orders, self.applied, self.lines, self.later_lines, self.reordered] {
+            out.extend(n.to_le_bytes());
+        }
+        out.extend(self.days.to_le_bytes());
+        out.extend(self.last_order_ms.unwrap_or(i64::MIN).to_le_bytes());
+        let next = self.next.unwrap_or_default();
+        out.push(u8::from(self.next.is_some()));
+        out.push(next.dow.unwrap_or(u8::MAX));
+        out.push(next.hour.unwrap_or(u8::MAX));
+        out.extend(next.days_since_prior.unwrap_or(f32::NAN).to_le_bytes());
+        let (ms, id) = self.last_checkout.as_ref().map_or((i64::MIN, ""), |(m, i)| (*m, i));
+        out.extend(ms.to_le_bytes());
+        out.push(id.len().min(255) as u8);
+        out.extend(&id.as_bytes()[..id.len().min(255)]);
+        out.extend((self.products.len() as u32).to_le_bytes());
+        for p in &self.products {
+            for n in [p.product, p.orders, p.first, p.last, p.position_sum] {
+                out.extend(n.to_le_bytes());
+            }
+            for x in [p.first_day, p.last_day, p.weight] {
+                out.extend(x.to_le_bytes());
+            }
+        }
+        out
+    }
+
+    /// Reads a record.
+    ///
+    /// # Errors
+    /// When the bytes were not written by [`Self::encode`].
+    pub fn decode(bytes: &[u8]) -> Result<Self, CodecError> {
+        let mut reader = Reader(bytes);
+        let version = reader.byte()?;
+        if version != VERSION {
+            return Err(CodecError::Version(version));
+        }
+        let mut state = Self {
+            orders: reader.u32()?,
+            applied: reader.u32()?,
+            lines: reader.u32()?,
+            later_lines: reader.u32()?,
+            reordered: reader.u32()?,
+            days: reader.f32()?,
+            ..Self::default()
+        };
+        state.last_order_ms = Some(reader.i64()?).filter(|&ms| ms != i64::MIN);
+        let some = reader.byte()?;
+        let next = Context {
+            dow: Some(reader.byte()?).filter(|&x| x != u8::MAX),
+            hour: Some(reader.byte()?).filter(|&x| x != u8::MAX),
+            days_since_prior: Some(reader.f32()?).filter(|x| !x.is_nan()),
+        };
+        state.next = (some == 1).then_some(next);
+        let ms = reader.i64()?;
+        let length = reader.byte()? as usize;
+        let id = String::from_utf8_lossy(reader.take(length)?).into_owned();
+        state.last_checkout = (ms != i64::MIN).then_some((ms, id));
+        let count = reader.u32()? as usize;
+        if reader.0.len() != count.saturating_mul(PRODUCT_BYTES) {
+            return Err(CodecError::Length);
+        }
+        state.products.reserve_exact(count);
+        for _ in 0..count {
+            state.products.push(UserProduct {
+                product: reader.u32()?,
+                orders: reader.u32()?,
+                first: reader.u32()?,
+                last: reader.u32()?,
+                position_sum: reader.u32()?,
+                first_day: reader.f32()?,
+                last_day: reader.f32()?,
+                weight: reader.f32()?,
+            });
+        }
+        Ok(state)
+    }
+}
+
+struct Reader<'a>(&'a [u8]);
+
+impl<'a> Reader<'a> {
+    fn take(&mut self, n: usize) -> Result<&'a [u8], CodecError> {
+        let (head, tail) = self.0.split_at_checked(n).ok_or(CodecError::Length)?;
+        self.0 = tail;
+        Ok(head)
+    }
+
+    fn array<const N: usize>(&mut self) -> Result<[u8; N], CodecError> {
+        let (head, tail) = self.0.split_first_chunk::<N>().ok_or(CodecError::Length)?;
+        self.0 = tail;
+        Ok(*head)
+    }
+
+    fn byte(&mut self) -> Result<u8, CodecError> {
+        self.array::<1>().map(|[b]| b)
+    }
+    fn u32(&mut self) -> Result<u32, CodecError> {
+        self.array().map(u32::from_le_bytes)
+    }
+    fn f32(&mut self) -> Result<f32, CodecError> {
+        self.array().map(f32::from_le_bytes)
+    }
+    fn i64(&mut self) -> Result<i64, CodecError> {
+        self.array().map(i64::from_le_bytes)
+    }
+}

@@ -1,0 +1,38 @@
+//! Which users are held out, by a hash that never changes.
+
+/// What a user's newest order is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fold {
+    /// Training labels.
+    Train,
+    /// Early stopping and calibration.
+    Valid,
+    /// Evaluation and the gate.
+    Gate,
+}
+
+/// 20 % of users are held out, half for validation and half for the gate.
+pub fn fold_of(user_id: &str) -> Fold {
+    match stable_hash(user_id.as_bytes()) % 10 {
+        0 => Fold::Valid,
+        1 => Fold::Gate,
+        _ => Fold::Train,
+    }
+}
+
+/// FNV-1a with a final avalanche (SplitMix64's): the same on every machine and
+/// in every release, for partitions, samples and the hold-out.
+pub fn stable_hash(bytes: &[u8]) -> u64 {
+    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
+    for &byte in bytes {
+        hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+    }
+    mix(hash)
+}
+
+/// SplitMix64's finaliser: spreads every input bit over the word.
+pub(crate) fn mix(mut hash: u64) -> u64 {
+    hash = (hash ^ (hash >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    hash = (hash ^ (hash >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    hash ^ (hash >> 31)
+}

@@ -1,0 +1,76 @@
+//! Bottom-k samples: bounded, deterministic, and mergeable in any order.
+
+use std::collections::BinaryHeap;
+
+/// The `k` entries with the smallest hashes: a uniform sample when hashes are.
+/// Merging two samples gives the sample of the union, so the merge is
+/// associative and commutative (Cohen & Kaplan, PODC 2007).
+#[derive(Debug, Clone)]
+pub struct BottomK<T> {
+    capacity: usize,
+    heap: BinaryHeap<Entry<T>>,
+}
+
+#[derive(Debug, Clone)]
+struct Entry<T>(u64, T);
+
+impl<T> PartialEq for Entry<T> {
+    fn eq(&self, other: &Self) -> bool {
+        self.0 == other.0
+    }
+}
+impl<T> Eq for Entry<T> {}
+impl<T> PartialOrd for Entry<T> {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+impl<T> Ord for Entry<T> {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.0.cmp(&other.0)
+    }
+}
+
+impl<T> BottomK<T> {
+    /// An empty sample of at most `capacity` entries.
+    pub fn new(capacity: usize) -> Self {
+        Self { capacity, heap: BinaryHeap::new() }
+    }
+
+    /// Whether an entry of that hash would be kept: ask before making the entry.
+    pub fn wants(&self, hash: u64) -> bool {
+        self.heap.len() < self.capacity || self.heap.peek().is_some_and(|top| hash < top.0)
+    }
+
+    /// Offers an entry.
+    pub fn push(&mut self, hash: u64, entry: T) {
+        if self.wants(hash) {
+            self.heap.push(Entry(hash, entry));
+            if self.heap.len() > self.capacity {
+                self.heap.pop();
+            }
+        }
+    }
+
+    /// Takes the other sample in.
+    pub fn merge(&mut self, other: Self) {
+        for Entry(hash, entry) in other.heap {
+            self.push(hash, entry);
+        }
+    }
+
+    /// The entries, by hash.
+    pub fn into_sorted(self) -> Vec<T> {
+        self.heap.into_sorted_vec().into_iter().map(|e| e.1).collect()
+    }
+
+    /// Entries held.
+    pub fn len(&self) -> usize {
+        self.heap.len()
+    }
+
+    /// Whether nothing is held.
+    pub fn is_empty(&self) -> bool {
+        self.heap.is_empty()
+    }
+}

@@ -1,0 +1,158 @@
+use proptest::prelude::*;
+
+use crate::{Catalogue, Context, Line, Order, Partial, ProductInfo, UserState, stable_hash};
+
+fn order(number: u32, days: Option<f32>, products: &[u32]) -> Order {
+    let line =
+        |(at, &product): (usize, &u32)| Line { product, position: at as u32 + 1, reordered: None };
+    Order {
+        number,
+        context: Context { dow: Some(1), hour: Some(9), days_since_prior: days },
+        lines: products.iter().enumerate().map(line).collect(),
+        ordered_at_ms: None,
+    }
+}
+
+fn fold(orders: &[Order]) -> UserState {
+    let mut state = UserState::default();
+    orders.iter().for_each(|o| state.apply(o));
+    state
+}
+
+/// Two users, checked by hand:
+/// A buys {0,1}, after 10 days {0,2}, after 5 days {2,0,3}; B buys {0}, after 7 days {1}.
+fn histories() -> [Vec<Order>; 2] {
+    [
+        vec![
+            order(1, None, &[0, 1]),
+            order(2, Some(10.0), &[0, 2]),
+            order(3, Some(5.0), &[2, 0, 3]),
+        ],
+        vec![order(1, None, &[0]), order(2, Some(7.0), &[1])],
+    ]
+}
+
+#[test]
+fn user_features_by_hand() {
+    let [a, b] = histories().map(|h| fold(&h));
+    assert_eq!((a.orders, a.days, a.lines, a.products.len()), (3, 15.0, 7, 4));
+    assert_eq!(a.mean_days_since_prior(), 5.0);
+    // Lines after the first order: 0 2 2 0 3, of which 0, 2 and 0 are reordered.
+    assert_eq!(a.reorder_ratio(), 3.0 / 5.0);
+    assert_eq!((b.orders, b.days, b.lines, b.products.len()), (2, 7.0, 2, 2));
+    assert_eq!(b.mean_days_since_prior(), 3.5);
+    assert_eq!(b.reorder_ratio(), 0.0);
+    assert_eq!(fold(&[order(1, None, &[0])]).reorder_ratio(), 0.0, "0/0 is 0");
+}
+
+#[test]
+fn user_product_features_by_hand() {
+    let [a, _] = histories().map(|h| fold(&h));
+    let milk = a.product(0).unwrap();
+    assert_eq!((milk.orders, milk.first, milk.last), (3, 1, 3));
+    assert_eq!(milk.mean_position(), 4.0 / 3.0);
+    let tea = a.product(2).unwrap();
+    assert_eq!((tea.orders, tea.first, tea.last), (2, 2, 3));
+    assert_eq!(tea.mean_position(), 1.5);
+    assert_eq!((tea.first_day, tea.last_day), (10.0, 15.0));
+    assert!(a.product(9).is_none());
+}
+
+#[test]
+fn product_features_by_hand() {
+    let mut partial = Partial::new(4, 100);
+    for (user, history) in histories().iter().enumerate() {
+        let mut state = UserState::default();
+        for order in history {
+            partial.order(&state, order, stable_hash(&[user as u8]));
+            state.apply(order);
+        }
+    }
+    let by_hand = [(4, 2, 2, 1), (2, 0, 2, 0), (2, 1, 1, 1), (1, 0, 1, 0)];
+    for (stats, expected) in partial.products.iter().zip(by_hand) {
+        let got = (stats.orders, stats.reorders, stats.first_orders, stats.second_orders);
+        assert_eq!(got, expected);
+    }
+    assert_eq!((partial.orders, partial.users), (5, 2));
+    let infos = (0..4).map(|p| ProductInfo { product_id: p.to_string(), ..Default::default() });
+    let catalogue = Catalogue::finish(infos.collect(), partial);
+    assert_eq!(catalogue.popular, [0, 1, 2, 3]);
+    assert_eq!(catalogue.find("2"), Some(2));
+    // 0 and 2 share two of their 4 and 2 baskets: cosine 2/sqrt(8), and 2 of 10 counts.
+    let best = catalogue.products[0].neighbours[0];
+    assert_eq!(best.product, 2);
+    assert!((best.score - 2.0 / 8.0_f32.sqrt() * 0.2).abs() < 1e-6, "{}", best.score);
+}
+
+#[test]
+fn a_flag_of_the_shop_goes_before_history() {
+    let mut first = order(1, None, &[0]);
+    first.lines[0].reordered = Some(true);
+    assert_eq!(fold(&[first]).reordered, 1);
+}
+
+#[test]
+fn a_product_named_twice_counts_once() {
+    let state = fold(&[order(1, None, &[5, 5])]);
+    assert_eq!((state.lines, state.products[0].orders), (1, 1));
+}
+
+fn any_history() -> impl Strategy<Value = Vec<Order>> {
+    let basket = proptest::collection::vec(0_u32..12, 1..8);
+    proptest::collection::vec((basket, 0_u8..31), 1..9).prop_map(|orders| {
+        let number = |(at, (basket, days)): (usize, (Vec<u32>, u8))| {
+            order(at as u32 + 1, (at > 0).then_some(f32::from(days)), &basket)
+        };
+        orders.into_iter().enumerate().map(number).collect()
+    })
+}
+
+fn count(partial: &mut Partial, histories: &[Vec<Order>], first: usize) {
+    for (at, history) in histories.iter().enumerate() {
+        let mut state = UserState::default();
+        for order in history {
+            partial.order(&state, order, stable_hash(&[(first + at) as u8]));
+            state.apply(order);
+        }
+    }
+}
+
+fn comparable(partial: Partial) -> (Vec<crate::ProductStats>, Vec<crate::Basket>, u64, u64) {
+    (partial.products, partial.baskets.into_sorted(), partial.orders, partial.users)
+}
+
+proptest! {
+    #[test]
+    fn folding_on_from_a_stored_record_equals_folding_at_once(
+        history in any_history(), cut in 0_usize..9,
+    ) {
+        let cut = cut.min(history.len());
+        let mut resumed = UserState::decode(&fold(&history[..cut]).encode()).unwrap();
+        history[cut..].iter().for_each(|o| resumed.apply(o));
+        prop_assert_eq!(resumed, fold(&history));
+    }
+
+    #[test]
+    fn merging_pieces_equals_counting_at_once(
+        histories in proptest::collection::vec(any_history(), 1..8), cut in 0_usize..8,
+    ) {
+        let cut = cut.min(histories.len());
+        let mut at_once = Partial::new(12, 10);
+        count(&mut at_once, &histories, 0);
+        let mut left = Partial::new(12, 10);
+        count(&mut left, &histories[..cut], 0);
+        let mut right = Partial::new(12, 10);
+        count(&mut right, &histories[cut..], cut);
+        right.merge(left);
+        prop_assert_eq!(comparable(right), comparable(at_once));
+    }
+
+    #[test]
+    fn a_damaged_record_never_panics(mut bytes in Just(fold(&histories()[0]).encode()),
+                                     at in 0_usize..150, value: u8) {
+        let at = at.min(bytes.len() - 1);
+        bytes[at] = value;
+        let _ = UserState::decode(&bytes);
+        prop_assert!(UserState::decode(&bytes[..at]).is_err());
+    }
+}
