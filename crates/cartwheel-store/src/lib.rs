@@ -5,8 +5,15 @@
 //! session's sequence number makes the second time change nothing.
 
 mod session;
+mod sessions;
+mod store;
 
 pub use session::{
     CartItem, DEDUP_MS, MAX_CART, MAX_CHECKOUTS, MAX_RECENT, MAX_VIEWS, Position, RecentEvent,
     SESSION_MS, Session, SessionCheckout, event_hash,
 };
+pub use sessions::{Sessions, UserLock};
+pub use store::{SessionStore, StoreError, UserStore};
+
+#[cfg(test)]
+mod tests;

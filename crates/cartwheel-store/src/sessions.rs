@@ -1,0 +1,315 @@
+//! Sessions in memory, over a store.
+
+use std::hash::{BuildHasher, BuildHasherDefault};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use cartwheel_events::{EventRecord, UserId};
+use rustc_hash::{FxHashMap, FxHasher};
+use tokio::sync::OwnedMutexGuard;
+
+use crate::session::{Position, Session};
+use crate::store::{StoreError, UserStore};
+
+const STRIPES: usize = 64;
+const LOCKS: usize = 1024;
+
+/// Whether the store has a session as it is in memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// It has: the entry may be dropped.
+    Clean,
+    /// It has not.
+    Dirty,
+    /// A flush is writing it. Dropped now, it would be read back as it was before.
+    Writing,
+}
+
+/// One cached user. `session` is none where the store holds none.
+#[derive(Debug)]
+struct Entry {
+    session: Option<Arc<Session>>,
+    state: State,
+}
+
+/// Two generations: a read moves a user to `young`, and when `young` is full it
+/// becomes `old`, whose clean entries are dropped.
+#[derive(Debug, Default)]
+struct Stripe {
+    young: FxHashMap<UserId, Entry>,
+    old: FxHashMap<UserId, Entry>,
+    dirty: Vec<UserId>,
+}
+
+impl Stripe {
+    fn known(&mut self, user: &UserId) -> Option<&mut Entry> {
+        match self.young.get_mut(user) {
+            Some(entry) => Some(entry),
+            None => self.old.get_mut(user),
+        }
+    }
+}
+
+/// Every shopper's session: memory first, written behind in groups.
+///
+/// A session is changed by [`Sessions::apply`] only, which skips what is applied
+/// already, so the API and the consumer may both apply a record. What is not yet
+/// written when the process dies is replayed from the stream, whose checkpoint is
+/// written together with the sessions.
+pub struct Sessions {
+    store: Arc<dyn UserStore>,
+    stripes: Vec<Mutex<Stripe>>,
+    per_generation: usize,
+    locks: Vec<Arc<tokio::sync::Mutex<()>>>,
+    progress: Mutex<FxHashMap<u32, u64>>,
+    // Held while flushing, so that an older snapshot never overwrites a newer one.
+    // Gives the checkpoints last written.
+    flushing: Mutex<FxHashMap<u32, u64>>,
+    // Entries that are not clean.
+    waiting: AtomicUsize,
+    max_waiting: usize,
+    caught_up: AtomicBool,
+    failed: AtomicBool,
+}
+
+impl std::fmt::Debug for Sessions {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Sessions").field("waiting", &self.waiting).finish_non_exhaustive()
+    }
+}
+
+/// Holds users' order of events: put and apply happen under it.
+#[derive(Debug)]
+pub struct UserLock(#[allow(dead_code)] Vec<OwnedMutexGuard<()>>);
+
+fn guard<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Nothing under these locks can be left half changed by a panic.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn hash(user: &UserId) -> usize {
+    let hash = BuildHasherDefault::<FxHasher>::default().hash_one(user);
+    // The maps within a stripe use the same hash: take other bits.
+    (hash >> 20) as usize
+}
+
+impl Sessions {
+    /// Sessions over `store`, about `capacity` users in memory (a session takes up
+    /// to 20 kB). At most as many may wait to be written.
+    pub fn new(store: Arc<dyn UserStore>, capacity: usize) -> Self {
+        Self {
+            store,
+            stripes: (0..STRIPES).map(|_| Mutex::default()).collect(),
+            per_generation: (capacity / STRIPES / 2).max(1),
+            locks: (0..LOCKS).map(|_| Arc::default()).collect(),
+            progress: Mutex::default(),
+            flushing: Mutex::default(),
+            waiting: AtomicUsize::new(0),
+            max_waiting: capacity.max(1),
+            caught_up: AtomicBool::new(false),
+            failed: AtomicBool::new(false),
+        }
+    }
+
+    /// Whether the stream is replayed up to where it stood at the start, and every
+    /// record since is applied. Before, an event must not be accepted: a later
+    /// event of the user would hide an earlier one.
+    pub fn is_ready(&self) -> bool {
+        self.caught_up.load(Ordering::Acquire) && !self.failed.load(Ordering::Acquire)
+    }
+
+    /// Says that the stream is replayed; the consumer calls it.
+    pub fn set_caught_up(&self) {
+        self.caught_up.store(true, Ordering::Release);
+    }
+
+    /// Waits for the user's turn: from reading the session over putting the record
+    /// to applying it, so that records are applied in the order of the stream.
+    pub async fn lock(&self, user: &UserId) -> UserLock {
+        self.lock_all([user]).await
+    }
+
+    /// Waits for the turn of all of `users`.
+    pub async fn lock_all(&self, users: impl IntoIterator<Item = &UserId>) -> UserLock {
+        let mut wanted: Vec<usize> = users.into_iter().map(|u| hash(u) / STRIPES % LOCKS).collect();
+        // One order for everybody, so that two batches cannot wait for each other.
+        wanted.sort_unstable();
+        wanted.dedup();
+        let mut guards = Vec::with_capacity(wanted.len());
+        for index in wanted {
+            guards.push(Arc::clone(&self.locks[index]).lock_owned().await);
+        }
+        UserLock(guards)
+    }
+
+    /// The user's session, none for one that is over or never was.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn session(&self, user: &UserId, now_ms: i64) -> Result<Option<Arc<Session>>, StoreError> {
+        let mut stripe = guard(&self.stripes[hash(user) % STRIPES]);
+        let entry = self.entry(&mut stripe, user)?;
+        Ok(entry.session.clone().filter(|session| !session.is_expired(now_ms)))
+    }
+
+    /// Applies the record at `position` to its user's session, unless it is applied
+    /// already, and gives the session.
+    ///
+    /// # Errors
+    /// When the store fails, or too many changes wait to be written. From then on
+    /// the sessions are not ready, because a later record would hide this one.
+    pub fn apply(
+        &self,
+        position: Position,
+        record: &EventRecord,
+    ) -> Result<Arc<Session>, StoreError> {
+        if self.failed.load(Ordering::Acquire) {
+            return Err(StoreError::Behind);
+        }
+        let applied = self.try_apply(position, record);
+        if applied.is_err() {
+            self.failed.store(true, Ordering::Release);
+        }
+        applied
+    }
+
+    fn try_apply(
+        &self,
+        position: Position,
+        record: &EventRecord,
+    ) -> Result<Arc<Session>, StoreError> {
+        let waiting = self.waiting.load(Ordering::Relaxed);
+        if waiting >= self.max_waiting {
+            self.flush()?;
+            let waiting = self.waiting.load(Ordering::Relaxed);
+            if waiting >= self.max_waiting {
+                return Err(StoreError::Full(waiting));
+            }
+        }
+        let mut stripe = guard(&self.stripes[hash(&record.user_id) % STRIPES]);
+        let entry = self.entry(&mut stripe, &record.user_id)?;
+        let session = entry.session.get_or_insert_default();
+        if position.sequence >= session.next_sequence {
+            Arc::make_mut(session).apply(position, record);
+            let session = Arc::clone(session);
+            if entry.state == State::Clean {
+                self.waiting.fetch_add(1, Ordering::Relaxed);
+            }
+            if std::mem::replace(&mut entry.state, State::Dirty) != State::Dirty {
+                stripe.dirty.push(record.user_id.clone());
+            }
+            return Ok(session);
+        }
+        Ok(Arc::clone(session))
+    }
+
+    /// Finds or loads the user's entry and makes it young.
+    fn entry<'a>(
+        &self,
+        stripe: &'a mut Stripe,
+        user: &UserId,
+    ) -> Result<&'a mut Entry, StoreError> {
+        if !stripe.young.contains_key(user) {
+            let entry = match stripe.old.remove(user) {
+                Some(entry) => entry,
+                None => {
+                    let session = self.store.session(user)?.map(Arc::new);
+                    Entry { session, state: State::Clean }
+                }
+            };
+            if stripe.young.len() >= self.per_generation {
+                stripe.old.retain(|_, entry| entry.state != State::Clean);
+                let young = std::mem::take(&mut stripe.young);
+                stripe.old.extend(young);
+            }
+            stripe.young.insert(user.clone(), entry);
+        }
+        // The entry is there: this only finds it.
+        Ok(stripe.young.entry(user.clone()).or_insert(Entry { session: None, state: State::Clean }))
+    }
+
+    /// Sequence number from which the consumer goes on in `shard`.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn checkpoint(&self, shard: u32) -> Result<u64, StoreError> {
+        if let Some(&next) = guard(&self.progress).get(&shard) {
+            return Ok(next);
+        }
+        self.store.checkpoint(shard)
+    }
+
+    /// Notes that every record of `shard` before `next_sequence` is applied.
+    pub fn advance(&self, shard: u32, next_sequence: u64) {
+        guard(&self.progress).insert(shard, next_sequence);
+    }
+
+    /// Writes what changed, with the checkpoints, in one transaction. Gives the
+    /// number of sessions written. Blocks for as long as a disk sync takes.
+    ///
+    /// # Errors
+    /// When the store fails; then everything stays to be written.
+    pub fn flush(&self) -> Result<usize, StoreError> {
+        let mut written = guard(&self.flushing);
+        // The checkpoints first: every record before them is then in the sessions.
+        let progress = guard(&self.progress).clone();
+        let checkpoints: Vec<(u32, u64)> = progress
+            .iter()
+            .filter(|(shard, next)| written.get(shard) != Some(next))
+            .map(|(&shard, &next)| (shard, next))
+            .collect();
+        let mut changed: Vec<(UserId, Arc<Session>)> = Vec::new();
+        for stripe in &self.stripes {
+            let mut stripe = guard(stripe);
+            for user in std::mem::take(&mut stripe.dirty) {
+                let Some(entry) = stripe.known(&user) else { continue };
+                entry.state = State::Writing;
+                changed.extend(entry.session.clone().map(|session| (user, session)));
+            }
+        }
+        if changed.is_empty() && checkpoints.is_empty() {
+            return Ok(0);
+        }
+        let committed = self.store.commit(&checkpoints, &changed);
+        for (user, _) in &changed {
+            let mut stripe = guard(&self.stripes[hash(user) % STRIPES]);
+            let Some(entry) = stripe.known(user) else { continue };
+            // One that was changed meanwhile is dirty again, and stays so.
+            if entry.state == State::Writing {
+                if committed.is_ok() {
+                    entry.state = State::Clean;
+                    self.waiting.fetch_sub(1, Ordering::Relaxed);
+                } else {
+                    entry.state = State::Dirty;
+                    stripe.dirty.push(user.clone());
+                }
+            }
+        }
+        committed?;
+        *written = progress;
+        Ok(changed.len())
+    }
+
+    /// Forgets sessions that are over, up to `limit` users after `after`.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn sweep(
+        &self,
+        after: Option<&str>,
+        limit: usize,
+        now_ms: i64,
+    ) -> Result<Option<String>, StoreError> {
+        self.store.sweep(after, limit, now_ms)
+    }
+
+    /// Users in memory.
+    #[cfg(test)]
+    pub(crate) fn entries(&self) -> usize {
+        let entries = |stripe: &Mutex<Stripe>| {
+            let stripe = guard(stripe);
+            stripe.young.len() + stripe.old.len()
+        };
+        self.stripes.iter().map(entries).sum()
+    }
+}

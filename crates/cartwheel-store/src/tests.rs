@@ -1,0 +1,282 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use cartwheel_events::{Event, EventRecord, UserId};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use crate::*;
+
+const NOW: i64 = 1_700_000_000_000;
+
+fn event(body: &Value) -> Event {
+    Event::from_json(body).unwrap()
+}
+
+fn record(id: &str, body: &Value, at: i64) -> EventRecord {
+    EventRecord::new(event(body), id.into(), at)
+}
+
+fn at(sequence: u64) -> Position {
+    Position { shard: 3, sequence }
+}
+
+fn act(kind: &str, products: &[&str]) -> Value {
+    json!({"user_id": "u", "event": kind, "product_ids": products})
+}
+
+fn user(text: &str) -> UserId {
+    UserId::new(text).unwrap()
+}
+
+fn session_of(acts: &[(&str, &[&str])]) -> Session {
+    let mut session = Session::default();
+    for (sequence, (kind, products)) in acts.iter().enumerate() {
+        let record = record(&format!("e{sequence}"), &act(kind, products), NOW);
+        assert!(session.apply(at(sequence as u64), &record));
+    }
+    session
+}
+
+fn cart(session: &Session) -> Vec<(String, u32)> {
+    session.cart.iter().map(|item| (item.product_id.to_string(), item.quantity)).collect()
+}
+
+#[test]
+fn each_kind_does_its_part() {
+    let session = session_of(&[
+        ("view", &["a"]),
+        ("add_to_cart", &["a", "b"]),
+        ("add_to_cart", &["a"]),
+        ("remove_from_cart", &["b"]),
+    ]);
+    assert_eq!(cart(&session), [("a".to_owned(), 2)]);
+    assert_eq!(session.views.len(), 1);
+    assert_eq!((session.events, session.adds), (4, 3));
+
+    let session = session_of(&[
+        ("add_to_cart", &["a", "b", "c"]),
+        ("update_cart", &["d", "e"]),
+        ("checkout", &["d", "x"]),
+    ]);
+    assert_eq!(cart(&session), [("e".to_owned(), 1)]);
+    let items: Vec<&str> = session.checkouts[0].items.iter().map(|p| p.as_str()).collect();
+    assert_eq!(items, ["d", "x"]);
+    assert_eq!(session.checkouts[0].event_id, "e2");
+
+    assert!(session_of(&[("add_to_cart", &["a"]), ("update_cart", &[])]).cart.is_empty());
+}
+
+#[test]
+fn everything_is_bounded() {
+    let mut session = Session::default();
+    for sequence in 0..300 {
+        let product = format!("p{sequence}");
+        for (n, kind) in ["view", "add_to_cart", "checkout", "add_to_cart"].iter().enumerate() {
+            let id = format!("{sequence}-{n}");
+            session.apply(at(sequence * 4 + n as u64), &record(&id, &act(kind, &[&product]), NOW));
+        }
+    }
+    assert_eq!(session.cart.len(), MAX_CART);
+    assert_eq!(session.views.len(), MAX_VIEWS);
+    assert_eq!(session.views.back().unwrap().0.as_str(), "p299");
+    assert_eq!(session.recent_events.len(), MAX_RECENT);
+    assert_eq!(session.checkouts.len(), MAX_CHECKOUTS);
+    assert_eq!(session.checkouts.last().unwrap().event_id, "299-2");
+    assert_eq!(session.checkout_count, 300);
+}
+
+#[test]
+fn a_session_ends_after_seven_days() {
+    let mut session = Session::default();
+    session.apply(at(0), &record("e0", &act("add_to_cart", &["a"]), NOW));
+    assert!(!session.is_expired(NOW + SESSION_MS));
+    assert!(session.is_expired(NOW + SESSION_MS + 1));
+    session.apply(at(1), &record("e1", &act("add_to_cart", &["b"]), NOW + SESSION_MS + 1));
+    assert_eq!(cart(&session), [("b".to_owned(), 1)]);
+    assert_eq!((session.events, session.next_sequence), (1, 2));
+}
+
+#[test]
+fn a_repeat_is_known_by_id_and_body() {
+    let mut session = Session::default();
+    let body = act("add_to_cart", &["a", "b"]);
+    session.apply(at(7), &record("e1", &body, NOW));
+    let recent = session.recent("e1", NOW + DEDUP_MS).unwrap();
+    assert_eq!(recent.record_id, "3-7");
+    assert!(recent.repeats(&event(&body)));
+    assert!(!recent.repeats(&event(&act("add_to_cart", &["a"]))));
+    assert!(!recent.repeats(&event(&act("add_to_cart", &["ab"]))));
+    assert!(!recent.repeats(&event(&act("view", &["a", "b"]))));
+    assert!(!recent.repeats(&event(&act("checkout", &[]))));
+    assert!(session.recent("e2", NOW).is_none());
+    assert!(session.recent("e1", NOW + DEDUP_MS + 1).is_none());
+
+    // A checkout of the cart is stored with the cart's items and sent without.
+    session.apply(at(8), &record("e2", &act("checkout", &["a", "b"]), NOW));
+    assert!(session.recent("e2", NOW).unwrap().repeats(&event(&act("checkout", &[]))));
+    assert!(!session.recent("e2", NOW).unwrap().repeats(&event(&act("checkout", &["b"]))));
+}
+
+#[test]
+fn stored_hashes_never_change() {
+    // Sessions on disk hold this hash: another value would turn repeats into conflicts.
+    assert_eq!(event_hash(&event(&act("view", &["a"]))), 0xe86f_9734_9f90_287a);
+}
+
+#[test]
+fn ids_of_records_and_shards() {
+    assert_eq!(at(42).record_id(), "3-42");
+    assert_eq!(at(42).shard_id(), "shardId-000000000003");
+    assert_eq!(Position::parse("3-42"), Some(at(42)));
+    assert_eq!(Position::parse("3-"), None);
+}
+
+fn store(folder: &tempfile::TempDir) -> Arc<dyn UserStore> {
+    Arc::new(SessionStore::open(folder.path().join("sessions.redb")).unwrap())
+}
+
+#[test]
+fn a_flush_keeps_sessions_and_checkpoint_together() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = record("e0", &act("add_to_cart", &["a"]), NOW);
+    let second = record("e1", &act("add_to_cart", &["b"]), NOW);
+    {
+        let sessions = Sessions::new(store(&folder), 1000);
+        sessions.apply(at(0), &first).unwrap();
+        sessions.advance(3, 1);
+        assert_eq!(sessions.flush().unwrap(), 1);
+        assert_eq!(sessions.flush().unwrap(), 0);
+        // Applied and not flushed: the process dies here.
+        sessions.apply(at(1), &second).unwrap();
+        sessions.advance(3, 2);
+    }
+    let sessions = Sessions::new(store(&folder), 1000);
+    assert_eq!(sessions.checkpoint(3).unwrap(), 1);
+    assert_eq!(cart(&sessions.session(&user("u"), NOW).unwrap().unwrap()).len(), 1);
+    // Replay from before the checkpoint: the first is skipped, the second applied.
+    sessions.apply(at(0), &first).unwrap();
+    let session = sessions.apply(at(1), &second).unwrap();
+    assert_eq!(cart(&session), [("a".to_owned(), 1), ("b".to_owned(), 1)]);
+    assert_eq!(session.events, 2);
+}
+
+#[test]
+fn a_small_cache_loses_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let sessions = Sessions::new(store(&folder), 128);
+    for sequence in 0..2000_u64 {
+        let user = format!("u{}", sequence % 1000);
+        let body = json!({"user_id": user, "event": "add_to_cart", "product_ids": ["a"]});
+        sessions.apply(at(sequence), &record("e", &body, NOW)).unwrap();
+    }
+    for n in 0..1000 {
+        let session = sessions.session(&user(&format!("u{n}")), NOW).unwrap().unwrap();
+        assert_eq!(cart(&session), [("a".to_owned(), 2)], "u{n}");
+    }
+    let kept: usize = sessions.entries();
+    assert!(kept <= 2 * 128 + 64, "{kept} users in memory");
+}
+
+/// Fails commits for as long as it is told to.
+struct Failing(Arc<dyn UserStore>, AtomicBool);
+
+impl UserStore for Failing {
+    fn session(&self, user: &UserId) -> Result<Option<Session>, StoreError> {
+        self.0.session(user)
+    }
+    fn checkpoint(&self, shard: u32) -> Result<u64, StoreError> {
+        self.0.checkpoint(shard)
+    }
+    fn commit(
+        &self,
+        checkpoints: &[(u32, u64)],
+        sessions: &[(UserId, Arc<Session>)],
+    ) -> Result<(), StoreError> {
+        match self.1.load(Ordering::SeqCst) {
+            true => Err(StoreError::Full(0)),
+            false => self.0.commit(checkpoints, sessions),
+        }
+    }
+    fn sweep(&self, _: Option<&str>, _: usize, _: i64) -> Result<Option<String>, StoreError> {
+        Ok(None)
+    }
+}
+
+#[test]
+fn a_failed_flush_is_tried_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let inner = store(&folder);
+    let failing = Arc::new(Failing(Arc::clone(&inner), AtomicBool::new(true)));
+    let sessions = Sessions::new(failing.clone(), 64);
+    sessions.apply(at(0), &record("e0", &act("add_to_cart", &["a"]), NOW)).unwrap();
+    sessions.advance(3, 1);
+    assert!(sessions.flush().is_err());
+    assert_eq!(inner.checkpoint(3).unwrap(), 0);
+    failing.1.store(false, Ordering::SeqCst);
+    assert_eq!(sessions.flush().unwrap(), 1);
+    assert_eq!(inner.checkpoint(3).unwrap(), 1);
+    assert_eq!(inner.session(&user("u")).unwrap().unwrap().events, 1);
+}
+
+#[test]
+fn what_cannot_be_kept_stops_the_sessions() {
+    let folder = tempfile::tempdir().unwrap();
+    let sessions = Sessions::new(Arc::new(Failing(store(&folder), AtomicBool::new(true))), 64);
+    sessions.set_caught_up();
+    assert!(sessions.is_ready());
+    let failure = (0..1000_u64).find(|&n| {
+        let body = json!({"user_id": n, "event": "view", "product_ids": ["a"]});
+        sessions.apply(at(n), &record("e", &body, NOW)).is_err()
+    });
+    assert_eq!(failure, Some(64));
+    assert!(!sessions.is_ready());
+}
+
+#[test]
+fn a_sweep_removes_what_is_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = store(&folder);
+    let mut changed = Vec::new();
+    for n in 0..10 {
+        let mut session = Session::default();
+        let age = if n % 2 == 0 { SESSION_MS + 1 } else { 0 };
+        session.apply(at(0), &record("e", &act("view", &["a"]), NOW - age));
+        changed.push((user(&format!("u{n}")), Arc::new(session)));
+    }
+    store.commit(&[], &changed).unwrap();
+    let mut after = store.sweep(None, 4, NOW).unwrap();
+    assert_eq!(after.as_deref(), Some("u3"));
+    while after.is_some() {
+        after = store.sweep(after.as_deref(), 4, NOW).unwrap();
+    }
+    let left = (0..10).filter(|n| store.session(&user(&format!("u{n}"))).unwrap().is_some());
+    assert_eq!(left.collect::<Vec<_>>(), [1, 3, 5, 7, 9]);
+}
+
+proptest! {
+    #[test]
+    fn replay_changes_nothing(acts in prop::collection::vec((0..5_usize, 0..6_u8), 1..60),
+                              restarts in prop::collection::vec(0..60_usize, 0..4)) {
+        let kinds = ["view", "add_to_cart", "remove_from_cart", "update_cart", "checkout"];
+        let records: Vec<EventRecord> = acts.iter().enumerate().map(|(n, &(kind, product))| {
+            record(&format!("e{n}"), &act(kinds[kind], &[&format!("p{product}")]), NOW + n as i64)
+        }).collect();
+        let mut once = Session::default();
+        for (n, record) in records.iter().enumerate() {
+            prop_assert!(once.apply(at(n as u64), record));
+        }
+        let mut often = Session::default();
+        for (n, record) in records.iter().enumerate() {
+            often.apply(at(n as u64), record);
+            if restarts.contains(&n) {
+                for (n, record) in records[..=n].iter().enumerate() {
+                    prop_assert!(!often.apply(at(n as u64), record));
+                }
+            }
+        }
+        prop_assert_eq!(&once, &often);
+        let text = serde_json::to_vec(&once).unwrap();
+        prop_assert_eq!(once, serde_json::from_slice(&text).unwrap());
+    }
+}
