@@ -1,0 +1,75 @@
+//! Quality of ranked lists and of probabilities.
+//!
+//! Definitions of Li et al., "A Next Basket Recommendation Reality Check" (TOIS
+//! 2023): one value a user, then the mean over users; NDCG's ideal sum runs over
+//! all of the label's items.
+
+use serde::Serialize;
+
+/// Recall, NDCG and hit of one list at one cut.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct ListScore {
+    /// Share of the label's items in the list.
+    pub recall: f64,
+    /// Discounted gain over the ideal gain of all label items.
+    pub ndcg: f64,
+    /// 1 with at least one hit.
+    pub phr: f64,
+}
+
+/// Scores the first `k` of a list without repeats against a label without
+/// repeats, which must not be empty.
+pub fn list_score(list: &[u32], label: &[u32], k: usize) -> ListScore {
+    let gain = |rank: usize| 1.0 / ((rank + 2) as f64).log2();
+    let top = list.iter().take(k).enumerate();
+    let hits: Vec<usize> = top.filter(|(_, p)| label.contains(p)).map(|(rank, _)| rank).collect();
+    let ideal: f64 = (0..label.len()).map(gain).sum();
+    ListScore {
+        recall: hits.len() as f64 / label.len().max(1) as f64,
+        ndcg: if ideal > 0.0 { hits.iter().map(|&r| gain(r)).sum::<f64>() / ideal } else { 0.0 },
+        phr: f64::from(u8::from(!hits.is_empty())),
+    }
+}
+
+/// A mean with its standard error.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Mean {
+    /// The mean.
+    pub mean: f64,
+    /// Its standard error (sample standard deviation over the root of n).
+    pub se: f64,
+}
+
+/// Mean and standard error; zeros for no values.
+pub fn mean(values: &[f64]) -> Mean {
+    let n = values.len() as f64;
+    if values.is_empty() {
+        return Mean { mean: 0.0, se: 0.0 };
+    }
+    let mean = values.iter().sum::<f64>() / n;
+    let squares = values.iter().map(|v| (v - mean).powi(2)).sum::<f64>();
+    Mean { mean, se: if n > 1.0 { (squares / (n - 1.0) / n).sqrt() } else { 0.0 } }
+}
+
+/// Mean negative log-likelihood in nats of `(probability, label)`.
+pub fn log_loss(pairs: &[(f32, bool)]) -> f64 {
+    let loss = |&(p, hit): &(f32, bool)| {
+        let p = f64::from(p).clamp(1e-7, 1.0 - 1e-7);
+        -(if hit { p } else { 1.0 - p }).ln()
+    };
+    pairs.iter().map(loss).sum::<f64>() / pairs.len().max(1) as f64
+}
+
+/// Expected calibration error over ten bins of equal size: mean distance of
+/// predicted and seen rates (Naeini et al., AAAI 2015, with equal-mass bins).
+pub fn calibration_error(pairs: &[(f32, bool)]) -> f64 {
+    let mut sorted = pairs.to_vec();
+    sorted.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let size = sorted.len().div_ceil(10).max(1);
+    let error = |bin: &[(f32, bool)]| {
+        let predicted: f64 = bin.iter().map(|p| f64::from(p.0)).sum();
+        let seen = bin.iter().filter(|p| p.1).count() as f64;
+        (predicted - seen).abs()
+    };
+    sorted.chunks(size).map(error).sum::<f64>() / pairs.len().max(1) as f64
+}

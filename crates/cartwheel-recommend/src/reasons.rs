@@ -1,0 +1,32 @@
+//! Why a product is shown, in words.
+
+use cartwheel_features::{Catalogue, UserState};
+
+use crate::candidates::Candidate;
+
+/// One to three sentences, the strongest first.
+pub fn reasons(catalogue: &Catalogue, state: &UserState, candidate: &Candidate) -> Vec<String> {
+    let mut reasons = Vec::new();
+    let name = |p: u32| catalogue.get(p).map_or("", |p| p.info.name.as_str());
+    if let Some(up) = state.product(candidate.product) {
+        let gap = (up.last_day - up.first_day) / (up.orders.max(2) - 1) as f32;
+        if up.orders > 2 && gap >= 1.5 {
+            reasons.push(format!("You buy this every {gap:.0} days"));
+        }
+        let orders = if state.applied == 1 { "order" } else { "orders" };
+        reasons.push(format!("In {} of your {} {orders}", up.orders, state.applied));
+    }
+    if let Some(held) = candidate.cart_best {
+        reasons.push(format!("Goes with {}", name(held)));
+    }
+    if let (true, Some((bought, _))) = (reasons.is_empty(), candidate.taste_best) {
+        reasons.push(format!("Often bought with {}, which you buy", name(bought)));
+    }
+    if reasons.is_empty() {
+        let stats = catalogue.get(candidate.product).map_or(0, |p| p.stats.orders);
+        let share = 100.0 * stats as f32 / catalogue.orders.max(1) as f32;
+        let known = format!("Popular: in {share:.1} % of all orders");
+        reasons.push(if stats > 0 { known } else { "New in the shop".to_owned() });
+    }
+    reasons
+}

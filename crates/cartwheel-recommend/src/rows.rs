@@ -1,0 +1,190 @@
+//! The feature row of a candidate.
+
+use cartwheel_features::{Catalogue, Context, UserState};
+use rustc_hash::FxHashMap;
+
+use crate::candidates::{Candidate, Source};
+
+/// Names of the columns of a row, in order.
+pub const FEATURES: [&str; 43] = [
+    "user_orders",
+    "user_periods",
+    "user_mean_days_since_prior",
+    "user_products",
+    "user_distinct_products",
+    "user_reorder_ratio",
+    "user_mean_basket",
+    "prod_orders",
+    "prod_reorders",
+    "prod_first_orders",
+    "prod_second_orders",
+    "prod_reorder_ratio",
+    "prod_repeat_ratio",
+    "prod_share",
+    "prod_rank",
+    "up_order_count",
+    "up_first_order_number",
+    "up_last_order_number",
+    "up_avg_cart_position",
+    "up_order_ratio",
+    "up_ratio_since_first",
+    "up_orders_since_last",
+    "up_recency",
+    "up_recency_place",
+    "up_days_since_last",
+    "up_mean_gap_days",
+    "up_due",
+    "up_mean_gap_orders",
+    "taste_score",
+    "user_aisle_share",
+    "user_department_share",
+    "cart_size",
+    "cart_score_max",
+    "cart_score_mean",
+    "cart_aisle_share",
+    "cart_department_share",
+    "context_dow",
+    "context_hour",
+    "context_days_since_prior",
+    "source_history",
+    "source_cart",
+    "source_taste",
+    "source_popular",
+];
+
+/// Appends one row a candidate to `out`, row-major, [`FEATURES`] wide, unscaled.
+/// What is not known is NaN.
+pub fn rows(
+    catalogue: &Catalogue,
+    state: &UserState,
+    context: &Context,
+    cart: &[u32],
+    candidates: &[Candidate],
+    out: &mut Vec<f32>,
+) {
+    let next = state.orders + 1;
+    let user = UserShares::new(catalogue, state, next);
+    let (cart_aisles, cart_departments) = shares(catalogue, cart.iter().map(|&p| (p, 1.0)));
+    let orders = state.applied as f32;
+    let today = state.days + context.days_since_prior.unwrap_or(0.0);
+    let basket = over(state.lines as f32, orders);
+    let n = catalogue.orders.max(1) as f32;
+    out.reserve(candidates.len() * FEATURES.len());
+    for candidate in candidates {
+        let Some(product) = catalogue.get(candidate.product) else { continue };
+        let stats = &product.stats;
+        out.extend([
+            state.orders as f32,
+            state.days,
+            state.mean_days_since_prior(),
+            state.lines as f32,
+            state.products.len() as f32,
+            state.reorder_ratio(),
+            basket,
+            stats.orders as f32,
+            stats.reorders as f32,
+            stats.first_orders as f32,
+            stats.second_orders as f32,
+            over(stats.reorders as f32, stats.orders as f32),
+            over(stats.second_orders as f32, stats.first_orders as f32),
+            stats.orders as f32 / n,
+            (product.rank as f32 + 1.0).ln(),
+        ]);
+        match state.product(candidate.product) {
+            Some(up) => {
+                let since = today - up.last_day;
+                let gaps = up.orders as f32 - 1.0;
+                let gap = if gaps > 0.0 { (up.last_day - up.first_day) / gaps } else { f32::NAN };
+                let orders_since_first = state.orders.saturating_sub(up.first) as f32 + 1.0;
+                let recency = up.recency(next);
+                out.extend([
+                    up.orders as f32,
+                    up.first as f32,
+                    up.last as f32,
+                    up.mean_position(),
+                    up.orders as f32 / orders.max(1.0),
+                    up.orders as f32 / orders_since_first,
+                    state.orders.saturating_sub(up.last) as f32,
+                    recency,
+                    user.place(recency),
+                    since,
+                    gap,
+                    if gap > 0.0 { since / gap } else { f32::NAN },
+                    if gaps > 0.0 { (up.last - up.first) as f32 / gaps } else { f32::NAN },
+                ]);
+            }
+            None => {
+                out.push(0.0);
+                out.extend([f32::NAN; 12]);
+            }
+        }
+        let share = |shares: &FxHashMap<u32, f32>, key| shares.get(&key).copied().unwrap_or(0.0);
+        out.extend([
+            over(candidate.taste, user.weight),
+            share(&user.aisles, product.aisle),
+            share(&user.departments, product.department),
+            cart.len() as f32,
+            candidate.cart_max,
+            over(candidate.cart_sum, cart.len() as f32),
+            share(&cart_aisles, product.aisle),
+            share(&cart_departments, product.department),
+            context.dow.map_or(f32::NAN, f32::from),
+            context.hour.map_or(f32::NAN, f32::from),
+            context.days_since_prior.unwrap_or(f32::NAN),
+            flag(candidate.source == Source::History),
+            flag(candidate.source == Source::Cart),
+            flag(candidate.source == Source::Taste),
+            flag(candidate.source == Source::Popular),
+        ]);
+    }
+}
+
+/// What the user's history says as a whole, weighted by recency.
+struct UserShares {
+    weight: f32,
+    recencies: Vec<f32>,
+    aisles: FxHashMap<u32, f32>,
+    departments: FxHashMap<u32, f32>,
+}
+
+impl UserShares {
+    fn new(catalogue: &Catalogue, state: &UserState, next: u32) -> Self {
+        let mut recencies: Vec<f32> = state.products.iter().map(|p| p.recency(next)).collect();
+        let weight = recencies.iter().sum();
+        let weighed = state.products.iter().zip(&recencies).map(|(p, &w)| (p.product, w));
+        let (aisles, departments) = shares(catalogue, weighed);
+        recencies.sort_by(|a, b| b.total_cmp(a));
+        Self { weight, recencies, aisles, departments }
+    }
+
+    /// Place of a recency among the user's products, from 0.
+    fn place(&self, recency: f32) -> f32 {
+        self.recencies.partition_point(|&r| r > recency) as f32
+    }
+}
+
+type Shares = FxHashMap<u32, f32>;
+
+/// Shares of aisles and of departments among weighted products.
+fn shares(catalogue: &Catalogue, products: impl Iterator<Item = (u32, f32)>) -> (Shares, Shares) {
+    let mut aisles = Shares::default();
+    let mut departments = Shares::default();
+    let mut sum = 0.0;
+    for (product, weight) in products {
+        if let Some(product) = catalogue.get(product) {
+            *aisles.entry(product.aisle).or_default() += weight;
+            *departments.entry(product.department).or_default() += weight;
+            sum += weight;
+        }
+    }
+    aisles.values_mut().chain(departments.values_mut()).for_each(|w| *w = over(*w, sum));
+    (aisles, departments)
+}
+
+fn over(a: f32, b: f32) -> f32 {
+    if b > 0.0 { a / b } else { 0.0 }
+}
+
+fn flag(on: bool) -> f32 {
+    f32::from(u8::from(on))
+}

@@ -1,0 +1,118 @@
+use cartwheel_features::{Catalogue, Context, Line, Order, Partial, ProductInfo, UserState};
+
+use crate::metrics::{calibration_error, list_score, log_loss, mean};
+use crate::{FEATURES, Source, candidates, rank, reasons, rows};
+
+/// Ten products; 0 and 1 always together, as are 2 and 3; 9 is never bought.
+fn shop() -> (Catalogue, UserState) {
+    let mut partial = Partial::new(10, 1000);
+    let mut user = UserState::default();
+    for shopper in 0..20_u64 {
+        let mut state = UserState::default();
+        for number in 1..=4 {
+            let pair = if (shopper + u64::from(number)) % 2 == 0 { [0, 1] } else { [2, 3] };
+            let extra = 4 + (shopper % 5) as u32;
+            let products = [pair[0], pair[1], extra];
+            let line = |product| Line { product, position: 1, reordered: None };
+            let context = Context { days_since_prior: Some(7.0), ..Default::default() };
+            let lines = products.map(line).to_vec();
+            let order = Order { number, context, lines, ordered_at_ms: None };
+            partial.order(&state, &order, shopper);
+            state.apply(&order);
+        }
+        user = state;
+    }
+    let info = |p: u32| ProductInfo {
+        product_id: p.to_string(),
+        name: format!("Product {p}"),
+        aisle: format!("aisle {}", p / 2),
+        department: "all".into(),
+    };
+    (Catalogue::finish((0..10).map(info).collect(), partial), user)
+}
+
+#[test]
+fn an_unknown_user_gets_cart_neighbours_and_the_popular() {
+    let (catalogue, _) = shop();
+    let found = candidates(&catalogue, &UserState::default(), &[0]);
+    let first = found.iter().find(|c| c.product == 1).unwrap();
+    assert_eq!(first.source, Source::Cart);
+    assert!(found.iter().any(|c| c.source == Source::Popular));
+    assert!(found.iter().all(|c| c.product != 0), "the cart is left out");
+    let ranked = rank(&catalogue, None, &UserState::default(), &Context::default(), &[0], |_| true);
+    assert_eq!(ranked[0].candidate.product, 1, "what goes with the cart comes first");
+    assert_eq!(reasons(&catalogue, &UserState::default(), &first), ["Goes with Product 0"]);
+}
+
+#[test]
+fn every_product_is_a_candidate_at_most_once() {
+    let (catalogue, user) = shop();
+    for cart in [&[][..], &[0], &[0, 2, 4, 5]] {
+        let mut found: Vec<u32> =
+            candidates(&catalogue, &user, cart).iter().map(|c| c.product).collect();
+        let n = found.len();
+        found.sort_unstable();
+        found.dedup();
+        assert_eq!(found.len(), n);
+        assert_eq!(n + cart.len(), 10, "the whole small shop");
+    }
+}
+
+#[test]
+fn rows_are_as_wide_as_their_names_and_hold_the_features() {
+    let (catalogue, user) = shop();
+    let found = candidates(&catalogue, &user, &[1]);
+    let mut out = Vec::new();
+    let context = Context { dow: Some(2), hour: None, days_since_prior: Some(3.0) };
+    rows(&catalogue, &user, &context, &[1], &found, &mut out);
+    assert_eq!(out.len(), found.len() * FEATURES.len());
+    let at = |name: &str| FEATURES.iter().position(|f| *f == name).unwrap();
+    for (candidate, row) in found.iter().zip(out.chunks(FEATURES.len())) {
+        let stats = catalogue.products[candidate.product as usize].stats;
+        assert_eq!(row[at("prod_orders")], stats.orders as f32);
+        assert_eq!(row[at("user_orders")], 4.0);
+        assert_eq!(row[at("cart_size")], 1.0);
+        assert!(row[at("context_hour")].is_nan());
+        match user.product(candidate.product) {
+            Some(up) => {
+                assert_eq!(row[at("up_order_count")], up.orders as f32);
+                assert_eq!(row[at("up_days_since_last")], 28.0 - up.last_day + 3.0);
+            }
+            None => {
+                assert_eq!(row[at("up_order_count")], 0.0);
+                assert!(row[at("up_last_order_number")].is_nan());
+            }
+        }
+    }
+}
+
+#[test]
+fn filtered_products_are_not_ranked() {
+    let (catalogue, user) = shop();
+    let ranked = rank(&catalogue, None, &user, &Context::default(), &[], |p| p % 2 == 0);
+    assert!(!ranked.is_empty());
+    assert!(ranked.iter().all(|r| r.candidate.product % 2 == 0));
+    assert!(ranked.iter().all(|r| (0.0..=1.0).contains(&r.probability)));
+}
+
+#[test]
+fn list_scores_by_hand() {
+    let score = list_score(&[7, 1, 8, 2], &[1, 2, 3], 3);
+    assert_eq!(score.recall, 1.0 / 3.0);
+    let ideal = 1.0 + 1.0 / 3_f64.log2() + 0.5;
+    assert!((score.ndcg - (1.0 / 3_f64.log2()) / ideal).abs() < 1e-12);
+    assert_eq!(score.phr, 1.0);
+    assert_eq!(list_score(&[7], &[1], 10).phr, 0.0);
+    let m = mean(&[1.0, 2.0, 3.0]);
+    assert_eq!(m.mean, 2.0);
+    assert!((m.se - (1.0_f64 / 3.0).sqrt()).abs() < 1e-12);
+}
+
+#[test]
+fn probabilities_are_judged() {
+    assert!((log_loss(&[(0.5, true), (0.5, false)]) - 2_f64.ln()).abs() < 1e-6);
+    let honest: Vec<(f32, bool)> = (0..1000).map(|i| (0.2, i % 5 == 0)).collect();
+    assert!(calibration_error(&honest) < 0.01);
+    let boastful: Vec<(f32, bool)> = (0..1000).map(|i| (0.9, i % 5 == 0)).collect();
+    assert!((calibration_error(&boastful) - 0.7).abs() < 0.01);
+}
