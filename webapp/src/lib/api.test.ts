@@ -1,0 +1,141 @@
+import { describe, expect, it } from 'vitest';
+import { Api, ApiError } from './api';
+import type { EventBody } from './types';
+
+const BODY: EventBody = { event_id: 'e-1', user_id: '7', event: 'get_recommendations' };
+const ROW = {
+  product_id: '24852',
+  product_name: 'Banana',
+  aisle: 'fresh fruits',
+  department: 'produce',
+  probability: 0.4,
+  reasons: ['You bought it in 5 of your last 8 orders.'],
+};
+const ANSWER = {
+  message: 'Stored.',
+  event_id: 'e-1',
+  record_id: '1-9',
+  shard_id: 'shardId-000000000001',
+  recommendation_id: 'r-1',
+  model_version: 'm-1',
+  degraded: false,
+  recommendations: [ROW],
+};
+
+interface Call {
+  url: string;
+  init: RequestInit;
+}
+
+/** A client whose server always gives `response`, and the calls it made. */
+function client(response: () => Promise<Response>, base = ''): { api: Api; calls: Call[] } {
+  const calls: Call[] = [];
+  const api = new Api(base, (url, init = {}) => {
+    calls.push({ url, init });
+    return response();
+  });
+  return { api, calls };
+}
+
+function json(value: unknown, status = 200, headers: Record<string, string> = {}) {
+  return () => Promise.resolve(new Response(JSON.stringify(value), { status, headers }));
+}
+
+async function failure(promise: Promise<unknown>): Promise<ApiError> {
+  try {
+    await promise;
+  } catch (error) {
+    if (error instanceof ApiError) return error;
+    throw error;
+  }
+  throw new Error('The request did not fail.');
+}
+
+describe('submit', () => {
+  it('sends the event as it is and reads the answer', async () => {
+    const { api, calls } = client(json(ANSWER), 'https://api.example/');
+    const { answer, raw } = await api.submit(BODY);
+    expect(answer).toEqual(ANSWER);
+    expect(raw).toEqual(ANSWER);
+    expect(calls[0]?.url).toBe('https://api.example/submit');
+    expect(calls[0]?.init.method).toBe('POST');
+    expect(JSON.parse(String(calls[0]?.init.body))).toEqual(BODY);
+  });
+
+  it('names what is wrong with an answer', async () => {
+    const broken = { ...ANSWER, recommendations: [ROW, { ...ROW, probability: 'high' }] };
+    const error = await failure(client(json(broken)).api.submit(BODY));
+    expect(error.kind).toBe('answer');
+    expect(error.message).toContain('recommendations[1].probability is not a number');
+  });
+
+  it('keeps the problem document of a refusal', async () => {
+    const problem = {
+      type: '/problems/invalid-event',
+      title: 'Invalid event',
+      status: 422,
+      detail: 'user_id: has 65 characters',
+      field: 'user_id',
+      expected: '1 to 64 of A-Z a-z 0-9 . _ : @ -',
+    };
+    const error = await failure(client(json(problem, 422)).api.submit(BODY));
+    expect(error).toMatchObject({ kind: 'refused', status: 422, message: problem.detail, problem });
+    expect(error.retryAfterSeconds).toBeNull();
+  });
+
+  it('reads how long to wait', async () => {
+    const busy = json({ title: 'Busy', status: 503 }, 503, { 'retry-after': '4' });
+    const error = await failure(client(busy).api.submit(BODY));
+    expect(error).toMatchObject({ status: 503, message: 'Busy', retryAfterSeconds: 4 });
+  });
+
+  it('survives an error page that is no JSON', async () => {
+    const page = () => Promise.resolve(new Response('<h1>Bad gateway</h1>', { status: 502 }));
+    const error = await failure(client(page).api.submit(BODY));
+    expect(error).toMatchObject({ kind: 'refused', status: 502, problem: null });
+    expect(error.message).toContain('502');
+  });
+
+  it('tells a lost connection from a time-out', async () => {
+    const lost = client(() => Promise.reject(new TypeError('Failed to fetch')));
+    expect((await failure(lost.api.submit(BODY))).kind).toBe('network');
+    const late = client(() => Promise.reject(new DOMException('late', 'TimeoutError')));
+    expect((await failure(late.api.submit(BODY))).kind).toBe('timeout');
+  });
+});
+
+describe('the look-ups', () => {
+  it('escape the query', async () => {
+    const { api, calls } = client(json({ products: [ROW] }));
+    const [found] = await api.products('jam & bread', 8);
+    expect(found?.product_name).toBe('Banana');
+    expect(calls[0]?.url).toBe('/v1/products?query=jam+%26+bread&limit=8');
+  });
+
+  it('read users and popular products', async () => {
+    const users = [{ user_id: '7', orders: 3, products: 12 }];
+    expect(await client(json({ users })).api.users(12)).toEqual(users);
+    expect(await client(json({ recommendations: [ROW] })).api.popular(5)).toEqual([ROW]);
+  });
+
+  it('take a 503 of readyz as an answer', async () => {
+    const starting = json({ ready: false, model_version: null }, 503);
+    expect(await client(starting).api.ready()).toEqual({ ready: false, model_version: '' });
+    const error = await failure(client(json({}, 500)).api.ready());
+    expect(error.status).toBe(500);
+  });
+
+  it('are called off by their caller', async () => {
+    const stop = new AbortController();
+    const api = new Api(
+      '',
+      (_, init) =>
+        new Promise((_resolve, reject) => {
+          init?.signal?.addEventListener('abort', () => reject(init.signal?.reason));
+        }),
+    );
+    const asked = failure(api.products('x', 8, stop.signal));
+    stop.abort();
+    expect((await asked).kind).toBe('aborted');
+  });
+});

@@ -1,0 +1,70 @@
+/**
+ * What the page remembers over a reload: the believed cart per user. Bounded;
+ * anything unreadable counts as nothing remembered.
+ */
+import { MAX_CART, type CartLine } from './cart';
+import type { Product } from './types';
+
+const KEY = 'cartwheel.carts';
+/** Most users whose carts are kept, newest first. */
+export const MAX_USERS = 20;
+
+export interface StoredCart {
+  user_id: string;
+  lines: CartLine[];
+  /** Names of the cart's products. */
+  products: Product[];
+}
+
+type Store = Pick<Storage, 'getItem' | 'setItem'>;
+
+function isText(value: unknown): value is string {
+  return typeof value === 'string';
+}
+
+function isLine(value: unknown): value is CartLine {
+  if (typeof value !== 'object' || value === null) return false;
+  if (!('product_id' in value) || !('quantity' in value)) return false;
+  const { product_id, quantity } = value;
+  return isText(product_id) && typeof quantity === 'number' && quantity >= 1;
+}
+
+function isProduct(value: unknown): value is Product {
+  if (typeof value !== 'object' || value === null) return false;
+  const { product_id, product_name, aisle, department } = value as Record<string, unknown>;
+  return [product_id, product_name, aisle, department].every(isText);
+}
+
+function isStoredCart(value: unknown): value is StoredCart {
+  if (typeof value !== 'object' || value === null) return false;
+  const { user_id, lines, products } = value as Record<string, unknown>;
+  return (
+    isText(user_id) &&
+    Array.isArray(lines) &&
+    lines.length <= MAX_CART &&
+    lines.every(isLine) &&
+    Array.isArray(products) &&
+    products.every(isProduct)
+  );
+}
+
+/** Every remembered cart, newest first. */
+export function loadCarts(store: Store): StoredCart[] {
+  try {
+    const value: unknown = JSON.parse(store.getItem(KEY) ?? '[]');
+    return Array.isArray(value) ? value.filter(isStoredCart).slice(0, MAX_USERS) : [];
+  } catch {
+    return [];
+  }
+}
+
+/** Remembers one user's cart; an empty one is forgotten. */
+export function saveCart(store: Store, cart: StoredCart): void {
+  const others = loadCarts(store).filter((known) => known.user_id !== cart.user_id);
+  const carts = cart.lines.length > 0 ? [cart, ...others] : others;
+  try {
+    store.setItem(KEY, JSON.stringify(carts.slice(0, MAX_USERS)));
+  } catch {
+    // Storage is full or forbidden: the cart then lasts as long as the page.
+  }
+}
