@@ -105,6 +105,11 @@ describe('submit', () => {
 });
 
 describe('the look-ups', () => {
+  it('take each product once', async () => {
+    const twice = { recommendations: [ROW, { ...ROW, probability: 0.1 }] };
+    expect(await client(json(twice)).api.popular(5)).toEqual([ROW]);
+  });
+
   it('escape the query', async () => {
     const { api, calls } = client(json({ products: [ROW] }));
     const [found] = await api.products('jam & bread', 8);

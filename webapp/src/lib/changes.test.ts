@@ -27,7 +27,7 @@ it('tells new, moved, same and gone apart', () => {
 
 it('says so when nothing moved', () => {
   expect(describeChanges(compareLists(list('a'), list('a')))).toBe(
-    'Nothing moved since the last answer.',
+    'Since the last answer: nothing moved.',
   );
 });
 

@@ -39,17 +39,20 @@ export function compareLists(
   return { byProduct, left, added, moved };
 }
 
-/** The changes as one sentence. */
-export function describeChanges(changes: Changes): string {
-  const { added, moved, left } = changes;
-  if (added === 0 && moved === 0 && left.length === 0)
-    return 'Nothing moved since the last answer.';
+/** The changes in numbers, as the end of a sentence. */
+export function countChanges({ added, moved, left }: Changes): string {
   const parts = [
     added > 0 ? `${added} new` : '',
     moved > 0 ? `${moved} moved` : '',
-    left.length > 0 ? `${left.length} gone (${some(left)})` : '',
+    left.length > 0 ? `${left.length} gone` : '',
   ].filter((part) => part !== '');
-  return `Since the last answer: ${parts.join(', ')}.`;
+  return parts.length === 0 ? 'nothing moved' : parts.join(', ');
+}
+
+/** The changes as one sentence, with the names of what is gone. */
+export function describeChanges(changes: Changes): string {
+  const gone = changes.left.length > 0 ? ` (${some(changes.left)})` : '';
+  return `Since the last answer: ${countChanges(changes)}${gone}.`;
 }
 
 /** The first three names, and how many more there are. */

@@ -68,6 +68,12 @@ function list<T>(
     .map((entry: unknown, index) => read(entry, `${at(path, name)}[${index}]`));
 }
 
+/** The entries without repeats of a product: the page keys its rows by product. */
+function once<T extends Product>(entries: T[]): T[] {
+  const seen = new Set<string>();
+  return entries.filter(({ product_id }) => !seen.has(product_id) && seen.add(product_id));
+}
+
 function product(value: unknown, path: string): Product {
   const from = fields(value, path);
   return {
@@ -110,12 +116,12 @@ export function submitAnswer(value: unknown): SubmitAnswer {
 
 /** The list of `{"recommendations": […]}`. Throws {@link DecodeError}. */
 export function recommendations(value: unknown): Recommendation[] {
-  return list(fields(value, ''), 'recommendations', '', recommendation);
+  return once(list(fields(value, ''), 'recommendations', '', recommendation));
 }
 
 /** The list of `{"products": […]}`. Throws {@link DecodeError}. */
 export function products(value: unknown): Product[] {
-  return list(fields(value, ''), 'products', '', product);
+  return once(list(fields(value, ''), 'products', '', product));
 }
 
 /** The list of `{"users": […]}`. Throws {@link DecodeError}. */

@@ -5,7 +5,7 @@
 import { SvelteMap } from 'svelte/reactivity';
 import { ApiError, type Api } from './api';
 import { applyEvent, type CartLine } from './cart';
-import { compareLists, describeChanges, type Changes } from './changes';
+import { compareLists, countChanges, type Changes } from './changes';
 import { count, eventName } from './format';
 import { newId } from './ids';
 import { loadCarts, saveCart } from './storage';
@@ -207,8 +207,8 @@ export class Shopper {
     this.failed = null;
     this.#keepCart(body.user_id, applyEvent(this.#carts.get(body.user_id) ?? [], body));
     const list = count(answer.recommendations.length, 'recommendation');
-    const moved = changes ? ` ${describeChanges(changes)}` : '';
-    this.status = { tone: 'good', text: `${eventName(body.event)}: ${list}.${moved}` };
+    const moved = changes ? `, ${countChanges(changes)}` : '';
+    this.status = { tone: 'good', text: `${eventName(body.event)}: ${list}${moved}.` };
   }
 
   #keepCart(userId: string, lines: CartLine[]): void {
