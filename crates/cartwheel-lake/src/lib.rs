@@ -1,1 +1,15 @@
-//! cartwheel-lake.
+//! The lake: Parquet tables in a directory, and the importers that fill them.
+//!
+//! `orders/`, `order_products/` and `products/` hold an import's parts, which
+//! `imports/current.json` names; readers read only what it names, so that an
+//! import appears whole or not at all.
+
+pub mod import;
+mod manifest;
+mod reading;
+mod rejects;
+mod tables;
+
+pub use import::{ImportError, ImportOptions, ImportSummary, Progress};
+pub use manifest::{Lake, LakeError, Manifest};
+pub use reading::{Checkouts, ProductRow};

@@ -1,0 +1,105 @@
+//! The lake's directory and the manifest of its import.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+/// A lake in a local directory.
+#[derive(Debug, Clone)]
+pub struct Lake {
+    dir: PathBuf,
+}
+
+/// Why the lake cannot be read or written.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LakeError {
+    /// A file cannot be read or written, or is damaged.
+    #[error("lake: {path}: {source}")]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+impl LakeError {
+    pub(crate) fn file(path: &Path, source: impl Into<io::Error>) -> Self {
+        Self::File { path: path.to_owned(), source: source.into() }
+    }
+}
+
+/// Which files are the imported tables.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// Hash of the imported files' content.
+    pub id: String,
+    /// Day of everybody's newest order, UTC milliseconds.
+    pub as_of_ms: i64,
+    /// Parts of `orders`.
+    pub orders: Vec<PathBuf>,
+    /// Parts of `order_products`.
+    pub order_products: Vec<PathBuf>,
+    /// Parts of `products`.
+    pub products: Vec<PathBuf>,
+    /// What the import counted.
+    pub summary: crate::ImportSummary,
+}
+
+impl Lake {
+    /// Opens the lake in `dir`, which is made if need be.
+    ///
+    /// # Errors
+    /// When the directory cannot be made.
+    pub fn open(dir: &Path) -> Result<Self, LakeError> {
+        std::fs::create_dir_all(dir).map_err(|e| LakeError::file(dir, e))?;
+        Ok(Self { dir: dir.to_owned() })
+    }
+
+    /// The directory.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    fn manifest_path(&self) -> PathBuf {
+        self.dir.join("imports").join("current.json")
+    }
+
+    /// The manifest of the import, with paths as they lie here; none before one.
+    ///
+    /// # Errors
+    /// When the file exists and is damaged.
+    pub fn import_manifest(&self) -> Result<Option<Manifest>, LakeError> {
+        let path = self.manifest_path();
+        let bytes = match std::fs::read(&path) {
+            Ok(bytes) => bytes,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(e) => return Err(LakeError::file(&path, e)),
+        };
+        let mut manifest: Manifest =
+            serde_json::from_slice(&bytes).map_err(|e| LakeError::file(&path, e))?;
+        let parts = [&mut manifest.orders, &mut manifest.order_products, &mut manifest.products];
+        for part in parts.into_iter().flatten() {
+            *part = self.dir.join(&*part);
+        }
+        Ok(Some(manifest))
+    }
+
+    /// Names the import from now on; paths are relative to the lake.
+    pub(crate) fn put_manifest(&self, manifest: &Manifest) -> Result<(), LakeError> {
+        let path = self.manifest_path();
+        let put = || -> io::Result<()> {
+            let dir = self.dir.join("imports");
+            std::fs::create_dir_all(&dir)?;
+            let scratch = dir.join(format!(".current-{}", std::process::id()));
+            let mut file = std::fs::File::create(&scratch)?;
+            file.write_all(&serde_json::to_vec_pretty(manifest)?)?;
+            file.sync_all()?;
+            std::fs::rename(&scratch, &path)?;
+            std::fs::File::open(&dir)?.sync_all()
+        };
+        put().map_err(|e| LakeError::file(&path, e))
+    }
+}

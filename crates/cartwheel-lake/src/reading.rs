@@ -1,0 +1,125 @@
+//! Reading tables back.
+
+use std::fs::File;
+use std::io;
+use std::path::Path;
+
+use arrow_array::cast::AsArray;
+use cartwheel_events::{EventKind, EventRecord};
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use rustc_hash::FxHashSet;
+
+use crate::manifest::{Lake, LakeError};
+
+/// A row of `products`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProductRow {
+    /// Its id.
+    pub product_id: String,
+    /// Its name.
+    pub product_name: String,
+    /// Its aisle's name.
+    pub aisle: String,
+    /// Its department's name.
+    pub department: String,
+}
+
+/// The checkouts of the event stream.
+#[derive(Debug, Clone, Default)]
+pub struct Checkouts {
+    /// Each (user, event id) once, by user, then `received_at_ms`, then event id.
+    pub records: Vec<EventRecord>,
+    /// Parts that could not be read, each named.
+    pub problems: Vec<String>,
+}
+
+impl Lake {
+    /// The imported products, by part and row.
+    ///
+    /// # Errors
+    /// When a part cannot be read; the error names it.
+    pub fn read_products(&self) -> Result<Vec<ProductRow>, LakeError> {
+        let mut out = Vec::new();
+        for path in self.import_manifest()?.map(|m| m.products).unwrap_or_default() {
+            read_products(&path, &mut out).map_err(|e| LakeError::file(&path, e))?;
+        }
+        Ok(out)
+    }
+
+    /// Every checkout that was delivered, each once.
+    ///
+    /// # Errors
+    /// When the folder of events cannot be listed.
+    pub fn checkouts(&self) -> Result<Checkouts, LakeError> {
+        let mut out = Checkouts::default();
+        let mut folders = vec![self.dir().join("events")];
+        while let Some(folder) = folders.pop() {
+            let entries = match std::fs::read_dir(&folder) {
+                Ok(entries) => entries,
+                Err(e) if e.kind() == io::ErrorKind::NotFound => continue,
+                Err(e) => return Err(LakeError::file(&folder, e)),
+            };
+            for entry in entries {
+                let path = entry.map_err(|e| LakeError::file(&folder, e))?.path();
+                if path.is_dir() {
+                    folders.push(path);
+                } else if path.extension().is_some_and(|x| x == "parquet")
+                    && let Err(e) = read_checkouts(&path, &mut out.records)
+                {
+                    out.problems.push(format!("{}: {e}", path.display()));
+                }
+            }
+        }
+        out.records.sort_by(|a, b| {
+            (&a.user_id, a.received_at_ms, &a.event_id).cmp(&(
+                &b.user_id,
+                b.received_at_ms,
+                &b.event_id,
+            ))
+        });
+        let mut seen = FxHashSet::default();
+        out.records.retain(|r| seen.insert((r.user_id.clone(), r.event_id.clone())));
+        Ok(out)
+    }
+}
+
+fn read_products(path: &Path, out: &mut Vec<ProductRow>) -> io::Result<()> {
+    let reader = ParquetRecordBatchReaderBuilder::try_new(File::open(path)?)
+        .and_then(|b| b.build())
+        .map_err(io::Error::other)?;
+    for batch in reader {
+        let batch = batch.map_err(io::Error::other)?;
+        let text = |name: &str| {
+            let column = batch.column_by_name(name).and_then(|c| c.as_string_opt::<i32>());
+            column.ok_or_else(|| io::Error::other(format!("column {name} is missing")))
+        };
+        let (id, name) = (text("product_id")?, text("product_name")?);
+        let (aisle, department) = (text("aisle")?, text("department")?);
+        out.extend((0..batch.num_rows()).map(|at| ProductRow {
+            product_id: id.value(at).to_owned(),
+            product_name: name.value(at).to_owned(),
+            aisle: aisle.value(at).to_owned(),
+            department: department.value(at).to_owned(),
+        }));
+    }
+    Ok(())
+}
+
+/// Delivered events keep their record as JSON in the column `record`.
+fn read_checkouts(path: &Path, out: &mut Vec<EventRecord>) -> io::Result<()> {
+    let reader = ParquetRecordBatchReaderBuilder::try_new(File::open(path)?)
+        .and_then(|b| b.build())
+        .map_err(io::Error::other)?;
+    for batch in reader {
+        let batch = batch.map_err(io::Error::other)?;
+        let column = batch.column_by_name("record").and_then(|c| c.as_string_opt::<i32>());
+        let column = column.ok_or_else(|| io::Error::other("column record is missing"))?;
+        for text in column.iter().flatten() {
+            let record: EventRecord = serde_json::from_str(text)?;
+            if record.event == EventKind::Checkout {
+                out.push(record);
+            }
+        }
+    }
+    Ok(())
+}

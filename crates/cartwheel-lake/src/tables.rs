@@ -1,0 +1,119 @@
+//! Schemas of the tables, and the writer of their parts.
+
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arrow_array::{ArrayRef, RecordBatch};
+use arrow_schema::{DataType, Field, Schema, SchemaRef};
+use parquet::arrow::ArrowWriter;
+use parquet::basic::{Compression, ZstdLevel};
+use parquet::file::properties::WriterProperties;
+
+/// Rows of one row group: what one thread reads at a time.
+pub(crate) const GROUP_ROWS: usize = 128 << 10;
+/// Rows of one part.
+const PART_ROWS: usize = 1 << 20;
+
+fn schema(fields: &[(&str, DataType, bool)]) -> SchemaRef {
+    let field =
+        |(name, kind, null): &(&str, DataType, bool)| Field::new(*name, kind.clone(), *null);
+    Arc::new(Schema::new(fields.iter().map(field).collect::<Vec<_>>()))
+}
+
+pub(crate) fn orders() -> SchemaRef {
+    use DataType::{Float32, Int32, Int64, Utf8};
+    schema(&[
+        ("order_id", Utf8, false),
+        ("user_id", Utf8, false),
+        ("eval_set", Utf8, false),
+        ("order_number", Int32, false),
+        ("ordered_at_ms", Int64, true),
+        ("order_dow", Int32, true),
+        ("order_hour_of_day", Int32, true),
+        ("days_since_prior_order", Float32, true),
+    ])
+}
+
+/// User and order number stand beside the line, so that a reader that groups by
+/// user needs no join.
+pub(crate) fn order_products() -> SchemaRef {
+    use DataType::{Int32, Utf8};
+    schema(&[
+        ("order_id", Utf8, false),
+        ("product_id", Utf8, false),
+        ("add_to_cart_order", Int32, false),
+        ("reordered", Int32, true),
+        ("user_id", Utf8, false),
+        ("order_number", Int32, false),
+    ])
+}
+
+pub(crate) fn products() -> SchemaRef {
+    use DataType::Utf8;
+    schema(&[
+        ("product_id", Utf8, false),
+        ("product_name", Utf8, false),
+        ("aisle_id", Utf8, false),
+        ("aisle", Utf8, false),
+        ("department_id", Utf8, false),
+        ("department", Utf8, false),
+    ])
+}
+
+/// Writes batches into parts of bounded size.
+pub(crate) struct PartWriter {
+    lake: PathBuf,
+    /// Folder relative to the lake.
+    folder: PathBuf,
+    schema: SchemaRef,
+    open: Option<(ArrowWriter<File>, usize)>,
+    parts: Vec<PathBuf>,
+}
+
+impl PartWriter {
+    pub(crate) fn new(lake: &Path, folder: PathBuf, schema: SchemaRef) -> io::Result<Self> {
+        std::fs::create_dir_all(lake.join(&folder))?;
+        Ok(Self { lake: lake.to_owned(), folder, schema, open: None, parts: Vec::new() })
+    }
+
+    pub(crate) fn write(&mut self, columns: Vec<ArrayRef>) -> io::Result<()> {
+        let batch = RecordBatch::try_new(self.schema.clone(), columns).map_err(io::Error::other)?;
+        if self.open.as_ref().is_some_and(|(_, rows)| rows + batch.num_rows() > PART_ROWS) {
+            self.close()?;
+        }
+        if self.open.is_none() {
+            let name = format!("part-{:05}.parquet", self.parts.len());
+            let path = self.folder.join(name);
+            let level = ZstdLevel::try_new(1).map_err(io::Error::other)?;
+            let properties = WriterProperties::builder()
+                .set_compression(Compression::ZSTD(level))
+                .set_max_row_group_row_count(Some(GROUP_ROWS))
+                .build();
+            let file = File::create(self.lake.join(&path))?;
+            let writer = ArrowWriter::try_new(file, self.schema.clone(), Some(properties));
+            self.open = Some((writer.map_err(io::Error::other)?, 0));
+            self.parts.push(path);
+        }
+        if let Some((writer, rows)) = &mut self.open {
+            writer.write(&batch).map_err(io::Error::other)?;
+            *rows += batch.num_rows();
+        }
+        Ok(())
+    }
+
+    fn close(&mut self) -> io::Result<()> {
+        match self.open.take() {
+            Some((writer, _)) => writer.into_inner().map_err(io::Error::other)?.sync_all(),
+            None => Ok(()),
+        }
+    }
+
+    /// The parts written, relative to the lake.
+    pub(crate) fn finish(mut self) -> io::Result<Vec<PathBuf>> {
+        self.close()?;
+        File::open(self.lake.join(&self.folder))?.sync_all()?;
+        Ok(self.parts)
+    }
+}
