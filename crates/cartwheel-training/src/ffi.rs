@@ -1,0 +1,261 @@
+//! The few functions of libxgboost's C API that training needs.
+
+use std::ffi::{CStr, CString, c_char, c_int, c_void};
+use std::path::{Path, PathBuf};
+use std::ptr;
+
+use libloading::Library;
+
+/// Why training cannot go on.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TrainingError {
+    /// libxgboost is in none of the places looked at.
+    #[error(
+        "libxgboost is not found (looked at {0}): run `make setup`, or name it in \
+         CARTWHEEL_TRAIN_LIBRARY"
+    )]
+    NotFound(String),
+    /// The library is too old or not libxgboost.
+    #[error("{0}: {1}")]
+    Library(PathBuf, String),
+    /// What libxgboost said.
+    #[error("xgboost: {0}")]
+    Xgboost(String),
+    /// Rows, labels and names do not fit.
+    #[error("training data: {0}")]
+    Data(&'static str),
+}
+
+pub(crate) type Handle = *mut c_void;
+
+macro_rules! functions {
+    ($($name:ident: fn($($argument:ty),*);)*) => {
+        /// The functions, as long as the library is loaded.
+        #[allow(non_snake_case)]
+        pub(crate) struct Functions {
+            $(pub $name: unsafe extern "C" fn($($argument),*) -> c_int,)*
+        }
+
+        impl Functions {
+            fn load(library: &Library) -> Result<Self, libloading::Error> {
+                // SAFETY: the signatures are those of xgboost/c_api.h, unchanged
+                // from 1.7 to 3.x.
+                unsafe {
+                    Ok(Self {
+                        $($name: *library.get(concat!(stringify!($name), "\0").as_bytes())?,)*
+                    })
+                }
+            }
+        }
+    };
+}
+
+functions! {
+    XGDMatrixCreateFromMat: fn(*const f32, u64, u64, f32, *mut Handle);
+    XGDMatrixSetFloatInfo: fn(Handle, *const c_char, *const f32, u64);
+    XGDMatrixSetStrFeatureInfo: fn(Handle, *const c_char, *const *const c_char, u64);
+    XGDMatrixFree: fn(Handle);
+    XGBoosterCreate: fn(*const Handle, u64, *mut Handle);
+    XGBoosterFree: fn(Handle);
+    XGBoosterSetParam: fn(Handle, *const c_char, *const c_char);
+    XGBoosterUpdateOneIter: fn(Handle, c_int, Handle);
+    XGBoosterEvalOneIter: fn(Handle, c_int, *const Handle, *const *const c_char, u64, *mut *const c_char);
+    XGBoosterSlice: fn(Handle, c_int, c_int, c_int, *mut Handle);
+    XGBoosterSaveModelToBuffer: fn(Handle, *const c_char, *mut u64, *mut *const c_char);
+    XGBoosterLoadModelFromBuffer: fn(Handle, *const c_void, u64);
+    XGBoosterPredictFromDMatrix: fn(Handle, Handle, *const c_char, *mut *const u64, *mut u64, *mut *const f32);
+}
+
+/// The loaded library.
+pub struct Xgboost {
+    pub(crate) functions: Functions,
+    last_error: unsafe extern "C" fn() -> *const c_char,
+    version: (i32, i32, i32),
+    // Keeps the functions valid; dropped last.
+    _library: Library,
+}
+
+impl Xgboost {
+    /// Loads the first library that exists among `paths` and the system's own.
+    ///
+    /// # Errors
+    /// When there is none, or it is older than 1.7.
+    pub fn search(paths: &[PathBuf]) -> Result<Self, TrainingError> {
+        if let Some(path) = paths.iter().find(|p| p.is_file()) {
+            return Self::load(path);
+        }
+        for name in ["libxgboost.so.0", "libxgboost.so"] {
+            if let Ok(found) = Self::load(Path::new(name)) {
+                return Ok(found);
+            }
+        }
+        let looked: Vec<String> = paths.iter().map(|p| p.display().to_string()).collect();
+        Err(TrainingError::NotFound(looked.join(", ")))
+    }
+
+    fn load(path: &Path) -> Result<Self, TrainingError> {
+        let bad = |e: &dyn std::fmt::Display| TrainingError::Library(path.into(), e.to_string());
+        // SAFETY: libxgboost's initialisers have no preconditions.
+        let library = unsafe { Library::new(path) }.map_err(|e| bad(&e))?;
+        let functions = Functions::load(&library).map_err(|e| bad(&e))?;
+        // SAFETY: signatures as in xgboost/c_api.h.
+        let (last_error, version) = unsafe {
+            let last_error = *library.get(b"XGBGetLastError\0").map_err(|e| bad(&e))?;
+            let version: unsafe extern "C" fn(*mut c_int, *mut c_int, *mut c_int) =
+                *library.get(b"XGBoostVersion\0").map_err(|e| bad(&e))?;
+            let (mut major, mut minor, mut patch) = (0, 0, 0);
+            version(&mut major, &mut minor, &mut patch);
+            (last_error, (major, minor, patch))
+        };
+        if version < (1, 7, 0) {
+            return Err(bad(&format!("version {version:?} is older than 1.7")));
+        }
+        Ok(Self { functions, last_error, version, _library: library })
+    }
+
+    /// Major, minor, patch.
+    pub fn version(&self) -> (i32, i32, i32) {
+        self.version
+    }
+
+    /// Turns a return code into a result.
+    pub(crate) fn check(&self, code: c_int) -> Result<(), TrainingError> {
+        if code == 0 {
+            return Ok(());
+        }
+        // SAFETY: the text belongs to this thread until its next failing call.
+        let text = unsafe { CStr::from_ptr((self.last_error)()) };
+        let text = text.to_string_lossy();
+        Err(TrainingError::Xgboost(text.lines().next().unwrap_or_default().to_owned()))
+    }
+}
+
+pub(crate) fn c_string(text: &str) -> Result<CString, TrainingError> {
+    CString::new(text).map_err(|_| TrainingError::Data("a text holds a NUL"))
+}
+
+/// A DMatrix, freed when dropped.
+pub(crate) struct Matrix<'a> {
+    xgboost: &'a Xgboost,
+    pub handle: Handle,
+}
+
+impl<'a> Matrix<'a> {
+    pub(crate) fn new(
+        xgboost: &'a Xgboost,
+        rows: &[f32],
+        columns: usize,
+    ) -> Result<Self, TrainingError> {
+        if columns == 0 || rows.is_empty() || !rows.len().is_multiple_of(columns) {
+            return Err(TrainingError::Data("no rows, or rows of uneven width"));
+        }
+        let mut handle = ptr::null_mut();
+        let n = (rows.len() / columns) as u64;
+        // SAFETY: `rows` holds n × columns floats, which the call copies.
+        xgboost.check(unsafe {
+            (xgboost.functions.XGDMatrixCreateFromMat)(
+                rows.as_ptr(),
+                n,
+                columns as u64,
+                f32::NAN,
+                &mut handle,
+            )
+        })?;
+        Ok(Self { xgboost, handle })
+    }
+
+    pub(crate) fn labels(&self, labels: &[f32]) -> Result<(), TrainingError> {
+        // SAFETY: the handle is live and the call copies `labels`.
+        self.xgboost.check(unsafe {
+            (self.xgboost.functions.XGDMatrixSetFloatInfo)(
+                self.handle,
+                c"label".as_ptr(),
+                labels.as_ptr(),
+                labels.len() as u64,
+            )
+        })
+    }
+
+    pub(crate) fn names(&self, names: &[String]) -> Result<(), TrainingError> {
+        let names: Vec<CString> = names.iter().map(|n| c_string(n)).collect::<Result<_, _>>()?;
+        let pointers: Vec<*const c_char> = names.iter().map(|n| n.as_ptr()).collect();
+        // SAFETY: the handle is live; the strings live until the call has copied them.
+        self.xgboost.check(unsafe {
+            (self.xgboost.functions.XGDMatrixSetStrFeatureInfo)(
+                self.handle,
+                c"feature_name".as_ptr(),
+                pointers.as_ptr(),
+                pointers.len() as u64,
+            )
+        })
+    }
+}
+
+impl Drop for Matrix<'_> {
+    fn drop(&mut self) {
+        // SAFETY: the handle is live and not used again.
+        unsafe { (self.xgboost.functions.XGDMatrixFree)(self.handle) };
+    }
+}
+
+/// A booster, freed when dropped.
+pub(crate) struct Booster<'a> {
+    xgboost: &'a Xgboost,
+    pub handle: Handle,
+}
+
+impl<'a> Booster<'a> {
+    pub(crate) fn new(xgboost: &'a Xgboost, matrices: &[Handle]) -> Result<Self, TrainingError> {
+        let mut handle = ptr::null_mut();
+        // SAFETY: the matrices are live handles.
+        xgboost.check(unsafe {
+            (xgboost.functions.XGBoosterCreate)(
+                matrices.as_ptr(),
+                matrices.len() as u64,
+                &mut handle,
+            )
+        })?;
+        Ok(Self { xgboost, handle })
+    }
+
+    pub(crate) fn set(&self, name: &str, value: &str) -> Result<(), TrainingError> {
+        let (name, value) = (c_string(name)?, c_string(value)?);
+        // SAFETY: the handle is live; the strings outlive the call.
+        self.xgboost.check(unsafe {
+            (self.xgboost.functions.XGBoosterSetParam)(self.handle, name.as_ptr(), value.as_ptr())
+        })
+    }
+
+    /// The first `trees` rounds as a booster of its own.
+    pub(crate) fn slice(&self, rounds: c_int) -> Result<Self, TrainingError> {
+        let mut handle = ptr::null_mut();
+        // SAFETY: the handle is live; rounds 0 to `rounds` exist.
+        self.xgboost.check(unsafe {
+            (self.xgboost.functions.XGBoosterSlice)(self.handle, 0, rounds, 1, &mut handle)
+        })?;
+        Ok(Self { xgboost: self.xgboost, handle })
+    }
+
+    pub(crate) fn save(&self, format: &str) -> Result<Vec<u8>, TrainingError> {
+        let config = c_string(&format!("{{\"format\": \"{format}\"}}"))?;
+        let (mut length, mut bytes) = (0, ptr::null());
+        // SAFETY: the buffer belongs to the booster until its next call; copied here.
+        unsafe {
+            self.xgboost.check((self.xgboost.functions.XGBoosterSaveModelToBuffer)(
+                self.handle,
+                config.as_ptr(),
+                &mut length,
+                &mut bytes,
+            ))?;
+            Ok(std::slice::from_raw_parts(bytes.cast::<u8>(), length as usize).to_vec())
+        }
+    }
+}
+
+impl Drop for Booster<'_> {
+    fn drop(&mut self) {
+        // SAFETY: the handle is live and not used again.
+        unsafe { (self.xgboost.functions.XGBoosterFree)(self.handle) };
+    }
+}
