@@ -1,147 +1,288 @@
-//! Verified trees in one flat array, and their evaluation.
+//! The forest that callers hold.
 
-use crate::model::{Model, ModelError, Objective, Tree};
+use crate::error::ModelError;
+use crate::file::{self, Learner};
+use crate::layout::{self, Group};
+use crate::verify::{self, Node, SoundTree};
+use crate::walk;
 
-/// Rows that walk a tree together: their loads overlap.
-const LANES: usize = 8;
-/// Rows whose features stay in the cache while all trees pass.
-const BLOCK: usize = 64;
+/// The most trees accepted.
+const MOST_TREES: usize = 10_000;
+/// The most features accepted.
+const MOST_FEATURES: usize = 65_536;
+/// Rows that go down the trees together, when they are not too wide.
+const BLOCK_ROWS: usize = 64;
+/// The most values in a block of doubled rows: 128 KiB.
+const BLOCK_VALUES: usize = 32 * 1024;
 
-/// A node: 12 bytes. Children are neighbours, so that one index names both.
-#[derive(Debug, Clone, Copy)]
-struct Node {
-    /// Threshold of a split, value of a leaf.
-    value: f32,
-    /// Index of the left child; of itself for a leaf, so that walking on stays.
-    left: u32,
-    /// Feature of the split; the top bit says that missing goes left. A leaf
-    /// holds `LEAF`.
-    feature: u32,
+/// What the model was trained for, which decides how a margin becomes a score.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Objective {
+    /// `binary:logistic`: a score is a probability.
+    BinaryLogistic,
+    /// `reg:squarederror`: a score is the margin.
+    SquaredError,
+    /// `rank:ndcg`: a score is the margin.
+    RankNdcg,
+    /// `rank:pairwise`: a score is the margin.
+    RankPairwise,
+    /// `rank:map`: a score is the margin.
+    RankMap,
 }
 
-const DEFAULT_LEFT: u32 = 1 << 31;
-const LEAF: u32 = 1 << 30;
-const FEATURE: u32 = LEAF - 1;
+impl Objective {
+    const ALL: [Self; 5] = [
+        Self::BinaryLogistic,
+        Self::SquaredError,
+        Self::RankNdcg,
+        Self::RankPairwise,
+        Self::RankMap,
+    ];
 
-/// A tree model, ready to score.
-#[derive(Debug)]
+    /// XGBoost's name of the objective.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::BinaryLogistic => "binary:logistic",
+            Self::SquaredError => "reg:squarederror",
+            Self::RankNdcg => "rank:ndcg",
+            Self::RankPairwise => "rank:pairwise",
+            Self::RankMap => "rank:map",
+        }
+    }
+
+    /// Whether a score is a probability.
+    pub fn is_probability(self) -> bool {
+        self == Self::BinaryLogistic
+    }
+}
+
+/// A verified forest of gradient-boosted trees, ready to be evaluated.
+#[derive(Debug, Clone)]
 pub struct Forest {
     features: usize,
-    names: Vec<String>,
+    trees: usize,
     objective: Objective,
-    base_margin: f32,
-    nodes: Vec<Node>,
-    /// Root and depth of each tree.
-    trees: Vec<(u32, u32)>,
+    feature_names: Vec<String>,
+    /// The margin before the first tree.
+    base: f32,
+    groups: Vec<Group>,
 }
 
 impl Forest {
-    /// Reads and verifies a model file, JSON or UBJ.
+    /// Reads a model file of XGBoost 1.7 or later, JSON or UBJ.
     ///
     /// # Errors
-    /// When the file is damaged, or a model that is not evaluated here.
+    ///
+    /// Refuses what is not a model, what is not sound, and what this crate does
+    /// not evaluate: other boosters than `gbtree`, categorical splits, several
+    /// outputs, and objectives not in [`Objective`]. Limits: 10,000 trees, 1,000
+    /// levels, 65,536 features, 512 MiB.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, ModelError> {
-        let model = Model::parse(bytes)?;
-        let mut forest = Self {
-            features: model.features,
-            names: model.names,
-            objective: model.objective,
-            base_margin: model.base_margin,
-            nodes: Vec::new(),
-            trees: Vec::with_capacity(model.trees.len()),
-        };
-        for tree in &model.trees {
-            let root = forest.flatten(tree);
-            forest.trees.push((root, tree.depth as u32));
-        }
-        Ok(forest)
-    }
+        let learner = file::read(bytes)?.learner;
+        let objective = objective(&learner.objective.name)?;
+        check_single_output(&learner)?;
+        let features = features(&learner)?;
+        let base = base_margin(&learner.learner_model_param.base_score, objective)?;
 
-    /// Lays a tree out level by level, children side by side.
-    fn flatten(&mut self, tree: &Tree) -> u32 {
-        let root = self.nodes.len() as u32;
-        let mut order = vec![0_u32];
-        let mut next = 0;
-        while let Some(&at) = order.get(next) {
-            let at = at as usize;
-            let place = root + next as u32;
-            next += 1;
-            if tree.feature[at] == u32::MAX {
-                self.nodes.push(Node { value: tree.value[at], left: place, feature: LEAF });
-                continue;
-            }
-            let default = if tree.default_left[at] { DEFAULT_LEFT } else { 0 };
-            self.nodes.push(Node {
-                value: tree.value[at],
-                left: root + order.len() as u32,
-                feature: tree.feature[at] | default,
+        let booster = learner.gradient_booster;
+        if booster.name != "gbtree" {
+            return Err(ModelError::Unsupported(format!("the booster `{}`", booster.name)));
+        }
+        let missing = |what: &'static str| ModelError::Length { what, expected: 1, found: 0 };
+        let model = booster.model.ok_or_else(|| missing("model"))?;
+        let declared = model.trees.ok_or_else(|| missing("trees"))?;
+        let info = model.tree_info.ok_or_else(|| missing("tree_info"))?;
+        let parameters = model.gbtree_model_param.ok_or_else(|| missing("gbtree_model_param"))?;
+        if declared.len() > MOST_TREES {
+            return Err(ModelError::TooLarge {
+                what: "trees",
+                found: declared.len(),
+                limit: MOST_TREES,
             });
-            order.extend([tree.left[at], tree.right[at]]);
         }
-        root
+        if parameters.num_trees.parse() != Ok(declared.len()) {
+            return Err(ModelError::Parameter {
+                name: "num_trees",
+                value: parameters.num_trees,
+                reason: "it should be the number of trees in the file",
+            });
+        }
+        if info.len() != declared.len() {
+            return Err(ModelError::Length {
+                what: "tree_info",
+                expected: declared.len(),
+                found: info.len(),
+            });
+        }
+        if info.iter().any(|&output| output != 0) {
+            return Err(ModelError::Unsupported("several outputs".to_owned()));
+        }
+        let sound = declared
+            .iter()
+            .enumerate()
+            .map(|(tree, declared)| verify::verify(tree, declared, features))
+            .collect::<Result<Vec<_>, _>>()?;
+        check_sum(base, &sound)?;
+        Ok(Self {
+            features,
+            trees: sound.len(),
+            objective,
+            feature_names: learner.feature_names,
+            base,
+            groups: layout::lay_out(&sound),
+        })
     }
 
-    /// Columns of a row.
+    /// The width of a row.
     pub fn features(&self) -> usize {
         self.features
     }
 
-    /// Number of trees.
+    /// The number of trees.
     pub fn trees(&self) -> usize {
-        self.trees.len()
+        self.trees
     }
 
-    /// What the margins mean.
+    /// What the model was trained for.
     pub fn objective(&self) -> Objective {
         self.objective
     }
 
-    /// Names of the columns, where the file holds them.
+    /// The names of the features in the order of a row, or nothing if the model
+    /// was saved without names.
     pub fn feature_names(&self) -> &[String] {
-        &self.names
+        &self.feature_names
     }
 
-    /// Margins of `rows` (row-major, `features()` wide, NaN = missing), one a row
-    /// into `out`. Rows beyond the length of `out` are left out.
+    /// Writes the margin of every row to `out`, equal to XGBoost's
+    /// `output_margin` to the last bit. `rows` is row-major, [`Self::features`]
+    /// wide; NaN is a missing value, and ±∞ are compared like other numbers.
+    ///
+    /// # Panics
+    ///
+    /// If `rows` does not hold `out.len()` rows, which is a fault of the caller.
     pub fn margins(&self, rows: &[f32], out: &mut [f32]) {
-        let rows = rows.chunks(BLOCK * self.features);
-        for (rows, out) in rows.zip(out.chunks_mut(BLOCK)) {
-            out.fill(self.base_margin);
-            for &(root, depth) in &self.trees {
-                let lanes = rows.chunks(LANES * self.features).zip(out.chunks_mut(LANES));
-                for (rows, out) in lanes {
-                    self.walk(root, depth, rows, out);
-                }
+        assert_eq!(rows.len(), out.len() * self.features, "rows and out differ in length");
+        out.fill(self.base);
+        if self.features == 0 {
+            // No tree can have a split; a row that is never looked at will do.
+            out.iter_mut().for_each(|margin| walk::one_row(&self.groups, &[0.0; 2], margin));
+            return;
+        }
+        let stride = 2 * self.features;
+        let height = (BLOCK_VALUES / stride).clamp(1, BLOCK_ROWS).min(out.len());
+        let mut doubled = vec![0.0; stride * height];
+        for (rows, margins) in
+            rows.chunks(self.features * height.max(1)).zip(out.chunks_mut(height.max(1)))
+        {
+            for (row, doubled) in
+                rows.chunks_exact(self.features).zip(doubled.chunks_exact_mut(stride))
+            {
+                layout::double(row, doubled);
             }
+            walk::block(&self.groups, &doubled[..stride * margins.len()], stride, margins);
         }
     }
 
-    /// Adds one tree's leaves to up to [`LANES`] margins.
-    #[inline]
-    fn walk(&self, root: u32, depth: u32, rows: &[f32], out: &mut [f32]) {
-        let mut at = [root; LANES];
-        for _ in 0..depth {
-            for (at, row) in at.iter_mut().zip(rows.chunks_exact(self.features)) {
-                let node = self.nodes[*at as usize];
-                if node.feature == LEAF {
-                    continue;
-                }
-                let x = row[(node.feature & FEATURE) as usize];
-                let missing_right = x.is_nan() && node.feature & DEFAULT_LEFT == 0;
-                let right = missing_right || x >= node.value;
-                *at = node.left + u32::from(right);
-            }
-        }
-        for (margin, at) in out.iter_mut().zip(at) {
-            *margin += self.nodes[at as usize].value;
-        }
-    }
-
-    /// What the objective predicts: probabilities for a logistic one, else margins.
+    /// Writes the score of every row to `out`, as XGBoost predicts it: the
+    /// probability in [0, 1] where the objective is `binary:logistic`, the
+    /// margin otherwise. Shapes are those of [`Self::margins`].
+    ///
+    /// # Panics
+    ///
+    /// If `rows` does not hold `out.len()` rows, which is a fault of the caller.
     pub fn probabilities(&self, rows: &[f32], out: &mut [f32]) {
         self.margins(rows, out);
-        if self.objective == Objective::Logistic {
-            out.iter_mut().for_each(|x| *x = 1.0 / (1.0 + (-*x).exp()));
+        if self.objective.is_probability() {
+            out.iter_mut().for_each(|score| *score = sigmoid(*score));
         }
+    }
+}
+
+/// XGBoost's sigmoid: the exponent is capped where `exp` would overflow.
+fn sigmoid(margin: f32) -> f32 {
+    1.0 / ((-margin).min(88.7).exp() + 1.0 + 1e-16)
+}
+
+fn objective(name: &str) -> Result<Objective, ModelError> {
+    Objective::ALL
+        .into_iter()
+        .find(|objective| objective.name() == name)
+        .ok_or_else(|| ModelError::Unsupported(format!("the objective {name:?}")))
+}
+
+fn check_single_output(learner: &Learner) -> Result<(), ModelError> {
+    let parameters = &learner.learner_model_param;
+    for outputs in [&parameters.num_class, &parameters.num_target].into_iter().flatten() {
+        if !matches!(outputs.as_str(), "0" | "1") {
+            return Err(ModelError::Unsupported("several outputs".to_owned()));
+        }
+    }
+    Ok(())
+}
+
+/// Finite leaves can still have an infinite sum: refuses a forest that has one.
+fn check_sum(base: f32, trees: &[SoundTree]) -> Result<(), ModelError> {
+    let mut largest = f64::from(base.abs());
+    for (tree, SoundTree { nodes, .. }) in trees.iter().enumerate() {
+        let leaf = |node: &Node| match node {
+            Node::Leaf(value) => f64::from(value.abs()),
+            Node::Split { .. } => 0.0,
+        };
+        largest += nodes.iter().map(leaf).fold(0.0, f64::max);
+        // Half, because every addition in f32 may round up.
+        if largest > f64::from(f32::MAX) / 2.0 {
+            return Err(ModelError::Tree { tree, node: 0, fault: "its leaves make sums overflow" });
+        }
+    }
+    Ok(())
+}
+
+fn features(learner: &Learner) -> Result<usize, ModelError> {
+    let declared = &learner.learner_model_param.num_feature;
+    let features: usize = declared.parse().map_err(|_| ModelError::Parameter {
+        name: "num_feature",
+        value: declared.clone(),
+        reason: "it should be a number of features",
+    })?;
+    if features > MOST_FEATURES {
+        return Err(ModelError::TooLarge {
+            what: "features",
+            found: features,
+            limit: MOST_FEATURES,
+        });
+    }
+    let names = learner.feature_names.len();
+    if names != 0 && names != features {
+        return Err(ModelError::Length { what: "feature_names", expected: features, found: names });
+    }
+    Ok(features)
+}
+
+/// The margin of `base_score`, which is `5E-1` up to XGBoost 3.0 and `[5E-1]`
+/// after, and which is in the unit of a score and not of a margin.
+fn base_margin(declared: &str, objective: Objective) -> Result<f32, ModelError> {
+    let refuse = |reason: &'static str| ModelError::Parameter {
+        name: "base_score",
+        value: declared.to_owned(),
+        reason,
+    };
+    let number = declared
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'))
+        .unwrap_or(declared)
+        .parse::<f32>()
+        .ok()
+        .filter(|number| number.is_finite())
+        .ok_or_else(|| refuse("it should be one finite number"))?;
+    if objective != Objective::BinaryLogistic {
+        return Ok(number);
+    }
+    let margin = -(1.0 / number - 1.0).ln();
+    if number > 0.0 && number < 1.0 && margin.is_finite() {
+        Ok(margin)
+    } else {
+        Err(refuse("it should lie between 0 and 1"))
     }
 }

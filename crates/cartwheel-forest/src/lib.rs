@@ -1,15 +1,23 @@
-//! A pure evaluator of XGBoost's tree models.
+//! Reads the model files of XGBoost, verifies them, and evaluates them as
+//! XGBoost does, to the last bit, without XGBoost.
 //!
-//! [`Forest::from_bytes`] reads and verifies a model file whole, so that scoring
-//! needs no checks of its structure. Margins are summed as XGBoost sums them: in
-//! float32, from the base margin, tree by tree.
+//! ```text
+//! bytes ──file──▶ declared trees ──verify──▶ sound trees ──layout──▶ groups ──walk──▶ margins
+//!        (ubj)
+//! ```
+//!
+//! Invariants: this crate does no I/O, starts no thread, has no `unsafe`, and
+//! allocates no more than a fixed multiple of the bytes it is given. A file that
+//! passes [`Forest::from_bytes`] can be evaluated on any rows without a panic.
+#![forbid(unsafe_code)]
 
+mod error;
+mod file;
 mod forest;
-mod model;
+mod layout;
 mod ubj;
+mod verify;
+mod walk;
 
-pub use forest::Forest;
-pub use model::{ModelError, Objective};
-
-#[cfg(test)]
-mod tests;
+pub use error::ModelError;
+pub use forest::{Forest, Objective};

@@ -1,152 +1,274 @@
-//! Universal Binary JSON, draft 12, as far as XGBoost writes it.
+//! Universal Binary JSON, draft 12, as a serde deserializer over a slice.
+//!
+//! Every value begins with a one-byte marker; numbers are big-endian. An array
+//! may declare the type of all its elements (`$`) and their count (`#`), which
+//! is how XGBoost writes the arrays of a tree. A declared count is believed only
+//! as far as the bytes that are left can bear it.
 
-use serde_json::{Map, Number, Value};
+use serde::de::{self, DeserializeSeed, MapAccess, SeqAccess, Visitor};
+use serde::forward_to_deserialize_any;
 
-use crate::model::ModelError;
+use crate::error::ModelError;
+use crate::file::ModelFile;
 
-/// Deepest nesting that is read.
-const MAX_DEPTH: usize = 64;
+/// The deepest nesting followed; a model needs eight.
+const DEEPEST: u32 = 64;
 
-struct Reader<'a> {
-    bytes: &'a [u8],
-    /// Values that may still be made: typed arrays cannot outgrow their bytes,
-    /// except those of `T`, `F` and `Z`, which have none.
-    budget: usize,
+/// Reads a model file in UBJ.
+pub fn read(bytes: &[u8]) -> Result<ModelFile, ModelError> {
+    let mut reader = Reader { rest: bytes, length: bytes.len(), depth: 0 };
+    let model = de::Deserialize::deserialize(Value { reader: &mut reader, marker: None })
+        .map_err(|e: Fault| ModelError::Ubj(format!("{e}, near byte {}", reader.position())))?;
+    if reader.rest.is_empty() {
+        Ok(model)
+    } else {
+        Err(ModelError::Ubj(format!("{} bytes follow the model", reader.rest.len())))
+    }
 }
 
-/// Reads one value that fills `bytes`.
-pub(crate) fn parse(bytes: &[u8]) -> Result<Value, ModelError> {
-    let mut reader = Reader { bytes, budget: bytes.len() };
-    let marker = reader.marker()?;
-    reader.value(marker, 0)
+#[derive(Debug, thiserror::Error)]
+enum Fault {
+    #[error("the file ends too early")]
+    End,
+    #[error("unknown marker 0x{0:02x}")]
+    Marker(u8),
+    #[error("a negative length")]
+    Negative,
+    #[error("a length greater than the file")]
+    Length,
+    #[error("nested too deeply")]
+    Depth,
+    #[error("text that is not UTF-8")]
+    Text,
+    #[error("{0}")]
+    Schema(String),
 }
 
-fn damaged(what: &str) -> ModelError {
-    ModelError::Format(format!("UBJ: {what}"))
+impl de::Error for Fault {
+    fn custom<T: std::fmt::Display>(message: T) -> Self {
+        Self::Schema(message.to_string())
+    }
 }
 
-impl Reader<'_> {
-    fn take<const N: usize>(&mut self) -> Result<[u8; N], ModelError> {
-        let split = self.bytes.split_first_chunk::<N>();
-        let (head, tail) = split.ok_or_else(|| damaged("ends early"))?;
-        self.bytes = tail;
-        Ok(*head)
+struct Reader<'de> {
+    rest: &'de [u8],
+    length: usize,
+    depth: u32,
+}
+
+impl<'de> Reader<'de> {
+    fn position(&self) -> usize {
+        self.length - self.rest.len()
     }
 
-    /// The next marker, no-ops left out.
-    fn marker(&mut self) -> Result<u8, ModelError> {
+    fn take(&mut self, count: usize) -> Result<&'de [u8], Fault> {
+        let (taken, rest) = self.rest.split_at_checked(count).ok_or(Fault::End)?;
+        self.rest = rest;
+        Ok(taken)
+    }
+
+    fn array<const N: usize>(&mut self) -> Result<[u8; N], Fault> {
+        let (taken, rest) = self.rest.split_first_chunk().ok_or(Fault::End)?;
+        self.rest = rest;
+        Ok(*taken)
+    }
+
+    fn byte(&mut self) -> Result<u8, Fault> {
+        self.array::<1>().map(|[byte]| byte)
+    }
+
+    /// The next marker that is not a no-op, without taking it.
+    fn peek(&mut self) -> Result<u8, Fault> {
         loop {
-            let [marker] = self.take()?;
-            if marker != b'N' {
-                return Ok(marker);
+            match self.rest {
+                [b'N', rest @ ..] => self.rest = rest,
+                [marker, ..] => return Ok(*marker),
+                [] => return Err(Fault::End),
             }
         }
     }
 
-    fn integer(&mut self, marker: u8) -> Result<i64, ModelError> {
+    /// Takes the next byte if it is `expected`.
+    fn found(&mut self, expected: u8) -> bool {
+        match self.rest {
+            [first, rest @ ..] if *first == expected => {
+                self.rest = rest;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    fn integer(&mut self, marker: u8) -> Result<i64, Fault> {
         Ok(match marker {
-            b'i' => i64::from(i8::from_be_bytes(self.take()?)),
-            b'U' => i64::from(u8::from_be_bytes(self.take()?)),
-            b'I' => i64::from(i16::from_be_bytes(self.take()?)),
-            b'l' => i64::from(i32::from_be_bytes(self.take()?)),
-            b'L' => i64::from_be_bytes(self.take()?),
-            _ => return Err(damaged("a length is not an integer")),
+            b'i' => i64::from(i8::from_be_bytes(self.array()?)),
+            b'U' => i64::from(self.byte()?),
+            b'I' => i64::from(i16::from_be_bytes(self.array()?)),
+            b'l' => i64::from(i32::from_be_bytes(self.array()?)),
+            b'L' => i64::from_be_bytes(self.array()?),
+            other => return Err(Fault::Marker(other)),
         })
     }
 
-    fn length(&mut self) -> Result<usize, ModelError> {
-        let marker = self.marker()?;
-        let length = self.integer(marker)?;
-        usize::try_from(length).map_err(|_| damaged("a length is negative"))
+    /// A length: at most the file's own, so that no count can outgrow it.
+    fn length(&mut self) -> Result<usize, Fault> {
+        let marker = self.byte()?;
+        let length = usize::try_from(self.integer(marker)?).map_err(|_| Fault::Negative)?;
+        if length > self.length { Err(Fault::Length) } else { Ok(length) }
     }
 
-    fn string(&mut self) -> Result<String, ModelError> {
+    fn text(&mut self) -> Result<&'de str, Fault> {
         let length = self.length()?;
-        let split = self.bytes.split_at_checked(length);
-        let (head, tail) = split.ok_or_else(|| damaged("a string ends early"))?;
-        self.bytes = tail;
-        String::from_utf8(head.to_vec()).map_err(|_| damaged("a string is not UTF-8"))
+        std::str::from_utf8(self.take(length)?).map_err(|_| Fault::Text)
     }
 
-    fn spend(&mut self) -> Result<(), ModelError> {
-        self.budget = self.budget.checked_sub(1).ok_or_else(|| damaged("too many values"))?;
-        Ok(())
+    /// Reads what may stand between `[` or `{` and the first element.
+    fn container(&mut self) -> Result<Container, Fault> {
+        let element = if self.found(b'$') {
+            let element = self.byte()?;
+            // Types without bytes of their own would let a count stand for
+            // elements that the file does not hold.
+            if !b"iUIlLdDCS[{".contains(&element) {
+                return Err(Fault::Marker(element));
+            }
+            Some(element)
+        } else {
+            None
+        };
+        let count = if self.found(b'#') { Some(self.length()?) } else { None };
+        if element.is_some() && count.is_none() {
+            return Err(Fault::Schema("a typed container without a count".to_owned()));
+        }
+        self.depth += 1;
+        if self.depth > DEEPEST {
+            return Err(Fault::Depth);
+        }
+        Ok(Container { element, left: count })
+    }
+}
+
+struct Container {
+    element: Option<u8>,
+    /// Elements to come; without a count, a closing marker ends the container.
+    left: Option<usize>,
+}
+
+impl Container {
+    /// Whether another element follows; takes the closing marker if there is one.
+    fn more(&mut self, reader: &mut Reader<'_>, close: u8) -> Result<bool, Fault> {
+        let more = match &mut self.left {
+            Some(0) => false,
+            Some(left) => {
+                *left -= 1;
+                true
+            }
+            None => {
+                let closed = reader.peek()? == close;
+                if closed {
+                    reader.byte()?;
+                }
+                !closed
+            }
+        };
+        if !more {
+            reader.depth -= 1;
+        }
+        Ok(more)
+    }
+}
+
+struct Value<'a, 'de> {
+    reader: &'a mut Reader<'de>,
+    /// The type, where the container has declared it.
+    marker: Option<u8>,
+}
+
+impl<'de> de::Deserializer<'de> for Value<'_, 'de> {
+    type Error = Fault;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
+        let Self { reader, marker } = self;
+        let marker = match marker {
+            Some(marker) => marker,
+            None => {
+                reader.peek()?;
+                reader.byte()?
+            }
+        };
+        match marker {
+            b'Z' => visitor.visit_unit(),
+            b'T' => visitor.visit_bool(true),
+            b'F' => visitor.visit_bool(false),
+            b'i' | b'U' | b'I' | b'l' | b'L' => visitor.visit_i64(reader.integer(marker)?),
+            b'd' => visitor.visit_f32(f32::from_be_bytes(reader.array()?)),
+            b'D' => visitor.visit_f64(f64::from_be_bytes(reader.array()?)),
+            b'C' => visitor.visit_char(char::from(reader.byte()?)),
+            b'S' => visitor.visit_borrowed_str(reader.text()?),
+            b'[' => {
+                let container = reader.container()?;
+                visitor.visit_seq(Elements { reader, container })
+            }
+            b'{' => {
+                let container = reader.container()?;
+                visitor.visit_map(Elements { reader, container })
+            }
+            other => Err(Fault::Marker(other)),
+        }
     }
 
-    fn value(&mut self, marker: u8, depth: usize) -> Result<Value, ModelError> {
-        self.spend()?;
-        if depth > MAX_DEPTH {
-            return Err(damaged("nested too deeply"));
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
+        if self.marker.is_none() && self.reader.peek()? == b'Z' {
+            self.reader.byte()?;
+            return visitor.visit_none();
         }
-        let float = |x: f64| Number::from_f64(x).map_or(Value::Null, Value::Number);
-        Ok(match marker {
-            b'Z' => Value::Null,
-            b'T' => Value::Bool(true),
-            b'F' => Value::Bool(false),
-            b'i' | b'U' | b'I' | b'l' | b'L' => self.integer(marker)?.into(),
-            // Through the shortest text, as JSON models hold it.
-            b'd' => float(f64::from(f32::from_be_bytes(self.take()?))),
-            b'D' => float(f64::from_be_bytes(self.take()?)),
-            b'C' => Value::String(char::from(self.take::<1>()?[0]).to_string()),
-            b'S' | b'H' => Value::String(self.string()?),
-            b'[' => self.array(depth)?,
-            b'{' => self.object(depth)?,
-            _ => return Err(damaged("an unknown marker")),
-        })
+        visitor.visit_some(self)
     }
 
-    /// The optional type and count in front of a container.
-    fn header(&mut self) -> Result<(Option<u8>, Option<usize>), ModelError> {
-        let mut kind = None;
-        if self.bytes.first() == Some(&b'$') {
-            let [_, marker] = self.take()?;
-            kind = Some(marker);
+    forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string
+        bytes byte_buf unit unit_struct newtype_struct seq tuple tuple_struct
+        map struct enum identifier ignored_any
+    }
+}
+
+struct Elements<'a, 'de> {
+    reader: &'a mut Reader<'de>,
+    container: Container,
+}
+
+impl<'de> SeqAccess<'de> for Elements<'_, 'de> {
+    type Error = Fault;
+
+    fn next_element_seed<T: DeserializeSeed<'de>>(
+        &mut self,
+        seed: T,
+    ) -> Result<Option<T::Value>, Fault> {
+        if !self.container.more(self.reader, b']')? {
+            return Ok(None);
         }
-        if self.bytes.first() == Some(&b'#') {
-            let [_] = self.take()?;
-            return Ok((kind, Some(self.length()?)));
-        }
-        if kind.is_some() { Err(damaged("a type without a count")) } else { Ok((None, None)) }
+        seed.deserialize(Value { reader: self.reader, marker: self.container.element }).map(Some)
     }
 
-    fn array(&mut self, depth: usize) -> Result<Value, ModelError> {
-        let (kind, count) = self.header()?;
-        let mut out = Vec::new();
-        if let Some(count) = count {
-            for _ in 0..count {
-                let marker = kind.map_or_else(|| self.marker(), Ok)?;
-                out.push(self.value(marker, depth + 1)?);
-            }
-            return Ok(Value::Array(out));
+    fn size_hint(&self) -> Option<usize> {
+        self.container.left.map(|left| left.min(self.reader.rest.len()))
+    }
+}
+
+impl<'de> MapAccess<'de> for Elements<'_, 'de> {
+    type Error = Fault;
+
+    fn next_key_seed<K: DeserializeSeed<'de>>(
+        &mut self,
+        seed: K,
+    ) -> Result<Option<K::Value>, Fault> {
+        if !self.container.more(self.reader, b'}')? {
+            return Ok(None);
         }
-        loop {
-            match self.marker()? {
-                b']' => return Ok(Value::Array(out)),
-                marker => out.push(self.value(marker, depth + 1)?),
-            }
-        }
+        // A key is a text without its marker.
+        seed.deserialize(Value { reader: self.reader, marker: Some(b'S') }).map(Some)
     }
 
-    fn object(&mut self, depth: usize) -> Result<Value, ModelError> {
-        let (kind, count) = self.header()?;
-        let mut out = Map::new();
-        let mut left = count;
-        loop {
-            if left == Some(0) {
-                return Ok(Value::Object(out));
-            }
-            left = left.map(|n| n - 1);
-            while self.bytes.first() == Some(&b'N') {
-                let [_] = self.take()?;
-            }
-            if count.is_none() && self.bytes.first() == Some(&b'}') {
-                let [_] = self.take()?;
-                return Ok(Value::Object(out));
-            }
-            let key = self.string()?;
-            let marker = kind.map_or_else(|| self.marker(), Ok)?;
-            let value = self.value(marker, depth + 1)?;
-            out.insert(key, value);
-        }
+    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Fault> {
+        seed.deserialize(Value { reader: self.reader, marker: self.container.element })
     }
 }

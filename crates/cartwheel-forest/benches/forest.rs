@@ -1,0 +1,90 @@
+//! How long a forest takes for one row and for batches.
+//!
+//! `cargo bench -p cartwheel-forest`
+
+use cartwheel_forest::Forest;
+use divan::Bencher;
+use divan::counter::ItemsCount;
+
+const FEATURES: usize = 20;
+
+fn main() {
+    divan::main();
+}
+
+/// Numbers that look random and are the same in every run.
+struct Numbers(u64);
+
+impl Numbers {
+    fn next(&mut self) -> f32 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963);
+        (self.0 >> 40) as f32 / (1u64 << 24) as f32 - 0.5
+    }
+}
+
+/// A model of perfect trees over [`FEATURES`] features, as XGBoost writes it.
+fn forest(trees: usize, depth: u32) -> Forest {
+    let mut numbers = Numbers(7);
+    let nodes = (1usize << (depth + 1)) - 1;
+    let inner = (1usize << depth) - 1;
+    let list = |values: Vec<String>| format!("[{}]", values.join(","));
+    let trees: Vec<String> = (0..trees)
+        .map(|_| {
+            let child =
+                |node: usize, side| if node < inner { (2 * node + side) as i64 } else { -1 };
+            let left = list((0..nodes).map(|node| child(node, 1).to_string()).collect());
+            let right = list((0..nodes).map(|node| child(node, 2).to_string()).collect());
+            let values = list((0..nodes).map(|_| numbers.next().to_string()).collect());
+            let features = (0..nodes)
+                .map(|_| (((numbers.next() + 0.5) * FEATURES as f32) as usize).to_string())
+                .collect();
+            let missing = (0..nodes).map(|_| i32::from(numbers.next() < 0.0).to_string()).collect();
+            format!(
+                r#"{{"left_children":{left},"right_children":{right},"split_conditions":{values},
+                "split_indices":{},"default_left":{},"tree_param":{{"num_nodes":"{nodes}"}}}}"#,
+                list(features),
+                list(missing),
+            )
+        })
+        .collect();
+    let info = list(trees.iter().map(|_| "0".to_owned()).collect());
+    let file = format!(
+        r#"{{"learner":{{"gradient_booster":{{"name":"gbtree","model":{{
+        "gbtree_model_param":{{"num_trees":"{}"}},"tree_info":{info},"trees":[{}]}}}},
+        "learner_model_param":{{"base_score":"[2.35E-1]","num_feature":"{FEATURES}"}},
+        "objective":{{"name":"binary:logistic"}}}},"version":[3,2,0]}}"#,
+        trees.len(),
+        trees.join(","),
+    );
+    match Forest::from_bytes(file.as_bytes()) {
+        Ok(forest) => forest,
+        Err(error) => panic!("the benchmark's own model is refused: {error}"),
+    }
+}
+
+/// Trees, their depth, and rows.
+const CASES: [(usize, u32, usize); 9] = [
+    (100, 6, 1),
+    (100, 6, 200),
+    (100, 6, 1000),
+    (500, 6, 1),
+    (500, 6, 200),
+    (500, 6, 1000),
+    (500, 7, 1),
+    (500, 7, 1000),
+    (100, 10, 200),
+];
+
+#[divan::bench(args = CASES)]
+fn probabilities(bencher: Bencher<'_, '_>, (trees, depth, rows): (usize, u32, usize)) {
+    let forest = forest(trees, depth);
+    let mut numbers = Numbers(11);
+    // One value in eight is missing.
+    let values: Vec<f32> = (0..rows * FEATURES)
+        .map(|_| if numbers.next() < -0.375 { f32::NAN } else { numbers.next() })
+        .collect();
+    let mut out = vec![0.0; rows];
+    bencher
+        .counter(ItemsCount::new(rows))
+        .bench_local(|| forest.probabilities(divan::black_box(&values), &mut out));
+}

@@ -1,0 +1,9 @@
+//! Tests of the forest through its public API.
+
+#![allow(clippy::unwrap_used)]
+
+mod fixtures;
+mod model;
+mod mutations;
+mod refusals;
+mod walks;

@@ -1,0 +1,98 @@
+//! Every layout and every way of walking gives the plain evaluation's sums.
+
+use cartwheel_forest::Forest;
+
+use crate::model::{Numbers, Tree, file};
+
+fn rows(numbers: &mut Numbers, count: usize, features: usize) -> Vec<f32> {
+    (0..count * features)
+        .map(|_| match numbers.below(20) {
+            0..4 => f32::NAN,
+            4 => f32::INFINITY,
+            5 => f32::NEG_INFINITY,
+            6 => -0.0,
+            _ => numbers.value(),
+        })
+        .collect()
+}
+
+/// Compares `count` rows, as one batch and one by one.
+fn compare(trees: &[Tree], features: usize, base: f32, numbers: &mut Numbers, count: usize) {
+    let model = file(trees, features, "rank:ndcg", &format!("[{base:e}]"));
+    let forest = Forest::from_bytes(model.to_string().as_bytes()).unwrap();
+    assert_eq!((forest.trees(), forest.features()), (trees.len(), features));
+    let rows = rows(numbers, count, features);
+    let mut batch = vec![f32::NAN; count];
+    forest.margins(&rows, &mut batch);
+    for (row, &margin) in rows.chunks_exact(features).zip(&batch) {
+        let plain = trees.iter().fold(base, |sum, tree| sum + tree.leaf(row));
+        assert_eq!(margin.to_bits(), plain.to_bits(), "batch, {row:?}");
+        let mut one = [f32::NAN];
+        forest.margins(row, &mut one);
+        assert_eq!(one[0].to_bits(), plain.to_bits(), "one row, {row:?}");
+    }
+}
+
+#[test]
+fn every_depth_of_padded_and_linked_trees() {
+    for depth in 0..=14 {
+        let mut numbers = Numbers(depth as u64);
+        let trees: Vec<_> = (0..19).map(|_| Tree::random(&mut numbers, depth, 5)).collect();
+        compare(&trees, 5, 0.25, &mut numbers, 203);
+    }
+}
+
+#[test]
+fn trees_of_mixed_depth_in_forests_of_every_small_size() {
+    for count in 0..=33 {
+        let mut numbers = Numbers(1000 + count);
+        let trees: Vec<_> = (0..count)
+            .map(|_| {
+                let depth = numbers.below(if count % 2 == 0 { 7 } else { 11 });
+                Tree::random(&mut numbers, depth, 3)
+            })
+            .collect();
+        compare(&trees, 3, -0.125, &mut numbers, 75);
+    }
+}
+
+#[test]
+fn every_small_number_of_rows() {
+    let mut numbers = Numbers(3);
+    let trees: Vec<_> = (0..10).map(|_| Tree::random(&mut numbers, 4, 4)).collect();
+    for count in 0..=140 {
+        compare(&trees, 4, 0.5, &mut numbers, count);
+    }
+}
+
+#[test]
+fn wide_rows_and_deep_chains() {
+    let mut numbers = Numbers(5);
+    let trees: Vec<_> = (0..9).map(|_| Tree::random(&mut numbers, 5, 3000)).collect();
+    compare(&trees, 3000, 0.5, &mut numbers, 41);
+    let trees = [Tree::random(&mut numbers, 900, 7)];
+    compare(&trees, 7, 0.5, &mut numbers, 41);
+}
+
+#[test]
+fn a_sum_of_negative_zeros_keeps_its_sign() {
+    let leaf = Tree {
+        left: vec![-1],
+        right: vec![-1],
+        value: vec![-0.0],
+        feature: vec![0],
+        default_left: vec![false],
+    };
+    compare(&[leaf], 1, -0.0, &mut Numbers(1), 9);
+}
+
+#[test]
+fn a_forest_without_features_gives_its_base() {
+    let model = file(&[], 0, "binary:logistic", "2.5E-1").to_string();
+    let forest = Forest::from_bytes(model.as_bytes()).unwrap();
+    let mut out = [0.0; 3];
+    forest.margins(&[], &mut out);
+    assert_eq!(out, [-(3.0f32.ln()); 3]);
+    forest.probabilities(&[], &mut out);
+    assert!(out.iter().all(|p| (p - 0.25).abs() < 1e-6), "{out:?}");
+}
