@@ -3,6 +3,7 @@
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::path::{Path, PathBuf};
 use std::ptr;
+use std::sync::Once;
 
 use libloading::Library;
 
@@ -53,12 +54,13 @@ macro_rules! functions {
 
 functions! {
     XGDMatrixCreateFromMat: fn(*const f32, u64, u64, f32, *mut Handle);
-    XGDMatrixSetFloatInfo: fn(Handle, *const c_char, *const f32, u64);
+    XGDMatrixSetInfoFromInterface: fn(Handle, *const c_char, *const c_char);
     XGDMatrixSetStrFeatureInfo: fn(Handle, *const c_char, *const *const c_char, u64);
     XGDMatrixFree: fn(Handle);
     XGBoosterCreate: fn(*const Handle, u64, *mut Handle);
     XGBoosterFree: fn(Handle);
     XGBoosterSetParam: fn(Handle, *const c_char, *const c_char);
+    XGBoosterSetStrFeatureInfo: fn(Handle, *const c_char, *const *const c_char, u64);
     XGBoosterUpdateOneIter: fn(Handle, c_int, Handle);
     XGBoosterEvalOneIter: fn(Handle, c_int, *const Handle, *const *const c_char, u64, *mut *const c_char);
     XGBoosterSlice: fn(Handle, c_int, c_int, c_int, *mut Handle);
@@ -77,24 +79,40 @@ pub struct Xgboost {
 }
 
 impl Xgboost {
-    /// Loads the first library that exists among `paths` and the system's own.
+    /// Loads the library at `explicit`, or else the system's own.
     ///
     /// # Errors
-    /// When there is none, or it is older than 1.7.
+    /// When there is none, or it is older than 1.7. A path that is given is never
+    /// passed over for another library.
+    pub fn load(explicit: Option<&Path>) -> Result<Self, TrainingError> {
+        match explicit {
+            Some(path) if path.is_file() => Self::open(path),
+            Some(path) => Err(TrainingError::NotFound(path.display().to_string())),
+            None => Self::search(&[]),
+        }
+    }
+
+    /// Loads the first library that exists among `paths`, or else the system's.
+    ///
+    /// # Errors
+    /// When there is none, or the one found is older than 1.7.
     pub fn search(paths: &[PathBuf]) -> Result<Self, TrainingError> {
         if let Some(path) = paths.iter().find(|p| p.is_file()) {
-            return Self::load(path);
+            return Self::open(path);
         }
-        for name in ["libxgboost.so.0", "libxgboost.so"] {
-            if let Ok(found) = Self::load(Path::new(name)) {
+        const SYSTEM: [&str; 2] = ["libxgboost.so.0", "libxgboost.so"];
+        for name in SYSTEM {
+            if let Ok(found) = Self::open(Path::new(name)) {
                 return Ok(found);
             }
         }
-        let looked: Vec<String> = paths.iter().map(|p| p.display().to_string()).collect();
+        let own = paths.iter().map(|p| p.display().to_string());
+        let looked: Vec<String> = own.chain(SYSTEM.map(str::to_owned)).collect();
         Err(TrainingError::NotFound(looked.join(", ")))
     }
 
-    fn load(path: &Path) -> Result<Self, TrainingError> {
+    fn open(path: &Path) -> Result<Self, TrainingError> {
+        let_idle_threads_sleep();
         let bad = |e: &dyn std::fmt::Display| TrainingError::Library(path.into(), e.to_string());
         // SAFETY: libxgboost's initialisers have no preconditions.
         let library = unsafe { Library::new(path) }.map_err(|e| bad(&e))?;
@@ -127,8 +145,25 @@ impl Xgboost {
         // SAFETY: the text belongs to this thread until its next failing call.
         let text = unsafe { CStr::from_ptr((self.last_error)()) };
         let text = text.to_string_lossy();
-        Err(TrainingError::Xgboost(text.lines().next().unwrap_or_default().to_owned()))
+        // What follows is about libxgboost's own code.
+        let said = text.split("Stack trace:").next().unwrap_or_default();
+        Err(TrainingError::Xgboost(said.split_whitespace().collect::<Vec<_>>().join(" ")))
     }
+}
+
+/// OpenMP's threads spin between two parallel loops unless told otherwise before
+/// the library is loaded, which makes training two to three times slower on a
+/// machine whose cores are also wanted by others.
+fn let_idle_threads_sleep() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        if std::env::var_os("OMP_WAIT_POLICY").is_none() {
+            // SAFETY: Rust's own reads of the environment are locked against this
+            // write; of foreign code only OpenMP reads it, when it is loaded,
+            // which happens after this and in this thread.
+            unsafe { std::env::set_var("OMP_WAIT_POLICY", "passive") };
+        }
+    });
 }
 
 pub(crate) fn c_string(text: &str) -> Result<CString, TrainingError> {
@@ -165,31 +200,72 @@ impl<'a> Matrix<'a> {
         Ok(Self { xgboost, handle })
     }
 
-    pub(crate) fn labels(&self, labels: &[f32]) -> Result<(), TrainingError> {
-        // SAFETY: the handle is live and the call copies `labels`.
+    /// Sets the field `label` or `weight`.
+    pub(crate) fn floats(&self, field: &CStr, values: &[f32]) -> Result<(), TrainingError> {
+        // SAFETY: little-endian floats are what an `f32` slice holds.
+        unsafe { self.info(field, values, "<f4") }
+    }
+
+    /// Sets the sizes of the groups.
+    pub(crate) fn groups(&self, sizes: &[u32]) -> Result<(), TrainingError> {
+        // SAFETY: little-endian whole numbers are what a `u32` slice holds.
+        unsafe { self.info(c"group", sizes, "<u4") }
+    }
+
+    /// # Safety
+    /// `kind` is the array interface's name for `T`.
+    unsafe fn info<T>(&self, field: &CStr, values: &[T], kind: &str) -> Result<(), TrainingError> {
+        let array = c_string(&format!(
+            r#"{{"data": [{}, true], "shape": [{}], "typestr": "{kind}", "version": 3}}"#,
+            values.as_ptr() as usize,
+            values.len(),
+        ))?;
+        // SAFETY: the handle is live; the array names the live memory of `values`,
+        // which the call copies.
         self.xgboost.check(unsafe {
-            (self.xgboost.functions.XGDMatrixSetFloatInfo)(
+            (self.xgboost.functions.XGDMatrixSetInfoFromInterface)(
                 self.handle,
-                c"label".as_ptr(),
-                labels.as_ptr(),
-                labels.len() as u64,
+                field.as_ptr(),
+                array.as_ptr(),
             )
         })
     }
 
     pub(crate) fn names(&self, names: &[String]) -> Result<(), TrainingError> {
-        let names: Vec<CString> = names.iter().map(|n| c_string(n)).collect::<Result<_, _>>()?;
-        let pointers: Vec<*const c_char> = names.iter().map(|n| n.as_ptr()).collect();
-        // SAFETY: the handle is live; the strings live until the call has copied them.
-        self.xgboost.check(unsafe {
-            (self.xgboost.functions.XGDMatrixSetStrFeatureInfo)(
-                self.handle,
-                c"feature_name".as_ptr(),
-                pointers.as_ptr(),
-                pointers.len() as u64,
-            )
+        with_names(names, |pointers, length| {
+            // SAFETY: the handle is live; the strings live until the call has copied them.
+            self.xgboost.check(unsafe {
+                (self.xgboost.functions.XGDMatrixSetStrFeatureInfo)(
+                    self.handle,
+                    c"feature_name".as_ptr(),
+                    pointers,
+                    length,
+                )
+            })
         })
     }
+}
+
+/// Lends names as an array of C strings.
+fn with_names(
+    names: &[String],
+    call: impl FnOnce(*const *const c_char, u64) -> Result<(), TrainingError>,
+) -> Result<(), TrainingError> {
+    let names: Vec<CString> = names.iter().map(|n| c_string(n)).collect::<Result<_, _>>()?;
+    let pointers: Vec<*const c_char> = names.iter().map(|n| n.as_ptr()).collect();
+    call(pointers.as_ptr(), pointers.len() as u64)
+}
+
+/// A copy of what libxgboost lends.
+///
+/// # Safety
+/// `start` is null, or points to `length` values that are not written meanwhile.
+pub(crate) unsafe fn copied<T: Copy>(start: *const T, length: u64) -> Vec<T> {
+    if start.is_null() {
+        return Vec::new();
+    }
+    // SAFETY: the caller's promise.
+    unsafe { std::slice::from_raw_parts(start, length as usize) }.to_vec()
 }
 
 impl Drop for Matrix<'_> {
@@ -227,7 +303,23 @@ impl<'a> Booster<'a> {
         })
     }
 
-    /// The first `trees` rounds as a booster of its own.
+    /// Names the features in the model file. The names of a matrix do not get
+    /// there by themselves.
+    pub(crate) fn names(&self, names: &[String]) -> Result<(), TrainingError> {
+        with_names(names, |pointers, length| {
+            // SAFETY: the handle is live; the strings live until the call has copied them.
+            self.xgboost.check(unsafe {
+                (self.xgboost.functions.XGBoosterSetStrFeatureInfo)(
+                    self.handle,
+                    c"feature_name".as_ptr(),
+                    pointers,
+                    length,
+                )
+            })
+        })
+    }
+
+    /// The first `rounds` rounds as a booster of its own.
     pub(crate) fn slice(&self, rounds: c_int) -> Result<Self, TrainingError> {
         let mut handle = ptr::null_mut();
         // SAFETY: the handle is live; rounds 0 to `rounds` exist.
@@ -248,7 +340,7 @@ impl<'a> Booster<'a> {
                 &mut length,
                 &mut bytes,
             ))?;
-            Ok(std::slice::from_raw_parts(bytes.cast::<u8>(), length as usize).to_vec())
+            Ok(copied(bytes.cast(), length))
         }
     }
 }

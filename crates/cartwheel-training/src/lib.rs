@@ -4,7 +4,8 @@
 //! the same parameters, data, threads and seed.
 
 mod ffi;
+mod metric;
 mod train;
 
 pub use ffi::{TrainingError, Xgboost};
-pub use train::{Data, Round, Trained};
+pub use train::{Data, Examples, Round, Trained};

@@ -7,7 +7,8 @@ use std::ptr;
 
 use serde::Serialize;
 
-use crate::ffi::{Booster, Matrix, TrainingError, Xgboost};
+use crate::ffi::{Booster, Matrix, TrainingError, Xgboost, copied};
+use crate::metric;
 
 /// Labelled rows.
 #[derive(Debug, Clone, Copy)]
@@ -18,6 +19,24 @@ pub struct Data<'a> {
     pub labels: &'a [f32],
     /// Names of the columns.
     pub names: &'a [String],
+}
+
+/// Labelled rows that do not all count alike, or that are ranked in groups.
+/// [`Data`] by itself is one group of equal rows.
+#[derive(Debug, Clone, Copy)]
+pub struct Examples<'a> {
+    /// The rows.
+    pub data: Data<'a>,
+    /// One a row, at least 0; with groups, one a group.
+    pub weights: Option<&'a [f32]>,
+    /// How many rows each group has, in the order of the rows.
+    pub groups: Option<&'a [u32]>,
+}
+
+impl<'a> From<&Data<'a>> for Examples<'a> {
+    fn from(data: &Data<'a>) -> Self {
+        Self { data: *data, weights: None, groups: None }
+    }
 }
 
 /// The metrics of one round.
@@ -50,36 +69,61 @@ pub struct Trained {
 }
 
 impl Xgboost {
-    fn matrix(&self, data: &Data<'_>) -> Result<Matrix<'_>, TrainingError> {
+    fn matrix(&self, examples: &Examples<'_>) -> Result<Matrix<'_>, TrainingError> {
+        let Examples { data, weights, groups } = *examples;
         let matrix = Matrix::new(self, data.rows, data.names.len())?;
-        if data.labels.len() * data.names.len() != data.rows.len() {
+        let rows = data.rows.len() / data.names.len();
+        if data.labels.len() != rows {
             return Err(TrainingError::Data("labels and rows differ in number"));
         }
-        matrix.labels(data.labels)?;
+        matrix.floats(c"label", data.labels)?;
         matrix.names(data.names)?;
+        if let Some(groups) = groups {
+            if groups.iter().map(|&size| u64::from(size)).sum::<u64>() != rows as u64 {
+                return Err(TrainingError::Data("the groups do not add up to the rows"));
+            }
+            matrix.groups(groups)?;
+        }
+        if let Some(weights) = weights {
+            if weights.len() != groups.map_or(rows, <[u32]>::len) {
+                return Err(TrainingError::Data("weights and rows (or groups) differ in number"));
+            }
+            matrix.floats(c"weight", weights)?;
+        }
         Ok(matrix)
     }
 
     /// Trains for at most `rounds` rounds; with `early_stopping` and validation
     /// rows, until the last metric of `valid` has not become better (smaller; for
     /// AUC and the like larger) for that many rounds. `on_round` may break off.
+    /// With validation rows the model ends with its best round, however training
+    /// came to its end.
+    ///
+    /// The same data, parameters, `seed` and `nthread` give the same bytes.
+    /// `base_score` is better left out: libxgboost then estimates it.
     ///
     /// # Errors
     /// When the data does not fit or libxgboost refuses.
-    pub fn train(
+    pub fn train<'a, E: Into<Examples<'a>>>(
         &self,
         parameters: &[(String, String)],
         rounds: u32,
         early_stopping: Option<u32>,
-        train: &Data<'_>,
-        valid: Option<&Data<'_>>,
+        train: E,
+        valid: Option<E>,
         on_round: &mut dyn FnMut(&Round) -> ControlFlow<()>,
     ) -> Result<Trained, TrainingError> {
-        let train = self.matrix(train)?;
-        let valid = valid.map(|data| self.matrix(data)).transpose()?;
+        if rounds == 0 {
+            return Err(TrainingError::Data("no rounds to train for"));
+        }
+        let train = train.into();
+        let feature_names = train.data.names;
+        let train = self.matrix(&train)?;
+        let valid = valid.map(|examples| self.matrix(&examples.into())).transpose()?;
         let mut watched = vec![(train.handle, c"train".as_ptr())];
         watched.extend(valid.as_ref().map(|m| (m.handle, c"validation".as_ptr())));
         let (handles, names): (Vec<_>, Vec<*const c_char>) = watched.into_iter().unzip();
+        // Declared after the matrices, and so dropped before them.
         let booster = Booster::new(self, &handles)?;
         for (name, value) in parameters {
             booster.set(name, value)?;
@@ -93,7 +137,7 @@ impl Xgboost {
             })?;
             let mut text = ptr::null();
             // SAFETY: handles and names are live and of the same number; the text
-            // belongs to the booster until its next call.
+            // belongs to the booster until its next call, and is copied.
             let line = unsafe {
                 self.check((self.functions.XGBoosterEvalOneIter)(
                     booster.handle,
@@ -103,23 +147,13 @@ impl Xgboost {
                     handles.len() as u64,
                     &mut text,
                 ))?;
-                CStr::from_ptr(text).to_string_lossy()
+                CStr::from_ptr(text).to_string_lossy().into_owned()
             };
-            let metric = |cell: &str| {
-                let (name, value) = cell.rsplit_once(':')?;
-                Some((name.to_owned(), value.parse().ok()?))
-            };
-            let metrics = line.split('\t').skip(1).filter_map(metric).collect();
-            let now = Round { round, metrics };
+            let now = Round { round, metrics: metric::parse(&line) };
             let flow = on_round(&now);
-            let last = now.metrics.last().map_or((0.0, false), |(name, value)| {
-                let larger = ["auc", "aucpr", "ndcg", "map", "pre"];
-                (
-                    *value,
-                    larger.iter().any(|l| name.ends_with(l) || name.contains(&format!("-{l}@"))),
-                )
+            let loss = now.metrics.last().map_or(f64::NAN, |(name, value)| {
+                if metric::more_is_better(name) { -value } else { *value }
             });
-            let loss = if last.1 { -last.0 } else { last.0 };
             history.push(now);
             if valid.is_none() || loss < best {
                 (best, best_round) = (loss, round);
@@ -129,8 +163,9 @@ impl Xgboost {
                 break;
             }
         }
-        let model = booster.slice(best_round as i32 + 1)?.save("json")?;
-        Ok(Trained { model, best_round, rounds: history })
+        let kept = booster.slice(best_round as i32 + 1)?;
+        kept.names(feature_names)?;
+        Ok(Trained { model: kept.save("json")?, best_round, rounds: history })
     }
 
     /// Margins that libxgboost gives for a model and rows: what an evaluator is
@@ -160,9 +195,8 @@ impl Xgboost {
                 &mut dimensions,
                 &mut out,
             ))?;
-            let shape = std::slice::from_raw_parts(shape, dimensions as usize);
-            let length: u64 = shape.iter().product();
-            Ok(std::slice::from_raw_parts(out, length as usize).to_vec())
+            let length = copied(shape, dimensions).iter().product();
+            Ok(copied(out, length))
         }
     }
 

@@ -1,10 +1,12 @@
 //! The pure evaluator gives libxgboost's margins to the last bit.
 
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use cartwheel_forest::Forest;
-use cartwheel_training::{Data, Trained, Xgboost};
+use cartwheel_training::{Data, Examples, Trained, TrainingError, Xgboost};
 
 const COLUMNS: usize = 7;
 
@@ -43,24 +45,34 @@ fn labels(rows: &[f32]) -> Vec<f32> {
     rows.chunks(COLUMNS).map(|r| f32::from(u8::from(hit(r)))).collect()
 }
 
+fn parameters(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+    let fixed = [("nthread", "2"), ("seed", "7"), ("subsample", "0.8")];
+    pairs.iter().chain(&fixed).map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect()
+}
+
+fn names() -> Vec<String> {
+    (0..COLUMNS).map(|c| format!("f{c}")).collect()
+}
+
+/// Trains on 3,000 rows with 1,000 for validation; ranking in groups of 20.
 fn train(objective: &str, depth: u32, rounds: u32, early: Option<u32>) -> Trained {
-    let rows = rows(3000, 1);
-    let labels = labels(&rows);
-    let valid = self::rows(1000, 2);
-    let valid_labels = self::labels(&valid);
-    let names: Vec<String> = (0..COLUMNS).map(|c| format!("f{c}")).collect();
-    let parameter = |k: &str, v: &str| (k.to_owned(), v.to_owned());
-    let parameters = [
-        parameter("objective", objective),
-        parameter("max_depth", &depth.to_string()),
-        parameter("nthread", "2"),
-        parameter("seed", "7"),
-        parameter("subsample", "0.8"),
-    ];
-    let data = Data { rows: &rows, labels: &labels, names: &names };
-    let valid = Data { rows: &valid, labels: &valid_labels, names: &names };
+    let (rows, valid) = (rows(3000, 1), rows(1000, 2));
+    let (labels, valid_labels) = (labels(&rows), labels(&valid));
+    let names = names();
+    let parameters = parameters(&[("objective", objective), ("max_depth", &depth.to_string())]);
+    let ranking = objective.starts_with("rank");
+    let train = Examples {
+        data: Data { rows: &rows, labels: &labels, names: &names },
+        weights: None,
+        groups: ranking.then_some(&[20; 150]),
+    };
+    let valid = Examples {
+        data: Data { rows: &valid, labels: &valid_labels, names: &names },
+        weights: None,
+        groups: ranking.then_some(&[20; 50]),
+    };
     let each = &mut |_: &_| ControlFlow::Continue(());
-    xgboost().train(&parameters, rounds, early, &data, Some(&valid), each).unwrap()
+    xgboost().train(&parameters, rounds, early, train, Some(valid), each).unwrap()
 }
 
 #[test]
@@ -75,10 +87,17 @@ fn margins_are_equal_to_the_last_bit() {
         for format in ["json", "ubj"] {
             let model = xgboost.convert(&trained.model, format).unwrap();
             let forest = Forest::from_bytes(&model).unwrap();
+            assert!(forest.trees() > 0);
+            assert_eq!((forest.features(), forest.feature_names()), (COLUMNS, &names()[..]));
+            assert_eq!(forest.objective().name(), objective);
             let mut margins = vec![0.0; expected.len()];
             forest.margins(&rows, &mut margins);
             let differ = margins.iter().zip(&expected).filter(|(a, b)| a.to_bits() != b.to_bits());
             assert_eq!(differ.count(), 0, "{objective}, depth {depth}, {format}");
+            let mut sorted: Vec<u32> = margins.iter().map(|m| m.to_bits()).collect();
+            sorted.sort_unstable();
+            sorted.dedup();
+            assert!(sorted.len() > 10, "margins that are all alike prove nothing");
         }
     }
 }
@@ -95,4 +114,118 @@ fn training_stops_when_validation_no_longer_improves() {
     assert_eq!(trained.rounds.len() as u32, trained.best_round + 6);
     let forest = Forest::from_bytes(&trained.model).unwrap();
     assert_eq!(forest.trees() as u32, trained.best_round + 1);
+}
+
+#[test]
+fn every_round_tells_its_metrics_and_may_be_the_last() {
+    let rows = rows(400, 3);
+    let labels = labels(&rows);
+    let names = names();
+    let data = Data { rows: &rows, labels: &labels, names: &names };
+    let pairs =
+        [("objective", "binary:logistic"), ("eval_metric", "auc"), ("eval_metric", "logloss")];
+    let mut seen = Vec::new();
+    let trained = xgboost()
+        .train(&parameters(&pairs), 50, None, &data, Some(&data), &mut |round| {
+            seen.push(round.clone());
+            if round.round == 4 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        })
+        .unwrap();
+    assert_eq!(trained.rounds, seen);
+    assert_eq!(seen.len(), 5);
+    for round in &seen {
+        let names: Vec<&str> = round.metrics.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["train-auc", "train-logloss", "validation-auc", "validation-logloss"]);
+        // Validation repeats the training rows here.
+        assert_eq!(round.metrics[1].1, round.metrics[3].1);
+    }
+    let loss = |round: usize| seen[round].metrics[3].1;
+    assert!(loss(4) < loss(0) && loss(0) < 0.7, "{seen:?}");
+}
+
+#[test]
+fn weights_count() {
+    let rows = rows(400, 4);
+    let labels = labels(&rows);
+    let names = names();
+    let weights: Vec<f32> = labels.iter().map(|&l| if l > 0.5 { 9.0 } else { 1.0 }).collect();
+    let mean = |weights: Option<&[f32]>| {
+        let data = Data { rows: &rows, labels: &labels, names: &names };
+        let examples = Examples { data, weights, groups: None };
+        let each = &mut |_: &_| ControlFlow::Continue(());
+        let parameters = parameters(&[("objective", "binary:logistic"), ("max_depth", "1")]);
+        let trained = xgboost().train(&parameters, 5, None, examples, None, each).unwrap();
+        let margins = xgboost().predict_margins(&trained.model, &rows, COLUMNS).unwrap();
+        margins.iter().sum::<f32>() / margins.len() as f32
+    };
+    let (plain, weighted) = (mean(None), mean(Some(&weights)));
+    assert!(weighted > plain + 0.3, "{plain} {weighted}");
+}
+
+#[test]
+fn what_does_not_fit_is_refused() {
+    let xgboost = xgboost();
+    let rows = rows(40, 5);
+    let labels = labels(&rows);
+    let names = names();
+    let each = &mut |_: &_| ControlFlow::Continue(());
+    let good = Examples {
+        data: Data { rows: &rows, labels: &labels, names: &names },
+        weights: None,
+        groups: None,
+    };
+    let logistic = parameters(&[("objective", "binary:logistic")]);
+    assert!(xgboost.train(&logistic, 1, None, good, None, each).is_ok());
+
+    let data = |edit: &dyn Fn(&mut Examples<'_>)| {
+        let mut bad = Examples {
+            data: Data { rows: &rows, labels: &labels, names: &names },
+            weights: None,
+            groups: None,
+        };
+        edit(&mut bad);
+        let each = &mut |_: &_| ControlFlow::Continue(());
+        let refused = xgboost.train(&logistic, 1, None, bad, None, each).unwrap_err();
+        assert!(matches!(refused, TrainingError::Data(_)), "{refused}");
+    };
+    data(&|e| e.data.rows = &[]);
+    data(&|e| e.data.names = &[]);
+    data(&|e| e.data.rows = &[0.0; COLUMNS + 1]);
+    data(&|e| e.data.labels = &[1.0; 39]);
+    data(&|e| e.weights = Some(&[1.0; 39]));
+    data(&|e| e.groups = Some(&[20, 19]));
+    data(&|e| {
+        e.groups = Some(&[20, 20]);
+        e.weights = Some(&[1.0; 40]);
+    });
+    assert!(matches!(
+        xgboost.train(&logistic, 0, None, good, None, each),
+        Err(TrainingError::Data(_))
+    ));
+
+    // What libxgboost finds wrong comes back in its own words.
+    let wrong = parameters(&[("objective", "binary:logistik")]);
+    let error = xgboost.train(&wrong, 1, None, good, None, each).unwrap_err().to_string();
+    assert!(error.contains("binary:logistik") && !error.contains("Stack trace"), "{error}");
+    let infinite = [f32::INFINITY; COLUMNS];
+    let bad = Examples { data: Data { rows: &infinite, labels: &[1.0], ..good.data }, ..good };
+    let error = xgboost.train(&logistic, 1, None, bad, None, each).unwrap_err().to_string();
+    assert!(error.contains("inf"), "{error}");
+    let error = xgboost.predict_margins(b"{}", &rows, COLUMNS).unwrap_err();
+    assert!(matches!(error, TrainingError::Xgboost(_)), "{error}");
+}
+
+#[test]
+fn a_library_that_is_not_there_or_not_one() {
+    let error = |result: Result<Xgboost, TrainingError>| match result {
+        Err(error) => error,
+        Ok(_) => panic!("loaded"),
+    };
+    let missing = error(Xgboost::load(Some(Path::new("/nowhere/libxgboost.so"))));
+    assert!(missing.to_string().contains("/nowhere/libxgboost.so"), "{missing}");
+    assert!(missing.to_string().contains("make setup"), "{missing}");
+    let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml");
+    let other = error(Xgboost::load(Some(&manifest)));
+    assert!(matches!(other, TrainingError::Library(..)), "{other}");
+    assert!(xgboost().version() >= (1, 7, 0));
 }
