@@ -1,7 +1,42 @@
 //! The HTTP API: events in, recommendations out.
+//!
+//! [`router`] builds the routes over an [`AppState`]; [`serve`] runs them on a
+//! socket. What ranks is behind [`Engine`], what stores behind
+//! `cartwheel_stream::Stream`: the same router serves on one machine and in a
+//! function.
 
+mod accept;
+mod ambient;
+mod assets;
+mod catalogue;
 mod engine;
+mod events;
+mod impressions;
+mod layers;
+mod operations;
+mod problem;
+mod put;
+mod recommendations;
+mod reference;
+mod request;
+mod router;
+mod schema;
+mod server;
+mod state;
+mod submit;
+mod telemetry;
 
+pub use ambient::{Clock, Ids};
+pub use assets::{Asset, Assets};
 pub use engine::{
     Answer, Engine, EngineStatus, Filters, ProductView, Query, Recommendation, UserView,
 };
+pub use problem::{Kind, Problem};
+pub use put::{Puts, Stream};
+pub use router::{openapi, router};
+pub use server::serve;
+pub use state::{AppState, Settings};
+pub use telemetry::Metrics;
+
+#[cfg(test)]
+mod tests;

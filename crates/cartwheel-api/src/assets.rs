@@ -1,0 +1,56 @@
+//! The web app's files, served where no route matches.
+
+use std::borrow::Cow;
+
+use axum::extract::State;
+use axum::http::{HeaderValue, Method, Uri, header};
+use axum::response::{IntoResponse, Response};
+
+use crate::problem::{Kind, Problem};
+use crate::state::AppState;
+
+/// A file of the web app.
+#[derive(Debug, Clone)]
+pub struct Asset {
+    /// Its bytes.
+    pub body: Cow<'static, [u8]>,
+    /// Its media type.
+    pub mime: Cow<'static, str>,
+}
+
+/// Finds a file by its path without the leading slash.
+pub type Assets = fn(&str) -> Option<Asset>;
+
+/// Pages of the web app; each is `index.html`, which routes in the browser.
+const PAGES: [&str; 2] = ["", "send"];
+
+pub(crate) async fn fallback(State(state): State<AppState>, method: Method, uri: Uri) -> Response {
+    let path = uri.path().trim_start_matches('/');
+    let page = PAGES.contains(&path) || path == "index.html";
+    let found = match (&method, state.assets) {
+        (&Method::GET | &Method::HEAD, Some(assets)) => {
+            assets(if page { "index.html" } else { path })
+        }
+        _ => None,
+    };
+    let Some(asset) = found else {
+        let detail = "There is nothing at this path; /docs lists what there is.";
+        return Problem::new(Kind::NotFound, detail).into_response();
+    };
+    // Files below assets/ carry a hash of their content in their names.
+    let cache = match path.starts_with("assets/") {
+        true => "public, max-age=31536000, immutable",
+        false => "no-cache",
+    };
+    let mime = HeaderValue::try_from(&*asset.mime)
+        .unwrap_or(HeaderValue::from_static("application/octet-stream"));
+    let headers =
+        [(header::CONTENT_TYPE, mime), (header::CACHE_CONTROL, HeaderValue::from_static(cache))];
+    (headers, asset.body.into_owned()).into_response()
+}
+
+/// The path exists, the method does not.
+pub(crate) async fn method_not_allowed(method: Method, uri: Uri) -> Problem {
+    let detail = format!("{} does not take {method}.", uri.path());
+    Problem::new(Kind::MethodNotAllowed, detail)
+}

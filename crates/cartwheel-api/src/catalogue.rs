@@ -1,0 +1,138 @@
+//! Products, what is popular, and users to try the shop as.
+
+use axum::Json;
+use axum::extract::State;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::engine::{Filters, ProductView, Recommendation, UserView};
+use crate::problem::{Kind, Problem};
+use crate::request::{Params, ProductPath};
+use crate::state::AppState;
+
+/// Products.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Products {
+    /// In catalogue order, or best match first.
+    products: Vec<ProductView>,
+}
+
+/// Products in their places.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Ranked {
+    /// Best first.
+    recommendations: Vec<Recommendation>,
+}
+
+/// Users.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Users {
+    /// Users with a history.
+    users: Vec<UserView>,
+}
+
+/// Lists or searches products
+#[utoipa::path(get, path = "/v1/products", tag = "products", params(
+    ("search" = Option<String>, Query, description = "Words of the name, at most 200 bytes"),
+    ("offset" = Option<usize>, Query, description = "Products to pass over; 0 by default"),
+    ("limit" = Option<usize>, Query, description = "Most products, 1 to 100; 20 by default"),
+), responses(
+    (status = 200, description = "Products", body = Products),
+    (status = 400, description = "A parameter is not valid", body = Problem),
+))]
+pub(crate) async fn products(
+    State(state): State<AppState>,
+    mut params: Params,
+) -> Result<Json<Products>, Problem> {
+    let search = params.text("search")?;
+    let offset = params.number("offset", 0, 0..=10_000_000)?;
+    let limit = params.number("limit", 20, 1..=100)?;
+    params.end("search, offset, limit")?;
+    Ok(Json(Products { products: state.engine.products(search.as_deref(), offset, limit) }))
+}
+
+fn unknown_product() -> Problem {
+    Problem {
+        field: Some("id".to_owned()),
+        expected: Some("the id of a product in the catalogue".to_owned()),
+        ..Problem::new(Kind::NotFound, "The catalogue has no such product.")
+    }
+}
+
+/// Shows a product
+#[utoipa::path(get, path = "/v1/products/{id}", tag = "products", params(
+    ("id" = String, Path, description = "The product"),
+), responses(
+    (status = 200, description = "The product", body = ProductView),
+    (status = 400, description = "The id is not valid", body = Problem),
+    (status = 404, description = "No such product", body = Problem),
+))]
+pub(crate) async fn product(
+    State(state): State<AppState>,
+    ProductPath(id): ProductPath,
+    params: Params,
+) -> Result<Json<ProductView>, Problem> {
+    params.end("none")?;
+    state.engine.product(id.as_str()).map(Json).ok_or_else(unknown_product)
+}
+
+/// Lists products bought with a product
+#[utoipa::path(get, path = "/v1/products/{id}/similar", tag = "products", params(
+    ("id" = String, Path, description = "The product"),
+    ("limit" = Option<usize>, Query, description = "Most products, 1 to 50; 10 by default"),
+), responses(
+    (status = 200, description = "Products, best first", body = Ranked),
+    (status = 400, description = "A parameter is not valid", body = Problem),
+    (status = 404, description = "No such product", body = Problem),
+))]
+pub(crate) async fn similar(
+    State(state): State<AppState>,
+    ProductPath(id): ProductPath,
+    mut params: Params,
+) -> Result<Json<Ranked>, Problem> {
+    let limit = params.number("limit", 10, 1..=50)?;
+    params.end("limit")?;
+    let recommendations = state.engine.similar(id.as_str(), limit).ok_or_else(unknown_product)?;
+    Ok(Json(Ranked { recommendations }))
+}
+
+/// Lists what is bought most
+#[utoipa::path(get, path = "/v1/popular", tag = "products", params(
+    ("limit" = Option<usize>, Query, description = "Most products, 1 to 100; 10 by default"),
+    ("department" = Option<String>, Query, description = "Only this department"),
+    ("aisle" = Option<String>, Query, description = "Only this aisle"),
+    ("in_stock_only" = Option<bool>, Query, description = "Only what can be bought now"),
+), responses(
+    (status = 200, description = "Products, best first", body = Ranked),
+    (status = 400, description = "A parameter is not valid", body = Problem),
+))]
+pub(crate) async fn popular(
+    State(state): State<AppState>,
+    mut params: Params,
+) -> Result<Json<Ranked>, Problem> {
+    let limit = params.number("limit", 10, 1..=100)?;
+    let filters = Filters {
+        departments: params.text("department")?.into_iter().collect(),
+        aisles: params.text("aisle")?.into_iter().collect(),
+        in_stock_only: params.flag("in_stock_only")?,
+        ..Filters::default()
+    };
+    params.end("limit, department, aisle, in_stock_only")?;
+    Ok(Json(Ranked { recommendations: state.engine.popular(limit, &filters) }))
+}
+
+/// Lists users to try the shop as
+#[utoipa::path(get, path = "/v1/users", tag = "recommendations", params(
+    ("limit" = Option<usize>, Query, description = "Most users, 1 to 100; 10 by default"),
+), responses(
+    (status = 200, description = "Users with a history", body = Users),
+    (status = 400, description = "A parameter is not valid", body = Problem),
+))]
+pub(crate) async fn users(
+    State(state): State<AppState>,
+    mut params: Params,
+) -> Result<Json<Users>, Problem> {
+    let limit = params.number("limit", 10, 1..=100)?;
+    params.end("limit")?;
+    Ok(Json(Users { users: state.engine.example_users(limit) }))
+}

@@ -1,0 +1,40 @@
+//! What was shown goes into the stream, and nobody waits for it.
+
+use std::sync::Arc;
+
+use crate::put::Stream;
+use cartwheel_events::{Impression, Record};
+use tokio::sync::Semaphore;
+
+use crate::put::put;
+use crate::telemetry::IMPRESSIONS_DROPPED;
+
+/// Puts impressions, a bounded number at once.
+#[derive(Clone)]
+pub(crate) struct Impressions {
+    stream: Arc<dyn Stream>,
+    places: Arc<Semaphore>,
+}
+
+impl Impressions {
+    /// At most `in_flight` impressions on their way.
+    pub(crate) fn new(stream: Arc<dyn Stream>, in_flight: usize) -> Self {
+        Self { stream, places: Arc::new(Semaphore::new(in_flight)) }
+    }
+
+    /// Sends the impression off, or drops and counts it.
+    pub(crate) fn put(&self, impression: Impression) {
+        let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
+            metrics::counter!(IMPRESSIONS_DROPPED).increment(1);
+            return;
+        };
+        let stream = Arc::clone(&self.stream);
+        tokio::spawn(async move {
+            let results = put(&*stream, vec![Record::Impression(impression)]).await;
+            if !results.iter().all(Result::is_ok) {
+                metrics::counter!(IMPRESSIONS_DROPPED).increment(1);
+            }
+            drop(place);
+        });
+    }
+}

@@ -1,0 +1,98 @@
+//! What every request passes: id, log, metrics, time limit, security headers.
+
+use std::any::Any;
+use std::time::{Duration, Instant};
+
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::{HeaderName, HeaderValue, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use cartwheel_events::check_id;
+
+use crate::problem::{Kind, Problem};
+use crate::state::AppState;
+use crate::telemetry::{LATENCY, REQUESTS};
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+const SECURITY: [(HeaderName, &str); 5] = [
+    (
+        header::CONTENT_SECURITY_POLICY,
+        "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; \
+         form-action 'self'; frame-ancestors 'none'",
+    ),
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (header::X_FRAME_OPTIONS, "DENY"),
+    (header::REFERRER_POLICY, "no-referrer"),
+    (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+];
+
+/// Outermost: names, times, counts and logs the request.
+pub(crate) async fn observe(
+    State(state): State<AppState>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let start = Instant::now();
+    let method = request.method().clone();
+    let path = request.uri().path().chars().take(200).collect::<String>();
+    let route = request.extensions().get::<MatchedPath>().map(|route| route.as_str().to_owned());
+    let route = route.unwrap_or_else(|| "other".to_owned());
+    let given = request.headers().get(&REQUEST_ID).and_then(|value| value.to_str().ok());
+    let id = match given.filter(|id| check_id(id).is_ok()) {
+        Some(id) => id.to_owned(),
+        None => state.ids.next(state.clock.now_ms()),
+    };
+    let id_value = HeaderValue::try_from(&id).ok();
+    if let Some(value) = &id_value {
+        request.headers_mut().insert(REQUEST_ID, value.clone());
+    }
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    for (name, value) in SECURITY {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    headers.extend(id_value.map(|value| (REQUEST_ID, value)));
+    let took = start.elapsed();
+    let status = response.status().as_u16();
+    let method_label = match method.as_str() {
+        "GET" | "POST" | "HEAD" | "OPTIONS" | "PUT" | "DELETE" => method.to_string(),
+        _ => "other".to_owned(),
+    };
+    metrics::counter!(REQUESTS, "method" => method_label, "route" => route.clone(),
+                      "status" => status.to_string())
+    .increment(1);
+    metrics::histogram!(LATENCY, "route" => route).record(took.as_secs_f64());
+    let took_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+    if status >= 500 {
+        tracing::warn!(%method, path, status, took_us, request_id = id, "request");
+    } else {
+        tracing::info!(%method, path, status, took_us, request_id = id, "request");
+    }
+    response
+}
+
+/// Ends a request that takes too long.
+pub(crate) async fn time_limit(
+    State(limit): State<Duration>,
+    request: Request,
+    next: Next,
+) -> Response {
+    match tokio::time::timeout(limit, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => {
+            let detail = "The answer took too long. An event sent again with the same event_id \
+                          is stored once.";
+            Problem::new(Kind::Timeout, detail).into_response()
+        }
+    }
+}
+
+/// Answers for a handler that panicked.
+pub(crate) fn panicked(panic: Box<dyn Any + Send>) -> Response {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message");
+    tracing::error!(panic = text, "a handler panicked");
+    Problem::new(Kind::Internal, "The fault is logged with this request's id.").into_response()
+}

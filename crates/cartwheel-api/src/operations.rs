@@ -1,0 +1,56 @@
+//! For whoever runs the server: is it alive, can it answer, what has it done.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::engine::EngineStatus;
+use crate::problem::{Kind, Problem};
+use crate::state::AppState;
+
+/// The server's readiness.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Readiness {
+    /// Whether events are accepted and answered.
+    ready: bool,
+    /// Whether the sessions have caught up with the stream.
+    sessions: bool,
+    /// What the engine serves.
+    engine: EngineStatus,
+}
+
+/// Says that the process runs
+#[utoipa::path(get, path = "/healthz", tag = "operations", responses(
+    (status = 200, description = "It runs", body = String, content_type = "text/plain"),
+))]
+pub(crate) async fn healthz() -> &'static str {
+    "ok\n"
+}
+
+/// Says whether events are accepted and answered
+#[utoipa::path(get, path = "/readyz", tag = "operations", responses(
+    (status = 200, description = "They are", body = Readiness),
+    (status = 503, description = "Not yet, or no longer", body = Readiness),
+))]
+pub(crate) async fn readyz(State(state): State<AppState>) -> (StatusCode, Json<Readiness>) {
+    let engine = state.engine.status();
+    let sessions = state.sessions.is_ready();
+    let ready = engine.ready && sessions;
+    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, Json(Readiness { ready, sessions, engine }))
+}
+
+/// Shows metrics in the Prometheus text format
+#[utoipa::path(get, path = "/metrics", tag = "operations", responses(
+    (status = 200, description = "Metrics", body = String, content_type = "text/plain"),
+))]
+pub(crate) async fn metrics(State(state): State<AppState>) -> Response {
+    match state.metrics.render() {
+        Some(text) => ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text)
+            .into_response(),
+        None => Problem::new(Kind::NotFound, "Metrics go to another recorder.").into_response(),
+    }
+}

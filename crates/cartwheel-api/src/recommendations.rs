@@ -1,0 +1,197 @@
+//! Recommendations by themselves.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Request, State};
+use cartwheel_events::{Impression, ImpressionItem, MAX_ITEMS, ProductId, SCHEMA_VERSION, UserId};
+use cartwheel_store::Session;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::engine::{Filters, Query, Recommendation};
+use crate::problem::Problem;
+use crate::request::{self, Params, UserPath};
+use crate::state::AppState;
+use crate::telemetry::DEGRADED;
+
+const DEFAULT_LIMIT: usize = 10;
+const MAX_LIMIT: usize = 100;
+const MAX_FILTER: usize = 1000;
+
+/// What to recommend, and for whom.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RecommendationRequest {
+    /// For whom; an integer is kept as its decimal text.
+    #[schema(value_type = String)]
+    user_id: UserId,
+    /// The cart to complete, at most 200 products, in place of the session's.
+    #[schema(value_type = Option<Vec<String>>, max_items = 200)]
+    cart: Option<Vec<ProductId>>,
+    /// Most products of the answer; 10 where it is missing.
+    #[schema(minimum = 1, maximum = 100)]
+    limit: Option<usize>,
+    /// What the answer may hold.
+    filters: Option<Filters>,
+    /// Whether to show each place's source, features and their contributions.
+    #[serde(default)]
+    explain: bool,
+}
+
+/// Recommendations.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Recommendations {
+    /// The answer's id, to send with events that it leads to.
+    pub(crate) recommendation_id: String,
+    /// The model that ranked.
+    pub(crate) model_version: String,
+    /// The release: feature set and model.
+    pub(crate) release: String,
+    /// Whether the answer is from less than everything.
+    pub(crate) degraded: bool,
+    /// Products, best first.
+    pub(crate) recommendations: Vec<Recommendation>,
+}
+
+/// A shopper's session, or that it could not be read.
+pub(crate) type SessionRead = Result<Arc<Session>, ()>;
+
+/// What to ask the engine.
+pub(crate) struct Question<'a> {
+    pub(crate) user_id: &'a UserId,
+    pub(crate) session: SessionRead,
+    pub(crate) cart: Option<Vec<ProductId>>,
+    pub(crate) limit: usize,
+    pub(crate) filters: Filters,
+    pub(crate) explain: bool,
+}
+
+/// The shopper's session; a new one for an unknown shopper.
+pub(crate) fn session_of(state: &AppState, user_id: &UserId) -> SessionRead {
+    match state.sessions.session(user_id, state.clock.now_ms()) {
+        Ok(session) => Ok(session.unwrap_or_default()),
+        Err(error) => {
+            tracing::error!(%error, "a session was not read");
+            Err(())
+        }
+    }
+}
+
+/// Asks the engine and notes what is shown.
+pub(crate) fn answer(state: &AppState, question: Question<'_>) -> Recommendations {
+    let now_ms = state.clock.now_ms();
+    let session = question.session.as_deref().ok().filter(|session| session.events > 0);
+    let cart = match (&question.cart, session) {
+        (Some(cart), _) => cart.clone(),
+        (None, session) => session.map(Session::cart_products).unwrap_or_default(),
+    };
+    let mut answer = state.engine.recommend(&Query {
+        user_id: question.user_id,
+        session,
+        cart: question.cart,
+        limit: question.limit,
+        filters: question.filters,
+        explain: question.explain,
+        now_ms,
+    });
+    answer.degraded |= question.session.is_err();
+    if answer.degraded {
+        metrics::counter!(DEGRADED).increment(1);
+    }
+    let recommendation_id = state.ids.next(now_ms);
+    let shown = answer.items.iter().zip(0..).map(|(item, position)| ImpressionItem {
+        product_id: item.product_id.clone(),
+        position,
+        score: item.probability,
+        source: item.source.clone().unwrap_or_default(),
+    });
+    state.impressions.put(Impression {
+        schema_version: SCHEMA_VERSION,
+        recommendation_id: recommendation_id.clone(),
+        user_id: question.user_id.clone(),
+        release: answer.release.clone(),
+        cart,
+        shown: shown.collect(),
+        received_at_ms: now_ms,
+    });
+    if !question.explain {
+        for item in &mut answer.items {
+            (item.source, item.features, item.contributions) = (None, None, None);
+        }
+    }
+    Recommendations {
+        recommendation_id,
+        model_version: answer.model_version,
+        release: answer.release,
+        degraded: answer.degraded,
+        recommendations: answer.items,
+    }
+}
+
+/// Recommends for a shopper
+///
+/// An unknown shopper gets what is popular and what goes with the cart.
+#[utoipa::path(post, path = "/v1/recommendations", tag = "recommendations",
+    request_body = RecommendationRequest, responses(
+    (status = 200, description = "Recommendations, best first", body = Recommendations),
+    (status = 400, description = "Not JSON, or a field is not valid", body = Problem),
+    (status = 413, description = "The body is too large", body = Problem),
+    (status = 415, description = "Not application/json", body = Problem),
+))]
+pub(crate) async fn recommend(
+    State(state): State<AppState>,
+    request: Request,
+) -> Result<Json<Recommendations>, Problem> {
+    let body: RecommendationRequest = request::json(request, state.settings.max_body).await?;
+    let limit = body.limit.unwrap_or(DEFAULT_LIMIT);
+    if !(1..=MAX_LIMIT).contains(&limit) {
+        return Err(Problem::field("limit", "limit is out of range.", "a number from 1 to 100"));
+    }
+    if body.cart.as_ref().is_some_and(|cart| cart.len() > MAX_ITEMS) {
+        return Err(Problem::field("cart", "cart is too long.", "at most 200 product ids"));
+    }
+    let filters = body.filters.unwrap_or_default();
+    for (field, len) in [
+        ("filters.departments", filters.departments.len()),
+        ("filters.aisles", filters.aisles.len()),
+        ("filters.exclude_products", filters.exclude_products.len()),
+    ] {
+        if len > MAX_FILTER {
+            return Err(Problem::field(field, format!("{field} is too long."), "at most 1000"));
+        }
+    }
+    let session = session_of(&state, &body.user_id);
+    let question = Question {
+        user_id: &body.user_id,
+        session,
+        cart: body.cart,
+        limit,
+        filters,
+        explain: body.explain,
+    };
+    Ok(Json(answer(&state, question)))
+}
+
+/// Recommends for a shopper by id
+#[utoipa::path(get, path = "/v1/users/{id}/recommendations", tag = "recommendations", params(
+    ("id" = String, Path, description = "The shopper"),
+    ("limit" = Option<usize>, Query, description = "Most products, 1 to 100; 10 by default"),
+    ("explain" = Option<bool>, Query, description = "Show source, features and contributions"),
+), responses(
+    (status = 200, description = "Recommendations, best first", body = Recommendations),
+    (status = 400, description = "A parameter is not valid", body = Problem),
+))]
+pub(crate) async fn for_user(
+    State(state): State<AppState>,
+    UserPath(user_id): UserPath,
+    mut params: Params,
+) -> Result<Json<Recommendations>, Problem> {
+    let limit = params.number("limit", DEFAULT_LIMIT, 1..=MAX_LIMIT)?;
+    let explain = params.flag("explain")?;
+    params.end("limit, explain")?;
+    let session = session_of(&state, &user_id);
+    let filters = Filters::default();
+    let question = Question { user_id: &user_id, session, cart: None, limit, filters, explain };
+    Ok(Json(answer(&state, question)))
+}

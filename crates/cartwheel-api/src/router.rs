@@ -1,0 +1,90 @@
+//! The routes, with their documentation and what surrounds them.
+
+use axum::http::header;
+use axum::response::{Html, IntoResponse};
+use axum::routing::get;
+use axum::{Router, middleware};
+use bytes::Bytes;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::cors::{Any, CorsLayer};
+use utoipa::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::assets;
+use crate::layers;
+use crate::reference;
+use crate::state::AppState;
+use crate::{catalogue, events, operations, recommendations, submit};
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "cartwheel",
+        description = "Product recommendations from shopping-cart events. Errors are RFC 9457 \
+                       problem documents. Every answer carries an x-request-id; one that the \
+                       client sends is kept.",
+        license(name = "Apache-2.0", identifier = "Apache-2.0"),
+    ),
+    tags(
+        (name = "events", description = "What shoppers do"),
+        (name = "recommendations", description = "What they may want next"),
+        (name = "products", description = "The catalogue"),
+        (name = "operations", description = "For whoever runs the server"),
+    )
+)]
+struct Document;
+
+fn routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::with_openapi(Document::openapi())
+        .routes(routes!(submit::submit))
+        .routes(routes!(events::events))
+        .routes(routes!(recommendations::recommend))
+        .routes(routes!(recommendations::for_user))
+        .routes(routes!(catalogue::users))
+        .routes(routes!(catalogue::products))
+        .routes(routes!(catalogue::product))
+        .routes(routes!(catalogue::similar))
+        .routes(routes!(catalogue::popular))
+        .routes(routes!(operations::healthz))
+        .routes(routes!(operations::readyz))
+        .routes(routes!(operations::metrics))
+}
+
+/// The OpenAPI document, as pretty JSON.
+pub fn openapi() -> String {
+    routes().split_for_parts().1.to_pretty_json().unwrap_or_default()
+}
+
+/// The whole API over `state`.
+pub fn router(state: AppState) -> Router {
+    let (router, document) = routes().split_for_parts();
+    let page = Bytes::from(reference::page(&document));
+    let document = Bytes::from(document.to_pretty_json().unwrap_or_default());
+    let router = router
+        .route(
+            "/openapi.json",
+            get(move || async move {
+                ([(header::CONTENT_TYPE, "application/json")], document).into_response()
+            }),
+        )
+        .route("/docs", get(move || async move { Html(page) }))
+        .route(
+            "/docs.css",
+            get(|| async { ([(header::CONTENT_TYPE, "text/css; charset=utf-8")], reference::CSS) }),
+        )
+        .fallback(assets::fallback)
+        .method_not_allowed_fallback(assets::method_not_allowed);
+    let router = if state.settings.cors_origins.is_empty() {
+        router
+    } else {
+        let origins = state.settings.cors_origins.clone();
+        let cors = CorsLayer::new().allow_origin(origins).allow_methods(Any).allow_headers(Any);
+        router.layer(cors)
+    };
+    router
+        .layer(CatchPanicLayer::custom(layers::panicked))
+        .layer(middleware::from_fn_with_state(state.settings.timeout, layers::time_limit))
+        .layer(middleware::from_fn_with_state(state.clone(), layers::observe))
+        .with_state(state)
+}

@@ -1,0 +1,85 @@
+//! What the handlers share.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::put::Stream;
+use axum::http::HeaderValue;
+use cartwheel_store::Sessions;
+
+use crate::ambient::{Clock, Ids};
+use crate::assets::Assets;
+use crate::engine::Engine;
+use crate::impressions::Impressions;
+use crate::telemetry::Metrics;
+
+/// Limits of the API.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Largest body, in bytes.
+    pub max_body: usize,
+    /// Longest time to an answer.
+    pub timeout: Duration,
+    /// Impressions on their way to the stream at once; more are dropped and counted.
+    pub impressions_in_flight: usize,
+    /// Origins of other sites that may call from a browser; empty for none.
+    pub cors_origins: Vec<HeaderValue>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            max_body: 1 << 20,
+            timeout: Duration::from_secs(10),
+            impressions_in_flight: 1024,
+            cors_origins: Vec::new(),
+        }
+    }
+}
+
+/// What the handlers share; cloning is cheap.
+#[derive(Clone)]
+pub struct AppState {
+    pub(crate) engine: Arc<dyn Engine>,
+    pub(crate) stream: Arc<dyn Stream>,
+    pub(crate) sessions: Arc<Sessions>,
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) impressions: Impressions,
+    /// The time.
+    pub clock: Clock,
+    /// New ids.
+    pub ids: Ids,
+    /// What `/metrics` shows.
+    pub metrics: Metrics,
+    /// The web app's files.
+    pub assets: Option<Assets>,
+}
+
+impl std::fmt::Debug for AppState {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("AppState").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}
+
+impl AppState {
+    /// State with the machine's clock, UUIDv7 ids and no web app. The sessions
+    /// must follow the same stream (`cartwheel_store::consume_sessions`).
+    pub fn new(
+        engine: Arc<dyn Engine>,
+        stream: Arc<dyn Stream>,
+        sessions: Arc<Sessions>,
+        settings: Settings,
+    ) -> Self {
+        Self {
+            impressions: Impressions::new(Arc::clone(&stream), settings.impressions_in_flight),
+            engine,
+            stream,
+            sessions,
+            settings: Arc::new(settings),
+            clock: Clock::system(),
+            ids: Ids::uuid_v7(),
+            metrics: Metrics::install(),
+            assets: None,
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! Metrics: their names, and the recorder behind `/metrics`.
+
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+
+/// Requests by method, route and status.
+pub const REQUESTS: &str = "cartwheel_http_requests_total";
+/// Seconds from a request's head to its answer, by route.
+pub const LATENCY: &str = "cartwheel_http_request_duration_seconds";
+/// Events by result: `accepted`, `repeated` or `failed`.
+pub const EVENTS: &str = "cartwheel_events_total";
+/// Impressions that were not put into the stream.
+pub const IMPRESSIONS_DROPPED: &str = "cartwheel_impressions_dropped_total";
+/// Answers from less than everything.
+pub const DEGRADED: &str = "cartwheel_answers_degraded_total";
+
+const BUCKETS: [f64; 13] =
+    [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
+
+/// Renders what was measured; none where another recorder is installed.
+#[derive(Clone, Debug)]
+pub struct Metrics(Option<PrometheusHandle>);
+
+impl Metrics {
+    /// Installs the process's recorder at the first call; later calls share it.
+    pub fn install() -> Self {
+        static HANDLE: OnceLock<Option<PrometheusHandle>> = OnceLock::new();
+        let handle = HANDLE.get_or_init(|| {
+            let builder = PrometheusBuilder::new().set_buckets(&BUCKETS).ok()?;
+            let recorder = builder.build_recorder();
+            let handle = recorder.handle();
+            metrics::set_global_recorder(recorder).ok()?;
+            describe();
+            Some(handle)
+        });
+        Self(handle.clone())
+    }
+
+    /// The Prometheus text format.
+    pub fn render(&self) -> Option<String> {
+        self.0.as_ref().map(PrometheusHandle::render)
+    }
+
+    /// Folds samples into histograms, so that memory stays bounded where nobody
+    /// scrapes. Runs until dropped.
+    pub async fn upkeep(&self) {
+        let mut ticks = tokio::time::interval(Duration::from_secs(5));
+        loop {
+            ticks.tick().await;
+            if let Some(handle) = &self.0 {
+                handle.run_upkeep();
+            }
+        }
+    }
+}
+
+fn describe() {
+    metrics::describe_counter!(REQUESTS, "Requests answered.");
+    metrics::describe_histogram!(LATENCY, metrics::Unit::Seconds, "Time to answer.");
+    metrics::describe_counter!(EVENTS, "Events by result.");
+    metrics::describe_counter!(IMPRESSIONS_DROPPED, "Impressions not stored.");
+    metrics::describe_counter!(DEGRADED, "Answers from less than everything.");
+    for result in ["accepted", "repeated", "failed"] {
+        metrics::counter!(EVENTS, "result" => result).increment(0);
+    }
+    metrics::counter!(IMPRESSIONS_DROPPED).increment(0);
+    metrics::counter!(DEGRADED).increment(0);
+}

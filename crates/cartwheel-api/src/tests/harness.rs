@@ -1,0 +1,209 @@
+//! A shop for tests.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::{HeaderMap, Request, StatusCode};
+use cartwheel_events::{EventRecord, ProductId, Record};
+use cartwheel_store::{SessionStore, Sessions};
+use http_body_util::BodyExt;
+use serde_json::Value;
+use tower::ServiceExt;
+
+use super::streams::{Faults, Memory};
+use crate::put::Stream;
+use crate::*;
+
+pub(super) const START: i64 = 1_700_000_000_000;
+
+/// Recommends what is in the cart, then `p1`, `p2`, …; user `panic` panics.
+pub(super) struct Fake;
+
+fn recommendation(id: &str, probability: f32) -> Recommendation {
+    Recommendation {
+        product_id: ProductId::new(id).unwrap(),
+        product_name: format!("Product <{id}>"),
+        aisle: "fruit".into(),
+        department: "produce".into(),
+        probability,
+        reasons: vec!["often bought together".into()],
+        source: Some("popular".into()),
+        features: Some(vec![("user_orders".into(), 3.0)]),
+        contributions: Some(vec![("user_orders".into(), 0.5)]),
+    }
+}
+
+impl Engine for Fake {
+    fn status(&self) -> EngineStatus {
+        EngineStatus { ready: true, release: Some("r1".into()), ..EngineStatus::default() }
+    }
+    fn recommend(&self, query: &Query<'_>) -> Answer {
+        assert!(query.user_id.as_str() != "panic", "told to panic");
+        let cart = match (&query.cart, query.session) {
+            (Some(cart), _) => cart.clone(),
+            (None, Some(session)) => session.cart_products(),
+            (None, None) => Vec::new(),
+        };
+        let cart = cart.iter().map(|id| recommendation(id.as_str(), 0.9));
+        let rest = (1..=200).map(|n| recommendation(&format!("p{n}"), 0.1));
+        let items = cart
+            .chain(rest)
+            .filter(|item| !query.filters.exclude_products.contains(&item.product_id));
+        Answer {
+            items: items.take(query.limit).collect(),
+            model_version: "m1".into(),
+            release: "r1".into(),
+            degraded: false,
+        }
+    }
+    fn similar(&self, product_id: &str, limit: usize) -> Option<Vec<Recommendation>> {
+        (product_id == "p1").then(|| vec![recommendation("p2", 0.3); limit])
+    }
+    fn popular(&self, limit: usize, filters: &Filters) -> Vec<Recommendation> {
+        let shown = if filters.departments == ["none"] { 0 } else { limit };
+        vec![recommendation("p1", 0.5); shown]
+    }
+    fn products(&self, search: Option<&str>, offset: usize, limit: usize) -> Vec<ProductView> {
+        let product = |n: usize| ProductView {
+            product_id: ProductId::new(format!("p{n}")).unwrap(),
+            product_name: search.unwrap_or("product").into(),
+            aisle: "fruit".into(),
+            department: "produce".into(),
+            orders: 7,
+            in_stock: true,
+        };
+        (offset..offset + limit).map(product).collect()
+    }
+    fn product(&self, id: &str) -> Option<ProductView> {
+        (id == "p1").then(|| self.products(None, 1, 1).remove(0))
+    }
+    fn example_users(&self, limit: usize) -> Vec<UserView> {
+        let user_id = cartwheel_events::UserId::new("u1").unwrap();
+        vec![UserView { user_id, orders: 3, products: 9 }; limit.min(2)]
+    }
+}
+
+pub(super) struct Shop {
+    pub(super) router: Router,
+    pub(super) log: Memory,
+    pub(super) sessions: Arc<Sessions>,
+    _folder: tempfile::TempDir,
+}
+
+pub(super) struct Reply {
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    pub(super) bytes: Vec<u8>,
+}
+
+impl Reply {
+    pub(super) fn json(&self) -> Value {
+        serde_json::from_slice(&self.bytes).unwrap()
+    }
+
+    /// The problem document, with its status and the end of its type checked.
+    pub(super) fn problem(&self, status: u16, name: &str) -> Value {
+        let body = self.json();
+        assert_eq!(self.status, status, "{body}");
+        assert_eq!(body["status"], status, "{body}");
+        assert_eq!(self.headers["content-type"], "application/problem+json");
+        assert_eq!(body["type"], format!("urn:cartwheel:problem:{name}"), "{body}");
+        assert!(body["title"].is_string() && body["detail"].is_string(), "{body}");
+        body
+    }
+
+    pub(super) fn products(&self) -> Vec<String> {
+        let body = self.json();
+        assert_eq!(self.status, 200, "{body}");
+        let list = body["recommendations"].as_array().unwrap();
+        list.iter().map(|item| item["product_id"].as_str().unwrap().to_owned()).collect()
+    }
+}
+
+impl Shop {
+    pub(super) async fn open() -> Self {
+        Self::with(|_| {}).await
+    }
+
+    pub(super) async fn with(change: impl FnOnce(&mut AppState)) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let log = Memory::default();
+        let mut shop = Self::over(folder, Arc::new(log.clone()), change).await;
+        shop.log = log;
+        shop
+    }
+
+    /// Over a stream that refuses, or never answers.
+    pub(super) async fn failing(faults: Faults) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        Self::over(folder, Arc::new(faults), |state| {
+            state.settings = Arc::new(Settings {
+                timeout: std::time::Duration::from_millis(50),
+                ..Settings::default()
+            });
+        })
+        .await
+    }
+
+    pub(super) async fn over(
+        folder: tempfile::TempDir,
+        stream: Arc<dyn Stream>,
+        change: impl FnOnce(&mut AppState),
+    ) -> Self {
+        let store = SessionStore::open(folder.path().join("sessions.redb")).unwrap();
+        let sessions = Arc::new(Sessions::new(Arc::new(store), 1000));
+        let mut state =
+            AppState::new(Arc::new(Fake), stream, Arc::clone(&sessions), Settings::default());
+        // One millisecond later at every look.
+        static NOW: AtomicI64 = AtomicI64::new(START);
+        state.clock = Clock(|| NOW.fetch_add(1, Ordering::SeqCst));
+        let next = AtomicU64::new(0);
+        state.ids = Ids(Arc::new(move |_| format!("id-{}", next.fetch_add(1, Ordering::SeqCst))));
+        sessions.set_caught_up();
+        change(&mut state);
+        Self { router: router(state), log: Memory::default(), sessions, _folder: folder }
+    }
+
+    /// Every stored record, once there are `n` or more.
+    pub(super) async fn stored(&self, n: usize) -> Vec<Record> {
+        for _ in 0..1000 {
+            let records = self.log.all();
+            if records.len() >= n {
+                return records;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+        panic!("{n} records did not come");
+    }
+
+    /// Every stored event.
+    pub(super) async fn stored_events(&self) -> Vec<EventRecord> {
+        let event = |record| match record {
+            Record::Event(event) => Some(event),
+            Record::Impression(_) => None,
+        };
+        self.stored(0).await.into_iter().filter_map(event).collect()
+    }
+
+    pub(super) async fn send(&self, request: Request<Body>) -> Reply {
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let bytes = body.collect().await.unwrap().to_bytes().to_vec();
+        Reply { status: parts.status, headers: parts.headers, bytes }
+    }
+
+    pub(super) async fn get(&self, path: &str) -> Reply {
+        self.send(Request::get(path).body(Body::empty()).unwrap()).await
+    }
+
+    pub(super) async fn post(&self, path: &str, body: &Value) -> Reply {
+        self.post_as(path, "application/json", body.to_string()).await
+    }
+
+    pub(super) async fn post_as(&self, path: &str, media: &str, body: impl Into<Body>) -> Reply {
+        let request = Request::post(path).header("content-type", media);
+        self.send(request.body(body.into()).unwrap()).await
+    }
+}

@@ -1,0 +1,150 @@
+use axum::body::Body;
+use axum::http::Request;
+use serde_json::{Value, json};
+
+use super::harness::Shop;
+use super::streams::Faults;
+use crate::Asset;
+
+#[tokio::test]
+async fn unknown_paths_and_methods_are_problems() {
+    let shop = Shop::open().await;
+    shop.get("/nothing").await.problem(404, "not-found");
+    let reply = shop.get("/submit").await;
+    reply.problem(405, "method-not-allowed");
+    assert_eq!(reply.headers["allow"], "POST");
+    shop.send(Request::post("/nothing").body(Body::empty()).unwrap())
+        .await
+        .problem(404, "not-found");
+}
+
+#[tokio::test]
+async fn a_panic_is_a_problem() {
+    let shop = Shop::open().await;
+    let reply = shop.get("/v1/users/panic/recommendations").await;
+    let problem = reply.problem(500, "internal");
+    assert!(!problem["detail"].as_str().unwrap().contains("told to panic"));
+    assert!(reply.headers.contains_key("x-request-id"));
+}
+
+#[tokio::test]
+async fn what_takes_too_long_is_ended() {
+    let shop = Shop::failing(Faults::Hanging).await;
+    let body = json!({"user_id": "u", "event": "view", "product_ids": ["x"]});
+    let reply = shop.post("/submit", &body).await;
+    reply.problem(503, "timeout");
+    assert_eq!(reply.headers["retry-after"], "1");
+}
+
+#[tokio::test]
+async fn every_answer_has_an_id_and_security_headers() {
+    let shop = Shop::open().await;
+    for path in ["/healthz", "/nothing", "/docs"] {
+        let reply = shop.get(path).await;
+        assert!(reply.headers["x-request-id"].to_str().unwrap().starts_with("id-"));
+        let csp = reply.headers["content-security-policy"].to_str().unwrap();
+        assert!(csp.starts_with("default-src 'self';"));
+        assert!(!csp.contains("unsafe"));
+        assert_eq!(reply.headers["x-content-type-options"], "nosniff");
+    }
+    let ask = |id: &str| Request::get("/healthz").header("x-request-id", id).body(Body::empty());
+    let reply = shop.send(ask("from-the-client").unwrap()).await;
+    assert_eq!(reply.headers["x-request-id"], "from-the-client");
+    let reply = shop.send(ask("not an id").unwrap()).await;
+    assert!(reply.headers["x-request-id"].to_str().unwrap().starts_with("id-"));
+}
+
+#[tokio::test]
+async fn metrics_count() {
+    let shop = Shop::open().await;
+    let body = json!({"user_id": "u", "event": "view", "product_ids": ["x"]});
+    shop.post("/submit", &body).await;
+    let text = String::from_utf8(shop.get("/metrics").await.bytes).unwrap();
+    for line in [
+        "cartwheel_events_total{result=\"accepted\"}",
+        "cartwheel_events_total{result=\"failed\"}",
+        "cartwheel_impressions_dropped_total",
+        "cartwheel_http_requests_total{method=\"POST\",route=\"/submit\",status=\"200\"}",
+        "cartwheel_http_request_duration_seconds_bucket{route=\"/submit\",le=\"0.005\"}",
+    ] {
+        assert!(text.contains(line), "{line} is not in\n{text}");
+    }
+}
+
+fn files(path: &str) -> Option<Asset> {
+    let (body, mime) = match path {
+        "index.html" => ("<html>", "text/html"),
+        "assets/app-1a2b.js" => ("js", "text/javascript"),
+        _ => return None,
+    };
+    Some(Asset { body: body.as_bytes().into(), mime: mime.into() })
+}
+
+#[tokio::test]
+async fn the_web_app_is_served() {
+    let shop = Shop::with(|state| state.assets = Some(files)).await;
+    for path in ["/", "/send", "/index.html"] {
+        let reply = shop.get(path).await;
+        assert_eq!((reply.status.as_u16(), &*reply.bytes), (200, &b"<html>"[..]), "{path}");
+        assert_eq!(reply.headers["content-type"], "text/html");
+        assert_eq!(reply.headers["cache-control"], "no-cache");
+    }
+    let reply = shop.get("/assets/app-1a2b.js").await;
+    assert!(reply.headers["cache-control"].to_str().unwrap().contains("immutable"));
+    shop.get("/assets/other.js").await.problem(404, "not-found");
+    assert_eq!(shop.get("/healthz").await.headers["cache-control"], "no-store");
+}
+
+#[tokio::test]
+async fn the_document_lists_every_route() {
+    let shop = Shop::open().await;
+    let document = shop.get("/openapi.json").await.json();
+    let mut routes = Vec::new();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            let statuses: Vec<&str> =
+                operation["responses"].as_object().unwrap().keys().map(String::as_str).collect();
+            routes.push(format!("{method} {path} {}", statuses.join(" ")));
+        }
+    }
+    routes.sort();
+    let expected = [
+        "get /healthz 200",
+        "get /metrics 200",
+        "get /readyz 200 503",
+        "get /v1/popular 200 400",
+        "get /v1/products 200 400",
+        "get /v1/products/{id} 200 400 404",
+        "get /v1/products/{id}/similar 200 400 404",
+        "get /v1/users 200 400",
+        "get /v1/users/{id}/recommendations 200 400",
+        "post /submit 200 400 413 415 422 429 503",
+        "post /v1/events 200 400 413 415 422 429 503",
+        "post /v1/recommendations 200 400 413 415",
+    ];
+    assert_eq!(routes, expected);
+    assert_eq!(serde_json::from_str::<Value>(&crate::openapi()).unwrap(), document);
+    // Every reference leads somewhere.
+    let text = document.to_string();
+    for reference in text.split("\"#/components/schemas/").skip(1) {
+        let name = reference.split('"').next().unwrap();
+        assert!(!document["components"]["schemas"][name].is_null(), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn the_reference_is_plain_html() {
+    let shop = Shop::open().await;
+    let page = String::from_utf8(shop.get("/docs").await.bytes).unwrap();
+    for part in
+        ["/v1/products/{id}/similar", "urn:cartwheel:problem:empty-cart", "id=\"shape-Event\""]
+    {
+        assert!(page.contains(part), "{part}");
+    }
+    assert!(!page.contains("<script") && !page.contains("style=") && !page.contains("onclick"));
+    let links = page.split("href=\"#").skip(1).map(|rest| rest.split('"').next().unwrap());
+    for link in links {
+        assert!(page.contains(&format!("id=\"{link}\"")), "{link} leads nowhere");
+    }
+    assert_eq!(shop.get("/docs.css").await.status, 200);
+}
