@@ -6,28 +6,22 @@ SHELL := /bin/bash
 
 CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/cartwheel
 export CARGO_TARGET_DIR ?= $(CACHE)/target
-DATA ?= demo-data
-PORT ?= 8080
 PYTHON ?= python3
 
 VENV := .venv/.installed
 WEB := webapp/dist/index.html
 
-.PHONY: help demo test test-web lint fmt bench clean setup tools
+.PHONY: help test test-web lint fmt clean setup tools
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
 
-demo: setup ## The whole loop on a synthetic shop; names the page to open
-	cargo run --quiet --bin cartwheel -- --data-dir $(DATA) demo --listen 127.0.0.1:$(PORT)
-
-test: setup ## Every test, the page in a headless browser included
+test: setup ## Every test
 	cargo test --workspace
 	$(MAKE) --no-print-directory test-web
 
 test-web: setup
 	cd webapp && npm test
-	scripts/test-page
 
 lint: setup ## Formatting, clippy, types of the web app
 	cargo fmt --all --check
@@ -37,11 +31,8 @@ lint: setup ## Formatting, clippy, types of the web app
 fmt: ## Format the Rust code
 	cargo fmt --all
 
-bench: setup ## Speed, beside peers where they can be installed
-	scripts/bench
-
-clean: ## Remove what was built and generated here (the shared cache stays)
-	rm -rf .venv webapp/node_modules webapp/dist $(DATA)
+clean: ## Remove what was built here (the shared cache stays)
+	rm -rf .venv webapp/node_modules webapp/dist
 
 setup: tools $(VENV) $(WEB)
 

@@ -41,7 +41,7 @@ fn an_unknown_user_gets_cart_neighbours_and_the_popular() {
     assert!(found.iter().all(|c| c.product != 0), "the cart is left out");
     let ranked = rank(&catalogue, None, &UserState::default(), &Context::default(), &[0], |_| true);
     assert_eq!(ranked[0].candidate.product, 1, "what goes with the cart comes first");
-    assert_eq!(reasons(&catalogue, &UserState::default(), &first), ["Goes with Product 0"]);
+    assert_eq!(reasons(&catalogue, &UserState::default(), first), ["Goes with Product 0"]);
 }
 
 #[test]

@@ -1,1 +1,22 @@
-fn main() {}
+//! The cartwheel binary: parses, wires, runs.
+
+mod cli;
+mod commands;
+mod learn;
+mod place;
+mod release;
+mod settings;
+mod show;
+
+fn main() -> std::process::ExitCode {
+    // OpenMP's waiting threads otherwise spin, which costs a small machine twice
+    // the time. SAFETY: no other thread runs yet.
+    unsafe { std::env::set_var("OMP_WAIT_POLICY", "passive") };
+    match cli::run() {
+        Ok(()) => std::process::ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            std::process::ExitCode::FAILURE
+        }
+    }
+}

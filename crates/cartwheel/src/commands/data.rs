@@ -1,0 +1,108 @@
+//! `generate`, `import` and `features`.
+
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use cartwheel_features::ProductInfo;
+use cartwheel_lake::{ImportOptions, Lake};
+use cartwheel_worker::{FeatureSet, Input, JobOptions, Phase};
+
+use crate::place::Place;
+use crate::settings::Settings;
+use crate::show::{bar, result};
+
+pub fn import(
+    place: &Place,
+    dir: &Path,
+    as_of: Option<jiff::civil::Date>,
+    json: bool,
+) -> Result<()> {
+    let lake = Lake::open(&place.lake())?;
+    let as_of_ms = match as_of {
+        Some(day) => Some(day.to_zoned(jiff::tz::TimeZone::UTC)?.timestamp().as_millisecond()),
+        None => None,
+    };
+    let progress = bar("importing", 0);
+    let options = ImportOptions { as_of_ms };
+    let summary = cartwheel_lake::import::instacart(&lake, dir, &options, &mut |at| {
+        progress.set_length(at.total_bytes);
+        progress.set_position(at.bytes);
+    })?;
+    progress.finish_and_clear();
+    result(json, &summary, || summary.to_string());
+    Ok(())
+}
+
+/// Builds the feature set of all that the lake holds now.
+pub fn features(place: &Place, settings: &Settings, json: bool) -> Result<FeatureSet> {
+    let lake = Lake::open(&place.lake())?;
+    let checkouts = lake.checkouts()?;
+    for problem in &checkouts.problems {
+        eprintln!("warning: left out: {problem}");
+    }
+    let checkouts = checkouts.records.into_iter().map(|event| {
+        let products = event.product_ids.iter().map(|p| p.as_str().to_owned()).collect();
+        (event.user_id.as_str().to_owned(), event.received_at_ms, event.event_id, products)
+    });
+    let mut input = Input { checkouts: checkouts.collect(), ..Input::default() };
+    if let Some(manifest) = lake.import_manifest()? {
+        input.import_id = manifest.id.clone();
+        input.orders = manifest.orders.clone();
+        input.order_products = manifest.order_products.clone();
+        input.products = lake
+            .read_products()?
+            .into_iter()
+            .map(|p| ProductInfo {
+                product_id: p.product_id,
+                name: p.product_name,
+                aisle: p.aisle,
+                department: p.department,
+            })
+            .collect();
+    }
+    anyhow::ensure!(
+        !input.orders.is_empty() || !input.checkouts.is_empty(),
+        "the lake holds no orders: import some first (`cartwheel import --help`)"
+    );
+    let options = JobOptions {
+        label_orders: settings.features.label_orders,
+        max_examples: settings.features.max_examples,
+        seed: settings.features.seed,
+        timezone: settings.shop.timezone.clone(),
+        ..JobOptions::default()
+    };
+    let progress = bar("features", 0);
+    let set = cartwheel_worker::build(input, &place.features(), &options, &|phase| match phase {
+        Phase::Shuffle(done, all) => {
+            progress.set_message("reading orders");
+            progress.set_length(all);
+            progress.set_position(done);
+        }
+        Phase::Fold(done, all) => {
+            progress.set_message("folding users");
+            progress.set_length(all);
+            progress.set_position(done);
+        }
+        Phase::Merge => progress.set_message("catalogue"),
+        Phase::Assemble => progress.set_message("examples"),
+        Phase::Write => progress.set_message("writing"),
+    })
+    .context("feature job")?;
+    progress.finish_and_clear();
+    let m = &set.manifest;
+    result(json, m, || {
+        format!(
+            "Feature set {}: {} users, {} orders, {} lines, {} products; {} training and {} \
+             validation rows, {} gate baskets",
+            m.version,
+            m.users,
+            m.orders,
+            m.lines,
+            m.products,
+            m.train_rows,
+            m.valid_rows,
+            m.gate_examples
+        )
+    });
+    Ok(set)
+}

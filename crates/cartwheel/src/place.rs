@@ -1,0 +1,22 @@
+//! Where things lie in the data directory.
+
+use std::path::PathBuf;
+
+/// The data directory.
+#[derive(Debug, Clone)]
+pub struct Place(pub PathBuf);
+
+impl Place {
+    pub fn lake(&self) -> PathBuf {
+        self.0.join("lake")
+    }
+    pub fn features(&self) -> PathBuf {
+        self.lake().join("features")
+    }
+    pub fn models(&self) -> PathBuf {
+        self.lake().join("models")
+    }
+    pub fn releases(&self) -> PathBuf {
+        self.lake().join("releases")
+    }
+}

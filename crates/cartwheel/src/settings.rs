@@ -1,0 +1,212 @@
+//! Configuration: `cartwheel.toml`, then `CARTWHEEL_*`, then flags.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use serde::{Deserialize, Serialize};
+
+/// All settings, by area.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    pub shop: Shop,
+    pub server: Server,
+    pub stream: Stream,
+    pub delivery: Delivery,
+    pub features: Features,
+    pub train: Train,
+}
+
+/// The shop.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Shop {
+    /// IANA time zone of days and hours.
+    pub timezone: String,
+}
+
+/// The HTTP server.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Server {
+    /// Address and port.
+    pub listen: SocketAddr,
+}
+
+/// The embedded log.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Stream {
+    /// Shards.
+    pub shards: u32,
+}
+
+/// From stream to lake.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Delivery {
+    /// Oldest undelivered record, in seconds.
+    pub max_age_seconds: u64,
+    /// Most records of a part.
+    pub max_records: usize,
+}
+
+/// The feature job.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Features {
+    /// Newest orders of a user that are labels.
+    pub label_orders: usize,
+    /// Most examples to train on.
+    pub max_examples: usize,
+    /// Seed of samples and carts.
+    pub seed: u64,
+}
+
+/// Training.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Train {
+    /// Most trees.
+    pub rounds: u32,
+    /// Rounds without progress on validation users before training stops.
+    pub early_stopping: u32,
+    /// Depth of a tree.
+    pub max_depth: u32,
+    /// Learning rate.
+    pub eta: f32,
+    /// Least sum of hessians in a leaf.
+    pub min_child_weight: f32,
+    /// Share of rows a tree sees.
+    pub subsample: f32,
+    /// Share of columns a tree sees.
+    pub colsample_bytree: f32,
+    /// L2 regularisation.
+    pub lambda: f32,
+    /// Seed of XGBoost.
+    pub seed: u64,
+    /// Path of libxgboost, where it is not in a usual place.
+    pub library: Option<PathBuf>,
+}
+
+impl Default for Shop {
+    fn default() -> Self {
+        Self { timezone: "UTC".to_owned() }
+    }
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Self { listen: SocketAddr::from(([127, 0, 0, 1], 8080)) }
+    }
+}
+
+impl Default for Stream {
+    fn default() -> Self {
+        Self { shards: 4 }
+    }
+}
+
+impl Default for Delivery {
+    fn default() -> Self {
+        Self { max_age_seconds: 5, max_records: 50_000 }
+    }
+}
+
+impl Default for Features {
+    fn default() -> Self {
+        Self { label_orders: 5, max_examples: 5_000, seed: 1 }
+    }
+}
+
+impl Default for Train {
+    fn default() -> Self {
+        Self {
+            rounds: 400,
+            early_stopping: 20,
+            max_depth: 6,
+            eta: 0.1,
+            min_child_weight: 10.0,
+            subsample: 0.8,
+            colsample_bytree: 0.5,
+            lambda: 5.0,
+            seed: 1,
+            library: None,
+        }
+    }
+}
+
+impl Settings {
+    /// Reads the file (which may be missing unless it was named) and the environment.
+    pub fn read(file: Option<&Path>) -> Result<Self> {
+        let (path, named) = match file {
+            Some(path) => (path, true),
+            None => (Path::new("cartwheel.toml"), false),
+        };
+        let mut table: toml::Table = match std::fs::read_to_string(path) {
+            Ok(text) => text.parse().with_context(|| format!("{}", path.display()))?,
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound && !named => toml::Table::new(),
+            Err(e) => return Err(e).with_context(|| format!("{}", path.display())),
+        };
+        for (key, value) in std::env::vars() {
+            if let Some((area, name)) = area_and_key(&key) {
+                set(&mut table, &area, &name, &value).with_context(|| key.clone())?;
+            }
+        }
+        let settings: Self = table.try_into().with_context(|| format!("{}", path.display()))?;
+        settings.check()?;
+        Ok(settings)
+    }
+
+    /// Checks the ranges of all values.
+    pub fn check(&self) -> Result<()> {
+        let train = &self.train;
+        let checks = [
+            ("stream.shards", (1..=256).contains(&self.stream.shards), "1 to 256"),
+            ("delivery.max_age_seconds", self.delivery.max_age_seconds >= 1, "1 or more"),
+            ("delivery.max_records", self.delivery.max_records >= 1, "1 or more"),
+            ("features.label_orders", (1..=50).contains(&self.features.label_orders), "1 to 50"),
+            (
+                "features.max_examples",
+                (1..=1_000_000).contains(&self.features.max_examples),
+                "1 to 1000000",
+            ),
+            ("train.rounds", (1..=10_000).contains(&train.rounds), "1 to 10000"),
+            ("train.max_depth", (1..=16).contains(&train.max_depth), "1 to 16"),
+            ("train.eta", train.eta > 0.0 && train.eta <= 1.0, "above 0, at most 1"),
+            (
+                "train.subsample",
+                train.subsample > 0.0 && train.subsample <= 1.0,
+                "above 0, at most 1",
+            ),
+        ];
+        let bad: Vec<String> = checks
+            .iter()
+            .filter(|c| !c.1)
+            .map(|(key, _, expected)| format!("{key}: expected {expected}"))
+            .collect();
+        if !bad.is_empty() {
+            bail!("{}", bad.join("; "));
+        }
+        cartwheel_worker::Calendar::new(&self.shop.timezone).context("shop.timezone")?;
+        Ok(())
+    }
+}
+
+/// `CARTWHEEL_TRAIN_MAX_DEPTH` is `train.max_depth`.
+fn area_and_key(variable: &str) -> Option<(String, String)> {
+    let rest = variable.strip_prefix("CARTWHEEL_")?.to_ascii_lowercase();
+    let areas = ["shop", "server", "stream", "delivery", "features", "train"];
+    let area = areas.into_iter().find(|a| rest.starts_with(&format!("{a}_")))?;
+    Some((area.to_owned(), rest[area.len() + 1..].to_owned()))
+}
+
+fn set(table: &mut toml::Table, area: &str, name: &str, value: &str) -> Result<()> {
+    let area = table.entry(area).or_insert_with(|| toml::Table::new().into());
+    let toml::Value::Table(area) = area else { bail!("is not a table in the file") };
+    let parsed = format!("x = {value}").parse::<toml::Table>().ok();
+    let parsed = parsed.and_then(|mut t| t.remove("x"));
+    area.insert(name.to_owned(), parsed.unwrap_or_else(|| value.into()));
+    Ok(())
+}
