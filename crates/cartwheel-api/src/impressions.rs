@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::put::Stream;
 use cartwheel_events::{Impression, Record};
+use cartwheel_store::Stream;
 use tokio::sync::Semaphore;
 
 use crate::put::put;
@@ -36,5 +36,11 @@ impl Impressions {
             }
             drop(place);
         });
+    }
+
+    /// Places for more.
+    #[cfg(test)]
+    pub(crate) fn free(&self) -> usize {
+        self.places.available_permits()
     }
 }

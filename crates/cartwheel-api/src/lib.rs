@@ -2,7 +2,7 @@
 //!
 //! [`router`] builds the routes over an [`AppState`]; [`serve`] runs them on a
 //! socket. What ranks is behind [`Engine`], what stores behind
-//! `cartwheel_stream::Stream`: the same router serves on one machine and in a
+//! `cartwheel_store::Stream`: the same router serves on one machine and in a
 //! function.
 
 mod accept;
@@ -32,7 +32,6 @@ pub use engine::{
     Answer, Engine, EngineStatus, Filters, ProductView, Query, Recommendation, UserView,
 };
 pub use problem::{Kind, Problem};
-pub use put::{Puts, Stream};
 pub use router::{openapi, router};
 pub use server::serve;
 pub use state::{AppState, Settings};

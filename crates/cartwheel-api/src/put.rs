@@ -1,26 +1,34 @@
-//! Putting records into the stream.
-
-use std::future::Future;
-use std::pin::Pin;
+//! Putting records into the stream, with problems for what it refuses.
 
 use cartwheel_events::Record;
-use cartwheel_store::Position;
+use cartwheel_store::{Position, PutError, Stream};
 
-use crate::problem::Problem;
+use crate::problem::{Kind, Problem};
 
-/// One result per record, in the order of the records.
-pub type Puts<'a> = Pin<Box<dyn Future<Output = Vec<Result<Position, Problem>>> + Send + 'a>>;
-
-/// Where records go.
-pub trait Stream: Send + Sync {
-    /// Stores the records; those with a position are durable.
-    fn put(&self, records: Vec<Record>) -> Puts<'_>;
-}
-
-/// Stores the records, where there are any.
+/// Stores the records, where there are any: one result each, in their order.
 pub(crate) async fn put(
     stream: &dyn Stream,
     records: Vec<Record>,
 ) -> Vec<Result<Position, Problem>> {
-    if records.is_empty() { Vec::new() } else { stream.put(records).await }
+    if records.is_empty() {
+        return Vec::new();
+    }
+    let results = stream.put(records).await;
+    results.into_iter().map(|result| result.map_err(problem)).collect()
+}
+
+fn problem(error: PutError) -> Problem {
+    match error {
+        PutError::Throttled => {
+            Problem::new(Kind::Throttled, "The stream takes no more events now.")
+        }
+        PutError::Stopped => Problem::new(Kind::Unavailable, "The server stops."),
+        PutError::TooLarge => {
+            Problem::new(Kind::PayloadTooLarge, "The event is larger than the stream takes.")
+        }
+        error => {
+            tracing::error!(%error, "records were not stored");
+            Problem::new(Kind::Unavailable, "The event cannot be stored now.")
+        }
+    }
 }

@@ -3,9 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::put::Stream;
 use axum::http::HeaderValue;
-use cartwheel_store::Sessions;
+use cartwheel_store::{Sessions, Stream};
 
 use crate::ambient::{Clock, Ids};
 use crate::assets::Assets;

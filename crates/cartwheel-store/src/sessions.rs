@@ -80,7 +80,9 @@ impl std::fmt::Debug for Sessions {
 
 /// Holds users' order of events: put and apply happen under it.
 #[derive(Debug)]
-pub struct UserLock(#[allow(dead_code)] Vec<OwnedMutexGuard<()>>);
+pub struct UserLock {
+    _turns: Vec<OwnedMutexGuard<()>>,
+}
 
 fn guard<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // Nothing under these locks can be left half changed by a panic.
@@ -139,7 +141,7 @@ impl Sessions {
         for index in wanted {
             guards.push(Arc::clone(&self.locks[index]).lock_owned().await);
         }
-        UserLock(guards)
+        UserLock { _turns: guards }
     }
 
     /// The user's session, none for one that is over or never was.

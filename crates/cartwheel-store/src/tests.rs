@@ -1,7 +1,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use cartwheel_events::{Event, EventRecord, UserId};
+use cartwheel_events::{Event, EventRecord, Record, UserId};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -252,6 +252,81 @@ fn a_sweep_removes_what_is_over() {
     }
     let left = (0..10).filter(|n| store.session(&user(&format!("u{n}"))).unwrap().is_some());
     assert_eq!(left.collect::<Vec<_>>(), [1, 3, 5, 7, 9]);
+}
+
+fn event_record(user: &str, id: &str, kind: &str) -> Record {
+    let body = json!({"user_id": user, "event": kind, "product_ids": ["a"]});
+    Record::Event(record(id, &body, NOW))
+}
+
+/// Runs the consumer until `until` holds, then stops it in order.
+async fn consume(stream: &Arc<MemoryStream>, sessions: &Arc<Sessions>, until: impl Fn() -> bool) {
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let stream: Arc<dyn Stream> = Arc::clone(stream) as _;
+    let shutdown = async move { drop(stopped.await) };
+    let task = tokio::spawn(consume_sessions(stream, Arc::clone(sessions), || NOW, shutdown));
+    while !until() {
+        assert!(!task.is_finished(), "the consumer ended");
+        tokio::task::yield_now().await;
+    }
+    stop.send(()).unwrap();
+    task.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn the_consumer_and_the_api_apply_once_between_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let stream = Arc::new(MemoryStream::new(4));
+    let records =
+        (0..50).map(|n| event_record(&format!("u{}", n % 7), &n.to_string(), "add_to_cart"));
+    stream.put(records.collect()).await;
+    {
+        let sessions = Arc::new(Sessions::new(store(&folder), 1000));
+        assert!(!sessions.is_ready());
+        consume(&stream, &sessions, || sessions.is_ready()).await;
+        assert_eq!(sessions.session(&user("u0"), NOW).unwrap().unwrap().events, 8);
+    }
+    // The next process goes on from the checkpoint, with more events meanwhile.
+    stream.put(vec![event_record("u0", "50", "add_to_cart")]).await;
+    let sessions = Arc::new(Sessions::new(store(&folder), 1000));
+    let run = consume(&stream, &sessions, || {
+        sessions.session(&user("u0"), NOW).unwrap().is_some_and(|session| session.events == 10)
+    });
+    let submit = async {
+        while !sessions.is_ready() {
+            tokio::task::yield_now().await;
+        }
+        let _turn = sessions.lock(&user("u0")).await;
+        let sent = event_record("u0", "51", "add_to_cart");
+        let position = stream.put(vec![sent.clone()]).await.remove(0).unwrap();
+        let Record::Event(sent) = sent else { unreachable!() };
+        let session = sessions.apply(position, &sent).unwrap();
+        assert_eq!(cart(&session), [("a".to_owned(), 10)]);
+    };
+    tokio::join!(run, submit);
+    let stored = store_of(sessions, &folder).session(&user("u0")).unwrap().unwrap();
+    assert_eq!((stored.events, cart(&stored)), (10, vec![("a".to_owned(), 10)]));
+}
+
+/// The store opened again, after its last user is gone.
+fn store_of(sessions: Arc<Sessions>, folder: &tempfile::TempDir) -> Arc<dyn UserStore> {
+    drop(Arc::into_inner(sessions).unwrap());
+    store(folder)
+}
+
+#[tokio::test]
+async fn a_stream_that_lost_records_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let stream = Arc::new(MemoryStream::new(1));
+    stream.put(vec![event_record("u", "1", "view")]).await;
+    let sessions = Arc::new(Sessions::new(store(&folder), 1000));
+    consume(&stream, &sessions, || sessions.is_ready()).await;
+    drop(sessions);
+    let sessions = Arc::new(Sessions::new(store(&folder), 1000));
+    let empty: Arc<dyn Stream> = Arc::new(MemoryStream::new(1));
+    let result = consume_sessions(empty, Arc::clone(&sessions), || NOW, async {}).await;
+    assert!(matches!(result, Err(ConsumeError::Read(ReadError::Beyond { .. }))), "{result:?}");
+    assert!(!sessions.is_ready());
 }
 
 proptest! {

@@ -7,13 +7,12 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode};
 use cartwheel_events::{EventRecord, ProductId, Record};
-use cartwheel_store::{SessionStore, Sessions};
+use cartwheel_store::{MemoryStream, SessionStore, Sessions, Stream};
 use http_body_util::BodyExt;
 use serde_json::Value;
 use tower::ServiceExt;
 
-use super::streams::{Faults, Memory};
-use crate::put::Stream;
+use super::streams::Faults;
 use crate::*;
 
 pub(super) const START: i64 = 1_700_000_000_000;
@@ -87,8 +86,9 @@ impl Engine for Fake {
 
 pub(super) struct Shop {
     pub(super) router: Router,
-    pub(super) log: Memory,
+    pub(super) log: Arc<MemoryStream>,
     pub(super) sessions: Arc<Sessions>,
+    pub(super) impressions: crate::impressions::Impressions,
     _folder: tempfile::TempDir,
 }
 
@@ -129,8 +129,8 @@ impl Shop {
 
     pub(super) async fn with(change: impl FnOnce(&mut AppState)) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let log = Memory::default();
-        let mut shop = Self::over(folder, Arc::new(log.clone()), change).await;
+        let log = Arc::new(MemoryStream::new(4));
+        let mut shop = Self::over(folder, log.clone(), change).await;
         shop.log = log;
         shop
     }
@@ -154,8 +154,12 @@ impl Shop {
     ) -> Self {
         let store = SessionStore::open(folder.path().join("sessions.redb")).unwrap();
         let sessions = Arc::new(Sessions::new(Arc::new(store), 1000));
-        let mut state =
-            AppState::new(Arc::new(Fake), stream, Arc::clone(&sessions), Settings::default());
+        let mut state = AppState::new(
+            Arc::new(Fake),
+            stream,
+            Arc::clone(&sessions),
+            Settings { impressions_in_flight: 3, ..Settings::default() },
+        );
         // One millisecond later at every look.
         static NOW: AtomicI64 = AtomicI64::new(START);
         state.clock = Clock(|| NOW.fetch_add(1, Ordering::SeqCst));
@@ -163,13 +167,20 @@ impl Shop {
         state.ids = Ids(Arc::new(move |_| format!("id-{}", next.fetch_add(1, Ordering::SeqCst))));
         sessions.set_caught_up();
         change(&mut state);
-        Self { router: router(state), log: Memory::default(), sessions, _folder: folder }
+        let impressions = state.impressions.clone();
+        Self {
+            router: router(state),
+            log: Arc::new(MemoryStream::new(1)),
+            sessions,
+            impressions,
+            _folder: folder,
+        }
     }
 
     /// Every stored record, once there are `n` or more.
     pub(super) async fn stored(&self, n: usize) -> Vec<Record> {
         for _ in 0..1000 {
-            let records = self.log.all();
+            let records = self.log.records();
             if records.len() >= n {
                 return records;
             }

@@ -2,6 +2,7 @@ use cartwheel_events::Record;
 use serde_json::json;
 
 use super::harness::Shop;
+use super::streams::Faults;
 
 #[tokio::test]
 async fn the_requests_cart_overrides_the_sessions() {
@@ -90,4 +91,14 @@ async fn the_catalogue_is_shown() {
     assert_eq!(shop.get("/v1/popular").await.products().len(), 10);
     assert_eq!(shop.get("/v1/popular?department=none").await.products().len(), 0);
     assert_eq!(shop.get("/v1/users?limit=2").await.json()["users"][1]["orders"], 3);
+}
+
+#[tokio::test]
+async fn impressions_are_bounded_and_not_waited_for() {
+    // No impression ever arrives: the answers do not wait for that.
+    let shop = Shop::failing(Faults::Hanging).await;
+    for _ in 0..5 {
+        assert_eq!(shop.get("/v1/users/u1/recommendations").await.status, 200);
+    }
+    assert_eq!(shop.impressions.free(), 0);
 }

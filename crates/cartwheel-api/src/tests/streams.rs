@@ -1,49 +1,40 @@
-//! A stream in memory, and streams that fail.
-
-use std::sync::{Arc, Mutex};
+//! Streams that fail.
 
 use cartwheel_events::Record;
-use cartwheel_store::Position;
+use cartwheel_store::{Batch, Pending, Position, PutError, ReadError, Stream};
 
-use crate::put::{Puts, Stream};
-use crate::{Kind, Problem};
-
+/// What the stream does with every record.
 pub(super) enum Faults {
     Throttled,
     Stopped,
+    TooLarge,
+    Failed,
     Hanging,
 }
 
 impl Stream for Faults {
-    fn put(&self, records: Vec<Record>) -> Puts<'_> {
+    fn shards(&self) -> u32 {
+        1
+    }
+
+    fn put(&self, records: Vec<Record>) -> Pending<'_, Vec<Result<Position, PutError>>> {
         Box::pin(async move {
-            let kind = match self {
-                Self::Throttled => Kind::Throttled,
-                Self::Stopped => Kind::Unavailable,
+            let error = match self {
+                Self::Throttled => PutError::Throttled,
+                Self::Stopped => PutError::Stopped,
+                Self::TooLarge => PutError::TooLarge,
+                Self::Failed => PutError::Failed("disk".into()),
                 Self::Hanging => std::future::pending().await,
             };
-            vec![Err(Problem::new(kind, "told to")); records.len()]
+            vec![Err(error); records.len()]
         })
     }
-}
 
-#[derive(Clone, Default)]
-pub(super) struct Memory(Arc<Mutex<Vec<Record>>>);
-
-impl Stream for Memory {
-    fn put(&self, records: Vec<Record>) -> Puts<'_> {
-        Box::pin(async move {
-            let mut stored = self.0.lock().unwrap();
-            let first = stored.len() as u64;
-            stored.extend(records);
-            let positions = first..stored.len() as u64;
-            positions.map(|sequence| Ok(Position { shard: 1, sequence })).collect()
-        })
+    fn read(&self, _: u32, next: u64, _: usize) -> Pending<'_, Result<Batch, ReadError>> {
+        Box::pin(async move { Ok(Batch { records: Vec::new(), next }) })
     }
-}
 
-impl Memory {
-    pub(super) fn all(&self) -> Vec<Record> {
-        self.0.lock().unwrap().clone()
+    fn wait(&self, _: u32, _: u64) -> Pending<'_, ()> {
+        Box::pin(std::future::pending())
     }
 }

@@ -1,0 +1,74 @@
+//! What the sessions and the API need of a stream.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use cartwheel_events::Record;
+
+use crate::session::Position;
+
+/// An answer to be awaited.
+pub type Pending<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// Why a record was not stored.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PutError {
+    /// More records than the stream takes now; later it may.
+    #[error("the stream takes no more records now")]
+    Throttled,
+    /// The stream stops.
+    #[error("the stream stops")]
+    Stopped,
+    /// The record is larger than the stream takes.
+    #[error("the record is too large")]
+    TooLarge,
+    /// The disk or the service failed.
+    #[error("the stream failed: {0}")]
+    Failed(String),
+}
+
+/// Why records were not read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReadError {
+    /// The reader is ahead of the stream, which must have lost records.
+    #[error("shard {shard} ends at {end}, before {from}, from where it was to be read")]
+    Beyond {
+        /// The shard.
+        shard: u32,
+        /// From where it was to be read.
+        from: u64,
+        /// Sequence number of its next record.
+        end: u64,
+    },
+    /// The disk or the service failed.
+    #[error("the stream failed: {0}")]
+    Failed(String),
+}
+
+/// Records of a shard, in their order.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Batch {
+    /// Sequence numbers and records; none at the end of the shard.
+    pub records: Vec<(u64, Record)>,
+    /// From where to read on. It may pass over numbers that hold no record.
+    pub next: u64,
+}
+
+/// Ordered by user, durable before the answer.
+pub trait Stream: Send + Sync {
+    /// Number of shards; they are numbered from 0.
+    fn shards(&self) -> u32;
+
+    /// Stores the records and gives one result each, in their order. Those with a
+    /// position are durable. Records of one user keep their order.
+    fn put(&self, records: Vec<Record>) -> Pending<'_, Vec<Result<Position, PutError>>>;
+
+    /// Reads up to `limit` records from sequence number `from`, or from the oldest
+    /// kept.
+    fn read(&self, shard: u32, from: u64, limit: usize) -> Pending<'_, Result<Batch, ReadError>>;
+
+    /// Waits until `shard` may hold a record at `from` or later.
+    fn wait(&self, shard: u32, from: u64) -> Pending<'_, ()>;
+}
