@@ -52,7 +52,10 @@ impl Stream for MemoryStream {
                 shard.push_back(record);
                 Ok(Position { shard: index as u32, sequence: shard.len() as u64 - 1 })
             };
+            // As with a disk, others run before the records are stored and after.
+            tokio::task::yield_now().await;
             let results = records.into_iter().map(put).collect();
+            tokio::task::yield_now().await;
             self.changed.notify_waiters();
             results
         })

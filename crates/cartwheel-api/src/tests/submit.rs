@@ -104,6 +104,21 @@ async fn repeats_at_once_are_stored_once() {
 }
 
 #[tokio::test]
+async fn an_event_goes_on_when_the_client_hangs_up() {
+    let shop = Shop::open().await;
+    let body = add("u1", "e1", &["milk"]);
+    {
+        let mut request = Box::pin(shop.post("/submit", &body));
+        // One look is enough to begin; then the client is gone.
+        assert!(futures::poll!(&mut request).is_pending());
+    }
+    assert_eq!(shop.stored(1).await.len(), 1);
+    shop.post("/submit", &add("u1", "e2", &["bread"])).await;
+    let reply = shop.get("/v1/users/u1/recommendations?limit=3").await;
+    assert_eq!(reply.products(), ["milk", "bread", "p1"]);
+}
+
+#[tokio::test]
 async fn a_checkout_takes_the_cart() {
     let shop = Shop::open().await;
     let checkout = json!({"user_id": "u1", "event_id": "c1", "event": "checkout"});
