@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use cartwheel_events::{Event, EventKind, EventRecord, Item, Record, UserId};
-use cartwheel_store::{Position, Session, event_hash};
+use cartwheel_store::{Session, event_hash};
+use cartwheel_stream::Position;
 
 use crate::problem::{Kind, Problem};
 use crate::put::put;

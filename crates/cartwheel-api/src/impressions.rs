@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use cartwheel_events::{Impression, Record};
-use cartwheel_store::Stream;
+use cartwheel_stream::Stream;
 use tokio::sync::Semaphore;
 
 use crate::put::put;

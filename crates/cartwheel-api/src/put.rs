@@ -1,7 +1,7 @@
 //! Putting records into the stream, with problems for what it refuses.
 
 use cartwheel_events::Record;
-use cartwheel_store::{Position, PutError, Stream};
+use cartwheel_stream::{Position, PutError, Stream};
 
 use crate::problem::{Kind, Problem};
 

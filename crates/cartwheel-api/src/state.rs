@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::HeaderValue;
-use cartwheel_store::{Sessions, Stream};
+use cartwheel_store::Sessions;
+use cartwheel_stream::Stream;
 
 use crate::ambient::{Clock, Ids};
 use crate::assets::Assets;

@@ -8,10 +8,10 @@ use cartwheel_events::Record;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use crate::session::Position;
 use crate::sessions::Sessions;
 use crate::store::StoreError;
-use crate::stream::{ReadError, Stream};
+use cartwheel_stream::Position;
+use cartwheel_stream::{ReadError, Stream};
 
 /// Records read at once.
 const BATCH: usize = 1000;

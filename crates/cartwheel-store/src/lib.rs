@@ -5,21 +5,17 @@
 //! session's sequence number makes the second time change nothing.
 
 mod consumer;
-mod memory;
 mod session;
 mod sessions;
 mod store;
-mod stream;
 
 pub use consumer::{ConsumeError, consume_sessions};
-pub use memory::MemoryStream;
 pub use session::{
-    CartItem, DEDUP_MS, MAX_CART, MAX_CHECKOUTS, MAX_RECENT, MAX_VIEWS, Position, RecentEvent,
-    SESSION_MS, Session, SessionCheckout, event_hash,
+    CartItem, DEDUP_MS, MAX_CART, MAX_CHECKOUTS, MAX_RECENT, MAX_VIEWS, RecentEvent, SESSION_MS,
+    Session, SessionCheckout, event_hash,
 };
 pub use sessions::{Sessions, UserLock};
 pub use store::{SessionStore, StoreError, UserStore};
-pub use stream::{Batch, Pending, PutError, ReadError, Stream};
 
 #[cfg(test)]
 mod tests;

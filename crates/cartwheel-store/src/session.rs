@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use cartwheel_events::{Event, EventKind, EventRecord, Item, ProductId};
+use cartwheel_stream::Position;
 use serde::{Deserialize, Serialize};
 
 /// Most products of a cart.
@@ -17,33 +18,6 @@ pub const MAX_CHECKOUTS: usize = 64;
 pub const SESSION_MS: i64 = 7 * 24 * 3_600_000;
 /// An event id is remembered for this long, in milliseconds.
 pub const DEDUP_MS: i64 = 24 * 3_600_000;
-
-/// Where a record lies in the stream.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Position {
-    /// Shard of the user.
-    pub shard: u32,
-    /// Sequence number within the shard.
-    pub sequence: u64,
-}
-
-impl Position {
-    /// `<shard>-<sequence>`, the id of a record.
-    pub fn record_id(self) -> String {
-        format!("{}-{}", self.shard, self.sequence)
-    }
-
-    /// `shardId-000000000003`, a shard as Kinesis names it.
-    pub fn shard_id(self) -> String {
-        format!("shardId-{:012}", self.shard)
-    }
-
-    /// The position that [`Position::record_id`] wrote.
-    pub fn parse(record_id: &str) -> Option<Self> {
-        let (shard, sequence) = record_id.split_once('-')?;
-        Some(Self { shard: shard.parse().ok()?, sequence: sequence.parse().ok()? })
-    }
-}
 
 /// A product in the cart.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

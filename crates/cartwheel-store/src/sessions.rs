@@ -8,8 +8,9 @@ use cartwheel_events::{EventRecord, UserId};
 use rustc_hash::{FxHashMap, FxHasher};
 use tokio::sync::OwnedMutexGuard;
 
-use crate::session::{Position, Session};
+use crate::session::Session;
 use crate::store::{StoreError, UserStore};
+use cartwheel_stream::Position;
 
 const STRIPES: usize = 64;
 const LOCKS: usize = 1024;

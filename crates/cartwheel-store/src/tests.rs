@@ -5,6 +5,8 @@ use cartwheel_events::{Event, EventRecord, Record, UserId};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
+use cartwheel_stream::{MemoryStream, Position, ReadError, Stream};
+
 use crate::*;
 
 const NOW: i64 = 1_700_000_000_000;

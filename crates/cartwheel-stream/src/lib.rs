@@ -1,1 +1,14 @@
-//! cartwheel-stream.
+//! The event stream: a [`Stream`] trait and its embedded form, the durable [`Log`].
+
+mod log;
+mod memory;
+mod position;
+mod stream;
+
+pub use log::{Clock, Log, LogOptions, LogStat, OpenError};
+pub use memory::MemoryStream;
+pub use position::{Position, shard_of};
+pub use stream::{Batch, Pending, PutError, ReadError, Stream};
+
+#[cfg(test)]
+mod tests;

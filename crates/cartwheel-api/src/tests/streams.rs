@@ -1,7 +1,7 @@
 //! Streams that fail.
 
 use cartwheel_events::Record;
-use cartwheel_store::{Batch, Pending, Position, PutError, ReadError, Stream};
+use cartwheel_stream::{Batch, Pending, Position, PutError, ReadError, Stream};
 
 /// What the stream does with every record.
 pub(super) enum Faults {

@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use cartwheel_events::Record;
 use tokio::sync::Notify;
 
-use crate::session::Position;
+use crate::position::{Position, shard_of};
 use crate::stream::{Batch, Pending, PutError, ReadError, Stream};
 
 /// Keeps records in memory and loses them with the process.
@@ -27,12 +27,6 @@ impl MemoryStream {
     pub fn records(&self) -> Vec<Record> {
         self.shards.iter().flat_map(|shard| guard(shard).clone()).collect()
     }
-
-    fn shard_of(&self, record: &Record) -> usize {
-        let bytes = record.user_id().as_str().bytes();
-        bytes.fold(7_usize, |hash, byte| hash.wrapping_mul(31).wrapping_add(byte.into()))
-            % self.shards.len()
-    }
 }
 
 fn guard<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -47,7 +41,7 @@ impl Stream for MemoryStream {
     fn put(&self, records: Vec<Record>) -> Pending<'_, Vec<Result<Position, PutError>>> {
         Box::pin(async move {
             let put = |record: Record| {
-                let index = self.shard_of(&record);
+                let index = shard_of(record.user_id().as_str(), self.shards()) as usize;
                 let mut shard = guard(&self.shards[index]);
                 shard.push_back(record);
                 Ok(Position { shard: index as u32, sequence: shard.len() as u64 - 1 })

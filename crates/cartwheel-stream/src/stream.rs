@@ -5,7 +5,7 @@ use std::pin::Pin;
 
 use cartwheel_events::Record;
 
-use crate::session::Position;
+use crate::position::Position;
 
 /// An answer to be awaited.
 pub type Pending<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;

@@ -1,0 +1,203 @@
+//! One segment file, and the records in it.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+pub(super) const HEADER: u64 = 64;
+pub(super) const RECORD_HEADER: usize = 32;
+const MAGIC: &[u8; 8] = b"CWLOG\0\0\x01";
+/// About this far apart records are marked.
+pub(super) const MARK_BYTES: u64 = 64 << 10;
+/// Bytes that are written at once.
+const CHUNK: usize = 1 << 20;
+
+/// An open segment.
+#[derive(Debug)]
+pub(super) struct Segment {
+    pub path: PathBuf,
+    pub file: File,
+    pub first: u64,
+    pub bytes: u64,
+    /// Offsets of some records, by sequence: where readers start.
+    marks: Mutex<BTreeMap<u64, u64>>,
+}
+
+/// A record's header with where its data lies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Entry {
+    pub sequence: u64,
+    pub time_ms: i64,
+    pub shard: u32,
+    /// Offset of the data in the bytes looked at.
+    pub data: usize,
+    pub length: usize,
+}
+
+impl Entry {
+    /// Bytes from this record's header to the next record's.
+    pub(super) fn size(self) -> usize {
+        record_size(self.length)
+    }
+}
+
+/// Bytes that a record of `length` bytes of data takes.
+pub(super) fn record_size(length: usize) -> usize {
+    (RECORD_HEADER + length).next_multiple_of(8)
+}
+
+/// Appends a record.
+pub(super) fn encode(out: &mut Vec<u8>, sequence: u64, time_ms: i64, shard: u32, data: &[u8]) {
+    let start = out.len();
+    out.extend((data.len() as u32).to_le_bytes());
+    out.extend([0; 4]);
+    out.extend(sequence.to_le_bytes());
+    out.extend(time_ms.to_le_bytes());
+    out.extend(shard.to_le_bytes());
+    out.extend([0; 4]);
+    out.extend(data);
+    let crc = crc32c::crc32c(&out[start + 8..]);
+    out[start + 4..start + 8].copy_from_slice(&crc.to_le_bytes());
+    out.resize(start + record_size(data.len()), 0);
+}
+
+/// What lies at an offset.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Found {
+    Record(Entry),
+    /// Zeros: nothing was written here.
+    End,
+    /// A whole record of that size would need more bytes than there are.
+    Short(usize),
+    Damaged,
+}
+
+fn word(bytes: &[u8], at: usize) -> u32 {
+    let mut word = [0; 4];
+    word.copy_from_slice(&bytes[at..at + 4]);
+    u32::from_le_bytes(word)
+}
+
+fn long(bytes: &[u8], at: usize) -> u64 {
+    u64::from(word(bytes, at)) | (u64::from(word(bytes, at + 4)) << 32)
+}
+
+/// Looks at the record that starts at `at`.
+pub(super) fn look(bytes: &[u8], at: usize, max_record: usize) -> Found {
+    let Some(rest) = bytes.get(at..).filter(|rest| rest.len() >= RECORD_HEADER) else {
+        return Found::Short(RECORD_HEADER);
+    };
+    let length = word(rest, 0) as usize;
+    if length == 0 && rest[..RECORD_HEADER].iter().all(|&b| b == 0) {
+        return Found::End;
+    }
+    if length == 0 || length > max_record {
+        return Found::Damaged;
+    }
+    if rest.len() < RECORD_HEADER + length {
+        return Found::Short(record_size(length));
+    }
+    if crc32c::crc32c(&rest[8..RECORD_HEADER + length]) != word(rest, 4) {
+        return Found::Damaged;
+    }
+    Found::Record(Entry {
+        sequence: long(rest, 8),
+        time_ms: long(rest, 16) as i64,
+        shard: word(rest, 24),
+        data: at + RECORD_HEADER,
+        length,
+    })
+}
+
+/// The next offset after `at` where a whole record starts whose sequence is in
+/// `range`.
+pub(super) fn resync(
+    bytes: &[u8],
+    at: usize,
+    max_record: usize,
+    range: std::ops::Range<u64>,
+) -> Option<usize> {
+    let candidates = (at + 8..bytes.len()).step_by(8);
+    candidates.into_iter().find(|&at| {
+        // A cheap look at the sequence spares most checksums.
+        bytes.len() >= at + RECORD_HEADER
+            && range.contains(&long(bytes, at + 8))
+            && matches!(look(bytes, at, max_record), Found::Record(_))
+    })
+}
+
+impl Segment {
+    /// Writes a new segment, full of zeros, and syncs it and its name.
+    pub(super) fn create(dir: &Path, first: u64, shards: u32, bytes: u64) -> io::Result<Self> {
+        let scratch = dir.join("new-segment");
+        let mut file = File::create(&scratch)?;
+        let mut header = [0; HEADER as usize];
+        header[..8].copy_from_slice(MAGIC);
+        header[8..16].copy_from_slice(&first.to_le_bytes());
+        header[16..20].copy_from_slice(&shards.to_le_bytes());
+        let crc = crc32c::crc32c(&header[..20]);
+        header[20..24].copy_from_slice(&crc.to_le_bytes());
+        file.write_all(&header)?;
+        let zeros = vec![0; CHUNK];
+        let mut left = bytes.saturating_sub(HEADER);
+        while left > 0 {
+            let n = left.min(CHUNK as u64);
+            file.write_all(&zeros[..n as usize])?;
+            left -= n;
+        }
+        file.sync_all()?;
+        let path = dir.join(format!("{first:020}.log"));
+        std::fs::rename(&scratch, &path)?;
+        File::open(dir)?.sync_all()?;
+        let file = File::options().read(true).write(true).open(&path)?;
+        Ok(Self { path, file, first, bytes, marks: Mutex::default() })
+    }
+
+    /// Opens a segment and checks its header, which also tells the shards.
+    pub(super) fn open(path: &Path) -> io::Result<Result<(Self, u32), String>> {
+        let file = File::options().read(true).write(true).open(path)?;
+        let bytes = file.metadata()?.len();
+        let mut header = [0; HEADER as usize];
+        if bytes < HEADER {
+            return Ok(Err("is shorter than a header".to_owned()));
+        }
+        file.read_exact_at(&mut header, 0)?;
+        if header[..7] != MAGIC[..7] {
+            return Ok(Err("is not a log segment".to_owned()));
+        }
+        if header[7] != MAGIC[7] {
+            return Ok(Err(format!("has format {}, and this release reads 1", header[7])));
+        }
+        if crc32c::crc32c(&header[..20]) != word(&header, 20) {
+            return Ok(Err("has a damaged header".to_owned()));
+        }
+        let (first, shards) = (long(&header, 8), word(&header, 16));
+        let path = path.to_owned();
+        Ok(Ok((Self { path, file, first, bytes, marks: Mutex::default() }, shards)))
+    }
+
+    /// Reads up to `length` bytes at an offset, fewer at the end of the file.
+    pub(super) fn read(&self, offset: u64, length: usize) -> io::Result<Vec<u8>> {
+        let length = (self.bytes.saturating_sub(offset)).min(length as u64) as usize;
+        let mut bytes = vec![0; length];
+        self.file.read_exact_at(&mut bytes, offset)?;
+        Ok(bytes)
+    }
+
+    fn marks(&self) -> MutexGuard<'_, BTreeMap<u64, u64>> {
+        self.marks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes where a record starts.
+    pub(super) fn mark(&self, sequence: u64, offset: u64) {
+        self.marks().insert(sequence, offset);
+    }
+
+    /// The last known place at or before a sequence number.
+    pub(super) fn start_of(&self, sequence: u64) -> u64 {
+        self.marks().range(..=sequence).next_back().map_or(HEADER, |(_, &offset)| offset)
+    }
+}

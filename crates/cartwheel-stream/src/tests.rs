@@ -1,0 +1,359 @@
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use cartwheel_events::{Event, EventRecord, Record};
+use proptest::prelude::*;
+use serde_json::json;
+
+use crate::{Log, LogOptions, MemoryStream, OpenError, PutError, Stream, shard_of};
+
+fn record(user: &str, id: &str) -> Record {
+    let body = json!({"user_id": user, "event": "view", "product_ids": ["p"]});
+    let event = Event::from_json(&body).unwrap();
+    Record::Event(EventRecord::new(event, id.to_owned(), 1_700_000_000_000))
+}
+
+fn id(record: &Record) -> String {
+    match record {
+        Record::Event(event) => event.event_id.clone(),
+        Record::Impression(impression) => impression.recommendation_id.clone(),
+    }
+}
+
+fn options() -> LogOptions {
+    LogOptions { segment_bytes: 16 << 10, ..LogOptions::new(|| 1_700_000_000_000) }
+}
+
+fn open(dir: &Path) -> Log {
+    Log::open(dir, options()).unwrap()
+}
+
+/// Every record of every shard, by position, with how often it was read.
+async fn all(stream: &dyn Stream) -> BTreeMap<(u32, u64), Record> {
+    let mut out = BTreeMap::new();
+    for shard in 0..stream.shards() {
+        let mut from = 0;
+        loop {
+            let batch = stream.read(shard, from, 7).await.unwrap();
+            for (sequence, record) in batch.records {
+                assert!(sequence >= from, "no record is read twice");
+                out.insert((shard, sequence), record);
+            }
+            if batch.next == from {
+                break;
+            }
+            from = batch.next;
+        }
+    }
+    out
+}
+
+async fn put_ids(stream: &dyn Stream, ids: std::ops::Range<usize>) {
+    for n in ids {
+        let results = stream.put(vec![record(&format!("u{}", n % 5), &format!("e{n}"))]).await;
+        assert!(results[0].is_ok(), "{results:?}");
+    }
+}
+
+/// What every stream does, whatever it is made of.
+async fn conforms(stream: Arc<dyn Stream>) {
+    let records: Vec<Record> =
+        (0..300).map(|n| record(&format!("u{}", n % 9), &format!("e{n}"))).collect();
+    let results = stream.put(records.clone()).await;
+    assert_eq!(results.len(), records.len(), "one result a record");
+    let found = all(&*stream).await;
+    assert_eq!(found.len(), records.len());
+    for (result, record) in results.iter().zip(&records) {
+        let position = result.as_ref().unwrap();
+        assert_eq!(&found[&(position.shard, position.sequence)], record, "it is where it was put");
+        let user = record.user_id().as_str();
+        assert_eq!(position.shard, shard_of(user, stream.shards()), "a user has one shard");
+    }
+    for user in 0..9 {
+        let own = |r: &&Record| r.user_id().as_str() == format!("u{user}");
+        let order: Vec<String> = found.values().filter(own).map(id).collect();
+        let expected: Vec<String> = records.iter().filter(own).map(id).collect();
+        assert_eq!(order, expected, "a user's records keep their order");
+    }
+    let shard = results[0].as_ref().unwrap().shard;
+    let end = stream.read(shard, 0, 1000).await.unwrap().next;
+    let late = stream.clone();
+    let waiting = tokio::spawn(async move { late.wait(shard, end).await });
+    stream.put(vec![records[0].clone()]).await[0].as_ref().unwrap();
+    waiting.await.unwrap();
+    assert!(stream.read(shard, u64::MAX / 2, 1).await.is_err(), "beyond the end");
+    assert!(stream.read(stream.shards(), 0, 1).await.is_err(), "no such shard");
+}
+
+#[tokio::test]
+async fn the_streams_conform() {
+    conforms(Arc::new(MemoryStream::new(4))).await;
+    let dir = tempfile::tempdir().unwrap();
+    conforms(Arc::new(open(dir.path()))).await;
+}
+
+#[test]
+fn shards_are_the_ranges_of_kinesis() {
+    // MD5("a") = 0cc1…, MD5("user-1") computed by md5sum: first hex digit tells the quarter.
+    assert_eq!(shard_of("a", 4), 0);
+    assert_eq!(shard_of("b", 4), 2);
+    assert_eq!(shard_of("c", 4), 1);
+    assert_eq!(shard_of("anything", 1), 0);
+}
+
+#[tokio::test]
+async fn records_are_there_after_reopening_over_many_segments() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = open(dir.path());
+    put_ids(&log, 0..200).await;
+    let before = all(&log).await;
+    assert!(log.stat().segments > 2);
+    drop(log);
+    let log = open(dir.path());
+    assert_eq!(all(&log).await, before);
+    assert_eq!(log.stat().next, 200);
+    put_ids(&log, 200..210).await;
+    assert_eq!(all(&log).await.len(), 210);
+}
+
+#[tokio::test]
+async fn a_second_process_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let _log = open(dir.path());
+    assert!(matches!(Log::open(dir.path(), options()), Err(OpenError::Locked(_))));
+}
+
+#[tokio::test]
+async fn after_close_puts_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = open(dir.path());
+    put_ids(&log, 0..1).await;
+    log.close();
+    assert_eq!(log.put(vec![record("u", "e")]).await, [Err(PutError::Stopped)]);
+}
+
+#[tokio::test]
+async fn a_record_that_is_too_large_is_refused_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = Log::open(dir.path(), LogOptions { max_record_bytes: 400, ..options() }).unwrap();
+    let mut large = record("u", "large");
+    if let Record::Event(event) = &mut large {
+        event.source = Some("x".repeat(500));
+    }
+    let results = log.put(vec![record("u", "a"), large, record("u", "b")]).await;
+    assert!(results[0].is_ok() && results[2].is_ok());
+    assert_eq!(results[1], Err(PutError::TooLarge));
+    assert_eq!(all(&log).await.len(), 2);
+}
+
+#[tokio::test]
+async fn a_full_queue_throttles() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = Log::open(dir.path(), LogOptions { queue_bytes: 100, ..options() }).unwrap();
+    assert_eq!(log.put(vec![record("u", "a")]).await, [Err(PutError::Throttled)]);
+}
+
+#[tokio::test]
+async fn a_slow_consumer_keeps_records_and_then_throttles() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = LogOptions { retention_ms: 0, max_bytes: 4 * (16 << 10), ..options() };
+    let log = Log::open(dir.path(), options).unwrap();
+    log.set_floor("delivery", 0);
+    let mut stored = 0;
+    while log.put(vec![record("u", &format!("e{stored}"))]).await[0].is_ok() {
+        stored += 1;
+        assert!(stored < 10_000, "it has to end");
+    }
+    assert_eq!(all(&log).await.len(), stored, "nothing that is needed was deleted");
+    log.set_floor("delivery", stored as u64);
+    put_ids(&log, stored..stored + 100).await;
+    let stat = log.stat();
+    assert!(stat.first > 0 && stat.segments <= 4, "{stat:?}");
+}
+
+fn last_segment(dir: &Path) -> PathBuf {
+    let entries = std::fs::read_dir(dir).unwrap().map(|e| e.unwrap().path());
+    entries.filter(|p| p.extension().is_some_and(|x| x == "log")).max().unwrap()
+}
+
+/// Where the records of a segment end.
+fn used(bytes: &[u8]) -> usize {
+    bytes.iter().rposition(|&b| b != 0).unwrap() + 1
+}
+
+#[tokio::test]
+async fn a_tail_torn_at_any_byte_loses_the_last_record_only() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = open(dir.path());
+    put_ids(&log, 0..12).await;
+    drop(log);
+    let path = last_segment(dir.path());
+    let whole = std::fs::read(&path).unwrap();
+    let end = used(&whole);
+    for cut in end - 180..end {
+        let mut torn = whole.clone();
+        torn[cut..].fill(0);
+        std::fs::write(&path, &torn).unwrap();
+        let log = open(dir.path());
+        let kept = all(&log).await.len();
+        assert!(kept == 11 || kept == 10, "cut at {cut} of {end}: {kept} records");
+        put_ids(&log, 100..102).await;
+        assert_eq!(all(&log).await.len(), kept + 2, "it goes on behind the cut");
+    }
+}
+
+#[tokio::test]
+async fn a_flipped_bit_is_counted_and_later_records_are_kept() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = open(dir.path());
+    put_ids(&log, 0..30).await;
+    drop(log);
+    let path = last_segment(dir.path());
+    let whole = std::fs::read(&path).unwrap();
+    let (start, end) = (64, used(&whole));
+    let last_record = end - 200;
+    for seed in 0..200_usize {
+        let at = start + (seed * 7919) % (last_record - start);
+        let mut flipped = whole.clone();
+        flipped[at] ^= 1 << (seed % 8);
+        std::fs::write(&path, &flipped).unwrap();
+        let log = open(dir.path());
+        let kept = all(&log).await;
+        let padding = kept.len() == 30;
+        assert!(padding || kept.len() == 29, "bit at {at}: {} records", kept.len());
+        assert!(padding || log.stat().damaged > 0, "bit at {at} is not counted");
+        assert!(kept.values().any(|r| id(r) == "e29"), "the last record is kept");
+    }
+}
+
+#[tokio::test]
+async fn a_log_of_a_later_release_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(open(dir.path()));
+    let path = last_segment(dir.path());
+    let mut bytes = std::fs::read(&path).unwrap();
+    bytes[7] = 2;
+    std::fs::write(&path, bytes).unwrap();
+    let error = Log::open(dir.path(), options()).err().unwrap().to_string();
+    assert!(error.contains("format 2"), "{error}");
+}
+
+/// The process that the next test kills: puts until it is killed, and prints each
+/// id only after its answer.
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_writer() {
+    let Some(dir) = std::env::var_os("CARTWHEEL_KILLED_WRITER") else { return };
+    let log = Arc::new(Log::open(Path::new(&dir), options()).unwrap());
+    let start = log.stat().next;
+    let writers = (0..8).map(|writer| {
+        let log = log.clone();
+        tokio::spawn(async move {
+            for n in 0..1_000_000 {
+                let id = format!("{start}-{writer}-{n}");
+                if log.put(vec![record(&format!("u{writer}"), &id)]).await[0].is_ok() {
+                    println!("acknowledged {id}");
+                }
+            }
+        })
+    });
+    for writer in writers.collect::<Vec<_>>() {
+        writer.await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn kill_9_under_load_loses_nothing_acknowledged() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut acknowledged: Vec<String> = Vec::new();
+    for round in 0..5 {
+        let mut child = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "tests::killed_writer", "--nocapture"])
+            .env("CARTWHEEL_KILLED_WRITER", dir.path())
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        let stdout = child.stdout.take().unwrap();
+        let reader = std::thread::spawn(move || {
+            use std::io::BufRead;
+            std::io::BufReader::new(stdout).lines().map_while(Result::ok).collect::<Vec<_>>()
+        });
+        std::thread::sleep(std::time::Duration::from_millis(300 + round * 77));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let lines = reader.join().unwrap();
+        let ids = lines.iter().filter_map(|l| l.split("acknowledged ").nth(1));
+        acknowledged.extend(ids.map(str::to_owned));
+    }
+    assert!(acknowledged.len() > 50, "it was under load: {}", acknowledged.len());
+    let log = open(dir.path());
+    let mut stored: BTreeMap<String, usize> = BTreeMap::new();
+    for record in all(&log).await.values() {
+        *stored.entry(id(record)).or_default() += 1;
+    }
+    let lost: Vec<_> = acknowledged.iter().filter(|id| !stored.contains_key(*id)).collect();
+    assert!(lost.is_empty(), "{} of {} lost", lost.len(), acknowledged.len());
+    assert!(stored.values().all(|&n| n == 1), "none is there twice");
+}
+
+#[derive(Debug, Clone)]
+enum Step {
+    Put(Vec<u8>),
+    Reopen,
+    /// Some bytes of a record that was never acknowledged.
+    Tear(Vec<u8>),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        5 => proptest::collection::vec(any::<u8>(), 1..12).prop_map(Step::Put),
+        1 => Just(Step::Reopen),
+        1 => proptest::collection::vec(any::<u8>(), 1..90).prop_map(Step::Tear),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+    #[test]
+    fn the_log_does_as_a_list_does(steps in proptest::collection::vec(step(), 1..30)) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(async {
+            let dir = tempfile::tempdir().unwrap();
+            let mut log = open(dir.path());
+            let mut model: Vec<Record> = Vec::new();
+            for step in steps {
+                match step {
+                    Step::Put(users) => {
+                        let records: Vec<Record> = users
+                            .iter()
+                            .map(|u| record(&format!("u{u}"), &format!("e{}", model.len())))
+                            .collect();
+                        for result in log.put(records.clone()).await {
+                            result.unwrap();
+                        }
+                        model.extend(records);
+                    }
+                    Step::Reopen => {
+                        drop(log);
+                        log = open(dir.path());
+                    }
+                    Step::Tear(bytes) => {
+                        drop(log);
+                        let path = last_segment(dir.path());
+                        let mut file = std::fs::read(&path).unwrap();
+                        let end = if model.is_empty() { 64 } else { used(&file) };
+                        let end = end.max(64).next_multiple_of(8);
+                        let room = file.len().saturating_sub(end).min(bytes.len());
+                        file[end..end + room].copy_from_slice(&bytes[..room]);
+                        std::fs::write(&path, file).unwrap();
+                        log = open(dir.path());
+                    }
+                }
+                let mut found: Vec<((u32, u64), Record)> = all(&log).await.into_iter().collect();
+                found.sort_by_key(|((_, sequence), _)| *sequence);
+                let found: Vec<Record> = found.into_iter().map(|(_, r)| r).collect();
+                assert_eq!(found, model);
+            }
+        });
+    }
+}
