@@ -5,11 +5,11 @@ use std::io;
 use std::path::Path;
 
 use arrow_array::cast::AsArray;
-use cartwheel_events::{EventKind, EventRecord};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use rustc_hash::FxHashSet;
 
 use crate::manifest::{Lake, LakeError};
+use crate::records::{self, CheckoutRow};
 
 /// A row of `products`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,7 +28,7 @@ pub struct ProductRow {
 #[derive(Debug, Clone, Default)]
 pub struct Checkouts {
     /// Each (user, event id) once, by user, then `received_at_ms`, then event id.
-    pub records: Vec<EventRecord>,
+    pub records: Vec<CheckoutRow>,
     /// Parts that could not be read, each named.
     pub problems: Vec<String>,
 }
@@ -64,19 +64,14 @@ impl Lake {
                 if path.is_dir() {
                     folders.push(path);
                 } else if path.extension().is_some_and(|x| x == "parquet")
-                    && let Err(e) = read_checkouts(&path, &mut out.records)
+                    && let Err(e) =
+                        File::open(&path).and_then(|f| records::checkouts(f, &mut out.records))
                 {
                     out.problems.push(format!("{}: {e}", path.display()));
                 }
             }
         }
-        out.records.sort_by(|a, b| {
-            (&a.user_id, a.received_at_ms, &a.event_id).cmp(&(
-                &b.user_id,
-                b.received_at_ms,
-                &b.event_id,
-            ))
-        });
+        out.records.sort();
         let mut seen = FxHashSet::default();
         out.records.retain(|r| seen.insert((r.user_id.clone(), r.event_id.clone())));
         Ok(out)
@@ -101,25 +96,6 @@ fn read_products(path: &Path, out: &mut Vec<ProductRow>) -> io::Result<()> {
             aisle: aisle.value(at).to_owned(),
             department: department.value(at).to_owned(),
         }));
-    }
-    Ok(())
-}
-
-/// Delivered events keep their record as JSON in the column `record`.
-fn read_checkouts(path: &Path, out: &mut Vec<EventRecord>) -> io::Result<()> {
-    let reader = ParquetRecordBatchReaderBuilder::try_new(File::open(path)?)
-        .and_then(|b| b.build())
-        .map_err(io::Error::other)?;
-    for batch in reader {
-        let batch = batch.map_err(io::Error::other)?;
-        let column = batch.column_by_name("record").and_then(|c| c.as_string_opt::<i32>());
-        let column = column.ok_or_else(|| io::Error::other("column record is missing"))?;
-        for text in column.iter().flatten() {
-            let record: EventRecord = serde_json::from_str(text)?;
-            if record.event == EventKind::Checkout {
-                out.push(record);
-            }
-        }
     }
     Ok(())
 }

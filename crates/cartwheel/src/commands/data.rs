@@ -40,10 +40,8 @@ pub fn features(place: &Place, settings: &Settings, json: bool) -> Result<Featur
     for problem in &checkouts.problems {
         eprintln!("warning: left out: {problem}");
     }
-    let checkouts = checkouts.records.into_iter().map(|event| {
-        let products = event.product_ids.iter().map(|p| p.as_str().to_owned()).collect();
-        (event.user_id.as_str().to_owned(), event.received_at_ms, event.event_id, products)
-    });
+    let checkouts = checkouts.records.into_iter();
+    let checkouts = checkouts.map(|c| (c.user_id, c.received_at_ms, c.event_id, c.product_ids));
     let mut input = Input { checkouts: checkouts.collect(), ..Input::default() };
     if let Some(manifest) = lake.import_manifest()? {
         input.import_id = manifest.id.clone();
