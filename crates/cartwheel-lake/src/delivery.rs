@@ -69,7 +69,7 @@ pub struct Delivery {
     checkpoint: PathBuf,
     progress: BTreeMap<u32, Progress>,
     /// Told after each delivery: the least number that is still needed.
-    floor: Box<dyn Fn(u64) + Send>,
+    floor: Box<dyn Fn(u64) + Send + Sync>,
 }
 
 /// The lake's files, written through to the disk.
@@ -88,7 +88,7 @@ impl Delivery {
         lake: &Lake,
         options: DeliveryOptions,
         checkpoint: &Path,
-        floor: impl Fn(u64) + Send + 'static,
+        floor: impl Fn(u64) + Send + Sync + 'static,
     ) -> Result<Self, LakeError> {
         let bad = |e: io::Error| LakeError::file(checkpoint, e);
         let mut progress: BTreeMap<u32, Progress> = match std::fs::read(checkpoint) {

@@ -1,5 +1,6 @@
 //! The command line.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use anyhow::Result;
@@ -16,8 +17,10 @@ use crate::settings::Settings;
     version,
     about,
     after_help = "Examples:
+  cartwheel demo
   cartwheel import instacart ./shop && cartwheel features && cartwheel train
-  cartwheel evaluate --json"
+  cartwheel evaluate --json
+  cartwheel serve --listen 127.0.0.1:8080"
 )]
 struct Cli {
     /// Where everything is kept.
@@ -36,6 +39,12 @@ struct Cli {
 /// What the command line can do.
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Generate a shop, learn from it and serve it: the whole loop.
+    Demo(Demo),
+    /// Answer requests from the current release.
+    Serve(Serve),
+    /// Write a synthetic grocery shop in the Instacart schema.
+    Generate(Generate),
     /// Import orders into the lake.
     Import(Import),
     /// Fold the lake's orders into a feature set.
@@ -53,6 +62,57 @@ enum Command {
         #[command(subcommand)]
         command: Config,
     },
+}
+
+/// The size of a synthetic shop.
+#[derive(Debug, Clone, Args)]
+pub struct ShopSize {
+    /// Users.
+    #[arg(long, default_value_t = 2_000)]
+    pub users: u32,
+    /// Products.
+    #[arg(long, default_value_t = 2_000)]
+    pub products: u32,
+    /// Orders.
+    #[arg(long, default_value_t = 30_000)]
+    pub orders: u64,
+    /// The same seed writes the same shop.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+}
+
+/// `demo`
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  cartwheel demo\n  cartwheel demo --data ./my-shop")]
+pub struct Demo {
+    /// Folder with orders in the Instacart schema, in place of the synthetic shop.
+    #[arg(long)]
+    pub data: Option<PathBuf>,
+    /// Address and port.
+    #[arg(long)]
+    pub listen: Option<SocketAddr>,
+    #[command(flatten)]
+    pub size: ShopSize,
+}
+
+/// `serve`
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  cartwheel serve --listen 127.0.0.1:8080")]
+pub struct Serve {
+    /// Address and port.
+    #[arg(long)]
+    pub listen: Option<SocketAddr>,
+}
+
+/// `generate`
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  cartwheel generate --orders 1000000 --users 66000 --out shop")]
+pub struct Generate {
+    #[command(flatten)]
+    pub size: ShopSize,
+    /// Folder to write to.
+    #[arg(long)]
+    pub out: PathBuf,
 }
 
 /// `import`
@@ -138,6 +198,9 @@ pub fn run() -> Result<()> {
     let place = Place(cli.data_dir);
     let json = cli.json;
     match cli.command {
+        Command::Demo(args) => commands::serve::demo(&place, &settings, &args),
+        Command::Serve(args) => commands::serve::serve(&place, &settings, &args),
+        Command::Generate(args) => commands::data::generate(&args.size, &args.out, json),
         Command::Import(Import { source: ImportSource::Instacart { dir, as_of } }) => {
             commands::data::import(&place, &dir, as_of, json)
         }

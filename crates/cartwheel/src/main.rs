@@ -2,6 +2,7 @@
 
 mod cli;
 mod commands;
+mod engine;
 mod learn;
 mod place;
 mod release;

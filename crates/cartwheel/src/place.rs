@@ -19,4 +19,20 @@ impl Place {
     pub fn releases(&self) -> PathBuf {
         self.lake().join("releases")
     }
+    /// The embedded log.
+    pub fn stream(&self) -> PathBuf {
+        self.0.join("stream")
+    }
+    /// Sessions with their checkpoints.
+    pub fn sessions(&self) -> PathBuf {
+        self.0.join("sessions.redb")
+    }
+    /// How far the delivery is.
+    pub fn delivery(&self) -> PathBuf {
+        self.0.join("delivery.json")
+    }
+    /// The synthetic shop of the demo.
+    pub fn shop(&self) -> PathBuf {
+        self.0.join("shop")
+    }
 }

@@ -10,6 +10,7 @@ use crate::place::Place;
 
 /// One release, opened whole; a request holds one from start to end.
 pub struct Opened {
+    pub release: Release,
     pub catalogue: Catalogue,
     pub users: UserFile,
     pub model: Option<Model>,
@@ -17,6 +18,16 @@ pub struct Opened {
 }
 
 impl Opened {
+    /// The release's name: feature set and model.
+    pub fn name(&self) -> String {
+        format!("{}+{}", self.release.feature_set, self.model_version().unwrap_or("none"))
+    }
+
+    /// The model that ranks, if there is one.
+    pub fn model_version(&self) -> Option<&str> {
+        self.release.model.as_deref()
+    }
+
     /// Opens the current release of a data directory.
     pub fn current(place: &Place, timezone: &str) -> Result<Self> {
         let release = cartwheel_endpoint::current(&place.releases())?
@@ -35,6 +46,7 @@ impl Opened {
             None => None,
         };
         Ok(Self {
+            release: release.clone(),
             catalogue: set.catalogue()?,
             users: set.users()?,
             model,

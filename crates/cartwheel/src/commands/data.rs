@@ -5,11 +5,33 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use cartwheel_features::ProductInfo;
 use cartwheel_lake::{ImportOptions, Lake};
+use cartwheel_synthetic::ShopSpec;
 use cartwheel_worker::{FeatureSet, Input, JobOptions, Phase};
 
+use crate::cli::ShopSize;
 use crate::place::Place;
 use crate::settings::Settings;
 use crate::show::{bar, result};
+
+pub fn generate(size: &ShopSize, out: &Path, json: bool) -> Result<()> {
+    let ShopSize { users, products, orders, seed } = *size;
+    let progress = bar("generating orders", orders);
+    let spec = ShopSpec { users, products, orders, seed };
+    let summary =
+        cartwheel_synthetic::generate(&spec, out, &mut |done| progress.set_position(done))?;
+    progress.finish_and_clear();
+    result(json, &summary, || {
+        format!(
+            "Generated {} orders ({} lines) of {} users and {} products in {}",
+            summary.orders,
+            summary.lines,
+            summary.users,
+            summary.products,
+            out.display()
+        )
+    });
+    Ok(())
+}
 
 pub fn import(
     place: &Place,

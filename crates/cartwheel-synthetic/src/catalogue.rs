@@ -1,0 +1,146 @@
+//! The products of the shop, with their popularity and companions.
+
+use rand::seq::SliceRandom;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use crate::words::{KINDS, SHOP, SIZES, TOGETHER};
+
+/// One in this many products enters the shop during its history.
+const NEWCOMERS: u32 = 12;
+
+pub(crate) struct Product {
+    name: String,
+    pub aisle: usize,
+    /// The share of a history after which it can be bought, 0 for most.
+    pub since: f32,
+    /// Bought mostly at weekends.
+    pub weekend: bool,
+    /// Products bought together with it.
+    pub companions: Vec<u32>,
+}
+
+pub(crate) struct Catalogue {
+    pub products: Vec<Product>,
+    /// Running sum of popularity, by product.
+    popularity: Vec<f64>,
+    /// Name and department of each aisle.
+    pub aisles: Vec<(&'static str, usize)>,
+    departments: Vec<&'static str>,
+}
+
+/// A standard normal number (Box–Muller).
+pub(crate) fn normal(rng: &mut ChaCha8Rng) -> f64 {
+    let (a, b): (f64, f64) = (rng.random::<f64>().max(1e-12), rng.random());
+    (-2.0 * a.ln()).sqrt() * (std::f64::consts::TAU * b).cos()
+}
+
+impl Catalogue {
+    pub(crate) fn new(count: u32, seed: u64) -> Self {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed ^ 0x0ca7_a106);
+        let (mut aisles, mut departments, mut things) = (Vec::new(), Vec::new(), Vec::new());
+        for line in SHOP.lines() {
+            let Some((department, rest)) = line.split_once(':') else { continue };
+            for aisle in rest.split(';') {
+                let Some((name, list)) = aisle.split_once('=') else { continue };
+                aisles.push((name.trim(), departments.len()));
+                things.push(list.split(',').map(str::trim).collect::<Vec<_>>());
+            }
+            departments.push(department);
+        }
+        let mut places = vec![0; aisles.len()];
+        let mut products = Vec::with_capacity(count as usize);
+        for at in 0..count {
+            let aisle = at as usize % aisles.len();
+            let name = name(&things[aisle], places[aisle]);
+            places[aisle] += 1;
+            let new = rng.random_ratio(1, NEWCOMERS);
+            let since = if new { rng.random_range(0.3..0.9) } else { 0.0 };
+            let weekend = rng.random_ratio(1, 8);
+            products.push(Product { name, aisle, since, weekend, companions: Vec::new() });
+        }
+        let mut ranks: Vec<u32> = (0..count).collect();
+        ranks.shuffle(&mut rng);
+        let weight_of_aisle: Vec<f64> =
+            aisles.iter().map(|_| (normal(&mut rng) * 0.9).exp()).collect();
+        let mut sum = 0.0;
+        let weights = products.iter().zip(&ranks);
+        let popularity: Vec<f64> = weights
+            .map(|(product, &rank)| {
+                sum += weight_of_aisle[product.aisle] / (f64::from(rank) + 12.0).powf(1.05);
+                sum
+            })
+            .collect();
+        let mut catalogue = Self { products, popularity, aisles, departments };
+        catalogue.make_companions(&mut rng);
+        catalogue
+    }
+
+    /// Gives products companions in the aisles that go with their own.
+    fn make_companions(&mut self, rng: &mut ChaCha8Rng) {
+        let find = |name: &str| self.aisles.iter().position(|a| a.0 == name);
+        let pairs: Vec<(usize, usize)> = TOGETHER
+            .iter()
+            .filter_map(|(a, b)| Some((find(a)?, find(b)?)))
+            .flat_map(|(a, b)| [(a, b), (b, a)])
+            .collect();
+        for at in 0..self.products.len() {
+            let aisle = self.products[at].aisle;
+            let mut partners: Vec<usize> =
+                pairs.iter().filter(|p| p.0 == aisle).map(|p| p.1).collect();
+            partners.push(aisle);
+            let companions = (0..2)
+                .filter_map(|_| {
+                    let wanted = partners[rng.random_range(0..partners.len())];
+                    (0..400)
+                        .map(|_| self.draw(rng))
+                        .find(|&p| p as usize != at && self.products[p as usize].aisle == wanted)
+                })
+                .collect();
+            self.products[at].companions = companions;
+        }
+    }
+
+    /// A product by popularity.
+    pub(crate) fn draw(&self, rng: &mut ChaCha8Rng) -> u32 {
+        let sum = self.popularity.last().copied().unwrap_or(0.0);
+        let at = rng.random::<f64>() * sum;
+        self.popularity.partition_point(|&p| p <= at).min(self.products.len() - 1) as u32
+    }
+
+    /// Texts of products.csv, aisles.csv and departments.csv.
+    pub(crate) fn csv(&self) -> [String; 3] {
+        let mut products = "product_id,product_name,aisle_id,department_id\n".to_owned();
+        for (at, p) in self.products.iter().enumerate() {
+            let department = self.aisles[p.aisle].1 + 1;
+            products.push_str(&format!("{},{},{},{department}\n", at + 1, p.name, p.aisle + 1));
+        }
+        let list = |header: &str, names: &mut dyn Iterator<Item = &'static str>| {
+            let rows = names.enumerate().map(|(at, name)| format!("{},{name}\n", at + 1));
+            format!("{header}\n{}", rows.collect::<String>())
+        };
+        let aisles = list("aisle_id,aisle", &mut self.aisles.iter().map(|a| a.0));
+        let departments = list("department_id,department", &mut self.departments.iter().copied());
+        [products, aisles, departments]
+    }
+}
+
+/// The name of an aisle's product number `at`; all are distinct.
+fn name(things: &[&str], at: usize) -> String {
+    let (thing, rest) = (things[at % things.len()], at / things.len());
+    let (kind, rest) = (KINDS[rest % KINDS.len()], rest / KINDS.len());
+    let thing: String = thing
+        .split(' ')
+        .map(|word| {
+            let mut letters = word.chars();
+            let first = letters.next().map(|c| c.to_uppercase().to_string());
+            format!(" {}{}", first.unwrap_or_default(), letters.as_str())
+        })
+        .collect();
+    match (SIZES[rest % SIZES.len()], rest / SIZES.len()) {
+        ("", 0) => format!("{kind}{thing}"),
+        ("", n) => format!("{kind}{thing} No. {n}"),
+        (size, 0) => format!("{kind}{thing} {size}"),
+        (size, n) => format!("{kind}{thing} {size} No. {n}"),
+    }
+}

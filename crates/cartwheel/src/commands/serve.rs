@@ -1,0 +1,186 @@
+//! `serve` and `demo`.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use cartwheel_api::{AppState, Asset, Clock};
+use cartwheel_lake::{Delivery, DeliveryOptions, Lake};
+use cartwheel_store::{SessionStore, Sessions, consume_sessions};
+use cartwheel_stream::{Log, LogOptions, Stream};
+use rust_embed::RustEmbed;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+use crate::cli;
+use crate::commands::{data, model};
+use crate::engine::Current;
+use crate::place::Place;
+use crate::release::Opened;
+use crate::settings::Settings;
+
+/// Users whose sessions stay in memory.
+const SESSIONS_IN_MEMORY: usize = 20_000;
+/// How often a new release is looked for.
+const RELEASE_CHECK: Duration = Duration::from_secs(1);
+
+/// The web app, as it was built.
+#[derive(RustEmbed)]
+#[folder = "../../webapp/dist"]
+#[allow_missing = true]
+struct Web;
+
+fn asset(path: &str) -> Option<Asset> {
+    let file = Web::get(path)?;
+    let mime = Cow::Owned(file.metadata.mimetype().to_owned());
+    Some(Asset { body: file.data, mime })
+}
+
+fn now_ms() -> i64 {
+    Clock::system().now_ms()
+}
+
+/// Makes a shop or takes one, learns from it unless that is done, and serves it.
+pub fn demo(place: &Place, settings: &Settings, args: &cli::Demo) -> Result<()> {
+    let started = std::time::Instant::now();
+    let released = cartwheel_endpoint::current(&place.releases())?.is_some();
+    if args.data.is_some() || !released {
+        let dir = match &args.data {
+            Some(dir) => dir.clone(),
+            None => {
+                data::generate(&args.size, &place.shop(), false)?;
+                place.shop()
+            }
+        };
+        data::import(place, &dir, None, false)?;
+        let set = data::features(place, settings, false)?;
+        let current = cartwheel_endpoint::current(&place.releases())?;
+        if current.is_none_or(|release| release.feature_set != set.manifest.version) {
+            model::train(place, settings, false)?;
+        }
+    }
+    eprintln!("Ready to serve after {:.1} s", started.elapsed().as_secs_f32());
+    let listen = args.listen.or(Some(settings.server.listen));
+    serve(place, settings, &cli::Serve { listen })
+}
+
+pub fn serve(place: &Place, settings: &Settings, args: &cli::Serve) -> Result<()> {
+    log_to_stderr();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(run(place, settings, args))
+}
+
+fn log_to_stderr() {
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
+    // A second call in one process keeps the first.
+    let _ =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+}
+
+async fn run(place: &Place, settings: &Settings, args: &cli::Serve) -> Result<()> {
+    let listen = args.listen.unwrap_or(settings.server.listen);
+    anyhow::ensure!(
+        listen.ip().is_loopback(),
+        "{listen} can be reached from other machines, and this release knows no API keys: \
+         listen on 127.0.0.1 behind a proxy that checks who calls"
+    );
+    let engine = Arc::new(Current::new(Opened::current(place, &settings.shop.timezone)?));
+    let options = LogOptions { shards: settings.stream.shards, ..LogOptions::new(now_ms) };
+    let log = Arc::new(Log::open(&place.stream(), options)?);
+    let stream: Arc<dyn Stream> = log.clone();
+    let sessions = Arc::new(Sessions::new(
+        Arc::new(SessionStore::open(place.sessions())?),
+        SESSIONS_IN_MEMORY,
+    ));
+
+    let floor = {
+        let log = log.clone();
+        move |next| log.set_floor("delivery", next)
+    };
+    let delivery = Delivery::new(
+        stream.clone(),
+        &Lake::open(&place.lake())?,
+        DeliveryOptions {
+            max_records: settings.delivery.max_records,
+            max_age: Duration::from_secs(settings.delivery.max_age_seconds),
+        },
+        &place.delivery(),
+        floor,
+    )?;
+    let mut state = AppState::new(
+        engine.clone(),
+        stream.clone(),
+        sessions.clone(),
+        cartwheel_api::Settings::default(),
+    );
+    state.assets = Some(asset);
+    let metrics = state.metrics.clone();
+
+    let listener =
+        TcpListener::bind(listen).await.with_context(|| format!("listen on {listen}"))?;
+    // Consumers end after the server, so that they see its last events.
+    let (stop, stopped) = watch::channel(false);
+    let ended = |mut stopped: watch::Receiver<bool>| async move {
+        // An error means that the sender is gone, which is an end too.
+        let _ = stopped.wait_for(|stop| *stop).await;
+    };
+    let delivering = tokio::spawn(delivery.run(ended(stopped.clone())));
+    let following =
+        tokio::spawn(consume_sessions(stream, sessions, now_ms, ended(stopped.clone())));
+    let upkeep = tokio::spawn(async move { metrics.upkeep().await });
+    let watching =
+        tokio::spawn(follow_releases(place.clone(), settings.shop.timezone.clone(), engine));
+
+    eprintln!("Open http://{}  (Ctrl-C stops)", listener.local_addr()?);
+    let drained = cartwheel_api::serve(listener, cartwheel_api::router(state), interrupted()).await;
+    if !drained {
+        tracing::warn!("some requests were cut off");
+    }
+    let _ = stop.send(true);
+    upkeep.abort();
+    watching.abort();
+    delivering.await??;
+    following.await??;
+    log.close();
+    eprintln!("Stopped; everything is on disk");
+    Ok(())
+}
+
+/// Ctrl-C or SIGTERM.
+async fn interrupted() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
+        let _ = tokio::signal::ctrl_c().await;
+        return;
+    };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminate.recv() => {}
+    }
+}
+
+/// Serves each new release from the moment it is published.
+async fn follow_releases(place: Place, timezone: String, engine: Arc<Current>) {
+    loop {
+        tokio::time::sleep(RELEASE_CHECK).await;
+        let serving = engine.release();
+        let release = match cartwheel_endpoint::current(&place.releases()) {
+            Ok(Some(release)) if release != serving => release,
+            Ok(_) => continue,
+            Err(error) => {
+                tracing::error!(%error, "releases/current.json cannot be read");
+                continue;
+            }
+        };
+        let (place, timezone) = (place.clone(), timezone.clone());
+        let opened =
+            tokio::task::spawn_blocking(move || Opened::open(&place, &release, &timezone)).await;
+        match opened {
+            Ok(Ok(opened)) => engine.swap(opened),
+            Ok(Err(error)) => tracing::error!(%error, "the new release is refused"),
+            Err(error) => tracing::error!(%error, "the new release is refused"),
+        }
+    }
+}

@@ -1,0 +1,231 @@
+//! Answers from the current release.
+
+use std::sync::{Arc, RwLock};
+
+use cartwheel_api::{
+    Answer, Engine, EngineStatus, Filters, ProductView, Query, Recommendation, UserView,
+};
+use cartwheel_events::{ProductId, UserId};
+use cartwheel_features::{Catalogue, UserState};
+use cartwheel_recommend::{Ranked, rank, reasons};
+use rustc_hash::FxHashSet;
+
+use crate::release::Opened;
+
+impl Opened {
+    /// The user's stored state with the session's later checkouts folded in.
+    fn state(&self, query: &Query<'_>) -> (UserState, bool) {
+        let (mut state, degraded) = match self.users.get(query.user_id.as_str()) {
+            Ok(state) => (state.unwrap_or_default(), false),
+            Err(error) => {
+                tracing::error!(%error, "the user's record cannot be read");
+                (UserState::default(), true)
+            }
+        };
+        for checkout in query.session.iter().flat_map(|s| &s.checkouts) {
+            let key = (checkout.received_at_ms, checkout.event_id.clone());
+            if state.last_checkout.as_ref().is_some_and(|last| *last >= key) {
+                continue;
+            }
+            let products = self.find(checkout.items.iter());
+            let order = self.calendar.order(&state, checkout.received_at_ms, &products);
+            state.apply(&order);
+            state.last_checkout = Some(key);
+        }
+        (state, degraded)
+    }
+
+    fn find<'a>(&self, ids: impl Iterator<Item = &'a ProductId>) -> Vec<u32> {
+        ids.filter_map(|id| self.catalogue.find(id.as_str())).collect()
+    }
+
+    fn recommend(&self, query: &Query<'_>) -> Answer {
+        let (state, failed) = self.state(query);
+        let cart = match (&query.cart, query.session) {
+            (Some(cart), _) => self.find(cart.iter()),
+            (None, Some(session)) => self.find(session.cart.iter().map(|item| &item.product_id)),
+            (None, None) => Vec::new(),
+        };
+        let context = self.calendar.context(&state, query.now_ms);
+        let keep = Keep::new(self, &query.filters);
+        let keep = |p: u32| {
+            keep.allows(&self.catalogue, p)
+                && !(query.filters.exclude_purchased && state.product(p).is_some())
+        };
+        let ranked = rank(&self.catalogue, self.model.as_ref(), &state, &context, &cart, keep);
+        let items = ranked.iter().take(query.limit).filter_map(|r| {
+            self.view(
+                r.candidate.product,
+                r.probability,
+                reasons(&self.catalogue, &state, &r.candidate),
+            )
+            .map(|view| self.explained(view, r, query.explain))
+        });
+        Answer {
+            items: items.collect(),
+            model_version: self.model_version().unwrap_or("none").to_owned(),
+            release: self.name(),
+            degraded: failed || self.model.is_none(),
+        }
+    }
+
+    fn explained(
+        &self,
+        mut view: Recommendation,
+        ranked: &Ranked,
+        explain: bool,
+    ) -> Recommendation {
+        view.source = Some(ranked.candidate.source.as_str().to_owned());
+        if !explain {
+            view.features = None;
+        }
+        view
+    }
+
+    fn view(&self, product: u32, probability: f32, reasons: Vec<String>) -> Option<Recommendation> {
+        let info = &self.catalogue.get(product)?.info;
+        Some(Recommendation {
+            product_id: ProductId::new(&info.product_id).ok()?,
+            product_name: info.name.clone(),
+            aisle: info.aisle.clone(),
+            department: info.department.clone(),
+            probability,
+            reasons,
+            source: None,
+            features: None,
+            contributions: None,
+        })
+    }
+
+    fn product(&self, product: u32) -> Option<ProductView> {
+        let known = self.catalogue.get(product)?;
+        Some(ProductView {
+            product_id: ProductId::new(&known.info.product_id).ok()?,
+            product_name: known.info.name.clone(),
+            aisle: known.info.aisle.clone(),
+            department: known.info.department.clone(),
+            orders: u64::from(known.stats.orders),
+            in_stock: true,
+        })
+    }
+
+    fn share(&self, product: u32) -> f32 {
+        let orders = self.catalogue.get(product).map_or(0, |p| p.stats.orders);
+        orders as f32 / self.catalogue.orders.max(1) as f32
+    }
+}
+
+/// A request's filters, by index.
+struct Keep<'a> {
+    filters: &'a Filters,
+    excluded: FxHashSet<u32>,
+}
+
+impl<'a> Keep<'a> {
+    fn new(opened: &Opened, filters: &'a Filters) -> Self {
+        Self {
+            filters,
+            excluded: opened.find(filters.exclude_products.iter()).into_iter().collect(),
+        }
+    }
+
+    fn allows(&self, catalogue: &Catalogue, product: u32) -> bool {
+        let Some(info) = catalogue.get(product).map(|p| &p.info) else { return false };
+        let listed = |names: &[String], name: &String| names.is_empty() || names.contains(name);
+        listed(&self.filters.departments, &info.department)
+            && listed(&self.filters.aisles, &info.aisle)
+            && !self.excluded.contains(&product)
+    }
+}
+
+/// The release that serves; swapped without a pause.
+pub struct Current(RwLock<Arc<Opened>>);
+
+impl Current {
+    pub fn new(opened: Opened) -> Self {
+        Self(RwLock::new(Arc::new(opened)))
+    }
+
+    /// Serves another release from the next request on.
+    pub fn swap(&self, opened: Opened) {
+        *self.0.write().unwrap_or_else(|poisoned| poisoned.into_inner()) = Arc::new(opened);
+    }
+
+    /// What serves now.
+    pub fn release(&self) -> cartwheel_endpoint::Release {
+        self.pin().release.clone()
+    }
+
+    fn pin(&self) -> Arc<Opened> {
+        self.0.read().unwrap_or_else(|poisoned| poisoned.into_inner()).clone()
+    }
+}
+
+impl Engine for Current {
+    fn status(&self) -> EngineStatus {
+        let opened = self.pin();
+        EngineStatus {
+            ready: true,
+            release: Some(opened.name()),
+            model_version: opened.model_version().map(str::to_owned),
+            products: opened.catalogue.products.len(),
+            users: opened.users.len(),
+        }
+    }
+
+    fn recommend(&self, query: &Query<'_>) -> Answer {
+        self.pin().recommend(query)
+    }
+
+    fn similar(&self, product_id: &str, limit: usize) -> Option<Vec<Recommendation>> {
+        let opened = self.pin();
+        let product = opened.catalogue.get(opened.catalogue.find(product_id)?)?;
+        let reason = format!("Bought together with {}", product.info.name);
+        let views = product.neighbours.iter().take(limit);
+        Some(views.filter_map(|n| opened.view(n.product, n.score, vec![reason.clone()])).collect())
+    }
+
+    fn popular(&self, limit: usize, filters: &Filters) -> Vec<Recommendation> {
+        let opened = self.pin();
+        let keep = Keep::new(&opened, filters);
+        let kept = opened.catalogue.popular.iter().filter(|&&p| keep.allows(&opened.catalogue, p));
+        let view = |&p: &u32| {
+            let share = opened.share(p);
+            opened.view(p, share, vec![format!("In {:.1} % of all orders", share * 100.0)])
+        };
+        kept.take(limit).filter_map(view).collect()
+    }
+
+    fn products(&self, search: Option<&str>, offset: usize, limit: usize) -> Vec<ProductView> {
+        let opened = self.pin();
+        let words: Vec<String> =
+            search.unwrap_or("").split_whitespace().map(str::to_lowercase).collect();
+        let matches = |p: &&u32| {
+            let info = &opened.catalogue.products[**p as usize].info;
+            let name = info.name.to_lowercase();
+            words.iter().all(|w| name.contains(w.as_str()) || info.product_id == *w)
+        };
+        let found = opened.catalogue.popular.iter().filter(matches).skip(offset).take(limit);
+        found.filter_map(|&p| opened.product(p)).collect()
+    }
+
+    fn product(&self, product_id: &str) -> Option<ProductView> {
+        let opened = self.pin();
+        opened.product(opened.catalogue.find(product_id)?)
+    }
+
+    fn example_users(&self, limit: usize) -> Vec<UserView> {
+        let opened = self.pin();
+        let records =
+            (0..opened.users.len().min(limit)).filter_map(|at| opened.users.record(at).ok());
+        records
+            .filter_map(|(id, state)| {
+                Some(UserView {
+                    user_id: UserId::new(id).ok()?,
+                    orders: state.orders,
+                    products: state.products.len() as u32,
+                })
+            })
+            .collect()
+    }
+}
