@@ -6,22 +6,29 @@ SHELL := /bin/bash
 
 CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/cartwheel
 export CARGO_TARGET_DIR ?= $(CACHE)/target
+DATA ?= demo-data
+PORT ?= 8080
 PYTHON ?= python3
 
 VENV := .venv/.installed
 WEB := webapp/dist/index.html
 
-.PHONY: help test test-web lint fmt clean setup tools
+.PHONY: help demo test test-web lint fmt clean setup tools
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
 
-test: setup ## Every test
+demo: setup ## The whole loop on a synthetic shop; names the page to open
+	cargo build --quiet --bin cartwheel
+	"$$CARGO_TARGET_DIR"/debug/cartwheel --data-dir $(DATA) demo --listen 127.0.0.1:$(PORT)
+
+test: setup ## Every test, the page in a headless browser included
 	cargo test --workspace
 	$(MAKE) --no-print-directory test-web
 
 test-web: setup
 	cd webapp && npm test
+	scripts/test-page
 
 lint: setup ## Formatting, clippy, types of the web app
 	cargo fmt --all --check
@@ -32,7 +39,7 @@ fmt: ## Format the Rust code
 	cargo fmt --all
 
 clean: ## Remove what was built here (the shared cache stays)
-	rm -rf .venv webapp/node_modules webapp/dist
+	rm -rf .venv webapp/node_modules webapp/dist $(DATA)
 
 setup: tools $(VENV) $(WEB)
 

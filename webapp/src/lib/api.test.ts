@@ -114,7 +114,7 @@ describe('the look-ups', () => {
     const { api, calls } = client(json({ products: [ROW] }));
     const [found] = await api.products('jam & bread', 8);
     expect(found?.product_name).toBe('Banana');
-    expect(calls[0]?.url).toBe('/v1/products?query=jam+%26+bread&limit=8');
+    expect(calls[0]?.url).toBe('/v1/products?search=jam+%26+bread&limit=8');
   });
 
   it('read users and popular products', async () => {

@@ -66,7 +66,7 @@ export class Api {
 
   /** Products whose names match `query`, best first. Throws {@link ApiError}. */
   async products(query: string, limit: number, signal?: AbortSignal): Promise<Product[]> {
-    const search = new URLSearchParams({ query, limit: String(limit) });
+    const search = new URLSearchParams({ search: query, limit: String(limit) });
     const { raw, status } = await this.#json(`/v1/products?${search}`, signal ? { signal } : {});
     return this.#read(decode.products, raw, status);
   }

@@ -22,6 +22,8 @@ use crate::settings::Settings;
 
 /// Users whose sessions stay in memory.
 const SESSIONS_IN_MEMORY: usize = 20_000;
+/// Examples that the demo trains on: enough to be good, few enough not to wait.
+const DEMO_EXAMPLES: usize = 1_500;
 /// How often a new release is looked for.
 const RELEASE_CHECK: Duration = Duration::from_secs(1);
 
@@ -54,6 +56,9 @@ pub fn demo(place: &Place, settings: &Settings, args: &cli::Demo) -> Result<()> 
             }
         };
         data::import(place, &dir, None, false)?;
+        let mut quick = settings.clone();
+        quick.features.max_examples = quick.features.max_examples.min(DEMO_EXAMPLES);
+        let settings = &quick;
         let set = data::features(place, settings, false)?;
         let current = cartwheel_endpoint::current(&place.releases())?;
         if current.is_none_or(|release| release.feature_set != set.manifest.version) {
