@@ -3,7 +3,7 @@
 use crate::user::{Context, UserProduct, UserState};
 
 const VERSION: u8 = 1;
-const PRODUCT_BYTES: usize = 32;
+const PRODUCT_BYTES: usize = 44;
 
 /// Why bytes are not a user's record.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -17,14 +17,16 @@ pub enum CodecError {
 }
 
 impl UserState {
-    /// The record's bytes: 61 and the text of the last checkout, then 32 a product.
+    /// The record's bytes: 69 and the text of the last checkout, then 44 a product.
     pub fn encode(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(96 + self.products.len() * PRODUCT_BYTES);
         out.push(VERSION);
         for n in [self.orders, self.applied, self.lines, self.later_lines, self.reordered] {
             out.extend(n.to_le_bytes());
         }
-        out.extend(self.days.to_le_bytes());
+        for x in [self.days, self.recent_lines, self.recent_reordered] {
+            out.extend(x.to_le_bytes());
+        }
         out.extend(self.last_order_ms.unwrap_or(i64::MIN).to_le_bytes());
         let next = self.next.unwrap_or_default();
         out.push(u8::from(self.next.is_some()));
@@ -37,10 +39,10 @@ impl UserState {
         out.extend(&id.as_bytes()[..id.len().min(255)]);
         out.extend((self.products.len() as u32).to_le_bytes());
         for p in &self.products {
-            for n in [p.product, p.orders, p.first, p.last, p.position_sum] {
+            for n in [p.product, p.orders, p.first, p.last, p.position_sum, p.previous] {
                 out.extend(n.to_le_bytes());
             }
-            for x in [p.first_day, p.last_day, p.weight] {
+            for x in [p.first_day, p.last_day, p.weight, p.fast_weight, p.day_weight] {
                 out.extend(x.to_le_bytes());
             }
         }
@@ -64,6 +66,8 @@ impl UserState {
             later_lines: reader.u32()?,
             reordered: reader.u32()?,
             days: reader.f32()?,
+            recent_lines: reader.f32()?,
+            recent_reordered: reader.f32()?,
             ..Self::default()
         };
         state.last_order_ms = Some(reader.i64()?).filter(|&ms| ms != i64::MIN);
@@ -90,9 +94,12 @@ impl UserState {
                 first: reader.u32()?,
                 last: reader.u32()?,
                 position_sum: reader.u32()?,
+                previous: reader.u32()?,
                 first_day: reader.f32()?,
                 last_day: reader.f32()?,
                 weight: reader.f32()?,
+                fast_weight: reader.f32()?,
+                day_weight: reader.f32()?,
             });
         }
         Ok(state)

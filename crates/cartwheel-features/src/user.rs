@@ -5,6 +5,12 @@ use serde::{Deserialize, Serialize};
 /// Weight of a purchase one order older: the within-user decay of TIFU-KNN
 /// (Hu et al., SIGIR 2020), tuned on validation users.
 pub const DECAY: f32 = 0.9;
+/// Weight of a purchase one order older, for habits of the last few orders.
+pub const FAST_DECAY: f32 = 0.6;
+/// Days in which a purchase loses all but 1/e of its weight.
+pub const DECAY_DAYS: f32 = 45.0;
+/// Weight of the newest order in the moving averages of a user.
+const NEWEST: f32 = 0.3;
 
 /// One line of an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,6 +66,12 @@ pub struct UserProduct {
     pub last_day: f32,
     /// Sum of `DECAY^(last - n)` over the orders `n` that hold it.
     pub weight: f32,
+    /// The same with [`FAST_DECAY`].
+    pub fast_weight: f32,
+    /// Sum of `exp(-days / DECAY_DAYS)`, as of `last_day`.
+    pub day_weight: f32,
+    /// Number of the order before `last` that holds it, 0 without one.
+    pub previous: u32,
 }
 
 /// The state of one user's fold.
@@ -77,6 +89,10 @@ pub struct UserState {
     pub later_lines: u32,
     /// Reordered lines.
     pub reordered: u32,
+    /// Moving average of the lines of an order.
+    pub recent_lines: f32,
+    /// Moving average of the reordered share of an order.
+    pub recent_reordered: f32,
     /// Products, by catalogue index; its length is `user_distinct_products`.
     pub products: Vec<UserProduct>,
     /// Time of the newest order, UTC milliseconds.
@@ -94,6 +110,7 @@ impl UserState {
         self.applied += 1;
         self.days += order.context.days_since_prior.unwrap_or(0.0);
         self.last_order_ms = order.ordered_at_ms.or(self.last_order_ms);
+        let before = (self.lines, self.reordered);
         for (index, line) in order.lines.iter().enumerate() {
             // A basket is a set. Looking back beats a hash set at basket sizes.
             if order.lines[..index].iter().any(|earlier| earlier.product == line.product) {
@@ -109,6 +126,10 @@ impl UserState {
                     let product = &mut self.products[at];
                     let gap = order.number.saturating_sub(product.last);
                     product.weight = product.weight * DECAY.powi(gap as i32) + 1.0;
+                    product.fast_weight = product.fast_weight * FAST_DECAY.powi(gap as i32) + 1.0;
+                    let days = self.days - product.last_day;
+                    product.day_weight = product.day_weight * (-days / DECAY_DAYS).exp() + 1.0;
+                    product.previous = product.last;
                     product.orders += 1;
                     product.last = product.last.max(order.number);
                     product.position_sum = product.position_sum.saturating_add(line.position);
@@ -125,10 +146,18 @@ impl UserState {
                         first_day: self.days,
                         last_day: self.days,
                         weight: 1.0,
+                        fast_weight: 1.0,
+                        day_weight: 1.0,
+                        previous: 0,
                     },
                 ),
             }
         }
+        let lines = (self.lines - before.0) as f32;
+        let reordered = ratio((self.reordered - before.1) as f32, lines);
+        let newest = if self.applied == 1 { 1.0 } else { NEWEST };
+        self.recent_lines += newest * (lines - self.recent_lines);
+        self.recent_reordered += newest * (reordered - self.recent_reordered);
     }
 
     /// The product's record, if the user has bought it.
@@ -157,6 +186,16 @@ impl UserProduct {
     /// Recency-weighted frequency seen from order number `next`.
     pub fn recency(&self, next: u32) -> f32 {
         self.weight * DECAY.powi(next.saturating_sub(self.last) as i32)
+    }
+
+    /// Frequency in the last few orders seen from order number `next`.
+    pub fn fast_recency(&self, next: u32) -> f32 {
+        self.fast_weight * FAST_DECAY.powi(next.saturating_sub(self.last) as i32)
+    }
+
+    /// Frequency in the last weeks seen from `day` of the user's calendar.
+    pub fn day_recency(&self, day: f32) -> f32 {
+        self.day_weight * (-(day - self.last_day).max(0.0) / DECAY_DAYS).exp()
     }
 }
 

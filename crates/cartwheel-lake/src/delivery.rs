@@ -14,7 +14,6 @@ use std::time::Duration;
 
 use cartwheel_events::{EventRecord, Impression, Record};
 use cartwheel_stream::{ReadError, Stream};
-use object_store::local::LocalFileSystem;
 use object_store::path::Path as Key;
 use object_store::{ObjectStore, ObjectStoreExt, PutPayload};
 use serde::{Deserialize, Serialize};
@@ -72,11 +71,6 @@ pub struct Delivery {
     floor: Box<dyn Fn(u64) + Send + Sync>,
 }
 
-/// The lake's files, written through to the disk.
-fn durable(lake: &Lake) -> Result<LocalFileSystem, object_store::Error> {
-    LocalFileSystem::new_with_prefix(lake.dir()).map(|store| store.with_fsync(true))
-}
-
 impl Delivery {
     /// A delivery that goes on from the checkpoint in `checkpoint`. `floor` is told
     /// which sequence number it still needs, for the stream's retention.
@@ -99,7 +93,7 @@ impl Delivery {
         for shard in 0..stream.shards() {
             progress.entry(shard).or_default();
         }
-        let store = Arc::new(durable(lake).map_err(|e| bad(io::Error::other(e)))?);
+        let store = lake.store();
         let checkpoint = checkpoint.to_owned();
         let delivery =
             Self { stream, store, options, checkpoint, progress, floor: Box::new(floor) };

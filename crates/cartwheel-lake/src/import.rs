@@ -173,7 +173,7 @@ pub fn instacart(
     };
     let order_parts = import.orders(&orders, as_of_ms, &mut tick)?;
     let texts = import.texts([&aisles, &departments], &mut tick)?;
-    let mut product_writer = import.writer("products", tables::products())?;
+    let mut product_writer = import.writer("products", tables::products());
     if let Some(path) = &products {
         import.products(path, &texts, &mut product_writer, &mut tick)?;
     }
@@ -217,9 +217,9 @@ struct Draft {
     at_ms: i64,
 }
 
-impl Import<'_> {
-    fn writer(&self, table: &str, schema: arrow_schema::SchemaRef) -> io::Result<PartWriter> {
-        PartWriter::new(self.lake.dir(), Path::new(table).join(&self.folder), schema)
+impl<'a> Import<'a> {
+    fn writer(&self, table: &str, schema: arrow_schema::SchemaRef) -> PartWriter<'a> {
+        PartWriter::new(self.lake, Path::new(table).join(&self.folder), schema)
     }
 
     fn reject(&mut self, row: &Row<'_>, reason: &str) -> io::Result<()> {
@@ -295,7 +295,7 @@ impl Import<'_> {
         }
         drafts.sort_by_key(|d| (d.user, d.number));
         date(&mut drafts, as_of_ms);
-        let mut writer = self.writer("orders", tables::orders())?;
+        let mut writer = self.writer("orders", tables::orders());
         for drafts in drafts.chunks(BATCH) {
             let text = |f: &dyn Fn(&Draft) -> String| {
                 Arc::new(StringArray::from_iter_values(drafts.iter().map(f))) as ArrayRef
@@ -344,7 +344,7 @@ impl Import<'_> {
         &mut self,
         path: &Path,
         [aisles, departments]: &[FxHashMap<String, String>; 2],
-        writer: &mut PartWriter,
+        writer: &mut PartWriter<'_>,
         tick: &mut dyn FnMut(u64),
     ) -> Result<(), ImportError> {
         let mut rows: Vec<[String; 6]> = Vec::new();
@@ -382,10 +382,10 @@ impl Import<'_> {
     fn lines(
         &mut self,
         paths: &[PathBuf],
-        products: &mut PartWriter,
+        products: &mut PartWriter<'_>,
         tick: &mut dyn FnMut(u64),
     ) -> Result<Vec<PathBuf>, ImportError> {
-        let mut writer = self.writer("order_products", tables::order_products())?;
+        let mut writer = self.writer("order_products", tables::order_products());
         let mut lines = Lines::default();
         let mut new: Vec<[String; 6]> = Vec::new();
         let mut basket: (String, FxHashSet<String>) = Default::default();
@@ -466,7 +466,7 @@ fn date(drafts: &mut [Draft], as_of_ms: i64) {
     }
 }
 
-fn write_products(writer: &mut PartWriter, rows: &[[String; 6]]) -> io::Result<()> {
+fn write_products(writer: &mut PartWriter<'_>, rows: &[[String; 6]]) -> io::Result<()> {
     for rows in rows.chunks(BATCH) {
         let column = |at: usize| {
             Arc::new(StringArray::from_iter_values(rows.iter().map(|r| &r[at]))) as ArrayRef

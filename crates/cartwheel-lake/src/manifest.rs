@@ -1,14 +1,24 @@
 //! The lake's directory and the manifest of its import.
 
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use object_store::local::LocalFileSystem;
+use object_store::path::Path as Key;
+use object_store::{ObjectStore, ObjectStoreExt, PutPayload};
 
 use serde::{Deserialize, Serialize};
+
+/// Where the manifest lies.
+const CURRENT: &str = "imports/current.json";
 
 /// A lake in a local directory.
 #[derive(Debug, Clone)]
 pub struct Lake {
     dir: PathBuf,
+    store: Arc<LocalFileSystem>,
 }
 
 /// Why the lake cannot be read or written.
@@ -55,7 +65,23 @@ impl Lake {
     /// When the directory cannot be made.
     pub fn open(dir: &Path) -> Result<Self, LakeError> {
         std::fs::create_dir_all(dir).map_err(|e| LakeError::file(dir, e))?;
-        Ok(Self { dir: dir.to_owned() })
+        let store = LocalFileSystem::new_with_prefix(dir)
+            .map_err(|e| LakeError::file(dir, io::Error::other(e)))?;
+        // What is put is on disk, file and name.
+        Ok(Self { dir: dir.to_owned(), store: Arc::new(store.with_fsync(true)) })
+    }
+
+    /// The objects of the lake, by their path in it.
+    pub(crate) fn store(&self) -> Arc<dyn ObjectStore> {
+        self.store.clone()
+    }
+
+    /// Puts an object, whole or not at all, and waits for it.
+    pub(crate) fn put(&self, path: &Path, bytes: Bytes) -> Result<(), LakeError> {
+        let failed = |e| LakeError::file(path, io::Error::other(e));
+        let key = Key::parse(path.to_string_lossy()).map_err(|e| failed(e.into()))?;
+        let put = self.store.put(&key, PutPayload::from_bytes(bytes));
+        futures::executor::block_on(put).map(drop).map_err(failed)
     }
 
     /// The directory.
@@ -63,16 +89,12 @@ impl Lake {
         &self.dir
     }
 
-    fn manifest_path(&self) -> PathBuf {
-        self.dir.join("imports").join("current.json")
-    }
-
     /// The manifest of the import, with paths as they lie here; none before one.
     ///
     /// # Errors
     /// When the file exists and is damaged.
     pub fn import_manifest(&self) -> Result<Option<Manifest>, LakeError> {
-        let path = self.manifest_path();
+        let path = self.dir.join(CURRENT);
         let bytes = match std::fs::read(&path) {
             Ok(bytes) => bytes,
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -89,17 +111,8 @@ impl Lake {
 
     /// Names the import from now on; paths are relative to the lake.
     pub(crate) fn put_manifest(&self, manifest: &Manifest) -> Result<(), LakeError> {
-        let path = self.manifest_path();
-        let put = || -> io::Result<()> {
-            let dir = self.dir.join("imports");
-            std::fs::create_dir_all(&dir)?;
-            let scratch = dir.join(format!(".current-{}", std::process::id()));
-            let mut file = std::fs::File::create(&scratch)?;
-            file.write_all(&serde_json::to_vec_pretty(manifest)?)?;
-            file.sync_all()?;
-            std::fs::rename(&scratch, &path)?;
-            std::fs::File::open(&dir)?.sync_all()
-        };
-        put().map_err(|e| LakeError::file(&path, e))
+        let bytes = serde_json::to_vec_pretty(manifest);
+        let bytes = bytes.map_err(|e| LakeError::file(Path::new(CURRENT), e))?;
+        self.put(Path::new(CURRENT), bytes.into())
     }
 }

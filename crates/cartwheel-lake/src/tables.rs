@@ -1,8 +1,7 @@
 //! Schemas of the tables, and the writer of their parts.
 
-use std::fs::File;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, RecordBatch};
@@ -10,6 +9,8 @@ use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::properties::WriterProperties;
+
+use crate::manifest::Lake;
 
 /// Rows of one row group: what one thread reads at a time.
 pub(crate) const GROUP_ROWS: usize = 128 << 10;
@@ -63,19 +64,18 @@ pub(crate) fn products() -> SchemaRef {
 }
 
 /// Writes batches into parts of bounded size.
-pub(crate) struct PartWriter {
-    lake: PathBuf,
+pub(crate) struct PartWriter<'a> {
+    lake: &'a Lake,
     /// Folder relative to the lake.
     folder: PathBuf,
     schema: SchemaRef,
-    open: Option<(ArrowWriter<File>, usize)>,
+    open: Option<(ArrowWriter<Vec<u8>>, usize)>,
     parts: Vec<PathBuf>,
 }
 
-impl PartWriter {
-    pub(crate) fn new(lake: &Path, folder: PathBuf, schema: SchemaRef) -> io::Result<Self> {
-        std::fs::create_dir_all(lake.join(&folder))?;
-        Ok(Self { lake: lake.to_owned(), folder, schema, open: None, parts: Vec::new() })
+impl<'a> PartWriter<'a> {
+    pub(crate) fn new(lake: &'a Lake, folder: PathBuf, schema: SchemaRef) -> Self {
+        Self { lake, folder, schema, open: None, parts: Vec::new() }
     }
 
     pub(crate) fn write(&mut self, columns: Vec<ArrayRef>) -> io::Result<()> {
@@ -83,37 +83,37 @@ impl PartWriter {
         if self.open.as_ref().is_some_and(|(_, rows)| rows + batch.num_rows() > PART_ROWS) {
             self.close()?;
         }
-        if self.open.is_none() {
-            let name = format!("part-{:05}.parquet", self.parts.len());
-            let path = self.folder.join(name);
-            let level = ZstdLevel::try_new(1).map_err(io::Error::other)?;
-            let properties = WriterProperties::builder()
-                .set_compression(Compression::ZSTD(level))
-                .set_max_row_group_row_count(Some(GROUP_ROWS))
-                .build();
-            let file = File::create(self.lake.join(&path))?;
-            let writer = ArrowWriter::try_new(file, self.schema.clone(), Some(properties));
-            self.open = Some((writer.map_err(io::Error::other)?, 0));
-            self.parts.push(path);
-        }
-        if let Some((writer, rows)) = &mut self.open {
-            writer.write(&batch).map_err(io::Error::other)?;
-            *rows += batch.num_rows();
-        }
+        let (writer, rows) = match &mut self.open {
+            Some(open) => open,
+            None => {
+                let level = ZstdLevel::try_new(1).map_err(io::Error::other)?;
+                let properties = WriterProperties::builder()
+                    .set_compression(Compression::ZSTD(level))
+                    .set_max_row_group_row_count(Some(GROUP_ROWS))
+                    .build();
+                let writer =
+                    ArrowWriter::try_new(Vec::new(), self.schema.clone(), Some(properties));
+                self.open.insert((writer.map_err(io::Error::other)?, 0))
+            }
+        };
+        writer.write(&batch).map_err(io::Error::other)?;
+        *rows += batch.num_rows();
         Ok(())
     }
 
+    /// Puts the open part into the lake.
     fn close(&mut self) -> io::Result<()> {
-        match self.open.take() {
-            Some((writer, _)) => writer.into_inner().map_err(io::Error::other)?.sync_all(),
-            None => Ok(()),
-        }
+        let Some((writer, _)) = self.open.take() else { return Ok(()) };
+        let bytes = writer.into_inner().map_err(io::Error::other)?;
+        let path = self.folder.join(format!("part-{:05}.parquet", self.parts.len()));
+        self.lake.put(&path, bytes.into()).map_err(io::Error::other)?;
+        self.parts.push(path);
+        Ok(())
     }
 
     /// The parts written, relative to the lake.
     pub(crate) fn finish(mut self) -> io::Result<Vec<PathBuf>> {
         self.close()?;
-        File::open(self.lake.join(&self.folder))?.sync_all()?;
         Ok(self.parts)
     }
 }

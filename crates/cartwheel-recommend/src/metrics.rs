@@ -24,9 +24,11 @@ pub fn list_score(list: &[u32], label: &[u32], k: usize) -> ListScore {
     let top = list.iter().take(k).enumerate();
     let hits: Vec<usize> = top.filter(|(_, p)| label.contains(p)).map(|(rank, _)| rank).collect();
     let ideal: f64 = (0..label.len()).map(gain).sum();
+    // An empty sum is -0.0.
+    let gained = hits.iter().map(|&r| gain(r)).sum::<f64>() + 0.0;
     ListScore {
         recall: hits.len() as f64 / label.len().max(1) as f64,
-        ndcg: if ideal > 0.0 { hits.iter().map(|&r| gain(r)).sum::<f64>() / ideal } else { 0.0 },
+        ndcg: if ideal > 0.0 { gained / ideal } else { 0.0 },
         phr: f64::from(u8::from(!hits.is_empty())),
     }
 }

@@ -6,7 +6,7 @@ use rustc_hash::FxHashMap;
 use crate::candidates::{Candidate, Source};
 
 /// Names of the columns of a row, in order.
-pub const FEATURES: [&str; 43] = [
+pub const FEATURES: [&str; 50] = [
     "user_orders",
     "user_periods",
     "user_mean_days_since_prior",
@@ -14,6 +14,8 @@ pub const FEATURES: [&str; 43] = [
     "user_distinct_products",
     "user_reorder_ratio",
     "user_mean_basket",
+    "user_recent_basket",
+    "user_recent_reorder_ratio",
     "prod_orders",
     "prod_reorders",
     "prod_first_orders",
@@ -31,6 +33,11 @@ pub const FEATURES: [&str; 43] = [
     "up_orders_since_last",
     "up_recency",
     "up_recency_place",
+    "up_fast_recency",
+    "up_day_recency",
+    "up_recency_share",
+    "up_orders_before_last",
+    "up_expected",
     "up_days_since_last",
     "up_mean_gap_days",
     "up_due",
@@ -81,6 +88,8 @@ pub fn rows(
             state.products.len() as f32,
             state.reorder_ratio(),
             basket,
+            state.recent_lines,
+            state.recent_reordered,
             stats.orders as f32,
             stats.reorders as f32,
             stats.first_orders as f32,
@@ -107,6 +116,11 @@ pub fn rows(
                     state.orders.saturating_sub(up.last) as f32,
                     recency,
                     user.place(recency),
+                    up.fast_recency(next),
+                    up.day_recency(today),
+                    over(recency, user.weight),
+                    if up.previous > 0 { (up.last - up.previous) as f32 } else { f32::NAN },
+                    over(recency, user.weight) * state.recent_lines,
                     since,
                     gap,
                     if gap > 0.0 { since / gap } else { f32::NAN },
@@ -115,7 +129,7 @@ pub fn rows(
             }
             None => {
                 out.push(0.0);
-                out.extend([f32::NAN; 12]);
+                out.extend([f32::NAN; 17]);
             }
         }
         let share = |shares: &FxHashMap<u32, f32>, key| shares.get(&key).copied().unwrap_or(0.0);

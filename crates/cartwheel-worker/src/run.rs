@@ -60,8 +60,8 @@ pub struct JobOptions {
 impl Default for JobOptions {
     fn default() -> Self {
         Self {
-            label_orders: 5,
-            max_examples: 5_000,
+            label_orders: 7,
+            max_examples: 8_000,
             max_baskets: 1_000_000,
             seed: 1,
             timezone: "UTC".to_owned(),

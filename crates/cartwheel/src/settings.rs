@@ -116,7 +116,7 @@ impl Default for Delivery {
 
 impl Default for Features {
     fn default() -> Self {
-        Self { label_orders: 5, max_examples: 5_000, seed: 1 }
+        Self { label_orders: 7, max_examples: 8_000, seed: 1 }
     }
 }
 
@@ -124,12 +124,12 @@ impl Default for Train {
     fn default() -> Self {
         Self {
             rounds: 400,
-            early_stopping: 20,
-            max_depth: 6,
-            eta: 0.1,
+            early_stopping: 30,
+            max_depth: 5,
+            eta: 0.05,
             min_child_weight: 10.0,
             subsample: 0.8,
-            colsample_bytree: 0.5,
+            colsample_bytree: 0.3,
             lambda: 5.0,
             seed: 1,
             library: None,
