@@ -20,3 +20,6 @@ pub use feature_set::{FeatureSet, Manifest, SetError};
 pub use run::{Checkout, Input, JobOptions, Phase, build};
 pub use table::{RowGroups, read_rows};
 pub use user_file::UserFile;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,224 @@
+use std::path::Path;
+
+use arrow_array::cast::AsArray;
+use cartwheel_features::{Fold, ProductInfo, fold_of};
+use cartwheel_lake::{ImportOptions, Lake, import};
+use cartwheel_recommend::FEATURES;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+
+use crate::{Checkout, FeatureSet, Input, JobOptions, build, read_rows};
+
+const DAY_MS: i64 = 86_400_000;
+/// 2023-11-14T00:00Z.
+const AS_OF_MS: i64 = 1_699_920_000_000;
+
+/// Users a (3 orders, the last marked test), b (2 orders), c (1 order).
+const ORDERS: &str =
+    "order_id,user_id,eval_set,order_number,order_dow,order_hour_of_day,days_since_prior_order
+1,a,prior,1,2,9,
+2,a,prior,2,3,10,10
+3,a,test,3,4,11,5
+4,b,prior,1,2,9,
+5,b,prior,2,2,9,7
+6,c,prior,1,2,9,
+";
+const LINES: &str = "order_id,product_id,add_to_cart_order,reordered
+1,p0,1,0
+1,p1,2,0
+2,p0,1,1
+2,p2,2,0
+3,p9,1,0
+4,p0,1,0
+5,p1,1,0
+6,p2,1,0
+";
+
+fn lake(orders: &str, lines: &str) -> (tempfile::TempDir, Input) {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("orders.csv"), orders).unwrap();
+    std::fs::write(dir.path().join("order_products.csv"), lines).unwrap();
+    let lake = Lake::open(&dir.path().join("lake")).unwrap();
+    let options = ImportOptions { as_of_ms: Some(AS_OF_MS) };
+    import::instacart(&lake, dir.path(), &options, &mut |_| {}).unwrap();
+    let manifest = lake.import_manifest().unwrap().unwrap();
+    let products = lake.read_products().unwrap().into_iter();
+    let input = Input {
+        import_id: manifest.id,
+        orders: manifest.orders,
+        order_products: manifest.order_products,
+        products: products
+            .map(|p| ProductInfo { product_id: p.product_id, ..ProductInfo::default() })
+            .collect(),
+        checkouts: Vec::new(),
+    };
+    (dir, input)
+}
+
+fn job(dir: &Path, input: Input) -> FeatureSet {
+    build(input, &dir.join("features"), &JobOptions::default(), &|_| {}).unwrap()
+}
+
+#[test]
+fn records_hold_the_features_by_hand_and_nothing_of_a_test_order() {
+    let (dir, input) = lake(ORDERS, LINES);
+    let set = job(dir.path(), input);
+    assert_eq!((set.manifest.users, set.manifest.orders, set.manifest.lines), (3, 5, 7));
+    let (users, catalogue) = (set.users().unwrap(), set.catalogue().unwrap());
+    let a = users.get("a").unwrap().unwrap();
+    assert_eq!((a.orders, a.days, a.lines, a.products.len()), (2, 10.0, 4, 3));
+    assert_eq!(a.mean_days_since_prior(), 5.0);
+    assert_eq!(a.reorder_ratio(), 0.5);
+    let next = a.next.unwrap();
+    assert_eq!((next.dow, next.hour, next.days_since_prior), (Some(4), Some(11), Some(5.0)));
+    let p0 = a.product(catalogue.find("p0").unwrap()).unwrap();
+    assert_eq!((p0.orders, p0.first, p0.last, p0.mean_position()), (2, 1, 2, 1.0));
+    assert!(a.product(catalogue.find("p9").unwrap()).is_none(), "p9 is in the test order only");
+    assert!(users.get("b").unwrap().unwrap().next.is_none());
+    assert!(users.get("nobody").unwrap().is_none());
+    let stats = |id: &str| {
+        let s = catalogue.get(catalogue.find(id).unwrap()).unwrap().stats;
+        (s.orders, s.reorders, s.first_orders, s.second_orders)
+    };
+    assert_eq!(stats("p0"), (3, 1, 2, 1));
+    assert_eq!(stats("p1"), (2, 0, 2, 0));
+    assert_eq!(stats("p9"), (0, 0, 0, 0));
+}
+
+#[test]
+fn checkouts_number_on_from_the_import() {
+    let (dir, mut input) = lake(ORDERS, LINES);
+    let checkout = |user: &str, day: i64, id: &str, products: &[&str]| -> Checkout {
+        let products = products.iter().map(|&p| p.to_owned()).collect();
+        (user.to_owned(), AS_OF_MS + day * DAY_MS, id.to_owned(), products)
+    };
+    input.checkouts = vec![
+        checkout("b", 4, "e1", &["p2", "new"]),
+        checkout("b", 90, "e2", &["new"]),
+        checkout("z", 1, "e3", &["p0"]),
+    ];
+    let set = job(dir.path(), input);
+    assert_eq!(set.manifest.watermark_ms, AS_OF_MS + 90 * DAY_MS);
+    let (users, catalogue) = (set.users().unwrap(), set.catalogue().unwrap());
+    let b = users.get("b").unwrap().unwrap();
+    assert_eq!(b.orders, 4);
+    // 7 days of the import, then 4, then 86 that count as 30.
+    assert_eq!(b.days, 7.0 + 4.0 + 30.0);
+    assert_eq!(b.last_checkout, Some((AS_OF_MS + 90 * DAY_MS, "e2".to_owned())));
+    let new = b.product(catalogue.find("new").unwrap()).unwrap();
+    assert_eq!((new.orders, new.first, new.last, new.mean_position()), (2, 3, 4, 1.5));
+    assert_eq!(users.get("z").unwrap().unwrap().orders, 1);
+}
+
+/// Histories of many users, and one user's newest basket as told.
+fn shop(newest: &str) -> (String, String) {
+    let mut orders = ORDERS.lines().next().unwrap().to_owned() + "\n";
+    let mut lines = LINES.lines().next().unwrap().to_owned() + "\n";
+    let mut id = 0;
+    for user in 0..40 {
+        for number in 1..=6 {
+            id += 1;
+            let gap = if number == 1 { "" } else { "7" };
+            orders.push_str(&format!("{id},u{user},prior,{number},1,9,{gap}\n"));
+            let told = user == trained() && number == 6;
+            let basket = if told {
+                newest.to_owned()
+            } else {
+                format!("{} {} {}", user % 7, (user + number) % 7, 7 + (user * number) % 5)
+            };
+            let mut basket: Vec<&str> = basket.split(' ').collect();
+            basket.dedup();
+            for (at, product) in basket.iter().enumerate() {
+                lines.push_str(&format!("{id},p{product},{},\n", at + 1));
+            }
+        }
+    }
+    (orders, lines)
+}
+
+/// A user whose newest order is a training label.
+fn trained() -> usize {
+    (0..40).find(|u| fold_of(&format!("u{u}")) == Fold::Train).unwrap()
+}
+
+/// Rows of the trained user's newest order with an empty cart, by product.
+/// unscaled and rounded: the scaler sees other rows too.
+fn rows_of_newest(set: &FeatureSet) -> Vec<(String, Vec<String>, f32)> {
+    let scaler = set.scaler().unwrap();
+    let (labels, rows) = read_rows(&set.path("train.parquet")).unwrap();
+    let keys = std::fs::File::open(set.path("train_keys.parquet")).unwrap();
+    let keys = ParquetRecordBatchReaderBuilder::try_new(keys).unwrap().build().unwrap();
+    let mut out = Vec::new();
+    let mut row = 0;
+    for batch in keys {
+        let batch = batch.unwrap();
+        let (user, product) =
+            (batch.column(0).as_string::<i32>(), batch.column(3).as_string::<i32>());
+        let number = batch.column(1).as_primitive::<arrow_array::types::UInt32Type>();
+        let cart = batch.column(2).as_primitive::<arrow_array::types::UInt32Type>();
+        for at in 0..batch.num_rows() {
+            if user.value(at) == format!("u{}", trained())
+                && number.value(at) == 6
+                && cart.value(at) == 0
+            {
+                let features = &rows[row * FEATURES.len()..(row + 1) * FEATURES.len()];
+                let plain = features.iter().zip(scaler.mean.iter().zip(&scaler.std));
+                let plain = plain.map(|(x, (mean, std))| format!("{:.2}", x * std + mean + 0.001));
+                out.push((product.value(at).to_owned(), plain.collect(), labels[row]));
+            }
+            row += 1;
+        }
+    }
+    assert_eq!(row, labels.len());
+    assert!(!out.is_empty());
+    out
+}
+
+#[test]
+fn nothing_of_a_label_order_is_in_its_features() {
+    let set = |newest: &str| {
+        let (orders, lines) = shop(newest);
+        let (dir, input) = lake(&orders, &lines);
+        let set = job(dir.path(), input);
+        let gate = set.gate().unwrap();
+        assert!(gate.iter().all(|e| fold_of(&e.user_id) == Fold::Gate && e.order_number == 6));
+        (dir, set)
+    };
+    let ((_a, first), (_b, second)) = (set("0 1"), set("9 11"));
+    let (first, second) = (rows_of_newest(&first), rows_of_newest(&second));
+    let features = |rows: &[(String, Vec<String>, f32)]| -> Vec<(String, Vec<String>)> {
+        rows.iter().map(|r| (r.0.clone(), r.1.clone())).collect()
+    };
+    for (a, b) in features(&first).into_iter().zip(features(&second)) {
+        assert_eq!(a, b);
+    }
+    let bought = |rows: &[(String, Vec<String>, f32)]| -> Vec<String> {
+        rows.iter().filter(|r| r.2 == 1.0).map(|r| r.0.clone()).collect()
+    };
+    assert_ne!(bought(&first), bought(&second), "the labels do differ");
+}
+
+#[test]
+fn the_same_input_is_built_once_and_half_a_set_has_no_name() {
+    let (dir, input) = lake(ORDERS, LINES);
+    let again = Input {
+        import_id: input.import_id.clone(),
+        orders: input.orders.clone(),
+        order_products: input.order_products.clone(),
+        products: input.products.clone(),
+        checkouts: Vec::new(),
+    };
+    let broken = Input {
+        import_id: "other".to_owned(),
+        order_products: vec![dir.path().join("nowhere.parquet")],
+        orders: input.orders.clone(),
+        ..Input::default()
+    };
+    let first = job(dir.path(), input);
+    let second = job(dir.path(), again);
+    assert_eq!(first.manifest, second.manifest);
+    let features = dir.path().join("features");
+    let error = build(broken, &features, &JobOptions::default(), &|_| {}).unwrap_err();
+    assert!(error.to_string().contains("nowhere.parquet"), "{error}");
+    assert_eq!(std::fs::read_dir(&features).unwrap().count(), 1, "nothing else is left");
+    assert_eq!(FeatureSet::latest(&features).unwrap().manifest, first.manifest);
+}
