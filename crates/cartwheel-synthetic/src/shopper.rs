@@ -8,9 +8,9 @@ use rand_chacha::ChaCha8Rng;
 use crate::catalogue::{Catalogue, normal};
 
 /// Share of a basket's target that is left to new things.
-const CURIOSITY: f64 = 0.30;
+const CURIOSITY: f64 = 0.35;
 /// A new product becomes a staple this often.
-const ADOPTION: f64 = 0.32;
+const ADOPTION: f64 = 0.27;
 /// A product in the cart brings a companion this often.
 const COMPANY: f64 = 0.10;
 /// A staple is given up after an order this often.
@@ -66,8 +66,8 @@ impl<'a> Shopper<'a> {
             tastes,
             staples: Vec::new(),
             bought: Vec::new(),
-            mean_basket: (normal(&mut rng) * 0.55 + 2.13).exp().clamp(1.5, 35.0),
-            mean_gap: (normal(&mut rng) * 0.5 + 2.35).exp().clamp(2.0, 28.0),
+            mean_basket: (normal(&mut rng) * 0.55 + 2.05).exp().clamp(1.5, 35.0),
+            mean_gap: (normal(&mut rng) * 0.55 + 2.1).exp().clamp(2.0, 28.0),
             favourite_day: rng.random_range(0..7),
             favourite_hour: 13.5 + normal(&mut rng) * 3.0,
             test: rng.random_bool(0.2),
@@ -100,7 +100,7 @@ impl<'a> Shopper<'a> {
             return;
         }
         let cycle = self.mean_gap * (normal(&mut self.rng) * 0.6 + 0.45).exp();
-        let loyalty = 0.25 + 0.7 * self.rng.random::<f64>();
+        let loyalty = 0.22 + 0.62 * self.rng.random::<f64>();
         self.staples.push(Staple { product, cycle, last_day: day, loyalty });
     }
 
@@ -158,6 +158,11 @@ impl<'a> Shopper<'a> {
         Some(gap)
     }
 
+    /// Rounds up as often as the fraction says.
+    fn round(&mut self, x: f64) -> usize {
+        x as usize + usize::from(self.rng.random_bool(x.fract()))
+    }
+
     fn hour(&mut self, dow: u8) -> u8 {
         let late = if dow == 0 || dow == 6 { 0.8 } else { 0.0 };
         (self.favourite_hour + late + normal(&mut self.rng) * 2.6).round().clamp(0.0, 23.0) as u8
@@ -165,7 +170,8 @@ impl<'a> Shopper<'a> {
 
     /// What is bought on a day, staples first.
     fn basket(&mut self, day: f64, progress: f32, weekend: bool) -> Vec<u32> {
-        let target = (self.mean_basket * (normal(&mut self.rng) * 0.4).exp()).round().max(1.0);
+        let target =
+            (self.mean_basket * (normal(&mut self.rng) * 0.6 - 0.1).exp()).round().max(1.0);
         let mut wishes: Vec<(f64, usize)> = Vec::new();
         for (at, staple) in self.staples.iter().enumerate() {
             // Due once a cycle has gone by; bought early now and then.
@@ -176,15 +182,13 @@ impl<'a> Shopper<'a> {
             }
         }
         wishes.sort_by(|a, b| b.0.total_cmp(&a.0));
-        let room = (target * (1.0 - CURIOSITY)).ceil() as usize;
+        let room = self.round(target * (1.0 - CURIOSITY));
         let mut basket: Vec<u32> = Vec::new();
         for &(_, at) in wishes.iter().take(room) {
             self.staples[at].last_day = day;
             basket.push(self.staples[at].product);
         }
-        let tries = target * CURIOSITY;
-        let whole = tries.floor() as usize + usize::from(self.rng.random_bool(tries.fract()));
-        for _ in 0..whole {
+        for _ in 0..self.round(target * CURIOSITY) {
             let product = self.find(progress, weekend);
             if !basket.contains(&product) {
                 basket.push(product);
