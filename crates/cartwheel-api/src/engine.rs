@@ -114,14 +114,10 @@ pub struct Recommendation {
     /// Which source made it a candidate; shown when explained.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,
-    /// Each feature's value as the model saw it; only when explained.
+    /// Each feature's value before scaling; only when explained.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Vec<(String, f32)>>)]
     pub features: Option<Vec<(String, f32)>>,
-    /// Each feature's contribution to the margin, largest first; only when explained.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Vec<(String, f32)>>)]
-    pub contributions: Option<Vec<(String, f32)>>,
 }
 
 /// A product of the catalogue.

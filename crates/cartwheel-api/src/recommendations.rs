@@ -34,7 +34,7 @@ pub(crate) struct RecommendationRequest {
     limit: Option<usize>,
     /// What the answer may hold.
     filters: Option<Filters>,
-    /// Whether to show each place's source, features and their contributions.
+    /// Whether to show each place's source and features.
     #[serde(default)]
     explain: bool,
 }
@@ -117,7 +117,7 @@ pub(crate) fn answer(state: &AppState, question: Question<'_>) -> Recommendation
     });
     if !question.explain {
         for item in &mut answer.items {
-            (item.source, item.features, item.contributions) = (None, None, None);
+            (item.source, item.features) = (None, None);
         }
     }
     Recommendations {
@@ -177,7 +177,7 @@ pub(crate) async fn recommend(
 #[utoipa::path(get, path = "/v1/users/{id}/recommendations", tag = "recommendations", params(
     ("id" = String, Path, description = "The shopper"),
     ("limit" = Option<usize>, Query, description = "Most products, 1 to 100; 10 by default"),
-    ("explain" = Option<bool>, Query, description = "Show source, features and contributions"),
+    ("explain" = Option<bool>, Query, description = "Show source and features"),
 ), responses(
     (status = 200, description = "Recommendations, best first", body = Recommendations),
     (status = 400, description = "A parameter is not valid", body = Problem),

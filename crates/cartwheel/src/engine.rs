@@ -6,8 +6,8 @@ use cartwheel_api::{
     Answer, Engine, EngineStatus, Filters, ProductView, Query, Recommendation, UserView,
 };
 use cartwheel_events::{ProductId, UserId};
-use cartwheel_features::{Catalogue, UserState};
-use cartwheel_recommend::{Ranked, rank, reasons};
+use cartwheel_features::{Catalogue, Context, UserState};
+use cartwheel_recommend::{Candidate, FEATURES, Ranked, rank, reasons, rows};
 use rustc_hash::FxHashSet;
 
 use crate::release::Opened;
@@ -53,13 +53,15 @@ impl Opened {
                 && !(query.filters.exclude_purchased && state.product(p).is_some())
         };
         let ranked = rank(&self.catalogue, self.model.as_ref(), &state, &context, &cart, keep);
-        let items = ranked.iter().take(query.limit).filter_map(|r| {
-            self.view(
-                r.candidate.product,
-                r.probability,
-                reasons(&self.catalogue, &state, &r.candidate),
-            )
-            .map(|view| self.explained(view, r, query.explain))
+        let shown = &ranked[..ranked.len().min(query.limit)];
+        let explained = query.explain.then(|| self.features(&state, &context, &cart, shown));
+        let mut explained = explained.into_iter().flatten();
+        let items = shown.iter().filter_map(|r| {
+            let features = explained.next();
+            let why = reasons(&self.catalogue, &state, &r.candidate);
+            let view = self.view(r.candidate.product, r.probability, why)?;
+            let source = Some(r.candidate.source.as_str().to_owned());
+            Some(Recommendation { source, features, ..view })
         });
         Answer {
             items: items.collect(),
@@ -69,17 +71,21 @@ impl Opened {
         }
     }
 
-    fn explained(
+    /// The rows that were scored, unscaled, with the names of their columns.
+    fn features(
         &self,
-        mut view: Recommendation,
-        ranked: &Ranked,
-        explain: bool,
-    ) -> Recommendation {
-        view.source = Some(ranked.candidate.source.as_str().to_owned());
-        if !explain {
-            view.features = None;
-        }
-        view
+        state: &UserState,
+        context: &Context,
+        cart: &[u32],
+        shown: &[Ranked],
+    ) -> Vec<Vec<(String, f32)>> {
+        let candidates: Vec<Candidate> = shown.iter().map(|r| r.candidate).collect();
+        let mut values = Vec::new();
+        rows(&self.catalogue, state, context, cart, &candidates, &mut values);
+        let named = |row: &[f32]| {
+            FEATURES.iter().map(|&name| name.to_owned()).zip(row.iter().copied()).collect()
+        };
+        values.chunks_exact(FEATURES.len()).map(named).collect()
     }
 
     fn view(&self, product: u32, probability: f32, reasons: Vec<String>) -> Option<Recommendation> {
@@ -93,7 +99,6 @@ impl Opened {
             reasons,
             source: None,
             features: None,
-            contributions: None,
         })
     }
 

@@ -31,7 +31,6 @@ fn recommendation(id: &str, probability: f32) -> Recommendation {
         reasons: vec!["often bought together".into()],
         source: Some("popular".into()),
         features: Some(vec![("user_orders".into(), 3.0)]),
-        contributions: Some(vec![("user_orders".into(), 0.5)]),
     }
 }
 
