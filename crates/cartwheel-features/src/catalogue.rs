@@ -8,7 +8,7 @@ use crate::partial::{Basket, Partial, ProductStats};
 /// Most neighbours of a product.
 pub const MAX_NEIGHBOURS: usize = 50;
 /// Baskets looked at per product: enough for stable scores, and a bound.
-const MAX_BASKETS: usize = 5_000;
+const MAX_BASKETS: usize = 2_000;
 /// Co-purchases at which a score counts in full; fewer count in proportion
 /// (significance weighting, Herlocker et al., SIGIR 1999).
 const SIGNIFICANT: f32 = 10.0;

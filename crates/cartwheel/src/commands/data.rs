@@ -1,6 +1,8 @@
 //! `generate`, `import` and `features`.
 
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
 
 use anyhow::{Context, Result};
 use cartwheel_features::ProductInfo;
@@ -92,20 +94,21 @@ pub fn features(place: &Place, settings: &Settings, json: bool) -> Result<Featur
         ..JobOptions::default()
     };
     let progress = bar("features", 0);
-    let set = cartwheel_worker::build(input, &place.features(), &options, &|phase| match phase {
-        Phase::Shuffle(done, all) => {
-            progress.set_message("reading orders");
+    let clock = PhaseClock::default();
+    let set = cartwheel_worker::build(input, &place.features(), &options, &|phase| {
+        let (name, counts) = match phase {
+            Phase::Shuffle(done, all) => ("reading orders", Some((done, all))),
+            Phase::Fold(done, all) => ("folding users", Some((done, all))),
+            Phase::Merge => ("catalogue", None),
+            Phase::Assemble => ("examples", None),
+            Phase::Write => ("writing", None),
+        };
+        clock.enter(name);
+        progress.set_message(name);
+        if let Some((done, all)) = counts {
             progress.set_length(all);
             progress.set_position(done);
         }
-        Phase::Fold(done, all) => {
-            progress.set_message("folding users");
-            progress.set_length(all);
-            progress.set_position(done);
-        }
-        Phase::Merge => progress.set_message("catalogue"),
-        Phase::Assemble => progress.set_message("examples"),
-        Phase::Write => progress.set_message("writing"),
     })
     .context("feature job")?;
     progress.finish_and_clear();
@@ -122,7 +125,32 @@ pub fn features(place: &Place, settings: &Settings, json: bool) -> Result<Featur
             m.train_rows,
             m.valid_rows,
             m.gate_examples
-        )
+        ) + &clock.text()
     });
     Ok(set)
+}
+
+/// How long each phase of a job took.
+#[derive(Default)]
+struct PhaseClock(Mutex<Vec<(&'static str, Instant)>>);
+
+impl PhaseClock {
+    fn enter(&self, name: &'static str) {
+        let mut phases = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if phases.last().is_none_or(|last| last.0 != name) {
+            phases.push((name, Instant::now()));
+        }
+    }
+
+    /// Such as `\nIn 3.1 s: reading orders 1.2, …`; nothing where nothing was done.
+    fn text(&self) -> String {
+        let phases = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(start) = phases.first().map(|p| p.1) else { return String::new() };
+        let ends = phases.iter().skip(1).map(|p| p.1).chain([Instant::now()]);
+        let parts = phases.iter().zip(ends);
+        let parts =
+            parts.map(|((name, from), to)| format!("{name} {:.1}", (to - *from).as_secs_f32()));
+        let all = start.elapsed().as_secs_f32();
+        format!("\nIn {all:.1} s: {}", parts.collect::<Vec<_>>().join(", "))
+    }
 }
