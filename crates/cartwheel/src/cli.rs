@@ -48,8 +48,10 @@ enum Command {
     /// Import orders into the lake.
     Import(Import),
     /// Fold the lake's orders into a feature set.
+    #[command(after_help = "Example:\n  cartwheel features --json")]
     Features,
     /// Train a model on the newest feature set and release it.
+    #[command(after_help = "Example:\n  CARTWHEEL_TRAIN_MAX_DEPTH=4 cartwheel train")]
     Train,
     /// Score the model and the baselines on the gate users.
     Evaluate(Evaluate),
@@ -188,6 +190,7 @@ pub struct Recommend {
 #[derive(Debug, Subcommand)]
 enum Config {
     /// Check the configuration and print it whole.
+    #[command(after_help = "Example:\n  cartwheel --config shop.toml config check")]
     Check,
 }
 

@@ -1,0 +1,10 @@
+//! Scenarios through the real binary.
+
+#[cfg(test)]
+mod cli;
+#[cfg(test)]
+mod kill;
+#[cfg(test)]
+mod shop;
+#[cfg(test)]
+mod the_loop;

@@ -1,0 +1,179 @@
+//! A small shop, a running server, and a client of it.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use arrow_array::Array;
+use arrow_array::cast::AsArray;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use serde_json::Value;
+
+/// Runs the binary on a data directory; gives what it printed.
+pub fn cartwheel(data: &Path, args: &[&str]) -> Result<String, String> {
+    let out = Command::new(env!("CARGO_BIN_EXE_cartwheel"))
+        .arg("--data-dir")
+        .arg(data)
+        .args(args)
+        .current_dir(data)
+        .output()
+        .unwrap();
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+    let (stdout, stderr) = (text(&out.stdout), text(&out.stderr));
+    assert!(!stderr.contains("panicked"), "{args:?}: {stderr}");
+    if out.status.success() { Ok(stdout) } else { Err(stderr) }
+}
+
+/// A data directory with a released model, copied from one that is made once.
+pub fn shop() -> tempfile::TempDir {
+    static MADE: OnceLock<tempfile::TempDir> = OnceLock::new();
+    let made = MADE.get_or_init(|| {
+        let dir = tempfile::tempdir().unwrap();
+        let out = dir.path().join("csv");
+        let out = out.to_str().unwrap();
+        let size = ["--users", "150", "--products", "200", "--orders", "1500"];
+        cartwheel(dir.path(), &[&["generate"], &size[..], &["--out", out]].concat()).unwrap();
+        cartwheel(dir.path(), &["import", "instacart", out]).unwrap();
+        cartwheel(dir.path(), &["features"]).unwrap();
+        cartwheel(dir.path(), &["train"]).unwrap();
+        dir
+    });
+    let copy = tempfile::tempdir().unwrap();
+    let copied = Command::new("cp").arg("-r").arg(made.path().join(".")).arg(copy.path()).status();
+    assert!(copied.unwrap().success());
+    copy
+}
+
+/// A running server, killed when dropped.
+pub struct Server {
+    child: Child,
+    pub address: String,
+}
+
+impl Server {
+    /// Starts it on a free port and waits until it is ready.
+    pub fn start(data: &Path) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_cartwheel"))
+            .arg("--data-dir")
+            .arg(data)
+            .args(["serve", "--listen", "127.0.0.1:0"])
+            .env("CARTWHEEL_DELIVERY_MAX_AGE_SECONDS", "1")
+            .current_dir(data)
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let address = lines
+            .find_map(|line| {
+                Some(line.unwrap().split_once("http://")?.1.split(' ').next()?.to_owned())
+            })
+            .expect("the server names its address");
+        std::thread::spawn(move || lines.for_each(drop));
+        let server = Self { child, address };
+        let start = Instant::now();
+        while server.get("/readyz").is_none_or(|(status, _)| status != 200) {
+            assert!(start.elapsed() < Duration::from_secs(30), "the server is not ready");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        server
+    }
+
+    pub fn get(&self, path: &str) -> Option<(u16, Value)> {
+        request(&self.address, "GET", path, None)
+    }
+
+    pub fn post(&self, path: &str, body: &Value) -> Option<(u16, Value)> {
+        request(&self.address, "POST", path, Some(&body.to_string()))
+    }
+
+    /// Sends an event that has to be accepted.
+    pub fn submit(&self, body: &Value) -> Value {
+        let (status, answer) = self.post("/submit", body).expect("an answer");
+        assert_eq!(status, 200, "{answer}");
+        answer
+    }
+
+    pub fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Asks it to stop, and waits until it has.
+    pub fn stop(mut self) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        assert!(self.child.wait().unwrap().success(), "it stops in order");
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// One request on a connection of its own; none where the server has gone.
+pub fn request(
+    address: &str,
+    method: &str,
+    path: &str,
+    body: Option<&str>,
+) -> Option<(u16, Value)> {
+    let mut socket = TcpStream::connect(address).ok()?;
+    socket.set_read_timeout(Some(Duration::from_secs(20))).ok()?;
+    let body = body.unwrap_or_default();
+    let text = format!(
+        "{method} {path} HTTP/1.1\r\nhost: shop\r\nconnection: close\r\n\
+         content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    socket.write_all(text.as_bytes()).ok()?;
+    let mut answer = Vec::new();
+    socket.read_to_end(&mut answer).ok()?;
+    let answer = String::from_utf8(answer).ok()?;
+    let (head, body) = answer.split_once("\r\n\r\n")?;
+    let status = head.split(' ').nth(1)?.parse().ok()?;
+    Some((status, serde_json::from_str(body).ok()?))
+}
+
+/// The values of one text column of every delivered event.
+pub fn delivered(data: &Path, column: &str) -> Vec<String> {
+    let mut out = Vec::new();
+    let mut folders = vec![data.join("lake/events")];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).into_iter().flatten() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|x| x == "parquet") {
+                let file = std::fs::File::open(&path).unwrap();
+                let reader = ParquetRecordBatchReaderBuilder::try_new(file).unwrap();
+                for batch in reader.build().unwrap() {
+                    let batch = batch.unwrap();
+                    let values = batch.column_by_name(column).unwrap().as_string::<i32>();
+                    out.extend((0..values.len()).map(|at| values.value(at).to_owned()));
+                }
+            }
+        }
+    }
+    out
+}
+
+/// Waits until `n` events are in the lake.
+pub fn wait_for_delivery(data: &Path, n: usize) {
+    let start = Instant::now();
+    while delivered(data, "event_id").len() < n {
+        assert!(start.elapsed() < Duration::from_secs(20), "the events are not delivered");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
+/// The ids of an answer's products.
+pub fn ids(answer: &Value) -> Vec<String> {
+    let list = answer["recommendations"].as_array().unwrap();
+    list.iter().map(|r| r["product_id"].as_str().unwrap().to_owned()).collect()
+}
