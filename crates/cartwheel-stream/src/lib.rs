@@ -11,4 +11,6 @@ pub use position::{Position, shard_of};
 pub use stream::{Batch, Pending, PutError, ReadError, Stream};
 
 #[cfg(test)]
+mod faults;
+#[cfg(test)]
 mod tests;

@@ -25,22 +25,29 @@
 //!
 //! - One thread writes. It takes all that waits, writes it at once, syncs once and
 //!   then answers (group commit). Readers see synced records only.
+//! - The next segment's file is filled with zeros by a thread of its own once the
+//!   last one is half full. A disk without space for it refuses puts until it has.
 //! - A failed write or sync stops the log for good: the page cache may have lost
 //!   the pages, so that a second sync would lie. A restart reads what the disk has.
 //! - Opening scans the last segment. Bytes after the last whole record that hold no
 //!   later whole record are a torn tail, never acknowledged, and are zeroed. A bad
 //!   record with whole ones behind it is damage: it is counted and passed over.
+//! - A torn tail may have been a damaged last record, which somebody has read. Its
+//!   sequence numbers are not given again: a record of no shard (`u32::MAX`) passes
+//!   over as many as the lost bytes can have held.
 
+mod disk;
 mod reader;
 mod recover;
+mod retain;
 mod segment;
+mod spare;
 mod writer;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use cartwheel_events::Record;
@@ -48,6 +55,9 @@ use tokio::sync::{oneshot, watch};
 
 use crate::position::{Position, shard_of};
 use crate::stream::{Batch, Pending, PutError, ReadError, Stream};
+pub(crate) use disk::Disk;
+#[cfg(test)]
+pub(crate) use disk::Step;
 use segment::Segment;
 use writer::{Put, Writer};
 
@@ -63,7 +73,8 @@ pub struct LogOptions {
     pub segment_bytes: u64,
     /// Records older than this may go, in milliseconds.
     pub retention_ms: i64,
-    /// Most bytes of all segments: beyond them puts are throttled.
+    /// Most bytes of all segments. Beyond them the oldest go, whatever their age;
+    /// while a consumer still needs those, puts are throttled.
     pub max_bytes: u64,
     /// Largest record in bytes.
     pub max_record_bytes: usize,
@@ -140,15 +151,19 @@ struct Shared {
     queue: writer::Queue,
     /// Next sequence that each consumer needs.
     floors: Mutex<BTreeMap<String, u64>>,
-    damaged: AtomicU64,
+    /// Held by whoever deletes old segments.
+    retaining: Mutex<()>,
+    /// Damaged places, by the sequence number that was to be read there.
+    damaged: Mutex<BTreeSet<u64>>,
     torn_bytes: u64,
+    disk: Arc<dyn Disk>,
 }
 
 /// The embedded stream.
 pub struct Log {
     shared: Arc<Shared>,
     writer: Mutex<Option<std::thread::JoinHandle<()>>>,
-    _lock: File,
+    lock: File,
 }
 
 fn guard<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -161,13 +176,21 @@ impl Log {
     /// # Errors
     /// When it is in use, not of this format, or the disk fails.
     pub fn open(dir: &Path, options: LogOptions) -> Result<Self, OpenError> {
+        Self::open_on(Arc::new(disk::Plain), dir, options)
+    }
+
+    pub(crate) fn open_on(
+        disk: Arc<dyn Disk>,
+        dir: &Path,
+        options: LogOptions,
+    ) -> Result<Self, OpenError> {
         let io = |source| OpenError::Io { path: dir.to_owned(), source };
         std::fs::create_dir_all(dir).map_err(io)?;
         let lock = File::create(dir.join("lock")).map_err(io)?;
         if lock.try_lock().is_err() {
             return Err(OpenError::Locked(dir.to_owned()));
         }
-        let found = recover::recover(dir, &options)?;
+        let found = recover::recover(dir, &options, &*disk)?;
         let next = found.next;
         let shared = Arc::new(Shared {
             dir: dir.to_owned(),
@@ -176,24 +199,24 @@ impl Log {
             synced: watch::Sender::new(next),
             queue: writer::Queue::default(),
             floors: Mutex::default(),
-            damaged: AtomicU64::new(found.damaged),
+            retaining: Mutex::default(),
+            damaged: Mutex::new(found.damaged),
             torn_bytes: found.torn_bytes,
+            disk,
             options,
         });
         let writer = Writer::new(shared.clone(), found.end, next);
         let thread = std::thread::Builder::new().name("log-writer".to_owned());
         let thread = thread.spawn(move || writer.run()).map_err(io)?;
-        Ok(Self { shared, writer: Mutex::new(Some(thread)), _lock: lock })
+        Ok(Self { shared, writer: Mutex::new(Some(thread)), lock })
     }
 
     /// Keeps every record from `next` on, whatever its age, until `consumer` says
     /// a later number.
     pub fn set_floor(&self, consumer: &str, next: u64) {
         guard(&self.shared.floors).insert(consumer.to_owned(), next);
-        if self.shared.queue.is_full()
-            && let Err(error) = self.shared.retain((self.shared.options.clock)())
-        {
-            tracing::error!(%error, "an old segment cannot be deleted");
+        if self.shared.queue.is_full() {
+            self.shared.retain((self.shared.options.clock)());
         }
     }
 
@@ -204,7 +227,7 @@ impl Log {
             first: segments.keys().next().copied().unwrap_or(0),
             next: *self.shared.synced.borrow(),
             segments: segments.len(),
-            damaged: self.shared.damaged.load(Ordering::Relaxed),
+            damaged: guard(&self.shared.damaged).len() as u64,
             torn_bytes: self.shared.torn_bytes,
         }
     }
@@ -223,10 +246,25 @@ impl Log {
 impl Drop for Log {
     fn drop(&mut self) {
         self.close();
+        // Closing the file is not enough: a process forked meanwhile holds it too.
+        if let Err(error) = self.lock.unlock() {
+            tracing::warn!(%error, "the log's lock was not given back");
+        }
     }
 }
 
+/// Most damaged places that are told apart.
+const DAMAGED: usize = 10_000;
+
 impl Shared {
+    /// Counts a damaged place, once however often it is read.
+    fn count_damage(&self, sequence: u64) {
+        let mut damaged = guard(&self.damaged);
+        if damaged.len() < DAMAGED && damaged.insert(sequence) {
+            tracing::error!(sequence, "the log is damaged: records from here on are missing");
+        }
+    }
+
     fn segments(&self) -> std::sync::RwLockReadGuard<'_, BTreeMap<u64, Arc<Segment>>> {
         self.segments.read().unwrap_or_else(PoisonError::into_inner)
     }

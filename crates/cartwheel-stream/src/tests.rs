@@ -8,20 +8,20 @@ use serde_json::json;
 
 use crate::{Log, LogOptions, MemoryStream, OpenError, PutError, Stream, shard_of};
 
-fn record(user: &str, id: &str) -> Record {
+pub(crate) fn record(user: &str, id: &str) -> Record {
     let body = json!({"user_id": user, "event": "view", "product_ids": ["p"]});
     let event = Event::from_json(&body).unwrap();
     Record::Event(EventRecord::new(event, id.to_owned(), 1_700_000_000_000))
 }
 
-fn id(record: &Record) -> String {
+pub(crate) fn id(record: &Record) -> String {
     match record {
         Record::Event(event) => event.event_id.clone(),
         Record::Impression(impression) => impression.recommendation_id.clone(),
     }
 }
 
-fn options() -> LogOptions {
+pub(crate) fn options() -> LogOptions {
     LogOptions { segment_bytes: 16 << 10, ..LogOptions::new(|| 1_700_000_000_000) }
 }
 
@@ -30,7 +30,7 @@ fn open(dir: &Path) -> Log {
 }
 
 /// Every record of every shard, by position, with how often it was read.
-async fn all(stream: &dyn Stream) -> BTreeMap<(u32, u64), Record> {
+pub(crate) async fn all(stream: &dyn Stream) -> BTreeMap<(u32, u64), Record> {
     let mut out = BTreeMap::new();
     for shard in 0..stream.shards() {
         let mut from = 0;
@@ -49,7 +49,7 @@ async fn all(stream: &dyn Stream) -> BTreeMap<(u32, u64), Record> {
     out
 }
 
-async fn put_ids(stream: &dyn Stream, ids: std::ops::Range<usize>) {
+pub(crate) async fn put_ids(stream: &dyn Stream, ids: std::ops::Range<usize>) {
     for n in ids {
         let results = stream.put(vec![record(&format!("u{}", n % 5), &format!("e{n}"))]).await;
         assert!(results[0].is_ok(), "{results:?}");
@@ -172,13 +172,13 @@ async fn a_slow_consumer_keeps_records_and_then_throttles() {
     assert!(stat.first > 0 && stat.segments <= 4, "{stat:?}");
 }
 
-fn last_segment(dir: &Path) -> PathBuf {
+pub(crate) fn last_segment(dir: &Path) -> PathBuf {
     let entries = std::fs::read_dir(dir).unwrap().map(|e| e.unwrap().path());
     entries.filter(|p| p.extension().is_some_and(|x| x == "log")).max().unwrap()
 }
 
 /// Where the records of a segment end.
-fn used(bytes: &[u8]) -> usize {
+pub(crate) fn used(bytes: &[u8]) -> usize {
     bytes.iter().rposition(|&b| b != 0).unwrap() + 1
 }
 

@@ -1,7 +1,6 @@
 //! Reading one shard's records.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use cartwheel_events::Record;
 
@@ -9,7 +8,9 @@ use super::Shared;
 use super::segment::{Found, MARK_BYTES, Segment, look, resync};
 use crate::stream::{Batch, ReadError};
 
-/// Bytes looked at before a read gives what it has.
+/// Bytes that a read takes from the disk at first: what is new is little, mostly.
+const FIRST_WINDOW: usize = 64 << 10;
+/// Most bytes that it takes at once, unless a record is larger.
 const WINDOW: usize = 4 << 20;
 
 /// Up to `limit` records of `shard` from sequence `from`.
@@ -61,13 +62,17 @@ fn scan(
         let next = segments.range(segment.first + 1..).next();
         next.map_or(synced, |(&first, _)| first).min(synced)
     };
+    let stop = segment.end();
     let mut offset = segment.start_of(batch.next);
     let mut marked = offset;
+    let mut window = FIRST_WINDOW;
     let mut sequence = segment.first.max(batch.next.min(end));
-    while offset < segment.bytes && sequence < end && batch.records.len() < limit {
-        let bytes = segment.read(offset, WINDOW).map_err(failed)?;
+    while offset < stop && sequence < end {
+        let bytes = segment.read(offset, window.min((stop - offset) as usize)).map_err(failed)?;
+        let is_last = offset + bytes.len() as u64 >= stop;
         let mut at = 0;
-        loop {
+        // What the window holds whole; the next window starts behind it.
+        let damaged = loop {
             match look(&bytes, at, max_record) {
                 Found::Record(entry) if entry.sequence >= end => {
                     batch.next = batch.next.max(end);
@@ -80,44 +85,44 @@ fn scan(
                     }
                     at += entry.size();
                     sequence = entry.sequence + 1;
-                    if entry.sequence < batch.next {
-                        continue;
+                    if entry.sequence >= batch.next {
+                        batch.next = sequence;
+                        if entry.shard == shard {
+                            let data = &bytes[entry.data..entry.data + entry.length];
+                            let record = Record::from_slice(data).map_err(|e| {
+                                ReadError::Failed(format!("record {}: {e}", entry.sequence))
+                            })?;
+                            batch.records.push((entry.sequence, record));
+                        }
+                        if batch.records.len() >= limit {
+                            return Ok(());
+                        }
                     }
-                    batch.next = sequence;
-                    if entry.shard == shard {
-                        let data = &bytes[entry.data..entry.data + entry.length];
-                        let record = Record::from_slice(data).map_err(|e| {
-                            ReadError::Failed(format!("record {}: {e}", entry.sequence))
-                        })?;
-                        batch.records.push((entry.sequence, record));
-                    }
-                    if batch.records.len() >= limit {
-                        return Ok(());
+                    if sequence >= end {
+                        break false;
                     }
                 }
-                // The window ends within a record; the next one starts with it.
-                Found::Short(_) if at > 0 => break,
-                Found::Short(size) if size <= bytes.len() => break,
-                _ => match resync(&bytes, at, max_record, sequence..end) {
-                    Some(found) => {
-                        shared.damaged.fetch_add(1, Ordering::Relaxed);
-                        at = found;
-                    }
-                    None => {
-                        at = bytes.len();
-                        break;
-                    }
-                },
+                Found::Short(size) if !is_last => {
+                    window = window.max(size);
+                    break false;
+                }
+                _ => break true,
             }
-        }
-        if at == 0 {
-            break;
-        }
+        };
         offset += at as u64;
+        window = (window * 4).min(WINDOW.max(window));
+        if damaged {
+            // Rare: so all that is left is looked at, whatever it takes.
+            let rest = stop.saturating_sub(offset) as usize;
+            let rest = segment.read(offset, rest).map_err(failed)?;
+            let Some(found) = resync(&rest, 0, max_record, sequence..end) else { break };
+            shared.count_damage(sequence);
+            offset += found as u64;
+        }
     }
     if sequence < end {
         // The segment is through, and its last records are not there.
-        shared.damaged.fetch_add(1, Ordering::Relaxed);
+        shared.count_damage(sequence);
     }
     batch.next = batch.next.max(end);
     Ok(())

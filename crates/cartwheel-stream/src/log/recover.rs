@@ -1,12 +1,15 @@
 //! Opening: which segments there are, and where the last one ends.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
-use super::segment::{Found, HEADER, Segment, look, resync};
+use super::disk::Disk;
+use super::segment::{Found, HEADER, RECORD_HEADER, Segment, encode, look, resync};
+use super::spare;
 use super::{LogOptions, OpenError};
 
 /// What opening found.
@@ -16,7 +19,8 @@ pub(super) struct Recovered {
     /// Offset in the last segment where the next record goes.
     pub end: u64,
     pub next: u64,
-    pub damaged: u64,
+    /// Sequence numbers that were to be read where damage was.
+    pub damaged: BTreeSet<u64>,
     pub torn_bytes: u64,
 }
 
@@ -24,10 +28,14 @@ pub(super) struct Recovered {
 struct Scan {
     end: usize,
     next: u64,
-    damaged: u64,
+    damaged: BTreeSet<u64>,
 }
 
-pub(super) fn recover(dir: &Path, options: &LogOptions) -> Result<Recovered, OpenError> {
+pub(super) fn recover(
+    dir: &Path,
+    options: &LogOptions,
+    disk: &dyn Disk,
+) -> Result<Recovered, OpenError> {
     let io = |path: &Path, source| OpenError::Io { path: path.to_owned(), source };
     let mut segments = BTreeMap::new();
     let mut shards = options.shards.max(1);
@@ -45,35 +53,78 @@ pub(super) fn recover(dir: &Path, options: &LogOptions) -> Result<Recovered, Ope
         }
     }
     let Some(last) = segments.values().next_back().cloned() else {
-        let first = Segment::create(dir, 0, shards, options.segment_bytes);
-        let first = first.map_err(|e| io(dir, e))?;
+        let first = create(dir, options, disk, 0, shards).map_err(|e| io(dir, e))?;
         return Ok(Recovered {
             segments: BTreeMap::from([(0, Arc::new(first))]),
             shards,
             end: HEADER,
             next: 0,
-            damaged: 0,
+            damaged: BTreeSet::new(),
             torn_bytes: 0,
         });
     };
     let bytes = last.read(0, last.bytes as usize).map_err(|e| io(&last.path, e))?;
     let scan = scan(&bytes, last.first, options.max_record_bytes);
     let torn_bytes = zero_tail(&last, &bytes, scan.end).map_err(|e| io(&last.path, e))?;
-    if scan.damaged + torn_bytes > 0 {
-        tracing::warn!(damaged = scan.damaged, torn_bytes, "the log's last segment was repaired");
+    last.set_end(scan.end as u64);
+    if !scan.damaged.is_empty() || torn_bytes > 0 {
+        let damaged = scan.damaged.len();
+        tracing::warn!(damaged, torn_bytes, "the log's last segment was repaired");
     }
-    Ok(Recovered {
+    let mut found = Recovered {
         segments,
         shards,
         end: scan.end as u64,
         next: scan.next,
         damaged: scan.damaged,
         torn_bytes,
-    })
+    };
+    // A file that was cut off has lost as much as it may have held.
+    let cut_bytes = options.segment_bytes.saturating_sub(last.bytes);
+    let lost = torn_bytes.max(cut_bytes) / RECORD_HEADER as u64;
+    if torn_bytes + cut_bytes > 0 {
+        pass_over(&mut found, &last, lost, (dir, options, disk)).map_err(|e| io(dir, e))?;
+    }
+    Ok(found)
+}
+
+/// Never gives the next `lost` sequence numbers.
+fn pass_over(
+    found: &mut Recovered,
+    last: &Segment,
+    lost: u64,
+    (dir, options, disk): (&Path, &LogOptions, &dyn Disk),
+) -> io::Result<()> {
+    let sequence = found.next + lost;
+    let mut bytes = Vec::new();
+    encode(&mut bytes, sequence, (options.clock)(), u32::MAX, b"passed over");
+    found.next = sequence + 1;
+    if found.end + bytes.len() as u64 <= last.bytes {
+        last.file.write_all_at(&bytes, found.end)?;
+        last.file.sync_data()?;
+        found.end += bytes.len() as u64;
+        last.set_end(found.end);
+    } else {
+        let segment = create(dir, options, disk, found.next, found.shards)?;
+        found.end = HEADER;
+        found.segments.insert(found.next, Arc::new(segment));
+    }
+    Ok(())
+}
+
+fn create(
+    dir: &Path,
+    options: &LogOptions,
+    disk: &dyn Disk,
+    first: u64,
+    shards: u32,
+) -> io::Result<Segment> {
+    let file = spare::prepare(dir, options.segment_bytes, disk, &AtomicBool::new(false))?;
+    Segment::create(dir, file, first, shards)
 }
 
 fn scan(bytes: &[u8], first: u64, max_record: usize) -> Scan {
-    let mut scan = Scan { end: HEADER as usize, next: first, damaged: 0 };
+    let mut scan = Scan { end: HEADER as usize, next: first, damaged: BTreeSet::new() };
     let mut at = scan.end;
     loop {
         match look(bytes, at, max_record) {
@@ -88,7 +139,7 @@ fn scan(bytes: &[u8], first: u64, max_record: usize) -> Scan {
             Found::End | Found::Short(_) | Found::Damaged => {
                 match resync(bytes, at, max_record, scan.next..scan.next + bytes.len() as u64) {
                     Some(found) => {
-                        scan.damaged += 1;
+                        scan.damaged.insert(scan.next);
                         at = found;
                     }
                     None => return scan,

@@ -2,18 +2,19 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, Write};
+use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::spare::scratch;
 
 pub(super) const HEADER: u64 = 64;
 pub(super) const RECORD_HEADER: usize = 32;
 const MAGIC: &[u8; 8] = b"CWLOG\0\0\x01";
 /// About this far apart records are marked.
 pub(super) const MARK_BYTES: u64 = 64 << 10;
-/// Bytes that are written at once.
-const CHUNK: usize = 1 << 20;
 
 /// An open segment.
 #[derive(Debug)]
@@ -22,6 +23,8 @@ pub(super) struct Segment {
     pub file: File,
     pub first: u64,
     pub bytes: u64,
+    /// Synced records end here, at the latest.
+    end: AtomicU64,
     /// Offsets of some records, by sequence: where readers start.
     marks: Mutex<BTreeMap<u64, u64>>,
 }
@@ -130,30 +133,22 @@ pub(super) fn resync(
 }
 
 impl Segment {
-    /// Writes a new segment, full of zeros, and syncs it and its name.
-    pub(super) fn create(dir: &Path, first: u64, shards: u32, bytes: u64) -> io::Result<Self> {
-        let scratch = dir.join("new-segment");
-        let mut file = File::create(&scratch)?;
+    /// Makes a file of zeros a segment, and syncs it and its name.
+    pub(super) fn create(dir: &Path, file: File, first: u64, shards: u32) -> io::Result<Self> {
         let mut header = [0; HEADER as usize];
         header[..8].copy_from_slice(MAGIC);
         header[8..16].copy_from_slice(&first.to_le_bytes());
         header[16..20].copy_from_slice(&shards.to_le_bytes());
         let crc = crc32c::crc32c(&header[..20]);
         header[20..24].copy_from_slice(&crc.to_le_bytes());
-        file.write_all(&header)?;
-        let zeros = vec![0; CHUNK];
-        let mut left = bytes.saturating_sub(HEADER);
-        while left > 0 {
-            let n = left.min(CHUNK as u64);
-            file.write_all(&zeros[..n as usize])?;
-            left -= n;
-        }
+        file.write_all_at(&header, 0)?;
         file.sync_all()?;
         let path = dir.join(format!("{first:020}.log"));
-        std::fs::rename(&scratch, &path)?;
+        std::fs::rename(scratch(dir), &path)?;
         File::open(dir)?.sync_all()?;
-        let file = File::options().read(true).write(true).open(&path)?;
-        Ok(Self { path, file, first, bytes, marks: Mutex::default() })
+        let bytes = file.metadata()?.len();
+        let end = AtomicU64::new(HEADER);
+        Ok(Self { path, file, first, bytes, end, marks: Mutex::default() })
     }
 
     /// Opens a segment and checks its header, which also tells the shards.
@@ -176,7 +171,8 @@ impl Segment {
         }
         let (first, shards) = (long(&header, 8), word(&header, 16));
         let path = path.to_owned();
-        Ok(Ok((Self { path, file, first, bytes, marks: Mutex::default() }, shards)))
+        let end = AtomicU64::new(bytes);
+        Ok(Ok((Self { path, file, first, bytes, end, marks: Mutex::default() }, shards)))
     }
 
     /// Reads up to `length` bytes at an offset, fewer at the end of the file.
@@ -185,6 +181,16 @@ impl Segment {
         let mut bytes = vec![0; length];
         self.file.read_exact_at(&mut bytes, offset)?;
         Ok(bytes)
+    }
+
+    /// Where synced records end, at the latest.
+    pub(super) fn end(&self) -> u64 {
+        self.end.load(Ordering::Acquire)
+    }
+
+    /// Lets readers read up to `end`.
+    pub(super) fn set_end(&self, end: u64) {
+        self.end.store(end, Ordering::Release);
     }
 
     fn marks(&self) -> MutexGuard<'_, BTreeMap<u64, u64>> {

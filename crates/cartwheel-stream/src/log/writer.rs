@@ -1,19 +1,26 @@
 //! The one thread that writes: group commit.
 
 use std::collections::VecDeque;
+use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 use tokio::sync::oneshot;
 
-use super::segment::{HEADER, RECORD_HEADER, Segment, encode, record_size};
+use super::disk::Step;
+use super::segment::{HEADER, Segment, encode, record_size};
+use super::spare::{self, Spare};
 use super::{LogOptions, Shared, guard};
 use crate::position::Position;
 use crate::stream::PutError;
 
 /// Most bytes of one commit.
 const COMMIT_BYTES: usize = 8 << 20;
+/// How long a full disk is left alone before the next try, in milliseconds.
+const FULL_PAUSE_MS: i64 = 1000;
+const FULL: &str = "no space is left on the device";
 
 /// Records that one call puts, and who waits for them.
 pub(super) struct Put {
@@ -68,7 +75,7 @@ impl Queue {
         guard(&self.state).full
     }
 
-    fn set_full(&self, full: bool) {
+    pub(super) fn set_full(&self, full: bool) {
         guard(&self.state).full = full;
     }
 
@@ -108,6 +115,9 @@ pub(super) struct Writer {
     /// Where the next record goes.
     end: u64,
     next: u64,
+    spare: Option<Spare>,
+    /// When the disk had no space for a new segment.
+    full_since_ms: Option<i64>,
 }
 
 impl Writer {
@@ -117,10 +127,19 @@ impl Writer {
         let segment = segments.values().next_back().cloned();
         drop(segments);
         let Some(segment) = segment else { unreachable!("a log has a segment") };
-        Self { shared, segment, end, next }
+        Self { shared, segment, end, next, spare: None, full_since_ms: None }
     }
 
     pub(super) fn run(mut self) {
+        self.write_all();
+        if let Some(spare) = self.spare.take() {
+            spare.give_up();
+        }
+        // A spare that is not needed takes space; opening makes do without it.
+        let _ = std::fs::remove_file(spare::scratch(&self.shared.dir));
+    }
+
+    fn write_all(&mut self) {
         while let Some(puts) = self.shared.queue.take() {
             let mut answers = Vec::with_capacity(puts.len());
             match self.commit(&puts) {
@@ -141,6 +160,7 @@ impl Writer {
                 // A caller that has gone needs no answer.
                 let _ = put.answer.send(results);
             }
+            self.look_ahead();
         }
     }
 
@@ -151,6 +171,8 @@ impl Writer {
         let now_ms = (self.shared.options.clock)();
         let mut buffer = Vec::new();
         let mut all = Vec::with_capacity(puts.len());
+        // Once a record found no space, those behind it are refused too: order is kept.
+        let mut full: Option<PutError> = None;
         for put in puts {
             let mut results = Vec::with_capacity(put.entries.len());
             for (shard, data) in &put.entries {
@@ -159,9 +181,17 @@ impl Writer {
                     results.push(Err(PutError::TooLarge));
                     continue;
                 }
+                if let Some(error) = &full {
+                    results.push(Err(error.clone()));
+                    continue;
+                }
                 if self.end + (buffer.len() + size) as u64 > self.segment.bytes {
                     self.flush(&mut buffer)?;
-                    self.rotate(now_ms)?;
+                    if let Err(error) = self.rotate(now_ms)? {
+                        results.push(Err(error.clone()));
+                        full = Some(error);
+                        continue;
+                    }
                 }
                 let sequence = self.next;
                 encode(&mut buffer, sequence, now_ms, *shard, data);
@@ -178,62 +208,64 @@ impl Writer {
         if buffer.is_empty() {
             return Ok(());
         }
-        self.segment.file.write_all_at(buffer, self.end)?;
-        self.segment.file.sync_data()?;
+        let (disk, segment) = (&self.shared.disk, &self.segment);
+        disk.before(Step::Write { path: &segment.path, offset: self.end, data: buffer })?;
+        segment.file.write_all_at(buffer, self.end)?;
+        disk.before(Step::Sync)?;
+        segment.file.sync_data()?;
         self.end += buffer.len() as u64;
+        segment.set_end(self.end);
         buffer.clear();
         Ok(())
     }
 
-    /// Starts a new segment and lets old ones go.
-    fn rotate(&mut self, now_ms: i64) -> io::Result<()> {
+    /// Starts a new segment and lets old ones go. Says why not where space is missing.
+    fn rotate(&mut self, now_ms: i64) -> io::Result<Result<(), PutError>> {
+        let shared = self.shared.clone();
+        if let Some(failed_ms) = self.full_since_ms
+            && (failed_ms..failed_ms.saturating_add(FULL_PAUSE_MS)).contains(&now_ms)
+        {
+            return Ok(Err(PutError::Failed(FULL.to_owned())));
+        }
+        let spare = self.spare.take().map(Spare::take);
+        let file = spare.unwrap_or_else(|| self.prepare()).or_else(|_| self.prepare());
+        let file = match file {
+            Ok(file) => file,
+            Err(error) if is_full(&error) => {
+                tracing::error!(%error, "no space for a new segment: puts are refused");
+                self.full_since_ms = Some(now_ms);
+                return Ok(Err(PutError::Failed(FULL.to_owned())));
+            }
+            Err(error) => return Err(error),
+        };
+        self.full_since_ms = None;
+        self.segment = Arc::new(Segment::create(&shared.dir, file, self.next, shared.shards)?);
+        self.end = HEADER;
+        let mut segments = shared.segments.write().unwrap_or_else(PoisonError::into_inner);
+        segments.insert(self.next, self.segment.clone());
+        drop(segments);
+        shared.retain(now_ms);
+        Ok(Ok(()))
+    }
+
+    fn prepare(&self) -> io::Result<File> {
         let shared = &self.shared;
         let bytes = shared.options.segment_bytes;
-        let segment = Segment::create(&shared.dir, self.next, shared.shards, bytes)?;
-        self.segment = Arc::new(segment);
-        self.end = HEADER;
-        shared
-            .segments
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(self.next, self.segment.clone());
-        self.shared.retain(now_ms)
+        spare::prepare(&shared.dir, bytes, &*shared.disk, &AtomicBool::new(false))
+    }
+
+    /// Begins with the next segment's file once this one is half full.
+    fn look_ahead(&mut self) {
+        if self.spare.is_none() && self.full_since_ms.is_none() && self.end > self.segment.bytes / 2
+        {
+            let shared = &self.shared;
+            let bytes = shared.options.segment_bytes;
+            // Without the thread, rotating prepares the file.
+            self.spare = Spare::start(&shared.dir, bytes, shared.disk.clone()).ok();
+        }
     }
 }
 
-impl Shared {
-    /// Deletes segments that are too old and that every consumer has read.
-    /// Refuses puts while even then too many bytes are kept.
-    pub(super) fn retain(&self, now_ms: i64) -> io::Result<()> {
-        self.drop_old(now_ms)?;
-        let next_segment = self.bytes() + self.options.segment_bytes;
-        self.queue.set_full(next_segment > self.options.max_bytes);
-        Ok(())
-    }
-
-    fn drop_old(&self, now_ms: i64) -> io::Result<()> {
-        let floor = guard(&self.floors).values().min().copied().unwrap_or(u64::MAX);
-        loop {
-            let segments = self.segments();
-            let mut firsts = segments.iter();
-            let (Some((&first, oldest)), Some((&second, _))) = (firsts.next(), firsts.next())
-            else {
-                return Ok(());
-            };
-            let mut header = [0; RECORD_HEADER];
-            oldest.file.read_exact_at(&mut header, HEADER)?;
-            let mut time = [0; 8];
-            time.copy_from_slice(&header[16..24]);
-            let age = now_ms.saturating_sub(i64::from_le_bytes(time));
-            if second > floor || age < self.options.retention_ms {
-                return Ok(());
-            }
-            let path = oldest.path.clone();
-            drop(segments);
-            let mut segments = self.segments.write().unwrap_or_else(PoisonError::into_inner);
-            segments.remove(&first);
-            drop(segments);
-            std::fs::remove_file(path)?;
-        }
-    }
+fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }

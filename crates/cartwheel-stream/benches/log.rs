@@ -1,0 +1,70 @@
+//! Durable puts a second, beside the bound: `pwrite` and `fdatasync` on a
+//! preallocated file. Prints one JSON object a line.
+
+#![expect(clippy::expect_used, reason = "a benchmark that cannot run has to stop")]
+
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use cartwheel_events::{Event, EventRecord, Record};
+use cartwheel_stream::{Log, LogOptions, Stream};
+
+const TIME: Duration = Duration::from_secs(1);
+
+fn record(user: usize) -> Record {
+    let body = serde_json::json!({"user_id": format!("user-{user}"), "event": "add_to_cart",
+                                  "product_ids": ["12345"]});
+    let event = Event::from_json(&body).expect("the event is valid");
+    Record::Event(EventRecord::new(event, "0190-0000".to_owned(), 1_700_000_000_000))
+}
+
+fn report(name: &str, count: u64, start: Instant) {
+    let rate = count as f64 / start.elapsed().as_secs_f64();
+    println!("{{\"name\": \"{name}\", \"per_second\": {rate:.0}}}");
+}
+
+/// One `pwrite` of a commit's bytes and one `fdatasync`, again and again.
+fn bound(dir: &std::path::Path) {
+    let path = dir.join("bound");
+    std::fs::write(&path, vec![0; 32 << 20]).expect("the file is written");
+    let file = std::fs::File::options().write(true).open(&path).expect("the file opens");
+    file.sync_all().expect("the file is synced");
+    let (start, mut count) = (Instant::now(), 0);
+    while start.elapsed() < TIME {
+        file.write_all_at(&[1; 256], (count * 256) % (32 << 20)).expect("it is written");
+        file.sync_data().expect("it is synced");
+        count += 1;
+    }
+    report("bound_1", count, start);
+}
+
+async fn clients(dir: &std::path::Path, clients: usize, batch: usize) {
+    let log = Arc::new(Log::open(dir, LogOptions::new(|| 0)).expect("the log opens"));
+    let start = Instant::now();
+    let tasks = (0..clients).map(|client| {
+        let log = log.clone();
+        tokio::spawn(async move {
+            let mut count = 0_u64;
+            while start.elapsed() < TIME {
+                let records = (0..batch).map(|n| record(client + n)).collect();
+                count += log.put(records).await.iter().filter(|r| r.is_ok()).count() as u64;
+            }
+            count
+        })
+    });
+    let mut count = 0;
+    for task in tasks.collect::<Vec<_>>() {
+        count += task.await.expect("the client ends");
+    }
+    report(&format!("log_{clients}x{batch}"), count, start);
+}
+
+fn main() {
+    let dir = tempfile::tempdir_in(".").expect("a directory");
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    bound(dir.path());
+    for (number, batch) in [(1, 1), (50, 1), (1, 500)] {
+        runtime.block_on(clients(&dir.path().join(format!("{number}-{batch}")), number, batch));
+    }
+}

@@ -1,0 +1,347 @@
+//! Disks that fail, lose power or are damaged, and clocks that jump.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use cartwheel_events::Record;
+
+use crate::log::{Disk, Step};
+use crate::tests::{all, id, last_segment, options, put_ids, record, used};
+use crate::{Log, LogOptions, PutError, Stream};
+
+const DAY_MS: i64 = 24 * 3_600_000;
+
+/// Fails what it is told to fail, and counts syncs.
+#[derive(Default)]
+struct Failing {
+    fail_sync: AtomicBool,
+    full: AtomicBool,
+    syncs: AtomicUsize,
+}
+
+impl Disk for Failing {
+    fn before(&self, step: Step<'_>) -> io::Result<()> {
+        match step {
+            Step::Prepare if self.full.load(Ordering::SeqCst) => {
+                Err(io::ErrorKind::StorageFull.into())
+            }
+            Step::Sync => {
+                self.syncs.fetch_add(1, Ordering::SeqCst);
+                if self.fail_sync.load(Ordering::SeqCst) {
+                    return Err(io::Error::from_raw_os_error(5));
+                }
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_failed_sync_stops_the_log_and_is_not_tried_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let disk = Arc::new(Failing::default());
+    let log = Log::open_on(disk.clone(), dir.path(), options()).unwrap();
+    put_ids(&log, 0..5).await;
+    disk.fail_sync.store(true, Ordering::SeqCst);
+    let failed = log.put(vec![record("u", "lost")]).await;
+    assert!(matches!(failed[..], [Err(PutError::Failed(_))]), "{failed:?}");
+    disk.fail_sync.store(false, Ordering::SeqCst);
+    // The writer may still be about to stop: nothing is stored all the same.
+    assert_eq!(log.put(vec![record("u", "late")]).await, [Err(PutError::Stopped)]);
+    assert_eq!(disk.syncs.load(Ordering::SeqCst), 6, "no sync follows the failed one");
+    assert_eq!(all(&log).await.len(), 5, "reads go on, without what was not synced");
+    drop(log);
+    let log = Log::open(dir.path(), options()).unwrap();
+    let ids: Vec<String> = all(&log).await.values().map(id).collect();
+    for n in 0..5 {
+        assert_eq!(ids.iter().filter(|id| **id == format!("e{n}")).count(), 1);
+    }
+    assert!(!ids.contains(&"late".to_owned()));
+}
+
+#[tokio::test]
+async fn a_full_disk_refuses_puts_until_there_is_space() {
+    static NOW_MS: AtomicI64 = AtomicI64::new(1_700_000_000_000);
+    let dir = tempfile::tempdir().unwrap();
+    let disk = Arc::new(Failing::default());
+    let options = LogOptions { clock: || NOW_MS.load(Ordering::SeqCst), ..options() };
+    let log = Log::open_on(disk.clone(), dir.path(), options).unwrap();
+    disk.full.store(true, Ordering::SeqCst);
+    let mut stored = 0;
+    let refused = loop {
+        match &log.put(vec![record("u", &format!("e{stored}"))]).await[0] {
+            Ok(_) => stored += 1,
+            Err(error) => break error.clone(),
+        }
+        assert!(stored < 1000, "a segment has an end");
+    };
+    assert!(stored > 10, "what fits the segment is stored: {stored}");
+    assert!(matches!(&refused, PutError::Failed(why) if why.contains("no space")), "{refused}");
+    assert_eq!(all(&log).await.len(), stored, "reads go on");
+    disk.full.store(false, Ordering::SeqCst);
+    NOW_MS.fetch_add(1000, Ordering::SeqCst);
+    put_ids(&log, stored..stored + 100).await;
+    assert_eq!(all(&log).await.len(), stored + 100);
+}
+
+/// One thing that happened, in order.
+enum Happened {
+    Write { path: PathBuf, offset: u64, data: Vec<u8> },
+    Sync,
+    Acknowledged(String),
+}
+
+#[derive(Default)]
+struct Noting(Mutex<Vec<Happened>>);
+
+impl Disk for Noting {
+    fn before(&self, step: Step<'_>) -> io::Result<()> {
+        let happened = match step {
+            Step::Prepare => return Ok(()),
+            Step::Sync => Happened::Sync,
+            Step::Write { path, offset, data } => {
+                Happened::Write { path: path.to_owned(), offset, data: data.to_vec() }
+            }
+        };
+        self.0.lock().unwrap().push(happened);
+        Ok(())
+    }
+}
+
+/// Applies a write, or of an unsynced one the sectors that a seed picks.
+fn apply(file: &mut [u8], offset: usize, data: &[u8], mut picked: impl FnMut() -> bool) {
+    const SECTOR: usize = 512;
+    let mut start = offset;
+    while start < offset + data.len() {
+        let end = ((start / SECTOR + 1) * SECTOR).min(offset + data.len());
+        if picked() {
+            file[start..end].copy_from_slice(&data[start - offset..end - offset]);
+        }
+        start = end;
+    }
+}
+
+#[tokio::test]
+async fn a_power_cut_at_any_step_loses_nothing_acknowledged() {
+    let dir = tempfile::tempdir().unwrap();
+    let disk = Arc::new(Noting::default());
+    let wide = LogOptions { segment_bytes: 128 << 10, ..options() };
+    let log = Log::open_on(disk.clone(), dir.path(), wide.clone()).unwrap();
+    let path = last_segment(dir.path());
+    let empty = std::fs::read(&path).unwrap();
+    for batch in 0..30 {
+        let ids: Vec<String> = (0..batch % 9 + 1).map(|n| format!("b{batch}-{n}")).collect();
+        let records = ids.iter().map(|id| record("u", id)).collect();
+        assert!(log.put(records).await.iter().all(Result::is_ok));
+        disk.0.lock().unwrap().extend(ids.into_iter().map(Happened::Acknowledged));
+    }
+    drop(log);
+    let happened = std::mem::take(&mut *disk.0.lock().unwrap());
+    let mut random = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut torn = 0;
+    for cut in 0..=happened.len() {
+        let mut file = empty.clone();
+        let mut unsynced: Option<(usize, &[u8])> = None;
+        let mut acknowledged = Vec::new();
+        for step in &happened[..cut] {
+            match step {
+                Happened::Write { path: its, offset, data } => {
+                    assert_eq!(its, &path, "one segment holds it all");
+                    assert!(unsynced.is_none(), "each write is synced before the next");
+                    unsynced = Some((*offset as usize, data));
+                }
+                // Noted before it is done: power is cut within it if it is the last step.
+                Happened::Sync => {}
+                Happened::Acknowledged(id) => {
+                    if let Some((offset, data)) = unsynced.take() {
+                        apply(&mut file, offset, data, || true);
+                    }
+                    acknowledged.push(id.clone());
+                }
+            }
+        }
+        // An answer has to come after a sync that came after its write.
+        let kinds: Vec<&Happened> = happened[..cut].iter().collect();
+        for pair in kinds.windows(2) {
+            if let [Happened::Write { .. }, next] = pair {
+                assert!(matches!(next, Happened::Sync), "a write is followed by its sync");
+            }
+        }
+        if let Some((offset, data)) = unsynced {
+            torn += 1;
+            apply(&mut file, offset, data, || {
+                random ^= random << 13;
+                random ^= random >> 7;
+                random ^= random << 17;
+                random & 1 == 0
+            });
+        }
+        let after = tempfile::tempdir().unwrap();
+        std::fs::write(after.path().join(path.file_name().unwrap()), &file).unwrap();
+        let log = Log::open(after.path(), wide.clone()).unwrap();
+        put_ids(&log, 0..1).await;
+        let mut ids: BTreeMap<String, usize> = BTreeMap::new();
+        for record in all(&log).await.values() {
+            *ids.entry(id(record)).or_default() += 1;
+        }
+        assert!(ids.values().all(|&n| n == 1), "none is there twice");
+        for id in acknowledged.iter().chain([&"e0".to_owned()]) {
+            assert!(ids.contains_key(id), "cut at {cut}: {id} is lost");
+        }
+    }
+    assert_eq!(torn, 60, "after each write, and within each sync");
+}
+
+/// Offsets at which the records of a segment end, without their padding.
+fn ends(bytes: &[u8]) -> Vec<usize> {
+    let mut at = 64;
+    let mut ends = Vec::new();
+    while at + 32 < bytes.len() {
+        let length = u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap()) as usize;
+        if length == 0 {
+            break;
+        }
+        ends.push(at + 32 + length);
+        at = (at + 32 + length).next_multiple_of(8);
+    }
+    ends
+}
+
+#[tokio::test]
+async fn a_file_cut_off_at_any_byte_keeps_its_whole_records() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = Log::open(dir.path(), options()).unwrap();
+    put_ids(&log, 0..30).await;
+    let last = all(&log).await.keys().map(|(_, sequence)| *sequence).max().unwrap();
+    drop(log);
+    let path = last_segment(dir.path());
+    let whole = std::fs::read(&path).unwrap();
+    let (end, ends) = (used(&whole), ends(&whole));
+    assert_eq!(ends.len(), 30);
+    for back in (1..512).chain((512..4096).step_by(61)) {
+        let cut = end - back;
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(path.file_name().unwrap());
+        std::fs::write(&path, &whole[..cut]).unwrap();
+        let log = Log::open(dir.path(), options()).unwrap();
+        let kept = all(&log).await.len();
+        assert_eq!(kept, ends.iter().filter(|&&e| e <= cut).count(), "cut {back} from the end");
+        let put = log.put(vec![record("u", "new")]).await;
+        let sequence = put[0].as_ref().unwrap().sequence;
+        assert!(sequence > last, "{sequence} may have been given before");
+        drop(log);
+        let log = Log::open(dir.path(), options()).unwrap();
+        assert_eq!(all(&log).await.len(), kept + 1);
+    }
+}
+
+#[tokio::test]
+async fn a_damaged_last_record_gives_its_number_to_no_other() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = Log::open(dir.path(), options()).unwrap();
+    put_ids(&log, 0..10).await;
+    drop(log);
+    let path = last_segment(dir.path());
+    let mut bytes = std::fs::read(&path).unwrap();
+    let last = used(&bytes) - 1;
+    bytes[last] ^= 1;
+    std::fs::write(&path, bytes).unwrap();
+    let log = Log::open(dir.path(), options()).unwrap();
+    assert!(log.stat().torn_bytes > 100, "{:?}", log.stat());
+    // Opened twice before the next put: still the number is not given again.
+    drop(log);
+    let log = Log::open(dir.path(), options()).unwrap();
+    let put = log.put(vec![record("u", "new")]).await;
+    let position = *put[0].as_ref().unwrap();
+    assert!(position.sequence > 9, "a reader at 10 would miss it");
+    let batch = log.read(position.shard, 10, 10).await.unwrap();
+    assert_eq!(batch.records.len(), 1);
+    assert_eq!(all(&log).await.len(), 10);
+}
+
+#[tokio::test]
+async fn damage_in_an_old_segment_is_counted_once_and_passed_over() {
+    let dir = tempfile::tempdir().unwrap();
+    let wide = LogOptions { segment_bytes: 4 << 20, ..options() };
+    let log = Log::open(dir.path(), wide.clone()).unwrap();
+    // Larger than what a read takes at first, so that records lie across its windows.
+    let large = |n: usize| {
+        let mut large = record("u", &format!("e{n}"));
+        if let Record::Event(event) = &mut large {
+            event.source = Some("x".repeat(50_000 + n * 977));
+        }
+        large
+    };
+    for n in 0..100 {
+        assert!(log.put(vec![large(n)]).await[0].is_ok());
+    }
+    assert!(log.stat().segments > 2);
+    drop(log);
+    let first = dir.path().join(format!("{:020}.log", 0));
+    let mut bytes = std::fs::read(&first).unwrap();
+    // The second record's length, the seventh's data, and all of the first segment's last.
+    let ends = ends(&bytes);
+    bytes[ends[0].next_multiple_of(8) + 1] ^= 4;
+    bytes[ends[6] - 9] ^= 1;
+    bytes[ends[ends.len() - 2].next_multiple_of(8)..].fill(0);
+    std::fs::write(&first, bytes).unwrap();
+    let log = Log::open(dir.path(), wide).unwrap();
+    for _ in 0..2 {
+        let found = all(&log).await;
+        let lost = [1, 6, ends.len() as u64 - 1];
+        let expected: Vec<u64> = (0..100).filter(|n| !lost.contains(n)).collect();
+        assert_eq!(found.keys().map(|(_, sequence)| *sequence).collect::<Vec<_>>(), expected);
+        assert_eq!(log.stat().damaged, 3, "each place once, however often it is read");
+    }
+}
+
+#[tokio::test]
+async fn a_clock_that_jumps_keeps_the_order_and_most_records() {
+    static NOW_MS: AtomicI64 = AtomicI64::new(1_700_000_000_000);
+    let dir = tempfile::tempdir().unwrap();
+    let options = LogOptions { clock: || NOW_MS.load(Ordering::SeqCst), ..options() };
+    let log = Log::open(dir.path(), options).unwrap();
+    put_ids(&log, 0..600).await;
+    let before = log.stat();
+    assert!(before.segments > 6 && before.first == 0, "{before:?}");
+    let mut last = before.next - 1;
+    for days in [400, -800, 400] {
+        NOW_MS.fetch_add(days * DAY_MS, Ordering::SeqCst);
+        let segments = log.stat().segments;
+        // One new segment.
+        while log.stat().segments == segments {
+            let put = log.put(vec![record("u", "e")]).await;
+            let sequence = put[0].as_ref().unwrap().sequence;
+            assert!(sequence > last, "numbers grow whatever the clock says");
+            last = sequence;
+            if log.stat().first > before.first {
+                break;
+            }
+        }
+    }
+    assert!(log.stat().segments + 2 >= before.segments, "{:?}", log.stat());
+}
+
+#[tokio::test]
+async fn a_log_of_full_size_drops_what_every_consumer_has_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = LogOptions { max_bytes: 4 * (16 << 10), ..options() };
+    let log = Log::open(dir.path(), options).unwrap();
+    for n in 0..600 {
+        log.set_floor("delivery", log.stat().next);
+        let put = log.put(vec![record("u", &format!("e{n}"))]).await;
+        assert!(put[0].is_ok(), "record {n}: {put:?}");
+    }
+    let stat = log.stat();
+    assert!(stat.first > 0 && stat.segments <= 4, "{stat:?}");
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().filter(is_log).count(), stat.segments);
+}
+
+fn is_log(entry: &io::Result<std::fs::DirEntry>) -> bool {
+    let path = entry.as_ref().unwrap().path();
+    Path::new(&path).extension().is_some_and(|extension| extension == "log")
+}
