@@ -13,7 +13,7 @@ PYTHON ?= python3
 VENV := .venv/.installed
 WEB := webapp/dist/index.html
 
-.PHONY: help demo test test-web lint fmt clean setup tools
+.PHONY: help demo test test-web lint fmt bench clean setup tools
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -38,8 +38,11 @@ lint: setup ## Formatting, clippy, types of the web app
 fmt: ## Format the Rust code
 	cargo fmt --all
 
+bench: setup ## Speed, beside peers in the same run
+	scripts/bench
+
 clean: ## Remove what was built here (the shared cache stays)
-	rm -rf .venv webapp/node_modules webapp/dist $(DATA)
+	rm -rf .venv bench/.venv webapp/node_modules webapp/dist $(DATA)
 
 setup: tools $(VENV) $(WEB)
 

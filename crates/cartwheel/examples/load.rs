@@ -1,0 +1,93 @@
+//! Load on a running server, for benchmarks: a bounded time, keep-alive
+//! connections, one request after another on each.
+//!
+//! `load ADDRESS submit|recommend CLIENTS SECONDS USERS` prints requests a second
+//! and percentiles of latency as JSON.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    let args: Vec<String> = std::env::args().collect();
+    let [_, address, what, clients, seconds, users] = args.as_slice() else {
+        anyhow::bail!("usage: load ADDRESS submit|recommend CLIENTS SECONDS USERS");
+    };
+    let (clients, users): (usize, usize) = (clients.parse()?, users.parse()?);
+    let time = Duration::from_secs_f64(seconds.parse::<f64>()?.min(60.0));
+    let start = Instant::now();
+    let tasks = (0..clients.min(1000)).map(|client| {
+        let (address, what) = (address.clone(), what.clone());
+        tokio::spawn(async move { run(&address, &what, client, users, start, time).await })
+    });
+    let mut latencies = Vec::new();
+    for task in tasks.collect::<Vec<_>>() {
+        latencies.extend(task.await??);
+    }
+    let elapsed = start.elapsed().as_secs_f64();
+    latencies.sort_unstable();
+    let at = |q: f64| latencies[((latencies.len() - 1) as f64 * q) as usize].as_secs_f64() * 1e3;
+    println!(
+        "{{\"per_second\": {:.0}, \"p50_ms\": {:.3}, \"p99_ms\": {:.3}, \"requests\": {}}}",
+        latencies.len() as f64 / elapsed,
+        at(0.5),
+        at(0.99),
+        latencies.len()
+    );
+    Ok(())
+}
+
+async fn run(
+    address: &str,
+    what: &str,
+    client: usize,
+    users: usize,
+    start: Instant,
+    time: Duration,
+) -> Result<Vec<Duration>> {
+    let mut socket = TcpStream::connect(address).await?;
+    socket.set_nodelay(true)?;
+    let mut latencies = Vec::new();
+    let mut buffer = Vec::with_capacity(16 << 10);
+    let mut n = client;
+    while start.elapsed() < time {
+        n += 37;
+        let user = n % users + 1;
+        let (path, body) = match what {
+            "submit" => (
+                "/v1/events",
+                format!("{{\"user_id\":\"{user}\",\"event\":\"view\",\"product_ids\":[\"1\"]}}"),
+            ),
+            _ => ("/v1/recommendations", format!("{{\"user_id\":\"{user}\"}}")),
+        };
+        let request = format!(
+            "POST {path} HTTP/1.1\r\nhost: bench\r\ncontent-type: application/json\r\n\
+             content-length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        let sent = Instant::now();
+        socket.write_all(request.as_bytes()).await?;
+        answer(&mut socket, &mut buffer).await?;
+        latencies.push(sent.elapsed());
+    }
+    Ok(latencies)
+}
+
+/// Reads one answer, which has to be a 200 with a content-length.
+async fn answer(socket: &mut TcpStream, buffer: &mut Vec<u8>) -> Result<()> {
+    buffer.clear();
+    loop {
+        anyhow::ensure!(socket.read_buf(buffer).await? > 0, "the server closed the connection");
+        let text = String::from_utf8_lossy(buffer);
+        let Some((head, body)) = text.split_once("\r\n\r\n") else { continue };
+        anyhow::ensure!(head.starts_with("HTTP/1.1 200"), "{head}\n{body}");
+        let length = head.lines().find_map(|l| l.strip_prefix("content-length: "));
+        let length: usize = length.context("no content-length")?.parse()?;
+        if body.len() >= length {
+            return Ok(());
+        }
+    }
+}
