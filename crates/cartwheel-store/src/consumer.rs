@@ -17,6 +17,9 @@ use cartwheel_stream::{ReadError, Stream};
 const BATCH: usize = 1000;
 /// What changed is written this often.
 const FLUSH: Duration = Duration::from_millis(500);
+/// New records are read this long after the first of them: the API has applied them
+/// already, and many are read as fast as one.
+const LINGER: Duration = Duration::from_millis(100);
 /// After a failure to read or to write, the next try comes after this time.
 const PAUSE: Duration = Duration::from_secs(1);
 /// Stored sessions looked at for their age after each flush.
@@ -103,8 +106,12 @@ async fn follow(
             Ok(false) if *stopped.borrow() => return Ok(()),
             Ok(false) => {
                 let from = sessions.checkpoint(shard)?;
+                let new = async {
+                    stream.wait(shard, from).await;
+                    tokio::time::sleep(LINGER).await;
+                };
                 tokio::select! {
-                    () = stream.wait(shard, from) => {}
+                    () = new => {}
                     _ = stopped.wait_for(|stop| *stop) => {}
                 }
             }

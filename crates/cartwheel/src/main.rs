@@ -9,6 +9,10 @@ mod release;
 mod settings;
 mod show;
 
+// Requests and folds allocate small and often; figures in docs/performance.md.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> std::process::ExitCode {
     // OpenMP's waiting threads otherwise spin, which costs a small machine twice
     // the time. SAFETY: no other thread runs yet.
