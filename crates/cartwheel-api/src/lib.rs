@@ -2,7 +2,7 @@
 //!
 //! [`router`] builds the routes over an [`AppState`]; [`serve`] runs them on a
 //! socket. What ranks is behind [`Engine`], what stores behind
-//! `cartwheel_store::Stream`: the same router serves on one machine and in a
+//! `cartwheel_stream::Stream`: the same router serves on one machine and in a
 //! function.
 
 mod accept;

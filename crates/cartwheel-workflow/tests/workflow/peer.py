@@ -1,0 +1,81 @@
+"""Runs state machines on moto's Step Functions interpreter.
+
+Reads [{"name", "definition", "input"}] on stdin and writes, in the same order,
+[{"status", "output", "error"}] to stdout. A table "shelf" holds one item with the
+key "a"; there is no table "missing".
+"""
+import json
+import logging
+import os
+import socket
+import sys
+import time
+
+with socket.socket() as probe:
+    probe.bind(("127.0.0.1", 0))
+    PORT = probe.getsockname()[1]
+# Tasks call the services there.
+os.environ.update(AWS_ACCESS_KEY_ID="test", AWS_SECRET_ACCESS_KEY="test", AWS_DEFAULT_REGION="us-east-1",
+                  MOTO_PORT=str(PORT))
+logging.disable(logging.CRITICAL)
+
+import boto3
+from moto.core.config import default_user_config
+from moto.server import ThreadedMotoServer
+
+default_user_config["stepfunctions"] = {"execute_state_machine": True}
+ROLE = "arn:aws:iam::123456789012:role/any"
+DEADLINE = 60
+
+
+def parsed(text):
+    """JSON, or a bare string: moto leaves its quotes out."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def main():
+    cases = json.load(sys.stdin)
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=PORT, verbose=False)
+    server.start()
+    endpoint = "http://127.0.0.1:%d" % PORT
+    tables = boto3.client("dynamodb", endpoint_url=endpoint)
+    tables.create_table(TableName="shelf", BillingMode="PAY_PER_REQUEST",
+                        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+                        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}])
+    tables.put_item(TableName="shelf", Item={"id": {"S": "a"}, "n": {"N": "7"}})
+    machines = boto3.client("stepfunctions", endpoint_url=endpoint)
+    started = []
+    for number, case in enumerate(cases):
+        name = "m%d" % number
+        try:
+            arn = machines.create_state_machine(name=name, roleArn=ROLE,
+                                                definition=json.dumps(case["definition"]))["stateMachineArn"]
+            run = machines.start_execution(stateMachineArn=arn, name=name, input=json.dumps(case["input"]))
+            started.append(run["executionArn"])
+        except Exception as error:
+            started.append(error)
+    results, end = [], time.time() + DEADLINE
+    for run in started:
+        if isinstance(run, Exception):
+            results.append({"status": "REFUSED", "error": str(run)[:300]})
+            continue
+        while True:
+            found = machines.describe_execution(executionArn=run)
+            # The status is set a little before the output.
+            half = found["status"] == "SUCCEEDED" and not found.get("output")
+            if found["status"] != "RUNNING" and not half or time.time() > end:
+                break
+            time.sleep(0.05)
+        status = found["status"] if not half else "UNKNOWN"
+        result = {"status": status, "error": found.get("error"), "cause": found.get("cause")}
+        if found.get("output"):
+            result["output"] = parsed(found["output"])
+        results.append(result)
+    server.stop()
+    json.dump(results, sys.stdout)
+
+
+main()
