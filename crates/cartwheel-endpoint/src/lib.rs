@@ -4,10 +4,16 @@
 //! top), and beside it `scaler.json`, `features.json`, `metrics.json` and
 //! `manifest.json`. A bundle is written under a temporary name and renamed; it is
 //! read back whole and checked before it may serve. `releases/current.json` names
-//! the feature set and the model that serve together.
+//! the feature set and the model that serve together, `releases/previous.json` those
+//! before them.
 
 mod bundle;
+mod registry;
 mod release;
 
 pub use bundle::{Bundle, BundleError, BundleManifest, BundleParts, read, write};
-pub use release::{Release, current, publish};
+pub use registry::{Evaluation, ModelRecord, ModelStatus, decide, list};
+pub use release::{Release, current, previous, publish, rollback};
+
+#[cfg(test)]
+mod tests;
