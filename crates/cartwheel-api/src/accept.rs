@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use cartwheel_events::{Event, EventKind, EventRecord, Item, Record, UserId};
 use cartwheel_store::{Session, event_hash};
@@ -116,6 +117,9 @@ async fn run(
 
 /// The record is durable: whatever happens to the session, the event is accepted.
 fn apply(state: &AppState, position: Position, record: EventRecord) -> Accepted {
+    if record.event == EventKind::Checkout {
+        state.checkouts.fetch_add(1, Ordering::Relaxed);
+    }
     let session = match state.sessions.apply(position, &record) {
         Ok(session) => Some(session),
         Err(error) => {

@@ -14,6 +14,7 @@ mod events;
 mod impressions;
 mod layers;
 mod operations;
+mod pipeline;
 mod problem;
 mod put;
 mod recommendations;
@@ -31,6 +32,7 @@ pub use assets::{Asset, Assets};
 pub use engine::{
     Answer, Engine, EngineStatus, Filters, ProductView, Query, Recommendation, UserView,
 };
+pub use pipeline::{Operator, StartRun};
 pub use problem::{Kind, Problem};
 pub use router::{openapi, router};
 pub use server::serve;

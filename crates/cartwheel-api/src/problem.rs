@@ -22,6 +22,8 @@ pub enum Kind {
     PayloadTooLarge,
     /// The body has a content type that the path does not take.
     UnsupportedMediaType,
+    /// What was asked for does not fit how things stand.
+    Conflict,
     /// The event id was used for another event of the user.
     EventIdReused,
     /// A checkout of an empty cart.
@@ -38,13 +40,14 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind, in the order of documentation.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::MalformedJson,
         Self::InvalidField,
         Self::NotFound,
         Self::MethodNotAllowed,
         Self::PayloadTooLarge,
         Self::UnsupportedMediaType,
+        Self::Conflict,
         Self::EventIdReused,
         Self::EmptyCart,
         Self::Throttled,
@@ -79,6 +82,9 @@ impl Kind {
                 S::UNSUPPORTED_MEDIA_TYPE,
                 "The content type is not supported",
             ),
+            Self::Conflict => {
+                ("urn:cartwheel:problem:conflict", S::CONFLICT, "Things stand otherwise")
+            }
             Self::EventIdReused => (
                 "urn:cartwheel:problem:event-id-reused",
                 S::UNPROCESSABLE_ENTITY,

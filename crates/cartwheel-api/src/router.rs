@@ -15,7 +15,7 @@ use crate::assets;
 use crate::layers;
 use crate::reference;
 use crate::state::AppState;
-use crate::{catalogue, events, operations, recommendations, submit};
+use crate::{catalogue, events, operations, pipeline, recommendations, submit};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -30,6 +30,7 @@ use crate::{catalogue, events, operations, recommendations, submit};
         (name = "events", description = "What shoppers do"),
         (name = "recommendations", description = "What they may want next"),
         (name = "products", description = "The catalogue"),
+        (name = "pipeline", description = "Training, the gate, and the models it let through"),
         (name = "operations", description = "For whoever runs the server"),
     )
 )]
@@ -46,6 +47,15 @@ fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(catalogue::product))
         .routes(routes!(catalogue::similar))
         .routes(routes!(catalogue::popular))
+        .routes(routes!(pipeline::definition))
+        .routes(routes!(pipeline::executions, pipeline::start))
+        .routes(routes!(pipeline::execution))
+        .routes(routes!(pipeline::events))
+        .routes(routes!(pipeline::stop))
+        .routes(routes!(pipeline::redrive))
+        .routes(routes!(pipeline::models))
+        .routes(routes!(pipeline::deploy))
+        .routes(routes!(pipeline::rollback))
         .routes(routes!(operations::healthz))
         .routes(routes!(operations::readyz))
         .routes(routes!(operations::metrics))

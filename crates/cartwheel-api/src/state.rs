@@ -1,6 +1,7 @@
 //! What the handlers share.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use axum::http::HeaderValue;
@@ -11,6 +12,7 @@ use crate::ambient::{Clock, Ids};
 use crate::assets::Assets;
 use crate::engine::Engine;
 use crate::impressions::Impressions;
+use crate::pipeline::Operator;
 use crate::telemetry::Metrics;
 
 /// Limits of the API.
@@ -53,6 +55,10 @@ pub struct AppState {
     pub metrics: Metrics,
     /// The web app's files.
     pub assets: Option<Assets>,
+    /// What operates the pipeline, where there is one.
+    pub operator: Option<Arc<dyn Operator>>,
+    /// Checkouts accepted since the start.
+    pub checkouts: Arc<AtomicU64>,
 }
 
 impl std::fmt::Debug for AppState {
@@ -80,6 +86,8 @@ impl AppState {
             ids: Ids::uuid_v7(),
             metrics: Metrics::install(),
             assets: None,
+            operator: None,
+            checkouts: Arc::default(),
         }
     }
 }

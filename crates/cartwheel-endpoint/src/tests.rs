@@ -34,11 +34,7 @@ fn written(models: &Path, eta: f64) -> String {
 }
 
 fn release(model: &str) -> Release {
-    Release {
-        feature_set: "fs-1".into(),
-        model: Some(model.to_owned()),
-        schema_hash: "s".into(),
-    }
+    Release { feature_set: "fs-1".into(), model: Some(model.to_owned()), schema_hash: "s".into() }
 }
 
 #[test]
@@ -93,8 +89,7 @@ fn the_registry_tells_where_each_model_stands() {
     let dir = tempfile::tempdir().unwrap();
     let (models, releases) = (dir.path().join("models"), dir.path().join("releases"));
     assert!(list(&models, &releases).unwrap().is_empty());
-    let versions: Vec<String> =
-        [0.1, 0.2, 0.3, 0.4, 0.5].map(|eta| written(&models, eta)).into();
+    let versions: Vec<String> = [0.1, 0.2, 0.3, 0.4, 0.5].map(|eta| written(&models, eta)).into();
     let evaluation = |passed| Evaluation {
         run: "r".into(),
         passed,

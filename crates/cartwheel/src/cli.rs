@@ -49,16 +49,29 @@ enum Command {
     Import(Import),
     /// Fold the lake's orders into a feature set.
     #[command(after_help = "Example:\n  cartwheel features --json")]
-    Features,
+    Features {
+        /// Most examples to train on [default: `features.max_examples`].
+        #[arg(long)]
+        max_examples: Option<usize>,
+    },
     /// Train a model on the newest feature set and release it.
-    #[command(after_help = "Example:\n  CARTWHEEL_TRAIN_MAX_DEPTH=4 cartwheel train")]
-    Train,
+    Train(Train),
     /// Score the model and the baselines on the gate users.
     Evaluate(Evaluate),
     /// Write ranked products for many users.
     Predict(Predict),
     /// Recommend products to one user.
     Recommend(Recommend),
+    /// Features, training, evaluation, gate and deployment as one durable run.
+    Pipeline {
+        #[command(subcommand)]
+        command: Pipeline,
+    },
+    /// The models that were trained, and which of them serves.
+    Models {
+        #[command(subcommand)]
+        command: Models,
+    },
     /// Look at the configuration.
     Config {
         #[command(subcommand)]
@@ -137,10 +150,121 @@ enum ImportSource {
     },
 }
 
+/// `train`
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  cartwheel train\n  cartwheel train --set max_depth=4 --set \
+                        num_round=200 --no-release")]
+pub struct Train {
+    /// The feature set [default: the newest].
+    #[arg(long)]
+    pub feature_set: Option<String>,
+    /// A hyperparameter of XGBoost, over the configured one; may be given often.
+    #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
+    pub set: Vec<(String, String)>,
+    /// Write the model, but let the serving one go on.
+    #[arg(long)]
+    pub no_release: bool,
+}
+
+fn pair(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("expected NAME=VALUE, as max_depth=4")?;
+    let known = crate::learn::hyperparameters(&crate::settings::Train::default());
+    let fits = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') && !name.is_empty();
+    if !fits {
+        let known: Vec<&str> = known.keys().map(String::as_str).collect();
+        return Err(format!("{name:?} is no hyperparameter; some are {}", known.join(", ")));
+    }
+    Ok((name.to_owned(), value.to_owned()))
+}
+
+/// `pipeline`
+#[derive(Debug, Subcommand)]
+pub enum Pipeline {
+    /// Start a run and watch it to its end.
+    #[command(after_help = "Examples:\n  cartwheel pipeline run\n  cartwheel pipeline run --set \
+                            max_depth=4 --detach")]
+    Run {
+        /// A hyperparameter of XGBoost, over the definition's; may be given often.
+        #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
+        set: Vec<(String, String)>,
+        /// Name of the run [default: from the time].
+        #[arg(long)]
+        name: Option<String>,
+        /// Only start it; needs a running server.
+        #[arg(long)]
+        detach: bool,
+    },
+    /// List runs, the newest first.
+    List,
+    /// Show a run.
+    #[command(after_help = "Example:\n  cartwheel pipeline show --follow")]
+    Show {
+        /// Its name [default: the newest].
+        name: Option<String>,
+        /// Watch it to its end.
+        #[arg(long)]
+        follow: bool,
+        /// Print every entry of its history.
+        #[arg(long)]
+        history: bool,
+    },
+    /// Stop a run.
+    Stop {
+        /// Its name [default: the one that is running].
+        name: Option<String>,
+    },
+    /// Go on with a run that failed or was stopped; what succeeded is kept.
+    Redrive {
+        /// Its name [default: the newest].
+        name: Option<String>,
+    },
+    /// Print the state machine as a graph, for `dot` or Mermaid.
+    #[command(after_help = "Example:\n  cartwheel pipeline graph | dot -Tsvg > pipeline.svg")]
+    Graph {
+        /// Form.
+        #[arg(long, value_enum, default_value = "dot")]
+        form: GraphForm,
+    },
+}
+
+/// How to write a graph.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum GraphForm {
+    /// Graphviz.
+    Dot,
+    /// Mermaid.
+    Mermaid,
+}
+
+/// `models`
+#[derive(Debug, Subcommand)]
+pub enum Models {
+    /// List models, the newest first.
+    List,
+    /// Show all that is known of a model.
+    Show {
+        /// Its version.
+        version: String,
+    },
+    /// Serve a model from the next request on.
+    Deploy {
+        /// Its version.
+        version: String,
+    },
+    /// Serve the release before this one again; once more undoes it.
+    Rollback,
+}
+
 /// `evaluate`
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  cartwheel evaluate --chart quality.svg")]
 pub struct Evaluate {
+    /// The model [default: the one that serves].
+    #[arg(long)]
+    pub model: Option<String>,
+    /// Another model to compare with, user by user [default: what is popular].
+    #[arg(long)]
+    pub against: Option<String>,
     /// Write a chart of Recall@10 as SVG.
     #[arg(long)]
     pub chart: Option<PathBuf>,
@@ -194,6 +318,16 @@ enum Config {
     Check,
 }
 
+/// What commands work with.
+#[derive(Debug, Clone)]
+pub struct Context {
+    pub place: Place,
+    pub settings: Settings,
+    /// The configuration file that was named.
+    pub config: Option<PathBuf>,
+    pub json: bool,
+}
+
 /// Parses the command line and runs it.
 pub fn run() -> Result<()> {
     let cli = Cli::parse();
@@ -201,14 +335,28 @@ pub fn run() -> Result<()> {
     let place = Place(cli.data_dir);
     let json = cli.json;
     match cli.command {
-        Command::Demo(args) => commands::serve::demo(&place, &settings, &args),
-        Command::Serve(args) => commands::serve::serve(&place, &settings, &args),
+        Command::Demo(args) => {
+            commands::serve::demo(&Context { place, settings, config: cli.config, json }, &args)
+        }
+        Command::Serve(args) => {
+            commands::serve::serve(&Context { place, settings, config: cli.config, json }, &args)
+        }
         Command::Generate(args) => commands::data::generate(&args.size, &args.out, json),
         Command::Import(Import { source: ImportSource::Instacart { dir, as_of } }) => {
-            commands::data::import(&place, &dir, as_of, json)
+            commands::data::import(&place, &dir, as_of, json).map(|_| ())
         }
-        Command::Features => commands::data::features(&place, &settings, json).map(|_| ()),
-        Command::Train => commands::model::train(&place, &settings, json),
+        Command::Features { max_examples } => {
+            let mut settings = settings;
+            settings.features.max_examples = max_examples.unwrap_or(settings.features.max_examples);
+            settings.check()?;
+            commands::data::features(&place, &settings, json).map(|_| ())
+        }
+        Command::Train(args) => commands::model::train(&place, &settings, &args, json),
+        Command::Pipeline { command } => {
+            let context = Context { place, settings, config: cli.config, json };
+            commands::pipeline::run(&context, command)
+        }
+        Command::Models { command } => commands::models::run(&place, command, json),
         Command::Evaluate(args) => commands::model::evaluate(&place, &args, json),
         Command::Predict(args) => commands::model::predict(&place, &settings, &args, json),
         Command::Recommend(args) => commands::model::recommend(&place, &settings, &args, json),

@@ -1,10 +1,11 @@
 //! From a feature set to a model bundle, and what a model is worth.
 
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
-use cartwheel_endpoint::{BundleParts, Release};
+use anyhow::{Context, Result};
+use cartwheel_endpoint::BundleParts;
 use cartwheel_features::{Catalogue, Example};
 use cartwheel_recommend::baseline::BASELINES;
 use cartwheel_recommend::metrics::{Mean, calibration_error, list_score, log_loss, mean};
@@ -41,26 +42,53 @@ fn libraries(settings: &Train) -> Vec<PathBuf> {
     paths
 }
 
-fn parameters(settings: &Train) -> Vec<(String, String)> {
-    let parameter = |name: &str, value: String| (name.to_owned(), value);
-    vec![
-        parameter("objective", "binary:logistic".to_owned()),
-        parameter("tree_method", "hist".to_owned()),
-        parameter("eval_metric", "auc".to_owned()),
+/// Hyperparameters under the names of SageMaker's XGBoost container, as texts.
+pub type Hyperparameters = BTreeMap<String, String>;
+
+/// The hyperparameters that the settings name.
+pub fn hyperparameters(settings: &Train) -> Hyperparameters {
+    let numbers = [
+        ("num_round", settings.rounds.to_string()),
+        ("early_stopping_rounds", settings.early_stopping.to_string()),
+        ("max_depth", settings.max_depth.to_string()),
+        ("eta", settings.eta.to_string()),
+        ("min_child_weight", settings.min_child_weight.to_string()),
+        ("subsample", settings.subsample.to_string()),
+        ("colsample_bytree", settings.colsample_bytree.to_string()),
+        ("lambda", settings.lambda.to_string()),
+        ("seed", settings.seed.to_string()),
+        ("objective", "binary:logistic".to_owned()),
+        ("tree_method", "hist".to_owned()),
         // The last metric is the one that early stopping watches.
-        parameter("eval_metric", "logloss".to_owned()),
-        parameter("max_depth", settings.max_depth.to_string()),
-        parameter("eta", settings.eta.to_string()),
-        parameter("min_child_weight", settings.min_child_weight.to_string()),
-        parameter("subsample", settings.subsample.to_string()),
-        parameter("colsample_bytree", settings.colsample_bytree.to_string()),
-        parameter("lambda", settings.lambda.to_string()),
-        parameter("seed", settings.seed.to_string()),
-    ]
+        ("eval_metric", "auc,logloss".to_owned()),
+    ];
+    numbers.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
-/// Trains on a feature set and writes the bundle.
-pub fn train(place: &Place, set: &FeatureSet, settings: &Train) -> Result<Trained> {
+/// The rounds, early stopping, and what libxgboost takes.
+fn parameters(given: &Hyperparameters) -> Result<(u32, Option<u32>, Vec<(String, String)>)> {
+    let mut given = given.clone();
+    let mut number = |name: &str| -> Result<Option<u32>> {
+        let value = given.remove(name);
+        let parsed = value.map(|v| v.parse().with_context(|| format!("{name}: {v:?}"))).transpose();
+        parsed
+    };
+    let rounds = number("num_round")?.context("num_round is missing")?;
+    let early_stopping = number("early_stopping_rounds")?;
+    let metrics = given.remove("eval_metric").unwrap_or_default();
+    let metrics = metrics.split(',').filter(|metric| !metric.is_empty());
+    let metrics: Vec<(String, String)> =
+        metrics.map(|metric| ("eval_metric".to_owned(), metric.trim().to_owned())).collect();
+    Ok((rounds, early_stopping, given.into_iter().chain(metrics).collect()))
+}
+
+/// Trains on a feature set and writes the bundle. Releases nothing.
+pub fn train(
+    place: &Place,
+    set: &FeatureSet,
+    settings: &Train,
+    hyperparameters: &Hyperparameters,
+) -> Result<Trained> {
     let (labels, rows) = read_rows(&set.path("train.parquet"))?;
     let (valid_labels, valid_rows) = read_rows(&set.path("valid.parquet"))?;
     anyhow::ensure!(
@@ -69,14 +97,14 @@ pub fn train(place: &Place, set: &FeatureSet, settings: &Train) -> Result<Traine
     );
     let names: Vec<String> = FEATURES.iter().map(|&f| f.to_owned()).collect();
     let xgboost = Xgboost::search(&libraries(settings))?;
-    let parameters = parameters(settings);
+    let (rounds, early_stopping, parameters) = parameters(hyperparameters)?;
     let valid = Data { rows: &valid_rows, labels: &valid_labels, names: &names };
     let valid = (!valid_labels.is_empty()).then_some(valid);
-    let progress = bar("training", u64::from(settings.rounds));
+    let progress = bar("training", u64::from(rounds));
     let trained = xgboost.train(
         &parameters,
-        settings.rounds,
-        (!valid_labels.is_empty()).then_some(settings.early_stopping),
+        rounds,
+        early_stopping.filter(|_| valid.is_some()),
         &Data { rows: &rows, labels: &labels, names: &names },
         valid.as_ref(),
         &mut |round| {
@@ -86,8 +114,6 @@ pub fn train(place: &Place, set: &FeatureSet, settings: &Train) -> Result<Traine
         },
     )?;
     progress.finish_and_clear();
-    let parameters: serde_json::Map<String, serde_json::Value> =
-        parameters.into_iter().map(|(k, v)| (k, v.into())).collect();
     let metrics = serde_json::to_value(&trained.rounds)?;
     let version = cartwheel_endpoint::write(
         &place.models(),
@@ -96,17 +122,11 @@ pub fn train(place: &Place, set: &FeatureSet, settings: &Train) -> Result<Traine
             scaler: &set.scaler()?,
             features: &FEATURES,
             metrics: metrics.clone(),
-            parameters: parameters.into(),
+            parameters: serde_json::to_value(hyperparameters)?,
             feature_set: &set.manifest.version,
             schema_hash: &set.manifest.schema_hash,
         },
     )?;
-    let release = Release {
-        feature_set: set.manifest.version.clone(),
-        model: Some(version.clone()),
-        schema_hash: set.manifest.schema_hash.clone(),
-    };
-    cartwheel_endpoint::publish(&place.releases(), &release)?;
     Ok(Trained {
         model: version,
         feature_set: set.manifest.version.clone(),
@@ -133,6 +153,19 @@ pub struct Report {
     pub calibration_error: f64,
     /// Recall@10 of the model for the rest of a half-filled cart.
     pub half_cart_recall_at_10: Mean,
+    /// Against another model, or what is popular.
+    pub comparison: Comparison,
+}
+
+/// Recall@10 of the model minus another's, user by user.
+#[derive(Debug, Serialize)]
+pub struct Comparison {
+    /// The other: a model's version, or `popular`.
+    pub reference: String,
+    /// Whether the other is a model.
+    pub serving: bool,
+    /// Mean of the differences.
+    pub difference: Mean,
 }
 
 /// One recommender's figures.
@@ -166,8 +199,15 @@ fn method(name: &str, lists: &[Vec<u32>], gate: &[Example]) -> Method {
 }
 
 /// Scores the newest orders of the gate users, which no training row has seen,
-/// through the code that serves.
-pub fn evaluate(place: &Place, set: &FeatureSet, version: Option<&str>) -> Result<Report> {
+/// through the code that serves; and compares with another model, which may have
+/// been trained on an earlier feature set: gate users stay gate users, and an order
+/// was nobody's label before it was there.
+pub fn evaluate(
+    place: &Place,
+    set: &FeatureSet,
+    version: Option<&str>,
+    against: Option<&str>,
+) -> Result<Report> {
     let catalogue = set.cut_catalogue()?;
     let gate = set.gate()?;
     anyhow::ensure!(!gate.is_empty(), "no gate user has two orders or more: import more users");
@@ -194,6 +234,7 @@ pub fn evaluate(place: &Place, set: &FeatureSet, version: Option<&str>) -> Resul
     let judged: Vec<Judged> =
         gate.par_iter().map(|e| judge(&catalogue, model.as_ref(), e)).collect();
     let lists: Vec<Vec<u32>> = judged.iter().map(|j| j.list.clone()).collect();
+    let comparison = compare(place, set, &catalogue, &gate, &lists, against)?;
     let name = if model.is_some() { "model" } else { "no model" };
     methods.push(method(name, &lists, &gate));
     let pairs: Vec<(f32, bool)> = judged.iter().flat_map(|j| j.pairs.iter().copied()).collect();
@@ -208,6 +249,45 @@ pub fn evaluate(place: &Place, set: &FeatureSet, version: Option<&str>) -> Resul
         log_loss: log_loss(&pairs),
         calibration_error: calibration_error(&pairs),
         half_cart_recall_at_10: mean(&half),
+        comparison,
+    })
+}
+
+fn compare(
+    place: &Place,
+    set: &FeatureSet,
+    catalogue: &Catalogue,
+    gate: &[Example],
+    lists: &[Vec<u32>],
+    against: Option<&str>,
+) -> Result<Comparison> {
+    let other = match against {
+        Some(version) => {
+            let bundle = cartwheel_endpoint::read(&place.models(), version)?;
+            anyhow::ensure!(
+                bundle.manifest.schema_hash == set.manifest.schema_hash,
+                "{version} was trained on other columns: the two cannot be compared"
+            );
+            Some(Model::new(bundle.forest, bundle.scaler)?)
+        }
+        None => None,
+    };
+    let popular = BASELINES.iter().find(|(name, _)| *name == "popular").map(|(_, list)| list);
+    let theirs: Vec<Vec<u32>> = gate
+        .par_iter()
+        .map(|e| match (&other, popular) {
+            (None, Some(popular)) => popular(catalogue, &e.state, &e.user_id, &[], 20),
+            (model, _) => judge(catalogue, model.as_ref(), e).list,
+        })
+        .collect();
+    let recall = |list: &[u32], e: &Example| list_score(list, &e.basket, 10).recall;
+    let pairs = lists.iter().zip(&theirs).zip(gate);
+    let differences: Vec<f64> =
+        pairs.map(|((ours, theirs), e)| recall(ours, e) - recall(theirs, e)).collect();
+    Ok(Comparison {
+        reference: against.unwrap_or("popular").to_owned(),
+        serving: against.is_some(),
+        difference: mean(&differences),
     })
 }
 
@@ -270,8 +350,11 @@ impl Report {
             out.push('\n');
         }
         out.push_str(&format!(
-            "\nRecall@10 with half of the cart   {}\nCandidate recall                 {}\n\
+            "\nRecall@10 against {:<16} {:+.4} ±{:.4}\nRecall@10 with half of the cart   {}\nCandidate recall                 {}\n\
              Log-loss                         {:.4}\nCalibration error                {:.4}\n",
+            self.comparison.reference,
+            self.comparison.difference.mean,
+            self.comparison.difference.se,
             cell(&self.half_cart_recall_at_10),
             cell(&self.candidate_recall),
             self.log_loss,

@@ -1,9 +1,11 @@
 //! The cartwheel binary: parses, wires, runs.
 
 mod cli;
+mod client;
 mod commands;
 mod engine;
 mod learn;
+mod pipeline;
 mod place;
 mod release;
 mod settings;
@@ -20,6 +22,7 @@ fn main() -> std::process::ExitCode {
     // Opening a release takes several times what stays: free pages go back at once.
     // SAFETY: sets a number.
     unsafe { libmimalloc_sys::mi_option_set(PURGE_DELAY, 0) };
+    pipeline::become_job();
     // OpenMP's waiting threads otherwise spin, which costs a small machine twice
     // the time. SAFETY: no other thread runs yet.
     unsafe { std::env::set_var("OMP_WAIT_POLICY", "passive") };

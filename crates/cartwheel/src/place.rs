@@ -31,6 +31,10 @@ impl Place {
     pub fn delivery(&self) -> PathBuf {
         self.0.join("delivery.json")
     }
+    /// Address of the server that runs, if one does.
+    pub fn server(&self) -> PathBuf {
+        self.0.join("server.address")
+    }
     /// The synthetic shop of the demo.
     pub fn shop(&self) -> PathBuf {
         self.0.join("shop")

@@ -16,6 +16,32 @@ pub struct Settings {
     pub delivery: Delivery,
     pub features: Features,
     pub train: Train,
+    pub gate: Gate,
+    pub pipeline: Pipeline,
+}
+
+/// What a new model has to show.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Gate {
+    /// Least Recall@10 above the serving model's.
+    pub margin: f64,
+    /// Fewest gate users that it is judged on.
+    pub min_users: u32,
+}
+
+/// When and how the pipeline runs beside the server.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Pipeline {
+    /// A run starts this long after the last one, in minutes; 0 for never.
+    pub every: u64,
+    /// A run starts after so many new checkouts; 0 for never.
+    pub after_checkouts: u64,
+    /// Threads of a job beside a server; 0 for half of the cores.
+    pub threads: usize,
+    /// Ended runs that are kept.
+    pub keep: usize,
 }
 
 /// The shop.
@@ -120,6 +146,26 @@ impl Default for Features {
     }
 }
 
+impl Default for Gate {
+    fn default() -> Self {
+        Self { margin: 0.0, min_users: 20 }
+    }
+}
+
+impl Default for Pipeline {
+    fn default() -> Self {
+        Self { every: 0, after_checkouts: 0, threads: 0, keep: 100 }
+    }
+}
+
+impl Pipeline {
+    /// Threads of a job beside a server, at least one.
+    pub fn job_threads(&self) -> usize {
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        if self.threads > 0 { self.threads } else { (cores / 2).max(1) }
+    }
+}
+
 impl Default for Train {
     fn default() -> Self {
         Self {
@@ -172,6 +218,8 @@ impl Settings {
                 (1..=1_000_000).contains(&self.features.max_examples),
                 "1 to 1000000",
             ),
+            ("gate.margin", self.gate.margin.is_finite(), "a number"),
+            ("pipeline.keep", self.pipeline.keep >= 1, "1 or more"),
             ("train.rounds", (1..=10_000).contains(&train.rounds), "1 to 10000"),
             ("train.max_depth", (1..=16).contains(&train.max_depth), "1 to 16"),
             ("train.eta", train.eta > 0.0 && train.eta <= 1.0, "above 0, at most 1"),
@@ -197,7 +245,7 @@ impl Settings {
 /// `CARTWHEEL_TRAIN_MAX_DEPTH` is `train.max_depth`.
 fn area_and_key(variable: &str) -> Option<(String, String)> {
     let rest = variable.strip_prefix("CARTWHEEL_")?.to_ascii_lowercase();
-    let areas = ["shop", "server", "stream", "delivery", "features", "train"];
+    let areas = ["shop", "server", "stream", "delivery", "features", "train", "gate", "pipeline"];
     let area = areas.into_iter().find(|a| rest.starts_with(&format!("{a}_")))?;
     Some((area.to_owned(), rest[area.len() + 1..].to_owned()))
 }

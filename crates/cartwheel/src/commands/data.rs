@@ -6,7 +6,8 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 use cartwheel_features::ProductInfo;
-use cartwheel_lake::{ImportOptions, Lake};
+
+use cartwheel_lake::{ImportOptions, ImportSummary, Lake};
 use cartwheel_synthetic::ShopSpec;
 use cartwheel_worker::{FeatureSet, Input, JobOptions, Phase};
 
@@ -40,7 +41,7 @@ pub fn import(
     dir: &Path,
     as_of: Option<jiff::civil::Date>,
     json: bool,
-) -> Result<()> {
+) -> Result<ImportSummary> {
     let lake = Lake::open(&place.lake())?;
     let as_of_ms = match as_of {
         Some(day) => Some(day.to_zoned(jiff::tz::TimeZone::UTC)?.timestamp().as_millisecond()),
@@ -54,7 +55,7 @@ pub fn import(
     })?;
     progress.finish_and_clear();
     result(json, &summary, || summary.to_string());
-    Ok(())
+    Ok(summary)
 }
 
 /// Builds the feature set of all that the lake holds now.

@@ -2,4 +2,6 @@
 
 pub mod data;
 pub mod model;
+pub mod models;
+pub mod pipeline;
 pub mod serve;

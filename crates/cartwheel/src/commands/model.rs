@@ -19,22 +19,55 @@ fn latest(place: &Place) -> Result<FeatureSet> {
     FeatureSet::latest(&place.features()).context("no feature set: run `cartwheel features` first")
 }
 
-pub fn train(place: &Place, settings: &Settings, json: bool) -> Result<()> {
-    let trained = learn::train(place, &latest(place)?, &settings.train)?;
+pub fn train(place: &Place, settings: &Settings, args: &cli::Train, json: bool) -> Result<()> {
+    let set = match &args.feature_set {
+        Some(version) => FeatureSet::open(&place.features().join(version))?,
+        None => latest(place)?,
+    };
+    let mut hyperparameters = learn::hyperparameters(&settings.train);
+    hyperparameters.extend(args.set.iter().cloned());
+    let trained = learn::train(place, &set, &settings.train, &hyperparameters)?;
+    if !args.no_release {
+        let release = cartwheel_endpoint::Release {
+            feature_set: set.manifest.version.clone(),
+            model: Some(trained.model.clone()),
+            schema_hash: set.manifest.schema_hash.clone(),
+        };
+        cartwheel_endpoint::publish(&place.releases(), &release)?;
+    }
     result(json, &trained, || {
         format!(
-            "Model {}: {} trees from {} rows of {}, released",
-            trained.model, trained.trees, trained.train_rows, trained.feature_set
+            "Model {}: {} trees from {} rows of {}{}",
+            trained.model,
+            trained.trees,
+            trained.train_rows,
+            trained.feature_set,
+            if args.no_release { "" } else { ", released" }
         )
     });
     Ok(())
 }
 
 pub fn evaluate(place: &Place, args: &cli::Evaluate, json: bool) -> Result<()> {
-    let release = cartwheel_endpoint::current(&place.releases())?
-        .context("nothing is released yet: run `cartwheel train`")?;
-    let set = FeatureSet::open(&place.features().join(&release.feature_set))?;
-    let report = learn::evaluate(place, &set, release.model.as_deref())?;
+    let (version, feature_set) = match &args.model {
+        Some(version) => {
+            let bundle = cartwheel_endpoint::read(&place.models(), version)?;
+            (Some(version.clone()), bundle.manifest.feature_set)
+        }
+        None => {
+            let release = cartwheel_endpoint::current(&place.releases())?
+                .context("nothing is released yet: run `cartwheel train`")?;
+            // Features may have been released without a model of their own.
+            let models = cartwheel_endpoint::list(&place.models(), &place.releases())?;
+            let trained_on = release.model.as_ref().and_then(|version| {
+                let record = models.iter().find(|m| m.manifest.version == *version)?;
+                Some(record.manifest.feature_set.clone())
+            });
+            (release.model, trained_on.unwrap_or(release.feature_set))
+        }
+    };
+    let set = FeatureSet::open(&place.features().join(&feature_set))?;
+    let report = learn::evaluate(place, &set, version.as_deref(), args.against.as_deref())?;
     if let Some(path) = &args.chart {
         std::fs::write(path, report.chart()).with_context(|| path.display().to_string())?;
     }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context as _, Result};
 use cartwheel_api::{AppState, Asset, Clock};
 use cartwheel_lake::{Delivery, DeliveryOptions, Lake};
 use cartwheel_store::{SessionStore, Sessions, consume_sessions};
@@ -13,19 +13,20 @@ use rust_embed::RustEmbed;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-use crate::cli;
-use crate::commands::{data, model};
+use crate::cli::{self, Context};
+use crate::commands::{data, pipeline};
 use crate::engine::Current;
+use crate::learn::Hyperparameters;
+use crate::pipeline::{Operations, Pipeline, schedule};
 use crate::place::Place;
 use crate::release::Opened;
-use crate::settings::Settings;
 
 /// Users whose sessions stay in memory.
 const SESSIONS_IN_MEMORY: usize = 20_000;
 /// Examples that the demo trains on: enough to be good, few enough not to wait.
 const DEMO_EXAMPLES: usize = 1_500;
 /// How often a new release is looked for.
-const RELEASE_CHECK: Duration = Duration::from_secs(1);
+const RELEASE_CHECK: Duration = Duration::from_millis(200);
 
 /// The web app, as it was built.
 #[derive(RustEmbed)]
@@ -44,8 +45,13 @@ fn now_ms() -> i64 {
 }
 
 /// Makes a shop or takes one, learns from it unless that is done, and serves it.
-pub fn demo(place: &Place, settings: &Settings, args: &cli::Demo) -> Result<()> {
+pub fn demo(context: &Context, args: &cli::Demo) -> Result<()> {
     let started = std::time::Instant::now();
+    log_to_stderr();
+    let mut context = context.clone();
+    let examples = &mut context.settings.features.max_examples;
+    *examples = (*examples).min(DEMO_EXAMPLES);
+    let place = &context.place;
     let released = cartwheel_endpoint::current(&place.releases())?.is_some();
     if args.data.is_some() || !released {
         let dir = match &args.data {
@@ -55,25 +61,20 @@ pub fn demo(place: &Place, settings: &Settings, args: &cli::Demo) -> Result<()> 
                 place.shop()
             }
         };
-        data::import(place, &dir, None, false)?;
-        let mut quick = settings.clone();
-        quick.features.max_examples = quick.features.max_examples.min(DEMO_EXAMPLES);
-        let settings = &quick;
-        let set = data::features(place, settings, false)?;
-        let current = cartwheel_endpoint::current(&place.releases())?;
-        if current.is_none_or(|release| release.feature_set != set.manifest.version) {
-            model::train(place, settings, false)?;
+        let unchanged = data::import(place, &dir, None, false)?.unchanged;
+        if !(released && unchanged) {
+            pipeline::run_here(&context, &Hyperparameters::new())?;
         }
     }
     eprintln!("Ready to serve after {:.1} s", started.elapsed().as_secs_f32());
-    let listen = args.listen.or(Some(settings.server.listen));
-    serve(place, settings, &cli::Serve { listen })
+    let listen = args.listen.or(Some(context.settings.server.listen));
+    serve(&context, &cli::Serve { listen })
 }
 
-pub fn serve(place: &Place, settings: &Settings, args: &cli::Serve) -> Result<()> {
+pub fn serve(context: &Context, args: &cli::Serve) -> Result<()> {
     log_to_stderr();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(run(place, settings, args))
+    runtime.block_on(run(context, args))
 }
 
 fn log_to_stderr() {
@@ -84,7 +85,8 @@ fn log_to_stderr() {
         tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
 }
 
-async fn run(place: &Place, settings: &Settings, args: &cli::Serve) -> Result<()> {
+async fn run(context: &Context, args: &cli::Serve) -> Result<()> {
+    let Context { place, settings, config, .. } = context;
     let listen = args.listen.unwrap_or(settings.server.listen);
     anyhow::ensure!(
         listen.ip().is_loopback(),
@@ -122,6 +124,17 @@ async fn run(place: &Place, settings: &Settings, args: &cli::Serve) -> Result<()
     );
     state.assets = Some(asset);
     let metrics = state.metrics.clone();
+    let threads = settings.pipeline.job_threads();
+    let pipeline = Pipeline::open(place, settings, config.as_deref(), threads)?;
+    state.operator =
+        Some(Arc::new(Operations { pipeline: pipeline.clone(), place: place.clone() }));
+    let (every, after) = (settings.pipeline.every, settings.pipeline.after_checkouts);
+    let scheduling = tokio::spawn(schedule(
+        pipeline.clone(),
+        (every > 0).then(|| Duration::from_secs(every * 60)),
+        (after > 0).then_some(after),
+        state.checkouts.clone(),
+    ));
 
     let listener =
         TcpListener::bind(listen).await.with_context(|| format!("listen on {listen}"))?;
@@ -138,11 +151,16 @@ async fn run(place: &Place, settings: &Settings, args: &cli::Serve) -> Result<()
     let watching =
         tokio::spawn(follow_releases(place.clone(), settings.shop.timezone.clone(), engine));
 
+    // The command line finds the server by it; a file of a killed one is overwritten.
+    std::fs::write(place.server(), listener.local_addr()?.to_string())?;
     eprintln!("Open http://{}  (Ctrl-C stops)", listener.local_addr()?);
     let drained = cartwheel_api::serve(listener, cartwheel_api::router(state), interrupted()).await;
     if !drained {
         tracing::warn!("some requests were cut off");
     }
+    let _ = std::fs::remove_file(place.server());
+    scheduling.abort();
+    pipeline.runner().shutdown().await;
     let _ = stop.send(true);
     upkeep.abort();
     watching.abort();

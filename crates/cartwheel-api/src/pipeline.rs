@@ -1,0 +1,272 @@
+//! Runs of the pipeline and the models they made.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::{Path, Request, State};
+use axum::http::StatusCode;
+use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::{IntoResponse, Response};
+use cartwheel_workflow::{Failure, Runner, RunnerError, describe, list};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use utoipa::ToSchema;
+
+use crate::problem::{Kind, Problem};
+use crate::request;
+use crate::state::AppState;
+
+/// Longest silence of a stream of history; a gateway may cut longer ones.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// How often a followed run is looked at for progress, which is not counted.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+/// What operates the pipeline and the models behind the API.
+pub trait Operator: Send + Sync {
+    /// Keeps and runs the executions.
+    fn runner(&self) -> &Runner;
+
+    /// The state machine's definition.
+    fn definition(&self) -> Value;
+
+    /// Starts a run, with hyperparameters over the definition's, and gives its name.
+    ///
+    /// # Errors
+    /// As [`Runner::start`].
+    fn start(&self, request: &StartRun) -> Result<String, RunnerError>;
+
+    /// Every model, the newest first.
+    ///
+    /// # Errors
+    /// In words, when they cannot be read.
+    fn models(&self) -> Result<Value, String>;
+
+    /// Serves a model from the next request on, and gives the release.
+    ///
+    /// # Errors
+    /// In words, when it cannot serve.
+    fn deploy(&self, version: &str) -> Result<Value, String>;
+
+    /// Serves the previous release again, and gives it.
+    ///
+    /// # Errors
+    /// In words, when there is none.
+    fn rollback(&self) -> Result<Value, String>;
+}
+
+/// How to start a run.
+#[derive(Debug, Clone, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct StartRun {
+    /// Name of the run; from the time by default.
+    pub name: Option<String>,
+    /// Hyperparameters of XGBoost, over the definition's: texts, by name.
+    #[schema(value_type = Object)]
+    pub hyperparameters: std::collections::BTreeMap<String, String>,
+}
+
+/// A run that has started.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Started {
+    /// Its name.
+    name: String,
+}
+
+fn operator(state: &AppState) -> Result<Arc<dyn Operator>, Problem> {
+    let missing = || Problem::new(Kind::NotFound, "This server runs no pipeline.");
+    state.operator.clone().ok_or_else(missing)
+}
+
+fn refused(error: RunnerError) -> Problem {
+    let kind = match &error {
+        RunnerError::Unknown(_) => Kind::NotFound,
+        RunnerError::Busy(_) | RunnerError::Exists(_) | RunnerError::State(..) => Kind::Conflict,
+        RunnerError::Name(_) | RunnerError::Definition(_) => Kind::InvalidField,
+        _ => {
+            tracing::error!(%error, "the pipeline failed");
+            return Problem::new(Kind::Unavailable, "The pipeline's files cannot be used now.");
+        }
+    };
+    Problem::new(kind, error.to_string())
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Problem> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|_| Problem::new(Kind::Internal, "The work broke off."))
+}
+
+/// Shows the state machine
+#[utoipa::path(get, path = "/v1/pipeline/definition", tag = "pipeline", responses(
+    (status = 200, description = "Its definition in the Amazon States Language", body = Object),
+    (status = 404, description = "This server runs no pipeline", body = Problem),
+))]
+pub(crate) async fn definition(State(state): State<AppState>) -> Result<Json<Value>, Problem> {
+    Ok(Json(operator(&state)?.definition()))
+}
+
+/// Lists runs
+#[utoipa::path(get, path = "/v1/pipeline/executions", tag = "pipeline", responses(
+    (status = 200, description = "Runs, the newest first", body = Object),
+    (status = 404, description = "This server runs no pipeline", body = Problem),
+))]
+pub(crate) async fn executions(State(state): State<AppState>) -> Result<Json<Value>, Problem> {
+    let operator = operator(&state)?;
+    let (runs, damaged) = blocking(move || list(operator.runner().dir())).await?;
+    let damaged: Vec<String> = damaged.iter().map(ToString::to_string).collect();
+    Ok(Json(json!({"executions": runs, "damaged": damaged})))
+}
+
+/// Starts a run
+#[utoipa::path(post, path = "/v1/pipeline/executions", tag = "pipeline", request_body = StartRun, responses(
+    (status = 201, description = "It has started", body = Started),
+    (status = 400, description = "A field is not valid", body = Problem),
+    (status = 404, description = "This server runs no pipeline", body = Problem),
+    (status = 409, description = "A run is running, or has that name", body = Problem),
+))]
+pub(crate) async fn start(
+    State(state): State<AppState>,
+    request: Request,
+) -> Result<(StatusCode, Json<Started>), Problem> {
+    let operator = operator(&state)?;
+    let body: StartRun = request::json(request, state.settings.max_body).await?;
+    let handle = tokio::runtime::Handle::current();
+    let name = blocking(move || {
+        let _runtime = handle.enter();
+        operator.start(&body)
+    })
+    .await?
+    .map_err(refused)?;
+    Ok((StatusCode::CREATED, Json(Started { name })))
+}
+
+/// Shows a run
+#[utoipa::path(get, path = "/v1/pipeline/executions/{name}", tag = "pipeline", params(
+    ("name" = String, Path, description = "The run"),
+), responses(
+    (status = 200, description = "The run with its whole history", body = Object),
+    (status = 404, description = "There is no such run", body = Problem),
+))]
+pub(crate) async fn execution(
+    State(state): State<AppState>,
+    Path(name): Path<String>,
+) -> Result<Json<Value>, Problem> {
+    let operator = operator(&state)?;
+    let found = blocking(move || describe(operator.runner().dir(), &name)).await?;
+    let found = found.map_err(refused)?;
+    Ok(Json(serde_json::to_value(found).unwrap_or_default()))
+}
+
+/// Follows a run
+///
+/// Server-sent events: the run as it stands, again after each change, until it ends.
+#[utoipa::path(get, path = "/v1/pipeline/executions/{name}/events", tag = "pipeline", params(
+    ("name" = String, Path, description = "The run"),
+), responses(
+    (status = 200, description = "The run, again and again", body = String, content_type = "text/event-stream"),
+    (status = 404, description = "There is no such run", body = Problem),
+))]
+pub(crate) async fn events(
+    State(state): State<AppState>,
+    Path(name): Path<String>,
+) -> Result<Response, Problem> {
+    let operator = operator(&state)?;
+    let (first, reader) = (name.clone(), operator.clone());
+    blocking(move || describe(reader.runner().dir(), &first)).await?.map_err(refused)?;
+    let stream =
+        futures::stream::unfold((operator, name, false), |(operator, name, ended)| async move {
+            if ended {
+                return None;
+            }
+            let watch = operator.runner().watch(&name);
+            let (reader, run) = (operator.clone(), name.clone());
+            let found = blocking(move || describe(reader.runner().dir(), &run)).await.ok()?.ok()?;
+            let ended = found.summary.status != "RUNNING" || watch.is_none();
+            let event = Event::default().event("execution").json_data(&found).ok()?;
+            if !ended && let Some(mut changed) = watch {
+                // Either is a reason to look again, and so is the end.
+                let _ = tokio::time::timeout(LOOK_EVERY, changed.changed()).await;
+            }
+            Some((Ok::<_, Infallible>(event), (operator, name, ended)))
+        });
+    Ok(Sse::new(stream).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response())
+}
+
+/// Stops a run
+#[utoipa::path(post, path = "/v1/pipeline/executions/{name}/stop", tag = "pipeline", params(
+    ("name" = String, Path, description = "The run"),
+), responses(
+    (status = 200, description = "It stops", body = Started),
+    (status = 404, description = "There is no such run", body = Problem),
+    (status = 409, description = "It has ended", body = Problem),
+))]
+pub(crate) async fn stop(
+    State(state): State<AppState>,
+    Path(name): Path<String>,
+) -> Result<Json<Started>, Problem> {
+    let operator = operator(&state)?;
+    operator.runner().stop(&name, Failure::new("Stopped", "by the operator")).map_err(refused)?;
+    operator.runner().ended(&name).await;
+    Ok(Json(Started { name }))
+}
+
+/// Goes on with a run that failed or was stopped
+#[utoipa::path(post, path = "/v1/pipeline/executions/{name}/redrive", tag = "pipeline", params(
+    ("name" = String, Path, description = "The run"),
+), responses(
+    (status = 200, description = "It goes on", body = Started),
+    (status = 404, description = "There is no such run", body = Problem),
+    (status = 409, description = "It is running or has succeeded, or another is running", body = Problem),
+))]
+pub(crate) async fn redrive(
+    State(state): State<AppState>,
+    Path(name): Path<String>,
+) -> Result<Json<Started>, Problem> {
+    let operator = operator(&state)?;
+    operator.runner().redrive(&name).map_err(refused)?;
+    Ok(Json(Started { name }))
+}
+
+/// Lists models
+#[utoipa::path(get, path = "/v1/models", tag = "pipeline", responses(
+    (status = 200, description = "Models, the newest first", body = Object),
+    (status = 404, description = "This server keeps no models", body = Problem),
+))]
+pub(crate) async fn models(State(state): State<AppState>) -> Result<Json<Value>, Problem> {
+    let operator = operator(&state)?;
+    let models = blocking(move || operator.models()).await?;
+    let models = models.map_err(|why| Problem::new(Kind::Unavailable, why))?;
+    Ok(Json(json!({"models": models})))
+}
+
+/// Serves a model from the next request on
+#[utoipa::path(post, path = "/v1/models/{version}/deploy", tag = "pipeline", params(
+    ("version" = String, Path, description = "The model"),
+), responses(
+    (status = 200, description = "The release", body = Object),
+    (status = 404, description = "This server keeps no models", body = Problem),
+    (status = 409, description = "The model cannot serve", body = Problem),
+))]
+pub(crate) async fn deploy(
+    State(state): State<AppState>,
+    Path(version): Path<String>,
+) -> Result<Json<Value>, Problem> {
+    let operator = operator(&state)?;
+    let release = blocking(move || operator.deploy(&version)).await?;
+    release.map(Json).map_err(|why| Problem::new(Kind::Conflict, why))
+}
+
+/// Serves the previous release again
+#[utoipa::path(post, path = "/v1/models/rollback", tag = "pipeline", responses(
+    (status = 200, description = "The release", body = Object),
+    (status = 404, description = "This server keeps no models", body = Problem),
+    (status = 409, description = "There is none", body = Problem),
+))]
+pub(crate) async fn rollback(State(state): State<AppState>) -> Result<Json<Value>, Problem> {
+    let operator = operator(&state)?;
+    let release = blocking(move || operator.rollback()).await?;
+    release.map(Json).map_err(|why| Problem::new(Kind::Conflict, why))
+}

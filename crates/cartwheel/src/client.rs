@@ -1,0 +1,37 @@
+//! Calls to the server that has the data directory.
+
+use anyhow::{Context, Result, bail};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Bytes;
+use hyper_util::rt::TokioIo;
+use serde_json::Value;
+use tokio::net::TcpStream;
+
+use crate::place::Place;
+
+/// Posts JSON and gives the answer's JSON; a problem document becomes an error.
+pub async fn post(place: &Place, path: &str, body: &Value) -> Result<Value> {
+    let address = std::fs::read_to_string(place.server())
+        .context("a process has the data directory, and it is no server: try again later")?;
+    let address = address.trim();
+    let stream = TcpStream::connect(address)
+        .await
+        .with_context(|| format!("the server on {address} does not answer"))?;
+    let (mut sender, connection) =
+        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+    let connection = tokio::spawn(connection);
+    let request = hyper::Request::post(path)
+        .header("host", address)
+        .header("content-type", "application/json")
+        .body(Full::new(Bytes::from(serde_json::to_vec(body)?)))?;
+    let response = sender.send_request(request).await?;
+    let status = response.status();
+    let answer = response.into_body().collect().await?.to_bytes();
+    connection.abort();
+    let answer: Value = serde_json::from_slice(&answer).unwrap_or_default();
+    if !status.is_success() {
+        let why = answer["detail"].as_str().or_else(|| answer["title"].as_str());
+        bail!("{}", why.unwrap_or(status.as_str()));
+    }
+    Ok(answer)
+}

@@ -1,0 +1,192 @@
+//! The pipeline on one machine: the state machine of `infra/pipeline.asl.json`, with
+//! local parts for its resources.
+
+mod job;
+mod resources;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+pub use job::become_one as become_job;
+
+use anyhow::{Context, Result};
+use cartwheel_api::{Clock, Operator, StartRun};
+use cartwheel_workflow::{Runner, RunnerError, RunnerOptions};
+use serde_json::{Value, json};
+
+use crate::commands::models;
+use crate::learn::{Hyperparameters, hyperparameters};
+use crate::place::Place;
+use crate::settings::Settings;
+
+/// The state machine, as Step Functions runs it.
+const DEFINITION: &str = include_str!("../../../infra/pipeline.asl.json");
+/// Name of the state machine.
+const MACHINE: &str = "pipeline";
+/// How often it is asked whether a run is due.
+const SCHEDULE_CHECK: Duration = Duration::from_secs(1);
+/// The lake's address in the state machine's data.
+const LAKE: &str = "s3://lake";
+
+/// The definition as JSON.
+pub fn definition() -> Result<Value> {
+    serde_json::from_str(DEFINITION).context("infra/pipeline.asl.json")
+}
+
+/// Where executions are kept.
+pub fn executions(place: &Place) -> PathBuf {
+    place.0.join("pipeline")
+}
+
+/// The pipeline of a data directory; one process has it at a time.
+#[derive(Clone)]
+pub struct Pipeline {
+    runner: Runner,
+    settings: Arc<Settings>,
+}
+
+impl Pipeline {
+    /// Opens it, and goes on with a run that was cut off. `threads` bounds each job.
+    pub fn open(
+        place: &Place,
+        settings: &Settings,
+        config: Option<&Path>,
+        threads: usize,
+    ) -> Result<Self, RunnerError> {
+        let resources = resources::Local::new(place, config, threads);
+        let clock = Arc::new(|| Clock::system().now_ms());
+        let options = RunnerOptions { clock, keep: settings.pipeline.keep };
+        let runner = Runner::open(&executions(place), Arc::new(resources), options)?;
+        Ok(Self { runner, settings: Arc::new(settings.clone()) })
+    }
+
+    /// What runs the executions.
+    pub fn runner(&self) -> &Runner {
+        &self.runner
+    }
+
+    /// Starts a run and gives its name.
+    pub fn start(&self, name: Option<&str>, set: &Hyperparameters) -> Result<String, RunnerError> {
+        let name = name.map_or_else(default_name, str::to_owned);
+        let definition = serde_json::from_str(DEFINITION).unwrap_or_default();
+        self.runner.start(MACHINE, &definition, &name, input(&self.settings, set))?;
+        Ok(name)
+    }
+}
+
+/// `run-20260131-235959`, UTC.
+fn default_name() -> String {
+    format!("run-{}", jiff::Timestamp::now().strftime("%Y%m%d-%H%M%S"))
+}
+
+/// The state machine's input: where things are, and the settings' hyperparameters.
+fn input(settings: &Settings, set: &Hyperparameters) -> Value {
+    let mut hyperparameters = hyperparameters(&settings.train);
+    hyperparameters.extend(set.clone());
+    let function = |name: &str| format!("cartwheel-{name}");
+    json!({
+        "lake": LAKE,
+        "functions": {
+            "load": function("load"),
+            "evaluate": function("evaluate"),
+            "publish": function("publish"),
+            "notify": function("notify"),
+        },
+        "features": {
+            "job": "cartwheel-features",
+            "max_examples": settings.features.max_examples.to_string(),
+        },
+        "training": {"image": "local", "role": "local", "instance": "local"},
+        "endpoint": {"mode": "embedded", "name": "cartwheel", "instance": "local"},
+        "gate": {"margin": settings.gate.margin, "min_users": settings.gate.min_users},
+        "hyperparameters": hyperparameters,
+    })
+}
+
+/// What the API operates.
+pub struct Operations {
+    pub pipeline: Pipeline,
+    pub place: Place,
+}
+
+impl Operator for Operations {
+    fn runner(&self) -> &Runner {
+        self.pipeline.runner()
+    }
+
+    fn definition(&self) -> Value {
+        definition().unwrap_or_default()
+    }
+
+    fn start(&self, request: &StartRun) -> Result<String, RunnerError> {
+        self.pipeline.start(request.name.as_deref(), &request.hyperparameters)
+    }
+
+    fn models(&self) -> Result<Value, String> {
+        told(models::list(&self.place))
+    }
+
+    fn deploy(&self, version: &str) -> Result<Value, String> {
+        told(models::deploy(&self.place, version))
+    }
+
+    fn rollback(&self) -> Result<Value, String> {
+        told(models::rollback(&self.place))
+    }
+}
+
+fn told(result: Result<impl serde::Serialize>) -> Result<Value, String> {
+    let value = result.map_err(|error| format!("{error:#}"))?;
+    serde_json::to_value(value).map_err(|error| error.to_string())
+}
+
+/// Starts runs: so long after the last one began, and after so many new checkouts.
+pub async fn schedule(
+    pipeline: Pipeline,
+    every: Option<Duration>,
+    after: Option<u64>,
+    count: Arc<AtomicU64>,
+) {
+    let mut last = tokio::time::Instant::now();
+    let mut counted = 0;
+    loop {
+        tokio::time::sleep(SCHEDULE_CHECK).await;
+        let checkouts = count.load(Ordering::Relaxed);
+        let due = every.is_some_and(|every| last.elapsed() >= every)
+            || after.is_some_and(|after| checkouts - counted >= after);
+        // A run that is late waits for the one that is running.
+        if !due || pipeline.runner().running().is_some() {
+            continue;
+        }
+        match pipeline.start(None, &Hyperparameters::new()) {
+            Ok(run) => tracing::info!(run, checkouts, "a scheduled run starts"),
+            Err(error) => tracing::error!(%error, "a scheduled run does not start"),
+        }
+        (last, counted) = (tokio::time::Instant::now(), checkouts);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cartwheel_workflow::Machine;
+
+    #[test]
+    fn the_state_machine_is_valid_and_all_its_resources_are_known_here() {
+        let machine = Machine::parse(&definition().unwrap()).unwrap();
+        let resources = machine.resources();
+        assert!(resources.len() > 12, "{resources:?}");
+        for (place, resource) in resources {
+            assert!(resources::is_known(resource), "{place}: {resource}");
+        }
+    }
+
+    #[test]
+    fn its_hyperparameters_are_the_default_settings() {
+        let definition = definition().unwrap();
+        let ours = serde_json::to_value(hyperparameters(&Settings::default().train)).unwrap();
+        assert_eq!(definition["States"]["Defaults"]["Result"], ours);
+    }
+}

@@ -1,0 +1,97 @@
+//! Jobs: this program once more, at low priority, with bounded threads. What it does
+//! in memory and on the cores is then its own, and ending it is ending a process.
+
+use std::path::PathBuf;
+use std::process::Stdio;
+
+use cartwheel_workflow::{Failure, Progress, Reporter};
+use serde_json::Value;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
+use tokio::process::Command;
+
+use crate::show::PROGRESS_VARIABLE;
+
+/// Set in jobs.
+pub const JOB_VARIABLE: &str = "CARTWHEEL_JOB";
+/// Lines of a failed job's output that its failure tells.
+const TOLD_LINES: usize = 12;
+/// Most bytes of a job's result.
+const MAX_RESULT: u64 = 16 << 20;
+
+/// How jobs run.
+#[derive(Debug, Clone)]
+pub struct Jobs {
+    pub data_dir: PathBuf,
+    pub config: Option<PathBuf>,
+    pub threads: usize,
+}
+
+impl Jobs {
+    /// Runs a subcommand with `--json` and gives its result.
+    pub async fn run(&self, arguments: &[String], report: &Reporter) -> Result<Value, Failure> {
+        let failed = |cause: String| Failure::new("States.TaskFailed", cause);
+        let program = std::env::current_exe().map_err(|e| failed(e.to_string()))?;
+        let threads = self.threads.to_string();
+        let mut command = Command::new(program);
+        command
+            .arg("--data-dir")
+            .arg(&self.data_dir)
+            .args(self.config.iter().flat_map(|path| ["--config".into(), path.clone()]))
+            .arg("--json")
+            .args(arguments)
+            .env(PROGRESS_VARIABLE, "json")
+            .env(JOB_VARIABLE, "1")
+            .env("RAYON_NUM_THREADS", &threads)
+            .env("OMP_NUM_THREADS", &threads)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true);
+        let mut child =
+            command.spawn().map_err(|e| failed(format!("the job does not start: {e}")))?;
+        let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+        let (Some(stdout), Some(stderr)) = (stdout, stderr) else {
+            return Err(failed("the job has no output".to_owned()));
+        };
+        let mut result = Vec::new();
+        let mut stdout = stdout.take(MAX_RESULT);
+        let (told, read) = tokio::join!(listen(stderr, report), stdout.read_to_end(&mut result));
+        let status = child.wait().await.map_err(|e| failed(e.to_string()))?;
+        if !status.success() {
+            return Err(failed(format!("{status}: {}", told.join("\n"))));
+        }
+        read.map_err(|e| failed(e.to_string()))?;
+        serde_json::from_slice(&result)
+            .map_err(|e| failed(format!("the job's result is not JSON: {e}")))
+    }
+}
+
+/// Passes progress on, and gives the last of the other lines.
+async fn listen(stderr: tokio::process::ChildStderr, report: &Reporter) -> Vec<String> {
+    let mut lines = BufReader::new(stderr).lines();
+    let mut told = Vec::new();
+    while let Ok(Some(line)) = lines.next_line().await {
+        match serde_json::from_str::<Progress>(&line) {
+            Ok(progress) => report.report(progress),
+            Err(_) => {
+                if told.len() == TOLD_LINES {
+                    told.remove(0);
+                }
+                told.push(line.chars().take(500).collect());
+            }
+        }
+    }
+    told
+}
+
+/// In a job: gives way to whoever answers requests, and ends with its parent.
+pub fn become_one() {
+    #[cfg(target_os = "linux")]
+    if std::env::var_os(JOB_VARIABLE).is_some() {
+        // SAFETY: both calls take numbers only.
+        unsafe {
+            libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
+            libc::setpriority(libc::PRIO_PROCESS, 0, 15);
+        }
+    }
+}
