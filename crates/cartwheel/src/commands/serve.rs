@@ -154,13 +154,18 @@ async fn run(context: &Context, args: &cli::Serve) -> Result<()> {
     // The command line finds the server by it; a file of a killed one is overwritten.
     std::fs::write(place.server(), listener.local_addr()?.to_string())?;
     eprintln!("Open http://{}  (Ctrl-C stops)", listener.local_addr()?);
-    let drained = cartwheel_api::serve(listener, cartwheel_api::router(state), interrupted()).await;
+    let runner = pipeline.runner().clone();
+    let stopping = async move {
+        interrupted().await;
+        // Runs first: whoever follows one is told, and lets the server go.
+        runner.shutdown().await;
+    };
+    let drained = cartwheel_api::serve(listener, cartwheel_api::router(state), stopping).await;
     if !drained {
         tracing::warn!("some requests were cut off");
     }
     let _ = std::fs::remove_file(place.server());
     scheduling.abort();
-    pipeline.runner().shutdown().await;
     let _ = stop.send(true);
     upkeep.abort();
     watching.abort();

@@ -5,6 +5,8 @@ mod cli;
 #[cfg(test)]
 mod kill;
 #[cfg(test)]
+mod pipeline;
+#[cfg(test)]
 mod shop;
 #[cfg(test)]
 mod the_loop;

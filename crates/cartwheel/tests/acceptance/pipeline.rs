@@ -1,0 +1,226 @@
+//! The pipeline through the real binary: gate, deployment, rollback, crashes.
+
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::shop::{Server, cartwheel, shop};
+
+/// A shop without a release, with settings for so few users.
+fn unreleased() -> tempfile::TempDir {
+    let data = shop();
+    std::fs::remove_dir_all(data.path().join("lake/releases")).unwrap();
+    std::fs::remove_dir_all(data.path().join("lake/models")).unwrap();
+    settings(data.path(), 5);
+    data
+}
+
+fn settings(data: &Path, min_users: u32) {
+    let text = format!("[gate]\nmin_users = {min_users}\n[train]\nrounds = 30\n");
+    std::fs::write(data.join("cartwheel.toml"), text).unwrap();
+}
+
+fn value(data: &Path, args: &[&str]) -> Value {
+    let text = cartwheel(data, &[args, &["--json"]].concat()).unwrap();
+    serde_json::from_str(&text).unwrap()
+}
+
+fn statuses(data: &Path) -> Vec<(String, String)> {
+    let text = |model: &Value, name: &str| model[name].as_str().unwrap().to_owned();
+    let models = value(data, &["models", "list"]);
+    let models = models.as_array().unwrap();
+    models.iter().map(|model| (text(model, "version"), text(model, "status"))).collect()
+}
+
+fn status_of(data: &Path, version: &str) -> String {
+    statuses(data).into_iter().find(|(name, _)| name == version).unwrap().1
+}
+
+/// How often each state was entered, and what it said when a task succeeded.
+fn count(run: &Value, kind: &str, name: &str) -> usize {
+    let history = run["history"].as_array().unwrap();
+    let of = |entry: &&Value| entry["type"] == kind && entry["details"]["name"] == name;
+    history.iter().filter(of).count()
+}
+
+#[test]
+fn a_worse_model_is_rejected_a_better_one_deployed_and_a_rollback_undoes_it() {
+    let data = unreleased();
+    let data = data.path();
+    let first = value(data, &["pipeline", "run", "--set", "num_round=3", "--set", "max_depth=2"]);
+    assert_eq!(first["output"]["outcome"], "released", "{}", first["output"]);
+    assert_eq!(first["output"]["reference"], "popular");
+    let first_model = first["output"]["model"].as_str().unwrap();
+
+    let worse = value(
+        data,
+        &[
+            "pipeline",
+            "run",
+            "--name",
+            "worse",
+            "--set",
+            "num_round=1",
+            "--set",
+            "max_depth=1",
+            "--set",
+            "colsample_bytree=0.02",
+        ],
+    );
+    assert_eq!(worse["output"]["outcome"], "rejected", "{}", worse["output"]);
+    assert_eq!(worse["output"]["reference"], first_model);
+    let worse_model = worse["output"]["model"].as_str().unwrap();
+    assert_eq!(
+        (status_of(data, worse_model), status_of(data, first_model)),
+        ("rejected".to_owned(), "serving".to_owned())
+    );
+    let shown = value(data, &["models", "show", worse_model]);
+    assert_eq!(shown["evaluation"]["run"], "worse");
+    assert!(shown["evaluation"]["report"]["difference"].as_f64().unwrap() < 0.0);
+    assert_eq!(shown["parameters"]["num_round"], "1");
+
+    let better = value(data, &["pipeline", "run", "--set", "num_round=60", "--set", "eta=0.1"]);
+    assert_eq!(better["output"]["outcome"], "released", "{}", better["output"]);
+    let better_model = better["output"]["model"].as_str().unwrap();
+    assert_eq!(status_of(data, first_model), "previous");
+
+    let back = value(data, &["models", "rollback"]);
+    assert_eq!(back["model"], first_model);
+    assert_eq!(status_of(data, better_model), "previous");
+    let served = value(data, &["models", "deploy", better_model]);
+    assert_eq!(served["model"], better_model);
+    assert!(cartwheel(data, &["models", "deploy", "m-none"]).unwrap_err().contains("models list"));
+    let runs = value(data, &["pipeline", "list"]);
+    assert_eq!(runs.as_array().unwrap().len(), 3);
+    let table = cartwheel(data, &["pipeline", "show", "worse"]).unwrap();
+    assert!(table.contains("✓ Reject"), "{table}");
+    let graph = cartwheel(data, &["pipeline", "graph"]).unwrap();
+    assert!(graph.contains("\"Gate\" -> \"Reject\""), "{graph}");
+}
+
+#[test]
+fn too_few_gate_users_and_bad_hyperparameters_release_nothing() {
+    let data = unreleased();
+    let data = data.path();
+    settings(data, 1000);
+    let run = value(data, &["pipeline", "run"]);
+    assert_eq!(run["output"]["outcome"], "rejected");
+    assert!(!data.join("lake/releases/current.json").exists());
+    let failed = cartwheel(data, &["pipeline", "run", "--name", "bad", "--set", "max_depth=deep"]);
+    let failed = failed.unwrap_err();
+    assert!(
+        failed.contains("bad failed: States.TaskFailed") && failed.contains("deep"),
+        "{failed}"
+    );
+    let shown = value(data, &["pipeline", "show", "bad"]);
+    assert_eq!(
+        (count(&shown, "TaskStateEntered", "NotifyFailure"), &shown["status"]),
+        (1, &json!("FAILED"))
+    );
+}
+
+fn begin(data: &Path) -> Child {
+    Command::new(env!("CARGO_BIN_EXE_cartwheel"))
+        .arg("--data-dir")
+        .arg(data)
+        .args(["pipeline", "run", "--name", "cut", "--set", "num_round=400"])
+        .args(["--set", "early_stopping_rounds=400"])
+        .current_dir(data)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap()
+}
+
+fn wait_for(data: &Path, state: &str) {
+    let start = Instant::now();
+    let journal = data.join("pipeline/cut.jsonl");
+    loop {
+        if journal.exists() {
+            let run = value(data, &["pipeline", "show", "cut"]);
+            if count(&run, "TaskStateEntered", state) > 0 {
+                return;
+            }
+        }
+        assert!(start.elapsed() < Duration::from_secs(60), "{state} is not reached");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+#[test]
+fn a_run_killed_in_training_goes_on_without_building_features_again() {
+    let data = unreleased();
+    let data = data.path();
+    let mut killed = begin(data);
+    wait_for(data, "Train");
+    killed.kill().unwrap();
+    killed.wait().unwrap();
+    assert_eq!(value(data, &["pipeline", "show", "cut"])["status"], "RUNNING");
+    let run = value(data, &["pipeline", "run", "--set", "num_round=1"]);
+    assert_eq!((&run["name"], &run["output"]["outcome"]), (&json!("cut"), &json!("released")));
+    let built = run["history"].as_array().unwrap().iter().filter(|entry| {
+        entry["type"] == "TaskSucceeded"
+            && entry["details"]["output"]["JobName"] == "cartwheel-features"
+    });
+    assert_eq!(built.count(), 1);
+    assert_eq!(count(&run, "TaskStateEntered", "BuildFeatures"), 1);
+}
+
+#[test]
+fn a_server_runs_it_beside_requests_and_operators_stop_redrive_and_follow() {
+    let data = shop();
+    settings(data.path(), 5);
+    let server = Server::start(data.path());
+    let long = json!({"name": "one", "hyperparameters": {"num_round": "4000", "early_stopping_rounds": "4000"}});
+    let (status, answer) = server.post("/v1/pipeline/executions", &long).unwrap();
+    assert_eq!((status, &answer["name"]), (201, &json!("one")));
+    let (status, problem) = server.post("/v1/pipeline/executions", &json!({})).unwrap();
+    assert_eq!((status, &problem["type"]), (409, &json!("urn:cartwheel:problem:conflict")));
+    let (status, _) = server.post("/v1/recommendations", &json!({"user_id": "1"})).unwrap();
+    assert_eq!(status, 200);
+    let refused = cartwheel(data.path(), &["pipeline", "run"]).unwrap_err();
+    assert!(refused.contains("one is still running"), "{refused}");
+
+    cartwheel(data.path(), &["pipeline", "stop"]).unwrap();
+    let (_, run) = server.get("/v1/pipeline/executions/one").unwrap();
+    assert_eq!((&run["status"], &run["error"]), (&json!("ABORTED"), &json!("Stopped")));
+    let (status, _) = server.post("/v1/pipeline/executions/one/stop", &json!({})).unwrap();
+    assert_eq!(status, 409);
+    let (status, _) = server.get("/v1/pipeline/executions/none").unwrap();
+    assert_eq!(status, 404);
+
+    let two = json!({"name": "two", "hyperparameters": {"num_round": "40", "eta": "0.1"}});
+    server.post("/v1/pipeline/executions", &two).unwrap();
+    let events = follow(&server.address, "/v1/pipeline/executions/two/events");
+    let last: Value = serde_json::from_str(events.last().unwrap()).unwrap();
+    assert_eq!(last["status"], "SUCCEEDED", "{}", last["cause"]);
+    assert!(events.len() > 3, "a run is seen to change");
+    let (_, models) = server.get("/v1/models").unwrap();
+    let model = models["models"][0]["version"].as_str().unwrap().to_owned();
+    let (status, release) = server.post(&format!("/v1/models/{model}/deploy"), &json!({})).unwrap();
+    assert_eq!((status, &release["model"]), (200, &json!(model)));
+    let start = Instant::now();
+    while server.get("/readyz").unwrap().1["engine"]["model_version"] != json!(model) {
+        assert!(start.elapsed() < Duration::from_secs(10), "the deployed model does not serve");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let (status, _) = server.post("/v1/models/rollback", &json!({})).unwrap();
+    assert_eq!(status, 200);
+    server.stop();
+}
+
+/// The data of all events of a stream, which has to end.
+fn follow(address: &str, path: &str) -> Vec<String> {
+    use std::io::{Read, Write};
+    let mut socket = std::net::TcpStream::connect(address).unwrap();
+    socket.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    let request = format!("GET {path} HTTP/1.1\r\nhost: shop\r\nconnection: close\r\n\r\n");
+    socket.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer).unwrap();
+    assert!(answer.contains("text/event-stream"), "{answer}");
+    let data = answer.lines().filter_map(|line| line.strip_prefix("data: "));
+    data.map(str::to_owned).collect()
+}
