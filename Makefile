@@ -4,8 +4,8 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 
-CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/cartwheel
-export CARGO_TARGET_DIR ?= $(CACHE)/target
+# In the clone: cargo takes what another clone built for its own, by the files' age.
+export CARGO_TARGET_DIR ?= $(CURDIR)/target
 DATA ?= demo-data
 PORT ?= 8080
 PYTHON ?= python3
@@ -41,8 +41,8 @@ fmt: ## Format the Rust code
 bench: setup ## Speed, beside peers in the same run
 	scripts/bench
 
-clean: ## Remove what was built here (the shared cache stays)
-	rm -rf .venv bench/.venv webapp/node_modules webapp/dist $(DATA)
+clean: ## Remove what was built here
+	rm -rf target .venv bench/.venv webapp/node_modules webapp/dist $(DATA)
 
 setup: tools $(VENV) $(WEB)
 

@@ -126,6 +126,9 @@ pub(crate) async fn executions(State(state): State<AppState>) -> Result<Json<Val
     (status = 400, description = "A field is not valid", body = Problem),
     (status = 404, description = "This server runs no pipeline", body = Problem),
     (status = 409, description = "A run is running, or has that name", body = Problem),
+    (status = 413, description = "The body is too large", body = Problem),
+    (status = 415, description = "Not application/json", body = Problem),
+    (status = 503, description = "Its files cannot be written now", body = Problem),
 ))]
 pub(crate) async fn start(
     State(state): State<AppState>,

@@ -65,13 +65,19 @@ pub fn hyperparameters(settings: &Train) -> Hyperparameters {
     numbers.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
-/// The rounds, early stopping, and what libxgboost takes.
-fn parameters(given: &Hyperparameters) -> Result<(u32, Option<u32>, Vec<(String, String)>)> {
+/// What training takes from hyperparameters.
+struct Plan {
+    rounds: u32,
+    early_stopping: Option<u32>,
+    /// What libxgboost takes.
+    parameters: Vec<(String, String)>,
+}
+
+fn plan(given: &Hyperparameters) -> Result<Plan> {
     let mut given = given.clone();
     let mut number = |name: &str| -> Result<Option<u32>> {
         let value = given.remove(name);
-        let parsed = value.map(|v| v.parse().with_context(|| format!("{name}: {v:?}"))).transpose();
-        parsed
+        value.map(|v| v.parse().with_context(|| format!("{name}: {v:?}"))).transpose()
     };
     let rounds = number("num_round")?.context("num_round is missing")?;
     let early_stopping = number("early_stopping_rounds")?;
@@ -79,7 +85,7 @@ fn parameters(given: &Hyperparameters) -> Result<(u32, Option<u32>, Vec<(String,
     let metrics = metrics.split(',').filter(|metric| !metric.is_empty());
     let metrics: Vec<(String, String)> =
         metrics.map(|metric| ("eval_metric".to_owned(), metric.trim().to_owned())).collect();
-    Ok((rounds, early_stopping, given.into_iter().chain(metrics).collect()))
+    Ok(Plan { rounds, early_stopping, parameters: given.into_iter().chain(metrics).collect() })
 }
 
 /// Trains on a feature set and writes the bundle. Releases nothing.
@@ -97,7 +103,7 @@ pub fn train(
     );
     let names: Vec<String> = FEATURES.iter().map(|&f| f.to_owned()).collect();
     let xgboost = Xgboost::search(&libraries(settings))?;
-    let (rounds, early_stopping, parameters) = parameters(hyperparameters)?;
+    let Plan { rounds, early_stopping, parameters } = plan(hyperparameters)?;
     let valid = Data { rows: &valid_rows, labels: &valid_labels, names: &names };
     let valid = (!valid_labels.is_empty()).then_some(valid);
     let progress = bar("training", u64::from(rounds));

@@ -76,9 +76,10 @@ impl Pipeline {
     }
 }
 
-/// `run-20260131-235959`, UTC.
+/// `run-20260131-235959-123`, UTC.
 fn default_name() -> String {
-    format!("run-{}", jiff::Timestamp::now().strftime("%Y%m%d-%H%M%S"))
+    let now = jiff::Timestamp::now();
+    format!("run-{}-{:03}", now.strftime("%Y%m%d-%H%M%S"), now.subsec_millisecond())
 }
 
 /// The state machine's input: where things are, and the settings' hyperparameters.
@@ -188,5 +189,49 @@ mod tests {
         let definition = definition().unwrap();
         let ours = serde_json::to_value(hyperparameters(&Settings::default().train)).unwrap();
         assert_eq!(definition["States"]["Defaults"]["Result"], ours);
+    }
+
+    #[tokio::test]
+    async fn the_endpoint_states_create_an_endpoint_and_then_update_it() {
+        let whole = definition().unwrap();
+        let mut states = serde_json::Map::new();
+        for name in [
+            "EndpointMode",
+            "CreateModel",
+            "CreateEndpointConfig",
+            "FindEndpoint",
+            "CreateEndpoint",
+            "UpdateEndpoint",
+            "Endpoint",
+            "InService",
+            "WaitForEndpoint",
+            "EndpointFailed",
+            "NotifyFailure",
+            "Failed",
+        ] {
+            states.insert(name.to_owned(), whole["States"][name].clone());
+        }
+        states.insert("Publish".to_owned(), json!({"Type": "Succeed"}));
+        let part = json!({"StartAt": "EndpointMode", "States": states});
+        let dir = tempfile::tempdir().unwrap();
+        let place = Place(dir.path().to_owned());
+        let pipeline = Pipeline::open(&place, &Settings::default(), None, 1).unwrap();
+        for (run, way) in [("one", "CreateEndpoint"), ("two", "UpdateEndpoint")] {
+            let mut data = input(&Settings::default(), &Hyperparameters::new());
+            data["run"] = json!(run);
+            data["endpoint"]["mode"] = json!("sagemaker");
+            data["trained"] = json!({"artifacts": "s3://lake/models/m-1/model.tar.gz"});
+            pipeline.runner().start("part", &part, run, data).unwrap();
+            pipeline.runner().ended(run).await;
+            let found = cartwheel_workflow::describe(pipeline.runner().dir(), run).unwrap();
+            assert_eq!(found.summary.status, "SUCCEEDED", "{:?}", found.cause);
+            let entered =
+                |name: &str| found.history.iter().any(|entry| entry.details["name"] == name);
+            assert!(entered(way), "{way}");
+            assert!(entered("CreateEndpoint") != entered("UpdateEndpoint"));
+            let file = dir.path().join("endpoint/endpoints/cartwheel.json");
+            let endpoint: Value = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
+            assert_eq!(endpoint["EndpointConfigName"], run);
+        }
     }
 }

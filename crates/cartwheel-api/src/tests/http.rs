@@ -112,6 +112,11 @@ async fn the_document_lists_every_route() {
         "get /healthz 200",
         "get /metrics 200",
         "get /readyz 200 503",
+        "get /v1/models 200 404",
+        "get /v1/pipeline/definition 200 404",
+        "get /v1/pipeline/executions 200 404",
+        "get /v1/pipeline/executions/{name} 200 404",
+        "get /v1/pipeline/executions/{name}/events 200 404",
         "get /v1/popular 200 400",
         "get /v1/products 200 400",
         "get /v1/products/{id} 200 400 404",
@@ -120,6 +125,11 @@ async fn the_document_lists_every_route() {
         "get /v1/users/{id}/recommendations 200 400",
         "post /submit 200 400 413 415 422 429 503",
         "post /v1/events 200 400 413 415 422 429 503",
+        "post /v1/models/rollback 200 404 409",
+        "post /v1/models/{version}/deploy 200 404 409",
+        "post /v1/pipeline/executions 201 400 404 409 413 415 503",
+        "post /v1/pipeline/executions/{name}/redrive 200 404 409",
+        "post /v1/pipeline/executions/{name}/stop 200 404 409",
         "post /v1/recommendations 200 400 413 415",
     ];
     assert_eq!(routes, expected);

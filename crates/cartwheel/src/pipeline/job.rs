@@ -1,4 +1,4 @@
-//! Jobs: this program once more, at low priority, with bounded threads. What it does
+//! Jobs: this program once more, at idle priority, with bounded threads. What it does
 //! in memory and on the cores is then its own, and ending it is ending a process.
 
 use std::path::PathBuf;
@@ -88,10 +88,12 @@ async fn listen(stderr: tokio::process::ChildStderr, report: &Reporter) -> Vec<S
 pub fn become_one() {
     #[cfg(target_os = "linux")]
     if std::env::var_os(JOB_VARIABLE).is_some() {
-        // SAFETY: both calls take numbers only.
+        // Whoever is idle makes way at once for a request that comes in.
+        let idle = libc::sched_param { sched_priority: 0 };
+        // SAFETY: the calls take numbers, and a struct that lives until they return.
         unsafe {
             libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
-            libc::setpriority(libc::PRIO_PROCESS, 0, 15);
+            libc::sched_setscheduler(0, libc::SCHED_IDLE, &idle);
         }
     }
 }

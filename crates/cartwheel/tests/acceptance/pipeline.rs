@@ -169,6 +169,71 @@ fn a_run_killed_in_training_goes_on_without_building_features_again() {
 }
 
 #[test]
+fn a_run_cut_off_after_each_transition_ends_like_the_undisturbed_one() {
+    let data = unreleased();
+    let data = data.path();
+    let whole = value(data, &["pipeline", "run", "--name", "cut", "--set", "num_round=5"]);
+    let journal = data.join("pipeline/cut.jsonl");
+    let text = std::fs::read_to_string(&journal).unwrap();
+    let lines: Vec<&str> = text.split_inclusive('\n').collect();
+    assert!(lines.len() > 7, "{}", lines.len());
+    for kept in 1..lines.len() {
+        // As a kill leaves it: what was not yet acted on may have been half written.
+        let torn = &lines[kept][..lines[kept].len() / 2];
+        std::fs::write(&journal, lines[..kept].concat() + torn).unwrap();
+        assert_eq!(value(data, &["pipeline", "show", "cut"])["status"], "RUNNING");
+        let run = value(data, &["pipeline", "run"]);
+        for field in ["name", "status", "input"] {
+            assert_eq!(run[field], whole[field], "cut after line {kept}");
+        }
+        for field in ["outcome", "model", "feature_set"] {
+            assert_eq!(run["output"][field], whole["output"][field], "cut after line {kept}");
+        }
+        let finished = |run: &Value| -> usize {
+            let history = run["history"].as_array().unwrap();
+            history.iter().filter(|entry| entry["type"] == "TaskSucceeded").count()
+        };
+        assert_eq!(finished(&run), finished(&whole), "no finished task runs again");
+    }
+}
+
+#[test]
+fn checkouts_start_a_run_and_no_request_fails_while_releases_change() {
+    let data = shop();
+    std::fs::write(
+        data.path().join("cartwheel.toml"),
+        "[gate]\nmin_users = 5\n[train]\nrounds = 20\n[pipeline]\nafter_checkouts = 3\n",
+    )
+    .unwrap();
+    let server = Server::start(data.path());
+    for user in 0..3 {
+        let user = format!("new-{user}");
+        let add = json!({"user_id": user, "event": "add_to_cart", "product_ids": ["1", "2"]});
+        server.submit(&add);
+        server.submit(&json!({"user_id": user, "event": "checkout"}));
+    }
+    let start = Instant::now();
+    let mut requests = 0;
+    loop {
+        let (status, answer) =
+            server.post("/v1/recommendations", &json!({"user_id": "new-1"})).unwrap();
+        assert_eq!(status, 200, "{answer}");
+        requests += 1;
+        let (_, runs) = server.get("/v1/pipeline/executions").unwrap();
+        if runs["executions"][0]["status"] == "SUCCEEDED" {
+            break;
+        }
+        assert!(start.elapsed() < Duration::from_secs(60), "{runs}");
+        if requests % 10 == 0 {
+            // Back and forth, beside the run.
+            let _ = server.post("/v1/models/rollback", &json!({}));
+        }
+    }
+    assert!(requests > 10, "{requests}");
+    server.stop();
+}
+
+#[test]
 fn a_server_runs_it_beside_requests_and_operators_stop_redrive_and_follow() {
     let data = shop();
     settings(data.path(), 5);
