@@ -51,6 +51,8 @@ pub struct ModelRecord {
     pub status: ModelStatus,
     /// When it was written, UTC milliseconds.
     pub created_ms: i64,
+    /// Metrics of its last round of training.
+    pub metrics: Value,
     /// What the gate decided.
     pub evaluation: Option<Evaluation>,
 }
@@ -99,7 +101,11 @@ pub fn list(models: &Path, releases: &Path) -> io::Result<Vec<ModelRecord>> {
             Some(false) => ModelStatus::Rejected,
             None => ModelStatus::Candidate,
         };
-        found.push(ModelRecord { manifest, status, created_ms, evaluation });
+        let metrics = std::fs::read(dir.join("metrics.json")).unwrap_or_default();
+        let metrics: Value = serde_json::from_slice(&metrics).unwrap_or_default();
+        let last = metrics.as_array().and_then(|rounds| rounds.last()).cloned();
+        let metrics = last.unwrap_or_default();
+        found.push(ModelRecord { manifest, status, created_ms, metrics, evaluation });
     }
     found.sort_by(|a, b| {
         b.created_ms.cmp(&a.created_ms).then_with(|| a.manifest.version.cmp(&b.manifest.version))

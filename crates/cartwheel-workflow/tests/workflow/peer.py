@@ -2,7 +2,7 @@
 
 Reads [{"name", "definition", "input"}] on stdin and writes, in the same order,
 [{"status", "output", "error"}] to stdout. A table "shelf" holds one item with the
-key "a"; there is no table "missing".
+key "a"; there is no table "missing"; nobody answers what is sent to QUEUE.
 """
 import json
 import logging
@@ -46,13 +46,15 @@ def main():
                         KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
                         AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}])
     tables.put_item(TableName="shelf", Item={"id": {"S": "a"}, "n": {"N": "7"}})
+    queue = boto3.client("sqs", endpoint_url=endpoint).create_queue(QueueName="calls")["QueueUrl"]
     machines = boto3.client("stepfunctions", endpoint_url=endpoint)
     started = []
     for number, case in enumerate(cases):
         name = "m%d" % number
         try:
             arn = machines.create_state_machine(name=name, roleArn=ROLE,
-                                                definition=json.dumps(case["definition"]))["stateMachineArn"]
+                                                definition=json.dumps(case["definition"])
+                                                .replace("QUEUE", queue))["stateMachineArn"]
             run = machines.start_execution(stateMachineArn=arn, name=name, input=json.dumps(case["input"]))
             started.append(run["executionArn"])
         except Exception as error:
