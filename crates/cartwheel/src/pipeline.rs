@@ -48,14 +48,15 @@ pub struct Pipeline {
 }
 
 impl Pipeline {
-    /// Opens it, and goes on with a run that was cut off. `threads` bounds each job.
+    /// Opens it, and goes on with a run that was cut off. `beside` bounds the
+    /// threads of each job beside a server; none lets them have the machine.
     pub fn open(
         place: &Place,
         settings: &Settings,
         config: Option<&Path>,
-        threads: usize,
+        beside: Option<usize>,
     ) -> Result<Self, RunnerError> {
-        let resources = resources::Local::new(place, config, threads);
+        let resources = resources::Local::new(place, config, beside);
         let clock = Arc::new(|| Clock::system().now_ms());
         let options = RunnerOptions { clock, keep: settings.pipeline.keep };
         let runner = Runner::open(&executions(place), Arc::new(resources), options)?;
@@ -215,7 +216,7 @@ mod tests {
         let part = json!({"StartAt": "EndpointMode", "States": states});
         let dir = tempfile::tempdir().unwrap();
         let place = Place(dir.path().to_owned());
-        let pipeline = Pipeline::open(&place, &Settings::default(), None, 1).unwrap();
+        let pipeline = Pipeline::open(&place, &Settings::default(), None, None).unwrap();
         for (run, way) in [("one", "CreateEndpoint"), ("two", "UpdateEndpoint")] {
             let mut data = input(&Settings::default(), &Hyperparameters::new());
             data["run"] = json!(run);

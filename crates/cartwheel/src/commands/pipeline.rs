@@ -63,10 +63,9 @@ fn named(context: &Context, name: Option<String>) -> Result<String> {
         .context("there is no run yet: start one with `cartwheel pipeline run`")
 }
 
-/// Opens the pipeline here, with all cores; none where a server has it.
+/// Opens the pipeline here, with the whole machine; none where a server has it.
 fn open(context: &Context) -> Result<Option<Pipeline>> {
-    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    match Pipeline::open(&context.place, &context.settings, context.config.as_deref(), cores) {
+    match Pipeline::open(&context.place, &context.settings, context.config.as_deref(), None) {
         Ok(pipeline) => Ok(Some(pipeline)),
         Err(RunnerError::Locked(_)) => Ok(None),
         Err(error) => Err(error.into()),

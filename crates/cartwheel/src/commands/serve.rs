@@ -125,7 +125,7 @@ async fn run(context: &Context, args: &cli::Serve) -> Result<()> {
     state.assets = Some(asset);
     let metrics = state.metrics.clone();
     let threads = settings.pipeline.job_threads();
-    let pipeline = Pipeline::open(place, settings, config.as_deref(), threads)?;
+    let pipeline = Pipeline::open(place, settings, config.as_deref(), Some(threads))?;
     state.operator =
         Some(Arc::new(Operations { pipeline: pipeline.clone(), place: place.clone() }));
     let (every, after) = (settings.pipeline.every, settings.pipeline.after_checkouts);

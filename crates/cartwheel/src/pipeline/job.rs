@@ -1,5 +1,6 @@
-//! Jobs: this program once more, at idle priority, with bounded threads. What it does
-//! in memory and on the cores is then its own, and ending it is ending a process.
+//! Jobs: this program once more. What it does in memory and on the cores is then its
+//! own, and ending it is ending a process. Beside a server it has few threads and
+//! runs when nobody else wants to.
 
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -12,7 +13,9 @@ use tokio::process::Command;
 use crate::show::PROGRESS_VARIABLE;
 
 /// Set in jobs.
-pub const JOB_VARIABLE: &str = "CARTWHEEL_JOB";
+const JOB_VARIABLE: &str = "CARTWHEEL_JOB";
+/// Its value in jobs beside a server.
+const BESIDE: &str = "beside";
 /// Lines of a failed job's output that its failure tells.
 const TOLD_LINES: usize = 12;
 /// Most bytes of a job's result.
@@ -23,7 +26,8 @@ const MAX_RESULT: u64 = 16 << 20;
 pub struct Jobs {
     pub data_dir: PathBuf,
     pub config: Option<PathBuf>,
-    pub threads: usize,
+    /// Threads of a job beside a server; none for a machine of its own.
+    pub beside: Option<usize>,
 }
 
 impl Jobs {
@@ -31,7 +35,6 @@ impl Jobs {
     pub async fn run(&self, arguments: &[String], report: &Reporter) -> Result<Value, Failure> {
         let failed = |cause: String| Failure::new("States.TaskFailed", cause);
         let program = std::env::current_exe().map_err(|e| failed(e.to_string()))?;
-        let threads = self.threads.to_string();
         let mut command = Command::new(program);
         command
             .arg("--data-dir")
@@ -40,13 +43,15 @@ impl Jobs {
             .arg("--json")
             .args(arguments)
             .env(PROGRESS_VARIABLE, "json")
-            .env(JOB_VARIABLE, "1")
-            .env("RAYON_NUM_THREADS", &threads)
-            .env("OMP_NUM_THREADS", &threads)
+            .env(JOB_VARIABLE, if self.beside.is_some() { BESIDE } else { "alone" })
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .kill_on_drop(true);
+        if let Some(threads) = self.beside {
+            let threads = threads.to_string();
+            command.env("RAYON_NUM_THREADS", &threads).env("OMP_NUM_THREADS", &threads);
+        }
         let mut child =
             command.spawn().map_err(|e| failed(format!("the job does not start: {e}")))?;
         let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
@@ -84,16 +89,17 @@ async fn listen(stderr: tokio::process::ChildStderr, report: &Reporter) -> Vec<S
     told
 }
 
-/// In a job: gives way to whoever answers requests, and ends with its parent.
+/// In a job: ends with its parent and, beside a server, gives way to it.
 pub fn become_one() {
     #[cfg(target_os = "linux")]
-    if std::env::var_os(JOB_VARIABLE).is_some() {
-        // Whoever is idle makes way at once for a request that comes in.
+    if let Some(job) = std::env::var_os(JOB_VARIABLE) {
         let idle = libc::sched_param { sched_priority: 0 };
         // SAFETY: the calls take numbers, and a struct that lives until they return.
         unsafe {
             libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
-            libc::sched_setscheduler(0, libc::SCHED_IDLE, &idle);
+            if job == BESIDE {
+                libc::sched_setscheduler(0, libc::SCHED_IDLE, &idle);
+            }
         }
     }
 }

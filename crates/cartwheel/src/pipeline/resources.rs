@@ -54,8 +54,8 @@ struct Parts {
 }
 
 impl Local {
-    pub fn new(place: &Place, config: Option<&Path>, threads: usize) -> Self {
-        let jobs = Jobs { data_dir: place.0.clone(), config: config.map(Path::to_owned), threads };
+    pub fn new(place: &Place, config: Option<&Path>, beside: Option<usize>) -> Self {
+        let jobs = Jobs { data_dir: place.0.clone(), config: config.map(Path::to_owned), beside };
         Self(Arc::new(Parts { place: place.clone(), jobs }))
     }
 }
