@@ -47,6 +47,8 @@ impl Jobs {
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
+            // Ctrl-C is for the parent, which lets the run be gone on with.
+            .process_group(0)
             .kill_on_drop(true);
         if let Some(threads) = self.beside {
             let threads = threads.to_string();
