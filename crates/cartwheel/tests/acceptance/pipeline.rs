@@ -1,5 +1,6 @@
 //! The pipeline through the real binary: gate, deployment, rollback, crashes.
 
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -128,6 +129,7 @@ fn begin(data: &Path) -> Child {
         .args(["pipeline", "run", "--name", "cut", "--set", "num_round=400"])
         .args(["--set", "early_stopping_rounds=400"])
         .current_dir(data)
+        .process_group(0)
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
@@ -150,13 +152,18 @@ fn wait_for(data: &Path, state: &str) {
 }
 
 #[test]
-fn a_run_killed_in_training_goes_on_without_building_features_again() {
+fn a_run_killed_or_interrupted_in_training_goes_on_without_building_features_again() {
     let data = unreleased();
     let data = data.path();
-    let mut killed = begin(data);
-    wait_for(data, "Train");
-    killed.kill().unwrap();
-    killed.wait().unwrap();
+    // A terminal's Ctrl-C goes to the whole group; then kill -9, in the same run.
+    for signal in ["-INT", "-KILL"] {
+        let mut run = begin(data);
+        wait_for(data, "Train");
+        std::thread::sleep(Duration::from_millis(300));
+        let group = format!("-{}", run.id());
+        assert!(Command::new("kill").args([signal, "--", &group]).status().unwrap().success());
+        assert!(!run.wait().unwrap().success());
+    }
     assert_eq!(value(data, &["pipeline", "show", "cut"])["status"], "RUNNING");
     let run = value(data, &["pipeline", "run", "--set", "num_round=1"]);
     assert_eq!((&run["name"], &run["output"]["outcome"]), (&json!("cut"), &json!("released")));
