@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use cartwheel_events::{Event, EventKind, EventRecord, Item, Record, UserId};
-use cartwheel_store::{Session, event_hash};
+use cartwheel_store::{Session, Shopper, event_hash};
 use cartwheel_stream::Position;
 
 use crate::problem::{Kind, Problem};
 use crate::put::put;
+use crate::recommendations::Known;
 use crate::state::AppState;
 use crate::telemetry::EVENTS;
 
@@ -20,8 +21,8 @@ pub(crate) struct Accepted {
     pub(crate) event_id: String,
     /// Where its record lies.
     pub(crate) position: Position,
-    /// The session after it; none where it could not be kept up.
-    pub(crate) session: Option<Arc<Session>>,
+    /// The shopper after it.
+    pub(crate) known: Known,
     /// Whether it was stored before.
     pub(crate) repeated: bool,
 }
@@ -81,13 +82,32 @@ async fn run(
     state: &AppState,
     events: Vec<Result<Event, Problem>>,
 ) -> Vec<Result<Accepted, Problem>> {
-    if !state.sessions.is_ready() {
+    if !state.users.is_ready() {
         let problem = Problem::new(Kind::Unavailable, "The sessions have not caught up yet.");
         return events.into_iter().map(|event| event.and(Err(problem.clone()))).collect();
     }
-    let users: Vec<UserId> = events.iter().flatten().map(|event| event.user_id.clone()).collect();
-    let _turn = state.sessions.lock_all(&users).await;
-    let plans = Planner::new(state).plan(events);
+    let mut users: Vec<UserId> =
+        events.iter().flatten().map(|event| event.user_id.clone()).collect();
+    users.sort_unstable();
+    users.dedup();
+    let turn = state.users.turn(&users).await;
+    // A batch answers without recommendations: only sessions are read.
+    let feature_set = state.engine.foreign_records().filter(|_| users.len() == 1);
+    let now_ms = state.clock.now_ms();
+    let found = state.users.find(&users, feature_set.as_deref(), now_ms).await;
+    let mut shoppers: HashMap<UserId, Shopper> = match found {
+        Ok(found) => users.into_iter().zip(found).collect(),
+        Err(error) => {
+            tracing::error!(%error, "sessions were not read");
+            if turn.is_some() {
+                let problem = unread();
+                return events.into_iter().map(|event| event.and(Err(problem.clone()))).collect();
+            }
+            // The stream's consumer keeps the sessions: an event is stored without them.
+            HashMap::new()
+        }
+    };
+    let plans = Planner::new(state, now_ms, &shoppers).plan(events);
     let records: Vec<Record> = plans.iter().filter_map(Plan::record).collect();
     let mut puts = put(&*state.stream, records).await.into_iter();
     let mut results: Vec<Result<Accepted, Problem>> = Vec::with_capacity(plans.len());
@@ -95,9 +115,9 @@ async fn run(
         let result = match plan {
             Plan::Refuse(problem) => Err(problem),
             Plan::Repeat { event_id, position, user_id } => {
-                let session = state.sessions.session(&user_id, state.clock.now_ms());
-                let session = session.ok().map(Option::unwrap_or_default);
-                Ok(Accepted { event_id, position, session, repeated: true })
+                let shopper = shoppers.get(&user_id).cloned();
+                let known = Known { shopper, feature_set: feature_set.clone() };
+                Ok(Accepted { event_id, position, known, repeated: true })
             }
             Plan::Same(index) => results
                 .get(index)
@@ -105,7 +125,17 @@ async fn run(
                 .unwrap_or_else(|| Err(interrupted()))
                 .map(|accepted| Accepted { repeated: true, ..accepted }),
             Plan::Store { record, .. } => match puts.next() {
-                Some(Ok(position)) => Ok(apply(state, position, record)),
+                Some(Ok(position)) => {
+                    if record.event == EventKind::Checkout {
+                        state.checkouts.fetch_add(1, Ordering::Relaxed);
+                    }
+                    let shopper = match shoppers.get_mut(&record.user_id) {
+                        Some(shopper) => apply(state, shopper, position, &record).await,
+                        None => None,
+                    };
+                    let known = Known { shopper, feature_set: feature_set.clone() };
+                    Ok(Accepted { event_id: record.event_id, position, known, repeated: false })
+                }
                 Some(Err(problem)) => Err(problem),
                 None => Err(interrupted()),
             },
@@ -116,18 +146,22 @@ async fn run(
 }
 
 /// The record is durable: whatever happens to the session, the event is accepted.
-fn apply(state: &AppState, position: Position, record: EventRecord) -> Accepted {
-    if record.event == EventKind::Checkout {
-        state.checkouts.fetch_add(1, Ordering::Relaxed);
-    }
-    let session = match state.sessions.apply(position, &record) {
-        Ok(session) => Some(session),
+async fn apply(
+    state: &AppState,
+    shopper: &mut Shopper,
+    position: Position,
+    record: &EventRecord,
+) -> Option<Shopper> {
+    match state.users.accept(shopper.session.as_ref(), position, record).await {
+        Ok(session) => {
+            shopper.session = Some(session);
+            Some(shopper.clone())
+        }
         Err(error) => {
             tracing::error!(%error, "a session is behind; the next start replays it");
             None
         }
-    };
-    Accepted { event_id: record.event_id, position, session, repeated: false }
+    }
 }
 
 impl Plan {
@@ -143,6 +177,7 @@ impl Plan {
 struct Planner<'a> {
     state: &'a AppState,
     now_ms: i64,
+    shoppers: &'a HashMap<UserId, Shopper>,
     /// The sessions with the batch's own events in them.
     drafts: HashMap<UserId, Arc<Session>>,
     /// Events of the batch that are to be stored.
@@ -150,9 +185,8 @@ struct Planner<'a> {
 }
 
 impl<'a> Planner<'a> {
-    fn new(state: &'a AppState) -> Self {
-        let now_ms = state.clock.now_ms();
-        Self { state, now_ms, drafts: HashMap::new(), planned: HashMap::new() }
+    fn new(state: &'a AppState, now_ms: i64, shoppers: &'a HashMap<UserId, Shopper>) -> Self {
+        Self { state, now_ms, shoppers, drafts: HashMap::new(), planned: HashMap::new() }
     }
 
     fn plan(mut self, events: Vec<Result<Event, Problem>>) -> Vec<Plan> {
@@ -164,7 +198,8 @@ impl<'a> Planner<'a> {
                 Err(problem) => Plan::Refuse(problem),
             };
             if let (Plan::Store { record, .. }, false) = (&plan, alone) {
-                let draft = self.drafts.entry(record.user_id.clone()).or_default();
+                let session = self.session(&record.user_id);
+                let draft = self.drafts.entry(record.user_id.clone()).or_insert(session);
                 let draft = Arc::make_mut(draft);
                 let position = Position { shard: 0, sequence: draft.next_sequence };
                 draft.apply(position, record);
@@ -184,7 +219,7 @@ impl<'a> Planner<'a> {
                 "an event to store; POST /submit or /v1/recommendations recommend",
             ));
         }
-        let session = self.session(&event.user_id)?;
+        let session = self.session(&event.user_id);
         let hash = event_hash(&event);
         if let Some(event_id) = &event.event_id {
             let key = (event.user_id.clone(), event_id.clone());
@@ -205,6 +240,9 @@ impl<'a> Planner<'a> {
             }
         }
         if event.kind == EventKind::Checkout && event.items.is_empty() {
+            if !self.shoppers.contains_key(&event.user_id) {
+                return Err(unread());
+            }
             event.items = session
                 .cart
                 .iter()
@@ -227,18 +265,14 @@ impl<'a> Planner<'a> {
         Ok(Plan::Store { record: EventRecord::new(event, event_id, self.now_ms), hash })
     }
 
-    fn session(&mut self, user_id: &UserId) -> Result<Arc<Session>, Problem> {
-        if let Some(session) = self.drafts.get(user_id) {
-            return Ok(Arc::clone(session));
-        }
-        let session = self.state.sessions.session(user_id, self.now_ms).map_err(|error| {
-            tracing::error!(%error, "a session was not read");
-            Problem::new(Kind::Unavailable, "The shopper's session cannot be read now.")
-        })?;
-        let session = session.unwrap_or_default();
-        self.drafts.insert(user_id.clone(), Arc::clone(&session));
-        Ok(session)
+    fn session(&self, user_id: &UserId) -> Arc<Session> {
+        let read = || self.shoppers.get(user_id).and_then(|shopper| shopper.session.clone());
+        self.drafts.get(user_id).cloned().or_else(read).unwrap_or_default()
     }
+}
+
+fn unread() -> Problem {
+    Problem::new(Kind::Unavailable, "The shopper's session cannot be read now.")
 }
 
 fn key_parts((user_id, event_id): (UserId, String)) -> (String, UserId) {

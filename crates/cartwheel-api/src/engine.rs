@@ -2,18 +2,26 @@
 
 use cartwheel_events::{ProductId, UserId};
 use cartwheel_store::Session;
+use cartwheel_stream::Pending;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 /// What answers from the current release. Every call pins one release from start
-/// to end, takes well under a millisecond and never fails: what cannot be had is
-/// left out, and the answer says `degraded`.
+/// to end and never fails: what cannot be had is left out, and the answer says
+/// `degraded`.
 pub trait Engine: Send + Sync {
     /// What serves now.
     fn status(&self) -> EngineStatus;
 
-    /// Products for a shopper, best first, at most `query.limit`.
-    fn recommend(&self, query: &Query<'_>) -> Answer;
+    /// The feature set whose user records every [`Query`] has to bring; none where
+    /// the release holds them.
+    fn foreign_records(&self) -> Option<String> {
+        None
+    }
+
+    /// Products for a shopper, best first, at most `query.limit`. Waits only where
+    /// another machine scores.
+    fn recommend<'a>(&'a self, query: Query<'a>) -> Pending<'a, Answer>;
 
     /// Products bought with `product_id`, best first; none for an unknown product.
     fn similar(&self, product_id: &str, limit: usize) -> Option<Vec<Recommendation>>;
@@ -53,6 +61,8 @@ pub struct Query<'a> {
     pub user_id: &'a UserId,
     /// The shopper's session; none for one not seen in seven days.
     pub session: Option<&'a Session>,
+    /// The shopper's record, where the release does not hold it.
+    pub record: Option<StoredRecord<'a>>,
     /// The cart to rank for, in place of the session's.
     pub cart: Option<Vec<ProductId>>,
     /// Most products of the answer, 1 to 100.
@@ -63,6 +73,15 @@ pub struct Query<'a> {
     pub explain: bool,
     /// Now, UTC milliseconds.
     pub now_ms: i64,
+}
+
+/// A shopper's record, as it was read ahead of the question.
+#[derive(Debug, Clone, Copy)]
+pub struct StoredRecord<'a> {
+    /// Of which feature set.
+    pub feature_set: &'a str,
+    /// `UserState`, encoded; none for a user whom the set does not know.
+    pub bytes: Option<&'a [u8]>,
 }
 
 /// What an answer may hold. An empty list means no restriction.

@@ -14,12 +14,14 @@ use crate::telemetry::IMPRESSIONS_DROPPED;
 pub(crate) struct Impressions {
     stream: Arc<dyn Stream>,
     places: Arc<Semaphore>,
+    in_flight: u32,
 }
 
 impl Impressions {
     /// At most `in_flight` impressions on their way.
     pub(crate) fn new(stream: Arc<dyn Stream>, in_flight: usize) -> Self {
-        Self { stream, places: Arc::new(Semaphore::new(in_flight)) }
+        let in_flight = u32::try_from(in_flight).unwrap_or(u32::MAX);
+        Self { stream, places: Arc::new(Semaphore::new(in_flight as usize)), in_flight }
     }
 
     /// Sends the impression off, or drops and counts it.
@@ -36,6 +38,12 @@ impl Impressions {
             }
             drop(place);
         });
+    }
+
+    /// Waits until none is on its way.
+    pub(crate) async fn settle(&self) {
+        // An error means that the semaphore is closed, and nobody closes it.
+        let _ = self.places.acquire_many(self.in_flight).await;
     }
 
     /// Places for more.

@@ -12,6 +12,7 @@ mod catalogue;
 mod engine;
 mod events;
 mod impressions;
+mod keys;
 mod layers;
 mod operations;
 mod pipeline;
@@ -30,14 +31,16 @@ mod telemetry;
 pub use ambient::{Clock, Ids};
 pub use assets::{Asset, Assets};
 pub use engine::{
-    Answer, Engine, EngineStatus, Filters, ProductView, Query, Recommendation, UserView,
+    Answer, Engine, EngineStatus, Filters, ProductView, Query, Recommendation, StoredRecord,
+    UserView,
 };
+pub use keys::{KeyHash, KeyHashError};
 pub use pipeline::{Operator, StartRun};
 pub use problem::{Kind, Problem};
 pub use router::{openapi, router};
 pub use server::serve;
 pub use state::{AppState, Settings};
-pub use telemetry::Metrics;
+pub use telemetry::{DEGRADED, EVENTS, IMPRESSIONS_DROPPED, Metrics};
 
 #[cfg(test)]
 mod tests;

@@ -37,7 +37,7 @@ pub(crate) async fn healthz() -> &'static str {
 ))]
 pub(crate) async fn readyz(State(state): State<AppState>) -> (StatusCode, Json<Readiness>) {
     let engine = state.engine.status();
-    let sessions = state.sessions.is_ready();
+    let sessions = state.users.is_ready();
     let ready = engine.ready && sessions;
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, Json(Readiness { ready, sessions, engine }))

@@ -14,6 +14,8 @@ pub enum Kind {
     MalformedJson,
     /// A field of the body or the query is not as it should be.
     InvalidField,
+    /// No API key, or one that is not known.
+    Unauthorized,
     /// There is no such path, product or page.
     NotFound,
     /// The path does not take this method.
@@ -40,9 +42,10 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind, in the order of documentation.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::MalformedJson,
         Self::InvalidField,
+        Self::Unauthorized,
         Self::NotFound,
         Self::MethodNotAllowed,
         Self::PayloadTooLarge,
@@ -65,6 +68,9 @@ impl Kind {
             }
             Self::InvalidField => {
                 ("urn:cartwheel:problem:invalid-field", S::BAD_REQUEST, "A field is not valid")
+            }
+            Self::Unauthorized => {
+                ("urn:cartwheel:problem:unauthorized", S::UNAUTHORIZED, "An API key is needed")
             }
             Self::NotFound => ("urn:cartwheel:problem:not-found", S::NOT_FOUND, "Not found"),
             Self::MethodNotAllowed => (

@@ -1,15 +1,13 @@
 //! Recommendations by themselves.
 
-use std::sync::Arc;
-
 use axum::Json;
 use axum::extract::{Request, State};
 use cartwheel_events::{Impression, ImpressionItem, MAX_ITEMS, ProductId, SCHEMA_VERSION, UserId};
-use cartwheel_store::Session;
+use cartwheel_store::{Session, Shopper};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::engine::{Filters, Query, Recommendation};
+use crate::engine::{Filters, Query, Recommendation, StoredRecord};
 use crate::problem::Problem;
 use crate::request::{self, Params, UserPath};
 use crate::state::AppState;
@@ -54,48 +52,66 @@ pub(crate) struct Recommendations {
     pub(crate) recommendations: Vec<Recommendation>,
 }
 
-/// A shopper's session, or that it could not be read.
-pub(crate) type SessionRead = Result<Arc<Session>, ()>;
+/// What was read of a shopper ahead of a question.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Known {
+    /// None where it could not be read.
+    pub(crate) shopper: Option<Shopper>,
+    /// The feature set of the shopper's record, where the engine wants one.
+    pub(crate) feature_set: Option<String>,
+}
 
 /// What to ask the engine.
 pub(crate) struct Question<'a> {
     pub(crate) user_id: &'a UserId,
-    pub(crate) session: SessionRead,
+    pub(crate) known: Known,
     pub(crate) cart: Option<Vec<ProductId>>,
     pub(crate) limit: usize,
     pub(crate) filters: Filters,
     pub(crate) explain: bool,
 }
 
-/// The shopper's session; a new one for an unknown shopper.
-pub(crate) fn session_of(state: &AppState, user_id: &UserId) -> SessionRead {
-    match state.sessions.session(user_id, state.clock.now_ms()) {
-        Ok(session) => Ok(session.unwrap_or_default()),
+/// Reads what is stored of a shopper.
+pub(crate) async fn known(state: &AppState, user_id: &UserId) -> Known {
+    let feature_set = state.engine.foreign_records();
+    let users = std::slice::from_ref(user_id);
+    let found = state.users.find(users, feature_set.as_deref(), state.clock.now_ms()).await;
+    let shopper = match found {
+        Ok(mut shoppers) => Some(shoppers.pop().unwrap_or_default()),
         Err(error) => {
-            tracing::error!(%error, "a session was not read");
-            Err(())
+            tracing::error!(%error, "a shopper was not read");
+            None
         }
-    }
+    };
+    Known { shopper, feature_set }
 }
 
 /// Asks the engine and notes what is shown.
-pub(crate) fn answer(state: &AppState, question: Question<'_>) -> Recommendations {
+pub(crate) async fn answer(state: &AppState, question: Question<'_>) -> Recommendations {
     let now_ms = state.clock.now_ms();
-    let session = question.session.as_deref().ok().filter(|session| session.events > 0);
+    let Known { shopper, feature_set } = &question.known;
+    let shopper = shopper.as_ref();
+    let session = shopper.and_then(|s| s.session.as_deref()).filter(|session| session.events > 0);
+    let record = feature_set.as_deref().zip(shopper).map(|(feature_set, shopper)| StoredRecord {
+        feature_set,
+        bytes: shopper.record.as_deref(),
+    });
     let cart = match (&question.cart, session) {
         (Some(cart), _) => cart.clone(),
         (None, session) => session.map(Session::cart_products).unwrap_or_default(),
     };
-    let mut answer = state.engine.recommend(&Query {
+    let query = Query {
         user_id: question.user_id,
         session,
+        record,
         cart: question.cart,
         limit: question.limit,
         filters: question.filters,
         explain: question.explain,
         now_ms,
-    });
-    answer.degraded |= question.session.is_err();
+    };
+    let mut answer = state.engine.recommend(query).await;
+    answer.degraded |= shopper.is_none();
     if answer.degraded {
         metrics::counter!(DEGRADED).increment(1);
     }
@@ -161,16 +177,16 @@ pub(crate) async fn recommend(
             return Err(Problem::field(field, format!("{field} is too long."), "at most 1000"));
         }
     }
-    let session = session_of(&state, &body.user_id);
+    let known = known(&state, &body.user_id).await;
     let question = Question {
         user_id: &body.user_id,
-        session,
+        known,
         cart: body.cart,
         limit,
         filters,
         explain: body.explain,
     };
-    Ok(Json(answer(&state, question)))
+    Ok(Json(answer(&state, question).await))
 }
 
 /// Recommends for a shopper by id
@@ -190,8 +206,8 @@ pub(crate) async fn for_user(
     let limit = params.number("limit", DEFAULT_LIMIT, 1..=MAX_LIMIT)?;
     let explain = params.flag("explain")?;
     params.end("limit, explain")?;
-    let session = session_of(&state, &user_id);
+    let known = known(&state, &user_id).await;
     let filters = Filters::default();
-    let question = Question { user_id: &user_id, session, cart: None, limit, filters, explain };
-    Ok(Json(answer(&state, question)))
+    let question = Question { user_id: &user_id, known, cart: None, limit, filters, explain };
+    Ok(Json(answer(&state, question).await))
 }

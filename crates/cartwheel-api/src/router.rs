@@ -15,7 +15,7 @@ use crate::assets;
 use crate::layers;
 use crate::reference;
 use crate::state::AppState;
-use crate::{catalogue, events, operations, pipeline, recommendations, submit};
+use crate::{catalogue, events, keys, operations, pipeline, recommendations, submit};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -93,6 +93,7 @@ pub fn router(state: AppState) -> Router {
         router.layer(cors)
     };
     router
+        .layer(middleware::from_fn_with_state(state.clone(), keys::check))
         .layer(CatchPanicLayer::custom(layers::panicked))
         .layer(middleware::from_fn_with_state(state.settings.timeout, layers::time_limit))
         .layer(middleware::from_fn_with_state(state.clone(), layers::observe))

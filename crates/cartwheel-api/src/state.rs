@@ -5,13 +5,14 @@ use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use axum::http::HeaderValue;
-use cartwheel_store::Sessions;
+use cartwheel_store::UserStore;
 use cartwheel_stream::Stream;
 
 use crate::ambient::{Clock, Ids};
 use crate::assets::Assets;
 use crate::engine::Engine;
 use crate::impressions::Impressions;
+use crate::keys::KeyHash;
 use crate::pipeline::Operator;
 use crate::telemetry::Metrics;
 
@@ -26,6 +27,8 @@ pub struct Settings {
     pub impressions_in_flight: usize,
     /// Origins of other sites that may call from a browser; empty for none.
     pub cors_origins: Vec<HeaderValue>,
+    /// Who may call, by the hashes of their API keys; empty for everybody.
+    pub key_hashes: Vec<KeyHash>,
 }
 
 impl Default for Settings {
@@ -35,6 +38,7 @@ impl Default for Settings {
             timeout: Duration::from_secs(10),
             impressions_in_flight: 1024,
             cors_origins: Vec::new(),
+            key_hashes: Vec::new(),
         }
     }
 }
@@ -44,7 +48,7 @@ impl Default for Settings {
 pub struct AppState {
     pub(crate) engine: Arc<dyn Engine>,
     pub(crate) stream: Arc<dyn Stream>,
-    pub(crate) sessions: Arc<Sessions>,
+    pub(crate) users: Arc<dyn UserStore>,
     pub(crate) settings: Arc<Settings>,
     pub(crate) impressions: Impressions,
     /// The time.
@@ -68,19 +72,19 @@ impl std::fmt::Debug for AppState {
 }
 
 impl AppState {
-    /// State with the machine's clock, UUIDv7 ids and no web app. The sessions
-    /// must follow the same stream (`cartwheel_store::consume_sessions`).
+    /// State with the machine's clock, UUIDv7 ids and no web app. The user store must
+    /// follow the same stream (`cartwheel_store::consume_sessions`, where it is here).
     pub fn new(
         engine: Arc<dyn Engine>,
         stream: Arc<dyn Stream>,
-        sessions: Arc<Sessions>,
+        users: Arc<dyn UserStore>,
         settings: Settings,
     ) -> Self {
         Self {
             impressions: Impressions::new(Arc::clone(&stream), settings.impressions_in_flight),
             engine,
             stream,
-            sessions,
+            users,
             settings: Arc::new(settings),
             clock: Clock::system(),
             ids: Ids::uuid_v7(),
@@ -89,5 +93,11 @@ impl AppState {
             operator: None,
             checkouts: Arc::default(),
         }
+    }
+
+    /// Waits until every impression is stored or dropped, at most for `limit`: for a
+    /// host that stops the process after each answer. Says whether it is so.
+    pub async fn settle(&self, limit: Duration) -> bool {
+        tokio::time::timeout(limit, self.impressions.settle()).await.is_ok()
     }
 }

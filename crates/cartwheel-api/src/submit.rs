@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use crate::accept::accept;
 use crate::engine::{Filters, Recommendation};
 use crate::problem::Problem;
-use crate::recommendations::{Question, answer, session_of};
+use crate::recommendations::{Question, answer, known};
 use crate::request;
 use crate::schema::EventBody;
 use crate::state::AppState;
@@ -62,27 +62,27 @@ pub(crate) async fn submit(
     let body: Value = request::json(request, state.settings.max_body).await?;
     let event = Event::from_json(&body)?;
     let user_id = event.user_id.clone();
-    let (message, event_id, position, session) = if event.kind == EventKind::GetRecommendations {
+    let (message, event_id, position, known) = if event.kind == EventKind::GetRecommendations {
         let event_id = event.event_id.unwrap_or_else(|| state.ids.next(state.clock.now_ms()));
-        let session = session_of(&state, &user_id);
-        ("Nothing is stored: get_recommendations only reads.", event_id, None, session)
+        let known = known(&state, &user_id).await;
+        ("Nothing is stored: get_recommendations only reads.", event_id, None, known)
     } else {
         let accepted = accept(&state, event).await?;
         let message = match accepted.repeated {
             true => "The event was stored before.",
             false => "The event is stored.",
         };
-        (message, accepted.event_id, Some(accepted.position), accepted.session.ok_or(()))
+        (message, accepted.event_id, Some(accepted.position), accepted.known)
     };
     let question = Question {
         user_id: &user_id,
-        session,
+        known,
         cart: None,
         limit: SHOWN,
         filters: Filters::default(),
         explain: false,
     };
-    let answer = answer(&state, question);
+    let answer = answer(&state, question).await;
     Ok(Json(Submitted {
         message,
         event_id,

@@ -166,7 +166,11 @@ pub fn read(models: &Path, version: &str) -> Result<Bundle, BundleError> {
     Ok(Bundle { manifest, forest, scaler })
 }
 
-fn extract(archive: &[u8]) -> io::Result<Vec<u8>> {
+/// The model in a `model.tar.gz`, as this project or SageMaker's container packs it.
+///
+/// # Errors
+/// When the archive is damaged or holds no model.
+pub fn extract(archive: &[u8]) -> io::Result<Vec<u8>> {
     let mut tar = tar::Archive::new(GzDecoder::new(archive));
     for entry in tar.entries()? {
         let entry = entry?;

@@ -11,7 +11,7 @@ mod bundle;
 mod registry;
 mod release;
 
-pub use bundle::{Bundle, BundleError, BundleManifest, BundleParts, read, write};
+pub use bundle::{Bundle, BundleError, BundleManifest, BundleParts, extract, read, write};
 pub use registry::{Evaluation, ModelRecord, ModelStatus, decide, list};
 pub use release::{Release, current, previous, publish, rollback};
 

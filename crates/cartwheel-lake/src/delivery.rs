@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cartwheel_events::{EventRecord, Impression, Record};
-use cartwheel_stream::{ReadError, Stream};
+use cartwheel_stream::{ReadError, Sequence, Stream};
 use object_store::path::Path as Key;
 use object_store::{ObjectStore, ObjectStoreExt, PutPayload};
 use serde::{Deserialize, Serialize};
@@ -55,9 +55,9 @@ pub enum DeliveryError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 struct Progress {
     /// Everything before it is in the lake.
-    next: u64,
+    next: Sequence,
     /// The delivery from `next` up to here has begun.
-    planned: Option<u64>,
+    planned: Option<Sequence>,
 }
 
 /// The consumer that fills `events/` and `impressions/`.
@@ -68,7 +68,7 @@ pub struct Delivery {
     checkpoint: PathBuf,
     progress: BTreeMap<u32, Progress>,
     /// Told after each delivery: the least number that is still needed.
-    floor: Box<dyn Fn(u64) + Send + Sync>,
+    floor: Box<dyn Fn(Sequence) + Send + Sync>,
 }
 
 impl Delivery {
@@ -82,7 +82,7 @@ impl Delivery {
         lake: &Lake,
         options: DeliveryOptions,
         checkpoint: &Path,
-        floor: impl Fn(u64) + Send + Sync + 'static,
+        floor: impl Fn(Sequence) + Send + Sync + 'static,
     ) -> Result<Self, LakeError> {
         let bad = |e: io::Error| LakeError::file(checkpoint, e);
         let mut progress: BTreeMap<u32, Progress> = match std::fs::read(checkpoint) {
@@ -102,7 +102,7 @@ impl Delivery {
     }
 
     fn tell_floor(&self) {
-        (self.floor)(self.progress.values().map(|p| p.next).min().unwrap_or(0));
+        (self.floor)(self.progress.values().map(|p| p.next).min().unwrap_or_default());
     }
 
     /// Delivers by size and age until `shutdown` ends, then delivers what is left.
@@ -172,7 +172,7 @@ impl Delivery {
     async fn deliver_shard(&mut self, shard: u32) -> Result<bool, DeliveryError> {
         let Progress { next, planned } = self.progress.get(&shard).copied().unwrap_or_default();
         let most = if planned.is_some() { usize::MAX } else { self.options.max_records };
-        let mut records: Vec<(u64, Record)> = Vec::new();
+        let mut records: Vec<(Sequence, Record)> = Vec::new();
         let mut end = next;
         while records.len() < most && planned.is_none_or(|planned| end < planned) {
             let limit = BATCH.min(most - records.len());
@@ -209,9 +209,9 @@ impl Delivery {
     async fn write(
         &self,
         shard: u32,
-        first: u64,
-        end: u64,
-        records: &[(u64, Record)],
+        first: Sequence,
+        end: Sequence,
+        records: &[(Sequence, Record)],
     ) -> Result<(), DeliveryError> {
         let mut events: BTreeMap<String, Vec<Placed<'_, EventRecord>>> = BTreeMap::new();
         let mut impressions: BTreeMap<String, Vec<Placed<'_, Impression>>> = BTreeMap::new();
@@ -227,7 +227,8 @@ impl Delivery {
                     .push((shard, *sequence, shown)),
             }
         }
-        let name = format!("part-{shard:04}-{first:020}-{:020}.parquet", end - 1);
+        let last = end.previous().unwrap_or_default();
+        let name = format!("part-{shard:04}-{first:020}-{last:020}.parquet");
         let mut parts = Vec::new();
         for (hour, rows) in &events {
             parts.push((format!("events/{hour}/{name}"), records::events(rows)?));

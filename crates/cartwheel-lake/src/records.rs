@@ -9,13 +9,14 @@ use arrow_array::types::Int64Type;
 use arrow_array::{ArrayRef, Int32Array, Int64Array, RecordBatch, StringArray, UInt64Array};
 use bytes::Bytes;
 use cartwheel_events::{EventKind, EventRecord, Impression};
+use cartwheel_stream::Sequence;
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::properties::WriterProperties;
 
 /// One delivered record with its place in the stream.
-pub(crate) type Placed<'a, T> = (u32, u64, &'a T);
+pub(crate) type Placed<'a, T> = (u32, Sequence, &'a T);
 
 fn texts<'a>(values: impl Iterator<Item = Option<&'a str>>) -> ArrayRef {
     Arc::new(StringArray::from_iter(values))
@@ -34,7 +35,7 @@ fn places<T>(rows: &[Placed<'_, T>]) -> [(&'static str, ArrayRef); 2] {
     let shards = rows.iter().map(|r| i32::try_from(r.0).unwrap_or(i32::MAX));
     [
         ("shard", Arc::new(Int32Array::from_iter_values(shards))),
-        ("sequence", Arc::new(UInt64Array::from_iter_values(rows.iter().map(|r| r.1)))),
+        ("sequence", Arc::new(UInt64Array::from_iter(rows.iter().map(|r| r.1.as_u64())))),
     ]
 }
 

@@ -11,7 +11,7 @@ mod reasons;
 mod rows;
 
 pub use candidates::{Candidate, Source, candidates};
-pub use rank::{Model, ModelMismatch, Ranked, rank};
+pub use rank::{Model, ModelMismatch, Ranked, order, rank};
 pub use reasons::reasons;
 pub use rows::{FEATURES, rows};
 

@@ -37,7 +37,17 @@ impl Model {
 
     /// Probabilities of unscaled rows, which are scaled in place.
     pub fn score(&self, rows: &mut [f32]) -> Vec<f32> {
+        self.scale(rows);
+        self.probabilities(rows)
+    }
+
+    /// Scales rows in place, as the forest takes them.
+    pub fn scale(&self, rows: &mut [f32]) {
         rows.chunks_exact_mut(FEATURES.len()).for_each(|row| self.scaler.apply(row));
+    }
+
+    /// Probabilities of scaled rows.
+    pub fn probabilities(&self, rows: &[f32]) -> Vec<f32> {
         let mut scores = vec![0.0; rows.len() / FEATURES.len()];
         self.forest.probabilities(rows, &mut scores);
         scores
@@ -74,6 +84,11 @@ pub fn rank(
         }
         None => chosen.iter().map(|c| fallback(catalogue, state, c)).collect(),
     };
+    order(catalogue, chosen, scores)
+}
+
+/// Candidates with their probabilities, best first; equal ones by popularity.
+pub fn order(catalogue: &Catalogue, chosen: Vec<Candidate>, scores: Vec<f32>) -> Vec<Ranked> {
     let mut ranked: Vec<Ranked> = chosen
         .into_iter()
         .zip(scores)

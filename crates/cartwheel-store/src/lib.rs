@@ -4,10 +4,13 @@
 //! own event at once and the consumer applies the same record again; the
 //! session's sequence number makes the second time change nothing.
 
+#[cfg(any(test, feature = "conformance"))]
+pub mod conformance;
 mod consumer;
 mod session;
 mod sessions;
 mod store;
+mod users;
 
 pub use consumer::{ConsumeError, consume_sessions};
 pub use session::{
@@ -15,7 +18,8 @@ pub use session::{
     Session, SessionCheckout, event_hash,
 };
 pub use sessions::{Sessions, UserLock};
-pub use store::{SessionStore, StoreError, UserStore};
+pub use store::{SessionStore, SessionTable, StoreError};
+pub use users::{Shopper, UserStore};
 
 #[cfg(test)]
 mod tests;

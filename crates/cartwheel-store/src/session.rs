@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use cartwheel_events::{Event, EventKind, EventRecord, Item, ProductId};
-use cartwheel_stream::Position;
+use cartwheel_stream::{Position, Sequence};
 use serde::{Deserialize, Serialize};
 
 /// Most products of a cart.
@@ -73,7 +73,7 @@ pub struct Session {
     /// Checkouts applied, kept or not.
     pub checkout_count: u64,
     /// Sequence number of the first record that is not applied.
-    pub next_sequence: u64,
+    pub next_sequence: Sequence,
     /// When the newest event was accepted, UTC milliseconds.
     pub updated_ms: i64,
 }
@@ -90,7 +90,7 @@ impl Session {
         if self.is_expired(now) {
             *self = Self::default();
         }
-        self.next_sequence = position.sequence.saturating_add(1);
+        self.next_sequence = position.sequence.next();
         self.updated_ms = self.updated_ms.max(now);
         self.events += 1;
         match record.event {

@@ -9,8 +9,8 @@ use rustc_hash::{FxHashMap, FxHasher};
 use tokio::sync::OwnedMutexGuard;
 
 use crate::session::Session;
-use crate::store::{StoreError, UserStore};
-use cartwheel_stream::Position;
+use crate::store::{SessionTable, StoreError};
+use cartwheel_stream::{Position, Sequence};
 
 const STRIPES: usize = 64;
 const LOCKS: usize = 1024;
@@ -58,14 +58,14 @@ impl Stripe {
 /// written when the process dies is replayed from the stream, whose checkpoint is
 /// written together with the sessions.
 pub struct Sessions {
-    store: Arc<dyn UserStore>,
+    store: Arc<dyn SessionTable>,
     stripes: Vec<Mutex<Stripe>>,
     per_generation: usize,
     locks: Vec<Arc<tokio::sync::Mutex<()>>>,
-    progress: Mutex<FxHashMap<u32, u64>>,
+    progress: Mutex<FxHashMap<u32, Sequence>>,
     // Held while flushing, so that an older snapshot never overwrites a newer one.
     // Gives the checkpoints last written.
-    flushing: Mutex<FxHashMap<u32, u64>>,
+    flushing: Mutex<FxHashMap<u32, Sequence>>,
     // Entries that are not clean.
     waiting: AtomicUsize,
     max_waiting: usize,
@@ -99,7 +99,7 @@ fn hash(user: &UserId) -> usize {
 impl Sessions {
     /// Sessions over `store`, about `capacity` users in memory (a session takes up
     /// to 20 kB). At most as many may wait to be written.
-    pub fn new(store: Arc<dyn UserStore>, capacity: usize) -> Self {
+    pub fn new(store: Arc<dyn SessionTable>, capacity: usize) -> Self {
         Self {
             store,
             stripes: (0..STRIPES).map(|_| Mutex::default()).collect(),
@@ -126,13 +126,8 @@ impl Sessions {
         self.caught_up.store(true, Ordering::Release);
     }
 
-    /// Waits for the user's turn: from reading the session over putting the record
-    /// to applying it, so that records are applied in the order of the stream.
-    pub async fn lock(&self, user: &UserId) -> UserLock {
-        self.lock_all([user]).await
-    }
-
-    /// Waits for the turn of all of `users`.
+    /// Waits for the turn of all of `users`: from reading their sessions over putting
+    /// records to applying them, so that records are applied in the order of the stream.
     pub async fn lock_all(&self, users: impl IntoIterator<Item = &UserId>) -> UserLock {
         let mut wanted: Vec<usize> = users.into_iter().map(|u| hash(u) / STRIPES % LOCKS).collect();
         // One order for everybody, so that two batches cannot wait for each other.
@@ -235,7 +230,7 @@ impl Sessions {
     ///
     /// # Errors
     /// When the store fails.
-    pub fn checkpoint(&self, shard: u32) -> Result<u64, StoreError> {
+    pub fn checkpoint(&self, shard: u32) -> Result<Sequence, StoreError> {
         if let Some(&next) = guard(&self.progress).get(&shard) {
             return Ok(next);
         }
@@ -243,7 +238,7 @@ impl Sessions {
     }
 
     /// Notes that every record of `shard` before `next_sequence` is applied.
-    pub fn advance(&self, shard: u32, next_sequence: u64) {
+    pub fn advance(&self, shard: u32, next_sequence: Sequence) {
         guard(&self.progress).insert(shard, next_sequence);
     }
 
@@ -256,7 +251,7 @@ impl Sessions {
         let mut written = guard(&self.flushing);
         // The checkpoints first: every record before them is then in the sessions.
         let progress = guard(&self.progress).clone();
-        let checkpoints: Vec<(u32, u64)> = progress
+        let checkpoints: Vec<(u32, Sequence)> = progress
             .iter()
             .filter(|(shard, next)| written.get(shard) != Some(next))
             .map(|(&shard, &next)| (shard, next))

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use cartwheel_events::UserId;
+use cartwheel_stream::Sequence;
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
 
 use crate::session::Session;
@@ -26,6 +27,12 @@ pub enum StoreError {
         /// What the parser says.
         source: serde_json::Error,
     },
+    /// The sequence number is not one of the embedded log.
+    #[error("{0} is no sequence number of the embedded log")]
+    Foreign(Sequence),
+    /// A service that holds users did not answer as it should.
+    #[error("user store: {0}")]
+    Service(String),
     /// More sessions wait to be written than memory may hold.
     #[error("{0} changed sessions wait to be written")]
     Full(usize),
@@ -50,7 +57,7 @@ from_redb!(
 );
 
 /// Keeps sessions and, in the same transactions, how far the stream is applied.
-pub trait UserStore: Send + Sync {
+pub trait SessionTable: Send + Sync {
     /// The stored session of a user.
     ///
     /// # Errors
@@ -61,7 +68,7 @@ pub trait UserStore: Send + Sync {
     ///
     /// # Errors
     /// When the store fails.
-    fn checkpoint(&self, shard: u32) -> Result<u64, StoreError>;
+    fn checkpoint(&self, shard: u32) -> Result<Sequence, StoreError>;
 
     /// Writes sessions and checkpoints `(shard, next sequence)`: all or none.
     ///
@@ -69,7 +76,7 @@ pub trait UserStore: Send + Sync {
     /// When the store fails; then nothing is written.
     fn commit(
         &self,
-        checkpoints: &[(u32, u64)],
+        checkpoints: &[(u32, Sequence)],
         sessions: &[(UserId, Arc<Session>)],
     ) -> Result<(), StoreError>;
 
@@ -108,7 +115,7 @@ impl SessionStore {
     }
 }
 
-impl UserStore for SessionStore {
+impl SessionTable for SessionStore {
     fn session(&self, user: &UserId) -> Result<Option<Session>, StoreError> {
         let table = self.database.begin_read()?.open_table(SESSIONS)?;
         let Some(bytes) = table.get(user.as_str())? else { return Ok(None) };
@@ -117,14 +124,14 @@ impl UserStore for SessionStore {
             .map_err(|source| StoreError::Session { user: user.clone(), source })
     }
 
-    fn checkpoint(&self, shard: u32) -> Result<u64, StoreError> {
+    fn checkpoint(&self, shard: u32) -> Result<Sequence, StoreError> {
         let table = self.database.begin_read()?.open_table(CHECKPOINTS)?;
-        Ok(table.get(shard)?.map_or(0, |next| next.value()))
+        Ok(table.get(shard)?.map_or(0, |next| next.value()).into())
     }
 
     fn commit(
         &self,
-        checkpoints: &[(u32, u64)],
+        checkpoints: &[(u32, Sequence)],
         sessions: &[(UserId, Arc<Session>)],
     ) -> Result<(), StoreError> {
         let write = self.database.begin_write()?;
@@ -137,7 +144,8 @@ impl UserStore for SessionStore {
             }
             let mut table = write.open_table(CHECKPOINTS)?;
             for &(shard, next) in checkpoints {
-                table.insert(shard, next)?;
+                // Only the embedded log is followed with checkpoints of our own.
+                table.insert(shard, next.as_u64().ok_or(StoreError::Foreign(next))?)?;
             }
         }
         write.commit()?;

@@ -5,7 +5,7 @@ use cartwheel_events::{Event, EventRecord, Record, UserId};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use cartwheel_stream::{MemoryStream, Position, ReadError, Stream};
+use cartwheel_stream::{MemoryStream, Position, ReadError, Sequence, Stream};
 
 use crate::*;
 
@@ -20,7 +20,7 @@ fn record(id: &str, body: &Value, at: i64) -> EventRecord {
 }
 
 fn at(sequence: u64) -> Position {
-    Position { shard: 3, sequence }
+    Position { shard: 3, sequence: sequence.into() }
 }
 
 fn act(kind: &str, products: &[&str]) -> Value {
@@ -96,7 +96,7 @@ fn a_session_ends_after_seven_days() {
     assert!(session.is_expired(NOW + SESSION_MS + 1));
     session.apply(at(1), &record("e1", &act("add_to_cart", &["b"]), NOW + SESSION_MS + 1));
     assert_eq!(cart(&session), [("b".to_owned(), 1)]);
-    assert_eq!((session.events, session.next_sequence), (1, 2));
+    assert_eq!((session.events, session.next_sequence), (1, 2.into()));
 }
 
 #[test]
@@ -134,7 +134,7 @@ fn ids_of_records_and_shards() {
     assert_eq!(Position::parse("3-"), None);
 }
 
-fn store(folder: &tempfile::TempDir) -> Arc<dyn UserStore> {
+fn store(folder: &tempfile::TempDir) -> Arc<dyn SessionTable> {
     Arc::new(SessionStore::open(folder.path().join("sessions.redb")).unwrap())
 }
 
@@ -146,12 +146,12 @@ fn a_flush_keeps_sessions_and_checkpoint_together() {
     {
         let sessions = Sessions::new(store(&folder), 1000);
         sessions.apply(at(0), &first).unwrap();
-        sessions.advance(3, 1);
+        sessions.advance(3, 1.into());
         assert_eq!(sessions.flush().unwrap(), 1);
         assert_eq!(sessions.flush().unwrap(), 0);
         // Applied and not flushed: the process dies here.
         sessions.apply(at(1), &second).unwrap();
-        sessions.advance(3, 2);
+        sessions.advance(3, 2.into());
     }
     let sessions = Sessions::new(store(&folder), 1000);
     assert_eq!(sessions.checkpoint(3).unwrap(), 1);
@@ -181,18 +181,18 @@ fn a_small_cache_loses_nothing() {
 }
 
 /// Fails commits for as long as it is told to.
-struct Failing(Arc<dyn UserStore>, AtomicBool);
+struct Failing(Arc<dyn SessionTable>, AtomicBool);
 
-impl UserStore for Failing {
+impl SessionTable for Failing {
     fn session(&self, user: &UserId) -> Result<Option<Session>, StoreError> {
         self.0.session(user)
     }
-    fn checkpoint(&self, shard: u32) -> Result<u64, StoreError> {
+    fn checkpoint(&self, shard: u32) -> Result<Sequence, StoreError> {
         self.0.checkpoint(shard)
     }
     fn commit(
         &self,
-        checkpoints: &[(u32, u64)],
+        checkpoints: &[(u32, Sequence)],
         sessions: &[(UserId, Arc<Session>)],
     ) -> Result<(), StoreError> {
         match self.1.load(Ordering::SeqCst) {
@@ -212,7 +212,7 @@ fn a_failed_flush_is_tried_again() {
     let failing = Arc::new(Failing(Arc::clone(&inner), AtomicBool::new(true)));
     let sessions = Sessions::new(failing.clone(), 64);
     sessions.apply(at(0), &record("e0", &act("add_to_cart", &["a"]), NOW)).unwrap();
-    sessions.advance(3, 1);
+    sessions.advance(3, 1.into());
     assert!(sessions.flush().is_err());
     assert_eq!(inner.checkpoint(3).unwrap(), 0);
     failing.1.store(false, Ordering::SeqCst);
@@ -298,7 +298,7 @@ async fn the_consumer_and_the_api_apply_once_between_them() {
         while !sessions.is_ready() {
             tokio::task::yield_now().await;
         }
-        let _turn = sessions.lock(&user("u0")).await;
+        let _turn = sessions.lock_all(&[user("u0")]).await;
         let sent = event_record("u0", "51", "add_to_cart");
         let position = stream.put(vec![sent.clone()]).await.remove(0).unwrap();
         let Record::Event(sent) = sent else { unreachable!() };
@@ -311,7 +311,7 @@ async fn the_consumer_and_the_api_apply_once_between_them() {
 }
 
 /// The store opened again, after its last user is gone.
-fn store_of(sessions: Arc<Sessions>, folder: &tempfile::TempDir) -> Arc<dyn UserStore> {
+fn store_of(sessions: Arc<Sessions>, folder: &tempfile::TempDir) -> Arc<dyn SessionTable> {
     drop(Arc::into_inner(sessions).unwrap());
     store(folder)
 }
@@ -356,4 +356,19 @@ proptest! {
         let text = serde_json::to_vec(&once).unwrap();
         prop_assert_eq!(once, serde_json::from_slice(&text).unwrap());
     }
+}
+
+fn open(dir: &std::path::Path) -> Arc<dyn UserStore> {
+    let table = SessionStore::open(dir.join("sessions.redb")).unwrap();
+    let sessions = Sessions::new(Arc::new(table), 100);
+    sessions.set_caught_up();
+    Arc::new(sessions)
+}
+
+#[tokio::test]
+async fn sessions_conform() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    conformance::users(store.clone(), "x", ["0", "1", "2", "3", "4", "7", "8", "9"]).await;
+    conformance::writers(vec![store.clone(), store], "x", 60).await;
 }

@@ -10,7 +10,7 @@ use cartwheel_events::Record;
 
 use crate::log::{Disk, Step};
 use crate::tests::{all, id, last_segment, options, put_ids, record, used};
-use crate::{Log, LogOptions, PutError, Stream};
+use crate::{Log, LogOptions, PutError, Sequence, Stream};
 
 const DAY_MS: i64 = 24 * 3_600_000;
 
@@ -258,7 +258,7 @@ async fn a_damaged_last_record_gives_its_number_to_no_other() {
     let put = log.put(vec![record("u", "new")]).await;
     let position = *put[0].as_ref().unwrap();
     assert!(position.sequence > 9, "a reader at 10 would miss it");
-    let batch = log.read(position.shard, 10, 10).await.unwrap();
+    let batch = log.read(position.shard, 10.into(), 10).await.unwrap();
     assert_eq!(batch.records.len(), 1);
     assert_eq!(all(&log).await.len(), 10);
 }
@@ -308,7 +308,7 @@ async fn a_clock_that_jumps_keeps_the_order_and_most_records() {
     put_ids(&log, 0..600).await;
     let before = log.stat();
     assert!(before.segments > 6 && before.first == 0, "{before:?}");
-    let mut last = before.next - 1;
+    let mut last = Sequence::from(before.next - 1);
     for days in [400, -800, 400] {
         NOW_MS.fetch_add(days * DAY_MS, Ordering::SeqCst);
         let segments = log.stat().segments;

@@ -1,5 +1,7 @@
 //! The event stream: a [`Stream`] trait and its embedded form, the durable [`Log`].
 
+#[cfg(any(test, feature = "conformance"))]
+pub mod conformance;
 mod log;
 mod memory;
 mod position;
@@ -7,7 +9,7 @@ mod stream;
 
 pub use log::{Clock, Log, LogOptions, LogStat, OpenError};
 pub use memory::MemoryStream;
-pub use position::{Position, shard_of};
+pub use position::{Position, Sequence, SequenceError, shard_of};
 pub use stream::{Batch, Pending, PutError, ReadError, Stream};
 
 #[cfg(test)]

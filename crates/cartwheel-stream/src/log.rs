@@ -53,7 +53,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use cartwheel_events::Record;
 use tokio::sync::{oneshot, watch};
 
-use crate::position::{Position, shard_of};
+use crate::position::{Position, Sequence, shard_of};
 use crate::stream::{Batch, Pending, PutError, ReadError, Stream};
 pub(crate) use disk::Disk;
 #[cfg(test)]
@@ -296,7 +296,12 @@ impl Stream for Log {
         })
     }
 
-    fn read(&self, shard: u32, from: u64, limit: usize) -> Pending<'_, Result<Batch, ReadError>> {
+    fn read(
+        &self,
+        shard: u32,
+        from: Sequence,
+        limit: usize,
+    ) -> Pending<'_, Result<Batch, ReadError>> {
         let shared = self.shared.clone();
         Box::pin(async move {
             let read =
@@ -305,11 +310,11 @@ impl Stream for Log {
         })
     }
 
-    fn wait(&self, _shard: u32, from: u64) -> Pending<'_, ()> {
+    fn wait(&self, _shard: u32, from: Sequence) -> Pending<'_, ()> {
         let mut synced = self.shared.synced.subscribe();
         Box::pin(async move {
             // An error means that the log is gone: there is nothing to wait for.
-            let _ = synced.wait_for(|next| *next > from).await;
+            let _ = synced.wait_for(|next| Sequence::from(*next) > from).await;
         })
     }
 }

@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use cartwheel_events::Record;
 use tokio::sync::Notify;
 
-use crate::position::{Position, shard_of};
+use crate::position::{Position, Sequence, shard_of};
 use crate::stream::{Batch, Pending, PutError, ReadError, Stream};
 
 /// Keeps records in memory and loses them with the process.
@@ -44,7 +44,7 @@ impl Stream for MemoryStream {
                 let index = shard_of(record.user_id().as_str(), self.shards()) as usize;
                 let mut shard = guard(&self.shards[index]);
                 shard.push_back(record);
-                Ok(Position { shard: index as u32, sequence: shard.len() as u64 - 1 })
+                Ok(Position { shard: index as u32, sequence: (shard.len() as u64 - 1).into() })
             };
             // As with a disk, others run before the records are stored and after.
             tokio::task::yield_now().await;
@@ -55,30 +55,38 @@ impl Stream for MemoryStream {
         })
     }
 
-    fn read(&self, shard: u32, from: u64, limit: usize) -> Pending<'_, Result<Batch, ReadError>> {
+    fn read(
+        &self,
+        shard: u32,
+        from: Sequence,
+        limit: usize,
+    ) -> Pending<'_, Result<Batch, ReadError>> {
         Box::pin(async move {
             let Some(records) = self.shards.get(shard as usize).map(guard) else {
                 return Err(ReadError::Failed(format!("there is no shard {shard}")));
             };
             let end = records.len() as u64;
-            if from > end {
-                return Err(ReadError::Beyond { shard, from, end });
-            }
-            let found = (from..end).zip(records.range(from as usize..).cloned()).take(limit);
-            let records: Vec<(u64, Record)> = found.collect();
-            let next = from + records.len() as u64;
+            let Some(from) = from.as_u64().filter(|from| *from <= end) else {
+                return Err(ReadError::Beyond { shard, from, end: end.into() });
+            };
+            let found = (from..end)
+                .map(Sequence::from)
+                .zip(records.range(from as usize..).cloned())
+                .take(limit);
+            let records: Vec<(Sequence, Record)> = found.collect();
+            let next = Sequence::from(from + records.len() as u64);
             Ok(Batch { records, next })
         })
     }
 
-    fn wait(&self, shard: u32, from: u64) -> Pending<'_, ()> {
+    fn wait(&self, shard: u32, from: Sequence) -> Pending<'_, ()> {
         Box::pin(async move {
             let changed = self.changed.notified();
             tokio::pin!(changed);
             // Listen first, then look: a put in between is not missed.
             changed.as_mut().enable();
             let end = self.shards.get(shard as usize).map_or(0, |shard| guard(shard).len());
-            if (end as u64) <= from {
+            if Sequence::from(end as u64) <= from {
                 changed.await;
             }
         })

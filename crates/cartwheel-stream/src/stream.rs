@@ -5,7 +5,7 @@ use std::pin::Pin;
 
 use cartwheel_events::Record;
 
-use crate::position::Position;
+use crate::position::{Position, Sequence};
 
 /// An answer to be awaited.
 pub type Pending<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -38,9 +38,9 @@ pub enum ReadError {
         /// The shard.
         shard: u32,
         /// From where it was to be read.
-        from: u64,
+        from: Sequence,
         /// Sequence number of its next record.
-        end: u64,
+        end: Sequence,
     },
     /// The disk or the service failed.
     #[error("the stream failed: {0}")]
@@ -51,9 +51,9 @@ pub enum ReadError {
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Batch {
     /// Sequence numbers and records; none at the end of the shard.
-    pub records: Vec<(u64, Record)>,
+    pub records: Vec<(Sequence, Record)>,
     /// From where to read on. It may pass over numbers that hold no record.
-    pub next: u64,
+    pub next: Sequence,
 }
 
 /// Ordered by user, durable before the answer.
@@ -67,8 +67,13 @@ pub trait Stream: Send + Sync {
 
     /// Reads up to `limit` records from sequence number `from`, or from the oldest
     /// kept.
-    fn read(&self, shard: u32, from: u64, limit: usize) -> Pending<'_, Result<Batch, ReadError>>;
+    fn read(
+        &self,
+        shard: u32,
+        from: Sequence,
+        limit: usize,
+    ) -> Pending<'_, Result<Batch, ReadError>>;
 
     /// Waits until `shard` may hold a record at `from` or later.
-    fn wait(&self, shard: u32, from: u64) -> Pending<'_, ()>;
+    fn wait(&self, shard: u32, from: Sequence) -> Pending<'_, ()>;
 }

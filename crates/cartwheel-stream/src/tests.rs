@@ -2,24 +2,13 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use cartwheel_events::{Event, EventRecord, Record};
+use cartwheel_events::Record;
 use proptest::prelude::*;
-use serde_json::json;
 
-use crate::{Log, LogOptions, MemoryStream, OpenError, PutError, Stream, shard_of};
-
-pub(crate) fn record(user: &str, id: &str) -> Record {
-    let body = json!({"user_id": user, "event": "view", "product_ids": ["p"]});
-    let event = Event::from_json(&body).unwrap();
-    Record::Event(EventRecord::new(event, id.to_owned(), 1_700_000_000_000))
-}
-
-pub(crate) fn id(record: &Record) -> String {
-    match record {
-        Record::Event(event) => event.event_id.clone(),
-        Record::Impression(impression) => impression.recommendation_id.clone(),
-    }
-}
+pub(crate) use crate::conformance::{all, id, record};
+use crate::{
+    Log, LogOptions, MemoryStream, OpenError, PutError, Sequence, Stream, conformance, shard_of,
+};
 
 pub(crate) fn options() -> LogOptions {
     LogOptions { segment_bytes: 16 << 10, ..LogOptions::new(|| 1_700_000_000_000) }
@@ -29,26 +18,6 @@ fn open(dir: &Path) -> Log {
     Log::open(dir, options()).unwrap()
 }
 
-/// Every record of every shard, by position, with how often it was read.
-pub(crate) async fn all(stream: &dyn Stream) -> BTreeMap<(u32, u64), Record> {
-    let mut out = BTreeMap::new();
-    for shard in 0..stream.shards() {
-        let mut from = 0;
-        loop {
-            let batch = stream.read(shard, from, 7).await.unwrap();
-            for (sequence, record) in batch.records {
-                assert!(sequence >= from, "no record is read twice");
-                out.insert((shard, sequence), record);
-            }
-            if batch.next == from {
-                break;
-            }
-            from = batch.next;
-        }
-    }
-    out
-}
-
 pub(crate) async fn put_ids(stream: &dyn Stream, ids: std::ops::Range<usize>) {
     for n in ids {
         let results = stream.put(vec![record(&format!("u{}", n % 5), &format!("e{n}"))]).await;
@@ -56,41 +25,11 @@ pub(crate) async fn put_ids(stream: &dyn Stream, ids: std::ops::Range<usize>) {
     }
 }
 
-/// What every stream does, whatever it is made of.
-async fn conforms(stream: Arc<dyn Stream>) {
-    let records: Vec<Record> =
-        (0..300).map(|n| record(&format!("u{}", n % 9), &format!("e{n}"))).collect();
-    let results = stream.put(records.clone()).await;
-    assert_eq!(results.len(), records.len(), "one result a record");
-    let found = all(&*stream).await;
-    assert_eq!(found.len(), records.len());
-    for (result, record) in results.iter().zip(&records) {
-        let position = result.as_ref().unwrap();
-        assert_eq!(&found[&(position.shard, position.sequence)], record, "it is where it was put");
-        let user = record.user_id().as_str();
-        assert_eq!(position.shard, shard_of(user, stream.shards()), "a user has one shard");
-    }
-    for user in 0..9 {
-        let own = |r: &&Record| r.user_id().as_str() == format!("u{user}");
-        let order: Vec<String> = found.values().filter(own).map(id).collect();
-        let expected: Vec<String> = records.iter().filter(own).map(id).collect();
-        assert_eq!(order, expected, "a user's records keep their order");
-    }
-    let shard = results[0].as_ref().unwrap().shard;
-    let end = stream.read(shard, 0, 1000).await.unwrap().next;
-    let late = stream.clone();
-    let waiting = tokio::spawn(async move { late.wait(shard, end).await });
-    stream.put(vec![records[0].clone()]).await[0].as_ref().unwrap();
-    waiting.await.unwrap();
-    assert!(stream.read(shard, u64::MAX / 2, 1).await.is_err(), "beyond the end");
-    assert!(stream.read(stream.shards(), 0, 1).await.is_err(), "no such shard");
-}
-
 #[tokio::test]
 async fn the_streams_conform() {
-    conforms(Arc::new(MemoryStream::new(4))).await;
+    conformance::stream(Arc::new(MemoryStream::new(4))).await;
     let dir = tempfile::tempdir().unwrap();
-    conforms(Arc::new(open(dir.path()))).await;
+    conformance::stream(Arc::new(open(dir.path()))).await;
 }
 
 #[test]
@@ -349,11 +288,36 @@ proptest! {
                         log = open(dir.path());
                     }
                 }
-                let mut found: Vec<((u32, u64), Record)> = all(&log).await.into_iter().collect();
+                let mut found: Vec<((u32, Sequence), Record)> = all(&log).await.into_iter().collect();
                 found.sort_by_key(|((_, sequence), _)| *sequence);
                 let found: Vec<Record> = found.into_iter().map(|(_, r)| r).collect();
                 assert_eq!(found, model);
             }
         });
     }
+}
+
+#[test]
+fn sequence_numbers_are_those_of_kinesis() {
+    let text = "49590338271490256608559692538361571095921575989136588898";
+    let number: Sequence = text.parse().unwrap();
+    assert_eq!(number.to_string(), text);
+    assert_eq!(number.next().to_string(), text.replace("8898", "8899"));
+    assert_eq!(number.next().previous(), Some(number));
+    assert!(number > u64::MAX && Sequence::from(7) < number);
+    assert_eq!(serde_json::to_string(&number).unwrap(), format!("\"{text}\""));
+    assert_eq!(serde_json::to_string(&Sequence::from(7)).unwrap(), "7");
+    for json in [format!("\"{text}\""), "7".to_owned(), "\"8\"".to_owned()] {
+        let read: Sequence = serde_json::from_str(&json).unwrap();
+        assert_eq!(json.trim_matches('"'), read.to_string());
+    }
+    let position = crate::Position { shard: 3, sequence: number };
+    assert_eq!(crate::Position::parse(&position.record_id()), Some(position));
+    assert_eq!(Sequence::default().previous(), None);
+    assert_eq!("1".repeat(60).parse::<Sequence>(), Err(crate::SequenceError));
+    assert_eq!("".parse::<Sequence>(), Err(crate::SequenceError));
+    assert_eq!("-1".parse::<Sequence>(), Err(crate::SequenceError));
+    let word = Sequence::from(u64::MAX).next();
+    assert_eq!(word.to_string(), "18446744073709551616");
+    assert_eq!(word.previous(), Some(u64::MAX.into()));
 }

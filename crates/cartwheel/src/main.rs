@@ -3,11 +3,9 @@
 mod cli;
 mod client;
 mod commands;
-mod engine;
 mod learn;
 mod pipeline;
 mod place;
-mod release;
 mod settings;
 mod show;
 

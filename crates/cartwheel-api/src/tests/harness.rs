@@ -8,7 +8,7 @@ use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode};
 use cartwheel_events::{EventRecord, ProductId, Record};
 use cartwheel_store::{SessionStore, Sessions};
-use cartwheel_stream::{MemoryStream, Stream};
+use cartwheel_stream::{MemoryStream, Pending, Stream};
 use http_body_util::BodyExt;
 use serde_json::Value;
 use tower::ServiceExt;
@@ -34,28 +34,31 @@ fn recommendation(id: &str, probability: f32) -> Recommendation {
     }
 }
 
+fn answer(query: &Query<'_>) -> Answer {
+    assert!(query.user_id.as_str() != "panic", "told to panic");
+    let cart = match (&query.cart, query.session) {
+        (Some(cart), _) => cart.clone(),
+        (None, Some(session)) => session.cart_products(),
+        (None, None) => Vec::new(),
+    };
+    let cart = cart.iter().map(|id| recommendation(id.as_str(), 0.9));
+    let rest = (1..=200).map(|n| recommendation(&format!("p{n}"), 0.1));
+    let items =
+        cart.chain(rest).filter(|item| !query.filters.exclude_products.contains(&item.product_id));
+    Answer {
+        items: items.take(query.limit).collect(),
+        model_version: "m1".into(),
+        release: "r1".into(),
+        degraded: false,
+    }
+}
+
 impl Engine for Fake {
     fn status(&self) -> EngineStatus {
         EngineStatus { ready: true, release: Some("r1".into()), ..EngineStatus::default() }
     }
-    fn recommend(&self, query: &Query<'_>) -> Answer {
-        assert!(query.user_id.as_str() != "panic", "told to panic");
-        let cart = match (&query.cart, query.session) {
-            (Some(cart), _) => cart.clone(),
-            (None, Some(session)) => session.cart_products(),
-            (None, None) => Vec::new(),
-        };
-        let cart = cart.iter().map(|id| recommendation(id.as_str(), 0.9));
-        let rest = (1..=200).map(|n| recommendation(&format!("p{n}"), 0.1));
-        let items = cart
-            .chain(rest)
-            .filter(|item| !query.filters.exclude_products.contains(&item.product_id));
-        Answer {
-            items: items.take(query.limit).collect(),
-            model_version: "m1".into(),
-            release: "r1".into(),
-            degraded: false,
-        }
+    fn recommend<'a>(&'a self, query: Query<'a>) -> Pending<'a, Answer> {
+        Box::pin(async move { answer(&query) })
     }
     fn similar(&self, product_id: &str, limit: usize) -> Option<Vec<Recommendation>> {
         (product_id == "p1").then(|| vec![recommendation("p2", 0.3); limit])
@@ -157,7 +160,7 @@ impl Shop {
         let mut state = AppState::new(
             Arc::new(Fake),
             stream,
-            Arc::clone(&sessions),
+            sessions.clone(),
             Settings { impressions_in_flight: 3, ..Settings::default() },
         );
         // One millisecond later at every look.

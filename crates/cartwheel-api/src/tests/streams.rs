@@ -1,7 +1,7 @@
 //! Streams that fail.
 
 use cartwheel_events::Record;
-use cartwheel_stream::{Batch, Pending, Position, PutError, ReadError, Stream};
+use cartwheel_stream::{Batch, Pending, Position, PutError, ReadError, Sequence, Stream};
 
 /// What the stream does with every record.
 pub(super) enum Faults {
@@ -30,11 +30,11 @@ impl Stream for Faults {
         })
     }
 
-    fn read(&self, _: u32, next: u64, _: usize) -> Pending<'_, Result<Batch, ReadError>> {
+    fn read(&self, _: u32, next: Sequence, _: usize) -> Pending<'_, Result<Batch, ReadError>> {
         Box::pin(async move { Ok(Batch { records: Vec::new(), next }) })
     }
 
-    fn wait(&self, _: u32, _: u64) -> Pending<'_, ()> {
+    fn wait(&self, _: u32, _: Sequence) -> Pending<'_, ()> {
         Box::pin(std::future::pending())
     }
 }

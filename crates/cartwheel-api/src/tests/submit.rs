@@ -218,7 +218,7 @@ async fn before_the_sessions_catch_up_no_event_is_taken() {
     let store = SessionStore::open(folder.path().join("starting.redb")).unwrap();
     let sessions = Arc::new(Sessions::new(Arc::new(store), 1000));
     let starting = Arc::clone(&sessions);
-    let shop = Shop::with(|state| state.sessions = starting).await;
+    let shop = Shop::with(|state| state.users = starting).await;
     let reply = shop.post("/submit", &add("u1", "e1", &["milk"])).await;
     reply.problem(503, "unavailable");
     assert_eq!(shop.get("/readyz").await.status, 503);

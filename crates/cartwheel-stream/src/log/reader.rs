@@ -6,6 +6,7 @@ use cartwheel_events::Record;
 
 use super::Shared;
 use super::segment::{Found, MARK_BYTES, Segment, look, resync};
+use crate::position::Sequence;
 use crate::stream::{Batch, ReadError};
 
 /// Bytes that a read takes from the disk at first: what is new is little, mostly.
@@ -13,21 +14,27 @@ const FIRST_WINDOW: usize = 64 << 10;
 /// Most bytes that it takes at once, unless a record is larger.
 const WINDOW: usize = 4 << 20;
 
+/// What was read so far, and from where to read on.
+struct Reading {
+    records: Vec<(Sequence, Record)>,
+    next: u64,
+}
+
 /// Up to `limit` records of `shard` from sequence `from`.
 pub(super) fn read(
     shared: &Shared,
     shard: u32,
-    from: u64,
+    from: Sequence,
     limit: usize,
 ) -> Result<Batch, ReadError> {
     let synced = *shared.synced.borrow();
     if shard >= shared.shards {
         return Err(ReadError::Failed(format!("there is no shard {shard}")));
     }
-    if from > synced {
-        return Err(ReadError::Beyond { shard, from, end: synced });
-    }
-    let mut batch = Batch { records: Vec::new(), next: from };
+    let Some(next) = from.as_u64().filter(|from| *from <= synced) else {
+        return Err(ReadError::Beyond { shard, from, end: synced.into() });
+    };
+    let mut batch = Reading { records: Vec::new(), next };
     while batch.next < synced && batch.records.len() < limit {
         let Some(segment) = segment_of(shared, batch.next) else { break };
         let before = batch.next;
@@ -36,7 +43,7 @@ pub(super) fn read(
             break;
         }
     }
-    Ok(batch)
+    Ok(Batch { records: batch.records, next: batch.next.into() })
 }
 
 /// The segment that holds `sequence`, or the oldest kept after it.
@@ -53,7 +60,7 @@ fn scan(
     shard: u32,
     synced: u64,
     limit: usize,
-    batch: &mut Batch,
+    batch: &mut Reading,
 ) -> Result<(), ReadError> {
     let failed = |e: std::io::Error| ReadError::Failed(format!("{}: {e}", segment.path.display()));
     let max_record = shared.options.max_record_bytes;
@@ -92,7 +99,7 @@ fn scan(
                             let record = Record::from_slice(data).map_err(|e| {
                                 ReadError::Failed(format!("record {}: {e}", entry.sequence))
                             })?;
-                            batch.records.push((entry.sequence, record));
+                            batch.records.push((entry.sequence.into(), record));
                         }
                         if batch.records.len() >= limit {
                             return Ok(());

@@ -196,7 +196,7 @@ impl Writer {
                 let sequence = self.next;
                 encode(&mut buffer, sequence, now_ms, *shard, data);
                 self.next += 1;
-                results.push(Ok(Position { shard: *shard, sequence }));
+                results.push(Ok(Position { shard: *shard, sequence: sequence.into() }));
             }
             all.push(results);
         }

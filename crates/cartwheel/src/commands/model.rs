@@ -11,9 +11,9 @@ use serde::Serialize;
 use crate::cli;
 use crate::learn;
 use crate::place::Place;
-use crate::release::Opened;
 use crate::settings::Settings;
 use crate::show::{bar, result};
+use cartwheel_engine::Opened;
 
 fn latest(place: &Place) -> Result<FeatureSet> {
     FeatureSet::latest(&place.features()).context("no feature set: run `cartwheel features` first")
@@ -67,7 +67,12 @@ pub fn evaluate(place: &Place, args: &cli::Evaluate, json: bool) -> Result<()> {
         }
     };
     let set = FeatureSet::open(&place.features().join(&feature_set))?;
-    let report = learn::evaluate(place, &set, version.as_deref(), args.against.as_deref())?;
+    let report = cartwheel_engine::evaluate(
+        &place.models(),
+        &set,
+        version.as_deref(),
+        args.against.as_deref(),
+    )?;
     if let Some(path) = &args.chart {
         std::fs::write(path, report.chart()).with_context(|| path.display().to_string())?;
     }
@@ -76,10 +81,11 @@ pub fn evaluate(place: &Place, args: &cli::Evaluate, json: bool) -> Result<()> {
 }
 
 pub fn predict(place: &Place, settings: &Settings, args: &cli::Predict, json: bool) -> Result<()> {
-    let opened = Opened::current(place, &settings.shop.timezone)?;
-    let progress = bar("predicting", opened.users.len() as u64);
-    let users = (0..opened.users.len()).into_par_iter().map(|at| -> Result<_> {
-        let (user_id, state) = opened.users.record(at)?;
+    let opened = Opened::current(&place.lake(), &settings.shop.timezone)?;
+    let records = opened.users.as_ref().context("the feature set has no users.bin")?;
+    let progress = bar("predicting", records.len() as u64);
+    let users = (0..records.len()).into_par_iter().map(|at| -> Result<_> {
+        let (user_id, state) = records.record(at)?;
         progress.inc(1);
         if args.users == cli::Who::Test && state.next.is_none() {
             return Ok(None);
@@ -131,8 +137,9 @@ pub fn recommend(
     args: &cli::Recommend,
     json: bool,
 ) -> Result<()> {
-    let opened = Opened::current(place, &settings.shop.timezone)?;
-    let state = opened.users.get(&args.user)?;
+    let opened = Opened::current(&place.lake(), &settings.shop.timezone)?;
+    let records = opened.users.as_ref().context("the feature set has no users.bin")?;
+    let state = records.get(&args.user)?;
     if state.is_none() {
         eprintln!("user {} has no history: showing what goes with the cart", args.user);
     }

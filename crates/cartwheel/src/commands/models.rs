@@ -5,8 +5,8 @@ use cartwheel_endpoint::{ModelRecord, ModelStatus, Release};
 
 use crate::cli;
 use crate::place::Place;
-use crate::release::Opened;
 use crate::show::result;
+use cartwheel_engine::Opened;
 
 pub fn run(place: &Place, command: cli::Models, json: bool) -> Result<()> {
     match command {
@@ -55,7 +55,7 @@ pub fn deploy(place: &Place, version: &str) -> Result<Release> {
         model: Some(model.version),
         schema_hash: model.schema_hash,
     };
-    Opened::open(place, &release, "UTC").context("the model cannot serve")?;
+    Opened::open(&place.lake(), &release, "UTC").context("the model cannot serve")?;
     cartwheel_endpoint::publish(&place.releases(), &release)?;
     Ok(release)
 }

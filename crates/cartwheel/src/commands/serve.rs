@@ -6,20 +6,19 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use cartwheel_api::{AppState, Asset, Clock};
+use cartwheel_engine::{Current, Opened};
 use cartwheel_lake::{Delivery, DeliveryOptions, Lake};
 use cartwheel_store::{SessionStore, Sessions, consume_sessions};
-use cartwheel_stream::{Log, LogOptions, Stream};
+use cartwheel_stream::{Log, LogOptions, Sequence, Stream};
 use rust_embed::RustEmbed;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use crate::cli::{self, Context};
 use crate::commands::{data, pipeline};
-use crate::engine::Current;
 use crate::learn::Hyperparameters;
 use crate::pipeline::{Operations, Pipeline, schedule};
 use crate::place::Place;
-use crate::release::Opened;
 
 /// Users whose sessions stay in memory.
 const SESSIONS_IN_MEMORY: usize = 20_000;
@@ -93,7 +92,7 @@ async fn run(context: &Context, args: &cli::Serve) -> Result<()> {
         "{listen} can be reached from other machines, and this release knows no API keys: \
          listen on 127.0.0.1 behind a proxy that checks who calls"
     );
-    let engine = Arc::new(Current::new(Opened::current(place, &settings.shop.timezone)?));
+    let engine = Arc::new(Current::new(Opened::current(&place.lake(), &settings.shop.timezone)?));
     let options = LogOptions { shards: settings.stream.shards, ..LogOptions::new(now_ms) };
     let log = Arc::new(Log::open(&place.stream(), options)?);
     let stream: Arc<dyn Stream> = log.clone();
@@ -104,7 +103,7 @@ async fn run(context: &Context, args: &cli::Serve) -> Result<()> {
 
     let floor = {
         let log = log.clone();
-        move |next| log.set_floor("delivery", next)
+        move |next: Sequence| log.set_floor("delivery", next.as_u64().unwrap_or(u64::MAX))
     };
     let delivery = Delivery::new(
         stream.clone(),
@@ -204,7 +203,8 @@ async fn follow_releases(place: Place, timezone: String, engine: Arc<Current>) {
         };
         let (place, timezone) = (place.clone(), timezone.clone());
         let opened =
-            tokio::task::spawn_blocking(move || Opened::open(&place, &release, &timezone)).await;
+            tokio::task::spawn_blocking(move || Opened::open(&place.lake(), &release, &timezone))
+                .await;
         match opened {
             Ok(Ok(opened)) => engine.swap(opened),
             Ok(Err(error)) => tracing::error!(%error, "the new release is refused"),

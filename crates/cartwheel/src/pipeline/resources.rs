@@ -15,7 +15,6 @@ use serde_json::{Value, json};
 use super::LAKE;
 use super::job::Jobs;
 use crate::place::Place;
-use crate::release::Opened;
 
 const START_JOB_RUN: &str = "arn:aws:states:::glue:startJobRun.sync";
 const INVOKE: &str = "arn:aws:states:::lambda:invoke";
@@ -263,15 +262,20 @@ impl Parts {
             decided_ms: Clock::system().now_ms(),
             report: payload["evaluation"].clone(),
         };
-        // The serving model, trained again from the same data, stays what it is.
         let set = self.set(payload)?;
         let serving = self.serving(&set.manifest.schema_hash)?;
-        if passed || serving.as_deref() != Some(model) {
-            cartwheel_endpoint::decide(&self.place.models(), model, &evaluation)?;
+        let new = Release {
+            feature_set: set.manifest.version.clone(),
+            model: Some(model.to_owned()),
+            schema_hash: set.manifest.schema_hash.clone(),
+        };
+        let decision = cartwheel_engine::decide(&new, serving.as_deref(), evaluation);
+        if let Some(evaluation) = &decision.evaluation {
+            cartwheel_endpoint::decide(&self.place.models(), model, evaluation)?;
         }
-        match serving {
-            Some(serving) if !passed => self.publish(&set, &serving),
-            _ => Ok(json!({"release": null})),
+        match decision.release.and_then(|release| release.model) {
+            Some(serving) => self.publish(&set, &serving),
+            None => Ok(json!({"release": null})),
         }
     }
 
@@ -282,7 +286,7 @@ impl Parts {
             model: Some(model.to_owned()),
             schema_hash: set.manifest.schema_hash.clone(),
         };
-        Opened::open(&self.place, &release, "UTC")?;
+        cartwheel_engine::Opened::open(&self.place.lake(), &release, "UTC")?;
         cartwheel_endpoint::publish(&self.place.releases(), &release)?;
         Ok(json!({"release": release}))
     }

@@ -3,22 +3,39 @@
 use std::sync::{Arc, RwLock};
 
 use cartwheel_api::{
-    Answer, Engine, EngineStatus, Filters, ProductView, Query, Recommendation, UserView,
+    Answer, Engine, EngineStatus, Filters, ProductView, Query, Recommendation, StoredRecord,
+    UserView,
 };
 use cartwheel_events::{ProductId, UserId};
 use cartwheel_features::{Catalogue, Context, UserState};
-use cartwheel_recommend::{Candidate, FEATURES, Ranked, rank, reasons, rows};
+use cartwheel_recommend::{Candidate, FEATURES, Ranked, candidates, order, rank, reasons, rows};
+use cartwheel_stream::Pending;
 use rustc_hash::FxHashSet;
 
 use crate::release::Opened;
 
+/// Why rows were not scored.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("endpoint: {0}")]
+pub struct ScoreError(pub String);
+
+/// Scores rows on another machine.
+pub trait Scorer: Send + Sync {
+    /// Probabilities of scaled rows of `width` values each, one a row.
+    fn score<'a>(
+        &'a self,
+        rows: &'a [f32],
+        width: usize,
+    ) -> Pending<'a, Result<Vec<f32>, ScoreError>>;
+}
+
 impl Opened {
     /// The user's stored state with the session's later checkouts folded in.
     fn state(&self, query: &Query<'_>) -> (UserState, bool) {
-        let (mut state, degraded) = match self.users.get(query.user_id.as_str()) {
+        let (mut state, degraded) = match self.record(query) {
             Ok(state) => (state.unwrap_or_default(), false),
             Err(error) => {
-                tracing::error!(%error, "the user's record cannot be read");
+                tracing::error!(error, "the user's record cannot be read");
                 (UserState::default(), true)
             }
         };
@@ -35,12 +52,27 @@ impl Opened {
         (state, degraded)
     }
 
+    /// The user's record: of this release's file, or as the question brings it.
+    fn record(&self, query: &Query<'_>) -> Result<Option<UserState>, String> {
+        match (&self.users, query.record) {
+            (Some(users), _) => users.get(query.user_id.as_str()).map_err(|e| e.to_string()),
+            (None, Some(StoredRecord { feature_set, bytes })) => {
+                // Read just before another release came.
+                if feature_set != self.release.feature_set {
+                    return Err(format!("the record is one of {feature_set}"));
+                }
+                bytes.map(UserState::decode).transpose().map_err(|e| e.to_string())
+            }
+            (None, None) => Err("the user store did not answer".to_owned()),
+        }
+    }
+
     fn find<'a>(&self, ids: impl Iterator<Item = &'a ProductId>) -> Vec<u32> {
         ids.filter_map(|id| self.catalogue.find(id.as_str())).collect()
     }
 
-    fn recommend(&self, query: &Query<'_>) -> Answer {
-        let (state, failed) = self.state(query);
+    async fn recommend(&self, query: &Query<'_>, scorer: Option<&dyn Scorer>) -> Answer {
+        let (state, mut failed) = self.state(query);
         let cart = match (&query.cart, query.session) {
             (Some(cart), _) => self.find(cart.iter()),
             (None, Some(session)) => self.find(session.cart.iter().map(|item| &item.product_id)),
@@ -52,7 +84,26 @@ impl Opened {
             keep.allows(&self.catalogue, p)
                 && !(query.filters.exclude_purchased && state.product(p).is_some())
         };
-        let ranked = rank(&self.catalogue, self.model.as_ref(), &state, &context, &cart, keep);
+        let ranked = match (scorer, &self.model) {
+            (Some(scorer), Some(model)) => {
+                let mut chosen = candidates(&self.catalogue, &state, &cart);
+                chosen.retain(|c| keep(c.product));
+                let mut features = Vec::new();
+                rows(&self.catalogue, &state, &context, &cart, &chosen, &mut features);
+                model.scale(&mut features);
+                let scores = match scorer.score(&features, FEATURES.len()).await {
+                    Ok(scores) if scores.len() == chosen.len() => scores,
+                    other => {
+                        let count = other.as_ref().map(Vec::len);
+                        tracing::error!(?count, rows = chosen.len(), "scored here instead");
+                        failed = true;
+                        model.probabilities(&features)
+                    }
+                };
+                order(&self.catalogue, chosen, scores)
+            }
+            (_, model) => rank(&self.catalogue, model.as_ref(), &state, &context, &cart, keep),
+        };
         let shown = &ranked[..ranked.len().min(query.limit)];
         let explained = query.explain.then(|| self.features(&state, &context, &cart, shown));
         let mut explained = explained.into_iter().flatten();
@@ -144,16 +195,27 @@ impl<'a> Keep<'a> {
 }
 
 /// The release that serves; swapped without a pause.
-pub struct Current(RwLock<Arc<Opened>>);
+pub struct Current {
+    opened: RwLock<Arc<Opened>>,
+    scorer: Option<Arc<dyn Scorer>>,
+}
 
 impl Current {
+    /// Serves `opened`, scored in this process.
     pub fn new(opened: Opened) -> Self {
-        Self(RwLock::new(Arc::new(opened)))
+        Self { opened: RwLock::new(Arc::new(opened)), scorer: None }
+    }
+
+    /// Scores elsewhere. When that fails, the release's own model does it and the
+    /// answer says `degraded`.
+    #[must_use]
+    pub fn scored_by(self, scorer: Arc<dyn Scorer>) -> Self {
+        Self { scorer: Some(scorer), ..self }
     }
 
     /// Serves another release from the next request on.
     pub fn swap(&self, opened: Opened) {
-        *self.0.write().unwrap_or_else(|poisoned| poisoned.into_inner()) = Arc::new(opened);
+        *self.opened.write().unwrap_or_else(|poisoned| poisoned.into_inner()) = Arc::new(opened);
     }
 
     /// What serves now.
@@ -162,7 +224,7 @@ impl Current {
     }
 
     fn pin(&self) -> Arc<Opened> {
-        self.0.read().unwrap_or_else(|poisoned| poisoned.into_inner()).clone()
+        self.opened.read().unwrap_or_else(|poisoned| poisoned.into_inner()).clone()
     }
 }
 
@@ -170,16 +232,23 @@ impl Engine for Current {
     fn status(&self) -> EngineStatus {
         let opened = self.pin();
         EngineStatus {
-            ready: true,
+            // A shop without products has nothing to recommend yet.
+            ready: !opened.catalogue.products.is_empty(),
             release: Some(opened.name()),
             model_version: opened.model_version().map(str::to_owned),
             products: opened.catalogue.products.len(),
-            users: opened.users.len(),
+            users: opened.user_count,
         }
     }
 
-    fn recommend(&self, query: &Query<'_>) -> Answer {
-        self.pin().recommend(query)
+    fn foreign_records(&self) -> Option<String> {
+        let opened = self.pin();
+        opened.users.is_none().then(|| opened.release.feature_set.clone())
+    }
+
+    fn recommend<'a>(&'a self, query: Query<'a>) -> Pending<'a, Answer> {
+        let opened = self.pin();
+        Box::pin(async move { opened.recommend(&query, self.scorer.as_deref()).await })
     }
 
     fn similar(&self, product_id: &str, limit: usize) -> Option<Vec<Recommendation>> {
@@ -221,8 +290,8 @@ impl Engine for Current {
 
     fn example_users(&self, limit: usize) -> Vec<UserView> {
         let opened = self.pin();
-        let records =
-            (0..opened.users.len().min(limit)).filter_map(|at| opened.users.record(at).ok());
+        let Some(users) = &opened.users else { return Vec::new() };
+        let records = (0..users.len().min(limit)).filter_map(|at| users.record(at).ok());
         records
             .filter_map(|(id, state)| {
                 Some(UserView {

@@ -1,0 +1,121 @@
+//! What every [`UserStore`] must do, as checks to run against one.
+
+#![allow(clippy::unwrap_used)]
+
+use std::sync::Arc;
+
+use cartwheel_events::{Event, EventRecord, UserId};
+use cartwheel_stream::{Position, Sequence};
+use serde_json::json;
+
+use crate::{SESSION_MS, Session, Shopper, UserStore};
+
+const NOW: i64 = 1_700_000_000_000;
+
+fn record(user: &str, kind: &str, product: &str, id: &str, at_ms: i64) -> EventRecord {
+    let body = json!({"user_id": user, "event": kind, "product_ids": [product]});
+    EventRecord::new(Event::from_json(&body).unwrap(), id.to_owned(), at_ms)
+}
+
+fn at(sequence: &str) -> Position {
+    Position { shard: 1, sequence: sequence.parse().unwrap() }
+}
+
+fn cart(shopper: &Shopper) -> Vec<String> {
+    let session = shopper.session.as_deref().cloned().unwrap_or_default();
+    session.cart.iter().map(|item| item.product_id.to_string()).collect()
+}
+
+/// What every user store does. Users whose names begin with `name` are not known to it;
+/// `sequences` are eight sequence numbers of its stream, rising.
+///
+/// # Panics
+/// When it does not.
+pub async fn users(store: Arc<dyn UserStore>, name: &str, sequences: [&str; 8]) {
+    let ids = ["a", "b", "c"].map(|n| UserId::new(format!("{name}-{n}")).unwrap());
+    let [a, b, c] = ids.each_ref().map(UserId::as_str);
+    assert!(store.is_ready());
+    let found = store.find(&ids, None, NOW).await.unwrap();
+    assert_eq!(found, vec![Shopper::default(); 3], "nobody is known");
+
+    let records = [
+        (at(sequences[0]), record(a, "add_to_cart", "p1", "e0", NOW)),
+        (at(sequences[1]), record(b, "add_to_cart", "p9", "e1", NOW)),
+        (at(sequences[2]), record(a, "add_to_cart", "p2", "e2", NOW)),
+        (at(sequences[4]), record(a, "remove_from_cart", "p1", "e3", NOW)),
+    ];
+    store.apply(&records).await.unwrap();
+    let found = store.find(&ids, None, NOW).await.unwrap();
+    assert_eq!(found.iter().map(cart).collect::<Vec<_>>(), [vec!["p2"], vec!["p9"], vec![]]);
+    assert_eq!(found[2].session, None, "{c} did nothing");
+    let session = found[0].session.clone().unwrap();
+    assert_eq!(session.next_sequence, at(sequences[4]).sequence.next());
+
+    // Delivered again, as a whole and in part, in order and behind a newer record.
+    store.apply(&records).await.unwrap();
+    store.apply(&records[2..3]).await.unwrap();
+    let late = (at(sequences[3]), record(a, "add_to_cart", "p3", "late", NOW));
+    store.apply(std::slice::from_ref(&late)).await.unwrap();
+    let again = store.find(&ids[..1], None, NOW).await.unwrap();
+    assert_eq!(again[0].session.as_deref(), Some(&*session), "a replay changes nothing");
+
+    // A repeated user in one question, and another order of users.
+    let twice = [ids[1].clone(), ids[0].clone(), ids[1].clone()];
+    let found = store.find(&twice, None, NOW).await.unwrap();
+    assert_eq!(found.iter().map(cart).collect::<Vec<_>>(), [["p9"], ["p2"], ["p9"]]);
+
+    // What was just put is in the session that answers it, whoever keeps it later.
+    let own = record(b, "add_to_cart", "p8", "e5", NOW);
+    let before = found[0].session.clone();
+    let after = store.accept(before.as_ref(), at(sequences[5]), &own).await.unwrap();
+    let products: Vec<_> = after.cart.iter().map(|item| item.product_id.as_str()).collect();
+    assert_eq!(products, ["p9", "p8"]);
+    store.apply(&[(at(sequences[5]), own)]).await.unwrap();
+    let found = store.find(&ids[1..2], None, NOW).await.unwrap();
+    assert_eq!(found[0].session.as_deref(), Some(&*after), "the consumer comes to the same");
+    let fresh = record(c, "view", "p1", "e6", NOW);
+    let after = store.accept(None, at(sequences[6]), &fresh).await.unwrap();
+    assert_eq!((after.events, after.views.len()), (1, 1));
+
+    // After seven days a session is over, and the next event begins another.
+    let later = NOW + SESSION_MS + 1;
+    let found = store.find(&ids[..1], None, later).await.unwrap();
+    assert_eq!(found[0], Shopper::default());
+    store.apply(&[(at(sequences[7]), record(a, "add_to_cart", "p4", "e7", later))]).await.unwrap();
+    let found = store.find(&ids[..1], None, later).await.unwrap();
+    assert_eq!(cart(&found[0]), ["p4"]);
+}
+
+/// What every store does that is written by several at once: each of `writers` applies
+/// the same `count` records of one user, in batches of its own, and the session is as
+/// if one had.
+///
+/// # Panics
+/// When it is not.
+pub async fn writers(stores: Vec<Arc<dyn UserStore>>, name: &str, count: u64) {
+    let user = UserId::new(format!("{name}-w")).unwrap();
+    let records: Vec<(Position, EventRecord)> = (0..count)
+        .map(|n| {
+            let position = Position { shard: 0, sequence: Sequence::from(n * 3) };
+            let product = format!("p{}", n % 40);
+            (position, record(user.as_str(), "add_to_cart", &product, &format!("e{n}"), NOW))
+        })
+        .collect();
+    let mut alone = Session::default();
+    for (position, record) in &records {
+        alone.apply(*position, record);
+    }
+    let tasks = stores.iter().cloned().enumerate().map(|(writer, store)| {
+        let records = records.clone();
+        tokio::spawn(async move {
+            for batch in records.chunks(writer + 1) {
+                store.apply(batch).await.unwrap();
+            }
+        })
+    });
+    for task in tasks.collect::<Vec<_>>() {
+        task.await.unwrap();
+    }
+    let found = stores[0].find(&[user], None, NOW).await.unwrap();
+    assert_eq!(found[0].session.as_deref(), Some(&alone));
+}

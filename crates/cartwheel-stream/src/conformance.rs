@@ -1,0 +1,82 @@
+//! What every [`Stream`] must do, as checks to run against one.
+
+#![allow(clippy::unwrap_used)]
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use cartwheel_events::{Event, EventRecord, Record};
+use serde_json::json;
+
+use crate::{Sequence, Stream, shard_of};
+
+/// A view by `user` with that event id.
+///
+/// # Panics
+/// When either is not an id.
+pub fn record(user: &str, id: &str) -> Record {
+    let body = json!({"user_id": user, "event": "view", "product_ids": ["p"]});
+    let event = Event::from_json(&body).unwrap();
+    Record::Event(EventRecord::new(event, id.to_owned(), 1_700_000_000_000))
+}
+
+/// The id of a record.
+pub fn id(record: &Record) -> String {
+    match record {
+        Record::Event(event) => event.event_id.clone(),
+        Record::Impression(impression) => impression.recommendation_id.clone(),
+    }
+}
+
+/// Every record of every shard, by position, with how often it was read.
+pub async fn all(stream: &dyn Stream) -> BTreeMap<(u32, Sequence), Record> {
+    let mut out = BTreeMap::new();
+    for shard in 0..stream.shards() {
+        let mut from = Sequence::default();
+        loop {
+            let batch = stream.read(shard, from, 7).await.unwrap();
+            for (sequence, record) in batch.records {
+                assert!(sequence >= from, "no record is read twice");
+                out.insert((shard, sequence), record);
+            }
+            if batch.next == from {
+                break;
+            }
+            from = batch.next;
+        }
+    }
+    out
+}
+
+/// What every stream does, whatever it is made of. The stream is empty at first.
+///
+/// # Panics
+/// When it does not.
+pub async fn stream(stream: Arc<dyn Stream>) {
+    let records: Vec<Record> =
+        (0..300).map(|n| record(&format!("u{}", n % 9), &format!("e{n}"))).collect();
+    let results = stream.put(records.clone()).await;
+    assert_eq!(results.len(), records.len(), "one result a record");
+    let found = all(&*stream).await;
+    assert_eq!(found.len(), records.len());
+    for (result, record) in results.iter().zip(&records) {
+        let position = result.as_ref().unwrap();
+        assert_eq!(&found[&(position.shard, position.sequence)], record, "it is where it was put");
+        let user = record.user_id().as_str();
+        assert_eq!(position.shard, shard_of(user, stream.shards()), "a user has one shard");
+    }
+    for user in 0..9 {
+        let own = |r: &&Record| r.user_id().as_str() == format!("u{user}");
+        let order: Vec<String> = found.values().filter(own).map(id).collect();
+        let expected: Vec<String> = records.iter().filter(own).map(id).collect();
+        assert_eq!(order, expected, "a user's records keep their order");
+    }
+    let shard = results[0].as_ref().unwrap().shard;
+    let end = stream.read(shard, Sequence::default(), 1000).await.unwrap().next;
+    let late = stream.clone();
+    let waiting = tokio::spawn(async move { late.wait(shard, end).await });
+    stream.put(vec![records[0].clone()]).await[0].as_ref().unwrap();
+    waiting.await.unwrap();
+    assert!(stream.read(shard, (u64::MAX / 2).into(), 1).await.is_err(), "beyond the end");
+    assert!(stream.read(stream.shards(), Sequence::default(), 1).await.is_err(), "no such shard");
+}
