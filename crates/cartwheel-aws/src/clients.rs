@@ -1,0 +1,48 @@
+//! Clients of the services, with limits on how long they take.
+
+use std::time::Duration;
+
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, SdkConfig};
+
+use crate::{Endpoint, KinesisStream, Names, Users};
+
+/// The environment's region, credentials and endpoints, with short timeouts and two
+/// retries with jitter.
+pub async fn sdk_config() -> SdkConfig {
+    let timeouts = TimeoutConfig::builder()
+        .connect_timeout(Duration::from_millis(500))
+        .operation_attempt_timeout(Duration::from_secs(2))
+        .operation_timeout(Duration::from_secs(6))
+        .build();
+    let retries = RetryConfig::standard()
+        .with_max_attempts(3)
+        .with_initial_backoff(Duration::from_millis(25))
+        .with_max_backoff(Duration::from_millis(500));
+    aws_config::defaults(BehaviorVersion::latest())
+        .timeout_config(timeouts)
+        .retry_config(retries)
+        .load()
+        .await
+}
+
+/// The stream to put to.
+pub fn stream(config: &SdkConfig, names: &Names) -> KinesisStream {
+    let stream = KinesisStream::new(aws_sdk_kinesis::Client::new(config), &names.stream);
+    match names.impressions.as_str() {
+        "" => stream,
+        firehose => stream.impressions_to(aws_sdk_firehose::Client::new(config), firehose),
+    }
+}
+
+/// The table of users.
+pub fn users(config: &SdkConfig, names: &Names) -> Users {
+    Users::new(aws_sdk_dynamodb::Client::new(config), &names.table)
+}
+
+/// The endpoint that scores, where one is named.
+pub fn endpoint(config: &SdkConfig, names: &Names) -> Option<Endpoint> {
+    let client = || aws_sdk_sagemakerruntime::Client::new(config);
+    (!names.endpoint.is_empty()).then(|| Endpoint::new(client(), &names.endpoint))
+}

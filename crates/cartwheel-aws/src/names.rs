@@ -1,0 +1,74 @@
+//! What the parts are called in an account: the environment of every function.
+
+use std::fmt;
+
+/// Names and addresses, from `CARTWHEEL_*`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Names {
+    /// `s3://bucket` of the lake, with a prefix if it shares the bucket.
+    pub lake: String,
+    /// The DynamoDB table of users.
+    pub table: String,
+    /// The Kinesis stream of events.
+    pub stream: String,
+    /// The Firehose stream of impressions; empty for the events' stream.
+    pub impressions: String,
+    /// Address of the SQS queue for records that cannot be processed.
+    pub dead_letters: String,
+    /// ARN of the SNS topic for notices.
+    pub topic: String,
+    /// The SageMaker endpoint; empty for scoring in the process.
+    pub endpoint: String,
+    /// The shop's IANA time zone.
+    pub timezone: String,
+}
+
+/// A name that is needed is missing.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub struct Missing(&'static str);
+
+impl fmt::Display for Missing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the environment variable {} is not set: docs/deploy.md lists them", self.0)
+    }
+}
+
+impl Names {
+    /// Reads the environment.
+    ///
+    /// # Errors
+    /// When one of `needed` (`CARTWHEEL_LAKE`, …) is missing or empty.
+    pub fn from_env(needed: &[&'static str]) -> Result<Self, Missing> {
+        Self::read(&|name| std::env::var(name).unwrap_or_default(), needed)
+    }
+
+    fn read(variable: &dyn Fn(&str) -> String, needed: &[&'static str]) -> Result<Self, Missing> {
+        if let Some(missing) = needed.iter().find(|name| variable(name).is_empty()) {
+            return Err(Missing(missing));
+        }
+        let timezone = variable("CARTWHEEL_TIMEZONE");
+        Ok(Self {
+            lake: variable("CARTWHEEL_LAKE"),
+            table: variable("CARTWHEEL_TABLE"),
+            stream: variable("CARTWHEEL_STREAM"),
+            impressions: variable("CARTWHEEL_IMPRESSIONS"),
+            dead_letters: variable("CARTWHEEL_DEAD_LETTERS"),
+            topic: variable("CARTWHEEL_TOPIC"),
+            endpoint: variable("CARTWHEEL_ENDPOINT"),
+            timezone: if timezone.is_empty() { "UTC".to_owned() } else { timezone },
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_name_is_named() {
+        let none = |_: &str| String::new();
+        let error = Names::read(&none, &["CARTWHEEL_TABLE"]).unwrap_err().to_string();
+        assert!(error.contains("CARTWHEEL_TABLE is not set"), "{error}");
+        assert_eq!(Names::read(&none, &[]).unwrap().timezone, "UTC");
+    }
+}

@@ -1,0 +1,445 @@
+//! Users on DynamoDB.
+//!
+//! One table: partition key `user_id`, sort key `item`. Item `session` holds the session
+//! as compressed JSON (`data`), the sequence number it stands at (`seq`, 57 digits, so
+//! that text compares as numbers do) and when it may go (`expires_at`). Items
+//! `features#<set>#<n>` hold a user's record of a feature set, cut where it is longer
+//! than an item may be; the first says into how many pieces (`chunks`).
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::primitives::Blob;
+use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, PutRequest, WriteRequest};
+use cartwheel_events::{EventRecord, UserId};
+use cartwheel_store::{SESSION_MS, Session, Shopper, StoreError, UserLock, UserStore};
+use cartwheel_stream::{Pending, Position};
+use futures::stream::{StreamExt, TryStreamExt};
+
+use crate::breaker::Breaker;
+use crate::retry::{TRIES, is_throttled, pause, text};
+
+/// Keys of one `BatchGetItem`.
+const MAX_GET: usize = 100;
+/// Requests of one `BatchWriteItem`.
+const MAX_WRITE: usize = 25;
+/// Bytes of a record's piece: an item holds 400 kB, with its names and keys.
+const PIECE: usize = 380_000;
+/// Bytes of one `BatchWriteItem`, under the service's 16 MB.
+const MAX_WRITE_BYTES: usize = 8_000_000;
+/// A request waits this long for its shopper.
+const LIMIT: Duration = Duration::from_millis(500);
+/// Requests on their way at once.
+const CONCURRENT: usize = 16;
+/// Times that a session is applied anew because another was faster.
+const RACES: u32 = 20;
+/// A record that no run loads again may go after this time, in seconds.
+const RECORD_SECONDS: i64 = 90 * 24 * 3600;
+/// Level of compression of sessions: a written kilobyte costs a write unit.
+const LEVEL: i32 = 3;
+/// Most bytes of a session's JSON.
+const MAX_SESSION: usize = 4 << 20;
+
+const USER: &str = "user_id";
+const ITEM: &str = "item";
+const SESSION: &str = "session";
+const DATA: &str = "data";
+const SEQ: &str = "seq";
+const CHUNKS: &str = "chunks";
+const EXPIRES: &str = "expires_at";
+
+type Item = HashMap<String, AttributeValue>;
+
+/// The user store on a DynamoDB table.
+#[derive(Debug)]
+pub struct Users {
+    client: Client,
+    table: String,
+    /// Requests do not wait for a table that does not answer.
+    reads: Breaker,
+}
+
+/// A user's records that were not applied.
+#[derive(Debug)]
+pub struct Unapplied {
+    /// The first of them.
+    pub first: Position,
+    /// Why not.
+    pub error: StoreError,
+}
+
+fn service(what: String) -> StoreError {
+    StoreError::Service(what)
+}
+
+fn s(text: impl Into<String>) -> AttributeValue {
+    AttributeValue::S(text.into())
+}
+
+fn key(user: &str, item: &str) -> Item {
+    HashMap::from([(USER.to_owned(), s(user)), (ITEM.to_owned(), s(item))])
+}
+
+fn piece(feature_set: &str, n: usize) -> String {
+    format!("features#{feature_set}#{n}")
+}
+
+fn bytes<'a>(item: &'a Item, name: &str) -> Result<&'a [u8], StoreError> {
+    let found = item.get(name).and_then(|value| value.as_b().ok());
+    found.map(Blob::as_ref).ok_or_else(|| service(format!("an item has no {name}")))
+}
+
+/// The session of an item; what is none cannot be used, and gives way to a new one.
+fn session(item: &Item) -> Option<Session> {
+    let read = || -> std::io::Result<Session> {
+        let data = bytes(item, DATA).map_err(std::io::Error::other)?;
+        Ok(serde_json::from_slice(&zstd::bulk::decompress(data, MAX_SESSION)?)?)
+    };
+    read().inspect_err(|error| tracing::error!(%error, "a session is damaged")).ok()
+}
+
+impl Users {
+    /// The users of that table.
+    pub fn new(client: Client, table: impl Into<String>) -> Self {
+        Self { client, table: table.into(), reads: Breaker::new(LIMIT) }
+    }
+
+    /// Reads items; those that are not there are left out.
+    async fn get(&self, keys: Vec<Item>, consistent: bool) -> Result<Vec<Item>, StoreError> {
+        let chunks = keys.chunks(MAX_GET).map(<[Item]>::to_vec).collect::<Vec<_>>();
+        let pages = chunks.into_iter().map(|keys| self.get_some(keys, consistent));
+        let pages: Vec<Vec<Item>> =
+            futures::stream::iter(pages).buffered(CONCURRENT).try_collect().await?;
+        Ok(pages.into_iter().flatten().collect())
+    }
+
+    async fn get_some(
+        &self,
+        mut keys: Vec<Item>,
+        consistent: bool,
+    ) -> Result<Vec<Item>, StoreError> {
+        let mut found = Vec::with_capacity(keys.len());
+        for n in 1..=TRIES {
+            let wanted = KeysAndAttributes::builder()
+                .set_keys(Some(keys))
+                .consistent_read(consistent)
+                .build()
+                .map_err(|e| service(e.to_string()))?;
+            let request = self.client.batch_get_item().request_items(&self.table, wanted);
+            let output = request.send().await.map_err(|e| service(text(&e)))?;
+            let tables = output.responses.unwrap_or_default();
+            found.extend(tables.into_values().flatten());
+            let left = output.unprocessed_keys.unwrap_or_default();
+            keys = left.into_values().flat_map(|wanted| wanted.keys).collect();
+            if keys.is_empty() {
+                return Ok(found);
+            }
+            pause(n).await;
+        }
+        Err(service(format!("{} items were not read in {TRIES} tries", keys.len())))
+    }
+
+    async fn find_all(
+        &self,
+        users: &[UserId],
+        feature_set: Option<&str>,
+        now_ms: i64,
+    ) -> Result<Vec<Shopper>, StoreError> {
+        let first = feature_set.map(|set| piece(set, 0));
+        let mut wanted: Vec<&str> = users.iter().map(UserId::as_str).collect();
+        wanted.sort_unstable();
+        // A key may stand in a request only once.
+        wanted.dedup();
+        let items = [Some(SESSION), first.as_deref()];
+        let keys =
+            wanted.iter().flat_map(|user| items.iter().flatten().map(|item| key(user, item)));
+        let mut shoppers: HashMap<String, Shopper> = HashMap::new();
+        let mut long: Vec<(String, usize)> = Vec::new();
+        for item in self.get(keys.collect(), false).await? {
+            let (user, name) = names(&item)?;
+            let shopper = shoppers.entry(user.clone()).or_default();
+            if name == SESSION {
+                let session = session(&item).filter(|session| !session.is_expired(now_ms));
+                shopper.session = session.map(Arc::new);
+            } else {
+                shopper.record = Some(bytes(&item, DATA)?.to_vec());
+                let chunks = item.get(CHUNKS).and_then(|n| n.as_n().ok()?.parse().ok());
+                long.extend(chunks.filter(|&n| n > 1).map(|n| (user, n)));
+            }
+        }
+        if let Some(set) = feature_set {
+            for (user, chunks) in long {
+                let record = self.pieces(&user, set, chunks).await?;
+                let shopper = shoppers.entry(user).or_default();
+                shopper.record.get_or_insert_default().extend(record);
+            }
+        }
+        Ok(users
+            .iter()
+            .map(|user| shoppers.get(user.as_str()).cloned().unwrap_or_default())
+            .collect())
+    }
+
+    /// The pieces of a long record behind the first.
+    async fn pieces(&self, user: &str, set: &str, chunks: usize) -> Result<Vec<u8>, StoreError> {
+        let keys = (1..chunks).map(|n| key(user, &piece(set, n))).collect();
+        let mut found: BTreeMap<usize, Vec<u8>> = BTreeMap::new();
+        for item in self.get(keys, false).await? {
+            let (_, name) = names(&item)?;
+            let n = name.rsplit('#').next().and_then(|n| n.parse().ok()).unwrap_or(0);
+            found.insert(n, bytes(&item, DATA)?.to_vec());
+        }
+        if found.len() + 1 != chunks {
+            return Err(service(format!("the record of {user} is not whole")));
+        }
+        Ok(found.into_values().flatten().collect())
+    }
+
+    /// Applies a user's records, in their order, unless they are applied.
+    async fn apply_user(
+        &self,
+        user: &str,
+        known: Option<Item>,
+        records: &[&(Position, EventRecord)],
+    ) -> Result<(), StoreError> {
+        let mut item = known;
+        for n in 1..=RACES {
+            let before = item.as_ref().and_then(|item| item.get(SEQ).cloned());
+            let mut now = item.as_ref().and_then(session).unwrap_or_default();
+            let mut changed = false;
+            for (position, record) in records {
+                changed |= now.apply(*position, record);
+            }
+            if !changed {
+                return Ok(());
+            }
+            match self.put_session(user, &now, before).await? {
+                true => return Ok(()),
+                false => pause(n.min(TRIES)).await,
+            }
+            // Another consumer of the same shard was faster.
+            item = self.get(vec![key(user, SESSION)], true).await?.pop();
+        }
+        Err(service(format!("the session of {user} changed {RACES} times while it was applied")))
+    }
+
+    /// Writes a session in place of the one that stood at `before`. Says whether it did.
+    async fn put_session(
+        &self,
+        user: &str,
+        session: &Session,
+        before: Option<AttributeValue>,
+    ) -> Result<bool, StoreError> {
+        let json = serde_json::to_vec(session).map_err(|e| service(e.to_string()))?;
+        let data = zstd::bulk::compress(&json, LEVEL).map_err(|e| service(e.to_string()))?;
+        let expires = (session.updated_ms + SESSION_MS) / 1000;
+        let request = self.client.put_item().table_name(&self.table);
+        let request = request
+            .set_item(Some(key(user, SESSION)))
+            .item(DATA, AttributeValue::B(Blob::new(data)))
+            .item(SEQ, s(format!("{:057}", session.next_sequence)))
+            .item(EXPIRES, AttributeValue::N(expires.to_string()));
+        let request = match before {
+            None => request.condition_expression("attribute_not_exists(user_id)"),
+            Some(before) => request
+                .condition_expression("#seq = :before")
+                .expression_attribute_names("#seq", SEQ)
+                .expression_attribute_values(":before", before),
+        };
+        for n in 1..=TRIES {
+            match request.clone().send().await {
+                Ok(_) => return Ok(true),
+                Err(error) => {
+                    let refused = error.as_service_error();
+                    if refused.is_some_and(|e| e.is_conditional_check_failed_exception()) {
+                        return Ok(false);
+                    }
+                    if !is_throttled(&error) || n == TRIES {
+                        return Err(service(text(&error)));
+                    }
+                    pause(n).await;
+                }
+            }
+        }
+        Ok(false)
+    }
+
+    /// Applies records of a shard, in their order. Gives what was not applied, by user:
+    /// the others' are.
+    pub async fn consume(&self, records: &[(Position, EventRecord)]) -> Vec<Unapplied> {
+        let mut by_user: BTreeMap<&str, Vec<&(Position, EventRecord)>> = BTreeMap::new();
+        for record in records {
+            by_user.entry(record.1.user_id.as_str()).or_default().push(record);
+        }
+        let keys = by_user.keys().map(|user| key(user, SESSION)).collect();
+        let mut known: HashMap<String, Item> = HashMap::new();
+        match self.get(keys, true).await {
+            Ok(items) => {
+                let named = items.into_iter().filter_map(|item| Some((names(&item).ok()?.0, item)));
+                known.extend(named);
+            }
+            Err(error) => {
+                let first = records.first().map(|record| record.0);
+                return first.map(|first| Unapplied { first, error }).into_iter().collect();
+            }
+        }
+        let mut work = Vec::with_capacity(by_user.len());
+        for (user, records) in by_user {
+            let item = known.remove(user);
+            work.push(async move {
+                let applied = self.apply_user(user, item, &records).await;
+                applied.err().map(|error| Unapplied { first: records[0].0, error })
+            });
+        }
+        let mut work = futures::stream::iter(work).buffer_unordered(CONCURRENT);
+        let mut unapplied = Vec::new();
+        while let Some(failed) = work.next().await {
+            unapplied.extend(failed);
+        }
+        unapplied
+    }
+
+    /// Writes user records of a feature set, encoded, in place of those there were.
+    /// `now_s` is now in UTC seconds. Gives the number of items written.
+    ///
+    /// # Errors
+    /// When a record is not written; the same call again goes on.
+    pub async fn load(
+        &self,
+        feature_set: &str,
+        records: impl IntoIterator<Item = (UserId, Vec<u8>)>,
+        now_s: i64,
+    ) -> Result<usize, StoreError> {
+        let expires = AttributeValue::N((now_s + RECORD_SECONDS).to_string());
+        let items = records.into_iter().flat_map(|(user, record)| {
+            let chunks = record.len().div_ceil(PIECE).max(1);
+            let expires = expires.clone();
+            (0..chunks)
+                .map(|n| {
+                    let end = record.len().min((n + 1) * PIECE);
+                    let mut item = key(user.as_str(), &piece(feature_set, n));
+                    item.insert(
+                        DATA.to_owned(),
+                        AttributeValue::B(Blob::new(&record[n * PIECE..end])),
+                    );
+                    item.insert(CHUNKS.to_owned(), AttributeValue::N(chunks.to_string()));
+                    item.insert(EXPIRES.to_owned(), expires.clone());
+                    item
+                })
+                .collect::<Vec<Item>>()
+        });
+        let batches = Batches { items: items.peekable() };
+        let work = batches.map(|batch| async move {
+            let count = batch.len();
+            self.write(batch).await.map(|()| count)
+        });
+        let counts = futures::stream::iter(work).buffer_unordered(CONCURRENT);
+        counts.try_fold(0, |all, count| std::future::ready(Ok(all + count))).await
+    }
+
+    async fn write(&self, batch: Vec<Item>) -> Result<(), StoreError> {
+        let request = |item: Item| -> Result<WriteRequest, StoreError> {
+            let put = PutRequest::builder().set_item(Some(item)).build();
+            Ok(WriteRequest::builder()
+                .put_request(put.map_err(|e| service(e.to_string()))?)
+                .build())
+        };
+        let mut left = batch.into_iter().map(request).collect::<Result<Vec<_>, _>>()?;
+        for n in 1..=TRIES * 2 {
+            let output = self.client.batch_write_item().request_items(&self.table, left.clone());
+            match output.send().await {
+                Ok(output) => {
+                    let tables = output.unprocessed_items.unwrap_or_default();
+                    left = tables.into_values().flatten().collect();
+                }
+                Err(error) if is_throttled(&error) => {}
+                Err(error) => return Err(service(text(&error))),
+            }
+            if left.is_empty() {
+                return Ok(());
+            }
+            pause(n).await;
+        }
+        Err(service(format!("{} records were not written", left.len())))
+    }
+}
+
+/// Items in batches of as many as a request takes.
+struct Batches<I: Iterator<Item = Item>> {
+    items: std::iter::Peekable<I>,
+}
+
+impl<I: Iterator<Item = Item>> Iterator for Batches<I> {
+    type Item = Vec<Item>;
+
+    fn next(&mut self) -> Option<Vec<Item>> {
+        let size = |item: &Item| bytes(item, DATA).map_or(0, <[u8]>::len);
+        let mut batch = vec![self.items.next()?];
+        let mut total = size(&batch[0]);
+        while batch.len() < MAX_WRITE {
+            let Some(item) = self.items.next_if(|item| total + size(item) <= MAX_WRITE_BYTES)
+            else {
+                break;
+            };
+            total += size(&item);
+            batch.push(item);
+        }
+        Some(batch)
+    }
+}
+
+fn names(item: &Item) -> Result<(String, &str), StoreError> {
+    let text = |name: &str| item.get(name).and_then(|value| value.as_s().ok());
+    match (text(USER), text(ITEM)) {
+        (Some(user), Some(item)) => Ok((user.clone(), item)),
+        _ => Err(service("an item has no key".to_owned())),
+    }
+}
+
+impl UserStore for Users {
+    fn is_ready(&self) -> bool {
+        true
+    }
+
+    /// Many processes put events of a user: the stream orders them.
+    fn turn<'a>(&'a self, _users: &'a [UserId]) -> Pending<'a, Option<UserLock>> {
+        Box::pin(std::future::ready(None))
+    }
+
+    fn find<'a>(
+        &'a self,
+        users: &'a [UserId],
+        feature_set: Option<&'a str>,
+        now_ms: i64,
+    ) -> Pending<'a, Result<Vec<Shopper>, StoreError>> {
+        Box::pin(async move {
+            let found = self.reads.call(self.find_all(users, feature_set, now_ms)).await;
+            found.map_err(|error| service(error.to_string()))
+        })
+    }
+
+    fn accept<'a>(
+        &'a self,
+        before: Option<&'a Arc<Session>>,
+        position: Position,
+        record: &'a EventRecord,
+    ) -> Pending<'a, Result<Arc<Session>, StoreError>> {
+        let mut session = before.cloned().unwrap_or_default();
+        Arc::make_mut(&mut session).apply(position, record);
+        Box::pin(std::future::ready(Ok(session)))
+    }
+
+    fn apply<'a>(
+        &'a self,
+        records: &'a [(Position, EventRecord)],
+    ) -> Pending<'a, Result<(), StoreError>> {
+        Box::pin(async move {
+            match self.consume(records).await.pop() {
+                Some(unapplied) => Err(unapplied.error),
+                None => Ok(()),
+            }
+        })
+    }
+}

@@ -1,0 +1,9 @@
+//! The adapters against stand-ins for the services, which the tests start themselves.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+
+mod conformance;
+mod consumer;
+mod faults;
+mod harness;
+mod lake;

@@ -1,0 +1,10 @@
+//! Notes the gate's decision, and names the release that serves.
+
+use cartwheel_aws::functions;
+use lambda_runtime::Error;
+
+#[tokio::main]
+async fn main() -> Result<(), Error> {
+    cartwheel_lambdas::log();
+    cartwheel_lambdas::run("publish", functions::publish).await
+}
