@@ -1,5 +1,6 @@
 //! Stand-ins for AWS services, each a process on a free port of this machine.
 
+use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -82,6 +83,20 @@ impl Emulator {
             let _ = child.wait();
         }
         panic!("{} does not listen", program.display());
+    }
+
+    /// Makes a bucket, where this is moto.
+    ///
+    /// # Panics
+    /// When it does not.
+    pub fn make_bucket(&self, name: &str) {
+        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).expect("moto");
+        let head = format!("PUT /{name} HTTP/1.1\r\nHost: s3.amazonaws.com\r\n");
+        let end = "Content-Length: 0\r\nConnection: close\r\n\r\n";
+        stream.write_all(format!("{head}{end}").as_bytes()).expect("a request");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("an answer");
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     }
 
     /// Where it listens.

@@ -5,6 +5,8 @@
 
 mod emulators;
 mod faults;
+mod lambda;
 
 pub use emulators::{Emulator, free_port};
 pub use faults::{FaultProxy, Faults, Seen};
+pub use lambda::Function;

@@ -112,11 +112,27 @@ pub struct Demo {
 
 /// `serve`
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  cartwheel serve --listen 127.0.0.1:8080")]
+#[command(after_help = "Examples:
+  cartwheel serve --listen 127.0.0.1:8080
+  CARTWHEEL_LAKE=s3://lake CARTWHEEL_TABLE=users CARTWHEEL_STREAM=events cartwheel serve --backend aws")]
 pub struct Serve {
     /// Address and port.
     #[arg(long)]
     pub listen: Option<SocketAddr>,
+    /// Where stream, users and lake are.
+    #[arg(long, value_enum, default_value = "embedded")]
+    pub backend: Backend,
+}
+
+/// Where stream, users and lake are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum Backend {
+    /// In the data directory.
+    #[default]
+    Embedded,
+    /// In an AWS account, by the names in `CARTWHEEL_LAKE`, `CARTWHEEL_TABLE` and
+    /// `CARTWHEEL_STREAM`, with the account's usual credentials.
+    Aws,
 }
 
 /// `generate`

@@ -18,12 +18,8 @@ fn store(url: &str) -> Arc<dyn ObjectStore> {
     Arc::new(store.unwrap())
 }
 
-async fn lake(moto: &Emulator, url: &str) -> Lake {
-    // moto takes a bucket by a plain request.
-    let put = tokio::process::Command::new("curl")
-        .args(["-sSf", "-X", "PUT", &format!("{}/lake", moto.url())])
-        .output();
-    assert!(put.await.unwrap().status.success());
+fn lake(moto: &Emulator, url: &str) -> Lake {
+    moto.make_bucket("lake");
     Lake::on(store(url))
 }
 
@@ -38,7 +34,7 @@ fn release(n: usize) -> Release {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_release_is_replaced_by_one_at_a_time() {
     let moto = Emulator::moto();
-    let lake = lake(&moto, &moto.url()).await;
+    let lake = lake(&moto, &moto.url());
     assert!(lake.current().await.unwrap().is_none());
     assert!(matches!(lake.previous().await, Ok(None)));
     lake.publish(&release(0)).await.unwrap();
@@ -72,7 +68,7 @@ async fn a_lake_that_is_asked_too_much_is_asked_again() {
     let moto = Emulator::moto();
     let faults = Faults { error: 0.3, ..Faults::default() };
     let proxy = FaultProxy::start(moto.port(), 5, faults).await;
-    let lake = lake(&moto, &proxy.url()).await;
+    let lake = lake(&moto, &proxy.url());
     for n in 0..20 {
         let key = format!("features/fs-1/users/part-{n:03}.parquet");
         lake.put(&key, vec![n as u8; 100]).await.unwrap();

@@ -5,3 +5,5 @@ pub mod model;
 pub mod models;
 pub mod pipeline;
 pub mod serve;
+#[cfg(feature = "aws")]
+mod serve_aws;

@@ -33,7 +33,7 @@ const RELEASE_CHECK: Duration = Duration::from_millis(200);
 #[allow_missing = true]
 struct Web;
 
-fn asset(path: &str) -> Option<Asset> {
+pub(super) fn asset(path: &str) -> Option<Asset> {
     let file = Web::get(path)?;
     let mime = Cow::Owned(file.metadata.mimetype().to_owned());
     Some(Asset { body: file.data, mime })
@@ -67,13 +67,21 @@ pub fn demo(context: &Context, args: &cli::Demo) -> Result<()> {
     }
     eprintln!("Ready to serve after {:.1} s", started.elapsed().as_secs_f32());
     let listen = args.listen.or(Some(context.settings.server.listen));
-    serve(&context, &cli::Serve { listen })
+    serve(&context, &cli::Serve { listen, backend: cli::Backend::Embedded })
 }
 
 pub fn serve(context: &Context, args: &cli::Serve) -> Result<()> {
     log_to_stderr();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(run(context, args))
+    match args.backend {
+        cli::Backend::Embedded => runtime.block_on(run(context, args)),
+        #[cfg(feature = "aws")]
+        cli::Backend::Aws => runtime.block_on(super::serve_aws::run(context, args)),
+        #[cfg(not(feature = "aws"))]
+        cli::Backend::Aws => anyhow::bail!(
+            "this binary was built without AWS: cargo build --bin cartwheel --features aws"
+        ),
+    }
 }
 
 fn log_to_stderr() {
@@ -84,14 +92,19 @@ fn log_to_stderr() {
         tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
 }
 
+pub(super) fn only_loopback(listen: std::net::SocketAddr) -> Result<()> {
+    anyhow::ensure!(
+        listen.ip().is_loopback(),
+        "{listen} can be reached from other machines, and this server asks for no API keys: \
+         listen on 127.0.0.1 behind a proxy that checks who calls"
+    );
+    Ok(())
+}
+
 async fn run(context: &Context, args: &cli::Serve) -> Result<()> {
     let Context { place, settings, config, .. } = context;
     let listen = args.listen.unwrap_or(settings.server.listen);
-    anyhow::ensure!(
-        listen.ip().is_loopback(),
-        "{listen} can be reached from other machines, and this release knows no API keys: \
-         listen on 127.0.0.1 behind a proxy that checks who calls"
-    );
+    only_loopback(listen)?;
     let engine = Arc::new(Current::new(Opened::current(&place.lake(), &settings.shop.timezone)?));
     let options = LogOptions { shards: settings.stream.shards, ..LogOptions::new(now_ms) };
     let log = Arc::new(Log::open(&place.stream(), options)?);
@@ -176,7 +189,7 @@ async fn run(context: &Context, args: &cli::Serve) -> Result<()> {
 }
 
 /// Ctrl-C or SIGTERM.
-async fn interrupted() {
+pub(super) async fn interrupted() {
     use tokio::signal::unix::{SignalKind, signal};
     let Ok(mut terminate) = signal(SignalKind::terminate()) else {
         let _ = tokio::signal::ctrl_c().await;

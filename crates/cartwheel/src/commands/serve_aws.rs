@@ -1,0 +1,61 @@
+//! `serve --backend aws`: this server over the account's stream, table and lake.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use cartwheel_api::AppState;
+use cartwheel_aws::{Follower, Lake, Names};
+use cartwheel_engine::Current;
+use tokio::net::TcpListener;
+
+use crate::cli::{self, Context};
+use crate::commands::serve;
+
+/// The lake is asked for a new release this often.
+const REFRESH: Duration = Duration::from_secs(5);
+/// Impressions on their way are waited for this long at the end.
+const SETTLE: Duration = Duration::from_secs(5);
+
+/// Serves; delivery and sessions are Firehose's and the consumer function's.
+pub async fn run(context: &Context, args: &cli::Serve) -> Result<()> {
+    let listen = args.listen.unwrap_or(context.settings.server.listen);
+    serve::only_loopback(listen)?;
+    let names = Names::from_env(&["CARTWHEEL_LAKE", "CARTWHEEL_TABLE", "CARTWHEEL_STREAM"])?;
+    let timezone = &context.settings.shop.timezone;
+    let (follower, opened) = Follower::open(Lake::open(&names.lake)?, timezone).await?;
+    let config = cartwheel_aws::sdk_config().await;
+    let engine = Current::new(opened);
+    let engine = Arc::new(match cartwheel_aws::endpoint(&config, &names) {
+        Some(endpoint) => engine.scored_by(Arc::new(endpoint)),
+        None => engine,
+    });
+    let mut state = AppState::new(
+        engine.clone(),
+        Arc::new(cartwheel_aws::stream(&config, &names)),
+        Arc::new(cartwheel_aws::users(&config, &names)),
+        cartwheel_api::Settings::default(),
+    );
+    state.assets = Some(serve::asset);
+    let metrics = state.metrics.clone();
+    let upkeep = tokio::spawn(async move { metrics.upkeep().await });
+    let watching = tokio::spawn(async move {
+        loop {
+            tokio::time::sleep(REFRESH).await;
+            if let Err(error) = follower.refresh(&engine).await {
+                tracing::error!(%error, "the new release does not serve");
+            }
+        }
+    });
+    let listener =
+        TcpListener::bind(listen).await.with_context(|| format!("listen on {listen}"))?;
+    eprintln!("Open http://{}  (Ctrl-C stops)", listener.local_addr()?);
+    let router = cartwheel_api::router(state.clone());
+    let drained = cartwheel_api::serve(listener, router, serve::interrupted()).await;
+    if !(drained && state.settle(SETTLE).await) {
+        tracing::warn!("some requests or impressions were cut off");
+    }
+    watching.abort();
+    upkeep.abort();
+    Ok(())
+}

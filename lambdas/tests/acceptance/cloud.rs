@@ -1,0 +1,442 @@
+//! The shop made of the functions' binaries, which the tests hand events as API Gateway,
+//! Kinesis and Step Functions do.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use arrow_array::{BinaryArray, RecordBatch, StringArray};
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_dynamodb::types::{
+    AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
+};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use cartwheel_stream::{Sequence, Stream};
+use cartwheel_testkit::{Emulator, FaultProxy, Faults, Function};
+use object_store::aws::AmazonS3Builder;
+use object_store::{ObjectStore, ObjectStoreExt};
+use parquet::arrow::ArrowWriter;
+use serde_json::{Value, json};
+
+use crate::learned::Learned;
+use crate::scenario::{Shop, products};
+
+const LAKE: &str = "s3://lake";
+
+/// The services.
+struct Account {
+    kinesis: Emulator,
+    dynamodb: Emulator,
+    moto: Emulator,
+    variables: Vec<(String, String)>,
+}
+
+async fn config(url: &str) -> SdkConfig {
+    let credentials = aws_sdk_dynamodb::config::Credentials::for_tests();
+    aws_config::defaults(BehaviorVersion::latest())
+        .region(Region::new("us-east-1"))
+        .credentials_provider(credentials)
+        .endpoint_url(url)
+        .load()
+        .await
+}
+
+impl Account {
+    async fn open() -> Self {
+        let (kinesis, dynamodb, moto) =
+            (Emulator::kinesis(), Emulator::dynamodb(), Emulator::moto());
+        let client = aws_sdk_kinesis::Client::new(&config(&kinesis.url()).await);
+        client.create_stream().stream_name("events").shard_count(2).send().await.unwrap();
+        let client = aws_sdk_dynamodb::Client::new(&config(&dynamodb.url()).await);
+        let mut table =
+            client.create_table().table_name("users").billing_mode(BillingMode::PayPerRequest);
+        for (name, kind) in [("user_id", KeyType::Hash), ("item", KeyType::Range)] {
+            let attribute = AttributeDefinition::builder().attribute_name(name);
+            let attribute = attribute.attribute_type(ScalarAttributeType::S).build().unwrap();
+            let key = KeySchemaElement::builder().attribute_name(name).key_type(kind);
+            table = table.attribute_definitions(attribute).key_schema(key.build().unwrap());
+        }
+        table.send().await.unwrap();
+        moto.make_bucket("lake");
+        let at_moto = config(&moto.url()).await;
+        let sqs = aws_sdk_sqs::Client::new(&at_moto);
+        let queue = sqs.create_queue().queue_name("dead").send().await.unwrap();
+        let sns = aws_sdk_sns::Client::new(&at_moto);
+        let topic = sns.create_topic().name("notices").send().await.unwrap();
+        let firehose = aws_sdk_firehose::Client::new(&at_moto);
+        let destination = aws_sdk_firehose::types::ExtendedS3DestinationConfiguration::builder()
+            .role_arn("arn:aws:iam::123456789012:role/delivery")
+            .bucket_arn("arn:aws:s3:::lake")
+            .prefix("impressions/")
+            .build()
+            .unwrap();
+        let stream = firehose.create_delivery_stream().delivery_stream_name("impressions");
+        stream.extended_s3_destination_configuration(destination).send().await.unwrap();
+        let mut variables = vec![
+            ("AWS_REGION".to_owned(), "us-east-1".to_owned()),
+            ("AWS_ACCESS_KEY_ID".to_owned(), "test".to_owned()),
+            ("AWS_SECRET_ACCESS_KEY".to_owned(), "test".to_owned()),
+            ("AWS_ENDPOINT_URL_KINESIS".to_owned(), kinesis.url()),
+            ("AWS_ENDPOINT_URL_DYNAMODB".to_owned(), dynamodb.url()),
+            ("CARTWHEEL_LAKE".to_owned(), LAKE.to_owned()),
+            ("CARTWHEEL_TABLE".to_owned(), "users".to_owned()),
+            ("CARTWHEEL_STREAM".to_owned(), "events".to_owned()),
+            ("CARTWHEEL_IMPRESSIONS".to_owned(), "impressions".to_owned()),
+            ("CARTWHEEL_DEAD_LETTERS".to_owned(), queue.queue_url().unwrap().to_owned()),
+            ("CARTWHEEL_TOPIC".to_owned(), topic.topic_arn().unwrap().to_owned()),
+        ];
+        for service in ["S3", "SQS", "SNS", "FIREHOSE"] {
+            variables.push((format!("AWS_ENDPOINT_URL_{service}"), moto.url()));
+        }
+        Self { kinesis, dynamodb, moto, variables }
+    }
+
+    /// A function's binary, running, with some variables of its own.
+    async fn function(&self, name: &str, own: &[(&str, String)]) -> Function {
+        let binary = match name {
+            "api" => env!("CARGO_BIN_EXE_api"),
+            "consume" => env!("CARGO_BIN_EXE_consume"),
+            "load" => env!("CARGO_BIN_EXE_load-features"),
+            "evaluate" => env!("CARGO_BIN_EXE_evaluate"),
+            "publish" => env!("CARGO_BIN_EXE_publish"),
+            _ => env!("CARGO_BIN_EXE_notify"),
+        };
+        let mut variables = self.variables.clone();
+        variables.extend(own.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
+        Function::start(Path::new(binary), name, &variables).await
+    }
+
+    fn lake(&self) -> Arc<dyn ObjectStore> {
+        let store = AmazonS3Builder::new()
+            .with_bucket_name("lake")
+            .with_region("us-east-1")
+            .with_access_key_id("test")
+            .with_secret_access_key("test")
+            .with_allow_http(true)
+            .with_endpoint(self.moto.url())
+            .build();
+        Arc::new(store.unwrap())
+    }
+
+    async fn put(&self, key: &str, bytes: Vec<u8>) {
+        self.lake().put(&key.into(), bytes.into()).await.unwrap();
+    }
+
+    async fn keys(&self, prefix: &str) -> Vec<String> {
+        use futures::TryStreamExt;
+        let objects: Vec<_> = self.lake().list(Some(&prefix.into())).try_collect().await.unwrap();
+        objects.iter().map(|object| object.location.to_string()).collect()
+    }
+
+    /// Lays a feature set down as the Glue job does: user records in parts.
+    async fn lay(&self, learned: &Learned, run: &str) {
+        let set = &learned.set;
+        let prefix = format!("features/{}", set.manifest.version);
+        let users = set.users().unwrap();
+        let records: Vec<(String, Vec<u8>)> = (0..users.len())
+            .map(|at| users.record(at).unwrap())
+            .map(|(id, state)| (id, state.encode()))
+            .collect();
+        for (n, part) in records.chunks(records.len().div_ceil(3)).enumerate() {
+            let ids = StringArray::from_iter_values(part.iter().map(|record| &record.0));
+            let data = BinaryArray::from_iter_values(part.iter().map(|record| &record.1));
+            let columns: [(&str, arrow_array::ArrayRef); 2] =
+                [("user_id", Arc::new(ids)), ("record", Arc::new(data))];
+            let batch = RecordBatch::try_from_iter(columns).unwrap();
+            let mut bytes = Vec::new();
+            let mut writer = ArrowWriter::try_new(&mut bytes, batch.schema(), None).unwrap();
+            writer.write(&batch).unwrap();
+            writer.close().unwrap();
+            self.put(&format!("{prefix}/users/part-{n:05}.parquet"), bytes).await;
+        }
+        for name in [
+            "catalogue.bin",
+            "catalogue_cut.bin",
+            "gate.bin",
+            "scaler.json",
+            "features.json",
+            "schema.json",
+            "manifest.json",
+        ] {
+            let bytes = std::fs::read(set.path(name)).unwrap();
+            self.put(&format!("{prefix}/{name}"), bytes).await;
+        }
+        let named = json!({"feature_set": set.manifest.version});
+        self.put(&format!("features/runs/{run}.json"), named.to_string().into_bytes()).await;
+        // As SageMaker leaves it.
+        let archive = learned.lake().join("models").join(&learned.model).join("model.tar.gz");
+        let key = format!("models/training/{run}/output/model.tar.gz");
+        self.put(&key, std::fs::read(archive).unwrap()).await;
+    }
+
+    /// What the state machine does with a feature set and a model; gives the evaluation.
+    async fn run_pipeline(&self, learned: &Learned, run: &str, passed: bool) -> Value {
+        self.lay(learned, run).await;
+        let load = self.function("load", &[]).await;
+        let list = json!({"action": "list", "lake": LAKE, "run": run});
+        let built = load.invoke(&list).await.unwrap();
+        let parts = built["parts"].as_array().unwrap();
+        assert_eq!((parts.len(), &built["feature_set"]), (3, &json!(learned.set.manifest.version)));
+        let mut users = 0;
+        for part in parts {
+            let part = json!({"action": "load", "lake": LAKE, "part": part,
+                              "feature_set": built["feature_set"]});
+            users += load.invoke(&part).await.unwrap()["users"].as_u64().unwrap();
+        }
+        assert_eq!(users, learned.set.manifest.users);
+        let evaluation = self.function("evaluate", &[]).await;
+        let evaluation = evaluation
+            .invoke(&json!({
+                "lake": LAKE, "run": run, "feature_set": built["feature_set"], "job": run,
+                "artifacts": format!("{LAKE}/models/training/{run}/output/model.tar.gz"),
+                "hyperparameters": {"num_round": "20"},
+            }))
+            .await
+            .unwrap();
+        let publish = self.function("publish", &[]).await;
+        let decide = json!({"action": "decide", "passed": passed, "lake": LAKE, "run": run,
+                            "feature_set": built["feature_set"], "evaluation": evaluation});
+        let decided = publish.invoke(&decide).await.unwrap();
+        if passed {
+            assert_eq!(decided, json!({"release": null}));
+            let name = json!({"action": "publish", "lake": LAKE, "run": run,
+                              "feature_set": built["feature_set"], "model": evaluation["model"]});
+            let released = publish.invoke(&name).await.unwrap();
+            assert_eq!(released["release"]["model"], evaluation["model"]);
+        }
+        evaluation
+    }
+
+    async fn json(&self, key: &str) -> Value {
+        let bytes = self.lake().get(&key.into()).await.unwrap().bytes().await.unwrap();
+        serde_json::from_slice(&bytes).unwrap()
+    }
+}
+
+/// A request as API Gateway's HTTP API hands it over, payload format 2.0.
+fn gateway(method: &str, path: &str, body: Option<&Value>, key: Option<&str>) -> Value {
+    let (path, query) = path.split_once('?').unwrap_or((path, ""));
+    let mut headers = json!({"content-type": "application/json", "host": "api.example.com"});
+    if let Some(key) = key {
+        headers["x-api-key"] = key.into();
+    }
+    json!({
+        "version": "2.0",
+        "routeKey": "$default",
+        "rawPath": path,
+        "rawQueryString": query,
+        "headers": headers,
+        "requestContext": {
+            "accountId": "123456789012", "apiId": "api", "domainName": "api.example.com",
+            "domainPrefix": "api", "requestId": "id", "routeKey": "$default", "stage": "$default",
+            "time": "23/Nov/2026:00:00:00 +0000", "timeEpoch": 1_795_000_000_000_u64,
+            "http": {"method": method, "path": path, "protocol": "HTTP/1.1",
+                     "sourceIp": "192.0.2.1", "userAgent": "test"},
+        },
+        "body": body.map(Value::to_string),
+        "isBase64Encoded": false,
+    })
+}
+
+async fn call(api: &Function, event: &Value) -> (u16, Value) {
+    let answer = api.invoke(event).await.unwrap();
+    let status = u16::try_from(answer["statusCode"].as_u64().unwrap()).unwrap();
+    let body = answer["body"].as_str().unwrap_or_default();
+    (status, serde_json::from_str(body).unwrap_or_default())
+}
+
+/// Hands what the stream holds to the consumer, as the event source mapping does.
+struct Mapping {
+    stream: cartwheel_aws::KinesisStream,
+    consume: Function,
+    next: BTreeMap<u32, Sequence>,
+}
+
+impl Mapping {
+    async fn open(account: &Account) -> Self {
+        let client = aws_sdk_kinesis::Client::new(&config(&account.kinesis.url()).await);
+        let stream = cartwheel_aws::KinesisStream::new(client, "events").listed().await.unwrap();
+        let consume = account.function("consume", &[]).await;
+        Self { stream, consume, next: BTreeMap::new() }
+    }
+
+    async fn pump(&mut self) {
+        for shard in 0..self.stream.shards() {
+            let from = self.next.get(&shard).copied().unwrap_or_default();
+            let batch = self.stream.read(shard, from, 100).await.unwrap();
+            let records = batch.records.iter().map(|(sequence, record)| {
+                json!({
+                    "eventID": format!("shardId-{shard:012}:{sequence}"),
+                    "eventSource": "aws:kinesis", "eventVersion": "1.0",
+                    "eventName": "aws:kinesis:record", "awsRegion": "us-east-1",
+                    "kinesis": {
+                        "kinesisSchemaVersion": "1.0", "sequenceNumber": sequence.to_string(),
+                        "partitionKey": record.user_id(), "data": STANDARD.encode(record.to_vec()),
+                        "approximateArrivalTimestamp": 1_795_000_000.5,
+                    },
+                })
+            });
+            let event = json!({"Records": records.collect::<Vec<_>>()});
+            let answer = self.consume.invoke(&event).await.unwrap();
+            assert_eq!(answer, json!({"batchItemFailures": []}));
+            self.next.insert(shard, batch.next);
+        }
+    }
+}
+
+pub struct Cloud<'a> {
+    learned: &'a Learned,
+    account: Account,
+    mapping: Mapping,
+    api: Option<Function>,
+}
+
+impl<'a> Cloud<'a> {
+    pub async fn open(learned: &'a Learned) -> Self {
+        let account = Account::open().await;
+        let mapping = Mapping::open(&account).await;
+        Self { learned, account, mapping, api: None }
+    }
+}
+
+impl Shop for Cloud<'_> {
+    async fn call(&self, method: &str, path: &str, body: Option<Value>) -> (u16, Value) {
+        let api = self.api.as_ref().expect("published");
+        call(api, &gateway(method, path, body.as_ref(), None)).await
+    }
+
+    async fn catch_up(&mut self) {
+        self.mapping.pump().await;
+    }
+
+    async fn publish(&mut self) {
+        let evaluation = self.account.run_pipeline(self.learned, "run-1", true).await;
+        assert_eq!(evaluation["model"], self.learned.model.as_str(), "the name is the content's");
+        assert_eq!(evaluation["reference"], "popular");
+        assert!(evaluation["users"].as_u64().unwrap() > 5, "{evaluation}");
+        self.api = Some(self.account.function("api", &[]).await);
+    }
+
+    fn learned(&self) -> &Learned {
+        self.learned
+    }
+}
+
+pub async fn before_the_first_release() {
+    let account = Account::open().await;
+    let hash = "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae";
+    let api = account.function("api", &[("CARTWHEEL_KEY_HASHES", hash.to_owned())]).await;
+    let view = json!({"user_id": "u", "event": "view", "product_ids": ["p"]});
+    for key in [None, Some("bar")] {
+        let (status, problem) = call(&api, &gateway("POST", "/submit", Some(&view), key)).await;
+        assert_eq!((status, problem["status"].clone()), (401, json!(401)), "{problem}");
+    }
+    let (status, answer) = call(&api, &gateway("POST", "/submit", Some(&view), Some("foo"))).await;
+    assert_eq!((status, answer["degraded"].clone()), (200, json!(true)), "{answer}");
+    assert!(answer["record_id"].is_string() && products(&answer).is_empty(), "{answer}");
+    let (status, _) = call(&api, &gateway("GET", "/readyz", None, None)).await;
+    assert_eq!(status, 503);
+    let mut mapping = Mapping::open(&account).await;
+    mapping.pump().await;
+    let again = json!({"user_id": "u", "event": "checkout"});
+    let (status, _) = call(&api, &gateway("POST", "/submit", Some(&again), Some("foo"))).await;
+    assert_eq!(status, 422, "the session was read, and its cart is empty");
+}
+
+pub async fn releases(learned: &Learned) {
+    let account = Account::open().await;
+    let first = account.run_pipeline(learned, "run-1", true).await;
+    let current = account.json("releases/current.json").await;
+    assert_eq!(current, serde_json::to_value(learned.release()).unwrap());
+    let key = format!("models/{}/evaluation.json", learned.model);
+    let noted = account.json(&key).await;
+    assert_eq!((noted["passed"].clone(), noted["run"].clone()), (json!(true), json!("run-1")));
+    assert_eq!(noted["report"]["difference"], first["difference"]);
+
+    // The same data once more: judged against itself, and nothing changes.
+    let second = account.run_pipeline(learned, "run-2", false).await;
+    assert_eq!(
+        (second["serving"].clone(), second["difference"].clone()),
+        (json!(true), json!(0.0))
+    );
+    assert_eq!(account.json("releases/current.json").await, current);
+    assert_eq!(account.json(&key).await["run"], "run-1", "the serving model stays what it is");
+
+    let publish = account.function("publish", &[]).await;
+    let rollback = json!({"action": "rollback", "lake": LAKE});
+    let error = publish.invoke(&rollback).await.unwrap_err();
+    assert!(
+        error["errorMessage"].as_str().unwrap().contains("no release served before"),
+        "{error}"
+    );
+    let unknown = json!({"action": "publish", "lake": LAKE, "model": "m-0",
+                         "feature_set": learned.set.manifest.version});
+    let error = publish.invoke(&unknown).await.unwrap_err();
+    assert!(error["errorMessage"].as_str().unwrap().contains("m-0"), "{error}");
+    assert_eq!(account.json("releases/current.json").await, current, "a bad one is refused");
+
+    let notify = account.function("notify", &[]).await;
+    let notice = json!({"run": "run-1", "outcome": "released", "evaluation": first,
+                        "released": {"release": current}});
+    assert_eq!(notify.invoke(&notice).await.unwrap(), json!({}));
+    let error = notify.invoke(&json!({"run": 7})).await.unwrap_err();
+    assert!(error["errorMessage"].as_str().unwrap().contains("expected a string"), "{error}");
+}
+
+pub async fn bad_days(learned: &Learned) {
+    let account = Account::open().await;
+    account.run_pipeline(learned, "run-1", true).await;
+    let proxy = FaultProxy::start(account.dynamodb.port(), 1, Faults::default()).await;
+    let nowhere = format!("http://127.0.0.1:{}", cartwheel_testkit::free_port());
+    let own = [
+        ("AWS_ENDPOINT_URL_DYNAMODB", proxy.url()),
+        ("CARTWHEEL_ENDPOINT", "shop".to_owned()),
+        ("AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME", nowhere),
+    ];
+    let api = account.function("api", &own).await;
+    let plain = account.function("api", &[]).await;
+    let user = &learned.users[0];
+    let ask = gateway("GET", &format!("/v1/users/{user}/recommendations"), None, None);
+
+    // The endpoint is down: the model in the process gives the same answer.
+    let (_, expected) = call(&plain, &ask).await;
+    assert_eq!(expected["degraded"], json!(false));
+    let (status, answer) = call(&api, &ask).await;
+    assert_eq!((status, answer["degraded"].clone()), (200, json!(true)));
+    assert_eq!(products(&answer), products(&expected));
+
+    // The table is down too: what is left is popular, and events are still stored.
+    proxy.set(Faults { error: 1.0, ..Faults::default() });
+    let mut times = Vec::new();
+    for n in 0..100 {
+        let view = json!({"user_id": user, "event": "view", "product_ids": ["1"]});
+        let event = match n % 2 {
+            0 => ask.clone(),
+            _ => gateway("POST", "/submit", Some(&view), None),
+        };
+        let start = Instant::now();
+        let (status, answer) = call(&api, &event).await;
+        times.push(start.elapsed());
+        assert_eq!((status, answer["degraded"].clone()), (200, json!(true)), "{answer}");
+        assert_eq!(products(&answer).len(), 10);
+    }
+    times.sort_unstable();
+    assert!(times[90] < Duration::from_millis(100), "soon nobody waits: {:?}", times[90]);
+    let checkout =
+        gateway("POST", "/submit", Some(&json!({"user_id": user, "event": "checkout"})), None);
+    assert_eq!(call(&api, &checkout).await.0, 503, "the cart is not known");
+
+    // It comes back, and so does the whole answer.
+    proxy.set(Faults::default());
+    for n in 0..200 {
+        let (_, answer) = call(&plain, &ask).await;
+        if products(&call(&api, &ask).await.1) == products(&answer) {
+            break;
+        }
+        assert!(n < 199, "it recovers");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    assert!(!account.keys("impressions").await.is_empty(), "Firehose has the impressions");
+}

@@ -1,0 +1,45 @@
+//! One scenario, twice: over the embedded parts, and through the functions' binaries
+//! over stand-ins for the services.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+
+mod cloud;
+mod embedded;
+mod learned;
+mod scenario;
+
+use learned::Learned;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn both_forms_of_the_shop_answer_alike() {
+    let learned = Learned::make();
+    // Days and hours are features: both forms have to answer within the same hour.
+    for _ in 0..3 {
+        let hour = jiff::Timestamp::now().as_second() / 3600;
+        let mut embedded = embedded::Embedded::open(&learned).await;
+        let here = scenario::play(&mut embedded).await;
+        drop(embedded);
+        let mut cloud = cloud::Cloud::open(&learned).await;
+        let there = scenario::play(&mut cloud).await;
+        if jiff::Timestamp::now().as_second() / 3600 == hour {
+            assert_eq!(here, there, "the same code gives the same answers");
+            return;
+        }
+    }
+    panic!("the hour changed each time");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn before_the_first_release_events_are_accepted() {
+    cloud::before_the_first_release().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn releases_are_decided_published_and_rolled_back() {
+    cloud::releases(&Learned::make()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_users_or_endpoint_answers_are_degraded_and_quick() {
+    cloud::bad_days(&Learned::make()).await;
+}
