@@ -9,14 +9,19 @@ export CARGO_TARGET_DIR ?= $(CURDIR)/target
 DATA ?= demo-data
 PORT ?= 8080
 PYTHON ?= python3
+# The environment on AWS, and the processors of its functions: arm64 or x86_64.
+export ENV ?= dev
+export ARCH ?= arm64
 
 VENV := .venv/.installed
+VENV_AWS := .venv-aws/.installed
 WEB := webapp/dist/index.html
 
-.PHONY: help demo test test-web lint fmt bench clean setup tools
+.PHONY: help demo test test-web test-deploy test-spark lint fmt bench clean setup tools
+.PHONY: infra package plan deploy run-pipeline deploy-webapp destroy execute-step-function update-api-url
 
 help: ## This list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
 
 demo: setup ## The whole loop on a synthetic shop; names the page to open
 	cargo build --quiet --bin cartwheel
@@ -24,16 +29,23 @@ demo: setup ## The whole loop on a synthetic shop; names the page to open
 
 test: setup ## Every test, the page in a headless browser included
 	cargo test --workspace
-	$(MAKE) --no-print-directory test-web
+	$(MAKE) --no-print-directory test-web test-deploy
 
 test-web: setup
 	cd webapp && npm test
 	scripts/test-page
 
-lint: setup ## Formatting, clippy, types of the web app
+test-deploy: $(VENV) $(VENV_AWS)
+	.venv/bin/python scripts/test-deploy
+
+test-spark: setup ## The Glue job in Spark against the local features
+	scripts/test-spark
+
+lint: setup $(VENV_AWS) ## Formatting, clippy, shellcheck, types of the web app
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 	cd webapp && npm run check
+	.venv-aws/bin/shellcheck -x $$(grep -lE '^#!.* bash|^# shellcheck shell' scripts/* .ci/run)
 
 fmt: ## Format the Rust code
 	cargo fmt --all
@@ -41,8 +53,36 @@ fmt: ## Format the Rust code
 bench: setup ## Speed, beside peers in the same run
 	scripts/bench
 
+infra: ## Check the Terraform code and the state machine
+	scripts/infra
+
+package: tools $(WEB) $(VENV_AWS) ## Build what is deployed into dist/, for ARCH
+	scripts/package
+
+plan: package ## Show what a deployment to ENV would change
+	scripts/deploy plan
+
+deploy: package ## Bring ENV on AWS up to date, run its pipeline, publish its web app
+	scripts/deploy
+
+run-pipeline: $(VENV_AWS) ## Run the pipeline of ENV and follow it
+	scripts/run-pipeline
+
+deploy-webapp: tools $(WEB) $(VENV_AWS) ## Publish the web app of ENV
+	scripts/package web
+	scripts/deploy-webapp
+
+destroy: $(VENV_AWS) ## Remove ENV with all of its data
+	scripts/destroy
+
+# Other names for the above.
+execute-step-function: run-pipeline
+
+update-api-url: $(VENV_AWS)
+	scripts/deploy-webapp --config-only
+
 clean: ## Remove what was built here
-	rm -rf target .venv bench/.venv webapp/node_modules webapp/dist $(DATA)
+	rm -rf target dist .venv .venv-aws bench/.venv webapp/node_modules webapp/dist $(DATA)
 
 setup: tools $(VENV) $(WEB)
 
@@ -52,6 +92,11 @@ tools:
 $(VENV): requirements.txt
 	$(PYTHON) -m venv .venv
 	.venv/bin/pip install --quiet --disable-pip-version-check -r requirements.txt
+	touch $@
+
+$(VENV_AWS): requirements-aws.txt
+	$(PYTHON) -m venv .venv-aws
+	.venv-aws/bin/pip install --quiet --disable-pip-version-check -r requirements-aws.txt
 	touch $@
 
 webapp/node_modules/.installed: webapp/package-lock.json
