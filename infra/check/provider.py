@@ -1,0 +1,235 @@
+"""The AWS provider's schema without AWS, over Terraform's plugin protocol 6.
+
+Terraform starts this program as hashicorp/aws. It declares the types of schema.json and
+calls nothing: what AWS would fill in is unknown in a plan and made up in an apply. So
+init, validate, plan, test and even apply and destroy run without registry or account:
+they prove that the configuration hangs together, not that AWS accepts each value.
+"""
+
+import base64
+import datetime
+import json
+import os
+import re
+import tempfile
+import threading
+from concurrent import futures
+from pathlib import Path
+
+import grpc
+import msgpack
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from tf.gen import grpc_controller_pb2 as controller
+from tf.gen import grpc_controller_pb2_grpc as controller_rpc
+from tf.gen import tfplugin_pb2 as plugin
+from tf.gen import tfplugin_pb2_grpc as plugin_rpc
+
+SCHEMA = json.loads((Path(__file__).resolve().parent / "schema.json").read_text())
+ACCOUNT = "123456789012"
+REGION = "eu-central-1"
+UNKNOWN = msgpack.ExtType(0, b"\0")
+NESTING = {mode.lower(): getattr(plugin.Schema.NestedBlock, mode) for mode in ("SINGLE", "LIST", "SET", "MAP", "GROUP")}
+
+# What data sources answer.
+ANSWERS = {
+    "aws_caller_identity": {"account_id": ACCOUNT},
+    "aws_partition": {"partition": "aws", "dns_suffix": "amazonaws.com"},
+    "aws_region": {"region": REGION},
+    "aws_sagemaker_prebuilt_ecr_image": {"registry_id": "492215442770"},
+}
+
+
+def attribute_type(attribute):
+    """Terraform's type of an attribute; one that is objects is a type of their attributes."""
+    nested = attribute.get("nested_type")
+    if not nested:
+        return attribute["type"]
+    inner = ["object", {name: attribute_type(a) for name, a in nested["attributes"].items()}]
+    return inner if nested["nesting_mode"] == "single" else [nested["nesting_mode"], inner]
+
+
+def block(facts):
+    """A block as the protocol writes it."""
+    out = plugin.Schema.Block(version=0)
+    for name, attribute in facts.get("attributes", {}).items():
+        out.attributes.append(plugin.Schema.Attribute(
+            name=name,
+            type=json.dumps(attribute_type(attribute)).encode(),
+            required=attribute.get("required", False),
+            optional=attribute.get("optional", False),
+            computed=attribute.get("computed", False),
+        ))
+    for name, inner in facts.get("block_types", {}).items():
+        out.block_types.append(plugin.Schema.NestedBlock(
+            type_name=name,
+            block=block(inner["block"]),
+            nesting=NESTING[inner["nesting_mode"]],
+            min_items=inner.get("min_items", 0),
+            max_items=inner.get("max_items", 0),
+        ))
+    return out
+
+
+def schema(facts):
+    return plugin.Schema(version=0, block=block(facts))
+
+
+def unpack(value):
+    return msgpack.unpackb(value.msgpack, raw=False, strict_map_key=False, ext_hook=msgpack.ExtType)
+
+
+def pack(value):
+    return plugin.DynamicValue(msgpack=msgpack.packb(value))
+
+
+def made_up(kind, name, wanted, values):
+    """A value of the wanted type, such as AWS would give; text tells what it stands for."""
+    if wanted == "number":
+        return 0
+    if wanted == "bool":
+        return False
+    if wanted != "string":
+        return {} if wanted[0] == "map" else [] if wanted[0] in ("list", "set") else None
+    named = [key for key in ("name", "bucket", "function_name", "key", "statement_id", "route_key", "comment") if values.get(key)]
+    label = re.sub(r"[^\w.-]+", "-", str(values[named[0]]) if named else kind)
+    if name == "region":
+        return REGION
+    if name == "id" and "bucket" in values:
+        return values["bucket"]
+    if name == "arn" or name.endswith("_arn"):
+        if kind == "aws_s3_bucket":
+            return f"arn:aws:s3:::{label}"
+        service, _, rest = kind.removeprefix("aws_").partition("_")
+        return f"arn:aws:{service}:{REGION}:{ACCOUNT}:{rest.replace('_', '-')}/{label}"
+    if name.endswith("domain_name"):
+        return f"{label}.example"
+    if name == "api_endpoint":
+        return f"https://{label}.example"
+    return label
+
+
+def computed(facts, values):
+    """Attributes that AWS fills in here: those it can, and that nobody gave."""
+    return {
+        name: attribute_type(attribute)
+        for name, attribute in facts["attributes"].items()
+        if attribute.get("computed") and values.get(name) is None
+    }
+
+
+class Provider(plugin_rpc.ProviderServicer):
+    def GetMetadata(self, request, context):
+        return plugin.GetMetadata.Response(
+            server_capabilities=plugin.ServerCapabilities(),
+            resources=[plugin.GetMetadata.ResourceMetadata(type_name=name) for name in SCHEMA["resource"]],
+            data_sources=[plugin.GetMetadata.DataSourceMetadata(type_name=name) for name in SCHEMA["data"]],
+        )
+
+    def GetProviderSchema(self, request, context):
+        return plugin.GetProviderSchema.Response(
+            provider=schema(SCHEMA["provider"]),
+            resource_schemas={name: schema(facts) for name, facts in SCHEMA["resource"].items()},
+            data_source_schemas={name: schema(facts) for name, facts in SCHEMA["data"].items()},
+        )
+
+    def ValidateProviderConfig(self, request, context):
+        return plugin.ValidateProviderConfig.Response()
+
+    def ValidateResourceConfig(self, request, context):
+        return plugin.ValidateResourceConfig.Response()
+
+    def ValidateDataResourceConfig(self, request, context):
+        return plugin.ValidateDataResourceConfig.Response()
+
+    def ConfigureProvider(self, request, context):
+        # Tags of the provider go to every resource that has tags.
+        tags = (unpack(request.config).get("default_tags") or [{}])[0].get("tags")
+        self.tags = tags or {}
+        return plugin.ConfigureProvider.Response()
+
+    def UpgradeResourceState(self, request, context):
+        return plugin.UpgradeResourceState.Response(upgraded_state=pack(json.loads(request.raw_state.json)))
+
+    def ReadResource(self, request, context):
+        return plugin.ReadResource.Response(new_state=request.current_state, private=request.private)
+
+    def PlanResourceChange(self, request, context):
+        planned = unpack(request.proposed_new_state)
+        if planned is not None:
+            planned.update(dict.fromkeys(computed(SCHEMA["resource"][request.type_name], planned), UNKNOWN))
+        return plugin.PlanResourceChange.Response(planned_state=pack(planned), planned_private=request.prior_private)
+
+    def ApplyResourceChange(self, request, context):
+        state = unpack(request.planned_state)
+        if state is not None:
+            facts = SCHEMA["resource"][request.type_name]
+            for name, wanted in computed(facts, {k: None if v == UNKNOWN else v for k, v in state.items()}).items():
+                state[name] = made_up(request.type_name, name, wanted, state)
+            if "tags_all" in state:
+                state["tags_all"] = {**self.tags, **(state.get("tags") or {})}
+        return plugin.ApplyResourceChange.Response(new_state=pack(state))
+
+    def ReadDataSource(self, request, context):
+        state = unpack(request.config)
+        answers = ANSWERS.get(request.type_name, {})
+        for name, wanted in computed(SCHEMA["data"][request.type_name], state).items():
+            state[name] = answers.get(name, made_up(request.type_name, name, wanted, state))
+        return plugin.ReadDataSource.Response(state=pack(state))
+
+    def GetFunctions(self, request, context):
+        return plugin.GetFunctions.Response()
+
+    def StopProvider(self, request, context):
+        return plugin.StopProvider.Response()
+
+
+class Controller(controller_rpc.GRPCControllerServicer):
+    def __init__(self, done):
+        self.done = done
+
+    def Shutdown(self, request, context):
+        self.done.set()
+        return controller.Empty()
+
+
+def certificate():
+    """A key for this process alone, and its certificate: Terraform trusts what the handshake names."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
+    now = datetime.datetime.now(datetime.timezone.utc)
+    signed = (
+        x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(minutes=5)).not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    pem = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    return pem, signed
+
+
+def main():
+    done = threading.Event()
+    server = grpc.server(futures.ThreadPoolExecutor(8), options=[("grpc.max_receive_message_length", -1)])
+    plugin_rpc.add_ProviderServicer_to_server(Provider(), server)
+    controller_rpc.add_GRPCControllerServicer_to_server(Controller(done), server)
+    key, signed = certificate()
+    credentials = grpc.ssl_server_credentials([(key, signed.public_bytes(serialization.Encoding.PEM))])
+    with tempfile.TemporaryDirectory() as folder:
+        socket = os.path.join(folder, "plugin")
+        server.add_secure_port(f"unix://{socket}", credentials)
+        server.start()
+        encoded = base64.b64encode(signed.public_bytes(serialization.Encoding.DER)).decode().rstrip("=")
+        # Handshake: version of go-plugin, of the protocol, where, how, and the certificate.
+        print(f"1|6|unix|{socket}|grpc|{encoded}", flush=True)
+        done.wait()
+        server.stop(grace=1).wait()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,14 @@
+output "names" {
+  description = "Table to the name of its delivery stream."
+  value       = { for table, delivery in aws_kinesis_firehose_delivery_stream.this : table => delivery.name }
+}
+
+output "arns" {
+  description = "Table to the ARN of its delivery stream."
+  value       = { for table, delivery in aws_kinesis_firehose_delivery_stream.this : table => delivery.arn }
+}
+
+output "database" {
+  description = "Name of the lake's database in the catalogue."
+  value       = aws_glue_catalog_database.lake.name
+}

@@ -1,0 +1,42 @@
+# Events straight from API Gateway to the stream, with no function between: for
+# producers that write whole records themselves and sign their requests by IAM.
+#
+#   POST /ingest {"user_id": "u1", "record": "<the record's JSON, in Base64>"}
+
+module "role" {
+  source               = "../role"
+  name                 = "${var.prefix}-ingest"
+  description          = "API Gateway puts records into the stream."
+  service              = "apigateway.amazonaws.com"
+  account_id           = var.account_id
+  check_source_account = false
+  kms_key_arn          = var.kms_key_arn
+  statements = [{
+    Sid      = "Put"
+    Effect   = "Allow"
+    Action   = ["kinesis:PutRecord"]
+    Resource = [var.stream_arn]
+  }]
+}
+
+resource "aws_apigatewayv2_integration" "stream" {
+  api_id                 = var.api_id
+  description            = "One record into the stream."
+  integration_type       = "AWS_PROXY"
+  integration_subtype    = "Kinesis-PutRecord"
+  payload_format_version = "1.0"
+  credentials_arn        = module.role.arn
+  timeout_milliseconds   = 5000
+  request_parameters = {
+    StreamName   = var.stream_name
+    PartitionKey = "$request.body.user_id"
+    Data         = "$request.body.record"
+  }
+}
+
+resource "aws_apigatewayv2_route" "ingest" {
+  api_id             = var.api_id
+  route_key          = "POST /ingest"
+  target             = "integrations/${aws_apigatewayv2_integration.stream.id}"
+  authorization_type = "AWS_IAM"
+}

@@ -1,0 +1,183 @@
+# The state machine, and what it may do: each integration of its definition, on the
+# resources of this environment. Executions carry the environment's prefix, since
+# training jobs, models and endpoint configurations take their names from them.
+
+locals {
+  name      = "${var.prefix}-pipeline"
+  sagemaker = "arn:${var.partition}:sagemaker:${var.region}:${var.account_id}"
+
+  # What a run is started with.
+  input = jsonencode({
+    lake            = "s3://${var.lake_bucket}"
+    functions       = { for name, function in var.functions : name => function.name }
+    features        = { job = var.features_job, max_examples = tostring(var.max_examples) }
+    training        = { image = var.training_image, role = var.training_role_arn, instance = var.training_instance }
+    endpoint        = { mode = var.endpoint_mode, name = var.prefix, instance = var.endpoint_instance }
+    gate            = { margin = var.gate_margin, min_users = var.gate_min_users }
+    hyperparameters = var.hyperparameters
+  })
+
+  endpoint_statements = var.endpoint_mode == "embedded" ? [] : [
+    {
+      Sid    = "Endpoint"
+      Effect = "Allow"
+      Action = [
+        "sagemaker:AddTags",
+        "sagemaker:CreateEndpoint",
+        "sagemaker:CreateEndpointConfig",
+        "sagemaker:CreateModel",
+        "sagemaker:DescribeEndpoint",
+        "sagemaker:UpdateEndpoint",
+      ]
+      Resource = [
+        "${local.sagemaker}:model/${var.prefix}-*",
+        "${local.sagemaker}:endpoint-config/${var.prefix}-*",
+        "${local.sagemaker}:endpoint/${var.prefix}",
+      ]
+    },
+  ]
+}
+
+resource "aws_cloudwatch_log_group" "this" {
+  # Groups of this name need no entry of their own in the account's resource policy.
+  name              = "/aws/vendedlogs/states/${local.name}"
+  retention_in_days = var.log_retention_days
+  kms_key_id        = var.kms_key_arn
+}
+
+module "role" {
+  source      = "../role"
+  name        = local.name
+  description = "The pipeline runs its jobs and functions."
+  service     = "states.amazonaws.com"
+  account_id  = var.account_id
+  kms_key_arn = var.kms_key_arn
+  statements = concat([
+    {
+      # glue:startJobRun.sync starts, polls, and stops.
+      Sid      = "Features"
+      Effect   = "Allow"
+      Action   = ["glue:BatchStopJobRun", "glue:GetJobRun", "glue:GetJobRuns", "glue:StartJobRun"]
+      Resource = [var.features_job_arn]
+    },
+    {
+      Sid      = "Functions"
+      Effect   = "Allow"
+      Action   = ["lambda:InvokeFunction"]
+      Resource = [for function in var.functions : function.arn]
+    },
+    {
+      # sagemaker:createTrainingJob.sync tags the job as its own, polls, and stops.
+      Sid    = "Training"
+      Effect = "Allow"
+      Action = [
+        "sagemaker:AddTags",
+        "sagemaker:CreateTrainingJob",
+        "sagemaker:DescribeTrainingJob",
+        "sagemaker:ListTags",
+        "sagemaker:StopTrainingJob",
+      ]
+      Resource = ["${local.sagemaker}:training-job/${var.prefix}-*"]
+    },
+    {
+      Sid       = "HandRole"
+      Effect    = "Allow"
+      Action    = ["iam:PassRole"]
+      Resource  = [var.training_role_arn]
+      Condition = { StringEquals = { "iam:PassedToService" = "sagemaker.amazonaws.com" } }
+    },
+    {
+      # Step Functions hears of a training job's end by this rule, which it makes itself.
+      Sid      = "TrainingEvents"
+      Effect   = "Allow"
+      Action   = ["events:DescribeRule", "events:PutRule", "events:PutTargets"]
+      Resource = ["arn:${var.partition}:events:${var.region}:${var.account_id}:rule/StepFunctionsGetEventsForSageMakerTrainingJobsRule"]
+    },
+    {
+      # Deliveries of logs have no ARN: the region is what can bound them.
+      Sid    = "LogDelivery"
+      Effect = "Allow"
+      Action = [
+        "logs:CreateLogDelivery",
+        "logs:DeleteLogDelivery",
+        "logs:DescribeLogGroups",
+        "logs:DescribeResourcePolicies",
+        "logs:GetLogDelivery",
+        "logs:ListLogDeliveries",
+        "logs:PutResourcePolicy",
+        "logs:UpdateLogDelivery",
+      ]
+      Resource  = ["*"]
+      Condition = { StringEquals = { "aws:RequestedRegion" = var.region } }
+    },
+  ], local.endpoint_statements)
+}
+
+resource "aws_sfn_state_machine" "this" {
+  #checkov:skip=CKV_AWS_284:Traces bill for each run, and the execution's history shows what they would.
+  name       = local.name
+  type       = "STANDARD"
+  role_arn   = module.role.arn
+  definition = file(var.definition)
+
+  logging_configuration {
+    level                  = "ALL"
+    include_execution_data = true
+    log_destination        = "${aws_cloudwatch_log_group.this.arn}:*"
+  }
+
+  dynamic "encryption_configuration" {
+    for_each = var.kms_key_arn == null ? [] : [var.kms_key_arn]
+    content {
+      type       = "CUSTOMER_MANAGED_KMS_KEY"
+      kms_key_id = encryption_configuration.value
+    }
+  }
+}
+
+# The schedule, where one is wanted.
+
+module "scheduler_role" {
+  count       = var.schedule == "" ? 0 : 1
+  source      = "../role"
+  name        = "${var.prefix}-schedule"
+  description = "The schedule starts the pipeline."
+  service     = "scheduler.amazonaws.com"
+  account_id  = var.account_id
+  statements = [{
+    Sid      = "Start"
+    Effect   = "Allow"
+    Action   = ["states:StartExecution"]
+    Resource = [aws_sfn_state_machine.this.arn]
+  }]
+}
+
+resource "aws_scheduler_schedule" "this" {
+  #checkov:skip=CKV_AWS_297:A customer's key is an option, kms_key_arn; what is encrypted are names.
+  count                        = var.schedule == "" ? 0 : 1
+  name                         = local.name
+  description                  = "Runs the pipeline."
+  schedule_expression          = var.schedule
+  schedule_expression_timezone = var.timezone
+  kms_key_arn                  = var.kms_key_arn
+
+  flexible_time_window {
+    mode = "OFF"
+  }
+
+  target {
+    arn      = "arn:${var.partition}:scheduler:::aws-sdk:sfn:startExecution"
+    role_arn = module.scheduler_role[0].arn
+    # Scheduler looks for <…> in the text as it is; jsonencode would escape both brackets.
+    input = replace(replace(jsonencode({
+      StateMachineArn = aws_sfn_state_machine.this.arn
+      Name            = "${var.prefix}-<aws.scheduler.execution-id>"
+      Input           = local.input
+    }), "\\u003c", "<"), "\\u003e", ">")
+
+    retry_policy {
+      maximum_retry_attempts       = 3
+      maximum_event_age_in_seconds = 3600
+    }
+  }
+}

@@ -1,0 +1,148 @@
+# What answers and what listens: the API, the consumer of the stream, and the route
+# around the function where it is wanted.
+
+locals {
+  function = {
+    account_id         = var.account_id
+    architecture       = var.architecture
+    log_retention_days = var.log_retention_days
+    kms_key_arn        = var.kms_key_arn
+  }
+  table_reads = ["dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query"]
+}
+
+module "api_function" {
+  source               = "../function"
+  name                 = "${var.prefix}-api"
+  description          = "Takes events and answers with recommendations."
+  archive              = "${var.archives}/api.zip"
+  account_id           = local.function.account_id
+  architecture         = local.function.architecture
+  log_retention_days   = local.function.log_retention_days
+  kms_key_arn          = local.function.kms_key_arn
+  memory_mib           = var.api_memory_mib # It holds catalogue and model.
+  timeout_seconds      = 10
+  reserved_concurrency = var.api_concurrency
+  environment          = var.environment
+  statements = concat([
+    {
+      Sid      = "PutEvents"
+      Effect   = "Allow"
+      Action   = ["kinesis:PutRecords"]
+      Resource = [var.stream_arn]
+    },
+    {
+      Sid      = "PutImpressions"
+      Effect   = "Allow"
+      Action   = ["firehose:PutRecordBatch"]
+      Resource = [var.impressions_arn]
+    },
+    {
+      Sid      = "ReadUsers"
+      Effect   = "Allow"
+      Action   = local.table_reads
+      Resource = [var.table_arn]
+    },
+    {
+      Sid      = "ReadRelease"
+      Effect   = "Allow"
+      Action   = ["s3:GetObject"]
+      Resource = [for folder in ["features", "models", "releases"] : "${var.lake_arn}/${folder}/*"]
+    },
+    {
+      # Without it, S3 answers 403 for an object that is not there yet.
+      Sid       = "ListRelease"
+      Effect    = "Allow"
+      Action    = ["s3:ListBucket"]
+      Resource  = [var.lake_arn]
+      Condition = { StringLike = { "s3:prefix" = ["features/*", "models/*", "releases/*"] } }
+    },
+    ], var.endpoint_arn == "" ? [] : [{
+      Sid      = "Score"
+      Effect   = "Allow"
+      Action   = ["sagemaker:InvokeEndpoint"]
+      Resource = [var.endpoint_arn]
+  }])
+}
+
+module "api" {
+  source              = "../api"
+  prefix              = var.prefix
+  function_name       = module.api_function.name
+  function_invoke_arn = module.api_function.invoke_arn
+  cors_origins        = var.cors_origins
+  requests_per_second = var.requests_per_second
+  burst               = var.burst
+  log_retention_days  = var.log_retention_days
+  kms_key_arn         = var.kms_key_arn
+}
+
+module "direct_ingest" {
+  count       = var.direct_ingest ? 1 : 0
+  source      = "../direct_ingest"
+  prefix      = var.prefix
+  account_id  = var.account_id
+  api_id      = module.api.id
+  stream_name = var.stream_name
+  stream_arn  = var.stream_arn
+  kms_key_arn = var.kms_key_arn
+}
+
+module "consume_function" {
+  source               = "../function"
+  name                 = "${var.prefix}-consume"
+  description          = "Applies the stream's events to sessions."
+  archive              = "${var.archives}/consume.zip"
+  account_id           = local.function.account_id
+  architecture         = local.function.architecture
+  log_retention_days   = local.function.log_retention_days
+  kms_key_arn          = local.function.kms_key_arn
+  memory_mib           = 256
+  timeout_seconds      = 60
+  reserved_concurrency = var.consume_concurrency
+  environment          = var.environment
+  statements = [
+    {
+      Sid    = "ReadEvents"
+      Effect = "Allow"
+      Action = [
+        "kinesis:DescribeStream", "kinesis:DescribeStreamSummary", "kinesis:GetRecords",
+        "kinesis:GetShardIterator", "kinesis:ListShards",
+      ]
+      Resource = [var.stream_arn]
+    },
+    {
+      Sid      = "Sessions"
+      Effect   = "Allow"
+      Action   = ["dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"]
+      Resource = [var.table_arn]
+    },
+    {
+      Sid      = "DeadLetters"
+      Effect   = "Allow"
+      Action   = ["sqs:SendMessage"]
+      Resource = [var.dead_letters_arn]
+    },
+  ]
+}
+
+# A shard's batch is tried again until it is done or too old: a table that throttles for an
+# hour loses nothing. The function itself sets poison aside, and reports where it stopped.
+resource "aws_lambda_event_source_mapping" "events" {
+  event_source_arn                   = var.stream_arn
+  function_name                      = module.consume_function.arn
+  starting_position                  = "TRIM_HORIZON"
+  batch_size                         = 500
+  maximum_batching_window_in_seconds = 0
+  parallelization_factor             = var.parallelization
+  function_response_types            = ["ReportBatchItemFailures"]
+  bisect_batch_on_function_error     = true
+  maximum_retry_attempts             = 100
+  maximum_record_age_in_seconds      = 43200
+
+  destination_config {
+    on_failure {
+      destination_arn = var.dead_letters_arn
+    }
+  }
+}

@@ -1,0 +1,113 @@
+# What SageMaker works with: the image of XGBoost, the role of training jobs and of the
+# endpoint, and the endpoint's scaling. The endpoint itself is made and changed by the
+# state machine, with each model that passes the gate.
+
+data "aws_sagemaker_prebuilt_ecr_image" "xgboost" {
+  repository_name = "sagemaker-xgboost"
+  image_tag       = "3.0-5"
+}
+
+locals {
+  serving = var.endpoint_mode == "sagemaker"
+  logs    = "arn:${var.partition}:logs:${var.region}:${var.account_id}:log-group:/aws/sagemaker"
+  image   = data.aws_sagemaker_prebuilt_ecr_image.xgboost
+}
+
+module "role" {
+  source      = "../role"
+  name        = "${var.prefix}-training"
+  description = "Training jobs read feature sets and write models; the endpoint reads models."
+  service     = "sagemaker.amazonaws.com"
+  account_id  = var.account_id
+  kms_key_arn = var.kms_key_arn
+  statements = [
+    {
+      Sid       = "List"
+      Effect    = "Allow"
+      Action    = ["s3:ListBucket"]
+      Resource  = [var.lake_arn]
+      Condition = { StringLike = { "s3:prefix" = ["features/*", "training/*"] } }
+    },
+    {
+      Sid      = "Read"
+      Effect   = "Allow"
+      Action   = ["s3:GetObject"]
+      Resource = ["${var.lake_arn}/features/*", "${var.lake_arn}/training/*"]
+    },
+    {
+      Sid      = "Write"
+      Effect   = "Allow"
+      Action   = ["s3:AbortMultipartUpload", "s3:PutObject"]
+      Resource = ["${var.lake_arn}/training/*"]
+    },
+    {
+      Sid      = "Image"
+      Effect   = "Allow"
+      Action   = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
+      Resource = ["arn:${var.partition}:ecr:${var.region}:${local.image.registry_id}:repository/${local.image.repository_name}"]
+    },
+    {
+      # A token is for the whole registry service: there is no resource to name.
+      Sid       = "ImageToken"
+      Effect    = "Allow"
+      Action    = ["ecr:GetAuthorizationToken"]
+      Resource  = ["*"]
+      Condition = { StringEquals = { "aws:RequestedRegion" = var.region } }
+    },
+    {
+      Sid    = "Log"
+      Effect = "Allow"
+      Action = ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"]
+      Resource = [
+        "${local.logs}/TrainingJobs:*",
+        "${local.logs}/Endpoints/${var.prefix}*",
+      ]
+    },
+    {
+      # CloudWatch knows no resource for metrics: the namespace bounds it.
+      Sid       = "Metrics"
+      Effect    = "Allow"
+      Action    = ["cloudwatch:PutMetricData"]
+      Resource  = ["*"]
+      Condition = { StringLike = { "cloudwatch:namespace" = ["/aws/sagemaker/*", "AWS/SageMaker"] } }
+    },
+  ]
+}
+
+# SageMaker would make it, and keep its logs for good. The group of training jobs is the
+# whole account's and stays as it is.
+resource "aws_cloudwatch_log_group" "endpoint" {
+  count             = local.serving ? 1 : 0
+  name              = "/aws/sagemaker/Endpoints/${var.prefix}"
+  retention_in_days = var.log_retention_days
+  kms_key_id        = var.kms_key_arn
+}
+
+# Scaling can be registered only for a variant that exists, hence the switch: it is
+# turned on after the first run of the pipeline has made the endpoint.
+resource "aws_appautoscaling_target" "variant" {
+  count              = local.serving && var.endpoint_autoscaling ? 1 : 0
+  service_namespace  = "sagemaker"
+  scalable_dimension = "sagemaker:variant:DesiredInstanceCount"
+  resource_id        = "endpoint/${var.prefix}/variant/main"
+  min_capacity       = var.endpoint_instances.min
+  max_capacity       = var.endpoint_instances.max
+}
+
+resource "aws_appautoscaling_policy" "variant" {
+  count              = length(aws_appautoscaling_target.variant)
+  name               = "${var.prefix}-invocations"
+  policy_type        = "TargetTrackingScaling"
+  service_namespace  = aws_appautoscaling_target.variant[0].service_namespace
+  scalable_dimension = aws_appautoscaling_target.variant[0].scalable_dimension
+  resource_id        = aws_appautoscaling_target.variant[0].resource_id
+
+  target_tracking_scaling_policy_configuration {
+    target_value       = var.invocations_per_instance
+    scale_in_cooldown  = 300
+    scale_out_cooldown = 60
+    predefined_metric_specification {
+      predefined_metric_type = "SageMakerVariantInvocationsPerInstance"
+    }
+  }
+}

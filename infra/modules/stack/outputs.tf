@@ -1,0 +1,69 @@
+output "web_url" {
+  description = "Address of the web app."
+  value       = module.web.url
+}
+
+output "api_url" {
+  description = "Address of the API, without a slash at its end."
+  value       = module.realtime.api_url
+}
+
+output "ingest_url" {
+  description = "Where producers put events: around the function where direct ingest is on."
+  value       = module.realtime.ingest_url
+}
+
+output "state_machine_arn" {
+  description = "ARN of the pipeline."
+  value       = module.pipeline.arn
+}
+
+output "pipeline_input" {
+  description = "What a run of the pipeline is started with, as JSON."
+  value       = module.pipeline.input
+}
+
+output "lake_bucket" {
+  description = "Name of the lake's bucket."
+  value       = module.lake.bucket
+}
+
+output "artifacts_bucket" {
+  description = "Name of the bucket of what jobs are made of."
+  value       = module.lake.artifacts_bucket
+}
+
+output "web_bucket" {
+  description = "Name of the web app's bucket."
+  value       = module.web.bucket
+}
+
+output "distribution_id" {
+  description = "Id of the web app's distribution, for invalidations."
+  value       = module.web.distribution_id
+}
+
+output "dashboard_url" {
+  description = "Address of the dashboard."
+  value       = module.monitoring.dashboard_url
+}
+
+output "stream_name" {
+  description = "Name of the stream of events."
+  value       = module.stream.name
+}
+
+output "table_name" {
+  description = "Name of the users' table."
+  value       = module.store.name
+}
+
+output "alarms" {
+  description = "Names of the alarms."
+  value       = module.monitoring.alarms
+}
+
+output "deploy_role_arn" {
+  description = "ARN of the role that workflows take on; null where there is none."
+  value       = one(module.github[*].role_arn)
+}
