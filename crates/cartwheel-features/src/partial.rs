@@ -21,7 +21,7 @@ pub struct ProductStats {
 pub type Basket = Box<[u32]>;
 
 /// Product statistics and a bounded sample of baskets over some users.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
 pub struct Partial {
     /// Per product, by catalogue index.
     pub products: Vec<ProductStats>,

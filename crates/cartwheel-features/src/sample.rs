@@ -2,16 +2,18 @@
 
 use std::collections::BinaryHeap;
 
+use serde::{Deserialize, Serialize};
+
 /// The `k` entries with the smallest hashes: a uniform sample when hashes are.
 /// Merging two samples gives the sample of the union, so the merge is
 /// associative and commutative (Cohen & Kaplan, PODC 2007).
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct BottomK<T> {
     capacity: usize,
     heap: BinaryHeap<Entry<T>>,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct Entry<T>(u64, T);
 
 impl<T> PartialEq for Entry<T> {

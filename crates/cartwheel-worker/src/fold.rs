@@ -2,17 +2,19 @@
 
 use std::io;
 
+use serde::{Deserialize, Serialize};
+
 use cartwheel_features::{
     BottomK, Context, Example, Fold, Line, Order, Partial, UserState, fold_of, stable_hash,
 };
 
 use crate::calendar::Calendar;
 use crate::run::JobOptions;
-use crate::shuffle::{EvalSet, LineRow, OrderRow, Rows};
+use crate::shuffle::{CheckoutRow, EvalSet, LineRow, OrderRow, Rows};
 use crate::user_file::push_record;
 
 /// What one or more partitions fold into.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Folded {
     /// Over every order that is not marked `test`.
     pub whole: Partial,
@@ -22,6 +24,16 @@ pub(crate) struct Folded {
     pub valid: BottomK<Example>,
     pub gate: BottomK<Example>,
     pub watermark_ms: i64,
+    /// Users with a record.
+    pub users: u64,
+}
+
+/// One user's rows: orders by number, lines by order and place, checkouts by time.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct UserRows<'a> {
+    pub orders: &'a [OrderRow],
+    pub lines: &'a [LineRow],
+    pub checkouts: &'a [CheckoutRow],
 }
 
 /// The records of one partition, by hash, with their places in `bytes`.
@@ -41,6 +53,7 @@ impl Folded {
             valid: BottomK::new(held_out),
             gate: BottomK::new(held_out),
             watermark_ms: 0,
+            users: 0,
         }
     }
 
@@ -51,6 +64,7 @@ impl Folded {
         self.valid.merge(other.valid);
         self.gate.merge(other.gate);
         self.watermark_ms = self.watermark_ms.max(other.watermark_ms);
+        self.users += other.users;
     }
 
     /// Folds one partition.
@@ -84,25 +98,29 @@ impl Folded {
             {
                 return Err(io::Error::other(format!("the hash of user {user_id} is not unique")));
             }
-            let mut history = History::new(mine, my_lines);
-            for checkout in bought {
-                history.checkout(calendar, checkout.at_ms, &checkout.event_id, &checkout.products);
-                self.watermark_ms = self.watermark_ms.max(checkout.at_ms);
-            }
-            let state = self.user(&user_id, hash, history, options);
+            let rows = UserRows { orders: mine, lines: my_lines, checkouts: bought };
+            let state = self.user(&user_id, hash, rows, options, calendar);
             records.index.push((hash, records.bytes.len() as u64));
             push_record(&mut records.bytes, &user_id, &state);
         }
         Ok(records)
     }
 
-    fn user(
+    /// Folds one user, whose rows are in order, and gives the record.
+    pub(crate) fn user(
         &mut self,
         user_id: &str,
         hash: u64,
-        history: History,
+        rows: UserRows<'_>,
         options: &JobOptions,
+        calendar: &Calendar,
     ) -> UserState {
+        let mut history = History::new(rows.orders, rows.lines);
+        for checkout in rows.checkouts {
+            history.checkout(calendar, checkout.at_ms, &checkout.event_id, &checkout.products);
+            self.watermark_ms = self.watermark_ms.max(checkout.at_ms);
+        }
+        self.users += 1;
         let fold = fold_of(user_id);
         let n = history.orders.len();
         // At least half of a history stays ahead of its labels.

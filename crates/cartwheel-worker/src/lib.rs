@@ -4,12 +4,15 @@
 //! partition is sorted and folded on one thread into user records and partials.
 //! *Merge*: partials become the catalogue. *Assemble*: sampled examples become
 //! training rows against the cut catalogue, through the same functions that
-//! serving calls. The result is a [`FeatureSet`].
+//! serving calls. The result is a [`FeatureSet`]. [`build`] runs them here; [`phases`]
+//! are the same over Arrow streams, for Spark to run.
 
 mod assemble;
 mod calendar;
 mod feature_set;
 mod fold;
+pub mod phases;
+mod pieces;
 mod run;
 mod shuffle;
 mod table;

@@ -7,10 +7,11 @@ use std::sync::Mutex;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float32Type, Int32Type, Int64Type};
 use arrow_array::{Array, ArrayRef, RecordBatch};
-use cartwheel_features::{Catalogue, ProductInfo};
+use cartwheel_features::{Catalogue, Example, ProductInfo, Scaler};
 use cartwheel_recommend::FEATURES;
 use rayon::prelude::*;
 use rustc_hash::FxHashMap;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::assemble::{Labelled, fit, labelled};
@@ -137,39 +138,113 @@ pub fn build(
     let users = users.into_inner().map_err(|_| io::Error::other("a fold panicked"))?.finish()?;
 
     progress(Phase::Merge);
-    let (watermark_ms, orders) = (folded.watermark_ms, folded.whole.orders);
+    let Finished { whole, cut, gate, assembly } = finish(folded, products);
+    debug_assert_eq!(users, assembly.users);
+    write_packed(&out.join("catalogue.bin"), &whole)?;
+    write_packed(&out.join("catalogue_cut.bin"), &cut)?;
+    write_packed(&out.join("gate.bin"), &gate)?;
+    drop(whole);
+
+    progress(Phase::Assemble);
+    let assembled = assemble(&cut, assembly, options.seed);
+    progress(Phase::Write);
+    write(out, version, &cut, &assembled, options.seed)?;
+    std::fs::File::open(out)?.sync_all()?;
+    let whole = scratch.keep();
+    std::fs::rename(&whole, &dir)?;
+    std::fs::File::open(features)?.sync_all()?;
+    FeatureSet::open(&dir).map_err(io::Error::other)
+}
+
+/// What assembling needs beside the cut catalogue.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Assembly {
+    train: Vec<Example>,
+    valid: Vec<Example>,
+    pub users: u64,
+    watermark_ms: i64,
+    orders: u64,
+    lines: u64,
+    gate_examples: u64,
+}
+
+/// The merged partials, finished.
+pub(crate) struct Finished {
+    pub whole: Catalogue,
+    pub cut: Catalogue,
+    pub gate: Vec<Example>,
+    pub assembly: Assembly,
+}
+
+/// Finishes the catalogues and samples. `products` are those of the fold.
+pub(crate) fn finish(folded: Folded, products: Vec<ProductInfo>) -> Finished {
+    let orders = folded.whole.orders;
     let lines = folded.whole.products.iter().map(|p| u64::from(p.orders)).sum();
     let infos = products.clone();
     let (whole, cut) = rayon::join(
         || Catalogue::finish(infos, folded.whole),
         || Catalogue::finish(products, folded.cut),
     );
-    write_packed(&out.join("catalogue.bin"), &whole)?;
-    write_packed(&out.join("catalogue_cut.bin"), &cut)?;
-    let gate = folded.gate.into_sorted();
-    write_packed(&out.join("gate.bin"), &gate)?;
-    drop(whole);
-
-    progress(Phase::Assemble);
-    let by_key = |mut examples: Vec<cartwheel_features::Example>| {
+    let by_key = |mut examples: Vec<Example>| {
         examples.sort_by(|a, b| (&a.user_id, a.order_number).cmp(&(&b.user_id, b.order_number)));
         examples
     };
-    let train = by_key(folded.train.into_sorted());
-    let valid = by_key(folded.valid.into_sorted());
-    let mut train_rows = labelled(&cut, &train, options.seed);
-    let mut valid_rows = labelled(&cut, &valid, options.seed);
-    let scaler = fit(&train_rows.rows);
-    let scale = |data: &mut Labelled| {
-        data.rows.par_chunks_exact_mut(FEATURES.len()).for_each(|row| scaler.apply(row));
+    let gate = folded.gate.into_sorted();
+    let assembly = Assembly {
+        train: by_key(folded.train.into_sorted()),
+        valid: by_key(folded.valid.into_sorted()),
+        users: folded.users,
+        watermark_ms: folded.watermark_ms,
+        orders,
+        lines,
+        gate_examples: gate.len() as u64,
     };
-    scale(&mut train_rows);
-    scale(&mut valid_rows);
+    Finished { whole, cut, gate, assembly }
+}
 
-    progress(Phase::Write);
-    write_rows(out, "train", &train_rows, &train, &cut)?;
-    write_rows(out, "valid", &valid_rows, &valid, &cut)?;
-    write_json(&out.join("scaler.json"), &scaler)?;
+/// Examples as scaled rows.
+pub(crate) struct Assembled {
+    assembly: Assembly,
+    train: Labelled,
+    valid: Labelled,
+    scaler: Scaler,
+}
+
+/// Makes rows of the examples, and scales them by the training rows.
+pub(crate) fn assemble(cut: &Catalogue, assembly: Assembly, seed: u64) -> Assembled {
+    let mut train = labelled(cut, &assembly.train, seed);
+    let mut valid = labelled(cut, &assembly.valid, seed);
+    let scaler = fit(&train.rows);
+    for data in [&mut train, &mut valid] {
+        data.rows.par_chunks_exact_mut(FEATURES.len()).for_each(|row| scaler.apply(row));
+    }
+    Assembled { assembly, train, valid, scaler }
+}
+
+/// Files that [`write`] writes; the manifest last.
+pub(crate) const ASSEMBLED: [&str; 8] = [
+    "train.parquet",
+    "train_keys.parquet",
+    "valid.parquet",
+    "valid_keys.parquet",
+    "scaler.json",
+    "features.json",
+    "schema.json",
+    "manifest.json",
+];
+
+/// Writes rows, scaler, columns and the manifest.
+pub(crate) fn write(
+    out: &Path,
+    version: String,
+    cut: &Catalogue,
+    assembled: &Assembled,
+    seed: u64,
+) -> io::Result<()> {
+    let Assembled { assembly, train, valid, scaler } = assembled;
+    write_rows(out, "train", train, &assembly.train, cut)?;
+    write_rows(out, "valid", valid, &assembly.valid, cut)?;
+    write_json(&out.join("scaler.json"), scaler)?;
     write_json(&out.join("features.json"), &FEATURES.to_vec())?;
     let schema_hash = hash(FEATURES.join(",").as_bytes());
     let schema =
@@ -178,22 +253,17 @@ pub fn build(
     let manifest = Manifest {
         version,
         schema_hash,
-        watermark_ms,
-        users,
-        orders,
-        lines,
+        watermark_ms: assembly.watermark_ms,
+        users: assembly.users,
+        orders: assembly.orders,
+        lines: assembly.lines,
         products: cut.products.len() as u64,
-        train_rows: train_rows.labels.len() as u64,
-        valid_rows: valid_rows.labels.len() as u64,
-        gate_examples: gate.len() as u64,
-        seed: options.seed,
+        train_rows: train.labels.len() as u64,
+        valid_rows: valid.labels.len() as u64,
+        gate_examples: assembly.gate_examples,
+        seed,
     };
-    write_json(&out.join("manifest.json"), &manifest)?;
-    std::fs::File::open(out)?.sync_all()?;
-    let whole = scratch.keep();
-    std::fs::rename(&whole, &dir)?;
-    std::fs::File::open(features)?.sync_all()?;
-    FeatureSet::open(&dir).map_err(io::Error::other)
+    write_json(&out.join("manifest.json"), &manifest)
 }
 
 fn hash(bytes: &[u8]) -> String {
@@ -212,20 +282,26 @@ fn version(input: &Input, options: &JobOptions) -> String {
 /// The catalogue's texts by index, which is the order of ids; products that only
 /// a checkout names are added.
 fn products(mut known: Vec<ProductInfo>, checkouts: &[Checkout]) -> Vec<ProductInfo> {
-    let ids: rustc_hash::FxHashSet<&str> = known.iter().map(|p| p.product_id.as_str()).collect();
-    let named = checkouts.iter().flat_map(|c| &c.3).filter(|id| !ids.contains(id.as_str()));
-    let new: Vec<ProductInfo> = named
-        .map(|id| ProductInfo {
-            product_id: id.clone(),
-            name: format!("Product {id}"),
-            aisle: "unknown".to_owned(),
-            department: "unknown".to_owned(),
-        })
-        .collect();
-    known.extend(new);
-    known.sort_by(|a, b| a.product_id.cmp(&b.product_id));
-    known.dedup_by(|a, b| a.product_id == b.product_id);
-    known
+    let named = checkouts.iter().flat_map(|c| &c.3);
+    known.extend(named.map(|id| unnamed(id)));
+    in_order(known)
+}
+
+/// A product that only a checkout names.
+pub(crate) fn unnamed(id: &str) -> ProductInfo {
+    ProductInfo {
+        product_id: id.to_owned(),
+        name: format!("Product {id}"),
+        aisle: "unknown".to_owned(),
+        department: "unknown".to_owned(),
+    }
+}
+
+/// Sorts by id; of several the first stays.
+pub(crate) fn in_order(mut products: Vec<ProductInfo>) -> Vec<ProductInfo> {
+    products.sort_by(|a, b| a.product_id.cmp(&b.product_id));
+    products.dedup_by(|a, b| a.product_id == b.product_id);
+    products
 }
 
 fn shuffle(

@@ -1,3 +1,5 @@
+mod phases;
+
 use std::path::Path;
 
 use arrow_array::cast::AsArray;

@@ -1,0 +1,319 @@
+//! The phases over streams, against the job that does it all.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use arrow_array::builder::{
+    Float32Builder, Int8Builder, Int32Builder, Int64Builder, ListBuilder, StringBuilder,
+};
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Float32Type, Int32Type, Int64Type};
+use arrow_array::{Array, ArrayRef, RecordBatch, StringArray};
+use arrow_ipc::writer::StreamWriter;
+use cartwheel_features::stable_hash;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+
+use super::{AS_OF_MS, DAY_MS, LINES, ORDERS, lake, shop};
+use crate::pieces;
+use crate::{Input, JobOptions, UserFile, build, phases};
+
+/// One row of the fold's input, of any kind.
+#[derive(Debug, Clone, Default)]
+struct Row {
+    user: String,
+    kind: i8,
+    number: Option<i32>,
+    set: Option<String>,
+    dow: Option<i32>,
+    hour: Option<i32>,
+    days: Option<f32>,
+    ordered: Option<i64>,
+    product: Option<String>,
+    position: Option<i32>,
+    reordered: Option<i32>,
+    event: Option<String>,
+    received: Option<i64>,
+    bought: Option<Vec<String>>,
+}
+
+fn batches(files: &[PathBuf]) -> Vec<RecordBatch> {
+    let read = |path: &PathBuf| {
+        let file = std::fs::File::open(path).unwrap();
+        let reader = ParquetRecordBatchReaderBuilder::try_new(file).unwrap().build().unwrap();
+        reader.map(Result::unwrap).collect::<Vec<_>>()
+    };
+    files.iter().flat_map(read).collect()
+}
+
+/// All rows, by user.
+fn rows(input: &Input) -> BTreeMap<String, Vec<Row>> {
+    let mut out: BTreeMap<String, Vec<Row>> = BTreeMap::new();
+    let text = |batch: &RecordBatch, name: &str, at: usize| {
+        batch.column_by_name(name).unwrap().as_string::<i32>().value(at).to_owned()
+    };
+    let int = |batch: &RecordBatch, name: &str, at: usize| {
+        let column = batch.column_by_name(name).unwrap().as_primitive::<Int32Type>();
+        column.is_valid(at).then(|| column.value(at))
+    };
+    for batch in batches(&input.orders) {
+        let days = batch.column_by_name("days_since_prior_order").unwrap();
+        let days = days.as_primitive::<Float32Type>();
+        let ordered = batch.column_by_name("ordered_at_ms").unwrap().as_primitive::<Int64Type>();
+        for at in 0..batch.num_rows() {
+            let user = text(&batch, "user_id", at);
+            out.entry(user.clone()).or_default().push(Row {
+                user,
+                kind: 0,
+                number: int(&batch, "order_number", at),
+                set: Some(text(&batch, "eval_set", at)),
+                dow: int(&batch, "order_dow", at),
+                hour: int(&batch, "order_hour_of_day", at),
+                days: days.is_valid(at).then(|| days.value(at)),
+                ordered: ordered.is_valid(at).then(|| ordered.value(at)),
+                ..Row::default()
+            });
+        }
+    }
+    for batch in batches(&input.order_products) {
+        for at in 0..batch.num_rows() {
+            let user = text(&batch, "user_id", at);
+            // In front: a user's rows come in any order.
+            out.entry(user.clone()).or_default().insert(
+                0,
+                Row {
+                    user,
+                    kind: 1,
+                    number: int(&batch, "order_number", at),
+                    product: Some(text(&batch, "product_id", at)),
+                    position: int(&batch, "add_to_cart_order", at),
+                    reordered: int(&batch, "reordered", at),
+                    ..Row::default()
+                },
+            );
+        }
+    }
+    for (user, at_ms, event, products) in &input.checkouts {
+        out.entry(user.clone()).or_default().push(Row {
+            user: user.clone(),
+            kind: 2,
+            event: Some(event.clone()),
+            received: Some(*at_ms),
+            bought: Some(products.clone()),
+            ..Row::default()
+        });
+    }
+    out
+}
+
+fn stream(batch: &RecordBatch) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut writer = StreamWriter::try_new(&mut bytes, &batch.schema()).unwrap();
+    for at in (0..batch.num_rows()).step_by(17) {
+        writer.write(&batch.slice(at, 17.min(batch.num_rows() - at))).unwrap();
+    }
+    writer.finish().unwrap();
+    bytes
+}
+
+fn arrow(rows: &[Row]) -> RecordBatch {
+    macro_rules! column {
+        ($builder:ty, $value:expr) => {{
+            let mut builder = <$builder>::new();
+            rows.iter().for_each(|row| builder.append_option($value(row)));
+            Arc::new(builder.finish()) as ArrayRef
+        }};
+    }
+    let mut bought = ListBuilder::new(StringBuilder::new());
+    for row in rows {
+        if let Some(products) = &row.bought {
+            products.iter().for_each(|product| bought.values().append_value(product));
+        }
+        bought.append(row.bought.is_some());
+    }
+    RecordBatch::try_from_iter_with_nullable([
+        ("user_id", column!(StringBuilder, |r: &Row| Some(r.user.clone())), true),
+        ("kind", column!(Int8Builder, |r: &Row| Some(r.kind)), true),
+        ("order_number", column!(Int32Builder, |r: &Row| r.number), true),
+        ("eval_set", column!(StringBuilder, |r: &Row| r.set.clone()), true),
+        ("order_dow", column!(Int32Builder, |r: &Row| r.dow), true),
+        ("order_hour_of_day", column!(Int32Builder, |r: &Row| r.hour), true),
+        ("days_since_prior_order", column!(Float32Builder, |r: &Row| r.days), true),
+        ("ordered_at_ms", column!(Int64Builder, |r: &Row| r.ordered), true),
+        ("product_id", column!(StringBuilder, |r: &Row| r.product.clone()), true),
+        ("add_to_cart_order", column!(Int32Builder, |r: &Row| r.position), true),
+        ("reordered", column!(Int32Builder, |r: &Row| r.reordered), true),
+        ("event_id", column!(StringBuilder, |r: &Row| r.event.clone()), true),
+        ("received_at_ms", column!(Int64Builder, |r: &Row| r.received), true),
+        ("product_ids", Arc::new(bought.finish()), true),
+    ])
+    .unwrap()
+}
+
+/// The products table as the driver writes it, with those that only checkouts name.
+fn products(input: &Input) -> Vec<u8> {
+    let known = input.products.iter().map(|p| (p.product_id.clone(), Some(p)));
+    let bought = input.checkouts.iter().flat_map(|c| c.3.iter().map(|id| (id.clone(), None)));
+    let all: Vec<_> = bought.chain(known).collect();
+    let ids = StringArray::from_iter_values(all.iter().map(|p| &p.0));
+    let texts = |pick: fn(&cartwheel_features::ProductInfo) -> &String| {
+        Arc::new(StringArray::from_iter(all.iter().map(|p| p.1.map(pick)))) as ArrayRef
+    };
+    let batch = RecordBatch::try_from_iter_with_nullable([
+        ("product_id", Arc::new(ids) as ArrayRef, false),
+        ("product_name", texts(|p| &p.name), true),
+        ("aisle", texts(|p| &p.aisle), true),
+        ("department", texts(|p| &p.department), true),
+    ]);
+    stream(&batch.unwrap())
+}
+
+type Pieces = Vec<(String, String, Vec<u8>)>;
+
+fn pieces_of(bytes: &[u8]) -> Pieces {
+    let mut out = Vec::new();
+    pieces::read(bytes, |kind, key, value| {
+        out.push((kind.to_owned(), key.to_owned(), value));
+        Ok(())
+    })
+    .unwrap();
+    out
+}
+
+fn stream_of(pieces: &Pieces) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut out = pieces::Pieces::new(&mut bytes).unwrap();
+    for (kind, key, value) in pieces {
+        out.put(kind, key, value).unwrap();
+    }
+    out.finish().unwrap();
+    bytes
+}
+
+fn input() -> (tempfile::TempDir, Input) {
+    let (orders, lines) = shop("0 1");
+    let (dir, mut input) = lake(
+        &(orders + &ORDERS.lines().skip(1).map(|l| format!("x{l}\n")).collect::<String>()),
+        &(lines + &LINES.lines().skip(1).map(|l| format!("x{l}\n")).collect::<String>()),
+    );
+    let day = |n: i64| AS_OF_MS + n * DAY_MS;
+    let ids = |ids: &[&str]| ids.iter().map(|&id| id.to_owned()).collect::<Vec<_>>();
+    input.checkouts = vec![
+        ("u3".to_owned(), day(9), "e9".to_owned(), ids(&["p2", "new"])),
+        ("u3".to_owned(), day(2), "e2".to_owned(), ids(&["p1"])),
+        ("only-checkouts".to_owned(), day(1), "e1".to_owned(), ids(&["new", "p0"])),
+        ("only-checkouts".to_owned(), day(5), "e5".to_owned(), ids(&["new"])),
+    ];
+    (dir, input)
+}
+
+#[test]
+fn however_the_users_are_parted_the_files_are_those_of_the_local_job() {
+    let (dir, input) = input();
+    let (rows, table) = (rows(&input), products(&input));
+    let options = JobOptions::default();
+    let set = build(input, &dir.path().join("features"), &options, &|_| {}).unwrap();
+    let products = phases::read_products(&table[..]).unwrap();
+
+    for parts in [1, 3, 16] {
+        let (mut users, mut partials) = (BTreeMap::new(), Vec::new());
+        for part in 0..parts {
+            let mine = rows.iter().filter(|(u, _)| stable_hash(u.as_bytes()) % parts == part);
+            let mine: Vec<Row> = mine.flat_map(|(_, rows)| rows.clone()).collect();
+            let mut folded = Vec::new();
+            phases::fold(&stream(&arrow(&mine))[..], &mut folded, &products, &options).unwrap();
+            for (kind, key, value) in pieces_of(&folded) {
+                match kind.as_str() {
+                    "user" => assert!(users.insert(key, value).is_none(), "each user once"),
+                    _ => partials.push((kind, part.to_string(), value)),
+                }
+            }
+        }
+        // A tree: pairs first, the rest at once, the last ones first.
+        partials.reverse();
+        while partials.len() > 4 {
+            let mut merged = Vec::new();
+            phases::merge(&stream_of(&partials.drain(..2).collect())[..], &mut merged).unwrap();
+            partials.extend(pieces_of(&merged));
+            let count = partials.len();
+            partials[count - 1].1 = format!("merged-{count}");
+        }
+        let mut finished = Vec::new();
+        phases::finish(&stream_of(&partials)[..], &mut finished, products.clone()).unwrap();
+        let finished = pieces_of(&finished);
+        let taken = finished.iter().filter(|p| p.1 == "catalogue_cut.bin" || p.0 == "assembly");
+        let version = &set.manifest.version;
+        let mut assembled = Vec::new();
+        let taken = stream_of(&taken.cloned().collect());
+        phases::assemble(&taken[..], &mut assembled, version, &options).unwrap();
+
+        let mut files: BTreeMap<String, Vec<u8>> = BTreeMap::new();
+        for (kind, key, value) in finished.into_iter().chain(pieces_of(&assembled)) {
+            if kind == "file" {
+                files.insert(key, value);
+            }
+        }
+        assert_eq!(files.len(), 11);
+        for (name, bytes) in files {
+            let local = std::fs::read(set.path(&name)).unwrap();
+            assert!(local == bytes, "{name} differs with {parts} parts");
+        }
+        let mut dumped = Vec::new();
+        phases::dump(&set.path("users.bin"), &mut dumped).unwrap();
+        let local: BTreeMap<String, Vec<u8>> =
+            pieces_of(&dumped).into_iter().map(|(_, user, record)| (user, record)).collect();
+        assert_eq!(users, local);
+        assert_eq!(UserFile::open(&set.path("users.bin")).unwrap().len(), local.len());
+    }
+}
+
+#[test]
+fn bad_input_is_refused_by_name() {
+    let (_dir, input) = input();
+    let all: Vec<Row> = rows(&input).into_values().flatten().collect();
+    let products = phases::read_products(&products(&input)[..]).unwrap();
+    let fold = |bytes: &[u8]| {
+        let options = JobOptions::default();
+        phases::fold(bytes, Vec::new(), &products, &options).unwrap_err().to_string()
+    };
+    assert!(fold(b"rubbish").contains("no Arrow stream"), "{}", fold(b"rubbish"));
+    let whole = stream(&arrow(&all));
+    let cut = fold(&whole[..whole.len() / 2]);
+    assert!(!cut.is_empty());
+    let mut twice = all.clone();
+    twice.push(all[0].clone());
+    let error = fold(&stream(&arrow(&twice)));
+    assert!(error.contains(&format!("user {} are in two places", all[0].user)), "{error}");
+    let mut unknown = all.clone();
+    unknown.iter_mut().find(|r| r.kind == 1).unwrap().product = Some("p-none".to_owned());
+    let error = fold(&stream(&arrow(&unknown)));
+    assert!(error.contains("product p-none is not in"), "{error}");
+    let columns: Vec<usize> = (1..14).collect();
+    let error = fold(&stream(&arrow(&all).project(&columns).unwrap()));
+    assert!(error.contains("column user_id is missing"), "{error}");
+    let mut odd = all;
+    odd[0].kind = 9;
+    assert!(fold(&stream(&arrow(&odd))).contains("no kind 9"));
+
+    let nothing = stream_of(&Vec::new());
+    let merge = |bytes: &[u8]| phases::merge(bytes, Vec::new()).unwrap_err().to_string();
+    assert!(merge(&nothing).contains("no partial"));
+    let foreign = stream_of(&vec![("user".to_owned(), "u".to_owned(), Vec::new())]);
+    assert!(merge(&foreign).contains("expected partials"));
+    let damaged = stream_of(&vec![("partial".to_owned(), "p".to_owned(), vec![255; 9])]);
+    assert!(merge(&damaged).starts_with("partial: "));
+    let options = JobOptions::default();
+    let error = phases::assemble(&nothing[..], Vec::new(), "fs-1", &options).unwrap_err();
+    assert!(error.to_string().contains("no catalogue_cut.bin"), "{error}");
+}
+
+#[test]
+fn long_values_are_cut_and_put_together() {
+    let long: Vec<u8> = (0..20_000_000_u32).map(|n| (n % 251) as u8).collect();
+    let all = vec![
+        ("a".to_owned(), "x".to_owned(), long.clone()),
+        ("a".to_owned(), "y".to_owned(), Vec::new()),
+        ("a".to_owned(), "z".to_owned(), long),
+    ];
+    assert!(pieces_of(&stream_of(&all)) == all);
+}
