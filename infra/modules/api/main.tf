@@ -21,6 +21,7 @@ resource "aws_apigatewayv2_api" "this" {
 }
 
 resource "aws_cloudwatch_log_group" "access" {
+  #checkov:skip=CKV_AWS_338:Prod keeps a year; dev two weeks, since it goes with its environment.
   name              = "/aws/apigateway/${var.prefix}-api"
   retention_in_days = var.log_retention_days
   kms_key_id        = var.kms_key_arn

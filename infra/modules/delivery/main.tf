@@ -7,6 +7,7 @@ locals {
 }
 
 resource "aws_cloudwatch_log_group" "this" {
+  #checkov:skip=CKV_AWS_338:Prod keeps a year; dev two weeks, since it goes with its environment.
   for_each          = local.sources
   name              = "/aws/kinesisfirehose/${var.prefix}-${each.key}"
   retention_in_days = var.log_retention_days

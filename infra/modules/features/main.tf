@@ -8,7 +8,6 @@ locals {
 }
 
 resource "aws_s3_object" "this" {
-  #checkov:skip=CKV_AWS_186:The bucket's default encryption holds, with the customer's key where there is one.
   for_each    = { (local.script) = var.script, (local.worker) = var.worker }
   bucket      = var.artifacts_bucket
   key         = each.key
@@ -18,6 +17,7 @@ resource "aws_s3_object" "this" {
 
 # Glue makes these groups itself, but keeps them for good.
 resource "aws_cloudwatch_log_group" "this" {
+  #checkov:skip=CKV_AWS_338:Prod keeps a year; dev two weeks, since it goes with its environment.
   for_each          = toset(["output", "error"])
   name              = "${local.logs}/${each.key}"
   retention_in_days = var.log_retention_days

@@ -39,6 +39,7 @@ locals {
 }
 
 resource "aws_cloudwatch_log_group" "this" {
+  #checkov:skip=CKV_AWS_338:Prod keeps a year; dev two weeks, since it goes with its environment.
   # Groups of this name need no entry of their own in the account's resource policy.
   name              = "/aws/vendedlogs/states/${local.name}"
   retention_in_days = var.log_retention_days

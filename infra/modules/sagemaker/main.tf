@@ -77,6 +77,7 @@ module "role" {
 # SageMaker would make it, and keep its logs for good. The group of training jobs is the
 # whole account's and stays as it is.
 resource "aws_cloudwatch_log_group" "endpoint" {
+  #checkov:skip=CKV_AWS_338:Prod keeps a year; dev two weeks, since it goes with its environment.
   count             = local.serving ? 1 : 0
   name              = "/aws/sagemaker/Endpoints/${var.prefix}"
   retention_in_days = var.log_retention_days

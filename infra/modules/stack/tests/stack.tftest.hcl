@@ -1,0 +1,131 @@
+# The whole, through its variables and outputs. Needs what `make package` builds, or files
+# of those names.
+
+mock_provider "aws" {
+  source = "./tests/mocks"
+}
+
+variables {
+  environment        = "test"
+  protect            = false
+  alarms             = false
+  log_retention_days = 14
+  dist               = "../../../dist"
+  glue_script        = "../../../glue/features.py"
+  definition         = "../../pipeline.asl.json"
+}
+
+run "an_open_api_has_to_be_asked_for" {
+  command         = plan
+  expect_failures = [var.allow_anonymous]
+}
+
+run "a_key_itself_is_refused" {
+  command = plan
+  variables {
+    api_key_hashes = ["my-secret-key"]
+  }
+  expect_failures = [var.api_key_hashes]
+}
+
+run "embedded" {
+  variables {
+    allow_anonymous = true
+  }
+  assert {
+    condition     = output.lake_bucket == "cartwheel-test-lake-123456789012" && output.artifacts_bucket == "cartwheel-test-artifacts-123456789012" && output.web_bucket == "cartwheel-test-web-123456789012"
+    error_message = "Buckets are named by environment, use and account."
+  }
+  assert {
+    condition     = output.stream_name == "cartwheel-test-events" && output.table_name == "cartwheel-test-users"
+    error_message = "Stream and table are named by environment and use."
+  }
+  assert {
+    condition     = jsondecode(output.pipeline_input).endpoint.mode == "embedded"
+    error_message = "A run skips the endpoint's states."
+  }
+  assert {
+    condition     = endswith(jsondecode(output.pipeline_input).training.image, "sagemaker-xgboost:3.0-5")
+    error_message = "Training uses the built-in XGBoost 3.0-5."
+  }
+  assert {
+    condition     = endswith(output.ingest_url, "/v1/events")
+    error_message = "Events go through the function."
+  }
+  assert {
+    condition     = length(output.alarms) == 0 && output.deploy_role_arn == null
+    error_message = "What was not switched on is not there."
+  }
+}
+
+run "everything_switched_on" {
+  variables {
+    alarms               = true
+    api_key_hashes       = [sha256("a key")]
+    endpoint_mode        = "sagemaker"
+    endpoint_autoscaling = true
+    direct_ingest        = true
+    github_repository    = "shop/cartwheel"
+    state_bucket         = "shop-terraform-state"
+  }
+  assert {
+    condition     = jsondecode(output.pipeline_input).endpoint.mode == "sagemaker" && jsondecode(output.pipeline_input).endpoint.name == "cartwheel-test"
+    error_message = "A run makes and changes the environment's endpoint."
+  }
+  assert {
+    condition     = endswith(output.ingest_url, "/ingest")
+    error_message = "Events can go around the function."
+  }
+  assert {
+    condition = alltrue(flatten([
+      for function in ["api", "consume", "load", "evaluate", "publish", "notify"] : [
+        for what in ["errors", "throttles"] : contains(output.alarms, "cartwheel-test-${function}-${what}")
+      ]
+    ]))
+    error_message = "Each function has its alarms."
+  }
+  assert {
+    condition     = contains(output.alarms, "cartwheel-test-endpoint-5xx")
+    error_message = "The endpoint has its alarms."
+  }
+  assert {
+    condition     = output.deploy_role_arn != null
+    error_message = "Workflows have a role to take on."
+  }
+}
+
+run "autoscaling_needs_an_endpoint" {
+  command = plan
+  variables {
+    allow_anonymous      = true
+    endpoint_autoscaling = true
+  }
+  expect_failures = [var.endpoint_autoscaling]
+}
+
+run "an_origin_is_no_pattern" {
+  command = plan
+  variables {
+    allow_anonymous = true
+    cors_origins    = ["https://*.shop.example"]
+  }
+  expect_failures = [var.cors_origins]
+}
+
+run "names_fit_every_service" {
+  command = plan
+  variables {
+    allow_anonymous = true
+    name            = "Cartwheel_Shop"
+  }
+  expect_failures = [var.name]
+}
+
+run "workflows_need_the_state" {
+  command = plan
+  variables {
+    allow_anonymous   = true
+    github_repository = "shop/cartwheel"
+  }
+  expect_failures = [var.state_bucket]
+}

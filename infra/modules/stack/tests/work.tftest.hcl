@@ -1,0 +1,242 @@
+# What works and what is seen: roles, functions, the endpoint, the API, the web app, alarms.
+
+mock_provider "aws" {
+  source = "./tests/mocks"
+}
+
+variables {
+  prefix             = "cartwheel-test"
+  partition          = "aws"
+  region             = "eu-central-1"
+  account_id         = "123456789012"
+  lake_bucket        = "cartwheel-test-lake-123456789012"
+  lake_arn           = "arn:aws:s3:::cartwheel-test-lake-123456789012"
+  log_retention_days = 14
+  endpoint_mode      = "embedded"
+}
+
+run "role" {
+  module {
+    source = "../role"
+  }
+  variables {
+    name        = "cartwheel-test-role"
+    description = "A role."
+    service     = "glue.amazonaws.com"
+    kms_key_arn = "arn:aws:kms:eu-central-1:123456789012:key/1"
+    statements  = [{ Sid = "Read", Effect = "Allow", Action = ["s3:GetObject"], Resource = ["arn:aws:s3:::b/*"] }]
+  }
+  assert {
+    condition     = jsondecode(aws_iam_role.this.assume_role_policy).Statement[0].Condition.StringEquals["aws:SourceAccount"] == "123456789012"
+    error_message = "The service takes the role on for this account alone."
+  }
+  assert {
+    condition     = [for s in jsondecode(aws_iam_role_policy.this.policy).Statement : s.Sid] == ["Read", "Key"]
+    error_message = "Who reads encrypted data may use its key, and nothing else is added."
+  }
+}
+
+run "no_policy_allows_everything" {
+  module {
+    source = "../github-oidc"
+  }
+  variables {
+    repository   = "shop/cartwheel"
+    environment  = "prod"
+    provider_arn = ""
+    state_bucket = "shop-terraform-state"
+  }
+  assert {
+    condition = alltrue([
+      for statement in jsondecode(aws_iam_role_policy.deploy.policy).Statement :
+      alltrue([for action in statement.Action : action != "*" && !endswith(action, ":*")])
+    ])
+    error_message = "Even the role that deploys has no * action."
+  }
+  assert {
+    condition = alltrue([
+      for statement in jsondecode(aws_iam_role_policy.deploy.policy).Statement :
+      !contains(statement.Resource, "*") || statement.Sid == "Unnamed"
+    ])
+    error_message = "Only what AWS knows no resource for is allowed without one."
+  }
+  assert {
+    condition     = jsondecode(aws_iam_role.deploy.assume_role_policy).Statement[0].Condition.StringEquals["token.actions.githubusercontent.com:sub"] == "repo:shop/cartwheel:environment:prod"
+    error_message = "One repository's one environment takes the role on."
+  }
+  assert {
+    condition     = length(aws_iam_role_policy.deploy.policy) < 10240
+    error_message = "IAM takes inline policies of up to 10,240 characters."
+  }
+}
+
+run "function" {
+  module {
+    source = "../function"
+  }
+  variables {
+    name            = "cartwheel-test-notify"
+    description     = "A function."
+    archive         = "../../../dist/lambda/arm64/notify.zip"
+    architecture    = "arm64"
+    memory_mib      = 128
+    timeout_seconds = 30
+    environment     = {}
+    statements      = [{ Sid = "Notices", Effect = "Allow", Action = ["sns:Publish"], Resource = ["arn:aws:sns:eu-central-1:123456789012:cartwheel-test-notices"] }]
+  }
+  assert {
+    condition     = one(aws_lambda_function.this.logging_config).log_format == "JSON" && one(aws_lambda_function.this.logging_config).log_group == aws_cloudwatch_log_group.this.name
+    error_message = "A function logs JSON into its own group."
+  }
+  assert {
+    condition     = aws_cloudwatch_log_group.this.retention_in_days == 14
+    error_message = "Its logs expire."
+  }
+}
+
+run "embedded_makes_no_endpoint" {
+  module {
+    source = "../sagemaker"
+  }
+  assert {
+    condition     = length(aws_appautoscaling_target.variant) + length(aws_appautoscaling_policy.variant) + length(aws_cloudwatch_log_group.endpoint) == 0
+    error_message = "Where the function scores, nothing of an endpoint is made."
+  }
+}
+
+run "sagemaker_scales_once_it_is_told" {
+  module {
+    source = "../sagemaker"
+  }
+  variables {
+    endpoint_mode        = "sagemaker"
+    endpoint_autoscaling = true
+  }
+  assert {
+    condition     = aws_appautoscaling_target.variant[0].resource_id == "endpoint/cartwheel-test/variant/main"
+    error_message = "The variant that the state machine makes is the one that scales."
+  }
+  assert {
+    condition     = one(one(aws_appautoscaling_policy.variant[0].target_tracking_scaling_policy_configuration).predefined_metric_specification).predefined_metric_type == "SageMakerVariantInvocationsPerInstance"
+    error_message = "Instances follow their invocations."
+  }
+}
+
+run "sagemaker_before_the_first_run" {
+  module {
+    source = "../sagemaker"
+  }
+  variables {
+    endpoint_mode = "sagemaker"
+  }
+  assert {
+    condition     = length(aws_appautoscaling_target.variant) == 0 && length(aws_cloudwatch_log_group.endpoint) == 1
+    error_message = "Nothing is registered for an endpoint that does not exist."
+  }
+}
+
+run "api" {
+  module {
+    source = "../api"
+  }
+  variables {
+    function_name       = "cartwheel-test-api"
+    function_invoke_arn = "arn:aws:apigateway:eu-central-1:lambda:path/2015-03-31/functions/f/invocations"
+    cors_origins        = ["https://shop.example"]
+    requests_per_second = 500
+    burst               = 1000
+  }
+  assert {
+    condition     = one(aws_apigatewayv2_stage.default.default_route_settings).throttling_rate_limit == 500 && one(aws_apigatewayv2_stage.default.default_route_settings).throttling_burst_limit == 1000
+    error_message = "The API throttles."
+  }
+  assert {
+    condition     = one(aws_apigatewayv2_stage.default.access_log_settings).destination_arn == aws_cloudwatch_log_group.access.arn
+    error_message = "The API logs its requests."
+  }
+  assert {
+    condition     = one(aws_apigatewayv2_api.this.cors_configuration).allow_origins == toset(["https://shop.example"]) && one(aws_apigatewayv2_api.this.cors_configuration).allow_credentials != true
+    error_message = "Pages of the named origins may ask, without cookies."
+  }
+}
+
+run "direct_ingest" {
+  module {
+    source = "../direct_ingest"
+  }
+  variables {
+    api_id      = "api"
+    stream_name = "cartwheel-test-events"
+    stream_arn  = "arn:aws:kinesis:eu-central-1:123456789012:stream/cartwheel-test-events"
+  }
+  assert {
+    condition     = aws_apigatewayv2_integration.stream.integration_subtype == "Kinesis-PutRecord" && aws_apigatewayv2_integration.stream.request_parameters.PartitionKey == "$request.body.user_id"
+    error_message = "A user's records go to one shard."
+  }
+  assert {
+    condition     = aws_apigatewayv2_route.ingest.authorization_type == "AWS_IAM"
+    error_message = "Where no function checks keys, requests are signed."
+  }
+}
+
+run "web" {
+  module {
+    source = "../web"
+  }
+  variables {
+    api_url = "https://api.example"
+    protect = true
+  }
+  assert {
+    condition = alltrue([
+      for policy in aws_cloudfront_response_headers_policy.this :
+      strcontains(one(one(policy.security_headers_config).content_security_policy).content_security_policy, "connect-src 'self' https://api.example;")
+    ])
+    error_message = "The page may ask its API, and nobody else."
+  }
+  assert {
+    condition = {
+      for what, policy in aws_cloudfront_response_headers_policy.this :
+      what => one([for item in one(policy.custom_headers_config).items : item.value if item.header == "Cache-Control"])
+    } == { pages = "no-cache", assets = "public, max-age=31536000, immutable" }
+    error_message = "Pages and config.json are asked for again; files named by their content never."
+  }
+  assert {
+    condition     = aws_cloudfront_origin_access_control.this.signing_behavior == "always"
+    error_message = "Only this distribution reads the bucket."
+  }
+}
+
+run "schedule" {
+  module {
+    source = "../pipeline"
+  }
+  variables {
+    definition        = "../../pipeline.asl.json"
+    functions         = { load = { name = "l", arn = "arn:l" }, evaluate = { name = "e", arn = "arn:e" }, publish = { name = "p", arn = "arn:p" }, notify = { name = "n", arn = "arn:n" } }
+    features_job      = "cartwheel-test-features"
+    features_job_arn  = "arn:aws:glue:eu-central-1:123456789012:job/cartwheel-test-features"
+    max_examples      = 2000000
+    training_image    = "image"
+    training_role_arn = "arn:aws:iam::123456789012:role/cartwheel-test-training"
+    training_instance = "ml.m5.xlarge"
+    endpoint_instance = "ml.c7i.large"
+    gate_margin       = 0
+    gate_min_users    = 20
+    hyperparameters   = { max_depth = "6" }
+    schedule          = "cron(0 3 * * ? *)"
+    timezone          = "Europe/Berlin"
+  }
+  assert {
+    condition     = strcontains(one(aws_scheduler_schedule.this[0].target).input, "cartwheel-test-<aws.scheduler.execution-id>")
+    error_message = "Each scheduled run has a name of its own, under the prefix that the role allows."
+  }
+  assert {
+    condition     = jsondecode(one(aws_scheduler_schedule.this[0].target).input).Input == output.input && jsondecode(output.input).hyperparameters.max_depth == "6"
+    error_message = "A scheduled run starts as any other."
+  }
+  assert {
+    condition     = aws_sfn_state_machine.this.definition == file("../../pipeline.asl.json")
+    error_message = "The definition is the file that runs on one machine too."
+  }
+}
