@@ -157,7 +157,8 @@ class Provider(plugin_rpc.ProviderServicer):
 
     def PlanResourceChange(self, request, context):
         planned = unpack(request.proposed_new_state)
-        if planned is not None:
+        # What is there keeps what AWS once filled in.
+        if planned is not None and unpack(request.prior_state) is None:
             planned.update(dict.fromkeys(computed(SCHEMA["resource"][request.type_name], planned), UNKNOWN))
         return plugin.PlanResourceChange.Response(planned_state=pack(planned), planned_private=request.prior_private)
 
