@@ -16,6 +16,8 @@ export ARCH ?= arm64
 VENV := .venv/.installed
 VENV_AWS := .venv-aws/.installed
 WEB := webapp/dist/index.html
+# Stand-ins for AWS services, which the tests start.
+EMULATORS := crates/cartwheel-testkit/node_modules/.installed
 
 .PHONY: help demo test test-web test-deploy test-spark lint fmt bench clean setup tools
 .PHONY: infra package plan deploy run-pipeline deploy-webapp destroy execute-step-function update-api-url
@@ -27,8 +29,8 @@ demo: setup ## The whole loop on a synthetic shop; names the page to open
 	cargo build --quiet --bin cartwheel
 	"$$CARGO_TARGET_DIR"/debug/cartwheel --data-dir $(DATA) demo --listen 127.0.0.1:$(PORT)
 
-test: setup ## Every test, the page in a headless browser included
-	cargo test --workspace
+test: setup $(EMULATORS) ## Every test, the page in a headless browser included
+	cargo test --workspace --features cartwheel/aws
 	$(MAKE) --no-print-directory test-web test-deploy
 
 test-web: setup
@@ -43,7 +45,7 @@ test-spark: setup ## The Glue job in Spark against the local features
 
 lint: setup $(VENV_AWS) ## Formatting, clippy, shellcheck, types of the web app
 	cargo fmt --all --check
-	cargo clippy --workspace --all-targets -- -D warnings
+	cargo clippy --workspace --all-targets --features cartwheel/aws -- -D warnings
 	cd webapp && npm run check
 	.venv-aws/bin/shellcheck -x $$(grep -lE '^#!.* bash|^# shellcheck shell' scripts/* .ci/run)
 
@@ -82,7 +84,7 @@ update-api-url: $(VENV_AWS)
 	scripts/deploy-webapp --config-only
 
 clean: ## Remove what was built here
-	rm -rf target dist .venv .venv-aws bench/.venv webapp/node_modules webapp/dist $(DATA)
+	rm -rf target dist .venv .venv-aws bench/.venv webapp/node_modules webapp/dist $(dir $(EMULATORS)) $(DATA)
 
 setup: tools $(VENV) $(WEB)
 
@@ -97,6 +99,10 @@ $(VENV): requirements.txt
 $(VENV_AWS): requirements-aws.txt
 	$(PYTHON) -m venv .venv-aws
 	.venv-aws/bin/pip install --quiet --disable-pip-version-check -r requirements-aws.txt
+	touch $@
+
+$(EMULATORS): crates/cartwheel-testkit/package-lock.json
+	cd crates/cartwheel-testkit && npm ci --no-audit --no-fund --loglevel=error
 	touch $@
 
 webapp/node_modules/.installed: webapp/package-lock.json

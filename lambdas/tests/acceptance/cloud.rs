@@ -13,6 +13,7 @@ use aws_sdk_dynamodb::types::{
 };
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use cartwheel_store::UserStore;
 use cartwheel_stream::{Sequence, Stream};
 use cartwheel_testkit::{Emulator, FaultProxy, Faults, Function};
 use object_store::aws::AmazonS3Builder;
@@ -23,10 +24,10 @@ use serde_json::{Value, json};
 use crate::learned::Learned;
 use crate::scenario::{Shop, products};
 
-const LAKE: &str = "s3://lake";
+pub const LAKE: &str = "s3://lake";
 
 /// The services.
-struct Account {
+pub struct Account {
     kinesis: Emulator,
     dynamodb: Emulator,
     moto: Emulator,
@@ -44,7 +45,7 @@ async fn config(url: &str) -> SdkConfig {
 }
 
 impl Account {
-    async fn open() -> Self {
+    pub async fn open() -> Self {
         let (kinesis, dynamodb, moto) =
             (Emulator::kinesis(), Emulator::dynamodb(), Emulator::moto());
         let client = aws_sdk_kinesis::Client::new(&config(&kinesis.url()).await);
@@ -94,7 +95,7 @@ impl Account {
     }
 
     /// A function's binary, running, with some variables of its own.
-    async fn function(&self, name: &str, own: &[(&str, String)]) -> Function {
+    pub async fn function(&self, name: &str, own: &[(&str, String)]) -> Function {
         let binary = match name {
             "api" => env!("CARGO_BIN_EXE_api"),
             "consume" => env!("CARGO_BIN_EXE_consume"),
@@ -103,9 +104,15 @@ impl Account {
             "publish" => env!("CARGO_BIN_EXE_publish"),
             _ => env!("CARGO_BIN_EXE_notify"),
         };
+        // What was packaged, in place of what was built for the tests.
+        let packaged = std::env::var("CARTWHEEL_FUNCTIONS").map(|dir| {
+            let name = if name == "load" { "load-features" } else { name };
+            format!("{dir}/{name}/bootstrap")
+        });
+        let binary = packaged.unwrap_or_else(|_| binary.to_owned());
         let mut variables = self.variables.clone();
         variables.extend(own.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
-        Function::start(Path::new(binary), name, &variables).await
+        Function::start(Path::new(&binary), name, &variables).await
     }
 
     fn lake(&self) -> Arc<dyn ObjectStore> {
@@ -172,7 +179,7 @@ impl Account {
     }
 
     /// What the state machine does with a feature set and a model; gives the evaluation.
-    async fn run_pipeline(&self, learned: &Learned, run: &str, passed: bool) -> Value {
+    pub async fn run_pipeline(&self, learned: &Learned, run: &str, passed: bool) -> Value {
         self.lay(learned, run).await;
         let load = self.function("load", &[]).await;
         let list = json!({"action": "list", "lake": LAKE, "run": run});
@@ -216,7 +223,7 @@ impl Account {
 }
 
 /// A request as API Gateway's HTTP API hands it over, payload format 2.0.
-fn gateway(method: &str, path: &str, body: Option<&Value>, key: Option<&str>) -> Value {
+pub fn gateway(method: &str, path: &str, body: Option<&Value>, key: Option<&str>) -> Value {
     let (path, query) = path.split_once('?').unwrap_or((path, ""));
     let mut headers = json!({"content-type": "application/json", "host": "api.example.com"});
     if let Some(key) = key {
@@ -247,6 +254,28 @@ async fn call(api: &Function, event: &Value) -> (u16, Value) {
     (status, serde_json::from_str(body).unwrap_or_default())
 }
 
+/// A record as the event source mapping hands it over.
+pub fn kinesis_record(sequence: u64, user: &str) -> Value {
+    let body = json!({"user_id": user, "event": "view", "product_ids": ["1"]});
+    let event = cartwheel_events::Event::from_json(&body).unwrap();
+    let id = format!("e{sequence}");
+    let record = cartwheel_events::EventRecord::new(event, id, 1_795_000_000_000);
+    incoming(0, sequence.into(), &cartwheel_events::Record::Event(record))
+}
+
+fn incoming(shard: u32, sequence: Sequence, record: &cartwheel_events::Record) -> Value {
+    json!({
+        "eventID": format!("shardId-{shard:012}:{sequence}"),
+        "eventSource": "aws:kinesis", "eventVersion": "1.0",
+        "eventName": "aws:kinesis:record", "awsRegion": "us-east-1",
+        "kinesis": {
+            "kinesisSchemaVersion": "1.0", "sequenceNumber": sequence.to_string(),
+            "partitionKey": record.user_id(), "data": STANDARD.encode(record.to_vec()),
+            "approximateArrivalTimestamp": 1_795_000_000.5,
+        },
+    })
+}
+
 /// Hands what the stream holds to the consumer, as the event source mapping does.
 struct Mapping {
     stream: cartwheel_aws::KinesisStream,
@@ -266,18 +295,8 @@ impl Mapping {
         for shard in 0..self.stream.shards() {
             let from = self.next.get(&shard).copied().unwrap_or_default();
             let batch = self.stream.read(shard, from, 100).await.unwrap();
-            let records = batch.records.iter().map(|(sequence, record)| {
-                json!({
-                    "eventID": format!("shardId-{shard:012}:{sequence}"),
-                    "eventSource": "aws:kinesis", "eventVersion": "1.0",
-                    "eventName": "aws:kinesis:record", "awsRegion": "us-east-1",
-                    "kinesis": {
-                        "kinesisSchemaVersion": "1.0", "sequenceNumber": sequence.to_string(),
-                        "partitionKey": record.user_id(), "data": STANDARD.encode(record.to_vec()),
-                        "approximateArrivalTimestamp": 1_795_000_000.5,
-                    },
-                })
-            });
+            let records = batch.records.iter();
+            let records = records.map(|(sequence, record)| incoming(shard, *sequence, record));
             let event = json!({"Records": records.collect::<Vec<_>>()});
             let answer = self.consume.invoke(&event).await.unwrap();
             assert_eq!(answer, json!({"batchItemFailures": []}));
@@ -322,6 +341,25 @@ impl Shop for Cloud<'_> {
     fn learned(&self) -> &Learned {
         self.learned
     }
+}
+
+pub async fn consumes_a_batch() {
+    let account = Account::open().await;
+    let consume = account.function("consume", &[]).await;
+    let mut records: Vec<Value> = (1..=60).map(|n| kinesis_record(n, "u")).collect();
+    records[30]["kinesis"]["data"] = STANDARD.encode("{}").into();
+    let event = json!({"Records": records});
+    for _ in 0..2 {
+        let answer = consume.invoke(&event).await.unwrap();
+        assert_eq!(answer, json!({"batchItemFailures": []}));
+    }
+    let users = config(&account.dynamodb.url()).await;
+    let users = cartwheel_aws::Users::new(aws_sdk_dynamodb::Client::new(&users), "users");
+    let user = cartwheel_events::UserId::new("u").unwrap();
+    let found = users.find(&[user], None, 1_795_000_000_000).await.unwrap();
+    assert_eq!(found[0].session.as_ref().unwrap().events, 59);
+    let error = consume.invoke(&json!({"Records": [{}]})).await.unwrap_err();
+    assert!(error["errorMessage"].as_str().unwrap().contains("eventID"), "{error}");
 }
 
 pub async fn before_the_first_release() {

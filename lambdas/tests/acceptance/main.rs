@@ -30,6 +30,11 @@ async fn both_forms_of_the_shop_answer_alike() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_batch_is_consumed_as_lambda_hands_it_over() {
+    cloud::consumes_a_batch().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn before_the_first_release_events_are_accepted() {
     cloud::before_the_first_release().await;
 }
