@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::capacity::Load;
 use crate::commands;
 use crate::place::Place;
 use crate::settings::Settings;
@@ -72,6 +73,8 @@ enum Command {
         #[command(subcommand)]
         command: Models,
     },
+    /// What a load needs and costs, on one machine and on AWS.
+    Capacity(Capacity),
     /// Look at the configuration.
     Config {
         #[command(subcommand)]
@@ -327,6 +330,21 @@ pub struct Recommend {
     pub limit: u32,
 }
 
+/// `capacity`
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  cartwheel capacity --events-per-second 200 --users 2000000 --products 50000
+  cartwheel capacity --events-per-second 5000 --users 20000000 --products 500000 \
+    --endpoint-mode sagemaker --json
+Formulas and worked examples are in docs/scale.md.")]
+pub struct Capacity {
+    #[command(flatten)]
+    pub load: Load,
+    /// Prices, in the shape of infra/prices.toml [default: those of us-east-1].
+    #[arg(long, value_name = "FILE")]
+    pub prices: Option<PathBuf>,
+}
+
 #[derive(Debug, Subcommand)]
 enum Config {
     /// Check the configuration and print it whole.
@@ -376,6 +394,7 @@ pub fn run() -> Result<()> {
         Command::Evaluate(args) => commands::model::evaluate(&place, &args, json),
         Command::Predict(args) => commands::model::predict(&place, &settings, &args, json),
         Command::Recommend(args) => commands::model::recommend(&place, &settings, &args, json),
+        Command::Capacity(args) => commands::capacity::run(&args, json),
         Command::Config { command: Config::Check } => {
             print!("{}", toml::to_string_pretty(&settings)?);
             Ok(())

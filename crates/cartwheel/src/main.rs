@@ -1,5 +1,6 @@
 //! The cartwheel binary: parses, wires, runs.
 
+mod capacity;
 mod cli;
 mod client;
 mod commands;

@@ -16,6 +16,7 @@ fn every_command_helps_with_an_example() {
         &["evaluate"],
         &["predict"],
         &["recommend"],
+        &["capacity"],
         &["config", "check"],
     ] {
         let text = cartwheel(dir.path(), &[command, &["--help"]].concat()).unwrap();

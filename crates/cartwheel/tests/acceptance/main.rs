@@ -1,6 +1,8 @@
 //! Scenarios through the real binary.
 
 #[cfg(test)]
+mod capacity;
+#[cfg(test)]
 mod cli;
 #[cfg(test)]
 mod kill;
