@@ -6,6 +6,7 @@ Each type of resource has its rules, or stands in PLAIN: a type that nobody thou
 fails. What is protected in prod has to be removable in dev, and the other way round.
 """
 
+import fnmatch
 import json
 import sys
 
@@ -24,7 +25,7 @@ WITHOUT_RESOURCE = {
     "logs:GetLogDelivery", "logs:ListLogDeliveries", "logs:PutResourcePolicy", "logs:UpdateLogDelivery",
     "logs:*LogDelivery", "application-autoscaling:*ScalableTarget*", "application-autoscaling:*ScalingPolic*",
     "application-autoscaling:ListTagsForResource", "application-autoscaling:TagResource",
-    "cloudfront:ListCachePolicies", "cloudfront:ListDistributions", "glue:*SecurityConfiguration*",
+    "cloudfront:ListCachePolicies", "cloudfront:ListDistributions",
     "lambda:ListEventSourceMappings", "sagemaker:ListEndpointConfigs", "sagemaker:ListModels",
     "states:ListStateMachines", "states:ValidateStateMachineDefinition",
 }
@@ -80,7 +81,7 @@ class Rules:
             if "*" in many(statement.get("Resource", [])):
                 self.hold(resource, set(actions) <= WITHOUT_RESOURCE, f"{sid} names its resources")
                 self.hold(resource, "Condition" in statement, f"{sid} is bounded by a condition")
-            if "iam:PassRole" in actions:
+            if any(fnmatch.fnmatchcase("iam:PassRole", action) for action in actions):
                 self.hold(resource, "iam:PassedToService" in str(statement.get("Condition")), f"{sid} names who is handed the role")
 
     def tls_only(self, resource):
@@ -203,11 +204,9 @@ class Rules:
     def aws_glue_job(self, job):
         self.hold(job, job["glue_version"] == "5.0" and job["worker_type"] == "G.1X", "is Spark 3.5 on small workers")
         self.hold(job, job["timeout"] <= 240, "ends")
-        self.hold(job, job["security_configuration"], "encrypts what it writes")
-
-    def aws_glue_security_configuration(self, configuration):
-        mode = configuration.block("encryption_configuration", "s3_encryption").get("s3_encryption_mode")
-        self.hold(configuration, mode in ("SSE-S3", "SSE-KMS"), "encrypts")
+        groups = {group["name"] for group in self.state.all("aws_cloudwatch_log_group")}
+        logs = job["default_arguments"]["--custom-logGroup-prefix"]
+        self.hold(job, {f"{logs}/output", f"{logs}/error"} <= groups, "logs where logs expire")
 
     def aws_sfn_state_machine(self, machine):
         logging = machine.block("logging_configuration")

@@ -18,6 +18,7 @@ module "stack" {
   delivery_buffer_seconds = 300
 
   architecture         = var.architecture
+  stream_shards        = var.stream_shards
   endpoint_mode        = var.endpoint_mode
   endpoint_autoscaling = var.endpoint_autoscaling
   schedule             = var.schedule

@@ -28,6 +28,12 @@ variable "architecture" {
   default     = "arm64"
 }
 
+variable "stream_shards" {
+  description = "Shards of a provisioned stream, cheaper for a small, even load; null is on demand."
+  type        = number
+  default     = null
+}
+
 variable "endpoint_mode" {
   description = "embedded: the API's function scores, and nothing idles. sagemaker: an endpoint does, and bills by the hour."
   type        = string

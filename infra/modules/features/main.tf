@@ -77,34 +77,15 @@ module "role" {
   ]
 }
 
-# With a customer's key, Glue has to be told it for what it writes to S3 and its logs.
-resource "aws_glue_security_configuration" "this" {
-  #checkov:skip=CKV_AWS_99:Logs and bookmarks take a customer's key only, an option (kms_key_arn) since a key bills while idle. There are no bookmarks.
-  name = local.name
-  encryption_configuration {
-    s3_encryption {
-      s3_encryption_mode = var.kms_key_arn == null ? "SSE-S3" : "SSE-KMS"
-      kms_key_arn        = var.kms_key_arn
-    }
-    cloudwatch_encryption {
-      cloudwatch_encryption_mode = var.kms_key_arn == null ? "DISABLED" : "SSE-KMS"
-      kms_key_arn                = var.kms_key_arn
-    }
-    job_bookmarks_encryption {
-      job_bookmarks_encryption_mode = "DISABLED"
-    }
-  }
-}
-
 resource "aws_glue_job" "features" {
-  name                   = local.name
-  description            = "Folds users, merges products, assembles examples: writes a feature set."
-  role_arn               = module.role.arn
-  glue_version           = "5.0"
-  worker_type            = var.worker_type
-  number_of_workers      = var.max_workers
-  timeout                = 240 # minutes
-  security_configuration = aws_glue_security_configuration.this.name
+  #checkov:skip=CKV_AWS_195:The buckets encrypt by default, and the log groups are made here; a security configuration would move the logs elsewhere.
+  name              = local.name
+  description       = "Folds users, merges products, assembles examples: writes a feature set."
+  role_arn          = module.role.arn
+  glue_version      = "5.0"
+  worker_type       = var.worker_type
+  number_of_workers = var.max_workers
+  timeout           = 240 # minutes
   # The state machine repeats a run that failed.
   max_retries = 0
 
@@ -121,16 +102,15 @@ resource "aws_glue_job" "features" {
 
   # What stays the same from run to run; the state machine gives lake, run and examples.
   default_arguments = {
-    "--timezone"                = var.timezone
-    "--label-orders"            = "7"
-    "--seed"                    = "1"
-    "--extra-files"             = "s3://${var.artifacts_bucket}/${aws_s3_object.this[local.worker].key}"
-    "--TempDir"                 = "s3://${var.artifacts_bucket}/temporary/"
-    "--job-language"            = "python"
-    "--enable-auto-scaling"     = "true"
-    "--enable-metrics"          = "true"
-    "--custom-logGroup-prefix"  = local.logs
-    "--custom-logStream-prefix" = local.name
+    "--timezone"               = var.timezone
+    "--label-orders"           = "7"
+    "--seed"                   = "1"
+    "--extra-files"            = "s3://${var.artifacts_bucket}/${aws_s3_object.this[local.worker].key}"
+    "--TempDir"                = "s3://${var.artifacts_bucket}/temporary/"
+    "--job-language"           = "python"
+    "--enable-auto-scaling"    = "true"
+    "--enable-metrics"         = "true"
+    "--custom-logGroup-prefix" = local.logs
   }
 
   depends_on = [aws_cloudwatch_log_group.this]

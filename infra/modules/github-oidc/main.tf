@@ -14,7 +14,7 @@ locals {
       ["s3:CreateBucket", "s3:DeleteBucket", "s3:DeleteBucketPolicy", "s3:DeleteObject", "s3:DeleteObjectVersion", "s3:Get*", "s3:List*", "s3:Put*"],
       concat(local.buckets, [for bucket in local.buckets : "${bucket}/*"]),
     ]
-    Stream    = [["kinesis:*Stream*", "kinesis:*Tags*"], ["${local.arn}:kinesis:${local.here}:stream/${var.prefix}-*"]]
+    Stream    = [["kinesis:*Stream*", "kinesis:*Tag*"], ["${local.arn}:kinesis:${local.here}:stream/${var.prefix}-*"]]
     Delivery  = [["firehose:*DeliveryStream*"], ["${local.arn}:firehose:${local.here}:deliverystream/${var.prefix}-*"]]
     Store     = [["dynamodb:*Table*", "dynamodb:*ContinuousBackups", "dynamodb:*TimeToLive", "dynamodb:*TagResource", "dynamodb:ListTagsOfResource"], ["${local.arn}:dynamodb:${local.here}:table/${var.prefix}-*"]]
     Queue     = [["sqs:*Queue*"], ["${local.arn}:sqs:${local.here}:${var.prefix}-*"]]
@@ -23,7 +23,7 @@ locals {
     Pipeline  = [["states:*StateMachine*", "states:*Execution*", "states:*TagResource", "states:ListTagsForResource"], [for kind in ["stateMachine", "execution"] : "${local.arn}:states:${local.here}:${kind}:${var.prefix}-*"]]
     Schedule  = [["scheduler:*Schedule"], ["${local.arn}:scheduler:${local.here}:schedule/default/${var.prefix}-*"]]
     Catalogue = [
-      ["glue:*Database*", "glue:*Job*", "glue:*Table*", "glue:*Tag*"],
+      ["glue:*Database*", "glue:*Job*", "glue:*Table*", "glue:*Tag*", "glue:GetPartitionIndexes"],
       [for kind in ["catalog", "database/${local.database}", "table/${local.database}/*", "job/${var.prefix}-*"] : "${local.arn}:glue:${local.here}:${kind}"],
     ]
     Endpoint = [
@@ -42,7 +42,7 @@ locals {
     JobLogs = [["logs:*LogGroup*", "logs:*LogStream*", "logs:*RetentionPolicy", "logs:*TagResource", "logs:ListTagsForResource"], ["${local.arn}:logs:${local.here}:log-group:/aws-glue/jobs/*"]]
     # It can write roles of this environment, and so what they may do: whoever may run the
     # workflow administers the environment. GitHub's environment decides who may.
-    Roles = [["iam:*Role", "iam:*RolePolicy", "iam:*RolePolicies", "iam:ListInstanceProfilesForRole", "iam:ListRoleTags"], ["${local.arn}:iam::${var.account_id}:role/${var.prefix}-*"]]
+    Roles = [["iam:CreateRole", "iam:DeleteRole", "iam:GetRole", "iam:TagRole", "iam:UntagRole", "iam:UpdateRole", "iam:UpdateAssumeRolePolicy", "iam:*RolePolicy", "iam:*RolePolicies", "iam:ListInstanceProfilesForRole", "iam:ListRoleTags"], ["${local.arn}:iam::${var.account_id}:role/${var.prefix}-*"]]
     Oidc  = [["iam:*OpenIDConnectProvider*"], [local.provider_arn]]
     Api   = [["apigateway:DELETE", "apigateway:GET", "apigateway:PATCH", "apigateway:POST", "apigateway:PUT", "apigateway:TagResource"], ["${local.arn}:apigateway:${var.region}::/apis", "${local.arn}:apigateway:${var.region}::/apis/*", "${local.arn}:apigateway:${var.region}::/tags/*"]]
     State = [["s3:DeleteObject", "s3:GetObject", "s3:PutObject"], ["${local.arn}:s3:::${var.state_bucket}/${var.prefix}/*"]]
@@ -103,6 +103,14 @@ resource "aws_iam_role_policy" "deploy" {
           ] : "${service}.amazonaws.com"] } }
         },
         {
+          # Scaling of an endpoint takes on a role of AWS's own, made with the first target.
+          Sid       = "ScalingRole"
+          Effect    = "Allow"
+          Action    = ["iam:CreateServiceLinkedRole"]
+          Resource  = ["${local.arn}:iam::${var.account_id}:role/aws-service-role/sagemaker.application-autoscaling.amazonaws.com/*"]
+          Condition = { StringEquals = { "iam:AWSServiceName" = "sagemaker.application-autoscaling.amazonaws.com" } }
+        },
+        {
           # These know no resource: AWS takes `*` alone. The regions are those in use;
           # CloudFront, IAM and Budgets are in us-east-1.
           Sid    = "Unnamed"
@@ -111,7 +119,6 @@ resource "aws_iam_role_policy" "deploy" {
             "application-autoscaling:*ScalableTarget*", "application-autoscaling:*ScalingPolic*",
             "application-autoscaling:ListTagsForResource", "application-autoscaling:TagResource",
             "cloudfront:ListCachePolicies", "cloudfront:ListDistributions",
-            "glue:*SecurityConfiguration*",
             "lambda:ListEventSourceMappings",
             "logs:*LogDelivery", "logs:DescribeLogGroups", "logs:DescribeResourcePolicies",
             "logs:ListLogDeliveries", "logs:PutResourcePolicy",

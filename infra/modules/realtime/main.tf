@@ -50,12 +50,13 @@ module "api_function" {
       Resource = [for folder in ["features", "models", "releases"] : "${var.lake_arn}/${folder}/*"]
     },
     {
-      # Without it, S3 answers 403 for an object that is not there yet.
+      # Without it, S3 answers 403 for an object that is not there yet. Such a request has
+      # no prefix to compare: hence IfExists.
       Sid       = "ListRelease"
       Effect    = "Allow"
       Action    = ["s3:ListBucket"]
       Resource  = [var.lake_arn]
-      Condition = { StringLike = { "s3:prefix" = ["features/*", "models/*", "releases/*"] } }
+      Condition = { StringLikeIfExists = { "s3:prefix" = ["features/*", "models/*", "releases/*"] } }
     },
     ], var.endpoint_arn == "" ? [] : [{
       Sid      = "Score"

@@ -173,12 +173,14 @@ module "functions" {
   environment        = local.function_environment
   log_retention_days = var.log_retention_days
   kms_key_arn        = var.kms_key_arn
+  # Without leave to list, S3 answers 403 for an object that is not there yet. Such a
+  # request has no prefix to compare: hence IfExists.
   statements = concat(each.value.statements, length(each.value.prefixes) == 0 ? [] : [{
     Sid       = "List"
     Effect    = "Allow"
     Action    = ["s3:ListBucket"]
     Resource  = [module.lake.arn]
-    Condition = { StringLike = { "s3:prefix" = each.value.prefixes } }
+    Condition = { StringLikeIfExists = { "s3:prefix" = each.value.prefixes } }
   }])
 }
 

@@ -96,7 +96,7 @@ variable "endpoint_autoscaling" {
 variable "endpoint_instance" {
   description = "SageMaker's instance type for the endpoint."
   type        = string
-  default     = "ml.c7i.large"
+  default     = "ml.m5.large"
 }
 
 variable "training_instance" {

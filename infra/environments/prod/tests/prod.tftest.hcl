@@ -39,7 +39,7 @@ run "with_an_endpoint" {
     direct_ingest = true
   }
   assert {
-    condition     = jsondecode(output.pipeline_input).endpoint == { mode = "sagemaker", name = "cartwheel-prod", instance = "ml.c7i.large" } && endswith(output.ingest_url, "/ingest")
+    condition     = jsondecode(output.pipeline_input).endpoint == { mode = "sagemaker", name = "cartwheel-prod", instance = "ml.m5.large" } && endswith(output.ingest_url, "/ingest")
     error_message = "The variables reach what they switch."
   }
 }

@@ -220,7 +220,7 @@ run "schedule" {
     training_image    = "image"
     training_role_arn = "arn:aws:iam::123456789012:role/cartwheel-test-training"
     training_instance = "ml.m5.xlarge"
-    endpoint_instance = "ml.c7i.large"
+    endpoint_instance = "ml.m5.large"
     gate_margin       = 0
     gate_min_users    = 20
     hyperparameters   = { max_depth = "6" }
