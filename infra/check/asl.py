@@ -15,7 +15,6 @@ from pathlib import Path
 
 import botocore.session
 from botocore.validate import ParamValidator
-
 from state import State, many
 
 RESOURCE = re.compile(r"arn:aws:states:::(?:aws-sdk:)?(?P<service>\w+):(?P<action>\w+)(?P<sync>\.sync)?")
@@ -24,8 +23,12 @@ PATH = re.compile(r"\$\.[A-Za-z_][\w.]*")
 SYNC = {
     "glue:StartJobRun": ["glue:GetJobRun", "glue:GetJobRuns", "glue:BatchStopJobRun"],
     "sagemaker:CreateTrainingJob": [
-        "sagemaker:DescribeTrainingJob", "sagemaker:StopTrainingJob", "sagemaker:AddTags",
-        "events:PutTargets", "events:PutRule", "events:DescribeRule",
+        "sagemaker:DescribeTrainingJob",
+        "sagemaker:StopTrainingJob",
+        "sagemaker:AddTags",
+        "events:PutTargets",
+        "events:PutRule",
+        "events:DescribeRule",
     ],
 }
 # Who is handed a role, needs leave to hand it on.
@@ -39,7 +42,10 @@ def tasks(machine):
     for name, state in machine["States"].items():
         if state["Type"] == "Task":
             yield name, state
-        for inner in [*state.get("Branches", []), *(state[key] for key in ("ItemProcessor", "Iterator") if key in state)]:
+        for inner in [
+            *state.get("Branches", []),
+            *(state[key] for key in ("ItemProcessor", "Iterator") if key in state),
+        ]:
             yield from tasks(inner)
 
 
@@ -72,7 +78,9 @@ def sample(shape):
     kind = shape.type_name
     if kind == "string":
         return "x" * max(shape.metadata.get("min", 1), 1)
-    return {"integer": 1, "long": 1, "double": 1.0, "float": 1.0, "boolean": True, "list": [], "map": {}}.get(kind, {})
+    return {"integer": 1, "long": 1, "double": 1.0, "float": 1.0, "boolean": True, "list": [], "map": {}}.get(
+        kind, {}
+    )
 
 
 def filled(value, shape, given, at, complaints):
@@ -92,7 +100,10 @@ def filled(value, shape, given, at, complaints):
     if shape.type_name == "list" and isinstance(value, list):
         return [filled(inner, shape.member, given, at, complaints) for inner in value]
     if shape.type_name == "map" and isinstance(value, dict):
-        return {key.removesuffix(".$"): sample(shape.value) if key.endswith(".$") else inner for key, inner in value.items()}
+        return {
+            key.removesuffix(".$"): sample(shape.value) if key.endswith(".$") else inner
+            for key, inner in value.items()
+        }
     return value
 
 
@@ -125,7 +136,9 @@ def check(machine, state):
             needed |= {call, *HANDED.get(call, []), *(SYNC[call] if match["sync"] else [])}
 
     # The input's fields are those that Settings takes over.
-    fields = {path.split(".")[1] for path in references(machine["States"]["Settings"]["Parameters"])} - {"defaults"}
+    fields = {path.split(".")[1] for path in references(machine["States"]["Settings"]["Parameters"])} - {
+        "defaults"
+    }
     for field in sorted(fields - set(given)):
         complaints.append(f"the definition reads {field}, which pipeline_input has not")
     for field in sorted(set(given) - fields):
@@ -147,8 +160,12 @@ def check(machine, state):
         complaints.append("pipeline_input names a role of training that does not exist")
 
     [pipeline] = state.all("aws_sfn_state_machine")
-    allowed = {action for statement in state.policy_of(pipeline["role_arn"]) for action in many(statement["Action"])
-               if not action.startswith("kms:")}
+    allowed = {
+        action
+        for statement in state.policy_of(pipeline["role_arn"])
+        for action in many(statement["Action"])
+        if not action.startswith("kms:")
+    }
     for action in sorted(needed - allowed):
         complaints.append(f"the state machine's role may not {action}")
     for action in sorted(allowed - needed):
@@ -156,10 +173,16 @@ def check(machine, state):
             complaints.append(f"the state machine's role may {action}, which nothing does")
     if json.loads(pipeline["definition"]) != machine:
         complaints.append("the state machine's definition is not the file")
-    invoked = [resource for statement in state.policy_of(pipeline["role_arn"])
-               if "lambda:InvokeFunction" in many(statement["Action"]) for resource in many(statement["Resource"])]
+    invoked = [
+        resource
+        for statement in state.policy_of(pipeline["role_arn"])
+        if "lambda:InvokeFunction" in many(statement["Action"])
+        for resource in many(statement["Resource"])
+    ]
     for function in state.all("aws_lambda_function"):
-        if function["function_name"] in given["functions"].values() and not any(fnmatch.fnmatchcase(function["arn"], r) for r in invoked):
+        if function["function_name"] in given["functions"].values() and not any(
+            fnmatch.fnmatchcase(function["arn"], r) for r in invoked
+        ):
             complaints.append(f"the state machine's role may not invoke {function['function_name']}")
     return complaints, sum(1 for _ in tasks(machine)), len(read)
 
@@ -169,5 +192,7 @@ if __name__ == "__main__":
     complaints, count, read = check(machine, State(sys.argv[2]))
     for complaint in complaints:
         print(f"state machine: {complaint}")
-    print(f"state machine: {count} tasks against their APIs, {read} fields of the input: {len(complaints)} complaints")
+    print(
+        f"state machine: {count} tasks against their APIs, {read} fields of the input: {len(complaints)} complaints"
+    )
     sys.exit(bool(complaints))

@@ -30,7 +30,10 @@ SCHEMA = json.loads((Path(__file__).resolve().parent / "schema.json").read_text(
 ACCOUNT = "123456789012"
 REGION = "eu-central-1"
 UNKNOWN = msgpack.ExtType(0, b"\0")
-NESTING = {mode.lower(): getattr(plugin.Schema.NestedBlock, mode) for mode in ("SINGLE", "LIST", "SET", "MAP", "GROUP")}
+NESTING = {
+    mode.lower(): getattr(plugin.Schema.NestedBlock, mode)
+    for mode in ("SINGLE", "LIST", "SET", "MAP", "GROUP")
+}
 
 # What data sources answer.
 ANSWERS = {
@@ -54,21 +57,25 @@ def block(facts):
     """A block as the protocol writes it."""
     out = plugin.Schema.Block(version=0)
     for name, attribute in facts.get("attributes", {}).items():
-        out.attributes.append(plugin.Schema.Attribute(
-            name=name,
-            type=json.dumps(attribute_type(attribute)).encode(),
-            required=attribute.get("required", False),
-            optional=attribute.get("optional", False),
-            computed=attribute.get("computed", False),
-        ))
+        out.attributes.append(
+            plugin.Schema.Attribute(
+                name=name,
+                type=json.dumps(attribute_type(attribute)).encode(),
+                required=attribute.get("required", False),
+                optional=attribute.get("optional", False),
+                computed=attribute.get("computed", False),
+            )
+        )
     for name, inner in facts.get("block_types", {}).items():
-        out.block_types.append(plugin.Schema.NestedBlock(
-            type_name=name,
-            block=block(inner["block"]),
-            nesting=NESTING[inner["nesting_mode"]],
-            min_items=inner.get("min_items", 0),
-            max_items=inner.get("max_items", 0),
-        ))
+        out.block_types.append(
+            plugin.Schema.NestedBlock(
+                type_name=name,
+                block=block(inner["block"]),
+                nesting=NESTING[inner["nesting_mode"]],
+                min_items=inner.get("min_items", 0),
+                max_items=inner.get("max_items", 0),
+            )
+        )
     return out
 
 
@@ -92,7 +99,11 @@ def made_up(kind, name, wanted, values):
         return False
     if wanted != "string":
         return {} if wanted[0] == "map" else [] if wanted[0] in ("list", "set") else None
-    named = [key for key in ("name", "bucket", "function_name", "key", "statement_id", "route_key", "comment") if values.get(key)]
+    named = [
+        key
+        for key in ("name", "bucket", "function_name", "key", "statement_id", "route_key", "comment")
+        if values.get(key)
+    ]
     label = re.sub(r"[^\w.-]+", "-", str(values[named[0]]) if named else kind)
     if name == "region":
         return REGION
@@ -160,13 +171,17 @@ class Provider(plugin_rpc.ProviderServicer):
         # What is there keeps what AWS once filled in.
         if planned is not None and unpack(request.prior_state) is None:
             planned.update(dict.fromkeys(computed(SCHEMA["resource"][request.type_name], planned), UNKNOWN))
-        return plugin.PlanResourceChange.Response(planned_state=pack(planned), planned_private=request.prior_private)
+        return plugin.PlanResourceChange.Response(
+            planned_state=pack(planned), planned_private=request.prior_private
+        )
 
     def ApplyResourceChange(self, request, context):
         state = unpack(request.planned_state)
         if state is not None:
             facts = SCHEMA["resource"][request.type_name]
-            for name, wanted in computed(facts, {k: None if v == UNKNOWN else v for k, v in state.items()}).items():
+            for name, wanted in computed(
+                facts, {k: None if v == UNKNOWN else v for k, v in state.items()}
+            ).items():
                 state[name] = made_up(request.type_name, name, wanted, state)
             if "tags_all" in state:
                 state["tags_all"] = {**self.tags, **(state.get("tags") or {})}
@@ -201,9 +216,13 @@ def certificate():
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
     now = datetime.datetime.now(datetime.timezone.utc)
     signed = (
-        x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(minutes=5)).not_valid_after(now + datetime.timedelta(days=1))
+        .not_valid_before(now - datetime.timedelta(minutes=5))
+        .not_valid_after(now + datetime.timedelta(days=1))
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
         .sign(key, hashes.SHA256())

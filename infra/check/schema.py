@@ -30,12 +30,17 @@ def used_types():
 
 def reduced(block):
     """A block without what only documentation needs."""
-    out = {"attributes": {
-        name: {key: value for key, value in attribute.items() if key in KEPT}
-        for name, attribute in sorted(block.get("attributes", {}).items())
-    }}
+    out = {
+        "attributes": {
+            name: {key: value for key, value in attribute.items() if key in KEPT}
+            for name, attribute in sorted(block.get("attributes", {}).items())
+        }
+    }
     nested = {
-        name: {**{key: value for key, value in inner.items() if key in KEPT}, "block": reduced(inner["block"])}
+        name: {
+            **{key: value for key, value in inner.items() if key in KEPT},
+            "block": reduced(inner["block"]),
+        }
         for name, inner in sorted(block.get("block_types", {}).items())
         # Addresses of AWS's services, each of them an argument: no environment sets one.
         if name != "endpoints"
@@ -46,13 +51,19 @@ def reduced(block):
 def main(full, version):
     provider = json.loads(Path(full).read_text())["provider_schemas"][SOURCE]
     used = used_types()
-    lines = [f' "version": {json.dumps(version)}', f' "provider": {json.dumps(reduced(provider["provider"]["block"]))}']
+    lines = [
+        f' "version": {json.dumps(version)}',
+        f' "provider": {json.dumps(reduced(provider["provider"]["block"]))}',
+    ]
     for kind, table in (("resource", "resource_schemas"), ("data", "data_source_schemas")):
         missing = used[kind] - set(provider[table])
         if missing:
             sys.exit(f"the provider has no {kind} {', '.join(sorted(missing))}")
         # A type a line, so that a change shows.
-        rows = [f'  "{name}": {json.dumps(reduced(provider[table][name]["block"]))}' for name in sorted(used[kind])]
+        rows = [
+            f'  "{name}": {json.dumps(reduced(provider[table][name]["block"]))}'
+            for name in sorted(used[kind])
+        ]
         lines.append(f' "{kind}": {{\n' + ",\n".join(rows) + "\n }")
     (HERE / "schema.json").write_text("{\n" + ",\n".join(lines) + "\n}\n")
 

@@ -1,6 +1,6 @@
 """The checks find what they are for: each breaks one thing in a state, and it has to be named.
 
-    STATE=state.json python -m unittest discover -s infra/check    (a state of prod, sagemaker)
+STATE=state.json python -m unittest discover -s infra/check    (a state of prod, sagemaker)
 """
 
 import json
@@ -9,7 +9,7 @@ import unittest
 from pathlib import Path
 
 import asl
-from rules import Rules
+import rules
 from state import State
 
 MACHINE = Path(__file__).resolve().parent.parent / "pipeline.asl.json"
@@ -40,7 +40,10 @@ def drop(state, kind):
 
 # What is broken, how, and what the rule says of it.
 BREAKS = [
-    (lambda s: first(s, "aws_s3_bucket_public_access_block").update(block_public_acls=False), "block_public_acls"),
+    (
+        lambda s: first(s, "aws_s3_bucket_public_access_block").update(block_public_acls=False),
+        "block_public_acls",
+    ),
     (lambda s: drop(s, "aws_s3_bucket_public_access_block"), "public_access_block"),
     (lambda s: drop(s, "aws_s3_bucket_versioning"), "versioning"),
     (lambda s: drop(s, "aws_s3_bucket_policy"), "policy"),
@@ -49,30 +52,101 @@ BREAKS = [
     (lambda s: first(s, "aws_sqs_queue").update(message_retention_seconds=60), "14 days"),
     (lambda s: first(s, "aws_kinesis_stream").update(encryption_type="NONE"), "encrypts"),
     (lambda s: first(s, "aws_dynamodb_table").update(deletion_protection_enabled=False), "deletion"),
-    (lambda s: set_block(first(s, "aws_dynamodb_table"), "point_in_time_recovery.enabled", False), "put back"),
+    (
+        lambda s: set_block(first(s, "aws_dynamodb_table"), "point_in_time_recovery.enabled", False),
+        "put back",
+    ),
     (lambda s: first(s, "aws_cloudwatch_log_group").update(retention_in_days=0), "keeps logs"),
-    (lambda s: first(s, "aws_lambda_event_source_mapping").update(maximum_retry_attempts=-1), "ends its retries"),
-    (lambda s: first(s, "aws_lambda_event_source_mapping").update(function_response_types=None), "what failed only"),
-    (lambda s: set_block(first(s, "aws_apigatewayv2_stage"), "default_route_settings.throttling_rate_limit", 0), "throttles"),
-    (lambda s: first(s, "aws_apigatewayv2_route", route_key="POST /ingest").update(authorization_type="NONE"), "signature"),
-    (lambda s: set_block(first(s, "aws_cloudfront_distribution"), "default_cache_behavior.viewer_protocol_policy", "allow-all"), "TLS alone"),
-    (lambda s: set_block(first(s, "aws_cloudfront_response_headers_policy"),
-                         "security_headers_config.content_security_policy",
-                         [{"content_security_policy": "default-src 'self' 'unsafe-inline'"}]), "own files only"),
-    (lambda s: set_block(first(s, "aws_kinesis_firehose_delivery_stream"), "extended_s3_configuration.prefix", "elsewhere/"), "delivery writes"),
-    (lambda s: first(s, "aws_glue_job").update(default_arguments={"--custom-logGroup-prefix": "/elsewhere"}), "logs where logs expire"),
-    (lambda s: set_block(first(s, "aws_sfn_state_machine"), "logging_configuration.level", "OFF"), "transition"),
+    (
+        lambda s: first(s, "aws_lambda_event_source_mapping").update(maximum_retry_attempts=-1),
+        "ends its retries",
+    ),
+    (
+        lambda s: first(s, "aws_lambda_event_source_mapping").update(function_response_types=None),
+        "what failed only",
+    ),
+    (
+        lambda s: set_block(
+            first(s, "aws_apigatewayv2_stage"), "default_route_settings.throttling_rate_limit", 0
+        ),
+        "throttles",
+    ),
+    (
+        lambda s: first(s, "aws_apigatewayv2_route", route_key="POST /ingest").update(
+            authorization_type="NONE"
+        ),
+        "signature",
+    ),
+    (
+        lambda s: set_block(
+            first(s, "aws_cloudfront_distribution"),
+            "default_cache_behavior.viewer_protocol_policy",
+            "allow-all",
+        ),
+        "TLS alone",
+    ),
+    (
+        lambda s: set_block(
+            first(s, "aws_cloudfront_response_headers_policy"),
+            "security_headers_config.content_security_policy",
+            [{"content_security_policy": "default-src 'self' 'unsafe-inline'"}],
+        ),
+        "own files only",
+    ),
+    (
+        lambda s: set_block(
+            first(s, "aws_kinesis_firehose_delivery_stream"), "extended_s3_configuration.prefix", "elsewhere/"
+        ),
+        "delivery writes",
+    ),
+    (
+        lambda s: first(s, "aws_glue_job").update(
+            default_arguments={"--custom-logGroup-prefix": "/elsewhere"}
+        ),
+        "logs where logs expire",
+    ),
+    (
+        lambda s: set_block(first(s, "aws_sfn_state_machine"), "logging_configuration.level", "OFF"),
+        "transition",
+    ),
     (lambda s: drop(s, "aws_cloudwatch_metric_alarm"), "wanted in prod"),
     (lambda s: first(s, "aws_cloudwatch_metric_alarm").update(alarm_actions=[]), "tells somebody"),
     (lambda s: drop(s, "aws_appautoscaling_target"), "scales where there is one"),
-    (lambda s: policy_statement(s, "aws_iam_role_policy", Action="*", Resource="arn:aws:s3:::x"), "not all of them"),
-    (lambda s: policy_statement(s, "aws_iam_role_policy", Action="s3:*", Resource="arn:aws:s3:::x"), "not all of them"),
-    (lambda s: policy_statement(s, "aws_iam_role_policy", Action="s3:GetObject", Resource="*"), "names its resources"),
-    (lambda s: policy_statement(s, "aws_iam_role_policy", Action="iam:PassRole", Resource="arn:aws:iam::1:role/x"), "handed the role"),
-    (lambda s: policy_statement(s, "aws_iam_role_policy", Action="iam:*Role", Resource="arn:aws:iam::1:role/x"), "handed the role"),
-    (lambda s: policy_statement(s, "aws_s3_bucket_policy", Action="s3:GetObject", Resource="x", Principal="*"), "not everybody"),
+    (
+        lambda s: policy_statement(s, "aws_iam_role_policy", Action="*", Resource="arn:aws:s3:::x"),
+        "not all of them",
+    ),
+    (
+        lambda s: policy_statement(s, "aws_iam_role_policy", Action="s3:*", Resource="arn:aws:s3:::x"),
+        "not all of them",
+    ),
+    (
+        lambda s: policy_statement(s, "aws_iam_role_policy", Action="s3:GetObject", Resource="*"),
+        "names its resources",
+    ),
+    (
+        lambda s: policy_statement(
+            s, "aws_iam_role_policy", Action="iam:PassRole", Resource="arn:aws:iam::1:role/x"
+        ),
+        "handed the role",
+    ),
+    (
+        lambda s: policy_statement(
+            s, "aws_iam_role_policy", Action="iam:*Role", Resource="arn:aws:iam::1:role/x"
+        ),
+        "handed the role",
+    ),
+    (
+        lambda s: policy_statement(
+            s, "aws_s3_bucket_policy", Action="s3:GetObject", Resource="x", Principal="*"
+        ),
+        "not everybody",
+    ),
     (lambda s: first(s, "aws_lambda_function")["tags_all"].clear(), "tagged"),
-    (lambda s: s.resources.append(type(s.resources[0])("aws_nat_gateway.x", "aws_nat_gateway", {})), "has no rule"),
+    (
+        lambda s: s.resources.append(type(s.resources[0])("aws_nat_gateway.x", "aws_nat_gateway", {})),
+        "has no rule",
+    ),
 ]
 
 
@@ -91,7 +165,7 @@ class Checks(unittest.TestCase):
         return State(self.path)
 
     def test_nothing_broken_is_nothing_found(self):
-        self.assertEqual(Rules("prod", "sagemaker", self.state()).check().broken, [])
+        self.assertEqual(rules.check("prod", "sagemaker", self.state())[1], [])
         self.assertEqual(asl.check(json.loads(MACHINE.read_text()), self.state())[0], [])
 
     def test_each_break_is_found(self):
@@ -99,22 +173,36 @@ class Checks(unittest.TestCase):
             with self.subTest(number=number, said=said):
                 state = self.state()
                 break_it(state)
-                broken = Rules("prod", "sagemaker", state).check().broken
+                broken = rules.check("prod", "sagemaker", state)[1]
                 self.assertTrue([b for b in broken if said in b], broken)
 
     def test_prod_is_not_dev(self):
-        broken = Rules("dev", "sagemaker", self.state()).check().broken
+        broken = rules.check("dev", "sagemaker", self.state())[1]
         self.assertTrue([b for b in broken if "goes with dev" in b], broken)
 
     def test_the_state_machine_is_read(self):
         breaks = [
             (lambda states: states["Train"]["Parameters"].update(Wrong="x"), "the API has no Wrong"),
             (lambda states: states["Train"]["Parameters"].pop("OutputDataConfig"), "OutputDataConfig"),
-            (lambda states: states["Train"]["Parameters"]["ResourceConfig"].update(InstanceCount="one"), "InstanceCount"),
-            (lambda states: states["Train"].update(Resource="arn:aws:states:::sagemaker:trainIt"), "has no TrainIt"),
-            (lambda states: states["BuildFeatures"]["Parameters"].update({"JobName.$": "$.features.name"}), "$.features.name"),
+            (
+                lambda states: states["Train"]["Parameters"]["ResourceConfig"].update(InstanceCount="one"),
+                "InstanceCount",
+            ),
+            (
+                lambda states: states["Train"].update(Resource="arn:aws:states:::sagemaker:trainIt"),
+                "has no TrainIt",
+            ),
+            (
+                lambda states: states["BuildFeatures"]["Parameters"].update({"JobName.$": "$.features.name"}),
+                "$.features.name",
+            ),
             (lambda states: states["Settings"]["Parameters"].update({"extra.$": "$.extra"}), "extra"),
-            (lambda states: states["CreateModel"].update(Resource="arn:aws:states:::sagemaker:createTransformJob"), "may not sagemaker:CreateTransformJob"),
+            (
+                lambda states: states["CreateModel"].update(
+                    Resource="arn:aws:states:::sagemaker:createTransformJob"
+                ),
+                "may not sagemaker:CreateTransformJob",
+            ),
         ]
         for number, (change, said) in enumerate(breaks):
             with self.subTest(number=number, said=said):
@@ -122,7 +210,13 @@ class Checks(unittest.TestCase):
                 self.assertTrue([c for c in complaints if said in c], complaints)
 
     def test_the_role_is_read(self):
-        for action in ("glue:StartJobRun", "iam:PassRole", "lambda:InvokeFunction", "events:PutRule", "sagemaker:UpdateEndpoint"):
+        for action in (
+            "glue:StartJobRun",
+            "iam:PassRole",
+            "lambda:InvokeFunction",
+            "events:PutRule",
+            "sagemaker:UpdateEndpoint",
+        ):
             with self.subTest(action=action):
                 state = self.state()
                 for policy in state.all("aws_iam_role_policy"):

@@ -91,7 +91,7 @@ resource "aws_s3_bucket_lifecycle_configuration" "this" {
       id     = "expire-noncurrent-${rule.key == "" ? "all" : trim(rule.key, "/")}"
       status = "Enabled"
       filter {
-        prefix = rule.key
+        prefix = rule.key == "" ? null : rule.key
       }
       noncurrent_version_expiration {
         noncurrent_days = rule.value

@@ -8,52 +8,140 @@ locals {
   here    = "${var.region}:${var.account_id}"
   buckets = [for use in ["lake", "artifacts", "web"] : "${local.arn}:s3:::${var.prefix}-${use}-${var.account_id}"]
 
-  # What Terraform does with what it names: [actions] on [resources].
+  # What Terraform does with what it names: actions on resources.
   named = {
-    Buckets = [
-      ["s3:CreateBucket", "s3:DeleteBucket", "s3:DeleteBucketPolicy", "s3:DeleteObject", "s3:DeleteObjectVersion", "s3:Get*", "s3:List*", "s3:Put*"],
-      concat(local.buckets, [for bucket in local.buckets : "${bucket}/*"]),
-    ]
-    Stream    = [["kinesis:*Stream*", "kinesis:*Tag*"], ["${local.arn}:kinesis:${local.here}:stream/${var.prefix}-*"]]
-    Delivery  = [["firehose:*DeliveryStream*"], ["${local.arn}:firehose:${local.here}:deliverystream/${var.prefix}-*"]]
-    Store     = [["dynamodb:*Table*", "dynamodb:*ContinuousBackups", "dynamodb:*TimeToLive", "dynamodb:*TagResource", "dynamodb:ListTagsOfResource"], ["${local.arn}:dynamodb:${local.here}:table/${var.prefix}-*"]]
-    Queue     = [["sqs:*Queue*"], ["${local.arn}:sqs:${local.here}:${var.prefix}-*"]]
-    Topic     = [["sns:*Topic*", "sns:*TagResource", "sns:*TagsForResource", "sns:Subscribe", "sns:Unsubscribe", "sns:GetSubscriptionAttributes"], ["${local.arn}:sns:${local.here}:${var.prefix}-*"]]
-    Functions = [["lambda:*Function*", "lambda:*Permission", "lambda:*TagResource", "lambda:GetPolicy", "lambda:ListTags", "lambda:ListVersionsByFunction"], ["${local.arn}:lambda:${local.here}:function:${var.prefix}-*"]]
-    Pipeline  = [["states:*StateMachine*", "states:*Execution*", "states:*TagResource", "states:ListTagsForResource"], [for kind in ["stateMachine", "execution"] : "${local.arn}:states:${local.here}:${kind}:${var.prefix}-*"]]
-    Schedule  = [["scheduler:*Schedule"], ["${local.arn}:scheduler:${local.here}:schedule/default/${var.prefix}-*"]]
-    Catalogue = [
-      ["glue:*Database*", "glue:*Job*", "glue:*Table*", "glue:*Tag*", "glue:GetPartitionIndexes"],
-      [for kind in ["catalog", "database/${local.database}", "table/${local.database}/*", "job/${var.prefix}-*"] : "${local.arn}:glue:${local.here}:${kind}"],
-    ]
-    Endpoint = [
-      ["sagemaker:*Endpoint*", "sagemaker:*Model", "sagemaker:*TrainingJob"],
-      [for kind in ["endpoint", "endpoint-config", "model", "training-job"] : "${local.arn}:sagemaker:${local.here}:${kind}/${var.prefix}*"],
-    ]
-    Alarms = [
-      ["cloudwatch:*Alarm*", "cloudwatch:*Dashboard*", "cloudwatch:*TagResource", "cloudwatch:ListTagsForResource"],
-      ["${local.arn}:cloudwatch:${local.here}:alarm:${var.prefix}-*", "${local.arn}:cloudwatch::${var.account_id}:dashboard/${var.prefix}"],
-    ]
-    Budget = [["budgets:*Budget", "budgets:*TagResource", "budgets:ListTagsForResource"], ["${local.arn}:budgets::${var.account_id}:budget/${var.prefix}-*"]]
-    Logs = [
-      ["logs:*LogGroup*", "logs:*LogStream*", "logs:*RetentionPolicy", "logs:*TagResource", "logs:ListTagsForResource"],
-      [for group in ["lambda", "kinesisfirehose", "apigateway", "vendedlogs/states", "sagemaker/Endpoints"] : "${local.arn}:logs:${local.here}:log-group:/aws/${group}/${var.prefix}*"],
-    ]
-    JobLogs = [["logs:*LogGroup*", "logs:*LogStream*", "logs:*RetentionPolicy", "logs:*TagResource", "logs:ListTagsForResource"], ["${local.arn}:logs:${local.here}:log-group:/aws-glue/jobs/*"]]
+    Buckets = {
+      actions = [
+        "s3:CreateBucket", "s3:DeleteBucket", "s3:DeleteBucketPolicy", "s3:DeleteObject",
+        "s3:DeleteObjectVersion", "s3:Get*", "s3:List*", "s3:Put*",
+      ]
+      resources = concat(local.buckets, [for bucket in local.buckets : "${bucket}/*"])
+    }
+    Stream = {
+      actions   = ["kinesis:*Stream*", "kinesis:*Tag*"]
+      resources = ["${local.arn}:kinesis:${local.here}:stream/${var.prefix}-*"]
+    }
+    Delivery = {
+      actions   = ["firehose:*DeliveryStream*"]
+      resources = ["${local.arn}:firehose:${local.here}:deliverystream/${var.prefix}-*"]
+    }
+    Store = {
+      actions = [
+        "dynamodb:*Table*", "dynamodb:*ContinuousBackups", "dynamodb:*TimeToLive",
+        "dynamodb:*TagResource", "dynamodb:ListTagsOfResource",
+      ]
+      resources = ["${local.arn}:dynamodb:${local.here}:table/${var.prefix}-*"]
+    }
+    Queue = {
+      actions   = ["sqs:*Queue*"]
+      resources = ["${local.arn}:sqs:${local.here}:${var.prefix}-*"]
+    }
+    Topic = {
+      actions = [
+        "sns:*Topic*", "sns:*TagResource", "sns:*TagsForResource", "sns:Subscribe",
+        "sns:Unsubscribe", "sns:GetSubscriptionAttributes",
+      ]
+      resources = ["${local.arn}:sns:${local.here}:${var.prefix}-*"]
+    }
+    Functions = {
+      actions = [
+        "lambda:*Function*", "lambda:*Permission", "lambda:*TagResource", "lambda:GetPolicy", "lambda:ListTags",
+      ]
+      resources = ["${local.arn}:lambda:${local.here}:function:${var.prefix}-*"]
+    }
+    # CloudFront and Lambda number what they make: the account is what can bound it.
+    Mappings = {
+      actions   = ["lambda:*EventSourceMapping", "lambda:*TagResource", "lambda:ListTags"]
+      resources = ["${local.arn}:lambda:${local.here}:event-source-mapping:*"]
+    }
+    Web = {
+      actions = [
+        "cloudfront:*CachePolic*", "cloudfront:*Distribution*", "cloudfront:*Function*",
+        "cloudfront:*Invalidation*", "cloudfront:*OriginAccessControl*",
+        "cloudfront:*ResponseHeadersPolic*", "cloudfront:*TagResource", "cloudfront:ListTagsForResource",
+      ]
+      resources = [for kind in [
+        "cache-policy", "distribution", "function", "origin-access-control", "response-headers-policy",
+      ] : "${local.arn}:cloudfront::${var.account_id}:${kind}/*"]
+    }
+    Api = {
+      actions = [
+        "apigateway:DELETE", "apigateway:GET", "apigateway:PATCH", "apigateway:POST", "apigateway:PUT",
+        "apigateway:TagResource",
+      ]
+      resources = [for path in ["apis", "apis/*", "tags/*"] : "${local.arn}:apigateway:${var.region}::/${path}"]
+    }
+    Pipeline = {
+      actions = [
+        "states:*StateMachine*", "states:*Execution*", "states:*TagResource", "states:ListTagsForResource",
+      ]
+      resources = [for kind in ["stateMachine", "execution"] : "${local.arn}:states:${local.here}:${kind}:${var.prefix}-*"]
+    }
+    Schedule = {
+      actions   = ["scheduler:*Schedule"]
+      resources = ["${local.arn}:scheduler:${local.here}:schedule/default/${var.prefix}-*"]
+    }
+    Glue = {
+      actions = ["glue:*Database*", "glue:*Job*", "glue:*Table*", "glue:*Tag*", "glue:GetPartitionIndexes"]
+      resources = [for kind in [
+        "catalog", "database/${local.database}", "table/${local.database}/*", "job/${var.prefix}-*",
+      ] : "${local.arn}:glue:${local.here}:${kind}"]
+    }
+    SageMaker = {
+      actions = ["sagemaker:*Endpoint*", "sagemaker:*Model", "sagemaker:*TrainingJob"]
+      resources = [for kind in [
+        "endpoint", "endpoint-config", "model", "training-job",
+      ] : "${local.arn}:sagemaker:${local.here}:${kind}/${var.prefix}*"]
+    }
+    Alarms = {
+      actions = [
+        "cloudwatch:*Alarm*", "cloudwatch:*Dashboard*", "cloudwatch:*TagResource",
+        "cloudwatch:ListTagsForResource",
+      ]
+      resources = [
+        "${local.arn}:cloudwatch:${local.here}:alarm:${var.prefix}-*",
+        "${local.arn}:cloudwatch::${var.account_id}:dashboard/${var.prefix}",
+      ]
+    }
+    Budget = {
+      actions   = ["budgets:*Budget", "budgets:*TagResource", "budgets:ListTagsForResource"]
+      resources = ["${local.arn}:budgets::${var.account_id}:budget/${var.prefix}-*"]
+    }
+    Logs = {
+      actions = [
+        "logs:*LogGroup*", "logs:*LogStream*", "logs:*RetentionPolicy", "logs:*TagResource",
+        "logs:ListTagsForResource",
+      ]
+      # Glue's and SageMaker's own groups are the account's; what this environment's jobs
+      # left there goes with it.
+      resources = [for group in [
+        "/aws/lambda/${var.prefix}-*", "/aws/kinesisfirehose/${var.prefix}-*", "/aws/apigateway/${var.prefix}-*",
+        "/aws/vendedlogs/states/${var.prefix}-*", "/aws/sagemaker/Endpoints/${var.prefix}*",
+        "/aws/sagemaker/TrainingJobs:*", "/aws-glue/jobs/*",
+      ] : "${local.arn}:logs:${local.here}:log-group:${group}"]
+    }
     # It can write roles of this environment, and so what they may do: whoever may run the
     # workflow administers the environment. GitHub's environment decides who may.
-    Roles = [["iam:CreateRole", "iam:DeleteRole", "iam:GetRole", "iam:TagRole", "iam:UntagRole", "iam:UpdateRole", "iam:UpdateAssumeRolePolicy", "iam:*RolePolicy", "iam:*RolePolicies", "iam:ListInstanceProfilesForRole", "iam:ListRoleTags"], ["${local.arn}:iam::${var.account_id}:role/${var.prefix}-*"]]
-    Oidc  = [["iam:*OpenIDConnectProvider*"], [local.provider_arn]]
-    Api   = [["apigateway:DELETE", "apigateway:GET", "apigateway:PATCH", "apigateway:POST", "apigateway:PUT", "apigateway:TagResource"], ["${local.arn}:apigateway:${var.region}::/apis", "${local.arn}:apigateway:${var.region}::/apis/*", "${local.arn}:apigateway:${var.region}::/tags/*"]]
-    State = [["s3:DeleteObject", "s3:GetObject", "s3:PutObject"], ["${local.arn}:s3:::${var.state_bucket}/${var.prefix}/*"]]
-    # CloudFront and Lambda number what they make: the account is what can bound it.
-    Web = [
-      ["cloudfront:*CachePolic*", "cloudfront:*Distribution*", "cloudfront:*Function*", "cloudfront:*Invalidation*", "cloudfront:*OriginAccessControl*", "cloudfront:*ResponseHeadersPolic*", "cloudfront:*TagResource", "cloudfront:ListTagsForResource"],
-      [for kind in ["cache-policy", "distribution", "function", "origin-access-control", "response-headers-policy"] : "${local.arn}:cloudfront::${var.account_id}:${kind}/*"],
-    ]
-    Mappings = [["lambda:*EventSourceMapping", "lambda:*TagResource", "lambda:ListTags"], ["${local.arn}:lambda:${local.here}:event-source-mapping:*"]]
-    # S3 wants the bucket for a list.
-    States = [["s3:ListBucket"], ["${local.arn}:s3:::${var.state_bucket}"]]
+    Roles = {
+      actions = [
+        "iam:CreateRole", "iam:DeleteRole", "iam:GetRole", "iam:TagRole", "iam:UntagRole", "iam:UpdateRole",
+        "iam:UpdateAssumeRolePolicy", "iam:*RolePolicy", "iam:*RolePolicies",
+        "iam:ListInstanceProfilesForRole", "iam:ListRoleTags",
+      ]
+      resources = ["${local.arn}:iam::${var.account_id}:role/${var.prefix}-*"]
+    }
+    GitHub = {
+      actions   = ["iam:*OpenIDConnectProvider*"]
+      resources = [local.provider_arn]
+    }
+    State = {
+      actions   = ["s3:DeleteObject", "s3:GetObject", "s3:PutObject"]
+      resources = ["${local.arn}:s3:::${var.state_bucket}/${var.prefix}/*"]
+    }
+    States = {
+      actions   = ["s3:ListBucket"]
+      resources = ["${local.arn}:s3:::${var.state_bucket}"]
+    }
   }
   database     = replace(var.prefix, "-", "_")
   provider_arn = var.provider_arn == "" ? aws_iam_openid_connect_provider.github[0].arn : var.provider_arn
@@ -91,7 +179,7 @@ resource "aws_iam_role_policy" "deploy" {
   policy = jsonencode({
     Version = "2012-10-17"
     Statement = concat(
-      [for sid, named in local.named : { Sid = sid, Effect = "Allow", Action = named[0], Resource = named[1] }],
+      [for sid, named in local.named : { Sid = sid, Effect = "Allow", Action = named.actions, Resource = named.resources }],
       [
         {
           Sid      = "HandRoles"

@@ -1,0 +1,271 @@
+"""What has to hold of each resource, by its type: pairs of whether it does, and what."""
+
+import json
+
+from state import many
+
+
+class Types:
+    """A method for each type that needs a rule, under the type's name."""
+
+    def __init__(self, environment, mode, state):
+        self.prod = environment == "prod"
+        self.serving = mode == "sagemaker"
+        self.prefix = f"cartwheel-{environment}"
+        self.state = state
+
+    def tls_only(self, resource):
+        statements = json.loads(resource["policy"])["Statement"]
+        yield (
+            any(
+                s["Effect"] == "Deny"
+                and s["Principal"] == "*"
+                and s["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+                for s in statements
+            ),
+            "is reached over TLS alone",
+        )
+
+    aws_s3_bucket_policy = aws_sqs_queue_policy = aws_sns_topic_policy = tls_only
+
+    # What keeps data.
+
+    def aws_s3_bucket(self, bucket):
+        yield bucket["force_destroy"] is not self.prod, "goes with dev, and stays in prod"
+        beside = {
+            "public_access_block",
+            "server_side_encryption_configuration",
+            "versioning",
+            "ownership_controls",
+            "lifecycle_configuration",
+            "policy",
+        }
+        there = {
+            kind
+            for kind in beside
+            for r in self.state.all(f"aws_s3_bucket_{kind}")
+            if r["bucket"] == bucket["id"]
+        }
+        yield there == beside, f"has {', '.join(sorted(beside - there)) or 'all that a bucket needs'}"
+
+    def aws_s3_bucket_public_access_block(self, block):
+        for name in (
+            "block_public_acls",
+            "block_public_policy",
+            "ignore_public_acls",
+            "restrict_public_buckets",
+        ):
+            yield block[name] is True, name
+
+    def aws_s3_bucket_ownership_controls(self, controls):
+        yield controls.block("rule")["object_ownership"] == "BucketOwnerEnforced", "knows no ACLs"
+
+    def aws_s3_bucket_server_side_encryption_configuration(self, encryption):
+        algorithm = encryption.block("rule", "apply_server_side_encryption_by_default").get("sse_algorithm")
+        yield algorithm in ("AES256", "aws:kms"), "encrypts"
+
+    def aws_s3_bucket_versioning(self, versioning):
+        yield versioning.block("versioning_configuration")["status"] == "Enabled", "keeps versions"
+
+    def aws_s3_bucket_lifecycle_configuration(self, lifecycle):
+        expiring = {}
+        for rule in lifecycle["rule"]:
+            prefix = (rule.get("filter") or [{}])[0].get("prefix") or ""
+            yield rule["status"] == "Enabled", f"{rule['id']} is on"
+            if rule.get("expiration"):
+                expiring[prefix] = rule["expiration"][0]["days"]
+            if rule.get("noncurrent_version_expiration") and "-lake-" in lifecycle["bucket"]:
+                yield prefix not in ("", "releases/"), "keeps each release's versions"
+        if "-lake-" in lifecycle["bucket"]:
+            yield (
+                expiring == {"errors/": 90},
+                "expires errors after 90 days, and nothing that a release may name",
+            )
+        yield (
+            any(rule.get("abort_incomplete_multipart_upload") for rule in lifecycle["rule"]),
+            "ends abandoned uploads",
+        )
+
+    def aws_kinesis_stream(self, stream):
+        yield stream["encryption_type"] == "KMS" and stream["kms_key_id"], "encrypts"
+        yield stream.block("stream_mode_details")["stream_mode"] == "ON_DEMAND", "scales by itself"
+        yield stream["retention_period"] >= (168 if self.prod else 24), "keeps records"
+
+    def aws_sqs_queue(self, queue):
+        yield queue["sqs_managed_sse_enabled"] or queue["kms_master_key_id"], "encrypts"
+        yield queue["message_retention_seconds"] == 14 * 86400, "keeps dead letters for 14 days"
+
+    def aws_sns_topic(self, topic):
+        yield topic["name"] == f"{self.prefix}-notices", "is the one topic"
+
+    def aws_dynamodb_table(self, table):
+        yield table.block("server_side_encryption").get("enabled"), "encrypts"
+        yield table.block("ttl").get("attribute_name") == "expires_at", "forgets sessions"
+        yield table["billing_mode"] == "PAY_PER_REQUEST", "bills by use"
+        yield table["deletion_protection_enabled"] is self.prod, "withstands deletion in prod"
+        yield table.block("point_in_time_recovery")["enabled"] is self.prod, "can be put back in prod"
+
+    def aws_cloudwatch_log_group(self, group):
+        yield (
+            (group["retention_in_days"] or 0) >= (365 if self.prod else 1),
+            "keeps logs so long, and no longer",
+        )
+
+    # What works.
+
+    def aws_lambda_function(self, function):
+        yield function["runtime"] == "provided.al2023", "is a binary of its own"
+        yield function["source_code_hash"], "changes with its archive"
+        yield function.block("logging_config").get("log_format") == "JSON", "logs JSON"
+        groups = {group["name"] for group in self.state.all("aws_cloudwatch_log_group")}
+        yield function.block("logging_config").get("log_group") in groups, "logs where logs expire"
+        yield not function["vpc_config"], "needs no VPC"
+        names = function.block("environment")["variables"]
+        yield (
+            set(names)
+            == {
+                f"CARTWHEEL_{name}"
+                for name in (
+                    "LAKE",
+                    "TABLE",
+                    "STREAM",
+                    "IMPRESSIONS",
+                    "DEAD_LETTERS",
+                    "TOPIC",
+                    "ENDPOINT",
+                    "TIMEZONE",
+                    "KEY_HASHES",
+                    "CORS_ORIGINS",
+                )
+            },
+            "gets the variables that functions read",
+        )
+        yield bool(names["CARTWHEEL_ENDPOINT"]) is self.serving, "asks an endpoint where there is one"
+        own = [
+            s for s in self.state.policy_of(function["role"]) if "lambda:InvokeFunction" in many(s["Action"])
+        ]
+        yield not own, "invokes no other function"
+
+    def aws_lambda_permission(self, permission):
+        yield (
+            permission["source_arn"] and permission["principal"] == "apigateway.amazonaws.com",
+            "lets in this API alone",
+        )
+
+    def aws_lambda_event_source_mapping(self, mapping):
+        yield mapping["function_response_types"] == ["ReportBatchItemFailures"], "repeats what failed only"
+        yield mapping["bisect_batch_on_function_error"], "narrows down what fails"
+        yield 0 < (mapping["maximum_retry_attempts"] or -1) <= 100, "ends its retries"
+        [stream] = self.state.all("aws_kinesis_stream")
+        yield (
+            0 < (mapping["maximum_record_age_in_seconds"] or -1) < stream["retention_period"] * 3600,
+            "gives up before the stream does",
+        )
+        [queue] = self.state.all("aws_sqs_queue")
+        yield (
+            mapping.block("destination_config", "on_failure").get("destination_arn") == queue["arn"],
+            "sets aside what failed",
+        )
+
+    def aws_kinesis_firehose_delivery_stream(self, delivery):
+        to = delivery.block("extended_s3_configuration")
+        yield (
+            delivery["kinesis_source_configuration"]
+            or delivery.block("server_side_encryption").get("enabled"),
+            "encrypts",
+        )
+        yield (
+            64 <= to["buffering_size"] <= 128 and 60 <= to["buffering_interval"] <= 300,
+            "writes files of some size in time",
+        )
+        yield (
+            to["error_output_prefix"].startswith(f"errors/{to['prefix'].split('/')[0]}/"),
+            "keeps what it cannot convert",
+        )
+        yield delivery.block("extended_s3_configuration", "cloudwatch_logging_options").get("enabled"), "logs"
+        yield to["data_format_conversion_configuration"], "writes Parquet"
+
+    def aws_glue_catalog_table(self, table):
+        delivered = {"events", "impressions"}
+        projected = (table["parameters"] or {}).get("projection.enabled") == "true"
+        yield projected == (table["name"] in delivered), "finds the partitions of what is delivered"
+        if projected:
+            [delivery] = [
+                d
+                for d in self.state.all("aws_kinesis_firehose_delivery_stream")
+                if d["name"].endswith(f"-{table['name']}")
+            ]
+            where = delivery.block("extended_s3_configuration")["prefix"]
+            for unit, name in (("yyyy", "year"), ("MM", "month"), ("dd", "day"), ("HH", "hour")):
+                where = where.replace(f"!{{timestamp:{unit}}}", f"${{{name}}}")
+            template = table["parameters"]["storage.location.template"]
+            yield template.endswith(f"/{where}"), "looks where delivery writes"
+            yield (
+                [key["name"] for key in table["partition_keys"]] == ["year", "month", "day", "hour"],
+                "has delivery's partitions",
+            )
+
+    def aws_glue_job(self, job):
+        yield job["glue_version"] == "5.0" and job["worker_type"] == "G.1X", "is Spark 3.5 on small workers"
+        yield job["timeout"] <= 240, "ends"
+        groups = {group["name"] for group in self.state.all("aws_cloudwatch_log_group")}
+        logs = job["default_arguments"]["--custom-logGroup-prefix"]
+        yield {f"{logs}/output", f"{logs}/error"} <= groups, "logs where logs expire"
+
+    def aws_sfn_state_machine(self, machine):
+        logging = machine.block("logging_configuration")
+        yield logging.get("level") == "ALL" and logging.get("log_destination"), "logs every transition"
+
+    def aws_scheduler_schedule(self, schedule):
+        given = json.loads(schedule.block("target")["input"])
+        yield (
+            given["Name"] == f"{self.prefix}-<aws.scheduler.execution-id>",
+            "names its runs as the role allows",
+        )
+        yield given["Input"] == self.state.outputs["pipeline_input"], "gives what a run is started with"
+
+    # What is seen from outside.
+
+    def aws_apigatewayv2_stage(self, stage):
+        limits = stage.block("default_route_settings")
+        yield (
+            limits.get("throttling_rate_limit", 0) > 0 and limits.get("throttling_burst_limit", 0) > 0,
+            "throttles",
+        )
+        yield stage.block("access_log_settings").get("destination_arn"), "logs requests"
+
+    def aws_apigatewayv2_route(self, route):
+        around = route["route_key"] == "POST /ingest"
+        yield (
+            route["authorization_type"] == ("AWS_IAM" if around else "NONE"),
+            "asks for a signature where no function asks for a key",
+        )
+
+    def aws_cloudfront_distribution(self, distribution):
+        yield distribution["origin"][0]["origin_access_control_id"], "signs what it asks of the bucket"
+        for behaviour in [*distribution["default_cache_behavior"], *distribution["ordered_cache_behavior"]]:
+            yield behaviour["viewer_protocol_policy"] == "redirect-to-https", "is reached over TLS alone"
+            yield behaviour["response_headers_policy_id"], "sends the security headers"
+            yield set(behaviour["allowed_methods"]) == {"GET", "HEAD"}, "is read only"
+
+    def aws_cloudfront_origin_access_control(self, control):
+        yield control["signing_behavior"] == "always", "signs always"
+
+    def aws_cloudfront_response_headers_policy(self, policy):
+        security = policy.block("security_headers_config")
+        for header in (
+            "content_security_policy",
+            "content_type_options",
+            "frame_options",
+            "referrer_policy",
+            "strict_transport_security",
+        ):
+            yield security.get(header), f"sends {header}"
+        csp = policy.block("security_headers_config", "content_security_policy")["content_security_policy"]
+        yield "unsafe" not in csp and "*" not in csp, "lets the page run its own files only"
+        yield f"connect-src 'self' {self.state.outputs['api_url']};" in csp, "lets the page ask the API only"
+
+    def aws_cloudwatch_metric_alarm(self, alarm):
+        topics = [topic["arn"] for topic in self.state.all("aws_sns_topic")]
+        yield alarm["alarm_actions"] == topics and alarm["ok_actions"] == topics, "tells somebody"
+        yield alarm["treat_missing_data"] == "notBreaching", "takes silence for idleness"
