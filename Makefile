@@ -84,7 +84,7 @@ update-api-url: $(VENV_AWS)
 	scripts/deploy-webapp --config-only
 
 clean: ## Remove what was built here
-	rm -rf target dist .venv .venv-aws bench/.venv webapp/node_modules webapp/dist $(dir $(EMULATORS)) $(DATA)
+	rm -rf target dist .venv .venv-aws bench/.venv glue/.venv infra/check/.venv infra/check/.venv-checkov webapp/node_modules webapp/dist $(dir $(EMULATORS)) $(DATA)
 
 setup: tools $(VENV) $(WEB)
 

@@ -13,7 +13,7 @@ use cartwheel_worker::{Calendar, FeatureSet, SetError, UserFile};
 #[non_exhaustive]
 pub enum OpenError {
     /// Nothing is released.
-    #[error("nothing is released yet: run `cartwheel pipeline run`")]
+    #[error("nothing is released yet: run `cartwheel train`")]
     Nothing,
     /// The release cannot be read.
     #[error("release: {0}")]

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use serde_json::{Value, json};
+
 /// How long one may take to listen.
 const START: Duration = Duration::from_secs(30);
 
@@ -90,13 +92,80 @@ impl Emulator {
     /// # Panics
     /// When it does not.
     pub fn make_bucket(&self, name: &str) {
-        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).expect("moto");
-        let head = format!("PUT /{name} HTTP/1.1\r\nHost: s3.amazonaws.com\r\n");
-        let end = "Content-Length: 0\r\nConnection: close\r\n\r\n";
-        stream.write_all(format!("{head}{end}").as_bytes()).expect("a request");
+        self.request(&format!("PUT /{name}"), &[("Host", "s3.amazonaws.com")], "");
+    }
+
+    /// Makes a stream of events, where this is Kinesis.
+    ///
+    /// # Panics
+    /// When it does not.
+    pub fn make_stream(&self, name: &str, shards: u32) {
+        self.call(
+            "Kinesis_20131202.CreateStream",
+            &json!({"StreamName": name, "ShardCount": shards}),
+        );
+        let summary = || {
+            let asked = json!({"StreamName": name});
+            self.call("Kinesis_20131202.DescribeStreamSummary", &asked)
+        };
+        self.wait(&|| summary().contains("\"ACTIVE\""));
+    }
+
+    /// Makes a table of users, where this is DynamoDB.
+    ///
+    /// # Panics
+    /// When it does not.
+    pub fn make_users(&self, name: &str) {
+        let attribute = |name: &str| json!({"AttributeName": name, "AttributeType": "S"});
+        let key = |name: &str, kind: &str| json!({"AttributeName": name, "KeyType": kind});
+        let table = json!({
+            "TableName": name, "BillingMode": "PAY_PER_REQUEST",
+            "AttributeDefinitions": [attribute("user_id"), attribute("item")],
+            "KeySchema": [key("user_id", "HASH"), key("item", "RANGE")],
+        });
+        self.call("DynamoDB_20120810.CreateTable", &table);
+        let described =
+            || self.call("DynamoDB_20120810.DescribeTable", &json!({"TableName": name}));
+        self.wait(&|| described().contains("\"ACTIVE\""));
+    }
+
+    fn wait(&self, done: &dyn Fn() -> bool) {
+        let start = Instant::now();
+        while !done() {
+            assert!(start.elapsed() < START, "{} does not get ready", self.url());
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    fn call(&self, target: &str, body: &Value) -> String {
+        // The stand-ins want a signature and do not check it.
+        let signature = "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/any/aws4_request, \
+                         SignedHeaders=host, Signature=test";
+        let version = if target.starts_with("DynamoDB") { "1.0" } else { "1.1" };
+        let media = format!("application/x-amz-json-{version}");
+        let headers = [
+            ("Host", "127.0.0.1"),
+            ("Content-Type", media.as_str()),
+            ("X-Amz-Target", target),
+            ("X-Amz-Date", "20260101T000000Z"),
+            ("Authorization", signature),
+        ];
+        self.request("POST /", &headers, &body.to_string())
+    }
+
+    fn request(&self, line: &str, headers: &[(&str, &str)], body: &str) -> String {
+        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).expect("it runs");
+        let headers: String =
+            headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+        let length = body.len();
+        let request = format!(
+            "{line} HTTP/1.1\r\n{headers}Content-Length: {length}\r\nConnection: close\r\n\r\n{body}"
+        );
+        stream.write_all(request.as_bytes()).expect("a request");
         let mut answer = String::new();
         stream.read_to_string(&mut answer).expect("an answer");
-        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        assert!(answer.starts_with("HTTP/1.1 200"), "{line}: {answer}");
+        answer
     }
 
     /// Where it listens.

@@ -184,6 +184,7 @@ struct Shared {
 pub struct Runner {
     shared: Arc<Shared>,
     _lock: Arc<File>,
+    resumed: Option<String>,
 }
 
 fn guard<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -291,13 +292,14 @@ impl Runner {
             active: Mutex::default(),
             stopping: watch::Sender::new(false),
         });
-        let runner = Self { shared, _lock: Arc::new(lock) };
+        let mut runner = Self { shared, _lock: Arc::new(lock), resumed: None };
         let (all, damaged) = list(dir);
         for error in damaged {
             tracing::error!(%error, "an execution cannot be read and is left alone");
         }
         for summary in all.iter().filter(|summary| summary.status == "RUNNING") {
             runner.resume(&summary.name)?;
+            runner.resumed.get_or_insert_with(|| summary.name.clone());
         }
         Ok(runner)
     }
@@ -421,6 +423,12 @@ impl Runner {
     /// Counts what happens to a running execution; none for one that is not running.
     pub fn watch(&self, name: &str) -> Option<watch::Receiver<u64>> {
         guard(&self.shared.active).get(name).map(|active| active.changed.clone())
+    }
+
+    /// The execution that was cut off and goes on since the opening; it may have ended by
+    /// now.
+    pub fn resumed(&self) -> Option<&str> {
+        self.resumed.as_deref()
     }
 
     /// The execution that is running.

@@ -8,9 +8,6 @@ use std::time::{Duration, Instant};
 
 use arrow_array::{BinaryArray, RecordBatch, StringArray};
 use aws_config::{BehaviorVersion, Region, SdkConfig};
-use aws_sdk_dynamodb::types::{
-    AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
-};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use cartwheel_store::UserStore;
@@ -48,18 +45,8 @@ impl Account {
     pub async fn open() -> Self {
         let (kinesis, dynamodb, moto) =
             (Emulator::kinesis(), Emulator::dynamodb(), Emulator::moto());
-        let client = aws_sdk_kinesis::Client::new(&config(&kinesis.url()).await);
-        client.create_stream().stream_name("events").shard_count(2).send().await.unwrap();
-        let client = aws_sdk_dynamodb::Client::new(&config(&dynamodb.url()).await);
-        let mut table =
-            client.create_table().table_name("users").billing_mode(BillingMode::PayPerRequest);
-        for (name, kind) in [("user_id", KeyType::Hash), ("item", KeyType::Range)] {
-            let attribute = AttributeDefinition::builder().attribute_name(name);
-            let attribute = attribute.attribute_type(ScalarAttributeType::S).build().unwrap();
-            let key = KeySchemaElement::builder().attribute_name(name).key_type(kind);
-            table = table.attribute_definitions(attribute).key_schema(key.build().unwrap());
-        }
-        table.send().await.unwrap();
+        kinesis.make_stream("events", 2);
+        dynamodb.make_users("users");
         moto.make_bucket("lake");
         let at_moto = config(&moto.url()).await;
         let sqs = aws_sdk_sqs::Client::new(&at_moto);
@@ -477,4 +464,72 @@ pub async fn bad_days(learned: &Learned) {
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
     assert!(!account.keys("impressions").await.is_empty(), "Firehose has the impressions");
+}
+
+/// The serving contract of SageMaker's XGBoost container, behind the runtime's address.
+async fn container(learned: &Learned) -> String {
+    let bundle = cartwheel_endpoint::read(&learned.lake().join("models"), &learned.model).unwrap();
+    let forest = Arc::new(bundle.forest);
+    let invoke = async move |headers: axum::http::HeaderMap, body: String| {
+        if headers["content-type"] != "text/csv" {
+            return (axum::http::StatusCode::UNSUPPORTED_MEDIA_TYPE, String::new());
+        }
+        let cell = |cell: &str| if cell.is_empty() { f32::NAN } else { cell.parse().unwrap() };
+        let rows: Vec<f32> = body.lines().flat_map(|row| row.split(',').map(cell)).collect();
+        let mut scores = vec![0.0; body.lines().count()];
+        forest.probabilities(&rows, &mut scores);
+        let lines: String = scores.iter().map(|score| format!("{score}\n")).collect();
+        (axum::http::StatusCode::OK, lines)
+    };
+    let router =
+        axum::Router::new().route("/endpoints/shop/invocations", axum::routing::post(invoke));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    url
+}
+
+pub async fn scored_elsewhere(learned: &Learned) {
+    let account = Account::open().await;
+    account.run_pipeline(learned, "run-1", true).await;
+    let own = [
+        ("CARTWHEEL_ENDPOINT", "shop".to_owned()),
+        ("AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME", container(learned).await),
+    ];
+    let (elsewhere, here) =
+        (account.function("api", &own).await, account.function("api", &[]).await);
+    for user in [learned.users[0].as_str(), "nobody"] {
+        let path = format!("/v1/users/{user}/recommendations?limit=50");
+        let ask = gateway("GET", &path, None, None);
+        let (there, here) = (call(&elsewhere, &ask).await.1, call(&here, &ask).await.1);
+        assert_eq!(there["degraded"], json!(false), "{there}");
+        assert_eq!(there["recommendations"], here["recommendations"]);
+    }
+}
+
+pub async fn follows(learned: &Learned) {
+    use cartwheel_aws::{Follower, Lake};
+    use cartwheel_engine::Current;
+    let account = Account::open().await;
+    let lake = Lake::on(account.lake());
+    let (early, opened) = Follower::open(lake.clone(), "UTC").await.unwrap();
+    let engine = Arc::new(Current::new(opened));
+    assert_eq!(engine.release().feature_set, "none");
+
+    account.run_pipeline(learned, "run-1", true).await;
+    assert!(early.refresh(&engine).await.unwrap(), "the first release");
+    assert_eq!(engine.release(), learned.release());
+    assert!(!early.refresh(&engine).await.unwrap(), "nothing new");
+
+    // A release whose parts are not all there does not serve; the next one does.
+    let mut broken = learned.release();
+    broken.model = Some("m-gone".to_owned());
+    lake.publish(&broken).await.unwrap();
+    assert!(early.refresh(&engine).await.is_err());
+    assert_eq!(engine.release(), learned.release(), "the old one goes on");
+    let bare = cartwheel_endpoint::Release { model: None, ..learned.release() };
+    lake.publish(&bare).await.unwrap();
+    assert!(early.refresh(&engine).await.unwrap());
+    assert_eq!(engine.release(), bare);
+    assert!(early.is_due(Duration::ZERO) && !early.is_due(Duration::from_secs(60)));
 }

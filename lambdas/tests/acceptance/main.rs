@@ -45,6 +45,16 @@ async fn releases_are_decided_published_and_rolled_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_sagemaker_endpoint_scores_as_the_process_does() {
+    cloud::scored_elsewhere(&Learned::make()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_release_is_swapped_whole_or_not_at_all() {
+    cloud::follows(&Learned::make()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn without_users_or_endpoint_answers_are_degraded_and_quick() {
     cloud::bad_days(&Learned::make()).await;
 }

@@ -3,12 +3,12 @@ use std::sync::Arc;
 use cartwheel_store::UserStore;
 use cartwheel_testkit::Emulator;
 
-use crate::harness::{make_stream, make_table, stream, users};
+use crate::harness::{stream, users};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn kinesis_conforms() {
     let kinesis = Emulator::kinesis();
-    make_stream(&kinesis.url(), "events", 4).await;
+    kinesis.make_stream("events", 4);
     let stream = stream(&kinesis.url(), "events").await;
     cartwheel_stream::conformance::stream(Arc::new(stream)).await;
 }
@@ -28,7 +28,7 @@ const SEQUENCES: [&str; 8] = [
 #[tokio::test(flavor = "multi_thread")]
 async fn dynamodb_conforms() {
     let dynamodb = Emulator::dynamodb();
-    make_table(&dynamodb.url(), "users").await;
+    dynamodb.make_users("users");
     let store: Arc<dyn UserStore> = Arc::new(users(&dynamodb.url(), "users").await);
     cartwheel_store::conformance::users(store.clone(), "x", SEQUENCES).await;
     let other: Arc<dyn UserStore> = Arc::new(users(&dynamodb.url(), "users").await);
@@ -39,7 +39,7 @@ async fn dynamodb_conforms() {
 async fn user_records_are_found_with_their_set_and_long_ones_whole() {
     use cartwheel_events::UserId;
     let dynamodb = Emulator::dynamodb();
-    make_table(&dynamodb.url(), "users").await;
+    dynamodb.make_users("users");
     let store = users(&dynamodb.url(), "users").await;
     let user = |n: usize| UserId::new(format!("u{n}")).unwrap();
     let record =

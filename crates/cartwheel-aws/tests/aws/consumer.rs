@@ -7,7 +7,7 @@ use cartwheel_stream::conformance::record;
 use cartwheel_testkit::{Emulator, FaultProxy, Faults};
 use serde_json::{Value, json};
 
-use crate::harness::{config, make_table, users};
+use crate::harness::{config, users};
 
 const NOW: i64 = 1_700_000_000_000;
 
@@ -37,7 +37,7 @@ async fn queue(url: &str) -> (aws_sdk_sqs::Client, String) {
 #[tokio::test(flavor = "multi_thread")]
 async fn poison_goes_to_the_dead_letters_and_the_others_are_applied() {
     let (dynamodb, moto) = (Emulator::dynamodb(), Emulator::moto());
-    make_table(&dynamodb.url(), "users").await;
+    dynamodb.make_users("users");
     let store = users(&dynamodb.url(), "users").await;
     let (sqs, url) = queue(&moto.url()).await;
     let dead_letters = DeadLetters::new(sqs.clone(), &url);
@@ -77,7 +77,7 @@ async fn poison_goes_to_the_dead_letters_and_the_others_are_applied() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_table_that_does_not_answer_brings_the_batch_back() {
     let (dynamodb, moto) = (Emulator::dynamodb(), Emulator::moto());
-    make_table(&dynamodb.url(), "users").await;
+    dynamodb.make_users("users");
     let proxy = FaultProxy::start(dynamodb.port(), 1, Faults { error: 1.0, ..Faults::default() });
     let proxy = proxy.await;
     let store = users(&proxy.url(), "users").await;

@@ -9,7 +9,7 @@ use cartwheel_stream::conformance::{all, id, record};
 use cartwheel_stream::{Position, Sequence, Stream};
 use cartwheel_testkit::{Emulator, FaultProxy, Faults, free_port};
 
-use crate::harness::{config, make_stream, make_table, stream, users};
+use crate::harness::{config, stream, users};
 
 const NOW: i64 = 1_700_000_000_000;
 
@@ -19,7 +19,7 @@ const NOW: i64 = 1_700_000_000_000;
 async fn puts_survive_partial_failures_throttling_and_lost_answers() {
     for seed in 0..6 {
         let kinesis = Emulator::kinesis();
-        make_stream(&kinesis.url(), "events", 4).await;
+        kinesis.make_stream("events", 4);
         let faults = Faults {
             error: 0.05,
             throttle: 0.05,
@@ -74,7 +74,7 @@ async fn puts_survive_partial_failures_throttling_and_lost_answers() {
 async fn sessions_survive_a_table_that_fails() {
     for seed in 0..4 {
         let dynamodb = Emulator::dynamodb();
-        make_table(&dynamodb.url(), "users").await;
+        dynamodb.make_users("users");
         let faults =
             Faults { error: 0.05, throttle: 0.1, lost_answer: 0.05, partial: 0.5, slow: None };
         let proxy = FaultProxy::start(dynamodb.port(), seed, faults).await;
@@ -117,7 +117,7 @@ async fn sessions_survive_a_table_that_fails() {
 #[tokio::test(flavor = "multi_thread")]
 async fn records_are_loaded_whole_through_unprocessed_items() {
     let dynamodb = Emulator::dynamodb();
-    make_table(&dynamodb.url(), "users").await;
+    dynamodb.make_users("users");
     let faults = Faults { throttle: 0.1, partial: 0.6, ..Faults::default() };
     let proxy = FaultProxy::start(dynamodb.port(), 9, faults).await;
     let ids: Vec<UserId> = (0..300).map(|n| UserId::new(format!("u{n}")).unwrap()).collect();

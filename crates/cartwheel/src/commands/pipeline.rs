@@ -76,8 +76,8 @@ fn open(context: &Context) -> Result<Option<Pipeline>> {
 pub fn run_here(context: &Context, set: &Hyperparameters) -> Result<Description> {
     in_runtime(async {
         let pipeline = open(context)?.context("another process runs the pipeline")?;
-        let name = match pipeline.runner().running() {
-            Some(name) => name,
+        let name = match pipeline.runner().resumed() {
+            Some(name) => name.to_owned(),
             None => pipeline.start(None, set)?,
         };
         watch(context, &pipeline, &name).await?;
@@ -104,10 +104,10 @@ fn start(context: &Context, name: Option<&str>, set: &Hyperparameters, detach: b
             "no server runs on {}: start one with `cartwheel serve`, or leave --detach out",
             context.place.0.display()
         );
-        let name = match pipeline.runner().running() {
-            Some(running) => {
-                eprintln!("{running} was cut off and goes on");
-                running
+        let name = match pipeline.runner().resumed() {
+            Some(resumed) => {
+                eprintln!("{resumed} was cut off and goes on");
+                resumed.to_owned()
             }
             None => pipeline.start(name, set)?,
         };

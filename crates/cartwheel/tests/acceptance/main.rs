@@ -1,5 +1,7 @@
 //! Scenarios through the real binary.
 
+#[cfg(all(test, feature = "aws"))]
+mod aws;
 #[cfg(test)]
 mod capacity;
 #[cfg(test)]

@@ -1,0 +1,309 @@
+"""The feature job on Spark: shuffles the lake's rows by user and feeds cartwheel-worker.
+
+Everything that makes a value is in the worker, the same code that the local job runs;
+this file only moves rows. Phases (docs/features-on-spark.md):
+
+    fold      each partition of whole users -> user records and a partial
+    merge     partials in groups of 16, then one -> catalogues, gate users, examples
+    assemble  examples -> rows to train on; they are a bounded sample, so one task does it
+
+A feature set is its files under features/<version>/, with manifest.json last.
+"""
+
+import argparse
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyspark import SparkFiles, StorageLevel, TaskContext
+from pyspark.sql import SparkSession
+from pyspark.sql import functions as f
+
+ORDERS = (
+    "user_id string, eval_set string, order_number int, order_dow int, order_hour_of_day int, "
+    "days_since_prior_order float, ordered_at_ms bigint"
+)
+LINES = "user_id string, order_number int, product_id string, add_to_cart_order int, reordered int"
+PRODUCTS = "product_id string, product_name string, aisle string, department string"
+EVENTS = (
+    "user_id string, event string, event_id string, received_at_ms bigint, "
+    "product_ids array<string>"
+)
+# What the worker takes and gives.
+ROWS = (
+    "user_id string, kind tinyint, order_number int, eval_set string, order_dow int, "
+    "order_hour_of_day int, days_since_prior_order float, ordered_at_ms bigint, "
+    "product_id string, add_to_cart_order int, reordered int, event_id string, "
+    "received_at_ms bigint, product_ids array<string>"
+)
+PIECES = "kind string, key string, seq int, value binary"
+ORDER, LINE, CHECKOUT = 0, 1, 2
+# Partials that one task merges.
+GROUP = 16
+# Characters of the worker's stderr that an error shows.
+STDERR = 8000
+
+
+class WorkerError(Exception):
+    """The worker failed; Spark tries the task again."""
+
+
+def through(worker, arguments):
+    """A function for mapInArrow that pipes a partition through the worker.
+
+    Partials are keyed by the partition they come from, which tells them apart later.
+    """
+
+    def run(batches):
+        first = next(batches, None)
+        if first is None:
+            return
+        path = SparkFiles.get(worker)
+        # Files that Spark hands out lose the right to be run.
+        os.chmod(path, 0o755)
+        process = subprocess.Popen(
+            [path] + [SparkFiles.get(a[1:]) if a.startswith("@") else a for a in arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        said, unread = [""], []
+
+        def feed():
+            try:
+                with pa.ipc.new_stream(process.stdin, first.schema) as stream:
+                    stream.write_batch(first)
+                    for batch in batches:
+                        stream.write_batch(batch)
+                process.stdin.close()
+            except OSError:
+                pass  # It ended before its input: its status says why.
+            except Exception as error:  # Rows that could not be made: not the worker's fault.
+                unread.append(error)
+                process.kill()
+
+        def listen():
+            for line in process.stderr:
+                said[0] = (said[0] + line.decode(errors="replace"))[-STDERR:]
+
+        threads = [threading.Thread(target=work, daemon=True) for work in (feed, listen)]
+        for thread in threads:
+            thread.start()
+        rubbish = None
+        try:
+            partition = str(TaskContext.get().partitionId())
+            try:
+                for batch in pa.ipc.open_stream(process.stdout):
+                    yield keyed(batch, partition)
+            except pa.ArrowException as error:
+                rubbish = error
+            status = process.wait()
+            for thread in threads:
+                thread.join()
+            if unread:
+                raise unread[0]
+            if status != 0 or rubbish:
+                ended = f"was killed by signal {-status}" if status < 0 else f"ended with {status}"
+                wrote = f" and wrote what is no Arrow stream ({rubbish})" if rubbish else ""
+                raise WorkerError(f"{worker} {arguments[0]} {ended}{wrote}: {said[0].strip()}")
+        finally:
+            # Whoever asked may have stopped asking.
+            process.kill()
+            process.wait()
+
+    return run
+
+
+def keyed(batch, partition):
+    partial = pc.equal(batch.column("kind"), "partial")
+    key = pc.if_else(partial, partition, batch.column("key"))
+    return pa.RecordBatch.from_arrays(
+        [batch.column("kind"), key, batch.column("seq"), batch.column("value")],
+        names=["kind", "key", "seq", "value"],
+    )
+
+
+class Lake:
+    """Files below a root that Hadoop can reach: s3://bucket or a directory."""
+
+    def __init__(self, spark, root):
+        self.root = root.rstrip("/")
+        self._jvm = spark._jvm
+        path = self._path("")
+        self._files = path.getFileSystem(spark._jsc.hadoopConfiguration())
+        # A local directory holds no checksums beside its files.
+        self._files.setWriteChecksum(False)
+
+    def at(self, name):
+        return f"{self.root}/{name}"
+
+    def _path(self, name):
+        return self._jvm.org.apache.hadoop.fs.Path(self.at(name))
+
+    def has(self, name):
+        return self._files.exists(self._path(name))
+
+    def json(self, name):
+        stream = self._files.open(self._path(name))
+        try:
+            return json.loads(bytes(self._jvm.org.apache.commons.io.IOUtils.toByteArray(stream)))
+        finally:
+            stream.close()
+
+    def write(self, name, pieces):
+        stream = self._files.create(self._path(name), True)
+        try:
+            for piece in pieces:
+                stream.write(bytearray(piece))
+        finally:
+            stream.close()
+
+
+def rows(lake, spark):
+    """Rows of all users, and the products table with the ids that only checkouts name."""
+    parts = []
+    products = spark.createDataFrame([], PRODUCTS)
+    if lake.has("imports/current.json"):
+        manifest = lake.json("imports/current.json")
+
+        def table(name, schema):
+            return spark.read.schema(schema).parquet(*[lake.at(part) for part in manifest[name]])
+
+        parts.append(table("orders", ORDERS).withColumn("kind", f.lit(ORDER)))
+        parts.append(table("order_products", LINES).withColumn("kind", f.lit(LINE)))
+        products = table("products", PRODUCTS)
+    bought = spark.createDataFrame([], "product_id string")
+    if lake.has("events"):
+        events = spark.read.schema(EVENTS).option("recursiveFileLookup", True)
+        events = events.parquet(lake.at("events")).where("event = 'checkout'")
+        # Delivery may repeat an event: the first one counts.
+        first = f.min(f.struct("received_at_ms", "product_ids")).alias("first")
+        checkouts = events.groupBy("user_id", "event_id").agg(first)
+        checkouts = checkouts.select("user_id", "event_id", "first.*")
+        bought = checkouts.select(f.explode("product_ids").alias("product_id")).distinct()
+        parts.append(checkouts.withColumn("kind", f.lit(CHECKOUT)))
+    if not parts:
+        raise SystemExit(f"{lake.root} holds neither an import nor events: import orders first")
+    shaped = []
+    for part in parts:
+        fields = [field.strip().split(" ", 1) for field in ROWS.split(",")]
+        columns = [
+            (f.col(name) if name in part.columns else f.lit(None)).cast(kind).alias(name)
+            for name, kind in fields
+        ]
+        shaped.append(part.select(columns))
+    every = shaped[0]
+    for part in shaped[1:]:
+        every = every.unionByName(part)
+    unnamed = bought.join(products, "product_id", "left_anti")
+    nothing = [f.lit(None).cast("string").alias(n) for n in ("product_name", "aisle", "department")]
+    return every, products.unionByName(unnamed.select("product_id", *nothing))
+
+
+def put_products(spark, products):
+    """Hands the products table to every task, and gives its name."""
+    columns = [field.strip().split(" ")[0] for field in PRODUCTS.split(",")]
+    found = products.select(*columns).collect()
+    table = pa.table({c: pa.array([row[c] for row in found], pa.string()) for c in columns})
+    table = table.sort_by("product_id")
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as stream:
+        stream.write_table(table)
+    data = sink.getvalue()
+    # Spark hands out one content under a name for as long as it runs.
+    name = f"products-{hashlib.sha256(data).hexdigest()[:16]}.arrow"
+    path = os.path.join(tempfile.mkdtemp(), name)
+    with open(path, "wb") as out:
+        out.write(data)
+    spark.sparkContext.addFile(path)
+    return name
+
+
+def build(spark, options):
+    """Builds the run's feature set, unless it is there, and gives its version."""
+    lake = Lake(spark, options.lake)
+    digest = hashlib.sha256(options.run.encode()).hexdigest()
+    version = f"fs-{digest[:16]}"
+    named = json.dumps({"feature_set": version}).encode()
+    if lake.has(f"features/{version}/manifest.json"):
+        lake.write(f"features/runs/{options.run}.json", [named])
+        return version
+
+    every, products = rows(lake, spark)
+    worker = os.path.basename(options.worker)
+    spark.sparkContext.addFile(options.worker)
+    job = ["--products", "@" + put_products(spark, products)]
+    for name in ("timezone", "label_orders", "max_examples", "seed"):
+        job += ["--" + name.replace("_", "-"), str(getattr(options, name))]
+
+    count = options.partitions or max(GROUP, spark.sparkContext.defaultParallelism * 4)
+    # Sorted, so that a user is whole; the worker orders a user's rows by itself.
+    parted = every.repartition(count, "user_id").sortWithinPartitions("user_id")
+    folded = parted.mapInArrow(through(worker, ["fold"] + job), PIECES)
+    # Kept on the executors' disks: what follows reads it twice.
+    folded = folded.persist(StorageLevel.DISK_ONLY)
+    users = folded.where("kind = 'user'").selectExpr("key as user_id", "value as record")
+    users = users.write.option("compression", "zstd").mode("overwrite")
+    users.parquet(lake.at(f"features/{version}/users"))
+
+    # A row is a piece of up to 8 MiB from here on.
+    spark.conf.set("spark.sql.execution.arrow.maxRecordsPerBatch", 16)
+    partials = folded.where("kind = 'partial'")
+    while count > GROUP:
+        count = -(-count // GROUP)
+        partials = partials.repartition(count, "key").sortWithinPartitions("key", "seq")
+        partials = partials.mapInArrow(through(worker, ["merge"] + job), PIECES)
+    finished = partials.repartition(1).sortWithinPartitions("key", "seq")
+    finished = finished.mapInArrow(through(worker, ["merge", "--finish"] + job), PIECES)
+    finished = finished.persist(StorageLevel.DISK_ONLY)
+    taken = finished.where("kind = 'assembly' or key = 'catalogue_cut.bin'")
+    taken = taken.repartition(1).sortWithinPartitions("kind", "key", "seq")
+    assemble = ["assemble", "--version", version] + job
+    assembled = taken.mapInArrow(through(worker, assemble), PIECES)
+    assembled = assembled.persist(StorageLevel.DISK_ONLY)
+
+    def put(source, name):
+        pieces = source.where((f.col("kind") == "file") & (f.col("key") == name)).orderBy("seq")
+        rows = pieces.select("value").toLocalIterator()
+        lake.write(f"features/{version}/{name}", (row.value for row in rows))
+
+    for source in (finished, assembled):
+        files = source.where("kind = 'file'").select("key").distinct().collect()
+        for name in sorted(row.key for row in files if row.key != "manifest.json"):
+            put(source, name)
+    # A set without a manifest does not exist.
+    put(assembled, "manifest.json")
+    lake.write(f"features/runs/{options.run}.json", [named])
+    for kept in (assembled, finished, folded):
+        kept.unpersist()
+    return version
+
+
+def parse(arguments):
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--lake", required=True, help="s3://bucket, or a directory")
+    parser.add_argument("--run", required=True, help="name of the run; again, it builds nothing")
+    parser.add_argument("--max-examples", type=int, default=8000)
+    parser.add_argument("--label-orders", type=int, default=7)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--timezone", default="UTC")
+    parser.add_argument("--partitions", type=int, help="of users; four a core by default")
+    parser.add_argument("--worker", default="cartwheel-worker", help="path of cartwheel-worker")
+    # Glue passes arguments of its own.
+    return parser.parse_known_args(arguments)[0]
+
+
+def main(arguments):
+    options = parse(arguments)
+    spark = SparkSession.builder.appName("cartwheel-features").getOrCreate()
+    print(json.dumps({"version": build(spark, options)}))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
