@@ -192,7 +192,5 @@ if __name__ == "__main__":
     complaints, count, read = check(machine, State(sys.argv[2]))
     for complaint in complaints:
         print(f"state machine: {complaint}")
-    print(
-        f"state machine: {count} tasks against their APIs, {read} fields of the input: {len(complaints)} complaints"
-    )
+    print(f"state machine: {count} tasks, {read} fields of the input, {len(complaints)} complaints")
     sys.exit(bool(complaints))

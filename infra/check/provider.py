@@ -43,6 +43,26 @@ ANSWERS = {
     "aws_sagemaker_prebuilt_ecr_image": {"registry_id": "492215442770"},
 }
 
+# ARNs of what policies name, as AWS writes them: of the resource's own attributes.
+HERE = f"{REGION}:{ACCOUNT}"
+ARNS = {
+    "aws_cloudfront_distribution": f"arn:aws:cloudfront::{ACCOUNT}:distribution/E123",
+    "aws_cloudwatch_log_group": f"arn:aws:logs:{HERE}:log-group:{{name}}",
+    "aws_dynamodb_table": f"arn:aws:dynamodb:{HERE}:table/{{name}}",
+    "aws_glue_catalog_database": f"arn:aws:glue:{HERE}:database/{{name}}",
+    "aws_glue_catalog_table": f"arn:aws:glue:{HERE}:table/{{database_name}}/{{name}}",
+    "aws_glue_job": f"arn:aws:glue:{HERE}:job/{{name}}",
+    "aws_iam_openid_connect_provider": f"arn:aws:iam::{ACCOUNT}:oidc-provider/github",
+    "aws_iam_role": f"arn:aws:iam::{ACCOUNT}:role/{{name}}",
+    "aws_kinesis_firehose_delivery_stream": f"arn:aws:firehose:{HERE}:deliverystream/{{name}}",
+    "aws_kinesis_stream": f"arn:aws:kinesis:{HERE}:stream/{{name}}",
+    "aws_lambda_function": f"arn:aws:lambda:{HERE}:function:{{function_name}}",
+    "aws_s3_bucket": "arn:aws:s3:::{bucket}",
+    "aws_sfn_state_machine": f"arn:aws:states:{HERE}:stateMachine:{{name}}",
+    "aws_sns_topic": f"arn:aws:sns:{HERE}:{{name}}",
+    "aws_sqs_queue": f"arn:aws:sqs:{HERE}:{{name}}",
+}
+
 
 def attribute_type(attribute):
     """Terraform's type of an attribute; one that is objects is a type of their attributes."""
@@ -110,8 +130,8 @@ def made_up(kind, name, wanted, values):
     if name == "id" and "bucket" in values:
         return values["bucket"]
     if name == "arn" or name.endswith("_arn"):
-        if kind == "aws_s3_bucket":
-            return f"arn:aws:s3:::{label}"
+        if name == "arn" and kind in ARNS:
+            return ARNS[kind].format_map(values)
         service, _, rest = kind.removeprefix("aws_").partition("_")
         return f"arn:aws:{service}:{REGION}:{ACCOUNT}:{rest.replace('_', '-')}/{label}"
     if name.endswith("domain_name"):

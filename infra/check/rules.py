@@ -8,8 +8,10 @@ thought about fails. What is protected in prod has to be removable in dev.
 
 import fnmatch
 import json
+import re
 import sys
 
+import parliament
 from resource_rules import Types
 from state import State, many
 
@@ -28,38 +30,20 @@ PLAIN = {
     "aws_s3_object",
     "aws_sns_topic_subscription",
 }
-# Statements that AWS takes only with `*` as resource, each bounded by a condition.
-WITHOUT_RESOURCE = {
-    "cloudwatch:PutMetricData",
-    "ecr:GetAuthorizationToken",
-    "logs:CreateLogDelivery",
-    "logs:DeleteLogDelivery",
-    "logs:DescribeLogGroups",
-    "logs:DescribeResourcePolicies",
-    "logs:GetLogDelivery",
-    "logs:ListLogDeliveries",
-    "logs:PutResourcePolicy",
-    "logs:UpdateLogDelivery",
-    "logs:*LogDelivery",
-    "application-autoscaling:*ScalableTarget*",
-    "application-autoscaling:*ScalingPolic*",
-    "application-autoscaling:ListTagsForResource",
-    "application-autoscaling:TagResource",
-    "cloudfront:ListCachePolicies",
-    "cloudfront:ListDistributions",
-    "lambda:ListEventSourceMappings",
-    "sagemaker:ListEndpointConfigs",
-    "sagemaker:ListModels",
-    "states:ListStateMachines",
-    "states:ValidateStateMachineDefinition",
-}
-# The tables' policies and documents: attribute that holds one, by type.
+# Types that hold a policy, and the attribute it is in.
 POLICIES = {
     "aws_iam_role": "assume_role_policy",
     "aws_iam_role_policy": "policy",
     "aws_s3_bucket_policy": "policy",
     "aws_sns_topic_policy": "policy",
     "aws_sqs_queue_policy": "policy",
+}
+# What a deployment in phases names by -target.
+PHASES = {
+    "data": ["lake", "stream", "delivery", "store"],
+    "ml": ["functions", "features", "training", "pipeline"],
+    "realtime": ["realtime"],
+    "web": ["web"],
 }
 FUNCTIONS = {"api", "consume", "load", "evaluate", "publish", "notify"}
 
@@ -73,6 +57,8 @@ def of_resource(types, resource):
         yield resource.kind in PLAIN or resource.kind in POLICIES, f"{resource.kind} has no rule"
     if resource.kind in POLICIES:
         yield from of_policy(json.loads(resource[POLICIES[resource.kind]]))
+    if resource.kind == "aws_iam_role_policy":
+        yield from of_actions(json.loads(resource["policy"]))
     if "tags_all" in resource.values:
         yield f"cartwheel-{resource['tags_all'].get('Environment')}" == types.prefix, "is tagged"
 
@@ -91,13 +77,28 @@ def of_policy(document):
             f"{sid} allows actions, not all of them",
         )
         if "*" in many(statement.get("Resource", [])):
-            yield set(actions) <= WITHOUT_RESOURCE, f"{sid} names its resources"
-            yield "Condition" in statement, f"{sid} is bounded by a condition"
+            yield "Condition" in statement, f"{sid} is bounded by a condition where it names no resource"
         if any(fnmatch.fnmatchcase("iam:PassRole", action) for action in actions):
             yield (
                 "iam:PassedToService" in str(statement.get("Condition")),
                 f"{sid} names who is handed the role",
             )
+
+
+def of_actions(document):
+    """Actions exist, on the resources that they take; on `*` are those that take no other."""
+    for statement in document["Statement"]:
+        written = {action.lower() for action in many(statement["Action"])}
+        text = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+        complaints = []
+        for finding in parliament.analyze_policy_string(text).findings:
+            detail = finding.detail
+            if finding.issue == "RESOURCE_MISMATCH":
+                # What a pattern covers besides has no resource here, and so allows nothing.
+                detail = [d["action"] for d in detail if d["action"].lower() in written]
+            if detail:
+                complaints.append(f"{finding.issue} {detail}")
+        yield not complaints, f"{statement['Sid']} is as IAM takes it: {complaints}"
 
 
 def of_whole(types):
@@ -130,6 +131,10 @@ def of_whole(types):
         watched == (wanted if types.prod else set()),
         "are those that are wanted in prod, and none in dev",
     )
+    addresses = [re.sub(r"\[.*?\]", "", resource.address) for resource in types.state.resources]
+    for phase, names in PHASES.items():
+        missing = [n for n in names if not any(a.startswith(f"module.stack.module.{n}.") for a in addresses)]
+        yield f"phase {phase}", not missing, f"has its modules: {missing}"
     scaled = bool(types.state.all("aws_appautoscaling_target"))
     yield "endpoint", scaled is types.serving, "scales where there is one"
     may_score = [

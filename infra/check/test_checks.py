@@ -122,7 +122,19 @@ BREAKS = [
     ),
     (
         lambda s: policy_statement(s, "aws_iam_role_policy", Action="s3:GetObject", Resource="*"),
-        "names its resources",
+        "RESOURCE_STAR",
+    ),
+    (
+        lambda s: policy_statement(
+            s, "aws_iam_role_policy", Action="s3:GetObjekt", Resource="arn:aws:s3:::x/*"
+        ),
+        "UNKNOWN_ACTION",
+    ),
+    (
+        lambda s: policy_statement(
+            s, "aws_iam_role_policy", Action="s3:ListBucket", Resource="arn:aws:s3:::x/*"
+        ),
+        "RESOURCE_MISMATCH",
     ),
     (
         lambda s: policy_statement(

@@ -39,7 +39,6 @@ locals {
     Topic = {
       actions = [
         "sns:*Topic*", "sns:*TagResource", "sns:*TagsForResource", "sns:Subscribe",
-        "sns:Unsubscribe", "sns:GetSubscriptionAttributes",
       ]
       resources = ["${local.arn}:sns:${local.here}:${var.prefix}-*"]
     }
@@ -51,7 +50,10 @@ locals {
     }
     # CloudFront and Lambda number what they make: the account is what can bound it.
     Mappings = {
-      actions   = ["lambda:*EventSourceMapping", "lambda:*TagResource", "lambda:ListTags"]
+      actions = [
+        "lambda:DeleteEventSourceMapping", "lambda:GetEventSourceMapping", "lambda:UpdateEventSourceMapping",
+        "lambda:*TagResource", "lambda:ListTags",
+      ]
       resources = ["${local.arn}:lambda:${local.here}:event-source-mapping:*"]
     }
     Web = {
@@ -67,7 +69,6 @@ locals {
     Api = {
       actions = [
         "apigateway:DELETE", "apigateway:GET", "apigateway:PATCH", "apigateway:POST", "apigateway:PUT",
-        "apigateway:TagResource",
       ]
       resources = [for path in ["apis", "apis/*", "tags/*"] : "${local.arn}:apigateway:${var.region}::/${path}"]
     }
@@ -84,7 +85,8 @@ locals {
     Glue = {
       actions = ["glue:*Database*", "glue:*Job*", "glue:*Table*", "glue:*Tag*", "glue:GetPartitionIndexes"]
       resources = [for kind in [
-        "catalog", "database/${local.database}", "table/${local.database}/*", "job/${var.prefix}-*",
+        "catalog", "database/${local.database}", "table/${local.database}/*",
+        "userDefinedFunction/${local.database}/*", "job/${var.prefix}-*",
       ] : "${local.arn}:glue:${local.here}:${kind}"]
     }
     SageMaker = {
@@ -92,6 +94,14 @@ locals {
       resources = [for kind in [
         "endpoint", "endpoint-config", "model", "training-job",
       ] : "${local.arn}:sagemaker:${local.here}:${kind}/${var.prefix}*"]
+    }
+    Scaling = {
+      actions = [
+        "application-autoscaling:DeleteScalingPolicy", "application-autoscaling:DeregisterScalableTarget",
+        "application-autoscaling:ListTagsForResource", "application-autoscaling:PutScalingPolicy",
+        "application-autoscaling:RegisterScalableTarget", "application-autoscaling:TagResource",
+      ]
+      resources = ["${local.arn}:application-autoscaling:${local.here}:scalable-target/*"]
     }
     Alarms = {
       actions = [
@@ -131,7 +141,7 @@ locals {
       resources = ["${local.arn}:iam::${var.account_id}:role/${var.prefix}-*"]
     }
     GitHub = {
-      actions   = ["iam:*OpenIDConnectProvider*"]
+      actions   = ["iam:*OpenIDConnectProvider", "iam:*OpenIDConnectProviderThumbprint"]
       resources = [local.provider_arn]
     }
     State = {
@@ -199,18 +209,28 @@ resource "aws_iam_role_policy" "deploy" {
           Condition = { StringEquals = { "iam:AWSServiceName" = "sagemaker.application-autoscaling.amazonaws.com" } }
         },
         {
+          Sid       = "MapEvents"
+          Effect    = "Allow"
+          Action    = ["lambda:CreateEventSourceMapping"]
+          Resource  = ["*"]
+          Condition = { ArnLike = { "lambda:FunctionArn" = "${local.arn}:lambda:${local.here}:function:${var.prefix}-*" } }
+        },
+        {
           # These know no resource: AWS takes `*` alone. The regions are those in use;
           # CloudFront, IAM and Budgets are in us-east-1.
           Sid    = "Unnamed"
           Effect = "Allow"
           Action = [
-            "application-autoscaling:*ScalableTarget*", "application-autoscaling:*ScalingPolic*",
-            "application-autoscaling:ListTagsForResource", "application-autoscaling:TagResource",
-            "cloudfront:ListCachePolicies", "cloudfront:ListDistributions",
+            "application-autoscaling:DescribeScalableTargets",
+            "application-autoscaling:DescribeScalingPolicies",
+            "cloudfront:CreateOriginAccessControl", "cloudfront:ListCachePolicies",
+            "cloudfront:ListDistributions",
+            "kinesis:UpdateStreamMode",
             "lambda:ListEventSourceMappings",
             "logs:*LogDelivery", "logs:DescribeLogGroups", "logs:DescribeResourcePolicies",
             "logs:ListLogDeliveries", "logs:PutResourcePolicy",
             "sagemaker:ListEndpointConfigs", "sagemaker:ListModels",
+            "sns:GetSubscriptionAttributes", "sns:Unsubscribe",
             "states:ListStateMachines", "states:ValidateStateMachineDefinition",
           ]
           Resource  = ["*"]

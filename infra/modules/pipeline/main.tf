@@ -145,6 +145,7 @@ module "scheduler_role" {
   description = "The schedule starts the pipeline."
   service     = "scheduler.amazonaws.com"
   account_id  = var.account_id
+  kms_key_arn = var.kms_key_arn
   statements = [{
     Sid      = "Start"
     Effect   = "Allow"
