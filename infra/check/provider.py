@@ -1,28 +1,22 @@
 """The AWS provider's schema without AWS, over Terraform's plugin protocol 6.
 
-Terraform starts this program as hashicorp/aws. It declares the types of schema.json and
-calls nothing: what AWS would fill in is unknown in a plan and made up in an apply. So
-init, validate, plan, test and even apply and destroy run without registry or account:
-they prove that the configuration hangs together, not that AWS accepts each value.
+    python infra/check/provider.py SOCKET    # prints the value of TF_REATTACH_PROVIDERS
+
+Terraform then takes this program for hashicorp/aws. It declares the types of schema.json and
+calls nothing: what AWS would fill in is unknown in a plan and made up in an apply. So init,
+validate, plan, test and even apply and destroy run without registry or account: they prove
+that the configuration hangs together, not that AWS accepts each value.
 """
 
-import base64
-import datetime
 import json
 import os
 import re
-import tempfile
-import threading
+import sys
 from concurrent import futures
 from pathlib import Path
 
 import grpc
 import msgpack
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from tf.gen import grpc_controller_pb2 as controller
-from tf.gen import grpc_controller_pb2_grpc as controller_rpc
 from tf.gen import tfplugin_pb2 as plugin
 from tf.gen import tfplugin_pb2_grpc as plugin_rpc
 
@@ -151,6 +145,8 @@ def computed(facts, values):
 
 
 class Provider(plugin_rpc.ProviderServicer):
+    tags = {}
+
     def GetMetadata(self, request, context):
         return plugin.GetMetadata.Response(
             server_capabilities=plugin.ServerCapabilities(),
@@ -221,55 +217,16 @@ class Provider(plugin_rpc.ProviderServicer):
         return plugin.StopProvider.Response()
 
 
-class Controller(controller_rpc.GRPCControllerServicer):
-    def __init__(self, done):
-        self.done = done
-
-    def Shutdown(self, request, context):
-        self.done.set()
-        return controller.Empty()
-
-
-def certificate():
-    """A key for this process alone, and its certificate: Terraform trusts what the handshake names."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
-    now = datetime.datetime.now(datetime.timezone.utc)
-    signed = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(minutes=5))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    pem = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    return pem, signed
-
-
-def main():
-    done = threading.Event()
-    server = grpc.server(futures.ThreadPoolExecutor(8), options=[("grpc.max_receive_message_length", -1)])
+def main(socket):
+    server = grpc.server(futures.ThreadPoolExecutor(8))
     plugin_rpc.add_ProviderServicer_to_server(Provider(), server)
-    controller_rpc.add_GRPCControllerServicer_to_server(Controller(done), server)
-    key, signed = certificate()
-    credentials = grpc.ssl_server_credentials([(key, signed.public_bytes(serialization.Encoding.PEM))])
-    with tempfile.TemporaryDirectory() as folder:
-        socket = os.path.join(folder, "plugin")
-        server.add_secure_port(f"unix://{socket}", credentials)
-        server.start()
-        encoded = base64.b64encode(signed.public_bytes(serialization.Encoding.DER)).decode().rstrip("=")
-        # Handshake: version of go-plugin, of the protocol, where, how, and the certificate.
-        print(f"1|6|unix|{socket}|grpc|{encoded}", flush=True)
-        done.wait()
-        server.stop(grace=1).wait()
+    server.add_insecure_port(f"unix://{socket}")
+    server.start()
+    address = {"Network": "unix", "String": socket}
+    facts = {"Protocol": "grpc", "ProtocolVersion": 6, "Pid": os.getpid(), "Test": True, "Addr": address}
+    print(json.dumps({"registry.terraform.io/hashicorp/aws": facts}), flush=True)
+    server.wait_for_termination()
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1])
