@@ -12,6 +12,7 @@ A feature set is its files under features/<version>/, with manifest.json last.
 
 import argparse
 import hashlib
+import itertools
 import json
 import os
 import subprocess
@@ -266,21 +267,15 @@ def build(spark, options):
     taken = taken.repartition(1).sortWithinPartitions("kind", "key", "seq")
     assemble = ["assemble", "--version", version] + job
     assembled = taken.mapInArrow(through(worker, assemble), PIECES)
-    assembled = assembled.persist(StorageLevel.DISK_ONLY)
-
-    def put(source, name):
-        pieces = source.where((f.col("kind") == "file") & (f.col("key") == name)).orderBy("seq")
-        rows = pieces.select("value").toLocalIterator()
-        lake.write(f"features/{version}/{name}", (row.value for row in rows))
 
     for source in (finished, assembled):
-        files = source.where("kind = 'file'").select("key").distinct().collect()
-        for name in sorted(row.key for row in files if row.key != "manifest.json"):
-            put(source, name)
-    # A set without a manifest does not exist.
-    put(assembled, "manifest.json")
+        # One partition, a file's pieces in order; the worker gives the manifest last, and
+        # a set without one does not exist.
+        pieces = source.where("kind = 'file'").toLocalIterator()
+        for name, rows_of in itertools.groupby(pieces, key=lambda row: row.key):
+            lake.write(f"features/{version}/{name}", (row.value for row in rows_of))
     lake.write(f"features/runs/{options.run}.json", [named])
-    for kept in (assembled, finished, folded):
+    for kept in (finished, folded):
         kept.unpersist()
     return version
 
