@@ -21,13 +21,14 @@ resource "aws_cloudwatch_log_stream" "this" {
 }
 
 module "role" {
-  for_each    = local.sources
-  source      = "../role"
-  name        = "${var.prefix}-delivery-${each.key}"
-  description = "Firehose delivers ${each.key} to the lake."
-  service     = "firehose.amazonaws.com"
-  account_id  = var.account_id
-  kms_key_arn = var.kms_key_arn
+  for_each             = local.sources
+  source               = "../role"
+  name                 = "${var.prefix}-delivery-${each.key}"
+  description          = "Firehose delivers ${each.key} to the lake."
+  service              = "firehose.amazonaws.com"
+  check_source_account = false
+  account_id           = var.account_id
+  kms_key_arn          = var.kms_key_arn
   statements = concat([
     {
       Sid      = "Bucket"

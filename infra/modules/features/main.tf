@@ -25,12 +25,13 @@ resource "aws_cloudwatch_log_group" "this" {
 }
 
 module "role" {
-  source      = "../role"
-  name        = local.name
-  description = "The feature job reads the lake's tables and writes feature sets."
-  service     = "glue.amazonaws.com"
-  account_id  = var.account_id
-  kms_key_arn = var.kms_key_arn
+  source               = "../role"
+  name                 = local.name
+  description          = "The feature job reads the lake's tables and writes feature sets."
+  service              = "glue.amazonaws.com"
+  check_source_account = false
+  account_id           = var.account_id
+  kms_key_arn          = var.kms_key_arn
   statements = [
     {
       Sid      = "List"

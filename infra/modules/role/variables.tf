@@ -19,7 +19,7 @@ variable "account_id" {
 }
 
 variable "check_source_account" {
-  description = "Whether the service names the account it acts for. Lambda and API Gateway do not."
+  description = "Whether the service names the account it acts for: documented of Step Functions, Scheduler and SageMaker. The others take on only what somebody of this account handed them."
   type        = bool
   default     = true
 }

@@ -22,7 +22,7 @@ run "role" {
   variables {
     name        = "cartwheel-test-role"
     description = "A role."
-    service     = "glue.amazonaws.com"
+    service     = "states.amazonaws.com"
     kms_key_arn = "arn:aws:kms:eu-central-1:123456789012:key/1"
     statements  = [{ Sid = "Read", Effect = "Allow", Action = ["s3:GetObject"], Resource = ["arn:aws:s3:::b/*"] }]
   }
