@@ -1,6 +1,7 @@
 //! Scenarios through the real binary.
 
-#[cfg(all(test, feature = "aws"))]
+#[cfg(feature = "aws")]
+#[cfg(test)]
 mod aws;
 #[cfg(test)]
 mod capacity;
