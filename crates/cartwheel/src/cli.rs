@@ -396,7 +396,7 @@ pub fn run() -> Result<()> {
         Command::Recommend(args) => commands::model::recommend(&place, &settings, &args, json),
         Command::Capacity(args) => commands::capacity::run(&args, json),
         Command::Config { command: Config::Check } => {
-            print!("{}", toml::to_string_pretty(&settings)?);
+            crate::show::print(toml::to_string_pretty(&settings)?.trim_end());
             Ok(())
         }
     }

@@ -1,5 +1,6 @@
 //! Progress bars and results, for people and for scripts.
 
+use std::io::Write;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -93,8 +94,18 @@ impl Bar {
 pub fn result(json: bool, value: &impl Serialize, text: impl FnOnce() -> String) {
     if json {
         // Results are plain structs with string keys, which always serialise.
-        println!("{}", serde_json::to_string_pretty(value).unwrap_or_default());
+        print(&serde_json::to_string_pretty(value).unwrap_or_default());
     } else {
-        println!("{}", text().trim_end());
+        print(text().trim_end());
+    }
+}
+
+/// Prints to stdout. A reader that has seen enough (`| head`) is no error.
+pub fn print(text: &str) {
+    if let Err(error) = writeln!(std::io::stdout(), "{text}")
+        && error.kind() != std::io::ErrorKind::BrokenPipe
+    {
+        eprintln!("error: stdout: {error}");
+        std::process::exit(1);
     }
 }

@@ -42,7 +42,7 @@ pub fn run(context: &Context, command: cli::Pipeline) -> Result<()> {
         cli::Pipeline::Stop { name } => stop(context, name),
         cli::Pipeline::Redrive { name } => redrive(context, &named(context, name)?),
         cli::Pipeline::Graph { form } => {
-            print!("{}", graph(&definition()?, form));
+            crate::show::print(graph(&definition()?, form).trim_end());
             Ok(())
         }
     }

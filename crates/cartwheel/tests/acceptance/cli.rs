@@ -55,6 +55,20 @@ fn errors_name_the_thing_and_what_to_do() {
 }
 
 #[test]
+fn a_reader_that_has_seen_enough_is_no_error() {
+    let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_cartwheel"))
+        .args(["pipeline", "graph"])
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(String::from_utf8(output.stderr).unwrap(), "");
+    assert!(output.status.success());
+}
+
+#[test]
 fn results_are_json_where_asked() {
     let data = shop();
     let json = |args: &[&str]| -> Value {
