@@ -1,20 +1,12 @@
 import { mount } from 'svelte';
-import App from './App.svelte';
+import Root from './Root.svelte';
 import './app.css';
 import { Api } from './lib/api';
+import { App } from './lib/app.svelte';
 import { loadConfig } from './lib/config';
-import { Shopper } from './lib/shopper.svelte';
 
-/** The browser's storage, or null where the reader forbids it. */
-function storage(): Storage | null {
-  try {
-    return window.localStorage;
-  } catch {
-    return null;
-  }
-}
-
-const { apiBase } = await loadConfig();
-const shopper = new Shopper(new Api(apiBase), storage());
+const { apiBase, apiKey } = await loadConfig();
+const api = new Api(apiBase);
+api.key = apiKey;
 const target = document.getElementById('app');
-if (target) mount(App, { target, props: { shopper } });
+if (target) mount(Root, { target, props: { app: new App(api) } });

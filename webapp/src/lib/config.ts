@@ -3,6 +3,8 @@
 export interface Config {
   /** Origin of the API without a slash at its end; empty for this page's own. */
   apiBase: string;
+  /** A key for shoppers, where the API wants one: public, so without rights to operate. */
+  apiKey: string;
 }
 
 /** Reads `config.json`. A missing or unreadable one means this page's own origin. */
@@ -12,11 +14,14 @@ export async function loadConfig(
   try {
     const response = await fetcher(`${import.meta.env.BASE_URL}config.json`);
     const value: unknown = response.ok ? await response.json() : null;
-    if (typeof value === 'object' && value !== null && 'apiBase' in value) {
-      if (typeof value.apiBase === 'string') return { apiBase: value.apiBase };
-    }
+    return { apiBase: text(value, 'apiBase'), apiKey: text(value, 'apiKey') };
   } catch {
-    // Falls through to the default.
+    return { apiBase: '', apiKey: '' };
   }
-  return { apiBase: '' };
+}
+
+function text(from: unknown, name: string): string {
+  if (typeof from !== 'object' || from === null || !(name in from)) return '';
+  const value: unknown = Reflect.get(from, name);
+  return typeof value === 'string' ? value : '';
 }

@@ -107,13 +107,17 @@ it('reads where the API is, and stays on its own origin otherwise', async () => 
     loadConfig(() => Promise.resolve(new Response(text, { status })));
   expect(await answers('{"apiBase":"https://api.example"}')).toEqual({
     apiBase: 'https://api.example',
+    apiKey: '',
   });
   for (const [text, status] of [
     ['{"apiBase":7}', 200],
     ['oops', 200],
     ['{"apiBase":"https://x"}', 404],
   ] as const) {
-    expect(await answers(text, status)).toEqual({ apiBase: '' });
+    expect(await answers(text, status)).toEqual({ apiBase: '', apiKey: '' });
   }
-  expect(await loadConfig(() => Promise.reject(new TypeError('offline')))).toEqual({ apiBase: '' });
+  expect(await loadConfig(() => Promise.reject(new TypeError('offline')))).toEqual({
+    apiBase: '',
+    apiKey: '',
+  });
 });

@@ -3,7 +3,7 @@
  * anything unreadable counts as nothing remembered.
  */
 import { MAX_CART, type CartLine } from './cart';
-import type { Product } from './types';
+import type { ProductLabel } from './types';
 
 const KEY = 'cartwheel.carts';
 /** Most users whose carts are kept, newest first. */
@@ -13,7 +13,7 @@ export interface StoredCart {
   user_id: string;
   lines: CartLine[];
   /** Names of the cart's products. */
-  products: Product[];
+  products: ProductLabel[];
 }
 
 type Store = Pick<Storage, 'getItem' | 'setItem'>;
@@ -29,7 +29,7 @@ function isLine(value: unknown): value is CartLine {
   return isText(product_id) && typeof quantity === 'number' && quantity >= 1;
 }
 
-function isProduct(value: unknown): value is Product {
+function isProduct(value: unknown): value is ProductLabel {
   if (typeof value !== 'object' || value === null) return false;
   const { product_id, product_name, aisle, department } = value as Record<string, unknown>;
   return [product_id, product_name, aisle, department].every(isText);
@@ -66,5 +66,14 @@ export function saveCart(store: Store, cart: StoredCart): void {
     store.setItem(KEY, JSON.stringify(carts.slice(0, MAX_USERS)));
   } catch {
     // Storage is full or forbidden: the cart then lasts as long as the page.
+  }
+}
+
+/** The browser's storage, or null where the reader forbids it. */
+export function browserStorage(): Storage | null {
+  try {
+    return window.localStorage;
+  } catch {
+    return null;
   }
 }

@@ -3,22 +3,21 @@
  * through {@link Shopper.send}, one at a time.
  */
 import { SvelteMap } from 'svelte/reactivity';
-import { ApiError, type Api } from './api';
-import { applyEvent, type CartLine } from './cart';
+import { asApiError, type Api, type ApiError } from '../../lib/api';
+import { applyEvent, type CartLine } from '../../lib/cart';
 import { compareLists, countChanges, type Changes } from './changes';
-import { count, eventName } from './format';
-import { newId } from './ids';
-import { loadCarts, saveCart } from './storage';
+import { count, eventName } from '../../lib/format';
+import { newId } from '../../lib/ids';
+import { loadCarts, saveCart } from '../../lib/storage';
 import type {
   EventBody,
   EventKind,
-  Product,
-  Readiness,
+  ProductLabel,
   Recommendation,
   SubmitAnswer,
   UserSummary,
-} from './types';
-import { userIdProblem } from './validate';
+} from '../../lib/types';
+import { userIdProblem } from '../../lib/validate';
 
 /** Most entries of the response log, newest first. */
 export const MAX_LOG = 50;
@@ -59,14 +58,13 @@ export interface Failed {
   error: ApiError;
 }
 
-export type Connection = { state: 'unknown' } | { state: 'down' } | ({ state: 'up' } & Readiness);
-
 export class Shopper {
   readonly #api: Api;
   readonly #store: Storage | null;
+  readonly #onFailure: (error: ApiError) => void;
   readonly #sessionId = newId();
   readonly #carts = new SvelteMap<string, CartLine[]>();
-  readonly #known = new SvelteMap<string, Product>();
+  readonly #known = new SvelteMap<string, ProductLabel>();
   #nextKey = 1;
 
   /** The text of the user field. */
@@ -80,15 +78,16 @@ export class Shopper {
   status = $state.raw<Status>({ tone: 'calm', text: 'Pick a user and send an event.' });
   failed = $state.raw<Failed | null>(null);
   sending = $state(false);
-  connection = $state.raw<Connection>({ state: 'unknown' });
 
   /** Who acts; empty while the field holds no valid id. */
   readonly userId = $derived(userIdProblem(this.userText) === null ? this.userText.trim() : '');
   /** The cart that the page believes this user to have. */
   readonly cart = $derived(this.#carts.get(this.userId) ?? []);
 
-  constructor(api: Api, store: Storage | null) {
+  /** `onFailure` is told of every request that failed. */
+  constructor(api: Api, store: Storage | null, onFailure: (error: ApiError) => void = () => {}) {
     this.#api = api;
+    this.#onFailure = onFailure;
     this.#store = store;
     for (const cart of store ? loadCarts(store) : []) {
       this.#carts.set(cart.user_id, cart.lines);
@@ -101,7 +100,6 @@ export class Shopper {
     const [users, popular] = await Promise.allSettled([
       this.#api.users(EXAMPLES),
       this.#api.popular(POPULAR),
-      this.checkConnection(),
     ]);
     if (users.status === 'fulfilled') this.users = users.value;
     if (popular.status === 'fulfilled') {
@@ -110,17 +108,9 @@ export class Shopper {
     }
   }
 
-  async checkConnection(): Promise<void> {
-    try {
-      this.connection = { state: 'up', ...(await this.#api.ready()) };
-    } catch {
-      this.connection = { state: 'down' };
-    }
-  }
-
   /** Products whose names match. Throws {@link ApiError}. */
-  async lookUp(query: string, signal: AbortSignal): Promise<Product[]> {
-    const found = await this.#api.products(query, 8, signal);
+  async lookUp(query: string, signal: AbortSignal): Promise<ProductLabel[]> {
+    const { products: found } = await this.#api.products({ search: query, limit: 8 }, signal);
     this.learn(found);
     return found;
   }
@@ -131,12 +121,12 @@ export class Shopper {
   }
 
   /** What the page knows of a product, if anything. */
-  product(productId: string): Product | undefined {
+  product(productId: string): ProductLabel | undefined {
     return this.#known.get(productId);
   }
 
   /** Remembers products' names, dropping the oldest beyond the limit. */
-  learn(products: readonly Product[]): void {
+  learn(products: readonly ProductLabel[]): void {
     for (const { product_id, product_name, aisle, department } of products) {
       this.#known.set(product_id, { product_id, product_name, aisle, department });
     }
@@ -189,7 +179,7 @@ export class Shopper {
       this.#record(body, false, failure.status, took(), failure.problem ?? failure.message);
       this.failed = { body, error: failure };
       this.status = { tone: 'bad', text: `“${eventName(body.event)}” was not confirmed.` };
-      if (failure.kind !== 'refused') void this.checkConnection();
+      this.#onFailure(failure);
       return false;
     } finally {
       this.sending = false;
@@ -223,9 +213,4 @@ export class Shopper {
     this.#nextKey += 1;
     this.log = [entry, ...this.log].slice(0, MAX_LOG);
   }
-}
-
-function asApiError(error: unknown): ApiError {
-  if (error instanceof ApiError) return error;
-  return new ApiError('answer', error instanceof Error ? error.message : String(error));
 }

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { Api } from './api';
+import { Api } from '../../lib/api';
 import { MAX_LOG, Shopper } from './shopper.svelte';
-import type { EventBody } from './types';
+import type { EventBody } from '../../lib/types';
 
 /** A server whose lists are `lists`, one for each answer; null loses the connection. */
 function shop(...lists: (string[] | null)[]): { shopper: Shopper; bodies: EventBody[] } {
