@@ -1,4 +1,4 @@
-//! Why a model file is refused.
+//! Why a model file is refused, and why a model is not explained.
 
 /// Why a model file is refused. Every variant means the same to a caller: this
 /// file cannot be served, and reading it again will not help.
@@ -59,5 +59,40 @@ pub enum ModelError {
         node: usize,
         /// What is wrong with it.
         fault: &'static str,
+    },
+}
+
+/// Why a forest that gives margins gives no contributions or importances: the
+/// margin does not depend on what the training noted at the nodes, so a file
+/// without that, or with numbers that cannot be, is served all the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ExplainError {
+    /// A tree does not have what the training notes for every one of its nodes.
+    #[error("tree {tree} does not have `{what}` for each of its nodes")]
+    Missing {
+        /// The tree, counted from 0.
+        tree: usize,
+        /// The name of the array in the file.
+        what: &'static str,
+    },
+    /// What the training noted at a node cannot be.
+    #[error("tree {tree}, node {node}: {fault}")]
+    Node {
+        /// The tree, counted from 0.
+        tree: usize,
+        /// The node within the tree, counted from 0.
+        node: usize,
+        /// What is wrong with it.
+        fault: &'static str,
+    },
+    /// A tree is deeper than what contributions are given for. Importances are
+    /// given for trees of any depth.
+    #[error("the model has a tree of {found} levels, more than the {limit} that are explained")]
+    TooDeep {
+        /// The levels of the deepest tree.
+        found: usize,
+        /// The most levels explained.
+        limit: usize,
     },
 }

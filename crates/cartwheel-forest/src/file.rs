@@ -77,6 +77,12 @@ pub struct Tree {
     pub split_type: Vec<i32>,
     #[serde(default)]
     pub categories_nodes: Vec<i32>,
+    /// Per node, the sum of the hessian over the training rows that came by.
+    #[serde(default)]
+    pub sum_hessian: Option<Vec<f32>>,
+    /// Per node, what its split gained; 0 for a leaf.
+    #[serde(default)]
+    pub loss_changes: Option<Vec<f32>>,
     pub tree_param: TreeParameters,
 }
 

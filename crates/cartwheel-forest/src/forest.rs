@@ -1,8 +1,10 @@
 //! The forest that callers hold.
 
-use crate::error::ModelError;
+use crate::error::{ExplainError, ModelError};
 use crate::file::{self, Learner};
 use crate::layout::{self, Group};
+use crate::shap;
+use crate::statistics::{Importance, Statistics};
 use crate::verify::{self, Node, SoundTree};
 use crate::walk;
 
@@ -67,6 +69,8 @@ pub struct Forest {
     /// The margin before the first tree.
     base: f32,
     groups: Vec<Group>,
+    /// Beside the groups, so that scoring reads nothing of it.
+    statistics: Result<Statistics, ExplainError>,
 }
 
 impl Forest {
@@ -131,6 +135,7 @@ impl Forest {
             feature_names: learner.feature_names,
             base,
             groups: layout::lay_out(&sound),
+            statistics: Statistics::gather(&declared, &sound),
         })
     }
 
@@ -197,6 +202,45 @@ impl Forest {
         if self.objective.is_probability() {
             out.iter_mut().for_each(|score| *score = sigmoid(*score));
         }
+    }
+
+    /// Writes to `out` what every feature contributes to the margin of one row,
+    /// and returns the margin that is expected without knowing the row, so that
+    /// the two sum to the row's margin, but for rounding. `row` and `out` are
+    /// [`Self::features`] wide; NaN is a missing value. The unit is that of the
+    /// margin: log-odds where the objective is `binary:logistic`.
+    ///
+    /// These are the Shapley values (SHAP) of the game in which a feature that
+    /// does not take part sends a row down both ways of its splits, weighted by
+    /// their `sum_hessian`: the path-dependent `TreeSHAP` of Lundberg et al. ("From
+    /// local explanations to global understanding with explainable AI for trees",
+    /// 2020), and XGBoost's `pred_contribs`.
+    ///
+    /// # Errors
+    ///
+    /// If the file does not have `sum_hessian` and `loss_changes` for every node,
+    /// if these cannot be, or if a tree is deeper than 64 levels; `out` is then
+    /// as it was.
+    ///
+    /// # Panics
+    ///
+    /// If `row` or `out` has another width, which is a fault of the caller.
+    pub fn contributions(&self, row: &[f32], out: &mut [f32]) -> Result<f32, ExplainError> {
+        assert_eq!(row.len(), self.features, "the row has another width than the model");
+        assert_eq!(out.len(), self.features, "out has another width than the model");
+        let statistics = self.statistics.as_ref().map_err(|&error| error)?;
+        shap::contributions(statistics, row, out)?;
+        Ok((f64::from(self.base) + statistics.expected) as f32)
+    }
+
+    /// How much the training has used every feature, in the order of a row.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::contributions`], but for trees of any depth.
+    pub fn importance(&self) -> Result<Vec<Importance>, ExplainError> {
+        let statistics = self.statistics.as_ref().map_err(|&error| error)?;
+        Ok(statistics.importance(self.features))
     }
 }
 

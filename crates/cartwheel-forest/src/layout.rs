@@ -111,7 +111,7 @@ fn link(tree: &SoundTree) -> Vec<Link> {
 }
 
 /// Both factors are bounded by the limits of the loader, far below 2^31.
-fn slot(feature: usize, missing_left: bool) -> u32 {
+pub fn slot(feature: usize, missing_left: bool) -> u32 {
     (2 * feature + usize::from(missing_left)) as u32
 }
 

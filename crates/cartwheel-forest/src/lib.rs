@@ -3,7 +3,8 @@
 //!
 //! ```text
 //! bytes ──file──▶ declared trees ──verify──▶ sound trees ──layout──▶ groups ──walk──▶ margins
-//!        (ubj)
+//!        (ubj)                            │
+//!                                         └──statistics──▶ nodes ──shap──▶ contributions
 //! ```
 //!
 //! Invariants: this crate does no I/O, starts no thread, has no `unsafe`, and
@@ -15,9 +16,12 @@ mod error;
 mod file;
 mod forest;
 mod layout;
+mod shap;
+mod statistics;
 mod ubj;
 mod verify;
 mod walk;
 
-pub use error::ModelError;
+pub use error::{ExplainError, ModelError};
 pub use forest::{Forest, Objective};
+pub use statistics::Importance;

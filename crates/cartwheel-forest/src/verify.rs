@@ -31,6 +31,8 @@ pub enum Node {
 pub struct SoundTree {
     /// At least one node.
     pub nodes: Vec<Node>,
+    /// For every node its number in the file.
+    pub origin: Vec<usize>,
     /// The number of splits on the longest way to a leaf.
     pub depth: usize,
 }
@@ -50,7 +52,6 @@ pub fn verify(tree: usize, declared: &Tree, features: usize) -> Result<SoundTree
         return Err(ModelError::Unsupported("categorical splits".to_owned()));
     }
 
-    // `origin[i]` is the node in the file that node `i` of the result is made of.
     let mut origin = vec![0usize];
     let mut reached = vec![false; count];
     reached[0] = true;
@@ -110,7 +111,7 @@ pub fn verify(tree: usize, declared: &Tree, features: usize) -> Result<SoundTree
             left: first,
         });
     }
-    Ok(SoundTree { nodes, depth })
+    Ok(SoundTree { nodes, origin, depth })
 }
 
 fn check_lengths(declared: &Tree, expected: usize) -> Result<(), ModelError> {

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod contributions;
 mod fixtures;
 mod model;
 mod mutations;

@@ -34,10 +34,21 @@ fn damage(file: &mut Vec<u8>, numbers: &mut Numbers) {
     }
 }
 
+/// Whether the forest explains a row; if it does, in finite numbers.
+fn explain(forest: &Forest, row: &[f32]) -> bool {
+    let mut out = vec![0.0; row.len()];
+    let Ok(expected) = forest.contributions(row, &mut out) else {
+        return false;
+    };
+    assert!(expected.is_finite() && out.iter().all(|value| value.is_finite()), "{out:?}");
+    assert!(forest.importance().is_ok());
+    true
+}
+
 #[test]
 fn damaged_files_are_refused_or_evaluate_to_finite_numbers() {
     let mut numbers = Numbers(20_260_101);
-    let (mut refused, mut accepted) = (0, 0);
+    let (mut refused, mut accepted, mut explained) = (0, 0, 0);
     for model in MODELS {
         for format in ["json", "ubj"] {
             let whole = bytes(&format!("{model}.{format}"));
@@ -59,10 +70,12 @@ fn damaged_files_are_refused_or_evaluate_to_finite_numbers() {
                 assert!(out.iter().all(|margin| margin.is_finite()), "{out:?}");
                 forest.probabilities(&rows, &mut out);
                 assert!(out.iter().all(|score| score.is_finite()), "{out:?}");
+                explained += usize::from(explain(&forest, &rows[..forest.features()]));
             }
         }
     }
     // Were all of one kind, the damage would be too blunt or too mild to tell.
-    println!("{refused} refused, {accepted} accepted");
+    println!("{refused} refused, {accepted} accepted, {explained} explained");
+    assert!(explained > 250 && explained < accepted, "{explained} explained");
     assert!(refused > 2000 && accepted > 500, "{refused} refused, {accepted} accepted");
 }
