@@ -23,7 +23,7 @@ impl Numbers {
 }
 
 /// A model of perfect trees over [`FEATURES`] features, as XGBoost writes it.
-fn forest(trees: usize, depth: u32) -> Forest {
+fn file(trees: usize, depth: u32) -> String {
     let mut numbers = Numbers(7);
     let nodes = (1usize << (depth + 1)) - 1;
     let inner = (1usize << depth) - 1;
@@ -38,25 +38,32 @@ fn forest(trees: usize, depth: u32) -> Forest {
             let features = (0..nodes)
                 .map(|_| (((numbers.next() + 0.5) * FEATURES as f32) as usize).to_string())
                 .collect();
+            // Halved from level to level.
+            let covers = |node: usize| 1234.5677_f32 / (1 << (node + 1).ilog2()) as f32;
+            let covers = list((0..nodes).map(|node| covers(node).to_string()).collect());
             let missing = (0..nodes).map(|_| i32::from(numbers.next() < 0.0).to_string()).collect();
             format!(
                 r#"{{"left_children":{left},"right_children":{right},"split_conditions":{values},
-                "split_indices":{},"default_left":{},"tree_param":{{"num_nodes":"{nodes}"}}}}"#,
+                "split_indices":{},"default_left":{},"sum_hessian":{covers},"loss_changes":{covers},
+                "tree_param":{{"num_nodes":"{nodes}"}}}}"#,
                 list(features),
                 list(missing),
             )
         })
         .collect();
     let info = list(trees.iter().map(|_| "0".to_owned()).collect());
-    let file = format!(
+    format!(
         r#"{{"learner":{{"gradient_booster":{{"name":"gbtree","model":{{
         "gbtree_model_param":{{"num_trees":"{}"}},"tree_info":{info},"trees":[{}]}}}},
         "learner_model_param":{{"base_score":"[2.35E-1]","num_feature":"{FEATURES}"}},
         "objective":{{"name":"binary:logistic"}}}},"version":[3,2,0]}}"#,
         trees.len(),
         trees.join(","),
-    );
-    match Forest::from_bytes(file.as_bytes()) {
+    )
+}
+
+fn forest(trees: usize, depth: u32) -> Forest {
+    match Forest::from_bytes(file(trees, depth).as_bytes()) {
         Ok(forest) => forest,
         Err(error) => panic!("the benchmark's own model is refused: {error}"),
     }
@@ -87,4 +94,22 @@ fn probabilities(bencher: Bencher<'_, '_>, (trees, depth, rows): (usize, u32, us
     bencher
         .counter(ItemsCount::new(rows))
         .bench_local(|| forest.probabilities(divan::black_box(&values), &mut out));
+}
+
+/// Trees and their depth.
+const EXPLAINED: [(usize, u32); 3] = [(100, 6), (300, 6), (100, 10)];
+
+#[divan::bench(args = EXPLAINED)]
+fn contributions(bencher: Bencher<'_, '_>, (trees, depth): (usize, u32)) {
+    let forest = forest(trees, depth);
+    let mut numbers = Numbers(11);
+    let row: Vec<f32> = (0..FEATURES).map(|_| numbers.next()).collect();
+    let mut out = vec![0.0; FEATURES];
+    bencher.bench_local(|| forest.contributions(divan::black_box(&row), &mut out));
+}
+
+#[divan::bench]
+fn loading(bencher: Bencher<'_, '_>) {
+    let file = file(300, 6);
+    bencher.bench_local(|| Forest::from_bytes(divan::black_box(file.as_bytes())));
 }
