@@ -1,7 +1,7 @@
 //! Scores and order.
 
 use cartwheel_features::{Catalogue, Context, Scaler, UserState};
-use cartwheel_forest::Forest;
+use cartwheel_forest::{ExplainError, Forest};
 
 use crate::candidates::{Candidate, candidates};
 use crate::rows::{FEATURES, rows};
@@ -51,6 +51,26 @@ impl Model {
         let mut scores = vec![0.0; rows.len() / FEATURES.len()];
         self.forest.probabilities(rows, &mut scores);
         scores
+    }
+
+    /// What every feature of one scaled row contributes to its log-odds, in the
+    /// order of [`FEATURES`], after the log-odds expected of any row: the two sum
+    /// to the row's own. See [`Forest::contributions`].
+    ///
+    /// # Errors
+    /// When the model file lacks what this takes; it still scores.
+    ///
+    /// # Panics
+    /// If the row is not as wide as [`FEATURES`], which is a fault of the caller.
+    pub fn contributions(&self, scaled_row: &[f32]) -> Result<(f32, Vec<f32>), ExplainError> {
+        let mut values = vec![0.0; FEATURES.len()];
+        let expected = self.forest.contributions(scaled_row, &mut values)?;
+        Ok((expected, values))
+    }
+
+    /// The forest, for what the training has used of the features.
+    pub fn forest(&self) -> &Forest {
+        &self.forest
     }
 }
 
