@@ -6,6 +6,7 @@ use serde_json::Value;
 /// One entry, with the fields and type names of AWS's `GetExecutionHistory`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = HistoryEntry))]
 pub struct Entry {
     /// From 1 on.
     pub id: u64,
@@ -17,6 +18,7 @@ pub struct Entry {
     pub at_ms: i64,
     /// What it is.
     #[serde(rename = "type")]
+    #[cfg_attr(feature = "schema", schema(value_type = String))]
     pub kind: Type,
     /// Name, input, output, error, cause: what the type has.
     pub details: Value,

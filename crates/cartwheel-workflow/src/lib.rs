@@ -28,6 +28,6 @@ pub use execution::{
 pub use failure::Failure;
 pub use history::{Entry, Type};
 pub use runner::{
-    Clock, Description, JournalError, Progress, Reporter, Resources, Runner, RunnerError,
-    RunnerOptions, Summary, TaskResult, describe, list,
+    Clock, Description, JournalError, LogLine, Progress, Reporter, Resources, Runner, RunnerError,
+    RunnerOptions, Summary, TaskResult, describe, list, logs,
 };

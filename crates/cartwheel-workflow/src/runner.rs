@@ -2,6 +2,7 @@
 //! it acts on it.
 
 mod journal;
+mod log;
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -20,6 +21,8 @@ use crate::execution::{Command, Event, Execution, Happened, Start, Status, TaskR
 use crate::{Entry, Failure, Invalid, Machine};
 pub use journal::JournalError;
 use journal::{Journal, tell};
+pub use log::LogLine;
+use log::{Log, log_of};
 
 /// UTC milliseconds, from outside.
 pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
@@ -44,6 +47,7 @@ pub trait Resources: Send + Sync + 'static {
 }
 
 /// How far a task is.
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = StateProgress))]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Progress {
     /// What it does.
@@ -62,6 +66,7 @@ pub struct Reporter {
     shown: watch::Sender<BTreeMap<String, Progress>>,
     alive: mpsc::UnboundedSender<Event>,
     last: Arc<Mutex<Option<tokio::time::Instant>>>,
+    log: Arc<Log>,
 }
 
 impl Reporter {
@@ -77,6 +82,11 @@ impl Reporter {
             // A runner that has gone needs no heartbeat.
             let _ = self.alive.send(Event::Heartbeat { ticket: self.ticket });
         }
+    }
+
+    /// Adds a line to the execution's log, which holds so many bytes and no more.
+    pub fn log(&self, text: &str) {
+        self.log.line(&self.state, text);
     }
 }
 
@@ -119,6 +129,7 @@ pub enum RunnerError {
 }
 
 /// An execution in a list.
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = RunSummary))]
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Summary {
     /// Its name.
@@ -138,6 +149,7 @@ pub struct Summary {
 }
 
 /// All of an execution.
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = Run))]
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Description {
     /// As in the list.
@@ -253,6 +265,19 @@ pub fn describe(dir: &Path, name: &str) -> Result<Description, RunnerError> {
         definition: told.definition,
         history: execution.history().to_vec(),
     })
+}
+
+/// The log of an execution of a directory, oldest line first.
+///
+/// # Errors
+/// When there is no execution of that name, or its log cannot be read.
+pub fn logs(dir: &Path, name: &str) -> Result<Vec<LogLine>, RunnerError> {
+    check_name(name)?;
+    if !journal_of(dir, name).exists() {
+        return Err(RunnerError::Unknown(name.to_owned()));
+    }
+    let path = log_of(dir, name);
+    log::read(&path).map_err(io_at(&path))
 }
 
 fn summary(execution: &Execution, last_ms: i64) -> Summary {
@@ -465,6 +490,8 @@ impl Runner {
         let (changes, changed) = watch::channel(0);
         let name = execution.started().name.clone();
         active.insert(name.clone(), Active { events: sender.clone(), changed });
+        let log = log_of(&self.shared.dir, &name);
+        let log = Arc::new(Log::open(log, self.shared.options.clock.clone()));
         let driver = Driver {
             shared: self.shared.clone(),
             machine,
@@ -475,6 +502,7 @@ impl Runner {
             tasks: BTreeMap::new(),
             wakes: BTreeMap::new(),
             progress: watch::Sender::new(BTreeMap::new()),
+            log,
         };
         tokio::spawn(driver.run(execution, events, commands));
     }
@@ -487,6 +515,8 @@ impl Runner {
             if let Err(error) = std::fs::remove_file(&path) {
                 tracing::warn!(%error, path = %path.display(), "an old execution was not removed");
             }
+            // Most executions have one; none is as good as removed.
+            let _ = std::fs::remove_file(log_of(&self.shared.dir, &old.name));
         }
     }
 }
@@ -503,6 +533,7 @@ struct Driver {
     /// When to wake whom.
     wakes: BTreeMap<(i64, u64), ()>,
     progress: watch::Sender<BTreeMap<String, Progress>>,
+    log: Arc<Log>,
 }
 
 impl Driver {
@@ -603,6 +634,7 @@ impl Driver {
             shown: self.progress.clone(),
             alive: self.sender.clone(),
             last: Arc::default(),
+            log: self.log.clone(),
         };
         let running = self.shared.resources.run(&self.name, task, reporter);
         let (sender, progress) = (self.sender.clone(), self.progress.clone());

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use cartwheel_workflow::{
     Description, Failure, Progress, Reporter, Resources, Runner, RunnerError, RunnerOptions,
-    TaskResult, TaskRun, describe, list,
+    TaskResult, TaskRun, describe, list, logs,
 };
 use serde_json::{Value, json};
 
@@ -23,6 +23,7 @@ impl Resources for Tasks {
     fn run(&self, _: &str, task: TaskRun, report: Reporter) -> TaskResult {
         self.0.lock().unwrap().push(task.state.clone());
         Box::pin(async move {
+            report.log(&format!("attempt {}", task.attempt));
             report.report(Progress { what: "working".into(), done: 1, total: Some(2) });
             match task.resource.as_str() {
                 "flaky" if task.attempt < 2 => Err(Failure::new("Flaky", "not yet")),
@@ -195,4 +196,18 @@ async fn old_executions_go_and_a_damaged_journal_is_named() {
     let (kept, damaged) = list(dir.path());
     assert_eq!(kept.len(), 3);
     assert!(damaged[0].to_string().contains("run-4.jsonl, line 1"), "{}", damaged[0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_tasks_say_is_kept_beside_the_run_and_goes_with_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let tasks = Arc::new(Tasks::default());
+    let definition = json!({"StartAt": "T", "States": {"T": {"Type": "Task", "Resource": "flaky",
+        "End": true, "Retry": [{"ErrorEquals": ["Flaky"], "IntervalSeconds": 1}]}}});
+    let run = run(dir.path(), &tasks, &definition).await;
+    let lines = logs(dir.path(), &run.summary.name).unwrap();
+    let said: Vec<_> = lines.iter().map(|line| (line.state.as_str(), line.text.as_str())).collect();
+    assert_eq!(said, [("T", "attempt 0"), ("T", "attempt 1"), ("T", "attempt 2")]);
+    assert!(lines[0].at_ms < lines[2].at_ms);
+    assert!(logs(dir.path(), "nothing").is_err() && logs(dir.path(), "../x").is_err());
 }
