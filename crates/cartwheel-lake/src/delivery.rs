@@ -5,11 +5,11 @@
 //! have the same names and the same content however often they are written, so
 //! that a delivery repeated is a delivery once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::future::Future;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use cartwheel_events::{EventRecord, Impression, Record};
@@ -24,6 +24,8 @@ use crate::records::{self, Placed};
 
 /// After a failure, the next try comes after this time.
 const PAUSE: Duration = Duration::from_secs(1);
+/// Files that a status names.
+const SHOWN_FILES: usize = 200;
 /// Records read at once.
 const BATCH: usize = 4096;
 
@@ -60,6 +62,49 @@ struct Progress {
     planned: Option<Sequence>,
 }
 
+/// A file that was delivered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeliveredFile {
+    /// The shard.
+    pub shard: u32,
+    /// Sequence number of its first record, or of one before it.
+    pub first: Sequence,
+    /// Sequence number of its last record, or of one after it.
+    pub last: Sequence,
+    /// Its path in the lake.
+    pub path: String,
+}
+
+/// How far delivery is.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Delivered {
+    /// By shard: everything before it is in the lake.
+    pub next: Vec<Sequence>,
+    /// Files written since the start.
+    pub files: u64,
+    /// When the last of them was written, UTC milliseconds.
+    pub last_ms: Option<i64>,
+    /// Why the last try failed; none after a success.
+    pub error: Option<String>,
+    /// The last files, the newest last.
+    pub newest: VecDeque<DeliveredFile>,
+}
+
+/// Shows how far a delivery is. Cloning shares it.
+#[derive(Debug, Clone, Default)]
+pub struct DeliveryStatus(Arc<Mutex<Delivered>>);
+
+impl DeliveryStatus {
+    /// How far it is now.
+    pub fn now(&self) -> Delivered {
+        self.shared().clone()
+    }
+
+    fn shared(&self) -> MutexGuard<'_, Delivered> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// The consumer that fills `events/` and `impressions/`.
 pub struct Delivery {
     stream: Arc<dyn Stream>,
@@ -69,6 +114,7 @@ pub struct Delivery {
     progress: BTreeMap<u32, Progress>,
     /// Told after each delivery: the least number that is still needed.
     floor: Box<dyn Fn(Sequence) + Send + Sync>,
+    status: DeliveryStatus,
 }
 
 impl Delivery {
@@ -95,13 +141,26 @@ impl Delivery {
         }
         let store = lake.store();
         let checkpoint = checkpoint.to_owned();
-        let delivery =
-            Self { stream, store, options, checkpoint, progress, floor: Box::new(floor) };
-        delivery.tell_floor();
+        let delivery = Self {
+            stream,
+            store,
+            options,
+            checkpoint,
+            progress,
+            floor: Box::new(floor),
+            status: DeliveryStatus::default(),
+        };
+        delivery.tell();
         Ok(delivery)
     }
 
-    fn tell_floor(&self) {
+    /// Shows how far this delivery is.
+    pub fn status(&self) -> DeliveryStatus {
+        self.status.clone()
+    }
+
+    fn tell(&self) {
+        self.status.shared().next = self.progress.values().map(|p| p.next).collect();
         (self.floor)(self.progress.values().map(|p| p.next).min().unwrap_or_default());
     }
 
@@ -115,7 +174,9 @@ impl Delivery {
             let mut stopped = stopped;
             loop {
                 let last = *stopped.borrow();
-                match self.deliver().await {
+                let delivered = self.deliver().await;
+                self.status.shared().error = delivered.as_ref().err().map(ToString::to_string);
+                match delivered {
                     Ok(()) if last => return Ok(()),
                     Ok(()) => {}
                     Err(error) if last => return Err(error),
@@ -201,7 +262,7 @@ impl Delivery {
         } else {
             self.checkpoint(shard, moved)?;
         }
-        self.tell_floor();
+        self.tell();
         Ok(true)
     }
 
@@ -237,7 +298,14 @@ impl Delivery {
             parts.push((format!("impressions/{hour}/{name}"), records::impressions(rows)?));
         }
         for (key, bytes) in parts {
-            self.store.put(&Key::from(key), PutPayload::from_bytes(bytes)).await?;
+            self.store.put(&Key::from(key.as_str()), PutPayload::from_bytes(bytes)).await?;
+            let mut shown = self.status.shared();
+            shown.files += 1;
+            shown.last_ms = Some(jiff::Timestamp::now().as_millisecond());
+            if shown.newest.len() == SHOWN_FILES {
+                shown.newest.pop_front();
+            }
+            shown.newest.push_back(DeliveredFile { shard, first, last, path: key });
         }
         tracing::debug!(shard, records = records.len(), "delivered");
         Ok(())
@@ -261,7 +329,7 @@ impl Delivery {
 }
 
 /// The folder of an hour, UTC.
-fn hour(ms: i64) -> String {
+pub(crate) fn hour(ms: i64) -> String {
     let time = jiff::Timestamp::from_millisecond(ms).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
     let time = time.to_zoned(jiff::tz::TimeZone::UTC);
     let (year, month, day, hour) = (time.year(), time.month(), time.day(), time.hour());

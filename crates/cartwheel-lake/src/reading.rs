@@ -8,6 +8,7 @@ use arrow_array::cast::AsArray;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use rustc_hash::FxHashSet;
 
+use crate::inspect::parts;
 use crate::manifest::{Lake, LakeError};
 use crate::records::{self, CheckoutRow};
 
@@ -52,23 +53,10 @@ impl Lake {
     /// When the folder of events cannot be listed.
     pub fn checkouts(&self) -> Result<Checkouts, LakeError> {
         let mut out = Checkouts::default();
-        let mut folders = vec![self.dir().join("events")];
-        while let Some(folder) = folders.pop() {
-            let entries = match std::fs::read_dir(&folder) {
-                Ok(entries) => entries,
-                Err(e) if e.kind() == io::ErrorKind::NotFound => continue,
-                Err(e) => return Err(LakeError::file(&folder, e)),
-            };
-            for entry in entries {
-                let path = entry.map_err(|e| LakeError::file(&folder, e))?.path();
-                if path.is_dir() {
-                    folders.push(path);
-                } else if path.extension().is_some_and(|x| x == "parquet")
-                    && let Err(e) =
-                        File::open(&path).and_then(|f| records::checkouts(f, &mut out.records))
-                {
-                    out.problems.push(format!("{}: {e}", path.display()));
-                }
+        for path in parts(&self.dir().join("events"))? {
+            if let Err(e) = File::open(&path).and_then(|f| records::checkouts(f, &mut out.records))
+            {
+                out.problems.push(format!("{}: {e}", path.display()));
             }
         }
         out.records.sort();

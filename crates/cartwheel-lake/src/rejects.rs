@@ -57,3 +57,25 @@ fn quoted(text: &str) -> String {
     let guard = if clean.starts_with(['=', '+', '-', '@']) { "'" } else { "" };
     format!("\"{guard}{}\"", clean.replace('"', "\"\""))
 }
+
+/// A row that an import left out.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Deserialize)]
+pub struct RejectedRow {
+    /// The file it was in.
+    pub file: String,
+    /// Its line there.
+    pub line: String,
+    /// Why.
+    pub reason: String,
+    /// What it said.
+    pub row: String,
+}
+
+/// The first rows of a rejects file.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn rejected(path: &Path, rows: usize) -> io::Result<Vec<RejectedRow>> {
+    let mut reader = csv::Reader::from_path(path).map_err(io::Error::other)?;
+    reader.deserialize().take(rows).map(|row| row.map_err(io::Error::other)).collect()
+}

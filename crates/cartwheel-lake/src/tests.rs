@@ -3,11 +3,14 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cartwheel_events::{Event, EventRecord, Record};
+use cartwheel_events::{Event, EventRecord, Impression, ImpressionItem, ProductId, Record, UserId};
 use cartwheel_stream::{MemoryStream, Stream};
 use serde_json::json;
 
-use crate::{Delivery, DeliveryOptions, ImportError, ImportOptions, ImportSummary, Lake, import};
+use crate::{
+    Delivery, DeliveryOptions, ImportError, ImportOptions, ImportSummary, Inspector, Lake, Outcome,
+    import, rejected,
+};
 
 const ORDERS: &str =
     "order_id,user_id,eval_set,order_number,order_dow,order_hour_of_day,days_since_prior_order
@@ -242,4 +245,109 @@ async fn a_damaged_part_is_named_and_the_rest_is_read() {
     let found = Lake::open(&dir.path().join("lake")).unwrap().checkouts().unwrap();
     assert_eq!(found.records.len(), 1);
     assert!(found.problems[0].contains("bad.parquet"), "{:?}", found.problems);
+}
+
+fn acted(user: &str, event: &str, products: &[&str], answer: Option<&str>, at: i64) -> Record {
+    let mut body = json!({"user_id": user, "event": event, "product_ids": products});
+    if let Some(answer) = answer {
+        body["recommendation_id"] = json!(answer);
+    }
+    let event = Event::from_json(&body).unwrap();
+    Record::Event(EventRecord::new(event, format!("e{at}"), at))
+}
+
+fn shown(answer: &str, user: &str, products: &[&str], at: i64) -> Record {
+    let item = |(position, id): (u32, &&str)| ImpressionItem {
+        product_id: ProductId::new(*id).unwrap(),
+        position,
+        score: 0.5,
+        source: "popular".to_owned(),
+    };
+    Record::Impression(Impression {
+        schema_version: 1,
+        recommendation_id: answer.to_owned(),
+        user_id: UserId::new(user).unwrap(),
+        release: "f+m".to_owned(),
+        cart: Vec::new(),
+        shown: (0..).zip(products).map(item).collect(),
+        received_at_ms: at,
+    })
+}
+
+#[tokio::test]
+async fn an_event_counts_for_the_answer_that_it_names() {
+    let stream = Arc::new(MemoryStream::new(2));
+    stream
+        .put(vec![
+            shown("r1", "u1", &["a", "b", "c"], 1_000),
+            acted("u1", "view", &["b"], Some("r1"), 2_000),
+            acted("u1", "add_to_cart", &["b"], Some("r1"), 3_000),
+            // It names no answer, another's product, an answer that nobody gave.
+            acted("u1", "add_to_cart", &["a"], None, 4_000),
+            acted("u1", "add_to_cart", &["z"], Some("r1"), 5_000),
+            acted("u1", "view", &["a"], Some("other"), 6_000),
+            // Another shopper buys the product first.
+            acted("u2", "checkout", &["b"], None, 7_000),
+            shown("r2", "u2", &["b"], 8_000),
+            acted("u1", "checkout", &["b", "a"], None, 9_000),
+            // A later hour, and an answer that showed nothing.
+            shown("r3", "u1", &["c"], 7_300_000),
+            acted("u1", "checkout", &["c"], Some("r3"), 7_400_000),
+            shown("r4", "u1", &[], 7_500_000),
+        ])
+        .await;
+    let dir = tempfile::tempdir().unwrap();
+    delivery(&stream, dir.path()).deliver().await.unwrap();
+    let lake = Lake::open(&dir.path().join("lake")).unwrap();
+    let at = |from, to, most| {
+        let mut found = lake.outcomes(from, to, most).unwrap();
+        found.answers.sort_by_key(|answer| answer.received_at_ms);
+        found
+    };
+    let all = at(0, 8_000_000, 100);
+    let no = Outcome::default();
+    let places: Vec<_> = all.answers.iter().map(|answer| answer.places.clone()).collect();
+    assert_eq!(places[0], [no, Outcome { viewed: true, added: true, bought: true }, no]);
+    assert_eq!(places[1..], [vec![no], vec![Outcome { bought: true, ..no }]]);
+    assert_eq!((all.truncated, all.answers[0].release.as_str()), (false, "f+m"));
+    assert_eq!(at(7_000_000, 8_000_000, 100).answers.len(), 1);
+    assert_eq!(at(0, 1_000, 100).answers.len(), 0);
+    let newest = at(0, 8_000_000, 1);
+    assert!(newest.truncated && newest.answers[0].received_at_ms == 7_300_000, "{newest:?}");
+}
+
+#[tokio::test]
+async fn tables_can_be_looked_at() {
+    let (dir, csv) = (tempfile::tempdir().unwrap(), whole());
+    let lake = dir.path().join("lake");
+    let inspector = Inspector::new(Lake::open(&lake).unwrap());
+    assert!(inspector.tables().unwrap().iter().all(|table| table.files.is_empty()));
+    let summary = run(&lake, csv.path()).unwrap();
+    let stream = Arc::new(MemoryStream::new(1));
+    stream.put(vec![checkout("u", "e", 1_000)]).await;
+    let mut delivery = delivery(&stream, dir.path());
+    assert_eq!(delivery.status().now().files, 0);
+    delivery.deliver().await.unwrap();
+    let status = delivery.status().now();
+    assert_eq!((status.files, status.error.clone()), (1, None));
+    assert!(status.newest[0].path.starts_with("events/year=1970/"), "{status:?}");
+
+    let rows = |name: &str| {
+        let table = inspector.table(name).unwrap().unwrap();
+        table.files.iter().map(|file| file.rows).sum::<u64>()
+    };
+    assert_eq!((rows("orders"), rows("order_products"), rows("products")), (3, 4, 3));
+    assert_eq!((rows("events"), rows("impressions")), (1, 0));
+    assert_eq!(inspector.table("../models").unwrap(), None);
+    let events = inspector.table("events").unwrap().unwrap();
+    let sample = inspector.sample(&events.files[0].path, 5).unwrap();
+    let column = |name: &str| sample.columns.iter().position(|column| column.0 == name).unwrap();
+    let row = &sample.rows[0];
+    assert_eq!(row[column("user_id")].as_deref(), Some("u"));
+    assert_eq!(row[column("session_id")], None);
+    assert!(row[column("product_ids")].as_deref().unwrap().contains("p2"), "{row:?}");
+
+    let rejects = rejected(&summary.rejects.unwrap(), 2).unwrap();
+    assert_eq!(rejects.len(), 2);
+    assert!(rejects[0].file.ends_with(".csv") && !rejects[0].reason.is_empty(), "{rejects:?}");
 }

@@ -72,14 +72,23 @@ impl FeatureSet {
         Ok(Self { dir: dir.to_owned(), manifest })
     }
 
+    /// Every whole set below `features` with when it was written, UTC milliseconds; in
+    /// no order.
+    pub fn list(features: &Path) -> Vec<(Self, i64)> {
+        let entries = std::fs::read_dir(features).into_iter().flatten().flatten();
+        let sets = entries.filter_map(|entry| {
+            let written = entry.path().join("manifest.json").metadata().and_then(|m| m.modified());
+            let written = written.ok()?.duration_since(std::time::UNIX_EPOCH).ok()?;
+            let written_ms = i64::try_from(written.as_millis()).unwrap_or(i64::MAX);
+            Some((Self::open(&entry.path()).ok()?, written_ms))
+        });
+        sets.collect()
+    }
+
     /// The newest whole set below `features`.
     pub fn latest(features: &Path) -> Option<Self> {
-        let entries = std::fs::read_dir(features).ok()?.flatten();
-        let sets = entries.filter_map(|e| {
-            let made = e.path().join("manifest.json").metadata().and_then(|m| m.modified()).ok()?;
-            Some((made, e.path()))
-        });
-        sets.max().and_then(|(_, dir)| Self::open(&dir).ok())
+        let sets = Self::list(features).into_iter();
+        sets.max_by(|a, b| (a.1, &a.0.dir).cmp(&(b.1, &b.0.dir))).map(|(set, _)| set)
     }
 
     /// Path of one of its files.
