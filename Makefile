@@ -19,7 +19,7 @@ WEB := webapp/dist/index.html
 # Stand-ins for AWS services, which the tests start.
 EMULATORS := crates/cartwheel-testkit/node_modules/.installed
 
-.PHONY: help demo test test-web test-deploy test-spark lint fmt bench clean setup tools
+.PHONY: help demo test types test-web test-deploy test-spark lint fmt bench clean setup tools
 .PHONY: infra package plan deploy run-pipeline deploy-webapp destroy execute-step-function update-api-url
 
 help: ## This list
@@ -48,6 +48,10 @@ lint: setup $(VENV_AWS) ## Formatting, clippy, shellcheck, types of the web app
 	cargo clippy --workspace --all-targets --features cartwheel/aws -- -D warnings
 	cd webapp && npm run check
 	.venv-aws/bin/shellcheck -x $$(grep -lE '^#!.* bash|^# shellcheck shell' scripts/* .ci/run)
+
+types: webapp/node_modules/.installed ## Make the web app's types from the API again
+	UPDATE=1 cargo test --quiet -p cartwheel-api the_document_lists_every_route
+	cd webapp && npm run types
 
 fmt: ## Format the Rust code
 	cargo fmt --all

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Instant;
 
 use cartwheel_events::{Event, EventKind, EventRecord, Item, Record, UserId};
 use cartwheel_store::{Session, Shopper, event_hash};
@@ -108,8 +109,13 @@ async fn run(
         }
     };
     let plans = Planner::new(state, now_ms, &shoppers).plan(events);
-    let records: Vec<Record> = plans.iter().filter_map(Plan::record).collect();
-    let mut puts = put(&*state.stream, records).await.into_iter();
+    let stored = || plans.iter().filter_map(Plan::stored);
+    state.monitor.accepted(stored());
+    let start = Instant::now();
+    let puts = put(&*state.stream, stored().cloned().map(Record::Event).collect()).await;
+    let positions = puts.iter().map(|put| put.as_ref().ok().copied());
+    state.monitor.stored(now_ms, start.elapsed(), stored().zip(positions));
+    let mut puts = puts.into_iter();
     let mut results: Vec<Result<Accepted, Problem>> = Vec::with_capacity(plans.len());
     for plan in plans {
         let result = match plan {
@@ -165,9 +171,9 @@ async fn apply(
 }
 
 impl Plan {
-    fn record(&self) -> Option<Record> {
+    fn stored(&self) -> Option<&EventRecord> {
         match self {
-            Self::Store { record, .. } => Some(Record::Event(record.clone())),
+            Self::Store { record, .. } => Some(record),
             _ => None,
         }
     }

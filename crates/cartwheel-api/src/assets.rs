@@ -21,12 +21,14 @@ pub struct Asset {
 /// Finds a file by its path without the leading slash.
 pub type Assets = fn(&str) -> Option<Asset>;
 
-/// Pages of the web app; each is `index.html`, which routes in the browser.
-const PAGES: [&str; 2] = ["", "send"];
+/// Pages of the web app begin with one of these; each is `index.html`, which routes in
+/// the browser.
+const PAGES: [&str; 7] = ["", "aisle", "console", "department", "product", "search", "send"];
 
 pub(crate) async fn fallback(State(state): State<AppState>, method: Method, uri: Uri) -> Response {
     let path = uri.path().trim_start_matches('/');
-    let page = PAGES.contains(&path) || path == "index.html";
+    let first = path.split('/').next().unwrap_or_default();
+    let page = PAGES.contains(&first) || path == "index.html";
     let found = match (&method, state.assets) {
         (&Method::GET | &Method::HEAD, Some(assets)) => {
             assets(if page { "index.html" } else { path })

@@ -1,21 +1,14 @@
-//! Products, what is popular, and users to try the shop as.
+//! Products, and what is popular.
 
 use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::engine::{Filters, ProductView, Recommendation, UserView};
+use crate::engine::{DepartmentView, Filters, ProductView, Products, Recommendation, Wanted};
 use crate::problem::{Kind, Problem};
 use crate::request::{Params, ProductPath};
 use crate::state::AppState;
-
-/// Products.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct Products {
-    /// In catalogue order, or best match first.
-    products: Vec<ProductView>,
-}
 
 /// Products in their places.
 #[derive(Debug, Serialize, ToSchema)]
@@ -24,16 +17,18 @@ pub(crate) struct Ranked {
     recommendations: Vec<Recommendation>,
 }
 
-/// Users.
+/// Departments.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct Users {
-    /// Users with a history.
-    users: Vec<UserView>,
+pub(crate) struct Departments {
+    /// The most bought first.
+    departments: Vec<DepartmentView>,
 }
 
 /// Lists or searches products
 #[utoipa::path(get, path = "/v1/products", tag = "products", params(
     ("search" = Option<String>, Query, description = "Words of the name, at most 200 bytes"),
+    ("department" = Option<String>, Query, description = "Only this department"),
+    ("aisle" = Option<String>, Query, description = "Only this aisle"),
     ("offset" = Option<usize>, Query, description = "Products to pass over; 0 by default"),
     ("limit" = Option<usize>, Query, description = "Most products, 1 to 100; 20 by default"),
 ), responses(
@@ -44,11 +39,28 @@ pub(crate) async fn products(
     State(state): State<AppState>,
     mut params: Params,
 ) -> Result<Json<Products>, Problem> {
-    let search = params.text("search")?;
+    let wanted = Wanted {
+        search: params.text("search")?,
+        department: params.text("department")?,
+        aisle: params.text("aisle")?,
+    };
     let offset = params.number("offset", 0, 0..=10_000_000)?;
     let limit = params.number("limit", 20, 1..=100)?;
-    params.end("search, offset, limit")?;
-    Ok(Json(Products { products: state.engine.products(search.as_deref(), offset, limit) }))
+    params.end("search, department, aisle, offset, limit")?;
+    Ok(Json(state.engine.products(&wanted, offset, limit)))
+}
+
+/// Lists departments with their aisles
+#[utoipa::path(get, path = "/v1/departments", tag = "products", responses(
+    (status = 200, description = "Departments", body = Departments),
+    (status = 400, description = "A parameter is not valid", body = Problem),
+))]
+pub(crate) async fn departments(
+    State(state): State<AppState>,
+    params: Params,
+) -> Result<Json<Departments>, Problem> {
+    params.end("none")?;
+    Ok(Json(Departments { departments: state.engine.departments() }))
 }
 
 fn unknown_product() -> Problem {
@@ -119,20 +131,4 @@ pub(crate) async fn popular(
     };
     params.end("limit, department, aisle, in_stock_only")?;
     Ok(Json(Ranked { recommendations: state.engine.popular(limit, &filters) }))
-}
-
-/// Lists users to try the shop as
-#[utoipa::path(get, path = "/v1/users", tag = "recommendations", params(
-    ("limit" = Option<usize>, Query, description = "Most users, 1 to 100; 10 by default"),
-), responses(
-    (status = 200, description = "Users with a history", body = Users),
-    (status = 400, description = "A parameter is not valid", body = Problem),
-))]
-pub(crate) async fn users(
-    State(state): State<AppState>,
-    mut params: Params,
-) -> Result<Json<Users>, Problem> {
-    let limit = params.number("limit", 10, 1..=100)?;
-    params.end("limit")?;
-    Ok(Json(Users { users: state.engine.example_users(limit) }))
 }

@@ -29,14 +29,23 @@ pub trait Engine: Send + Sync {
     /// Products most bought, best first.
     fn popular(&self, limit: usize, filters: &Filters) -> Vec<Recommendation>;
 
-    /// Products in catalogue order, or those whose name matches `search`.
-    fn products(&self, search: Option<&str>, offset: usize, limit: usize) -> Vec<ProductView>;
+    /// Products that fit, the most bought first.
+    fn products(&self, wanted: &Wanted, offset: usize, limit: usize) -> Products;
+
+    /// Departments with their aisles, the most bought first.
+    fn departments(&self) -> Vec<DepartmentView>;
 
     /// One product; none for an unknown one.
     fn product(&self, product_id: &str) -> Option<ProductView>;
 
     /// Users with a history, to try the shop as.
     fn example_users(&self, limit: usize) -> Vec<UserView>;
+
+    /// What the release knows of a user. `record` as in [`Query`].
+    fn user(&self, user_id: &UserId, record: Option<StoredRecord<'_>>) -> KnownUser;
+
+    /// How far a checkout has come: which feature set and model know of it.
+    fn learned(&self, user_id: &UserId, received_at_ms: i64, event_id: &str) -> Learned;
 }
 
 /// What an engine serves.
@@ -112,6 +121,40 @@ pub struct Answer {
     pub release: String,
     /// Whether some part failed and the answer is from what was left.
     pub degraded: bool,
+    /// How many candidates each source gave; only when explained.
+    pub candidates: Vec<SourceCount>,
+}
+
+/// Candidates of one source.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct SourceCount {
+    /// Which: `history`, `cart`, `taste` or `popular`.
+    pub source: String,
+    /// How many.
+    pub candidates: usize,
+}
+
+/// Why a product has its place, in numbers.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct Explanation {
+    /// Which source made it a candidate: `history`, `cart`, `taste` or `popular`.
+    pub source: String,
+    /// Log-odds before any feature is known; null without a model.
+    pub base: Option<f32>,
+    /// What each feature adds to the log-odds. With `base` they sum to the log-odds of
+    /// the probability.
+    pub features: Vec<FeatureContribution>,
+}
+
+/// What one feature adds (SHAP: Lundberg et al., Nature Machine Intelligence 2020).
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct FeatureContribution {
+    /// The feature.
+    pub name: String,
+    /// Its value before scaling; null where it is missing.
+    pub value: Option<f32>,
+    /// What it adds to the log-odds; 0 without a model.
+    pub contribution: f32,
 }
 
 /// A product in its place.
@@ -130,17 +173,60 @@ pub struct Recommendation {
     pub probability: f32,
     /// Why it is here, in words for a shopper.
     pub reasons: Vec<String>,
-    /// Which source made it a candidate; shown when explained.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// Which source made it a candidate, for the impression.
+    #[serde(skip)]
+    #[schema(ignore)]
     pub source: Option<String>,
-    /// Each feature's value before scaling; only when explained.
+    /// Only when asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Vec<(String, f32)>>)]
-    pub features: Option<Vec<(String, f32)>>,
+    pub explanation: Option<Explanation>,
+}
+
+/// Which products to list. Without a word, all of them.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Wanted {
+    /// Words of the name, or the id.
+    pub search: Option<String>,
+    /// Only this department, by name.
+    pub department: Option<String>,
+    /// Only this aisle, by name.
+    pub aisle: Option<String>,
+}
+
+/// Products.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, ToSchema)]
+pub struct Products {
+    /// The most bought first.
+    pub products: Vec<ProductView>,
+    /// All that fit, on every page of the list.
+    pub total: usize,
+}
+
+/// A department.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = Department)]
+pub struct DepartmentView {
+    /// Its name.
+    pub department: String,
+    /// Its products.
+    pub products: usize,
+    /// Its aisles, the most bought first.
+    pub aisles: Vec<AisleView>,
+}
+
+/// An aisle.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = Aisle)]
+pub struct AisleView {
+    /// Its name.
+    pub aisle: String,
+    /// Its products.
+    pub products: usize,
 }
 
 /// A product of the catalogue.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[schema(as = Product)]
 pub struct ProductView {
     /// The product.
     #[schema(value_type = String)]
@@ -158,7 +244,8 @@ pub struct ProductView {
 }
 
 /// A user with a history.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[schema(as = UserSummary)]
 pub struct UserView {
     /// The user.
     #[schema(value_type = String)]
@@ -167,4 +254,72 @@ pub struct UserView {
     pub orders: u32,
     /// Distinct products bought.
     pub products: u32,
+    /// Names of up to three products, the most bought first.
+    pub favourites: Vec<String>,
+    /// Mean days between orders; null with one order.
+    pub mean_days: Option<f32>,
+}
+
+/// What a release knows of a user.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct KnownUser {
+    /// The serving feature set.
+    pub feature_set: String,
+    /// The user's record there, if there is one.
+    pub record: Option<UserRecord>,
+}
+
+/// A user's record of the feature set.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct UserRecord {
+    /// Orders.
+    pub orders: u32,
+    /// Distinct products bought.
+    pub products: usize,
+    /// Lines of all orders.
+    pub lines: u32,
+    /// Mean days between orders.
+    pub mean_days_since_prior: f32,
+    /// Share of the lines after the first order that had been bought before.
+    pub reorder_ratio: f32,
+    /// When the newest order was placed, UTC milliseconds, where it is known.
+    pub last_order_ms: Option<i64>,
+    /// The most bought first, at most 100.
+    pub bought: Vec<BoughtProduct>,
+}
+
+/// A product that a user has bought.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct BoughtProduct {
+    /// The product.
+    #[serde(flatten)]
+    pub product: ProductLabel,
+    /// Orders that hold it.
+    pub orders: u32,
+    /// Number of the user's order that held it last.
+    pub last_order_number: u32,
+    /// Mean place in the cart, from 1.
+    pub mean_position: f32,
+}
+
+/// What a product is called, wherever it is shown.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct ProductLabel {
+    /// The product.
+    pub product_id: String,
+    /// Its name; its id where the catalogue does not know it.
+    pub product_name: String,
+    /// Its aisle's name.
+    pub aisle: String,
+    /// Its department's name.
+    pub department: String,
+}
+
+/// How far a checkout has come.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Learned {
+    /// The serving feature set, if it holds the checkout.
+    pub feature_set: Option<String>,
+    /// The serving model, if it was trained on that feature set.
+    pub model_version: Option<String>,
 }

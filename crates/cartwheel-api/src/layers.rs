@@ -63,6 +63,7 @@ pub(crate) async fn observe(
     metrics::counter!(REQUESTS, "method" => method_label, "route" => route.clone(),
                       "status" => status.to_string())
     .increment(1);
+    state.monitor.request(state.clock.now_ms(), &route, status, took);
     metrics::histogram!(LATENCY, "route" => route).record(took.as_secs_f64());
     let took_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
     if status >= 500 {

@@ -13,17 +13,23 @@ mod engine;
 mod events;
 mod impressions;
 mod keys;
+mod lake;
 mod layers;
+mod live;
+mod models;
 mod operations;
+mod operator;
 mod pipeline;
 mod problem;
 mod put;
+mod quality;
 mod recommendations;
 mod reference;
 mod request;
 mod router;
 mod schema;
 mod server;
+mod shoppers;
 mod state;
 mod submit;
 mod telemetry;
@@ -31,12 +37,24 @@ mod telemetry;
 pub use ambient::{Clock, Ids};
 pub use assets::{Asset, Assets};
 pub use engine::{
-    Answer, Engine, EngineStatus, Filters, ProductView, Query, Recommendation, StoredRecord,
-    UserView,
+    AisleView, Answer, BoughtProduct, DepartmentView, Engine, EngineStatus, Explanation,
+    FeatureContribution, Filters, KnownUser, Learned, ProductLabel, ProductView, Products, Query,
+    Recommendation, SourceCount, StoredRecord, UserRecord, UserView, Wanted,
 };
-pub use keys::{KeyHash, KeyHashError};
-pub use pipeline::{Operator, StartRun};
+pub use keys::{ApiKey, KeyError, KeyHash, Keys, Scope};
+pub use lake::{
+    ColumnView, FeatureSetView, FileView, LakeJob, LakeJobKind, LakeJobState, LakeView, RejectView,
+    RejectsView, SampleView, StartLakeJob, TableSummary, TableView,
+};
+pub use live::{Flow, Part};
+pub use models::{
+    CalibrationView, ComparisonView, FeatureImportance, LearningCurve, MeanView, MethodView,
+    ModelDetail, ModelEvaluation, ModelStatus, ModelView, ReleaseView, ReportView, verdict,
+};
+pub use operator::Operator;
+pub use pipeline::StartRun;
 pub use problem::{Kind, Problem};
+pub use quality::{DayQuality, Funnel, ModelQuality, Quality};
 pub use router::{openapi, router};
 pub use server::serve;
 pub use state::{AppState, Settings};

@@ -1,4 +1,4 @@
-//! Runs of the pipeline and the models they made.
+//! Runs of the pipeline.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -9,11 +9,14 @@ use axum::extract::{Path, Request, State};
 use axum::http::StatusCode;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
-use cartwheel_workflow::{Failure, Runner, RunnerError, describe, list};
+use cartwheel_workflow::{
+    Description, Failure, LogLine, RunnerError, Summary, describe, list, logs as logs_of,
+};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 use utoipa::ToSchema;
 
+use crate::operator::Operator;
 use crate::problem::{Kind, Problem};
 use crate::request;
 use crate::state::AppState;
@@ -23,39 +26,6 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// How often a followed run is looked at for progress, which is not counted.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
-/// What operates the pipeline and the models behind the API.
-pub trait Operator: Send + Sync {
-    /// Keeps and runs the executions.
-    fn runner(&self) -> &Runner;
-
-    /// The state machine's definition.
-    fn definition(&self) -> Value;
-
-    /// Starts a run, with hyperparameters over the definition's, and gives its name.
-    ///
-    /// # Errors
-    /// As [`Runner::start`].
-    fn start(&self, request: &StartRun) -> Result<String, RunnerError>;
-
-    /// Every model, the newest first.
-    ///
-    /// # Errors
-    /// In words, when they cannot be read.
-    fn models(&self) -> Result<Value, String>;
-
-    /// Serves a model from the next request on, and gives the release.
-    ///
-    /// # Errors
-    /// In words, when it cannot serve.
-    fn deploy(&self, version: &str) -> Result<Value, String>;
-
-    /// Serves the previous release again, and gives it.
-    ///
-    /// # Errors
-    /// In words, when there is none.
-    fn rollback(&self) -> Result<Value, String>;
-}
-
 /// How to start a run.
 #[derive(Debug, Clone, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -63,7 +33,6 @@ pub struct StartRun {
     /// Name of the run; from the time by default.
     pub name: Option<String>,
     /// Hyperparameters of XGBoost, over the definition's: texts, by name.
-    #[schema(value_type = Object)]
     pub hyperparameters: std::collections::BTreeMap<String, String>,
 }
 
@@ -74,7 +43,23 @@ pub(crate) struct Started {
     name: String,
 }
 
-fn operator(state: &AppState) -> Result<Arc<dyn Operator>, Problem> {
+/// Runs.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Executions {
+    /// The newest first.
+    executions: Vec<Summary>,
+    /// Runs whose files cannot be read, in words.
+    damaged: Vec<String>,
+}
+
+/// What a run's tasks said.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Log {
+    /// Oldest first.
+    lines: Vec<LogLine>,
+}
+
+pub(crate) fn operator(state: &AppState) -> Result<Arc<dyn Operator>, Problem> {
     let missing = || Problem::new(Kind::NotFound, "This server runs no pipeline.");
     state.operator.clone().ok_or_else(missing)
 }
@@ -92,7 +77,7 @@ fn refused(error: RunnerError) -> Problem {
     Problem::new(kind, error.to_string())
 }
 
-async fn blocking<T: Send + 'static>(
+pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, Problem> {
     let done = tokio::task::spawn_blocking(work).await;
@@ -110,14 +95,14 @@ pub(crate) async fn definition(State(state): State<AppState>) -> Result<Json<Val
 
 /// Lists runs
 #[utoipa::path(get, path = "/v1/pipeline/executions", tag = "pipeline", responses(
-    (status = 200, description = "Runs, the newest first", body = Object),
+    (status = 200, description = "Runs, the newest first", body = Executions),
     (status = 404, description = "This server runs no pipeline", body = Problem),
 ))]
-pub(crate) async fn executions(State(state): State<AppState>) -> Result<Json<Value>, Problem> {
+pub(crate) async fn executions(State(state): State<AppState>) -> Result<Json<Executions>, Problem> {
     let operator = operator(&state)?;
     let (runs, damaged) = blocking(move || list(operator.runner().dir())).await?;
-    let damaged: Vec<String> = damaged.iter().map(ToString::to_string).collect();
-    Ok(Json(json!({"executions": runs, "damaged": damaged})))
+    let damaged = damaged.iter().map(ToString::to_string).collect();
+    Ok(Json(Executions { executions: runs, damaged }))
 }
 
 /// Starts a run
@@ -150,23 +135,38 @@ pub(crate) async fn start(
 #[utoipa::path(get, path = "/v1/pipeline/executions/{name}", tag = "pipeline", params(
     ("name" = String, Path, description = "The run"),
 ), responses(
-    (status = 200, description = "The run with its whole history", body = Object),
+    (status = 200, description = "The run with its whole history", body = Description),
     (status = 404, description = "There is no such run", body = Problem),
 ))]
 pub(crate) async fn execution(
     State(state): State<AppState>,
     Path(name): Path<String>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<Description>, Problem> {
     let operator = operator(&state)?;
     let found = blocking(move || describe(operator.runner().dir(), &name)).await?;
-    let found = found.map_err(refused)?;
-    Ok(Json(serde_json::to_value(found).unwrap_or_default()))
+    found.map(Json).map_err(refused)
+}
+
+/// Shows a run's log
+#[utoipa::path(get, path = "/v1/pipeline/executions/{name}/logs", tag = "pipeline", params(
+    ("name" = String, Path, description = "The run"),
+), responses(
+    (status = 200, description = "What its tasks said, the oldest line first", body = Log),
+    (status = 404, description = "There is no such run", body = Problem),
+))]
+pub(crate) async fn logs(
+    State(state): State<AppState>,
+    Path(name): Path<String>,
+) -> Result<Json<Log>, Problem> {
+    let operator = operator(&state)?;
+    let lines = blocking(move || logs_of(operator.runner().dir(), &name)).await?;
+    Ok(Json(Log { lines: lines.map_err(refused)? }))
 }
 
 /// Follows a run
 ///
 /// Server-sent events: the run as it stands, again after each change, until it ends.
-#[utoipa::path(get, path = "/v1/pipeline/executions/{name}/events", tag = "pipeline", params(
+#[utoipa::path(get, path = "/v1/pipeline/executions/{name}/events", operation_id = "follow", tag = "pipeline", params(
     ("name" = String, Path, description = "The run"),
 ), responses(
     (status = 200, description = "The run, again and again", body = String, content_type = "text/event-stream"),
@@ -231,45 +231,4 @@ pub(crate) async fn redrive(
     let operator = operator(&state)?;
     operator.runner().redrive(&name).map_err(refused)?;
     Ok(Json(Started { name }))
-}
-
-/// Lists models
-#[utoipa::path(get, path = "/v1/models", tag = "pipeline", responses(
-    (status = 200, description = "Models, the newest first", body = Object),
-    (status = 404, description = "This server keeps no models", body = Problem),
-))]
-pub(crate) async fn models(State(state): State<AppState>) -> Result<Json<Value>, Problem> {
-    let operator = operator(&state)?;
-    let models = blocking(move || operator.models()).await?;
-    let models = models.map_err(|why| Problem::new(Kind::Unavailable, why))?;
-    Ok(Json(json!({"models": models})))
-}
-
-/// Serves a model from the next request on
-#[utoipa::path(post, path = "/v1/models/{version}/deploy", tag = "pipeline", params(
-    ("version" = String, Path, description = "The model"),
-), responses(
-    (status = 200, description = "The release", body = Object),
-    (status = 404, description = "This server keeps no models", body = Problem),
-    (status = 409, description = "The model cannot serve", body = Problem),
-))]
-pub(crate) async fn deploy(
-    State(state): State<AppState>,
-    Path(version): Path<String>,
-) -> Result<Json<Value>, Problem> {
-    let operator = operator(&state)?;
-    let release = blocking(move || operator.deploy(&version)).await?;
-    release.map(Json).map_err(|why| Problem::new(Kind::Conflict, why))
-}
-
-/// Serves the previous release again
-#[utoipa::path(post, path = "/v1/models/rollback", tag = "pipeline", responses(
-    (status = 200, description = "The release", body = Object),
-    (status = 404, description = "This server keeps no models", body = Problem),
-    (status = 409, description = "There is none", body = Problem),
-))]
-pub(crate) async fn rollback(State(state): State<AppState>) -> Result<Json<Value>, Problem> {
-    let operator = operator(&state)?;
-    let release = blocking(move || operator.rollback()).await?;
-    release.map(Json).map_err(|why| Problem::new(Kind::Conflict, why))
 }

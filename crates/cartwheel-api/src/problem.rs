@@ -16,6 +16,8 @@ pub enum Kind {
     InvalidField,
     /// No API key, or one that is not known.
     Unauthorized,
+    /// An API key without the right.
+    Forbidden,
     /// There is no such path, product or page.
     NotFound,
     /// The path does not take this method.
@@ -42,10 +44,11 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind, in the order of documentation.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::MalformedJson,
         Self::InvalidField,
         Self::Unauthorized,
+        Self::Forbidden,
         Self::NotFound,
         Self::MethodNotAllowed,
         Self::PayloadTooLarge,
@@ -72,6 +75,11 @@ impl Kind {
             Self::Unauthorized => {
                 ("urn:cartwheel:problem:unauthorized", S::UNAUTHORIZED, "An API key is needed")
             }
+            Self::Forbidden => (
+                "urn:cartwheel:problem:forbidden",
+                S::FORBIDDEN,
+                "The API key has no right to this",
+            ),
             Self::NotFound => ("urn:cartwheel:problem:not-found", S::NOT_FOUND, "Not found"),
             Self::MethodNotAllowed => (
                 "urn:cartwheel:problem:method-not-allowed",

@@ -7,7 +7,7 @@ use cartwheel_store::{Session, Shopper};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::engine::{Filters, Query, Recommendation, StoredRecord};
+use crate::engine::{Filters, Query, Recommendation, SourceCount, StoredRecord};
 use crate::problem::Problem;
 use crate::request::{self, Params, UserPath};
 use crate::state::AppState;
@@ -32,7 +32,7 @@ pub(crate) struct RecommendationRequest {
     limit: Option<usize>,
     /// What the answer may hold.
     filters: Option<Filters>,
-    /// Whether to show each place's source and features.
+    /// Whether to show each place's source and what each feature adds.
     #[serde(default)]
     explain: bool,
 }
@@ -50,6 +50,9 @@ pub(crate) struct Recommendations {
     pub(crate) degraded: bool,
     /// Products, best first.
     pub(crate) recommendations: Vec<Recommendation>,
+    /// How many candidates each source gave; only when explained.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) candidates: Option<Vec<SourceCount>>,
 }
 
 /// What was read of a shopper ahead of a question.
@@ -112,6 +115,7 @@ pub(crate) async fn answer(state: &AppState, question: Question<'_>) -> Recommen
     };
     let mut answer = state.engine.recommend(query).await;
     answer.degraded |= shopper.is_none();
+    state.monitor.answered(now_ms, answer.degraded);
     if answer.degraded {
         metrics::counter!(DEGRADED).increment(1);
     }
@@ -131,17 +135,13 @@ pub(crate) async fn answer(state: &AppState, question: Question<'_>) -> Recommen
         shown: shown.collect(),
         received_at_ms: now_ms,
     });
-    if !question.explain {
-        for item in &mut answer.items {
-            (item.source, item.features) = (None, None);
-        }
-    }
     Recommendations {
         recommendation_id,
         model_version: answer.model_version,
         release: answer.release,
         degraded: answer.degraded,
         recommendations: answer.items,
+        candidates: question.explain.then_some(answer.candidates),
     }
 }
 

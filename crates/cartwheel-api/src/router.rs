@@ -15,7 +15,10 @@ use crate::assets;
 use crate::layers;
 use crate::reference;
 use crate::state::AppState;
-use crate::{catalogue, events, keys, operations, pipeline, recommendations, submit};
+use crate::{
+    catalogue, events, keys, lake, live, models, operations, pipeline, quality, recommendations,
+    shoppers, submit,
+};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -31,6 +34,7 @@ use crate::{catalogue, events, keys, operations, pipeline, recommendations, subm
         (name = "recommendations", description = "What they may want next"),
         (name = "products", description = "The catalogue"),
         (name = "pipeline", description = "Training, the gate, and the models it let through"),
+        (name = "data", description = "What the lake holds, and what became of the answers"),
         (name = "operations", description = "For whoever runs the server"),
     )
 )]
@@ -42,7 +46,10 @@ fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(events::events))
         .routes(routes!(recommendations::recommend))
         .routes(routes!(recommendations::for_user))
-        .routes(routes!(catalogue::users))
+        .routes(routes!(shoppers::users))
+        .routes(routes!(shoppers::user))
+        .routes(routes!(shoppers::cart))
+        .routes(routes!(catalogue::departments))
         .routes(routes!(catalogue::products))
         .routes(routes!(catalogue::product))
         .routes(routes!(catalogue::similar))
@@ -51,11 +58,18 @@ fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(pipeline::executions, pipeline::start))
         .routes(routes!(pipeline::execution))
         .routes(routes!(pipeline::events))
+        .routes(routes!(pipeline::logs))
         .routes(routes!(pipeline::stop))
         .routes(routes!(pipeline::redrive))
-        .routes(routes!(pipeline::models))
-        .routes(routes!(pipeline::deploy))
-        .routes(routes!(pipeline::rollback))
+        .routes(routes!(models::models))
+        .routes(routes!(models::model))
+        .routes(routes!(models::deploy))
+        .routes(routes!(models::rollback))
+        .routes(routes!(lake::lake))
+        .routes(routes!(lake::table))
+        .routes(routes!(lake::job, lake::start_job))
+        .routes(routes!(quality::quality))
+        .routes(routes!(live::live))
         .routes(routes!(operations::healthz))
         .routes(routes!(operations::readyz))
         .routes(routes!(operations::metrics))

@@ -7,13 +7,15 @@ use std::time::Duration;
 use axum::http::HeaderValue;
 use cartwheel_store::UserStore;
 use cartwheel_stream::Stream;
+use tokio::sync::watch;
 
 use crate::ambient::{Clock, Ids};
 use crate::assets::Assets;
 use crate::engine::Engine;
 use crate::impressions::Impressions;
-use crate::keys::KeyHash;
-use crate::pipeline::Operator;
+use crate::keys::Keys;
+use crate::live::Monitor;
+use crate::operator::Operator;
 use crate::telemetry::Metrics;
 
 /// Limits of the API.
@@ -27,8 +29,6 @@ pub struct Settings {
     pub impressions_in_flight: usize,
     /// Origins of other sites that may call from a browser; empty for none.
     pub cors_origins: Vec<HeaderValue>,
-    /// Who may call, by the hashes of their API keys; empty for everybody.
-    pub key_hashes: Vec<KeyHash>,
 }
 
 impl Default for Settings {
@@ -38,7 +38,6 @@ impl Default for Settings {
             timeout: Duration::from_secs(10),
             impressions_in_flight: 1024,
             cors_origins: Vec::new(),
-            key_hashes: Vec::new(),
         }
     }
 }
@@ -51,6 +50,9 @@ pub struct AppState {
     pub(crate) users: Arc<dyn UserStore>,
     pub(crate) settings: Arc<Settings>,
     pub(crate) impressions: Impressions,
+    pub(crate) monitor: Monitor,
+    /// Who may do what.
+    pub keys: Keys,
     /// The time.
     pub clock: Clock,
     /// New ids.
@@ -59,10 +61,12 @@ pub struct AppState {
     pub metrics: Metrics,
     /// The web app's files.
     pub assets: Option<Assets>,
-    /// What operates the pipeline, where there is one.
+    /// What operates pipeline, models and lake, where they are here.
     pub operator: Option<Arc<dyn Operator>>,
     /// Checkouts accepted since the start.
     pub checkouts: Arc<AtomicU64>,
+    /// Set to true, it ends answers that would go on for as long as they are read.
+    pub closing: watch::Sender<bool>,
 }
 
 impl std::fmt::Debug for AppState {
@@ -86,12 +90,15 @@ impl AppState {
             stream,
             users,
             settings: Arc::new(settings),
+            keys: Keys::default(),
             clock: Clock::system(),
             ids: Ids::uuid_v7(),
             metrics: Metrics::install(),
             assets: None,
             operator: None,
             checkouts: Arc::default(),
+            monitor: Monitor::default(),
+            closing: watch::Sender::new(false),
         }
     }
 

@@ -1,18 +1,28 @@
 //! Answers from the current release.
 
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
 use std::sync::{Arc, RwLock};
 
 use cartwheel_api::{
-    Answer, Engine, EngineStatus, Filters, ProductView, Query, Recommendation, StoredRecord,
-    UserView,
+    AisleView, Answer, BoughtProduct, DepartmentView, Engine, EngineStatus, Explanation,
+    FeatureContribution, Filters, KnownUser, Learned, ProductLabel, ProductView, Products, Query,
+    Recommendation, SourceCount, StoredRecord, UserRecord, UserView, Wanted,
 };
 use cartwheel_events::{ProductId, UserId};
 use cartwheel_features::{Catalogue, Context, UserState};
-use cartwheel_recommend::{Candidate, FEATURES, Ranked, candidates, order, rank, reasons, rows};
+use cartwheel_recommend::{
+    Candidate, FEATURES, Ranked, Source, candidates, order, rank, reasons, rows,
+};
 use cartwheel_stream::Pending;
 use rustc_hash::FxHashSet;
 
 use crate::release::Opened;
+
+/// Products that a user's summary names.
+const FAVOURITES: usize = 3;
+/// Products that a user's record lists.
+const BOUGHT: usize = 100;
 
 /// Why rows were not scored.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -32,7 +42,7 @@ pub trait Scorer: Send + Sync {
 impl Opened {
     /// The user's stored state with the session's later checkouts folded in.
     fn state(&self, query: &Query<'_>) -> (UserState, bool) {
-        let (mut state, degraded) = match self.record(query) {
+        let (mut state, degraded) = match self.record(query.user_id, query.record) {
             Ok(state) => (state.unwrap_or_default(), false),
             Err(error) => {
                 tracing::error!(error, "the user's record cannot be read");
@@ -53,9 +63,13 @@ impl Opened {
     }
 
     /// The user's record: of this release's file, or as the question brings it.
-    fn record(&self, query: &Query<'_>) -> Result<Option<UserState>, String> {
-        match (&self.users, query.record) {
-            (Some(users), _) => users.get(query.user_id.as_str()).map_err(|e| e.to_string()),
+    fn record(
+        &self,
+        user_id: &UserId,
+        record: Option<StoredRecord<'_>>,
+    ) -> Result<Option<UserState>, String> {
+        match (&self.users, record) {
+            (Some(users), _) => users.get(user_id.as_str()).map_err(|e| e.to_string()),
             (None, Some(StoredRecord { feature_set, bytes })) => {
                 // Read just before another release came.
                 if feature_set != self.release.feature_set {
@@ -105,38 +119,104 @@ impl Opened {
             (_, model) => rank(&self.catalogue, model.as_ref(), &state, &context, &cart, keep),
         };
         let shown = &ranked[..ranked.len().min(query.limit)];
-        let explained = query.explain.then(|| self.features(&state, &context, &cart, shown));
+        let explained = query.explain.then(|| self.explain(&state, &context, &cart, shown));
         let mut explained = explained.into_iter().flatten();
         let items = shown.iter().filter_map(|r| {
-            let features = explained.next();
+            let explanation = explained.next();
             let why = reasons(&self.catalogue, &state, &r.candidate);
             let view = self.view(r.candidate.product, r.probability, why)?;
             let source = Some(r.candidate.source.as_str().to_owned());
-            Some(Recommendation { source, features, ..view })
+            Some(Recommendation { source, explanation, ..view })
         });
         Answer {
             items: items.collect(),
+            candidates: if query.explain { by_source(&ranked) } else { Vec::new() },
             model_version: self.model_version().unwrap_or("none").to_owned(),
             release: self.name(),
             degraded: failed || self.model.is_none(),
         }
     }
 
-    /// The rows that were scored, unscaled, with the names of their columns.
-    fn features(
+    /// The rows that were scored, unscaled, and what each of their values adds.
+    fn explain(
         &self,
         state: &UserState,
         context: &Context,
         cart: &[u32],
         shown: &[Ranked],
-    ) -> Vec<Vec<(String, f32)>> {
+    ) -> Vec<Explanation> {
         let candidates: Vec<Candidate> = shown.iter().map(|r| r.candidate).collect();
         let mut values = Vec::new();
         rows(&self.catalogue, state, context, cart, &candidates, &mut values);
-        let named = |row: &[f32]| {
-            FEATURES.iter().map(|&name| name.to_owned()).zip(row.iter().copied()).collect()
+        let mut scaled = values.clone();
+        if let Some(model) = &self.model {
+            model.scale(&mut scaled);
+        }
+        let width = FEATURES.len();
+        let pairs = values.chunks_exact(width).zip(scaled.chunks_exact(width)).zip(&candidates);
+        pairs
+            .map(|((row, scaled), candidate)| {
+                // A model file without statistics serves, and explains nothing.
+                let parts = self.model.as_ref().and_then(|m| m.contributions(scaled).ok());
+                let added = parts.as_ref().map_or(&[][..], |(_, added)| added);
+                let features = FEATURES.iter().zip(row).enumerate();
+                let features = features.map(|(at, (name, value))| FeatureContribution {
+                    name: (*name).to_owned(),
+                    value: value.is_finite().then_some(*value),
+                    contribution: added.get(at).copied().unwrap_or_default(),
+                });
+                Explanation {
+                    source: candidate.source.as_str().to_owned(),
+                    base: parts.as_ref().map(|(base, _)| *base),
+                    features: features.collect(),
+                }
+            })
+            .collect()
+    }
+
+    fn label(&self, product: u32) -> Option<ProductLabel> {
+        let info = &self.catalogue.get(product)?.info;
+        Some(ProductLabel {
+            product_id: info.product_id.clone(),
+            product_name: info.name.clone(),
+            aisle: info.aisle.clone(),
+            department: info.department.clone(),
+        })
+    }
+
+    fn user_view(&self, user_id: &str, state: &UserState) -> Option<UserView> {
+        let mut bought: Vec<_> = state.products.iter().collect();
+        bought.sort_by_key(|p| (Reverse(p.orders), p.product));
+        let name = |product: u32| self.catalogue.get(product).map(|p| p.info.name.clone());
+        Some(UserView {
+            user_id: UserId::new(user_id).ok()?,
+            orders: state.orders,
+            products: u32::try_from(state.products.len()).unwrap_or(u32::MAX),
+            favourites: bought.iter().take(FAVOURITES).filter_map(|p| name(p.product)).collect(),
+            mean_days: (state.applied > 1).then(|| state.days / (state.applied - 1) as f32),
+        })
+    }
+
+    fn user_record(&self, state: &UserState) -> UserRecord {
+        let mut bought: Vec<_> = state.products.iter().collect();
+        bought.sort_by_key(|p| (Reverse((p.orders, p.last)), p.product));
+        let view = |p: &&cartwheel_features::UserProduct| {
+            Some(BoughtProduct {
+                product: self.label(p.product)?,
+                orders: p.orders,
+                last_order_number: p.last,
+                mean_position: p.mean_position(),
+            })
         };
-        values.chunks_exact(FEATURES.len()).map(named).collect()
+        UserRecord {
+            orders: state.orders,
+            products: state.products.len(),
+            lines: state.lines,
+            mean_days_since_prior: state.mean_days_since_prior(),
+            reorder_ratio: state.reorder_ratio(),
+            last_order_ms: state.last_order_ms,
+            bought: bought.iter().take(BOUGHT).filter_map(view).collect(),
+        }
     }
 
     fn view(&self, product: u32, probability: f32, reasons: Vec<String>) -> Option<Recommendation> {
@@ -149,7 +229,7 @@ impl Opened {
             probability,
             reasons,
             source: None,
-            features: None,
+            explanation: None,
         })
     }
 
@@ -169,6 +249,19 @@ impl Opened {
         let orders = self.catalogue.get(product).map_or(0, |p| p.stats.orders);
         orders as f32 / self.catalogue.orders.max(1) as f32
     }
+}
+
+/// Ranked candidates by what made them candidates, the strongest source first.
+fn by_source(ranked: &[Ranked]) -> Vec<SourceCount> {
+    let mut counts = BTreeMap::new();
+    for r in ranked {
+        *counts.entry(r.candidate.source).or_insert(0) += 1;
+    }
+    let count = |(source, candidates): (Source, usize)| SourceCount {
+        source: source.as_str().to_owned(),
+        candidates,
+    };
+    counts.into_iter().map(count).collect()
 }
 
 /// A request's filters, by index.
@@ -270,17 +363,51 @@ impl Engine for Current {
         kept.take(limit).filter_map(view).collect()
     }
 
-    fn products(&self, search: Option<&str>, offset: usize, limit: usize) -> Vec<ProductView> {
+    fn products(&self, wanted: &Wanted, offset: usize, limit: usize) -> Products {
         let opened = self.pin();
-        let words: Vec<String> =
-            search.unwrap_or("").split_whitespace().map(str::to_lowercase).collect();
-        let matches = |p: &&u32| {
+        let search = wanted.search.as_deref().unwrap_or("").to_lowercase();
+        let words: Vec<&str> = search.split_whitespace().collect();
+        let is = |wanted: &Option<String>, name: &String| wanted.as_ref().is_none_or(|w| w == name);
+        let fits = |p: &&u32| {
             let info = &opened.catalogue.products[**p as usize].info;
+            if !is(&wanted.department, &info.department) || !is(&wanted.aisle, &info.aisle) {
+                return false;
+            }
             let name = info.name.to_lowercase();
-            words.iter().all(|w| name.contains(w.as_str()) || info.product_id == *w)
+            words.iter().all(|w| name.contains(w) || info.product_id == *w)
         };
-        let found = opened.catalogue.popular.iter().filter(matches).skip(offset).take(limit);
-        found.filter_map(|&p| opened.product(p)).collect()
+        let found: Vec<u32> = opened.catalogue.popular.iter().filter(fits).copied().collect();
+        let page = found.iter().skip(offset).take(limit);
+        Products { products: page.filter_map(|&p| opened.product(p)).collect(), total: found.len() }
+    }
+
+    fn departments(&self) -> Vec<DepartmentView> {
+        let opened = self.pin();
+        // Orders and products by name; the catalogue's own order breaks ties.
+        let mut departments: BTreeMap<&str, (u64, BTreeMap<&str, (u64, usize)>)> = BTreeMap::new();
+        for product in &opened.catalogue.products {
+            let orders = u64::from(product.stats.orders);
+            let department = departments.entry(&product.info.department).or_default();
+            department.0 += orders;
+            let aisle = department.1.entry(&product.info.aisle).or_default();
+            *aisle = (aisle.0 + orders, aisle.1 + 1);
+        }
+        let mut departments: Vec<_> = departments.into_iter().collect();
+        departments.sort_by_key(|(_, (orders, _))| Reverse(*orders));
+        let view = |(name, (_, aisles)): (&str, (u64, BTreeMap<&str, (u64, usize)>))| {
+            let mut aisles: Vec<_> = aisles.into_iter().collect();
+            aisles.sort_by_key(|(_, (orders, _))| Reverse(*orders));
+            let aisles: Vec<AisleView> = aisles
+                .into_iter()
+                .map(|(name, (_, products))| AisleView { aisle: name.to_owned(), products })
+                .collect();
+            DepartmentView {
+                department: name.to_owned(),
+                products: aisles.iter().map(|aisle| aisle.products).sum(),
+                aisles,
+            }
+        };
+        departments.into_iter().map(view).collect()
     }
 
     fn product(&self, product_id: &str) -> Option<ProductView> {
@@ -292,14 +419,35 @@ impl Engine for Current {
         let opened = self.pin();
         let Some(users) = &opened.users else { return Vec::new() };
         let records = (0..users.len().min(limit)).filter_map(|at| users.record(at).ok());
-        records
-            .filter_map(|(id, state)| {
-                Some(UserView {
-                    user_id: UserId::new(id).ok()?,
-                    orders: state.orders,
-                    products: state.products.len() as u32,
-                })
-            })
-            .collect()
+        records.filter_map(|(id, state)| opened.user_view(&id, &state)).collect()
+    }
+
+    fn user(&self, user_id: &UserId, record: Option<StoredRecord<'_>>) -> KnownUser {
+        let opened = self.pin();
+        let record = opened.record(user_id, record).unwrap_or_else(|error| {
+            tracing::error!(error, "the user's record cannot be read");
+            None
+        });
+        KnownUser {
+            feature_set: opened.release.feature_set.clone(),
+            record: record.map(|state| opened.user_record(&state)),
+        }
+    }
+
+    fn learned(&self, user_id: &UserId, received_at_ms: i64, event_id: &str) -> Learned {
+        let opened = self.pin();
+        let Some(users) = &opened.users else { return Learned::default() };
+        let last = users.get(user_id.as_str()).ok().flatten().and_then(|s| s.last_checkout);
+        let holds =
+            last.is_some_and(|(at_ms, id)| (at_ms, id.as_str()) >= (received_at_ms, event_id));
+        if !holds {
+            return Learned::default();
+        }
+        let feature_set = opened.release.feature_set.clone();
+        let trained = opened.trained_on.as_ref() == Some(&feature_set);
+        Learned {
+            model_version: opened.model_version().filter(|_| trained).map(str::to_owned),
+            feature_set: Some(feature_set),
+        }
     }
 }

@@ -5,7 +5,9 @@ use std::path::Path;
 use cartwheel_endpoint::BundleError;
 use cartwheel_features::{Catalogue, Example};
 use cartwheel_recommend::baseline::BASELINES;
-use cartwheel_recommend::metrics::{Mean, calibration_error, list_score, log_loss, mean};
+use cartwheel_recommend::metrics::{
+    Bin, Mean, calibration, calibration_error, list_score, log_loss, mean,
+};
 use cartwheel_recommend::{Model, ModelMismatch, rank};
 use cartwheel_worker::{FeatureSet, SetError};
 use rayon::prelude::*;
@@ -59,6 +61,8 @@ pub struct Report {
     pub log_loss: f64,
     /// Expected calibration error.
     pub calibration_error: f64,
+    /// Predicted and seen rates, by rising probability.
+    pub calibration: Vec<Bin>,
     /// Recall@10 of the model for the rest of a half-filled cart.
     pub half_cart_recall_at_10: Mean,
     /// Against another model, or what is popular.
@@ -158,6 +162,7 @@ pub fn evaluate(
     let name = if model.is_some() { "model" } else { "no model" };
     methods.push(method(name, &lists, &gate));
     let pairs: Vec<(f32, bool)> = judged.iter().flat_map(|j| j.pairs.iter().copied()).collect();
+    let bins = calibration(&pairs);
     let found: Vec<f64> = judged.iter().map(|j| j.candidate_recall).collect();
     let half: Vec<f64> = judged.iter().filter_map(|j| j.half_recall).collect();
     Ok(Report {
@@ -167,7 +172,8 @@ pub fn evaluate(
         methods,
         candidate_recall: mean(&found),
         log_loss: log_loss(&pairs),
-        calibration_error: calibration_error(&pairs),
+        calibration_error: calibration_error(&bins),
+        calibration: bins,
         half_cart_recall_at_10: mean(&half),
         comparison,
     })

@@ -52,6 +52,8 @@ pub struct Opened {
     pub user_count: usize,
     /// Its model, if there is one.
     pub model: Option<Model>,
+    /// The feature set that its model was trained on.
+    pub trained_on: Option<String>,
     /// The shop's local time.
     pub calendar: Calendar,
 }
@@ -80,6 +82,7 @@ impl Opened {
             users: None,
             user_count: 0,
             model: None,
+            trained_on: None,
             calendar: Calendar::new(timezone)?,
         })
     }
@@ -99,6 +102,7 @@ impl Opened {
     /// When a part is missing, damaged, or does not fit the others.
     pub fn open(lake: &Path, release: &Release, timezone: &str) -> Result<Self, OpenError> {
         let set = FeatureSet::open(&lake.join("features").join(&release.feature_set))?;
+        let mut trained_on = None;
         let model = match &release.model {
             Some(version) => {
                 let bundle = cartwheel_endpoint::read(&lake.join("models"), version)?;
@@ -108,6 +112,7 @@ impl Opened {
                         set: set.manifest.schema_hash,
                     });
                 }
+                trained_on = Some(bundle.manifest.feature_set);
                 Some(Model::new(bundle.forest, bundle.scaler)?)
             }
             None => None,
@@ -119,6 +124,7 @@ impl Opened {
             users: users.exists().then(|| set.users()).transpose()?,
             user_count: usize::try_from(set.manifest.users).unwrap_or(usize::MAX),
             model,
+            trained_on,
             calendar: Calendar::new(timezone)?,
         })
     }

@@ -62,16 +62,37 @@ pub fn log_loss(pairs: &[(f32, bool)]) -> f64 {
     pairs.iter().map(loss).sum::<f64>() / pairs.len().max(1) as f64
 }
 
-/// Expected calibration error over ten bins of equal size: mean distance of
-/// predicted and seen rates (Naeini et al., AAAI 2015, with equal-mass bins).
-pub fn calibration_error(pairs: &[(f32, bool)]) -> f64 {
+/// Candidates of like probability.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Bin {
+    /// Mean predicted probability.
+    pub predicted: f64,
+    /// Share that was bought.
+    pub observed: f64,
+    /// How many.
+    pub rows: usize,
+}
+
+/// Ten bins of equal size, by rising probability; fewer of few pairs.
+pub fn calibration(pairs: &[(f32, bool)]) -> Vec<Bin> {
     let mut sorted = pairs.to_vec();
     sorted.sort_by(|a, b| a.0.total_cmp(&b.0));
     let size = sorted.len().div_ceil(10).max(1);
-    let error = |bin: &[(f32, bool)]| {
-        let predicted: f64 = bin.iter().map(|p| f64::from(p.0)).sum();
-        let seen = bin.iter().filter(|p| p.1).count() as f64;
-        (predicted - seen).abs()
+    let bin = |bin: &[(f32, bool)]| {
+        let rows = bin.len() as f64;
+        Bin {
+            predicted: bin.iter().map(|p| f64::from(p.0)).sum::<f64>() / rows,
+            observed: bin.iter().filter(|p| p.1).count() as f64 / rows,
+            rows: bin.len(),
+        }
     };
-    sorted.chunks(size).map(error).sum::<f64>() / pairs.len().max(1) as f64
+    sorted.chunks(size).map(bin).collect()
+}
+
+/// Expected calibration error: mean distance of predicted and seen rates (Naeini et
+/// al., AAAI 2015, with bins of equal mass).
+pub fn calibration_error(bins: &[Bin]) -> f64 {
+    let rows = |bin: &Bin| bin.rows as f64;
+    let error = |bin: &Bin| (bin.predicted - bin.observed).abs() * rows(bin);
+    bins.iter().map(error).sum::<f64>() / bins.iter().map(rows).sum::<f64>().max(1.0)
 }

@@ -1,6 +1,6 @@
 use cartwheel_features::{Catalogue, Context, Line, Order, Partial, ProductInfo, UserState};
 
-use crate::metrics::{calibration_error, list_score, log_loss, mean};
+use crate::metrics::{calibration, calibration_error, list_score, log_loss, mean};
 use crate::{FEATURES, Source, candidates, rank, reasons, rows};
 
 /// Ten products; 0 and 1 always together, as are 2 and 3; 9 is never bought.
@@ -112,7 +112,7 @@ fn list_scores_by_hand() {
 fn probabilities_are_judged() {
     assert!((log_loss(&[(0.5, true), (0.5, false)]) - 2_f64.ln()).abs() < 1e-6);
     let honest: Vec<(f32, bool)> = (0..1000).map(|i| (0.2, i % 5 == 0)).collect();
-    assert!(calibration_error(&honest) < 0.01);
+    assert!(calibration_error(&calibration(&honest)) < 0.01);
     let boastful: Vec<(f32, bool)> = (0..1000).map(|i| (0.9, i % 5 == 0)).collect();
-    assert!((calibration_error(&boastful) - 0.7).abs() < 0.01);
+    assert!((calibration_error(&calibration(&boastful)) - 0.7).abs() < 0.01);
 }

@@ -73,6 +73,11 @@ enum Command {
         #[command(subcommand)]
         command: Models,
     },
+    /// The keys that may call the API. With the first one, nobody calls without.
+    Keys {
+        #[command(subcommand)]
+        command: Keys,
+    },
     /// What a load needs and costs, on one machine and on AWS.
     Capacity(Capacity),
     /// Look at the configuration.
@@ -147,6 +152,29 @@ pub struct Generate {
     /// Folder to write to.
     #[arg(long)]
     pub out: PathBuf,
+}
+
+/// `keys`
+#[derive(Debug, Subcommand)]
+pub enum Keys {
+    /// Make a key and show it, once.
+    #[command(after_help = "Examples:\n  cartwheel keys create operator --scope admin\n  \
+                            cartwheel keys create shop --scope events:write --scope \
+                            recommendations:read")]
+    Create {
+        /// Its name, to revoke it by.
+        name: String,
+        /// What it may do: events:write, recommendations:read, admin (everything).
+        #[arg(long = "scope", required = true)]
+        scopes: Vec<cartwheel_api::Scope>,
+    },
+    /// Show names and rights; keys are kept by their hashes alone.
+    List,
+    /// Let a key do nothing more, from the next second on.
+    Revoke {
+        /// Its name.
+        name: String,
+    },
 }
 
 /// `import`
@@ -391,6 +419,7 @@ pub fn run() -> Result<()> {
             commands::pipeline::run(&context, command)
         }
         Command::Models { command } => commands::models::run(&place, command, json),
+        Command::Keys { command } => commands::keys::run(&place, command, json),
         Command::Evaluate(args) => commands::model::evaluate(&place, &args, json),
         Command::Predict(args) => commands::model::predict(&place, &settings, &args, json),
         Command::Recommend(args) => commands::model::recommend(&place, &settings, &args, json),

@@ -9,6 +9,9 @@ use tokio::net::TcpStream;
 
 use crate::place::Place;
 
+/// Names the key to bring to a server that asks for one.
+pub const KEY_VARIABLE: &str = "CARTWHEEL_API_KEY";
+
 /// Posts JSON and gives the answer's JSON; a problem document becomes an error.
 pub async fn post(place: &Place, path: &str, body: &Value) -> Result<Value> {
     let address = std::fs::read_to_string(place.server())
@@ -20,10 +23,13 @@ pub async fn post(place: &Place, path: &str, body: &Value) -> Result<Value> {
     let (mut sender, connection) =
         hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
     let connection = tokio::spawn(connection);
-    let request = hyper::Request::post(path)
+    let mut request = hyper::Request::post(path)
         .header("host", address)
-        .header("content-type", "application/json")
-        .body(Full::new(Bytes::from(serde_json::to_vec(body)?)))?;
+        .header("content-type", "application/json");
+    if let Ok(key) = std::env::var(KEY_VARIABLE) {
+        request = request.header("x-api-key", key);
+    }
+    let request = request.body(Full::new(Bytes::from(serde_json::to_vec(body)?)))?;
     let response = sender.send_request(request).await?;
     let status = response.status();
     let answer = response.into_body().collect().await?.to_bytes();
@@ -31,7 +37,11 @@ pub async fn post(place: &Place, path: &str, body: &Value) -> Result<Value> {
     let answer: Value = serde_json::from_slice(&answer).unwrap_or_default();
     if !status.is_success() {
         let why = answer["detail"].as_str().or_else(|| answer["title"].as_str());
-        bail!("{}", why.unwrap_or(status.as_str()));
+        let why = why.unwrap_or(status.as_str());
+        if status == hyper::StatusCode::UNAUTHORIZED {
+            bail!("{why} Name an admin key in {KEY_VARIABLE}.");
+        }
+        bail!("{why}");
     }
     Ok(answer)
 }

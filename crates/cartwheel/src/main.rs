@@ -5,6 +5,7 @@ mod cli;
 mod client;
 mod commands;
 mod learn;
+mod operations;
 mod pipeline;
 mod place;
 mod settings;

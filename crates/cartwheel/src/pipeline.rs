@@ -9,14 +9,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-pub use job::become_one as become_job;
+pub use job::{Jobs, Watcher, become_one as become_job};
 
 use anyhow::{Context, Result};
-use cartwheel_api::{Clock, Operator, StartRun};
+use cartwheel_api::Clock;
 use cartwheel_workflow::{Runner, RunnerError, RunnerOptions};
 use serde_json::{Value, json};
 
-use crate::commands::models;
 use crate::learn::{Hyperparameters, hyperparameters};
 use crate::place::Place;
 use crate::settings::Settings;
@@ -45,6 +44,7 @@ pub fn executions(place: &Place) -> PathBuf {
 pub struct Pipeline {
     runner: Runner,
     settings: Arc<Settings>,
+    jobs: Jobs,
 }
 
 impl Pipeline {
@@ -56,16 +56,22 @@ impl Pipeline {
         config: Option<&Path>,
         beside: Option<usize>,
     ) -> Result<Self, RunnerError> {
-        let resources = resources::Local::new(place, config, beside);
+        let jobs = Jobs { data_dir: place.0.clone(), config: config.map(Path::to_owned), beside };
+        let resources = resources::Local::new(place, jobs.clone());
         let clock = Arc::new(|| Clock::system().now_ms());
         let options = RunnerOptions { clock, keep: settings.pipeline.keep };
         let runner = Runner::open(&executions(place), Arc::new(resources), options)?;
-        Ok(Self { runner, settings: Arc::new(settings.clone()) })
+        Ok(Self { runner, settings: Arc::new(settings.clone()), jobs })
     }
 
     /// What runs the executions.
     pub fn runner(&self) -> &Runner {
         &self.runner
+    }
+
+    /// How its jobs run.
+    pub fn jobs(&self) -> &Jobs {
+        &self.jobs
     }
 
     /// Starts a run and gives its name.
@@ -105,43 +111,6 @@ fn input(settings: &Settings, set: &Hyperparameters) -> Value {
         "gate": {"margin": settings.gate.margin, "min_users": settings.gate.min_users},
         "hyperparameters": hyperparameters,
     })
-}
-
-/// What the API operates.
-pub struct Operations {
-    pub pipeline: Pipeline,
-    pub place: Place,
-}
-
-impl Operator for Operations {
-    fn runner(&self) -> &Runner {
-        self.pipeline.runner()
-    }
-
-    fn definition(&self) -> Value {
-        definition().unwrap_or_default()
-    }
-
-    fn start(&self, request: &StartRun) -> Result<String, RunnerError> {
-        self.pipeline.start(request.name.as_deref(), &request.hyperparameters)
-    }
-
-    fn models(&self) -> Result<Value, String> {
-        told(models::list(&self.place))
-    }
-
-    fn deploy(&self, version: &str) -> Result<Value, String> {
-        told(models::deploy(&self.place, version))
-    }
-
-    fn rollback(&self) -> Result<Value, String> {
-        told(models::rollback(&self.place))
-    }
-}
-
-fn told(result: Result<impl serde::Serialize>) -> Result<Value, String> {
-    let value = result.map_err(|error| format!("{error:#}"))?;
-    serde_json::to_value(value).map_err(|error| error.to_string())
 }
 
 /// Starts runs: so long after the last one began, and after so many new checkouts.

@@ -31,6 +31,10 @@ impl Place {
     pub fn delivery(&self) -> PathBuf {
         self.0.join("delivery.json")
     }
+    /// API keys, by their hashes.
+    pub fn keys(&self) -> PathBuf {
+        self.0.join("keys.json")
+    }
     /// Address of the server that runs, if one does.
     pub fn server(&self) -> PathBuf {
         self.0.join("server.address")

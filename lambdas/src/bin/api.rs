@@ -27,7 +27,6 @@ async fn main() -> Result<(), Error> {
     let emf = Emf::install("api", &[EVENTS, DEGRADED, IMPRESSIONS_DROPPED]);
     let names = Names::from_env(&["CARTWHEEL_LAKE", "CARTWHEEL_TABLE", "CARTWHEEL_STREAM"])?;
     let settings = Settings {
-        key_hashes: list("CARTWHEEL_KEY_HASHES")?,
         cors_origins: list::<HeaderValue>("CARTWHEEL_CORS_ORIGINS")?,
         ..Settings::default()
     };
@@ -43,6 +42,7 @@ async fn main() -> Result<(), Error> {
     let stream = Arc::new(cartwheel_aws::stream(&config, &names));
     let users = Arc::new(cartwheel_aws::users(&config, &names));
     let state = AppState::new(engine.clone(), stream, users, settings);
+    state.keys.replace(list("CARTWHEEL_KEY_HASHES")?);
     let (router, follower) = (cartwheel_api::router(state.clone()), Arc::new(follower));
 
     lambda_http::run(service_fn(async |request: Request| {

@@ -30,7 +30,7 @@ fn recommendation(id: &str, probability: f32) -> Recommendation {
         probability,
         reasons: vec!["often bought together".into()],
         source: Some("popular".into()),
-        features: Some(vec![("user_orders".into(), 3.0)]),
+        explanation: None,
     }
 }
 
@@ -43,10 +43,22 @@ fn answer(query: &Query<'_>) -> Answer {
     };
     let cart = cart.iter().map(|id| recommendation(id.as_str(), 0.9));
     let rest = (1..=200).map(|n| recommendation(&format!("p{n}"), 0.1));
-    let items =
-        cart.chain(rest).filter(|item| !query.filters.exclude_products.contains(&item.product_id));
+    let explanation = query.explain.then(|| Explanation {
+        source: "popular".into(),
+        base: Some(-2.0),
+        features: vec![FeatureContribution {
+            name: "user_orders".into(),
+            value: Some(3.0),
+            contribution: 0.5,
+        }],
+    });
+    let items = cart
+        .chain(rest)
+        .filter(|item| !query.filters.exclude_products.contains(&item.product_id))
+        .map(|item| Recommendation { explanation: explanation.clone(), ..item });
     Answer {
         items: items.take(query.limit).collect(),
+        candidates: vec![SourceCount { source: "popular".into(), candidates: 200 }],
         model_version: "m1".into(),
         release: "r1".into(),
         degraded: false,
@@ -67,23 +79,46 @@ impl Engine for Fake {
         let shown = if filters.departments == ["none"] { 0 } else { limit };
         vec![recommendation("p1", 0.5); shown]
     }
-    fn products(&self, search: Option<&str>, offset: usize, limit: usize) -> Vec<ProductView> {
+    fn products(&self, wanted: &Wanted, offset: usize, limit: usize) -> Products {
+        let name = wanted.search.clone().or(wanted.aisle.clone()).unwrap_or("product".into());
         let product = |n: usize| ProductView {
             product_id: ProductId::new(format!("p{n}")).unwrap(),
-            product_name: search.unwrap_or("product").into(),
+            product_name: name.clone(),
             aisle: "fruit".into(),
             department: "produce".into(),
             orders: 7,
             in_stock: true,
         };
-        (offset..offset + limit).map(product).collect()
+        Products { products: (offset..offset + limit).map(product).collect(), total: 200 }
     }
     fn product(&self, id: &str) -> Option<ProductView> {
-        (id == "p1").then(|| self.products(None, 1, 1).remove(0))
+        (id == "p1").then(|| self.products(&Wanted::default(), 1, 1).products.remove(0))
+    }
+    fn departments(&self) -> Vec<DepartmentView> {
+        let aisles = vec![AisleView { aisle: "fruit".into(), products: 200 }];
+        vec![DepartmentView { department: "produce".into(), products: 200, aisles }]
     }
     fn example_users(&self, limit: usize) -> Vec<UserView> {
         let user_id = cartwheel_events::UserId::new("u1").unwrap();
-        vec![UserView { user_id, orders: 3, products: 9 }; limit.min(2)]
+        let favourites = vec!["Product".into()];
+        let user = UserView { user_id, orders: 3, products: 9, favourites, mean_days: Some(7.0) };
+        vec![user; limit.min(2)]
+    }
+    fn user(&self, user_id: &cartwheel_events::UserId, _: Option<StoredRecord<'_>>) -> KnownUser {
+        let record = UserRecord {
+            orders: 3,
+            products: 9,
+            lines: 12,
+            mean_days_since_prior: 7.0,
+            reorder_ratio: 0.5,
+            last_order_ms: None,
+            bought: Vec::new(),
+        };
+        let record = (user_id.as_str() == "u1").then_some(record);
+        KnownUser { feature_set: "f1".into(), record }
+    }
+    fn learned(&self, _: &cartwheel_events::UserId, _: i64, _: &str) -> Learned {
+        Learned::default()
     }
 }
 

@@ -83,7 +83,7 @@ fn files(path: &str) -> Option<Asset> {
 #[tokio::test]
 async fn the_web_app_is_served() {
     let shop = Shop::with(|state| state.assets = Some(files)).await;
-    for path in ["/", "/send", "/index.html"] {
+    for path in ["/", "/send", "/index.html", "/console/pipeline/run-1", "/product/p.1"] {
         let reply = shop.get(path).await;
         assert_eq!((reply.status.as_u16(), &*reply.bytes), (200, &b"<html>"[..]), "{path}");
         assert_eq!(reply.headers["content-type"], "text/html");
@@ -99,9 +99,11 @@ async fn the_web_app_is_served() {
 async fn the_document_lists_every_route() {
     let shop = Shop::open().await;
     let document = shop.get("/openapi.json").await.json();
-    let mut routes = Vec::new();
+    let (mut routes, mut ids) = (Vec::new(), std::collections::BTreeSet::new());
     for (path, item) in document["paths"].as_object().unwrap() {
         for (method, operation) in item.as_object().unwrap() {
+            let id = operation["operationId"].as_str().unwrap();
+            assert!(ids.insert(id), "two operations are called {id}");
             let statuses: Vec<&str> =
                 operation["responses"].as_object().unwrap().keys().map(String::as_str).collect();
             routes.push(format!("{method} {path} {}", statuses.join(" ")));
@@ -112,19 +114,30 @@ async fn the_document_lists_every_route() {
         "get /healthz 200",
         "get /metrics 200",
         "get /readyz 200 503",
-        "get /v1/models 200 404",
+        "get /v1/departments 200 400",
+        "get /v1/lake 200 404 503",
+        "get /v1/lake/job 200 404",
+        "get /v1/lake/tables/{name} 200 404 503",
+        "get /v1/live 200 404",
+        "get /v1/models 200 404 503",
+        "get /v1/models/{version} 200 404 503",
         "get /v1/pipeline/definition 200 404",
         "get /v1/pipeline/executions 200 404",
         "get /v1/pipeline/executions/{name} 200 404",
         "get /v1/pipeline/executions/{name}/events 200 404",
+        "get /v1/pipeline/executions/{name}/logs 200 404",
         "get /v1/popular 200 400",
         "get /v1/products 200 400",
         "get /v1/products/{id} 200 400 404",
         "get /v1/products/{id}/similar 200 400 404",
+        "get /v1/quality 200 400 404 503",
         "get /v1/users 200 400",
+        "get /v1/users/{id} 200 400 503",
+        "get /v1/users/{id}/cart 200 400 503",
         "get /v1/users/{id}/recommendations 200 400",
         "post /submit 200 400 413 415 422 429 503",
         "post /v1/events 200 400 413 415 422 429 503",
+        "post /v1/lake/job 202 400 404 409 413 415",
         "post /v1/models/rollback 200 404 409",
         "post /v1/models/{version}/deploy 200 404 409",
         "post /v1/pipeline/executions 201 400 404 409 413 415 503",
@@ -134,6 +147,16 @@ async fn the_document_lists_every_route() {
     ];
     assert_eq!(routes, expected);
     assert_eq!(serde_json::from_str::<Value>(&crate::openapi()).unwrap(), document);
+    // The web app's types are made from this file; what is written here is what it says.
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../webapp/openapi.json");
+    let text = crate::openapi() + "\n";
+    if std::env::var_os("UPDATE").is_some() {
+        std::fs::write(file, &text).unwrap();
+    }
+    assert!(
+        std::fs::read_to_string(file).is_ok_and(|kept| kept == text),
+        "webapp/openapi.json is not what the API says: run `make types`"
+    );
     // Every reference leads somewhere.
     let text = document.to_string();
     for reference in text.split("\"#/components/schemas/").skip(1) {

@@ -3,6 +3,7 @@
 mod batch;
 mod harness;
 mod http;
+mod keys;
 mod recommend;
 mod serve;
 mod streams;

@@ -18,15 +18,46 @@ async fn the_requests_cart_overrides_the_sessions() {
 }
 
 #[tokio::test]
-async fn explained_answers_show_features() {
+async fn explained_answers_show_what_each_feature_adds() {
     let shop = Shop::open().await;
     let body = json!({"user_id": "u1", "explain": true});
-    let item = shop.post("/v1/recommendations", &body).await.json()["recommendations"][0].clone();
-    assert_eq!(item["source"], "popular");
-    assert_eq!(item["features"], json!([["user_orders", 3.0]]));
-    let body = json!({"user_id": "u1"});
-    let item = shop.post("/v1/recommendations", &body).await.json()["recommendations"][0].clone();
-    assert!(item.get("source").is_none() && item.get("features").is_none());
+    let answer = shop.post("/v1/recommendations", &body).await.json();
+    let item = &answer["recommendations"][0];
+    assert!(item.get("source").is_none());
+    assert_eq!(
+        item["explanation"],
+        json!({"source": "popular", "base": -2.0, "features": [
+            {"name": "user_orders", "value": 3.0, "contribution": 0.5},
+        ]})
+    );
+    assert_eq!(answer["candidates"], json!([{"source": "popular", "candidates": 200}]));
+    let answer = shop.post("/v1/recommendations", &json!({"user_id": "u1"})).await.json();
+    assert!(answer.get("candidates").is_none());
+    assert!(answer["recommendations"][0].get("explanation").is_none());
+}
+
+#[tokio::test]
+async fn a_shoppers_cart_and_record_can_be_looked_at() {
+    let shop = Shop::open().await;
+    for (event, products) in
+        [("view", json!(["p1", "x"])), ("view", json!(["p1"])), ("add_to_cart", json!(["p1"]))]
+    {
+        let body = json!({"user_id": "u1", "event": event, "product_ids": products});
+        assert_eq!(shop.post("/submit", &body).await.status, 200);
+    }
+    let cart = shop.get("/v1/users/u1/cart").await.json();
+    assert_eq!(cart["items"][0]["product_name"], "product");
+    assert_eq!(cart["items"][0]["quantity"], 1);
+    let viewed: Vec<_> = cart["viewed"].as_array().unwrap().iter().collect();
+    assert_eq!(viewed.len(), 2, "each product is shown once: {cart}");
+    assert_eq!((&viewed[0]["product_id"], &viewed[1]["product_name"]), (&json!("p1"), &json!("x")));
+    let user = shop.get("/v1/users/u1").await.json();
+    assert_eq!((&user["record"]["orders"], &user["session"]["events"]), (&json!(3), &json!(3)));
+    assert_eq!(user["session"]["views"].as_array().unwrap().len(), 3);
+    let unknown = shop.get("/v1/users/nobody").await.json();
+    assert!(unknown["record"].is_null() && unknown["session"].is_null(), "{unknown}");
+    assert_eq!(shop.get("/v1/users/nobody/cart").await.json()["items"], json!([]));
+    shop.get("/v1/users/a%2Fb/cart").await.problem(400, "invalid-field");
 }
 
 #[tokio::test]

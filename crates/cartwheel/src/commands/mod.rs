@@ -2,6 +2,7 @@
 
 pub mod capacity;
 pub mod data;
+pub mod keys;
 pub mod model;
 pub mod models;
 pub mod pipeline;

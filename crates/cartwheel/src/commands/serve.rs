@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use cartwheel_api::{AppState, Asset, Clock};
 use cartwheel_engine::{Current, Opened};
-use cartwheel_lake::{Delivery, DeliveryOptions, Lake};
+use cartwheel_lake::{Delivery, DeliveryOptions, Inspector, Lake};
 use cartwheel_store::{SessionStore, Sessions, consume_sessions};
 use cartwheel_stream::{Log, LogOptions, Sequence, Stream};
 use rust_embed::RustEmbed;
@@ -15,15 +15,18 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use crate::cli::{self, Context};
-use crate::commands::{data, pipeline};
+use crate::commands::{data, keys, pipeline};
 use crate::learn::Hyperparameters;
-use crate::pipeline::{Operations, Pipeline, schedule};
+use crate::operations::Operations;
+use crate::pipeline::{Pipeline, schedule};
 use crate::place::Place;
 
 /// Users whose sessions stay in memory.
 const SESSIONS_IN_MEMORY: usize = 20_000;
 /// Examples that the demo trains on: enough to be good, few enough not to wait.
 const DEMO_EXAMPLES: usize = 1_500;
+/// How often the keys are looked at.
+const KEY_CHECK: Duration = Duration::from_secs(1);
 /// How often a new release is looked for.
 const RELEASE_CHECK: Duration = Duration::from_millis(200);
 
@@ -96,7 +99,7 @@ pub(super) fn only_loopback(listen: std::net::SocketAddr) -> Result<()> {
     anyhow::ensure!(
         listen.ip().is_loopback(),
         "{listen} can be reached from other machines, and this server asks for no API keys: \
-         listen on 127.0.0.1 behind a proxy that checks who calls"
+         make one with `cartwheel keys create operator --scope admin`, or listen on 127.0.0.1"
     );
     Ok(())
 }
@@ -104,7 +107,10 @@ pub(super) fn only_loopback(listen: std::net::SocketAddr) -> Result<()> {
 async fn run(context: &Context, args: &cli::Serve) -> Result<()> {
     let Context { place, settings, config, .. } = context;
     let listen = args.listen.unwrap_or(settings.server.listen);
-    only_loopback(listen)?;
+    let keys = keys::known(place)?;
+    if keys.is_empty() {
+        only_loopback(listen)?;
+    }
     let engine = Arc::new(Current::new(Opened::current(&place.lake(), &settings.shop.timezone)?));
     let options = LogOptions { shards: settings.stream.shards, ..LogOptions::new(now_ms) };
     let log = Arc::new(Log::open(&place.stream(), options)?);
@@ -118,9 +124,10 @@ async fn run(context: &Context, args: &cli::Serve) -> Result<()> {
         let log = log.clone();
         move |next: Sequence| log.set_floor("delivery", next.as_u64().unwrap_or(u64::MAX))
     };
+    let lake = Lake::open(&place.lake())?;
     let delivery = Delivery::new(
         stream.clone(),
-        &Lake::open(&place.lake())?,
+        &lake,
         DeliveryOptions {
             max_records: settings.delivery.max_records,
             max_age: Duration::from_secs(settings.delivery.max_age_seconds),
@@ -135,11 +142,19 @@ async fn run(context: &Context, args: &cli::Serve) -> Result<()> {
         cartwheel_api::Settings::default(),
     );
     state.assets = Some(asset);
+    state.keys.replace(keys);
     let metrics = state.metrics.clone();
     let threads = settings.pipeline.job_threads();
     let pipeline = Pipeline::open(place, settings, config.as_deref(), Some(threads))?;
-    state.operator =
-        Some(Arc::new(Operations { pipeline: pipeline.clone(), place: place.clone() }));
+    state.operator = Some(Arc::new(Operations::new(
+        place,
+        pipeline.clone(),
+        log.clone(),
+        sessions.clone(),
+        delivery.status(),
+        Inspector::new(lake),
+    )));
+    let closing = state.closing.clone();
     let (every, after) = (settings.pipeline.every, settings.pipeline.after_checkouts);
     let scheduling = tokio::spawn(schedule(
         pipeline.clone(),
@@ -163,12 +178,15 @@ async fn run(context: &Context, args: &cli::Serve) -> Result<()> {
     let watching =
         tokio::spawn(follow_releases(place.clone(), settings.shop.timezone.clone(), engine));
 
+    let knowing = tokio::spawn(follow_keys(place.clone(), listen, state.keys.clone()));
+
     // The command line finds the server by it; a file of a killed one is overwritten.
     std::fs::write(place.server(), listener.local_addr()?.to_string())?;
     eprintln!("Open http://{}  (Ctrl-C stops)", listener.local_addr()?);
     let runner = pipeline.runner().clone();
     let stopping = async move {
         interrupted().await;
+        closing.send_replace(true);
         // Runs first: whoever follows one is told, and lets the server go.
         runner.shutdown().await;
     };
@@ -181,6 +199,7 @@ async fn run(context: &Context, args: &cli::Serve) -> Result<()> {
     let _ = stop.send(true);
     upkeep.abort();
     watching.abort();
+    knowing.abort();
     delivering.await??;
     following.await??;
     log.close();
@@ -198,6 +217,30 @@ pub(super) async fn interrupted() {
     tokio::select! {
         _ = tokio::signal::ctrl_c() => {}
         _ = terminate.recv() => {}
+    }
+}
+
+/// Knows keys from the moment they are created, and no more once they are revoked.
+async fn follow_keys(place: Place, listen: std::net::SocketAddr, known: cartwheel_api::Keys) {
+    let mut seen = None;
+    loop {
+        tokio::time::sleep(KEY_CHECK).await;
+        let written = std::fs::metadata(place.keys()).and_then(|file| file.modified()).ok();
+        if written == seen {
+            continue;
+        }
+        seen = written;
+        match keys::known(&place) {
+            // Without keys everybody may call, which nobody has asked for here.
+            Ok(keys) if keys.is_empty() && !listen.ip().is_loopback() => {
+                tracing::error!(
+                    "the last key is revoked: it stays known, as others can reach \
+                                 this server"
+                );
+            }
+            Ok(keys) => known.replace(keys),
+            Err(error) => tracing::error!(%error, "the keys stay as they were"),
+        }
     }
 }
 

@@ -21,6 +21,24 @@ const TOLD_LINES: usize = 12;
 /// Most bytes of a job's result.
 const MAX_RESULT: u64 = 16 << 20;
 
+/// Who is told how a job goes on.
+pub trait Watcher: Sync {
+    /// How far it is.
+    fn progress(&self, progress: Progress);
+    /// What it said.
+    fn line(&self, text: &str);
+}
+
+impl Watcher for Reporter {
+    fn progress(&self, progress: Progress) {
+        self.report(progress);
+    }
+
+    fn line(&self, text: &str) {
+        self.log(text);
+    }
+}
+
 /// How jobs run.
 #[derive(Debug, Clone)]
 pub struct Jobs {
@@ -32,7 +50,11 @@ pub struct Jobs {
 
 impl Jobs {
     /// Runs a subcommand with `--json` and gives its result.
-    pub async fn run(&self, arguments: &[String], report: &Reporter) -> Result<Value, Failure> {
+    pub async fn run(
+        &self,
+        arguments: &[String],
+        watcher: &impl Watcher,
+    ) -> Result<Value, Failure> {
         let failed = |cause: String| Failure::new("States.TaskFailed", cause);
         let program = std::env::current_exe().map_err(|e| failed(e.to_string()))?;
         let mut command = Command::new(program);
@@ -54,6 +76,7 @@ impl Jobs {
             let threads = threads.to_string();
             command.env("RAYON_NUM_THREADS", &threads).env("OMP_NUM_THREADS", &threads);
         }
+        watcher.line(&format!("cartwheel {}", arguments.join(" ")));
         let mut child =
             command.spawn().map_err(|e| failed(format!("the job does not start: {e}")))?;
         let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
@@ -62,8 +85,9 @@ impl Jobs {
         };
         let mut result = Vec::new();
         let mut stdout = stdout.take(MAX_RESULT);
-        let (told, read) = tokio::join!(listen(stderr, report), stdout.read_to_end(&mut result));
+        let (told, read) = tokio::join!(listen(stderr, watcher), stdout.read_to_end(&mut result));
         let status = child.wait().await.map_err(|e| failed(e.to_string()))?;
+        watcher.line(&format!("ended with {status}"));
         if !status.success() {
             return Err(failed(format!("{status}: {}", told.join("\n"))));
         }
@@ -74,13 +98,21 @@ impl Jobs {
 }
 
 /// Passes progress on, and gives the last of the other lines.
-async fn listen(stderr: tokio::process::ChildStderr, report: &Reporter) -> Vec<String> {
+async fn listen(stderr: tokio::process::ChildStderr, watcher: &impl Watcher) -> Vec<String> {
     let mut lines = BufReader::new(stderr).lines();
     let mut told = Vec::new();
+    let mut last_step = String::new();
     while let Ok(Some(line)) = lines.next_line().await {
         match serde_json::from_str::<Progress>(&line) {
-            Ok(progress) => report.report(progress),
+            Ok(progress) => {
+                if progress.what != last_step {
+                    last_step.clone_from(&progress.what);
+                    watcher.line(&last_step);
+                }
+                watcher.progress(progress);
+            }
             Err(_) => {
+                watcher.line(&line);
                 if told.len() == TOLD_LINES {
                     told.remove(0);
                 }

@@ -53,8 +53,7 @@ struct Parts {
 }
 
 impl Local {
-    pub fn new(place: &Place, config: Option<&Path>, beside: Option<usize>) -> Self {
-        let jobs = Jobs { data_dir: place.0.clone(), config: config.map(Path::to_owned), beside };
+    pub fn new(place: &Place, jobs: Jobs) -> Self {
         Self(Arc::new(Parts { place: place.clone(), jobs }))
     }
 }

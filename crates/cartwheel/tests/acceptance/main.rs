@@ -8,6 +8,8 @@ mod capacity;
 #[cfg(test)]
 mod cli;
 #[cfg(test)]
+mod console;
+#[cfg(test)]
 mod kill;
 #[cfg(test)]
 mod pipeline;

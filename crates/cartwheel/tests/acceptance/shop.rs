@@ -89,6 +89,18 @@ impl Server {
         request(&self.address, "POST", path, Some(&body.to_string()))
     }
 
+    /// The data of the first of a path's server-sent events.
+    pub fn first_event(&self, path: &str) -> Value {
+        let mut socket = TcpStream::connect(&self.address).unwrap();
+        socket.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        write!(socket, "GET {path} HTTP/1.1\r\nhost: shop\r\n\r\n").unwrap();
+        let lines = BufReader::new(socket).lines();
+        let data = lines
+            .map(Result::unwrap)
+            .find_map(|line| line.strip_prefix("data: ").map(str::to_owned));
+        serde_json::from_str(&data.unwrap()).unwrap()
+    }
+
     /// Sends an event that has to be accepted.
     pub fn submit(&self, body: &Value) -> Value {
         let (status, answer) = self.post("/submit", body).expect("an answer");
@@ -123,11 +135,23 @@ pub fn request(
     path: &str,
     body: Option<&str>,
 ) -> Option<(u16, Value)> {
+    request_as(address, method, path, body, None)
+}
+
+/// The same with an API key.
+pub fn request_as(
+    address: &str,
+    method: &str,
+    path: &str,
+    body: Option<&str>,
+    key: Option<&str>,
+) -> Option<(u16, Value)> {
     let mut socket = TcpStream::connect(address).ok()?;
     socket.set_read_timeout(Some(Duration::from_secs(20))).ok()?;
     let body = body.unwrap_or_default();
+    let key = key.map(|key| format!("x-api-key: {key}\r\n")).unwrap_or_default();
     let text = format!(
-        "{method} {path} HTTP/1.1\r\nhost: shop\r\nconnection: close\r\n\
+        "{method} {path} HTTP/1.1\r\nhost: shop\r\nconnection: close\r\n{key}\
          content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
         body.len()
     );

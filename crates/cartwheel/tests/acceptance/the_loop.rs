@@ -66,8 +66,28 @@ fn a_checkout_is_an_order_for_the_next_features_and_a_new_model_is_picked_up() {
     let (_, answer) = server
         .post("/v1/recommendations", &json!({"user_id": "newcomer", "explain": true, "limit": 1}))
         .unwrap();
-    let features = answer["recommendations"][0]["features"].as_array().unwrap();
-    let orders = features.iter().find(|f| f[0] == "user_orders").unwrap();
-    assert_eq!(orders[1], 1.0, "the checkout is counted once: in the record, not in the session");
+    let shown = &answer["recommendations"][0];
+    let features = shown["explanation"]["features"].as_array().unwrap();
+    let orders = features.iter().find(|f| f["name"] == "user_orders").unwrap();
+    assert_eq!(
+        orders["value"], 1.0,
+        "the checkout is counted once: in the record, not in the session"
+    );
+    // What the features add is the whole of the probability.
+    let added = |f: &Value| f["contribution"].as_f64().unwrap();
+    let sum: f64 = features.iter().map(added).sum();
+    let log_odds = shown["explanation"]["base"].as_f64().unwrap() + sum;
+    let probability = shown["probability"].as_f64().unwrap();
+    assert!((1.0 / (1.0 + (-log_odds).exp()) - probability).abs() < 1e-4, "{shown}");
+
+    // The console sees where the checkout is: in the features, and in the new model.
+    let live = server.first_event("/v1/live");
+    let events = live["events"].as_array().unwrap();
+    let seen = events.iter().find(|event| event["event"] == "checkout").unwrap();
+    assert_eq!((&seen["stage"], &seen["model_version"]), (&json!("in_model"), &trained["model"]));
+    assert!(seen["file"].as_str().unwrap().starts_with("events/year="), "{seen}");
+    let added = events.iter().find(|event| event["event"] == "add_to_cart").unwrap();
+    assert_eq!(added["stage"], "delivered", "only checkouts become features");
+    assert!(live["delivery"]["files"].as_u64() > Some(0), "{live}");
     server.stop();
 }

@@ -1,0 +1,250 @@
+//! What files say, in the shapes of the API.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context as _, Result};
+use cartwheel_api::{
+    ColumnView, DayQuality, FeatureImportance, FeatureSetView, FileView, Funnel, LakeJob, LakeView,
+    LearningCurve, ModelDetail, ModelEvaluation, ModelQuality, ModelStatus, ModelView, Quality,
+    RejectView, RejectsView, ReleaseView, ReportView, SampleView, TableSummary, TableView, verdict,
+};
+use cartwheel_endpoint::{ModelRecord, ModelStatus as Status, Release};
+use cartwheel_lake::{Answered, Inspector, Outcome, Outcomes, Table};
+use cartwheel_worker::FeatureSet;
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::commands::models;
+use crate::place::Place;
+
+const NEWEST_FILES: usize = 20;
+const SAMPLE_ROWS: usize = 20;
+const SHOWN_REJECTS: usize = 10;
+/// Places of an answer that are told apart.
+const PLACES: usize = 10;
+
+pub fn release(release: Release) -> ReleaseView {
+    let Release { feature_set, model, schema_hash } = release;
+    ReleaseView { feature_set, model, schema_hash }
+}
+
+pub fn model(record: ModelRecord) -> ModelView {
+    let evaluation = record.evaluation.map(|evaluation| {
+        let report = evaluation.report.get("report").cloned().unwrap_or_default();
+        ModelEvaluation {
+            run: evaluation.run,
+            passed: evaluation.passed,
+            decided_ms: evaluation.decided_ms,
+            report: serde_json::from_value::<ReportView>(report).ok(),
+        }
+    });
+    let manifest = record.manifest;
+    let parameters = manifest.parameters.as_object().cloned().unwrap_or_default();
+    let text = |value: Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    ModelView {
+        status: match record.status {
+            Status::Candidate => ModelStatus::Candidate,
+            Status::Serving => ModelStatus::Serving,
+            Status::Previous => ModelStatus::Previous,
+            Status::Retired => ModelStatus::Retired,
+            Status::Rejected => ModelStatus::Rejected,
+        },
+        created_ms: record.created_ms,
+        verdict: verdict(evaluation.as_ref().and_then(|e| e.report.as_ref())),
+        evaluation,
+        version: manifest.version,
+        feature_set: manifest.feature_set,
+        schema_hash: manifest.schema_hash,
+        model_sha256: manifest.model_sha256,
+        parameters: parameters.into_iter().map(|(name, value)| (name, text(value))).collect(),
+    }
+}
+
+/// All of a model; none for one that is not there.
+pub fn model_detail(place: &Place, version: &str) -> Result<Option<ModelDetail>> {
+    let found = models::list(place)?.into_iter().find(|m| m.manifest.version == version);
+    let Some(record) = found else { return Ok(None) };
+    let bundle = cartwheel_endpoint::read(&place.models(), version)?;
+    let rounds = std::fs::read(place.models().join(version).join("metrics.json"));
+    let rounds: Vec<Round> =
+        serde_json::from_slice(&rounds.context("metrics.json")?).context("metrics.json")?;
+    let names = cartwheel_recommend::FEATURES;
+    let mut importance: Vec<FeatureImportance> = bundle
+        .forest
+        .importance()
+        // A file without statistics serves all the same.
+        .unwrap_or_default()
+        .iter()
+        .zip(names)
+        .map(|(feature, name)| FeatureImportance {
+            feature: name.to_owned(),
+            gain: feature.gain,
+            splits: feature.splits as u64,
+        })
+        .collect();
+    importance.sort_by(|a, b| b.gain.total_cmp(&a.gain));
+    Ok(Some(ModelDetail {
+        model: model(record),
+        trees: bundle.forest.trees() as u64,
+        learning: curves(&rounds),
+        importance,
+    }))
+}
+
+/// One round of training, as its bundle keeps it.
+#[derive(Deserialize)]
+struct Round {
+    metrics: Vec<(String, f64)>,
+}
+
+/// From `train-auc` and `valid-auc`, round by round, to curves by metric.
+fn curves(rounds: &[Round]) -> Vec<LearningCurve> {
+    let mut curves: Vec<LearningCurve> = Vec::new();
+    for (name, value) in rounds.iter().flat_map(|round| &round.metrics) {
+        let Some((rows, metric)) = name.split_once('-') else { continue };
+        let at = curves.iter().position(|curve| curve.metric == metric).unwrap_or_else(|| {
+            let metric = metric.to_owned();
+            curves.push(LearningCurve { metric, train: Vec::new(), valid: Vec::new() });
+            curves.len() - 1
+        });
+        let curve = &mut curves[at];
+        if rows == "train" { &mut curve.train } else { &mut curve.valid }.push(*value);
+    }
+    curves
+}
+
+fn summary(table: &Table) -> TableSummary {
+    TableSummary {
+        name: table.name.to_owned(),
+        files: table.files.len(),
+        rows: table.files.iter().map(|file| file.rows).sum(),
+        bytes: table.files.iter().map(|file| file.bytes).sum(),
+        newest_ms: table.files.first().map(|file| file.written_ms),
+    }
+}
+
+pub fn table(inspector: &Inspector, name: &str) -> Result<Option<TableView>> {
+    let Some(table) = inspector.table(name)? else { return Ok(None) };
+    let newest = table.files.first();
+    let sample = newest.map(|file| inspector.sample(&file.path, SAMPLE_ROWS)).transpose()?;
+    let sample = sample.unwrap_or_default();
+    let files = table.files.iter().take(NEWEST_FILES).map(|file| FileView {
+        path: file.path.display().to_string(),
+        rows: file.rows,
+        bytes: file.bytes,
+        written_ms: file.written_ms,
+    });
+    let columns = sample.columns.iter().cloned();
+    Ok(Some(TableView {
+        table: summary(&table),
+        newest_files: files.collect(),
+        sample: SampleView {
+            columns: sample.columns.iter().map(|column| column.0.clone()).collect(),
+            rows: sample.rows,
+        },
+        columns: columns
+            .map(|(name, kind, nullable)| ColumnView { name, kind, nullable })
+            .collect(),
+    }))
+}
+
+pub fn lake(place: &Place, inspector: &Inspector, job: Option<LakeJob>) -> Result<LakeView> {
+    let tables = inspector.tables()?;
+    Ok(LakeView {
+        tables: tables.iter().map(summary).collect(),
+        feature_sets: feature_sets(place)?,
+        rejects: rejects(inspector)?,
+        job,
+    })
+}
+
+fn feature_sets(place: &Place) -> Result<Vec<FeatureSetView>> {
+    let serving = cartwheel_endpoint::current(&place.releases())?.map(|r| r.feature_set);
+    let mut sets: Vec<FeatureSetView> = FeatureSet::list(&place.features())
+        .into_iter()
+        .map(|(set, created_ms)| {
+            let m = set.manifest;
+            FeatureSetView {
+                serving: serving.as_ref() == Some(&m.version),
+                version: m.version,
+                created_ms,
+                users: m.users,
+                orders: m.orders,
+                lines: m.lines,
+                products: m.products,
+                train_rows: m.train_rows,
+                valid_rows: m.valid_rows,
+                gate_examples: m.gate_examples,
+            }
+        })
+        .collect();
+    sets.sort_by(|a, b| (b.created_ms, &b.version).cmp(&(a.created_ms, &a.version)));
+    Ok(sets)
+}
+
+fn rejects(inspector: &Inspector) -> Result<Option<RejectsView>> {
+    let lake = inspector.lake();
+    let Some(summary) = lake.import_manifest()?.map(|manifest| manifest.summary) else {
+        return Ok(None);
+    };
+    let Some(path) = summary.rejects.filter(|_| summary.rejected > 0) else { return Ok(None) };
+    let rows = cartwheel_lake::rejected(&path, SHOWN_REJECTS);
+    let rows = rows.with_context(|| path.display().to_string())?;
+    let sample = rows.into_iter().map(|row| RejectView {
+        file: row.file,
+        line: row.line,
+        reason: row.reason,
+        row: row.row,
+    });
+    Ok(Some(RejectsView {
+        rows: summary.rejected,
+        file: path.strip_prefix(lake.dir()).unwrap_or(&path).display().to_string(),
+        sample: sample.collect(),
+    }))
+}
+
+fn add(funnel: &mut Funnel, place: Outcome) {
+    funnel.shown += 1;
+    funnel.viewed += u64::from(place.viewed);
+    funnel.added += u64::from(place.added);
+    funnel.bought += u64::from(place.bought);
+}
+
+fn add_places(positions: &mut Vec<Funnel>, answer: &Answered) {
+    for (at, place) in answer.places.iter().take(PLACES).enumerate() {
+        if positions.len() == at {
+            positions.push(Funnel::default());
+        }
+        add(&mut positions[at], *place);
+    }
+}
+
+pub fn quality(outcomes: &Outcomes, from_ms: i64, to_ms: i64) -> Quality {
+    let mut quality =
+        Quality { from_ms, to_ms, truncated: outcomes.truncated, ..Quality::default() };
+    let mut models: BTreeMap<&str, ModelQuality> = BTreeMap::new();
+    let mut days: BTreeMap<String, Funnel> = BTreeMap::new();
+    for answer in &outcomes.answers {
+        // A release is named feature set and model.
+        let model = answer.release.split_once('+').map_or("none", |(_, model)| model);
+        let of_model = models.entry(model).or_default();
+        let day = jiff::Timestamp::from_millisecond(answer.received_at_ms).unwrap_or_default();
+        let of_day = days.entry(day.strftime("%Y-%m-%d").to_string()).or_default();
+        quality.answers += 1;
+        of_model.answers += 1;
+        for place in &answer.places {
+            add(&mut quality.total, *place);
+            add(&mut of_model.funnel, *place);
+            add(of_day, *place);
+        }
+        add_places(&mut quality.positions, answer);
+        add_places(&mut of_model.positions, answer);
+    }
+    let named = models
+        .into_iter()
+        .map(|(name, model)| ModelQuality { model_version: name.to_owned(), ..model });
+    quality.models = named.collect();
+    quality.models.sort_by_key(|model| std::cmp::Reverse(model.answers));
+    quality.days = days.into_iter().map(|(day, funnel)| DayQuality { day, funnel }).collect();
+    quality
+}

@@ -1,0 +1,154 @@
+//! What the console shows, through the real binary.
+
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::shop::{Server, cartwheel, request_as, shop, wait_for_delivery};
+
+/// Asks until `found` gives something, for at most 30 seconds.
+fn eventually<T>(what: &str, mut found: impl FnMut() -> Option<T>) -> T {
+    let start = Instant::now();
+    loop {
+        if let Some(found) = found() {
+            return found;
+        }
+        assert!(start.elapsed() < Duration::from_secs(30), "{what}");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
+#[test]
+fn models_are_shown_with_what_they_are_worth_and_how_they_were_made() {
+    let data = shop();
+    std::fs::write(data.path().join("cartwheel.toml"), "[gate]\nmin_users = 5\n").unwrap();
+    let run = cartwheel(data.path(), &["--json", "pipeline", "run", "--set", "num_round=20"]);
+    let run: Value = serde_json::from_str(&run.unwrap()).unwrap();
+    let server = Server::start(data.path());
+    let (_, models) = server.get("/v1/models").unwrap();
+    let version = run["output"]["model"].as_str().unwrap();
+    let models = models["models"].as_array().unwrap();
+    let model = models.iter().find(|model| model["version"] == version).unwrap();
+    let verdict = model["verdict"].as_str().unwrap();
+    assert!(verdict.contains("than popularity by"), "{verdict}");
+    let report = &model["evaluation"]["report"];
+    assert_eq!(report["methods"].as_array().unwrap().len(), 6, "{report}");
+    let bins = report["calibration"].as_array().unwrap();
+    let rows: f64 = bins.iter().map(|bin| bin["rows"].as_f64().unwrap()).sum();
+    let error = |bin: &Value| {
+        let (predicted, observed) = (bin["predicted"].as_f64(), bin["observed"].as_f64());
+        (predicted.unwrap() - observed.unwrap()).abs() * bin["rows"].as_f64().unwrap()
+    };
+    let expected = bins.iter().map(error).sum::<f64>() / rows;
+    assert!((expected - report["calibration_error"].as_f64().unwrap()).abs() < 1e-9);
+
+    let (_, detail) = server.get(&format!("/v1/models/{version}")).unwrap();
+    assert_eq!(detail["parameters"]["num_round"], "20");
+    let curves = detail["learning"].as_array().unwrap();
+    let names: Vec<_> = curves.iter().map(|curve| curve["metric"].as_str().unwrap()).collect();
+    assert_eq!(names, ["auc", "logloss"]);
+    let rounds = curves[0]["train"].as_array().unwrap().len();
+    assert!(rounds > 0 && curves.iter().all(|c| c["valid"].as_array().unwrap().len() == rounds));
+    let importance = detail["importance"].as_array().unwrap();
+    assert!(importance[0]["gain"].as_f64().unwrap() > 0.0 && importance.len() == 50);
+    assert_eq!(server.get("/v1/models/none").unwrap().0, 404);
+
+    let name = run["name"].as_str().unwrap();
+    let (_, log) = server.get(&format!("/v1/pipeline/executions/{name}/logs")).unwrap();
+    let lines = log["lines"].as_array().unwrap();
+    let says = |text: &str| lines.iter().any(|line| line["text"].as_str().unwrap().contains(text));
+    assert!(says("cartwheel train") && says("ended with exit status: 0"), "{log}");
+    server.stop();
+}
+
+#[test]
+fn a_shop_is_generated_and_imported_beside_the_server() {
+    let data = shop();
+    let server = Server::start(data.path());
+    let (status, problem) = server
+        .post(
+            "/v1/lake/job",
+            &json!({"kind": "generate", "users": 1, "products": 100,
+                                      "orders": 100, "seed": 1}),
+        )
+        .unwrap();
+    assert_eq!((status, problem["field"].as_str()), (400, Some("users")), "{problem}");
+    let ended = |body: Value| {
+        let (status, job) = server.post("/v1/lake/job", &body).unwrap();
+        assert_eq!((status, job["state"].as_str()), (202, Some("running")), "{job}");
+        eventually("the job ends", || {
+            let (_, last) = server.get("/v1/lake/job").unwrap();
+            (last["job"]["state"] != "running").then(|| last["job"].clone())
+        })
+    };
+    let job = ended(json!({"kind": "import", "directory": "/nowhere"}));
+    assert_eq!(job["state"], "failed");
+    assert!(job["message"].as_str().unwrap().contains("/nowhere"), "{job}");
+    let job = ended(json!({"kind": "generate", "users": 60, "products": 100, "orders": 600,
+                           "seed": 3}));
+    assert_eq!(job["state"], "done", "{job}");
+    assert!(job["message"].as_str().unwrap().starts_with("Imported: 600 orders"), "{job}");
+    let (_, lake) = server.get("/v1/lake").unwrap();
+    let orders = lake["tables"].as_array().unwrap().iter().find(|t| t["name"] == "orders");
+    assert_eq!(orders.unwrap()["rows"], 600, "{lake}");
+    assert_eq!(lake["feature_sets"][0]["serving"], true);
+    let (_, table) = server.get("/v1/lake/tables/products").unwrap();
+    assert_eq!(table["sample"]["rows"].as_array().unwrap().len(), 20);
+    assert_eq!(server.get("/v1/lake/tables/nothing").unwrap().0, 404);
+    server.stop();
+}
+
+#[test]
+fn what_becomes_of_answers_is_counted() {
+    let data = shop();
+    let server = Server::start(data.path());
+    let (_, first) = server.post("/v1/recommendations", &json!({"user_id": "someone"})).unwrap();
+    let answer = first["recommendation_id"].as_str().unwrap();
+    let product = first["recommendations"][2]["product_id"].as_str().unwrap();
+    for event in ["view", "add_to_cart"] {
+        server.submit(&json!({"user_id": "someone", "event": event, "product_ids": [product],
+                              "recommendation_id": answer}));
+    }
+    server.submit(&json!({"user_id": "someone", "event": "checkout"}));
+    wait_for_delivery(data.path(), 3);
+    let quality = eventually("the answers are counted", || {
+        let (_, quality) = server.get("/v1/quality?days=1").unwrap();
+        (quality["answers"] == 4 && quality["total"]["bought"] == 1).then_some(quality)
+    });
+    let of_model = &quality["models"][0];
+    assert!(of_model["model_version"].as_str().unwrap().starts_with("m-"), "{quality}");
+    assert_eq!(of_model["positions"].as_array().unwrap().len(), 10);
+    let third = json!({"shown": 4, "viewed": 1, "added": 1, "bought": 1});
+    assert_eq!((&of_model["positions"][2], &quality["positions"][2]), (&third, &third));
+    assert_eq!(quality["days"].as_array().unwrap().len(), 1);
+    server.stop();
+}
+
+#[test]
+fn keys_close_the_server_and_open_it_to_who_has_one() {
+    let data = shop();
+    let server = Server::start(data.path());
+    assert_eq!(server.get("/v1/models").unwrap().0, 200, "without a key, nobody needs one");
+    let make = |name: &str, scope: &str| -> String {
+        let made = cartwheel(data.path(), &["--json", "keys", "create", name, "--scope", scope]);
+        let made: Value = serde_json::from_str(&made.unwrap()).unwrap();
+        made["key"].as_str().unwrap().to_owned()
+    };
+    let (reader, operator) = (make("shop", "recommendations:read"), make("me", "admin"));
+    let kept = std::fs::read_to_string(data.path().join("keys.json")).unwrap();
+    assert!(!kept.contains(&reader) && !kept.contains(&operator), "keys are kept by hashes alone");
+    let status = |path: &str, key: &str| {
+        request_as(&server.address, "GET", path, None, Some(key)).unwrap().0
+    };
+    eventually("the keys are known", || (server.get("/v1/models")?.0 == 401).then_some(()));
+    assert_eq!(server.get("/readyz").unwrap().0, 200);
+    assert_eq!((status("/v1/popular", &reader), status("/v1/models", &reader)), (200, 403));
+    assert_eq!((status("/v1/popular", &operator), status("/v1/models", &operator)), (200, 200));
+    let error = cartwheel(data.path(), &["keys", "create", "me", "--scope", "admin"]).unwrap_err();
+    assert!(error.contains("already"), "{error}");
+    let error = cartwheel(data.path(), &["pipeline", "run"]).unwrap_err();
+    assert!(error.contains("CARTWHEEL_API_KEY"), "{error}");
+    cartwheel(data.path(), &["keys", "revoke", "shop"]).unwrap();
+    eventually("the key is revoked", || (status("/v1/popular", &reader) == 401).then_some(()));
+    server.stop();
+}
