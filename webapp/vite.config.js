@@ -19,5 +19,5 @@ export default defineConfig({
       ]),
     ),
   },
-  test: { include: ['src/**/*.test.ts'], environment: 'node' },
+  test: { include: ['src/**/*.test.{ts,mjs}'], environment: 'node' },
 });

@@ -1,40 +1,55 @@
-// node e2e/run.mjs BASE_URL [--screenshot FILE]
-// Drives the page of a running server with data in a real browser. Every step
-// also fails on a console error, a breach of the content security policy or a
-// request to another host.
+// node e2e/run.mjs BINARY [--only TEXT] [--screenshots FOLDER]
+// Drives the web app of the real binary in a real browser. Every step also fails on a
+// console error, a breach of the content security policy or a request to another host.
+import { mkdir } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { launch } from './browser.mjs';
-import { steps } from './steps.mjs';
+import { Server } from './server.mjs';
+import { steps as consoleSteps } from './console.mjs';
+import { steps as keySteps } from './keys.mjs';
+import { steps as sendSteps } from './send.mjs';
+import { steps as shopSteps } from './shop.mjs';
 
-const USAGE = 'usage: node e2e/run.mjs BASE_URL [--screenshot FILE]';
+const USAGE = 'usage: node e2e/run.mjs BINARY [--only TEXT] [--screenshots FOLDER]';
 
 function read() {
   try {
     const { values, positionals } = parseArgs({
       allowPositionals: true,
-      options: { screenshot: { type: 'string' } },
+      options: { only: { type: 'string', default: '' }, screenshots: { type: 'string' } },
     });
-    if (positionals.length !== 1 || !URL.canParse(positionals[0])) throw new Error(USAGE);
-    return { baseUrl: positionals[0], screenshot: values.screenshot };
+    if (positionals.length !== 1) throw new Error(USAGE);
+    return { binary: positionals[0], ...values };
   } catch (error) {
     console.error(error.message === USAGE ? USAGE : `${error.message}\n${USAGE}`);
     return process.exit(2);
   }
 }
 
-const options = read();
+const { binary, only, screenshots } = read();
+if (screenshots) await mkdir(screenshots, { recursive: true });
+// Keys come last: with the first one, nobody calls without.
+const steps = [...sendSteps, ...shopSteps, ...consoleSteps, ...keySteps].filter(([name]) =>
+  name.includes(only),
+);
+const server = await Server.open(binary);
 const browser = await launch();
 let failed = 0;
-for (const [name, step] of steps) {
-  try {
-    await step({ browser, ...options });
-    console.log(`ok      ${name}`);
-  } catch (error) {
-    failed += 1;
-    console.log(`FAILED  ${name}`);
-    console.error(error instanceof Error ? (error.stack ?? error.message) : error);
+try {
+  for (const [name, step] of steps) {
+    const started = Date.now();
+    try {
+      await step({ browser, server, baseUrl: server.url, screenshots });
+      console.log(`ok      ${name} (${((Date.now() - started) / 1000).toFixed(1)} s)`);
+    } catch (error) {
+      failed += 1;
+      console.log(`FAILED  ${name}`);
+      console.error(error instanceof Error ? (error.stack ?? error.message) : error);
+    }
   }
+} finally {
+  await browser.close();
+  await server.close();
 }
-await browser.close();
 console.log(`${steps.length - failed} passed, ${failed} failed`);
 process.exitCode = failed === 0 ? 0 : 1;

@@ -1,4 +1,6 @@
 /** The client of the cartwheel API. It sends to one base address and no other. */
+import createClient, { type Client } from 'openapi-fetch';
+import type { paths } from './schema';
 import { readEvents } from './sse';
 import type {
   Cart,
@@ -74,37 +76,41 @@ export interface ProductQuery {
   limit?: number;
 }
 
-type Fetch = (input: string, init?: RequestInit) => Promise<Response>;
-type Query = Record<string, string | number | boolean | undefined>;
+type Fetch = (request: Request) => Promise<Response>;
 
-interface Asked {
-  method?: 'GET' | 'POST';
-  body?: unknown;
-  query?: Query;
-  signal?: AbortSignal | undefined;
-  /** Statuses besides 2xx whose body is an answer too. */
-  alsoOk?: readonly number[];
+/** What a call of the generated client comes to. */
+interface Got<T> {
+  data?: T;
+  error?: unknown;
+  response: Response;
 }
 
 export class Api {
   readonly #base: string;
   readonly #fetch: Fetch;
   readonly #timeoutMs: number;
+  readonly #client: Client<paths>;
   /** Sent with every request once it is set; lives in memory alone. */
   key = '';
 
-  constructor(base: string, fetcher: Fetch = (i, o) => fetch(i, o), timeoutMs = TIMEOUT_MS) {
+  constructor(base: string, fetcher: Fetch = (request) => fetch(request), timeoutMs = TIMEOUT_MS) {
     this.#base = base.replace(/\/+$/, '');
-    this.#fetch = fetcher;
     this.#timeoutMs = timeoutMs;
+    this.#fetch = (request) => {
+      if (this.key !== '') request.headers.set('x-api-key', this.key);
+      return fetcher(request);
+    };
+    this.#client = createClient<paths>({ baseUrl: this.#base, fetch: this.#fetch });
   }
 
   // Every method throws ApiError.
 
   /** Sends one event. */
   async submit(body: EventBody): Promise<Sent> {
-    const { raw, status } = await this.#ask('/submit', { method: 'POST', body });
-    return { answer: raw as SubmitAnswer, raw, status };
+    const { data, response } = await this.#got(
+      this.#client.POST('/submit', { body, signal: this.#signal() }),
+    );
+    return { answer: data, raw: data, status: response.status };
   }
 
   async recommend(question: {
@@ -113,26 +119,38 @@ export class Api {
     limit?: number;
     explain?: boolean;
   }): Promise<Recommendations> {
-    return this.#get('/v1/recommendations', { method: 'POST', body: question });
+    return this.#data(
+      this.#client.POST('/v1/recommendations', { body: question, signal: this.#signal() }),
+    );
   }
 
   async departments(): Promise<Department[]> {
-    const { departments } = await this.#get<{ departments: Department[] }>('/v1/departments');
-    return departments;
+    const asked = this.#client.GET('/v1/departments', { signal: this.#signal() });
+    return (await this.#data(asked)).departments;
   }
 
-  /** Products by popularity, or best match first. */
+  /** Products by popularity. */
   async products(query: ProductQuery, signal?: AbortSignal): Promise<Products> {
-    return this.#get('/v1/products', { query: { ...query }, signal });
+    return this.#data(
+      this.#client.GET('/v1/products', { params: { query }, signal: this.#signal(signal) }),
+    );
   }
 
   async product(id: string, signal?: AbortSignal): Promise<Product> {
-    return this.#get(`/v1/products/${encodeURIComponent(id)}`, { signal });
+    const path = { id };
+    return this.#data(
+      this.#client.GET('/v1/products/{id}', { params: { path }, signal: this.#signal(signal) }),
+    );
   }
 
   /** Products bought together with one. */
   async similar(id: string, limit: number): Promise<Recommendation[]> {
-    return this.#ranked(`/v1/products/${encodeURIComponent(id)}/similar`, { limit });
+    const params = { path: { id }, query: { limit } };
+    const asked = this.#client.GET('/v1/products/{id}/similar', {
+      params,
+      signal: this.#signal(),
+    });
+    return (await this.#data(asked)).recommendations;
   }
 
   /** What is bought most, of all or of one department or aisle. */
@@ -140,31 +158,39 @@ export class Api {
     limit: number,
     of: { department?: string; aisle?: string } = {},
   ): Promise<Recommendation[]> {
-    return this.#ranked('/v1/popular', { limit, ...of });
-  }
-
-  async #ranked(path: string, query: Query): Promise<Recommendation[]> {
-    const answer = await this.#get<{ recommendations: Recommendation[] }>(path, { query });
-    return answer.recommendations;
+    const params = { query: { limit, ...of } };
+    const asked = this.#client.GET('/v1/popular', { params, signal: this.#signal() });
+    return (await this.#data(asked)).recommendations;
   }
 
   /** A few users with a history. */
   async users(limit: number): Promise<UserSummary[]> {
-    return (await this.#get<{ users: UserSummary[] }>('/v1/users', { query: { limit } })).users;
+    const params = { query: { limit } };
+    const asked = this.#client.GET('/v1/users', { params, signal: this.#signal() });
+    return (await this.#data(asked)).users;
   }
 
   /** What the server knows of a shopper's cart. */
   async cart(userId: string): Promise<Cart> {
-    return this.#get(`/v1/users/${encodeURIComponent(userId)}/cart`);
+    const params = { path: { id: userId } };
+    return this.#data(this.#client.GET('/v1/users/{id}/cart', { params, signal: this.#signal() }));
   }
 
   async user(userId: string): Promise<UserDetail> {
-    return this.#get(`/v1/users/${encodeURIComponent(userId)}`);
+    const params = { path: { id: userId } };
+    return this.#data(this.#client.GET('/v1/users/{id}', { params, signal: this.#signal() }));
   }
 
   /** Whether the server can answer; its 503 is an answer too. */
   async ready(): Promise<Readiness> {
-    return this.#get('/readyz', { alsoOk: [503] });
+    const asked = this.#client.GET('/readyz', { signal: this.#signal() });
+    return this.#data(
+      asked.then(({ data, error, response }) => {
+        const unready = response.status === 503 ? error : undefined;
+        const found = data ?? unready;
+        return found === undefined ? { error, response } : { data: found, response };
+      }),
+    );
   }
 
   /** Calls `on` once a second until the signal aborts or the stream ends. */
@@ -174,140 +200,129 @@ export class Api {
 
   /** The state machine, in the Amazon States Language. */
   async definition(): Promise<unknown> {
-    return this.#get('/v1/pipeline/definition');
+    return this.#data(this.#client.GET('/v1/pipeline/definition', { signal: this.#signal() }));
   }
 
   async executions(): Promise<Executions> {
-    return this.#get('/v1/pipeline/executions');
+    return this.#data(this.#client.GET('/v1/pipeline/executions', { signal: this.#signal() }));
   }
 
   async execution(name: string): Promise<Run> {
-    return this.#get(run(name));
+    const asked = { params: { path: { name } }, signal: this.#signal() };
+    return this.#data(this.#client.GET('/v1/pipeline/executions/{name}', asked));
   }
 
   /** Calls `on` with the run after each change until it ends. */
   async follow(name: string, on: (run: Run) => void, signal: AbortSignal): Promise<void> {
-    await this.#stream(`${run(name)}/events`, signal, (data) => on(JSON.parse(data) as Run));
+    const path = `/v1/pipeline/executions/${encodeURIComponent(name)}/events`;
+    await this.#stream(path, signal, (data) => on(JSON.parse(data) as Run));
   }
 
   async logs(name: string): Promise<LogLine[]> {
-    return (await this.#get<{ lines: LogLine[] }>(`${run(name)}/logs`)).lines;
+    const asked = { params: { path: { name } }, signal: this.#signal() };
+    const log = this.#client.GET('/v1/pipeline/executions/{name}/logs', asked);
+    return (await this.#data(log)).lines;
   }
 
   /** Starts a run and gives its name; hyperparameters go over the definition's. */
   async start(hyperparameters: Record<string, string> = {}): Promise<string> {
-    return this.#named('/v1/pipeline/executions', { hyperparameters });
+    const asked = { body: { hyperparameters }, signal: this.#signal() };
+    return (await this.#data(this.#client.POST('/v1/pipeline/executions', asked))).name;
   }
 
   async stop(name: string): Promise<string> {
-    return this.#named(`${run(name)}/stop`);
+    const asked = { params: { path: { name } }, signal: this.#signal() };
+    const stopped = this.#client.POST('/v1/pipeline/executions/{name}/stop', asked);
+    return (await this.#data(stopped)).name;
   }
 
   async redrive(name: string): Promise<string> {
-    return this.#named(`${run(name)}/redrive`);
-  }
-
-  async #named(path: string, body?: unknown): Promise<string> {
-    return (await this.#get<{ name: string }>(path, { method: 'POST', body })).name;
+    const asked = { params: { path: { name } }, signal: this.#signal() };
+    const redriven = this.#client.POST('/v1/pipeline/executions/{name}/redrive', asked);
+    return (await this.#data(redriven)).name;
   }
 
   /** Every model, the newest first. */
   async models(): Promise<Model[]> {
-    return (await this.#get<{ models: Model[] }>('/v1/models')).models;
+    const asked = this.#client.GET('/v1/models', { signal: this.#signal() });
+    return (await this.#data(asked)).models;
   }
 
   async model(version: string): Promise<ModelDetail> {
-    return this.#get(`/v1/models/${encodeURIComponent(version)}`);
+    const asked = { params: { path: { version } }, signal: this.#signal() };
+    return this.#data(this.#client.GET('/v1/models/{version}', asked));
   }
 
   async deploy(version: string): Promise<Release> {
-    return this.#get(`/v1/models/${encodeURIComponent(version)}/deploy`, { method: 'POST' });
+    const asked = { params: { path: { version } }, signal: this.#signal() };
+    return this.#data(this.#client.POST('/v1/models/{version}/deploy', asked));
   }
 
   async rollback(): Promise<Release> {
-    return this.#get('/v1/models/rollback', { method: 'POST' });
+    return this.#data(this.#client.POST('/v1/models/rollback', { signal: this.#signal() }));
   }
 
   async lake(): Promise<Lake> {
-    return this.#get('/v1/lake');
+    return this.#data(this.#client.GET('/v1/lake', { signal: this.#signal() }));
   }
 
   async lakeTable(name: string): Promise<LakeTableDetail> {
-    return this.#get(`/v1/lake/tables/${encodeURIComponent(name)}`);
+    const asked = { params: { path: { name } }, signal: this.#signal() };
+    return this.#data(this.#client.GET('/v1/lake/tables/{name}', asked));
   }
 
   async lakeJob(): Promise<LakeJob | null> {
-    return (await this.#get<{ job?: LakeJob | null }>('/v1/lake/job')).job ?? null;
+    const asked = this.#client.GET('/v1/lake/job', { signal: this.#signal() });
+    return (await this.#data(asked)).job ?? null;
   }
 
-  async startLakeJob(job: StartImport | StartGenerate): Promise<LakeJob> {
-    return this.#get('/v1/lake/job', { method: 'POST', body: job });
+  async startLakeJob(body: StartImport | StartGenerate): Promise<LakeJob> {
+    return this.#data(this.#client.POST('/v1/lake/job', { body, signal: this.#signal() }));
   }
 
   async quality(days: number): Promise<Quality> {
-    return this.#get('/v1/quality', { query: { days } });
+    const params = { query: { days } };
+    return this.#data(this.#client.GET('/v1/quality', { params, signal: this.#signal() }));
   }
 
-  async #get<T>(path: string, asked: Asked = {}): Promise<T> {
-    return (await this.#ask(path, asked)).raw as T;
-  }
-
-  async #ask(path: string, asked: Asked): Promise<{ raw: unknown; status: number }> {
+  #signal(signal?: AbortSignal): AbortSignal {
     const timeout = AbortSignal.timeout(this.#timeoutMs);
-    const signal = asked.signal ? AbortSignal.any([asked.signal, timeout]) : timeout;
-    let response: Response;
-    let body: string;
+    return signal ? AbortSignal.any([signal, timeout]) : timeout;
+  }
+
+  async #data<T>(asked: Promise<Got<T>>): Promise<T> {
+    return (await this.#got(asked)).data;
+  }
+
+  async #got<T>(asked: Promise<Got<T>>): Promise<{ data: T; response: Response }> {
+    let got: Got<T>;
     try {
-      response = await this.#fetch(this.#base + path + search(asked.query), {
-        ...this.#init(asked),
-        signal,
-      });
-      body = await response.text();
+      got = await asked;
     } catch (error) {
-      throw connectionError(error, this.#timeoutMs);
+      throw failure(error, this.#timeoutMs);
     }
-    const raw = parse(body);
-    const { status } = response;
-    if (!response.ok && !asked.alsoOk?.includes(status)) throw refusal(response, raw);
-    if (typeof raw !== 'object' || raw === null) {
-      throw new ApiError('answer', "The server's answer is not a JSON object.", status);
+    const { data, error, response } = got;
+    if (!response.ok && data === undefined) throw refusal(response, error);
+    if (typeof data !== 'object' || data === null) {
+      throw new ApiError('answer', "The server's answer is not a JSON object.", response.status);
     }
-    return { raw, status };
+    return { data, response };
   }
 
   async #stream(path: string, signal: AbortSignal, on: (data: string) => void): Promise<void> {
     let response: Response;
     try {
-      response = await this.#fetch(this.#base + path, { ...this.#init({}), signal });
+      const url = new URL(this.#base + path, globalThis.location?.href);
+      response = await this.#fetch(new Request(url, { signal }));
+      if (response.ok && response.body) {
+        await readEvents(response.body, (_event, data) => on(data));
+        return;
+      }
     } catch (error) {
-      throw connectionError(error, this.#timeoutMs);
+      throw failure(error, this.#timeoutMs);
     }
-    if (!response.ok) throw refusal(response, parse(await response.text()));
-    if (!response.body) throw new ApiError('answer', 'The answer has no body.', response.status);
-    try {
-      await readEvents(response.body, (_event, data) => on(data));
-    } catch (error) {
-      throw connectionError(error, this.#timeoutMs);
-    }
+    throw refusal(response, parse(await response.text()));
   }
-
-  #init({ method = 'GET', body }: Asked): RequestInit {
-    const headers: Record<string, string> = { accept: 'application/json' };
-    if (this.key !== '') headers['x-api-key'] = this.key;
-    if (body === undefined) return { method, headers };
-    headers['content-type'] = 'application/json';
-    return { method, headers, body: JSON.stringify(body) };
-  }
-}
-
-function run(name: string): string {
-  return `/v1/pipeline/executions/${encodeURIComponent(name)}`;
-}
-
-function search(query: Query = {}): string {
-  const given = Object.entries(query).filter(([, value]) => value !== undefined && value !== '');
-  const text = new URLSearchParams(given.map(([name, value]) => [name, String(value)]));
-  return given.length === 0 ? '' : `?${text}`;
 }
 
 /** The JSON value of `body`, or undefined where it is none. */
@@ -320,12 +335,16 @@ function parse(body: string): unknown {
   }
 }
 
-function connectionError(error: unknown, timeoutMs: number): ApiError {
+/** Why no answer came. */
+function failure(error: unknown, timeoutMs: number): ApiError {
   const name = error instanceof Error ? error.name : '';
   if (name === 'TimeoutError') {
     return new ApiError('timeout', `No answer came within ${timeoutMs / 1000} seconds.`);
   }
   if (name === 'AbortError') return new ApiError('aborted', 'The request was called off.');
+  if (error instanceof SyntaxError) {
+    return new ApiError('answer', "The server's answer is not JSON.");
+  }
   return new ApiError('network', 'The server could not be reached.');
 }
 

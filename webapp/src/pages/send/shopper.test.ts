@@ -6,11 +6,11 @@ import type { EventBody } from '../../lib/types';
 /** A server whose lists are `lists`, one for each answer; null loses the connection. */
 function shop(...lists: (string[] | null)[]): { shopper: Shopper; bodies: EventBody[] } {
   const bodies: EventBody[] = [];
-  const api = new Api('', (url, init) => {
-    if (url !== '/submit') return Promise.resolve(new Response('{"ready":true}'));
-    bodies.push(JSON.parse(String(init?.body)) as EventBody);
+  const api = new Api('https://api.example', async (request) => {
+    if (!request.url.endsWith('/submit')) return new Response('{"ready":true}');
+    bodies.push((await request.json()) as EventBody);
     const list = lists.length > 1 ? lists.shift() : lists[0];
-    if (!list) return Promise.reject(new TypeError('Failed to fetch'));
+    if (!list) throw new TypeError('Failed to fetch');
     const recommendations = list.map((id) => ({
       product_id: id,
       product_name: `Product ${id}`,
@@ -20,7 +20,7 @@ function shop(...lists: (string[] | null)[]): { shopper: Shopper; bodies: EventB
       reasons: [],
     }));
     const answer = { event_id: bodies.at(-1)?.event_id, recommendations };
-    return Promise.resolve(new Response(JSON.stringify(answer)));
+    return new Response(JSON.stringify(answer));
   });
   const shopper = new Shopper(api, null);
   shopper.userText = ' 7 ';

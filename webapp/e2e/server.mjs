@@ -1,0 +1,77 @@
+// The real binary on a small shop of its own, which a test may stop and start.
+import { spawn } from 'node:child_process';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+const SHOP = ['--users', '300', '--products', '400', '--orders', '4000'];
+const START_MS = 180_000;
+
+async function freePort() {
+  const server = createServer();
+  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+export class Server {
+  #binary;
+  #process = null;
+  #log = '';
+
+  constructor(binary, data, port) {
+    this.#binary = binary;
+    this.data = data;
+    this.url = `http://127.0.0.1:${port}`;
+  }
+
+  /** A shop that is made, learnt from and served. */
+  static async open(binary) {
+    const data = await mkdtemp(join(tmpdir(), 'cartwheel-page-'));
+    const server = new Server(binary, data, await freePort());
+    await server.start();
+    return server;
+  }
+
+  async start() {
+    const listen = new URL(this.url).host;
+    const args = ['--data-dir', this.data, 'demo', ...SHOP, '--listen', listen];
+    const env = { ...process.env, CARTWHEEL_DELIVERY_MAX_AGE_SECONDS: '2' };
+    this.#process = spawn(this.#binary, args, { env, stdio: ['ignore', 'ignore', 'pipe'] });
+    this.#process.stderr.on('data', (text) => (this.#log = (this.#log + text).slice(-8000)));
+    const end = Date.now() + START_MS;
+    while (Date.now() < end) {
+      if (this.#process.exitCode !== null) break;
+      const ready = await fetch(`${this.url}/readyz`).catch(() => null);
+      if (ready?.ok) return;
+      await new Promise((resolve) => setTimeout(resolve, 200));
+    }
+    throw new Error(`the server did not start:\n${this.#log}`);
+  }
+
+  /** Ends it as an operator would, and waits for that. */
+  async stop() {
+    const stopping = this.#process;
+    if (stopping === null || stopping.exitCode !== null) return;
+    const ended = new Promise((resolve) => stopping.once('exit', resolve));
+    stopping.kill('SIGTERM');
+    await ended;
+  }
+
+  /** Runs a command of the program on the same data, and gives its JSON. */
+  async command(...args) {
+    const child = spawn(this.#binary, ['--data-dir', this.data, '--json', ...args]);
+    let out = '';
+    child.stdout.on('data', (text) => (out += text));
+    const code = await new Promise((resolve) => child.once('exit', resolve));
+    if (code !== 0) throw new Error(`cartwheel ${args.join(' ')} ended with ${code}`);
+    return JSON.parse(out);
+  }
+
+  async close() {
+    await this.stop();
+    await rm(this.data, { recursive: true, force: true });
+  }
+}
