@@ -1,7 +1,14 @@
 // What a person does on the page, step by step. Each step opens its own page
 // and throws with a sentence when the page does not do its part.
 import assert from 'node:assert/strict';
-import { accessible, close, noSidewaysScroll, openPage as open, screenshot, tabTo } from './browser.mjs';
+import {
+  accessible,
+  close,
+  noSidewaysScroll,
+  openPage as open,
+  screenshot,
+  tabTo,
+} from './browser.mjs';
 
 const openPage = (browser, baseUrl, options) => open(browser, `${baseUrl}/send`, options);
 

@@ -13,6 +13,7 @@ export const GLYPHS = [
   'snow',
   'spray',
   'egg',
+  'cup',
 ] as const;
 export type Glyph = (typeof GLYPHS)[number];
 
@@ -27,7 +28,8 @@ const WORDS: readonly (readonly [RegExp, Glyph])[] = [
   [/vegetable|herb|salad|produce|floral|tofu/, 'leaf'],
   [/milk|cream|dairy|yogurt|cheese|butter/, 'carton'],
   [/bread|bakery|bun|tortilla|pastr|cake|breakfast/, 'bread'],
-  [/water|drink|juice|soda|beer|wine|beverage|tea|coffee|spirit|oil|vinegar/, 'bottle'],
+  [/tea|coffee|cocoa/, 'cup'],
+  [/water|drink|juice|soda|beer|wine|beverage|spirit|oil|vinegar/, 'bottle'],
   [/clean|laundry|soap|hair|skin|personal|household|deodorant|paper/, 'spray'],
   [/sauce|jam|honey|spread|spice|condiment|pickle|vitamin|preserve|can|jar/, 'jar'],
   [/soup|cereal|pasta|rice|grain|meal|deli|noodle|bean|granola/, 'bowl'],
@@ -57,6 +59,8 @@ export interface Tile {
   colour: number;
   /** Where the round shade behind the drawing lies, in a 48 × 48 square. */
   shade: { x: number; y: number; r: number };
+  /** Faint copies of the drawing behind it, in a 96 × 72 rectangle. */
+  echoes: { x: number; y: number; turn: number; scale: number }[];
 }
 
 /** The same picture for the same product, every time. */
@@ -66,5 +70,16 @@ export function tileOf(name: string, aisle: string, department: string): Tile {
     glyph: glyphOf(aisle, department),
     colour: hash(aisle || department || name) % TILE_COLOURS,
     shade: { x: 6 + (bits & 31), y: 6 + ((bits >>> 5) & 31), r: 12 + ((bits >>> 10) & 7) },
+    echoes: [echo(hash(`${name}|1`), -14), echo(hash(`${name}|2`), 52)],
+  };
+}
+
+/** A copy to one side: `x` is the leftmost place that it takes. */
+function echo(bits: number, x: number): Tile['echoes'][number] {
+  return {
+    x: x + (bits & 7),
+    y: ((bits >>> 3) & 31) - 6,
+    turn: ((bits >>> 8) & 63) - 32,
+    scale: 0.8 + ((bits >>> 14) & 3) / 10,
   };
 }

@@ -5,7 +5,7 @@
 import { SvelteMap } from 'svelte/reactivity';
 import { asApiError, type Api, type ApiError } from '../../lib/api';
 import { applyEvent, type CartLine } from '../../lib/cart';
-import { compareLists, countChanges, type Changes } from './changes';
+import { compareLists, countChanges, type Changes } from '../../lib/changes';
 import { count, eventName } from '../../lib/format';
 import { newId } from '../../lib/ids';
 import { loadCarts, saveCart } from '../../lib/storage';

@@ -1,5 +1,5 @@
 /** What moved between two answers for one user. Pure. */
-import type { Recommendation } from '../../lib/types';
+import type { Recommendation } from './types';
 
 /** A product's way: `by` is places upwards, so negative is downwards. */
 export type Change = { kind: 'new' } | { kind: 'same' } | { kind: 'moved'; by: number };

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { compareLists, describeChanges } from './changes';
-import type { Recommendation } from '../../lib/types';
+import type { Recommendation } from './types';
 
 function list(...ids: string[]): Recommendation[] {
   return ids.map((id) => ({
