@@ -22,6 +22,8 @@ const HEIGHT = 48;
 const GAP = 8;
 /** Room of edges that catch, right of the states. */
 const SIDE = 28;
+/** Radius of their corners. */
+const BEND = 12;
 
 export async function layOut(machine: Machine): Promise<Layout> {
   const { Graph, layout } = await import('@dagrejs/dagre');
@@ -68,15 +70,15 @@ export async function layOut(machine: Machine): Promise<Layout> {
     }));
     return [box, ...within];
   });
+  const { width = 0, height = 0 } = graph.graph();
   const place = new Map(nodes.map((node) => [node.name, node]));
   const edges = drawn.map((edge) => {
     const found = graph.hasEdge(edge.from, edge.to) ? graph.edge(edge.from, edge.to) : null;
     const path = found
       ? smooth(found.points ?? [])
-      : aside(place.get(edge.from), place.get(edge.to));
+      : aside(place.get(edge.from), place.get(edge.to), width + SIDE / 2);
     return { ...edge, path };
   });
-  const { width = 0, height = 0 } = graph.graph();
   return { width: width + SIDE, height, nodes, edges };
 }
 
@@ -95,19 +97,23 @@ function smooth(points: Point[]): string {
     const [x, y] = at === others.length - 2 ? [last.x, last.y] : middle(point, next);
     return `Q${point.x} ${point.y} ${x} ${y}`;
   });
-  return [`M${first.x} ${first.y}`, ...curve, `L${last.x} ${last.y}`].join('');
+  // A line of no length at the end would turn the arrow's tip.
+  const line = curve.length === 0 ? `L${last.x} ${last.y}` : '';
+  return [`M${first.x} ${first.y}`, ...curve, line].join('');
 }
 
 function middle(a: Point, b: Point): [number, number] {
   return [(a.x + b.x) / 2, (a.y + b.y) / 2];
 }
 
-/** From side to side, for an edge that the layout left out. */
-function aside(from: Placed | undefined, to: Placed | undefined): string {
+/** Along the rail at the right, for an edge that the layout left out. */
+function aside(from: Placed | undefined, to: Placed | undefined, rail: number): string {
   if (!from || !to) return '';
   const [x1, y1] = [from.x + from.width, from.y + HEIGHT / 2];
-  const right = to.x + to.width < x1;
-  const [x2, y2] = [right ? to.x + to.width : to.x, to.y + to.height / 2];
-  const bend = right ? Math.max(x1, x2) + SIDE : x1 + (x2 - x1) / 2;
-  return `M${x1} ${y1}C${bend} ${y1} ${bend} ${y2} ${x2} ${y2}`;
+  const [x2, y2] = [to.x + to.width, to.y + HEIGHT / 2];
+  const turn = y2 > y1 ? BEND : -BEND;
+  return (
+    `M${x1} ${y1}H${rail - BEND}Q${rail} ${y1} ${rail} ${y1 + turn}` +
+    `V${y2 - turn}Q${rail} ${y2} ${rail - BEND} ${y2}H${x2}`
+  );
 }
