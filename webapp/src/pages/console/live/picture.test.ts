@@ -44,7 +44,8 @@ test('each trouble is said in words and marked on its part', () => {
     delivery: { waiting: 5, files: 0, error: 'disk full' },
   });
   expect(troubles).toHaveLength(5);
-  expect(troubles.join(' ')).toContain('disk full');
+  expect(troubles[2]?.text).toContain('disk full');
+  expect(troubles.map(({ past }) => past)).toEqual([false, false, false, true, true]);
   expect(parts.filter((part) => part.trouble).map(({ id }) => id)).toEqual(['api', 'delivery']);
 });
 

@@ -14,6 +14,13 @@ export interface Part {
   trouble: boolean;
 }
 
+export interface Trouble {
+  /** A sentence. */
+  text: string;
+  /** Whether it may be over. */
+  past: boolean;
+}
+
 export interface Flow {
   from: PartId;
   to: PartId;
@@ -24,8 +31,7 @@ export interface Flow {
 export interface Picture {
   parts: Part[];
   flows: Flow[];
-  /** What is wrong, in sentences. */
-  troubles: string[];
+  troubles: Trouble[];
 }
 
 /** Rates are means of so many seconds, so that they can be read. */
@@ -119,15 +125,22 @@ export function pictureOf(live: Live): Picture {
   };
 }
 
-function troubles(live: Live, errors: number): string[] {
+function troubles(live: Live, errors: number): Trouble[] {
   const { delivery, degraded_total: degraded, impressions_dropped_total: dropped } = live;
-  return [
+  const now = [
     !live.ready && 'The server is not ready to recommend.',
     errors > 0 && `${count(errors, 'answer')} with a status of 500 or more in the last minute.`,
     delivery.error && `The last delivery to the lake failed: ${delivery.error}`,
+  ];
+  const past = [
     degraded > 0 && `${count(degraded, 'degraded answer')} since the server started.`,
     dropped > 0 && `${count(dropped, 'impression')} dropped since the server started.`,
-  ].filter((sentence) => typeof sentence === 'string');
+  ];
+  return [now, past].flatMap((sentences, at) =>
+    sentences
+      .filter((sentence) => typeof sentence === 'string')
+      .map((text) => ({ text, past: at === 1 })),
+  );
 }
 
 /** How fast a flow moves: 0 stands still. */
@@ -189,21 +202,21 @@ export const NARROW: Sheet = {
   width: 340,
   height: 912,
   places: {
-    web: box(30, 4, 200),
-    api: box(30, 120, 220),
-    stream: box(30, 236, 220),
-    sessions: box(262, 176, 76, 92),
-    delivery: box(30, 352, 220),
-    lake: box(30, 468, 220),
-    features: box(30, 584, 220),
-    training: box(30, 700, 220),
-    model: box(30, 816, 220),
+    web: box(30, 4, 208),
+    api: box(30, 120, 208),
+    stream: box(30, 236, 208),
+    sessions: box(250, 176, 88, 92),
+    delivery: box(30, 352, 208),
+    lake: box(30, 468, 208),
+    features: box(30, 584, 208),
+    training: box(30, 700, 208),
+    model: box(30, 816, 208),
   },
   paths: {
     'web-api': 'M130 92V116',
     'api-stream': 'M130 208V232',
-    'stream-sessions': 'M250 290H284Q300 290 300 274V272',
-    'sessions-api': 'M300 176V166Q300 150 284 150H254',
+    'stream-sessions': 'M238 296H278Q294 296 294 280V272',
+    'sessions-api': 'M294 176V166Q294 150 278 150H242',
     'stream-delivery': 'M130 324V348',
     'delivery-lake': 'M130 440V464',
     'lake-features': 'M130 556V580',
