@@ -1,0 +1,23 @@
+import { expect, test } from 'vitest';
+import { sampled, summary, toneOf } from './chart';
+
+test('a summary names the last, lowest and highest value of each series', () => {
+  const series = [
+    { name: 'Requests', values: [3, null, 1, 2] },
+    { name: 'Errors', values: [null, null] },
+  ];
+  expect(summary(series, String)).toBe('Requests: last 2, lowest 1, highest 3. Errors: no values.');
+});
+
+test('a long table is thinned evenly and keeps its ends', () => {
+  expect(sampled(3, 200)).toEqual([0, 1, 2]);
+  const rows = sampled(1001, 200);
+  expect(rows).toHaveLength(200);
+  expect([rows[0], rows.at(-1)]).toEqual([0, 1000]);
+  expect(new Set(rows).size).toBe(200);
+});
+
+test('series take the tones in turn unless one is given', () => {
+  expect(toneOf({ name: 'a', values: [] }, 1)).toBe('gold');
+  expect(toneOf({ name: 'a', values: [], tone: 'bad' }, 1)).toBe('bad');
+});

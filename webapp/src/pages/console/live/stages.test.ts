@@ -1,0 +1,37 @@
+import { expect, test } from 'vitest';
+import type { LiveEvent } from '../../../lib/types';
+import { kindName, productWords, stepsOf } from './stages';
+
+const event: LiveEvent = {
+  event_id: 'e',
+  user_id: 'u',
+  event: 'checkout',
+  product_ids: [],
+  received_at_ms: 0,
+  stage: 'synced',
+  sync_ms: 3.14,
+};
+
+test('a checkout waits for delivery and then for the next run', () => {
+  expect(stepsOf(event).map(({ state, words }) => [state, words])).toEqual([
+    ['done', 'yes'],
+    ['done', '3.1 ms'],
+    ['waiting', 'waiting'],
+    ['waiting', 'next run'],
+    ['waiting', 'next run'],
+  ]);
+  expect(stepsOf({ ...event, stage: 'in_model' }).every(({ state }) => state === 'done')).toBe(
+    true,
+  );
+});
+
+test('other kinds never go into features', () => {
+  const states = stepsOf({ ...event, event: 'view', stage: 'delivered' }).map(({ state }) => state);
+  expect(states).toEqual(['done', 'done', 'done', 'unused', 'unused']);
+});
+
+test('kinds and products are put in words', () => {
+  expect(kindName('add_to_cart')).toBe('Add to cart');
+  expect(kindName('other')).toBe('other');
+  expect(productWords(['1', '2', '3', '4', '5'])).toBe('1, 2, 3 and 2 more');
+});
