@@ -1,0 +1,33 @@
+/** Figures with what they are worth. Pure. */
+import type { Mean } from './types';
+
+/** `0.276 ± 0.012`: a mean with its standard error. */
+export function plusMinus({ mean, se }: Mean, digits = 3): string {
+  return `${mean.toFixed(digits)} ± ${se.toFixed(digits)}`;
+}
+
+/** `+0.012`, `−0.003`. */
+export function signed(value: number, digits = 3): string {
+  const text = Math.abs(value).toFixed(digits);
+  if (Number(text) === 0) return text;
+  return `${value < 0 ? '−' : '+'}${text}`;
+}
+
+/** The 95 % score interval of a share (Wilson, JASA 1927). */
+export function wilson(hits: number, of: number): { low: number; high: number } {
+  if (of === 0) return { low: 0, high: 1 };
+  const z = 1.96;
+  const share = hits / of;
+  const middle = share + (z * z) / (2 * of);
+  const spread = z * Math.sqrt((share * (1 - share)) / of + (z * z) / (4 * of * of));
+  const scale = 1 + (z * z) / of;
+  return {
+    low: Math.max(0, (middle - spread) / scale),
+    high: Math.min(1, (middle + spread) / scale),
+  };
+}
+
+/** The logistic function. */
+export function sigmoid(logOdds: number): number {
+  return 1 / (1 + Math.exp(-logOdds));
+}
