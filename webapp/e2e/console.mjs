@@ -1,1 +1,282 @@
-export const steps = [];
+// What an operator does in the console, step by step.
+import assert from 'node:assert/strict';
+import { accessible, close, noSidewaysScroll, openPage, screenshot, tabTo } from './browser.mjs';
+
+// A run of the pipeline on the small shop takes some seconds.
+const RUN_MS = 120_000;
+
+async function submit(baseUrl, body) {
+  const response = await fetch(`${baseUrl}/submit`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(body),
+  });
+  assert.equal(response.status, 200);
+  return response.json();
+}
+
+const models = async (baseUrl) => (await (await fetch(`${baseUrl}/v1/models`)).json()).models;
+const serving = async (baseUrl) =>
+  (await models(baseUrl)).find(({ status }) => status === 'serving').version;
+
+async function live({ browser, baseUrl, screenshots }) {
+  const opened = await openPage(browser, `${baseUrl}/console`);
+  const { page } = opened;
+  await page.getByTestId('live-picture').waitFor();
+  const stored = await submit(baseUrl, {
+    user_id: 'watched',
+    event: 'add_to_cart',
+    product_ids: ['1', '2'],
+  });
+  const row = page.locator(`[data-testid=live-event][data-event="${stored.event_id}"]`);
+  await row.waitFor();
+  // Accepted and synced at once, in a file of the lake after a while.
+  await row.locator('.step.done').nth(2).waitFor();
+  assert.equal(await row.locator('.step.done').count(), 3, 'only checkouts become features');
+  await row.getByRole('button').click();
+  await page.getByText('events/year=').first().waitFor();
+  await accessible(page, 'the live page');
+  await screenshot(page, screenshots, 'console-live');
+  await close(opened);
+}
+
+// Starts a run by the form and gives its name.
+async function startRun(page, baseUrl, parameters) {
+  await page.goto(`${baseUrl}/console/pipeline`);
+  await page.getByTestId('run-button').click();
+  const dialog = page.getByRole('dialog', { name: 'Run the pipeline' });
+  for (const [at, [name, value]] of Object.entries(parameters).entries()) {
+    await dialog.getByRole('button', { name: /hyperparameter/ }).click();
+    await dialog.getByLabel(`Name ${at + 1}`).fill(name);
+    await dialog.getByLabel(`Value ${at + 1}`).fill(value);
+  }
+  const [response] = await Promise.all([
+    page.waitForResponse((answer) => answer.request().method() === 'POST'),
+    dialog.getByRole('button', { name: 'Start the run' }).click(),
+  ]);
+  assert.equal(response.status(), 201, await response.text());
+  const { name } = await response.json();
+  await page.waitForURL(`**/console/pipeline/${name}`);
+  return name;
+}
+
+async function pipeline({ browser, baseUrl, screenshots }) {
+  const opened = await openPage(browser, `${baseUrl}/console/pipeline`);
+  const { page } = opened;
+  await page.getByTestId('run-row').first().waitFor();
+  await accessible(page, 'the runs');
+  // What the server would refuse is refused by the form.
+  await page.getByTestId('run-button').click();
+  const dialog = page.getByRole('dialog', { name: 'Run the pipeline' });
+  await dialog.getByRole('button', { name: /hyperparameter/ }).click();
+  await dialog.getByLabel('Value 1').fill('many');
+  await dialog.getByRole('button', { name: 'Start the run' }).click();
+  await dialog.locator('.problem').first().waitFor();
+  await accessible(page, 'the form of a run');
+  await page.keyboard.press('Escape');
+
+  const name = await startRun(page, baseUrl, { num_round: '25', max_depth: '3' });
+  const status = page.getByTestId('run-status');
+  await status.filter({ hasText: 'Running' }).waitFor();
+  const state = (which) => page.locator(`[data-testid=state][data-state="${which}"]`).first();
+  await page
+    .locator('[data-testid=state][data-state=Train][data-status=running]')
+    .waitFor({ timeout: RUN_MS });
+  await screenshot(page, screenshots, 'console-pipeline-running');
+  await status.filter({ hasText: 'Succeeded' }).waitFor({ timeout: RUN_MS });
+  assert.equal(await state('Train').getAttribute('data-status'), 'succeeded');
+  await accessible(page, 'a run');
+  await screenshot(page, screenshots, 'console-pipeline');
+
+  // By keyboard: a state's panel, then the log.
+  await tabTo(page, () => document.activeElement.closest('[data-state=Train]') !== null, 'a state');
+  await page.keyboard.press('Enter');
+  const panel = page.getByTestId('state-panel');
+  await panel.filter({ hasText: 'Train' }).waitFor();
+  await panel.getByText('createTrainingJob').first().waitFor();
+  await accessible(page, 'a state');
+  await page.getByRole('tab', { name: 'Log' }).click();
+  await page.getByTestId('run-logs').filter({ hasText: 'cartwheel train' }).waitFor();
+  await accessible(page, 'the log');
+  await page.reload();
+  await status.filter({ hasText: 'Succeeded' }).waitFor();
+  const run = await (await fetch(`${baseUrl}/v1/pipeline/executions/${name}`)).json();
+  assert.equal(run.status, 'SUCCEEDED');
+  await close(opened);
+}
+
+async function stopAndRedrive({ browser, baseUrl }) {
+  const opened = await openPage(browser, `${baseUrl}/console/pipeline`);
+  const { page } = opened;
+  await startRun(page, baseUrl, { num_round: '24' });
+  await page.getByTestId('stop-button').click();
+  await page.getByRole('dialog').getByRole('button', { name: /^Stop/ }).click();
+  const status = page.getByTestId('run-status');
+  await status.filter({ hasText: /Stopped|Aborted/ }).waitFor();
+  await page.getByTestId('redrive-button').click();
+  const confirm = page.getByRole('dialog').getByRole('button', { name: /^Redrive/ });
+  if (await confirm.isVisible().catch(() => false)) await confirm.click();
+  await status.filter({ hasText: 'Succeeded' }).waitFor({ timeout: RUN_MS });
+  await close(opened);
+}
+
+async function deployAndRollBack({ browser, baseUrl, screenshots }) {
+  const opened = await openPage(browser, `${baseUrl}/console/models`);
+  const { page } = opened;
+  const before = await serving(baseUrl);
+  const row = (version) => page.locator(`[data-testid=model-row][data-version="${version}"]`);
+  await row(before).waitFor();
+  assert.equal(await row(before).getAttribute('data-status'), 'serving');
+  await accessible(page, 'the models');
+  await screenshot(page, screenshots, 'console-models');
+  const other = (await models(baseUrl)).find(({ version }) => version !== before).version;
+
+  await row(other).getByTestId('deploy-button').click();
+  const confirm = page.getByTestId('confirm');
+  await confirm.waitFor();
+  await accessible(page, 'the question before a deployment');
+  await confirm.click();
+  await page
+    .locator(`[data-testid=model-row][data-version="${other}"][data-status=serving]`)
+    .waitFor();
+  assert.equal(await serving(baseUrl), other);
+  await closeDialog(page);
+  await page.getByTestId('rollback-button').click();
+  await page.getByTestId('confirm').click();
+  await page
+    .locator(`[data-testid=model-row][data-version="${before}"][data-status=serving]`)
+    .waitFor();
+  assert.equal(await serving(baseUrl), before, 'the rollback did not bring the model back');
+  await closeDialog(page);
+  // Answers are from it as soon as the server has opened it, which takes a moment.
+  await page.waitForFunction(
+    async ([base, wanted]) => {
+      const ready = await (await fetch(`${base}/readyz`)).json();
+      return ready.engine.model_version === wanted;
+    },
+    [baseUrl, before],
+    { polling: 100 },
+  );
+  const answer = await submit(baseUrl, { user_id: 'u', event: 'get_recommendations' });
+  assert.equal(answer.model_version, before);
+
+  await row(before).getByRole('link').first().click();
+  await page.getByTestId('verdict').filter({ hasText: 'popularity' }).waitFor();
+  await page.getByText('up_').first().waitFor();
+  await accessible(page, 'a model');
+  await screenshot(page, screenshots, 'console-model');
+  await page.goto(`${baseUrl}/console/models/compare?a=${before}&b=${other}`);
+  await page.getByText('Recall').first().waitFor();
+  await accessible(page, 'two models');
+  await screenshot(page, screenshots, 'console-models-compare');
+  await close(opened);
+}
+
+async function closeDialog(page) {
+  if ((await page.locator('dialog[open]').count()) > 0) await page.keyboard.press('Escape');
+}
+
+async function explain({ browser, baseUrl, screenshots }) {
+  const { users } = await (await fetch(`${baseUrl}/v1/users?limit=1`)).json();
+  const user = users[0].user_id;
+  const opened = await openPage(browser, `${baseUrl}/console/explain?user=${user}`);
+  const { page } = opened;
+  const explained = page.getByTestId('explained');
+  await explained.first().waitFor();
+  assert.equal(await page.getByTestId('explain-user').inputValue(), user);
+  assert.ok((await explained.count()) >= 10, 'too few places are explained');
+  const waterfall = page.getByTestId('waterfall');
+  if ((await waterfall.count()) === 0) await explained.first().getByRole('button').first().click();
+  await waterfall.first().waitFor();
+  await accessible(page, 'the explanation');
+  await screenshot(page, screenshots, 'console-explain');
+  await close(opened);
+}
+
+async function data({ browser, baseUrl, screenshots }) {
+  const opened = await openPage(browser, `${baseUrl}/console/data`);
+  const { page } = opened;
+  const table = (name) => page.locator(`[data-testid=lake-table][data-table=${name}]`);
+  await table('orders').waitFor();
+  await accessible(page, 'the data');
+  await screenshot(page, screenshots, 'console-data');
+  await table('events').getByRole('link').first().click();
+  await page.getByText('received_at_ms').first().waitFor();
+  await accessible(page, 'a table');
+  await screenshot(page, screenshots, 'console-table');
+  await page.goto(`${baseUrl}/console/data`);
+  await page.getByLabel('Users', { exact: true }).fill('60');
+  await page.getByLabel('Products', { exact: true }).fill('100');
+  await page.getByLabel('Orders', { exact: true }).fill('600');
+  await page.getByRole('button', { name: /^Generate/ }).click();
+  const confirm = page.locator('dialog[open]').getByRole('button', { name: /^Generate|^Replace/ });
+  if (await confirm.isVisible().catch(() => false)) await confirm.click();
+  await page.getByText('Imported: 600 orders').waitFor();
+  await close(opened);
+}
+
+async function quality({ browser, baseUrl, screenshots }) {
+  const asked = await submit(baseUrl, { user_id: 'judge', event: 'get_recommendations' });
+  const [first] = asked.recommendations;
+  for (const event of ['view', 'add_to_cart']) {
+    await submit(baseUrl, {
+      user_id: 'judge',
+      event,
+      product_ids: [first.product_id],
+      recommendation_id: asked.recommendation_id,
+    });
+  }
+  await submit(baseUrl, { user_id: 'judge', event: 'checkout' });
+  const end = Date.now() + 20_000;
+  for (;;) {
+    const { total } = await (await fetch(`${baseUrl}/v1/quality?days=1`)).json();
+    if (total.bought > 0) break;
+    assert.ok(Date.now() < end, 'what was bought is not counted');
+    await new Promise((resolve) => setTimeout(resolve, 300));
+  }
+  const opened = await openPage(browser, `${baseUrl}/console/quality`);
+  const { page } = opened;
+  await page.getByTestId('quality-model').first().waitFor();
+  await accessible(page, 'the quality');
+  await screenshot(page, screenshots, 'console-quality');
+  await close(opened);
+}
+
+async function narrowAndDark({ browser, baseUrl, screenshots }) {
+  const options = { viewport: { width: 360, height: 740 }, colorScheme: 'dark' };
+  const opened = await openPage(browser, `${baseUrl}/console`, options);
+  const { page } = opened;
+  const { executions } = await (await fetch(`${baseUrl}/v1/pipeline/executions`)).json();
+  const paths = [
+    '',
+    '/pipeline',
+    `/pipeline/${executions[0].name}`,
+    '/models',
+    `/models/${await serving(baseUrl)}`,
+    '/explain?user=1',
+    '/data',
+    '/data/orders',
+    '/quality',
+  ];
+  for (const path of paths) {
+    await page.goto(`${baseUrl}/console${path}`);
+    await page.getByRole('heading', { level: 1 }).waitFor();
+    await page.waitForTimeout(800);
+    await noSidewaysScroll(page, `/console${path}`);
+    await accessible(page, `/console${path}, dark`);
+    const name = path.split(/[/?]/)[1] || 'live';
+    await screenshot(page, screenshots, `console-360-dark-${name}`);
+  }
+  await close(opened);
+}
+
+export const steps = [
+  ['console: an event is followed into the lake', live],
+  ['console: a run is started, watched and looked into', pipeline],
+  ['console: a run is stopped and redriven', stopAndRedrive],
+  ['console: a deployment and a rollback', deployAndRollBack],
+  ['console: a recommendation is explained', explain],
+  ['console: tables, and a shop that is generated', data],
+  ['console: what became of the answers', quality],
+  ['console: every page at 360 px, dark', narrowAndDark],
+];

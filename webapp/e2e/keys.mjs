@@ -1,1 +1,50 @@
-export const steps = [];
+// The web app of a server that asks for API keys.
+import assert from 'node:assert/strict';
+import { accessible, close, openPage } from './browser.mjs';
+
+const REFUSED = [/status of 401/, /status of 403/];
+
+async function adminKey({ browser, baseUrl, server }) {
+  const admin = await server.command('keys', 'create', 'operator', '--scope', 'admin');
+  const shop = await server.command(
+    ...['keys', 'create', 'shop', '--scope', 'events:write', '--scope', 'recommendations:read'],
+  );
+  const end = Date.now() + 10_000;
+  while ((await fetch(`${baseUrl}/v1/models`)).status !== 401) {
+    assert.ok(Date.now() < end, 'the keys are not asked for');
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  const { context, page, faults } = await openPage(browser, `${baseUrl}/console/models`);
+  const dialog = page.getByRole('dialog', { name: 'API key' });
+  const useKey = async (key) => {
+    await dialog.waitFor();
+    await dialog.getByLabel('Key').fill(key);
+    await dialog.getByRole('button', { name: 'Use this key' }).click();
+  };
+  await dialog.waitFor();
+  await accessible(page, 'the question for a key');
+  // A shopper's key does not open the console.
+  await useKey(shop.key);
+  await dialog.getByText('it needs admin').waitFor();
+  await useKey(admin.key);
+  await page.getByTestId('model-row').first().waitFor();
+  const stored = await page.evaluate(() => JSON.stringify([localStorage, sessionStorage]));
+  assert.ok(!stored.includes(admin.key), 'the key is kept outside of the memory');
+  await page.goto(`${baseUrl}/console/models`);
+  await dialog.waitFor();
+
+  // The shop works with a shopper's key, without the list of users.
+  await page.goto(baseUrl);
+  await useKey(shop.key);
+  await page.getByTestId('product-card').first().waitFor();
+  const [response] = await Promise.all([
+    page.waitForResponse((answer) => answer.url().endsWith('/submit')),
+    page.getByTestId('product-card').first().getByRole('button').click(),
+  ]);
+  assert.equal(response.status(), 200);
+  await page.getByTestId('shopper-button').click();
+  await page.getByText('Shoppers with a history are not listed here').waitFor();
+  await close({ context, faults }, REFUSED);
+}
+
+export const steps = [['keys: the console asks for the admin key, and forgets it', adminKey]];

@@ -264,6 +264,28 @@ fn by_source(ranked: &[Ranked]) -> Vec<SourceCount> {
     counts.into_iter().map(count).collect()
 }
 
+/// A part of the shop with its own parts, by name.
+#[derive(Default)]
+struct Shelf<'a> {
+    /// Orders of the products that lie here.
+    orders: u64,
+    products: usize,
+    parts: BTreeMap<&'a str, Shelf<'a>>,
+}
+
+impl<'a> Shelf<'a> {
+    /// Its parts, the most bought first.
+    fn most_bought(self) -> Vec<(&'a str, Self)> {
+        let mut parts: Vec<_> = self.parts.into_iter().collect();
+        parts.sort_by_key(|(_, part)| Reverse(part.all_orders()));
+        parts
+    }
+
+    fn all_orders(&self) -> u64 {
+        self.orders + self.parts.values().map(Self::all_orders).sum::<u64>()
+    }
+}
+
 /// A request's filters, by index.
 struct Keep<'a> {
     filters: &'a Filters,
@@ -383,31 +405,23 @@ impl Engine for Current {
 
     fn departments(&self) -> Vec<DepartmentView> {
         let opened = self.pin();
-        // Orders and products by name; the catalogue's own order breaks ties.
-        let mut departments: BTreeMap<&str, (u64, BTreeMap<&str, (u64, usize)>)> = BTreeMap::new();
+        let mut shop = Shelf::default();
         for product in &opened.catalogue.products {
-            let orders = u64::from(product.stats.orders);
-            let department = departments.entry(&product.info.department).or_default();
-            department.0 += orders;
-            let aisle = department.1.entry(&product.info.aisle).or_default();
-            *aisle = (aisle.0 + orders, aisle.1 + 1);
+            let shelf = shop.parts.entry(&product.info.department).or_default();
+            let shelf = shelf.parts.entry(&product.info.aisle).or_default();
+            shelf.orders += u64::from(product.stats.orders);
+            shelf.products += 1;
         }
-        let mut departments: Vec<_> = departments.into_iter().collect();
-        departments.sort_by_key(|(_, (orders, _))| Reverse(*orders));
-        let view = |(name, (_, aisles)): (&str, (u64, BTreeMap<&str, (u64, usize)>))| {
-            let mut aisles: Vec<_> = aisles.into_iter().collect();
-            aisles.sort_by_key(|(_, (orders, _))| Reverse(*orders));
-            let aisles: Vec<AisleView> = aisles
-                .into_iter()
-                .map(|(name, (_, products))| AisleView { aisle: name.to_owned(), products })
-                .collect();
-            DepartmentView {
-                department: name.to_owned(),
-                products: aisles.iter().map(|aisle| aisle.products).sum(),
-                aisles,
-            }
+        let aisle = |(name, shelf): (&str, Shelf<'_>)| AisleView {
+            aisle: name.to_owned(),
+            products: shelf.products,
         };
-        departments.into_iter().map(view).collect()
+        let department = |(name, shelf): (&str, Shelf<'_>)| {
+            let aisles: Vec<AisleView> = shelf.most_bought().into_iter().map(aisle).collect();
+            let products = aisles.iter().map(|aisle| aisle.products).sum();
+            DepartmentView { department: name.to_owned(), products, aisles }
+        };
+        shop.most_bought().into_iter().map(department).collect()
     }
 
     fn product(&self, product_id: &str) -> Option<ProductView> {

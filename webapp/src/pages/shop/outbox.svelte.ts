@@ -5,6 +5,7 @@
  */
 import { asApiError, type ApiError } from '../../lib/api';
 import type { EventBody, SubmitAnswer } from '../../lib/types';
+import { isEventKind } from '../../lib/validate';
 
 /** Most events that are kept. */
 export const MAX_KEPT = 200;
@@ -27,6 +28,7 @@ export class Outbox {
   readonly #store: Storage | null;
   #tries = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
+  #stopped = false;
 
   /** Oldest first; the first one may be on its way. */
   queue = $state.raw<readonly EventBody[]>([]);
@@ -43,14 +45,15 @@ export class Outbox {
   /** Takes an event; false where no more fit. */
   put(body: EventBody): boolean {
     if (this.queue.length >= MAX_KEPT) return false;
-    this.#keep([...this.queue, body]);
+    this.queue = [...this.queue, body];
+    this.#rewrite((kept) => [...kept, body].slice(0, MAX_KEPT));
     if (this.failure === null) void this.flush();
     return true;
   }
 
   /** Sends what waits, now. */
   async flush(): Promise<void> {
-    if (this.sending) return;
+    if (this.sending || this.#stopped) return;
     clearTimeout(this.#timer);
     this.sending = true;
     try {
@@ -62,29 +65,42 @@ export class Outbox {
     }
   }
 
+  /** Sends nothing more and calls nobody; what waits stays for the next outbox. */
+  stop(): void {
+    this.#stopped = true;
+    clearTimeout(this.#timer);
+  }
+
   /** Sends one; says whether the next one may follow. */
   async #send(body: EventBody): Promise<boolean> {
+    let answer: SubmitAnswer;
     try {
-      const answer = await this.#outlet.send(body);
-      this.#tries = 0;
-      this.failure = null;
-      this.#outlet.answered(body, answer);
-      this.#keep(this.queue.slice(1));
-      return true;
+      answer = await this.#outlet.send(body);
     } catch (thrown) {
       const error = asApiError(thrown);
       if (isFinal(error)) {
-        this.failure = null;
-        this.#keep(this.queue.slice(1));
-        this.#outlet.refused(body, error);
-        return true;
+        this.#done(body);
+        if (!this.#stopped) this.#outlet.refused(body, error);
+        return !this.#stopped;
       }
+      if (this.#stopped) return false;
       this.failure = error;
       this.#outlet.kept(body, error);
       // A missing key is not found by waiting.
       if (!needsKey(error)) this.#later(error);
       return false;
     }
+    this.#done(body);
+    if (!this.#stopped) this.#outlet.answered(body, answer);
+    return !this.#stopped;
+  }
+
+  /** Forgets an event that the server took or will never take. */
+  #done(body: EventBody): void {
+    this.#tries = 0;
+    this.failure = null;
+    this.queue = this.queue.slice(1);
+    this.#rewrite((kept) => kept.filter(({ event_id }) => event_id !== body.event_id));
   }
 
   #later(error: ApiError): void {
@@ -94,10 +110,10 @@ export class Outbox {
     this.#timer = setTimeout(() => void this.flush(), wait);
   }
 
-  #keep(queue: readonly EventBody[]): void {
-    this.queue = queue;
+  /** Changes what is stored, where other tabs keep their events too. */
+  #rewrite(change: (kept: readonly EventBody[]) => readonly EventBody[]): void {
     try {
-      this.#store?.setItem(KEY, JSON.stringify(queue));
+      this.#store?.setItem(KEY, JSON.stringify(change(load(this.#store))));
     } catch {
       // Storage is full or forbidden: the events then last as long as the page.
     }
@@ -116,9 +132,21 @@ function isFinal(error: ApiError): boolean {
 
 function isEvent(value: unknown): value is EventBody {
   if (typeof value !== 'object' || value === null) return false;
-  return ['event_id', 'user_id', 'event'].every(
-    (name) => typeof Reflect.get(value, name) === 'string',
+  const { event_id, user_id, event, items, product_ids } = value as Record<string, unknown>;
+  return (
+    [event_id, user_id].every((id) => typeof id === 'string') &&
+    typeof event === 'string' &&
+    isEventKind(event) &&
+    (items === undefined || (Array.isArray(items) && items.every(isItem))) &&
+    (product_ids === undefined ||
+      (Array.isArray(product_ids) && product_ids.every((id) => typeof id === 'string')))
   );
+}
+
+function isItem(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  const { product_id, quantity } = value as Record<string, unknown>;
+  return typeof product_id === 'string' && ['undefined', 'number'].includes(typeof quantity);
 }
 
 function load(store: Storage | null): EventBody[] {

@@ -143,6 +143,53 @@ describe('an outbox', () => {
     expect(outbox([], store).box.queue).toEqual([]);
   });
 
+  it('leaves alone what another tab keeps', async () => {
+    const store = new Memory();
+    const one = outbox([LOST], store);
+    const other = outbox([LOST], store);
+    one.box.put(event('a'));
+    other.box.put(event('b'));
+    await settle();
+    expect(outbox([], store).box.queue.map(({ event_id }) => event_id)).toEqual(['a', 'b']);
+    await one.box.flush();
+    expect(outbox([], store).box.queue.map(({ event_id }) => event_id)).toEqual(['b']);
+  });
+
+  it('falls silent once it is stopped, and keeps what waits', async () => {
+    const store = new Memory();
+    const { box, sent, said } = outbox([LOST], store);
+    box.put(event('a'));
+    box.put(event('b'));
+    await settle();
+    box.stop();
+    await settle(60_000);
+    expect([sent, said]).toEqual([['a'], ['kept a']]);
+    expect(outbox([], store).box.queue.length).toBe(2);
+  });
+
+  it('forgets what arrives after it was stopped', async () => {
+    const store = new Memory();
+    const { box, said, sent } = outbox([], store);
+    box.put(event('a'));
+    box.put(event('b'));
+    box.stop();
+    await settle();
+    expect([sent, said]).toEqual([['a'], []]);
+    expect(outbox([], store).box.queue.map(({ event_id }) => event_id)).toEqual(['b']);
+  });
+
+  it('reads nothing that is no event', () => {
+    const store = new Memory();
+    const good = event('a');
+    const bad = [
+      { ...good, items: 7 },
+      { ...good, event: 'dance' },
+      { ...good, items: [null] },
+    ];
+    store.setItem('cartwheel.outbox.v1', JSON.stringify([...bad, good]));
+    expect(outbox([], store).box.queue).toEqual([good]);
+  });
+
   it('is bounded', async () => {
     const { box } = outbox(Array.from({ length: 5 }, () => LOST));
     const taken = Array.from({ length: MAX_KEPT + 1 }, (_, at) => box.put(event(`e${at}`)));

@@ -15,7 +15,7 @@ import type {
   Recommendation,
   SubmitAnswer,
 } from '../../lib/types';
-import { userIdProblem } from '../../lib/validate';
+import { idProblem, userIdProblem } from '../../lib/validate';
 import { Outbox } from './outbox.svelte';
 
 const SHOPPER_KEY = 'cartwheel.shopper.v1';
@@ -56,6 +56,10 @@ export class Shop {
   readonly #sessionId = newId();
   /** Carts as the server knows them, by shopper. */
   readonly #carts = new SvelteMap<string, readonly CartLine[]>();
+  /** Shoppers whose cart has not been read since it may have changed. */
+  readonly #unread = new Set<string>();
+  /** Counts the events made here: an older answer about a cart counts no more. */
+  #acts = 0;
   readonly #known = new SvelteMap<string, ProductLabel>();
   #noticeTimer: ReturnType<typeof setTimeout> | undefined;
 
@@ -64,6 +68,7 @@ export class Shop {
   /** Why there are no recommendations; null where there are, or they are on their way. */
   failure = $state.raw<ApiError | null>(null);
   departments = $state.raw<Department[]>([]);
+  departmentsFailure = $state.raw<ApiError | null>(null);
   notice = $state.raw<Notice | null>(null);
   order = $state.raw<Order | null>(null);
   cartOpen = $state(false);
@@ -97,17 +102,31 @@ export class Shop {
     this.#remember();
   }
 
+  /** Ends with its page: what waits is kept for the next one. */
+  stop(): void {
+    this.outbox.stop();
+    clearTimeout(this.#noticeTimer);
+  }
+
   /** Asks for what the first look needs. */
   async start(): Promise<void> {
     void this.outbox.flush();
     await Promise.all([this.loadDepartments(), this.refresh()]);
   }
 
+  /** Goes on after the server was away. */
+  async recover(): Promise<void> {
+    void this.outbox.flush();
+    if (this.departments.length === 0) void this.loadDepartments();
+    if (!this.shown) await this.refresh();
+  }
+
   async loadDepartments(): Promise<void> {
+    this.departmentsFailure = null;
     try {
       this.departments = await this.app.api.departments();
     } catch (error) {
-      this.app.failed(error);
+      this.departmentsFailure = this.app.failed(error);
     }
   }
 
@@ -118,10 +137,16 @@ export class Shop {
   }
 
   async #loadCart(userId: string): Promise<void> {
+    this.#unread.add(userId);
+    const acts = this.#acts;
     try {
       const { items } = await this.app.api.cart(userId);
-      // An event on its way may be in this cart already: then the page's own counts.
-      if (this.outbox.queue.length > 0) return;
+      // Events since or on their way may be in this cart or not: it is read again after them.
+      if (this.outbox.queue.length > 0 || acts !== this.#acts) {
+        if (this.outbox.queue.length === 0) void this.#loadCart(userId);
+        return;
+      }
+      this.#unread.delete(userId);
       this.learn(items);
       this.#keepCart(
         userId,
@@ -134,11 +159,15 @@ export class Shop {
 
   async #recommend(userId: string): Promise<void> {
     this.failure = null;
+    const before = this.shown;
+    // The answer to an event is newer, and one for another shopper is not wanted.
+    const wanted = (): boolean => userId === this.userId && this.shown === before;
     try {
       const answer = await this.app.api.recommend({ user_id: userId, limit: SHOWN });
-      if (userId === this.userId) this.#show(answer);
+      if (wanted()) this.#show(answer);
     } catch (error) {
-      this.failure = this.app.failed(error);
+      const failure = this.app.failed(error);
+      if (wanted()) this.failure = failure;
     }
   }
 
@@ -148,6 +177,7 @@ export class Shop {
     this.shown = null;
     this.order = null;
     this.pickerOpen = false;
+    this.dismiss();
     this.#remember();
     await this.refresh();
   }
@@ -179,13 +209,22 @@ export class Shop {
   }
 
   remove(productId: string): void {
-    const before = this.cart;
-    if (!this.#act('remove_from_cart', { product_ids: [productId] })) return;
+    const place = this.cart.findIndex((line) => line.product_id === productId);
+    const removed = this.cart[place];
+    if (!removed || !this.#act('remove_from_cart', { product_ids: [productId] })) return;
     this.#tell({
       tone: 'good',
       text: `${this.nameOf(productId)} was removed.`,
-      undo: () => this.#act('update_cart', { items: [...before] }),
+      undo: () => this.#putBack(removed, place),
     });
+  }
+
+  /** Puts a line where it was; what was done since stays. */
+  #putBack(removed: CartLine, place: number): void {
+    if (this.cart.some((line) => line.product_id === removed.product_id)) return;
+    const items = [...this.cart];
+    items.splice(place, 0, removed);
+    this.#act('update_cart', { items });
   }
 
   checkout(): void {
@@ -193,6 +232,7 @@ export class Shop {
     if (lines.length === 0) return;
     const eventId = newId();
     this.order = { eventId, lines, sent: false };
+    this.dismiss();
     if (!this.#act('checkout', {}, '', eventId)) this.order = null;
   }
 
@@ -246,8 +286,10 @@ export class Shop {
       session_id: this.#sessionId,
       event,
       ...what,
-      ...(from === '' ? {} : { recommendation_id: from }),
+      // It may come from an address, where anybody writes anything.
+      ...(idProblem(from, '') === null ? { recommendation_id: from } : {}),
     });
+    if (taken) this.#acts += 1;
     if (!taken) {
       const kept = count(this.outbox.queue.length, 'action');
       this.#tell({ tone: 'bad', text: `${kept} wait to be sent; no more can be kept.` });
@@ -259,12 +301,19 @@ export class Shop {
     this.#keepCart(body.user_id, applyEvent(this.#carts.get(body.user_id) ?? [], body));
     if (this.order?.eventId === body.event_id) this.order = { ...this.order, sent: true };
     if (body.user_id === this.userId) this.#show(answer);
+    // An answer is news of the connection too, sooner than the next look at it.
+    if (this.app.down) void this.app.checkConnection();
+    if (this.outbox.queue.length > 0) return;
+    for (const userId of this.#unread) void this.#loadCart(userId);
   }
 
   #refused(body: EventBody, error: ApiError): void {
     if (this.order?.eventId === body.event_id) this.order = null;
     const expected = error.problem?.expected ? ` Expected: ${error.problem.expected}.` : '';
-    this.#tell({ tone: 'bad', text: `Taken back: ${error.message}${expected}` });
+    // Nobody asked for a look to be counted: it is not worth a word.
+    if (body.event !== 'view') {
+      this.#tell({ tone: 'bad', text: `Taken back: ${error.message}${expected}` });
+    }
     void this.#loadCart(body.user_id);
   }
 
