@@ -1,6 +1,7 @@
 //! Models, what they are worth, and which one serves.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use axum::Json;
 use axum::extract::{Path, State};
@@ -265,6 +266,22 @@ pub(crate) async fn model(
     model.map(Json).ok_or_else(|| Problem::new(Kind::NotFound, "There is no such model."))
 }
 
+/// An opened release answers at most this long after it was named.
+const OPENING: Duration = Duration::from_secs(5);
+
+/// Answers once the release serves, so that the next request is from it.
+async fn serves(state: &AppState, release: ReleaseView) -> Json<ReleaseView> {
+    let opened = async {
+        while state.engine.status().model_version != release.model {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    if tokio::time::timeout(OPENING, opened).await.is_err() {
+        tracing::warn!(model = release.model, "the release is named and does not serve yet");
+    }
+    Json(release)
+}
+
 /// Serves a model from the next request on
 #[utoipa::path(post, path = "/v1/models/{version}/deploy", tag = "pipeline", params(
     ("version" = String, Path, description = "The model"),
@@ -279,7 +296,8 @@ pub(crate) async fn deploy(
 ) -> Result<Json<ReleaseView>, Problem> {
     let operator = operator(&state)?;
     let release = blocking(move || operator.deploy(&version)).await?;
-    release.map(Json).map_err(|why| Problem::new(Kind::Conflict, why))
+    let release = release.map_err(|why| Problem::new(Kind::Conflict, why))?;
+    Ok(serves(&state, release).await)
 }
 
 /// Serves the previous release again
@@ -291,7 +309,8 @@ pub(crate) async fn deploy(
 pub(crate) async fn rollback(State(state): State<AppState>) -> Result<Json<ReleaseView>, Problem> {
     let operator = operator(&state)?;
     let release = blocking(move || operator.rollback()).await?;
-    release.map(Json).map_err(|why| Problem::new(Kind::Conflict, why))
+    let release = release.map_err(|why| Problem::new(Kind::Conflict, why))?;
+    Ok(serves(&state, release).await)
 }
 
 #[cfg(test)]
