@@ -114,7 +114,8 @@ async fn run(
     let start = Instant::now();
     let puts = put(&*state.stream, stored().cloned().map(Record::Event).collect()).await;
     let positions = puts.iter().map(|put| put.as_ref().ok().copied());
-    state.monitor.stored(now_ms, start.elapsed(), stored().zip(positions));
+    let placed: Vec<_> = stored().zip(positions).collect();
+    state.monitor.stored(now_ms, start.elapsed(), &placed);
     let mut puts = puts.into_iter();
     let mut results: Vec<Result<Accepted, Problem>> = Vec::with_capacity(plans.len());
     for plan in plans {

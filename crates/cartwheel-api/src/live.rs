@@ -168,29 +168,31 @@ impl Monitor {
     }
 
     /// Notes what became of events: their positions, or none where they were refused.
-    pub(crate) fn stored<'a>(
+    pub(crate) fn stored(
         &self,
         now_ms: i64,
         took: Duration,
-        results: impl Iterator<Item = (&'a EventRecord, Option<Position>)>,
+        results: &[(&EventRecord, Option<Position>)],
     ) {
+        let stored = results.iter().filter(|(_, position)| position.is_some()).count();
         let mut kept = self.kept();
-        for (record, position) in results {
+        kept.events_total += stored as u64;
+        if let Some(second) = kept.second(now_ms) {
+            second.events += stored as u32;
+            // They were synced together: one time for all of them.
+            if stored > 0 {
+                second.sync.add(took);
+            }
+        }
+        // Only these were kept when they were accepted.
+        for &(record, position) in results.iter().rev().take(KEPT_OF_BATCH) {
             let is = |tracked: &Tracked| {
                 tracked.event_id == record.event_id && tracked.user_id == record.user_id
             };
-            let place = kept.events.iter().rposition(is);
-            if let Some(position) = position {
-                kept.events_total += 1;
-                if let Some(second) = kept.second(now_ms) {
-                    second.events += 1;
-                    second.sync.add(took);
-                }
-                if let Some(tracked) = place.and_then(|at| kept.events.get_mut(at)) {
-                    tracked.synced = Some((position, took));
-                }
-            } else if let Some(at) = place {
-                kept.events.remove(at);
+            let Some(at) = kept.events.iter().rposition(is) else { continue };
+            match position {
+                Some(position) => kept.events[at].synced = Some((position, took)),
+                None => drop(kept.events.remove(at)),
             }
         }
     }

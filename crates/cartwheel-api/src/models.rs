@@ -194,6 +194,13 @@ pub struct ReleaseView {
     pub schema_hash: String,
 }
 
+impl ReleaseView {
+    /// Its name in `EngineStatus::release` and in impressions.
+    fn name(&self) -> String {
+        format!("{}+{}", self.feature_set, self.model.as_deref().unwrap_or("none"))
+    }
+}
+
 /// Models.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Models {
@@ -272,7 +279,7 @@ const OPENING: Duration = Duration::from_secs(5);
 /// Answers once the release serves, so that the next request is from it.
 async fn serves(state: &AppState, release: ReleaseView) -> Json<ReleaseView> {
     let opened = async {
-        while state.engine.status().model_version != release.model {
+        while state.engine.status().release != Some(release.name()) {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };

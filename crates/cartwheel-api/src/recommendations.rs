@@ -32,7 +32,8 @@ pub(crate) struct RecommendationRequest {
     limit: Option<usize>,
     /// What the answer may hold.
     filters: Option<Filters>,
-    /// Whether to show each place's source and what each feature adds.
+    /// Whether to show each place's source and what each feature adds. Such an answer is
+    /// for operators: it leaves no impression.
     #[serde(default)]
     explain: bool,
 }
@@ -120,21 +121,24 @@ pub(crate) async fn answer(state: &AppState, question: Question<'_>) -> Recommen
         metrics::counter!(DEGRADED).increment(1);
     }
     let recommendation_id = state.ids.next(now_ms);
-    let shown = answer.items.iter().zip(0..).map(|(item, position)| ImpressionItem {
-        product_id: item.product_id.clone(),
-        position,
-        score: item.probability,
-        source: item.source.clone().unwrap_or_default(),
-    });
-    state.impressions.put(Impression {
-        schema_version: SCHEMA_VERSION,
-        recommendation_id: recommendation_id.clone(),
-        user_id: question.user_id.clone(),
-        release: answer.release.clone(),
-        cart,
-        shown: shown.collect(),
-        received_at_ms: now_ms,
-    });
+    // An operator who looks into an answer is no shopper who is shown one.
+    if !question.explain {
+        let shown = answer.items.iter().zip(0..).map(|(item, position)| ImpressionItem {
+            product_id: item.product_id.clone(),
+            position,
+            score: item.probability,
+            source: item.source.clone().unwrap_or_default(),
+        });
+        state.impressions.put(Impression {
+            schema_version: SCHEMA_VERSION,
+            recommendation_id: recommendation_id.clone(),
+            user_id: question.user_id.clone(),
+            release: answer.release.clone(),
+            cart,
+            shown: shown.collect(),
+            received_at_ms: now_ms,
+        });
+    }
     Recommendations {
         recommendation_id,
         model_version: answer.model_version,
@@ -193,7 +197,7 @@ pub(crate) async fn recommend(
 #[utoipa::path(get, path = "/v1/users/{id}/recommendations", tag = "recommendations", params(
     ("id" = String, Path, description = "The shopper"),
     ("limit" = Option<usize>, Query, description = "Most products, 1 to 100; 10 by default"),
-    ("explain" = Option<bool>, Query, description = "Show source and features"),
+    ("explain" = Option<bool>, Query, description = "Show source and what each feature adds; leaves no impression"),
 ), responses(
     (status = 200, description = "Recommendations, best first", body = Recommendations),
     (status = 400, description = "A parameter is not valid", body = Problem),

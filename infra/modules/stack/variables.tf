@@ -142,12 +142,12 @@ variable "timezone" {
 }
 
 variable "api_key_hashes" {
-  description = "SHA-256 of each API key, in hex."
+  description = "SHA-256 of each API key, in hex: alone, the key may do everything; behind scopes, what they say, as in events:write+recommendations:read=<hash>."
   type        = list(string)
   default     = []
 
   validation {
-    condition     = alltrue([for hash in var.api_key_hashes : can(regex("^[0-9a-f]{64}$", hash))])
+    condition     = alltrue([for hash in var.api_key_hashes : can(regex("^((events:write|recommendations:read|admin)([+](events:write|recommendations:read|admin))*=)?[0-9a-f]{64}$", hash))])
     error_message = "Each is the SHA-256 of a key, as 64 lower-case hex digits: printf %s \"$KEY\" | sha256sum. Not the key itself."
   }
 }

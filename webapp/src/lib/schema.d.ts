@@ -1469,7 +1469,10 @@ export interface components {
     RecommendationRequest: {
       /** @description The cart to complete, at most 200 products, in place of the session's. */
       cart?: string[] | null;
-      /** @description Whether to show each place's source and what each feature adds. */
+      /**
+       * @description Whether to show each place's source and what each feature adds. Such an answer is
+       *     for operators: it leaves no impression.
+       */
       explain?: boolean;
       filters?: components['schemas']['Filters'] | null;
       /** @description Most products of the answer; 10 where it is missing. */
@@ -3101,7 +3104,7 @@ export interface operations {
       query?: {
         /** @description Most products, 1 to 100; 10 by default */
         limit?: number;
-        /** @description Show source and features */
+        /** @description Show source and what each feature adds; leaves no impression */
         explain?: boolean;
       };
       header?: never;

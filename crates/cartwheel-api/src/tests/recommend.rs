@@ -63,6 +63,9 @@ async fn a_shoppers_cart_and_record_can_be_looked_at() {
 #[tokio::test]
 async fn each_answer_leaves_an_impression() {
     let shop = Shop::open().await;
+    // One that is explained is looked at, not shown to a shopper.
+    let body = json!({"user_id": "u1", "explain": true});
+    assert_eq!(shop.post("/v1/recommendations", &body).await.status, 200);
     let body = json!({"user_id": "u1", "cart": ["tea"], "limit": 2});
     let answer = shop.post("/v1/recommendations", &body).await.json();
     let records = shop.stored(1).await;

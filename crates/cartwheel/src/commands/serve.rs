@@ -177,7 +177,6 @@ async fn run(context: &Context, args: &cli::Serve) -> Result<()> {
     let upkeep = tokio::spawn(async move { metrics.upkeep().await });
     let watching =
         tokio::spawn(follow_releases(place.clone(), settings.shop.timezone.clone(), engine));
-
     let knowing = tokio::spawn(follow_keys(place.clone(), listen, state.keys.clone()));
 
     // The command line finds the server by it; a file of a killed one is overwritten.
@@ -234,8 +233,7 @@ async fn follow_keys(place: Place, listen: std::net::SocketAddr, known: cartwhee
             // Without keys everybody may call, which nobody has asked for here.
             Ok(keys) if keys.is_empty() && !listen.ip().is_loopback() => {
                 tracing::error!(
-                    "the last key is revoked: it stays known, as others can reach \
-                                 this server"
+                    "the last key is revoked: it stays known, as others can reach this server"
                 );
             }
             Ok(keys) => known.replace(keys),

@@ -61,7 +61,7 @@ run "embedded" {
 run "everything_switched_on" {
   variables {
     alarms               = true
-    api_key_hashes       = [sha256("a key")]
+    api_key_hashes       = [sha256("a key"), "events:write+recommendations:read=${sha256("a shop's key")}"]
     endpoint_mode        = "sagemaker"
     endpoint_autoscaling = true
     direct_ingest        = true
