@@ -226,7 +226,7 @@ impl KinesisStream {
     }
 
     async fn read_on(&self, shard: u32, from: Sequence, limit: usize) -> Result<Batch, ReadError> {
-        let mut batch = Batch { records: Vec::new(), next: from };
+        let mut batch = Batch { next: from, ..Batch::default() };
         let mut iterator = self.iterator(shard, from).await?;
         let mut fresh = true;
         while let Some(current) = iterator {
@@ -256,12 +256,7 @@ impl KinesisStream {
             for record in output.records() {
                 let Ok(sequence) = record.sequence_number().parse::<Sequence>() else { continue };
                 batch.next = sequence.next();
-                match Record::from_slice(record.data().as_ref()) {
-                    Ok(record) => batch.records.push((sequence, record)),
-                    Err(error) => {
-                        tracing::error!(%error, shard, %sequence, "a record is passed over")
-                    }
-                }
+                batch.add(sequence, record.data().as_ref());
             }
             iterator = output.next_shard_iterator().map(str::to_owned);
             // An empty answer ends a shard only when nothing is behind it.

@@ -10,7 +10,7 @@ mod stream;
 pub use log::{Clock, Log, LogOptions, LogStat, OpenError};
 pub use memory::MemoryStream;
 pub use position::{Position, Sequence, SequenceError, shard_of};
-pub use stream::{Batch, Pending, PutError, ReadError, Stream};
+pub use stream::{Batch, Pending, PutError, ReadError, Rejected, Stream};
 
 #[cfg(test)]
 mod faults;

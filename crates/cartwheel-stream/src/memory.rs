@@ -75,7 +75,7 @@ impl Stream for MemoryStream {
                 .take(limit);
             let records: Vec<(Sequence, Record)> = found.collect();
             let next = Sequence::from(from + records.len() as u64);
-            Ok(Batch { records, next })
+            Ok(Batch { records, next, ..Batch::default() })
         })
     }
 

@@ -47,13 +47,53 @@ pub enum ReadError {
     Failed(String),
 }
 
+/// Stored data that is no record, whoever put it there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rejected {
+    /// Its sequence number.
+    pub sequence: Sequence,
+    /// The data as it is stored.
+    pub data: Vec<u8>,
+    /// Why it is no record.
+    pub reason: String,
+}
+
 /// Records of a shard, in their order.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Batch {
     /// Sequence numbers and records; none at the end of the shard.
     pub records: Vec<(Sequence, Record)>,
+    /// What lies among them and is no record: reading it again gives it again.
+    pub rejected: Vec<Rejected>,
+    /// Sequence numbers of all shards from where it was to be read that are no longer
+    /// kept.
+    pub missed: u64,
     /// From where to read on. It may pass over numbers that hold no record.
     pub next: Sequence,
+}
+
+impl Batch {
+    /// Adds the record that `data` holds at `sequence`, or that it holds none.
+    pub fn add(&mut self, sequence: Sequence, data: &[u8]) {
+        match Record::from_slice(data) {
+            Ok(record) => self.records.push((sequence, record)),
+            Err(error) => self.rejected.push(Rejected {
+                sequence,
+                data: data.to_vec(),
+                reason: error.to_string(),
+            }),
+        }
+    }
+
+    /// Records and what is none.
+    pub fn len(&self) -> usize {
+        self.records.len() + self.rejected.len()
+    }
+
+    /// Whether nothing was read.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
 }
 
 /// Ordered by user, durable before the answer.

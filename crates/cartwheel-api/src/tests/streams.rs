@@ -31,7 +31,7 @@ impl Stream for Faults {
     }
 
     fn read(&self, _: u32, next: Sequence, _: usize) -> Pending<'_, Result<Batch, ReadError>> {
-        Box::pin(async move { Ok(Batch { records: Vec::new(), next }) })
+        Box::pin(async move { Ok(Batch { next, ..Batch::default() }) })
     }
 
     fn wait(&self, _: u32, _: Sequence) -> Pending<'_, ()> {

@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use cartwheel_events::Record;
-
 use super::Shared;
 use super::segment::{Found, MARK_BYTES, Segment, look, resync};
 use crate::position::Sequence;
@@ -13,12 +11,6 @@ use crate::stream::{Batch, ReadError};
 const FIRST_WINDOW: usize = 64 << 10;
 /// Most bytes that it takes at once, unless a record is larger.
 const WINDOW: usize = 4 << 20;
-
-/// What was read so far, and from where to read on.
-struct Reading {
-    records: Vec<(Sequence, Record)>,
-    next: u64,
-}
 
 /// Up to `limit` records of `shard` from sequence `from`.
 pub(super) fn read(
@@ -34,16 +26,20 @@ pub(super) fn read(
     let Some(next) = from.as_u64().filter(|from| *from <= synced) else {
         return Err(ReadError::Beyond { shard, from, end: synced.into() });
     };
-    let mut batch = Reading { records: Vec::new(), next };
-    while batch.next < synced && batch.records.len() < limit {
-        let Some(segment) = segment_of(shared, batch.next) else { break };
-        let before = batch.next;
-        scan(shared, &segment, shard, synced, limit, &mut batch)?;
-        if batch.next == before || !batch.records.is_empty() {
+    let oldest = shared.segments().keys().next().copied().unwrap_or(0);
+    let missed = oldest.saturating_sub(next);
+    let mut batch = Batch { missed, ..Batch::default() };
+    let mut next = next.max(oldest);
+    while next < synced && batch.len() < limit {
+        let Some(segment) = segment_of(shared, next) else { break };
+        let before = next;
+        scan(shared, &segment, shard, synced, limit, &mut batch, &mut next)?;
+        if next == before || !batch.is_empty() {
             break;
         }
     }
-    Ok(Batch { records: batch.records, next: batch.next.into() })
+    batch.next = next.into();
+    Ok(batch)
 }
 
 /// The segment that holds `sequence`, or the oldest kept after it.
@@ -53,27 +49,28 @@ fn segment_of(shared: &Shared, sequence: u64) -> Option<Arc<Segment>> {
     at_or_before.or_else(|| segments.iter().next()).map(|(_, segment)| segment.clone())
 }
 
-/// Goes through one segment from `batch.next` on.
+/// Goes through one segment from `next` on, and moves that on.
 fn scan(
     shared: &Shared,
     segment: &Segment,
     shard: u32,
     synced: u64,
     limit: usize,
-    batch: &mut Reading,
+    batch: &mut Batch,
+    next: &mut u64,
 ) -> Result<(), ReadError> {
     let failed = |e: std::io::Error| ReadError::Failed(format!("{}: {e}", segment.path.display()));
     let max_record = shared.options.max_record_bytes;
     let end = {
         let segments = shared.segments();
-        let next = segments.range(segment.first + 1..).next();
-        next.map_or(synced, |(&first, _)| first).min(synced)
+        let later = segments.range(segment.first + 1..).next();
+        later.map_or(synced, |(&first, _)| first).min(synced)
     };
     let stop = segment.end();
-    let mut offset = segment.start_of(batch.next);
+    let mut offset = segment.start_of(*next);
     let mut marked = offset;
     let mut window = FIRST_WINDOW;
-    let mut sequence = segment.first.max(batch.next.min(end));
+    let mut sequence = segment.first.max((*next).min(end));
     while offset < stop && sequence < end {
         let bytes = segment.read(offset, window.min((stop - offset) as usize)).map_err(failed)?;
         let is_last = offset + bytes.len() as u64 >= stop;
@@ -82,7 +79,7 @@ fn scan(
         let damaged = loop {
             match look(&bytes, at, max_record) {
                 Found::Record(entry) if entry.sequence >= end => {
-                    batch.next = batch.next.max(end);
+                    *next = (*next).max(end);
                     return Ok(());
                 }
                 Found::Record(entry) => {
@@ -92,16 +89,13 @@ fn scan(
                     }
                     at += entry.size();
                     sequence = entry.sequence + 1;
-                    if entry.sequence >= batch.next {
-                        batch.next = sequence;
+                    if entry.sequence >= *next {
+                        *next = sequence;
                         if entry.shard == shard {
                             let data = &bytes[entry.data..entry.data + entry.length];
-                            let record = Record::from_slice(data).map_err(|e| {
-                                ReadError::Failed(format!("record {}: {e}", entry.sequence))
-                            })?;
-                            batch.records.push((entry.sequence.into(), record));
+                            batch.add(entry.sequence.into(), data);
                         }
-                        if batch.records.len() >= limit {
+                        if batch.len() >= limit {
                             return Ok(());
                         }
                     }
@@ -131,6 +125,6 @@ fn scan(
         // The segment is through, and its last records are not there.
         shared.count_damage(sequence);
     }
-    batch.next = batch.next.max(end);
+    *next = (*next).max(end);
     Ok(())
 }
