@@ -220,6 +220,29 @@ impl Log {
         }
     }
 
+    /// Puts data that may be no record, as a fault would.
+    #[cfg(any(test, feature = "conformance"))]
+    pub async fn put_bytes(&self, user: &str, data: Vec<u8>) -> Result<Position, PutError> {
+        let entries = vec![(shard_of(user, self.shared.shards), data)];
+        self.put_entries(entries).await.pop().unwrap_or(Err(PutError::Stopped))
+    }
+
+    fn put_entries(
+        &self,
+        entries: Vec<(u32, Vec<u8>)>,
+    ) -> Pending<'_, Vec<Result<Position, PutError>>> {
+        let count = entries.len();
+        let (answer, answered) = oneshot::channel();
+        // Taken here, not when first polled: the order of calls is the order kept.
+        let queued = self.shared.queue.push(Put { entries, answer }, &self.shared.options);
+        Box::pin(async move {
+            if let Err(error) = queued {
+                return vec![Err(error); count];
+            }
+            answered.await.unwrap_or_else(|_| vec![Err(PutError::Stopped); count])
+        })
+    }
+
     /// Figures of now.
     pub fn stat(&self) -> LogStat {
         let segments = self.shared.segments();
@@ -282,18 +305,8 @@ impl Stream for Log {
 
     fn put(&self, records: Vec<Record>) -> Pending<'_, Vec<Result<Position, PutError>>> {
         let shards = self.shared.shards;
-        let entries: Vec<(u32, Vec<u8>)> =
-            records.iter().map(|r| (shard_of(r.user_id().as_str(), shards), r.to_vec())).collect();
-        let (answer, answered) = oneshot::channel();
-        // Taken here, not when first polled: the order of calls is the order kept.
-        let queued = self.shared.queue.push(Put { entries, answer }, &self.shared.options);
-        let count = records.len();
-        Box::pin(async move {
-            if let Err(error) = queued {
-                return vec![Err(error); count];
-            }
-            answered.await.unwrap_or_else(|_| vec![Err(PutError::Stopped); count])
-        })
+        let entry = |r: &Record| (shard_of(r.user_id().as_str(), shards), r.to_vec());
+        self.put_entries(records.iter().map(entry).collect())
     }
 
     fn read(

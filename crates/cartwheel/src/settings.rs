@@ -6,6 +6,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 
+/// Smallest segment of the log in bytes.
+const MIN_SEGMENT: u64 = 64 << 10;
+
 /// All settings, by area.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -64,8 +67,15 @@ pub struct Server {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Stream {
-    /// Shards.
+    /// Shards of a new log; an old one keeps its own.
     pub shards: u32,
+    /// Size of a segment file.
+    pub segment_bytes: u64,
+    /// Most bytes of all segments. Beyond them the oldest go; while sessions or delivery
+    /// still need those, events are refused with 429.
+    pub max_bytes: u64,
+    /// Records older than this go, once sessions and delivery have read them.
+    pub retention_hours: u32,
 }
 
 /// From stream to lake.
@@ -130,7 +140,12 @@ impl Default for Server {
 
 impl Default for Stream {
     fn default() -> Self {
-        Self { shards: 4 }
+        Self {
+            shards: 4,
+            segment_bytes: 64 << 20,
+            max_bytes: 16 << 30,
+            retention_hours: 7 * 24,
+        }
     }
 }
 
@@ -210,6 +225,17 @@ impl Settings {
         let train = &self.train;
         let checks = [
             ("stream.shards", (1..=256).contains(&self.stream.shards), "1 to 256"),
+            (
+                "stream.segment_bytes",
+                (MIN_SEGMENT..=1 << 30).contains(&self.stream.segment_bytes),
+                "65536 to 1073741824",
+            ),
+            (
+                "stream.max_bytes",
+                self.stream.max_bytes >= self.stream.segment_bytes.saturating_mul(3),
+                "three segments or more",
+            ),
+            ("stream.retention_hours", self.stream.retention_hours >= 1, "1 or more"),
             ("delivery.max_age_seconds", self.delivery.max_age_seconds >= 1, "1 or more"),
             ("delivery.max_records", self.delivery.max_records >= 1, "1 or more"),
             ("features.label_orders", (1..=50).contains(&self.features.label_orders), "1 to 50"),

@@ -112,8 +112,7 @@ async fn run(context: &Context, args: &cli::Serve) -> Result<()> {
         only_loopback(listen)?;
     }
     let engine = Arc::new(Current::new(Opened::current(&place.lake(), &settings.shop.timezone)?));
-    let options = LogOptions { shards: settings.stream.shards, ..LogOptions::new(now_ms) };
-    let log = Arc::new(Log::open(&place.stream(), options)?);
+    let log = Arc::new(Log::open(&place.stream(), log_options(&settings.stream))?);
     let stream: Arc<dyn Stream> = log.clone();
     let sessions = Arc::new(Sessions::new(
         Arc::new(SessionStore::open(place.sessions())?),
@@ -204,6 +203,20 @@ async fn run(context: &Context, args: &cli::Serve) -> Result<()> {
     log.close();
     eprintln!("Stopped; everything is on disk");
     Ok(())
+}
+
+fn log_options(settings: &crate::settings::Stream) -> LogOptions {
+    let usual = LogOptions::new(now_ms);
+    // A record has to fit a segment; what is larger is refused with 413.
+    let room = usize::try_from(settings.segment_bytes / 2).unwrap_or(usize::MAX);
+    LogOptions {
+        shards: settings.shards,
+        segment_bytes: settings.segment_bytes,
+        retention_ms: i64::from(settings.retention_hours) * 3_600_000,
+        max_bytes: settings.max_bytes,
+        max_record_bytes: usual.max_record_bytes.min(room),
+        ..usual
+    }
 }
 
 /// Ctrl-C or SIGTERM.
