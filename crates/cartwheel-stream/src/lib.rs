@@ -5,14 +5,16 @@ pub mod conformance;
 mod log;
 mod memory;
 mod position;
+#[cfg(any(test, feature = "conformance"))]
+pub mod simulation;
 mod stream;
 
-pub use log::{Clock, Log, LogOptions, LogStat, OpenError};
+pub use log::{
+    Clock, Damage, Log, LogFiles, LogOptions, LogStat, OpenError, StoredEntry, Verified,
+};
 pub use memory::MemoryStream;
 pub use position::{Position, Sequence, SequenceError, shard_of};
 pub use stream::{Batch, Pending, PutError, ReadError, Rejected, Stream};
 
-#[cfg(test)]
-mod faults;
 #[cfg(test)]
 mod tests;

@@ -37,11 +37,14 @@
 //!   over as many as the lost bytes can have held.
 
 mod disk;
+mod erase;
+mod files;
 mod reader;
 mod recover;
 mod retain;
 mod segment;
 mod spare;
+mod walk;
 mod writer;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -56,8 +59,9 @@ use tokio::sync::{oneshot, watch};
 use crate::position::{Position, Sequence, shard_of};
 use crate::stream::{Batch, Pending, PutError, ReadError, Stream};
 pub(crate) use disk::Disk;
-#[cfg(test)]
+#[cfg(any(test, feature = "conformance"))]
 pub(crate) use disk::Step;
+pub use files::{Damage, LogFiles, StoredEntry, Verified};
 use segment::Segment;
 use writer::{Put, Writer};
 

@@ -3,14 +3,13 @@
 use std::sync::Arc;
 
 use super::Shared;
-use super::segment::{Found, MARK_BYTES, Segment, look, resync};
+use super::segment::{MARK_BYTES, Segment};
+use super::walk::Walk;
 use crate::position::Sequence;
 use crate::stream::{Batch, ReadError};
 
 /// Bytes that a read takes from the disk at first: what is new is little, mostly.
 const FIRST_WINDOW: usize = 64 << 10;
-/// Most bytes that it takes at once, unless a record is larger.
-const WINDOW: usize = 4 << 20;
 
 /// Up to `limit` records of `shard` from sequence `from`.
 pub(super) fn read(
@@ -60,65 +59,45 @@ fn scan(
     next: &mut u64,
 ) -> Result<(), ReadError> {
     let failed = |e: std::io::Error| ReadError::Failed(format!("{}: {e}", segment.path.display()));
-    let max_record = shared.options.max_record_bytes;
     let end = {
         let segments = shared.segments();
         let later = segments.range(segment.first + 1..).next();
         later.map_or(synced, |(&first, _)| first).min(synced)
     };
-    let stop = segment.end();
-    let mut offset = segment.start_of(*next);
-    let mut marked = offset;
-    let mut window = FIRST_WINDOW;
+    let mut marked = segment.start_of(*next);
+    let max_record = shared.options.max_record_bytes;
+    let mut walk = Walk::new(segment, marked, segment.end(), FIRST_WINDOW, max_record);
     let mut sequence = segment.first.max((*next).min(end));
-    while offset < stop && sequence < end {
-        let bytes = segment.read(offset, window.min((stop - offset) as usize)).map_err(failed)?;
-        let is_last = offset + bytes.len() as u64 >= stop;
-        let mut at = 0;
-        // What the window holds whole; the next window starts behind it.
-        let damaged = loop {
-            match look(&bytes, at, max_record) {
-                Found::Record(entry) if entry.sequence >= end => {
-                    *next = (*next).max(end);
-                    return Ok(());
-                }
-                Found::Record(entry) => {
-                    if offset + at as u64 >= marked + MARK_BYTES {
-                        marked = offset + at as u64;
-                        segment.mark(entry.sequence, marked);
-                    }
-                    at += entry.size();
-                    sequence = entry.sequence + 1;
-                    if entry.sequence >= *next {
-                        *next = sequence;
-                        if entry.shard == shard {
-                            let data = &bytes[entry.data..entry.data + entry.length];
-                            batch.add(entry.sequence.into(), data);
-                        }
-                        if batch.len() >= limit {
-                            return Ok(());
-                        }
-                    }
-                    if sequence >= end {
-                        break false;
-                    }
-                }
-                Found::Short(size) if !is_last => {
-                    window = window.max(size);
-                    break false;
-                }
-                _ => break true,
+    while sequence < end {
+        let offset = walk.offset();
+        match walk.next().map_err(failed)? {
+            // Not synced yet.
+            Some((entry, _)) if entry.sequence >= end => {
+                sequence = end;
             }
-        };
-        offset += at as u64;
-        window = (window * 4).min(WINDOW.max(window));
-        if damaged {
-            // Rare: so all that is left is looked at, whatever it takes.
-            let rest = stop.saturating_sub(offset) as usize;
-            let rest = segment.read(offset, rest).map_err(failed)?;
-            let Some(found) = resync(&rest, 0, max_record, sequence..end) else { break };
-            shared.count_damage(sequence);
-            offset += found as u64;
+            Some((entry, data)) => {
+                if offset >= marked + MARK_BYTES {
+                    marked = offset;
+                    segment.mark(entry.sequence, offset);
+                }
+                sequence = entry.sequence + 1;
+                if entry.sequence >= *next {
+                    *next = sequence;
+                    if entry.shard == shard {
+                        batch.add(entry.sequence.into(), data);
+                    }
+                    if batch.len() >= limit {
+                        return Ok(());
+                    }
+                }
+            }
+            None => {
+                // Counted here or, where the rest of the segment is lost, below.
+                if !walk.resync(sequence..end).map_err(failed)? {
+                    break;
+                }
+                shared.count_damage(sequence);
+            }
         }
     }
     if sequence < end {

@@ -2,15 +2,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use super::disk::Disk;
-use super::segment::{Found, HEADER, RECORD_HEADER, Segment, encode, look, resync};
+use super::segment::{HEADER, NO_SHARD, RECORD_HEADER, Segment, encode};
 use super::spare;
+use super::walk::Walk;
 use super::{LogOptions, OpenError};
+
+/// Bytes that are read at once.
+const WINDOW: usize = 1 << 20;
 
 /// What opening found.
 pub(super) struct Recovered {
@@ -26,7 +29,7 @@ pub(super) struct Recovered {
 
 /// The scan of one segment.
 struct Scan {
-    end: usize,
+    end: u64,
     next: u64,
     damaged: BTreeSet<u64>,
 }
@@ -63,10 +66,9 @@ pub(super) fn recover(
             torn_bytes: 0,
         });
     };
-    let bytes = last.read(0, last.bytes as usize).map_err(|e| io(&last.path, e))?;
-    let scan = scan(&bytes, last.first, options.max_record_bytes);
-    let torn_bytes = zero_tail(&last, &bytes, scan.end).map_err(|e| io(&last.path, e))?;
-    last.set_end(scan.end as u64);
+    let scan = scan(&last, options.max_record_bytes).map_err(|e| io(&last.path, e))?;
+    let torn_bytes = zero_tail(disk, &last, scan.end).map_err(|e| io(&last.path, e))?;
+    last.set_end(scan.end);
     if !scan.damaged.is_empty() || torn_bytes > 0 {
         let damaged = scan.damaged.len();
         tracing::warn!(damaged, torn_bytes, "the log's last segment was repaired");
@@ -74,7 +76,7 @@ pub(super) fn recover(
     let mut found = Recovered {
         segments,
         shards,
-        end: scan.end as u64,
+        end: scan.end,
         next: scan.next,
         damaged: scan.damaged,
         torn_bytes,
@@ -97,11 +99,11 @@ fn pass_over(
 ) -> io::Result<()> {
     let sequence = found.next + lost;
     let mut bytes = Vec::new();
-    encode(&mut bytes, sequence, (options.clock)(), u32::MAX, b"passed over");
+    encode(&mut bytes, sequence, (options.clock)(), NO_SHARD, b"passed over");
     found.next = sequence + 1;
     if found.end + bytes.len() as u64 <= last.bytes {
-        last.file.write_all_at(&bytes, found.end)?;
-        last.file.sync_data()?;
+        disk.write(&last.file, &last.path, found.end, &bytes)?;
+        disk.sync(&last.file, &last.path)?;
         found.end += bytes.len() as u64;
         last.set_end(found.end);
     } else {
@@ -120,42 +122,35 @@ fn create(
     shards: u32,
 ) -> io::Result<Segment> {
     let file = spare::prepare(dir, options.segment_bytes, disk, &AtomicBool::new(false))?;
-    Segment::create(dir, file, first, shards)
+    Segment::create(disk, dir, file, first, shards)
 }
 
-fn scan(bytes: &[u8], first: u64, max_record: usize) -> Scan {
-    let mut scan = Scan { end: HEADER as usize, next: first, damaged: BTreeSet::new() };
-    let mut at = scan.end;
+fn scan(segment: &Segment, max_record: usize) -> io::Result<Scan> {
+    let mut walk = Walk::new(segment, HEADER, segment.bytes, WINDOW, max_record);
+    let mut scan = Scan { end: HEADER, next: segment.first, damaged: BTreeSet::new() };
     loop {
-        match look(bytes, at, max_record) {
-            Found::Record(entry) => {
-                at += entry.size();
-                scan.end = at;
-                scan.next = entry.sequence + 1;
-            }
-            // A whole record further on cannot be of a commit before this place was
-            // written: what is missing here was lost, and is counted. Zeros count
-            // too: a lost page reads as zeros.
-            Found::End | Found::Short(_) | Found::Damaged => {
-                match resync(bytes, at, max_record, scan.next..scan.next + bytes.len() as u64) {
-                    Some(found) => {
-                        scan.damaged.insert(scan.next);
-                        at = found;
-                    }
-                    None => return scan,
-                }
-            }
+        if let Some((entry, _)) = walk.next()? {
+            scan.next = entry.sequence + 1;
+            scan.end = walk.offset();
+            continue;
         }
+        // A whole record further on cannot be of a commit before this place was written:
+        // what is missing here was lost, and is counted. Zeros count too: a lost page
+        // reads as zeros.
+        if !walk.resync(scan.next..scan.next + segment.bytes)? {
+            return Ok(scan);
+        }
+        scan.damaged.insert(scan.next);
     }
 }
 
 /// Zeroes what a torn write left behind the last record: new records would else
 /// run into it.
-fn zero_tail(segment: &Segment, bytes: &[u8], end: usize) -> io::Result<u64> {
-    let Some(last) = bytes[end.min(bytes.len())..].iter().rposition(|&b| b != 0) else {
-        return Ok(0);
-    };
-    segment.file.write_all_at(&vec![0; last + 1], end as u64)?;
-    segment.file.sync_data()?;
+fn zero_tail(disk: &dyn Disk, segment: &Segment, end: u64) -> io::Result<u64> {
+    let left = usize::try_from(segment.bytes.saturating_sub(end)).unwrap_or(usize::MAX);
+    let bytes = segment.read(end, left)?;
+    let Some(last) = bytes.iter().rposition(|&b| b != 0) else { return Ok(0) };
+    disk.write(&segment.file, &segment.path, end, &vec![0; last + 1])?;
+    disk.sync(&segment.file, &segment.path)?;
     Ok(last as u64 + 1)
 }

@@ -1,6 +1,5 @@
 //! Which old segments go.
 
-use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::sync::PoisonError;
@@ -23,7 +22,19 @@ impl Shared {
         if let Err(error) = self.drop_old(now_ms) {
             tracing::error!(%error, "an old segment cannot be deleted");
         }
-        self.queue.set_full(self.is_over());
+        let full = self.is_over();
+        if self.queue.set_full(full) != full {
+            let floors = guard(&self.floors);
+            let slowest = floors.iter().min_by_key(|(_, next)| **next);
+            match (full, slowest) {
+                (true, Some((consumer, next))) => tracing::error!(
+                    consumer,
+                    next,
+                    "the log is full: puts are refused until the consumer has read on"
+                ),
+                _ => tracing::info!(full, "the log takes puts again"),
+            }
+        }
     }
 
     /// Whether one more segment would be too much.
@@ -34,7 +45,6 @@ impl Shared {
     fn drop_old(&self, now_ms: i64) -> io::Result<()> {
         let floor = guard(&self.floors).values().min().copied().unwrap_or(u64::MAX);
         let mut aged = 0;
-        let mut deleted = false;
         loop {
             let (oldest, second) = {
                 let segments = self.segments();
@@ -50,12 +60,10 @@ impl Shared {
                 break;
             }
             aged += usize::from(!over);
-            std::fs::remove_file(&oldest.path)?;
+            self.disk.remove(&oldest.path)?;
+            // One by one: a power cut must not leave an older one before a gap.
+            self.disk.sync_dir(&self.dir)?;
             self.segments.write().unwrap_or_else(PoisonError::into_inner).remove(&oldest.first);
-            deleted = true;
-        }
-        if deleted {
-            File::open(&self.dir)?.sync_all()?;
         }
         Ok(())
     }

@@ -8,10 +8,13 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use super::disk::Disk;
 use super::spare::scratch;
 
 pub(super) const HEADER: u64 = 64;
 pub(super) const RECORD_HEADER: usize = 32;
+/// Shard of records that every reader passes over.
+pub(super) const NO_SHARD: u32 = u32::MAX;
 const MAGIC: &[u8; 8] = b"CWLOG\0\0\x01";
 /// About this far apart records are marked.
 pub(super) const MARK_BYTES: u64 = 64 << 10;
@@ -134,18 +137,25 @@ pub(super) fn resync(
 
 impl Segment {
     /// Makes a file of zeros a segment, and syncs it and its name.
-    pub(super) fn create(dir: &Path, file: File, first: u64, shards: u32) -> io::Result<Self> {
+    pub(super) fn create(
+        disk: &dyn Disk,
+        dir: &Path,
+        file: File,
+        first: u64,
+        shards: u32,
+    ) -> io::Result<Self> {
         let mut header = [0; HEADER as usize];
         header[..8].copy_from_slice(MAGIC);
         header[8..16].copy_from_slice(&first.to_le_bytes());
         header[16..20].copy_from_slice(&shards.to_le_bytes());
         let crc = crc32c::crc32c(&header[..20]);
         header[20..24].copy_from_slice(&crc.to_le_bytes());
-        file.write_all_at(&header, 0)?;
-        file.sync_all()?;
+        let scratch = scratch(dir);
+        disk.write(&file, &scratch, 0, &header)?;
+        disk.sync(&file, &scratch)?;
         let path = dir.join(format!("{first:020}.log"));
-        std::fs::rename(scratch(dir), &path)?;
-        File::open(dir)?.sync_all()?;
+        disk.rename(&scratch, &path)?;
+        disk.sync_dir(dir)?;
         let bytes = file.metadata()?.len();
         let end = AtomicU64::new(HEADER);
         Ok(Self { path, file, first, bytes, end, marks: Mutex::default() })
@@ -153,7 +163,15 @@ impl Segment {
 
     /// Opens a segment and checks its header, which also tells the shards.
     pub(super) fn open(path: &Path) -> io::Result<Result<(Self, u32), String>> {
-        let file = File::options().read(true).write(true).open(path)?;
+        Self::check(path, File::options().read(true).write(true).open(path)?)
+    }
+
+    /// Opens a segment that is only looked at.
+    pub(super) fn open_to_read(path: &Path) -> io::Result<Result<(Self, u32), String>> {
+        Self::check(path, File::open(path)?)
+    }
+
+    fn check(path: &Path, file: File) -> io::Result<Result<(Self, u32), String>> {
         let bytes = file.metadata()?.len();
         let mut header = [0; HEADER as usize];
         if bytes < HEADER {

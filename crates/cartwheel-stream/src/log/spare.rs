@@ -2,13 +2,13 @@
 //! takes a tenth of a second, for which nobody shall wait.
 
 use std::fs::File;
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
-use super::disk::{Disk, Step};
+use super::disk::Disk;
 
 /// Bytes that are written at once.
 const CHUNK: usize = 1 << 20;
@@ -31,35 +31,32 @@ pub(super) fn prepare(
     let filled = fill(&path, bytes, disk, given_up);
     if filled.is_err() {
         // Its space is needed; what cannot be removed is removed next time.
-        let _ = std::fs::remove_file(&path);
+        let _ = disk.remove(&path);
     }
     filled
 }
 
 fn fill(path: &Path, bytes: u64, disk: &dyn Disk, given_up: &AtomicBool) -> io::Result<File> {
-    match std::fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    disk.before(Step::Prepare)?;
-    let mut file = File::options().read(true).write(true).create_new(true).open(path)?;
+    disk.remove(path)?;
+    let file = disk.create(path)?;
     let zeros = vec![0; CHUNK.min(bytes as usize)];
-    let mut left = bytes;
+    let mut done = 0;
     for chunk in 1.. {
         if given_up.load(Ordering::Relaxed) {
             return Err(io::ErrorKind::Interrupted.into());
         }
-        let n = left.min(zeros.len() as u64);
-        file.write_all(&zeros[..n as usize])?;
-        left -= n;
-        if left == 0 {
+        let n = (bytes - done).min(zeros.len() as u64);
+        disk.write(&file, path, done, &zeros[..n as usize])?;
+        done += n;
+        if done == bytes {
             break;
         }
         if chunk % SYNC_CHUNKS == 0 {
-            file.sync_data()?;
+            disk.sync(&file, path)?;
         }
     }
-    file.sync_all()?;
+    // The size is no more than what reading needs: nothing else has to be synced.
+    disk.sync(&file, path)?;
     Ok(file)
 }
 

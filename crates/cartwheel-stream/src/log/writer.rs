@@ -3,13 +3,11 @@
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 use tokio::sync::oneshot;
 
-use super::disk::Step;
 use super::segment::{HEADER, Segment, encode, record_size};
 use super::spare::{self, Spare};
 use super::{LogOptions, Shared, guard};
@@ -75,8 +73,9 @@ impl Queue {
         guard(&self.state).full
     }
 
-    pub(super) fn set_full(&self, full: bool) {
-        guard(&self.state).full = full;
+    /// Refuses puts, or takes them again. Says whether it did before.
+    pub(super) fn set_full(&self, full: bool) -> bool {
+        std::mem::replace(&mut guard(&self.state).full, full)
     }
 
     /// All that waits, up to a commit's bytes; none when closed and empty.
@@ -136,7 +135,7 @@ impl Writer {
             spare.give_up();
         }
         // A spare that is not needed takes space; opening makes do without it.
-        let _ = std::fs::remove_file(spare::scratch(&self.shared.dir));
+        let _ = self.shared.disk.remove(&spare::scratch(&self.shared.dir));
     }
 
     fn write_all(&mut self) {
@@ -209,10 +208,8 @@ impl Writer {
             return Ok(());
         }
         let (disk, segment) = (&self.shared.disk, &self.segment);
-        disk.before(Step::Write { path: &segment.path, offset: self.end, data: buffer })?;
-        segment.file.write_all_at(buffer, self.end)?;
-        disk.before(Step::Sync)?;
-        segment.file.sync_data()?;
+        disk.write(&segment.file, &segment.path, self.end, buffer)?;
+        disk.sync(&segment.file, &segment.path)?;
         self.end += buffer.len() as u64;
         segment.set_end(self.end);
         buffer.clear();
@@ -239,7 +236,8 @@ impl Writer {
             Err(error) => return Err(error),
         };
         self.full_since_ms = None;
-        self.segment = Arc::new(Segment::create(&shared.dir, file, self.next, shared.shards)?);
+        let (dir, shards) = (&shared.dir, shared.shards);
+        self.segment = Arc::new(Segment::create(&*shared.disk, dir, file, self.next, shards)?);
         self.end = HEADER;
         let mut segments = shared.segments.write().unwrap_or_else(PoisonError::into_inner);
         segments.insert(self.next, self.segment.clone());

@@ -1,9 +1,11 @@
+mod faults;
+mod files;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use cartwheel_events::Record;
-use proptest::prelude::*;
 
 pub(crate) use crate::conformance::{all, id, record};
 use crate::{
@@ -233,68 +235,6 @@ async fn kill_9_under_load_loses_nothing_acknowledged() {
     let lost: Vec<_> = acknowledged.iter().filter(|id| !stored.contains_key(*id)).collect();
     assert!(lost.is_empty(), "{} of {} lost", lost.len(), acknowledged.len());
     assert!(stored.values().all(|&n| n == 1), "none is there twice");
-}
-
-#[derive(Debug, Clone)]
-enum Step {
-    Put(Vec<u8>),
-    Reopen,
-    /// Some bytes of a record that was never acknowledged.
-    Tear(Vec<u8>),
-}
-
-fn step() -> impl Strategy<Value = Step> {
-    prop_oneof![
-        5 => proptest::collection::vec(any::<u8>(), 1..12).prop_map(Step::Put),
-        1 => Just(Step::Reopen),
-        1 => proptest::collection::vec(any::<u8>(), 1..90).prop_map(Step::Tear),
-    ]
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
-    #[test]
-    fn the_log_does_as_a_list_does(steps in proptest::collection::vec(step(), 1..30)) {
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        runtime.block_on(async {
-            let dir = tempfile::tempdir().unwrap();
-            let mut log = open(dir.path());
-            let mut model: Vec<Record> = Vec::new();
-            for step in steps {
-                match step {
-                    Step::Put(users) => {
-                        let records: Vec<Record> = users
-                            .iter()
-                            .map(|u| record(&format!("u{u}"), &format!("e{}", model.len())))
-                            .collect();
-                        for result in log.put(records.clone()).await {
-                            result.unwrap();
-                        }
-                        model.extend(records);
-                    }
-                    Step::Reopen => {
-                        drop(log);
-                        log = open(dir.path());
-                    }
-                    Step::Tear(bytes) => {
-                        drop(log);
-                        let path = last_segment(dir.path());
-                        let mut file = std::fs::read(&path).unwrap();
-                        let end = if model.is_empty() { 64 } else { used(&file) };
-                        let end = end.max(64).next_multiple_of(8);
-                        let room = file.len().saturating_sub(end).min(bytes.len());
-                        file[end..end + room].copy_from_slice(&bytes[..room]);
-                        std::fs::write(&path, file).unwrap();
-                        log = open(dir.path());
-                    }
-                }
-                let mut found: Vec<((u32, Sequence), Record)> = all(&log).await.into_iter().collect();
-                found.sort_by_key(|((_, sequence), _)| *sequence);
-                let found: Vec<Record> = found.into_iter().map(|(_, r)| r).collect();
-                assert_eq!(found, model);
-            }
-        });
-    }
 }
 
 #[test]

@@ -1,15 +1,16 @@
 //! Disks that fail, lose power or are damaged, and clocks that jump.
 
-use std::collections::BTreeMap;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
 
 use cartwheel_events::Record;
+use proptest::prelude::*;
 
+use super::{all, id, last_segment, options, put_ids, record, used};
 use crate::log::{Disk, Step};
-use crate::tests::{all, id, last_segment, options, put_ids, record, used};
+use crate::simulation::{self, Action, Simulation};
 use crate::{Log, LogOptions, PutError, Sequence, Stream};
 
 const DAY_MS: i64 = 24 * 3_600_000;
@@ -25,10 +26,10 @@ struct Failing {
 impl Disk for Failing {
     fn before(&self, step: Step<'_>) -> io::Result<()> {
         match step {
-            Step::Prepare if self.full.load(Ordering::SeqCst) => {
+            Step::Create { .. } if self.full.load(Ordering::SeqCst) => {
                 Err(io::ErrorKind::StorageFull.into())
             }
-            Step::Sync => {
+            Step::Sync { .. } => {
                 self.syncs.fetch_add(1, Ordering::SeqCst);
                 if self.fail_sync.load(Ordering::SeqCst) {
                     return Err(io::Error::from_raw_os_error(5));
@@ -46,13 +47,14 @@ async fn a_failed_sync_stops_the_log_and_is_not_tried_again() {
     let disk = Arc::new(Failing::default());
     let log = Log::open_on(disk.clone(), dir.path(), options()).unwrap();
     put_ids(&log, 0..5).await;
+    let syncs = disk.syncs.load(Ordering::SeqCst);
     disk.fail_sync.store(true, Ordering::SeqCst);
     let failed = log.put(vec![record("u", "lost")]).await;
     assert!(matches!(failed[..], [Err(PutError::Failed(_))]), "{failed:?}");
     disk.fail_sync.store(false, Ordering::SeqCst);
     // The writer may still be about to stop: nothing is stored all the same.
     assert_eq!(log.put(vec![record("u", "late")]).await, [Err(PutError::Stopped)]);
-    assert_eq!(disk.syncs.load(Ordering::SeqCst), 6, "no sync follows the failed one");
+    assert_eq!(disk.syncs.load(Ordering::SeqCst), syncs + 1, "no sync follows the failed one");
     assert_eq!(all(&log).await.len(), 5, "reads go on, without what was not synced");
     drop(log);
     let log = Log::open(dir.path(), options()).unwrap();
@@ -88,112 +90,41 @@ async fn a_full_disk_refuses_puts_until_there_is_space() {
     assert_eq!(all(&log).await.len(), stored + 100);
 }
 
-/// One thing that happened, in order.
-enum Happened {
-    Write { path: PathBuf, offset: u64, data: Vec<u8> },
-    Sync,
-    Acknowledged(String),
-}
-
-#[derive(Default)]
-struct Noting(Mutex<Vec<Happened>>);
-
-impl Disk for Noting {
-    fn before(&self, step: Step<'_>) -> io::Result<()> {
-        let happened = match step {
-            Step::Prepare => return Ok(()),
-            Step::Sync => Happened::Sync,
-            Step::Write { path, offset, data } => {
-                Happened::Write { path: path.to_owned(), offset, data: data.to_vec() }
-            }
-        };
-        self.0.lock().unwrap().push(happened);
-        Ok(())
+#[test]
+fn a_power_cut_at_any_step_loses_nothing_acknowledged() {
+    for seed in 1..=3 {
+        let report = simulation::power_cuts(seed, 40);
+        assert!(report.tried > 100, "{report:?}");
+        assert_eq!(report.failures, Vec::<String>::new());
     }
 }
 
-/// Applies a write, or of an unsynced one the sectors that a seed picks.
-fn apply(file: &mut [u8], offset: usize, data: &[u8], mut picked: impl FnMut() -> bool) {
-    const SECTOR: usize = 512;
-    let mut start = offset;
-    while start < offset + data.len() {
-        let end = ((start / SECTOR + 1) * SECTOR).min(offset + data.len());
-        if picked() {
-            file[start..end].copy_from_slice(&data[start - offset..end - offset]);
-        }
-        start = end;
-    }
+fn action() -> impl Strategy<Value = Action> {
+    let put = || proptest::collection::vec(1..6_u8, 1..4).prop_map(Action::Put);
+    prop_oneof![
+        8 => put(),
+        2 => Just(Action::Consume),
+        1 => (-400..400_i16).prop_map(Action::Jump),
+        1 => Just(Action::Reopen),
+        1 => proptest::collection::vec(any::<u8>(), 1..90).prop_map(Action::Tear),
+        1 => Just(Action::FailSync),
+        1 => any::<bool>().prop_map(Action::Full),
+        1 => any::<u64>().prop_map(Action::Cut),
+    ]
 }
 
-#[tokio::test]
-async fn a_power_cut_at_any_step_loses_nothing_acknowledged() {
-    let dir = tempfile::tempdir().unwrap();
-    let disk = Arc::new(Noting::default());
-    let wide = LogOptions { segment_bytes: 128 << 10, ..options() };
-    let log = Log::open_on(disk.clone(), dir.path(), wide.clone()).unwrap();
-    let path = last_segment(dir.path());
-    let empty = std::fs::read(&path).unwrap();
-    for batch in 0..30 {
-        let ids: Vec<String> = (0..batch % 9 + 1).map(|n| format!("b{batch}-{n}")).collect();
-        let records = ids.iter().map(|id| record("u", id)).collect();
-        assert!(log.put(records).await.iter().all(Result::is_ok));
-        disk.0.lock().unwrap().extend(ids.into_iter().map(Happened::Acknowledged));
-    }
-    drop(log);
-    let happened = std::mem::take(&mut *disk.0.lock().unwrap());
-    let mut random = 0x9e37_79b9_7f4a_7c15_u64;
-    let mut torn = 0;
-    for cut in 0..=happened.len() {
-        let mut file = empty.clone();
-        let mut unsynced: Option<(usize, &[u8])> = None;
-        let mut acknowledged = Vec::new();
-        for step in &happened[..cut] {
-            match step {
-                Happened::Write { path: its, offset, data } => {
-                    assert_eq!(its, &path, "one segment holds it all");
-                    assert!(unsynced.is_none(), "each write is synced before the next");
-                    unsynced = Some((*offset as usize, data));
-                }
-                // Noted before it is done: power is cut within it if it is the last step.
-                Happened::Sync => {}
-                Happened::Acknowledged(id) => {
-                    if let Some((offset, data)) = unsynced.take() {
-                        apply(&mut file, offset, data, || true);
-                    }
-                    acknowledged.push(id.clone());
-                }
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+    #[test]
+    fn the_log_does_as_a_list_does(actions in proptest::collection::vec(action(), 1..40)) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(async {
+            let mut simulation = Simulation::new();
+            for action in &actions {
+                simulation.apply(action).await.unwrap_or_else(|e| panic!("{action:?}: {e}"));
             }
-        }
-        // An answer has to come after a sync that came after its write.
-        let kinds: Vec<&Happened> = happened[..cut].iter().collect();
-        for pair in kinds.windows(2) {
-            if let [Happened::Write { .. }, next] = pair {
-                assert!(matches!(next, Happened::Sync), "a write is followed by its sync");
-            }
-        }
-        if let Some((offset, data)) = unsynced {
-            torn += 1;
-            apply(&mut file, offset, data, || {
-                random ^= random << 13;
-                random ^= random >> 7;
-                random ^= random << 17;
-                random & 1 == 0
-            });
-        }
-        let after = tempfile::tempdir().unwrap();
-        std::fs::write(after.path().join(path.file_name().unwrap()), &file).unwrap();
-        let log = Log::open(after.path(), wide.clone()).unwrap();
-        put_ids(&log, 0..1).await;
-        let mut ids: BTreeMap<String, usize> = BTreeMap::new();
-        for record in all(&log).await.values() {
-            *ids.entry(id(record)).or_default() += 1;
-        }
-        assert!(ids.values().all(|&n| n == 1), "none is there twice");
-        for id in acknowledged.iter().chain([&"e0".to_owned()]) {
-            assert!(ids.contains_key(id), "cut at {cut}: {id} is lost");
-        }
+        });
     }
-    assert_eq!(torn, 60, "after each write, and within each sync");
 }
 
 /// Offsets at which the records of a segment end, without their padding.

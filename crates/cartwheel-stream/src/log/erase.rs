@@ -1,0 +1,105 @@
+//! Taking a user's records out of the log.
+//!
+//! A record is overwritten where it lies, by one of no shard and the same size, so that
+//! nothing else moves: positions and readers stay as they are.
+
+use std::fs::File;
+use std::io;
+
+use cartwheel_events::Record;
+
+use super::segment::{HEADER, NO_SHARD, RECORD_HEADER, Segment, encode};
+use super::walk::Walk;
+use super::{Log, Shared};
+
+/// Bytes that are read at first.
+const WINDOW: usize = 1 << 20;
+
+impl Log {
+    /// Overwrites every record of `user` with a lower sequence number than `before`, also
+    /// what is no record and names the user, and gives their number. Returns once that is
+    /// on disk. Cut off half-way, it is to be called again.
+    ///
+    /// # Errors
+    /// When a file cannot be read or written.
+    pub fn erase(&self, user: &str, before: u64) -> io::Result<u64> {
+        let segments: Vec<_> =
+            self.shared.segments().range(..before).map(|s| s.1.clone()).collect();
+        let mut erased = 0;
+        for segment in segments {
+            erased += self.shared.erase(&segment, user, before)?;
+        }
+        Ok(erased)
+    }
+}
+
+/// Whether data tells of a user.
+fn names(data: &[u8], user: &str) -> bool {
+    match Record::from_slice(data) {
+        Ok(record) => record.user_id().as_str() == user,
+        Err(_) => contains(data, user),
+    }
+}
+
+/// Whether the user's id stands somewhere, and not as a part of another id.
+fn contains(data: &[u8], user: &str) -> bool {
+    let of_id =
+        |b: Option<&u8>| b.is_some_and(|b| b.is_ascii_alphanumeric() || b"._:@-".contains(b));
+    data.windows(user.len()).enumerate().any(|(at, found)| {
+        found == user.as_bytes()
+            && !of_id(at.checked_sub(1).and_then(|before| data.get(before)))
+            && !of_id(data.get(at + user.len()))
+    })
+}
+
+impl Shared {
+    fn erase(&self, segment: &Segment, user: &str, before: u64) -> io::Result<u64> {
+        let max_record = self.options.max_record_bytes;
+        let mut walk = Walk::new(segment, HEADER, segment.end(), WINDOW, max_record);
+        let mut found: Vec<(u64, Vec<u8>)> = Vec::new();
+        let mut sequence = segment.first;
+        while sequence < before {
+            let offset = walk.offset();
+            if let Some((entry, data)) = walk.next()? {
+                sequence = entry.sequence + 1;
+                if entry.sequence < before && entry.shard != NO_SHARD && names(data, user) {
+                    found.push((offset, filler(entry.sequence, entry.time_ms, entry.length)));
+                }
+                continue;
+            }
+            // What is damaged may be what an earlier try has left.
+            let lost = sequence;
+            let whole = walk.resync(sequence..u64::MAX)?;
+            let end = if whole { walk.offset() } else { segment.end() };
+            let mut gap = segment.read(offset, (end - offset) as usize)?;
+            let length = gap.len().saturating_sub(RECORD_HEADER);
+            if length > 0 && contains(&gap, user) {
+                // Larger than a record may be, it is passed over in pieces.
+                gap.fill(0);
+                let piece = filler(lost, 0, length.min(max_record));
+                gap[..piece.len()].copy_from_slice(&piece);
+                found.push((offset, gap));
+            }
+            if !whole {
+                break;
+            }
+        }
+        if found.is_empty() {
+            return Ok(0);
+        }
+        // A file of its own: an error of this sync is not taken from the writer's.
+        let file = File::options().write(true).open(&segment.path)?;
+        for (offset, data) in &found {
+            self.disk.write(&file, &segment.path, *offset, data)?;
+        }
+        self.disk.sync(&file, &segment.path)?;
+        Ok(found.len() as u64)
+    }
+}
+
+/// A record of no shard with `length` bytes of data.
+fn filler(sequence: u64, time_ms: i64, length: usize) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    encode(&mut bytes, sequence, time_ms, NO_SHARD, &vec![b' '; length]);
+    bytes
+}

@@ -1,0 +1,371 @@
+//! The log against a reference model, on a disk that fails and loses power.
+//!
+//! The model is a list of acknowledged records. [`Simulation`] does what it is told to a
+//! log and to the model, and finds where they differ; [`power_cuts`] then cuts the power
+//! after every single step that the log has done to the disk.
+
+#![allow(clippy::unwrap_used, reason = "a test's tool: a disk that fails ends the test")]
+
+mod disk;
+mod random;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use disk::{Happened, Image, Noting};
+use random::Random;
+
+use crate::conformance::{all, id, record};
+use crate::{Log, LogOptions, PutError, Stream};
+
+/// Shared by all simulations: what must hold holds whatever the clock says.
+static NOW_MS: AtomicI64 = AtomicI64::new(1_700_000_000_000);
+const DAY_MS: i64 = 24 * 3_600_000;
+
+fn options() -> LogOptions {
+    LogOptions {
+        shards: 3,
+        segment_bytes: 4 << 10,
+        max_bytes: 5 * (4 << 10),
+        ..LogOptions::new(|| NOW_MS.load(Ordering::SeqCst))
+    }
+}
+
+/// What is done to a log.
+#[derive(Debug, Clone)]
+pub enum Action {
+    /// Puts that wait together, of as many records each.
+    Put(Vec<u8>),
+    /// Every consumer has read all.
+    Consume,
+    /// The clock jumps by as many days.
+    Jump(i16),
+    /// Closed and opened again.
+    Reopen,
+    /// Closed, and opened again with these bytes behind the last record, as a write that
+    /// was never acknowledged leaves them.
+    Tear(Vec<u8>),
+    /// The next sync fails; after it the log is opened again.
+    FailSync,
+    /// The disk has no space for new files, or has again.
+    Full(bool),
+    /// Power is cut, the seed says what the disk keeps, and the log is opened again.
+    Cut(u64),
+}
+
+/// A log and what it has to hold.
+pub struct Simulation {
+    dir: tempfile::TempDir,
+    disk: Arc<Noting>,
+    log: Option<Log>,
+    /// How the directory was when the log was opened.
+    before: Image,
+    acknowledged: BTreeMap<u64, String>,
+    /// Put, and not acknowledged: there once or not at all.
+    unsure: BTreeSet<String>,
+    consumed: u64,
+    puts: usize,
+}
+
+impl Simulation {
+    /// An empty log.
+    pub fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let mut simulation = Self {
+            dir,
+            disk: Arc::default(),
+            log: None,
+            before: Image::default(),
+            acknowledged: BTreeMap::new(),
+            unsure: BTreeSet::new(),
+            consumed: 0,
+            puts: 0,
+        };
+        simulation.open();
+        simulation
+    }
+
+    fn open(&mut self) {
+        self.before = Image::read(self.dir.path()).unwrap();
+        self.before.acknowledged = self.acknowledged.clone();
+        self.before.consumed = self.consumed;
+        self.disk = Arc::default();
+        let log = Log::open_on(self.disk.clone(), self.dir.path(), options()).unwrap();
+        log.set_floor("model", self.consumed);
+        self.log = Some(log);
+    }
+
+    fn log(&self) -> &Log {
+        self.log.as_ref().unwrap()
+    }
+
+    /// Does `action` and compares log and model.
+    ///
+    /// # Errors
+    /// Where they differ, in words.
+    pub async fn apply(&mut self, action: &Action) -> Result<(), String> {
+        match action {
+            Action::Put(counts) => self.put(counts).await?,
+            Action::Consume => {
+                self.consumed = self.log().stat().next;
+                self.disk.note(Happened::Consumed(self.consumed));
+                self.log().set_floor("model", self.consumed);
+            }
+            Action::Jump(days) => {
+                NOW_MS.fetch_add(i64::from(*days) * DAY_MS, Ordering::SeqCst);
+            }
+            Action::Reopen => {
+                self.log = None;
+                self.open();
+            }
+            Action::Tear(bytes) => {
+                self.log = None;
+                tear(self.dir.path(), bytes).unwrap();
+                self.open();
+            }
+            Action::FailSync => {
+                self.disk.fail_sync.store(true, Ordering::SeqCst);
+                self.put(&[1]).await?;
+                self.log = None;
+                self.open();
+            }
+            Action::Full(full) => {
+                self.disk.full.store(*full, Ordering::SeqCst);
+                // Past the pause after which space is looked for again.
+                NOW_MS.fetch_add(2000, Ordering::SeqCst);
+            }
+            Action::Cut(seed) => {
+                self.log = None;
+                let mut image = self.before.clone();
+                let steps = self.disk.all().clone();
+                let mut random = Random::new(*seed);
+                let cut = random.below(steps.len() as u64 + 1) as usize;
+                run(&mut image, &steps[..cut])?;
+                let after = tempfile::tempdir().unwrap();
+                image.cut(after.path(), &mut random).unwrap();
+                self.dir = after;
+                // Time goes back to the cut: what came after it has not happened.
+                let later = self.acknowledged.iter();
+                let later = later.filter(|(n, _)| !image.acknowledged.contains_key(n));
+                self.unsure.extend(later.map(|(_, id)| id.clone()));
+                self.acknowledged = image.acknowledged.clone();
+                self.consumed = image.consumed;
+                self.open();
+            }
+        }
+        self.check().await
+    }
+
+    async fn put(&mut self, counts: &[u8]) -> Result<(), String> {
+        // All are queued before the first is awaited: they may share a commit.
+        let mut asked = Vec::new();
+        for count in counts {
+            let first = self.puts + 1;
+            self.puts += usize::from(*count);
+            let ids: Vec<String> = (first..=self.puts).map(|n| format!("e{n}")).collect();
+            self.unsure.extend(ids.iter().cloned());
+            asked.push((format!("u{}", first % 5), ids));
+        }
+        let log = self.log.as_ref().unwrap();
+        let waiting = asked.into_iter().map(|(user, ids)| {
+            let records = ids.iter().map(|id| record(&user, id)).collect();
+            (ids, log.put(records))
+        });
+        let waiting: Vec<_> = waiting.collect();
+        let mut answers = Vec::new();
+        for (ids, answer) in waiting {
+            answers.push((ids, answer.await));
+        }
+        let last = self.acknowledged.keys().next_back().copied();
+        for (ids, results) in answers {
+            for (id, result) in ids.into_iter().zip(results) {
+                match result {
+                    Ok(position) => {
+                        let sequence = position.sequence.as_u64().ok_or("not of the log")?;
+                        if last.is_some_and(|last| sequence <= last) {
+                            return Err(format!("{id} has number {sequence}, after {last:?}"));
+                        }
+                        self.unsure.remove(&id);
+                        self.disk.note(Happened::Acknowledged(sequence, id.clone()));
+                        if self.acknowledged.insert(sequence, id).is_some() {
+                            return Err(format!("number {sequence} is given twice"));
+                        }
+                    }
+                    // Refused before anything was written.
+                    Err(PutError::Throttled | PutError::TooLarge) => drop(self.unsure.remove(&id)),
+                    Err(_) => {}
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the log holds what the model says.
+    async fn check(&self) -> Result<(), String> {
+        let first = self.log().stat().first;
+        let kept: BTreeMap<u64, String> =
+            self.acknowledged.range(first..).map(|(n, id)| (*n, id.clone())).collect();
+        if first > self.consumed && first > self.before.removed_before {
+            return Err(format!("{first} is the first kept, and {} is needed", self.consumed));
+        }
+        compare(self.log(), &kept, &self.unsure).await
+    }
+}
+
+impl Default for Simulation {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+fn tear(dir: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let names = std::fs::read_dir(dir)?.map(|entry| entry.map(|e| e.path()));
+    let names = names.collect::<Result<Vec<_>, _>>()?;
+    let logs = names.into_iter().filter(|path| path.extension().is_some_and(|x| x == "log"));
+    let Some(last) = logs.max() else { return Ok(()) };
+    let mut file = std::fs::read(&last)?;
+    let end = file.iter().rposition(|&b| b != 0).map_or(0, |last| last + 1);
+    let end = end.max(64).next_multiple_of(8).min(file.len());
+    let room = bytes.len().min(file.len() - end);
+    file[end..end + room].copy_from_slice(&bytes[..room]);
+    std::fs::write(&last, file)
+}
+
+/// Every acknowledged record is at its number, each other at most once.
+async fn compare(
+    log: &Log,
+    acknowledged: &BTreeMap<u64, String>,
+    unsure: &BTreeSet<String>,
+) -> Result<(), String> {
+    let mut found: BTreeMap<u64, String> = BTreeMap::new();
+    for ((_, sequence), record) in all(log).await {
+        found.insert(sequence.as_u64().ok_or("not of the log")?, id(&record));
+    }
+    for (sequence, id) in acknowledged {
+        if found.remove(sequence).as_ref() != Some(id) {
+            return Err(format!("{id} was acknowledged as {sequence}, and is not there"));
+        }
+    }
+    let mut others: BTreeSet<&String> = BTreeSet::new();
+    for (sequence, id) in &found {
+        let removed = acknowledged.keys().next().is_some_and(|first| sequence < first);
+        if !(others.insert(id) && (removed || unsure.contains(id))) {
+            return Err(format!("{id} is at {sequence}, where nothing was put"));
+        }
+    }
+    Ok(())
+}
+
+/// Does the steps, without the last one where that is a sync: power is cut within it.
+fn run(image: &mut Image, steps: &[Happened]) -> Result<(), String> {
+    let steps = match steps {
+        [done @ .., Happened::Sync(_) | Happened::SyncDir] => done,
+        steps => steps,
+    };
+    steps.iter().try_for_each(|step| image.apply(step))
+}
+
+/// What was tried, and what of it failed.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Report {
+    /// Cases.
+    pub tried: usize,
+    /// A sentence for each that failed.
+    pub failures: Vec<String>,
+}
+
+/// Puts some hundred records over several segments, with retention and reopening, and
+/// cuts the power after every step: nothing acknowledged may be lost, doubled or get
+/// another's number, also when power goes again while the log is being opened.
+/// `actions` bounds the work.
+pub fn power_cuts(seed: u64, actions: usize) -> Report {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let mut report = Report::default();
+    runtime.block_on(async {
+        let mut random = Random::new(seed);
+        let mut simulation = Simulation::new();
+        for _ in 0..actions {
+            let action = match random.below(12) {
+                0 => Action::Consume,
+                1 => Action::Jump(random.below(800) as i16 - 400),
+                _ => {
+                    Action::Put((0..=random.below(3)).map(|_| 1 + random.below(4) as u8).collect())
+                }
+            };
+            if let Err(failure) = simulation.apply(&action).await {
+                report.failures.push(format!("seed {seed}, {action:?}: {failure}"));
+                return;
+            }
+        }
+        simulation.log = None;
+        let steps = simulation.disk.all().clone();
+        let ids: BTreeSet<String> = (0..=simulation.puts).map(|n| format!("e{n}")).collect();
+        let mut image = simulation.before.clone();
+        for cut in 0..=steps.len() {
+            let mut at_cut = image.clone();
+            if let Some(step) = cut.checked_sub(1).map(|last| &steps[last]) {
+                // Power is cut within a sync, and behind anything else.
+                let done = run(&mut at_cut, std::slice::from_ref(step));
+                if let Err(failure) = done.and_then(|()| image.apply(step)) {
+                    report.failures.push(format!("seed {seed}, step {cut}: {failure}"));
+                    return;
+                }
+            }
+            report.tried += 1;
+            if let Err(failure) = after_cut(&at_cut, &ids, &mut random, 2).await {
+                report.failures.push(format!("seed {seed}, cut at {cut}: {failure}"));
+            }
+        }
+    });
+    report
+}
+
+/// Opens what a cut leaves. Power may go again while it is being opened, `more` times.
+async fn after_cut(
+    image: &Image,
+    ids: &BTreeSet<String>,
+    random: &mut Random,
+    more: usize,
+) -> Result<(), String> {
+    let dir = tempfile::tempdir().unwrap();
+    image.cut(dir.path(), random).unwrap();
+    let before = Image::read(dir.path()).unwrap();
+    let disk: Arc<Noting> = Arc::default();
+    let log = Log::open_on(disk.clone(), dir.path(), options()).map_err(|e| e.to_string())?;
+    log.set_floor("model", 0);
+    let kept = image.acknowledged.range(image.removed_before..);
+    let mut kept: BTreeMap<u64, String> = kept.map(|(n, id)| (*n, id.clone())).collect();
+    compare(&log, &kept, ids).await?;
+    let opening = disk.all().clone();
+    let results = log.put(vec![record("u0", "later")]).await;
+    let Ok(position) = &results[0] else { return Err(format!("not put: {results:?}")) };
+    let sequence = position.sequence.as_u64().ok_or("not of the log")?;
+    if let Some((last, id)) = image.acknowledged.last_key_value()
+        && sequence <= *last
+    {
+        return Err(format!("{sequence} is given again: {id} has {last}"));
+    }
+    kept.insert(sequence, "later".to_owned());
+    drop(log);
+    reopened(dir.path(), &kept, ids).await?;
+    if more > 0 && !opening.is_empty() {
+        let mut again = before;
+        again.acknowledged = image.acknowledged.clone();
+        again.removed_before = image.removed_before;
+        let cut = random.below(opening.len() as u64 + 1) as usize;
+        run(&mut again, &opening[..cut])?;
+        Box::pin(after_cut(&again, ids, random, more - 1)).await?;
+    }
+    Ok(())
+}
+
+async fn reopened(
+    dir: &Path,
+    kept: &BTreeMap<u64, String>,
+    ids: &BTreeSet<String>,
+) -> Result<(), String> {
+    let log = Log::open(dir, options()).map_err(|e| e.to_string())?;
+    compare(&log, kept, ids).await
+}
