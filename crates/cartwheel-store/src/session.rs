@@ -124,6 +124,21 @@ impl Session {
         self.events > 0 && now_ms.saturating_sub(self.updated_ms) > SESSION_MS
     }
 
+    /// What stays of a session that is erased, until every record before `before` is
+    /// applied: it hides those from a replay.
+    pub(crate) fn erased(before: Sequence) -> Self {
+        Self { next_sequence: before, ..Self::default() }
+    }
+
+    /// Whether the session may go: over at `now_ms`, or erased, and every record before
+    /// `applied` is applied.
+    pub(crate) fn is_over(&self, now_ms: i64, applied: Sequence) -> bool {
+        match self.events {
+            0 => self.next_sequence <= applied,
+            _ => self.is_expired(now_ms),
+        }
+    }
+
     /// The event of that id, if it is within the dedup window.
     pub fn recent(&self, event_id: &str, now_ms: i64) -> Option<&RecentEvent> {
         self.recent_events.iter().rev().find(|recent| {

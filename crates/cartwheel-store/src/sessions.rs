@@ -210,10 +210,7 @@ impl Sessions {
         if !stripe.young.contains_key(user) {
             let entry = match stripe.old.remove(user) {
                 Some(entry) => entry,
-                None => {
-                    let session = self.store.session(user)?.map(Arc::new);
-                    Entry { session, state: State::Clean }
-                }
+                None => Entry { session: self.stored(user)?, state: State::Clean },
             };
             if stripe.young.len() >= self.per_generation {
                 stripe.old.retain(|_, entry| entry.state != State::Clean);
@@ -224,6 +221,92 @@ impl Sessions {
         }
         // The entry is there: this only finds it.
         Ok(stripe.young.entry(user.clone()).or_insert(Entry { session: None, state: State::Clean }))
+    }
+
+    /// The session as it is stored. One that cannot be read is lost, and its shopper
+    /// begins anew: waiting would not mend it.
+    fn stored(&self, user: &UserId) -> Result<Option<Arc<Session>>, StoreError> {
+        match self.store.session(user) {
+            Ok(session) => Ok(session.map(Arc::new)),
+            Err(error @ StoreError::Session { .. }) => {
+                tracing::error!(%error, "a session is lost");
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Forgets the user, and every record of theirs before `before`, also where those are
+    /// replayed. Returns once that is on disk. The caller has the user's turn.
+    ///
+    /// # Errors
+    /// When the store fails; then it may be as before.
+    pub fn erase(&self, user: &UserId, before: Sequence) -> Result<(), StoreError> {
+        {
+            let mut stripe = guard(&self.stripes[hash(user) % STRIPES]);
+            let entry = self.entry(&mut stripe, user)?;
+            entry.session = Some(Arc::new(Session::erased(before)));
+            if entry.state == State::Clean {
+                self.waiting.fetch_add(1, Ordering::Relaxed);
+            }
+            if std::mem::replace(&mut entry.state, State::Dirty) != State::Dirty {
+                stripe.dirty.push(user.clone());
+            }
+        }
+        self.flush().map(drop)
+    }
+
+    /// Leaves nothing on disk of sessions that are over or erased.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn purge(&self, now_ms: i64) -> Result<(), StoreError> {
+        self.flush()?;
+        // Nothing is written while the store is copied.
+        let _written = guard(&self.flushing);
+        self.store.purge(now_ms)
+    }
+
+    /// Holds every shopper's turn: nobody is between putting a record and applying it.
+    pub(crate) async fn lock_everybody(&self) -> UserLock {
+        let mut turns = Vec::with_capacity(LOCKS);
+        for lock in &self.locks {
+            turns.push(Arc::clone(lock).lock_owned().await);
+        }
+        UserLock { _turns: turns }
+    }
+
+    /// Forgets what is in memory: the stream is to be replayed from the store's
+    /// checkpoints. The caller holds every turn.
+    pub(crate) fn begin_anew(&self) {
+        self.caught_up.store(false, Ordering::Release);
+        let mut written = guard(&self.flushing);
+        for stripe in &self.stripes {
+            *guard(stripe) = Stripe::default();
+        }
+        guard(&self.progress).clear();
+        written.clear();
+        self.waiting.store(0, Ordering::Relaxed);
+        self.failed.store(false, Ordering::Release);
+    }
+
+    /// Says that a record was not applied, as [`Sessions::apply`] does.
+    pub(crate) fn set_failed(&self) {
+        self.failed.store(true, Ordering::Release);
+    }
+
+    /// The number before which every record of the first `shards` shards is on disk.
+    pub(crate) fn floor(&self, shards: u32) -> Result<Sequence, StoreError> {
+        let written = guard(&self.flushing);
+        let mut floor = None;
+        for shard in 0..shards {
+            let next = match written.get(&shard) {
+                Some(&next) => next,
+                None => self.store.checkpoint(shard)?,
+            };
+            floor = Some(floor.map_or(next, |floor: Sequence| floor.min(next)));
+        }
+        Ok(floor.unwrap_or_default())
     }
 
     /// Sequence number from which the consumer goes on in `shard`.

@@ -1,3 +1,5 @@
+mod recovery;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -135,7 +137,7 @@ fn ids_of_records_and_shards() {
 }
 
 fn store(folder: &tempfile::TempDir) -> Arc<dyn SessionTable> {
-    Arc::new(SessionStore::open(folder.path().join("sessions.redb")).unwrap())
+    Arc::new(SessionStore::new(folder.path().join("sessions.redb")))
 }
 
 #[test]
@@ -203,6 +205,9 @@ impl SessionTable for Failing {
     fn sweep(&self, _: Option<&str>, _: usize, _: i64) -> Result<Option<String>, StoreError> {
         Ok(None)
     }
+    fn purge(&self, now_ms: i64) -> Result<(), StoreError> {
+        self.0.purge(now_ms)
+    }
 }
 
 #[test]
@@ -266,7 +271,8 @@ async fn consume(stream: &Arc<MemoryStream>, sessions: &Arc<Sessions>, until: im
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let stream: Arc<dyn Stream> = Arc::clone(stream) as _;
     let shutdown = async move { drop(stopped.await) };
-    let task = tokio::spawn(consume_sessions(stream, Arc::clone(sessions), || NOW, shutdown));
+    let task =
+        tokio::spawn(consume_sessions(stream, Arc::clone(sessions), || NOW, |_| (), shutdown));
     while !until() {
         assert!(!task.is_finished(), "the consumer ended");
         tokio::task::yield_now().await;
@@ -326,7 +332,7 @@ async fn a_stream_that_lost_records_is_refused() {
     drop(sessions);
     let sessions = Arc::new(Sessions::new(store(&folder), 1000));
     let empty: Arc<dyn Stream> = Arc::new(MemoryStream::new(1));
-    let result = consume_sessions(empty, Arc::clone(&sessions), || NOW, async {}).await;
+    let result = consume_sessions(empty, Arc::clone(&sessions), || NOW, |_| (), async {}).await;
     assert!(matches!(result, Err(ConsumeError::Read(ReadError::Beyond { .. }))), "{result:?}");
     assert!(!sessions.is_ready());
 }
@@ -359,7 +365,7 @@ proptest! {
 }
 
 fn open(dir: &std::path::Path) -> Arc<dyn UserStore> {
-    let table = SessionStore::open(dir.join("sessions.redb")).unwrap();
+    let table = SessionStore::new(dir.join("sessions.redb"));
     let sessions = Sessions::new(Arc::new(table), 100);
     sessions.set_caught_up();
     Arc::new(sessions)
