@@ -61,6 +61,9 @@ pub struct EngineStatus {
     pub products: usize,
     /// Users with a history.
     pub users: usize,
+    /// Whether its answers are from less than everything: without a model, or from what
+    /// stands in for a release that cannot be opened.
+    pub degraded: bool,
 }
 
 /// One question to the engine.

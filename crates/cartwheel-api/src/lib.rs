@@ -20,6 +20,7 @@ mod models;
 mod operations;
 mod operator;
 mod pipeline;
+mod privacy;
 mod problem;
 mod put;
 mod quality;
@@ -53,6 +54,7 @@ pub use models::{
 };
 pub use operator::Operator;
 pub use pipeline::StartRun;
+pub use privacy::{ErasureStep, ErasureView};
 pub use problem::{Kind, Problem};
 pub use quality::{DayQuality, Funnel, ModelQuality, Quality};
 pub use router::{openapi, router};

@@ -146,6 +146,11 @@ impl Monitor {
         }
     }
 
+    /// Shows the user's events no longer.
+    pub(crate) fn forget(&self, user_id: &UserId) {
+        self.kept().events.retain(|event| event.user_id != *user_id);
+    }
+
     /// Notes events that are about to be stored.
     pub(crate) fn accepted<'a>(&self, records: impl DoubleEndedIterator<Item = &'a EventRecord>) {
         let mut newest: Vec<Tracked> = records

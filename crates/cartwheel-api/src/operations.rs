@@ -4,6 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use cartwheel_stream::StreamState;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -16,8 +17,13 @@ use crate::state::AppState;
 pub(crate) struct Readiness {
     /// Whether events are accepted and answered.
     ready: bool,
+    /// Whether answers are from less than everything.
+    degraded: bool,
     /// Whether the sessions have caught up with the stream.
     sessions: bool,
+    /// Whether the stream takes events: `ready`; `full` until a consumer has read on or the
+    /// disk has space; `stopped` for good.
+    stream: &'static str,
     /// What the engine serves.
     engine: EngineStatus,
 }
@@ -38,9 +44,15 @@ pub(crate) async fn healthz() -> &'static str {
 pub(crate) async fn readyz(State(state): State<AppState>) -> (StatusCode, Json<Readiness>) {
     let engine = state.engine.status();
     let sessions = state.users.is_ready();
-    let ready = engine.ready && sessions;
+    let stream = match state.stream.state() {
+        StreamState::Ready => "ready",
+        StreamState::Full => "full",
+        _ => "stopped",
+    };
+    let ready = engine.ready && sessions && stream == "ready";
+    let degraded = engine.degraded || !sessions;
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    (status, Json(Readiness { ready, sessions, engine }))
+    (status, Json(Readiness { ready, degraded, sessions, stream, engine }))
 }
 
 /// Shows metrics in the Prometheus text format

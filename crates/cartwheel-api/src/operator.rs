@@ -1,5 +1,7 @@
 //! The seam between the API and what operates the shop: pipeline, models, lake.
 
+use cartwheel_events::UserId;
+use cartwheel_stream::Pending;
 use cartwheel_workflow::{Runner, RunnerError};
 use serde_json::Value;
 
@@ -7,6 +9,7 @@ use crate::lake::{LakeJob, LakeView, StartLakeJob, TableView};
 use crate::live::Flow;
 use crate::models::{ModelDetail, ModelView, ReleaseView};
 use crate::pipeline::StartRun;
+use crate::privacy::ErasureView;
 use crate::quality::Quality;
 
 /// What operates the shop behind the API. The calls read files: they are made where
@@ -71,6 +74,22 @@ pub trait Operator: Send + Sync {
     /// # Errors
     /// In words, when other work is running.
     fn start_lake_job(&self, request: StartLakeJob) -> Result<LakeJob, String>;
+
+    /// Forgets a user: nothing that answers knows of them once this returns, and it is
+    /// written down that everything else is to follow.
+    ///
+    /// # Errors
+    /// In words, when it cannot be written down.
+    fn erase<'a>(&'a self, user_id: &'a UserId) -> Pending<'a, Result<ErasureView, String>>;
+
+    /// Users who are being erased, by id.
+    fn erasures(&self) -> Vec<ErasureView>;
+
+    /// What lake and stream store of a user.
+    ///
+    /// # Errors
+    /// In words, when it cannot be read.
+    fn stored(&self, user_id: &UserId) -> Result<Value, String>;
 
     /// What became of the answers since `from_ms`.
     ///

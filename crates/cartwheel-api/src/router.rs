@@ -16,8 +16,8 @@ use crate::layers;
 use crate::reference;
 use crate::state::AppState;
 use crate::{
-    catalogue, events, keys, lake, live, models, operations, pipeline, quality, recommendations,
-    shoppers, submit,
+    catalogue, events, keys, lake, live, models, operations, pipeline, privacy, quality,
+    recommendations, shoppers, submit,
 };
 
 #[derive(OpenApi)]
@@ -47,7 +47,9 @@ fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(recommendations::recommend))
         .routes(routes!(recommendations::for_user))
         .routes(routes!(shoppers::users))
-        .routes(routes!(shoppers::user))
+        .routes(routes!(shoppers::user, privacy::erase))
+        .routes(routes!(privacy::export))
+        .routes(routes!(privacy::erasures))
         .routes(routes!(shoppers::cart))
         .routes(routes!(catalogue::departments))
         .routes(routes!(catalogue::products))

@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
-use cartwheel_events::ProductId;
+use cartwheel_events::{ProductId, UserId};
 use cartwheel_store::{CartItem, Session};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -86,13 +86,13 @@ pub(crate) struct SessionView {
 pub(crate) struct UserDetail {
     /// The user.
     #[schema(value_type = String)]
-    user_id: cartwheel_events::UserId,
+    user_id: UserId,
     /// The serving feature set.
     feature_set: String,
     /// Null for a user without history in the feature set.
-    record: Option<UserRecord>,
+    pub(crate) record: Option<UserRecord>,
     /// Null where nothing happened in seven days.
-    session: Option<SessionView>,
+    pub(crate) session: Option<SessionView>,
 }
 
 fn label(engine: &dyn Engine, id: &ProductId) -> ProductLabel {
@@ -192,19 +192,24 @@ pub(crate) async fn user(
     params: Params,
 ) -> Result<Json<UserDetail>, Problem> {
     params.end("none")?;
-    let known = known(&state, &user_id).await;
+    Ok(Json(read(&state, &user_id).await?))
+}
+
+/// What release and session know of a user.
+pub(crate) async fn read(state: &AppState, user_id: &UserId) -> Result<UserDetail, Problem> {
+    let known = known(state, user_id).await;
     let Some(shopper) = &known.shopper else { return Err(unread()) };
     let record = known.feature_set.as_deref();
     let record =
         record.map(|feature_set| StoredRecord { feature_set, bytes: shopper.record.as_deref() });
     let engine = &*state.engine;
-    let found = engine.user(&user_id, record);
-    Ok(Json(UserDetail {
-        user_id,
+    let found = engine.user(user_id, record);
+    Ok(UserDetail {
+        user_id: user_id.clone(),
         feature_set: found.feature_set,
         record: found.record,
         session: session(&known).map(|s| view(engine, s)),
-    }))
+    })
 }
 
 fn view(engine: &dyn Engine, session: &Session) -> SessionView {

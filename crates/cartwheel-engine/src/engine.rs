@@ -15,7 +15,7 @@ use cartwheel_recommend::{
     Candidate, FEATURES, Ranked, Source, candidates, order, rank, reasons, rows,
 };
 use cartwheel_stream::Pending;
-use rustc_hash::FxHashSet;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::release::Opened;
 
@@ -41,9 +41,9 @@ pub trait Scorer: Send + Sync {
 
 impl Opened {
     /// The user's stored state with the session's later checkouts folded in.
-    fn state(&self, query: &Query<'_>) -> (UserState, bool) {
+    fn state(&self, query: &Query<'_>, forgotten: bool) -> (UserState, bool) {
         let (mut state, degraded) = match self.record(query.user_id, query.record) {
-            Ok(state) => (state.unwrap_or_default(), false),
+            Ok(state) => (state.filter(|_| !forgotten).unwrap_or_default(), false),
             Err(error) => {
                 tracing::error!(error, "the user's record cannot be read");
                 (UserState::default(), true)
@@ -85,8 +85,13 @@ impl Opened {
         ids.filter_map(|id| self.catalogue.find(id.as_str())).collect()
     }
 
-    async fn recommend(&self, query: &Query<'_>, scorer: Option<&dyn Scorer>) -> Answer {
-        let (state, mut failed) = self.state(query);
+    async fn recommend(
+        &self,
+        query: &Query<'_>,
+        scorer: Option<&dyn Scorer>,
+        forgotten: bool,
+    ) -> Answer {
+        let (state, mut failed) = self.state(query, forgotten);
         let cart = match (&query.cart, query.session) {
             (Some(cart), _) => self.find(cart.iter()),
             (None, Some(session)) => self.find(session.cart.iter().map(|item| &item.product_id)),
@@ -133,7 +138,7 @@ impl Opened {
             candidates: if query.explain { by_source(&ranked) } else { Vec::new() },
             model_version: self.model_version().unwrap_or("none").to_owned(),
             release: self.name(),
-            degraded: failed || self.model.is_none(),
+            degraded: failed || self.model.is_none() || self.stands_in,
         }
     }
 
@@ -313,12 +318,15 @@ impl<'a> Keep<'a> {
 pub struct Current {
     opened: RwLock<Arc<Opened>>,
     scorer: Option<Arc<dyn Scorer>>,
+    /// Erased users, and how many erasures a feature set has to take in to have none of
+    /// their records from before; none while the lake may have some.
+    erased: RwLock<FxHashMap<UserId, Option<u64>>>,
 }
 
 impl Current {
     /// Serves `opened`, scored in this process.
     pub fn new(opened: Opened) -> Self {
-        Self { opened: RwLock::new(Arc::new(opened)), scorer: None }
+        Self { opened: RwLock::new(Arc::new(opened)), scorer: None, erased: RwLock::default() }
     }
 
     /// Scores elsewhere. When that fails, the release's own model does it and the
@@ -331,6 +339,29 @@ impl Current {
     /// Serves another release from the next request on.
     pub fn swap(&self, opened: Opened) {
         *self.opened.write().unwrap_or_else(|poisoned| poisoned.into_inner()) = Arc::new(opened);
+    }
+
+    /// Answers as if the user had no record, as long as a feature set serves that takes in
+    /// fewer than `erasures`, or any set where that is none.
+    pub fn forget(&self, user_id: UserId, erasures: Option<u64>) {
+        let mut erased = self.erased.write().unwrap_or_else(|poisoned| poisoned.into_inner());
+        erased.insert(user_id, erasures);
+    }
+
+    /// Takes the user's records as they are from now on.
+    pub fn remember(&self, user_id: &UserId) {
+        let mut erased = self.erased.write().unwrap_or_else(|poisoned| poisoned.into_inner());
+        erased.remove(user_id);
+    }
+
+    fn forgets(&self, opened: &Opened, user_id: &UserId) -> bool {
+        let erased = self.erased.read().unwrap_or_else(|poisoned| poisoned.into_inner());
+        erased.get(user_id).is_some_and(|needed| needed.is_none_or(|n| opened.erasures < n))
+    }
+
+    /// Whether something stands in for the current release.
+    pub fn stands_in(&self) -> bool {
+        self.pin().stands_in
     }
 
     /// What serves now.
@@ -353,6 +384,7 @@ impl Engine for Current {
             model_version: opened.model_version().map(str::to_owned),
             products: opened.catalogue.products.len(),
             users: opened.user_count,
+            degraded: opened.stands_in || opened.model.is_none(),
         }
     }
 
@@ -363,7 +395,8 @@ impl Engine for Current {
 
     fn recommend<'a>(&'a self, query: Query<'a>) -> Pending<'a, Answer> {
         let opened = self.pin();
-        Box::pin(async move { opened.recommend(&query, self.scorer.as_deref()).await })
+        let forgotten = self.forgets(&opened, query.user_id);
+        Box::pin(async move { opened.recommend(&query, self.scorer.as_deref(), forgotten).await })
     }
 
     fn similar(&self, product_id: &str, limit: usize) -> Option<Vec<Recommendation>> {
@@ -432,7 +465,9 @@ impl Engine for Current {
     fn example_users(&self, limit: usize) -> Vec<UserView> {
         let opened = self.pin();
         let Some(users) = &opened.users else { return Vec::new() };
-        let records = (0..users.len().min(limit)).filter_map(|at| users.record(at).ok());
+        let records = (0..users.len()).filter_map(|at| users.record(at).ok());
+        let known = |id: &str| UserId::new(id).is_ok_and(|id| !self.forgets(&opened, &id));
+        let records = records.filter(|(id, _)| known(id)).take(limit);
         records.filter_map(|(id, state)| opened.user_view(&id, &state)).collect()
     }
 
@@ -442,6 +477,7 @@ impl Engine for Current {
             tracing::error!(error, "the user's record cannot be read");
             None
         });
+        let record = record.filter(|_| !self.forgets(&opened, user_id));
         KnownUser {
             feature_set: opened.release.feature_set.clone(),
             record: record.map(|state| opened.user_record(&state)),

@@ -56,6 +56,10 @@ pub struct Opened {
     pub trained_on: Option<String>,
     /// The shop's local time.
     pub calendar: Calendar,
+    /// Erasures that its feature set takes in, counted from the lake's beginning.
+    pub erasures: u64,
+    /// Whether it stands in for a release that cannot serve as a whole.
+    pub stands_in: bool,
 }
 
 impl Opened {
@@ -84,7 +88,32 @@ impl Opened {
             model: None,
             trained_on: None,
             calendar: Calendar::new(timezone)?,
+            erasures: 0,
+            stands_in: true,
         })
+    }
+
+    /// The best that can serve now: the current release, or its features without the
+    /// model, or the release before it, or nothing. Gives why it is not the first.
+    ///
+    /// # Errors
+    /// When there is no such time zone.
+    pub fn best(lake: &Path, timezone: &str) -> Result<(Self, Option<OpenError>), OpenError> {
+        let releases = lake.join("releases");
+        let why = match Self::current(lake, timezone) {
+            Ok(opened) => return Ok((opened, None)),
+            Err(error) => error,
+        };
+        let current = cartwheel_endpoint::current(&releases).ok().flatten();
+        let without_model = current.map(|release| Release { model: None, ..release });
+        let previous = cartwheel_endpoint::previous(&releases).ok().flatten();
+        let stand_ins = without_model.into_iter().chain(previous);
+        let opened = stand_ins.filter_map(|release| Self::open(lake, &release, timezone).ok()).next();
+        let opened = match opened {
+            Some(opened) => Self { stands_in: true, ..opened },
+            None => Self::nothing(timezone)?,
+        };
+        Ok((opened, Some(why)))
     }
 
     /// Opens the current release of the lake in a directory.
@@ -126,6 +155,8 @@ impl Opened {
             model,
             trained_on,
             calendar: Calendar::new(timezone)?,
+            erasures: set.manifest.erasures,
+            stands_in: false,
         })
     }
 }

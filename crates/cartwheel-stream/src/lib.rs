@@ -14,7 +14,7 @@ pub use log::{
 };
 pub use memory::MemoryStream;
 pub use position::{Position, Sequence, SequenceError, shard_of};
-pub use stream::{Batch, Pending, PutError, ReadError, Rejected, Stream};
+pub use stream::{Batch, Pending, PutError, ReadError, Rejected, Stream, StreamState};
 
 #[cfg(test)]
 mod tests;

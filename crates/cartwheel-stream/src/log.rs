@@ -57,7 +57,7 @@ use cartwheel_events::Record;
 use tokio::sync::{oneshot, watch};
 
 use crate::position::{Position, Sequence, shard_of};
-use crate::stream::{Batch, Pending, PutError, ReadError, Stream};
+use crate::stream::{Batch, Pending, PutError, ReadError, Stream, StreamState};
 pub(crate) use disk::Disk;
 #[cfg(any(test, feature = "conformance"))]
 pub(crate) use disk::Step;
@@ -305,6 +305,10 @@ impl Shared {
 impl Stream for Log {
     fn shards(&self) -> u32 {
         self.shared.shards
+    }
+
+    fn state(&self) -> StreamState {
+        self.shared.queue.state()
     }
 
     fn put(&self, records: Vec<Record>) -> Pending<'_, Vec<Result<Position, PutError>>> {

@@ -96,10 +96,27 @@ impl Batch {
     }
 }
 
+/// Whether a stream takes records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum StreamState {
+    /// It does.
+    Ready,
+    /// Not before a consumer has read on, or the disk has space.
+    Full,
+    /// No more: the disk has failed, or it is closed.
+    Stopped,
+}
+
 /// Ordered by user, durable before the answer.
 pub trait Stream: Send + Sync {
     /// Number of shards; they are numbered from 0.
     fn shards(&self) -> u32;
+
+    /// Whether it takes records now, as far as it knows without trying.
+    fn state(&self) -> StreamState {
+        StreamState::Ready
+    }
 
     /// Stores the records and gives one result each, in their order. Those with a
     /// position are durable. Records of one user keep their order.

@@ -38,6 +38,10 @@ pub struct Manifest {
     pub gate_examples: u64,
     /// Seed of carts and samples.
     pub seed: u64,
+    /// Erasures that the lake had seen the end of before this set was begun, counted from
+    /// its beginning.
+    #[serde(default)]
+    pub erasures: u64,
 }
 
 /// Why a feature set cannot be used.
@@ -89,6 +93,17 @@ impl FeatureSet {
     pub fn latest(features: &Path) -> Option<Self> {
         let sets = Self::list(features).into_iter();
         sets.max_by(|a, b| (a.1, &a.0.dir).cmp(&(b.1, &b.0.dir))).map(|(set, _)| set)
+    }
+
+    /// Takes the set away, its name first: nobody finds half of it.
+    ///
+    /// # Errors
+    /// When a file cannot be removed.
+    pub fn remove(self) -> io::Result<()> {
+        let name = self.dir.file_name().unwrap_or_default().to_string_lossy();
+        let gone = self.dir.with_file_name(format!(".removed-{name}"));
+        std::fs::rename(&self.dir, &gone)?;
+        std::fs::remove_dir_all(&gone)
     }
 
     /// Path of one of its files.

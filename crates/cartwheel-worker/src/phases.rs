@@ -297,7 +297,7 @@ pub fn assemble(
     let assembly = assembly.ok_or_else(|| missing(ASSEMBLY))?;
     let scratch = tempfile::tempdir()?;
     let assembled = run::assemble(&cut, assembly, options.seed);
-    run::write(scratch.path(), version.to_owned(), &cut, &assembled, options.seed)?;
+    run::write(scratch.path(), version.to_owned(), &cut, &assembled, (options.seed, 0))?;
     let mut pieces = Pieces::new(out)?;
     for name in ASSEMBLED {
         pieces.put(FILE, name, &std::fs::read(scratch.path().join(name))?)?;

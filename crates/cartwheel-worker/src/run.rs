@@ -41,6 +41,8 @@ pub struct Input {
     pub products: Vec<ProductInfo>,
     /// Checkouts, each once.
     pub checkouts: Vec<Checkout>,
+    /// Erasures whose end the lake had seen before it was read.
+    pub erasures: u64,
 }
 
 /// How the job runs.
@@ -96,6 +98,7 @@ pub fn build(
     progress: &(dyn Fn(Phase) + Sync),
 ) -> io::Result<FeatureSet> {
     let version = version(&input, options);
+    let erasures = input.erasures;
     let dir = features.join(&version);
     if let Ok(set) = FeatureSet::open(&dir) {
         return Ok(set);
@@ -148,7 +151,7 @@ pub fn build(
     progress(Phase::Assemble);
     let assembled = assemble(&cut, assembly, options.seed);
     progress(Phase::Write);
-    write(out, version, &cut, &assembled, options.seed)?;
+    write(out, version, &cut, &assembled, (options.seed, erasures))?;
     std::fs::File::open(out)?.sync_all()?;
     let whole = scratch.keep();
     std::fs::rename(&whole, &dir)?;
@@ -239,7 +242,7 @@ pub(crate) fn write(
     version: String,
     cut: &Catalogue,
     assembled: &Assembled,
-    seed: u64,
+    (seed, erasures): (u64, u64),
 ) -> io::Result<()> {
     let Assembled { assembly, train, valid, scaler } = assembled;
     write_rows(out, "train", train, &assembly.train, cut)?;
@@ -262,6 +265,7 @@ pub(crate) fn write(
         valid_rows: valid.labels.len() as u64,
         gate_examples: assembly.gate_examples,
         seed,
+        erasures,
     };
     write_json(&out.join("manifest.json"), &manifest)
 }

@@ -32,10 +32,10 @@ impl<'a> Embedded<'a> {
         let dir = tempfile::tempdir().unwrap();
         let options = LogOptions { segment_bytes: 1 << 20, ..LogOptions::new(now_ms) };
         let log: Arc<dyn Stream> = Arc::new(Log::open(&dir.path().join("log"), options).unwrap());
-        let store = SessionStore::open(dir.path().join("sessions.redb")).unwrap();
+        let store = SessionStore::new(dir.path().join("sessions.redb"));
         let sessions = Arc::new(Sessions::new(Arc::new(store), 1000));
         let consume =
-            consume_sessions(log.clone(), sessions.clone(), now_ms, std::future::pending());
+            consume_sessions(log.clone(), sessions.clone(), now_ms, |_| (), std::future::pending());
         let consumer = tokio::spawn(consume).abort_handle();
         while !sessions.is_ready() {
             tokio::time::sleep(std::time::Duration::from_millis(5)).await;

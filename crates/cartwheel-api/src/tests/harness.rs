@@ -190,7 +190,7 @@ impl Shop {
         stream: Arc<dyn Stream>,
         change: impl FnOnce(&mut AppState),
     ) -> Self {
-        let store = SessionStore::open(folder.path().join("sessions.redb")).unwrap();
+        let store = SessionStore::new(folder.path().join("sessions.redb"));
         let sessions = Arc::new(Sessions::new(Arc::new(store), 1000));
         let mut state = AppState::new(
             Arc::new(Fake),

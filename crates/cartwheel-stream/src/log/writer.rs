@@ -12,7 +12,7 @@ use super::segment::{HEADER, Segment, encode, record_size};
 use super::spare::{self, Spare};
 use super::{LogOptions, Shared, guard};
 use crate::position::Position;
-use crate::stream::PutError;
+use crate::stream::{PutError, StreamState};
 
 /// Most bytes of one commit.
 const COMMIT_BYTES: usize = 8 << 20;
@@ -40,6 +40,8 @@ struct Waiting {
     bytes: usize,
     stopped: bool,
     full: bool,
+    /// Puts are tried all the same: that is how space is found again.
+    no_space: bool,
 }
 
 fn bytes_of(put: &Put) -> usize {
@@ -71,6 +73,20 @@ impl Queue {
 
     pub(super) fn is_full(&self) -> bool {
         guard(&self.state).full
+    }
+
+    pub(super) fn state(&self) -> StreamState {
+        let state = guard(&self.state);
+        match (state.stopped, state.full || state.no_space) {
+            (true, _) => StreamState::Stopped,
+            (_, true) => StreamState::Full,
+            _ => StreamState::Ready,
+        }
+    }
+
+    /// Says whether the disk has space for another segment.
+    fn set_no_space(&self, no_space: bool) {
+        guard(&self.state).no_space = no_space;
     }
 
     /// Refuses puts, or takes them again. Says whether it did before.
@@ -231,11 +247,13 @@ impl Writer {
             Err(error) if is_full(&error) => {
                 tracing::error!(%error, "no space for a new segment: puts are refused");
                 self.full_since_ms = Some(now_ms);
+                shared.queue.set_no_space(true);
                 return Ok(Err(PutError::Failed(FULL.to_owned())));
             }
             Err(error) => return Err(error),
         };
         self.full_since_ms = None;
+        shared.queue.set_no_space(false);
         let (dir, shards) = (&shared.dir, shared.shards);
         self.segment = Arc::new(Segment::create(&*shared.disk, dir, file, self.next, shards)?);
         self.end = HEADER;
