@@ -174,9 +174,24 @@ def redis(work):
     return child, port
 
 
-def xadd(port, clients):
-    count = "2000" if clients == 1 else "40000"
-    text = run("redis-benchmark", "-p", port, "-c", str(clients), "-n", count, "--csv",
+class Echo:
+    """A server of axum alone, which gives each body back."""
+
+    def __init__(self, load):
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.address = "127.0.0.1:%d" % probe.getsockname()[1]
+        self.child = subprocess.Popen([load, self.address, "serve-echo"], stdin=subprocess.PIPE)
+        time.sleep(0.5)
+
+    def stop(self):
+        self.child.stdin.close()
+        self.child.wait(timeout=10)
+
+
+def xadd(port, clients, pipeline=1):
+    count = "2000" if clients == 1 and pipeline == 1 else "40000" if pipeline == 1 else "200000"
+    text = run("redis-benchmark", "-p", port, "-c", str(clients), "-n", count, "-P", str(pipeline), "--csv",
                "XADD", "events", "*", "d", "x" * 200)
     cells = text.splitlines()[-1].replace('"', "").split(",")
     return float(cells[-7]), float(cells[-2])
@@ -190,6 +205,7 @@ def serving(cartwheel, load, log, work, repeats, seconds):
     run(cartwheel, "--data-dir", data, "train")
     server = Server(cartwheel, data)
     child, port = redis(work)
+    echo = Echo(load)
     try:
         figures = {}
 
@@ -208,6 +224,15 @@ def serving(cartwheel, load, log, work, repeats, seconds):
                     rate, p99 = xadd(port, clients)
                     keep(("redis", clients), rate)
                     keep(("redis p99", clients), p99)
+                found = json.loads(run(load, echo.address, "echo", str(clients), str(seconds), "2000"))
+                keep(("echo", clients), found["per_second"])
+            found = json.loads(run(load, server.address, "batch", "4", str(seconds), "2000"))
+            keep(("http", "batch"), found["per_second"] * 500)
+            keep(("http p99", "batch"), found["p99_ms"])
+            if child:
+                rate, p99 = xadd(port, 4, pipeline=500)
+                keep(("redis", "batch"), rate)
+                keep(("redis p99", "batch"), p99)
             for clients in (1, 8):
                 found = json.loads(run(load, server.address, "recommend", str(clients), str(seconds), "2000"))
                 for key in ("per_second", "p50_ms", "p99_ms"):
@@ -232,6 +257,15 @@ def serving(cartwheel, load, log, work, repeats, seconds):
                 add("ingest", "  p99", figures["redis p99", clients], "ms")
                 ratio("ingest", "cartwheel / Redis, %d client(s)" % clients, ours / theirs,
                       "target ≥ %s" % ("1.2 (log alone)" if clients == 1 else "1.5"))
+            bare = add("ingest", "axum alone, giving the body back, %d client(s)" % clients,
+                       figures["echo", clients], "/s")
+            ratio("ingest", "cartwheel / axum alone, %d client(s)" % clients, ours / bare, "target ≥ 0.5")
+        ours = add("ingest", "cartwheel over HTTP, 4 clients, 500 a request", figures["http", "batch"], "/s")
+        add("ingest", "  p99 of a request", figures["http p99", "batch"], "ms")
+        if child:
+            theirs = add("ingest", "Redis XADD, 4 clients, 500 a pipeline", figures["redis", "batch"], "/s")
+            add("ingest", "  p99", figures["redis p99", "batch"], "ms")
+            ratio("ingest", "cartwheel / Redis, batches", ours / theirs, "target ≥ 2")
         for clients in (1, 8):
             add("recommend", "requests, %d client(s)" % clients, figures["per_second", clients], "/s")
             add("recommend", "  p50", figures["p50_ms", clients], "ms")
@@ -240,10 +274,17 @@ def serving(cartwheel, load, log, work, repeats, seconds):
         ratio("recommend", "  p99 beside a run / at rest", busy / statistics.median(figures["p99_ms", 8]),
               "target ≤ 2")
     finally:
+        echo.stop()
         if child:
             child.terminate()
             child.wait()
         server.stop()
+    found = [json.loads(line) for line in run(log, "--bench", "--restart", cwd=work).splitlines()]
+    opened = add("restart", "opening a log of %d MB" % found[0]["megabytes"], [f["open_s"] for f in found], "s")
+    verified = add("restart", "reading it whole, every record checked", [f["verify_s"] for f in found], "s")
+    bound = add("restart", "its bytes and their CRC alone", [f["read_and_crc_s"] for f in found], "s")
+    ratio("restart", "bytes alone / opening", bound / opened, "target ≥ 0.5")
+    ratio("restart", "bytes alone / reading", bound / verified)
     # The run that was cut off is not to go on beside what follows.
     run(cartwheel, "--data-dir", data, "pipeline", "stop")
     starts, memory = [], []

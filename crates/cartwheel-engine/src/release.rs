@@ -108,7 +108,8 @@ impl Opened {
         let without_model = current.map(|release| Release { model: None, ..release });
         let previous = cartwheel_endpoint::previous(&releases).ok().flatten();
         let stand_ins = without_model.into_iter().chain(previous);
-        let opened = stand_ins.filter_map(|release| Self::open(lake, &release, timezone).ok()).next();
+        let opened =
+            stand_ins.filter_map(|release| Self::open(lake, &release, timezone).ok()).next();
         let opened = match opened {
             Some(opened) => Self { stands_in: true, ..opened },
             None => Self::nothing(timezone)?,

@@ -1,15 +1,19 @@
 //! Durable puts a second, beside the bound: `pwrite` and `fdatasync` on a
-//! preallocated file. Prints one JSON object a line.
+//! preallocated file; and what it takes to open and to read a log of 1 GB, beside reading
+//! its files and their checksums alone. Prints one JSON object a line.
 
 #![expect(clippy::expect_used, reason = "a benchmark that cannot run has to stop")]
 
+use std::io::Read;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use cartwheel_events::{Event, EventRecord, Record};
-use cartwheel_stream::{Log, LogOptions, Stream};
+use cartwheel_stream::{Log, LogFiles, LogOptions, Stream};
 
+/// Repeats of what is timed on a whole log.
+const REPEATS: usize = 5;
 const TIME: Duration = Duration::from_secs(1);
 
 fn record(user: usize) -> Record {
@@ -60,10 +64,56 @@ async fn clients(dir: &std::path::Path, clients: usize, batch: usize) {
     report(&format!("log_{clients}x{batch}"), count, start);
 }
 
+/// Writes a log of about 1 GB, then opens it, reads it, and reads its bytes.
+fn restart(runtime: &tokio::runtime::Runtime, dir: &std::path::Path) {
+    let open = || Log::open(dir, LogOptions::new(|| 0)).expect("the log opens");
+    let log = open();
+    runtime.block_on(async {
+        while log.stat().segments < (1 << 30) / (64 << 20) {
+            let records = (0..5000).map(record).collect();
+            assert!(log.put(records).await.iter().all(Result::is_ok), "records are stored");
+        }
+    });
+    let bytes = log.stat().segments as f64 * 64.0 * 1.048_576;
+    drop(log);
+    for _ in 0..REPEATS {
+        let start = Instant::now();
+        let mut crc = 0;
+        let mut chunk = vec![0; 1 << 20];
+        for entry in std::fs::read_dir(dir).expect("the directory is read") {
+            let path = entry.expect("the directory is read").path();
+            let mut file = std::fs::File::open(path).expect("the file opens");
+            loop {
+                let n = file.read(&mut chunk).expect("the file is read");
+                if n == 0 {
+                    break;
+                }
+                crc = crc32c::crc32c_append(crc, &chunk[..n]);
+            }
+        }
+        let bound = start.elapsed().as_secs_f64();
+        assert!(crc != 0, "it is computed");
+        let start = Instant::now();
+        let found = LogFiles::verify(dir, |_, _| ()).expect("the log is read");
+        let verified = start.elapsed().as_secs_f64();
+        assert!(found.damaged.is_empty(), "the log is whole");
+        let start = Instant::now();
+        drop(open());
+        let opened = start.elapsed().as_secs_f64();
+        println!(
+            "{{\"name\": \"restart\", \"megabytes\": {bytes:.0}, \"read_and_crc_s\": {bound:.3}, \
+             \"verify_s\": {verified:.3}, \"open_s\": {opened:.3}}}"
+        );
+    }
+}
+
 fn main() {
     let dir = tempfile::tempdir_in(".").expect("a directory");
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     bound(dir.path());
+    if std::env::args().any(|arg| arg == "--restart") {
+        return restart(&runtime, &dir.path().join("large"));
+    }
     for (number, batch) in [(1, 1), (50, 1), (1, 500)] {
         runtime.block_on(clients(&dir.path().join(format!("{number}-{batch}")), number, batch));
     }

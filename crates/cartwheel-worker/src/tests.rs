@@ -52,6 +52,7 @@ fn lake(orders: &str, lines: &str) -> (tempfile::TempDir, Input) {
             .map(|p| ProductInfo { product_id: p.product_id, ..ProductInfo::default() })
             .collect(),
         checkouts: Vec::new(),
+        erasures: 0,
     };
     (dir, input)
 }
@@ -208,6 +209,7 @@ fn the_same_input_is_built_once_and_half_a_set_has_no_name() {
         order_products: input.order_products.clone(),
         products: input.products.clone(),
         checkouts: Vec::new(),
+        erasures: 0,
     };
     let broken = Input {
         import_id: "other".to_owned(),

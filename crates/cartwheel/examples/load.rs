@@ -1,8 +1,10 @@
 //! Load on a running server, for benchmarks: a bounded time, keep-alive
 //! connections, one request after another on each.
 //!
-//! `load ADDRESS submit|recommend CLIENTS SECONDS USERS` prints requests a second
-//! and percentiles of latency as JSON.
+//! `load ADDRESS submit|batch|recommend|echo CLIENTS SECONDS USERS` prints requests a
+//! second and percentiles of latency as JSON; a `batch` has 500 events. `echo` sends the
+//! events of `submit` to a server of nothing else: `load ADDRESS serve-echo` is one, of
+//! axum alone, and stops when its standard input ends.
 
 use std::time::{Duration, Instant};
 
@@ -13,8 +15,13 @@ use tokio::net::TcpStream;
 #[tokio::main]
 async fn main() -> Result<()> {
     let args: Vec<String> = std::env::args().collect();
+    if let [_, address, what] = args.as_slice()
+        && what == "serve-echo"
+    {
+        return serve_echo(address).await;
+    }
     let [_, address, what, clients, seconds, users] = args.as_slice() else {
-        anyhow::bail!("usage: load ADDRESS submit|recommend CLIENTS SECONDS USERS");
+        anyhow::bail!("usage: load ADDRESS submit|batch|recommend|echo CLIENTS SECONDS USERS");
     };
     let (clients, users): (usize, usize) = (clients.parse()?, users.parse()?);
     let time = Duration::from_secs_f64(seconds.parse::<f64>()?.min(60.0));
@@ -40,6 +47,24 @@ async fn main() -> Result<()> {
     Ok(())
 }
 
+/// What HTTP alone costs: the body comes back.
+async fn serve_echo(address: &str) -> Result<()> {
+    let router = axum::Router::new()
+        .route("/v1/events", axum::routing::post(|body: bytes::Bytes| async move { body }));
+    let listener = tokio::net::TcpListener::bind(address).await?;
+    let ended = async {
+        let mut nothing = [0; 1];
+        let _ = tokio::io::stdin().read(&mut nothing).await;
+    };
+    Ok(axum::serve(listener, router).with_graceful_shutdown(ended).await?)
+}
+
+const BATCH: usize = 500;
+
+fn event(user: usize) -> String {
+    format!("{{\"user_id\":\"{user}\",\"event\":\"view\",\"product_ids\":[\"1\"]}}")
+}
+
 async fn run(
     address: &str,
     what: &str,
@@ -57,10 +82,12 @@ async fn run(
         n += 37;
         let user = n % users + 1;
         let (path, body) = match what {
-            "submit" => (
-                "/v1/events",
-                format!("{{\"user_id\":\"{user}\",\"event\":\"view\",\"product_ids\":[\"1\"]}}"),
-            ),
+            "submit" | "echo" => ("/v1/events", event(user)),
+            "batch" => {
+                let events: Vec<String> =
+                    (0..BATCH).map(|n| event((user + n) % users + 1)).collect();
+                ("/v1/events", format!("[{}]", events.join(",")))
+            }
             _ => ("/v1/recommendations", format!("{{\"user_id\":\"{user}\"}}")),
         };
         let request = format!(

@@ -78,6 +78,21 @@ enum Command {
         #[command(subcommand)]
         command: Keys,
     },
+    /// The event stream's files.
+    Stream {
+        #[command(subcommand)]
+        command: Stream,
+    },
+    /// The lake's files.
+    Lake {
+        #[command(subcommand)]
+        command: Lake,
+    },
+    /// What is stored of one user: shown whole, and erased.
+    Users {
+        #[command(subcommand)]
+        command: Users,
+    },
     /// What a load needs and costs, on one machine and on AWS.
     Capacity(Capacity),
     /// Look at the configuration.
@@ -174,6 +189,66 @@ pub enum Keys {
     Revoke {
         /// Its name.
         name: String,
+    },
+}
+
+/// `stream`
+#[derive(Debug, Subcommand)]
+pub enum Stream {
+    /// Count records, by shard, with their times.
+    #[command(after_help = "Example:\n  cartwheel stream stat --json | jq .next")]
+    Stat,
+    /// Read every record and name each place where some are missing; fails if there is one.
+    #[command(after_help = "Example:\n  cartwheel stream verify && echo whole")]
+    Verify,
+    /// Print records as lines of JSON.
+    #[command(after_help = "Examples:\n  cartwheel stream tail --records 20\n  cartwheel stream \
+                            tail --follow | jq -c 'select(.record.event == \"checkout\")'")]
+    Tail {
+        /// From this sequence number on [default: the last `--records`].
+        #[arg(long)]
+        from: Option<u64>,
+        /// Only this shard.
+        #[arg(long)]
+        shard: Option<u32>,
+        /// Go on as more are written.
+        #[arg(long, short)]
+        follow: bool,
+        /// How many of the last, over all shards.
+        #[arg(long, short = 'n', default_value_t = 10)]
+        records: u64,
+    },
+}
+
+/// `lake`
+#[derive(Debug, Subcommand)]
+pub enum Lake {
+    /// Merge small parts, and take out users who are to be erased. A server does it by
+    /// itself, every `lake.compact_seconds`.
+    #[command(after_help = "Example:\n  cartwheel lake compact --json")]
+    Compact,
+}
+
+/// `users`
+#[derive(Debug, Subcommand)]
+pub enum Users {
+    /// Forget a user: at once in answers, in all files with the next compaction and the
+    /// next run of the pipeline.
+    #[command(after_help = "Example:\n  cartwheel users erase 347")]
+    Erase {
+        /// The user's id.
+        user: String,
+    },
+    /// Users who are being erased, and what comes next for each.
+    Erasures,
+    /// Write all that is stored of a user as JSON.
+    #[command(after_help = "Example:\n  cartwheel users export 347 --out 347.json")]
+    Export {
+        /// The user's id.
+        user: String,
+        /// File to write [default: standard output].
+        #[arg(long)]
+        out: Option<PathBuf>,
     },
 }
 
@@ -396,6 +471,7 @@ pub fn run() -> Result<()> {
     let settings = Settings::read(cli.config.as_deref())?;
     let place = Place(cli.data_dir);
     let json = cli.json;
+    place.check()?;
     match cli.command {
         Command::Demo(args) => {
             commands::serve::demo(&Context { place, settings, config: cli.config, json }, &args)
@@ -423,6 +499,13 @@ pub fn run() -> Result<()> {
         Command::Evaluate(args) => commands::model::evaluate(&place, &args, json),
         Command::Predict(args) => commands::model::predict(&place, &settings, &args, json),
         Command::Recommend(args) => commands::model::recommend(&place, &settings, &args, json),
+        Command::Stream { command } => commands::stream::run(&place, command, json),
+        Command::Lake { command: Lake::Compact } => {
+            commands::users::compact(&Context { place, settings, config: cli.config, json })
+        }
+        Command::Users { command } => {
+            commands::users::run(&Context { place, settings, config: cli.config, json }, command)
+        }
         Command::Capacity(args) => commands::capacity::run(&args, json),
         Command::Config { command: Config::Check } => {
             crate::show::print(toml::to_string_pretty(&settings)?.trim_end());

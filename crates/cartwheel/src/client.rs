@@ -14,6 +14,11 @@ pub const KEY_VARIABLE: &str = "CARTWHEEL_API_KEY";
 
 /// Posts JSON and gives the answer's JSON; a problem document becomes an error.
 pub async fn post(place: &Place, path: &str, body: &Value) -> Result<Value> {
+    send(place, "POST", path, Some(body)).await
+}
+
+/// Sends a request and gives the answer's JSON; a problem document becomes an error.
+pub async fn send(place: &Place, method: &str, path: &str, body: Option<&Value>) -> Result<Value> {
     let address = std::fs::read_to_string(place.server())
         .context("a process has the data directory, and it is no server: try again later")?;
     let address = address.trim();
@@ -23,13 +28,15 @@ pub async fn post(place: &Place, path: &str, body: &Value) -> Result<Value> {
     let (mut sender, connection) =
         hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
     let connection = tokio::spawn(connection);
-    let mut request = hyper::Request::post(path)
-        .header("host", address)
-        .header("content-type", "application/json");
+    let mut request = hyper::Request::builder().method(method).uri(path).header("host", address);
+    if body.is_some() {
+        request = request.header("content-type", "application/json");
+    }
     if let Ok(key) = std::env::var(KEY_VARIABLE) {
         request = request.header("x-api-key", key);
     }
-    let request = request.body(Full::new(Bytes::from(serde_json::to_vec(body)?)))?;
+    let body = body.map(serde_json::to_vec).transpose()?.unwrap_or_default();
+    let request = request.body(Full::new(Bytes::from(body)))?;
     let response = sender.send_request(request).await?;
     let status = response.status();
     let answer = response.into_body().collect().await?.to_bytes();

@@ -10,6 +10,7 @@ mod pipeline;
 mod place;
 mod settings;
 mod show;
+mod upkeep;
 
 // Requests and folds allocate small and often; figures in docs/performance.md.
 #[global_allocator]

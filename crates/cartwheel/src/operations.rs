@@ -6,18 +6,20 @@ mod views;
 use std::sync::Arc;
 
 use cartwheel_api::{
-    Flow, LakeJob, LakeView, ModelDetail, ModelView, Operator, Part, Quality, ReleaseView,
-    StartLakeJob, StartRun, TableView,
+    ErasureView, Flow, LakeJob, LakeView, ModelDetail, ModelView, Operator, Part, Quality,
+    ReleaseView, StartLakeJob, StartRun, TableView,
 };
+use cartwheel_events::UserId;
 use cartwheel_lake::{DeliveryStatus, Inspector};
 use cartwheel_store::Sessions;
-use cartwheel_stream::Log;
+use cartwheel_stream::{Log, Pending};
 use cartwheel_workflow::{Runner, RunnerError};
 use serde_json::Value;
 
 use crate::commands::models;
 use crate::pipeline::{self, Pipeline};
 use crate::place::Place;
+use crate::upkeep::Upkeep;
 use lake_job::LakeJobs;
 
 /// Answers that a look at the quality takes in: more would not fit the memory of a
@@ -33,6 +35,7 @@ pub struct Operations {
     delivery: DeliveryStatus,
     inspector: Inspector,
     jobs: LakeJobs,
+    upkeep: Arc<Upkeep>,
 }
 
 impl Operations {
@@ -45,9 +48,10 @@ impl Operations {
         sessions: Arc<Sessions>,
         delivery: DeliveryStatus,
         inspector: Inspector,
+        upkeep: Arc<Upkeep>,
     ) -> Self {
         let jobs = LakeJobs::new(pipeline.jobs().clone(), place.clone());
-        Self { place: place.clone(), pipeline, log, sessions, delivery, inspector, jobs }
+        Self { place: place.clone(), pipeline, log, sessions, delivery, inspector, jobs, upkeep }
     }
 }
 
@@ -125,6 +129,18 @@ impl Operator for Operations {
 
     fn start_lake_job(&self, request: StartLakeJob) -> Result<LakeJob, String> {
         self.jobs.start(request)
+    }
+
+    fn erase<'a>(&'a self, user_id: &'a UserId) -> Pending<'a, Result<ErasureView, String>> {
+        Box::pin(async move { told(self.upkeep.erase(user_id).await) })
+    }
+
+    fn erasures(&self) -> Vec<ErasureView> {
+        self.upkeep.pending()
+    }
+
+    fn stored(&self, user_id: &UserId) -> Result<Value, String> {
+        told(self.upkeep.stored(user_id))
     }
 
     fn quality(&self, from_ms: i64, to_ms: i64) -> Result<Quality, String> {

@@ -17,6 +17,7 @@ pub struct Settings {
     pub server: Server,
     pub stream: Stream,
     pub delivery: Delivery,
+    pub lake: Lake,
     pub features: Features,
     pub train: Train,
     pub gate: Gate,
@@ -88,6 +89,17 @@ pub struct Delivery {
     pub max_records: usize,
 }
 
+/// The lake's files.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Lake {
+    /// Small parts are merged this often, in seconds; 0 for never. Users who are to be
+    /// erased do not wait for it.
+    pub compact_seconds: u64,
+    /// Merged parts stay this long for readers that have listed them, in seconds.
+    pub grace_seconds: u64,
+}
+
 /// The feature job.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -140,18 +152,19 @@ impl Default for Server {
 
 impl Default for Stream {
     fn default() -> Self {
-        Self {
-            shards: 4,
-            segment_bytes: 64 << 20,
-            max_bytes: 16 << 30,
-            retention_hours: 7 * 24,
-        }
+        Self { shards: 4, segment_bytes: 64 << 20, max_bytes: 16 << 30, retention_hours: 7 * 24 }
     }
 }
 
 impl Default for Delivery {
     fn default() -> Self {
         Self { max_age_seconds: 5, max_records: 50_000 }
+    }
+}
+
+impl Default for Lake {
+    fn default() -> Self {
+        Self { compact_seconds: 600, grace_seconds: 600 }
     }
 }
 
@@ -271,7 +284,8 @@ impl Settings {
 /// `CARTWHEEL_TRAIN_MAX_DEPTH` is `train.max_depth`.
 fn area_and_key(variable: &str) -> Option<(String, String)> {
     let rest = variable.strip_prefix("CARTWHEEL_")?.to_ascii_lowercase();
-    let areas = ["shop", "server", "stream", "delivery", "features", "train", "gate", "pipeline"];
+    let areas =
+        ["shop", "server", "stream", "delivery", "lake", "features", "train", "gate", "pipeline"];
     let area = areas.into_iter().find(|a| rest.starts_with(&format!("{a}_")))?;
     Some((area.to_owned(), rest[area.len() + 1..].to_owned()))
 }

@@ -7,7 +7,7 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 use cartwheel_features::ProductInfo;
 
-use cartwheel_lake::{ImportOptions, ImportSummary, Lake};
+use cartwheel_lake::{Erasures, ImportOptions, ImportSummary, Lake};
 use cartwheel_synthetic::ShopSpec;
 use cartwheel_worker::{FeatureSet, Input, JobOptions, Phase};
 
@@ -42,6 +42,7 @@ pub fn import(
     as_of: Option<jiff::civil::Date>,
     json: bool,
 ) -> Result<ImportSummary> {
+    place.begin()?;
     let lake = Lake::open(&place.lake())?;
     let as_of_ms = match as_of {
         Some(day) => Some(day.to_zoned(jiff::tz::TimeZone::UTC)?.timestamp().as_millisecond()),
@@ -61,15 +62,21 @@ pub fn import(
 /// Builds the feature set of all that the lake holds now.
 pub fn features(place: &Place, settings: &Settings, json: bool) -> Result<FeatureSet> {
     let lake = Lake::open(&place.lake())?;
+    // Before anything is read: what is erased later is not taken for erased here.
+    let erasures = Erasures::open(&place.erasures())?.finished();
     let checkouts = lake.checkouts()?;
     for problem in &checkouts.problems {
         eprintln!("warning: left out: {problem}");
     }
     let checkouts = checkouts.records.into_iter();
     let checkouts = checkouts.map(|c| (c.user_id, c.received_at_ms, c.event_id, c.product_ids));
-    let mut input = Input { checkouts: checkouts.collect(), ..Input::default() };
+    let mut input = Input { checkouts: checkouts.collect(), erasures, ..Input::default() };
     if let Some(manifest) = lake.import_manifest()? {
         input.import_id = manifest.id.clone();
+        if erasures > 0 {
+            // The same files, with other rows.
+            input.import_id.push_str(&format!(" {erasures}"));
+        }
         input.orders = manifest.orders.clone();
         input.order_products = manifest.order_products.clone();
         input.products = lake

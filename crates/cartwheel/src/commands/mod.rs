@@ -1,5 +1,5 @@
 //! What each subcommand does.
-
+#[cfg(feature = "aws")]
 pub mod capacity;
 pub mod data;
 pub mod keys;
@@ -7,5 +7,6 @@ pub mod model;
 pub mod models;
 pub mod pipeline;
 pub mod serve;
-#[cfg(feature = "aws")]
 mod serve_aws;
+pub mod stream;
+pub mod users;

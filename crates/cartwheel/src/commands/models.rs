@@ -60,8 +60,15 @@ pub fn deploy(place: &Place, version: &str) -> Result<Release> {
     Ok(release)
 }
 
-/// Serves the previous release again.
+/// Serves the previous release again; where its features are no longer there, its model
+/// with those that are.
 pub fn rollback(place: &Place) -> Result<Release> {
+    let previous = cartwheel_endpoint::previous(&place.releases())?;
+    if let Some(Release { feature_set, model: Some(model), .. }) = previous
+        && !place.features().join(feature_set).exists()
+    {
+        return deploy(place, &model).context("rollback");
+    }
     cartwheel_endpoint::rollback(&place.releases()).context("rollback")
 }
 

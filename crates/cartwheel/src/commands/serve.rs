@@ -2,10 +2,11 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use cartwheel_api::{AppState, Asset, Clock};
+use cartwheel_endpoint::Release;
 use cartwheel_engine::{Current, Opened};
 use cartwheel_lake::{Delivery, DeliveryOptions, Inspector, Lake};
 use cartwheel_store::{SessionStore, Sessions, consume_sessions};
@@ -20,6 +21,7 @@ use crate::learn::Hyperparameters;
 use crate::operations::Operations;
 use crate::pipeline::{Pipeline, schedule};
 use crate::place::Place;
+use crate::upkeep::Upkeep;
 
 /// Users whose sessions stay in memory.
 const SESSIONS_IN_MEMORY: usize = 20_000;
@@ -29,6 +31,8 @@ const DEMO_EXAMPLES: usize = 1_500;
 const KEY_CHECK: Duration = Duration::from_secs(1);
 /// How often a new release is looked for.
 const RELEASE_CHECK: Duration = Duration::from_millis(200);
+/// How often a release that could not be opened is tried again.
+const RETRY: Duration = Duration::from_secs(5);
 
 /// The web app, as it was built.
 #[derive(RustEmbed)]
@@ -42,7 +46,7 @@ pub(super) fn asset(path: &str) -> Option<Asset> {
     Some(Asset { body: file.data, mime })
 }
 
-fn now_ms() -> i64 {
+pub(super) fn now_ms() -> i64 {
     Clock::system().now_ms()
 }
 
@@ -111,13 +115,16 @@ async fn run(context: &Context, args: &cli::Serve) -> Result<()> {
     if keys.is_empty() {
         only_loopback(listen)?;
     }
-    let engine = Arc::new(Current::new(Opened::current(&place.lake(), &settings.shop.timezone)?));
+    place.begin()?;
+    let (opened, problem) = Opened::best(&place.lake(), &settings.shop.timezone)?;
+    if let Some(problem) = problem {
+        eprintln!("Serving less than a release, until there is one: {problem}");
+    }
+    let engine = Arc::new(Current::new(opened));
     let log = Arc::new(Log::open(&place.stream(), log_options(&settings.stream))?);
     let stream: Arc<dyn Stream> = log.clone();
-    let sessions = Arc::new(Sessions::new(
-        Arc::new(SessionStore::open(place.sessions())?),
-        SESSIONS_IN_MEMORY,
-    ));
+    let sessions =
+        Arc::new(Sessions::new(Arc::new(SessionStore::new(place.sessions())), SESSIONS_IN_MEMORY));
 
     let floor = {
         let log = log.clone();
@@ -134,6 +141,14 @@ async fn run(context: &Context, args: &cli::Serve) -> Result<()> {
         &place.delivery(),
         floor,
     )?;
+    let upkeep = Arc::new(Upkeep::open(
+        place,
+        &settings.lake,
+        log.clone(),
+        sessions.clone(),
+        Some(engine.clone()),
+        delivery.status(),
+    )?);
     let mut state = AppState::new(
         engine.clone(),
         stream.clone(),
@@ -152,6 +167,7 @@ async fn run(context: &Context, args: &cli::Serve) -> Result<()> {
         sessions.clone(),
         delivery.status(),
         Inspector::new(lake),
+        upkeep.clone(),
     )));
     let closing = state.closing.clone();
     let (every, after) = (settings.pipeline.every, settings.pipeline.after_checkouts);
@@ -171,8 +187,15 @@ async fn run(context: &Context, args: &cli::Serve) -> Result<()> {
         let _ = stopped.wait_for(|stop| *stop).await;
     };
     let delivering = tokio::spawn(delivery.run(ended(stopped.clone())));
+    let floor = {
+        let log = log.clone();
+        move |next: Sequence| log.set_floor("sessions", next.as_u64().unwrap_or(u64::MAX))
+    };
     let following =
-        tokio::spawn(consume_sessions(stream, sessions, now_ms, ended(stopped.clone())));
+        tokio::spawn(consume_sessions(stream, sessions, now_ms, floor, ended(stopped.clone())));
+    let compact = settings.lake.compact_seconds;
+    let compact = (compact > 0).then(|| Duration::from_secs(compact));
+    let keeping = tokio::spawn(upkeep.follow(compact, ended(stopped.clone())));
     let upkeep = tokio::spawn(async move { metrics.upkeep().await });
     let watching =
         tokio::spawn(follow_releases(place.clone(), settings.shop.timezone.clone(), engine));
@@ -200,12 +223,13 @@ async fn run(context: &Context, args: &cli::Serve) -> Result<()> {
     knowing.abort();
     delivering.await??;
     following.await??;
+    keeping.await?;
     log.close();
     eprintln!("Stopped; everything is on disk");
     Ok(())
 }
 
-fn log_options(settings: &crate::settings::Stream) -> LogOptions {
+pub(super) fn log_options(settings: &crate::settings::Stream) -> LogOptions {
     let usual = LogOptions::new(now_ms);
     // A record has to fit a segment; what is larger is refused with 413.
     let room = usize::try_from(settings.segment_bytes / 2).unwrap_or(usize::MAX);
@@ -257,25 +281,39 @@ async fn follow_keys(place: Place, listen: std::net::SocketAddr, known: cartwhee
 
 /// Serves each new release from the moment it is published.
 async fn follow_releases(place: Place, timezone: String, engine: Arc<Current>) {
+    // The release that could not be opened, and when that was tried.
+    let mut refused: Option<(Release, Instant)> = None;
+    let mut unreadable = false;
     loop {
         tokio::time::sleep(RELEASE_CHECK).await;
-        let serving = engine.release();
-        let release = match cartwheel_endpoint::current(&place.releases()) {
-            Ok(Some(release)) if release != serving => release,
-            Ok(_) => continue,
-            Err(error) => {
-                tracing::error!(%error, "releases/current.json cannot be read");
-                continue;
-            }
-        };
+        let current = cartwheel_endpoint::current(&place.releases());
+        if let Err(error) = &current
+            && !unreadable
+        {
+            tracing::error!(%error, "releases/current.json cannot be read");
+        }
+        unreadable = current.is_err();
+        let Ok(Some(release)) = current else { continue };
+        if release == engine.release() && !engine.stands_in() {
+            continue;
+        }
+        if refused.as_ref().is_some_and(|(known, at)| *known == release && at.elapsed() < RETRY) {
+            continue;
+        }
+        let tried = release.clone();
         let (place, timezone) = (place.clone(), timezone.clone());
         let opened =
             tokio::task::spawn_blocking(move || Opened::open(&place.lake(), &release, &timezone))
                 .await;
         match opened {
-            Ok(Ok(opened)) => engine.swap(opened),
-            Ok(Err(error)) => tracing::error!(%error, "the new release is refused"),
-            Err(error) => tracing::error!(%error, "the new release is refused"),
+            Ok(Ok(opened)) => {
+                engine.swap(opened);
+                refused = None;
+                continue;
+            }
+            Ok(Err(error)) => tracing::error!(%error, "the release is refused, and tried again"),
+            Err(error) => tracing::error!(%error, "the release is refused, and tried again"),
         }
+        refused = Some((tried, Instant::now()));
     }
 }

@@ -10,10 +10,18 @@ mod cli;
 #[cfg(test)]
 mod console;
 #[cfg(test)]
+mod degraded;
+#[cfg(test)]
+mod earlier;
+#[cfg(test)]
+mod erasure;
+#[cfg(test)]
 mod kill;
 #[cfg(test)]
 mod pipeline;
 #[cfg(test)]
 mod shop;
+#[cfg(test)]
+mod stored;
 #[cfg(test)]
 mod the_loop;

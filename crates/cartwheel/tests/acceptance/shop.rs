@@ -56,6 +56,17 @@ pub struct Server {
 impl Server {
     /// Starts it on a free port and waits until it is ready.
     pub fn start(data: &Path) -> Self {
+        let server = Self::begin(data);
+        let start = Instant::now();
+        while server.get("/readyz").is_none_or(|(status, _)| status != 200) {
+            assert!(start.elapsed() < Duration::from_secs(30), "the server is not ready");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        server
+    }
+
+    /// Starts it on a free port, whether it gets ready or not.
+    pub fn begin(data: &Path) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_cartwheel"))
             .arg("--data-dir")
             .arg(data)
@@ -72,13 +83,7 @@ impl Server {
             })
             .expect("the server names its address");
         std::thread::spawn(move || lines.for_each(drop));
-        let server = Self { child, address };
-        let start = Instant::now();
-        while server.get("/readyz").is_none_or(|(status, _)| status != 200) {
-            assert!(start.elapsed() < Duration::from_secs(30), "the server is not ready");
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        server
+        Self { child, address }
     }
 
     pub fn get(&self, path: &str) -> Option<(u16, Value)> {
@@ -185,6 +190,15 @@ pub fn delivered(data: &Path, column: &str) -> Vec<String> {
         }
     }
     out
+}
+
+/// Waits until something holds.
+pub fn wait_until(what: &str, holds: impl Fn() -> bool) {
+    let start = Instant::now();
+    while !holds() {
+        assert!(start.elapsed() < Duration::from_secs(90), "in vain: {what}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
 }
 
 /// Waits until `n` events are in the lake.

@@ -1,0 +1,90 @@
+//! Less than everything: answers come from what is left, say so, and mend by themselves.
+
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::shop::{Server, cartwheel, ids, shop, wait_until};
+
+fn asked(server: &Server) -> Value {
+    let start = Instant::now();
+    let (status, answer) = server.post("/v1/recommendations", &json!({"user_id": "7"})).unwrap();
+    assert!(start.elapsed() < Duration::from_secs(2), "an answer is not waited for");
+    assert_eq!(status, 200, "{answer}");
+    answer
+}
+
+fn ready(server: &Server) -> (u16, Value) {
+    server.get("/readyz").unwrap()
+}
+
+#[test]
+fn without_a_release_events_are_taken_and_the_first_release_serves() {
+    let data = shop();
+    let releases = data.path().join("lake/releases");
+    let aside = data.path().join("aside");
+    std::fs::rename(&releases, &aside).unwrap();
+    let server = Server::begin(data.path());
+    wait_until("sessions are there", || ready(&server).1["sessions"] == true);
+    let (status, view) = ready(&server);
+    assert_eq!((status, &view["engine"]["ready"]), (503, &json!(false)), "{view}");
+    let body = json!({"user_id": "7", "event": "add_to_cart", "product_ids": ["3"]});
+    let (status, answer) = server.post("/submit", &body).unwrap();
+    assert_eq!((status, &answer["degraded"]), (200, &json!(true)), "{answer}");
+    std::fs::rename(&aside, &releases).unwrap();
+    wait_until("the release serves", || ready(&server).0 == 200);
+    let answer = asked(&server);
+    assert_eq!(answer["degraded"], false);
+    assert_eq!(ids(&answer).len(), 10);
+    server.stop();
+}
+
+#[test]
+fn a_damaged_model_is_stood_in_for_until_it_is_whole() {
+    let data = shop();
+    let models = data.path().join("lake/models");
+    let model = std::fs::read_dir(&models).unwrap().next().unwrap().unwrap().path();
+    let bundle = model.join("model.tar.gz");
+    let whole = std::fs::read(&bundle).unwrap();
+    std::fs::write(&bundle, &whole[..whole.len() / 2]).unwrap();
+    let server = Server::start(data.path());
+    let (_, view) = ready(&server);
+    assert_eq!((&view["ready"], &view["degraded"]), (&json!(true), &json!(true)), "{view}");
+    let answer = asked(&server);
+    assert_eq!(answer["degraded"], true);
+    assert_eq!(ids(&answer).len(), 10, "the features are whole: {answer}");
+    std::fs::write(&bundle, &whole).unwrap();
+    wait_until("the model serves", || ready(&server).1["degraded"] == false);
+    assert_eq!(asked(&server)["degraded"], false);
+    server.stop();
+}
+
+#[test]
+fn a_data_directory_of_a_later_release_is_refused_and_not_touched() {
+    let data = shop();
+    std::fs::write(data.path().join("format"), "2\n").unwrap();
+    for args in [&["models", "list"][..], &["import", "instacart", "."], &["stream", "stat"]] {
+        let error = cartwheel(data.path(), args).unwrap_err();
+        assert!(error.contains("later release") && error.contains("format 2"), "{error}");
+    }
+}
+
+#[test]
+fn without_a_session_store_answers_go_on_and_events_wait_for_it() {
+    let data = shop();
+    let store = data.path().join("sessions.redb");
+    std::fs::create_dir(&store).unwrap();
+    let server = Server::begin(data.path());
+    let (status, view) = ready(&server);
+    assert_eq!((status, &view["sessions"]), (503, &json!(false)), "{view}");
+    let answer = asked(&server);
+    assert_eq!((&answer["degraded"], ids(&answer).len()), (&json!(true), 10), "{answer}");
+    let body = json!({"user_id": "7", "event": "view", "product_ids": ["3"]});
+    let (status, problem) = server.post("/submit", &body).unwrap();
+    assert_eq!((status, &problem["type"]), (503, &json!("urn:cartwheel:problem:unavailable")));
+    std::fs::remove_dir(&store).unwrap();
+    wait_until("the store is there again", || ready(&server).0 == 200);
+    assert_eq!(server.post("/submit", &body).unwrap().0, 200);
+    assert_eq!(asked(&server)["degraded"], false);
+    server.stop();
+}

@@ -1,0 +1,194 @@
+//! A user who is erased is in no file, and everybody else is where they were.
+
+use std::path::{Path, PathBuf};
+
+use parquet::file::reader::{FileReader, SerializedFileReader};
+use serde_json::{Value, json};
+
+use crate::shop::{Server, cartwheel, ids, request, wait_until};
+
+const ALICE: &str = "erase-me";
+/// Her id is the beginning of this one.
+const OTHER: &str = "erase-me-not";
+
+/// A shop of which two users have names, with a model.
+fn named_shop(csv: &Path) -> tempfile::TempDir {
+    let data = tempfile::tempdir().unwrap();
+    let out = csv.to_str().unwrap();
+    let size = ["--users", "150", "--products", "200", "--orders", "1500"];
+    cartwheel(data.path(), &[&["generate"], &size[..], &["--out", out]].concat()).unwrap();
+    let orders = csv.join("orders.csv");
+    let text = std::fs::read_to_string(&orders).unwrap();
+    let renamed = text.lines().map(|line| {
+        let mut cells: Vec<&str> = line.split(',').collect();
+        match cells[1] {
+            "7" => cells[1] = ALICE,
+            "8" => cells[1] = OTHER,
+            _ => {}
+        }
+        cells.join(",") + "\n"
+    });
+    // A row that is left out names her too.
+    let renamed = renamed.collect::<String>() + &format!("900001,{ALICE},prior,x,1,10,3\n");
+    std::fs::write(&orders, renamed).unwrap();
+    std::fs::write(
+        data.path().join("cartwheel.toml"),
+        "[gate]\nmin_users = 5\n[train]\nrounds = 30\n",
+    )
+    .unwrap();
+    cartwheel(data.path(), &["import", "instacart", out]).unwrap();
+    cartwheel(data.path(), &["features"]).unwrap();
+    cartwheel(data.path(), &["train"]).unwrap();
+    data
+}
+
+/// Whether an id stands in some bytes, and not as a part of another.
+fn stands(bytes: &[u8], id: &str) -> bool {
+    let of_id =
+        |b: Option<&u8>| b.is_some_and(|b| b.is_ascii_alphanumeric() || b"._:@-".contains(b));
+    bytes.windows(id.len()).enumerate().any(|(at, found)| {
+        found == id.as_bytes()
+            && !of_id(at.checked_sub(1).and_then(|before| bytes.get(before)))
+            && !of_id(bytes.get(at + id.len()))
+    })
+}
+
+/// Every file below `dir` in which the id stands; Parquet is read, as it is compressed.
+fn files_with(dir: &Path, id: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut folders = vec![dir.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let bytes = std::fs::read(&path).unwrap();
+            let mut stands_there = stands(&bytes, id);
+            if path.extension().is_some_and(|x| x == "parquet") {
+                let reader =
+                    SerializedFileReader::new(std::fs::File::open(&path).unwrap()).unwrap();
+                let rows = reader.get_row_iter(None).unwrap();
+                stands_there |=
+                    rows.into_iter().any(|row| stands(row.unwrap().to_string().as_bytes(), id));
+            }
+            if stands_there {
+                found.push(path.strip_prefix(dir).unwrap().to_owned());
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+fn event(server: &Server, user: &str, event: &str, product: &str) -> Value {
+    let body = json!({"user_id": user, "event": event, "product_ids": [product]});
+    let (status, answer) = server.post("/submit", &body).unwrap();
+    assert_eq!(status, 200, "{answer}");
+    answer
+}
+
+fn delete(server: &Server) -> (u16, Value) {
+    request(&server.address, "DELETE", &format!("/v1/users/{ALICE}"), None).unwrap()
+}
+
+#[test]
+fn an_erased_user_is_gone_from_answers_at_once_and_from_every_file_in_the_end() {
+    let csv = tempfile::tempdir().unwrap();
+    let data = named_shop(csv.path());
+    let path = data.path();
+    let server = Server::start(path);
+    for user in [ALICE, OTHER] {
+        event(&server, user, "view", "3");
+        event(&server, user, "add_to_cart", "4");
+        event(&server, user, "checkout", "4");
+        event(&server, user, "add_to_cart", "5");
+    }
+    let known = |user: &str| server.get(&format!("/v1/users/{user}")).unwrap().1;
+    let before = known(ALICE);
+    assert!(before["record"]["orders"].as_u64().unwrap() > 0 && !before["session"].is_null());
+    let exported = server.get(&format!("/v1/users/{ALICE}/export")).unwrap();
+    assert_eq!(exported.0, 200, "{}", exported.1);
+    let exported = exported.1;
+    let count = |part: &str| exported["stored"][part].as_array().unwrap().len();
+    assert!(count("orders") > 0 && exported["stored"]["orders"][0]["lines"][0].is_object());
+    assert!(count("events") + count("stream") >= 4, "{exported}");
+    assert_eq!(exported["session"]["cart"][0]["product_id"], "5");
+    let files = files_with(path, ALICE);
+    for part in ["lake/", "stream/", "sessions.redb"] {
+        assert!(files.iter().any(|f| f.to_string_lossy().starts_with(part)), "{part}: {files:?}");
+    }
+
+    let (status, erased) = delete(&server);
+    assert_eq!((status, &erased["step"]), (202, &json!("lake")), "{erased}");
+    let after = known(ALICE);
+    assert!(after["record"].is_null() && after["session"].is_null(), "{after}");
+    assert!(known(OTHER)["record"]["orders"].as_u64().unwrap() > 0);
+    // Answers are those of somebody whom nobody knows.
+    let recommended = |user: &str| {
+        let answer = server.get(&format!("/v1/users/{user}/recommendations")).unwrap().1;
+        ids(&answer)
+    };
+    assert_eq!(recommended(ALICE), recommended("nobody-knows"));
+    // She is back, with another product.
+    event(&server, ALICE, "add_to_cart", "9");
+    assert_eq!(known(ALICE)["session"]["events"], 1);
+
+    let pending = || server.get("/v1/erasures").unwrap().1["erasures"].clone();
+    wait_until("the lake is clean", || pending()[0]["step"] == "features");
+    assert!(known(ALICE)["record"].is_null() && known(ALICE)["session"]["events"] == 1);
+    assert_eq!(cartwheel(path, &["users", "erasures"]).unwrap().lines().count(), 2);
+    // What came after the erasure goes with a second one.
+    let (status, _) = delete(&server);
+    assert_eq!(status, 202);
+    wait_until("the lake is clean again", || pending()[0]["step"] == "features");
+    let run = json!({"name": "after"});
+    assert_eq!(server.post("/v1/pipeline/executions", &run).unwrap().0, 202);
+    wait_until("the run has ended", || {
+        let run = server.get("/v1/pipeline/executions/after").unwrap().1;
+        assert_ne!(run["status"], "FAILED", "{run}");
+        run["status"] == "SUCCEEDED"
+    });
+    wait_until("nobody is being erased", || pending() == json!([]));
+    assert_eq!(files_with(path, ALICE), [PathBuf::new(); 0]);
+    let files = files_with(path, OTHER);
+    for part in ["lake/events/", "lake/orders/", "lake/features/", "stream/", "sessions.redb"] {
+        assert!(files.iter().any(|f| f.to_string_lossy().starts_with(part)), "{part}: {files:?}");
+    }
+    assert!(known(OTHER)["record"]["orders"].as_u64().unwrap() > 0);
+    server.stop();
+    // Neither a restart nor the same import again bring her back.
+    let again = cartwheel(path, &["import", "instacart", csv.path().to_str().unwrap()]).unwrap();
+    assert!(again.contains("nchanged"), "{again}");
+    let server = Server::start(path);
+    let shown = server.get(&format!("/v1/users/{ALICE}")).unwrap().1;
+    assert!(shown["record"].is_null() && shown["session"].is_null(), "{shown}");
+    server.stop();
+    assert_eq!(files_with(path, ALICE), [PathBuf::new(); 0]);
+}
+
+#[test]
+fn without_a_server_the_command_line_erases_and_compacts() {
+    let csv = tempfile::tempdir().unwrap();
+    let data = named_shop(csv.path());
+    let path = data.path();
+    let server = Server::start(path);
+    event(&server, ALICE, "add_to_cart", "4");
+    drop(server);
+    let export = cartwheel(path, &["users", "export", ALICE]).unwrap();
+    let export: Value = serde_json::from_str(&export).unwrap();
+    assert!(!export["stored"]["orders"].as_array().unwrap().is_empty());
+    assert_eq!(export["session"]["events"], 1);
+    cartwheel(path, &["users", "erase", ALICE]).unwrap();
+    let compacted = cartwheel(path, &["lake", "compact", "--json"]).unwrap();
+    let compacted: Value = serde_json::from_str(&compacted).unwrap();
+    assert_eq!(compacted["erased"], 1, "{compacted}");
+    cartwheel(path, &["pipeline", "run"]).unwrap();
+    cartwheel(path, &["lake", "compact"]).unwrap();
+    assert_eq!(files_with(path, ALICE), [PathBuf::new(); 0]);
+    assert!(!files_with(path, OTHER).is_empty());
+    let rolled = cartwheel(path, &["models", "rollback"]).unwrap();
+    assert!(rolled.contains("serves again"), "{rolled}");
+    assert_eq!(files_with(path, ALICE), [PathBuf::new(); 0]);
+}
