@@ -181,7 +181,9 @@ def rows(lake, spark):
         products = table("products", PRODUCTS)
     bought = spark.createDataFrame([], "product_id string")
     if lake.has("events"):
-        events = spark.read.schema(EVENTS).option("recursiveFileLookup", True)
+        # A writer that was killed leaves files of other names.
+        events = spark.read.schema(EVENTS).option("pathGlobFilter", "*.parquet")
+        events = events.option("recursiveFileLookup", True)
         events = events.parquet(lake.at("events")).where("event = 'checkout'")
         # Delivery may repeat an event: the first one counts.
         first = f.min(f.struct("received_at_ms", "product_ids")).alias("first")

@@ -4,30 +4,46 @@
 //! down before its parts, and taken up again after a crash: the parts of a range
 //! have the same names and the same content however often they are written, so
 //! that a delivery repeated is a delivery once.
+//!
+//! What is no record, and what no part can be built of, goes to `errors/` with its
+//! reason, and the shard moves on. A lake that cannot be written is no such reason:
+//! the range is tried again until it can.
 
-use std::collections::{BTreeMap, VecDeque};
+mod poison;
+mod range;
+mod status;
+
+use std::collections::BTreeMap;
 use std::future::Future;
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use cartwheel_events::{EventRecord, Impression, Record};
 use cartwheel_stream::{ReadError, Sequence, Stream};
 use object_store::path::Path as Key;
-use object_store::{ObjectStore, ObjectStoreExt, PutPayload};
-use serde::{Deserialize, Serialize};
+use object_store::{ObjectStore, PutMode, PutOptions, PutPayload};
 use tokio::sync::watch;
 
 use crate::manifest::{Lake, LakeError};
+use crate::parts::{self, PartName, hour};
 use crate::records::{self, Placed};
+use poison::Poison;
+use range::Range;
+pub(crate) use status::write;
+pub use status::{Delivered, DeliveredFile, DeliveryStatus};
+use status::{Progress, read};
 
-/// After a failure, the next try comes after this time.
-const PAUSE: Duration = Duration::from_secs(1);
-/// Files that a status names.
-const SHOWN_FILES: usize = 200;
-/// Records read at once.
-const BATCH: usize = 4096;
+/// After a first failure, the next try comes after this time.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+/// And after many, after this.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+/// Most bytes of the records of one delivery, about.
+const MAX_BYTES: usize = 64 << 20;
+/// Tables that delivery writes.
+pub(crate) const TABLES: [&str; 3] = ["events", "impressions", "errors"];
 
 /// When a delivery is due.
 #[derive(Debug, Clone)]
@@ -48,78 +64,51 @@ pub enum DeliveryError {
     /// The lake could not be written.
     #[error("delivery: {0}")]
     Store(#[from] object_store::Error),
-    /// A part could not be made, or the checkpoint not be written.
+    /// The checkpoint could not be written.
     #[error("delivery: {0}")]
     Io(#[from] io::Error),
 }
 
-/// How far one shard is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-struct Progress {
-    /// Everything before it is in the lake.
-    next: Sequence,
-    /// The delivery from `next` up to here has begun.
-    planned: Option<Sequence>,
+/// How far the delivery with that checkpoint is, by shard: everything before it is in
+/// the lake. For whoever works on the lake while no delivery runs.
+///
+/// # Errors
+/// When the checkpoint exists and is damaged.
+pub fn delivered(checkpoint: &Path) -> Result<Vec<Sequence>, LakeError> {
+    let progress = read(checkpoint).map_err(|e| LakeError::file(checkpoint, e))?;
+    let shards = progress.keys().max().map_or(0, |shard| shard + 1);
+    Ok((0..shards).map(|shard| progress.get(&shard).copied().unwrap_or_default().next).collect())
 }
 
-/// A file that was delivered.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DeliveredFile {
-    /// The shard.
-    pub shard: u32,
-    /// Sequence number of its first record, or of one before it.
-    pub first: Sequence,
-    /// Sequence number of its last record, or of one after it.
-    pub last: Sequence,
-    /// Its path in the lake.
-    pub path: String,
+type Encode<T> = for<'a, 'b> fn(&'a [Placed<'b, T>]) -> io::Result<Bytes>;
+
+/// How records become parts.
+#[derive(Clone, Copy)]
+pub(crate) struct Encoders {
+    pub events: Encode<EventRecord>,
+    pub impressions: Encode<Impression>,
 }
 
-/// How far delivery is.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Delivered {
-    /// By shard: everything before it is in the lake.
-    pub next: Vec<Sequence>,
-    /// Files written since the start.
-    pub files: u64,
-    /// When the last of them was written, UTC milliseconds.
-    pub last_ms: Option<i64>,
-    /// Why the last try failed; none after a success.
-    pub error: Option<String>,
-    /// The last files, the newest last.
-    pub newest: VecDeque<DeliveredFile>,
-}
-
-/// Shows how far a delivery is. Cloning shares it.
-#[derive(Debug, Clone, Default)]
-pub struct DeliveryStatus(Arc<Mutex<Delivered>>);
-
-impl DeliveryStatus {
-    /// How far it is now.
-    pub fn now(&self) -> Delivered {
-        self.shared().clone()
-    }
-
-    fn shared(&self) -> MutexGuard<'_, Delivered> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// The consumer that fills `events/` and `impressions/`.
+/// The consumer that fills `events/`, `impressions/` and `errors/`.
 pub struct Delivery {
     stream: Arc<dyn Stream>,
-    store: Arc<dyn ObjectStore>,
+    lake: Lake,
     options: DeliveryOptions,
     checkpoint: PathBuf,
     progress: BTreeMap<u32, Progress>,
     /// Told after each delivery: the least number that is still needed.
     floor: Box<dyn Fn(Sequence) + Send + Sync>,
     status: DeliveryStatus,
+    pub(crate) max_bytes: usize,
+    pub(crate) encoders: Encoders,
+    pub(crate) now_ms: fn() -> i64,
+    pub(crate) pause: fn(u32, u64) -> Duration,
 }
 
 impl Delivery {
     /// A delivery that goes on from the checkpoint in `checkpoint`. `floor` is told
-    /// which sequence number it still needs, for the stream's retention.
+    /// which sequence number it still needs, for the stream's retention. What an
+    /// earlier one left half written is removed.
     ///
     /// # Errors
     /// When the checkpoint exists and is damaged, or the lake cannot be opened.
@@ -130,25 +119,28 @@ impl Delivery {
         checkpoint: &Path,
         floor: impl Fn(Sequence) + Send + Sync + 'static,
     ) -> Result<Self, LakeError> {
-        let bad = |e: io::Error| LakeError::file(checkpoint, e);
-        let mut progress: BTreeMap<u32, Progress> = match std::fs::read(checkpoint) {
-            Ok(bytes) => serde_json::from_slice(&bytes).map_err(|e| bad(e.into()))?,
-            Err(e) if e.kind() == io::ErrorKind::NotFound => BTreeMap::new(),
-            Err(e) => return Err(bad(e)),
-        };
+        let mut progress = read(checkpoint).map_err(|e| LakeError::file(checkpoint, e))?;
         for shard in 0..stream.shards() {
             progress.entry(shard).or_default();
         }
-        let store = lake.store();
-        let checkpoint = checkpoint.to_owned();
+        for table in TABLES {
+            let swept = parts::sweep(&lake.dir().join(table))?;
+            if swept > 0 {
+                tracing::info!(table, swept, "removed files that were left half written");
+            }
+        }
         let delivery = Self {
             stream,
-            store,
+            lake: lake.clone(),
             options,
-            checkpoint,
+            checkpoint: checkpoint.to_owned(),
             progress,
             floor: Box::new(floor),
             status: DeliveryStatus::default(),
+            max_bytes: MAX_BYTES,
+            encoders: Encoders { events: records::events, impressions: records::impressions },
+            now_ms: || jiff::Timestamp::now().as_millisecond(),
+            pause: pause_after,
         };
         delivery.tell();
         Ok(delivery)
@@ -174,19 +166,20 @@ impl Delivery {
             let mut stopped = stopped;
             loop {
                 let last = *stopped.borrow();
-                let delivered = self.deliver().await;
-                self.status.shared().error = delivered.as_ref().err().map(ToString::to_string);
-                match delivered {
+                match self.deliver().await {
                     Ok(()) if last => return Ok(()),
-                    Ok(()) => {}
+                    Ok(()) => self.pause(&mut stopped).await,
                     Err(error) if last => return Err(error),
                     Err(error) => {
-                        tracing::error!(%error, "a delivery failed and is tried again");
-                        tokio::time::sleep(PAUSE).await;
+                        let failures = self.status.now().failures;
+                        let salt = (self.now_ms)() as u64;
+                        let pause = (self.pause)(failures, salt);
+                        tracing::error!(%error, failures, ?pause, "a delivery failed and is tried again");
+                        tokio::select! {
+                            () = tokio::time::sleep(pause) => {}
+                            _ = stopped.wait_for(|stop| *stop) => {}
+                        }
                     }
-                }
-                if !last {
-                    self.pause(&mut stopped).await;
                 }
             }
         };
@@ -217,66 +210,93 @@ impl Delivery {
         }
     }
 
-    /// Delivers all that the stream holds now.
+    /// Delivers all that the stream holds now. A shard that fails does not hold up the
+    /// others.
     ///
     /// # Errors
     /// When the stream cannot be read or the lake not be written; what was not
     /// delivered is delivered next time.
     pub async fn deliver(&mut self) -> Result<(), DeliveryError> {
+        let mut result = Ok(());
         for shard in 0..self.stream.shards() {
-            while self.deliver_shard(shard).await? {}
+            loop {
+                match self.deliver_shard(shard).await {
+                    Ok(true) => {}
+                    Ok(false) => break,
+                    Err(error) => {
+                        result = result.and(Err(error));
+                        break;
+                    }
+                }
+            }
         }
-        Ok(())
+        let mut shown = self.status.shared();
+        shown.error = result.as_ref().err().map(ToString::to_string);
+        shown.failures = if result.is_ok() { 0 } else { shown.failures.saturating_add(1) };
+        drop(shown);
+        result
     }
 
     /// One delivery of a shard. Says whether there may be more.
     async fn deliver_shard(&mut self, shard: u32) -> Result<bool, DeliveryError> {
-        let Progress { next, planned } = self.progress.get(&shard).copied().unwrap_or_default();
-        let most = if planned.is_some() { usize::MAX } else { self.options.max_records };
-        let mut records: Vec<(Sequence, Record)> = Vec::new();
-        let mut end = next;
-        while records.len() < most && planned.is_none_or(|planned| end < planned) {
-            let limit = BATCH.min(most - records.len());
-            let batch = self.stream.read(shard, end, limit).await?;
-            if batch.next == end {
-                break;
+        let before = self.progress.get(&shard).copied().unwrap_or_default();
+        let next = before.next;
+        let range = match before.planned {
+            Some(end) => range::planned(&*self.stream, shard, next, end).await?,
+            None => {
+                let most = self.options.max_records.max(1);
+                range::next(&*self.stream, shard, next, most, self.max_bytes).await?
             }
-            records.extend(batch.records);
-            end = batch.next;
-        }
-        if let Some(planned) = planned {
-            records.retain(|(sequence, _)| *sequence < planned);
-            end = planned;
-        }
-        if end == next {
+        };
+        if range.end == next {
             return Ok(false);
         }
-        if !records.is_empty() {
-            self.checkpoint(shard, Progress { next, planned: Some(end) })?;
-            self.write(shard, next, end, &records).await?;
-        }
-        let moved = Progress { next: end, planned: None };
-        if records.is_empty() {
+        let (end, missed) = (range.end, range.missed);
+        let moved = Progress { next: end, ..Progress::default() };
+        if range.is_empty() && before.planned.is_none() {
             // Nothing of this shard: no need to sync that.
             self.progress.insert(shard, moved);
+            self.count_missed(shard, next, missed);
         } else {
+            let mut plan = before;
+            if plan.planned.is_none() {
+                plan = Progress { next, planned: Some(end), planned_at_ms: Some((self.now_ms)()) };
+                self.checkpoint(shard, plan)?;
+                self.count_missed(shard, next, missed);
+            }
+            let is_repeated = before.planned.is_some();
+            let rejected = self.write(shard, plan, range, is_repeated).await?;
             self.checkpoint(shard, moved)?;
+            self.status.shared().rejected += rejected;
         }
         self.tell();
         Ok(true)
     }
 
-    /// Writes the parts of one range: by table and hour.
+    fn count_missed(&self, shard: u32, from: Sequence, missed: u64) {
+        if missed > 0 {
+            tracing::error!(
+                shard,
+                %from,
+                missed,
+                "the stream's retention took records away before they were delivered"
+            );
+            self.status.shared().missed += missed;
+        }
+    }
+
+    /// Writes the parts of one range, by table and hour, and says how many records went
+    /// to `errors/`.
     async fn write(
         &self,
         shard: u32,
-        first: Sequence,
-        end: Sequence,
-        records: &[(Sequence, Record)],
-    ) -> Result<(), DeliveryError> {
+        plan: Progress,
+        range: Range,
+        is_repeated: bool,
+    ) -> Result<u64, DeliveryError> {
         let mut events: BTreeMap<String, Vec<Placed<'_, EventRecord>>> = BTreeMap::new();
         let mut impressions: BTreeMap<String, Vec<Placed<'_, Impression>>> = BTreeMap::new();
-        for (sequence, record) in records {
+        for (sequence, record) in &range.records {
             match record {
                 Record::Event(event) => events
                     .entry(hour(event.received_at_ms))
@@ -288,26 +308,70 @@ impl Delivery {
                     .push((shard, *sequence, shown)),
             }
         }
-        let last = end.previous().unwrap_or_default();
-        let name = format!("part-{shard:04}-{first:020}-{last:020}.parquet");
+        let last = range.end.previous().unwrap_or_default();
+        let name = PartName { shard, first: plan.next, last };
+        let parquet = name.file("parquet");
+        let mut poison: Vec<Poison> = range.rejected.into_iter().map(Poison::from).collect();
         let mut parts = Vec::new();
         for (hour, rows) in &events {
-            parts.push((format!("events/{hour}/{name}"), records::events(rows)?));
+            let built = poison::build(rows, self.encoders.events);
+            parts.extend(built.part.map(|part| (format!("events/{hour}/{parquet}"), part)));
+            poison.extend(built.poison.into_iter().map(
+                |((_, sequence, event), reason, attempts)| {
+                    let data = Record::Event(event.clone()).to_vec();
+                    Poison { sequence, reason, attempts, data }
+                },
+            ));
         }
         for (hour, rows) in &impressions {
-            parts.push((format!("impressions/{hour}/{name}"), records::impressions(rows)?));
+            let built = poison::build(rows, self.encoders.impressions);
+            parts.extend(built.part.map(|part| (format!("impressions/{hour}/{parquet}"), part)));
+            poison.extend(built.poison.into_iter().map(
+                |((_, sequence, shown), reason, attempts)| {
+                    let data = Record::Impression(shown.clone()).to_vec();
+                    Poison { sequence, reason, attempts, data }
+                },
+            ));
+        }
+        poison.sort_by_key(|poison| poison.sequence);
+        for Poison { sequence, reason, .. } in &poison {
+            tracing::error!(shard, %sequence, reason, "a record goes to errors/");
+        }
+        if !poison.is_empty() {
+            // What is no record has no time: the plan's is the same at every repeat.
+            let hour = hour(plan.planned_at_ms.unwrap_or_default());
+            let key = format!("errors/{hour}/{}", name.file("ndjson"));
+            parts.push((key, poison::lines(shard, &poison)?));
         }
         for (key, bytes) in parts {
-            self.store.put(&Key::from(key.as_str()), PutPayload::from_bytes(bytes)).await?;
-            let mut shown = self.status.shared();
-            shown.files += 1;
-            shown.last_ms = Some(jiff::Timestamp::now().as_millisecond());
-            if shown.newest.len() == SHOWN_FILES {
-                shown.newest.pop_front();
-            }
-            shown.newest.push_back(DeliveredFile { shard, first, last, path: key });
+            self.put(&key, bytes, is_repeated, range.missed).await?;
+            let file = DeliveredFile { shard, first: name.first, last: name.last, path: key };
+            self.status.add(file, (self.now_ms)());
         }
-        tracing::debug!(shard, records = records.len(), "delivered");
+        tracing::debug!(shard, records = range.records.len(), "delivered");
+        Ok(poison.len() as u64)
+    }
+
+    async fn put(
+        &self,
+        key: &str,
+        bytes: Bytes,
+        is_repeated: bool,
+        missed: u64,
+    ) -> Result<(), DeliveryError> {
+        // The first try had more records than are there now: what it wrote stays.
+        let keeps = is_repeated && missed > 0;
+        let mode = if keeps { PutMode::Create } else { PutMode::Overwrite };
+        let payload = PutPayload::from_bytes(bytes);
+        let put =
+            self.lake.store().put_opts(&Key::from(key), payload, PutOptions::from(mode)).await;
+        match put {
+            Ok(_) | Err(object_store::Error::AlreadyExists { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+        if is_repeated {
+            self.lake.sync_folders(Path::new(key))?;
+        }
         Ok(())
     }
 
@@ -315,23 +379,17 @@ impl Delivery {
     fn checkpoint(&mut self, shard: u32, progress: Progress) -> io::Result<()> {
         let mut all = self.progress.clone();
         all.insert(shard, progress);
-        let scratch = self.checkpoint.with_extension("new");
-        let dir = self.checkpoint.parent().unwrap_or(Path::new("."));
-        std::fs::create_dir_all(dir)?;
-        let mut file = std::fs::File::create(&scratch)?;
-        file.write_all(&serde_json::to_vec(&all)?)?;
-        file.sync_all()?;
-        std::fs::rename(&scratch, &self.checkpoint)?;
-        std::fs::File::open(dir)?.sync_all()?;
+        write(&self.checkpoint, &all)?;
         self.progress = all;
         Ok(())
     }
 }
 
-/// The folder of an hour, UTC.
-pub(crate) fn hour(ms: i64) -> String {
-    let time = jiff::Timestamp::from_millisecond(ms).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
-    let time = time.to_zoned(jiff::tz::TimeZone::UTC);
-    let (year, month, day, hour) = (time.year(), time.month(), time.day(), time.hour());
-    format!("year={year:04}/month={month:02}/day={day:02}/hour={hour:02}")
+/// The pause after that many failures in a row: it doubles, up to a minute, and up to
+/// half of it is left out by chance, so that many do not try again all at once.
+pub(crate) fn pause_after(failures: u32, salt: u64) -> Duration {
+    let longest = FIRST_PAUSE * 2_u32.saturating_pow(failures.saturating_sub(1).min(16));
+    // An odd constant spreads the salt over all bits (Knuth's multiplicative hash).
+    let share = (salt.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 11) as f64 / (1_u64 << 53) as f64;
+    longest.min(LONGEST_PAUSE).mul_f64(1.0 - share / 2.0)
 }

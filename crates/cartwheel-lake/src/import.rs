@@ -16,6 +16,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use serde::{Deserialize, Serialize};
 
 use crate::manifest::{Lake, LakeError, Manifest};
+use crate::parts;
 use crate::rejects::Rejects;
 use crate::tables::{self, PartWriter};
 use csv_file::{CsvFile, Row, digest, find};
@@ -146,6 +147,11 @@ pub fn instacart(
     let files: Vec<&PathBuf> = std::iter::once(&orders).chain(&lines).chain(optional).collect();
 
     let id = digest(&files, options.as_of_ms)?;
+    // Another import, or an erasure, may be at work on these tables.
+    let _lock = lake.lock("import")?;
+    for table in ["orders", "order_products", "products"] {
+        parts::sweep(&lake.dir().join(table))?;
+    }
     let before = lake.import_manifest()?;
     if let Some(known) = before.as_ref().filter(|m| m.id == id) {
         return Ok(ImportSummary { unchanged: true, ..known.summary.clone() });

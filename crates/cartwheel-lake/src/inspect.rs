@@ -3,15 +3,16 @@
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::UNIX_EPOCH;
 
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::Field;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::manifest::{Lake, LakeError};
+use crate::parts::{parts, read_parts};
+use crate::scan::{guarded, shape};
 
 /// Tables whose files an import's manifest names.
 const IMPORTED: [&str; 3] = ["orders", "order_products", "products"];
@@ -40,6 +41,8 @@ pub struct Table {
     pub name: &'static str,
     /// The newest first.
     pub files: Vec<TableFile>,
+    /// Files that could not be read, each named.
+    pub problems: Vec<String>,
 }
 
 /// A column's name, type, and whether it may be null.
@@ -54,17 +57,17 @@ pub struct Sample {
     pub rows: Vec<Vec<Option<String>>>,
 }
 
-/// Looks at a lake. Files never change, so that each is opened once.
+/// Looks at a lake. A file is opened once, and again when erasure replaced it.
 #[derive(Debug)]
 pub struct Inspector {
     lake: Lake,
-    rows: Mutex<FxHashMap<PathBuf, u64>>,
+    known: Mutex<FxHashMap<PathBuf, TableFile>>,
 }
 
 impl Inspector {
     /// Looks at `lake`.
     pub fn new(lake: Lake) -> Self {
-        Self { lake, rows: Mutex::default() }
+        Self { lake, known: Mutex::default() }
     }
 
     /// The lake.
@@ -75,7 +78,7 @@ impl Inspector {
     /// Every table, also those without files.
     ///
     /// # Errors
-    /// When a folder or a file cannot be read.
+    /// When a folder cannot be listed.
     pub fn tables(&self) -> Result<Vec<Table>, LakeError> {
         IMPORTED.iter().chain(&DELIVERED).map(|&name| self.named(name)).collect()
     }
@@ -83,52 +86,58 @@ impl Inspector {
     /// A table by its name.
     ///
     /// # Errors
-    /// When a folder or a file cannot be read.
+    /// When a folder cannot be listed.
     pub fn table(&self, name: &str) -> Result<Option<Table>, LakeError> {
         let known = IMPORTED.iter().chain(&DELIVERED).find(|known| **known == name);
         known.map(|name| self.named(name)).transpose()
     }
 
     fn named(&self, name: &'static str) -> Result<Table, LakeError> {
-        let paths = if DELIVERED.contains(&name) {
-            parts(&self.lake.dir().join(name))?
-        } else {
-            let manifest = self.lake.import_manifest()?;
-            let paths = manifest.map(|manifest| match name {
+        let list = || -> Result<Vec<PathBuf>, LakeError> {
+            if DELIVERED.contains(&name) {
+                return parts(&self.lake.dir().join(name));
+            }
+            let Some(manifest) = self.lake.import_manifest()? else { return Ok(Vec::new()) };
+            Ok(match name {
                 "orders" => manifest.orders,
                 "order_products" => manifest.order_products,
                 _ => manifest.products,
-            });
-            paths.unwrap_or_default()
+            })
         };
-        let mut files: Vec<TableFile> =
-            paths.iter().map(|path| self.file(path)).collect::<Result<_, _>>()?;
+        let read = |path: &Path, files: &mut Vec<TableFile>| {
+            files.push(self.file(path)?);
+            Ok(())
+        };
+        let (mut files, problems) = read_parts(list, read)?;
+        self.forget(name, &files);
         files.sort_by(|a, b| (b.written_ms, &b.path).cmp(&(a.written_ms, &a.path)));
-        Ok(Table { name, files })
+        Ok(Table { name, files, problems })
     }
 
-    fn file(&self, path: &Path) -> Result<TableFile, LakeError> {
-        let failed = |error: io::Error| LakeError::file(path, error);
-        let metadata = std::fs::metadata(path).map_err(failed)?;
+    fn known(&self) -> MutexGuard<'_, FxHashMap<PathBuf, TableFile>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Files of a table that are no longer there need not be remembered.
+    fn forget(&self, name: &str, files: &[TableFile]) {
+        let there: FxHashSet<&Path> = files.iter().map(|file| file.path.as_path()).collect();
+        self.known().retain(|path, _| !path.starts_with(name) || there.contains(path.as_path()));
+    }
+
+    fn file(&self, path: &Path) -> io::Result<TableFile> {
+        let metadata = std::fs::metadata(path)?;
         let written = metadata.modified().ok().and_then(|at| at.duration_since(UNIX_EPOCH).ok());
-        let known = self.rows.lock().unwrap_or_else(PoisonError::into_inner).get(path).copied();
-        let rows = match known {
-            Some(rows) => rows,
-            None => {
-                let reader = open(path).map_err(failed)?;
-                let rows = reader.metadata().file_metadata().num_rows();
-                let rows = u64::try_from(rows).unwrap_or_default();
-                let mut all = self.rows.lock().unwrap_or_else(PoisonError::into_inner);
-                all.insert(path.to_owned(), rows);
-                rows
-            }
-        };
-        Ok(TableFile {
-            path: path.strip_prefix(self.lake.dir()).unwrap_or(path).to_owned(),
-            rows,
-            bytes: metadata.len(),
-            written_ms: written.map_or(0, |age| i64::try_from(age.as_millis()).unwrap_or(i64::MAX)),
-        })
+        let written_ms =
+            written.map_or(0, |age| i64::try_from(age.as_millis()).unwrap_or(i64::MAX));
+        let bytes = metadata.len();
+        let name = path.strip_prefix(self.lake.dir()).unwrap_or(path);
+        let known = self.known().get(name).cloned();
+        if let Some(known) = known.filter(|k| (k.bytes, k.written_ms) == (bytes, written_ms)) {
+            return Ok(known);
+        }
+        let file = TableFile { path: name.to_owned(), rows: shape(path)?.1, bytes, written_ms };
+        self.known().insert(name.to_owned(), file.clone());
+        Ok(file)
     }
 
     /// The first rows of a file of the lake.
@@ -137,25 +146,20 @@ impl Inspector {
     /// When it cannot be read.
     pub fn sample(&self, path: &Path, rows: usize) -> Result<Sample, LakeError> {
         let path = self.lake.dir().join(path);
-        let failed = |error: io::Error| LakeError::file(&path, error);
-        let other = |error: parquet::errors::ParquetError| failed(io::Error::other(error));
-        let file = File::open(&path).map_err(failed)?;
-        let schema = ParquetRecordBatchReaderBuilder::try_new(file).map_err(other)?;
-        let columns = schema.schema().fields().iter();
-        let columns =
-            columns.map(|f| (f.name().clone(), f.data_type().to_string(), f.is_nullable()));
-        let reader = open(&path).map_err(failed)?;
-        let mut sampled = Vec::new();
-        for row in reader.get_row_iter(None).map_err(other)?.take(rows) {
-            let row = row.map_err(other)?;
-            sampled.push(row.get_column_iter().map(|(_, value)| text(value)).collect());
-        }
-        Ok(Sample { columns: columns.collect(), rows: sampled })
+        guarded(|| sample(&path, rows)).map_err(|error| LakeError::file(&path, error))
     }
 }
 
-fn open(path: &Path) -> io::Result<SerializedFileReader<File>> {
-    SerializedFileReader::new(File::open(path)?).map_err(io::Error::other)
+fn sample(path: &Path, rows: usize) -> io::Result<Sample> {
+    let (schema, _) = shape(path)?;
+    let columns = schema.fields().iter();
+    let columns = columns.map(|f| (f.name().clone(), f.data_type().to_string(), f.is_nullable()));
+    let reader = SerializedFileReader::new(File::open(path)?)?;
+    let mut sampled = Vec::new();
+    for row in reader.get_row_iter(None)?.take(rows) {
+        sampled.push(row?.get_column_iter().map(|(_, value)| text(value)).collect());
+    }
+    Ok(Sample { columns: columns.collect(), rows: sampled })
 }
 
 fn text(value: &Field) -> Option<String> {
@@ -170,25 +174,4 @@ fn text(value: &Field) -> Option<String> {
         kept.push('…');
     }
     Some(kept)
-}
-
-/// Every Parquet file below a folder; none where it does not exist.
-pub(crate) fn parts(folder: &Path) -> Result<Vec<PathBuf>, LakeError> {
-    let (mut found, mut folders) = (Vec::new(), vec![folder.to_owned()]);
-    while let Some(folder) = folders.pop() {
-        let entries = match std::fs::read_dir(&folder) {
-            Ok(entries) => entries,
-            Err(e) if e.kind() == io::ErrorKind::NotFound => continue,
-            Err(e) => return Err(LakeError::file(&folder, e)),
-        };
-        for entry in entries {
-            let path = entry.map_err(|e| LakeError::file(&folder, e))?.path();
-            if path.is_dir() {
-                folders.push(path);
-            } else if path.extension().is_some_and(|x| x == "parquet") {
-                found.push(path);
-            }
-        }
-    }
-    Ok(found)
 }

@@ -1,5 +1,6 @@
 //! The lake's directory and the manifest of its import.
 
+use std::fs::{File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -18,7 +19,14 @@ const CURRENT: &str = "imports/current.json";
 #[derive(Debug, Clone)]
 pub struct Lake {
     dir: PathBuf,
-    store: Arc<LocalFileSystem>,
+    store: Arc<dyn ObjectStore>,
+}
+
+/// Held by whoever changes a part of the lake that others may change too: an import,
+/// a compaction. It ends with its holder, however that ends.
+#[derive(Debug)]
+pub(crate) struct Lock {
+    _file: File,
 }
 
 /// Why the lake cannot be read or written.
@@ -33,6 +41,9 @@ pub enum LakeError {
         /// Why.
         source: io::Error,
     },
+    /// Work that must be alone is being done by another.
+    #[error("lake: another {0} is running")]
+    Busy(&'static str),
 }
 
 impl LakeError {
@@ -64,16 +75,72 @@ impl Lake {
     /// # Errors
     /// When the directory cannot be made.
     pub fn open(dir: &Path) -> Result<Self, LakeError> {
-        std::fs::create_dir_all(dir).map_err(|e| LakeError::file(dir, e))?;
+        let failed = |e| LakeError::file(dir, e);
+        std::fs::create_dir_all(dir).map_err(failed)?;
+        // The directories below it are synced as they are made.
+        if let Some(parent) = dir.canonicalize().map_err(failed)?.parent() {
+            File::open(parent).and_then(|parent| parent.sync_all()).map_err(failed)?;
+        }
         let store = LocalFileSystem::new_with_prefix(dir)
             .map_err(|e| LakeError::file(dir, io::Error::other(e)))?;
         // What is put is on disk, file and name.
         Ok(Self { dir: dir.to_owned(), store: Arc::new(store.with_fsync(true)) })
     }
 
+    /// The lake with its objects written through another store.
+    #[cfg(test)]
+    pub(crate) fn through(&self, store: Arc<dyn ObjectStore>) -> Self {
+        Self { dir: self.dir.clone(), store }
+    }
+
     /// The objects of the lake, by their path in it.
     pub(crate) fn store(&self) -> Arc<dyn ObjectStore> {
         self.store.clone()
+    }
+
+    /// Syncs the folders of an object. Whoever made them may have been ended before it
+    /// synced them, and then nobody else would.
+    pub(crate) fn sync_folders(&self, path: &Path) -> io::Result<()> {
+        let mut folders = path.ancestors().skip(1);
+        folders.try_for_each(|folder| File::open(self.dir.join(folder))?.sync_all())
+    }
+
+    fn lock_file(&self, what: &str) -> Result<(File, PathBuf), LakeError> {
+        let path = self.dir.join(format!(".{what}.lock"));
+        let file = File::options().create(true).truncate(false).write(true).open(&path);
+        Ok((file.map_err(|e| LakeError::file(&path, e))?, path))
+    }
+
+    /// Waits for the lock of that name.
+    pub(crate) fn lock(&self, what: &str) -> Result<Lock, LakeError> {
+        let (file, path) = self.lock_file(what)?;
+        file.lock().map_err(|e| LakeError::file(&path, e))?;
+        Ok(Lock { _file: file })
+    }
+
+    /// Takes the lock of that name, unless another holds it.
+    pub(crate) fn try_lock(&self, what: &str) -> Result<Option<Lock>, LakeError> {
+        let (file, path) = self.lock_file(what)?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(Lock { _file: file })),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(e)) => Err(LakeError::file(&path, e)),
+        }
+    }
+
+    /// Takes an object away. One that is not there is away.
+    pub(crate) fn remove(&self, path: &Path) -> Result<(), LakeError> {
+        let failed = |e| LakeError::file(path, io::Error::other(e));
+        let key = Key::parse(path.to_string_lossy()).map_err(|e| failed(e.into()))?;
+        match futures::executor::block_on(self.store.delete(&key)) {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+            Err(error) => Err(failed(error)),
+        }
+    }
+
+    /// A path relative to the lake.
+    pub(crate) fn relative<'a>(&self, path: &'a Path) -> &'a Path {
+        path.strip_prefix(&self.dir).unwrap_or(path)
     }
 
     /// Puts an object, whole or not at all, and waits for it.

@@ -1,20 +1,15 @@
 //! What became of the answers: impressions joined with the events that name them.
 
-use std::fs::File;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use arrow_array::cast::AsArray;
-use arrow_array::types::Int64Type;
-use arrow_array::{Array, Int64Array, ListArray, RecordBatch, StringArray};
+use arrow_array::{Array, RecordBatch};
 use cartwheel_events::EventKind;
-use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use rustc_hash::FxHashMap;
 
-use crate::delivery::hour;
-use crate::inspect::parts;
 use crate::manifest::{Lake, LakeError};
+use crate::parts::{hour, parts, read_parts};
+use crate::scan::{list, lists, numbers, scan, texts};
 
 const HOUR_MS: i64 = 3_600_000;
 
@@ -47,6 +42,8 @@ pub struct Outcomes {
     pub answers: Vec<Answered>,
     /// Whether there were more; then these are of the newest files.
     pub truncated: bool,
+    /// Parts that could not be read, each named: what is in them is left out.
+    pub problems: Vec<String>,
 }
 
 impl Lake {
@@ -55,29 +52,34 @@ impl Lake {
     /// a purchase, if the shopper checks the product out after adding it so.
     ///
     /// # Errors
-    /// When a file cannot be read.
+    /// When a folder cannot be listed.
     pub fn outcomes(&self, from_ms: i64, to_ms: i64, most: usize) -> Result<Outcomes, LakeError> {
-        let mut join = Join::default();
-        let mut truncated = false;
-        for path in self.hours("impressions", from_ms, to_ms)?.into_iter().rev() {
-            truncated = join.answers.len() >= most;
-            if truncated {
-                break;
+        let newest_first = || -> Result<Vec<PathBuf>, LakeError> {
+            let mut paths = self.hours("impressions", from_ms, to_ms)?;
+            paths.reverse();
+            Ok(paths)
+        };
+        let columns = ["recommendation_id", "release", "product_ids", "received_at_ms"];
+        let read = |path: &Path, (join, truncated): &mut (Join, bool)| {
+            if join.answers.len() >= most {
+                *truncated = true;
+                return Ok(());
             }
-            let columns = ["recommendation_id", "release", "product_ids", "received_at_ms"];
-            self.each(&path, &columns, |batch| join.shown(batch, from_ms, to_ms))?;
-        }
-        let mut events = Vec::new();
-        for path in self.hours("events", from_ms, to_ms)? {
-            let columns =
-                ["user_id", "event", "product_ids", "recommendation_id", "received_at_ms"];
-            self.each(&path, &columns, |batch| join.acted(batch, &mut events))?;
-        }
-        events.sort_by_key(|event: &Acted| event.received_at_ms);
+            scan(path, Some(&columns), |batch| join.shown(batch, from_ms, to_ms))
+        };
+        let ((mut join, truncated), mut problems) = read_parts(newest_first, read)?;
+        let columns = ["user_id", "event", "product_ids", "recommendation_id", "received_at_ms"];
+        let read = |path: &Path, events: &mut Vec<Acted>| {
+            scan(path, Some(&columns), |batch| join.acted(batch, events))
+        };
+        let listed = || self.hours("events", from_ms, to_ms);
+        let (mut events, more) = read_parts(listed, read)?;
+        problems.extend(more);
+        events.sort_by_key(|event| event.received_at_ms);
         for event in events {
             join.apply(event);
         }
-        Ok(Outcomes { answers: join.answers, truncated })
+        Ok(Outcomes { answers: join.answers, truncated, problems })
     }
 
     /// Files of a delivered table with hours of a time, the oldest hour first.
@@ -90,25 +92,6 @@ impl Lake {
         });
         paths.sort_unstable();
         Ok(paths)
-    }
-
-    fn each(
-        &self,
-        path: &PathBuf,
-        columns: &[&str],
-        mut on: impl FnMut(&RecordBatch) -> io::Result<()>,
-    ) -> Result<(), LakeError> {
-        let mut read = || -> io::Result<()> {
-            let builder = ParquetRecordBatchReaderBuilder::try_new(File::open(path)?);
-            let builder = builder.map_err(io::Error::other)?;
-            let mask = ProjectionMask::columns(builder.parquet_schema(), columns.iter().copied());
-            let reader = builder.with_projection(mask).build().map_err(io::Error::other)?;
-            for batch in reader {
-                on(&batch.map_err(io::Error::other)?)?;
-            }
-            Ok(())
-        };
-        read().map_err(|error| LakeError::file(path, error))
     }
 }
 
@@ -133,8 +116,9 @@ struct Join {
 
 impl Join {
     fn shown(&mut self, batch: &RecordBatch, from_ms: i64, to_ms: i64) -> io::Result<()> {
-        let (id, release) = (text(batch, "recommendation_id")?, text(batch, "release")?);
-        let (received, products) = (times(batch)?, lists(batch)?);
+        let (id, release) = (texts(batch, "recommendation_id")?, texts(batch, "release")?);
+        let (received, products) =
+            (numbers(batch, "received_at_ms")?, lists(batch, "product_ids")?);
         for at in 0..batch.num_rows() {
             let received_at_ms = received.value(at);
             let shown = list(products, at)?;
@@ -157,9 +141,12 @@ impl Join {
     }
 
     fn acted(&self, batch: &RecordBatch, out: &mut Vec<Acted>) -> io::Result<()> {
-        let (user, kind) = (text(batch, "user_id")?, text(batch, "event")?);
-        let (id, received, products) =
-            (text(batch, "recommendation_id")?, times(batch)?, lists(batch)?);
+        let (user, kind) = (texts(batch, "user_id")?, texts(batch, "event")?);
+        let (id, received, products) = (
+            texts(batch, "recommendation_id")?,
+            numbers(batch, "received_at_ms")?,
+            lists(batch, "product_ids")?,
+        );
         for at in 0..batch.num_rows() {
             let recommendation_id = id.is_valid(at).then(|| id.value(at).to_owned());
             let named = recommendation_id.as_ref().is_some_and(|id| self.by_id.contains_key(id));
@@ -205,30 +192,4 @@ impl Join {
             }
         }
     }
-}
-
-fn missing(name: &str) -> io::Error {
-    io::Error::other(format!("column {name} is missing"))
-}
-
-fn text<'a>(batch: &'a RecordBatch, name: &str) -> io::Result<&'a StringArray> {
-    let column = batch.column_by_name(name).and_then(|column| column.as_string_opt::<i32>());
-    column.ok_or_else(|| missing(name))
-}
-
-fn times(batch: &RecordBatch) -> io::Result<&Int64Array> {
-    let column = batch.column_by_name("received_at_ms");
-    let column = column.and_then(|column| column.as_primitive_opt::<Int64Type>());
-    column.ok_or_else(|| missing("received_at_ms"))
-}
-
-fn lists(batch: &RecordBatch) -> io::Result<&ListArray> {
-    let column = batch.column_by_name("product_ids").and_then(|c| c.as_list_opt::<i32>());
-    column.ok_or_else(|| missing("product_ids"))
-}
-
-fn list(lists: &ListArray, at: usize) -> io::Result<Vec<String>> {
-    let values = lists.value(at);
-    let values = values.as_string_opt::<i32>().ok_or_else(|| missing("product_ids"))?;
-    Ok(values.iter().flatten().map(str::to_owned).collect())
 }

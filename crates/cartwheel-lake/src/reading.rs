@@ -1,16 +1,14 @@
 //! Reading tables back.
 
-use std::fs::File;
 use std::io;
 use std::path::Path;
 
-use arrow_array::cast::AsArray;
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use rustc_hash::FxHashSet;
 
-use crate::inspect::parts;
 use crate::manifest::{Lake, LakeError};
+use crate::parts::{parts, read_parts};
 use crate::records::{self, CheckoutRow};
+use crate::scan;
 
 /// A row of `products`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,13 +50,15 @@ impl Lake {
     /// # Errors
     /// When the folder of events cannot be listed.
     pub fn checkouts(&self) -> Result<Checkouts, LakeError> {
-        let mut out = Checkouts::default();
-        for path in parts(&self.dir().join("events"))? {
-            if let Err(e) = File::open(&path).and_then(|f| records::checkouts(f, &mut out.records))
-            {
-                out.problems.push(format!("{}: {e}", path.display()));
-            }
-        }
+        let events = self.dir().join("events");
+        let read = |path: &Path, records: &mut Vec<CheckoutRow>| {
+            let before = records.len();
+            let read = records::checkouts(path, records);
+            // Of a damaged part nothing is known for sure.
+            read.inspect_err(|_| records.truncate(before))
+        };
+        let (records, problems) = read_parts(|| parts(&events), read)?;
+        let mut out = Checkouts { records, problems };
         out.records.sort();
         let mut seen = FxHashSet::default();
         out.records.retain(|r| seen.insert((r.user_id.clone(), r.event_id.clone())));
@@ -67,15 +67,8 @@ impl Lake {
 }
 
 fn read_products(path: &Path, out: &mut Vec<ProductRow>) -> io::Result<()> {
-    let reader = ParquetRecordBatchReaderBuilder::try_new(File::open(path)?)
-        .and_then(|b| b.build())
-        .map_err(io::Error::other)?;
-    for batch in reader {
-        let batch = batch.map_err(io::Error::other)?;
-        let text = |name: &str| {
-            let column = batch.column_by_name(name).and_then(|c| c.as_string_opt::<i32>());
-            column.ok_or_else(|| io::Error::other(format!("column {name} is missing")))
-        };
+    scan::scan(path, None, |batch| {
+        let text = |name: &str| scan::texts(batch, name);
         let (id, name) = (text("product_id")?, text("product_name")?);
         let (aisle, department) = (text("aisle")?, text("department")?);
         out.extend((0..batch.num_rows()).map(|at| ProductRow {
@@ -84,6 +77,6 @@ fn read_products(path: &Path, out: &mut Vec<ProductRow>) -> io::Result<()> {
             aisle: aisle.value(at).to_owned(),
             department: department.value(at).to_owned(),
         }));
-    }
-    Ok(())
+        Ok(())
+    })
 }

@@ -1,19 +1,18 @@
 //! Delivered records as Parquet: the tables `events` and `impressions`.
 
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 
 use arrow_array::builder::{Float64Builder, Int32Builder, ListBuilder, StringBuilder};
-use arrow_array::cast::AsArray;
-use arrow_array::types::Int64Type;
 use arrow_array::{ArrayRef, Int32Array, Int64Array, RecordBatch, StringArray, UInt64Array};
 use bytes::Bytes;
 use cartwheel_events::{EventKind, EventRecord, Impression};
 use cartwheel_stream::Sequence;
 use parquet::arrow::ArrowWriter;
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
-use parquet::basic::{Compression, ZstdLevel};
-use parquet::file::properties::WriterProperties;
+
+use crate::scan;
+use crate::tables::properties;
 
 /// One delivered record with its place in the stream.
 pub(crate) type Placed<'a, T> = (u32, Sequence, &'a T);
@@ -114,10 +113,8 @@ fn part(columns: Vec<(&str, ArrayRef)>) -> io::Result<Bytes> {
         columns.into_iter().map(|(name, column)| (name, column, true)),
     )
     .map_err(io::Error::other)?;
-    let level = ZstdLevel::try_new(1).map_err(io::Error::other)?;
-    let properties = WriterProperties::builder().set_compression(Compression::ZSTD(level)).build();
     let mut out = Vec::new();
-    let mut writer = ArrowWriter::try_new(&mut out, batch.schema(), Some(properties))
+    let mut writer = ArrowWriter::try_new(&mut out, batch.schema(), Some(properties()))
         .map_err(io::Error::other)?;
     writer.write(&batch).and_then(|()| writer.close()).map_err(io::Error::other)?;
     Ok(out.into())
@@ -137,33 +134,24 @@ pub struct CheckoutRow {
 }
 
 /// Reads the checkouts of a part of `events`.
-pub(crate) fn checkouts(file: std::fs::File, out: &mut Vec<CheckoutRow>) -> io::Result<()> {
-    let reader = ParquetRecordBatchReaderBuilder::try_new(file)
-        .and_then(|builder| builder.build())
-        .map_err(io::Error::other)?;
-    for batch in reader {
-        let batch = batch.map_err(io::Error::other)?;
-        let missing = |name: &str| io::Error::other(format!("column {name} is missing"));
-        let column = |name: &str| batch.column_by_name(name).ok_or_else(|| missing(name));
-        let text = |name: &str| column(name)?.as_string_opt::<i32>().ok_or_else(|| missing(name));
+pub(crate) fn checkouts(path: &Path, out: &mut Vec<CheckoutRow>) -> io::Result<()> {
+    let columns = ["user_id", "event_id", "event", "product_ids", "received_at_ms"];
+    scan::scan(path, Some(&columns), |batch| {
+        let text = |name: &str| scan::texts(batch, name);
         let (user, event, kind) = (text("user_id")?, text("event_id")?, text("event")?);
-        let received = column("received_at_ms")?.as_primitive_opt::<Int64Type>();
-        let received = received.ok_or_else(|| missing("received_at_ms"))?;
-        let products = column("product_ids")?.as_list_opt::<i32>();
-        let products = products.ok_or_else(|| missing("product_ids"))?;
+        let received = scan::numbers(batch, "received_at_ms")?;
+        let products = scan::lists(batch, "product_ids")?;
         for at in 0..batch.num_rows() {
             if kind.value(at) != EventKind::Checkout.as_str() {
                 continue;
             }
-            let bought = products.value(at);
-            let bought = bought.as_string_opt::<i32>().ok_or_else(|| missing("product_ids"))?;
             out.push(CheckoutRow {
                 user_id: user.value(at).to_owned(),
                 received_at_ms: received.value(at),
                 event_id: event.value(at).to_owned(),
-                product_ids: bought.iter().flatten().map(str::to_owned).collect(),
+                product_ids: scan::list(products, at)?,
             });
         }
-    }
-    Ok(())
+        Ok(())
+    })
 }

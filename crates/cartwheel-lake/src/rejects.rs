@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 /// Longest text of a row that is kept.
 const MAX_TEXT: usize = 500;
+/// The first line of a rejects file.
+pub(crate) const HEADER: &str = "file,line,reason,row";
 /// Most rows that are written down; more are only counted.
 const MAX_ROWS: u64 = 1_000_000;
 
@@ -32,7 +34,7 @@ impl Rejects {
                     std::fs::create_dir_all(dir)?;
                 }
                 let mut out = BufWriter::new(std::fs::File::create(&self.path)?);
-                writeln!(out, "file,line,reason,row")?;
+                writeln!(out, "{HEADER}")?;
                 self.file.insert(out)
             }
         };

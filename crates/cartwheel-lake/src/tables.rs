@@ -14,6 +14,8 @@ use crate::manifest::Lake;
 
 /// Rows of one row group: what one thread reads at a time.
 pub(crate) const GROUP_ROWS: usize = 128 << 10;
+/// Most bytes of one row group before they are compressed: what a writer holds.
+const GROUP_BYTES: usize = 64 << 20;
 /// Rows of one part.
 const PART_ROWS: usize = 1 << 20;
 
@@ -63,6 +65,17 @@ pub(crate) fn products() -> SchemaRef {
     ])
 }
 
+/// How every file of the lake is written.
+pub(crate) fn properties() -> WriterProperties {
+    // Fast, and the default level of this crate.
+    let level = ZstdLevel::try_new(1).unwrap_or_default();
+    WriterProperties::builder()
+        .set_compression(Compression::ZSTD(level))
+        .set_max_row_group_row_count(Some(GROUP_ROWS))
+        .set_max_row_group_bytes(Some(GROUP_BYTES))
+        .build()
+}
+
 /// Writes batches into parts of bounded size.
 pub(crate) struct PartWriter<'a> {
     lake: &'a Lake,
@@ -86,13 +99,8 @@ impl<'a> PartWriter<'a> {
         let (writer, rows) = match &mut self.open {
             Some(open) => open,
             None => {
-                let level = ZstdLevel::try_new(1).map_err(io::Error::other)?;
-                let properties = WriterProperties::builder()
-                    .set_compression(Compression::ZSTD(level))
-                    .set_max_row_group_row_count(Some(GROUP_ROWS))
-                    .build();
                 let writer =
-                    ArrowWriter::try_new(Vec::new(), self.schema.clone(), Some(properties));
+                    ArrowWriter::try_new(Vec::new(), self.schema.clone(), Some(properties()));
                 self.open.insert((writer.map_err(io::Error::other)?, 0))
             }
         };

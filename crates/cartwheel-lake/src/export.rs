@@ -1,0 +1,137 @@
+//! All that the lake holds of one user.
+
+use std::io;
+use std::path::Path;
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Float32Type, Float64Type, Int32Type, Int64Type, UInt64Type};
+use arrow_array::{Array, RecordBatch};
+use arrow_schema::DataType;
+use rustc_hash::FxHashMap;
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use crate::manifest::{Lake, LakeError};
+use crate::parts::{parts, read_parts};
+use crate::scan::{scan, texts};
+
+/// What is stored of a user, as the tables' columns name it.
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+pub struct UserRecords {
+    /// Imported orders by number, each with its `lines`.
+    pub orders: Vec<Value>,
+    /// Events by the time of their acceptance.
+    pub events: Vec<Value>,
+    /// Impressions by time.
+    pub impressions: Vec<Value>,
+    /// Whether there is more than was asked for.
+    pub truncated: bool,
+    /// Files that could not be read, each named: they may hold more.
+    pub problems: Vec<String>,
+}
+
+impl Lake {
+    /// What is stored of a user: of each table `limit` rows at most.
+    ///
+    /// # Errors
+    /// When a folder cannot be listed, or the import's manifest is damaged.
+    pub fn user_records(&self, user_id: &str, limit: usize) -> Result<UserRecords, LakeError> {
+        let mut out = UserRecords::default();
+        let mut orders = self.rows_of(user_id, "orders", "order_number", limit, &mut out)?;
+        let lines =
+            self.rows_of(user_id, "order_products", "add_to_cart_order", limit, &mut out)?;
+        let mut by_order: FxHashMap<String, Vec<Value>> = FxHashMap::default();
+        for line in lines {
+            let order = line["order_id"].as_str().unwrap_or_default().to_owned();
+            by_order.entry(order).or_default().push(line);
+        }
+        for order in &mut orders {
+            let lines = by_order.remove(order["order_id"].as_str().unwrap_or_default());
+            order["lines"] = Value::Array(lines.unwrap_or_default());
+        }
+        out.orders = orders;
+        out.events = self.rows_of(user_id, "events", "received_at_ms", limit, &mut out)?;
+        out.impressions =
+            self.rows_of(user_id, "impressions", "received_at_ms", limit, &mut out)?;
+        Ok(out)
+    }
+
+    fn rows_of(
+        &self,
+        user_id: &str,
+        table: &str,
+        order_by: &str,
+        limit: usize,
+        out: &mut UserRecords,
+    ) -> Result<Vec<Value>, LakeError> {
+        let list = || match table {
+            "orders" => Ok(self.import_manifest()?.map(|m| m.orders).unwrap_or_default()),
+            "order_products" => {
+                Ok(self.import_manifest()?.map(|m| m.order_products).unwrap_or_default())
+            }
+            table => parts(&self.dir().join(table)),
+        };
+        let read = |path: &Path, rows: &mut Vec<Value>| read(path, user_id, limit + 1, rows);
+        let (mut rows, problems) = read_parts(list, read)?;
+        out.problems.extend(problems);
+        out.truncated |= rows.len() > limit;
+        rows.truncate(limit);
+        let key = |row: &Value| (row[order_by].as_i64(), row["sequence"].as_u64());
+        rows.sort_by_key(key);
+        Ok(rows)
+    }
+}
+
+/// Adds the rows of a user until there are `most`. The ids are read first, and the rest
+/// only of files that hold the user. (The reader could pass over single rows, but in a
+/// damaged file it may do that without end.)
+fn read(path: &Path, user_id: &str, most: usize, rows: &mut Vec<Value>) -> io::Result<()> {
+    if rows.len() >= most {
+        return Ok(());
+    }
+    let mut is_there = false;
+    scan(path, Some(&["user_id"]), |batch| {
+        is_there |= texts(batch, "user_id")?.iter().flatten().any(|user| user == user_id);
+        Ok(())
+    })?;
+    if !is_there {
+        return Ok(());
+    }
+    let before = rows.len();
+    let read = scan(path, None, |batch| {
+        for (at, user) in texts(batch, "user_id")?.iter().enumerate() {
+            if user == Some(user_id) && rows.len() < most {
+                rows.push(row(batch, at));
+            }
+        }
+        Ok(())
+    });
+    read.inspect_err(|_| rows.truncate(before))
+}
+
+fn row(batch: &RecordBatch, at: usize) -> Value {
+    let schema = batch.schema();
+    let fields = schema.fields().iter().zip(batch.columns());
+    let fields = fields.map(|(field, column)| (field.name().clone(), value(column, at)));
+    Value::Object(fields.collect::<Map<_, _>>())
+}
+
+/// A cell as JSON. Kinds that no table of the lake has are null.
+fn value(column: &dyn Array, at: usize) -> Value {
+    if column.is_null(at) {
+        return Value::Null;
+    }
+    match column.data_type() {
+        DataType::Utf8 => column.as_string::<i32>().value(at).into(),
+        DataType::Int32 => column.as_primitive::<Int32Type>().value(at).into(),
+        DataType::Int64 => column.as_primitive::<Int64Type>().value(at).into(),
+        DataType::UInt64 => column.as_primitive::<UInt64Type>().value(at).into(),
+        DataType::Float32 => column.as_primitive::<Float32Type>().value(at).into(),
+        DataType::Float64 => column.as_primitive::<Float64Type>().value(at).into(),
+        DataType::List(_) => {
+            let list = column.as_list::<i32>().value(at);
+            (0..list.len()).map(|at| value(&*list, at)).collect::<Vec<_>>().into()
+        }
+        _ => Value::Null,
+    }
+}

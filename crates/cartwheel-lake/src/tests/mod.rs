@@ -1,0 +1,134 @@
+//! What the tests of all themes need.
+
+mod compaction;
+mod damage;
+mod delivery;
+mod erasure;
+mod import;
+mod reading;
+mod store;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use cartwheel_events::{Event, EventRecord, Impression, ImpressionItem, ProductId, Record, UserId};
+use cartwheel_stream::{MemoryStream, Stream};
+use serde_json::json;
+
+use crate::{Delivery, DeliveryOptions, ImportError, ImportOptions, ImportSummary, Lake};
+
+const ORDERS: &str =
+    "order_id,user_id,eval_set,order_number,order_dow,order_hour_of_day,days_since_prior_order
+1,a,prior,1,2,9,
+2,a,prior,2,3,10,7.0
+3,b,test,1,0,23,
+bad id,b,prior,2,1,1,1
+4,b,maybe,2,1,1,1
+5,b,prior,x,1,1,1
+6,b,prior,2,9,1,1
+1,b,prior,2,1,1,1
+7,b,prior,1,1,1,1
+8,b,prior,2,1
+";
+const LINES: &str = "order_id,product_id,add_to_cart_order,reordered
+1,p1,1,0
+1,p2,2,0
+1,p1,3,0
+2,p1,1,1
+2,p9,2,2
+2,p8,zero,0
+99,p1,1,0
+2,,1,0
+3,p7,1,0
+";
+const PRODUCTS: &str = "product_id,product_name,aisle_id,department_id
+p1,\"Milk, whole\",1,2
+p2,Tea,9,9
+p1,Milk again,1,2
+";
+
+fn shop(files: &[(&str, &str)]) -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    for (name, text) in files {
+        std::fs::write(dir.path().join(name), text).unwrap();
+    }
+    dir
+}
+
+fn whole() -> tempfile::TempDir {
+    shop(&[
+        ("orders.csv", ORDERS),
+        ("order_products.csv", LINES),
+        ("products.csv", PRODUCTS),
+        ("aisles.csv", "aisle_id,aisle\n1,milk\n"),
+        ("departments.csv", "department_id,department\n2,dairy\n"),
+    ])
+}
+
+fn run(lake: &Path, dir: &Path) -> Result<ImportSummary, ImportError> {
+    let options = ImportOptions { as_of_ms: Some(1_700_000_000_000) };
+    crate::import::instacart(&Lake::open(lake).unwrap(), dir, &options, &mut |_| {})
+}
+
+fn listing(dir: &Path) -> Vec<(String, Vec<u8>)> {
+    let mut out = Vec::new();
+    let mut folders = vec![dir.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                out.push((path.display().to_string(), std::fs::read(&path).unwrap()));
+            }
+        }
+    }
+    out.sort();
+    out
+}
+
+fn checkout(user: &str, id: &str, at: i64) -> Record {
+    let body = json!({"user_id": user, "event": "checkout", "product_ids": ["p1", "p2"]});
+    Record::Event(EventRecord::new(Event::from_json(&body).unwrap(), id.to_owned(), at))
+}
+
+fn delivery(stream: &Arc<MemoryStream>, dir: &Path) -> Delivery {
+    let options = DeliveryOptions { max_records: 10, max_age: Duration::from_millis(1) };
+    let lake = Lake::open(&dir.join("lake")).unwrap();
+    let checkpoint = dir.join("delivery.json");
+    Delivery::new(Arc::clone(stream) as _, &lake, options, &checkpoint, |_| {}).unwrap()
+}
+
+fn delivered(dir: &Path) -> Vec<String> {
+    let found = Lake::open(&dir.join("lake")).unwrap().checkouts().unwrap();
+    assert_eq!(found.problems, Vec::<String>::new());
+    found.records.into_iter().map(|c| c.event_id).collect()
+}
+
+fn acted(user: &str, event: &str, products: &[&str], answer: Option<&str>, at: i64) -> Record {
+    let mut body = json!({"user_id": user, "event": event, "product_ids": products});
+    if let Some(answer) = answer {
+        body["recommendation_id"] = json!(answer);
+    }
+    let event = Event::from_json(&body).unwrap();
+    Record::Event(EventRecord::new(event, format!("e{at}"), at))
+}
+
+fn shown(answer: &str, user: &str, products: &[&str], at: i64) -> Record {
+    let item = |(position, id): (u32, &&str)| ImpressionItem {
+        product_id: ProductId::new(*id).unwrap(),
+        position,
+        score: 0.5,
+        source: "popular".to_owned(),
+    };
+    Record::Impression(Impression {
+        schema_version: 1,
+        recommendation_id: answer.to_owned(),
+        user_id: UserId::new(user).unwrap(),
+        release: "f+m".to_owned(),
+        cart: Vec::new(),
+        shown: (0..).zip(products).map(item).collect(),
+        received_at_ms: at,
+    })
+}
