@@ -56,11 +56,28 @@ pub enum ErasureError {
     Lake(#[from] LakeError),
 }
 
-/// The users that are to be erased, in a file.
+/// The users that are being erased, in a file: first from the lake and the stream, then from
+/// the feature sets that were made before.
 #[derive(Debug)]
 pub struct Erasures {
     path: PathBuf,
-    pending: BTreeMap<String, Erasure>,
+    kept: Kept,
+}
+
+/// What the file holds.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+struct Kept {
+    /// Erasures that the lake has seen the end of, ever.
+    cleaned: u64,
+    pending: BTreeMap<String, Pending>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Pending {
+    #[serde(flatten)]
+    erasure: Erasure,
+    /// `Kept::cleaned` with this one; none as long as the lake may have the user.
+    cleaned: Option<u64>,
 }
 
 impl Erasures {
@@ -70,52 +87,79 @@ impl Erasures {
     /// When the file exists and is damaged.
     pub fn open(path: &Path) -> Result<Self, LakeError> {
         let failed = |e: io::Error| LakeError::file(path, e);
-        let all: Vec<Erasure> = match std::fs::read(path) {
+        let kept = match std::fs::read(path) {
             Ok(bytes) => serde_json::from_slice(&bytes).map_err(|e| failed(e.into()))?,
-            Err(e) if e.kind() == io::ErrorKind::NotFound => Vec::new(),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Kept::default(),
             Err(e) => return Err(failed(e)),
         };
-        let pending = all.into_iter().map(|erasure| (erasure.user_id.clone(), erasure)).collect();
-        Ok(Self { path: path.to_owned(), pending })
+        Ok(Self { path: path.to_owned(), kept })
     }
 
-    /// Writes an erasure down, durably. One of the same user is widened.
+    /// Writes an erasure down, durably. One of the same user is widened, and begins anew.
     ///
     /// # Errors
     /// When too many wait, or the file cannot be written; then nothing has changed.
     pub fn add(&mut self, erasure: Erasure) -> Result<(), ErasureError> {
-        let mut pending = self.pending.clone();
-        let known = pending.entry(erasure.user_id.clone()).or_insert_with(|| erasure.clone());
-        known.before = known.before.max(erasure.before);
-        known.erased_at_ms = known.erased_at_ms.max(erasure.erased_at_ms);
-        if pending.len() > MAX_PENDING {
+        let mut kept = self.kept.clone();
+        let new = || Pending { erasure: erasure.clone(), cleaned: None };
+        let known = kept.pending.entry(erasure.user_id.clone()).or_insert_with(new);
+        known.erasure.before = known.erasure.before.max(erasure.before);
+        known.erasure.erased_at_ms = known.erasure.erased_at_ms.max(erasure.erased_at_ms);
+        known.cleaned = None;
+        if kept.pending.len() > MAX_PENDING {
             return Err(ErasureError::Full);
         }
-        Ok(self.put(pending)?)
+        Ok(self.put(kept)?)
     }
 
-    /// What waits, by user.
-    pub fn pending(&self) -> Vec<Erasure> {
-        self.pending.values().cloned().collect()
+    /// What is not finished, by user, with what [`Erasures::clean`] gave.
+    pub fn pending(&self) -> Vec<(Erasure, Option<u64>)> {
+        self.kept.pending.values().map(|p| (p.erasure.clone(), p.cleaned)).collect()
     }
 
-    /// Crosses a complete erasure out, unless it was widened since.
+    /// Whether a user's erasure is not finished.
+    pub fn has(&self, user_id: &str) -> bool {
+        self.kept.pending.contains_key(user_id)
+    }
+
+    /// How many erasures the lake has seen the end of: a feature set that was begun after
+    /// holds nothing of them.
+    pub fn cleaned(&self) -> u64 {
+        self.kept.cleaned
+    }
+
+    /// Notes that neither lake nor stream hold the user's records any longer, and gives
+    /// how many erasures have come that far; none where this one was widened since.
+    ///
+    /// # Errors
+    /// When the file cannot be written; then nothing has changed.
+    pub fn clean(&mut self, erasure: &Erasure) -> Result<Option<u64>, LakeError> {
+        let mut kept = self.kept.clone();
+        let cleaned = kept.cleaned + 1;
+        match kept.pending.get_mut(&erasure.user_id) {
+            Some(pending) if pending.erasure == *erasure => pending.cleaned = Some(cleaned),
+            _ => return Ok(None),
+        }
+        kept.cleaned = cleaned;
+        self.put(kept)?;
+        Ok(Some(cleaned))
+    }
+
+    /// Crosses an erasure out that has come to its end, unless it was widened since.
     ///
     /// # Errors
     /// When the file cannot be written; then nothing has changed.
     pub fn finish(&mut self, erasure: &Erasure) -> Result<(), LakeError> {
-        if self.pending.get(&erasure.user_id) != Some(erasure) {
-            return Ok(());
+        let mut kept = self.kept.clone();
+        match kept.pending.remove(&erasure.user_id) {
+            Some(pending) if pending.erasure == *erasure => self.put(kept),
+            _ => Ok(()),
         }
-        let mut pending = self.pending.clone();
-        pending.remove(&erasure.user_id);
-        self.put(pending)
     }
 
-    fn put(&mut self, pending: BTreeMap<String, Erasure>) -> Result<(), LakeError> {
-        let all: Vec<&Erasure> = pending.values().collect();
-        write(&self.path, &all).map_err(|e| LakeError::file(&self.path, e))?;
-        self.pending = pending;
+    fn put(&mut self, kept: Kept) -> Result<(), LakeError> {
+        write(&self.path, &kept).map_err(|e| LakeError::file(&self.path, e))?;
+        self.kept = kept;
         Ok(())
     }
 }

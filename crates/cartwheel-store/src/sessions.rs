@@ -295,8 +295,12 @@ impl Sessions {
         self.failed.store(true, Ordering::Release);
     }
 
-    /// The number before which every record of the first `shards` shards is on disk.
-    pub(crate) fn floor(&self, shards: u32) -> Result<Sequence, StoreError> {
+    /// The number before which every record of the first `shards` shards is applied and
+    /// on disk.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn floor(&self, shards: u32) -> Result<Sequence, StoreError> {
         let written = guard(&self.flushing);
         let mut floor = None;
         for shard in 0..shards {

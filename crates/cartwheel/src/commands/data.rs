@@ -63,7 +63,7 @@ pub fn import(
 pub fn features(place: &Place, settings: &Settings, json: bool) -> Result<FeatureSet> {
     let lake = Lake::open(&place.lake())?;
     // Before anything is read: what is erased later is not taken for erased here.
-    let erasures = Erasures::open(&place.erasures())?.finished();
+    let erasures = Erasures::open(&place.erasures())?.cleaned();
     let checkouts = lake.checkouts()?;
     for problem in &checkouts.problems {
         eprintln!("warning: left out: {problem}");

@@ -174,7 +174,7 @@ impl Here {
         let sessions = Arc::new(Sessions::new(Arc::new(SessionStore::new(place.sessions())), 1000));
         let kept = |_: Sequence| ();
         let options =
-            DeliveryOptions { max_records: settings.delivery.max_records, ..Default::default() };
+            DeliveryOptions { max_records: settings.delivery.max_records, max_age: std::time::Duration::ZERO };
         let mut delivery = Delivery::new(
             stream.clone(),
             &Lake::open(&place.lake())?,
