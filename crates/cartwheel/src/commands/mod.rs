@@ -1,5 +1,6 @@
 //! What each subcommand does.
 
+pub mod audit;
 pub mod capacity;
 pub mod data;
 pub mod keys;
