@@ -19,7 +19,7 @@ WEB := webapp/dist/index.html
 # Stand-ins for AWS services, which the tests start.
 EMULATORS := crates/cartwheel-testkit/node_modules/.installed
 
-.PHONY: help demo test types test-web test-deploy test-spark lint fmt bench clean setup tools
+.PHONY: help demo test types test-api test-web test-deploy test-spark lint fmt bench clean setup tools
 .PHONY: infra package plan deploy run-pipeline deploy-webapp destroy execute-step-function update-api-url
 
 help: ## This list
@@ -31,7 +31,10 @@ demo: setup ## The whole loop on a synthetic shop; names the page to open
 
 test: setup $(EMULATORS) ## Every test, the page in a headless browser included
 	cargo test --workspace --features cartwheel/aws
-	$(MAKE) --no-print-directory test-web test-deploy
+	$(MAKE) --no-print-directory test-api test-web test-deploy
+
+test-api: setup ## Requests made from the OpenAPI document, to the real binary
+	scripts/test-api
 
 test-web: setup
 	cd webapp && npm test
@@ -88,7 +91,7 @@ update-api-url: $(VENV_AWS)
 	scripts/deploy-webapp --config-only
 
 clean: ## Remove what was built here
-	rm -rf target dist .venv .venv-aws bench/.venv glue/.venv infra/check/.venv infra/check/.venv-checkov webapp/node_modules webapp/dist $(dir $(EMULATORS)) $(DATA)
+	rm -rf target dist .venv .venv-aws .venv-test bench/.venv glue/.venv infra/check/.venv infra/check/.venv-checkov webapp/node_modules webapp/dist $(dir $(EMULATORS)) $(DATA)
 
 setup: tools $(VENV) $(WEB)
 

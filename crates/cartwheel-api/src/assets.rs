@@ -30,7 +30,7 @@ pub(crate) async fn fallback(State(state): State<AppState>, method: Method, uri:
     let first = path.split('/').next().unwrap_or_default();
     let page = PAGES.contains(&first) || path == "index.html";
     let found = match (&method, state.assets) {
-        (&Method::GET | &Method::HEAD, Some(assets)) => {
+        (&Method::GET | &Method::HEAD, Some(assets)) if page || is_plain(path) => {
             assets(if page { "index.html" } else { path })
         }
         _ => None,
@@ -49,6 +49,12 @@ pub(crate) async fn fallback(State(state): State<AppState>, method: Method, uri:
     let headers =
         [(header::CONTENT_TYPE, mime), (header::CACHE_CONTROL, HeaderValue::from_static(cache))];
     (headers, asset.body.into_owned()).into_response()
+}
+
+/// Names of files as the build gives them: nothing encoded, no way out of their folder.
+fn is_plain(path: &str) -> bool {
+    let letter = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-".contains(&byte);
+    path.bytes().all(letter) && !path.split('/').any(|part| part == "..")
 }
 
 /// The path exists, the method does not.

@@ -26,11 +26,11 @@ pub(crate) struct Departments {
 
 /// Lists or searches products
 #[utoipa::path(get, path = "/v1/products", tag = "products", params(
-    ("search" = Option<String>, Query, description = "Words of the name, at most 200 bytes"),
-    ("department" = Option<String>, Query, description = "Only this department"),
-    ("aisle" = Option<String>, Query, description = "Only this aisle"),
-    ("offset" = Option<usize>, Query, description = "Products to pass over; 0 by default"),
-    ("limit" = Option<usize>, Query, description = "Most products, 1 to 100; 20 by default"),
+    ("search" = Option<String>, Query, max_length = 200, description = "Words of the name, at most 200 characters"),
+    ("department" = Option<String>, Query, max_length = 200, description = "Only this department"),
+    ("aisle" = Option<String>, Query, max_length = 200, description = "Only this aisle"),
+    ("offset" = Option<usize>, Query, maximum = 10_000_000, description = "Products to pass over; 0 by default"),
+    ("limit" = Option<usize>, Query, minimum = 1, maximum = 100, description = "Most products, 1 to 100; 20 by default"),
 ), responses(
     (status = 200, description = "Products", body = Products),
     (status = 400, description = "A parameter is not valid", body = Problem),
@@ -91,7 +91,7 @@ pub(crate) async fn product(
 /// Lists products bought with a product
 #[utoipa::path(get, path = "/v1/products/{id}/similar", tag = "products", params(
     ("id" = String, Path, description = "The product"),
-    ("limit" = Option<usize>, Query, description = "Most products, 1 to 50; 10 by default"),
+    ("limit" = Option<usize>, Query, minimum = 1, maximum = 50, description = "Most products, 1 to 50; 10 by default"),
 ), responses(
     (status = 200, description = "Products, best first", body = Ranked),
     (status = 400, description = "A parameter is not valid", body = Problem),
@@ -110,9 +110,9 @@ pub(crate) async fn similar(
 
 /// Lists what is bought most
 #[utoipa::path(get, path = "/v1/popular", tag = "products", params(
-    ("limit" = Option<usize>, Query, description = "Most products, 1 to 100; 10 by default"),
-    ("department" = Option<String>, Query, description = "Only this department"),
-    ("aisle" = Option<String>, Query, description = "Only this aisle"),
+    ("limit" = Option<usize>, Query, minimum = 1, maximum = 100, description = "Most products, 1 to 100; 10 by default"),
+    ("department" = Option<String>, Query, max_length = 200, description = "Only this department"),
+    ("aisle" = Option<String>, Query, max_length = 200, description = "Only this aisle"),
     ("in_stock_only" = Option<bool>, Query, description = "Only what can be bought now"),
 ), responses(
     (status = 200, description = "Products, best first", body = Ranked),

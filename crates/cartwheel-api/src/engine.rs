@@ -6,6 +6,8 @@ use cartwheel_stream::Pending;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::schema::Id;
+
 /// What answers from the current release. Every call pins one release from start
 /// to end and never fails: what cannot be had is left out, and the answer says
 /// `degraded`.
@@ -101,11 +103,13 @@ pub struct StoredRecord<'a> {
 #[serde(default, deny_unknown_fields)]
 pub struct Filters {
     /// Only these departments, by name.
+    #[schema(max_items = 1000)]
     pub departments: Vec<String>,
     /// Only these aisles, by name.
+    #[schema(max_items = 1000)]
     pub aisles: Vec<String>,
     /// Never these products.
-    #[schema(value_type = Vec<String>)]
+    #[schema(value_type = Vec<Id>, max_items = 1000)]
     pub exclude_products: Vec<ProductId>,
     /// Nothing that the shopper has bought before.
     pub exclude_purchased: bool,

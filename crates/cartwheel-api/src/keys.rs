@@ -8,8 +8,12 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::http::{Method, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use cartwheel_events::check_id;
 use sha2::{Digest, Sha256};
+use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
 
+use crate::audit;
+use crate::limits::Peer;
 use crate::problem::{Kind, Problem};
 use crate::state::AppState;
 
@@ -62,6 +66,9 @@ pub enum KeyError {
     /// A scope.
     #[error("a scope is events:write, recommendations:read or admin")]
     Scope,
+    /// A name.
+    #[error("a key's name is 1 to 64 of A-Z a-z 0-9 . _ : @ -")]
+    Name,
 }
 
 /// SHA-256 of a key. Keys are random and long, so that no slow hash is needed.
@@ -74,9 +81,14 @@ impl KeyHash {
         Self(Sha256::digest(key.as_bytes()).into())
     }
 
+    /// A name for a key that has none: its hash's first digits.
+    pub fn short_name(&self) -> Arc<str> {
+        format!("key-{:.8}", self.to_string()).into()
+    }
+
     /// Whether both are the same. Takes the same time for all.
-    fn is(&self, other: &Self) -> bool {
-        self.0.iter().zip(&other.0).fold(0, |differ, (a, b)| differ | (a ^ b)) == 0
+    fn is(&self, other: &Self) -> Choice {
+        self.0.ct_eq(&other.0)
     }
 }
 
@@ -102,10 +114,12 @@ impl FromStr for KeyHash {
     }
 }
 
-/// A key's hash with what the key may do: `events:write+recommendations:read=HASH`, or
-/// a `HASH` alone, which may do everything.
+/// A key's hash with its name and what it may do: `shop@events:write+admin=HASH`. Without
+/// a name it is named by the hash's first digits; a `HASH` alone may do everything.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApiKey {
+    /// What logs, limits and audit call it.
+    pub name: Arc<str>,
     /// Its hash.
     pub hash: KeyHash,
     /// What it may do.
@@ -116,14 +130,29 @@ impl FromStr for ApiKey {
     type Err = KeyError;
 
     fn from_str(text: &str) -> Result<Self, KeyError> {
-        match text.split_once('=') {
-            None => Ok(Self { hash: text.parse()?, scopes: vec![Scope::Admin] }),
-            Some((scopes, hash)) => Ok(Self {
-                hash: hash.parse()?,
-                scopes: scopes.split('+').map(str::parse).collect::<Result<_, _>>()?,
-            }),
-        }
+        let (given, scopes, hash) = match text.split_once('=') {
+            None => (None, "admin", text),
+            Some((held, hash)) => match held.split_once('@') {
+                None => (None, held, hash),
+                Some((name, scopes)) => (Some(name), scopes, hash),
+            },
+        };
+        let hash: KeyHash = hash.parse()?;
+        let name = match given {
+            None => hash.short_name(),
+            Some(name) => key_name(name)?.into(),
+        };
+        let scopes = scopes.split('+').map(str::parse).collect::<Result<_, _>>()?;
+        Ok(Self { name, hash, scopes })
     }
+}
+
+/// Checks a key's name, which is written into logs.
+///
+/// # Errors
+/// When it is not 1 to 64 of `A-Z a-z 0-9 . _ : @ -`.
+pub fn key_name(text: &str) -> Result<&str, KeyError> {
+    check_id(text).map(|()| text).map_err(|_| KeyError::Name)
 }
 
 impl ApiKey {
@@ -143,29 +172,20 @@ impl Keys {
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = keys;
     }
 
-    /// What to tell a request that needs `scope` and brings `given`; none if it may pass.
-    fn refusal(&self, scope: Scope, given: &str) -> Option<Problem> {
+    /// The key that `given` is; none if it is none. Every key is looked at, whichever
+    /// fits, and takes the same time.
+    fn find(&self, given: &str) -> Option<ApiKey> {
         let keys = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        if keys.is_empty() {
-            return None;
+        let hash = KeyHash::of(given);
+        let mut found = u32::MAX;
+        for (index, key) in (0_u32..).zip(keys.iter()) {
+            found.conditional_assign(&index, key.hash.is(&hash));
         }
-        let given_hash = KeyHash::of(given);
-        // Every key is looked at, whichever fits.
-        let known = keys
-            .iter()
-            .fold(None, |known, key| if key.hash.is(&given_hash) { Some(key) } else { known });
-        match known {
-            Some(key) if key.may(scope) => None,
-            Some(_) => {
-                let detail = format!("The API key has no right to this: it needs {scope}.");
-                Some(Problem::new(Kind::Forbidden, detail))
-            }
-            None if given.is_empty() => Some(Problem::new(
-                Kind::Unauthorized,
-                format!("The request brings no API key: send one with {scope} as x-api-key."),
-            )),
-            None => Some(Problem::new(Kind::Unauthorized, "The API key is not known.")),
-        }
+        keys.get(found as usize).cloned()
+    }
+
+    fn is_empty(&self) -> bool {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).is_empty()
     }
 }
 
@@ -175,33 +195,65 @@ impl FromIterator<ApiKey> for Keys {
     }
 }
 
-/// Lets pass who brings a key in `x-api-key` or `authorization: Bearer` that may do what
-/// is asked for, and everybody where no key is known or the path tells nothing of the
-/// shop.
-pub(crate) async fn check(State(state): State<AppState>, request: Request, next: Next) -> Response {
-    match refusal(&state.keys, &request) {
-        None => next.run(request).await,
-        Some(problem) => problem.into_response(),
+/// Who asks.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Caller(Option<Arc<str>>);
+
+impl Caller {
+    /// The name of the key.
+    pub(crate) fn name(&self) -> &str {
+        self.0.as_deref().unwrap_or("anonymous")
     }
 }
 
-fn refusal(keys: &Keys, request: &Request) -> Option<Problem> {
-    let scope = needed(request)?;
+/// Lets pass who does not ask too often and brings a key in `x-api-key` or
+/// `authorization: Bearer` that may do what is asked for, and everybody where no key is
+/// known or the path tells nothing of the shop. Leaves the [`Caller`] with the answer.
+pub(crate) async fn admit(State(state): State<AppState>, request: Request, next: Next) -> Response {
+    match caller(&state, &request) {
+        Ok(caller) => {
+            let mut response = audit::audited(&state, request, &caller, next).await;
+            response.extensions_mut().insert(caller);
+            response
+        }
+        Err(problem) => problem.into_response(),
+    }
+}
+
+fn caller(state: &AppState, request: &Request) -> Result<Caller, Problem> {
+    let peer = request.extensions().get::<Peer>().copied();
+    state.limits.address(peer)?;
+    let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
+    let Some(scope) = needed(request.method(), route) else { return Ok(Caller::default()) };
+    if state.keys.is_empty() {
+        return Ok(Caller::default());
+    }
     let header = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
     let bearer = || header(header::AUTHORIZATION.as_str())?.strip_prefix("Bearer ");
     let given = header("x-api-key").or_else(bearer).unwrap_or_default();
-    keys.refusal(scope, given)
+    if given.is_empty() {
+        let detail = format!("The request brings no API key: send one with {scope} as x-api-key.");
+        return Err(Problem::new(Kind::Unauthorized, detail));
+    }
+    let Some(key) = state.keys.find(given) else {
+        state.limits.wrong_key(peer)?;
+        return Err(Problem::new(Kind::Unauthorized, "The API key is not known."));
+    };
+    state.limits.key(&key.name)?;
+    if !key.may(scope) {
+        let detail = format!("The API key has no right to this: it needs {scope}.");
+        return Err(Problem::new(Kind::Forbidden, detail));
+    }
+    Ok(Caller(Some(key.name)))
 }
 
 /// What a request needs; none for what everybody may do. What is not named here needs
 /// the most.
-fn needed(request: &Request) -> Option<Scope> {
-    let method = request.method();
+pub(crate) fn needed(method: &Method, route: Option<&str>) -> Option<Scope> {
     // A browser asks what it may do before it brings a key.
     if method == Method::OPTIONS {
         return None;
     }
-    let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
     match route {
         Some("/healthz" | "/readyz" | "/openapi.json" | "/docs" | "/docs.css") => None,
         Some("/submit" | "/v1/events") => Some(Scope::EventsWrite),

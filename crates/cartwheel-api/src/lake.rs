@@ -1,14 +1,14 @@
 //! What the lake holds, and work on it.
 
 use axum::Json;
-use axum::extract::{Path, Request, State};
+use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::pipeline::{blocking, operator};
 use crate::problem::{Kind, Problem};
-use crate::request;
+use crate::request::{self, NamePath};
 use crate::state::AppState;
 
 /// Least and most users, products and orders of a generated shop.
@@ -225,7 +225,7 @@ pub(crate) struct LastLakeJob {
 }
 
 fn unread(why: String) -> Problem {
-    Problem::new(Kind::Unavailable, why)
+    Problem::hiding(Kind::Unavailable, "The lake cannot be read now.", why)
 }
 
 /// Shows what the lake holds
@@ -249,7 +249,7 @@ pub(crate) async fn lake(State(state): State<AppState>) -> Result<Json<LakeView>
 ))]
 pub(crate) async fn table(
     State(state): State<AppState>,
-    Path(name): Path<String>,
+    NamePath(name): NamePath,
 ) -> Result<Json<TableView>, Problem> {
     let operator = operator(&state)?;
     let table = blocking(move || operator.table(&name)).await?.map_err(unread)?;
@@ -291,6 +291,7 @@ pub(crate) async fn start_job(
         }
     }
     let job = blocking(move || operator.start_lake_job(body)).await?;
-    let job = job.map_err(|why| Problem::new(Kind::Conflict, why))?;
+    let busy = "Other work on the lake is running: wait until it has ended.";
+    let job = job.map_err(|_| Problem::new(Kind::Conflict, busy))?;
     Ok((StatusCode::ACCEPTED, Json(job)))
 }

@@ -4,18 +4,20 @@ use std::any::Any;
 use std::time::{Duration, Instant};
 
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::{HeaderName, HeaderValue, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use cartwheel_events::check_id;
+use tracing::Instrument;
 
+use crate::keys::Caller;
 use crate::problem::{Kind, Problem};
 use crate::state::AppState;
 use crate::telemetry::{LATENCY, REQUESTS};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-const SECURITY: [(HeaderName, &str); 5] = [
+const SECURITY: [(HeaderName, &str); 6] = [
     (
         header::CONTENT_SECURITY_POLICY,
         "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; \
@@ -25,7 +27,23 @@ const SECURITY: [(HeaderName, &str); 5] = [
     (header::X_FRAME_OPTIONS, "DENY"),
     (header::REFERRER_POLICY, "no-referrer"),
     (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+    (
+        HeaderName::from_static("permissions-policy"),
+        "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+    ),
 ];
+
+/// Half a year of TLS alone.
+const STRICT_TRANSPORT: HeaderValue = HeaderValue::from_static("max-age=15552000");
+
+/// The request's id, which [`observe`] has set.
+pub(crate) fn request_id(headers: &HeaderMap) -> Option<&str> {
+    headers.get(&REQUEST_ID)?.to_str().ok()
+}
+
+/// When the body of a request must be there.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct BodyDeadline(pub(crate) tokio::time::Instant);
 
 /// Outermost: names, times, counts and logs the request.
 pub(crate) async fn observe(
@@ -47,10 +65,15 @@ pub(crate) async fn observe(
     if let Some(value) = &id_value {
         request.headers_mut().insert(REQUEST_ID, value.clone());
     }
-    let mut response = next.run(request).await;
+    // At the level of errors, so that it is there whatever is logged.
+    let span = tracing::error_span!("request", request_id = id);
+    let mut response = next.run(request).instrument(span).await;
     let headers = response.headers_mut();
     for (name, value) in SECURITY {
         headers.insert(name, HeaderValue::from_static(value));
+    }
+    if state.settings.strict_transport {
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, STRICT_TRANSPORT);
     }
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     headers.extend(id_value.map(|value| (REQUEST_ID, value)));
@@ -65,11 +88,12 @@ pub(crate) async fn observe(
     .increment(1);
     state.monitor.request(state.clock.now_ms(), &route, status, took);
     metrics::histogram!(LATENCY, "route" => route).record(took.as_secs_f64());
+    let caller = response.extensions().get::<Caller>().map_or("", Caller::name);
     let took_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
     if status >= 500 {
-        tracing::warn!(%method, path, status, took_us, request_id = id, "request");
+        tracing::warn!(%method, path, status, took_us, caller, request_id = id, "request");
     } else {
-        tracing::info!(%method, path, status, took_us, request_id = id, "request");
+        tracing::info!(%method, path, status, took_us, caller, request_id = id, "request");
     }
     response
 }
@@ -77,9 +101,12 @@ pub(crate) async fn observe(
 /// Ends a request that takes too long.
 pub(crate) async fn time_limit(
     State(limit): State<Duration>,
-    request: Request,
+    mut request: Request,
     next: Next,
 ) -> Response {
+    // Earlier than the limit, so that a slow body is told from a slow answer.
+    let deadline = tokio::time::Instant::now() + limit * 4 / 5;
+    request.extensions_mut().insert(BodyDeadline(deadline));
     match tokio::time::timeout(limit, next.run(request)).await {
         Ok(response) => response,
         Err(_) => {

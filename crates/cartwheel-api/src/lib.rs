@@ -8,13 +8,17 @@
 mod accept;
 mod ambient;
 mod assets;
+mod audit;
 mod catalogue;
+mod connection;
+mod contract;
 mod engine;
 mod events;
 mod impressions;
 mod keys;
 mod lake;
 mod layers;
+mod limits;
 mod live;
 mod models;
 mod operations;
@@ -34,15 +38,19 @@ mod shoppers;
 mod state;
 mod submit;
 mod telemetry;
+mod tls;
+
+pub use axum::Router;
 
 pub use ambient::{Clock, Ids};
 pub use assets::{Asset, Assets};
+pub use audit::{AdminAction, AuditLog, Outcome, hashed_id};
 pub use engine::{
     AisleView, Answer, BoughtProduct, DepartmentView, Engine, EngineStatus, Explanation,
     FeatureContribution, Filters, KnownUser, Learned, ProductLabel, ProductView, Products, Query,
     Recommendation, SourceCount, StoredRecord, UserRecord, UserView, Wanted,
 };
-pub use keys::{ApiKey, KeyError, KeyHash, Keys, Scope};
+pub use keys::{ApiKey, KeyError, KeyHash, Keys, Scope, key_name};
 pub use lake::{
     ColumnView, FeatureSetView, FileView, LakeJob, LakeJobKind, LakeJobState, LakeView, RejectView,
     RejectsView, SampleView, StartLakeJob, TableSummary, TableView,
@@ -58,9 +66,10 @@ pub use privacy::{ErasureStep, ErasureView};
 pub use problem::{Kind, Problem};
 pub use quality::{DayQuality, Funnel, ModelQuality, Quality};
 pub use router::{openapi, router};
-pub use server::serve;
+pub use server::{Connections, serve};
 pub use state::{AppState, Settings};
 pub use telemetry::{DEGRADED, EVENTS, IMPRESSIONS_DROPPED, Metrics};
+pub use tls::{Tls, TlsError};
 
 #[cfg(test)]
 mod tests;

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::pipeline::{blocking, operator};
 use crate::problem::{Kind, Problem};
+use crate::request::NamePath;
 use crate::state::AppState;
 
 /// Where a model stands.
@@ -241,7 +242,11 @@ pub fn verdict(report: Option<&ReportView>) -> String {
 }
 
 fn unread(why: String) -> Problem {
-    Problem::new(Kind::Unavailable, why)
+    Problem::hiding(Kind::Unavailable, "The models cannot be read now.", why)
+}
+
+fn unknown() -> Problem {
+    Problem::new(Kind::NotFound, "There is no such model.")
 }
 
 /// Lists models
@@ -266,11 +271,11 @@ pub(crate) async fn models(State(state): State<AppState>) -> Result<Json<Models>
 ))]
 pub(crate) async fn model(
     State(state): State<AppState>,
-    Path(version): Path<String>,
+    NamePath(version): NamePath,
 ) -> Result<Json<ModelDetail>, Problem> {
     let operator = operator(&state)?;
     let model = blocking(move || operator.model(&version)).await?.map_err(unread)?;
-    model.map(Json).ok_or_else(|| Problem::new(Kind::NotFound, "There is no such model."))
+    model.map(Json).ok_or_else(unknown)
 }
 
 /// An opened release answers at most this long after it was named.
@@ -294,16 +299,24 @@ async fn serves(state: &AppState, release: ReleaseView) -> Json<ReleaseView> {
     ("version" = String, Path, description = "The model"),
 ), responses(
     (status = 200, description = "The release", body = ReleaseView),
-    (status = 404, description = "This server keeps no models", body = Problem),
+    (status = 404, description = "There is no such model", body = Problem),
     (status = 409, description = "The model cannot serve", body = Problem),
+    (status = 503, description = "The models cannot be read now", body = Problem),
 ))]
 pub(crate) async fn deploy(
     State(state): State<AppState>,
-    Path(version): Path<String>,
+    NamePath(version): NamePath,
 ) -> Result<Json<ReleaseView>, Problem> {
     let operator = operator(&state)?;
-    let release = blocking(move || operator.deploy(&version)).await?;
-    let release = release.map_err(|why| Problem::new(Kind::Conflict, why))?;
+    let release = blocking(move || {
+        let models = operator.models().map_err(unread)?;
+        if !models.iter().any(|model| model.version == version) {
+            return Err(unknown());
+        }
+        let refused = |why| Problem::hiding(Kind::Conflict, "The model cannot serve.", why);
+        operator.deploy(&version).map_err(refused)
+    });
+    let release = release.await??;
     Ok(serves(&state, release).await)
 }
 
@@ -316,7 +329,8 @@ pub(crate) async fn deploy(
 pub(crate) async fn rollback(State(state): State<AppState>) -> Result<Json<ReleaseView>, Problem> {
     let operator = operator(&state)?;
     let release = blocking(move || operator.rollback()).await?;
-    let release = release.map_err(|why| Problem::new(Kind::Conflict, why))?;
+    let refused = "No release served before this one, or it cannot serve again.";
+    let release = release.map_err(|why| Problem::hiding(Kind::Conflict, refused, why))?;
     Ok(serves(&state, release).await)
 }
 

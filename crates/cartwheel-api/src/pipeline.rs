@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::{Path, Request, State};
+use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use cartwheel_workflow::{
-    Description, Failure, LogLine, RunnerError, Summary, describe, list, logs as logs_of,
+    Description, Failure, JournalError, LogLine, RunnerError, Summary, describe, list,
+    logs as logs_of,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -18,7 +19,7 @@ use utoipa::ToSchema;
 
 use crate::operator::Operator;
 use crate::problem::{Kind, Problem};
-use crate::request;
+use crate::request::{self, NamePath};
 use crate::state::AppState;
 
 /// Longest silence of a stream of history; a gateway may cut longer ones.
@@ -31,6 +32,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 #[serde(deny_unknown_fields, default)]
 pub struct StartRun {
     /// Name of the run; from the time by default.
+    #[schema(pattern = "^[A-Za-z0-9_-]{1,80}$")]
     pub name: Option<String>,
     /// Hyperparameters of XGBoost, over the definition's: texts, by name.
     pub hyperparameters: std::collections::BTreeMap<String, String>,
@@ -70,8 +72,8 @@ fn refused(error: RunnerError) -> Problem {
         RunnerError::Busy(_) | RunnerError::Exists(_) | RunnerError::State(..) => Kind::Conflict,
         RunnerError::Name(_) | RunnerError::Definition(_) => Kind::InvalidField,
         _ => {
-            tracing::error!(%error, "the pipeline failed");
-            return Problem::new(Kind::Unavailable, "The pipeline's files cannot be used now.");
+            let detail = "The pipeline's files cannot be used now.";
+            return Problem::hiding(Kind::Unavailable, detail, error);
         }
     };
     Problem::new(kind, error.to_string())
@@ -80,8 +82,10 @@ fn refused(error: RunnerError) -> Problem {
 pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, Problem> {
-    let done = tokio::task::spawn_blocking(work).await;
-    done.map_err(|_| Problem::new(Kind::Internal, "The work broke off."))
+    // What is logged meanwhile is logged under the request's id.
+    let span = tracing::Span::current();
+    let done = tokio::task::spawn_blocking(move || span.in_scope(work)).await;
+    done.map_err(|error| Problem::hiding(Kind::Internal, "The work broke off.", error))
 }
 
 /// Shows the state machine
@@ -93,6 +97,19 @@ pub(crate) async fn definition(State(state): State<AppState>) -> Result<Json<Val
     Ok(Json(operator(&state)?.definition()))
 }
 
+/// A damaged journal in words: its file's name, and not where it lies.
+fn told(error: &JournalError) -> String {
+    tracing::error!(%error, "a run cannot be read");
+    let (path, what) = match error {
+        JournalError::Damaged { path, line, .. } => (path, format!("line {line} is damaged")),
+        JournalError::Definition { path, .. } => (path, "its definition is not valid".to_owned()),
+        JournalError::Io { path, .. } => (path, "it cannot be read".to_owned()),
+        _ => return "a run cannot be read".to_owned(),
+    };
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    format!("{name}: {what}")
+}
+
 /// Lists runs
 #[utoipa::path(get, path = "/v1/pipeline/executions", tag = "pipeline", responses(
     (status = 200, description = "Runs, the newest first", body = Executions),
@@ -101,8 +118,7 @@ pub(crate) async fn definition(State(state): State<AppState>) -> Result<Json<Val
 pub(crate) async fn executions(State(state): State<AppState>) -> Result<Json<Executions>, Problem> {
     let operator = operator(&state)?;
     let (runs, damaged) = blocking(move || list(operator.runner().dir())).await?;
-    let damaged = damaged.iter().map(ToString::to_string).collect();
-    Ok(Json(Executions { executions: runs, damaged }))
+    Ok(Json(Executions { executions: runs, damaged: damaged.iter().map(told).collect() }))
 }
 
 /// Starts a run
@@ -140,7 +156,7 @@ pub(crate) async fn start(
 ))]
 pub(crate) async fn execution(
     State(state): State<AppState>,
-    Path(name): Path<String>,
+    NamePath(name): NamePath,
 ) -> Result<Json<Description>, Problem> {
     let operator = operator(&state)?;
     let found = blocking(move || describe(operator.runner().dir(), &name)).await?;
@@ -156,7 +172,7 @@ pub(crate) async fn execution(
 ))]
 pub(crate) async fn logs(
     State(state): State<AppState>,
-    Path(name): Path<String>,
+    NamePath(name): NamePath,
 ) -> Result<Json<Log>, Problem> {
     let operator = operator(&state)?;
     let lines = blocking(move || logs_of(operator.runner().dir(), &name)).await?;
@@ -174,7 +190,7 @@ pub(crate) async fn logs(
 ))]
 pub(crate) async fn events(
     State(state): State<AppState>,
-    Path(name): Path<String>,
+    NamePath(name): NamePath,
 ) -> Result<Response, Problem> {
     let operator = operator(&state)?;
     let (first, reader) = (name.clone(), operator.clone());
@@ -208,7 +224,7 @@ pub(crate) async fn events(
 ))]
 pub(crate) async fn stop(
     State(state): State<AppState>,
-    Path(name): Path<String>,
+    NamePath(name): NamePath,
 ) -> Result<Json<Started>, Problem> {
     let operator = operator(&state)?;
     operator.runner().stop(&name, Failure::new("Stopped", "by the operator")).map_err(refused)?;
@@ -226,7 +242,7 @@ pub(crate) async fn stop(
 ))]
 pub(crate) async fn redrive(
     State(state): State<AppState>,
-    Path(name): Path<String>,
+    NamePath(name): NamePath,
 ) -> Result<Json<Started>, Problem> {
     let operator = operator(&state)?;
     operator.runner().redrive(&name).map_err(refused)?;

@@ -22,6 +22,8 @@ pub enum Kind {
     NotFound,
     /// The path does not take this method.
     MethodNotAllowed,
+    /// The body took too long to come.
+    SlowBody,
     /// The body is larger than the server takes.
     PayloadTooLarge,
     /// The body has a content type that the path does not take.
@@ -44,13 +46,14 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind, in the order of documentation.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::MalformedJson,
         Self::InvalidField,
         Self::Unauthorized,
         Self::Forbidden,
         Self::NotFound,
         Self::MethodNotAllowed,
+        Self::SlowBody,
         Self::PayloadTooLarge,
         Self::UnsupportedMediaType,
         Self::Conflict,
@@ -85,6 +88,11 @@ impl Kind {
                 "urn:cartwheel:problem:method-not-allowed",
                 S::METHOD_NOT_ALLOWED,
                 "The path does not take this method",
+            ),
+            Self::SlowBody => (
+                "urn:cartwheel:problem:slow-body",
+                S::REQUEST_TIMEOUT,
+                "The body took too long to come",
             ),
             Self::PayloadTooLarge => (
                 "urn:cartwheel:problem:payload-too-large",
@@ -149,6 +157,10 @@ pub struct Problem {
     /// What was expected there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expected: Option<String>,
+    /// Seconds after which it is worth another try, where that is known; the header
+    /// `retry-after` says it.
+    #[serde(skip)]
+    pub retry_after: Option<u64>,
 }
 
 impl Problem {
@@ -162,7 +174,14 @@ impl Problem {
             detail: detail.into(),
             field: None,
             expected: None,
+            retry_after: None,
         }
+    }
+
+    /// A problem whose cause is for the log alone: it may name files and libraries.
+    pub(crate) fn hiding(kind: Kind, detail: &str, cause: impl std::fmt::Display) -> Self {
+        tracing::error!(%cause, "{detail}");
+        Self::new(kind, format!("{detail} The log says why, under this request's id."))
     }
 
     /// A field that is not as it should be.
@@ -197,7 +216,18 @@ impl IntoResponse for Problem {
         headers.insert(header::CONTENT_TYPE, media);
         // The causes of these pass in about a second, or not at all.
         if matches!(self.status, 429 | 503) {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+            headers.insert(header::RETRY_AFTER, self.retry_after.unwrap_or(1).into());
+        }
+        match self.status {
+            401 => {
+                let scheme = HeaderValue::from_static("Bearer realm=\"cartwheel\"");
+                headers.insert(header::WWW_AUTHENTICATE, scheme);
+            }
+            // What is left of the body is not waited for.
+            408 => {
+                headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+            }
+            _ => {}
         }
         response
     }

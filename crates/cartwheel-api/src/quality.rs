@@ -77,7 +77,7 @@ pub struct Quality {
 /// Joins what was shown with the events that name its recommendation_id, as far as both
 /// are delivered to the lake.
 #[utoipa::path(get, path = "/v1/quality", tag = "data", params(
-    ("days" = Option<usize>, Query, description = "So many days back, 1 to 90; 7 by default"),
+    ("days" = Option<usize>, Query, minimum = 1, maximum = 90, description = "So many days back, 1 to 90; 7 by default"),
 ), responses(
     (status = 200, description = "Shown, viewed, added, bought", body = Quality),
     (status = 400, description = "A parameter is not valid", body = Problem),
@@ -94,5 +94,6 @@ pub(crate) async fn quality(
     let to_ms = state.clock.now_ms();
     let from_ms = to_ms - i64::try_from(days).unwrap_or(7) * DAY_MS;
     let quality = blocking(move || operator.quality(from_ms, to_ms)).await?;
-    quality.map(Json).map_err(|why| Problem::new(Kind::Unavailable, why))
+    let unread = |why| Problem::hiding(Kind::Unavailable, "The lake cannot be read now.", why);
+    quality.map(Json).map_err(unread)
 }

@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 use crate::engine::{Filters, Query, Recommendation, SourceCount, StoredRecord};
 use crate::problem::Problem;
 use crate::request::{self, Params, UserPath};
+use crate::schema::Id;
 use crate::state::AppState;
 use crate::telemetry::DEGRADED;
 
@@ -22,10 +23,10 @@ const MAX_FILTER: usize = 1000;
 #[serde(deny_unknown_fields)]
 pub(crate) struct RecommendationRequest {
     /// For whom; an integer is kept as its decimal text.
-    #[schema(value_type = String)]
+    #[schema(value_type = Id)]
     user_id: UserId,
     /// The cart to complete, at most 200 products, in place of the session's.
-    #[schema(value_type = Option<Vec<String>>, max_items = 200)]
+    #[schema(value_type = Option<Vec<Id>>, max_items = 200)]
     cart: Option<Vec<ProductId>>,
     /// Most products of the answer; 10 where it is missing.
     #[schema(minimum = 1, maximum = 100)]
@@ -196,7 +197,7 @@ pub(crate) async fn recommend(
 /// Recommends for a shopper by id
 #[utoipa::path(get, path = "/v1/users/{id}/recommendations", tag = "recommendations", params(
     ("id" = String, Path, description = "The shopper"),
-    ("limit" = Option<usize>, Query, description = "Most products, 1 to 100; 10 by default"),
+    ("limit" = Option<usize>, Query, minimum = 1, maximum = 100, description = "Most products, 1 to 100; 10 by default"),
     ("explain" = Option<bool>, Query, description = "Show source and what each feature adds; leaves no impression"),
 ), responses(
     (status = 200, description = "Recommendations, best first", body = Recommendations),

@@ -1,14 +1,17 @@
 //! Reading requests: bodies, queries and path ids, with a problem for each fault.
 
 use std::collections::HashMap;
+use std::io::Read;
 
 use axum::extract::{FromRequestParts, Path, Query, Request};
-use axum::http::header;
 use axum::http::request::Parts;
+use axum::http::{HeaderMap, header};
 use bytes::Bytes;
 use cartwheel_events::{ProductId, UserId};
+use flate2::read::MultiGzDecoder;
 use serde::de::DeserializeOwned;
 
+use crate::layers::BodyDeadline;
 use crate::problem::{Kind, Problem};
 
 /// Media type of a body, without parameters, in lower case.
@@ -33,25 +36,65 @@ pub(crate) fn unsupported(media: &str, expected: &str) -> Problem {
     }
 }
 
-/// The whole body, at most `limit` bytes.
+/// The whole body, at most `limit` bytes of it, decoded where it is gzip.
 pub(crate) async fn body(request: Request, limit: usize) -> Result<Bytes, Problem> {
-    let too_large = || Problem {
-        expected: Some(format!("at most {limit} bytes")),
-        ..Problem::new(Kind::PayloadTooLarge, "The body is larger than the server takes.")
-    };
+    let gzip = is_gzip(request.headers())?;
     let length = request.headers().get(header::CONTENT_LENGTH);
     let length = length.and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
     if length.is_some_and(|length| length > limit) {
-        return Err(too_large());
+        return Err(too_large(limit));
     }
-    axum::body::to_bytes(request.into_body(), limit).await.map_err(|error| {
+    let deadline = request.extensions().get::<BodyDeadline>().copied();
+    let read = axum::body::to_bytes(request.into_body(), limit);
+    let read = match deadline {
+        None => read.await,
+        Some(BodyDeadline(deadline)) => {
+            let slow = |_| Problem::new(Kind::SlowBody, "The body took too long to come.");
+            tokio::time::timeout_at(deadline, read).await.map_err(slow)?
+        }
+    };
+    let bytes = read.map_err(|error| {
         // The limit's error has a source; a broken connection has another.
         let source = std::error::Error::source(&error);
         match source.is_some_and(|source| source.to_string().contains("length limit")) {
-            true => too_large(),
+            true => too_large(limit),
             false => Problem::new(Kind::MalformedJson, "The body broke off."),
         }
-    })
+    })?;
+    if gzip { gunzip(&bytes, limit) } else { Ok(bytes) }
+}
+
+fn too_large(limit: usize) -> Problem {
+    Problem {
+        expected: Some(format!("at most {limit} bytes")),
+        ..Problem::new(Kind::PayloadTooLarge, "The body is larger than the server takes.")
+    }
+}
+
+/// Whether the body is gzip; it may be as it is, too, and nothing else.
+fn is_gzip(headers: &HeaderMap) -> Result<bool, Problem> {
+    let mut codings = headers.get_all(header::CONTENT_ENCODING).iter();
+    let coding = codings.next().map(|value| value.to_str().unwrap_or("?"));
+    match coding.map(str::to_ascii_lowercase).as_deref() {
+        None | Some("identity") if codings.next().is_none() => Ok(false),
+        Some("gzip" | "x-gzip") if codings.next().is_none() => Ok(true),
+        _ => Err(Problem {
+            field: Some("content-encoding".to_owned()),
+            expected: Some("gzip, or none".to_owned()),
+            ..Problem::new(Kind::UnsupportedMediaType, "The body's coding is not taken here.")
+        }),
+    }
+}
+
+/// At most `limit` bytes are decoded, however many there would be.
+fn gunzip(bytes: &[u8], limit: usize) -> Result<Bytes, Problem> {
+    let mut decoded = Vec::new();
+    let most = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
+    let read = MultiGzDecoder::new(bytes).take(most).read_to_end(&mut decoded);
+    if read.is_err() {
+        return Err(Problem::new(Kind::MalformedJson, "The body is not gzip, as its head says."));
+    }
+    if decoded.len() > limit { Err(too_large(limit)) } else { Ok(decoded.into()) }
 }
 
 /// A JSON body of at most `limit` bytes.
@@ -109,7 +152,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Params {
         Query::from_request_parts(parts, state)
             .await
             .map(|Query(map)| Self(map))
-            .map_err(|error| Problem::field("query", error.body_text(), "name=value&…"))
+            .map_err(|_| Problem::field("query", "The query cannot be read.", "name=value&…"))
     }
 }
 
@@ -137,11 +180,11 @@ impl Params {
         }
     }
 
-    /// A text of at most 200 bytes.
+    /// A text of at most 200 characters.
     pub(crate) fn text(&mut self, name: &str) -> Result<Option<String>, Problem> {
         match self.0.remove(name) {
-            Some(text) if text.len() > 200 => {
-                Err(Problem::field(name, format!("{name} is too long."), "at most 200 bytes"))
+            Some(text) if text.chars().count() > 200 => {
+                Err(Problem::field(name, format!("{name} is too long."), "at most 200 characters"))
             }
             text => Ok(text.filter(|text| !text.is_empty())),
         }
@@ -173,7 +216,7 @@ async fn path_text<S: Send + Sync>(parts: &mut Parts, state: &S) -> Result<Strin
     Path::from_request_parts(parts, state)
         .await
         .map(|Path(text)| text)
-        .map_err(|error| Problem::field("id", error.body_text(), ID_EXPECTED))
+        .map_err(|_| Problem::field("id", "The path is not UTF-8.", ID_EXPECTED))
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for UserPath {
@@ -193,5 +236,27 @@ impl<S: Send + Sync> FromRequestParts<S> for ProductPath {
         ProductId::new(path_text(parts, state).await?)
             .map(Self)
             .map_err(|e| Problem::field("id", format!("The product's id {e}."), ID_EXPECTED))
+    }
+}
+
+/// The name in the path of what is kept under a name: a run, a model, a table.
+#[derive(Debug)]
+pub(crate) struct NamePath(pub(crate) String);
+
+/// Longest name, in bytes.
+const LONGEST_NAME: usize = 128;
+
+impl<S: Send + Sync> FromRequestParts<S> for NamePath {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        // What has no such name is not there: a name need not be possible to be asked for.
+        let unknown = || Problem::new(Kind::NotFound, "There is nothing of that name.");
+        let name = path_text(parts, state).await.map_err(|_| unknown())?;
+        let letter = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+        let possible = name.len() <= LONGEST_NAME && name.bytes().all(letter);
+        // Names become parts of paths.
+        let possible = possible && !name.is_empty() && !name.starts_with('.');
+        if possible { Ok(Self(name)) } else { Err(unknown()) }
     }
 }

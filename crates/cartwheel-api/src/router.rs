@@ -1,13 +1,17 @@
 //! The routes, with their documentation and what surrounds them.
 
-use axum::http::header;
+use std::time::Duration;
+
+use axum::http::{HeaderName, header};
 use axum::response::{Html, IntoResponse};
 use axum::routing::get;
 use axum::{Router, middleware};
 use bytes::Bytes;
+use tower::util::option_layer;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{Any, CorsLayer};
-use utoipa::OpenApi;
+use utoipa::OpenApi as _;
+use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -16,11 +20,11 @@ use crate::layers;
 use crate::reference;
 use crate::state::AppState;
 use crate::{
-    catalogue, events, keys, lake, live, models, operations, pipeline, privacy, quality,
+    catalogue, contract, events, keys, lake, live, models, operations, pipeline, privacy, quality,
     recommendations, shoppers, submit,
 };
 
-#[derive(OpenApi)]
+#[derive(utoipa::OpenApi)]
 #[openapi(
     info(
         title = "cartwheel",
@@ -77,14 +81,23 @@ fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(operations::metrics))
 }
 
+/// A browser asks again after this long.
+const PREFLIGHT_AGE: Duration = Duration::from_secs(600);
+
+fn documented() -> (Router<AppState>, OpenApi) {
+    let (router, mut document) = routes().split_for_parts();
+    contract::complete(&mut document);
+    (router, document)
+}
+
 /// The OpenAPI document, as pretty JSON.
 pub fn openapi() -> String {
-    routes().split_for_parts().1.to_pretty_json().unwrap_or_default()
+    documented().1.to_pretty_json().unwrap_or_default()
 }
 
 /// The whole API over `state`.
 pub fn router(state: AppState) -> Router {
-    let (router, document) = routes().split_for_parts();
+    let (router, document) = documented();
     let page = Bytes::from(reference::page(&document));
     let document = Bytes::from(document.to_pretty_json().unwrap_or_default());
     let router = router
@@ -101,17 +114,19 @@ pub fn router(state: AppState) -> Router {
         )
         .fallback(assets::fallback)
         .method_not_allowed_fallback(assets::method_not_allowed);
-    let router = if state.settings.cors_origins.is_empty() {
-        router
-    } else {
-        let origins = state.settings.cors_origins.clone();
-        let cors = CorsLayer::new().allow_origin(origins).allow_methods(Any).allow_headers(Any);
-        router.layer(cors)
-    };
+    let origins = state.settings.cors_origins.clone();
+    let cors = (!origins.is_empty()).then(|| {
+        let id = HeaderName::from_static("x-request-id");
+        let exposed = [id, header::RETRY_AFTER, header::WWW_AUTHENTICATE];
+        let cors = CorsLayer::new().allow_origin(origins).expose_headers(exposed);
+        cors.allow_methods(Any).allow_headers(Any).max_age(PREFLIGHT_AGE)
+    });
     router
-        .layer(middleware::from_fn_with_state(state.clone(), keys::check))
         .layer(CatchPanicLayer::custom(layers::panicked))
         .layer(middleware::from_fn_with_state(state.settings.timeout, layers::time_limit))
+        .layer(middleware::from_fn_with_state(state.clone(), keys::admit))
+        // Outside of the keys: a page of another site may read that it needs one.
+        .layer(option_layer(cors))
         .layer(middleware::from_fn_with_state(state.clone(), layers::observe))
         .with_state(state)
 }

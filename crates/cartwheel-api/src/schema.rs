@@ -1,7 +1,40 @@
 //! Shapes of bodies that are read by hand, for the documentation.
 #![allow(dead_code)]
 
-use utoipa::ToSchema;
+use std::borrow::Cow;
+
+use utoipa::openapi::schema::{AnyOfBuilder, ObjectBuilder, Schema, Type};
+use utoipa::openapi::{RefOr, SchemaFormat};
+use utoipa::{PartialSchema, ToSchema};
+
+use crate::contract::ID_PATTERN;
+
+/// An id as a client may write it: a text, or an integer kept as its decimal text.
+pub(crate) struct Id;
+
+impl PartialSchema for Id {
+    fn schema() -> RefOr<Schema> {
+        let text = ObjectBuilder::new()
+            .schema_type(Type::String)
+            .pattern(Some(ID_PATTERN))
+            .min_length(Some(1))
+            .max_length(Some(64));
+        let number = ObjectBuilder::new()
+            .schema_type(Type::Integer)
+            .format(Some(SchemaFormat::Custom("int64".to_owned())))
+            .minimum(Some(isize::MIN))
+            .maximum(Some(usize::MAX));
+        let description = "An id: 1 to 64 of `A-Z a-z 0-9 . _ : @ -`; an integer is kept as its \
+                           decimal text.";
+        AnyOfBuilder::new().description(Some(description)).item(text).item(number).into()
+    }
+}
+
+impl ToSchema for Id {
+    fn name() -> Cow<'static, str> {
+        "Id".into()
+    }
+}
 
 /// A shopper's action.
 #[derive(ToSchema)]
@@ -9,25 +42,26 @@ use utoipa::ToSchema;
 pub(crate) struct EventBody {
     /// The client's id for this event, 1 to 64 of `A-Z a-z 0-9 . _ : @ -`. Sent
     /// again within 24 hours, the event is stored once.
-    event_id: Option<String>,
+    event_id: Option<Id>,
     /// Who acted; an integer is kept as its decimal text.
-    user_id: String,
+    user_id: Id,
     /// The client's session.
-    session_id: Option<String>,
+    session_id: Option<Id>,
     /// What was done.
     event: EventName,
     /// Products, at most 200; each counts as one piece. Not beside `items`.
     #[schema(max_items = 200)]
-    product_ids: Option<Vec<String>>,
+    product_ids: Option<Vec<Id>>,
     /// Products with quantities and prices, at most 200. Not beside `product_ids`.
     #[schema(max_items = 200)]
     items: Option<Vec<ItemBody>>,
     /// The client's clock, UTC milliseconds since 1970. Never orders events.
+    #[schema(minimum = 0, maximum = 253_402_300_799_999_isize)]
     timestamp: Option<i64>,
     /// Where the event comes from.
-    source: Option<String>,
+    source: Option<Id>,
     /// The answer that led to this event.
-    recommendation_id: Option<String>,
+    recommendation_id: Option<Id>,
 }
 
 /// A product in an event.
@@ -35,7 +69,7 @@ pub(crate) struct EventBody {
 #[schema(as = Item)]
 pub(crate) struct ItemBody {
     /// The product; an integer is kept as its decimal text.
-    product_id: String,
+    product_id: Id,
     /// How many pieces; 1 where it is missing.
     #[schema(minimum = 1, maximum = 100_000)]
     quantity: Option<u32>,

@@ -132,7 +132,7 @@ fn unread() -> Problem {
 
 /// Lists users to try the shop as
 #[utoipa::path(get, path = "/v1/users", tag = "recommendations", params(
-    ("limit" = Option<usize>, Query, description = "Most users, 1 to 100; 10 by default"),
+    ("limit" = Option<usize>, Query, minimum = 1, maximum = 100, description = "Most users, 1 to 100; 10 by default"),
 ), responses(
     (status = 200, description = "Users with a history", body = Users),
     (status = 400, description = "A parameter is not valid", body = Problem),

@@ -11,9 +11,11 @@ use tokio::sync::watch;
 
 use crate::ambient::{Clock, Ids};
 use crate::assets::Assets;
+use crate::audit::AuditLog;
 use crate::engine::Engine;
 use crate::impressions::Impressions;
 use crate::keys::Keys;
+use crate::limits::Limits;
 use crate::live::Monitor;
 use crate::operator::Operator;
 use crate::telemetry::Metrics;
@@ -29,6 +31,13 @@ pub struct Settings {
     pub impressions_in_flight: usize,
     /// Origins of other sites that may call from a browser; empty for none.
     pub cors_origins: Vec<HeaderValue>,
+    /// Requests a second of one key, twice as many at once; 0 for no limit.
+    pub rate_per_key: u32,
+    /// Requests a second of one address, twice as many at once; 0 for no limit. This
+    /// machine's own are not limited, nor is anybody behind a gateway.
+    pub rate_per_address: u32,
+    /// Whether browsers are told to come by TLS alone.
+    pub strict_transport: bool,
 }
 
 impl Default for Settings {
@@ -38,6 +47,9 @@ impl Default for Settings {
             timeout: Duration::from_secs(10),
             impressions_in_flight: 1024,
             cors_origins: Vec::new(),
+            rate_per_key: 0,
+            rate_per_address: 0,
+            strict_transport: false,
         }
     }
 }
@@ -51,6 +63,7 @@ pub struct AppState {
     pub(crate) settings: Arc<Settings>,
     pub(crate) impressions: Impressions,
     pub(crate) monitor: Monitor,
+    pub(crate) limits: Arc<Limits>,
     /// Who may do what.
     pub keys: Keys,
     /// The time.
@@ -63,6 +76,8 @@ pub struct AppState {
     pub assets: Option<Assets>,
     /// What operates pipeline, models and lake, where they are here.
     pub operator: Option<Arc<dyn Operator>>,
+    /// Where admin actions are written down.
+    pub audit: Option<Arc<dyn AuditLog>>,
     /// Checkouts accepted since the start.
     pub checkouts: Arc<AtomicU64>,
     /// Set to true, it ends answers that would go on for as long as they are read.
@@ -89,6 +104,7 @@ impl AppState {
             engine,
             stream,
             users,
+            limits: Arc::new(Limits::new(&settings)),
             settings: Arc::new(settings),
             keys: Keys::default(),
             clock: Clock::system(),
@@ -96,10 +112,17 @@ impl AppState {
             metrics: Metrics::install(),
             assets: None,
             operator: None,
+            audit: None,
             checkouts: Arc::default(),
             monitor: Monitor::default(),
             closing: watch::Sender::new(false),
         }
+    }
+
+    /// Limits as `settings` say, counted anew.
+    #[cfg(test)]
+    pub(crate) fn limit(&mut self, settings: &Settings) {
+        self.limits = Arc::new(Limits::new(settings));
     }
 
     /// Waits until every impression is stored or dropped, at most for `limit`: for a

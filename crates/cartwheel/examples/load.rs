@@ -53,8 +53,8 @@ async fn serve_echo(address: &str) -> Result<()> {
         .route("/v1/events", axum::routing::post(|body: bytes::Bytes| async move { body }));
     let listener = tokio::net::TcpListener::bind(address).await?;
     let ended = async {
-        let mut nothing = [0; 1];
-        let _ = tokio::io::stdin().read(&mut nothing).await;
+        let end = || std::io::Read::read(&mut std::io::stdin(), &mut [0; 1]);
+        let _ = tokio::task::spawn_blocking(end).await;
     };
     Ok(axum::serve(listener, router).with_graceful_shutdown(ended).await?)
 }

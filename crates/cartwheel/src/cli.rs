@@ -9,7 +9,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::capacity::Load;
 use crate::commands;
 use crate::place::Place;
-use crate::settings::Settings;
+use crate::settings::{Server, Settings};
 
 /// Real-time product recommendations from cart events.
 #[derive(Debug, Parser)]
@@ -93,6 +93,14 @@ enum Command {
         #[command(subcommand)]
         command: Users,
     },
+    /// What admins have done: who, when, what, and how it ended.
+    #[command(after_help = "Examples:\n  cartwheel audit --since 2026-01-31\n  \
+                            cartwheel --json audit | jq '.[] | select(.actor == \"operator\")'")]
+    Audit {
+        /// Only from this day on, UTC.
+        #[arg(long, value_name = "DAY")]
+        since: Option<jiff::civil::Date>,
+    },
     /// What a load needs and costs, on one machine and on AWS.
     Capacity(Capacity),
     /// Look at the configuration.
@@ -134,17 +142,42 @@ pub struct Demo {
 }
 
 /// `serve`
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 #[command(after_help = "Examples:
   cartwheel serve --listen 127.0.0.1:8080
+  cartwheel keys create operator --scope admin && cartwheel serve --listen 0.0.0.0:8443 \
+    --tls-cert fullchain.pem --tls-key privkey.pem
   CARTWHEEL_LAKE=s3://lake CARTWHEEL_TABLE=users CARTWHEEL_STREAM=events cartwheel serve --backend aws")]
 pub struct Serve {
     /// Address and port.
     #[arg(long)]
     pub listen: Option<SocketAddr>,
+    /// The chain of certificates, PEM: the server then speaks TLS alone.
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub tls_cert: Option<PathBuf>,
+    /// The certificate's private key, PEM. New files are taken while the server runs.
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub tls_key: Option<PathBuf>,
+    /// Listen beyond this machine without API keys: whoever reaches the server may do
+    /// everything, such as read all data and replace the models.
+    #[arg(long)]
+    pub open_to_everyone: bool,
     /// Where stream, users and lake are.
     #[arg(long, value_enum, default_value = "embedded")]
     pub backend: Backend,
+}
+
+impl Serve {
+    /// What is configured, with what was given in its place.
+    pub fn server(&self, configured: &Server) -> Server {
+        Server {
+            listen: self.listen.unwrap_or(configured.listen),
+            open_to_everyone: self.open_to_everyone || configured.open_to_everyone,
+            tls_cert: self.tls_cert.clone().or_else(|| configured.tls_cert.clone()),
+            tls_key: self.tls_key.clone().or_else(|| configured.tls_key.clone()),
+            ..configured.clone()
+        }
+    }
 }
 
 /// Where stream, users and lake are.
@@ -496,6 +529,7 @@ pub fn run() -> Result<()> {
         }
         Command::Models { command } => commands::models::run(&place, command, json),
         Command::Keys { command } => commands::keys::run(&place, command, json),
+        Command::Audit { since } => commands::audit::run(&place, since, json),
         Command::Evaluate(args) => commands::model::evaluate(&place, &args, json),
         Command::Predict(args) => commands::model::predict(&place, &settings, &args, json),
         Command::Recommend(args) => commands::model::recommend(&place, &settings, &args, json),

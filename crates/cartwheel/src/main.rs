@@ -1,10 +1,12 @@
 //! The cartwheel binary: parses, wires, runs.
 
+mod audit;
 mod capacity;
 mod cli;
 mod client;
 mod commands;
 mod learn;
+mod listen;
 mod operations;
 mod pipeline;
 mod place;

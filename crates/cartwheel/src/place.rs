@@ -91,6 +91,10 @@ impl Place {
     pub fn keys(&self) -> PathBuf {
         self.0.join("keys.json")
     }
+    /// What admins have done.
+    pub fn audit(&self) -> PathBuf {
+        self.0.join("audit.ndjson")
+    }
     /// Address of the server that runs, if one does.
     pub fn server(&self) -> PathBuf {
         self.0.join("server.address")

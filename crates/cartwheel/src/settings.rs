@@ -62,6 +62,27 @@ pub struct Shop {
 pub struct Server {
     /// Address and port.
     pub listen: SocketAddr,
+    /// Whether whoever reaches the server may do everything, where there are no keys.
+    pub open_to_everyone: bool,
+    /// The chain of certificates, PEM; with `tls_key` the server speaks TLS alone.
+    pub tls_cert: Option<PathBuf>,
+    /// The certificate's private key, PEM.
+    pub tls_key: Option<PathBuf>,
+    /// Origins of other sites whose pages may call the API, as `https://shop.example`.
+    pub cors_origins: Vec<String>,
+    /// Requests a second of one key, twice as many at once; 0 for no limit.
+    pub rate_per_key: u32,
+    /// Requests a second of one address (IPv6: one /64), twice as many at once; 0 for no
+    /// limit. Loopback is not limited.
+    pub rate_per_address: u32,
+    /// Largest body, decoded.
+    pub max_body_bytes: usize,
+    /// Longest time to an answer.
+    pub request_seconds: u64,
+    /// Longest rest of a connection between requests.
+    pub idle_seconds: u64,
+    /// Most connections at once.
+    pub max_connections: usize,
 }
 
 /// The embedded log.
@@ -146,7 +167,19 @@ impl Default for Shop {
 
 impl Default for Server {
     fn default() -> Self {
-        Self { listen: SocketAddr::from(([127, 0, 0, 1], 8080)) }
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            open_to_everyone: false,
+            tls_cert: None,
+            tls_key: None,
+            cors_origins: Vec::new(),
+            rate_per_key: 5_000,
+            rate_per_address: 500,
+            max_body_bytes: 1 << 20,
+            request_seconds: 10,
+            idle_seconds: 75,
+            max_connections: 4_096,
+        }
     }
 }
 
@@ -235,8 +268,25 @@ impl Settings {
 
     /// Checks the ranges of all values.
     pub fn check(&self) -> Result<()> {
-        let train = &self.train;
+        let (train, server) = (&self.train, &self.server);
         let checks = [
+            (
+                "server.tls_key",
+                server.tls_cert.is_some() == server.tls_key.is_some(),
+                "tls_cert and tls_key together",
+            ),
+            (
+                "server.max_body_bytes",
+                (1_024..=64 << 20).contains(&server.max_body_bytes),
+                "1024 to 67108864",
+            ),
+            ("server.request_seconds", (1..=300).contains(&server.request_seconds), "1 to 300"),
+            ("server.idle_seconds", (1..=3_600).contains(&server.idle_seconds), "1 to 3600"),
+            (
+                "server.max_connections",
+                (1..=1_000_000).contains(&server.max_connections),
+                "1 to 1000000",
+            ),
             ("stream.shards", (1..=256).contains(&self.stream.shards), "1 to 256"),
             (
                 "stream.segment_bytes",
@@ -275,6 +325,9 @@ impl Settings {
             .collect();
         if !bad.is_empty() {
             bail!("{}", bad.join("; "));
+        }
+        for text in &self.server.cors_origins {
+            crate::listen::origin(text).context("server.cors_origins")?;
         }
         cartwheel_worker::Calendar::new(&self.shop.timezone).context("shop.timezone")?;
         Ok(())

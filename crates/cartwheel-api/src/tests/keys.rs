@@ -3,28 +3,45 @@ use axum::http::Request;
 use serde_json::json;
 
 use super::harness::{Reply, Shop};
-use crate::{ApiKey, KeyHash, Scope};
+use crate::keys::needed;
+use crate::limits::Peer;
+use crate::{ApiKey, AppState, KeyHash, Scope, Settings};
 
 async fn ask(shop: &Shop, method: &str, path: &str, header: (&str, &str)) -> Reply {
+    shop.send(asking(method, path, header)).await
+}
+
+fn asking(method: &str, path: &str, header: (&str, &str)) -> Request<Body> {
     let body = json!({"user_id": "u", "event": "view", "product_ids": ["x"]}).to_string();
     let request = Request::builder().method(method).uri(path).header(header.0, header.1);
-    let request = request.header("content-type", "application/json");
-    shop.send(request.body(Body::from(body)).unwrap()).await
+    request.header("content-type", "application/json").body(Body::from(body)).unwrap()
+}
+
+/// A request as it comes from an address.
+async fn ask_from(shop: &Shop, address: &str, key: &str) -> Reply {
+    let mut request = asking("GET", "/v1/popular", ("x-api-key", key));
+    request.extensions_mut().insert(Peer(address.parse().unwrap()));
+    shop.send(request).await
 }
 
 fn key(key: &str, scopes: &[Scope]) -> ApiKey {
-    ApiKey { hash: KeyHash::of(key), scopes: scopes.to_vec() }
+    ApiKey { name: key.into(), hash: KeyHash::of(key), scopes: scopes.to_vec() }
+}
+
+/// One key a scope, each named after what it may do.
+fn one_key_a_scope(state: &mut AppState) {
+    state.keys.replace(vec![
+        key("writes", &[Scope::EventsWrite]),
+        key("reads", &[Scope::RecommendationsRead]),
+        key("operates", &[Scope::Admin]),
+    ]);
 }
 
 #[tokio::test]
 async fn a_key_may_do_what_its_scopes_say() {
     let mut keys = None;
     let shop = Shop::with(|state| {
-        state.keys.replace(vec![
-            key("writes", &[Scope::EventsWrite]),
-            key("reads", &[Scope::RecommendationsRead]),
-            key("operates", &[Scope::Admin]),
-        ]);
+        one_key_a_scope(state);
         keys = Some(state.keys.clone());
     })
     .await;
@@ -68,13 +85,153 @@ async fn a_key_may_do_what_its_scopes_say() {
     ask(&shop, "GET", "/v1/popular", ("x-api-key", "reads")).await.problem(401, "unauthorized");
 }
 
+/// Every route of the document with every kind of key. A route that is added is tested
+/// from then on, and needs an admin unless `keys::needed` says otherwise.
+#[tokio::test]
+async fn every_route_asks_for_its_key() {
+    let shop = Shop::with(one_key_a_scope).await;
+    let document = shop.get("/openapi.json").await.json();
+    let mut tried = 0;
+    for (template, item) in document["paths"].as_object().unwrap() {
+        let path = template.replace("{id}", "p1").replace("{name}", "x").replace("{version}", "x");
+        assert!(!path.contains('{'), "{template} has a name that this test does not know");
+        for method in item.as_object().unwrap().keys().map(|method| method.to_uppercase()) {
+            let scope = needed(&method.parse().unwrap(), Some(template));
+            for (brought, held) in [
+                ("", None),
+                ("stranger", None),
+                ("writes", Some(Scope::EventsWrite)),
+                ("reads", Some(Scope::RecommendationsRead)),
+                ("operates", Some(Scope::Admin)),
+            ] {
+                let reply = ask(&shop, &method, &path, ("x-api-key", brought)).await;
+                let status = reply.status.as_u16();
+                let what = format!("{method} {path} with {brought:?}: {status}");
+                tried += 1;
+                match (scope, held) {
+                    (Some(_), None) => {
+                        assert_eq!(status, 401, "{what}");
+                        reply.problem(401, "unauthorized");
+                        assert!(reply.headers.contains_key("www-authenticate"), "{what}");
+                    }
+                    (Some(scope), Some(held)) if held != scope && held != Scope::Admin => {
+                        assert_eq!(status, 403, "{what}");
+                        reply.problem(403, "forbidden");
+                    }
+                    // 404 where this shop has no pipeline, 422 for a cart that is empty.
+                    _ => assert!(![401, 403].contains(&status) && status < 500, "{what}"),
+                }
+            }
+        }
+    }
+    assert!(tried >= 31 * 5, "{tried}");
+}
+
+#[tokio::test]
+async fn a_key_that_asks_too_often_is_told_when_to_come_again() {
+    let shop = Shop::with(|state| {
+        one_key_a_scope(state);
+        state.limit(&Settings { rate_per_key: 2, ..Settings::default() });
+    })
+    .await;
+    let popular = |key| ask(&shop, "GET", "/v1/popular", ("x-api-key", key));
+    for _ in 0..4 {
+        assert_eq!(popular("reads").await.status, 200);
+    }
+    let refused = popular("reads").await;
+    refused.problem(429, "throttled");
+    assert_eq!(refused.headers["retry-after"], "1");
+    assert_eq!(popular("operates").await.status, 200, "another key has its own");
+    assert_eq!(shop.get("/healthz").await.status, 200, "nobody needs a key for it");
+}
+
+#[tokio::test]
+async fn an_address_that_asks_too_often_is_refused_whatever_it_brings() {
+    let shop = Shop::with(|state| {
+        one_key_a_scope(state);
+        state.limit(&Settings { rate_per_address: 3, ..Settings::default() });
+    })
+    .await;
+    for key in ["reads", "operates", "", "stranger", "reads", "operates"] {
+        assert_ne!(ask_from(&shop, "2001:db8::1", key).await.status, 429);
+    }
+    ask_from(&shop, "2001:db8::abcd", "operates").await.problem(429, "throttled");
+    assert_eq!(ask_from(&shop, "2001:db8:0:1::1", "reads").await.status, 200);
+    for _ in 0..50 {
+        assert_eq!(ask_from(&shop, "127.0.0.1", "reads").await.status, 200);
+    }
+}
+
+#[tokio::test]
+async fn who_guesses_keys_is_slowed_down_and_shuts_nobody_out() {
+    let shop = Shop::with(one_key_a_scope).await;
+    let (mut unknown, mut slowed) = (0, 0);
+    for guess in 0..200 {
+        let reply = ask_from(&shop, "192.0.2.7", &format!("guess-{guess}")).await;
+        match reply.status.as_u16() {
+            401 => unknown += 1,
+            429 => {
+                // Some two seconds: 30 a minute.
+                let wait: u64 = reply.headers["retry-after"].to_str().unwrap().parse().unwrap();
+                assert!((1..=2).contains(&wait), "{wait}");
+                slowed += 1;
+            }
+            status => panic!("{status}"),
+        }
+    }
+    assert!((30..40).contains(&unknown) && unknown + slowed == 200, "{unknown} {slowed}");
+    assert_eq!(ask_from(&shop, "192.0.2.7", "reads").await.status, 200);
+    assert_eq!(ask_from(&shop, "192.0.2.8", "guess").await.status, 401, "others are not slowed");
+}
+
+#[tokio::test]
+async fn admin_fields_in_bodies_are_refused() {
+    let shop = Shop::with(one_key_a_scope).await;
+    let event = json!({"user_id": "u", "event": "view", "product_ids": ["x"]});
+    for (field, value) in [
+        ("received_at_ms", json!(1)),
+        ("scope", json!("admin")),
+        ("record_id", json!("0-0")),
+        ("schema_version", json!(9)),
+    ] {
+        let mut event = event.clone();
+        event[field] = value;
+        for path in ["/submit", "/v1/events"] {
+            let request = Request::post(path).header("x-api-key", "writes");
+            let request = request.header("content-type", "application/json");
+            let reply = shop.send(request.body(Body::from(event.to_string())).unwrap()).await;
+            let problem = reply.problem(400, "invalid-field");
+            assert_eq!(problem["field"], field);
+        }
+    }
+    for body in [json!({"user_id": "u", "release": "r0"}), json!({"user_id": "u", "admin": true})] {
+        let request = Request::post("/v1/recommendations").header("x-api-key", "reads");
+        let request = request.header("content-type", "application/json");
+        let reply = shop.send(request.body(Body::from(body.to_string())).unwrap()).await;
+        reply.problem(400, "invalid-field");
+    }
+    assert!(shop.stored_events().await.is_empty());
+}
+
 #[test]
 fn keys_are_written_with_their_scopes() {
     let hash = KeyHash::of("k").to_string();
-    assert_eq!(hash.parse::<ApiKey>().unwrap(), key("k", &[Scope::Admin]));
+    let nameless: ApiKey = hash.parse().unwrap();
+    assert_eq!(
+        (&*nameless.name, &nameless.scopes[..]),
+        (&*format!("key-{}", &hash[..8]), &[Scope::Admin][..])
+    );
     let both = key("k", &[Scope::EventsWrite, Scope::RecommendationsRead]);
-    assert_eq!(format!("events:write+recommendations:read={hash}").parse(), Ok(both));
-    for bad in ["", "x", &hash[1..], &format!("all={hash}"), &format!("={hash}")] {
+    assert_eq!(format!("k@events:write+recommendations:read={hash}").parse(), Ok(both));
+    for bad in [
+        "",
+        "x",
+        &hash[1..],
+        &format!("all={hash}"),
+        &format!("={hash}"),
+        &format!("a b@admin={hash}"),
+        &format!("@admin={hash}"),
+    ] {
         assert!(bad.parse::<ApiKey>().is_err(), "{bad}");
     }
 }

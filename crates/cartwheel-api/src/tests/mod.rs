@@ -1,10 +1,13 @@
 //! Requests through the router: a made-up engine, everything else real.
 
+mod audit;
 mod batch;
 mod harness;
 mod http;
+mod hygiene;
 mod keys;
 mod recommend;
 mod serve;
 mod streams;
 mod submit;
+mod tls;

@@ -1,21 +1,76 @@
-use std::time::Duration;
+//! The server on a socket: slow, greedy and odd clients.
+
+use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
 
 use super::harness::Shop;
+use crate::Connections;
 
-#[tokio::test]
-async fn a_server_ends_open_requests_and_takes_no_more() {
+/// Long enough for a machine that is busy, short enough for a test.
+const HEAD: Duration = Duration::from_millis(300);
+const IDLE: Duration = Duration::from_millis(900);
+
+pub(super) struct Running {
+    pub(super) address: std::net::SocketAddr,
+    pub(super) stop: oneshot::Sender<()>,
+    pub(super) server: JoinHandle<bool>,
+    _shop: Shop,
+}
+
+pub(super) async fn start(connections: Connections) -> Running {
     let shop = Shop::open().await;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (stop, stopped) = oneshot::channel::<()>();
-    let server = tokio::spawn(crate::serve(listener, shop.router.clone(), async move {
+    let router = shop.router.clone();
+    let server = tokio::spawn(crate::serve(listener, router, connections, async move {
         let _ = stopped.await;
     }));
+    Running { address, stop, server, _shop: shop }
+}
 
+fn impatient() -> Connections {
+    Connections { head: HEAD, idle: IDLE, ..Connections::default() }
+}
+
+async fn send(address: std::net::SocketAddr, text: &str) -> TcpStream {
+    let mut socket = TcpStream::connect(address).await.unwrap();
+    socket.write_all(text.as_bytes()).await.unwrap();
+    socket
+}
+
+/// All that comes until the server closes.
+async fn rest(socket: &mut TcpStream) -> String {
+    let mut answer = Vec::new();
+    let read = socket.read_to_end(&mut answer);
+    // A reset is an end, too.
+    let _ = tokio::time::timeout(Duration::from_secs(20), read).await.expect("it is closed");
+    String::from_utf8(answer).unwrap()
+}
+
+/// What comes until an answer without a body, or with a short one, is whole.
+async fn answer(socket: &mut TcpStream) -> String {
+    let mut text = Vec::new();
+    loop {
+        let mut chunk = [0; 4096];
+        let read = tokio::time::timeout(Duration::from_secs(20), socket.read(&mut chunk));
+        let read = read.await.expect("an answer").unwrap();
+        text.extend_from_slice(&chunk[..read]);
+        if read == 0 || text.ends_with(b"ok\n") {
+            return String::from_utf8(text).unwrap();
+        }
+    }
+}
+
+const ASK: &str = "GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n";
+
+#[tokio::test]
+async fn a_server_ends_open_requests_and_takes_no_more() {
+    let Running { address, stop, server, _shop } = start(Connections::default()).await;
     let mut client = TcpStream::connect(address).await.unwrap();
     let body = r#"{"user_id":"u","event":"view","product_ids":["x"]}"#;
     let head = format!(
@@ -30,12 +85,117 @@ async fn a_server_ends_open_requests_and_takes_no_more() {
     assert!(first.starts_with(b"HTTP/1.1 100"));
     stop.send(()).unwrap();
     client.write_all(body.as_bytes()).await.unwrap();
-    let mut answer = Vec::new();
-    tokio::time::timeout(Duration::from_secs(10), client.read_to_end(&mut answer))
-        .await
-        .unwrap()
-        .unwrap();
-    assert!(answer.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&answer));
+    let answer = rest(&mut client).await;
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     assert!(server.await.unwrap());
     assert!(TcpStream::connect(address).await.is_err());
+}
+
+#[tokio::test]
+async fn who_sends_no_whole_head_in_time_is_closed() {
+    let running = start(impatient()).await;
+    let started = Instant::now();
+    // Nothing at all; half a head; a byte now and then.
+    let mut silent = send(running.address, "").await;
+    let mut half = send(running.address, "GET / HTTP/1.1\r\nhost:").await;
+    let dripping = send(running.address, "GET / HTTP/1.1\r\n").await;
+    let (mut reading, mut writing) = dripping.into_split();
+    let drip = tokio::spawn(async move {
+        while writing.write_all(b"a").await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(30)).await;
+        }
+    });
+    assert_eq!(rest(&mut silent).await, "");
+    assert_eq!(rest(&mut half).await, "");
+    let mut answer = Vec::new();
+    let _ = tokio::time::timeout(Duration::from_secs(20), reading.read_to_end(&mut answer)).await;
+    assert!(started.elapsed() >= HEAD);
+    tokio::time::timeout(Duration::from_secs(20), drip).await.expect("it is closed").unwrap();
+}
+
+#[tokio::test]
+async fn a_connection_rests_between_requests_and_no_longer() {
+    let running = start(impatient()).await;
+    let mut socket = send(running.address, ASK).await;
+    assert!(answer(&mut socket).await.starts_with("HTTP/1.1 200"));
+    // Longer than a head may take, shorter than a rest.
+    tokio::time::sleep(HEAD + Duration::from_millis(150)).await;
+    socket.write_all(ASK.as_bytes()).await.unwrap();
+    assert!(answer(&mut socket).await.starts_with("HTTP/1.1 200"));
+    // The next head has begun: it may not take as long as a rest.
+    let started = Instant::now();
+    socket.write_all(b"GET /healthz").await.unwrap();
+    assert_eq!(rest(&mut socket).await, "");
+    assert!((HEAD..IDLE).contains(&started.elapsed()), "{:?}", started.elapsed());
+
+    let mut socket = send(running.address, ASK).await;
+    assert!(answer(&mut socket).await.starts_with("HTTP/1.1 200"));
+    let started = Instant::now();
+    assert_eq!(rest(&mut socket).await, "");
+    assert!(started.elapsed() >= IDLE - Duration::from_millis(50), "{:?}", started.elapsed());
+}
+
+#[tokio::test]
+async fn slow_clients_hold_up_nobody_and_one_too_many_is_told() {
+    let running = start(Connections { most: 50, ..impatient() }).await;
+    let mut slow = Vec::new();
+    for _ in 0..50 {
+        slow.push(send(running.address, "POST /submit HTTP/1.1\r\n").await);
+    }
+    // All places are taken, until their time is over.
+    let mut refused = TcpStream::connect(running.address).await.unwrap();
+    let told = rest(&mut refused).await;
+    assert!(told.starts_with("HTTP/1.1 503") && told.contains("retry-after: 1"), "{told}");
+    for mut socket in slow {
+        rest(&mut socket).await;
+    }
+    let mut socket = send(running.address, ASK).await;
+    assert!(answer(&mut socket).await.starts_with("HTTP/1.1 200"));
+}
+
+#[tokio::test]
+async fn large_heads_are_refused() {
+    let running = start(Connections::default()).await;
+    let many: String = (0..10_000).map(|n| format!("h{n}: x\r\n")).collect();
+    let long = "x".repeat(300_000);
+    for head in [
+        format!("GET / HTTP/1.1\r\nhost: x\r\n{many}\r\n"),
+        format!("GET / HTTP/1.1\r\nhost: x\r\nh: {long}\r\n\r\n"),
+        format!("GET /{long} HTTP/1.1\r\nhost: x\r\n\r\n"),
+    ] {
+        let mut socket = TcpStream::connect(running.address).await.unwrap();
+        // The server may close before all of it is sent.
+        let _ = socket.write_all(head.as_bytes()).await;
+        let told = rest(&mut socket).await;
+        let status = told.get(9..12).unwrap_or_default();
+        assert!(["431", "414"].contains(&status), "{told:?}");
+    }
+    for bad in
+        ["\0\0\0\0\r\n\r\n", "GET / HTTP/1.1\r\nbad header\r\n\r\n", "PRI * HTTP/2.0\r\n\r\n"]
+    {
+        let told = rest(&mut send(running.address, bad).await).await;
+        assert!(told.is_empty() || told.starts_with("HTTP/1.1 4"), "{bad:?}: {told:?}");
+    }
+}
+
+#[tokio::test]
+async fn old_and_hasty_clients_are_served() {
+    let running = start(Connections::default()).await;
+    // HTTP/1.0, without a host.
+    let told = rest(&mut send(running.address, "GET /healthz HTTP/1.0\r\n\r\n").await).await;
+    assert!(told.starts_with("HTTP/1.0 200") && told.ends_with("ok\n"), "{told}");
+    // Three requests at once: three answers, in order.
+    let last = "GET /healthz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+    let told = rest(&mut send(running.address, &[ASK, ASK, last].concat()).await).await;
+    assert_eq!(told.matches("HTTP/1.1 200").count(), 3, "{told}");
+}
+
+#[tokio::test]
+async fn who_does_not_read_an_answer_is_closed() {
+    let running = start(impatient()).await;
+    let ask = "GET /openapi.json HTTP/1.1\r\nhost: x\r\n\r\n";
+    let mut socket = TcpStream::connect(running.address).await.unwrap();
+    // Far more than the buffers between both hold.
+    let asking = async { while socket.write_all(ask.repeat(16).as_bytes()).await.is_ok() {} };
+    tokio::time::timeout(Duration::from_secs(20), asking).await.expect("it is closed");
 }

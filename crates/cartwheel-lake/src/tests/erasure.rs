@@ -233,14 +233,24 @@ fn erasures_are_kept_until_they_are_finished() {
     erasures.add(wider).unwrap();
     let mut again = Erasures::open(&path).unwrap();
     assert_eq!(again.pending().len(), 2);
-    assert_eq!(again.pending()[0].before, 9);
+    let (known, cleaned) = again.pending().remove(0);
+    assert_eq!((&known.before, cleaned), (&9.into(), None));
     // It was widened after the compaction that did the first one began.
+    assert_eq!(again.clean(&first).unwrap(), None);
+    assert_eq!(again.clean(&known).unwrap(), Some(1));
+    assert_eq!(Erasures::open(&path).unwrap().pending()[0], (known.clone(), Some(1)));
     again.finish(&first).unwrap();
     assert_eq!(again.pending().len(), 2);
-    let known = again.pending().remove(0);
+    // Widened once more, it begins anew.
+    let widest = erasure("u1", 12);
+    again.add(widest.clone()).unwrap();
+    assert_eq!(again.pending()[0], (widest.clone(), None));
     again.finish(&known).unwrap();
-    let left = Erasures::open(&path).unwrap().pending();
-    assert_eq!(left.iter().map(|e| &*e.user_id).collect::<Vec<_>>(), ["u2"]);
+    assert_eq!(again.clean(&widest).unwrap(), Some(2));
+    again.finish(&widest).unwrap();
+    let left = Erasures::open(&path).unwrap();
+    assert_eq!(left.pending(), [(erasure("u2", 7), None)]);
+    assert_eq!((left.cleaned(), left.has("u1"), left.has("u2")), (2, false, true));
     std::fs::write(&path, "[{").unwrap();
     assert!(Erasures::open(&path).unwrap_err().to_string().contains("erasures.json"));
 }

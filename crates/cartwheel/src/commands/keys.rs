@@ -4,10 +4,11 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
-use cartwheel_api::{ApiKey, Clock, KeyHash, Scope};
+use cartwheel_api::{ApiKey, Clock, KeyHash, Scope, key_name};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use crate::audit::AuditFile;
 use crate::cli;
 use crate::place::Place;
 use crate::show::result;
@@ -26,8 +27,10 @@ struct Kept {
 pub fn run(place: &Place, command: cli::Keys, as_json: bool) -> Result<()> {
     let path = place.keys();
     let mut kept = read(&path)?;
+    let audit = AuditFile::new(place);
     match command {
         cli::Keys::Create { name, scopes } => {
+            key_name(&name)?;
             anyhow::ensure!(
                 !kept.iter().any(|key| key.name == name),
                 "there is a key {name:?} already: revoke it first, or choose another name"
@@ -38,7 +41,8 @@ pub fn run(place: &Place, command: cli::Keys, as_json: bool) -> Result<()> {
             let scopes: Vec<String> = scopes.iter().map(ToString::to_string).collect();
             let created_ms = Clock::system().now_ms();
             kept.push(Kept { name: name.clone(), hash, scopes: scopes.clone(), created_ms });
-            write(&path, &kept)?;
+            let target = [("name", &*name), ("scopes", &*scopes.join("+"))];
+            audit.command("keys create", &target, || write(&path, &kept))?;
             let made = json!({"name": name, "key": key, "scopes": scopes});
             result(as_json, &made, || {
                 format!(
@@ -55,7 +59,7 @@ pub fn run(place: &Place, command: cli::Keys, as_json: bool) -> Result<()> {
                 kept.len() < before,
                 "there is no key {name:?}: see `cartwheel keys list`"
             );
-            write(&path, &kept)?;
+            audit.command("keys revoke", &[("name", &name)], || write(&path, &kept))?;
             result(as_json, &json!({"revoked": name}), || format!("{name} may do nothing more"));
         }
     }
@@ -106,7 +110,10 @@ pub fn known(place: &Place) -> Result<Vec<ApiKey>> {
     let path = place.keys();
     let key = |kept: Kept| -> Result<ApiKey> {
         let scopes = kept.scopes.iter().map(|scope| scope.parse::<Scope>());
-        Ok(ApiKey { hash: kept.hash.parse()?, scopes: scopes.collect::<Result<_, _>>()? })
+        let (hash, scopes) = (kept.hash.parse::<KeyHash>()?, scopes.collect::<Result<_, _>>()?);
+        // Names of older keys were free, and this one is written into logs.
+        let name = key_name(&kept.name).map_or_else(|_| hash.short_name(), Into::into);
+        Ok(ApiKey { name, hash, scopes })
     };
     let keys = read(&path)?.into_iter().map(key).collect::<Result<Vec<_>>>();
     keys.with_context(|| path.display().to_string())

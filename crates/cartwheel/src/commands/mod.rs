@@ -1,5 +1,6 @@
 //! What each subcommand does.
-#[cfg(feature = "aws")]
+
+pub mod audit;
 pub mod capacity;
 pub mod data;
 pub mod keys;
@@ -7,6 +8,7 @@ pub mod model;
 pub mod models;
 pub mod pipeline;
 pub mod serve;
-mod serve_aws;
+#[cfg(feature = "aws")]
+pub mod serve_aws;
 pub mod stream;
 pub mod users;

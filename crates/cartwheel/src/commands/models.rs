@@ -3,6 +3,7 @@
 use anyhow::{Context, Result};
 use cartwheel_endpoint::{ModelRecord, ModelStatus, Release};
 
+use crate::audit::AuditFile;
 use crate::cli;
 use crate::place::Place;
 use crate::show::result;
@@ -20,11 +21,14 @@ pub fn run(place: &Place, command: cli::Models, json: bool) -> Result<()> {
             result(json, &model, || text);
         }
         cli::Models::Deploy { version } => {
-            let release = deploy(place, &version)?;
+            let deploy = || deploy(place, &version);
+            let release =
+                AuditFile::new(place).command("models deploy", &[("version", &version)], deploy)?;
             result(json, &release, || format!("{version} serves with {}", release.feature_set));
         }
         cli::Models::Rollback => {
-            let release = rollback(place)?;
+            let release =
+                AuditFile::new(place).command("models rollback", &[], || rollback(place))?;
             result(json, &release, || {
                 let model = release.model.as_deref().unwrap_or("no model");
                 format!("{model} serves again with {}", release.feature_set)

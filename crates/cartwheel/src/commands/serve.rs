@@ -15,9 +15,11 @@ use rust_embed::RustEmbed;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
+use crate::audit::AuditFile;
 use crate::cli::{self, Context};
 use crate::commands::{data, keys, pipeline};
 use crate::learn::Hyperparameters;
+use crate::listen;
 use crate::operations::Operations;
 use crate::pipeline::{Pipeline, schedule};
 use crate::place::Place;
@@ -73,8 +75,7 @@ pub fn demo(context: &Context, args: &cli::Demo) -> Result<()> {
         }
     }
     eprintln!("Ready to serve after {:.1} s", started.elapsed().as_secs_f32());
-    let listen = args.listen.or(Some(context.settings.server.listen));
-    serve(&context, &cli::Serve { listen, backend: cli::Backend::Embedded })
+    serve(&context, &cli::Serve { listen: args.listen, ..cli::Serve::default() })
 }
 
 pub fn serve(context: &Context, args: &cli::Serve) -> Result<()> {
@@ -99,22 +100,14 @@ fn log_to_stderr() {
         tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
 }
 
-pub(super) fn only_loopback(listen: std::net::SocketAddr) -> Result<()> {
-    anyhow::ensure!(
-        listen.ip().is_loopback(),
-        "{listen} can be reached from other machines, and this server asks for no API keys: \
-         make one with `cartwheel keys create operator --scope admin`, or listen on 127.0.0.1"
-    );
-    Ok(())
-}
-
 async fn run(context: &Context, args: &cli::Serve) -> Result<()> {
     let Context { place, settings, config, .. } = context;
-    let listen = args.listen.unwrap_or(settings.server.listen);
+    let server = args.server(&settings.server);
+    let listen = server.listen;
     let keys = keys::known(place)?;
-    if keys.is_empty() {
-        only_loopback(listen)?;
-    }
+    listen::check_reach(listen, !keys.is_empty(), server.open_to_everyone)?;
+    let connections = listen::connections(&server)?;
+    listen::raise_file_limit(&connections);
     place.begin()?;
     let (opened, problem) = Opened::best(&place.lake(), &settings.shop.timezone)?;
     if let Some(problem) = problem {
@@ -153,9 +146,10 @@ async fn run(context: &Context, args: &cli::Serve) -> Result<()> {
         engine.clone(),
         stream.clone(),
         sessions.clone(),
-        cartwheel_api::Settings::default(),
+        listen::api_settings(&server)?,
     );
     state.assets = Some(asset);
+    state.audit = Some(Arc::new(AuditFile::new(place)));
     state.keys.replace(keys);
     let metrics = state.metrics.clone();
     let threads = settings.pipeline.job_threads();
@@ -200,10 +194,14 @@ async fn run(context: &Context, args: &cli::Serve) -> Result<()> {
     let watching =
         tokio::spawn(follow_releases(place.clone(), settings.shop.timezone.clone(), engine));
     let knowing = tokio::spawn(follow_keys(place.clone(), listen, state.keys.clone()));
+    let certifying = tokio::spawn(listen::follow_certificate(connections.tls.clone()));
 
+    let router = cartwheel_api::router(state);
+    let local = listen::for_commands(&connections, &router, ended(stopped.clone())).await?;
     // The command line finds the server by it; a file of a killed one is overwritten.
-    std::fs::write(place.server(), listener.local_addr()?.to_string())?;
-    eprintln!("Open http://{}  (Ctrl-C stops)", listener.local_addr()?);
+    let found = local.map_or_else(|| listener.local_addr(), Ok)?;
+    std::fs::write(place.server(), found.to_string())?;
+    eprintln!("Open {}  (Ctrl-C stops)", listen::url(listener.local_addr()?, &connections));
     let runner = pipeline.runner().clone();
     let stopping = async move {
         interrupted().await;
@@ -211,7 +209,7 @@ async fn run(context: &Context, args: &cli::Serve) -> Result<()> {
         // Runs first: whoever follows one is told, and lets the server go.
         runner.shutdown().await;
     };
-    let drained = cartwheel_api::serve(listener, cartwheel_api::router(state), stopping).await;
+    let drained = cartwheel_api::serve(listener, router, connections, stopping).await;
     if !drained {
         tracing::warn!("some requests were cut off");
     }
@@ -221,6 +219,7 @@ async fn run(context: &Context, args: &cli::Serve) -> Result<()> {
     upkeep.abort();
     watching.abort();
     knowing.abort();
+    certifying.abort();
     delivering.await??;
     following.await??;
     keeping.await?;

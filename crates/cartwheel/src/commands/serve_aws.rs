@@ -11,6 +11,7 @@ use tokio::net::TcpListener;
 
 use crate::cli::{self, Context};
 use crate::commands::serve;
+use crate::listen;
 
 /// The lake is asked for a new release this often.
 const REFRESH: Duration = Duration::from_secs(5);
@@ -19,8 +20,11 @@ const SETTLE: Duration = Duration::from_secs(5);
 
 /// Serves; delivery and sessions are Firehose's and the consumer function's.
 pub async fn run(context: &Context, args: &cli::Serve) -> Result<()> {
-    let listen = args.listen.unwrap_or(context.settings.server.listen);
-    serve::only_loopback(listen)?;
+    let server = args.server(&context.settings.server);
+    let listen = server.listen;
+    listen::check_reach(listen, false, server.open_to_everyone)?;
+    let connections = listen::connections(&server)?;
+    listen::raise_file_limit(&connections);
     let names = Names::from_env(&["CARTWHEEL_LAKE", "CARTWHEEL_TABLE", "CARTWHEEL_STREAM"])?;
     let timezone = &context.settings.shop.timezone;
     let (follower, opened) = Follower::open(Lake::open(&names.lake)?, timezone).await?;
@@ -34,7 +38,7 @@ pub async fn run(context: &Context, args: &cli::Serve) -> Result<()> {
         engine.clone(),
         Arc::new(cartwheel_aws::stream(&config, &names)),
         Arc::new(cartwheel_aws::users(&config, &names)),
-        cartwheel_api::Settings::default(),
+        listen::api_settings(&server)?,
     );
     state.assets = Some(serve::asset);
     let metrics = state.metrics.clone();
@@ -49,9 +53,11 @@ pub async fn run(context: &Context, args: &cli::Serve) -> Result<()> {
     });
     let listener =
         TcpListener::bind(listen).await.with_context(|| format!("listen on {listen}"))?;
-    eprintln!("Open http://{}  (Ctrl-C stops)", listener.local_addr()?);
+    eprintln!("Open {}  (Ctrl-C stops)", listen::url(listener.local_addr()?, &connections));
     let router = cartwheel_api::router(state.clone());
-    let drained = cartwheel_api::serve(listener, router, serve::interrupted()).await;
+    let certifying = tokio::spawn(listen::follow_certificate(connections.tls.clone()));
+    let drained = cartwheel_api::serve(listener, router, connections, serve::interrupted()).await;
+    certifying.abort();
     if !(drained && state.settle(SETTLE).await) {
         tracing::warn!("some requests or impressions were cut off");
     }

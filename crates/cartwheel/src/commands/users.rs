@@ -10,6 +10,7 @@ use cartwheel_lake::{Delivery, DeliveryOptions, Lake};
 use cartwheel_store::{SessionStore, Sessions, consume_sessions};
 use cartwheel_stream::{Log, OpenError, Sequence, Stream};
 use serde_json::{Value, json};
+use tokio::runtime::Handle;
 
 use crate::audit::AuditFile;
 use crate::cli::{self, Context};
@@ -32,11 +33,11 @@ async fn users(context: &Context, command: cli::Users) -> Result<()> {
             let user_id = id(&user)?;
             let erased = match Here::open(place, settings).await? {
                 Some(here) => {
-                    let audit = AuditFile::new(place);
-                    let hash = cartwheel_api::hidden(user_id.as_str());
-                    let erase = async { here.upkeep.erase(&user_id).await };
-                    let erased =
-                        audit.command_async("users erase", &[("user", &hash)], erase).await?;
+                    let target = [("id", &*cartwheel_api::hashed_id(user_id.as_str()))];
+                    let erased = tokio::task::block_in_place(|| {
+                        let erase = || Handle::current().block_on(here.upkeep.erase(&user_id));
+                        AuditFile::new(place).command("users erase", &target, erase)
+                    })?;
                     serde_json::to_value(erased)?
                 }
                 None => {
@@ -173,8 +174,10 @@ impl Here {
         let stream: Arc<dyn Stream> = log.clone();
         let sessions = Arc::new(Sessions::new(Arc::new(SessionStore::new(place.sessions())), 1000));
         let kept = |_: Sequence| ();
-        let options =
-            DeliveryOptions { max_records: settings.delivery.max_records, max_age: std::time::Duration::ZERO };
+        let options = DeliveryOptions {
+            max_records: settings.delivery.max_records,
+            max_age: std::time::Duration::ZERO,
+        };
         let mut delivery = Delivery::new(
             stream.clone(),
             &Lake::open(&place.lake())?,

@@ -17,6 +17,8 @@ fn every_command_helps_with_an_example() {
         &["predict"],
         &["recommend"],
         &["capacity"],
+        &["audit"],
+        &["keys", "create"],
         &["config", "check"],
     ] {
         let text = cartwheel(dir.path(), &[command, &["--help"]].concat()).unwrap();
@@ -35,6 +37,10 @@ fn errors_name_the_thing_and_what_to_do() {
         (&["evaluate"], "run `cartwheel train`"),
         (&["predict", "--out", out], "run `cartwheel train`"),
         (&["serve"], "run `cartwheel train`"),
+        (&["serve", "--listen", "0.0.0.0:0"], "--open-to-everyone"),
+        (&["serve", "--tls-cert", "a.pem"], "--tls-key"),
+        (&["serve", "--tls-cert", "a.pem", "--tls-key", "b.pem"], "a.pem"),
+        (&["keys", "create", "two words", "--scope", "admin"], "a key's name is"),
         (&["import", "instacart", "nowhere"], "nowhere/orders.csv: no such file"),
         (&["generate", "--users", "0", "--out", out], "expected 1 to"),
         (&["--config", "none.toml", "config", "check"], "none.toml"),
@@ -47,6 +53,9 @@ fn errors_name_the_thing_and_what_to_do() {
         ("[train]\ndepth = 3", "depth"),
         ("[shop]\ntimezone = \"Nowhere/Atlantis\"", "shop.timezone"),
         ("[server\n", "cartwheel.toml"),
+        ("[server]\ncors_origins = [\"*\"]", "server.cors_origins"),
+        ("[server]\ntls_cert = \"a.pem\"", "server.tls_key"),
+        ("[server]\nmax_connections = 0", "server.max_connections: expected"),
     ] {
         std::fs::write(dir.path().join("cartwheel.toml"), text).unwrap();
         let error = cartwheel(dir.path(), &["config", "check"]).unwrap_err();

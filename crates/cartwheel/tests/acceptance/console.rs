@@ -148,6 +148,24 @@ fn keys_close_the_server_and_open_it_to_who_has_one() {
     assert!(error.contains("already"), "{error}");
     let error = cartwheel(data.path(), &["pipeline", "run"]).unwrap_err();
     assert!(error.contains("CARTWHEEL_API_KEY"), "{error}");
+    // What changes something is written down with who did it; a refusal is not.
+    for key in [&reader, &operator] {
+        request_as(&server.address, "POST", "/v1/models/rollback", None, Some(key)).unwrap();
+    }
+    let audit = cartwheel(data.path(), &["--json", "audit"]).unwrap();
+    let audit: Value = serde_json::from_str(&audit).unwrap();
+    let told = audit.as_array().unwrap().iter().map(|entry| {
+        let text = |name: &str| entry[name].as_str().unwrap().to_owned();
+        (text("actor"), text("route"), entry["status"].as_u64().unwrap())
+    });
+    let told: Vec<_> = told.collect();
+    let expected = [
+        ("cli", "keys create", 200),
+        ("cli", "keys create", 200),
+        ("me", "/v1/models/rollback", 409),
+    ];
+    assert_eq!(told, expected.map(|(who, what, status)| (who.into(), what.into(), status)));
+    assert!(!audit.to_string().contains(&operator), "no key is written down");
     cartwheel(data.path(), &["keys", "revoke", "shop"]).unwrap();
     eventually("the key is revoked", || (status("/v1/popular", &reader) == 401).then_some(()));
     server.stop();

@@ -1,0 +1,113 @@
+//! What admins change is written down before it is done.
+
+use std::io;
+use std::sync::{Arc, Mutex};
+
+use axum::body::Body;
+use axum::http::Request;
+
+use super::harness::{Reply, Shop};
+use crate::limits::Peer;
+use crate::{AdminAction, ApiKey, AuditLog, KeyHash, Outcome, Scope, hashed_id};
+
+/// Keeps actions with their statuses, or fails.
+#[derive(Default)]
+struct Kept {
+    actions: Arc<Mutex<Vec<(AdminAction, Option<u16>)>>>,
+    full: bool,
+}
+
+impl AuditLog for Kept {
+    fn begin(&self, action: &AdminAction) -> io::Result<Outcome> {
+        if self.full {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        let actions = self.actions.clone();
+        let at = actions.lock().unwrap().len();
+        actions.lock().unwrap().push((action.clone(), None));
+        Ok(Box::new(move |status| {
+            actions.lock().unwrap()[at].1 = Some(status);
+            Ok(())
+        }))
+    }
+}
+
+async fn shop(full: bool) -> (Shop, Arc<Mutex<Vec<(AdminAction, Option<u16>)>>>) {
+    let kept = Kept { full, ..Kept::default() };
+    let actions = kept.actions.clone();
+    let shop = Shop::with(|state| {
+        let key = |name: &str, scope| ApiKey {
+            name: name.into(),
+            hash: KeyHash::of(&format!("secret-{name}")),
+            scopes: vec![scope],
+        };
+        state.keys.replace(vec![key("boss", Scope::Admin), key("shop", Scope::EventsWrite)]);
+        state.audit = Some(Arc::new(kept));
+    })
+    .await;
+    (shop, actions)
+}
+
+async fn ask(shop: &Shop, method: &str, path: &str, key: &str) -> Reply {
+    let request = Request::builder().method(method).uri(path).header("x-api-key", key);
+    let request = request.header("x-request-id", "r-1").header("content-type", "application/json");
+    let mut request = request.body(Body::from("{}")).unwrap();
+    request.extensions_mut().insert(Peer("192.0.2.1".parse().unwrap()));
+    shop.send(request).await
+}
+
+#[tokio::test]
+async fn an_admins_action_is_written_down_with_who_and_what() {
+    let (shop, actions) = shop(false).await;
+    // This shop keeps no models: the action fails, and that is what is written down.
+    ask(&shop, "POST", "/v1/models/m%2d1/deploy", "secret-boss").await.problem(404, "not-found");
+    let written = actions.lock().unwrap().clone();
+    let (action, status) = &written[0];
+    assert_eq!(written.len(), 1);
+    assert_eq!(*status, Some(404));
+    assert_eq!((&*action.actor, &*action.method), ("boss", "POST"));
+    assert_eq!(action.route, "/v1/models/{version}/deploy");
+    assert_eq!(action.target["version"], "m-1");
+    assert_eq!(action.address.as_deref(), Some("192.0.2.1"));
+    assert_eq!(action.request_id.as_deref(), Some("r-1"));
+    assert!(action.time_ms >= super::harness::START);
+    let line = serde_json::to_string(action).unwrap();
+    assert!(!line.contains("secret"), "{line}");
+}
+
+#[tokio::test]
+async fn what_changes_nothing_or_is_refused_is_not() {
+    let (shop, actions) = shop(false).await;
+    for (method, path, key) in [
+        ("GET", "/v1/models", "secret-boss"),
+        ("GET", "/v1/users/u", "secret-boss"),
+        ("POST", "/submit", "secret-shop"),
+        ("POST", "/v1/models/rollback", "secret-shop"),
+        ("POST", "/v1/models/rollback", "wrong"),
+        ("POST", "/v1/nothing", "secret-boss"),
+    ] {
+        ask(&shop, method, path, key).await;
+        assert!(actions.lock().unwrap().is_empty(), "{method} {path}");
+    }
+}
+
+#[tokio::test]
+async fn a_user_is_written_down_by_a_hash() {
+    let (shop, actions) = shop(false).await;
+    // Whatever comes of it, the path is a user's.
+    ask(&shop, "DELETE", "/v1/users/someone%40shop.example", "secret-boss").await;
+    let written = actions.lock().unwrap().clone();
+    let target = &written[0].0.target["id"];
+    assert_eq!(*target, hashed_id("someone@shop.example"));
+    assert!(target.starts_with("sha256:") && target.len() == 7 + 16, "{target}");
+    assert!(!serde_json::to_string(&written[0].0).unwrap().contains("someone"));
+}
+
+#[tokio::test]
+async fn nothing_is_done_that_cannot_be_written_down() {
+    let (shop, _) = shop(true).await;
+    let reply = ask(&shop, "POST", "/v1/models/rollback", "secret-boss").await;
+    reply.problem(503, "unavailable");
+    // What changes nothing is answered all the same.
+    assert_eq!(ask(&shop, "GET", "/v1/users", "secret-boss").await.status, 200);
+}
