@@ -186,7 +186,7 @@ export class Api {
     const asked = this.#client.GET('/readyz', { signal: this.#signal() });
     return this.#data(
       asked.then(({ data, error, response }) => {
-        const unready = response.status === 503 ? error : undefined;
+        const unready = response.status === 503 ? (error as Readiness) : undefined;
         const found = data ?? unready;
         return found === undefined ? { error, response } : { data: found, response };
       }),

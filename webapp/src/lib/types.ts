@@ -17,9 +17,15 @@ export const EVENT_KINDS = [
 export type EventKind = Schemas['EventName'];
 
 /** A product of an event; `quantity` counts pieces and defaults to 1. */
-export type EventItem = Schemas['Item'];
-/** Body of `POST /submit`; the client gives each event its id. */
-export type EventBody = Schemas['Event'] & { event_id: string };
+export type EventItem = Omit<Schemas['Item'], 'product_id'> & { product_id: string };
+/** Body of `POST /submit`; the client gives each event its id. Ids are texts here, though
+ * the API takes integers, too. */
+export type EventBody = Omit<Schemas['Event'], 'event_id' | 'user_id' | 'product_ids' | 'items'> & {
+  event_id: string;
+  user_id: string;
+  product_ids?: string[] | null;
+  items?: EventItem[] | null;
+};
 /** What every product has, wherever it is shown. */
 export type ProductLabel = Schemas['ProductLabel'];
 export type Product = Schemas['Product'];
