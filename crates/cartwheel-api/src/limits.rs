@@ -2,7 +2,7 @@
 
 use std::hash::Hash;
 use std::net::{IpAddr, Ipv6Addr};
-use std::num::NonZeroU32;
+use std::num::{NonZeroU16, NonZeroU32};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -149,7 +149,9 @@ fn per_second<K: Hash + Eq + Clone>(rate: u32) -> Option<Buckets<K>> {
 fn throttled(detail: &str, wait: Duration) -> Problem {
     // A second that has begun counts: an earlier try would be refused again.
     let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
-    Problem { retry_after: Some(seconds.max(1)), ..Problem::new(Kind::Throttled, detail) }
+    let seconds = u16::try_from(seconds).unwrap_or(u16::MAX);
+    let retry_after = NonZeroU16::new(seconds).or(Some(NonZeroU16::MIN));
+    Problem { retry_after, ..Problem::new(Kind::Throttled, detail) }
 }
 
 #[cfg(test)]
@@ -204,7 +206,7 @@ mod tests {
         let ask = |address: &str| limits.address(Some(peer(address)));
         assert!(ask("2001:db8::1").is_ok() && ask("2001:db8::2").is_ok());
         let refused = ask("2001:db8::ffff:3").unwrap_err();
-        assert_eq!((refused.status, refused.retry_after), (429, Some(1)));
+        assert_eq!((refused.status, refused.retry_after), (429, Some(NonZeroU16::MIN)));
         assert!(ask("2001:db8:0:1::1").is_ok(), "the next network");
         assert!(ask("192.0.2.1").is_ok() && ask("::ffff:192.0.2.1").is_ok());
         assert!(ask("192.0.2.1").is_err(), "an IPv4 address in IPv6's clothes is the same");

@@ -1,5 +1,7 @@
 //! Errors as RFC 9457 problem documents: the one place that maps them to HTTP.
 
+use std::num::NonZeroU16;
+
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use cartwheel_events::Invalid;
@@ -160,7 +162,7 @@ pub struct Problem {
     /// Seconds after which it is worth another try, where that is known; the header
     /// `retry-after` says it.
     #[serde(skip)]
-    pub retry_after: Option<u64>,
+    pub retry_after: Option<NonZeroU16>,
 }
 
 impl Problem {
@@ -216,7 +218,7 @@ impl IntoResponse for Problem {
         headers.insert(header::CONTENT_TYPE, media);
         // The causes of these pass in about a second, or not at all.
         if matches!(self.status, 429 | 503) {
-            headers.insert(header::RETRY_AFTER, self.retry_after.unwrap_or(1).into());
+            headers.insert(header::RETRY_AFTER, self.retry_after.map_or(1, NonZeroU16::get).into());
         }
         match self.status {
             401 => {

@@ -10,10 +10,12 @@ use super::harness::{Reply, Shop};
 use crate::limits::Peer;
 use crate::{AdminAction, ApiKey, AuditLog, KeyHash, Outcome, Scope, hashed_id};
 
+type Actions = Arc<Mutex<Vec<(AdminAction, Option<u16>)>>>;
+
 /// Keeps actions with their statuses, or fails.
 #[derive(Default)]
 struct Kept {
-    actions: Arc<Mutex<Vec<(AdminAction, Option<u16>)>>>,
+    actions: Actions,
     full: bool,
 }
 
@@ -32,7 +34,7 @@ impl AuditLog for Kept {
     }
 }
 
-async fn shop(full: bool) -> (Shop, Arc<Mutex<Vec<(AdminAction, Option<u16>)>>>) {
+async fn shop(full: bool) -> (Shop, Actions) {
     let kept = Kept { full, ..Kept::default() };
     let actions = kept.actions.clone();
     let shop = Shop::with(|state| {
