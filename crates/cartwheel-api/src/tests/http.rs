@@ -111,6 +111,7 @@ async fn the_document_lists_every_route() {
     }
     routes.sort();
     let expected = [
+        "delete /v1/users/{id} 202 400 401 403 404 429 503",
         "get /healthz 200 429 503",
         "get /metrics 200 401 403 429 503",
         "get /readyz 200 429 503",
@@ -134,6 +135,7 @@ async fn the_document_lists_every_route() {
         "get /v1/users 200 400 401 403 429 503",
         "get /v1/users/{id} 200 400 401 403 429 503",
         "get /v1/users/{id}/cart 200 400 401 403 429 503",
+        "get /v1/users/{id}/export 200 400 401 403 404 429 503",
         "get /v1/users/{id}/recommendations 200 400 401 403 429 503",
         "post /submit 200 400 401 403 408 413 415 422 429 503",
         "post /v1/events 200 400 401 403 408 413 415 422 429 503",
