@@ -8,6 +8,7 @@ SHELL := /bin/bash
 export CARGO_TARGET_DIR ?= $(CURDIR)/target
 DATA ?= demo-data
 PORT ?= 8080
+export FUZZ_SECONDS ?= 60
 PYTHON ?= python3
 # The environment on AWS, and the processors of its functions: arm64 or x86_64.
 export ENV ?= dev
@@ -19,7 +20,7 @@ WEB := webapp/dist/index.html
 # Stand-ins for AWS services, which the tests start.
 EMULATORS := crates/cartwheel-testkit/node_modules/.installed
 
-.PHONY: help demo test types test-api test-web test-deploy test-spark lint fmt bench clean setup tools
+.PHONY: help demo test types test-api test-web test-deploy test-spark fuzz lint fmt bench clean setup tools
 .PHONY: infra package plan deploy run-pipeline deploy-webapp destroy execute-step-function update-api-url
 
 help: ## This list
@@ -45,6 +46,9 @@ test-deploy: $(VENV) $(VENV_AWS)
 
 test-spark: setup ## The Glue job in Spark against the local features
 	scripts/test-spark
+
+fuzz: tools ## Each fuzz target for FUZZ_SECONDS, 60 where not said
+	scripts/fuzz
 
 lint: setup $(VENV_AWS) ## Formatting, clippy, shellcheck, types of the web app
 	cargo fmt --all --check
@@ -91,7 +95,7 @@ update-api-url: $(VENV_AWS)
 	scripts/deploy-webapp --config-only
 
 clean: ## Remove what was built here
-	rm -rf target dist .venv .venv-aws .venv-test bench/.venv glue/.venv infra/check/.venv infra/check/.venv-checkov webapp/node_modules webapp/dist $(dir $(EMULATORS)) $(DATA)
+	rm -rf target fuzz/work dist .venv .venv-aws .venv-test bench/.venv glue/.venv infra/check/.venv infra/check/.venv-checkov webapp/node_modules webapp/dist $(dir $(EMULATORS)) $(DATA)
 
 setup: tools $(VENV) $(WEB)
 

@@ -12,6 +12,7 @@ use crate::problem::Problem;
 use crate::request;
 use crate::schema::EventBody;
 use crate::state::AppState;
+use crate::telemetry::EVENTS;
 
 const NDJSON: [&str; 3] = ["application/x-ndjson", "application/ndjson", "application/jsonl"];
 const MEDIA: &str = "application/json or application/x-ndjson";
@@ -21,11 +22,13 @@ const MEDIA: &str = "application/json or application/x-ndjson";
 pub(crate) struct BatchAnswer {
     /// Events that are not stored; send only those again.
     failed_count: usize,
+    /// Events of another product that say nothing of a cart.
+    ignored_count: usize,
     /// What became of each event.
     records: Vec<EventResult>,
 }
 
-/// What became of an event: either ids or a problem.
+/// What became of an event: ids, a problem, or nothing.
 #[derive(Debug, Default, Serialize, ToSchema)]
 pub(crate) struct EventResult {
     /// The event's id; assigned where the client gave none.
@@ -40,6 +43,9 @@ pub(crate) struct EventResult {
     /// Why it is not stored.
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<Problem>,
+    /// True where another product's event says nothing of a cart and is not stored.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ignored: Option<bool>,
 }
 
 /// Stores events
@@ -88,21 +94,43 @@ pub(crate) async fn events(
     if events.len() > MAX_BATCH {
         return Err(too_many());
     }
-    let mut records = Vec::with_capacity(events.len());
-    for result in accept_all(&state, events).await {
+    let events = events.into_iter().map(|event| event.map(Some)).collect();
+    answer(&state, events, alone).await.map(Json)
+}
+
+/// Stores the events that are given and says what became of each. The problem of one
+/// that came `alone` is the answer.
+pub(crate) async fn answer(
+    state: &AppState,
+    events: Vec<Result<Option<Event>, Problem>>,
+    alone: bool,
+) -> Result<BatchAnswer, Problem> {
+    let ignored: Vec<bool> = events.iter().map(|event| matches!(event, Ok(None))).collect();
+    let events: Vec<_> = events.into_iter().filter_map(Result::transpose).collect();
+    let mut results = match events.is_empty() {
+        true => Vec::new(),
+        false => accept_all(state, events).await,
+    }
+    .into_iter();
+    let mut records = Vec::with_capacity(ignored.len());
+    for ignored in ignored {
+        let result = if ignored { None } else { results.next() };
         records.push(match result {
-            Ok(accepted) => EventResult {
+            None => EventResult { ignored: Some(true), ..EventResult::default() },
+            Some(Ok(accepted)) => EventResult {
                 record_id: Some(accepted.position.record_id()),
                 shard_id: Some(accepted.position.shard_id()),
                 event_id: Some(accepted.event_id),
-                error: None,
+                ..EventResult::default()
             },
-            Err(problem) if alone => return Err(problem),
-            Err(problem) => EventResult { error: Some(problem), ..EventResult::default() },
+            Some(Err(problem)) if alone => return Err(problem),
+            Some(Err(problem)) => EventResult { error: Some(problem), ..EventResult::default() },
         });
     }
     let failed_count = records.iter().filter(|record| record.error.is_some()).count();
-    Ok(Json(BatchAnswer { failed_count, records }))
+    let ignored_count = records.iter().filter(|record| record.ignored.is_some()).count();
+    metrics::counter!(EVENTS, "result" => "ignored").increment(ignored_count as u64);
+    Ok(BatchAnswer { failed_count, ignored_count, records })
 }
 
 fn event(value: Value) -> Result<Event, Problem> {

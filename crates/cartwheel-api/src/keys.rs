@@ -256,7 +256,9 @@ pub(crate) fn needed(method: &Method, route: Option<&str>) -> Option<Scope> {
     }
     match route {
         Some("/healthz" | "/readyz" | "/openapi.json" | "/docs" | "/docs.css") => None,
-        Some("/submit" | "/v1/events") => Some(Scope::EventsWrite),
+        Some("/submit" | "/v1/events" | "/v1/events/ga4" | "/v1/events/segment") => {
+            Some(Scope::EventsWrite)
+        }
         Some(
             "/v1/recommendations"
             | "/v1/users/{id}/recommendations"

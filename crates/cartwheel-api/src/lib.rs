@@ -14,6 +14,7 @@ mod connection;
 mod contract;
 mod engine;
 mod events;
+mod foreign;
 mod impressions;
 mod keys;
 mod lake;

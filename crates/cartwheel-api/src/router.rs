@@ -20,8 +20,8 @@ use crate::layers;
 use crate::reference;
 use crate::state::AppState;
 use crate::{
-    catalogue, contract, events, keys, lake, live, models, operations, pipeline, privacy, quality,
-    recommendations, shoppers, submit,
+    catalogue, contract, events, foreign, keys, lake, live, models, operations, pipeline, privacy,
+    quality, recommendations, shoppers, submit,
 };
 
 #[derive(utoipa::OpenApi)]
@@ -48,6 +48,8 @@ fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::with_openapi(Document::openapi())
         .routes(routes!(submit::submit))
         .routes(routes!(events::events))
+        .routes(routes!(foreign::ga4))
+        .routes(routes!(foreign::segment))
         .routes(routes!(recommendations::recommend))
         .routes(routes!(recommendations::for_user))
         .routes(routes!(shoppers::users))

@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 
+use serde::Deserialize;
 use utoipa::openapi::schema::{AnyOfBuilder, ObjectBuilder, Schema, Type};
 use utoipa::openapi::{RefOr, SchemaFormat};
 use utoipa::{PartialSchema, ToSchema};
@@ -88,4 +89,82 @@ pub(crate) enum EventName {
     UpdateCart,
     Checkout,
     GetRecommendations,
+}
+
+/// A body of GA4's Measurement Protocol; fields that are not named here are passed over.
+#[derive(ToSchema)]
+#[schema(as = Ga4Request)]
+pub(crate) struct Ga4Body {
+    /// Who acted, as the site knows them.
+    user_id: Option<Id>,
+    /// Who acted, as the browser knows them; counts without `user_id`.
+    client_id: Option<Id>,
+    /// Who acted, as the app knows them; counts without the others.
+    app_instance_id: Option<Id>,
+    /// When, UTC microseconds since 1970, for events that do not say it themselves.
+    #[schema(minimum = 0, maximum = 253_402_300_799_999_999_isize)]
+    timestamp_micros: Option<i64>,
+    /// What was done.
+    #[schema(min_items = 1, max_items = 500)]
+    events: Vec<Ga4Event>,
+}
+
+/// An event of GA4. Other names than `view_item`, `add_to_cart`, `remove_from_cart` and
+/// `purchase` are ignored.
+#[derive(ToSchema)]
+#[schema(as = Ga4Event)]
+pub(crate) struct Ga4Event {
+    /// What was done.
+    name: String,
+    /// With what: `items` with `item_id`, `quantity` and `price`; `transaction_id` of a
+    /// purchase.
+    #[schema(value_type = Option<Object>)]
+    params: Option<()>,
+    /// When, UTC microseconds since 1970.
+    #[schema(minimum = 0, maximum = 253_402_300_799_999_999_isize)]
+    timestamp_micros: Option<i64>,
+}
+
+/// A call of Segment's tracking API; fields that are not named here are passed over.
+/// Other calls than `track` are ignored, and so are other events than `Product Viewed`,
+/// `Product Added`, `Product Removed` and `Order Completed`.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct SegmentCall {
+    /// The kind of call; `track` where it is missing.
+    #[serde(rename = "type")]
+    kind: Option<String>,
+    /// The call's id. Sent again within 24 hours, it is stored once.
+    message_id: Option<String>,
+    /// Who acted, as the site knows them.
+    #[schema(value_type = Option<Id>)]
+    user_id: Option<String>,
+    /// Who acted, as the browser knows them; counts without `userId`.
+    #[schema(value_type = Option<Id>)]
+    anonymous_id: Option<String>,
+    /// What was done.
+    event: Option<String>,
+    /// With what: `product_id` or `sku`, `quantity` and `price`, or a list of `products`.
+    #[schema(value_type = Option<Object>)]
+    properties: Option<()>,
+    /// When, ISO 8601.
+    timestamp: Option<String>,
+}
+
+/// Several calls of Segment's tracking API.
+#[derive(Deserialize, ToSchema)]
+pub(crate) struct SegmentBatch {
+    /// The calls.
+    #[schema(min_items = 1, max_items = 500)]
+    batch: Vec<SegmentCall>,
+}
+
+/// What Segment sends: one call, or several.
+#[derive(Deserialize, ToSchema)]
+#[serde(untagged)]
+pub(crate) enum SegmentRequest {
+    /// Several calls.
+    Batch(SegmentBatch),
+    /// One call.
+    Call(SegmentCall),
 }

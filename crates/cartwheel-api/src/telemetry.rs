@@ -9,7 +9,7 @@ use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 pub const REQUESTS: &str = "cartwheel_http_requests_total";
 /// Seconds from a request's head to its answer, by route.
 pub const LATENCY: &str = "cartwheel_http_request_duration_seconds";
-/// Events by result: `accepted`, `repeated` or `failed`.
+/// Events by result: `accepted`, `repeated`, `failed` or `ignored`.
 pub const EVENTS: &str = "cartwheel_events_total";
 /// Impressions that were not put into the stream.
 pub const IMPRESSIONS_DROPPED: &str = "cartwheel_impressions_dropped_total";

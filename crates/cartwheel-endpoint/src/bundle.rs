@@ -11,6 +11,8 @@ use sha2::{Digest, Sha256};
 
 /// Largest model file that is read, in bytes.
 const MAX_MODEL: u64 = 512 << 20;
+/// Most bytes of an archive after decompression: the model and what surrounds it.
+const MAX_ARCHIVE: u64 = MAX_MODEL + (1 << 20);
 
 /// Why a bundle cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -171,12 +173,18 @@ pub fn read(models: &Path, version: &str) -> Result<Bundle, BundleError> {
 /// # Errors
 /// When the archive is damaged or holds no model.
 pub fn extract(archive: &[u8]) -> io::Result<Vec<u8>> {
-    let mut tar = tar::Archive::new(GzDecoder::new(archive));
+    let mut tar = tar::Archive::new(GzDecoder::new(archive).take(MAX_ARCHIVE));
     for entry in tar.entries()? {
         let entry = entry?;
         if entry.path()?.as_os_str() == "xgboost-model" {
+            // A sparse file says in a few bytes that it is as long as it likes.
+            if !entry.header().entry_type().is_file() {
+                return Err(io::Error::other("xgboost-model is not a plain file"));
+            }
             let mut model = Vec::new();
-            entry.take(MAX_MODEL).read_to_end(&mut model)?;
+            if entry.take(MAX_MODEL + 1).read_to_end(&mut model)? as u64 > MAX_MODEL {
+                return Err(io::Error::other("xgboost-model is larger than 512 MiB"));
+            }
             return Ok(model);
         }
     }

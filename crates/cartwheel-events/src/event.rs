@@ -9,7 +9,10 @@ use crate::id::{ProductId, UserId, check_id, json_id};
 pub const MAX_ITEMS: usize = 200;
 /// Most events of one batch, as Kinesis `PutRecords` takes.
 pub const MAX_BATCH: usize = 500;
-const MAX_QUANTITY: u64 = 100_000;
+pub(crate) const MAX_QUANTITY: u64 = 100_000;
+pub(crate) const MAX_PRICE: f64 = 1e9;
+/// The year 10,000, UTC milliseconds: later times are not from a clock.
+pub(crate) const LATEST_MS: i64 = 253_402_300_800_000;
 
 /// What the shopper did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -58,7 +61,7 @@ impl EventKind {
     }
 
     /// Whether an event of this kind must name a product.
-    fn needs_products(self) -> bool {
+    pub(crate) fn needs_products(self) -> bool {
         matches!(self, Self::View | Self::AddToCart | Self::RemoveFromCart)
     }
 }
@@ -108,11 +111,15 @@ pub struct Invalid {
     pub expected: &'static str,
 }
 
-const ID_EXPECTED: &str = "1 to 64 of A-Z a-z 0-9 . _ : @ -";
+pub(crate) const ID_EXPECTED: &str = "1 to 64 of A-Z a-z 0-9 . _ : @ -";
 const FIELDS: &str = "event_id, user_id, session_id, event, product_ids, items, timestamp, \
                       source, recommendation_id";
 
-fn invalid(field: impl Into<String>, problem: impl ToString, expected: &'static str) -> Invalid {
+pub(crate) fn invalid(
+    field: impl Into<String>,
+    problem: impl ToString,
+    expected: &'static str,
+) -> Invalid {
     Invalid { field: field.into(), problem: problem.to_string(), expected }
 }
 
@@ -169,8 +176,6 @@ fn optional_id(fields: &Map<String, Value>, name: &'static str) -> Result<Option
 }
 
 fn timestamp(fields: &Map<String, Value>) -> Result<Option<i64>, Invalid> {
-    /// The year 10,000: later times are not from a clock.
-    const LATEST_MS: i64 = 253_402_300_800_000;
     match fields.get("timestamp") {
         None | Some(Value::Null) => Ok(None),
         Some(value) => match value.as_i64() {
@@ -203,12 +208,17 @@ fn items(fields: &Map<String, Value>) -> Result<Vec<Item>, Invalid> {
             let id = id.map_err(|e| invalid(format!("product_ids[{index}]"), e, ID_EXPECTED))?;
             Item { product_id: id, quantity: 1, price: None }
         };
-        match items.iter_mut().find(|known| known.product_id == item.product_id) {
-            Some(known) => known.quantity = known.quantity.saturating_add(item.quantity),
-            None => items.push(item),
-        }
+        add(&mut items, item);
     }
     Ok(items)
+}
+
+/// Adds an item; each product is there once.
+pub(crate) fn add(items: &mut Vec<Item>, item: Item) {
+    match items.iter_mut().find(|known| known.product_id == item.product_id) {
+        Some(known) => known.quantity = known.quantity.saturating_add(item.quantity),
+        None => items.push(item),
+    }
 }
 
 fn item(index: usize, value: &Value) -> Result<Item, Invalid> {
@@ -237,7 +247,7 @@ fn item(index: usize, value: &Value) -> Result<Item, Invalid> {
     let price = match fields.get("price") {
         None | Some(Value::Null) => None,
         Some(value) => match value.as_f64() {
-            Some(price) if (0.0..=1e9).contains(&price) => Some(price),
+            Some(price) if (0.0..=MAX_PRICE).contains(&price) => Some(price),
             _ => return Err(invalid(at(".price"), "is out of range", "0 to 1e9")),
         },
     };

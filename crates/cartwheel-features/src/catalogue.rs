@@ -101,6 +101,13 @@ impl Catalogue {
         Self { products, popular, lines, orders, users, index: FxHashMap::default() }.indexed()
     }
 
+    /// Whether every index in it is that of a product: of one that was read back.
+    pub fn is_sound(&self) -> bool {
+        let known = |product: u32| (product as usize) < self.products.len();
+        self.popular.iter().all(|&product| known(product))
+            && self.products.iter().flat_map(|p| &p.neighbours).all(|n| known(n.product))
+    }
+
     /// Builds the look-up by id, which is not stored.
     pub fn indexed(mut self) -> Self {
         let ids = self.products.iter().enumerate();

@@ -2,7 +2,7 @@
 
 use std::fs::{File, TryLockError};
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -171,6 +171,10 @@ impl Lake {
             serde_json::from_slice(&bytes).map_err(|e| LakeError::file(&path, e))?;
         let parts = [&mut manifest.orders, &mut manifest.order_products, &mut manifest.products];
         for part in parts.into_iter().flatten() {
+            if part.components().any(|step| !matches!(step, Component::Normal(_))) {
+                let problem = format!("{} is not a path in the lake", part.display());
+                return Err(LakeError::file(&path, io::Error::other(problem)));
+            }
             *part = self.dir.join(&*part);
         }
         Ok(Some(manifest))

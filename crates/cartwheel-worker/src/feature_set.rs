@@ -125,7 +125,7 @@ impl FeatureSet {
     /// # Errors
     /// When the file is missing or damaged.
     pub fn catalogue(&self) -> Result<Catalogue, SetError> {
-        Ok(packed::<Catalogue>(&self.path("catalogue.bin"))?.indexed())
+        catalogue(&self.path("catalogue.bin"))
     }
 
     /// The catalogue without label orders: for training and evaluation.
@@ -133,7 +133,7 @@ impl FeatureSet {
     /// # Errors
     /// When the file is missing or damaged.
     pub fn cut_catalogue(&self) -> Result<Catalogue, SetError> {
-        Ok(packed::<Catalogue>(&self.path("catalogue_cut.bin"))?.indexed())
+        catalogue(&self.path("catalogue_cut.bin"))
     }
 
     /// Newest orders of the gate users, each with the state before it.
@@ -157,6 +157,15 @@ fn json<T: DeserializeOwned>(path: &Path) -> Result<T, SetError> {
     let read = std::fs::read(path)
         .and_then(|bytes| serde_json::from_slice(&bytes).map_err(io::Error::other));
     read.map_err(|source| SetError::File { path: path.to_owned(), source })
+}
+
+fn catalogue(path: &Path) -> Result<Catalogue, SetError> {
+    let read: Catalogue = packed(path)?;
+    if read.is_sound() {
+        return Ok(read.indexed());
+    }
+    let source = io::Error::other("it names products that it does not have");
+    Err(SetError::File { path: path.to_owned(), source })
 }
 
 fn packed<T: DeserializeOwned>(path: &Path) -> Result<T, SetError> {

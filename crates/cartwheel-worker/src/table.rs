@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -92,11 +93,24 @@ pub(crate) fn write_rows(
     write(&dir.join(format!("{name}_keys.parquet")), Schema::new(keys), batches)
 }
 
+/// Runs a reader of `path`. Parquet's trusts lengths within pages and panics over some
+/// that are wrong: that is an error of the file as any other.
+fn guarded<T>(path: &Path, read: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+    catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|_| {
+        let problem = format!("{}: it is damaged: its reader panicked", path.display());
+        Err(io::Error::new(io::ErrorKind::InvalidData, problem))
+    })
+}
+
 /// Reads rows back: labels, and features row-major.
 ///
 /// # Errors
 /// When the file cannot be read or has other columns; the error names it.
 pub fn read_rows(path: &Path) -> io::Result<(Vec<f32>, Vec<f32>)> {
+    guarded(path, || rows(path))
+}
+
+fn rows(path: &Path) -> io::Result<(Vec<f32>, Vec<f32>)> {
     let named = |e: &dyn std::fmt::Display| io::Error::other(format!("{}: {e}", path.display()));
     let file = File::open(path).map_err(|e| named(&e))?;
     let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|e| named(&e))?;
@@ -139,7 +153,9 @@ impl RowGroups {
             let named =
                 |e: &dyn std::fmt::Display| io::Error::other(format!("{}: {e}", path.display()));
             let file = File::open(path).map_err(|e| named(&e))?;
-            let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|e| named(&e))?;
+            let builder = guarded(path, || {
+                ParquetRecordBatchReaderBuilder::try_new(file).map_err(|e| named(&e))
+            })?;
             for (at, group) in builder.metadata().row_groups().iter().enumerate() {
                 groups.push((path.clone(), at, group.num_rows().unsigned_abs()));
             }
@@ -164,10 +180,12 @@ impl RowGroups {
             let named = |e: parquet::errors::ParquetError| {
                 io::Error::other(format!("{}: {e}", path.display()))
             };
-            let builder =
-                ParquetRecordBatchReaderBuilder::try_new(File::open(path)?).map_err(named)?;
-            let builder = builder.with_row_groups(vec![*at]).with_batch_size(8192);
-            each(builder.build().map_err(named)?)
+            guarded(path, || {
+                let builder =
+                    ParquetRecordBatchReaderBuilder::try_new(File::open(path)?).map_err(named)?;
+                let builder = builder.with_row_groups(vec![*at]).with_batch_size(8192);
+                each(builder.build().map_err(named)?)
+            })
         })
     }
 }

@@ -99,6 +99,10 @@ impl UserFile {
         if index.windows(2).any(|w| w[0].0 > w[1].0 || w[0].1 >= w[1].1) {
             return Err(bad());
         }
+        // Offsets ascend: with the last one in the file no record is longer than it.
+        if index.last().is_some_and(|entry| entry.1 >= end) {
+            return Err(bad());
+        }
         Ok(Self { file, index, end })
     }
 

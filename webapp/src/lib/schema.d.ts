@@ -118,6 +118,54 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  '/v1/events/ga4': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Stores events of Google Analytics 4
+     * @description Takes what GA4's Measurement Protocol takes, unchanged, with at most 500 events.
+     *     `view_item`, `add_to_cart`, `remove_from_cart` and `purchase` are stored; events of
+     *     other names are answered as ignored. An event is known by `params.event_id`, a
+     *     purchase by `params.transaction_id` without it: sent again within 24 hours, it is
+     *     stored once. A single event has its problem as the answer's status.
+     */
+    post: operations['ga4'];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/v1/events/segment': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Stores events of Segment
+     * @description Takes a `track` call, or a batch of at most 500 calls, as Segment's tracking API
+     *     takes them, unchanged. `Product Viewed`, `Product Added`, `Product Removed` and
+     *     `Order Completed` are stored; other events and other calls are answered as ignored.
+     *     An event is known by its `messageId`: sent again within 24 hours, it is stored once.
+     *     A single call has its problem as the answer's status.
+     */
+    post: operations['segment'];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   '/v1/lake': {
     parameters: {
       query?: never;
@@ -574,6 +622,8 @@ export interface components {
     BatchAnswer: {
       /** @description Events that are not stored; send only those again. */
       failed_count: number;
+      /** @description Events of another product that say nothing of a cart. */
+      ignored_count: number;
       /** @description What became of each event. */
       records: components['schemas']['EventResult'][];
     };
@@ -714,11 +764,13 @@ export interface components {
       | 'update_cart'
       | 'checkout'
       | 'get_recommendations';
-    /** @description What became of an event: either ids or a problem. */
+    /** @description What became of an event: ids, a problem, or nothing. */
     EventResult: {
       error?: components['schemas']['Problem'] | null;
       /** @description The event's id; assigned where the client gave none. */
       event_id?: string | null;
+      /** @description True where another product's event says nothing of a cart and is not stored. */
+      ignored?: boolean | null;
       /** @description The stored record. */
       record_id?: string | null;
       /** @description The shard of the record. */
@@ -882,6 +934,40 @@ export interface components {
        * @description Places whose product was looked at.
        */
       viewed: number;
+    };
+    /**
+     * @description An event of GA4. Other names than `view_item`, `add_to_cart`, `remove_from_cart` and
+     *     `purchase` are ignored.
+     */
+    Ga4Event: {
+      /** @description What was done. */
+      name: string;
+      /**
+       * @description With what: `items` with `item_id`, `quantity` and `price`; `transaction_id` of a
+       *     purchase.
+       */
+      params?: Record<string, never> | null;
+      /**
+       * Format: int64
+       * @description When, UTC microseconds since 1970.
+       */
+      timestamp_micros?: number | null;
+    };
+    /** @description A body of GA4's Measurement Protocol; fields that are not named here are passed over. */
+    Ga4Request: {
+      /** @description Who acted, as the app knows them; counts without the others. */
+      app_instance_id?: string | null;
+      /** @description Who acted, as the browser knows them; counts without `user_id`. */
+      client_id?: string | null;
+      /** @description What was done. */
+      events: components['schemas']['Ga4Event'][];
+      /**
+       * Format: int64
+       * @description When, UTC microseconds since 1970, for events that do not say it themselves.
+       */
+      timestamp_micros?: number | null;
+      /** @description Who acted, as the site knows them. */
+      user_id?: string | null;
     };
     /** @description One entry, with the fields and type names of AWS's `GetExecutionHistory`. */
     HistoryEntry: {
@@ -1594,6 +1680,34 @@ export interface components {
        */
       stopped_ms?: number | null;
     };
+    /** @description Several calls of Segment's tracking API. */
+    SegmentBatch: {
+      /** @description The calls. */
+      batch: components['schemas']['SegmentCall'][];
+    };
+    /**
+     * @description A call of Segment's tracking API; fields that are not named here are passed over.
+     *     Other calls than `track` are ignored, and so are other events than `Product Viewed`,
+     *     `Product Added`, `Product Removed` and `Order Completed`.
+     */
+    SegmentCall: {
+      /** @description Who acted, as the browser knows them; counts without `userId`. */
+      anonymousId?: string | null;
+      /** @description What was done. */
+      event?: string | null;
+      /** @description The call's id. Sent again within 24 hours, it is stored once. */
+      messageId?: string | null;
+      /** @description With what: `product_id` or `sku`, `quantity` and `price`, or a list of `products`. */
+      properties?: Record<string, never> | null;
+      /** @description When, ISO 8601. */
+      timestamp?: string | null;
+      /** @description The kind of call; `track` where it is missing. */
+      type?: string | null;
+      /** @description Who acted, as the site knows them. */
+      userId?: string | null;
+    };
+    /** @description What Segment sends: one call, or several. */
+    SegmentRequest: components['schemas']['SegmentBatch'] | components['schemas']['SegmentCall'];
     /** @description A shopper's last seven days. */
     SessionView: {
       /** @description In order of adding. */
@@ -2187,6 +2301,162 @@ export interface operations {
         };
         content: {
           'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+    };
+  };
+  ga4: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        'application/json': components['schemas']['Ga4Request'];
+      };
+    };
+    responses: {
+      /** @description One result per event */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['BatchAnswer'];
+        };
+      };
+      /** @description Not JSON, no user, no or more than 500 events, or the one event is not valid */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The body is too large */
+      413: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Problem'];
+        };
+      };
+      /** @description Neither application/json nor text/plain */
+      415: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The one event's id belongs to another, or its cart is empty */
+      422: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Problem'];
+        };
+      };
+      /** @description Too many requests; see Retry-After */
+      429: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Problem'];
+        };
+      };
+      /** @description Starting or stopping; see Retry-After */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Problem'];
+        };
+      };
+    };
+  };
+  segment: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        'application/json': components['schemas']['SegmentRequest'];
+      };
+    };
+    responses: {
+      /** @description One result per call */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['BatchAnswer'];
+        };
+      };
+      /** @description Not JSON, no or more than 500 calls, or the one call is not valid */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The body is too large */
+      413: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Problem'];
+        };
+      };
+      /** @description Neither application/json nor text/plain */
+      415: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The one call's id belongs to another, or its cart is empty */
+      422: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Problem'];
+        };
+      };
+      /** @description Too many requests; see Retry-After */
+      429: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Problem'];
+        };
+      };
+      /** @description Starting or stopping; see Retry-After */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Problem'];
         };
       };
     };

@@ -139,6 +139,8 @@ async fn the_document_lists_every_route() {
         "get /v1/users/{id}/recommendations 200 400 401 403 429 503",
         "post /submit 200 400 401 403 408 413 415 422 429 503",
         "post /v1/events 200 400 401 403 408 413 415 422 429 503",
+        "post /v1/events/ga4 200 400 401 403 408 413 415 422 429 503",
+        "post /v1/events/segment 200 400 401 403 408 413 415 422 429 503",
         "post /v1/lake/job 202 400 401 403 404 408 409 413 415 429 503",
         "post /v1/models/rollback 200 401 403 404 409 429 503",
         "post /v1/models/{version}/deploy 200 401 403 404 409 429 503",

@@ -47,6 +47,8 @@ async fn a_key_may_do_what_its_scopes_say() {
     .await;
     let table = [
         ("POST", "/submit", "writes operates"),
+        ("POST", "/v1/events/ga4", "writes operates"),
+        ("POST", "/v1/events/segment", "writes operates"),
         ("GET", "/v1/popular", "reads operates"),
         ("GET", "/v1/departments", "reads operates"),
         ("GET", "/v1/users/u/cart", "reads operates"),

@@ -2,6 +2,7 @@
 
 mod audit;
 mod batch;
+mod foreign;
 mod harness;
 mod http;
 mod hygiene;

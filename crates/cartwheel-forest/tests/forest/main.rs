@@ -5,6 +5,5 @@
 mod contributions;
 mod fixtures;
 mod model;
-mod mutations;
 mod refusals;
 mod walks;

@@ -16,6 +16,8 @@ pub(super) const RECORD_HEADER: usize = 32;
 /// Shard of records that every reader passes over.
 pub(super) const NO_SHARD: u32 = u32::MAX;
 const MAGIC: &[u8; 8] = b"CWLOG\0\0\x01";
+/// No log lives to see a larger sequence number: one that is there is damage.
+pub(super) const LAST_SEQUENCE: u64 = 1 << 62;
 /// About this far apart records are marked.
 pub(super) const MARK_BYTES: u64 = 64 << 10;
 
@@ -109,8 +111,12 @@ pub(super) fn look(bytes: &[u8], at: usize, max_record: usize) -> Found {
     if crc32c::crc32c(&rest[8..RECORD_HEADER + length]) != word(rest, 4) {
         return Found::Damaged;
     }
+    let sequence = long(rest, 8);
+    if sequence > LAST_SEQUENCE {
+        return Found::Damaged;
+    }
     Found::Record(Entry {
-        sequence: long(rest, 8),
+        sequence,
         time_ms: long(rest, 16) as i64,
         shard: word(rest, 24),
         data: at + RECORD_HEADER,
@@ -188,6 +194,9 @@ impl Segment {
             return Ok(Err("has a damaged header".to_owned()));
         }
         let (first, shards) = (long(&header, 8), word(&header, 16));
+        if first > LAST_SEQUENCE {
+            return Ok(Err("has a damaged header".to_owned()));
+        }
         let path = path.to_owned();
         let end = AtomicU64::new(bytes);
         Ok(Ok((Self { path, file, first, bytes, end, marks: Mutex::default() }, shards)))

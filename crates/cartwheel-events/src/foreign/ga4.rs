@@ -1,0 +1,94 @@
+//! Google Analytics 4, as its Measurement Protocol takes events:
+//!
+//! ```json
+//! {"client_id": "1234567890.1700000000", "user_id": "u1", "timestamp_micros": 1700000000000000,
+//!  "events": [{"name": "add_to_cart", "params": {"currency": "EUR", "value": 3.5,
+//!    "items": [{"item_id": "milk", "price": 1.75, "quantity": 2}]}}]}
+//! ```
+
+use serde_json::{Map, Value};
+
+use super::{Call, Mapped, Name, Products, Table, calls, given, invalid, object, time, user};
+use crate::event::{EventKind, Invalid};
+
+const TABLE: Table = Table {
+    source: "ga4",
+    names: &[
+        Name {
+            name: "view_item",
+            kind: EventKind::View,
+            products: Products::List("items"),
+            event_id: &["event_id"],
+        },
+        Name {
+            name: "add_to_cart",
+            kind: EventKind::AddToCart,
+            products: Products::List("items"),
+            event_id: &["event_id"],
+        },
+        Name {
+            name: "remove_from_cart",
+            kind: EventKind::RemoveFromCart,
+            products: Products::List("items"),
+            event_id: &["event_id"],
+        },
+        Name {
+            name: "purchase",
+            kind: EventKind::Checkout,
+            products: Products::List("items"),
+            event_id: &["event_id", "transaction_id"],
+        },
+    ],
+    product_id: &["item_id"],
+    quantity: "quantity",
+    price: "price",
+    session_id: Some("session_id"),
+    recommendation_id: "recommendation_id",
+};
+
+/// One request has one user. Apps send an `app_instance_id` where sites send a
+/// `client_id`.
+const USER: &[&str] = &["user_id", "client_id", "app_instance_id"];
+
+pub(super) fn read(body: &Value) -> Result<Vec<Mapped>, Invalid> {
+    let body = object(body, "")?;
+    let user_id = user(body, "", USER)?;
+    let sent_ms = timestamp(body, || TIME.to_owned())?;
+    let event = |at: usize, event: &Value| {
+        let path = format!("events[{at}]");
+        let event = object(event, &path)?;
+        let name = event.get("name").and_then(Value::as_str);
+        let name = name.ok_or_else(|| {
+            invalid(format!("{path}.name"), "is not a name", "the name of an event")
+        })?;
+        let Some(name) = TABLE.name(name) else { return Ok(None) };
+        let none = Map::new();
+        let params = format!("{path}.params");
+        let fields = match event.get("params") {
+            None | Some(Value::Null) => &none,
+            Some(fields) => object(fields, &params)?,
+        };
+        let own_ms = timestamp(event, || format!("{path}.{TIME}"))?;
+        let call = Call {
+            user_id: user_id.clone(),
+            event_id: None,
+            timestamp_ms: own_ms.or(sent_ms),
+            fields,
+            path: params,
+        };
+        TABLE.event(name, call).map(Some)
+    };
+    Ok(calls(body, "events")?.iter().enumerate().map(|(at, value)| event(at, value)).collect())
+}
+
+const TIME: &str = "timestamp_micros";
+
+fn timestamp(
+    fields: &Map<String, Value>,
+    path: impl FnOnce() -> String,
+) -> Result<Option<i64>, Invalid> {
+    let Some(value) = given(fields, TIME) else { return Ok(None) };
+    let micros = value.as_i64().or_else(|| value.as_str()?.parse().ok());
+    time(micros.map(|micros| micros.div_euclid(1000)), path, "UTC microseconds since 1970")
+        .map(Some)
+}

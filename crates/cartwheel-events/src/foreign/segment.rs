@@ -1,0 +1,107 @@
+//! Segment, as its tracking API takes calls: one `track` call, or a batch of calls.
+//!
+//! ```json
+//! {"type": "track", "messageId": "ajs-1", "userId": "u1", "event": "Product Added",
+//!  "properties": {"product_id": "milk", "price": 1.75, "quantity": 2},
+//!  "timestamp": "2023-11-14T22:13:20.000Z"}
+//! ```
+
+use serde_json::{Map, Value};
+
+use super::{
+    Call, Mapped, Name, Products, Table, calls, first, given, invalid, join, object, stable_id,
+    time, user,
+};
+use crate::event::{EventKind, Invalid};
+
+const TABLE: Table = Table {
+    source: "segment",
+    names: &[
+        Name {
+            name: "Product Viewed",
+            kind: EventKind::View,
+            products: Products::Fields,
+            event_id: &[],
+        },
+        Name {
+            name: "Product Added",
+            kind: EventKind::AddToCart,
+            products: Products::Fields,
+            event_id: &[],
+        },
+        Name {
+            name: "Product Removed",
+            kind: EventKind::RemoveFromCart,
+            products: Products::Fields,
+            event_id: &[],
+        },
+        Name {
+            name: "Order Completed",
+            kind: EventKind::Checkout,
+            products: Products::List("products"),
+            event_id: &["order_id"],
+        },
+    ],
+    product_id: &["product_id", "sku"],
+    quantity: "quantity",
+    price: "price",
+    session_id: None,
+    recommendation_id: "recommendation_id",
+};
+
+const USER: &[&str] = &["userId", "anonymousId"];
+/// What the client's clock said, corrected where Segment has passed the call on.
+const TIMES: &[&str] = &["timestamp", "originalTimestamp"];
+
+pub(super) fn read(body: &Value) -> Result<Vec<Mapped>, Invalid> {
+    let body = object(body, "")?;
+    if !body.contains_key("batch") {
+        return Ok(vec![call(body, "")]);
+    }
+    let calls = calls(body, "batch")?.iter().enumerate();
+    let read = |(at, value): (usize, &Value)| {
+        let path = format!("batch[{at}]");
+        call(object(value, &path)?, &path)
+    };
+    Ok(calls.map(read).collect())
+}
+
+fn call(call: &Map<String, Value>, path: &str) -> Mapped {
+    let text = |field: &'static str, expected| match given(call, field).map(Value::as_str) {
+        Some(Some(text)) => Ok(Some(text)),
+        Some(None) => Err(invalid(join(path, field), "is not a string", expected)),
+        None => Ok(None),
+    };
+    // A call to `/v1/track` has no type: the address says it.
+    if text("type", "a type of call, such as track")?.is_some_and(|kind| kind != "track") {
+        return Ok(None);
+    }
+    const EVENT: &str = "the name of an event";
+    let event = text("event", EVENT)?;
+    let event = event.ok_or_else(|| invalid(join(path, "event"), "is missing", EVENT))?;
+    let Some(name) = TABLE.name(event) else { return Ok(None) };
+    let none = Map::new();
+    let properties = join(path, "properties");
+    let fields = match call.get("properties") {
+        None | Some(Value::Null) => &none,
+        Some(fields) => object(fields, &properties)?,
+    };
+    let event_id = given(call, "messageId")
+        .map(|value| stable_id(value, || join(path, "messageId")))
+        .transpose()?;
+    let call = Call {
+        user_id: user(call, path, USER)?,
+        event_id,
+        timestamp_ms: timestamp(call, path)?,
+        fields,
+        path: properties,
+    };
+    TABLE.event(name, call).map(Some)
+}
+
+fn timestamp(call: &Map<String, Value>, path: &str) -> Result<Option<i64>, Invalid> {
+    let Some((field, value)) = first(call, TIMES) else { return Ok(None) };
+    let parsed = value.as_str().and_then(|text| text.parse::<jiff::Timestamp>().ok());
+    let ms = parsed.map(jiff::Timestamp::as_millisecond);
+    time(ms, || join(path, field), "a time of ISO 8601, such as 2023-11-14T22:13:20Z").map(Some)
+}

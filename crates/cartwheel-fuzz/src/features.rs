@@ -1,0 +1,59 @@
+//! Binary files of a feature set: user records, catalogue, gate examples.
+
+use std::path::Path;
+
+use cartwheel_features::UserState;
+use cartwheel_worker::{FeatureSet, UserFile};
+
+use crate::scratch;
+
+/// Most user records that are read.
+const RECORDS: usize = 64;
+
+/// Reads `bytes` as each binary file of a feature set, and as one user's record. An error
+/// names the file; a catalogue that is accepted names only products that it has, and a
+/// record is encoded again.
+pub fn features(bytes: &[u8]) {
+    let Ok(dir) = scratch() else { return };
+    for name in ["users.bin", "catalogue.bin", "catalogue_cut.bin", "gate.bin"] {
+        if std::fs::write(dir.path().join(name), bytes).is_err() {
+            return;
+        }
+    }
+    if let Ok(users) = UserFile::open(&dir.path().join("users.bin")) {
+        for at in 0..users.len().min(RECORDS) {
+            if let Ok((user_id, _)) = users.record(at) {
+                let _ = users.get(&user_id);
+            }
+        }
+    }
+    if let Ok(state) = UserState::decode(bytes) {
+        assert!(UserState::decode(&state.encode()).is_ok());
+    }
+    let Some(set) = set(dir.path()) else { return };
+    for catalogue in [set.catalogue(), set.cut_catalogue()] {
+        match catalogue {
+            Ok(catalogue) => {
+                let neighbours = catalogue.products.iter().flat_map(|p| &p.neighbours);
+                let named = catalogue.popular.iter().copied();
+                for product in named.chain(neighbours.map(|neighbour| neighbour.product)) {
+                    assert!(catalogue.get(product).is_some(), "there is no product {product}");
+                }
+            }
+            Err(error) => assert!(error.to_string().contains("catalogue"), "{error}"),
+        }
+    }
+    if let Err(error) = set.gate() {
+        assert!(error.to_string().contains("gate.bin"), "{error}");
+    }
+}
+
+/// The folder as a feature set.
+fn set(dir: &Path) -> Option<FeatureSet> {
+    const MANIFEST: &[u8] = include_bytes!("../../../fuzz/corpus/manifest/feature-set.json");
+    std::fs::write(dir.join("manifest.json"), MANIFEST).ok()?;
+    match FeatureSet::open(dir) {
+        Ok(set) => Some(set),
+        Err(error) => panic!("an earlier release's manifest is not read: {error}"),
+    }
+}
