@@ -21,6 +21,8 @@ pub(super) struct Walk<'a> {
     at: usize,
     /// Bytes to be read next time.
     window: usize,
+    /// Least sequence number that the next record may have.
+    least: u64,
 }
 
 impl<'a> Walk<'a> {
@@ -33,7 +35,8 @@ impl<'a> Walk<'a> {
         window: usize,
         max_record: usize,
     ) -> Self {
-        Self { segment, max_record, stop, start: offset, bytes: Vec::new(), at: 0, window }
+        let least = segment.first;
+        Self { segment, max_record, stop, start: offset, bytes: Vec::new(), at: 0, window, least }
     }
 
     /// Where what comes next begins.
@@ -45,8 +48,10 @@ impl<'a> Walk<'a> {
     pub(super) fn next(&mut self) -> io::Result<Option<(Entry, &[u8])>> {
         loop {
             match look(&self.bytes, self.at, self.max_record) {
-                Found::Record(entry) => {
+                // Numbers only grow: a smaller one is no record of this log.
+                Found::Record(entry) if entry.sequence >= self.least => {
                     self.at += entry.size();
+                    self.least = entry.sequence.saturating_add(1);
                     return Ok(Some((entry, &self.bytes[entry.data..entry.data + entry.length])));
                 }
                 Found::Short(size) if self.start + (self.bytes.len() as u64) < self.stop => {
