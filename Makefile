@@ -21,7 +21,7 @@ WEB := webapp/dist/index.html
 EMULATORS := crates/cartwheel-testkit/node_modules/.installed
 
 .PHONY: help demo test types test-api test-web test-deploy test-spark fuzz lint fmt bench clean setup tools
-.PHONY: infra package plan deploy run-pipeline deploy-webapp destroy execute-step-function update-api-url
+.PHONY: faults soak infra package plan deploy run-pipeline deploy-webapp destroy execute-step-function update-api-url
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
@@ -62,6 +62,12 @@ types: webapp/node_modules/.installed ## Make the web app's types from the API a
 
 fmt: ## Format the Rust code
 	cargo fmt --all
+
+faults: setup ## Every fault of the scorecard, with its numbers; under 20 minutes
+	scripts/faults --full
+
+soak: setup ## 50 million events, with memory, files and disk watched
+	scripts/faults --soak
 
 bench: setup ## Speed, beside peers in the same run
 	scripts/bench

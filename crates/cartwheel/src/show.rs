@@ -96,8 +96,14 @@ pub fn result(json: bool, value: &impl Serialize, text: impl FnOnce() -> String)
         // Results are plain structs with string keys, which always serialise.
         print(&serde_json::to_string_pretty(value).unwrap_or_default());
     } else {
-        print(text().trim_end());
+        print(&plain(text().trim_end()));
     }
+}
+
+/// Without what a terminal would obey: names are from whoever wrote the catalogue.
+fn plain(text: &str) -> String {
+    let obeyed = |c: char| c.is_control() && !matches!(c, '\n' | '\t');
+    text.chars().map(|c| if obeyed(c) { ' ' } else { c }).collect()
 }
 
 /// Prints to stdout. A reader that has seen enough (`| head`) is no error.

@@ -1,0 +1,109 @@
+//! Rows 22, 23 and 24: what other tests show, and data of other releases.
+
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context as _, Result, ensure};
+use serde_json::{Value, json};
+
+use crate::case::{Case, Shown};
+use crate::kit::Node;
+use crate::traffic::event;
+use crate::{access, lake, log_file};
+
+/// Runs some tests of another target, and says how many held.
+fn tests(package: &str, target: &str, filter: &str) -> Result<Shown> {
+    let cargo = std::env::var("CARGO").context("CARGO: run it by `cargo test`")?;
+    let out = Command::new(cargo)
+        .args(["test", "--quiet", "-p", package, "--test", target, filter])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()?;
+    let text = String::from_utf8_lossy(&out.stdout).into_owned();
+    let why = || format!("{text}{}", String::from_utf8_lossy(&out.stderr));
+    ensure!(out.status.success(), "{filter} of {target}: {}", why());
+    let passed = text.lines().find_map(|line| line.strip_prefix("test result: ok. "));
+    let passed = passed.and_then(|rest| rest.split(' ').next()?.parse().ok());
+    let passed = passed.filter(|&n: &u64| n > 0).with_context(why)?;
+    Shown::all(passed, format!("tests {filter} of {package}, target {target}"))
+}
+
+/// Row 22.
+pub fn aws(case: &Case) -> Result<Shown> {
+    const WHERE: &str = "crates/cartwheel-aws/tests/aws/faults.rs";
+    let emulators =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../cartwheel-testkit/node_modules/.installed");
+    if !case.full {
+        return Shown::skip(format!("{WHERE}: runs within `make test`, and here with --full"));
+    }
+    if !emulators.exists() {
+        return Shown::skip(format!("{WHERE}: the emulators are not installed; `make test` does"));
+    }
+    tests("cartwheel-aws", "aws", "faults")
+}
+
+/// Row 23.
+pub fn workflow(case: &Case) -> Result<Shown> {
+    const WHERE: &str = "crates/cartwheel/tests/acceptance/pipeline.rs";
+    if !case.full {
+        return Shown::skip(format!("{WHERE}: runs within `make test`, and here with --full"));
+    }
+    tests("cartwheel", "acceptance", "pipeline::a_run")
+}
+
+/// Row 24.
+pub fn releases(case: &Case) -> Result<Shown> {
+    let data = case.shop()?;
+    let node = Node::start(&data, &[])?;
+    node.stop()?;
+    // The format's version is the last byte of the magic.
+    let path = log_file::segments(&data.join("stream"))?.pop().context("a segment")?;
+    let mut bytes = std::fs::read(&path)?;
+    bytes[7] += 1;
+    std::fs::write(&path, &bytes)?;
+    let refusal = Node::start(&data, &[]).err().map(|error| error.to_string()).unwrap_or_default();
+    let name = path.file_name().and_then(|name| name.to_str()).context("a name")?;
+    ensure!(refusal.contains(name) && refusal.contains("format"), "a newer log: {refusal}");
+    ensure!(std::fs::read(&path)? == bytes, "a newer log was changed");
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
+    let mut read = Vec::new();
+    for entry in std::fs::read_dir(fixtures)? {
+        let path = entry?.path();
+        let name = path.file_name().and_then(|name| name.to_str()).context("a name")?;
+        if let Some(release) = name.strip_prefix("data-").and_then(|n| n.strip_suffix(".tar.zst")) {
+            earlier(case, &path).with_context(|| format!("data of {release}"))?;
+            read.push(release.to_owned());
+        }
+    }
+    ensure!(!read.is_empty(), "there is no data of an earlier release");
+    Shown::all(read.len() as u64 + 1, format!("data of {read:?} is read; a newer log is refused"))
+}
+
+/// Serves what an earlier release left, and goes on with it.
+fn earlier(case: &Case, archive: &Path) -> Result<()> {
+    let unpacked = case.empty()?;
+    let file = zstd::Decoder::new(std::fs::File::open(archive)?)?;
+    tar::Archive::new(file).unpack(&unpacked)?;
+    // The directory itself, or one that holds it.
+    let inner = std::fs::read_dir(&unpacked)?.flatten().map(|entry| entry.path());
+    let data = match unpacked.join("lake").exists() {
+        true => unpacked.clone(),
+        false => inner.into_iter().find(|path| path.join("lake").exists()).context("no lake")?,
+    };
+    let before = lake::event_ids(&data)?.len();
+    // It may know keys already, and then asks for one.
+    let key = access::key(&data, "faults", "admin")?;
+    let node = Node::start(&data, &[])?;
+    let post = |path: &str, body: &Value| {
+        node.client()?.send("POST", path, &[("x-api-key", &key)], body.to_string().as_bytes())
+    };
+    let answer = post("/v1/recommendations", &json!({"user_id": "1"}))?.json();
+    let some = answer["recommendations"].as_array().is_some_and(|list| !list.is_empty());
+    ensure!(some && answer["degraded"] == false, "{answer}");
+    let answer = post("/submit", &event("after-an-update", 1))?;
+    ensure!(answer.status == 200, "{}", answer.text());
+    node.stop()?;
+    let after = lake::event_ids(&data)?;
+    let own = after.iter().filter(|id| *id == "after-an-update").count();
+    ensure!(own == 1 && after.len() > before, "{before} rows became {}", after.len());
+    Ok(())
+}
