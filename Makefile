@@ -57,7 +57,7 @@ lint: setup $(VENV_AWS) ## Formatting, clippy, shellcheck, types of the web app
 	.venv-aws/bin/shellcheck -x $$(grep -lE '^#!.* bash|^# shellcheck shell' scripts/* .ci/run)
 
 types: webapp/node_modules/.installed ## Make the web app's types from the API again
-	UPDATE=1 cargo test --quiet -p cartwheel-api the_document_lists_every_route
+	UPDATE=1 cargo test --quiet --workspace --features cartwheel/aws --lib the_document_lists_every_route
 	cd webapp && npm run types
 
 fmt: ## Format the Rust code

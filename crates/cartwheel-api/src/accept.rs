@@ -159,7 +159,7 @@ async fn apply(
     position: Position,
     record: &EventRecord,
 ) -> Option<Shopper> {
-    match state.users.accept(shopper.session.as_ref(), position, record).await {
+    match state.users.accept(shopper.session.take(), position, record).await {
         Ok(session) => {
             shopper.session = Some(session);
             Some(shopper.clone())

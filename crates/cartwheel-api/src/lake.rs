@@ -30,6 +30,8 @@ pub struct TableSummary {
     pub bytes: u64,
     /// When the newest was written, UTC milliseconds.
     pub newest_ms: Option<i64>,
+    /// Files that cannot be read and are left out; the log names them.
+    pub unreadable: usize,
 }
 
 /// A column.

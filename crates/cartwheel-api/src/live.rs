@@ -212,6 +212,12 @@ pub struct Flow {
     pub sessions_waiting: u64,
     /// Records of the stream that are not in the lake.
     pub delivery_waiting: u64,
+    /// Records since the start that were none, and went to the lake's errors.
+    pub rejected: u64,
+    /// Sequence numbers since the start that the stream no longer held for delivery.
+    pub missed: u64,
+    /// Damaged places of the stream that were passed over since the start.
+    pub damaged: u64,
     /// Files written since the start.
     pub files: u64,
     /// When the last of them was written, UTC milliseconds.

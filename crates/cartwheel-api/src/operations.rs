@@ -60,6 +60,9 @@ pub(crate) async fn readyz(State(state): State<AppState>) -> (StatusCode, Json<R
     (status = 200, description = "Metrics", body = String, content_type = "text/plain"),
 ))]
 pub(crate) async fn metrics(State(state): State<AppState>) -> Response {
+    if let Some(operator) = &state.operator {
+        state.metrics.flow(&operator.flow());
+    }
     match state.metrics.render() {
         Some(text) => ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text)
             .into_response(),

@@ -27,7 +27,8 @@ fn problem(error: PutError) -> Problem {
             Problem::new(Kind::PayloadTooLarge, "The event is larger than the stream takes.")
         }
         error => {
-            tracing::error!(%error, "records were not stored");
+            // The log says once why; every request would say it again.
+            tracing::debug!(%error, "records were not stored");
             Problem::new(Kind::Unavailable, "The event cannot be stored now.")
         }
     }

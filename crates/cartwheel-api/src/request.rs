@@ -114,8 +114,36 @@ pub(crate) fn is_json(media: &str) -> bool {
     media == "application/json" || (media.starts_with("application/") && media.ends_with("+json"))
 }
 
+/// Most values of a body: each takes many times the memory of the two bytes that it may be
+/// written in.
+const MAX_VALUES: usize = 50_000;
+
+/// About how many values JSON holds: it is not read, only its commas and brackets counted.
+fn values(bytes: &[u8]) -> usize {
+    let (mut count, mut in_text, mut escaped) = (1, false, false);
+    for &byte in bytes {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_text => escaped = true,
+            b'"' => in_text = !in_text,
+            b',' | b'[' | b'{' if !in_text => count += 1,
+            _ => {}
+        }
+    }
+    count
+}
+
 /// Reads JSON; a fault names its field.
 pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    if values(bytes) > MAX_VALUES {
+        return Err(Problem {
+            expected: Some(format!("at most {MAX_VALUES} values")),
+            ..Problem::new(
+                Kind::PayloadTooLarge,
+                "The body holds more values than the server takes.",
+            )
+        });
+    }
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
         let path = error.path().to_string();

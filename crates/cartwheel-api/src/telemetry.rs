@@ -3,6 +3,7 @@
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use crate::live::Flow;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 
 /// Requests by method, route and status.
@@ -15,6 +16,15 @@ pub const EVENTS: &str = "cartwheel_events_total";
 pub const IMPRESSIONS_DROPPED: &str = "cartwheel_impressions_dropped_total";
 /// Answers from less than everything.
 pub const DEGRADED: &str = "cartwheel_answers_degraded_total";
+
+/// Records of the stream that a consumer has not read.
+const WAITING: &str = "cartwheel_stream_records_waiting";
+/// Damaged places of the stream that were passed over.
+const DAMAGED: &str = "cartwheel_stream_damaged_places";
+/// Records that were none.
+const REJECTED: &str = "cartwheel_delivery_rejected_total";
+/// Sequence numbers that the stream no longer held for delivery.
+const MISSED: &str = "cartwheel_delivery_missed_total";
 
 const BUCKETS: [f64; 13] =
     [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
@@ -36,6 +46,16 @@ impl Metrics {
             Some(handle)
         });
         Self(handle.clone())
+    }
+
+    /// Notes how records flow.
+    pub(crate) fn flow(&self, flow: &Flow) {
+        let waiting = |consumer: &'static str| metrics::gauge!(WAITING, "consumer" => consumer);
+        waiting("sessions").set(flow.sessions_waiting as f64);
+        waiting("delivery").set(flow.delivery_waiting as f64);
+        metrics::gauge!(DAMAGED).set(flow.damaged as f64);
+        metrics::counter!(REJECTED).absolute(flow.rejected);
+        metrics::counter!(MISSED).absolute(flow.missed);
     }
 
     /// The Prometheus text format.
@@ -61,6 +81,10 @@ fn describe() {
     metrics::describe_histogram!(LATENCY, metrics::Unit::Seconds, "Time to answer.");
     metrics::describe_counter!(EVENTS, "Events by result.");
     metrics::describe_counter!(IMPRESSIONS_DROPPED, "Impressions not stored.");
+    metrics::describe_gauge!(WAITING, "Records that a consumer has not read.");
+    metrics::describe_gauge!(DAMAGED, "Damaged places passed over.");
+    metrics::describe_counter!(REJECTED, "Records that were none, now in the lake's errors.");
+    metrics::describe_counter!(MISSED, "Numbers no longer held when they were to be delivered.");
     metrics::describe_counter!(DEGRADED, "Answers from less than everything.");
     for result in ["accepted", "repeated", "failed"] {
         metrics::counter!(EVENTS, "result" => result).increment(0);

@@ -422,11 +422,11 @@ impl UserStore for Users {
 
     fn accept<'a>(
         &'a self,
-        before: Option<&'a Arc<Session>>,
+        before: Option<Arc<Session>>,
         position: Position,
         record: &'a EventRecord,
     ) -> Pending<'a, Result<Arc<Session>, StoreError>> {
-        let mut session = before.cloned().unwrap_or_default();
+        let mut session = before.unwrap_or_default();
         Arc::make_mut(&mut session).apply(position, record);
         Box::pin(std::future::ready(Ok(session)))
     }

@@ -26,6 +26,8 @@ use crate::scan::{scan, shape, texts};
 use crate::upload::Upload;
 
 const HOUR_MS: i64 = 3_600_000;
+/// An event id is remembered for a day, which an hour and the 24 before it cover.
+const REMEMBERED_HOURS: i64 = 24;
 
 /// When parts are merged, and into what.
 #[derive(Debug, Clone)]
@@ -130,15 +132,18 @@ impl Compactor {
         if !erasures.is_empty() {
             out.erased = erase(&self.lake, delivered, erasures, &mut out.problems, progress)?;
         }
-        let mut work = Vec::new();
-        for table in &TABLES {
-            let found = folders(&self.lake.dir().join(table.name), table.extension)?;
-            work.extend(found.into_iter().map(|folder| (table, folder)));
-        }
-        let total = work.len() as u64;
-        for ((table, folder), done) in work.into_iter().zip(1..) {
-            self.folder(table, &folder, now_ms, delivered, &mut out)?;
-            progress(CompactionProgress { done, total });
+        let found = |table: &Table| folders(&self.lake.dir().join(table.name), table.extension);
+        let all = TABLES.iter().map(|table| Ok((table, found(table)?)));
+        let all = all.collect::<Result<Vec<_>, LakeError>>()?;
+        let total = all.iter().map(|(_, folders)| folders.len() as u64).sum();
+        let mut done = 0;
+        for (table, folders) in &all {
+            for (at, folder) in folders.iter().enumerate() {
+                let hour = Hour { folder, earlier: earlier(folder, &folders[..at]) };
+                self.folder(table, &hour, now_ms, delivered, &mut out)?;
+                done += 1;
+                progress(CompactionProgress { done, total });
+            }
         }
         Ok(out)
     }
@@ -146,11 +151,12 @@ impl Compactor {
     fn folder(
         &self,
         table: &Table,
-        folder: &Folder,
+        hour: &Hour<'_>,
         now_ms: i64,
         delivered: &[Sequence],
         out: &mut Compacted,
     ) -> Result<(), LakeError> {
+        let folder = hour.folder;
         out.removed += self.remove_superseded(table, folder, now_ms, &mut out.problems)?;
         let live: Vec<&Part> = folder.live().collect();
         out.parts_before += live.len() as u64;
@@ -163,7 +169,7 @@ impl Compactor {
             let mut is_done = true;
             for run in runs(&candidates, over, &self.options) {
                 let sources = &live[run.clone()];
-                match self.merge(table, folder, sources) {
+                match self.merge(table, hour, sources) {
                     Ok(merged) => {
                         out.rows += merged.rows;
                         out.rows_dropped += merged.dropped;
@@ -259,7 +265,7 @@ impl Compactor {
     fn merge(
         &self,
         table: &Table,
-        folder: &Folder,
+        hour: &Hour<'_>,
         sources: &[&Part],
     ) -> Result<Rewritten, RewriteError> {
         let names = || sources.iter().filter_map(|part| part.name);
@@ -268,12 +274,12 @@ impl Compactor {
             return Ok(Rewritten::default());
         };
         let name = PartName { last, ..first }.file(table.extension);
-        let target = self.lake.relative(&folder.path).join(name);
+        let target = self.lake.relative(&hour.folder.path).join(name);
         let sources: Vec<PathBuf> = sources.iter().map(|part| part.path.clone()).collect();
         if table.extension != "parquet" {
             return concatenate(&self.lake, &sources, &target);
         }
-        let mut seen = FxHashSet::default();
+        let mut seen = repeated(table, first.shard, &sources, &hour.earlier)?;
         rewrite(&self.lake, &sources, &target, false, |batch| {
             first_ones(batch, table.key, &mut seen)
         })
@@ -320,28 +326,81 @@ fn runs(parts: &[Candidate], over: bool, options: &CompactionOptions) -> Vec<Ran
     found
 }
 
-/// Which rows have a key that was not seen before.
-fn first_ones(
-    batch: &RecordBatch,
-    key: &str,
-    seen: &mut FxHashSet<[u8; 16]>,
-) -> io::Result<Vec<bool>> {
-    let (users, keys) = (texts(batch, "user_id")?, texts(batch, key)?);
-    let is_first = |at: usize| {
-        if users.is_null(at) || keys.is_null(at) {
-            return true;
+/// An hour of a table, and those before it in which an event may have come first.
+struct Hour<'a> {
+    folder: &'a Folder,
+    earlier: Vec<&'a Folder>,
+}
+
+/// The folders of the hours that an event id is remembered for, before that of `folder`.
+fn earlier<'a>(folder: &Folder, before: &'a [Folder]) -> Vec<&'a Folder> {
+    let Some(begin) = hour_of(&folder.path) else { return Vec::new() };
+    let oldest = begin - REMEMBERED_HOURS * HOUR_MS;
+    before.iter().filter(|other| hour_of(&other.path).is_some_and(|at| at >= oldest)).collect()
+}
+
+/// Keys of rows in `sources` that earlier hours have too. Memory holds those of the sources
+/// alone.
+fn repeated(
+    table: &Table,
+    shard: u32,
+    sources: &[PathBuf],
+    earlier: &[&Folder],
+) -> Result<FxHashSet<Key>, RewriteError> {
+    let mut repeated = FxHashSet::default();
+    if earlier.is_empty() {
+        return Ok(repeated);
+    }
+    let columns = ["user_id", table.key];
+    let mut own = FxHashSet::default();
+    for path in sources {
+        let bad = |error| RewriteError::Source { path: path.clone(), error };
+        scan(path, Some(&columns), |batch| {
+            own.extend(keys(batch, table.key)?.into_iter().flatten());
+            Ok(())
+        })
+        .map_err(bad)?;
+    }
+    for part in earlier.iter().flat_map(|folder| folder.live()) {
+        if part.name.is_some_and(|name| name.shard != shard) {
+            continue;
         }
-        // Half a SHA-256 in place of the texts: a million rows take little memory, and
-        // nobody finds two keys with the same one.
+        // One that cannot be read is named where its own hour is looked at.
+        let _ = scan(&part.path, Some(&columns), |batch| {
+            let known = keys(batch, table.key)?.into_iter().flatten();
+            repeated.extend(known.filter(|key| own.contains(key)));
+            Ok(())
+        });
+    }
+    Ok(repeated)
+}
+
+/// Half a SHA-256 in place of a row's texts: a million rows take little memory, and nobody
+/// finds two keys with the same one.
+type Key = [u8; 16];
+
+/// Which rows have a key that was not seen before.
+fn first_ones(batch: &RecordBatch, key: &str, seen: &mut FxHashSet<Key>) -> io::Result<Vec<bool>> {
+    let keys = keys(batch, key)?;
+    Ok(keys.into_iter().map(|key| key.is_none_or(|key| seen.insert(key))).collect())
+}
+
+/// The key of each row; none where a part of it is null.
+fn keys(batch: &RecordBatch, key: &str) -> io::Result<Vec<Option<Key>>> {
+    let (users, keys) = (texts(batch, "user_id")?, texts(batch, key)?);
+    let of = |at: usize| {
+        if users.is_null(at) || keys.is_null(at) {
+            return None;
+        }
         let mut hash = Sha256::new();
         hash.update((users.value(at).len() as u64).to_le_bytes());
         hash.update(users.value(at));
         hash.update(keys.value(at));
         let mut half = [0; 16];
         half.copy_from_slice(&hash.finalize()[..16]);
-        seen.insert(half)
+        Some(half)
     };
-    Ok((0..batch.num_rows()).map(is_first).collect())
+    Ok((0..batch.num_rows()).map(of).collect())
 }
 
 /// Reads all of a file, since others are removed on its account, and says when it was

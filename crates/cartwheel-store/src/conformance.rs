@@ -67,7 +67,7 @@ pub async fn users(store: Arc<dyn UserStore>, name: &str, sequences: [&str; 8]) 
     // What was just put is in the session that answers it, whoever keeps it later.
     let own = record(b, "add_to_cart", "p8", "e5", NOW);
     let before = found[0].session.clone();
-    let after = store.accept(before.as_ref(), at(sequences[5]), &own).await.unwrap();
+    let after = store.accept(before, at(sequences[5]), &own).await.unwrap();
     let products: Vec<_> = after.cart.iter().map(|item| item.product_id.as_str()).collect();
     assert_eq!(products, ["p9", "p8"]);
     store.apply(&[(at(sequences[5]), own)]).await.unwrap();

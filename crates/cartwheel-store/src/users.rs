@@ -39,10 +39,11 @@ pub trait UserStore: Send + Sync {
     ) -> Pending<'a, Result<Vec<Shopper>, StoreError>>;
 
     /// The session after a record that was put, `before` being the one read ahead of
-    /// it. Where another process consumes the stream, it is for this answer alone.
+    /// it, given away so that it need not be copied to be changed. Where another process
+    /// consumes the stream, the session is for this answer alone.
     fn accept<'a>(
         &'a self,
-        before: Option<&'a Arc<Session>>,
+        before: Option<Arc<Session>>,
         position: Position,
         record: &'a EventRecord,
     ) -> Pending<'a, Result<Arc<Session>, StoreError>>;
@@ -76,10 +77,11 @@ impl UserStore for Sessions {
 
     fn accept<'a>(
         &'a self,
-        _before: Option<&'a Arc<Session>>,
+        before: Option<Arc<Session>>,
         position: Position,
         record: &'a EventRecord,
     ) -> Pending<'a, Result<Arc<Session>, StoreError>> {
+        drop(before);
         Box::pin(std::future::ready(self.apply(position, record)))
     }
 

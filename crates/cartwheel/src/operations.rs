@@ -90,7 +90,8 @@ impl Operator for Operations {
 
     fn flow(&self) -> Flow {
         let delivered = self.delivery.now();
-        let end = self.log.stat().next;
+        let stat = self.log.stat();
+        let end = stat.next;
         let behind = |next: Option<u64>| next.map_or(0, |next| end.saturating_sub(next));
         let shards = delivered.next.len() as u32;
         let read = (0..shards).filter_map(|shard| self.sessions.checkpoint(shard).ok()?.as_u64());
@@ -98,6 +99,9 @@ impl Operator for Operations {
             shards,
             sessions_waiting: behind(read.min()),
             delivery_waiting: behind(delivered.next.iter().filter_map(|next| next.as_u64()).min()),
+            rejected: delivered.rejected,
+            missed: delivered.missed,
+            damaged: stat.damaged,
             files: delivered.files,
             last_ms: delivered.last_ms,
             error: delivered.error,

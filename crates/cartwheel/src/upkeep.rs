@@ -62,9 +62,12 @@ impl Upkeep {
         delivery: DeliveryStatus,
     ) -> Result<Self> {
         let lake = Lake::open(&place.lake())?;
+        let usual = CompactionOptions::default();
         let options = CompactionOptions {
             grace: Duration::from_secs(settings.grace_seconds),
-            ..CompactionOptions::default()
+            // Where nothing serves, nothing is gained by waiting for more parts.
+            max_parts: if engine.is_some() { usual.max_parts } else { 1 },
+            ..usual
         };
         let erasures = Erasures::open(&place.erasures())?;
         let upkeep = Self {
@@ -232,7 +235,7 @@ impl Upkeep {
             let upkeep = Arc::clone(&self);
             let done = tokio::task::spawn_blocking(move || upkeep.run(&mut |_| ())).await;
             match done.map_err(anyhow::Error::from).and_then(|done| done) {
-                Ok(done) if done.parts_before > 0 => tracing::info!(?done, "compacted"),
+                Ok(done) if done.rows + done.removed > 0 => tracing::info!(?done, "compacted"),
                 Ok(_) => {}
                 Err(error) => tracing::error!(error = format!("{error:#}"), "compaction failed"),
             }

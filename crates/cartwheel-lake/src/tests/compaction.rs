@@ -178,6 +178,27 @@ async fn an_event_that_stands_twice_is_kept_once_and_its_first_place() {
 }
 
 #[tokio::test]
+async fn an_event_that_comes_again_within_a_day_is_kept_once_over_hours() {
+    let dir = tempfile::tempdir().unwrap();
+    let stream = Arc::new(MemoryStream::new(1));
+    let mut running = delivery(&stream, dir.path());
+    // In the first hour, in the third, and a day later; twice each, for something to merge.
+    let later = [2 * HOUR_MS, 2 * HOUR_MS + 1, 26 * HOUR_MS, 26 * HOUR_MS + 1];
+    for (id, at) in
+        ["a", "b"].into_iter().zip([0, 1]).chain(["a", "c", "a", "d"].into_iter().zip(later))
+    {
+        stream.put(vec![checkout("u1", id, at)]).await;
+        running.deliver().await.unwrap();
+    }
+    let lake = Lake::open(&dir.path().join("lake")).unwrap();
+    let done = compact(&lake, 40 * HOUR_MS, &running.status().now().next);
+    assert_eq!((done.rows, done.rows_dropped), (5, 1), "{done:?}");
+    let expected =
+        ["a", "b", "c", "d"].map(|id| (format!("events u1 {id}"), 1 + usize::from(id == "a")));
+    assert_eq!(rows(&lake), BTreeMap::from(expected));
+}
+
+#[tokio::test]
 async fn a_damaged_part_is_named_and_never_merged_over() {
     let dir = tempfile::tempdir().unwrap();
     let stream = Arc::new(MemoryStream::new(1));

@@ -172,6 +172,7 @@ async fn run(context: &Context, args: &cli::Serve) -> Result<()> {
         state.checkouts.clone(),
     ));
 
+    let interrupted = interrupted();
     let listener =
         TcpListener::bind(listen).await.with_context(|| format!("listen on {listen}"))?;
     // Consumers end after the server, so that they see its last events.
@@ -204,7 +205,7 @@ async fn run(context: &Context, args: &cli::Serve) -> Result<()> {
     eprintln!("Open {}  (Ctrl-C stops)", listen::url(listener.local_addr()?, &connections));
     let runner = pipeline.runner().clone();
     let stopping = async move {
-        interrupted().await;
+        interrupted.await;
         closing.send_replace(true);
         // Runs first: whoever follows one is told, and lets the server go.
         runner.shutdown().await;
@@ -242,16 +243,20 @@ pub(super) fn log_options(settings: &crate::settings::Stream) -> LogOptions {
     }
 }
 
-/// Ctrl-C or SIGTERM.
-pub(super) async fn interrupted() {
+/// Ctrl-C or SIGTERM, from the call on: one that comes before the future is awaited counts.
+pub(super) fn interrupted() -> impl Future<Output = ()> {
     use tokio::signal::unix::{SignalKind, signal};
-    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
-        let _ = tokio::signal::ctrl_c().await;
-        return;
-    };
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        _ = terminate.recv() => {}
+    let terminate = signal(SignalKind::terminate());
+    let interrupt = signal(SignalKind::interrupt());
+    async move {
+        let (Ok(mut terminate), Ok(mut interrupt)) = (terminate, interrupt) else {
+            let _ = tokio::signal::ctrl_c().await;
+            return;
+        };
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
     }
 }
 

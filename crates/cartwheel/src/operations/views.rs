@@ -114,7 +114,11 @@ fn curves(rounds: &[Round]) -> Vec<LearningCurve> {
 }
 
 fn summary(table: &Table) -> TableSummary {
+    for problem in &table.problems {
+        tracing::warn!(problem, "a file of the lake is left out");
+    }
     TableSummary {
+        unreadable: table.problems.len(),
         name: table.name.to_owned(),
         files: table.files.len(),
         rows: table.files.iter().map(|file| file.rows).sum(),
@@ -125,9 +129,9 @@ fn summary(table: &Table) -> TableSummary {
 
 pub fn table(inspector: &Inspector, name: &str) -> Result<Option<TableView>> {
     let Some(table) = inspector.table(name)? else { return Ok(None) };
-    let newest = table.files.first();
-    let sample = newest.map(|file| inspector.sample(&file.path, SAMPLE_ROWS)).transpose()?;
-    let sample = sample.unwrap_or_default();
+    let mut samples = table.files.iter().map(|file| inspector.sample(&file.path, SAMPLE_ROWS));
+    // A file whose rows cannot be read is no reason to show none.
+    let sample = samples.find_map(Result::ok).unwrap_or_default();
     let files = table.files.iter().take(NEWEST_FILES).map(|file| FileView {
         path: file.path.display().to_string(),
         rows: file.rows,

@@ -12,9 +12,9 @@ use serde_json::json;
 use crate::case::{Case, Shown};
 use crate::journal::Journal;
 use crate::kit::Node;
-use crate::lake;
 use crate::strace::{self, Strace};
 use crate::traffic::{Traffic, event};
+use crate::{lake, shop};
 
 /// Longest time from a start on what a kill left to readiness.
 const RESTART: Duration = Duration::from_secs(2);
@@ -158,7 +158,8 @@ pub fn repeated_ids(case: &Case) -> Result<Shown> {
         let after = at_once(&node, n as u64, id)?;
         ensure!(&after == before, "{id} was {before:?}, and after a restart {after:?}");
     }
-    // And once behind more of its shopper's events than a session remembers.
+    // And once behind more of its shopper's events than a session remembers: compaction
+    // does.
     let busy = |n: usize| {
         json!({"event_id": format!("b-{n}"), "user_id": "u0", "event": "view",
                                  "product_ids": ["1"]})
@@ -169,6 +170,7 @@ pub fn repeated_ids(case: &Case) -> Result<Shown> {
     let answer = node.post("/submit", &event(&ids[0], 0))?;
     ensure!(answer.status == 200, "{}", answer.text());
     node.stop()?;
+    shop::cartwheel(&data, &["lake", "compact"]).map_err(anyhow::Error::msg)?;
     let mut rows = lake::event_ids(&data)?;
     rows.sort_unstable();
     let mut expected = [ids.clone(), between].concat();
