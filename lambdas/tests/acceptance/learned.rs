@@ -49,6 +49,7 @@ impl Learned {
             order_products: manifest.order_products.clone(),
             products: products.collect(),
             checkouts: Vec::new(),
+            erasures: 0,
         };
         let options = JobOptions { max_examples: 400, ..JobOptions::default() };
         let features = dir.path().join("lake/features");

@@ -100,6 +100,17 @@ impl LogFiles {
         Ok(files)
     }
 
+    /// The next sequence number of the log in `dir`: only its newest segment is read.
+    ///
+    /// # Errors
+    /// As [`LogFiles::open`].
+    pub fn end(dir: &Path) -> Result<u64, OpenError> {
+        let mut files = Self::open(dir, u64::MAX)?;
+        files.next = files.segment.as_ref().map_or(0, |segment| segment.first);
+        while !files.read()?.is_empty() {}
+        Ok(files.next)
+    }
+
     /// Number of shards.
     pub fn shards(&self) -> u32 {
         self.shards

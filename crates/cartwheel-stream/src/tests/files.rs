@@ -77,6 +77,7 @@ async fn a_log_in_use_can_be_looked_at_and_followed() {
     }
     assert_eq!(more, (150..300).collect::<Vec<_>>());
     assert!(files.damaged().is_empty());
+    assert_eq!((LogFiles::end(dir.path()).unwrap(), files.next()), (300, 300));
     // A write that is under way is neither a record nor damage.
     let path = last_segment(dir.path());
     let mut bytes = std::fs::read(&path).unwrap();

@@ -103,11 +103,7 @@ fn tail(
 ) -> Result<()> {
     let from = match from {
         Some(from) => from,
-        None => {
-            let mut files = LogFiles::open(&place.stream(), u64::MAX)?;
-            while !files.read()?.is_empty() {}
-            files.next().saturating_sub(records)
-        }
+        None => LogFiles::end(&place.stream())?.saturating_sub(records),
     };
     let mut files = LogFiles::open(&place.stream(), from)?;
     loop {
