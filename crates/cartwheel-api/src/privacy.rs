@@ -105,6 +105,7 @@ pub(crate) async fn erase(
 #[utoipa::path(get, path = "/v1/erasures", tag = "data", responses(
     (status = 200, description = "Those who are not yet erased from everything",
      body = ErasuresView),
+    (status = 400, description = "A parameter is not valid", body = Problem),
     (status = 404, description = "This server stores no users itself", body = Problem),
 ))]
 pub(crate) async fn erasures(

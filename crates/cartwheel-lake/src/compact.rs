@@ -15,14 +15,14 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use arrow_array::{Array, RecordBatch};
 use cartwheel_stream::Sequence;
-use rustc_hash::FxHashSet;
+use rustc_hash::{FxHashMap, FxHashSet};
 use sha2::{Digest, Sha256};
 
 use crate::erasure::{Erased, Erasure, erase, next_line};
 use crate::manifest::{Lake, LakeError};
 use crate::parts::{Folder, Part, PartName, folders, hour_of};
 use crate::rewrite::{RewriteError, Rewritten, rewrite};
-use crate::scan::{scan, shape, texts};
+use crate::scan::{numbers, scan, shape, texts};
 use crate::upload::Upload;
 
 const HOUR_MS: i64 = 3_600_000;
@@ -351,12 +351,20 @@ fn repeated(
     if earlier.is_empty() {
         return Ok(repeated);
     }
-    let columns = ["user_id", table.key];
-    let mut own = FxHashSet::default();
+    let columns = ["user_id", table.key, "received_at_ms"];
+    let timed = |batch: &RecordBatch| -> io::Result<Vec<(Key, i64)>> {
+        let (keys, received) = (keys(batch, table.key)?, numbers(batch, "received_at_ms")?);
+        let timed = keys.into_iter().enumerate();
+        Ok(timed.filter_map(|(at, key)| Some((key?, received.value(at)))).collect())
+    };
+    let mut own: FxHashMap<Key, i64> = FxHashMap::default();
     for path in sources {
         let bad = |error| RewriteError::Source { path: path.clone(), error };
         scan(path, Some(&columns), |batch| {
-            own.extend(keys(batch, table.key)?.into_iter().flatten());
+            for (key, at_ms) in timed(batch)? {
+                let first = own.entry(key).or_insert(at_ms);
+                *first = at_ms.min(*first);
+            }
             Ok(())
         })
         .map_err(bad)?;
@@ -367,8 +375,10 @@ fn repeated(
         }
         // One that cannot be read is named where its own hour is looked at.
         let _ = scan(&part.path, Some(&columns), |batch| {
-            let known = keys(batch, table.key)?.into_iter().flatten();
-            repeated.extend(known.filter(|key| own.contains(key)));
+            let is_near = |(key, at_ms): &(Key, i64)| {
+                own.get(key).is_some_and(|own_ms| own_ms - at_ms <= REMEMBERED_HOURS * HOUR_MS)
+            };
+            repeated.extend(timed(batch)?.into_iter().filter(is_near).map(|(key, _)| key));
             Ok(())
         });
     }

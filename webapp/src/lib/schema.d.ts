@@ -95,6 +95,23 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  '/v1/erasures': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** Lists users who are being erased */
+    get: operations['erasures'];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   '/v1/events': {
     parameters: {
       query?: never;
@@ -567,7 +584,14 @@ export interface paths {
     get: operations['user'];
     put?: never;
     post?: never;
-    delete?: never;
+    /**
+     * Erases a user
+     * @description From the answer on nothing knows the user. The next compaction takes the user's records
+     *     out of stream, lake and sessions' files, the next run of the pipeline out of the feature
+     *     sets, and so out of later models. `GET /v1/erasures` says how far that is. Events that
+     *     come later begin anew.
+     */
+    delete: operations['erase'];
     options?: never;
     head?: never;
     patch?: never;
@@ -582,6 +606,23 @@ export interface paths {
     };
     /** Shows a shopper's cart */
     get: operations['cart'];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/v1/users/{id}/export': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** Exports all that is stored of a user */
+    get: operations['export'];
     put?: never;
     post?: never;
     delete?: never;
@@ -722,6 +763,11 @@ export interface components {
     };
     /** @description What an engine serves. */
     EngineStatus: {
+      /**
+       * @description Whether its answers are from less than everything: without a model, or from what
+       *     stands in for a release that cannot be opened.
+       */
+      degraded: boolean;
       /** @description The model of the release; none before the first training. */
       model_version?: string | null;
       /** @description Products of the catalogue. */
@@ -732,6 +778,28 @@ export interface components {
       release?: string | null;
       /** @description Users with a history. */
       users: number;
+    };
+    /**
+     * @description From where a user has still to be erased. Answers know nothing of the user by then.
+     * @enum {string}
+     */
+    ErasureStep: 'lake' | 'features';
+    /** @description A user who is being erased. */
+    ErasureView: {
+      /**
+       * Format: int64
+       * @description When it was asked for, UTC milliseconds.
+       */
+      erased_at_ms: number;
+      /** @description What comes next. */
+      step: components['schemas']['ErasureStep'];
+      /** @description Who. */
+      user_id: string;
+    };
+    /** @description Users who are being erased. */
+    ErasuresView: {
+      /** @description By id. Who is not here any longer is erased from everything. */
+      erasures: components['schemas']['ErasureView'][];
     };
     /** @description A shopper's action. */
     Event: {
@@ -955,10 +1023,8 @@ export interface components {
     };
     /** @description A body of GA4's Measurement Protocol; fields that are not named here are passed over. */
     Ga4Request: {
-      /** @description Who acted, as the app knows them; counts without the others. */
-      app_instance_id?: string | null;
-      /** @description Who acted, as the browser knows them; counts without `user_id`. */
-      client_id?: string | null;
+      app_instance_id?: components['schemas']['Id'] | null;
+      client_id?: components['schemas']['Id'] | null;
       /** @description What was done. */
       events: components['schemas']['Ga4Event'][];
       /**
@@ -966,8 +1032,7 @@ export interface components {
        * @description When, UTC microseconds since 1970, for events that do not say it themselves.
        */
       timestamp_micros?: number | null;
-      /** @description Who acted, as the site knows them. */
-      user_id?: string | null;
+      user_id?: components['schemas']['Id'] | null;
     };
     /** @description One entry, with the fields and type names of AWS's `GetExecutionHistory`. */
     HistoryEntry: {
@@ -1115,6 +1180,8 @@ export interface components {
        * @description Rows of all of them.
        */
       rows: number;
+      /** @description Files that cannot be read and are left out; the log names them. */
+      unreadable: number;
     };
     /** @description All of a table. */
     LakeTableDetail: components['schemas']['LakeTable'] & {
@@ -1520,12 +1587,19 @@ export interface components {
     };
     /** @description The server's readiness. */
     Readiness: {
+      /** @description Whether answers are from less than everything. */
+      degraded: boolean;
       /** @description What the engine serves. */
       engine: components['schemas']['EngineStatus'];
       /** @description Whether events are accepted and answered. */
       ready: boolean;
       /** @description Whether the sessions have caught up with the stream. */
       sessions: boolean;
+      /**
+       * @description Whether the stream takes events: `ready`; `full` until a consumer has read on or the
+       *     disk has space; `stopped` for good.
+       */
+      stream: string;
     };
     /** @description A product in its place. */
     Recommendation: {
@@ -1691,8 +1765,7 @@ export interface components {
      *     `Product Added`, `Product Removed` and `Order Completed`.
      */
     SegmentCall: {
-      /** @description Who acted, as the browser knows them; counts without `userId`. */
-      anonymousId?: string | null;
+      anonymousId?: components['schemas']['Id'] | null;
       /** @description What was done. */
       event?: string | null;
       /** @description The call's id. Sent again within 24 hours, it is stored once. */
@@ -1703,8 +1776,7 @@ export interface components {
       timestamp?: string | null;
       /** @description The kind of call; `track` where it is missing. */
       type?: string | null;
-      /** @description Who acted, as the site knows them. */
-      userId?: string | null;
+      userId?: components['schemas']['Id'] | null;
     };
     /** @description What Segment sends: one call, or several. */
     SegmentRequest: components['schemas']['SegmentBatch'] | components['schemas']['SegmentCall'];
@@ -1827,6 +1899,23 @@ export interface components {
       record?: components['schemas']['UserRecord'] | null;
       session?: components['schemas']['SessionView'] | null;
       /** @description The user. */
+      user_id: string;
+    };
+    /** @description Everything that is stored of a user. */
+    UserExport: {
+      /**
+       * Format: int64
+       * @description Now, UTC milliseconds.
+       */
+      exported_at_ms: number;
+      record?: components['schemas']['UserRecord'] | null;
+      session?: components['schemas']['SessionView'] | null;
+      /**
+       * @description Rows of the lake by table, `orders`, `events` and `impressions`, and records of the
+       *     stream that are not there yet; `truncated` says whether there are more.
+       */
+      stored: Record<string, never>;
+      /** @description Who. */
       user_id: string;
     };
     /** @description A user's record of the feature set. */
@@ -2199,6 +2288,80 @@ export interface operations {
       };
     };
   };
+  erasures: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Those who are not yet erased from everything */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErasuresView'];
+        };
+      };
+      /** @description A parameter is not valid */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description No API key, or one that is not known */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The API key has no right to admin */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description This server stores no users itself */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description Too many requests; see Retry-After */
+      429: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description Not now, or it took too long; see Retry-After */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+    };
+  };
   events: {
     parameters: {
       query?: never;
@@ -2333,7 +2496,34 @@ export interface operations {
           [name: string]: unknown;
         };
         content: {
-          'application/json': components['schemas']['Problem'];
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description No API key, or one that is not known */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The API key has no right to events:write */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The body took too long to come */
+      408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
         };
       };
       /** @description The body is too large */
@@ -2342,7 +2532,7 @@ export interface operations {
           [name: string]: unknown;
         };
         content: {
-          'application/json': components['schemas']['Problem'];
+          'application/problem+json': components['schemas']['Problem'];
         };
       };
       /** @description Neither application/json nor text/plain */
@@ -2351,7 +2541,7 @@ export interface operations {
           [name: string]: unknown;
         };
         content: {
-          'application/json': components['schemas']['Problem'];
+          'application/problem+json': components['schemas']['Problem'];
         };
       };
       /** @description The one event's id belongs to another, or its cart is empty */
@@ -2360,7 +2550,7 @@ export interface operations {
           [name: string]: unknown;
         };
         content: {
-          'application/json': components['schemas']['Problem'];
+          'application/problem+json': components['schemas']['Problem'];
         };
       };
       /** @description Too many requests; see Retry-After */
@@ -2369,7 +2559,7 @@ export interface operations {
           [name: string]: unknown;
         };
         content: {
-          'application/json': components['schemas']['Problem'];
+          'application/problem+json': components['schemas']['Problem'];
         };
       };
       /** @description Starting or stopping; see Retry-After */
@@ -2378,7 +2568,7 @@ export interface operations {
           [name: string]: unknown;
         };
         content: {
-          'application/json': components['schemas']['Problem'];
+          'application/problem+json': components['schemas']['Problem'];
         };
       };
     };
@@ -2411,7 +2601,34 @@ export interface operations {
           [name: string]: unknown;
         };
         content: {
-          'application/json': components['schemas']['Problem'];
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description No API key, or one that is not known */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The API key has no right to events:write */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The body took too long to come */
+      408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
         };
       };
       /** @description The body is too large */
@@ -2420,7 +2637,7 @@ export interface operations {
           [name: string]: unknown;
         };
         content: {
-          'application/json': components['schemas']['Problem'];
+          'application/problem+json': components['schemas']['Problem'];
         };
       };
       /** @description Neither application/json nor text/plain */
@@ -2429,7 +2646,7 @@ export interface operations {
           [name: string]: unknown;
         };
         content: {
-          'application/json': components['schemas']['Problem'];
+          'application/problem+json': components['schemas']['Problem'];
         };
       };
       /** @description The one call's id belongs to another, or its cart is empty */
@@ -2438,7 +2655,7 @@ export interface operations {
           [name: string]: unknown;
         };
         content: {
-          'application/json': components['schemas']['Problem'];
+          'application/problem+json': components['schemas']['Problem'];
         };
       };
       /** @description Too many requests; see Retry-After */
@@ -2447,7 +2664,7 @@ export interface operations {
           [name: string]: unknown;
         };
         content: {
-          'application/json': components['schemas']['Problem'];
+          'application/problem+json': components['schemas']['Problem'];
         };
       };
       /** @description Starting or stopping; see Retry-After */
@@ -2456,7 +2673,7 @@ export interface operations {
           [name: string]: unknown;
         };
         content: {
-          'application/json': components['schemas']['Problem'];
+          'application/problem+json': components['schemas']['Problem'];
         };
       };
     };
@@ -4340,6 +4557,83 @@ export interface operations {
       };
     };
   };
+  erase: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        /** @description The user */
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Gone from answers, and on the way out of files */
+      202: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErasureView'];
+        };
+      };
+      /** @description The id is not valid */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description No API key, or one that is not known */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The API key has no right to admin */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description This server stores no users itself */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description Too many requests; see Retry-After */
+      429: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The erasure cannot be written down now */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+    };
+  };
   cart: {
     parameters: {
       query?: never;
@@ -4398,6 +4692,83 @@ export interface operations {
         };
       };
       /** @description The session cannot be read now */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+    };
+  };
+  export: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        /** @description The user */
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Session, record and rows; empty for an unknown user */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['UserExport'];
+        };
+      };
+      /** @description The id is not valid */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description No API key, or one that is not known */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The API key has no right to admin */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description This server stores no users itself */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description Too many requests; see Retry-After */
+      429: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description What is stored cannot be read now */
       503: {
         headers: {
           [name: string]: unknown;

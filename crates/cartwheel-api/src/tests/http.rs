@@ -116,6 +116,7 @@ async fn the_document_lists_every_route() {
         "get /metrics 200 401 403 429 503",
         "get /readyz 200 429 503",
         "get /v1/departments 200 400 401 403 429 503",
+        "get /v1/erasures 200 400 401 403 404 429 503",
         "get /v1/lake 200 401 403 404 429 503",
         "get /v1/lake/job 200 401 403 404 429 503",
         "get /v1/lake/tables/{name} 200 401 403 404 429 503",

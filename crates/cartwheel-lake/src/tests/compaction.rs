@@ -182,8 +182,10 @@ async fn an_event_that_comes_again_within_a_day_is_kept_once_over_hours() {
     let dir = tempfile::tempdir().unwrap();
     let stream = Arc::new(MemoryStream::new(1));
     let mut running = delivery(&stream, dir.path());
-    // In the first hour, in the third, and a day later; twice each, for something to merge.
-    let later = [2 * HOUR_MS, 2 * HOUR_MS + 1, 26 * HOUR_MS, 26 * HOUR_MS + 1];
+    // In the first hour, in the third, and more than a day later; twice each, for something
+    // to merge.
+    let half = 26 * HOUR_MS + HOUR_MS / 2;
+    let later = [2 * HOUR_MS, 2 * HOUR_MS + 1, half, half + 1];
     for (id, at) in
         ["a", "b"].into_iter().zip([0, 1]).chain(["a", "c", "a", "d"].into_iter().zip(later))
     {
