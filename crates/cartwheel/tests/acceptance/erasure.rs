@@ -146,7 +146,7 @@ fn an_erased_user_is_gone_from_answers_at_once_and_from_every_file_in_the_end() 
         run["status"] == "SUCCEEDED"
     });
     wait_until("nobody is being erased", || pending() == json!([]));
-    assert_eq!(files_with(path, ALICE), [PathBuf::new(); 0]);
+    assert_eq!(files_with(path, ALICE), Vec::<PathBuf>::new());
     for part in ["lake/events/", "lake/orders/", "lake/features/", "stream/", "sessions.redb"] {
         assert!(is_in(OTHER, part), "{part}");
     }
@@ -159,7 +159,7 @@ fn an_erased_user_is_gone_from_answers_at_once_and_from_every_file_in_the_end() 
     let shown = server.get(&format!("/v1/users/{ALICE}")).unwrap().1;
     assert!(shown["record"].is_null() && shown["session"].is_null(), "{shown}");
     server.stop();
-    assert_eq!(files_with(path, ALICE), [PathBuf::new(); 0]);
+    assert_eq!(files_with(path, ALICE), Vec::<PathBuf>::new());
 }
 
 #[test]
@@ -180,9 +180,9 @@ fn without_a_server_the_command_line_erases_and_compacts() {
     assert_eq!(compacted["erased"], 1, "{compacted}");
     cartwheel(path, &["pipeline", "run"]).unwrap();
     cartwheel(path, &["lake", "compact"]).unwrap();
-    assert_eq!(files_with(path, ALICE), [PathBuf::new(); 0]);
+    assert_eq!(files_with(path, ALICE), Vec::<PathBuf>::new());
     assert!(!files_with(path, OTHER).is_empty());
     let rolled = cartwheel(path, &["models", "rollback"]).unwrap();
     assert!(rolled.contains("serves again"), "{rolled}");
-    assert_eq!(files_with(path, ALICE), [PathBuf::new(); 0]);
+    assert_eq!(files_with(path, ALICE), Vec::<PathBuf>::new());
 }

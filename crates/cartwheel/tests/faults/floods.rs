@@ -151,7 +151,7 @@ pub fn floods(case: &Case) -> Result<Shown> {
             let headers = [("content-encoding", "gzip")];
             Ok(Some(node.client()?.send("POST", "/v1/events", &headers, &bomb)?))
         }),
-        flood("300,000 elements", bad, json_body(long("[", "1,", 300_000, "1]"))),
+        flood("300,000 elements", large, json_body(long("[", "1,", 300_000, "1]"))),
     ];
     let data = case.shop()?;
     let node = Node::start(&data, &[])?;
