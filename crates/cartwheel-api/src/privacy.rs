@@ -93,10 +93,9 @@ pub(crate) async fn erase(
         return Err(Problem::new(Kind::Unavailable, "The sessions have not caught up yet."));
     }
     state.settle(SETTLE).await;
-    let erased = operator.erase(&user_id).await.map_err(|error| {
-        tracing::error!(error, "a user was not erased");
-        Problem::new(Kind::Unavailable, "The erasure cannot be written down now.")
-    })?;
+    let detail = "The erasure cannot be written down now.";
+    let erased = operator.erase(&user_id).await;
+    let erased = erased.map_err(|why| Problem::hiding(Kind::Unavailable, detail, why))?;
     state.monitor.forget(&user_id);
     Ok((StatusCode::ACCEPTED, Json(erased)))
 }
@@ -136,10 +135,8 @@ pub(crate) async fn export(
     let known = read(&state, &user_id).await?;
     let user = user_id.clone();
     let stored = blocking(move || operator.stored(&user)).await?;
-    let stored = stored.map_err(|error| {
-        tracing::error!(error, "what is stored of a user was not read");
-        Problem::new(Kind::Unavailable, "What is stored cannot be read now.")
-    })?;
+    let detail = "What is stored cannot be read now.";
+    let stored = stored.map_err(|why| Problem::hiding(Kind::Unavailable, detail, why))?;
     let exported_at_ms = state.clock.now_ms();
     Ok(Json(UserExport {
         user_id,

@@ -69,17 +69,6 @@ pub enum DeliveryError {
     Io(#[from] io::Error),
 }
 
-/// How far the delivery with that checkpoint is, by shard: everything before it is in
-/// the lake. For whoever works on the lake while no delivery runs.
-///
-/// # Errors
-/// When the checkpoint exists and is damaged.
-pub fn delivered(checkpoint: &Path) -> Result<Vec<Sequence>, LakeError> {
-    let progress = read(checkpoint).map_err(|e| LakeError::file(checkpoint, e))?;
-    let shards = progress.keys().max().map_or(0, |shard| shard + 1);
-    Ok((0..shards).map(|shard| progress.get(&shard).copied().unwrap_or_default().next).collect())
-}
-
 type Encode<T> = for<'a, 'b> fn(&'a [Placed<'b, T>]) -> io::Result<Bytes>;
 
 /// How records become parts.

@@ -25,7 +25,7 @@ mod upload;
 
 pub use compact::{Compacted, CompactionOptions, CompactionProgress, Compactor};
 pub use delivery::{
-    Delivered, DeliveredFile, Delivery, DeliveryError, DeliveryOptions, DeliveryStatus, delivered,
+    Delivered, DeliveredFile, Delivery, DeliveryError, DeliveryOptions, DeliveryStatus,
 };
 pub use erasure::{Erased, Erasure, ErasureError, Erasures};
 pub use export::UserRecords;

@@ -35,6 +35,11 @@
 //! - A torn tail may have been a damaged last record, which somebody has read. Its
 //!   sequence numbers are not given again: a record of no shard (`u32::MAX`) passes
 //!   over as many as the lost bytes can have held.
+//! - Sequence numbers only grow within the log: a whole record with a smaller one than
+//!   the record before it is damage.
+//! - An erased record is overwritten where it lies by one of no shard and the same size.
+//! - Retention deletes the oldest segments, one by one, and none that a consumer with a
+//!   floor has not read; puts are refused meanwhile. A reader is told what it missed.
 
 mod disk;
 mod erase;
