@@ -31,6 +31,7 @@ demo: setup ## The whole loop on a synthetic shop; names the page to open
 	"$$CARGO_TARGET_DIR"/debug/cartwheel --data-dir $(DATA) demo --listen 127.0.0.1:$(PORT)
 
 test: setup $(EMULATORS) ## Every test, the page in a headless browser included
+	scripts/fault-tools
 	cargo test --workspace --features cartwheel/aws
 	$(MAKE) --no-print-directory test-api test-web test-deploy
 
