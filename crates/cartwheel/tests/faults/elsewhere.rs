@@ -14,7 +14,16 @@ use crate::{access, lake, log_file};
 /// Runs some tests of another target, and says how many held.
 fn tests(target: &str, filter: &str) -> Result<Shown> {
     let cargo = std::env::var("CARGO").context("CARGO: run it by `cargo test`")?;
-    let out = Command::new(cargo)
+    // What cargo has set for this process is not set for `make test`: with it, crates that
+    // look at it would be compiled anew.
+    let set = std::env::vars_os().map(|(name, _)| name).filter(|name| {
+        let name = name.to_string_lossy();
+        name == "LD_LIBRARY_PATH"
+            || name.starts_with("CARGO") && !matches!(&*name, "CARGO_HOME" | "CARGO_TARGET_DIR")
+    });
+    let mut command = Command::new(cargo);
+    set.for_each(|name| drop(command.env_remove(name)));
+    let out = command
         // As `make test` builds it: nothing is compiled twice.
         .args(["test", "--quiet", "--workspace", "--features", "cartwheel/aws"])
         .args(["--test", target, filter])
