@@ -16,13 +16,14 @@ fn tests(target: &str, filter: &str) -> Result<Shown> {
     let cargo = std::env::var("CARGO").context("CARGO: run it by `cargo test`")?;
     // What cargo has set for this process is not set for `make test`: with it, crates that
     // look at it would be compiled anew.
-    let set = std::env::vars_os().map(|(name, _)| name).filter(|name| {
-        let name = name.to_string_lossy();
-        name == "LD_LIBRARY_PATH"
-            || name.starts_with("CARGO") && !matches!(&*name, "CARGO_HOME" | "CARGO_TARGET_DIR")
-    });
     let mut command = Command::new(cargo);
-    set.for_each(|name| drop(command.env_remove(name)));
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy();
+        let kept = matches!(&*text, "CARGO_HOME" | "CARGO_TARGET_DIR");
+        if !kept && (text == "LD_LIBRARY_PATH" || text.starts_with("CARGO")) {
+            command.env_remove(&name);
+        }
+    }
     let out = command
         // As `make test` builds it: nothing is compiled twice.
         .args(["test", "--quiet", "--workspace", "--features", "cartwheel/aws"])
