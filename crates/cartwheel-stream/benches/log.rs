@@ -110,10 +110,10 @@ fn restart(runtime: &tokio::runtime::Runtime, dir: &std::path::Path) {
 fn main() {
     let dir = tempfile::tempdir_in(".").expect("a directory");
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-    bound(dir.path());
     if std::env::args().any(|arg| arg == "--restart") {
         return restart(&runtime, &dir.path().join("large"));
     }
+    bound(dir.path());
     for (number, batch) in [(1, 1), (50, 1), (1, 500)] {
         runtime.block_on(clients(&dir.path().join(format!("{number}-{batch}")), number, batch));
     }
