@@ -134,7 +134,7 @@ def scoring(forest):
 
 
 class Server:
-    def __init__(self, cartwheel, data):
+    def __init__(self, cartwheel, data, whole=True):
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.address = "127.0.0.1:%d" % probe.getsockname()[1]
@@ -145,7 +145,9 @@ class Server:
             try:
                 urllib.request.urlopen("http://%s/readyz" % self.address, timeout=1).read()
                 break
-            except OSError:
+            except OSError as error:
+                if not whole and isinstance(error, urllib.error.HTTPError):
+                    break  # It answers, and says what it lacks.
                 assert time.time() - start < 60 and self.child.poll() is None
                 time.sleep(0.002)
         self.started = time.time() - start
@@ -298,6 +300,41 @@ def serving(cartwheel, load, log, work, repeats, seconds):
     add("start", "resident memory at rest", memory, "MB")
 
 
+def degraded(cartwheel, load, work, repeats, seconds):
+    """Answers while something is missing, from the data that serving() has left."""
+    data = os.path.join(work, "serving")
+    releases = os.path.join(data, "lake", "releases")
+    models = os.path.join(data, "lake", "models")
+    store, aside = os.path.join(data, "sessions.redb"), os.path.join(work, "aside")
+
+    def without(path, directory):
+        os.rename(path, aside)
+        if directory:
+            os.mkdir(path)
+
+    def back(path):
+        if os.path.isdir(path):
+            os.rmdir(path)
+        os.rename(aside, path)
+
+    for name, path, directory in (("catalogue and features", releases, False), ("model", models, False),
+                                  ("session store", store, True)):
+        without(path, directory)
+        server = Server(cartwheel, data, whole=False)
+        try:
+            ask = urllib.request.Request("http://%s/v1/recommendations" % server.address,
+                                         json.dumps({"user_id": "7"}).encode(),
+                                         {"content-type": "application/json"})
+            answer = json.load(urllib.request.urlopen(ask, timeout=10))
+            assert answer["degraded"], "without %s: %s" % (name, answer)
+            times = [json.loads(run(load, server.address, "recommend", "8", str(seconds), "2000"))["p99_ms"]
+                     for _ in range(repeats)]
+        finally:
+            server.stop()
+            back(path)
+        add("degraded", "p99 without %s, 8 clients" % name, times, "ms", "target < 50")
+
+
 def main():
     ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     ap.add_argument("cartwheel")
@@ -314,6 +351,7 @@ def main():
             scoring(a.forest)
         if a.only in (None, "serving"):
             serving(a.cartwheel, a.load, a.log, work, repeats, 1 if a.quick else 3)
+            degraded(a.cartwheel, a.load, work, repeats, 1 if a.quick else 3)
         if a.only in (None, "features"):
             features(a.cartwheel, work, repeats, a.quick)
     finally:

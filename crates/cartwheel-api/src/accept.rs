@@ -1,6 +1,6 @@
 //! Accepting events: dedup, the cart of a checkout, put, apply.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
@@ -12,8 +12,9 @@ use cartwheel_stream::Position;
 use crate::problem::{Kind, Problem};
 use crate::put::put;
 use crate::recommendations::Known;
-use crate::state::AppState;
+use crate::state::{AppState, Shared};
 use crate::telemetry::EVENTS;
+use crate::unbroken::unbroken;
 
 /// An event that is durable.
 #[derive(Debug, Clone)]
@@ -22,10 +23,25 @@ pub(crate) struct Accepted {
     pub(crate) event_id: String,
     /// Where its record lies.
     pub(crate) position: Position,
-    /// The shopper after it.
-    pub(crate) known: Known,
     /// Whether it was stored before.
     pub(crate) repeated: bool,
+}
+
+/// What became of a batch.
+struct Outcome {
+    /// One for each event.
+    results: Vec<Result<Accepted, Problem>>,
+    /// The shoppers after it; those who could not be read, or not be kept, are missing.
+    shoppers: HashMap<UserId, Shopper>,
+    /// The feature set of their records, where the engine wants one.
+    feature_set: Option<String>,
+}
+
+impl Outcome {
+    fn refused(events: Vec<Result<Event, Problem>>, problem: &Problem) -> Self {
+        let results = events.into_iter().map(|event| Err(event.err().unwrap_or(problem.clone())));
+        Self { results: results.collect(), shoppers: HashMap::new(), feature_set: None }
+    }
 }
 
 /// What is to be done with an event of the batch.
@@ -33,63 +49,66 @@ enum Plan {
     /// Refused.
     Refuse(Problem),
     /// Stored before.
-    Repeat { event_id: String, position: Position, user_id: UserId },
+    Repeat { event_id: String, position: Position },
     /// The same event as an earlier one of the batch.
     Same(usize),
     /// To be stored.
     Store { record: EventRecord, hash: u64 },
 }
 
-/// Stores one event.
-pub(crate) async fn accept(state: &AppState, event: Event) -> Result<Accepted, Problem> {
-    let mut results = accept_all(state, vec![Ok(event)]).await;
-    results.pop().unwrap_or_else(|| Err(interrupted()))
+/// Stores one event, and says what is known of its shopper after it.
+pub(crate) async fn accept(state: &Shared, event: Event) -> Result<(Accepted, Known), Problem> {
+    let user_id = event.user_id.clone();
+    let mut outcome = work(state, vec![Ok(event)]).await;
+    let accepted = outcome.results.pop().unwrap_or_else(|| Err(interrupted()))?;
+    let shopper = outcome.shoppers.remove(&user_id);
+    Ok((accepted, Known { shopper, feature_set: outcome.feature_set }))
 }
 
 /// Stores events in their order and gives one result each; what is refused
 /// already stays so.
-///
-/// The work goes on when the client hangs up or the time is over: a record that
-/// is put but not applied would be hidden by the user's next one.
 pub(crate) async fn accept_all(
-    state: &AppState,
+    state: &Shared,
     events: Vec<Result<Event, Problem>>,
 ) -> Vec<Result<Accepted, Problem>> {
-    let count = events.len();
-    let task_state = state.clone();
-    let results = match tokio::spawn(async move { run(&task_state, events).await }).await {
-        Ok(results) => results,
-        Err(error) => {
-            tracing::error!(%error, "events were interrupted");
-            vec![Err(interrupted()); count]
+    work(state, events).await.results
+}
+
+/// The work goes on when the client hangs up or the time is over: a record that
+/// is put but not applied would be hidden by the user's next one.
+async fn work(state: &Shared, events: Vec<Result<Event, Problem>>) -> Outcome {
+    let own = Arc::clone(state);
+    let outcome = unbroken(async move { run(&own, events).await }).await;
+    let (mut stored, mut repeated, mut failed) = (0, 0, 0);
+    for result in &outcome.results {
+        match result {
+            Ok(accepted) if accepted.repeated => repeated += 1,
+            Ok(_) => stored += 1,
+            Err(_) => failed += 1,
         }
-    };
-    for result in &results {
-        let label = match result {
-            Ok(accepted) if accepted.repeated => "repeated",
-            Ok(_) => "accepted",
-            Err(_) => "failed",
-        };
-        metrics::counter!(EVENTS, "result" => label).increment(1);
     }
-    results
+    for (label, count) in [("accepted", stored), ("repeated", repeated), ("failed", failed)] {
+        if count > 0 {
+            metrics::counter!(EVENTS, "result" => label).increment(count);
+        }
+    }
+    outcome
 }
 
 fn interrupted() -> Problem {
     Problem::new(Kind::Internal, "The event was interrupted; send it again with its event_id.")
 }
 
-async fn run(
-    state: &AppState,
-    events: Vec<Result<Event, Problem>>,
-) -> Vec<Result<Accepted, Problem>> {
+async fn run(state: &AppState, events: Vec<Result<Event, Problem>>) -> Outcome {
     if !state.users.is_ready() {
         let problem = Problem::new(Kind::Unavailable, "The sessions have not caught up yet.");
-        return events.into_iter().map(|event| event.and(Err(problem.clone()))).collect();
+        return Outcome::refused(events, &problem);
     }
     let mut users: Vec<UserId> =
         events.iter().flatten().map(|event| event.user_id.clone()).collect();
     users.sort_unstable();
+    let again = users.windows(2).filter(|pair| pair[0] == pair[1]).map(|pair| pair[0].clone());
+    let again: HashSet<UserId> = again.collect();
     users.dedup();
     let turn = state.users.turn(&users).await;
     // A batch answers without recommendations: only sessions are read.
@@ -101,14 +120,13 @@ async fn run(
         Err(error) => {
             tracing::error!(%error, "sessions were not read");
             if turn.is_some() {
-                let problem = unread();
-                return events.into_iter().map(|event| event.and(Err(problem.clone()))).collect();
+                return Outcome::refused(events, &unread());
             }
             // The stream's consumer keeps the sessions: an event is stored without them.
             HashMap::new()
         }
     };
-    let plans = Planner::new(state, now_ms, &shoppers).plan(events);
+    let plans = Planner::new(state, now_ms, &shoppers, &again).plan(events);
     let stored = || plans.iter().filter_map(Plan::stored);
     state.monitor.accepted(stored());
     let start = Instant::now();
@@ -121,10 +139,8 @@ async fn run(
     for plan in plans {
         let result = match plan {
             Plan::Refuse(problem) => Err(problem),
-            Plan::Repeat { event_id, position, user_id } => {
-                let shopper = shoppers.get(&user_id).cloned();
-                let known = Known { shopper, feature_set: feature_set.clone() };
-                Ok(Accepted { event_id, position, known, repeated: true })
+            Plan::Repeat { event_id, position } => {
+                Ok(Accepted { event_id, position, repeated: true })
             }
             Plan::Same(index) => results
                 .get(index)
@@ -136,12 +152,8 @@ async fn run(
                     if record.event == EventKind::Checkout {
                         state.checkouts.fetch_add(1, Ordering::Relaxed);
                     }
-                    let shopper = match shoppers.get_mut(&record.user_id) {
-                        Some(shopper) => apply(state, shopper, position, &record).await,
-                        None => None,
-                    };
-                    let known = Known { shopper, feature_set: feature_set.clone() };
-                    Ok(Accepted { event_id: record.event_id, position, known, repeated: false })
+                    apply(state, &mut shoppers, position, &record).await;
+                    Ok(Accepted { event_id: record.event_id, position, repeated: false })
                 }
                 Some(Err(problem)) => Err(problem),
                 None => Err(interrupted()),
@@ -149,24 +161,22 @@ async fn run(
         };
         results.push(result);
     }
-    results
+    Outcome { results, shoppers, feature_set }
 }
 
 /// The record is durable: whatever happens to the session, the event is accepted.
 async fn apply(
     state: &AppState,
-    shopper: &mut Shopper,
+    shoppers: &mut HashMap<UserId, Shopper>,
     position: Position,
     record: &EventRecord,
-) -> Option<Shopper> {
+) {
+    let Some(shopper) = shoppers.get_mut(&record.user_id) else { return };
     match state.users.accept(shopper.session.take(), position, record).await {
-        Ok(session) => {
-            shopper.session = Some(session);
-            Some(shopper.clone())
-        }
+        Ok(session) => shopper.session = Some(session),
         Err(error) => {
             tracing::error!(%error, "a session is behind; the next start replays it");
-            None
+            shoppers.remove(&record.user_id);
         }
     }
 }
@@ -185,26 +195,35 @@ struct Planner<'a> {
     state: &'a AppState,
     now_ms: i64,
     shoppers: &'a HashMap<UserId, Shopper>,
-    /// The sessions with the batch's own events in them.
+    /// Users with more than one event in the batch.
+    again: &'a HashSet<UserId>,
+    /// Their sessions with the batch's own events in them.
     drafts: HashMap<UserId, Arc<Session>>,
-    /// Events of the batch that are to be stored.
+    /// Their events that are to be stored.
     planned: HashMap<(UserId, String), usize>,
 }
 
 impl<'a> Planner<'a> {
-    fn new(state: &'a AppState, now_ms: i64, shoppers: &'a HashMap<UserId, Shopper>) -> Self {
-        Self { state, now_ms, shoppers, drafts: HashMap::new(), planned: HashMap::new() }
+    fn new(
+        state: &'a AppState,
+        now_ms: i64,
+        shoppers: &'a HashMap<UserId, Shopper>,
+        again: &'a HashSet<UserId>,
+    ) -> Self {
+        let (drafts, planned) = (HashMap::new(), HashMap::new());
+        Self { state, now_ms, shoppers, again, drafts, planned }
     }
 
     fn plan(mut self, events: Vec<Result<Event, Problem>>) -> Vec<Plan> {
-        let alone = events.len() == 1;
         let mut plans: Vec<Plan> = Vec::with_capacity(events.len());
         for event in events {
             let plan = match event.and_then(|event| self.one(event, &plans)) {
                 Ok(plan) => plan,
                 Err(problem) => Plan::Refuse(problem),
             };
-            if let (Plan::Store { record, .. }, false) = (&plan, alone) {
+            if let Plan::Store { record, .. } = &plan
+                && self.again.contains(&record.user_id)
+            {
                 let session = self.session(&record.user_id);
                 let draft = self.drafts.entry(record.user_id.clone()).or_insert(session);
                 let draft = Arc::make_mut(draft);
@@ -229,8 +248,11 @@ impl<'a> Planner<'a> {
         let session = self.session(&event.user_id);
         let hash = event_hash(&event);
         if let Some(event_id) = &event.event_id {
-            let key = (event.user_id.clone(), event_id.clone());
-            if let Some(&index) = self.planned.get(&key) {
+            let planned = match self.again.contains(&event.user_id) {
+                true => self.planned.get(&(event.user_id.clone(), event_id.clone())),
+                false => None,
+            };
+            if let Some(&index) = planned {
                 return match plans.get(index) {
                     Some(Plan::Store { hash: stored, .. }) if *stored == hash => {
                         Ok(Plan::Same(index))
@@ -239,11 +261,11 @@ impl<'a> Planner<'a> {
                 };
             }
             if let Some(recent) = session.recent(event_id, self.now_ms) {
-                let position =
-                    Position::parse(&recent.record_id).filter(|_| recent.repeats(&event));
-                let Some(position) = position else { return Err(reused()) };
-                let (event_id, user_id) = key_parts(key);
-                return Ok(Plan::Repeat { event_id, position, user_id });
+                let (event_id, position) = (event_id.clone(), recent.position);
+                return match recent.repeats(&event) {
+                    true => Ok(Plan::Repeat { event_id, position }),
+                    false => Err(reused()),
+                };
             }
         }
         if event.kind == EventKind::Checkout && event.items.is_empty() {
@@ -280,10 +302,6 @@ impl<'a> Planner<'a> {
 
 fn unread() -> Problem {
     Problem::new(Kind::Unavailable, "The shopper's session cannot be read now.")
-}
-
-fn key_parts((user_id, event_id): (UserId, String)) -> (String, UserId) {
-    (event_id, user_id)
 }
 
 fn reused() -> Problem {

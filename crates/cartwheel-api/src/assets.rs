@@ -7,7 +7,7 @@ use axum::http::{HeaderValue, Method, Uri, header};
 use axum::response::{IntoResponse, Response};
 
 use crate::problem::{Kind, Problem};
-use crate::state::AppState;
+use crate::state::Shared;
 
 /// A file of the web app.
 #[derive(Debug, Clone)]
@@ -25,7 +25,7 @@ pub type Assets = fn(&str) -> Option<Asset>;
 /// the browser.
 const PAGES: [&str; 7] = ["", "aisle", "console", "department", "product", "search", "send"];
 
-pub(crate) async fn fallback(State(state): State<AppState>, method: Method, uri: Uri) -> Response {
+pub(crate) async fn fallback(State(state): State<Shared>, method: Method, uri: Uri) -> Response {
     let path = uri.path().trim_start_matches('/');
     let first = path.split('/').next().unwrap_or_default();
     let page = PAGES.contains(&first) || path == "index.html";

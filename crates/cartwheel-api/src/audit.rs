@@ -13,7 +13,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use crate::keys::{Caller, Scope, needed};
-use crate::layers::request_id;
+use crate::layers::{bounded, request_id};
 use crate::limits::Peer;
 use crate::problem::{Kind, Problem};
 use crate::state::AppState;
@@ -67,7 +67,7 @@ pub(crate) async fn audited(
     next: Next,
 ) -> Response {
     let Some(audit) = state.audit.clone().filter(|_| is_action(&request)) else {
-        return next.run(request).await;
+        return bounded(state.settings.timeout, request, next).await;
     };
     let params = request.extract_parts::<RawPathParams>().await.ok();
     let (parts, body) = request.into_parts();
@@ -82,7 +82,7 @@ pub(crate) async fn audited(
             return Problem::new(Kind::Unavailable, detail).into_response();
         }
     };
-    let response = next.run(Request::from_parts(parts, body)).await;
+    let response = bounded(state.settings.timeout, Request::from_parts(parts, body), next).await;
     let status = response.status().as_u16();
     let ended = tokio::task::spawn_blocking(move || outcome(status)).await;
     if let Err(error) = ended.map_err(io::Error::other).flatten() {

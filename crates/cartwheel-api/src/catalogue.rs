@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use crate::engine::{DepartmentView, Filters, ProductView, Products, Recommendation, Wanted};
 use crate::problem::{Kind, Problem};
 use crate::request::{Params, ProductPath};
-use crate::state::AppState;
+use crate::state::Shared;
 
 /// Products in their places.
 #[derive(Debug, Serialize, ToSchema)]
@@ -36,7 +36,7 @@ pub(crate) struct Departments {
     (status = 400, description = "A parameter is not valid", body = Problem),
 ))]
 pub(crate) async fn products(
-    State(state): State<AppState>,
+    State(state): State<Shared>,
     mut params: Params,
 ) -> Result<Json<Products>, Problem> {
     let wanted = Wanted {
@@ -56,7 +56,7 @@ pub(crate) async fn products(
     (status = 400, description = "A parameter is not valid", body = Problem),
 ))]
 pub(crate) async fn departments(
-    State(state): State<AppState>,
+    State(state): State<Shared>,
     params: Params,
 ) -> Result<Json<Departments>, Problem> {
     params.end("none")?;
@@ -80,7 +80,7 @@ fn unknown_product() -> Problem {
     (status = 404, description = "No such product", body = Problem),
 ))]
 pub(crate) async fn product(
-    State(state): State<AppState>,
+    State(state): State<Shared>,
     ProductPath(id): ProductPath,
     params: Params,
 ) -> Result<Json<ProductView>, Problem> {
@@ -98,7 +98,7 @@ pub(crate) async fn product(
     (status = 404, description = "No such product", body = Problem),
 ))]
 pub(crate) async fn similar(
-    State(state): State<AppState>,
+    State(state): State<Shared>,
     ProductPath(id): ProductPath,
     mut params: Params,
 ) -> Result<Json<Ranked>, Problem> {
@@ -119,7 +119,7 @@ pub(crate) async fn similar(
     (status = 400, description = "A parameter is not valid", body = Problem),
 ))]
 pub(crate) async fn popular(
-    State(state): State<AppState>,
+    State(state): State<Shared>,
     mut params: Params,
 ) -> Result<Json<Ranked>, Problem> {
     let limit = params.number("limit", 10, 1..=100)?;

@@ -11,7 +11,7 @@ use crate::accept::accept_all;
 use crate::problem::Problem;
 use crate::request;
 use crate::schema::EventBody;
-use crate::state::AppState;
+use crate::state::Shared;
 use crate::telemetry::EVENTS;
 
 const NDJSON: [&str; 3] = ["application/x-ndjson", "application/ndjson", "application/jsonl"];
@@ -69,7 +69,7 @@ pub(crate) struct EventResult {
     (status = 503, description = "Starting or stopping; see Retry-After", body = Problem),
 ))]
 pub(crate) async fn events(
-    State(state): State<AppState>,
+    State(state): State<Shared>,
     request: Request,
 ) -> Result<Json<BatchAnswer>, Problem> {
     let media = request::media_type(&request);
@@ -101,7 +101,7 @@ pub(crate) async fn events(
 /// Stores the events that are given and says what became of each. The problem of one
 /// that came `alone` is the answer.
 pub(crate) async fn answer(
-    state: &AppState,
+    state: &Shared,
     events: Vec<Result<Option<Event>, Problem>>,
     alone: bool,
 ) -> Result<BatchAnswer, Problem> {

@@ -10,7 +10,7 @@ use crate::events::{BatchAnswer, answer};
 use crate::problem::Problem;
 use crate::request;
 use crate::schema::{Ga4Body, SegmentRequest};
-use crate::state::AppState;
+use crate::state::Shared;
 
 /// Stores events of Google Analytics 4
 ///
@@ -31,7 +31,7 @@ use crate::state::AppState;
     (status = 503, description = "Starting or stopping; see Retry-After", body = Problem),
 ))]
 pub(crate) async fn ga4(
-    State(state): State<AppState>,
+    State(state): State<Shared>,
     request: Request,
 ) -> Result<Json<BatchAnswer>, Problem> {
     take(state, Foreign::Ga4, request).await
@@ -57,14 +57,14 @@ pub(crate) async fn ga4(
     (status = 503, description = "Starting or stopping; see Retry-After", body = Problem),
 ))]
 pub(crate) async fn segment(
-    State(state): State<AppState>,
+    State(state): State<Shared>,
     request: Request,
 ) -> Result<Json<BatchAnswer>, Problem> {
     take(state, Foreign::Segment, request).await
 }
 
 async fn take(
-    state: AppState,
+    state: Shared,
     format: Foreign,
     request: Request,
 ) -> Result<Json<BatchAnswer>, Problem> {
@@ -83,7 +83,7 @@ async fn take(
 /// it text, or nothing, and GA4's own examples do. A page of another site can send such
 /// a body without being asked whether it may, so that it counts as JSON only from
 /// origins that may call.
-fn is_plain(state: &AppState, media: &str, headers: &HeaderMap) -> bool {
+fn is_plain(state: &Shared, media: &str, headers: &HeaderMap) -> bool {
     let origin = headers.get(header::ORIGIN);
     (media.is_empty() || media == "text/plain")
         && origin.is_none_or(|origin| state.settings.cors_origins.contains(origin))

@@ -15,7 +15,7 @@ use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
 use crate::audit;
 use crate::limits::Peer;
 use crate::problem::{Kind, Problem};
-use crate::state::AppState;
+use crate::state::{AppState, Shared};
 
 /// What a key may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -209,7 +209,7 @@ impl Caller {
 /// Lets pass who does not ask too often and brings a key in `x-api-key` or
 /// `authorization: Bearer` that may do what is asked for, and everybody where no key is
 /// known or the path tells nothing of the shop. Leaves the [`Caller`] with the answer.
-pub(crate) async fn admit(State(state): State<AppState>, request: Request, next: Next) -> Response {
+pub(crate) async fn admit(State(state): State<Shared>, request: Request, next: Next) -> Response {
     match caller(&state, &request) {
         Ok(caller) => {
             let mut response = audit::audited(&state, request, &caller, next).await;

@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 use crate::pipeline::{blocking, operator};
 use crate::problem::{Kind, Problem};
 use crate::request::{self, NamePath};
-use crate::state::AppState;
+use crate::state::Shared;
 
 /// Least and most users, products and orders of a generated shop.
 const USERS: std::ops::RangeInclusive<u64> = 10..=1_000_000;
@@ -236,7 +236,7 @@ fn unread(why: String) -> Problem {
     (status = 404, description = "This server has no lake of its own", body = Problem),
     (status = 503, description = "It cannot be read now", body = Problem),
 ))]
-pub(crate) async fn lake(State(state): State<AppState>) -> Result<Json<LakeView>, Problem> {
+pub(crate) async fn lake(State(state): State<Shared>) -> Result<Json<LakeView>, Problem> {
     let operator = operator(&state)?;
     blocking(move || operator.lake()).await?.map(Json).map_err(unread)
 }
@@ -250,7 +250,7 @@ pub(crate) async fn lake(State(state): State<AppState>) -> Result<Json<LakeView>
     (status = 503, description = "It cannot be read now", body = Problem),
 ))]
 pub(crate) async fn table(
-    State(state): State<AppState>,
+    State(state): State<Shared>,
     NamePath(name): NamePath,
 ) -> Result<Json<TableView>, Problem> {
     let operator = operator(&state)?;
@@ -263,7 +263,7 @@ pub(crate) async fn table(
     (status = 200, description = "How far it is", body = LastLakeJob),
     (status = 404, description = "This server has no lake of its own", body = Problem),
 ))]
-pub(crate) async fn job(State(state): State<AppState>) -> Result<Json<LastLakeJob>, Problem> {
+pub(crate) async fn job(State(state): State<Shared>) -> Result<Json<LastLakeJob>, Problem> {
     Ok(Json(LastLakeJob { job: operator(&state)?.lake_job() }))
 }
 
@@ -277,7 +277,7 @@ pub(crate) async fn job(State(state): State<AppState>) -> Result<Json<LastLakeJo
     (status = 415, description = "Not application/json", body = Problem),
 ))]
 pub(crate) async fn start_job(
-    State(state): State<AppState>,
+    State(state): State<Shared>,
     request: Request,
 ) -> Result<(StatusCode, Json<LakeJob>), Problem> {
     let operator = operator(&state)?;

@@ -1,6 +1,7 @@
 //! What every request passes: id, log, metrics, time limit, security headers.
 
 use std::any::Any;
+use std::panic::AssertUnwindSafe;
 use std::time::{Duration, Instant};
 
 use axum::extract::{MatchedPath, Request, State};
@@ -8,11 +9,12 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use cartwheel_events::check_id;
+use futures::FutureExt;
 use tracing::Instrument;
 
 use crate::keys::Caller;
 use crate::problem::{Kind, Problem};
-use crate::state::AppState;
+use crate::state::Shared;
 use crate::telemetry::{LATENCY, REQUESTS};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -47,7 +49,7 @@ pub(crate) struct BodyDeadline(pub(crate) tokio::time::Instant);
 
 /// Outermost: names, times, counts and logs the request.
 pub(crate) async fn observe(
-    State(state): State<AppState>,
+    State(state): State<Shared>,
     mut request: Request,
     next: Next,
 ) -> Response {
@@ -98,17 +100,19 @@ pub(crate) async fn observe(
     response
 }
 
-/// Ends a request that takes too long.
-pub(crate) async fn time_limit(
-    State(limit): State<Duration>,
-    mut request: Request,
-    next: Next,
-) -> Response {
+/// Runs the handler: ends a request that takes too long, and answers for a panic.
+///
+/// One function rather than a layer for each: a layer costs every request a copy of all
+/// that is within it.
+pub(crate) async fn bounded(limit: Duration, mut request: Request, next: Next) -> Response {
     // Earlier than the limit, so that a slow body is told from a slow answer.
     let deadline = tokio::time::Instant::now() + limit * 4 / 5;
     request.extensions_mut().insert(BodyDeadline(deadline));
-    match tokio::time::timeout(limit, next.run(request)).await {
-        Ok(response) => response,
+    // A handler's state is shared with others', and holds what a panic leaves whole.
+    let answer = AssertUnwindSafe(next.run(request)).catch_unwind();
+    match tokio::time::timeout(limit, answer).await {
+        Ok(Ok(response)) => response,
+        Ok(Err(panic)) => panicked(&*panic),
         Err(_) => {
             let detail = "The answer took too long. An event sent again with the same event_id \
                           is stored once.";
@@ -118,7 +122,7 @@ pub(crate) async fn time_limit(
 }
 
 /// Answers for a handler that panicked.
-pub(crate) fn panicked(panic: Box<dyn Any + Send>) -> Response {
+fn panicked(panic: &(dyn Any + Send)) -> Response {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message");
     tracing::error!(panic = text, "a handler panicked");

@@ -40,6 +40,7 @@ mod state;
 mod submit;
 mod telemetry;
 mod tls;
+mod unbroken;
 
 pub use axum::Router;
 

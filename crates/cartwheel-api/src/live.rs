@@ -15,7 +15,7 @@ use utoipa::ToSchema;
 
 use crate::pipeline::operator;
 use crate::problem::Problem;
-use crate::state::AppState;
+use crate::state::{AppState, Shared};
 
 /// Whole seconds that are kept.
 const SECONDS: usize = 60;
@@ -526,7 +526,7 @@ fn picture(state: &AppState, operator: &dyn crate::Operator) -> Live {
     (status = 200, description = "The loop, again and again", body = Live, content_type = "text/event-stream"),
     (status = 404, description = "This server does not see the whole loop", body = Problem),
 ))]
-pub(crate) async fn live(State(state): State<AppState>) -> Result<Response, Problem> {
+pub(crate) async fn live(State(state): State<Shared>) -> Result<Response, Problem> {
     let operator = operator(&state)?;
     let mut ticks = tokio::time::interval(EVERY);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);

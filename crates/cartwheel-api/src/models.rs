@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 use crate::pipeline::{blocking, operator};
 use crate::problem::{Kind, Problem};
 use crate::request::NamePath;
-use crate::state::AppState;
+use crate::state::{AppState, Shared};
 
 /// Where a model stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
@@ -255,7 +255,7 @@ fn unknown() -> Problem {
     (status = 404, description = "This server keeps no models", body = Problem),
     (status = 503, description = "They cannot be read now", body = Problem),
 ))]
-pub(crate) async fn models(State(state): State<AppState>) -> Result<Json<Models>, Problem> {
+pub(crate) async fn models(State(state): State<Shared>) -> Result<Json<Models>, Problem> {
     let operator = operator(&state)?;
     let models = blocking(move || operator.models()).await?.map_err(unread)?;
     Ok(Json(Models { models }))
@@ -270,7 +270,7 @@ pub(crate) async fn models(State(state): State<AppState>) -> Result<Json<Models>
     (status = 503, description = "It cannot be read now", body = Problem),
 ))]
 pub(crate) async fn model(
-    State(state): State<AppState>,
+    State(state): State<Shared>,
     NamePath(version): NamePath,
 ) -> Result<Json<ModelDetail>, Problem> {
     let operator = operator(&state)?;
@@ -304,7 +304,7 @@ async fn serves(state: &AppState, release: ReleaseView) -> Json<ReleaseView> {
     (status = 503, description = "The models cannot be read now", body = Problem),
 ))]
 pub(crate) async fn deploy(
-    State(state): State<AppState>,
+    State(state): State<Shared>,
     NamePath(version): NamePath,
 ) -> Result<Json<ReleaseView>, Problem> {
     let operator = operator(&state)?;
@@ -326,7 +326,7 @@ pub(crate) async fn deploy(
     (status = 404, description = "This server keeps no models", body = Problem),
     (status = 409, description = "There is none", body = Problem),
 ))]
-pub(crate) async fn rollback(State(state): State<AppState>) -> Result<Json<ReleaseView>, Problem> {
+pub(crate) async fn rollback(State(state): State<Shared>) -> Result<Json<ReleaseView>, Problem> {
     let operator = operator(&state)?;
     let release = blocking(move || operator.rollback()).await?;
     let refused = "No release served before this one, or it cannot serve again.";

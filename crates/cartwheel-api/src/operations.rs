@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 
 use crate::engine::EngineStatus;
 use crate::problem::{Kind, Problem};
-use crate::state::AppState;
+use crate::state::Shared;
 
 /// The server's readiness.
 #[derive(Debug, Serialize, ToSchema)]
@@ -41,7 +41,7 @@ pub(crate) async fn healthz() -> &'static str {
     (status = 200, description = "They are", body = Readiness),
     (status = 503, description = "Not yet, or no longer", body = Readiness),
 ))]
-pub(crate) async fn readyz(State(state): State<AppState>) -> (StatusCode, Json<Readiness>) {
+pub(crate) async fn readyz(State(state): State<Shared>) -> (StatusCode, Json<Readiness>) {
     let engine = state.engine.status();
     let sessions = state.users.is_ready();
     let stream = match state.stream.state() {
@@ -59,7 +59,7 @@ pub(crate) async fn readyz(State(state): State<AppState>) -> (StatusCode, Json<R
 #[utoipa::path(get, path = "/metrics", tag = "operations", responses(
     (status = 200, description = "Metrics", body = String, content_type = "text/plain"),
 ))]
-pub(crate) async fn metrics(State(state): State<AppState>) -> Response {
+pub(crate) async fn metrics(State(state): State<Shared>) -> Response {
     if let Some(operator) = &state.operator {
         state.metrics.flow(&operator.flow());
     }

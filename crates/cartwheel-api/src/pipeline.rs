@@ -20,7 +20,7 @@ use utoipa::ToSchema;
 use crate::operator::Operator;
 use crate::problem::{Kind, Problem};
 use crate::request::{self, NamePath};
-use crate::state::AppState;
+use crate::state::{AppState, Shared};
 
 /// Longest silence of a stream of history; a gateway may cut longer ones.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
@@ -93,7 +93,7 @@ pub(crate) async fn blocking<T: Send + 'static>(
     (status = 200, description = "Its definition in the Amazon States Language", body = Object),
     (status = 404, description = "This server runs no pipeline", body = Problem),
 ))]
-pub(crate) async fn definition(State(state): State<AppState>) -> Result<Json<Value>, Problem> {
+pub(crate) async fn definition(State(state): State<Shared>) -> Result<Json<Value>, Problem> {
     Ok(Json(operator(&state)?.definition()))
 }
 
@@ -115,7 +115,7 @@ fn told(error: &JournalError) -> String {
     (status = 200, description = "Runs, the newest first", body = Executions),
     (status = 404, description = "This server runs no pipeline", body = Problem),
 ))]
-pub(crate) async fn executions(State(state): State<AppState>) -> Result<Json<Executions>, Problem> {
+pub(crate) async fn executions(State(state): State<Shared>) -> Result<Json<Executions>, Problem> {
     let operator = operator(&state)?;
     let (runs, damaged) = blocking(move || list(operator.runner().dir())).await?;
     Ok(Json(Executions { executions: runs, damaged: damaged.iter().map(told).collect() }))
@@ -132,7 +132,7 @@ pub(crate) async fn executions(State(state): State<AppState>) -> Result<Json<Exe
     (status = 503, description = "Its files cannot be written now", body = Problem),
 ))]
 pub(crate) async fn start(
-    State(state): State<AppState>,
+    State(state): State<Shared>,
     request: Request,
 ) -> Result<(StatusCode, Json<Started>), Problem> {
     let operator = operator(&state)?;
@@ -155,7 +155,7 @@ pub(crate) async fn start(
     (status = 404, description = "There is no such run", body = Problem),
 ))]
 pub(crate) async fn execution(
-    State(state): State<AppState>,
+    State(state): State<Shared>,
     NamePath(name): NamePath,
 ) -> Result<Json<Description>, Problem> {
     let operator = operator(&state)?;
@@ -171,7 +171,7 @@ pub(crate) async fn execution(
     (status = 404, description = "There is no such run", body = Problem),
 ))]
 pub(crate) async fn logs(
-    State(state): State<AppState>,
+    State(state): State<Shared>,
     NamePath(name): NamePath,
 ) -> Result<Json<Log>, Problem> {
     let operator = operator(&state)?;
@@ -189,7 +189,7 @@ pub(crate) async fn logs(
     (status = 404, description = "There is no such run", body = Problem),
 ))]
 pub(crate) async fn events(
-    State(state): State<AppState>,
+    State(state): State<Shared>,
     NamePath(name): NamePath,
 ) -> Result<Response, Problem> {
     let operator = operator(&state)?;
@@ -223,7 +223,7 @@ pub(crate) async fn events(
     (status = 409, description = "It has ended", body = Problem),
 ))]
 pub(crate) async fn stop(
-    State(state): State<AppState>,
+    State(state): State<Shared>,
     NamePath(name): NamePath,
 ) -> Result<Json<Started>, Problem> {
     let operator = operator(&state)?;
@@ -241,7 +241,7 @@ pub(crate) async fn stop(
     (status = 409, description = "It is running or has succeeded, or another is running", body = Problem),
 ))]
 pub(crate) async fn redrive(
-    State(state): State<AppState>,
+    State(state): State<Shared>,
     NamePath(name): NamePath,
 ) -> Result<Json<Started>, Problem> {
     let operator = operator(&state)?;

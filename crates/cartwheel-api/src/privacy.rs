@@ -15,7 +15,7 @@ use crate::pipeline::{blocking, operator};
 use crate::problem::{Kind, Problem};
 use crate::request::{Params, UserPath};
 use crate::shoppers::{SessionView, read};
-use crate::state::AppState;
+use crate::state::Shared;
 
 /// Impressions of the answers before an erasure have this long to be stored, so that the
 /// erasure takes them in.
@@ -83,7 +83,7 @@ pub(crate) struct UserExport {
     (status = 503, description = "The erasure cannot be written down now", body = Problem),
 ))]
 pub(crate) async fn erase(
-    State(state): State<AppState>,
+    State(state): State<Shared>,
     UserPath(user_id): UserPath,
     params: Params,
 ) -> Result<(StatusCode, Json<ErasureView>), Problem> {
@@ -108,7 +108,7 @@ pub(crate) async fn erase(
     (status = 404, description = "This server stores no users itself", body = Problem),
 ))]
 pub(crate) async fn erasures(
-    State(state): State<AppState>,
+    State(state): State<Shared>,
     params: Params,
 ) -> Result<Json<ErasuresView>, Problem> {
     params.end("none")?;
@@ -126,7 +126,7 @@ pub(crate) async fn erasures(
     (status = 503, description = "What is stored cannot be read now", body = Problem),
 ))]
 pub(crate) async fn export(
-    State(state): State<AppState>,
+    State(state): State<Shared>,
     UserPath(user_id): UserPath,
     params: Params,
 ) -> Result<Json<UserExport>, Problem> {

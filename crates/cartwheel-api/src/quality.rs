@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use crate::pipeline::{blocking, operator};
 use crate::problem::{Kind, Problem};
 use crate::request::Params;
-use crate::state::AppState;
+use crate::state::Shared;
 
 const DAY_MS: i64 = 86_400_000;
 
@@ -85,7 +85,7 @@ pub struct Quality {
     (status = 503, description = "The lake cannot be read now", body = Problem),
 ))]
 pub(crate) async fn quality(
-    State(state): State<AppState>,
+    State(state): State<Shared>,
     mut params: Params,
 ) -> Result<Json<Quality>, Problem> {
     let days = params.number("days", 7, 1..=90)?;

@@ -11,7 +11,7 @@ use crate::engine::{Filters, Query, Recommendation, SourceCount, StoredRecord};
 use crate::problem::Problem;
 use crate::request::{self, Params, UserPath};
 use crate::schema::Id;
-use crate::state::AppState;
+use crate::state::{AppState, Shared};
 use crate::telemetry::DEGRADED;
 
 const DEFAULT_LIMIT: usize = 10;
@@ -161,7 +161,7 @@ pub(crate) async fn answer(state: &AppState, question: Question<'_>) -> Recommen
     (status = 415, description = "Not application/json", body = Problem),
 ))]
 pub(crate) async fn recommend(
-    State(state): State<AppState>,
+    State(state): State<Shared>,
     request: Request,
 ) -> Result<Json<Recommendations>, Problem> {
     let body: RecommendationRequest = request::json(request, state.settings.max_body).await?;
@@ -204,7 +204,7 @@ pub(crate) async fn recommend(
     (status = 400, description = "A parameter is not valid", body = Problem),
 ))]
 pub(crate) async fn for_user(
-    State(state): State<AppState>,
+    State(state): State<Shared>,
     UserPath(user_id): UserPath,
     mut params: Params,
 ) -> Result<Json<Recommendations>, Problem> {

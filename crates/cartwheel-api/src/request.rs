@@ -1,14 +1,16 @@
 //! Reading requests: bodies, queries and path ids, with a problem for each fault.
 
 use std::collections::HashMap;
-use std::io::Read;
+use std::io::{self, Write};
 
+use axum::body::Body;
 use axum::extract::{FromRequestParts, Path, Query, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 use bytes::Bytes;
 use cartwheel_events::{ProductId, UserId};
-use flate2::read::MultiGzDecoder;
+use flate2::write::MultiGzDecoder;
+use futures::StreamExt;
 use serde::de::DeserializeOwned;
 
 use crate::layers::BodyDeadline;
@@ -45,23 +47,31 @@ pub(crate) async fn body(request: Request, limit: usize) -> Result<Bytes, Proble
         return Err(too_large(limit));
     }
     let deadline = request.extensions().get::<BodyDeadline>().copied();
-    let read = axum::body::to_bytes(request.into_body(), limit);
-    let read = match deadline {
+    let body = request.into_body();
+    let read = async {
+        match gzip {
+            true => gunzip(body, limit).await,
+            false => axum::body::to_bytes(body, limit).await.map_err(|error| {
+                // The limit's error has a source; a broken connection has another.
+                let source = std::error::Error::source(&error);
+                match source.is_some_and(|source| source.to_string().contains("length limit")) {
+                    true => too_large(limit),
+                    false => broken_off(),
+                }
+            }),
+        }
+    };
+    match deadline {
         None => read.await,
         Some(BodyDeadline(deadline)) => {
             let slow = |_| Problem::new(Kind::SlowBody, "The body took too long to come.");
             tokio::time::timeout_at(deadline, read).await.map_err(slow)?
         }
-    };
-    let bytes = read.map_err(|error| {
-        // The limit's error has a source; a broken connection has another.
-        let source = std::error::Error::source(&error);
-        match source.is_some_and(|source| source.to_string().contains("length limit")) {
-            true => too_large(limit),
-            false => Problem::new(Kind::MalformedJson, "The body broke off."),
-        }
-    })?;
-    if gzip { gunzip(&bytes, limit) } else { Ok(bytes) }
+    }
+}
+
+fn broken_off() -> Problem {
+    Problem::new(Kind::MalformedJson, "The body broke off.")
 }
 
 fn too_large(limit: usize) -> Problem {
@@ -86,15 +96,50 @@ fn is_gzip(headers: &HeaderMap) -> Result<bool, Problem> {
     }
 }
 
-/// At most `limit` bytes are decoded, however many there would be.
-fn gunzip(bytes: &[u8], limit: usize) -> Result<Bytes, Problem> {
-    let mut decoded = Vec::new();
-    let most = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
-    let read = MultiGzDecoder::new(bytes).take(most).read_to_end(&mut decoded);
-    if read.is_err() {
-        return Err(Problem::new(Kind::MalformedJson, "The body is not gzip, as its head says."));
+/// Decodes what comes as it comes, so that neither form of a body is held beyond `limit`
+/// bytes, however many there would be.
+async fn gunzip(body: Body, limit: usize) -> Result<Bytes, Problem> {
+    let no_gzip = |_| Problem::new(Kind::MalformedJson, "The body is not gzip, as its head says.");
+    let mut pieces = body.into_data_stream();
+    let mut decoder = MultiGzDecoder::new(Bounded { bytes: Vec::new(), limit, is_over: false });
+    let mut coded = 0;
+    while let Some(piece) = pieces.next().await {
+        let piece = piece.map_err(|_| broken_off())?;
+        coded += piece.len();
+        let written = decoder.write_all(&piece);
+        if coded > limit || decoder.get_ref().is_over {
+            return Err(too_large(limit));
+        }
+        written.map_err(no_gzip)?;
     }
-    if decoded.len() > limit { Err(too_large(limit)) } else { Ok(decoded.into()) }
+    let ended = decoder.try_finish();
+    if decoder.get_ref().is_over {
+        return Err(too_large(limit));
+    }
+    ended.map_err(no_gzip)?;
+    Ok(std::mem::take(&mut decoder.get_mut().bytes).into())
+}
+
+/// Takes `limit` bytes and fails at more.
+struct Bounded {
+    bytes: Vec<u8>,
+    limit: usize,
+    is_over: bool,
+}
+
+impl Write for Bounded {
+    fn write(&mut self, piece: &[u8]) -> io::Result<usize> {
+        if self.bytes.len() + piece.len() > self.limit {
+            self.is_over = true;
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        self.bytes.extend_from_slice(piece);
+        Ok(piece.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// A JSON body of at most `limit` bytes.

@@ -1,5 +1,6 @@
 //! The routes, with their documentation and what surrounds them.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::{HeaderName, header};
@@ -7,8 +8,6 @@ use axum::response::{Html, IntoResponse};
 use axum::routing::get;
 use axum::{Router, middleware};
 use bytes::Bytes;
-use tower::util::option_layer;
-use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{Any, CorsLayer};
 use utoipa::OpenApi as _;
 use utoipa::openapi::OpenApi;
@@ -18,7 +17,7 @@ use utoipa_axum::routes;
 use crate::assets;
 use crate::layers;
 use crate::reference;
-use crate::state::AppState;
+use crate::state::{AppState, Shared};
 use crate::{
     catalogue, contract, events, foreign, keys, lake, live, models, operations, pipeline, privacy,
     quality, recommendations, shoppers, submit,
@@ -44,7 +43,7 @@ use crate::{
 )]
 struct Document;
 
-fn routes() -> OpenApiRouter<AppState> {
+fn routes() -> OpenApiRouter<Shared> {
     OpenApiRouter::with_openapi(Document::openapi())
         .routes(routes!(submit::submit))
         .routes(routes!(events::events))
@@ -86,7 +85,7 @@ fn routes() -> OpenApiRouter<AppState> {
 /// A browser asks again after this long.
 const PREFLIGHT_AGE: Duration = Duration::from_secs(600);
 
-fn documented() -> (Router<AppState>, OpenApi) {
+fn documented() -> (Router<Shared>, OpenApi) {
     let (router, mut document) = routes().split_for_parts();
     contract::complete(&mut document);
     (router, document)
@@ -99,6 +98,7 @@ pub fn openapi() -> String {
 
 /// The whole API over `state`.
 pub fn router(state: AppState) -> Router {
+    let state = Arc::new(state);
     let (router, document) = documented();
     let page = Bytes::from(reference::page(&document));
     let document = Bytes::from(document.to_pretty_json().unwrap_or_default());
@@ -123,12 +123,11 @@ pub fn router(state: AppState) -> Router {
         let cors = CorsLayer::new().allow_origin(origins).expose_headers(exposed);
         cors.allow_methods(Any).allow_headers(Any).max_age(PREFLIGHT_AGE)
     });
-    router
-        .layer(CatchPanicLayer::custom(layers::panicked))
-        .layer(middleware::from_fn_with_state(state.settings.timeout, layers::time_limit))
-        .layer(middleware::from_fn_with_state(state.clone(), keys::admit))
-        // Outside of the keys: a page of another site may read that it needs one.
-        .layer(option_layer(cors))
-        .layer(middleware::from_fn_with_state(state.clone(), layers::observe))
-        .with_state(state)
+    let router = router.layer(middleware::from_fn_with_state(state.clone(), keys::admit));
+    // Outside of the keys: a page of another site may read that it needs one.
+    let router = match cors {
+        Some(cors) => router.layer(cors),
+        None => router,
+    };
+    router.layer(middleware::from_fn_with_state(state.clone(), layers::observe)).with_state(state)
 }

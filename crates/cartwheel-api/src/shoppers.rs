@@ -11,7 +11,7 @@ use crate::engine::{Engine, ProductLabel, StoredRecord, UserRecord, UserView};
 use crate::problem::{Kind, Problem};
 use crate::recommendations::{Known, known};
 use crate::request::{Params, UserPath};
-use crate::state::AppState;
+use crate::state::{AppState, Shared};
 
 /// Viewed products that a cart shows.
 const VIEWED: usize = 12;
@@ -138,7 +138,7 @@ fn unread() -> Problem {
     (status = 400, description = "A parameter is not valid", body = Problem),
 ))]
 pub(crate) async fn users(
-    State(state): State<AppState>,
+    State(state): State<Shared>,
     mut params: Params,
 ) -> Result<Json<Users>, Problem> {
     let limit = params.number("limit", 10, 1..=100)?;
@@ -155,7 +155,7 @@ pub(crate) async fn users(
     (status = 503, description = "The session cannot be read now", body = Problem),
 ))]
 pub(crate) async fn cart(
-    State(state): State<AppState>,
+    State(state): State<Shared>,
     UserPath(user_id): UserPath,
     params: Params,
 ) -> Result<Json<Cart>, Problem> {
@@ -187,7 +187,7 @@ pub(crate) async fn cart(
     (status = 503, description = "The session cannot be read now", body = Problem),
 ))]
 pub(crate) async fn user(
-    State(state): State<AppState>,
+    State(state): State<Shared>,
     UserPath(user_id): UserPath,
     params: Params,
 ) -> Result<Json<UserDetail>, Problem> {

@@ -84,6 +84,9 @@ pub struct AppState {
     pub closing: watch::Sender<bool>,
 }
 
+/// The state as handlers are given it: cloned several times a request.
+pub(crate) type Shared = Arc<AppState>;
+
 impl std::fmt::Debug for AppState {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("AppState").field("settings", &self.settings).finish_non_exhaustive()

@@ -13,7 +13,7 @@ use crate::problem::Problem;
 use crate::recommendations::{Question, answer, known};
 use crate::request;
 use crate::schema::EventBody;
-use crate::state::AppState;
+use crate::state::Shared;
 
 /// Recommendations in an answer to an event.
 const SHOWN: usize = 10;
@@ -56,7 +56,7 @@ pub(crate) struct Submitted {
     (status = 503, description = "Starting or stopping; see Retry-After", body = Problem),
 ))]
 pub(crate) async fn submit(
-    State(state): State<AppState>,
+    State(state): State<Shared>,
     request: Request,
 ) -> Result<Json<Submitted>, Problem> {
     let body: Value = request::json(request, state.settings.max_body).await?;
@@ -67,12 +67,12 @@ pub(crate) async fn submit(
         let known = known(&state, &user_id).await;
         ("Nothing is stored: get_recommendations only reads.", event_id, None, known)
     } else {
-        let accepted = accept(&state, event).await?;
+        let (accepted, known) = accept(&state, event).await?;
         let message = match accepted.repeated {
             true => "The event was stored before.",
             false => "The event is stored.",
         };
-        (message, accepted.event_id, Some(accepted.position), accepted.known)
+        (message, accepted.event_id, Some(accepted.position), known)
     };
     let question = Question {
         user_id: &user_id,

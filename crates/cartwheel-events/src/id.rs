@@ -1,9 +1,10 @@
 //! Identifiers: strings of 1–64 of `[A-Za-z0-9._:@-]`.
 
 use std::fmt;
-use std::sync::Arc;
 
+use serde::de::Visitor;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use smol_str::SmolStr;
 
 /// Longest id, in bytes.
 pub const MAX_ID: usize = 64;
@@ -48,11 +49,35 @@ pub(crate) fn json_id(value: &serde_json::Value) -> Result<String, InvalidId> {
     Ok(text)
 }
 
+/// Takes what [`json_id`] takes.
+struct IdVisitor;
+
+impl Visitor<'_> for IdVisitor {
+    type Value = SmolStr;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("1 to 64 of A-Z a-z 0-9 . _ : @ -")
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<SmolStr, E> {
+        check_id(text).map(|()| text.into()).map_err(E::custom)
+    }
+
+    fn visit_i64<E: serde::de::Error>(self, number: i64) -> Result<SmolStr, E> {
+        self.visit_str(&number.to_string())
+    }
+
+    fn visit_u64<E: serde::de::Error>(self, number: u64) -> Result<SmolStr, E> {
+        self.visit_str(&number.to_string())
+    }
+}
+
+// Most ids are short: those are kept in place, and take no memory of their own.
 macro_rules! id {
     ($name:ident, $what:literal) => {
         #[doc = $what]
         #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-        pub struct $name(Arc<str>);
+        pub struct $name(SmolStr);
 
         impl $name {
             /// Checks `text` and keeps it.
@@ -81,9 +106,7 @@ macro_rules! id {
 
         impl<'de> Deserialize<'de> for $name {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                let value = serde_json::Value::deserialize(deserializer)?;
-                let text = json_id(&value).map_err(serde::de::Error::custom)?;
-                Ok(Self(text.into()))
+                deserializer.deserialize_any(IdVisitor).map(Self)
             }
         }
     };

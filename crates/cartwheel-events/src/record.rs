@@ -9,7 +9,7 @@ use crate::id::{ProductId, UserId};
 pub const SCHEMA_VERSION: u32 = 1;
 
 /// A stored record: an event, or the impression that answered one.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum Record {
     /// A shopper's action.
@@ -100,7 +100,15 @@ impl Record {
     /// # Errors
     /// When the bytes are not JSON of a record's shape.
     pub fn from_slice(bytes: &[u8]) -> Result<Self, RecordError> {
-        let record: Self = serde_json::from_slice(bytes)?;
+        // Most are events, and a deserializer that looks for either keeps a copy first.
+        let record = match serde_json::from_slice::<EventRecord>(bytes) {
+            Ok(event) => Self::Event(event),
+            Err(error) if !error.is_data() => return Err(error.into()),
+            Err(error) => match serde_json::from_slice::<Impression>(bytes) {
+                Ok(impression) => Self::Impression(impression),
+                Err(_) => return Err(error.into()),
+            },
+        };
         if let Self::Event(event) = &record {
             let n = event.product_ids.len();
             if event.quantities.len() != n || event.prices.len() != n {

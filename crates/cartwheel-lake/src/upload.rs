@@ -19,6 +19,7 @@ pub(crate) struct Upload {
     buffer: Vec<u8>,
     bytes: u64,
     target: PathBuf,
+    is_over: bool,
 }
 
 impl Upload {
@@ -28,7 +29,8 @@ impl Upload {
         let key = Key::parse(path.to_string_lossy()).map_err(|e| failed(e.into()))?;
         let store = lake.store();
         let upload = block_on(store.put_multipart(&key)).map_err(failed)?;
-        Ok(Self { upload, buffer: Vec::new(), bytes: 0, target: lake.dir().join(path) })
+        let target = lake.dir().join(path);
+        Ok(Self { upload, buffer: Vec::new(), bytes: 0, target, is_over: false })
     }
 
     fn piece(&mut self) -> io::Result<()> {
@@ -41,6 +43,7 @@ impl Upload {
         if !self.buffer.is_empty() {
             self.piece()?;
         }
+        self.is_over = true;
         if let Err(error) = block_on(self.upload.complete()) {
             self.sweep();
             return Err(io::Error::other(error));
@@ -48,7 +51,8 @@ impl Upload {
         Ok(self.bytes)
     }
 
-    /// An end that failed, on a full disk say, leaves its bytes there: away with them.
+    /// An end that failed, on a full disk say, and no end at all leave bytes there: away
+    /// with them.
     fn sweep(&self) {
         let (Some(folder), Some(name)) = (self.target.parent(), self.target.file_name()) else {
             return;
@@ -60,6 +64,15 @@ impl Upload {
                 // At the next start it goes, if not now.
                 let _ = std::fs::remove_file(entry.path());
             }
+        }
+    }
+}
+
+impl Drop for Upload {
+    fn drop(&mut self) {
+        // The store does it too, but some time later.
+        if !self.is_over {
+            self.sweep();
         }
     }
 }

@@ -15,7 +15,7 @@ use cartwheel_stream::{Position, ReadError, Sequence, Stream};
 /// Records read at once.
 const BATCH: usize = 1000;
 /// What changed is written this often.
-const FLUSH: Duration = Duration::from_millis(500);
+const FLUSH: Duration = Duration::from_secs(2);
 /// New records are read this long after the first of them: the API has applied them
 /// already, and many are read as fast as one.
 const LINGER: Duration = Duration::from_millis(100);

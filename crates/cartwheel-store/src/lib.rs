@@ -14,8 +14,8 @@ mod users;
 
 pub use consumer::{ConsumeError, consume_sessions};
 pub use session::{
-    CartItem, DEDUP_MS, MAX_CART, MAX_CHECKOUTS, MAX_RECENT, MAX_VIEWS, RecentEvent, SESSION_MS,
-    Session, SessionCheckout, event_hash,
+    CartItem, DEDUP_MS, EventId, MAX_CART, MAX_CHECKOUTS, MAX_RECENT, MAX_VIEWS, RecentEvent,
+    SESSION_MS, Session, SessionCheckout, event_hash,
 };
 pub use sessions::{Sessions, UserLock};
 pub use store::{SessionStore, SessionTable, StoreError};

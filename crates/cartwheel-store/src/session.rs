@@ -2,9 +2,10 @@
 
 use std::collections::VecDeque;
 
-use cartwheel_events::{Event, EventKind, EventRecord, Item, ProductId};
+use arrayvec::ArrayString;
+use cartwheel_events::{Event, EventKind, EventRecord, Item, MAX_ID, ProductId};
 use cartwheel_stream::{Position, Sequence};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Most products of a cart.
 pub const MAX_CART: usize = 200;
@@ -28,18 +29,24 @@ pub struct CartItem {
     pub quantity: u32,
 }
 
-/// An event id seen, for dedup.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// The id of an event, in place: a session keeps many of them for long, among what
+/// requests allocate for a moment.
+pub type EventId = ArrayString<MAX_ID>;
+
+/// An event id seen, for dedup. Most of a session's bytes are these: they are stored as
+/// lists without names, and read with names too, as earlier releases wrote them.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct RecentEvent {
     /// The client's or the server's id of the event.
-    pub event_id: String,
+    pub event_id: EventId,
     /// Hash of the event's body.
     pub body_hash: u64,
     /// Hash of the event's body without its items: a checkout of the cart is
     /// stored with the cart's items, but is repeated without.
     pub bare_hash: u64,
     /// The record that stores it.
-    pub record_id: String,
+    #[serde(rename = "record_id", deserialize_with = "record_id")]
+    pub position: Position,
     /// When the server accepted it, UTC milliseconds.
     pub received_at_ms: i64,
 }
@@ -109,10 +116,10 @@ impl Session {
             EventKind::GetRecommendations => {}
         }
         let recent = RecentEvent {
-            event_id: record.event_id.clone(),
+            event_id: in_place(&record.event_id),
             body_hash: record_hash(record),
             bare_hash: bare_hash(record),
-            record_id: position.record_id(),
+            position,
             received_at_ms: now,
         };
         push_bounded(&mut self.recent_events, recent, MAX_RECENT);
@@ -142,7 +149,8 @@ impl Session {
     /// The event of that id, if it is within the dedup window.
     pub fn recent(&self, event_id: &str, now_ms: i64) -> Option<&RecentEvent> {
         self.recent_events.iter().rev().find(|recent| {
-            recent.event_id == event_id && now_ms.saturating_sub(recent.received_at_ms) <= DEDUP_MS
+            *recent.event_id == *event_id
+                && now_ms.saturating_sub(recent.received_at_ms) <= DEDUP_MS
         })
     }
 
@@ -194,6 +202,24 @@ impl RecentEvent {
                 && event.items.is_empty()
                 && hash == self.bare_hash)
     }
+}
+
+impl Serialize for RecentEvent {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self { event_id, body_hash, bare_hash, position, received_at_ms } = self;
+        (event_id.as_str(), body_hash, bare_hash, position.record_id(), received_at_ms)
+            .serialize(serializer)
+    }
+}
+
+/// Ids are checked wherever they enter: none is longer.
+fn in_place(event_id: &str) -> EventId {
+    EventId::from(event_id).unwrap_or_default()
+}
+
+fn record_id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Position, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    Position::parse(&text).ok_or_else(|| serde::de::Error::custom("not the id of a record"))
 }
 
 fn push_bounded<T>(queue: &mut VecDeque<T>, value: T, limit: usize) {

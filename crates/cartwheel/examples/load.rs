@@ -106,15 +106,22 @@ async fn run(
 /// Reads one answer, which has to be a 200 with a content-length.
 async fn answer(socket: &mut TcpStream, buffer: &mut Vec<u8>) -> Result<()> {
     buffer.clear();
-    loop {
+    // All bytes of the answer, once its head is there: the body is only counted.
+    let mut bytes = None;
+    while bytes.is_none_or(|bytes| buffer.len() < bytes) {
         anyhow::ensure!(socket.read_buf(buffer).await? > 0, "the server closed the connection");
-        let text = String::from_utf8_lossy(buffer);
-        let Some((head, body)) = text.split_once("\r\n\r\n") else { continue };
-        anyhow::ensure!(head.starts_with("HTTP/1.1 200"), "{head}\n{body}");
-        let length = head.lines().find_map(|l| l.strip_prefix("content-length: "));
-        let length: usize = length.context("no content-length")?.parse()?;
-        if body.len() >= length {
-            return Ok(());
+        if bytes.is_none()
+            && let Some(at) = buffer.windows(4).position(|four| four == b"\r\n\r\n")
+        {
+            let head = String::from_utf8_lossy(&buffer[..at]);
+            anyhow::ensure!(
+                head.starts_with("HTTP/1.1 200"),
+                "{}",
+                String::from_utf8_lossy(buffer)
+            );
+            let length = head.lines().find_map(|l| l.strip_prefix("content-length: "));
+            bytes = Some(at + 4 + length.context("no content-length")?.parse::<usize>()?);
         }
     }
+    Ok(())
 }

@@ -18,13 +18,17 @@ mod upkeep;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// `mi_option_purge_delay` of mimalloc.h, which the bindings do not name.
-const PURGE_DELAY: libmimalloc_sys::mi_option_t = 15;
+/// Gives free pages back to the system after so many milliseconds.
+fn keep_free_pages(ms: std::ffi::c_long) {
+    /// `mi_option_purge_delay` of mimalloc.h, which the bindings do not name.
+    const PURGE_DELAY: libmimalloc_sys::mi_option_t = 15;
+    // SAFETY: sets a number.
+    unsafe { libmimalloc_sys::mi_option_set(PURGE_DELAY, ms) };
+}
 
 fn main() -> std::process::ExitCode {
-    // Opening a release takes several times what stays: free pages go back at once.
-    // SAFETY: sets a number.
-    unsafe { libmimalloc_sys::mi_option_set(PURGE_DELAY, 0) };
+    // Opening a release takes several times what stays.
+    keep_free_pages(0);
     pipeline::become_job();
     // OpenMP's waiting threads otherwise spin, which costs a small machine twice
     // the time. SAFETY: no other thread runs yet.

@@ -22,16 +22,32 @@ use cartwheel_stream::{Log, Stream, shard_of};
 use cartwheel_worker::FeatureSet;
 use serde_json::{Value, json};
 use tokio::sync::Notify;
+use tokio::time::MissedTickBehavior;
 
 use crate::place::Place;
 use crate::settings;
 
 /// Users whose erasure waits are looked at this often.
 const ERASURE_CHECK: Duration = Duration::from_secs(2);
+/// They are looked at this often at least.
+const LONGEST_PAUSE: Duration = Duration::from_secs(300);
+/// A timer needs a time: a century.
+const NEVER: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 /// Rows of each table that an export holds at most.
 const MOST_ROWS: usize = 100_000;
 /// Records of the stream read at once.
 const BATCH: usize = 1000;
+
+/// What can be done for those who are to be erased.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Due {
+    /// Nobody is to be erased.
+    Nothing,
+    /// To look whether feature sets may go.
+    Features,
+    /// To compact: somebody's records are all delivered.
+    Lake,
+}
 
 /// Works on the files of a data directory whose stream this process has open.
 pub struct Upkeep {
@@ -209,36 +225,59 @@ impl Upkeep {
         Ok(())
     }
 
-    /// Runs every `every`, and more often while somebody is to be erased, until `shutdown`
-    /// ends.
+    /// What erasures wait for that may have come.
+    fn due(&self) -> Due {
+        let pending = self.erasures().pending();
+        let delivered = self.delivery.now().next;
+        let delivered = |erasure: &Erasure| delivered.iter().all(|next| erasure.before <= *next);
+        match pending.is_empty() {
+            true => Due::Nothing,
+            false if pending.iter().any(|(e, at)| at.is_none() && delivered(e)) => Due::Lake,
+            false => Due::Features,
+        }
+    }
+
+    /// Compacts every `every`, never where that is none, and takes erasures on when they
+    /// can go on, until `shutdown` ends.
     pub async fn follow(
         self: Arc<Self>,
         every: Option<Duration>,
         shutdown: impl Future<Output = ()>,
     ) {
         tokio::pin!(shutdown);
+        let mut compaction = tokio::time::interval(every.unwrap_or(NEVER));
+        compaction.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        // The first tick comes at once; a start has other things to do.
+        compaction.reset();
+        let mut pause = ERASURE_CHECK;
         loop {
-            let rest = async {
-                let rest = every.unwrap_or(Duration::MAX);
-                if self.erasures().pending().is_empty() {
-                    tokio::select! {
-                        () = tokio::time::sleep(rest) => {}
-                        () = self.asked.notified() => {}
-                    }
+            let erasure = async {
+                let rest = if self.due() == Due::Nothing { NEVER } else { pause };
+                tokio::select! {
+                    () = tokio::time::sleep(rest) => {}
+                    () = self.asked.notified() => tokio::time::sleep(ERASURE_CHECK).await,
                 }
-                tokio::time::sleep(ERASURE_CHECK).await;
             };
-            tokio::select! {
-                () = rest => {}
+            let due = tokio::select! {
+                _ = compaction.tick() => Due::Lake,
+                () = erasure => self.due(),
                 () = &mut shutdown => return,
-            }
+            };
             let upkeep = Arc::clone(&self);
-            let done = tokio::task::spawn_blocking(move || upkeep.run(&mut |_| ())).await;
+            let work = move || match due {
+                Due::Nothing => Ok(Compacted::default()),
+                Due::Features => upkeep.drop_feature_sets().map(|()| Compacted::default()),
+                Due::Lake => upkeep.run(&mut |_| ()),
+            };
+            let done = tokio::task::spawn_blocking(work).await;
             match done.map_err(anyhow::Error::from).and_then(|done| done) {
                 Ok(done) if done.rows + done.removed > 0 => tracing::info!(?done, "compacted"),
                 Ok(_) => {}
                 Err(error) => tracing::error!(error = format!("{error:#}"), "compaction failed"),
             }
+            // A file that cannot be read holds an erasure up: trying goes on, less often.
+            let held_up = due == Due::Lake && self.due() == Due::Lake;
+            pause = if held_up { (pause * 2).min(LONGEST_PAUSE) } else { ERASURE_CHECK };
         }
     }
 

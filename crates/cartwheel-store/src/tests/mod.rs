@@ -107,7 +107,7 @@ fn a_repeat_is_known_by_id_and_body() {
     let body = act("add_to_cart", &["a", "b"]);
     session.apply(at(7), &record("e1", &body, NOW));
     let recent = session.recent("e1", NOW + DEDUP_MS).unwrap();
-    assert_eq!(recent.record_id, "3-7");
+    assert_eq!(recent.position, at(7));
     assert!(recent.repeats(&event(&body)));
     assert!(!recent.repeats(&event(&act("add_to_cart", &["a"]))));
     assert!(!recent.repeats(&event(&act("add_to_cart", &["ab"]))));
@@ -134,6 +134,21 @@ fn ids_of_records_and_shards() {
     assert_eq!(at(42).shard_id(), "shardId-000000000003");
     assert_eq!(Position::parse("3-42"), Some(at(42)));
     assert_eq!(Position::parse("3-"), None);
+}
+
+#[test]
+fn events_seen_are_stored_without_names_and_read_with() {
+    let mut session = Session::default();
+    session.apply(at(7), &record("e1", &act("view", &["a"]), NOW));
+    let mut json = serde_json::to_value(&session).unwrap();
+    assert_eq!(serde_json::from_value::<Session>(json.clone()).unwrap(), session);
+    let list = json["recent_events"][0].as_array().unwrap().clone();
+    assert_eq!((&list[0], &list[3]), (&"e1".into(), &"3-7".into()));
+    // As release 0.1 wrote it.
+    let names = ["event_id", "body_hash", "bare_hash", "record_id", "received_at_ms"];
+    let named = names.iter().map(ToString::to_string).zip(list);
+    json["recent_events"][0] = serde_json::Value::Object(named.collect());
+    assert_eq!(serde_json::from_value::<Session>(json).unwrap(), session);
 }
 
 fn store(folder: &tempfile::TempDir) -> Arc<dyn SessionTable> {

@@ -27,6 +27,8 @@ use crate::upkeep::Upkeep;
 
 /// Users whose sessions stay in memory.
 const SESSIONS_IN_MEMORY: usize = 20_000;
+/// How long a serving process keeps pages that are free.
+const FREE_PAGES_MS: std::ffi::c_long = 100;
 /// Examples that the demo trains on: enough to be good, few enough not to wait.
 const DEMO_EXAMPLES: usize = 1_500;
 /// How often the keys are looked at.
@@ -197,6 +199,8 @@ async fn run(context: &Context, args: &cli::Serve) -> Result<()> {
     let knowing = tokio::spawn(follow_keys(place.clone(), listen, state.keys.clone()));
     let certifying = tokio::spawn(listen::follow_certificate(connections.tls.clone()));
 
+    // What one request frees, the next takes: a fault for each page would cost more.
+    crate::keep_free_pages(FREE_PAGES_MS);
     let router = cartwheel_api::router(state);
     let local = listen::for_commands(&connections, &router, ended(stopped.clone())).await?;
     // The command line finds the server by it; a file of a killed one is overwritten.

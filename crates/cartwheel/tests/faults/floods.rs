@@ -14,7 +14,7 @@ use crate::kit::{Answer, Client, Node};
 /// What memory may rise by, in MiB, whatever comes.
 const RISE: f64 = 16.0;
 /// Clients that send the same flood at once.
-const AT_ONCE: usize = 2;
+const AT_ONCE: usize = 4;
 
 /// Sends something, and gives what was answered if an answer came.
 type Send = dyn Fn(&Node) -> Result<Option<Answer>> + Sync;
