@@ -98,7 +98,7 @@ fn hash(user: &UserId) -> usize {
 
 impl Sessions {
     /// Sessions over `store`, about `capacity` users in memory (a session takes up
-    /// to 20 kB). At most as many may wait to be written.
+    /// to 10 kB, and more with many checkouts). At most as many may wait to be written.
     pub fn new(store: Arc<dyn SessionTable>, capacity: usize) -> Self {
         Self {
             store,
@@ -343,20 +343,21 @@ impl Sessions {
             .filter(|(shard, next)| written.get(shard) != Some(next))
             .map(|(&shard, &next)| (shard, next))
             .collect();
-        let mut changed: Vec<(UserId, Arc<Session>)> = Vec::new();
-        for stripe in &self.stripes {
-            let mut stripe = guard(stripe);
-            for user in std::mem::take(&mut stripe.dirty) {
-                let Some(entry) = stripe.known(&user) else { continue };
-                entry.state = State::Writing;
-                changed.extend(entry.session.clone().map(|session| (user, session)));
-            }
-        }
+        let dirty = |stripe: &Mutex<Stripe>| std::mem::take(&mut guard(stripe).dirty);
+        let changed: Vec<UserId> = self.stripes.iter().flat_map(dirty).collect();
         if changed.is_empty() && checkpoints.is_empty() {
             return Ok(0);
         }
-        let committed = self.store.commit(&checkpoints, &changed);
-        for (user, _) in &changed {
+        let mut sessions = changed.iter().filter_map(|user| {
+            let mut stripe = guard(&self.stripes[hash(user) % STRIPES]);
+            let entry = stripe.known(user)?;
+            entry.state = State::Writing;
+            Some((user.clone(), Arc::clone(entry.session.as_ref()?)))
+        });
+        let committed = self.store.commit(&checkpoints, &mut sessions);
+        // Those that a failed commit did not come to are to be written too.
+        sessions.for_each(drop);
+        for user in &changed {
             let mut stripe = guard(&self.stripes[hash(user) % STRIPES]);
             let Some(entry) = stripe.known(user) else { continue };
             // One that was changed meanwhile is dirty again, and stays so.

@@ -103,14 +103,15 @@ pub trait SessionTable: Send + Sync {
     /// When the store fails.
     fn checkpoint(&self, shard: u32) -> Result<Sequence, StoreError>;
 
-    /// Writes sessions and checkpoints `(shard, next sequence)`: all or none.
+    /// Writes sessions and checkpoints `(shard, next sequence)`: all or none. Each session
+    /// is asked for when it is written, so that few are held at once.
     ///
     /// # Errors
     /// When the store fails; then nothing is written.
     fn commit(
         &self,
         checkpoints: &[(u32, Sequence)],
-        sessions: &[(UserId, Arc<Session>)],
+        sessions: &mut dyn Iterator<Item = (UserId, Arc<Session>)>,
     ) -> Result<(), StoreError>;
 
     /// Looks at up to `limit` sessions after user `after` and removes those that
@@ -222,15 +223,19 @@ impl SessionTable for SessionStore {
     fn commit(
         &self,
         checkpoints: &[(u32, Sequence)],
-        sessions: &[(UserId, Arc<Session>)],
+        sessions: &mut dyn Iterator<Item = (UserId, Arc<Session>)>,
     ) -> Result<(), StoreError> {
         self.with(|database| {
             let write = database.begin_write()?;
             {
                 let mut table = write.open_table(SESSIONS)?;
+                let mut bytes = Vec::new();
                 for (user, session) in sessions {
-                    let bytes = serde_json::to_vec(&**session)
+                    bytes.clear();
+                    serde_json::to_writer(&mut bytes, &*session)
                         .map_err(|source| StoreError::Session { user: user.clone(), source })?;
+                    // What is held here has to be copied to be changed meanwhile.
+                    drop(session);
                     table.insert(user.as_str(), bytes.as_slice())?;
                 }
                 let mut table = write.open_table(CHECKPOINTS)?;

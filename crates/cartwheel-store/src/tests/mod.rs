@@ -210,7 +210,7 @@ impl SessionTable for Failing {
     fn commit(
         &self,
         checkpoints: &[(u32, Sequence)],
-        sessions: &[(UserId, Arc<Session>)],
+        sessions: &mut dyn Iterator<Item = (UserId, Arc<Session>)>,
     ) -> Result<(), StoreError> {
         match self.1.load(Ordering::SeqCst) {
             true => Err(StoreError::Full(0)),
@@ -266,7 +266,7 @@ fn a_sweep_removes_what_is_over() {
         session.apply(at(0), &record("e", &act("view", &["a"]), NOW - age));
         changed.push((user(&format!("u{n}")), Arc::new(session)));
     }
-    store.commit(&[], &changed).unwrap();
+    store.commit(&[], &mut changed.into_iter()).unwrap();
     let mut after = store.sweep(None, 4, NOW).unwrap();
     assert_eq!(after.as_deref(), Some("u3"));
     while after.is_some() {
