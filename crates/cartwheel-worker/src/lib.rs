@@ -16,12 +16,14 @@ mod pieces;
 mod run;
 mod shuffle;
 mod table;
+mod turns;
 mod user_file;
 
 pub use calendar::Calendar;
 pub use feature_set::{FeatureSet, Manifest, SetError};
 pub use run::{Checkout, Input, JobOptions, Phase, build};
 pub use table::{RowGroups, read_rows};
+pub use turns::{Building, Quiet};
 pub use user_file::UserFile;
 
 #[cfg(test)]

@@ -19,7 +19,7 @@ use cartwheel_lake::{
 };
 use cartwheel_store::Sessions;
 use cartwheel_stream::{Log, Stream, shard_of};
-use cartwheel_worker::FeatureSet;
+use cartwheel_worker::{FeatureSet, Quiet};
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 use tokio::time::MissedTickBehavior;
@@ -189,6 +189,8 @@ impl Upkeep {
         if cleaned.is_empty() {
             return Ok(());
         }
+        // What is being built now may hold whom the lake no longer does.
+        let quiet = Quiet::now(&self.place.features())?;
         let serving = cartwheel_endpoint::current(&self.place.releases())?;
         let serving = serving.map(|release| release.feature_set);
         let mut held = vec![false; cleaned.len()];
@@ -212,7 +214,7 @@ impl Upkeep {
             }
         }
         for ((erasure, _), held) in cleaned.iter().zip(held) {
-            if held {
+            if held || quiet.is_none() {
                 continue;
             }
             self.erasures().finish(erasure)?;

@@ -9,7 +9,7 @@ use cartwheel_features::ProductInfo;
 
 use cartwheel_lake::{Erasures, ImportOptions, ImportSummary, Lake};
 use cartwheel_synthetic::ShopSpec;
-use cartwheel_worker::{FeatureSet, Input, JobOptions, Phase};
+use cartwheel_worker::{Building, FeatureSet, Input, JobOptions, Phase};
 
 use crate::cli::ShopSize;
 use crate::place::Place;
@@ -62,7 +62,9 @@ pub fn import(
 /// Builds the feature set of all that the lake holds now.
 pub fn features(place: &Place, settings: &Settings, json: bool) -> Result<FeatureSet> {
     let lake = Lake::open(&place.lake())?;
-    // Before anything is read: what is erased later is not taken for erased here.
+    // Before anything is read: an erasure does not end meanwhile, and what is erased later
+    // is not taken for erased here.
+    let _building = Building::begin(&place.features())?;
     let erasures = Erasures::open(&place.erasures())?.cleaned();
     let checkouts = lake.checkouts()?;
     for problem in &checkouts.problems {

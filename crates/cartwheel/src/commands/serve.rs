@@ -64,14 +64,17 @@ pub fn demo(context: &Context, args: &cli::Demo) -> Result<()> {
     let place = &context.place;
     let released = cartwheel_endpoint::current(&place.releases())?.is_some();
     if args.data.is_some() || !released {
-        let dir = match &args.data {
-            Some(dir) => dir.clone(),
+        let imported = match &args.data {
+            Some(dir) => data::import(place, dir, None, false)?,
             None => {
                 data::generate(&args.size, &place.shop(), false)?;
-                place.shop()
+                let imported = data::import(place, &place.shop(), None, false)?;
+                // The lake has it all, and an erasure reaches no other copy.
+                std::fs::remove_dir_all(place.shop())?;
+                imported
             }
         };
-        let unchanged = data::import(place, &dir, None, false)?.unchanged;
+        let unchanged = imported.unchanged;
         if !(released && unchanged) {
             pipeline::run_here(&context, &Hyperparameters::new())?;
         }

@@ -119,7 +119,10 @@ impl LakeJobs {
                     format!("--out={}", out.display()),
                 ];
                 self.job(&arguments).await?;
-                self.import(&out).await
+                let imported = self.import(&out).await;
+                // The lake has it all, and an erasure reaches no other copy.
+                let removed = tokio::fs::remove_dir_all(&out).await;
+                removed.map_err(|error| format!("{}: {error}", out.display())).and(imported)
             }
         }
     }

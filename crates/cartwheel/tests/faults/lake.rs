@@ -4,6 +4,7 @@
 //! that of another of the same shard and folder was merged into that, and waits to be
 //! removed.
 
+use std::cmp::Reverse;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -38,16 +39,27 @@ pub fn files(folder: &Path) -> Vec<PathBuf> {
 pub fn parts(data: &Path) -> Vec<PathBuf> {
     let mut paths = files(&data.join("lake/events"));
     paths.retain(|path| path.extension().is_some_and(|x| x == "parquet"));
-    let merged = |path: &PathBuf| {
-        let Some((shard, first, last)) = range(path) else { return false };
-        paths.iter().filter(|other| *other != path && other.parent() == path.parent()).any(
-            |other| {
-                range(other)
-                    .is_some_and(|(its, from, to)| its == shard && from <= first && last <= to)
-            },
-        )
+    // By folder and shard, the widest of those that begin together first: what a part
+    // covers follows it.
+    let key = |path: &PathBuf| {
+        let range = range(path).map(|(shard, first, last)| (shard, first, Reverse(last)));
+        (path.parent().map(Path::to_owned), range)
     };
-    paths.iter().filter(|path| !merged(path)).cloned().collect()
+    paths.sort_by_cached_key(key);
+    let mut covering: Option<(PathBuf, u64, u64)> = None;
+    paths.retain(|path| {
+        let (Some((shard, _, last)), Some(folder)) = (range(path), path.parent()) else {
+            return true;
+        };
+        let covered = covering
+            .as_ref()
+            .is_some_and(|(its, of, to)| its == folder && *of == shard && last <= *to);
+        if !covered {
+            covering = Some((folder.to_owned(), shard, last));
+        }
+        !covered
+    });
+    paths
 }
 
 /// The ids of all delivered events. Every part that can be seen has to be whole.
