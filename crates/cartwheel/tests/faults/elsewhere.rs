@@ -13,10 +13,10 @@ use crate::{access, lake, log_file};
 
 /// Runs some tests of another target, and says how many held.
 fn tests(target: &str, filter: &str) -> Result<Shown> {
-    let cargo = std::env::var("CARGO").context("CARGO: run it by `cargo test`")?;
     // What cargo has set for this process is not set for `make test`: with it, crates that
-    // look at it would be compiled anew.
-    let mut command = Command::new(cargo);
+    // look at it would be compiled anew. By name, as make calls it: where that is rustup's,
+    // it sets again what was set then.
+    let mut command = Command::new("cargo");
     for (name, _) in std::env::vars_os() {
         let text = name.to_string_lossy();
         let kept = matches!(&*text, "CARGO_HOME" | "CARGO_TARGET_DIR");
