@@ -10,9 +10,10 @@ use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::Field;
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use crate::guard::guarded;
 use crate::manifest::{Lake, LakeError};
 use crate::parts::{parts, read_parts};
-use crate::scan::{guarded, shape};
+use crate::scan::shape;
 
 /// Tables whose files an import's manifest names.
 const IMPORTED: [&str; 3] = ["orders", "order_products", "products"];

@@ -10,6 +10,7 @@ mod compact;
 mod delivery;
 mod erasure;
 mod export;
+mod guard;
 pub mod import;
 mod inspect;
 mod manifest;
@@ -29,6 +30,7 @@ pub use delivery::{
 };
 pub use erasure::{Erased, Erasure, ErasureError, Erasures};
 pub use export::UserRecords;
+pub use guard::guarded;
 pub use import::{ImportError, ImportOptions, ImportSummary, Progress};
 pub use inspect::{Column, Inspector, Sample, Table, TableFile};
 pub use manifest::{Lake, LakeError, Manifest};

@@ -2,7 +2,6 @@
 
 use std::fs::File;
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use arrow_array::cast::AsArray;
@@ -12,15 +11,10 @@ use arrow_schema::SchemaRef;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
+use crate::guard::guarded;
+
 /// A Parquet file whose footer was read.
 type Opened = ParquetRecordBatchReaderBuilder<File>;
-
-/// Runs what reads a file that may be damaged. On some such files the Parquet reader
-/// panics; that is an error of the file like any other.
-pub(crate) fn guarded<T>(work: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
-    let panicked = |_| Err(io::Error::other("the file is damaged"));
-    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(panicked)
-}
 
 /// Opens a file and reads its footer.
 fn open(path: &Path) -> io::Result<Opened> {

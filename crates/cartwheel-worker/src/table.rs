@@ -2,7 +2,6 @@
 
 use std::fs::File;
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -11,6 +10,7 @@ use arrow_array::types::Float32Type;
 use arrow_array::{ArrayRef, Float32Array, RecordBatch, StringArray, UInt32Array};
 use arrow_schema::{DataType, Field, Schema};
 use cartwheel_features::{Catalogue, Example};
+use cartwheel_lake::guarded;
 use cartwheel_recommend::FEATURES;
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
@@ -93,13 +93,10 @@ pub(crate) fn write_rows(
     write(&dir.join(format!("{name}_keys.parquet")), Schema::new(keys), batches)
 }
 
-/// Runs a reader of `path`. Parquet's trusts lengths within pages and panics over some
-/// that are wrong: that is an error of the file as any other.
-fn guarded<T>(path: &Path, read: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
-    catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|_| {
-        let problem = format!("{}: it is damaged: its reader panicked", path.display());
-        Err(io::Error::new(io::ErrorKind::InvalidData, problem))
-    })
+/// Runs a reader of `path`, whose errors name it.
+fn reading<T>(path: &Path, read: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+    let named = |e: io::Error| io::Error::new(e.kind(), format!("{}: {e}", path.display()));
+    guarded(read).map_err(named)
 }
 
 /// Reads rows back: labels, and features row-major.
@@ -107,25 +104,27 @@ fn guarded<T>(path: &Path, read: impl FnOnce() -> io::Result<T>) -> io::Result<T
 /// # Errors
 /// When the file cannot be read or has other columns; the error names it.
 pub fn read_rows(path: &Path) -> io::Result<(Vec<f32>, Vec<f32>)> {
-    guarded(path, || rows(path))
+    reading(path, || rows(path))
+}
+
+fn open(path: &Path) -> io::Result<ParquetRecordBatchReaderBuilder<File>> {
+    ParquetRecordBatchReaderBuilder::try_new(File::open(path)?).map_err(other)
 }
 
 fn rows(path: &Path) -> io::Result<(Vec<f32>, Vec<f32>)> {
-    let named = |e: &dyn std::fmt::Display| io::Error::other(format!("{}: {e}", path.display()));
-    let file = File::open(path).map_err(|e| named(&e))?;
-    let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|e| named(&e))?;
+    let builder = open(path)?;
     let width = FEATURES.len();
     if builder.schema().fields().len() != width + 1 {
-        return Err(named(&"was written by another release"));
+        return Err(io::Error::other("was written by another release"));
     }
     let (mut labels, mut rows) = (Vec::new(), Vec::new());
-    for batch in builder.with_batch_size(BATCH).build().map_err(|e| named(&e))? {
-        let batch = batch.map_err(|e| named(&e))?;
+    for batch in builder.with_batch_size(BATCH).build().map_err(other)? {
+        let batch = batch.map_err(other)?;
         let start = rows.len();
         rows.resize(start + batch.num_rows() * width, 0.0);
         for (at, column) in batch.columns().iter().enumerate() {
             let values = column.as_primitive_opt::<Float32Type>();
-            let values = values.ok_or_else(|| named(&"holds a column that is not float32"))?;
+            let values = values.ok_or_else(|| io::Error::other("a column is not float32"))?;
             match at.checked_sub(1) {
                 None => labels.extend_from_slice(values.values()),
                 Some(at) => {
@@ -150,12 +149,7 @@ impl RowGroups {
     pub fn of(files: &[PathBuf]) -> io::Result<Self> {
         let mut groups = Vec::new();
         for path in files {
-            let named =
-                |e: &dyn std::fmt::Display| io::Error::other(format!("{}: {e}", path.display()));
-            let file = File::open(path).map_err(|e| named(&e))?;
-            let builder = guarded(path, || {
-                ParquetRecordBatchReaderBuilder::try_new(file).map_err(|e| named(&e))
-            })?;
+            let builder = reading(path, || open(path))?;
             for (at, group) in builder.metadata().row_groups().iter().enumerate() {
                 groups.push((path.clone(), at, group.num_rows().unsigned_abs()));
             }
@@ -177,14 +171,9 @@ impl RowGroups {
         each: impl Fn(ParquetRecordBatchReader) -> io::Result<()> + Sync,
     ) -> io::Result<()> {
         self.0.par_iter().try_for_each(|(path, at, _)| {
-            let named = |e: parquet::errors::ParquetError| {
-                io::Error::other(format!("{}: {e}", path.display()))
-            };
-            guarded(path, || {
-                let builder =
-                    ParquetRecordBatchReaderBuilder::try_new(File::open(path)?).map_err(named)?;
-                let builder = builder.with_row_groups(vec![*at]).with_batch_size(8192);
-                each(builder.build().map_err(named)?)
+            reading(path, || {
+                let builder = open(path)?.with_row_groups(vec![*at]).with_batch_size(8192);
+                each(builder.build().map_err(other)?)
             })
         })
     }

@@ -1,8 +1,13 @@
 //! What lies in the data directory, looked at from the command line.
 
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader, ParquetMetaDataWriter};
 use serde_json::{Value, json};
 
-use crate::shop::{Server, cartwheel, shop};
+use crate::shop::{Server, cartwheel, shop, wait_for_delivery};
 
 #[test]
 fn the_stream_can_be_counted_verified_and_followed_while_it_is_used() {
@@ -33,4 +38,51 @@ fn the_stream_can_be_counted_verified_and_followed_while_it_is_used() {
     std::fs::write(&segment, bytes).unwrap();
     let error = cartwheel(data.path(), &["stream", "verify"]).unwrap_err();
     assert!(error.contains("records are missing at 1 places"), "{error}");
+}
+
+/// A copy of a part beside it, whose footer says that its columns begin before the file.
+fn with_a_lying_footer(part: &Path) -> PathBuf {
+    let footer = ParquetMetaDataReader::new().parse_and_finish(&File::open(part).unwrap()).unwrap();
+    let groups = footer.row_groups().iter().map(|group| {
+        let lie = |column: parquet::file::metadata::ColumnChunkMetaData| {
+            column.into_builder().set_dictionary_page_offset(Some(-4)).build().unwrap()
+        };
+        let columns = group.columns().iter().cloned().map(lie).collect();
+        group.clone().into_builder().set_column_metadata(columns).build().unwrap()
+    });
+    let lying = ParquetMetaData::new(footer.file_metadata().clone(), groups.collect());
+    let mut bytes = std::fs::read(part).unwrap();
+    ParquetMetaDataWriter::new(&mut bytes, &lying).finish().unwrap();
+    let copy = part.with_file_name("part-0000-00000000000000000900-00000000000000000901.parquet");
+    std::fs::write(&copy, bytes).unwrap();
+    copy
+}
+
+fn a_part(folder: &Path) -> PathBuf {
+    let path = std::fs::read_dir(folder).unwrap().next().unwrap().unwrap().path();
+    if path.is_dir() { a_part(&path) } else { path }
+}
+
+#[test]
+fn a_part_over_which_the_reader_panics_is_named_and_the_rest_read() {
+    let data = shop();
+    let server = Server::start(data.path());
+    let bought = json!({"user_id": "a-new-one", "event": "checkout", "product_ids": ["3", "7"]});
+    assert_eq!(server.post("/v1/events", &bought).unwrap().0, 200);
+    wait_for_delivery(data.path(), 1);
+    server.stop();
+    let users = |set: &[u8]| serde_json::from_slice::<Value>(set).unwrap()["users"].clone();
+    let whole = cartwheel(data.path(), &["--json", "features"]).unwrap();
+    let part = with_a_lying_footer(&a_part(&data.path().join("lake/events")));
+    let out = Command::new(env!("CARGO_BIN_EXE_cartwheel"))
+        .args(["--json", "--data-dir"])
+        .arg(data.path())
+        .arg("features")
+        .output()
+        .unwrap();
+    let said = String::from_utf8(out.stderr).unwrap();
+    assert!(out.status.success() && !said.contains("panicked"), "{said}");
+    let named = said.lines().find(|line| line.contains(part.to_str().unwrap()));
+    assert!(named.is_some_and(|line| line.contains("the file is damaged: ")), "{said}");
+    assert_eq!(users(&out.stdout), users(whole.as_bytes()));
 }
