@@ -14,13 +14,14 @@ use crate::{access, lake, log_file};
 /// Runs some tests of another target, and says how many held.
 fn tests(target: &str, filter: &str) -> Result<Shown> {
     // What cargo has set for this process is not set for `make test`: with it, crates that
-    // look at it would be compiled anew. By name, as make calls it: where that is rustup's,
-    // it sets again what was set then.
+    // look at it (ring's build script at OUT_DIR) would be compiled anew. By name, as make
+    // calls it: where that is rustup's, it sets again what was set then.
     let mut command = Command::new("cargo");
     for (name, _) in std::env::vars_os() {
         let text = name.to_string_lossy();
         let kept = matches!(&*text, "CARGO_HOME" | "CARGO_TARGET_DIR");
-        if !kept && (text == "LD_LIBRARY_PATH" || text.starts_with("CARGO")) {
+        let set = matches!(&*text, "LD_LIBRARY_PATH" | "OUT_DIR") || text.starts_with("CARGO");
+        if set && !kept {
             command.env_remove(&name);
         }
     }
