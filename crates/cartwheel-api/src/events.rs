@@ -77,7 +77,7 @@ pub(crate) async fn events(
     if !ndjson && !request::is_json(&media) {
         return Err(request::unsupported(&media, MEDIA));
     }
-    let body = request::body(request, state.settings.max_body).await?;
+    let body = state.bodies.read(request).await?;
     let (events, alone): (Vec<Result<Event, Problem>>, bool) = if ndjson {
         let lines = body.split(|&byte| byte == b'\n').filter(|line| !line.trim_ascii().is_empty());
         (lines.take(MAX_BATCH + 1).map(|line| event(request::parse(line)?)).collect(), false)

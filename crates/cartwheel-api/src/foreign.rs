@@ -72,7 +72,7 @@ async fn take(
     if !request::is_json(&media) && !is_plain(&state, &media, request.headers()) {
         return Err(request::unsupported(&media, "application/json"));
     }
-    let body: Value = request::parse(&request::body(request, state.settings.max_body).await?)?;
+    let body: Value = request::parse(&state.bodies.read(request).await?)?;
     let events = format.read(&body)?;
     let alone = events.len() == 1;
     let events = events.into_iter().map(|event| event.map_err(Problem::from)).collect();

@@ -281,7 +281,7 @@ pub(crate) async fn start_job(
     request: Request,
 ) -> Result<(StatusCode, Json<LakeJob>), Problem> {
     let operator = operator(&state)?;
-    let body: StartLakeJob = request::json(request, state.settings.max_body).await?;
+    let body: StartLakeJob = request::json(request, &state.bodies).await?;
     if let StartLakeJob::Generate { users, products, orders, .. } = &body {
         for (name, value, range) in
             [("users", users, USERS), ("products", products, PRODUCTS), ("orders", orders, ORDERS)]

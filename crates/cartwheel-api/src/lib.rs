@@ -9,6 +9,7 @@ mod accept;
 mod ambient;
 mod assets;
 mod audit;
+mod body;
 mod catalogue;
 mod connection;
 mod contract;

@@ -136,7 +136,7 @@ pub(crate) async fn start(
     request: Request,
 ) -> Result<(StatusCode, Json<Started>), Problem> {
     let operator = operator(&state)?;
-    let body: StartRun = request::json(request, state.settings.max_body).await?;
+    let body: StartRun = request::json(request, &state.bodies).await?;
     let handle = tokio::runtime::Handle::current();
     let name = blocking(move || {
         let _runtime = handle.enter();

@@ -164,7 +164,7 @@ pub(crate) async fn recommend(
     State(state): State<Shared>,
     request: Request,
 ) -> Result<Json<Recommendations>, Problem> {
-    let body: RecommendationRequest = request::json(request, state.settings.max_body).await?;
+    let body: RecommendationRequest = request::json(request, &state.bodies).await?;
     let limit = body.limit.unwrap_or(DEFAULT_LIMIT);
     if !(1..=MAX_LIMIT).contains(&limit) {
         return Err(Problem::field("limit", "limit is out of range.", "a number from 1 to 100"));

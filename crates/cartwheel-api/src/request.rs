@@ -1,19 +1,14 @@
 //! Reading requests: bodies, queries and path ids, with a problem for each fault.
 
 use std::collections::HashMap;
-use std::io::{self, Write};
 
-use axum::body::Body;
 use axum::extract::{FromRequestParts, Path, Query, Request};
+use axum::http::header;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, header};
-use bytes::Bytes;
 use cartwheel_events::{ProductId, UserId};
-use flate2::write::MultiGzDecoder;
-use futures::StreamExt;
 use serde::de::DeserializeOwned;
 
-use crate::layers::BodyDeadline;
+use crate::body::Bodies;
 use crate::problem::{Kind, Problem};
 
 /// Media type of a body, without parameters, in lower case.
@@ -38,120 +33,16 @@ pub(crate) fn unsupported(media: &str, expected: &str) -> Problem {
     }
 }
 
-/// The whole body, at most `limit` bytes of it, decoded where it is gzip.
-pub(crate) async fn body(request: Request, limit: usize) -> Result<Bytes, Problem> {
-    let gzip = is_gzip(request.headers())?;
-    let length = request.headers().get(header::CONTENT_LENGTH);
-    let length = length.and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
-    if length.is_some_and(|length| length > limit) {
-        return Err(too_large(limit));
-    }
-    let deadline = request.extensions().get::<BodyDeadline>().copied();
-    let body = request.into_body();
-    let read = async {
-        match gzip {
-            true => gunzip(body, limit).await,
-            false => axum::body::to_bytes(body, limit).await.map_err(|error| {
-                // The limit's error has a source; a broken connection has another.
-                let source = std::error::Error::source(&error);
-                match source.is_some_and(|source| source.to_string().contains("length limit")) {
-                    true => too_large(limit),
-                    false => broken_off(),
-                }
-            }),
-        }
-    };
-    match deadline {
-        None => read.await,
-        Some(BodyDeadline(deadline)) => {
-            let slow = |_| Problem::new(Kind::SlowBody, "The body took too long to come.");
-            tokio::time::timeout_at(deadline, read).await.map_err(slow)?
-        }
-    }
-}
-
-fn broken_off() -> Problem {
-    Problem::new(Kind::MalformedJson, "The body broke off.")
-}
-
-fn too_large(limit: usize) -> Problem {
-    Problem {
-        expected: Some(format!("at most {limit} bytes")),
-        ..Problem::new(Kind::PayloadTooLarge, "The body is larger than the server takes.")
-    }
-}
-
-/// Whether the body is gzip; it may be as it is, too, and nothing else.
-fn is_gzip(headers: &HeaderMap) -> Result<bool, Problem> {
-    let mut codings = headers.get_all(header::CONTENT_ENCODING).iter();
-    let coding = codings.next().map(|value| value.to_str().unwrap_or("?"));
-    match coding.map(str::to_ascii_lowercase).as_deref() {
-        None | Some("identity") if codings.next().is_none() => Ok(false),
-        Some("gzip" | "x-gzip") if codings.next().is_none() => Ok(true),
-        _ => Err(Problem {
-            field: Some("content-encoding".to_owned()),
-            expected: Some("gzip, or none".to_owned()),
-            ..Problem::new(Kind::UnsupportedMediaType, "The body's coding is not taken here.")
-        }),
-    }
-}
-
-/// Decodes what comes as it comes, so that neither form of a body is held beyond `limit`
-/// bytes, however many there would be.
-async fn gunzip(body: Body, limit: usize) -> Result<Bytes, Problem> {
-    let no_gzip = |_| Problem::new(Kind::MalformedJson, "The body is not gzip, as its head says.");
-    let mut pieces = body.into_data_stream();
-    let mut decoder = MultiGzDecoder::new(Bounded { bytes: Vec::new(), limit, is_over: false });
-    let mut coded = 0;
-    while let Some(piece) = pieces.next().await {
-        let piece = piece.map_err(|_| broken_off())?;
-        coded += piece.len();
-        let written = decoder.write_all(&piece);
-        if coded > limit || decoder.get_ref().is_over {
-            return Err(too_large(limit));
-        }
-        written.map_err(no_gzip)?;
-    }
-    let ended = decoder.try_finish();
-    if decoder.get_ref().is_over {
-        return Err(too_large(limit));
-    }
-    ended.map_err(no_gzip)?;
-    Ok(std::mem::take(&mut decoder.get_mut().bytes).into())
-}
-
-/// Takes `limit` bytes and fails at more.
-struct Bounded {
-    bytes: Vec<u8>,
-    limit: usize,
-    is_over: bool,
-}
-
-impl Write for Bounded {
-    fn write(&mut self, piece: &[u8]) -> io::Result<usize> {
-        if self.bytes.len() + piece.len() > self.limit {
-            self.is_over = true;
-            return Err(io::ErrorKind::FileTooLarge.into());
-        }
-        self.bytes.extend_from_slice(piece);
-        Ok(piece.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-/// A JSON body of at most `limit` bytes.
+/// A JSON body.
 pub(crate) async fn json<T: DeserializeOwned>(
     request: Request,
-    limit: usize,
+    bodies: &Bodies,
 ) -> Result<T, Problem> {
     let media = media_type(&request);
     if !is_json(&media) {
         return Err(unsupported(&media, "application/json"));
     }
-    parse(&body(request, limit).await?)
+    parse(&bodies.read(request).await?)
 }
 
 /// Whether a media type is JSON.

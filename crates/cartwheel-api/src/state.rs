@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use crate::ambient::{Clock, Ids};
 use crate::assets::Assets;
 use crate::audit::AuditLog;
+use crate::body::Bodies;
 use crate::engine::Engine;
 use crate::impressions::Impressions;
 use crate::keys::Keys;
@@ -64,6 +65,7 @@ pub struct AppState {
     pub(crate) impressions: Impressions,
     pub(crate) monitor: Monitor,
     pub(crate) limits: Arc<Limits>,
+    pub(crate) bodies: Arc<Bodies>,
     /// Who may do what.
     pub keys: Keys,
     /// The time.
@@ -108,6 +110,7 @@ impl AppState {
             stream,
             users,
             limits: Arc::new(Limits::new(&settings)),
+            bodies: Arc::new(Bodies::new(settings.max_body)),
             settings: Arc::new(settings),
             keys: Keys::default(),
             clock: Clock::system(),

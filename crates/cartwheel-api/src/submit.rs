@@ -59,7 +59,7 @@ pub(crate) async fn submit(
     State(state): State<Shared>,
     request: Request,
 ) -> Result<Json<Submitted>, Problem> {
-    let body: Value = request::json(request, state.settings.max_body).await?;
+    let body: Value = request::json(request, &state.bodies).await?;
     let event = Event::from_json(&body)?;
     let user_id = event.user_id.clone();
     let (message, event_id, position, known) = if event.kind == EventKind::GetRecommendations {

@@ -6,6 +6,8 @@ use axum::body::{Body, Bytes};
 use axum::http::{HeaderValue, Request};
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
 use serde_json::{Value, json};
 
 use super::harness::{Reply, Shop};
@@ -239,4 +241,42 @@ async fn browsers_are_kept_to_tls_where_there_is_tls() {
     assert!(headers["permissions-policy"].to_str().unwrap().contains("camera=()"));
     let headers = Shop::open().await.get("/healthz").await.headers;
     assert!(!headers.contains_key("strict-transport-security"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn large_bodies_are_held_a_few_at_a_time() {
+    let shop = Shop::open().await;
+    let spaces = Bytes::from(vec![b' '; 200 << 10]);
+    let body = |rest: tokio::sync::oneshot::Receiver<Bytes>| {
+        let start = futures::stream::iter([Ok::<_, std::convert::Infallible>(spaces.clone())]);
+        let rest = futures::stream::once(async { Ok(rest.await.unwrap()) });
+        Body::from_stream(start.chain(rest))
+    };
+    let event = Bytes::from(event().to_string());
+    // All but the first four wait for a place: these end once others have ended.
+    let (mut ends, mut replies) = (Vec::new(), FuturesUnordered::new());
+    for _ in 0..12 {
+        let (end, rest) = tokio::sync::oneshot::channel();
+        ends.push(end);
+        replies.push(shop.post_as("/submit", "application/json", body(rest)));
+    }
+    let second = std::time::Duration::from_secs(1);
+    assert!(tokio::time::timeout(second, replies.next()).await.is_err());
+    // A small one does not wait.
+    assert_eq!(encoded(&shop, "identity", event.clone()).await.status, 200);
+    ends.into_iter().for_each(|end| end.send(event.clone()).unwrap());
+    while let Some(reply) = replies.next().await {
+        assert_eq!(reply.status, 200, "{}", reply.json());
+    }
+    // Behind bodies that do not go on, one is told to come again.
+    let (_ends, stuck): (Vec<_>, Vec<_>) = (0..4).map(|_| tokio::sync::oneshot::channel()).unzip();
+    let stuck =
+        stuck.into_iter().map(|rest| shop.post_as("/submit", "application/json", body(rest)));
+    let mut stuck: FuturesUnordered<_> = stuck.collect();
+    assert!(tokio::time::timeout(second, stuck.next()).await.is_err());
+    let (end, rest) = tokio::sync::oneshot::channel();
+    end.send(event).unwrap();
+    let late = shop.post_as("/submit", "application/json", body(rest)).await;
+    late.problem(429, "throttled");
+    assert_eq!(late.headers["retry-after"], "1");
 }

@@ -28,7 +28,7 @@ use crate::upkeep::Upkeep;
 /// Users whose sessions stay in memory.
 const SESSIONS_IN_MEMORY: usize = 20_000;
 /// How long a serving process keeps pages that are free.
-const FREE_PAGES_MS: std::ffi::c_long = 100;
+const FREE_PAGES_MS: std::ffi::c_long = 10;
 /// Examples that the demo trains on: enough to be good, few enough not to wait.
 const DEMO_EXAMPLES: usize = 1_500;
 /// How often the keys are looked at.

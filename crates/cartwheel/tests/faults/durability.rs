@@ -99,7 +99,10 @@ pub fn kills_in_delivery(case: &Case) -> Result<Shown> {
         while (lake::parts(&data).len() < enough || !staged(&data)) && start.elapsed() < WAIT {
             std::thread::sleep(Duration::from_millis(1));
         }
-        std::thread::sleep(random.ms(0..120));
+        // Every third falls at once, the others somewhat later: into any step, or none.
+        if round % 3 > 0 {
+            std::thread::sleep(random.ms(0..120));
+        }
         in_write += u64::from(staged(&data));
         node.kill()?;
         watch.end()?;

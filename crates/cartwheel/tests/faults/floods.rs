@@ -9,12 +9,14 @@ use anyhow::{Context as _, Result, ensure};
 use serde_json::json;
 
 use crate::case::{Case, Memory, Shown};
+use crate::journal::wait_until;
 use crate::kit::{Answer, Client, Node};
+use crate::lake;
 
 /// What memory may rise by, in MiB, whatever comes.
 const RISE: f64 = 16.0;
 /// Clients that send the same flood at once.
-const AT_ONCE: usize = 4;
+const AT_ONCE: usize = 8;
 
 /// Sends something, and gives what was answered if an answer came.
 type Send = dyn Fn(&Node) -> Result<Option<Answer>> + Sync;
@@ -166,7 +168,9 @@ pub fn floods(case: &Case) -> Result<Shown> {
             )?;
         }
     }
-    std::thread::sleep(Duration::from_secs(2));
+    let delivered = || Ok(lake::rows(&data)? == 600);
+    wait_until("all of it is delivered", Duration::from_secs(20), delivered)?;
+    std::thread::sleep(Duration::from_secs(1));
     let mut cut = Vec::new();
     let start = node.memory()?.0;
     let mut most = Memory { before: start, peak: start, after: start };
