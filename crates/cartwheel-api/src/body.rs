@@ -2,7 +2,6 @@
 
 use std::io::{self, Write};
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::body::BodyDataStream;
 use axum::extract::Request;
@@ -17,21 +16,20 @@ use crate::problem::{Kind, Problem};
 
 /// A body of more bytes than this is a large one.
 const LARGE: usize = 64 << 10;
-/// Large bodies that are held at once.
-const PLACES: usize = 4;
-/// How long a large body waits for a place.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// Bytes that all large bodies may take together.
+const BUDGET: usize = 64 << 20;
 
-/// What bodies may take: each `limit` bytes, packed and unpacked, and however many large
-/// ones come, the memory of a few.
+/// What bodies may take: each `limit` bytes, packed and unpacked, and all large ones
+/// together what 64 MiB hold.
 pub(crate) struct Bodies {
     limit: usize,
-    places: Arc<Semaphore>,
+    /// Bytes that are left for large ones.
+    budget: Arc<Semaphore>,
 }
 
 impl Bodies {
     pub(crate) fn new(limit: usize) -> Self {
-        Self { limit, places: Arc::new(Semaphore::new(PLACES)) }
+        Self { limit, budget: Arc::new(Semaphore::new(BUDGET.max(limit))) }
     }
 
     /// The whole body of a request, decoded where it is gzip.
@@ -40,7 +38,7 @@ impl Bodies {
         let length = request.headers().get(header::CONTENT_LENGTH);
         let length = length.and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
         if length.is_some_and(|length| length > self.limit) {
-            return Err(too_large(self.limit));
+            return Err(self.too_large());
         }
         let deadline = request.extensions().get::<BodyDeadline>().copied();
         let pieces = request.into_body().into_data_stream();
@@ -64,17 +62,14 @@ impl Bodies {
         mut pieces: BodyDataStream,
         length: Option<usize>,
     ) -> Result<Bytes, Problem> {
-        let mut body = Collected { bytes: Vec::new(), limit: self.limit, place: None };
+        let mut body = self.collected(length);
         while let Some(piece) = pieces.next().await {
             let piece = piece.map_err(|_| broken_off())?;
             // Most bodies come in one piece.
             if Some(piece.len()) == length {
                 return Ok(piece);
             }
-            if body.bytes.len() + piece.len() > LARGE {
-                self.make_place(&mut body).await?;
-            }
-            body.write_all(&piece).map_err(|_| too_large(self.limit))?;
+            body.write_all(&piece).map_err(|error| self.problem(&error))?;
         }
         Ok(Bytes::from_owner(body))
     }
@@ -82,52 +77,78 @@ impl Bodies {
     /// Decodes what comes as it comes, so that neither form of a body is held whole where
     /// it is too large.
     async fn gunzip(&self, mut pieces: BodyDataStream) -> Result<Bytes, Problem> {
-        let failed = |error: io::Error| match error.kind() {
-            io::ErrorKind::FileTooLarge => too_large(self.limit),
-            _ => Problem::new(Kind::MalformedJson, "The body is not gzip, as its head says."),
-        };
-        let body = Collected { bytes: Vec::new(), limit: self.limit, place: None };
-        let mut decoder = MultiGzDecoder::new(body);
+        let mut decoder = MultiGzDecoder::new(self.collected(None));
         let mut coded = 0;
         while let Some(piece) = pieces.next().await {
             let piece = piece.map_err(|_| broken_off())?;
-            // A few bytes can be any number of decoded ones.
-            self.make_place(decoder.get_mut()).await?;
             coded += piece.len();
             if coded > self.limit {
-                return Err(too_large(self.limit));
+                return Err(self.too_large());
             }
-            decoder.write_all(&piece).map_err(failed)?;
+            decoder.write_all(&piece).map_err(|error| self.problem(&error))?;
         }
-        decoder.finish().map(Bytes::from_owner).map_err(failed)
+        decoder.finish().map(Bytes::from_owner).map_err(|error| self.problem(&error))
     }
 
-    async fn make_place(&self, body: &mut Collected) -> Result<(), Problem> {
-        if body.place.is_some() {
-            return Ok(());
+    fn collected(&self, length: Option<usize>) -> Collected {
+        Collected {
+            bytes: Vec::new(),
+            most: length.unwrap_or(self.limit),
+            limit: self.limit,
+            budget: Arc::clone(&self.budget),
+            share: None,
         }
-        let place = Arc::clone(&self.places).acquire_owned();
-        let place = tokio::time::timeout(PATIENCE, place).await.ok().and_then(Result::ok);
-        let busy = || Problem::new(Kind::Throttled, "Too many large bodies come at once.");
-        body.place = Some(place.ok_or_else(busy)?);
-        // All that it can need: growing would leave pages of each smaller size behind.
-        body.bytes.reserve_exact(self.limit - body.bytes.len());
-        Ok(())
+    }
+
+    fn problem(&self, error: &io::Error) -> Problem {
+        match error.kind() {
+            io::ErrorKind::FileTooLarge => self.too_large(),
+            io::ErrorKind::ResourceBusy => {
+                Problem::new(Kind::Throttled, "Too many large bodies come at once.")
+            }
+            _ => Problem::new(Kind::MalformedJson, "The body is not gzip, as its head says."),
+        }
+    }
+
+    fn too_large(&self) -> Problem {
+        Problem {
+            expected: Some(format!("at most {} bytes", self.limit)),
+            ..Problem::new(Kind::PayloadTooLarge, "The body is larger than the server takes.")
+        }
     }
 }
 
-/// A body so far. A large one has a place until its bytes are dropped.
+/// A body so far. A large one has its share of the budget until its bytes are dropped.
 struct Collected {
     bytes: Vec<u8>,
+    most: usize,
     limit: usize,
-    place: Option<OwnedSemaphorePermit>,
+    budget: Arc<Semaphore>,
+    share: Option<OwnedSemaphorePermit>,
 }
 
-/// Takes `limit` bytes and fails at more.
+impl Collected {
+    /// Takes its share. Room is made for the largest of all: growing, and bodies of many
+    /// sizes, would leave free pages of each size behind, and what is not written to takes
+    /// no memory.
+    fn become_large(&mut self) -> io::Result<()> {
+        let busy = || io::Error::from(io::ErrorKind::ResourceBusy);
+        let bytes = u32::try_from(self.most).map_err(|_| busy())?;
+        let share = Arc::clone(&self.budget).try_acquire_many_owned(bytes);
+        self.share = Some(share.map_err(|_| busy())?);
+        self.bytes.try_reserve_exact(self.limit - self.bytes.len()).map_err(|_| busy())
+    }
+}
+
+/// Fails beyond what the body may be.
 impl Write for Collected {
     fn write(&mut self, piece: &[u8]) -> io::Result<usize> {
-        if self.bytes.len() + piece.len() > self.limit {
+        let length = self.bytes.len() + piece.len();
+        if length > self.most {
             return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        if length > LARGE && self.share.is_none() {
+            self.become_large()?;
         }
         self.bytes.extend_from_slice(piece);
         Ok(piece.len())
@@ -161,11 +182,4 @@ fn is_gzip(headers: &HeaderMap) -> Result<bool, Problem> {
 
 fn broken_off() -> Problem {
     Problem::new(Kind::MalformedJson, "The body broke off.")
-}
-
-fn too_large(limit: usize) -> Problem {
-    Problem {
-        expected: Some(format!("at most {limit} bytes")),
-        ..Problem::new(Kind::PayloadTooLarge, "The body is larger than the server takes.")
-    }
 }

@@ -88,6 +88,8 @@ pub(crate) async fn events(
             value => (vec![event(value)], true),
         }
     };
+    // Storing may take a while, and its memory is others' meanwhile.
+    drop(body);
     if events.is_empty() {
         return Err(Problem::field("", "There is no event.", "1 to 500 events"));
     }

@@ -11,9 +11,9 @@ thread_local! {
     static GUARDED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Runs what reads a file that may be damaged. Parquet's reader trusts some offsets and
-/// lengths of a file and panics over wrong ones: that is an error of the file like any
-/// other. Where it panicked is logged at the level `debug`.
+/// Runs what reads a file that may be damaged, and nothing else. Parquet's reader trusts
+/// some offsets and lengths of a file and panics over wrong ones: that is an error of the
+/// file like any other, and not printed.
 ///
 /// # Errors
 /// Those of `read`; `InvalidData` with the panic's message when it panics.
@@ -22,17 +22,21 @@ pub fn guarded<T>(read: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
     HOOK.call_once(|| {
         let others = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |panic| {
-            if GUARDED.get() {
-                tracing::debug!(%panic, "the reader of a file");
-            } else {
+            if !GUARDED.get() {
                 others(panic);
             }
         }));
     });
     let outer = GUARDED.replace(true);
-    let result = catch_unwind(AssertUnwindSafe(read));
+    let result = caught(read);
     GUARDED.set(outer);
-    result.unwrap_or_else(|panic| Err(damaged(&*panic)))
+    result
+}
+
+/// Runs what works on what was read: its panic is printed, and an error all the same, so
+/// that one file ends no job.
+pub(crate) fn caught<T>(work: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| Err(damaged(&*panic)))
 }
 
 fn damaged(panic: &(dyn Any + Send)) -> io::Error {

@@ -11,7 +11,7 @@ use arrow_schema::SchemaRef;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
-use crate::guard::guarded;
+use crate::guard::{caught, guarded};
 
 /// A Parquet file whose footer was read.
 type Opened = ParquetRecordBatchReaderBuilder<File>;
@@ -36,17 +36,18 @@ pub(crate) fn scan(
     columns: Option<&[&str]>,
     mut on: impl FnMut(&RecordBatch) -> io::Result<()>,
 ) -> io::Result<()> {
-    guarded(|| {
+    let mut batches = guarded(|| {
         let mut opened = open(path)?;
         if let Some(columns) = columns {
             let mask = ProjectionMask::columns(opened.parquet_schema(), columns.iter().copied());
             opened = opened.with_projection(mask);
         }
-        for batch in opened.build().map_err(io::Error::other)? {
-            on(&batch.map_err(io::Error::other)?)?;
-        }
-        Ok(())
-    })
+        opened.build().map_err(io::Error::other)
+    })?;
+    while let Some(batch) = guarded(|| batches.next().transpose().map_err(io::Error::other))? {
+        caught(|| on(&batch))?;
+    }
+    Ok(())
 }
 
 fn missing(name: &str) -> io::Error {

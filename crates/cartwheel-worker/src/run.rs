@@ -324,19 +324,19 @@ fn shuffle(
         let n = sent.fetch_add(rows as u64, std::sync::atomic::Ordering::Relaxed);
         progress(Phase::Shuffle(n + rows as u64, all));
     };
-    orders.read(|reader| {
+    orders.read(|batches| {
         let mut sender = Sender::new(partitions);
-        for batch in reader {
-            let batch = batch.map_err(io::Error::other)?;
+        for batch in batches {
+            let batch = batch?;
             send_orders(&batch, &mut sender)?;
             count(batch.num_rows());
         }
         sender.finish()
     })?;
-    lines.read(|reader| {
+    lines.read(|batches| {
         let mut sender = Sender::new(partitions);
-        for batch in reader {
-            let batch = batch.map_err(io::Error::other)?;
+        for batch in batches {
+            let batch = batch?;
             send_lines(&batch, &index, &mut sender)?;
             count(batch.num_rows());
         }

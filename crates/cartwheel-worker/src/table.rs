@@ -7,7 +7,9 @@ use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::Float32Type;
-use arrow_array::{ArrayRef, Float32Array, RecordBatch, StringArray, UInt32Array};
+use arrow_array::{
+    ArrayRef, Float32Array, RecordBatch, RecordBatchReader, StringArray, UInt32Array,
+};
 use arrow_schema::{DataType, Field, Schema};
 use cartwheel_features::{Catalogue, Example};
 use cartwheel_lake::guarded;
@@ -99,32 +101,57 @@ fn reading<T>(path: &Path, read: impl FnOnce() -> io::Result<T>) -> io::Result<T
     guarded(read).map_err(named)
 }
 
+fn open(path: &Path) -> io::Result<ParquetRecordBatchReaderBuilder<File>> {
+    ParquetRecordBatchReaderBuilder::try_new(File::open(path)?).map_err(other)
+}
+
+/// The batches of a file, or of a row group of it; errors name the file.
+pub struct Batches<'a> {
+    path: &'a Path,
+    reader: ParquetRecordBatchReader,
+}
+
+impl<'a> Batches<'a> {
+    fn of(path: &'a Path, group: Option<usize>, size: usize) -> io::Result<Self> {
+        let reader = reading(path, || {
+            let opened = open(path)?.with_batch_size(size);
+            let opened = match group {
+                Some(group) => opened.with_row_groups(vec![group]),
+                None => opened,
+            };
+            opened.build().map_err(other)
+        })?;
+        Ok(Self { path, reader })
+    }
+}
+
+impl Iterator for Batches<'_> {
+    type Item = io::Result<RecordBatch>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        reading(self.path, || self.reader.next().transpose().map_err(other)).transpose()
+    }
+}
+
 /// Reads rows back: labels, and features row-major.
 ///
 /// # Errors
 /// When the file cannot be read or has other columns; the error names it.
 pub fn read_rows(path: &Path) -> io::Result<(Vec<f32>, Vec<f32>)> {
-    reading(path, || rows(path))
-}
-
-fn open(path: &Path) -> io::Result<ParquetRecordBatchReaderBuilder<File>> {
-    ParquetRecordBatchReaderBuilder::try_new(File::open(path)?).map_err(other)
-}
-
-fn rows(path: &Path) -> io::Result<(Vec<f32>, Vec<f32>)> {
-    let builder = open(path)?;
+    let unfit = |why: &str| io::Error::other(format!("{}: {why}", path.display()));
     let width = FEATURES.len();
-    if builder.schema().fields().len() != width + 1 {
-        return Err(io::Error::other("was written by another release"));
+    let batches = Batches::of(path, None, BATCH)?;
+    if batches.reader.schema().fields().len() != width + 1 {
+        return Err(unfit("it was written by another release"));
     }
     let (mut labels, mut rows) = (Vec::new(), Vec::new());
-    for batch in builder.with_batch_size(BATCH).build().map_err(other)? {
-        let batch = batch.map_err(other)?;
+    for batch in batches {
+        let batch = batch?;
         let start = rows.len();
         rows.resize(start + batch.num_rows() * width, 0.0);
         for (at, column) in batch.columns().iter().enumerate() {
             let values = column.as_primitive_opt::<Float32Type>();
-            let values = values.ok_or_else(|| io::Error::other("a column is not float32"))?;
+            let values = values.ok_or_else(|| unfit("a column is not float32"))?;
             match at.checked_sub(1) {
                 None => labels.extend_from_slice(values.values()),
                 Some(at) => {
@@ -166,15 +193,8 @@ impl RowGroups {
     ///
     /// # Errors
     /// The first error of a reader or of `each`.
-    pub fn read(
-        &self,
-        each: impl Fn(ParquetRecordBatchReader) -> io::Result<()> + Sync,
-    ) -> io::Result<()> {
-        self.0.par_iter().try_for_each(|(path, at, _)| {
-            reading(path, || {
-                let builder = open(path)?.with_row_groups(vec![*at]).with_batch_size(8192);
-                each(builder.build().map_err(other)?)
-            })
-        })
+    pub fn read(&self, each: impl Fn(Batches<'_>) -> io::Result<()> + Sync) -> io::Result<()> {
+        let groups = self.0.par_iter();
+        groups.try_for_each(|(path, at, _)| each(Batches::of(path, Some(*at), 8192)?))
     }
 }

@@ -6,8 +6,8 @@ use axum::body::{Body, Bytes};
 use axum::http::{HeaderValue, Request};
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use futures::StreamExt;
 use futures::stream::FuturesUnordered;
+use futures::{FutureExt, StreamExt};
 use serde_json::{Value, json};
 
 use super::harness::{Reply, Shop};
@@ -243,40 +243,37 @@ async fn browsers_are_kept_to_tls_where_there_is_tls() {
     assert!(!headers.contains_key("strict-transport-security"));
 }
 
-#[tokio::test(start_paused = true)]
-async fn large_bodies_are_held_a_few_at_a_time() {
+#[tokio::test]
+async fn large_bodies_share_a_budget() {
     let shop = Shop::open().await;
-    let spaces = Bytes::from(vec![b' '; 200 << 10]);
-    let body = |rest: tokio::sync::oneshot::Receiver<Bytes>| {
-        let start = futures::stream::iter([Ok::<_, std::convert::Infallible>(spaces.clone())]);
-        let rest = futures::stream::once(async { Ok(rest.await.unwrap()) });
-        Body::from_stream(start.chain(rest))
-    };
+    let spaces = Bytes::from(vec![b' '; 100 << 10]);
     let event = Bytes::from(event().to_string());
-    // All but the first four wait for a place: these end once others have ended.
-    let (mut ends, mut replies) = (Vec::new(), FuturesUnordered::new());
-    for _ in 0..12 {
-        let (end, rest) = tokio::sync::oneshot::channel();
+    // Bodies that could come to 1 MiB, of which 100 KiB are there.
+    let mut ends = Vec::new();
+    let mut unended = || {
+        let (end, rest) = tokio::sync::oneshot::channel::<Bytes>();
         ends.push(end);
-        replies.push(shop.post_as("/submit", "application/json", body(rest)));
-    }
-    let second = std::time::Duration::from_secs(1);
-    assert!(tokio::time::timeout(second, replies.next()).await.is_err());
-    // A small one does not wait.
-    assert_eq!(encoded(&shop, "identity", event.clone()).await.status, 200);
-    ends.into_iter().for_each(|end| end.send(event.clone()).unwrap());
-    while let Some(reply) = replies.next().await {
-        assert_eq!(reply.status, 200, "{}", reply.json());
-    }
-    // Behind bodies that do not go on, one is told to come again.
-    let (_ends, stuck): (Vec<_>, Vec<_>) = (0..4).map(|_| tokio::sync::oneshot::channel()).unzip();
-    let stuck =
-        stuck.into_iter().map(|rest| shop.post_as("/submit", "application/json", body(rest)));
-    let mut stuck: FuturesUnordered<_> = stuck.collect();
-    assert!(tokio::time::timeout(second, stuck.next()).await.is_err());
-    let (end, rest) = tokio::sync::oneshot::channel();
-    end.send(event).unwrap();
-    let late = shop.post_as("/submit", "application/json", body(rest)).await;
+        let start = futures::stream::iter([Ok(spaces.clone())]);
+        let rest = futures::stream::once(async { rest.await.map_err(std::io::Error::other) });
+        shop.post_as("/submit", "application/json", Body::from_stream(start.chain(rest)))
+    };
+    let mut open: FuturesUnordered<_> = (0..64).map(|_| unended()).collect();
+    assert!(open.next().now_or_never().is_none());
+    // There is room for no other, however it is packed.
+    let large = [&spaces[..], &event[..]].concat();
+    let late = unended().await;
     late.problem(429, "throttled");
     assert_eq!(late.headers["retry-after"], "1");
+    encoded(&shop, "gzip", gzip(&large)).await.problem(429, "throttled");
+    // Small ones need none.
+    assert_eq!(encoded(&shop, "identity", event.clone()).await.status, 200);
+    // What one that ends leaves, the next takes: 64 KiB and more of it.
+    ends.swap_remove(10).send(event.clone()).unwrap();
+    assert_eq!(open.next().await.unwrap().status, 200);
+    assert_eq!(encoded(&shop, "gzip", gzip(&large)).await.status, 200);
+    // And what is given up leaves all of its share.
+    drop(open);
+    let all =
+        (0..64).map(|_| encoded(&shop, "gzip", gzip(&large))).collect::<FuturesUnordered<_>>();
+    assert!(all.all(|reply| async move { reply.status == 200 }).await);
 }

@@ -103,8 +103,9 @@ pub fn kills_in_delivery(case: &Case) -> Result<Shown> {
         if round % 3 > 0 {
             std::thread::sleep(random.ms(0..120));
         }
-        in_write += u64::from(staged(&data));
         node.kill()?;
+        // What is staged then stays until the next start.
+        in_write += u64::from(staged(&data));
         watch.end()?;
         traffic.stop();
         // A part that can be seen is whole, or reading it fails.

@@ -15,8 +15,6 @@ use crate::lake;
 
 /// What memory may rise by, in MiB, whatever comes.
 const RISE: f64 = 16.0;
-/// Clients that send the same flood at once.
-const AT_ONCE: usize = 8;
 
 /// Sends something, and gives what was answered if an answer came.
 type Send = dyn Fn(&Node) -> Result<Option<Answer>> + Sync;
@@ -114,6 +112,8 @@ pub fn floods(case: &Case) -> Result<Shown> {
     let bomb = gzip_bomb(case.pick(256, 900))?;
     ensure!(bomb.len() < 1 << 20, "the bomb is too large to be let in: {}", bomb.len());
     let chunked_bytes = case.pick(GIB / 8, GIB);
+    // Clients that send the same flood.
+    let at_once = case.pick(2, 4);
     let headers = |count: usize, length: usize| {
         let mut head = "GET /v1/popular HTTP/1.1\r\nhost: shop\r\n".to_owned();
         (0..count).for_each(|n| head.push_str(&format!("x-{n}: {}\r\n", "v".repeat(length))));
@@ -179,7 +179,7 @@ pub fn floods(case: &Case) -> Result<Shown> {
         let (answers, memory) = node.memory_around(|| {
             Ok(std::thread::scope(|scope| {
                 let send = || (flood.send)(&node);
-                let clients: Vec<_> = (0..AT_ONCE).map(|_| scope.spawn(send)).collect();
+                let clients: Vec<_> = (0..at_once).map(|_| scope.spawn(send)).collect();
                 let ends = clients.into_iter().map(|client| client.join().expect("a client ends"));
                 ends.collect::<Vec<Result<Option<Answer>>>>()
             }))
@@ -210,7 +210,7 @@ pub fn floods(case: &Case) -> Result<Shown> {
     ensure!(over.is_empty(), "memory rose by {}: {most:?}", over.join(", "));
     keeps_alive(&mut node.client()?)?;
     node.stop()?;
-    let note = format!("{AT_ONCE} at once of each; without an answer: {cut:?}");
+    let note = format!("{at_once} at once of each; without an answer: {cut:?}");
     Ok(Shown::all(floods.len() as u64, note)?.with(most))
 }
 
