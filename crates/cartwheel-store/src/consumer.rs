@@ -14,7 +14,7 @@ use cartwheel_stream::{Position, ReadError, Sequence, Stream};
 
 /// Records read at once.
 const BATCH: usize = 1000;
-/// What changed is written this often.
+/// What changed is written this often, and sooner where it is much.
 const FLUSH: Duration = Duration::from_secs(2);
 /// New records are read this long after the first of them: the API has applied them
 /// already, and many are read as fast as one.
@@ -219,6 +219,7 @@ async fn write_behind(
     loop {
         tokio::select! {
             () = tokio::time::sleep(FLUSH) => {}
+            () = sessions.pressed() => {}
             _ = stopped.wait_for(|stop| *stop) => return Ok(()),
         }
         let after = swept.take();

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use cartwheel_events::{EventRecord, UserId};
 use rustc_hash::{FxHashMap, FxHasher};
-use tokio::sync::OwnedMutexGuard;
+use tokio::sync::{Notify, OwnedMutexGuard};
 
 use crate::session::Session;
 use crate::store::{SessionTable, StoreError};
@@ -14,6 +14,8 @@ use cartwheel_stream::{Position, Sequence};
 
 const STRIPES: usize = 64;
 const LOCKS: usize = 1024;
+/// This part of the changes that may wait is written without waiting for the next time.
+const PRESSING: usize = 4;
 
 /// Whether the store has a session as it is in memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,6 +71,8 @@ pub struct Sessions {
     // Entries that are not clean.
     waiting: AtomicUsize,
     max_waiting: usize,
+    // Told when so many wait that they are to be written soon.
+    pressed: Notify,
     caught_up: AtomicBool,
     failed: AtomicBool,
 }
@@ -109,6 +113,7 @@ impl Sessions {
             flushing: Mutex::default(),
             waiting: AtomicUsize::new(0),
             max_waiting: capacity.max(1),
+            pressed: Notify::new(),
             caught_up: AtomicBool::new(false),
             failed: AtomicBool::new(false),
         }
@@ -191,7 +196,10 @@ impl Sessions {
             Arc::make_mut(session).apply(position, record);
             let session = Arc::clone(session);
             if entry.state == State::Clean {
-                self.waiting.fetch_add(1, Ordering::Relaxed);
+                let waiting = self.waiting.fetch_add(1, Ordering::Relaxed) + 1;
+                if waiting >= self.max_waiting.div_ceil(PRESSING) {
+                    self.pressed.notify_one();
+                }
             }
             if std::mem::replace(&mut entry.state, State::Dirty) != State::Dirty {
                 stripe.dirty.push(record.user_id.clone());
@@ -199,6 +207,12 @@ impl Sessions {
             return Ok(session);
         }
         Ok(Arc::clone(session))
+    }
+
+    /// Waits until so many changes wait that they should be written at once: at the most
+    /// that may wait, whoever applies a record has to write them.
+    pub(crate) async fn pressed(&self) {
+        self.pressed.notified().await;
     }
 
     /// Finds or loads the user's entry and makes it young.

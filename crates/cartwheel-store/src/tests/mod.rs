@@ -255,6 +255,28 @@ fn what_cannot_be_kept_stops_the_sessions() {
     assert!(!sessions.is_ready());
 }
 
+#[tokio::test]
+async fn many_changes_ask_to_be_written_long_before_they_are_too_many() {
+    let folder = tempfile::tempdir().unwrap();
+    let sessions = Sessions::new(store(&folder), 64);
+    let pressed = || tokio::time::timeout(std::time::Duration::ZERO, sessions.pressed());
+    for (round, flushes) in [(0, true), (1, true), (2, false)] {
+        for n in 0..16_u64 {
+            assert!(pressed().await.is_err(), "{n} of round {round}");
+            let body = json!({"user_id": n, "event": "view", "product_ids": ["a"]});
+            // One user's many changes are one.
+            for turn in 0..3 {
+                let position = at(round * 1000 + n * 3 + turn);
+                sessions.apply(position, &record("e", &body, NOW)).unwrap();
+            }
+        }
+        assert!(pressed().await.is_ok(), "round {round}");
+        if flushes {
+            assert_eq!(sessions.flush().unwrap(), 16);
+        }
+    }
+}
+
 #[test]
 fn a_sweep_removes_what_is_over() {
     let folder = tempfile::tempdir().unwrap();
