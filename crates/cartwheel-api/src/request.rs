@@ -1,4 +1,4 @@
-//! Reading requests: bodies, queries and path ids, with a problem for each fault.
+//! Reading requests: JSON, queries and path ids, with a problem for each fault.
 
 use std::collections::HashMap;
 
