@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use cartwheel_events::{Event, EventKind, EventRecord, Item, Record, UserId};
-use cartwheel_store::{Session, Shopper, event_hash};
+use cartwheel_sessions::{Session, Shopper, event_hash};
 use cartwheel_stream::Position;
 
 use crate::problem::{Kind, Problem};

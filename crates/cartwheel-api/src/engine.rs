@@ -1,7 +1,7 @@
 //! The seam between the API and the ranking engine.
 
 use cartwheel_events::{ProductId, UserId};
-use cartwheel_store::Session;
+use cartwheel_sessions::Session;
 use cartwheel_stream::Pending;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;

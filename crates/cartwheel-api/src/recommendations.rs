@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::{Request, State};
 use cartwheel_events::{Impression, ImpressionItem, MAX_ITEMS, ProductId, SCHEMA_VERSION, UserId};
-use cartwheel_store::{Session, Shopper};
+use cartwheel_sessions::{Session, Shopper};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 

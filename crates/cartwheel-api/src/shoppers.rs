@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use cartwheel_events::{ProductId, UserId};
-use cartwheel_store::{CartItem, Session};
+use cartwheel_sessions::{CartItem, Session};
 use serde::Serialize;
 use utoipa::ToSchema;
 

@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use axum::http::HeaderValue;
-use cartwheel_store::UserStore;
+use cartwheel_sessions::UserStore;
 use cartwheel_stream::Stream;
 use tokio::sync::watch;
 
@@ -97,7 +97,7 @@ impl std::fmt::Debug for AppState {
 
 impl AppState {
     /// State with the machine's clock, UUIDv7 ids and no web app. The user store must
-    /// follow the same stream (`cartwheel_store::consume_sessions`, where it is here).
+    /// follow the same stream (`cartwheel_sessions::consume_sessions`, where it is here).
     pub fn new(
         engine: Arc<dyn Engine>,
         stream: Arc<dyn Stream>,

@@ -5,12 +5,12 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use arrow_array::cast::AsArray;
 use bytes::Bytes;
-use cartwheel_endpoint::{BundleError, BundleParts, Evaluation, Release};
 use cartwheel_engine::{OpenError, Opened, Refused};
 use cartwheel_events::UserId;
+use cartwheel_feature_set::{FeatureSet, Manifest, SetError};
 use cartwheel_recommend::FEATURES;
-use cartwheel_store::StoreError;
-use cartwheel_worker::{FeatureSet, Manifest, SetError};
+use cartwheel_registry::{BundleError, BundleParts, Evaluation, Release};
+use cartwheel_sessions::StoreError;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -156,9 +156,9 @@ pub async fn evaluate(payload: Evaluate) -> Result<Value, FunctionError> {
     let prefix = format!("{}/", payload.lake.trim_end_matches('/'));
     let outside = || FunctionError::File(format!("{} is not in {prefix}", payload.artifacts));
     let archive = payload.artifacts.strip_prefix(&prefix).ok_or_else(outside)?;
-    let model = cartwheel_endpoint::extract(&lake.bytes(archive).await?)
+    let model = cartwheel_registry::extract(&lake.bytes(archive).await?)
         .map_err(|e| FunctionError::File(format!("{archive}: {e}")))?;
-    let version = cartwheel_endpoint::write(
+    let version = cartwheel_registry::write(
         &models,
         &BundleParts {
             model: &model,

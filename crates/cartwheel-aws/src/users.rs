@@ -14,7 +14,7 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, PutRequest, WriteRequest};
 use cartwheel_events::{EventRecord, UserId};
-use cartwheel_store::{SESSION_MS, Session, Shopper, StoreError, UserLock, UserStore};
+use cartwheel_sessions::{SESSION_MS, Session, Shopper, StoreError, UserLock, UserStore};
 use cartwheel_stream::{Pending, Position};
 use futures::stream::{StreamExt, TryStreamExt};
 

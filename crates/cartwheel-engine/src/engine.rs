@@ -365,7 +365,7 @@ impl Current {
     }
 
     /// What serves now.
-    pub fn release(&self) -> cartwheel_endpoint::Release {
+    pub fn release(&self) -> cartwheel_registry::Release {
         self.pin().release.clone()
     }
 

@@ -2,14 +2,14 @@
 
 use std::path::Path;
 
-use cartwheel_endpoint::BundleError;
+use cartwheel_feature_set::{FeatureSet, SetError};
 use cartwheel_features::{Catalogue, Example};
 use cartwheel_recommend::baseline::BASELINES;
 use cartwheel_recommend::metrics::{
     Bin, Mean, calibration, calibration_error, list_score, log_loss, mean,
 };
 use cartwheel_recommend::{Model, ModelMismatch, rank};
-use cartwheel_worker::{FeatureSet, SetError};
+use cartwheel_registry::BundleError;
 use rayon::prelude::*;
 use serde::Serialize;
 
@@ -144,7 +144,7 @@ pub fn evaluate(
         .collect();
     let model = match version {
         Some(version) => {
-            let bundle = cartwheel_endpoint::read(models, version)?;
+            let bundle = cartwheel_registry::read(models, version)?;
             if bundle.manifest.feature_set != set.manifest.version {
                 return Err(Refused::Seen {
                     trained_on: bundle.manifest.feature_set,
@@ -189,7 +189,7 @@ fn compare(
 ) -> Result<Comparison, Refused> {
     let other = match against {
         Some(version) => {
-            let bundle = cartwheel_endpoint::read(models, version)?;
+            let bundle = cartwheel_registry::read(models, version)?;
             if bundle.manifest.schema_hash != set.manifest.schema_hash {
                 return Err(Refused::Columns(version.to_owned()));
             }

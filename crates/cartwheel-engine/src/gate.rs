@@ -1,6 +1,6 @@
 //! What follows from an evaluation.
 
-use cartwheel_endpoint::{Evaluation, Release};
+use cartwheel_registry::{Evaluation, Release};
 use serde_json::{Value, json};
 
 use crate::evaluation::Report;

@@ -3,10 +3,10 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use cartwheel_endpoint::{BundleError, Release};
+use cartwheel_feature_set::{Calendar, FeatureSet, SetError, UserFile};
 use cartwheel_features::Catalogue;
 use cartwheel_recommend::{Model, ModelMismatch};
-use cartwheel_worker::{Calendar, FeatureSet, SetError, UserFile};
+use cartwheel_registry::{BundleError, Release};
 
 /// Why a release cannot serve.
 #[derive(Debug, thiserror::Error)]
@@ -104,9 +104,9 @@ impl Opened {
             Ok(opened) => return Ok((opened, None)),
             Err(error) => error,
         };
-        let current = cartwheel_endpoint::current(&releases).ok().flatten();
+        let current = cartwheel_registry::current(&releases).ok().flatten();
         let without_model = current.map(|release| Release { model: None, ..release });
-        let previous = cartwheel_endpoint::previous(&releases).ok().flatten();
+        let previous = cartwheel_registry::previous(&releases).ok().flatten();
         let stand_ins = without_model.into_iter().chain(previous);
         let opened =
             stand_ins.filter_map(|release| Self::open(lake, &release, timezone).ok()).next();
@@ -122,7 +122,7 @@ impl Opened {
     /// # Errors
     /// When there is none, or it cannot serve.
     pub fn current(lake: &Path, timezone: &str) -> Result<Self, OpenError> {
-        let release = cartwheel_endpoint::current(&lake.join("releases"))?;
+        let release = cartwheel_registry::current(&lake.join("releases"))?;
         Self::open(lake, &release.ok_or(OpenError::Nothing)?, timezone)
     }
 
@@ -135,7 +135,7 @@ impl Opened {
         let mut trained_on = None;
         let model = match &release.model {
             Some(version) => {
-                let bundle = cartwheel_endpoint::read(&lake.join("models"), version)?;
+                let bundle = cartwheel_registry::read(&lake.join("models"), version)?;
                 if bundle.manifest.schema_hash != set.manifest.schema_hash {
                     return Err(OpenError::Columns {
                         model: bundle.manifest.schema_hash,

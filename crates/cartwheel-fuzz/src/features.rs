@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
+use cartwheel_feature_set::{FeatureSet, UserFile};
 use cartwheel_features::UserState;
-use cartwheel_worker::{FeatureSet, UserFile};
 
 use crate::scratch;
 

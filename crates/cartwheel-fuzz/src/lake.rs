@@ -3,9 +3,10 @@
 use std::io;
 use std::path::Path;
 
+use cartwheel_feature_job::{RowGroups, read_rows};
+use cartwheel_feature_set::FeatureSet;
 use cartwheel_lake::{Delivery, DeliveryOptions, Inspector, Lake};
 use cartwheel_stream::MemoryStream;
-use cartwheel_worker::{FeatureSet, RowGroups, read_rows};
 
 use crate::scratch;
 
@@ -107,7 +108,7 @@ pub fn manifest(bytes: &[u8]) {
     if let Err(error) = FeatureSet::open(&dir.join("features/fs")) {
         named(error.to_string(), "features/fs/manifest.json");
     }
-    if let Err(error) = cartwheel_endpoint::current(&dir.join("releases")) {
+    if let Err(error) = cartwheel_registry::current(&dir.join("releases")) {
         named(error.to_string(), "releases/current.json");
     }
     let options = DeliveryOptions { max_records: 100, max_age: std::time::Duration::from_secs(1) };

@@ -42,12 +42,12 @@ pub(crate) const PART: u8 = 0xff;
 /// files, which are the parts of `bytes`: manifest, scaler, names of features, and the
 /// archive before compression. A bundle that is accepted can score.
 pub fn bundle(bytes: &[u8]) {
-    let _ = cartwheel_endpoint::extract(bytes);
+    let _ = cartwheel_registry::extract(bytes);
     let mut parts = bytes.splitn(4, |&byte| byte == PART);
     let [manifest, scaler, features, archive] =
         std::array::from_fn(|_| parts.next().unwrap_or_default());
     let Ok(archive) = compressed(archive) else { return };
-    let model = cartwheel_endpoint::extract(&archive);
+    let model = cartwheel_registry::extract(&archive);
     let Ok(dir) = scratch() else { return };
     let files = [
         ("manifest.json", manifest),
@@ -59,7 +59,7 @@ pub fn bundle(bytes: &[u8]) {
     if write(&folder, &files).is_err() {
         return;
     }
-    match cartwheel_endpoint::read(dir.path(), "m") {
+    match cartwheel_registry::read(dir.path(), "m") {
         Ok(read) => {
             assert!(model.is_ok());
             assert!(read.scaler.fits(read.forest.features()));

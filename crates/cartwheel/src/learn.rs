@@ -5,10 +5,11 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use cartwheel_endpoint::BundleParts;
+use cartwheel_feature_job::read_rows;
+use cartwheel_feature_set::FeatureSet;
 use cartwheel_recommend::FEATURES;
+use cartwheel_registry::BundleParts;
 use cartwheel_training::{Data, Xgboost};
-use cartwheel_worker::{FeatureSet, read_rows};
 use serde::Serialize;
 
 use crate::place::Place;
@@ -117,7 +118,7 @@ pub fn train(
     )?;
     progress.finish_and_clear();
     let metrics = serde_json::to_value(&trained.rounds)?;
-    let version = cartwheel_endpoint::write(
+    let version = cartwheel_registry::write(
         &place.models(),
         &BundleParts {
             model: &trained.model,

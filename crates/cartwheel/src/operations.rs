@@ -11,7 +11,7 @@ use cartwheel_api::{
 };
 use cartwheel_events::UserId;
 use cartwheel_lake::{DeliveryStatus, Inspector};
-use cartwheel_store::Sessions;
+use cartwheel_sessions::Sessions;
 use cartwheel_stream::{Log, Pending};
 use cartwheel_workflow::{Runner, RunnerError};
 use serde_json::Value;

@@ -329,7 +329,7 @@ impl Settings {
         for text in &self.server.cors_origins {
             crate::listen::origin(text).context("server.cors_origins")?;
         }
-        cartwheel_worker::Calendar::new(&self.shop.timezone).context("shop.timezone")?;
+        cartwheel_feature_set::Calendar::new(&self.shop.timezone).context("shop.timezone")?;
         Ok(())
     }
 }

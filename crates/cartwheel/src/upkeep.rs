@@ -13,13 +13,13 @@ use anyhow::{Context, Result};
 use cartwheel_api::{Clock, ErasureStep, ErasureView};
 use cartwheel_engine::Current;
 use cartwheel_events::{Record, UserId};
+use cartwheel_feature_set::{FeatureSet, Quiet};
 use cartwheel_lake::{
     Compacted, CompactionOptions, CompactionProgress, Compactor, DeliveryStatus, Erasure, Erasures,
     Lake,
 };
-use cartwheel_store::Sessions;
+use cartwheel_sessions::Sessions;
 use cartwheel_stream::{Log, Stream, shard_of};
-use cartwheel_worker::{FeatureSet, Quiet};
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 use tokio::time::MissedTickBehavior;
@@ -191,7 +191,7 @@ impl Upkeep {
         }
         // What is being built now may hold whom the lake no longer does.
         let quiet = Quiet::now(&self.place.features())?;
-        let serving = cartwheel_endpoint::current(&self.place.releases())?;
+        let serving = cartwheel_registry::current(&self.place.releases())?;
         let serving = serving.map(|release| release.feature_set);
         let mut held = vec![false; cleaned.len()];
         for (set, _) in FeatureSet::list(&self.place.features()) {

@@ -10,7 +10,7 @@ use arrow_array::{BinaryArray, RecordBatch, StringArray};
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use cartwheel_store::UserStore;
+use cartwheel_sessions::UserStore;
 use cartwheel_stream::{Sequence, Stream};
 use cartwheel_testkit::{Emulator, FaultProxy, Faults, Function};
 use object_store::aws::AmazonS3Builder;
@@ -468,7 +468,7 @@ pub async fn bad_days(learned: &Learned) {
 
 /// The serving contract of SageMaker's XGBoost container, behind the runtime's address.
 async fn container(learned: &Learned) -> String {
-    let bundle = cartwheel_endpoint::read(&learned.lake().join("models"), &learned.model).unwrap();
+    let bundle = cartwheel_registry::read(&learned.lake().join("models"), &learned.model).unwrap();
     let forest = Arc::new(bundle.forest);
     let invoke = async move |headers: axum::http::HeaderMap, body: String| {
         if headers["content-type"] != "text/csv" {
@@ -527,7 +527,7 @@ pub async fn follows(learned: &Learned) {
     lake.publish(&broken).await.unwrap();
     assert!(early.refresh(&engine).await.is_err());
     assert_eq!(engine.release(), learned.release(), "the old one goes on");
-    let bare = cartwheel_endpoint::Release { model: None, ..learned.release() };
+    let bare = cartwheel_registry::Release { model: None, ..learned.release() };
     lake.publish(&bare).await.unwrap();
     assert!(early.refresh(&engine).await.unwrap());
     assert_eq!(engine.release(), bare);

@@ -7,7 +7,7 @@ use axum::body::{Body, to_bytes};
 use axum::http::Request;
 use cartwheel_api::{AppState, Clock, Settings, router};
 use cartwheel_engine::{Current, Opened};
-use cartwheel_store::{SessionStore, Sessions, consume_sessions};
+use cartwheel_sessions::{SessionStore, Sessions, consume_sessions};
 use cartwheel_stream::{Log, LogOptions, Stream};
 use serde_json::Value;
 use tower::ServiceExt;

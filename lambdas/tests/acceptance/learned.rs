@@ -3,13 +3,14 @@
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use cartwheel_endpoint::{BundleParts, Release};
+use cartwheel_feature_job::{Input, JobOptions, build, read_rows};
+use cartwheel_feature_set::FeatureSet;
 use cartwheel_features::ProductInfo;
 use cartwheel_lake::{ImportOptions, Lake};
 use cartwheel_recommend::FEATURES;
+use cartwheel_registry::{BundleParts, Release};
 use cartwheel_synthetic::ShopSpec;
 use cartwheel_training::{Data, Xgboost};
-use cartwheel_worker::{FeatureSet, Input, JobOptions, build, read_rows};
 use serde_json::json;
 
 /// A lake in a directory, with a feature set and a model that nobody released.
@@ -91,5 +92,5 @@ fn train(set: &FeatureSet, models: &Path) -> String {
         feature_set: &set.manifest.version,
         schema_hash: &set.manifest.schema_hash,
     };
-    cartwheel_endpoint::write(models, &parts).unwrap()
+    cartwheel_registry::write(models, &parts).unwrap()
 }

@@ -7,7 +7,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode};
 use cartwheel_events::{EventRecord, ProductId, Record};
-use cartwheel_store::{SessionStore, Sessions};
+use cartwheel_sessions::{SessionStore, Sessions};
 use cartwheel_stream::{MemoryStream, Pending, Stream};
 use http_body_util::BodyExt;
 use serde_json::Value;

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use cartwheel_store::{SessionStore, Sessions};
+use cartwheel_sessions::{SessionStore, Sessions};
 use serde_json::{Value, json};
 
 use super::harness::Shop;

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use cartwheel_store::UserStore;
+use cartwheel_sessions::UserStore;
 use cartwheel_testkit::Emulator;
 
 use crate::harness::{stream, users};
@@ -30,9 +30,9 @@ async fn dynamodb_conforms() {
     let dynamodb = Emulator::dynamodb();
     dynamodb.make_users("users");
     let store: Arc<dyn UserStore> = Arc::new(users(&dynamodb.url(), "users").await);
-    cartwheel_store::conformance::users(store.clone(), "x", SEQUENCES).await;
+    cartwheel_sessions::conformance::users(store.clone(), "x", SEQUENCES).await;
     let other: Arc<dyn UserStore> = Arc::new(users(&dynamodb.url(), "users").await);
-    cartwheel_store::conformance::writers(vec![store, other.clone(), other], "x", 60).await;
+    cartwheel_sessions::conformance::writers(vec![store, other.clone(), other], "x", 60).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

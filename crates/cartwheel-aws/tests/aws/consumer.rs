@@ -2,7 +2,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use cartwheel_aws::{DeadLetters, KinesisEvent, consume};
 use cartwheel_events::{Record, UserId};
-use cartwheel_store::UserStore;
+use cartwheel_sessions::UserStore;
 use cartwheel_stream::conformance::record;
 use cartwheel_testkit::{Emulator, FaultProxy, Faults};
 use serde_json::{Value, json};

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use cartwheel_engine::Scorer;
 use cartwheel_events::{EventRecord, Record, UserId};
-use cartwheel_store::{Session, UserStore};
+use cartwheel_sessions::{Session, UserStore};
 use cartwheel_stream::conformance::{all, id, record};
 use cartwheel_stream::{Position, Sequence, Stream};
 use cartwheel_testkit::{Emulator, FaultProxy, Faults, free_port};

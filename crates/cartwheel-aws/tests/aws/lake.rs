@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use cartwheel_aws::{Lake, LakeError};
-use cartwheel_endpoint::Release;
+use cartwheel_registry::Release;
 use cartwheel_testkit::{Emulator, FaultProxy, Faults};
 use object_store::aws::AmazonS3Builder;
 use object_store::{ObjectStore, ObjectStoreExt};

@@ -5,13 +5,13 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cartwheel_endpoint::BundleParts;
 use cartwheel_events::{Event, EventRecord, Record};
 use cartwheel_features::{
     Catalogue, Context, Line, Order, Partial, ProductInfo, Scaler, UserState, stable_hash,
 };
 use cartwheel_fuzz::{bundle, features, log, parquet};
 use cartwheel_lake::{Delivery, DeliveryOptions, Lake};
+use cartwheel_registry::BundleParts;
 use cartwheel_stream::{Log, LogOptions, MemoryStream, Stream};
 use serde_json::json;
 
@@ -119,9 +119,9 @@ fn parts(model: &[u8], entry: impl FnOnce(&mut tar::Header)) -> Vec<u8> {
         feature_set: "fs-1",
         schema_hash: "s",
     };
-    let version = cartwheel_endpoint::write(dir.path(), &parts).unwrap();
+    let version = cartwheel_registry::write(dir.path(), &parts).unwrap();
     let folder = dir.path().join(version);
-    assert!(cartwheel_endpoint::read(dir.path(), &name(&folder)).is_ok());
+    assert!(cartwheel_registry::read(dir.path(), &name(&folder)).is_ok());
     let read = |name: &str| std::fs::read(folder.join(name)).unwrap();
     let mut archive = tar::Builder::new(Vec::new());
     let mut header = tar::Header::new_gnu();

@@ -7,9 +7,10 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 use cartwheel_features::ProductInfo;
 
+use cartwheel_feature_job::{Input, JobOptions, Phase};
+use cartwheel_feature_set::{Building, FeatureSet};
 use cartwheel_lake::{Erasures, ImportOptions, ImportSummary, Lake};
 use cartwheel_synthetic::ShopSpec;
-use cartwheel_worker::{Building, FeatureSet, Input, JobOptions, Phase};
 
 use crate::cli::ShopSize;
 use crate::place::Place;
@@ -105,7 +106,7 @@ pub fn features(place: &Place, settings: &Settings, json: bool) -> Result<Featur
     };
     let progress = bar("features", 0);
     let clock = PhaseClock::default();
-    let set = cartwheel_worker::build(input, &place.features(), &options, &|phase| {
+    let set = cartwheel_feature_job::build(input, &place.features(), &options, &|phase| {
         let (name, counts) = match phase {
             Phase::Shuffle(done, all) => ("reading orders", Some((done, all))),
             Phase::Fold(done, all) => ("folding users", Some((done, all))),

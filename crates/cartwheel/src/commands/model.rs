@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Result};
+use cartwheel_feature_set::FeatureSet;
 use cartwheel_recommend::{rank, reasons};
-use cartwheel_worker::FeatureSet;
 use rayon::prelude::*;
 use serde::Serialize;
 
@@ -28,12 +28,12 @@ pub fn train(place: &Place, settings: &Settings, args: &cli::Train, json: bool) 
     hyperparameters.extend(args.set.iter().cloned());
     let trained = learn::train(place, &set, &settings.train, &hyperparameters)?;
     if !args.no_release {
-        let release = cartwheel_endpoint::Release {
+        let release = cartwheel_registry::Release {
             feature_set: set.manifest.version.clone(),
             model: Some(trained.model.clone()),
             schema_hash: set.manifest.schema_hash.clone(),
         };
-        cartwheel_endpoint::publish(&place.releases(), &release)?;
+        cartwheel_registry::publish(&place.releases(), &release)?;
     }
     result(json, &trained, || {
         format!(
@@ -51,14 +51,14 @@ pub fn train(place: &Place, settings: &Settings, args: &cli::Train, json: bool) 
 pub fn evaluate(place: &Place, args: &cli::Evaluate, json: bool) -> Result<()> {
     let (version, feature_set) = match &args.model {
         Some(version) => {
-            let bundle = cartwheel_endpoint::read(&place.models(), version)?;
+            let bundle = cartwheel_registry::read(&place.models(), version)?;
             (Some(version.clone()), bundle.manifest.feature_set)
         }
         None => {
-            let release = cartwheel_endpoint::current(&place.releases())?
+            let release = cartwheel_registry::current(&place.releases())?
                 .context("nothing is released yet: run `cartwheel train`")?;
             // Features may have been released without a model of their own.
-            let models = cartwheel_endpoint::list(&place.models(), &place.releases())?;
+            let models = cartwheel_registry::list(&place.models(), &place.releases())?;
             let trained_on = release.model.as_ref().and_then(|version| {
                 let record = models.iter().find(|m| m.manifest.version == *version)?;
                 Some(record.manifest.feature_set.clone())

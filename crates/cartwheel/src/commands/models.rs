@@ -1,7 +1,7 @@
 //! `models`: the registry, deployment and rollback.
 
 use anyhow::{Context, Result};
-use cartwheel_endpoint::{ModelRecord, ModelStatus, Release};
+use cartwheel_registry::{ModelRecord, ModelStatus, Release};
 
 use crate::audit::AuditFile;
 use crate::cli;
@@ -40,7 +40,7 @@ pub fn run(place: &Place, command: cli::Models, json: bool) -> Result<()> {
 
 /// Every model, the newest first.
 pub fn list(place: &Place) -> Result<Vec<ModelRecord>> {
-    Ok(cartwheel_endpoint::list(&place.models(), &place.releases())?)
+    Ok(cartwheel_registry::list(&place.models(), &place.releases())?)
 }
 
 fn find(place: &Place, version: &str) -> Result<ModelRecord> {
@@ -52,7 +52,7 @@ fn find(place: &Place, version: &str) -> Result<ModelRecord> {
 /// those it was trained on.
 pub fn deploy(place: &Place, version: &str) -> Result<Release> {
     let model = find(place, version)?.manifest;
-    let current = cartwheel_endpoint::current(&place.releases())?;
+    let current = cartwheel_registry::current(&place.releases())?;
     let features = current.filter(|release| release.schema_hash == model.schema_hash);
     let release = Release {
         feature_set: features.map_or(model.feature_set, |release| release.feature_set),
@@ -60,20 +60,20 @@ pub fn deploy(place: &Place, version: &str) -> Result<Release> {
         schema_hash: model.schema_hash,
     };
     Opened::open(&place.lake(), &release, "UTC").context("the model cannot serve")?;
-    cartwheel_endpoint::publish(&place.releases(), &release)?;
+    cartwheel_registry::publish(&place.releases(), &release)?;
     Ok(release)
 }
 
 /// Serves the previous release again; where its features are no longer there, its model
 /// with those that are.
 pub fn rollback(place: &Place) -> Result<Release> {
-    let previous = cartwheel_endpoint::previous(&place.releases())?;
+    let previous = cartwheel_registry::previous(&place.releases())?;
     if let Some(Release { feature_set, model: Some(model), .. }) = previous
         && !place.features().join(feature_set).exists()
     {
         return deploy(place, &model).context("rollback");
     }
-    cartwheel_endpoint::rollback(&place.releases()).context("rollback")
+    cartwheel_registry::rollback(&place.releases()).context("rollback")
 }
 
 fn table(models: &[ModelRecord]) -> String {

@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use cartwheel_api::{AppState, Asset, Clock};
-use cartwheel_endpoint::Release;
 use cartwheel_engine::{Current, Opened};
 use cartwheel_lake::{Delivery, DeliveryOptions, Inspector, Lake};
-use cartwheel_store::{SessionStore, Sessions, consume_sessions};
+use cartwheel_registry::Release;
+use cartwheel_sessions::{SessionStore, Sessions, consume_sessions};
 use cartwheel_stream::{Log, LogOptions, Sequence, Stream};
 use rust_embed::RustEmbed;
 use tokio::net::TcpListener;
@@ -62,7 +62,7 @@ pub fn demo(context: &Context, args: &cli::Demo) -> Result<()> {
     let examples = &mut context.settings.features.max_examples;
     *examples = (*examples).min(DEMO_EXAMPLES);
     let place = &context.place;
-    let released = cartwheel_endpoint::current(&place.releases())?.is_some();
+    let released = cartwheel_registry::current(&place.releases())?.is_some();
     if args.data.is_some() || !released {
         let imported = match &args.data {
             Some(dir) => data::import(place, dir, None, false)?,
@@ -297,7 +297,7 @@ async fn follow_releases(place: Place, timezone: String, engine: Arc<Current>) {
     let mut unreadable = false;
     loop {
         tokio::time::sleep(RELEASE_CHECK).await;
-        let current = cartwheel_endpoint::current(&place.releases());
+        let current = cartwheel_registry::current(&place.releases());
         if let Err(error) = &current
             && !unreadable
         {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, Result};
 use cartwheel_events::UserId;
 use cartwheel_lake::{Delivery, DeliveryOptions, Lake};
-use cartwheel_store::{SessionStore, Sessions, consume_sessions};
+use cartwheel_sessions::{SessionStore, Sessions, consume_sessions};
 use cartwheel_stream::{Log, OpenError, Sequence, Stream};
 use serde_json::{Value, json};
 use tokio::runtime::Handle;

@@ -8,9 +8,9 @@ use cartwheel_api::{
     LearningCurve, ModelDetail, ModelEvaluation, ModelQuality, ModelStatus, ModelView, Quality,
     RejectView, RejectsView, ReleaseView, ReportView, SampleView, TableSummary, TableView, verdict,
 };
-use cartwheel_endpoint::{ModelRecord, ModelStatus as Status, Release};
+use cartwheel_feature_set::FeatureSet;
 use cartwheel_lake::{Answered, Inspector, Outcome, Outcomes, Table};
-use cartwheel_worker::FeatureSet;
+use cartwheel_registry::{ModelRecord, ModelStatus as Status, Release};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -64,7 +64,7 @@ pub fn model(record: ModelRecord) -> ModelView {
 pub fn model_detail(place: &Place, version: &str) -> Result<Option<ModelDetail>> {
     let found = models::list(place)?.into_iter().find(|m| m.manifest.version == version);
     let Some(record) = found else { return Ok(None) };
-    let bundle = cartwheel_endpoint::read(&place.models(), version)?;
+    let bundle = cartwheel_registry::read(&place.models(), version)?;
     let rounds = std::fs::read(place.models().join(version).join("metrics.json"));
     let rounds: Vec<Round> =
         serde_json::from_slice(&rounds.context("metrics.json")?).context("metrics.json")?;
@@ -163,7 +163,7 @@ pub fn lake(place: &Place, inspector: &Inspector, job: Option<LakeJob>) -> Resul
 }
 
 fn feature_sets(place: &Place) -> Result<Vec<FeatureSetView>> {
-    let serving = cartwheel_endpoint::current(&place.releases())?.map(|r| r.feature_set);
+    let serving = cartwheel_registry::current(&place.releases())?.map(|r| r.feature_set);
     let mut sets: Vec<FeatureSetView> = FeatureSet::list(&place.features())
         .into_iter()
         .map(|(set, created_ms)| {

@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use cartwheel_api::Clock;
-use cartwheel_endpoint::{Evaluation, Release};
-use cartwheel_worker::FeatureSet;
+use cartwheel_feature_set::FeatureSet;
+use cartwheel_registry::{Evaluation, Release};
 use cartwheel_workflow::{Failure, Progress, Reporter, Resources, TaskResult, TaskRun};
 use serde_json::{Value, json};
 
@@ -202,7 +202,7 @@ impl Parts {
 
     /// The model that serves, if it takes these columns.
     fn serving(&self, schema_hash: &str) -> Result<Option<String>> {
-        let release = cartwheel_endpoint::current(&self.place.releases())?;
+        let release = cartwheel_registry::current(&self.place.releases())?;
         let release = release.filter(|release| release.schema_hash == schema_hash);
         Ok(release.and_then(|release| release.model))
     }
@@ -270,7 +270,7 @@ impl Parts {
         };
         let decision = cartwheel_engine::decide(&new, serving.as_deref(), evaluation);
         if let Some(evaluation) = &decision.evaluation {
-            cartwheel_endpoint::decide(&self.place.models(), model, evaluation)?;
+            cartwheel_registry::decide(&self.place.models(), model, evaluation)?;
         }
         match decision.release.and_then(|release| release.model) {
             Some(serving) => self.publish(&set, &serving),
@@ -286,7 +286,7 @@ impl Parts {
             schema_hash: set.manifest.schema_hash.clone(),
         };
         cartwheel_engine::Opened::open(&self.place.lake(), &release, "UTC")?;
-        cartwheel_endpoint::publish(&self.place.releases(), &release)?;
+        cartwheel_registry::publish(&self.place.releases(), &release)?;
         Ok(json!({"release": release}))
     }
 

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
-use cartwheel_endpoint::{Bundle, BundleParts, Release};
+use cartwheel_registry::{Bundle, BundleParts, Release};
 use serde_json::{Value, json};
 
 use crate::case::{Case, Shown};
@@ -26,20 +26,20 @@ struct Registry {
 impl Registry {
     fn open(data: &Path) -> Result<Self> {
         let (models, releases) = (data.join("lake/models"), data.join("lake/releases"));
-        let release = cartwheel_endpoint::current(&releases)?.context("a release")?;
+        let release = cartwheel_registry::current(&releases)?.context("a release")?;
         let version = release.model.clone().context("a model")?;
-        let bundle = cartwheel_endpoint::read(&models, &version)?;
+        let bundle = cartwheel_registry::read(&models, &version)?;
         let features =
             serde_json::from_slice(&std::fs::read(models.join(&version).join("features.json"))?)?;
         let archive = std::fs::read(models.join(&version).join("model.tar.gz"))?;
-        let model = cartwheel_endpoint::extract(&archive)?;
+        let model = cartwheel_registry::extract(&archive)?;
         Ok(Self { models, releases, release, bundle, features, model })
     }
 
     /// Writes a bundle around a model file, whatever that is, and gives its version.
     fn write(&self, model: &[u8]) -> Result<String> {
         let features: Vec<&str> = self.features.iter().map(String::as_str).collect();
-        Ok(cartwheel_endpoint::write(
+        Ok(cartwheel_registry::write(
             &self.models,
             &BundleParts {
                 model,
@@ -55,7 +55,7 @@ impl Registry {
 
     fn publish(&self, version: &str) -> Result<()> {
         let release = Release { model: Some(version.to_owned()), ..self.release.clone() };
-        Ok(cartwheel_endpoint::publish(&self.releases, &release)?)
+        Ok(cartwheel_registry::publish(&self.releases, &release)?)
     }
 
     /// The model with its parsed JSON changed.
@@ -198,7 +198,7 @@ fn bundles(case: &Case, registry: &Registry) -> Result<u64> {
         let mut bytes = std::fs::read(from.join(file))?;
         damage(&mut bytes, &mut random);
         std::fs::write(to.join(file), bytes)?;
-        if let Ok(bundle) = cartwheel_endpoint::read(&models, version) {
+        if let Ok(bundle) = cartwheel_registry::read(&models, version) {
             let rows = vec![f32::NAN; bundle.forest.features()];
             let mut margin = [0.0];
             bundle.forest.margins(&rows, &mut margin);

@@ -174,11 +174,11 @@ fn packed<T: DeserializeOwned>(path: &Path) -> Result<T, SetError> {
     read.map_err(|source| SetError::File { path: path.to_owned(), source })
 }
 
-pub(crate) fn write_packed<T: Serialize>(path: &Path, value: &T) -> io::Result<()> {
+pub fn write_packed<T: Serialize>(path: &Path, value: &T) -> io::Result<()> {
     write_synced(path, &postcard::to_allocvec(value).map_err(io::Error::other)?)
 }
 
-pub(crate) fn write_json<T: Serialize>(path: &Path, value: &T) -> io::Result<()> {
+pub fn write_json<T: Serialize>(path: &Path, value: &T) -> io::Result<()> {
     write_synced(path, &serde_json::to_vec_pretty(value).map_err(io::Error::other)?)
 }
 

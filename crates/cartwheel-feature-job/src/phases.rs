@@ -13,12 +13,12 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::calendar::Calendar;
 use crate::fold::{Folded, UserRows};
 use crate::pieces::{self, Pieces, column, mistyped};
 use crate::run::{self, ASSEMBLED, Assembly, JobOptions, unnamed};
 use crate::shuffle::{CheckoutRow, EvalSet, LineRow, OrderRow, Rows};
-use crate::user_file::UserFile;
+use cartwheel_feature_set::Calendar;
+use cartwheel_feature_set::UserFile;
 
 const USER: &str = "user";
 const PARTIAL: &str = "partial";

@@ -5,8 +5,8 @@ use std::io::{self, BufReader, BufWriter, IsTerminal};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use cartwheel_feature_job::{JobOptions, phases};
 use cartwheel_features::ProductInfo;
-use cartwheel_worker::{JobOptions, phases};
 use clap::{Args, Parser, Subcommand};
 
 /// Folds, merges and assembles features over Arrow IPC streams on stdin and stdout.

@@ -15,12 +15,12 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::assemble::{Labelled, fit, labelled};
-use crate::calendar::Calendar;
-use crate::feature_set::{FeatureSet, Manifest, write_json, write_packed};
 use crate::fold::{Folded, Records};
 use crate::shuffle::{CheckoutRow, EvalSet, LineRow, OrderRow, Partitions, Sender};
 use crate::table::{RowGroups, write_rows};
-use crate::user_file::UserWriter;
+use cartwheel_feature_set::Calendar;
+use cartwheel_feature_set::UserWriter;
+use cartwheel_feature_set::{FeatureSet, Manifest, write_json, write_packed};
 
 /// Lines that one partition holds on average: bounds the memory of a thread.
 const PARTITION_LINES: u64 = 500_000;

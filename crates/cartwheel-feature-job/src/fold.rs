@@ -8,10 +8,10 @@ use cartwheel_features::{
     BottomK, Context, Example, Fold, Line, Order, Partial, UserState, fold_of, stable_hash,
 };
 
-use crate::calendar::Calendar;
 use crate::run::JobOptions;
 use crate::shuffle::{CheckoutRow, EvalSet, LineRow, OrderRow, Rows};
-use crate::user_file::push_record;
+use cartwheel_feature_set::Calendar;
+use cartwheel_feature_set::push_record;
 
 /// What one or more partitions fold into.
 #[derive(Debug, Serialize, Deserialize)]

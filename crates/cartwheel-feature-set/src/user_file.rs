@@ -19,28 +19,28 @@ const MAGIC: &[u8; 8] = b"CWUSER1\n";
 
 /// Writes a user file; records come by ascending hash.
 #[derive(Debug)]
-pub(crate) struct UserWriter {
+pub struct UserWriter {
     file: BufWriter<File>,
     at: u64,
     index: Vec<(u64, u64)>,
 }
 
 impl UserWriter {
-    pub(crate) fn create(path: &Path) -> io::Result<Self> {
+    pub fn create(path: &Path) -> io::Result<Self> {
         let mut file = BufWriter::with_capacity(1 << 20, File::create(path)?);
         file.write_all(MAGIC)?;
         Ok(Self { file, at: MAGIC.len() as u64, index: Vec::new() })
     }
 
     /// Appends `bytes`, which hold records at the given hashes and offsets.
-    pub(crate) fn append(&mut self, bytes: &[u8], records: &[(u64, u64)]) -> io::Result<()> {
+    pub fn append(&mut self, bytes: &[u8], records: &[(u64, u64)]) -> io::Result<()> {
         self.file.write_all(bytes)?;
         self.index.extend(records.iter().map(|&(hash, at)| (hash, self.at + at)));
         self.at += bytes.len() as u64;
         Ok(())
     }
 
-    pub(crate) fn finish(mut self) -> io::Result<()> {
+    pub fn finish(mut self) -> io::Result<()> {
         for (hash, at) in &self.index {
             self.file.write_all(&hash.to_le_bytes())?;
             self.file.write_all(&at.to_le_bytes())?;
@@ -54,7 +54,7 @@ impl UserWriter {
 }
 
 /// Appends one record to a partition's bytes.
-pub(crate) fn push_record(bytes: &mut Vec<u8>, user_id: &str, state: &UserState) {
+pub fn push_record(bytes: &mut Vec<u8>, user_id: &str, state: &UserState) {
     bytes.push(user_id.len().min(255) as u8);
     bytes.extend(&user_id.as_bytes()[..user_id.len().min(255)]);
     bytes.extend(state.encode());
