@@ -6,7 +6,6 @@
 //! function.
 
 mod accept;
-mod ambient;
 mod assets;
 mod audit;
 mod body;
@@ -45,7 +44,6 @@ mod unbroken;
 
 pub use axum::Router;
 
-pub use ambient::{Clock, Ids};
 pub use assets::{Asset, Assets};
 pub use audit::{AdminAction, AuditLog, Outcome, hashed_id};
 pub use engine::{

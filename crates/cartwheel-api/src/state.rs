@@ -5,11 +5,11 @@ use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use axum::http::HeaderValue;
+use cartwheel_ambient::{Clock, Ids};
 use cartwheel_sessions::UserStore;
 use cartwheel_stream::Stream;
 use tokio::sync::watch;
 
-use crate::ambient::{Clock, Ids};
 use crate::assets::Assets;
 use crate::audit::AuditLog;
 use crate::body::Bodies;

@@ -8,7 +8,8 @@ use cartwheel_lake::{ImportOptions, Lake, import};
 use cartwheel_recommend::FEATURES;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
-use crate::{Checkout, FeatureSet, Input, JobOptions, build, read_rows};
+use crate::{Checkout, Input, JobOptions, build, read_rows};
+use cartwheel_feature_set::FeatureSet;
 
 const DAY_MS: i64 = 86_400_000;
 /// 2023-11-14T00:00Z.

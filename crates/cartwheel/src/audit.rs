@@ -11,7 +11,8 @@ use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
-use cartwheel_api::{AdminAction, AuditLog, Clock, Outcome};
+use cartwheel_ambient::Clock;
+use cartwheel_api::{AdminAction, AuditLog, Outcome};
 use serde::{Deserialize, Serialize};
 
 use crate::place::Place;

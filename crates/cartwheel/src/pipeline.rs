@@ -12,7 +12,7 @@ use std::time::Duration;
 pub use job::{Jobs, Watcher, become_one as become_job};
 
 use anyhow::{Context, Result};
-use cartwheel_api::Clock;
+use cartwheel_ambient::Clock;
 use cartwheel_workflow::{Runner, RunnerError, RunnerOptions};
 use serde_json::{Value, json};
 

@@ -10,7 +10,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use cartwheel_api::{Clock, ErasureStep, ErasureView};
+use cartwheel_ambient::Clock;
+use cartwheel_api::{ErasureStep, ErasureView};
 use cartwheel_engine::Current;
 use cartwheel_events::{Record, UserId};
 use cartwheel_feature_set::{FeatureSet, Quiet};

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode};
+use cartwheel_ambient::{Clock, Ids};
 use cartwheel_events::{EventRecord, ProductId, Record};
 use cartwheel_sessions::{SessionStore, Sessions};
 use cartwheel_stream::{MemoryStream, Pending, Stream};
@@ -200,9 +201,9 @@ impl Shop {
         );
         // One millisecond later at every look.
         static NOW: AtomicI64 = AtomicI64::new(START);
-        state.clock = Clock(|| NOW.fetch_add(1, Ordering::SeqCst));
+        state.clock = Clock::new(|| NOW.fetch_add(1, Ordering::SeqCst));
         let next = AtomicU64::new(0);
-        state.ids = Ids(Arc::new(move |_| format!("id-{}", next.fetch_add(1, Ordering::SeqCst))));
+        state.ids = Ids::new(move |_| format!("id-{}", next.fetch_add(1, Ordering::SeqCst)));
         sessions.set_caught_up();
         change(&mut state);
         let impressions = state.impressions.clone();

@@ -16,7 +16,8 @@ use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
 use super::{AS_OF_MS, DAY_MS, LINES, ORDERS, lake, shop};
 use crate::pieces;
-use crate::{Input, JobOptions, UserFile, build, phases};
+use crate::{Input, JobOptions, build, phases};
+use cartwheel_feature_set::UserFile;
 
 /// One row of the fold's input, of any kind.
 #[derive(Debug, Clone, Default)]

@@ -4,7 +4,8 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
-use cartwheel_api::{ApiKey, Clock, KeyHash, Scope, key_name};
+use cartwheel_ambient::Clock;
+use cartwheel_api::{ApiKey, KeyHash, Scope, key_name};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
-use cartwheel_api::{AppState, Asset, Clock};
+use cartwheel_ambient::Clock;
+use cartwheel_api::{AppState, Asset};
 use cartwheel_engine::{Current, Opened};
 use cartwheel_lake::{Delivery, DeliveryOptions, Inspector, Lake};
 use cartwheel_registry::Release;

@@ -3,7 +3,8 @@
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use cartwheel_api::{Clock, LakeJob, LakeJobKind, LakeJobState, StartLakeJob};
+use cartwheel_ambient::Clock;
+use cartwheel_api::{LakeJob, LakeJobKind, LakeJobState, StartLakeJob};
 use cartwheel_workflow::Progress;
 use serde_json::Value;
 

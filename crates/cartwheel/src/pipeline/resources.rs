@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
-use cartwheel_api::Clock;
+use cartwheel_ambient::Clock;
 use cartwheel_feature_set::FeatureSet;
 use cartwheel_registry::{Evaluation, Release};
 use cartwheel_workflow::{Failure, Progress, Reporter, Resources, TaskResult, TaskRun};

@@ -1,0 +1,85 @@
+//! Small files that are replaced as a whole.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Replaces the content of `path` and waits until it is on disk. Missing parent directories
+/// are created. After a crash the file holds the old content or the new, never a part.
+///
+/// # Errors
+/// When the content cannot be written or renamed; the old content then still stands.
+pub fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
+    let directory = parent(path);
+    fs::create_dir_all(directory)?;
+    let scratch = scratch(path);
+    let written = write_synced(&scratch, content).and_then(|()| fs::rename(&scratch, path));
+    if let Err(error) = written {
+        // The first error is the one to report.
+        let _ = fs::remove_file(&scratch);
+        return Err(error);
+    }
+    sync_dir(directory)
+}
+
+/// Writes a new file, or over an old one, and waits until its content is on disk. The name
+/// of a new file is durable only after [`sync_dir`].
+///
+/// # Errors
+/// When the file cannot be written.
+pub fn write_synced(path: &Path, content: &[u8]) -> io::Result<()> {
+    let mut file = File::create(path)?;
+    file.write_all(content)?;
+    file.sync_all()
+}
+
+/// Waits until the names in a directory are on disk.
+///
+/// # Errors
+/// When the directory cannot be opened or synced.
+pub fn sync_dir(directory: &Path) -> io::Result<()> {
+    File::open(directory)?.sync_all()
+}
+
+/// The directory that holds `path`.
+fn parent(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
+}
+
+/// A hidden name beside `path` that no other writer of this or another process uses.
+fn scratch(path: &Path) -> PathBuf {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    path.with_file_name(format!(".{name}-{}-{number}.new", process::id()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_replaced_and_nothing_is_left_beside_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("below").join("state.json");
+        replace(&path, b"first").unwrap();
+        replace(&path, b"second").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"second");
+        assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_failed_replacement_leaves_the_old_state_and_no_scratch_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("taken");
+        fs::create_dir(&path).unwrap();
+        assert!(replace(&path, b"x").is_err());
+        assert!(path.is_dir());
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+}
