@@ -14,23 +14,31 @@ PYTHON ?= python3
 export ENV ?= dev
 export ARCH ?= arm64
 
+# libxgboost alone, then also what the tests need of Python.
 VENV := .venv/.installed
+VENV_TEST := .venv/.test-installed
 VENV_AWS := .venv-aws/.installed
 WEB := webapp/dist/index.html
 # Stand-ins for AWS services, which the tests start.
 EMULATORS := crates/cartwheel-testkit/node_modules/.installed
 
-.PHONY: help demo test types test-api test-web test-deploy test-spark fuzz lint fmt bench clean setup tools
+.PHONY: help demo binary test types test-api test-web test-deploy test-spark fuzz lint fmt bench clean setup tools
 .PHONY: faults soak infra package plan deploy run-pipeline deploy-webapp destroy execute-step-function update-api-url
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
 
-demo: setup ## The whole loop on a synthetic shop; names the page to open
-	cargo build --quiet --bin cartwheel
+# The build, the web app and libxgboost do not need one another: side by side.
+demo: tools ## The whole loop on a synthetic shop; names the page to open
+	@scripts/announce-build
+	@$(MAKE) --no-print-directory -j3 binary $(VENV) $(WEB)
 	"$$CARGO_TARGET_DIR"/debug/cartwheel --data-dir $(DATA) demo --listen 127.0.0.1:$(PORT)
 
-test: setup $(EMULATORS) ## Every test, the page in a headless browser included
+# This package alone: over the workspace, features of the AWS crates would come in.
+binary:
+	cargo build --package cartwheel --bin cartwheel
+
+test: setup $(VENV_TEST) $(EMULATORS) ## Every test, the page in a headless browser included
 	scripts/fault-tools
 	cargo test --workspace --features cartwheel/aws
 	$(MAKE) --no-print-directory test-api test-web test-deploy
@@ -42,7 +50,7 @@ test-web: setup
 	cd webapp && npm test
 	scripts/test-page
 
-test-deploy: $(VENV) $(VENV_AWS)
+test-deploy: $(VENV_TEST) $(VENV_AWS)
 	.venv/bin/python scripts/test-deploy
 
 test-spark: setup ## The Glue job in Spark against the local features
@@ -109,9 +117,16 @@ setup: tools $(VENV) $(WEB)
 tools:
 	@scripts/check-tools
 
+# Nothing that it depends on: the one shared library is all that is used.
 $(VENV): requirements.txt
-	$(PYTHON) -m venv .venv
-	.venv/bin/pip install --quiet --disable-pip-version-check -r requirements.txt
+	@echo "libxgboost: installing"
+	@$(PYTHON) -m venv .venv
+	@.venv/bin/pip install --quiet --disable-pip-version-check --no-deps --no-compile -r requirements.txt
+	@touch $@
+	@echo "libxgboost: installed"
+
+$(VENV_TEST): $(VENV) requirements-test.txt
+	.venv/bin/pip install --disable-pip-version-check -r requirements-test.txt
 	touch $@
 
 $(VENV_AWS): requirements-aws.txt
@@ -124,9 +139,12 @@ $(EMULATORS): crates/cartwheel-testkit/package-lock.json
 	touch $@
 
 webapp/node_modules/.installed: webapp/package-lock.json
-	cd webapp && npm ci --no-audit --no-fund --loglevel=error
-	touch $@
+	@echo "web app: installing its packages"
+	@cd webapp && npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
 
 $(WEB): webapp/node_modules/.installed $(shell find webapp/src webapp/public webapp/index.html webapp/*.js -type f 2>/dev/null)
-	cd webapp && npm run build
-	touch $@
+	@echo "web app: building"
+	@cd webapp && npm run --silent build -- --logLevel warn
+	@touch $@
+	@echo "web app: built"

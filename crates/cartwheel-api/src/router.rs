@@ -12,16 +12,15 @@ use tower_http::cors::{Any, CorsLayer};
 use utoipa::OpenApi as _;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
-use crate::assets;
-use crate::layers;
-use crate::reference;
-use crate::state::{AppState, Shared};
-use crate::{
-    catalogue, contract, events, foreign, keys, lake, live, models, operations, pipeline, privacy,
-    quality, recommendations, shoppers, submit,
-};
+use crate::access::admit::{Gate, admit};
+use crate::contract::{document, reference};
+use crate::fallback;
+use crate::observe::observe;
+use crate::operate::{health, lake, live, models, pipeline, privacy, quality};
+use crate::routes::Routes;
+use crate::shop::{catalogue, events, foreign, recommendations, shoppers, submit};
+use crate::state::AppState;
 
 #[derive(utoipa::OpenApi)]
 #[openapi(
@@ -43,79 +42,66 @@ use crate::{
 )]
 struct Document;
 
-fn routes() -> OpenApiRouter<Shared> {
-    OpenApiRouter::with_openapi(Document::openapi())
-        .routes(routes!(submit::submit))
-        .routes(routes!(events::events))
-        .routes(routes!(foreign::ga4))
-        .routes(routes!(foreign::segment))
-        .routes(routes!(recommendations::recommend))
-        .routes(routes!(recommendations::for_user))
-        .routes(routes!(shoppers::users))
-        .routes(routes!(shoppers::user, privacy::erase))
-        .routes(routes!(privacy::export))
-        .routes(routes!(privacy::erasures))
-        .routes(routes!(shoppers::cart))
-        .routes(routes!(catalogue::departments))
-        .routes(routes!(catalogue::products))
-        .routes(routes!(catalogue::product))
-        .routes(routes!(catalogue::similar))
-        .routes(routes!(catalogue::popular))
-        .routes(routes!(pipeline::definition))
-        .routes(routes!(pipeline::executions, pipeline::start))
-        .routes(routes!(pipeline::execution))
-        .routes(routes!(pipeline::events))
-        .routes(routes!(pipeline::logs))
-        .routes(routes!(pipeline::stop))
-        .routes(routes!(pipeline::redrive))
-        .routes(routes!(models::models))
-        .routes(routes!(models::model))
-        .routes(routes!(models::deploy))
-        .routes(routes!(models::rollback))
-        .routes(routes!(lake::lake))
-        .routes(routes!(lake::table))
-        .routes(routes!(lake::job, lake::start_job))
-        .routes(routes!(quality::quality))
-        .routes(routes!(live::live))
-        .routes(routes!(operations::healthz))
-        .routes(routes!(operations::readyz))
-        .routes(routes!(operations::metrics))
+/// Every documented route with the access that it needs.
+pub(crate) fn routes() -> Routes {
+    let document = OpenApiRouter::with_openapi(Document::openapi());
+    [
+        submit::routes(),
+        events::routes(),
+        foreign::routes(),
+        recommendations::routes(),
+        shoppers::routes(),
+        catalogue::routes(),
+        privacy::routes(),
+        pipeline::routes(),
+        models::routes(),
+        lake::routes(),
+        quality::routes(),
+        live::routes(),
+        health::routes(),
+    ]
+    .into_iter()
+    .fold(Routes { router: document, ..Routes::default() }, Routes::merge)
 }
 
 /// A browser asks again after this long.
 const PREFLIGHT_AGE: Duration = Duration::from_secs(600);
 
-fn documented() -> (Router<Shared>, OpenApi) {
-    let (router, mut document) = routes().split_for_parts();
-    contract::complete(&mut document);
-    (router, document)
+fn document() -> OpenApi {
+    let Routes { router, access } = routes();
+    let mut document = router.into_openapi();
+    document::complete(&mut document, &access);
+    document
 }
 
 /// The OpenAPI document, as pretty JSON.
 pub fn openapi() -> String {
-    documented().1.to_pretty_json().unwrap_or_default()
+    document().to_pretty_json().unwrap_or_default()
 }
 
 /// The whole API over `state`.
 pub fn router(state: AppState) -> Router {
     let state = Arc::new(state);
-    let (router, document) = documented();
+    let document = document();
     let page = Bytes::from(reference::page(&document));
     let document = Bytes::from(document.to_pretty_json().unwrap_or_default());
-    let router = router
-        .route(
+    let routes = routes()
+        .open_page(
             "/openapi.json",
             get(move || async move {
                 ([(header::CONTENT_TYPE, "application/json")], document).into_response()
             }),
         )
-        .route("/docs", get(move || async move { Html(page) }))
-        .route(
+        .open_page("/docs", get(move || async move { Html(page) }))
+        .open_page(
             "/docs.css",
             get(|| async { ([(header::CONTENT_TYPE, "text/css; charset=utf-8")], reference::CSS) }),
-        )
-        .fallback(assets::fallback)
-        .method_not_allowed_fallback(assets::method_not_allowed);
+        );
+    let gate = Gate { state: state.clone(), access: Arc::new(routes.access) };
+    let (router, _) = routes.router.split_for_parts();
+    let router = router
+        .fallback(fallback::fallback)
+        .method_not_allowed_fallback(fallback::method_not_allowed);
     let origins = state.settings.cors_origins.clone();
     let cors = (!origins.is_empty()).then(|| {
         let id = HeaderName::from_static("x-request-id");
@@ -123,11 +109,11 @@ pub fn router(state: AppState) -> Router {
         let cors = CorsLayer::new().allow_origin(origins).expose_headers(exposed);
         cors.allow_methods(Any).allow_headers(Any).max_age(PREFLIGHT_AGE)
     });
-    let router = router.layer(middleware::from_fn_with_state(state.clone(), keys::admit));
+    let router = router.layer(middleware::from_fn_with_state(gate, admit));
     // Outside of the keys: a page of another site may read that it needs one.
     let router = match cors {
         Some(cors) => router.layer(cors),
         None => router,
     };
-    router.layer(middleware::from_fn_with_state(state.clone(), layers::observe)).with_state(state)
+    router.layer(middleware::from_fn_with_state(state.clone(), observe)).with_state(state)
 }

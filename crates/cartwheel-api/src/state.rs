@@ -4,56 +4,23 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
-use axum::http::HeaderValue;
 use cartwheel_ambient::{Clock, Ids};
+use cartwheel_engine::Engine;
 use cartwheel_sessions::UserStore;
 use cartwheel_stream::Stream;
 use tokio::sync::watch;
 
-use crate::assets::Assets;
-use crate::audit::AuditLog;
-use crate::body::Bodies;
-use crate::engine::Engine;
-use crate::impressions::Impressions;
-use crate::keys::Keys;
-use crate::limits::Limits;
-use crate::live::Monitor;
-use crate::operator::Operator;
+use crate::access::audit::AuditLog;
+use crate::access::keys::Keys;
+use crate::access::limits::Limits;
+use crate::http::assets::Assets;
+use crate::http::body::Bodies;
+use crate::http::problem::{Kind, Problem};
+use crate::operate::monitor::Monitor;
+use crate::operate::operator::Operator;
+use crate::settings::Settings;
+use crate::shop::impressions::Impressions;
 use crate::telemetry::Metrics;
-
-/// Limits of the API.
-#[derive(Debug, Clone)]
-pub struct Settings {
-    /// Largest body, in bytes.
-    pub max_body: usize,
-    /// Longest time to an answer.
-    pub timeout: Duration,
-    /// Impressions on their way to the stream at once; more are dropped and counted.
-    pub impressions_in_flight: usize,
-    /// Origins of other sites that may call from a browser; empty for none.
-    pub cors_origins: Vec<HeaderValue>,
-    /// Requests a second of one key, twice as many at once; 0 for no limit.
-    pub rate_per_key: u32,
-    /// Requests a second of one address, twice as many at once; 0 for no limit. This
-    /// machine's own are not limited, nor is anybody behind a gateway.
-    pub rate_per_address: u32,
-    /// Whether browsers are told to come by TLS alone.
-    pub strict_transport: bool,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            max_body: 1 << 20,
-            timeout: Duration::from_secs(10),
-            impressions_in_flight: 1024,
-            cors_origins: Vec::new(),
-            rate_per_key: 0,
-            rate_per_address: 0,
-            strict_transport: false,
-        }
-    }
-}
 
 /// What the handlers share; cloning is cheap.
 #[derive(Clone)]
@@ -135,5 +102,14 @@ impl AppState {
     /// host that stops the process after each answer. Says whether it is so.
     pub async fn settle(&self, limit: Duration) -> bool {
         tokio::time::timeout(limit, self.impressions.settle()).await.is_ok()
+    }
+
+    /// The operator's interface.
+    ///
+    /// # Errors
+    /// When this server operates nothing, as in a function.
+    pub(crate) fn operator(&self) -> Result<Arc<dyn Operator>, Problem> {
+        let missing = || Problem::new(Kind::NotFound, "This server runs no pipeline.");
+        self.operator.clone().ok_or_else(missing)
     }
 }

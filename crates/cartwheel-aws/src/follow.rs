@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use cartwheel_engine::{Current, OpenError, Opened};
+use cartwheel_engine::{OpenError, Opened, ServingEngine};
 
 use crate::lake::{Lake, LakeError, Named};
 
@@ -66,7 +66,7 @@ impl Follower {
     ///
     /// # Errors
     /// When the lake fails or the release cannot serve: the old one goes on.
-    pub async fn refresh(&self, engine: &Arc<Current>) -> Result<bool, FollowError> {
+    pub async fn refresh(&self, engine: &Arc<ServingEngine>) -> Result<bool, FollowError> {
         let known = self.last.lock().unwrap_or_else(PoisonError::into_inner).0.clone();
         let (named, _) = self.lake.changed(known.as_ref()).await?;
         let Some(named) = named else { return Ok(false) };

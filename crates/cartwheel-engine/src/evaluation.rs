@@ -5,13 +5,12 @@ use std::path::Path;
 use cartwheel_feature_set::{FeatureSet, SetError};
 use cartwheel_features::{Catalogue, Example};
 use cartwheel_recommend::baseline::BASELINES;
-use cartwheel_recommend::metrics::{
-    Bin, Mean, calibration, calibration_error, list_score, log_loss, mean,
-};
+use cartwheel_recommend::metrics::{calibration, calibration_error, list_score, log_loss, mean};
 use cartwheel_recommend::{Model, ModelMismatch, rank};
 use cartwheel_registry::BundleError;
 use rayon::prelude::*;
-use serde::Serialize;
+
+use crate::report::{Comparison, Method, Report};
 
 /// Why a model is not judged.
 #[derive(Debug, thiserror::Error)]
@@ -42,61 +41,6 @@ pub enum Refused {
     /// A model does not fit the rows of this release.
     #[error(transparent)]
     Model(#[from] ModelMismatch),
-}
-
-/// Quality on the gate users.
-#[derive(Debug, Serialize)]
-pub struct Report {
-    /// The feature set with the gate users.
-    pub feature_set: String,
-    /// The model that was judged.
-    pub model: Option<String>,
-    /// Gate users.
-    pub users: usize,
-    /// Best baseline last but the model, as printed.
-    pub methods: Vec<Method>,
-    /// Share of label items among the candidates, empty cart.
-    pub candidate_recall: Mean,
-    /// Nats per candidate.
-    pub log_loss: f64,
-    /// Expected calibration error.
-    pub calibration_error: f64,
-    /// Predicted and seen rates, by rising probability.
-    pub calibration: Vec<Bin>,
-    /// Recall@10 of the model for the rest of a half-filled cart.
-    pub half_cart_recall_at_10: Mean,
-    /// Against another model, or what is popular.
-    pub comparison: Comparison,
-}
-
-/// Recall@10 of the model minus another's, user by user.
-#[derive(Debug, Serialize)]
-pub struct Comparison {
-    /// The other: a model's version, or `popular`.
-    pub reference: String,
-    /// Whether the other is a model.
-    pub serving: bool,
-    /// Mean of the differences.
-    pub difference: Mean,
-}
-
-/// One recommender's figures.
-#[derive(Debug, Serialize)]
-pub struct Method {
-    /// A baseline's name, or `model`.
-    pub name: String,
-    /// Share of the basket among the first 10.
-    pub recall_at_10: Mean,
-    /// Normalised discounted cumulative gain of the first 10.
-    pub ndcg_at_10: Mean,
-    /// Share of users with a hit among the first 10.
-    pub phr_at_10: Mean,
-    /// As above, of 20.
-    pub recall_at_20: Mean,
-    /// As above, of 20.
-    pub ndcg_at_20: Mean,
-    /// As above, of 20.
-    pub phr_at_20: Mean,
 }
 
 fn method(name: &str, lists: &[Vec<u32>], gate: &[Example]) -> Method {
@@ -240,84 +184,5 @@ fn judge(catalogue: &Catalogue, model: Option<&Model>, e: &Example) -> Judged {
             .collect(),
         list: products.into_iter().take(20).collect(),
         half_recall,
-    }
-}
-
-impl Report {
-    /// The figures as a table.
-    pub fn table(&self) -> String {
-        let cell = |m: &Mean| format!("{:.4} ±{:.4}", m.mean, m.se);
-        let mut out = format!(
-            "{} gate users, feature set {}, model {}\n\n{:<18}{:<17}{:<17}{:<17}{:<17}{:<17}{}\n",
-            self.users,
-            self.feature_set,
-            self.model.as_deref().unwrap_or("none"),
-            "",
-            "Recall@10",
-            "NDCG@10",
-            "PHR@10",
-            "Recall@20",
-            "NDCG@20",
-            "PHR@20"
-        );
-        for m in &self.methods {
-            let cells = [
-                &m.recall_at_10,
-                &m.ndcg_at_10,
-                &m.phr_at_10,
-                &m.recall_at_20,
-                &m.ndcg_at_20,
-                &m.phr_at_20,
-            ];
-            out.push_str(&format!("{:<18}", m.name));
-            cells.iter().for_each(|c| out.push_str(&format!("{:<17}", cell(c))));
-            out.truncate(out.trim_end().len());
-            out.push('\n');
-        }
-        out.push_str(&format!(
-            "\nRecall@10 against {:<16} {:+.4} ±{:.4}\nRecall@10 with half of the cart   {}\nCandidate recall                 {}\n\
-             Log-loss                         {:.4}\nCalibration error                {:.4}\n",
-            self.comparison.reference,
-            self.comparison.difference.mean,
-            self.comparison.difference.se,
-            cell(&self.half_cart_recall_at_10),
-            cell(&self.candidate_recall),
-            self.log_loss,
-            self.calibration_error
-        ));
-        out
-    }
-
-    /// Recall@10 of each method as a bar chart.
-    pub fn chart(&self) -> String {
-        let top = self.methods.iter().map(|m| m.recall_at_10.mean).fold(1e-9, f64::max);
-        let height = 50 + self.methods.len() * 34;
-        let mut out = format!(
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 640 {height}\" \
-             font-family=\"system-ui, sans-serif\" font-size=\"14\">\n\
-             <rect width=\"640\" height=\"{height}\" fill=\"#fff\"/>\n\
-             <text x=\"16\" y=\"28\" font-weight=\"600\">Recall@10, {} gate users</text>\n",
-            self.users
-        );
-        for (at, m) in self.methods.iter().enumerate() {
-            let y = 46 + at * 34;
-            let width = 380.0 * m.recall_at_10.mean / top;
-            let spread = 380.0 * m.recall_at_10.se / top;
-            let colour = if at + 1 == self.methods.len() { "#0b7a5b" } else { "#b8c4c0" };
-            out.push_str(&format!(
-                "<text x=\"16\" y=\"{}\">{}</text><rect x=\"160\" y=\"{y}\" width=\"{width:.1}\" \
-                 height=\"22\" rx=\"3\" fill=\"{colour}\"/><path d=\"M{:.1} {}h{:.1}\" \
-                 stroke=\"#333\"/><text x=\"560\" y=\"{}\">{:.3}</text>\n",
-                y + 16,
-                m.name,
-                160.0 + width - spread,
-                y + 11,
-                2.0 * spread,
-                y + 16,
-                m.recall_at_10.mean
-            ));
-        }
-        out.push_str("</svg>\n");
-        out
     }
 }

@@ -3,7 +3,7 @@
 use cartwheel_registry::{Evaluation, Release};
 use serde_json::{Value, json};
 
-use crate::evaluation::Report;
+use crate::report::Report;
 
 /// What the gate's Choice reads: `report` in short, with the report itself.
 pub fn summary(model: &str, report: &Report) -> Result<Value, serde_json::Error> {

@@ -1,16 +1,36 @@
-//! Answers from a release, what a model is worth, and which one serves next.
+//! Answers from a release, evaluates models, and decides which one serves.
 //!
-//! [`Opened`] is a release opened whole; [`Current`] answers requests from the one
-//! that serves and swaps it without a pause. [`evaluate`] judges a model through the
-//! code that serves, and [`decide`] draws the gate's conclusion. None of it needs
-//! libxgboost, so that the functions of the cloud hold the same code.
+//! [`Engine`] is the interface to recommendations: questions and answers are plain data.
+//! [`ServingEngine`] implements it over an [`Opened`] release and swaps releases without
+//! interrupting requests. [`evaluate`] scores a model through the code that serves, and
+//! [`decide`] draws the gate's conclusion.
+//!
+//! The crate knows neither HTTP nor libxgboost, so that the functions on AWS and the
+//! command line link neither.
 
+mod answer;
+mod browse;
 mod engine;
 mod evaluation;
 mod gate;
+mod question;
+mod ranking;
 mod release;
+mod report;
+mod scorer;
+mod serving;
+mod views;
 
-pub use engine::{Current, ScoreError, Scorer};
-pub use evaluation::{Comparison, Method, Refused, Report, evaluate};
+pub use answer::{Answer, Explanation, FeatureContribution, Recommendation, SourceCount};
+pub use engine::{Engine, EngineStatus};
+pub use evaluation::{Refused, evaluate};
 pub use gate::{Decision, decide, summary};
+pub use question::{Filters, ProductSearch, Query, StoredRecord};
 pub use release::{OpenError, Opened};
+pub use report::{Comparison, Method, NOT_EVALUATED, Report};
+pub use scorer::{ScoreError, Scorer};
+pub use serving::{Erased, ServingEngine};
+pub use views::{
+    AisleView, BoughtProduct, CheckoutProgress, DepartmentView, ProductLabel, ProductView,
+    Products, UserLookup, UserRecord, UserView,
+};

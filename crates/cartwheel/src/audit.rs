@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use cartwheel_ambient::Clock;
-use cartwheel_api::{AdminAction, AuditLog, Outcome};
+use cartwheel_api::{ActionEnd, AdminAction, AuditLog};
 use serde::{Deserialize, Serialize};
 
 use crate::place::Place;
@@ -157,7 +157,7 @@ impl AuditFile {
 }
 
 impl AuditLog for AuditFile {
-    fn begin(&self, action: &AdminAction) -> io::Result<Outcome> {
+    fn begin(&self, action: &AdminAction) -> io::Result<ActionEnd> {
         let (file, at) = self.append(action)?;
         Ok(Box::new(move |status| {
             // Three digits for three digits: the line keeps its length.

@@ -12,7 +12,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use cartwheel_ambient::Clock;
 use cartwheel_api::{ErasureStep, ErasureView};
-use cartwheel_engine::Current;
+use cartwheel_engine::{Erased, ServingEngine};
 use cartwheel_events::{Record, UserId};
 use cartwheel_feature_set::{FeatureSet, Quiet};
 use cartwheel_lake::{
@@ -56,7 +56,7 @@ pub struct Upkeep {
     lake: Lake,
     log: Arc<Log>,
     sessions: Arc<Sessions>,
-    engine: Option<Arc<Current>>,
+    engine: Option<Arc<ServingEngine>>,
     delivery: DeliveryStatus,
     compactor: Compactor,
     erasures: Mutex<Erasures>,
@@ -75,7 +75,7 @@ impl Upkeep {
         settings: &settings::Lake,
         log: Arc<Log>,
         sessions: Arc<Sessions>,
-        engine: Option<Arc<Current>>,
+        engine: Option<Arc<ServingEngine>>,
         delivery: DeliveryStatus,
     ) -> Result<Self> {
         let lake = Lake::open(&place.lake())?;
@@ -111,7 +111,7 @@ impl Upkeep {
         for (erasure, cleaned) in self.erasures().pending() {
             let user_id = UserId::new(&erasure.user_id)?;
             if let Some(engine) = &self.engine {
-                engine.forget(user_id.clone(), cleaned);
+                engine.hide(user_id.clone(), cleaned.map_or(Erased::InLake, Erased::BeforeErasure));
             }
             if cleaned.is_none() {
                 self.sessions.erase(&user_id, erasure.before)?;
@@ -134,7 +134,7 @@ impl Upkeep {
         };
         self.erasures().add(erasure.clone())?;
         if let Some(engine) = &self.engine {
-            engine.forget(user_id.clone(), None);
+            engine.hide(user_id.clone(), Erased::InLake);
         }
         self.sessions.erase(user_id, erasure.before)?;
         self.asked.notify_one();
@@ -174,7 +174,7 @@ impl Upkeep {
         for erasure in gone {
             let cleaned = self.erasures().clean(erasure)?;
             if let (Some(engine), Some(cleaned)) = (&self.engine, cleaned) {
-                engine.forget(UserId::new(&erasure.user_id)?, Some(cleaned));
+                engine.hide(UserId::new(&erasure.user_id)?, Erased::BeforeErasure(cleaned));
             }
         }
         self.drop_feature_sets()?;
@@ -222,7 +222,7 @@ impl Upkeep {
             if let Some(engine) = &self.engine
                 && !self.erasures().has(&erasure.user_id)
             {
-                engine.remember(&UserId::new(&erasure.user_id)?);
+                engine.show(&UserId::new(&erasure.user_id)?);
             }
         }
         Ok(())

@@ -7,7 +7,7 @@ use axum::body::Body;
 use axum::http::HeaderValue;
 use cartwheel_api::{AppState, DEGRADED, EVENTS, IMPRESSIONS_DROPPED, Settings};
 use cartwheel_aws::{Emf, Follower, Lake, Names};
-use cartwheel_engine::Current;
+use cartwheel_engine::ServingEngine;
 use lambda_http::{Error, Request, service_fn};
 use tower::ServiceExt;
 
@@ -34,7 +34,7 @@ async fn main() -> Result<(), Error> {
     let (config, opened) =
         tokio::join!(cartwheel_aws::sdk_config(), Follower::open(lake, &names.timezone));
     let (follower, opened) = opened?;
-    let engine = Current::new(opened);
+    let engine = ServingEngine::new(opened);
     let engine = Arc::new(match cartwheel_aws::endpoint(&config, &names) {
         Some(endpoint) => engine.scored_by(Arc::new(endpoint)),
         None => engine,

@@ -509,11 +509,11 @@ pub async fn scored_elsewhere(learned: &Learned) {
 
 pub async fn follows(learned: &Learned) {
     use cartwheel_aws::{Follower, Lake};
-    use cartwheel_engine::Current;
+    use cartwheel_engine::ServingEngine;
     let account = Account::open().await;
     let lake = Lake::on(account.lake());
     let (early, opened) = Follower::open(lake.clone(), "UTC").await.unwrap();
-    let engine = Arc::new(Current::new(opened));
+    let engine = Arc::new(ServingEngine::new(opened));
     assert_eq!(engine.release().feature_set, "none");
 
     account.run_pipeline(learned, "run-1", true).await;

@@ -7,7 +7,7 @@ use axum::body::{Body, to_bytes};
 use axum::http::Request;
 use cartwheel_ambient::Clock;
 use cartwheel_api::{AppState, Settings, router};
-use cartwheel_engine::{Current, Opened};
+use cartwheel_engine::{Opened, ServingEngine};
 use cartwheel_sessions::{SessionStore, Sessions, consume_sessions};
 use cartwheel_stream::{Log, LogOptions, Stream};
 use serde_json::Value;
@@ -19,7 +19,7 @@ use crate::scenario::Shop;
 pub struct Embedded<'a> {
     learned: &'a Learned,
     router: Router,
-    engine: Arc<Current>,
+    engine: Arc<ServingEngine>,
     consumer: tokio::task::AbortHandle,
     _dir: tempfile::TempDir,
 }
@@ -41,7 +41,7 @@ impl<'a> Embedded<'a> {
         while !sessions.is_ready() {
             tokio::time::sleep(std::time::Duration::from_millis(5)).await;
         }
-        let engine = Arc::new(Current::new(Opened::nothing("UTC").unwrap()));
+        let engine = Arc::new(ServingEngine::new(Opened::nothing("UTC").unwrap()));
         let state = AppState::new(engine.clone(), log, sessions, Settings::default());
         Self { learned, router: router(state), engine, consumer, _dir: dir }
     }

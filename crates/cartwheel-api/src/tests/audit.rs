@@ -7,8 +7,8 @@ use axum::body::Body;
 use axum::http::Request;
 
 use super::harness::{Reply, Shop};
-use crate::limits::Peer;
-use crate::{AdminAction, ApiKey, AuditLog, KeyHash, Outcome, Scope, hashed_id};
+use crate::http::peer::Peer;
+use crate::{ActionEnd, AdminAction, ApiKey, AuditLog, KeyHash, Scope, hashed_id};
 
 type Actions = Arc<Mutex<Vec<(AdminAction, Option<u16>)>>>;
 
@@ -20,7 +20,7 @@ struct Kept {
 }
 
 impl AuditLog for Kept {
-    fn begin(&self, action: &AdminAction) -> io::Result<Outcome> {
+    fn begin(&self, action: &AdminAction) -> io::Result<ActionEnd> {
         if self.full {
             return Err(io::ErrorKind::StorageFull.into());
         }

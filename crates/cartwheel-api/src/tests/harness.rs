@@ -15,6 +15,8 @@ use serde_json::Value;
 use tower::ServiceExt;
 
 use super::streams::Faults;
+use cartwheel_engine::*;
+
 use crate::*;
 
 pub(super) const START: i64 = 1_700_000_000_000;
@@ -80,8 +82,8 @@ impl Engine for Fake {
         let shown = if filters.departments == ["none"] { 0 } else { limit };
         vec![recommendation("p1", 0.5); shown]
     }
-    fn products(&self, wanted: &Wanted, offset: usize, limit: usize) -> Products {
-        let name = wanted.search.clone().or(wanted.aisle.clone()).unwrap_or("product".into());
+    fn products(&self, wanted: &ProductSearch, offset: usize, limit: usize) -> Products {
+        let name = wanted.text.clone().or(wanted.aisle.clone()).unwrap_or("product".into());
         let product = |n: usize| ProductView {
             product_id: ProductId::new(format!("p{n}")).unwrap(),
             product_name: name.clone(),
@@ -93,7 +95,7 @@ impl Engine for Fake {
         Products { products: (offset..offset + limit).map(product).collect(), total: 200 }
     }
     fn product(&self, id: &str) -> Option<ProductView> {
-        (id == "p1").then(|| self.products(&Wanted::default(), 1, 1).products.remove(0))
+        (id == "p1").then(|| self.products(&ProductSearch::default(), 1, 1).products.remove(0))
     }
     fn departments(&self) -> Vec<DepartmentView> {
         let aisles = vec![AisleView { aisle: "fruit".into(), products: 200 }];
@@ -105,7 +107,7 @@ impl Engine for Fake {
         let user = UserView { user_id, orders: 3, products: 9, favourites, mean_days: Some(7.0) };
         vec![user; limit.min(2)]
     }
-    fn user(&self, user_id: &cartwheel_events::UserId, _: Option<StoredRecord<'_>>) -> KnownUser {
+    fn user(&self, user_id: &cartwheel_events::UserId, _: Option<StoredRecord<'_>>) -> UserLookup {
         let record = UserRecord {
             orders: 3,
             products: 9,
@@ -116,10 +118,10 @@ impl Engine for Fake {
             bought: Vec::new(),
         };
         let record = (user_id.as_str() == "u1").then_some(record);
-        KnownUser { feature_set: "f1".into(), record }
+        UserLookup { feature_set: "f1".into(), record }
     }
-    fn learned(&self, _: &cartwheel_events::UserId, _: i64, _: &str) -> Learned {
-        Learned::default()
+    fn checkout_progress(&self, _: &cartwheel_events::UserId, _: i64, _: &str) -> CheckoutProgress {
+        CheckoutProgress::default()
     }
 }
 
@@ -127,7 +129,7 @@ pub(super) struct Shop {
     pub(super) router: Router,
     pub(super) log: Arc<MemoryStream>,
     pub(super) sessions: Arc<Sessions>,
-    pub(super) impressions: crate::impressions::Impressions,
+    pub(super) impressions: crate::shop::impressions::Impressions,
     _folder: tempfile::TempDir,
 }
 

@@ -7,6 +7,7 @@ pub mod keys;
 pub mod model;
 pub mod models;
 pub mod pipeline;
+mod report;
 pub mod serve;
 #[cfg(feature = "aws")]
 pub mod serve_aws;

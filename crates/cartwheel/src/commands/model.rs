@@ -9,6 +9,7 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use crate::cli;
+use crate::commands::report;
 use crate::learn;
 use crate::place::Place;
 use crate::settings::Settings;
@@ -74,9 +75,9 @@ pub fn evaluate(place: &Place, args: &cli::Evaluate, json: bool) -> Result<()> {
         args.against.as_deref(),
     )?;
     if let Some(path) = &args.chart {
-        std::fs::write(path, report.chart()).with_context(|| path.display().to_string())?;
+        std::fs::write(path, report::chart(&report)).with_context(|| path.display().to_string())?;
     }
-    result(json, &report, || report.table());
+    result(json, &report, || report::table(&report));
     Ok(())
 }
 

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result};
 use cartwheel_ambient::Clock;
 use cartwheel_api::{AppState, Asset};
-use cartwheel_engine::{Current, Opened};
+use cartwheel_engine::{Opened, ServingEngine};
 use cartwheel_lake::{Delivery, DeliveryOptions, Inspector, Lake};
 use cartwheel_registry::Release;
 use cartwheel_sessions::{SessionStore, Sessions, consume_sessions};
@@ -119,7 +119,7 @@ async fn run(context: &Context, args: &cli::Serve) -> Result<()> {
     if let Some(problem) = problem {
         eprintln!("Serving less than a release, until there is one: {problem}");
     }
-    let engine = Arc::new(Current::new(opened));
+    let engine = Arc::new(ServingEngine::new(opened));
     let log = Arc::new(Log::open(&place.stream(), log_options(&settings.stream))?);
     let stream: Arc<dyn Stream> = log.clone();
     let sessions =
@@ -292,7 +292,7 @@ async fn follow_keys(place: Place, listen: std::net::SocketAddr, known: cartwhee
 }
 
 /// Serves each new release from the moment it is published.
-async fn follow_releases(place: Place, timezone: String, engine: Arc<Current>) {
+async fn follow_releases(place: Place, timezone: String, engine: Arc<ServingEngine>) {
     // The release that could not be opened, and when that was tried.
     let mut refused: Option<(Release, Instant)> = None;
     let mut unreadable = false;
@@ -306,7 +306,7 @@ async fn follow_releases(place: Place, timezone: String, engine: Arc<Current>) {
         }
         unreadable = current.is_err();
         let Ok(Some(release)) = current else { continue };
-        if release == engine.release() && !engine.stands_in() {
+        if release == engine.release() && !engine.is_fallback() {
             continue;
         }
         if refused.as_ref().is_some_and(|(known, at)| *known == release && at.elapsed() < RETRY) {

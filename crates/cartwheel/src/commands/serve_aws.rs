@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use cartwheel_api::AppState;
 use cartwheel_aws::{Follower, Lake, Names};
-use cartwheel_engine::Current;
+use cartwheel_engine::ServingEngine;
 use tokio::net::TcpListener;
 
 use crate::cli::{self, Context};
@@ -29,7 +29,7 @@ pub async fn run(context: &Context, args: &cli::Serve) -> Result<()> {
     let timezone = &context.settings.shop.timezone;
     let (follower, opened) = Follower::open(Lake::open(&names.lake)?, timezone).await?;
     let config = cartwheel_aws::sdk_config().await;
-    let engine = Current::new(opened);
+    let engine = ServingEngine::new(opened);
     let engine = Arc::new(match cartwheel_aws::endpoint(&config, &names) {
         Some(endpoint) => engine.scored_by(Arc::new(endpoint)),
         None => engine,

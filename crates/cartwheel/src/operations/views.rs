@@ -6,8 +6,9 @@ use anyhow::{Context as _, Result};
 use cartwheel_api::{
     ColumnView, DayQuality, FeatureImportance, FeatureSetView, FileView, Funnel, LakeJob, LakeView,
     LearningCurve, ModelDetail, ModelEvaluation, ModelQuality, ModelStatus, ModelView, Quality,
-    RejectView, RejectsView, ReleaseView, ReportView, SampleView, TableSummary, TableView, verdict,
+    RejectView, RejectsView, ReleaseView, SampleView, TableSummary, TableView,
 };
+use cartwheel_engine::{NOT_EVALUATED, Report};
 use cartwheel_feature_set::FeatureSet;
 use cartwheel_lake::{Answered, Inspector, Outcome, Outcomes, Table};
 use cartwheel_registry::{ModelRecord, ModelStatus as Status, Release};
@@ -29,13 +30,24 @@ pub fn release(release: Release) -> ReleaseView {
 }
 
 pub fn model(record: ModelRecord) -> ModelView {
+    let mut verdict = NOT_EVALUATED.to_owned();
     let evaluation = record.evaluation.map(|evaluation| {
-        let report = evaluation.report.get("report").cloned().unwrap_or_default();
+        let report = match Report::deserialize(&evaluation.report["report"]) {
+            Ok(report) => {
+                verdict = report.verdict();
+                Some(report)
+            }
+            Err(error) => {
+                verdict = format!("The report of run {} cannot be read: {error}.", evaluation.run);
+                tracing::error!(run = evaluation.run, %error, "cannot read an evaluation report");
+                None
+            }
+        };
         ModelEvaluation {
             run: evaluation.run,
             passed: evaluation.passed,
             decided_ms: evaluation.decided_ms,
-            report: serde_json::from_value::<ReportView>(report).ok(),
+            report,
         }
     });
     let manifest = record.manifest;
@@ -50,7 +62,7 @@ pub fn model(record: ModelRecord) -> ModelView {
             Status::Rejected => ModelStatus::Rejected,
         },
         created_ms: record.created_ms,
-        verdict: verdict(evaluation.as_ref().and_then(|e| e.report.as_ref())),
+        verdict,
         evaluation,
         version: manifest.version,
         feature_set: manifest.feature_set,

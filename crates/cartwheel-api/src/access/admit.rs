@@ -1,0 +1,141 @@
+//! Admission of requests: rate limits, keys and scopes, the audit log.
+
+use std::io;
+use std::sync::Arc;
+
+use axum::RequestExt;
+use axum::extract::{MatchedPath, RawPathParams, Request, State};
+use axum::http::request::Parts;
+use axum::http::{Extensions, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+
+use crate::access::audit::{AdminAction, hashed_id};
+use crate::access::caller::Caller;
+use crate::access::scope::{Access, AccessTable, Scope};
+use crate::http::bounded::bounded;
+use crate::http::peer::Peer;
+use crate::http::problem::{Kind, Problem};
+use crate::http::request_id::request_id;
+use crate::state::Shared;
+
+/// Longest path parameter in the audit log, in characters.
+const LONGEST_PARAMETER: usize = 80;
+
+/// What admission decides by.
+#[derive(Clone)]
+pub(crate) struct Gate {
+    pub(crate) state: Shared,
+    pub(crate) access: Arc<AccessTable>,
+}
+
+/// Admits requests within the limits whose key, in `x-api-key` or `authorization: Bearer`,
+/// grants the scope that the route needs. Admits every request within the limits to an open
+/// route, or while no key exists. Attaches the [`Caller`] to the response.
+pub(crate) async fn admit(State(gate): State<Gate>, request: Request, next: Next) -> Response {
+    let access = gate.access.needed(request.method(), route(request.extensions()));
+    match gate.caller(access, &request) {
+        Ok(caller) => {
+            let mut response = gate.run(access, request, &caller, next).await;
+            response.extensions_mut().insert(caller);
+            response
+        }
+        Err(problem) => problem.into_response(),
+    }
+}
+
+impl Gate {
+    fn caller(&self, access: Access, request: &Request) -> Result<Caller, Problem> {
+        let peer = request.extensions().get::<Peer>().copied();
+        self.state.limits.address(peer)?;
+        let Access::Needs(scope) = access else { return Ok(Caller::default()) };
+        if self.state.keys.is_empty() {
+            return Ok(Caller::default());
+        }
+        let header = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
+        let bearer = || header(header::AUTHORIZATION.as_str())?.strip_prefix("Bearer ");
+        let given = header("x-api-key").or_else(bearer).unwrap_or_default();
+        if given.is_empty() {
+            let detail = format!(
+                "The request has no API key: send a key with the scope {scope} as x-api-key."
+            );
+            return Err(Problem::new(Kind::Unauthorized, detail));
+        }
+        let Some(key) = self.state.keys.find(given) else {
+            self.state.limits.wrong_key(peer)?;
+            return Err(Problem::new(Kind::Unauthorized, "The API key is unknown."));
+        };
+        self.state.limits.key(&key.name)?;
+        if !key.may(scope) {
+            let detail = format!("The API key lacks the scope {scope}.");
+            return Err(Problem::new(Kind::Forbidden, detail));
+        }
+        Ok(Caller::with_key(key.name))
+    }
+
+    /// Runs the request; an admin's change between two entries of the audit log.
+    async fn run(
+        &self,
+        access: Access,
+        mut request: Request,
+        caller: &Caller,
+        next: Next,
+    ) -> Response {
+        let timeout = self.state.settings.timeout;
+        let recorded = access == Access::Needs(Scope::Admin)
+            && !request.method().is_safe()
+            && route(request.extensions()).is_some();
+        let Some(audit) = self.state.audit.clone().filter(|_| recorded) else {
+            return bounded(timeout, request, next).await;
+        };
+        let params = request.extract_parts::<RawPathParams>().await.ok();
+        let (parts, body) = request.into_parts();
+        let action = self.action(&parts, params.as_ref(), caller);
+        let id = action.request_id.clone();
+        let begun = tokio::task::spawn_blocking(move || audit.begin(&action)).await;
+        let end = match begun.map_err(io::Error::other).flatten() {
+            Ok(end) => end,
+            Err(error) => {
+                tracing::error!(%error, request_id = id, "cannot write the audit log; refusing an admin action");
+                let detail = "The action was not executed: the audit log cannot be written.";
+                return Problem::new(Kind::Unavailable, detail).into_response();
+            }
+        };
+        let response = bounded(timeout, Request::from_parts(parts, body), next).await;
+        let status = response.status().as_u16();
+        let ended = tokio::task::spawn_blocking(move || end(status)).await;
+        if let Err(error) = ended.map_err(io::Error::other).flatten() {
+            // The beginning of the action is on disk.
+            tracing::error!(%error, request_id = id, status, "cannot record how an admin action ended");
+        }
+        response
+    }
+
+    fn action(
+        &self,
+        parts: &Parts,
+        params: Option<&RawPathParams>,
+        caller: &Caller,
+    ) -> AdminAction {
+        let route = route(&parts.extensions).unwrap_or_default();
+        let names_user = route.starts_with("/v1/users/");
+        let value = |value: &str| match names_user {
+            true => hashed_id(value),
+            false => value.chars().take(LONGEST_PARAMETER).collect(),
+        };
+        let target = params.into_iter().flatten();
+        AdminAction {
+            time_ms: self.state.clock.now_ms(),
+            actor: caller.name().to_owned(),
+            address: parts.extensions.get::<Peer>().map(|peer| peer.0.to_string()),
+            method: parts.method.to_string(),
+            route: route.to_owned(),
+            target: target.map(|(name, text)| (name.to_owned(), value(text))).collect(),
+            request_id: request_id(&parts.headers).map(str::to_owned),
+        }
+    }
+}
+
+fn route(extensions: &Extensions) -> Option<&str> {
+    extensions.get::<MatchedPath>().map(MatchedPath::as_str)
+}

@@ -1,0 +1,151 @@
+//! API keys: known by their hashes alone, each with what it may do.
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use cartwheel_events::check_id;
+use parking_lot::RwLock;
+use sha2::{Digest, Sha256};
+use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
+
+use crate::access::scope::Scope;
+
+/// A text that is no key's hash with its scopes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum KeyError {
+    /// The hash.
+    #[error("a key's hash is 64 hexadecimal digits: printf %s \"$KEY\" | sha256sum")]
+    Hash,
+    /// A scope.
+    #[error("a scope is events:write, recommendations:read or admin")]
+    Scope,
+    /// A name.
+    #[error("a key's name is 1 to 64 of A-Z a-z 0-9 . _ : @ -")]
+    Name,
+}
+
+/// SHA-256 of a key. Keys are random and long, so that no slow hash is needed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KeyHash([u8; 32]);
+
+impl KeyHash {
+    /// The hash of `key`.
+    pub fn of(key: &str) -> Self {
+        Self(Sha256::digest(key.as_bytes()).into())
+    }
+
+    /// A name for a key that has none: its hash's first digits.
+    pub fn short_name(&self) -> Arc<str> {
+        format!("key-{:.8}", self.to_string()).into()
+    }
+
+    /// Whether both are the same. Takes the same time for all.
+    fn is(&self, other: &Self) -> Choice {
+        self.0.ct_eq(&other.0)
+    }
+}
+
+impl fmt::Display for KeyHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl FromStr for KeyHash {
+    type Err = KeyError;
+
+    fn from_str(text: &str) -> Result<Self, KeyError> {
+        let digit = |c: u8| char::from(c).to_digit(16).ok_or(KeyError::Hash);
+        let mut bytes = [0; 32];
+        if text.len() != 64 {
+            return Err(KeyError::Hash);
+        }
+        for (byte, pair) in bytes.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
+            *byte = (digit(pair[0])? * 16 + digit(pair[1])?) as u8;
+        }
+        Ok(Self(bytes))
+    }
+}
+
+/// A key's hash with its name and what it may do: `shop@events:write+admin=HASH`. Without
+/// a name it is named by the hash's first digits; a `HASH` alone may do everything.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApiKey {
+    /// What logs, limits and audit call it.
+    pub name: Arc<str>,
+    /// Its hash.
+    pub hash: KeyHash,
+    /// What it may do.
+    pub scopes: Vec<Scope>,
+}
+
+impl FromStr for ApiKey {
+    type Err = KeyError;
+
+    fn from_str(text: &str) -> Result<Self, KeyError> {
+        let (given, scopes, hash) = match text.split_once('=') {
+            None => (None, "admin", text),
+            Some((held, hash)) => match held.split_once('@') {
+                None => (None, held, hash),
+                Some((name, scopes)) => (Some(name), scopes, hash),
+            },
+        };
+        let hash: KeyHash = hash.parse()?;
+        let name = match given {
+            None => hash.short_name(),
+            Some(name) => key_name(name)?.into(),
+        };
+        let scopes = scopes.split('+').map(str::parse).collect::<Result<_, _>>()?;
+        Ok(Self { name, hash, scopes })
+    }
+}
+
+/// Checks a key's name, which is written into logs.
+///
+/// # Errors
+/// When it is not 1 to 64 of `A-Z a-z 0-9 . _ : @ -`.
+pub fn key_name(text: &str) -> Result<&str, KeyError> {
+    check_id(text).map(|()| text).map_err(|_| KeyError::Name)
+}
+
+impl ApiKey {
+    pub(crate) fn may(&self, scope: Scope) -> bool {
+        self.scopes.iter().any(|held| *held == scope || *held == Scope::Admin)
+    }
+}
+
+/// The keys that are known; none of them means that everybody may do everything.
+/// Cloning shares them.
+#[derive(Debug, Clone, Default)]
+pub struct Keys(Arc<RwLock<Vec<ApiKey>>>);
+
+impl Keys {
+    /// Knows these keys from now on, and no others.
+    pub fn replace(&self, keys: Vec<ApiKey>) {
+        *self.0.write() = keys;
+    }
+
+    /// The key that `given` is; none if it is none. Every key is looked at, whichever
+    /// fits, and takes the same time.
+    pub(crate) fn find(&self, given: &str) -> Option<ApiKey> {
+        let keys = self.0.read();
+        let hash = KeyHash::of(given);
+        let mut found = u32::MAX;
+        for (index, key) in (0_u32..).zip(keys.iter()) {
+            found.conditional_assign(&index, key.hash.is(&hash));
+        }
+        keys.get(found as usize).cloned()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.read().is_empty()
+    }
+}
+
+impl FromIterator<ApiKey> for Keys {
+    fn from_iter<T: IntoIterator<Item = ApiKey>>(keys: T) -> Self {
+        Self(Arc::new(RwLock::new(keys.into_iter().collect())))
+    }
+}

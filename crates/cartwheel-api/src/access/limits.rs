@@ -1,0 +1,196 @@
+//! How often a client may ask: token buckets by key and by address, in bounded memory.
+
+use std::hash::Hash;
+use std::net::IpAddr;
+use std::num::{NonZeroU16, NonZeroU32};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use governor::clock::{Clock, DefaultClock};
+use governor::middleware::NoOpMiddleware;
+use governor::state::keyed::HashMapStateStore;
+use governor::{Quota, RateLimiter};
+use parking_lot::RwLock;
+
+use crate::http::peer::Peer;
+use crate::http::problem::{Kind, Problem};
+use crate::settings::Settings;
+
+/// A bucket holds the requests of so many seconds.
+const BURST_SECONDS: u32 = 2;
+/// Wrong keys of an address a minute, all of them at once if need be.
+const WRONG_KEYS: NonZeroU32 = NonZeroU32::new(30).unwrap();
+/// Most buckets of a kind: some 4 MB.
+const MOST_BUCKETS: usize = 65_536;
+/// After so many requests the number of buckets is looked at.
+const LOOK_EVERY: usize = 1024;
+
+/// One bucket a client; a full one is as good as none and is forgotten.
+///
+/// Where more than `most` clients have one that is not full, all are forgotten: each of
+/// them gains a burst at most, and memory stays bounded against any number of addresses.
+pub(crate) struct Buckets<K: Hash + Eq + Clone, C: Clock + Clone = DefaultClock> {
+    limiter: RwLock<Limiter<K, C>>,
+    quota: Quota,
+    clock: C,
+    most: usize,
+    taken: AtomicUsize,
+}
+
+type Limiter<K, C> = RateLimiter<K, HashMapStateStore<K>, C, NoOpMiddleware<<C as Clock>::Instant>>;
+
+impl<K: Hash + Eq + Clone, C: Clock + Clone> Buckets<K, C> {
+    pub(crate) fn new(quota: Quota, most: usize, clock: C) -> Self {
+        let limiter = RwLock::new(Limiter::hashmap_with_clock(quota, clock.clone()));
+        Self { limiter, quota, clock, most, taken: AtomicUsize::new(0) }
+    }
+
+    /// Takes one token of the client's, or says how long there is none.
+    pub(crate) fn take(&self, client: &K) -> Result<(), Duration> {
+        if self.taken.fetch_add(1, Ordering::Relaxed) % LOOK_EVERY == LOOK_EVERY - 1 {
+            self.sweep();
+        }
+        let limiter = self.limiter.read();
+        limiter.check_key(client).map_err(|until| until.wait_time_from(self.clock.now()))
+    }
+
+    fn sweep(&self) {
+        let limiter = self.limiter.read();
+        if limiter.len() <= self.most {
+            return;
+        }
+        limiter.retain_recent();
+        let full = limiter.len() > self.most;
+        drop(limiter);
+        if full {
+            tracing::warn!(clients = self.most, "too many clients to limit each: all begin anew");
+            *self.limiter.write() = Limiter::hashmap_with_clock(self.quota, self.clock.clone());
+        }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn len(&self) -> usize {
+        self.limiter.read().len()
+    }
+}
+
+/// The limits of one server.
+pub(crate) struct Limits {
+    key: Option<Buckets<Arc<str>>>,
+    address: Option<Buckets<IpAddr>>,
+    wrong_keys: Buckets<IpAddr>,
+}
+
+impl Limits {
+    pub(crate) fn new(settings: &Settings) -> Self {
+        let wrong_keys = Quota::per_minute(WRONG_KEYS);
+        Self {
+            key: per_second(settings.rate_per_key),
+            address: per_second(settings.rate_per_address),
+            wrong_keys: Buckets::new(wrong_keys, MOST_BUCKETS, DefaultClock::default()),
+        }
+    }
+
+    /// Counts a request of an address. This machine's own are not: they are the
+    /// operator's, or those of everybody behind a proxy.
+    pub(crate) fn address(&self, peer: Option<Peer>) -> Result<(), Problem> {
+        match (&self.address, peer) {
+            (Some(buckets), Some(peer)) if !peer.is_loopback() => buckets
+                .take(&peer.network())
+                .map_err(|wait| throttled("This address asks too often.", wait)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Counts a request with a key.
+    pub(crate) fn key(&self, name: &Arc<str>) -> Result<(), Problem> {
+        let Some(buckets) = &self.key else { return Ok(()) };
+        buckets.take(name).map_err(|wait| throttled("This API key asks too often.", wait))
+    }
+
+    /// Counts a key that is not known. Known ones still pass: nobody guesses 32 random
+    /// bytes, and whoever tries must not shut out a shop behind the same address.
+    pub(crate) fn wrong_key(&self, peer: Option<Peer>) -> Result<(), Problem> {
+        let Some(peer) = peer else { return Ok(()) };
+        self.wrong_keys
+            .take(&peer.network())
+            .map_err(|wait| throttled("This address has brought too many wrong API keys.", wait))
+    }
+}
+
+fn per_second<K: Hash + Eq + Clone>(rate: u32) -> Option<Buckets<K>> {
+    let rate = NonZeroU32::new(rate)?;
+    let burst = rate.saturating_mul(NonZeroU32::new(BURST_SECONDS)?);
+    let quota = Quota::per_second(rate).allow_burst(burst);
+    Some(Buckets::new(quota, MOST_BUCKETS, DefaultClock::default()))
+}
+
+fn throttled(detail: &str, wait: Duration) -> Problem {
+    // A second that has begun counts: an earlier try would be refused again.
+    let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+    let seconds = u16::try_from(seconds).unwrap_or(u16::MAX);
+    let retry_after = NonZeroU16::new(seconds).or(Some(NonZeroU16::MIN));
+    Problem { retry_after, ..Problem::new(Kind::Throttled, detail) }
+}
+
+#[cfg(test)]
+mod tests {
+    use governor::clock::FakeRelativeClock;
+
+    use super::*;
+
+    fn peer(text: &str) -> Peer {
+        Peer(text.parse().unwrap())
+    }
+
+    #[test]
+    fn a_bucket_gives_its_burst_and_then_its_rate() {
+        let clock = FakeRelativeClock::default();
+        let quota = Quota::per_second(NonZeroU32::new(10).unwrap());
+        let buckets = Buckets::new(quota, 100, clock.clone());
+        assert!((0..10).all(|_| buckets.take(&"a").is_ok()));
+        let wait = buckets.take(&"a").unwrap_err();
+        assert!(buckets.take(&"b").is_ok(), "others have their own");
+        // What it says is true: not a moment earlier, and then at once.
+        clock.advance(wait - Duration::from_nanos(1));
+        assert!(buckets.take(&"a").is_err());
+        clock.advance(Duration::from_nanos(1));
+        assert!(buckets.take(&"a").is_ok());
+    }
+
+    #[test]
+    fn a_million_addresses_take_bounded_memory() {
+        let clock = FakeRelativeClock::default();
+        let quota = Quota::per_second(NonZeroU32::new(2).unwrap());
+        let buckets = Buckets::new(quota, 10_000, clock.clone());
+        let mut most = 0;
+        for address in 0..1_000_000_u32 {
+            // The clock stands still half of the time: no bucket fills up again.
+            if address > 500_000 {
+                clock.advance(Duration::from_micros(50));
+            }
+            assert!(buckets.take(&address).is_ok());
+            most = most.max(buckets.len());
+        }
+        assert!(most <= 10_000 + LOOK_EVERY, "{most}");
+        // Buckets that are not full are kept where there is room.
+        assert!(buckets.take(&999_999).is_ok());
+        assert!(buckets.take(&999_999).is_err());
+    }
+
+    #[test]
+    fn a_network_of_ipv6_is_one_client_and_this_machine_is_none() {
+        let settings = Settings { rate_per_address: 1, ..Settings::default() };
+        let limits = Limits::new(&settings);
+        let ask = |address: &str| limits.address(Some(peer(address)));
+        assert!(ask("2001:db8::1").is_ok() && ask("2001:db8::2").is_ok());
+        let refused = ask("2001:db8::ffff:3").unwrap_err();
+        assert_eq!((refused.status, refused.retry_after), (429, Some(NonZeroU16::MIN)));
+        assert!(ask("2001:db8:0:1::1").is_ok(), "the next network");
+        assert!(ask("192.0.2.1").is_ok() && ask("::ffff:192.0.2.1").is_ok());
+        assert!(ask("192.0.2.1").is_err(), "an IPv4 address in IPv6's clothes is the same");
+        assert!((0..100).all(|_| ask("127.0.0.1").is_ok() && ask("::1").is_ok()));
+        assert!((0..100).all(|_| limits.address(None).is_ok()));
+    }
+}

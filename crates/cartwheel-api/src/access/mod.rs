@@ -1,0 +1,8 @@
+//! Who may call: keys and their scopes, rate limits, the audit log.
+
+pub(crate) mod admit;
+pub(crate) mod audit;
+pub(crate) mod caller;
+pub(crate) mod keys;
+pub(crate) mod limits;
+pub(crate) mod scope;

@@ -1,0 +1,131 @@
+//! What is true of many operations, added to the OpenAPI document in one place: keys,
+//! limits, and what the names in paths may be.
+
+use axum::http::Method;
+use utoipa::openapi::content::{Content, ContentBuilder};
+use utoipa::openapi::path::{Operation, ParameterIn};
+use utoipa::openapi::schema::{AdditionalProperties, Schema};
+use utoipa::openapi::security::{
+    ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityRequirement, SecurityScheme,
+};
+use utoipa::openapi::{ComponentsBuilder, OpenApi, Ref, RefOr, ResponseBuilder};
+
+use crate::access::scope::{Access, AccessTable};
+use crate::http::problem::{Kind, Problem};
+
+/// An id, as `cartwheel_events::check_id` takes it.
+pub(crate) const ID_PATTERN: &str = "^[A-Za-z0-9._:@-]+$";
+
+const JSON: &str = "application/json";
+const PROBLEM: &str = "application/problem+json";
+
+/// Bodies that are read by hand and take no other fields.
+const CLOSED: [&str; 3] = ["Event", "Item", "StartLakeJob"];
+
+/// Completes what the handlers say of themselves.
+pub(crate) fn complete(document: &mut OpenApi, access: &AccessTable) {
+    for (path, item) in &mut document.paths.paths {
+        for (method, operation) in [
+            (Method::GET, &mut item.get),
+            (Method::PUT, &mut item.put),
+            (Method::POST, &mut item.post),
+            (Method::PATCH, &mut item.patch),
+            (Method::DELETE, &mut item.delete),
+        ] {
+            if let Some(operation) = operation {
+                keys(operation, access.needed(&method, Some(path)));
+                limits(operation);
+                names(operation);
+                problems(operation);
+            }
+        }
+    }
+    let components = document.components.get_or_insert_with(|| ComponentsBuilder::new().build());
+    for name in CLOSED {
+        if let Some(RefOr::T(schema)) = components.schemas.get_mut(name) {
+            close(schema);
+        }
+    }
+    let header = ApiKey::Header(ApiKeyValue::new("x-api-key"));
+    components.add_security_scheme("key", SecurityScheme::ApiKey(header));
+    components
+        .add_security_scheme("bearer", SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)));
+}
+
+fn keys(operation: &mut Operation, access: Access) {
+    let Access::Needs(scope) = access else { return };
+    let by = |scheme: &str| SecurityRequirement::new(scheme, [scope.as_str()]);
+    operation.security = Some(vec![by("key"), by("bearer")]);
+    answers(operation, Kind::Unauthorized, "No API key, or one that is not known");
+    answers(operation, Kind::Forbidden, &format!("The API key has no right to {scope}"));
+}
+
+fn limits(operation: &mut Operation) {
+    answers(operation, Kind::Throttled, "Too many requests; see Retry-After");
+    answers(operation, Kind::Unavailable, "Not now, or it took too long; see Retry-After");
+    if operation.request_body.is_some() {
+        answers(operation, Kind::MalformedJson, "A field is not valid");
+        answers(operation, Kind::SlowBody, "The body took too long to come");
+        answers(operation, Kind::PayloadTooLarge, "The body, decoded, is too large");
+        answers(operation, Kind::UnsupportedMediaType, "The media type or coding is not taken");
+    }
+}
+
+/// The operation can answer so, if it does not say so itself.
+fn answers(operation: &mut Operation, kind: Kind, description: &str) {
+    let (_, status, _) = kind.parts();
+    let responses = &mut operation.responses.responses;
+    responses.entry(status.as_str().to_owned()).or_insert_with(|| {
+        let problem = Ref::from_schema_name(<Problem as utoipa::ToSchema>::name());
+        let content = ContentBuilder::new().schema(Some(problem)).build();
+        let response = ResponseBuilder::new().description(description);
+        RefOr::T(response.content(PROBLEM, content).build())
+    });
+}
+
+fn names(operation: &mut Operation) {
+    for parameter in operation.parameters.iter_mut().flatten() {
+        let RefOr::T(parameter) = parameter else { continue };
+        if !matches!(parameter.parameter_in, ParameterIn::Path) || parameter.name != "id" {
+            continue;
+        }
+        if let Some(RefOr::T(Schema::Object(text))) = &mut parameter.schema {
+            text.pattern = Some(ID_PATTERN.to_owned());
+            (text.min_length, text.max_length) = (Some(1), Some(64));
+        }
+    }
+}
+
+/// Problems have a media type of their own.
+fn problems(operation: &mut Operation) {
+    for response in operation.responses.responses.values_mut() {
+        let RefOr::T(response) = response else { continue };
+        let is_problem = |content: &RefOr<Content>| match content {
+            RefOr::T(Content { schema: Some(RefOr::Ref(schema)), .. }) => {
+                schema.ref_location.ends_with("/Problem")
+            }
+            _ => false,
+        };
+        if response.content.get(JSON).is_some_and(is_problem)
+            && let Some(content) = response.content.shift_remove(JSON)
+        {
+            response.content.insert(PROBLEM.to_owned(), content);
+        }
+    }
+}
+
+fn close(schema: &mut Schema) {
+    match schema {
+        Schema::Object(object) => {
+            object.additional_properties = Some(Box::new(AdditionalProperties::FreeForm(false)));
+        }
+        Schema::OneOf(choice) => {
+            for item in &mut choice.items {
+                if let RefOr::T(schema) = item {
+                    close(schema);
+                }
+            }
+        }
+        _ => {}
+    }
+}

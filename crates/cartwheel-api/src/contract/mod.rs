@@ -1,0 +1,5 @@
+//! The OpenAPI document and its readable form.
+
+pub(crate) mod document;
+pub(crate) mod reference;
+pub(crate) mod schema;

@@ -1,0 +1,43 @@
+//! Limits on the time of a handler, and answers for its panics.
+
+use std::any::Any;
+use std::panic::AssertUnwindSafe;
+use std::time::Duration;
+
+use axum::extract::Request;
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use futures::FutureExt;
+
+use crate::http::body::BodyDeadline;
+use crate::http::problem::{Kind, Problem};
+
+/// Runs the handler for at most `limit`; answers with a problem if it takes longer or panics.
+///
+/// One function instead of two layers, because a layer copies everything within it for every
+/// request.
+pub(crate) async fn bounded(limit: Duration, mut request: Request, next: Next) -> Response {
+    // Earlier than the limit, to tell a slow body from a slow answer.
+    let deadline = tokio::time::Instant::now() + limit * 4 / 5;
+    request.extensions_mut().insert(BodyDeadline(deadline));
+    // What handlers share stays consistent when one of them panics.
+    let answer = AssertUnwindSafe(next.run(request)).catch_unwind();
+    match tokio::time::timeout(limit, answer).await {
+        Ok(Ok(response)) => response,
+        Ok(Err(panic)) => panicked(&*panic),
+        Err(_) => {
+            let detail = "The answer took too long. Sending an event again with the same event_id \
+                          stores it once.";
+            Problem::new(Kind::Timeout, detail).into_response()
+        }
+    }
+}
+
+/// Answers for a handler that panicked.
+fn panicked(panic: &(dyn Any + Send)) -> Response {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message");
+    tracing::error!(panic = text, "a handler panicked");
+    Problem::new(Kind::Internal, "The server logged the cause under this request's id.")
+        .into_response()
+}

@@ -1,0 +1,227 @@
+//! Reading requests: JSON, queries and path ids, with a problem for each fault.
+
+use std::collections::HashMap;
+
+use axum::extract::{FromRequestParts, Path, Query, Request};
+use axum::http::header;
+use axum::http::request::Parts;
+use cartwheel_events::{ProductId, UserId};
+use serde::de::DeserializeOwned;
+
+use crate::http::body::Bodies;
+use crate::http::problem::{Kind, Problem};
+
+/// Media type of a body, without parameters, in lower case.
+pub(crate) fn media_type(request: &Request) -> String {
+    let value = request.headers().get(header::CONTENT_TYPE);
+    let text = value.and_then(|value| value.to_str().ok()).unwrap_or_default();
+    text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+}
+
+/// The problem of a body in another media type than those `expected`.
+pub(crate) fn unsupported(media: &str, expected: &str) -> Problem {
+    let shown: String = media.chars().take(64).collect();
+    let detail = if shown.is_empty() {
+        "The request has no content type.".to_owned()
+    } else {
+        format!("{shown} is not taken here.")
+    };
+    Problem {
+        field: Some("content-type".to_owned()),
+        expected: Some(expected.to_owned()),
+        ..Problem::new(Kind::UnsupportedMediaType, detail)
+    }
+}
+
+/// A JSON body.
+pub(crate) async fn json<T: DeserializeOwned>(
+    request: Request,
+    bodies: &Bodies,
+) -> Result<T, Problem> {
+    let media = media_type(&request);
+    if !is_json(&media) {
+        return Err(unsupported(&media, "application/json"));
+    }
+    parse(&bodies.read(request).await?)
+}
+
+/// Whether a media type is JSON.
+pub(crate) fn is_json(media: &str) -> bool {
+    media == "application/json" || (media.starts_with("application/") && media.ends_with("+json"))
+}
+
+/// Most values of a body: each takes many times the memory of the two bytes that it may be
+/// written in.
+const MAX_VALUES: usize = 50_000;
+
+/// About how many values JSON holds: it is not read, only its commas counted, as depth is
+/// bounded by itself.
+fn values(bytes: &[u8]) -> usize {
+    let (mut count, mut in_text, mut escaped) = (1, false, false);
+    for &byte in bytes {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_text => escaped = true,
+            b'"' => in_text = !in_text,
+            b',' if !in_text => count += 1,
+            _ => {}
+        }
+    }
+    count
+}
+
+/// Reads JSON; a fault names its field.
+pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    if values(bytes) > MAX_VALUES {
+        return Err(Problem {
+            expected: Some(format!("at most {MAX_VALUES} values")),
+            ..Problem::new(
+                Kind::PayloadTooLarge,
+                "The body holds more values than the server takes.",
+            )
+        });
+    }
+    let mut reader = serde_json::Deserializer::from_slice(bytes);
+    let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
+        let path = error.path().to_string();
+        let error = error.into_inner();
+        if !error.is_data() {
+            return Problem::new(Kind::MalformedJson, format!("The body is not JSON: {error}."));
+        }
+        let detail = error.to_string();
+        // Missing fields are named in the message alone, unknown ones in both.
+        let named = detail.strip_prefix("missing field `").and_then(|rest| rest.split('`').next());
+        let field = match named {
+            Some(name) if path == "." => name.to_owned(),
+            Some(name) => format!("{path}.{name}"),
+            None if path == "." => String::new(),
+            None => path,
+        };
+        let expected = detail.split_once(", expected ").map(|(_, rest)| rest);
+        let expected = expected.unwrap_or("a value as the documentation says");
+        let expected = expected.split(" at line ").next().unwrap_or(expected).to_owned();
+        Problem::field(field.chars().take(128).collect::<String>(), detail, expected)
+    })?;
+    reader.end().map_err(|_| Problem::new(Kind::MalformedJson, "Something follows the JSON."))?;
+    Ok(value)
+}
+
+/// The query's parameters, each of which a handler takes once.
+#[derive(Debug)]
+pub(crate) struct Params(HashMap<String, String>);
+
+impl<S: Send + Sync> FromRequestParts<S> for Params {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        Query::from_request_parts(parts, state)
+            .await
+            .map(|Query(map)| Self(map))
+            .map_err(|_| Problem::field("query", "The query cannot be read.", "name=value&…"))
+    }
+}
+
+impl Params {
+    /// A number within a range.
+    pub(crate) fn number(
+        &mut self,
+        name: &str,
+        default: usize,
+        range: std::ops::RangeInclusive<usize>,
+    ) -> Result<usize, Problem> {
+        let Some(text) = self.0.remove(name) else { return Ok(default) };
+        text.parse().ok().filter(|n| range.contains(n)).ok_or_else(|| {
+            let expected = format!("a number from {} to {}", range.start(), range.end());
+            Problem::field(name, format!("{name} is out of range."), expected)
+        })
+    }
+
+    /// `true` or `false`.
+    pub(crate) fn flag(&mut self, name: &str) -> Result<bool, Problem> {
+        match self.0.remove(name).as_deref() {
+            None | Some("false") => Ok(false),
+            Some("true") => Ok(true),
+            Some(_) => Err(Problem::field(name, format!("{name} is not a flag."), "true or false")),
+        }
+    }
+
+    /// A text of at most 200 characters.
+    pub(crate) fn text(&mut self, name: &str) -> Result<Option<String>, Problem> {
+        match self.0.remove(name) {
+            Some(text) if text.chars().count() > 200 => {
+                Err(Problem::field(name, format!("{name} is too long."), "at most 200 characters"))
+            }
+            text => Ok(text.filter(|text| !text.is_empty())),
+        }
+    }
+
+    /// Refuses what nobody took.
+    pub(crate) fn end(self, known: &str) -> Result<(), Problem> {
+        match self.0.into_keys().next() {
+            None => Ok(()),
+            Some(name) => {
+                let name: String = name.chars().take(64).collect();
+                Err(Problem::field(&name, format!("{name} is not a parameter."), known))
+            }
+        }
+    }
+}
+
+const ID_EXPECTED: &str = "1 to 64 of A-Z a-z 0-9 . _ : @ -";
+
+/// A user's id in the path.
+#[derive(Debug)]
+pub(crate) struct UserPath(pub(crate) UserId);
+
+/// A product's id in the path.
+#[derive(Debug)]
+pub(crate) struct ProductPath(pub(crate) ProductId);
+
+async fn path_text<S: Send + Sync>(parts: &mut Parts, state: &S) -> Result<String, Problem> {
+    Path::from_request_parts(parts, state)
+        .await
+        .map(|Path(text)| text)
+        .map_err(|_| Problem::field("id", "The path is not UTF-8.", ID_EXPECTED))
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for UserPath {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        UserId::new(path_text(parts, state).await?)
+            .map(Self)
+            .map_err(|e| Problem::field("id", format!("The user's id {e}."), ID_EXPECTED))
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for ProductPath {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        ProductId::new(path_text(parts, state).await?)
+            .map(Self)
+            .map_err(|e| Problem::field("id", format!("The product's id {e}."), ID_EXPECTED))
+    }
+}
+
+/// The name in the path of what is kept under a name: a run, a model, a table.
+#[derive(Debug)]
+pub(crate) struct NamePath(pub(crate) String);
+
+/// Longest name, in bytes.
+const LONGEST_NAME: usize = 128;
+
+impl<S: Send + Sync> FromRequestParts<S> for NamePath {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        // What has no such name is not there: a name need not be possible to be asked for.
+        let unknown = || Problem::new(Kind::NotFound, "There is nothing of that name.");
+        let name = path_text(parts, state).await.map_err(|_| unknown())?;
+        let letter = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+        let possible = name.len() <= LONGEST_NAME && name.bytes().all(letter);
+        // Names become parts of paths.
+        let possible = possible && !name.is_empty() && !name.starts_with('.');
+        if possible { Ok(Self(name)) } else { Err(unknown()) }
+    }
+}

@@ -1,0 +1,82 @@
+//! For whoever runs the server: is it alive, can it answer, what has it done.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use cartwheel_stream::StreamState;
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::routes;
+
+use crate::access::scope::Scope;
+use crate::http::problem::{Kind, Problem};
+use crate::routes::Routes;
+use crate::state::Shared;
+use cartwheel_engine::EngineStatus;
+
+/// The routes for health and metrics.
+pub(crate) fn routes() -> Routes {
+    Routes::default()
+        .open(routes!(healthz))
+        .open(routes!(readyz))
+        .scoped(Scope::Admin, routes!(metrics))
+}
+
+/// The server's readiness.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Readiness {
+    /// Whether events are accepted and answered.
+    ready: bool,
+    /// Whether answers are from less than everything.
+    degraded: bool,
+    /// Whether the sessions have caught up with the stream.
+    sessions: bool,
+    /// Whether the stream takes events: `ready`; `full` until a consumer has read on or the
+    /// disk has space; `stopped` for good.
+    stream: &'static str,
+    /// What the engine serves.
+    engine: EngineStatus,
+}
+
+/// Says that the process runs
+#[utoipa::path(get, path = "/healthz", tag = "operations", responses(
+    (status = 200, description = "It runs", body = String, content_type = "text/plain"),
+))]
+pub(crate) async fn healthz() -> &'static str {
+    "ok\n"
+}
+
+/// Says whether events are accepted and answered
+#[utoipa::path(get, path = "/readyz", tag = "operations", responses(
+    (status = 200, description = "They are", body = Readiness),
+    (status = 503, description = "Not yet, or no longer", body = Readiness),
+))]
+pub(crate) async fn readyz(State(state): State<Shared>) -> (StatusCode, Json<Readiness>) {
+    let engine = state.engine.status();
+    let sessions = state.users.is_ready();
+    let stream = match state.stream.state() {
+        StreamState::Ready => "ready",
+        StreamState::Full => "full",
+        _ => "stopped",
+    };
+    let ready = engine.ready && sessions && stream == "ready";
+    let degraded = engine.degraded || !sessions;
+    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, Json(Readiness { ready, degraded, sessions, stream, engine }))
+}
+
+/// Shows metrics in the Prometheus text format
+#[utoipa::path(get, path = "/metrics", tag = "operations", responses(
+    (status = 200, description = "Metrics", body = String, content_type = "text/plain"),
+))]
+pub(crate) async fn metrics(State(state): State<Shared>) -> Response {
+    if let Some(operator) = &state.operator {
+        state.metrics.flow(&operator.flow());
+    }
+    match state.metrics.render() {
+        Some(text) => ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text)
+            .into_response(),
+        None => Problem::new(Kind::NotFound, "Metrics go to another recorder.").into_response(),
+    }
+}

@@ -1,0 +1,14 @@
+//! Routes for operators, and the interfaces behind them.
+
+pub(crate) mod flow;
+pub(crate) mod health;
+pub(crate) mod lake;
+pub(crate) mod latency;
+pub(crate) mod live;
+pub(crate) mod models;
+pub(crate) mod monitor;
+pub(crate) mod operator;
+pub(crate) mod pipeline;
+pub(crate) mod privacy;
+pub(crate) mod quality;
+pub(crate) mod views;

@@ -1,0 +1,7 @@
+//! What operators see, as plain data.
+
+pub(crate) mod erasure;
+pub(crate) mod lake;
+pub(crate) mod models;
+pub(crate) mod quality;
+pub(crate) mod run;

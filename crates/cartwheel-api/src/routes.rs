@@ -1,0 +1,57 @@
+//! Routes, each declared together with the access that it needs.
+
+use axum::http::Method;
+use axum::routing::MethodRouter;
+use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
+
+use crate::access::scope::{Access, AccessTable, Scope};
+use crate::state::Shared;
+
+/// Documented routes with the access that each of them needs. This is the only way to add a
+/// route, so that none is added without a decision.
+#[derive(Default)]
+pub(crate) struct Routes {
+    pub(crate) router: OpenApiRouter<Shared>,
+    pub(crate) access: AccessTable,
+}
+
+impl Routes {
+    /// Adds routes that anyone may call.
+    pub(crate) fn open(self, routes: UtoipaMethodRouter<Shared>) -> Self {
+        self.add(Access::Open, routes)
+    }
+
+    /// Adds routes that need a key with `scope`.
+    pub(crate) fn scoped(self, scope: Scope, routes: UtoipaMethodRouter<Shared>) -> Self {
+        self.add(Access::Needs(scope), routes)
+    }
+
+    /// Adds a `GET` route that anyone may call and that the document does not list.
+    pub(crate) fn open_page(mut self, route: &str, page: MethodRouter<Shared>) -> Self {
+        self.access.declare(Method::GET, route, Access::Open);
+        Self { router: self.router.route(route, page), ..self }
+    }
+
+    /// Adds the routes of a part of the API.
+    pub(crate) fn merge(mut self, other: Self) -> Self {
+        self.access.merge(other.access);
+        Self { router: self.router.merge(other.router), ..self }
+    }
+
+    fn add(mut self, access: Access, routes: UtoipaMethodRouter<Shared>) -> Self {
+        for (route, item) in &routes.1.paths {
+            for (method, operation) in [
+                (Method::GET, &item.get),
+                (Method::PUT, &item.put),
+                (Method::POST, &item.post),
+                (Method::PATCH, &item.patch),
+                (Method::DELETE, &item.delete),
+            ] {
+                if operation.is_some() {
+                    self.access.declare(method, route, access);
+                }
+            }
+        }
+        Self { router: self.router.routes(routes), ..self }
+    }
+}

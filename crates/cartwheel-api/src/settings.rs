@@ -1,0 +1,40 @@
+//! Settings of the API.
+
+use std::time::Duration;
+
+use axum::http::HeaderValue;
+
+/// Limits and options of the API.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Largest body, in bytes.
+    pub max_body: usize,
+    /// Longest time to an answer.
+    pub timeout: Duration,
+    /// Impressions on their way to the stream at once. Further impressions are dropped and
+    /// counted.
+    pub impressions_in_flight: usize,
+    /// Origins of other sites that may call from a browser.
+    pub cors_origins: Vec<HeaderValue>,
+    /// Requests per second of one key, with bursts of twice as many. 0 means no limit.
+    pub rate_per_key: u32,
+    /// Requests per second of one address, with bursts of twice as many. 0 means no limit.
+    /// Requests from this machine and from behind a gateway are not limited.
+    pub rate_per_address: u32,
+    /// Whether browsers may only use TLS.
+    pub strict_transport: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            max_body: 1 << 20,
+            timeout: Duration::from_secs(10),
+            impressions_in_flight: 1024,
+            cors_origins: Vec::new(),
+            rate_per_key: 0,
+            rate_per_address: 0,
+            strict_transport: false,
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! `POST /v1/events`: events in, results out, no recommendations.
+
+use axum::Json;
+use axum::extract::{Request, State};
+use cartwheel_events::{Event, MAX_BATCH};
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+use utoipa_axum::routes;
+
+use crate::access::scope::Scope;
+use crate::contract::schema::EventBody;
+use crate::http::problem::Problem;
+use crate::http::request;
+use crate::routes::Routes;
+use crate::shop::accept::accept_all;
+use crate::state::Shared;
+use crate::telemetry::EVENTS;
+
+const NDJSON: [&str; 3] = ["application/x-ndjson", "application/ndjson", "application/jsonl"];
+const MEDIA: &str = "application/json or application/x-ndjson";
+
+/// The route for batches of events.
+pub(crate) fn routes() -> Routes {
+    Routes::default().scoped(Scope::EventsWrite, routes!(events))
+}
+
+/// One result per event, in the order of the events.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct BatchAnswer {
+    /// Events that are not stored; send only those again.
+    failed_count: usize,
+    /// Events of another product that say nothing of a cart.
+    ignored_count: usize,
+    /// What became of each event.
+    records: Vec<EventResult>,
+}
+
+/// What became of an event: ids, a problem, or nothing.
+#[derive(Debug, Default, Serialize, ToSchema)]
+pub(crate) struct EventResult {
+    /// The event's id; assigned where the client gave none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    event_id: Option<String>,
+    /// The stored record.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    record_id: Option<String>,
+    /// The shard of the record.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    shard_id: Option<String>,
+    /// Why it is not stored.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<Problem>,
+    /// True where another product's event says nothing of a cart and is not stored.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ignored: Option<bool>,
+}
+
+/// Stores events
+///
+/// Takes one event, an array of at most 500, or as many lines of NDJSON. Every
+/// event is judged by itself: the answer is 200 with one result each, and those
+/// without an error are durable. A single event that is not an array has its
+/// problem as the answer's status.
+#[utoipa::path(post, path = "/v1/events", tag = "events",
+    request_body(content((EventBody = "application/json"), (Vec<EventBody> = "application/json"),
+                         (EventBody = "application/x-ndjson"))), responses(
+    (status = 200, description = "One result per event", body = BatchAnswer),
+    (status = 400, description = "Not JSON, more than 500 events, or the one event is not valid",
+     body = Problem),
+    (status = 413, description = "The body is too large", body = Problem),
+    (status = 415, description = "Neither application/json nor application/x-ndjson",
+     body = Problem),
+    (status = 422, description = "The one event's id belongs to another, or its cart is empty",
+     body = Problem),
+    (status = 429, description = "Too many requests; see Retry-After", body = Problem),
+    (status = 503, description = "Starting or stopping; see Retry-After", body = Problem),
+))]
+pub(crate) async fn events(
+    State(state): State<Shared>,
+    request: Request,
+) -> Result<Json<BatchAnswer>, Problem> {
+    let media = request::media_type(&request);
+    let ndjson = NDJSON.contains(&media.as_str());
+    if !ndjson && !request::is_json(&media) {
+        return Err(request::unsupported(&media, MEDIA));
+    }
+    let body = state.bodies.read(request).await?;
+    let (events, alone): (Vec<Result<Event, Problem>>, bool) = if ndjson {
+        let lines = body.split(|&byte| byte == b'\n').filter(|line| !line.trim_ascii().is_empty());
+        (lines.take(MAX_BATCH + 1).map(|line| event(request::parse(line)?)).collect(), false)
+    } else {
+        match request::parse(&body)? {
+            Value::Array(values) if values.len() > MAX_BATCH => return Err(too_many()),
+            Value::Array(values) => (values.into_iter().map(event).collect(), false),
+            value => (vec![event(value)], true),
+        }
+    };
+    // Storing may take a while, and its memory is others' meanwhile.
+    drop(body);
+    if events.is_empty() {
+        return Err(Problem::field("", "There is no event.", "1 to 500 events"));
+    }
+    if events.len() > MAX_BATCH {
+        return Err(too_many());
+    }
+    let events = events.into_iter().map(|event| event.map(Some)).collect();
+    answer(&state, events, alone).await.map(Json)
+}
+
+/// Stores the events that are given and says what became of each. The problem of one
+/// that came `alone` is the answer.
+pub(crate) async fn answer(
+    state: &Shared,
+    events: Vec<Result<Option<Event>, Problem>>,
+    alone: bool,
+) -> Result<BatchAnswer, Problem> {
+    let ignored: Vec<bool> = events.iter().map(|event| matches!(event, Ok(None))).collect();
+    let events: Vec<_> = events.into_iter().filter_map(Result::transpose).collect();
+    let mut results = match events.is_empty() {
+        true => Vec::new(),
+        false => accept_all(state, events).await,
+    }
+    .into_iter();
+    let mut records = Vec::with_capacity(ignored.len());
+    for ignored in ignored {
+        let result = if ignored { None } else { results.next() };
+        records.push(match result {
+            None => EventResult { ignored: Some(true), ..EventResult::default() },
+            Some(Ok(accepted)) => EventResult {
+                record_id: Some(accepted.position.record_id()),
+                shard_id: Some(accepted.position.shard_id()),
+                event_id: Some(accepted.event_id),
+                ..EventResult::default()
+            },
+            Some(Err(problem)) if alone => return Err(problem),
+            Some(Err(problem)) => EventResult { error: Some(problem), ..EventResult::default() },
+        });
+    }
+    let failed_count = records.iter().filter(|record| record.error.is_some()).count();
+    let ignored_count = records.iter().filter(|record| record.ignored.is_some()).count();
+    metrics::counter!(EVENTS, "result" => "ignored").increment(ignored_count as u64);
+    Ok(BatchAnswer { failed_count, ignored_count, records })
+}
+
+fn event(value: Value) -> Result<Event, Problem> {
+    Ok(Event::from_json(&value)?)
+}
+
+fn too_many() -> Problem {
+    Problem::field("", "There are more than 500 events.", "1 to 500 events")
+}

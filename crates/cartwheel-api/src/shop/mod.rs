@@ -1,0 +1,11 @@
+//! Routes for the shop: events in, recommendations and products out.
+
+pub(crate) mod accept;
+pub(crate) mod catalogue;
+pub(crate) mod events;
+pub(crate) mod foreign;
+pub(crate) mod impressions;
+pub(crate) mod put;
+pub(crate) mod recommendations;
+pub(crate) mod shoppers;
+pub(crate) mod submit;

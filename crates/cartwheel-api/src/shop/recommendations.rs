@@ -1,0 +1,253 @@
+//! Recommendations by themselves.
+
+use axum::Json;
+use axum::extract::{Request, State};
+use cartwheel_events::{Impression, ImpressionItem, MAX_ITEMS, ProductId, SCHEMA_VERSION, UserId};
+use cartwheel_sessions::Shopper;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::routes;
+
+use crate::access::scope::Scope;
+use crate::contract::schema::Id;
+use crate::http::problem::Problem;
+use crate::http::request::{self, Params, UserPath};
+use crate::routes::Routes;
+use crate::state::{AppState, Shared};
+use crate::telemetry::DEGRADED;
+use cartwheel_engine::{Filters, Query, Recommendation, SourceCount, StoredRecord};
+
+const DEFAULT_LIMIT: usize = 10;
+const MAX_LIMIT: usize = 100;
+const MAX_FILTER: usize = 1000;
+
+/// The routes for recommendations.
+pub(crate) fn routes() -> Routes {
+    Routes::default()
+        .scoped(Scope::RecommendationsRead, routes!(recommend))
+        .scoped(Scope::RecommendationsRead, routes!(for_user))
+}
+
+/// What to recommend, and for whom.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RecommendationRequest {
+    /// For whom; an integer is kept as its decimal text.
+    #[schema(value_type = Id)]
+    user_id: UserId,
+    /// The cart to complete, at most 200 products, in place of the session's.
+    #[schema(value_type = Option<Vec<Id>>, max_items = 200)]
+    cart: Option<Vec<ProductId>>,
+    /// Most products of the answer; 10 where it is missing.
+    #[schema(minimum = 1, maximum = 100)]
+    limit: Option<usize>,
+    /// What the answer may hold.
+    filters: Option<FiltersBody>,
+    /// Whether to show each place's source and what each feature adds. Such an answer is
+    /// for operators: it leaves no impression.
+    #[serde(default)]
+    explain: bool,
+}
+
+/// What an answer may hold. An empty list means no restriction.
+#[derive(Debug, Clone, Default, Deserialize, ToSchema)]
+#[schema(as = Filters)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct FiltersBody {
+    /// Only these departments, by name.
+    #[schema(max_items = 1000)]
+    departments: Vec<String>,
+    /// Only these aisles, by name.
+    #[schema(max_items = 1000)]
+    aisles: Vec<String>,
+    /// Never these products.
+    #[schema(value_type = Vec<Id>, max_items = 1000)]
+    exclude_products: Vec<ProductId>,
+    /// Nothing that the shopper has bought before.
+    exclude_purchased: bool,
+    /// Only products in stock.
+    in_stock_only: bool,
+}
+
+impl FiltersBody {
+    /// The filters, once their lengths are checked.
+    fn checked(self) -> Result<Filters, Problem> {
+        for (field, len) in [
+            ("filters.departments", self.departments.len()),
+            ("filters.aisles", self.aisles.len()),
+            ("filters.exclude_products", self.exclude_products.len()),
+        ] {
+            if len > MAX_FILTER {
+                return Err(Problem::field(field, format!("{field} is too long."), "at most 1000"));
+            }
+        }
+        let Self { departments, aisles, exclude_products, exclude_purchased, in_stock_only } = self;
+        Ok(Filters { departments, aisles, exclude_products, exclude_purchased, in_stock_only })
+    }
+}
+
+/// Recommendations.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Recommendations {
+    /// The answer's id, to send with events that it leads to.
+    pub(crate) recommendation_id: String,
+    /// The model that ranked.
+    pub(crate) model_version: String,
+    /// The release: feature set and model.
+    pub(crate) release: String,
+    /// Whether the answer is from less than everything.
+    pub(crate) degraded: bool,
+    /// Products, best first.
+    pub(crate) recommendations: Vec<Recommendation>,
+    /// How many candidates each source gave; only when explained.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) candidates: Option<Vec<SourceCount>>,
+}
+
+/// What was read of a shopper ahead of a question.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Known {
+    /// None where it could not be read.
+    pub(crate) shopper: Option<Shopper>,
+    /// The feature set of the shopper's record, where the engine wants one.
+    pub(crate) feature_set: Option<String>,
+}
+
+/// What to ask the engine.
+pub(crate) struct Question<'a> {
+    pub(crate) user_id: &'a UserId,
+    pub(crate) known: Known,
+    pub(crate) cart: Option<Vec<ProductId>>,
+    pub(crate) limit: usize,
+    pub(crate) filters: Filters,
+    pub(crate) explain: bool,
+}
+
+/// Reads what is stored of a shopper.
+pub(crate) async fn known(state: &AppState, user_id: &UserId) -> Known {
+    let feature_set = state.engine.external_records();
+    let users = std::slice::from_ref(user_id);
+    let found = state.users.find(users, feature_set.as_deref(), state.clock.now_ms()).await;
+    let shopper = match found {
+        Ok(mut shoppers) => Some(shoppers.pop().unwrap_or_default()),
+        Err(error) => {
+            tracing::error!(%error, "a shopper was not read");
+            None
+        }
+    };
+    Known { shopper, feature_set }
+}
+
+/// Asks the engine and notes what is shown.
+pub(crate) async fn answer(state: &AppState, question: Question<'_>) -> Recommendations {
+    let now_ms = state.clock.now_ms();
+    let Known { shopper, feature_set } = &question.known;
+    let shopper = shopper.as_ref();
+    let session = shopper.and_then(|s| s.session.as_deref()).filter(|session| session.events > 0);
+    let record = feature_set.as_deref().zip(shopper).map(|(feature_set, shopper)| StoredRecord {
+        feature_set,
+        bytes: shopper.record.as_deref(),
+    });
+    let query = Query {
+        user_id: question.user_id,
+        session,
+        record,
+        cart: question.cart,
+        limit: question.limit,
+        filters: question.filters,
+        explain: question.explain,
+        now_ms,
+    };
+    let cart = query.cart_products();
+    let mut answer = state.engine.recommend(query).await;
+    answer.degraded |= shopper.is_none();
+    state.monitor.answered(now_ms, answer.degraded);
+    if answer.degraded {
+        metrics::counter!(DEGRADED).increment(1);
+    }
+    let recommendation_id = state.ids.next(now_ms);
+    // An operator who looks into an answer is no shopper who is shown one.
+    if !question.explain {
+        let shown = answer.items.iter().zip(0..).map(|(item, position)| ImpressionItem {
+            product_id: item.product_id.clone(),
+            position,
+            score: item.probability,
+            source: item.source.clone().unwrap_or_default(),
+        });
+        state.impressions.put(Impression {
+            schema_version: SCHEMA_VERSION,
+            recommendation_id: recommendation_id.clone(),
+            user_id: question.user_id.clone(),
+            release: answer.release.clone(),
+            cart,
+            shown: shown.collect(),
+            received_at_ms: now_ms,
+        });
+    }
+    Recommendations {
+        recommendation_id,
+        model_version: answer.model_version,
+        release: answer.release,
+        degraded: answer.degraded,
+        recommendations: answer.items,
+        candidates: question.explain.then_some(answer.candidates),
+    }
+}
+
+/// Recommends for a shopper
+///
+/// An unknown shopper gets what is popular and what goes with the cart.
+#[utoipa::path(post, path = "/v1/recommendations", tag = "recommendations",
+    request_body = RecommendationRequest, responses(
+    (status = 200, description = "Recommendations, best first", body = Recommendations),
+    (status = 400, description = "Not JSON, or a field is not valid", body = Problem),
+    (status = 413, description = "The body is too large", body = Problem),
+    (status = 415, description = "Not application/json", body = Problem),
+))]
+pub(crate) async fn recommend(
+    State(state): State<Shared>,
+    request: Request,
+) -> Result<Json<Recommendations>, Problem> {
+    let body: RecommendationRequest = request::json(request, &state.bodies).await?;
+    let limit = body.limit.unwrap_or(DEFAULT_LIMIT);
+    if !(1..=MAX_LIMIT).contains(&limit) {
+        return Err(Problem::field("limit", "limit is out of range.", "a number from 1 to 100"));
+    }
+    if body.cart.as_ref().is_some_and(|cart| cart.len() > MAX_ITEMS) {
+        return Err(Problem::field("cart", "cart is too long.", "at most 200 product ids"));
+    }
+    let filters = body.filters.unwrap_or_default().checked()?;
+    let known = known(&state, &body.user_id).await;
+    let question = Question {
+        user_id: &body.user_id,
+        known,
+        cart: body.cart,
+        limit,
+        filters,
+        explain: body.explain,
+    };
+    Ok(Json(answer(&state, question).await))
+}
+
+/// Recommends for a shopper by id
+#[utoipa::path(get, path = "/v1/users/{id}/recommendations", tag = "recommendations", params(
+    ("id" = String, Path, description = "The shopper"),
+    ("limit" = Option<usize>, Query, minimum = 1, maximum = 100, description = "Most products, 1 to 100; 10 by default"),
+    ("explain" = Option<bool>, Query, description = "Show source and what each feature adds; leaves no impression"),
+), responses(
+    (status = 200, description = "Recommendations, best first", body = Recommendations),
+    (status = 400, description = "A parameter is not valid", body = Problem),
+))]
+pub(crate) async fn for_user(
+    State(state): State<Shared>,
+    UserPath(user_id): UserPath,
+    mut params: Params,
+) -> Result<Json<Recommendations>, Problem> {
+    let limit = params.number("limit", DEFAULT_LIMIT, 1..=MAX_LIMIT)?;
+    let explain = params.flag("explain")?;
+    params.end("limit, explain")?;
+    let known = known(&state, &user_id).await;
+    let filters = Filters::default();
+    let question = Question { user_id: &user_id, known, cart: None, limit, filters, explain };
+    Ok(Json(answer(&state, question).await))
+}

@@ -1,0 +1,244 @@
+//! What is known of shoppers: a few to try the shop as, carts, records.
+
+use axum::Json;
+use axum::extract::State;
+use cartwheel_events::{ProductId, UserId};
+use cartwheel_sessions::{CartItem, Session};
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::routes;
+
+use crate::access::scope::Scope;
+use crate::http::problem::{Kind, Problem};
+use crate::http::request::{Params, UserPath};
+use crate::routes::Routes;
+use crate::shop::recommendations::{Known, known};
+use crate::state::{AppState, Shared};
+use cartwheel_engine::{Engine, ProductLabel, StoredRecord, UserRecord, UserView};
+
+/// Viewed products that a cart shows.
+const VIEWED: usize = 12;
+
+/// The routes for shoppers.
+pub(crate) fn routes() -> Routes {
+    Routes::default()
+        .scoped(Scope::Admin, routes!(users))
+        .scoped(Scope::Admin, routes!(user))
+        .scoped(Scope::RecommendationsRead, routes!(cart))
+}
+
+/// Users.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Users {
+    /// Users with a history.
+    users: Vec<UserView>,
+}
+
+/// A product in a cart.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = CartItem)]
+pub(crate) struct CartLine {
+    /// The product.
+    #[serde(flatten)]
+    product: ProductLabel,
+    /// How many pieces.
+    quantity: u32,
+}
+
+/// What the server knows of a shopper's session.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Cart {
+    /// Whose.
+    #[schema(value_type = String)]
+    user_id: cartwheel_events::UserId,
+    /// In order of adding.
+    items: Vec<CartLine>,
+    /// Products looked at, the newest first, each once, at most 12.
+    viewed: Vec<ProductLabel>,
+}
+
+/// A product that was looked at.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ProductSeen {
+    /// The product.
+    product: ProductLabel,
+    /// When, UTC milliseconds.
+    at_ms: i64,
+}
+
+/// A purchase of the session.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct CheckoutSeen {
+    /// The event, which becomes the order's id.
+    event_id: String,
+    /// When it was accepted, UTC milliseconds.
+    received_at_ms: i64,
+    /// What was bought.
+    items: Vec<ProductLabel>,
+}
+
+/// A shopper's last seven days.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct SessionView {
+    /// In order of adding.
+    cart: Vec<CartLine>,
+    /// The newest first, at most 50.
+    views: Vec<ProductSeen>,
+    /// The newest first, at most 64.
+    checkouts: Vec<CheckoutSeen>,
+    /// Events applied.
+    events: u64,
+    /// When the newest event was accepted, UTC milliseconds.
+    updated_ms: i64,
+}
+
+/// What is known of a user.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct UserDetail {
+    /// The user.
+    #[schema(value_type = String)]
+    user_id: UserId,
+    /// The serving feature set.
+    feature_set: String,
+    /// Null for a user without history in the feature set.
+    pub(crate) record: Option<UserRecord>,
+    /// Null where nothing happened in seven days.
+    pub(crate) session: Option<SessionView>,
+}
+
+fn label(engine: &dyn Engine, id: &ProductId) -> ProductLabel {
+    match engine.product(id.as_str()) {
+        Some(view) => ProductLabel {
+            product_id: view.product_id.to_string(),
+            product_name: view.product_name,
+            aisle: view.aisle,
+            department: view.department,
+        },
+        None => ProductLabel {
+            product_id: id.to_string(),
+            product_name: id.to_string(),
+            aisle: String::new(),
+            department: String::new(),
+        },
+    }
+}
+
+fn lines(engine: &dyn Engine, cart: &[CartItem]) -> Vec<CartLine> {
+    let line = |item: &CartItem| CartLine {
+        product: label(engine, &item.product_id),
+        quantity: item.quantity,
+    };
+    cart.iter().map(line).collect()
+}
+
+/// The session, if anything has happened in it.
+fn session(known: &Known) -> Option<&Session> {
+    let session = known.shopper.as_ref()?.session.as_deref()?;
+    (session.events > 0).then_some(session)
+}
+
+fn unread() -> Problem {
+    Problem::new(Kind::Unavailable, "The shopper's session cannot be read now.")
+}
+
+/// Lists users to try the shop as
+#[utoipa::path(get, path = "/v1/users", tag = "recommendations", params(
+    ("limit" = Option<usize>, Query, minimum = 1, maximum = 100, description = "Most users, 1 to 100; 10 by default"),
+), responses(
+    (status = 200, description = "Users with a history", body = Users),
+    (status = 400, description = "A parameter is not valid", body = Problem),
+))]
+pub(crate) async fn users(
+    State(state): State<Shared>,
+    mut params: Params,
+) -> Result<Json<Users>, Problem> {
+    let limit = params.number("limit", 10, 1..=100)?;
+    params.end("limit")?;
+    Ok(Json(Users { users: state.engine.example_users(limit) }))
+}
+
+/// Shows a shopper's cart
+#[utoipa::path(get, path = "/v1/users/{id}/cart", tag = "recommendations", params(
+    ("id" = String, Path, description = "The shopper"),
+), responses(
+    (status = 200, description = "The cart; empty for an unknown shopper", body = Cart),
+    (status = 400, description = "The id is not valid", body = Problem),
+    (status = 503, description = "The session cannot be read now", body = Problem),
+))]
+pub(crate) async fn cart(
+    State(state): State<Shared>,
+    UserPath(user_id): UserPath,
+    params: Params,
+) -> Result<Json<Cart>, Problem> {
+    params.end("none")?;
+    let known = known(&state, &user_id).await;
+    if known.shopper.is_none() {
+        return Err(unread());
+    }
+    let engine = &*state.engine;
+    let mut viewed: Vec<&ProductId> = Vec::new();
+    for (product, _) in session(&known).iter().flat_map(|s| s.views.iter().rev()) {
+        if viewed.len() < VIEWED && !viewed.contains(&product) {
+            viewed.push(product);
+        }
+    }
+    Ok(Json(Cart {
+        user_id,
+        items: session(&known).map(|s| lines(engine, &s.cart)).unwrap_or_default(),
+        viewed: viewed.into_iter().map(|id| label(engine, id)).collect(),
+    }))
+}
+
+/// Shows all that is known of a user
+#[utoipa::path(get, path = "/v1/users/{id}", tag = "recommendations", params(
+    ("id" = String, Path, description = "The user"),
+), responses(
+    (status = 200, description = "Record and session; both null for an unknown user", body = UserDetail),
+    (status = 400, description = "The id is not valid", body = Problem),
+    (status = 503, description = "The session cannot be read now", body = Problem),
+))]
+pub(crate) async fn user(
+    State(state): State<Shared>,
+    UserPath(user_id): UserPath,
+    params: Params,
+) -> Result<Json<UserDetail>, Problem> {
+    params.end("none")?;
+    Ok(Json(read(&state, &user_id).await?))
+}
+
+/// What release and session know of a user.
+pub(crate) async fn read(state: &AppState, user_id: &UserId) -> Result<UserDetail, Problem> {
+    let known = known(state, user_id).await;
+    let Some(shopper) = &known.shopper else { return Err(unread()) };
+    let record = known.feature_set.as_deref();
+    let record =
+        record.map(|feature_set| StoredRecord { feature_set, bytes: shopper.record.as_deref() });
+    let engine = &*state.engine;
+    let found = engine.user(user_id, record);
+    Ok(UserDetail {
+        user_id: user_id.clone(),
+        feature_set: found.feature_set,
+        record: found.record,
+        session: session(&known).map(|s| view(engine, s)),
+    })
+}
+
+fn view(engine: &dyn Engine, session: &Session) -> SessionView {
+    let seen = session.views.iter().rev();
+    let bought = session.checkouts.iter().rev();
+    SessionView {
+        cart: lines(engine, &session.cart),
+        views: seen
+            .map(|(id, at_ms)| ProductSeen { product: label(engine, id), at_ms: *at_ms })
+            .collect(),
+        checkouts: bought
+            .map(|checkout| CheckoutSeen {
+                event_id: checkout.event_id.clone(),
+                received_at_ms: checkout.received_at_ms,
+                items: checkout.items.iter().map(|id| label(engine, id)).collect(),
+            })
+            .collect(),
+        events: session.events,
+        updated_ms: session.updated_ms,
+    }
+}

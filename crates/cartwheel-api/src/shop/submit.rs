@@ -1,0 +1,104 @@
+//! `POST /submit`: one event in, recommendations out.
+
+use axum::Json;
+use axum::extract::{Request, State};
+use cartwheel_events::{Event, EventKind};
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+use utoipa_axum::routes;
+
+use crate::access::scope::Scope;
+use crate::contract::schema::EventBody;
+use crate::http::problem::Problem;
+use crate::http::request;
+use crate::routes::Routes;
+use crate::shop::accept::accept;
+use crate::shop::recommendations::{Question, answer, known};
+use crate::state::Shared;
+use cartwheel_engine::{Filters, Recommendation};
+
+/// Recommendations in an answer to an event.
+const SHOWN: usize = 10;
+
+/// The route that stores an event and recommends.
+pub(crate) fn routes() -> Routes {
+    Routes::default().scoped(Scope::EventsWrite, routes!(submit))
+}
+
+/// An event's answer.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Submitted {
+    /// What was done, in words.
+    message: &'static str,
+    /// The event's id; assigned where the client gave none.
+    event_id: String,
+    /// The stored record; null where nothing is stored.
+    record_id: Option<String>,
+    /// The shard of the record; null where nothing is stored.
+    shard_id: Option<String>,
+    /// The answer's id, to send with events that it leads to.
+    recommendation_id: String,
+    /// The model that ranked.
+    model_version: String,
+    /// Whether the answer is from less than everything.
+    degraded: bool,
+    /// The top 10, best first.
+    recommendations: Vec<Recommendation>,
+}
+
+/// Stores an event and recommends
+///
+/// The event is durable before the answer, and the answer already knows it.
+/// Sent again with the same event_id within 24 hours, it is stored once.
+/// `get_recommendations` stores nothing; a `checkout` without products takes the
+/// shopper's cart.
+#[utoipa::path(post, path = "/submit", tag = "events", request_body = EventBody, responses(
+    (status = 200, description = "The event is stored", body = Submitted),
+    (status = 400, description = "Not JSON, or a field is not valid", body = Problem),
+    (status = 413, description = "The body is too large", body = Problem),
+    (status = 415, description = "Not application/json", body = Problem),
+    (status = 422, description = "The event id belongs to another event, or the cart is empty",
+     body = Problem),
+    (status = 429, description = "Too many requests; see Retry-After", body = Problem),
+    (status = 503, description = "Starting or stopping; see Retry-After", body = Problem),
+))]
+pub(crate) async fn submit(
+    State(state): State<Shared>,
+    request: Request,
+) -> Result<Json<Submitted>, Problem> {
+    let body: Value = request::json(request, &state.bodies).await?;
+    let event = Event::from_json(&body)?;
+    let user_id = event.user_id.clone();
+    let (message, event_id, position, known) = if event.kind == EventKind::GetRecommendations {
+        let event_id = event.event_id.unwrap_or_else(|| state.ids.next(state.clock.now_ms()));
+        let known = known(&state, &user_id).await;
+        ("Nothing is stored: get_recommendations only reads.", event_id, None, known)
+    } else {
+        let (accepted, known) = accept(&state, event).await?;
+        let message = match accepted.repeated {
+            true => "The event was stored before.",
+            false => "The event is stored.",
+        };
+        (message, accepted.event_id, Some(accepted.position), known)
+    };
+    let question = Question {
+        user_id: &user_id,
+        known,
+        cart: None,
+        limit: SHOWN,
+        filters: Filters::default(),
+        explain: false,
+    };
+    let answer = answer(&state, question).await;
+    Ok(Json(Submitted {
+        message,
+        event_id,
+        record_id: position.map(|position| position.record_id()),
+        shard_id: position.map(|position| position.shard_id()),
+        recommendation_id: answer.recommendation_id,
+        model_version: answer.model_version,
+        degraded: answer.degraded,
+        recommendations: answer.recommendations,
+    }))
+}
