@@ -32,6 +32,7 @@ pub use http::server::{Connections, serve};
 pub use http::tls::{Tls, TlsError};
 pub use operate::flow::{Flow, Part};
 pub use operate::operator::Operator;
+pub use operate::tasks::{TaskHealth, TaskState, TaskStatus};
 pub use operate::views::erasure::{ErasureStep, ErasureView};
 pub use operate::views::lake::{
     ColumnView, FeatureSetView, FileView, LakeJob, LakeJobKind, LakeJobState, LakeView, RejectView,

@@ -18,6 +18,7 @@ use crate::http::body::Bodies;
 use crate::http::problem::{Kind, Problem};
 use crate::operate::monitor::Monitor;
 use crate::operate::operator::Operator;
+use crate::operate::tasks::TaskHealth;
 use crate::settings::Settings;
 use crate::shop::impressions::Impressions;
 use crate::telemetry::Metrics;
@@ -47,6 +48,8 @@ pub struct AppState {
     pub operator: Option<Arc<dyn Operator>>,
     /// Where admin actions are written down.
     pub audit: Option<Arc<dyn AuditLog>>,
+    /// The background tasks of the host.
+    pub tasks: TaskHealth,
     /// Checkouts accepted since the start.
     pub checkouts: Arc<AtomicU64>,
     /// Set to true, it ends answers that would go on for as long as they are read.
@@ -86,6 +89,7 @@ impl AppState {
             assets: None,
             operator: None,
             audit: None,
+            tasks: TaskHealth::default(),
             checkouts: Arc::default(),
             monitor: Monitor::default(),
             closing: watch::Sender::new(false),

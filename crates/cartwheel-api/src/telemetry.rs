@@ -17,6 +17,9 @@ pub const IMPRESSIONS_DROPPED: &str = "cartwheel_impressions_dropped_total";
 /// Answers from less than everything.
 pub const DEGRADED: &str = "cartwheel_answers_degraded_total";
 
+/// Failures of background tasks, by task.
+pub const TASK_FAILURES: &str = "cartwheel_task_failures_total";
+
 /// Records of the stream that a consumer has not read.
 const WAITING: &str = "cartwheel_stream_records_waiting";
 /// Damaged places of the stream that were passed over.
@@ -85,6 +88,7 @@ fn describe() {
     metrics::describe_gauge!(DAMAGED, "Damaged places passed over.");
     metrics::describe_counter!(REJECTED, "Records that were none, now in the lake's errors.");
     metrics::describe_counter!(MISSED, "Numbers no longer held when they were to be delivered.");
+    metrics::describe_counter!(TASK_FAILURES, "Panics and errors of background tasks.");
     metrics::describe_counter!(DEGRADED, "Answers from less than everything.");
     for result in ["accepted", "repeated", "failed"] {
         metrics::counter!(EVENTS, "result" => result).increment(0);

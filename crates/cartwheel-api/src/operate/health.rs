@@ -11,6 +11,7 @@ use utoipa_axum::routes;
 
 use crate::access::scope::Scope;
 use crate::http::problem::{Kind, Problem};
+use crate::operate::tasks::{TaskState, TaskStatus};
 use crate::routes::Routes;
 use crate::state::Shared;
 use cartwheel_engine::EngineStatus;
@@ -37,6 +38,8 @@ pub(crate) struct Readiness {
     stream: &'static str,
     /// What the engine serves.
     engine: EngineStatus,
+    /// The background tasks of this server, by name.
+    tasks: Vec<TaskStatus>,
 }
 
 /// Says that the process runs
@@ -60,10 +63,13 @@ pub(crate) async fn readyz(State(state): State<Shared>) -> (StatusCode, Json<Rea
         StreamState::Full => "full",
         _ => "stopped",
     };
-    let ready = engine.ready && sessions && stream == "ready";
-    let degraded = engine.degraded || !sessions;
+    let tasks = state.tasks.list();
+    let failed = tasks.iter().any(|task| task.state == TaskState::Failed);
+    let restarting = tasks.iter().any(|task| task.state == TaskState::Restarting);
+    let ready = engine.ready && sessions && stream == "ready" && !failed;
+    let degraded = engine.degraded || !sessions || restarting;
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    (status, Json(Readiness { ready, degraded, sessions, stream, engine }))
+    (status, Json(Readiness { ready, degraded, sessions, stream, engine, tasks }))
 }
 
 /// Shows metrics in the Prometheus text format

@@ -11,4 +11,5 @@ pub(crate) mod operator;
 pub(crate) mod pipeline;
 pub(crate) mod privacy;
 pub(crate) mod quality;
+pub(crate) mod tasks;
 pub(crate) mod views;

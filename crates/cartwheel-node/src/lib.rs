@@ -1,0 +1,5 @@
+//! cartwheel on one machine.
+
+mod supervision;
+
+pub use supervision::Supervisor;
