@@ -24,7 +24,8 @@ mod telemetry;
 pub use axum::Router;
 
 pub use access::audit::{ActionEnd, AdminAction, AuditLog, hashed_id};
-pub use access::keys::{ApiKey, KeyError, KeyHash, Keys, key_name};
+pub use access::key_error::KeyError;
+pub use access::keys::{ApiKey, KeyHash, Keys, key_name};
 pub use access::scope::Scope;
 pub use http::assets::{Asset, Assets};
 pub use http::problem::{Kind, Problem};

@@ -9,22 +9,8 @@ use parking_lot::RwLock;
 use sha2::{Digest, Sha256};
 use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
 
+use crate::access::key_error::KeyError;
 use crate::access::scope::Scope;
-
-/// A text that is no key's hash with its scopes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum KeyError {
-    /// The hash.
-    #[error("a key's hash is 64 hexadecimal digits: printf %s \"$KEY\" | sha256sum")]
-    Hash,
-    /// A scope.
-    #[error("a scope is events:write, recommendations:read or admin")]
-    Scope,
-    /// A name.
-    #[error("a key's name is 1 to 64 of A-Z a-z 0-9 . _ : @ -")]
-    Name,
-}
 
 /// SHA-256 of a key. Keys are random and long, so that no slow hash is needed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,7 +35,7 @@ impl KeyHash {
 
 impl fmt::Display for KeyHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        f.write_str(&hex::encode(self.0))
     }
 }
 
@@ -57,14 +43,8 @@ impl FromStr for KeyHash {
     type Err = KeyError;
 
     fn from_str(text: &str) -> Result<Self, KeyError> {
-        let digit = |c: u8| char::from(c).to_digit(16).ok_or(KeyError::Hash);
         let mut bytes = [0; 32];
-        if text.len() != 64 {
-            return Err(KeyError::Hash);
-        }
-        for (byte, pair) in bytes.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
-            *byte = (digit(pair[0])? * 16 + digit(pair[1])?) as u8;
-        }
+        hex::decode_to_slice(text, &mut bytes).map_err(|_| KeyError::Hash)?;
         Ok(Self(bytes))
     }
 }

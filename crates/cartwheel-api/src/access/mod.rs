@@ -3,6 +3,7 @@
 pub(crate) mod admit;
 pub(crate) mod audit;
 pub(crate) mod caller;
+pub(crate) mod key_error;
 pub(crate) mod keys;
 pub(crate) mod limits;
 pub(crate) mod scope;

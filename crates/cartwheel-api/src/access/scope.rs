@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use axum::http::Method;
 
-use crate::access::keys::KeyError;
+use crate::access::key_error::KeyError;
 
 /// A right that a key grants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
