@@ -34,3 +34,6 @@ pub use views::{
     AisleView, BoughtProduct, CheckoutProgress, DepartmentView, ProductLabel, ProductView,
     Products, UserLookup, UserRecord, UserView,
 };
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,218 @@
+use std::sync::Arc;
+
+use cartwheel_events::UserId;
+use cartwheel_stream::Pending;
+use futures::executor::block_on;
+
+use super::shop::{DAY_MS, NOW_MS, model, product, query, regular, release, session};
+use crate::{
+    Answer, Engine, Erased, Filters, ProductSearch, Query, ScoreError, Scorer, ServingEngine,
+    StoredRecord,
+};
+
+fn user() -> UserId {
+    UserId::new("u").unwrap()
+}
+
+fn ask(engine: &ServingEngine, query: Query<'_>) -> Answer {
+    block_on(engine.recommend(query))
+}
+
+fn ids(answer: &Answer) -> Vec<&str> {
+    answer.items.iter().map(|item| item.product_id.as_str()).collect()
+}
+
+/// An endpoint that fails, returns the wrong number of rows, or prefers later candidates.
+enum Endpoint {
+    Down,
+    Short,
+    Reversed,
+}
+
+impl Scorer for Endpoint {
+    fn score<'a>(
+        &'a self,
+        rows: &'a [f32],
+        width: usize,
+    ) -> Pending<'a, Result<Vec<f32>, ScoreError>> {
+        let rows = rows.len() / width;
+        Box::pin(std::future::ready(match self {
+            Self::Down => Err(ScoreError("connection refused".to_owned())),
+            Self::Short => Ok(vec![0.5; rows - 1]),
+            Self::Reversed => Ok((0..rows).map(|row| row as f32 / rows as f32).collect()),
+        }))
+    }
+}
+
+#[test]
+fn a_user_with_history_is_recommended_it_and_an_unknown_user_is_not_left_without() {
+    let engine = ServingEngine::new(release(Some(model())));
+    let (user, record) = (user(), regular().encode());
+    let known = ask(&engine, query(&user, Some(&record)));
+    assert_eq!(
+        {
+            let mut first = ids(&known)[..3].to_vec();
+            first.sort_unstable();
+            first
+        },
+        ["p0", "p1", "p4"]
+    );
+    assert!(!known.degraded);
+    assert_eq!((known.model_version.as_str(), known.release.as_str()), ("m-1", "fs-1+m-1"));
+    let unknown = ask(&engine, query(&user, None));
+    assert!(!unknown.items.is_empty() && !unknown.degraded);
+    let ranked: Vec<f32> = unknown.items.iter().map(|item| item.probability).collect();
+    assert!(ranked.is_sorted_by(|a, b| a >= b), "{ranked:?}");
+}
+
+#[test]
+fn a_cart_in_the_query_overrides_the_session() {
+    let engine = ServingEngine::new(release(Some(model())));
+    let user = user();
+    let session = session(&["p0"], &[]);
+    let of_session = Query { session: Some(&session), ..query(&user, None) };
+    assert_eq!(of_session.cart_products(), [product("p0")]);
+    let answer = ask(&engine, of_session);
+    assert!(!ids(&answer).contains(&"p0"), "the cart is not recommended");
+    let with_cart = Query {
+        session: Some(&session),
+        cart: Some(vec![product("p2"), product("unknown")]),
+        ..query(&user, None)
+    };
+    assert_eq!(with_cart.cart_products(), [product("p2"), product("unknown")]);
+    let answer = ask(&engine, with_cart);
+    assert!(ids(&answer).contains(&"p0") && !ids(&answer).contains(&"p2"));
+    let goes_with = answer.items.iter().find(|item| item.product_id.as_str() == "p3").unwrap();
+    assert_eq!(goes_with.reasons, ["Goes with Product 2"]);
+}
+
+#[test]
+fn checkouts_after_the_record_are_folded_in_once() {
+    let engine = ServingEngine::new(release(Some(model())));
+    let user = user();
+    let mut state = regular();
+    state.last_checkout = Some((NOW_MS - 2 * DAY_MS, "old".to_owned()));
+    let record = state.encode();
+    let session =
+        session(&[], &[("old", NOW_MS - 2 * DAY_MS, &["p7"]), ("new", NOW_MS - DAY_MS, &["p8"])]);
+    let answer = ask(&engine, Query { session: Some(&session), ..query(&user, Some(&record)) });
+    let of = |id: &str| answer.items.iter().find(|item| item.product_id.as_str() == id).unwrap();
+    assert!(of("p8").probability > 0.5, "the new checkout counts as history");
+    assert!(of("p7").probability < 0.5, "the record already includes the old one");
+    assert_eq!(of("p8").reasons, ["In 1 of your 5 orders"]);
+}
+
+#[test]
+fn filters_restrict_the_answer() {
+    let engine = ServingEngine::new(release(Some(model())));
+    let (user, record) = (user(), regular().encode());
+    let filtered = |filters| {
+        let answer = ask(&engine, Query { filters, ..query(&user, Some(&record)) });
+        answer.items.iter().map(|item| item.product_id.to_string()).collect::<Vec<_>>()
+    };
+    let food = filtered(Filters { departments: vec!["food".to_owned()], ..Filters::default() });
+    assert_eq!(food.len(), 5, "{food:?}");
+    let aisle = filtered(Filters { aisles: vec!["aisle 1".to_owned()], ..Filters::default() });
+    assert!(aisle.iter().all(|id| ["p2", "p3"].contains(&id.as_str())), "{aisle:?}");
+    let new = filtered(Filters { exclude_purchased: true, ..Filters::default() });
+    assert!(["p0", "p1", "p4"].iter().all(|id| !new.contains(&(*id).to_owned())), "{new:?}");
+    let without = Filters { exclude_products: vec![product("p0")], ..Filters::default() };
+    assert!(!filtered(without.clone()).contains(&"p0".to_owned()));
+    assert!(engine.popular(10, &without).iter().all(|item| item.product_id.as_str() != "p0"));
+}
+
+#[test]
+fn an_endpoint_that_fails_degrades_the_answer_and_no_more() {
+    let (user, record) = (user(), regular().encode());
+    let here = ask(&ServingEngine::new(release(Some(model()))), query(&user, Some(&record)));
+    for endpoint in [Endpoint::Down, Endpoint::Short] {
+        let engine = ServingEngine::new(release(Some(model()))).scored_by(Arc::new(endpoint));
+        let answer = ask(&engine, query(&user, Some(&record)));
+        assert!(answer.degraded);
+        assert_eq!(answer.items, here.items, "scored in this process instead");
+    }
+    let engine = ServingEngine::new(release(Some(model()))).scored_by(Arc::new(Endpoint::Reversed));
+    let answer = ask(&engine, query(&user, Some(&record)));
+    assert!(!answer.degraded);
+    assert_ne!(ids(&answer), ids(&here), "the endpoint's scores rank");
+}
+
+#[test]
+fn answers_without_a_model_or_a_record_are_degraded_and_not_empty() {
+    let (user, record) = (user(), regular().encode());
+    let without_model = ServingEngine::new(release(None));
+    assert!(without_model.status().degraded && without_model.status().ready);
+    let answer = ask(&without_model, query(&user, Some(&record)));
+    assert!(answer.degraded && !answer.items.is_empty());
+    assert_eq!(answer.model_version, "none");
+    let engine = ServingEngine::new(release(Some(model())));
+    let other = StoredRecord { feature_set: "fs-0", bytes: Some(&record) };
+    for record in [None, Some(other), Some(StoredRecord { bytes: Some(b"?"), ..other })] {
+        let answer = ask(&engine, Query { record, ..query(&user, None) });
+        assert!(answer.degraded && !answer.items.is_empty(), "{record:?}");
+    }
+}
+
+#[test]
+fn an_erased_user_is_unknown_until_a_newer_feature_set_serves() {
+    let engine = ServingEngine::new(release(Some(model())));
+    let (user, record) = (user(), regular().encode());
+    let knows = || {
+        let record = StoredRecord { feature_set: "fs-1", bytes: Some(&record) };
+        engine.user(&user, Some(record)).record.is_some()
+    };
+    assert!(knows());
+    let history = |answer: &Answer| answer.items.iter().any(|item| item.probability > 0.5);
+    assert!(history(&ask(&engine, query(&user, Some(&record)))));
+    engine.hide(user.clone(), Erased::InLake);
+    assert!(!knows() && !history(&ask(&engine, query(&user, Some(&record)))));
+    // The release includes three erasures.
+    engine.hide(user.clone(), Erased::BeforeErasure(4));
+    assert!(!knows());
+    engine.hide(user.clone(), Erased::BeforeErasure(3));
+    assert!(knows());
+    engine.hide(user.clone(), Erased::InLake);
+    engine.show(&user);
+    assert!(knows());
+}
+
+#[test]
+fn an_explanation_sums_to_the_probability() {
+    let engine = ServingEngine::new(release(Some(model())));
+    let (user, record) = (user(), regular().encode());
+    let answer = ask(&engine, Query { explain: true, ..query(&user, Some(&record)) });
+    for item in &answer.items {
+        let explanation = item.explanation.as_ref().unwrap();
+        let added: f32 = explanation.features.iter().map(|f| f.contribution).sum();
+        let log_odds = explanation.base.unwrap() + added;
+        let probability = 1.0 / (1.0 + (-log_odds).exp());
+        assert!((probability - item.probability).abs() < 1e-5, "{item:?}");
+    }
+    let counted: usize = answer.candidates.iter().map(|source| source.candidates).sum();
+    assert_eq!(counted, 10, "every product is a candidate once");
+}
+
+#[test]
+fn the_catalogue_is_searched_and_grouped() {
+    let engine = ServingEngine::new(release(None));
+    let all = engine.products(&ProductSearch::default(), 0, 3);
+    assert_eq!((all.products.len(), all.total), (3, 10));
+    assert!(all.products.is_sorted_by(|a, b| a.orders >= b.orders));
+    let search = ProductSearch { text: Some("product 7".to_owned()), ..ProductSearch::default() };
+    let found = engine.products(&search, 0, 10);
+    assert_eq!(found.products[0].product_id.as_str(), "p7");
+    let departments = engine.departments();
+    assert_eq!(departments[0].department, "food");
+    assert_eq!(departments.iter().map(|d| d.products).sum::<usize>(), 10);
+    assert_eq!(engine.similar("p0", 1).unwrap()[0].product_id.as_str(), "p1");
+    assert!(engine.similar("nothing", 1).is_none() && engine.product("nothing").is_none());
+}
+
+#[test]
+fn a_swapped_release_answers_the_next_query() {
+    let engine = ServingEngine::new(release(None));
+    assert_eq!(engine.status().release.as_deref(), Some("fs-1+none"));
+    engine.swap(release(Some(model())));
+    assert_eq!(engine.status().release.as_deref(), Some("fs-1+m-1"));
+    assert_eq!(engine.release().model.as_deref(), Some("m-1"));
+}

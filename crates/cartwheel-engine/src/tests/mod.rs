@@ -1,0 +1,4 @@
+//! The engine over a small release that is made in memory.
+
+mod answers;
+mod shop;
