@@ -1,4 +1,4 @@
-//! Answers where no route matches: the files of the web app, and problems.
+//! Answers requests that match no route: files of the web app, or a problem.
 
 use axum::extract::State;
 use axum::http::{HeaderValue, Method, Uri, header};
@@ -7,8 +7,7 @@ use axum::response::{IntoResponse, Response};
 use crate::http::problem::{Kind, Problem};
 use crate::state::Shared;
 
-/// Pages of the web app begin with one of these; each is `index.html`, which routes in
-/// the browser.
+/// First segments of the web app's pages. Each page is `index.html`; the browser routes.
 const PAGES: [&str; 7] = ["", "aisle", "console", "department", "product", "search", "send"];
 
 pub(crate) async fn fallback(State(state): State<Shared>, method: Method, uri: Uri) -> Response {
@@ -22,10 +21,10 @@ pub(crate) async fn fallback(State(state): State<Shared>, method: Method, uri: U
         _ => None,
     };
     let Some(asset) = found else {
-        let detail = "There is nothing at this path; /docs lists what there is.";
+        let detail = "There is nothing at this path; /docs lists every route.";
         return Problem::new(Kind::NotFound, detail).into_response();
     };
-    // Files below assets/ carry a hash of their content in their names.
+    // Names below assets/ contain a hash of the content.
     let cache = match path.starts_with("assets/") {
         true => "public, max-age=31536000, immutable",
         false => "no-cache",
@@ -37,14 +36,14 @@ pub(crate) async fn fallback(State(state): State<Shared>, method: Method, uri: U
     (headers, asset.body.into_owned()).into_response()
 }
 
-/// Names of files as the build gives them: nothing encoded, no way out of their folder.
+/// Whether a path is a plain file name: nothing encoded, and no way out of its folder.
 fn is_plain(path: &str) -> bool {
     let letter = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-".contains(&byte);
     path.bytes().all(letter) && !path.split('/').any(|part| part == "..")
 }
 
-/// The path exists, the method does not.
+/// Answers a request with a method that its path does not support.
 pub(crate) async fn method_not_allowed(method: Method, uri: Uri) -> Problem {
-    let detail = format!("{} does not take {method}.", uri.path());
+    let detail = format!("{} does not support {method}.", uri.path());
     Problem::new(Kind::MethodNotAllowed, detail)
 }

@@ -1,4 +1,4 @@
-//! The routes, with their documentation and what surrounds them.
+//! The router: every route with its documentation and middleware.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,17 +27,17 @@ use crate::state::AppState;
     info(
         title = "cartwheel",
         description = "Product recommendations from shopping-cart events. Errors are RFC 9457 \
-                       problem documents. Every answer carries an x-request-id; one that the \
-                       client sends is kept.",
+                       problem documents. Every answer has an x-request-id; the server keeps \
+                       the id that the client sends.",
         license(name = "Apache-2.0", identifier = "Apache-2.0"),
     ),
     tags(
-        (name = "events", description = "What shoppers do"),
-        (name = "recommendations", description = "What they may want next"),
+        (name = "events", description = "Events of shoppers"),
+        (name = "recommendations", description = "Recommendations for shoppers"),
         (name = "products", description = "The catalogue"),
-        (name = "pipeline", description = "Training, the gate, and the models it let through"),
-        (name = "data", description = "What the lake holds, and what became of the answers"),
-        (name = "operations", description = "For whoever runs the server"),
+        (name = "pipeline", description = "Training, evaluation, and the models that result"),
+        (name = "data", description = "The lake, and how shoppers reacted to recommendations"),
+        (name = "operations", description = "Health and metrics of the server"),
     )
 )]
 struct Document;
@@ -64,7 +64,7 @@ pub(crate) fn routes() -> Routes {
     .fold(Routes { router: document, ..Routes::default() }, Routes::merge)
 }
 
-/// A browser asks again after this long.
+/// How long a browser caches a preflight answer.
 const PREFLIGHT_AGE: Duration = Duration::from_secs(600);
 
 fn document() -> OpenApi {
@@ -74,12 +74,12 @@ fn document() -> OpenApi {
     document
 }
 
-/// The OpenAPI document, as pretty JSON.
+/// Returns the OpenAPI document as pretty JSON.
 pub fn openapi() -> String {
     document().to_pretty_json().unwrap_or_default()
 }
 
-/// The whole API over `state`.
+/// Builds the whole API over `state`.
 pub fn router(state: AppState) -> Router {
     let state = Arc::new(state);
     let document = document();
@@ -110,7 +110,7 @@ pub fn router(state: AppState) -> Router {
         cors.allow_methods(Any).allow_headers(Any).max_age(PREFLIGHT_AGE)
     });
     let router = router.layer(middleware::from_fn_with_state(gate, admit));
-    // Outside of the keys: a page of another site may read that it needs one.
+    // Outside of admission, so that a page of another site can read a 401.
     let router = match cors {
         Some(cors) => router.layer(cors),
         None => router,

@@ -1,4 +1,4 @@
-//! What the handlers share.
+//! The state that handlers share.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -23,7 +23,7 @@ use crate::settings::Settings;
 use crate::shop::impressions::Impressions;
 use crate::telemetry::Metrics;
 
-/// What the handlers share; cloning is cheap.
+/// The state that handlers share. Clones are cheap.
 #[derive(Clone)]
 pub struct AppState {
     pub(crate) engine: Arc<dyn Engine>,
@@ -34,29 +34,29 @@ pub struct AppState {
     pub(crate) monitor: Monitor,
     pub(crate) limits: Arc<Limits>,
     pub(crate) bodies: Arc<Bodies>,
-    /// Who may do what.
+    /// The valid API keys.
     pub keys: Keys,
-    /// The time.
+    /// The clock.
     pub clock: Clock,
-    /// New ids.
+    /// The source of new ids.
     pub ids: Ids,
-    /// What `/metrics` shows.
+    /// The metrics behind `/metrics`.
     pub metrics: Metrics,
-    /// The web app's files.
+    /// The files of the web app, if this server has them.
     pub assets: Option<Assets>,
-    /// What operates pipeline, models and lake, where they are here.
+    /// Operates pipeline, models and lake. `None` in a function.
     pub operator: Option<Arc<dyn Operator>>,
-    /// Where admin actions are written down.
+    /// Records admin actions.
     pub audit: Option<Arc<dyn AuditLog>>,
     /// The background tasks of the host.
     pub tasks: TaskHealth,
     /// Checkouts accepted since the start.
     pub checkouts: Arc<AtomicU64>,
-    /// Set to true, it ends answers that would go on for as long as they are read.
+    /// Becomes true when streaming answers are to end.
     pub closing: watch::Sender<bool>,
 }
 
-/// The state as handlers are given it: cloned several times a request.
+/// The state as handlers receive it. It is cloned several times per request.
 pub(crate) type Shared = Arc<AppState>;
 
 impl std::fmt::Debug for AppState {
@@ -66,8 +66,8 @@ impl std::fmt::Debug for AppState {
 }
 
 impl AppState {
-    /// State with the machine's clock, UUIDv7 ids and no web app. The user store must
-    /// follow the same stream (`cartwheel_sessions::consume_sessions`, where it is here).
+    /// State with the machine's clock, version 7 UUIDs and no web app. The user store must
+    /// consume the same stream.
     pub fn new(
         engine: Arc<dyn Engine>,
         stream: Arc<dyn Stream>,
@@ -96,14 +96,14 @@ impl AppState {
         }
     }
 
-    /// Limits as `settings` say, counted anew.
+    /// Resets the limits to those of `settings`.
     #[cfg(test)]
     pub(crate) fn limit(&mut self, settings: &Settings) {
         self.limits = Arc::new(Limits::new(settings));
     }
 
-    /// Waits until every impression is stored or dropped, at most for `limit`: for a
-    /// host that stops the process after each answer. Says whether it is so.
+    /// Waits up to `limit` until every impression is stored or dropped, and returns whether
+    /// that happened. A host that freezes the process after each answer needs this.
     pub async fn settle(&self, limit: Duration) -> bool {
         tokio::time::timeout(limit, self.impressions.settle()).await.is_ok()
     }

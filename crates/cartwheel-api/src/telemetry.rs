@@ -1,4 +1,4 @@
-//! Metrics: their names, and the recorder behind `/metrics`.
+//! Names of metrics, and the recorder behind `/metrics`.
 
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -8,13 +8,13 @@ use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 
 /// Requests by method, route and status.
 pub const REQUESTS: &str = "cartwheel_http_requests_total";
-/// Seconds from a request's head to its answer, by route.
+/// Seconds from request to answer, by route.
 pub const LATENCY: &str = "cartwheel_http_request_duration_seconds";
 /// Events by result: `accepted`, `repeated`, `failed` or `ignored`.
 pub const EVENTS: &str = "cartwheel_events_total";
-/// Impressions that were not put into the stream.
+/// Impressions that were not stored.
 pub const IMPRESSIONS_DROPPED: &str = "cartwheel_impressions_dropped_total";
-/// Answers from less than everything.
+/// Degraded answers.
 pub const DEGRADED: &str = "cartwheel_answers_degraded_total";
 
 /// Failures of background tasks, by task.
@@ -22,22 +22,22 @@ pub const TASK_FAILURES: &str = "cartwheel_task_failures_total";
 
 /// Records of the stream that a consumer has not read.
 const WAITING: &str = "cartwheel_stream_records_waiting";
-/// Damaged places of the stream that were passed over.
+/// Damaged places in the stream that were skipped.
 const DAMAGED: &str = "cartwheel_stream_damaged_places";
-/// Records that were none.
+/// Malformed records.
 const REJECTED: &str = "cartwheel_delivery_rejected_total";
-/// Sequence numbers that the stream no longer held for delivery.
+/// Records that the stream had deleted before they were delivered.
 const MISSED: &str = "cartwheel_delivery_missed_total";
 
 const BUCKETS: [f64; 13] =
     [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
 
-/// Renders what was measured; none where another recorder is installed.
+/// Renders metrics. Empty if another recorder is installed.
 #[derive(Clone, Debug)]
 pub struct Metrics(Option<PrometheusHandle>);
 
 impl Metrics {
-    /// Installs the process's recorder at the first call; later calls share it.
+    /// Installs the recorder of the process. Later calls share it.
     pub fn install() -> Self {
         static HANDLE: OnceLock<Option<PrometheusHandle>> = OnceLock::new();
         let handle = HANDLE.get_or_init(|| {
@@ -51,7 +51,7 @@ impl Metrics {
         Self(handle.clone())
     }
 
-    /// Notes how records flow.
+    /// Updates the metrics of the stream and its consumers.
     pub(crate) fn flow(&self, flow: &Flow) {
         let waiting = |consumer: &'static str| metrics::gauge!(WAITING, "consumer" => consumer);
         waiting("sessions").set(flow.sessions_waiting as f64);
@@ -61,13 +61,13 @@ impl Metrics {
         metrics::counter!(MISSED).absolute(flow.missed);
     }
 
-    /// The Prometheus text format.
+    /// Renders the Prometheus text format.
     pub fn render(&self) -> Option<String> {
         self.0.as_ref().map(PrometheusHandle::render)
     }
 
-    /// Folds samples into histograms, so that memory stays bounded where nobody
-    /// scrapes. Runs until dropped.
+    /// Folds samples into histograms, so that memory stays bounded even without scrapes. Runs
+    /// until dropped.
     pub async fn upkeep(&self) {
         let mut ticks = tokio::time::interval(Duration::from_secs(5));
         loop {
@@ -80,16 +80,16 @@ impl Metrics {
 }
 
 fn describe() {
-    metrics::describe_counter!(REQUESTS, "Requests answered.");
-    metrics::describe_histogram!(LATENCY, metrics::Unit::Seconds, "Time to answer.");
+    metrics::describe_counter!(REQUESTS, "HTTP requests by method, route and status.");
+    metrics::describe_histogram!(LATENCY, metrics::Unit::Seconds, "Time from request to answer.");
     metrics::describe_counter!(EVENTS, "Events by result.");
-    metrics::describe_counter!(IMPRESSIONS_DROPPED, "Impressions not stored.");
-    metrics::describe_gauge!(WAITING, "Records that a consumer has not read.");
-    metrics::describe_gauge!(DAMAGED, "Damaged places passed over.");
-    metrics::describe_counter!(REJECTED, "Records that were none, now in the lake's errors.");
-    metrics::describe_counter!(MISSED, "Numbers no longer held when they were to be delivered.");
+    metrics::describe_counter!(IMPRESSIONS_DROPPED, "Impressions that were not stored.");
+    metrics::describe_gauge!(WAITING, "Records that a consumer has not read yet.");
+    metrics::describe_gauge!(DAMAGED, "Damaged places in the stream that were skipped.");
+    metrics::describe_counter!(REJECTED, "Malformed records, written to the lake's errors.");
+    metrics::describe_counter!(MISSED, "Records deleted from the stream before delivery.");
     metrics::describe_counter!(TASK_FAILURES, "Panics and errors of background tasks.");
-    metrics::describe_counter!(DEGRADED, "Answers from less than everything.");
+    metrics::describe_counter!(DEGRADED, "Degraded answers.");
     for result in ["accepted", "repeated", "failed"] {
         metrics::counter!(EVENTS, "result" => result).increment(0);
     }

@@ -61,7 +61,11 @@ impl Supervisor {
         self.tasks.spawn(async move {
             let Some(error) = failure(work, &stop).await else { return };
             health.failed(name, false);
-            tracing::error!(task = name, error = format!("{error:#}"), "a background task failed; stopping");
+            tracing::error!(
+                task = name,
+                error = format!("{error:#}"),
+                "a background task failed; stopping"
+            );
             let reason: Arc<str> = format!("the background task {name} failed: {error:#}").into();
             fatal.send_if_modified(|first| {
                 let is_first = first.is_none();
@@ -91,7 +95,12 @@ impl Supervisor {
                 if started.elapsed() >= STABLE {
                     pause = FIRST_PAUSE;
                 }
-                tracing::error!(task = name, error = format!("{error:#}"), ?pause, "a background task failed; restarting");
+                tracing::error!(
+                    task = name,
+                    error = format!("{error:#}"),
+                    ?pause,
+                    "a background task failed; restarting"
+                );
                 tokio::select! {
                     () = sleep(pause) => {}
                     () = stop.cancelled() => return,

@@ -1,4 +1,4 @@
-//! API keys: known by their hashes alone, each with what it may do.
+//! API keys, stored as hashes, with the scopes that each grants.
 
 use std::fmt;
 use std::str::FromStr;
@@ -12,7 +12,7 @@ use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
 use crate::access::key_error::KeyError;
 use crate::access::scope::Scope;
 
-/// SHA-256 of a key. Keys are random and long, so that no slow hash is needed.
+/// SHA-256 of a key. Keys are long and random, so that a slow hash is not needed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KeyHash([u8; 32]);
 
@@ -22,12 +22,12 @@ impl KeyHash {
         Self(Sha256::digest(key.as_bytes()).into())
     }
 
-    /// A name for a key that has none: its hash's first digits.
+    /// A name for a key without a name: the first digits of its hash.
     pub fn short_name(&self) -> Arc<str> {
         format!("key-{:.8}", self.to_string()).into()
     }
 
-    /// Whether both are the same. Takes the same time for all.
+    /// Compares in constant time.
     fn is(&self, other: &Self) -> Choice {
         self.0.ct_eq(&other.0)
     }
@@ -49,15 +49,15 @@ impl FromStr for KeyHash {
     }
 }
 
-/// A key's hash with its name and what it may do: `shop@events:write+admin=HASH`. Without
-/// a name it is named by the hash's first digits; a `HASH` alone may do everything.
+/// A key's hash with its name and scopes: `shop@events:write+admin=HASH`. Without a name, the
+/// first digits of the hash serve as one. A bare `HASH` grants every scope.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApiKey {
-    /// What logs, limits and audit call it.
+    /// The name in logs, limits and the audit log.
     pub name: Arc<str>,
     /// Its hash.
     pub hash: KeyHash,
-    /// What it may do.
+    /// The scopes that it grants.
     pub scopes: Vec<Scope>,
 }
 
@@ -82,7 +82,7 @@ impl FromStr for ApiKey {
     }
 }
 
-/// Checks a key's name, which is written into logs.
+/// Checks a key's name, which appears in logs.
 ///
 /// # Errors
 /// When it is not 1 to 64 of `A-Z a-z 0-9 . _ : @ -`.
@@ -91,24 +91,23 @@ pub fn key_name(text: &str) -> Result<&str, KeyError> {
 }
 
 impl ApiKey {
+    /// Whether the key grants `scope`.
     pub(crate) fn may(&self, scope: Scope) -> bool {
         self.scopes.iter().any(|held| *held == scope || *held == Scope::Admin)
     }
 }
 
-/// The keys that are known; none of them means that everybody may do everything.
-/// Cloning shares them.
+/// The valid keys. Without any key, every request is admitted. Clones share them.
 #[derive(Debug, Clone, Default)]
 pub struct Keys(Arc<RwLock<Vec<ApiKey>>>);
 
 impl Keys {
-    /// Knows these keys from now on, and no others.
+    /// Replaces all keys.
     pub fn replace(&self, keys: Vec<ApiKey>) {
         *self.0.write() = keys;
     }
 
-    /// The key that `given` is; none if it is none. Every key is looked at, whichever
-    /// fits, and takes the same time.
+    /// Finds a key in constant time: every key is compared, whichever matches.
     pub(crate) fn find(&self, given: &str) -> Option<ApiKey> {
         let keys = self.0.read();
         let hash = KeyHash::of(given);

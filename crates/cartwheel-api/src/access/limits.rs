@@ -1,4 +1,4 @@
-//! How often a client may ask: token buckets by key and by address, in bounded memory.
+//! Rate limits: token buckets per key and per address, in bounded memory.
 
 use std::hash::Hash;
 use std::net::IpAddr;
@@ -17,19 +17,19 @@ use crate::http::peer::Peer;
 use crate::http::problem::{Kind, Problem};
 use crate::settings::Settings;
 
-/// A bucket holds the requests of so many seconds.
+/// Seconds of requests that a bucket holds.
 const BURST_SECONDS: u32 = 2;
-/// Wrong keys of an address a minute, all of them at once if need be.
+/// Unknown keys per address and minute, possibly all at once.
 const WRONG_KEYS: NonZeroU32 = NonZeroU32::new(30).unwrap();
-/// Most buckets of a kind: some 4 MB.
+/// Maximum number of buckets per kind, about 4 MB.
 const MOST_BUCKETS: usize = 65_536;
-/// After so many requests the number of buckets is looked at.
-const LOOK_EVERY: usize = 1024;
+/// Requests between two checks of the number of buckets.
+const CHECK_EVERY: usize = 1024;
 
-/// One bucket a client; a full one is as good as none and is forgotten.
+/// One token bucket per client. A full bucket equals no bucket and is removed.
 ///
-/// Where more than `most` clients have one that is not full, all are forgotten: each of
-/// them gains a burst at most, and memory stays bounded against any number of addresses.
+/// If more than `most` clients have a bucket that is not full, all buckets are removed: each
+/// client gains one burst at most, and memory stays bounded for any number of addresses.
 pub(crate) struct Buckets<K: Hash + Eq + Clone, C: Clock + Clone = DefaultClock> {
     limiter: RwLock<Limiter<K, C>>,
     quota: Quota,
@@ -46,9 +46,9 @@ impl<K: Hash + Eq + Clone, C: Clock + Clone> Buckets<K, C> {
         Self { limiter, quota, clock, most, taken: AtomicUsize::new(0) }
     }
 
-    /// Takes one token of the client's, or says how long there is none.
+    /// Takes a token of the client, or returns the time until the next token.
     pub(crate) fn take(&self, client: &K) -> Result<(), Duration> {
-        if self.taken.fetch_add(1, Ordering::Relaxed) % LOOK_EVERY == LOOK_EVERY - 1 {
+        if self.taken.fetch_add(1, Ordering::Relaxed) % CHECK_EVERY == CHECK_EVERY - 1 {
             self.sweep();
         }
         let limiter = self.limiter.read();
@@ -64,7 +64,10 @@ impl<K: Hash + Eq + Clone, C: Clock + Clone> Buckets<K, C> {
         let full = limiter.len() > self.most;
         drop(limiter);
         if full {
-            tracing::warn!(clients = self.most, "too many clients to limit each: all begin anew");
+            tracing::warn!(
+                clients = self.most,
+                "too many clients to limit individually; all buckets are reset"
+            );
             *self.limiter.write() = Limiter::hashmap_with_clock(self.quota, self.clock.clone());
         }
     }
@@ -92,13 +95,13 @@ impl Limits {
         }
     }
 
-    /// Counts a request of an address. This machine's own are not: they are the
-    /// operator's, or those of everybody behind a proxy.
+    /// Counts a request from an address. Requests from this machine are not counted: they come
+    /// from the operator or through a proxy.
     pub(crate) fn address(&self, peer: Option<Peer>) -> Result<(), Problem> {
         match (&self.address, peer) {
             (Some(buckets), Some(peer)) if !peer.is_loopback() => buckets
                 .take(&peer.network())
-                .map_err(|wait| throttled("This address asks too often.", wait)),
+                .map_err(|wait| throttled("This address sends too many requests.", wait)),
             _ => Ok(()),
         }
     }
@@ -106,16 +109,16 @@ impl Limits {
     /// Counts a request with a key.
     pub(crate) fn key(&self, name: &Arc<str>) -> Result<(), Problem> {
         let Some(buckets) = &self.key else { return Ok(()) };
-        buckets.take(name).map_err(|wait| throttled("This API key asks too often.", wait))
+        buckets.take(name).map_err(|wait| throttled("This API key sends too many requests.", wait))
     }
 
-    /// Counts a key that is not known. Known ones still pass: nobody guesses 32 random
-    /// bytes, and whoever tries must not shut out a shop behind the same address.
+    /// Counts an unknown key. Valid keys are admitted regardless: 32 random bytes cannot be
+    /// guessed, and an attacker must not lock out a shop behind the same address.
     pub(crate) fn wrong_key(&self, peer: Option<Peer>) -> Result<(), Problem> {
         let Some(peer) = peer else { return Ok(()) };
         self.wrong_keys
             .take(&peer.network())
-            .map_err(|wait| throttled("This address has brought too many wrong API keys.", wait))
+            .map_err(|wait| throttled("This address has sent too many unknown API keys.", wait))
     }
 }
 
@@ -127,7 +130,7 @@ fn per_second<K: Hash + Eq + Clone>(rate: u32) -> Option<Buckets<K>> {
 }
 
 fn throttled(detail: &str, wait: Duration) -> Problem {
-    // A second that has begun counts: an earlier try would be refused again.
+    // Rounded up: an earlier attempt would be rejected again.
     let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
     let seconds = u16::try_from(seconds).unwrap_or(u16::MAX);
     let retry_after = NonZeroU16::new(seconds).or(Some(NonZeroU16::MIN));
@@ -152,7 +155,7 @@ mod tests {
         assert!((0..10).all(|_| buckets.take(&"a").is_ok()));
         let wait = buckets.take(&"a").unwrap_err();
         assert!(buckets.take(&"b").is_ok(), "others have their own");
-        // What it says is true: not a moment earlier, and then at once.
+        // Not a moment before the stated time, and at once after it.
         clock.advance(wait - Duration::from_nanos(1));
         assert!(buckets.take(&"a").is_err());
         clock.advance(Duration::from_nanos(1));
@@ -166,21 +169,21 @@ mod tests {
         let buckets = Buckets::new(quota, 10_000, clock.clone());
         let mut most = 0;
         for address in 0..1_000_000_u32 {
-            // The clock stands still half of the time: no bucket fills up again.
+            // The clock stands still half of the time, so that no bucket refills.
             if address > 500_000 {
                 clock.advance(Duration::from_micros(50));
             }
             assert!(buckets.take(&address).is_ok());
             most = most.max(buckets.len());
         }
-        assert!(most <= 10_000 + LOOK_EVERY, "{most}");
-        // Buckets that are not full are kept where there is room.
+        assert!(most <= 10_000 + CHECK_EVERY, "{most}");
+        // Buckets that are not full are kept while there is room.
         assert!(buckets.take(&999_999).is_ok());
         assert!(buckets.take(&999_999).is_err());
     }
 
     #[test]
-    fn a_network_of_ipv6_is_one_client_and_this_machine_is_none() {
+    fn an_ipv6_network_is_one_client_and_this_machine_is_not_limited() {
         let settings = Settings { rate_per_address: 1, ..Settings::default() };
         let limits = Limits::new(&settings);
         let ask = |address: &str| limits.address(Some(peer(address)));
@@ -189,7 +192,7 @@ mod tests {
         assert_eq!((refused.status, refused.retry_after), (429, Some(NonZeroU16::MIN)));
         assert!(ask("2001:db8:0:1::1").is_ok(), "the next network");
         assert!(ask("192.0.2.1").is_ok() && ask("::ffff:192.0.2.1").is_ok());
-        assert!(ask("192.0.2.1").is_err(), "an IPv4 address in IPv6's clothes is the same");
+        assert!(ask("192.0.2.1").is_err(), "an IPv4-mapped IPv6 address is the same");
         assert!((0..100).all(|_| ask("127.0.0.1").is_ok() && ask("::1").is_ok()));
         assert!((0..100).all(|_| limits.address(None).is_ok()));
     }

@@ -1,4 +1,4 @@
-//! Reading bodies: bounded in bytes, in time, and in what all of them take together.
+//! Reads bodies within limits on bytes, time, and the memory of all bodies together.
 
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -17,16 +17,16 @@ use crate::http::problem::{Kind, Problem};
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct BodyDeadline(pub(crate) tokio::time::Instant);
 
-/// A body of more bytes than this is a large one.
+/// Bodies of more bytes than this share [`BUDGET`].
 const LARGE: usize = 64 << 10;
-/// Bytes that all large bodies may take together.
+/// Bytes that all large bodies may occupy together.
 const BUDGET: usize = 64 << 20;
 
-/// What bodies may take: each `limit` bytes, packed and unpacked, and all large ones
-/// together what 64 MiB hold.
+/// Limits on bodies: `limit` bytes each, before and after decoding, and 64 MiB for all large
+/// bodies together.
 pub(crate) struct Bodies {
     limit: usize,
-    /// Bytes that are left for large ones.
+    /// Bytes left for large bodies.
     budget: Arc<Semaphore>,
 }
 
@@ -35,7 +35,7 @@ impl Bodies {
         Self { limit, budget: Arc::new(Semaphore::new(BUDGET.max(limit))) }
     }
 
-    /// The whole body of a request, decoded where it is gzip.
+    /// Reads the whole body of a request and decodes gzip.
     pub(crate) async fn read(&self, request: Request) -> Result<Bytes, Problem> {
         let gzip = is_gzip(request.headers())?;
         let length = request.headers().get(header::CONTENT_LENGTH);
@@ -48,27 +48,27 @@ impl Bodies {
         let read = async {
             match gzip {
                 true => self.gunzip(pieces).await,
-                false => self.put_together(pieces, length).await,
+                false => self.collect(pieces, length).await,
             }
         };
         match deadline {
             None => read.await,
             Some(BodyDeadline(deadline)) => {
-                let slow = |_| Problem::new(Kind::SlowBody, "The body took too long to come.");
+                let slow = |_| Problem::new(Kind::SlowBody, "The body did not arrive in time.");
                 tokio::time::timeout_at(deadline, read).await.map_err(slow)?
             }
         }
     }
 
-    async fn put_together(
+    async fn collect(
         &self,
         mut pieces: BodyDataStream,
         length: Option<usize>,
     ) -> Result<Bytes, Problem> {
         let mut body = self.collected(length);
         while let Some(piece) = pieces.next().await {
-            let piece = piece.map_err(|_| broken_off())?;
-            // Most bodies come in one piece.
+            let piece = piece.map_err(|_| ended_early())?;
+            // Most bodies arrive in one piece.
             if Some(piece.len()) == length {
                 return Ok(piece);
             }
@@ -77,13 +77,12 @@ impl Bodies {
         Ok(Bytes::from_owner(body))
     }
 
-    /// Decodes what comes as it comes, so that neither form of a body is held whole where
-    /// it is too large.
+    /// Decodes piece by piece, so that a body that is too large is never held as a whole.
     async fn gunzip(&self, mut pieces: BodyDataStream) -> Result<Bytes, Problem> {
         let mut decoder = MultiGzDecoder::new(self.collected(None));
         let mut coded = 0;
         while let Some(piece) = pieces.next().await {
-            let piece = piece.map_err(|_| broken_off())?;
+            let piece = piece.map_err(|_| ended_early())?;
             coded += piece.len();
             if coded > self.limit {
                 return Err(self.too_large());
@@ -107,21 +106,25 @@ impl Bodies {
         match error.kind() {
             io::ErrorKind::FileTooLarge => self.too_large(),
             io::ErrorKind::ResourceBusy => {
-                Problem::new(Kind::Throttled, "Too many large bodies come at once.")
+                Problem::new(Kind::Throttled, "Too many large bodies arrive at once.")
             }
-            _ => Problem::new(Kind::MalformedJson, "The body is not gzip, as its head says."),
+            _ => Problem::new(
+                Kind::MalformedJson,
+                "The body is not valid gzip, although content-encoding says so.",
+            ),
         }
     }
 
     fn too_large(&self) -> Problem {
         Problem {
             expected: Some(format!("at most {} bytes", self.limit)),
-            ..Problem::new(Kind::PayloadTooLarge, "The body is larger than the server takes.")
+            ..Problem::new(Kind::PayloadTooLarge, "The body is larger than the server accepts.")
         }
     }
 }
 
-/// A body so far. A large one has its share of the budget until its bytes are dropped.
+/// The part of a body received so far. A large body holds its share of the budget until its
+/// bytes are dropped.
 struct Collected {
     bytes: Vec<u8>,
     most: usize,
@@ -131,9 +134,9 @@ struct Collected {
 }
 
 impl Collected {
-    /// Takes its share. Room is made for the largest of all: growing, and bodies of many
-    /// sizes, would leave free pages of each size behind, and what is not written to takes
-    /// no memory.
+    /// Takes the body's share of the budget. Reserves room for the largest body at once:
+    /// growing step by step leaves free pages of every size behind, and reserved pages that
+    /// are never written occupy no memory.
     fn become_large(&mut self) -> io::Result<()> {
         let busy = || io::Error::from(io::ErrorKind::ResourceBusy);
         let bytes = u32::try_from(self.most).map_err(|_| busy())?;
@@ -143,7 +146,7 @@ impl Collected {
     }
 }
 
-/// Fails beyond what the body may be.
+/// Fails beyond the limit.
 impl Write for Collected {
     fn write(&mut self, piece: &[u8]) -> io::Result<usize> {
         let length = self.bytes.len() + piece.len();
@@ -168,7 +171,7 @@ impl AsRef<[u8]> for Collected {
     }
 }
 
-/// Whether the body is gzip; it may be as it is, too, and nothing else.
+/// Whether the body is gzip. Only gzip and unencoded bodies are accepted.
 fn is_gzip(headers: &HeaderMap) -> Result<bool, Problem> {
     let mut codings = headers.get_all(header::CONTENT_ENCODING).iter();
     let coding = codings.next().map(|value| value.to_str().unwrap_or("?"));
@@ -177,12 +180,12 @@ fn is_gzip(headers: &HeaderMap) -> Result<bool, Problem> {
         Some("gzip" | "x-gzip") if codings.next().is_none() => Ok(true),
         _ => Err(Problem {
             field: Some("content-encoding".to_owned()),
-            expected: Some("gzip, or none".to_owned()),
-            ..Problem::new(Kind::UnsupportedMediaType, "The body's coding is not taken here.")
+            expected: Some("gzip, or no content-encoding".to_owned()),
+            ..Problem::new(Kind::UnsupportedMediaType, "The content-encoding is not supported.")
         }),
     }
 }
 
-fn broken_off() -> Problem {
-    Problem::new(Kind::MalformedJson, "The body broke off.")
+fn ended_early() -> Problem {
+    Problem::new(Kind::MalformedJson, "The body ended early.")
 }

@@ -1,4 +1,4 @@
-//! Work that goes on when nobody waits for it any more.
+//! Work that runs to completion even if the request is cancelled.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -6,20 +6,22 @@ use std::task::{Context, Poll};
 
 use tokio::runtime::Handle;
 
-/// Work that is done where it is awaited, and by a task of its own from the moment that
-/// this is dropped before it ended: a task for all of it would cost each request a wake-up.
-pub(crate) struct Unbroken<T: Send + 'static>(Option<Pin<Box<dyn Future<Output = T> + Send>>>);
+/// Work that runs where it is awaited. If this is dropped before the work ends, a task of its
+/// own completes it. A task for every request would cost each of them a wake-up.
+pub(crate) struct Completing<T: Send + 'static>(Option<Pin<Box<dyn Future<Output = T> + Send>>>);
 
-/// Takes `work` to its end, awaited or not.
-pub(crate) fn unbroken<T: Send>(work: impl Future<Output = T> + Send + 'static) -> Unbroken<T> {
-    Unbroken(Some(Box::pin(work)))
+/// Runs `work` to completion, awaited or not.
+pub(crate) fn run_to_completion<T: Send>(
+    work: impl Future<Output = T> + Send + 'static,
+) -> Completing<T> {
+    Completing(Some(Box::pin(work)))
 }
 
-impl<T: Send> Future for Unbroken<T> {
+impl<T: Send> Future for Completing<T> {
     type Output = T;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
-        // Taken out meanwhile: work that panics is not to be polled again.
+        // Taken out while it is polled: work that panicked must not be polled again.
         let Some(mut work) = self.0.take() else { return Poll::Pending };
         let polled = work.as_mut().poll(cx);
         if polled.is_pending() {
@@ -29,7 +31,7 @@ impl<T: Send> Future for Unbroken<T> {
     }
 }
 
-impl<T: Send> Drop for Unbroken<T> {
+impl<T: Send> Drop for Completing<T> {
     fn drop(&mut self) {
         if let (Some(work), Ok(runtime)) = (self.0.take(), Handle::try_current()) {
             runtime.spawn(work);
@@ -46,10 +48,10 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn what_is_dropped_goes_on() {
+    async fn dropped_work_is_completed() {
         let (go, went) = oneshot::channel::<()>();
         let (done, ended) = oneshot::channel();
-        let work = unbroken(async move {
+        let work = run_to_completion(async move {
             went.await.unwrap();
             done.send(()).unwrap();
         });
@@ -59,13 +61,13 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_panicked_does_not() {
+    async fn work_that_panicked_is_not_continued() {
         let (done, ended) = oneshot::channel::<()>();
         let work = async move {
             assert!(done.is_closed(), "as planned");
             done.send(()).unwrap();
         };
-        assert!(tokio::spawn(unbroken(work)).await.unwrap_err().is_panic());
+        assert!(tokio::spawn(run_to_completion(work)).await.unwrap_err().is_panic());
         ended.await.unwrap_err();
     }
 }

@@ -1,7 +1,7 @@
-//! A client's connection, which ends when the client is too slow.
+//! A connection that is closed when its client is too slow.
 //!
-//! hyper's own timer for heads also ends connections that rest between requests, so
-//! that one number would have to serve both.
+//! hyper's header timer also runs between requests, so that one duration would have to serve
+//! slow heads and idle connections alike.
 
 use std::future::Future;
 use std::io;
@@ -18,35 +18,35 @@ use hyper::body::{Frame, SizeHint};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep};
 
-/// How long a client may take.
+/// Time limits on a client.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Patience {
-    /// For a request's head, and for taking some bytes of an answer.
+pub(crate) struct ClientLimits {
+    /// For sending a request's head, and for accepting more bytes of an answer.
     pub(crate) head: Duration,
     /// Between an answer and the first byte of the next request.
     pub(crate) idle: Duration,
 }
 
-/// Whether a request is being answered. Cloning shares it.
+/// Whether a request is being answered. Clones share the state.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Busy(Arc<Shared>);
 
 #[derive(Debug, Default)]
 struct Shared {
     busy: AtomicBool,
-    /// The reader, which hyper does not ask again after an answer where it is blocked.
+    /// Wakes the reader after an answer: hyper does not poll it again while it is blocked.
     reader: AtomicWaker,
 }
 
 impl Busy {
-    /// Set until what is given back is dropped.
+    /// Marks the connection as busy until the guard is dropped.
     pub(crate) fn begin(&self) -> Working {
         self.0.busy.store(true, Ordering::Release);
         Working(self.clone())
     }
 }
 
-/// A request that is being answered.
+/// Marks a connection as busy while it lives.
 #[derive(Debug)]
 pub(crate) struct Working(Busy);
 
@@ -57,22 +57,22 @@ impl Drop for Working {
     }
 }
 
-/// What a read is waiting for.
+/// What the next read waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Awaiting {
-    /// The rest of a head; a new connection owes one.
+    /// The rest of a request's head. A new connection starts here.
     Head,
     /// The next request.
     Next,
-    /// Nothing: a request is being answered. Its body has a deadline of its own.
+    /// Nothing, while a request is being answered. Its body has its own deadline.
     Nothing,
 }
 
-/// A socket whose reads and writes fail once the client is too slow.
+/// A socket whose reads and writes fail when the client is too slow.
 pub(crate) struct Paced<S> {
     socket: S,
     busy: Busy,
-    patience: Patience,
+    limits: ClientLimits,
     awaiting: Awaiting,
     reading: Pin<Box<Sleep>>,
     writing: Pin<Box<Sleep>>,
@@ -80,15 +80,15 @@ pub(crate) struct Paced<S> {
 }
 
 impl<S> Paced<S> {
-    /// The clock of the first head starts now.
-    pub(crate) fn new(socket: S, busy: Busy, patience: Patience) -> Self {
+    /// Starts the time limit of the first head.
+    pub(crate) fn new(socket: S, busy: Busy, limits: ClientLimits) -> Self {
         Self {
             socket,
             busy,
-            patience,
+            limits,
             awaiting: Awaiting::Head,
-            reading: Box::pin(sleep(patience.head)),
-            writing: Box::pin(sleep(patience.head)),
+            reading: Box::pin(sleep(limits.head)),
+            writing: Box::pin(sleep(limits.head)),
             stalled: false,
         }
     }
@@ -99,14 +99,14 @@ impl<S> Paced<S> {
         }
         self.awaiting = awaiting;
         let time = match awaiting {
-            Awaiting::Head => self.patience.head,
-            Awaiting::Next => self.patience.idle,
+            Awaiting::Head => self.limits.head,
+            Awaiting::Next => self.limits.idle,
             Awaiting::Nothing => return,
         };
         self.reading.as_mut().reset(Instant::now() + time);
     }
 
-    /// What a write came to; fails where nothing was taken for too long.
+    /// The result of a write. Fails if the client accepted nothing for too long.
     fn written<T>(
         &mut self,
         cx: &mut Context<'_>,
@@ -118,7 +118,7 @@ impl<S> Paced<S> {
         }
         if !self.stalled {
             self.stalled = true;
-            self.writing.as_mut().reset(Instant::now() + self.patience.head);
+            self.writing.as_mut().reset(Instant::now() + self.limits.head);
         }
         ready!(self.writing.as_mut().poll(cx));
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
@@ -135,7 +135,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Paced<S> {
         let before = buf.filled().len();
         let poll = Pin::new(&mut this.socket).poll_read(cx, buf);
         let shared = &this.busy.0;
-        // Registered first: an answer that ends now wakes the task again.
+        // Registered first, so that an answer that ends now wakes the task.
         shared.reader.register(cx.waker());
         if shared.busy.load(Ordering::Acquire) {
             this.await_now(Awaiting::Nothing);
@@ -189,7 +189,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Paced<S> {
     }
 }
 
-/// An answer's body; the request is done when it is dropped.
+/// The body of an answer. The request ends when it is dropped.
 pub(crate) struct Answering {
     body: Body,
     _working: Working,

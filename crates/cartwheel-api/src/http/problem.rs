@@ -1,4 +1,4 @@
-//! Errors as RFC 9457 problem documents: the one place that maps them to HTTP.
+//! Errors as RFC 9457 problem documents. Only this file maps errors to HTTP.
 
 use std::num::NonZeroU16;
 
@@ -8,46 +8,46 @@ use cartwheel_events::Invalid;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// What kind of problem: its type, title and status never change.
+/// The kind of a problem. Its type, title and status never change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Kind {
     /// The body is not JSON.
     MalformedJson,
-    /// A field of the body or the query is not as it should be.
+    /// A field of the body or the query is not valid.
     InvalidField,
-    /// No API key, or one that is not known.
+    /// The API key is missing or unknown.
     Unauthorized,
-    /// An API key without the right.
+    /// The API key lacks the scope.
     Forbidden,
-    /// There is no such path, product or page.
+    /// The path, product or page does not exist.
     NotFound,
-    /// The path does not take this method.
+    /// The path does not support the method.
     MethodNotAllowed,
-    /// The body took too long to come.
+    /// The body did not arrive in time.
     SlowBody,
-    /// The body is larger than the server takes.
+    /// The body is larger than the server accepts.
     PayloadTooLarge,
-    /// The body has a content type that the path does not take.
+    /// The path does not support the content type.
     UnsupportedMediaType,
-    /// What was asked for does not fit how things stand.
+    /// The request conflicts with the current state.
     Conflict,
-    /// The event id was used for another event of the user.
+    /// Another event of the user has the same event id.
     EventIdReused,
-    /// A checkout of an empty cart.
+    /// The checkout has an empty cart.
     EmptyCart,
-    /// More requests than the server takes now.
+    /// There are too many requests at the moment.
     Throttled,
-    /// The server starts, stops or has lost its disk.
+    /// The server is starting or stopping, or cannot use its disk.
     Unavailable,
     /// The answer took too long.
     Timeout,
-    /// A fault of the server.
+    /// The server has a bug.
     Internal,
 }
 
 impl Kind {
-    /// Every kind, in the order of documentation.
+    /// Every kind, in the order of the documentation.
     pub const ALL: [Self; 16] = [
         Self::MalformedJson,
         Self::InvalidField,
@@ -67,7 +67,7 @@ impl Kind {
         Self::Internal,
     ];
 
-    /// The stable `type`, a status and a title.
+    /// The stable `type`, the status and the title.
     pub fn parts(self) -> (&'static str, StatusCode, &'static str) {
         use StatusCode as S;
         match self {
@@ -77,24 +77,24 @@ impl Kind {
             Self::InvalidField => {
                 ("urn:cartwheel:problem:invalid-field", S::BAD_REQUEST, "A field is not valid")
             }
-            Self::Unauthorized => {
-                ("urn:cartwheel:problem:unauthorized", S::UNAUTHORIZED, "An API key is needed")
-            }
-            Self::Forbidden => (
-                "urn:cartwheel:problem:forbidden",
-                S::FORBIDDEN,
-                "The API key has no right to this",
+            Self::Unauthorized => (
+                "urn:cartwheel:problem:unauthorized",
+                S::UNAUTHORIZED,
+                "A valid API key is required",
             ),
+            Self::Forbidden => {
+                ("urn:cartwheel:problem:forbidden", S::FORBIDDEN, "The API key lacks the scope")
+            }
             Self::NotFound => ("urn:cartwheel:problem:not-found", S::NOT_FOUND, "Not found"),
             Self::MethodNotAllowed => (
                 "urn:cartwheel:problem:method-not-allowed",
                 S::METHOD_NOT_ALLOWED,
-                "The path does not take this method",
+                "The path does not support this method",
             ),
             Self::SlowBody => (
                 "urn:cartwheel:problem:slow-body",
                 S::REQUEST_TIMEOUT,
-                "The body took too long to come",
+                "The body did not arrive in time",
             ),
             Self::PayloadTooLarge => (
                 "urn:cartwheel:problem:payload-too-large",
@@ -106,9 +106,11 @@ impl Kind {
                 S::UNSUPPORTED_MEDIA_TYPE,
                 "The content type is not supported",
             ),
-            Self::Conflict => {
-                ("urn:cartwheel:problem:conflict", S::CONFLICT, "Things stand otherwise")
-            }
+            Self::Conflict => (
+                "urn:cartwheel:problem:conflict",
+                S::CONFLICT,
+                "The request conflicts with the current state",
+            ),
             Self::EventIdReused => (
                 "urn:cartwheel:problem:event-id-reused",
                 S::UNPROCESSABLE_ENTITY,
@@ -125,18 +127,16 @@ impl Kind {
             Self::Unavailable => (
                 "urn:cartwheel:problem:unavailable",
                 S::SERVICE_UNAVAILABLE,
-                "The server cannot answer now",
+                "The server cannot answer at the moment",
             ),
             Self::Timeout => (
                 "urn:cartwheel:problem:timeout",
                 S::SERVICE_UNAVAILABLE,
                 "The answer took too long",
             ),
-            Self::Internal => (
-                "urn:cartwheel:problem:internal",
-                S::INTERNAL_SERVER_ERROR,
-                "The server made a mistake",
-            ),
+            Self::Internal => {
+                ("urn:cartwheel:problem:internal", S::INTERNAL_SERVER_ERROR, "Internal error")
+            }
         }
     }
 }
@@ -144,29 +144,28 @@ impl Kind {
 /// An RFC 9457 problem document.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Problem {
-    /// Names the kind of problem; never changes.
+    /// Identifies the kind of problem; never changes.
     #[serde(rename = "type")]
     pub problem_type: &'static str,
-    /// The kind in words.
+    /// A title for the kind of problem.
     pub title: &'static str,
     /// The HTTP status.
     pub status: u16,
-    /// What is wrong with this request.
+    /// The problem with this request.
     pub detail: String,
     /// The offending field, as a path such as `items[2].quantity`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub field: Option<String>,
-    /// What was expected there.
+    /// What was expected in that field.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expected: Option<String>,
-    /// Seconds after which it is worth another try, where that is known; the header
-    /// `retry-after` says it.
+    /// Seconds to wait before another attempt, if known. Sent as the header `retry-after`.
     #[serde(skip)]
     pub retry_after: Option<NonZeroU16>,
 }
 
 impl Problem {
-    /// A problem of that kind, with what is wrong in a sentence.
+    /// A problem of that kind; `detail` is a sentence about this request.
     pub fn new(kind: Kind, detail: impl Into<String>) -> Self {
         let (problem_type, status, title) = kind.parts();
         Self {
@@ -180,13 +179,13 @@ impl Problem {
         }
     }
 
-    /// A problem whose cause is for the log alone: it may name files and libraries.
+    /// A problem whose cause goes only to the log, because it may name files and libraries.
     pub(crate) fn hiding(kind: Kind, detail: &str, cause: impl std::fmt::Display) -> Self {
         tracing::error!(%cause, "{detail}");
-        Self::new(kind, format!("{detail} The log says why, under this request's id."))
+        Self::new(kind, format!("{detail} The server's log has the cause under this request's id."))
     }
 
-    /// A field that is not as it should be.
+    /// A field that is not valid.
     pub fn field(
         field: impl Into<String>,
         detail: impl Into<String>,
@@ -216,7 +215,7 @@ impl IntoResponse for Problem {
         let headers = response.headers_mut();
         let media = HeaderValue::from_static("application/problem+json");
         headers.insert(header::CONTENT_TYPE, media);
-        // The causes of these pass in about a second, or not at all.
+        // These causes pass within about a second, or not at all.
         if matches!(self.status, 429 | 503) {
             headers.insert(header::RETRY_AFTER, self.retry_after.map_or(1, NonZeroU16::get).into());
         }
@@ -225,7 +224,7 @@ impl IntoResponse for Problem {
                 let scheme = HeaderValue::from_static("Bearer realm=\"cartwheel\"");
                 headers.insert(header::WWW_AUTHENTICATE, scheme);
             }
-            // What is left of the body is not waited for.
+            // Do not wait for the rest of the body.
             408 => {
                 headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
             }

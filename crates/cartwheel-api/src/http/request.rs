@@ -1,4 +1,4 @@
-//! Reading requests: JSON, queries and path ids, with a problem for each fault.
+//! Reads JSON bodies, queries and path parameters, with a problem for each error.
 
 use std::collections::HashMap;
 
@@ -11,20 +11,20 @@ use serde::de::DeserializeOwned;
 use crate::http::body::Bodies;
 use crate::http::problem::{Kind, Problem};
 
-/// Media type of a body, without parameters, in lower case.
+/// The media type of a body, in lower case and without parameters.
 pub(crate) fn media_type(request: &Request) -> String {
     let value = request.headers().get(header::CONTENT_TYPE);
     let text = value.and_then(|value| value.to_str().ok()).unwrap_or_default();
     text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
 }
 
-/// The problem of a body in another media type than those `expected`.
+/// The problem for a media type other than `expected`.
 pub(crate) fn unsupported(media: &str, expected: &str) -> Problem {
     let shown: String = media.chars().take(64).collect();
     let detail = if shown.is_empty() {
         "The request has no content type.".to_owned()
     } else {
-        format!("{shown} is not taken here.")
+        format!("The content type {shown} is not supported here.")
     };
     Problem {
         field: Some("content-type".to_owned()),
@@ -33,7 +33,7 @@ pub(crate) fn unsupported(media: &str, expected: &str) -> Problem {
     }
 }
 
-/// A JSON body.
+/// Reads a JSON body.
 pub(crate) async fn json<T: DeserializeOwned>(
     request: Request,
     bodies: &Bodies,
@@ -50,12 +50,11 @@ pub(crate) fn is_json(media: &str) -> bool {
     media == "application/json" || (media.starts_with("application/") && media.ends_with("+json"))
 }
 
-/// Most values of a body: each takes many times the memory of the two bytes that it may be
-/// written in.
+/// Maximum number of values in a body. A value of two bytes occupies many times as much
+/// memory once it is parsed.
 const MAX_VALUES: usize = 50_000;
 
-/// About how many values JSON holds: it is not read, only its commas counted, as depth is
-/// bounded by itself.
+/// Estimates the number of values in JSON by counting its commas. The parser bounds the depth.
 fn values(bytes: &[u8]) -> usize {
     let (mut count, mut in_text, mut escaped) = (1, false, false);
     for &byte in bytes {
@@ -70,14 +69,14 @@ fn values(bytes: &[u8]) -> usize {
     count
 }
 
-/// Reads JSON; a fault names its field.
+/// Parses JSON. An error names its field.
 pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     if values(bytes) > MAX_VALUES {
         return Err(Problem {
             expected: Some(format!("at most {MAX_VALUES} values")),
             ..Problem::new(
                 Kind::PayloadTooLarge,
-                "The body holds more values than the server takes.",
+                "The body contains more values than the server accepts.",
             )
         });
     }
@@ -89,7 +88,7 @@ pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
             return Problem::new(Kind::MalformedJson, format!("The body is not JSON: {error}."));
         }
         let detail = error.to_string();
-        // Missing fields are named in the message alone, unknown ones in both.
+        // serde names a missing field only in the message, an unknown one also in the path.
         let named = detail.strip_prefix("missing field `").and_then(|rest| rest.split('`').next());
         let field = match named {
             Some(name) if path == "." => name.to_owned(),
@@ -98,15 +97,17 @@ pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
             None => path,
         };
         let expected = detail.split_once(", expected ").map(|(_, rest)| rest);
-        let expected = expected.unwrap_or("a value as the documentation says");
+        let expected = expected.unwrap_or("a value as documented");
         let expected = expected.split(" at line ").next().unwrap_or(expected).to_owned();
         Problem::field(field.chars().take(128).collect::<String>(), detail, expected)
     })?;
-    reader.end().map_err(|_| Problem::new(Kind::MalformedJson, "Something follows the JSON."))?;
+    reader
+        .end()
+        .map_err(|_| Problem::new(Kind::MalformedJson, "There is extra text after the JSON."))?;
     Ok(value)
 }
 
-/// The query's parameters, each of which a handler takes once.
+/// The parameters of the query. A handler takes each of them once.
 #[derive(Debug)]
 pub(crate) struct Params(HashMap<String, String>);
 
@@ -122,7 +123,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Params {
 }
 
 impl Params {
-    /// A number within a range.
+    /// Takes a number within a range.
     pub(crate) fn number(
         &mut self,
         name: &str,
@@ -136,7 +137,7 @@ impl Params {
         })
     }
 
-    /// `true` or `false`.
+    /// Takes `true` or `false`.
     pub(crate) fn flag(&mut self, name: &str) -> Result<bool, Problem> {
         match self.0.remove(name).as_deref() {
             None | Some("false") => Ok(false),
@@ -145,7 +146,7 @@ impl Params {
         }
     }
 
-    /// A text of at most 200 characters.
+    /// Takes a text of at most 200 characters.
     pub(crate) fn text(&mut self, name: &str) -> Result<Option<String>, Problem> {
         match self.0.remove(name) {
             Some(text) if text.chars().count() > 200 => {
@@ -155,7 +156,7 @@ impl Params {
         }
     }
 
-    /// Refuses what nobody took.
+    /// Rejects parameters that the handler did not take.
     pub(crate) fn end(self, known: &str) -> Result<(), Problem> {
         match self.0.into_keys().next() {
             None => Ok(()),
@@ -169,11 +170,11 @@ impl Params {
 
 const ID_EXPECTED: &str = "1 to 64 of A-Z a-z 0-9 . _ : @ -";
 
-/// A user's id in the path.
+/// A user's id from the path.
 #[derive(Debug)]
 pub(crate) struct UserPath(pub(crate) UserId);
 
-/// A product's id in the path.
+/// A product's id from the path.
 #[derive(Debug)]
 pub(crate) struct ProductPath(pub(crate) ProductId);
 
@@ -204,7 +205,7 @@ impl<S: Send + Sync> FromRequestParts<S> for ProductPath {
     }
 }
 
-/// The name in the path of what is kept under a name: a run, a model, a table.
+/// The name of a run, a model or a table from the path.
 #[derive(Debug)]
 pub(crate) struct NamePath(pub(crate) String);
 
@@ -215,12 +216,12 @@ impl<S: Send + Sync> FromRequestParts<S> for NamePath {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        // What has no such name is not there: a name need not be possible to be asked for.
-        let unknown = || Problem::new(Kind::NotFound, "There is nothing of that name.");
+        // An impossible name is simply not found.
+        let unknown = || Problem::new(Kind::NotFound, "Nothing has that name.");
         let name = path_text(parts, state).await.map_err(|_| unknown())?;
         let letter = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
         let possible = name.len() <= LONGEST_NAME && name.bytes().all(letter);
-        // Names become parts of paths.
+        // Names become parts of file paths.
         let possible = possible && !name.is_empty() && !name.starts_with('.');
         if possible { Ok(Self(name)) } else { Err(unknown()) }
     }

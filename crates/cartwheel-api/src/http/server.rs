@@ -1,4 +1,4 @@
-//! HTTP/1 over TCP or TLS, with limits on slow clients and an orderly end.
+//! Serves HTTP/1 over TCP or TLS, with limits on slow clients and a graceful shutdown.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -20,31 +20,31 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tower::Service;
 
-use crate::http::connection::{Answering, Busy, Paced, Patience};
+use crate::http::connection::{Answering, Busy, ClientLimits, Paced};
 use crate::http::peer::Peer;
 use crate::http::tls::Tls;
 
-/// Open requests have this long to end after the shutdown begins.
+/// Time for open requests to end after the shutdown begins.
 const DRAIN_TIME: Duration = Duration::from_secs(20);
-/// Largest head, in bytes; a larger one is a 431.
+/// Largest request head, in bytes. Larger heads are answered with 431.
 const LARGEST_HEAD: usize = 64 * 1024;
-/// Most headers of a request; more are a 431.
+/// Maximum number of headers. More are answered with 431.
 const MOST_HEADERS: usize = 100;
-/// What a connection too many is told.
+/// The answer to connections beyond the limit.
 const FULL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\nconnection: close\r\n\
                       content-length: 0\r\n\r\n";
 
-/// How connections are taken.
+/// How connections are accepted.
 #[derive(Debug, Clone)]
 pub struct Connections {
-    /// Most at once; one more is told 503 and closed.
+    /// Maximum number at once. Further connections are answered with 503 and closed.
     pub most: usize,
-    /// Longest time for a handshake, for a request's head, and for taking some bytes of an
-    /// answer.
+    /// Time limit for a TLS handshake, for a request's head, and for accepting more bytes of
+    /// an answer.
     pub head: Duration,
-    /// Longest rest between requests.
+    /// Time limit between requests.
     pub idle: Duration,
-    /// Certificate and key; plain HTTP without.
+    /// Certificate and key. `None` serves plain HTTP.
     pub tls: Option<Tls>,
 }
 
@@ -55,8 +55,8 @@ impl Default for Connections {
     }
 }
 
-/// Serves until `shutdown` ends, then lets open requests end for at most 20 s.
-/// Says whether all of them did.
+/// Serves until `shutdown` resolves, then waits up to 20 s for open requests. Returns whether
+/// all of them ended.
 pub async fn serve(
     listener: TcpListener,
     router: Router,
@@ -74,16 +74,16 @@ pub async fn serve(
         let (socket, peer) = match accepted {
             Ok(accepted) => accepted,
             Err(error) => {
-                // Out of descriptors, mostly: waiting lets connections end.
-                tracing::warn!(%error, "a connection was not accepted");
+                // Usually the process is out of descriptors: wait for connections to end.
+                tracing::warn!(%error, "cannot accept a connection");
                 tokio::time::sleep(Duration::from_millis(50)).await;
                 continue;
             }
         };
         let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
-            tracing::debug!(%peer, "a connection too many");
+            tracing::debug!(%peer, "too many connections");
             if connections.tls.is_none() {
-                // The buffer of a new socket is empty: it takes this at once or is gone.
+                // A new socket has an empty buffer, so that this does not block.
                 let _ = socket.try_write(FULL);
             }
             continue;
@@ -91,7 +91,7 @@ pub async fn serve(
         let connection = Connection {
             router: router.clone(),
             peer,
-            patience: Patience { head: connections.head, idle: connections.idle },
+            limits: ClientLimits { head: connections.head, idle: connections.idle },
             watcher: graceful.watcher(),
             _place: place,
         };
@@ -100,7 +100,7 @@ pub async fn serve(
     drop(listener);
     let drained = tokio::time::timeout(DRAIN_TIME, graceful.shutdown()).await.is_ok();
     if !drained {
-        tracing::warn!("open requests were cut off at shutdown");
+        tracing::warn!("shutdown interrupted open requests");
     }
     drained
 }
@@ -108,27 +108,27 @@ pub async fn serve(
 struct Connection {
     router: Router,
     peer: SocketAddr,
-    patience: Patience,
+    limits: ClientLimits,
     watcher: Watcher,
     _place: OwnedSemaphorePermit,
 }
 
 impl Connection {
     async fn run(self, socket: TcpStream, tls: Option<Tls>) {
-        // Answers are small: waiting to fill a segment only adds latency.
+        // Answers are small: waiting for a full segment only adds latency.
         let _ = socket.set_nodelay(true);
         let Some(tls) = tls else { return self.answer(socket).await };
         let handshake = tls.acceptor().accept(socket);
-        match tokio::time::timeout(self.patience.head, handshake).await {
+        match tokio::time::timeout(self.limits.head, handshake).await {
             Ok(Ok(socket)) => self.answer(socket).await,
-            Ok(Err(error)) => tracing::debug!(%error, "a handshake failed"),
-            Err(_) => tracing::debug!("a handshake took too long"),
+            Ok(Err(error)) => tracing::debug!(%error, "TLS handshake failed"),
+            Err(_) => tracing::debug!("TLS handshake timed out"),
         }
     }
 
     async fn answer<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(self, socket: S) {
         let busy = Busy::default();
-        let socket = Paced::new(socket, busy.clone(), self.patience);
+        let socket = Paced::new(socket, busy.clone(), self.limits);
         let (router, peer) = (self.router, Peer(self.peer.ip()));
         let service = service_fn(move |request: hyper::Request<Incoming>| {
             let working = busy.begin();
@@ -145,7 +145,7 @@ impl Connection {
             .max_headers(MOST_HEADERS)
             .serve_connection(TokioIo::new(socket), service);
         if let Err(error) = self.watcher.watch(connection).await {
-            tracing::debug!(%error, "a connection broke off");
+            tracing::debug!(%error, "connection closed early");
         }
     }
 }

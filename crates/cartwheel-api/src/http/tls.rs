@@ -1,4 +1,4 @@
-//! TLS by certificate and key from files, which may be replaced while the server runs.
+//! TLS with certificate and key from files that may be replaced while the server runs.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -10,44 +10,44 @@ use tokio_rustls::rustls::pki_types::pem::{self, PemObject};
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::{self, ServerConfig};
 
-/// Largest file of certificates or of a key.
+/// Largest certificate or key file, in bytes.
 const LARGEST: u64 = 1 << 20;
 
-/// Why certificate and key cannot be used.
+/// Certificate and key cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TlsError {
     /// A file cannot be read.
     #[error("{path}: {source}")]
     Read {
-        /// Which.
+        /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: std::io::Error,
     },
-    /// A file is not what it should be.
+    /// A file does not contain what it should.
     #[error("{path}: is no {expected} in PEM: {source}")]
     Pem {
-        /// Which.
+        /// The file.
         path: PathBuf,
-        /// What was looked for.
+        /// The expected content.
         expected: &'static str,
-        /// Why.
+        /// The cause.
         source: pem::Error,
     },
-    /// The two do not go together, or are of a kind that is not known.
+    /// The key does not match the certificate, or its type is not supported.
     #[error("{cert} and {key} cannot be used: {source}")]
     Pair {
         /// The certificate.
         cert: PathBuf,
         /// The key.
         key: PathBuf,
-        /// Why.
+        /// The cause.
         source: rustls::Error,
     },
 }
 
-/// A certificate with its key. Cloning shares them.
+/// A certificate with its key. Clones share it.
 #[derive(Clone)]
 pub struct Tls {
     cert: Arc<Path>,
@@ -62,19 +62,19 @@ impl fmt::Debug for Tls {
 }
 
 impl Tls {
-    /// Reads the chain of certificates, the server's own first, and its key: both PEM.
+    /// Reads the certificate chain, the server's own certificate first, and its key, both PEM.
     ///
     /// # Errors
-    /// When they cannot be read or do not go together.
+    /// When a file cannot be read or the key does not match the certificate.
     pub fn open(cert: &Path, key: &Path) -> Result<Self, TlsError> {
         let config = Arc::new(RwLock::new(Arc::new(config(cert, key)?)));
         Ok(Self { cert: cert.into(), key: key.into(), config })
     }
 
-    /// Reads the files again: new connections get what is in them, old ones live on.
+    /// Reads the files again. New connections use the new certificate; open ones continue.
     ///
     /// # Errors
-    /// As [`Self::open`]; what was known before stays in use.
+    /// As [`Self::open`]; the previous certificate then stays in use.
     pub fn reload(&self) -> Result<(), TlsError> {
         let fresh = Arc::new(config(&self.cert, &self.key)?);
         *self.config.write().unwrap_or_else(PoisonError::into_inner) = fresh;

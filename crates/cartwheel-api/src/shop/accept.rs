@@ -1,4 +1,4 @@
-//! Accepting events: dedup, the cart of a checkout, put, apply.
+//! Accepts events: deduplicates, fills in the cart of a checkout, puts, applies.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use cartwheel_events::{Event, EventKind, EventRecord, Item, Record, UserId};
 use cartwheel_sessions::{Session, Shopper, event_hash};
 use cartwheel_stream::Position;
 
-use crate::http::completion::unbroken;
+use crate::http::completion::run_to_completion;
 use crate::http::problem::{Kind, Problem};
 use crate::shop::put::put;
 use crate::shop::recommendations::Known;
@@ -19,54 +19,54 @@ use crate::telemetry::EVENTS;
 /// An event that is durable.
 #[derive(Debug, Clone)]
 pub(crate) struct Accepted {
-    /// Its id, assigned where the client gave none.
+    /// Its id; assigned by the server if the client sent none.
     pub(crate) event_id: String,
-    /// Where its record lies.
+    /// The position of its record.
     pub(crate) position: Position,
     /// Whether it was stored before.
     pub(crate) repeated: bool,
 }
 
-/// What became of a batch.
-struct Outcome {
-    /// One for each event.
+/// The result of a batch.
+struct BatchResult {
+    /// One result per event.
     results: Vec<Result<Accepted, Problem>>,
-    /// The shoppers after it; those who could not be read, or not be kept, are missing.
+    /// The shoppers after the batch, without those that could not be read or written.
     shoppers: HashMap<UserId, Shopper>,
-    /// The feature set of their records, where the engine wants one.
+    /// The feature set of their records, if the engine needs one.
     feature_set: Option<String>,
 }
 
-impl Outcome {
-    fn refused(events: Vec<Result<Event, Problem>>, problem: &Problem) -> Self {
+impl BatchResult {
+    fn rejected(events: Vec<Result<Event, Problem>>, problem: &Problem) -> Self {
         let results = events.into_iter().map(|event| Err(event.err().unwrap_or(problem.clone())));
         Self { results: results.collect(), shoppers: HashMap::new(), feature_set: None }
     }
 }
 
-/// What is to be done with an event of the batch.
+/// What to do with an event of the batch.
 enum Plan {
-    /// Refused.
-    Refuse(Problem),
-    /// Stored before.
+    /// Reject it.
+    Reject(Problem),
+    /// It is stored already.
     Repeat { event_id: String, position: Position },
-    /// The same event as an earlier one of the batch.
+    /// It repeats the event at that index of the batch.
     Same(usize),
-    /// To be stored.
+    /// Store it.
     Store { record: EventRecord, hash: u64 },
 }
 
-/// Stores one event, and says what is known of its shopper after it.
+/// Stores one event and returns it with its shopper's new state.
 pub(crate) async fn accept(state: &Shared, event: Event) -> Result<(Accepted, Known), Problem> {
     let user_id = event.user_id.clone();
-    let mut outcome = work(state, vec![Ok(event)]).await;
-    let accepted = outcome.results.pop().unwrap_or_else(|| Err(interrupted()))?;
-    let shopper = outcome.shoppers.remove(&user_id);
-    Ok((accepted, Known { shopper, feature_set: outcome.feature_set }))
+    let mut batch = work(state, vec![Ok(event)]).await;
+    let accepted = batch.results.pop().unwrap_or_else(|| Err(interrupted()))?;
+    let shopper = batch.shoppers.remove(&user_id);
+    Ok((accepted, Known { shopper, feature_set: batch.feature_set }))
 }
 
-/// Stores events in their order and gives one result each; what is refused
-/// already stays so.
+/// Stores events in their order and returns one result each. Errors among `events` are passed
+/// on.
 pub(crate) async fn accept_all(
     state: &Shared,
     events: Vec<Result<Event, Problem>>,
@@ -74,13 +74,13 @@ pub(crate) async fn accept_all(
     work(state, events).await.results
 }
 
-/// The work goes on when the client hangs up or the time is over: a record that
-/// is put but not applied would be hidden by the user's next one.
-async fn work(state: &Shared, events: Vec<Result<Event, Problem>>) -> Outcome {
+/// Completes even if the client disconnects or the request times out: a record that is put but
+/// not applied would be skipped after the user's next record.
+async fn work(state: &Shared, events: Vec<Result<Event, Problem>>) -> BatchResult {
     let own = Arc::clone(state);
-    let outcome = unbroken(async move { run(&own, events).await }).await;
+    let batch = run_to_completion(async move { run(&own, events).await }).await;
     let (mut stored, mut repeated, mut failed) = (0, 0, 0);
-    for result in &outcome.results {
+    for result in &batch.results {
         match result {
             Ok(accepted) if accepted.repeated => repeated += 1,
             Ok(_) => stored += 1,
@@ -92,17 +92,18 @@ async fn work(state: &Shared, events: Vec<Result<Event, Problem>>) -> Outcome {
             metrics::counter!(EVENTS, "result" => label).increment(count);
         }
     }
-    outcome
+    batch
 }
 
 fn interrupted() -> Problem {
-    Problem::new(Kind::Internal, "The event was interrupted; send it again with its event_id.")
+    Problem::new(Kind::Internal, "The event was interrupted. Send it again with its event_id.")
 }
 
-async fn run(state: &AppState, events: Vec<Result<Event, Problem>>) -> Outcome {
+async fn run(state: &AppState, events: Vec<Result<Event, Problem>>) -> BatchResult {
     if !state.users.is_ready() {
-        let problem = Problem::new(Kind::Unavailable, "The sessions have not caught up yet.");
-        return Outcome::refused(events, &problem);
+        let problem =
+            Problem::new(Kind::Unavailable, "The sessions have not caught up with the stream yet.");
+        return BatchResult::rejected(events, &problem);
     }
     let mut users: Vec<UserId> =
         events.iter().flatten().map(|event| event.user_id.clone()).collect();
@@ -111,18 +112,18 @@ async fn run(state: &AppState, events: Vec<Result<Event, Problem>>) -> Outcome {
     let again: HashSet<UserId> = again.collect();
     users.dedup();
     let turn = state.users.turn(&users).await;
-    // A batch answers without recommendations: only sessions are read.
+    // Batches are answered without recommendations and need no user records.
     let feature_set = state.engine.external_records().filter(|_| users.len() == 1);
     let now_ms = state.clock.now_ms();
     let found = state.users.find(&users, feature_set.as_deref(), now_ms).await;
     let mut shoppers: HashMap<UserId, Shopper> = match found {
         Ok(found) => users.into_iter().zip(found).collect(),
         Err(error) => {
-            tracing::error!(%error, "sessions were not read");
+            tracing::error!(%error, "cannot read sessions");
             if turn.is_some() {
-                return Outcome::refused(events, &unread());
+                return BatchResult::rejected(events, &unread());
             }
-            // The stream's consumer keeps the sessions: an event is stored without them.
+            // Elsewhere a consumer of the stream keeps the sessions: store without them.
             HashMap::new()
         }
     };
@@ -138,7 +139,7 @@ async fn run(state: &AppState, events: Vec<Result<Event, Problem>>) -> Outcome {
     let mut results: Vec<Result<Accepted, Problem>> = Vec::with_capacity(plans.len());
     for plan in plans {
         let result = match plan {
-            Plan::Refuse(problem) => Err(problem),
+            Plan::Reject(problem) => Err(problem),
             Plan::Repeat { event_id, position } => {
                 Ok(Accepted { event_id, position, repeated: true })
             }
@@ -161,10 +162,10 @@ async fn run(state: &AppState, events: Vec<Result<Event, Problem>>) -> Outcome {
         };
         results.push(result);
     }
-    Outcome { results, shoppers, feature_set }
+    BatchResult { results, shoppers, feature_set }
 }
 
-/// The record is durable: whatever happens to the session, the event is accepted.
+/// Applies a durable record to the session. The event counts as accepted even if this fails.
 async fn apply(
     state: &AppState,
     shoppers: &mut HashMap<UserId, Shopper>,
@@ -175,7 +176,7 @@ async fn apply(
     match state.users.accept(shopper.session.take(), position, record).await {
         Ok(session) => shopper.session = Some(session),
         Err(error) => {
-            tracing::error!(%error, "a session is behind; the next start replays it");
+            tracing::error!(%error, "cannot update a session; the next start replays the record");
             shoppers.remove(&record.user_id);
         }
     }
@@ -190,16 +191,16 @@ impl Plan {
     }
 }
 
-/// Decides for each event of a batch, in order, with the sessions as they will be.
+/// Plans the events of a batch in order, each with the session after the earlier ones.
 struct Planner<'a> {
     state: &'a AppState,
     now_ms: i64,
     shoppers: &'a HashMap<UserId, Shopper>,
     /// Users with more than one event in the batch.
     again: &'a HashSet<UserId>,
-    /// Their sessions with the batch's own events in them.
+    /// The sessions of those users with the batch's events applied.
     drafts: HashMap<UserId, Arc<Session>>,
-    /// Their events that are to be stored.
+    /// Indices of the events of those users that are to be stored.
     planned: HashMap<(UserId, String), usize>,
 }
 
@@ -219,7 +220,7 @@ impl<'a> Planner<'a> {
         for event in events {
             let plan = match event.and_then(|event| self.one(event, &plans)) {
                 Ok(plan) => plan,
-                Err(problem) => Plan::Refuse(problem),
+                Err(problem) => Plan::Reject(problem),
             };
             if let Plan::Store { record, .. } = &plan
                 && self.again.contains(&record.user_id)
@@ -241,8 +242,8 @@ impl<'a> Planner<'a> {
         if event.kind == EventKind::GetRecommendations {
             return Err(Problem::field(
                 "event",
-                "get_recommendations stores nothing and is not taken here.",
-                "an event to store; POST /submit or /v1/recommendations recommend",
+                "get_recommendations stores nothing and is not accepted here.",
+                "an event to store; use POST /submit or /v1/recommendations to recommend",
             ));
         }
         let session = self.session(&event.user_id);
@@ -282,7 +283,7 @@ impl<'a> Planner<'a> {
                 })
                 .collect();
             if event.items.is_empty() {
-                let detail = "The checkout names no products and the shopper's cart is empty.";
+                let detail = "The checkout has no products and the shopper's cart is empty.";
                 return Err(Problem {
                     field: Some("product_ids".to_owned()),
                     expected: Some("products, here or in the cart".to_owned()),
@@ -301,13 +302,13 @@ impl<'a> Planner<'a> {
 }
 
 fn unread() -> Problem {
-    Problem::new(Kind::Unavailable, "The shopper's session cannot be read now.")
+    Problem::new(Kind::Unavailable, "The shopper's session cannot be read at the moment.")
 }
 
 fn reused() -> Problem {
     Problem {
         field: Some("event_id".to_owned()),
-        expected: Some("a new id, or the event as it was sent first".to_owned()),
+        expected: Some("a new id, or the same event as before".to_owned()),
         ..Problem::new(Kind::EventIdReused, "Another event of the shopper has this event_id.")
     }
 }

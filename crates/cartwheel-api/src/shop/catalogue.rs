@@ -1,4 +1,4 @@
-//! Products, and what is popular.
+//! Routes for products, departments and best sellers.
 
 use axum::Json;
 use axum::extract::State;
@@ -25,17 +25,17 @@ pub(crate) fn routes() -> Routes {
         .scoped(Scope::RecommendationsRead, routes!(popular))
 }
 
-/// Products in their places.
+/// Ranked products.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Ranked {
-    /// Best first.
+    /// Products, best first.
     recommendations: Vec<Recommendation>,
 }
 
 /// Departments.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Departments {
-    /// The most bought first.
+    /// Departments, best selling first.
     departments: Vec<DepartmentView>,
 }
 
@@ -44,8 +44,8 @@ pub(crate) struct Departments {
     ("search" = Option<String>, Query, max_length = 200, description = "Words of the name, at most 200 characters"),
     ("department" = Option<String>, Query, max_length = 200, description = "Only this department"),
     ("aisle" = Option<String>, Query, max_length = 200, description = "Only this aisle"),
-    ("offset" = Option<usize>, Query, maximum = 10_000_000, description = "Products to pass over; 0 by default"),
-    ("limit" = Option<usize>, Query, minimum = 1, maximum = 100, description = "Most products, 1 to 100; 20 by default"),
+    ("offset" = Option<usize>, Query, maximum = 10_000_000, description = "Number of products to skip; 0 by default"),
+    ("limit" = Option<usize>, Query, minimum = 1, maximum = 100, description = "Maximum number of products, 1 to 100; 20 by default"),
 ), responses(
     (status = 200, description = "Products", body = Products),
     (status = 400, description = "A parameter is not valid", body = Problem),
@@ -82,7 +82,7 @@ fn unknown_product() -> Problem {
     Problem {
         field: Some("id".to_owned()),
         expected: Some("the id of a product in the catalogue".to_owned()),
-        ..Problem::new(Kind::NotFound, "The catalogue has no such product.")
+        ..Problem::new(Kind::NotFound, "The catalogue does not contain this product.")
     }
 }
 
@@ -92,7 +92,7 @@ fn unknown_product() -> Problem {
 ), responses(
     (status = 200, description = "The product", body = ProductView),
     (status = 400, description = "The id is not valid", body = Problem),
-    (status = 404, description = "No such product", body = Problem),
+    (status = 404, description = "The product does not exist", body = Problem),
 ))]
 pub(crate) async fn product(
     State(state): State<Shared>,
@@ -103,14 +103,14 @@ pub(crate) async fn product(
     state.engine.product(id.as_str()).map(Json).ok_or_else(unknown_product)
 }
 
-/// Lists products bought with a product
+/// Lists products that are bought together with a product
 #[utoipa::path(get, path = "/v1/products/{id}/similar", tag = "products", params(
     ("id" = String, Path, description = "The product"),
-    ("limit" = Option<usize>, Query, minimum = 1, maximum = 50, description = "Most products, 1 to 50; 10 by default"),
+    ("limit" = Option<usize>, Query, minimum = 1, maximum = 50, description = "Maximum number of products, 1 to 50; 10 by default"),
 ), responses(
     (status = 200, description = "Products, best first", body = Ranked),
     (status = 400, description = "A parameter is not valid", body = Problem),
-    (status = 404, description = "No such product", body = Problem),
+    (status = 404, description = "The product does not exist", body = Problem),
 ))]
 pub(crate) async fn similar(
     State(state): State<Shared>,
@@ -123,12 +123,12 @@ pub(crate) async fn similar(
     Ok(Json(Ranked { recommendations }))
 }
 
-/// Lists what is bought most
+/// Lists best-selling products
 #[utoipa::path(get, path = "/v1/popular", tag = "products", params(
-    ("limit" = Option<usize>, Query, minimum = 1, maximum = 100, description = "Most products, 1 to 100; 10 by default"),
+    ("limit" = Option<usize>, Query, minimum = 1, maximum = 100, description = "Maximum number of products, 1 to 100; 10 by default"),
     ("department" = Option<String>, Query, max_length = 200, description = "Only this department"),
     ("aisle" = Option<String>, Query, max_length = 200, description = "Only this aisle"),
-    ("in_stock_only" = Option<bool>, Query, description = "Only what can be bought now"),
+    ("in_stock_only" = Option<bool>, Query, description = "Only products in stock"),
 ), responses(
     (status = 200, description = "Products, best first", body = Ranked),
     (status = 400, description = "A parameter is not valid", body = Problem),

@@ -1,4 +1,4 @@
-//! `POST /v1/events`: events in, results out, no recommendations.
+//! `POST /v1/events`: stores events without recommending.
 
 use axum::Json;
 use axum::extract::{Request, State};
@@ -28,18 +28,18 @@ pub(crate) fn routes() -> Routes {
 /// One result per event, in the order of the events.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct BatchAnswer {
-    /// Events that are not stored; send only those again.
+    /// The number of events that were not stored. Send only those again.
     failed_count: usize,
-    /// Events of another product that say nothing of a cart.
+    /// The number of foreign events that concern no product.
     ignored_count: usize,
-    /// What became of each event.
+    /// One result per event.
     records: Vec<EventResult>,
 }
 
-/// What became of an event: ids, a problem, or nothing.
+/// The result of an event: ids, a problem, or `ignored`.
 #[derive(Debug, Default, Serialize, ToSchema)]
 pub(crate) struct EventResult {
-    /// The event's id; assigned where the client gave none.
+    /// The event's id; assigned by the server if the client sends none.
     #[serde(skip_serializing_if = "Option::is_none")]
     event_id: Option<String>,
     /// The stored record.
@@ -48,20 +48,19 @@ pub(crate) struct EventResult {
     /// The shard of the record.
     #[serde(skip_serializing_if = "Option::is_none")]
     shard_id: Option<String>,
-    /// Why it is not stored.
+    /// Why the event was not stored.
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<Problem>,
-    /// True where another product's event says nothing of a cart and is not stored.
+    /// True if a foreign event concerns no product and was not stored.
     #[serde(skip_serializing_if = "Option::is_none")]
     ignored: Option<bool>,
 }
 
 /// Stores events
 ///
-/// Takes one event, an array of at most 500, or as many lines of NDJSON. Every
-/// event is judged by itself: the answer is 200 with one result each, and those
-/// without an error are durable. A single event that is not an array has its
-/// problem as the answer's status.
+/// Accepts one event, an array of up to 500, or up to 500 lines of NDJSON. Events succeed or
+/// fail individually: the answer is 200 with one result each, and an event without an error
+/// is durable. If a single event that is not in an array fails, the answer is its problem.
 #[utoipa::path(post, path = "/v1/events", tag = "events",
     request_body(content((EventBody = "application/json"), (Vec<EventBody> = "application/json"),
                          (EventBody = "application/x-ndjson"))), responses(
@@ -96,10 +95,10 @@ pub(crate) async fn events(
             value => (vec![event(value)], true),
         }
     };
-    // Storing may take a while, and its memory is others' meanwhile.
+    // Storing may take a while: free the memory first.
     drop(body);
     if events.is_empty() {
-        return Err(Problem::field("", "There is no event.", "1 to 500 events"));
+        return Err(Problem::field("", "The body contains no event.", "1 to 500 events"));
     }
     if events.len() > MAX_BATCH {
         return Err(too_many());
@@ -108,8 +107,8 @@ pub(crate) async fn events(
     answer(&state, events, alone).await.map(Json)
 }
 
-/// Stores the events that are given and says what became of each. The problem of one
-/// that came `alone` is the answer.
+/// Stores events and returns one result each. If the event is `alone`, its problem is the
+/// answer.
 pub(crate) async fn answer(
     state: &Shared,
     events: Vec<Result<Option<Event>, Problem>>,
@@ -148,5 +147,5 @@ fn event(value: Value) -> Result<Event, Problem> {
 }
 
 fn too_many() -> Problem {
-    Problem::field("", "There are more than 500 events.", "1 to 500 events")
+    Problem::field("", "The body contains more than 500 events.", "1 to 500 events")
 }

@@ -1,4 +1,4 @@
-//! `POST /v1/events/ga4` and `/v1/events/segment`: events as those products send them.
+//! `POST /v1/events/ga4` and `/v1/events/segment`: events in the formats of those products.
 
 use axum::Json;
 use axum::extract::{Request, State};
@@ -15,7 +15,7 @@ use crate::routes::Routes;
 use crate::shop::events::{BatchAnswer, answer};
 use crate::state::Shared;
 
-/// The routes for other products' events.
+/// The routes for events of other analytics products.
 pub(crate) fn routes() -> Routes {
     Routes::default()
         .scoped(Scope::EventsWrite, routes!(ga4))
@@ -24,17 +24,16 @@ pub(crate) fn routes() -> Routes {
 
 /// Stores events of Google Analytics 4
 ///
-/// Takes what GA4's Measurement Protocol takes, unchanged, with at most 500 events.
-/// `view_item`, `add_to_cart`, `remove_from_cart` and `purchase` are stored; events of
-/// other names are answered as ignored. An event is known by `params.event_id`, a
-/// purchase by `params.transaction_id` without it: sent again within 24 hours, it is
-/// stored once. A single event has its problem as the answer's status.
+/// Accepts bodies of GA4's Measurement Protocol unchanged, with up to 500 events. Stores
+/// `view_item`, `add_to_cart`, `remove_from_cart` and `purchase`, and ignores other events.
+/// `params.event_id`, or `params.transaction_id` of a purchase, identifies an event: sent
+/// again within 24 hours, it is stored once. If a single event fails, the answer is its problem.
 #[utoipa::path(post, path = "/v1/events/ga4", tag = "events", request_body = Ga4Body, responses(
     (status = 200, description = "One result per event", body = BatchAnswer),
     (status = 400, description = "Not JSON, no user, no or more than 500 events, or the one \
      event is not valid", body = Problem),
     (status = 413, description = "The body is too large", body = Problem),
-    (status = 415, description = "Neither application/json nor text/plain", body = Problem),
+    (status = 415, description = "The content type is neither application/json nor text/plain", body = Problem),
     (status = 422, description = "The one event's id belongs to another, or its cart is empty",
      body = Problem),
     (status = 429, description = "Too many requests; see Retry-After", body = Problem),
@@ -49,18 +48,17 @@ pub(crate) async fn ga4(
 
 /// Stores events of Segment
 ///
-/// Takes a `track` call, or a batch of at most 500 calls, as Segment's tracking API
-/// takes them, unchanged. `Product Viewed`, `Product Added`, `Product Removed` and
-/// `Order Completed` are stored; other events and other calls are answered as ignored.
-/// An event is known by its `messageId`: sent again within 24 hours, it is stored once.
-/// A single call has its problem as the answer's status.
+/// Accepts a `track` call of Segment's tracking API, or a batch of up to 500 calls, unchanged.
+/// Stores `Product Viewed`, `Product Added`, `Product Removed` and `Order Completed`, and
+/// ignores other events and calls. `messageId` identifies an event: sent again within 24 hours,
+/// it is stored once. If a single call fails, the answer is its problem.
 #[utoipa::path(post, path = "/v1/events/segment", tag = "events",
     request_body = SegmentRequest, responses(
     (status = 200, description = "One result per call", body = BatchAnswer),
     (status = 400, description = "Not JSON, no or more than 500 calls, or the one call is not \
      valid", body = Problem),
     (status = 413, description = "The body is too large", body = Problem),
-    (status = 415, description = "Neither application/json nor text/plain", body = Problem),
+    (status = 415, description = "The content type is neither application/json nor text/plain", body = Problem),
     (status = 422, description = "The one call's id belongs to another, or its cart is empty",
      body = Problem),
     (status = 429, description = "Too many requests; see Retry-After", body = Problem),
@@ -89,10 +87,9 @@ async fn take(
     answer(&state, events, alone).await.map(Json)
 }
 
-/// Whether a body without the type of JSON is taken for it: both products' clients call
-/// it text, or nothing, and GA4's own examples do. A page of another site can send such
-/// a body without being asked whether it may, so that it counts as JSON only from
-/// origins that may call.
+/// Whether a body without a JSON content type is read as JSON. Clients of both products send
+/// text/plain or no type at all, as GA4's own examples do. Browsers send such a body to another
+/// site without a preflight, so that it is accepted only from allowed origins.
 fn is_plain(state: &Shared, media: &str, headers: &HeaderMap) -> bool {
     let origin = headers.get(header::ORIGIN);
     (media.is_empty() || media == "text/plain")

@@ -1,4 +1,4 @@
-//! What was shown goes into the stream, and nobody waits for it.
+//! Records impressions in the background.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,7 +10,7 @@ use tokio::sync::Semaphore;
 use crate::shop::put::put;
 use crate::telemetry::IMPRESSIONS_DROPPED;
 
-/// Puts impressions, a bounded number at once.
+/// Stores a bounded number of impressions at once.
 #[derive(Clone)]
 pub(crate) struct Impressions {
     stream: Arc<dyn Stream>,
@@ -20,14 +20,14 @@ pub(crate) struct Impressions {
 }
 
 impl Impressions {
-    /// At most `in_flight` impressions on their way.
+    /// Stores at most `in_flight` impressions at once.
     pub(crate) fn new(stream: Arc<dyn Stream>, in_flight: usize) -> Self {
         let in_flight = u32::try_from(in_flight).unwrap_or(u32::MAX);
         let places = Arc::new(Semaphore::new(in_flight as usize));
         Self { stream, places, in_flight, dropped: Arc::default() }
     }
 
-    /// Sends the impression off, or drops and counts it.
+    /// Stores the impression in the background, or drops and counts it.
     pub(crate) fn put(&self, impression: Impression) {
         let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
             drop_one(&self.dropped);
@@ -43,18 +43,18 @@ impl Impressions {
         });
     }
 
-    /// How many were not stored.
+    /// The number of impressions that were not stored.
     pub(crate) fn dropped(&self) -> u64 {
         self.dropped.load(Ordering::Relaxed)
     }
 
-    /// Waits until none is on its way.
+    /// Waits until every impression is stored or dropped.
     pub(crate) async fn settle(&self) {
-        // An error means that the semaphore is closed, and nobody closes it.
+        // The semaphore is never closed.
         let _ = self.places.acquire_many(self.in_flight).await;
     }
 
-    /// Places for more.
+    /// The number of further impressions that can be stored now.
     #[cfg(test)]
     pub(crate) fn free(&self) -> usize {
         self.places.available_permits()

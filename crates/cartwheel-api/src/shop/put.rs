@@ -1,11 +1,11 @@
-//! Putting records into the stream, with problems for what it refuses.
+//! Puts records into the stream and turns its errors into problems.
 
 use cartwheel_events::Record;
 use cartwheel_stream::{Position, PutError, Stream};
 
 use crate::http::problem::{Kind, Problem};
 
-/// Stores the records, where there are any: one result each, in their order.
+/// Stores records and returns one result each, in their order.
 pub(crate) async fn put(
     stream: &dyn Stream,
     records: Vec<Record>,
@@ -20,16 +20,16 @@ pub(crate) async fn put(
 fn problem(error: PutError) -> Problem {
     match error {
         PutError::Throttled => {
-            Problem::new(Kind::Throttled, "The stream takes no more events now.")
+            Problem::new(Kind::Throttled, "The stream accepts no more events at the moment.")
         }
-        PutError::Stopped => Problem::new(Kind::Unavailable, "The server stops."),
+        PutError::Stopped => Problem::new(Kind::Unavailable, "The server is stopping."),
         PutError::TooLarge => {
-            Problem::new(Kind::PayloadTooLarge, "The event is larger than the stream takes.")
+            Problem::new(Kind::PayloadTooLarge, "The event is larger than the stream accepts.")
         }
         error => {
-            // The log says once why; every request would say it again.
+            // The stream logs the cause once; every request would repeat it.
             tracing::debug!(%error, "records were not stored");
-            Problem::new(Kind::Unavailable, "The event cannot be stored now.")
+            Problem::new(Kind::Unavailable, "The event cannot be stored at the moment.")
         }
     }
 }

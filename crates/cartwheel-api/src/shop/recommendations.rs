@@ -1,4 +1,4 @@
-//! Recommendations by themselves.
+//! Routes that recommend without storing an event.
 
 use axum::Json;
 use axum::extract::{Request, State};
@@ -28,28 +28,28 @@ pub(crate) fn routes() -> Routes {
         .scoped(Scope::RecommendationsRead, routes!(for_user))
 }
 
-/// What to recommend, and for whom.
+/// A request for recommendations.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RecommendationRequest {
-    /// For whom; an integer is kept as its decimal text.
+    /// The shopper; an integer is kept as its decimal text.
     #[schema(value_type = Id)]
     user_id: UserId,
-    /// The cart to complete, at most 200 products, in place of the session's.
+    /// The cart to complete, up to 200 products. Overrides the session's cart.
     #[schema(value_type = Option<Vec<Id>>, max_items = 200)]
     cart: Option<Vec<ProductId>>,
-    /// Most products of the answer; 10 where it is missing.
+    /// Maximum number of products; 10 by default.
     #[schema(minimum = 1, maximum = 100)]
     limit: Option<usize>,
-    /// What the answer may hold.
+    /// Restrictions on the answer.
     filters: Option<FiltersBody>,
-    /// Whether to show each place's source and what each feature adds. Such an answer is
-    /// for operators: it leaves no impression.
+    /// Whether to show the source of each product and the contribution of each feature. Such an
+    /// answer is for operators and is not recorded as an impression.
     #[serde(default)]
     explain: bool,
 }
 
-/// What an answer may hold. An empty list means no restriction.
+/// Restrictions on an answer. An empty list restricts nothing.
 #[derive(Debug, Clone, Default, Deserialize, ToSchema)]
 #[schema(as = Filters)]
 #[serde(default, deny_unknown_fields)]
@@ -60,17 +60,17 @@ pub(crate) struct FiltersBody {
     /// Only these aisles, by name.
     #[schema(max_items = 1000)]
     aisles: Vec<String>,
-    /// Never these products.
+    /// None of these products.
     #[schema(value_type = Vec<Id>, max_items = 1000)]
     exclude_products: Vec<ProductId>,
-    /// Nothing that the shopper has bought before.
+    /// No product that the shopper has bought before.
     exclude_purchased: bool,
     /// Only products in stock.
     in_stock_only: bool,
 }
 
 impl FiltersBody {
-    /// The filters, once their lengths are checked.
+    /// Checks the lengths of the lists.
     fn checked(self) -> Result<Filters, Problem> {
         for (field, len) in [
             ("filters.departments", self.departments.len()),
@@ -89,31 +89,31 @@ impl FiltersBody {
 /// Recommendations.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Recommendations {
-    /// The answer's id, to send with events that it leads to.
+    /// The answer's id. Send it with events that result from the answer.
     pub(crate) recommendation_id: String,
-    /// The model that ranked.
+    /// The model that ranked the products.
     pub(crate) model_version: String,
     /// The release: feature set and model.
     pub(crate) release: String,
-    /// Whether the answer is from less than everything.
+    /// Whether a part failed and the answer was made from the rest.
     pub(crate) degraded: bool,
     /// Products, best first.
     pub(crate) recommendations: Vec<Recommendation>,
-    /// How many candidates each source gave; only when explained.
+    /// The number of candidates by source; only with `explain`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) candidates: Option<Vec<SourceCount>>,
 }
 
-/// What was read of a shopper ahead of a question.
+/// What the user store returned for a shopper.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Known {
-    /// None where it could not be read.
+    /// `None` if the store could not be read.
     pub(crate) shopper: Option<Shopper>,
-    /// The feature set of the shopper's record, where the engine wants one.
+    /// The feature set of the shopper's record, if the engine needs one.
     pub(crate) feature_set: Option<String>,
 }
 
-/// What to ask the engine.
+/// A question to the engine.
 pub(crate) struct Question<'a> {
     pub(crate) user_id: &'a UserId,
     pub(crate) known: Known,
@@ -123,7 +123,7 @@ pub(crate) struct Question<'a> {
     pub(crate) explain: bool,
 }
 
-/// Reads what is stored of a shopper.
+/// Reads session and record of a shopper.
 pub(crate) async fn known(state: &AppState, user_id: &UserId) -> Known {
     let feature_set = state.engine.external_records();
     let users = std::slice::from_ref(user_id);
@@ -131,14 +131,14 @@ pub(crate) async fn known(state: &AppState, user_id: &UserId) -> Known {
     let shopper = match found {
         Ok(mut shoppers) => Some(shoppers.pop().unwrap_or_default()),
         Err(error) => {
-            tracing::error!(%error, "a shopper was not read");
+            tracing::error!(%error, "cannot read a shopper");
             None
         }
     };
     Known { shopper, feature_set }
 }
 
-/// Asks the engine and notes what is shown.
+/// Asks the engine and records the impression.
 pub(crate) async fn answer(state: &AppState, question: Question<'_>) -> Recommendations {
     let now_ms = state.clock.now_ms();
     let Known { shopper, feature_set } = &question.known;
@@ -166,7 +166,7 @@ pub(crate) async fn answer(state: &AppState, question: Question<'_>) -> Recommen
         metrics::counter!(DEGRADED).increment(1);
     }
     let recommendation_id = state.ids.next(now_ms);
-    // An operator who looks into an answer is no shopper who is shown one.
+    // An explanation is shown to an operator, not to the shopper.
     if !question.explain {
         let shown = answer.items.iter().zip(0..).map(|(item, position)| ImpressionItem {
             product_id: item.product_id.clone(),
@@ -196,7 +196,7 @@ pub(crate) async fn answer(state: &AppState, question: Question<'_>) -> Recommen
 
 /// Recommends for a shopper
 ///
-/// An unknown shopper gets what is popular and what goes with the cart.
+/// An unknown shopper gets best sellers and products that go with the cart.
 #[utoipa::path(post, path = "/v1/recommendations", tag = "recommendations",
     request_body = RecommendationRequest, responses(
     (status = 200, description = "Recommendations, best first", body = Recommendations),
@@ -232,8 +232,8 @@ pub(crate) async fn recommend(
 /// Recommends for a shopper by id
 #[utoipa::path(get, path = "/v1/users/{id}/recommendations", tag = "recommendations", params(
     ("id" = String, Path, description = "The shopper"),
-    ("limit" = Option<usize>, Query, minimum = 1, maximum = 100, description = "Most products, 1 to 100; 10 by default"),
-    ("explain" = Option<bool>, Query, description = "Show source and what each feature adds; leaves no impression"),
+    ("limit" = Option<usize>, Query, minimum = 1, maximum = 100, description = "Maximum number of products, 1 to 100; 10 by default"),
+    ("explain" = Option<bool>, Query, description = "Show sources and feature contributions; not recorded as an impression"),
 ), responses(
     (status = 200, description = "Recommendations, best first", body = Recommendations),
     (status = 400, description = "A parameter is not valid", body = Problem),

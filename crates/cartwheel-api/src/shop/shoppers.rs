@@ -1,4 +1,4 @@
-//! What is known of shoppers: a few to try the shop as, carts, records.
+//! Routes for shoppers: examples, carts, records.
 
 use axum::Json;
 use axum::extract::State;
@@ -16,7 +16,7 @@ use crate::shop::recommendations::{Known, known};
 use crate::state::{AppState, Shared};
 use cartwheel_engine::{Engine, ProductLabel, StoredRecord, UserRecord, UserView};
 
-/// Viewed products that a cart shows.
+/// Viewed products in a cart's answer.
 const VIEWED: usize = 12;
 
 /// The routes for shoppers.
@@ -30,7 +30,7 @@ pub(crate) fn routes() -> Routes {
 /// Users.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Users {
-    /// Users with a history.
+    /// Users with a purchase history.
     users: Vec<UserView>,
 }
 
@@ -41,28 +41,28 @@ pub(crate) struct CartLine {
     /// The product.
     #[serde(flatten)]
     product: ProductLabel,
-    /// How many pieces.
+    /// The quantity.
     quantity: u32,
 }
 
-/// What the server knows of a shopper's session.
+/// A shopper's cart.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Cart {
-    /// Whose.
+    /// The shopper.
     #[schema(value_type = String)]
     user_id: cartwheel_events::UserId,
-    /// In order of adding.
+    /// Products in the order of adding.
     items: Vec<CartLine>,
-    /// Products looked at, the newest first, each once, at most 12.
+    /// Products viewed, newest first, without repetition, at most 12.
     viewed: Vec<ProductLabel>,
 }
 
-/// A product that was looked at.
+/// A viewed product.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct ProductSeen {
     /// The product.
     product: ProductLabel,
-    /// When, UTC milliseconds.
+    /// The time of the view, UTC milliseconds.
     at_ms: i64,
 }
 
@@ -71,28 +71,28 @@ pub(crate) struct ProductSeen {
 pub(crate) struct CheckoutSeen {
     /// The event, which becomes the order's id.
     event_id: String,
-    /// When it was accepted, UTC milliseconds.
+    /// The time of acceptance, UTC milliseconds.
     received_at_ms: i64,
-    /// What was bought.
+    /// The products bought.
     items: Vec<ProductLabel>,
 }
 
-/// A shopper's last seven days.
+/// A shopper's activity of the last seven days.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct SessionView {
-    /// In order of adding.
+    /// Products in the order of adding.
     cart: Vec<CartLine>,
-    /// The newest first, at most 50.
+    /// Views, newest first, at most 50.
     views: Vec<ProductSeen>,
-    /// The newest first, at most 64.
+    /// Checkouts, newest first, at most 64.
     checkouts: Vec<CheckoutSeen>,
-    /// Events applied.
+    /// The number of events.
     events: u64,
-    /// When the newest event was accepted, UTC milliseconds.
+    /// The time of the newest event, UTC milliseconds.
     updated_ms: i64,
 }
 
-/// What is known of a user.
+/// A user's record and session.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct UserDetail {
     /// The user.
@@ -100,9 +100,9 @@ pub(crate) struct UserDetail {
     user_id: UserId,
     /// The serving feature set.
     feature_set: String,
-    /// Null for a user without history in the feature set.
+    /// Null without a history in the feature set.
     pub(crate) record: Option<UserRecord>,
-    /// Null where nothing happened in seven days.
+    /// Null without activity in the last seven days.
     pub(crate) session: Option<SessionView>,
 }
 
@@ -131,19 +131,19 @@ fn lines(engine: &dyn Engine, cart: &[CartItem]) -> Vec<CartLine> {
     cart.iter().map(line).collect()
 }
 
-/// The session, if anything has happened in it.
+/// The session, if it has any event.
 fn session(known: &Known) -> Option<&Session> {
     let session = known.shopper.as_ref()?.session.as_deref()?;
     (session.events > 0).then_some(session)
 }
 
 fn unread() -> Problem {
-    Problem::new(Kind::Unavailable, "The shopper's session cannot be read now.")
+    Problem::new(Kind::Unavailable, "The shopper's session cannot be read at the moment.")
 }
 
-/// Lists users to try the shop as
+/// Lists users to try the shop with
 #[utoipa::path(get, path = "/v1/users", tag = "recommendations", params(
-    ("limit" = Option<usize>, Query, minimum = 1, maximum = 100, description = "Most users, 1 to 100; 10 by default"),
+    ("limit" = Option<usize>, Query, minimum = 1, maximum = 100, description = "Maximum number of users, 1 to 100; 10 by default"),
 ), responses(
     (status = 200, description = "Users with a history", body = Users),
     (status = 400, description = "A parameter is not valid", body = Problem),
@@ -189,7 +189,7 @@ pub(crate) async fn cart(
     }))
 }
 
-/// Shows all that is known of a user
+/// Shows a user's record and session
 #[utoipa::path(get, path = "/v1/users/{id}", tag = "recommendations", params(
     ("id" = String, Path, description = "The user"),
 ), responses(
@@ -206,7 +206,7 @@ pub(crate) async fn user(
     Ok(Json(read(&state, &user_id).await?))
 }
 
-/// What release and session know of a user.
+/// Reads record and session of a user.
 pub(crate) async fn read(state: &AppState, user_id: &UserId) -> Result<UserDetail, Problem> {
     let known = known(state, user_id).await;
     let Some(shopper) = &known.shopper else { return Err(unread()) };

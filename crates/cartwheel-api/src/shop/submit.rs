@@ -26,33 +26,32 @@ pub(crate) fn routes() -> Routes {
     Routes::default().scoped(Scope::EventsWrite, routes!(submit))
 }
 
-/// An event's answer.
+/// The answer to an event.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Submitted {
-    /// What was done, in words.
+    /// Whether the event was stored, as a sentence.
     message: &'static str,
-    /// The event's id; assigned where the client gave none.
+    /// The event's id; assigned by the server if the client sends none.
     event_id: String,
-    /// The stored record; null where nothing is stored.
+    /// The stored record; null if nothing is stored.
     record_id: Option<String>,
-    /// The shard of the record; null where nothing is stored.
+    /// The shard of the record; null if nothing is stored.
     shard_id: Option<String>,
-    /// The answer's id, to send with events that it leads to.
+    /// The answer's id. Send it with events that result from the answer.
     recommendation_id: String,
-    /// The model that ranked.
+    /// The model that ranked the products.
     model_version: String,
-    /// Whether the answer is from less than everything.
+    /// Whether a part failed and the answer was made from the rest.
     degraded: bool,
-    /// The top 10, best first.
+    /// The best 10 products, best first.
     recommendations: Vec<Recommendation>,
 }
 
 /// Stores an event and recommends
 ///
-/// The event is durable before the answer, and the answer already knows it.
-/// Sent again with the same event_id within 24 hours, it is stored once.
-/// `get_recommendations` stores nothing; a `checkout` without products takes the
-/// shopper's cart.
+/// The event is durable before the server answers, and the recommendations already reflect
+/// it. An event that is sent again with the same event_id within 24 hours is stored once.
+/// `get_recommendations` stores nothing. A `checkout` without products uses the shopper's cart.
 #[utoipa::path(post, path = "/submit", tag = "events", request_body = EventBody, responses(
     (status = 200, description = "The event is stored", body = Submitted),
     (status = 400, description = "Not JSON, or a field is not valid", body = Problem),
@@ -73,11 +72,11 @@ pub(crate) async fn submit(
     let (message, event_id, position, known) = if event.kind == EventKind::GetRecommendations {
         let event_id = event.event_id.unwrap_or_else(|| state.ids.next(state.clock.now_ms()));
         let known = known(&state, &user_id).await;
-        ("Nothing is stored: get_recommendations only reads.", event_id, None, known)
+        ("Nothing was stored: get_recommendations only reads.", event_id, None, known)
     } else {
         let (accepted, known) = accept(&state, event).await?;
         let message = match accepted.repeated {
-            true => "The event was stored before.",
+            true => "The event had been stored before.",
             false => "The event is stored.",
         };
         (message, accepted.event_id, Some(accepted.position), known)
