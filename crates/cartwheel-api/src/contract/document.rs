@@ -1,5 +1,5 @@
-//! What is true of many operations, added to the OpenAPI document in one place: keys,
-//! limits, and what the names in paths may be.
+//! Parts of the OpenAPI document that many operations share: keys, limits, and the patterns of
+//! path parameters.
 
 use axum::http::Method;
 use utoipa::openapi::content::{Content, ContentBuilder};
@@ -13,16 +13,16 @@ use utoipa::openapi::{ComponentsBuilder, OpenApi, Ref, RefOr, ResponseBuilder};
 use crate::access::scope::{Access, AccessTable};
 use crate::http::problem::{Kind, Problem};
 
-/// An id, as `cartwheel_events::check_id` takes it.
+/// The pattern of an id, as `cartwheel_events::check_id` checks it.
 pub(crate) const ID_PATTERN: &str = "^[A-Za-z0-9._:@-]+$";
 
 const JSON: &str = "application/json";
 const PROBLEM: &str = "application/problem+json";
 
-/// Bodies that are read by hand and take no other fields.
+/// Bodies that reject unknown fields although they are parsed by hand.
 const CLOSED: [&str; 3] = ["Event", "Item", "StartLakeJob"];
 
-/// Completes what the handlers say of themselves.
+/// Completes the document that the handlers' annotations yield.
 pub(crate) fn complete(document: &mut OpenApi, access: &AccessTable) {
     for (path, item) in &mut document.paths.paths {
         for (method, operation) in [
@@ -56,22 +56,30 @@ fn keys(operation: &mut Operation, access: Access) {
     let Access::Needs(scope) = access else { return };
     let by = |scheme: &str| SecurityRequirement::new(scheme, [scope.as_str()]);
     operation.security = Some(vec![by("key"), by("bearer")]);
-    answers(operation, Kind::Unauthorized, "No API key, or one that is not known");
-    answers(operation, Kind::Forbidden, &format!("The API key has no right to {scope}"));
+    answers(operation, Kind::Unauthorized, "The API key is missing or unknown");
+    answers(operation, Kind::Forbidden, &format!("The API key lacks the scope {scope}"));
 }
 
 fn limits(operation: &mut Operation) {
     answers(operation, Kind::Throttled, "Too many requests; see Retry-After");
-    answers(operation, Kind::Unavailable, "Not now, or it took too long; see Retry-After");
+    answers(
+        operation,
+        Kind::Unavailable,
+        "Temporarily unavailable, or the time limit was exceeded; see Retry-After",
+    );
     if operation.request_body.is_some() {
         answers(operation, Kind::MalformedJson, "A field is not valid");
-        answers(operation, Kind::SlowBody, "The body took too long to come");
-        answers(operation, Kind::PayloadTooLarge, "The body, decoded, is too large");
-        answers(operation, Kind::UnsupportedMediaType, "The media type or coding is not taken");
+        answers(operation, Kind::SlowBody, "The body did not arrive in time");
+        answers(operation, Kind::PayloadTooLarge, "The decoded body is too large");
+        answers(
+            operation,
+            Kind::UnsupportedMediaType,
+            "The content type or encoding is not supported",
+        );
     }
 }
 
-/// The operation can answer so, if it does not say so itself.
+/// Adds an answer to an operation unless the operation documents it itself.
 fn answers(operation: &mut Operation, kind: Kind, description: &str) {
     let (_, status, _) = kind.parts();
     let responses = &mut operation.responses.responses;
@@ -96,7 +104,7 @@ fn names(operation: &mut Operation) {
     }
 }
 
-/// Problems have a media type of their own.
+/// Gives problems their own media type.
 fn problems(operation: &mut Operation) {
     for response in operation.responses.responses.values_mut() {
         let RefOr::T(response) = response else { continue };

@@ -1,4 +1,4 @@
-//! The readable reference: the OpenAPI document as a page of plain HTML.
+//! The readable reference: the OpenAPI document as plain HTML.
 
 use std::fmt::Write;
 
@@ -153,7 +153,7 @@ fn render_schema(html: &mut String, name: &str, schema: &Value) {
     html.push_str("</table>");
 }
 
-/// A schema in a few words, with links to named shapes.
+/// Summarises a schema, with links to named schemas.
 fn type_of(schema: &Value) -> String {
     if let Some(reference) = schema["$ref"].as_str() {
         let name = escape(reference.rsplit('/').next().unwrap_or_default());

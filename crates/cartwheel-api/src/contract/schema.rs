@@ -1,4 +1,4 @@
-//! Shapes of bodies that are read by hand, for the documentation.
+//! Schemas of bodies that are parsed by hand.
 #![allow(dead_code)]
 
 use std::borrow::Cow;
@@ -10,7 +10,7 @@ use utoipa::{PartialSchema, ToSchema};
 
 use crate::contract::document::ID_PATTERN;
 
-/// An id as a client may write it: a text, or an integer kept as its decimal text.
+/// An id as clients write it: a string, or an integer that is kept as its decimal text.
 pub(crate) struct Id;
 
 impl PartialSchema for Id {
@@ -41,27 +41,27 @@ impl ToSchema for Id {
 #[derive(ToSchema)]
 #[schema(as = Event)]
 pub(crate) struct EventBody {
-    /// The client's id for this event, 1 to 64 of `A-Z a-z 0-9 . _ : @ -`. Sent
-    /// again within 24 hours, the event is stored once.
+    /// The client's id for this event, 1 to 64 of `A-Z a-z 0-9 . _ : @ -`. An event that is
+    /// sent again within 24 hours is stored once.
     event_id: Option<Id>,
-    /// Who acted; an integer is kept as its decimal text.
+    /// The shopper; an integer is kept as its decimal text.
     user_id: Id,
     /// The client's session.
     session_id: Option<Id>,
-    /// What was done.
+    /// The kind of event.
     event: EventName,
-    /// Products, at most 200; each counts as one piece. Not beside `items`.
+    /// Up to 200 products with a quantity of 1 each. Excludes `items`.
     #[schema(max_items = 200)]
     product_ids: Option<Vec<Id>>,
-    /// Products with quantities and prices, at most 200. Not beside `product_ids`.
+    /// Up to 200 products with quantities and prices. Excludes `product_ids`.
     #[schema(max_items = 200)]
     items: Option<Vec<ItemBody>>,
-    /// The client's clock, UTC milliseconds since 1970. Never orders events.
+    /// The client's time, UTC milliseconds since 1970. The server does not order by it.
     #[schema(minimum = 0, maximum = 253_402_300_799_999_isize)]
     timestamp: Option<i64>,
-    /// Where the event comes from.
+    /// The origin of the event.
     source: Option<Id>,
-    /// The answer that led to this event.
+    /// The answer that this event results from.
     recommendation_id: Option<Id>,
 }
 
@@ -71,10 +71,10 @@ pub(crate) struct EventBody {
 pub(crate) struct ItemBody {
     /// The product; an integer is kept as its decimal text.
     product_id: Id,
-    /// How many pieces; 1 where it is missing.
+    /// The quantity; 1 by default.
     #[schema(minimum = 1, maximum = 100_000)]
     quantity: Option<u32>,
-    /// Price of one piece in the shop's currency.
+    /// The price of one piece in the shop's currency.
     #[schema(minimum = 0, maximum = 1e9)]
     price: Option<f64>,
 }
@@ -91,63 +91,63 @@ pub(crate) enum EventName {
     GetRecommendations,
 }
 
-/// A body of GA4's Measurement Protocol; fields that are not named here are passed over.
+/// A body of GA4's Measurement Protocol. Other fields are ignored.
 #[derive(ToSchema)]
 #[schema(as = Ga4Request)]
 pub(crate) struct Ga4Body {
-    /// Who acted, as the site knows them.
+    /// The shopper's id on the site.
     user_id: Option<Id>,
-    /// Who acted, as the browser knows them; counts without `user_id`.
+    /// The browser's id, used without `user_id`.
     client_id: Option<Id>,
-    /// Who acted, as the app knows them; counts without the others.
+    /// The app's id, used without the other two.
     app_instance_id: Option<Id>,
-    /// When, UTC microseconds since 1970, for events that do not say it themselves.
+    /// The time of events that have none, UTC microseconds since 1970.
     #[schema(minimum = 0, maximum = 253_402_300_799_999_999_isize)]
     timestamp_micros: Option<i64>,
-    /// What was done.
+    /// The events.
     #[schema(min_items = 1, max_items = 500)]
     events: Vec<Ga4Event>,
 }
 
-/// An event of GA4. Other names than `view_item`, `add_to_cart`, `remove_from_cart` and
-/// `purchase` are ignored.
+/// A GA4 event. Names other than `view_item`, `add_to_cart`, `remove_from_cart` and `purchase`
+/// are ignored.
 #[derive(ToSchema)]
 #[schema(as = Ga4Event)]
 pub(crate) struct Ga4Event {
-    /// What was done.
+    /// The event's name.
     name: String,
-    /// With what: `items` with `item_id`, `quantity` and `price`; `transaction_id` of a
+    /// Parameters: `items` with `item_id`, `quantity` and `price`; `transaction_id` of a
     /// purchase.
     #[schema(value_type = Option<Object>)]
     params: Option<()>,
-    /// When, UTC microseconds since 1970.
+    /// The time of the event, UTC microseconds since 1970.
     #[schema(minimum = 0, maximum = 253_402_300_799_999_999_isize)]
     timestamp_micros: Option<i64>,
 }
 
-/// A call of Segment's tracking API; fields that are not named here are passed over.
-/// Other calls than `track` are ignored, and so are other events than `Product Viewed`,
-/// `Product Added`, `Product Removed` and `Order Completed`.
+/// A call of Segment's tracking API. Other fields are ignored, as are calls other than `track`
+/// and events other than `Product Viewed`, `Product Added`, `Product Removed` and
+/// `Order Completed`.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct SegmentCall {
-    /// The kind of call; `track` where it is missing.
+    /// The kind of call; `track` by default.
     #[serde(rename = "type")]
     kind: Option<String>,
-    /// The call's id. Sent again within 24 hours, it is stored once.
+    /// The call's id. A call that is sent again within 24 hours is stored once.
     message_id: Option<String>,
-    /// Who acted, as the site knows them.
+    /// The shopper's id on the site.
     #[schema(value_type = Option<Id>)]
     user_id: Option<String>,
-    /// Who acted, as the browser knows them; counts without `userId`.
+    /// The browser's id, used without `userId`.
     #[schema(value_type = Option<Id>)]
     anonymous_id: Option<String>,
-    /// What was done.
+    /// The kind of event.
     event: Option<String>,
-    /// With what: `product_id` or `sku`, `quantity` and `price`, or a list of `products`.
+    /// Properties: `product_id` or `sku`, `quantity` and `price`, or a list of `products`.
     #[schema(value_type = Option<Object>)]
     properties: Option<()>,
-    /// When, ISO 8601.
+    /// The time of the event, ISO 8601.
     timestamp: Option<String>,
 }
 
@@ -159,7 +159,7 @@ pub(crate) struct SegmentBatch {
     batch: Vec<SegmentCall>,
 }
 
-/// What Segment sends: one call, or several.
+/// A body that Segment sends: one call or several.
 #[derive(Deserialize, ToSchema)]
 #[serde(untagged)]
 pub(crate) enum SegmentRequest {

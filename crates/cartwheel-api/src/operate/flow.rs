@@ -2,30 +2,30 @@
 
 use cartwheel_stream::Sequence;
 
-/// Where records of the stream are, as the process with the consumers sees it.
+/// How far the consumers of the stream have read, as their process sees it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Flow {
-    /// Shards of the stream.
+    /// The number of shards.
     pub shards: u32,
-    /// Records of the stream that the sessions' consumer has not read.
+    /// Records that the sessions' consumer has not read.
     pub sessions_waiting: u64,
-    /// Records of the stream that are not in the lake.
+    /// Records that are not in the lake.
     pub delivery_waiting: u64,
-    /// Records since the start that were none, and went to the lake's errors.
+    /// Malformed records since the start, written to the lake's errors.
     pub rejected: u64,
-    /// Sequence numbers since the start that the stream no longer held for delivery.
+    /// Records since the start that the stream had deleted before they were delivered.
     pub missed: u64,
-    /// Damaged places of the stream that were passed over since the start.
+    /// Damaged places in the stream that were skipped since the start.
     pub damaged: u64,
     /// Files written since the start.
     pub files: u64,
-    /// When the last of them was written, UTC milliseconds.
+    /// The time of the last file, UTC milliseconds.
     pub last_ms: Option<i64>,
-    /// Why the last try failed.
+    /// Why the last attempt failed.
     pub error: Option<String>,
-    /// By shard: everything before it is in the lake.
+    /// By shard, the first sequence number that is not in the lake.
     pub delivered: Vec<Sequence>,
-    /// The last files, the newest last: shard, first and last sequence number, path.
+    /// The last files, newest last.
     pub parts: Vec<Part>,
 }
 
@@ -34,9 +34,9 @@ pub struct Flow {
 pub struct Part {
     /// The shard.
     pub shard: u32,
-    /// Its first record.
+    /// The sequence number of its first record.
     pub first: Sequence,
-    /// Its last record.
+    /// The sequence number of its last record.
     pub last: Sequence,
     /// Its path in the lake.
     pub path: String,

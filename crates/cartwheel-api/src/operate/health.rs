@@ -1,4 +1,4 @@
-//! For whoever runs the server: is it alive, can it answer, what has it done.
+//! Routes for liveness, readiness and metrics.
 
 use axum::Json;
 use axum::extract::State;
@@ -29,30 +29,30 @@ pub(crate) fn routes() -> Routes {
 pub(crate) struct Readiness {
     /// Whether events are accepted and answered.
     ready: bool,
-    /// Whether answers are from less than everything.
+    /// Whether answers lack a part.
     degraded: bool,
     /// Whether the sessions have caught up with the stream.
     sessions: bool,
-    /// Whether the stream takes events: `ready`; `full` until a consumer has read on or the
-    /// disk has space; `stopped` for good.
+    /// The state of the stream: `ready`; `full` until a consumer catches up or the disk has
+    /// space; `stopped` until a restart.
     stream: &'static str,
-    /// What the engine serves.
+    /// The state of the engine.
     engine: EngineStatus,
     /// The background tasks of this server, by name.
     tasks: Vec<TaskStatus>,
 }
 
-/// Says that the process runs
+/// Reports that the process runs
 #[utoipa::path(get, path = "/healthz", tag = "operations", responses(
-    (status = 200, description = "It runs", body = String, content_type = "text/plain"),
+    (status = 200, description = "The process runs", body = String, content_type = "text/plain"),
 ))]
 pub(crate) async fn healthz() -> &'static str {
     "ok\n"
 }
 
-/// Says whether events are accepted and answered
+/// Reports whether events are accepted and answered
 #[utoipa::path(get, path = "/readyz", tag = "operations", responses(
-    (status = 200, description = "They are", body = Readiness),
+    (status = 200, description = "Events are accepted and answered", body = Readiness),
     (status = 503, description = "Not yet, or no longer", body = Readiness),
 ))]
 pub(crate) async fn readyz(State(state): State<Shared>) -> (StatusCode, Json<Readiness>) {
@@ -83,6 +83,8 @@ pub(crate) async fn metrics(State(state): State<Shared>) -> Response {
     match state.metrics.render() {
         Some(text) => ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text)
             .into_response(),
-        None => Problem::new(Kind::NotFound, "Metrics go to another recorder.").into_response(),
+        None => {
+            Problem::new(Kind::NotFound, "Metrics are sent to another recorder.").into_response()
+        }
     }
 }

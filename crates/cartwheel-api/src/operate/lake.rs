@@ -1,4 +1,4 @@
-//! What the lake holds, and work on it.
+//! Routes that show the lake and start imports.
 
 use axum::Json;
 use axum::extract::{Request, State};
@@ -15,7 +15,7 @@ use crate::operate::views::lake::{LakeJob, LakeView, StartLakeJob, TableView};
 use crate::routes::Routes;
 use crate::state::Shared;
 
-/// Least and most users, products and orders of a generated shop.
+/// Limits on a generated shop.
 const USERS: std::ops::RangeInclusive<u64> = 10..=1_000_000;
 const PRODUCTS: std::ops::RangeInclusive<u64> = 100..=100_000;
 const ORDERS: std::ops::RangeInclusive<u64> = 10..=20_000_000;
@@ -28,22 +28,22 @@ pub(crate) fn routes() -> Routes {
         .scoped(Scope::Admin, routes!(job, start_job))
 }
 
-/// The work on the lake that was started last.
+/// The last job on the lake.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct LastLakeJob {
-    /// Null with none since the server's start.
+    /// Null if no job has run since the start.
     job: Option<LakeJob>,
 }
 
 fn unread(why: String) -> Problem {
-    Problem::hiding(Kind::Unavailable, "The lake cannot be read now.", why)
+    Problem::hiding(Kind::Unavailable, "The lake cannot be read at the moment.", why)
 }
 
-/// Shows what the lake holds
+/// Shows the lake
 #[utoipa::path(get, path = "/v1/lake", tag = "data", responses(
-    (status = 200, description = "Tables, feature sets, rejects", body = LakeView),
-    (status = 404, description = "This server has no lake of its own", body = Problem),
-    (status = 503, description = "It cannot be read now", body = Problem),
+    (status = 200, description = "Tables, feature sets, rejected rows", body = LakeView),
+    (status = 404, description = "This server has no lake", body = Problem),
+    (status = 503, description = "The lake cannot be read at the moment", body = Problem),
 ))]
 pub(crate) async fn lake(State(state): State<Shared>) -> Result<Json<LakeView>, Problem> {
     let operator = state.operator()?;
@@ -55,8 +55,8 @@ pub(crate) async fn lake(State(state): State<Shared>) -> Result<Json<LakeView>, 
     ("name" = String, Path, description = "The table"),
 ), responses(
     (status = 200, description = "Schema, newest files, sample rows", body = TableView),
-    (status = 404, description = "There is no such table", body = Problem),
-    (status = 503, description = "It cannot be read now", body = Problem),
+    (status = 404, description = "The table does not exist", body = Problem),
+    (status = 503, description = "The lake cannot be read at the moment", body = Problem),
 ))]
 pub(crate) async fn table(
     State(state): State<Shared>,
@@ -64,24 +64,24 @@ pub(crate) async fn table(
 ) -> Result<Json<TableView>, Problem> {
     let operator = state.operator()?;
     let table = blocking(move || operator.table(&name)).await?.map_err(unread)?;
-    table.map(Json).ok_or_else(|| Problem::new(Kind::NotFound, "There is no such table."))
+    table.map(Json).ok_or_else(|| Problem::new(Kind::NotFound, "The table does not exist."))
 }
 
-/// Shows the work on the lake that was started last
+/// Shows the last job on the lake
 #[utoipa::path(get, path = "/v1/lake/job", tag = "data", responses(
-    (status = 200, description = "How far it is", body = LastLakeJob),
-    (status = 404, description = "This server has no lake of its own", body = Problem),
+    (status = 200, description = "The job and its progress", body = LastLakeJob),
+    (status = 404, description = "This server has no lake", body = Problem),
 ))]
 pub(crate) async fn job(State(state): State<Shared>) -> Result<Json<LastLakeJob>, Problem> {
     Ok(Json(LastLakeJob { job: state.operator()?.lake_job() }))
 }
 
-/// Imports files, or generates a shop
+/// Imports files or generates a shop
 #[utoipa::path(post, path = "/v1/lake/job", tag = "data", request_body = StartLakeJob, responses(
-    (status = 202, description = "It has started", body = LakeJob),
+    (status = 202, description = "The job has started", body = LakeJob),
     (status = 400, description = "A field is not valid", body = Problem),
-    (status = 404, description = "This server has no lake of its own", body = Problem),
-    (status = 409, description = "Other work is running", body = Problem),
+    (status = 404, description = "This server has no lake", body = Problem),
+    (status = 409, description = "Another job is running", body = Problem),
     (status = 413, description = "The body is too large", body = Problem),
     (status = 415, description = "Not application/json", body = Problem),
 ))]
@@ -102,7 +102,7 @@ pub(crate) async fn start_job(
         }
     }
     let job = blocking(move || operator.start_lake_job(body)).await?;
-    let busy = "Other work on the lake is running: wait until it has ended.";
+    let busy = "Another job on the lake is running: wait until it ends.";
     let job = job.map_err(|_| Problem::new(Kind::Conflict, busy))?;
     Ok((StatusCode::ACCEPTED, Json(job)))
 }

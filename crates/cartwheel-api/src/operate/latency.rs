@@ -5,16 +5,16 @@ use std::time::Duration;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// Times in milliseconds.
+/// Latencies in milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, ToSchema)]
 pub(crate) struct Percentiles {
-    /// Half of them are shorter.
+    /// The median.
     pub(crate) p50: f64,
-    /// One in a hundred is longer.
+    /// The 99th percentile.
     pub(crate) p99: f64,
 }
 
-/// Times in buckets, eight to a doubling: a percentile is right to 9 %.
+/// A histogram with eight buckets per doubling: percentiles are accurate to 9 %.
 #[derive(Clone)]
 pub(crate) struct Times(Box<[u32; Times::BUCKETS]>);
 
@@ -25,7 +25,7 @@ impl Default for Times {
 }
 
 impl Times {
-    /// From 1 µs to 16 s; longer ones are counted as that.
+    /// From 1 µs to 16 s. Longer times count as 16 s.
     const BUCKETS: usize = 8 * 24;
 
     pub(crate) fn add(&mut self, time: Duration) {
@@ -38,7 +38,7 @@ impl Times {
         self.0.iter_mut().zip(other.0.iter()).for_each(|(a, b)| *a += b);
     }
 
-    /// Both percentiles in milliseconds; none without times.
+    /// Both percentiles in milliseconds. `None` without data.
     pub(crate) fn percentiles(&self) -> Option<Percentiles> {
         let all: u64 = self.0.iter().map(|&count| u64::from(count)).sum();
         let at = |share: f64| {
@@ -59,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn percentiles_are_right_to_a_tenth() {
+    fn percentiles_are_accurate_to_a_tenth() {
         let mut times = Times::default();
         assert_eq!(times.percentiles(), None);
         for ms in 1..=1000 {

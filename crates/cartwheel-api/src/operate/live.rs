@@ -1,4 +1,4 @@
-//! The loop as it turns: a minute of figures and the last events, once a second.
+//! The live view: figures of the last minute and the last events, once a second.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -23,7 +23,7 @@ use crate::state::{AppState, Shared};
 
 /// Events that are shown.
 const SHOWN_EVENTS: usize = 50;
-/// How often a picture is sent.
+/// The interval between two views.
 const EVERY: Duration = Duration::from_secs(1);
 
 /// The route for the live view.
@@ -31,11 +31,11 @@ pub(crate) fn routes() -> Routes {
     Routes::default().scoped(Scope::Admin, routes!(live))
 }
 
-/// Where an event is on its way.
+/// How far an event has travelled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum EventStage {
-    /// On its way to the disk.
+    /// Accepted, not yet on disk.
     Accepted,
     /// Durable in the stream.
     Synced,
@@ -43,114 +43,114 @@ pub(crate) enum EventStage {
     Delivered,
     /// In the serving feature set, as an order.
     InFeatureSet,
-    /// In what the serving model was trained on.
+    /// In the data that the serving model was trained on.
     InModel,
 }
 
-/// An event and where it is.
+/// An event and how far it has travelled.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub(crate) struct LiveEvent {
-    /// Its id.
+    /// The event's id.
     event_id: String,
-    /// Who acted.
+    /// The shopper.
     #[schema(value_type = String)]
     user_id: UserId,
-    /// What was done.
+    /// The kind of event.
     #[schema(value_type = String)]
     event: EventKind,
-    /// With what.
+    /// The products.
     product_ids: Vec<String>,
-    /// When it was accepted, UTC milliseconds.
+    /// The time of acceptance, UTC milliseconds.
     received_at_ms: i64,
-    /// Where it is.
+    /// How far it has travelled.
     stage: EventStage,
-    /// Its record; null until it is durable.
+    /// The record's id; null until it is durable.
     record_id: Option<String>,
     /// Milliseconds from acceptance to durability; null until then.
     sync_ms: Option<f64>,
-    /// The lake's file; null until it is delivered, and for one delivered long ago.
+    /// The file in the lake; null until delivery, and for files delivered long ago.
     file: Option<String>,
-    /// The serving feature set, if it holds this checkout.
+    /// The serving feature set, if it contains this checkout.
     feature_set: Option<String>,
     /// The serving model, if it was trained on that feature set.
     model_version: Option<String>,
 }
 
-/// How far delivery is.
+/// The progress of delivery.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub(crate) struct LiveDelivery {
-    /// Records of the stream that are not in the lake yet.
+    /// Records that are not in the lake yet.
     waiting: u64,
-    /// Age of the oldest event shown that waits, in milliseconds; null with none.
+    /// The age of the oldest waiting event in this view, in milliseconds; null without one.
     oldest_ms: Option<i64>,
     /// Files written since the start.
     files: u64,
-    /// The last of them.
+    /// The last file.
     last_file: Option<String>,
-    /// When it was written, UTC milliseconds.
+    /// The time of the last file, UTC milliseconds.
     last_ms: Option<i64>,
-    /// Why the last try failed; null after a success.
+    /// Why the last attempt failed; null after a success.
     error: Option<String>,
 }
 
-/// How far the sessions are.
+/// The progress of the sessions' consumer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub(crate) struct LiveSessions {
-    /// Records of the stream that their consumer has not read yet.
+    /// Records that the consumer has not read yet.
     waiting: u64,
 }
 
-/// The running execution of the pipeline.
+/// The current run of the pipeline.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub(crate) struct LiveRun {
-    /// Its name.
+    /// The run's name.
     name: String,
-    /// The states that it is in.
+    /// Its current states.
     current: Vec<String>,
 }
 
-/// The loop at one moment.
+/// The state of the server at one moment.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub(crate) struct Live {
-    /// The moment, UTC milliseconds.
+    /// The current time, UTC milliseconds.
     now_ms: i64,
     /// Whether events are accepted and answered.
     ready: bool,
-    /// The release that serves.
+    /// The serving release.
     release: Option<String>,
-    /// Its model.
+    /// The serving model.
     model_version: Option<String>,
-    /// Products of the catalogue.
+    /// The number of products in the catalogue.
     products: usize,
-    /// Users with a history.
+    /// The number of users with a purchase history.
     users: usize,
     /// The last 60 whole seconds, oldest first.
     seconds: Vec<LiveSecond>,
-    /// Time to answer events over the last minute; null without any.
+    /// Latency of events over the last minute; null without events.
     submit_ms: Option<Percentiles>,
-    /// Time to recommend over the last minute; null without any.
+    /// Latency of recommendations over the last minute; null without requests.
     recommend_ms: Option<Percentiles>,
-    /// Time from acceptance to durability over the last minute; null without any.
+    /// Time from acceptance to durability over the last minute; null without events.
     sync_ms: Option<Percentiles>,
     /// Events stored since the start.
     events_total: u64,
-    /// Answers from less than everything since the start.
+    /// Degraded answers since the start.
     degraded_total: u64,
     /// Impressions that were not stored since the start.
     impressions_dropped_total: u64,
-    /// Shards of the stream.
+    /// The number of shards of the stream.
     shards: u32,
-    /// How far delivery is.
+    /// The progress of delivery.
     delivery: LiveDelivery,
-    /// How far the sessions are.
+    /// The progress of the sessions' consumer.
     sessions: LiveSessions,
-    /// The running execution; null without one.
+    /// The current run of the pipeline; null without one.
     run: Option<LiveRun>,
-    /// The newest first, at most 50.
+    /// The last events, newest first, at most 50.
     events: Vec<LiveEvent>,
 }
 
-/// Where an event is.
+/// Determines how far an event has travelled.
 fn locate(state: &AppState, flow: &Flow, tracked: Tracked) -> LiveEvent {
     let mut stage = EventStage::Accepted;
     let mut file = None;
@@ -196,8 +196,8 @@ fn locate(state: &AppState, flow: &Flow, tracked: Tracked) -> LiveEvent {
     }
 }
 
-/// The picture of this moment. Reads files.
-fn picture(state: &AppState, operator: &dyn Operator) -> Live {
+/// Collects the live view. Reads files.
+fn view(state: &AppState, operator: &dyn Operator) -> Live {
     let now_ms = state.clock.now_ms();
     let minute = state.monitor.minute(now_ms);
     let flow = operator.flow();
@@ -239,13 +239,13 @@ fn picture(state: &AppState, operator: &dyn Operator) -> Live {
     }
 }
 
-/// Shows the loop as it turns
+/// Streams the live view
 ///
-/// Server-sent events: once a second the last minute in figures, and where each of the
-/// last events is now.
+/// Server-sent events: once a second, the figures of the last minute and how far each of the
+/// last events has travelled.
 #[utoipa::path(get, path = "/v1/live", tag = "operations", responses(
-    (status = 200, description = "The loop, again and again", body = Live, content_type = "text/event-stream"),
-    (status = 404, description = "This server does not see the whole loop", body = Problem),
+    (status = 200, description = "The live view, once a second", body = Live, content_type = "text/event-stream"),
+    (status = 404, description = "This server does not run the whole loop", body = Problem),
 ))]
 pub(crate) async fn live(State(state): State<Shared>) -> Result<Response, Problem> {
     let operator = state.operator()?;
@@ -257,11 +257,11 @@ pub(crate) async fn live(State(state): State<Shared>) -> Result<Response, Proble
         futures::stream::unfold(begin, |(state, operator, mut ticks, mut closing)| async {
             tokio::select! {
                 _ = ticks.tick() => {}
-                // An error means that the server is gone, which is an end too.
+                // An error means that the server has ended.
                 _ = closing.wait_for(|closing| *closing) => return None,
             }
             let (of, by) = (state.clone(), operator.clone());
-            let live = tokio::task::spawn_blocking(move || picture(&of, &*by)).await.ok()?;
+            let live = tokio::task::spawn_blocking(move || view(&of, &*by)).await.ok()?;
             let event = Event::default().event("live").json_data(&live).ok()?;
             Some((Ok::<_, Infallible>(event), (state, operator, ticks, closing)))
         });

@@ -1,4 +1,4 @@
-//! Models, what they are worth, and which one serves.
+//! Routes for models: list, deploy, roll back.
 
 use std::time::Duration;
 
@@ -28,23 +28,23 @@ pub(crate) fn routes() -> Routes {
 /// Models.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Models {
-    /// The newest first.
+    /// Models, newest first.
     models: Vec<ModelView>,
 }
 
 fn unread(why: String) -> Problem {
-    Problem::hiding(Kind::Unavailable, "The models cannot be read now.", why)
+    Problem::hiding(Kind::Unavailable, "The models cannot be read at the moment.", why)
 }
 
 fn unknown() -> Problem {
-    Problem::new(Kind::NotFound, "There is no such model.")
+    Problem::new(Kind::NotFound, "The model does not exist.")
 }
 
 /// Lists models
 #[utoipa::path(get, path = "/v1/models", tag = "pipeline", responses(
-    (status = 200, description = "Models, the newest first", body = Models),
-    (status = 404, description = "This server keeps no models", body = Problem),
-    (status = 503, description = "They cannot be read now", body = Problem),
+    (status = 200, description = "Models, newest first", body = Models),
+    (status = 404, description = "This server has no models", body = Problem),
+    (status = 503, description = "The models cannot be read at the moment", body = Problem),
 ))]
 pub(crate) async fn models(State(state): State<Shared>) -> Result<Json<Models>, Problem> {
     let operator = state.operator()?;
@@ -56,9 +56,9 @@ pub(crate) async fn models(State(state): State<Shared>) -> Result<Json<Models>, 
 #[utoipa::path(get, path = "/v1/models/{version}", tag = "pipeline", params(
     ("version" = String, Path, description = "The model"),
 ), responses(
-    (status = 200, description = "All of it", body = ModelDetail),
-    (status = 404, description = "There is no such model", body = Problem),
-    (status = 503, description = "It cannot be read now", body = Problem),
+    (status = 200, description = "The model in detail", body = ModelDetail),
+    (status = 404, description = "The model does not exist", body = Problem),
+    (status = 503, description = "The model cannot be read at the moment", body = Problem),
 ))]
 pub(crate) async fn model(
     State(state): State<Shared>,
@@ -69,10 +69,10 @@ pub(crate) async fn model(
     model.map(Json).ok_or_else(unknown)
 }
 
-/// An opened release answers at most this long after it was named.
+/// Time limit for a published release to be opened.
 const OPENING: Duration = Duration::from_secs(5);
 
-/// Answers once the release serves, so that the next request is from it.
+/// Waits until the release serves, so that the next request is answered by it.
 async fn serves(state: &AppState, release: ReleaseView) -> Json<ReleaseView> {
     let opened = async {
         while state.engine.status().release != Some(release.name()) {
@@ -80,19 +80,19 @@ async fn serves(state: &AppState, release: ReleaseView) -> Json<ReleaseView> {
         }
     };
     if tokio::time::timeout(OPENING, opened).await.is_err() {
-        tracing::warn!(model = release.model, "the release is named and does not serve yet");
+        tracing::warn!(model = release.model, "the release is published but does not serve yet");
     }
     Json(release)
 }
 
-/// Serves a model from the next request on
+/// Deploys a model
 #[utoipa::path(post, path = "/v1/models/{version}/deploy", tag = "pipeline", params(
     ("version" = String, Path, description = "The model"),
 ), responses(
     (status = 200, description = "The release", body = ReleaseView),
-    (status = 404, description = "There is no such model", body = Problem),
+    (status = 404, description = "The model does not exist", body = Problem),
     (status = 409, description = "The model cannot serve", body = Problem),
-    (status = 503, description = "The models cannot be read now", body = Problem),
+    (status = 503, description = "The models cannot be read at the moment", body = Problem),
 ))]
 pub(crate) async fn deploy(
     State(state): State<Shared>,
@@ -111,16 +111,16 @@ pub(crate) async fn deploy(
     Ok(serves(&state, release).await)
 }
 
-/// Serves the previous release again
+/// Rolls back to the previous release
 #[utoipa::path(post, path = "/v1/models/rollback", tag = "pipeline", responses(
     (status = 200, description = "The release", body = ReleaseView),
-    (status = 404, description = "This server keeps no models", body = Problem),
-    (status = 409, description = "There is none", body = Problem),
+    (status = 404, description = "This server has no models", body = Problem),
+    (status = 409, description = "There is no previous release", body = Problem),
 ))]
 pub(crate) async fn rollback(State(state): State<Shared>) -> Result<Json<ReleaseView>, Problem> {
     let operator = state.operator()?;
     let release = blocking(move || operator.rollback()).await?;
-    let refused = "No release served before this one, or it cannot serve again.";
+    let refused = "There is no previous release, or it can no longer serve.";
     let release = release.map_err(|why| Problem::hiding(Kind::Conflict, refused, why))?;
     Ok(serves(&state, release).await)
 }

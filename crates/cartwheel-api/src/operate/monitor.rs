@@ -22,11 +22,11 @@ const KEPT_OF_BATCH: usize = 50;
 /// One second of traffic.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub(crate) struct LiveSecond {
-    /// Its beginning, UTC milliseconds.
+    /// The start of the second, UTC milliseconds.
     at_ms: i64,
     /// Requests answered.
     requests: u32,
-    /// Answers with a status of 500 and more.
+    /// Answers with a status of 500 or more.
     errors: u32,
     /// Events stored.
     events: u32,
@@ -36,7 +36,7 @@ pub(crate) struct LiveSecond {
 
 #[derive(Clone, Default)]
 struct Second {
-    /// Since 1970.
+    /// Seconds since 1970.
     at: i64,
     requests: u32,
     errors: u32,
@@ -47,7 +47,7 @@ struct Second {
     sync: Times,
 }
 
-/// An event on its way.
+/// A recent event.
 #[derive(Clone)]
 pub(crate) struct Tracked {
     pub(crate) event_id: String,
@@ -60,7 +60,7 @@ pub(crate) struct Tracked {
 
 #[derive(Default)]
 struct Kept {
-    /// Oldest first, the current second last.
+    /// Oldest first, up to the current second.
     seconds: VecDeque<Second>,
     /// Oldest first.
     events: VecDeque<Tracked>,
@@ -71,7 +71,7 @@ struct Kept {
 impl Kept {
     fn second(&mut self, now_ms: i64) -> Option<&mut Second> {
         let at = now_ms.div_euclid(1000);
-        // Requests end out of order, and clocks are set.
+        // Requests end out of order, and clocks can be set back.
         if self.seconds.back().is_none_or(|last| last.at < at) {
             if self.seconds.len() > SECONDS {
                 self.seconds.pop_front();
@@ -82,7 +82,7 @@ impl Kept {
     }
 }
 
-/// Counts what goes on. Cloning shares it.
+/// Counts requests and events. Clones share the counts.
 #[derive(Clone, Default)]
 pub(crate) struct Monitor(Arc<Mutex<Kept>>);
 
@@ -113,12 +113,12 @@ impl Monitor {
         }
     }
 
-    /// Shows the user's events no longer.
+    /// Removes the user's events.
     pub(crate) fn forget(&self, user_id: &UserId) {
         self.kept().events.retain(|event| event.user_id != *user_id);
     }
 
-    /// Notes events that are about to be stored.
+    /// Adds events that are about to be stored.
     pub(crate) fn accepted<'a>(&self, records: impl DoubleEndedIterator<Item = &'a EventRecord>) {
         let mut newest: Vec<Tracked> = records
             .rev()
@@ -139,7 +139,7 @@ impl Monitor {
         kept.events.extend(newest);
     }
 
-    /// Notes what became of events: their positions, or none where they were refused.
+    /// Records the positions of events, or `None` for events that were not stored.
     pub(crate) fn stored(
         &self,
         now_ms: i64,
@@ -151,12 +151,12 @@ impl Monitor {
         kept.events_total += stored as u64;
         if let Some(second) = kept.second(now_ms) {
             second.events += stored as u32;
-            // They were synced together: one time for all of them.
+            // They were synced together, so that one time counts for all.
             if stored > 0 {
                 second.sync.add(took);
             }
         }
-        // Only these were kept when they were accepted.
+        // `accepted` kept only these.
         for &(record, position) in results.iter().rev().take(KEPT_OF_BATCH) {
             let is = |tracked: &Tracked| {
                 tracked.event_id == record.event_id && tracked.user_id == record.user_id
@@ -170,7 +170,7 @@ impl Monitor {
     }
 }
 
-/// What [`Monitor`] holds, copied out so that nobody waits for the rest.
+/// A copy of the last minute, taken so that the lock is held only briefly.
 pub(crate) struct Minute {
     pub(crate) seconds: Vec<LiveSecond>,
     pub(crate) submit: Times,
@@ -221,7 +221,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_minute_is_kept_and_no_more() {
+    fn only_the_last_minute_is_kept() {
         let monitor = Monitor::default();
         for second in 0..200 {
             monitor.request(second * 1000, "/submit", 200, Duration::from_millis(3));

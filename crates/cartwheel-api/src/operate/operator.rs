@@ -1,4 +1,4 @@
-//! The seam between the API and what operates the shop: pipeline, models, lake.
+//! The interface between the API and the operation of pipeline, models and lake.
 
 use cartwheel_events::UserId;
 use cartwheel_stream::Pending;
@@ -12,88 +12,87 @@ use crate::operate::views::models::{ModelDetail, ModelView, ReleaseView};
 use crate::operate::views::quality::Quality;
 use crate::operate::views::run::StartRun;
 
-/// What operates the shop behind the API. The calls read files: they are made where
-/// they may block.
+/// Operates pipeline, models and lake. The calls may block. Errors are sentences for the log.
 pub trait Operator: Send + Sync {
-    /// Keeps and runs the executions.
+    /// The runner of the pipeline.
     fn runner(&self) -> &Runner;
 
     /// The state machine's definition.
     fn definition(&self) -> Value;
 
-    /// Starts a run, with hyperparameters over the definition's, and gives its name.
+    /// Starts a run with hyperparameters that override the definition's, and returns its name.
     ///
     /// # Errors
     /// As [`Runner::start`].
     fn start(&self, request: &StartRun) -> Result<String, RunnerError>;
 
-    /// Every model, the newest first.
+    /// Lists models, newest first.
     ///
     /// # Errors
-    /// In words, when they cannot be read.
+    /// When they cannot be read.
     fn models(&self) -> Result<Vec<ModelView>, String>;
 
-    /// All of one model; none where there is no such one.
+    /// A model in detail. `None` if it does not exist.
     ///
     /// # Errors
-    /// In words, when it cannot be read.
+    /// When it cannot be read.
     fn model(&self, version: &str) -> Result<Option<ModelDetail>, String>;
 
-    /// Serves a model from the next request on, and gives the release.
+    /// Deploys a model and returns the release.
     ///
     /// # Errors
-    /// In words, when it cannot serve.
+    /// When the model cannot serve.
     fn deploy(&self, version: &str) -> Result<ReleaseView, String>;
 
-    /// Serves the previous release again, and gives it.
+    /// Rolls back to the previous release and returns it.
     ///
     /// # Errors
-    /// In words, when there is none.
+    /// When there is none, or it cannot serve.
     fn rollback(&self) -> Result<ReleaseView, String>;
 
-    /// How records flow from the stream.
+    /// How far the consumers of the stream have read.
     fn flow(&self) -> Flow;
 
-    /// What the lake holds.
+    /// Describes the lake.
     ///
     /// # Errors
-    /// In words, when it cannot be read.
+    /// When it cannot be read.
     fn lake(&self) -> Result<LakeView, String>;
 
-    /// One table of the lake; none where there is no such one.
+    /// A table of the lake. `None` if it does not exist.
     ///
     /// # Errors
-    /// In words, when it cannot be read.
+    /// When it cannot be read.
     fn table(&self, name: &str) -> Result<Option<TableView>, String>;
 
-    /// The work on the lake that was started last.
+    /// The last job on the lake.
     fn lake_job(&self) -> Option<LakeJob>;
 
-    /// Starts work on the lake.
+    /// Starts a job on the lake.
     ///
     /// # Errors
-    /// In words, when other work is running.
+    /// When another job is running.
     fn start_lake_job(&self, request: StartLakeJob) -> Result<LakeJob, String>;
 
-    /// Forgets a user: nothing that answers knows of them once this returns, and it is
-    /// written down that everything else is to follow.
+    /// Starts the erasure of a user. When this returns, no answer uses the user's data any more,
+    /// and the erasure from files is durably scheduled.
     ///
     /// # Errors
-    /// In words, when it cannot be written down.
+    /// When the erasure cannot be recorded.
     fn erase<'a>(&'a self, user_id: &'a UserId) -> Pending<'a, Result<ErasureView, String>>;
 
-    /// Users who are being erased, by id.
+    /// Erasures in progress, by user.
     fn erasures(&self) -> Vec<ErasureView>;
 
-    /// What lake and stream store of a user.
+    /// Exports what lake and stream store about a user.
     ///
     /// # Errors
-    /// In words, when it cannot be read.
+    /// When it cannot be read.
     fn stored(&self, user_id: &UserId) -> Result<Value, String>;
 
-    /// What became of the answers since `from_ms`.
+    /// How shoppers reacted to the answers since `from_ms`.
     ///
     /// # Errors
-    /// In words, when the lake cannot be read.
+    /// When the lake cannot be read.
     fn quality(&self, from_ms: i64, to_ms: i64) -> Result<Quality, String>;
 }

@@ -1,4 +1,4 @@
-//! Runs of the pipeline.
+//! Routes for runs of the pipeline.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -25,9 +25,9 @@ use crate::operate::views::run::StartRun;
 use crate::routes::Routes;
 use crate::state::Shared;
 
-/// Longest silence of a stream of history; a gateway may cut longer ones.
+/// Longest silence of an event stream: gateways close idle connections.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
-/// How often a followed run is looked at for progress, which is not counted.
+/// Interval at which a followed run is read for progress, which does not notify.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 /// The routes for runs of the pipeline.
@@ -45,23 +45,23 @@ pub(crate) fn routes() -> Routes {
 /// A run that has started.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Started {
-    /// Its name.
+    /// The run's name.
     name: String,
 }
 
 /// Runs.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Executions {
-    /// The newest first.
+    /// Runs, newest first.
     executions: Vec<Summary>,
-    /// Runs whose files cannot be read, in words.
+    /// Descriptions of runs that cannot be read.
     damaged: Vec<String>,
 }
 
-/// What a run's tasks said.
+/// The log of a run's tasks.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Log {
-    /// Oldest first.
+    /// Lines, oldest first.
     lines: Vec<LogLine>,
 }
 
@@ -71,7 +71,7 @@ fn refused(error: RunnerError) -> Problem {
         RunnerError::Busy(_) | RunnerError::Exists(_) | RunnerError::State(..) => Kind::Conflict,
         RunnerError::Name(_) | RunnerError::Definition(_) => Kind::InvalidField,
         _ => {
-            let detail = "The pipeline's files cannot be used now.";
+            let detail = "The pipeline's files cannot be used at the moment.";
             return Problem::hiding(Kind::Unavailable, detail, error);
         }
     };
@@ -80,21 +80,21 @@ fn refused(error: RunnerError) -> Problem {
 
 /// Shows the state machine
 #[utoipa::path(get, path = "/v1/pipeline/definition", tag = "pipeline", responses(
-    (status = 200, description = "Its definition in the Amazon States Language", body = Object),
+    (status = 200, description = "The definition in the Amazon States Language", body = Object),
     (status = 404, description = "This server runs no pipeline", body = Problem),
 ))]
 pub(crate) async fn definition(State(state): State<Shared>) -> Result<Json<Value>, Problem> {
     Ok(Json(state.operator()?.definition()))
 }
 
-/// A damaged journal in words: its file's name, and not where it lies.
-fn told(error: &JournalError) -> String {
-    tracing::error!(%error, "a run cannot be read");
+/// Describes an unreadable journal by its file name, without the path.
+fn describe_damage(error: &JournalError) -> String {
+    tracing::error!(%error, "cannot read a run");
     let (path, what) = match error {
         JournalError::Damaged { path, line, .. } => (path, format!("line {line} is damaged")),
         JournalError::Definition { path, .. } => (path, "its definition is not valid".to_owned()),
         JournalError::Io { path, .. } => (path, "it cannot be read".to_owned()),
-        _ => return "a run cannot be read".to_owned(),
+        _ => return "cannot read a run".to_owned(),
     };
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     format!("{name}: {what}")
@@ -102,24 +102,27 @@ fn told(error: &JournalError) -> String {
 
 /// Lists runs
 #[utoipa::path(get, path = "/v1/pipeline/executions", tag = "pipeline", responses(
-    (status = 200, description = "Runs, the newest first", body = Executions),
+    (status = 200, description = "Runs, newest first", body = Executions),
     (status = 404, description = "This server runs no pipeline", body = Problem),
 ))]
 pub(crate) async fn executions(State(state): State<Shared>) -> Result<Json<Executions>, Problem> {
     let operator = state.operator()?;
     let (runs, damaged) = blocking(move || list(operator.runner().dir())).await?;
-    Ok(Json(Executions { executions: runs, damaged: damaged.iter().map(told).collect() }))
+    Ok(Json(Executions {
+        executions: runs,
+        damaged: damaged.iter().map(describe_damage).collect(),
+    }))
 }
 
 /// Starts a run
 #[utoipa::path(post, path = "/v1/pipeline/executions", tag = "pipeline", request_body = StartRun, responses(
-    (status = 201, description = "It has started", body = Started),
+    (status = 201, description = "The run has started", body = Started),
     (status = 400, description = "A field is not valid", body = Problem),
     (status = 404, description = "This server runs no pipeline", body = Problem),
-    (status = 409, description = "A run is running, or has that name", body = Problem),
+    (status = 409, description = "Another run is running, or has this name", body = Problem),
     (status = 413, description = "The body is too large", body = Problem),
     (status = 415, description = "Not application/json", body = Problem),
-    (status = 503, description = "Its files cannot be written now", body = Problem),
+    (status = 503, description = "The files of the run cannot be written at the moment", body = Problem),
 ))]
 pub(crate) async fn start(
     State(state): State<Shared>,
@@ -142,7 +145,7 @@ pub(crate) async fn start(
     ("name" = String, Path, description = "The run"),
 ), responses(
     (status = 200, description = "The run with its whole history", body = Description),
-    (status = 404, description = "There is no such run", body = Problem),
+    (status = 404, description = "The run does not exist", body = Problem),
 ))]
 pub(crate) async fn execution(
     State(state): State<Shared>,
@@ -157,8 +160,8 @@ pub(crate) async fn execution(
 #[utoipa::path(get, path = "/v1/pipeline/executions/{name}/logs", tag = "pipeline", params(
     ("name" = String, Path, description = "The run"),
 ), responses(
-    (status = 200, description = "What its tasks said, the oldest line first", body = Log),
-    (status = 404, description = "There is no such run", body = Problem),
+    (status = 200, description = "The log of the run's tasks, oldest line first", body = Log),
+    (status = 404, description = "The run does not exist", body = Problem),
 ))]
 pub(crate) async fn logs(
     State(state): State<Shared>,
@@ -171,12 +174,12 @@ pub(crate) async fn logs(
 
 /// Follows a run
 ///
-/// Server-sent events: the run as it stands, again after each change, until it ends.
+/// Server-sent events: the run's state, and again after each change until it ends.
 #[utoipa::path(get, path = "/v1/pipeline/executions/{name}/events", operation_id = "follow", tag = "pipeline", params(
     ("name" = String, Path, description = "The run"),
 ), responses(
-    (status = 200, description = "The run, again and again", body = String, content_type = "text/event-stream"),
-    (status = 404, description = "There is no such run", body = Problem),
+    (status = 200, description = "The run after each change", body = String, content_type = "text/event-stream"),
+    (status = 404, description = "The run does not exist", body = Problem),
 ))]
 pub(crate) async fn events(
     State(state): State<Shared>,
@@ -196,7 +199,7 @@ pub(crate) async fn events(
             let ended = found.summary.status != "RUNNING" || watch.is_none();
             let event = Event::default().event("execution").json_data(&found).ok()?;
             if !ended && let Some(mut changed) = watch {
-                // Either is a reason to look again, and so is the end.
+                // A change, the timeout and the end all lead to another read.
                 let _ = tokio::time::timeout(LOOK_EVERY, changed.changed()).await;
             }
             Some((Ok::<_, Infallible>(event), (operator, name, ended)))
@@ -208,9 +211,9 @@ pub(crate) async fn events(
 #[utoipa::path(post, path = "/v1/pipeline/executions/{name}/stop", tag = "pipeline", params(
     ("name" = String, Path, description = "The run"),
 ), responses(
-    (status = 200, description = "It stops", body = Started),
-    (status = 404, description = "There is no such run", body = Problem),
-    (status = 409, description = "It has ended", body = Problem),
+    (status = 200, description = "The run stops", body = Started),
+    (status = 404, description = "The run does not exist", body = Problem),
+    (status = 409, description = "The run has ended", body = Problem),
 ))]
 pub(crate) async fn stop(
     State(state): State<Shared>,
@@ -222,13 +225,13 @@ pub(crate) async fn stop(
     Ok(Json(Started { name }))
 }
 
-/// Goes on with a run that failed or was stopped
+/// Redrives a run that failed or was stopped
 #[utoipa::path(post, path = "/v1/pipeline/executions/{name}/redrive", tag = "pipeline", params(
     ("name" = String, Path, description = "The run"),
 ), responses(
-    (status = 200, description = "It goes on", body = Started),
-    (status = 404, description = "There is no such run", body = Problem),
-    (status = 409, description = "It is running or has succeeded, or another is running", body = Problem),
+    (status = 200, description = "The run continues", body = Started),
+    (status = 404, description = "The run does not exist", body = Problem),
+    (status = 409, description = "The run is running or has succeeded, or another run is running", body = Problem),
 ))]
 pub(crate) async fn redrive(
     State(state): State<Shared>,

@@ -1,4 +1,4 @@
-//! What is stored of a user: shown whole, and erased.
+//! Routes for a user's rights: export and erasure.
 
 use std::time::Duration;
 
@@ -21,8 +21,7 @@ use crate::shop::shoppers::{SessionView, read};
 use crate::state::Shared;
 use cartwheel_engine::UserRecord;
 
-/// Impressions of the answers before an erasure have this long to be stored, so that the
-/// erasure takes them in.
+/// Time for impressions of earlier answers to be stored, so that the erasure includes them.
 const SETTLE: Duration = Duration::from_secs(1);
 
 /// The routes for a user's rights: erasure and export.
@@ -33,45 +32,45 @@ pub(crate) fn routes() -> Routes {
         .scoped(Scope::Admin, routes!(erasures))
 }
 
-/// Users who are being erased.
+/// Erasures in progress.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct ErasuresView {
-    /// By id. Who is not here any longer is erased from everything.
+    /// Erasures by user. A user who is no longer listed is erased completely.
     erasures: Vec<ErasureView>,
 }
 
-/// Everything that is stored of a user.
+/// Everything stored about a user.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct UserExport {
-    /// Who.
+    /// The user.
     #[schema(value_type = String)]
     user_id: UserId,
-    /// Now, UTC milliseconds.
+    /// The time of the export, UTC milliseconds.
     exported_at_ms: i64,
-    /// Null where nothing happened in seven days.
+    /// Null without activity in the last seven days.
     session: Option<SessionView>,
-    /// The user's record of the serving feature set.
+    /// The user's record in the serving feature set.
     record: Option<UserRecord>,
-    /// Rows of the lake by table, `orders`, `events` and `impressions`, and records of the
-    /// stream that are not there yet; `truncated` says whether there are more.
+    /// Rows of the lake by table (`orders`, `events`, `impressions`), and records of the stream
+    /// that are not delivered yet. `truncated` tells whether there are more.
     #[schema(value_type = Object)]
     stored: Value,
 }
 
 /// Erases a user
 ///
-/// From the answer on nothing knows the user. The next compaction takes the user's records
-/// out of stream, lake and sessions' files, the next run of the pipeline out of the feature
-/// sets, and so out of later models. `GET /v1/erasures` says how far that is. Events that
-/// come later begin anew.
+/// From the answer on, recommendations no longer use the user's data. The next compaction
+/// removes it from stream, lake and session files; the next run of the pipeline removes it from
+/// feature sets, and thereby from later models. `GET /v1/erasures` shows the progress. Later
+/// events of the user start a new history.
 #[utoipa::path(delete, path = "/v1/users/{id}", tag = "data", params(
     ("id" = String, Path, description = "The user"),
 ), responses(
-    (status = 202, description = "Gone from answers, and on the way out of files",
+    (status = 202, description = "Removed from answers; removal from files has started",
      body = ErasureView),
     (status = 400, description = "The id is not valid", body = Problem),
-    (status = 404, description = "This server stores no users itself", body = Problem),
-    (status = 503, description = "The erasure cannot be written down now", body = Problem),
+    (status = 404, description = "This server does not store users", body = Problem),
+    (status = 503, description = "The erasure cannot be recorded at the moment", body = Problem),
 ))]
 pub(crate) async fn erase(
     State(state): State<Shared>,
@@ -84,19 +83,19 @@ pub(crate) async fn erase(
         return Err(Problem::new(Kind::Unavailable, "The sessions have not caught up yet."));
     }
     state.settle(SETTLE).await;
-    let detail = "The erasure cannot be written down now.";
+    let detail = "The erasure cannot be recorded at the moment.";
     let erased = operator.erase(&user_id).await;
     let erased = erased.map_err(|why| Problem::hiding(Kind::Unavailable, detail, why))?;
     state.monitor.forget(&user_id);
     Ok((StatusCode::ACCEPTED, Json(erased)))
 }
 
-/// Lists users who are being erased
+/// Lists erasures in progress
 #[utoipa::path(get, path = "/v1/erasures", tag = "data", responses(
-    (status = 200, description = "Those who are not yet erased from everything",
+    (status = 200, description = "Erasures that are not complete yet",
      body = ErasuresView),
     (status = 400, description = "A parameter is not valid", body = Problem),
-    (status = 404, description = "This server stores no users itself", body = Problem),
+    (status = 404, description = "This server does not store users", body = Problem),
 ))]
 pub(crate) async fn erasures(
     State(state): State<Shared>,
@@ -106,15 +105,15 @@ pub(crate) async fn erasures(
     Ok(Json(ErasuresView { erasures: state.operator()?.erasures() }))
 }
 
-/// Exports all that is stored of a user
+/// Exports everything stored about a user
 #[utoipa::path(get, path = "/v1/users/{id}/export", tag = "data", params(
     ("id" = String, Path, description = "The user"),
 ), responses(
     (status = 200, description = "Session, record and rows; empty for an unknown user",
      body = UserExport),
     (status = 400, description = "The id is not valid", body = Problem),
-    (status = 404, description = "This server stores no users itself", body = Problem),
-    (status = 503, description = "What is stored cannot be read now", body = Problem),
+    (status = 404, description = "This server does not store users", body = Problem),
+    (status = 503, description = "The stored data cannot be read at the moment", body = Problem),
 ))]
 pub(crate) async fn export(
     State(state): State<Shared>,
@@ -126,7 +125,7 @@ pub(crate) async fn export(
     let known = read(&state, &user_id).await?;
     let user = user_id.clone();
     let stored = blocking(move || operator.stored(&user)).await?;
-    let detail = "What is stored cannot be read now.";
+    let detail = "The stored data cannot be read at the moment.";
     let stored = stored.map_err(|why| Problem::hiding(Kind::Unavailable, detail, why))?;
     let exported_at_ms = state.clock.now_ms();
     Ok(Json(UserExport {

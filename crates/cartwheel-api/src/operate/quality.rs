@@ -1,4 +1,4 @@
-//! What became of the answers.
+//! The route for online quality.
 
 use axum::Json;
 use axum::extract::State;
@@ -19,17 +19,17 @@ pub(crate) fn routes() -> Routes {
     Routes::default().scoped(Scope::Admin, routes!(quality))
 }
 
-/// Shows what became of the answers
+/// Shows how shoppers reacted to recommendations
 ///
-/// Joins what was shown with the events that name its recommendation_id, as far as both
-/// are delivered to the lake.
+/// Joins impressions with the events that carry their recommendation_id, as far as both have
+/// been delivered to the lake.
 #[utoipa::path(get, path = "/v1/quality", tag = "data", params(
-    ("days" = Option<usize>, Query, minimum = 1, maximum = 90, description = "So many days back, 1 to 90; 7 by default"),
+    ("days" = Option<usize>, Query, minimum = 1, maximum = 90, description = "Number of days, 1 to 90; 7 by default"),
 ), responses(
-    (status = 200, description = "Shown, viewed, added, bought", body = Quality),
+    (status = 200, description = "Counts of products shown, viewed, added and bought", body = Quality),
     (status = 400, description = "A parameter is not valid", body = Problem),
-    (status = 404, description = "This server has no lake of its own", body = Problem),
-    (status = 503, description = "The lake cannot be read now", body = Problem),
+    (status = 404, description = "This server has no lake", body = Problem),
+    (status = 503, description = "The lake cannot be read at the moment", body = Problem),
 ))]
 pub(crate) async fn quality(
     State(state): State<Shared>,
@@ -41,6 +41,7 @@ pub(crate) async fn quality(
     let to_ms = state.clock.now_ms();
     let from_ms = to_ms - i64::try_from(days).unwrap_or(7) * DAY_MS;
     let quality = blocking(move || operator.quality(from_ms, to_ms)).await?;
-    let unread = |why| Problem::hiding(Kind::Unavailable, "The lake cannot be read now.", why);
+    let unread =
+        |why| Problem::hiding(Kind::Unavailable, "The lake cannot be read at the moment.", why);
     quality.map(Json).map_err(unread)
 }

@@ -3,23 +3,23 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// From where a user has still to be erased. Answers know nothing of the user by then.
+/// The next step of an erasure. Answers no longer use the user's data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ErasureStep {
-    /// From stream, lake and sessions' files: the next compaction does it.
+    /// The next compaction erases the user from stream, lake and session files.
     Lake,
-    /// From feature sets: the next run of the pipeline does it.
+    /// The next run of the pipeline erases the user from feature sets.
     Features,
 }
 
-/// A user who is being erased.
+/// An erasure in progress.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct ErasureView {
-    /// Who.
+    /// The user.
     pub user_id: String,
-    /// When it was asked for, UTC milliseconds.
+    /// The time of the request, UTC milliseconds.
     pub erased_at_ms: i64,
-    /// What comes next.
+    /// The next step.
     pub step: ErasureStep,
 }

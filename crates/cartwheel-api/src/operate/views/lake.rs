@@ -7,17 +7,17 @@ use utoipa::ToSchema;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[schema(as = LakeTable)]
 pub struct TableSummary {
-    /// Its name.
+    /// The name.
     pub name: String,
-    /// Parquet files.
+    /// The number of Parquet files.
     pub files: usize,
-    /// Rows of all of them.
+    /// The number of rows in all files.
     pub rows: u64,
-    /// Bytes of all of them.
+    /// The size of all files in bytes.
     pub bytes: u64,
-    /// When the newest was written, UTC milliseconds.
+    /// The time of the newest file, UTC milliseconds.
     pub newest_ms: Option<i64>,
-    /// Files that cannot be read and are left out; the log names them.
+    /// The number of unreadable files, which are left out. The log names them.
     pub unreadable: usize,
 }
 
@@ -25,12 +25,12 @@ pub struct TableSummary {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[schema(as = LakeColumn)]
 pub struct ColumnView {
-    /// Its name.
+    /// The name.
     pub name: String,
-    /// Its Arrow type.
+    /// The Arrow type.
     #[serde(rename = "type")]
     pub kind: String,
-    /// Whether it may be null.
+    /// Whether values may be null.
     pub nullable: bool,
 }
 
@@ -38,36 +38,36 @@ pub struct ColumnView {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[schema(as = LakeFile)]
 pub struct FileView {
-    /// Its path in the lake.
+    /// The path in the lake.
     pub path: String,
-    /// Its rows.
+    /// The number of rows.
     pub rows: u64,
-    /// Its bytes.
+    /// The size in bytes.
     pub bytes: u64,
-    /// When it was written, UTC milliseconds.
+    /// The time of writing, UTC milliseconds.
     pub written_ms: i64,
 }
 
-/// Rows as texts.
+/// Sample rows as text.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, ToSchema)]
 #[schema(as = LakeSample)]
 pub struct SampleView {
     /// Names of the columns.
     pub columns: Vec<String>,
-    /// One text a column; null for none.
+    /// One text per column; null for a missing value.
     pub rows: Vec<Vec<Option<String>>>,
 }
 
-/// All of a table.
+/// A table in detail.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[schema(as = LakeTableDetail)]
 pub struct TableView {
-    /// As in the list.
+    /// The table's entry in the list.
     #[serde(flatten)]
     pub table: TableSummary,
-    /// Its schema.
+    /// The columns.
     pub columns: Vec<ColumnView>,
-    /// The newest first, at most 20.
+    /// The newest files, at most 20.
     pub newest_files: Vec<FileView>,
     /// Up to 20 rows of the newest file.
     pub sample: SampleView,
@@ -76,69 +76,69 @@ pub struct TableView {
 /// A feature set.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct FeatureSetView {
-    /// Its name.
+    /// The name.
     pub version: String,
     /// Whether it serves.
     pub serving: bool,
-    /// When it was written, UTC milliseconds.
+    /// The time of writing, UTC milliseconds.
     pub created_ms: i64,
-    /// Users with a record.
+    /// The number of users.
     pub users: u64,
-    /// Orders folded.
+    /// The number of orders.
     pub orders: u64,
-    /// Lines folded.
+    /// The number of order lines.
     pub lines: u64,
-    /// Products of the catalogue.
+    /// The number of products.
     pub products: u64,
-    /// Rows to train on.
+    /// The number of training rows.
     pub train_rows: u64,
-    /// Rows for early stopping.
+    /// The number of validation rows.
     pub valid_rows: u64,
-    /// Held-out baskets for evaluation.
+    /// The number of held-out baskets.
     pub gate_examples: u64,
 }
 
-/// A row that an import left out.
+/// A row that an import rejected.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = Reject)]
 pub struct RejectView {
-    /// The file it was in.
+    /// The source file.
     pub file: String,
-    /// Its line there.
+    /// The line in the file.
     pub line: String,
-    /// Why.
+    /// Why it was rejected.
     pub reason: String,
-    /// What it said.
+    /// The row itself.
     pub row: String,
 }
 
-/// Rows that the last import left out.
+/// Rows that the last import rejected.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[schema(as = Rejects)]
 pub struct RejectsView {
-    /// How many.
+    /// The number of rejected rows.
     pub rows: u64,
-    /// The file that lists them, in the lake.
+    /// The file in the lake that lists them.
     pub file: String,
-    /// The first 10.
+    /// The first 10 of them.
     pub sample: Vec<RejectView>,
 }
 
-/// What work on the lake is.
+/// The kind of a job on the lake.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum LakeJobKind {
-    /// Files are imported.
+    /// It imports files.
     Import,
-    /// A shop is generated and imported.
+    /// It generates and imports a shop.
     Generate,
 }
 
-/// Where work on the lake stands.
+/// The state of a job on the lake.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum LakeJobState {
-    /// At work.
+    /// It runs.
     Running,
     /// It succeeded.
     Done,
@@ -146,62 +146,62 @@ pub enum LakeJobState {
     Failed,
 }
 
-/// Work on the lake; one at a time.
+/// A job on the lake. Only one runs at a time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct LakeJob {
-    /// What it is.
+    /// The kind of job.
     pub kind: LakeJobKind,
-    /// Where it stands.
+    /// The state.
     pub state: LakeJobState,
-    /// The step in words.
+    /// The current step.
     pub what: String,
-    /// How much of the step is done.
+    /// The completed part of the step.
     pub done: u64,
-    /// Of how much, where it is known.
+    /// The whole of the step, if known.
     pub total: Option<u64>,
-    /// When it started, UTC milliseconds.
+    /// The start, UTC milliseconds.
     pub started_ms: i64,
-    /// When it ended, UTC milliseconds.
+    /// The end, UTC milliseconds.
     pub ended_ms: Option<i64>,
-    /// What it came to, or why it failed.
+    /// The result, or the reason for the failure.
     pub message: Option<String>,
 }
 
-/// What the lake holds.
+/// The lake.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[schema(as = Lake)]
 pub struct LakeView {
-    /// Its tables.
+    /// The tables.
     pub tables: Vec<TableSummary>,
-    /// The newest first.
+    /// Feature sets, newest first.
     pub feature_sets: Vec<FeatureSetView>,
-    /// Of the last import; null where it left nothing out.
+    /// Rows that the last import rejected; null if it rejected none.
     pub rejects: Option<RejectsView>,
-    /// The work that was started last; null with none.
+    /// The last job; null without one.
     pub job: Option<LakeJob>,
 }
 
-/// Work to start on the lake. It replaces the imported orders and products; events stay.
+/// A job to start on the lake. It replaces imported orders and products; events remain.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
 pub enum StartLakeJob {
     /// Imports files in the Instacart schema.
     Import {
-        /// Their directory on the server's machine.
+        /// The directory of the files on the server.
         directory: String,
     },
     /// Generates a shop and imports it.
     Generate {
-        /// 10 to 1,000,000.
+        /// The number of users, 10 to 1,000,000.
         #[schema(minimum = 10, maximum = 1_000_000)]
         users: u64,
-        /// 100 to 100,000.
+        /// The number of products, 100 to 100,000.
         #[schema(minimum = 100, maximum = 100_000)]
         products: u64,
-        /// 10 to 20,000,000.
+        /// The number of orders, 10 to 20,000,000.
         #[schema(minimum = 10, maximum = 20_000_000)]
         orders: u64,
-        /// The same seed gives the same shop.
+        /// The seed. Equal seeds generate equal shops.
         seed: u64,
     },
 }

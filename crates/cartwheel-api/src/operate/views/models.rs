@@ -6,32 +6,32 @@ use cartwheel_engine::Report;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// Where a model stands.
+/// The status of a model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ModelStatus {
-    /// Trained, not decided upon.
+    /// Trained; the gate has not decided.
     Candidate,
-    /// It answers requests.
+    /// It serves.
     Serving,
-    /// It answered before the one that does now.
+    /// It served before the current model.
     Previous,
-    /// It served before that.
+    /// It served earlier.
     Retired,
-    /// It did not pass the gate.
+    /// The gate rejected it.
     Rejected,
 }
 
-/// What the gate decided, and on what grounds.
+/// The gate's decision with its report.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct ModelEvaluation {
-    /// The run that decided.
+    /// The run of the pipeline that decided.
     pub run: String,
-    /// Whether it passed.
+    /// Whether the model passed.
     pub passed: bool,
-    /// When, UTC milliseconds.
+    /// The time of the decision, UTC milliseconds.
     pub decided_ms: i64,
-    /// The figures; null where they cannot be read.
+    /// The report; null if it cannot be read.
     pub report: Option<Report>,
 }
 
@@ -39,76 +39,76 @@ pub struct ModelEvaluation {
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 #[schema(as = Model)]
 pub struct ModelView {
-    /// Its name.
+    /// The version.
     pub version: String,
-    /// Where it stands.
+    /// The status.
     pub status: ModelStatus,
-    /// When it was written, UTC milliseconds.
+    /// The time of training, UTC milliseconds.
     pub created_ms: i64,
     /// The feature set it was trained on.
     pub feature_set: String,
-    /// Hash of its columns.
+    /// The hash of its columns.
     pub schema_hash: String,
-    /// SHA-256 of the model file, hexadecimal.
+    /// SHA-256 of the model file, in hexadecimal.
     pub model_sha256: String,
     /// Hyperparameters, by name.
     pub parameters: BTreeMap<String, String>,
-    /// One sentence on what it is worth.
+    /// The quality in one sentence.
     pub verdict: String,
-    /// What the gate decided, if it has.
+    /// The gate's decision, if it has decided.
     pub evaluation: Option<ModelEvaluation>,
 }
 
 /// A metric over the rounds of training.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct LearningCurve {
-    /// Such as `auc` or `logloss`.
+    /// The metric, such as `auc` or `logloss`.
     pub metric: String,
-    /// On the training rows, one value a round.
+    /// Values on the training rows, one per round.
     pub train: Vec<f64>,
-    /// On the validation rows; empty without any.
+    /// Values on the validation rows; empty without validation rows.
     pub valid: Vec<f64>,
 }
 
-/// What a feature did for a model.
+/// The importance of a feature in a model.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct FeatureImportance {
     /// The feature.
     pub feature: String,
-    /// Loss that its splits saved, summed.
+    /// The sum of the loss reductions of its splits.
     pub gain: f64,
-    /// Splits on it.
+    /// The number of its splits.
     pub splits: u64,
 }
 
-/// All of a model.
+/// A model in detail.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct ModelDetail {
-    /// As in the list.
+    /// The model's entry in the list.
     #[serde(flatten)]
     pub model: ModelView,
-    /// Trees.
+    /// The number of trees.
     pub trees: u64,
-    /// One a metric.
+    /// Learning curves, one per metric.
     pub learning: Vec<LearningCurve>,
-    /// By gain, falling.
+    /// Features by falling gain.
     pub importance: Vec<FeatureImportance>,
 }
 
-/// A feature set and a model that serve together.
+/// A feature set with the model that ranks on it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[schema(as = Release)]
 pub struct ReleaseView {
-    /// Version of the feature set.
+    /// The version of the feature set.
     pub feature_set: String,
-    /// Version of the model; null before the first training.
+    /// The version of the model; null before the first training.
     pub model: Option<String>,
-    /// Hash of the columns that both agree on.
+    /// The hash of the columns that both share.
     pub schema_hash: String,
 }
 
 impl ReleaseView {
-    /// Its name in `EngineStatus::release` and in impressions.
+    /// The release's name in `EngineStatus::release` and in impressions.
     pub(crate) fn name(&self) -> String {
         format!("{}+{}", self.feature_set, self.model.as_deref().unwrap_or("none"))
     }

@@ -3,62 +3,62 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// What became of the places that were shown. An event counts for a place if it names
-/// the answer's recommendation_id and the product; a purchase, if the shopper checks the
-/// product out after adding it so.
+/// Reactions to products shown. A view or an addition counts if the event carries the answer's
+/// recommendation_id and the product. A purchase counts if the shopper added the product in
+/// this way before the checkout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, ToSchema)]
 pub struct Funnel {
-    /// Places shown.
+    /// Products shown.
     pub shown: u64,
-    /// Places whose product was looked at.
+    /// Products viewed.
     pub viewed: u64,
-    /// Places whose product was put into the cart.
+    /// Products added to the cart.
     pub added: u64,
-    /// Places whose product was then bought.
+    /// Products bought.
     pub bought: u64,
 }
 
-/// What became of one model's answers.
+/// Reactions to one model's answers.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, ToSchema)]
 pub struct ModelQuality {
-    /// The model; `none` where no model ranked.
+    /// The model; `none` if no model ranked.
     pub model_version: String,
-    /// Its answers.
+    /// The number of answers.
     pub answers: u64,
-    /// All places.
+    /// All positions together.
     #[serde(flatten)]
     pub funnel: Funnel,
-    /// By place, the first one first.
+    /// By position, from the first.
     pub positions: Vec<Funnel>,
 }
 
-/// What became of one day's answers.
+/// Reactions on one day.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, ToSchema)]
 pub struct DayQuality {
-    /// Such as `2026-01-31`, UTC.
+    /// The day in UTC, such as `2026-01-31`.
     pub day: String,
-    /// All places.
+    /// All positions together.
     #[serde(flatten)]
     pub funnel: Funnel,
 }
 
-/// What became of the answers of a time.
+/// Reactions to recommendations in a period.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, ToSchema)]
 pub struct Quality {
-    /// From when, UTC milliseconds.
+    /// The start of the period, UTC milliseconds.
     pub from_ms: i64,
-    /// To when, UTC milliseconds.
+    /// The end of the period, UTC milliseconds.
     pub to_ms: i64,
-    /// Whether there were more answers than are looked at; then the newest are.
+    /// Whether older answers were left out because there were too many.
     pub truncated: bool,
-    /// Answers that showed something.
+    /// The number of answers with products.
     pub answers: u64,
-    /// All places.
+    /// All positions together.
     pub total: Funnel,
-    /// By model, the most answers first.
+    /// By model, most answers first.
     pub models: Vec<ModelQuality>,
-    /// By place, the first one first.
+    /// By position, from the first.
     pub positions: Vec<Funnel>,
-    /// Oldest first.
+    /// By day, oldest first.
     pub days: Vec<DayQuality>,
 }
