@@ -4,11 +4,11 @@ use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-/// Most characters of a row that are kept.
+/// Maximum number of characters of a row that are kept.
 const MAX_TEXT: usize = 500;
 /// The first line of a rejects file.
 pub(crate) const HEADER: &str = "file,line,reason,row";
-/// Most rows that are written. Further rows are only counted.
+/// Maximum number of rows that are written. Further rows are only counted.
 const MAX_ROWS: u64 = 1_000_000;
 
 /// The rejects file of an import. It is created with the first row.

@@ -15,15 +15,15 @@ use crate::files::parts::Folder;
 use crate::files::rewrite::RewriteError;
 use crate::files::scan::{numbers, scan, texts};
 
-/// The hours for which an event id is recognized. An hour and the 24 before it cover a day.
+/// Earlier hours that may hold the same events. Together with the hour itself they cover a day.
 const DEDUP_HOURS: i64 = 24;
 
 /// The first half of a SHA-256 hash of a row's user and key. It takes the place of the texts so
 /// that a million rows need little memory, and collisions are practically impossible.
 pub(super) type RowKey = [u8; 16];
 
-/// Returns the folders of the hours before that of `folder` that may hold the same events.
-/// `before` are the folders before it, by path.
+/// Returns the folders of earlier hours that may hold the same events as `folder`. `before` are
+/// the folders before it, by path.
 pub(super) fn hours_before<'a>(folder: &Folder, before: &'a [Folder]) -> Vec<&'a Folder> {
     let Some(start_ms) = hour_start_ms(&folder.path) else { return Vec::new() };
     let oldest_ms = start_ms - DEDUP_HOURS * HOUR_MS;

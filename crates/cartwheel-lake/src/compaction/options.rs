@@ -8,9 +8,9 @@ pub struct CompactionOptions {
     /// The small parts of a shard in an hour that is not over are merged if there are more than
     /// this.
     pub max_parts: usize,
-    /// Most bytes of the parts that are merged into one.
+    /// Maximum number of bytes of the parts that are merged into one.
     pub target_bytes: u64,
-    /// Most rows of the parts that are merged into one.
+    /// Maximum number of rows of the parts that are merged into one.
     pub target_rows: u64,
     /// How long superseded parts stay for readers that listed them earlier. An hour is over this
     /// long after its end.

@@ -39,7 +39,7 @@ pub(super) fn encode_or_bisect<T: Copy>(
     }
     match retry(&good, &encode) {
         Ok(part) => Encoded { part: Some(part), failed },
-        // Each row alone can be encoded, but not all together. The shard continues without them.
+        // The rows can be encoded separately, but not together. The shard continues without them.
         Err(reason) => {
             let failure = |row| FailedRow { row, reason: reason.clone(), attempts: ATTEMPTS };
             failed.extend(good.into_iter().map(failure));

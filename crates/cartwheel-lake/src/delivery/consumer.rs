@@ -20,13 +20,13 @@ use crate::files::staged::remove_staged;
 use crate::lake::Lake;
 use crate::tables::DELIVERED;
 
-/// Most bytes of the records of one delivery, approximately.
+/// Maximum number of bytes of the records of one delivery, approximately.
 const MAX_BYTES: usize = 64 << 20;
 
 /// When a delivery is due.
 #[derive(Debug, Clone)]
 pub struct DeliveryOptions {
-    /// Most records of one delivery of a shard.
+    /// Maximum number of records of one delivery of a shard.
     pub max_records: usize,
     /// How long a delivery waits for more records after the first.
     pub max_age: Duration,
@@ -119,7 +119,12 @@ impl Delivery {
                         let failures = self.status.now().failures;
                         let salt = self.options.clock.now_ms() as u64;
                         let pause = (self.backoff)(failures, salt);
-                        tracing::error!(%error, failures, ?pause, "a delivery failed and is retried");
+                        tracing::error!(
+                            %error,
+                            failures,
+                            ?pause,
+                            "a delivery failed and is retried"
+                        );
                         tokio::select! {
                             () = tokio::time::sleep(pause) => {}
                             _ = stopped.wait_for(|stop| *stop) => {}
@@ -137,7 +142,7 @@ impl Delivery {
         work.await
     }
 
-    /// Waits for a record, and then for its age or for the stop.
+    /// Waits for a record, and then until it is due. A stop ends the wait.
     async fn wait_until_due(&self, stopped: &mut watch::Receiver<bool>) {
         let next = self.checkpoint.next();
         let mut waits: Vec<_> = next.map(|(shard, next)| self.stream.wait(shard, next)).collect();

@@ -8,9 +8,9 @@ use bytes::Bytes;
 use cartwheel_stream::{Rejected, Sequence};
 use serde::Serialize;
 
-/// Most bytes of a record's data that are kept. The largest record fits.
+/// Maximum number of bytes of a record's data that are kept. The largest record fits.
 const MAX_DATA: usize = 1 << 20;
-/// Most characters of a reason.
+/// Maximum number of characters of a reason.
 const MAX_REASON: usize = 500;
 
 /// A record that is malformed or cannot be encoded.

@@ -3,7 +3,7 @@
 use cartwheel_events::Record;
 use cartwheel_stream::{Batch, ReadError, Rejected, Sequence, Stream};
 
-/// Most records read at once.
+/// Maximum number of records read at once.
 const BATCH: usize = 4096;
 /// The assumed size of a record in bytes before the first one is read.
 const FIRST_GUESS: usize = 16 << 10;

@@ -84,7 +84,8 @@ impl RangeWriter {
             tracing::error!(shard, %sequence, reason, "a record goes to errors/");
         }
         if !poison.is_empty() {
-            // A malformed record has no time. That of the plan is the same at every attempt.
+            // A malformed record has no time, so the part gets the time of the plan, which is the
+            // same at every attempt.
             let hour = hour_folder(plan.planned_at_ms.unwrap_or_default());
             let path = format!("errors/{hour}/{}", name.file(Format::Ndjson));
             files.push(EncodedFile { path, content: encode_lines(shard, &poison)? });
@@ -131,7 +132,7 @@ impl RangeWriter {
         missed: u64,
     ) -> Result<(), DeliveryError> {
         // If retention removed records since the first attempt, the file of that attempt holds
-        // more and stays.
+        // more records and is kept.
         let keeps_existing = is_repeated && missed > 0;
         let mode = if keeps_existing { PutMode::Create } else { PutMode::Overwrite };
         let (key, payload) = (Key::from(path), PutPayload::from_bytes(content));
@@ -150,7 +151,7 @@ impl RangeWriter {
 type ByHour<'a, T> = BTreeMap<String, Vec<StreamRow<'a, T>>>;
 
 impl EncodedRange {
-    /// Encodes the rows of a table as one file `file` an hour.
+    /// Encodes the rows of a table as one file per hour, named `file`.
     fn add<T: Clone>(
         &mut self,
         table: &str,

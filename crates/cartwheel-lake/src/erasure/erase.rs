@@ -26,9 +26,10 @@ pub struct ErasureResult {
     pub complete: bool,
 }
 
-/// Erases users from every file of the lake's tables. Each file is replaced by a file of the
-/// same name, so that readers see either of them; a file without remaining rows is removed. A
-/// file that cannot be read stays and is added to `problems`, since it may hold the user.
+/// Erases users from every file of the lake's tables. A delivered file is replaced under the same
+/// name, so that readers see the old rows or the new ones; a file without remaining rows is
+/// removed. A file that cannot be read stays and is added to `problems`, since it may hold the
+/// user.
 pub(crate) fn erase(
     lake: &Lake,
     delivered: &[Sequence],

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::LakeError;
 
-/// Most pending erasures.
+/// Maximum number of pending erasures.
 const MAX_PENDING: usize = 100_000;
 
 /// The erasure of a user.
@@ -30,8 +30,8 @@ pub struct PendingErasure {
     /// The erasure.
     #[serde(flatten)]
     pub erasure: Erasure,
-    /// The value of [`Erasures::cleaned`] that includes this erasure. `None` while lake or
-    /// stream may hold the user.
+    /// The value of [`Erasures::cleaned`] that includes this erasure. `None` while the lake or
+    /// the stream may hold the user.
     pub cleaned: Option<u64>,
 }
 
@@ -47,8 +47,8 @@ pub enum ErasureError {
     Lake(#[from] LakeError),
 }
 
-/// The pending erasures, kept in a file. An erasure removes a user first from lake and stream,
-/// and then from the feature sets that were built before.
+/// The pending erasures, kept in a file. An erasure removes a user first from the lake and the
+/// stream, and then from the feature sets that were built before.
 #[derive(Debug)]
 pub struct Erasures {
     path: PathBuf,
@@ -58,7 +58,7 @@ pub struct Erasures {
 /// The content of the file.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 struct List {
-    /// Erasures that lake and stream have completed, ever.
+    /// The number of erasures that the lake and the stream have completed, ever.
     cleaned: u64,
     /// By user.
     pending: BTreeMap<String, PendingErasure>,
@@ -106,14 +106,14 @@ impl Erasures {
         self.list.pending.contains_key(user_id)
     }
 
-    /// The number of erasures that lake and stream have completed. A feature set whose build
-    /// starts afterwards holds none of these users.
+    /// The number of erasures that the lake and the stream have completed. A feature set whose
+    /// build starts afterwards does not hold these users.
     pub fn cleaned(&self) -> u64 {
         self.list.cleaned
     }
 
-    /// Records that lake and stream no longer hold the user, and returns the number of erasures
-    /// completed there. Returns `None` if the erasure was widened meanwhile.
+    /// Records that the lake and the stream no longer hold the user, and returns the number of
+    /// erasures completed there. Returns `None` if the erasure was widened meanwhile.
     ///
     /// # Errors
     /// When the file cannot be written. The list is then unchanged.

@@ -5,7 +5,7 @@ use parquet::file::properties::WriterProperties;
 
 /// Rows of a row group. A row group is the unit that one thread of a reader takes.
 const GROUP_ROWS: usize = 128 << 10;
-/// Most bytes of a row group before compression, which bounds a writer's memory.
+/// Maximum number of bytes of a row group before compression, which bounds a writer's memory.
 const GROUP_BYTES: usize = 64 << 20;
 
 /// The format of a table's files.

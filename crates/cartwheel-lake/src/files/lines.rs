@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 
-/// Most bytes of a line: the largest record in base64 together with the other fields.
+/// Maximum number of bytes of a line: the largest record in base64 and the other fields.
 const MAX_LINE: u64 = 8 << 20;
 
 /// The lines of a file, read one at a time.

@@ -18,7 +18,8 @@ pub(crate) fn hour_folder(ms: i64) -> String {
     format!("year={year:04}/month={month:02}/day={day:02}/hour={hour:02}")
 }
 
-/// The start of the hour of a folder, UTC milliseconds. `None` if the folder is no partition.
+/// The start of the hour of a folder, UTC milliseconds. `None` if the folder is not a
+/// partition.
 pub(crate) fn hour_start_ms(folder: &Path) -> Option<i64> {
     let mut names = folder.iter().rev().map(|name| name.to_str());
     let mut field = |key: &str| names.next()??.strip_prefix(key)?.strip_prefix('=');

@@ -36,8 +36,8 @@ pub struct ImportProgress {
     pub total_bytes: u64,
 }
 
-/// Imports the folder `dir`. The lake changes at the end, all at once or not at all. Other
-/// imports and erasures of imported tables wait meanwhile.
+/// Imports the folder `dir`. The lake changes at the end, all at once or not at all. Another
+/// import waits until this one has ended.
 ///
 /// # Errors
 /// When a required file is missing or a file is unusable. Wrong rows are not an error: they are

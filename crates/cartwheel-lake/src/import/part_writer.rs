@@ -12,7 +12,7 @@ use crate::lake::Lake;
 
 /// Rows of a batch.
 pub(super) const BATCH_ROWS: usize = 65_536;
-/// Most rows of a part.
+/// Maximum number of rows of a part.
 const PART_ROWS: usize = 1 << 20;
 
 /// A writer of batches into parts of bounded size.

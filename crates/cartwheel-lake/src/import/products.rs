@@ -13,7 +13,7 @@ use crate::import::error::ImportError;
 use crate::import::part_writer::{BATCH_ROWS, PartWriter};
 use crate::import::state::Import;
 
-/// Most characters of a product's name.
+/// Maximum number of characters of a product's name.
 const MAX_NAME: usize = 500;
 /// The name of an aisle or department that no file names.
 const UNKNOWN: &str = "unknown";

@@ -18,7 +18,7 @@ use crate::files::scan::footer;
 use crate::lake::Lake;
 use crate::tables::{DELIVERED, IMPORTED};
 
-/// Most characters of a value in a sample.
+/// Maximum number of characters of a value in a sample.
 const MAX_VALUE: usize = 200;
 
 /// A Parquet file of a table.
