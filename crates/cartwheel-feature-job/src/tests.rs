@@ -41,7 +41,7 @@ fn lake(orders: &str, lines: &str) -> (tempfile::TempDir, Input) {
     std::fs::write(dir.path().join("orders.csv"), orders).unwrap();
     std::fs::write(dir.path().join("order_products.csv"), lines).unwrap();
     let lake = Lake::open(&dir.path().join("lake")).unwrap();
-    let options = ImportOptions { as_of_ms: Some(AS_OF_MS) };
+    let options = ImportOptions { as_of_ms: Some(AS_OF_MS), now_ms: AS_OF_MS };
     import::instacart(&lake, dir.path(), &options, &mut |_| {}).unwrap();
     let manifest = lake.import_manifest().unwrap().unwrap();
     let products = lake.read_products().unwrap().into_iter();

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::Path;
 
+use cartwheel_ambient::Clock;
 use cartwheel_feature_job::{RowGroups, read_rows};
 use cartwheel_feature_set::FeatureSet;
 use cartwheel_lake::{Delivery, DeliveryOptions, Inspector, Lake};
@@ -51,7 +52,7 @@ pub(crate) fn beside_a_whole_part(dir: &Path, bytes: &[u8]) -> Result<(), String
     if kept.count() != CHECKOUTS {
         return Err("checkouts of the whole part are gone".to_owned());
     }
-    if let Err(error) = lake.outcomes(0, i64::MAX, 1000) {
+    if let Err(error) = lake.engagement(0, i64::MAX, 1000) {
         named(error.to_string())?;
     }
     let inspector = Inspector::new(lake);
@@ -111,7 +112,11 @@ pub fn manifest(bytes: &[u8]) {
     if let Err(error) = cartwheel_registry::current(&dir.join("releases")) {
         named(error.to_string(), "releases/current.json");
     }
-    let options = DeliveryOptions { max_records: 100, max_age: std::time::Duration::from_secs(1) };
+    let options = DeliveryOptions {
+        max_records: 100,
+        max_age: std::time::Duration::from_secs(1),
+        clock: Clock::fixed(0),
+    };
     let stream = std::sync::Arc::new(MemoryStream::new(2));
     let checkpoint = dir.join("delivery.json");
     if let Err(error) = Delivery::new(stream, &lake, options, &checkpoint, |_| {}) {

@@ -1,43 +1,41 @@
-//! The lake: Parquet tables in a directory, and the importers that fill them.
+//! The lake: tables of Parquet files in a directory.
 //!
-//! `orders/`, `order_products/` and `products/` hold an import's parts, which
-//! `imports/current.json` names; readers read only what it names, so that an
-//! import appears whole or not at all. `events/`, `impressions/` and `errors/` hold
-//! what delivery took from the stream, by hour; a part's name says what it covers,
-//! so that compaction replaces many by one at once.
+//! An import fills `orders/`, `order_products/` and `products/`. Its manifest
+//! `imports/current.json` names the parts, and readers read only those, so that an import
+//! appears as a whole or not at all. Delivery fills `events/`, `impressions/` and `errors/` from
+//! the stream, by hour. The name of a part states the range that it covers, so that compaction
+//! replaces many parts by one at once.
 
-mod compact;
+mod compaction;
 mod delivery;
 mod erasure;
-mod export;
-mod guard;
+mod error;
+mod files;
 pub mod import;
-mod inspect;
+mod lake;
 mod manifest;
-mod outcomes;
-mod parts;
-mod reading;
-mod records;
+mod progress;
+mod read;
 mod rejects;
-mod rewrite;
-mod scan;
 mod tables;
-mod upload;
 
-pub use compact::{Compacted, CompactionOptions, CompactionProgress, Compactor};
+pub use compaction::{CompactionOptions, CompactionSummary, Compactor};
 pub use delivery::{
-    Delivered, DeliveredFile, Delivery, DeliveryError, DeliveryOptions, DeliveryStatus,
+    DeliveredFile, Delivery, DeliveryError, DeliveryOptions, DeliverySnapshot, DeliveryStatus,
 };
-pub use erasure::{Erased, Erasure, ErasureError, Erasures};
-pub use export::UserRecords;
-pub use guard::guarded;
-pub use import::{ImportError, ImportOptions, ImportSummary, Progress};
-pub use inspect::{Column, Inspector, Sample, Table, TableFile};
-pub use manifest::{Lake, LakeError, Manifest};
-pub use outcomes::{Answered, Outcome, Outcomes};
-pub use reading::{Checkouts, ProductRow};
-pub use records::CheckoutRow;
-pub use rejects::{RejectedRow, rejected};
+pub use erasure::{Erasure, ErasureError, ErasureResult, Erasures, PendingErasure};
+pub use error::LakeError;
+pub use files::guard::guarded;
+pub use import::{ImportError, ImportOptions, ImportProgress};
+pub use lake::Lake;
+pub use manifest::{ImportSummary, Manifest};
+pub use progress::CompactionProgress;
+pub use read::checkouts::{CheckoutRow, Checkouts};
+pub use read::engagement::{EngagedImpression, Engagement, EngagementReport};
+pub use read::export::UserRecords;
+pub use read::inspect::{Column, Inspector, Sample, Table, TableFile};
+pub use read::products::ProductRow;
+pub use rejects::{RejectedRow, read_rejects};
 
 #[cfg(test)]
 mod tests;

@@ -1,19 +1,21 @@
-//! Rows that an import leaves out, with the reason.
+//! The rejects file: rows that an import rejected, with the reasons.
 
+use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-/// Longest text of a row that is kept.
+/// Maximum number of characters of a row that are kept.
 const MAX_TEXT: usize = 500;
 /// The first line of a rejects file.
 pub(crate) const HEADER: &str = "file,line,reason,row";
-/// Most rows that are written down; more are only counted.
+/// Maximum number of rows that are written. Further rows are only counted.
 const MAX_ROWS: u64 = 1_000_000;
 
-/// The rejects file of one import, made with its first row.
+/// The rejects file of an import. It is created with the first row.
 pub(crate) struct Rejects {
     path: PathBuf,
-    file: Option<BufWriter<std::fs::File>>,
+    file: Option<BufWriter<File>>,
+    /// Rejected rows.
     pub count: u64,
 }
 
@@ -22,6 +24,7 @@ impl Rejects {
         Self { path: path.to_owned(), file: None, count: 0 }
     }
 
+    /// Adds the row in line `line` of `file`.
     pub(crate) fn add(&mut self, file: &str, line: u64, reason: &str, row: &str) -> io::Result<()> {
         self.count += 1;
         if self.count > MAX_ROWS {
@@ -33,7 +36,7 @@ impl Rejects {
                 if let Some(dir) = self.path.parent() {
                     std::fs::create_dir_all(dir)?;
                 }
-                let mut out = BufWriter::new(std::fs::File::create(&self.path)?);
+                let mut out = BufWriter::new(File::create(&self.path)?);
                 writeln!(out, "{HEADER}")?;
                 self.file.insert(out)
             }
@@ -41,6 +44,7 @@ impl Rejects {
         writeln!(out, "{file},{line},{},{}", quoted(reason), quoted(row))
     }
 
+    /// Ends the file and returns its path. `None` if no row was rejected.
     pub(crate) fn finish(self) -> io::Result<Option<PathBuf>> {
         match self.file {
             Some(mut file) => {
@@ -52,7 +56,7 @@ impl Rejects {
     }
 }
 
-/// A CSV cell that no spreadsheet takes for a formula and no terminal for a command.
+/// A CSV cell that no spreadsheet takes for a formula and no terminal for a control sequence.
 fn quoted(text: &str) -> String {
     let clean: String =
         text.chars().take(MAX_TEXT).map(|c| if c.is_control() { ' ' } else { c }).collect();
@@ -60,24 +64,24 @@ fn quoted(text: &str) -> String {
     format!("\"{guard}{}\"", clean.replace('"', "\"\""))
 }
 
-/// A row that an import left out.
+/// A row that an import rejected.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Deserialize)]
 pub struct RejectedRow {
-    /// The file it was in.
+    /// The name of the row's file.
     pub file: String,
-    /// Its line there.
+    /// The row's line in the file.
     pub line: String,
-    /// Why.
+    /// The reason.
     pub reason: String,
-    /// What it said.
+    /// The row's text, shortened.
     pub row: String,
 }
 
-/// The first rows of a rejects file.
+/// Reads the first `limit` rows of a rejects file.
 ///
 /// # Errors
-/// When it cannot be read.
-pub fn rejected(path: &Path, rows: usize) -> io::Result<Vec<RejectedRow>> {
+/// When the file cannot be read.
+pub fn read_rejects(path: &Path, limit: usize) -> io::Result<Vec<RejectedRow>> {
     let mut reader = csv::Reader::from_path(path).map_err(io::Error::other)?;
-    reader.deserialize().take(rows).map(|row| row.map_err(io::Error::other)).collect()
+    reader.deserialize().take(limit).map(|row| row.map_err(io::Error::other)).collect()
 }

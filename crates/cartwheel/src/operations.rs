@@ -148,8 +148,8 @@ impl Operator for Operations {
     }
 
     fn quality(&self, from_ms: i64, to_ms: i64) -> Result<Quality, String> {
-        let outcomes = self.inspector.lake().outcomes(from_ms, to_ms, MOST_ANSWERS);
-        let outcomes = outcomes.map_err(|error| error.to_string())?;
-        Ok(views::quality(&outcomes, from_ms, to_ms))
+        let report = self.inspector.lake().engagement(from_ms, to_ms, MOST_ANSWERS);
+        let report = report.map_err(|error| error.to_string())?;
+        Ok(views::quality(&report, from_ms, to_ms))
     }
 }

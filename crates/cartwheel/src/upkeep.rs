@@ -16,8 +16,8 @@ use cartwheel_engine::{Erased, ServingEngine};
 use cartwheel_events::{Record, UserId};
 use cartwheel_feature_set::{FeatureSet, Quiet};
 use cartwheel_lake::{
-    Compacted, CompactionOptions, CompactionProgress, Compactor, DeliveryStatus, Erasure, Erasures,
-    Lake,
+    CompactionOptions, CompactionProgress, CompactionSummary, Compactor, DeliveryStatus, Erasure,
+    Erasures, Lake, PendingErasure,
 };
 use cartwheel_sessions::Sessions;
 use cartwheel_stream::{Log, Stream, shard_of};
@@ -108,7 +108,7 @@ impl Upkeep {
 
     /// Hides those who are being erased from what this process has read anew.
     fn hide(&self) -> Result<()> {
-        for (erasure, cleaned) in self.erasures().pending() {
+        for PendingErasure { erasure, cleaned } in self.erasures().pending() {
             let user_id = UserId::new(&erasure.user_id)?;
             if let Some(engine) = &self.engine {
                 engine.hide(user_id.clone(), cleaned.map_or(Erased::InLake, Erased::BeforeErasure));
@@ -144,25 +144,28 @@ impl Upkeep {
     /// Users who are being erased, by id.
     pub fn pending(&self) -> Vec<ErasureView> {
         let pending = self.erasures().pending();
-        pending.iter().map(|(erasure, cleaned)| view(erasure, *cleaned)).collect()
+        pending.iter().map(|pending| view(&pending.erasure, pending.cleaned)).collect()
     }
 
     /// Compacts the lake and takes erasures as far as they can go now. Blocks.
     ///
     /// # Errors
     /// When a file cannot be read or written; the next call goes on.
-    pub fn run(&self, progress: &mut dyn FnMut(CompactionProgress)) -> Result<Compacted> {
+    pub fn run(&self, progress: &mut dyn FnMut(CompactionProgress)) -> Result<CompactionSummary> {
         let now_ms = Clock::system().now_ms();
         let pending = self.erasures().pending();
-        let asked: Vec<Erasure> =
-            pending.iter().filter(|(_, cleaned)| cleaned.is_none()).map(|p| p.0.clone()).collect();
+        let asked: Vec<Erasure> = pending
+            .into_iter()
+            .filter(|pending| pending.cleaned.is_none())
+            .map(|pending| pending.erasure)
+            .collect();
         let delivered = self.delivery.now().next;
         let compacted = self.compactor.compact(now_ms, &delivered, &asked, progress)?;
         for problem in &compacted.problems {
             tracing::warn!(problem, "compaction left something out");
         }
         let applied = self.sessions.floor(self.log.shards())?;
-        let gone = compacted.erased.iter().filter(|e| e.complete && e.erasure.before <= applied);
+        let gone = compacted.erasures.iter().filter(|e| e.complete && e.erasure.before <= applied);
         let gone: Vec<&Erasure> = gone.map(|erased| &erased.erasure).collect();
         for erasure in &gone {
             let before = erasure.before.as_u64().unwrap_or(u64::MAX);
@@ -172,7 +175,7 @@ impl Upkeep {
             self.sessions.purge(now_ms)?;
         }
         for erasure in gone {
-            let cleaned = self.erasures().clean(erasure)?;
+            let cleaned = self.erasures().mark_cleaned(erasure)?;
             if let (Some(engine), Some(cleaned)) = (&self.engine, cleaned) {
                 engine.hide(UserId::new(&erasure.user_id)?, Erased::BeforeErasure(cleaned));
             }
@@ -185,7 +188,7 @@ impl Upkeep {
     fn drop_feature_sets(&self) -> Result<()> {
         let cleaned: Vec<(Erasure, u64)> = {
             let pending = self.erasures().pending();
-            pending.into_iter().filter_map(|(erasure, at)| Some((erasure, at?))).collect()
+            pending.into_iter().filter_map(|p| Some((p.erasure, p.cleaned?))).collect()
         };
         if cleaned.is_empty() {
             return Ok(());
@@ -235,7 +238,9 @@ impl Upkeep {
         let delivered = |erasure: &Erasure| delivered.iter().all(|next| erasure.before <= *next);
         match pending.is_empty() {
             true => Due::Nothing,
-            false if pending.iter().any(|(e, at)| at.is_none() && delivered(e)) => Due::Lake,
+            false if pending.iter().any(|p| p.cleaned.is_none() && delivered(&p.erasure)) => {
+                Due::Lake
+            }
             false => Due::Features,
         }
     }
@@ -268,8 +273,8 @@ impl Upkeep {
             };
             let upkeep = Arc::clone(&self);
             let work = move || match due {
-                Due::Nothing => Ok(Compacted::default()),
-                Due::Features => upkeep.drop_feature_sets().map(|()| Compacted::default()),
+                Due::Nothing => Ok(CompactionSummary::default()),
+                Due::Features => upkeep.drop_feature_sets().map(|()| CompactionSummary::default()),
                 Due::Lake => upkeep.run(&mut |_| ()),
             };
             let done = tokio::task::spawn_blocking(work).await;

@@ -3,6 +3,7 @@
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
+use cartwheel_ambient::Clock;
 use cartwheel_feature_job::{Input, JobOptions, build, read_rows};
 use cartwheel_feature_set::FeatureSet;
 use cartwheel_features::ProductInfo;
@@ -35,7 +36,7 @@ impl Learned {
         let spec = ShopSpec { users: 300, products: 150, orders: 2_500, seed: 3 };
         cartwheel_synthetic::generate(&spec, &shop, &mut |_| {}).unwrap();
         let lake = Lake::open(&dir.path().join("lake")).unwrap();
-        let options = ImportOptions { as_of_ms: None };
+        let options = ImportOptions { as_of_ms: None, now_ms: Clock::system().now_ms() };
         cartwheel_lake::import::instacart(&lake, &shop, &options, &mut |_| {}).unwrap();
         let manifest = lake.import_manifest().unwrap().unwrap();
         let products = lake.read_products().unwrap().into_iter().map(|p| ProductInfo {

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use cartwheel_ambient::Clock;
 use cartwheel_events::{Event, EventRecord, Record};
 use cartwheel_features::{
     Catalogue, Context, Line, Order, Partial, ProductInfo, Scaler, UserState, stable_hash,
@@ -62,7 +63,11 @@ fn part() -> Vec<u8> {
     let stream = Arc::new(MemoryStream::new(1));
     runtime().block_on(async {
         stream.put(records()).await;
-        let options = DeliveryOptions { max_records: 100, max_age: Duration::from_secs(1) };
+        let options = DeliveryOptions {
+            max_records: 100,
+            max_age: Duration::from_secs(1),
+            clock: Clock::fixed(0),
+        };
         let checkpoint = dir.path().join("delivery.json");
         let mut delivery = Delivery::new(stream, &lake, options, &checkpoint, |_| {}).unwrap();
         delivery.deliver().await.unwrap();

@@ -1,61 +1,69 @@
-//! The records of one delivery, in bounded memory.
+//! Reading the records of one delivery in bounded memory.
 
 use cartwheel_events::Record;
 use cartwheel_stream::{Batch, ReadError, Rejected, Sequence, Stream};
 
-/// Records read at once.
+/// Maximum number of records read at once.
 const BATCH: usize = 4096;
-/// Bytes that a record is taken to have until one was seen.
+/// The assumed size of a record in bytes before the first one is read.
 const FIRST_GUESS: usize = 16 << 10;
 
-/// What a shard holds between two sequence numbers.
+/// The records of a shard in a range of sequence numbers.
 #[derive(Debug, Default)]
-pub(crate) struct Range {
+pub(super) struct Range {
     pub records: Vec<(Sequence, Record)>,
+    /// Malformed records.
     pub rejected: Vec<Rejected>,
-    /// Sequence numbers that are no longer kept.
+    /// Sequence numbers whose records the stream no longer retains.
     pub missed: u64,
-    /// The range ends before it.
+    /// The end of the range, exclusive.
     pub end: Sequence,
 }
 
 impl Range {
-    pub(crate) fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.records.is_empty() && self.rejected.is_empty()
     }
 
-    /// Takes what lies before `end` away from what was read.
-    fn cut(&mut self, end: Sequence) {
+    fn add(&mut self, batch: Batch) {
+        self.records.extend(batch.records);
+        self.rejected.extend(batch.rejected);
+        self.missed += batch.missed;
+        self.end = batch.next;
+    }
+
+    /// Shortens the range so that it ends before `end`.
+    fn truncate(&mut self, end: Sequence) {
         self.records.retain(|(sequence, _)| *sequence < end);
         self.rejected.retain(|rejected| rejected.sequence < end);
         self.end = end;
     }
 }
 
-/// Reads the range that was planned, all of it.
-pub(crate) async fn planned(
+/// Reads a range that was planned before, all of it.
+pub(super) async fn read_planned(
     stream: &dyn Stream,
     shard: u32,
     from: Sequence,
     end: Sequence,
 ) -> Result<Range, ReadError> {
     let mut range = Range { end: from, ..Range::default() };
-    let mut sizes = Sizes::default();
+    let mut memory = Memory::default();
     while range.end < end {
-        let batch = stream.read(shard, range.end, sizes.limit(usize::MAX)).await?;
+        let batch = stream.read(shard, range.end, memory.limit(usize::MAX)).await?;
         if batch.next == range.end {
             break;
         }
-        sizes.add(&batch);
+        memory.add(&batch);
         range.add(batch);
     }
-    range.cut(end);
+    range.truncate(end);
     Ok(range)
 }
 
-/// Reads the next range: to the end of the shard, or until it has `max_records` records
-/// or would have more than `max_bytes` bytes. It has one record at least, if there is one.
-pub(crate) async fn next(
+/// Reads the next range. It ends at the end of the shard, after `max_records` records, or before
+/// it would exceed `max_bytes` bytes. It has at least one record if there is one.
+pub(super) async fn read_next(
     stream: &dyn Stream,
     shard: u32,
     from: Sequence,
@@ -63,68 +71,61 @@ pub(crate) async fn next(
     max_bytes: usize,
 ) -> Result<Range, ReadError> {
     let mut range = Range { end: from, ..Range::default() };
-    let mut sizes = Sizes::default();
+    let mut memory = Memory::default();
     loop {
         let count = range.records.len() + range.rejected.len();
-        if count >= max_records || sizes.total >= max_bytes {
+        if count >= max_records || memory.total >= max_bytes {
             return Ok(range);
         }
-        let limit = sizes.limit(max_bytes - sizes.total).min(max_records - count);
+        let limit = memory.limit(max_bytes - memory.total).min(max_records - count);
         let batch = stream.read(shard, range.end, limit).await?;
         if batch.next == range.end {
             return Ok(range);
         }
-        let over = sizes.over(&batch, max_bytes, count == 0);
-        sizes.add(&batch);
+        let excess = memory.first_excess(&batch, max_bytes, count == 0);
+        memory.add(&batch);
         range.add(batch);
-        if let Some(end) = over {
-            range.cut(end);
+        if let Some(end) = excess {
+            range.truncate(end);
             return Ok(range);
         }
     }
 }
 
-impl Range {
-    fn add(&mut self, batch: Batch) {
-        self.records.extend(batch.records);
-        self.rejected.extend(batch.rejected);
-        self.missed += batch.missed;
-        self.end = batch.next;
-    }
-}
-
-/// What the records so far take of memory.
-struct Sizes {
+/// The memory that the records read so far take, in bytes.
+struct Memory {
     total: usize,
+    /// The largest record.
     largest: usize,
 }
 
-impl Default for Sizes {
+impl Default for Memory {
     fn default() -> Self {
         Self { total: 0, largest: FIRST_GUESS }
     }
 }
 
-impl Sizes {
+impl Memory {
     /// How many more records may be read at once into that many bytes.
     fn limit(&self, bytes: usize) -> usize {
         (bytes / self.largest).clamp(1, BATCH)
     }
 
     fn add(&mut self, batch: &Batch) {
-        for (_, size) in sizes(batch) {
-            self.total += size;
-            self.largest = self.largest.max(size);
+        for RecordSize { bytes, .. } in record_sizes(batch) {
+            self.total += bytes;
+            self.largest = self.largest.max(bytes);
         }
     }
 
-    /// Where a batch goes over the bound, if it does. A single record may.
-    fn over(&self, batch: &Batch, max_bytes: usize, is_first: bool) -> Option<Sequence> {
-        let mut all: Vec<(Sequence, usize)> = sizes(batch).collect();
-        all.sort_unstable();
+    /// The first record of a batch that exceeds the bound. The first record of a range never
+    /// does.
+    fn first_excess(&self, batch: &Batch, max_bytes: usize, is_first: bool) -> Option<Sequence> {
+        let mut sizes: Vec<RecordSize> = record_sizes(batch).collect();
+        sizes.sort_unstable_by_key(|size| size.sequence);
         let mut total = self.total;
-        for (at, (sequence, size)) in all.into_iter().enumerate() {
-            total += size;
+        for (at, RecordSize { sequence, bytes }) in sizes.into_iter().enumerate() {
+            total += bytes;
             if total > max_bytes && (at > 0 || !is_first) {
                 return Some(sequence);
             }
@@ -133,15 +134,26 @@ impl Sizes {
     }
 }
 
-fn sizes(batch: &Batch) -> impl Iterator<Item = (Sequence, usize)> {
-    let records = batch.records.iter().map(|(sequence, record)| (*sequence, size(record)));
-    let rejected = batch.rejected.iter().map(|r| (r.sequence, r.data.len() + r.reason.len()));
+/// The approximate memory that a record takes.
+struct RecordSize {
+    sequence: Sequence,
+    bytes: usize,
+}
+
+fn record_sizes(batch: &Batch) -> impl Iterator<Item = RecordSize> {
+    let records = batch.records.iter();
+    let records = records
+        .map(|(sequence, record)| RecordSize { sequence: *sequence, bytes: memory_of(record) });
+    let rejected = batch.rejected.iter().map(|rejected| RecordSize {
+        sequence: rejected.sequence,
+        bytes: rejected.data.len() + rejected.reason.len(),
+    });
     records.chain(rejected)
 }
 
-/// About what a record takes of memory, bytes.
-fn size(record: &Record) -> usize {
-    /// What a text or a small item takes beside its own bytes.
+/// The approximate memory that a record takes, in bytes.
+fn memory_of(record: &Record) -> usize {
+    /// The memory of a text or a small item beside its own bytes.
     const EACH: usize = 40;
     let text = |text: &Option<String>| text.as_ref().map_or(0, String::len);
     EACH * 8

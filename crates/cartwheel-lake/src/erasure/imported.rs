@@ -1,21 +1,21 @@
-//! Erasing users from an import's tables.
+//! Erasing users from the imported tables.
 
 use std::path::{Path, PathBuf};
 
 use rustc_hash::FxHashSet;
 
-use super::{Users, note};
-use crate::manifest::{Lake, LakeError};
-use crate::parts::walk;
-use crate::rewrite::{RewriteError, rewrite};
-use crate::scan::texts;
+use crate::erasure::users::ErasedUsers;
+use crate::error::LakeError;
+use crate::files::rewrite::{RewriteError, rewrite};
+use crate::files::walk::walk;
+use crate::lake::Lake;
+use crate::tables::IMPORTED;
 
-/// Writes the parts that hold a user anew under other names, names these in place of
-/// the old ones, all at once, and removes what no manifest names. The caller holds the
-/// lock of imports.
+/// Rewrites the parts that hold a user under new names, replaces the manifest so that it names
+/// the new parts, and removes the files that it does not name. The caller holds the import lock.
 pub(super) fn erase(
     lake: &Lake,
-    users: &Users<'_>,
+    users: &ErasedUsers<'_>,
     problems: &mut Vec<String>,
 ) -> Result<(), LakeError> {
     let mut named: FxHashSet<PathBuf> = FxHashSet::default();
@@ -24,15 +24,16 @@ pub(super) fn erase(
         for parts in [&mut manifest.orders, &mut manifest.order_products] {
             let mut kept = Vec::new();
             for path in parts.drain(..) {
-                match without(lake, users, &path) {
-                    Ok(None) => kept.push(path),
-                    Ok(Some(replaced)) => {
+                match erase_part(lake, users, &path) {
+                    Ok(ErasedPart::Unchanged) => kept.push(path),
+                    Ok(ErasedPart::Replaced(new)) => {
                         has_changed = true;
-                        kept.extend(replaced);
+                        kept.push(new);
                     }
+                    Ok(ErasedPart::Empty) => has_changed = true,
                     Err(error) => {
                         kept.push(path);
-                        note(Err(error), problems)?;
+                        error.into_problem(problems)?;
                     }
                 }
             }
@@ -50,27 +51,35 @@ pub(super) fn erase(
     remove_unnamed(lake, &named)
 }
 
-/// Writes a part anew without the users. None if it has none of them; else the new
-/// part, unless it would be empty.
-fn without(
+/// A part after an erasure.
+enum ErasedPart {
+    /// The part does not hold the users.
+    Unchanged,
+    /// This part holds the remaining rows.
+    Replaced(PathBuf),
+    /// No rows remain.
+    Empty,
+}
+
+/// Writes a part without the users under a new name, if it holds any of them.
+fn erase_part(
     lake: &Lake,
-    users: &Users<'_>,
+    users: &ErasedUsers<'_>,
     path: &Path,
-) -> Result<Option<Option<PathBuf>>, RewriteError> {
+) -> Result<ErasedPart, RewriteError> {
     let bad = |error| RewriteError::Source { path: path.to_owned(), error };
     if !users.are_in(path).map_err(bad)? {
-        return Ok(None);
+        return Ok(ErasedPart::Unchanged);
     }
-    let target = renamed(path);
-    let done = rewrite(lake, &[path.to_owned()], lake.relative(&target), false, |batch| {
-        let found = texts(batch, "user_id")?;
-        Ok(found.iter().map(|user| !user.is_some_and(|user| users.has(user))).collect())
-    })?;
-    Ok(Some((done.rows > 0).then_some(target)))
+    let new = next_name(path);
+    let target = lake.relative(&new);
+    let done =
+        rewrite(lake, &[path.to_owned()], target, false, |batch| users.keep_imported(batch))?;
+    Ok(if done.rows > 0 { ErasedPart::Replaced(new) } else { ErasedPart::Empty })
 }
 
 /// `part-00003.parquet`, then `part-00003-1.parquet`, then `part-00003-2.parquet`.
-fn renamed(path: &Path) -> PathBuf {
+fn next_name(path: &Path) -> PathBuf {
     let stem = path.file_stem().unwrap_or_default().to_string_lossy();
     let mut fields = stem.splitn(3, '-');
     let (part, number) = (fields.next().unwrap_or_default(), fields.next().unwrap_or_default());
@@ -78,14 +87,14 @@ fn renamed(path: &Path) -> PathBuf {
     path.with_file_name(format!("{part}-{number}-{version}.parquet"))
 }
 
-/// Removes files of imports that are no longer named, or never were because their
-/// import was ended.
+/// Removes the files of imports that the manifest does not name: an erasure replaced them, or
+/// their import did not complete.
 fn remove_unnamed(lake: &Lake, named: &FxHashSet<PathBuf>) -> Result<(), LakeError> {
-    for table in ["orders", "order_products", "products"] {
+    for table in IMPORTED {
         let mut unnamed = Vec::new();
         walk(&lake.dir().join(table), |folder, files| {
-            let is_import = folder.file_name().unwrap_or_default().to_string_lossy();
-            if is_import.starts_with("import=") {
+            let name = folder.file_name().unwrap_or_default().to_string_lossy();
+            if name.starts_with("import=") {
                 unnamed.extend(files.into_iter().filter(|file| !named.contains(file)));
             }
             Ok(())

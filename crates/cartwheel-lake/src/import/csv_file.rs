@@ -1,4 +1,4 @@
-//! CSV files, plain or gzip, by column name.
+//! CSV files, plain or gzip, with cells by column name.
 
 use std::cell::Cell;
 use std::fs::File;
@@ -8,76 +8,60 @@ use std::rc::Rc;
 
 use csv::{ByteRecord, StringRecord};
 use flate2::read::MultiGzDecoder;
-use sha2::{Digest, Sha256};
 
-use super::ImportError;
+use crate::import::error::ImportError;
 
 /// Rows between two reports of progress.
-const TICK: u64 = 4096;
+const TICK_ROWS: u64 = 4096;
 
-/// The file of that name, or its gzip form.
-pub(crate) fn find(dir: &Path, name: &str) -> Option<PathBuf> {
-    [dir.join(name), dir.join(format!("{name}.gz"))].into_iter().find(|p| p.is_file())
+/// A reader that counts the bytes that it returns.
+struct Counted<R> {
+    inner: R,
+    bytes: Rc<Cell<u64>>,
 }
-
-/// Names the content of all files.
-pub(crate) fn digest(files: &[&PathBuf], as_of_ms: Option<i64>) -> io::Result<String> {
-    let mut hash = Sha256::new();
-    let mut buffer = vec![0; 1 << 20];
-    for path in files {
-        let mut file = File::open(path)?;
-        hash.update(path.file_name().unwrap_or_default().as_encoded_bytes());
-        hash.update(file.metadata()?.len().to_le_bytes());
-        loop {
-            let n = file.read(&mut buffer)?;
-            if n == 0 {
-                break;
-            }
-            hash.update(&buffer[..n]);
-        }
-    }
-    hash.update(format!("{as_of_ms:?}"));
-    Ok(hash.finalize().iter().take(8).map(|b| format!("{b:02x}")).collect())
-}
-
-/// Counts the bytes that pass.
-struct Counted<R>(R, Rc<Cell<u64>>);
 
 impl<R: Read> Read for Counted<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let n = self.0.read(buffer)?;
-        self.1.set(self.1.get() + n as u64);
+        let n = self.inner.read(buffer)?;
+        self.bytes.set(self.bytes.get() + n as u64);
         Ok(n)
     }
 }
 
 /// A CSV file with a header line.
-pub(crate) struct CsvFile {
+pub(super) struct CsvFile {
     path: PathBuf,
     name: String,
     header: Vec<String>,
     reader: csv::Reader<Box<dyn Read>>,
+    /// Bytes of the file read so far, before decompression.
     read: Rc<Cell<u64>>,
 }
 
-/// One row, by column name.
-pub(crate) struct Row<'a> {
+/// A row with as many cells as the header.
+pub(super) struct Row<'a> {
     pub file: &'a str,
-    /// 1 = the header.
+    /// The line in the file; the header is line 1.
     pub line: u64,
     header: &'a [String],
     cells: &'a StringRecord,
 }
 
-/// A row that is no row: file, line, reason.
-pub(crate) struct Broken<'a>(pub &'a str, pub u64, pub String);
+/// A row whose cells cannot be read.
+pub(super) struct MalformedRow<'a> {
+    pub file: &'a str,
+    /// The line in the file; the header is line 1.
+    pub line: u64,
+    pub reason: String,
+}
 
 impl CsvFile {
-    /// Opens a file that must have the given columns.
-    pub(crate) fn open(path: &Path, required: &[&str]) -> Result<Self, ImportError> {
+    /// Opens a file that must have the required columns.
+    pub(super) fn open(path: &Path, required: &[&str]) -> Result<Self, ImportError> {
         let unusable = |problem: String| ImportError::Unusable { path: path.to_owned(), problem };
         let read = Rc::new(Cell::new(0));
-        let file = Counted(BufReader::with_capacity(1 << 18, File::open(path)?), read.clone());
+        let inner = BufReader::with_capacity(1 << 18, File::open(path)?);
+        let file = Counted { inner, bytes: read.clone() };
         let inner: Box<dyn Read> = if path.extension().is_some_and(|x| x == "gz") {
             Box::new(MultiGzDecoder::new(file))
         } else {
@@ -99,15 +83,17 @@ impl CsvFile {
         Ok(Self { path: path.to_owned(), name, header, reader, read })
     }
 
-    /// Calls `each` with every row; ends at the first byte that cannot be read,
-    /// with what was read before it kept.
-    pub(crate) fn rows(
+    /// Calls `each` with every row, and `tick` now and then with the number of bytes read since
+    /// the last call. If a part of the file cannot be read, `each` has received the rows before
+    /// it, and the rest counts as one malformed row.
+    pub(super) fn rows(
         &mut self,
         tick: &mut dyn FnMut(u64),
-        mut each: impl FnMut(Result<Row<'_>, Broken<'_>>) -> io::Result<()>,
+        mut each: impl FnMut(Result<Row<'_>, MalformedRow<'_>>) -> io::Result<()>,
     ) -> Result<(), ImportError> {
         let mut record = ByteRecord::new();
         let (mut ticked, mut rows) = (0, 0_u64);
+        let (file, header) = (&*self.name, &*self.header);
         loop {
             let line = self.reader.position().line();
             match self.reader.read_byte_record(&mut record) {
@@ -118,33 +104,29 @@ impl CsvFile {
                         let problem = error.to_string();
                         return Err(ImportError::Unusable { path: self.path.clone(), problem });
                     }
-                    each(Err(Broken(
-                        &self.name,
-                        line,
-                        format!("the rest is unreadable: {error}"),
-                    )))?;
+                    let reason = format!("the rest of the file is unreadable: {error}");
+                    each(Err(MalformedRow { file, line, reason }))?;
                     break;
                 }
             }
             rows += 1;
             match StringRecord::from_byte_record(std::mem::take(&mut record)) {
                 Ok(cells) => {
-                    if cells.len() == self.header.len() {
-                        let (file, header) = (&*self.name, &*self.header);
+                    if cells.len() == header.len() {
                         each(Ok(Row { file, line, header, cells: &cells }))?;
                     } else {
-                        let reason =
-                            format!("{} cells in place of {}", cells.len(), self.header.len());
-                        each(Err(Broken(&self.name, line, reason)))?;
+                        let reason = format!("{} cells instead of {}", cells.len(), header.len());
+                        each(Err(MalformedRow { file, line, reason }))?;
                     }
                     record = cells.into_byte_record();
                 }
                 Err(error) => {
                     record = error.into_byte_record();
-                    each(Err(Broken(&self.name, line, "is not UTF-8".to_owned())))?;
+                    let reason = "the row is not UTF-8".to_owned();
+                    each(Err(MalformedRow { file, line, reason }))?;
                 }
             }
-            if rows.is_multiple_of(TICK) {
+            if rows.is_multiple_of(TICK_ROWS) {
                 tick(self.read.get() - ticked);
                 ticked = self.read.get();
             }
@@ -155,19 +137,19 @@ impl CsvFile {
 }
 
 impl Row<'_> {
-    /// The cell of that column; empty where the file has none.
-    pub(crate) fn get(&self, column: &str) -> &str {
+    /// The cell of a column. Empty if the file lacks the column.
+    pub(super) fn get(&self, column: &str) -> &str {
         let at = self.header.iter().position(|h| h == column);
         at.and_then(|at| self.cells.get(at)).map_or("", str::trim)
     }
 
-    /// The cell as a number in a range; "7.0" is 7.
-    pub(crate) fn number(&self, column: &str, least: f64, most: f64) -> Option<f64> {
+    /// The cell as a number from `least` to `most`. `None` if it is not one. "7.0" is 7.
+    pub(super) fn number(&self, column: &str, least: f64, most: f64) -> Option<f64> {
         self.get(column).parse().ok().filter(|x| (least..=most).contains(x))
     }
 
-    /// The row as it was, for the rejects.
-    pub(crate) fn text(&self) -> String {
+    /// The row as it is in the file, without quotes.
+    pub(super) fn text(&self) -> String {
         self.cells.iter().collect::<Vec<_>>().join(",")
     }
 }

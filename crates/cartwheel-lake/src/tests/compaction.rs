@@ -4,35 +4,36 @@ use std::path::PathBuf;
 use cartwheel_stream::Sequence;
 use object_store::local::LocalFileSystem;
 
-use super::store::{Stop, Stopping};
+use super::store::{FailingStore, Stop};
 use super::*;
-use crate::parts::{folders, parts};
-use crate::{Compacted, CompactionOptions, Compactor, Erasure, Inspector, LakeError};
+use crate::files::format::Format;
+use crate::files::parts::{PartsRead, folders, live_parts, read_parts};
+use crate::files::scan::{scan, sequences, texts};
+use crate::{CompactionOptions, CompactionSummary, Compactor, Erasure, Inspector, LakeError};
 
 const HOUR_MS: i64 = 3_600_000;
 
-/// Merges what is small and removes what was merged only after an hour.
+/// Options that keep superseded parts for an hour.
 fn options() -> CompactionOptions {
     CompactionOptions { grace: Duration::from_secs(3600), ..CompactionOptions::default() }
 }
 
 pub(super) fn now_ms() -> i64 {
-    jiff::Timestamp::now().as_millisecond()
+    Clock::system().now_ms()
 }
 
-fn compact(lake: &Lake, now_ms: i64, delivered: &[Sequence]) -> Compacted {
+fn compact(lake: &Lake, now_ms: i64, delivered: &[Sequence]) -> CompactionSummary {
     let compactor = Compactor::new(lake, options());
     compactor.compact(now_ms, delivered, &[], &mut |_| {}).unwrap()
 }
 
-/// Every row as a reader sees it, by table; each (user, id) as often as it is stored.
+/// Every live row with the number of its occurrences.
 pub(super) fn rows(lake: &Lake) -> BTreeMap<String, usize> {
     let mut found = BTreeMap::new();
     for (table, key) in [("events", "event_id"), ("impressions", "recommendation_id")] {
-        for path in parts(&lake.dir().join(table)).unwrap() {
-            crate::scan::scan(&path, None, |batch| {
-                let (users, keys) =
-                    (crate::scan::texts(batch, "user_id")?, crate::scan::texts(batch, key)?);
+        for path in live_parts(&lake.dir().join(table)).unwrap() {
+            scan(&path, None, |batch| {
+                let (users, keys) = (texts(batch, "user_id")?, texts(batch, key)?);
                 for (user, key) in users.iter().zip(keys) {
                     let row = format!("{table} {} {}", user.unwrap(), key.unwrap());
                     *found.entry(row).or_default() += 1;
@@ -42,7 +43,7 @@ pub(super) fn rows(lake: &Lake) -> BTreeMap<String, usize> {
             .unwrap();
         }
     }
-    for folder in folders(&lake.dir().join("errors"), "ndjson").unwrap() {
+    for folder in folders(&lake.dir().join("errors"), Format::Ndjson).unwrap() {
         for part in folder.live() {
             for line in std::fs::read_to_string(&part.path).unwrap().lines() {
                 *found.entry(format!("errors {line}")).or_default() += 1;
@@ -53,10 +54,11 @@ pub(super) fn rows(lake: &Lake) -> BTreeMap<String, usize> {
 }
 
 fn count(lake: &Lake, table: &str) -> usize {
-    parts(&lake.dir().join(table)).unwrap().len()
+    live_parts(&lake.dir().join(table)).unwrap().len()
 }
 
-/// Delivers `parts` parts of ten records a shard, over two hours and two tables.
+/// A lake with `parts` deliveries of 20 records over two shards, two hours and two tables, and
+/// the delivered sequence numbers.
 async fn small_parts(dir: &Path, parts: i64) -> (Lake, Vec<Sequence>) {
     let stream = Arc::new(MemoryStream::new(2));
     let mut delivery = delivery(&stream, dir);
@@ -65,7 +67,7 @@ async fn small_parts(dir: &Path, parts: i64) -> (Lake, Vec<Sequence>) {
             let (n, user) = (part * 20 + n, format!("u{}", n % 5));
             let at = n * 2 * HOUR_MS / (parts * 20);
             if n % 4 == 0 {
-                shown(&format!("r{n}"), &user, &["a"], at)
+                impression(&format!("r{n}"), &user, &["a"], at)
             } else {
                 checkout(&user, &format!("e{n}"), at)
             }
@@ -91,7 +93,7 @@ async fn small_parts_of_an_hour_become_one() {
     let small = (count(&lake, "events"), count(&lake, "impressions"));
     assert!(small.0 >= 16 && small.1 >= 16, "{small:?}");
     let done = compact(&lake, 5 * HOUR_MS, &delivered);
-    // Two tables, two hours, two shards; and the errors.
+    // Two tables, two hours and two shards, and the errors.
     assert_eq!((count(&lake, "events"), count(&lake, "impressions")), (4, 4));
     assert_eq!(done.parts_before as usize, small.0 + small.1 + 3);
     assert_eq!((done.parts_after, done.rows, done.rows_dropped), (9, 160 + 3, 0));
@@ -101,10 +103,10 @@ async fn small_parts_of_an_hour_become_one() {
     let tables = Inspector::new(lake.clone()).tables().unwrap();
     let events = tables.iter().find(|table| table.name == "events").unwrap();
     assert_eq!(events.files.iter().map(|file| file.rows).sum::<u64>(), 120);
-    for path in parts(&lake.dir().join("events")).unwrap() {
+    for path in live_parts(&lake.dir().join("events")).unwrap() {
         let mut last = None;
-        crate::scan::scan(&path, None, |batch| {
-            for sequence in crate::scan::sequences(batch).unwrap() {
+        scan(&path, None, |batch| {
+            for sequence in sequences(batch).unwrap() {
                 assert!(last < sequence, "sorted by sequence number");
                 last = sequence;
             }
@@ -113,7 +115,7 @@ async fn small_parts_of_an_hour_become_one() {
         .unwrap();
     }
 
-    // The sources stay for who listed them, and then they go.
+    // The sources stay for readers that listed them, and are removed after the grace period.
     let all = listing(lake.dir()).len();
     let again = compact(&lake, 5 * HOUR_MS, &delivered);
     assert_eq!((again.rows, again.removed, listing(lake.dir()).len()), (0, 0, all));
@@ -137,14 +139,14 @@ async fn an_hour_that_is_not_over_waits_for_many_parts() {
 }
 
 #[tokio::test]
-async fn what_delivery_may_still_write_is_left_alone() {
+async fn parts_that_delivery_may_still_write_are_not_merged() {
     let dir = tempfile::tempdir().unwrap();
     let (lake, delivered) = small_parts(dir.path(), 8).await;
-    let before: Vec<PathBuf> = parts(&lake.dir().join("events")).unwrap();
+    let before: Vec<PathBuf> = live_parts(&lake.dir().join("events")).unwrap();
     let half: Vec<Sequence> =
         delivered.iter().map(|next| (next.as_u64().unwrap() / 2).into()).collect();
     compact(&lake, 5 * HOUR_MS, &half);
-    let after = parts(&lake.dir().join("events")).unwrap();
+    let after = live_parts(&lake.dir().join("events")).unwrap();
     assert!(after.len() < before.len() && after.len() > 4, "{after:?}");
     for (shard, next) in half.iter().enumerate() {
         let later = |path: &&PathBuf| {
@@ -161,7 +163,7 @@ async fn what_delivery_may_still_write_is_left_alone() {
 }
 
 #[tokio::test]
-async fn an_event_that_stands_twice_is_kept_once_and_its_first_place() {
+async fn the_first_of_two_equal_events_is_kept() {
     let dir = tempfile::tempdir().unwrap();
     let stream = Arc::new(MemoryStream::new(1));
     let mut running = delivery(&stream, dir.path());
@@ -178,12 +180,12 @@ async fn an_event_that_stands_twice_is_kept_once_and_its_first_place() {
 }
 
 #[tokio::test]
-async fn an_event_that_comes_again_within_a_day_is_kept_once_over_hours() {
+async fn an_event_that_is_repeated_within_a_day_is_kept_once() {
     let dir = tempfile::tempdir().unwrap();
     let stream = Arc::new(MemoryStream::new(1));
     let mut running = delivery(&stream, dir.path());
-    // In the first hour, in the third, and more than a day later; twice each, for something
-    // to merge.
+    // In the first hour, in the third, and more than a day later. Each hour has two events, so
+    // that there is something to merge.
     let half = 26 * HOUR_MS + HOUR_MS / 2;
     let later = [2 * HOUR_MS, 2 * HOUR_MS + 1, half, half + 1];
     for (id, at) in
@@ -201,7 +203,7 @@ async fn an_event_that_comes_again_within_a_day_is_kept_once_over_hours() {
 }
 
 #[tokio::test]
-async fn a_damaged_part_is_named_and_never_merged_over() {
+async fn a_damaged_part_is_reported_and_no_merged_part_covers_it() {
     let dir = tempfile::tempdir().unwrap();
     let stream = Arc::new(MemoryStream::new(1));
     let mut running = delivery(&stream, dir.path());
@@ -210,9 +212,9 @@ async fn a_damaged_part_is_named_and_never_merged_over() {
         running.deliver().await.unwrap();
     }
     let lake = Lake::open(&dir.path().join("lake")).unwrap();
-    let bad = parts(&lake.dir().join("events")).unwrap().remove(3);
+    let bad = live_parts(&lake.dir().join("events")).unwrap().remove(3);
     let bytes = std::fs::read(&bad).unwrap();
-    // The footer is whole, a page is not.
+    // The footer is intact, but a page is not.
     let mut broken = bytes.clone();
     broken[4..200].fill(0xff);
     std::fs::write(&bad, &broken).unwrap();
@@ -221,7 +223,7 @@ async fn a_damaged_part_is_named_and_never_merged_over() {
     assert!(done.problems[0].contains(bad.file_name().unwrap().to_str().unwrap()));
     assert_eq!(count(&lake, "events"), 3);
     assert!(compact(&lake, now_ms() + 2 * HOUR_MS, &running.status().now().next).removed > 0);
-    // Mended, it is read again.
+    // After a repair it is read again.
     std::fs::write(&bad, &bytes).unwrap();
     assert_eq!(lake.checkouts().unwrap().records.len(), 7);
 }
@@ -230,9 +232,9 @@ async fn a_damaged_part_is_named_and_never_merged_over() {
 async fn newer_parts_may_have_more_columns() {
     let dir = tempfile::tempdir().unwrap();
     let (lake, delivered) = small_parts(dir.path(), 3).await;
-    let path = parts(&lake.dir().join("events")).unwrap().remove(0);
+    let path = live_parts(&lake.dir().join("events")).unwrap().remove(0);
     let mut batches = Vec::new();
-    crate::scan::scan(&path, None, |batch| {
+    scan(&path, None, |batch| {
         batches.push(batch.project(&[0, 1, 2, 3, 4]).unwrap());
         Ok(())
     })
@@ -259,18 +261,19 @@ async fn only_one_compaction_runs() {
     compactor.compact(0, &[], &[], &mut |_| {}).unwrap();
 }
 
-/// What an async test would await; what blocks for long must not be within one.
-fn once<T>(work: impl Future<Output = T>) -> T {
+/// Runs a future in a test that blocks and therefore cannot be async.
+fn block_on<T>(work: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work)
 }
 
-/// A store that does not wait for the disk: a test with hundreds of ends has no time.
-fn quick(lake: &Lake) -> Arc<LocalFileSystem> {
+/// A store that does not wait for the disk, for tests with hundreds of crashes.
+fn unsynced(lake: &Lake) -> Arc<LocalFileSystem> {
     Arc::new(LocalFileSystem::new_with_prefix(lake.dir()).unwrap())
 }
 
-/// Compacts over a store that stops, an hour after which all is removed, and again.
-fn stopped(
+/// Compacts a copy of a lake over a store that fails, and then over one that does not. Returns
+/// the steps of the store and the rows of the lake.
+fn crashed(
     (small, delivered): &(Lake, Vec<Sequence>),
     stop: Stop,
     erasures: &[Erasure],
@@ -283,13 +286,13 @@ fn stopped(
     }
     let lake = Lake::open(dir.path()).unwrap();
     let before = rows(&lake);
-    let store = Arc::new(Stopping::new(quick(&lake), stop));
+    let store = Arc::new(FailingStore::new(unsynced(&lake), stop));
     let through = lake.through(store.clone());
-    let mut result = Ok(Compacted::default());
+    let mut result = Ok(CompactionSummary::default());
     for now_ms in [5 * HOUR_MS, now_ms() + 2 * HOUR_MS] {
         let compactor = Compactor::new(&through, options());
         result = result.and(compactor.compact(now_ms, delivered, erasures, &mut |_| {}));
-        // Nothing was lost at any moment, and nothing stands twice.
+        // No row is lost at any moment, and none occurs twice.
         let now = rows(&lake);
         let is_erased = |row: &str| row.contains(" u3 ");
         if erasures.is_empty() {
@@ -304,7 +307,7 @@ fn stopped(
         }
     }
     assert_eq!(result.is_err(), stop != Stop::Never, "{stop:?}");
-    let compactor = Compactor::new(&lake.through(quick(&lake)), options());
+    let compactor = Compactor::new(&lake.through(unsynced(&lake)), options());
     for now_ms in [now_ms(), now_ms() + 2 * HOUR_MS] {
         compactor.compact(now_ms, delivered, erasures, &mut |_| {}).unwrap();
     }
@@ -313,55 +316,55 @@ fn stopped(
 }
 
 #[test]
-fn a_compaction_ended_at_any_step_loses_nothing() {
+fn a_compaction_that_crashes_at_any_step_loses_nothing() {
     let dir = tempfile::tempdir().unwrap();
-    let small = once(small_parts(dir.path(), 3));
-    let (steps, whole) = stopped(&small, Stop::Never, &[]);
+    let small = block_on(small_parts(dir.path(), 3));
+    let (steps, whole) = crashed(&small, Stop::Never, &[]);
     assert!(steps > 30, "{steps}");
     for at in 0..steps {
         for stop in [Stop::Before(at), Stop::After(at)] {
-            assert_eq!(stopped(&small, stop, &[]).1, whole, "{stop:?}");
+            assert_eq!(crashed(&small, stop, &[]).1, whole, "{stop:?}");
         }
     }
 }
 
 #[test]
-fn an_erasure_ended_at_any_step_touches_no_other_user() {
+fn an_erasure_that_crashes_at_any_step_affects_no_other_user() {
     let erasure = Erasure { user_id: "u3".into(), before: 1_000.into(), erased_at_ms: 0 };
     let erasures = [erasure];
     let dir = tempfile::tempdir().unwrap();
-    let small = once(small_parts(dir.path(), 3));
-    let (steps, whole) = stopped(&small, Stop::Never, &erasures);
+    let small = block_on(small_parts(dir.path(), 3));
+    let (steps, whole) = crashed(&small, Stop::Never, &erasures);
     assert!(!whole.is_empty() && whole.keys().all(|row| !row.contains(" u3 ")));
     for at in (0..steps).step_by(3) {
         for stop in [Stop::Before(at), Stop::After(at)] {
-            assert_eq!(stopped(&small, stop, &erasures).1, whole, "{stop:?}");
+            assert_eq!(crashed(&small, stop, &erasures).1, whole, "{stop:?}");
         }
     }
 }
 
 #[tokio::test]
-async fn a_reader_that_listed_what_is_gone_lists_again() {
+async fn a_reader_that_listed_removed_parts_lists_again() {
     let dir = tempfile::tempdir().unwrap();
     let (lake, delivered) = small_parts(dir.path(), 8).await;
     let events = lake.dir().join("events");
     let mut listings = 0;
     let list = || {
-        let listed = parts(&events);
+        let listed = live_parts(&events);
         listings += 1;
         if listings == 1 {
-            // All is merged and removed between the listing and the reading.
+            // The parts are merged and removed between the listing and the reading.
             compact(&lake, 5 * HOUR_MS, &delivered);
             assert!(compact(&lake, now_ms() + 2 * HOUR_MS, &delivered).removed > 0);
         }
         listed
     };
     let read = |path: &Path, rows: &mut usize| {
-        crate::scan::scan(path, None, |batch| {
+        scan(path, None, |batch| {
             *rows += batch.num_rows();
             Ok(())
         })
     };
-    let (rows, problems) = crate::parts::read_parts(list, read).unwrap();
+    let PartsRead { content: rows, problems } = read_parts(list, read).unwrap();
     assert_eq!((rows, problems, listings), (120, vec![], 2));
 }

@@ -3,11 +3,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use cartwheel_stream::{Batch, Pending, Position, PutError, ReadError, Sequence};
 
-use super::store::{Stop, Stopping};
+use super::store::{FailingStore, Stop};
 use super::*;
+use crate::delivery::{StreamRow, backoff, encode_events};
 
 #[tokio::test]
-async fn each_record_is_delivered_once_whatever_the_crash() {
+async fn each_record_is_delivered_once_despite_a_crash() {
     let hour = 3_600_000;
     let stream = Arc::new(MemoryStream::new(2));
     let put = |from: i64, to: i64| {
@@ -19,7 +20,7 @@ async fn each_record_is_delivered_once_whatever_the_crash() {
     delivery(&stream, dir.path()).deliver().await.unwrap();
     assert_eq!(delivered(dir.path()).len(), 25);
 
-    // The crash comes after the parts and before the checkpoint: the plan stands.
+    // The process crashes after it wrote the parts and before the checkpoint. The plan is there.
     let before = std::fs::read(dir.path().join("delivery.json")).unwrap();
     put(25, 31).await;
     delivery(&stream, dir.path()).deliver().await.unwrap();
@@ -37,7 +38,7 @@ async fn each_record_is_delivered_once_whatever_the_crash() {
     again.deliver().await.unwrap();
     let now = listing(&dir.path().join("lake"));
     for part in parts {
-        assert!(now.contains(&part), "{} was written again as it was", part.0);
+        assert!(now.contains(&part), "{} is unchanged", part.0);
     }
     let mut ids = delivered(dir.path());
     ids.sort();
@@ -45,7 +46,7 @@ async fn each_record_is_delivered_once_whatever_the_crash() {
 }
 
 #[tokio::test]
-async fn a_shutdown_delivers_what_is_left() {
+async fn a_shutdown_delivers_the_rest() {
     let stream = Arc::new(MemoryStream::new(1));
     let dir = tempfile::tempdir().unwrap();
     let running = delivery(&stream, dir.path());
@@ -54,23 +55,22 @@ async fn a_shutdown_delivers_what_is_left() {
     assert_eq!(delivered(dir.path()), ["e"]);
 }
 
-/// A stream whose shard 0 also holds what is no record, and that keeps no records
-/// below a number.
-struct Spoilt {
+/// A stream with malformed records that does not retain the records below a number.
+struct PoisonedStream {
     inner: Arc<MemoryStream>,
-    /// In place of the records of these numbers.
+    /// Data that replaces the records with these numbers.
     poison: BTreeMap<u64, Vec<u8>>,
     oldest: AtomicU64,
 }
 
-impl Spoilt {
+impl PoisonedStream {
     fn new(inner: Arc<MemoryStream>, poison: &[(u64, &[u8])]) -> Arc<Self> {
         let poison = poison.iter().map(|(at, data)| (*at, data.to_vec())).collect();
         Arc::new(Self { inner, poison, oldest: AtomicU64::new(0) })
     }
 }
 
-impl Stream for Spoilt {
+impl Stream for PoisonedStream {
     fn shards(&self) -> u32 {
         self.inner.shards()
     }
@@ -107,16 +107,13 @@ impl Stream for Spoilt {
     }
 }
 
-const NOON_MS: i64 = 1_700_000_000_000;
+const NOW_MS: i64 = 1_700_000_000_000;
 
-fn spoilt(stream: &Arc<Spoilt>, dir: &Path) -> Delivery {
-    let options = DeliveryOptions { max_records: 500, max_age: Duration::from_millis(1) };
+fn delivery_at(clock_ms: i64, stream: &Arc<PoisonedStream>, dir: &Path) -> Delivery {
+    let options = delivery_options(500, Clock::fixed(clock_ms));
     let lake = Lake::open(&dir.join("lake")).unwrap();
     let checkpoint = dir.join("delivery.json");
-    let mut delivery =
-        Delivery::new(Arc::clone(stream) as _, &lake, options, &checkpoint, |_| {}).unwrap();
-    delivery.now_ms = || NOON_MS;
-    delivery
+    Delivery::new(Arc::clone(stream) as _, &lake, options, &checkpoint, |_| {}).unwrap()
 }
 
 async fn five_hundred(stream: &MemoryStream) {
@@ -134,9 +131,9 @@ fn errors(dir: &Path) -> Vec<serde_json::Value> {
 async fn one_poison_record_among_500_goes_to_errors_and_the_others_land() {
     let inner = Arc::new(MemoryStream::new(1));
     five_hundred(&inner).await;
-    let stream = Spoilt::new(inner, &[(250, b"{\"user_id\":\"u9\"\x1b[2J \xc2\x9b")]);
+    let stream = PoisonedStream::new(inner, &[(250, b"{\"user_id\":\"u9\"\x1b[2J \xc2\x9b")]);
     let dir = tempfile::tempdir().unwrap();
-    let mut running = spoilt(&stream, dir.path());
+    let mut running = delivery_at(NOW_MS, &stream, dir.path());
     running.deliver().await.unwrap();
     let status = running.status().now();
     assert_eq!((status.next[0], status.rejected), (500.into(), 1));
@@ -157,84 +154,83 @@ async fn one_poison_record_among_500_goes_to_errors_and_the_others_land() {
 }
 
 #[tokio::test]
-async fn poison_that_is_delivered_again_is_there_once() {
+async fn poison_records_that_are_delivered_again_are_there_once() {
     let inner = Arc::new(MemoryStream::new(1));
     five_hundred(&inner).await;
-    let stream = Spoilt::new(inner, &[(0, b"\xff\xfe"), (1, b"{}")]);
+    let stream = PoisonedStream::new(inner, &[(0, b"\xff\xfe"), (1, b"{}")]);
     let dir = tempfile::tempdir().unwrap();
-    spoilt(&stream, dir.path()).deliver().await.unwrap();
+    delivery_at(NOW_MS, &stream, dir.path()).deliver().await.unwrap();
     let before = listing(&dir.path().join("lake"));
     assert_eq!(errors(dir.path())[0]["encoding"], "base64");
     assert_eq!(errors(dir.path())[0]["data"], "//4=");
-    // The end of the process came before the last checkpoint; it is another hour now.
-    let plan = json!({"0": {"next": 0, "planned": 500, "planned_at_ms": NOON_MS}});
+    // The process crashes before the last checkpoint and restarts a day later.
+    let plan = json!({"0": {"next": 0, "planned": 500, "planned_at_ms": NOW_MS}});
     std::fs::write(dir.path().join("delivery.json"), plan.to_string()).unwrap();
-    let mut again = spoilt(&stream, dir.path());
-    again.now_ms = || NOON_MS + 86_400_000;
+    let mut again = delivery_at(NOW_MS + 86_400_000, &stream, dir.path());
     again.deliver().await.unwrap();
     assert_eq!(listing(&dir.path().join("lake")), before);
 }
 
-/// Does what the real one does, except for one user's events.
+/// Encodes events, but fails for some: with a panic if the event id ends with 0.
 fn encode_unless(
-    rows: &[(u32, Sequence, &EventRecord)],
+    rows: &[StreamRow<'_, EventRecord>],
     bad: impl Fn(&EventRecord) -> bool,
 ) -> std::io::Result<bytes::Bytes> {
-    match rows.iter().find(|row| bad(row.2)) {
-        Some(row) if row.2.event_id.ends_with('0') => panic!("{} it is", row.2.event_id),
-        Some(row) => Err(std::io::Error::other(row.2.event_id.clone())),
-        None => crate::records::events(rows),
+    match rows.iter().map(|row| row.record).find(|event| bad(event)) {
+        Some(event) if event.event_id.ends_with('0') => panic!("bad event {}", event.event_id),
+        Some(event) => Err(std::io::Error::other(event.event_id.clone())),
+        None => encode_events(rows),
     }
 }
 
 #[tokio::test]
-async fn a_record_that_no_part_can_be_built_of_is_singled_out() {
+async fn a_record_that_cannot_be_encoded_is_singled_out() {
     let inner = Arc::new(MemoryStream::new(1));
     let record = |n| checkout("u", &format!("e{n:03}"), n);
     inner.put((0..500).map(record).collect()).await;
     let dir = tempfile::tempdir().unwrap();
-    let mut running = spoilt(&Spoilt::new(inner, &[]), dir.path());
-    running.encoders.events =
+    let mut running = delivery_at(NOW_MS, &PoisonedStream::new(inner, &[]), dir.path());
+    running.writer.encoders.events =
         |rows| encode_unless(rows, |e| ["e123", "e300"].contains(&&*e.event_id));
     running.deliver().await.unwrap();
     assert_eq!(delivered(dir.path()).len(), 498);
     assert_eq!((running.status().now().rejected, running.status().now().files), (2, 2));
     let found = errors(dir.path());
-    let told = |at: usize| (found[at]["reason"].as_str().unwrap(), &found[at]["attempts"]);
-    assert_eq!(told(0), ("e123", &json!(3)));
-    assert_eq!(told(1), ("panicked: e300 it is", &json!(3)));
+    let failure = |at: usize| (found[at]["reason"].as_str().unwrap(), &found[at]["attempts"]);
+    assert_eq!(failure(0), ("e123", &json!(3)));
+    assert_eq!(failure(1), ("panicked: bad event e300", &json!(3)));
     let data: serde_json::Value = serde_json::from_str(found[0]["data"].as_str().unwrap()).unwrap();
     assert_eq!((&data["event_id"], &data["user_id"]), (&json!("e123"), &json!("u")));
 
-    // Where nothing can be built, all goes there, and the shard moves on.
+    // If no rows can be encoded together, all of them go to errors/ and the shard continues.
     let inner = Arc::new(MemoryStream::new(1));
     inner.put((0..5).map(record).collect()).await;
     let dir = tempfile::tempdir().unwrap();
-    let mut running = spoilt(&Spoilt::new(inner, &[]), dir.path());
-    running.encoders.events = |rows| encode_unless(rows, |_| rows.len() > 1);
+    let mut running = delivery_at(NOW_MS, &PoisonedStream::new(inner, &[]), dir.path());
+    running.writer.encoders.events = |rows| encode_unless(rows, |_| rows.len() > 1);
     running.deliver().await.unwrap();
     assert_eq!((errors(dir.path()).len(), running.status().now().next[0]), (5, 5.into()));
 }
 
 #[tokio::test]
-async fn what_the_stream_no_longer_keeps_is_counted() {
+async fn records_that_the_stream_no_longer_retains_are_counted() {
     let inner = Arc::new(MemoryStream::new(1));
     five_hundred(&inner).await;
-    let stream = Spoilt::new(inner, &[]);
+    let stream = PoisonedStream::new(inner, &[]);
     stream.oldest.store(20, Ordering::SeqCst);
     let dir = tempfile::tempdir().unwrap();
-    let mut running = spoilt(&stream, dir.path());
+    let mut running = delivery_at(NOW_MS, &stream, dir.path());
     running.deliver().await.unwrap();
     running.deliver().await.unwrap();
     assert_eq!(running.status().now().missed, 20);
     assert_eq!(delivered(dir.path()).len(), 480);
 
-    // What the first try wrote is more than what the second one finds: it stays.
+    // The first attempt wrote more records than the second one finds, so its file stays.
     let parts = listing(&dir.path().join("lake"));
     let plan = json!({"0": {"next": 0, "planned": 500}});
     std::fs::write(dir.path().join("delivery.json"), plan.to_string()).unwrap();
     stream.oldest.store(400, Ordering::SeqCst);
-    spoilt(&stream, dir.path()).deliver().await.unwrap();
+    delivery_at(NOW_MS, &stream, dir.path()).deliver().await.unwrap();
     assert_eq!(listing(&dir.path().join("lake")), parts);
 }
 
@@ -249,57 +245,57 @@ async fn a_delivery_is_bounded_in_bytes() {
     };
     stream.put((0..40).map(large).collect()).await;
     let dir = tempfile::tempdir().unwrap();
-    let mut running = spoilt(&Spoilt::new(stream, &[]), dir.path());
+    let mut running = delivery_at(NOW_MS, &PoisonedStream::new(stream, &[]), dir.path());
     running.max_bytes = 200_000;
     running.deliver().await.unwrap();
     let files = running.status().now().newest;
     assert!((3..=8).contains(&files.len()), "{files:?}");
     assert_eq!(delivered(dir.path()).len(), 40);
-    // A record larger than the bound is delivered alone.
+    // A record that exceeds the bound is delivered alone.
     let dir = tempfile::tempdir().unwrap();
     let stream = Arc::new(MemoryStream::new(1));
     stream.put((0..3).map(large).collect()).await;
-    let mut running = spoilt(&Spoilt::new(stream, &[]), dir.path());
+    let mut running = delivery_at(NOW_MS, &PoisonedStream::new(stream, &[]), dir.path());
     running.max_bytes = 10;
     running.deliver().await.unwrap();
     assert_eq!(running.status().now().files, 3);
 }
 
-/// Runs a delivery over a store that stops, then another over one that does not.
-async fn stopped(stop: Stop) -> (usize, tempfile::TempDir) {
+/// Runs a delivery over a store that fails, and then another one over a store that does not.
+/// Returns the steps of the first store and the directory.
+async fn crashed(stop: Stop) -> (usize, tempfile::TempDir) {
     let inner = Arc::new(MemoryStream::new(1));
     let record = |n: i64| checkout("u", &format!("e{n:03}"), n * 3_600_000 / 10);
     inner.put((0..30).map(record).collect()).await;
-    let stream = Spoilt::new(inner, &[(3, b"no record")]);
+    let stream = PoisonedStream::new(inner, &[(3, b"malformed")]);
     let dir = tempfile::tempdir().unwrap();
     let lake = Lake::open(&dir.path().join("lake")).unwrap();
-    let store = Arc::new(Stopping::new(lake.store(), stop));
-    let options = DeliveryOptions { max_records: 20, max_age: Duration::from_millis(1) };
+    let store = Arc::new(FailingStore::new(lake.store(), stop));
     let checkpoint = dir.path().join("delivery.json");
     let through = lake.through(store.clone());
+    let options = delivery_options(20, Clock::fixed(NOW_MS));
     let mut running =
-        Delivery::new(stream.clone(), &through, options.clone(), &checkpoint, |_| {}).unwrap();
-    running.now_ms = || NOON_MS;
+        Delivery::new(stream.clone(), &through, options, &checkpoint, |_| {}).unwrap();
     let result = running.deliver().await;
     assert_eq!(result.is_err(), stop != Stop::Never, "{stop:?}");
     assert_eq!(running.status().now().failures, u32::from(stop != Stop::Never));
     drop(running);
-    // The next process, an hour later.
+    // The next process starts an hour later.
+    let options = delivery_options(20, Clock::fixed(NOW_MS + 3_600_000));
     let mut again = Delivery::new(stream, &lake, options, &checkpoint, |_| {}).unwrap();
-    again.now_ms = || NOON_MS + 3_600_000;
     again.deliver().await.unwrap();
     (store.steps(), dir)
 }
 
 #[tokio::test]
-async fn a_delivery_ended_at_any_step_is_a_delivery_once() {
-    let (steps, whole) = stopped(Stop::Never).await;
+async fn a_delivery_that_crashes_at_any_step_delivers_each_record_once() {
+    let (steps, whole) = crashed(Stop::Never).await;
     let names = |dir: &Path| -> Vec<(String, Vec<u8>)> {
         let root = dir.join("lake").display().to_string();
         let all = listing(&dir.join("lake")).into_iter();
         all.map(|(path, bytes)| (path.replace(&root, ""), bytes)).collect()
     };
-    // A plan has its own hour: only the second range is planned by the next process.
+    // The poison record is in the first range, whose plan dates it in every case.
     let rows = |dir: &Path| {
         let mut ids = delivered(dir);
         ids.sort();
@@ -308,7 +304,7 @@ async fn a_delivery_ended_at_any_step_is_a_delivery_once() {
     assert_eq!(steps, 4);
     for at in 0..steps {
         for stop in [Stop::Before(at), Stop::After(at)] {
-            let (_, dir) = stopped(stop).await;
+            let (_, dir) = crashed(stop).await;
             assert_eq!(rows(dir.path()), rows(whole.path()), "{stop:?}");
             assert_eq!(names(dir.path()), names(whole.path()), "{stop:?}");
             assert_eq!(errors(dir.path()).len(), 1, "{stop:?}");
@@ -317,18 +313,18 @@ async fn a_delivery_ended_at_any_step_is_a_delivery_once() {
 }
 
 #[tokio::test]
-async fn a_lake_that_cannot_be_written_is_tried_again_until_it_can() {
+async fn a_delivery_is_retried_until_the_lake_can_be_written() {
     let stream = Arc::new(MemoryStream::new(1));
     stream.put((0..3).map(|n| checkout("u", &format!("e{n}"), n)).collect()).await;
     let dir = tempfile::tempdir().unwrap();
-    // A file in the place of the folder, as good as a full disk.
+    // A file in place of the folder fails writes as a full disk does.
     let blocked = dir.path().join("lake/events");
     let lake = Lake::open(&dir.path().join("lake")).unwrap();
-    let options = DeliveryOptions { max_records: 10, max_age: Duration::from_millis(1) };
+    let options = delivery_options(10, Clock::system());
     let checkpoint = dir.path().join("delivery.json");
     let mut running =
         Delivery::new(stream.clone() as _, &lake, options, &checkpoint, |_| {}).unwrap();
-    running.pause = |_, _| Duration::from_millis(1);
+    running.backoff = |_, _| Duration::from_millis(1);
     std::fs::write(&blocked, "").unwrap();
     let status = running.status();
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
@@ -350,7 +346,7 @@ async fn a_lake_that_cannot_be_written_is_tried_again_until_it_can() {
 
 #[test]
 fn pauses_grow_to_a_minute_and_differ() {
-    let pause = |failures, salt| crate::delivery::pause_after(failures, salt).as_secs_f64();
+    let pause = |failures, salt| backoff(failures, salt).as_secs_f64();
     for (failures, longest) in [(1, 1.0), (2, 2.0), (5, 16.0), (7, 60.0), (u32::MAX, 60.0)] {
         let pauses: Vec<f64> = (0..100).map(|salt| pause(failures, salt)).collect();
         assert!(pauses.iter().all(|p| (longest / 2.0..=longest).contains(p)), "{pauses:?}");
@@ -361,16 +357,16 @@ fn pauses_grow_to_a_minute_and_differ() {
 }
 
 #[tokio::test]
-async fn a_half_written_file_is_never_seen_and_goes_at_the_next_start() {
+async fn a_staged_file_is_not_read_and_is_removed_at_the_next_start() {
     let stream = Arc::new(MemoryStream::new(1));
     stream.put(vec![checkout("u", "e", 0)]).await;
     let dir = tempfile::tempdir().unwrap();
     delivery(&stream, dir.path()).deliver().await.unwrap();
     let (part, bytes) = listing(&dir.path().join("lake/events")).remove(0);
-    let half = format!("{part}#1");
-    std::fs::write(&half, &bytes[..bytes.len() / 2]).unwrap();
+    let staged = format!("{part}#1");
+    std::fs::write(&staged, &bytes[..bytes.len() / 2]).unwrap();
     assert_eq!(delivered(dir.path()), ["e"]);
     delivery(&stream, dir.path()).deliver().await.unwrap();
-    assert!(!Path::new(&half).exists() && Path::new(&part).exists());
+    assert!(!Path::new(&staged).exists() && Path::new(&part).exists());
     assert_eq!(delivered(dir.path()), ["e"]);
 }

@@ -6,7 +6,7 @@ use parquet::file::statistics::Statistics;
 
 use super::compaction::{now_ms, rows};
 use super::*;
-use crate::{CompactionOptions, Compactor, Erased, Erasure, Erasures};
+use crate::{CompactionOptions, Compactor, Erasure, ErasureResult, Erasures, PendingErasure};
 
 const HOUR_MS: i64 = 3_600_000;
 
@@ -14,9 +14,9 @@ fn erasure(user: &str, before: u64) -> Erasure {
     Erasure { user_id: user.to_owned(), before: before.into(), erased_at_ms: now_ms() }
 }
 
-/// Where below a folder an id stands as a whole value: in every text of every Parquet
-/// file, in its statistics, and in the bytes of every other file.
-fn places(dir: &Path, id: &str) -> Vec<String> {
+/// Where an id occurs as a whole value below a folder: in the texts and statistics of Parquet
+/// files, and in the bytes of other files.
+fn occurrences(dir: &Path, id: &str) -> Vec<String> {
     let mut found = Vec::new();
     for (path, bytes) in listing(dir) {
         if !path.ends_with(".parquet") {
@@ -27,7 +27,7 @@ fn places(dir: &Path, id: &str) -> Vec<String> {
             }
             continue;
         }
-        crate::scan::scan(Path::new(&path), None, |batch| {
+        crate::files::scan::scan(Path::new(&path), None, |batch| {
             let columns = batch.columns().iter();
             if columns.clone().any(|column| texts(column).iter().any(|text| text == id)) {
                 found.push(format!("{path}: rows"));
@@ -64,19 +64,19 @@ fn texts(column: &ArrayRef) -> Vec<String> {
     }
 }
 
-/// A lake with an import, events, impressions, errors, and parts merged and not yet
-/// removed. Users are `u1` and `u10` to `u12`; `u1` also bought.
-async fn lived_in(dir: &Path) -> (Lake, Arc<MemoryStream>, Delivery) {
+/// A lake with an import, events, impressions, errors, and superseded parts. Users are `u1` and
+/// `u10` to `u12`; `u1` and `u10` have imported orders.
+async fn full_lake(dir: &Path) -> (Lake, Arc<MemoryStream>, Delivery) {
     let orders = "order_id,user_id,order_number\n1,u1,1\n2,u10,1\n3,u1,2\n4,u1,bad\n5,u10,bad\n";
     let lines = "order_id,product_id\n1,p1\n2,p1\n3,p2\n3,p3\n";
     let csv = shop(&[("orders.csv", orders), ("order_products.csv", lines)]);
-    run(&dir.join("lake"), csv.path()).unwrap();
+    import_shop(&dir.join("lake"), csv.path()).unwrap();
     let stream = Arc::new(MemoryStream::new(1));
     let mut running = delivery(&stream, dir);
     for n in 0..60 {
         let user = ["u1", "u10", "u11", "u12"][n as usize % 4];
         let record = match n % 3 {
-            0 => shown(&format!("r{n}"), user, &["p1"], n * 100_000),
+            0 => impression(&format!("r{n}"), user, &["p1"], n * 100_000),
             _ => checkout(user, &format!("e{n}"), n * 100_000),
         };
         stream.put(vec![record]).await;
@@ -96,28 +96,28 @@ async fn lived_in(dir: &Path) -> (Lake, Arc<MemoryStream>, Delivery) {
     let some = [line(1, r#"{"user_id":"u1","event":7}"#), line(2, r#"{"user_id":"u10"}"#)];
     let name = "part-0000-00000000000000000000-00000000000000000009.ndjson";
     std::fs::write(errors.join(name), some.join("\n") + "\n").unwrap();
-    // What a killed import left.
-    let left = lake.dir().join("orders/import=0123456789abcdef/part-00000.parquet");
+    // A part that a killed import left behind.
+    let orphan = lake.dir().join("orders/import=0123456789abcdef/part-00000.parquet");
     let manifest = lake.import_manifest().unwrap().unwrap();
-    std::fs::create_dir_all(left.parent().unwrap()).unwrap();
-    std::fs::copy(&manifest.orders[0], left).unwrap();
+    std::fs::create_dir_all(orphan.parent().unwrap()).unwrap();
+    std::fs::copy(&manifest.orders[0], orphan).unwrap();
     (lake, stream, running)
 }
 
-fn compact(lake: &Lake, running: &Delivery, erasures: &[Erasure]) -> Vec<Erased> {
+fn compact(lake: &Lake, running: &Delivery, erasures: &[Erasure]) -> Vec<ErasureResult> {
     let options = CompactionOptions { grace: Duration::from_secs(3600), ..Default::default() };
     let delivered = running.status().now().next;
     let compactor = Compactor::new(lake, options);
     let done = compactor.compact(100 * HOUR_MS, &delivered, erasures, &mut |_| {}).unwrap();
     assert_eq!(done.problems, Vec::<String>::new());
-    done.erased
+    done.erasures
 }
 
 #[tokio::test]
 async fn no_file_of_the_lake_holds_an_erased_user() {
     let dir = tempfile::tempdir().unwrap();
-    let (lake, _, running) = lived_in(dir.path()).await;
-    let files = places(lake.dir(), "u1");
+    let (lake, _, running) = full_lake(dir.path()).await;
+    let files = occurrences(lake.dir(), "u1");
     for table in ["orders/", "order_products/", "events/", "impressions/", "errors/", "rejects/"] {
         assert!(files.iter().any(|path| path.contains(table)), "{table} in {files:?}");
     }
@@ -130,13 +130,13 @@ async fn no_file_of_the_lake_holds_an_erased_user() {
     let before = others(&lake);
     let id = lake.import_manifest().unwrap().unwrap().id;
     let erased = compact(&lake, &running, &[erasure("u1", 1_000_000)]);
-    assert!(!erased[0].complete, "records below that number may still be delivered");
+    assert!(!erased[0].complete, "delivery may still write records below that number");
     let erased = compact(&lake, &running, &[erasure("u1", 60)]);
     assert!(erased[0].complete);
-    let left = places(lake.dir(), "u1");
+    let left = occurrences(lake.dir(), "u1");
     assert_eq!(left, Vec::<String>::new());
     assert_eq!(others(&lake), before);
-    assert!(!places(lake.dir(), "u10").is_empty());
+    assert!(!occurrences(lake.dir(), "u10").is_empty());
 
     let manifest = lake.import_manifest().unwrap().unwrap();
     assert_eq!(manifest.id, id);
@@ -144,10 +144,10 @@ async fn no_file_of_the_lake_holds_an_erased_user() {
     let kept = lake.user_records("u10", 100).unwrap();
     assert_eq!((kept.orders.len(), kept.orders[0]["lines"].as_array().unwrap().len()), (1, 1));
     assert_eq!(lake.user_records("u1", 100).unwrap().orders, Vec::<serde_json::Value>::new());
-    let rejected = crate::rejected(&manifest.summary.rejects.unwrap(), 9).unwrap();
+    let rejected = crate::read_rejects(&manifest.summary.rejects.unwrap(), 9).unwrap();
     assert_eq!(rejected.len(), 1, "{rejected:?}");
 
-    // The rest is left as it was, and the last users of a part take it with them.
+    // A second erasure changes nothing, and a part without remaining rows is removed.
     let now = listing(lake.dir());
     compact(&lake, &running, &[erasure("u1", 60)]);
     assert_eq!(listing(lake.dir()), now);
@@ -159,7 +159,7 @@ async fn no_file_of_the_lake_holds_an_erased_user() {
 }
 
 #[tokio::test]
-async fn who_comes_back_after_an_erasure_is_a_new_user() {
+async fn records_after_an_erasure_are_kept() {
     let dir = tempfile::tempdir().unwrap();
     let stream = Arc::new(MemoryStream::new(1));
     let mut running = delivery(&stream, dir.path());
@@ -171,7 +171,7 @@ async fn who_comes_back_after_an_erasure_is_a_new_user() {
     let erased = compact(&lake, &running, &[erasure("u1", 4)]);
     assert!(erased[0].complete);
     assert_eq!(delivered(dir.path()), ["e4", "e5"]);
-    // Rewriting ends once only later records are left.
+    // Files that hold only later records are not rewritten.
     let now = listing(lake.dir());
     compact(&lake, &running, &[erasure("u1", 4)]);
     assert_eq!(listing(lake.dir()), now);
@@ -189,7 +189,7 @@ async fn rows_without_a_sequence_number_are_erased_by_time() {
         ("received_at_ms", times),
     ])
     .unwrap();
-    // As another writer names its files.
+    // The name of another writer's file.
     let path = dir.path().join("events/year=1970/month=01/day=01/hour=00/other.parquet");
     std::fs::create_dir_all(path.parent().unwrap()).unwrap();
     let file = std::fs::File::create(&path).unwrap();
@@ -199,31 +199,31 @@ async fn rows_without_a_sequence_number_are_erased_by_time() {
     let one = Erasure { user_id: "u1".into(), before: 0.into(), erased_at_ms: 1 };
     let compactor = Compactor::new(&lake, CompactionOptions::default());
     let done = compactor.compact(0, &[], &[one], &mut |_| {}).unwrap();
-    assert!(done.erased[0].complete);
+    assert!(done.erasures[0].complete);
     assert_eq!(rows(&lake).into_keys().collect::<Vec<_>>(), ["events u1 b", "events u2 c"]);
 }
 
 #[tokio::test]
 async fn an_erasure_is_not_complete_while_a_file_cannot_be_read() {
     let dir = tempfile::tempdir().unwrap();
-    let (lake, _, running) = lived_in(dir.path()).await;
+    let (lake, _, running) = full_lake(dir.path()).await;
     let bad = lake.dir().join("events/year=1970/bad.parquet");
     std::fs::write(&bad, b"PAR1 nothing PAR1").unwrap();
     let compactor = Compactor::new(&lake, CompactionOptions::default());
     let next = running.status().now().next;
     let erasures = [erasure("u1", 60)];
     let done = compactor.compact(0, &next, &erasures, &mut |_| {}).unwrap();
-    assert!(!done.erased[0].complete && done.problems[0].contains("bad.parquet"), "{done:?}");
+    assert!(!done.erasures[0].complete && done.problems[0].contains("bad.parquet"), "{done:?}");
     std::fs::remove_file(&bad).unwrap();
     let held = lake.lock("import").unwrap();
     let done = compactor.compact(0, &next, &erasures, &mut |_| {}).unwrap();
-    assert!(!done.erased[0].complete && done.problems[0].contains("import"), "{done:?}");
+    assert!(!done.erasures[0].complete && done.problems[0].contains("import"), "{done:?}");
     drop(held);
-    assert!(compactor.compact(0, &next, &erasures, &mut |_| {}).unwrap().erased[0].complete);
+    assert!(compactor.compact(0, &next, &erasures, &mut |_| {}).unwrap().erasures[0].complete);
 }
 
 #[test]
-fn erasures_are_kept_until_they_are_finished() {
+fn erasures_are_pending_until_they_are_finished() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("erasures.json");
     let mut erasures = Erasures::open(&path).unwrap();
@@ -233,24 +233,27 @@ fn erasures_are_kept_until_they_are_finished() {
     erasures.add(wider).unwrap();
     let mut again = Erasures::open(&path).unwrap();
     assert_eq!(again.pending().len(), 2);
-    let (known, cleaned) = again.pending().remove(0);
-    assert_eq!((&known.before, cleaned), (&9.into(), None));
-    // It was widened after the compaction that did the first one began.
-    assert_eq!(again.clean(&first).unwrap(), None);
-    assert_eq!(again.clean(&known).unwrap(), Some(1));
-    assert_eq!(Erasures::open(&path).unwrap().pending()[0], (known.clone(), Some(1)));
+    let PendingErasure { erasure: widened, cleaned } = again.pending().remove(0);
+    assert_eq!((&widened.before, cleaned), (&9.into(), None));
+    // The erasure was widened after the compaction of the first one started.
+    assert_eq!(again.mark_cleaned(&first).unwrap(), None);
+    assert_eq!(again.mark_cleaned(&widened).unwrap(), Some(1));
+    assert_eq!(
+        Erasures::open(&path).unwrap().pending()[0],
+        PendingErasure { erasure: widened.clone(), cleaned: Some(1) }
+    );
     again.finish(&first).unwrap();
     assert_eq!(again.pending().len(), 2);
-    // Widened once more, it begins anew.
+    // Widened once more, it starts again.
     let widest = erasure("u1", 12);
     again.add(widest.clone()).unwrap();
-    assert_eq!(again.pending()[0], (widest.clone(), None));
-    again.finish(&known).unwrap();
-    assert_eq!(again.clean(&widest).unwrap(), Some(2));
+    assert_eq!(again.pending()[0], PendingErasure { erasure: widest.clone(), cleaned: None });
+    again.finish(&widened).unwrap();
+    assert_eq!(again.mark_cleaned(&widest).unwrap(), Some(2));
     again.finish(&widest).unwrap();
     let left = Erasures::open(&path).unwrap();
     let pending = left.pending();
-    let pending: Vec<_> = pending.iter().map(|(e, cleaned)| (&*e.user_id, *cleaned)).collect();
+    let pending: Vec<_> = pending.iter().map(|p| (&*p.erasure.user_id, p.cleaned)).collect();
     assert_eq!(pending, [("u2", None)]);
     assert_eq!((left.cleaned(), left.has("u1"), left.has("u2")), (2, false, true));
     std::fs::write(&path, "[{").unwrap();
@@ -258,9 +261,9 @@ fn erasures_are_kept_until_they_are_finished() {
 }
 
 #[tokio::test]
-async fn all_that_is_stored_of_a_user_can_be_had() {
+async fn the_export_holds_all_records_of_a_user() {
     let dir = tempfile::tempdir().unwrap();
-    let (lake, ..) = lived_in(dir.path()).await;
+    let (lake, ..) = full_lake(dir.path()).await;
     let all = lake.user_records("u1", 100).unwrap();
     assert!(!all.truncated && all.problems.is_empty());
     let orders: Vec<_> = all.orders.iter().map(|order| order["order_id"].as_str()).collect();

@@ -1,17 +1,18 @@
-//! What the tests of all themes need.
+//! The tests of this crate, and the records and files that they share.
 
 mod compaction;
 mod damage;
 mod delivery;
 mod erasure;
 mod import;
-mod reading;
+mod read;
 mod store;
 
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use cartwheel_ambient::Clock;
 use cartwheel_events::{Event, EventRecord, Impression, ImpressionItem, ProductId, Record, UserId};
 use cartwheel_stream::{MemoryStream, Stream};
 use serde_json::json;
@@ -48,6 +49,7 @@ p2,Tea,9,9
 p1,Milk again,1,2
 ";
 
+/// A folder with these files.
 fn shop(files: &[(&str, &str)]) -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     for (name, text) in files {
@@ -56,7 +58,8 @@ fn shop(files: &[(&str, &str)]) -> tempfile::TempDir {
     dir
 }
 
-fn whole() -> tempfile::TempDir {
+/// A shop with all files, some rows of which are wrong.
+fn whole_shop() -> tempfile::TempDir {
     shop(&[
         ("orders.csv", ORDERS),
         ("order_products.csv", LINES),
@@ -66,11 +69,12 @@ fn whole() -> tempfile::TempDir {
     ])
 }
 
-fn run(lake: &Path, dir: &Path) -> Result<ImportSummary, ImportError> {
-    let options = ImportOptions { as_of_ms: Some(1_700_000_000_000) };
+fn import_shop(lake: &Path, dir: &Path) -> Result<ImportSummary, ImportError> {
+    let options = ImportOptions { as_of_ms: Some(1_700_000_000_000), now_ms: 0 };
     crate::import::instacart(&Lake::open(lake).unwrap(), dir, &options, &mut |_| {})
 }
 
+/// Every file below `dir` with its content, by path.
 fn listing(dir: &Path) -> Vec<(String, Vec<u8>)> {
     let mut out = Vec::new();
     let mut folders = vec![dir.to_owned()];
@@ -93,38 +97,50 @@ fn checkout(user: &str, id: &str, at: i64) -> Record {
     Record::Event(EventRecord::new(Event::from_json(&body).unwrap(), id.to_owned(), at))
 }
 
+fn delivery_options(max_records: usize, clock: Clock) -> DeliveryOptions {
+    DeliveryOptions { max_records, max_age: Duration::from_millis(1), clock }
+}
+
 fn delivery(stream: &Arc<MemoryStream>, dir: &Path) -> Delivery {
-    let options = DeliveryOptions { max_records: 10, max_age: Duration::from_millis(1) };
+    let options = delivery_options(10, Clock::system());
     let lake = Lake::open(&dir.join("lake")).unwrap();
     let checkpoint = dir.join("delivery.json");
     Delivery::new(Arc::clone(stream) as _, &lake, options, &checkpoint, |_| {}).unwrap()
 }
 
+/// The event ids of the delivered checkouts.
 fn delivered(dir: &Path) -> Vec<String> {
     let found = Lake::open(&dir.join("lake")).unwrap().checkouts().unwrap();
     assert_eq!(found.problems, Vec::<String>::new());
     found.records.into_iter().map(|c| c.event_id).collect()
 }
 
-fn acted(user: &str, event: &str, products: &[&str], answer: Option<&str>, at: i64) -> Record {
+/// An event that may name a recommendation.
+fn event(
+    user: &str,
+    event: &str,
+    products: &[&str],
+    recommendation: Option<&str>,
+    at: i64,
+) -> Record {
     let mut body = json!({"user_id": user, "event": event, "product_ids": products});
-    if let Some(answer) = answer {
-        body["recommendation_id"] = json!(answer);
+    if let Some(id) = recommendation {
+        body["recommendation_id"] = json!(id);
     }
     let event = Event::from_json(&body).unwrap();
     Record::Event(EventRecord::new(event, format!("e{at}"), at))
 }
 
-fn shown(answer: &str, user: &str, products: &[&str], at: i64) -> Record {
-    let item = |(position, id): (u32, &&str)| ImpressionItem {
-        product_id: ProductId::new(*id).unwrap(),
+fn impression(id: &str, user: &str, products: &[&str], at: i64) -> Record {
+    let item = |(position, product): (u32, &&str)| ImpressionItem {
+        product_id: ProductId::new(*product).unwrap(),
         position,
         score: 0.5,
         source: "popular".to_owned(),
     };
     Record::Impression(Impression {
         schema_version: 1,
-        recommendation_id: answer.to_owned(),
+        recommendation_id: id.to_owned(),
         user_id: UserId::new(user).unwrap(),
         release: "f+m".to_owned(),
         cart: Vec::new(),

@@ -1,4 +1,4 @@
-//! A store that fails, or ends the process that writes to it, where it is told to.
+//! An object store that fails from a given step on, as if the process had crashed there.
 
 use std::fmt;
 use std::sync::Arc;
@@ -13,27 +13,27 @@ use object_store::{
     UploadPart,
 };
 
-/// Where it stops.
+/// The step at which a store fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stop {
-    /// Before a step is done.
+    /// Before the step is done.
     Before(usize),
-    /// When it is done, and nobody hears of it.
+    /// After the step is done, so that its result is lost.
     After(usize),
-    /// At none.
+    /// At no step.
     Never,
 }
 
-/// Passes on to another store until the step at which it stops; from there on
-/// everything fails, as if the process had ended.
+/// Passes calls on to another store until the step at which it fails. From then on every write
+/// fails.
 #[derive(Debug)]
-pub struct Stopping {
+pub struct FailingStore {
     inner: Arc<dyn ObjectStore>,
     stop: Stop,
     steps: Arc<AtomicUsize>,
 }
 
-impl Stopping {
+impl FailingStore {
     pub fn new(inner: Arc<dyn ObjectStore>, stop: Stop) -> Self {
         Self { inner, stop, steps: Arc::default() }
     }
@@ -43,11 +43,11 @@ impl Stopping {
     }
 }
 
-fn ended() -> Error {
-    Error::Generic { store: "stopping", source: "the process has ended".into() }
+fn crashed() -> Error {
+    Error::Generic { store: "failing", source: "the process has crashed".into() }
 }
 
-/// Counts a step; the end comes before it or after it.
+/// Counts a step, and does it unless the store fails before it.
 async fn step<T>(
     steps: &AtomicUsize,
     stop: Stop,
@@ -55,28 +55,28 @@ async fn step<T>(
 ) -> Result<T> {
     let at = steps.fetch_add(1, Ordering::SeqCst);
     match stop {
-        Stop::Before(end) if at >= end => Err(ended()),
-        Stop::After(end) if at > end => Err(ended()),
-        Stop::After(end) if at == end => work.await.and(Err(ended())),
+        Stop::Before(end) if at >= end => Err(crashed()),
+        Stop::After(end) if at > end => Err(crashed()),
+        Stop::After(end) if at == end => work.await.and(Err(crashed())),
         _ => work.await,
     }
 }
 
-impl fmt::Display for Stopping {
+impl fmt::Display for FailingStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Stopping({})", self.inner)
+        write!(f, "FailingStore({})", self.inner)
     }
 }
 
 #[derive(Debug)]
-struct StoppingUpload {
+struct FailingUpload {
     inner: Box<dyn MultipartUpload>,
     stop: Stop,
     steps: Arc<AtomicUsize>,
 }
 
 #[async_trait::async_trait]
-impl MultipartUpload for StoppingUpload {
+impl MultipartUpload for FailingUpload {
     fn put_part(&mut self, data: PutPayload) -> UploadPart {
         let (steps, stop) = (self.steps.clone(), self.stop);
         let part = self.inner.put_part(data);
@@ -93,7 +93,7 @@ impl MultipartUpload for StoppingUpload {
 }
 
 #[async_trait::async_trait]
-impl ObjectStore for Stopping {
+impl ObjectStore for FailingStore {
     async fn put_opts(
         &self,
         location: &Path,
@@ -110,7 +110,7 @@ impl ObjectStore for Stopping {
     ) -> Result<Box<dyn MultipartUpload>> {
         let begun = self.inner.put_multipart_opts(location, opts);
         let inner = step(&self.steps, self.stop, begun).await?;
-        Ok(Box::new(StoppingUpload { inner, stop: self.stop, steps: self.steps.clone() }))
+        Ok(Box::new(FailingUpload { inner, stop: self.stop, steps: self.steps.clone() }))
     }
 
     async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {

@@ -5,6 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use anyhow::{Context, Result};
+use cartwheel_ambient::Clock;
 use cartwheel_features::ProductInfo;
 
 use cartwheel_feature_job::{Input, JobOptions, Phase};
@@ -50,7 +51,7 @@ pub fn import(
         None => None,
     };
     let progress = bar("importing", 0);
-    let options = ImportOptions { as_of_ms };
+    let options = ImportOptions { as_of_ms, now_ms: Clock::system().now_ms() };
     let summary = cartwheel_lake::import::instacart(&lake, dir, &options, &mut |at| {
         progress.set_length(at.total_bytes);
         progress.set_position(at.bytes);

@@ -136,6 +136,7 @@ async fn run(context: &Context, args: &cli::Serve) -> Result<()> {
         DeliveryOptions {
             max_records: settings.delivery.max_records,
             max_age: Duration::from_secs(settings.delivery.max_age_seconds),
+            clock: Clock::system(),
         },
         &place.delivery(),
         floor,

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
+use cartwheel_ambient::Clock;
 use cartwheel_events::UserId;
 use cartwheel_lake::{Delivery, DeliveryOptions, Lake};
 use cartwheel_sessions::{SessionStore, Sessions, consume_sessions};
@@ -140,7 +141,7 @@ pub fn compact(context: &Context) -> Result<()> {
         "parts_before": compacted.parts_before, "parts_after": compacted.parts_after,
         "rows": compacted.rows, "rows_dropped": compacted.rows_dropped,
         "bytes": compacted.bytes, "removed": compacted.removed,
-        "erased": compacted.erased.iter().filter(|erased| erased.complete).count(),
+        "erased": compacted.erasures.iter().filter(|erasure| erasure.complete).count(),
         "problems": compacted.problems,
     });
     result(*json, &view, || {
@@ -177,6 +178,7 @@ impl Here {
         let options = DeliveryOptions {
             max_records: settings.delivery.max_records,
             max_age: std::time::Duration::ZERO,
+            clock: Clock::system(),
         };
         let mut delivery = Delivery::new(
             stream.clone(),

@@ -10,7 +10,7 @@ use cartwheel_api::{
 };
 use cartwheel_engine::{NOT_EVALUATED, Report};
 use cartwheel_feature_set::FeatureSet;
-use cartwheel_lake::{Answered, Inspector, Outcome, Outcomes, Table};
+use cartwheel_lake::{Column, EngagedImpression, Engagement, EngagementReport, Inspector, Table};
 use cartwheel_registry::{ModelRecord, ModelStatus as Status, Release};
 use serde::Deserialize;
 use serde_json::Value;
@@ -155,11 +155,11 @@ pub fn table(inspector: &Inspector, name: &str) -> Result<Option<TableView>> {
         table: summary(&table),
         newest_files: files.collect(),
         sample: SampleView {
-            columns: sample.columns.iter().map(|column| column.0.clone()).collect(),
+            columns: sample.columns.iter().map(|column| column.name.clone()).collect(),
             rows: sample.rows,
         },
         columns: columns
-            .map(|(name, kind, nullable)| ColumnView { name, kind, nullable })
+            .map(|Column { name, kind, nullable }| ColumnView { name, kind, nullable })
             .collect(),
     }))
 }
@@ -204,7 +204,7 @@ fn rejects(inspector: &Inspector) -> Result<Option<RejectsView>> {
         return Ok(None);
     };
     let Some(path) = summary.rejects.filter(|_| summary.rejected > 0) else { return Ok(None) };
-    let rows = cartwheel_lake::rejected(&path, SHOWN_REJECTS);
+    let rows = cartwheel_lake::read_rejects(&path, SHOWN_REJECTS);
     let rows = rows.with_context(|| path.display().to_string())?;
     let sample = rows.into_iter().map(|row| RejectView {
         file: row.file,
@@ -219,15 +219,15 @@ fn rejects(inspector: &Inspector) -> Result<Option<RejectsView>> {
     }))
 }
 
-fn add(funnel: &mut Funnel, place: Outcome) {
+fn add(funnel: &mut Funnel, place: Engagement) {
     funnel.shown += 1;
     funnel.viewed += u64::from(place.viewed);
     funnel.added += u64::from(place.added);
     funnel.bought += u64::from(place.bought);
 }
 
-fn add_places(positions: &mut Vec<Funnel>, answer: &Answered) {
-    for (at, place) in answer.places.iter().take(PLACES).enumerate() {
+fn add_places(positions: &mut Vec<Funnel>, answer: &EngagedImpression) {
+    for (at, place) in answer.positions.iter().take(PLACES).enumerate() {
         if positions.len() == at {
             positions.push(Funnel::default());
         }
@@ -235,12 +235,11 @@ fn add_places(positions: &mut Vec<Funnel>, answer: &Answered) {
     }
 }
 
-pub fn quality(outcomes: &Outcomes, from_ms: i64, to_ms: i64) -> Quality {
-    let mut quality =
-        Quality { from_ms, to_ms, truncated: outcomes.truncated, ..Quality::default() };
+pub fn quality(report: &EngagementReport, from_ms: i64, to_ms: i64) -> Quality {
+    let mut quality = Quality { from_ms, to_ms, truncated: report.truncated, ..Quality::default() };
     let mut models: BTreeMap<&str, ModelQuality> = BTreeMap::new();
     let mut days: BTreeMap<String, Funnel> = BTreeMap::new();
-    for answer in &outcomes.answers {
+    for answer in &report.impressions {
         // A release is named feature set and model.
         let model = answer.release.split_once('+').map_or("none", |(_, model)| model);
         let of_model = models.entry(model).or_default();
@@ -248,7 +247,7 @@ pub fn quality(outcomes: &Outcomes, from_ms: i64, to_ms: i64) -> Quality {
         let of_day = days.entry(day.strftime("%Y-%m-%d").to_string()).or_default();
         quality.answers += 1;
         of_model.answers += 1;
-        for place in &answer.places {
+        for place in &answer.positions {
             add(&mut quality.total, *place);
             add(&mut of_model.funnel, *place);
             add(of_day, *place);

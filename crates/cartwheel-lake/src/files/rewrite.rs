@@ -1,4 +1,4 @@
-//! Writing Parquet files anew: several as one, or without some of their rows.
+//! Rewriting Parquet files: several as one, or without some of their rows.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -8,15 +8,16 @@ use arrow_array::{ArrayRef, RecordBatch, new_null_array};
 use arrow_schema::{Field, Schema, SchemaRef};
 use parquet::arrow::ArrowWriter;
 
-use crate::manifest::{Lake, LakeError};
-use crate::scan::{scan, shape};
-use crate::tables::properties;
-use crate::upload::Upload;
+use crate::error::LakeError;
+use crate::files::format::writer_properties;
+use crate::files::scan::{footer, scan};
+use crate::files::upload::Upload;
+use crate::lake::Lake;
 
-/// What became of the rows.
+/// The counts of a rewrite.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Rewritten {
-    /// Rows of the new file; with none there is no file.
+    /// Rows of the new file. If there are none, no file is written.
     pub rows: u64,
     /// Rows that were left out.
     pub dropped: u64,
@@ -35,9 +36,23 @@ pub(crate) enum RewriteError {
     Target(#[from] LakeError),
 }
 
-/// Writes the rows of `sources`, in their order, to `target`, which is relative to the
-/// lake and may be one of them. `keep` says of each row whether it stays. Where all
-/// stay and `only_changed` says so, nothing is written.
+impl RewriteError {
+    /// Adds an unreadable source to `problems`, so that the work continues with other files.
+    /// Returns the error if the target cannot be written.
+    pub(crate) fn into_problem(self, problems: &mut Vec<String>) -> Result<(), LakeError> {
+        match self {
+            Self::Target(error) => Err(error),
+            source @ Self::Source { .. } => {
+                problems.push(source.to_string());
+                Ok(())
+            }
+        }
+    }
+}
+
+/// Writes the rows of `sources`, in their order, to `target`, which is relative to the lake and
+/// may be one of the sources. `keep` returns for each row of a batch whether it is kept. If all
+/// rows are kept and `only_changed` is set, nothing is written.
 pub(crate) fn rewrite(
     lake: &Lake,
     sources: &[PathBuf],
@@ -48,14 +63,14 @@ pub(crate) fn rewrite(
     let schema = union(sources)?;
     let failed = |error: io::Error| RewriteError::Target(LakeError::file(target, error));
     let upload = Upload::new(lake, target)?;
-    let writer = ArrowWriter::try_new(upload, schema.clone(), Some(properties()));
+    let writer = ArrowWriter::try_new(upload, schema.clone(), Some(writer_properties()));
     let mut writer = writer.map_err(|e| failed(e.into()))?;
     let mut done = Rewritten::default();
     for source in sources {
-        let mut broken = None;
+        let mut write_error = None;
         let read = scan(source, None, |batch| {
             let kept = keep(batch)?;
-            let batch = shaped(batch, &schema)?;
+            let batch = with_schema(batch, &schema)?;
             let rows = kept.iter().filter(|kept| **kept).count() as u64;
             done.rows += rows;
             done.dropped += batch.num_rows() as u64 - rows;
@@ -64,14 +79,14 @@ pub(crate) fn rewrite(
                 if run.first() == Some(&true)
                     && let Err(error) = writer.write(&batch.slice(at, run.len()))
                 {
-                    broken = Some(io::Error::from(error));
+                    write_error = Some(io::Error::from(error));
                     return Err(io::ErrorKind::Other.into());
                 }
                 at += run.len();
             }
             Ok(())
         });
-        match (broken, read) {
+        match (write_error, read) {
             (Some(error), _) => return Err(failed(error)),
             (None, Err(error)) => return Err(RewriteError::Source { path: source.clone(), error }),
             (None, Ok(())) => {}
@@ -85,24 +100,28 @@ pub(crate) fn rewrite(
     Ok(done)
 }
 
-/// The columns of all files: newer ones may have more.
+/// The columns of all files, since newer files may have more. A column that a file lacks is
+/// nullable.
 fn union(sources: &[PathBuf]) -> Result<SchemaRef, RewriteError> {
     let mut fields: Vec<Field> = Vec::new();
     for (index, path) in sources.iter().enumerate() {
         let bad = |error| RewriteError::Source { path: path.clone(), error };
-        let (schema, _) = shape(path).map_err(bad)?;
+        let schema = footer(path).map_err(bad)?.schema;
         for field in &mut fields {
             if schema.field_with_name(field.name()).map_or(true, Field::is_nullable) {
                 field.set_nullable(true);
             }
         }
         for field in schema.fields() {
-            match fields.iter().find(|known| known.name() == field.name()) {
-                Some(known) if known.data_type() == field.data_type() => {}
-                Some(known) => {
-                    let name = field.name();
-                    let (here, there) = (field.data_type(), known.data_type());
-                    let problem = format!("column {name} is {here}, and {there} beside it");
+            match fields.iter().find(|other| other.name() == field.name()) {
+                Some(other) if other.data_type() == field.data_type() => {}
+                Some(other) => {
+                    let problem = format!(
+                        "column {} has type {}, but {} in the files before it",
+                        field.name(),
+                        field.data_type(),
+                        other.data_type()
+                    );
                     return Err(bad(io::Error::other(problem)));
                 }
                 None => {
@@ -116,8 +135,8 @@ fn union(sources: &[PathBuf]) -> Result<SchemaRef, RewriteError> {
     Ok(Arc::new(Schema::new(fields)))
 }
 
-/// The batch with the columns of `schema`; those that it lacks are null.
-fn shaped(batch: &RecordBatch, schema: &SchemaRef) -> io::Result<RecordBatch> {
+/// The batch with the columns of `schema`. Columns that it lacks are null.
+fn with_schema(batch: &RecordBatch, schema: &SchemaRef) -> io::Result<RecordBatch> {
     let columns = schema.fields().iter().map(|field| -> ArrayRef {
         match batch.column_by_name(field.name()) {
             Some(column) => column.clone(),

@@ -1,4 +1,4 @@
-//! Reading the columns of one Parquet file, batch by batch.
+//! Reading the columns of a Parquet file, batch by batch.
 
 use std::fs::File;
 use std::io;
@@ -11,30 +11,35 @@ use arrow_schema::SchemaRef;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
-use crate::guard::{caught, guarded};
-
-/// A Parquet file whose footer was read.
-type Opened = ParquetRecordBatchReaderBuilder<File>;
+use crate::files::guard::{caught, guarded};
 
 /// Opens a file and reads its footer.
-fn open(path: &Path) -> io::Result<Opened> {
+fn open(path: &Path) -> io::Result<ParquetRecordBatchReaderBuilder<File>> {
     ParquetRecordBatchReaderBuilder::try_new(File::open(path)?).map_err(io::Error::other)
 }
 
-/// Its columns and its rows, as its footer says.
-pub(crate) fn shape(path: &Path) -> io::Result<(SchemaRef, u64)> {
+/// The content of a file's footer.
+pub(crate) struct Footer {
+    pub schema: SchemaRef,
+    /// Rows of the file.
+    pub rows: u64,
+}
+
+/// Reads the footer of a file.
+pub(crate) fn footer(path: &Path) -> io::Result<Footer> {
     guarded(|| {
         let opened = open(path)?;
         let rows = opened.metadata().file_metadata().num_rows();
-        Ok((opened.schema().clone(), u64::try_from(rows).unwrap_or_default()))
+        let rows = u64::try_from(rows).unwrap_or_default();
+        Ok(Footer { schema: opened.schema().clone(), rows })
     })
 }
 
-/// Calls `on` with the batches of a file: all its columns, or those named.
+/// Calls `visit` with the batches of a file, with all columns or only the named ones.
 pub(crate) fn scan(
     path: &Path,
     columns: Option<&[&str]>,
-    mut on: impl FnMut(&RecordBatch) -> io::Result<()>,
+    mut visit: impl FnMut(&RecordBatch) -> io::Result<()>,
 ) -> io::Result<()> {
     let mut batches = guarded(|| {
         let mut opened = open(path)?;
@@ -45,13 +50,13 @@ pub(crate) fn scan(
         opened.build().map_err(io::Error::other)
     })?;
     while let Some(batch) = guarded(|| batches.next().transpose().map_err(io::Error::other))? {
-        caught(|| on(&batch))?;
+        caught(|| visit(&batch))?;
     }
     Ok(())
 }
 
 fn missing(name: &str) -> io::Error {
-    io::Error::other(format!("column {name} is missing"))
+    io::Error::other(format!("column {name} is missing or has another type"))
 }
 
 /// A column of texts.
@@ -60,14 +65,14 @@ pub(crate) fn texts<'a>(batch: &'a RecordBatch, name: &str) -> io::Result<&'a St
     column.ok_or_else(|| missing(name))
 }
 
-/// A column of times, or of other whole numbers.
+/// A column of 64-bit integers, such as times.
 pub(crate) fn numbers<'a>(batch: &'a RecordBatch, name: &str) -> io::Result<&'a Int64Array> {
     let column = batch.column_by_name(name);
     let column = column.and_then(|column| column.as_primitive_opt::<Int64Type>());
     column.ok_or_else(|| missing(name))
 }
 
-/// The sequence numbers; none in files of writers that know of none.
+/// The column of sequence numbers. `None` in files of writers that have no sequence numbers.
 pub(crate) fn sequences(batch: &RecordBatch) -> Option<&UInt64Array> {
     batch.column_by_name("sequence")?.as_primitive_opt::<UInt64Type>()
 }
@@ -78,10 +83,10 @@ pub(crate) fn lists<'a>(batch: &'a RecordBatch, name: &str) -> io::Result<&'a Li
     column.ok_or_else(|| missing(name))
 }
 
-/// The texts of one list.
-pub(crate) fn list(lists: &ListArray, at: usize) -> io::Result<Vec<String>> {
-    let values = lists.value(at);
+/// The texts of the list in row `row`.
+pub(crate) fn list_texts(lists: &ListArray, row: usize) -> io::Result<Vec<String>> {
+    let values = lists.value(row);
     let values = values.as_string_opt::<i32>();
-    let values = values.ok_or_else(|| io::Error::other("a list holds no texts"))?;
+    let values = values.ok_or_else(|| io::Error::other("a list's values are not texts"))?;
     Ok(values.iter().flatten().map(str::to_owned).collect())
 }

@@ -1,4 +1,4 @@
-//! All that the lake holds of one user.
+//! Exporting everything that the lake stores of one user.
 
 use std::io;
 use std::path::Path;
@@ -11,11 +11,12 @@ use rustc_hash::FxHashMap;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::manifest::{Lake, LakeError};
-use crate::parts::{parts, read_parts};
-use crate::scan::{scan, texts};
+use crate::error::LakeError;
+use crate::files::parts::{PartsRead, read_parts};
+use crate::files::scan::{scan, texts};
+use crate::lake::Lake;
 
-/// What is stored of a user, as the tables' columns name it.
+/// The stored records of a user. Each record's fields are the columns of its table.
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]
 pub struct UserRecords {
     /// Imported orders by number, each with its `lines`.
@@ -24,17 +25,17 @@ pub struct UserRecords {
     pub events: Vec<Value>,
     /// Impressions by time.
     pub impressions: Vec<Value>,
-    /// Whether there is more than was asked for.
+    /// Whether a table has more rows than the limit.
     pub truncated: bool,
-    /// Files that could not be read, each named: they may hold more.
+    /// Files that could not be read, each with its path and the error. They may hold more.
     pub problems: Vec<String>,
 }
 
 impl Lake {
-    /// What is stored of a user: of each table `limit` rows at most.
+    /// Reads the stored records of a user, at most `limit` rows of each table.
     ///
     /// # Errors
-    /// When a folder cannot be listed, or the import's manifest is damaged.
+    /// When a folder cannot be listed, or the manifest of the import is damaged.
     pub fn user_records(&self, user_id: &str, limit: usize) -> Result<UserRecords, LakeError> {
         let mut out = UserRecords::default();
         let mut orders = self.rows_of(user_id, "orders", "order_number", limit, &mut out)?;
@@ -56,6 +57,7 @@ impl Lake {
         Ok(out)
     }
 
+    /// Reads the user's rows of a table. Sets `truncated` and `problems` of `out`.
     fn rows_of(
         &self,
         user_id: &str,
@@ -64,15 +66,10 @@ impl Lake {
         limit: usize,
         out: &mut UserRecords,
     ) -> Result<Vec<Value>, LakeError> {
-        let list = || match table {
-            "orders" => Ok(self.import_manifest()?.map(|m| m.orders).unwrap_or_default()),
-            "order_products" => {
-                Ok(self.import_manifest()?.map(|m| m.order_products).unwrap_or_default())
-            }
-            table => parts(&self.dir().join(table)),
-        };
+        // One row more shows whether the limit cuts any off.
         let read = |path: &Path, rows: &mut Vec<Value>| read(path, user_id, limit + 1, rows);
-        let (mut rows, problems) = read_parts(list, read)?;
+        let PartsRead { content: mut rows, problems } =
+            read_parts(|| self.table_files(table), read)?;
         out.problems.extend(problems);
         out.truncated |= rows.len() > limit;
         rows.truncate(limit);
@@ -82,25 +79,25 @@ impl Lake {
     }
 }
 
-/// Adds the rows of a user until there are `most`. The ids are read first, and the rest
-/// only of files that hold the user. (The reader could pass over single rows, but in a
-/// damaged file it may do that without end.)
-fn read(path: &Path, user_id: &str, most: usize, rows: &mut Vec<Value>) -> io::Result<()> {
-    if rows.len() >= most {
+/// Adds the rows of a user until there are `limit`. It reads the column of ids first, and the
+/// other columns only of files that hold the user. (The reader could skip single rows, but it
+/// may do that forever in a damaged file.)
+fn read(path: &Path, user_id: &str, limit: usize, rows: &mut Vec<Value>) -> io::Result<()> {
+    if rows.len() >= limit {
         return Ok(());
     }
-    let mut is_there = false;
+    let mut has_user = false;
     scan(path, Some(&["user_id"]), |batch| {
-        is_there |= texts(batch, "user_id")?.iter().flatten().any(|user| user == user_id);
+        has_user |= texts(batch, "user_id")?.iter().flatten().any(|user| user == user_id);
         Ok(())
     })?;
-    if !is_there {
+    if !has_user {
         return Ok(());
     }
     let before = rows.len();
     let read = scan(path, None, |batch| {
         for (at, user) in texts(batch, "user_id")?.iter().enumerate() {
-            if user == Some(user_id) && rows.len() < most {
+            if user == Some(user_id) && rows.len() < limit {
                 rows.push(row(batch, at));
             }
         }
@@ -109,6 +106,7 @@ fn read(path: &Path, user_id: &str, most: usize, rows: &mut Vec<Value>) -> io::R
     read.inspect_err(|_| rows.truncate(before))
 }
 
+/// A row as a JSON object.
 fn row(batch: &RecordBatch, at: usize) -> Value {
     let schema = batch.schema();
     let fields = schema.fields().iter().zip(batch.columns());
@@ -116,7 +114,7 @@ fn row(batch: &RecordBatch, at: usize) -> Value {
     Value::Object(fields.collect::<Map<_, _>>())
 }
 
-/// A cell as JSON. Kinds that no table of the lake has are null.
+/// A cell as JSON. A type that no table of the lake has becomes null.
 fn value(column: &dyn Array, at: usize) -> Value {
     if column.is_null(at) {
         return Value::Null;

@@ -1,67 +1,66 @@
-//! Writing an object piece by piece: it appears at the end, whole and durable.
+//! Writing an object piece by piece. The object appears at the end, whole and durable.
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use futures::executor::block_on;
-use object_store::path::Path as Key;
 use object_store::{MultipartUpload, ObjectStoreExt, PutPayload};
 
-use crate::manifest::{Lake, LakeError};
-use crate::parts::is_staged;
+use crate::error::LakeError;
+use crate::files::staged::is_staged;
+use crate::lake::{Lake, object_key};
 
-/// Bytes of one piece.
+/// Bytes of a piece.
 const PIECE: usize = 8 << 20;
 
-/// An object that is being written. Dropped, it leaves nothing.
+/// An object that is being written. Dropping an unfinished upload leaves nothing behind.
 pub(crate) struct Upload {
     upload: Box<dyn MultipartUpload>,
     buffer: Vec<u8>,
     bytes: u64,
     target: PathBuf,
-    is_over: bool,
+    is_complete: bool,
 }
 
 impl Upload {
-    /// Begins an object; `path` is relative to the lake.
+    /// Starts an object at `path`, which is relative to the lake.
     pub(crate) fn new(lake: &Lake, path: &Path) -> Result<Self, LakeError> {
-        let failed = |e| LakeError::file(path, io::Error::other(e));
-        let key = Key::parse(path.to_string_lossy()).map_err(|e| failed(e.into()))?;
-        let store = lake.store();
-        let upload = block_on(store.put_multipart(&key)).map_err(failed)?;
+        let key = object_key(path)?;
+        let upload = block_on(lake.store().put_multipart(&key));
+        let upload = upload.map_err(|e| LakeError::object(path, e))?;
         let target = lake.dir().join(path);
-        Ok(Self { upload, buffer: Vec::new(), bytes: 0, target, is_over: false })
+        Ok(Self { upload, buffer: Vec::new(), bytes: 0, target, is_complete: false })
     }
 
-    fn piece(&mut self) -> io::Result<()> {
+    fn put_piece(&mut self) -> io::Result<()> {
         let piece = std::mem::take(&mut self.buffer);
         block_on(self.upload.put_part(PutPayload::from(piece))).map_err(io::Error::other)
     }
 
-    /// Ends it and says its bytes: from here on it is there.
+    /// Completes the object and returns its size in bytes.
     pub(crate) fn finish(mut self) -> io::Result<u64> {
         if !self.buffer.is_empty() {
-            self.piece()?;
+            self.put_piece()?;
         }
-        self.is_over = true;
+        self.is_complete = true;
         if let Err(error) = block_on(self.upload.complete()) {
-            self.sweep();
+            self.remove_staged();
             return Err(io::Error::other(error));
         }
         Ok(self.bytes)
     }
 
-    /// An end that failed, on a full disk say, and no end at all leave bytes there: away
-    /// with them.
-    fn sweep(&self) {
+    /// Removes the staged bytes, which remain if completing fails, as on a full disk, or if the
+    /// upload is not completed.
+    fn remove_staged(&self) {
         let (Some(folder), Some(name)) = (self.target.parent(), self.target.file_name()) else {
             return;
         };
         let prefix = format!("{}#", name.to_string_lossy());
         for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
-            let staged = entry.file_name().to_string_lossy().starts_with(&prefix);
-            if staged && is_staged(&entry.path()) {
-                // At the next start it goes, if not now.
+            let is_own = entry.file_name().to_string_lossy().starts_with(&prefix);
+            if is_own && is_staged(&entry.path()) {
+                // A file that stays is removed at the next start.
                 let _ = std::fs::remove_file(entry.path());
             }
         }
@@ -70,9 +69,9 @@ impl Upload {
 
 impl Drop for Upload {
     fn drop(&mut self) {
-        // The store does it too, but some time later.
-        if !self.is_over {
-            self.sweep();
+        // The store removes them too, but some time later.
+        if !self.is_complete {
+            self.remove_staged();
         }
     }
 }
@@ -82,7 +81,7 @@ impl Write for Upload {
         self.buffer.extend_from_slice(bytes);
         self.bytes += bytes.len() as u64;
         if self.buffer.len() >= PIECE {
-            self.piece()?;
+            self.put_piece()?;
         }
         Ok(bytes.len())
     }

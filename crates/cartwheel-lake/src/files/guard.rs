@@ -1,4 +1,4 @@
-//! Readers that panic over damaged files.
+//! Turning panics over damaged files into errors.
 
 use std::any::Any;
 use std::cell::Cell;
@@ -7,23 +7,23 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Once;
 
 thread_local! {
-    /// Whether a panic of this thread is an error of the file that it reads.
+    /// Whether this thread is within [`guarded`].
     static GUARDED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Runs what reads a file that may be damaged, and nothing else. Parquet's reader trusts
-/// some offsets and lengths of a file and panics over wrong ones: that is an error of the
-/// file like any other, and not printed.
+/// Runs code that only reads a file that may be damaged, and turns a panic into an error.
+/// Parquet's reader trusts some offsets and lengths of a file and panics if they are wrong. Such
+/// a panic is an error of the file like any other, so it is not printed.
 ///
 /// # Errors
-/// Those of `read`; `InvalidData` with the panic's message when it panics.
+/// The errors of `read`; `InvalidData` with the panic's message if it panics.
 pub fn guarded<T>(read: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {
-        let others = std::panic::take_hook();
+        let previous = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |panic| {
             if !GUARDED.get() {
-                others(panic);
+                previous(panic);
             }
         }));
     });
@@ -33,8 +33,8 @@ pub fn guarded<T>(read: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
     result
 }
 
-/// Runs what works on what was read: its panic is printed, and an error all the same, so
-/// that one file ends no job.
+/// Runs code that processes the content of a file. A panic is printed and becomes an error, so
+/// that one file does not end a job.
 pub(crate) fn caught<T>(work: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
     catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| Err(damaged(&*panic)))
 }

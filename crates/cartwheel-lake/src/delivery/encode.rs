@@ -1,21 +1,33 @@
-//! Delivered records as Parquet: the tables `events` and `impressions`.
+//! Encoding records as parts of `events` and `impressions`.
 
 use std::io;
-use std::path::Path;
 use std::sync::Arc;
 
 use arrow_array::builder::{Float64Builder, Int32Builder, ListBuilder, StringBuilder};
 use arrow_array::{ArrayRef, Int32Array, Int64Array, RecordBatch, StringArray, UInt64Array};
 use bytes::Bytes;
-use cartwheel_events::{EventKind, EventRecord, Impression};
+use cartwheel_events::{EventRecord, Impression};
 use cartwheel_stream::Sequence;
 use parquet::arrow::ArrowWriter;
 
-use crate::scan;
-use crate::tables::properties;
+use crate::files::format::writer_properties;
 
-/// One delivered record with its place in the stream.
-pub(crate) type Placed<'a, T> = (u32, Sequence, &'a T);
+/// A record with its position in the stream.
+#[derive(Debug)]
+pub(crate) struct StreamRow<'a, T> {
+    pub shard: u32,
+    pub sequence: Sequence,
+    pub record: &'a T,
+}
+
+// Derived, these would require that records are `Copy`.
+impl<T> Copy for StreamRow<'_, T> {}
+
+impl<T> Clone for StreamRow<'_, T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
 
 fn texts<'a>(values: impl Iterator<Item = Option<&'a str>>) -> ArrayRef {
     Arc::new(StringArray::from_iter(values))
@@ -30,17 +42,19 @@ fn text_lists<'a>(lists: impl Iterator<Item = Vec<&'a str>>) -> ArrayRef {
     Arc::new(out.finish())
 }
 
-fn places<T>(rows: &[Placed<'_, T>]) -> [(&'static str, ArrayRef); 2] {
-    let shards = rows.iter().map(|r| i32::try_from(r.0).unwrap_or(i32::MAX));
+/// The columns of the position in the stream.
+fn positions<T>(rows: &[StreamRow<'_, T>]) -> [(&'static str, ArrayRef); 2] {
+    let shards = rows.iter().map(|row| i32::try_from(row.shard).unwrap_or(i32::MAX));
+    let sequences = rows.iter().map(|row| row.sequence.as_u64());
     [
         ("shard", Arc::new(Int32Array::from_iter_values(shards))),
-        ("sequence", Arc::new(UInt64Array::from_iter(rows.iter().map(|r| r.1.as_u64())))),
+        ("sequence", Arc::new(UInt64Array::from_iter(sequences))),
     ]
 }
 
-/// The part of some events.
-pub(crate) fn events(rows: &[Placed<'_, EventRecord>]) -> io::Result<Bytes> {
-    let records = || rows.iter().map(|r| r.2);
+/// Encodes events as a part.
+pub(crate) fn encode_events(rows: &[StreamRow<'_, EventRecord>]) -> io::Result<Bytes> {
+    let records = || rows.iter().map(|row| row.record);
     let mut quantities = ListBuilder::new(Int32Builder::new());
     let mut prices = ListBuilder::new(Float64Builder::new());
     for event in records() {
@@ -51,10 +65,10 @@ pub(crate) fn events(rows: &[Placed<'_, EventRecord>]) -> io::Result<Bytes> {
         quantities.append(true);
         prices.append(true);
     }
-    let [shard, sequence] = places(rows);
-    let ids = |e: &'_ EventRecord| e.schema_version as i32;
-    part(vec![
-        ("schema_version", Arc::new(Int32Array::from_iter_values(records().map(ids)))),
+    let [shard, sequence] = positions(rows);
+    let versions = records().map(|e| e.schema_version as i32);
+    encode(vec![
+        ("schema_version", Arc::new(Int32Array::from_iter_values(versions))),
         ("event_id", texts(records().map(|e| Some(&*e.event_id)))),
         ("user_id", texts(records().map(|e| Some(e.user_id.as_str())))),
         ("session_id", texts(records().map(|e| e.session_id.as_deref()))),
@@ -77,17 +91,17 @@ pub(crate) fn events(rows: &[Placed<'_, EventRecord>]) -> io::Result<Bytes> {
     ])
 }
 
-/// The part of some impressions.
-pub(crate) fn impressions(rows: &[Placed<'_, Impression>]) -> io::Result<Bytes> {
-    let records = || rows.iter().map(|r| r.2);
+/// Encodes impressions as a part.
+pub(super) fn encode_impressions(rows: &[StreamRow<'_, Impression>]) -> io::Result<Bytes> {
+    let records = || rows.iter().map(|row| row.record);
     let mut scores = ListBuilder::new(Float64Builder::new());
     for impression in records() {
         let shown = impression.shown.iter();
         shown.for_each(|item| scores.values().append_value(f64::from(item.score)));
         scores.append(true);
     }
-    let [shard, sequence] = places(rows);
-    part(vec![
+    let [shard, sequence] = positions(rows);
+    encode(vec![
         ("recommendation_id", texts(records().map(|i| Some(&*i.recommendation_id)))),
         ("user_id", texts(records().map(|i| Some(i.user_id.as_str())))),
         ("release", texts(records().map(|i| Some(&*i.release)))),
@@ -107,51 +121,15 @@ pub(crate) fn impressions(rows: &[Placed<'_, Impression>]) -> io::Result<Bytes> 
     ])
 }
 
-fn part(columns: Vec<(&str, ArrayRef)>) -> io::Result<Bytes> {
-    // Every column may be null: other writers of these tables know less.
+fn encode(columns: Vec<(&str, ArrayRef)>) -> io::Result<Bytes> {
+    // Every column is nullable, because other writers of these tables lack some of them.
     let batch = RecordBatch::try_from_iter_with_nullable(
         columns.into_iter().map(|(name, column)| (name, column, true)),
     )
     .map_err(io::Error::other)?;
     let mut out = Vec::new();
-    let mut writer = ArrowWriter::try_new(&mut out, batch.schema(), Some(properties()))
+    let mut writer = ArrowWriter::try_new(&mut out, batch.schema(), Some(writer_properties()))
         .map_err(io::Error::other)?;
     writer.write(&batch).and_then(|()| writer.close()).map_err(io::Error::other)?;
     Ok(out.into())
-}
-
-/// A checkout as the feature job takes it.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct CheckoutRow {
-    /// Who bought.
-    pub user_id: String,
-    /// When the server accepted it, UTC milliseconds.
-    pub received_at_ms: i64,
-    /// The order's id.
-    pub event_id: String,
-    /// What was bought, in order of adding.
-    pub product_ids: Vec<String>,
-}
-
-/// Reads the checkouts of a part of `events`.
-pub(crate) fn checkouts(path: &Path, out: &mut Vec<CheckoutRow>) -> io::Result<()> {
-    let columns = ["user_id", "event_id", "event", "product_ids", "received_at_ms"];
-    scan::scan(path, Some(&columns), |batch| {
-        let text = |name: &str| scan::texts(batch, name);
-        let (user, event, kind) = (text("user_id")?, text("event_id")?, text("event")?);
-        let received = scan::numbers(batch, "received_at_ms")?;
-        let products = scan::lists(batch, "product_ids")?;
-        for at in 0..batch.num_rows() {
-            if kind.value(at) != EventKind::Checkout.as_str() {
-                continue;
-            }
-            out.push(CheckoutRow {
-                user_id: user.value(at).to_owned(),
-                received_at_ms: received.value(at),
-                event_id: event.value(at).to_owned(),
-                product_ids: scan::list(products, at)?,
-            });
-        }
-        Ok(())
-    })
 }

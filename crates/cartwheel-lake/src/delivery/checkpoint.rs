@@ -1,0 +1,67 @@
+//! The durable progress of delivery.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use cartwheel_stream::Sequence;
+use serde::{Deserialize, Serialize};
+
+/// The progress of a shard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub(super) struct ShardProgress {
+    /// All records below this number are in the lake.
+    pub next: Sequence,
+    /// The end of the range from `next` whose delivery has started.
+    pub planned: Option<Sequence>,
+    /// When the range was planned, UTC milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub planned_at_ms: Option<i64>,
+}
+
+/// The progress of every shard, kept in a file.
+#[derive(Debug)]
+pub(super) struct Checkpoint {
+    path: PathBuf,
+    shards: BTreeMap<u32, ShardProgress>,
+}
+
+impl Checkpoint {
+    /// Opens the file `path`, which need not exist, for a stream of `shards` shards.
+    pub(super) fn open(path: &Path, shards: u32) -> io::Result<Self> {
+        let mut progress: BTreeMap<u32, ShardProgress> = match std::fs::read(path) {
+            Ok(bytes) => serde_json::from_slice(&bytes)?,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => BTreeMap::new(),
+            Err(e) => return Err(e),
+        };
+        for shard in 0..shards {
+            progress.entry(shard).or_default();
+        }
+        Ok(Self { path: path.to_owned(), shards: progress })
+    }
+
+    /// The progress of a shard.
+    pub(super) fn shard(&self, shard: u32) -> ShardProgress {
+        self.shards.get(&shard).copied().unwrap_or_default()
+    }
+
+    /// The next sequence number of each shard, with the shard.
+    pub(super) fn next(&self) -> impl Iterator<Item = (u32, Sequence)> {
+        self.shards.iter().map(|(&shard, progress)| (shard, progress.next))
+    }
+
+    /// Sets the progress of a shard in memory. The file follows with the next [`Self::save`].
+    pub(super) fn advance(&mut self, shard: u32, progress: ShardProgress) {
+        self.shards.insert(shard, progress);
+    }
+
+    /// Sets the progress of a shard, durably. If the file cannot be written, the progress in
+    /// memory does not change.
+    pub(super) fn save(&mut self, shard: u32, progress: ShardProgress) -> io::Result<()> {
+        let mut shards = self.shards.clone();
+        shards.insert(shard, progress);
+        cartwheel_files::replace(&self.path, &serde_json::to_vec(&shards)?)?;
+        self.shards = shards;
+        Ok(())
+    }
+}

@@ -1,0 +1,239 @@
+//! The consumer that delivers the stream to the lake.
+
+use std::future::Future;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use cartwheel_ambient::Clock;
+use cartwheel_stream::{Sequence, Stream};
+use tokio::sync::watch;
+
+use crate::delivery::backoff::backoff;
+use crate::delivery::checkpoint::{Checkpoint, ShardProgress};
+use crate::delivery::error::DeliveryError;
+use crate::delivery::range;
+use crate::delivery::status::DeliveryStatus;
+use crate::delivery::writer::{Encoders, PlannedRange, RangeWriter};
+use crate::error::LakeError;
+use crate::files::staged::remove_staged;
+use crate::lake::Lake;
+use crate::tables::DELIVERED;
+
+/// Maximum number of bytes of the records of one delivery, approximately.
+const MAX_BYTES: usize = 64 << 20;
+
+/// When a delivery is due.
+#[derive(Debug, Clone)]
+pub struct DeliveryOptions {
+    /// Maximum number of records of one delivery of a shard.
+    pub max_records: usize,
+    /// How long a delivery waits for more records after the first.
+    pub max_age: Duration,
+    /// The clock. It dates malformed records and the delivered files.
+    pub clock: Clock,
+}
+
+/// The consumer that fills `events/`, `impressions/` and `errors/`.
+pub struct Delivery {
+    stream: Arc<dyn Stream>,
+    options: DeliveryOptions,
+    checkpoint: Checkpoint,
+    /// Receives after each delivery the least sequence number that is not delivered.
+    set_floor: Box<dyn Fn(Sequence) + Send + Sync>,
+    status: DeliveryStatus,
+    pub(crate) writer: RangeWriter,
+    pub(crate) max_bytes: usize,
+    pub(crate) backoff: fn(u32, u64) -> Duration,
+}
+
+impl Delivery {
+    /// A delivery that continues from the file `checkpoint`, which need not exist. `set_floor`
+    /// receives the least sequence number that it still needs, which the stream must retain.
+    /// Staged files of an earlier process are removed.
+    ///
+    /// # Errors
+    /// When the checkpoint is damaged or the lake cannot be read.
+    pub fn new(
+        stream: Arc<dyn Stream>,
+        lake: &Lake,
+        options: DeliveryOptions,
+        checkpoint: &Path,
+        set_floor: impl Fn(Sequence) + Send + Sync + 'static,
+    ) -> Result<Self, LakeError> {
+        let opened = Checkpoint::open(checkpoint, stream.shards());
+        let opened = opened.map_err(|e| LakeError::file(checkpoint, e))?;
+        for table in &DELIVERED {
+            let removed = remove_staged(&lake.dir().join(table.name))?;
+            if removed > 0 {
+                tracing::info!(table = table.name, removed, "removed incomplete files");
+            }
+        }
+        let status = DeliveryStatus::default();
+        let delivery = Self {
+            stream,
+            checkpoint: opened,
+            set_floor: Box::new(set_floor),
+            status: status.clone(),
+            writer: RangeWriter {
+                lake: lake.clone(),
+                clock: options.clock.clone(),
+                status,
+                encoders: Encoders::default(),
+            },
+            options,
+            max_bytes: MAX_BYTES,
+            backoff,
+        };
+        delivery.publish_progress();
+        Ok(delivery)
+    }
+
+    /// The status of this delivery.
+    pub fn status(&self) -> DeliveryStatus {
+        self.status.clone()
+    }
+
+    fn publish_progress(&self) {
+        let next: Vec<Sequence> = self.checkpoint.next().map(|(_, next)| next).collect();
+        let floor = next.iter().min().copied().unwrap_or_default();
+        self.status.lock().next = next;
+        (self.set_floor)(floor);
+    }
+
+    /// Delivers by size and age until `shutdown` completes, and then delivers the rest.
+    ///
+    /// # Errors
+    /// When the rest cannot be delivered. Earlier failures are retried.
+    pub async fn run(mut self, shutdown: impl Future<Output = ()>) -> Result<(), DeliveryError> {
+        let (stop, stopped) = watch::channel(false);
+        let work = async move {
+            let mut stopped = stopped;
+            loop {
+                let is_last = *stopped.borrow();
+                match self.deliver().await {
+                    Ok(()) if is_last => return Ok(()),
+                    Ok(()) => self.wait_until_due(&mut stopped).await,
+                    Err(error) if is_last => return Err(error),
+                    Err(error) => {
+                        let failures = self.status.now().failures;
+                        let salt = self.options.clock.now_ms() as u64;
+                        let pause = (self.backoff)(failures, salt);
+                        tracing::error!(
+                            %error,
+                            failures,
+                            ?pause,
+                            "a delivery failed and is retried"
+                        );
+                        tokio::select! {
+                            () = tokio::time::sleep(pause) => {}
+                            _ = stopped.wait_for(|stop| *stop) => {}
+                        }
+                    }
+                }
+            }
+        };
+        tokio::pin!(work);
+        tokio::select! {
+            result = &mut work => return result,
+            () = shutdown => {}
+        }
+        let _ = stop.send(true);
+        work.await
+    }
+
+    /// Waits for a record, and then until it is due. A stop ends the wait.
+    async fn wait_until_due(&self, stopped: &mut watch::Receiver<bool>) {
+        let next = self.checkpoint.next();
+        let mut waits: Vec<_> = next.map(|(shard, next)| self.stream.wait(shard, next)).collect();
+        let any = std::future::poll_fn(|context| {
+            let ready = waits.iter_mut().any(|w| w.as_mut().poll(context).is_ready());
+            if ready { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
+        });
+        tokio::select! {
+            () = any => {}
+            _ = stopped.wait_for(|stop| *stop) => return,
+        }
+        tokio::select! {
+            () = tokio::time::sleep(self.options.max_age) => {}
+            _ = stopped.wait_for(|stop| *stop) => {}
+        }
+    }
+
+    /// Delivers all records that the stream holds now. A failing shard does not delay the
+    /// others.
+    ///
+    /// # Errors
+    /// When the stream cannot be read or the lake cannot be written. The next call delivers the
+    /// rest.
+    pub async fn deliver(&mut self) -> Result<(), DeliveryError> {
+        let mut result = Ok(());
+        for shard in 0..self.stream.shards() {
+            loop {
+                match self.deliver_range(shard).await {
+                    Ok(true) => {}
+                    Ok(false) => break,
+                    Err(error) => {
+                        result = result.and(Err(error));
+                        break;
+                    }
+                }
+            }
+        }
+        let mut status = self.status.lock();
+        status.error = result.as_ref().err().map(ToString::to_string);
+        status.failures = if result.is_ok() { 0 } else { status.failures.saturating_add(1) };
+        drop(status);
+        result
+    }
+
+    /// Delivers one range of a shard. Returns false if the shard holds no more records.
+    async fn deliver_range(&mut self, shard: u32) -> Result<bool, DeliveryError> {
+        let before = self.checkpoint.shard(shard);
+        let next = before.next;
+        let range = match before.planned {
+            Some(end) => range::read_planned(&*self.stream, shard, next, end).await?,
+            None => {
+                let max_records = self.options.max_records.max(1);
+                range::read_next(&*self.stream, shard, next, max_records, self.max_bytes).await?
+            }
+        };
+        if range.end == next {
+            return Ok(false);
+        }
+        let (end, missed) = (range.end, range.missed);
+        let delivered = ShardProgress { next: end, ..ShardProgress::default() };
+        if range.is_empty() && before.planned.is_none() {
+            // Nothing was written, so this progress need not be durable.
+            self.checkpoint.advance(shard, delivered);
+            self.count_missed(shard, next, missed);
+        } else {
+            let mut plan = before;
+            if plan.planned.is_none() {
+                let planned_at_ms = Some(self.options.clock.now_ms());
+                plan = ShardProgress { next, planned: Some(end), planned_at_ms };
+                self.checkpoint.save(shard, plan)?;
+                self.count_missed(shard, next, missed);
+            }
+            let is_repeated = before.planned.is_some();
+            let planned = PlannedRange { shard, plan, range, is_repeated };
+            let rejected = self.writer.write(planned).await?;
+            self.checkpoint.save(shard, delivered)?;
+            self.status.lock().rejected += rejected;
+        }
+        self.publish_progress();
+        Ok(true)
+    }
+
+    fn count_missed(&self, shard: u32, from: Sequence, missed: u64) {
+        if missed > 0 {
+            tracing::error!(
+                shard,
+                %from,
+                missed,
+                "the stream's retention removed records before they were delivered"
+            );
+            self.status.lock().missed += missed;
+        }
+    }
+}
