@@ -10,7 +10,7 @@ use cartwheel_api::{
     Recommendation, SourceCount, StoredRecord, UserRecord, UserView, Wanted,
 };
 use cartwheel_events::{ProductId, UserId};
-use cartwheel_features::{Catalogue, Context, UserState};
+use cartwheel_features::{Catalogue, Context, LastCheckout, UserState};
 use cartwheel_recommend::{
     Candidate, FEATURES, Ranked, Source, candidates, order, rank, reasons, rows,
 };
@@ -50,7 +50,10 @@ impl Opened {
             }
         };
         for checkout in query.session.iter().flat_map(|s| &s.checkouts) {
-            let key = (checkout.received_at_ms, checkout.event_id.clone());
+            let key = LastCheckout {
+                at_ms: checkout.received_at_ms,
+                event_id: checkout.event_id.clone(),
+            };
             if state.last_checkout.as_ref().is_some_and(|last| *last >= key) {
                 continue;
             }
@@ -489,7 +492,7 @@ impl Engine for Current {
         let Some(users) = &opened.users else { return Learned::default() };
         let last = users.get(user_id.as_str()).ok().flatten().and_then(|s| s.last_checkout);
         let holds =
-            last.is_some_and(|(at_ms, id)| (at_ms, id.as_str()) >= (received_at_ms, event_id));
+            last.is_some_and(|c| (c.at_ms, c.event_id.as_str()) >= (received_at_ms, event_id));
         if !holds {
             return Learned::default();
         }
