@@ -166,7 +166,7 @@ impl Opened {
             .map(|((row, scaled), candidate)| {
                 // A model file without statistics serves, and explains nothing.
                 let parts = self.model.as_ref().and_then(|m| m.contributions(scaled).ok());
-                let added = parts.as_ref().map_or(&[][..], |(_, added)| added);
+                let added = parts.as_ref().map_or(&[][..], |parts| &parts.values);
                 let features = FEATURES.iter().zip(row).enumerate();
                 let features = features.map(|(at, (name, value))| FeatureContribution {
                     name: (*name).to_owned(),
@@ -175,7 +175,7 @@ impl Opened {
                 });
                 Explanation {
                     source: candidate.source.as_str().to_owned(),
-                    base: parts.as_ref().map(|(base, _)| *base),
+                    base: parts.as_ref().map(|parts| parts.expected),
                     features: features.collect(),
                 }
             })
