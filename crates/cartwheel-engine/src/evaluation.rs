@@ -5,7 +5,9 @@ use std::path::Path;
 use cartwheel_feature_set::{FeatureSet, SetError};
 use cartwheel_features::{Catalogue, Example};
 use cartwheel_recommend::baseline::BASELINES;
-use cartwheel_recommend::metrics::{calibration, calibration_error, list_score, log_loss, mean};
+use cartwheel_recommend::metrics::{
+    Prediction, calibration, calibration_error, list_score, log_loss, mean,
+};
 use cartwheel_recommend::{Model, ModelMismatch, rank};
 use cartwheel_registry::BundleError;
 use rayon::prelude::*;
@@ -105,8 +107,9 @@ pub fn evaluate(
     let comparison = compare(models, set, &catalogue, &gate, &lists, against)?;
     let name = if model.is_some() { "model" } else { "no model" };
     methods.push(method(name, &lists, &gate));
-    let pairs: Vec<(f32, bool)> = judged.iter().flat_map(|j| j.pairs.iter().copied()).collect();
-    let bins = calibration(&pairs);
+    let predictions: Vec<Prediction> =
+        judged.iter().flat_map(|j| j.predictions.iter().copied()).collect();
+    let bins = calibration(&predictions);
     let found: Vec<f64> = judged.iter().map(|j| j.candidate_recall).collect();
     let half: Vec<f64> = judged.iter().filter_map(|j| j.half_recall).collect();
     Ok(Report {
@@ -115,7 +118,7 @@ pub fn evaluate(
         users: gate.len(),
         methods,
         candidate_recall: mean(&found),
-        log_loss: log_loss(&pairs),
+        log_loss: log_loss(&predictions),
         calibration_error: calibration_error(&bins),
         calibration: bins,
         half_cart_recall_at_10: mean(&half),
@@ -162,7 +165,7 @@ fn compare(
 
 struct Judged {
     list: Vec<u32>,
-    pairs: Vec<(f32, bool)>,
+    predictions: Vec<Prediction>,
     candidate_recall: f64,
     half_recall: Option<f64>,
 }
@@ -178,9 +181,12 @@ fn judge(catalogue: &Catalogue, model: Option<&Model>, e: &Example) -> Judged {
     });
     Judged {
         candidate_recall: list_score(&products, &e.basket, products.len()).recall,
-        pairs: ranked
+        predictions: ranked
             .iter()
-            .map(|r| (r.probability, e.basket.contains(&r.candidate.product)))
+            .map(|r| Prediction {
+                probability: r.probability,
+                bought: e.basket.contains(&r.candidate.product),
+            })
             .collect(),
         list: products.into_iter().take(20).collect(),
         half_recall,

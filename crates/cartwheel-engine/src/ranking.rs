@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use cartwheel_events::{ProductId, UserId};
-use cartwheel_features::{Catalogue, Context, UserState};
+use cartwheel_features::{Catalogue, Context, LastCheckout, UserState};
 use cartwheel_recommend::{
     Candidate, FEATURES, Ranked, Source, candidates, order, rank, reasons, rows,
 };
@@ -91,7 +91,10 @@ impl Opened {
             }
         };
         for checkout in query.session.iter().flat_map(|session| &session.checkouts) {
-            let key = (checkout.received_at_ms, checkout.event_id.clone());
+            let key = LastCheckout {
+                at_ms: checkout.received_at_ms,
+                event_id: checkout.event_id.clone(),
+            };
             if state.last_checkout.as_ref().is_some_and(|last| *last >= key) {
                 continue;
             }
@@ -143,7 +146,7 @@ impl Opened {
             .map(|((row, scaled), candidate)| {
                 // A model file without statistics can serve but cannot be explained.
                 let parts = self.model.as_ref().and_then(|m| m.contributions(scaled).ok());
-                let added = parts.as_ref().map_or(&[][..], |(_, added)| added);
+                let added = parts.as_ref().map_or(&[][..], |parts| &parts.values);
                 let features = FEATURES.iter().zip(row).enumerate();
                 let features = features.map(|(at, (name, value))| FeatureContribution {
                     name: (*name).to_owned(),
@@ -152,7 +155,7 @@ impl Opened {
                 });
                 Explanation {
                     source: candidate.source.as_str().to_owned(),
-                    base: parts.as_ref().map(|(base, _)| *base),
+                    base: parts.as_ref().map(|parts| parts.expected),
                     features: features.collect(),
                 }
             })

@@ -161,7 +161,7 @@ impl Engine for ServingEngine {
         let Some(users) = &opened.users else { return CheckoutProgress::default() };
         let last = users.get(user_id.as_str()).ok().flatten().and_then(|s| s.last_checkout);
         let included =
-            last.is_some_and(|(at_ms, id)| (at_ms, id.as_str()) >= (received_at_ms, event_id));
+            last.is_some_and(|c| (c.at_ms, c.event_id.as_str()) >= (received_at_ms, event_id));
         if !included {
             return CheckoutProgress::default();
         }

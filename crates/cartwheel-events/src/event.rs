@@ -1,39 +1,39 @@
-//! A shopper's action, as a client sends it.
+//! Events as clients send them, and their validation.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::id::{ProductId, UserId, check_id, json_id};
+use crate::id::{ProductId, UserId, json_id};
 
-/// Most items of one event.
+/// Maximum number of items in an event.
 pub const MAX_ITEMS: usize = 200;
-/// Most events of one batch, as Kinesis `PutRecords` takes.
+/// Maximum number of events in a batch, which is the limit of Kinesis `PutRecords`.
 pub const MAX_BATCH: usize = 500;
 pub(crate) const MAX_QUANTITY: u64 = 100_000;
 pub(crate) const MAX_PRICE: f64 = 1e9;
-/// The year 10,000, UTC milliseconds: later times are not from a clock.
+/// The start of the year 10,000, UTC milliseconds. Later times are rejected as invalid.
 pub(crate) const LATEST_MS: i64 = 253_402_300_800_000;
 
-/// What the shopper did.
+/// The kind of a shopper's action.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum EventKind {
-    /// Looked at products.
+    /// Viewed products.
     View,
-    /// Put products into the cart.
+    /// Added products to the cart.
     AddToCart,
-    /// Took products out of the cart.
+    /// Removed products from the cart.
     RemoveFromCart,
-    /// Replaced the cart by the given items.
+    /// Replaced the cart's content with the given items.
     UpdateCart,
-    /// Bought the given items, or the session's cart when none are given.
+    /// Bought the given items, or the session's cart if there are no items.
     Checkout,
-    /// Asks for recommendations and changes nothing.
+    /// Requested recommendations; changes nothing.
     GetRecommendations,
 }
 
 impl EventKind {
-    /// Every kind, in the order of documentation.
+    /// Every kind, in the order in which the documentation lists them.
     pub const ALL: [Self; 6] = [
         Self::View,
         Self::AddToCart,
@@ -43,7 +43,7 @@ impl EventKind {
         Self::GetRecommendations,
     ];
 
-    /// The name on the wire.
+    /// Returns the kind's name in JSON.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::View => "view",
@@ -55,7 +55,7 @@ impl EventKind {
         }
     }
 
-    /// The kind of that name.
+    /// Returns the kind with the given name in JSON.
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.as_str() == name)
     }
@@ -66,54 +66,60 @@ impl EventKind {
     }
 }
 
-/// A product in an event.
+/// A product of an event.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Item {
-    /// The product.
+    /// The product's id.
     pub product_id: ProductId,
-    /// How many pieces; 1 where the client gives none.
+    /// Number of pieces; 1 if the client sends no quantity.
     pub quantity: u32,
     /// Price of one piece in the shop's currency.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub price: Option<f64>,
 }
 
-/// A validated event. `event_id` is empty where the server has yet to assign one.
+/// A validated event.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Event {
-    /// The client's id for this event: the dedup key together with the user.
+    /// The client's id for this event; together with `user_id` the deduplication key.
+    /// `None` until the server assigns an id.
     pub event_id: Option<String>,
-    /// Who acted.
+    /// The shopper.
     pub user_id: UserId,
-    /// The client's session, kept for analysis.
+    /// The client's session; stored for analysis only.
     pub session_id: Option<String>,
-    /// What was done.
+    /// The kind of action.
     pub kind: EventKind,
-    /// With which products, in the client's order, each product once.
+    /// The products, in the client's order, without repeats.
     pub items: Vec<Item>,
-    /// The client's clock, UTC milliseconds; never orders records.
+    /// The client's clock, UTC milliseconds; never used to order records.
     pub timestamp_ms: Option<i64>,
-    /// Where the client says that the event comes from.
+    /// Origin of the event, as the client names it.
     pub source: Option<String>,
-    /// The answer that led to this event.
+    /// Id of the answer that led to this event.
     pub recommendation_id: Option<String>,
 }
 
-/// A field of an event that is not as it should be.
+/// A field of an event is invalid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{field}: {problem}; expected {expected}")]
+#[error("{}; expected {expected}", sentence(.field, .problem))]
 pub struct Invalid {
-    /// The offending field, as a path such as `items[2].quantity`.
+    /// The path of the invalid field, such as `items[2].quantity`; empty for the whole event.
     pub field: String,
-    /// What is wrong with it.
+    /// What is wrong with the field: a predicate such as `is missing`, or a sentence if
+    /// `field` is empty.
     pub problem: String,
-    /// What it should be.
+    /// The values that are accepted.
     pub expected: &'static str,
 }
 
 pub(crate) const ID_EXPECTED: &str = "1 to 64 of A-Z a-z 0-9 . _ : @ -";
 const FIELDS: &str = "event_id, user_id, session_id, event, product_ids, items, timestamp, \
                       source, recommendation_id";
+
+fn sentence(field: &str, problem: &str) -> String {
+    if field.is_empty() { problem.to_owned() } else { format!("{field} {problem}") }
+}
 
 pub(crate) fn invalid(
     field: impl Into<String>,
@@ -130,7 +136,7 @@ impl Event {
     /// The first field that is missing, unknown or out of bounds.
     pub fn from_json(value: &Value) -> Result<Self, Invalid> {
         let Value::Object(fields) = value else {
-            return Err(invalid("", "the event is not an object", "a JSON object"));
+            return Err(invalid("", "the event is not a JSON object", "a JSON object"));
         };
         if let Some(unknown) = fields.keys().find(|key| !FIELDS.split(", ").any(|f| f == *key)) {
             let name: String = unknown.chars().take(64).collect();
@@ -146,10 +152,10 @@ impl Event {
             .ok_or_else(|| invalid("event", "is missing", KINDS))?
             .as_str()
             .and_then(EventKind::parse)
-            .ok_or_else(|| invalid("event", "is not a kind of event", KINDS))?;
+            .ok_or_else(|| invalid("event", "is not a known kind of event", KINDS))?;
         let items = items(fields)?;
         if kind.needs_products() && items.is_empty() {
-            let problem = format!("{} names no product", kind.as_str());
+            let problem = format!("must name at least one product when event is {}", kind.as_str());
             return Err(invalid("product_ids", problem, "at least one product id"));
         }
         Ok(Self {
@@ -180,7 +186,7 @@ fn timestamp(fields: &Map<String, Value>) -> Result<Option<i64>, Invalid> {
         None | Some(Value::Null) => Ok(None),
         Some(value) => match value.as_i64() {
             Some(ms) if (0..LATEST_MS).contains(&ms) => Ok(Some(ms)),
-            _ => Err(invalid("timestamp", "is not a time", "UTC milliseconds since 1970")),
+            _ => Err(invalid("timestamp", "is not a valid time", "UTC milliseconds since 1970")),
         },
     }
 }
@@ -192,7 +198,11 @@ fn items(fields: &Map<String, Value>) -> Result<Vec<Item>, Invalid> {
         (Some(ids), None | Some(Value::Null)) => ("product_ids", ids),
         (None | Some(Value::Null), Some(items)) => ("items", items),
         (Some(_), Some(_)) => {
-            return Err(invalid("items", "stands beside product_ids", "one of the two"));
+            return Err(invalid(
+                "items",
+                "cannot be combined with product_ids",
+                "only one of them",
+            ));
         }
     };
     let list = list.as_array().ok_or_else(|| invalid(name, "is not a list", LIST))?;
@@ -213,10 +223,10 @@ fn items(fields: &Map<String, Value>) -> Result<Vec<Item>, Invalid> {
     Ok(items)
 }
 
-/// Adds an item; each product is there once.
+/// Adds an item; a repeated product adds to the first item's quantity.
 pub(crate) fn add(items: &mut Vec<Item>, item: Item) {
-    match items.iter_mut().find(|known| known.product_id == item.product_id) {
-        Some(known) => known.quantity = known.quantity.saturating_add(item.quantity),
+    match items.iter_mut().find(|earlier| earlier.product_id == item.product_id) {
+        Some(earlier) => earlier.quantity = earlier.quantity.saturating_add(item.quantity),
         None => items.push(item),
     }
 }
@@ -224,12 +234,16 @@ pub(crate) fn add(items: &mut Vec<Item>, item: Item) {
 fn item(index: usize, value: &Value) -> Result<Item, Invalid> {
     let at = |name: &str| format!("items[{index}]{name}");
     let fields = value.as_object().ok_or_else(|| {
-        invalid(at(""), "is not an object", "{\"product_id\", \"quantity\"?, \"price\"?}")
+        invalid(at(""), "is not a JSON object", "{\"product_id\", \"quantity\"?, \"price\"?}")
     })?;
     if let Some(key) = fields.keys().find(|k| !["product_id", "quantity", "price"].contains(&&***k))
     {
         let name: String = key.chars().take(64).collect();
-        return Err(invalid(at(&format!(".{name}")), "is unknown", "product_id, quantity, price"));
+        return Err(invalid(
+            at(&format!(".{name}")),
+            "is not a field of an item",
+            "product_id, quantity, price",
+        ));
     }
     let id = fields
         .get("product_id")
@@ -241,20 +255,21 @@ fn item(index: usize, value: &Value) -> Result<Item, Invalid> {
         None | Some(Value::Null) => 1,
         Some(value) => match value.as_u64() {
             Some(n @ 1..=MAX_QUANTITY) => n as u32,
-            _ => return Err(invalid(at(".quantity"), "is out of range", "1 to 100000")),
+            _ => {
+                return Err(invalid(
+                    at(".quantity"),
+                    "is out of range",
+                    "a whole number from 1 to 100000",
+                ));
+            }
         },
     };
     let price = match fields.get("price") {
         None | Some(Value::Null) => None,
         Some(value) => match value.as_f64() {
             Some(price) if (0.0..=MAX_PRICE).contains(&price) => Some(price),
-            _ => return Err(invalid(at(".price"), "is out of range", "0 to 1e9")),
+            _ => return Err(invalid(at(".price"), "is out of range", "a number from 0 to 1e9")),
         },
     };
     Ok(Item { product_id, quantity, price })
-}
-
-// Ids are checked wherever they enter; this guards records read back from disk.
-pub(crate) fn valid_optional_id(text: &Option<String>) -> bool {
-    text.as_deref().is_none_or(|text| check_id(text).is_ok())
 }

@@ -1,9 +1,9 @@
-//! Events as other products send them, mapped by one table each.
+//! Reads events that clients send in the formats of other products.
 //!
-//! A format's module knows its envelope: where the events lie, who acted, when, and
-//! under which name. Its [`Table`] says what the names mean and what the fields are
-//! called. Names outside the table are ignored and fields outside it are passed over,
-//! so that a site can send all that it has.
+//! Each format has a module that reads its envelope: the list of events, the user, the
+//! time and the event's name. The format's [`Table`] maps names and fields to ours.
+//! Events and fields that the table does not list are ignored, so a site can send its
+//! whole feed.
 
 mod ga4;
 mod segment;
@@ -19,24 +19,25 @@ use crate::event::{
 };
 use crate::id::{ProductId, UserId, check_id, json_id};
 
-/// A product whose payloads are read unchanged.
+/// A foreign format whose payloads are accepted unchanged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Foreign {
-    /// Google Analytics 4: a body of its Measurement Protocol.
+    /// Google Analytics 4: the body of a Measurement Protocol request.
     Ga4,
-    /// Segment: a call of its tracking API, or a batch of calls.
+    /// Segment: a call of the tracking API, or a batch of calls.
     Segment,
 }
 
-/// What one foreign event is here: none where its name says nothing of a cart.
+/// The result for one foreign event; `Ok(None)` when its name is not in the format's table.
 pub type Mapped = Result<Option<Event>, Invalid>;
 
 impl Foreign {
-    /// Reads a payload: what became of each of its events, 1 to [`MAX_BATCH`], in
-    /// their order. Paths of fields begin at the payload's root.
+    /// Reads a payload and returns one result per event, in order: 1 to [`MAX_BATCH`].
+    /// Field paths start at the payload's root.
     ///
     /// # Errors
-    /// The field that makes all of it unreadable, such as a list of events that is none.
+    /// The field that makes the whole payload unreadable, such as an `events` that is not
+    /// a list.
     pub fn read(self, body: &Value) -> Result<Vec<Mapped>, Invalid> {
         match self {
             Self::Ga4 => ga4::read(body),
@@ -45,71 +46,72 @@ impl Foreign {
     }
 }
 
-/// How the events of a format become ours.
+/// Maps the events of one format to ours.
 struct Table {
-    /// What a record's `source` is.
+    /// The `source` of the resulting events.
     source: &'static str,
-    /// By name of the event.
-    names: &'static [Name],
-    /// Fields of a product that name it; the first one that is given counts.
+    /// One mapping per event name.
+    mappings: &'static [Mapping],
+    /// Product fields that hold the id, in order of preference.
     product_id: &'static [&'static str],
-    /// Field of a product with its pieces.
+    /// Product field that holds the number of pieces.
     quantity: &'static str,
-    /// Field of a product with the price of one piece.
+    /// Product field that holds the price of one piece.
     price: &'static str,
-    /// Field of the event with the client's session, if the format has one.
+    /// Event field that holds the client's session, if the format has one.
     session_id: Option<&'static str>,
-    /// Field of the event with the answer that led to it, for a site that keeps it.
+    /// Event field in which a site may repeat the id of the answer that led to the event.
     recommendation_id: &'static str,
 }
 
-/// What one name means.
-struct Name {
+/// Maps one event name.
+struct Mapping {
     name: &'static str,
     kind: EventKind,
     products: Products,
-    /// Fields with an id of the event, where its envelope has none; the first one
-    /// that is given counts.
+    /// Event fields that hold an id, in order of preference; used when the envelope has
+    /// no id.
     event_id: &'static [&'static str],
 }
 
-/// Where the products of an event lie.
+/// Where an event keeps its products.
 enum Products {
-    /// In a list of that name.
+    /// In the list field of that name.
     List(&'static str),
-    /// The event's fields are those of one product.
+    /// In the event's own fields, which describe a single product.
     Fields,
 }
 
-/// An event out of its envelope.
-struct Call<'a> {
+/// What a format's module reads from an event's envelope.
+struct Envelope<'a> {
     user_id: UserId,
     event_id: Option<String>,
     timestamp_ms: Option<i64>,
-    /// What was done, with what: the part that the table reads.
+    /// The fields that the table maps.
     fields: &'a Map<String, Value>,
     /// Path of `fields`.
     path: String,
 }
 
 impl Table {
-    fn name(&self, name: &str) -> Option<&'static Name> {
-        self.names.iter().find(|known| known.name == name)
+    fn mapping(&self, name: &str) -> Option<&'static Mapping> {
+        self.mappings.iter().find(|mapping| mapping.name == name)
     }
 
-    fn event(&self, name: &Name, call: Call<'_>) -> Result<Event, Invalid> {
-        let Call { user_id, event_id, timestamp_ms, fields, path } = call;
-        let items = match name.products {
+    fn event(&self, mapping: &Mapping, envelope: Envelope<'_>) -> Result<Event, Invalid> {
+        let Envelope { user_id, event_id, timestamp_ms, fields, path } = envelope;
+        let items = match mapping.products {
             Products::Fields => vec![self.item(fields, &path)?],
             Products::List(list) => self.items(fields, &path, list)?,
         };
         if let (Products::List(list), true, true) =
-            (&name.products, items.is_empty(), name.kind.needs_products())
+            (&mapping.products, items.is_empty(), mapping.kind.needs_products())
         {
-            let problem = format!("{} names no product", name.name);
+            let problem =
+                format!("must name at least one product when the event is {}", mapping.name);
             return Err(invalid(join(&path, list), problem, "at least one product"));
         }
-        let event_id = match (event_id, first(fields, name.event_id)) {
+        let event_id = match (event_id, first(fields, mapping.event_id)) {
             (None, Some((field, value))) => Some(stable_id(value, || join(&path, field))?),
             (event_id, _) => event_id,
         };
@@ -121,7 +123,7 @@ impl Table {
             event_id,
             user_id,
             session_id: self.session_id.map_or(Ok(None), id)?,
-            kind: name.kind,
+            kind: mapping.kind,
             items,
             timestamp_ms,
             source: Some(self.source.to_owned()),
@@ -172,7 +174,7 @@ impl Table {
             None => None,
             Some(value) => {
                 Some(number(value).filter(|price| (0.0..=MAX_PRICE).contains(price)).ok_or_else(
-                    || invalid(join(path, self.price), "is out of range", "a number, 0 to 1e9"),
+                    || invalid(join(path, self.price), "is out of range", "a number from 0 to 1e9"),
                 )?)
             }
         };
@@ -184,12 +186,13 @@ fn join(path: &str, field: &str) -> String {
     if path.is_empty() { field.to_owned() } else { format!("{path}.{field}") }
 }
 
-/// A field's value. Tags and forms send null and the empty string for what they lack.
+/// Returns a field's value, unless it is null or the empty string: tags and forms send
+/// those for a missing value.
 fn given<'a>(fields: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
     fields.get(name).filter(|value| !value.is_null() && value.as_str() != Some(""))
 }
 
-/// The first of the fields that is given.
+/// Returns the first of the named fields that has a value.
 fn first<'a>(
     fields: &'a Map<String, Value>,
     names: &[&'static str],
@@ -205,11 +208,17 @@ fn checked<T>(
 }
 
 fn object<'a>(value: &'a Value, path: &str) -> Result<&'a Map<String, Value>, Invalid> {
-    value.as_object().ok_or_else(|| invalid(path, "is not an object", "a JSON object"))
+    value.as_object().ok_or_else(|| {
+        let problem = match path {
+            "" => "the payload is not a JSON object",
+            _ => "is not a JSON object",
+        };
+        invalid(path, problem, "a JSON object")
+    })
 }
 
-/// The events of a payload, in a list.
-fn calls<'a>(fields: &'a Map<String, Value>, name: &'static str) -> Result<&'a [Value], Invalid> {
+/// Returns the list of events in a payload.
+fn list<'a>(fields: &'a Map<String, Value>, name: &'static str) -> Result<&'a [Value], Invalid> {
     const LIST: &str = "a list of 1 to 500 events";
     let list = fields.get(name).ok_or_else(|| invalid(name, "is missing", LIST))?;
     let list = list.as_array().ok_or_else(|| invalid(name, "is not a list", LIST))?;
@@ -219,7 +228,7 @@ fn calls<'a>(fields: &'a Map<String, Value>, name: &'static str) -> Result<&'a [
     Ok(list)
 }
 
-/// Who acted: the first of the fields that is given.
+/// Reads the user from the first of the named fields that has a value.
 fn user(
     fields: &Map<String, Value>,
     path: &str,
@@ -228,14 +237,14 @@ fn user(
     match first(fields, names) {
         Some((field, value)) => checked(json_id(value).and_then(UserId::new), || join(path, field)),
         None => {
-            let problem = format!("is missing, as are the others of {}", names.join(", "));
+            let problem = format!("is missing; one of {} is required", names.join(", "));
             let field = names.first().copied().unwrap_or_default();
             Err(invalid(join(path, field), problem, ID_EXPECTED))
         }
     }
 }
 
-/// A number, which may be written as text.
+/// Reads a number, or text that holds a number.
 fn number(value: &Value) -> Option<f64> {
     match value {
         Value::Number(number) => number.as_f64(),
@@ -244,18 +253,18 @@ fn number(value: &Value) -> Option<f64> {
     }
 }
 
-/// A time within the years of a clock.
+/// Checks that a time lies between 1970 and the year 10,000.
 fn time(
     ms: Option<i64>,
     field: impl FnOnce() -> String,
     expected: &'static str,
 ) -> Result<i64, Invalid> {
-    let known = ms.filter(|ms| (0..LATEST_MS).contains(ms));
-    known.ok_or_else(|| invalid(field(), "is not a time", expected))
+    let valid = ms.filter(|ms| (0..LATEST_MS).contains(ms));
+    valid.ok_or_else(|| invalid(field(), "is not a valid time", expected))
 }
 
-/// The id of an event. What does not fit our ids becomes its hash, which is the same
-/// each time that it is sent.
+/// Reads an event's id. A value that is not a valid id here is replaced by its hash, so
+/// that a repeated event keeps its id.
 fn stable_id(value: &Value, field: impl FnOnce() -> String) -> Result<String, Invalid> {
     let text = match value {
         Value::String(text) => text.clone(),
@@ -266,6 +275,5 @@ fn stable_id(value: &Value, field: impl FnOnce() -> String) -> Result<String, In
         return Ok(text);
     }
     let digest = Sha256::digest(text.as_bytes());
-    let hex: String = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
-    Ok(format!("sha256:{hex}"))
+    Ok(format!("sha256:{}", hex::encode(&digest[..16])))
 }

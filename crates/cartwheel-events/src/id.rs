@@ -1,4 +1,4 @@
-//! Identifiers: strings of 1–64 of `[A-Za-z0-9._:@-]`.
+//! Identifiers: 1 to 64 characters of `[A-Za-z0-9._:@-]`.
 
 use std::fmt;
 
@@ -9,24 +9,24 @@ use smol_str::SmolStr;
 /// Longest id, in bytes.
 pub const MAX_ID: usize = 64;
 
-/// Why a string is not an id.
+/// Why a string is not a valid id.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidId {
-    /// The id has no characters.
+    /// The id is empty.
     #[error("is empty")]
     Empty,
     /// The id is longer than [`MAX_ID`] bytes.
     #[error("is longer than {MAX_ID} characters")]
     TooLong,
-    /// The id holds a character outside the allowed set.
-    #[error("holds a character other than A-Z a-z 0-9 . _ : @ -")]
+    /// The id contains a character outside the allowed set.
+    #[error("contains a character other than A-Z a-z 0-9 . _ : @ -")]
     Character,
     /// The JSON value is neither a string nor an integer.
     #[error("is neither a string nor an integer")]
     Type,
 }
 
-/// Checks the characters and the length of an id.
+/// Checks the length and the characters of an id.
 pub fn check_id(text: &str) -> Result<(), InvalidId> {
     if text.is_empty() {
         return Err(InvalidId::Empty);
@@ -38,7 +38,7 @@ pub fn check_id(text: &str) -> Result<(), InvalidId> {
     if text.bytes().all(allowed) { Ok(()) } else { Err(InvalidId::Character) }
 }
 
-/// The text of a JSON id: a string, or an integer kept as its decimal text.
+/// Reads an id from JSON: a string, or an integer, which becomes its decimal text.
 pub(crate) fn json_id(value: &serde_json::Value) -> Result<String, InvalidId> {
     let text = match value {
         serde_json::Value::String(text) => text.clone(),
@@ -49,7 +49,7 @@ pub(crate) fn json_id(value: &serde_json::Value) -> Result<String, InvalidId> {
     Ok(text)
 }
 
-/// Takes what [`json_id`] takes.
+/// Accepts the same values as [`json_id`].
 struct IdVisitor;
 
 impl Visitor<'_> for IdVisitor {
@@ -72,7 +72,7 @@ impl Visitor<'_> for IdVisitor {
     }
 }
 
-// Most ids are short: those are kept in place, and take no memory of their own.
+// Most ids are short, so they are stored inline without an allocation.
 macro_rules! id {
     ($name:ident, $what:literal) => {
         #[doc = $what]
@@ -80,13 +80,13 @@ macro_rules! id {
         pub struct $name(SmolStr);
 
         impl $name {
-            /// Checks `text` and keeps it.
+            /// Checks `text` and wraps it.
             pub fn new(text: impl AsRef<str>) -> Result<Self, InvalidId> {
                 check_id(text.as_ref())?;
                 Ok(Self(text.as_ref().into()))
             }
 
-            /// The text of the id.
+            /// Returns the id as text.
             pub fn as_str(&self) -> &str {
                 &self.0
             }
@@ -112,5 +112,5 @@ macro_rules! id {
     };
 }
 
-id!(UserId, "A shopper's id, stable over the shop's life.");
+id!(UserId, "A shopper's id, which never changes.");
 id!(ProductId, "A product's id in the shop's catalogue.");

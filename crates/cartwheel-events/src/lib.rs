@@ -1,9 +1,9 @@
-//! Event types, ids and validation: the vocabulary that every other crate shares.
+//! Event types, ids and validation, shared by every other crate.
 //!
-//! A client's JSON becomes an [`Event`] ([`Event::from_json`]); the server stamps
-//! it into a [`Record`], flat JSON with a `schema_version`, which is what the
-//! stream stores and the lake keeps. What other products send becomes the same events
-//! ([`Foreign::read`]). Pure: no I/O, no clock, no random numbers.
+//! [`Event::from_json`] validates a client's JSON. The server stamps the event into a
+//! [`Record`]: flat JSON with a `schema_version`, stored in the stream and in the lake.
+//! [`Foreign::read`] converts events in the formats of other products. The crate is pure:
+//! no I/O, no clock, no random numbers.
 
 mod event;
 mod foreign;

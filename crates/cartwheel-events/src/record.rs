@@ -1,95 +1,95 @@
-//! Records: the flat JSON that the stream carries and the lake keeps.
+//! Records: the flat JSON stored in the stream and in the lake.
 
 use serde::{Deserialize, Serialize};
 
-use crate::event::{Event, EventKind, Item, valid_optional_id};
-use crate::id::{ProductId, UserId};
+use crate::event::{Event, EventKind, Item};
+use crate::id::{ProductId, UserId, check_id};
 
-/// Version of the record's shape. Fields are only ever added.
+/// Version of the record's schema. New versions only add fields.
 pub const SCHEMA_VERSION: u32 = 1;
 
-/// A stored record: an event, or the impression that answered one.
+/// A stored record: an event, or the impression returned for one.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum Record {
     /// A shopper's action.
     Event(EventRecord),
-    /// What was shown to a shopper.
+    /// The products that an answer showed.
     Impression(Impression),
 }
 
-/// An accepted event: every column of the lake's `events` table.
+/// An accepted event, with every column of the lake's `events` table.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EventRecord {
-    /// Shape of this record.
+    /// Version of the record's schema.
     pub schema_version: u32,
-    /// Dedup key together with `user_id`.
+    /// The event's id; together with `user_id` the deduplication key.
     pub event_id: String,
-    /// Who acted; the partition key.
+    /// The shopper; the partition key.
     pub user_id: UserId,
     /// The client's session.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session_id: Option<String>,
-    /// What was done.
+    /// The kind of action.
     pub event: EventKind,
-    /// Products in order, each once.
+    /// Products in the client's order, without repeats.
     pub product_ids: Vec<ProductId>,
-    /// Pieces, parallel to `product_ids`.
+    /// Number of pieces, parallel to `product_ids`.
     pub quantities: Vec<u32>,
-    /// Price of one piece, parallel to `product_ids`.
+    /// Price of one piece in the shop's currency, parallel to `product_ids`.
     pub prices: Vec<Option<f64>>,
     /// The client's clock, UTC milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timestamp_ms: Option<i64>,
-    /// Where the event comes from.
+    /// Origin of the event, as the client names it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,
-    /// The answer that led here.
+    /// Id of the answer that led to this event.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recommendation_id: Option<String>,
-    /// The server's clock when it accepted the event, UTC milliseconds.
+    /// The server's clock when the event was accepted, UTC milliseconds.
     pub received_at_ms: i64,
 }
 
-/// What one answer showed.
+/// The products that one answer showed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Impression {
-    /// Shape of this record.
+    /// Version of the record's schema.
     pub schema_version: u32,
     /// The answer's id.
     pub recommendation_id: String,
-    /// To whom it was shown; the partition key.
+    /// The shopper who saw them; the partition key.
     pub user_id: UserId,
-    /// The release that ranked it: feature set and model versions.
+    /// The release that ranked them: versions of feature set and model.
     pub release: String,
-    /// Products in the cart at that moment.
+    /// Products in the cart at that time.
     pub cart: Vec<ProductId>,
-    /// What was shown, best first.
+    /// The products shown, best first.
     pub shown: Vec<ImpressionItem>,
     /// The server's clock, UTC milliseconds.
     pub received_at_ms: i64,
 }
 
-/// One place of an impression.
+/// One product of an impression.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ImpressionItem {
     /// The product shown.
     pub product_id: ProductId,
-    /// Its place, from 0.
+    /// Its position in the list, from 0.
     pub position: u32,
-    /// Its probability.
+    /// Its predicted probability, 0 to 1.
     pub score: f32,
-    /// Which source made it a candidate.
+    /// The candidate source that proposed it.
     pub source: String,
 }
 
-/// Why bytes are not a record.
+/// Why bytes are not a valid record.
 #[derive(Debug, thiserror::Error)]
 pub enum RecordError {
-    /// Not JSON of a record's shape.
+    /// The bytes are not JSON, or not of a record's schema.
     #[error("not a record: {0}")]
     Json(#[from] serde_json::Error),
-    /// Parallel lists differ in length, or an id is not one.
+    /// The parallel lists differ in length, or an id is invalid.
     #[error("not a record: {0}")]
     Shape(&'static str),
 }
@@ -98,9 +98,10 @@ impl Record {
     /// Reads a stored record.
     ///
     /// # Errors
-    /// When the bytes are not JSON of a record's shape.
+    /// When the bytes are not a valid record.
     pub fn from_slice(bytes: &[u8]) -> Result<Self, RecordError> {
-        // Most are events, and a deserializer that looks for either keeps a copy first.
+        // Most records are events. Trying that type first is cheaper than an untagged
+        // deserializer, which copies the input.
         let record = match serde_json::from_slice::<EventRecord>(bytes) {
             Ok(event) => Self::Event(event),
             Err(error) if !error.is_data() => return Err(error.into()),
@@ -112,23 +113,23 @@ impl Record {
         if let Self::Event(event) = &record {
             let n = event.product_ids.len();
             if event.quantities.len() != n || event.prices.len() != n {
-                return Err(RecordError::Shape("lists of different lengths"));
+                return Err(RecordError::Shape("its lists differ in length"));
             }
-            if !valid_optional_id(&Some(event.event_id.clone())) {
-                return Err(RecordError::Shape("event_id is not an id"));
+            if check_id(&event.event_id).is_err() {
+                return Err(RecordError::Shape("its event_id is not a valid id"));
             }
         }
         Ok(record)
     }
 
-    /// The record as one line of JSON.
+    /// Encodes the record as one line of JSON.
     pub fn to_vec(&self) -> Vec<u8> {
-        // Serialising plain structs of strings and numbers cannot fail: maps have
-        // string keys, and a non-finite float becomes null.
+        // Serialising these structs cannot fail: map keys are strings, and a non-finite
+        // float becomes null.
         serde_json::to_vec(self).unwrap_or_default()
     }
 
-    /// The partition key.
+    /// Returns the partition key.
     pub fn user_id(&self) -> &UserId {
         match self {
             Self::Event(event) => &event.user_id,
@@ -138,7 +139,7 @@ impl Record {
 }
 
 impl EventRecord {
-    /// Stamps an event with the server's id and time.
+    /// Stamps an event with its id and the server's time in UTC milliseconds.
     pub fn new(event: Event, event_id: String, received_at_ms: i64) -> Self {
         Self {
             schema_version: SCHEMA_VERSION,
@@ -156,7 +157,7 @@ impl EventRecord {
         }
     }
 
-    /// The items of the event.
+    /// Returns the items of the event.
     pub fn items(&self) -> impl Iterator<Item = Item> + '_ {
         self.product_ids.iter().zip(&self.quantities).zip(&self.prices).map(
             |((product_id, &quantity), &price)| Item {

@@ -3,7 +3,7 @@ use serde_json::json;
 use crate::{Event, EventKind, EventRecord, Record};
 
 #[test]
-fn integers_become_their_decimal_text() {
+fn an_integer_id_becomes_its_decimal_text() {
     let event = Event::from_json(&json!({"user_id": 7, "event": "view", "product_ids": [42]}));
     let event = event.unwrap();
     assert_eq!(event.user_id.as_str(), "7");
@@ -12,7 +12,7 @@ fn integers_become_their_decimal_text() {
 }
 
 #[test]
-fn each_bad_field_is_named() {
+fn an_error_names_the_invalid_field() {
     let cases = [
         (json!([]), ""),
         (json!({"event": "view"}), "user_id"),
@@ -47,7 +47,7 @@ fn each_bad_field_is_named() {
 }
 
 #[test]
-fn a_repeated_product_is_one_item() {
+fn a_repeated_product_becomes_one_item() {
     let body = json!({"user_id": "u", "event": "add_to_cart",
                       "items": [{"product_id": "x", "quantity": 2}, {"product_id": "x"}]});
     let event = Event::from_json(&body).unwrap();
@@ -56,7 +56,7 @@ fn a_repeated_product_is_one_item() {
 }
 
 #[test]
-fn a_record_reads_back_as_written() {
+fn a_record_round_trips() {
     let body = json!({"user_id": "u", "event": "checkout", "source": "web",
                       "items": [{"product_id": "x", "price": 1.25}]});
     let event = Event::from_json(&body).unwrap();
@@ -65,7 +65,7 @@ fn a_record_reads_back_as_written() {
 }
 
 #[test]
-fn a_record_with_uneven_lists_is_refused() {
+fn a_record_with_lists_of_different_length_is_rejected() {
     let text = br#"{"schema_version":1,"event_id":"e","user_id":"u","event":"view",
         "product_ids":["a"],"quantities":[],"prices":[null],"received_at_ms":1}"#;
     assert!(Record::from_slice(text).is_err());

@@ -5,7 +5,8 @@ use std::io;
 use serde::{Deserialize, Serialize};
 
 use cartwheel_features::{
-    BottomK, Context, Example, Fold, Line, Order, Partial, UserState, fold_of, stable_hash,
+    BottomK, Context, Example, Fold, LastCheckout, Line, Order, Partial, UserState, fold_of,
+    stable_hash,
 };
 
 use crate::run::JobOptions;
@@ -173,7 +174,7 @@ struct History {
     /// Follows the orders, so that checkouts number on from them.
     tail: UserState,
     next: Option<Context>,
-    last_checkout: Option<(i64, String)>,
+    last_checkout: Option<LastCheckout>,
 }
 
 impl History {
@@ -217,7 +218,7 @@ impl History {
     fn checkout(&mut self, calendar: &Calendar, at_ms: i64, event_id: &str, products: &[u32]) {
         let order = calendar.order(&self.tail, at_ms, products);
         self.push(order, false);
-        self.last_checkout = Some((at_ms, event_id.to_owned()));
+        self.last_checkout = Some(LastCheckout { at_ms, event_id: event_id.to_owned() });
         self.next = None;
     }
 }

@@ -1,76 +1,77 @@
-//! Everything per product, finished from the partials and held in memory.
+//! Per-product data: finished from partials and held in memory.
 
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 
 use crate::partial::{Basket, Partial, ProductStats};
 
-/// Most neighbours of a product.
+/// Maximum number of neighbours per product.
 pub const MAX_NEIGHBOURS: usize = 50;
-/// Baskets looked at per product: enough for stable scores, and a bound.
+/// Maximum number of baskets examined per product: enough for stable scores, and a bound
+/// on the work.
 const MAX_BASKETS: usize = 2_000;
-/// Co-purchases at which a score counts in full; fewer count in proportion
+/// Number of co-purchases from which a score counts in full; fewer scale it down
 /// (significance weighting, Herlocker et al., SIGIR 1999).
 const SIGNIFICANT: f32 = 10.0;
 
-/// A product's texts, as the shop gives them.
+/// The texts of a product, as the shop provides them.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct ProductInfo {
-    /// Its id.
+    /// The product's id.
     pub product_id: String,
-    /// Its name.
+    /// The product's name.
     pub name: String,
-    /// Its aisle.
+    /// Name of its aisle.
     pub aisle: String,
-    /// Its department.
+    /// Name of its department.
     pub department: String,
 }
 
-/// A product bought together with another.
+/// A product that is bought together with another.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Neighbour {
-    /// Index of the neighbour.
+    /// Catalogue index of the neighbour.
     pub product: u32,
-    /// Significance-weighted cosine of the two products' baskets, 0–1.
+    /// Significance-weighted cosine similarity of the two products' baskets, 0 to 1.
     pub score: f32,
 }
 
 /// One product of the catalogue.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Product {
-    /// Its texts.
+    /// The product's texts.
     pub info: ProductInfo,
-    /// Its counts.
+    /// The product's counts.
     pub stats: ProductStats,
-    /// Index of its aisle's name, dense from 0.
+    /// Index of its aisle, dense from 0.
     pub aisle: u32,
-    /// Index of its department's name, dense from 0.
+    /// Index of its department, dense from 0.
     pub department: u32,
-    /// Place in the order of popularity, from 0.
+    /// Popularity rank, from 0.
     pub rank: u32,
-    /// Best first, at most [`MAX_NEIGHBOURS`].
+    /// Neighbours, best first; at most [`MAX_NEIGHBOURS`].
     pub neighbours: Vec<Neighbour>,
 }
 
-/// All products, by index; immutable once made.
+/// All products by index; immutable once built.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Catalogue {
-    /// By index: the order of product ids.
+    /// Products in the order of their ids.
     pub products: Vec<Product>,
-    /// Indices by popularity, best first.
+    /// Product indices by popularity, best first.
     pub popular: Vec<u32>,
-    /// Lines of all orders counted.
+    /// Number of order lines counted.
     pub lines: u64,
-    /// Orders counted.
+    /// Number of orders counted.
     pub orders: u64,
-    /// Users counted.
+    /// Number of users counted.
     pub users: u64,
     #[serde(skip)]
     index: FxHashMap<String, u32>,
 }
 
 impl Catalogue {
-    /// Finishes a partial. `infos` gives the texts, by index.
+    /// Builds the catalogue from a partial. `infos` holds the texts by product index.
     pub fn finish(infos: Vec<ProductInfo>, partial: Partial) -> Self {
         let Partial { products: stats, baskets, orders, users } = partial;
         let neighbours = neighbours(infos.len(), &baskets.into_sorted());
@@ -101,33 +102,34 @@ impl Catalogue {
         Self { products, popular, lines, orders, users, index: FxHashMap::default() }.indexed()
     }
 
-    /// Whether every index in it is that of a product: of one that was read back.
+    /// Whether every product index in it is valid; check this after reading a catalogue
+    /// back.
     pub fn is_sound(&self) -> bool {
-        let known = |product: u32| (product as usize) < self.products.len();
-        self.popular.iter().all(|&product| known(product))
-            && self.products.iter().flat_map(|p| &p.neighbours).all(|n| known(n.product))
+        let exists = |product: u32| (product as usize) < self.products.len();
+        self.popular.iter().all(|&product| exists(product))
+            && self.products.iter().flat_map(|p| &p.neighbours).all(|n| exists(n.product))
     }
 
-    /// Builds the look-up by id, which is not stored.
+    /// Builds the index by product id, which is not stored.
     pub fn indexed(mut self) -> Self {
         let ids = self.products.iter().enumerate();
         self.index = ids.map(|(at, p)| (p.info.product_id.clone(), at as u32)).collect();
         self
     }
 
-    /// Index of the product of that id.
+    /// Returns the index of the product with the given id.
     pub fn find(&self, product_id: &str) -> Option<u32> {
         self.index.get(product_id).copied()
     }
 
-    /// The product at an index.
+    /// Returns the product at an index.
     pub fn get(&self, product: u32) -> Option<&Product> {
         self.products.get(product as usize)
     }
 }
 
-/// Per product its neighbours: co-purchases counted over an inverted index, one
-/// product at a time, in one dense scratch row.
+/// Computes each product's neighbours. Co-purchases are counted over an inverted index,
+/// one product at a time, in a dense scratch row.
 fn neighbours(products: usize, baskets: &[Basket]) -> Vec<Vec<Neighbour>> {
     let mut counts = vec![0_u32; products];
     baskets.iter().flatten().for_each(|&p| counts[p as usize] += 1);
@@ -159,7 +161,7 @@ fn neighbours(products: usize, baskets: &[Basket]) -> Vec<Vec<Neighbour>> {
                 }
             }
         }
-        // Where baskets were left out, counts stand for more of them.
+        // If baskets were skipped, each count stands for proportionally more of them.
         let scale = holders.len() as f32 / seen.len().max(1) as f32;
         let mut found: Vec<Neighbour> = touched
             .drain(..)

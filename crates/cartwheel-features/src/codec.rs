@@ -1,23 +1,23 @@
-//! The compact record of one user: little-endian, versioned, bounded.
+//! The compact encoding of a user's state: little-endian, versioned, bounded.
 
-use crate::user::{Context, UserProduct, UserState};
+use crate::user::{Context, LastCheckout, UserProduct, UserState};
 
 const VERSION: u8 = 1;
 const PRODUCT_BYTES: usize = 44;
 
-/// Why bytes are not a user's record.
+/// Why bytes are not a user record.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CodecError {
-    /// The bytes end early, or go on too long.
+    /// The bytes end too early or too late.
     #[error("user record has the wrong length")]
     Length,
-    /// Written by a later release.
-    #[error("user record has version {0}, and this release reads 1")]
+    /// The record was written by a later release.
+    #[error("user record has version {0}; this release reads version 1")]
     Version(u8),
 }
 
 impl UserState {
-    /// The record's bytes: 69 and the text of the last checkout, then 44 a product.
+    /// Encodes the state: 69 bytes and the id of the last checkout, then 44 bytes per product.
     pub fn encode(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(96 + self.products.len() * PRODUCT_BYTES);
         out.push(VERSION);
@@ -33,7 +33,8 @@ impl UserState {
         out.push(next.dow.unwrap_or(u8::MAX));
         out.push(next.hour.unwrap_or(u8::MAX));
         out.extend(next.days_since_prior.unwrap_or(f32::NAN).to_le_bytes());
-        let (ms, id) = self.last_checkout.as_ref().map_or((i64::MIN, ""), |(m, i)| (*m, i));
+        let (ms, id) =
+            self.last_checkout.as_ref().map_or((i64::MIN, ""), |c| (c.at_ms, &c.event_id));
         out.extend(ms.to_le_bytes());
         out.push(id.len().min(255) as u8);
         out.extend(&id.as_bytes()[..id.len().min(255)]);
@@ -49,10 +50,10 @@ impl UserState {
         out
     }
 
-    /// Reads a record.
+    /// Decodes a record.
     ///
     /// # Errors
-    /// When the bytes were not written by [`Self::encode`].
+    /// When the bytes are not a record that [`Self::encode`] wrote.
     pub fn decode(bytes: &[u8]) -> Result<Self, CodecError> {
         let mut reader = Reader(bytes);
         let version = reader.byte()?;
@@ -81,7 +82,7 @@ impl UserState {
         let ms = reader.i64()?;
         let length = reader.byte()? as usize;
         let id = String::from_utf8_lossy(reader.take(length)?).into_owned();
-        state.last_checkout = (ms != i64::MIN).then_some((ms, id));
+        state.last_checkout = (ms != i64::MIN).then_some(LastCheckout { at_ms: ms, event_id: id });
         let count = reader.u32()? as usize;
         if reader.0.len() != count.saturating_mul(PRODUCT_BYTES) {
             return Err(CodecError::Length);

@@ -1,6 +1,6 @@
-//! Which users are held out, by a hash that never changes.
+//! Assigns users to training, validation and gate by a hash that never changes.
 
-/// What a user's newest order is for.
+/// The use of a user's newest order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fold {
     /// Training labels.
@@ -11,7 +11,8 @@ pub enum Fold {
     Gate,
 }
 
-/// 20 % of users are held out, half for validation and half for the gate.
+/// Returns the fold of a user. 20 % of users are held out: half for validation, half for the
+/// gate.
 pub fn fold_of(user_id: &str) -> Fold {
     match stable_hash(user_id.as_bytes()) % 10 {
         0 => Fold::Valid,
@@ -20,8 +21,8 @@ pub fn fold_of(user_id: &str) -> Fold {
     }
 }
 
-/// FNV-1a with a final avalanche (SplitMix64's): the same on every machine and
-/// in every release, for partitions, samples and the hold-out.
+/// FNV-1a followed by SplitMix64's finaliser. Used for partitions, samples and the hold-out,
+/// so it returns the same hash on every machine and in every release.
 pub fn stable_hash(bytes: &[u8]) -> u64 {
     let mut hash = 0xcbf2_9ce4_8422_2325_u64;
     for &byte in bytes {
@@ -30,7 +31,7 @@ pub fn stable_hash(bytes: &[u8]) -> u64 {
     mix(hash)
 }
 
-/// SplitMix64's finaliser: spreads every input bit over the word.
+/// SplitMix64's finaliser: every input bit affects every output bit.
 pub(crate) fn mix(mut hash: u64) -> u64 {
     hash = (hash ^ (hash >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     hash = (hash ^ (hash >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);

@@ -1,11 +1,11 @@
-//! Folds over users' histories, and what they are finished into.
+//! Folds users' order histories into features.
 //!
-//! [`UserState::apply`] is the only definition of a user's features: the batch
-//! job folds a history from its first order on, serving folds the session's
-//! checkouts into the stored state, and training folds up to a label order and
-//! emits its example before applying it. Product statistics and baskets are
-//! partials with an associative, commutative merge ([`Partial::merge`]),
-//! finished into the [`Catalogue`]. Pure: no I/O, no clock.
+//! [`UserState::apply`] is the only definition of a user's features. The batch job folds
+//! a whole history, serving folds the session's checkouts into the stored state, and
+//! training folds up to a label order and emits the example before applying that order.
+//! Product statistics and baskets are partials with an associative, commutative merge
+//! ([`Partial::merge`]), from which the [`Catalogue`] is built. The crate is pure: no I/O,
+//! no clock.
 
 mod catalogue;
 mod codec;
@@ -21,7 +21,7 @@ pub use holdout::{Fold, fold_of, stable_hash};
 pub use partial::{Basket, Partial, ProductStats};
 pub use sample::BottomK;
 pub use scaler::{Moments, Scaler};
-pub use user::{Context, Example, Line, Order, UserProduct, UserState};
+pub use user::{Context, Example, LastCheckout, Line, Order, UserProduct, UserState};
 
 #[cfg(test)]
 mod tests;

@@ -1,12 +1,12 @@
-//! Bottom-k samples: bounded, deterministic, and mergeable in any order.
+//! Bottom-k samples: bounded, deterministic, mergeable in any order.
 
 use std::collections::BinaryHeap;
 
 use serde::{Deserialize, Serialize};
 
-/// The `k` entries with the smallest hashes: a uniform sample when hashes are.
-/// Merging two samples gives the sample of the union, so the merge is
-/// associative and commutative (Cohen & Kaplan, PODC 2007).
+/// The `k` entries with the smallest hashes: a uniform sample if the hashes are uniform.
+/// Merging two samples gives the sample of their union, so the merge is associative and
+/// commutative (Cohen & Kaplan, PODC 2007).
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct BottomK<T> {
     capacity: usize,
@@ -34,17 +34,17 @@ impl<T> Ord for Entry<T> {
 }
 
 impl<T> BottomK<T> {
-    /// An empty sample of at most `capacity` entries.
+    /// Creates an empty sample of at most `capacity` entries.
     pub fn new(capacity: usize) -> Self {
         Self { capacity, heap: BinaryHeap::new() }
     }
 
-    /// Whether an entry of that hash would be kept: ask before making the entry.
+    /// Whether an entry with that hash would be kept; check before building the entry.
     pub fn wants(&self, hash: u64) -> bool {
         self.heap.len() < self.capacity || self.heap.peek().is_some_and(|top| hash < top.0)
     }
 
-    /// Offers an entry.
+    /// Adds an entry if its hash is small enough.
     pub fn push(&mut self, hash: u64, entry: T) {
         if self.wants(hash) {
             self.heap.push(Entry(hash, entry));
@@ -54,24 +54,24 @@ impl<T> BottomK<T> {
         }
     }
 
-    /// Takes the other sample in.
+    /// Merges another sample into this one.
     pub fn merge(&mut self, other: Self) {
         for Entry(hash, entry) in other.heap {
             self.push(hash, entry);
         }
     }
 
-    /// The entries, by hash.
+    /// Returns the entries in the order of their hashes.
     pub fn into_sorted(self) -> Vec<T> {
         self.heap.into_sorted_vec().into_iter().map(|e| e.1).collect()
     }
 
-    /// Entries held.
+    /// Returns the number of entries.
     pub fn len(&self) -> usize {
         self.heap.len()
     }
 
-    /// Whether nothing is held.
+    /// Whether the sample is empty.
     pub fn is_empty(&self) -> bool {
         self.heap.is_empty()
     }

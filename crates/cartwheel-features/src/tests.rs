@@ -19,7 +19,7 @@ fn fold(orders: &[Order]) -> UserState {
     state
 }
 
-/// Two users, checked by hand:
+/// Two users whose features the tests compute by hand:
 /// A buys {0,1}, after 10 days {0,2}, after 5 days {2,0,3}; B buys {0}, after 7 days {1}.
 fn histories() -> [Vec<Order>; 2] {
     [
@@ -33,7 +33,7 @@ fn histories() -> [Vec<Order>; 2] {
 }
 
 #[test]
-fn user_features_by_hand() {
+fn user_features_match_the_hand_computed_values() {
     let [a, b] = histories().map(|h| fold(&h));
     assert_eq!((a.orders, a.days, a.lines, a.products.len()), (3, 15.0, 7, 4));
     assert_eq!(a.mean_days_since_prior(), 5.0);
@@ -46,7 +46,7 @@ fn user_features_by_hand() {
 }
 
 #[test]
-fn user_product_features_by_hand() {
+fn user_product_features_match_the_hand_computed_values() {
     let [a, _] = histories().map(|h| fold(&h));
     let milk = a.product(0).unwrap();
     assert_eq!((milk.orders, milk.first, milk.last), (3, 1, 3));
@@ -59,7 +59,7 @@ fn user_product_features_by_hand() {
 }
 
 #[test]
-fn product_features_by_hand() {
+fn product_features_match_the_hand_computed_values() {
     let mut partial = Partial::new(4, 100);
     for (user, history) in histories().iter().enumerate() {
         let mut state = UserState::default();
@@ -78,21 +78,21 @@ fn product_features_by_hand() {
     let catalogue = Catalogue::finish(infos.collect(), partial);
     assert_eq!(catalogue.popular, [0, 1, 2, 3]);
     assert_eq!(catalogue.find("2"), Some(2));
-    // 0 and 2 share two of their 4 and 2 baskets: cosine 2/sqrt(8), and 2 of 10 counts.
+    // 0 is in 4 baskets, 2 in 2, both in 2: cosine 2/sqrt(8), scaled by 2 of 10 co-purchases.
     let best = catalogue.products[0].neighbours[0];
     assert_eq!(best.product, 2);
     assert!((best.score - 2.0 / 8.0_f32.sqrt() * 0.2).abs() < 1e-6, "{}", best.score);
 }
 
 #[test]
-fn a_flag_of_the_shop_goes_before_history() {
+fn the_shops_reorder_flag_overrides_the_history() {
     let mut first = order(1, None, &[0]);
     first.lines[0].reordered = Some(true);
     assert_eq!(fold(&[first]).reordered, 1);
 }
 
 #[test]
-fn a_product_named_twice_counts_once() {
+fn a_repeated_product_counts_once() {
     let state = fold(&[order(1, None, &[5, 5])]);
     assert_eq!((state.lines, state.products[0].orders), (1, 1));
 }
@@ -123,7 +123,7 @@ fn comparable(partial: Partial) -> (Vec<crate::ProductStats>, Vec<crate::Basket>
 
 proptest! {
     #[test]
-    fn folding_on_from_a_stored_record_equals_folding_at_once(
+    fn resuming_from_an_encoded_state_equals_folding_the_whole_history(
         history in any_history(), cut in 0_usize..9,
     ) {
         let cut = cut.min(history.len());
@@ -133,7 +133,7 @@ proptest! {
     }
 
     #[test]
-    fn merging_pieces_equals_counting_at_once(
+    fn merged_partials_equal_counting_everything_at_once(
         histories in proptest::collection::vec(any_history(), 1..8), cut in 0_usize..8,
     ) {
         let cut = cut.min(histories.len());

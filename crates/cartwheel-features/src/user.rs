@@ -1,110 +1,120 @@
-//! The fold over one user's orders.
+//! Folds one user's orders into a state.
 
 use serde::{Deserialize, Serialize};
 
-/// Weight of a purchase one order older: the within-user decay of TIFU-KNN
+/// Decay of a purchase's weight per later order: the within-user decay of TIFU-KNN
 /// (Hu et al., SIGIR 2020), tuned on validation users.
 pub const DECAY: f32 = 0.9;
-/// Weight of a purchase one order older, for habits of the last few orders.
+/// A faster decay per later order, for habits of the last few orders.
 pub const FAST_DECAY: f32 = 0.6;
-/// Days in which a purchase loses all but 1/e of its weight.
+/// Days after which a purchase's weight has decayed to 1/e.
 pub const DECAY_DAYS: f32 = 45.0;
-/// Weight of the newest order in the moving averages of a user.
+/// Weight of the newest order in a user's moving averages.
 const NEWEST: f32 = 0.3;
 
 /// One line of an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Line {
-    /// Index of the product in the catalogue.
+    /// Catalogue index of the product.
     pub product: u32,
-    /// Place in the cart, 1 = put in first.
+    /// Position in the cart; 1 was added first.
     pub position: u32,
-    /// The shop's own flag, where it gives one; else history tells.
+    /// The shop's own reorder flag; `None` derives it from the history.
     pub reordered: Option<bool>,
 }
 
-/// When an order is placed: all that is known before its products are.
+/// What is known of an order before its products: when it is placed.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct Context {
-    /// Day of the week, 0–6, as the shop counts.
+    /// Day of the week, 0–6, as the shop counts them.
     pub dow: Option<u8>,
     /// Local hour, 0–23.
     pub hour: Option<u8>,
-    /// Days since the user's previous order, capped at 30; none for a first order.
+    /// Days since the user's previous order, capped at 30; `None` for the first order.
     pub days_since_prior: Option<f32>,
 }
 
 /// One order of a user.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Order {
-    /// 1 = the user's first.
+    /// Position in the user's history; the first order is 1.
     pub number: u32,
-    /// When it was placed.
+    /// When the order was placed.
     pub context: Context,
-    /// Its products; one that is named twice counts once, at its first place.
+    /// Its lines. A repeated product counts once, at its first position.
     pub lines: Vec<Line>,
-    /// UTC milliseconds, where known.
+    /// Time of the order in UTC milliseconds, if known.
     pub ordered_at_ms: Option<i64>,
 }
 
-/// What a user's orders say of one product.
+/// A user's purchases of one product.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct UserProduct {
-    /// Index of the product in the catalogue.
+    /// Catalogue index of the product.
     pub product: u32,
-    /// Orders that hold it: `up_order_count`.
+    /// Number of orders with the product: `up_order_count`.
     pub orders: u32,
-    /// `up_first_order_number`.
+    /// Number of the first such order: `up_first_order_number`.
     pub first: u32,
-    /// `up_last_order_number`.
+    /// Number of the last such order: `up_last_order_number`.
     pub last: u32,
-    /// Sum of its places in the cart; over `orders` it is `up_avg_cart_position`.
+    /// Sum of its cart positions; divided by `orders` it is `up_avg_cart_position`.
     pub position_sum: u32,
-    /// Day of the first purchase on the user's own calendar (sum of gaps).
+    /// Day of the first purchase: the sum of `days_since_prior` up to it.
     pub first_day: f32,
-    /// Day of the last purchase.
+    /// Day of the last purchase, counted in the same way.
     pub last_day: f32,
-    /// Sum of `DECAY^(last - n)` over the orders `n` that hold it.
+    /// Sum of `DECAY^(last - n)` over the order numbers `n` with the product.
     pub weight: f32,
-    /// The same with [`FAST_DECAY`].
+    /// The same sum with [`FAST_DECAY`].
     pub fast_weight: f32,
-    /// Sum of `exp(-days / DECAY_DAYS)`, as of `last_day`.
+    /// Sum of `exp(-days / DECAY_DAYS)` over its purchases, as of `last_day`.
     pub day_weight: f32,
-    /// Number of the order before `last` that holds it, 0 without one.
+    /// Number of the last order with the product before `last`; 0 if there is none.
     pub previous: u32,
 }
 
-/// The state of one user's fold.
+/// The newest checkout of the event stream that a state contains. Ordered by time, then id.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct LastCheckout {
+    /// The server's time of the event, UTC milliseconds.
+    pub at_ms: i64,
+    /// The event's id.
+    pub event_id: String,
+}
+
+/// One user's features, folded from the user's orders.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct UserState {
     /// Largest order number: `user_orders`.
     pub orders: u32,
-    /// Orders applied.
+    /// Number of orders applied.
     pub applied: u32,
-    /// Sum of days since the prior order, empty as 0: `user_periods`.
+    /// Sum of the days between orders: `user_periods`.
     pub days: f32,
-    /// Lines: `user_products`.
+    /// Number of lines: `user_products`.
     pub lines: u32,
-    /// Lines of orders after the first.
+    /// Number of lines in orders after the first.
     pub later_lines: u32,
-    /// Reordered lines.
+    /// Number of reordered lines.
     pub reordered: u32,
-    /// Moving average of the lines of an order.
+    /// Moving average of the lines per order.
     pub recent_lines: f32,
-    /// Moving average of the reordered share of an order.
+    /// Moving average of the reordered share per order.
     pub recent_reordered: f32,
-    /// Products, by catalogue index; its length is `user_distinct_products`.
+    /// Products in the order of their catalogue index; the length is
+    /// `user_distinct_products`.
     pub products: Vec<UserProduct>,
     /// Time of the newest order, UTC milliseconds.
     pub last_order_ms: Option<i64>,
     /// Newest checkout of the event stream in this state.
-    pub last_checkout: Option<(i64, String)>,
-    /// The moment to predict for, where the history ends in a `test` order.
+    pub last_checkout: Option<LastCheckout>,
+    /// Context of the order to predict, if the history ends in a `test` order.
     pub next: Option<Context>,
 }
 
 impl UserState {
-    /// Folds the next order in.
+    /// Folds the next order into the state.
     pub fn apply(&mut self, order: &Order) {
         self.orders = self.orders.max(order.number);
         self.applied += 1;
@@ -112,16 +122,16 @@ impl UserState {
         self.last_order_ms = order.ordered_at_ms.or(self.last_order_ms);
         let before = (self.lines, self.reordered);
         for (index, line) in order.lines.iter().enumerate() {
-            // A basket is a set. Looking back beats a hash set at basket sizes.
+            // A basket is a set. At basket sizes a linear scan is faster than a hash set.
             if order.lines[..index].iter().any(|earlier| earlier.product == line.product) {
                 continue;
             }
-            let known = self.products.binary_search_by_key(&line.product, |p| p.product);
-            let reordered = line.reordered.unwrap_or(known.is_ok());
+            let found = self.products.binary_search_by_key(&line.product, |p| p.product);
+            let reordered = line.reordered.unwrap_or(found.is_ok());
             self.lines += 1;
             self.later_lines += u32::from(order.number > 1);
             self.reordered += u32::from(reordered);
-            match known {
+            match found {
                 Ok(at) => {
                     let product = &mut self.products[at];
                     let gap = order.number.saturating_sub(product.last);
@@ -160,7 +170,7 @@ impl UserState {
         self.recent_reordered += newest * (reordered - self.recent_reordered);
     }
 
-    /// The product's record, if the user has bought it.
+    /// Returns the user's purchases of a product, if there are any.
     pub fn product(&self, product: u32) -> Option<&UserProduct> {
         let at = self.products.binary_search_by_key(&product, |p| p.product).ok()?;
         self.products.get(at)
@@ -171,7 +181,7 @@ impl UserState {
         ratio(self.days, self.applied as f32)
     }
 
-    /// `user_reorder_ratio`: reordered lines over lines of orders after the first.
+    /// `user_reorder_ratio`: reordered lines divided by lines of orders after the first.
     pub fn reorder_ratio(&self) -> f32 {
         ratio(self.reordered as f32, self.later_lines as f32)
     }
@@ -183,38 +193,38 @@ impl UserProduct {
         ratio(self.position_sum as f32, self.orders as f32)
     }
 
-    /// Recency-weighted frequency seen from order number `next`.
+    /// Recency-weighted purchase frequency as of order number `next`.
     pub fn recency(&self, next: u32) -> f32 {
         self.weight * DECAY.powi(next.saturating_sub(self.last) as i32)
     }
 
-    /// Frequency in the last few orders seen from order number `next`.
+    /// Purchase frequency in the last few orders as of order number `next`.
     pub fn fast_recency(&self, next: u32) -> f32 {
         self.fast_weight * FAST_DECAY.powi(next.saturating_sub(self.last) as i32)
     }
 
-    /// Frequency in the last weeks seen from `day` of the user's calendar.
+    /// Purchase frequency in the last weeks as of `day`, on the scale of `last_day`.
     pub fn day_recency(&self, day: f32) -> f32 {
         self.day_weight * (-(day - self.last_day).max(0.0) / DECAY_DAYS).exp()
     }
 }
 
-/// `a / b`, and 0 for 0/0.
+/// Returns `a / b`, or 0 if `b` is 0.
 pub(crate) fn ratio(a: f32, b: f32) -> f32 {
     if b == 0.0 { 0.0 } else { a / b }
 }
 
-/// A moment of a user's history with what was bought next.
+/// A training example: a user's state and the order that followed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Example {
-    /// Whose.
+    /// The user's id.
     pub user_id: String,
     /// Number of the label order.
     pub order_number: u32,
-    /// The user's fold before the label order.
+    /// The user's state before the label order.
     pub state: UserState,
     /// When the label order was placed.
     pub context: Context,
-    /// The label order's products, in order of adding.
+    /// The label order's products, in the order in which they were added to the cart.
     pub basket: Vec<u32>,
 }

@@ -1,10 +1,12 @@
-//! How long a forest takes for one row and for batches.
+//! Time to load a forest, and to score and explain rows with it.
 //!
 //! `cargo bench -p cartwheel-forest`
 
 use cartwheel_forest::Forest;
 use divan::Bencher;
 use divan::counter::ItemsCount;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
 
 const FEATURES: usize = 20;
 
@@ -12,19 +14,17 @@ fn main() {
     divan::main();
 }
 
-/// Numbers that look random and are the same in every run.
-struct Numbers(u64);
-
-impl Numbers {
-    fn next(&mut self) -> f32 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963);
-        (self.0 >> 40) as f32 / (1u64 << 24) as f32 - 0.5
-    }
+fn rng(seed: u64) -> ChaCha8Rng {
+    ChaCha8Rng::seed_from_u64(seed)
 }
 
-/// A model of perfect trees over [`FEATURES`] features, as XGBoost writes it.
+fn value(rng: &mut ChaCha8Rng) -> f32 {
+    rng.random_range(-0.5..0.5)
+}
+
+/// A model file with perfect trees over [`FEATURES`] features, as XGBoost writes it.
 fn file(trees: usize, depth: u32) -> String {
-    let mut numbers = Numbers(7);
+    let mut rng = rng(7);
     let nodes = (1usize << (depth + 1)) - 1;
     let inner = (1usize << depth) - 1;
     let list = |values: Vec<String>| format!("[{}]", values.join(","));
@@ -34,14 +34,12 @@ fn file(trees: usize, depth: u32) -> String {
                 |node: usize, side| if node < inner { (2 * node + side) as i64 } else { -1 };
             let left = list((0..nodes).map(|node| child(node, 1).to_string()).collect());
             let right = list((0..nodes).map(|node| child(node, 2).to_string()).collect());
-            let values = list((0..nodes).map(|_| numbers.next().to_string()).collect());
-            let features = (0..nodes)
-                .map(|_| (((numbers.next() + 0.5) * FEATURES as f32) as usize).to_string())
-                .collect();
-            // Halved from level to level.
+            let values = list((0..nodes).map(|_| value(&mut rng).to_string()).collect());
+            let features = (0..nodes).map(|_| rng.random_range(0..FEATURES).to_string()).collect();
+            // Each level has half the cover of the level above.
             let covers = |node: usize| 1234.5677_f32 / (1 << (node + 1).ilog2()) as f32;
             let covers = list((0..nodes).map(|node| covers(node).to_string()).collect());
-            let missing = (0..nodes).map(|_| i32::from(numbers.next() < 0.0).to_string()).collect();
+            let missing = (0..nodes).map(|_| u8::from(rng.random_bool(0.5)).to_string()).collect();
             format!(
                 r#"{{"left_children":{left},"right_children":{right},"split_conditions":{values},
                 "split_indices":{},"default_left":{},"sum_hessian":{covers},"loss_changes":{covers},
@@ -65,11 +63,11 @@ fn file(trees: usize, depth: u32) -> String {
 fn forest(trees: usize, depth: u32) -> Forest {
     match Forest::from_bytes(file(trees, depth).as_bytes()) {
         Ok(forest) => forest,
-        Err(error) => panic!("the benchmark's own model is refused: {error}"),
+        Err(error) => panic!("the benchmark's model is rejected: {error}"),
     }
 }
 
-/// Trees, their depth, and rows.
+/// Number of trees, their depth, and number of rows.
 const CASES: [(usize, u32, usize); 9] = [
     (100, 6, 1),
     (100, 6, 200),
@@ -85,10 +83,10 @@ const CASES: [(usize, u32, usize); 9] = [
 #[divan::bench(args = CASES)]
 fn probabilities(bencher: Bencher<'_, '_>, (trees, depth, rows): (usize, u32, usize)) {
     let forest = forest(trees, depth);
-    let mut numbers = Numbers(11);
+    let mut rng = rng(11);
     // One value in eight is missing.
     let values: Vec<f32> = (0..rows * FEATURES)
-        .map(|_| if numbers.next() < -0.375 { f32::NAN } else { numbers.next() })
+        .map(|_| if rng.random_ratio(1, 8) { f32::NAN } else { value(&mut rng) })
         .collect();
     let mut out = vec![0.0; rows];
     bencher
@@ -96,14 +94,14 @@ fn probabilities(bencher: Bencher<'_, '_>, (trees, depth, rows): (usize, u32, us
         .bench_local(|| forest.probabilities(divan::black_box(&values), &mut out));
 }
 
-/// Trees and their depth.
+/// Number of trees and their depth.
 const EXPLAINED: [(usize, u32); 3] = [(100, 6), (300, 6), (100, 10)];
 
 #[divan::bench(args = EXPLAINED)]
 fn contributions(bencher: Bencher<'_, '_>, (trees, depth): (usize, u32)) {
     let forest = forest(trees, depth);
-    let mut numbers = Numbers(11);
-    let row: Vec<f32> = (0..FEATURES).map(|_| numbers.next()).collect();
+    let mut rng = rng(11);
+    let row: Vec<f32> = (0..FEATURES).map(|_| value(&mut rng)).collect();
     let mut out = vec![0.0; FEATURES];
     bencher.bench_local(|| forest.contributions(divan::black_box(&row), &mut out));
 }

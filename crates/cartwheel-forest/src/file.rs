@@ -1,5 +1,5 @@
-//! The model file as XGBoost declares it, in JSON or in UBJ: one schema for
-//! both, and for every version since 1.7. Nothing here is verified yet.
+//! The schema of XGBoost's model file, which is the same in JSON, in UBJ, and in every
+//! version since 1.7. Nothing here is verified yet.
 
 use serde::Deserialize;
 use serde::de::{self, Visitor};
@@ -7,8 +7,8 @@ use serde::de::{self, Visitor};
 use crate::error::ModelError;
 use crate::ubj;
 
-/// The largest file read, in bytes.
-const LARGEST_FILE: usize = 512 << 20;
+/// The largest accepted file, in bytes.
+const MAX_FILE_BYTES: usize = 512 << 20;
 
 #[derive(Debug, Deserialize)]
 pub struct ModelFile {
@@ -40,8 +40,8 @@ pub struct LearnerParameters {
     pub num_target: Option<String>,
 }
 
-/// `gblinear` has another `model`, and `dart` has none at this level: both must
-/// be refused by name and not for a missing field.
+/// `gblinear` has a different `model`, and `dart` has none at this level. Both are accepted
+/// here, so that they are rejected by name and not for a missing field.
 #[derive(Debug, Deserialize)]
 pub struct Booster {
     pub name: String,
@@ -64,8 +64,8 @@ pub struct TreesParameters {
     pub num_trees: String,
 }
 
-/// One tree as parallel arrays over its nodes. A node whose left child is -1 is
-/// a leaf, and its split condition is then its value.
+/// One tree as parallel arrays over its nodes. A left child of -1 marks a leaf, whose split
+/// condition is the leaf's value.
 #[derive(Debug, Deserialize)]
 pub struct Tree {
     pub default_left: Vec<Flag>,
@@ -77,10 +77,10 @@ pub struct Tree {
     pub split_type: Vec<i32>,
     #[serde(default)]
     pub categories_nodes: Vec<i32>,
-    /// Per node, the sum of the hessian over the training rows that came by.
+    /// Sum of the hessian over the training rows that reached each node.
     #[serde(default)]
     pub sum_hessian: Option<Vec<f32>>,
-    /// Per node, what its split gained; 0 for a leaf.
+    /// Gain of each node's split; 0 for a leaf.
     #[serde(default)]
     pub loss_changes: Option<Vec<f32>>,
     pub tree_param: TreeParameters,
@@ -93,7 +93,7 @@ pub struct TreeParameters {
     pub size_leaf_vector: Option<String>,
 }
 
-/// A boolean, which XGBoost writes as 0 or 1, and once wrote as a boolean.
+/// A boolean. XGBoost writes it as 0 or 1; earlier versions wrote `true` or `false`.
 #[derive(Debug, Clone, Copy)]
 pub struct Flag(pub bool);
 
@@ -133,18 +133,18 @@ impl<'de> Deserialize<'de> for Flag {
     }
 }
 
-/// Reads a model file, telling JSON from UBJ by its first bytes.
+/// Reads a model file, JSON or UBJ, which differ in their first bytes.
 pub fn read(bytes: &[u8]) -> Result<ModelFile, ModelError> {
-    if bytes.len() > LARGEST_FILE {
+    if bytes.len() > MAX_FILE_BYTES {
         return Err(ModelError::TooLarge {
-            what: "bytes",
+            unit: "bytes",
             found: bytes.len(),
-            limit: LARGEST_FILE,
+            limit: MAX_FILE_BYTES,
         });
     }
     let start = bytes.iter().position(|b| !b.is_ascii_whitespace()).unwrap_or(bytes.len());
     match &bytes[start..] {
-        // A UBJ object goes on with the type of its first key's length.
+        // A UBJ object continues with the type of its first key's length.
         [b'{', b'i' | b'U' | b'I' | b'l' | b'L', ..] => ubj::read(&bytes[start..]),
         [b'{', b'"' | b'}' | b' ' | b'\n' | b'\r' | b'\t', ..] => {
             serde_json::from_slice(bytes).map_err(|e| ModelError::Json(e.to_string()))

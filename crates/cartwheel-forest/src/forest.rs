@@ -1,23 +1,23 @@
-//! The forest that callers hold.
+//! The forest: loading, scoring and explaining.
 
 use crate::error::{ExplainError, ModelError};
 use crate::file::{self, Learner};
 use crate::layout::{self, Group};
 use crate::shap;
 use crate::statistics::{Importance, Statistics};
-use crate::verify::{self, Node, SoundTree};
+use crate::verify::{self, Node, VerifiedTree};
 use crate::walk;
 
-/// The most trees accepted.
-const MOST_TREES: usize = 10_000;
-/// The most features accepted.
-const MOST_FEATURES: usize = 65_536;
-/// Rows that go down the trees together, when they are not too wide.
+/// The largest accepted number of trees.
+const MAX_TREES: usize = 10_000;
+/// The largest accepted number of features.
+const MAX_FEATURES: usize = 65_536;
+/// Number of rows that walk the trees together, unless they are too wide.
 const BLOCK_ROWS: usize = 64;
-/// The most values in a block of doubled rows: 128 KiB.
+/// The largest number of values in a block of doubled rows: 128 KiB.
 const BLOCK_VALUES: usize = 32 * 1024;
 
-/// What the model was trained for, which decides how a margin becomes a score.
+/// The objective that the model was trained for; it determines how a margin becomes a score.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Objective {
@@ -42,7 +42,7 @@ impl Objective {
         Self::RankMap,
     ];
 
-    /// XGBoost's name of the objective.
+    /// Returns XGBoost's name of the objective.
     pub fn name(self) -> &'static str {
         match self {
             Self::BinaryLogistic => "binary:logistic",
@@ -59,7 +59,7 @@ impl Objective {
     }
 }
 
-/// A verified forest of gradient-boosted trees, ready to be evaluated.
+/// A verified forest of gradient-boosted trees, ready for evaluation.
 #[derive(Debug, Clone)]
 pub struct Forest {
     features: usize,
@@ -69,7 +69,7 @@ pub struct Forest {
     /// The margin before the first tree.
     base: f32,
     groups: Vec<Group>,
-    /// Beside the groups, so that scoring reads nothing of it.
+    /// Separate from the groups, so that scoring does not load it into the cache.
     statistics: Result<Statistics, ExplainError>,
 }
 
@@ -78,10 +78,10 @@ impl Forest {
     ///
     /// # Errors
     ///
-    /// Refuses what is not a model, what is not sound, and what this crate does
-    /// not evaluate: other boosters than `gbtree`, categorical splits, several
-    /// outputs, and objectives not in [`Objective`]. Limits: 10,000 trees, 1,000
-    /// levels, 65,536 features, 512 MiB.
+    /// When the bytes are not a model, the model is damaged, or this crate does not
+    /// evaluate it: boosters other than `gbtree`, categorical splits, several outputs, and
+    /// objectives not in [`Objective`]. Limits: 10,000 trees, 1,000 levels, 65,536
+    /// features, 512 MiB.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, ModelError> {
         let learner = file::read(bytes)?.learner;
         let objective = objective(&learner.objective.name)?;
@@ -93,28 +93,28 @@ impl Forest {
         if booster.name != "gbtree" {
             return Err(ModelError::Unsupported(format!("the booster `{}`", booster.name)));
         }
-        let missing = |what: &'static str| ModelError::Length { what, expected: 1, found: 0 };
+        let missing = |array: &'static str| ModelError::Length { array, expected: 1, found: 0 };
         let model = booster.model.ok_or_else(|| missing("model"))?;
         let declared = model.trees.ok_or_else(|| missing("trees"))?;
         let info = model.tree_info.ok_or_else(|| missing("tree_info"))?;
         let parameters = model.gbtree_model_param.ok_or_else(|| missing("gbtree_model_param"))?;
-        if declared.len() > MOST_TREES {
+        if declared.len() > MAX_TREES {
             return Err(ModelError::TooLarge {
-                what: "trees",
+                unit: "trees",
                 found: declared.len(),
-                limit: MOST_TREES,
+                limit: MAX_TREES,
             });
         }
         if parameters.num_trees.parse() != Ok(declared.len()) {
             return Err(ModelError::Parameter {
                 name: "num_trees",
                 value: parameters.num_trees,
-                reason: "it should be the number of trees in the file",
+                reason: "it must be the number of trees in the file",
             });
         }
         if info.len() != declared.len() {
             return Err(ModelError::Length {
-                what: "tree_info",
+                array: "tree_info",
                 expected: declared.len(),
                 found: info.len(),
             });
@@ -122,56 +122,56 @@ impl Forest {
         if info.iter().any(|&output| output != 0) {
             return Err(ModelError::Unsupported("several outputs".to_owned()));
         }
-        let sound = declared
+        let verified = declared
             .iter()
             .enumerate()
             .map(|(tree, declared)| verify::verify(tree, declared, features))
             .collect::<Result<Vec<_>, _>>()?;
-        check_sum(base, &sound)?;
+        check_sum(base, &verified)?;
         Ok(Self {
             features,
-            trees: sound.len(),
+            trees: verified.len(),
             objective,
             feature_names: learner.feature_names,
             base,
-            groups: layout::lay_out(&sound),
-            statistics: Statistics::gather(&declared, &sound),
+            groups: layout::lay_out(&verified),
+            statistics: Statistics::gather(&declared, &verified),
         })
     }
 
-    /// The width of a row.
+    /// Returns the width of a row.
     pub fn features(&self) -> usize {
         self.features
     }
 
-    /// The number of trees.
+    /// Returns the number of trees.
     pub fn trees(&self) -> usize {
         self.trees
     }
 
-    /// What the model was trained for.
+    /// Returns the objective that the model was trained for.
     pub fn objective(&self) -> Objective {
         self.objective
     }
 
-    /// The names of the features in the order of a row, or nothing if the model
-    /// was saved without names.
+    /// Returns the feature names in the order of a row; empty if the model was saved
+    /// without names.
     pub fn feature_names(&self) -> &[String] {
         &self.feature_names
     }
 
-    /// Writes the margin of every row to `out`, equal to XGBoost's
-    /// `output_margin` to the last bit. `rows` is row-major, [`Self::features`]
-    /// wide; NaN is a missing value, and ±∞ are compared like other numbers.
+    /// Writes the margin of every row to `out`, equal to XGBoost's `output_margin` to the
+    /// last bit. `rows` is row-major and [`Self::features`] wide. NaN is a missing value;
+    /// ±∞ compare like other numbers.
     ///
     /// # Panics
     ///
-    /// If `rows` does not hold `out.len()` rows, which is a fault of the caller.
+    /// If `rows` does not hold `out.len()` rows.
     pub fn margins(&self, rows: &[f32], out: &mut [f32]) {
         assert_eq!(rows.len(), out.len() * self.features, "rows and out differ in length");
         out.fill(self.base);
         if self.features == 0 {
-            // No tree can have a split; a row that is never looked at will do.
+            // Without features no tree has a split, so any row will do.
             out.iter_mut().for_each(|margin| walk::one_row(&self.groups, &[0.0; 2], margin));
             return;
         }
@@ -190,13 +190,13 @@ impl Forest {
         }
     }
 
-    /// Writes the score of every row to `out`, as XGBoost predicts it: the
-    /// probability in [0, 1] where the objective is `binary:logistic`, the
-    /// margin otherwise. Shapes are those of [`Self::margins`].
+    /// Writes the score of every row to `out`, as XGBoost predicts it: a probability from 0
+    /// to 1 for `binary:logistic`, the margin for other objectives. Shapes are as in
+    /// [`Self::margins`].
     ///
     /// # Panics
     ///
-    /// If `rows` does not hold `out.len()` rows, which is a fault of the caller.
+    /// If `rows` does not hold `out.len()` rows.
     pub fn probabilities(&self, rows: &[f32], out: &mut [f32]) {
         self.margins(rows, out);
         if self.objective.is_probability() {
@@ -204,47 +204,44 @@ impl Forest {
         }
     }
 
-    /// Writes to `out` what every feature contributes to the margin of one row,
-    /// and returns the margin that is expected without knowing the row, so that
-    /// the two sum to the row's margin, but for rounding. `row` and `out` are
-    /// [`Self::features`] wide; NaN is a missing value. The unit is that of the
-    /// margin: log-odds where the objective is `binary:logistic`.
+    /// Writes the contribution of every feature to the margin of one row to `out`, and
+    /// returns the expected margin of an unknown row; their sum is the row's margin except
+    /// for rounding. `row` and `out` are [`Self::features`] wide; NaN is a missing value.
+    /// The unit is that of the margin: log-odds for `binary:logistic`.
     ///
-    /// These are the Shapley values (SHAP) of the game in which a feature that
-    /// does not take part sends a row down both ways of its splits, weighted by
-    /// their `sum_hessian`: the path-dependent `TreeSHAP` of Lundberg et al. ("From
-    /// local explanations to global understanding with explainable AI for trees",
-    /// 2020), and XGBoost's `pred_contribs`.
+    /// These are the Shapley values (SHAP) of the game in which a missing feature sends a
+    /// row down both sides of its splits, weighted by their `sum_hessian`: the
+    /// path-dependent `TreeSHAP` of Lundberg et al. ("From local explanations to global
+    /// understanding with explainable AI for trees", 2020), and XGBoost's `pred_contribs`.
     ///
     /// # Errors
     ///
-    /// If the file does not have `sum_hessian` and `loss_changes` for every node,
-    /// if these cannot be, or if a tree is deeper than 64 levels; `out` is then
-    /// as it was.
+    /// If the file lacks `sum_hessian` or `loss_changes` for a node, if these are invalid,
+    /// or if a tree is deeper than 64 levels; `out` is then unchanged.
     ///
     /// # Panics
     ///
-    /// If `row` or `out` has another width, which is a fault of the caller.
+    /// If `row` or `out` is not [`Self::features`] wide.
     pub fn contributions(&self, row: &[f32], out: &mut [f32]) -> Result<f32, ExplainError> {
-        assert_eq!(row.len(), self.features, "the row has another width than the model");
-        assert_eq!(out.len(), self.features, "out has another width than the model");
+        assert_eq!(row.len(), self.features, "the row and the model differ in width");
+        assert_eq!(out.len(), self.features, "out and the model differ in width");
         let statistics = self.statistics.as_ref().map_err(|&error| error)?;
         shap::contributions(statistics, row, out)?;
         Ok((f64::from(self.base) + statistics.expected) as f32)
     }
 
-    /// How much the training has used every feature, in the order of a row.
+    /// Returns how much training used each feature, in the order of a row.
     ///
     /// # Errors
     ///
-    /// As [`Self::contributions`], but for trees of any depth.
+    /// As [`Self::contributions`], but without a limit on depth.
     pub fn importance(&self) -> Result<Vec<Importance>, ExplainError> {
         let statistics = self.statistics.as_ref().map_err(|&error| error)?;
         Ok(statistics.importance(self.features))
     }
 }
 
-/// XGBoost's sigmoid: the exponent is capped where `exp` would overflow.
+/// XGBoost's sigmoid. The exponent is capped where `exp` would overflow.
 fn sigmoid(margin: f32) -> f32 {
     1.0 / ((-margin).min(88.7).exp() + 1.0 + 1e-16)
 }
@@ -266,18 +263,22 @@ fn check_single_output(learner: &Learner) -> Result<(), ModelError> {
     Ok(())
 }
 
-/// Finite leaves can still have an infinite sum: refuses a forest that has one.
-fn check_sum(base: f32, trees: &[SoundTree]) -> Result<(), ModelError> {
+/// Rejects a forest whose sum can overflow, which is possible with finite leaves.
+fn check_sum(base: f32, trees: &[VerifiedTree]) -> Result<(), ModelError> {
     let mut largest = f64::from(base.abs());
-    for (tree, SoundTree { nodes, .. }) in trees.iter().enumerate() {
+    for (tree, VerifiedTree { nodes, .. }) in trees.iter().enumerate() {
         let leaf = |node: &Node| match node {
             Node::Leaf(value) => f64::from(value.abs()),
             Node::Split { .. } => 0.0,
         };
         largest += nodes.iter().map(leaf).fold(0.0, f64::max);
-        // Half, because every addition in f32 may round up.
+        // Half of the maximum, since every f32 addition may round up.
         if largest > f64::from(f32::MAX) / 2.0 {
-            return Err(ModelError::Tree { tree, node: 0, fault: "its leaves make sums overflow" });
+            return Err(ModelError::Tree {
+                tree,
+                node: 0,
+                fault: "the sum of leaves can overflow",
+            });
         }
     }
     Ok(())
@@ -288,24 +289,28 @@ fn features(learner: &Learner) -> Result<usize, ModelError> {
     let features: usize = declared.parse().map_err(|_| ModelError::Parameter {
         name: "num_feature",
         value: declared.clone(),
-        reason: "it should be a number of features",
+        reason: "it must be the number of features",
     })?;
-    if features > MOST_FEATURES {
+    if features > MAX_FEATURES {
         return Err(ModelError::TooLarge {
-            what: "features",
+            unit: "features",
             found: features,
-            limit: MOST_FEATURES,
+            limit: MAX_FEATURES,
         });
     }
     let names = learner.feature_names.len();
     if names != 0 && names != features {
-        return Err(ModelError::Length { what: "feature_names", expected: features, found: names });
+        return Err(ModelError::Length {
+            array: "feature_names",
+            expected: features,
+            found: names,
+        });
     }
     Ok(features)
 }
 
-/// The margin of `base_score`, which is `5E-1` up to XGBoost 3.0 and `[5E-1]`
-/// after, and which is in the unit of a score and not of a margin.
+/// Converts `base_score` to a margin. It is written as `5E-1` up to XGBoost 3.0 and as
+/// `[5E-1]` after, in the unit of a score.
 fn base_margin(declared: &str, objective: Objective) -> Result<f32, ModelError> {
     let refuse = |reason: &'static str| ModelError::Parameter {
         name: "base_score",
@@ -319,7 +324,7 @@ fn base_margin(declared: &str, objective: Objective) -> Result<f32, ModelError> 
         .parse::<f32>()
         .ok()
         .filter(|number| number.is_finite())
-        .ok_or_else(|| refuse("it should be one finite number"))?;
+        .ok_or_else(|| refuse("it must be one finite number"))?;
     if objective != Objective::BinaryLogistic {
         return Ok(number);
     }
@@ -327,6 +332,6 @@ fn base_margin(declared: &str, objective: Objective) -> Result<f32, ModelError> 
     if number > 0.0 && number < 1.0 && margin.is_finite() {
         Ok(margin)
     } else {
-        Err(refuse("it should lie between 0 and 1"))
+        Err(refuse("it must lie between 0 and 1"))
     }
 }

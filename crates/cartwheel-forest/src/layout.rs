@@ -1,23 +1,22 @@
-//! The trees laid out for speed, in groups of eight that keep their order.
+//! Lays out the trees for speed, in groups of eight that keep their order.
 //!
-//! A group of shallow trees is padded to perfect trees of one depth: the walk
-//! then has no branch to mispredict and no child to look up, since the children
-//! of node `i` are `2i` and `2i + 1`, with the root at 1. Groups with a deeper
-//! tree keep their links.
+//! A group of shallow trees is padded to perfect trees of one depth. The walk then has no
+//! branch to mispredict and no child to look up: the children of node `i` are `2i` and
+//! `2i + 1`, with the root at 1. A group with a deeper tree keeps explicit links.
 //!
-//! Features are doubled: slot `2f` holds feature `f` with a missing value as
-//! +∞, slot `2f + 1` with a missing value as -∞. Thresholds are finite, so a
-//! split that picks the slot of its default direction needs no test for NaN.
+//! Features are doubled: slot `2f` holds feature `f` with +∞ for a missing value, slot
+//! `2f + 1` with -∞. Thresholds are finite, so a split that reads the slot of its default
+//! direction needs no test for NaN.
 
-use crate::verify::{Node, SoundTree};
+use crate::verify::{Node, VerifiedTree};
 
-/// Trees per group, and rows per step of a batch.
+/// Number of trees in a group, and of rows in a step of a batch.
 pub const LANES: usize = 8;
 
 /// The deepest tree that is padded: 256 splits of 8 bytes.
-const DEEPEST_PADDED: usize = 8;
+const MAX_PADDED_DEPTH: usize = 8;
 
-/// A split: rows whose `slot` is less than `threshold` go left.
+/// A split: rows whose `slot` value is less than `threshold` go left.
 #[derive(Debug, Clone, Copy)]
 pub struct Split {
     pub threshold: f32,
@@ -32,17 +31,17 @@ pub struct Link {
     pub value: f32,
     /// As in [`Split`].
     pub slot: u32,
-    /// The left child, which the right one follows; 0 for a leaf.
+    /// The left child, which the right child follows; 0 for a leaf.
     pub left: u32,
 }
 
-/// Eight trees that follow one another in the forest.
+/// Eight consecutive trees of the forest.
 #[derive(Debug, Clone)]
 pub enum Group {
     /// Perfect trees of one depth.
     Perfect {
         depth: usize,
-        /// `LANES` trees of `2^depth` entries; entry 0 of a tree is not used.
+        /// `LANES` trees of `2^depth` entries; entry 0 of each tree is unused.
         splits: Vec<Split>,
         /// `LANES` trees of `2^depth` leaves.
         leaves: Vec<f32>,
@@ -52,19 +51,19 @@ pub enum Group {
 }
 
 /// Lays out verified trees.
-pub fn lay_out(trees: &[SoundTree]) -> Vec<Group> {
+pub fn lay_out(trees: &[VerifiedTree]) -> Vec<Group> {
     trees.chunks(LANES).map(group).collect()
 }
 
-fn group(trees: &[SoundTree]) -> Group {
+fn group(trees: &[VerifiedTree]) -> Group {
     let depth = trees.iter().map(|tree| tree.depth).max().unwrap_or(0);
-    if depth > DEEPEST_PADDED {
+    if depth > MAX_PADDED_DEPTH {
         return Group::Linked(trees.iter().map(link).collect());
     }
     let size = 1 << depth;
     let mut splits = vec![Split { threshold: 0.0, slot: 0 }; LANES * size];
-    // Where the last group is short of trees, it is filled with -0.0, the one
-    // number that can be added to any other, +0.0 and -0.0 too, without a trace.
+    // An incomplete last group is filled with -0.0, the only number that leaves every
+    // other number unchanged when added, including +0.0 and -0.0.
     let mut leaves = vec![-0.0; LANES * size];
     for (lane, tree) in trees.iter().enumerate() {
         let own = lane * size..(lane + 1) * size;
@@ -73,8 +72,8 @@ fn group(trees: &[SoundTree]) -> Group {
     Group::Perfect { depth, splits, leaves }
 }
 
-/// Fills a perfect tree. A leaf above the last level is repeated below itself.
-fn pad(tree: &SoundTree, depth: usize, splits: &mut [Split], leaves: &mut [f32]) {
+/// Fills a perfect tree. A leaf above the last level is repeated on the levels below it.
+fn pad(tree: &VerifiedTree, depth: usize, splits: &mut [Split], leaves: &mut [f32]) {
     let mut level = vec![0usize];
     for height in 0..depth {
         let first = 1 << height;
@@ -91,14 +90,14 @@ fn pad(tree: &SoundTree, depth: usize, splits: &mut [Split], leaves: &mut [f32])
         level = next;
     }
     for (leaf, &node) in leaves.iter_mut().zip(&level) {
-        // The tree is no deeper than `depth`: only leaves are left.
+        // The tree is no deeper than `depth`, so only leaves remain.
         if let Node::Leaf(value) = tree.nodes[node] {
             *leaf = value;
         }
     }
 }
 
-fn link(tree: &SoundTree) -> Vec<Link> {
+fn link(tree: &VerifiedTree) -> Vec<Link> {
     tree.nodes
         .iter()
         .map(|node| match *node {
@@ -110,12 +109,12 @@ fn link(tree: &SoundTree) -> Vec<Link> {
         .collect()
 }
 
-/// Both factors are bounded by the limits of the loader, far below 2^31.
+/// Returns the slot of a split. The loader's limits keep it far below 2^31.
 pub fn slot(feature: usize, missing_left: bool) -> u32 {
     (2 * feature + usize::from(missing_left)) as u32
 }
 
-/// Writes one row in doubled form; see the module.
+/// Writes a row in doubled form; see the module documentation.
 pub fn double(row: &[f32], doubled: &mut [f32]) {
     for (&value, slots) in row.iter().zip(doubled.chunks_exact_mut(2)) {
         let missing = value.is_nan();

@@ -1,15 +1,15 @@
-//! Reads the model files of XGBoost, verifies them, and evaluates them as
-//! XGBoost does, to the last bit, without XGBoost.
+//! Reads and verifies XGBoost model files, and evaluates them without XGBoost, equal to it
+//! to the last bit.
 //!
 //! ```text
-//! bytes ──file──▶ declared trees ──verify──▶ sound trees ──layout──▶ groups ──walk──▶ margins
+//! bytes ──file──▶ declared trees ──verify──▶ verified trees ──layout──▶ groups ──walk──▶ margins
 //!        (ubj)                            │
 //!                                         └──statistics──▶ nodes ──shap──▶ contributions
 //! ```
 //!
-//! Invariants: this crate does no I/O, starts no thread, has no `unsafe`, and
-//! allocates no more than a fixed multiple of the bytes it is given. A file that
-//! passes [`Forest::from_bytes`] can be evaluated on any rows without a panic.
+//! Invariants: this crate does no I/O, starts no thread, has no `unsafe`, and allocates at
+//! most a fixed multiple of its input's size. A file that [`Forest::from_bytes`] accepts can
+//! be evaluated on any rows without a panic.
 #![forbid(unsafe_code)]
 
 mod error;

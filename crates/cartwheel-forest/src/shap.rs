@@ -1,43 +1,42 @@
-//! Shapley values of the features of a row, in one walk over every tree.
+//! Shapley values of a row's features, in one walk over every tree.
 //!
-//! For one leaf, let a feature on its path have `share`, the product of the
-//! cover ratios at the feature's splits, and `followed`, which is 1 if the row
-//! goes the leaf's way at all of them and 0 otherwise. A leaf gives a coalition
-//! of features its value times the `followed` of those in the coalition times the
-//! `share` of the others. By Owen ("Multilinear extensions of games", 1972) the
-//! Shapley value of feature `i` is then
+//! For one leaf, each feature on its path has a `share`, the product of the cover ratios at
+//! the feature's splits, and `followed`, which is 1 if the row takes the leaf's side at all
+//! of them and 0 otherwise. For a coalition of features, the leaf contributes its value
+//! times the `followed` of the features in the coalition times the `share` of the others.
+//! By Owen ("Multilinear extensions of games", 1972) the Shapley value of feature `i` is
+//! then
 //!
 //! ```text
 //! leaf · (followedᵢ - shareᵢ) · ∫₀¹ ∏_{j≠i} (shareⱼ · (1 - t) + followedⱼ · t) dt
 //! ```
 //!
-//! The integrand is a polynomial, for which Gauss-Legendre quadrature is exact.
-//! The values are those of `TreeSHAP`'s Algorithm 2, but no factor is ever
-//! divided out of a polynomial's coefficients, which loses all digits on long
-//! paths. The leaves below an edge are summed before the edge's feature is
-//! credited, as in Yu et al. ("Linear TreeShap", 2022), so a walk costs the
-//! number of nodes times half the depth.
+//! The integrand is a polynomial, for which Gauss-Legendre quadrature is exact. The values
+//! equal those of `TreeSHAP`'s Algorithm 2. That algorithm divides factors out of a
+//! polynomial's coefficients, which loses all digits on long paths; this one does not. The
+//! leaves below an edge are summed before the edge's feature is credited, as in Yu et al.
+//! ("Linear TreeShap", 2022), so a walk costs the number of nodes times half the depth.
 
 use crate::error::ExplainError;
 use crate::statistics::Statistics;
 
-/// The deepest tree explained: what bounds the recursion, and the quadrature.
-const DEEPEST_EXPLAINED: usize = 64;
+/// The deepest tree explained; bounds the recursion and the quadrature.
+const MAX_EXPLAINED_DEPTH: usize = 64;
 
-/// Writes the contribution of every feature to `out`, as wide as `row`.
+/// Writes the contribution of every feature to `out`, which is as wide as `row`.
 pub fn contributions(
     statistics: &Statistics,
     row: &[f32],
     out: &mut [f32],
 ) -> Result<(), ExplainError> {
-    // A path has no more features than this, and `POINTS` points are exact for
-    // the product of `2 * POINTS` factors less one.
+    // A path has at most as many features as levels, and `POINTS` points are exact for a
+    // product of up to `2 * POINTS - 1` factors.
     match statistics.depth {
         0..=8 => Walk::<4>::over(statistics, row, out),
         9..=16 => Walk::<8>::over(statistics, row, out),
         17..=32 => Walk::<16>::over(statistics, row, out),
-        33..=DEEPEST_EXPLAINED => Walk::<{ DEEPEST_EXPLAINED / 2 }>::over(statistics, row, out),
-        found => return Err(ExplainError::TooDeep { found, limit: DEEPEST_EXPLAINED }),
+        33..=MAX_EXPLAINED_DEPTH => Walk::<{ MAX_EXPLAINED_DEPTH / 2 }>::over(statistics, row, out),
+        found => return Err(ExplainError::TooDeep { found, limit: MAX_EXPLAINED_DEPTH }),
     }
     Ok(())
 }
@@ -45,37 +44,37 @@ pub fn contributions(
 /// A feature on the path from the root.
 #[derive(Debug, Clone, Copy)]
 struct Factor {
-    /// The product of the cover ratios at its splits.
+    /// The product of the cover ratios at the feature's splits.
     share: f64,
-    /// Whether the row goes this way at all of them.
+    /// Whether the row takes this side at all of them.
     followed: bool,
 }
 
 impl Factor {
-    /// Of a feature that is not on the path; it is 1 for every `t`.
+    /// The factor of a feature that is not on the path; it is 1 for every `t`.
     const ABSENT: Self = Self { share: 1.0, followed: true };
 
-    /// The factor of the product under the integral. It is positive where the
-    /// feature is followed, as `0 < t < 1`.
+    /// Returns the factor of the product under the integral. It is positive if the feature
+    /// is followed, since `0 < t < 1`.
     fn at(self, t: f64) -> f64 {
         self.share * (1.0 - t) + if self.followed { t } else { 0.0 }
     }
 
-    /// What taking part changes.
+    /// Returns the difference that the feature's presence in the coalition makes.
     fn change(self) -> f64 {
         f64::from(u8::from(self.followed)) - self.share
     }
 }
 
-/// A walk over trees with one row. Values with `POINTS` entries are functions of
-/// `t` at the points of the quadrature.
+/// A walk over the trees with one row. Arrays with `POINTS` entries are functions of `t` at
+/// the points of the quadrature.
 struct Walk<'a, const POINTS: usize> {
     statistics: &'a Statistics,
     row: &'a [f32],
     quadrature: Quadrature<POINTS>,
-    /// By feature, for the path to where the walk is.
+    /// By feature, for the path to the current node.
     factors: Vec<Factor>,
-    /// By feature.
+    /// Contributions so far, by feature.
     sums: Vec<f64>,
 }
 
@@ -96,9 +95,9 @@ impl<'a, const POINTS: usize> Walk<'a, POINTS> {
         }
     }
 
-    /// Credits the splits from this node down, and returns the sum of the leaves,
-    /// each times the factors from here to it. `product` is that of the factors
-    /// from the root to here.
+    /// Credits the splits from this node down. Returns the sum of the leaves, each times the
+    /// factors from here to it. `product` is the product of the factors from the root to
+    /// here.
     fn below(&mut self, node: usize, product: &[f64; POINTS]) -> [f64; POINTS] {
         let node = self.statistics.nodes[node];
         if node.is_leaf() {
@@ -126,8 +125,8 @@ impl<'a, const POINTS: usize> Walk<'a, POINTS> {
         sum
     }
 
-    /// Goes down an edge that changes its feature's factor, and credits the
-    /// feature with the leaves below by the new factor instead of the old one.
+    /// Descends an edge that changes its feature's factor. The leaves below then credit the
+    /// feature by the new factor instead of the old one.
     fn credited(
         &mut self,
         feature: usize,
@@ -156,15 +155,15 @@ impl<'a, const POINTS: usize> Walk<'a, POINTS> {
         sum
     }
 
-    /// Goes down an edge below one where the row has left by the same feature:
-    /// the factor is only scaled, and what was credited to the feature stands.
+    /// Descends an edge below an earlier split on the same feature that the row did not
+    /// follow. The factor is only scaled, and the feature's credit is unchanged.
     fn scaled(&mut self, share: f64, child: usize, product: &[f64; POINTS]) -> [f64; POINTS] {
         self.below(child, &product.map(|product| product * share)).map(|sum| sum * share)
     }
 }
 
-/// Gauss-Legendre quadrature from 0 to 1, exact for polynomials of a degree less
-/// than `2 * POINTS`.
+/// Gauss-Legendre quadrature from 0 to 1, exact for polynomials of a degree below
+/// `2 * POINTS`.
 struct Quadrature<const POINTS: usize> {
     points: [f64; POINTS],
     weights: [f64; POINTS],
@@ -176,7 +175,7 @@ impl<const POINTS: usize> Quadrature<POINTS> {
         for i in 0..POINTS {
             let guess = std::f64::consts::PI * (i as f64 + 0.75) / (POINTS as f64 + 0.5);
             let mut x = guess.cos();
-            // From this guess, Newton's method doubles the digits in every step.
+            // From this guess, each step of Newton's method doubles the number of digits.
             for _ in 0..5 {
                 let (value, slope) = legendre(POINTS, x);
                 x -= value / slope;
@@ -189,7 +188,7 @@ impl<const POINTS: usize> Quadrature<POINTS> {
     }
 }
 
-/// The Legendre polynomial of a degree from 1 up, with its slope, for -1 < x < 1.
+/// Returns the Legendre polynomial of a degree of at least 1 and its slope, for -1 < x < 1.
 fn legendre(degree: usize, x: f64) -> (f64, f64) {
     let (mut previous, mut value) = (1.0, x);
     for n in 2..=degree {

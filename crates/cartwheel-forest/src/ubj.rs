@@ -1,26 +1,25 @@
 //! Universal Binary JSON, draft 12, as a serde deserializer over a slice.
 //!
-//! Every value begins with a one-byte marker; numbers are big-endian. An array
-//! may declare the type of all its elements (`$`) and their count (`#`), which
-//! is how XGBoost writes the arrays of a tree. A declared count is believed only
-//! as far as the bytes that are left can bear it.
+//! Every value starts with a one-byte marker; numbers are big-endian. An array may declare
+//! the type of its elements (`$`) and their count (`#`), which is how XGBoost writes the
+//! arrays of a tree. A declared count is trusted only as far as the remaining bytes can
+//! hold that many elements.
 
-use serde::de::{self, DeserializeSeed, MapAccess, SeqAccess, Visitor};
+use serde::de::{self, Deserialize, DeserializeSeed, MapAccess, SeqAccess, Visitor};
 use serde::forward_to_deserialize_any;
 
 use crate::error::ModelError;
-use crate::file::ModelFile;
 
-/// The deepest nesting followed; a model needs eight.
-const DEEPEST: u32 = 64;
+/// The deepest nesting accepted; a model needs eight levels.
+const MAX_NESTING: u32 = 64;
 
-/// Reads a model file in UBJ.
-pub fn read(bytes: &[u8]) -> Result<ModelFile, ModelError> {
+/// Reads a document in UBJ.
+pub fn read<'de, T: Deserialize<'de>>(bytes: &'de [u8]) -> Result<T, ModelError> {
     let mut reader = Reader { rest: bytes, length: bytes.len(), depth: 0 };
-    let model = de::Deserialize::deserialize(Value { reader: &mut reader, marker: None })
+    let document = T::deserialize(Value { reader: &mut reader, marker: None })
         .map_err(|e: Fault| ModelError::Ubj(format!("{e}, near byte {}", reader.position())))?;
     if reader.rest.is_empty() {
-        Ok(model)
+        Ok(document)
     } else {
         Err(ModelError::Ubj(format!("{} bytes follow the model", reader.rest.len())))
     }
@@ -77,7 +76,7 @@ impl<'de> Reader<'de> {
         self.array::<1>().map(|[byte]| byte)
     }
 
-    /// The next marker that is not a no-op, without taking it.
+    /// Returns the next marker that is not a no-op, without consuming it.
     fn peek(&mut self) -> Result<u8, Fault> {
         loop {
             match self.rest {
@@ -88,8 +87,8 @@ impl<'de> Reader<'de> {
         }
     }
 
-    /// Takes the next byte if it is `expected`.
-    fn found(&mut self, expected: u8) -> bool {
+    /// Consumes the next byte if it is `expected`.
+    fn consume(&mut self, expected: u8) -> bool {
         match self.rest {
             [first, rest @ ..] if *first == expected => {
                 self.rest = rest;
@@ -110,7 +109,7 @@ impl<'de> Reader<'de> {
         })
     }
 
-    /// A length: at most the file's own, so that no count can outgrow it.
+    /// Reads a length. It is at most the file's own, so no count can exceed it.
     fn length(&mut self) -> Result<usize, Fault> {
         let marker = self.byte()?;
         let length = usize::try_from(self.integer(marker)?).map_err(|_| Fault::Negative)?;
@@ -122,12 +121,12 @@ impl<'de> Reader<'de> {
         std::str::from_utf8(self.take(length)?).map_err(|_| Fault::Text)
     }
 
-    /// Reads what may stand between `[` or `{` and the first element.
+    /// Reads the optional type and count between `[` or `{` and the first element.
     fn container(&mut self) -> Result<Container, Fault> {
-        let element = if self.found(b'$') {
+        let element = if self.consume(b'$') {
             let element = self.byte()?;
-            // Types without bytes of their own would let a count stand for
-            // elements that the file does not hold.
+            // Types without bytes of their own would let a small file declare a huge
+            // number of elements.
             if !b"iUIlLdDCS[{".contains(&element) {
                 return Err(Fault::Marker(element));
             }
@@ -135,12 +134,12 @@ impl<'de> Reader<'de> {
         } else {
             None
         };
-        let count = if self.found(b'#') { Some(self.length()?) } else { None };
+        let count = if self.consume(b'#') { Some(self.length()?) } else { None };
         if element.is_some() && count.is_none() {
             return Err(Fault::Schema("a typed container without a count".to_owned()));
         }
         self.depth += 1;
-        if self.depth > DEEPEST {
+        if self.depth > MAX_NESTING {
             return Err(Fault::Depth);
         }
         Ok(Container { element, left: count })
@@ -149,12 +148,12 @@ impl<'de> Reader<'de> {
 
 struct Container {
     element: Option<u8>,
-    /// Elements to come; without a count, a closing marker ends the container.
+    /// Number of elements left; without a count, a closing marker ends the container.
     left: Option<usize>,
 }
 
 impl Container {
-    /// Whether another element follows; takes the closing marker if there is one.
+    /// Whether another element follows; consumes the closing marker if there is one.
     fn more(&mut self, reader: &mut Reader<'_>, close: u8) -> Result<bool, Fault> {
         let more = match &mut self.left {
             Some(0) => false,
@@ -179,7 +178,7 @@ impl Container {
 
 struct Value<'a, 'de> {
     reader: &'a mut Reader<'de>,
-    /// The type, where the container has declared it.
+    /// The type, if the container declares one.
     marker: Option<u8>,
 }
 
@@ -264,7 +263,7 @@ impl<'de> MapAccess<'de> for Elements<'_, 'de> {
         if !self.container.more(self.reader, b'}')? {
             return Ok(None);
         }
-        // A key is a text without its marker.
+        // A key is a string without its marker.
         seed.deserialize(Value { reader: self.reader, marker: Some(b'S') }).map(Some)
     }
 

@@ -1,46 +1,45 @@
-//! From what the file declares to trees that are known to be trees.
+//! Verifies that a declared tree is a tree that can be evaluated.
 
 use crate::error::ModelError;
 use crate::file::{Tree, TreeParameters};
 
 /// The deepest tree accepted, in splits from the root to a leaf.
-pub const DEEPEST_TREE: usize = 1_000;
+pub const MAX_DEPTH: usize = 1_000;
 
 /// A node of a verified tree.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Node {
     /// A finite contribution to the margin.
     Leaf(f32),
-    /// Rows with `row[feature] < threshold` go left, others right, and those
-    /// without a value go where `missing_left` says.
+    /// Rows with `row[feature] < threshold` go left, others right; a missing value goes left
+    /// if `missing_left` is set.
     Split {
         /// Less than the forest's number of features.
         feature: usize,
         /// Finite.
         threshold: f32,
-        /// Where a missing value goes.
+        /// Whether a missing value goes left.
         missing_left: bool,
-        /// The index of the left child; the right one follows it.
+        /// The index of the left child, which the right child follows.
         left: usize,
     },
 }
 
-/// A tree in breadth-first order: node 0 is the root, siblings are adjacent,
-/// children come after their parent, and every node is reached exactly once.
+/// A tree in breadth-first order: node 0 is the root, siblings are adjacent, children come
+/// after their parent, and every node is reached exactly once.
 #[derive(Debug, Clone, PartialEq)]
-pub struct SoundTree {
+pub struct VerifiedTree {
     /// At least one node.
     pub nodes: Vec<Node>,
-    /// For every node its number in the file.
+    /// Each node's number in the file.
     pub origin: Vec<usize>,
-    /// The number of splits on the longest way to a leaf.
+    /// Number of splits on the longest path to a leaf.
     pub depth: usize,
 }
 
-/// Verifies the tree numbered `tree` of a forest over `features` features.
-/// Nodes that cannot be reached (XGBoost leaves them behind when it prunes) are
-/// dropped without being looked at.
-pub fn verify(tree: usize, declared: &Tree, features: usize) -> Result<SoundTree, ModelError> {
+/// Verifies tree number `tree` of a forest with `features` features. Unreachable nodes,
+/// which XGBoost leaves behind when it prunes, are dropped without a check.
+pub fn verify(tree: usize, declared: &Tree, features: usize) -> Result<VerifiedTree, ModelError> {
     let count = declared.left_children.len();
     check_lengths(declared, count)?;
     check_parameters(&declared.tree_param, count)?;
@@ -62,11 +61,11 @@ pub fn verify(tree: usize, declared: &Tree, features: usize) -> Result<SoundTree
         if nodes.len() == level_end {
             depth += 1;
             level_end = origin.len();
-            if depth > DEEPEST_TREE {
+            if depth > MAX_DEPTH {
                 return Err(ModelError::TooLarge {
-                    what: "levels in a tree",
+                    unit: "levels in a tree",
                     found: depth,
-                    limit: DEEPEST_TREE,
+                    limit: MAX_DEPTH,
                 });
             }
         }
@@ -75,7 +74,7 @@ pub fn verify(tree: usize, declared: &Tree, features: usize) -> Result<SoundTree
         let (left, right) = (declared.left_children[at], declared.right_children[at]);
         if left == -1 || right == -1 {
             if left != right {
-                return Err(fault(at, "it has one child"));
+                return Err(fault(at, "it has only one child"));
             }
             if !value.is_finite() {
                 return Err(fault(at, "its leaf value is not finite"));
@@ -100,7 +99,7 @@ pub fn verify(tree: usize, declared: &Tree, features: usize) -> Result<SoundTree
                 .filter(|&child| child < count)
                 .ok_or_else(|| fault(at, "a child is outside the tree"))?;
             if std::mem::replace(&mut reached[child], true) {
-                return Err(fault(at, "a child has another parent"));
+                return Err(fault(at, "a child already has another parent"));
             }
             origin.push(child);
         }
@@ -111,7 +110,7 @@ pub fn verify(tree: usize, declared: &Tree, features: usize) -> Result<SoundTree
             left: first,
         });
     }
-    Ok(SoundTree { nodes, origin, depth })
+    Ok(VerifiedTree { nodes, origin, depth })
 }
 
 fn check_lengths(declared: &Tree, expected: usize) -> Result<(), ModelError> {
@@ -119,7 +118,7 @@ fn check_lengths(declared: &Tree, expected: usize) -> Result<(), ModelError> {
         0 => expected,
         length => length,
     };
-    for (what, found) in [
+    for (array, found) in [
         ("right_children", declared.right_children.len()),
         ("split_conditions", declared.split_conditions.len()),
         ("split_indices", declared.split_indices.len()),
@@ -127,7 +126,7 @@ fn check_lengths(declared: &Tree, expected: usize) -> Result<(), ModelError> {
         ("split_type", split_type),
     ] {
         if found != expected {
-            return Err(ModelError::Length { what, expected, found });
+            return Err(ModelError::Length { array, expected, found });
         }
     }
     Ok(())
@@ -138,7 +137,7 @@ fn check_parameters(parameters: &TreeParameters, count: usize) -> Result<(), Mod
         return Err(ModelError::Parameter {
             name: "num_nodes",
             value: parameters.num_nodes.clone(),
-            reason: "it should be the length of the tree's arrays",
+            reason: "it must be the length of the tree's arrays",
         });
     }
     match parameters.size_leaf_vector.as_deref() {

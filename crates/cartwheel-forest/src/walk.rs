@@ -1,10 +1,9 @@
 //! Walks rows down groups of trees.
 //!
-//! A step of a walk waits for the step before it, so eight walks go side by
-//! side: one row down eight trees, or eight rows down one tree. Either way a
-//! row's leaves are added in the order of the trees, in `f32`, which is what
-//! makes the sums equal XGBoost's. Doubled rows hold no NaN, so a row goes right
-//! if its value is at least the threshold.
+//! Each step of a walk depends on the step before it, so eight walks run side by side: one
+//! row down eight trees, or eight rows down one tree. Either way a row's leaves are added
+//! in the order of the trees, in `f32`, so the sums equal XGBoost's. Doubled rows hold no
+//! NaN, so a row goes right if its value is at least the threshold.
 
 use crate::layout::{Group, LANES, Link, Split};
 
@@ -64,7 +63,7 @@ pub fn block(groups: &[Group], block: &[f32], stride: usize, margins: &mut [f32]
     }
 }
 
-/// `SIZE` is `2^DEPTH`; as a constant it lets a masked index go unchecked.
+/// `SIZE` is `2^DEPTH`; as a constant it removes the bounds check from a masked index.
 fn row_down_trees<const DEPTH: usize, const SIZE: usize>(
     splits: &[Split],
     leaves: &[f32],
@@ -117,8 +116,8 @@ fn rows_down_trees<const DEPTH: usize, const SIZE: usize>(
     }
 }
 
-/// The leaf of one tree for one doubled row. Children come after their parent,
-/// so the walk ends.
+/// Returns the leaf of one tree for a doubled row. Children come after their parent, so the
+/// walk ends.
 fn linked(tree: &[Link], row: &[f32]) -> f32 {
     let mut node = tree[0];
     while node.left != 0 {

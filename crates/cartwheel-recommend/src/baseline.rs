@@ -1,12 +1,13 @@
-//! The simple recommenders that a model has to beat.
+//! Simple recommenders that a model must beat.
 
 use cartwheel_features::{Catalogue, UserState, stable_hash};
 use rustc_hash::{FxHashMap, FxHashSet};
 
-/// A recommender without a model: ranked catalogue indices, none in the cart.
+/// A recommender without a model. From the catalogue, the user's state and id, the cart and a
+/// limit, it returns ranked catalogue indices that are not in the cart.
 pub type Baseline = fn(&Catalogue, &UserState, &str, &[u32], usize) -> Vec<u32>;
 
-/// Every baseline with its name, as printed.
+/// Every baseline with its name in reports.
 pub const BASELINES: [(&str, Baseline); 5] = [
     ("random", random),
     ("popular", popular),
@@ -62,7 +63,7 @@ fn personal_popular(
     out
 }
 
-/// Item-item neighbours of cart and history, the popular after them.
+/// Item-to-item neighbours of cart and history, followed by popular products.
 fn neighbours(c: &Catalogue, s: &UserState, _: &str, cart: &[u32], limit: usize) -> Vec<u32> {
     let mut scores: FxHashMap<u32, f32> = FxHashMap::default();
     let own = s.products.iter().map(|p| (p.product, p.orders as f32));

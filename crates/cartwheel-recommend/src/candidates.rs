@@ -1,34 +1,34 @@
-//! Which products are worth scoring for a user and a cart.
+//! Selects the products that are worth scoring for a user and a cart.
 
 use cartwheel_features::{Catalogue, UserState};
 use rustc_hash::{FxHashMap, FxHashSet};
 
-/// Most candidates from the user's own past.
+/// Maximum number of candidates from the user's history.
 const FROM_HISTORY: usize = 120;
-/// Most candidates that go with the cart.
+/// Maximum number of candidates related to the cart.
 const FROM_CART: usize = 50;
-/// Most candidates that go with what the user buys.
+/// Maximum number of candidates related to the user's history.
 const FROM_TASTE: usize = 30;
-/// Most candidates that everybody buys.
+/// Maximum number of popular candidates.
 const FROM_POPULAR: usize = 30;
-/// Past products whose neighbours are looked at.
+/// Number of past products whose neighbours are considered.
 const TASTE_PRODUCTS: usize = 40;
 
-/// What made a product a candidate, the strongest first.
+/// The reason why a product is a candidate, the strongest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Source {
-    /// The user has bought it.
+    /// The user bought it before.
     History,
     /// It is bought together with a product in the cart.
     Cart,
     /// It is bought together with products that the user buys.
     Taste,
-    /// Everybody buys it.
+    /// It is popular with all users.
     Popular,
 }
 
 impl Source {
-    /// The name in impressions and explanations.
+    /// Returns the source's name in impressions and explanations.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::History => "history",
@@ -39,23 +39,32 @@ impl Source {
     }
 }
 
-/// A product to score, and its ties to cart and history.
+/// A product to score, with its relation to cart and history.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Candidate {
-    /// Index in the catalogue.
+    /// Catalogue index of the product.
     pub product: u32,
-    /// What made it a candidate.
+    /// The strongest reason why it is a candidate.
     pub source: Source,
-    /// Largest neighbour score to a product of the cart, 0 without any.
+    /// Largest neighbour score to a product in the cart; 0 if there is none.
     pub cart_max: f32,
-    /// Sum of its neighbour scores to the products of the cart.
+    /// Sum of its neighbour scores to the products in the cart.
     pub cart_sum: f32,
-    /// The product of the cart that gave `cart_max`.
+    /// The product in the cart with the score `cart_max`.
     pub cart_best: Option<u32>,
-    /// Sum of neighbour scores to the user's products, weighted by recency.
+    /// Sum of its neighbour scores to the user's products, weighted by recency.
     pub taste: f32,
-    /// The user's product that gave most of `taste`, with its share.
-    pub taste_best: Option<(u32, f32)>,
+    /// The user's product with the largest share of `taste`.
+    pub taste_best: Option<TasteShare>,
+}
+
+/// The share of one of the user's products in a candidate's taste score.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct TasteShare {
+    /// Catalogue index of the user's product.
+    pub product: u32,
+    /// Neighbour score times recency.
+    pub score: f32,
 }
 
 impl Candidate {
@@ -72,8 +81,8 @@ impl Candidate {
     }
 }
 
-/// The candidates for a user and a cart (indices, at most a few hundred), none of
-/// them in the cart. Never empty while the catalogue holds products outside it.
+/// Returns the candidates for a user and a cart of catalogue indices: at most a few hundred,
+/// none of them in the cart. Empty only if the catalogue has no products outside the cart.
 pub fn candidates(catalogue: &Catalogue, state: &UserState, cart: &[u32]) -> Vec<Candidate> {
     let next = state.orders + 1;
     let in_cart: FxHashSet<u32> = cart.iter().copied().collect();
@@ -99,18 +108,18 @@ pub fn candidates(catalogue: &Catalogue, state: &UserState, cart: &[u32]) -> Vec
             let entry = scored
                 .entry(neighbour.product)
                 .or_insert_with(|| Candidate::new(neighbour.product, Source::Taste));
-            let share = recency * neighbour.score;
-            entry.taste += share;
-            if entry.taste_best.is_none_or(|(_, best)| share > best) {
-                entry.taste_best = Some((bought, share));
+            let score = recency * neighbour.score;
+            entry.taste += score;
+            if entry.taste_best.is_none_or(|best| score > best.score) {
+                entry.taste_best = Some(TasteShare { product: bought, score });
             }
         }
     }
 
     let mut chosen: Vec<Candidate> = Vec::with_capacity(240);
     let mut taken: FxHashSet<u32> = in_cart;
-    let known = |product: u32| (product as usize) < catalogue.products.len();
-    let bought = past.iter().map(|&(_, product)| product).filter(|&p| known(p));
+    let exists = |product: u32| (product as usize) < catalogue.products.len();
+    let bought = past.iter().map(|&(_, product)| product).filter(|&p| exists(p));
     for product in bought.filter(|p| !taken.contains(p)).take(FROM_HISTORY).collect::<Vec<_>>() {
         taken.insert(product);
         let ties = scored.get(&product).copied();

@@ -1,7 +1,7 @@
-//! Candidates, rows, ranking, reasons and metrics. Pure.
+//! Candidates, feature rows, ranking, reasons and metrics. Pure functions only.
 //!
-//! [`candidates`] and [`rows`] are the one place where candidates and features
-//! are made: the assemble phase of training and every request call them alike.
+//! Training's assemble phase and every request build candidates and features with the same
+//! [`candidates`] and [`rows`], so the two cannot differ.
 
 pub mod baseline;
 mod candidates;
@@ -10,8 +10,8 @@ mod rank;
 mod reasons;
 mod rows;
 
-pub use candidates::{Candidate, Source, candidates};
-pub use rank::{Model, ModelMismatch, Ranked, order, rank};
+pub use candidates::{Candidate, Source, TasteShare, candidates};
+pub use rank::{Contributions, Model, ModelMismatch, Ranked, order, rank};
 pub use reasons::reasons;
 pub use rows::{FEATURES, rows};
 

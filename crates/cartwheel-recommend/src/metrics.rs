@@ -1,30 +1,30 @@
 //! Quality of ranked lists and of probabilities.
 //!
-//! Definitions of Li et al., "A Next Basket Recommendation Reality Check" (TOIS
-//! 2023): one value a user, then the mean over users; NDCG's ideal sum runs over
-//! all of the label's items.
+//! The definitions follow Li et al., "A Next Basket Recommendation Reality Check" (TOIS
+//! 2023): one value per user, then the mean over users. NDCG's ideal gain covers all of the
+//! label's items.
 
 use serde::{Deserialize, Serialize};
 
-/// Recall, NDCG and hit of one list at one cut.
+/// Recall, NDCG and hit of a list at one cut-off.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct ListScore {
-    /// Share of the label's items in the list.
+    /// Fraction of the label's items that are in the list.
     pub recall: f64,
-    /// Discounted gain over the ideal gain of all label items.
+    /// Discounted gain divided by the ideal gain of all label items.
     pub ndcg: f64,
-    /// 1 with at least one hit.
+    /// 1 if there is at least one hit, else 0.
     pub phr: f64,
 }
 
-/// Scores the first `k` of a list without repeats against a label without
-/// repeats, which must not be empty.
+/// Scores the first `k` entries of a list against a label. Neither may contain repeats, and
+/// the label must not be empty.
 pub fn list_score(list: &[u32], label: &[u32], k: usize) -> ListScore {
     let gain = |rank: usize| 1.0 / ((rank + 2) as f64).log2();
     let top = list.iter().take(k).enumerate();
     let hits: Vec<usize> = top.filter(|(_, p)| label.contains(p)).map(|(rank, _)| rank).collect();
     let ideal: f64 = (0..label.len()).map(gain).sum();
-    // An empty sum is -0.0.
+    // The sum of no floats is -0.0.
     let gained = hits.iter().map(|&r| gain(r)).sum::<f64>() + 0.0;
     ListScore {
         recall: hits.len() as f64 / label.len().max(1) as f64,
@@ -33,17 +33,17 @@ pub fn list_score(list: &[u32], label: &[u32], k: usize) -> ListScore {
     }
 }
 
-/// A mean with its standard error.
+/// A mean and its standard error.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Mean {
     /// The mean.
     pub mean: f64,
-    /// Its standard error (sample standard deviation over the root of n).
+    /// The standard error: sample standard deviation divided by the root of n.
     pub se: f64,
 }
 
-/// Mean and standard error; zeros for no values.
+/// Returns mean and standard error; zeros if there are no values.
 pub fn mean(values: &[f64]) -> Mean {
     let n = values.len() as f64;
     if values.is_empty() {
@@ -54,46 +54,56 @@ pub fn mean(values: &[f64]) -> Mean {
     Mean { mean, se: if n > 1.0 { (squares / (n - 1.0) / n).sqrt() } else { 0.0 } }
 }
 
-/// Mean negative log-likelihood in nats of `(probability, label)`.
-pub fn log_loss(pairs: &[(f32, bool)]) -> f64 {
-    let loss = |&(p, hit): &(f32, bool)| {
-        let p = f64::from(p).clamp(1e-7, 1.0 - 1e-7);
-        -(if hit { p } else { 1.0 - p }).ln()
-    };
-    pairs.iter().map(loss).sum::<f64>() / pairs.len().max(1) as f64
+/// A predicted probability and the outcome.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Prediction {
+    /// Predicted probability that the product is bought, 0 to 1.
+    pub probability: f32,
+    /// Whether it was bought.
+    pub bought: bool,
 }
 
-/// Candidates of like probability.
+/// Returns the mean negative log-likelihood, in nats.
+pub fn log_loss(predictions: &[Prediction]) -> f64 {
+    let loss = |prediction: &Prediction| {
+        let p = f64::from(prediction.probability).clamp(1e-7, 1.0 - 1e-7);
+        -(if prediction.bought { p } else { 1.0 - p }).ln()
+    };
+    predictions.iter().map(loss).sum::<f64>() / predictions.len().max(1) as f64
+}
+
+/// Predictions with similar probabilities.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = CalibrationBin))]
 pub struct Bin {
     /// Mean predicted probability.
     pub predicted: f64,
-    /// Share that was bought.
+    /// Fraction that was bought.
     pub observed: f64,
-    /// How many.
+    /// Number of predictions.
     #[cfg_attr(feature = "schema", schema(value_type = u64))]
     pub rows: usize,
 }
 
-/// Ten bins of equal size, by rising probability; fewer of few pairs.
-pub fn calibration(pairs: &[(f32, bool)]) -> Vec<Bin> {
-    let mut sorted = pairs.to_vec();
-    sorted.sort_by(|a, b| a.0.total_cmp(&b.0));
+/// Groups predictions into ten bins of equal size, by ascending probability; fewer bins if
+/// there are few predictions.
+pub fn calibration(predictions: &[Prediction]) -> Vec<Bin> {
+    let mut sorted = predictions.to_vec();
+    sorted.sort_by(|a, b| a.probability.total_cmp(&b.probability));
     let size = sorted.len().div_ceil(10).max(1);
-    let bin = |bin: &[(f32, bool)]| {
+    let bin = |bin: &[Prediction]| {
         let rows = bin.len() as f64;
         Bin {
-            predicted: bin.iter().map(|p| f64::from(p.0)).sum::<f64>() / rows,
-            observed: bin.iter().filter(|p| p.1).count() as f64 / rows,
+            predicted: bin.iter().map(|p| f64::from(p.probability)).sum::<f64>() / rows,
+            observed: bin.iter().filter(|p| p.bought).count() as f64 / rows,
             rows: bin.len(),
         }
     };
     sorted.chunks(size).map(bin).collect()
 }
 
-/// Expected calibration error: mean distance of predicted and seen rates (Naeini et
-/// al., AAAI 2015, with bins of equal mass).
+/// Returns the expected calibration error: the mean distance between predicted and observed
+/// rates (Naeini et al., AAAI 2015, with bins of equal size).
 pub fn calibration_error(bins: &[Bin]) -> f64 {
     let rows = |bin: &Bin| bin.rows as f64;
     let error = |bin: &Bin| (bin.predicted - bin.observed).abs() * rows(bin);

@@ -1,4 +1,4 @@
-//! Scores and order.
+//! Scores and ranks candidates.
 
 use cartwheel_features::{Catalogue, Context, Scaler, UserState};
 use cartwheel_forest::{ExplainError, Forest};
@@ -6,14 +6,14 @@ use cartwheel_forest::{ExplainError, Forest};
 use crate::candidates::{Candidate, candidates};
 use crate::rows::{FEATURES, rows};
 
-/// A forest with the scaler it was trained behind.
+/// A forest with the scaler that its training rows passed through.
 #[derive(Debug)]
 pub struct Model {
     forest: Forest,
     scaler: Scaler,
 }
 
-/// The parts of a model do not belong together.
+/// Forest, scaler and this release do not have the same features.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the model takes {model} features, its scaler {scaler}, and this release makes {made}")]
 pub struct ModelMismatch {
@@ -23,10 +23,10 @@ pub struct ModelMismatch {
 }
 
 impl Model {
-    /// Puts forest and scaler together.
+    /// Combines a forest and its scaler.
     ///
     /// # Errors
-    /// When either is not as wide as the rows of this release.
+    /// When one of them is not as wide as the rows of this release.
     pub fn new(forest: Forest, scaler: Scaler) -> Result<Self, ModelMismatch> {
         let made = FEATURES.len();
         if forest.features() == made && scaler.fits(made) {
@@ -35,57 +35,65 @@ impl Model {
         Err(ModelMismatch { model: forest.features(), scaler: scaler.mean.len(), made })
     }
 
-    /// Probabilities of unscaled rows, which are scaled in place.
+    /// Scales unscaled rows in place and returns their probabilities.
     pub fn score(&self, rows: &mut [f32]) -> Vec<f32> {
         self.scale(rows);
         self.probabilities(rows)
     }
 
-    /// Scales rows in place, as the forest takes them.
+    /// Scales rows in place for the forest.
     pub fn scale(&self, rows: &mut [f32]) {
         rows.chunks_exact_mut(FEATURES.len()).for_each(|row| self.scaler.apply(row));
     }
 
-    /// Probabilities of scaled rows.
+    /// Returns the probabilities of scaled rows.
     pub fn probabilities(&self, rows: &[f32]) -> Vec<f32> {
         let mut scores = vec![0.0; rows.len() / FEATURES.len()];
         self.forest.probabilities(rows, &mut scores);
         scores
     }
 
-    /// What every feature of one scaled row contributes to its log-odds, in the
-    /// order of [`FEATURES`], after the log-odds expected of any row: the two sum
-    /// to the row's own. See [`Forest::contributions`].
+    /// Explains the log-odds of one scaled row. See [`Forest::contributions`].
     ///
     /// # Errors
-    /// When the model file lacks what this takes; it still scores.
+    /// When the model file lacks the statistics; the model still scores.
     ///
     /// # Panics
-    /// If the row is not as wide as [`FEATURES`], which is a fault of the caller.
-    pub fn contributions(&self, scaled_row: &[f32]) -> Result<(f32, Vec<f32>), ExplainError> {
+    /// If the row is not as wide as [`FEATURES`].
+    pub fn contributions(&self, scaled_row: &[f32]) -> Result<Contributions, ExplainError> {
         let mut values = vec![0.0; FEATURES.len()];
         let expected = self.forest.contributions(scaled_row, &mut values)?;
-        Ok((expected, values))
+        Ok(Contributions { expected, values })
     }
 
-    /// The forest, for what the training has used of the features.
+    /// Returns the forest.
     pub fn forest(&self) -> &Forest {
         &self.forest
     }
 }
 
-/// A candidate with its probability.
+/// The parts of a row's log-odds, whose sum is the row's log-odds.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Contributions {
+    /// Expected log-odds of an unknown row.
+    pub expected: f32,
+    /// Contribution of each feature, in the order of [`FEATURES`].
+    pub values: Vec<f32>,
+}
+
+/// A candidate with its predicted probability.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Ranked {
     /// The candidate.
     pub candidate: Candidate,
-    /// Probability that it is in the rest of the basket, 0–1.
+    /// Probability that it is in the rest of the basket, 0 to 1.
     pub probability: f32,
 }
 
-/// Every candidate that `keep` lets pass, best first; equal scores by popularity.
-/// Without a model: the user's own products by recency, then what goes with the
-/// cart, then the popular, with their share of orders as probability.
+/// Ranks every candidate that `keep` accepts, best first; ties are ordered by popularity.
+/// Without a model, the user's own products rank first by recency, then products related to
+/// the cart, then popular products; the probability is estimated from recency, neighbour
+/// scores and popularity.
 pub fn rank(
     catalogue: &Catalogue,
     model: Option<&Model>,
@@ -107,7 +115,7 @@ pub fn rank(
     order(catalogue, chosen, scores)
 }
 
-/// Candidates with their probabilities, best first; equal ones by popularity.
+/// Sorts candidates by their probabilities, best first; ties are ordered by popularity.
 pub fn order(catalogue: &Catalogue, chosen: Vec<Candidate>, scores: Vec<f32>) -> Vec<Ranked> {
     let mut ranked: Vec<Ranked> = chosen
         .into_iter()
@@ -121,7 +129,7 @@ pub fn order(catalogue: &Catalogue, chosen: Vec<Candidate>, scores: Vec<f32>) ->
     ranked
 }
 
-/// An honest guess without a model, in 0–1.
+/// Estimates a probability from 0 to 1 without a model.
 fn fallback(catalogue: &Catalogue, state: &UserState, candidate: &Candidate) -> f32 {
     let own = state.product(candidate.product).map_or(0.0, |p| {
         let orders = state.orders.max(1);

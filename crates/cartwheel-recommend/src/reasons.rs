@@ -1,10 +1,10 @@
-//! Why a product is shown, in words.
+//! Reasons for a recommendation, as text.
 
 use cartwheel_features::{Catalogue, UserState};
 
 use crate::candidates::Candidate;
 
-/// One to three sentences, the strongest first.
+/// Returns one to three reasons, the strongest first.
 pub fn reasons(catalogue: &Catalogue, state: &UserState, candidate: &Candidate) -> Vec<String> {
     let mut reasons = Vec::new();
     let name = |p: u32| catalogue.get(p).map_or("", |p| p.info.name.as_str());
@@ -19,14 +19,14 @@ pub fn reasons(catalogue: &Catalogue, state: &UserState, candidate: &Candidate) 
     if let Some(held) = candidate.cart_best {
         reasons.push(format!("Goes with {}", name(held)));
     }
-    if let (true, Some((bought, _))) = (reasons.is_empty(), candidate.taste_best) {
-        reasons.push(format!("Often bought with {}, which you buy", name(bought)));
+    if let (true, Some(best)) = (reasons.is_empty(), candidate.taste_best) {
+        reasons.push(format!("Often bought with {}, which you buy", name(best.product)));
     }
     if reasons.is_empty() {
         let stats = catalogue.get(candidate.product).map_or(0, |p| p.stats.orders);
         let share = 100.0 * stats as f32 / catalogue.orders.max(1) as f32;
-        let known = format!("Popular: in {share:.1} % of all orders");
-        reasons.push(if stats > 0 { known } else { "New in the shop".to_owned() });
+        let popular = format!("Popular: in {share:.1} % of all orders");
+        reasons.push(if stats > 0 { popular } else { "New in the shop".to_owned() });
     }
     reasons
 }

@@ -1,11 +1,11 @@
-//! The feature row of a candidate.
+//! Feature rows of candidates.
 
 use cartwheel_features::{Catalogue, Context, UserState};
 use rustc_hash::FxHashMap;
 
 use crate::candidates::{Candidate, Source};
 
-/// Names of the columns of a row, in order.
+/// Column names of a feature row, in order.
 pub const FEATURES: [&str; 50] = [
     "user_orders",
     "user_periods",
@@ -59,8 +59,8 @@ pub const FEATURES: [&str; 50] = [
     "source_popular",
 ];
 
-/// Appends one row a candidate to `out`, row-major, [`FEATURES`] wide, unscaled.
-/// What is not known is NaN.
+/// Appends one unscaled row per candidate to `out`: row-major and [`FEATURES`] wide. An
+/// unknown value is NaN.
 pub fn rows(
     catalogue: &Catalogue,
     state: &UserState,
@@ -153,7 +153,7 @@ pub fn rows(
     }
 }
 
-/// What the user's history says as a whole, weighted by recency.
+/// The user's whole history, weighted by recency.
 struct UserShares {
     weight: f32,
     recencies: Vec<f32>,
@@ -171,7 +171,7 @@ impl UserShares {
         Self { weight, recencies, aisles, departments }
     }
 
-    /// Place of a recency among the user's products, from 0.
+    /// Returns the rank of a recency among the user's products, from 0.
     fn place(&self, recency: f32) -> f32 {
         self.recencies.partition_point(|&r| r > recency) as f32
     }
@@ -179,7 +179,7 @@ impl UserShares {
 
 type Shares = FxHashMap<u32, f32>;
 
-/// Shares of aisles and of departments among weighted products.
+/// Returns the shares of aisles and of departments among weighted products.
 fn shares(catalogue: &Catalogue, products: impl Iterator<Item = (u32, f32)>) -> (Shares, Shares) {
     let mut aisles = Shares::default();
     let mut departments = Shares::default();

@@ -1,9 +1,10 @@
 use cartwheel_features::{Catalogue, Context, Line, Order, Partial, ProductInfo, UserState};
 
-use crate::metrics::{calibration, calibration_error, list_score, log_loss, mean};
+use crate::metrics::{Prediction, calibration, calibration_error, list_score, log_loss, mean};
 use crate::{FEATURES, Source, candidates, rank, reasons, rows};
 
-/// Ten products; 0 and 1 always together, as are 2 and 3; 9 is never bought.
+/// A shop with ten products. 0 and 1 are always bought together, as are 2 and 3; 9 is never
+/// bought.
 fn shop() -> (Catalogue, UserState) {
     let mut partial = Partial::new(10, 1000);
     let mut user = UserState::default();
@@ -32,15 +33,15 @@ fn shop() -> (Catalogue, UserState) {
 }
 
 #[test]
-fn an_unknown_user_gets_cart_neighbours_and_the_popular() {
+fn an_unknown_user_gets_cart_neighbours_and_popular_products() {
     let (catalogue, _) = shop();
     let found = candidates(&catalogue, &UserState::default(), &[0]);
     let first = found.iter().find(|c| c.product == 1).unwrap();
     assert_eq!(first.source, Source::Cart);
     assert!(found.iter().any(|c| c.source == Source::Popular));
-    assert!(found.iter().all(|c| c.product != 0), "the cart is left out");
+    assert!(found.iter().all(|c| c.product != 0), "the cart is excluded");
     let ranked = rank(&catalogue, None, &UserState::default(), &Context::default(), &[0], |_| true);
-    assert_eq!(ranked[0].candidate.product, 1, "what goes with the cart comes first");
+    assert_eq!(ranked[0].candidate.product, 1, "products related to the cart come first");
     assert_eq!(reasons(&catalogue, &UserState::default(), first), ["Goes with Product 0"]);
 }
 
@@ -54,12 +55,12 @@ fn every_product_is_a_candidate_at_most_once() {
         found.sort_unstable();
         found.dedup();
         assert_eq!(found.len(), n);
-        assert_eq!(n + cart.len(), 10, "the whole small shop");
+        assert_eq!(n + cart.len(), 10, "candidates and cart cover the whole shop");
     }
 }
 
 #[test]
-fn rows_are_as_wide_as_their_names_and_hold_the_features() {
+fn rows_match_the_column_names_and_hold_the_features() {
     let (catalogue, user) = shop();
     let found = candidates(&catalogue, &user, &[1]);
     let mut out = Vec::new();
@@ -96,7 +97,7 @@ fn filtered_products_are_not_ranked() {
 }
 
 #[test]
-fn list_scores_by_hand() {
+fn list_scores_match_hand_computed_values() {
     let score = list_score(&[7, 1, 8, 2], &[1, 2, 3], 3);
     assert_eq!(score.recall, 1.0 / 3.0);
     let ideal = 1.0 + 1.0 / 3_f64.log2() + 0.5;
@@ -109,10 +110,13 @@ fn list_scores_by_hand() {
 }
 
 #[test]
-fn probabilities_are_judged() {
-    assert!((log_loss(&[(0.5, true), (0.5, false)]) - 2_f64.ln()).abs() < 1e-6);
-    let honest: Vec<(f32, bool)> = (0..1000).map(|i| (0.2, i % 5 == 0)).collect();
-    assert!(calibration_error(&calibration(&honest)) < 0.01);
-    let boastful: Vec<(f32, bool)> = (0..1000).map(|i| (0.9, i % 5 == 0)).collect();
-    assert!((calibration_error(&calibration(&boastful)) - 0.7).abs() < 0.01);
+fn log_loss_and_calibration_error_match_hand_computed_values() {
+    let prediction = |probability, bought| Prediction { probability, bought };
+    let even = [prediction(0.5, true), prediction(0.5, false)];
+    assert!((log_loss(&even) - 2_f64.ln()).abs() < 1e-6);
+    let one_in_five_bought = |probability| -> Vec<Prediction> {
+        (0..1000).map(|i| prediction(probability, i % 5 == 0)).collect()
+    };
+    assert!(calibration_error(&calibration(&one_in_five_bought(0.2))) < 0.01);
+    assert!((calibration_error(&calibration(&one_in_five_bought(0.9))) - 0.7).abs() < 0.01);
 }

@@ -1,8 +1,9 @@
-//! Durable puts a second, beside the bound: `pwrite` and `fdatasync` on a
-//! preallocated file; and what it takes to open and to read a log of 1 GB, beside reading
-//! its files and their checksums alone. Prints one JSON object a line.
+//! Measures durable puts per second, compared with the bound: `pwrite` and `fdatasync` on a
+//! preallocated file. With `--restart` it measures opening and reading a log of 1 GB, compared
+//! with only reading its files and their checksums. Prints one JSON object per line.
 
-#![expect(clippy::expect_used, reason = "a benchmark that cannot run has to stop")]
+#![expect(clippy::expect_used, reason = "a benchmark that cannot run must stop")]
+#![allow(clippy::disallowed_methods, reason = "a benchmark measures time")]
 
 use std::io::Read;
 use std::os::unix::fs::FileExt;
@@ -12,7 +13,7 @@ use std::time::{Duration, Instant};
 use cartwheel_events::{Event, EventRecord, Record};
 use cartwheel_stream::{Log, LogFiles, LogOptions, Stream};
 
-/// Repeats of what is timed on a whole log.
+/// Number of repeats of a measurement on a whole log.
 const REPEATS: usize = 5;
 const TIME: Duration = Duration::from_secs(1);
 
@@ -28,7 +29,7 @@ fn report(name: &str, count: u64, start: Instant) {
     println!("{{\"name\": \"{name}\", \"per_second\": {rate:.0}}}");
 }
 
-/// One `pwrite` of a commit's bytes and one `fdatasync`, again and again.
+/// Repeats one `pwrite` of a commit's bytes and one `fdatasync`.
 fn bound(dir: &std::path::Path) {
     let path = dir.join("bound");
     std::fs::write(&path, vec![0; 32 << 20]).expect("the file is written");
@@ -64,7 +65,7 @@ async fn clients(dir: &std::path::Path, clients: usize, batch: usize) {
     report(&format!("log_{clients}x{batch}"), count, start);
 }
 
-/// Writes a log of about 1 GB, then opens it, reads it, and reads its bytes.
+/// Writes a log of about 1 GB, then measures opening it, verifying it, and reading its bytes.
 fn restart(runtime: &tokio::runtime::Runtime, dir: &std::path::Path) {
     let open = || Log::open(dir, LogOptions::new(|| 0)).expect("the log opens");
     let log = open();

@@ -1,4 +1,4 @@
-//! What every [`Stream`] must do, as checks to run against one.
+//! Conformance checks that every [`Stream`] must pass.
 
 #![allow(clippy::unwrap_used)]
 
@@ -8,19 +8,20 @@ use std::sync::Arc;
 use cartwheel_events::{Event, EventRecord, Record};
 use serde_json::json;
 
-use crate::{Sequence, Stream, shard_of};
+use crate::position::{Sequence, shard_of};
+use crate::stream::Stream;
 
-/// A view by `user` with that event id.
+/// Returns a record of a view by `user` with event id `id`.
 ///
 /// # Panics
-/// When either is not an id.
+/// When `user` or `id` is not a valid id.
 pub fn record(user: &str, id: &str) -> Record {
     let body = json!({"user_id": user, "event": "view", "product_ids": ["p"]});
     let event = Event::from_json(&body).unwrap();
     Record::Event(EventRecord::new(event, id.to_owned(), 1_700_000_000_000))
 }
 
-/// The id of a record.
+/// Returns the id of a record.
 pub fn id(record: &Record) -> String {
     match record {
         Record::Event(event) => event.event_id.clone(),
@@ -28,7 +29,7 @@ pub fn id(record: &Record) -> String {
     }
 }
 
-/// Every record of every shard, by position, with how often it was read.
+/// Reads every record of every shard, by position.
 pub async fn all(stream: &dyn Stream) -> BTreeMap<(u32, Sequence), Record> {
     let mut out = BTreeMap::new();
     for shard in 0..stream.shards() {
@@ -48,7 +49,7 @@ pub async fn all(stream: &dyn Stream) -> BTreeMap<(u32, Sequence), Record> {
     out
 }
 
-/// What every stream does, whatever it is made of. The stream is empty at first.
+/// Checks that a stream behaves as the trait requires. The stream must be empty.
 ///
 /// # Panics
 /// When it does not.
@@ -56,12 +57,12 @@ pub async fn stream(stream: Arc<dyn Stream>) {
     let records: Vec<Record> =
         (0..300).map(|n| record(&format!("u{}", n % 9), &format!("e{n}"))).collect();
     let results = stream.put(records.clone()).await;
-    assert_eq!(results.len(), records.len(), "one result a record");
+    assert_eq!(results.len(), records.len(), "one result per record");
     let found = all(&*stream).await;
     assert_eq!(found.len(), records.len());
     for (result, record) in results.iter().zip(&records) {
         let position = result.as_ref().unwrap();
-        assert_eq!(&found[&(position.shard, position.sequence)], record, "it is where it was put");
+        assert_eq!(&found[&(position.shard, position.sequence)], record, "it is at its position");
         let user = record.user_id().as_str();
         assert_eq!(position.shard, shard_of(user, stream.shards()), "a user has one shard");
     }
@@ -77,6 +78,6 @@ pub async fn stream(stream: Arc<dyn Stream>) {
     let waiting = tokio::spawn(async move { late.wait(shard, end).await });
     stream.put(vec![records[0].clone()]).await[0].as_ref().unwrap();
     waiting.await.unwrap();
-    assert!(stream.read(shard, (u64::MAX / 2).into(), 1).await.is_err(), "beyond the end");
+    assert!(stream.read(shard, (u64::MAX / 2).into(), 1).await.is_err(), "past the end");
     assert!(stream.read(stream.shards(), Sequence::default(), 1).await.is_err(), "no such shard");
 }

@@ -1,4 +1,4 @@
-//! The event stream: a [`Stream`] trait and its embedded form, the durable [`Log`].
+//! The event stream: the [`Stream`] trait and its embedded form, the durable [`Log`].
 
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;

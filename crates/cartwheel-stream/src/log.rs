@@ -1,9 +1,9 @@
-//! The embedded stream: a segmented log, synced before it answers.
+//! The embedded stream: a segmented log that syncs before it acknowledges.
 //!
 //! # On disk
 //!
-//! All shards share one sequence of segment files, so that a commit is one
-//! `fdatasync` however many shards it touches. All numbers are little-endian.
+//! All shards share one sequence of segment files, so a commit is one `fdatasync` however
+//! many shards it touches. All numbers are little-endian.
 //!
 //! ```text
 //! <first sequence, 20 digits>.log
@@ -16,30 +16,30 @@
 //!   zeros              to the end of the file
 //! ```
 //!
-//! A segment is written full of zeros and synced before its first record: a
-//! commit then changes no metadata, which is what makes `fdatasync` cheap.
-//! Sequence numbers start at 0, grow by one over all shards and never depend on
-//! the clock.
+//! A segment is filled with zeros and synced before its first record is written. A commit
+//! then changes no metadata, which makes `fdatasync` cheap. Sequence numbers start at 0,
+//! increase by one across all shards, and never depend on the clock.
 //!
 //! # Rules
 //!
-//! - One thread writes. It takes all that waits, writes it at once, syncs once and
+//! - A single thread writes. It takes all waiting puts, writes them at once, syncs once and
 //!   then answers (group commit). Readers see synced records only.
-//! - The next segment's file is filled with zeros by a thread of its own once the
-//!   last one is half full. A disk without space for it refuses puts until it has.
-//! - A failed write or sync stops the log for good: the page cache may have lost
-//!   the pages, so that a second sync would lie. A restart reads what the disk has.
-//! - Opening scans the last segment. Bytes after the last whole record that hold no
-//!   later whole record are a torn tail, never acknowledged, and are zeroed. A bad
-//!   record with whole ones behind it is damage: it is counted and passed over.
-//! - A torn tail may have been a damaged last record, which somebody has read. Its
-//!   sequence numbers are not given again: a record of no shard (`u32::MAX`) passes
-//!   over as many as the lost bytes can have held.
-//! - Sequence numbers only grow within the log: a whole record with a smaller one than
-//!   the record before it is damage.
-//! - An erased record is overwritten where it lies by one of no shard and the same size.
-//! - Retention deletes the oldest segments, one by one, and none that a consumer with a
-//!   floor has not read; puts are refused meanwhile. A reader is told what it missed.
+//! - When the last segment is half full, a second thread fills the next segment's file with
+//!   zeros. If the disk has no space for it, puts fail until it does.
+//! - A failed write or sync stops the log for good. The page cache may have lost the pages,
+//!   so a second sync could report success falsely. A restart reads what the disk has.
+//! - Opening scans the last segment. Bytes after the last intact record, with no later intact
+//!   record behind them, are a torn tail: they were never acknowledged and are zeroed. A
+//!   damaged record with intact records behind it is counted and skipped.
+//! - A torn tail may also be a damaged last record that a reader has already seen. Its
+//!   sequence numbers are therefore not reused: a record without a shard (`u32::MAX`) skips
+//!   as many numbers as the lost bytes could have held.
+//! - Sequence numbers only increase. An intact record with a smaller number than the record
+//!   before it counts as damage.
+//! - An erased record is overwritten in place by a record without a shard, of the same size.
+//! - Retention deletes the oldest segments, one at a time, but none that a registered
+//!   consumer has not read; puts are refused instead. A reader learns how many records it
+//!   missed.
 
 mod disk;
 mod erase;
@@ -56,9 +56,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::Arc;
 
 use cartwheel_events::Record;
+use parking_lot::{Mutex, RwLock, RwLockReadGuard};
 use tokio::sync::{oneshot, watch};
 
 use crate::position::{Position, Sequence, shard_of};
@@ -70,31 +71,31 @@ pub use files::{Damage, LogFiles, StoredEntry, Verified};
 use segment::Segment;
 use writer::{Put, Writer};
 
-/// UTC milliseconds, from outside.
+/// A function that returns the current time in UTC milliseconds.
 pub type Clock = fn() -> i64;
 
-/// How the log is kept.
+/// Settings of a log.
 #[derive(Debug, Clone)]
 pub struct LogOptions {
-    /// Shards of a new log; an old one keeps its own.
+    /// Number of shards of a new log; an existing log keeps its own.
     pub shards: u32,
     /// Size of a segment file in bytes.
     pub segment_bytes: u64,
-    /// Records older than this may go, in milliseconds.
+    /// Age in milliseconds after which records may be deleted.
     pub retention_ms: i64,
-    /// Most bytes of all segments. Beyond them the oldest go, whatever their age;
-    /// while a consumer still needs those, puts are throttled.
+    /// Maximum total size of the segments in bytes. Beyond it the oldest segments are deleted
+    /// regardless of their age. Puts are refused while a consumer still needs them.
     pub max_bytes: u64,
-    /// Largest record in bytes.
+    /// Maximum size of a record in bytes.
     pub max_record_bytes: usize,
-    /// Most bytes that wait to be written.
+    /// Maximum number of bytes waiting to be written.
     pub queue_bytes: usize,
     /// The clock that stamps records.
     pub clock: Clock,
 }
 
 impl LogOptions {
-    /// The usual sizes, with the given clock.
+    /// Returns the default settings with the given clock.
     pub fn new(clock: Clock) -> Self {
         Self {
             shards: 4,
@@ -108,61 +109,61 @@ impl LogOptions {
     }
 }
 
-/// Why a log does not open.
+/// Why a log cannot be opened.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum OpenError {
-    /// Another process has it open.
+    /// Another process has the log open.
     #[error("{0} is in use by another cartwheel process: stop it first")]
     Locked(PathBuf),
-    /// A segment is not one of this release.
+    /// A file is not a segment that this release reads.
     #[error("{path}: {problem}")]
     Segment {
-        /// Which file.
+        /// The file or directory.
         path: PathBuf,
         /// What is wrong with it.
         problem: String,
     },
-    /// The disk failed.
+    /// A file cannot be read or written.
     #[error("{path}: {source}")]
     Io {
-        /// Which file.
+        /// The file or directory.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: io::Error,
     },
 }
 
-/// Figures of a log.
+/// Statistics of a log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LogStat {
-    /// Oldest sequence number kept.
+    /// Oldest sequence number in the log.
     pub first: u64,
-    /// Next sequence number to be written.
+    /// Next sequence number to be assigned.
     pub next: u64,
-    /// Segment files.
+    /// Number of segment files.
     pub segments: usize,
-    /// Damaged places passed over since opening.
+    /// Number of damaged places found since opening.
     pub damaged: u64,
-    /// Bytes of a torn tail that opening zeroed.
+    /// Number of bytes in the torn tail that opening zeroed.
     pub torn_bytes: u64,
 }
 
-/// What writer and readers share.
+/// State that the writer and the readers share.
 struct Shared {
     dir: PathBuf,
     options: LogOptions,
     shards: u32,
     /// By first sequence number.
     segments: RwLock<BTreeMap<u64, Arc<Segment>>>,
-    /// Next sequence number that is not yet synced.
+    /// The first sequence number that is not synced yet.
     synced: watch::Sender<u64>,
     queue: writer::Queue,
-    /// Next sequence that each consumer needs.
+    /// Next sequence number that each consumer needs.
     floors: Mutex<BTreeMap<String, u64>>,
-    /// Held by whoever deletes old segments.
+    /// Held while old segments are deleted.
     retaining: Mutex<()>,
-    /// Damaged places, by the sequence number that was to be read there.
+    /// Damaged places, by the sequence number that was expected there.
     damaged: Mutex<BTreeSet<u64>>,
     torn_bytes: u64,
     disk: Arc<dyn Disk>,
@@ -175,17 +176,13 @@ pub struct Log {
     lock: File,
 }
 
-fn guard<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 impl Log {
-    /// Opens the log in `dir`, or makes one, and repairs its tail.
+    /// Opens the log in `dir`, or creates one, and repairs its tail.
     ///
     /// # Errors
-    /// When it is in use, not of this format, or the disk fails.
+    /// When the log is in use or not of this format, or a file cannot be read or written.
     pub fn open(dir: &Path, options: LogOptions) -> Result<Self, OpenError> {
-        Self::open_on(Arc::new(disk::Plain), dir, options)
+        Self::open_on(Arc::new(disk::RealDisk), dir, options)
     }
 
     pub(crate) fn open_on(
@@ -220,16 +217,16 @@ impl Log {
         Ok(Self { shared, writer: Mutex::new(Some(thread)), lock })
     }
 
-    /// Keeps every record from `next` on, whatever its age, until `consumer` says
-    /// a later number.
+    /// Keeps every record from `next` on, regardless of its age, until `consumer` sets a
+    /// later number.
     pub fn set_floor(&self, consumer: &str, next: u64) {
-        guard(&self.shared.floors).insert(consumer.to_owned(), next);
+        self.shared.floors.lock().insert(consumer.to_owned(), next);
         if self.shared.queue.is_full() {
             self.shared.retain((self.shared.options.clock)());
         }
     }
 
-    /// Puts data that may be no record, as a fault would.
+    /// Puts data that may not be a record, for fault injection.
     #[cfg(any(test, feature = "conformance"))]
     pub async fn put_bytes(&self, user: &str, data: Vec<u8>) -> Result<Position, PutError> {
         let entries = vec![(shard_of(user, self.shared.shards), data)];
@@ -242,7 +239,7 @@ impl Log {
     ) -> Pending<'_, Vec<Result<Position, PutError>>> {
         let count = entries.len();
         let (answer, answered) = oneshot::channel();
-        // Taken here, not when first polled: the order of calls is the order kept.
+        // Queued here and not when first polled, so that the order of calls is kept.
         let queued = self.shared.queue.push(Put { entries, answer }, &self.shared.options);
         Box::pin(async move {
             if let Err(error) = queued {
@@ -252,22 +249,22 @@ impl Log {
         })
     }
 
-    /// Figures of now.
+    /// Returns the log's current statistics.
     pub fn stat(&self) -> LogStat {
         let segments = self.shared.segments();
         LogStat {
             first: segments.keys().next().copied().unwrap_or(0),
             next: *self.shared.synced.borrow(),
             segments: segments.len(),
-            damaged: guard(&self.shared.damaged).len() as u64,
+            damaged: self.shared.damaged.lock().len() as u64,
             torn_bytes: self.shared.torn_bytes,
         }
     }
 
-    /// Writes what waits, then takes no more.
+    /// Writes the waiting records, then stops the log.
     pub fn close(&self) {
         self.shared.queue.close();
-        if let Some(thread) = guard(&self.writer).take()
+        if let Some(thread) = self.writer.lock().take()
             && thread.join().is_err()
         {
             tracing::error!("the log's writer panicked");
@@ -278,30 +275,30 @@ impl Log {
 impl Drop for Log {
     fn drop(&mut self) {
         self.close();
-        // Closing the file is not enough: a process forked meanwhile holds it too.
+        // Closing the file is not enough: a child process forked meanwhile shares the lock.
         if let Err(error) = self.lock.unlock() {
-            tracing::warn!(%error, "the log's lock was not given back");
+            tracing::warn!(%error, "the log's lock file cannot be unlocked");
         }
     }
 }
 
-/// Most damaged places that are told apart.
-const DAMAGED: usize = 10_000;
+/// Maximum number of damaged places that are counted separately.
+const MAX_DAMAGED: usize = 10_000;
 
 impl Shared {
-    /// Counts a damaged place, once however often it is read.
+    /// Counts a damaged place once, regardless of how often it is read.
     fn count_damage(&self, sequence: u64) {
-        let mut damaged = guard(&self.damaged);
-        if damaged.len() < DAMAGED && damaged.insert(sequence) {
+        let mut damaged = self.damaged.lock();
+        if damaged.len() < MAX_DAMAGED && damaged.insert(sequence) {
             tracing::error!(sequence, "the log is damaged: records from here on are missing");
         }
     }
 
-    fn segments(&self) -> std::sync::RwLockReadGuard<'_, BTreeMap<u64, Arc<Segment>>> {
-        self.segments.read().unwrap_or_else(PoisonError::into_inner)
+    fn segments(&self) -> RwLockReadGuard<'_, BTreeMap<u64, Arc<Segment>>> {
+        self.segments.read()
     }
 
-    /// Bytes of all segments.
+    /// Returns the total size of all segments in bytes.
     fn bytes(&self) -> u64 {
         self.segments().len() as u64 * self.options.segment_bytes
     }
@@ -339,7 +336,7 @@ impl Stream for Log {
     fn wait(&self, _shard: u32, from: Sequence) -> Pending<'_, ()> {
         let mut synced = self.shared.synced.subscribe();
         Box::pin(async move {
-            // An error means that the log is gone: there is nothing to wait for.
+            // An error means that the log is gone, so there is nothing to wait for.
             let _ = synced.wait_for(|next| Sequence::from(*next) > from).await;
         })
     }

@@ -1,15 +1,15 @@
-//! A stream in memory: for tests of whatever stands over a stream.
+//! An in-memory stream for tests.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use cartwheel_events::Record;
+use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use crate::position::{Position, Sequence, shard_of};
 use crate::stream::{Batch, Pending, PutError, ReadError, Stream};
 
-/// Keeps records in memory and loses them with the process.
+/// Keeps records in memory; they are lost when the process ends.
 #[derive(Debug)]
 pub struct MemoryStream {
     shards: Vec<Mutex<VecDeque<Record>>>,
@@ -17,20 +17,16 @@ pub struct MemoryStream {
 }
 
 impl MemoryStream {
-    /// An empty stream of `shards` shards.
+    /// Creates an empty stream with `shards` shards.
     pub fn new(shards: u32) -> Self {
         let shards = (0..shards.max(1)).map(|_| Mutex::default()).collect();
         Self { shards, changed: Notify::new() }
     }
 
-    /// Every record, shard by shard.
+    /// Returns every record, shard by shard.
     pub fn records(&self) -> Vec<Record> {
-        self.shards.iter().flat_map(|shard| guard(shard).clone()).collect()
+        self.shards.iter().flat_map(|shard| shard.lock().clone()).collect()
     }
-}
-
-fn guard<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Stream for MemoryStream {
@@ -42,11 +38,11 @@ impl Stream for MemoryStream {
         Box::pin(async move {
             let put = |record: Record| {
                 let index = shard_of(record.user_id().as_str(), self.shards()) as usize;
-                let mut shard = guard(&self.shards[index]);
+                let mut shard = self.shards[index].lock();
                 shard.push_back(record);
                 Ok(Position { shard: index as u32, sequence: (shard.len() as u64 - 1).into() })
             };
-            // As with a disk, others run before the records are stored and after.
+            // Yields before and after storing, as waiting for a disk would.
             tokio::task::yield_now().await;
             let results = records.into_iter().map(put).collect();
             tokio::task::yield_now().await;
@@ -62,7 +58,7 @@ impl Stream for MemoryStream {
         limit: usize,
     ) -> Pending<'_, Result<Batch, ReadError>> {
         Box::pin(async move {
-            let Some(records) = self.shards.get(shard as usize).map(guard) else {
+            let Some(records) = self.shards.get(shard as usize).map(Mutex::lock) else {
                 return Err(ReadError::Failed(format!("there is no shard {shard}")));
             };
             let end = records.len() as u64;
@@ -83,9 +79,9 @@ impl Stream for MemoryStream {
         Box::pin(async move {
             let changed = self.changed.notified();
             tokio::pin!(changed);
-            // Listen first, then look: a put in between is not missed.
+            // Register before checking, so that a put in between is not missed.
             changed.as_mut().enable();
-            let end = self.shards.get(shard as usize).map_or(0, |shard| guard(shard).len());
+            let end = self.shards.get(shard as usize).map_or(0, |shard| shard.lock().len());
             if Sequence::from(end as u64) <= from {
                 changed.await;
             }

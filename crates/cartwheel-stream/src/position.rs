@@ -1,4 +1,4 @@
-//! Places in a stream.
+//! Positions in a stream.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,49 +7,49 @@ use md5::{Digest, Md5};
 use serde::de::{Error as _, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// Where a record lies in the stream.
+/// The position of a record in the stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Position {
-    /// Shard of the user.
+    /// The user's shard.
     pub shard: u32,
-    /// Sequence number: it grows within a shard, and may leave numbers out.
+    /// Sequence number; increases within a shard, possibly with gaps.
     pub sequence: Sequence,
 }
 
 impl Position {
-    /// `<shard>-<sequence>`, the id of a record.
+    /// Returns `<shard>-<sequence>`, the id of the record.
     pub fn record_id(self) -> String {
         format!("{}-{}", self.shard, self.sequence)
     }
 
-    /// `shardId-000000000003`, a shard as Kinesis names it.
+    /// Returns the shard's id in Kinesis, such as `shardId-000000000003`.
     pub fn shard_id(self) -> String {
         format!("shardId-{:012}", self.shard)
     }
 
-    /// The position that [`Position::record_id`] wrote.
+    /// Parses a record id that [`Position::record_id`] returned.
     pub fn parse(record_id: &str) -> Option<Self> {
         let (shard, sequence) = record_id.split_once('-')?;
         Some(Self { shard: shard.parse().ok()?, sequence: sequence.parse().ok()? })
     }
 }
 
-/// A sequence number below 2^192: those of Kinesis have 56 decimal digits.
-/// Numbers that fit `u64` are JSON numbers, others JSON strings.
+/// A sequence number below 2^192; those of Kinesis have 56 decimal digits. In JSON, a number
+/// that fits `u64` is a number, a larger one a string.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct Sequence([u64; 3]);
 
-/// Eighteen digits, the most that a word holds whole.
+/// 10^18: numbers are printed in groups of eighteen digits, the most that fit a word.
 const GROUP: u128 = 1_000_000_000_000_000_000;
 
 impl Sequence {
-    /// The number after this one.
+    /// Returns the next number.
     #[must_use]
     pub fn next(self) -> Self {
         self.times_plus(1, 1).unwrap_or(Self([u64::MAX; 3]))
     }
 
-    /// The number before this one; none before 0.
+    /// Returns the previous number, or `None` for 0.
     pub fn previous(self) -> Option<Self> {
         let [high, middle, low] = self.0;
         let (low, borrow) = low.overflowing_sub(1);
@@ -57,7 +57,7 @@ impl Sequence {
         Some(Self([high.checked_sub(u64::from(borrow))?, middle, low]))
     }
 
-    /// The number as `u64`, which those of the embedded log are.
+    /// Returns the number as `u64` if it fits; numbers of the embedded log always do.
     pub fn as_u64(self) -> Option<u64> {
         match self.0 {
             [0, 0, low] => Some(low),
@@ -120,7 +120,7 @@ impl fmt::Display for Sequence {
 
 /// The text is not a sequence number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a sequence number is decimal digits, below 2^192")]
+#[error("not a sequence number: expected decimal digits and a value below 2^192")]
 pub struct SequenceError;
 
 impl FromStr for Sequence {
@@ -168,10 +168,10 @@ impl<'de> Deserialize<'de> for Sequence {
     }
 }
 
-/// The shard of a partition key, as Kinesis finds it: the key's MD5 in equal
+/// Returns the shard of a partition key, as Kinesis does: the key's MD5 selects one of equal
 /// ranges of the 128-bit numbers.
 pub fn shard_of(partition_key: &str, shards: u32) -> u32 {
     let hash = u128::from_be_bytes(Md5::digest(partition_key).into());
-    // The top 64 bits tell the range; a product in u128 cannot overflow.
+    // The top 64 bits determine the range; the product cannot overflow u128.
     (((hash >> 64) * u128::from(shards.max(1))) >> 64) as u32
 }

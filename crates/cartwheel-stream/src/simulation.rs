@@ -1,10 +1,10 @@
-//! The log against a reference model, on a disk that fails and loses power.
+//! Compares the log with a reference model, on a disk that fails and loses power.
 //!
-//! The model is a list of acknowledged records. [`Simulation`] does what it is told to a
-//! log and to the model, and finds where they differ; [`power_cuts`] then cuts the power
-//! after every single step that the log has done to the disk.
+//! The model is a list of acknowledged records. [`Simulation`] applies actions to a log and
+//! to the model, and reports differences. [`power_cuts`] cuts the power after every single
+//! step that the log takes on the disk.
 
-#![allow(clippy::unwrap_used, reason = "a test's tool: a disk that fails ends the test")]
+#![allow(clippy::unwrap_used, reason = "a test tool: an unusable disk ends the test")]
 
 mod disk;
 mod random;
@@ -14,13 +14,14 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use disk::{Happened, Image, Noting};
+use disk::{Image, RecordingDisk, TraceEntry};
 use random::Random;
 
 use crate::conformance::{all, id, record};
-use crate::{Log, LogOptions, PutError, Stream};
+use crate::log::{Log, LogOptions};
+use crate::stream::{PutError, Stream};
 
-/// Shared by all simulations: what must hold holds whatever the clock says.
+/// Shared by all simulations, since the properties must hold for any clock.
 static NOW_MS: AtomicI64 = AtomicI64::new(1_700_000_000_000);
 const DAY_MS: i64 = 24 * 3_600_000;
 
@@ -33,44 +34,44 @@ fn options() -> LogOptions {
     }
 }
 
-/// What is done to a log.
+/// An action on a log.
 #[derive(Debug, Clone)]
 pub enum Action {
-    /// Puts that wait together, of as many records each.
+    /// Puts that wait at the same time, with the given numbers of records.
     Put(Vec<u8>),
-    /// Every consumer has read all.
+    /// Every consumer reads all records.
     Consume,
-    /// The clock jumps by as many days.
+    /// The clock jumps by a number of days.
     Jump(i16),
-    /// Closed and opened again.
+    /// The log is closed and opened again.
     Reopen,
-    /// Closed, and opened again with these bytes behind the last record, as a write that
-    /// was never acknowledged leaves them.
+    /// The log is closed, and opened again with these bytes after the last record, as an
+    /// unacknowledged write would leave them.
     Tear(Vec<u8>),
-    /// The next sync fails; after it the log is opened again.
+    /// The next sync fails; the log is then opened again.
     FailSync,
-    /// The disk has no space for new files, or has again.
+    /// The disk has no space for new files, or has space again.
     Full(bool),
-    /// Power is cut, the seed says what the disk keeps, and the log is opened again.
+    /// The power is cut, the seed determines what the disk keeps, and the log is opened again.
     Cut(u64),
 }
 
-/// A log and what it has to hold.
+/// A log and the records that it must hold.
 pub struct Simulation {
     dir: tempfile::TempDir,
-    disk: Arc<Noting>,
+    disk: Arc<RecordingDisk>,
     log: Option<Log>,
-    /// How the directory was when the log was opened.
+    /// The directory's state when the log was opened.
     before: Image,
     acknowledged: BTreeMap<u64, String>,
-    /// Put, and not acknowledged: there once or not at all.
+    /// Put but not acknowledged: present once or not at all.
     unsure: BTreeSet<String>,
     consumed: u64,
     puts: usize,
 }
 
 impl Simulation {
-    /// An empty log.
+    /// Creates an empty log.
     pub fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let mut simulation = Self {
@@ -101,16 +102,16 @@ impl Simulation {
         self.log.as_ref().unwrap()
     }
 
-    /// Does `action` and compares log and model.
+    /// Applies `action` and compares the log with the model.
     ///
     /// # Errors
-    /// Where they differ, in words.
+    /// A description of the difference.
     pub async fn apply(&mut self, action: &Action) -> Result<(), String> {
         match action {
             Action::Put(counts) => self.put(counts).await?,
             Action::Consume => {
                 self.consumed = self.log().stat().next;
-                self.disk.note(Happened::Consumed(self.consumed));
+                self.disk.note(TraceEntry::Consumed(self.consumed));
                 self.log().set_floor("model", self.consumed);
             }
             Action::Jump(days) => {
@@ -133,20 +134,20 @@ impl Simulation {
             }
             Action::Full(full) => {
                 self.disk.full.store(*full, Ordering::SeqCst);
-                // Past the pause after which space is looked for again.
+                // Skips the pause after which the log tries again to get space.
                 NOW_MS.fetch_add(2000, Ordering::SeqCst);
             }
             Action::Cut(seed) => {
                 self.log = None;
                 let mut image = self.before.clone();
-                let steps = self.disk.all().clone();
+                let steps = self.disk.trace().clone();
                 let mut random = Random::new(*seed);
                 let cut = random.below(steps.len() as u64 + 1) as usize;
                 run(&mut image, &steps[..cut])?;
                 let after = tempfile::tempdir().unwrap();
                 image.cut(after.path(), &mut random).unwrap();
                 self.dir = after;
-                // Time goes back to the cut: what came after it has not happened.
+                // The cut lies in the past: later acknowledgements have not happened.
                 let later = self.acknowledged.iter();
                 let later = later.filter(|(n, _)| !image.acknowledged.contains_key(n));
                 self.unsure.extend(later.map(|(_, id)| id.clone()));
@@ -159,7 +160,7 @@ impl Simulation {
     }
 
     async fn put(&mut self, counts: &[u8]) -> Result<(), String> {
-        // All are queued before the first is awaited: they may share a commit.
+        // All puts are queued before the first is awaited, so they may share a commit.
         let mut asked = Vec::new();
         for count in counts {
             let first = self.puts + 1;
@@ -185,12 +186,12 @@ impl Simulation {
                     Ok(position) => {
                         let sequence = position.sequence.as_u64().ok_or("not of the log")?;
                         if last.is_some_and(|last| sequence <= last) {
-                            return Err(format!("{id} has number {sequence}, after {last:?}"));
+                            return Err(format!("{id} got number {sequence} after {last:?}"));
                         }
                         self.unsure.remove(&id);
-                        self.disk.note(Happened::Acknowledged(sequence, id.clone()));
+                        self.disk.note(TraceEntry::Acknowledged(sequence, id.clone()));
                         if self.acknowledged.insert(sequence, id).is_some() {
-                            return Err(format!("number {sequence} is given twice"));
+                            return Err(format!("number {sequence} was assigned twice"));
                         }
                     }
                     // Refused before anything was written.
@@ -202,13 +203,16 @@ impl Simulation {
         Ok(())
     }
 
-    /// Whether the log holds what the model says.
+    /// Checks that the log holds what the model says.
     async fn check(&self) -> Result<(), String> {
         let first = self.log().stat().first;
         let kept: BTreeMap<u64, String> =
             self.acknowledged.range(first..).map(|(n, id)| (*n, id.clone())).collect();
         if first > self.consumed && first > self.before.removed_before {
-            return Err(format!("{first} is the first kept, and {} is needed", self.consumed));
+            return Err(format!(
+                "the log starts at {first}, but {} is still needed",
+                self.consumed
+            ));
         }
         compare(self.log(), &kept, &self.unsure).await
     }
@@ -233,7 +237,7 @@ fn tear(dir: &Path, bytes: &[u8]) -> std::io::Result<()> {
     std::fs::write(&last, file)
 }
 
-/// Every acknowledged record is at its number, each other at most once.
+/// Checks that every acknowledged record is at its number, and every other at most once.
 async fn compare(
     log: &Log,
     acknowledged: &BTreeMap<u64, String>,
@@ -245,41 +249,41 @@ async fn compare(
     }
     for (sequence, id) in acknowledged {
         if found.remove(sequence).as_ref() != Some(id) {
-            return Err(format!("{id} was acknowledged as {sequence}, and is not there"));
+            return Err(format!("{id} was acknowledged as {sequence} and is missing"));
         }
     }
     let mut others: BTreeSet<&String> = BTreeSet::new();
     for (sequence, id) in &found {
         let removed = acknowledged.keys().next().is_some_and(|first| sequence < first);
         if !(others.insert(id) && (removed || unsure.contains(id))) {
-            return Err(format!("{id} is at {sequence}, where nothing was put"));
+            return Err(format!("{id} is at {sequence}, where it was not put"));
         }
     }
     Ok(())
 }
 
-/// Does the steps, without the last one where that is a sync: power is cut within it.
-fn run(image: &mut Image, steps: &[Happened]) -> Result<(), String> {
+/// Applies the steps, except a final sync: the power is cut during it.
+fn run(image: &mut Image, steps: &[TraceEntry]) -> Result<(), String> {
     let steps = match steps {
-        [done @ .., Happened::Sync(_) | Happened::SyncDir] => done,
+        [done @ .., TraceEntry::Sync(_) | TraceEntry::SyncDir] => done,
         steps => steps,
     };
     steps.iter().try_for_each(|step| image.apply(step))
 }
 
-/// What was tried, and what of it failed.
+/// Results of a simulation.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Report {
-    /// Cases.
+    /// Number of cases tried.
     pub tried: usize,
-    /// A sentence for each that failed.
+    /// A description of each failure.
     pub failures: Vec<String>,
 }
 
-/// Puts some hundred records over several segments, with retention and reopening, and
-/// cuts the power after every step: nothing acknowledged may be lost, doubled or get
-/// another's number, also when power goes again while the log is being opened.
-/// `actions` bounds the work.
+/// Puts several hundred records into several segments, with retention and reopening, and
+/// cuts the power after every step. No acknowledged record may be lost, duplicated or get
+/// another record's number, even if the power is cut again while the log is being opened.
+/// `actions` limits the work.
 pub fn power_cuts(seed: u64, actions: usize) -> Report {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let mut report = Report::default();
@@ -300,13 +304,13 @@ pub fn power_cuts(seed: u64, actions: usize) -> Report {
             }
         }
         simulation.log = None;
-        let steps = simulation.disk.all().clone();
+        let steps = simulation.disk.trace().clone();
         let ids: BTreeSet<String> = (0..=simulation.puts).map(|n| format!("e{n}")).collect();
         let mut image = simulation.before.clone();
         for cut in 0..=steps.len() {
             let mut at_cut = image.clone();
             if let Some(step) = cut.checked_sub(1).map(|last| &steps[last]) {
-                // Power is cut within a sync, and behind anything else.
+                // The power is cut during a sync, and after any other step.
                 let done = run(&mut at_cut, std::slice::from_ref(step));
                 if let Err(failure) = done.and_then(|()| image.apply(step)) {
                     report.failures.push(format!("seed {seed}, step {cut}: {failure}"));
@@ -322,7 +326,7 @@ pub fn power_cuts(seed: u64, actions: usize) -> Report {
     report
 }
 
-/// Opens what a cut leaves. Power may go again while it is being opened, `more` times.
+/// Opens what a cut leaves. The power may be cut again during opening, up to `more` times.
 async fn after_cut(
     image: &Image,
     ids: &BTreeSet<String>,
@@ -332,20 +336,20 @@ async fn after_cut(
     let dir = tempfile::tempdir().unwrap();
     image.cut(dir.path(), random).unwrap();
     let before = Image::read(dir.path()).unwrap();
-    let disk: Arc<Noting> = Arc::default();
+    let disk: Arc<RecordingDisk> = Arc::default();
     let log = Log::open_on(disk.clone(), dir.path(), options()).map_err(|e| e.to_string())?;
     log.set_floor("model", 0);
     let kept = image.acknowledged.range(image.removed_before..);
     let mut kept: BTreeMap<u64, String> = kept.map(|(n, id)| (*n, id.clone())).collect();
     compare(&log, &kept, ids).await?;
-    let opening = disk.all().clone();
+    let opening = disk.trace().clone();
     let results = log.put(vec![record("u0", "later")]).await;
-    let Ok(position) = &results[0] else { return Err(format!("not put: {results:?}")) };
+    let Ok(position) = &results[0] else { return Err(format!("the put failed: {results:?}")) };
     let sequence = position.sequence.as_u64().ok_or("not of the log")?;
     if let Some((last, id)) = image.acknowledged.last_key_value()
         && sequence <= *last
     {
-        return Err(format!("{sequence} is given again: {id} has {last}"));
+        return Err(format!("{sequence} was assigned again: {id} has {last}"));
     }
     kept.insert(sequence, "later".to_owned());
     drop(log);

@@ -1,4 +1,4 @@
-//! What the sessions and the API need of a stream.
+//! The interface of a stream, as sessions and the API use it.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -7,20 +7,20 @@ use cartwheel_events::Record;
 
 use crate::position::{Position, Sequence};
 
-/// An answer to be awaited.
+/// A boxed future.
 pub type Pending<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// Why a record was not stored.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PutError {
-    /// More records than the stream takes now; later it may.
-    #[error("the stream takes no more records now")]
+    /// The stream accepts no more records for now; a later put may succeed.
+    #[error("the stream accepts no more records for now")]
     Throttled,
-    /// The stream stops.
-    #[error("the stream stops")]
+    /// The stream has stopped.
+    #[error("the stream has stopped")]
     Stopped,
-    /// The record is larger than the stream takes.
+    /// The record is larger than the stream allows.
     #[error("the record is too large")]
     TooLarge,
     /// The disk or the service failed.
@@ -32,14 +32,14 @@ pub enum PutError {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReadError {
-    /// The reader is ahead of the stream, which must have lost records.
-    #[error("shard {shard} ends at {end}, before {from}, from where it was to be read")]
+    /// The reader is past the end of the stream, which must have lost records.
+    #[error("shard {shard} ends at {end}, before the requested position {from}")]
     Beyond {
         /// The shard.
         shard: u32,
-        /// From where it was to be read.
+        /// The requested sequence number.
         from: Sequence,
-        /// Sequence number of its next record.
+        /// Sequence number of the shard's next record.
         end: Sequence,
     },
     /// The disk or the service failed.
@@ -47,33 +47,32 @@ pub enum ReadError {
     Failed(String),
 }
 
-/// Stored data that is no record, whoever put it there.
+/// Stored data that is not a valid record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rejected {
     /// Its sequence number.
     pub sequence: Sequence,
-    /// The data as it is stored.
+    /// The data as stored.
     pub data: Vec<u8>,
-    /// Why it is no record.
+    /// Why it is not a valid record.
     pub reason: String,
 }
 
-/// Records of a shard, in their order.
+/// Records of a shard, in order.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Batch {
-    /// Sequence numbers and records; none at the end of the shard.
+    /// Sequence numbers and records; empty at the end of the shard.
     pub records: Vec<(Sequence, Record)>,
-    /// What lies among them and is no record: reading it again gives it again.
+    /// Data among them that is not a valid record. Reading it again returns it again.
     pub rejected: Vec<Rejected>,
-    /// Sequence numbers of all shards from where it was to be read that are no longer
-    /// kept.
+    /// How many sequence numbers, of all shards, after the requested one are no longer kept.
     pub missed: u64,
-    /// From where to read on. It may pass over numbers that hold no record.
+    /// The sequence number to continue reading from. It may skip numbers without a record.
     pub next: Sequence,
 }
 
 impl Batch {
-    /// Adds the record that `data` holds at `sequence`, or that it holds none.
+    /// Adds the record in `data`, or rejects the data if it is not a valid record.
     pub fn add(&mut self, sequence: Sequence, data: &[u8]) {
         match Record::from_slice(data) {
             Ok(record) => self.records.push((sequence, record)),
@@ -85,45 +84,45 @@ impl Batch {
         }
     }
 
-    /// Records and what is none.
+    /// Returns the number of records and rejected data.
     pub fn len(&self) -> usize {
         self.records.len() + self.rejected.len()
     }
 
-    /// Whether nothing was read.
+    /// Whether the batch is empty.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 }
 
-/// Whether a stream takes records.
+/// Whether a stream accepts records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum StreamState {
-    /// It does.
+    /// It accepts records.
     Ready,
-    /// Not before a consumer has read on, or the disk has space.
+    /// It accepts no records until a consumer reads on or the disk has space.
     Full,
-    /// No more: the disk has failed, or it is closed.
+    /// It accepts no more records: the disk failed, or the stream is closed.
     Stopped,
 }
 
-/// Ordered by user, durable before the answer.
+/// An ordered, durable stream of records.
 pub trait Stream: Send + Sync {
-    /// Number of shards; they are numbered from 0.
+    /// Returns the number of shards; they are numbered from 0.
     fn shards(&self) -> u32;
 
-    /// Whether it takes records now, as far as it knows without trying.
+    /// Whether the stream accepts records now, as far as it knows without trying.
     fn state(&self) -> StreamState {
         StreamState::Ready
     }
 
-    /// Stores the records and gives one result each, in their order. Those with a
+    /// Stores records and returns one result per record, in their order. Records with a
     /// position are durable. Records of one user keep their order.
     fn put(&self, records: Vec<Record>) -> Pending<'_, Vec<Result<Position, PutError>>>;
 
-    /// Reads up to `limit` records from sequence number `from`, or from the oldest
-    /// kept.
+    /// Reads up to `limit` records from sequence number `from`, or from the oldest kept if
+    /// that is later.
     fn read(
         &self,
         shard: u32,
@@ -131,6 +130,6 @@ pub trait Stream: Send + Sync {
         limit: usize,
     ) -> Pending<'_, Result<Batch, ReadError>>;
 
-    /// Waits until `shard` may hold a record at `from` or later.
+    /// Waits until `shard` may have a record at `from` or later.
     fn wait(&self, shard: u32, from: Sequence) -> Pending<'_, ()>;
 }

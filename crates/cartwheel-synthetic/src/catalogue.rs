@@ -1,4 +1,4 @@
-//! The products of the shop, with their popularity and companions.
+//! The shop's products, with their popularity and companions.
 
 use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
@@ -6,30 +6,34 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::words::{KINDS, SHOP, SIZES, TOGETHER};
 
-/// One in this many products enters the shop during its history.
+/// One in this many products is introduced during the shop's history.
 const NEWCOMERS: u32 = 12;
 
 pub(crate) struct Product {
     name: String,
     pub aisle: usize,
-    /// The share of a history after which it can be bought, 0 for most.
+    /// The fraction of a history after which it is available; 0 for most products.
     pub since: f32,
-    /// Bought mostly at weekends.
+    /// Whether it is bought mostly at weekends.
     pub weekend: bool,
-    /// Products bought together with it.
+    /// Products that are bought together with it.
     pub companions: Vec<u32>,
+}
+
+pub(crate) struct Aisle {
+    name: &'static str,
+    department: usize,
 }
 
 pub(crate) struct Catalogue {
     pub products: Vec<Product>,
     /// Running sum of popularity, by product.
     popularity: Vec<f64>,
-    /// Name and department of each aisle.
-    pub aisles: Vec<(&'static str, usize)>,
+    pub aisles: Vec<Aisle>,
     departments: Vec<&'static str>,
 }
 
-/// A standard normal number (Box–Muller).
+/// Draws a standard normal number (Box–Muller).
 pub(crate) fn normal(rng: &mut ChaCha8Rng) -> f64 {
     let (a, b): (f64, f64) = (rng.random::<f64>().max(1e-12), rng.random());
     (-2.0 * a.ln()).sqrt() * (std::f64::consts::TAU * b).cos()
@@ -43,7 +47,7 @@ impl Catalogue {
             let Some((department, rest)) = line.split_once(':') else { continue };
             for aisle in rest.split(';') {
                 let Some((name, list)) = aisle.split_once('=') else { continue };
-                aisles.push((name.trim(), departments.len()));
+                aisles.push(Aisle { name: name.trim(), department: departments.len() });
                 things.push(list.split(',').map(str::trim).collect::<Vec<_>>());
             }
             departments.push(department);
@@ -76,9 +80,9 @@ impl Catalogue {
         catalogue
     }
 
-    /// Gives products companions in the aisles that go with their own.
+    /// Assigns companions from the aisles that go with a product's own aisle.
     fn make_companions(&mut self, rng: &mut ChaCha8Rng) {
-        let find = |name: &str| self.aisles.iter().position(|a| a.0 == name);
+        let find = |name: &str| self.aisles.iter().position(|a| a.name == name);
         let pairs: Vec<(usize, usize)> = TOGETHER
             .iter()
             .filter_map(|(a, b)| Some((find(a)?, find(b)?)))
@@ -91,41 +95,41 @@ impl Catalogue {
             partners.push(aisle);
             let companions = (0..2)
                 .filter_map(|_| {
-                    let wanted = partners[rng.random_range(0..partners.len())];
+                    let aisle = partners[rng.random_range(0..partners.len())];
                     (0..400)
                         .map(|_| self.draw(rng))
-                        .find(|&p| p as usize != at && self.products[p as usize].aisle == wanted)
+                        .find(|&p| p as usize != at && self.products[p as usize].aisle == aisle)
                 })
                 .collect();
             self.products[at].companions = companions;
         }
     }
 
-    /// A product by popularity.
+    /// Draws a product by popularity.
     pub(crate) fn draw(&self, rng: &mut ChaCha8Rng) -> u32 {
         let sum = self.popularity.last().copied().unwrap_or(0.0);
         let at = rng.random::<f64>() * sum;
         self.popularity.partition_point(|&p| p <= at).min(self.products.len() - 1) as u32
     }
 
-    /// Texts of products.csv, aisles.csv and departments.csv.
+    /// Returns the contents of products.csv, aisles.csv and departments.csv.
     pub(crate) fn csv(&self) -> [String; 3] {
         let mut products = "product_id,product_name,aisle_id,department_id\n".to_owned();
         for (at, p) in self.products.iter().enumerate() {
-            let department = self.aisles[p.aisle].1 + 1;
+            let department = self.aisles[p.aisle].department + 1;
             products.push_str(&format!("{},{},{},{department}\n", at + 1, p.name, p.aisle + 1));
         }
         let list = |header: &str, names: &mut dyn Iterator<Item = &'static str>| {
             let rows = names.enumerate().map(|(at, name)| format!("{},{name}\n", at + 1));
             format!("{header}\n{}", rows.collect::<String>())
         };
-        let aisles = list("aisle_id,aisle", &mut self.aisles.iter().map(|a| a.0));
+        let aisles = list("aisle_id,aisle", &mut self.aisles.iter().map(|a| a.name));
         let departments = list("department_id,department", &mut self.departments.iter().copied());
         [products, aisles, departments]
     }
 }
 
-/// The name of an aisle's product number `at`; all are distinct.
+/// Returns the name of product number `at` of an aisle; all names are distinct.
 fn name(things: &[&str], at: usize) -> String {
     let (thing, rest) = (things[at % things.len()], at / things.len());
     let (kind, rest) = (KINDS[rest % KINDS.len()], rest / KINDS.len());

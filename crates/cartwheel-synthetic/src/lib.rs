@@ -1,8 +1,8 @@
 //! A seeded generator of a synthetic grocery shop in the Instacart schema.
 //!
-//! Products have Zipf-like popularity. A shopper has tastes over aisles, a
-//! repertoire of staples with cycles of their own, habits of day and hour, and
-//! tries new things, of which some stay. Some products are bought together.
+//! Product popularity follows a Zipf-like distribution. Each shopper has tastes over aisles,
+//! staples with their own purchase cycles, and preferred days and hours. Shoppers try new
+//! products and keep buying some of them. Some products are bought together.
 
 mod catalogue;
 mod shopper;
@@ -16,23 +16,23 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use catalogue::Catalogue;
-use shopper::Shopper;
+use shopper::{History, Shopper};
 
-/// Users generated at once.
+/// Number of users generated at once.
 const CHUNK: u32 = 1024;
-/// Fewest orders of a user.
-const LEAST_ORDERS: u64 = 3;
+/// Minimum number of orders per user.
+const MIN_ORDERS: u64 = 3;
 
-/// How large the shop is.
+/// The size of the shop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ShopSpec {
-    /// Users, 1 to 10,000,000.
+    /// Number of users, 1 to 10,000,000.
     pub users: u32,
-    /// Products, 100 to 100,000.
+    /// Number of products, 100 to 100,000.
     pub products: u32,
-    /// Orders of all users, at least three a user.
+    /// Number of orders of all users, 3 to 100 per user.
     pub orders: u64,
-    /// The same seed writes the same shop.
+    /// Seed; the same seed writes the same shop.
     pub seed: u64,
 }
 
@@ -42,7 +42,7 @@ impl Default for ShopSpec {
     }
 }
 
-/// What was written.
+/// Counts of the written rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Summary {
     /// Users.
@@ -55,7 +55,7 @@ pub struct Summary {
     pub lines: u64,
 }
 
-/// Why no shop was written.
+/// Why the shop could not be written.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum GenerateError {
@@ -63,11 +63,11 @@ pub enum GenerateError {
     #[error("{0}")]
     Spec(String),
     /// A file cannot be written.
-    #[error("{path}: {source}")]
+    #[error("cannot write {path}: {source}")]
     Io {
-        /// Which.
+        /// The file or directory.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: io::Error,
     },
 }
@@ -75,30 +75,30 @@ pub enum GenerateError {
 fn check(spec: &ShopSpec) -> Result<(), GenerateError> {
     let bad = |text: String| Err(GenerateError::Spec(text));
     if !(1..=10_000_000).contains(&spec.users) {
-        return bad(format!("{} users: expected 1 to 10000000", spec.users));
+        return bad(format!("{} users are out of range: expected 1 to 10000000", spec.users));
     }
     if !(100..=100_000).contains(&spec.products) {
-        return bad(format!("{} products: expected 100 to 100000", spec.products));
+        return bad(format!("{} products are out of range: expected 100 to 100000", spec.products));
     }
-    let least = u64::from(spec.users) * LEAST_ORDERS;
+    let least = u64::from(spec.users) * MIN_ORDERS;
     if !(least..=100 * u64::from(spec.users)).contains(&spec.orders) {
         let most = 100 * u64::from(spec.users);
         return bad(format!(
-            "{} orders: {} users place {least} to {most}",
+            "{} orders are out of range: expected {least} to {most} for {} users",
             spec.orders, spec.users
         ));
     }
     Ok(())
 }
 
-/// A file that takes its name when it is whole.
-struct Out {
+/// A file that gets its final name once it is complete.
+struct OutputFile {
     path: PathBuf,
     scratch: PathBuf,
     file: BufWriter<File>,
 }
 
-impl Out {
+impl OutputFile {
     fn create(dir: &Path, name: &str, header: &str) -> Result<Self, GenerateError> {
         let (path, scratch) = (dir.join(name), dir.join(format!(".{name}.part")));
         let file = File::create(&scratch)
@@ -123,12 +123,12 @@ impl Out {
     }
 }
 
-/// Writes the shop into the folder `out`, which is made if need be. `progress` is
-/// told how many orders are done.
+/// Writes the shop into the directory `out`, which is created if needed. Calls `progress`
+/// with the number of orders written so far.
 ///
 /// # Errors
-/// When a number is out of range or a file cannot be written; files written so far
-/// then keep their temporary names.
+/// When a number is out of range or a file cannot be written. Files written so far then keep
+/// their temporary names.
 pub fn generate(
     spec: &ShopSpec,
     out: &Path,
@@ -138,13 +138,13 @@ pub fn generate(
     std::fs::create_dir_all(out)
         .map_err(|source| GenerateError::Io { path: out.to_owned(), source })?;
     let catalogue = Catalogue::new(spec.products, spec.seed);
-    let mut orders = Out::create(
+    let mut orders = OutputFile::create(
         out,
         "orders.csv",
         "order_id,user_id,eval_set,order_number,order_dow,order_hour_of_day,\
          days_since_prior_order\n",
     )?;
-    let mut lines = Out::create(
+    let mut lines = OutputFile::create(
         out,
         "order_products.csv",
         "order_id,product_id,add_to_cart_order,reordered\n",
@@ -161,16 +161,16 @@ pub fn generate(
             starts.push((user, order_id, n));
             order_id += n;
         }
-        let texts: Vec<(String, String, u64)> = starts
+        let histories: Vec<History> = starts
             .into_par_iter()
             .map(|(user, order_id, n)| {
                 Shopper::new(spec.seed, user, &catalogue).history(order_id, n)
             })
             .collect();
-        for (order_text, line_text, count) in texts {
-            orders.write(&order_text)?;
-            lines.write(&line_text)?;
-            summary.lines += count;
+        for history in histories {
+            orders.write(&history.orders)?;
+            lines.write(&history.lines)?;
+            summary.lines += history.line_count;
         }
         summary.orders = order_id - 1;
         first = end;
@@ -180,7 +180,7 @@ pub fn generate(
     for (name, text) in
         [("products.csv", products), ("aisles.csv", aisles), ("departments.csv", departments)]
     {
-        let mut file = Out::create(out, name, "")?;
+        let mut file = OutputFile::create(out, name, "")?;
         file.write(&text)?;
         file.finish()?;
     }
@@ -189,18 +189,18 @@ pub fn generate(
     Ok(summary)
 }
 
-/// Splits the orders among users: long-tailed, and exact in sum.
+/// Splits the orders among users with a long tail; their sum is exact.
 struct Shares {
     seed: u64,
     spare: u64,
-    /// Sum of weights before each user, by chunks, so that memory stays small.
+    /// Sum of the weights before each chunk of users; per user it would take too much memory.
     before: Vec<f64>,
     sum: f64,
 }
 
 impl Shares {
     fn new(spec: &ShopSpec) -> Self {
-        let spare = spec.orders - u64::from(spec.users) * LEAST_ORDERS;
+        let spare = spec.orders - u64::from(spec.users) * MIN_ORDERS;
         let mut shares = Self { seed: spec.seed, spare, before: Vec::new(), sum: 0.0 };
         for user in 0..spec.users {
             if user.is_multiple_of(CHUNK) {
@@ -211,7 +211,7 @@ impl Shares {
         shares
     }
 
-    /// Weight of all users before `user`.
+    /// Returns the weight of all users before `user`.
     fn until(&self, user: u32) -> f64 {
         let chunk = user / CHUNK;
         let start = self.before.get(chunk as usize).copied().unwrap_or(self.sum);
@@ -224,7 +224,7 @@ impl Shares {
         let to = if user.is_multiple_of(CHUNK) { from + own } else { self.until(user) + own };
         let last = to >= self.sum * (1.0 - 1e-12);
         let end = if last { self.spare } else { place(to) };
-        LEAST_ORDERS + end.saturating_sub(place(from))
+        MIN_ORDERS + end.saturating_sub(place(from))
     }
 }
 

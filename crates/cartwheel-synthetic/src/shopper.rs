@@ -1,4 +1,4 @@
-//! One shopper's history.
+//! The order history of one shopper.
 
 use std::fmt::Write;
 
@@ -7,30 +7,40 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::catalogue::{Catalogue, normal};
 
-/// Share of a basket's target that is left to new things.
+/// Fraction of a basket's target size reserved for new products.
 const CURIOSITY: f64 = 0.35;
-/// A new product becomes a staple this often.
+/// Probability that a new product becomes a staple.
 const ADOPTION: f64 = 0.27;
-/// A product in the cart brings a companion this often.
+/// Probability that a product in the basket brings a companion.
 const COMPANY: f64 = 0.10;
-/// A staple is given up after an order this often.
+/// Probability per order that a staple is given up.
 const DRIFT: f64 = 0.008;
 
-/// A product bought again and again.
+/// A product that the shopper buys regularly.
 struct Staple {
     product: u32,
-    /// Days between two purchases.
+    /// Days between purchases.
     cycle: f64,
     last_day: f64,
-    /// How much it is liked, 0–1.
+    /// How much the shopper likes it, 0 to 1.
     loyalty: f64,
+}
+
+/// The rows of one shopper's history.
+pub(crate) struct History {
+    /// Rows of orders.csv.
+    pub orders: String,
+    /// Rows of order_products.csv.
+    pub lines: String,
+    /// Number of rows in `lines`.
+    pub line_count: u64,
 }
 
 pub(crate) struct Shopper<'a> {
     catalogue: &'a Catalogue,
     rng: ChaCha8Rng,
     user: u32,
-    /// By aisle, 0–1: how likely a product that was drawn is taken.
+    /// By aisle, the probability that a drawn product is taken.
     tastes: Vec<f64>,
     staples: Vec<Staple>,
     bought: Vec<u32>,
@@ -47,7 +57,7 @@ fn rng(seed: u64, user: u32, purpose: u64) -> ChaCha8Rng {
     rng
 }
 
-/// How many orders a user places, as a weight: long-tailed.
+/// Returns a user's weight for the number of orders; long-tailed.
 pub(crate) fn appetite(seed: u64, user: u32) -> f64 {
     (normal(&mut rng(seed, user, 1)) * 1.05).exp().min(6.0)
 }
@@ -55,7 +65,7 @@ pub(crate) fn appetite(seed: u64, user: u32) -> f64 {
 impl<'a> Shopper<'a> {
     pub(crate) fn new(seed: u64, user: u32, catalogue: &'a Catalogue) -> Self {
         let mut rng = rng(seed, user, 2);
-        // One aisle in five is visited at all, some with love.
+        // A shopper likes about a third of the aisles and rarely buys from the others.
         let taste = |rng: &mut ChaCha8Rng| {
             if rng.random_bool(0.3) { (normal(rng) * 0.8 - 0.7).exp().min(1.0) } else { 0.02 }
         };
@@ -81,7 +91,7 @@ impl<'a> Shopper<'a> {
         shopper
     }
 
-    /// A product to this shopper's taste.
+    /// Draws a product to this shopper's taste.
     fn find(&mut self, progress: f32, weekend: bool) -> u32 {
         for _ in 0..60 {
             let found = self.catalogue.draw(&mut self.rng);
@@ -104,10 +114,9 @@ impl<'a> Shopper<'a> {
         self.staples.push(Staple { product, cycle, last_day: day, loyalty });
     }
 
-    /// The whole history as rows of orders.csv and order_products.csv, and the
-    /// number of lines.
-    pub(crate) fn history(mut self, first_order: u64, orders: u64) -> (String, String, u64) {
-        let (mut order_rows, mut line_rows, mut lines) = (String::new(), String::new(), 0);
+    /// Generates the whole history. Order ids start at `first_order`.
+    pub(crate) fn history(mut self, first_order: u64, orders: u64) -> History {
+        let (mut order_rows, mut line_rows, mut line_count) = (String::new(), String::new(), 0);
         let mut day = 0.0_f64;
         let start = self.rng.random_range(0..7_u32);
         for number in 1..=orders {
@@ -131,19 +140,19 @@ impl<'a> Shopper<'a> {
             let progress = (number - 1) as f32 / orders as f32;
             for (at, product) in self.basket(day, progress, dow == 0 || dow == 6).iter().enumerate()
             {
-                let known = self.bought.binary_search(product);
-                if let Err(place) = known {
+                let found = self.bought.binary_search(product);
+                if let Err(place) = found {
                     self.bought.insert(place, *product);
                 }
-                let flag = u8::from(known.is_ok());
+                let flag = u8::from(found.is_ok());
                 let _ = writeln!(line_rows, "{order_id},{},{},{flag}", product + 1, at + 1);
-                lines += 1;
+                line_count += 1;
             }
         }
-        (order_rows, line_rows, lines)
+        History { orders: order_rows, lines: line_rows, line_count }
     }
 
-    /// Days to the next order, drawn towards the favourite day of the week.
+    /// Draws the days until the next order, biased towards the favourite day of the week.
     fn gap(&mut self, number: u64, start: u32, day: f64) -> Option<u32> {
         if number == 1 {
             return None;
@@ -158,7 +167,7 @@ impl<'a> Shopper<'a> {
         Some(gap)
     }
 
-    /// Rounds up as often as the fraction says.
+    /// Rounds up with the probability of the fractional part, else down.
     fn round(&mut self, x: f64) -> usize {
         x as usize + usize::from(self.rng.random_bool(x.fract()))
     }
@@ -168,23 +177,23 @@ impl<'a> Shopper<'a> {
         (self.favourite_hour + late + normal(&mut self.rng) * 2.6).round().clamp(0.0, 23.0) as u8
     }
 
-    /// What is bought on a day, staples first.
+    /// Draws the basket of a day, staples first.
     fn basket(&mut self, day: f64, progress: f32, weekend: bool) -> Vec<u32> {
         let target =
             (self.mean_basket * (normal(&mut self.rng) * 0.6 - 0.1).exp()).round().max(1.0);
-        let mut wishes: Vec<(f64, usize)> = Vec::new();
+        let mut due: Vec<(f64, usize)> = Vec::new();
         for (at, staple) in self.staples.iter().enumerate() {
-            // Due once a cycle has gone by; bought early now and then.
-            let due = (day - staple.last_day) / staple.cycle;
-            let urge = staple.loyalty / (1.0 + (-3.0 * (due - 0.9)).exp());
+            // A staple is due after one cycle, and is occasionally bought early.
+            let elapsed = (day - staple.last_day) / staple.cycle;
+            let urge = staple.loyalty / (1.0 + (-3.0 * (elapsed - 0.9)).exp());
             if self.rng.random::<f64>() < urge {
-                wishes.push((urge + self.rng.random::<f64>() * 0.4, at));
+                due.push((urge + self.rng.random::<f64>() * 0.4, at));
             }
         }
-        wishes.sort_by(|a, b| b.0.total_cmp(&a.0));
+        due.sort_by(|a, b| b.0.total_cmp(&a.0));
         let room = self.round(target * (1.0 - CURIOSITY));
         let mut basket: Vec<u32> = Vec::new();
-        for &(_, at) in wishes.iter().take(room) {
+        for &(_, at) in due.iter().take(room) {
             self.staples[at].last_day = day;
             basket.push(self.staples[at].product);
         }

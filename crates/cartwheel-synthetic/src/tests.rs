@@ -32,11 +32,15 @@ fn the_same_seed_writes_the_same_bytes() {
             assert_ne!(read(&a), read(&other), "{name}");
         }
     }
-    assert_eq!(std::fs::read_dir(a.path()).unwrap().count(), FILES.len(), "nothing left over");
+    assert_eq!(
+        std::fs::read_dir(a.path()).unwrap().count(),
+        FILES.len(),
+        "no scratch file is left"
+    );
 }
 
 #[test]
-fn histories_are_whole() {
+fn histories_are_complete_and_consistent() {
     let dir = write(&spec());
     let orders = rows(dir.path(), "orders.csv");
     assert_eq!(orders.len() as u64, spec().orders);
@@ -64,12 +68,12 @@ fn histories_are_whole() {
         place = if place.0 == row[0] { (place.0, place.1 + 1) } else { (&row[0], 1) };
         assert_eq!(row[2], place.1.to_string());
         let new = seen.insert((owner[&row[0]], row[1].clone()));
-        assert_eq!(row[3], u8::from(!new).to_string(), "reordered is as history says");
+        assert_eq!(row[3], u8::from(!new).to_string(), "reordered agrees with the history");
     }
 }
 
 #[test]
-fn the_shop_is_like_a_real_one() {
+fn the_shop_resembles_a_real_one() {
     let dir = write(&ShopSpec { users: 1_000, products: 3_000, orders: 15_000, seed: 1 });
     let lines = rows(dir.path(), "order_products.csv");
     let basket = lines.len() as f64 / 15_000.0;
@@ -85,7 +89,7 @@ fn the_shop_is_like_a_real_one() {
 }
 
 #[test]
-fn numbers_out_of_range_are_refused_with_the_range() {
+fn numbers_out_of_range_are_rejected_with_the_range() {
     for (spec, expected) in [
         (ShopSpec { users: 0, ..spec() }, "1 to 10000000"),
         (ShopSpec { products: 9, ..spec() }, "100 to 100000"),

@@ -1,6 +1,6 @@
-//! Words for the shop: departments, their aisles, and what stands there.
+//! Words for the shop: departments, aisles and their products.
 
-/// `department: aisle = things; …`, one department a line.
+/// `department: aisle = products; …`, one department per line.
 pub(crate) const SHOP: &str = "\
 produce: fresh fruit = apples, pears, oranges, bananas, grapes, plums; fresh vegetables = carrots, peppers, zucchini, broccoli, cabbage, leeks; salads = lettuce, rocket, spinach leaves, mixed leaves; fresh herbs = basil, parsley, mint, chives; mushrooms and roots = mushrooms, beetroot, radishes, potatoes; berries = strawberries, blueberries, raspberries
 dairy and eggs: milk = whole milk, skimmed milk, lactose free milk, buttermilk; yogurt = plain yogurt, fruit yogurt, skyr, drinking yogurt; cheese = cheddar, gouda, mozzarella, goat cheese, brie; butter = butter, margarine, spreadable butter; eggs = free range eggs, quail eggs, large eggs; cream = whipping cream, sour cream, crème fraîche
@@ -23,7 +23,7 @@ personal care: shower = shower gel, hand soap, bath salts; hair care = shampoo, 
 pets: cat food = cat pâté, dry cat food, cat treats; dog food = dog pâté, dry dog food, dog biscuits; pet care = cat litter, dog shampoo
 international: mexican = taco shells, refried beans, jalapeños; indian = korma sauce, poppadoms, mango chutney; asian noodles = ramen noodles, rice noodles, udon; italian pantry = polenta, capers, bruschetta topping";
 
-/// What a thing is like.
+/// First words of product names.
 pub(crate) const KINDS: [&str; 36] = [
     "Organic",
     "Classic",
@@ -63,7 +63,7 @@ pub(crate) const KINDS: [&str; 36] = [
     "Wholesome",
 ];
 
-/// How it is packed.
+/// Package sizes, at the end of product names.
 pub(crate) const SIZES: [&str; 10] = [
     "",
     "family pack",

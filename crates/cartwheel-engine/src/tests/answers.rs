@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
 use cartwheel_events::UserId;
+use cartwheel_features::LastCheckout;
 use cartwheel_stream::Pending;
 use futures::executor::block_on;
 
@@ -91,7 +92,8 @@ fn checkouts_after_the_record_are_folded_in_once() {
     let engine = ServingEngine::new(release(Some(model())));
     let user = user();
     let mut state = regular();
-    state.last_checkout = Some((NOW_MS - 2 * DAY_MS, "old".to_owned()));
+    state.last_checkout =
+        Some(LastCheckout { at_ms: NOW_MS - 2 * DAY_MS, event_id: "old".to_owned() });
     let record = state.encode();
     let session =
         session(&[], &[("old", NOW_MS - 2 * DAY_MS, &["p7"]), ("new", NOW_MS - DAY_MS, &["p8"])]);

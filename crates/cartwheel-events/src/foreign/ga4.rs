@@ -1,4 +1,4 @@
-//! Google Analytics 4, as its Measurement Protocol takes events:
+//! Google Analytics 4 events, in the body of a Measurement Protocol request:
 //!
 //! ```json
 //! {"client_id": "1234567890.1700000000", "user_id": "u1", "timestamp_micros": 1700000000000000,
@@ -8,31 +8,31 @@
 
 use serde_json::{Map, Value};
 
-use super::{Call, Mapped, Name, Products, Table, calls, given, invalid, object, time, user};
+use super::{Envelope, Mapped, Mapping, Products, Table, given, invalid, list, object, time, user};
 use crate::event::{EventKind, Invalid};
 
 const TABLE: Table = Table {
     source: "ga4",
-    names: &[
-        Name {
+    mappings: &[
+        Mapping {
             name: "view_item",
             kind: EventKind::View,
             products: Products::List("items"),
             event_id: &["event_id"],
         },
-        Name {
+        Mapping {
             name: "add_to_cart",
             kind: EventKind::AddToCart,
             products: Products::List("items"),
             event_id: &["event_id"],
         },
-        Name {
+        Mapping {
             name: "remove_from_cart",
             kind: EventKind::RemoveFromCart,
             products: Products::List("items"),
             event_id: &["event_id"],
         },
-        Name {
+        Mapping {
             name: "purchase",
             kind: EventKind::Checkout,
             products: Products::List("items"),
@@ -46,8 +46,7 @@ const TABLE: Table = Table {
     recommendation_id: "recommendation_id",
 };
 
-/// One request has one user. Apps send an `app_instance_id` where sites send a
-/// `client_id`.
+/// A request has one user. Apps send an `app_instance_id` where sites send a `client_id`.
 const USER: &[&str] = &["user_id", "client_id", "app_instance_id"];
 
 pub(super) fn read(body: &Value) -> Result<Vec<Mapped>, Invalid> {
@@ -59,26 +58,26 @@ pub(super) fn read(body: &Value) -> Result<Vec<Mapped>, Invalid> {
         let event = object(event, &path)?;
         let name = event.get("name").and_then(Value::as_str);
         let name = name.ok_or_else(|| {
-            invalid(format!("{path}.name"), "is not a name", "the name of an event")
+            invalid(format!("{path}.name"), "is not an event name", "the event's name, a string")
         })?;
-        let Some(name) = TABLE.name(name) else { return Ok(None) };
-        let none = Map::new();
+        let Some(mapping) = TABLE.mapping(name) else { return Ok(None) };
+        let empty = Map::new();
         let params = format!("{path}.params");
         let fields = match event.get("params") {
-            None | Some(Value::Null) => &none,
+            None | Some(Value::Null) => &empty,
             Some(fields) => object(fields, &params)?,
         };
         let own_ms = timestamp(event, || format!("{path}.{TIME}"))?;
-        let call = Call {
+        let envelope = Envelope {
             user_id: user_id.clone(),
             event_id: None,
             timestamp_ms: own_ms.or(sent_ms),
             fields,
             path: params,
         };
-        TABLE.event(name, call).map(Some)
+        TABLE.event(mapping, envelope).map(Some)
     };
-    Ok(calls(body, "events")?.iter().enumerate().map(|(at, value)| event(at, value)).collect())
+    Ok(list(body, "events")?.iter().enumerate().map(|(at, value)| event(at, value)).collect())
 }
 
 const TIME: &str = "timestamp_micros";

@@ -1,4 +1,4 @@
-//! Segment, as its tracking API takes calls: one `track` call, or a batch of calls.
+//! Segment events: a `track` call of the tracking API, or a batch of calls.
 //!
 //! ```json
 //! {"type": "track", "messageId": "ajs-1", "userId": "u1", "event": "Product Added",
@@ -9,33 +9,33 @@
 use serde_json::{Map, Value};
 
 use super::{
-    Call, Mapped, Name, Products, Table, calls, first, given, invalid, join, object, stable_id,
-    time, user,
+    Envelope, Mapped, Mapping, Products, Table, first, given, invalid, join, list, object,
+    stable_id, time, user,
 };
 use crate::event::{EventKind, Invalid};
 
 const TABLE: Table = Table {
     source: "segment",
-    names: &[
-        Name {
+    mappings: &[
+        Mapping {
             name: "Product Viewed",
             kind: EventKind::View,
             products: Products::Fields,
             event_id: &[],
         },
-        Name {
+        Mapping {
             name: "Product Added",
             kind: EventKind::AddToCart,
             products: Products::Fields,
             event_id: &[],
         },
-        Name {
+        Mapping {
             name: "Product Removed",
             kind: EventKind::RemoveFromCart,
             products: Products::Fields,
             event_id: &[],
         },
-        Name {
+        Mapping {
             name: "Order Completed",
             kind: EventKind::Checkout,
             products: Products::List("products"),
@@ -50,7 +50,8 @@ const TABLE: Table = Table {
 };
 
 const USER: &[&str] = &["userId", "anonymousId"];
-/// What the client's clock said, corrected where Segment has passed the call on.
+/// The client's time. `timestamp` comes first: Segment corrects it for clock skew when it
+/// forwards a call.
 const TIMES: &[&str] = &["timestamp", "originalTimestamp"];
 
 pub(super) fn read(body: &Value) -> Result<Vec<Mapped>, Invalid> {
@@ -58,7 +59,7 @@ pub(super) fn read(body: &Value) -> Result<Vec<Mapped>, Invalid> {
     if !body.contains_key("batch") {
         return Ok(vec![call(body, "")]);
     }
-    let calls = calls(body, "batch")?.iter().enumerate();
+    let calls = list(body, "batch")?.iter().enumerate();
     let read = |(at, value): (usize, &Value)| {
         let path = format!("batch[{at}]");
         call(object(value, &path)?, &path)
@@ -72,36 +73,36 @@ fn call(call: &Map<String, Value>, path: &str) -> Mapped {
         Some(None) => Err(invalid(join(path, field), "is not a string", expected)),
         None => Ok(None),
     };
-    // A call to `/v1/track` has no type: the address says it.
-    if text("type", "a type of call, such as track")?.is_some_and(|kind| kind != "track") {
+    // A call to `/v1/track` has no type, since its address implies it.
+    if text("type", "a call type such as track")?.is_some_and(|kind| kind != "track") {
         return Ok(None);
     }
-    const EVENT: &str = "the name of an event";
+    const EVENT: &str = "the event's name, a string";
     let event = text("event", EVENT)?;
     let event = event.ok_or_else(|| invalid(join(path, "event"), "is missing", EVENT))?;
-    let Some(name) = TABLE.name(event) else { return Ok(None) };
-    let none = Map::new();
+    let Some(mapping) = TABLE.mapping(event) else { return Ok(None) };
+    let empty = Map::new();
     let properties = join(path, "properties");
     let fields = match call.get("properties") {
-        None | Some(Value::Null) => &none,
+        None | Some(Value::Null) => &empty,
         Some(fields) => object(fields, &properties)?,
     };
     let event_id = given(call, "messageId")
         .map(|value| stable_id(value, || join(path, "messageId")))
         .transpose()?;
-    let call = Call {
+    let envelope = Envelope {
         user_id: user(call, path, USER)?,
         event_id,
         timestamp_ms: timestamp(call, path)?,
         fields,
         path: properties,
     };
-    TABLE.event(name, call).map(Some)
+    TABLE.event(mapping, envelope).map(Some)
 }
 
 fn timestamp(call: &Map<String, Value>, path: &str) -> Result<Option<i64>, Invalid> {
     let Some((field, value)) = first(call, TIMES) else { return Ok(None) };
     let parsed = value.as_str().and_then(|text| text.parse::<jiff::Timestamp>().ok());
     let ms = parsed.map(jiff::Timestamp::as_millisecond);
-    time(ms, || join(path, field), "a time of ISO 8601, such as 2023-11-14T22:13:20Z").map(Some)
+    time(ms, || join(path, field), "an ISO 8601 time such as 2023-11-14T22:13:20Z").map(Some)
 }

@@ -11,7 +11,7 @@ fn only(format: Foreign, body: &Value) -> Event {
     mapped.pop().unwrap().unwrap_or_else(|error| panic!("{error}: {body}")).expect("not mapped")
 }
 
-/// A payload, and in it the place of what is changed.
+/// A GA4 request that the tests modify.
 fn ga4() -> Value {
     json!({
         "client_id": "1234567890.1700000000",
@@ -32,6 +32,7 @@ fn ga4() -> Value {
     })
 }
 
+/// A Segment call that the tests modify.
 fn segment() -> Value {
     json!({
         "type": "track",
@@ -54,7 +55,7 @@ fn segment() -> Value {
 }
 
 #[test]
-fn a_purchase_of_ga4_is_a_checkout() {
+fn a_ga4_purchase_becomes_a_checkout() {
     let event = only(Foreign::Ga4, &ga4());
     assert_eq!(event.kind, EventKind::Checkout);
     assert_eq!(event.user_id.as_str(), "1234567890.1700000000");
@@ -68,7 +69,7 @@ fn a_purchase_of_ga4_is_a_checkout() {
 }
 
 #[test]
-fn a_product_added_of_segment_goes_into_the_cart() {
+fn a_segment_product_added_becomes_an_add_to_cart() {
     let event = only(Foreign::Segment, &segment());
     assert_eq!(event.kind, EventKind::AddToCart);
     assert_eq!(event.user_id.as_str(), "ac3d4f0e-1b6e-4f9a-9a53-1d5a0b1c2d3e");
@@ -80,7 +81,7 @@ fn a_product_added_of_segment_goes_into_the_cart() {
 }
 
 #[test]
-fn each_name_of_the_tables_is_its_kind_and_others_are_ignored() {
+fn listed_names_map_to_their_kind_and_others_are_ignored() {
     let kinds =
         [EventKind::View, EventKind::AddToCart, EventKind::RemoveFromCart, EventKind::Checkout];
     for (name, kind) in
@@ -112,7 +113,7 @@ fn each_name_of_the_tables_is_its_kind_and_others_are_ignored() {
 }
 
 #[test]
-fn who_and_when_come_from_the_first_field_that_is_given() {
+fn user_and_time_come_from_the_first_field_with_a_value() {
     let mut body = ga4();
     body["user_id"] = json!(42);
     body["events"][0]["timestamp_micros"] = json!(1_700_000_001_000_000_i64);
@@ -131,13 +132,13 @@ fn who_and_when_come_from_the_first_field_that_is_given() {
     let event = only(Foreign::Segment, &body);
     assert_eq!((event.user_id.as_str(), event.timestamp_ms), ("u1", Some(1_698_873_212_100)));
     assert_eq!(event.items[0].product_id.as_str(), "G-32");
-    // A call to /v1/track says nothing of its type.
+    // A call to /v1/track has no type.
     body.as_object_mut().unwrap().remove("type");
     assert_eq!(only(Foreign::Segment, &body), event);
 }
 
 #[test]
-fn an_id_that_does_not_fit_becomes_the_same_hash_each_time() {
+fn an_invalid_event_id_becomes_a_stable_hash() {
     let id = |message: Value| {
         let mut body = segment();
         body["messageId"] = message;
@@ -166,7 +167,7 @@ fn an_id_that_does_not_fit_becomes_the_same_hash_each_time() {
 }
 
 #[test]
-fn each_fault_names_its_field() {
+fn an_error_names_the_path_of_the_invalid_field() {
     let set = |mut body: Value, pointer: &str, value: Value| {
         *body.pointer_mut(pointer).unwrap() = value;
         body
@@ -235,7 +236,7 @@ fn each_fault_names_its_field() {
     assert_eq!(fault(Foreign::Segment.read(&batch)), "batch[0].properties.products[1].quantity");
 }
 
-/// JSON of any shape, in which the formats' own words are frequent.
+/// JSON of any shape, rich in the formats' own field names.
 fn any_json() -> impl Strategy<Value = Value> {
     let word = prop::sample::select(vec![
         "events",
@@ -292,7 +293,7 @@ fn any_json() -> impl Strategy<Value = Value> {
     })
 }
 
-/// Somewhere in `body` there is `value` now.
+/// Replaces a node of `body`, chosen by `way`, with `value`.
 fn graft(body: &mut Value, mut way: usize, value: Value) {
     let children = match body {
         Value::Object(fields) => fields.len(),
@@ -316,7 +317,7 @@ fn graft(body: &mut Value, mut way: usize, value: Value) {
 
 proptest! {
     #[test]
-    fn whatever_comes_is_an_event_of_ours_or_a_named_fault(
+    fn any_json_gives_valid_events_or_an_error(
         value in any_json(),
         way in any::<usize>(),
     ) {

@@ -1,26 +1,28 @@
-//! Contributions and importances against their definitions and against XGBoost.
+//! Compares contributions and importances with their definitions and with XGBoost.
 
 use cartwheel_forest::{ExplainError, Forest, Importance};
+use rand::RngExt;
+use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
 
 use crate::fixtures::{MODELS, bytes};
-use crate::model::{Numbers, Tree, file};
+use crate::model::{Tree, file, rng, value};
 
 const BASE: f32 = 0.25;
 
-/// What the training notes at the nodes of a tree.
-struct Noted {
+/// The statistics that training stores at the nodes of a tree.
+struct Statistics {
     covers: Vec<f32>,
     gains: Vec<f32>,
 }
 
-impl Noted {
-    /// Covers from the root down: `parts` says what of a split's cover its
-    /// children get, from which of them are leaves.
+impl Statistics {
+    /// Assigns covers from the root down. `parts` returns the fractions of a split's cover
+    /// for its children; its argument tells which of them are leaves.
     fn new(tree: &Tree, root: f32, mut parts: impl FnMut([bool; 2]) -> [f32; 2]) -> Self {
         let mut covers = vec![0.0; tree.left.len()];
         covers[0] = root;
-        // Parents come before their children in the trees of these tests.
+        // Parents come before their children in these tests' trees.
         for (node, (&left, &right)) in tree.left.iter().zip(&tree.right).enumerate() {
             if left == -1 {
                 continue;
@@ -35,26 +37,26 @@ impl Noted {
         Self { covers, gains }
     }
 
-    /// Covers that a training could note, now and then none at a leaf.
-    fn random(tree: &Tree, numbers: &mut Numbers) -> Self {
+    /// Random covers as training could produce them; a leaf occasionally has a cover of 0.
+    fn random(tree: &Tree, rng: &mut ChaCha8Rng) -> Self {
         Self::new(tree, 1000.0, |leaves| {
-            let left = match numbers.below(10) {
+            let left = match rng.random_range(0..10) {
                 0 if leaves[0] => 0.0,
                 1 if leaves[1] => 1.0,
-                _ => 0.1 + 0.8 * numbers.below(100) as f32 / 100.0,
+                _ => 0.1 + 0.8 * rng.random_range(0..100) as f32 / 100.0,
             };
             [left, 1.0 - left]
         })
     }
 }
 
-/// The file of a forest with what the training noted.
-fn noted_file(trees: &[Tree], noted: &[Noted], features: usize) -> Value {
+/// A model file with statistics.
+fn file_with(trees: &[Tree], statistics: &[Statistics], features: usize) -> Value {
     let mut model = file(trees, features, "rank:ndcg", &format!("[{BASE:e}]"));
     let declared = model["learner"]["gradient_booster"]["model"]["trees"].as_array_mut().unwrap();
-    for (tree, noted) in declared.iter_mut().zip(noted) {
-        tree["sum_hessian"] = json!(noted.covers);
-        tree["loss_changes"] = json!(noted.gains);
+    for (tree, statistics) in declared.iter_mut().zip(statistics) {
+        tree["sum_hessian"] = json!(statistics.covers);
+        tree["loss_changes"] = json!(statistics.gains);
     }
     model
 }
@@ -63,11 +65,11 @@ fn read(model: &Value) -> Forest {
     Forest::from_bytes(model.to_string().as_bytes()).unwrap()
 }
 
-fn row(numbers: &mut Numbers, features: usize) -> Vec<f32> {
-    (0..features).map(|_| if numbers.below(4) == 0 { f32::NAN } else { numbers.value() }).collect()
+fn row(rng: &mut ChaCha8Rng, features: usize) -> Vec<f32> {
+    (0..features).map(|_| if rng.random_ratio(1, 4) { f32::NAN } else { value(rng) }).collect()
 }
 
-/// The contributions and, last, the expected margin.
+/// Returns the contributions, followed by the expected margin.
 fn explained(forest: &Forest, row: &[f32]) -> Vec<f32> {
     let mut out = vec![f32::NAN; row.len()];
     let expected = forest.contributions(row, &mut out).unwrap();
@@ -83,7 +85,7 @@ fn assert_sum_is_the_margin(forest: &Forest, row: &[f32]) {
     assert!(off <= 1e-5 * (1.0 + sum.abs()), "{sum} is not {}, {row:?}", margin[0]);
 }
 
-/// The leaf expected of a tree when only the features of `known` are known.
+/// Returns the expected leaf of a tree if only the features in the bit set `known` are known.
 fn expectation(tree: &Tree, covers: &[f32], row: &[f32], known: usize, node: usize) -> f64 {
     if tree.left[node] == -1 {
         return f64::from(tree.value[node]);
@@ -100,14 +102,16 @@ fn expectation(tree: &Tree, covers: &[f32], row: &[f32], known: usize, node: usi
     children.into_iter().map(|child| share(child) * below(child)).sum()
 }
 
-/// Shapley's formula over all coalitions, and the expectation of the empty one.
-fn shapley(trees: &[Tree], noted: &[Noted], row: &[f32]) -> Vec<f64> {
+/// Evaluates Shapley's formula over all coalitions, and appends the expectation of the empty
+/// coalition.
+fn shapley(trees: &[Tree], statistics: &[Statistics], row: &[f32]) -> Vec<f64> {
     let features = row.len();
     let worth: Vec<f64> = (0..1 << features)
         .map(|known| {
-            let of =
-                |(tree, noted): (&Tree, &Noted)| expectation(tree, &noted.covers, row, known, 0);
-            trees.iter().zip(noted).map(of).sum::<f64>() + f64::from(BASE)
+            let of = |(tree, statistics): (&Tree, &Statistics)| {
+                expectation(tree, &statistics.covers, row, known, 0)
+            };
+            trees.iter().zip(statistics).map(of).sum::<f64>() + f64::from(BASE)
         })
         .collect();
     let factorial = |n: usize| (1..=n).map(|n| n as f64).product::<f64>();
@@ -137,48 +141,49 @@ fn assert_near(found: &[f32], expected: &[f64], tolerance: f64, of: &str) {
 }
 
 #[test]
-fn contributions_are_shapleys_over_all_coalitions() {
+fn contributions_equal_shapleys_formula_over_all_coalitions() {
     for seed in 0..60 {
-        let mut numbers = Numbers(seed);
-        let features = 1 + numbers.below(8);
-        let trees: Vec<_> = (0..1 + numbers.below(4))
+        let mut rng = rng(seed);
+        let features = rng.random_range(1..=8);
+        let trees: Vec<_> = (0..rng.random_range(1..=4))
             .map(|_| {
-                let depth = numbers.below(10);
-                Tree::random(&mut numbers, depth, features)
+                let depth = rng.random_range(0..10);
+                Tree::random(&mut rng, depth, features)
             })
             .collect();
-        let noted: Vec<_> = trees.iter().map(|tree| Noted::random(tree, &mut numbers)).collect();
-        let forest = read(&noted_file(&trees, &noted, features));
+        let statistics: Vec<_> =
+            trees.iter().map(|tree| Statistics::random(tree, &mut rng)).collect();
+        let forest = read(&file_with(&trees, &statistics, features));
         for _ in 0..4 {
-            let row = row(&mut numbers, features);
-            let expected = shapley(&trees, &noted, &row);
+            let row = row(&mut rng, features);
+            let expected = shapley(&trees, &statistics, &row);
             assert_near(&explained(&forest, &row), &expected, 1e-6, &format!("seed {seed}"));
         }
         let nothing = vec![f32::NAN; features];
-        let expected = shapley(&trees, &noted, &nothing);
+        let expected = shapley(&trees, &statistics, &nothing);
         assert_near(&explained(&forest, &nothing), &expected, 1e-6, &format!("seed {seed}, NaN"));
     }
 }
 
 #[test]
-fn long_paths_over_few_features_are_shapleys_too() {
+fn contributions_of_long_paths_over_few_features_equal_shapleys_formula() {
     for depth in [12, 16, 17, 32, 33, 64] {
-        let mut numbers = Numbers(depth as u64);
-        let trees = [Tree::random(&mut numbers, depth, 6)];
-        let noted = [Noted::random(&trees[0], &mut numbers)];
-        let forest = read(&noted_file(&trees, &noted, 6));
+        let mut rng = rng(depth as u64);
+        let trees = [Tree::random(&mut rng, depth, 6)];
+        let statistics = [Statistics::random(&trees[0], &mut rng)];
+        let forest = read(&file_with(&trees, &statistics, 6));
         for _ in 0..20 {
-            let row = row(&mut numbers, 6);
-            let expected = shapley(&trees, &noted, &row);
+            let row = row(&mut rng, 6);
+            let expected = shapley(&trees, &statistics, &row);
             assert_near(&explained(&forest, &row), &expected, 1e-6, &format!("depth {depth}"));
         }
     }
 }
 
-/// A chain of 64 splits on 64 features, where a leaf leaves at every level: by
-/// symmetry of equal shares its values have a closed form.
+/// A chain of 64 splits on 64 features with a leaf at every level. Its shares are equal, so
+/// the values have a closed form by symmetry.
 #[test]
-fn the_longest_path_over_different_features_keeps_its_digits() {
+fn contributions_of_the_longest_path_keep_their_digits() {
     const DEPTH: usize = 64;
     let share = 0.9_f64;
     let mut tree = Tree::default();
@@ -203,20 +208,20 @@ fn the_longest_path_over_different_features_keeps_its_digits() {
     tree.default_left.pop();
     covers.pop();
     let gains = vec![1.0; covers.len()];
-    let forest = read(&noted_file(&[tree], &[Noted { covers, gains }], DEPTH));
+    let forest = read(&file_with(&[tree], &[Statistics { covers, gains }], DEPTH));
 
-    // All features are followed to the one leaf that is not 0, and all are equal.
+    // All features are followed to the only leaf that is not 0, and all are equal.
     let all_followed = explained(&forest, &[0.0; DEPTH]);
     let empty = share.powi(DEPTH as i32);
     let mut expected = vec![(1.0 - empty) / DEPTH as f64; DEPTH];
     expected.push(f64::from(BASE) + empty);
     assert_near(&all_followed, &expected, 1e-5, "all followed");
 
-    // One feature is not: alone it makes the leaf unreachable.
+    // One feature is not followed. It alone makes the leaf unreachable.
     let mut row = [0.0; DEPTH];
     row[DEPTH / 2] = 1.0;
     let found = explained(&forest, &row);
-    // The mean, over the feature's place in the order, of the worth it destroys.
+    // The mean, over the feature's position in the order, of the worth that it removes.
     let lost: f64 = (0..DEPTH).map(|place| share.powi((DEPTH - place) as i32)).sum();
     let lost = lost / DEPTH as f64;
     let mut expected = vec![(lost - empty) / (DEPTH - 1) as f64; DEPTH];
@@ -227,19 +232,19 @@ fn the_longest_path_over_different_features_keeps_its_digits() {
 
 #[test]
 fn contributions_sum_to_the_margin() {
-    let mut numbers = Numbers(77);
+    let mut rng = rng(77);
     let models = MODELS.into_iter().chain(["v3.2-deep"]);
     let mut forests: Vec<Forest> =
         models.map(|model| Forest::from_bytes(&bytes(&format!("{model}.ubj"))).unwrap()).collect();
     for (trees, depth, features) in [(30, 7, 12), (9, 11, 30), (3, 40, 300), (5, 0, 4)] {
-        let trees: Vec<_> =
-            (0..trees).map(|_| Tree::random(&mut numbers, depth, features)).collect();
-        let noted: Vec<_> = trees.iter().map(|tree| Noted::random(tree, &mut numbers)).collect();
-        forests.push(read(&noted_file(&trees, &noted, features)));
+        let trees: Vec<_> = (0..trees).map(|_| Tree::random(&mut rng, depth, features)).collect();
+        let statistics: Vec<_> =
+            trees.iter().map(|tree| Statistics::random(tree, &mut rng)).collect();
+        forests.push(read(&file_with(&trees, &statistics, features)));
     }
     for forest in &forests {
         for _ in 0..50 {
-            let row: Vec<f32> = row(&mut numbers, forest.features());
+            let row: Vec<f32> = row(&mut rng, forest.features());
             assert_sum_is_the_margin(forest, &row);
         }
         for value in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, -0.0] {
@@ -249,7 +254,7 @@ fn contributions_sum_to_the_margin() {
 }
 
 #[test]
-fn contributions_and_importances_are_those_of_xgboost() {
+fn contributions_and_importances_equal_xgboosts() {
     for model in MODELS.into_iter().chain(["v3.2-deep"]) {
         let forest = Forest::from_bytes(&bytes(&format!("{model}.ubj"))).unwrap();
         let file: Value =
@@ -287,8 +292,8 @@ fn small() -> Value {
         feature: vec![feature, 0, 0],
         default_left: vec![true; 3],
     };
-    let noted = || Noted { covers: vec![8.0, 6.0, 2.0], gains: vec![3.0, 0.0, 0.0] };
-    noted_file(&[tree(0), tree(2)], &[noted(), noted()], 3)
+    let statistics = || Statistics { covers: vec![8.0, 6.0, 2.0], gains: vec![3.0, 0.0, 0.0] };
+    file_with(&[tree(0), tree(2)], &[statistics(), statistics()], 3)
 }
 
 fn tree(model: &mut Value, tree: usize) -> &mut Value {
@@ -296,7 +301,7 @@ fn tree(model: &mut Value, tree: usize) -> &mut Value {
 }
 
 #[test]
-fn a_feature_that_no_split_asks_for_has_neither() {
+fn a_feature_without_splits_has_no_contribution_and_no_importance() {
     let forest = read(&small());
     let values = explained(&forest, &[0.75, 0.75, f32::NAN]);
     assert_near(&values, &[2.25, 0.0, -0.75, -0.25], 1e-6, "two stumps");
@@ -305,14 +310,14 @@ fn a_feature_that_no_split_asks_for_has_neither() {
 }
 
 #[test]
-fn a_forest_without_trees_gives_its_base() {
-    let forest = read(&noted_file(&[], &[], 2));
+fn a_forest_without_trees_explains_only_its_base() {
+    let forest = read(&file_with(&[], &[], 2));
     assert_eq!(explained(&forest, &[1.0, f32::NAN]), [0.0, 0.0, BASE]);
-    let forest = read(&noted_file(&[], &[], 0));
+    let forest = read(&file_with(&[], &[], 0));
     assert_eq!(explained(&forest, &[]), [BASE]);
 }
 
-/// The error, after the margins of the model were seen to be untouched.
+/// Returns the error, after checking that the margins are unaffected.
 fn unexplained(edit: impl FnOnce(&mut Value)) -> ExplainError {
     let row = [0.75, 0.0, f32::NAN];
     let mut model = small();
@@ -329,45 +334,45 @@ fn unexplained(edit: impl FnOnce(&mut Value)) -> ExplainError {
 }
 
 #[test]
-fn files_without_what_the_training_notes_are_scored_but_not_explained() {
-    for what in ["sum_hessian", "loss_changes"] {
-        let missing = ExplainError::Missing { tree: 1, what };
+fn files_without_statistics_are_scored_but_not_explained() {
+    for array in ["sum_hessian", "loss_changes"] {
+        let missing = ExplainError::Missing { tree: 1, array };
         for absent in [Value::Null, json!([]), json!([8.0, 6.0]), json!([8.0, 6.0, 2.0, 1.0])] {
-            assert_eq!(unexplained(|model| tree(model, 1)[what] = absent), missing);
+            assert_eq!(unexplained(|model| tree(model, 1)[array] = absent), missing);
         }
         let error = unexplained(|model| {
-            tree(model, 1).as_object_mut().unwrap().remove(what);
+            tree(model, 1).as_object_mut().unwrap().remove(array);
         });
         assert_eq!(error, missing);
         assert_eq!(
             error.to_string(),
-            format!("tree 1 does not have `{what}` for each of its nodes")
+            format!("tree 1 does not have `{array}` for each of its nodes")
         );
     }
 }
 
 #[test]
-fn covers_and_gains_that_cannot_be() {
-    for (what, node, value, says) in [
-        ("sum_hessian", 1, json!(-1.0), "its `sum_hessian` is not a finite number from 0 up"),
-        ("sum_hessian", 0, json!(-8.0), "its `sum_hessian` is not a finite number from 0 up"),
-        ("sum_hessian", 0, json!(0.0), "it splits what its `sum_hessian` says to be nothing"),
-        ("sum_hessian", 0, json!(-0.0), "it splits what its `sum_hessian` says to be nothing"),
-        ("sum_hessian", 0, json!(1e-45), "its children's `sum_hessian` is more than its own"),
-        ("sum_hessian", 1, json!(6.1), "its children's `sum_hessian` is more than its own"),
-        ("sum_hessian", 2, json!(3e38), "its children's `sum_hessian` is more than its own"),
+fn invalid_statistics_are_not_explained() {
+    for (array, node, value, says) in [
+        ("sum_hessian", 1, json!(-1.0), "its `sum_hessian` is negative or not finite"),
+        ("sum_hessian", 0, json!(-8.0), "its `sum_hessian` is negative or not finite"),
+        ("sum_hessian", 0, json!(0.0), "it is a split with a `sum_hessian` of 0"),
+        ("sum_hessian", 0, json!(-0.0), "it is a split with a `sum_hessian` of 0"),
+        ("sum_hessian", 0, json!(1e-45), "its children have more `sum_hessian` than it has"),
+        ("sum_hessian", 1, json!(6.1), "its children have more `sum_hessian` than it has"),
+        ("sum_hessian", 2, json!(3e38), "its children have more `sum_hessian` than it has"),
     ] {
-        let shown = format!("{what}[{node}] = {value}");
-        let error = unexplained(|model| tree(model, 1)[what][node] = value);
+        let shown = format!("{array}[{node}] = {value}");
+        let error = unexplained(|model| tree(model, 1)[array][node] = value);
         let node = if says.contains("children") { 0 } else { node };
         assert_eq!(error, ExplainError::Node { tree: 1, node, fault: says }, "{shown}");
     }
 }
 
 #[test]
-fn covers_and_gains_that_are_not_finite() {
-    // UBJ can say NaN and infinity: overwrite a float of the first tree, whose
-    // nodes 0 to 2 are splits.
+fn statistics_that_are_not_finite_are_not_explained() {
+    // UBJ can hold NaN and infinity: overwrite a float of the first tree, whose nodes 0 to 2
+    // are splits.
     let whole = bytes("v3.2-logistic.ubj");
     for (key, nodes) in [(&b"sum_hessian[$d#L"[..], 7), (b"loss_changes[$d#L", 3)] {
         let floats = whole.windows(key.len()).position(|w| w == key).unwrap() + key.len() + 8;
@@ -384,7 +389,7 @@ fn covers_and_gains_that_are_not_finite() {
 }
 
 #[test]
-fn a_leaf_that_nothing_reached_counts_for_nothing() {
+fn a_leaf_without_cover_contributes_nothing() {
     let mut model = small();
     tree(&mut model, 0)["sum_hessian"] = json!([8.0, 8.0, 0.0]);
     let forest = read(&model);
@@ -393,19 +398,19 @@ fn a_leaf_that_nothing_reached_counts_for_nothing() {
 }
 
 #[test]
-fn covers_of_every_size_give_finite_numbers() {
+fn extreme_covers_give_finite_contributions() {
     let mut explained = 0;
     for seed in 0..200 {
-        let mut numbers = Numbers(seed);
-        let depth = [3, 8, 30, 64][numbers.below(4)];
-        let trees = [Tree::random(&mut numbers, depth, 9)];
-        // From the largest of all numbers, at some nodes down to the smallest.
-        let noted = [Noted::new(&trees[0], f32::MAX, |_| {
-            [2, 2].map(|least| 0.5_f32.powi((least + numbers.below(10)) as i32))
+        let mut rng = rng(seed);
+        let depth = [3, 8, 30, 64][rng.random_range(0..4)];
+        let trees = [Tree::random(&mut rng, depth, 9)];
+        // From the largest f32 at the root down to the smallest at some nodes.
+        let statistics = [Statistics::new(&trees[0], f32::MAX, |_| {
+            [2, 2].map(|least| 0.5_f32.powi(least + rng.random_range(0..10)))
         })];
-        let forest = read(&noted_file(&trees, &noted, 9));
+        let forest = read(&file_with(&trees, &statistics, 9));
         let mut out = [0.0; 9];
-        if let Ok(expected) = forest.contributions(&row(&mut numbers, 9), &mut out) {
+        if let Ok(expected) = forest.contributions(&row(&mut rng, 9), &mut out) {
             assert!(expected.is_finite() && out.iter().all(|v| v.is_finite()), "{out:?}");
             explained += 1;
         }
@@ -414,26 +419,26 @@ fn covers_of_every_size_give_finite_numbers() {
 }
 
 #[test]
-fn deeper_trees_have_importances_only() {
+fn deep_trees_have_importances_but_no_contributions() {
     for depth in [64, 65, 1000] {
-        let trees = [Tree::random(&mut Numbers(9), depth, 4)];
-        // All goes where the tree goes on, so that it never comes to nothing.
-        let noted = [Noted::new(&trees[0], 1000.0, |leaves| match leaves {
+        let trees = [Tree::random(&mut rng(9), depth, 4)];
+        // All cover goes to the side that continues, so that it never becomes 0.
+        let statistics = [Statistics::new(&trees[0], 1000.0, |leaves| match leaves {
             [true, false] => [0.0, 1.0],
             [false, true] => [1.0, 0.0],
             _ => [0.5, 0.5],
         })];
-        let forest = read(&noted_file(&trees, &noted, 4));
+        let forest = read(&file_with(&trees, &statistics, 4));
         let found = forest.contributions(&[0.5; 4], &mut [0.0; 4]).err();
         let too_deep = ExplainError::TooDeep { found: depth, limit: 64 };
         assert_eq!(found, (depth > 64).then_some(too_deep));
-        let splits: usize = forest.importance().unwrap().iter().map(|one| one.splits).sum();
+        let splits: usize = forest.importance().unwrap().iter().map(|entry| entry.splits).sum();
         assert_eq!(splits, trees[0].left.len() / 2);
     }
 }
 
 #[test]
-#[should_panic(expected = "another width")]
-fn a_row_of_another_width_is_a_fault_of_the_caller() {
+#[should_panic(expected = "differ in width")]
+fn a_row_of_the_wrong_width_panics() {
     let _ = read(&small()).contributions(&[0.0; 2], &mut [0.0; 3]);
 }

@@ -1,16 +1,16 @@
-//! Files written by XGBoost give what XGBoost predicted with them.
+//! Compares scores of XGBoost's model files with XGBoost's own predictions.
 
 use std::path::PathBuf;
 
 use cartwheel_forest::{Forest, Objective};
 
-/// The models in the fixtures folder.
+/// The models in the fixtures directory.
 pub const MODELS: [&str; 4] = ["v1.7-logistic", "v1.7-pairwise", "v3.2-logistic", "v3.2-pairwise"];
 
-/// The bytes of a file in the fixtures folder.
+/// Reads a file of the fixtures directory.
 pub fn bytes(name: &str) -> Vec<u8> {
-    let folder: PathBuf = [env!("CARGO_MANIFEST_DIR"), "tests", "fixtures", name].iter().collect();
-    std::fs::read(&folder).unwrap()
+    let path: PathBuf = [env!("CARGO_MANIFEST_DIR"), "tests", "fixtures", name].iter().collect();
+    std::fs::read(&path).unwrap()
 }
 
 struct Expected {
@@ -39,7 +39,7 @@ fn to_bits(values: &[f32]) -> Vec<u32> {
 }
 
 #[test]
-fn margins_and_predictions_are_those_of_xgboost_to_the_last_bit() {
+fn margins_and_predictions_equal_xgboosts_to_the_last_bit() {
     for model in MODELS {
         let expected = expected(model);
         assert_eq!(expected.margins.len(), 45);

@@ -1,4 +1,4 @@
-//! Tests of the forest through its public API.
+//! Tests the forest through its public API.
 
 #![allow(clippy::unwrap_used)]
 

@@ -1,31 +1,20 @@
-//! Models made on the spot, with a plain evaluation to compare with.
+//! Random models, and a plain evaluation to compare with.
 
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
 
-/// Numbers that look random and follow from a seed (SplitMix64).
-pub struct Numbers(pub u64);
-
-impl Numbers {
-    pub fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    /// A whole number in `0..end`.
-    pub fn below(&mut self, end: usize) -> usize {
-        (self.next() % end as u64) as usize
-    }
-
-    /// A number in -1..1, with few enough values that rows meet thresholds.
-    pub fn value(&mut self) -> f32 {
-        (self.below(401) as f32 - 200.0) / 200.0
-    }
+/// Random numbers that the seed determines.
+pub fn rng(seed: u64) -> ChaCha8Rng {
+    ChaCha8Rng::seed_from_u64(seed)
 }
 
-/// A tree in the arrays of the model file.
+/// Returns a number from -1 to 1, with so few different values that rows meet thresholds.
+pub fn value(rng: &mut ChaCha8Rng) -> f32 {
+    (rng.random_range(0..401) as f32 - 200.0) / 200.0
+}
+
+/// A tree as the arrays of the model file.
 #[derive(Default, Clone)]
 pub struct Tree {
     pub left: Vec<i32>,
@@ -36,32 +25,32 @@ pub struct Tree {
 }
 
 impl Tree {
-    /// A tree that is `depth` deep along at least one way, with nodes in the
-    /// order of a walk that goes deep first, which XGBoost does not use.
-    pub fn random(numbers: &mut Numbers, depth: usize, features: usize) -> Self {
+    /// Creates a tree with at least one path of `depth` splits. Its nodes are in depth-first
+    /// order, which XGBoost does not use.
+    pub fn random(rng: &mut ChaCha8Rng, depth: usize, features: usize) -> Self {
         let mut tree = Self::default();
-        tree.grow(numbers, depth, features);
+        tree.grow(rng, depth, features);
         tree
     }
 
-    fn grow(&mut self, numbers: &mut Numbers, depth: usize, features: usize) -> i32 {
+    fn grow(&mut self, rng: &mut ChaCha8Rng, depth: usize, features: usize) -> i32 {
         let node = self.left.len();
         self.left.push(-1);
         self.right.push(-1);
-        self.value.push(numbers.value());
-        self.feature.push(if depth == 0 { 0 } else { numbers.below(features) });
-        self.default_left.push(numbers.below(2) == 0);
+        self.value.push(value(rng));
+        self.feature.push(if depth == 0 { 0 } else { rng.random_range(0..features) });
+        self.default_left.push(rng.random_bool(0.5));
         if depth > 0 {
-            let other = if depth > 12 { 0 } else { numbers.below(depth) };
+            let other = if depth > 12 { 0 } else { rng.random_range(0..depth) };
             let (left, right) =
-                if numbers.below(2) == 0 { (depth - 1, other) } else { (other, depth - 1) };
-            self.left[node] = self.grow(numbers, left, features);
-            self.right[node] = self.grow(numbers, right, features);
+                if rng.random_bool(0.5) { (depth - 1, other) } else { (other, depth - 1) };
+            self.left[node] = self.grow(rng, left, features);
+            self.right[node] = self.grow(rng, right, features);
         }
         node as i32
     }
 
-    /// The leaf of a row, as plainly as it can be said.
+    /// Returns the leaf of a row, by the plainest possible walk.
     pub fn leaf(&self, row: &[f32]) -> f32 {
         let mut node = 0;
         while self.left[node] != -1 {
@@ -85,7 +74,7 @@ impl Tree {
     }
 }
 
-/// A model file with these trees.
+/// A model file with the given trees.
 pub fn file(trees: &[Tree], features: usize, objective: &str, base_score: &str) -> Value {
     json!({
         "learner": {

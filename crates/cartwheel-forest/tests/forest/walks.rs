@@ -1,27 +1,29 @@
-//! Every layout and every way of walking gives the plain evaluation's sums.
+//! Every layout and every kind of walk gives the sums of the plain evaluation.
 
 use cartwheel_forest::Forest;
+use rand::RngExt;
+use rand_chacha::ChaCha8Rng;
 
-use crate::model::{Numbers, Tree, file};
+use crate::model::{Tree, file, rng, value};
 
-fn rows(numbers: &mut Numbers, count: usize, features: usize) -> Vec<f32> {
+fn rows(rng: &mut ChaCha8Rng, count: usize, features: usize) -> Vec<f32> {
     (0..count * features)
-        .map(|_| match numbers.below(20) {
+        .map(|_| match rng.random_range(0..20) {
             0..4 => f32::NAN,
             4 => f32::INFINITY,
             5 => f32::NEG_INFINITY,
             6 => -0.0,
-            _ => numbers.value(),
+            _ => value(rng),
         })
         .collect()
 }
 
 /// Compares `count` rows, as one batch and one by one.
-fn compare(trees: &[Tree], features: usize, base: f32, numbers: &mut Numbers, count: usize) {
+fn compare(trees: &[Tree], features: usize, base: f32, rng: &mut ChaCha8Rng, count: usize) {
     let model = file(trees, features, "rank:ndcg", &format!("[{base:e}]"));
     let forest = Forest::from_bytes(model.to_string().as_bytes()).unwrap();
     assert_eq!((forest.trees(), forest.features()), (trees.len(), features));
-    let rows = rows(numbers, count, features);
+    let rows = rows(rng, count, features);
     let mut batch = vec![f32::NAN; count];
     forest.margins(&rows, &mut batch);
     for (row, &margin) in rows.chunks_exact(features).zip(&batch) {
@@ -34,44 +36,44 @@ fn compare(trees: &[Tree], features: usize, base: f32, numbers: &mut Numbers, co
 }
 
 #[test]
-fn every_depth_of_padded_and_linked_trees() {
+fn every_depth_of_padded_and_linked_trees_gives_the_plain_sums() {
     for depth in 0..=14 {
-        let mut numbers = Numbers(depth as u64);
-        let trees: Vec<_> = (0..19).map(|_| Tree::random(&mut numbers, depth, 5)).collect();
-        compare(&trees, 5, 0.25, &mut numbers, 203);
+        let mut rng = rng(depth as u64);
+        let trees: Vec<_> = (0..19).map(|_| Tree::random(&mut rng, depth, 5)).collect();
+        compare(&trees, 5, 0.25, &mut rng, 203);
     }
 }
 
 #[test]
-fn trees_of_mixed_depth_in_forests_of_every_small_size() {
+fn forests_of_mixed_depth_and_every_small_size_give_the_plain_sums() {
     for count in 0..=33 {
-        let mut numbers = Numbers(1000 + count);
+        let mut rng = rng(1000 + count);
         let trees: Vec<_> = (0..count)
             .map(|_| {
-                let depth = numbers.below(if count % 2 == 0 { 7 } else { 11 });
-                Tree::random(&mut numbers, depth, 3)
+                let depth = rng.random_range(0..if count % 2 == 0 { 7 } else { 11 });
+                Tree::random(&mut rng, depth, 3)
             })
             .collect();
-        compare(&trees, 3, -0.125, &mut numbers, 75);
+        compare(&trees, 3, -0.125, &mut rng, 75);
     }
 }
 
 #[test]
-fn every_small_number_of_rows() {
-    let mut numbers = Numbers(3);
-    let trees: Vec<_> = (0..10).map(|_| Tree::random(&mut numbers, 4, 4)).collect();
+fn every_small_number_of_rows_gives_the_plain_sums() {
+    let mut rng = rng(3);
+    let trees: Vec<_> = (0..10).map(|_| Tree::random(&mut rng, 4, 4)).collect();
     for count in 0..=140 {
-        compare(&trees, 4, 0.5, &mut numbers, count);
+        compare(&trees, 4, 0.5, &mut rng, count);
     }
 }
 
 #[test]
-fn wide_rows_and_deep_chains() {
-    let mut numbers = Numbers(5);
-    let trees: Vec<_> = (0..9).map(|_| Tree::random(&mut numbers, 5, 3000)).collect();
-    compare(&trees, 3000, 0.5, &mut numbers, 41);
-    let trees = [Tree::random(&mut numbers, 900, 7)];
-    compare(&trees, 7, 0.5, &mut numbers, 41);
+fn wide_rows_and_deep_chains_give_the_plain_sums() {
+    let mut rng = rng(5);
+    let trees: Vec<_> = (0..9).map(|_| Tree::random(&mut rng, 5, 3000)).collect();
+    compare(&trees, 3000, 0.5, &mut rng, 41);
+    let trees = [Tree::random(&mut rng, 900, 7)];
+    compare(&trees, 7, 0.5, &mut rng, 41);
 }
 
 #[test]
@@ -83,7 +85,7 @@ fn a_sum_of_negative_zeros_keeps_its_sign() {
         feature: vec![0],
         default_left: vec![false],
     };
-    compare(&[leaf], 1, -0.0, &mut Numbers(1), 9);
+    compare(&[leaf], 1, -0.0, &mut rng(1), 9);
 }
 
 #[test]

@@ -1,41 +1,41 @@
-//! All that the log does to the disk: a seam at which tests note it, fail it, or cut the
-//! power.
+//! Every write of the log to the disk goes through here, so that tests can record it, make
+//! it fail, or cut the power.
 
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-/// One step, told before it is done.
+/// One step, reported before it happens.
 #[derive(Debug, Clone, Copy)]
 #[cfg_attr(
     not(any(test, feature = "conformance")),
-    expect(dead_code, reason = "only tests look into it")
+    expect(dead_code, reason = "only tests read the fields")
 )]
 pub(crate) enum Step<'a> {
-    /// An empty file is made.
+    /// Creates an empty file.
     Create { path: &'a Path },
-    /// Data is written at an offset of a file.
+    /// Writes data at an offset of a file.
     Write { path: &'a Path, offset: u64, data: &'a [u8] },
-    /// A file's data is synced, with the size that it needs to be read.
+    /// Syncs a file's data, and its size if reading needs it.
     Sync { path: &'a Path },
-    /// A file gets another name.
+    /// Renames a file.
     Rename { from: &'a Path, to: &'a Path },
-    /// A file's name goes.
+    /// Removes a file.
     Remove { path: &'a Path },
-    /// A directory's names are synced.
+    /// Syncs the names in a directory.
     SyncDir,
 }
 
-/// Sees every step; an error takes its place.
+/// Observes every step; an error replaces the step.
 pub(crate) trait Disk: Send + Sync {
     fn before(&self, step: Step<'_>) -> io::Result<()>;
 }
 
-/// The disk as it is.
-pub(super) struct Plain;
+/// The real disk.
+pub(super) struct RealDisk;
 
-impl Disk for Plain {
+impl Disk for RealDisk {
     fn before(&self, _: Step<'_>) -> io::Result<()> {
         Ok(())
     }
@@ -68,7 +68,7 @@ impl dyn Disk + '_ {
         std::fs::rename(from, to)
     }
 
-    /// Removes a file; none there is fine.
+    /// Removes a file; a missing file is not an error.
     pub(super) fn remove(&self, path: &Path) -> io::Result<()> {
         self.before(Step::Remove { path })?;
         match std::fs::remove_file(path) {

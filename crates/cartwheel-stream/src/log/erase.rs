@@ -1,7 +1,7 @@
-//! Taking a user's records out of the log.
+//! Erases a user's records from the log.
 //!
-//! A record is overwritten where it lies, by one of no shard and the same size, so that
-//! nothing else moves: positions and readers stay as they are.
+//! A record is overwritten in place by one without a shard and of the same size. Nothing
+//! moves, so positions and readers remain valid.
 
 use std::fs::File;
 use std::io;
@@ -12,13 +12,13 @@ use super::segment::{HEADER, NO_SHARD, RECORD_HEADER, Segment, encode};
 use super::walk::Walk;
 use super::{Log, Shared};
 
-/// Bytes that are read at first.
+/// Number of bytes of the first read.
 const WINDOW: usize = 1 << 20;
 
 impl Log {
-    /// Overwrites every record of `user` with a lower sequence number than `before`, also
-    /// what is no record and names the user, and gives their number. Returns once that is
-    /// on disk. Cut off half-way, it is to be called again.
+    /// Overwrites every record of `user` with a sequence number below `before`, including data
+    /// that is not a record but contains the user's id. Returns how many were overwritten,
+    /// once that is on disk. After an interruption, call it again.
     ///
     /// # Errors
     /// When a file cannot be read or written.
@@ -33,7 +33,7 @@ impl Log {
     }
 }
 
-/// Whether data tells of a user.
+/// Whether data belongs to a user.
 fn names(data: &[u8], user: &str) -> bool {
     match Record::from_slice(data) {
         Ok(record) => record.user_id().as_str() == user,
@@ -41,7 +41,7 @@ fn names(data: &[u8], user: &str) -> bool {
     }
 }
 
-/// Whether the user's id stands somewhere, and not as a part of another id.
+/// Whether data contains the user's id, but not as part of another id.
 fn contains(data: &[u8], user: &str) -> bool {
     let of_id =
         |b: Option<&u8>| b.is_some_and(|b| b.is_ascii_alphanumeric() || b"._:@-".contains(b));
@@ -67,14 +67,15 @@ impl Shared {
                 }
                 continue;
             }
-            // What is damaged may be what an earlier try has left.
+            // Damage here may be the result of an interrupted erasure.
             let lost = sequence;
             let whole = walk.resync(sequence..u64::MAX)?;
             let end = if whole { walk.offset() } else { segment.end() };
             let mut gap = segment.read(offset, (end - offset) as usize)?;
             let length = gap.len().saturating_sub(RECORD_HEADER);
             if length > 0 && contains(&gap, user) {
-                // Larger than a record may be, it is passed over in pieces.
+                // A gap may exceed the record limit. The filler covers its start; the zeros
+                // after it are skipped.
                 gap.fill(0);
                 let piece = filler(lost, 0, length.min(max_record));
                 gap[..piece.len()].copy_from_slice(&piece);
@@ -87,7 +88,7 @@ impl Shared {
         if found.is_empty() {
             return Ok(0);
         }
-        // A file of its own: an error of this sync is not taken from the writer's.
+        // Uses its own file: a failed sync must not consume the error of the writer's file.
         let file = File::options().write(true).open(&segment.path)?;
         for (offset, data) in &found {
             self.disk.write(&file, &segment.path, *offset, data)?;
@@ -97,7 +98,7 @@ impl Shared {
     }
 }
 
-/// A record of no shard with `length` bytes of data.
+/// Encodes a record without a shard and with `length` bytes of data.
 fn filler(sequence: u64, time_ms: i64, length: usize) -> Vec<u8> {
     let mut bytes = Vec::new();
     encode(&mut bytes, sequence, time_ms, NO_SHARD, &vec![b' '; length]);

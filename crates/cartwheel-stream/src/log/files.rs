@@ -1,5 +1,5 @@
-//! A look at a log's files, also while a server writes them. Nothing is changed, and
-//! records may be seen just before they are acknowledged.
+//! Reads a log's files, even while a server writes them. Changes nothing. It may return
+//! records just before they are acknowledged.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -8,19 +8,19 @@ use super::OpenError;
 use super::segment::{HEADER, Segment};
 use super::walk::Walk;
 
-/// Bytes that are read at first.
+/// Number of bytes of the first read.
 const WINDOW: usize = 1 << 20;
-/// Most records that are given at once.
-const AT_ONCE: usize = 4096;
+/// Maximum number of records returned at once.
+const MAX_ENTRIES: usize = 4096;
 
-/// One stored record.
+/// A stored record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredEntry {
     /// Its sequence number.
     pub sequence: u64,
-    /// When it was put, UTC milliseconds.
+    /// When it was put, in UTC milliseconds.
     pub time_ms: i64,
-    /// Its shard; none for numbers that are passed over, or whose record was erased.
+    /// Its shard; `None` for skipped numbers and erased records.
     pub shard: Option<u32>,
     /// Its data, a [`Record`](cartwheel_events::Record) as JSON.
     pub data: Vec<u8>,
@@ -31,37 +31,39 @@ pub struct StoredEntry {
 pub struct Damage {
     /// The segment's file.
     pub path: PathBuf,
-    /// Where it begins, in bytes.
+    /// Its offset in the file, in bytes.
     pub offset: u64,
-    /// The sequence number that was to be found there.
+    /// The sequence number that was expected there.
     pub sequence: u64,
 }
 
-/// What a log's files hold.
+/// The contents of a log's files.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Verified {
-    /// Segment files.
+    /// Number of segment files.
     pub segments: usize,
-    /// Their size in bytes.
+    /// Total size of the files in bytes.
     pub bytes: u64,
-    /// Oldest sequence number kept.
+    /// Oldest sequence number in the log.
     pub first: u64,
-    /// Next sequence number to be written.
+    /// Next sequence number to be assigned.
     pub next: u64,
-    /// Whole records of each shard.
+    /// Number of intact records in each shard.
     pub records: Vec<u64>,
-    /// Whole records that are passed over: of lost numbers, or erased.
+    /// Number of intact records without a shard: they skip lost numbers, or were erased.
     pub passed_over: u64,
-    /// When the oldest and the newest record were put, UTC milliseconds.
-    pub times_ms: Option<(i64, i64)>,
+    /// When the oldest record was put, in UTC milliseconds.
+    pub oldest_ms: Option<i64>,
+    /// When the newest record was put, in UTC milliseconds.
+    pub newest_ms: Option<i64>,
     /// Places where records are missing.
     pub damaged: Vec<Damage>,
-    /// Bytes behind the last record that belong to no whole one: a write that is under
-    /// way or was cut off.
+    /// Number of bytes after the last record that are not part of an intact record: a write
+    /// that is in progress or was interrupted.
     pub unfinished_bytes: u64,
 }
 
-/// Reads a log's records from a sequence number on, and goes on where more are written.
+/// Reads a log's records from a sequence number on, and follows the log as it grows.
 #[derive(Debug)]
 pub struct LogFiles {
     dir: PathBuf,
@@ -77,10 +79,11 @@ fn failed(path: &Path) -> impl Fn(io::Error) -> OpenError {
 }
 
 impl LogFiles {
-    /// The log in `dir` from sequence number `from` on, or from the oldest kept.
+    /// Opens the log in `dir` at sequence number `from`, or at the oldest kept if that is
+    /// later.
     ///
     /// # Errors
-    /// When there is no log, or it is none that this release reads.
+    /// When there is no log, or this release cannot read it.
     pub fn open(dir: &Path, from: u64) -> Result<Self, OpenError> {
         let mut files = Self {
             dir: dir.to_owned(),
@@ -93,14 +96,14 @@ impl LogFiles {
         let all = files.all()?;
         let at = all.iter().rposition(|(first, _)| *first <= from).unwrap_or(0);
         let Some((_, path)) = all.get(at) else {
-            let problem = "holds no log segment".to_owned();
+            let problem = "contains no log segment".to_owned();
             return Err(OpenError::Segment { path: dir.to_owned(), problem });
         };
         files.enter(path)?;
         Ok(files)
     }
 
-    /// The next sequence number of the log in `dir`: only its newest segment is read.
+    /// Returns the next sequence number of the log in `dir`. Reads only the newest segment.
     ///
     /// # Errors
     /// As [`LogFiles::open`].
@@ -111,22 +114,22 @@ impl LogFiles {
         Ok(files.next)
     }
 
-    /// Number of shards.
+    /// Returns the number of shards.
     pub fn shards(&self) -> u32 {
         self.shards
     }
 
-    /// Next sequence number to be read.
+    /// Returns the next sequence number to be read.
     pub fn next(&self) -> u64 {
         self.next
     }
 
-    /// Places passed over so far where records are missing.
+    /// Returns the places found so far where records are missing.
     pub fn damaged(&self) -> &[Damage] {
         &self.damaged
     }
 
-    /// Segments by their first sequence numbers.
+    /// Returns the segments' first sequence numbers and paths, in order.
     fn all(&self) -> Result<Vec<(u64, PathBuf)>, OpenError> {
         let mut found = Vec::new();
         for entry in std::fs::read_dir(&self.dir).map_err(failed(&self.dir))? {
@@ -144,7 +147,7 @@ impl LogFiles {
             Ok((segment, shards)) => {
                 self.shards = shards;
                 self.offset = HEADER;
-                // What retention has taken meanwhile is not there to be read.
+                // Retention may have deleted segments meanwhile.
                 self.next = self.next.max(segment.first);
                 self.segment = Some(segment);
                 Ok(())
@@ -153,8 +156,8 @@ impl LogFiles {
         }
     }
 
-    /// Some of the next records, none where there are no more yet. Those before the
-    /// number that it was opened at are left out.
+    /// Returns some of the next records; empty if there are no more yet. Skips records before
+    /// the number at which the log was opened.
     ///
     /// # Errors
     /// When a file cannot be read.
@@ -179,12 +182,12 @@ impl LogFiles {
         Ok(Vec::new())
     }
 
-    /// Up to a few thousand records of one segment.
+    /// Reads up to [`MAX_ENTRIES`] records of one segment.
     fn read_from(&mut self, segment: &Segment) -> io::Result<Vec<StoredEntry>> {
         let max_record = usize::try_from(segment.bytes).unwrap_or(usize::MAX);
         let mut walk = Walk::new(segment, self.offset, segment.bytes, WINDOW, max_record);
         let mut entries = Vec::new();
-        while entries.len() < AT_ONCE {
+        while entries.len() < MAX_ENTRIES {
             let at = walk.offset();
             if let Some((entry, data)) = walk.next()? {
                 if entry.sequence >= self.next {
@@ -199,7 +202,7 @@ impl LogFiles {
                 self.offset = walk.offset();
                 continue;
             }
-            // A write may be under way: only what has whole records behind it is damage.
+            // A write may be in progress: only a gap before intact records is damage.
             let end = self.next.saturating_add(segment.bytes);
             if !walk.resync(self.next..end)? {
                 break;
@@ -210,8 +213,8 @@ impl LogFiles {
         Ok(entries)
     }
 
-    /// Reads everything there is now, and checks it. `progress` is told the bytes read
-    /// and those of all files.
+    /// Reads and checks the whole log. Calls `progress` with the number of bytes read and the
+    /// total.
     ///
     /// # Errors
     /// When a file cannot be read.
@@ -240,8 +243,10 @@ impl LogFiles {
                 break;
             }
             for entry in entries {
-                let (oldest, newest) = found.times_ms.unwrap_or((i64::MAX, i64::MIN));
-                found.times_ms = Some((oldest.min(entry.time_ms), newest.max(entry.time_ms)));
+                found.oldest_ms =
+                    Some(found.oldest_ms.map_or(entry.time_ms, |ms| ms.min(entry.time_ms)));
+                found.newest_ms =
+                    Some(found.newest_ms.map_or(entry.time_ms, |ms| ms.max(entry.time_ms)));
                 match entry.shard.and_then(|shard| found.records.get_mut(shard as usize)) {
                     Some(count) => *count += 1,
                     None => found.passed_over += 1,

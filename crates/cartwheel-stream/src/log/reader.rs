@@ -1,4 +1,4 @@
-//! Reading one shard's records.
+//! Reads the records of one shard.
 
 use std::sync::Arc;
 
@@ -8,10 +8,10 @@ use super::walk::Walk;
 use crate::position::Sequence;
 use crate::stream::{Batch, ReadError};
 
-/// Bytes that a read takes from the disk at first: what is new is little, mostly.
+/// Number of bytes of the first read; usually there is little new data.
 const FIRST_WINDOW: usize = 64 << 10;
 
-/// Up to `limit` records of `shard` from sequence `from`.
+/// Reads up to `limit` records of `shard` from sequence number `from`.
 pub(super) fn read(
     shared: &Shared,
     shard: u32,
@@ -41,14 +41,14 @@ pub(super) fn read(
     Ok(batch)
 }
 
-/// The segment that holds `sequence`, or the oldest kept after it.
+/// Returns the segment that holds `sequence`, or the oldest segment if none does.
 fn segment_of(shared: &Shared, sequence: u64) -> Option<Arc<Segment>> {
     let segments = shared.segments();
     let at_or_before = segments.range(..=sequence).next_back();
     at_or_before.or_else(|| segments.iter().next()).map(|(_, segment)| segment.clone())
 }
 
-/// Goes through one segment from `next` on, and moves that on.
+/// Reads one segment from `next` on, and advances `next`.
 fn scan(
     shared: &Shared,
     segment: &Segment,
@@ -92,7 +92,7 @@ fn scan(
                 }
             }
             None => {
-                // Counted here or, where the rest of the segment is lost, below.
+                // Damage is counted here, or below if the rest of the segment is lost.
                 if !walk.resync(sequence..end).map_err(failed)? {
                     break;
                 }
@@ -101,7 +101,7 @@ fn scan(
         }
     }
     if sequence < end {
-        // The segment is through, and its last records are not there.
+        // The segment has ended, but its last records are missing.
         shared.count_damage(sequence);
     }
     *next = (*next).max(end);

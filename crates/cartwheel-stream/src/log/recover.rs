@@ -1,4 +1,4 @@
-//! Opening: which segments there are, and where the last one ends.
+//! Recovery on opening: finds the segments and the end of the last one.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -12,22 +12,22 @@ use super::spare;
 use super::walk::Walk;
 use super::{LogOptions, OpenError};
 
-/// Bytes that are read at once.
+/// Number of bytes per read.
 const WINDOW: usize = 1 << 20;
 
-/// What opening found.
+/// The result of recovery.
 pub(super) struct Recovered {
     pub segments: BTreeMap<u64, Arc<Segment>>,
     pub shards: u32,
-    /// Offset in the last segment where the next record goes.
+    /// Offset of the next record in the last segment.
     pub end: u64,
     pub next: u64,
-    /// Sequence numbers that were to be read where damage was.
+    /// Sequence numbers that were expected where the log is damaged.
     pub damaged: BTreeSet<u64>,
     pub torn_bytes: u64,
 }
 
-/// The scan of one segment.
+/// The result of scanning one segment.
 struct Scan {
     end: u64,
     next: u64,
@@ -81,7 +81,7 @@ pub(super) fn recover(
         damaged: scan.damaged,
         torn_bytes,
     };
-    // A file that was cut off has lost as much as it may have held.
+    // A truncated file has lost as many bytes as it may have held.
     let cut_bytes = options.segment_bytes.saturating_sub(last.bytes);
     let lost = torn_bytes.max(cut_bytes) / RECORD_HEADER as u64;
     if torn_bytes + cut_bytes > 0 {
@@ -90,7 +90,7 @@ pub(super) fn recover(
     Ok(found)
 }
 
-/// Never gives the next `lost` sequence numbers.
+/// Skips the next `lost` sequence numbers, so that they are never assigned again.
 fn pass_over(
     found: &mut Recovered,
     last: &Segment,
@@ -134,9 +134,9 @@ fn scan(segment: &Segment, max_record: usize) -> io::Result<Scan> {
             scan.end = walk.offset();
             continue;
         }
-        // A whole record further on cannot be of a commit before this place was written:
-        // what is missing here was lost, and is counted. Zeros count too: a lost page
-        // reads as zeros.
+        // An intact record further on cannot be from a commit before this place was written,
+        // so the records here were written and are lost. Zeros count as well, because a lost
+        // page reads as zeros.
         if !walk.resync(scan.next..scan.next + segment.bytes)? {
             return Ok(scan);
         }
@@ -144,8 +144,8 @@ fn scan(segment: &Segment, max_record: usize) -> io::Result<Scan> {
     }
 }
 
-/// Zeroes what a torn write left behind the last record: new records would else
-/// run into it.
+/// Zeroes a torn write after the last record, since new records would run into its remains.
+/// Returns the number of bytes zeroed.
 fn zero_tail(disk: &dyn Disk, segment: &Segment, end: u64) -> io::Result<u64> {
     let left = usize::try_from(segment.bytes.saturating_sub(end)).unwrap_or(usize::MAX);
     let bytes = segment.read(end, left)?;

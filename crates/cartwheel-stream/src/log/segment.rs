@@ -1,4 +1,4 @@
-//! One segment file, and the records in it.
+//! A segment file and its records.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -6,19 +6,20 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use parking_lot::Mutex;
 
 use super::disk::Disk;
 use super::spare::scratch;
 
 pub(super) const HEADER: u64 = 64;
 pub(super) const RECORD_HEADER: usize = 32;
-/// Shard of records that every reader passes over.
+/// The shard of records that every reader skips.
 pub(super) const NO_SHARD: u32 = u32::MAX;
 const MAGIC: &[u8; 8] = b"CWLOG\0\0\x01";
-/// No log lives to see a larger sequence number: one that is there is damage.
+/// No log reaches a larger sequence number, so such a number is damage.
 pub(super) const LAST_SEQUENCE: u64 = 1 << 62;
-/// About this far apart records are marked.
+/// Approximate distance between marked records, in bytes.
 pub(super) const MARK_BYTES: u64 = 64 << 10;
 
 /// An open segment.
@@ -28,36 +29,36 @@ pub(super) struct Segment {
     pub file: File,
     pub first: u64,
     pub bytes: u64,
-    /// Synced records end here, at the latest.
+    /// An upper bound of the end of the synced records.
     end: AtomicU64,
-    /// Offsets of some records, by sequence: where readers start.
+    /// Offsets of some records by sequence number, where readers can start.
     marks: Mutex<BTreeMap<u64, u64>>,
 }
 
-/// A record's header with where its data lies.
+/// A record's header and the location of its data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Entry {
     pub sequence: u64,
     pub time_ms: i64,
     pub shard: u32,
-    /// Offset of the data in the bytes looked at.
+    /// Offset of the data in the given bytes.
     pub data: usize,
     pub length: usize,
 }
 
 impl Entry {
-    /// Bytes from this record's header to the next record's.
+    /// Returns the number of bytes from this record's header to the next one's.
     pub(super) fn size(self) -> usize {
         record_size(self.length)
     }
 }
 
-/// Bytes that a record of `length` bytes of data takes.
+/// Returns the size of a record with `length` bytes of data.
 pub(super) fn record_size(length: usize) -> usize {
     (RECORD_HEADER + length).next_multiple_of(8)
 }
 
-/// Appends a record.
+/// Appends an encoded record.
 pub(super) fn encode(out: &mut Vec<u8>, sequence: u64, time_ms: i64, shard: u32, data: &[u8]) {
     let start = out.len();
     out.extend((data.len() as u32).to_le_bytes());
@@ -72,13 +73,13 @@ pub(super) fn encode(out: &mut Vec<u8>, sequence: u64, time_ms: i64, shard: u32,
     out.resize(start + record_size(data.len()), 0);
 }
 
-/// What lies at an offset.
+/// The content at an offset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Found {
     Record(Entry),
     /// Zeros: nothing was written here.
     End,
-    /// A whole record of that size would need more bytes than there are.
+    /// An intact record needs this many bytes, more than are available.
     Short(usize),
     Damaged,
 }
@@ -93,7 +94,7 @@ fn long(bytes: &[u8], at: usize) -> u64 {
     u64::from(word(bytes, at)) | (u64::from(word(bytes, at + 4)) << 32)
 }
 
-/// Looks at the record that starts at `at`.
+/// Decodes the record at offset `at`.
 pub(super) fn look(bytes: &[u8], at: usize, max_record: usize) -> Found {
     let Some(rest) = bytes.get(at..).filter(|rest| rest.len() >= RECORD_HEADER) else {
         return Found::Short(RECORD_HEADER);
@@ -124,7 +125,7 @@ pub(super) fn look(bytes: &[u8], at: usize, max_record: usize) -> Found {
     })
 }
 
-/// The next offset after `at` where a whole record starts whose sequence is in
+/// Returns the next offset after `at` with an intact record whose sequence number is in
 /// `range`.
 pub(super) fn resync(
     bytes: &[u8],
@@ -134,7 +135,7 @@ pub(super) fn resync(
 ) -> Option<usize> {
     let candidates = (at + 8..bytes.len()).step_by(8);
     candidates.into_iter().find(|&at| {
-        // A cheap look at the sequence spares most checksums.
+        // Checking the sequence number first avoids most checksums.
         bytes.len() >= at + RECORD_HEADER
             && range.contains(&long(bytes, at + 8))
             && matches!(look(bytes, at, max_record), Found::Record(_))
@@ -142,7 +143,7 @@ pub(super) fn resync(
 }
 
 impl Segment {
-    /// Makes a file of zeros a segment, and syncs it and its name.
+    /// Turns a file of zeros into a segment, and syncs it and its name.
     pub(super) fn create(
         disk: &dyn Disk,
         dir: &Path,
@@ -167,12 +168,12 @@ impl Segment {
         Ok(Self { path, file, first, bytes, end, marks: Mutex::default() })
     }
 
-    /// Opens a segment and checks its header, which also tells the shards.
+    /// Opens a segment and checks its header. Also returns the number of shards.
     pub(super) fn open(path: &Path) -> io::Result<Result<(Self, u32), String>> {
         Self::check(path, File::options().read(true).write(true).open(path)?)
     }
 
-    /// Opens a segment that is only looked at.
+    /// Opens a segment read-only.
     pub(super) fn open_to_read(path: &Path) -> io::Result<Result<(Self, u32), String>> {
         Self::check(path, File::open(path)?)
     }
@@ -181,14 +182,14 @@ impl Segment {
         let bytes = file.metadata()?.len();
         let mut header = [0; HEADER as usize];
         if bytes < HEADER {
-            return Ok(Err("is shorter than a header".to_owned()));
+            return Ok(Err("is shorter than a segment header".to_owned()));
         }
         file.read_exact_at(&mut header, 0)?;
         if header[..7] != MAGIC[..7] {
             return Ok(Err("is not a log segment".to_owned()));
         }
         if header[7] != MAGIC[7] {
-            return Ok(Err(format!("has format {}, and this release reads 1", header[7])));
+            return Ok(Err(format!("has format {}; this release reads format 1", header[7])));
         }
         if crc32c::crc32c(&header[..20]) != word(&header, 20) {
             return Ok(Err("has a damaged header".to_owned()));
@@ -202,7 +203,7 @@ impl Segment {
         Ok(Ok((Self { path, file, first, bytes, end, marks: Mutex::default() }, shards)))
     }
 
-    /// Reads up to `length` bytes at an offset, fewer at the end of the file.
+    /// Reads up to `length` bytes at an offset; fewer at the end of the file.
     pub(super) fn read(&self, offset: u64, length: usize) -> io::Result<Vec<u8>> {
         let length = (self.bytes.saturating_sub(offset)).min(length as u64) as usize;
         let mut bytes = vec![0; length];
@@ -210,27 +211,23 @@ impl Segment {
         Ok(bytes)
     }
 
-    /// Where synced records end, at the latest.
+    /// Returns an upper bound of the end of the synced records.
     pub(super) fn end(&self) -> u64 {
         self.end.load(Ordering::Acquire)
     }
 
-    /// Lets readers read up to `end`.
+    /// Allows readers to read up to `end`.
     pub(super) fn set_end(&self, end: u64) {
         self.end.store(end, Ordering::Release);
     }
 
-    fn marks(&self) -> MutexGuard<'_, BTreeMap<u64, u64>> {
-        self.marks.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Notes where a record starts.
+    /// Remembers where a record starts.
     pub(super) fn mark(&self, sequence: u64, offset: u64) {
-        self.marks().insert(sequence, offset);
+        self.marks.lock().insert(sequence, offset);
     }
 
-    /// The last known place at or before a sequence number.
+    /// Returns the offset of the last marked record at or before a sequence number.
     pub(super) fn start_of(&self, sequence: u64) -> u64 {
-        self.marks().range(..=sequence).next_back().map_or(HEADER, |(_, &offset)| offset)
+        self.marks.lock().range(..=sequence).next_back().map_or(HEADER, |(_, &offset)| offset)
     }
 }

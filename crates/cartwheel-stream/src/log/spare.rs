@@ -1,5 +1,5 @@
-//! The next segment's file, filled with zeros before it is needed: filling 64 MiB
-//! takes a tenth of a second, for which nobody shall wait.
+//! Prepares the next segment's file by filling it with zeros before it is needed. Filling
+//! 64 MiB takes a tenth of a second, too long for a put to wait.
 
 use std::fs::File;
 use std::io;
@@ -10,17 +10,17 @@ use std::thread::JoinHandle;
 
 use super::disk::Disk;
 
-/// Bytes that are written at once.
+/// Number of bytes per write.
 const CHUNK: usize = 1 << 20;
-/// Chunks between two syncs: small ones, so that a commit meanwhile waits little.
+/// Number of chunks between syncs; small, so that a concurrent commit waits only briefly.
 const SYNC_CHUNKS: usize = 2;
 
-/// Where a spare lies until it gets its name.
+/// Returns the path of a spare file before it gets its name.
 pub(super) fn scratch(dir: &Path) -> PathBuf {
     dir.join("new-segment")
 }
 
-/// Writes a file of zeros and syncs it. A part of one is removed again.
+/// Writes and syncs a file of zeros. Removes it again after an error.
 pub(super) fn prepare(
     dir: &Path,
     bytes: u64,
@@ -30,7 +30,7 @@ pub(super) fn prepare(
     let path = scratch(dir);
     let filled = fill(&path, bytes, disk, given_up);
     if filled.is_err() {
-        // Its space is needed; what cannot be removed is removed next time.
+        // Its space is needed. If removal fails, the next attempt removes it.
         let _ = disk.remove(&path);
     }
     filled
@@ -55,12 +55,12 @@ fn fill(path: &Path, bytes: u64, disk: &dyn Disk, given_up: &AtomicBool) -> io::
             disk.sync(&file, path)?;
         }
     }
-    // The size is no more than what reading needs: nothing else has to be synced.
+    // `sync_data` also syncs the size, since reading needs it.
     disk.sync(&file, path)?;
     Ok(file)
 }
 
-/// A spare on its way, on a thread of its own.
+/// A spare file that a separate thread is preparing.
 pub(super) struct Spare {
     thread: JoinHandle<io::Result<File>>,
     given_up: Arc<AtomicBool>,
@@ -81,7 +81,7 @@ impl Spare {
         file.unwrap_or_else(|_| Err(io::Error::other("the thread that fills a segment panicked")))
     }
 
-    /// Ends it: nothing writes to the directory after this.
+    /// Cancels the preparation. Nothing writes to the directory after this returns.
     pub(super) fn give_up(self) {
         self.given_up.store(true, Ordering::Relaxed);
         let _ = self.thread.join();

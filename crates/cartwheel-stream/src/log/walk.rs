@@ -1,33 +1,33 @@
-//! Going through a segment's records, window by window.
+//! Iterates over a segment's records, window by window.
 
 use std::io;
 use std::ops::Range;
 
 use super::segment::{Entry, Found, Segment, look, resync};
 
-/// Most bytes that are read at once, unless a record is larger.
+/// Maximum number of bytes per read, unless a record is larger.
 const WINDOW: usize = 4 << 20;
 
-/// A place in a segment.
+/// A position in a segment.
 pub(super) struct Walk<'a> {
     segment: &'a Segment,
     max_record: usize,
-    /// Nothing from here on is looked at.
+    /// The end of the range to read.
     stop: u64,
-    /// Offset in the file of the first of `bytes`.
+    /// Offset of `bytes` in the file.
     start: u64,
     bytes: Vec<u8>,
-    /// Offset in `bytes` of what comes next.
+    /// Offset of the next record in `bytes`.
     at: usize,
-    /// Bytes to be read next time.
+    /// Number of bytes of the next read.
     window: usize,
-    /// Least sequence number that the next record may have.
+    /// Smallest sequence number that the next record may have.
     least: u64,
 }
 
 impl<'a> Walk<'a> {
-    /// From `offset`, where a record begins, to `stop`. At first `window` bytes are read,
-    /// then more at a time.
+    /// Starts at `offset`, where a record starts, and ends at `stop`. The first read takes
+    /// `window` bytes, later ones more.
     pub(super) fn new(
         segment: &'a Segment,
         offset: u64,
@@ -39,16 +39,16 @@ impl<'a> Walk<'a> {
         Self { segment, max_record, stop, start: offset, bytes: Vec::new(), at: 0, window, least }
     }
 
-    /// Where what comes next begins.
+    /// Returns the offset of the next record in the file.
     pub(super) fn offset(&self) -> u64 {
         self.start + self.at as u64
     }
 
-    /// The next record and its data; none where there is no whole one.
+    /// Returns the next record and its data, or `None` if there is no intact record here.
     pub(super) fn next(&mut self) -> io::Result<Option<(Entry, &[u8])>> {
         loop {
             match look(&self.bytes, self.at, self.max_record) {
-                // Numbers only grow: a smaller one is no record of this log.
+                // Numbers only increase, so a smaller one is not a record of this log.
                 Found::Record(entry) if entry.sequence >= self.least => {
                     self.at += entry.size();
                     self.least = entry.sequence.saturating_add(1);
@@ -62,7 +62,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Reads a window that begins with what comes next and holds at least `least` bytes.
+    /// Reads a window of at least `least` bytes that starts at the next record.
     fn read(&mut self, least: usize) -> io::Result<()> {
         self.start = self.offset();
         self.at = 0;
@@ -73,14 +73,14 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    /// All that is left, from what comes next on.
+    /// Reads everything from the next record to the end.
     pub(super) fn rest(&mut self) -> io::Result<&[u8]> {
         self.read(usize::MAX)?;
         Ok(&self.bytes)
     }
 
-    /// Goes on at the next whole record with a sequence number of `range`. Says whether
-    /// there is one. Rare: so all that is left is looked at, whatever it takes.
+    /// Skips to the next intact record with a sequence number in `range`. Returns whether there
+    /// is one. This is rare, so it simply reads everything that is left.
     pub(super) fn resync(&mut self, range: Range<u64>) -> io::Result<bool> {
         let max_record = self.max_record;
         let found = resync(self.rest()?, 0, max_record, range);

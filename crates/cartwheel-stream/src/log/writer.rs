@@ -1,33 +1,34 @@
-//! The one thread that writes: group commit.
+//! The writer thread: group commit.
 
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io;
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
+use parking_lot::{Condvar, Mutex};
 use tokio::sync::oneshot;
 
 use super::segment::{HEADER, Segment, encode, record_size};
 use super::spare::{self, Spare};
-use super::{LogOptions, Shared, guard};
+use super::{LogOptions, Shared};
 use crate::position::Position;
 use crate::stream::{PutError, StreamState};
 
-/// Most bytes of one commit.
+/// Maximum number of bytes per commit.
 const COMMIT_BYTES: usize = 8 << 20;
-/// How long a full disk is left alone before the next try, in milliseconds.
+/// Milliseconds to wait before trying a full disk again.
 const FULL_PAUSE_MS: i64 = 1000;
 const FULL: &str = "no space is left on the device";
 
-/// Records that one call puts, and who waits for them.
+/// The records of one put, and the channel for the results.
 pub(super) struct Put {
-    /// Shard and data.
+    /// Shards and data.
     pub entries: Vec<(u32, Vec<u8>)>,
     pub answer: oneshot::Sender<Vec<Result<Position, PutError>>>,
 }
 
-/// What waits for the writer: bounded in bytes.
+/// The puts that wait for the writer; bounded in bytes.
 #[derive(Default)]
 pub(super) struct Queue {
     state: Mutex<Waiting>,
@@ -40,7 +41,7 @@ struct Waiting {
     bytes: usize,
     stopped: bool,
     full: bool,
-    /// Puts are tried all the same: that is how space is found again.
+    /// The disk has no space. Puts are still tried, since that is how space is noticed.
     no_space: bool,
 }
 
@@ -49,10 +50,10 @@ fn bytes_of(put: &Put) -> usize {
 }
 
 impl Queue {
-    /// Adds a put, or says why not.
+    /// Adds a put, or returns why it is refused.
     pub(super) fn push(&self, put: Put, options: &LogOptions) -> Result<(), PutError> {
         let bytes = bytes_of(&put);
-        let mut state = guard(&self.state);
+        let mut state = self.state.lock();
         if state.stopped {
             return Err(PutError::Stopped);
         }
@@ -67,16 +68,16 @@ impl Queue {
     }
 
     pub(super) fn close(&self) {
-        guard(&self.state).stopped = true;
+        self.state.lock().stopped = true;
         self.changed.notify_one();
     }
 
     pub(super) fn is_full(&self) -> bool {
-        guard(&self.state).full
+        self.state.lock().full
     }
 
     pub(super) fn state(&self) -> StreamState {
-        let state = guard(&self.state);
+        let state = self.state.lock();
         match (state.stopped, state.full || state.no_space) {
             (true, _) => StreamState::Stopped,
             (_, true) => StreamState::Full,
@@ -84,21 +85,22 @@ impl Queue {
         }
     }
 
-    /// Says whether the disk has space for another segment.
+    /// Sets whether the disk lacks space for another segment.
     fn set_no_space(&self, no_space: bool) {
-        guard(&self.state).no_space = no_space;
+        self.state.lock().no_space = no_space;
     }
 
-    /// Refuses puts, or takes them again. Says whether it did before.
+    /// Sets whether puts are refused. Returns the previous value.
     pub(super) fn set_full(&self, full: bool) -> bool {
-        std::mem::replace(&mut guard(&self.state).full, full)
+        std::mem::replace(&mut self.state.lock().full, full)
     }
 
-    /// All that waits, up to a commit's bytes; none when closed and empty.
+    /// Waits for puts and takes them, up to the size of a commit. Returns `None` once the
+    /// queue is closed and empty.
     fn take(&self) -> Option<Vec<Put>> {
-        let mut state = guard(&self.state);
+        let mut state = self.state.lock();
         while state.puts.is_empty() && !state.stopped {
-            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            self.changed.wait(&mut state);
         }
         let mut taken = Vec::new();
         let mut bytes = 0;
@@ -114,12 +116,12 @@ impl Queue {
         (!taken.is_empty()).then_some(taken)
     }
 
-    /// Takes no more; answers what waits.
+    /// Stops the queue and fails the waiting puts.
     fn fail(&self) {
-        let mut state = guard(&self.state);
+        let mut state = self.state.lock();
         state.stopped = true;
         state.bytes = 0;
-        // Dropping an answer's sender tells its caller that the log has stopped.
+        // Dropping a sender tells its caller that the log has stopped.
         state.puts.clear();
     }
 }
@@ -127,11 +129,11 @@ impl Queue {
 pub(super) struct Writer {
     shared: Arc<Shared>,
     segment: Arc<Segment>,
-    /// Where the next record goes.
+    /// Offset of the next record.
     end: u64,
     next: u64,
     spare: Option<Spare>,
-    /// When the disk had no space for a new segment.
+    /// When the disk had no space for a new segment, in milliseconds.
     full_since_ms: Option<i64>,
 }
 
@@ -150,7 +152,7 @@ impl Writer {
         if let Some(spare) = self.spare.take() {
             spare.give_up();
         }
-        // A spare that is not needed takes space; opening makes do without it.
+        // An unused spare takes space; opening works without it.
         let _ = self.shared.disk.remove(&spare::scratch(&self.shared.dir));
     }
 
@@ -172,21 +174,21 @@ impl Writer {
             }
             self.shared.synced.send_replace(self.next);
             for (put, results) in puts.into_iter().zip(answers) {
-                // A caller that has gone needs no answer.
+                // The caller may have gone away.
                 let _ = put.answer.send(results);
             }
             self.look_ahead();
         }
     }
 
-    /// Writes and syncs; what it returns is durable.
+    /// Writes and syncs the puts. The returned positions are durable.
     fn commit(&mut self, puts: &[Put]) -> io::Result<Vec<Vec<Result<Position, PutError>>>> {
         let max_record = self.shared.options.max_record_bytes;
         let room = (self.shared.options.segment_bytes - HEADER) as usize;
         let now_ms = (self.shared.options.clock)();
         let mut buffer = Vec::new();
         let mut all = Vec::with_capacity(puts.len());
-        // Once a record found no space, those behind it are refused too: order is kept.
+        // Once a record finds no space, later ones are refused as well, to keep the order.
         let mut full: Option<PutError> = None;
         for put in puts {
             let mut results = Vec::with_capacity(put.entries.len());
@@ -232,7 +234,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Starts a new segment and lets old ones go. Says why not where space is missing.
+    /// Starts a new segment and deletes old ones. The inner error says that space is missing.
     fn rotate(&mut self, now_ms: i64) -> io::Result<Result<(), PutError>> {
         let shared = self.shared.clone();
         if let Some(failed_ms) = self.full_since_ms
@@ -257,7 +259,7 @@ impl Writer {
         let (dir, shards) = (&shared.dir, shared.shards);
         self.segment = Arc::new(Segment::create(&*shared.disk, dir, file, self.next, shards)?);
         self.end = HEADER;
-        let mut segments = shared.segments.write().unwrap_or_else(PoisonError::into_inner);
+        let mut segments = shared.segments.write();
         segments.insert(self.next, self.segment.clone());
         drop(segments);
         shared.retain(now_ms);
@@ -270,13 +272,13 @@ impl Writer {
         spare::prepare(&shared.dir, bytes, &*shared.disk, &AtomicBool::new(false))
     }
 
-    /// Begins with the next segment's file once this one is half full.
+    /// Starts preparing the next segment's file once this segment is half full.
     fn look_ahead(&mut self) {
         if self.spare.is_none() && self.full_since_ms.is_none() && self.end > self.segment.bytes / 2
         {
             let shared = &self.shared;
             let bytes = shared.options.segment_bytes;
-            // Without the thread, rotating prepares the file.
+            // If the thread cannot be started, rotation prepares the file.
             self.spare = Spare::start(&shared.dir, bytes, shared.disk.clone()).ok();
         }
     }

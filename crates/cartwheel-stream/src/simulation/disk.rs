@@ -1,21 +1,21 @@
-//! A disk that notes every step, fails on demand, and knows what is left of it after a
-//! power cut.
+//! A disk that records every step, fails on demand, and knows what a power cut leaves.
 
 use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use parking_lot::{Mutex, MutexGuard};
 
 use super::random::Random;
 use crate::log::{Disk, Step};
 
-/// What a power cut may tear a write into.
+/// The unit in which a power cut may tear a write, in bytes.
 const SECTOR: usize = 512;
 
-/// One step of the log, or what the outside knows of it.
+/// One entry of the trace: a step of the log, or something that its caller observed.
 #[derive(Debug, Clone)]
-pub(super) enum Happened {
+pub(super) enum TraceEntry {
     Create(String),
     Write {
         name: String,
@@ -29,16 +29,16 @@ pub(super) enum Happened {
     },
     Remove(String),
     SyncDir,
-    /// The record of that number and id was acknowledged.
+    /// The record with that number and id was acknowledged.
     Acknowledged(u64, String),
-    /// Every consumer has read all records before that number.
+    /// Every consumer has read the records before that number.
     Consumed(u64),
 }
 
-/// Notes steps; fails syncs and new files when told to.
+/// Records the log's steps; fails syncs and new files when told to.
 #[derive(Default)]
-pub(super) struct Noting {
-    happened: Mutex<Vec<Happened>>,
+pub(super) struct RecordingDisk {
+    trace: Mutex<Vec<TraceEntry>>,
     pub fail_sync: AtomicBool,
     pub full: AtomicBool,
 }
@@ -47,64 +47,64 @@ fn name(path: &Path) -> String {
     path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
-impl Noting {
-    pub(super) fn note(&self, happened: Happened) {
-        self.all().push(happened);
+impl RecordingDisk {
+    pub(super) fn note(&self, entry: TraceEntry) {
+        self.trace().push(entry);
     }
 
-    pub(super) fn all(&self) -> MutexGuard<'_, Vec<Happened>> {
-        self.happened.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(super) fn trace(&self) -> MutexGuard<'_, Vec<TraceEntry>> {
+        self.trace.lock()
     }
 }
 
-impl Disk for Noting {
+impl Disk for RecordingDisk {
     fn before(&self, step: Step<'_>) -> io::Result<()> {
-        let happened = match step {
+        let entry = match step {
             Step::Create { .. } if self.full.load(Ordering::SeqCst) => {
                 return Err(io::ErrorKind::StorageFull.into());
             }
             Step::Sync { .. } if self.fail_sync.load(Ordering::SeqCst) => {
                 return Err(io::Error::from_raw_os_error(5));
             }
-            Step::Create { path } => Happened::Create(name(path)),
+            Step::Create { path } => TraceEntry::Create(name(path)),
             Step::Write { path, offset, data } => {
-                Happened::Write { name: name(path), offset: offset as usize, data: data.to_vec() }
+                TraceEntry::Write { name: name(path), offset: offset as usize, data: data.to_vec() }
             }
-            Step::Sync { path } => Happened::Sync(name(path)),
-            Step::Rename { from, to } => Happened::Rename { from: name(from), to: name(to) },
-            Step::Remove { path } => Happened::Remove(name(path)),
-            Step::SyncDir => Happened::SyncDir,
+            Step::Sync { path } => TraceEntry::Sync(name(path)),
+            Step::Rename { from, to } => TraceEntry::Rename { from: name(from), to: name(to) },
+            Step::Remove { path } => TraceEntry::Remove(name(path)),
+            Step::SyncDir => TraceEntry::SyncDir,
         };
-        self.note(happened);
+        self.note(entry);
         Ok(())
     }
 }
 
-/// One file: what is synced, and what was written since.
+/// One file: its synced content, and the writes since.
 #[derive(Debug, Clone, Default)]
 struct FileState {
     synced: Vec<u8>,
     since: Vec<(usize, Vec<u8>)>,
 }
 
-/// A change of names that is not synced.
+/// A change of names that is not synced yet.
 #[derive(Debug, Clone)]
-enum Naming {
+enum NameChange {
     Add(String, usize),
     Move(String, String, usize),
     Remove(String),
 }
 
-/// A directory as the steps leave it: in memory, and on the disk.
+/// A directory after some steps: its state in memory, and the state on the disk.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Image {
     files: Vec<FileState>,
     names: BTreeMap<String, usize>,
     synced_names: BTreeMap<String, usize>,
-    since: Vec<Naming>,
-    /// The records before it lie in segments that were removed.
+    since: Vec<NameChange>,
+    /// Records before this number were in segments that have been removed.
     pub removed_before: u64,
-    /// Every consumer has read the records before it.
+    /// Every consumer has read the records before this number.
     pub consumed: u64,
     pub acknowledged: BTreeMap<u64, String>,
 }
@@ -116,24 +116,24 @@ fn write(file: &mut Vec<u8>, offset: usize, data: &[u8]) {
     file[offset..offset + data.len()].copy_from_slice(data);
 }
 
-fn rename(names: &mut BTreeMap<String, usize>, change: &Naming) {
+fn rename(names: &mut BTreeMap<String, usize>, change: &NameChange) {
     match change {
-        Naming::Add(name, file) => drop(names.insert(name.clone(), *file)),
-        Naming::Move(from, to, file) => {
+        NameChange::Add(name, file) => drop(names.insert(name.clone(), *file)),
+        NameChange::Move(from, to, file) => {
             names.remove(from);
             names.insert(to.clone(), *file);
         }
-        Naming::Remove(name) => drop(names.remove(name)),
+        NameChange::Remove(name) => drop(names.remove(name)),
     }
 }
 
-/// First sequence number of a segment's file.
+/// Returns the first sequence number in a segment's file name.
 fn first(name: &str) -> Option<u64> {
     name.strip_suffix(".log")?.parse().ok()
 }
 
 impl Image {
-    /// The directory whose files are as they lie, all of it synced.
+    /// Reads a directory; everything in it counts as synced.
     pub(super) fn read(dir: &Path) -> io::Result<Self> {
         let mut image = Self::default();
         for entry in std::fs::read_dir(dir)? {
@@ -146,66 +146,66 @@ impl Image {
         Ok(image)
     }
 
-    fn change(&mut self, change: Naming) {
+    fn change(&mut self, change: NameChange) {
         rename(&mut self.names, &change);
         self.since.push(change);
     }
 
-    /// Does one step. Says what the log must not have done.
-    pub(super) fn apply(&mut self, step: &Happened) -> Result<(), String> {
+    /// Applies one step. The error is a rule that the log broke.
+    pub(super) fn apply(&mut self, step: &TraceEntry) -> Result<(), String> {
         match step {
-            Happened::Create(name) => {
-                self.change(Naming::Add(name.clone(), self.files.len()));
+            TraceEntry::Create(name) => {
+                self.change(NameChange::Add(name.clone(), self.files.len()));
                 self.files.push(FileState::default());
             }
-            Happened::Write { name, offset, data } => {
+            TraceEntry::Write { name, offset, data } => {
                 let Some(&file) = self.names.get(name) else {
-                    return Err(format!("a write to {name}, which is not there"));
+                    return Err(format!("a write to {name}, which does not exist"));
                 };
                 self.files[file].since.push((*offset, data.clone()));
             }
-            Happened::Sync(name) => {
+            TraceEntry::Sync(name) => {
                 let Some(&file) = self.names.get(name) else {
-                    return Err(format!("a sync of {name}, which is not there"));
+                    return Err(format!("a sync of {name}, which does not exist"));
                 };
                 let file = &mut self.files[file];
                 for (offset, data) in std::mem::take(&mut file.since) {
                     write(&mut file.synced, offset, &data);
                 }
             }
-            Happened::Rename { from, to } => {
+            TraceEntry::Rename { from, to } => {
                 let Some(&file) = self.names.get(from) else {
-                    return Err(format!("{from} is renamed, and is not there"));
+                    return Err(format!("{from} is renamed but does not exist"));
                 };
-                self.change(Naming::Move(from.clone(), to.clone(), file));
+                self.change(NameChange::Move(from.clone(), to.clone(), file));
             }
-            Happened::Remove(name) => {
-                self.change(Naming::Remove(name.clone()));
+            TraceEntry::Remove(name) => {
+                self.change(NameChange::Remove(name.clone()));
                 if let Some(gone) = first(name) {
                     let mut later = self.names.keys().filter_map(|name| first(name));
                     let Some(next) = later.find(|first| *first > gone) else {
-                        return Err(format!("{name} is removed, and is the last"));
+                        return Err(format!("{name} is removed but is the last segment"));
                     };
                     if next > self.consumed {
-                        return Err(format!("{name} is removed, and is still needed"));
+                        return Err(format!("{name} is removed but is still needed"));
                     }
                     self.removed_before = self.removed_before.max(next);
                 }
             }
-            Happened::SyncDir => {
+            TraceEntry::SyncDir => {
                 self.synced_names = self.names.clone();
                 self.since.clear();
             }
-            Happened::Acknowledged(sequence, id) => {
+            TraceEntry::Acknowledged(sequence, id) => {
                 self.acknowledged.insert(*sequence, id.clone());
             }
-            Happened::Consumed(next) => self.consumed = *next,
+            TraceEntry::Consumed(next) => self.consumed = *next,
         }
         Ok(())
     }
 
-    /// Writes what a power cut now leaves into `dir`: all that is synced, and of the rest
-    /// what `random` picks, sector by sector and name by name.
+    /// Writes the state that a power cut leaves into `dir`: everything synced, and of the rest
+    /// what `random` selects, sector by sector and name by name.
     pub(super) fn cut(&self, dir: &Path, random: &mut Random) -> io::Result<()> {
         let mut names = self.synced_names.clone();
         for change in &self.since {

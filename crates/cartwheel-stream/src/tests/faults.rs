@@ -1,4 +1,4 @@
-//! Disks that fail, lose power or are damaged, and clocks that jump.
+//! Tests with disks that fail, lose power or are damaged, and with clocks that jump.
 
 use std::io;
 use std::path::Path;
@@ -15,7 +15,7 @@ use crate::{Log, LogOptions, PutError, Sequence, Stream};
 
 const DAY_MS: i64 = 24 * 3_600_000;
 
-/// Fails what it is told to fail, and counts syncs.
+/// Fails on demand, and counts syncs.
 #[derive(Default)]
 struct Failing {
     fail_sync: AtomicBool,
@@ -42,7 +42,7 @@ impl Disk for Failing {
 }
 
 #[tokio::test]
-async fn a_failed_sync_stops_the_log_and_is_not_tried_again() {
+async fn a_failed_sync_stops_the_log_and_is_not_retried() {
     let dir = tempfile::tempdir().unwrap();
     let disk = Arc::new(Failing::default());
     let log = Log::open_on(disk.clone(), dir.path(), options()).unwrap();
@@ -52,10 +52,10 @@ async fn a_failed_sync_stops_the_log_and_is_not_tried_again() {
     let failed = log.put(vec![record("u", "lost")]).await;
     assert!(matches!(failed[..], [Err(PutError::Failed(_))]), "{failed:?}");
     disk.fail_sync.store(false, Ordering::SeqCst);
-    // The writer may still be about to stop: nothing is stored all the same.
+    // The writer may still be stopping, but nothing is stored.
     assert_eq!(log.put(vec![record("u", "late")]).await, [Err(PutError::Stopped)]);
-    assert_eq!(disk.syncs.load(Ordering::SeqCst), syncs + 1, "no sync follows the failed one");
-    assert_eq!(all(&log).await.len(), 5, "reads go on, without what was not synced");
+    assert_eq!(disk.syncs.load(Ordering::SeqCst), syncs + 1, "the failed sync is not retried");
+    assert_eq!(all(&log).await.len(), 5, "reads still work, without the unsynced record");
     drop(log);
     let log = Log::open(dir.path(), options()).unwrap();
     let ids: Vec<String> = all(&log).await.values().map(id).collect();
@@ -79,11 +79,11 @@ async fn a_full_disk_refuses_puts_until_there_is_space() {
             Ok(_) => stored += 1,
             Err(error) => break error.clone(),
         }
-        assert!(stored < 1000, "a segment has an end");
+        assert!(stored < 1000, "the segment does not fill up");
     };
-    assert!(stored > 10, "what fits the segment is stored: {stored}");
+    assert!(stored > 10, "records are stored until the segment is full: {stored}");
     assert!(matches!(&refused, PutError::Failed(why) if why.contains("no space")), "{refused}");
-    assert_eq!(all(&log).await.len(), stored, "reads go on");
+    assert_eq!(all(&log).await.len(), stored, "reads still work");
     disk.full.store(false, Ordering::SeqCst);
     NOW_MS.fetch_add(1000, Ordering::SeqCst);
     put_ids(&log, stored..stored + 100).await;
@@ -91,7 +91,7 @@ async fn a_full_disk_refuses_puts_until_there_is_space() {
 }
 
 #[test]
-fn a_power_cut_at_any_step_loses_nothing_acknowledged() {
+fn a_power_cut_at_any_step_loses_no_acknowledged_record() {
     for seed in 1..=3 {
         let report = simulation::power_cuts(seed, 40);
         assert!(report.tried > 100, "{report:?}");
@@ -116,7 +116,7 @@ fn action() -> impl Strategy<Value = Action> {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
     #[test]
-    fn the_log_does_as_a_list_does(actions in proptest::collection::vec(action(), 1..40)) {
+    fn the_log_behaves_like_a_list(actions in proptest::collection::vec(action(), 1..40)) {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         runtime.block_on(async {
             let mut simulation = Simulation::new();
@@ -127,7 +127,7 @@ proptest! {
     }
 }
 
-/// Offsets at which the records of a segment end, without their padding.
+/// Returns the offsets at which the records of a segment end, without their padding.
 fn ends(bytes: &[u8]) -> Vec<usize> {
     let mut at = 64;
     let mut ends = Vec::new();
@@ -143,7 +143,7 @@ fn ends(bytes: &[u8]) -> Vec<usize> {
 }
 
 #[tokio::test]
-async fn a_file_cut_off_at_any_byte_keeps_its_whole_records() {
+async fn a_file_truncated_at_any_byte_keeps_its_intact_records() {
     let dir = tempfile::tempdir().unwrap();
     let log = Log::open(dir.path(), options()).unwrap();
     put_ids(&log, 0..30).await;
@@ -163,7 +163,7 @@ async fn a_file_cut_off_at_any_byte_keeps_its_whole_records() {
         assert_eq!(kept, ends.iter().filter(|&&e| e <= cut).count(), "cut {back} from the end");
         let put = log.put(vec![record("u", "new")]).await;
         let sequence = put[0].as_ref().unwrap().sequence;
-        assert!(sequence > last, "{sequence} may have been given before");
+        assert!(sequence > last, "{sequence} may have been assigned before");
         drop(log);
         let log = Log::open(dir.path(), options()).unwrap();
         assert_eq!(all(&log).await.len(), kept + 1);
@@ -171,7 +171,7 @@ async fn a_file_cut_off_at_any_byte_keeps_its_whole_records() {
 }
 
 #[tokio::test]
-async fn a_damaged_last_record_gives_its_number_to_no_other() {
+async fn the_number_of_a_damaged_last_record_is_not_reused() {
     let dir = tempfile::tempdir().unwrap();
     let log = Log::open(dir.path(), options()).unwrap();
     put_ids(&log, 0..10).await;
@@ -183,23 +183,23 @@ async fn a_damaged_last_record_gives_its_number_to_no_other() {
     std::fs::write(&path, bytes).unwrap();
     let log = Log::open(dir.path(), options()).unwrap();
     assert!(log.stat().torn_bytes > 100, "{:?}", log.stat());
-    // Opened twice before the next put: still the number is not given again.
+    // Opened twice before the next put: the number is still not reused.
     drop(log);
     let log = Log::open(dir.path(), options()).unwrap();
     let put = log.put(vec![record("u", "new")]).await;
     let position = *put[0].as_ref().unwrap();
-    assert!(position.sequence > 9, "a reader at 10 would miss it");
+    assert!(position.sequence > 9, "a reader at 10 would miss the record");
     let batch = log.read(position.shard, 10.into(), 10).await.unwrap();
     assert_eq!(batch.records.len(), 1);
     assert_eq!(all(&log).await.len(), 10);
 }
 
 #[tokio::test]
-async fn damage_in_an_old_segment_is_counted_once_and_passed_over() {
+async fn damage_in_an_old_segment_is_counted_once_and_skipped() {
     let dir = tempfile::tempdir().unwrap();
     let wide = LogOptions { segment_bytes: 4 << 20, ..options() };
     let log = Log::open(dir.path(), wide.clone()).unwrap();
-    // Larger than what a read takes at first, so that records lie across its windows.
+    // Larger than the first read of a segment, so that records cross its windows.
     let large = |n: usize| {
         let mut large = record("u", &format!("e{n}"));
         if let Record::Event(event) = &mut large {
@@ -214,7 +214,7 @@ async fn damage_in_an_old_segment_is_counted_once_and_passed_over() {
     drop(log);
     let first = dir.path().join(format!("{:020}.log", 0));
     let mut bytes = std::fs::read(&first).unwrap();
-    // The second record's length, the seventh's data, and all of the first segment's last.
+    // The second record's length, the seventh's data, and the whole last record of the segment.
     let ends = ends(&bytes);
     bytes[ends[0].next_multiple_of(8) + 1] ^= 4;
     bytes[ends[6] - 9] ^= 1;
@@ -226,12 +226,12 @@ async fn damage_in_an_old_segment_is_counted_once_and_passed_over() {
         let lost = [1, 6, ends.len() as u64 - 1];
         let expected: Vec<u64> = (0..100).filter(|n| !lost.contains(n)).collect();
         assert_eq!(found.keys().map(|(_, sequence)| *sequence).collect::<Vec<_>>(), expected);
-        assert_eq!(log.stat().damaged, 3, "each place once, however often it is read");
+        assert_eq!(log.stat().damaged, 3, "each place counts once, however often it is read");
     }
 }
 
 #[tokio::test]
-async fn a_clock_that_jumps_keeps_the_order_and_most_records() {
+async fn a_clock_that_jumps_preserves_the_order_and_most_records() {
     static NOW_MS: AtomicI64 = AtomicI64::new(1_700_000_000_000);
     let dir = tempfile::tempdir().unwrap();
     let options = LogOptions { clock: || NOW_MS.load(Ordering::SeqCst), ..options() };
@@ -243,11 +243,11 @@ async fn a_clock_that_jumps_keeps_the_order_and_most_records() {
     for days in [400, -800, 400] {
         NOW_MS.fetch_add(days * DAY_MS, Ordering::SeqCst);
         let segments = log.stat().segments;
-        // One new segment.
+        // Fill one more segment.
         while log.stat().segments == segments {
             let put = log.put(vec![record("u", "e")]).await;
             let sequence = put[0].as_ref().unwrap().sequence;
-            assert!(sequence > last, "numbers grow whatever the clock says");
+            assert!(sequence > last, "numbers increase regardless of the clock");
             last = sequence;
             if log.stat().first > before.first {
                 break;
@@ -258,7 +258,7 @@ async fn a_clock_that_jumps_keeps_the_order_and_most_records() {
 }
 
 #[tokio::test]
-async fn a_log_of_full_size_drops_what_every_consumer_has_read() {
+async fn a_log_at_its_maximum_size_deletes_what_every_consumer_has_read() {
     let dir = tempfile::tempdir().unwrap();
     let options = LogOptions { max_bytes: 4 * (16 << 10), ..options() };
     let log = Log::open(dir.path(), options).unwrap();

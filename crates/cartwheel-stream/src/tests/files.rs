@@ -1,4 +1,4 @@
-//! Looking at a log's files, frozen ones among them, and erasing from them.
+//! Tests that read and erase a log's files, including files of an earlier release.
 
 use std::path::Path;
 
@@ -6,8 +6,8 @@ use super::{last_segment, open, options, put_ids, used};
 use crate::conformance::{all, id, record};
 use crate::{Log, LogFiles, LogOptions, Stream};
 
-/// A log as release 0.1 has written it: 24 records of 5 users in two segments, a torn
-/// write between them, a flipped bit in the third record, and data that is no record.
+/// A log that release 0.1 wrote: 24 records of 5 users in two segments, with a torn write
+/// between them, a flipped bit in the third record, and data that is not a record.
 fn frozen() -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/log-1");
@@ -23,14 +23,14 @@ fn small() -> LogOptions {
 }
 
 #[tokio::test]
-async fn a_log_of_format_1_is_read_as_it_was_written() {
+async fn a_log_of_format_1_can_be_read() {
     let dir = frozen();
     let log = Log::open(dir.path(), small()).unwrap();
     let found = all(&log).await;
     let mut ids: Vec<(u64, String)> =
         found.iter().map(|((_, n), r)| (n.as_u64().unwrap(), id(r))).collect();
     ids.sort_unstable();
-    // Ten numbers were passed over for the torn write.
+    // Ten numbers were skipped because of the torn write.
     let expected = (0..24).filter(|n| *n != 2).map(|n| (if n < 20 { n } else { n + 10 }, n));
     let expected: Vec<(u64, String)> = expected.map(|(at, n)| (at, format!("e{n}"))).collect();
     assert_eq!(ids, expected);
@@ -45,7 +45,7 @@ async fn a_log_of_format_1_is_read_as_it_was_written() {
 }
 
 #[test]
-fn verifying_counts_records_and_names_damage() {
+fn verifying_counts_records_and_reports_damage() {
     let dir = frozen();
     let (mut done, mut all) = (0, 0);
     let found = LogFiles::verify(dir.path(), |at, of| (done, all) = (at, of)).unwrap();
@@ -59,7 +59,7 @@ fn verifying_counts_records_and_names_damage() {
 }
 
 #[tokio::test]
-async fn a_log_in_use_can_be_looked_at_and_followed() {
+async fn a_log_in_use_can_be_read_and_followed() {
     let dir = tempfile::tempdir().unwrap();
     let log = open(dir.path());
     put_ids(&log, 0..150).await;
@@ -69,7 +69,7 @@ async fn a_log_in_use_can_be_looked_at_and_followed() {
     };
     assert_eq!(sequences(&mut files), (140..150).collect::<Vec<_>>());
     assert_eq!(sequences(&mut files), [0; 0]);
-    // Into the next segments, whose files come meanwhile.
+    // Into the next segments, whose files are created meanwhile.
     put_ids(&log, 150..300).await;
     let mut more = Vec::new();
     while let next @ [_, ..] = &sequences(&mut files)[..] {
@@ -78,7 +78,7 @@ async fn a_log_in_use_can_be_looked_at_and_followed() {
     assert_eq!(more, (150..300).collect::<Vec<_>>());
     assert!(files.damaged().is_empty());
     assert_eq!((LogFiles::end(dir.path()).unwrap(), files.next()), (300, 300));
-    // A write that is under way is neither a record nor damage.
+    // A write in progress is neither a record nor damage.
     let path = last_segment(dir.path());
     let mut bytes = std::fs::read(&path).unwrap();
     let end = used(&bytes).next_multiple_of(8);
@@ -90,7 +90,7 @@ async fn a_log_in_use_can_be_looked_at_and_followed() {
 }
 
 #[tokio::test]
-async fn a_reader_behind_retention_is_told_what_it_missed() {
+async fn a_reader_behind_retention_learns_how_many_records_it_missed() {
     let dir = tempfile::tempdir().unwrap();
     let log = Log::open(dir.path(), LogOptions { max_bytes: 3 * (16 << 10), ..options() }).unwrap();
     put_ids(&log, 0..600).await;
@@ -107,7 +107,7 @@ fn holds(dir: &Path, text: &str) -> bool {
 }
 
 #[tokio::test]
-async fn an_erased_user_is_in_no_file_and_everybody_else_is() {
+async fn an_erased_user_is_in_no_file_and_others_are_unaffected() {
     let dir = tempfile::tempdir().unwrap();
     let log = open(dir.path());
     for n in 0..150 {
@@ -119,7 +119,7 @@ async fn an_erased_user_is_in_no_file_and_everybody_else_is() {
     assert!(log.put(vec![record("alice", "later")]).await[0].is_ok());
     assert!(log.stat().segments > 1);
     assert_eq!(log.erase("alice", before).unwrap(), 51);
-    assert_eq!(log.erase("alice", before).unwrap(), 0, "once is enough");
+    assert_eq!(log.erase("alice", before).unwrap(), 0, "nothing is left to erase");
     for _ in 0..2 {
         let found = all(&log).await;
         assert_eq!(found.len(), 101);
@@ -135,7 +135,7 @@ async fn an_erased_user_is_in_no_file_and_everybody_else_is() {
 }
 
 #[tokio::test]
-async fn an_erasure_cut_off_half_way_is_done_by_the_next() {
+async fn the_next_erasure_completes_an_interrupted_one() {
     let dir = tempfile::tempdir().unwrap();
     let log = open(dir.path());
     for n in 0..20 {
@@ -143,7 +143,7 @@ async fn an_erasure_cut_off_half_way_is_done_by_the_next() {
         assert!(log.put(vec![record(user, &format!("e{n}"))]).await[0].is_ok());
     }
     drop(log);
-    // Half of one record is overwritten: neither old nor new.
+    // Half of one record is overwritten: neither the old record nor the new one.
     let path = last_segment(dir.path());
     let mut bytes = std::fs::read(&path).unwrap();
     let at = bytes.windows(4).position(|w| w == b"\"e4\"").unwrap();

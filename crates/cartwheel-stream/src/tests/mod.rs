@@ -28,15 +28,15 @@ pub(crate) async fn put_ids(stream: &dyn Stream, ids: std::ops::Range<usize>) {
 }
 
 #[tokio::test]
-async fn the_streams_conform() {
+async fn the_streams_pass_the_conformance_checks() {
     conformance::stream(Arc::new(MemoryStream::new(4))).await;
     let dir = tempfile::tempdir().unwrap();
     conformance::stream(Arc::new(open(dir.path()))).await;
 }
 
 #[test]
-fn shards_are_the_ranges_of_kinesis() {
-    // MD5("a") = 0cc1…, MD5("user-1") computed by md5sum: first hex digit tells the quarter.
+fn shards_equal_those_of_kinesis() {
+    // The first hex digit of the key's MD5, computed with md5sum, determines the quarter.
     assert_eq!(shard_of("a", 4), 0);
     assert_eq!(shard_of("b", 4), 2);
     assert_eq!(shard_of("c", 4), 1);
@@ -44,7 +44,7 @@ fn shards_are_the_ranges_of_kinesis() {
 }
 
 #[tokio::test]
-async fn records_are_there_after_reopening_over_many_segments() {
+async fn records_in_many_segments_survive_reopening() {
     let dir = tempfile::tempdir().unwrap();
     let log = open(dir.path());
     put_ids(&log, 0..200).await;
@@ -59,14 +59,14 @@ async fn records_are_there_after_reopening_over_many_segments() {
 }
 
 #[tokio::test]
-async fn a_second_process_is_refused() {
+async fn a_second_process_is_rejected() {
     let dir = tempfile::tempdir().unwrap();
     let _log = open(dir.path());
     assert!(matches!(Log::open(dir.path(), options()), Err(OpenError::Locked(_))));
 }
 
 #[tokio::test]
-async fn after_close_puts_are_refused() {
+async fn puts_after_close_are_refused() {
     let dir = tempfile::tempdir().unwrap();
     let log = open(dir.path());
     put_ids(&log, 0..1).await;
@@ -75,7 +75,7 @@ async fn after_close_puts_are_refused() {
 }
 
 #[tokio::test]
-async fn a_record_that_is_too_large_is_refused_alone() {
+async fn only_the_record_that_is_too_large_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let log = Log::open(dir.path(), LogOptions { max_record_bytes: 400, ..options() }).unwrap();
     let mut large = record("u", "large");
@@ -96,7 +96,7 @@ async fn a_full_queue_throttles() {
 }
 
 #[tokio::test]
-async fn a_slow_consumer_keeps_records_and_then_throttles() {
+async fn a_slow_consumer_keeps_records_until_puts_are_refused() {
     let dir = tempfile::tempdir().unwrap();
     let options = LogOptions { retention_ms: 0, max_bytes: 4 * (16 << 10), ..options() };
     let log = Log::open(dir.path(), options).unwrap();
@@ -104,9 +104,9 @@ async fn a_slow_consumer_keeps_records_and_then_throttles() {
     let mut stored = 0;
     while log.put(vec![record("u", &format!("e{stored}"))]).await[0].is_ok() {
         stored += 1;
-        assert!(stored < 10_000, "it has to end");
+        assert!(stored < 10_000, "the log does not fill up");
     }
-    assert_eq!(all(&log).await.len(), stored, "nothing that is needed was deleted");
+    assert_eq!(all(&log).await.len(), stored, "no record that is still needed was deleted");
     log.set_floor("delivery", stored as u64);
     put_ids(&log, stored..stored + 100).await;
     let stat = log.stat();
@@ -118,13 +118,13 @@ pub(crate) fn last_segment(dir: &Path) -> PathBuf {
     entries.filter(|p| p.extension().is_some_and(|x| x == "log")).max().unwrap()
 }
 
-/// Where the records of a segment end.
+/// Returns the offset at which the records of a segment end.
 pub(crate) fn used(bytes: &[u8]) -> usize {
     bytes.iter().rposition(|&b| b != 0).unwrap() + 1
 }
 
 #[tokio::test]
-async fn a_tail_torn_at_any_byte_loses_the_last_record_only() {
+async fn a_tail_torn_at_any_byte_loses_only_the_last_record() {
     let dir = tempfile::tempdir().unwrap();
     let log = open(dir.path());
     put_ids(&log, 0..12).await;
@@ -140,7 +140,7 @@ async fn a_tail_torn_at_any_byte_loses_the_last_record_only() {
         let kept = all(&log).await.len();
         assert!(kept == 11 || kept == 10, "cut at {cut} of {end}: {kept} records");
         put_ids(&log, 100..102).await;
-        assert_eq!(all(&log).await.len(), kept + 2, "it goes on behind the cut");
+        assert_eq!(all(&log).await.len(), kept + 2, "the log continues after the cut");
     }
 }
 
@@ -163,13 +163,13 @@ async fn a_flipped_bit_is_counted_and_later_records_are_kept() {
         let kept = all(&log).await;
         let padding = kept.len() == 30;
         assert!(padding || kept.len() == 29, "bit at {at}: {} records", kept.len());
-        assert!(padding || log.stat().damaged > 0, "bit at {at} is not counted");
+        assert!(padding || log.stat().damaged > 0, "the bit at {at} is not counted");
         assert!(kept.values().any(|r| id(r) == "e29"), "the last record is kept");
     }
 }
 
 #[tokio::test]
-async fn a_log_of_a_later_release_is_refused() {
+async fn a_log_of_a_later_release_is_rejected() {
     let dir = tempfile::tempdir().unwrap();
     drop(open(dir.path()));
     let path = last_segment(dir.path());
@@ -180,8 +180,8 @@ async fn a_log_of_a_later_release_is_refused() {
     assert!(error.contains("format 2"), "{error}");
 }
 
-/// The process that the next test kills: puts until it is killed, and prints each
-/// id only after its answer.
+/// The process that the next test kills. It puts records until then, and prints each id after
+/// its acknowledgement.
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_writer() {
     let Some(dir) = std::env::var_os("CARTWHEEL_KILLED_WRITER") else { return };
@@ -204,7 +204,7 @@ async fn killed_writer() {
 }
 
 #[tokio::test]
-async fn kill_9_under_load_loses_nothing_acknowledged() {
+async fn a_killed_process_loses_no_acknowledged_record() {
     let dir = tempfile::tempdir().unwrap();
     let mut acknowledged: Vec<String> = Vec::new();
     for round in 0..5 {
@@ -226,7 +226,7 @@ async fn kill_9_under_load_loses_nothing_acknowledged() {
         let ids = lines.iter().filter_map(|l| l.split("acknowledged ").nth(1));
         acknowledged.extend(ids.map(str::to_owned));
     }
-    assert!(acknowledged.len() > 50, "it was under load: {}", acknowledged.len());
+    assert!(acknowledged.len() > 50, "the log was not under load: {}", acknowledged.len());
     let log = open(dir.path());
     let mut stored: BTreeMap<String, usize> = BTreeMap::new();
     for record in all(&log).await.values() {
@@ -234,11 +234,11 @@ async fn kill_9_under_load_loses_nothing_acknowledged() {
     }
     let lost: Vec<_> = acknowledged.iter().filter(|id| !stored.contains_key(*id)).collect();
     assert!(lost.is_empty(), "{} of {} lost", lost.len(), acknowledged.len());
-    assert!(stored.values().all(|&n| n == 1), "none is there twice");
+    assert!(stored.values().all(|&n| n == 1), "no record is stored twice");
 }
 
 #[test]
-fn sequence_numbers_are_those_of_kinesis() {
+fn sequence_numbers_can_hold_those_of_kinesis() {
     let text = "49590338271490256608559692538361571095921575989136588898";
     let number: Sequence = text.parse().unwrap();
     assert_eq!(number.to_string(), text);

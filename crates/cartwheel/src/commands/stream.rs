@@ -50,8 +50,7 @@ fn view(found: &Verified) -> Value {
     json!({
         "segments": found.segments, "bytes": found.bytes, "first": found.first,
         "next": found.next, "records": found.records, "passed_over": found.passed_over,
-        "oldest_ms": found.times_ms.map(|times| times.0),
-        "newest_ms": found.times_ms.map(|times| times.1),
+        "oldest_ms": found.oldest_ms, "newest_ms": found.newest_ms,
         "damaged": damaged.collect::<Vec<_>>(), "unfinished_bytes": found.unfinished_bytes,
     })
 }
@@ -65,7 +64,7 @@ fn stat(found: &Verified) -> String {
         found.first,
         found.next.saturating_sub(1).max(found.first)
     );
-    if let Some((oldest, newest)) = found.times_ms {
+    if let (Some(oldest), Some(newest)) = (found.oldest_ms, found.newest_ms) {
         out.push_str(&format!("Put from {} to {}\n", time(oldest), time(newest)));
     }
     for (shard, count) in found.records.iter().enumerate() {
