@@ -110,7 +110,7 @@ async fn run(state: &AppState, events: Vec<Result<Event, Problem>>) -> Outcome {
     let again = users.windows(2).filter(|pair| pair[0] == pair[1]).map(|pair| pair[0].clone());
     let again: HashSet<UserId> = again.collect();
     users.dedup();
-    let turn = state.users.turn(&users).await;
+    let lock = state.users.lock(&users).await;
     // A batch answers without recommendations: only sessions are read.
     let feature_set = state.engine.foreign_records().filter(|_| users.len() == 1);
     let now_ms = state.clock.now_ms();
@@ -119,7 +119,7 @@ async fn run(state: &AppState, events: Vec<Result<Event, Problem>>) -> Outcome {
         Ok(found) => users.into_iter().zip(found).collect(),
         Err(error) => {
             tracing::error!(%error, "sessions were not read");
-            if turn.is_some() {
+            if lock.is_some() {
                 return Outcome::refused(events, &unread());
             }
             // The stream's consumer keeps the sessions: an event is stored without them.
