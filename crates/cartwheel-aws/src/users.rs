@@ -403,8 +403,8 @@ impl UserStore for Users {
         true
     }
 
-    /// Many processes put events of a user: the stream orders them.
-    fn turn<'a>(&'a self, _users: &'a [UserId]) -> Pending<'a, Option<UserLock>> {
+    /// Takes no lock: several processes put events of a user, and the stream orders them.
+    fn lock<'a>(&'a self, _users: &'a [UserId]) -> Pending<'a, Option<UserLock>> {
         Box::pin(std::future::ready(None))
     }
 

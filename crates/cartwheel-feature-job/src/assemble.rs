@@ -1,21 +1,34 @@
-//! The assemble phase: examples become training rows.
+//! The assemble phase: examples become scaled training rows.
 
 use cartwheel_features::{Catalogue, Example, Moments, Scaler, UserState, stable_hash};
 use cartwheel_recommend::{FEATURES, candidates, rows};
 use rayon::prelude::*;
 
-/// One in this many examples forgets its history, so that cold start is learned.
-const FORGET: u64 = 10;
+use crate::finish::Assembly;
 
-/// Labelled rows, row-major.
+/// One in this many examples loses its history, so that the model learns cold starts.
+const COLD_START: u64 = 10;
+
+/// Names a row.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct RowKey {
+    /// Index of the example.
+    pub example: u32,
+    /// Products in the cart.
+    pub cart_size: u32,
+    /// Catalogue index of the candidate.
+    pub product: u32,
+}
+
+/// Labelled rows.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Labelled {
-    /// `FEATURES.len()` values a row.
+    /// Row-major, `FEATURES.len()` values a row.
     pub rows: Vec<f32>,
     /// One a row, 0 or 1.
     pub labels: Vec<f32>,
-    /// One a row: example, cart size, product.
-    pub keys: Vec<(u32, u32, u32)>,
+    /// One a row.
+    pub keys: Vec<RowKey>,
 }
 
 impl Labelled {
@@ -26,46 +39,67 @@ impl Labelled {
     }
 }
 
-/// The carts an example is seen with: empty, and a random prefix of the basket.
-pub(crate) fn carts(example: &Example, seed: u64) -> [usize; 2] {
-    let text = format!("{seed}/{}/{}", example.user_id, example.order_number);
-    let n = example.basket.len().max(1) as u64;
-    [0, (stable_hash(text.as_bytes()) % n) as usize]
+/// The result of the assemble phase.
+pub(crate) struct Assembled {
+    pub assembly: Assembly,
+    pub train: Labelled,
+    pub valid: Labelled,
+    pub scaler: Scaler,
 }
 
-/// Rows of all examples, in their order, unscaled.
-pub(crate) fn labelled(catalogue: &Catalogue, examples: &[Example], seed: u64) -> Labelled {
-    let chunk = |(at, example): (usize, &Example)| {
+/// Computes the rows of the examples, and scales them by the training rows.
+pub(crate) fn assemble(cut: &Catalogue, assembly: Assembly, seed: u64) -> Assembled {
+    let mut train = labelled(cut, &assembly.train, seed);
+    let mut valid = labelled(cut, &assembly.valid, seed);
+    let scaler = fit(&train.rows);
+    for data in [&mut train, &mut valid] {
+        data.rows.par_chunks_exact_mut(FEATURES.len()).for_each(|row| scaler.apply(row));
+    }
+    Assembled { assembly, train, valid, scaler }
+}
+
+/// Returns the size of a random prefix of an example's basket, smaller than the basket.
+fn prefix(example: &Example, seed: u64) -> usize {
+    let text = format!("{seed}/{}/{}", example.user_id, example.order_number);
+    let n = example.basket.len().max(1) as u64;
+    (stable_hash(text.as_bytes()) % n) as usize
+}
+
+/// Computes the unscaled rows of all examples, in their order. Each example is seen with an
+/// empty cart, and with a random prefix of its basket in the cart.
+fn labelled(catalogue: &Catalogue, examples: &[Example], seed: u64) -> Labelled {
+    let rows_of = |(at, example): (usize, &Example)| {
         let mut out = Labelled::default();
-        let [_, prefix] = carts(example, seed);
+        let prefix = prefix(example, seed);
         let sizes = if prefix == 0 { vec![0] } else { vec![0, prefix] };
         let key = format!("forget/{seed}/{}/{}", example.user_id, example.order_number);
-        let forgotten = UserState::default();
-        let forget = stable_hash(key.as_bytes()).is_multiple_of(FORGET);
-        let state = if forget { &forgotten } else { &example.state };
+        let empty = UserState::default();
+        let cold = stable_hash(key.as_bytes()).is_multiple_of(COLD_START);
+        let state = if cold { &empty } else { &example.state };
         for size in sizes {
             let (cart, rest) = example.basket.split_at(size);
             let found = candidates(catalogue, state, cart);
             let mut context = example.context;
-            if forget {
+            if cold {
                 context.days_since_prior = None;
             }
             rows(catalogue, state, &context, cart, &found, &mut out.rows);
             for candidate in &found {
-                out.labels.push(f32::from(u8::from(rest.contains(&candidate.product))));
-                out.keys.push((at as u32, size as u32, candidate.product));
+                let product = candidate.product;
+                out.labels.push(f32::from(u8::from(rest.contains(&product))));
+                out.keys.push(RowKey { example: at as u32, cart_size: size as u32, product });
             }
         }
         out
     };
-    let chunks: Vec<Labelled> = examples.par_iter().enumerate().map(chunk).collect();
+    let parts: Vec<Labelled> = examples.par_iter().enumerate().map(rows_of).collect();
     let mut all = Labelled::default();
-    chunks.into_iter().for_each(|c| all.extend(c));
+    parts.into_iter().for_each(|part| all.extend(part));
     all
 }
 
-/// The scaler of training rows.
-pub(crate) fn fit(rows: &[f32]) -> Scaler {
+/// Fits the scaler to training rows.
+fn fit(rows: &[f32]) -> Scaler {
     let mut moments = Moments::new(FEATURES.len());
     rows.chunks_exact(FEATURES.len()).for_each(|row| moments.add(row));
     moments.finish()

@@ -1,35 +1,35 @@
-//! The fold phase: one partition's users, each folded once.
+//! The fold phase: each user's history is folded once, in order.
 
 use std::io;
 
-use serde::{Deserialize, Serialize};
-
+use cartwheel_feature_set::{Calendar, UserRecords};
 use cartwheel_features::{
     BottomK, Context, Example, Fold, LastCheckout, Line, Order, Partial, UserState, fold_of,
     stable_hash,
 };
+use serde::{Deserialize, Serialize};
 
-use crate::run::JobOptions;
-use crate::shuffle::{CheckoutRow, EvalSet, LineRow, OrderRow, Rows};
-use cartwheel_feature_set::Calendar;
-use cartwheel_feature_set::push_record;
+use crate::options::JobOptions;
+use crate::rows::{CheckoutRow, EvalSet, LineRow, OrderRow, Rows};
 
-/// What one or more partitions fold into.
+/// The result of folding some users, besides their records.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Folded {
-    /// Over every order that is not marked `test`.
+    /// Product counts over every order that is not marked `test`.
     pub whole: Partial,
-    /// Without label orders.
+    /// Product counts without label orders.
     pub cut: Partial,
+    /// Samples of examples, by their use.
     pub train: BottomK<Example>,
     pub valid: BottomK<Example>,
     pub gate: BottomK<Example>,
+    /// Time of the newest checkout, UTC milliseconds.
     pub watermark_ms: i64,
     /// Users with a record.
     pub users: u64,
 }
 
-/// One user's rows: orders by number, lines by order and place, checkouts by time.
+/// One user's rows: orders by number, lines by order and position, checkouts by time.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct UserRows<'a> {
     pub orders: &'a [OrderRow],
@@ -37,14 +37,8 @@ pub(crate) struct UserRows<'a> {
     pub checkouts: &'a [CheckoutRow],
 }
 
-/// The records of one partition, by hash, with their places in `bytes`.
-#[derive(Debug, Default)]
-pub(crate) struct Records {
-    pub bytes: Vec<u8>,
-    pub index: Vec<(u64, u64)>,
-}
-
 impl Folded {
+    /// The result over no users. `products` is the size of the catalogue.
     pub(crate) fn new(products: usize, options: &JobOptions) -> Self {
         let held_out = (options.max_examples / 4).max(1);
         Self {
@@ -58,6 +52,7 @@ impl Folded {
         }
     }
 
+    /// Adds the result over other users, folded with the same products.
     pub(crate) fn merge(&mut self, other: Self) {
         self.whole.merge(other.whole);
         self.cut.merge(other.cut);
@@ -68,46 +63,47 @@ impl Folded {
         self.users += other.users;
     }
 
-    /// Folds one partition.
+    /// Folds the users of a partition and returns their records.
     ///
     /// # Errors
-    /// When two users share a 64-bit hash, which no history survives unmixed.
+    /// When two users share a 64-bit hash: their histories cannot be told apart.
     pub(crate) fn partition(
         &mut self,
         mut rows: Rows,
         options: &JobOptions,
         calendar: &Calendar,
-    ) -> io::Result<Records> {
+    ) -> io::Result<UserRecords> {
         rows.orders.sort_by_key(|o| (o.hash, o.number));
         rows.lines.sort_unstable_by_key(|l| (l.hash, l.number, l.position, l.product));
         rows.checkouts
             .sort_by(|a, b| (a.hash, a.at_ms, &a.event_id).cmp(&(b.hash, b.at_ms, &b.event_id)));
-        let mut records = Records::default();
+        let mut records = UserRecords::default();
         let (mut orders, mut lines, mut checkouts) =
             (&rows.orders[..], &rows.lines[..], &rows.checkouts[..]);
         loop {
             let next = [orders.first().map(|o| o.hash), checkouts.first().map(|c| c.hash)];
             let Some(hash) = next.into_iter().flatten().min() else { break };
             lines = &lines[lines.partition_point(|l| l.hash < hash)..];
-            let mine = split(&mut orders, |o| o.hash == hash);
-            let bought = split(&mut checkouts, |c| c.hash == hash);
-            let my_lines = split(&mut lines, |l| l.hash == hash);
-            let user_id = mine.first().map(|o| &o.user_id).or(bought.first().map(|c| &c.user_id));
-            let Some(user_id) = user_id.cloned() else { break };
-            if mine.iter().any(|o| o.user_id != user_id)
-                || bought.iter().any(|c| c.user_id != user_id)
-            {
-                return Err(io::Error::other(format!("the hash of user {user_id} is not unique")));
+            let user = UserRows {
+                orders: split(&mut orders, |o| o.hash == hash),
+                lines: split(&mut lines, |l| l.hash == hash),
+                checkouts: split(&mut checkouts, |c| c.hash == hash),
+            };
+            let ids = user.orders.iter().map(|o| &o.user_id);
+            let mut ids = ids.chain(user.checkouts.iter().map(|c| &c.user_id));
+            let Some(user_id) = ids.next() else { break };
+            if let Some(other) = ids.find(|&id| id != user_id) {
+                return Err(io::Error::other(format!(
+                    "users {user_id} and {other} have the same 64-bit hash"
+                )));
             }
-            let rows = UserRows { orders: mine, lines: my_lines, checkouts: bought };
-            let state = self.user(&user_id, hash, rows, options, calendar);
-            records.index.push((hash, records.bytes.len() as u64));
-            push_record(&mut records.bytes, &user_id, &state);
+            let state = self.user(user_id, hash, user, options, calendar);
+            records.push(user_id, &state);
         }
         Ok(records)
     }
 
-    /// Folds one user, whose rows are in order, and gives the record.
+    /// Folds one user, whose rows are in order, and returns the user's state.
     pub(crate) fn user(
         &mut self,
         user_id: &str,
@@ -124,12 +120,12 @@ impl Folded {
         self.users += 1;
         let fold = fold_of(user_id);
         let n = history.orders.len();
-        // At least half of a history stays ahead of its labels.
+        // At least the older half of a history is not labels.
         let newest = options.label_orders.min(n / 2);
         let mut state = UserState::default();
-        for (at, (order, marked)) in history.orders.iter().enumerate() {
+        for (at, PastOrder { order, marked_train }) in history.orders.iter().enumerate() {
             let last = at + 1 == n;
-            let label = at > 0 && (at + newest >= n || *marked);
+            let label = at > 0 && (at + newest >= n || *marked_train);
             self.whole.order(&state, order, hash);
             if label {
                 let key = stable_hash(format!("{user_id}/{}", order.number).as_bytes());
@@ -168,12 +164,21 @@ fn example(user_id: &str, state: &UserState, order: &Order) -> Example {
     }
 }
 
-/// A user's orders but the `test` one, each with whether it is marked `train`.
+/// An order of a user's history.
+struct PastOrder {
+    order: Order,
+    /// Whether the imported data marks it as a training label.
+    marked_train: bool,
+}
+
+/// A user's orders without the `test` order.
 struct History {
-    orders: Vec<(Order, bool)>,
-    /// Follows the orders, so that checkouts number on from them.
+    orders: Vec<PastOrder>,
+    /// Number and time of the last order: the numbers of checkouts continue from it.
     tail: UserState,
+    /// Context of the `test` order.
     next: Option<Context>,
+    /// The newest checkout.
     last_checkout: Option<LastCheckout>,
 }
 
@@ -188,7 +193,7 @@ impl History {
         for row in orders {
             let context = Context { dow: row.dow, hour: row.hour, days_since_prior: row.days };
             lines = &lines[lines.partition_point(|l| l.number < row.number)..];
-            let mine = split(&mut lines, |l| l.number == row.number);
+            let own_lines = split(&mut lines, |l| l.number == row.number);
             if row.eval_set == EvalSet::Test {
                 history.next = Some(context);
                 continue;
@@ -201,7 +206,7 @@ impl History {
             let order = Order {
                 number: row.number,
                 context,
-                lines: mine.iter().map(line).collect(),
+                lines: own_lines.iter().map(line).collect(),
                 ordered_at_ms: row.at_ms,
             };
             history.push(order, row.eval_set == EvalSet::Train);
@@ -209,10 +214,10 @@ impl History {
         history
     }
 
-    fn push(&mut self, order: Order, marked: bool) {
+    fn push(&mut self, order: Order, marked_train: bool) {
         self.tail.orders = self.tail.orders.max(order.number);
         self.tail.last_order_ms = order.ordered_at_ms.or(self.tail.last_order_ms);
-        self.orders.push((order, marked));
+        self.orders.push(PastOrder { order, marked_train });
     }
 
     fn checkout(&mut self, calendar: &Calendar, at_ms: i64, event_id: &str, products: &[u32]) {
@@ -223,9 +228,9 @@ impl History {
     }
 }
 
-/// Takes the head of a sorted slice that belongs together.
-fn split<'a, T>(rows: &mut &'a [T], belongs: impl Fn(&T) -> bool) -> &'a [T] {
-    let (head, tail) = rows.split_at(rows.partition_point(belongs));
+/// Splits the rows that match off the front of a sorted slice.
+fn split<'a, T>(rows: &mut &'a [T], matches: impl Fn(&T) -> bool) -> &'a [T] {
+    let (head, tail) = rows.split_at(rows.partition_point(matches));
     *rows = tail;
     head
 }

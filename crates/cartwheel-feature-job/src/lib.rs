@@ -1,22 +1,35 @@
-//! The three phases of the feature job, and the format of what they write.
+//! The feature job: from the lake's tables to a [`cartwheel_feature_set::FeatureSet`].
 //!
-//! *Fold*: rows are hashed by user into partitions on disk ([`shuffle`]); each
-//! partition is sorted and folded on one thread into user records and partials.
-//! *Merge*: partials become the catalogue. *Assemble*: sampled examples become
-//! training rows against the cut catalogue, through the same functions that
-//! serving calls. The result is a [`cartwheel_feature_set::FeatureSet`]. [`build`] runs them here; [`phases`]
-//! are the same over Arrow streams, for Spark to run.
+//! - *Shuffle*: rows are hashed by user into partitions on disk.
+//! - *Fold*: each partition is sorted and folded on one thread, into user records and
+//!   partial results.
+//! - *Merge*: the partial results become the catalogues and the samples of examples.
+//! - *Assemble*: examples become training rows against the catalogue without label orders,
+//!   through the same functions that serving calls.
+//!
+//! [`build`] runs all of them on this machine. [`phases`] are the last three over Arrow
+//! streams, for Spark, which shuffles by itself.
 
 mod assemble;
+mod batches;
+mod columns;
+mod decode;
+mod finish;
 mod fold;
+mod job;
+mod options;
 pub mod phases;
 mod pieces;
-mod run;
+mod products;
+mod rows;
 mod shuffle;
-mod table;
+mod training_rows;
+mod write;
 
-pub use run::{Checkout, Input, JobOptions, Phase, build};
-pub use table::{RowGroups, read_rows};
+pub use batches::RowGroups;
+pub use job::{Input, Phase, build};
+pub use options::JobOptions;
+pub use training_rows::read_rows;
 
 #[cfg(test)]
 mod tests;

@@ -1,4 +1,4 @@
-//! The feature job's phases as a process: Arrow streams in and out.
+//! `cartwheel-worker`: one phase of the feature job as a process, over Arrow streams.
 
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, IsTerminal};
@@ -9,15 +9,15 @@ use cartwheel_feature_job::{JobOptions, phases};
 use cartwheel_features::ProductInfo;
 use clap::{Args, Parser, Subcommand};
 
-/// Folds, merges and assembles features over Arrow IPC streams on stdin and stdout.
+/// Runs one phase of the feature job, with Arrow IPC streams as stdin and stdout.
 #[derive(Debug, Parser)]
 #[command(
     name = "cartwheel-worker",
     version,
     about,
-    after_help = "Each partition of users, sorted by user, goes through `fold`; its partials go \
-                  through `merge`, in groups or at once, and the last of them through `merge \
-                  --finish`; what that gives goes through `assemble`.\n\nExample:\n  \
+    after_help = "Run `fold` on each partition of users, sorted by user. Run `merge` on the \
+                  partials, at once or in groups, and `merge --finish` on the last of them. Run \
+                  `assemble` on its result.\n\nExample:\n  \
                   cartwheel-worker fold --products products.arrow < rows.arrow > folded.arrow"
 )]
 struct Cli {
@@ -27,17 +27,17 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Phase {
-    /// Rows of orders, lines and checkouts to user records and a partial.
+    /// Fold orders, lines and checkouts into user records and a partial.
     Fold(Job),
-    /// Partials to one partial.
+    /// Merge partials into one.
     Merge {
         #[command(flatten)]
         job: Job,
-        /// Merge the last ones, and give catalogues, gate users and examples.
+        /// Write catalogues, held-out examples and the input of `assemble` instead.
         #[arg(long)]
         finish: bool,
     },
-    /// Examples to rows, scaler and manifest.
+    /// Compute training rows, scaler and manifest from the output of `merge --finish`.
     Assemble {
         #[command(flatten)]
         job: Job,
@@ -45,7 +45,7 @@ enum Phase {
         #[arg(long)]
         version: String,
     },
-    /// The user records of a local feature set.
+    /// Write the user records of a local feature set in the form of `fold`.
     Dump {
         /// Its users.bin.
         users: PathBuf,
@@ -54,16 +54,16 @@ enum Phase {
 
 #[derive(Debug, Args)]
 struct Job {
-    /// An Arrow stream of product_id, product_name, aisle, department.
+    /// Arrow stream of product_id, product_name, aisle, department.
     #[arg(long)]
     products: PathBuf,
     /// IANA time zone of the shop.
     #[arg(long, default_value = "UTC")]
     timezone: String,
-    /// Newest orders of a user that are labels.
+    /// How many of a user's newest orders are labels, at most.
     #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u64).range(1..=50))]
     label_orders: u64,
-    /// Most examples to train on.
+    /// Most training examples.
     #[arg(long, default_value_t = 8_000, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     max_examples: u64,
     /// Seed of samples and carts.
@@ -93,7 +93,9 @@ fn run(phase: &Phase) -> io::Result<()> {
     let input = || BufReader::with_capacity(1 << 20, io::stdin().lock());
     let out = BufWriter::with_capacity(1 << 20, io::stdout().lock());
     if !matches!(phase, Phase::Dump { .. }) && io::stdin().is_terminal() {
-        return Err(io::Error::other("the input is an Arrow stream on stdin: see --help"));
+        return Err(io::Error::other(
+            "stdin is a terminal: redirect an Arrow stream to it (see --help)",
+        ));
     }
     match phase {
         Phase::Fold(job) => phases::fold(input(), out, &job.products()?, &job.options()),

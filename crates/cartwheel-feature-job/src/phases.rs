@@ -1,32 +1,37 @@
-//! The three phases over streams: for a host that shuffles by user and hands each
-//! partition to a process of its own, as Spark does. The same functions as the local
-//! job's make the same values.
+//! The phases over Arrow streams, for a host that shuffles by user and gives each partition
+//! to a process of its own, as Spark does. They call the same functions as the local job
+//! and write the same bytes.
 
 use std::io::{self, Read, Write};
 use std::path::Path;
 
-use arrow_array::cast::AsArray;
-use arrow_array::types::{Float32Type, Int8Type, Int32Type, Int64Type};
+use arrow_array::types::Int8Type;
 use arrow_array::{Array, RecordBatch};
+use cartwheel_feature_set::{Calendar, FeatureSetWriter, UserFile, files};
 use cartwheel_features::{Catalogue, ProductInfo, stable_hash};
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::FxHashSet;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::assemble;
+use crate::columns::{numbers, strings};
+use crate::decode::{CheckoutColumns, LineColumns, OrderColumns};
+use crate::finish::{self, Assembly};
 use crate::fold::{Folded, UserRows};
-use crate::pieces::{self, Pieces, column, mistyped};
-use crate::run::{self, ASSEMBLED, Assembly, JobOptions, unnamed};
-use crate::shuffle::{CheckoutRow, EvalSet, LineRow, OrderRow, Rows};
-use cartwheel_feature_set::Calendar;
-use cartwheel_feature_set::UserFile;
+use crate::options::JobOptions;
+use crate::pieces::{self, FILE, Pieces};
+use crate::products::{ProductIndex, in_order, unnamed};
+use crate::rows::Rows;
+use crate::write::{Origin, write};
 
+/// Kind of a user record; the key is the user id.
 const USER: &str = "user";
+/// Kind of a fold result over some of the users.
 const PARTIAL: &str = "partial";
-const FILE: &str = "file";
+/// Kind of the examples and counts that [`assemble`] takes.
 const ASSEMBLY: &str = "assembly";
-const CUT: &str = "catalogue_cut.bin";
 
-/// What `kind` says of a row of the fold's input.
+/// Values of the `kind` column in the input of [`fold`].
 const ORDER: i8 = 0;
 const LINE: i8 = 1;
 const CHECKOUT: i8 = 2;
@@ -39,45 +44,43 @@ fn unpack<T: DeserializeOwned>(what: &str, bytes: &[u8]) -> io::Result<T> {
     postcard::from_bytes(bytes).map_err(|e| io::Error::other(format!("{what}: {e}")))
 }
 
-/// Reads products: `product_id, product_name, aisle, department`, of which the last
-/// three are null where only a checkout names the product. Gives them by index.
+/// Reads the products table from columns `product_id, product_name, aisle, department`, and
+/// returns the products by catalogue index. The last three columns are null for a product
+/// that only a checkout contains.
 ///
 /// # Errors
 /// When the stream cannot be read or has other columns.
 pub fn read_products(input: impl Read) -> io::Result<Vec<ProductInfo>> {
-    let mut products = Vec::new();
+    let (mut named, mut others) = (Vec::new(), Vec::new());
     for batch in pieces::open(input)? {
         let batch = batch.map_err(io::Error::other)?;
-        let text = |name: &str| -> io::Result<_> {
-            column(&batch, name)?.as_string_opt::<i32>().cloned().ok_or_else(|| mistyped(name))
-        };
-        let (id, name) = (text("product_id")?, text("product_name")?);
-        let (aisle, department) = (text("aisle")?, text("department")?);
+        let (id, name) = (strings(&batch, "product_id")?, strings(&batch, "product_name")?);
+        let (aisle, department) = (strings(&batch, "aisle")?, strings(&batch, "department")?);
         for at in 0..batch.num_rows() {
-            let named = name.is_valid(at);
-            products.push(match named {
-                true => ProductInfo {
+            match name.is_valid(at) {
+                true => named.push(ProductInfo {
                     product_id: id.value(at).to_owned(),
                     name: name.value(at).to_owned(),
                     aisle: aisle.value(at).to_owned(),
                     department: department.value(at).to_owned(),
-                },
-                false => unnamed(id.value(at)),
-            });
+                }),
+                false => others.push(unnamed(id.value(at))),
+            }
         }
     }
-    // Of two with one id the named stays: the sort keeps their order.
-    let (named, unnamed): (Vec<_>, Vec<_>) =
-        products.into_iter().partition(|p| *p != unnamed(&p.product_id));
-    Ok(run::in_order(named.into_iter().chain(unnamed).collect()))
+    // Of products with the same id the first one stays: the named one.
+    named.extend(others);
+    Ok(in_order(named))
 }
 
-/// Folds users as they come, one in memory at a time. Writes a record for each, and the
-/// partial of all at the end.
+/// Folds users as they come, with one user in memory at a time. The input has one row for
+/// each order, order line and checkout, with the columns `user_id`, `kind` (0 order, 1
+/// line, 2 checkout) and those of the three tables; the rows of a user are contiguous.
+/// Writes a record for each user, and then the partial result over all of them.
 ///
 /// # Errors
-/// When the input is not of the shape above, names an unknown product, or has a user's
-/// rows in two places.
+/// When the input has another shape, contains an unknown product, or the rows of a user are
+/// not contiguous.
 pub fn fold(
     input: impl Read,
     out: impl Write,
@@ -85,27 +88,26 @@ pub fn fold(
     options: &JobOptions,
 ) -> io::Result<()> {
     let calendar = Calendar::new(&options.timezone).map_err(io::Error::other)?;
-    let index: FxHashMap<&str, u32> =
-        products.iter().enumerate().map(|(at, p)| (p.product_id.as_str(), at as u32)).collect();
-    let mut fold = Users {
+    let index = ProductIndex::new(products);
+    let mut users = Users {
         folded: Folded::new(products.len(), options),
         out: Pieces::new(out)?,
         options,
         calendar,
         seen: FxHashSet::default(),
-        user: String::new(),
+        user_id: String::new(),
         rows: Rows::default(),
     };
     for batch in pieces::open(input)? {
-        let batch = batch.map_err(io::Error::other)?;
-        fold.batch(&batch, &index)?;
+        users.batch(&batch.map_err(io::Error::other)?, &index)?;
     }
-    fold.end_user()?;
-    let Users { folded, mut out, .. } = fold;
-    out.put(PARTIAL, "", &pack(&folded)?)?;
+    users.end_user()?;
+    let Users { folded, mut out, .. } = users;
+    out.value(PARTIAL, "", &pack(&folded)?)?;
     out.finish()
 }
 
+/// Folds a stream of rows user by user.
 struct Users<'a, W: Write> {
     folded: Folded,
     out: Pieces<W>,
@@ -113,100 +115,51 @@ struct Users<'a, W: Write> {
     calendar: Calendar,
     /// Hashes of the users that are done.
     seen: FxHashSet<u64>,
-    user: String,
+    /// The user whose rows are being read.
+    user_id: String,
     rows: Rows,
 }
 
-macro_rules! typed {
-    ($batch:expr, $name:literal, $cast:ident $(::<$t:ty>)?) => {
-        column($batch, $name)?.$cast$(::<$t>)?().ok_or_else(|| mistyped($name))?
-    };
-}
-
 impl<W: Write> Users<'_, W> {
-    fn batch(&mut self, batch: &RecordBatch, index: &FxHashMap<&str, u32>) -> io::Result<()> {
-        let user = typed!(batch, "user_id", as_string_opt::<i32>);
-        let kind = typed!(batch, "kind", as_primitive_opt::<Int8Type>);
-        let number = typed!(batch, "order_number", as_primitive_opt::<Int32Type>);
-        let set = typed!(batch, "eval_set", as_string_opt::<i32>);
-        let dow = typed!(batch, "order_dow", as_primitive_opt::<Int32Type>);
-        let hour = typed!(batch, "order_hour_of_day", as_primitive_opt::<Int32Type>);
-        let days = typed!(batch, "days_since_prior_order", as_primitive_opt::<Float32Type>);
-        let ordered = typed!(batch, "ordered_at_ms", as_primitive_opt::<Int64Type>);
-        let product = typed!(batch, "product_id", as_string_opt::<i32>);
-        let position = typed!(batch, "add_to_cart_order", as_primitive_opt::<Int32Type>);
-        let reordered = typed!(batch, "reordered", as_primitive_opt::<Int32Type>);
-        let event = typed!(batch, "event_id", as_string_opt::<i32>);
-        let received = typed!(batch, "received_at_ms", as_primitive_opt::<Int64Type>);
-        let bought = typed!(batch, "product_ids", as_list_opt::<i32>);
-        let known = |id: &str| {
-            let unknown = || io::Error::other(format!("product {id} is not in the products table"));
-            index.get(id).copied().ok_or_else(unknown)
-        };
+    fn batch(&mut self, batch: &RecordBatch, index: &ProductIndex<'_>) -> io::Result<()> {
+        let user_ids = strings(batch, "user_id")?;
+        let kinds = numbers::<Int8Type>(batch, "kind")?;
+        let orders = OrderColumns::of(batch)?;
+        let lines = LineColumns::of(batch, index)?;
+        let checkouts = CheckoutColumns::of(batch, index)?;
         for at in 0..batch.num_rows() {
-            if user.value(at) != self.user || self.is_new() {
+            if user_ids.value(at) != self.user_id || self.rows.is_empty() {
                 self.end_user()?;
-                user.value(at).clone_into(&mut self.user);
+                user_ids.value(at).clone_into(&mut self.user_id);
             }
-            let byte = |column: &arrow_array::Int32Array| {
-                column.is_valid(at).then(|| column.value(at)).and_then(|x| u8::try_from(x).ok())
-            };
-            match kind.value(at) {
-                ORDER => self.rows.orders.push(OrderRow {
-                    hash: 0,
-                    user_id: String::new(),
-                    number: number.value(at).unsigned_abs(),
-                    eval_set: match set.value(at) {
-                        "test" => EvalSet::Test,
-                        "train" => EvalSet::Train,
-                        _ => EvalSet::Prior,
-                    },
-                    dow: byte(dow),
-                    hour: byte(hour),
-                    days: days.is_valid(at).then(|| days.value(at)),
-                    at_ms: ordered.is_valid(at).then(|| ordered.value(at)),
-                }),
-                LINE => self.rows.lines.push(LineRow {
-                    hash: 0,
-                    number: number.value(at).unsigned_abs(),
-                    position: position.value(at).unsigned_abs(),
-                    product: known(product.value(at))?,
-                    reordered: reordered.is_valid(at).then(|| reordered.value(at) != 0),
-                }),
-                CHECKOUT => {
-                    let items = bought.value(at);
-                    let items = items.as_string_opt::<i32>();
-                    let items = items.ok_or_else(|| mistyped("product_ids"))?;
-                    self.rows.checkouts.push(CheckoutRow {
-                        hash: 0,
-                        user_id: String::new(),
-                        at_ms: received.value(at),
-                        event_id: event.value(at).to_owned(),
-                        products: items.iter().flatten().map(known).collect::<io::Result<_>>()?,
-                    });
+            match kinds.value(at) {
+                ORDER => self.rows.orders.push(orders.row(at)),
+                LINE => self.rows.lines.push(lines.row(at)?),
+                CHECKOUT => self.rows.checkouts.push(checkouts.row(at)?),
+                kind => {
+                    return Err(io::Error::other(format!(
+                        "column kind contains {kind}: expected 0 (order), 1 (line) or 2 (checkout)"
+                    )));
                 }
-                other => return Err(io::Error::other(format!("there is no kind {other}"))),
             }
         }
         Ok(())
     }
 
-    fn is_new(&self) -> bool {
-        self.rows.orders.is_empty() && self.rows.lines.is_empty() && self.rows.checkouts.is_empty()
-    }
-
-    /// Folds the user whose rows are all there.
+    /// Folds the user whose rows are complete.
     fn end_user(&mut self) -> io::Result<()> {
-        if self.is_new() {
+        if self.rows.is_empty() {
             return Ok(());
         }
         let mut rows = std::mem::take(&mut self.rows);
-        let hash = stable_hash(self.user.as_bytes());
+        let hash = stable_hash(self.user_id.as_bytes());
         if !self.seen.insert(hash) {
-            let what = format!("the rows of user {} are in two places", self.user);
-            return Err(io::Error::other(what));
+            return Err(io::Error::other(format!(
+                "the rows of user {} are not contiguous: sort the input by user_id",
+                self.user_id
+            )));
         }
-        // Lines without an order are nobody's, as in the local job.
+        // Lines without an order make no history, as in the local job.
         if rows.orders.is_empty() && rows.checkouts.is_empty() {
             return Ok(());
         }
@@ -215,97 +168,101 @@ impl<W: Write> Users<'_, W> {
         rows.checkouts.sort_by(|a, b| (a.at_ms, &a.event_id).cmp(&(b.at_ms, &b.event_id)));
         let Rows { orders, lines, checkouts } = &rows;
         let user = UserRows { orders, lines, checkouts };
-        let state = self.folded.user(&self.user, hash, user, self.options, &self.calendar);
-        self.out.put(USER, &self.user, &state.encode())
+        let state = self.folded.user(&self.user_id, hash, user, self.options, &self.calendar);
+        self.out.value(USER, &self.user_id, &state.encode())
     }
 }
 
-/// Merges partials into one, of which there is at least one.
+/// Merges the partial results in the input, at least one.
 fn merged(input: impl Read) -> io::Result<Folded> {
     let mut all: Option<Folded> = None;
     pieces::read(input, |kind, _, bytes| {
         if kind != PARTIAL {
-            return Err(io::Error::other(format!("expected partials, not {kind:?}")));
+            return Err(io::Error::other(format!(
+                "the input contains a value of kind {kind:?}: expected {PARTIAL:?} only"
+            )));
         }
-        let folded: Folded = unpack("partial", &bytes)?;
+        let folded: Folded = unpack(PARTIAL, &bytes)?;
         match &mut all {
             Some(all) if all.whole.products.len() != folded.whole.products.len() => {
-                return Err(io::Error::other("the partials are over other products"));
+                return Err(io::Error::other("the partials come from different products tables"));
             }
             Some(all) => all.merge(folded),
             None => all = Some(folded),
         }
         Ok(())
     })?;
-    all.ok_or_else(|| io::Error::other("there is no partial to merge"))
+    all.ok_or_else(|| io::Error::other("the input contains no partial"))
 }
 
-/// Merges partials into one, in any order and grouping.
+/// Merges partial results into one. Neither their order nor their grouping matters.
 ///
 /// # Errors
-/// When the input holds anything else, or partials over other products.
+/// When the input contains anything else, or partials from different products tables.
 pub fn merge(input: impl Read, out: impl Write) -> io::Result<()> {
     let mut pieces = Pieces::new(out)?;
-    pieces.put(PARTIAL, "", &pack(&merged(input)?)?)?;
+    pieces.value(PARTIAL, "", &pack(&merged(input)?)?)?;
     pieces.finish()
 }
 
-/// Merges the last partials, and finishes catalogues and samples: the files
-/// `catalogue.bin`, `catalogue_cut.bin` and `gate.bin`, and what [`assemble`] takes.
+/// Merges the last partial results. Writes the catalogues and the held-out examples as
+/// files of the set, and the input of [`assemble`].
 ///
 /// # Errors
-/// When the input holds anything else, or partials over other products.
+/// When the input contains anything else, or partials from another products table.
 pub fn finish(input: impl Read, out: impl Write, products: Vec<ProductInfo>) -> io::Result<()> {
     let folded = merged(input)?;
     if folded.whole.products.len() != products.len() {
-        let (there, here) = (folded.whole.products.len(), products.len());
+        let (folded, given) = (folded.whole.products.len(), products.len());
         return Err(io::Error::other(format!(
-            "the partials are over {there} products, the products table has {here}"
+            "the partials have {folded} products, but the products table has {given}"
         )));
     }
-    let finished = run::finish(folded, products);
+    let finished = finish::finish(folded, products);
     let mut pieces = Pieces::new(out)?;
-    pieces.put(FILE, "catalogue.bin", &pack(&finished.whole)?)?;
-    pieces.put(FILE, CUT, &pack(&finished.cut)?)?;
-    pieces.put(FILE, "gate.bin", &pack(&finished.gate)?)?;
-    pieces.put(ASSEMBLY, "", &pack(&finished.assembly)?)?;
+    pieces.catalogues(&finished.whole, &finished.cut)?;
+    pieces.gate(&finished.gate)?;
+    pieces.value(ASSEMBLY, "", &pack(&finished.assembly)?)?;
     pieces.finish()
 }
 
-/// Makes the rows to train on from what [`finish`] gave, and all other files of the
-/// feature set `version`. The examples are a bounded sample, so one process does it.
+/// Computes the training rows from the catalogue without label orders and the assembly
+/// input that [`finish`] wrote. Writes all other files of feature set `version`, the
+/// manifest last. Examples are a bounded sample, so one process assembles them all.
 ///
 /// # Errors
-/// When the input lacks a part, or the scratch directory cannot be written.
+/// When the input lacks one of the two or contains anything else.
 pub fn assemble(
     input: impl Read,
     out: impl Write,
     version: &str,
     options: &JobOptions,
 ) -> io::Result<()> {
+    const CUT: &str = files::CATALOGUE_CUT;
     let (mut cut, mut assembly): (Option<Catalogue>, Option<Assembly>) = (None, None);
     pieces::read(input, |kind, key, bytes| {
         match (kind, key) {
             (FILE, CUT) => cut = Some(unpack(CUT, &bytes)?),
             (ASSEMBLY, _) => assembly = Some(unpack(ASSEMBLY, &bytes)?),
-            _ => return Err(io::Error::other(format!("{kind} {key:?} is not for assembling"))),
+            _ => {
+                return Err(io::Error::other(format!(
+                    "the input contains {kind} {key:?}: expected {ASSEMBLY} and {FILE} {CUT:?} only"
+                )));
+            }
         }
         Ok(())
     })?;
-    let missing = |what: &str| io::Error::other(format!("the input has no {what}"));
+    let missing = |what: &str| io::Error::other(format!("the input contains no {what}"));
     let cut = cut.ok_or_else(|| missing(CUT))?.indexed();
     let assembly = assembly.ok_or_else(|| missing(ASSEMBLY))?;
-    let scratch = tempfile::tempdir()?;
-    let assembled = run::assemble(&cut, assembly, options.seed);
-    run::write(scratch.path(), version.to_owned(), &cut, &assembled, (options.seed, 0))?;
+    let assembled = assemble::assemble(&cut, assembly, options.seed);
+    let origin = Origin { version: version.to_owned(), seed: options.seed, erasures: 0 };
     let mut pieces = Pieces::new(out)?;
-    for name in ASSEMBLED {
-        pieces.put(FILE, name, &std::fs::read(scratch.path().join(name))?)?;
-    }
+    write(&mut pieces, &cut, &assembled, origin)?;
     pieces.finish()
 }
 
-/// Writes the records of a local feature set's `users.bin`, as [`fold`] writes them.
+/// Writes the records of a local user file in the form of [`fold`].
 ///
 /// # Errors
 /// When the file is damaged.
@@ -313,8 +270,8 @@ pub fn dump(users: &Path, out: impl Write) -> io::Result<()> {
     let users = UserFile::open(users)?;
     let mut pieces = Pieces::new(out)?;
     for at in 0..users.len() {
-        let (user, state) = users.record(at)?;
-        pieces.put(USER, &user, &state.encode())?;
+        let (user_id, state) = users.record(at)?;
+        pieces.value(USER, &user_id, &state.encode())?;
     }
     pieces.finish()
 }

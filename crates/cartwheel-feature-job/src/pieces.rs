@@ -1,27 +1,43 @@
-//! What the phases hand on: named bytes as rows of an Arrow stream.
+//! Named values in an Arrow stream: the form in which one phase hands its result to the
+//! next.
 //!
-//! Columns: `kind` and `key` (strings), `seq` (int32), `value` (binary). Bytes longer
-//! than a piece are cut, since a row of Spark and a column of Arrow hold 2 GB at most.
+//! Columns: `kind` and `key` (strings), `seq` (int32), `value` (binary). A long value is
+//! split into pieces numbered by `seq`, because a row of Spark and a column of Arrow hold
+//! 2 GB at most.
 
 use std::io::{self, Read, Write};
 use std::sync::Arc;
 
 use arrow_array::builder::{BinaryBuilder, Int32Builder, StringBuilder};
-use arrow_array::cast::AsArray;
 use arrow_array::types::Int32Type;
 use arrow_array::{ArrayRef, RecordBatch};
 use arrow_ipc::reader::StreamReader;
 use arrow_ipc::writer::StreamWriter;
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
+use cartwheel_feature_set::FeatureSetWriter;
 
-/// Bytes of a piece.
+use crate::columns::{binaries, numbers, strings};
+
+/// Most bytes of a piece.
 const PIECE: usize = 8 << 20;
-/// A batch is written at this size, or
+/// A batch is written once it holds this many bytes,
 const BATCH_BYTES: usize = 4 << 20;
-/// with as many rows.
+/// or this many rows.
 const BATCH_ROWS: usize = 8192;
 
-/// Writes pieces.
+/// Kind of a file of the feature set; the key is the file's name.
+pub(crate) const FILE: &str = "file";
+
+/// A value with its name.
+struct Value {
+    kind: String,
+    key: String,
+    /// Number of the newest piece.
+    seq: i32,
+    bytes: Vec<u8>,
+}
+
+/// Writes values.
 pub(crate) struct Pieces<W: Write> {
     writer: StreamWriter<W>,
     schema: SchemaRef,
@@ -57,8 +73,8 @@ impl<W: Write> Pieces<W> {
         })
     }
 
-    /// Writes bytes in as many pieces as they need, at least one.
-    pub(crate) fn put(&mut self, kind: &str, key: &str, bytes: &[u8]) -> io::Result<()> {
+    /// Writes a value in as many pieces as it needs, at least one.
+    pub(crate) fn value(&mut self, kind: &str, key: &str, bytes: &[u8]) -> io::Result<()> {
         let count = bytes.len().div_ceil(PIECE).max(1);
         for seq in 0..count {
             let piece = &bytes[seq * PIECE..bytes.len().min((seq + 1) * PIECE)];
@@ -96,61 +112,53 @@ impl<W: Write> Pieces<W> {
     }
 }
 
+impl<W: Write> FeatureSetWriter for Pieces<W> {
+    fn put(&mut self, name: &str, content: &[u8]) -> io::Result<()> {
+        self.value(FILE, name, content)
+    }
+}
+
 /// Opens an Arrow stream.
 pub(crate) fn open<R: Read>(input: R) -> io::Result<StreamReader<R>> {
     StreamReader::try_new(input, None)
-        .map_err(|e| io::Error::other(format!("the input is no Arrow stream: {e}")))
+        .map_err(|e| io::Error::other(format!("the input is not an Arrow stream: {e}")))
 }
 
-/// Puts pieces together and calls `each` with kind, key and bytes.
+/// Joins the pieces of each value and calls `each` with kind, key and bytes.
 pub(crate) fn read(
     input: impl Read,
     mut each: impl FnMut(&str, &str, Vec<u8>) -> io::Result<()>,
 ) -> io::Result<()> {
-    let mut open: Option<(String, String, i32, Vec<u8>)> = None;
+    let mut open: Option<Value> = None;
     for batch in self::open(input)? {
         let batch = batch.map_err(other)?;
-        let text = |name: &str| -> io::Result<_> {
-            let column = column(&batch, name)?.as_string_opt::<i32>();
-            column.ok_or_else(|| mistyped(name)).cloned()
-        };
-        let (kinds, keys) = (text("kind")?, text("key")?);
-        let seqs = column(&batch, "seq")?.as_primitive_opt::<Int32Type>();
-        let seqs = seqs.ok_or_else(|| mistyped("seq"))?;
-        let values = column(&batch, "value")?.as_binary_opt::<i32>();
-        let values = values.ok_or_else(|| mistyped("value"))?;
+        let (kinds, keys) = (strings(&batch, "kind")?, strings(&batch, "key")?);
+        let seqs = numbers::<Int32Type>(&batch, "seq")?;
+        let values = binaries(&batch, "value")?;
         for at in 0..batch.num_rows() {
             let (kind, key, seq) = (kinds.value(at), keys.value(at), seqs.value(at));
             match &mut open {
-                Some((k, n, last, bytes)) if k == kind && n == key && *last + 1 == seq => {
-                    *last = seq;
-                    bytes.extend_from_slice(values.value(at));
+                Some(v) if v.kind == kind && v.key == key && v.seq + 1 == seq => {
+                    v.seq = seq;
+                    v.bytes.extend_from_slice(values.value(at));
                 }
                 _ if seq == 0 => {
-                    let next = (kind.to_owned(), key.to_owned(), 0, values.value(at).to_vec());
-                    if let Some((kind, key, _, bytes)) = open.replace(next) {
+                    let (kind, key) = (kind.to_owned(), key.to_owned());
+                    let next = Value { kind, key, seq, bytes: values.value(at).to_vec() };
+                    if let Some(Value { kind, key, bytes, .. }) = open.replace(next) {
                         each(&kind, &key, bytes)?;
                     }
                 }
                 _ => {
-                    let what = format!("piece {seq} of {kind} {key:?} does not follow its first");
-                    return Err(io::Error::other(what));
+                    return Err(io::Error::other(format!(
+                        "piece {seq} of {kind} {key:?} does not follow the piece before it"
+                    )));
                 }
             }
         }
     }
     match open {
-        Some((kind, key, _, bytes)) => each(&kind, &key, bytes),
+        Some(Value { kind, key, bytes, .. }) => each(&kind, &key, bytes),
         None => Ok(()),
     }
-}
-
-/// A column by its name.
-pub(crate) fn column<'a>(batch: &'a RecordBatch, name: &str) -> io::Result<&'a ArrayRef> {
-    batch.column_by_name(name).ok_or_else(|| io::Error::other(format!("column {name} is missing")))
-}
-
-/// The column holds another type.
-pub(crate) fn mistyped(name: &str) -> io::Error {
-    io::Error::other(format!("column {name} has another type"))
 }

@@ -1,78 +1,33 @@
-//! Rows hashed by user into partitions on disk.
+//! The shuffle: rows are hashed by user into partitions on disk.
 //!
-//! A partition holds order rows and line rows of fixed shape, little-endian. The
-//! hash's top bits choose the partition, so that partitions one after another
-//! are sorted by hash.
+//! A row is a tag (u8), the hash of the user id (u64) and the fields, little-endian. The
+//! hash's top bits choose the partition, so that the users of one partition after another
+//! come by ascending hash.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, Write};
-use std::sync::Mutex;
+use std::path::Path;
 
 use cartwheel_features::stable_hash;
+use parking_lot::Mutex;
+
+use crate::rows::{CheckoutRow, EvalSet, LineRow, OrderRow, Rows};
 
 const ORDER: u8 = 0;
 const LINE: u8 = 1;
 const CHECKOUT: u8 = 2;
-/// A thread's buffer for one partition.
+/// Bytes that a thread buffers for one partition.
 const BUFFER: usize = 64 << 10;
 
-/// What an order is for, as the lake says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum EvalSet {
-    Prior,
-    Train,
-    Test,
-}
-
-/// An order's row without its lines.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct OrderRow {
-    pub hash: u64,
-    pub user_id: String,
-    pub number: u32,
-    pub eval_set: EvalSet,
-    pub dow: Option<u8>,
-    pub hour: Option<u8>,
-    pub days: Option<f32>,
-    pub at_ms: Option<i64>,
-}
-
-/// One line of an order.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct LineRow {
-    pub hash: u64,
-    pub number: u32,
-    pub position: u32,
-    pub product: u32,
-    pub reordered: Option<bool>,
-}
-
-/// A checkout of the event stream.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct CheckoutRow {
-    pub hash: u64,
-    pub user_id: String,
-    pub at_ms: i64,
-    pub event_id: String,
-    pub products: Vec<u32>,
-}
-
-/// All rows of one partition.
-#[derive(Debug, Default)]
-pub(crate) struct Rows {
-    pub orders: Vec<OrderRow>,
-    pub lines: Vec<LineRow>,
-    pub checkouts: Vec<CheckoutRow>,
-}
-
-/// The partitions, as temporary files that vanish with this value.
+/// The partitions, as unnamed temporary files that disappear with this value.
 #[derive(Debug)]
 pub(crate) struct Partitions {
     files: Vec<Mutex<File>>,
 }
 
 impl Partitions {
-    pub(crate) fn create(dir: &std::path::Path, count: usize) -> io::Result<Self> {
+    /// Creates `count` empty partitions on the file system of `dir`.
+    pub(crate) fn create(dir: &Path, count: usize) -> io::Result<Self> {
         let file = |_| tempfile::tempfile_in(dir).map(Mutex::new);
         Ok(Self { files: (0..count).map(file).collect::<io::Result<_>>()? })
     }
@@ -81,21 +36,20 @@ impl Partitions {
         self.files.len()
     }
 
+    /// Returns the partition of a user, by the hash of the user id.
     fn of(&self, hash: u64) -> usize {
         ((u128::from(hash) * self.files.len() as u128) >> 64) as usize
     }
 
     fn append(&self, partition: usize, bytes: &mut Vec<u8>) -> io::Result<()> {
-        let poisoned = || io::Error::other("a writer of this partition panicked");
-        self.files[partition].lock().map_err(|_| poisoned())?.write_all(bytes)?;
+        self.files[partition].lock().write_all(bytes)?;
         bytes.clear();
         Ok(())
     }
 
-    /// Reads a partition back.
+    /// Reads all rows of a partition.
     pub(crate) fn read(&self, partition: usize) -> io::Result<Rows> {
-        let poisoned = || io::Error::other("a writer of this partition panicked");
-        let mut file = self.files[partition].lock().map_err(|_| poisoned())?;
+        let mut file = self.files[partition].lock();
         file.rewind()?;
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes)?;
@@ -147,7 +101,7 @@ impl Partitions {
     }
 }
 
-/// One thread's hand on the partitions.
+/// Sends the rows of one thread to the partitions, through a buffer for each.
 #[derive(Debug)]
 pub(crate) struct Sender<'a> {
     partitions: &'a Partitions,
@@ -172,20 +126,20 @@ impl<'a> Sender<'a> {
         Ok(())
     }
 
-    /// Sends an order; `row.hash` is set by reading.
-    pub(crate) fn order(&mut self, row: &OrderRow) -> io::Result<()> {
-        self.row(&row.user_id, ORDER, |out| {
+    /// Sends an order of a user.
+    pub(crate) fn order(&mut self, user_id: &str, row: &OrderRow) -> io::Result<()> {
+        self.row(user_id, ORDER, |out| {
             out.extend(row.number.to_le_bytes());
             out.push(row.eval_set as u8);
             out.push(row.dow.unwrap_or(u8::MAX));
             out.push(row.hour.unwrap_or(u8::MAX));
             out.extend(row.days.unwrap_or(f32::NAN).to_le_bytes());
             out.extend(row.at_ms.unwrap_or(i64::MIN).to_le_bytes());
-            text(out, &row.user_id);
+            text(out, user_id);
         })
     }
 
-    /// Sends a line of a user's order.
+    /// Sends an order line of a user.
     pub(crate) fn line(&mut self, user_id: &str, row: &LineRow) -> io::Result<()> {
         self.row(user_id, LINE, |out| {
             for n in [row.number, row.position, row.product] {
@@ -195,13 +149,13 @@ impl<'a> Sender<'a> {
         })
     }
 
-    /// Sends a checkout.
-    pub(crate) fn checkout(&mut self, row: &CheckoutRow) -> io::Result<()> {
-        self.row(&row.user_id, CHECKOUT, |out| {
+    /// Sends a checkout of a user.
+    pub(crate) fn checkout(&mut self, user_id: &str, row: &CheckoutRow) -> io::Result<()> {
+        self.row(user_id, CHECKOUT, |out| {
             out.extend(row.at_ms.to_le_bytes());
             out.extend((row.products.len() as u32).to_le_bytes());
             row.products.iter().for_each(|p| out.extend(p.to_le_bytes()));
-            text(out, &row.user_id);
+            text(out, user_id);
             text(out, &row.event_id);
         })
     }
@@ -216,13 +170,14 @@ impl<'a> Sender<'a> {
     }
 }
 
-/// Ids are at most 64 bytes, so that a byte holds their length.
+/// Appends an id. Ids have at most 64 bytes, so that one byte holds the length.
 fn text(out: &mut Vec<u8>, text: &str) {
     let length = text.len().min(255);
     out.push(length as u8);
     out.extend(&text.as_bytes()[..length]);
 }
 
+/// Reads fields off the front of a partition's bytes.
 struct Reader<'a>(&'a [u8]);
 
 impl Reader<'_> {

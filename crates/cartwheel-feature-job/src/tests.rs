@@ -3,13 +3,13 @@ mod phases;
 use std::path::Path;
 
 use arrow_array::cast::AsArray;
+use cartwheel_feature_set::{FeatureSet, files};
 use cartwheel_features::{Fold, ProductInfo, fold_of};
-use cartwheel_lake::{ImportOptions, Lake, import};
+use cartwheel_lake::{CheckoutRow, ImportOptions, Lake, import};
 use cartwheel_recommend::FEATURES;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
-use crate::{Checkout, Input, JobOptions, build, read_rows};
-use cartwheel_feature_set::FeatureSet;
+use crate::{Input, JobOptions, build, read_rows};
 
 const DAY_MS: i64 = 86_400_000;
 /// 2023-11-14T00:00Z.
@@ -58,12 +58,22 @@ fn lake(orders: &str, lines: &str) -> (tempfile::TempDir, Input) {
     (dir, input)
 }
 
+/// A checkout on the given day after the import.
+fn checkout(user_id: &str, day: i64, event_id: &str, products: &[&str]) -> CheckoutRow {
+    CheckoutRow {
+        user_id: user_id.to_owned(),
+        received_at_ms: AS_OF_MS + day * DAY_MS,
+        event_id: event_id.to_owned(),
+        product_ids: products.iter().map(|&id| id.to_owned()).collect(),
+    }
+}
+
 fn job(dir: &Path, input: Input) -> FeatureSet {
     build(input, &dir.join("features"), &JobOptions::default(), &|_| {}).unwrap()
 }
 
 #[test]
-fn records_hold_the_features_by_hand_and_nothing_of_a_test_order() {
+fn records_match_values_computed_by_hand_and_contain_nothing_of_a_test_order() {
     let (dir, input) = lake(ORDERS, LINES);
     let set = job(dir.path(), input);
     assert_eq!((set.manifest.users, set.manifest.orders, set.manifest.lines), (3, 5, 7));
@@ -89,12 +99,8 @@ fn records_hold_the_features_by_hand_and_nothing_of_a_test_order() {
 }
 
 #[test]
-fn checkouts_number_on_from_the_import() {
+fn checkouts_continue_the_order_numbers_of_the_import() {
     let (dir, mut input) = lake(ORDERS, LINES);
-    let checkout = |user: &str, day: i64, id: &str, products: &[&str]| -> Checkout {
-        let products = products.iter().map(|&p| p.to_owned()).collect();
-        (user.to_owned(), AS_OF_MS + day * DAY_MS, id.to_owned(), products)
-    };
     input.checkouts = vec![
         checkout("b", 4, "e1", &["p2", "new"]),
         checkout("b", 90, "e2", &["new"]),
@@ -105,7 +111,7 @@ fn checkouts_number_on_from_the_import() {
     let (users, catalogue) = (set.users().unwrap(), set.catalogue().unwrap());
     let b = users.get("b").unwrap().unwrap();
     assert_eq!(b.orders, 4);
-    // 7 days of the import, then 4, then 86 that count as 30.
+    // 7 days of the import, then 4, then 86, which are capped at 30.
     assert_eq!(b.days, 7.0 + 4.0 + 30.0);
     let newest = b.last_checkout.as_ref().map(|c| (c.at_ms, c.event_id.as_str()));
     assert_eq!(newest, Some((AS_OF_MS + 90 * DAY_MS, "e2")));
@@ -114,7 +120,7 @@ fn checkouts_number_on_from_the_import() {
     assert_eq!(users.get("z").unwrap().unwrap().orders, 1);
 }
 
-/// Histories of many users, and one user's newest basket as told.
+/// Histories of 40 users. `newest` is the newest basket of the user [`trained`].
 fn shop(newest: &str) -> (String, String) {
     let mut orders = ORDERS.lines().next().unwrap().to_owned() + "\n";
     let mut lines = LINES.lines().next().unwrap().to_owned() + "\n";
@@ -124,8 +130,7 @@ fn shop(newest: &str) -> (String, String) {
             id += 1;
             let gap = if number == 1 { "" } else { "7" };
             orders.push_str(&format!("{id},u{user},prior,{number},1,9,{gap}\n"));
-            let told = user == trained() && number == 6;
-            let basket = if told {
+            let basket = if user == trained() && number == 6 {
                 newest.to_owned()
             } else {
                 format!("{} {} {}", user % 7, (user + number) % 7, 7 + (user * number) % 5)
@@ -140,17 +145,24 @@ fn shop(newest: &str) -> (String, String) {
     (orders, lines)
 }
 
-/// A user whose newest order is a training label.
+/// Returns a user whose newest order is a training label.
 fn trained() -> usize {
     (0..40).find(|u| fold_of(&format!("u{u}")) == Fold::Train).unwrap()
 }
 
-/// Rows of the trained user's newest order with an empty cart, by product.
-/// unscaled and rounded: the scaler sees other rows too.
-fn rows_of_newest(set: &FeatureSet) -> Vec<(String, Vec<String>, f32)> {
+/// A candidate of the newest order of [`trained`].
+struct Candidate {
+    product: String,
+    features: Vec<String>,
+    label: f32,
+}
+
+/// Returns the candidates of the newest order of [`trained`] with an empty cart. Features
+/// are unscaled and rounded, because the scaler is fitted on other users' rows too.
+fn candidates_of_newest(set: &FeatureSet) -> Vec<Candidate> {
     let scaler = set.scaler().unwrap();
-    let (labels, rows) = read_rows(&set.path("train.parquet")).unwrap();
-    let keys = std::fs::File::open(set.path("train_keys.parquet")).unwrap();
+    let (labels, rows) = read_rows(&set.path(files::TRAIN)).unwrap();
+    let keys = std::fs::File::open(set.path(files::TRAIN_KEYS)).unwrap();
     let keys = ParquetRecordBatchReaderBuilder::try_new(keys).unwrap().build().unwrap();
     let mut out = Vec::new();
     let mut row = 0;
@@ -168,7 +180,8 @@ fn rows_of_newest(set: &FeatureSet) -> Vec<(String, Vec<String>, f32)> {
                 let features = &rows[row * FEATURES.len()..(row + 1) * FEATURES.len()];
                 let plain = features.iter().zip(scaler.mean.iter().zip(&scaler.std));
                 let plain = plain.map(|(x, (mean, std))| format!("{:.2}", x * std + mean + 0.001));
-                out.push((product.value(at).to_owned(), plain.collect(), labels[row]));
+                let product = product.value(at).to_owned();
+                out.push(Candidate { product, features: plain.collect(), label: labels[row] });
             }
             row += 1;
         }
@@ -179,7 +192,7 @@ fn rows_of_newest(set: &FeatureSet) -> Vec<(String, Vec<String>, f32)> {
 }
 
 #[test]
-fn nothing_of_a_label_order_is_in_its_features() {
+fn a_label_order_does_not_affect_its_own_features() {
     let set = |newest: &str| {
         let (orders, lines) = shop(newest);
         let (dir, input) = lake(&orders, &lines);
@@ -189,21 +202,19 @@ fn nothing_of_a_label_order_is_in_its_features() {
         (dir, set)
     };
     let ((_a, first), (_b, second)) = (set("0 1"), set("9 11"));
-    let (first, second) = (rows_of_newest(&first), rows_of_newest(&second));
-    let features = |rows: &[(String, Vec<String>, f32)]| -> Vec<(String, Vec<String>)> {
-        rows.iter().map(|r| (r.0.clone(), r.1.clone())).collect()
-    };
-    for (a, b) in features(&first).into_iter().zip(features(&second)) {
-        assert_eq!(a, b);
+    let (first, second) = (candidates_of_newest(&first), candidates_of_newest(&second));
+    for (a, b) in first.iter().zip(&second) {
+        assert_eq!((&a.product, &a.features), (&b.product, &b.features));
     }
-    let bought = |rows: &[(String, Vec<String>, f32)]| -> Vec<String> {
-        rows.iter().filter(|r| r.2 == 1.0).map(|r| r.0.clone()).collect()
+    let bought = |candidates: &[Candidate]| -> Vec<String> {
+        let bought = candidates.iter().filter(|c| c.label == 1.0);
+        bought.map(|c| c.product.clone()).collect()
     };
-    assert_ne!(bought(&first), bought(&second), "the labels do differ");
+    assert_ne!(bought(&first), bought(&second), "the labels differ");
 }
 
 #[test]
-fn the_same_input_is_built_once_and_half_a_set_has_no_name() {
+fn the_same_input_is_built_once_and_a_failed_build_leaves_nothing() {
     let (dir, input) = lake(ORDERS, LINES);
     let again = Input {
         import_id: input.import_id.clone(),
@@ -225,6 +236,6 @@ fn the_same_input_is_built_once_and_half_a_set_has_no_name() {
     let features = dir.path().join("features");
     let error = build(broken, &features, &JobOptions::default(), &|_| {}).unwrap_err();
     assert!(error.to_string().contains("nowhere.parquet"), "{error}");
-    assert_eq!(std::fs::read_dir(&features).unwrap().count(), 1, "nothing else is left");
+    assert_eq!(std::fs::read_dir(&features).unwrap().count(), 1, "only the first set is left");
     assert_eq!(FeatureSet::latest(&features).unwrap().manifest, first.manifest);
 }

@@ -3,23 +3,23 @@
 use cartwheel_features::{Context, Line, Order, UserState};
 use jiff::{Timestamp, tz::TimeZone};
 
-/// Gaps between orders are capped, as the Instacart schema does.
+/// The largest gap between two orders, as in the Instacart data.
 const MAX_GAP_DAYS: i64 = 30;
 
-/// Turns UTC milliseconds into the shop's local days and hours.
+/// Converts UTC milliseconds to the shop's local days and hours.
 #[derive(Debug, Clone)]
 pub struct Calendar(TimeZone);
 
 impl Calendar {
-    /// The calendar of an IANA zone such as `Europe/Berlin`.
+    /// Returns the calendar of an IANA time zone such as `Europe/Berlin`.
     ///
     /// # Errors
-    /// When no such zone is known.
+    /// When the time zone is unknown.
     pub fn new(zone: &str) -> Result<Self, jiff::Error> {
         TimeZone::get(zone).map(Self)
     }
 
-    /// Days since 1970 in local time, weekday (0 = Sunday) and hour.
+    /// Returns the local day (since 1970), weekday (0 = Sunday) and hour.
     fn local(&self, ms: i64) -> (i64, u8, u8) {
         let time = Timestamp::from_millisecond(ms).unwrap_or(Timestamp::UNIX_EPOCH);
         let local = self.0.to_datetime(time);
@@ -29,7 +29,8 @@ impl Calendar {
         (days, weekday.unsigned_abs(), local.hour().unsigned_abs())
     }
 
-    /// The context of an order placed at `ms` by a user of that state.
+    /// Returns the context of an order that a user in `state` places at `ms` (UTC
+    /// milliseconds).
     pub fn context(&self, state: &UserState, ms: i64) -> Context {
         let (day, dow, hour) = self.local(ms);
         let days_since_prior = state
@@ -38,8 +39,8 @@ impl Calendar {
         Context { dow: Some(dow), hour: Some(hour), days_since_prior }
     }
 
-    /// A checkout as the user's next order: products by catalogue index, in order
-    /// of adding.
+    /// Turns a checkout into the next order of a user in `state`. `products` are catalogue
+    /// indices in the order in which they were added to the cart.
     pub fn order(&self, state: &UserState, ms: i64, products: &[u32]) -> Order {
         let lines = products.iter().enumerate();
         let lines =

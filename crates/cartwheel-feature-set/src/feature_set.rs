@@ -1,45 +1,41 @@
-//! A feature set on disk.
-//!
-//! `features/<version>/` holds `manifest.json`, `users.bin`, `catalogue.bin` and
-//! `catalogue_cut.bin`, `gate.bin`, `scaler.json`, `features.json`, `schema.json`,
-//! and `train`/`valid` rows with their keys as Parquet. It is written under a
-//! temporary name and renamed when it is whole.
+//! Reading a feature set.
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
 
 use cartwheel_features::{Catalogue, Example, Scaler};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
+use crate::files;
 use crate::user_file::UserFile;
 
-/// What a feature set says of itself.
+/// Describes a feature set.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Manifest {
-    /// Its name.
+    /// Name of the set and of its directory.
     pub version: String,
-    /// Hash of the names of the columns, in order.
+    /// Hash of the names of the feature columns, in order.
     pub schema_hash: String,
-    /// Newest checkout folded in, UTC milliseconds, 0 without any.
+    /// Time of the newest checkout in the set, UTC milliseconds; 0 without checkouts.
     pub watermark_ms: i64,
     /// Users with a record.
     pub users: u64,
     /// Orders folded.
     pub orders: u64,
-    /// Lines folded.
+    /// Order lines folded.
     pub lines: u64,
     /// Products of the catalogue.
     pub products: u64,
-    /// Rows to train on.
+    /// Training rows.
     pub train_rows: u64,
     /// Rows for early stopping.
     pub valid_rows: u64,
     /// Held-out baskets for evaluation.
     pub gate_examples: u64,
-    /// Seed of carts and samples.
+    /// Seed of the carts and samples.
     pub seed: u64,
-    /// Erasures that the lake had seen the end of before this set was begun, counted from
-    /// its beginning.
+    /// Erasures that the lake had completed, since its beginning, when the job read it.
     #[serde(default)]
     pub erasures: u64,
 }
@@ -48,108 +44,110 @@ pub struct Manifest {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SetError {
-    /// A file cannot be read or is damaged.
+    /// A file is missing, unreadable or damaged.
     #[error("feature set: {path}: {source}")]
     File {
-        /// Which.
+        /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: io::Error,
     },
 }
 
-/// An opened feature set.
+/// A finished feature set in a local directory.
 #[derive(Debug, Clone)]
 pub struct FeatureSet {
     dir: PathBuf,
-    /// What it says of itself.
+    /// The set's description of itself.
     pub manifest: Manifest,
+    /// When the set was written, UTC milliseconds.
+    pub written_ms: i64,
 }
 
 impl FeatureSet {
     /// Opens the set in `dir`.
     ///
     /// # Errors
-    /// When there is no whole set.
+    /// When `dir` holds no finished set.
     pub fn open(dir: &Path) -> Result<Self, SetError> {
-        let manifest = json(&dir.join("manifest.json"))?;
-        Ok(Self { dir: dir.to_owned(), manifest })
+        let path = dir.join(files::MANIFEST);
+        let manifest = json(&path)?;
+        let modified = path.metadata().and_then(|metadata| metadata.modified());
+        let modified = modified.map_err(|source| SetError::File { path, source })?;
+        let written = modified.duration_since(UNIX_EPOCH).unwrap_or_default();
+        let written_ms = i64::try_from(written.as_millis()).unwrap_or(i64::MAX);
+        Ok(Self { dir: dir.to_owned(), manifest, written_ms })
     }
 
-    /// Every whole set below `features` with when it was written, UTC milliseconds; in
-    /// no order.
-    pub fn list(features: &Path) -> Vec<(Self, i64)> {
+    /// Opens every finished set below `features`, in no particular order.
+    pub fn list(features: &Path) -> Vec<Self> {
         let entries = std::fs::read_dir(features).into_iter().flatten().flatten();
-        let sets = entries.filter_map(|entry| {
-            let written = entry.path().join("manifest.json").metadata().and_then(|m| m.modified());
-            let written = written.ok()?.duration_since(std::time::UNIX_EPOCH).ok()?;
-            let written_ms = i64::try_from(written.as_millis()).unwrap_or(i64::MAX);
-            Some((Self::open(&entry.path()).ok()?, written_ms))
-        });
-        sets.collect()
+        // Sets that are being written or removed have hidden names.
+        let finished = entries.filter(|e| !e.file_name().to_string_lossy().starts_with('.'));
+        finished.filter_map(|entry| Self::open(&entry.path()).ok()).collect()
     }
 
-    /// The newest whole set below `features`.
+    /// Opens the newest finished set below `features`.
     pub fn latest(features: &Path) -> Option<Self> {
         let sets = Self::list(features).into_iter();
-        sets.max_by(|a, b| (a.1, &a.0.dir).cmp(&(b.1, &b.0.dir))).map(|(set, _)| set)
+        sets.max_by(|a, b| (a.written_ms, &a.dir).cmp(&(b.written_ms, &b.dir)))
     }
 
-    /// Takes the set away, its name first: nobody finds half of it.
+    /// Removes the set from disk. It is renamed first, so that no reader finds a part of it.
     ///
     /// # Errors
     /// When a file cannot be removed.
     pub fn remove(self) -> io::Result<()> {
         let name = self.dir.file_name().unwrap_or_default().to_string_lossy();
-        let gone = self.dir.with_file_name(format!(".removed-{name}"));
-        std::fs::rename(&self.dir, &gone)?;
-        std::fs::remove_dir_all(&gone)
+        let removed = self.dir.with_file_name(format!("{}{name}", files::REMOVED_PREFIX));
+        std::fs::rename(&self.dir, &removed)?;
+        std::fs::remove_dir_all(&removed)
     }
 
-    /// Path of one of its files.
+    /// Returns the path of one of the set's [`files`].
     pub fn path(&self, name: &str) -> PathBuf {
         self.dir.join(name)
     }
 
-    /// The user records.
+    /// Opens the user records.
     ///
     /// # Errors
     /// When the file is missing or damaged.
     pub fn users(&self) -> Result<UserFile, SetError> {
-        let path = self.path("users.bin");
+        let path = self.path(files::USERS);
         UserFile::open(&path).map_err(|source| SetError::File { path, source })
     }
 
-    /// The catalogue over everything: for serving.
+    /// Reads the catalogue over all orders, for serving.
     ///
     /// # Errors
     /// When the file is missing or damaged.
     pub fn catalogue(&self) -> Result<Catalogue, SetError> {
-        catalogue(&self.path("catalogue.bin"))
+        catalogue(&self.path(files::CATALOGUE))
     }
 
-    /// The catalogue without label orders: for training and evaluation.
+    /// Reads the catalogue without label orders, for training and evaluation.
     ///
     /// # Errors
     /// When the file is missing or damaged.
     pub fn cut_catalogue(&self) -> Result<Catalogue, SetError> {
-        catalogue(&self.path("catalogue_cut.bin"))
+        catalogue(&self.path(files::CATALOGUE_CUT))
     }
 
-    /// Newest orders of the gate users, each with the state before it.
+    /// Reads the newest orders of the gate users, each with the state before it.
     ///
     /// # Errors
     /// When the file is missing or damaged.
     pub fn gate(&self) -> Result<Vec<Example>, SetError> {
-        packed(&self.path("gate.bin"))
+        packed(&self.path(files::GATE))
     }
 
-    /// The scaler that was fitted on the training rows.
+    /// Reads the scaler that was fitted on the training rows.
     ///
     /// # Errors
     /// When the file is missing or damaged.
     pub fn scaler(&self) -> Result<Scaler, SetError> {
-        json(&self.path("scaler.json"))
+        json(&self.path(files::SCALER))
     }
 }
 
@@ -164,7 +162,7 @@ fn catalogue(path: &Path) -> Result<Catalogue, SetError> {
     if read.is_sound() {
         return Ok(read.indexed());
     }
-    let source = io::Error::other("it names products that it does not have");
+    let source = io::Error::other("the catalogue refers to products that it does not contain");
     Err(SetError::File { path: path.to_owned(), source })
 }
 
@@ -172,17 +170,4 @@ fn packed<T: DeserializeOwned>(path: &Path) -> Result<T, SetError> {
     let read = std::fs::read(path)
         .and_then(|bytes| postcard::from_bytes(&bytes).map_err(io::Error::other));
     read.map_err(|source| SetError::File { path: path.to_owned(), source })
-}
-
-pub fn write_packed<T: Serialize>(path: &Path, value: &T) -> io::Result<()> {
-    write_synced(path, &postcard::to_allocvec(value).map_err(io::Error::other)?)
-}
-
-pub fn write_json<T: Serialize>(path: &Path, value: &T) -> io::Result<()> {
-    write_synced(path, &serde_json::to_vec_pretty(value).map_err(io::Error::other)?)
-}
-
-fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    std::fs::write(path, bytes)?;
-    std::fs::File::open(path)?.sync_all()
 }

@@ -1,15 +1,19 @@
 //! The format of a feature set on disk, and the shop's calendar.
 //!
-//! The feature job writes a [`FeatureSet`]; the engine, evaluation and training read it.
-//! Both sides share this crate, so that the names and layouts of the files are defined
-//! once. It depends on neither Arrow nor the lake.
+//! The feature job writes a set ([`FeatureSetWriter`], [`NewFeatureSet`]); the engine,
+//! evaluation and training read it ([`FeatureSet`]). Both sides share this crate, so that
+//! the names and layouts of the files are defined once. It depends on neither Arrow nor
+//! the lake.
 
 mod calendar;
 mod feature_set;
+pub mod files;
 mod lock;
 mod user_file;
+mod writer;
 
 pub use calendar::Calendar;
-pub use feature_set::{FeatureSet, Manifest, SetError, write_json, write_packed};
-pub use lock::{Building, Quiet};
-pub use user_file::{UserFile, UserWriter, push_record};
+pub use feature_set::{FeatureSet, Manifest, SetError};
+pub use lock::{BuildLock, ExclusiveLock};
+pub use user_file::{UserFile, UserFileWriter, UserRecords};
+pub use writer::{FeatureSetWriter, NewFeatureSet};

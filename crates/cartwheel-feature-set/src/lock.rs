@@ -1,49 +1,51 @@
-//! Whose turn it is in the folder of feature sets, over all processes.
+//! Locks on the directory of feature sets, across processes.
 
 use std::fs::{File, TryLockError};
 use std::io;
 use std::path::Path;
 
-/// Somebody builds a set, from before the first row is read.
+use crate::files::{BUILDING_PREFIX, REMOVED_PREFIX};
+
+/// A shared lock that a build holds from before it reads the first row. Several builds may
+/// hold it at once.
 #[derive(Debug)]
-pub struct Building {
+pub struct BuildLock {
     _lock: File,
 }
 
-/// Nobody builds a set.
+/// An exclusive lock: while it is held, no set is being built.
 #[derive(Debug)]
-pub struct Quiet {
+pub struct ExclusiveLock {
     _lock: File,
 }
-
-/// What a build or a removal that was killed leaves half done.
-const HALF_DONE: [&str; 2] = [".building-", ".removed-"];
 
 fn open(features: &Path) -> io::Result<File> {
     std::fs::create_dir_all(features)?;
     File::create(features.join(".lock"))
 }
 
-impl Building {
-    /// Waits while somebody holds [`Quiet`]. Several may build at once.
+impl BuildLock {
+    /// Takes the lock below `features`, and waits while another process holds the
+    /// [`ExclusiveLock`].
     ///
     /// # Errors
-    /// When the folder cannot be made or its lock not be taken.
-    pub fn begin(features: &Path) -> io::Result<Self> {
-        // What a killed build has left is as large as a set.
-        drop(Quiet::now(features)?);
+    /// When the directory cannot be created or the lock file cannot be locked.
+    pub fn acquire(features: &Path) -> io::Result<Self> {
+        // A killed build leaves as many bytes as a whole set.
+        drop(ExclusiveLock::try_acquire(features)?);
         let lock = open(features)?;
         lock.lock_shared()?;
         Ok(Self { _lock: lock })
     }
 }
 
-impl Quiet {
-    /// Removes what was left half done; none where somebody builds.
+impl ExclusiveLock {
+    /// Takes the lock below `features` and removes the unfinished directories that killed
+    /// builds and removals left behind. Returns `None` while a set is being built.
     ///
     /// # Errors
-    /// When a folder cannot be read or removed.
-    pub fn now(features: &Path) -> io::Result<Option<Self>> {
+    /// When a directory cannot be read or removed.
+    pub fn try_acquire(features: &Path) -> io::Result<Option<Self>> {
         let lock = open(features)?;
         match lock.try_lock() {
             Ok(()) => {}
@@ -53,7 +55,8 @@ impl Quiet {
         for entry in std::fs::read_dir(features)? {
             let entry = entry?;
             let name = entry.file_name();
-            if HALF_DONE.iter().any(|prefix| name.to_string_lossy().starts_with(prefix)) {
+            let name = name.to_string_lossy();
+            if name.starts_with(BUILDING_PREFIX) || name.starts_with(REMOVED_PREFIX) {
                 std::fs::remove_dir_all(entry.path())?;
             }
         }
@@ -66,24 +69,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_half_done_goes_once_nobody_builds() {
+    fn unfinished_directories_are_removed_once_no_build_holds_the_lock() {
         let folder = tempfile::tempdir().unwrap();
         let features = folder.path().join("features");
-        let first = Building::begin(&features).unwrap();
-        let second = Building::begin(&features).unwrap();
+        let first = BuildLock::acquire(&features).unwrap();
+        let second = BuildLock::acquire(&features).unwrap();
         for name in [".building-a", ".removed-b", "whole"] {
             std::fs::create_dir(features.join(name)).unwrap();
         }
         drop(first);
-        assert!(Quiet::now(&features).unwrap().is_none());
+        assert!(ExclusiveLock::try_acquire(&features).unwrap().is_none());
         assert!(features.join(".building-a").exists());
         drop(second);
-        let quiet = Quiet::now(&features).unwrap();
-        assert!(quiet.is_some());
+        let exclusive = ExclusiveLock::try_acquire(&features).unwrap();
+        assert!(exclusive.is_some());
         let left = std::fs::read_dir(&features).unwrap().map(|entry| entry.unwrap().file_name());
         let mut left: Vec<_> = left.collect();
         left.sort();
         assert_eq!(left, [".lock", "whole"]);
-        assert!(Quiet::now(&features).unwrap().is_none(), "one at a time");
+        assert!(ExclusiveLock::try_acquire(&features).unwrap().is_none(), "one holder at a time");
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use cartwheel_feature_set::{FeatureSet, UserFile};
+use cartwheel_feature_set::{FeatureSet, UserFile, files};
 use cartwheel_features::UserState;
 
 use crate::scratch;
@@ -15,12 +15,12 @@ const RECORDS: usize = 64;
 /// record is encoded again.
 pub fn features(bytes: &[u8]) {
     let Ok(dir) = scratch() else { return };
-    for name in ["users.bin", "catalogue.bin", "catalogue_cut.bin", "gate.bin"] {
+    for name in [files::USERS, files::CATALOGUE, files::CATALOGUE_CUT, files::GATE] {
         if std::fs::write(dir.path().join(name), bytes).is_err() {
             return;
         }
     }
-    if let Ok(users) = UserFile::open(&dir.path().join("users.bin")) {
+    if let Ok(users) = UserFile::open(&dir.path().join(files::USERS)) {
         for at in 0..users.len().min(RECORDS) {
             if let Ok((user_id, _)) = users.record(at) {
                 let _ = users.get(&user_id);
@@ -44,14 +44,14 @@ pub fn features(bytes: &[u8]) {
         }
     }
     if let Err(error) = set.gate() {
-        assert!(error.to_string().contains("gate.bin"), "{error}");
+        assert!(error.to_string().contains(files::GATE), "{error}");
     }
 }
 
 /// The folder as a feature set.
 fn set(dir: &Path) -> Option<FeatureSet> {
     const MANIFEST: &[u8] = include_bytes!("../../../fuzz/corpus/manifest/feature-set.json");
-    std::fs::write(dir.join("manifest.json"), MANIFEST).ok()?;
+    std::fs::write(dir.join(files::MANIFEST), MANIFEST).ok()?;
     match FeatureSet::open(dir) {
         Ok(set) => Some(set),
         Err(error) => panic!("an earlier release's manifest is not read: {error}"),

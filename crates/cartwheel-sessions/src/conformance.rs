@@ -1,4 +1,4 @@
-//! What every [`UserStore`] must do, as checks to run against one.
+//! Checks that every [`UserStore`] has to pass.
 
 #![allow(clippy::unwrap_used)]
 
@@ -26,17 +26,17 @@ fn cart(shopper: &Shopper) -> Vec<String> {
     session.cart.iter().map(|item| item.product_id.to_string()).collect()
 }
 
-/// What every user store does. Users whose names begin with `name` are not known to it;
-/// `sequences` are eight sequence numbers of its stream, rising.
+/// Checks reads, writes, replays and expiry. The store must hold no users whose ids begin
+/// with `name`. `sequences` are ascending sequence numbers of its stream.
 ///
 /// # Panics
-/// When it does not.
+/// When the store fails a check.
 pub async fn users(store: Arc<dyn UserStore>, name: &str, sequences: [&str; 8]) {
     let ids = ["a", "b", "c"].map(|n| UserId::new(format!("{name}-{n}")).unwrap());
     let [a, b, c] = ids.each_ref().map(UserId::as_str);
     assert!(store.is_ready());
     let found = store.find(&ids, None, NOW).await.unwrap();
-    assert_eq!(found, vec![Shopper::default(); 3], "nobody is known");
+    assert_eq!(found, vec![Shopper::default(); 3], "no user is stored");
 
     let records = [
         (at(sequences[0]), record(a, "add_to_cart", "p1", "e0", NOW)),
@@ -47,11 +47,11 @@ pub async fn users(store: Arc<dyn UserStore>, name: &str, sequences: [&str; 8]) 
     store.apply(&records).await.unwrap();
     let found = store.find(&ids, None, NOW).await.unwrap();
     assert_eq!(found.iter().map(cart).collect::<Vec<_>>(), [vec!["p2"], vec!["p9"], vec![]]);
-    assert_eq!(found[2].session, None, "{c} did nothing");
+    assert_eq!(found[2].session, None, "{c} has no events");
     let session = found[0].session.clone().unwrap();
     assert_eq!(session.next_sequence, at(sequences[4]).sequence.next());
 
-    // Delivered again, as a whole and in part, in order and behind a newer record.
+    // Delivered again: all records, some of them, and one that is older than the newest.
     store.apply(&records).await.unwrap();
     store.apply(&records[2..3]).await.unwrap();
     let late = (at(sequences[3]), record(a, "add_to_cart", "p3", "late", NOW));
@@ -59,12 +59,12 @@ pub async fn users(store: Arc<dyn UserStore>, name: &str, sequences: [&str; 8]) 
     let again = store.find(&ids[..1], None, NOW).await.unwrap();
     assert_eq!(again[0].session.as_deref(), Some(&*session), "a replay changes nothing");
 
-    // A repeated user in one question, and another order of users.
+    // The same user twice in one request, and users in another order.
     let twice = [ids[1].clone(), ids[0].clone(), ids[1].clone()];
     let found = store.find(&twice, None, NOW).await.unwrap();
     assert_eq!(found.iter().map(cart).collect::<Vec<_>>(), [["p9"], ["p2"], ["p9"]]);
 
-    // What was just put is in the session that answers it, whoever keeps it later.
+    // The session that `accept` returns contains the record, whichever process stores it.
     let own = record(b, "add_to_cart", "p8", "e5", NOW);
     let before = found[0].session.clone();
     let after = store.accept(before, at(sequences[5]), &own).await.unwrap();
@@ -72,12 +72,12 @@ pub async fn users(store: Arc<dyn UserStore>, name: &str, sequences: [&str; 8]) 
     assert_eq!(products, ["p9", "p8"]);
     store.apply(&[(at(sequences[5]), own)]).await.unwrap();
     let found = store.find(&ids[1..2], None, NOW).await.unwrap();
-    assert_eq!(found[0].session.as_deref(), Some(&*after), "the consumer comes to the same");
+    assert_eq!(found[0].session.as_deref(), Some(&*after), "the consumer stores the same session");
     let fresh = record(c, "view", "p1", "e6", NOW);
     let after = store.accept(None, at(sequences[6]), &fresh).await.unwrap();
     assert_eq!((after.events, after.views.len()), (1, 1));
 
-    // After seven days a session is over, and the next event begins another.
+    // A session expires after seven days, and the next event starts another.
     let later = NOW + SESSION_MS + 1;
     let found = store.find(&ids[..1], None, later).await.unwrap();
     assert_eq!(found[0], Shopper::default());
@@ -86,12 +86,11 @@ pub async fn users(store: Arc<dyn UserStore>, name: &str, sequences: [&str; 8]) 
     assert_eq!(cart(&found[0]), ["p4"]);
 }
 
-/// What every store does that is written by several at once: each of `writers` applies
-/// the same `count` records of one user, in batches of its own, and the session is as
-/// if one had.
+/// Checks concurrent writers: each of `stores` applies the same `count` records of one
+/// user, in batches of another size, and the session is the one that a single writer makes.
 ///
 /// # Panics
-/// When it is not.
+/// When the store fails the check.
 pub async fn writers(stores: Vec<Arc<dyn UserStore>>, name: &str, count: u64) {
     let user = UserId::new(format!("{name}-w")).unwrap();
     let records: Vec<(Position, EventRecord)> = (0..count)

@@ -1,25 +1,32 @@
-//! Shoppers' sessions: one fold over the stream, kept in memory over redb.
+//! Shoppers' sessions: a fold over the event stream, in memory and in a redb file.
 //!
-//! [`Session::apply`] is the only definition of a session. `/submit` applies its
-//! own event at once and the consumer applies the same record again; the
-//! session's sequence number makes the second time change nothing.
+//! [`Session::apply`] is the only definition of a session. `/submit` applies its own event
+//! at once, and the consumer applies the same record again. The session's sequence number
+//! makes the second time change nothing.
 
+mod cache;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
 mod consumer;
+mod dedup;
+mod redb_table;
 mod session;
+mod session_table;
 mod sessions;
-mod store;
-mod users;
+mod user_locks;
+mod user_store;
 
 pub use consumer::{ConsumeError, consume_sessions};
+pub use dedup::{DEDUP_MS, EventId, RecentEvent, event_hash};
+pub use redb_table::RedbSessionTable;
 pub use session::{
-    CartItem, DEDUP_MS, EventId, MAX_CART, MAX_CHECKOUTS, MAX_RECENT, MAX_VIEWS, RecentEvent,
-    SESSION_MS, Session, SessionCheckout, event_hash,
+    CartItem, MAX_CART, MAX_CHECKOUTS, MAX_RECENT, MAX_VIEWS, ProductView, SESSION_MS, Session,
+    SessionCheckout,
 };
-pub use sessions::{Sessions, UserLock};
-pub use store::{SessionStore, SessionTable, StoreError};
-pub use users::{Shopper, UserStore};
+pub use session_table::{SessionTable, StoreError};
+pub use sessions::Sessions;
+pub use user_locks::UserLock;
+pub use user_store::{Shopper, UserStore};
 
 #[cfg(test)]
 mod tests;

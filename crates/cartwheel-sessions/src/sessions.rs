@@ -1,166 +1,100 @@
-//! Sessions in memory, over a store.
+//! The sessions of this process: in memory, written behind to a table.
 
-use std::hash::{BuildHasher, BuildHasherDefault};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use cartwheel_events::{EventRecord, UserId};
-use rustc_hash::{FxHashMap, FxHasher};
-use tokio::sync::{Notify, OwnedMutexGuard};
-
-use crate::session::Session;
-use crate::store::{SessionTable, StoreError};
 use cartwheel_stream::{Position, Sequence};
+use parking_lot::Mutex;
+use rustc_hash::FxHashMap;
 
-const STRIPES: usize = 64;
-const LOCKS: usize = 1024;
-/// This part of the changes that may wait is written without waiting for the next time.
-const PRESSING: usize = 4;
+use crate::cache::SessionCache;
+use crate::session::Session;
+use crate::session_table::{SessionTable, StoreError};
+use crate::user_locks::{UserLock, UserLocks};
 
-/// Whether the store has a session as it is in memory.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
-    /// It has: the entry may be dropped.
-    Clean,
-    /// It has not.
-    Dirty,
-    /// A flush is writing it. Dropped now, it would be read back as it was before.
-    Writing,
-}
+/// By shard, the sequence number of the first record that is not applied.
+type Checkpoints = FxHashMap<u32, Sequence>;
 
-/// One cached user. `session` is none where the store holds none.
-#[derive(Debug)]
-struct Entry {
-    session: Option<Arc<Session>>,
-    state: State,
-}
-
-/// Two generations: a read moves a user to `young`, and when `young` is full it
-/// becomes `old`, whose clean entries are dropped.
-#[derive(Debug, Default)]
-struct Stripe {
-    young: FxHashMap<UserId, Entry>,
-    old: FxHashMap<UserId, Entry>,
-    dirty: Vec<UserId>,
-}
-
-impl Stripe {
-    fn known(&mut self, user: &UserId) -> Option<&mut Entry> {
-        match self.young.get_mut(user) {
-            Some(entry) => Some(entry),
-            None => self.old.get_mut(user),
-        }
-    }
-}
-
-/// Every shopper's session: memory first, written behind in groups.
+/// Every shopper's session, in memory first and written behind in groups.
 ///
-/// A session is changed by [`Sessions::apply`] only, which skips what is applied
-/// already, so the API and the consumer may both apply a record. What is not yet
-/// written when the process dies is replayed from the stream, whose checkpoint is
-/// written together with the sessions.
+/// Only [`Sessions::apply`] changes a session, and it skips a record that is already
+/// applied, so the API and the consumer may both apply a record. Sessions and checkpoints
+/// are written together: changes that were not written when the process died are replayed
+/// from the stream.
 pub struct Sessions {
-    store: Arc<dyn SessionTable>,
-    stripes: Vec<Mutex<Stripe>>,
-    per_generation: usize,
-    locks: Vec<Arc<tokio::sync::Mutex<()>>>,
-    progress: Mutex<FxHashMap<u32, Sequence>>,
-    // Held while flushing, so that an older snapshot never overwrites a newer one.
-    // Gives the checkpoints last written.
-    flushing: Mutex<FxHashMap<u32, Sequence>>,
-    // Entries that are not clean.
-    waiting: AtomicUsize,
-    max_waiting: usize,
-    // Told when so many wait that they are to be written soon.
-    pressed: Notify,
+    table: Arc<dyn SessionTable>,
+    cache: SessionCache,
+    locks: UserLocks,
+    applied: Mutex<Checkpoints>,
+    /// The checkpoints last written. A flush holds the lock, so that an older snapshot never
+    /// overwrites a newer one.
+    written: Mutex<Checkpoints>,
     caught_up: AtomicBool,
     failed: AtomicBool,
 }
 
 impl std::fmt::Debug for Sessions {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Sessions").field("waiting", &self.waiting).finish_non_exhaustive()
+        let unwritten = self.cache.unwritten();
+        f.debug_struct("Sessions").field("unwritten", &unwritten).finish_non_exhaustive()
     }
 }
 
-/// Holds users' order of events: put and apply happen under it.
-#[derive(Debug)]
-pub struct UserLock {
-    _turns: Vec<OwnedMutexGuard<()>>,
-}
-
-fn guard<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // Nothing under these locks can be left half changed by a panic.
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn hash(user: &UserId) -> usize {
-    let hash = BuildHasherDefault::<FxHasher>::default().hash_one(user);
-    // The maps within a stripe use the same hash: take other bits.
-    (hash >> 20) as usize
-}
-
 impl Sessions {
-    /// Sessions over `store`, about `capacity` users in memory (a session takes up
-    /// to 10 kB, and more with many checkouts). At most as many may wait to be written.
-    pub fn new(store: Arc<dyn SessionTable>, capacity: usize) -> Self {
+    /// Sessions over `table`, with about `capacity` users in memory (a session takes up to
+    /// 10 kB, more with many checkouts). At most `capacity` sessions may be unwritten.
+    pub fn new(table: Arc<dyn SessionTable>, capacity: usize) -> Self {
         Self {
-            store,
-            stripes: (0..STRIPES).map(|_| Mutex::default()).collect(),
-            per_generation: (capacity / STRIPES / 2).max(1),
-            locks: (0..LOCKS).map(|_| Arc::default()).collect(),
-            progress: Mutex::default(),
-            flushing: Mutex::default(),
-            waiting: AtomicUsize::new(0),
-            max_waiting: capacity.max(1),
-            pressed: Notify::new(),
+            table,
+            cache: SessionCache::new(capacity),
+            locks: UserLocks::new(),
+            applied: Mutex::default(),
+            written: Mutex::default(),
             caught_up: AtomicBool::new(false),
             failed: AtomicBool::new(false),
         }
     }
 
-    /// Whether the stream is replayed up to where it stood at the start, and every
-    /// record since is applied. Before, an event must not be accepted: a later
-    /// event of the user would hide an earlier one.
+    /// Tells whether events may be accepted: the stream is replayed up to its end at the
+    /// start, and every record since then is applied. An event that is accepted before
+    /// would hide earlier events of its user.
     pub fn is_ready(&self) -> bool {
         self.caught_up.load(Ordering::Acquire) && !self.failed.load(Ordering::Acquire)
     }
 
-    /// Says that the stream is replayed; the consumer calls it.
+    /// Marks the stream as replayed. The consumer calls it.
     pub fn set_caught_up(&self) {
         self.caught_up.store(true, Ordering::Release);
     }
 
-    /// Waits for the turn of all of `users`: from reading their sessions over putting
-    /// records to applying them, so that records are applied in the order of the stream.
+    /// Waits for the locks of `users`. A caller holds them from reading sessions over
+    /// putting records to applying them, so that records are applied in the order of the
+    /// stream.
     pub async fn lock_all(&self, users: impl IntoIterator<Item = &UserId>) -> UserLock {
-        let mut wanted: Vec<usize> = users.into_iter().map(|u| hash(u) / STRIPES % LOCKS).collect();
-        // One order for everybody, so that two batches cannot wait for each other.
-        wanted.sort_unstable();
-        wanted.dedup();
-        let mut guards = Vec::with_capacity(wanted.len());
-        for index in wanted {
-            guards.push(Arc::clone(&self.locks[index]).lock_owned().await);
-        }
-        UserLock { _turns: guards }
+        self.locks.lock(users).await
     }
 
-    /// The user's session, none for one that is over or never was.
+    /// Waits for the locks of all users. Under them, no record is put but not yet applied.
+    pub(crate) async fn lock_everyone(&self) -> UserLock {
+        self.locks.lock_everyone().await
+    }
+
+    /// Returns the user's session, `None` when it has expired or never existed.
     ///
     /// # Errors
-    /// When the store fails.
+    /// When the table fails.
     pub fn session(&self, user: &UserId, now_ms: i64) -> Result<Option<Arc<Session>>, StoreError> {
-        let mut stripe = guard(&self.stripes[hash(user) % STRIPES]);
-        let entry = self.entry(&mut stripe, user)?;
-        Ok(entry.session.clone().filter(|session| !session.is_expired(now_ms)))
+        let session = self.cache.get(user, || self.stored(user))?;
+        Ok(session.filter(|session| !session.is_expired(now_ms)))
     }
 
-    /// Applies the record at `position` to its user's session, unless it is applied
-    /// already, and gives the session.
+    /// Applies the record at `position` to its user's session, unless it is already
+    /// applied, and returns the session.
     ///
     /// # Errors
-    /// When the store fails, or too many changes wait to be written. From then on
-    /// the sessions are not ready, because a later record would hide this one.
+    /// When the table fails, or too many sessions are unwritten. The sessions are then no
+    /// longer ready, because a later record would hide this one.
     pub fn apply(
         &self,
         position: Position,
@@ -171,7 +105,7 @@ impl Sessions {
         }
         let applied = self.try_apply(position, record);
         if applied.is_err() {
-            self.failed.store(true, Ordering::Release);
+            self.set_failed();
         }
         applied
     }
@@ -181,66 +115,33 @@ impl Sessions {
         position: Position,
         record: &EventRecord,
     ) -> Result<Arc<Session>, StoreError> {
-        let waiting = self.waiting.load(Ordering::Relaxed);
-        if waiting >= self.max_waiting {
+        if self.cache.is_full() {
             self.flush()?;
-            let waiting = self.waiting.load(Ordering::Relaxed);
-            if waiting >= self.max_waiting {
-                return Err(StoreError::Full(waiting));
+            if self.cache.is_full() {
+                return Err(StoreError::Full(self.cache.unwritten()));
             }
         }
-        let mut stripe = guard(&self.stripes[hash(&record.user_id) % STRIPES]);
-        let entry = self.entry(&mut stripe, &record.user_id)?;
-        let session = entry.session.get_or_insert_default();
-        if position.sequence >= session.next_sequence {
-            Arc::make_mut(session).apply(position, record);
-            let session = Arc::clone(session);
-            if entry.state == State::Clean {
-                let waiting = self.waiting.fetch_add(1, Ordering::Relaxed) + 1;
-                if waiting >= self.max_waiting.div_ceil(PRESSING) {
-                    self.pressed.notify_one();
-                }
-            }
-            if std::mem::replace(&mut entry.state, State::Dirty) != State::Dirty {
-                stripe.dirty.push(record.user_id.clone());
-            }
-            return Ok(session);
-        }
-        Ok(Arc::clone(session))
+        let user = &record.user_id;
+        self.cache.change(
+            user,
+            || self.stored(user),
+            |session| {
+                // The check comes first: `make_mut` may copy the session.
+                position.sequence >= session.next_sequence
+                    && Arc::make_mut(session).apply(position, record)
+            },
+        )
     }
 
-    /// Waits until so many changes wait that they should be written at once: at the most
-    /// that may wait, whoever applies a record has to write them.
-    pub(crate) async fn pressed(&self) {
-        self.pressed.notified().await;
+    /// Marks the sessions as not ready, as [`Sessions::apply`] does after an error.
+    pub(crate) fn set_failed(&self) {
+        self.failed.store(true, Ordering::Release);
     }
 
-    /// Finds or loads the user's entry and makes it young.
-    fn entry<'a>(
-        &self,
-        stripe: &'a mut Stripe,
-        user: &UserId,
-    ) -> Result<&'a mut Entry, StoreError> {
-        if !stripe.young.contains_key(user) {
-            let entry = match stripe.old.remove(user) {
-                Some(entry) => entry,
-                None => Entry { session: self.stored(user)?, state: State::Clean },
-            };
-            if stripe.young.len() >= self.per_generation {
-                stripe.old.retain(|_, entry| entry.state != State::Clean);
-                let young = std::mem::take(&mut stripe.young);
-                stripe.old.extend(young);
-            }
-            stripe.young.insert(user.clone(), entry);
-        }
-        // The entry is there: this only finds it.
-        Ok(stripe.young.entry(user.clone()).or_insert(Entry { session: None, state: State::Clean }))
-    }
-
-    /// The session as it is stored. One that cannot be read is lost, and its shopper
-    /// begins anew: waiting would not mend it.
+    /// Reads the stored session. One that cannot be parsed counts as lost, and its shopper
+    /// starts anew: waiting would not repair it.
     fn stored(&self, user: &UserId) -> Result<Option<Arc<Session>>, StoreError> {
-        match self.store.session(user) {
+        match self.table.session(user) {
             Ok(session) => Ok(session.map(Arc::new)),
             Err(error @ StoreError::Session { .. }) => {
                 tracing::error!(%error, "a session is lost");
@@ -250,166 +151,128 @@ impl Sessions {
         }
     }
 
-    /// Forgets the user, and every record of theirs before `before`, also where those are
-    /// replayed. Returns once that is on disk. The caller has the user's turn.
+    /// Erases the user's session and hides all records of the user before `before`, also
+    /// from a replay. Once this returns, the erasure is on disk. The caller holds the user's
+    /// lock.
     ///
     /// # Errors
-    /// When the store fails; then it may be as before.
+    /// When the table fails; then the session may be unchanged.
     pub fn erase(&self, user: &UserId, before: Sequence) -> Result<(), StoreError> {
-        {
-            let mut stripe = guard(&self.stripes[hash(user) % STRIPES]);
-            let entry = self.entry(&mut stripe, user)?;
-            entry.session = Some(Arc::new(Session::erased(before)));
-            if entry.state == State::Clean {
-                self.waiting.fetch_add(1, Ordering::Relaxed);
-            }
-            if std::mem::replace(&mut entry.state, State::Dirty) != State::Dirty {
-                stripe.dirty.push(user.clone());
-            }
-        }
+        let erase = |session: &mut Arc<Session>| {
+            *session = Arc::new(Session::erased(before));
+            true
+        };
+        self.cache.change(user, || self.stored(user), erase)?;
         self.flush().map(drop)
     }
 
-    /// Leaves nothing on disk of sessions that are over or erased.
+    /// Leaves no bytes of expired or erased sessions on disk.
     ///
     /// # Errors
-    /// When the store fails.
+    /// When the table fails.
     pub fn purge(&self, now_ms: i64) -> Result<(), StoreError> {
         self.flush()?;
-        // Nothing is written while the store is copied.
-        let _written = guard(&self.flushing);
-        self.store.purge(now_ms)
+        // No flush may run while the table is copied.
+        let _written = self.written.lock();
+        self.table.purge(now_ms)
     }
 
-    /// Holds every shopper's turn: nobody is between putting a record and applying it.
-    pub(crate) async fn lock_everybody(&self) -> UserLock {
-        let mut turns = Vec::with_capacity(LOCKS);
-        for lock in &self.locks {
-            turns.push(Arc::clone(lock).lock_owned().await);
-        }
-        UserLock { _turns: turns }
-    }
-
-    /// Forgets what is in memory: the stream is to be replayed from the store's
-    /// checkpoints. The caller holds every turn.
-    pub(crate) fn begin_anew(&self) {
+    /// Forgets everything in memory before the stream is replayed from the table's
+    /// checkpoints. The caller holds the locks of all users.
+    pub(crate) fn reset(&self) {
         self.caught_up.store(false, Ordering::Release);
-        let mut written = guard(&self.flushing);
-        for stripe in &self.stripes {
-            *guard(stripe) = Stripe::default();
-        }
-        guard(&self.progress).clear();
+        let mut written = self.written.lock();
+        self.cache.clear();
+        self.applied.lock().clear();
         written.clear();
-        self.waiting.store(0, Ordering::Relaxed);
         self.failed.store(false, Ordering::Release);
     }
 
-    /// Says that a record was not applied, as [`Sessions::apply`] does.
-    pub(crate) fn set_failed(&self) {
-        self.failed.store(true, Ordering::Release);
-    }
-
-    /// The number before which every record of the first `shards` shards is applied and
-    /// on disk.
+    /// Returns the sequence number before which every record of the first `shards` shards is
+    /// applied and on disk. The stream may drop the records before it.
     ///
     /// # Errors
-    /// When the store fails.
+    /// When the table fails.
     pub fn floor(&self, shards: u32) -> Result<Sequence, StoreError> {
-        let written = guard(&self.flushing);
+        let written = self.written.lock();
         let mut floor = None;
         for shard in 0..shards {
             let next = match written.get(&shard) {
                 Some(&next) => next,
-                None => self.store.checkpoint(shard)?,
+                None => self.table.checkpoint(shard)?,
             };
             floor = Some(floor.map_or(next, |floor: Sequence| floor.min(next)));
         }
         Ok(floor.unwrap_or_default())
     }
 
-    /// Sequence number from which the consumer goes on in `shard`.
+    /// Returns the sequence number from which the consumer continues in `shard`.
     ///
     /// # Errors
-    /// When the store fails.
+    /// When the table fails.
     pub fn checkpoint(&self, shard: u32) -> Result<Sequence, StoreError> {
-        if let Some(&next) = guard(&self.progress).get(&shard) {
+        if let Some(&next) = self.applied.lock().get(&shard) {
             return Ok(next);
         }
-        self.store.checkpoint(shard)
+        self.table.checkpoint(shard)
     }
 
-    /// Notes that every record of `shard` before `next_sequence` is applied.
-    pub fn advance(&self, shard: u32, next_sequence: Sequence) {
-        guard(&self.progress).insert(shard, next_sequence);
+    /// Notes that every record of `shard` before `next` is applied.
+    pub(crate) fn advance(&self, shard: u32, next: Sequence) {
+        self.applied.lock().insert(shard, next);
     }
 
-    /// Writes what changed, with the checkpoints, in one transaction. Gives the
-    /// number of sessions written. Blocks for as long as a disk sync takes.
+    /// Waits until many sessions are unwritten, so that a flush should not wait for its time.
+    pub(crate) async fn flush_due(&self) {
+        self.cache.flush_due().await;
+    }
+
+    /// Writes the changed sessions and checkpoints in one transaction, and returns the number
+    /// of sessions. Blocks for as long as a disk sync takes.
     ///
     /// # Errors
-    /// When the store fails; then everything stays to be written.
-    pub fn flush(&self) -> Result<usize, StoreError> {
-        let mut written = guard(&self.flushing);
-        // The checkpoints first: every record before them is then in the sessions.
-        let progress = guard(&self.progress).clone();
-        let checkpoints: Vec<(u32, Sequence)> = progress
+    /// When the table fails; then everything stays unwritten.
+    pub(crate) fn flush(&self) -> Result<usize, StoreError> {
+        let mut written = self.written.lock();
+        // The checkpoints come first: every record before them is then in the sessions.
+        let applied = self.applied.lock().clone();
+        let checkpoints: Vec<Position> = applied
             .iter()
             .filter(|(shard, next)| written.get(shard) != Some(next))
-            .map(|(&shard, &next)| (shard, next))
+            .map(|(&shard, &sequence)| Position { shard, sequence })
             .collect();
-        let dirty = |stripe: &Mutex<Stripe>| std::mem::take(&mut guard(stripe).dirty);
-        let changed: Vec<UserId> = self.stripes.iter().flat_map(dirty).collect();
+        let changed = self.cache.take_dirty();
         if changed.is_empty() && checkpoints.is_empty() {
             return Ok(0);
         }
-        let mut sessions = changed.iter().filter_map(|user| {
-            let mut stripe = guard(&self.stripes[hash(user) % STRIPES]);
-            let entry = stripe.known(user)?;
-            entry.state = State::Writing;
-            Some((user.clone(), Arc::clone(entry.session.as_ref()?)))
-        });
-        let committed = self.store.commit(&checkpoints, &mut sessions);
-        // Those that a failed commit did not come to are to be written too.
+        let mut sessions =
+            changed.iter().filter_map(|user| Some((user.clone(), self.cache.begin_write(user)?)));
+        let committed = self.table.commit(&checkpoints, &mut sessions);
+        // A failed commit may leave sessions over: they have to be written too.
         sessions.for_each(drop);
-        for user in &changed {
-            let mut stripe = guard(&self.stripes[hash(user) % STRIPES]);
-            let Some(entry) = stripe.known(user) else { continue };
-            // One that was changed meanwhile is dirty again, and stays so.
-            if entry.state == State::Writing {
-                if committed.is_ok() {
-                    entry.state = State::Clean;
-                    self.waiting.fetch_sub(1, Ordering::Relaxed);
-                } else {
-                    entry.state = State::Dirty;
-                    stripe.dirty.push(user.clone());
-                }
-            }
-        }
+        self.cache.end_write(&changed, committed.is_ok());
         committed?;
-        *written = progress;
+        *written = applied;
         Ok(changed.len())
     }
 
-    /// Forgets sessions that are over, up to `limit` users after `after`.
+    /// Removes expired sessions among up to `limit` stored users after `after`. Returns the
+    /// last user visited, `None` at the end.
     ///
     /// # Errors
-    /// When the store fails.
-    pub fn sweep(
+    /// When the table fails.
+    pub(crate) fn sweep(
         &self,
         after: Option<&str>,
         limit: usize,
         now_ms: i64,
     ) -> Result<Option<String>, StoreError> {
-        self.store.sweep(after, limit, now_ms)
+        self.table.sweep(after, limit, now_ms)
     }
 
-    /// Users in memory.
+    /// Returns the number of users in memory.
     #[cfg(test)]
-    pub(crate) fn entries(&self) -> usize {
-        let entries = |stripe: &Mutex<Stripe>| {
-            let stripe = guard(stripe);
-            stripe.young.len() + stripe.old.len()
-        };
-        self.stripes.iter().map(entries).sum()
+    pub(crate) fn cached(&self) -> usize {
+        self.cache.len()
     }
 }

@@ -14,7 +14,7 @@ use cartwheel_ambient::Clock;
 use cartwheel_api::{ErasureStep, ErasureView};
 use cartwheel_engine::{Erased, ServingEngine};
 use cartwheel_events::{Record, UserId};
-use cartwheel_feature_set::{FeatureSet, Quiet};
+use cartwheel_feature_set::{ExclusiveLock, FeatureSet};
 use cartwheel_lake::{
     CompactionOptions, CompactionProgress, CompactionSummary, Compactor, DeliveryStatus, Erasure,
     Erasures, Lake, PendingErasure,
@@ -193,12 +193,12 @@ impl Upkeep {
         if cleaned.is_empty() {
             return Ok(());
         }
-        // What is being built now may hold whom the lake no longer does.
-        let quiet = Quiet::now(&self.place.features())?;
+        // A set that is being built may contain a user whom the lake no longer holds.
+        let lock = ExclusiveLock::try_acquire(&self.place.features())?;
         let serving = cartwheel_registry::current(&self.place.releases())?;
         let serving = serving.map(|release| release.feature_set);
         let mut held = vec![false; cleaned.len()];
-        for (set, _) in FeatureSet::list(&self.place.features()) {
+        for set in FeatureSet::list(&self.place.features()) {
             // A set that cannot be read may hold anybody.
             let users = set.users().ok();
             let has = |user: &str| users.as_ref().is_none_or(|u| !matches!(u.get(user), Ok(None)));
@@ -218,7 +218,7 @@ impl Upkeep {
             }
         }
         for ((erasure, _), held) in cleaned.iter().zip(held) {
-            if held || quiet.is_none() {
+            if held || lock.is_none() {
                 continue;
             }
             self.erasures().finish(erasure)?;

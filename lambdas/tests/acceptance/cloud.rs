@@ -10,6 +10,7 @@ use arrow_array::{BinaryArray, RecordBatch, StringArray};
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use cartwheel_feature_set::files;
 use cartwheel_sessions::UserStore;
 use cartwheel_stream::{Sequence, Stream};
 use cartwheel_testkit::{Emulator, FaultProxy, Faults, Function};
@@ -146,13 +147,13 @@ impl Account {
             self.put(&format!("{prefix}/users/part-{n:05}.parquet"), bytes).await;
         }
         for name in [
-            "catalogue.bin",
-            "catalogue_cut.bin",
-            "gate.bin",
-            "scaler.json",
-            "features.json",
-            "schema.json",
-            "manifest.json",
+            files::CATALOGUE,
+            files::CATALOGUE_CUT,
+            files::GATE,
+            files::SCALER,
+            files::FEATURES,
+            files::SCHEMA,
+            files::MANIFEST,
         ] {
             let bytes = std::fs::read(set.path(name)).unwrap();
             self.put(&format!("{prefix}/{name}"), bytes).await;

@@ -8,7 +8,7 @@ use axum::http::Request;
 use cartwheel_ambient::Clock;
 use cartwheel_api::{AppState, Settings, router};
 use cartwheel_engine::{Opened, ServingEngine};
-use cartwheel_sessions::{SessionStore, Sessions, consume_sessions};
+use cartwheel_sessions::{RedbSessionTable, Sessions, consume_sessions};
 use cartwheel_stream::{Log, LogOptions, Stream};
 use serde_json::Value;
 use tower::ServiceExt;
@@ -33,10 +33,15 @@ impl<'a> Embedded<'a> {
         let dir = tempfile::tempdir().unwrap();
         let options = LogOptions { segment_bytes: 1 << 20, ..LogOptions::new(now_ms) };
         let log: Arc<dyn Stream> = Arc::new(Log::open(&dir.path().join("log"), options).unwrap());
-        let store = SessionStore::new(dir.path().join("sessions.redb"));
+        let store = RedbSessionTable::new(dir.path().join("sessions.redb"));
         let sessions = Arc::new(Sessions::new(Arc::new(store), 1000));
-        let consume =
-            consume_sessions(log.clone(), sessions.clone(), now_ms, |_| (), std::future::pending());
+        let consume = consume_sessions(
+            log.clone(),
+            sessions.clone(),
+            Clock::system(),
+            |_| (),
+            std::future::pending(),
+        );
         let consumer = tokio::spawn(consume).abort_handle();
         while !sessions.is_ready() {
             tokio::time::sleep(std::time::Duration::from_millis(5)).await;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use cartwheel_ambient::Clock;
 use cartwheel_feature_job::{Input, JobOptions, build, read_rows};
-use cartwheel_feature_set::FeatureSet;
+use cartwheel_feature_set::{FeatureSet, files};
 use cartwheel_features::ProductInfo;
 use cartwheel_lake::{ImportOptions, Lake};
 use cartwheel_recommend::FEATURES;
@@ -76,7 +76,7 @@ impl Learned {
 }
 
 fn train(set: &FeatureSet, models: &Path) -> String {
-    let (labels, rows) = read_rows(&set.path("train.parquet")).unwrap();
+    let (labels, rows) = read_rows(&set.path(files::TRAIN)).unwrap();
     let names: Vec<String> = FEATURES.iter().map(|&name| name.to_owned()).collect();
     let parameters = [("objective", "binary:logistic"), ("max_depth", "3"), ("nthread", "2")];
     let parameters = parameters.map(|(name, value)| (name.to_owned(), value.to_owned()));

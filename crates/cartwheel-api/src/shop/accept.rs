@@ -111,7 +111,7 @@ async fn run(state: &AppState, events: Vec<Result<Event, Problem>>) -> BatchResu
     let again = users.windows(2).filter(|pair| pair[0] == pair[1]).map(|pair| pair[0].clone());
     let again: HashSet<UserId> = again.collect();
     users.dedup();
-    let turn = state.users.turn(&users).await;
+    let lock = state.users.lock(&users).await;
     // Batches are answered without recommendations and need no user records.
     let feature_set = state.engine.external_records().filter(|_| users.len() == 1);
     let now_ms = state.clock.now_ms();
@@ -120,7 +120,7 @@ async fn run(state: &AppState, events: Vec<Result<Event, Problem>>) -> BatchResu
         Ok(found) => users.into_iter().zip(found).collect(),
         Err(error) => {
             tracing::error!(%error, "cannot read sessions");
-            if turn.is_some() {
+            if lock.is_some() {
                 return BatchResult::rejected(events, &unread());
             }
             // Elsewhere a consumer of the stream keeps the sessions: store without them.

@@ -177,9 +177,9 @@ pub(crate) async fn cart(
     }
     let engine = &*state.engine;
     let mut viewed: Vec<&ProductId> = Vec::new();
-    for (product, _) in session(&known).iter().flat_map(|s| s.views.iter().rev()) {
-        if viewed.len() < VIEWED && !viewed.contains(&product) {
-            viewed.push(product);
+    for view in session(&known).iter().flat_map(|s| s.views.iter().rev()) {
+        if viewed.len() < VIEWED && !viewed.contains(&&view.product_id) {
+            viewed.push(&view.product_id);
         }
     }
     Ok(Json(Cart {
@@ -229,7 +229,7 @@ fn view(engine: &dyn Engine, session: &Session) -> SessionView {
     SessionView {
         cart: lines(engine, &session.cart),
         views: seen
-            .map(|(id, at_ms)| ProductSeen { product: label(engine, id), at_ms: *at_ms })
+            .map(|view| ProductSeen { product: label(engine, &view.product_id), at_ms: view.at_ms })
             .collect(),
         checkouts: bought
             .map(|checkout| CheckoutSeen {

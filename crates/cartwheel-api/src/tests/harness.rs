@@ -8,7 +8,7 @@ use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode};
 use cartwheel_ambient::{Clock, Ids};
 use cartwheel_events::{EventRecord, ProductId, Record};
-use cartwheel_sessions::{SessionStore, Sessions};
+use cartwheel_sessions::{RedbSessionTable, Sessions};
 use cartwheel_stream::{MemoryStream, Pending, Stream};
 use http_body_util::BodyExt;
 use serde_json::Value;
@@ -193,7 +193,7 @@ impl Shop {
         stream: Arc<dyn Stream>,
         change: impl FnOnce(&mut AppState),
     ) -> Self {
-        let store = SessionStore::new(folder.path().join("sessions.redb"));
+        let store = RedbSessionTable::new(folder.path().join("sessions.redb"));
         let sessions = Arc::new(Sessions::new(Arc::new(store), 1000));
         let mut state = AppState::new(
             Arc::new(Fake),

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use cartwheel_sessions::{SessionStore, Sessions};
+use cartwheel_sessions::{RedbSessionTable, Sessions};
 use serde_json::{Value, json};
 
 use super::harness::Shop;
@@ -215,7 +215,7 @@ async fn a_full_or_stopped_stream_asks_to_come_again() {
 #[tokio::test]
 async fn before_the_sessions_catch_up_no_event_is_taken() {
     let folder = tempfile::tempdir().unwrap();
-    let store = SessionStore::new(folder.path().join("starting.redb"));
+    let store = RedbSessionTable::new(folder.path().join("starting.redb"));
     let sessions = Arc::new(Sessions::new(Arc::new(store), 1000));
     let starting = Arc::clone(&sessions);
     let shop = Shop::with(|state| state.users = starting).await;

@@ -1,4 +1,4 @@
-//! The phases over streams, against the job that does it all.
+//! The phases over streams make the files of the local job.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -11,15 +11,15 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::{Float32Type, Int32Type, Int64Type};
 use arrow_array::{Array, ArrayRef, RecordBatch, StringArray};
 use arrow_ipc::writer::StreamWriter;
+use cartwheel_feature_set::{UserFile, files};
 use cartwheel_features::stable_hash;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
-use super::{AS_OF_MS, DAY_MS, LINES, ORDERS, lake, shop};
+use super::{LINES, ORDERS, checkout, lake, shop};
 use crate::pieces;
 use crate::{Input, JobOptions, build, phases};
-use cartwheel_feature_set::UserFile;
 
-/// One row of the fold's input, of any kind.
+/// A row of the fold's input, of any kind.
 #[derive(Debug, Clone, Default)]
 struct Row {
     user: String,
@@ -47,7 +47,7 @@ fn batches(files: &[PathBuf]) -> Vec<RecordBatch> {
     files.iter().flat_map(read).collect()
 }
 
-/// All rows, by user.
+/// Returns all rows, by user.
 fn rows(input: &Input) -> BTreeMap<String, Vec<Row>> {
     let mut out: BTreeMap<String, Vec<Row>> = BTreeMap::new();
     let text = |batch: &RecordBatch, name: &str, at: usize| {
@@ -79,7 +79,7 @@ fn rows(input: &Input) -> BTreeMap<String, Vec<Row>> {
     for batch in batches(&input.order_products) {
         for at in 0..batch.num_rows() {
             let user = text(&batch, "user_id", at);
-            // In front: a user's rows come in any order.
+            // Ahead of the orders: a user's rows come in any order.
             out.entry(user.clone()).or_default().insert(
                 0,
                 Row {
@@ -94,13 +94,14 @@ fn rows(input: &Input) -> BTreeMap<String, Vec<Row>> {
             );
         }
     }
-    for (user, at_ms, event, products) in &input.checkouts {
+    for checkout in &input.checkouts {
+        let user = checkout.user_id.clone();
         out.entry(user.clone()).or_default().push(Row {
-            user: user.clone(),
+            user,
             kind: 2,
-            event: Some(event.clone()),
-            received: Some(*at_ms),
-            bought: Some(products.clone()),
+            event: Some(checkout.event_id.clone()),
+            received: Some(checkout.received_at_ms),
+            bought: Some(checkout.product_ids.clone()),
             ..Row::default()
         });
     }
@@ -151,11 +152,12 @@ fn arrow(rows: &[Row]) -> RecordBatch {
     .unwrap()
 }
 
-/// The products table as the driver writes it, with those that only checkouts name.
+/// Returns the products table as the driver writes it, with products that are only in
+/// checkouts.
 fn products(input: &Input) -> Vec<u8> {
-    let known = input.products.iter().map(|p| (p.product_id.clone(), Some(p)));
-    let bought = input.checkouts.iter().flat_map(|c| c.3.iter().map(|id| (id.clone(), None)));
-    let all: Vec<_> = bought.chain(known).collect();
+    let named = input.products.iter().map(|p| (p.product_id.clone(), Some(p)));
+    let bought = input.checkouts.iter().flat_map(|c| &c.product_ids);
+    let all: Vec<_> = bought.map(|id| (id.clone(), None)).chain(named).collect();
     let ids = StringArray::from_iter_values(all.iter().map(|p| &p.0));
     let texts = |pick: fn(&cartwheel_features::ProductInfo) -> &String| {
         Arc::new(StringArray::from_iter(all.iter().map(|p| p.1.map(pick)))) as ArrayRef
@@ -169,9 +171,10 @@ fn products(input: &Input) -> Vec<u8> {
     stream(&batch.unwrap())
 }
 
-type Pieces = Vec<(String, String, Vec<u8>)>;
+/// Kind, key and bytes of each value in a stream.
+type Values = Vec<(String, String, Vec<u8>)>;
 
-fn pieces_of(bytes: &[u8]) -> Pieces {
+fn values_of(bytes: &[u8]) -> Values {
     let mut out = Vec::new();
     pieces::read(bytes, |kind, key, value| {
         out.push((kind.to_owned(), key.to_owned(), value));
@@ -181,11 +184,11 @@ fn pieces_of(bytes: &[u8]) -> Pieces {
     out
 }
 
-fn stream_of(pieces: &Pieces) -> Vec<u8> {
+fn stream_of(values: &Values) -> Vec<u8> {
     let mut bytes = Vec::new();
     let mut out = pieces::Pieces::new(&mut bytes).unwrap();
-    for (kind, key, value) in pieces {
-        out.put(kind, key, value).unwrap();
+    for (kind, key, value) in values {
+        out.value(kind, key, value).unwrap();
     }
     out.finish().unwrap();
     bytes
@@ -197,19 +200,17 @@ fn input() -> (tempfile::TempDir, Input) {
         &(orders + &ORDERS.lines().skip(1).map(|l| format!("x{l}\n")).collect::<String>()),
         &(lines + &LINES.lines().skip(1).map(|l| format!("x{l}\n")).collect::<String>()),
     );
-    let day = |n: i64| AS_OF_MS + n * DAY_MS;
-    let ids = |ids: &[&str]| ids.iter().map(|&id| id.to_owned()).collect::<Vec<_>>();
     input.checkouts = vec![
-        ("u3".to_owned(), day(9), "e9".to_owned(), ids(&["p2", "new"])),
-        ("u3".to_owned(), day(2), "e2".to_owned(), ids(&["p1"])),
-        ("only-checkouts".to_owned(), day(1), "e1".to_owned(), ids(&["new", "p0"])),
-        ("only-checkouts".to_owned(), day(5), "e5".to_owned(), ids(&["new"])),
+        checkout("u3", 9, "e9", &["p2", "new"]),
+        checkout("u3", 2, "e2", &["p1"]),
+        checkout("only-checkouts", 1, "e1", &["new", "p0"]),
+        checkout("only-checkouts", 5, "e5", &["new"]),
     ];
     (dir, input)
 }
 
 #[test]
-fn however_the_users_are_parted_the_files_are_those_of_the_local_job() {
+fn the_files_equal_those_of_the_local_job_for_any_partitioning_of_the_users() {
     let (dir, input) = input();
     let (rows, table) = (rows(&input), products(&input));
     let options = JobOptions::default();
@@ -223,53 +224,53 @@ fn however_the_users_are_parted_the_files_are_those_of_the_local_job() {
             let mine: Vec<Row> = mine.flat_map(|(_, rows)| rows.clone()).collect();
             let mut folded = Vec::new();
             phases::fold(&stream(&arrow(&mine))[..], &mut folded, &products, &options).unwrap();
-            for (kind, key, value) in pieces_of(&folded) {
+            for (kind, key, value) in values_of(&folded) {
                 match kind.as_str() {
                     "user" => assert!(users.insert(key, value).is_none(), "each user once"),
                     _ => partials.push((kind, part.to_string(), value)),
                 }
             }
         }
-        // A tree: pairs first, the rest at once, the last ones first.
+        // A tree of merges: pairs while there are many, then the rest at once.
         partials.reverse();
         while partials.len() > 4 {
             let mut merged = Vec::new();
             phases::merge(&stream_of(&partials.drain(..2).collect())[..], &mut merged).unwrap();
-            partials.extend(pieces_of(&merged));
+            partials.extend(values_of(&merged));
             let count = partials.len();
             partials[count - 1].1 = format!("merged-{count}");
         }
         let mut finished = Vec::new();
         phases::finish(&stream_of(&partials)[..], &mut finished, products.clone()).unwrap();
-        let finished = pieces_of(&finished);
-        let taken = finished.iter().filter(|p| p.1 == "catalogue_cut.bin" || p.0 == "assembly");
+        let finished = values_of(&finished);
+        let taken = finished.iter().filter(|p| p.1 == files::CATALOGUE_CUT || p.0 == "assembly");
         let version = &set.manifest.version;
         let mut assembled = Vec::new();
         let taken = stream_of(&taken.cloned().collect());
         phases::assemble(&taken[..], &mut assembled, version, &options).unwrap();
 
-        let mut files: BTreeMap<String, Vec<u8>> = BTreeMap::new();
-        for (kind, key, value) in finished.into_iter().chain(pieces_of(&assembled)) {
+        let mut written: BTreeMap<String, Vec<u8>> = BTreeMap::new();
+        for (kind, key, value) in finished.into_iter().chain(values_of(&assembled)) {
             if kind == "file" {
-                files.insert(key, value);
+                written.insert(key, value);
             }
         }
-        assert_eq!(files.len(), 11);
-        for (name, bytes) in files {
+        assert_eq!(written.len(), 11);
+        for (name, bytes) in written {
             let local = std::fs::read(set.path(&name)).unwrap();
             assert!(local == bytes, "{name} differs with {parts} parts");
         }
         let mut dumped = Vec::new();
-        phases::dump(&set.path("users.bin"), &mut dumped).unwrap();
+        phases::dump(&set.path(files::USERS), &mut dumped).unwrap();
         let local: BTreeMap<String, Vec<u8>> =
-            pieces_of(&dumped).into_iter().map(|(_, user, record)| (user, record)).collect();
+            values_of(&dumped).into_iter().map(|(_, user, record)| (user, record)).collect();
         assert_eq!(users, local);
-        assert_eq!(UserFile::open(&set.path("users.bin")).unwrap().len(), local.len());
+        assert_eq!(UserFile::open(&set.path(files::USERS)).unwrap().len(), local.len());
     }
 }
 
 #[test]
-fn bad_input_is_refused_by_name() {
+fn the_error_for_invalid_input_names_the_problem() {
     let (_dir, input) = input();
     let all: Vec<Row> = rows(&input).into_values().flatten().collect();
     let products = phases::read_products(&products(&input)[..]).unwrap();
@@ -277,14 +278,14 @@ fn bad_input_is_refused_by_name() {
         let options = JobOptions::default();
         phases::fold(bytes, Vec::new(), &products, &options).unwrap_err().to_string()
     };
-    assert!(fold(b"rubbish").contains("no Arrow stream"), "{}", fold(b"rubbish"));
+    assert!(fold(b"rubbish").contains("not an Arrow stream"), "{}", fold(b"rubbish"));
     let whole = stream(&arrow(&all));
     let cut = fold(&whole[..whole.len() / 2]);
     assert!(!cut.is_empty());
     let mut twice = all.clone();
     twice.push(all[0].clone());
     let error = fold(&stream(&arrow(&twice)));
-    assert!(error.contains(&format!("user {} are in two places", all[0].user)), "{error}");
+    assert!(error.contains(&format!("user {} are not contiguous", all[0].user)), "{error}");
     let mut unknown = all.clone();
     unknown.iter_mut().find(|r| r.kind == 1).unwrap().product = Some("p-none".to_owned());
     let error = fold(&stream(&arrow(&unknown)));
@@ -294,13 +295,13 @@ fn bad_input_is_refused_by_name() {
     assert!(error.contains("column user_id is missing"), "{error}");
     let mut odd = all;
     odd[0].kind = 9;
-    assert!(fold(&stream(&arrow(&odd))).contains("no kind 9"));
+    assert!(fold(&stream(&arrow(&odd))).contains("kind contains 9"));
 
     let nothing = stream_of(&Vec::new());
     let merge = |bytes: &[u8]| phases::merge(bytes, Vec::new()).unwrap_err().to_string();
     assert!(merge(&nothing).contains("no partial"));
     let foreign = stream_of(&vec![("user".to_owned(), "u".to_owned(), Vec::new())]);
-    assert!(merge(&foreign).contains("expected partials"));
+    assert!(merge(&foreign).contains("expected \"partial\" only"));
     let damaged = stream_of(&vec![("partial".to_owned(), "p".to_owned(), vec![255; 9])]);
     assert!(merge(&damaged).starts_with("partial: "));
     let options = JobOptions::default();
@@ -309,12 +310,12 @@ fn bad_input_is_refused_by_name() {
 }
 
 #[test]
-fn long_values_are_cut_and_put_together() {
+fn long_values_are_split_into_pieces_and_joined() {
     let long: Vec<u8> = (0..20_000_000_u32).map(|n| (n % 251) as u8).collect();
     let all = vec![
         ("a".to_owned(), "x".to_owned(), long.clone()),
         ("a".to_owned(), "y".to_owned(), Vec::new()),
         ("a".to_owned(), "z".to_owned(), long),
     ];
-    assert!(pieces_of(&stream_of(&all)) == all);
+    assert!(values_of(&stream_of(&all)) == all);
 }

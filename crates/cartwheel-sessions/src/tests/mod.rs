@@ -3,11 +3,11 @@ mod recovery;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use cartwheel_ambient::Clock;
 use cartwheel_events::{Event, EventRecord, Record, UserId};
+use cartwheel_stream::{MemoryStream, Position, ReadError, Sequence, Stream};
 use proptest::prelude::*;
 use serde_json::{Value, json};
-
-use cartwheel_stream::{MemoryStream, Position, ReadError, Sequence, Stream};
 
 use crate::*;
 
@@ -47,7 +47,7 @@ fn cart(session: &Session) -> Vec<(String, u32)> {
 }
 
 #[test]
-fn each_kind_does_its_part() {
+fn each_event_kind_changes_its_part_of_the_session() {
     let session = session_of(&[
         ("view", &["a"]),
         ("add_to_cart", &["a", "b"]),
@@ -72,7 +72,7 @@ fn each_kind_does_its_part() {
 }
 
 #[test]
-fn everything_is_bounded() {
+fn every_list_of_a_session_is_bounded() {
     let mut session = Session::default();
     for sequence in 0..300 {
         let product = format!("p{sequence}");
@@ -83,7 +83,7 @@ fn everything_is_bounded() {
     }
     assert_eq!(session.cart.len(), MAX_CART);
     assert_eq!(session.views.len(), MAX_VIEWS);
-    assert_eq!(session.views.back().unwrap().0.as_str(), "p299");
+    assert_eq!(session.views.back().unwrap().product_id.as_str(), "p299");
     assert_eq!(session.recent_events.len(), MAX_RECENT);
     assert_eq!(session.checkouts.len(), MAX_CHECKOUTS);
     assert_eq!(session.checkouts.last().unwrap().event_id, "299-2");
@@ -91,7 +91,7 @@ fn everything_is_bounded() {
 }
 
 #[test]
-fn a_session_ends_after_seven_days() {
+fn a_session_expires_after_seven_days() {
     let mut session = Session::default();
     session.apply(at(0), &record("e0", &act("add_to_cart", &["a"]), NOW));
     assert!(!session.is_expired(NOW + SESSION_MS));
@@ -102,7 +102,7 @@ fn a_session_ends_after_seven_days() {
 }
 
 #[test]
-fn a_repeat_is_known_by_id_and_body() {
+fn a_repeated_event_is_recognized_by_id_and_body() {
     let mut session = Session::default();
     let body = act("add_to_cart", &["a", "b"]);
     session.apply(at(7), &record("e1", &body, NOW));
@@ -124,12 +124,12 @@ fn a_repeat_is_known_by_id_and_body() {
 
 #[test]
 fn stored_hashes_never_change() {
-    // Sessions on disk hold this hash: another value would turn repeats into conflicts.
+    // Stored sessions contain this hash: another value would turn repetitions into conflicts.
     assert_eq!(event_hash(&event(&act("view", &["a"]))), 0xe86f_9734_9f90_287a);
 }
 
 #[test]
-fn ids_of_records_and_shards() {
+fn positions_give_record_ids_and_shard_ids() {
     assert_eq!(at(42).record_id(), "3-42");
     assert_eq!(at(42).shard_id(), "shardId-000000000003");
     assert_eq!(Position::parse("3-42"), Some(at(42)));
@@ -137,43 +137,44 @@ fn ids_of_records_and_shards() {
 }
 
 #[test]
-fn events_seen_are_stored_without_names_and_read_with() {
+fn recent_events_are_stored_without_field_names_and_read_with_them_too() {
     let mut session = Session::default();
     session.apply(at(7), &record("e1", &act("view", &["a"]), NOW));
     let mut json = serde_json::to_value(&session).unwrap();
     assert_eq!(serde_json::from_value::<Session>(json.clone()).unwrap(), session);
     let list = json["recent_events"][0].as_array().unwrap().clone();
     assert_eq!((&list[0], &list[3]), (&"e1".into(), &"3-7".into()));
-    // As release 0.1 wrote it.
+    assert_eq!(json["views"], json!([["a", NOW]]));
+    // The form that release 0.1 wrote.
     let names = ["event_id", "body_hash", "bare_hash", "record_id", "received_at_ms"];
     let named = names.iter().map(ToString::to_string).zip(list);
     json["recent_events"][0] = serde_json::Value::Object(named.collect());
     assert_eq!(serde_json::from_value::<Session>(json).unwrap(), session);
 }
 
-fn store(folder: &tempfile::TempDir) -> Arc<dyn SessionTable> {
-    Arc::new(SessionStore::new(folder.path().join("sessions.redb")))
+fn table(folder: &tempfile::TempDir) -> Arc<dyn SessionTable> {
+    Arc::new(RedbSessionTable::new(folder.path().join("sessions.redb")))
 }
 
 #[test]
-fn a_flush_keeps_sessions_and_checkpoint_together() {
+fn a_flush_writes_sessions_and_checkpoint_together() {
     let folder = tempfile::tempdir().unwrap();
     let first = record("e0", &act("add_to_cart", &["a"]), NOW);
     let second = record("e1", &act("add_to_cart", &["b"]), NOW);
     {
-        let sessions = Sessions::new(store(&folder), 1000);
+        let sessions = Sessions::new(table(&folder), 1000);
         sessions.apply(at(0), &first).unwrap();
         sessions.advance(3, 1.into());
         assert_eq!(sessions.flush().unwrap(), 1);
         assert_eq!(sessions.flush().unwrap(), 0);
-        // Applied and not flushed: the process dies here.
+        // Applied but not flushed: the process dies here.
         sessions.apply(at(1), &second).unwrap();
         sessions.advance(3, 2.into());
     }
-    let sessions = Sessions::new(store(&folder), 1000);
+    let sessions = Sessions::new(table(&folder), 1000);
     assert_eq!(sessions.checkpoint(3).unwrap(), 1);
     assert_eq!(cart(&sessions.session(&user("u"), NOW).unwrap().unwrap()).len(), 1);
-    // Replay from before the checkpoint: the first is skipped, the second applied.
+    // A replay from before the checkpoint skips the first record and applies the second.
     sessions.apply(at(0), &first).unwrap();
     let session = sessions.apply(at(1), &second).unwrap();
     assert_eq!(cart(&session), [("a".to_owned(), 1), ("b".to_owned(), 1)]);
@@ -183,7 +184,7 @@ fn a_flush_keeps_sessions_and_checkpoint_together() {
 #[test]
 fn a_small_cache_loses_nothing() {
     let folder = tempfile::tempdir().unwrap();
-    let sessions = Sessions::new(store(&folder), 128);
+    let sessions = Sessions::new(table(&folder), 128);
     for sequence in 0..2000_u64 {
         let user = format!("u{}", sequence % 1000);
         let body = json!({"user_id": user, "event": "add_to_cart", "product_ids": ["a"]});
@@ -193,58 +194,71 @@ fn a_small_cache_loses_nothing() {
         let session = sessions.session(&user(&format!("u{n}")), NOW).unwrap().unwrap();
         assert_eq!(cart(&session), [("a".to_owned(), 2)], "u{n}");
     }
-    let kept: usize = sessions.entries();
+    let kept = sessions.cached();
     assert!(kept <= 2 * 128 + 64, "{kept} users in memory");
 }
 
-/// Fails commits for as long as it is told to.
-struct Failing(Arc<dyn SessionTable>, AtomicBool);
+/// A table whose commits fail while `is_failing`.
+struct Failing {
+    table: Arc<dyn SessionTable>,
+    is_failing: AtomicBool,
+}
+
+impl Failing {
+    fn new(table: Arc<dyn SessionTable>) -> Self {
+        Self { table, is_failing: AtomicBool::new(true) }
+    }
+
+    fn set(&self, is_failing: bool) {
+        self.is_failing.store(is_failing, Ordering::SeqCst);
+    }
+}
 
 impl SessionTable for Failing {
     fn session(&self, user: &UserId) -> Result<Option<Session>, StoreError> {
-        self.0.session(user)
+        self.table.session(user)
     }
     fn checkpoint(&self, shard: u32) -> Result<Sequence, StoreError> {
-        self.0.checkpoint(shard)
+        self.table.checkpoint(shard)
     }
     fn commit(
         &self,
-        checkpoints: &[(u32, Sequence)],
+        checkpoints: &[Position],
         sessions: &mut dyn Iterator<Item = (UserId, Arc<Session>)>,
     ) -> Result<(), StoreError> {
-        match self.1.load(Ordering::SeqCst) {
+        match self.is_failing.load(Ordering::SeqCst) {
             true => Err(StoreError::Full(0)),
-            false => self.0.commit(checkpoints, sessions),
+            false => self.table.commit(checkpoints, sessions),
         }
     }
     fn sweep(&self, _: Option<&str>, _: usize, _: i64) -> Result<Option<String>, StoreError> {
         Ok(None)
     }
     fn purge(&self, now_ms: i64) -> Result<(), StoreError> {
-        self.0.purge(now_ms)
+        self.table.purge(now_ms)
     }
 }
 
 #[test]
-fn a_failed_flush_is_tried_again() {
+fn sessions_of_a_failed_flush_are_written_by_the_next() {
     let folder = tempfile::tempdir().unwrap();
-    let inner = store(&folder);
-    let failing = Arc::new(Failing(Arc::clone(&inner), AtomicBool::new(true)));
+    let inner = table(&folder);
+    let failing = Arc::new(Failing::new(Arc::clone(&inner)));
     let sessions = Sessions::new(failing.clone(), 64);
     sessions.apply(at(0), &record("e0", &act("add_to_cart", &["a"]), NOW)).unwrap();
     sessions.advance(3, 1.into());
     assert!(sessions.flush().is_err());
     assert_eq!(inner.checkpoint(3).unwrap(), 0);
-    failing.1.store(false, Ordering::SeqCst);
+    failing.set(false);
     assert_eq!(sessions.flush().unwrap(), 1);
     assert_eq!(inner.checkpoint(3).unwrap(), 1);
     assert_eq!(inner.session(&user("u")).unwrap().unwrap().events, 1);
 }
 
 #[test]
-fn what_cannot_be_kept_stops_the_sessions() {
+fn sessions_are_not_ready_once_too_many_are_unwritten() {
     let folder = tempfile::tempdir().unwrap();
-    let sessions = Sessions::new(Arc::new(Failing(store(&folder), AtomicBool::new(true))), 64);
+    let sessions = Sessions::new(Arc::new(Failing::new(table(&folder))), 64);
     sessions.set_caught_up();
     assert!(sessions.is_ready());
     let failure = (0..1000_u64).find(|&n| {
@@ -256,21 +270,21 @@ fn what_cannot_be_kept_stops_the_sessions() {
 }
 
 #[tokio::test]
-async fn many_changes_ask_to_be_written_long_before_they_are_too_many() {
+async fn a_flush_is_due_long_before_too_many_sessions_are_unwritten() {
     let folder = tempfile::tempdir().unwrap();
-    let sessions = Sessions::new(store(&folder), 64);
-    let pressed = || tokio::time::timeout(std::time::Duration::ZERO, sessions.pressed());
+    let sessions = Sessions::new(table(&folder), 64);
+    let flush_due = || tokio::time::timeout(std::time::Duration::ZERO, sessions.flush_due());
     for (round, flushes) in [(0, true), (1, true), (2, false)] {
         for n in 0..16_u64 {
-            assert!(pressed().await.is_err(), "{n} of round {round}");
+            assert!(flush_due().await.is_err(), "{n} of round {round}");
             let body = json!({"user_id": n, "event": "view", "product_ids": ["a"]});
-            // One user's many changes are one.
-            for turn in 0..3 {
-                let position = at(round * 1000 + n * 3 + turn);
+            // Many changes of one user count as one unwritten session.
+            for change in 0..3 {
+                let position = at(round * 1000 + n * 3 + change);
                 sessions.apply(position, &record("e", &body, NOW)).unwrap();
             }
         }
-        assert!(pressed().await.is_ok(), "round {round}");
+        assert!(flush_due().await.is_ok(), "round {round}");
         if flushes {
             assert_eq!(sessions.flush().unwrap(), 16);
         }
@@ -278,9 +292,9 @@ async fn many_changes_ask_to_be_written_long_before_they_are_too_many() {
 }
 
 #[test]
-fn a_sweep_removes_what_is_over() {
+fn a_sweep_removes_expired_sessions() {
     let folder = tempfile::tempdir().unwrap();
-    let store = store(&folder);
+    let table = table(&folder);
     let mut changed = Vec::new();
     for n in 0..10 {
         let mut session = Session::default();
@@ -288,13 +302,13 @@ fn a_sweep_removes_what_is_over() {
         session.apply(at(0), &record("e", &act("view", &["a"]), NOW - age));
         changed.push((user(&format!("u{n}")), Arc::new(session)));
     }
-    store.commit(&[], &mut changed.into_iter()).unwrap();
-    let mut after = store.sweep(None, 4, NOW).unwrap();
+    table.commit(&[], &mut changed.into_iter()).unwrap();
+    let mut after = table.sweep(None, 4, NOW).unwrap();
     assert_eq!(after.as_deref(), Some("u3"));
     while after.is_some() {
-        after = store.sweep(after.as_deref(), 4, NOW).unwrap();
+        after = table.sweep(after.as_deref(), 4, NOW).unwrap();
     }
-    let left = (0..10).filter(|n| store.session(&user(&format!("u{n}"))).unwrap().is_some());
+    let left = (0..10).filter(|n| table.session(&user(&format!("u{n}"))).unwrap().is_some());
     assert_eq!(left.collect::<Vec<_>>(), [1, 3, 5, 7, 9]);
 }
 
@@ -303,13 +317,18 @@ fn event_record(user: &str, id: &str, kind: &str) -> Record {
     Record::Event(record(id, &body, NOW))
 }
 
-/// Runs the consumer until `until` holds, then stops it in order.
+/// Runs the consumer until `until` holds, and then shuts it down.
 async fn consume(stream: &Arc<MemoryStream>, sessions: &Arc<Sessions>, until: impl Fn() -> bool) {
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let stream: Arc<dyn Stream> = Arc::clone(stream) as _;
     let shutdown = async move { drop(stopped.await) };
-    let task =
-        tokio::spawn(consume_sessions(stream, Arc::clone(sessions), || NOW, |_| (), shutdown));
+    let task = tokio::spawn(consume_sessions(
+        stream,
+        Arc::clone(sessions),
+        Clock::fixed(NOW),
+        |_| (),
+        shutdown,
+    ));
     while !until() {
         assert!(!task.is_finished(), "the consumer ended");
         tokio::task::yield_now().await;
@@ -319,21 +338,21 @@ async fn consume(stream: &Arc<MemoryStream>, sessions: &Arc<Sessions>, until: im
 }
 
 #[tokio::test]
-async fn the_consumer_and_the_api_apply_once_between_them() {
+async fn a_record_is_applied_once_by_the_consumer_and_the_api_together() {
     let folder = tempfile::tempdir().unwrap();
     let stream = Arc::new(MemoryStream::new(4));
     let records =
         (0..50).map(|n| event_record(&format!("u{}", n % 7), &n.to_string(), "add_to_cart"));
     stream.put(records.collect()).await;
     {
-        let sessions = Arc::new(Sessions::new(store(&folder), 1000));
+        let sessions = Arc::new(Sessions::new(table(&folder), 1000));
         assert!(!sessions.is_ready());
         consume(&stream, &sessions, || sessions.is_ready()).await;
         assert_eq!(sessions.session(&user("u0"), NOW).unwrap().unwrap().events, 8);
     }
-    // The next process goes on from the checkpoint, with more events meanwhile.
+    // The next process continues from the checkpoint, while more events come.
     stream.put(vec![event_record("u0", "50", "add_to_cart")]).await;
-    let sessions = Arc::new(Sessions::new(store(&folder), 1000));
+    let sessions = Arc::new(Sessions::new(table(&folder), 1000));
     let run = consume(&stream, &sessions, || {
         sessions.session(&user("u0"), NOW).unwrap().is_some_and(|session| session.events == 10)
     });
@@ -341,7 +360,7 @@ async fn the_consumer_and_the_api_apply_once_between_them() {
         while !sessions.is_ready() {
             tokio::task::yield_now().await;
         }
-        let _turn = sessions.lock_all(&[user("u0")]).await;
+        let _lock = sessions.lock_all(&[user("u0")]).await;
         let sent = event_record("u0", "51", "add_to_cart");
         let position = stream.put(vec![sent.clone()]).await.remove(0).unwrap();
         let Record::Event(sent) = sent else { unreachable!() };
@@ -349,27 +368,28 @@ async fn the_consumer_and_the_api_apply_once_between_them() {
         assert_eq!(cart(&session), [("a".to_owned(), 10)]);
     };
     tokio::join!(run, submit);
-    let stored = store_of(sessions, &folder).session(&user("u0")).unwrap().unwrap();
+    let stored = reopened(sessions, &folder).session(&user("u0")).unwrap().unwrap();
     assert_eq!((stored.events, cart(&stored)), (10, vec![("a".to_owned(), 10)]));
 }
 
-/// The store opened again, after its last user is gone.
-fn store_of(sessions: Arc<Sessions>, folder: &tempfile::TempDir) -> Arc<dyn SessionTable> {
+/// Drops the sessions and opens their table again.
+fn reopened(sessions: Arc<Sessions>, folder: &tempfile::TempDir) -> Arc<dyn SessionTable> {
     drop(Arc::into_inner(sessions).unwrap());
-    store(folder)
+    table(folder)
 }
 
 #[tokio::test]
-async fn a_stream_that_lost_records_is_refused() {
+async fn a_stream_that_ends_before_the_checkpoint_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
     let stream = Arc::new(MemoryStream::new(1));
     stream.put(vec![event_record("u", "1", "view")]).await;
-    let sessions = Arc::new(Sessions::new(store(&folder), 1000));
+    let sessions = Arc::new(Sessions::new(table(&folder), 1000));
     consume(&stream, &sessions, || sessions.is_ready()).await;
     drop(sessions);
-    let sessions = Arc::new(Sessions::new(store(&folder), 1000));
+    let sessions = Arc::new(Sessions::new(table(&folder), 1000));
     let empty: Arc<dyn Stream> = Arc::new(MemoryStream::new(1));
-    let result = consume_sessions(empty, Arc::clone(&sessions), || NOW, |_| (), async {}).await;
+    let result =
+        consume_sessions(empty, Arc::clone(&sessions), Clock::fixed(NOW), |_| (), async {}).await;
     assert!(matches!(result, Err(ConsumeError::Read(ReadError::Beyond { .. }))), "{result:?}");
     assert!(!sessions.is_ready());
 }
@@ -402,14 +422,14 @@ proptest! {
 }
 
 fn open(dir: &std::path::Path) -> Arc<dyn UserStore> {
-    let table = SessionStore::new(dir.join("sessions.redb"));
+    let table = RedbSessionTable::new(dir.join("sessions.redb"));
     let sessions = Sessions::new(Arc::new(table), 100);
     sessions.set_caught_up();
     Arc::new(sessions)
 }
 
 #[tokio::test]
-async fn sessions_conform() {
+async fn sessions_pass_the_conformance_checks() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path());
     conformance::users(store.clone(), "x", ["0", "1", "2", "3", "4", "7", "8", "9"]).await;

@@ -1,23 +1,23 @@
-//! Stores that fail, files that are damaged, and users who are to be forgotten.
+//! Failing tables, damaged files and erased users.
 
 use super::*;
 
-/// Reads `path` whole and looks for a text in it.
-fn holds(path: &std::path::Path, text: &str) -> bool {
+/// Tells whether the file contains a text.
+fn contains(path: &std::path::Path, text: &str) -> bool {
     std::fs::read(path).unwrap().windows(text.len()).any(|w| w == text.as_bytes())
 }
 
-async fn until(holds: impl Fn() -> bool) {
-    while !holds() {
+async fn until(condition: impl Fn() -> bool) {
+    while !condition() {
         tokio::time::sleep(std::time::Duration::from_millis(5)).await;
     }
 }
 
 #[tokio::test]
-async fn a_store_that_failed_is_caught_up_with_and_nobody_restarts() {
+async fn sessions_recover_from_a_failing_table_without_a_restart() {
     let folder = tempfile::tempdir().unwrap();
-    let failing = Arc::new(Failing(store(&folder), AtomicBool::new(true)));
-    // No more than 64 may wait to be written, which they do in vain.
+    let failing = Arc::new(Failing::new(table(&folder)));
+    // No more than 64 sessions may be unwritten, and no commit succeeds.
     let sessions = Arc::new(Sessions::new(failing.clone(), 64));
     let stream = Arc::new(MemoryStream::new(2));
     let records = (0..200).map(|n| event_record(&format!("u{n}"), &n.to_string(), "view"));
@@ -25,29 +25,29 @@ async fn a_store_that_failed_is_caught_up_with_and_nobody_restarts() {
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let shutdown = async move { drop(stopped.await) };
     let stream: Arc<dyn Stream> = stream;
-    let floor = Arc::new(std::sync::Mutex::new(Vec::new()));
-    let told = Arc::clone(&floor);
+    let floor = Arc::new(parking_lot::Mutex::new(Vec::new()));
+    let reported = Arc::clone(&floor);
     let task = tokio::spawn(consume_sessions(
         stream.clone(),
         Arc::clone(&sessions),
-        || NOW,
-        move |next| told.lock().unwrap().push(next),
+        Clock::fixed(NOW),
+        move |next| reported.lock().push(next),
         shutdown,
     ));
-    until(|| floor.lock().unwrap().len() > 1).await;
+    until(|| floor.lock().len() > 1).await;
     assert!(!sessions.is_ready() && !task.is_finished());
-    failing.1.store(false, Ordering::SeqCst);
+    failing.set(false);
     until(|| sessions.is_ready()).await;
     for n in 0..200 {
         let session = sessions.session(&user(&format!("u{n}")), NOW).unwrap();
         assert_eq!(session.unwrap().events, 1, "u{n}");
     }
-    // It fails again while it follows, and catches up again.
-    failing.1.store(true, Ordering::SeqCst);
+    // The table fails again while the consumer follows the stream.
+    failing.set(true);
     let records = (0..200).map(|n| event_record(&format!("u{n}"), &format!("2-{n}"), "view"));
     stream.put(records.collect()).await;
     until(|| !sessions.is_ready()).await;
-    failing.1.store(false, Ordering::SeqCst);
+    failing.set(false);
     until(|| sessions.is_ready()).await;
     for n in 0..200 {
         let session = sessions.session(&user(&format!("u{n}")), NOW).unwrap();
@@ -55,19 +55,19 @@ async fn a_store_that_failed_is_caught_up_with_and_nobody_restarts() {
     }
     stop.send(()).unwrap();
     task.await.unwrap().unwrap();
-    let floors = floor.lock().unwrap();
+    let floors = floor.lock();
     assert_eq!(floors[0], 0);
     assert!(floors.is_sorted(), "{floors:?}");
 }
 
 #[tokio::test]
-async fn a_damaged_file_is_set_aside_and_made_from_the_stream() {
+async fn a_damaged_file_is_moved_aside_and_rebuilt_from_the_stream() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("sessions.redb");
     for damage in 0..3 {
         let stream = Arc::new(MemoryStream::new(1));
         stream.put(vec![event_record("u", "1", "add_to_cart")]).await;
-        let sessions = Arc::new(Sessions::new(store(&folder), 1000));
+        let sessions = Arc::new(Sessions::new(table(&folder), 1000));
         consume(&stream, &sessions, || sessions.is_ready()).await;
         drop(sessions);
         let mut bytes = std::fs::read(&path).unwrap();
@@ -77,7 +77,7 @@ async fn a_damaged_file_is_set_aside_and_made_from_the_stream() {
             _ => bytes.truncate(100),
         }
         std::fs::write(&path, bytes).unwrap();
-        let sessions = Arc::new(Sessions::new(store(&folder), 1000));
+        let sessions = Arc::new(Sessions::new(table(&folder), 1000));
         consume(&stream, &sessions, || sessions.is_ready()).await;
         let session = sessions.session(&user("u"), NOW).unwrap().unwrap();
         assert_eq!(cart(&session), [("a".to_owned(), 1)], "damage {damage}");
@@ -86,7 +86,7 @@ async fn a_damaged_file_is_set_aside_and_made_from_the_stream() {
 }
 
 #[tokio::test]
-async fn an_erased_user_is_hidden_from_a_replay_and_gone_from_the_file() {
+async fn an_erased_user_is_hidden_from_a_replay_and_purged_from_the_file() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("sessions.redb");
     let stream = Arc::new(MemoryStream::new(1));
@@ -94,19 +94,19 @@ async fn an_erased_user_is_hidden_from_a_replay_and_gone_from_the_file() {
         stream.put(vec![event_record("alice", id, "add_to_cart")]).await;
     }
     stream.put(vec![event_record("bob", "3", "add_to_cart")]).await;
-    // Erased before the consumer has come to her records, as after a crash.
-    let sessions = Arc::new(Sessions::new(store(&folder), 1000));
+    // Erased before the consumer has read her records, as after a crash.
+    let sessions = Arc::new(Sessions::new(table(&folder), 1000));
     sessions.erase(&user("alice"), 2.into()).unwrap();
     consume(&stream, &sessions, || sessions.is_ready()).await;
     let events = |name| sessions.session(&user(name), NOW).unwrap().map_or(0, |s| s.events);
     assert_eq!((events("alice"), events("bob")), (0, 1));
-    assert!(holds(&path, "alice"));
+    assert!(contains(&path, "alice"));
     sessions.purge(NOW).unwrap();
-    assert!(!holds(&path, "alice") && holds(&path, "bob"));
-    // She may come back, and then her session has what is new alone.
+    assert!(!contains(&path, "alice") && contains(&path, "bob"));
+    // She may return: her session then contains the new records only.
     stream.put(vec![event_record("alice", "4", "add_to_cart")]).await;
     consume(&stream, &sessions, || sessions.is_ready() && events("alice") > 0).await;
     assert_eq!((events("alice"), events("bob")), (1, 1));
     sessions.purge(NOW).unwrap();
-    assert!(holds(&path, "alice"));
+    assert!(contains(&path, "alice"));
 }

@@ -9,7 +9,7 @@ use cartwheel_ambient::Clock;
 use cartwheel_features::ProductInfo;
 
 use cartwheel_feature_job::{Input, JobOptions, Phase};
-use cartwheel_feature_set::{Building, FeatureSet};
+use cartwheel_feature_set::{BuildLock, FeatureSet};
 use cartwheel_lake::{Erasures, ImportOptions, ImportSummary, Lake};
 use cartwheel_synthetic::ShopSpec;
 
@@ -64,17 +64,15 @@ pub fn import(
 /// Builds the feature set of all that the lake holds now.
 pub fn features(place: &Place, settings: &Settings, json: bool) -> Result<FeatureSet> {
     let lake = Lake::open(&place.lake())?;
-    // Before anything is read: an erasure does not end meanwhile, and what is erased later
-    // is not taken for erased here.
-    let _building = Building::begin(&place.features())?;
+    // Taken before anything is read: no erasure completes during the build, and the set does
+    // not count an erasure that comes later.
+    let _lock = BuildLock::acquire(&place.features())?;
     let erasures = Erasures::open(&place.erasures())?.cleaned();
     let checkouts = lake.checkouts()?;
     for problem in &checkouts.problems {
         eprintln!("warning: left out: {problem}");
     }
-    let checkouts = checkouts.records.into_iter();
-    let checkouts = checkouts.map(|c| (c.user_id, c.received_at_ms, c.event_id, c.product_ids));
-    let mut input = Input { checkouts: checkouts.collect(), erasures, ..Input::default() };
+    let mut input = Input { checkouts: checkouts.records, erasures, ..Input::default() };
     if let Some(manifest) = lake.import_manifest()? {
         input.import_id = manifest.id.clone();
         if erasures > 0 {
@@ -109,16 +107,16 @@ pub fn features(place: &Place, settings: &Settings, json: bool) -> Result<Featur
     let clock = PhaseClock::default();
     let set = cartwheel_feature_job::build(input, &place.features(), &options, &|phase| {
         let (name, counts) = match phase {
-            Phase::Shuffle(done, all) => ("reading orders", Some((done, all))),
-            Phase::Fold(done, all) => ("folding users", Some((done, all))),
+            Phase::Shuffle { done, total } => ("reading orders", Some((done, total))),
+            Phase::Fold { done, total } => ("folding users", Some((done, total))),
             Phase::Merge => ("catalogue", None),
             Phase::Assemble => ("examples", None),
             Phase::Write => ("writing", None),
         };
         clock.enter(name);
         progress.set_message(name);
-        if let Some((done, all)) = counts {
-            progress.set_length(all);
+        if let Some((done, total)) = counts {
+            progress.set_length(total);
             progress.set_position(done);
         }
     })

@@ -10,7 +10,7 @@ use cartwheel_api::{AppState, Asset};
 use cartwheel_engine::{Opened, ServingEngine};
 use cartwheel_lake::{Delivery, DeliveryOptions, Inspector, Lake};
 use cartwheel_registry::Release;
-use cartwheel_sessions::{SessionStore, Sessions, consume_sessions};
+use cartwheel_sessions::{RedbSessionTable, Sessions, consume_sessions};
 use cartwheel_stream::{Log, LogOptions, Sequence, Stream};
 use rust_embed::RustEmbed;
 use tokio::net::TcpListener;
@@ -122,8 +122,10 @@ async fn run(context: &Context, args: &cli::Serve) -> Result<()> {
     let engine = Arc::new(ServingEngine::new(opened));
     let log = Arc::new(Log::open(&place.stream(), log_options(&settings.stream))?);
     let stream: Arc<dyn Stream> = log.clone();
-    let sessions =
-        Arc::new(Sessions::new(Arc::new(SessionStore::new(place.sessions())), SESSIONS_IN_MEMORY));
+    let sessions = Arc::new(Sessions::new(
+        Arc::new(RedbSessionTable::new(place.sessions())),
+        SESSIONS_IN_MEMORY,
+    ));
 
     let floor = {
         let log = log.clone();
@@ -193,8 +195,13 @@ async fn run(context: &Context, args: &cli::Serve) -> Result<()> {
         let log = log.clone();
         move |next: Sequence| log.set_floor("sessions", next.as_u64().unwrap_or(u64::MAX))
     };
-    let following =
-        tokio::spawn(consume_sessions(stream, sessions, now_ms, floor, ended(stopped.clone())));
+    let following = tokio::spawn(consume_sessions(
+        stream,
+        sessions,
+        Clock::system(),
+        floor,
+        ended(stopped.clone()),
+    ));
     let compact = settings.lake.compact_seconds;
     let compact = (compact > 0).then(|| Duration::from_secs(compact));
     let keeping = tokio::spawn(upkeep.follow(compact, ended(stopped.clone())));

@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result};
 use cartwheel_ambient::Clock;
 use cartwheel_events::UserId;
 use cartwheel_lake::{Delivery, DeliveryOptions, Lake};
-use cartwheel_sessions::{SessionStore, Sessions, consume_sessions};
+use cartwheel_sessions::{RedbSessionTable, Sessions, consume_sessions};
 use cartwheel_stream::{Log, OpenError, Sequence, Stream};
 use serde_json::{Value, json};
 use tokio::runtime::Handle;
@@ -173,7 +173,8 @@ impl Here {
             Err(error) => return Err(error.into()),
         };
         let stream: Arc<dyn Stream> = log.clone();
-        let sessions = Arc::new(Sessions::new(Arc::new(SessionStore::new(place.sessions())), 1000));
+        let sessions =
+            Arc::new(Sessions::new(Arc::new(RedbSessionTable::new(place.sessions())), 1000));
         let kept = |_: Sequence| ();
         let options = DeliveryOptions {
             max_records: settings.delivery.max_records,
@@ -199,7 +200,7 @@ impl Here {
                 }
             }
         };
-        consume_sessions(stream, sessions.clone(), now_ms, kept, caught_up).await?;
+        consume_sessions(stream, sessions.clone(), Clock::system(), kept, caught_up).await?;
         Ok(Some(Self { sessions, upkeep: Arc::new(upkeep) }))
     }
 }

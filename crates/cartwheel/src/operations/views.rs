@@ -178,8 +178,8 @@ fn feature_sets(place: &Place) -> Result<Vec<FeatureSetView>> {
     let serving = cartwheel_registry::current(&place.releases())?.map(|r| r.feature_set);
     let mut sets: Vec<FeatureSetView> = FeatureSet::list(&place.features())
         .into_iter()
-        .map(|(set, created_ms)| {
-            let m = set.manifest;
+        .map(|set| {
+            let (m, created_ms) = (set.manifest, set.written_ms);
             FeatureSetView {
                 serving: serving.as_ref() == Some(&m.version),
                 version: m.version,

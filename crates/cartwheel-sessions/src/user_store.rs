@@ -1,4 +1,4 @@
-//! What requests and consumers need of shoppers, wherever they are kept.
+//! Access to shoppers' data, in this process or in a service.
 
 use std::sync::Arc;
 
@@ -6,31 +6,33 @@ use cartwheel_events::{EventRecord, UserId};
 use cartwheel_stream::{Pending, Position};
 
 use crate::session::Session;
-use crate::sessions::{Sessions, UserLock};
-use crate::store::StoreError;
+use crate::session_table::StoreError;
+use crate::sessions::Sessions;
+use crate::user_locks::UserLock;
 
-/// What is stored of one shopper.
+/// The stored data of a shopper.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Shopper {
-    /// The session, none for one that is over or never was.
+    /// The session, `None` when it has expired or never existed.
     pub session: Option<Arc<Session>>,
-    /// The user's record of the feature set that was asked for, encoded; none where
-    /// the set has no such user or is not kept here.
+    /// The user's encoded record of the requested feature set, `None` when the set has no
+    /// such user or the store holds no records.
     pub record: Option<Vec<u8>>,
 }
 
-/// Sessions, and user records where a release does not hold them itself.
+/// Stores sessions, and user records unless the release holds them.
 ///
-/// A record that was applied is skipped, so that a replay changes nothing.
+/// A record that is already applied is skipped, so a replay changes nothing.
 pub trait UserStore: Send + Sync {
-    /// Whether events may be accepted.
+    /// Tells whether events may be accepted.
     fn is_ready(&self) -> bool;
 
-    /// Waits for the turn of `users`, where one process keeps their order.
-    fn turn<'a>(&'a self, users: &'a [UserId]) -> Pending<'a, Option<UserLock>>;
+    /// Waits for the locks of `users`. Returns `None` when the stream alone keeps the order
+    /// of a user's events, because several processes accept them.
+    fn lock<'a>(&'a self, users: &'a [UserId]) -> Pending<'a, Option<UserLock>>;
 
-    /// What is stored of each of `users`, in their order: one read for all. Records
-    /// are those of `feature_set`; without one only sessions are read.
+    /// Reads the data of each of `users`, in their order, with one request. Records are
+    /// those of `feature_set`; without one, only sessions are read.
     fn find<'a>(
         &'a self,
         users: &'a [UserId],
@@ -38,9 +40,9 @@ pub trait UserStore: Send + Sync {
         now_ms: i64,
     ) -> Pending<'a, Result<Vec<Shopper>, StoreError>>;
 
-    /// The session after a record that was put, `before` being the one read ahead of
-    /// it, given away so that it need not be copied to be changed. Where another process
-    /// consumes the stream, the session is for this answer alone.
+    /// Returns the session after a record that was put. `before` is the session that was
+    /// read ahead of it; it is passed by value so that it can be changed without a copy.
+    /// When another process consumes the stream, the result is not stored.
     fn accept<'a>(
         &'a self,
         before: Option<Arc<Session>>,
@@ -48,20 +50,20 @@ pub trait UserStore: Send + Sync {
         record: &'a EventRecord,
     ) -> Pending<'a, Result<Arc<Session>, StoreError>>;
 
-    /// Applies records of a shard, in their order, as the stream's consumer does.
+    /// Applies records of a shard in their order, for the stream's consumer.
     fn apply<'a>(
         &'a self,
         records: &'a [(Position, EventRecord)],
     ) -> Pending<'a, Result<(), StoreError>>;
 }
 
-/// Sessions of this process: the release holds the user records.
+/// Sessions of this process. The release holds the user records.
 impl UserStore for Sessions {
     fn is_ready(&self) -> bool {
         Self::is_ready(self)
     }
 
-    fn turn<'a>(&'a self, users: &'a [UserId]) -> Pending<'a, Option<UserLock>> {
+    fn lock<'a>(&'a self, users: &'a [UserId]) -> Pending<'a, Option<UserLock>> {
         Box::pin(async move { Some(self.lock_all(users).await) })
     }
 
@@ -81,6 +83,7 @@ impl UserStore for Sessions {
         position: Position,
         record: &'a EventRecord,
     ) -> Pending<'a, Result<Arc<Session>, StoreError>> {
+        // The cache holds the same session: without this reference it is changed in place.
         drop(before);
         Box::pin(std::future::ready(self.apply(position, record)))
     }

@@ -1,160 +1,38 @@
-//! Where sessions and checkpoints are kept.
+//! The embedded table of sessions: one redb file.
 
 use std::io;
 use std::ops::Bound;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use cartwheel_events::UserId;
-use cartwheel_stream::Sequence;
+use cartwheel_stream::{Position, Sequence};
+use parking_lot::Mutex;
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
 
 use crate::session::Session;
+use crate::session_table::{SessionTable, StoreError};
 
 const SESSIONS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("sessions");
 const CHECKPOINTS: TableDefinition<'_, u32, u64> = TableDefinition::new("checkpoints");
 
-impl StoreError {
-    /// Whether the file itself cannot be used.
-    fn is_damage(&self) -> bool {
-        match self {
-            Self::Database(error) => match &**error {
-                redb::Error::Corrupted(_) => true,
-                // Not begun by redb, or cut off.
-                redb::Error::Io(error) => {
-                    matches!(
-                        error.kind(),
-                        io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof
-                    )
-                }
-                _ => false,
-            },
-            _ => false,
-        }
-    }
-
-    /// Whether the database failed, rather than what it holds.
-    fn is_of_database(&self) -> bool {
-        matches!(self, Self::Database(_))
-    }
-}
-
-impl From<io::Error> for StoreError {
-    fn from(error: io::Error) -> Self {
-        Self::Database(Box::new(redb::Error::Io(error)))
-    }
-}
-
-/// Why the store did not answer.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum StoreError {
-    /// The database failed or could not be opened.
-    #[error("session store: {0}")]
-    Database(Box<redb::Error>),
-    /// A stored session is not one.
-    #[error("session of {user}: {source}")]
-    Session {
-        /// Whose.
-        user: UserId,
-        /// What the parser says.
-        source: serde_json::Error,
-    },
-    /// The sequence number is not one of the embedded log.
-    #[error("{0} is no sequence number of the embedded log")]
-    Foreign(Sequence),
-    /// A service that holds users did not answer as it should.
-    #[error("user store: {0}")]
-    Service(String),
-    /// More sessions wait to be written than memory may hold.
-    #[error("{0} changed sessions wait to be written")]
-    Full(usize),
-    /// An earlier failure left sessions behind the stream; a restart replays it.
-    #[error("sessions are behind the stream since an earlier failure")]
-    Behind,
-}
-
-macro_rules! from_redb {
-    ($($error:ty),+) => { $(impl From<$error> for StoreError {
-        fn from(error: $error) -> Self {
-            Self::Database(Box::new(error.into()))
-        }
-    })+ };
-}
-from_redb!(
-    redb::DatabaseError,
-    redb::TransactionError,
-    redb::TableError,
-    redb::StorageError,
-    redb::CommitError
-);
-
-/// Keeps sessions and, in the same transactions, how far the stream is applied.
-pub trait SessionTable: Send + Sync {
-    /// The stored session of a user.
-    ///
-    /// # Errors
-    /// When the store fails or holds something else.
-    fn session(&self, user: &UserId) -> Result<Option<Session>, StoreError>;
-
-    /// Sequence number of the first record of `shard` that is not applied; 0 at first.
-    ///
-    /// # Errors
-    /// When the store fails.
-    fn checkpoint(&self, shard: u32) -> Result<Sequence, StoreError>;
-
-    /// Writes sessions and checkpoints `(shard, next sequence)`: all or none. Each session
-    /// is asked for when it is written, so that few are held at once.
-    ///
-    /// # Errors
-    /// When the store fails; then nothing is written.
-    fn commit(
-        &self,
-        checkpoints: &[(u32, Sequence)],
-        sessions: &mut dyn Iterator<Item = (UserId, Arc<Session>)>,
-    ) -> Result<(), StoreError>;
-
-    /// Looks at up to `limit` sessions after user `after` and removes those that
-    /// are over at `now_ms`, or erased. Gives the last user seen, none at the end.
-    ///
-    /// # Errors
-    /// When the store fails.
-    fn sweep(
-        &self,
-        after: Option<&str>,
-        limit: usize,
-        now_ms: i64,
-    ) -> Result<Option<String>, StoreError>;
-
-    /// Leaves nothing in its files of sessions that are over or erased: other stores'
-    /// files may hold what was removed until it is overwritten.
-    ///
-    /// # Errors
-    /// When the store fails; then it is as before.
-    fn purge(&self, now_ms: i64) -> Result<(), StoreError>;
-}
-
-/// The embedded store: one redb file. An error closes it, and the next call opens it
-/// again: redb itself answers nothing more after a failed write. A file that is damaged
-/// is set aside and begun anew, as the stream holds all that a session may know.
+/// Sessions in a redb file. An error closes the file, and the next call opens it again,
+/// because redb fails every call after a failed write. A damaged file is moved aside and
+/// replaced by an empty one, because the stream can rebuild every session.
 #[derive(Debug)]
-pub struct SessionStore {
+pub struct RedbSessionTable {
     path: PathBuf,
     database: Mutex<Option<Arc<Database>>>,
 }
 
-impl SessionStore {
-    /// The store in the file at `path`, which is made at the first use.
+impl RedbSessionTable {
+    /// Uses the file at `path`, which is created at the first use.
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Self { path: path.into(), database: Mutex::default() }
     }
 
-    fn slot(&self) -> MutexGuard<'_, Option<Arc<Database>>> {
-        self.database.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn open(path: &Path) -> Result<Database, StoreError> {
-        // Sessions in use are cached above; redb's own cache stays small.
+        // `Sessions` has a cache: redb's own can be small.
         let database = Database::builder().set_cache_size(16 << 20).create(path)?;
         let write = database.begin_write()?;
         write.open_table(SESSIONS)?;
@@ -163,13 +41,13 @@ impl SessionStore {
         Ok(database)
     }
 
-    /// Opens the file; one that is damaged makes way for a new one.
-    fn open_or_begin(&self) -> Result<Database, StoreError> {
+    /// Opens the file. A damaged file is moved aside and replaced.
+    fn open_or_replace(&self) -> Result<Database, StoreError> {
         match Self::open(&self.path) {
             Err(error) if error.is_damage() => {
                 let aside = self.path.with_extension("damaged");
                 tracing::error!(%error, aside = %aside.display(),
-                    "the sessions' file is damaged: it is set aside and made from the stream");
+                    "the sessions file is damaged: moved aside, and rebuilt from the stream");
                 std::fs::rename(&self.path, aside)?;
                 Self::open(&self.path)
             }
@@ -177,23 +55,24 @@ impl SessionStore {
         }
     }
 
+    /// Calls `work` with the open database, and closes it after an error of the database.
     fn with<T>(
         &self,
         work: impl FnOnce(&Database) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         let database = {
-            let mut slot = self.slot();
+            let mut slot = self.database.lock();
             match &*slot {
                 Some(database) => database.clone(),
-                None => slot.insert(Arc::new(self.open_or_begin()?)).clone(),
+                None => slot.insert(Arc::new(self.open_or_replace()?)).clone(),
             }
         };
         let done = work(&database);
         if let Err(error) = &done
-            && error.is_of_database()
+            && error.is_database()
         {
-            let mut slot = self.slot();
-            // Another call may have opened it anew by now.
+            let mut slot = self.database.lock();
+            // Another call may have opened it again already.
             if slot.as_ref().is_some_and(|current| Arc::ptr_eq(current, &database)) {
                 *slot = None;
             }
@@ -202,7 +81,7 @@ impl SessionStore {
     }
 }
 
-impl SessionTable for SessionStore {
+impl SessionTable for RedbSessionTable {
     fn session(&self, user: &UserId) -> Result<Option<Session>, StoreError> {
         self.with(|database| {
             let table = database.begin_read()?.open_table(SESSIONS)?;
@@ -222,7 +101,7 @@ impl SessionTable for SessionStore {
 
     fn commit(
         &self,
-        checkpoints: &[(u32, Sequence)],
+        checkpoints: &[Position],
         sessions: &mut dyn Iterator<Item = (UserId, Arc<Session>)>,
     ) -> Result<(), StoreError> {
         self.with(|database| {
@@ -234,14 +113,14 @@ impl SessionTable for SessionStore {
                     bytes.clear();
                     serde_json::to_writer(&mut bytes, &*session)
                         .map_err(|source| StoreError::Session { user: user.clone(), source })?;
-                    // What is held here has to be copied to be changed meanwhile.
+                    // A session that is held here has to be copied to be changed meanwhile.
                     drop(session);
                     table.insert(user.as_str(), bytes.as_slice())?;
                 }
                 let mut table = write.open_table(CHECKPOINTS)?;
-                for &(shard, next) in checkpoints {
-                    // Only the embedded log is followed with checkpoints of our own.
-                    table.insert(shard, next.as_u64().ok_or(StoreError::Foreign(next))?)?;
+                for &Position { shard, sequence } in checkpoints {
+                    let next = sequence.as_u64().ok_or(StoreError::Foreign(sequence))?;
+                    table.insert(shard, next)?;
                 }
             }
             write.commit()?;
@@ -261,21 +140,21 @@ impl SessionTable for SessionStore {
             {
                 let applied = applied(&write.open_table(CHECKPOINTS)?)?;
                 let mut table = write.open_table(SESSIONS)?;
-                let mut over = Vec::new();
+                let mut removable = Vec::new();
                 let start = after.map_or(Bound::Unbounded, Bound::Excluded);
                 let range = table.range::<&str>((start, Bound::Unbounded))?;
                 for (seen, entry) in range.take(limit).enumerate() {
                     let (key, value) = entry?;
-                    // What is no session cannot be used either, and is kept for a look.
+                    // A session that cannot be parsed is useless, but is kept for inspection.
                     let session = serde_json::from_slice::<Session>(value.value());
-                    if session.is_ok_and(|session| session.is_over(now_ms, applied)) {
-                        over.push(key.value().to_owned());
+                    if session.is_ok_and(|session| session.is_removable(now_ms, applied)) {
+                        removable.push(key.value().to_owned());
                     }
                     if seen + 1 == limit {
                         last = Some(key.value().to_owned());
                     }
                 }
-                for key in &over {
+                for key in &removable {
                     table.remove(key.as_str())?;
                 }
             }
@@ -285,7 +164,7 @@ impl SessionTable for SessionStore {
     }
 
     fn purge(&self, now_ms: i64) -> Result<(), StoreError> {
-        let mut slot = self.slot();
+        let mut slot = self.database.lock();
         let scratch = self.path.with_extension("new");
         match std::fs::remove_file(&scratch) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
@@ -294,7 +173,7 @@ impl SessionTable for SessionStore {
         {
             let old = match slot.take() {
                 Some(database) => database,
-                None => Arc::new(self.open_or_begin()?),
+                None => Arc::new(self.open_or_replace()?),
             };
             let copy = Self::open(&scratch)?;
             let (read, write) = (old.begin_read()?, copy.begin_write()?);
@@ -310,17 +189,17 @@ impl SessionTable for SessionStore {
                 for entry in read.open_table(SESSIONS)?.iter()? {
                     let (user, bytes) = entry?;
                     let session = serde_json::from_slice::<Session>(bytes.value());
-                    if session.is_ok_and(|session| !session.is_over(now_ms, applied)) {
+                    if session.is_ok_and(|session| !session.is_removable(now_ms, applied)) {
                         table.insert(user.value(), bytes.value())?;
                     }
                 }
             }
             write.commit()?;
         }
-        // Both are closed: the next call opens what has the name then.
+        // This call has closed both files: the next call opens the new one.
         std::fs::rename(&scratch, &self.path)?;
         if let Some(dir) = self.path.parent().filter(|dir| !dir.as_os_str().is_empty()) {
-            std::fs::File::open(dir)?.sync_all()?;
+            cartwheel_files::sync_dir(dir)?;
         }
         match std::fs::remove_file(self.path.with_extension("damaged")) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error.into()),
@@ -329,7 +208,7 @@ impl SessionTable for SessionStore {
     }
 }
 
-/// The number before which every record of every shard is applied.
+/// Returns the sequence number before which every record of every shard is applied.
 fn applied(checkpoints: &impl ReadableTable<u32, u64>) -> Result<Sequence, StoreError> {
     let mut least: Option<u64> = None;
     for entry in checkpoints.iter()? {

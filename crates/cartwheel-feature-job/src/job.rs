@@ -1,0 +1,269 @@
+//! The job on one machine: from the lake's files to a named feature set.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use cartwheel_feature_set::{
+    Calendar, FeatureSet, FeatureSetWriter, NewFeatureSet, UserFileWriter, UserRecords,
+};
+use cartwheel_features::ProductInfo;
+use cartwheel_recommend::FEATURES;
+use parking_lot::Mutex;
+use rayon::prelude::*;
+use rustc_hash::FxHashMap;
+
+use crate::assemble::assemble;
+use crate::batches::RowGroups;
+use crate::columns::strings;
+use crate::decode::{LineColumns, OrderColumns};
+use crate::finish::{Finished, finish};
+use crate::fold::Folded;
+use crate::options::JobOptions;
+use crate::products::{self, ProductIndex};
+use crate::rows::CheckoutRow;
+use crate::shuffle::{Partitions, Sender};
+use crate::write::{Origin, short_hash, write};
+
+/// Order lines that one partition holds on average: bounds the memory of a thread.
+const PARTITION_LINES: u64 = 500_000;
+
+/// The input of the job.
+#[derive(Debug, Default)]
+pub struct Input {
+    /// Id of the imported data; part of the set's name.
+    pub import_id: String,
+    /// Parquet files of the `orders` table.
+    pub orders: Vec<PathBuf>,
+    /// Parquet files of the `order_products` table.
+    pub order_products: Vec<PathBuf>,
+    /// The `products` table.
+    pub products: Vec<ProductInfo>,
+    /// Checkouts, without repetitions.
+    pub checkouts: Vec<cartwheel_lake::CheckoutRow>,
+    /// Erasures that the lake had completed when it was read.
+    pub erasures: u64,
+}
+
+/// The progress of the job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// Rows are sent to their partitions.
+    Shuffle {
+        /// Rows sent.
+        done: u64,
+        /// All rows.
+        total: u64,
+    },
+    /// Partitions are folded.
+    Fold {
+        /// Partitions folded.
+        done: u64,
+        /// All partitions.
+        total: u64,
+    },
+    /// The fold's results become catalogues.
+    Merge,
+    /// Examples become rows.
+    Assemble,
+    /// Rows and manifest are written.
+    Write,
+}
+
+/// Builds the feature set of `input` below `features`, or opens it if it exists.
+///
+/// # Errors
+/// When a file cannot be read or written. No incomplete set remains.
+pub fn build(
+    input: Input,
+    features: &Path,
+    options: &JobOptions,
+    progress: &(dyn Fn(Phase) + Sync),
+) -> io::Result<FeatureSet> {
+    let version = version(&input, options);
+    if let Ok(set) = FeatureSet::open(&features.join(&version)) {
+        return Ok(set);
+    }
+    let calendar = Calendar::new(&options.timezone).map_err(io::Error::other)?;
+    let mut set = NewFeatureSet::create(features)?;
+
+    let orders = RowGroups::of(&input.orders)?;
+    let lines = RowGroups::of(&input.order_products)?;
+    let count = (lines.rows() / PARTITION_LINES + 1).next_multiple_of(4).min(1024) as usize;
+    let partitions = Partitions::create(set.dir(), count)?;
+    let products = products(input.products, &input.checkouts);
+    let tables = Tables { orders, lines, products: &products, checkouts: &input.checkouts };
+    shuffle(&tables, &partitions, progress)?;
+
+    let users = Mutex::new(OrderedUsers::new(set.users()?));
+    let done = AtomicU64::new(0);
+    let total = partitions.len() as u64;
+    let folded = (0..partitions.len())
+        .into_par_iter()
+        .try_fold(
+            || Folded::new(products.len(), options),
+            |mut folded, at| {
+                let records = folded.partition(partitions.read(at)?, options, &calendar)?;
+                users.lock().add(at, records)?;
+                progress(Phase::Fold { done: done.fetch_add(1, Ordering::Relaxed) + 1, total });
+                Ok::<_, io::Error>(folded)
+            },
+        )
+        .try_reduce(
+            || Folded::new(products.len(), options),
+            |mut a, b| {
+                a.merge(b);
+                Ok(a)
+            },
+        )?;
+    drop(partitions);
+    let users = users.into_inner().writer.finish()?;
+
+    progress(Phase::Merge);
+    let Finished { whole, cut, gate, assembly } = finish(folded, products);
+    debug_assert_eq!(users, assembly.users);
+    set.catalogues(&whole, &cut)?;
+    set.gate(&gate)?;
+    drop(whole);
+
+    progress(Phase::Assemble);
+    let assembled = assemble(&cut, assembly, options.seed);
+    progress(Phase::Write);
+    let origin = Origin { version: version.clone(), seed: options.seed, erasures: input.erasures };
+    write(&mut set, &cut, &assembled, origin)?;
+    set.publish(&version)
+}
+
+/// Names a set by its data, options and columns, so that the same set is built once.
+fn version(input: &Input, options: &JobOptions) -> String {
+    let mut text = format!("{}\n{options:?}\n{}\n", input.import_id, FEATURES.join(","));
+    for c in &input.checkouts {
+        let (user, at_ms, event, products) =
+            (&c.user_id, c.received_at_ms, &c.event_id, &c.product_ids);
+        text.push_str(&format!("{user} {at_ms} {event} {products:?}\n"));
+    }
+    format!("fs-{}", short_hash(text.as_bytes()))
+}
+
+/// Returns the products by catalogue index, with those that only a checkout contains.
+fn products(
+    mut table: Vec<ProductInfo>,
+    checkouts: &[cartwheel_lake::CheckoutRow],
+) -> Vec<ProductInfo> {
+    let bought = checkouts.iter().flat_map(|checkout| &checkout.product_ids);
+    table.extend(bought.map(|id| products::unnamed(id)));
+    products::in_order(table)
+}
+
+/// The rows of a job.
+struct Tables<'a> {
+    orders: RowGroups,
+    lines: RowGroups,
+    /// By catalogue index.
+    products: &'a [ProductInfo],
+    checkouts: &'a [cartwheel_lake::CheckoutRow],
+}
+
+/// Sends all rows to the partitions of their users.
+fn shuffle(
+    tables: &Tables<'_>,
+    partitions: &Partitions,
+    progress: &(dyn Fn(Phase) + Sync),
+) -> io::Result<()> {
+    let index = ProductIndex::new(tables.products);
+    let total = tables.orders.rows() + tables.lines.rows();
+    let sent = AtomicU64::new(0);
+    let count = |rows: usize| {
+        let before = sent.fetch_add(rows as u64, Ordering::Relaxed);
+        progress(Phase::Shuffle { done: before + rows as u64, total });
+    };
+    tables.orders.read(|batches| {
+        let mut sender = Sender::new(partitions);
+        for batch in batches {
+            let batch = batch?;
+            let (users, orders) = (strings(&batch, "user_id")?, OrderColumns::of(&batch)?);
+            for at in 0..batch.num_rows() {
+                sender.order(users.value(at), &orders.row(at))?;
+            }
+            count(batch.num_rows());
+        }
+        sender.finish()
+    })?;
+    tables.lines.read(|batches| {
+        let mut sender = Sender::new(partitions);
+        for batch in batches {
+            let batch = batch?;
+            let (users, lines) = (strings(&batch, "user_id")?, LineColumns::of(&batch, &index)?);
+            for at in 0..batch.num_rows() {
+                sender.line(users.value(at), &lines.row(at)?)?;
+            }
+            count(batch.num_rows());
+        }
+        sender.finish()
+    })?;
+    let mut sender = Sender::new(partitions);
+    for checkout in tables.checkouts {
+        let products = index.all(checkout.product_ids.iter().map(String::as_str))?;
+        let row = CheckoutRow {
+            hash: 0,
+            user_id: String::new(),
+            at_ms: checkout.received_at_ms,
+            event_id: checkout.event_id.clone(),
+            products,
+        };
+        sender.checkout(&checkout.user_id, &row)?;
+    }
+    sender.finish()
+}
+
+/// Appends the records of the partitions in the order of the partitions, which end in any
+/// order.
+struct OrderedUsers {
+    writer: UserFileWriter,
+    /// The partition to append next.
+    next: usize,
+    waiting: FxHashMap<usize, UserRecords>,
+}
+
+impl OrderedUsers {
+    fn new(writer: UserFileWriter) -> Self {
+        Self { writer, next: 0, waiting: FxHashMap::default() }
+    }
+
+    fn add(&mut self, partition: usize, records: UserRecords) -> io::Result<()> {
+        self.waiting.insert(partition, records);
+        while let Some(records) = self.waiting.remove(&self.next) {
+            self.writer.append(&records)?;
+            self.next += 1;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_set_keeps_its_name_between_releases() {
+        // A new name would build the set of unchanged data again.
+        let checkout = cartwheel_lake::CheckoutRow {
+            user_id: "u".to_owned(),
+            received_at_ms: 5,
+            event_id: "e".to_owned(),
+            product_ids: vec!["p".to_owned(), "q".to_owned()],
+        };
+        let input = Input {
+            import_id: "imported".to_owned(),
+            checkouts: vec![checkout],
+            ..Input::default()
+        };
+        let text = format!(
+            "imported\nJobOptions {{ label_orders: 7, max_examples: 8000, max_baskets: 1000000, \
+             seed: 1, timezone: \"UTC\" }}\n{}\nu 5 e [\"p\", \"q\"]\n",
+            FEATURES.join(",")
+        );
+        let expected = format!("fs-{}", short_hash(text.as_bytes()));
+        assert_eq!(version(&input, &JobOptions::default()), expected);
+    }
+}

@@ -1,0 +1,30 @@
+//! Options of the job.
+
+/// Options that decide what the feature set holds.
+///
+/// The debug form is part of a set's name: renaming a field renames the sets.
+#[derive(Debug, Clone)]
+pub struct JobOptions {
+    /// How many of a user's newest orders are labels, at most.
+    pub label_orders: usize,
+    /// Most training examples.
+    pub max_examples: usize,
+    /// Most baskets that product neighbours are computed from.
+    pub max_baskets: usize,
+    /// Seed of the carts and samples.
+    pub seed: u64,
+    /// The shop's IANA time zone.
+    pub timezone: String,
+}
+
+impl Default for JobOptions {
+    fn default() -> Self {
+        Self {
+            label_orders: 7,
+            max_examples: 8_000,
+            max_baskets: 1_000_000,
+            seed: 1,
+            timezone: "UTC".to_owned(),
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! Rows of the users' histories, as the fold takes them.
+
+/// The role of an order in the imported data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum EvalSet {
+    Prior,
+    Train,
+    Test,
+}
+
+/// An order without its lines.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct OrderRow {
+    /// Hash of the user id. Only a row of a partition has it.
+    pub hash: u64,
+    /// Only a row of a partition has it.
+    pub user_id: String,
+    /// Number of the order in the user's history, from 1.
+    pub number: u32,
+    pub eval_set: EvalSet,
+    /// Local weekday, 0 = Sunday.
+    pub dow: Option<u8>,
+    /// Local hour.
+    pub hour: Option<u8>,
+    /// Days since the user's previous order.
+    pub days: Option<f32>,
+    /// When the order was placed, UTC milliseconds.
+    pub at_ms: Option<i64>,
+}
+
+/// A line of an order.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct LineRow {
+    /// Hash of the user id. Only a row of a partition has it.
+    pub hash: u64,
+    /// Number of the order in the user's history.
+    pub number: u32,
+    /// Place of the product in the cart, from 1.
+    pub position: u32,
+    /// Catalogue index of the product.
+    pub product: u32,
+    /// Whether the user had bought the product before.
+    pub reordered: Option<bool>,
+}
+
+/// A checkout from the event stream.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct CheckoutRow {
+    /// Hash of the user id. Only a row of a partition has it.
+    pub hash: u64,
+    /// Only a row of a partition has it.
+    pub user_id: String,
+    /// When the server accepted it, UTC milliseconds.
+    pub at_ms: i64,
+    pub event_id: String,
+    /// Catalogue indices, in the order in which the products were added.
+    pub products: Vec<u32>,
+}
+
+/// Rows of one or more users.
+#[derive(Debug, Default)]
+pub(crate) struct Rows {
+    pub orders: Vec<OrderRow>,
+    pub lines: Vec<LineRow>,
+    pub checkouts: Vec<CheckoutRow>,
+}
+
+impl Rows {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.orders.is_empty() && self.lines.is_empty() && self.checkouts.is_empty()
+    }
+}

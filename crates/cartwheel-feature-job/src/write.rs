@@ -1,0 +1,54 @@
+//! Writes the result of the assemble phase, and with it the manifest.
+
+use std::io;
+
+use cartwheel_feature_set::{FeatureSetWriter, Manifest};
+use cartwheel_features::Catalogue;
+use cartwheel_recommend::FEATURES;
+use sha2::{Digest, Sha256};
+
+use crate::assemble::Assembled;
+use crate::training_rows::{encode_keys, encode_rows};
+
+/// What the manifest says besides the counts.
+pub(crate) struct Origin {
+    /// Name of the set.
+    pub version: String,
+    pub seed: u64,
+    /// Erasures that the lake had completed when it was read.
+    pub erasures: u64,
+}
+
+/// Writes rows, scaler, columns and, last, the manifest.
+pub(crate) fn write(
+    set: &mut impl FeatureSetWriter,
+    cut: &Catalogue,
+    assembled: &Assembled,
+    origin: Origin,
+) -> io::Result<()> {
+    let Assembled { assembly, train, valid, scaler } = assembled;
+    set.train(&encode_rows(train)?, &encode_keys(train, &assembly.train, cut)?)?;
+    set.valid(&encode_rows(valid)?, &encode_keys(valid, &assembly.valid, cut)?)?;
+    set.scaler(scaler)?;
+    let schema_hash = short_hash(FEATURES.join(",").as_bytes());
+    set.columns(&FEATURES, &schema_hash)?;
+    set.manifest(&Manifest {
+        version: origin.version,
+        schema_hash,
+        watermark_ms: assembly.watermark_ms,
+        users: assembly.users,
+        orders: assembly.orders,
+        lines: assembly.lines,
+        products: cut.products.len() as u64,
+        train_rows: train.labels.len() as u64,
+        valid_rows: valid.labels.len() as u64,
+        gate_examples: assembly.gate_examples,
+        seed: origin.seed,
+        erasures: origin.erasures,
+    })
+}
+
+/// Returns the first 8 bytes of the SHA-256 hash, in hexadecimal.
+pub(crate) fn short_hash(bytes: &[u8]) -> String {
+    hex::encode(&Sha256::digest(bytes)[..8])
+}

@@ -1,0 +1,37 @@
+//! Names of the files of a feature set, `features/<version>/`.
+
+/// What the set is and what it was built from. It is written last: a directory without it
+/// is not a feature set.
+pub const MANIFEST: &str = "manifest.json";
+/// User records. On AWS they are in the users table instead.
+pub const USERS: &str = "users.bin";
+/// The catalogue over all orders.
+pub const CATALOGUE: &str = "catalogue.bin";
+/// The catalogue over all orders but the labels.
+pub const CATALOGUE_CUT: &str = "catalogue_cut.bin";
+/// Held-out examples: the newest orders of the gate users.
+pub const GATE: &str = "gate.bin";
+/// The scaler that was fitted on the training rows.
+pub const SCALER: &str = "scaler.json";
+/// Names of the feature columns, in order.
+pub const FEATURES: &str = "features.json";
+/// The columns of the rows, with their hash.
+pub const SCHEMA: &str = "schema.json";
+/// Rows to train on: the label, then the scaled features.
+pub const TRAIN: &str = "train.parquet";
+/// User, order, cart size and product of each row of [`TRAIN`].
+pub const TRAIN_KEYS: &str = "train_keys.parquet";
+/// Rows for early stopping, shaped like [`TRAIN`].
+pub const VALID: &str = "valid.parquet";
+/// User, order, cart size and product of each row of [`VALID`].
+pub const VALID_KEYS: &str = "valid_keys.parquet";
+
+/// The files that serving opens, besides the user records.
+pub const SERVING: &[&str] = &[MANIFEST, CATALOGUE];
+/// The files that evaluation opens.
+pub const EVALUATION: &[&str] = &[MANIFEST, CATALOGUE_CUT, GATE, SCALER, FEATURES];
+
+/// Prefix of a directory that holds a set being written.
+pub(crate) const BUILDING_PREFIX: &str = ".building-";
+/// Prefix of a directory that holds a set being removed.
+pub(crate) const REMOVED_PREFIX: &str = ".removed-";
