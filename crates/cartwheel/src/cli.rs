@@ -8,7 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::capacity::Load;
 use crate::commands;
-use crate::place::Place;
+use crate::data_dir::DataDir;
 use crate::settings::{Server, Settings};
 
 /// Real-time product recommendations from cart events.
@@ -491,7 +491,7 @@ enum Config {
 /// What commands work with.
 #[derive(Debug, Clone)]
 pub struct Context {
-    pub place: Place,
+    pub data_dir: DataDir,
     pub settings: Settings,
     /// The configuration file that was named.
     pub config: Option<PathBuf>,
@@ -502,43 +502,43 @@ pub struct Context {
 pub fn run() -> Result<()> {
     let cli = Cli::parse();
     let settings = Settings::read(cli.config.as_deref())?;
-    let place = Place(cli.data_dir);
+    let data_dir = DataDir(cli.data_dir);
     let json = cli.json;
-    place.check()?;
+    data_dir.check()?;
     match cli.command {
         Command::Demo(args) => {
-            commands::serve::demo(&Context { place, settings, config: cli.config, json }, &args)
+            commands::serve::demo(&Context { data_dir, settings, config: cli.config, json }, &args)
         }
         Command::Serve(args) => {
-            commands::serve::serve(&Context { place, settings, config: cli.config, json }, &args)
+            commands::serve::serve(&Context { data_dir, settings, config: cli.config, json }, &args)
         }
         Command::Generate(args) => commands::data::generate(&args.size, &args.out, json),
         Command::Import(Import { source: ImportSource::Instacart { dir, as_of } }) => {
-            commands::data::import(&place, &dir, as_of, json).map(|_| ())
+            commands::data::import(&data_dir, &dir, as_of, json).map(|_| ())
         }
         Command::Features { max_examples } => {
             let mut settings = settings;
             settings.features.max_examples = max_examples.unwrap_or(settings.features.max_examples);
             settings.check()?;
-            commands::data::features(&place, &settings, json).map(|_| ())
+            commands::data::features(&data_dir, &settings, json).map(|_| ())
         }
-        Command::Train(args) => commands::model::train(&place, &settings, &args, json),
+        Command::Train(args) => commands::model::train(&data_dir, &settings, &args, json),
         Command::Pipeline { command } => {
-            let context = Context { place, settings, config: cli.config, json };
+            let context = Context { data_dir, settings, config: cli.config, json };
             commands::pipeline::run(&context, command)
         }
-        Command::Models { command } => commands::models::run(&place, command, json),
-        Command::Keys { command } => commands::keys::run(&place, command, json),
-        Command::Audit { since } => commands::audit::run(&place, since, json),
-        Command::Evaluate(args) => commands::model::evaluate(&place, &args, json),
-        Command::Predict(args) => commands::model::predict(&place, &settings, &args, json),
-        Command::Recommend(args) => commands::model::recommend(&place, &settings, &args, json),
-        Command::Stream { command } => commands::stream::run(&place, command, json),
+        Command::Models { command } => commands::models::run(&data_dir, command, json),
+        Command::Keys { command } => commands::keys::run(&data_dir, command, json),
+        Command::Audit { since } => commands::audit::run(&data_dir, since, json),
+        Command::Evaluate(args) => commands::model::evaluate(&data_dir, &args, json),
+        Command::Predict(args) => commands::model::predict(&data_dir, &settings, &args, json),
+        Command::Recommend(args) => commands::model::recommend(&data_dir, &settings, &args, json),
+        Command::Stream { command } => commands::stream::run(&data_dir, command, json),
         Command::Lake { command: Lake::Compact } => {
-            commands::users::compact(&Context { place, settings, config: cli.config, json })
+            commands::users::compact(&Context { data_dir, settings, config: cli.config, json })
         }
         Command::Users { command } => {
-            commands::users::run(&Context { place, settings, config: cli.config, json }, command)
+            commands::users::run(&Context { data_dir, settings, config: cli.config, json }, command)
         }
         Command::Capacity(args) => commands::capacity::run(&args, json),
         Command::Config { command: Config::Check } => {

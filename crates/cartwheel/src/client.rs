@@ -7,18 +7,23 @@ use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use tokio::net::TcpStream;
 
-use crate::place::Place;
+use crate::data_dir::DataDir;
 
 /// Names the key to bring to a server that asks for one.
 pub const KEY_VARIABLE: &str = "CARTWHEEL_API_KEY";
 
 /// Posts JSON and gives the answer's JSON; a problem document becomes an error.
-pub async fn post(place: &Place, path: &str, body: &Value) -> Result<Value> {
+pub async fn post(place: &DataDir, path: &str, body: &Value) -> Result<Value> {
     send(place, "POST", path, Some(body)).await
 }
 
 /// Sends a request and gives the answer's JSON; a problem document becomes an error.
-pub async fn send(place: &Place, method: &str, path: &str, body: Option<&Value>) -> Result<Value> {
+pub async fn send(
+    place: &DataDir,
+    method: &str,
+    path: &str,
+    body: Option<&Value>,
+) -> Result<Value> {
     let address = std::fs::read_to_string(place.server())
         .context("a process has the data directory, and it is no server: try again later")?;
     let address = address.trim();

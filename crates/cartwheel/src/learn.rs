@@ -12,7 +12,7 @@ use cartwheel_registry::BundleParts;
 use cartwheel_training::{Data, Xgboost};
 use serde::Serialize;
 
-use crate::place::Place;
+use crate::data_dir::DataDir;
 use crate::settings::Train;
 use crate::show::bar;
 
@@ -87,7 +87,7 @@ fn plan(given: &Hyperparameters) -> Result<Plan> {
 
 /// Trains on a feature set and writes the bundle. Releases nothing.
 pub fn train(
-    place: &Place,
+    place: &DataDir,
     set: &FeatureSet,
     settings: &Train,
     hyperparameters: &Hyperparameters,

@@ -4,10 +4,10 @@ use anyhow::Result;
 use jiff::tz::TimeZone;
 
 use crate::audit::{AuditFile, Entry};
-use crate::place::Place;
+use crate::data_dir::DataDir;
 use crate::show::result;
 
-pub fn run(place: &Place, since: Option<jiff::civil::Date>, as_json: bool) -> Result<()> {
+pub fn run(place: &DataDir, since: Option<jiff::civil::Date>, as_json: bool) -> Result<()> {
     let from_ms = match since {
         Some(day) => day.to_zoned(TimeZone::UTC)?.timestamp().as_millisecond(),
         None => i64::MIN,

@@ -13,7 +13,7 @@ use cartwheel_lake::{Erasures, ImportOptions, ImportSummary, Lake};
 use cartwheel_synthetic::ShopSpec;
 
 use crate::cli::ShopSize;
-use crate::place::Place;
+use crate::data_dir::DataDir;
 use crate::settings::Settings;
 use crate::show::{bar, result};
 
@@ -38,7 +38,7 @@ pub fn generate(size: &ShopSize, out: &Path, json: bool) -> Result<()> {
 }
 
 pub fn import(
-    place: &Place,
+    place: &DataDir,
     dir: &Path,
     as_of: Option<jiff::civil::Date>,
     json: bool,
@@ -61,7 +61,7 @@ pub fn import(
 }
 
 /// Builds the feature set of all that the lake holds now.
-pub fn features(place: &Place, settings: &Settings, json: bool) -> Result<FeatureSet> {
+pub fn features(place: &DataDir, settings: &Settings, json: bool) -> Result<FeatureSet> {
     let lake = Lake::open(&place.lake())?;
     // Before anything is read: an erasure does not end meanwhile, and what is erased later
     // is not taken for erased here.

@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::audit::AuditFile;
 use crate::cli;
-use crate::place::Place;
+use crate::data_dir::DataDir;
 use crate::show::result;
 
 /// A key as it is kept: by its hash alone.
@@ -25,7 +25,7 @@ struct Kept {
     created_ms: i64,
 }
 
-pub fn run(place: &Place, command: cli::Keys, as_json: bool) -> Result<()> {
+pub fn run(place: &DataDir, command: cli::Keys, as_json: bool) -> Result<()> {
     let path = place.keys();
     let mut kept = read(&path)?;
     let audit = AuditFile::new(place);
@@ -107,7 +107,7 @@ fn write(path: &Path, kept: &[Kept]) -> Result<()> {
 ///
 /// # Errors
 /// When the file is damaged: a server must not take that for "no keys".
-pub fn known(place: &Place) -> Result<Vec<ApiKey>> {
+pub fn known(place: &DataDir) -> Result<Vec<ApiKey>> {
     let path = place.keys();
     let key = |kept: Kept| -> Result<ApiKey> {
         let scopes = kept.scopes.iter().map(|scope| scope.parse::<Scope>());

@@ -9,17 +9,17 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use crate::cli;
+use crate::data_dir::DataDir;
 use crate::learn;
-use crate::place::Place;
 use crate::settings::Settings;
 use crate::show::{bar, result};
 use cartwheel_engine::Opened;
 
-fn latest(place: &Place) -> Result<FeatureSet> {
+fn latest(place: &DataDir) -> Result<FeatureSet> {
     FeatureSet::latest(&place.features()).context("no feature set: run `cartwheel features` first")
 }
 
-pub fn train(place: &Place, settings: &Settings, args: &cli::Train, json: bool) -> Result<()> {
+pub fn train(place: &DataDir, settings: &Settings, args: &cli::Train, json: bool) -> Result<()> {
     let set = match &args.feature_set {
         Some(version) => FeatureSet::open(&place.features().join(version))?,
         None => latest(place)?,
@@ -48,7 +48,7 @@ pub fn train(place: &Place, settings: &Settings, args: &cli::Train, json: bool) 
     Ok(())
 }
 
-pub fn evaluate(place: &Place, args: &cli::Evaluate, json: bool) -> Result<()> {
+pub fn evaluate(place: &DataDir, args: &cli::Evaluate, json: bool) -> Result<()> {
     let (version, feature_set) = match &args.model {
         Some(version) => {
             let bundle = cartwheel_registry::read(&place.models(), version)?;
@@ -80,7 +80,12 @@ pub fn evaluate(place: &Place, args: &cli::Evaluate, json: bool) -> Result<()> {
     Ok(())
 }
 
-pub fn predict(place: &Place, settings: &Settings, args: &cli::Predict, json: bool) -> Result<()> {
+pub fn predict(
+    place: &DataDir,
+    settings: &Settings,
+    args: &cli::Predict,
+    json: bool,
+) -> Result<()> {
     let opened = Opened::current(&place.lake(), &settings.shop.timezone)?;
     let records = opened.users.as_ref().context("the feature set has no users.bin")?;
     let progress = bar("predicting", records.len() as u64);
@@ -132,7 +137,7 @@ struct Line {
 }
 
 pub fn recommend(
-    place: &Place,
+    place: &DataDir,
     settings: &Settings,
     args: &cli::Recommend,
     json: bool,

@@ -5,11 +5,11 @@ use cartwheel_registry::{ModelRecord, ModelStatus, Release};
 
 use crate::audit::AuditFile;
 use crate::cli;
-use crate::place::Place;
+use crate::data_dir::DataDir;
 use crate::show::result;
 use cartwheel_engine::Opened;
 
-pub fn run(place: &Place, command: cli::Models, json: bool) -> Result<()> {
+pub fn run(place: &DataDir, command: cli::Models, json: bool) -> Result<()> {
     match command {
         cli::Models::List => {
             let models = list(place)?;
@@ -39,18 +39,18 @@ pub fn run(place: &Place, command: cli::Models, json: bool) -> Result<()> {
 }
 
 /// Every model, the newest first.
-pub fn list(place: &Place) -> Result<Vec<ModelRecord>> {
+pub fn list(place: &DataDir) -> Result<Vec<ModelRecord>> {
     Ok(cartwheel_registry::list(&place.models(), &place.releases())?)
 }
 
-fn find(place: &Place, version: &str) -> Result<ModelRecord> {
+fn find(place: &DataDir, version: &str) -> Result<ModelRecord> {
     let found = list(place)?.into_iter().find(|model| model.manifest.version == version);
     found.with_context(|| format!("there is no model {version:?}: see `cartwheel models list`"))
 }
 
 /// Serves a model: with the serving features if they have its columns, else with
 /// those it was trained on.
-pub fn deploy(place: &Place, version: &str) -> Result<Release> {
+pub fn deploy(place: &DataDir, version: &str) -> Result<Release> {
     let model = find(place, version)?.manifest;
     let current = cartwheel_registry::current(&place.releases())?;
     let features = current.filter(|release| release.schema_hash == model.schema_hash);
@@ -66,7 +66,7 @@ pub fn deploy(place: &Place, version: &str) -> Result<Release> {
 
 /// Serves the previous release again; where its features are no longer there, its model
 /// with those that are.
-pub fn rollback(place: &Place) -> Result<Release> {
+pub fn rollback(place: &DataDir) -> Result<Release> {
     let previous = cartwheel_registry::previous(&place.releases())?;
     if let Some(Release { feature_set, model: Some(model), .. }) = previous
         && !place.features().join(feature_set).exists()

@@ -19,7 +19,7 @@ use crate::show::{result, style};
 const LOOK_EVERY: Duration = Duration::from_millis(150);
 
 pub fn run(context: &Context, command: cli::Pipeline) -> Result<()> {
-    let dir = executions(&context.place);
+    let dir = executions(&context.data_dir);
     match command {
         cli::Pipeline::Run { set, name, detach } => {
             start(context, name.as_deref(), &set.into_iter().collect(), detach)
@@ -57,7 +57,7 @@ fn named(context: &Context, name: Option<String>) -> Result<String> {
     if let Some(name) = name {
         return Ok(name);
     }
-    let newest = list(&executions(&context.place)).0.into_iter().next();
+    let newest = list(&executions(&context.data_dir)).0.into_iter().next();
     newest
         .map(|run| run.name)
         .context("there is no run yet: start one with `cartwheel pipeline run`")
@@ -65,7 +65,7 @@ fn named(context: &Context, name: Option<String>) -> Result<String> {
 
 /// Opens the pipeline here, with the whole machine; none where a server has it.
 fn open(context: &Context) -> Result<Option<Pipeline>> {
-    match Pipeline::open(&context.place, &context.settings, context.config.as_deref(), None) {
+    match Pipeline::open(&context.data_dir, &context.settings, context.config.as_deref(), None) {
         Ok(pipeline) => Ok(Some(pipeline)),
         Err(RunnerError::Locked(_)) => Ok(None),
         Err(error) => Err(error.into()),
@@ -81,7 +81,7 @@ pub fn run_here(context: &Context, set: &Hyperparameters) -> Result<Description>
             None => pipeline.start(None, set)?,
         };
         watch(context, &pipeline, &name).await?;
-        let run = describe(&executions(&context.place), &name)?;
+        let run = describe(&executions(&context.data_dir), &name)?;
         check(&run)?;
         Ok(run)
     })
@@ -91,7 +91,8 @@ fn start(context: &Context, name: Option<&str>, set: &Hyperparameters, detach: b
     in_runtime(async {
         let Some(pipeline) = open(context)? else {
             let request = json!({"name": name, "hyperparameters": set});
-            let answer = client::post(&context.place, "/v1/pipeline/executions", &request).await?;
+            let answer =
+                client::post(&context.data_dir, "/v1/pipeline/executions", &request).await?;
             let name = answer["name"].as_str().context("the server names no run")?.to_owned();
             if detach {
                 result(context.json, &answer, || format!("Started {name}"));
@@ -102,7 +103,7 @@ fn start(context: &Context, name: Option<&str>, set: &Hyperparameters, detach: b
         anyhow::ensure!(
             !detach,
             "no server runs on {}: start one with `cartwheel serve`, or leave --detach out",
-            context.place.0.display()
+            context.data_dir.0.display()
         );
         let name = match pipeline.runner().resumed() {
             Some(resumed) => {
@@ -135,7 +136,7 @@ async fn follow(context: &Context, name: &str) -> Result<()> {
         shown = show_live(context, name) => shown?,
         () = server_gone(context) => {}
     }
-    let run = describe(&executions(&context.place), name)?;
+    let run = describe(&executions(&context.data_dir), name)?;
     anyhow::ensure!(
         run.summary.status != "RUNNING",
         "nobody runs {name} now: it goes on with the next `cartwheel serve` or `cartwheel \
@@ -146,7 +147,7 @@ async fn follow(context: &Context, name: &str) -> Result<()> {
 
 /// Ends once no process has the pipeline.
 async fn server_gone(context: &Context) {
-    let lock = executions(&context.place).join("lock");
+    let lock = executions(&context.data_dir).join("lock");
     loop {
         tokio::time::sleep(Duration::from_secs(1)).await;
         let free = std::fs::File::open(&lock).is_ok_and(|lock| lock.try_lock_shared().is_ok());
@@ -158,7 +159,7 @@ async fn server_gone(context: &Context) {
 
 /// Prints how a run ended.
 fn finish(context: &Context, name: &str) -> Result<()> {
-    let run = describe(&executions(&context.place), name)?;
+    let run = describe(&executions(&context.data_dir), name)?;
     result(context.json, &run, || text(&run, false));
     check(&run)
 }
@@ -174,7 +175,7 @@ fn check(run: &Description) -> Result<()> {
 
 fn stop(context: &Context, name: Option<String>) -> Result<()> {
     in_runtime(async {
-        let runs = list(&executions(&context.place)).0;
+        let runs = list(&executions(&context.data_dir)).0;
         let running = runs.into_iter().find(|run| run.status == "RUNNING").map(|run| run.name);
         let name = name.or(running).context("no run is running")?;
         match open(context)? {
@@ -184,7 +185,7 @@ fn stop(context: &Context, name: Option<String>) -> Result<()> {
             }
             None => {
                 let path = format!("/v1/pipeline/executions/{name}/stop");
-                client::post(&context.place, &path, &json!({})).await?;
+                client::post(&context.data_dir, &path, &json!({})).await?;
             }
         }
         result(context.json, &json!({"name": name}), || format!("{name} is stopped"));
@@ -201,7 +202,7 @@ fn redrive(context: &Context, name: &str) -> Result<()> {
             }
             None => {
                 let path = format!("/v1/pipeline/executions/{name}/redrive");
-                client::post(&context.place, &path, &json!({})).await?;
+                client::post(&context.data_dir, &path, &json!({})).await?;
                 return follow(context, name).await;
             }
         }
@@ -323,7 +324,7 @@ fn text(run: &Description, history: bool) -> String {
 
 /// Shows a run's states as they come and go, until it has ended.
 async fn show_live(context: &Context, name: &str) -> Result<()> {
-    let dir = executions(&context.place);
+    let dir = executions(&context.data_dir);
     let lines = MultiProgress::new();
     let plain = context.json || !std::io::stderr().is_terminal();
     let mut bars: Vec<ProgressBar> = Vec::new();

@@ -19,11 +19,11 @@ use tokio::sync::watch;
 use crate::audit::AuditFile;
 use crate::cli::{self, Context};
 use crate::commands::{data, keys, pipeline};
+use crate::data_dir::DataDir;
 use crate::learn::Hyperparameters;
 use crate::listen;
 use crate::operations::Operations;
 use crate::pipeline::{Pipeline, schedule};
-use crate::place::Place;
 use crate::upkeep::Upkeep;
 
 /// Users whose sessions stay in memory.
@@ -62,7 +62,7 @@ pub fn demo(context: &Context, args: &cli::Demo) -> Result<()> {
     let mut context = context.clone();
     let examples = &mut context.settings.features.max_examples;
     *examples = (*examples).min(DEMO_EXAMPLES);
-    let place = &context.place;
+    let place = &context.data_dir;
     let released = cartwheel_registry::current(&place.releases())?.is_some();
     if args.data.is_some() || !released {
         let imported = match &args.data {
@@ -107,7 +107,7 @@ fn log_to_stderr() {
 }
 
 async fn run(context: &Context, args: &cli::Serve) -> Result<()> {
-    let Context { place, settings, config, .. } = context;
+    let Context { data_dir: place, settings, config, .. } = context;
     let server = args.server(&settings.server);
     let listen = server.listen;
     let keys = keys::known(place)?;
@@ -269,7 +269,7 @@ pub(super) fn interrupted() -> impl Future<Output = ()> {
 }
 
 /// Knows keys from the moment they are created, and no more once they are revoked.
-async fn follow_keys(place: Place, listen: std::net::SocketAddr, known: cartwheel_api::Keys) {
+async fn follow_keys(place: DataDir, listen: std::net::SocketAddr, known: cartwheel_api::Keys) {
     let mut seen = None;
     loop {
         tokio::time::sleep(KEY_CHECK).await;
@@ -292,7 +292,7 @@ async fn follow_keys(place: Place, listen: std::net::SocketAddr, known: cartwhee
 }
 
 /// Serves each new release from the moment it is published.
-async fn follow_releases(place: Place, timezone: String, engine: Arc<Current>) {
+async fn follow_releases(place: DataDir, timezone: String, engine: Arc<Current>) {
     // The release that could not be opened, and when that was tried.
     let mut refused: Option<(Release, Instant)> = None;
     let mut unreadable = false;

@@ -7,13 +7,13 @@ use cartwheel_stream::{LogFiles, Verified};
 use serde_json::{Value, json};
 
 use crate::cli;
-use crate::place::Place;
+use crate::data_dir::DataDir;
 use crate::show::{bar, print, result};
 
 /// How often `tail --follow` looks for more.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
-pub fn run(place: &Place, command: cli::Stream, as_json: bool) -> Result<()> {
+pub fn run(place: &DataDir, command: cli::Stream, as_json: bool) -> Result<()> {
     match command {
         cli::Stream::Stat => {
             let found = verify(place)?;
@@ -33,7 +33,7 @@ pub fn run(place: &Place, command: cli::Stream, as_json: bool) -> Result<()> {
     }
 }
 
-fn verify(place: &Place) -> Result<Verified> {
+fn verify(place: &DataDir) -> Result<Verified> {
     let progress = bar("reading the log", 0);
     let found = LogFiles::verify(&place.stream(), |done, all| {
         progress.set_length(all);
@@ -95,7 +95,7 @@ fn time(ms: i64) -> String {
 
 /// Prints records as lines of JSON, whatever `--json` says.
 fn tail(
-    place: &Place,
+    place: &DataDir,
     from: Option<u64>,
     shard: Option<u32>,
     follow: bool,

@@ -16,7 +16,7 @@ use crate::audit::AuditFile;
 use crate::cli::{self, Context};
 use crate::client;
 use crate::commands::serve::{log_options, now_ms};
-use crate::place::Place;
+use crate::data_dir::DataDir;
 use crate::settings::Settings;
 use crate::show::{bar, result};
 use crate::upkeep::Upkeep;
@@ -27,7 +27,7 @@ pub fn run(context: &Context, command: cli::Users) -> Result<()> {
 }
 
 async fn users(context: &Context, command: cli::Users) -> Result<()> {
-    let Context { place, settings, json, .. } = context;
+    let Context { data_dir: place, settings, json, .. } = context;
     match command {
         cli::Users::Erase { user } => {
             let user_id = id(&user)?;
@@ -118,7 +118,7 @@ fn table(erasures: &Value) -> String {
 
 /// `lake compact`
 pub fn compact(context: &Context) -> Result<()> {
-    let Context { place, settings, json, .. } = context;
+    let Context { data_dir: place, settings, json, .. } = context;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let compacted = runtime.block_on(async {
         let here = Here::open(place, settings).await?.context(
@@ -165,7 +165,7 @@ struct Here {
 
 impl Here {
     /// None where a server has it.
-    async fn open(place: &Place, settings: &Settings) -> Result<Option<Self>> {
+    async fn open(place: &DataDir, settings: &Settings) -> Result<Option<Self>> {
         let log = match Log::open(&place.stream(), log_options(&settings.stream)) {
             Ok(log) => Arc::new(log),
             Err(OpenError::Locked(_)) => return Ok(None),

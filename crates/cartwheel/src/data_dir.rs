@@ -6,13 +6,13 @@ use anyhow::{Context as _, Result};
 
 /// The data directory.
 #[derive(Debug, Clone)]
-pub struct Place(pub PathBuf);
+pub struct DataDir(pub PathBuf);
 
 /// The form of the data directory that this release writes and reads. It counts up when an
 /// older release could not read what a newer one has written.
 const FORMAT: u32 = 1;
 
-impl Place {
+impl DataDir {
     /// Refuses a data directory that a later release has written.
     ///
     /// # Errors
