@@ -6,7 +6,6 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::capacity::Load;
 use crate::commands;
 use crate::data_dir::DataDir;
 use crate::settings::{Server, Settings};
@@ -101,8 +100,8 @@ enum Command {
         #[arg(long, value_name = "DAY")]
         since: Option<jiff::civil::Date>,
     },
-    /// What a load needs and costs, on one machine and on AWS.
-    Capacity(Capacity),
+    /// Compute what a load needs and costs, on one machine and on AWS.
+    Capacity(commands::capacity::Capacity),
     /// Look at the configuration.
     Config {
         #[command(subcommand)]
@@ -464,21 +463,6 @@ pub struct Recommend {
     /// Products to recommend.
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=100))]
     pub limit: u32,
-}
-
-/// `capacity`
-#[derive(Debug, Args)]
-#[command(after_help = "Examples:
-  cartwheel capacity --events-per-second 200 --users 2000000 --products 50000
-  cartwheel capacity --events-per-second 5000 --users 20000000 --products 500000 \
-    --endpoint-mode sagemaker --json
-Formulas and worked examples are in docs/scale.md.")]
-pub struct Capacity {
-    #[command(flatten)]
-    pub load: Load,
-    /// Prices, in the shape of infra/prices.toml [default: those of us-east-1].
-    #[arg(long, value_name = "FILE")]
-    pub prices: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]

@@ -1,7 +1,6 @@
 //! The cartwheel binary: parses, wires, runs.
 
 mod audit;
-mod capacity;
 mod cli;
 mod client;
 mod commands;
