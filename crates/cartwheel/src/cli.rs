@@ -7,6 +7,7 @@ use anyhow::Result;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::commands;
+use crate::commands::config::Config;
 use crate::data_dir::DataDir;
 use crate::settings::{Server, Settings};
 
@@ -105,7 +106,7 @@ enum Command {
     /// Look at the configuration.
     Config {
         #[command(subcommand)]
-        command: Config,
+        command: commands::config::Config,
     },
 }
 
@@ -465,13 +466,6 @@ pub struct Recommend {
     pub limit: u32,
 }
 
-#[derive(Debug, Subcommand)]
-enum Config {
-    /// Check the configuration and print it whole.
-    #[command(after_help = "Example:\n  cartwheel --config shop.toml config check")]
-    Check,
-}
-
 /// What commands work with.
 #[derive(Debug, Clone)]
 pub struct Context {
@@ -485,6 +479,10 @@ pub struct Context {
 /// Parses the command line and runs it.
 pub fn run() -> Result<()> {
     let cli = Cli::parse();
+    if let Command::Config { command: Config::Reference } = cli.command {
+        commands::config::reference();
+        return Ok(());
+    }
     let settings = Settings::read(cli.config.as_deref())?;
     let data_dir = DataDir(cli.data_dir);
     let json = cli.json;
@@ -503,7 +501,7 @@ pub fn run() -> Result<()> {
         Command::Features { max_examples } => {
             let mut settings = settings;
             settings.features.max_examples = max_examples.unwrap_or(settings.features.max_examples);
-            settings.check()?;
+            settings.validate()?;
             commands::data::features(&data_dir, &settings, json).map(|_| ())
         }
         Command::Train(args) => commands::model::train(&data_dir, &settings, &args, json),
@@ -525,9 +523,7 @@ pub fn run() -> Result<()> {
             commands::users::run(&Context { data_dir, settings, config: cli.config, json }, command)
         }
         Command::Capacity(args) => commands::capacity::run(&args, json),
-        Command::Config { command: Config::Check } => {
-            crate::show::print(toml::to_string_pretty(&settings)?.trim_end());
-            Ok(())
-        }
+        Command::Config { command: Config::Check } => commands::config::check(&settings, json),
+        Command::Config { command: Config::Reference } => Ok(()),
     }
 }

@@ -2,6 +2,7 @@
 
 pub mod audit;
 pub mod capacity;
+pub mod config;
 pub mod data;
 pub mod keys;
 pub mod model;
