@@ -7,6 +7,7 @@ mod table;
 mod values;
 mod variables;
 
+pub use load::InvalidSettings;
 pub use reference::markdown;
 pub use table::{Lake, Server, Settings, Stream, Train};
 

@@ -1,4 +1,4 @@
-//! What each subcommand does.
+//! The commands, each with its arguments.
 
 pub mod audit;
 pub mod capacity;

@@ -1,32 +1,34 @@
 //! `models`: the registry, deployment and rollback.
 
+mod args;
+
 use anyhow::{Context, Result};
 use cartwheel_registry::{ModelRecord, ModelStatus, Release};
 
 use crate::audit::AuditFile;
-use crate::cli;
 use crate::data_dir::DataDir;
 use crate::show::result;
+pub use args::Models;
 use cartwheel_engine::Opened;
 
-pub fn run(place: &DataDir, command: cli::Models, json: bool) -> Result<()> {
+pub fn run(place: &DataDir, command: Models, json: bool) -> Result<()> {
     match command {
-        cli::Models::List => {
+        Models::List => {
             let models = list(place)?;
             result(json, &models, || table(&models));
         }
-        cli::Models::Show { version } => {
+        Models::Show { version } => {
             let model = find(place, &version)?;
             let text = serde_json::to_string_pretty(&model)?;
             result(json, &model, || text);
         }
-        cli::Models::Deploy { version } => {
+        Models::Deploy { version } => {
             let deploy = || deploy(place, &version);
             let release =
                 AuditFile::new(place).command("models deploy", &[("version", &version)], deploy)?;
             result(json, &release, || format!("{version} serves with {}", release.feature_set));
         }
-        cli::Models::Rollback => {
+        Models::Rollback => {
             let release =
                 AuditFile::new(place).command("models rollback", &[], || rollback(place))?;
             result(json, &release, || {

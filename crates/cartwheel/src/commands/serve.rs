@@ -1,5 +1,7 @@
 //! `serve` and `demo`.
 
+mod args;
+
 use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -17,14 +19,15 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use crate::audit::AuditFile;
-use crate::cli::{self, Context};
 use crate::commands::{data, keys, pipeline};
+use crate::context::Context;
 use crate::data_dir::DataDir;
 use crate::learn::Hyperparameters;
 use crate::listen;
 use crate::operations::Operations;
 use crate::pipeline::{Pipeline, schedule};
 use crate::upkeep::Upkeep;
+pub use args::{Backend, Demo, Serve};
 
 /// Users whose sessions stay in memory.
 const SESSIONS_IN_MEMORY: usize = 20_000;
@@ -56,7 +59,7 @@ pub(super) fn now_ms() -> i64 {
 }
 
 /// Makes a shop or takes one, learns from it unless that is done, and serves it.
-pub fn demo(context: &Context, args: &cli::Demo) -> Result<()> {
+pub fn demo(context: &Context, args: &Demo) -> Result<()> {
     let started = std::time::Instant::now();
     log_to_stderr();
     let mut context = context.clone();
@@ -81,18 +84,18 @@ pub fn demo(context: &Context, args: &cli::Demo) -> Result<()> {
         }
     }
     eprintln!("Ready to serve after {:.1} s", started.elapsed().as_secs_f32());
-    serve(&context, &cli::Serve { listen: args.listen, ..cli::Serve::default() })
+    serve(&context, &Serve { listen: args.listen, ..Serve::default() })
 }
 
-pub fn serve(context: &Context, args: &cli::Serve) -> Result<()> {
+pub fn serve(context: &Context, args: &Serve) -> Result<()> {
     log_to_stderr();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     match args.backend {
-        cli::Backend::Embedded => runtime.block_on(run(context, args)),
+        Backend::Embedded => runtime.block_on(run(context, args)),
         #[cfg(feature = "aws")]
-        cli::Backend::Aws => runtime.block_on(super::serve_aws::run(context, args)),
+        Backend::Aws => runtime.block_on(super::serve_aws::run(context, args)),
         #[cfg(not(feature = "aws"))]
-        cli::Backend::Aws => anyhow::bail!(
+        Backend::Aws => anyhow::bail!(
             "this binary was built without AWS: cargo build --bin cartwheel --features aws"
         ),
     }
@@ -106,7 +109,7 @@ fn log_to_stderr() {
         tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
 }
 
-async fn run(context: &Context, args: &cli::Serve) -> Result<()> {
+async fn run(context: &Context, args: &Serve) -> Result<()> {
     let Context { data_dir: place, settings, config, .. } = context;
     let server = args.server(&settings.server);
     let listen = server.listen;
@@ -204,7 +207,7 @@ async fn run(context: &Context, args: &cli::Serve) -> Result<()> {
     let certifying = tokio::spawn(listen::follow_certificate(connections.tls.clone()));
 
     // What one request frees, the next takes: a fault for each page would cost more.
-    crate::keep_free_pages(FREE_PAGES_MS);
+    crate::allocator::keep_free_pages(FREE_PAGES_MS);
     let router = cartwheel_api::router(state);
     let local = listen::for_commands(&connections, &router, ended(stopped.clone())).await?;
     // The command line finds the server by it; a file of a killed one is overwritten.

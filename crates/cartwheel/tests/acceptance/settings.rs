@@ -90,6 +90,10 @@ fn all_problems_are_reported_at_once() {
     ] {
         assert!(error.contains(expected), "{expected}: {error}");
     }
+    let out = check(dir.path(), file, &variables, true);
+    let error: Value = serde_json::from_slice(&out.stderr).unwrap();
+    assert_eq!(error["error"]["message"], "5 settings are wrong");
+    assert_eq!(error["error"]["causes"].as_array().unwrap().len(), 5);
 }
 
 #[test]
