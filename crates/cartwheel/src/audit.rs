@@ -15,7 +15,7 @@ use cartwheel_ambient::Clock;
 use cartwheel_api::{ActionEnd, AdminAction, AuditLog};
 use serde::{Deserialize, Serialize};
 
-use crate::place::Place;
+use crate::data_dir::DataDir;
 
 /// A file of this size is put aside; the one that was aside before goes.
 const LARGEST: u64 = 64 << 20;
@@ -56,7 +56,7 @@ pub struct Entry {
 }
 
 impl AuditFile {
-    pub fn new(place: &Place) -> Self {
+    pub fn new(place: &DataDir) -> Self {
         Self { path: place.audit(), largest: LARGEST }
     }
 
@@ -187,7 +187,7 @@ mod tests {
     #[test]
     fn an_action_is_one_line_whose_status_becomes_its_outcome() {
         let dir = tempfile::tempdir().unwrap();
-        let audit = AuditFile::new(&Place(dir.path().join("data")));
+        let audit = AuditFile::new(&DataDir(dir.path().join("data")));
         let first = audit.begin(&action("/a")).unwrap();
         let second = audit.begin(&action("/b")).unwrap();
         let statuses =
@@ -206,7 +206,7 @@ mod tests {
     #[test]
     fn a_half_line_is_ended_and_passed_over() {
         let dir = tempfile::tempdir().unwrap();
-        let audit = AuditFile::new(&Place(dir.path().to_owned()));
+        let audit = AuditFile::new(&DataDir(dir.path().to_owned()));
         std::fs::write(&audit.path, "{\"time_ms\":1,\"act").unwrap();
         audit.begin(&action("/a")).unwrap()(200).unwrap();
         let entries = audit.entries(0).unwrap();
@@ -216,7 +216,7 @@ mod tests {
     #[test]
     fn two_files_are_kept_at_most() {
         let dir = tempfile::tempdir().unwrap();
-        let audit = AuditFile { largest: 1_000, ..AuditFile::new(&Place(dir.path().to_owned())) };
+        let audit = AuditFile { largest: 1_000, ..AuditFile::new(&DataDir(dir.path().to_owned())) };
         let open = audit.begin(&action("/first")).unwrap();
         for _ in 0..100 {
             audit.begin(&action("/a")).unwrap()(200).unwrap();
@@ -232,7 +232,7 @@ mod tests {
     #[test]
     fn a_command_is_not_run_where_it_cannot_be_written_down() {
         let dir = tempfile::tempdir().unwrap();
-        let audit = AuditFile::new(&Place(dir.path().to_owned()));
+        let audit = AuditFile::new(&DataDir(dir.path().to_owned()));
         std::fs::create_dir(&audit.path).unwrap();
         let mut ran = false;
         let result = audit.command("keys create", &[], || {

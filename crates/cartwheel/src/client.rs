@@ -1,4 +1,4 @@
-//! Calls to the server that has the data directory.
+//! Calls to the running server of the data directory.
 
 use anyhow::{Context, Result, bail};
 use http_body_util::{BodyExt, Full};
@@ -7,20 +7,31 @@ use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use tokio::net::TcpStream;
 
-use crate::place::Place;
+use crate::data_dir::DataDir;
 
-/// Names the key to bring to a server that asks for one.
+/// Holds the API key to send, if the server requires one.
 pub const KEY_VARIABLE: &str = "CARTWHEEL_API_KEY";
 
-/// Posts JSON and gives the answer's JSON; a problem document becomes an error.
-pub async fn post(place: &Place, path: &str, body: &Value) -> Result<Value> {
-    send(place, "POST", path, Some(body)).await
+/// Posts JSON and returns the answer's JSON. A problem document becomes an error.
+///
+/// # Errors
+/// As [`send`].
+pub async fn post(data_dir: &DataDir, path: &str, body: &Value) -> Result<Value> {
+    send(data_dir, "POST", path, Some(body)).await
 }
 
-/// Sends a request and gives the answer's JSON; a problem document becomes an error.
-pub async fn send(place: &Place, method: &str, path: &str, body: Option<&Value>) -> Result<Value> {
-    let address = std::fs::read_to_string(place.server())
-        .context("a process has the data directory, and it is no server: try again later")?;
+/// Sends a request and returns the answer's JSON. A problem document becomes an error.
+///
+/// # Errors
+/// When no server answers, or when it refuses the request.
+pub async fn send(
+    data_dir: &DataDir,
+    method: &str,
+    path: &str,
+    body: Option<&Value>,
+) -> Result<Value> {
+    let address = std::fs::read_to_string(data_dir.server())
+        .context("another command uses the data directory: try again when it has ended")?;
     let address = address.trim();
     let stream = TcpStream::connect(address)
         .await
@@ -43,12 +54,12 @@ pub async fn send(place: &Place, method: &str, path: &str, body: Option<&Value>)
     connection.abort();
     let answer: Value = serde_json::from_slice(&answer).unwrap_or_default();
     if !status.is_success() {
-        let why = answer["detail"].as_str().or_else(|| answer["title"].as_str());
-        let why = why.unwrap_or(status.as_str());
+        let reason = answer["detail"].as_str().or_else(|| answer["title"].as_str());
+        let reason = reason.unwrap_or(status.as_str());
         if status == hyper::StatusCode::UNAUTHORIZED {
-            bail!("{why} Name an admin key in {KEY_VARIABLE}.");
+            bail!("{reason} Set {KEY_VARIABLE} to an admin key.");
         }
-        bail!("{why}");
+        bail!("{reason}");
     }
     Ok(answer)
 }

@@ -1,4 +1,4 @@
-//! From a feature set to a model bundle.
+//! Training: from a feature set to a model bundle.
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -12,22 +12,28 @@ use cartwheel_registry::BundleParts;
 use cartwheel_training::{Data, Xgboost};
 use serde::Serialize;
 
-use crate::place::Place;
+use crate::data_dir::DataDir;
 use crate::settings::Train;
 use crate::show::bar;
 
-/// What training came to.
+/// The result of a training.
 #[derive(Debug, Serialize)]
 pub struct Trained {
+    /// Version of the new model.
     pub model: String,
+    /// Version of the feature set that it was trained on.
     pub feature_set: String,
+    /// Trees of the model.
     pub trees: u32,
+    /// Training examples.
     pub train_rows: usize,
+    /// Validation examples.
     pub valid_rows: usize,
+    /// The metrics of each round.
     pub metrics: serde_json::Value,
 }
 
-/// Where libxgboost may lie: named, or in a virtual environment near by.
+/// Where libxgboost may be: the configured path, or a virtual environment nearby.
 fn libraries(settings: &Train) -> Vec<PathBuf> {
     let mut paths: Vec<PathBuf> = settings.library.clone().into_iter().collect();
     for root in [Path::new(".venv"), Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../.venv"))]
@@ -39,12 +45,12 @@ fn libraries(settings: &Train) -> Vec<PathBuf> {
     paths
 }
 
-/// Hyperparameters under the names of SageMaker's XGBoost container, as texts.
+/// Hyperparameters as text, by the names that SageMaker's XGBoost container uses.
 pub type Hyperparameters = BTreeMap<String, String>;
 
-/// The hyperparameters that the settings name.
+/// The configured hyperparameters.
 pub fn hyperparameters(settings: &Train) -> Hyperparameters {
-    let numbers = [
+    let configured = [
         ("num_round", settings.rounds.to_string()),
         ("early_stopping_rounds", settings.early_stopping.to_string()),
         ("max_depth", settings.max_depth.to_string()),
@@ -56,38 +62,42 @@ pub fn hyperparameters(settings: &Train) -> Hyperparameters {
         ("seed", settings.seed.to_string()),
         ("objective", "binary:logistic".to_owned()),
         ("tree_method", "hist".to_owned()),
-        // The last metric is the one that early stopping watches.
+        // Early stopping watches the last metric.
         ("eval_metric", "auc,logloss".to_owned()),
     ];
-    numbers.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+    configured.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
-/// What training takes from hyperparameters.
+/// Hyperparameters, divided by who takes them.
 struct Plan {
     rounds: u32,
     early_stopping: Option<u32>,
-    /// What libxgboost takes.
+    /// Parameters for libxgboost.
     parameters: Vec<(String, String)>,
 }
 
-fn plan(given: &Hyperparameters) -> Result<Plan> {
-    let mut given = given.clone();
-    let mut number = |name: &str| -> Result<Option<u32>> {
-        let value = given.remove(name);
-        value.map(|v| v.parse().with_context(|| format!("{name}: {v:?}"))).transpose()
+fn plan(hyperparameters: &Hyperparameters) -> Result<Plan> {
+    let mut rest = hyperparameters.clone();
+    let mut take_number = |name: &str| -> Result<Option<u32>> {
+        let value = rest.remove(name);
+        value.map(|v| v.parse().with_context(|| format!("{name} is {v:?}"))).transpose()
     };
-    let rounds = number("num_round")?.context("num_round is missing")?;
-    let early_stopping = number("early_stopping_rounds")?;
-    let metrics = given.remove("eval_metric").unwrap_or_default();
+    let rounds = take_number("num_round")?.context("num_round is missing")?;
+    let early_stopping = take_number("early_stopping_rounds")?;
+    let metrics = rest.remove("eval_metric").unwrap_or_default();
     let metrics = metrics.split(',').filter(|metric| !metric.is_empty());
     let metrics: Vec<(String, String)> =
         metrics.map(|metric| ("eval_metric".to_owned(), metric.trim().to_owned())).collect();
-    Ok(Plan { rounds, early_stopping, parameters: given.into_iter().chain(metrics).collect() })
+    Ok(Plan { rounds, early_stopping, parameters: rest.into_iter().chain(metrics).collect() })
 }
 
-/// Trains on a feature set and writes the bundle. Releases nothing.
+/// Trains on a feature set and writes the model bundle. Does not release it.
+///
+/// # Errors
+/// When there are no examples, when libxgboost is missing or refuses a hyperparameter, or when a
+/// file cannot be read or written.
 pub fn train(
-    place: &Place,
+    data_dir: &DataDir,
     set: &FeatureSet,
     settings: &Train,
     hyperparameters: &Hyperparameters,
@@ -96,7 +106,7 @@ pub fn train(
     let (valid_labels, valid_rows) = read_rows(&set.path("valid.parquet"))?;
     anyhow::ensure!(
         labels.contains(&1.0),
-        "no example of a purchase to learn from: users need two orders or more"
+        "there is no purchase to learn from: import users with two orders or more"
     );
     let names: Vec<String> = FEATURES.iter().map(|&f| f.to_owned()).collect();
     let xgboost = Xgboost::search(&libraries(settings))?;
@@ -119,7 +129,7 @@ pub fn train(
     progress.finish_and_clear();
     let metrics = serde_json::to_value(&trained.rounds)?;
     let version = cartwheel_registry::write(
-        &place.models(),
+        &data_dir.models(),
         &BundleParts {
             model: &trained.model,
             scaler: &set.scaler()?,

@@ -8,9 +8,9 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::{Context as _, Result};
 use cartwheel_api::{Connections, Tls};
-use hyper::header::HeaderValue;
 use tokio::net::TcpListener;
 
+use crate::origin::origin;
 use crate::settings::Server;
 
 /// How often the certificate's files are looked at.
@@ -35,19 +35,6 @@ pub fn api_settings(server: &Server) -> Result<cartwheel_api::Settings> {
         strict_transport: server.tls_cert.is_some(),
         ..cartwheel_api::Settings::default()
     })
-}
-
-/// An origin as browsers write it: `https://shop.example`, without a path.
-pub fn origin(text: &str) -> Result<HeaderValue> {
-    let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
-    let letter =
-        |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b".-:[]".contains(&byte);
-    let fits = host.is_some_and(|host| !host.is_empty() && host.bytes().all(letter));
-    anyhow::ensure!(
-        fits,
-        "{text:?} is no origin: write it as https://shop.example, in lower case, without a path"
-    );
-    Ok(HeaderValue::from_str(text)?)
 }
 
 /// How connections are taken.
@@ -169,15 +156,5 @@ mod tests {
         assert!(check_reach(there, false, true).is_ok());
         let error = check_reach(there, false, false).unwrap_err().to_string();
         assert!(error.contains("keys create") && error.contains("--open-to-everyone"), "{error}");
-    }
-
-    #[test]
-    fn an_origin_is_what_a_browser_sends() {
-        for good in ["https://shop.example", "http://localhost:3000", "https://[::1]:8443"] {
-            assert!(origin(good).is_ok(), "{good}");
-        }
-        for bad in ["*", "", "shop.example", "https://", "https://a/", "https://A.b", "null"] {
-            assert!(origin(bad).is_err(), "{bad}");
-        }
     }
 }

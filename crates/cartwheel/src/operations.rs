@@ -17,8 +17,8 @@ use cartwheel_workflow::{Runner, RunnerError};
 use serde_json::Value;
 
 use crate::commands::models;
+use crate::data_dir::DataDir;
 use crate::pipeline::{self, Pipeline};
-use crate::place::Place;
 use crate::upkeep::Upkeep;
 use lake_job::LakeJobs;
 
@@ -28,7 +28,7 @@ const MOST_ANSWERS: usize = 100_000;
 
 /// What the API operates.
 pub struct Operations {
-    place: Place,
+    place: DataDir,
     pipeline: Pipeline,
     log: Arc<Log>,
     sessions: Arc<Sessions>,
@@ -42,7 +42,7 @@ impl Operations {
     /// Operates a data directory. Must be called within a tokio runtime, where work on
     /// the lake then runs.
     pub fn new(
-        place: &Place,
+        place: &DataDir,
         pipeline: Pipeline,
         log: Arc<Log>,
         sessions: Arc<Sessions>,

@@ -16,8 +16,8 @@ use cartwheel_ambient::Clock;
 use cartwheel_workflow::{Runner, RunnerError, RunnerOptions};
 use serde_json::{Value, json};
 
+use crate::data_dir::DataDir;
 use crate::learn::{Hyperparameters, hyperparameters};
-use crate::place::Place;
 use crate::settings::Settings;
 
 /// The state machine, as Step Functions runs it.
@@ -35,7 +35,7 @@ pub fn definition() -> Result<Value> {
 }
 
 /// Where executions are kept.
-pub fn executions(place: &Place) -> PathBuf {
+pub fn executions(place: &DataDir) -> PathBuf {
     place.0.join("pipeline")
 }
 
@@ -51,7 +51,7 @@ impl Pipeline {
     /// Opens it, and goes on with a run that was cut off. `beside` bounds the
     /// threads of each job beside a server; none lets them have the machine.
     pub fn open(
-        place: &Place,
+        place: &DataDir,
         settings: &Settings,
         config: Option<&Path>,
         beside: Option<usize>,
@@ -184,7 +184,7 @@ mod tests {
         states.insert("Publish".to_owned(), json!({"Type": "Succeed"}));
         let part = json!({"StartAt": "EndpointMode", "States": states});
         let dir = tempfile::tempdir().unwrap();
-        let place = Place(dir.path().to_owned());
+        let place = DataDir(dir.path().to_owned());
         let pipeline = Pipeline::open(&place, &Settings::default(), None, None).unwrap();
         for (run, way) in [("one", "CreateEndpoint"), ("two", "UpdateEndpoint")] {
             let mut data = input(&Settings::default(), &Hyperparameters::new());

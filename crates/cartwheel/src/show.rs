@@ -1,38 +1,51 @@
-//! Progress bars and results, for people and for scripts.
+//! Progress and results, for people and for scripts.
 
 use std::io::Write;
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use cartwheel_workflow::Progress;
 use indicatif::{ProgressBar, ProgressState, ProgressStyle};
+use parking_lot::Mutex;
 use serde::Serialize;
 
-/// Set to `json`, progress is lines of JSON on standard error: for a parent process.
+/// If it is `json`, progress is printed as lines of JSON on standard error, for a parent process.
 pub const PROGRESS_VARIABLE: &str = "CARTWHEEL_PROGRESS";
-/// Lines of JSON come at most this often.
-const EVERY: Duration = Duration::from_millis(250);
+/// Shortest time between two lines of JSON.
+const REPORT_INTERVAL: Duration = Duration::from_millis(250);
 
-/// A bar on standard error; hidden where that is no terminal.
-pub struct Bar {
-    bar: ProgressBar,
-    last_line: Option<Mutex<Option<Instant>>>,
+/// Whether a parent process reads progress from standard error. It passes other lines on to
+/// people, as text.
+pub fn reports_to_parent() -> bool {
+    std::env::var_os(PROGRESS_VARIABLE).is_some_and(|form| form == "json")
 }
 
-/// A new bar.
+/// The current instant, to measure how long work takes.
+#[allow(clippy::disallowed_methods, reason = "shown as elapsed time, never stored or compared")]
+pub fn instant() -> Instant {
+    Instant::now()
+}
+
+/// A progress bar on standard error. It is hidden if that is not a terminal.
+pub struct Bar {
+    bar: ProgressBar,
+    /// When progress was last reported to the parent process; `None` if it is not reported.
+    reported: Option<Mutex<Option<Instant>>>,
+}
+
+/// Makes a progress bar.
 pub fn bar(what: &'static str, length: u64) -> Bar {
-    let as_json = std::env::var_os(PROGRESS_VARIABLE).is_some_and(|form| form == "json");
-    let bar = if as_json {
+    let report = reports_to_parent();
+    let bar = if report {
         ProgressBar::with_draw_target(Some(length), indicatif::ProgressDrawTarget::hidden())
     } else {
         ProgressBar::new(length)
     };
     bar.set_style(style("{msg:18} [{bar:32}] {human_pos}/{human_len} {rate} {eta}"));
     bar.set_message(what);
-    Bar { bar, last_line: as_json.then(Mutex::default) }
+    Bar { bar, reported: report.then(Mutex::default) }
 }
 
-/// A bar's style, with `{rate}` as people write it.
+/// The style of a bar, with `{rate}` in readable units.
 pub fn style(template: &str) -> ProgressStyle {
     let style = ProgressStyle::with_template(template);
     let style = style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> ");
@@ -49,41 +62,42 @@ pub fn style(template: &str) -> ProgressStyle {
 }
 
 impl Bar {
-    /// How much there is to do.
+    /// Sets how much there is to do.
     pub fn set_length(&self, length: u64) {
         self.bar.set_length(length);
     }
 
-    /// How much is done.
+    /// Sets how much is done.
     pub fn set_position(&self, done: u64) {
         self.bar.set_position(done);
-        self.tell();
+        self.report();
     }
 
-    /// So much more is done.
+    /// Adds to what is done.
     pub fn inc(&self, more: u64) {
         self.bar.inc(more);
-        self.tell();
+        self.report();
     }
 
-    /// What is being done.
+    /// Sets the current step.
     pub fn set_message(&self, what: impl Into<std::borrow::Cow<'static, str>>) {
         self.bar.set_message(what);
-        self.tell();
+        self.report();
     }
 
-    /// Ends it without a trace.
+    /// Removes the bar.
     pub fn finish_and_clear(&self) {
         self.bar.finish_and_clear();
     }
 
-    fn tell(&self) {
-        let Some(last) = &self.last_line else { return };
-        let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
-        if last.is_some_and(|last| last.elapsed() < EVERY) {
+    /// Prints the progress for a parent process, unless that was done just now.
+    fn report(&self) {
+        let Some(reported) = &self.reported else { return };
+        let mut reported = reported.lock();
+        if reported.is_some_and(|last| last.elapsed() < REPORT_INTERVAL) {
             return;
         }
-        *last = Some(Instant::now());
+        *reported = Some(instant());
         let total = self.bar.length().filter(|&length| length > 0);
         let progress = Progress { what: self.bar.message(), done: self.bar.position(), total };
         eprintln!("{}", serde_json::to_string(&progress).unwrap_or_default());
@@ -96,22 +110,37 @@ pub fn result(json: bool, value: &impl Serialize, text: impl FnOnce() -> String)
         // Results are plain structs with string keys, which always serialise.
         print(&serde_json::to_string_pretty(value).unwrap_or_default());
     } else {
-        print(&plain(text().trim_end()));
+        print(&printable(text().trim_end()));
     }
 }
 
-/// Without what a terminal would obey: names are from whoever wrote the catalogue.
-fn plain(text: &str) -> String {
-    let obeyed = |c: char| c.is_control() && !matches!(c, '\n' | '\t');
-    text.chars().map(|c| if obeyed(c) { ' ' } else { c }).collect()
+/// Replaces the characters that a terminal would obey. Names come from whoever wrote the catalogue.
+fn printable(text: &str) -> String {
+    let is_obeyed = |c: char| c.is_control() && !matches!(c, '\n' | '\t');
+    text.chars().map(|c| if is_obeyed(c) { ' ' } else { c }).collect()
 }
 
-/// Prints to stdout. A reader that has seen enough (`| head`) is no error.
+/// Prints to standard output. It is not an error if the reader has closed it (`| head`).
 pub fn print(text: &str) {
     if let Err(error) = writeln!(std::io::stdout(), "{text}")
         && error.kind() != std::io::ErrorKind::BrokenPipe
     {
-        eprintln!("error: stdout: {error}");
+        eprintln!("error: standard output: {error}");
         std::process::exit(1);
     }
+}
+
+/// A UTC time such as `2026-01-31 23:59`.
+pub fn minute(ms: i64) -> String {
+    format_time(ms, "%Y-%m-%d %H:%M")
+}
+
+/// A UTC time such as `2026-01-31 23:59:59`.
+pub fn second(ms: i64) -> String {
+    format_time(ms, "%Y-%m-%d %H:%M:%S")
+}
+
+fn format_time(ms: i64, format: &str) -> String {
+    let time = jiff::Timestamp::from_millisecond(ms).unwrap_or_default();
+    time.strftime(format).to_string()
 }

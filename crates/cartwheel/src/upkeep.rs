@@ -25,7 +25,7 @@ use serde_json::{Value, json};
 use tokio::sync::Notify;
 use tokio::time::MissedTickBehavior;
 
-use crate::place::Place;
+use crate::data_dir::DataDir;
 use crate::settings;
 
 /// Users whose erasure waits are looked at this often.
@@ -52,7 +52,7 @@ enum Due {
 
 /// Works on the files of a data directory whose stream this process has open.
 pub struct Upkeep {
-    place: Place,
+    place: DataDir,
     lake: Lake,
     log: Arc<Log>,
     sessions: Arc<Sessions>,
@@ -71,7 +71,7 @@ impl Upkeep {
     /// # Errors
     /// When the lake or the list of erasures cannot be opened.
     pub fn open(
-        place: &Place,
+        place: &DataDir,
         settings: &settings::Lake,
         log: Arc<Log>,
         sessions: Arc<Sessions>,

@@ -1,23 +1,74 @@
-//! `generate`, `import` and `features`.
+//! `generate`, `import` and `features`: from orders to a feature set.
 
-use std::path::Path;
-use std::sync::{Mutex, PoisonError};
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use anyhow::{Context, Result};
+use anyhow::{Context as _, Result};
 use cartwheel_ambient::Clock;
-use cartwheel_features::ProductInfo;
-
 use cartwheel_feature_job::{Input, JobOptions, Phase};
 use cartwheel_feature_set::{BuildLock, FeatureSet};
+use cartwheel_features::ProductInfo;
 use cartwheel_lake::{Erasures, ImportOptions, ImportSummary, Lake};
 use cartwheel_synthetic::ShopSpec;
+use clap::{Args, Subcommand};
+use parking_lot::Mutex;
 
-use crate::cli::ShopSize;
-use crate::place::Place;
+use crate::data_dir::DataDir;
 use crate::settings::Settings;
-use crate::show::{bar, result};
+use crate::show::{bar, instant, result};
 
+/// The size of a synthetic shop.
+#[derive(Debug, Clone, Args)]
+pub struct ShopSize {
+    /// Number of users.
+    #[arg(long, default_value_t = 2_000)]
+    pub users: u32,
+    /// Number of products.
+    #[arg(long, default_value_t = 2_000)]
+    pub products: u32,
+    /// Number of orders.
+    #[arg(long, default_value_t = 30_000)]
+    pub orders: u64,
+    /// Seed. The same seed and size give the same shop.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+}
+
+/// The arguments of `generate`.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  cartwheel generate --orders 1000000 --users 66000 --out shop")]
+pub struct Generate {
+    #[command(flatten)]
+    pub size: ShopSize,
+    /// Folder to write to.
+    #[arg(long)]
+    pub out: PathBuf,
+}
+
+/// The subcommands of `import`.
+#[derive(Debug, Subcommand)]
+pub enum Import {
+    /// Import orders in the Instacart schema: CSV, plain or gzip.
+    #[command(after_help = "Example:\n  cartwheel import instacart ./shop --as-of 2026-01-31")]
+    Instacart {
+        /// Folder with orders.csv, order_products.csv, products.csv, …
+        dir: PathBuf,
+        /// Day of every user's newest order [default: the first import's day, at first today].
+        #[arg(long, value_name = "DAY")]
+        as_of: Option<jiff::civil::Date>,
+    },
+}
+
+/// The arguments of `features`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  cartwheel features\n  cartwheel features --json")]
+pub struct Features {
+    /// Maximum number of training examples [default: `features.max_examples`].
+    #[arg(long, value_name = "NUMBER")]
+    pub max_examples: Option<usize>,
+}
+
+/// Runs `generate`.
 pub fn generate(size: &ShopSize, out: &Path, json: bool) -> Result<()> {
     let ShopSize { users, products, orders, seed } = *size;
     let progress = bar("generating orders", orders);
@@ -38,14 +89,15 @@ pub fn generate(size: &ShopSize, out: &Path, json: bool) -> Result<()> {
     Ok(())
 }
 
+/// Runs `import instacart`.
 pub fn import(
-    place: &Place,
+    data_dir: &DataDir,
     dir: &Path,
     as_of: Option<jiff::civil::Date>,
     json: bool,
 ) -> Result<ImportSummary> {
-    place.begin()?;
-    let lake = Lake::open(&place.lake())?;
+    data_dir.begin()?;
+    let lake = Lake::open(&data_dir.lake())?;
     let as_of_ms = match as_of {
         Some(day) => Some(day.to_zoned(jiff::tz::TimeZone::UTC)?.timestamp().as_millisecond()),
         None => None,
@@ -61,37 +113,13 @@ pub fn import(
     Ok(summary)
 }
 
-/// Builds the feature set of all that the lake holds now.
-pub fn features(place: &Place, settings: &Settings, json: bool) -> Result<FeatureSet> {
-    let lake = Lake::open(&place.lake())?;
+/// Runs `features`: builds the feature set of everything that the lake holds now.
+pub fn features(data_dir: &DataDir, settings: &Settings, json: bool) -> Result<FeatureSet> {
+    let lake = Lake::open(&data_dir.lake())?;
     // Taken before anything is read: no erasure completes during the build, and the set does
     // not count an erasure that comes later.
-    let _lock = BuildLock::acquire(&place.features())?;
-    let erasures = Erasures::open(&place.erasures())?.cleaned();
-    let checkouts = lake.checkouts()?;
-    for problem in &checkouts.problems {
-        eprintln!("warning: left out: {problem}");
-    }
-    let mut input = Input { checkouts: checkouts.records, erasures, ..Input::default() };
-    if let Some(manifest) = lake.import_manifest()? {
-        input.import_id = manifest.id.clone();
-        if erasures > 0 {
-            // The same files, with other rows.
-            input.import_id.push_str(&format!(" {erasures}"));
-        }
-        input.orders = manifest.orders.clone();
-        input.order_products = manifest.order_products.clone();
-        input.products = lake
-            .read_products()?
-            .into_iter()
-            .map(|p| ProductInfo {
-                product_id: p.product_id,
-                name: p.product_name,
-                aisle: p.aisle,
-                department: p.department,
-            })
-            .collect();
-    }
+    let _lock = BuildLock::acquire(&data_dir.features())?;
+    let input = job_input(&lake, data_dir)?;
     anyhow::ensure!(
         !input.orders.is_empty() || !input.checkouts.is_empty(),
         "the lake holds no orders: import some first (`cartwheel import --help`)"
@@ -104,8 +132,8 @@ pub fn features(place: &Place, settings: &Settings, json: bool) -> Result<Featur
         ..JobOptions::default()
     };
     let progress = bar("features", 0);
-    let clock = PhaseClock::default();
-    let set = cartwheel_feature_job::build(input, &place.features(), &options, &|phase| {
+    let durations = PhaseDurations::default();
+    let set = cartwheel_feature_job::build(input, &data_dir.features(), &options, &|phase| {
         let (name, counts) = match phase {
             Phase::Shuffle { done, total } => ("reading orders", Some((done, total))),
             Phase::Fold { done, total } => ("folding users", Some((done, total))),
@@ -113,7 +141,7 @@ pub fn features(place: &Place, settings: &Settings, json: bool) -> Result<Featur
             Phase::Assemble => ("examples", None),
             Phase::Write => ("writing", None),
         };
-        clock.enter(name);
+        durations.enter(name);
         progress.set_message(name);
         if let Some((done, total)) = counts {
             progress.set_length(total);
@@ -135,31 +163,64 @@ pub fn features(place: &Place, settings: &Settings, json: bool) -> Result<Featur
             m.train_rows,
             m.valid_rows,
             m.gate_examples
-        ) + &clock.text()
+        ) + &durations.text()
     });
     Ok(set)
 }
 
-/// How long each phase of a job took.
-#[derive(Default)]
-struct PhaseClock(Mutex<Vec<(&'static str, Instant)>>);
+/// Collects the input of the feature job from the lake. Warns about files that cannot be read.
+fn job_input(lake: &Lake, data_dir: &DataDir) -> Result<Input> {
+    let erasures = Erasures::open(&data_dir.erasures())?.cleaned();
+    let checkouts = lake.checkouts()?;
+    for problem in &checkouts.problems {
+        eprintln!("warning: left out: {problem}");
+    }
+    let mut input = Input { checkouts: checkouts.records, erasures, ..Input::default() };
+    let Some(manifest) = lake.import_manifest()? else { return Ok(input) };
+    input.import_id = manifest.id.clone();
+    if erasures > 0 {
+        // An erasure leaves the same files with other rows.
+        input.import_id.push_str(&format!(" {erasures}"));
+    }
+    input.orders = manifest.orders.clone();
+    input.order_products = manifest.order_products.clone();
+    let products = lake.read_products()?.into_iter().map(|p| ProductInfo {
+        product_id: p.product_id,
+        name: p.product_name,
+        aisle: p.aisle,
+        department: p.department,
+    });
+    input.products = products.collect();
+    Ok(input)
+}
 
-impl PhaseClock {
+/// How long each phase of a job takes.
+#[derive(Default)]
+struct PhaseDurations(Mutex<Vec<PhaseStart>>);
+
+struct PhaseStart {
+    name: &'static str,
+    at: Instant,
+}
+
+impl PhaseDurations {
+    /// Notes that a phase goes on, or that a new one begins.
     fn enter(&self, name: &'static str) {
-        let mut phases = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if phases.last().is_none_or(|last| last.0 != name) {
-            phases.push((name, Instant::now()));
+        let mut phases = self.0.lock();
+        if phases.last().is_none_or(|last| last.name != name) {
+            phases.push(PhaseStart { name, at: instant() });
         }
     }
 
-    /// Such as `\nIn 3.1 s: reading orders 1.2, …`; nothing where nothing was done.
+    /// A line such as `\nIn 3.1 s: reading orders 1.2, …`; empty without phases.
     fn text(&self) -> String {
-        let phases = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(start) = phases.first().map(|p| p.1) else { return String::new() };
-        let ends = phases.iter().skip(1).map(|p| p.1).chain([Instant::now()]);
-        let parts = phases.iter().zip(ends);
-        let parts =
-            parts.map(|((name, from), to)| format!("{name} {:.1}", (to - *from).as_secs_f32()));
+        let phases = self.0.lock();
+        let Some(start) = phases.first().map(|phase| phase.at) else { return String::new() };
+        let ends = phases.iter().skip(1).map(|phase| phase.at).chain([instant()]);
+        let parts = phases
+            .iter()
+            .zip(ends)
+            .map(|(phase, end)| format!("{} {:.1}", phase.name, (end - phase.at).as_secs_f32()));
         let all = start.elapsed().as_secs_f32();
         format!("\nIn {all:.1} s: {}", parts.collect::<Vec<_>>().join(", "))
     }

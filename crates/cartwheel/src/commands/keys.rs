@@ -1,22 +1,48 @@
-//! `keys`: who may call the API.
+//! `keys`: creates, lists and revokes API keys.
 
-use std::io::{self, Write};
+use std::io;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
-use cartwheel_ambient::Clock;
 use cartwheel_api::{ApiKey, KeyHash, Scope, key_name};
+use clap::Subcommand;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::audit::AuditFile;
-use crate::cli;
-use crate::place::Place;
-use crate::show::result;
+use crate::context::Context;
+use crate::data_dir::DataDir;
+use crate::show::{minute, result};
 
-/// A key as it is kept: by its hash alone.
+/// The subcommands of `keys`.
+#[derive(Debug, Subcommand)]
+pub enum Keys {
+    /// Create a key and show it once.
+    #[command(after_help = "Examples:
+  cartwheel keys create operator --scope admin
+  cartwheel keys create shop --scope events:write --scope recommendations:read")]
+    Create {
+        /// Name of the key. `keys revoke` takes it, and logs show it.
+        name: String,
+        /// A permission: events:write, recommendations:read, or admin, which grants everything.
+        /// Can be given several times.
+        #[arg(long = "scope", required = true)]
+        scopes: Vec<Scope>,
+    },
+    /// List names and scopes. The keys themselves are not stored, only their hashes.
+    #[command(after_help = "Example:\n  cartwheel keys list")]
+    List,
+    /// Revoke a key. A running server refuses it within a second.
+    #[command(after_help = "Example:\n  cartwheel keys revoke shop")]
+    Revoke {
+        /// Name of the key.
+        name: String,
+    },
+}
+
+/// A key as it is stored.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-struct Kept {
+struct StoredKey {
     name: String,
     /// SHA-256, hexadecimal.
     hash: String,
@@ -25,62 +51,70 @@ struct Kept {
     created_ms: i64,
 }
 
-pub fn run(place: &Place, command: cli::Keys, as_json: bool) -> Result<()> {
-    let path = place.keys();
-    let mut kept = read(&path)?;
-    let audit = AuditFile::new(place);
+/// Runs a subcommand of `keys`.
+pub fn run(context: &Context, command: Keys) -> Result<()> {
+    let path = context.data_dir.keys();
+    let mut stored = read(&path)?;
+    let audit = AuditFile::new(&context.data_dir);
     match command {
-        cli::Keys::Create { name, scopes } => {
+        Keys::Create { name, scopes } => {
             key_name(&name)?;
             anyhow::ensure!(
-                !kept.iter().any(|key| key.name == name),
-                "there is a key {name:?} already: revoke it first, or choose another name"
+                !stored.iter().any(|key| key.name == name),
+                "a key with the name {name:?} exists already: revoke it first, or choose another \
+                 name"
             );
-            let bytes: [u8; 32] = rand::random();
-            let key = bytes.iter().fold("cw_".to_owned(), |key, byte| format!("{key}{byte:02x}"));
+            context.data_dir.begin()?;
+            let key = new_key();
             let hash = KeyHash::of(&key).to_string();
             let scopes: Vec<String> = scopes.iter().map(ToString::to_string).collect();
-            let created_ms = Clock::system().now_ms();
-            kept.push(Kept { name: name.clone(), hash, scopes: scopes.clone(), created_ms });
+            let created_ms = context.clock.now_ms();
+            stored.push(StoredKey { name: name.clone(), hash, scopes: scopes.clone(), created_ms });
             let target = [("name", &*name), ("scopes", &*scopes.join("+"))];
-            audit.command("keys create", &target, || write(&path, &kept))?;
-            let made = json!({"name": name, "key": key, "scopes": scopes});
-            result(as_json, &made, || {
+            audit.command("keys create", &target, || write(&path, &stored))?;
+            let created = json!({"name": name, "key": key, "scopes": scopes});
+            result(context.json, &created, || {
                 format!(
-                    "{key}\n\nThis is the only time that it is shown: {name} may do {}.",
+                    "{key}\n\nStore it now: it is not shown again. {name} has the scopes {}.",
                     scopes.join(", ")
                 )
             });
         }
-        cli::Keys::List => result(as_json, &kept, || table(&kept)),
-        cli::Keys::Revoke { name } => {
-            let before = kept.len();
-            kept.retain(|key| key.name != name);
+        Keys::List => result(context.json, &stored, || table(&stored)),
+        Keys::Revoke { name } => {
+            let before = stored.len();
+            stored.retain(|key| key.name != name);
             anyhow::ensure!(
-                kept.len() < before,
-                "there is no key {name:?}: see `cartwheel keys list`"
+                stored.len() < before,
+                "there is no key with the name {name:?}: see `cartwheel keys list`"
             );
-            audit.command("keys revoke", &[("name", &name)], || write(&path, &kept))?;
-            result(as_json, &json!({"revoked": name}), || format!("{name} may do nothing more"));
+            audit.command("keys revoke", &[("name", &name)], || write(&path, &stored))?;
+            result(context.json, &json!({"revoked": name}), || format!("{name} is revoked"));
         }
     }
     Ok(())
 }
 
-fn table(kept: &[Kept]) -> String {
-    if kept.is_empty() {
-        return "No keys: everybody on this machine may call the API".to_owned();
+/// Draws a new key.
+#[allow(clippy::disallowed_methods, reason = "a secret has to come from the system's generator")]
+fn new_key() -> String {
+    let bytes: [u8; 32] = rand::random();
+    format!("cw_{}", hex::encode(bytes))
+}
+
+fn table(stored: &[StoredKey]) -> String {
+    if stored.is_empty() {
+        return "No keys: the API needs none".to_owned();
     }
-    let mut out = format!("{:<20}{:<18}{}\n", "KEY", "CREATED", "MAY");
-    for key in kept {
-        let created = jiff::Timestamp::from_millisecond(key.created_ms).unwrap_or_default();
-        let created = created.strftime("%Y-%m-%d %H:%M").to_string();
+    let mut out = format!("{:<20}{:<18}{}\n", "KEY", "CREATED (UTC)", "SCOPES");
+    for key in stored {
+        let created = minute(key.created_ms);
         out.push_str(&format!("{:<20}{created:<18}{}\n", key.name, key.scopes.join(", ")));
     }
     out
 }
 
-fn read(path: &Path) -> Result<Vec<Kept>> {
+fn read(path: &Path) -> Result<Vec<StoredKey>> {
     match std::fs::read(path) {
         Ok(bytes) => serde_json::from_slice(&bytes).with_context(|| path.display().to_string()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
@@ -88,32 +122,22 @@ fn read(path: &Path) -> Result<Vec<Kept>> {
     }
 }
 
-/// Replaces the file, whole or not at all.
-fn write(path: &Path, kept: &[Kept]) -> Result<()> {
-    let put = || -> io::Result<()> {
-        let dir = path.parent().unwrap_or(Path::new("."));
-        std::fs::create_dir_all(dir)?;
-        let scratch = path.with_extension("new");
-        let mut file = std::fs::File::create(&scratch)?;
-        file.write_all(&serde_json::to_vec_pretty(kept)?)?;
-        file.sync_all()?;
-        std::fs::rename(&scratch, path)?;
-        std::fs::File::open(dir)?.sync_all()
-    };
-    put().with_context(|| path.display().to_string())
+fn write(path: &Path, stored: &[StoredKey]) -> Result<()> {
+    let content = serde_json::to_vec_pretty(stored)?;
+    cartwheel_files::replace(path, &content).with_context(|| path.display().to_string())
 }
 
-/// The keys as the server knows them.
+/// Reads the keys for a server.
 ///
 /// # Errors
-/// When the file is damaged: a server must not take that for "no keys".
-pub fn known(place: &Place) -> Result<Vec<ApiKey>> {
-    let path = place.keys();
-    let key = |kept: Kept| -> Result<ApiKey> {
-        let scopes = kept.scopes.iter().map(|scope| scope.parse::<Scope>());
-        let (hash, scopes) = (kept.hash.parse::<KeyHash>()?, scopes.collect::<Result<_, _>>()?);
-        // Names of older keys were free, and this one is written into logs.
-        let name = key_name(&kept.name).map_or_else(|_| hash.short_name(), Into::into);
+/// When the file is damaged. A server must not take that for "no keys".
+pub fn known(data_dir: &DataDir) -> Result<Vec<ApiKey>> {
+    let path = data_dir.keys();
+    let key = |stored: StoredKey| -> Result<ApiKey> {
+        let scopes = stored.scopes.iter().map(|scope| scope.parse::<Scope>());
+        let (hash, scopes) = (stored.hash.parse::<KeyHash>()?, scopes.collect::<Result<_, _>>()?);
+        // The first releases allowed any name, and names are written to logs.
+        let name = key_name(&stored.name).map_or_else(|_| hash.short_name(), Into::into);
         Ok(ApiKey { name, hash, scopes })
     };
     let keys = read(&path)?.into_iter().map(key).collect::<Result<Vec<_>>>();

@@ -1,7 +1,8 @@
-//! What each subcommand does.
+//! The commands, each with its arguments.
 
 pub mod audit;
 pub mod capacity;
+pub mod config;
 pub mod data;
 pub mod keys;
 pub mod model;

@@ -1,42 +1,123 @@
 //! `train`, `evaluate`, `predict` and `recommend`.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
-use anyhow::{Context, Result};
+use anyhow::{Context as _, Result};
+use cartwheel_engine::Opened;
 use cartwheel_feature_set::FeatureSet;
 use cartwheel_recommend::{rank, reasons};
+use clap::{Args, ValueEnum};
 use rayon::prelude::*;
 use serde::Serialize;
 
-use crate::cli;
 use crate::commands::report;
+use crate::context::Context;
+use crate::data_dir::DataDir;
+use crate::hyperparameters::{Assignment, parse};
 use crate::learn;
-use crate::place::Place;
-use crate::settings::Settings;
 use crate::show::{bar, result};
-use cartwheel_engine::Opened;
 
-fn latest(place: &Place) -> Result<FeatureSet> {
-    FeatureSet::latest(&place.features()).context("no feature set: run `cartwheel features` first")
+/// The arguments of `train`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  cartwheel train
+  cartwheel train --set max_depth=4 --set num_round=200 --no-release")]
+pub struct Train {
+    /// Version of the feature set [default: the newest].
+    #[arg(long, value_name = "VERSION")]
+    feature_set: Option<String>,
+    /// A hyperparameter of XGBoost, which goes over the configured one. Can be given several
+    /// times.
+    #[arg(long, value_name = "NAME=VALUE", value_parser = parse)]
+    set: Vec<Assignment>,
+    /// Write the model without releasing it.
+    #[arg(long)]
+    no_release: bool,
 }
 
-pub fn train(place: &Place, settings: &Settings, args: &cli::Train, json: bool) -> Result<()> {
+/// The arguments of `evaluate`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  cartwheel evaluate --json
+  cartwheel evaluate --chart quality.svg")]
+pub struct Evaluate {
+    /// Version of the model [default: the serving model].
+    #[arg(long, value_name = "VERSION")]
+    model: Option<String>,
+    /// Version of a model to compare with, user by user [default: popularity].
+    #[arg(long, value_name = "VERSION")]
+    against: Option<String>,
+    /// File for a chart of Recall@10 as SVG.
+    #[arg(long, value_name = "FILE")]
+    chart: Option<PathBuf>,
+}
+
+/// The users to predict for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum UserSelection {
+    /// Users whose newest order is marked `test`.
+    Test,
+    /// All users.
+    All,
+}
+
+/// The arguments of `predict`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  cartwheel predict --users test --limit 20 --out predictions.json"
+)]
+pub struct Predict {
+    /// Users to predict for.
+    #[arg(long, value_enum, default_value = "all")]
+    users: UserSelection,
+    /// Products for each user.
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    limit: u32,
+    /// File to write: {"user_id": ["product_id", …]}.
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+}
+
+/// The arguments of `recommend`.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  cartwheel recommend --user 347 --cart 13176,21137")]
+pub struct Recommend {
+    /// Id of the user.
+    #[arg(long)]
+    user: String,
+    /// Ids of the products in the cart, separated by commas.
+    #[arg(long, value_delimiter = ',')]
+    cart: Vec<String>,
+    /// Products to recommend.
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=100))]
+    limit: u32,
+}
+
+fn newest_feature_set(data_dir: &DataDir) -> Result<FeatureSet> {
+    FeatureSet::latest(&data_dir.features())
+        .context("there is no feature set: run `cartwheel features` first")
+}
+
+/// Runs `train`.
+pub fn train(context: &Context, args: &Train) -> Result<()> {
+    let Context { data_dir, settings, json, .. } = context;
     let set = match &args.feature_set {
-        Some(version) => FeatureSet::open(&place.features().join(version))?,
-        None => latest(place)?,
+        Some(version) => FeatureSet::open(&data_dir.features().join(version))?,
+        None => newest_feature_set(data_dir)?,
     };
     let mut hyperparameters = learn::hyperparameters(&settings.train);
     hyperparameters.extend(args.set.iter().cloned());
-    let trained = learn::train(place, &set, &settings.train, &hyperparameters)?;
+    let trained = learn::train(data_dir, &set, &settings.train, &hyperparameters)?;
     if !args.no_release {
         let release = cartwheel_registry::Release {
             feature_set: set.manifest.version.clone(),
             model: Some(trained.model.clone()),
             schema_hash: set.manifest.schema_hash.clone(),
         };
-        cartwheel_registry::publish(&place.releases(), &release)?;
+        cartwheel_registry::publish(&data_dir.releases(), &release)?;
     }
-    result(json, &trained, || {
+    result(*json, &trained, || {
         format!(
             "Model {}: {} trees from {} rows of {}{}",
             trained.model,
@@ -49,17 +130,19 @@ pub fn train(place: &Place, settings: &Settings, args: &cli::Train, json: bool) 
     Ok(())
 }
 
-pub fn evaluate(place: &Place, args: &cli::Evaluate, json: bool) -> Result<()> {
+/// Runs `evaluate`.
+pub fn evaluate(context: &Context, args: &Evaluate) -> Result<()> {
+    let data_dir = &context.data_dir;
     let (version, feature_set) = match &args.model {
         Some(version) => {
-            let bundle = cartwheel_registry::read(&place.models(), version)?;
+            let bundle = cartwheel_registry::read(&data_dir.models(), version)?;
             (Some(version.clone()), bundle.manifest.feature_set)
         }
         None => {
-            let release = cartwheel_registry::current(&place.releases())?
+            let release = cartwheel_registry::current(&data_dir.releases())?
                 .context("nothing is released yet: run `cartwheel train`")?;
-            // Features may have been released without a model of their own.
-            let models = cartwheel_registry::list(&place.models(), &place.releases())?;
+            // A release can pair a model with newer features than those it was trained on.
+            let models = cartwheel_registry::list(&data_dir.models(), &data_dir.releases())?;
             let trained_on = release.model.as_ref().and_then(|version| {
                 let record = models.iter().find(|m| m.manifest.version == *version)?;
                 Some(record.manifest.feature_set.clone())
@@ -67,9 +150,9 @@ pub fn evaluate(place: &Place, args: &cli::Evaluate, json: bool) -> Result<()> {
             (release.model, trained_on.unwrap_or(release.feature_set))
         }
     };
-    let set = FeatureSet::open(&place.features().join(&feature_set))?;
+    let set = FeatureSet::open(&data_dir.features().join(&feature_set))?;
     let report = cartwheel_engine::evaluate(
-        &place.models(),
+        &data_dir.models(),
         &set,
         version.as_deref(),
         args.against.as_deref(),
@@ -77,23 +160,24 @@ pub fn evaluate(place: &Place, args: &cli::Evaluate, json: bool) -> Result<()> {
     if let Some(path) = &args.chart {
         std::fs::write(path, report::chart(&report)).with_context(|| path.display().to_string())?;
     }
-    result(json, &report, || report::table(&report));
+    result(context.json, &report, || report::table(&report));
     Ok(())
 }
 
-pub fn predict(place: &Place, settings: &Settings, args: &cli::Predict, json: bool) -> Result<()> {
-    let opened = Opened::current(&place.lake(), &settings.shop.timezone)?;
+/// Runs `predict`.
+pub fn predict(context: &Context, args: &Predict) -> Result<()> {
+    let opened = Opened::current(&context.data_dir.lake(), &context.settings.shop.timezone)?;
     let records = opened.users.as_ref().context("the feature set has no users.bin")?;
     let progress = bar("predicting", records.len() as u64);
     let users = (0..records.len()).into_par_iter().map(|at| -> Result<_> {
         let (user_id, state) = records.record(at)?;
         progress.inc(1);
-        if args.users == cli::Who::Test && state.next.is_none() {
+        if args.users == UserSelection::Test && state.next.is_none() {
             return Ok(None);
         }
-        let context = state.next.unwrap_or_default();
+        let next = state.next.unwrap_or_default();
         let model = opened.model.as_ref();
-        let ranked = rank(&opened.catalogue, model, &state, &context, &[], |_| true);
+        let ranked = rank(&opened.catalogue, model, &state, &next, &[], |_| true);
         let ids = ranked.iter().take(args.limit as usize).filter_map(|r| {
             opened.catalogue.get(r.candidate.product).map(|p| p.info.product_id.clone())
         });
@@ -104,25 +188,25 @@ pub fn predict(place: &Place, settings: &Settings, args: &cli::Predict, json: bo
     progress.finish_and_clear();
     anyhow::ensure!(
         !lists.is_empty(),
-        "no user to predict for{}",
-        if args.users == cli::Who::Test {
+        "there is no user to predict for{}",
+        if args.users == UserSelection::Test {
             ": no order is marked `test`; try --users all"
         } else {
             ""
         }
     );
-    let scratch = args.out.with_extension("part");
-    std::fs::write(&scratch, serde_json::to_vec(&lists)?)
-        .and_then(|()| std::fs::rename(&scratch, &args.out))
+    cartwheel_files::replace(&args.out, &serde_json::to_vec(&lists)?)
         .with_context(|| args.out.display().to_string())?;
     let summary = serde_json::json!({"users": lists.len(), "out": args.out});
-    result(json, &summary, || format!("Wrote {} users to {}", lists.len(), args.out.display()));
+    result(context.json, &summary, || {
+        format!("Wrote {} users to {}", lists.len(), args.out.display())
+    });
     Ok(())
 }
 
-/// One line of a list of recommendations.
+/// One recommended product.
 #[derive(Debug, Serialize)]
-struct Line {
+struct Recommendation {
     product_id: String,
     product_name: String,
     aisle: String,
@@ -132,29 +216,24 @@ struct Line {
     reasons: Vec<String>,
 }
 
-pub fn recommend(
-    place: &Place,
-    settings: &Settings,
-    args: &cli::Recommend,
-    json: bool,
-) -> Result<()> {
-    let opened = Opened::current(&place.lake(), &settings.shop.timezone)?;
+/// Runs `recommend`.
+pub fn recommend(context: &Context, args: &Recommend) -> Result<()> {
+    let opened = Opened::current(&context.data_dir.lake(), &context.settings.shop.timezone)?;
     let records = opened.users.as_ref().context("the feature set has no users.bin")?;
     let state = records.get(&args.user)?;
     if state.is_none() {
-        eprintln!("user {} has no history: showing what goes with the cart", args.user);
+        eprintln!("user {} has no history: recommending by the cart alone", args.user);
     }
     let state = state.unwrap_or_default();
     let find = |id: &String| {
         opened.catalogue.find(id).with_context(|| format!("product {id:?} is not in the catalogue"))
     };
     let cart = args.cart.iter().map(find).collect::<Result<Vec<u32>>>()?;
-    let now = jiff::Timestamp::now().as_millisecond();
-    let context = opened.calendar.context(&state, now);
-    let ranked = rank(&opened.catalogue, opened.model.as_ref(), &state, &context, &cart, |_| true);
-    let lines = ranked.iter().take(args.limit as usize).filter_map(|r| {
+    let now = opened.calendar.context(&state, context.clock.now_ms());
+    let ranked = rank(&opened.catalogue, opened.model.as_ref(), &state, &now, &cart, |_| true);
+    let recommended = ranked.iter().take(args.limit as usize).filter_map(|r| {
         let info = &opened.catalogue.get(r.candidate.product)?.info;
-        Some(Line {
+        Some(Recommendation {
             product_id: info.product_id.clone(),
             product_name: info.name.clone(),
             aisle: info.aisle.clone(),
@@ -164,14 +243,14 @@ pub fn recommend(
             reasons: reasons(&opened.catalogue, &state, &r.candidate),
         })
     });
-    let lines: Vec<Line> = lines.collect();
-    result(json, &lines, || {
-        let line = |(at, r): (usize, &Line)| {
+    let recommended: Vec<Recommendation> = recommended.collect();
+    result(context.json, &recommended, || {
+        let line = |(at, r): (usize, &Recommendation)| {
             let name = format!("{} ({})", r.product_name, r.product_id);
-            let (percent, why) = (r.probability * 100.0, r.reasons.join("; "));
-            format!("{:>3}  {percent:>5.1} %  {name:<48} {why}\n", at + 1)
+            let (percent, reasons) = (r.probability * 100.0, r.reasons.join("; "));
+            format!("{:>3}  {percent:>5.1} %  {name:<48} {reasons}\n", at + 1)
         };
-        lines.iter().enumerate().map(line).collect()
+        recommended.iter().enumerate().map(line).collect()
     });
     Ok(())
 }

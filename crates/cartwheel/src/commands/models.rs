@@ -1,32 +1,34 @@
 //! `models`: the registry, deployment and rollback.
 
+mod args;
+
 use anyhow::{Context, Result};
 use cartwheel_registry::{ModelRecord, ModelStatus, Release};
 
 use crate::audit::AuditFile;
-use crate::cli;
-use crate::place::Place;
+use crate::data_dir::DataDir;
 use crate::show::result;
+pub use args::Models;
 use cartwheel_engine::Opened;
 
-pub fn run(place: &Place, command: cli::Models, json: bool) -> Result<()> {
+pub fn run(place: &DataDir, command: Models, json: bool) -> Result<()> {
     match command {
-        cli::Models::List => {
+        Models::List => {
             let models = list(place)?;
             result(json, &models, || table(&models));
         }
-        cli::Models::Show { version } => {
+        Models::Show { version } => {
             let model = find(place, &version)?;
             let text = serde_json::to_string_pretty(&model)?;
             result(json, &model, || text);
         }
-        cli::Models::Deploy { version } => {
+        Models::Deploy { version } => {
             let deploy = || deploy(place, &version);
             let release =
                 AuditFile::new(place).command("models deploy", &[("version", &version)], deploy)?;
             result(json, &release, || format!("{version} serves with {}", release.feature_set));
         }
-        cli::Models::Rollback => {
+        Models::Rollback => {
             let release =
                 AuditFile::new(place).command("models rollback", &[], || rollback(place))?;
             result(json, &release, || {
@@ -39,18 +41,18 @@ pub fn run(place: &Place, command: cli::Models, json: bool) -> Result<()> {
 }
 
 /// Every model, the newest first.
-pub fn list(place: &Place) -> Result<Vec<ModelRecord>> {
+pub fn list(place: &DataDir) -> Result<Vec<ModelRecord>> {
     Ok(cartwheel_registry::list(&place.models(), &place.releases())?)
 }
 
-fn find(place: &Place, version: &str) -> Result<ModelRecord> {
+fn find(place: &DataDir, version: &str) -> Result<ModelRecord> {
     let found = list(place)?.into_iter().find(|model| model.manifest.version == version);
     found.with_context(|| format!("there is no model {version:?}: see `cartwheel models list`"))
 }
 
 /// Serves a model: with the serving features if they have its columns, else with
 /// those it was trained on.
-pub fn deploy(place: &Place, version: &str) -> Result<Release> {
+pub fn deploy(place: &DataDir, version: &str) -> Result<Release> {
     let model = find(place, version)?.manifest;
     let current = cartwheel_registry::current(&place.releases())?;
     let features = current.filter(|release| release.schema_hash == model.schema_hash);
@@ -66,7 +68,7 @@ pub fn deploy(place: &Place, version: &str) -> Result<Release> {
 
 /// Serves the previous release again; where its features are no longer there, its model
 /// with those that are.
-pub fn rollback(place: &Place) -> Result<Release> {
+pub fn rollback(place: &DataDir) -> Result<Release> {
     let previous = cartwheel_registry::previous(&place.releases())?;
     if let Some(Release { feature_set, model: Some(model), .. }) = previous
         && !place.features().join(feature_set).exists()

@@ -1,5 +1,7 @@
 //! `serve` and `demo`.
 
+mod args;
+
 use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -17,14 +19,15 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use crate::audit::AuditFile;
-use crate::cli::{self, Context};
 use crate::commands::{data, keys, pipeline};
+use crate::context::Context;
+use crate::data_dir::DataDir;
 use crate::learn::Hyperparameters;
 use crate::listen;
 use crate::operations::Operations;
 use crate::pipeline::{Pipeline, schedule};
-use crate::place::Place;
 use crate::upkeep::Upkeep;
+pub use args::{Backend, Demo, Serve};
 
 /// Users whose sessions stay in memory.
 const SESSIONS_IN_MEMORY: usize = 20_000;
@@ -56,13 +59,13 @@ pub(super) fn now_ms() -> i64 {
 }
 
 /// Makes a shop or takes one, learns from it unless that is done, and serves it.
-pub fn demo(context: &Context, args: &cli::Demo) -> Result<()> {
+pub fn demo(context: &Context, args: &Demo) -> Result<()> {
     let started = std::time::Instant::now();
     log_to_stderr();
     let mut context = context.clone();
     let examples = &mut context.settings.features.max_examples;
     *examples = (*examples).min(DEMO_EXAMPLES);
-    let place = &context.place;
+    let place = &context.data_dir;
     let released = cartwheel_registry::current(&place.releases())?.is_some();
     if args.data.is_some() || !released {
         let imported = match &args.data {
@@ -81,18 +84,18 @@ pub fn demo(context: &Context, args: &cli::Demo) -> Result<()> {
         }
     }
     eprintln!("Ready to serve after {:.1} s", started.elapsed().as_secs_f32());
-    serve(&context, &cli::Serve { listen: args.listen, ..cli::Serve::default() })
+    serve(&context, &Serve { listen: args.listen, ..Serve::default() })
 }
 
-pub fn serve(context: &Context, args: &cli::Serve) -> Result<()> {
+pub fn serve(context: &Context, args: &Serve) -> Result<()> {
     log_to_stderr();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     match args.backend {
-        cli::Backend::Embedded => runtime.block_on(run(context, args)),
+        Backend::Embedded => runtime.block_on(run(context, args)),
         #[cfg(feature = "aws")]
-        cli::Backend::Aws => runtime.block_on(super::serve_aws::run(context, args)),
+        Backend::Aws => runtime.block_on(super::serve_aws::run(context, args)),
         #[cfg(not(feature = "aws"))]
-        cli::Backend::Aws => anyhow::bail!(
+        Backend::Aws => anyhow::bail!(
             "this binary was built without AWS: cargo build --bin cartwheel --features aws"
         ),
     }
@@ -106,8 +109,8 @@ fn log_to_stderr() {
         tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
 }
 
-async fn run(context: &Context, args: &cli::Serve) -> Result<()> {
-    let Context { place, settings, config, .. } = context;
+async fn run(context: &Context, args: &Serve) -> Result<()> {
+    let Context { data_dir: place, settings, config, .. } = context;
     let server = args.server(&settings.server);
     let listen = server.listen;
     let keys = keys::known(place)?;
@@ -212,7 +215,7 @@ async fn run(context: &Context, args: &cli::Serve) -> Result<()> {
     let certifying = tokio::spawn(listen::follow_certificate(connections.tls.clone()));
 
     // What one request frees, the next takes: a fault for each page would cost more.
-    crate::keep_free_pages(FREE_PAGES_MS);
+    crate::allocator::keep_free_pages(FREE_PAGES_MS);
     let router = cartwheel_api::router(state);
     let local = listen::for_commands(&connections, &router, ended(stopped.clone())).await?;
     // The command line finds the server by it; a file of a killed one is overwritten.
@@ -277,7 +280,7 @@ pub(super) fn interrupted() -> impl Future<Output = ()> {
 }
 
 /// Knows keys from the moment they are created, and no more once they are revoked.
-async fn follow_keys(place: Place, listen: std::net::SocketAddr, known: cartwheel_api::Keys) {
+async fn follow_keys(place: DataDir, listen: std::net::SocketAddr, known: cartwheel_api::Keys) {
     let mut seen = None;
     loop {
         tokio::time::sleep(KEY_CHECK).await;
@@ -300,7 +303,7 @@ async fn follow_keys(place: Place, listen: std::net::SocketAddr, known: cartwhee
 }
 
 /// Serves each new release from the moment it is published.
-async fn follow_releases(place: Place, timezone: String, engine: Arc<ServingEngine>) {
+async fn follow_releases(place: DataDir, timezone: String, engine: Arc<ServingEngine>) {
     // The release that could not be opened, and when that was tried.
     let mut refused: Option<(Release, Instant)> = None;
     let mut unreadable = false;

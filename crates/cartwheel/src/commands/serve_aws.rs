@@ -9,8 +9,8 @@ use cartwheel_aws::{Follower, Lake, Names};
 use cartwheel_engine::ServingEngine;
 use tokio::net::TcpListener;
 
-use crate::cli::{self, Context};
-use crate::commands::serve;
+use crate::commands::serve::{self, Serve};
+use crate::context::Context;
 use crate::listen;
 
 /// The lake is asked for a new release this often.
@@ -19,7 +19,7 @@ const REFRESH: Duration = Duration::from_secs(5);
 const SETTLE: Duration = Duration::from_secs(5);
 
 /// Serves; delivery and sessions are Firehose's and the consumer function's.
-pub async fn run(context: &Context, args: &cli::Serve) -> Result<()> {
+pub async fn run(context: &Context, args: &Serve) -> Result<()> {
     let server = args.server(&context.settings.server);
     let listen = server.listen;
     listen::check_reach(listen, false, server.open_to_everyone)?;

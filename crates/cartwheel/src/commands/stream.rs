@@ -1,41 +1,75 @@
-//! `stream`: a look at the log's files, also while a server writes them.
+//! `stream`: inspects the log's files, also while a server writes them.
 
 use std::time::Duration;
 
 use anyhow::Result;
 use cartwheel_stream::{LogFiles, Verified};
+use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use crate::cli;
-use crate::place::Place;
+use crate::context::Context;
+use crate::data_dir::DataDir;
 use crate::show::{bar, print, result};
 
-/// How often `tail --follow` looks for more.
-const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// Time between two looks of `tail --follow`.
+const POLL_INTERVAL: Duration = Duration::from_millis(500);
 
-pub fn run(place: &Place, command: cli::Stream, as_json: bool) -> Result<()> {
+/// The subcommands of `stream`.
+#[derive(Debug, Subcommand)]
+pub enum Stream {
+    /// Count records by shard, with the times of the oldest and the newest.
+    #[command(after_help = "Example:\n  cartwheel stream stat --json | jq .next")]
+    Stat,
+    /// Read every record and report each damaged place. Fails if there is one.
+    #[command(after_help = "Example:\n  cartwheel stream verify && echo intact")]
+    Verify,
+    /// Print records as lines of JSON.
+    #[command(after_help = "Examples:
+  cartwheel stream tail --records 20
+  cartwheel stream tail --follow | jq -c 'select(.record.event == \"checkout\")'")]
+    Tail(Tail),
+}
+
+/// The arguments of `stream tail`.
+#[derive(Debug, Args)]
+pub struct Tail {
+    /// First sequence number to print [default: that of the last `--records`].
+    #[arg(long)]
+    from: Option<u64>,
+    /// Print this shard only.
+    #[arg(long)]
+    shard: Option<u32>,
+    /// Continue as records are written.
+    #[arg(long, short)]
+    follow: bool,
+    /// Number of last records, over all shards.
+    #[arg(long, short = 'n', default_value_t = 10)]
+    records: u64,
+}
+
+/// Runs a subcommand of `stream`.
+pub fn run(context: &Context, command: Stream) -> Result<()> {
+    let Context { data_dir, json, .. } = context;
     match command {
-        cli::Stream::Stat => {
-            let found = verify(place)?;
-            result(as_json, &view(&found), || stat(&found));
+        Stream::Stat => {
+            let found = verify(data_dir)?;
+            result(*json, &to_json(&found), || text(&found));
             Ok(())
         }
-        cli::Stream::Verify => {
-            let found = verify(place)?;
-            result(as_json, &view(&found), || stat(&found) + &damage(&found));
+        Stream::Verify => {
+            let found = verify(data_dir)?;
+            result(*json, &to_json(&found), || text(&found) + &damage(&found));
             let places = found.damaged.len();
             anyhow::ensure!(places == 0, "records are missing at {places} places");
             Ok(())
         }
-        cli::Stream::Tail { from, shard, follow, records } => {
-            tail(place, from, shard, follow, records)
-        }
+        Stream::Tail(args) => tail(data_dir, &args),
     }
 }
 
-fn verify(place: &Place) -> Result<Verified> {
+fn verify(data_dir: &DataDir) -> Result<Verified> {
     let progress = bar("reading the log", 0);
-    let found = LogFiles::verify(&place.stream(), |done, all| {
+    let found = LogFiles::verify(&data_dir.stream(), |done, all| {
         progress.set_length(all);
         progress.set_position(done);
     });
@@ -43,7 +77,7 @@ fn verify(place: &Place) -> Result<Verified> {
     Ok(found?)
 }
 
-fn view(found: &Verified) -> Value {
+fn to_json(found: &Verified) -> Value {
     let damaged = found.damaged.iter().map(
         |place| json!({"file": place.path, "offset": place.offset, "sequence": place.sequence}),
     );
@@ -55,7 +89,7 @@ fn view(found: &Verified) -> Value {
     })
 }
 
-fn stat(found: &Verified) -> String {
+fn text(found: &Verified) -> String {
     let all: u64 = found.records.iter().sum();
     let mut out = format!(
         "{all} records in {} segments ({:.1} MB), sequence numbers {} to {}\n",
@@ -65,21 +99,21 @@ fn stat(found: &Verified) -> String {
         found.next.saturating_sub(1).max(found.first)
     );
     if let (Some(oldest), Some(newest)) = (found.oldest_ms, found.newest_ms) {
-        out.push_str(&format!("Put from {} to {}\n", time(oldest), time(newest)));
+        out.push_str(&format!("Written from {} to {}\n", time(oldest), time(newest)));
     }
     for (shard, count) in found.records.iter().enumerate() {
         out.push_str(&format!("  shard {shard:<4}{count:>12} records\n"));
     }
     if found.passed_over > 0 {
         let count = found.passed_over;
-        out.push_str(&format!("{count} records are passed over: lost numbers, or erased\n"));
+        out.push_str(&format!("{count} records are skipped: they were lost or erased\n"));
     }
     out
 }
 
 fn damage(found: &Verified) -> String {
     if found.damaged.is_empty() {
-        return "Every record is whole\n".to_owned();
+        return "Every record is intact\n".to_owned();
     }
     let line = |place: &cartwheel_stream::Damage| {
         let (path, offset, sequence) = (place.path.display(), place.offset, place.sequence);
@@ -92,37 +126,31 @@ fn time(ms: i64) -> String {
     jiff::Timestamp::from_millisecond(ms).map_or_else(|_| ms.to_string(), |time| time.to_string())
 }
 
-/// Prints records as lines of JSON, whatever `--json` says.
-fn tail(
-    place: &Place,
-    from: Option<u64>,
-    shard: Option<u32>,
-    follow: bool,
-    records: u64,
-) -> Result<()> {
-    let from = match from {
+/// Prints records as lines of JSON, with or without `--json`.
+fn tail(data_dir: &DataDir, args: &Tail) -> Result<()> {
+    let from = match args.from {
         Some(from) => from,
-        None => LogFiles::end(&place.stream())?.saturating_sub(records),
+        None => LogFiles::end(&data_dir.stream())?.saturating_sub(args.records),
     };
-    let mut files = LogFiles::open(&place.stream(), from)?;
+    let mut files = LogFiles::open(&data_dir.stream(), from)?;
     loop {
         let entries = files.read()?;
-        let is_end = entries.is_empty();
+        let at_end = entries.is_empty();
         for entry in entries {
-            let Some(its_shard) = entry.shard.filter(|its| shard.is_none_or(|s| s == *its)) else {
+            let Some(shard) = entry.shard.filter(|own| args.shard.is_none_or(|s| s == *own)) else {
                 continue;
             };
             let record = serde_json::from_slice::<Value>(&entry.data)
                 .unwrap_or_else(|_| String::from_utf8_lossy(&entry.data).into());
-            let line = json!({"sequence": entry.sequence, "shard": its_shard,
+            let line = json!({"sequence": entry.sequence, "shard": shard,
                               "time_ms": entry.time_ms, "record": record});
             print(&line.to_string());
         }
-        if is_end {
-            if !follow {
+        if at_end {
+            if !args.follow {
                 return Ok(());
             }
-            std::thread::sleep(LOOK_EVERY);
+            std::thread::sleep(POLL_INTERVAL);
         }
     }
 }

@@ -1,8 +1,9 @@
-//! `users` and `lake`: erasure, export and compaction. A server that has the data
-//! directory does it; without one it is done here.
+//! `users` and `lake`: erasure, export and compaction. A running server does the work; without
+//! one, the command does it itself.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use cartwheel_ambient::Clock;
@@ -10,124 +11,155 @@ use cartwheel_events::UserId;
 use cartwheel_lake::{Delivery, DeliveryOptions, Lake};
 use cartwheel_sessions::{RedbSessionTable, Sessions, consume_sessions};
 use cartwheel_stream::{Log, OpenError, Sequence, Stream};
+use clap::Subcommand;
 use serde_json::{Value, json};
 use tokio::runtime::Handle;
 
 use crate::audit::AuditFile;
-use crate::cli::{self, Context};
 use crate::client;
-use crate::commands::serve::{log_options, now_ms};
-use crate::place::Place;
-use crate::settings::Settings;
-use crate::show::{bar, result};
+use crate::commands::serve::log_options;
+use crate::context::Context;
+use crate::show::{bar, minute, print, result};
 use crate::upkeep::Upkeep;
 
-pub fn run(context: &Context, command: cli::Users) -> Result<()> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(users(context, command))
+/// Users whose sessions stay in memory.
+const SESSIONS_IN_MEMORY: usize = 1000;
+
+/// The subcommands of `users`.
+#[derive(Debug, Subcommand)]
+pub enum Users {
+    /// Erase a user: from answers at once, from all files with the next compaction and the next
+    /// run of the pipeline.
+    #[command(after_help = "Example:\n  cartwheel users erase 347")]
+    Erase {
+        /// Id of the user.
+        user: String,
+    },
+    /// List the users who are being erased, with the next step for each.
+    #[command(after_help = "Example:\n  cartwheel users erasures")]
+    Erasures,
+    /// Write everything that is stored about a user as JSON.
+    #[command(after_help = "Example:\n  cartwheel users export 347 --out 347.json")]
+    Export {
+        /// Id of the user.
+        user: String,
+        /// File to write [default: standard output].
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
 }
 
-async fn users(context: &Context, command: cli::Users) -> Result<()> {
-    let Context { place, settings, json, .. } = context;
-    match command {
-        cli::Users::Erase { user } => {
-            let user_id = id(&user)?;
-            let erased = match Here::open(place, settings).await? {
-                Some(here) => {
-                    let target = [("id", &*cartwheel_api::hashed_id(user_id.as_str()))];
-                    let erased = tokio::task::block_in_place(|| {
-                        let erase = || Handle::current().block_on(here.upkeep.erase(&user_id));
-                        AuditFile::new(place).command("users erase", &target, erase)
-                    })?;
-                    serde_json::to_value(erased)?
-                }
-                None => {
-                    client::send(place, "DELETE", &format!("/v1/users/{user_id}"), None).await?
-                }
-            };
-            result(*json, &erased, || {
-                format!(
-                    "{user} is gone from answers. `cartwheel lake compact` (a server does it by \
-                     itself) takes the records out of stream and lake, the next `cartwheel \
-                     pipeline run` out of feature sets and models"
-                )
-            });
+/// The subcommands of `lake`.
+#[derive(Debug, Subcommand)]
+pub enum LakeCommand {
+    /// Merge small parts, and remove the records of erased users. A server does both by itself,
+    /// every `lake.compact_seconds`.
+    #[command(after_help = "Example:\n  cartwheel lake compact --json")]
+    Compact,
+}
+
+/// Runs a subcommand of `users`.
+pub fn run(context: &Context, command: Users) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        match command {
+            Users::Erase { user } => erase(context, &user_id(&user)?).await,
+            Users::Erasures => erasures(context).await,
+            Users::Export { user, out } => export(context, &user_id(&user)?, out.as_deref()).await,
         }
-        cli::Users::Erasures => {
-            let erasures = match Here::open(place, settings).await? {
-                Some(here) => json!({"erasures": here.upkeep.pending()}),
-                None => client::send(place, "GET", "/v1/erasures", None).await?,
-            };
-            result(*json, &erasures, || table(&erasures));
+    })
+}
+
+async fn erase(context: &Context, user_id: &UserId) -> Result<()> {
+    let data_dir = &context.data_dir;
+    let erased = match LocalData::open(context).await? {
+        Some(local) => {
+            let target = [("id", &*cartwheel_api::hashed_id(user_id.as_str()))];
+            let erased = tokio::task::block_in_place(|| {
+                let erase = || Handle::current().block_on(local.upkeep.erase(user_id));
+                AuditFile::new(data_dir).command("users erase", &target, erase)
+            })?;
+            serde_json::to_value(erased)?
         }
-        cli::Users::Export { user, out } => {
-            let user_id = id(&user)?;
-            let stored = match Here::open(place, settings).await? {
-                Some(here) => {
-                    let session = here.sessions.session(&user_id, now_ms())?;
-                    let (upkeep, user) = (here.upkeep.clone(), user_id.clone());
-                    let stored =
-                        tokio::task::spawn_blocking(move || upkeep.stored(&user)).await??;
-                    json!({"user_id": user_id, "exported_at_ms": now_ms(),
-                           "session": session.as_deref(), "stored": stored})
-                }
-                None => {
-                    client::send(place, "GET", &format!("/v1/users/{user_id}/export"), None).await?
-                }
-            };
-            write(&stored, out.as_deref())?;
-        }
-    }
+        None => client::send(data_dir, "DELETE", &format!("/v1/users/{user_id}"), None).await?,
+    };
+    result(context.json, &erased, || {
+        format!(
+            "{user_id} is erased from answers. The next compaction (`cartwheel lake compact`; a \
+             server does it by itself) removes the records from stream and lake, and the next \
+             `cartwheel pipeline run` those of feature sets and models"
+        )
+    });
     Ok(())
 }
 
-fn id(user: &str) -> Result<UserId> {
-    UserId::new(user).map_err(|error| anyhow::anyhow!("the user's id {error}"))
+async fn erasures(context: &Context) -> Result<()> {
+    let erasures = match LocalData::open(context).await? {
+        Some(local) => json!({"erasures": local.upkeep.pending()}),
+        None => client::send(&context.data_dir, "GET", "/v1/erasures", None).await?,
+    };
+    result(context.json, &erasures, || table(&erasures));
+    Ok(())
 }
 
-fn write(stored: &Value, out: Option<&Path>) -> Result<()> {
-    let text = serde_json::to_string_pretty(stored)?;
+async fn export(context: &Context, user_id: &UserId, out: Option<&Path>) -> Result<()> {
+    let stored = match LocalData::open(context).await? {
+        Some(local) => {
+            let exported_at_ms = context.clock.now_ms();
+            let session = local.sessions.session(user_id, exported_at_ms)?;
+            let (upkeep, user) = (local.upkeep.clone(), user_id.clone());
+            let stored = tokio::task::spawn_blocking(move || upkeep.stored(&user)).await??;
+            json!({"user_id": user_id, "exported_at_ms": exported_at_ms,
+                   "session": session.as_deref(), "stored": stored})
+        }
+        None => {
+            let path = format!("/v1/users/{user_id}/export");
+            client::send(&context.data_dir, "GET", &path, None).await?
+        }
+    };
+    let text = serde_json::to_string_pretty(&stored)?;
     match out {
         Some(path) => {
             std::fs::write(path, text).with_context(|| path.display().to_string())?;
             eprintln!("Written to {}", path.display());
         }
-        None => crate::show::print(&text),
+        None => print(&text),
     }
     Ok(())
+}
+
+fn user_id(text: &str) -> Result<UserId> {
+    UserId::new(text).map_err(|error| anyhow::anyhow!("the user's id {error}"))
 }
 
 fn table(erasures: &Value) -> String {
     let all = erasures["erasures"].as_array().map(Vec::as_slice).unwrap_or_default();
     if all.is_empty() {
-        return "Nobody is being erased: whoever was asked for is gone from everything".to_owned();
+        return "No erasure is under way: all erased users are removed from all files".to_owned();
     }
-    let mut out = format!("{:<24}{:<22}{}\n", "USER", "ASKED", "NEXT");
+    let mut out = format!("{:<24}{:<22}{}\n", "USER", "ERASED (UTC)", "NEXT STEP");
     for erasure in all {
-        let asked = erasure["erased_at_ms"].as_i64().unwrap_or_default();
-        let asked = jiff::Timestamp::from_millisecond(asked).unwrap_or_default();
+        let erased = minute(erasure["erased_at_ms"].as_i64().unwrap_or_default());
         let next = match erasure["step"].as_str() {
             Some("lake") => "compaction of the lake",
-            _ => "a run of the pipeline",
+            _ => "run of the pipeline",
         };
         let user = erasure["user_id"].as_str().unwrap_or_default();
-        let asked = asked.strftime("%Y-%m-%d %H:%M").to_string();
-        out.push_str(&format!("{user:<24}{asked:<22}{next}\n"));
+        out.push_str(&format!("{user:<24}{erased:<22}{next}\n"));
     }
     out
 }
 
-/// `lake compact`
+/// Runs `lake compact`.
 pub fn compact(context: &Context) -> Result<()> {
-    let Context { place, settings, json, .. } = context;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let compacted = runtime.block_on(async {
-        let here = Here::open(place, settings).await?.context(
-            "a server has the data directory, and compacts by itself: see `lake.compact_seconds`",
+        let local = LocalData::open(context).await?.context(
+            "a server uses the data directory. It compacts by itself, every `lake.compact_seconds`",
         )?;
         let progress = bar("compacting", 0);
         let done = tokio::task::spawn_blocking(move || {
-            here.upkeep.run(&mut |at| {
+            local.upkeep.run(&mut |at| {
                 progress.set_length(at.total);
                 progress.set_position(at.done);
             })
@@ -144,9 +176,9 @@ pub fn compact(context: &Context) -> Result<()> {
         "erased": compacted.erasures.iter().filter(|erasure| erasure.complete).count(),
         "problems": compacted.problems,
     });
-    result(*json, &view, || {
+    result(context.json, &view, || {
         format!(
-            "{} parts became {} ({} rows, {:.1} MB); {} merged ones removed; {} users erased",
+            "Merged {} parts into {} ({} rows, {:.1} MB); removed {} merged parts; erased {} users",
             compacted.parts_before,
             compacted.parts_after,
             compacted.rows,
@@ -158,49 +190,52 @@ pub fn compact(context: &Context) -> Result<()> {
     Ok(())
 }
 
-/// A data directory that no server has: everything in its stream is applied and delivered.
-struct Here {
+/// The data directory opened by this process, with everything in its stream applied and
+/// delivered.
+struct LocalData {
     sessions: Arc<Sessions>,
     upkeep: Arc<Upkeep>,
 }
 
-impl Here {
-    /// None where a server has it.
-    async fn open(place: &Place, settings: &Settings) -> Result<Option<Self>> {
-        let log = match Log::open(&place.stream(), log_options(&settings.stream)) {
+impl LocalData {
+    /// Opens the data directory; `None` if a server uses it.
+    async fn open(context: &Context) -> Result<Option<Self>> {
+        let Context { data_dir, settings, .. } = context;
+        let log = match Log::open(&data_dir.stream(), log_options(&settings.stream)) {
             Ok(log) => Arc::new(log),
             Err(OpenError::Locked(_)) => return Ok(None),
             Err(error) => return Err(error.into()),
         };
         let stream: Arc<dyn Stream> = log.clone();
-        let sessions =
-            Arc::new(Sessions::new(Arc::new(RedbSessionTable::new(place.sessions())), 1000));
-        let kept = |_: Sequence| ();
+        let table = Arc::new(RedbSessionTable::new(data_dir.sessions()));
+        let sessions = Arc::new(Sessions::new(table, SESSIONS_IN_MEMORY));
+        let ignore_floor = |_: Sequence| ();
         let options = DeliveryOptions {
             max_records: settings.delivery.max_records,
-            max_age: std::time::Duration::ZERO,
+            max_age: Duration::ZERO,
             clock: Clock::system(),
         };
         let mut delivery = Delivery::new(
             stream.clone(),
-            &Lake::open(&place.lake())?,
+            &Lake::open(&data_dir.lake())?,
             options,
-            &place.delivery(),
-            kept,
+            &data_dir.delivery(),
+            ignore_floor,
         )?;
         let upkeep =
-            Upkeep::open(place, &settings.lake, log, sessions.clone(), None, delivery.status())?;
+            Upkeep::open(data_dir, &settings.lake, log, sessions.clone(), None, delivery.status())?;
         delivery.deliver().await?;
-        // With an end in sight from the start, it applies what there is and ends.
+        // The consumer applies the records that exist, and ends.
         let caught_up = {
             let sessions = sessions.clone();
             async move {
                 while !sessions.is_ready() {
-                    tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+                    tokio::time::sleep(Duration::from_millis(5)).await;
                 }
             }
         };
-        consume_sessions(stream, sessions.clone(), Clock::system(), kept, caught_up).await?;
+        consume_sessions(stream, sessions.clone(), Clock::system(), ignore_floor, caught_up)
+            .await?;
         Ok(Some(Self { sessions, upkeep: Arc::new(upkeep) }))
     }
 }

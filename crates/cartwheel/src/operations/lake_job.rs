@@ -8,14 +8,14 @@ use cartwheel_api::{LakeJob, LakeJobKind, LakeJobState, StartLakeJob};
 use cartwheel_workflow::Progress;
 use serde_json::Value;
 
+use crate::data_dir::DataDir;
 use crate::pipeline::{Jobs, Watcher};
-use crate::place::Place;
 
 /// Starts jobs and knows the last one.
 #[derive(Clone)]
 pub struct LakeJobs {
     jobs: Jobs,
-    place: Place,
+    place: DataDir,
     last: Last,
     runtime: tokio::runtime::Handle,
 }
@@ -55,7 +55,7 @@ fn now_ms() -> i64 {
 }
 
 impl LakeJobs {
-    pub fn new(jobs: Jobs, place: Place) -> Self {
+    pub fn new(jobs: Jobs, place: DataDir) -> Self {
         let runtime = tokio::runtime::Handle::current();
         Self { jobs, place, last: Last::default(), runtime }
     }

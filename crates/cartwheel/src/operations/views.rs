@@ -16,7 +16,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::commands::models;
-use crate::place::Place;
+use crate::data_dir::DataDir;
 
 const NEWEST_FILES: usize = 20;
 const SAMPLE_ROWS: usize = 20;
@@ -73,7 +73,7 @@ pub fn model(record: ModelRecord) -> ModelView {
 }
 
 /// All of a model; none for one that is not there.
-pub fn model_detail(place: &Place, version: &str) -> Result<Option<ModelDetail>> {
+pub fn model_detail(place: &DataDir, version: &str) -> Result<Option<ModelDetail>> {
     let found = models::list(place)?.into_iter().find(|m| m.manifest.version == version);
     let Some(record) = found else { return Ok(None) };
     let bundle = cartwheel_registry::read(&place.models(), version)?;
@@ -164,7 +164,7 @@ pub fn table(inspector: &Inspector, name: &str) -> Result<Option<TableView>> {
     }))
 }
 
-pub fn lake(place: &Place, inspector: &Inspector, job: Option<LakeJob>) -> Result<LakeView> {
+pub fn lake(place: &DataDir, inspector: &Inspector, job: Option<LakeJob>) -> Result<LakeView> {
     let tables = inspector.tables()?;
     Ok(LakeView {
         tables: tables.iter().map(summary).collect(),
@@ -174,7 +174,7 @@ pub fn lake(place: &Place, inspector: &Inspector, job: Option<LakeJob>) -> Resul
     })
 }
 
-fn feature_sets(place: &Place) -> Result<Vec<FeatureSetView>> {
+fn feature_sets(place: &DataDir) -> Result<Vec<FeatureSetView>> {
     let serving = cartwheel_registry::current(&place.releases())?.map(|r| r.feature_set);
     let mut sets: Vec<FeatureSetView> = FeatureSet::list(&place.features())
         .into_iter()

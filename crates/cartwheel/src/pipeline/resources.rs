@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use super::LAKE;
 use super::job::Jobs;
-use crate::place::Place;
+use crate::data_dir::DataDir;
 
 const START_JOB_RUN: &str = "arn:aws:states:::glue:startJobRun.sync";
 const INVOKE: &str = "arn:aws:states:::lambda:invoke";
@@ -48,12 +48,12 @@ pub struct Local(Arc<Parts>);
 
 #[derive(Debug)]
 struct Parts {
-    place: Place,
+    place: DataDir,
     jobs: Jobs,
 }
 
 impl Local {
-    pub fn new(place: &Place, jobs: Jobs) -> Self {
+    pub fn new(place: &DataDir, jobs: Jobs) -> Self {
         Self(Arc::new(Parts { place: place.clone(), jobs }))
     }
 }

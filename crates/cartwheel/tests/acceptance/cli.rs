@@ -1,21 +1,42 @@
 //! The command line: help, JSON, and errors that say what to do.
 
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::{Value, json};
+
 use crate::shop::{cartwheel, shop};
-use serde_json::Value;
+
+/// Makes a directory a data directory, with nothing in it.
+fn begin(dir: &Path) {
+    std::fs::write(dir.join("format"), "1\n").unwrap();
+}
 
 #[test]
 fn every_command_helps_with_an_example() {
     let dir = tempfile::tempdir().unwrap();
     for command in [
-        &["demo"][..],
+        &[][..],
+        &["demo"],
         &["serve"],
         &["generate"],
+        &["import"],
         &["import", "instacart"],
         &["features"],
         &["train"],
         &["evaluate"],
         &["predict"],
         &["recommend"],
+        &["pipeline", "run"],
+        &["pipeline", "list"],
+        &["pipeline", "show"],
+        &["pipeline", "stop"],
+        &["pipeline", "redrive"],
+        &["pipeline", "graph"],
+        &["models", "list"],
+        &["models", "show"],
+        &["models", "deploy"],
+        &["models", "rollback"],
         &["capacity"],
         &["audit"],
         &["stream", "stat"],
@@ -23,9 +44,13 @@ fn every_command_helps_with_an_example() {
         &["stream", "tail"],
         &["lake", "compact"],
         &["users", "erase"],
+        &["users", "erasures"],
         &["users", "export"],
         &["keys", "create"],
+        &["keys", "list"],
+        &["keys", "revoke"],
         &["config", "check"],
+        &["config", "reference"],
     ] {
         let text = cartwheel(dir.path(), &[command, &["--help"]].concat()).unwrap();
         assert!(text.contains("Example"), "{command:?}: {text}");
@@ -35,6 +60,7 @@ fn every_command_helps_with_an_example() {
 #[test]
 fn errors_name_the_thing_and_what_to_do() {
     let dir = tempfile::tempdir().unwrap();
+    begin(dir.path());
     let out = dir.path().join("p.json");
     let out = out.to_str().unwrap();
     for (args, expected) in [
@@ -54,23 +80,10 @@ fn errors_name_the_thing_and_what_to_do() {
         let error = cartwheel(dir.path(), args).unwrap_err();
         assert!(error.contains(expected), "{args:?}: {error}");
     }
-    for (text, expected) in [
-        ("[train]\nmax_depth = 999", "train.max_depth: expected 1 to 16"),
-        ("[train]\ndepth = 3", "depth"),
-        ("[shop]\ntimezone = \"Nowhere/Atlantis\"", "shop.timezone"),
-        ("[server\n", "cartwheel.toml"),
-        ("[server]\ncors_origins = [\"*\"]", "server.cors_origins"),
-        ("[server]\ntls_cert = \"a.pem\"", "server.tls_key"),
-        ("[server]\nmax_connections = 0", "server.max_connections: expected"),
-    ] {
-        std::fs::write(dir.path().join("cartwheel.toml"), text).unwrap();
-        let error = cartwheel(dir.path(), &["config", "check"]).unwrap_err();
-        assert!(error.contains(expected), "{text}: {error}");
-    }
 }
 
 #[test]
-fn a_reader_that_has_seen_enough_is_no_error() {
+fn a_closed_output_is_not_an_error() {
     let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_cartwheel"))
         .args(["pipeline", "graph"])
         .stdout(std::process::Stdio::piped())
@@ -81,6 +94,113 @@ fn a_reader_that_has_seen_enough_is_no_error() {
     let output = child.wait_with_output().unwrap();
     assert_eq!(String::from_utf8(output.stderr).unwrap(), "");
     assert!(output.status.success());
+}
+
+/// Runs the binary and gives its exit code and its JSON error.
+fn json_error(dir: &Path, args: &[&str]) -> (Option<i32>, Value) {
+    let out = Command::new(env!("CARGO_BIN_EXE_cartwheel"))
+        .args(args)
+        .current_dir(dir)
+        .env("CARTWHEEL_DATA_DIR", dir)
+        .output()
+        .unwrap();
+    assert_eq!(String::from_utf8(out.stdout).unwrap(), "");
+    let text = String::from_utf8(out.stderr).unwrap();
+    let error = serde_json::from_str(&text).unwrap_or_else(|e| panic!("{args:?}: {e}: {text}"));
+    (out.status.code(), error)
+}
+
+#[test]
+fn errors_are_json_where_asked() {
+    let dir = tempfile::tempdir().unwrap();
+    begin(dir.path());
+    let (code, error) = json_error(dir.path(), &["--json", "evaluate"]);
+    let message = "nothing is released yet: run `cartwheel train`";
+    assert_eq!((code, &error), (Some(1), &json!({"error": {"message": message, "causes": []}})));
+
+    let import = ["import", "instacart", "nowhere", "--json"];
+    let (code, error) = json_error(dir.path(), &import);
+    assert_eq!(code, Some(1));
+    assert!(error["error"]["message"].as_str().unwrap().contains("nowhere"), "{error}");
+
+    let (code, error) = json_error(dir.path(), &["--json", "train", "--set", "max_depht=4"]);
+    let message = error["error"]["message"].as_str().unwrap();
+    assert!(code == Some(2) && message.contains("did you mean max_depth?"), "{error}");
+    assert!(!message.contains("Usage"), "{error}");
+
+    let (code, error) = json_error(dir.path(), &["recommned", "--json"]);
+    let message = error["error"]["message"].as_str().unwrap();
+    assert!(code == Some(2) && message.contains("unrecognized subcommand"), "{error}");
+    assert!(error["error"]["causes"].to_string().contains("recommend"), "{error}");
+
+    let (code, error) = json_error(dir.path(), &["--json"]);
+    assert!(code == Some(2) && error["error"]["message"].is_string(), "{error}");
+}
+
+#[test]
+fn a_wrong_hyperparameter_is_refused_before_anything_runs() {
+    let dir = tempfile::tempdir().unwrap();
+    begin(dir.path());
+    for command in [&["train"][..], &["pipeline", "run"]] {
+        for (set, expected) in [
+            ("nonsense=1", "is not a hyperparameter of XGBoost"),
+            ("learning_rate=0.1", "did you mean eta?"),
+            ("max_depth=deep", "expected an integer"),
+        ] {
+            let error = cartwheel(dir.path(), &[command, &["--set", set]].concat()).unwrap_err();
+            assert!(error.contains(expected), "{command:?} {set}: {error}");
+        }
+    }
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn a_mistyped_data_directory_is_an_error_and_is_not_created() {
+    let dir = tempfile::tempdir().unwrap();
+    let foreign = dir.path().join("foreign");
+    std::fs::create_dir(&foreign).unwrap();
+    std::fs::write(foreign.join("notes.txt"), "mine").unwrap();
+    for command in [
+        &["features"][..],
+        &["train"],
+        &["evaluate"],
+        &["predict", "--out", "predictions.json"],
+        &["recommend", "--user", "1"],
+        &["pipeline", "run"],
+        &["pipeline", "list"],
+        &["pipeline", "show"],
+        &["pipeline", "stop"],
+        &["pipeline", "redrive"],
+        &["models", "list"],
+        &["models", "show", "m-1"],
+        &["models", "deploy", "m-1"],
+        &["models", "rollback"],
+        &["keys", "list"],
+        &["keys", "revoke", "shop"],
+        &["stream", "stat"],
+        &["stream", "verify"],
+        &["stream", "tail"],
+        &["lake", "compact"],
+        &["users", "erase", "1"],
+        &["users", "erasures"],
+        &["users", "export", "1"],
+        &["audit"],
+    ] {
+        for (name, reason) in [("dta", "it does not exist"), ("foreign", "it holds no files")] {
+            let out = Command::new(env!("CARGO_BIN_EXE_cartwheel"))
+                .args(["--data-dir", name])
+                .args(command)
+                .current_dir(dir.path())
+                .output()
+                .unwrap();
+            let error = String::from_utf8(out.stderr).unwrap();
+            assert_eq!(out.status.code(), Some(1), "{command:?}: {error}");
+            let expected = format!("{name} is not a data directory: {reason}");
+            assert!(error.contains(&expected), "{command:?}: {error}");
+        }
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "{command:?}");
+        assert_eq!(std::fs::read_dir(&foreign).unwrap().count(), 1, "{command:?}");
+    }
 }
 
 #[test]
@@ -100,8 +220,8 @@ fn results_are_json_where_asked() {
     let error = cartwheel(data.path(), &["recommend", "--user", "1", "--cart", "nix"]).unwrap_err();
     assert!(error.contains("\"nix\" is not in the catalogue"), "{error}");
 
-    let predicted = |who: &str| -> Value {
-        let summary = json(&["predict", "--users", who, "--limit", "5", "--out", "p.json"]);
+    let predicted = |users: &str| -> Value {
+        let summary = json(&["predict", "--users", users, "--limit", "5", "--out", "p.json"]);
         let text = std::fs::read_to_string(data.path().join("p.json")).unwrap();
         let lists: Value = serde_json::from_str(&text).unwrap();
         assert_eq!(summary["users"], lists.as_object().unwrap().len());

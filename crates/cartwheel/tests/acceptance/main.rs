@@ -20,6 +20,8 @@ mod kill;
 #[cfg(test)]
 mod pipeline;
 #[cfg(test)]
+mod settings;
+#[cfg(test)]
 mod shop;
 #[cfg(test)]
 mod stored;

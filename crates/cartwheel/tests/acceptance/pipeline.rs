@@ -109,7 +109,7 @@ fn too_few_gate_users_and_bad_hyperparameters_release_nothing() {
     let run = value(data, &["pipeline", "run"]);
     assert_eq!(run["output"]["outcome"], "rejected");
     assert!(!data.join("lake/releases/current.json").exists());
-    let failed = cartwheel(data, &["pipeline", "run", "--name", "bad", "--set", "max_depth=deep"]);
+    let failed = cartwheel(data, &["pipeline", "run", "--name", "bad", "--set", "booster=deep"]);
     let failed = failed.unwrap_err();
     assert!(
         failed.contains("bad failed: States.TaskFailed") && failed.contains("deep"),

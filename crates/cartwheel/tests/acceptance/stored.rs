@@ -22,8 +22,8 @@ fn the_stream_can_be_counted_verified_and_followed_while_it_is_used() {
     let stat: Value = serde_json::from_str(&stat).unwrap();
     let records = stat["records"].as_array().unwrap().iter().map(|n| n.as_u64().unwrap());
     assert_eq!((records.sum::<u64>(), &stat["next"]), (20, &json!(20)), "{stat}");
-    let whole = cartwheel(data.path(), &["stream", "verify"]).unwrap();
-    assert!(whole.contains("Every record is whole"), "{whole}");
+    let intact = cartwheel(data.path(), &["stream", "verify"]).unwrap();
+    assert!(intact.contains("Every record is intact"), "{intact}");
     let tail = cartwheel(data.path(), &["stream", "tail", "-n", "3"]).unwrap();
     let lines: Vec<Value> = tail.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let ids: Vec<_> =

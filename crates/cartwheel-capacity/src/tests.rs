@@ -1,8 +1,9 @@
 use proptest::prelude::*;
 use serde_json::Value;
 
-use super::prices::{BUILT_IN, Prices};
 use super::*;
+use crate::figures::{MEASURED_EVENTS, MEASURED_LOG, MEASURED_RECOMMENDATIONS};
+use crate::prices::Price;
 
 fn prices() -> Prices {
     Prices::parse(BUILT_IN).unwrap()
@@ -64,8 +65,8 @@ fn a_thousand_events_a_second() {
     close(plan.features.dpu_hours_per_month, 87.33);
     close(usd(&plan, "Glue"), 87.33 * 0.44);
     close(plan.usd_per_million_events.unwrap(), plan.usd_per_month / 2_628.0);
-    // 2 / 17,700 and 2 / 2,920 of a core for each of 3,000.
-    close(plan.one_machine.busy_at_peak, 1.196_89);
+    // 2 / 25,360 and 2 / 2,920 of a core for each of 3,000.
+    close(plan.one_machine.busy_at_peak, 3_000.0 / 25_360.0 + 3_000.0 / 2_920.0);
     assert_eq!(plan.one_machine.fits, Fits::Larger);
     // 2,000 requests a second to Firehose are two thirds of this load's peak.
     let firehose = plan.limits.iter().find(|l| l.name == "Firehose: impressions, requests");
@@ -74,7 +75,7 @@ fn a_thousand_events_a_second() {
 }
 
 #[test]
-fn an_endpoint_is_counted_where_there_is_one() {
+fn an_endpoint_costs_only_if_it_is_used() {
     let embedded = plan(&load(), &prices());
     let load = Load { endpoint_mode: EndpointMode::Sagemaker, ..load() };
     let plan = plan(&load, &prices());
@@ -92,15 +93,27 @@ fn a_small_shop_needs_no_cloud() {
     let small = Load { events_per_second: 1.0, users: 10_000, products: 5_000, ..load() };
     let machine = plan(&small, &prices()).one_machine;
     assert_eq!((machine.fits, machine.cores), (Fits::Measured, Some(2)));
-    close(machine.measured_bears_times.unwrap(), 835.5);
+    // A peak of 3: 1 / (3 / 25,360 + 3 / 2,920).
+    close(machine.measured_bears_times.unwrap(), 872.8);
     let huge = Load { events_per_second: 1e6, ..load() };
     let machine = plan(&huge, &prices()).one_machine;
     assert_eq!((machine.fits, machine.cores, machine.usd_per_month), (Fits::None, None, None));
 }
 
-/// A load that has grown to where a quota is said to be reached takes just that quota.
+/// The figures come from docs/performance.md and follow it when it is measured again.
 #[test]
-fn quotas_are_reached_where_they_are_said_to_be() {
+fn the_measured_figures_are_those_of_the_performance_page() {
+    let page = include_str!("../../../docs/performance.md");
+    for figure in [MEASURED_EVENTS, MEASURED_RECOMMENDATIONS, MEASURED_LOG] {
+        let (thousands, rest) = ((figure / 1_000.0) as u32, (figure % 1_000.0) as u32);
+        let cell = format!("| {thousands},{rest:03} |");
+        assert!(page.contains(&cell), "docs/performance.md has no cell {cell:?}");
+    }
+}
+
+/// A load grown to the multiple at which it reaches a quota takes exactly that quota.
+#[test]
+fn a_load_that_reaches_a_quota_takes_all_of_it() {
     let load = Load { endpoint_mode: EndpointMode::Sagemaker, users: 1_000_000_000, ..load() };
     let load = Load { products: 10_000_000, ..load };
     let before = plan(&load, &prices());
@@ -120,7 +133,7 @@ fn quotas_are_reached_where_they_are_said_to_be() {
     }
 }
 
-/// Numbers of a plan; JSON has no other than finite ones.
+/// Collects the numbers of a plan. JSON has finite numbers only.
 fn numbers(value: &Value, path: &str, out: &mut Vec<(String, f64)>) {
     match value {
         Value::Number(number) => out.push((path.to_owned(), number.as_f64().unwrap())),
@@ -133,14 +146,14 @@ fn numbers(value: &Value, path: &str, out: &mut Vec<(String, f64)>) {
         Value::Null => {
             let may = ["endpoint", "per_million_events", "at_times", "bears_times"];
             let machine = path.starts_with(".one_machine.");
-            assert!(machine || may.iter().any(|end| path.ends_with(end)), "{path} is no number");
+            assert!(machine || may.iter().any(|end| path.ends_with(end)), "{path} is not a number");
         }
         Value::Bool(_) | Value::String(_) => {}
     }
 }
 
 #[test]
-fn nothing_and_everything_are_bounded() {
+fn the_smallest_and_the_largest_load_have_finite_plans() {
     let least = Load {
         events_per_second: 0.0,
         users: 0,
@@ -207,9 +220,9 @@ fn any_load() -> impl Strategy<Value = Load> {
 }
 
 proptest! {
-    /// More of one input never needs or costs less, and brings no limit later.
+    /// A larger input never lowers an amount or a cost, and never moves a limit further away.
     #[test]
-    fn more_is_never_less(load in any_load(), input in 0..10, times in 1.0..50.0_f64) {
+    fn a_larger_load_never_needs_less(load in any_load(), input in 0..10, times in 1.0..50.0_f64) {
         let mut more = load.clone();
         let grow = |number: u32| (f64::from(number) * times).ceil() as u32;
         match input {
@@ -250,7 +263,7 @@ proptest! {
             amounts
         };
         for (at, (a, b)) in amounts(&before).into_iter().zip(amounts(&after)).enumerate() {
-            // A sum in another order of magnitude may lose its last bits.
+            // Rounding may cost a sum its last bits.
             prop_assert!(b >= a - 1e-9 * a.abs() || a == b, "amount {at}: {a}, then {b}");
         }
         prop_assert!(after.usd_per_month >= before.usd_per_month * (1.0 - 1e-9));
@@ -258,9 +271,9 @@ proptest! {
 }
 
 #[test]
-fn a_price_has_steps() {
+fn each_part_of_an_amount_costs_the_price_of_its_step() {
     let text = BUILT_IN.replace("stream_hour = 0.04 ", "stream_hour = [[0, 2], [10, 1]] ");
-    let price = Prices::parse(&text).unwrap().kinesis.stream_hour;
+    let price: Price = Prices::parse(&text).unwrap().kinesis.stream_hour;
     for (amount, cost) in [(0.0, 0.0), (5.0, 10.0), (10.0, 20.0), (13.0, 23.0)] {
         close(price.of(amount), cost);
     }
@@ -268,7 +281,7 @@ fn a_price_has_steps() {
 
 /// Doubling any price of the table changes the plan.
 #[test]
-fn every_price_counts() {
+fn every_price_changes_the_plan() {
     let load = Load { endpoint_mode: EndpointMode::Sagemaker, ..load() };
     let plain = plan(&load, &prices());
     let table: toml::Table = BUILT_IN.parse().unwrap();
@@ -293,7 +306,7 @@ fn double(price: &mut toml::Value) {
 }
 
 #[test]
-fn a_bad_table_is_an_error_that_names_the_key() {
+fn a_wrong_price_table_is_an_error_that_names_the_key() {
     let gb_in = "gb_in = 0.08 ";
     for (from, to, expected) in [
         (gb_in, "gb_in = -1 ", "kinesis.gb_in: expected prices of 0 to"),
@@ -309,7 +322,7 @@ fn a_bad_table_is_an_error_that_names_the_key() {
         ("[kinesis]", "[kinesis", "line 9"),
     ] {
         assert!(BUILT_IN.contains(from), "{from}");
-        let error = Prices::parse(&BUILT_IN.replacen(from, to, 1)).unwrap_err();
+        let error = Prices::parse(&BUILT_IN.replacen(from, to, 1)).unwrap_err().to_string();
         assert!(error.contains(expected), "{from} → {to}: {error}");
     }
 }

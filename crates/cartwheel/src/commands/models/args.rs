@@ -1,0 +1,26 @@
+//! The arguments of `models`.
+
+use clap::Subcommand;
+
+/// The subcommands of `models`.
+#[derive(Debug, Subcommand)]
+pub enum Models {
+    /// List models, the newest first.
+    #[command(after_help = "Example:\n  cartwheel models list")]
+    List,
+    /// Show everything about a model as JSON.
+    #[command(after_help = "Example:\n  cartwheel models show m-4c5020891438af32")]
+    Show {
+        /// Version of the model.
+        version: String,
+    },
+    /// Release a model. The next request is scored with it.
+    #[command(after_help = "Example:\n  cartwheel models deploy m-4c5020891438af32")]
+    Deploy {
+        /// Version of the model.
+        version: String,
+    },
+    /// Return to the previous release. A second rollback undoes the first.
+    #[command(after_help = "Example:\n  cartwheel models rollback")]
+    Rollback,
+}
