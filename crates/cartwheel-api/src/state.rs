@@ -11,7 +11,7 @@ use cartwheel_stream::Stream;
 use tokio::sync::watch;
 
 use crate::access::audit::AuditLog;
-use crate::access::keys::Keys;
+use crate::access::keys::{ApiKey, Keys};
 use crate::access::limits::Limits;
 use crate::http::assets::Assets;
 use crate::http::body::Bodies;
@@ -22,6 +22,15 @@ use crate::operate::tasks::TaskHealth;
 use crate::settings::Settings;
 use crate::shop::impressions::Impressions;
 use crate::telemetry::Metrics;
+
+/// How a host admits requests. Every host decides on both.
+#[derive(Clone, Default)]
+pub struct Admission {
+    /// The valid API keys. Without any key, every request is admitted.
+    pub keys: Vec<ApiKey>,
+    /// Records admin actions, if the host operates anything.
+    pub audit: Option<Arc<dyn AuditLog>>,
+}
 
 /// The state that handlers share. Clones are cheap.
 #[derive(Clone)]
@@ -73,6 +82,7 @@ impl AppState {
         stream: Arc<dyn Stream>,
         users: Arc<dyn UserStore>,
         settings: Settings,
+        admission: Admission,
     ) -> Self {
         Self {
             impressions: Impressions::new(Arc::clone(&stream), settings.impressions_in_flight),
@@ -82,13 +92,13 @@ impl AppState {
             limits: Arc::new(Limits::new(&settings)),
             bodies: Arc::new(Bodies::new(settings.max_body)),
             settings: Arc::new(settings),
-            keys: Keys::default(),
+            keys: admission.keys.into_iter().collect(),
             clock: Clock::system(),
             ids: Ids::uuid_v7(),
             metrics: Metrics::install(),
             assets: None,
             operator: None,
-            audit: None,
+            audit: admission.audit,
             tasks: TaskHealth::default(),
             checkouts: Arc::default(),
             monitor: Monitor::default(),

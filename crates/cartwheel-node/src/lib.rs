@@ -1,5 +1,28 @@
-//! cartwheel on one machine.
+//! cartwheel on one machine: everything that the binary's command line starts and shows.
+//!
+//! [`serve`] runs the whole loop in one process over a [`DataDir`]. [`Host`] is the part that a
+//! server over AWS shares. Background tasks run under a [`Supervisor`].
 
+mod audit;
+mod data_dir;
+mod host;
+mod keys;
+mod listen;
+pub mod models;
+mod operations;
+mod pipeline;
+mod releases;
+mod serve;
 mod supervision;
+mod upkeep;
 
-pub use supervision::Supervisor;
+pub use audit::{AuditEntry, AuditFile};
+pub use data_dir::DataDir;
+pub use host::Host;
+pub use keys::{KeyFile, StoredKey};
+pub use pipeline::{
+    Jobs, PROGRESS_VARIABLE, Pipeline, Watcher, become_job, definition, executions,
+};
+pub use serve::{ServeOptions, log_options, serve};
+pub use supervision::{Supervisor, until};
+pub use upkeep::Upkeep;

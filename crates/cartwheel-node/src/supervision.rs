@@ -135,6 +135,14 @@ impl Supervisor {
     }
 }
 
+/// Runs work that never ends by itself until `stop` is cancelled.
+pub async fn until(stop: CancellationToken, work: impl Future<Output = ()>) -> Result<()> {
+    tokio::select! {
+        () = stop.cancelled() => Ok(()),
+        () = work => Ok(()),
+    }
+}
+
 /// Runs a task to its end. `None` if it ended because it was asked to.
 async fn failure(
     work: impl Future<Output = Result<()>>,

@@ -22,10 +22,10 @@ use crate::commands::{
     audit, capacity, config, data, keys, model, models, pipeline, serve, stream, users,
 };
 use crate::context::Context;
-use crate::data_dir::DataDir;
 use crate::errors;
-use crate::settings::{InvalidSettings, Settings};
 use crate::show::reports_to_parent;
+use cartwheel_node::DataDir;
+use cartwheel_settings::{InvalidSettings, Settings};
 
 /// Real-time product recommendations from cart events.
 #[derive(Debug, Parser)]

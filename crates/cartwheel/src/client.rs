@@ -7,7 +7,7 @@ use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use tokio::net::TcpStream;
 
-use crate::data_dir::DataDir;
+use cartwheel_node::DataDir;
 
 /// Holds the API key to send, if the server requires one.
 pub const KEY_VARIABLE: &str = "CARTWHEEL_API_KEY";

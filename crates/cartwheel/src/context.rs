@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use cartwheel_ambient::Clock;
 
-use crate::data_dir::DataDir;
-use crate::settings::Settings;
+use cartwheel_node::DataDir;
+use cartwheel_settings::Settings;
 
 /// What every command works with.
 #[derive(Debug, Clone)]

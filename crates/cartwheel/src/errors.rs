@@ -4,7 +4,7 @@ use std::ffi::OsString;
 
 use serde_json::{Value, json};
 
-use crate::settings::InvalidSettings;
+use cartwheel_settings::InvalidSettings;
 
 /// Whether the arguments ask for JSON. Known before they are parsed, so that errors in them are
 /// JSON too.

@@ -1,19 +1,18 @@
 //! Training: from a feature set to a model bundle.
 
-use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use cartwheel_feature_job::read_rows;
 use cartwheel_feature_set::FeatureSet;
+use cartwheel_node::DataDir;
 use cartwheel_recommend::FEATURES;
 use cartwheel_registry::BundleParts;
+use cartwheel_settings::{Hyperparameters, Train};
 use cartwheel_training::{Data, Xgboost};
 use serde::Serialize;
 
-use crate::data_dir::DataDir;
-use crate::settings::Train;
 use crate::show::bar;
 
 /// The result of a training.
@@ -43,29 +42,6 @@ fn libraries(settings: &Train) -> Vec<PathBuf> {
         }
     }
     paths
-}
-
-/// Hyperparameters as text, by the names that SageMaker's XGBoost container uses.
-pub type Hyperparameters = BTreeMap<String, String>;
-
-/// The configured hyperparameters.
-pub fn hyperparameters(settings: &Train) -> Hyperparameters {
-    let configured = [
-        ("num_round", settings.rounds.to_string()),
-        ("early_stopping_rounds", settings.early_stopping.to_string()),
-        ("max_depth", settings.max_depth.to_string()),
-        ("eta", settings.eta.to_string()),
-        ("min_child_weight", settings.min_child_weight.to_string()),
-        ("subsample", settings.subsample.to_string()),
-        ("colsample_bytree", settings.colsample_bytree.to_string()),
-        ("lambda", settings.lambda.to_string()),
-        ("seed", settings.seed.to_string()),
-        ("objective", "binary:logistic".to_owned()),
-        ("tree_method", "hist".to_owned()),
-        // Early stopping watches the last metric.
-        ("eval_metric", "auc,logloss".to_owned()),
-    ];
-    configured.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
 /// Hyperparameters, divided by who takes them.

@@ -1,28 +1,18 @@
 //! The cartwheel binary: parses, wires, runs.
 
 mod allocator;
-mod audit;
 mod cli;
 mod client;
 mod commands;
 mod context;
-mod data_dir;
 mod errors;
-mod hyperparameters;
 mod learn;
-mod listen;
-mod nearest;
-mod operations;
-mod origin;
-mod pipeline;
-mod settings;
 mod show;
-mod upkeep;
 
 fn main() -> std::process::ExitCode {
     // Opening a release takes several times the memory that stays in use.
     allocator::keep_free_pages(0);
-    pipeline::become_job();
+    cartwheel_node::become_job();
     // By default OpenMP's waiting threads spin, which doubles the time on a small machine.
     // SAFETY: no other thread runs yet.
     unsafe { std::env::set_var("OMP_WAIT_POLICY", "passive") };

@@ -3,13 +3,12 @@
 use std::io::Write;
 use std::time::{Duration, Instant};
 
+use cartwheel_node::PROGRESS_VARIABLE;
 use cartwheel_workflow::Progress;
 use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 use parking_lot::Mutex;
 use serde::Serialize;
 
-/// If it is `json`, progress is printed as lines of JSON on standard error, for a parent process.
-pub const PROGRESS_VARIABLE: &str = "CARTWHEEL_PROGRESS";
 /// Shortest time between two lines of JSON.
 const REPORT_INTERVAL: Duration = Duration::from_millis(250);
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::HeaderValue;
-use cartwheel_api::{AppState, DEGRADED, EVENTS, IMPRESSIONS_DROPPED, Settings};
+use cartwheel_api::{Admission, AppState, DEGRADED, EVENTS, IMPRESSIONS_DROPPED, Settings};
 use cartwheel_aws::{Emf, Follower, Lake, Names};
 use cartwheel_engine::ServingEngine;
 use lambda_http::{Error, Request, service_fn};
@@ -41,8 +41,9 @@ async fn main() -> Result<(), Error> {
     });
     let stream = Arc::new(cartwheel_aws::stream(&config, &names));
     let users = Arc::new(cartwheel_aws::users(&config, &names));
-    let state = AppState::new(engine.clone(), stream, users, settings);
-    state.keys.replace(list("CARTWHEEL_KEY_HASHES")?);
+    // CloudTrail and the state machine record what operators change here.
+    let admission = Admission { keys: list("CARTWHEEL_KEY_HASHES")?, audit: None };
+    let state = AppState::new(engine.clone(), stream, users, settings, admission);
     let (router, follower) = (cartwheel_api::router(state.clone()), Arc::new(follower));
 
     lambda_http::run(service_fn(async |request: Request| {

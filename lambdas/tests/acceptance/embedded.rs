@@ -6,7 +6,7 @@ use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::Request;
 use cartwheel_ambient::Clock;
-use cartwheel_api::{AppState, Settings, router};
+use cartwheel_api::{Admission, AppState, Settings, router};
 use cartwheel_engine::{Opened, ServingEngine};
 use cartwheel_sessions::{RedbSessionTable, Sessions, consume_sessions};
 use cartwheel_stream::{Log, LogOptions, Stream};
@@ -47,7 +47,8 @@ impl<'a> Embedded<'a> {
             tokio::time::sleep(std::time::Duration::from_millis(5)).await;
         }
         let engine = Arc::new(ServingEngine::new(Opened::nothing("UTC").unwrap()));
-        let state = AppState::new(engine.clone(), log, sessions, Settings::default());
+        let state =
+            AppState::new(engine.clone(), log, sessions, Settings::default(), Admission::default());
         Self { learned, router: router(state), engine, consumer, _dir: dir }
     }
 }

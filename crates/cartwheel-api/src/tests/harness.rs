@@ -200,6 +200,7 @@ impl Shop {
             stream,
             sessions.clone(),
             Settings { impressions_in_flight: 3, ..Settings::default() },
+            Admission::default(),
         );
         // One millisecond later at every look.
         static NOW: AtomicI64 = AtomicI64::new(START);

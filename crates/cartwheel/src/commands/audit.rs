@@ -4,9 +4,9 @@ use anyhow::Result;
 use clap::Args;
 use jiff::tz::TimeZone;
 
-use crate::audit::{AuditFile, Entry};
 use crate::context::Context;
 use crate::show::{result, second};
+use cartwheel_node::{AuditEntry, AuditFile};
 
 /// Status of an action that has not ended.
 const PROCESSING: u16 = 102;
@@ -33,7 +33,7 @@ pub fn run(context: &Context, args: &Audit) -> Result<()> {
     Ok(())
 }
 
-fn table(entries: &[Entry]) -> String {
+fn table(entries: &[AuditEntry]) -> String {
     if entries.is_empty() {
         return "No actions yet".to_owned();
     }

@@ -3,8 +3,8 @@
 use anyhow::Result;
 use clap::Subcommand;
 
-use crate::settings::{Settings, markdown};
 use crate::show::{print, result};
+use cartwheel_settings::{Settings, markdown};
 
 /// The subcommands of `config`.
 #[derive(Debug, Subcommand)]

@@ -13,9 +13,9 @@ use cartwheel_synthetic::ShopSpec;
 use clap::{Args, Subcommand};
 use parking_lot::Mutex;
 
-use crate::data_dir::DataDir;
-use crate::settings::Settings;
 use crate::show::{bar, instant, result};
+use cartwheel_node::DataDir;
+use cartwheel_settings::Settings;
 
 /// The size of a synthetic shop.
 #[derive(Debug, Clone, Args)]

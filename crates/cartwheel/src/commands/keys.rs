@@ -1,17 +1,12 @@
 //! `keys`: creates, lists and revokes API keys.
 
-use std::io;
-use std::path::Path;
-
-use anyhow::{Context as _, Result};
-use cartwheel_api::{ApiKey, KeyHash, Scope, key_name};
+use anyhow::Result;
+use cartwheel_api::{KeyHash, Scope, key_name};
+use cartwheel_node::{AuditFile, KeyFile, StoredKey};
 use clap::Subcommand;
-use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::audit::AuditFile;
 use crate::context::Context;
-use crate::data_dir::DataDir;
 use crate::show::{minute, result};
 
 /// The subcommands of `keys`.
@@ -40,21 +35,10 @@ pub enum Keys {
     },
 }
 
-/// A key as it is stored.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-struct StoredKey {
-    name: String,
-    /// SHA-256, hexadecimal.
-    hash: String,
-    scopes: Vec<String>,
-    /// UTC milliseconds.
-    created_ms: i64,
-}
-
 /// Runs a subcommand of `keys`.
 pub fn run(context: &Context, command: Keys) -> Result<()> {
-    let path = context.data_dir.keys();
-    let mut stored = read(&path)?;
+    let file = KeyFile::new(&context.data_dir);
+    let mut stored = file.read()?;
     let audit = AuditFile::new(&context.data_dir);
     match command {
         Keys::Create { name, scopes } => {
@@ -71,7 +55,7 @@ pub fn run(context: &Context, command: Keys) -> Result<()> {
             let created_ms = context.clock.now_ms();
             stored.push(StoredKey { name: name.clone(), hash, scopes: scopes.clone(), created_ms });
             let target = [("name", &*name), ("scopes", &*scopes.join("+"))];
-            audit.command("keys create", &target, || write(&path, &stored))?;
+            audit.command("keys create", &target, || file.write(&stored))?;
             let created = json!({"name": name, "key": key, "scopes": scopes});
             result(context.json, &created, || {
                 format!(
@@ -88,7 +72,7 @@ pub fn run(context: &Context, command: Keys) -> Result<()> {
                 stored.len() < before,
                 "there is no key with the name {name:?}: see `cartwheel keys list`"
             );
-            audit.command("keys revoke", &[("name", &name)], || write(&path, &stored))?;
+            audit.command("keys revoke", &[("name", &name)], || file.write(&stored))?;
             result(context.json, &json!({"revoked": name}), || format!("{name} is revoked"));
         }
     }
@@ -112,34 +96,4 @@ fn table(stored: &[StoredKey]) -> String {
         out.push_str(&format!("{:<20}{created:<18}{}\n", key.name, key.scopes.join(", ")));
     }
     out
-}
-
-fn read(path: &Path) -> Result<Vec<StoredKey>> {
-    match std::fs::read(path) {
-        Ok(bytes) => serde_json::from_slice(&bytes).with_context(|| path.display().to_string()),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
-        Err(error) => Err(error).with_context(|| path.display().to_string()),
-    }
-}
-
-fn write(path: &Path, stored: &[StoredKey]) -> Result<()> {
-    let content = serde_json::to_vec_pretty(stored)?;
-    cartwheel_files::replace(path, &content).with_context(|| path.display().to_string())
-}
-
-/// Reads the keys for a server.
-///
-/// # Errors
-/// When the file is damaged. A server must not take that for "no keys".
-pub fn known(data_dir: &DataDir) -> Result<Vec<ApiKey>> {
-    let path = data_dir.keys();
-    let key = |stored: StoredKey| -> Result<ApiKey> {
-        let scopes = stored.scopes.iter().map(|scope| scope.parse::<Scope>());
-        let (hash, scopes) = (stored.hash.parse::<KeyHash>()?, scopes.collect::<Result<_, _>>()?);
-        // The first releases allowed any name, and names are written to logs.
-        let name = key_name(&stored.name).map_or_else(|_| hash.short_name(), Into::into);
-        Ok(ApiKey { name, hash, scopes })
-    };
-    let keys = read(&path)?.into_iter().map(key).collect::<Result<Vec<_>>>();
-    keys.with_context(|| path.display().to_string())
 }

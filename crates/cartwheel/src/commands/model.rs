@@ -13,10 +13,10 @@ use serde::Serialize;
 
 use crate::commands::report;
 use crate::context::Context;
-use crate::data_dir::DataDir;
-use crate::hyperparameters::{Assignment, parse};
 use crate::learn;
 use crate::show::{bar, result};
+use cartwheel_node::DataDir;
+use cartwheel_settings::{Assignment, parse};
 
 /// The arguments of `train`.
 #[derive(Debug, Args)]
@@ -106,7 +106,7 @@ pub fn train(context: &Context, args: &Train) -> Result<()> {
         Some(version) => FeatureSet::open(&data_dir.features().join(version))?,
         None => newest_feature_set(data_dir)?,
     };
-    let mut hyperparameters = learn::hyperparameters(&settings.train);
+    let mut hyperparameters = cartwheel_settings::configured(&settings.train);
     hyperparameters.extend(args.set.iter().cloned());
     let trained = learn::train(data_dir, &set, &settings.train, &hyperparameters)?;
     if !args.no_release {

@@ -2,35 +2,33 @@
 
 mod args;
 
-use anyhow::{Context, Result};
-use cartwheel_registry::{ModelRecord, ModelStatus, Release};
+use anyhow::Result;
+use cartwheel_node::{AuditFile, DataDir, models};
+use cartwheel_registry::{ModelRecord, ModelStatus};
 
-use crate::audit::AuditFile;
-use crate::data_dir::DataDir;
 use crate::show::result;
 pub use args::Models;
-use cartwheel_engine::Opened;
 
 pub fn run(place: &DataDir, command: Models, json: bool) -> Result<()> {
     match command {
         Models::List => {
-            let models = list(place)?;
-            result(json, &models, || table(&models));
+            let list = models::list(place)?;
+            result(json, &list, || table(&list));
         }
         Models::Show { version } => {
-            let model = find(place, &version)?;
+            let model = models::find(place, &version)?;
             let text = serde_json::to_string_pretty(&model)?;
             result(json, &model, || text);
         }
         Models::Deploy { version } => {
-            let deploy = || deploy(place, &version);
+            let deploy = || models::deploy(place, &version);
             let release =
                 AuditFile::new(place).command("models deploy", &[("version", &version)], deploy)?;
             result(json, &release, || format!("{version} serves with {}", release.feature_set));
         }
         Models::Rollback => {
-            let release =
-                AuditFile::new(place).command("models rollback", &[], || rollback(place))?;
+            let release = AuditFile::new(place)
+                .command("models rollback", &[], || models::rollback(place))?;
             result(json, &release, || {
                 let model = release.model.as_deref().unwrap_or("no model");
                 format!("{model} serves again with {}", release.feature_set)
@@ -38,44 +36,6 @@ pub fn run(place: &DataDir, command: Models, json: bool) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// Every model, the newest first.
-pub fn list(place: &DataDir) -> Result<Vec<ModelRecord>> {
-    Ok(cartwheel_registry::list(&place.models(), &place.releases())?)
-}
-
-fn find(place: &DataDir, version: &str) -> Result<ModelRecord> {
-    let found = list(place)?.into_iter().find(|model| model.manifest.version == version);
-    found.with_context(|| format!("there is no model {version:?}: see `cartwheel models list`"))
-}
-
-/// Serves a model: with the serving features if they have its columns, else with
-/// those it was trained on.
-pub fn deploy(place: &DataDir, version: &str) -> Result<Release> {
-    let model = find(place, version)?.manifest;
-    let current = cartwheel_registry::current(&place.releases())?;
-    let features = current.filter(|release| release.schema_hash == model.schema_hash);
-    let release = Release {
-        feature_set: features.map_or(model.feature_set, |release| release.feature_set),
-        model: Some(model.version),
-        schema_hash: model.schema_hash,
-    };
-    Opened::open(&place.lake(), &release, "UTC").context("the model cannot serve")?;
-    cartwheel_registry::publish(&place.releases(), &release)?;
-    Ok(release)
-}
-
-/// Serves the previous release again; where its features are no longer there, its model
-/// with those that are.
-pub fn rollback(place: &DataDir) -> Result<Release> {
-    let previous = cartwheel_registry::previous(&place.releases())?;
-    if let Some(Release { feature_set, model: Some(model), .. }) = previous
-        && !place.features().join(feature_set).exists()
-    {
-        return deploy(place, &model).context("rollback");
-    }
-    cartwheel_registry::rollback(&place.releases()).context("rollback")
 }
 
 fn table(models: &[ModelRecord]) -> String {

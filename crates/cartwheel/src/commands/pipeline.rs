@@ -12,10 +12,10 @@ use serde_json::json;
 
 use crate::client;
 use crate::context::Context;
-use crate::hyperparameters::{Assignment, parse};
-use crate::learn::Hyperparameters;
-use crate::pipeline::{Pipeline, definition, executions};
 use crate::show::{print, result};
+use cartwheel_node::{Pipeline, definition, executions};
+use cartwheel_settings::Hyperparameters;
+use cartwheel_settings::{Assignment, parse};
 use graph::{GraphForm, graph};
 
 /// The subcommands of `pipeline`.

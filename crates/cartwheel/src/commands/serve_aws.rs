@@ -1,30 +1,24 @@
-//! `serve --backend aws`: this server over the account's stream, table and lake.
+//! `serve --backend aws`: the API of this process over an account's stream, table and lake.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
-use cartwheel_api::AppState;
+use anyhow::Result;
 use cartwheel_aws::{Follower, Lake, Names};
 use cartwheel_engine::ServingEngine;
-use tokio::net::TcpListener;
+use cartwheel_node::{Host, Supervisor, until};
 
-use crate::commands::serve::{self, Serve};
+use crate::commands::serve::{Serve, asset};
 use crate::context::Context;
-use crate::listen;
 
-/// The lake is asked for a new release this often.
+/// Interval at which the lake is asked for a new release.
 const REFRESH: Duration = Duration::from_secs(5);
-/// Impressions on their way are waited for this long at the end.
-const SETTLE: Duration = Duration::from_secs(5);
 
-/// Serves; delivery and sessions are Firehose's and the consumer function's.
+/// Serves. Firehose delivers to the lake, and the function `consume` keeps the sessions. Keys
+/// and audit log are those of the data directory.
 pub async fn run(context: &Context, args: &Serve) -> Result<()> {
     let server = args.server(&context.settings.server);
-    let listen = server.listen;
-    listen::check_reach(listen, false, server.open_to_everyone)?;
-    let connections = listen::connections(&server)?;
-    listen::raise_file_limit(&connections);
+    let host = Host::new(&context.data_dir, server, Some(asset))?;
     let names = Names::from_env(&["CARTWHEEL_LAKE", "CARTWHEEL_TABLE", "CARTWHEEL_STREAM"])?;
     let timezone = &context.settings.shop.timezone;
     let (follower, opened) = Follower::open(Lake::open(&names.lake)?, timezone).await?;
@@ -34,34 +28,25 @@ pub async fn run(context: &Context, args: &Serve) -> Result<()> {
         Some(endpoint) => engine.scored_by(Arc::new(endpoint)),
         None => engine,
     });
-    let mut state = AppState::new(
+    let state = host.state(
         engine.clone(),
         Arc::new(cartwheel_aws::stream(&config, &names)),
         Arc::new(cartwheel_aws::users(&config, &names)),
-        listen::api_settings(&server)?,
-    );
-    state.assets = Some(serve::asset);
-    let metrics = state.metrics.clone();
-    let upkeep = tokio::spawn(async move { metrics.upkeep().await });
-    let watching = tokio::spawn(async move {
-        loop {
-            tokio::time::sleep(REFRESH).await;
-            if let Err(error) = follower.refresh(&engine).await {
-                tracing::error!(%error, "the new release does not serve");
-            }
-        }
+    )?;
+    let supervisor = Supervisor::new(state.tasks.clone());
+    let follower = Arc::new(follower);
+    supervisor.run_restarting("releases", move |stop| {
+        until(stop, follow(follower.clone(), engine.clone()))
     });
-    let listener =
-        TcpListener::bind(listen).await.with_context(|| format!("listen on {listen}"))?;
-    eprintln!("Open {}  (Ctrl-C stops)", listen::url(listener.local_addr()?, &connections));
-    let router = cartwheel_api::router(state.clone());
-    let certifying = tokio::spawn(listen::follow_certificate(connections.tls.clone()));
-    let drained = cartwheel_api::serve(listener, router, connections, serve::interrupted()).await;
-    certifying.abort();
-    if !(drained && state.settle(SETTLE).await) {
-        tracing::warn!("some requests or impressions were cut off");
+    host.run(state, supervisor, std::future::ready(())).await
+}
+
+/// Serves each new release. Runs until dropped.
+async fn follow(follower: Arc<Follower>, engine: Arc<ServingEngine>) {
+    loop {
+        tokio::time::sleep(REFRESH).await;
+        if let Err(error) = follower.refresh(&engine).await {
+            tracing::error!(%error, "cannot open the new release; keeping the old one");
+        }
     }
-    watching.abort();
-    upkeep.abort();
-    Ok(())
 }

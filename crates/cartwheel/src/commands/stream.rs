@@ -8,8 +8,8 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use crate::context::Context;
-use crate::data_dir::DataDir;
 use crate::show::{bar, print, result};
+use cartwheel_node::DataDir;
 
 /// Time between two looks of `tail --follow`.
 const POLL_INTERVAL: Duration = Duration::from_millis(500);

@@ -15,12 +15,12 @@ use clap::Subcommand;
 use serde_json::{Value, json};
 use tokio::runtime::Handle;
 
-use crate::audit::AuditFile;
 use crate::client;
-use crate::commands::serve::log_options;
 use crate::context::Context;
 use crate::show::{bar, minute, print, result};
-use crate::upkeep::Upkeep;
+use cartwheel_node::AuditFile;
+use cartwheel_node::Upkeep;
+use cartwheel_node::log_options;
 
 /// Users whose sessions stay in memory.
 const SESSIONS_IN_MEMORY: usize = 1000;

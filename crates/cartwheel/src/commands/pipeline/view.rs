@@ -10,8 +10,8 @@ use cartwheel_workflow::{Description, Summary, describe};
 use indicatif::{MultiProgress, ProgressBar};
 
 use crate::context::Context;
-use crate::pipeline::executions;
 use crate::show::{second, style};
+use cartwheel_node::executions;
 
 /// Time between two looks at a run.
 const POLL_INTERVAL: Duration = Duration::from_millis(150);

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use crate::commands::data::ShopSize;
-use crate::settings::Server;
+use cartwheel_settings::Server;
 
 /// The arguments of `demo`.
 #[derive(Debug, Args)]

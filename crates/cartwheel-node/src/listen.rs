@@ -10,8 +10,8 @@ use anyhow::{Context as _, Result};
 use cartwheel_api::{Connections, Tls};
 use tokio::net::TcpListener;
 
-use crate::origin::origin;
-use crate::settings::Server;
+use cartwheel_settings::Server;
+use cartwheel_settings::origin;
 
 /// How often the certificate's files are looked at.
 const TLS_CHECK: Duration = Duration::from_secs(2);
@@ -104,8 +104,7 @@ pub async fn for_commands(
 
 /// Serves a new certificate from the moment its files are there; runs until dropped.
 /// Files that do not go together are told of, and the old ones stay in use.
-pub async fn follow_certificate(tls: Option<Tls>) {
-    let Some(tls) = tls else { return std::future::pending().await };
+pub async fn follow_certificate(tls: Tls) {
     let written = || tls.files().map(written);
     let mut seen = written();
     loop {

@@ -26,7 +26,7 @@ use tokio::sync::Notify;
 use tokio::time::MissedTickBehavior;
 
 use crate::data_dir::DataDir;
-use crate::settings;
+use cartwheel_settings as settings;
 
 /// Users whose erasure waits are looked at this often.
 const ERASURE_CHECK: Duration = Duration::from_secs(2);

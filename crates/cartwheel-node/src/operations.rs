@@ -16,8 +16,8 @@ use cartwheel_stream::{Log, Pending};
 use cartwheel_workflow::{Runner, RunnerError};
 use serde_json::Value;
 
-use crate::commands::models;
 use crate::data_dir::DataDir;
+use crate::models;
 use crate::pipeline::{self, Pipeline};
 use crate::upkeep::Upkeep;
 use lake_job::LakeJobs;

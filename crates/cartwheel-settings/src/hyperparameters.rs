@@ -7,7 +7,33 @@
 //! (`hyperparameter_validation.py` of github.com/aws/sagemaker-xgboost-container). The container's
 //! internal names and its cross-validation, which gives several models, are left out.
 
+use std::collections::BTreeMap;
+
 use crate::nearest::nearest;
+use crate::table::Train;
+
+/// Hyperparameters as text, by the names that SageMaker's XGBoost container uses.
+pub type Hyperparameters = BTreeMap<String, String>;
+
+/// The configured hyperparameters.
+pub fn configured(settings: &Train) -> Hyperparameters {
+    let names = [
+        ("num_round", settings.rounds.to_string()),
+        ("early_stopping_rounds", settings.early_stopping.to_string()),
+        ("max_depth", settings.max_depth.to_string()),
+        ("eta", settings.eta.to_string()),
+        ("min_child_weight", settings.min_child_weight.to_string()),
+        ("subsample", settings.subsample.to_string()),
+        ("colsample_bytree", settings.colsample_bytree.to_string()),
+        ("lambda", settings.lambda.to_string()),
+        ("seed", settings.seed.to_string()),
+        ("objective", "binary:logistic".to_owned()),
+        ("tree_method", "hist".to_owned()),
+        // Early stopping watches the last metric.
+        ("eval_metric", "auc,logloss".to_owned()),
+    ];
+    names.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
 
 /// What a hyperparameter's value looks like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -118,12 +144,10 @@ fn unknown(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::learn::hyperparameters;
-    use crate::settings::Train;
 
     #[test]
     fn the_configured_hyperparameters_are_known() {
-        for (name, value) in hyperparameters(&Train::default()) {
+        for (name, value) in configured(&Train::default()) {
             let parsed = parse(&format!("{name}={value}"));
             assert_eq!(parsed, Ok((name, value)));
         }

@@ -6,9 +6,9 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::key::{Key, Kind, Rule, any, at_least, between, expected, finite, share};
-use super::values::Values;
+use crate::key::{Key, Kind, Rule, any, at_least, between, expected, finite, share};
 use crate::origin::origin;
+use crate::values::Values;
 
 /// Minimum size of a segment of the log in bytes.
 const MIN_SEGMENT: u64 = 64 << 10;

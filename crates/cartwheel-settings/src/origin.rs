@@ -1,7 +1,7 @@
 //! Origins of web pages.
 
 use anyhow::Result;
-use hyper::header::HeaderValue;
+use http::HeaderValue;
 
 /// Parses an origin as browsers write it: `https://shop.example`, without a path.
 ///

@@ -10,8 +10,9 @@ use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::process::Command;
 
-use crate::show::PROGRESS_VARIABLE;
-
+/// If it is `json`, a command prints its progress as lines of JSON on standard error, for a
+/// parent process.
+pub const PROGRESS_VARIABLE: &str = "CARTWHEEL_PROGRESS";
 /// Set in jobs.
 const JOB_VARIABLE: &str = "CARTWHEEL_JOB";
 /// Its value in jobs beside a server.
@@ -42,7 +43,9 @@ impl Watcher for Reporter {
 /// How jobs run.
 #[derive(Debug, Clone)]
 pub struct Jobs {
+    /// The data directory.
     pub data_dir: PathBuf,
+    /// The configuration file.
     pub config: Option<PathBuf>,
     /// Threads of a job beside a server; none for a machine of its own.
     pub beside: Option<usize>,

@@ -4,11 +4,11 @@ use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use super::key::Key;
-use super::table::{Settings, Violation};
-use super::values::{Source, Values};
-use super::variables;
+use crate::key::Key;
 use crate::nearest::nearest;
+use crate::table::{Settings, Violation};
+use crate::values::{Source, Values};
+use crate::variables;
 
 /// What all environment variables of the product begin with.
 const PREFIX: &str = "CARTWHEEL_";

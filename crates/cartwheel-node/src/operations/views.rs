@@ -15,8 +15,8 @@ use cartwheel_registry::{ModelRecord, ModelStatus as Status, Release};
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::commands::models;
 use crate::data_dir::DataDir;
+use crate::models;
 
 const NEWEST_FILES: usize = 20;
 const SAMPLE_ROWS: usize = 20;

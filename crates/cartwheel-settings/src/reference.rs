@@ -2,9 +2,9 @@
 
 use std::fmt::Write as _;
 
-use super::key::Key;
-use super::table::{AREAS, Settings};
-use super::variables::{OF_SCRIPTS, OF_THE_BINARY, ON_AWS, Variable};
+use crate::key::Key;
+use crate::table::{AREAS, Settings};
+use crate::variables::{OF_SCRIPTS, OF_THE_BINARY, ON_AWS, Variable};
 
 /// The settings reference as Markdown.
 pub fn markdown() -> String {

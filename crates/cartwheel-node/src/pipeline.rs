@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-pub use job::{Jobs, Watcher, become_one as become_job};
+pub use job::{Jobs, PROGRESS_VARIABLE, Watcher, become_one as become_job};
 
 use anyhow::{Context, Result};
 use cartwheel_ambient::Clock;
@@ -17,8 +17,8 @@ use cartwheel_workflow::{Runner, RunnerError, RunnerOptions};
 use serde_json::{Value, json};
 
 use crate::data_dir::DataDir;
-use crate::learn::{Hyperparameters, hyperparameters};
-use crate::settings::Settings;
+use cartwheel_settings::Settings;
+use cartwheel_settings::{Hyperparameters, configured};
 
 /// The state machine, as Step Functions runs it.
 const DEFINITION: &str = include_str!("../../../infra/pipeline.asl.json");
@@ -91,7 +91,7 @@ fn default_name() -> String {
 
 /// The state machine's input: where things are, and the settings' hyperparameters.
 fn input(settings: &Settings, set: &Hyperparameters) -> Value {
-    let mut hyperparameters = hyperparameters(&settings.train);
+    let mut hyperparameters = configured(&settings.train);
     hyperparameters.extend(set.clone());
     let function = |name: &str| format!("cartwheel-{name}");
     json!({
@@ -157,7 +157,7 @@ mod tests {
     #[test]
     fn its_hyperparameters_are_the_default_settings() {
         let definition = definition().unwrap();
-        let ours = serde_json::to_value(hyperparameters(&Settings::default().train)).unwrap();
+        let ours = serde_json::to_value(configured(&Settings::default().train)).unwrap();
         assert_eq!(definition["States"]["Defaults"]["Result"], ours);
     }
 

@@ -44,18 +44,27 @@ struct Line<'a> {
 
 /// A line that is read back.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Entry {
+pub struct AuditEntry {
+    /// The start of the action, UTC milliseconds.
     pub time_ms: i64,
+    /// The name of the key, `anonymous`, or `cli`.
     pub actor: String,
+    /// The address that the request came from.
     pub address: Option<String>,
+    /// The HTTP method, or `RUN`.
     pub method: String,
+    /// The route or the command.
     pub route: String,
+    /// The values of the route's parameters.
     pub target: std::collections::BTreeMap<String, String>,
+    /// The request's id.
     pub request_id: Option<String>,
+    /// The HTTP status of the answer; 0 if the action did not end.
     pub status: u16,
 }
 
 impl AuditFile {
+    /// The audit log of a data directory.
     pub fn new(place: &DataDir) -> Self {
         Self { path: place.audit(), largest: LARGEST }
     }
@@ -97,7 +106,7 @@ impl AuditFile {
     ///
     /// # Errors
     /// When a file cannot be read.
-    pub fn entries(&self, from_ms: i64) -> Result<Vec<Entry>> {
+    pub fn entries(&self, from_ms: i64) -> Result<Vec<AuditEntry>> {
         let mut entries = Vec::new();
         for path in [self.aside(), self.path.clone()] {
             let file = match File::open(&path) {
@@ -114,7 +123,7 @@ impl AuditFile {
                     break;
                 }
                 // The last line of a power cut may be half a line.
-                let entry = serde_json::from_slice::<Entry>(&line).ok();
+                let entry = serde_json::from_slice::<AuditEntry>(&line).ok();
                 entries.extend(entry.filter(|entry| entry.time_ms >= from_ms));
             }
         }

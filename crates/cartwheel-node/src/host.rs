@@ -1,0 +1,151 @@
+//! What every host of the API on this machine shares: access, listening, tasks, shutdown.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use cartwheel_api::{Admission, AppState, Assets, Connections};
+use cartwheel_engine::Engine;
+use cartwheel_sessions::UserStore;
+use cartwheel_settings::Server;
+use cartwheel_stream::Stream;
+use tokio::net::TcpListener;
+
+use crate::audit::AuditFile;
+use crate::data_dir::DataDir;
+use crate::keys::KeyFile;
+use crate::listen;
+use crate::supervision::{Supervisor, until};
+
+/// Time for background tasks to end after the last request.
+const TASKS_END: Duration = Duration::from_secs(30);
+
+/// Time for the last impressions to be stored.
+const SETTLE: Duration = Duration::from_secs(5);
+
+/// A server that is configured and does not listen yet.
+pub struct Host {
+    server: Server,
+    data_dir: DataDir,
+    connections: Connections,
+    keys: KeyFile,
+    assets: Option<Assets>,
+}
+
+impl Host {
+    /// Checks that the server may listen where `server` says, and prepares the process.
+    ///
+    /// # Errors
+    /// When keys or certificate cannot be read, or the server would be open to other machines
+    /// without keys.
+    pub fn new(data_dir: &DataDir, server: Server, assets: Option<Assets>) -> Result<Self> {
+        let keys = KeyFile::new(data_dir);
+        let has_keys = !keys.api_keys()?.is_empty();
+        listen::check_reach(server.listen, has_keys, server.open_to_everyone)?;
+        let connections = listen::connections(&server)?;
+        listen::raise_file_limit(&connections);
+        data_dir.begin()?;
+        Ok(Self { server, data_dir: data_dir.clone(), connections, keys, assets })
+    }
+
+    /// The state of the API over these parts, with this host's keys, audit log and web app.
+    ///
+    /// # Errors
+    /// When the keys cannot be read.
+    pub fn state(
+        &self,
+        engine: Arc<dyn Engine>,
+        stream: Arc<dyn Stream>,
+        users: Arc<dyn UserStore>,
+    ) -> Result<AppState> {
+        let admission = Admission {
+            keys: self.keys.api_keys()?,
+            audit: Some(Arc::new(AuditFile::new(&self.data_dir))),
+        };
+        let settings = listen::api_settings(&self.server)?;
+        let mut state = AppState::new(engine, stream, users, settings, admission);
+        state.assets = self.assets;
+        Ok(state)
+    }
+
+    /// Serves until Ctrl-C, SIGTERM or the failure of a task that cannot be restarted. Then
+    /// `pause` runs, open requests have 20 s to end, impressions 5 s, and the tasks of
+    /// `supervisor`, which see the last requests, 30 s.
+    ///
+    /// # Errors
+    /// When the address cannot be bound, a task failed, or tasks did not end in time.
+    pub async fn run(
+        self,
+        state: AppState,
+        supervisor: Supervisor,
+        pause: impl Future<Output = ()>,
+    ) -> Result<()> {
+        let interrupted = interrupted();
+        let listen = self.server.listen;
+        let listener =
+            TcpListener::bind(listen).await.with_context(|| format!("listen on {listen}"))?;
+        self.start_tasks(&state, &supervisor);
+        let closing = state.closing.clone();
+        let router = cartwheel_api::router(state.clone());
+        let stop = supervisor.stop_token();
+        let ended = async move { stop.cancelled().await };
+        let local = listen::for_commands(&self.connections, &router, ended).await?;
+        // The command line finds the server by this file. A killed server leaves it behind.
+        let address = local.map_or_else(|| listener.local_addr(), Ok)?;
+        std::fs::write(self.data_dir.server(), address.to_string())?;
+        let url = listen::url(listener.local_addr()?, &self.connections);
+        eprintln!("Open {url}  (Ctrl-C stops)");
+        let stopping = async {
+            tokio::select! {
+                () = interrupted => {}
+                () = supervisor.failed() => {}
+            }
+            closing.send_replace(true);
+            pause.await;
+        };
+        let drained = cartwheel_api::serve(listener, router, self.connections, stopping).await;
+        if !(drained && state.settle(SETTLE).await) {
+            tracing::warn!("the shutdown interrupted some requests or impressions");
+        }
+        // The file is only a hint; the next server overwrites it.
+        let _ = std::fs::remove_file(self.data_dir.server());
+        supervisor.shutdown(TASKS_END).await
+    }
+
+    /// The tasks that every host needs.
+    fn start_tasks(&self, state: &AppState, supervisor: &Supervisor) {
+        let (keys, known, listen) = (self.keys.clone(), state.keys.clone(), self.server.listen);
+        supervisor.run_restarting("keys", move |stop| {
+            until(stop, keys.clone().follow(listen, known.clone()))
+        });
+        let metrics = state.metrics.clone();
+        supervisor.run_restarting("metrics", move |stop| {
+            let metrics = metrics.clone();
+            until(stop, async move { metrics.upkeep().await })
+        });
+        if let Some(tls) = self.connections.tls.clone() {
+            supervisor.run_restarting("certificate", move |stop| {
+                until(stop, listen::follow_certificate(tls.clone()))
+            });
+        }
+    }
+}
+
+/// Resolves at Ctrl-C or SIGTERM. A signal counts from this call on, even before the future is
+/// awaited.
+fn interrupted() -> impl Future<Output = ()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let terminate = signal(SignalKind::terminate());
+    let interrupt = signal(SignalKind::interrupt());
+    async move {
+        let (Ok(mut terminate), Ok(mut interrupt)) = (terminate, interrupt) else {
+            let _ = tokio::signal::ctrl_c().await;
+            return;
+        };
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! The whole loop in one process: stream, sessions, delivery, upkeep, pipeline, API.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Result;
+use cartwheel_ambient::{Clock, system_ms};
+use cartwheel_api::Assets;
+use cartwheel_engine::{Opened, ServingEngine};
+use cartwheel_lake::{Delivery, DeliveryOptions, Inspector, Lake};
+use cartwheel_sessions::{RedbSessionTable, Sessions, consume_sessions};
+use cartwheel_settings::{Server, Settings, Stream as StreamSettings};
+use cartwheel_stream::{Log, LogOptions, Sequence, Stream};
+
+use crate::data_dir::DataDir;
+use crate::host::Host;
+use crate::operations::Operations;
+use crate::pipeline::{Pipeline, schedule};
+use crate::releases;
+use crate::supervision::{Supervisor, until};
+use crate::upkeep::Upkeep;
+
+/// Users whose sessions stay in memory.
+const SESSIONS_IN_MEMORY: usize = 20_000;
+
+/// What a server needs to know.
+pub struct ServeOptions<'a> {
+    /// Where everything is stored.
+    pub data_dir: &'a DataDir,
+    /// The settings in effect.
+    pub settings: &'a Settings,
+    /// The settings of the server with those of the command line.
+    pub server: Server,
+    /// The configuration file that jobs read too.
+    pub config: Option<&'a Path>,
+    /// The files of the web app.
+    pub assets: Option<Assets>,
+}
+
+/// Serves a data directory until Ctrl-C, SIGTERM or a fatal failure.
+///
+/// # Errors
+/// When a part cannot be opened or fails, or does not end in time.
+pub async fn serve(options: ServeOptions<'_>) -> Result<()> {
+    let ServeOptions { data_dir, settings, server, config, assets } = options;
+    let host = Host::new(data_dir, server, assets)?;
+    let (opened, problem) = Opened::best(&data_dir.lake(), &settings.shop.timezone)?;
+    if let Some(problem) = problem {
+        eprintln!("Serving a fallback until a release can be opened: {problem}");
+    }
+    let engine = Arc::new(ServingEngine::new(opened));
+    let log = Arc::new(Log::open(&data_dir.stream(), log_options(&settings.stream))?);
+    let stream: Arc<dyn Stream> = log.clone();
+    let table = Arc::new(RedbSessionTable::new(data_dir.sessions()));
+    let sessions = Arc::new(Sessions::new(table, SESSIONS_IN_MEMORY));
+    let lake = Lake::open(&data_dir.lake())?;
+    let delivery = Delivery::new(
+        stream.clone(),
+        &lake,
+        DeliveryOptions {
+            max_records: settings.delivery.max_records,
+            max_age: Duration::from_secs(settings.delivery.max_age_seconds),
+            clock: Clock::system(),
+        },
+        &data_dir.delivery(),
+        floor(&log, "delivery"),
+    )?;
+    let upkeep = Arc::new(Upkeep::open(
+        data_dir,
+        &settings.lake,
+        log.clone(),
+        sessions.clone(),
+        Some(engine.clone()),
+        delivery.status(),
+    )?);
+    let threads = settings.pipeline.job_threads();
+    let pipeline = Pipeline::open(data_dir, settings, config, Some(threads))?;
+    let mut state = host.state(engine.clone(), stream.clone(), sessions.clone())?;
+    state.operator = Some(Arc::new(Operations::new(
+        data_dir,
+        pipeline.clone(),
+        log.clone(),
+        sessions.clone(),
+        delivery.status(),
+        Inspector::new(lake),
+        upkeep.clone(),
+    )));
+
+    let supervisor = Supervisor::new(state.tasks.clone());
+    // These two own the checkpoints: only a restart of the process can take over.
+    supervisor.run_fatal("delivery", |stop| async move {
+        Ok(delivery.run(stop.cancelled_owned()).await?)
+    });
+    let sessions_floor = floor(&log, "sessions");
+    supervisor.run_fatal("sessions", |stop| async move {
+        let stopped = stop.cancelled_owned();
+        Ok(consume_sessions(stream, sessions, Clock::system(), sessions_floor, stopped).await?)
+    });
+    let compact = settings.lake.compact_seconds;
+    let compact = (compact > 0).then(|| Duration::from_secs(compact));
+    supervisor.run_restarting("upkeep", move |stop| {
+        let upkeep = upkeep.clone();
+        async move {
+            upkeep.follow(compact, stop.cancelled_owned()).await;
+            Ok(())
+        }
+    });
+    let (of, timezone) = (data_dir.clone(), settings.shop.timezone.clone());
+    supervisor.run_restarting("releases", move |stop| {
+        until(stop, releases::follow(of.clone(), timezone.clone(), engine.clone()))
+    });
+    let (every, after) = (settings.pipeline.every, settings.pipeline.after_checkouts);
+    let every = (every > 0).then(|| Duration::from_secs(every * 60));
+    let after = (after > 0).then_some(after);
+    let (scheduled, checkouts) = (pipeline.clone(), state.checkouts.clone());
+    supervisor.run_restarting("schedule", move |stop| {
+        until(stop, schedule(scheduled.clone(), every, after, checkouts.clone()))
+    });
+
+    // Runs end first: clients that follow one learn of its end and disconnect.
+    let runner = pipeline.runner().clone();
+    let served = host.run(state, supervisor, async move { runner.shutdown().await }).await;
+    log.close();
+    served?;
+    eprintln!("Stopped; everything is on disk");
+    Ok(())
+}
+
+/// Reports to the log how far a consumer has read, so that retention waits for it.
+fn floor(log: &Arc<Log>, consumer: &'static str) -> impl Fn(Sequence) + Send + Sync + 'static {
+    let log = log.clone();
+    move |next| log.set_floor(consumer, next.as_u64().unwrap_or(u64::MAX))
+}
+
+/// The options of the embedded log.
+pub fn log_options(settings: &StreamSettings) -> LogOptions {
+    let usual = LogOptions::new(system_ms);
+    // A record has to fit into a segment. Larger records are answered with 413.
+    let room = usize::try_from(settings.segment_bytes / 2).unwrap_or(usize::MAX);
+    LogOptions {
+        shards: settings.shards,
+        segment_bytes: settings.segment_bytes,
+        retention_ms: i64::from(settings.retention_hours) * 3_600_000,
+        max_bytes: settings.max_bytes,
+        max_record_bytes: usual.max_record_bytes.min(room),
+        ..usual
+    }
+}
