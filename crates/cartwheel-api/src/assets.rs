@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use axum::extract::State;
-use axum::http::{HeaderValue, Method, Uri, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 
 use crate::problem::{Kind, Problem};
@@ -21,24 +21,40 @@ pub struct Asset {
 /// Finds a file by its path without the leading slash.
 pub type Assets = fn(&str) -> Option<Asset>;
 
-/// Pages of the web app begin with one of these; each is `index.html`, which routes in
+/// First path segments of the web app's pages. Each page is `index.html`, which routes in
 /// the browser.
 const PAGES: [&str; 7] = ["", "aisle", "console", "department", "product", "search", "send"];
 
-pub(crate) async fn fallback(State(state): State<Shared>, method: Method, uri: Uri) -> Response {
+/// Answers a request that no route matches: with a page or a file of the web app, with the
+/// app's own "not found" page for a browser, or with a problem document.
+pub(crate) async fn fallback(
+    State(state): State<Shared>,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Response {
     let path = uri.path().trim_start_matches('/');
     let first = path.split('/').next().unwrap_or_default();
     let page = PAGES.contains(&first) || path == "index.html";
-    let found = match (&method, state.assets) {
-        (&Method::GET | &Method::HEAD, Some(assets)) if page || is_plain(path) => {
-            assets(if page { "index.html" } else { path })
-        }
+    let assets = state.assets.filter(|_| matches!(method, Method::GET | Method::HEAD));
+    let found = match assets {
+        Some(assets) if page => assets("index.html"),
+        Some(assets) if is_plain(path) => assets(path),
         _ => None,
     };
-    let Some(asset) = found else {
-        let detail = "There is nothing at this path; /docs lists what there is.";
-        return Problem::new(Kind::NotFound, detail).into_response();
-    };
+    if let Some(asset) = found {
+        return serve(asset, path);
+    }
+    // Below /v1 there is only the API, whoever asks.
+    let app = assets.filter(|_| first != "v1" && accepts_html(&headers));
+    if let Some(index) = app.and_then(|assets| assets("index.html")) {
+        return (StatusCode::NOT_FOUND, serve(index, "index.html")).into_response();
+    }
+    let detail = "There is nothing at this path; /docs lists what there is.";
+    Problem::new(Kind::NotFound, detail).into_response()
+}
+
+fn serve(asset: Asset, path: &str) -> Response {
     // Files below assets/ carry a hash of their content in their names.
     let cache = match path.starts_with("assets/") {
         true => "public, max-age=31536000, immutable",
@@ -51,7 +67,17 @@ pub(crate) async fn fallback(State(state): State<Shared>, method: Method, uri: U
     (headers, asset.body.into_owned()).into_response()
 }
 
-/// Names of files as the build gives them: nothing encoded, no way out of their folder.
+/// Whether the client names `text/html` among the media types that it accepts, as browsers
+/// do when they open a page. `*/*` alone does not count: API clients send it.
+fn accepts_html(headers: &HeaderMap) -> bool {
+    let values = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    values.flat_map(|value| value.split(',')).any(|range| {
+        let media_type = range.split(';').next().unwrap_or_default();
+        media_type.trim().eq_ignore_ascii_case("text/html")
+    })
+}
+
+/// Whether `path` can be the name of a built file: nothing encoded, no way out of its folder.
 fn is_plain(path: &str) -> bool {
     let letter = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-".contains(&byte);
     path.bytes().all(letter) && !path.split('/').any(|part| part == "..")
