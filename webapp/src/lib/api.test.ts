@@ -136,7 +136,7 @@ describe('the look-ups', () => {
       'https://api.example',
       ({ signal }) =>
         new Promise((_resolve, reject) => {
-          signal.addEventListener('abort', () => reject(signal.reason));
+          signal.addEventListener('abort', () => reject(signal.reason as Error));
         }),
     );
     const asked = failure(api.products({ search: 'x' }, stop.signal));

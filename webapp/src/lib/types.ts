@@ -59,7 +59,6 @@ export type LiveSecond = Schemas['LiveSecond'];
 /** Data of each `live` event of `GET /v1/live`, once a second. */
 export type Live = Schemas['Live'];
 
-export type RunStatus = 'RUNNING' | 'SUCCEEDED' | 'FAILED' | 'TIMED_OUT' | 'ABORTED';
 export type RunSummary = Schemas['RunSummary'];
 export type HistoryEntry = Schemas['HistoryEntry'];
 export type StateProgress = Schemas['StateProgress'];

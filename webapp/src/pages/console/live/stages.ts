@@ -31,7 +31,7 @@ export function stepsOf(event: LiveEvent): Step[] {
       const words = at >= 3 ? 'next run' : 'waiting';
       return { stage, state: 'waiting', words, title: `${name}: ${words}` };
     }
-    const words = stage === 'synced' && event.sync_ms != null ? `${ms(event.sync_ms)}` : 'yes';
+    const words = stage === 'synced' && event.sync_ms != null ? ms(event.sync_ms) : 'yes';
     return { stage, state: 'done', words, title: `${name}: ${words}` };
   });
 }

@@ -1,5 +1,5 @@
 /** What a run's history says of each state. Pure. */
-import type { HistoryEntry, RunStatus, StateProgress } from '../../../lib/types';
+import type { HistoryEntry, StateProgress } from '../../../lib/types';
 import { object, text } from './asl';
 
 export type StateStatus = 'waiting' | 'running' | 'succeeded' | 'caught' | 'failed' | 'stopped';
@@ -46,7 +46,7 @@ const OVER: Record<string, StateStatus> = {
 export function foldHistory(
   history: HistoryEntry[],
   progress: Record<string, StateProgress>,
-  status: RunStatus | string,
+  status: string,
 ): Folded {
   const states = new Map<string, StateRun>();
   const taken = new Set<string>();

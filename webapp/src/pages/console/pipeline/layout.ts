@@ -1,4 +1,5 @@
 /** Places of the states of a machine, top down. */
+import type { EdgeLabel, GraphLabel, NodeLabel } from '@dagrejs/dagre';
 import type { Machine, StateEdge, StateNode } from './asl';
 
 export interface Placed extends StateNode {
@@ -27,7 +28,7 @@ const BEND = 12;
 
 export async function layOut(machine: Machine): Promise<Layout> {
   const { Graph, layout } = await import('@dagrejs/dagre');
-  const graph = new Graph();
+  const graph = new Graph<GraphLabel, NodeLabel, EdgeLabel>();
   graph.setGraph({ rankdir: 'TB', nodesep: 28, ranksep: 30, marginx: 12, marginy: 12 });
   graph.setDefaultEdgeLabel(() => ({}));
   const outer = machine.nodes.filter(({ parent }) => parent === null);
@@ -50,7 +51,7 @@ export async function layOut(machine: Machine): Promise<Layout> {
   layout(graph);
 
   const nodes = outer.flatMap((node) => {
-    const { x, y, width = WIDTH, height = HEIGHT } = graph.node(node.name);
+    const { x = 0, y = 0, width, height } = graph.node(node.name);
     const parts = inner(node.name);
     const box: Placed = {
       ...node,
