@@ -164,6 +164,19 @@ async function deployAndRollBack({ browser, baseUrl, screenshots }) {
   await close(opened);
 }
 
+async function compareWithItself({ browser, baseUrl }) {
+  const version = await serving(baseUrl);
+  const opened = await openPage(
+    browser,
+    `${baseUrl}/console/models/compare?a=${version}&b=${version}`,
+  );
+  const { page } = opened;
+  await page.getByText('Both sides show the same model').waitFor();
+  await page.getByRole('heading', { name: 'Hyperparameters' }).waitFor();
+  await accessible(page, 'a model beside itself');
+  await close(opened);
+}
+
 async function closeDialog(page) {
   if ((await page.locator('dialog[open]').count()) > 0) await page.keyboard.press('Escape');
 }
@@ -267,6 +280,7 @@ export const steps = [
   ['console: a run is started, watched and looked into', pipeline],
   ['console: a run is stopped and redriven', stopAndRedrive],
   ['console: a deployment and a rollback', deployAndRollBack],
+  ['console: a model can be compared with itself', compareWithItself],
   ['console: a recommendation is explained', explain],
   ['console: tables, and a shop that is generated', data],
   ['console: what became of the answers', quality],
