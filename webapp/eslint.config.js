@@ -24,29 +24,29 @@ export default defineConfig(
       },
     },
     rules: {
-      // An arrow function may return the nothing that it calls for.
+      // Arrow functions may return the result of a void call.
       '@typescript-eslint/no-confusing-void-expression': 'off',
-      // `void name` makes an effect depend on a name.
+      // `void x` makes an effect depend on `x`.
       '@typescript-eslint/no-meaningless-void-operator': 'off',
-      // A flag may change during an `await`; TypeScript does not see that.
+      // TypeScript does not know that a flag may change during an `await`.
       '@typescript-eslint/no-unnecessary-condition': 'off',
       '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true }],
-      // State is `$state.raw` over values that do not change in place.
+      // State holds immutable values in `$state.raw`.
       'svelte/prefer-svelte-reactivity': 'off',
     },
   },
   {
-    // svelte-check checks the types of templates; ESLint sees `any` in some of them.
+    // ESLint sees `any` in some templates. svelte-check checks their types.
     files: ['src/**/*.svelte'],
     rules: Object.fromEntries(
-      ['argument', 'assignment', 'call', 'member-access', 'return'].map((what) => [
-        `@typescript-eslint/no-unsafe-${what}`,
+      ['argument', 'assignment', 'call', 'member-access', 'return'].map((use) => [
+        `@typescript-eslint/no-unsafe-${use}`,
         'off',
       ]),
     ),
   },
   {
-    // A stand-in for an asynchronous function need not wait for anything.
+    // A fake of an asynchronous function may have nothing to await.
     files: ['src/**/*.test.ts'],
     rules: { '@typescript-eslint/require-await': 'off' },
   },
