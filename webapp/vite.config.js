@@ -1,8 +1,8 @@
 import { svelte } from '@sveltejs/vite-plugin-svelte';
 import { defineConfig } from 'vite';
 
-// The server sends `Content-Security-Policy: default-src 'self'`, so nothing may
-// be inlined into the page: no data: URIs, no inline script, no inline style.
+// The server sends `Content-Security-Policy: default-src 'self'`, so the page must not
+// contain data: URIs, inline scripts or inline styles.
 export default defineConfig({
   plugins: [svelte()],
   build: {
@@ -11,7 +11,7 @@ export default defineConfig({
     target: 'es2022',
   },
   server: {
-    // `npm run dev` talks to a cartwheel server on this machine.
+    // `npm run dev` forwards API requests to a cartwheel server.
     proxy: Object.fromEntries(
       ['/submit', '/v1', '/readyz'].map((path) => [
         path,

@@ -1,4 +1,4 @@
-// Starts the browser and watches everything that a page must not do.
+// Opens pages in a headless browser and checks what every page must fulfil.
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
@@ -21,9 +21,8 @@ export function launch() {
   return chromium.launch({ executablePath, args: ARGS });
 }
 
-// A fresh profile and page under the policy that the server sends. `faults` collects
-// console errors, uncaught exceptions and requests to other origins; `expected` are
-// patterns of those that a test brings about itself.
+// Opens `address` in a new browser context and checks its content security policy.
+// `faults` collects console errors, uncaught exceptions and requests to other origins.
 export async function openPage(browser, address, options = {}) {
   const context = await browser.newContext({
     viewport: { width: 1280, height: 900 },
@@ -43,23 +42,23 @@ export async function openPage(browser, address, options = {}) {
   });
   const response = await page.goto(address, { waitUntil: 'load' });
   const policy = response.headers()['content-security-policy'] ?? '';
-  assert.match(policy, /default-src 'self'/, 'the page comes without a policy');
-  assert.doesNotMatch(policy, /unsafe/, 'the policy allows what is written into the page');
+  assert.match(policy, /default-src 'self'/, 'the page has no content security policy');
+  assert.doesNotMatch(policy, /unsafe/, 'the content security policy allows unsafe sources');
   await page.getByTestId('connection').filter({ hasText: 'Ready' }).first().waitFor();
   return { context, page, faults };
 }
 
+// Fails on faults that match none of the `expected` patterns.
 export async function close({ context, faults }, expected = []) {
   await context.close();
-  const others = faults.filter((fault) => !expected.some((pattern) => pattern.test(fault)));
-  assert.deepEqual(others, [], 'the page raised errors');
+  const unexpected = faults.filter((fault) => !expected.some((pattern) => pattern.test(fault)));
+  assert.deepEqual(unexpected, [], 'the page raised errors');
 }
 
-// Fails on what axe-core calls serious or critical, in the state the page is in.
-export async function accessible(page, what) {
+// Fails on serious and critical axe-core violations in the page's current state.
+export async function assertAccessible(page, name) {
   await page.evaluate(AXE);
-  const found = await page.evaluate(async () => {
-    // Whatever moves would be measured half-way.
+  const violations = await page.evaluate(async () => {
     const results = await globalThis.axe.run(document, { resultTypes: ['violations'] });
     return results.violations
       .filter(({ impact }) => impact === 'serious' || impact === 'critical')
@@ -69,26 +68,26 @@ export async function accessible(page, what) {
         nodes: nodes.slice(0, 5).map(({ html, failureSummary }) => `${html} ${failureSummary}`),
       }));
   });
-  assert.deepEqual(found, [], `${what} is not accessible`);
+  assert.deepEqual(violations, [], `${name} is not accessible`);
 }
 
-export async function noSidewaysScroll(page, what) {
+export async function assertNoSidewaysScroll(page, name) {
   const { content, window } = await page.evaluate(() => ({
     content: document.documentElement.scrollWidth,
     window: document.documentElement.clientWidth,
   }));
-  assert.ok(content <= window, `${what} is ${content} px wide in a window of ${window} px`);
+  assert.ok(content <= window, `${name} is ${content} px wide in a window of ${window} px`);
 }
 
 export async function screenshot(page, folder, name) {
   if (folder) await page.screenshot({ path: join(folder, `${name}.png`), fullPage: true });
 }
 
-// Presses Tab until `found` holds of the focused element; fails where it never does.
-export async function tabTo(page, found, what, most = 80) {
-  for (let presses = 0; presses < most; presses += 1) {
+// Presses Tab until `reached` returns true in the page; fails after `maxPresses`.
+export async function tabTo(page, reached, name, maxPresses = 80) {
+  for (let presses = 0; presses < maxPresses; presses += 1) {
     await page.keyboard.press('Tab');
-    if (await page.evaluate(found)) return;
+    if (await page.evaluate(reached)) return;
   }
-  assert.fail(`the Tab key does not reach ${what}`);
+  assert.fail(`the Tab key does not reach ${name}`);
 }

@@ -1,9 +1,16 @@
-// What an operator does in the console, step by step.
+// End-to-end tests of the console.
 import assert from 'node:assert/strict';
-import { accessible, close, noSidewaysScroll, openPage, screenshot, tabTo } from './browser.mjs';
+import {
+  assertAccessible,
+  close,
+  assertNoSidewaysScroll,
+  openPage,
+  screenshot,
+  tabTo,
+} from './browser.mjs';
 
-// A run of the pipeline on the small shop takes some seconds.
-const RUN_MS = 120_000;
+// A pipeline run on the small shop takes seconds; this leaves room for a busy machine.
+const RUN_TIMEOUT_MS = 120_000;
 
 async function submit(baseUrl, body) {
   const response = await fetch(`${baseUrl}/submit`, {
@@ -19,7 +26,7 @@ const models = async (baseUrl) => (await (await fetch(`${baseUrl}/v1/models`)).j
 const serving = async (baseUrl) =>
   (await models(baseUrl)).find(({ status }) => status === 'serving').version;
 
-async function live({ browser, baseUrl, screenshots }) {
+async function followEvent({ browser, baseUrl, screenshots }) {
   const opened = await openPage(browser, `${baseUrl}/console`);
   const { page } = opened;
   await page.getByTestId('live-picture').waitFor();
@@ -30,29 +37,33 @@ async function live({ browser, baseUrl, screenshots }) {
   });
   const row = page.locator(`[data-testid=live-event][data-event="${stored.event_id}"]`);
   await row.waitFor();
-  // Accepted and synced at once, in a file of the lake after a while.
+  // The event is accepted and synced immediately, and delivered to the lake later.
   await row.locator('.step.done').nth(2).waitFor();
-  assert.equal(await row.locator('.step.done').count(), 3, 'only checkouts become features');
+  assert.equal(
+    await row.locator('.step.done').count(),
+    3,
+    'an event other than a checkout reached the features',
+  );
   await row.getByRole('button').click();
   await page.getByText('events/year=').first().waitFor();
-  await accessible(page, 'the live page');
+  await assertAccessible(page, 'the live page');
   await screenshot(page, screenshots, 'console-live');
   await close(opened);
 }
 
-// Starts a run by the form and gives its name.
+// Starts a run with the form and returns its name.
 async function startRun(page, baseUrl, parameters) {
   await page.goto(`${baseUrl}/console/pipeline`);
   await page.getByTestId('run-button').click();
   const dialog = page.getByRole('dialog', { name: 'Run the pipeline' });
-  for (const [at, [name, value]] of Object.entries(parameters).entries()) {
+  for (const [index, [name, value]] of Object.entries(parameters).entries()) {
     await dialog.getByRole('button', { name: /hyperparameter/ }).click();
-    await dialog.getByLabel(`Name ${at + 1}`).fill(name);
-    await dialog.getByLabel(`Value ${at + 1}`).fill(value);
+    await dialog.getByLabel(`Name ${index + 1}`).fill(name);
+    await dialog.getByLabel(`Value ${index + 1}`).fill(value);
   }
   const [response] = await Promise.all([
     page.waitForResponse((answer) => answer.request().method() === 'POST'),
-    dialog.getByRole('button', { name: 'Start the run' }).click(),
+    dialog.getByRole('button', { name: 'Start run' }).click(),
   ]);
   assert.equal(response.status(), 201, await response.text());
   const { name } = await response.json();
@@ -64,40 +75,40 @@ async function pipeline({ browser, baseUrl, screenshots }) {
   const opened = await openPage(browser, `${baseUrl}/console/pipeline`);
   const { page } = opened;
   await page.getByTestId('run-row').first().waitFor();
-  await accessible(page, 'the runs');
-  // What the server would refuse is refused by the form.
+  await assertAccessible(page, 'the list of runs');
+  // The form rejects values that the server would reject.
   await page.getByTestId('run-button').click();
   const dialog = page.getByRole('dialog', { name: 'Run the pipeline' });
   await dialog.getByRole('button', { name: /hyperparameter/ }).click();
   await dialog.getByLabel('Value 1').fill('many');
-  await dialog.getByRole('button', { name: 'Start the run' }).click();
+  await dialog.getByRole('button', { name: 'Start run' }).click();
   await dialog.locator('.problem').first().waitFor();
-  await accessible(page, 'the form of a run');
+  await assertAccessible(page, 'the form that starts a run');
   await page.keyboard.press('Escape');
 
   const name = await startRun(page, baseUrl, { num_round: '25', max_depth: '3' });
   const status = page.getByTestId('run-status');
   await status.filter({ hasText: 'Running' }).waitFor();
-  const state = (which) => page.locator(`[data-testid=state][data-state="${which}"]`).first();
+  const state = (name) => page.locator(`[data-testid=state][data-state="${name}"]`).first();
   await page
     .locator('[data-testid=state][data-state=Train][data-status=running]')
-    .waitFor({ timeout: RUN_MS });
+    .waitFor({ timeout: RUN_TIMEOUT_MS });
   await screenshot(page, screenshots, 'console-pipeline-running');
-  await status.filter({ hasText: 'Succeeded' }).waitFor({ timeout: RUN_MS });
+  await status.filter({ hasText: 'Succeeded' }).waitFor({ timeout: RUN_TIMEOUT_MS });
   assert.equal(await state('Train').getAttribute('data-status'), 'succeeded');
-  await accessible(page, 'a run');
+  await assertAccessible(page, 'a run');
   await screenshot(page, screenshots, 'console-pipeline');
 
-  // By keyboard: a state's panel, then the log.
+  // The keyboard opens a state's panel; then the log.
   await tabTo(page, () => document.activeElement.closest('[data-state=Train]') !== null, 'a state');
   await page.keyboard.press('Enter');
   const panel = page.getByTestId('state-panel');
   await panel.filter({ hasText: 'Train' }).waitFor();
   await panel.getByText('createTrainingJob').first().waitFor();
-  await accessible(page, 'a state');
+  await assertAccessible(page, 'a state');
   await page.getByRole('tab', { name: 'Log' }).click();
   await page.getByTestId('run-logs').filter({ hasText: 'cartwheel train' }).waitFor();
-  await accessible(page, 'the log');
+  await assertAccessible(page, 'the log');
   await page.reload();
   await status.filter({ hasText: 'Succeeded' }).waitFor();
   const run = await (await fetch(`${baseUrl}/v1/pipeline/executions/${name}`)).json();
@@ -116,7 +127,7 @@ async function stopAndRedrive({ browser, baseUrl }) {
   await page.getByTestId('redrive-button').click();
   const confirm = page.getByRole('dialog').getByRole('button', { name: /^Redrive/ });
   if (await confirm.isVisible().catch(() => false)) await confirm.click();
-  await status.filter({ hasText: 'Succeeded' }).waitFor({ timeout: RUN_MS });
+  await status.filter({ hasText: 'Succeeded' }).waitFor({ timeout: RUN_TIMEOUT_MS });
   await close(opened);
 }
 
@@ -127,14 +138,14 @@ async function deployAndRollBack({ browser, baseUrl, screenshots }) {
   const row = (version) => page.locator(`[data-testid=model-row][data-version="${version}"]`);
   await row(before).waitFor();
   assert.equal(await row(before).getAttribute('data-status'), 'serving');
-  await accessible(page, 'the models');
+  await assertAccessible(page, 'the list of models');
   await screenshot(page, screenshots, 'console-models');
   const other = (await models(baseUrl)).find(({ version }) => version !== before).version;
 
   await row(other).getByTestId('deploy-button').click();
   const confirm = page.getByTestId('confirm');
   await confirm.waitFor();
-  await accessible(page, 'the question before a deployment');
+  await assertAccessible(page, 'the confirmation of a deployment');
   await confirm.click();
   await page
     .locator(`[data-testid=model-row][data-version="${other}"][data-status=serving]`)
@@ -146,21 +157,34 @@ async function deployAndRollBack({ browser, baseUrl, screenshots }) {
   await page
     .locator(`[data-testid=model-row][data-version="${before}"][data-status=serving]`)
     .waitFor();
-  assert.equal(await serving(baseUrl), before, 'the rollback did not bring the model back');
+  assert.equal(await serving(baseUrl), before, 'the rollback did not restore the model');
   await closeDialog(page);
-  // The next answer is from it.
+  // The next response is from the restored model.
   const answer = await submit(baseUrl, { user_id: 'u', event: 'get_recommendations' });
   assert.equal(answer.model_version, before);
 
   await row(before).getByRole('link').first().click();
   await page.getByTestId('verdict').filter({ hasText: 'popularity' }).waitFor();
   await page.getByText('up_').first().waitFor();
-  await accessible(page, 'a model');
+  await assertAccessible(page, 'a model');
   await screenshot(page, screenshots, 'console-model');
   await page.goto(`${baseUrl}/console/models/compare?a=${before}&b=${other}`);
   await page.getByText('Recall').first().waitFor();
-  await accessible(page, 'two models');
+  await assertAccessible(page, 'the comparison of two models');
   await screenshot(page, screenshots, 'console-models-compare');
+  await close(opened);
+}
+
+async function compareWithItself({ browser, baseUrl }) {
+  const version = await serving(baseUrl);
+  const opened = await openPage(
+    browser,
+    `${baseUrl}/console/models/compare?a=${version}&b=${version}`,
+  );
+  const { page } = opened;
+  await page.getByText('Both sides show the same model').waitFor();
+  await page.getByRole('heading', { name: 'Hyperparameters' }).waitFor();
+  await assertAccessible(page, 'the comparison of a model with itself');
   await close(opened);
 }
 
@@ -176,11 +200,11 @@ async function explain({ browser, baseUrl, screenshots }) {
   const explained = page.getByTestId('explained');
   await explained.first().waitFor();
   assert.equal(await page.getByTestId('explain-user').inputValue(), user);
-  assert.ok((await explained.count()) >= 10, 'too few places are explained');
+  assert.ok((await explained.count()) >= 10, 'fewer than 10 recommendations are explained');
   const waterfall = page.getByTestId('waterfall');
   if ((await waterfall.count()) === 0) await explained.first().getByRole('button').first().click();
   await waterfall.first().waitFor();
-  await accessible(page, 'the explanation');
+  await assertAccessible(page, 'the explanation');
   await screenshot(page, screenshots, 'console-explain');
   await close(opened);
 }
@@ -190,11 +214,11 @@ async function data({ browser, baseUrl, screenshots }) {
   const { page } = opened;
   const table = (name) => page.locator(`[data-testid=lake-table][data-table=${name}]`);
   await table('orders').waitFor();
-  await accessible(page, 'the data');
+  await assertAccessible(page, 'the list of tables');
   await screenshot(page, screenshots, 'console-data');
   await table('events').getByRole('link').first().click();
   await page.getByText('received_at_ms').first().waitFor();
-  await accessible(page, 'a table');
+  await assertAccessible(page, 'a table');
   await screenshot(page, screenshots, 'console-table');
   await page.goto(`${baseUrl}/console/data`);
   await page.getByLabel('Users', { exact: true }).fill('60');
@@ -219,17 +243,17 @@ async function quality({ browser, baseUrl, screenshots }) {
     });
   }
   await submit(baseUrl, { user_id: 'judge', event: 'checkout' });
-  const end = Date.now() + 20_000;
+  const deadline = Date.now() + 20_000;
   for (;;) {
     const { total } = await (await fetch(`${baseUrl}/v1/quality?days=1`)).json();
     if (total.bought > 0) break;
-    assert.ok(Date.now() < end, 'what was bought is not counted');
+    assert.ok(Date.now() < deadline, 'the purchase is not counted');
     await new Promise((resolve) => setTimeout(resolve, 300));
   }
   const opened = await openPage(browser, `${baseUrl}/console/quality`);
   const { page } = opened;
   await page.getByTestId('quality-model').first().waitFor();
-  await accessible(page, 'the quality');
+  await assertAccessible(page, 'the quality page');
   await screenshot(page, screenshots, 'console-quality');
   await close(opened);
 }
@@ -254,8 +278,8 @@ async function narrowAndDark({ browser, baseUrl, screenshots }) {
     await page.goto(`${baseUrl}/console${path}`);
     await page.getByRole('heading', { level: 1 }).waitFor();
     await page.waitForTimeout(800);
-    await noSidewaysScroll(page, `/console${path}`);
-    await accessible(page, `/console${path}, dark`);
+    await assertNoSidewaysScroll(page, `/console${path}`);
+    await assertAccessible(page, `/console${path}, dark`);
     const name = path.split(/[/?]/)[1] || 'live';
     await screenshot(page, screenshots, `console-360-dark-${name}`);
   }
@@ -263,12 +287,13 @@ async function narrowAndDark({ browser, baseUrl, screenshots }) {
 }
 
 export const steps = [
-  ['console: an event is followed into the lake', live],
-  ['console: a run is started, watched and looked into', pipeline],
-  ['console: a run is stopped and redriven', stopAndRedrive],
-  ['console: a deployment and a rollback', deployAndRollBack],
-  ['console: a recommendation is explained', explain],
-  ['console: tables, and a shop that is generated', data],
-  ['console: what became of the answers', quality],
-  ['console: every page at 360 px, dark', narrowAndDark],
+  ['console: the live page follows an event into the lake', followEvent],
+  ['console: start, watch and inspect a run', pipeline],
+  ['console: stop and redrive a run', stopAndRedrive],
+  ['console: deploy a model and roll back', deployAndRollBack],
+  ['console: compare a model with itself', compareWithItself],
+  ['console: explain a recommendation', explain],
+  ['console: show tables and generate a shop', data],
+  ['console: the quality page counts purchases', quality],
+  ['console: every page fits 360 px in dark mode', narrowAndDark],
 ];

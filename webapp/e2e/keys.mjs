@@ -1,6 +1,6 @@
-// The web app of a server that asks for API keys.
+// End-to-end test of the web app with a server that requires API keys.
 import assert from 'node:assert/strict';
-import { accessible, close, openPage } from './browser.mjs';
+import { assertAccessible, close, openPage } from './browser.mjs';
 
 const REFUSED = [/status of 401/, /status of 403/];
 
@@ -9,9 +9,9 @@ async function adminKey({ browser, baseUrl, server }) {
   const shop = await server.command(
     ...['keys', 'create', 'shop', '--scope', 'events:write', '--scope', 'recommendations:read'],
   );
-  const end = Date.now() + 10_000;
+  const deadline = Date.now() + 10_000;
   while ((await fetch(`${baseUrl}/v1/models`)).status !== 401) {
-    assert.ok(Date.now() < end, 'the keys are not asked for');
+    assert.ok(Date.now() < deadline, 'the server does not require a key');
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
   const { context, page, faults } = await openPage(browser, `${baseUrl}/console/models`);
@@ -19,21 +19,21 @@ async function adminKey({ browser, baseUrl, server }) {
   const useKey = async (key) => {
     await dialog.waitFor();
     await dialog.getByLabel('Key').fill(key);
-    await dialog.getByRole('button', { name: 'Use this key' }).click();
+    await dialog.getByRole('button', { name: 'Use key' }).click();
   };
   await dialog.waitFor();
-  await accessible(page, 'the question for a key');
-  // A shopper's key does not open the console.
+  await assertAccessible(page, 'the API key dialog');
+  // A shopper's key has no access to the console.
   await useKey(shop.key);
   await dialog.getByText('it needs admin').waitFor();
   await useKey(admin.key);
   await page.getByTestId('model-row').first().waitFor();
   const stored = await page.evaluate(() => JSON.stringify([localStorage, sessionStorage]));
-  assert.ok(!stored.includes(admin.key), 'the key is kept outside of the memory');
+  assert.ok(!stored.includes(admin.key), 'the page stores the key outside its memory');
   await page.goto(`${baseUrl}/console/models`);
   await dialog.waitFor();
 
-  // The shop works with a shopper's key, without the list of users.
+  // The shop works with a shopper's key, except for the list of shoppers.
   await page.goto(baseUrl);
   await useKey(shop.key);
   await page.getByTestId('product-card').first().waitFor();
@@ -43,8 +43,8 @@ async function adminKey({ browser, baseUrl, server }) {
   ]);
   assert.equal(response.status(), 200);
   await page.getByTestId('shopper-button').click();
-  await page.getByText('Shoppers with a history are not listed here').waitFor();
+  await page.getByText('Shoppers with a purchase history cannot be listed').waitFor();
   await close({ context, faults }, REFUSED);
 }
 
-export const steps = [['keys: the console asks for the admin key, and forgets it', adminKey]];
+export const steps = [['keys: the console asks for the admin key and does not store it', adminKey]];

@@ -1,6 +1,6 @@
 // node e2e/run.mjs BINARY [--only TEXT] [--screenshots FOLDER]
-// Drives the web app of the real binary in a real browser. Every step also fails on a
-// console error, a breach of the content security policy or a request to another host.
+// Tests the web app in a real browser against the real binary. Every step also fails on
+// console errors, violations of the content security policy and requests to other hosts.
 import { mkdir } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { launch } from './browser.mjs';
@@ -12,7 +12,7 @@ import { steps as shopSteps } from './shop.mjs';
 
 const USAGE = 'usage: node e2e/run.mjs BINARY [--only TEXT] [--screenshots FOLDER]';
 
-function read() {
+function readArguments() {
   try {
     const { values, positionals } = parseArgs({
       allowPositionals: true,
@@ -26,9 +26,9 @@ function read() {
   }
 }
 
-const { binary, only, screenshots } = read();
+const { binary, only, screenshots } = readArguments();
 if (screenshots) await mkdir(screenshots, { recursive: true });
-// Keys come last: with the first one, nobody calls without.
+// Keys come last: once a key exists, the server rejects requests without one.
 const steps = [...sendSteps, ...shopSteps, ...consoleSteps, ...keySteps].filter(([name]) =>
   name.includes(only),
 );

@@ -1,4 +1,4 @@
-// The real binary on a small shop of its own, which a test may stop and start.
+// Runs the real binary with a small shop of its own. Tests may stop and start it.
 import { spawn } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 const SHOP = ['--users', '300', '--products', '400', '--orders', '4000'];
-const START_MS = 180_000;
+const START_TIMEOUT_MS = 180_000;
 
 async function freePort() {
   const server = createServer();
@@ -27,7 +27,7 @@ export class Server {
     this.url = `http://127.0.0.1:${port}`;
   }
 
-  /** A shop that is made, learnt from and served. */
+  /** Generates a shop, trains a model and starts the server. */
   static async open(binary) {
     const data = await mkdtemp(join(tmpdir(), 'cartwheel-page-'));
     const server = new Server(binary, data, await freePort());
@@ -41,8 +41,8 @@ export class Server {
     const env = { ...process.env, CARTWHEEL_DELIVERY_MAX_AGE_SECONDS: '2' };
     this.#process = spawn(this.#binary, args, { env, stdio: ['ignore', 'ignore', 'pipe'] });
     this.#process.stderr.on('data', (text) => (this.#log = (this.#log + text).slice(-8000)));
-    const end = Date.now() + START_MS;
-    while (Date.now() < end) {
+    const deadline = Date.now() + START_TIMEOUT_MS;
+    while (Date.now() < deadline) {
       if (this.#process.exitCode !== null) break;
       const ready = await fetch(`${this.url}/readyz`).catch(() => null);
       if (ready?.ok) return;
@@ -51,22 +51,22 @@ export class Server {
     throw new Error(`the server did not start:\n${this.#log}`);
   }
 
-  /** Ends it as an operator would, and waits for that. */
+  /** Stops the server with SIGTERM and waits until it has exited. */
   async stop() {
-    const stopping = this.#process;
-    if (stopping === null || stopping.exitCode !== null) return;
-    const ended = new Promise((resolve) => stopping.once('exit', resolve));
-    stopping.kill('SIGTERM');
-    await ended;
+    const child = this.#process;
+    if (child === null || child.exitCode !== null) return;
+    const exited = new Promise((resolve) => child.once('exit', resolve));
+    child.kill('SIGTERM');
+    await exited;
   }
 
-  /** Runs a command of the program on the same data, and gives its JSON. */
+  /** Runs a command on the same data directory and returns its JSON output. */
   async command(...args) {
     const child = spawn(this.#binary, ['--data-dir', this.data, '--json', ...args]);
     let out = '';
     child.stdout.on('data', (text) => (out += text));
     const code = await new Promise((resolve) => child.once('exit', resolve));
-    if (code !== 0) throw new Error(`cartwheel ${args.join(' ')} ended with ${code}`);
+    if (code !== 0) throw new Error(`cartwheel ${args.join(' ')} exited with code ${code}`);
     return JSON.parse(out);
   }
 

@@ -1,29 +1,46 @@
 //! Answers requests that match no route: files of the web app, or a problem.
 
 use axum::extract::State;
-use axum::http::{HeaderValue, Method, Uri, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 
+use crate::http::assets::Asset;
 use crate::http::problem::{Kind, Problem};
 use crate::state::Shared;
 
 /// First segments of the web app's pages. Each page is `index.html`; the browser routes.
 const PAGES: [&str; 7] = ["", "aisle", "console", "department", "product", "search", "send"];
 
-pub(crate) async fn fallback(State(state): State<Shared>, method: Method, uri: Uri) -> Response {
+/// Answers a request that no route matches: with a page or a file of the web app, with the
+/// app's own "not found" page for a browser, or with a problem document.
+pub(crate) async fn fallback(
+    State(state): State<Shared>,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Response {
     let path = uri.path().trim_start_matches('/');
     let first = path.split('/').next().unwrap_or_default();
     let page = PAGES.contains(&first) || path == "index.html";
-    let found = match (&method, state.assets) {
-        (&Method::GET | &Method::HEAD, Some(assets)) if page || is_plain(path) => {
-            assets(if page { "index.html" } else { path })
-        }
+    let assets = state.assets.filter(|_| matches!(method, Method::GET | Method::HEAD));
+    let found = match assets {
+        Some(assets) if page => assets("index.html"),
+        Some(assets) if is_plain(path) => assets(path),
         _ => None,
     };
-    let Some(asset) = found else {
-        let detail = "There is nothing at this path; /docs lists every route.";
-        return Problem::new(Kind::NotFound, detail).into_response();
-    };
+    if let Some(asset) = found {
+        return serve(asset, path);
+    }
+    // Below /v1 there is only the API, whoever asks.
+    let app = assets.filter(|_| first != "v1" && accepts_html(&headers));
+    if let Some(index) = app.and_then(|assets| assets("index.html")) {
+        return (StatusCode::NOT_FOUND, serve(index, "index.html")).into_response();
+    }
+    let detail = "There is nothing at this path; /docs lists every route.";
+    Problem::new(Kind::NotFound, detail).into_response()
+}
+
+fn serve(asset: Asset, path: &str) -> Response {
     // Names below assets/ contain a hash of the content.
     let cache = match path.starts_with("assets/") {
         true => "public, max-age=31536000, immutable",
@@ -36,7 +53,17 @@ pub(crate) async fn fallback(State(state): State<Shared>, method: Method, uri: U
     (headers, asset.body.into_owned()).into_response()
 }
 
-/// Whether a path is a plain file name: nothing encoded, and no way out of its folder.
+/// Whether the client names `text/html` among the media types that it accepts, as browsers
+/// do when they open a page. `*/*` alone does not count: API clients send it.
+fn accepts_html(headers: &HeaderMap) -> bool {
+    let values = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    values.flat_map(|value| value.split(',')).any(|range| {
+        let media_type = range.split(';').next().unwrap_or_default();
+        media_type.trim().eq_ignore_ascii_case("text/html")
+    })
+}
+
+/// Whether `path` can be the name of a built file: nothing encoded, no way out of its folder.
 fn is_plain(path: &str) -> bool {
     let letter = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-".contains(&byte);
     path.bytes().all(letter) && !path.split('/').any(|part| part == "..")

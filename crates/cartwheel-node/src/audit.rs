@@ -59,7 +59,7 @@ pub struct AuditEntry {
     pub target: std::collections::BTreeMap<String, String>,
     /// The request's id.
     pub request_id: Option<String>,
-    /// The HTTP status of the answer; 0 if the action did not end.
+    /// The HTTP status of the answer; 102 if the action did not end.
     pub status: u16,
 }
 

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { Api, ApiError } from './api';
+import { Api } from './api';
+import { ApiError } from './api-error';
 import type { EventBody } from './types';
 
 const BODY: EventBody = { event_id: 'e-1', user_id: '7', event: 'get_recommendations' };
@@ -22,7 +23,7 @@ const ANSWER = {
   recommendations: [ROW],
 };
 
-/** A client whose server always gives `response`, and the calls it made. */
+/** A client whose server always returns `response`, with the requests it sent. */
 function client(response: () => Promise<Response>): { api: Api; calls: Request[] } {
   const calls: Request[] = [];
   const api = new Api('https://api.example/', (request) => {
@@ -47,24 +48,24 @@ async function failure(promise: Promise<unknown>): Promise<ApiError> {
 }
 
 describe('submit', () => {
-  it('sends the event as it is and reads the answer', async () => {
+  it('sends the event unchanged and decodes the response', async () => {
     const { api, calls } = client(json(ANSWER));
-    const { answer, raw } = await api.submit(BODY);
+    const { answer, status } = await api.submit(BODY);
     expect(answer).toEqual(ANSWER);
-    expect(raw).toEqual(ANSWER);
+    expect(status).toBe(200);
     expect(calls[0]?.url).toBe('https://api.example/submit');
     expect(calls[0]?.method).toBe('POST');
     expect(await calls[0]?.json()).toEqual(BODY);
   });
 
-  it('says when an answer is no JSON object', async () => {
+  it('reports a response that is not a JSON object', async () => {
     const page = () => Promise.resolve(new Response('<h1>Welcome</h1>'));
     const error = await failure(client(page).api.submit(BODY));
-    expect(error.kind).toBe('answer');
-    expect((await failure(client(json('text')).api.models())).kind).toBe('answer');
+    expect(error.kind).toBe('invalid');
+    expect((await failure(client(json('text')).api.models())).kind).toBe('invalid');
   });
 
-  it('brings the key once there is one', async () => {
+  it('sends the API key once it is set', async () => {
     const { api, calls } = client(json(ANSWER));
     await api.submit(BODY);
     api.key = 'secret';
@@ -73,7 +74,7 @@ describe('submit', () => {
     expect(keys).toEqual([null, 'secret']);
   });
 
-  it('keeps the problem document of a refusal', async () => {
+  it('keeps the problem document of an error response', async () => {
     const problem = {
       type: '/problems/invalid-event',
       title: 'Invalid event',
@@ -87,20 +88,20 @@ describe('submit', () => {
     expect(error.retryAfterSeconds).toBeNull();
   });
 
-  it('reads how long to wait', async () => {
+  it('reads the retry-after header', async () => {
     const busy = json({ title: 'Busy', status: 503 }, 503, { 'retry-after': '4' });
     const error = await failure(client(busy).api.submit(BODY));
     expect(error).toMatchObject({ status: 503, message: 'Busy', retryAfterSeconds: 4 });
   });
 
-  it('survives an error page that is no JSON', async () => {
+  it('handles an error page that is not JSON', async () => {
     const page = () => Promise.resolve(new Response('<h1>Bad gateway</h1>', { status: 502 }));
     const error = await failure(client(page).api.submit(BODY));
     expect(error).toMatchObject({ kind: 'refused', status: 502, problem: null });
     expect(error.message).toContain('502');
   });
 
-  it('tells a lost connection from a time-out', async () => {
+  it('distinguishes a lost connection from a timeout', async () => {
     const lost = client(() => Promise.reject(new TypeError('Failed to fetch')));
     expect((await failure(lost.api.submit(BODY))).kind).toBe('network');
     const late = client(() => Promise.reject(new DOMException('late', 'TimeoutError')));
@@ -108,8 +109,8 @@ describe('submit', () => {
   });
 });
 
-describe('the look-ups', () => {
-  it('escape the query', async () => {
+describe('queries', () => {
+  it('escape their parameters', async () => {
     const { api, calls } = client(json({ products: [ROW], total: 1 }));
     const { products } = await api.products({ search: 'jam & bread', limit: 8 });
     expect(products[0]?.product_name).toBe('Banana');
@@ -123,30 +124,30 @@ describe('the look-ups', () => {
     expect(await client(json({ recommendations: [ROW] })).api.popular(5)).toEqual([ROW]);
   });
 
-  it('take a 503 of readyz as an answer', async () => {
+  it('accept the readiness in a 503', async () => {
     const starting = json({ ready: false, model_version: null }, 503);
     expect((await client(starting).api.ready()).ready).toBe(false);
     const error = await failure(client(json({}, 500)).api.ready());
     expect(error.status).toBe(500);
   });
 
-  it('are called off by their caller', async () => {
+  it('can be cancelled by the caller', async () => {
     const stop = new AbortController();
     const api = new Api(
       'https://api.example',
       ({ signal }) =>
         new Promise((_resolve, reject) => {
-          signal.addEventListener('abort', () => reject(signal.reason));
+          signal.addEventListener('abort', () => reject(signal.reason as Error));
         }),
     );
-    const asked = failure(api.products({ search: 'x' }, stop.signal));
+    const pending = failure(api.products({ search: 'x' }, stop.signal));
     stop.abort();
-    expect((await asked).kind).toBe('aborted');
+    expect((await pending).kind).toBe('aborted');
   });
 });
 
 describe('streams', () => {
-  it('give each event, however the bytes are cut', async () => {
+  it('deliver each event, however the bytes are split', async () => {
     const bytes = new TextEncoder().encode(
       'event: live\ndata: {"n":"é"}\n\nevent: live\ndata: 2\n\n',
     );
@@ -162,7 +163,7 @@ describe('streams', () => {
     expect(seen).toEqual([{ n: 'é' }, 2]);
   });
 
-  it('pass a refusal on', async () => {
+  it('report an error status', async () => {
     const { api } = client(json({ title: 'Unknown', status: 404 }, 404));
     const error = await failure(api.live(() => {}, new AbortController().signal));
     expect(error).toMatchObject({ kind: 'refused', status: 404 });

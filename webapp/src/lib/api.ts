@@ -1,5 +1,6 @@
-/** The client of the cartwheel API. It sends to one base address and no other. */
+/** The client of the cartwheel API. It sends requests to one base address only. */
 import createClient, { type Client } from 'openapi-fetch';
+import { ApiError, failure, refusal } from './api-error';
 import type { paths } from './schema';
 import { readEvents } from './sse';
 import type {
@@ -14,7 +15,6 @@ import type {
   LogLine,
   Model,
   ModelDetail,
-  Problem,
   Product,
   Products,
   Quality,
@@ -30,44 +30,16 @@ import type {
   UserSummary,
 } from './types';
 
-/** A request is given up after this long, in milliseconds. */
+/** Milliseconds after which a request times out. */
 export const TIMEOUT_MS = 15_000;
 
-/**
- * Why a request failed: `network` and `timeout` leave open whether the server
- * took the event, `refused` is the server's own no, `answer` is unreadable.
- */
-export type FailureKind = 'network' | 'timeout' | 'refused' | 'answer' | 'aborted';
-
-export class ApiError extends Error {
-  constructor(
-    readonly kind: FailureKind,
-    message: string,
-    /** HTTP status, or 0 where no answer came. */
-    readonly status = 0,
-    readonly problem: Problem | null = null,
-    /** Seconds after which the server asks to be tried again, if it says so. */
-    readonly retryAfterSeconds: number | null = null,
-  ) {
-    super(message);
-    this.name = 'ApiError';
-  }
-}
-
-/** Whatever was thrown, as an {@link ApiError}. */
-export function asApiError(error: unknown): ApiError {
-  if (error instanceof ApiError) return error;
-  return new ApiError('answer', error instanceof Error ? error.message : String(error));
-}
-
-/** A decoded answer beside the JSON it came from. */
-export interface Sent {
+/** The response to a submitted event, with its HTTP status. */
+export interface SubmitResult {
   answer: SubmitAnswer;
-  raw: unknown;
   status: number;
 }
 
-/** Which products to list. */
+/** Filters and paging of a product list. */
 export interface ProductQuery {
   search?: string;
   department?: string;
@@ -78,8 +50,8 @@ export interface ProductQuery {
 
 type Fetch = (request: Request) => Promise<Response>;
 
-/** What a call of the generated client comes to. */
-interface Got<T> {
+/** What the generated client returns. */
+interface ClientResult<T> {
   data?: T;
   error?: unknown;
   response: Response;
@@ -90,7 +62,7 @@ export class Api {
   readonly #fetch: Fetch;
   readonly #timeoutMs: number;
   readonly #client: Client<paths>;
-  /** Sent with every request once it is set; lives in memory alone. */
+  /** The API key, sent with every request unless empty; kept in memory only. */
   key = '';
 
   constructor(base: string, fetcher: Fetch = (request) => fetch(request), timeoutMs = TIMEOUT_MS) {
@@ -103,33 +75,34 @@ export class Api {
     this.#client = createClient<paths>({ baseUrl: this.#base, fetch: this.#fetch });
   }
 
-  // Every method throws ApiError.
+  // Every method throws ApiError on failure.
 
   /** Sends one event. */
-  async submit(body: EventBody): Promise<Sent> {
-    const { data, response } = await this.#got(
+  async submit(body: EventBody): Promise<SubmitResult> {
+    const { data, response } = await this.#result(
       this.#client.POST('/submit', { body, signal: this.#signal() }),
     );
-    return { answer: data, raw: data, status: response.status };
+    return { answer: data, status: response.status };
   }
 
-  async recommend(question: {
+  /** Recommendations for a user, without submitting an event. */
+  async recommend(query: {
     user_id: string;
     cart?: string[];
     limit?: number;
     explain?: boolean;
   }): Promise<Recommendations> {
     return this.#data(
-      this.#client.POST('/v1/recommendations', { body: question, signal: this.#signal() }),
+      this.#client.POST('/v1/recommendations', { body: query, signal: this.#signal() }),
     );
   }
 
   async departments(): Promise<Department[]> {
-    const asked = this.#client.GET('/v1/departments', { signal: this.#signal() });
-    return (await this.#data(asked)).departments;
+    const request = this.#client.GET('/v1/departments', { signal: this.#signal() });
+    return (await this.#data(request)).departments;
   }
 
-  /** Products by popularity. */
+  /** Products, most popular first. */
   async products(query: ProductQuery, signal?: AbortSignal): Promise<Products> {
     return this.#data(
       this.#client.GET('/v1/products', { params: { query }, signal: this.#signal(signal) }),
@@ -143,34 +116,34 @@ export class Api {
     );
   }
 
-  /** Products bought together with one. */
+  /** Products often bought together with product `id`. */
   async similar(id: string, limit: number): Promise<Recommendation[]> {
     const params = { path: { id }, query: { limit } };
-    const asked = this.#client.GET('/v1/products/{id}/similar', {
+    const request = this.#client.GET('/v1/products/{id}/similar', {
       params,
       signal: this.#signal(),
     });
-    return (await this.#data(asked)).recommendations;
+    return (await this.#data(request)).recommendations;
   }
 
-  /** What is bought most, of all or of one department or aisle. */
+  /** The most bought products, overall or in one department or aisle. */
   async popular(
     limit: number,
-    of: { department?: string; aisle?: string } = {},
+    filter: { department?: string; aisle?: string } = {},
   ): Promise<Recommendation[]> {
-    const params = { query: { limit, ...of } };
-    const asked = this.#client.GET('/v1/popular', { params, signal: this.#signal() });
-    return (await this.#data(asked)).recommendations;
+    const params = { query: { limit, ...filter } };
+    const request = this.#client.GET('/v1/popular', { params, signal: this.#signal() });
+    return (await this.#data(request)).recommendations;
   }
 
-  /** A few users with a history. */
+  /** Example users that have a purchase history. */
   async users(limit: number): Promise<UserSummary[]> {
     const params = { query: { limit } };
-    const asked = this.#client.GET('/v1/users', { params, signal: this.#signal() });
-    return (await this.#data(asked)).users;
+    const request = this.#client.GET('/v1/users', { params, signal: this.#signal() });
+    return (await this.#data(request)).users;
   }
 
-  /** What the server knows of a shopper's cart. */
+  /** The server's copy of a shopper's cart. */
   async cart(userId: string): Promise<Cart> {
     const params = { path: { id: userId } };
     return this.#data(this.#client.GET('/v1/users/{id}/cart', { params, signal: this.#signal() }));
@@ -181,21 +154,21 @@ export class Api {
     return this.#data(this.#client.GET('/v1/users/{id}', { params, signal: this.#signal() }));
   }
 
-  /** Whether the server can answer; its 503 is an answer too. */
+  /** The server's readiness. A 503 from `/readyz` carries it too and is not an error. */
   async ready(): Promise<Readiness> {
-    const asked = this.#client.GET('/readyz', { signal: this.#signal() });
+    const request = this.#client.GET('/readyz', { signal: this.#signal() });
     return this.#data(
-      asked.then(({ data, error, response }) => {
+      request.then(({ data, error, response }) => {
         const unready = response.status === 503 ? (error as Readiness) : undefined;
-        const found = data ?? unready;
-        return found === undefined ? { error, response } : { data: found, response };
+        const readiness = data ?? unready;
+        return readiness === undefined ? { error, response } : { data: readiness, response };
       }),
     );
   }
 
-  /** Calls `on` once a second until the signal aborts or the stream ends. */
-  async live(on: (live: Live) => void, signal: AbortSignal): Promise<void> {
-    await this.#stream('/v1/live', signal, (data) => on(JSON.parse(data) as Live));
+  /** Calls `onUpdate` once a second until the signal aborts or the stream ends. */
+  async live(onUpdate: (live: Live) => void, signal: AbortSignal): Promise<void> {
+    await this.#stream('/v1/live', signal, (data) => onUpdate(JSON.parse(data) as Live));
   }
 
   /** The state machine, in the Amazon States Language. */
@@ -208,54 +181,54 @@ export class Api {
   }
 
   async execution(name: string): Promise<Run> {
-    const asked = { params: { path: { name } }, signal: this.#signal() };
-    return this.#data(this.#client.GET('/v1/pipeline/executions/{name}', asked));
+    const options = { params: { path: { name } }, signal: this.#signal() };
+    return this.#data(this.#client.GET('/v1/pipeline/executions/{name}', options));
   }
 
-  /** Calls `on` with the run after each change until it ends. */
-  async follow(name: string, on: (run: Run) => void, signal: AbortSignal): Promise<void> {
+  /** Calls `onUpdate` with the run after each change, until the run ends. */
+  async follow(name: string, onUpdate: (run: Run) => void, signal: AbortSignal): Promise<void> {
     const path = `/v1/pipeline/executions/${encodeURIComponent(name)}/events`;
-    await this.#stream(path, signal, (data) => on(JSON.parse(data) as Run));
+    await this.#stream(path, signal, (data) => onUpdate(JSON.parse(data) as Run));
   }
 
   async logs(name: string): Promise<LogLine[]> {
-    const asked = { params: { path: { name } }, signal: this.#signal() };
-    const log = this.#client.GET('/v1/pipeline/executions/{name}/logs', asked);
-    return (await this.#data(log)).lines;
+    const options = { params: { path: { name } }, signal: this.#signal() };
+    const logs = this.#client.GET('/v1/pipeline/executions/{name}/logs', options);
+    return (await this.#data(logs)).lines;
   }
 
-  /** Starts a run and gives its name; hyperparameters go over the definition's. */
+  /** Starts a run and returns its name. `hyperparameters` override the definition's. */
   async start(hyperparameters: Record<string, string> = {}): Promise<string> {
-    const asked = { body: { hyperparameters }, signal: this.#signal() };
-    return (await this.#data(this.#client.POST('/v1/pipeline/executions', asked))).name;
+    const options = { body: { hyperparameters }, signal: this.#signal() };
+    return (await this.#data(this.#client.POST('/v1/pipeline/executions', options))).name;
   }
 
   async stop(name: string): Promise<string> {
-    const asked = { params: { path: { name } }, signal: this.#signal() };
-    const stopped = this.#client.POST('/v1/pipeline/executions/{name}/stop', asked);
+    const options = { params: { path: { name } }, signal: this.#signal() };
+    const stopped = this.#client.POST('/v1/pipeline/executions/{name}/stop', options);
     return (await this.#data(stopped)).name;
   }
 
   async redrive(name: string): Promise<string> {
-    const asked = { params: { path: { name } }, signal: this.#signal() };
-    const redriven = this.#client.POST('/v1/pipeline/executions/{name}/redrive', asked);
+    const options = { params: { path: { name } }, signal: this.#signal() };
+    const redriven = this.#client.POST('/v1/pipeline/executions/{name}/redrive', options);
     return (await this.#data(redriven)).name;
   }
 
-  /** Every model, the newest first. */
+  /** Every model, newest first. */
   async models(): Promise<Model[]> {
-    const asked = this.#client.GET('/v1/models', { signal: this.#signal() });
-    return (await this.#data(asked)).models;
+    const request = this.#client.GET('/v1/models', { signal: this.#signal() });
+    return (await this.#data(request)).models;
   }
 
   async model(version: string): Promise<ModelDetail> {
-    const asked = { params: { path: { version } }, signal: this.#signal() };
-    return this.#data(this.#client.GET('/v1/models/{version}', asked));
+    const options = { params: { path: { version } }, signal: this.#signal() };
+    return this.#data(this.#client.GET('/v1/models/{version}', options));
   }
 
   async deploy(version: string): Promise<Release> {
-    const asked = { params: { path: { version } }, signal: this.#signal() };
-    return this.#data(this.#client.POST('/v1/models/{version}/deploy', asked));
+    const options = { params: { path: { version } }, signal: this.#signal() };
+    return this.#data(this.#client.POST('/v1/models/{version}/deploy', options));
   }
 
   async rollback(): Promise<Release> {
@@ -267,13 +240,13 @@ export class Api {
   }
 
   async lakeTable(name: string): Promise<LakeTableDetail> {
-    const asked = { params: { path: { name } }, signal: this.#signal() };
-    return this.#data(this.#client.GET('/v1/lake/tables/{name}', asked));
+    const options = { params: { path: { name } }, signal: this.#signal() };
+    return this.#data(this.#client.GET('/v1/lake/tables/{name}', options));
   }
 
   async lakeJob(): Promise<LakeJob | null> {
-    const asked = this.#client.GET('/v1/lake/job', { signal: this.#signal() });
-    return (await this.#data(asked)).job ?? null;
+    const request = this.#client.GET('/v1/lake/job', { signal: this.#signal() });
+    return (await this.#data(request)).job ?? null;
   }
 
   async startLakeJob(body: StartImport | StartGenerate): Promise<LakeJob> {
@@ -290,73 +263,47 @@ export class Api {
     return signal ? AbortSignal.any([signal, timeout]) : timeout;
   }
 
-  async #data<T>(asked: Promise<Got<T>>): Promise<T> {
-    return (await this.#got(asked)).data;
+  async #data<T>(request: Promise<ClientResult<T>>): Promise<T> {
+    return (await this.#result(request)).data;
   }
 
-  async #got<T>(asked: Promise<Got<T>>): Promise<{ data: T; response: Response }> {
-    let got: Got<T>;
+  async #result<T>(request: Promise<ClientResult<T>>): Promise<{ data: T; response: Response }> {
+    let result: ClientResult<T>;
     try {
-      got = await asked;
+      result = await request;
     } catch (error) {
       throw failure(error, this.#timeoutMs);
     }
-    const { data, error, response } = got;
+    const { data, error, response } = result;
     if (!response.ok && data === undefined) throw refusal(response, error);
     if (typeof data !== 'object' || data === null) {
-      throw new ApiError('answer', "The server's answer is not a JSON object.", response.status);
+      throw new ApiError('invalid', "The server's response is not a JSON object.", response.status);
     }
     return { data, response };
   }
 
-  async #stream(path: string, signal: AbortSignal, on: (data: string) => void): Promise<void> {
+  async #stream(path: string, signal: AbortSignal, onData: (data: string) => void): Promise<void> {
     let response: Response;
     try {
       const url = new URL(this.#base + path, globalThis.location?.href);
       response = await this.#fetch(new Request(url, { signal }));
       if (response.ok && response.body) {
-        await readEvents(response.body, (_event, data) => on(data));
+        await readEvents(response.body, (_event, data) => onData(data));
         return;
       }
     } catch (error) {
       throw failure(error, this.#timeoutMs);
     }
-    throw refusal(response, parse(await response.text()));
+    throw refusal(response, parseJson(await response.text()));
   }
 }
 
-/** The JSON value of `body`, or undefined where it is none. */
-function parse(body: string): unknown {
+/** The JSON value of `body`; undefined if `body` is not JSON. */
+function parseJson(body: string): unknown {
   try {
     const value: unknown = JSON.parse(body);
     return value;
   } catch {
     return undefined;
   }
-}
-
-/** Why no answer came. */
-function failure(error: unknown, timeoutMs: number): ApiError {
-  const name = error instanceof Error ? error.name : '';
-  if (name === 'TimeoutError') {
-    return new ApiError('timeout', `No answer came within ${timeoutMs / 1000} seconds.`);
-  }
-  if (name === 'AbortError') return new ApiError('aborted', 'The request was called off.');
-  if (error instanceof SyntaxError) {
-    return new ApiError('answer', "The server's answer is not JSON.");
-  }
-  return new ApiError('network', 'The server could not be reached.');
-}
-
-function isProblem(raw: unknown): raw is Problem {
-  return typeof raw === 'object' && raw !== null && 'title' in raw;
-}
-
-function refusal(response: Response, raw: unknown): ApiError {
-  const { status } = response;
-  const problem = isProblem(raw) ? raw : null;
-  const message = problem?.detail || problem?.title || `The server answered with status ${status}.`;
-  const wait = Number(response.headers.get('retry-after') ?? Number.NaN);
-  const retryAfter = Number.isFinite(wait) && wait >= 0 ? Math.min(wait, 3600) : null;
-  return new ApiError('refused', message, status, problem, retryAfter);
 }

@@ -1,12 +1,13 @@
-/** What every page shares: the client, the key, whether the server answers. */
-import { ApiError, asApiError, type Api } from './api';
+/** State that every page shares: API client, router, connection and API key dialog. */
+import type { Api } from './api';
+import { ApiError, asApiError } from './api-error';
 import { Router } from './router.svelte';
 import type { Readiness } from './types';
 
-/** How often the server is asked whether it is ready, in milliseconds. */
-const READY_EVERY_MS = 15_000;
-/** The same while it does not answer. */
-const RETRY_EVERY_MS = 2_000;
+/** Milliseconds between checks of the server's readiness. */
+const POLL_MS = 15_000;
+/** The same while the server is unreachable. */
+const RETRY_MS = 2_000;
 
 export type Connection = { state: 'unknown' } | { state: 'down' } | ({ state: 'up' } & Readiness);
 
@@ -14,10 +15,10 @@ export class App {
   readonly api: Api;
   readonly router = new Router();
   connection = $state.raw<Connection>({ state: 'unknown' });
-  /** Why a key is asked for; null while none is. */
-  keyWanted = $state<string | null>(null);
-  /** Counts the keys given, so that pages ask again with a new one. */
-  keyGiven = $state(0);
+  /** Message of the API key dialog; null while the dialog is closed. */
+  keyPrompt = $state<string | null>(null);
+  /** Counts the keys entered; pages load again when it changes. */
+  keyVersion = $state(0);
 
   constructor(api: Api) {
     this.api = api;
@@ -27,21 +28,21 @@ export class App {
     return this.connection.state === 'down';
   }
 
-  /** Asks the server now, and again and again until the returned function is called. */
+  /** Polls the server's readiness until the returned function is called. */
   watch(): () => void {
     let timer: ReturnType<typeof setTimeout>;
-    const look = async (): Promise<void> => {
+    const poll = async (): Promise<void> => {
       if (document.visibilityState === 'visible') await this.checkConnection();
-      timer = setTimeout(() => void look(), this.down ? RETRY_EVERY_MS : READY_EVERY_MS);
+      timer = setTimeout(() => void poll(), this.down ? RETRY_MS : POLL_MS);
     };
-    const online = (): void => void this.checkConnection();
-    window.addEventListener('online', online);
-    window.addEventListener('offline', online);
-    void look();
+    const check = (): void => void this.checkConnection();
+    window.addEventListener('online', check);
+    window.addEventListener('offline', check);
+    void poll();
     return () => {
       clearTimeout(timer);
-      window.removeEventListener('online', online);
-      window.removeEventListener('offline', online);
+      window.removeEventListener('online', check);
+      window.removeEventListener('offline', check);
     };
   }
 
@@ -53,17 +54,20 @@ export class App {
     }
   }
 
-  /** Takes a key; it is forgotten with the page. */
+  /** Uses `key` for all further requests, until the page is closed. */
   useKey(key: string): void {
     this.api.key = key.trim();
-    this.keyWanted = null;
-    this.keyGiven += 1;
+    this.keyPrompt = null;
+    this.keyVersion += 1;
   }
 
-  /** What failed, with a key asked for where one is missing. Never throws. */
-  failed(error: unknown): ApiError {
+  /**
+   * Converts a thrown value to an {@link ApiError}. Asks for an API key after a 401 or 403
+   * and checks the connection after a network failure or timeout. Never throws.
+   */
+  handleError(error: unknown): ApiError {
     const failure = asApiError(error);
-    if (failure.status === 401 || failure.status === 403) this.keyWanted = failure.message;
+    if (failure.status === 401 || failure.status === 403) this.keyPrompt = failure.message;
     if (failure.kind === 'network' || failure.kind === 'timeout') void this.checkConnection();
     return failure;
   }

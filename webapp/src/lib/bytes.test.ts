@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { bytes } from './bytes';
 
-it('reads as people write', () => {
+it('scales sizes to readable units', () => {
   expect([0, 999, 1_000, 225_372, 1_440_000, 7.2e13].map(bytes)).toEqual([
     '0 B',
     '999 B',

@@ -11,7 +11,7 @@ const cart = [
   { product_id: 'b', quantity: 2 },
 ];
 
-describe('the believed cart', () => {
+describe('the local cart', () => {
   it('adds products in order and counts pieces', () => {
     expect(applyEvent(cart, body('add_to_cart', 'c', 'a', 'c'))).toEqual([
       { product_id: 'a', quantity: 2 },
@@ -42,16 +42,16 @@ describe('the believed cart', () => {
     expect(applyEvent(cart, body('update_cart'))).toEqual([]);
   });
 
-  it('is bought whole, or without what checkout does not name', () => {
+  it('is emptied by checkout, or loses only the products that checkout names', () => {
     expect(applyEvent(cart, body('checkout'))).toEqual([]);
     expect(applyEvent(cart, body('checkout', 'a'))).toEqual([cart[1]]);
   });
 
-  it.each(['view', 'get_recommendations'] as const)('is left alone by %s', (event) => {
+  it.each(['view', 'get_recommendations'] as const)('is not changed by %s', (event) => {
     expect(applyEvent(cart, body(event, 'c'))).toEqual(cart);
   });
 
-  it('is bounded and never changed in place', () => {
+  it('is bounded and never modified in place', () => {
     const ids = Array.from({ length: MAX_CART + 5 }, (_, index) => `p${index}`);
     expect(applyEvent(cart, body('add_to_cart', ...ids))).toHaveLength(MAX_CART);
     expect(cart).toHaveLength(2);

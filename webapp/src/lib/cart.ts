@@ -1,4 +1,4 @@
-/** The cart as the page believes it to be: a fold over the events it sent. Pure. */
+/** The page's own copy of a cart: a fold over the events that it sent. Pure. */
 import type { EventBody, EventItem } from './types';
 
 export interface CartLine {
@@ -6,20 +6,20 @@ export interface CartLine {
   quantity: number;
 }
 
-/** Most products of a cart, as on the server. */
+/** Maximum number of products in a cart; the server has the same limit. */
 export const MAX_CART = 200;
 
-/** The products of an event, each once, with their pieces added up. */
+/** The products of an event, each once, with summed quantities. */
 export function eventItems(body: EventBody): CartLine[] {
-  const given: EventItem[] =
+  const items: EventItem[] =
     body.items ?? (body.product_ids ?? []).map((id) => ({ product_id: id }));
   return add(
     [],
-    given.map((item) => ({ product_id: item.product_id, quantity: item.quantity ?? 1 })),
+    items.map((item) => ({ product_id: item.product_id, quantity: item.quantity ?? 1 })),
   );
 }
 
-/** The cart after the server took `body`. */
+/** The cart after the server accepted `body`. */
 export function applyEvent(cart: readonly CartLine[], body: EventBody): CartLine[] {
   const items = eventItems(body);
   switch (body.event) {
@@ -40,8 +40,8 @@ export function applyEvent(cart: readonly CartLine[], body: EventBody): CartLine
 function add(cart: readonly CartLine[], items: readonly CartLine[]): CartLine[] {
   const lines = cart.map((line) => ({ ...line }));
   for (const item of items) {
-    const known = lines.find((line) => line.product_id === item.product_id);
-    if (known) known.quantity += item.quantity;
+    const line = lines.find(({ product_id }) => product_id === item.product_id);
+    if (line) line.quantity += item.quantity;
     else if (lines.length < MAX_CART) lines.push({ ...item });
   }
   return lines;

@@ -13,7 +13,7 @@ function list(...ids: string[]): Recommendation[] {
   }));
 }
 
-it('tells new, moved, same and gone apart', () => {
+it('finds new, moved, unchanged and dropped products', () => {
   const changes = compareLists(list('a', 'b', 'c', 'd'), list('a', 'c', 'e', 'b'));
   expect(Object.fromEntries(changes.byProduct)).toEqual({
     a: { kind: 'same' },
@@ -21,17 +21,17 @@ it('tells new, moved, same and gone apart', () => {
     e: { kind: 'new' },
     b: { kind: 'moved', by: -2 },
   });
-  expect(changes.left).toEqual(['D']);
-  expect(describeChanges(changes)).toBe('Since the last answer: 1 new, 2 moved, 1 gone (D).');
+  expect(changes.dropped).toEqual(['D']);
+  expect(describeChanges(changes)).toBe('Since the last response: 1 new, 2 moved, 1 dropped (D).');
 });
 
-it('says so when nothing moved', () => {
+it('says when nothing changed', () => {
   expect(describeChanges(compareLists(list('a'), list('a')))).toBe(
-    'Since the last answer: nothing moved.',
+    'Since the last response: no change.',
   );
 });
 
-it('names at most three products that are gone', () => {
+it('names at most three dropped products', () => {
   const changes = compareLists(list('a', 'b', 'c', 'd', 'e'), []);
-  expect(describeChanges(changes)).toBe('Since the last answer: 5 gone (A, B, C and 2 more).');
+  expect(describeChanges(changes)).toBe('Since the last response: 5 dropped (A, B, C and 2 more).');
 });

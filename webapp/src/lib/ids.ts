@@ -1,13 +1,13 @@
-/** Random ids, made by the client so that a repeated send is the same event. */
+/** Random ids. The client makes event ids, so a retry sends the same event. */
 
-/** A random UUID (version 4), also where the page is not in a secure context. */
+/** A random UUID (version 4); works outside secure contexts too. */
 export function newId(): string {
   if (typeof crypto.randomUUID === 'function') return crypto.randomUUID();
   const bytes = crypto.getRandomValues(new Uint8Array(16));
   return uuid4(bytes);
 }
 
-/** The version 4 UUID of 16 random bytes. */
+/** Formats 16 random bytes as a version 4 UUID. */
 export function uuid4(bytes: Uint8Array): string {
   const hex = Array.from(bytes.slice(0, 16), (byte, index) => {
     const marked = index === 6 ? (byte & 0x0f) | 0x40 : index === 8 ? (byte & 0x3f) | 0x80 : byte;

@@ -1,7 +1,7 @@
-/** Addresses of the app's pages: plain paths, followed without a reload. */
+/** Client-side routing: follows links between the app's pages without a reload. */
 import { tick } from 'svelte';
 
-/** The page's address, in the parts that pages care about. */
+/** The current path and query. */
 export class Router {
   path = $state(window.location.pathname);
   query = $state.raw(new URLSearchParams(window.location.search));
@@ -11,7 +11,7 @@ export class Router {
     document.addEventListener('click', (event) => this.#follow(event));
   }
 
-  /** Goes to a page of the app; `replace` leaves no step in the history. */
+  /** Opens a page of the app; `replace` adds no entry to the browser's history. */
   go(href: string, { replace = false, keepFocus = false } = {}): void {
     if (replace) window.history.replaceState(null, '', href);
     else window.history.pushState(null, '', href);
@@ -19,7 +19,7 @@ export class Router {
     this.#read();
     if (this.path === before) return;
     window.scrollTo(0, 0);
-    // Whoever cannot see the page change is taken to its beginning.
+    // Screen readers do not notice the new page: move the focus to its beginning.
     if (!keepFocus) void tick().then(() => document.getElementById('main')?.focus());
   }
 
@@ -34,19 +34,19 @@ export class Router {
     const link = event.target instanceof Element ? event.target.closest('a') : null;
     if (!link || link.target !== '' || link.hasAttribute('download')) return;
     const { origin, pathname, search, hash } = new URL(link.href, window.location.href);
-    // Files and the API's own pages are the server's.
+    // The server serves /docs; the browser follows links within a page.
     if (origin !== window.location.origin || pathname.startsWith('/docs') || hash !== '') return;
     event.preventDefault();
     this.go(pathname + search);
   }
 }
 
-/** The parts of `path` after `prefix`, decoded; none where it begins otherwise. */
-export function rest(path: string, prefix: string): string | null {
+/** The decoded part of `path` after `prefix`; null if `path` has another prefix. */
+export function pathAfter(path: string, prefix: string): string | null {
   if (!path.startsWith(prefix)) return null;
-  const last = path.slice(prefix.length).replace(/\/+$/, '');
+  const encoded = path.slice(prefix.length).replace(/\/+$/, '');
   try {
-    return decodeURIComponent(last);
+    return decodeURIComponent(encoded);
   } catch {
     return null;
   }

@@ -1,13 +1,13 @@
-/** Server-sent events over `fetch`, which unlike EventSource can bring a key. */
+/** Server-sent events over `fetch`: unlike EventSource, it can send an API key. */
 import { createParser } from 'eventsource-parser';
 
-/** Calls `on` with each event's name and data until the stream ends. */
+/** Calls `onEvent` with each event's name and data until the stream ends. */
 export async function readEvents(
   body: ReadableStream<Uint8Array>,
-  on: (event: string, data: string) => void,
+  onEvent: (event: string, data: string) => void,
 ): Promise<void> {
   const parser = createParser({
-    onEvent: ({ event, data }) => on(event ?? 'message', data),
+    onEvent: ({ event, data }) => onEvent(event ?? 'message', data),
   });
   const reader = body.getReader();
   const decoder = new TextDecoder();

@@ -1,15 +1,15 @@
 import { expect, it } from 'vitest';
 import { plusMinus, sigmoid, signed, wilson } from './statistics';
 
-it('writes means and differences', () => {
+it('formats means and differences', () => {
   expect(plusMinus({ mean: 0.27649, se: 0.0123 })).toBe('0.276 ± 0.012');
   expect([signed(0.0126), signed(-0.2), signed(-0.0001)]).toEqual(['+0.013', '−0.200', '0.000']);
 });
 
-it('gives the score interval of a share', () => {
+it('computes the score interval of a proportion', () => {
   // Newcombe, Statistics in Medicine 1998, table I: 81 of 263 and 1 of 29.
-  const near = (hits: number, of: number, low: number, high: number): void => {
-    const found = wilson(hits, of);
+  const near = (hits: number, trials: number, low: number, high: number): void => {
+    const found = wilson(hits, trials);
     expect(found.low).toBeCloseTo(low, 3);
     expect(found.high).toBeCloseTo(high, 3);
   };
@@ -19,7 +19,7 @@ it('gives the score interval of a share', () => {
   expect(wilson(0, 0)).toEqual({ low: 0, high: 1 });
 });
 
-it('turns log-odds into a probability', () => {
+it('converts log-odds to a probability', () => {
   expect(sigmoid(0)).toBe(0.5);
   expect(sigmoid(-3.1777186)).toBeCloseTo(0.04, 2);
 });

@@ -1,4 +1,4 @@
-/** Figures with what they are worth. Pure. */
+/** Estimates with their uncertainty. Pure. */
 import type { Mean } from './types';
 
 /** `0.276 ± 0.012`: a mean with its standard error. */
@@ -13,14 +13,14 @@ export function signed(value: number, digits = 3): string {
   return `${value < 0 ? '−' : '+'}${text}`;
 }
 
-/** The 95 % score interval of a share (Wilson, JASA 1927). */
-export function wilson(hits: number, of: number): { low: number; high: number } {
-  if (of === 0) return { low: 0, high: 1 };
+/** The 95% score interval of a proportion (Wilson, JASA 1927). */
+export function wilson(hits: number, trials: number): { low: number; high: number } {
+  if (trials === 0) return { low: 0, high: 1 };
   const z = 1.96;
-  const share = hits / of;
-  const middle = share + (z * z) / (2 * of);
-  const spread = z * Math.sqrt((share * (1 - share)) / of + (z * z) / (4 * of * of));
-  const scale = 1 + (z * z) / of;
+  const share = hits / trials;
+  const middle = share + (z * z) / (2 * trials);
+  const spread = z * Math.sqrt((share * (1 - share)) / trials + (z * z) / (4 * trials * trials));
+  const scale = 1 + (z * z) / trials;
   return {
     low: Math.max(0, (middle - spread) / scale),
     high: Math.min(1, (middle + spread) / scale),

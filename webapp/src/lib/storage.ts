@@ -1,24 +1,24 @@
 /**
- * What the page remembers over a reload: the believed cart per user. Bounded;
- * anything unreadable counts as nothing remembered.
+ * Keeps each user's cart in the browser's storage across reloads. Bounded; unreadable
+ * entries are ignored.
  */
 import { MAX_CART, type CartLine } from './cart';
 import type { ProductLabel } from './types';
 
 const KEY = 'cartwheel.carts';
-/** Most users whose carts are kept, newest first. */
+/** Maximum number of users whose carts are kept, newest first. */
 export const MAX_USERS = 20;
 
 export interface StoredCart {
   user_id: string;
   lines: CartLine[];
-  /** Names of the cart's products. */
+  /** Labels of the cart's products. */
   products: ProductLabel[];
 }
 
 type Store = Pick<Storage, 'getItem' | 'setItem'>;
 
-function isText(value: unknown): value is string {
+function isString(value: unknown): value is string {
   return typeof value === 'string';
 }
 
@@ -26,20 +26,20 @@ function isLine(value: unknown): value is CartLine {
   if (typeof value !== 'object' || value === null) return false;
   if (!('product_id' in value) || !('quantity' in value)) return false;
   const { product_id, quantity } = value;
-  return isText(product_id) && typeof quantity === 'number' && quantity >= 1;
+  return isString(product_id) && typeof quantity === 'number' && quantity >= 1;
 }
 
 function isProduct(value: unknown): value is ProductLabel {
   if (typeof value !== 'object' || value === null) return false;
   const { product_id, product_name, aisle, department } = value as Record<string, unknown>;
-  return [product_id, product_name, aisle, department].every(isText);
+  return [product_id, product_name, aisle, department].every(isString);
 }
 
 function isStoredCart(value: unknown): value is StoredCart {
   if (typeof value !== 'object' || value === null) return false;
   const { user_id, lines, products } = value as Record<string, unknown>;
   return (
-    isText(user_id) &&
+    isString(user_id) &&
     Array.isArray(lines) &&
     lines.length <= MAX_CART &&
     lines.every(isLine) &&
@@ -48,7 +48,7 @@ function isStoredCart(value: unknown): value is StoredCart {
   );
 }
 
-/** Every remembered cart, newest first. */
+/** Every stored cart, newest first. */
 export function loadCarts(store: Store): StoredCart[] {
   try {
     const value: unknown = JSON.parse(store.getItem(KEY) ?? '[]');
@@ -58,18 +58,18 @@ export function loadCarts(store: Store): StoredCart[] {
   }
 }
 
-/** Remembers one user's cart; an empty one is forgotten. */
+/** Stores one user's cart; an empty cart removes the entry. */
 export function saveCart(store: Store, cart: StoredCart): void {
-  const others = loadCarts(store).filter((known) => known.user_id !== cart.user_id);
+  const others = loadCarts(store).filter((other) => other.user_id !== cart.user_id);
   const carts = cart.lines.length > 0 ? [cart, ...others] : others;
   try {
     store.setItem(KEY, JSON.stringify(carts.slice(0, MAX_USERS)));
   } catch {
-    // Storage is full or forbidden: the cart then lasts as long as the page.
+    // Storage is full or disabled: the cart lasts until the page is closed.
   }
 }
 
-/** The browser's storage, or null where the reader forbids it. */
+/** The browser's storage; null if it is disabled. */
 export function browserStorage(): Storage | null {
   try {
     return window.localStorage;

@@ -1,4 +1,4 @@
-/** Product pictures: a drawing by aisle on a colour by department and name. Pure. */
+/** Product pictures: the aisle selects the drawing and the colour. Pure. */
 
 export const GLYPHS = [
   'apple',
@@ -20,7 +20,7 @@ export type Glyph = (typeof GLYPHS)[number];
 /** Number of colour classes, `tile-0` and up. */
 export const TILE_COLOURS = 8;
 
-const WORDS: readonly (readonly [RegExp, Glyph])[] = [
+const PATTERNS: readonly (readonly [RegExp, Glyph])[] = [
   [/egg/, 'egg'],
   [/fish|seafood|sushi/, 'fish'],
   [/fruit|apple|berr|banana/, 'apple'],
@@ -35,10 +35,10 @@ const WORDS: readonly (readonly [RegExp, Glyph])[] = [
   [/soup|cereal|pasta|rice|grain|meal|deli|noodle|bean|granola/, 'bowl'],
 ];
 
-/** The drawing for a product: by words of its aisle, then of its department. */
+/** The drawing of a product: by its aisle's name, or else its department's. */
 export function glyphOf(aisle: string, department: string): Glyph {
   for (const text of [aisle, department]) {
-    const found = WORDS.find(([words]) => words.test(text.toLowerCase()));
+    const found = PATTERNS.find(([pattern]) => pattern.test(text.toLowerCase()));
     if (found) return found[1];
   }
   return 'box';
@@ -57,13 +57,13 @@ export interface Tile {
   glyph: Glyph;
   /** Index of the colour class. */
   colour: number;
-  /** Where the round shade behind the drawing lies, in a 48 × 48 square. */
+  /** The circle behind the drawing, in a 48 × 48 square. */
   shade: { x: number; y: number; r: number };
   /** Faint copies of the drawing behind it, in a 96 × 72 rectangle. */
   echoes: { x: number; y: number; turn: number; scale: number }[];
 }
 
-/** The same picture for the same product, every time. */
+/** The picture of a product; equal arguments give an equal picture. */
 export function tileOf(name: string, aisle: string, department: string): Tile {
   const bits = hash(`${name}|${aisle}`);
   return {
@@ -74,7 +74,7 @@ export function tileOf(name: string, aisle: string, department: string): Tile {
   };
 }
 
-/** A copy to one side: `x` is the leftmost place that it takes. */
+/** A faint copy of the drawing; `x` is its leftmost position. */
 function echo(bits: number, x: number): Tile['echoes'][number] {
   return {
     x: x + (bits & 7),

@@ -1,10 +1,10 @@
-/** The shapes on the wire, by the names that the pages use. All but the lists below are
- * made from the API's own document: `make types`. */
+/** The API's types, under the names that the pages use. They come from the OpenAPI
+ * document: `make types`. */
 import type { components } from './schema';
 
 type Schemas = components['schemas'];
 
-/** Kinds of event, in the order of the documentation. */
+/** Event kinds, in the order of the documentation. */
 export const EVENT_KINDS = [
   'view',
   'add_to_cart',
@@ -16,32 +16,32 @@ export const EVENT_KINDS = [
 
 export type EventKind = Schemas['EventName'];
 
-/** A product of an event; `quantity` counts pieces and defaults to 1. */
+/** A product of an event; `quantity` defaults to 1. */
 export type EventItem = Omit<Schemas['Item'], 'product_id'> & { product_id: string };
-/** Body of `POST /submit`; the client gives each event its id. Ids are texts here, though
- * the API takes integers, too. */
+/** Body of `POST /submit`. The client sets the event id, and sends ids as strings; the API
+ * accepts integers too. */
 export type EventBody = Omit<Schemas['Event'], 'event_id' | 'user_id' | 'product_ids' | 'items'> & {
   event_id: string;
   user_id: string;
   product_ids?: string[] | null;
   items?: EventItem[] | null;
 };
-/** What every product has, wherever it is shown. */
+/** The fields that every product has. */
 export type ProductLabel = Schemas['ProductLabel'];
 export type Product = Schemas['Product'];
 export type Products = Schemas['Products'];
 export type Department = Schemas['Department'];
 export type FeatureContribution = Schemas['FeatureContribution'];
 export type Explanation = Schemas['Explanation'];
-/** A product with its probability (0–1) of being bought next, and why. */
+/** A product, the probability (0–1) that it is bought next, and the reasons. */
 export type Recommendation = Schemas['Recommendation'];
-/** Answer of `POST /submit`. */
+/** Response of `POST /submit`. */
 export type SubmitAnswer = Schemas['Submitted'];
-/** Answer of `POST /v1/recommendations`. */
+/** Response of `POST /v1/recommendations`. */
 export type Recommendations = Schemas['Recommendations'];
 export type UserSummary = Schemas['UserSummary'];
 export type CartItem = Schemas['CartItem'];
-/** What the server knows of a shopper's session. */
+/** The cart in a shopper's session on the server. */
 export type Cart = Schemas['Cart'];
 export type BoughtProduct = Schemas['BoughtProduct'];
 export type UserRecord = Schemas['UserRecord'];
@@ -52,14 +52,13 @@ export type Readiness = Schemas['Readiness'];
 export type Problem = Schemas['Problem'];
 
 export type Percentiles = Schemas['Percentiles'];
-/** Where an event is on its way. */
+/** The last processing stage that an event has reached. */
 export type EventStage = Schemas['EventStage'];
 export type LiveEvent = Schemas['LiveEvent'];
 export type LiveSecond = Schemas['LiveSecond'];
 /** Data of each `live` event of `GET /v1/live`, once a second. */
 export type Live = Schemas['Live'];
 
-export type RunStatus = 'RUNNING' | 'SUCCEEDED' | 'FAILED' | 'TIMED_OUT' | 'ABORTED';
 export type RunSummary = Schemas['RunSummary'];
 export type HistoryEntry = Schemas['HistoryEntry'];
 export type StateProgress = Schemas['StateProgress'];

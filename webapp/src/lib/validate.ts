@@ -1,32 +1,32 @@
-/** What the form takes, checked as the server checks it. Pure. */
+/** Input validation with the server's rules. Pure. */
 import { EVENT_KINDS, type EventKind } from './types';
 
-/** Longest id. */
+/** Maximum length of an id. */
 export const MAX_ID = 64;
-/** Most products of one event. */
+/** Maximum number of products in an event. */
 export const MAX_PRODUCTS = 200;
 
 const ID = /^[A-Za-z0-9._:@-]+$/;
 const ALLOWED = 'letters, digits and . _ : @ -';
 
-/** Why `id` is no id, or null where it is one. `what` starts the sentence. */
-export function idProblem(id: string, what: string): string | null {
-  if (id === '') return `${what} is missing.`;
+/** Why `id` is not a valid id; null if it is valid. `subject` starts the message. */
+export function idProblem(id: string, subject: string): string | null {
+  if (id === '') return `${subject} is missing.`;
   if (id.length > MAX_ID) {
-    return `${what} has ${id.length} characters; at most ${MAX_ID} are allowed.`;
+    return `${subject} has ${id.length} characters; at most ${MAX_ID} are allowed.`;
   }
   if (ID.test(id)) return null;
   const bad = Array.from(id).find((character) => !ID.test(character)) ?? '';
   const shown = /\s/.test(bad) ? 'a space' : `“${bad}”`;
-  return `${what} must not hold ${shown}; allowed are ${ALLOWED}.`;
+  return `${subject} must not contain ${shown}; only ${ALLOWED} are allowed.`;
 }
 
-/** Why the user id of the form cannot be sent, or null. */
+/** Why the user id in `text` is not valid; null if it is valid. */
 export function userIdProblem(text: string): string | null {
   return idProblem(text.trim(), 'The user id');
 }
 
-/** The product ids of a text: parted by commas, semicolons, spaces or lines. */
+/** The product ids in `text`, separated by commas, semicolons, spaces or line breaks. */
 export function splitProductIds(text: string): string[] {
   return text.split(/[\s,;]+/).filter((id) => id !== '');
 }
@@ -36,14 +36,14 @@ export function needsProducts(kind: EventKind): boolean {
   return kind === 'view' || kind === 'add_to_cart' || kind === 'remove_from_cart';
 }
 
-/** Why these product ids cannot be sent with an event of `kind`, or null. */
+/** Why an event of `kind` cannot have the product ids in `text`; null if it can. */
 export function productIdsProblem(text: string, kind: EventKind): string | null {
   const ids = splitProductIds(text);
   if (ids.length === 0) {
     return needsProducts(kind) ? 'This event needs at least one product id.' : null;
   }
   if (ids.length > MAX_PRODUCTS) {
-    return `These are ${ids.length} products; at most ${MAX_PRODUCTS} fit into one event.`;
+    return `An event has at most ${MAX_PRODUCTS} products; these are ${ids.length}.`;
   }
   for (const id of ids) {
     const problem = idProblem(id, `The product id “${id.slice(0, 20)}”`);
@@ -52,7 +52,7 @@ export function productIdsProblem(text: string, kind: EventKind): string | null 
   return null;
 }
 
-/** Whether `text` names a kind of event. */
+/** Whether `text` is an event kind. */
 export function isEventKind(text: string): text is EventKind {
   return EVENT_KINDS.some((kind) => kind === text);
 }

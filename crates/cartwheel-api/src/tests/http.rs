@@ -96,6 +96,40 @@ async fn the_web_app_is_served() {
 }
 
 #[tokio::test]
+async fn browsers_get_the_not_found_page_of_the_app() {
+    const BROWSER: &str = "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8";
+    let shop = Shop::with(|state| state.assets = Some(files)).await;
+    let ask = |method: &str, path: &str, accept: &'static str| {
+        let request = Request::builder().method(method).uri(path).header("accept", accept);
+        shop.send(request.body(Body::empty()).unwrap())
+    };
+    for path in ["/nothing", "/nothing/below.html", "/caf%C3%A9", "/v10"] {
+        let reply = ask("GET", path, BROWSER).await;
+        assert_eq!((reply.status.as_u16(), &*reply.bytes), (404, &b"<html>"[..]), "{path}");
+        assert_eq!(reply.headers["content-type"], "text/html");
+        assert_eq!(reply.headers["cache-control"], "no-cache");
+    }
+    let reply = ask("HEAD", "/nothing", BROWSER).await;
+    assert_eq!(
+        (reply.status.as_u16(), &reply.headers["content-type"]),
+        (404, &"text/html".parse().unwrap())
+    );
+    // API clients, the API's own paths and other methods get a problem document.
+    for accept in ["*/*", "application/json", "text/*", "text/htmlx"] {
+        ask("GET", "/nothing", accept).await.problem(404, "not-found");
+    }
+    for path in ["/v1", "/v1/", "/v1/nothing", "/v1/products/nothing"] {
+        ask("GET", path, BROWSER).await.problem(404, "not-found");
+    }
+    ask("POST", "/nothing", BROWSER).await.problem(404, "not-found");
+    ask("GET", "/submit", BROWSER).await.problem(405, "method-not-allowed");
+    // A server without the web app has no page to show.
+    let bare = Shop::open().await;
+    let request = Request::get("/nothing").header("accept", BROWSER).body(Body::empty()).unwrap();
+    bare.send(request).await.problem(404, "not-found");
+}
+
+#[tokio::test]
 async fn the_document_lists_every_route() {
     let shop = Shop::open().await;
     let document = shop.get("/openapi.json").await.json();

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { sampled, summary, toneOf } from './chart';
+import { evenSample, summary, toneOf } from './chart';
 
 test('a summary names the last, lowest and highest value of each series', () => {
   const series = [
@@ -9,15 +9,15 @@ test('a summary names the last, lowest and highest value of each series', () => 
   expect(summary(series, String)).toBe('Requests: last 2, lowest 1, highest 3. Errors: no values.');
 });
 
-test('a long table is thinned evenly and keeps its ends', () => {
-  expect(sampled(3, 200)).toEqual([0, 1, 2]);
-  const rows = sampled(1001, 200);
+test('a long table is sampled evenly and keeps its ends', () => {
+  expect(evenSample(3, 200)).toEqual([0, 1, 2]);
+  const rows = evenSample(1001, 200);
   expect(rows).toHaveLength(200);
   expect([rows[0], rows.at(-1)]).toEqual([0, 1000]);
   expect(new Set(rows).size).toBe(200);
 });
 
-test('series take the tones in turn unless one is given', () => {
+test('series without a tone take the tones in order', () => {
   expect(toneOf({ name: 'a', values: [] }, 1)).toBe('gold');
   expect(toneOf({ name: 'a', values: [], tone: 'bad' }, 1)).toBe('bad');
 });

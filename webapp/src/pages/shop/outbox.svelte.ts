@@ -1,57 +1,58 @@
 /**
- * Events on their way. They are sent one at a time in their order; what does not get
- * through is kept, also over a reload, and sent again under the same event id, which the
- * server counts once.
+ * Events that wait to be sent. They are sent one at a time, in order. An event that does
+ * not get through is kept, even across reloads, and sent again with the same event id, so
+ * the server counts it once.
  */
-import { asApiError, type ApiError } from '../../lib/api';
+import { asApiError, type ApiError } from '../../lib/api-error';
 import type { EventBody, SubmitAnswer } from '../../lib/types';
 import { isEventKind } from '../../lib/validate';
 
-/** Most events that are kept. */
-export const MAX_KEPT = 200;
+/** Maximum number of waiting events. */
+export const MAX_EVENTS = 200;
 const KEY = 'cartwheel.outbox.v1';
-const FIRST_PAUSE_MS = 1_000;
-const LONGEST_PAUSE_MS = 30_000;
+const MIN_WAIT_MS = 1_000;
+const MAX_WAIT_MS = 30_000;
 
-export interface Outlet {
+/** How an outbox sends events and reports their outcome. */
+export interface Transport {
   send(body: EventBody): Promise<SubmitAnswer>;
-  /** The server took the event. */
-  answered(body: EventBody, answer: SubmitAnswer): void;
-  /** The server will never take the event: it is dropped. */
-  refused(body: EventBody, error: ApiError): void;
-  /** The event is kept for another try. */
-  kept(body: EventBody, error: ApiError): void;
+  /** The server accepted the event. */
+  onAccepted(body: EventBody, answer: SubmitAnswer): void;
+  /** The server will never accept the event, so it is dropped. */
+  onRefused(body: EventBody, error: ApiError): void;
+  /** The event is kept and sent again later. */
+  onPostponed(body: EventBody, error: ApiError): void;
 }
 
 export class Outbox {
-  readonly #outlet: Outlet;
+  readonly #transport: Transport;
   readonly #store: Storage | null;
-  #tries = 0;
+  #failures = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #stopped = false;
 
-  /** Oldest first; the first one may be on its way. */
+  /** Oldest first; the first event may be in transit. */
   queue = $state.raw<readonly EventBody[]>([]);
   sending = $state(false);
-  /** Why the last try failed; null after a success. */
+  /** Why the last attempt failed; null after a success. */
   failure = $state.raw<ApiError | null>(null);
 
-  constructor(outlet: Outlet, store: Storage | null) {
-    this.#outlet = outlet;
+  constructor(transport: Transport, store: Storage | null) {
+    this.#transport = transport;
     this.#store = store;
     this.queue = load(store);
   }
 
-  /** Takes an event; false where no more fit. */
+  /** Adds an event; returns false if the outbox is full. */
   put(body: EventBody): boolean {
-    if (this.queue.length >= MAX_KEPT) return false;
+    if (this.queue.length >= MAX_EVENTS) return false;
     this.queue = [...this.queue, body];
-    this.#rewrite((kept) => [...kept, body].slice(0, MAX_KEPT));
+    this.#updateStore((stored) => [...stored, body].slice(0, MAX_EVENTS));
     if (this.failure === null) void this.flush();
     return true;
   }
 
-  /** Sends what waits, now. */
+  /** Sends the waiting events now. */
   async flush(): Promise<void> {
     if (this.sending || this.#stopped) return;
     clearTimeout(this.#timer);
@@ -65,66 +66,67 @@ export class Outbox {
     }
   }
 
-  /** Sends nothing more and calls nobody; what waits stays for the next outbox. */
+  /** Stops sending and reporting; waiting events stay stored for the next outbox. */
   stop(): void {
     this.#stopped = true;
     clearTimeout(this.#timer);
   }
 
-  /** Sends one; says whether the next one may follow. */
+  /** Sends one event; returns whether to go on with the next. */
   async #send(body: EventBody): Promise<boolean> {
     let answer: SubmitAnswer;
     try {
-      answer = await this.#outlet.send(body);
+      answer = await this.#transport.send(body);
     } catch (thrown) {
       const error = asApiError(thrown);
       if (isFinal(error)) {
-        this.#done(body);
-        if (!this.#stopped) this.#outlet.refused(body, error);
+        this.#remove(body);
+        if (!this.#stopped) this.#transport.onRefused(body, error);
         return !this.#stopped;
       }
       if (this.#stopped) return false;
       this.failure = error;
-      this.#outlet.kept(body, error);
-      // A missing key is not found by waiting.
-      if (!needsKey(error)) this.#later(error);
+      this.#transport.onPostponed(body, error);
+      // Waiting does not help without an API key.
+      if (!needsKey(error)) this.#retryLater(error);
       return false;
     }
-    this.#done(body);
-    if (!this.#stopped) this.#outlet.answered(body, answer);
+    this.#remove(body);
+    if (!this.#stopped) this.#transport.onAccepted(body, answer);
     return !this.#stopped;
   }
 
-  /** Forgets an event that the server took or will never take. */
-  #done(body: EventBody): void {
-    this.#tries = 0;
+  /** Removes the first event, which the server accepted or refused for good. */
+  #remove(body: EventBody): void {
+    this.#failures = 0;
     this.failure = null;
     this.queue = this.queue.slice(1);
-    this.#rewrite((kept) => kept.filter(({ event_id }) => event_id !== body.event_id));
+    this.#updateStore((stored) => stored.filter(({ event_id }) => event_id !== body.event_id));
   }
 
-  #later(error: ApiError): void {
-    const pause = Math.min(FIRST_PAUSE_MS * 2 ** this.#tries, LONGEST_PAUSE_MS);
-    this.#tries += 1;
-    const wait = Math.max(pause, (error.retryAfterSeconds ?? 0) * 1000);
+  #retryLater(error: ApiError): void {
+    const backoff = Math.min(MIN_WAIT_MS * 2 ** this.#failures, MAX_WAIT_MS);
+    this.#failures += 1;
+    const wait = Math.max(backoff, (error.retryAfterSeconds ?? 0) * 1000);
     this.#timer = setTimeout(() => void this.flush(), wait);
   }
 
-  /** Changes what is stored, where other tabs keep their events too. */
-  #rewrite(change: (kept: readonly EventBody[]) => readonly EventBody[]): void {
+  /** Updates the stored events, which other tabs share. */
+  #updateStore(change: (stored: readonly EventBody[]) => readonly EventBody[]): void {
     try {
       this.#store?.setItem(KEY, JSON.stringify(change(load(this.#store))));
     } catch {
-      // Storage is full or forbidden: the events then last as long as the page.
+      // Storage is full or disabled: the events last until the page is closed.
     }
   }
 }
 
+/** Whether the request lacks an API key with the right scope. */
 function needsKey(error: ApiError): boolean {
   return error.status === 401 || error.status === 403;
 }
 
-/** Whether the same event would be refused again. */
+/** Whether the server would refuse the same event again. */
 function isFinal(error: ApiError): boolean {
   if (error.kind !== 'refused' || needsKey(error)) return false;
   return error.status >= 400 && error.status < 500 && error.status !== 429 && error.status !== 408;
@@ -152,7 +154,7 @@ function isItem(value: unknown): boolean {
 function load(store: Storage | null): EventBody[] {
   try {
     const value: unknown = JSON.parse(store?.getItem(KEY) ?? '[]');
-    return Array.isArray(value) ? value.filter(isEvent).slice(0, MAX_KEPT) : [];
+    return Array.isArray(value) ? value.filter(isEvent).slice(0, MAX_EVENTS) : [];
   } catch {
     return [];
   }

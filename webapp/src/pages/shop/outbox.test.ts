@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { ApiError } from '../../lib/api';
+import { ApiError } from '../../lib/api-error';
 import type { EventBody, SubmitAnswer } from '../../lib/types';
-import { MAX_KEPT, Outbox } from './outbox.svelte';
+import { MAX_EVENTS, Outbox } from './outbox.svelte';
 
 const ANSWER: SubmitAnswer = {
   message: '',
@@ -42,9 +42,9 @@ class Memory implements Storage {
   }
 }
 
-/** An outbox whose sends come to `results`, one after the other; then they succeed. */
+/** An outbox whose attempts end with `results`, in order; later attempts succeed. */
 function outbox(results: (ApiError | null)[] = [], store: Storage | null = null) {
-  const said: string[] = [];
+  const reports: string[] = [];
   const sent: string[] = [];
   const box = new Outbox(
     {
@@ -54,13 +54,13 @@ function outbox(results: (ApiError | null)[] = [], store: Storage | null = null)
         if (error) throw error;
         return ANSWER;
       },
-      answered: (body) => said.push(`answered ${body.event_id}`),
-      refused: (body) => said.push(`refused ${body.event_id}`),
-      kept: (body) => said.push(`kept ${body.event_id}`),
+      onAccepted: (body) => reports.push(`accepted ${body.event_id}`),
+      onRefused: (body) => reports.push(`refused ${body.event_id}`),
+      onPostponed: (body) => reports.push(`postponed ${body.event_id}`),
     },
     store,
   );
-  return { box, said, sent };
+  return { box, reports, sent };
 }
 
 beforeEach(() => void vi.useFakeTimers());
@@ -69,17 +69,17 @@ const settle = (ms = 0): Promise<unknown> => vi.advanceTimersByTimeAsync(ms);
 
 describe('an outbox', () => {
   it('sends in order, one at a time', async () => {
-    const { box, sent, said } = outbox();
+    const { box, sent, reports } = outbox();
     ['a', 'b', 'c'].forEach((id) => box.put(event(id)));
     expect(sent).toEqual(['a']);
     await settle();
     expect(sent).toEqual(['a', 'b', 'c']);
-    expect(said).toEqual(['answered a', 'answered b', 'answered c']);
+    expect(reports).toEqual(['accepted a', 'accepted b', 'accepted c']);
     expect(box.queue).toEqual([]);
   });
 
-  it('keeps what does not get through, and sends the same event again, later and later', async () => {
-    const { box, sent, said } = outbox([LOST, LOST, null]);
+  it('keeps an event that does not get through, and retries it with growing waits', async () => {
+    const { box, sent, reports } = outbox([LOST, LOST, null]);
     box.put(event('a'));
     await settle();
     box.put(event('b'));
@@ -92,11 +92,11 @@ describe('an outbox', () => {
     expect(sent).toEqual(['a', 'a']);
     await settle(1);
     expect(sent).toEqual(['a', 'a', 'a', 'b']);
-    expect(said).toEqual(['kept a', 'kept a', 'answered a', 'answered b']);
+    expect(reports).toEqual(['postponed a', 'postponed a', 'accepted a', 'accepted b']);
     expect([box.queue.length, box.failure]).toEqual([0, null]);
   });
 
-  it('waits as long as the server asks for, or until it is told to send', async () => {
+  it('waits as long as the server asks, or until it is flushed', async () => {
     const { box, sent } = outbox([BUSY, BUSY]);
     box.put(event('a'));
     await settle(6_999);
@@ -109,16 +109,16 @@ describe('an outbox', () => {
     expect(sent.length).toBe(3);
   });
 
-  it('drops what will never be taken, and goes on', async () => {
-    const { box, said } = outbox([BAD]);
+  it('drops a refused event and goes on', async () => {
+    const { box, reports } = outbox([BAD]);
     box.put(event('a'));
     box.put(event('b'));
     await settle();
-    expect(said).toEqual(['refused a', 'answered b']);
+    expect(reports).toEqual(['refused a', 'accepted b']);
     expect(box.failure).toBeNull();
   });
 
-  it('waits for a key, however long that takes', async () => {
+  it('does not retry without an API key until it is flushed', async () => {
     const { box, sent } = outbox([NO_KEY]);
     box.put(event('a'));
     await settle(600_000);
@@ -127,7 +127,7 @@ describe('an outbox', () => {
     expect(box.queue.length).toBe(0);
   });
 
-  it('outlives its page', async () => {
+  it('keeps its events across pages', async () => {
     const store = new Memory();
     const before = outbox([LOST], store);
     before.box.put(event('a'));
@@ -139,11 +139,11 @@ describe('an outbox', () => {
     expect(outbox([], store).box.queue).toEqual([]);
     store.setItem('cartwheel.outbox.v1', '[{"event_id":1},null,"x"]');
     expect(outbox([], store).box.queue).toEqual([]);
-    store.setItem('cartwheel.outbox.v1', 'no JSON');
+    store.setItem('cartwheel.outbox.v1', 'not JSON');
     expect(outbox([], store).box.queue).toEqual([]);
   });
 
-  it('leaves alone what another tab keeps', async () => {
+  it('does not touch the events of another tab', async () => {
     const store = new Memory();
     const one = outbox([LOST], store);
     const other = outbox([LOST], store);
@@ -155,30 +155,30 @@ describe('an outbox', () => {
     expect(outbox([], store).box.queue.map(({ event_id }) => event_id)).toEqual(['b']);
   });
 
-  it('falls silent once it is stopped, and keeps what waits', async () => {
+  it('neither sends nor reports after a stop, and keeps waiting events', async () => {
     const store = new Memory();
-    const { box, sent, said } = outbox([LOST], store);
+    const { box, sent, reports } = outbox([LOST], store);
     box.put(event('a'));
     box.put(event('b'));
     await settle();
     box.stop();
     await settle(60_000);
-    expect([sent, said]).toEqual([['a'], ['kept a']]);
+    expect([sent, reports]).toEqual([['a'], ['postponed a']]);
     expect(outbox([], store).box.queue.length).toBe(2);
   });
 
-  it('forgets what arrives after it was stopped', async () => {
+  it('removes an event that is accepted after a stop', async () => {
     const store = new Memory();
-    const { box, said, sent } = outbox([], store);
+    const { box, reports, sent } = outbox([], store);
     box.put(event('a'));
     box.put(event('b'));
     box.stop();
     await settle();
-    expect([sent, said]).toEqual([['a'], []]);
+    expect([sent, reports]).toEqual([['a'], []]);
     expect(outbox([], store).box.queue.map(({ event_id }) => event_id)).toEqual(['b']);
   });
 
-  it('reads nothing that is no event', () => {
+  it('ignores stored values that are not events', () => {
     const store = new Memory();
     const good = event('a');
     const bad = [
@@ -192,9 +192,9 @@ describe('an outbox', () => {
 
   it('is bounded', async () => {
     const { box } = outbox(Array.from({ length: 5 }, () => LOST));
-    const taken = Array.from({ length: MAX_KEPT + 1 }, (_, at) => box.put(event(`e${at}`)));
+    const taken = Array.from({ length: MAX_EVENTS + 1 }, (_, at) => box.put(event(`e${at}`)));
     await settle();
-    expect(taken.filter(Boolean).length).toBe(MAX_KEPT);
-    expect(box.queue.length).toBe(MAX_KEPT);
+    expect(taken.filter(Boolean).length).toBe(MAX_EVENTS);
+    expect(box.queue.length).toBe(MAX_EVENTS);
   });
 });

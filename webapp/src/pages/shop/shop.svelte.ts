@@ -1,12 +1,12 @@
-/** The shop's state: who shops, what is in the cart, what is recommended. */
-import { SvelteMap } from 'svelte/reactivity';
-import { ApiError } from '../../lib/api';
+/** The shop's state: the shopper, the cart and the recommendations. */
+import { ApiError } from '../../lib/api-error';
 import type { App } from '../../lib/app.svelte';
 import { applyEvent, type CartLine } from '../../lib/cart';
+import { Carts } from '../../lib/carts.svelte';
 import { compareLists, type Changes } from '../../lib/changes';
 import { count } from '../../lib/format';
 import { newId } from '../../lib/ids';
-import { loadCarts, saveCart } from '../../lib/storage';
+import { ProductLabels } from '../../lib/labels.svelte';
 import type {
   Department,
   EventBody,
@@ -16,17 +16,15 @@ import type {
   SubmitAnswer,
 } from '../../lib/types';
 import { idProblem, userIdProblem } from '../../lib/validate';
+import { Notices } from './notices.svelte';
 import { Outbox } from './outbox.svelte';
 
 const SHOPPER_KEY = 'cartwheel.shopper.v1';
-/** Most products whose names are kept. */
-const MAX_KNOWN = 2000;
-const SHOWN = 10;
-/** A notice goes away after this time, in milliseconds. */
-const NOTICE_MS = 8_000;
+/** Number of recommendations to ask for. */
+const LIST_LENGTH = 10;
 
-/** A list of recommendations and what moved against the one before. */
-export interface Shown {
+/** A list of recommendations, and its differences from the previous one. */
+export interface RecommendationList {
   recommendationId: string;
   modelVersion: string;
   degraded: boolean;
@@ -34,52 +32,45 @@ export interface Shown {
   changes: Changes | null;
 }
 
-export interface Notice {
-  text: string;
-  tone: 'good' | 'bad';
-  /** Takes back what the notice is about. */
-  undo?: () => void;
-}
-
-/** What was bought, as the shopper sees it. */
+/** The shopper's last order. */
 export interface Order {
   eventId: string;
   lines: CartLine[];
-  /** Whether the server has it; else it is kept and will be sent. */
+  /** Whether the server has accepted it; if not, it waits in the outbox. */
   sent: boolean;
 }
 
 export class Shop {
   readonly app: App;
   readonly outbox: Outbox;
+  readonly labels = new ProductLabels();
+  readonly notices = new Notices();
   readonly #store: Storage | null;
   readonly #sessionId = newId();
-  /** Carts as the server knows them, by shopper. */
-  readonly #carts = new SvelteMap<string, readonly CartLine[]>();
-  /** Shoppers whose cart has not been read since it may have changed. */
-  readonly #unread = new Set<string>();
-  /** Counts the events made here: an older answer about a cart counts no more. */
-  #acts = 0;
-  readonly #known = new SvelteMap<string, ProductLabel>();
-  #noticeTimer: ReturnType<typeof setTimeout> | undefined;
+  /** Carts without the events that are still in the outbox. */
+  readonly #carts: Carts;
+  /** Shoppers whose cart on the server may have changed since it was last read. */
+  readonly #staleCarts = new Set<string>();
+  /** Counts the events made here, to detect that a cart response is outdated. */
+  #eventCount = 0;
 
   userId = $state('');
-  shown = $state.raw<Shown | null>(null);
-  /** Why there are no recommendations; null where there are, or they are on their way. */
+  list = $state.raw<RecommendationList | null>(null);
+  /** Why there are no recommendations; null while they load and once they are there. */
   failure = $state.raw<ApiError | null>(null);
   departments = $state.raw<Department[]>([]);
   departmentsFailure = $state.raw<ApiError | null>(null);
-  notice = $state.raw<Notice | null>(null);
   order = $state.raw<Order | null>(null);
   cartOpen = $state(false);
   pickerOpen = $state(false);
 
-  /** The cart as it will be once all events have arrived. */
+  /** The cart with all events of the outbox applied. */
   readonly cart = $derived.by(() => {
-    const own = this.outbox.queue.filter((event) => event.user_id === this.userId);
-    return own.reduce<readonly CartLine[]>(applyEvent, this.#carts.get(this.userId) ?? []);
+    const waiting = this.outbox.queue.filter((event) => event.user_id === this.userId);
+    return waiting.reduce<readonly CartLine[]>(applyEvent, this.#carts.get(this.userId));
   });
-  readonly pieces = $derived(this.cart.reduce((sum, line) => sum + line.quantity, 0));
+  /** Number of items in the cart, counting quantities. */
+  readonly itemCount = $derived(this.cart.reduce((sum, line) => sum + line.quantity, 0));
   readonly isGuest = $derived(this.userId.startsWith('guest-'));
 
   constructor(app: App, store: Storage | null) {
@@ -88,37 +79,34 @@ export class Shop {
     this.outbox = new Outbox(
       {
         send: async (body) => (await app.api.submit(body)).answer,
-        answered: (body, answer) => this.#answered(body, answer),
-        refused: (body, error) => this.#refused(body, error),
-        kept: (_body, error) => void app.failed(error),
+        onAccepted: (body, answer) => this.#onAccepted(body, answer),
+        onRefused: (body, error) => this.#onRefused(body, error),
+        onPostponed: (_body, error) => void app.handleError(error),
       },
       store,
     );
-    for (const cart of store ? loadCarts(store) : []) {
-      this.#carts.set(cart.user_id, cart.lines);
-      this.learn(cart.products);
-    }
-    this.userId = remembered(store) ?? newGuest();
-    this.#remember();
+    this.#carts = new Carts(store, this.labels);
+    this.userId = loadShopper(store) ?? newGuest();
+    this.#saveShopper();
   }
 
-  /** Ends with its page: what waits is kept for the next one. */
+  /** Stops sending and timers; the outbox stays stored for the next page. */
   stop(): void {
     this.outbox.stop();
-    clearTimeout(this.#noticeTimer);
+    this.notices.dismiss();
   }
 
-  /** Asks for what the first look needs. */
+  /** Sends the stored events, and loads the departments, cart and recommendations. */
   async start(): Promise<void> {
     void this.outbox.flush();
     await Promise.all([this.loadDepartments(), this.refresh()]);
   }
 
-  /** Goes on after the server was away. */
+  /** Sends waiting events and loads missing data once the server is reachable again. */
   async recover(): Promise<void> {
     void this.outbox.flush();
     if (this.departments.length === 0) void this.loadDepartments();
-    if (!this.shown) await this.refresh();
+    if (!this.list) await this.refresh();
   }
 
   async loadDepartments(): Promise<void> {
@@ -126,105 +114,109 @@ export class Shop {
     try {
       this.departments = await this.app.api.departments();
     } catch (error) {
-      this.departmentsFailure = this.app.failed(error);
+      this.departmentsFailure = this.app.handleError(error);
     }
   }
 
-  /** Reads the shopper's cart and recommendations from the server. */
+  /** Loads the shopper's cart and recommendations from the server. */
   async refresh(): Promise<void> {
     const userId = this.userId;
     await Promise.all([this.#loadCart(userId), this.#recommend(userId)]);
   }
 
   async #loadCart(userId: string): Promise<void> {
-    this.#unread.add(userId);
-    const acts = this.#acts;
+    this.#staleCarts.add(userId);
+    const eventCount = this.#eventCount;
     try {
       const { items } = await this.app.api.cart(userId);
-      // Events since or on their way may be in this cart or not: it is read again after them.
-      if (this.outbox.queue.length > 0 || acts !== this.#acts) {
+      // It is unknown whether this cart includes the events made since the request or still
+      // in the outbox: load it again after them.
+      if (this.outbox.queue.length > 0 || eventCount !== this.#eventCount) {
         if (this.outbox.queue.length === 0) void this.#loadCart(userId);
         return;
       }
-      this.#unread.delete(userId);
-      this.learn(items);
-      this.#keepCart(
+      this.#staleCarts.delete(userId);
+      this.labels.add(items);
+      this.#carts.set(
         userId,
         items.map(({ product_id, quantity }) => ({ product_id, quantity })),
       );
     } catch (error) {
-      this.app.failed(error);
+      this.app.handleError(error);
     }
   }
 
   async #recommend(userId: string): Promise<void> {
     this.failure = null;
-    const before = this.shown;
-    // The answer to an event is newer, and one for another shopper is not wanted.
-    const wanted = (): boolean => userId === this.userId && this.shown === before;
+    const before = this.list;
+    // The response is outdated if an event's response or another shopper came first.
+    const current = (): boolean => userId === this.userId && this.list === before;
     try {
-      const answer = await this.app.api.recommend({ user_id: userId, limit: SHOWN });
-      if (wanted()) this.#show(answer);
+      const answer = await this.app.api.recommend({ user_id: userId, limit: LIST_LENGTH });
+      if (current()) this.#show(answer);
     } catch (error) {
-      const failure = this.app.failed(error);
-      if (wanted()) this.failure = failure;
+      const failure = this.app.handleError(error);
+      if (current()) this.failure = failure;
     }
   }
 
-  /** Shops as somebody else. */
+  /** Switches to another shopper. */
   async choose(userId: string): Promise<void> {
     this.userId = userId;
-    this.shown = null;
+    this.list = null;
     this.order = null;
     this.pickerOpen = false;
-    this.dismiss();
-    this.#remember();
+    this.notices.dismiss();
+    this.#saveShopper();
     await this.refresh();
   }
 
+  /** Switches to a new guest. */
   chooseNew(): Promise<void> {
     return this.choose(newGuest());
   }
 
+  /** Records a view. `from` is the id of the recommendations that led here, or empty. */
   view(productId: string, from: string): void {
-    this.#act('view', { product_ids: [productId] }, from);
+    this.#record('view', { product_ids: [productId] }, from);
   }
 
+  /** Adds a product to the cart. `from` is the id of the recommendations that showed it. */
   add(product: ProductLabel, quantity = 1, from = ''): void {
-    this.learn([product]);
+    this.labels.add([product]);
     this.order = null;
     const items = [{ product_id: product.product_id, quantity }];
-    if (this.#act('add_to_cart', { items }, from)) {
-      this.#tell({ tone: 'good', text: `${product.product_name} is in the cart.` });
+    if (this.#record('add_to_cart', { items }, from)) {
+      this.notices.show({ tone: 'good', text: `Added ${product.product_name} to the cart.` });
     }
   }
 
-  /** Sets how many pieces of a product the cart holds; 0 removes it. */
+  /** Sets the quantity of a product in the cart; 0 removes the product. */
   setQuantity(productId: string, quantity: number): void {
     if (quantity <= 0) return this.remove(productId);
     const items = this.cart.map((line) =>
       line.product_id === productId ? { ...line, quantity } : line,
     );
-    this.#act('update_cart', { items });
+    this.#record('update_cart', { items });
   }
 
   remove(productId: string): void {
-    const place = this.cart.findIndex((line) => line.product_id === productId);
-    const removed = this.cart[place];
-    if (!removed || !this.#act('remove_from_cart', { product_ids: [productId] })) return;
-    this.#tell({
+    const index = this.cart.findIndex((line) => line.product_id === productId);
+    const removed = this.cart[index];
+    if (!removed || !this.#record('remove_from_cart', { product_ids: [productId] })) return;
+    this.notices.show({
       tone: 'good',
-      text: `${this.nameOf(productId)} was removed.`,
-      undo: () => this.#putBack(removed, place),
+      text: `Removed ${this.labels.nameOf(productId)} from the cart.`,
+      undo: () => this.#restore(removed, index),
     });
   }
 
-  /** Puts a line where it was; what was done since stays. */
-  #putBack(removed: CartLine, place: number): void {
+  /** Inserts a removed line at its old index; keeps all later changes. */
+  #restore(removed: CartLine, index: number): void {
     if (this.cart.some((line) => line.product_id === removed.product_id)) return;
     const items = [...this.cart];
-    items.splice(place, 0, removed);
-    this.#act('update_cart', { items });
+    items.splice(index, 0, removed);
+    this.#record('update_cart', { items });
   }
 
   checkout(): void {
@@ -232,87 +224,54 @@ export class Shop {
     if (lines.length === 0) return;
     const eventId = newId();
     this.order = { eventId, lines, sent: false };
-    this.dismiss();
-    if (!this.#act('checkout', {}, '', eventId)) this.order = null;
+    this.notices.dismiss();
+    if (!this.#record('checkout', {}, '', eventId)) this.order = null;
   }
 
-  nameOf(productId: string): string {
-    return this.#known.get(productId)?.product_name ?? productId;
-  }
-
-  /** What is known of a product; its id for a name where nothing is. */
-  label(productId: string): ProductLabel {
-    return (
-      this.#known.get(productId) ?? {
-        product_id: productId,
-        product_name: productId,
-        aisle: '',
-        department: '',
-      }
-    );
-  }
-
-  /** Remembers products' names, dropping the oldest beyond the limit. */
-  learn(products: readonly ProductLabel[]): void {
-    for (const { product_id, product_name, aisle, department } of products) {
-      this.#known.set(product_id, { product_id, product_name, aisle, department });
-    }
-    for (const oldest of this.#known.keys()) {
-      if (this.#known.size <= MAX_KNOWN) break;
-      this.#known.delete(oldest);
-    }
-  }
-
-  dismiss(): void {
-    clearTimeout(this.#noticeTimer);
-    this.notice = null;
-  }
-
-  undo(): void {
-    const undo = this.notice?.undo;
-    this.dismiss();
-    undo?.();
-  }
-
-  #act(
+  /** Puts an event into the outbox. Returns false, with a notice, if the outbox is full. */
+  #record(
     event: EventKind,
-    what: Pick<EventBody, 'items' | 'product_ids'>,
+    products: Pick<EventBody, 'items' | 'product_ids'>,
     from = '',
     eventId = newId(),
   ): boolean {
-    const taken = this.outbox.put({
+    const queued = this.outbox.put({
       event_id: eventId,
       user_id: this.userId,
       session_id: this.#sessionId,
       event,
-      ...what,
-      // It may come from an address, where anybody writes anything.
+      ...products,
+      // `from` may come from the page's address, so it can be anything.
       ...(idProblem(from, '') === null ? { recommendation_id: from } : {}),
     });
-    if (taken) this.#acts += 1;
-    if (!taken) {
-      const kept = count(this.outbox.queue.length, 'action');
-      this.#tell({ tone: 'bad', text: `${kept} wait to be sent; no more can be kept.` });
+    if (queued) {
+      this.#eventCount += 1;
+    } else {
+      const waiting = count(this.outbox.queue.length, 'action');
+      this.notices.show({
+        tone: 'bad',
+        text: `Not recorded: ${waiting} already waiting to be sent, which is the maximum.`,
+      });
     }
-    return taken;
+    return queued;
   }
 
-  #answered(body: EventBody, answer: SubmitAnswer): void {
-    this.#keepCart(body.user_id, applyEvent(this.#carts.get(body.user_id) ?? [], body));
+  #onAccepted(body: EventBody, answer: SubmitAnswer): void {
+    this.#carts.apply(body);
     if (this.order?.eventId === body.event_id) this.order = { ...this.order, sent: true };
     if (body.user_id === this.userId) this.#show(answer);
-    // An answer is news of the connection too, sooner than the next look at it.
+    // The server is reachable again: do not wait for the next poll.
     if (this.app.down) void this.app.checkConnection();
     if (this.outbox.queue.length > 0) return;
-    for (const userId of this.#unread) void this.#loadCart(userId);
+    for (const userId of this.#staleCarts) void this.#loadCart(userId);
   }
 
-  #refused(body: EventBody, error: ApiError): void {
+  #onRefused(body: EventBody, error: ApiError): void {
     if (this.order?.eventId === body.event_id) this.order = null;
     const expected = error.problem?.expected ? ` Expected: ${error.problem.expected}.` : '';
-    // Nobody asked for a look to be counted: it is not worth a word.
+    // Shoppers do not know that views are recorded.
     if (body.event !== 'view') {
-      this.#tell({ tone: 'bad', text: `Taken back: ${error.message}${expected}` });
+      this.notices.show({ tone: 'bad', text: `Undone: ${error.message}${expected}` });
     }
     void this.#loadCart(body.user_id);
   }
@@ -324,35 +283,22 @@ export class Shop {
     recommendations: Recommendation[];
   }): void {
     const rows = answer.recommendations;
-    this.learn(rows);
-    this.shown = {
+    this.labels.add(rows);
+    this.list = {
       recommendationId: answer.recommendation_id,
       modelVersion: answer.model_version,
       degraded: answer.degraded,
       rows,
-      changes: this.shown ? compareLists(this.shown.rows, rows) : null,
+      changes: this.list ? compareLists(this.list.rows, rows) : null,
     };
     this.failure = null;
   }
 
-  #tell(notice: Notice): void {
-    clearTimeout(this.#noticeTimer);
-    this.notice = notice;
-    this.#noticeTimer = setTimeout(() => (this.notice = null), NOTICE_MS);
-  }
-
-  #keepCart(userId: string, lines: readonly CartLine[]): void {
-    this.#carts.set(userId, lines);
-    if (!this.#store) return;
-    const products = lines.flatMap((line) => this.#known.get(line.product_id) ?? []);
-    saveCart(this.#store, { user_id: userId, lines: [...lines], products });
-  }
-
-  #remember(): void {
+  #saveShopper(): void {
     try {
       this.#store?.setItem(SHOPPER_KEY, this.userId);
     } catch {
-      // Forbidden: the shopper then lasts as long as the page.
+      // Storage is disabled: the shopper lasts until the page is closed.
     }
   }
 }
@@ -361,7 +307,8 @@ function newGuest(): string {
   return `guest-${newId().slice(0, 8)}`;
 }
 
-function remembered(store: Storage | null): string | null {
+/** The stored shopper's id; null without a valid one. */
+function loadShopper(store: Storage | null): string | null {
   try {
     const userId = store?.getItem(SHOPPER_KEY) ?? '';
     return userIdProblem(userId) === null ? userId : null;

@@ -1,12 +1,12 @@
-/** What the sources of candidates are called. Pure. */
+/** Display names of the candidate sources. Pure. */
 
-const WORDS: Record<string, string> = {
+const NAMES: Record<string, string> = {
   history: 'bought before',
-  cart: 'goes with the cart',
-  taste: 'close to what is bought',
+  cart: 'often bought with the cart',
+  taste: 'similar to past purchases',
   popular: 'popular',
 };
 
 export function sourceName(source: string): string {
-  return WORDS[source] ?? source;
+  return NAMES[source] ?? source;
 }

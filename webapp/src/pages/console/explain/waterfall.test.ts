@@ -3,7 +3,7 @@ import { featureValue, marks, waterfall } from './waterfall';
 
 const feature = (name: string, contribution: number) => ({ name, contribution, value: 1 });
 
-it('adds contributions to the base, the largest first, and sums the others', () => {
+it('adds the largest contributions to the base, then the sum of the others', () => {
   const features = [feature('a', 0.1), feature('b', -2), feature('c', 0.2), feature('d', 1)];
   const found = waterfall({ source: 'history', base: -1, features }, 2);
   expect(found?.steps.map((step) => [step.feature?.name ?? null, step.features])).toEqual([
@@ -18,7 +18,7 @@ it('adds contributions to the base, the largest first, and sums the others', () 
   expect([found?.low, found?.high]).toEqual([-3, -1]);
 });
 
-it('has no step for others where there are none', () => {
+it('has no step for other features if there are none', () => {
   const found = waterfall({ source: 'cart', base: 0, features: [feature('a', 0.5)] }, 12);
   expect(found?.steps).toHaveLength(1);
   expect(waterfall({ source: 'cart', base: 0, features: [] }, 12)).toMatchObject({
@@ -29,7 +29,7 @@ it('has no step for others where there are none', () => {
   });
 });
 
-it('tells nothing without a model', () => {
+it('is null without a model', () => {
   const features = [feature('a', 0)];
   expect(waterfall({ source: 'popular', base: null, features }, 12)).toBeNull();
 });
@@ -39,7 +39,7 @@ it('marks round probabilities between two log-odds', () => {
   expect(marks(0, 0).map(({ logOdds }) => logOdds)).toEqual([0]);
 });
 
-it('writes values of features', () => {
+it('formats feature values', () => {
   expect([42, 0.7414634, 12_345, null].map(featureValue)).toEqual([
     '42',
     '0.741',

@@ -1,12 +1,12 @@
-/** How contributions add up to a probability. Pure. */
+/** The steps of a waterfall chart, from the base value to a probability. Pure. */
 import { sigmoid } from '../../../lib/statistics';
 import type { Explanation, FeatureContribution } from '../../../lib/types';
 
-/** A feature, or what is left of them, on its way from one sum to the next. */
+/** The contribution of one feature, or of all features without a step of their own. */
 export interface Step {
-  /** Null for all the features that have no step of their own. */
+  /** Null for the sum of the other features. */
   feature: FeatureContribution | null;
-  /** How many features it stands for. */
+  /** Number of features in this step. */
   features: number;
   contribution: number;
   /** Log-odds before and after. */
@@ -19,12 +19,12 @@ export interface Waterfall {
   steps: Step[];
   logOdds: number;
   probability: number;
-  /** The least and the greatest sum on the way. */
+  /** The lowest and the highest log-odds of all steps. */
   low: number;
   high: number;
 }
 
-/** The `most` largest contributions, then the sum of the others; null without a model. */
+/** The `most` largest contributions, then the sum of the others. Null without a model. */
 export function waterfall({ base, features }: Explanation, most: number): Waterfall | null {
   if (base === null || base === undefined) return null;
   const sorted = features.toSorted(
@@ -57,7 +57,7 @@ export function waterfall({ base, features }: Explanation, most: number): Waterf
 
 const MARKS = [0.0001, 0.001, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 0.99];
 
-/** Round probabilities whose log-odds lie between two, for the scale. */
+/** Round probabilities with log-odds between `low` and `high`, for the scale. */
 export function marks(low: number, high: number): { probability: number; logOdds: number }[] {
   return MARKS.map((probability) => ({
     probability,
@@ -65,7 +65,7 @@ export function marks(low: number, high: number): { probability: number; logOdds
   })).filter(({ logOdds }) => logOdds >= low && logOdds <= high);
 }
 
-/** A feature's value in at most three significant digits; a word where it is missing. */
+/** A feature's value with at most three significant digits, or `missing`. */
 export function featureValue(value: number | null | undefined): string {
   if (value === null || value === undefined) return 'missing';
   if (Number.isInteger(value)) return value.toLocaleString('en');

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { LiveEvent } from '../../../lib/types';
-import { kindName, productWords, stepsOf } from './stages';
+import { kindName, stepsOf } from './stages';
 
 const event: LiveEvent = {
   event_id: 'e',
@@ -13,7 +13,7 @@ const event: LiveEvent = {
 };
 
 test('a checkout waits for delivery and then for the next run', () => {
-  expect(stepsOf(event).map(({ state, words }) => [state, words])).toEqual([
+  expect(stepsOf(event).map(({ state, note }) => [state, note])).toEqual([
     ['done', 'yes'],
     ['done', '3.1 ms'],
     ['waiting', 'waiting'],
@@ -25,13 +25,12 @@ test('a checkout waits for delivery and then for the next run', () => {
   );
 });
 
-test('other kinds never go into features', () => {
+test('other kinds never become features', () => {
   const states = stepsOf({ ...event, event: 'view', stage: 'delivered' }).map(({ state }) => state);
   expect(states).toEqual(['done', 'done', 'done', 'unused', 'unused']);
 });
 
-test('kinds and products are put in words', () => {
+test('event kinds have display names', () => {
   expect(kindName('add_to_cart')).toBe('Add to cart');
   expect(kindName('other')).toBe('other');
-  expect(productWords(['1', '2', '3', '4', '5'])).toBe('1, 2, 3 and 2 more');
 });

@@ -1,14 +1,18 @@
-/** How far an event has come. Pure. */
+/** The processing stages of an event. Pure. */
 import { eventName } from '../../../lib/format';
-import { EVENT_KINDS, type EventStage, type LiveEvent } from '../../../lib/types';
+import { milliseconds } from '../../../lib/time';
+import type { EventStage, LiveEvent } from '../../../lib/types';
+import { isEventKind } from '../../../lib/validate';
 
+/** `unused` marks a stage that events of this kind never reach. */
 export type StepState = 'done' | 'waiting' | 'unused';
 
 export interface Step {
   stage: EventStage;
   state: StepState;
-  /** What to read under the mark. */
-  words: string;
+  /** Short text under the mark. */
+  note: string;
+  /** Tooltip. */
   title: string;
 }
 
@@ -20,34 +24,27 @@ export const STAGES: readonly { stage: EventStage; name: string }[] = [
   { stage: 'in_model', name: 'In model' },
 ];
 
+/** Index in {@link STAGES} of the first stage that only checkouts reach. */
+const FIRST_LEARNING_STAGE = 3;
+
+/** The state of each stage for `event`. */
 export function stepsOf(event: LiveEvent): Step[] {
   const reached = STAGES.findIndex(({ stage }) => stage === event.stage);
-  return STAGES.map(({ stage, name }, at) => {
-    if (at >= 3 && event.event !== 'checkout') {
-      const title = 'Features are built from checkouts; this kind steers the session alone.';
-      return { stage, state: 'unused', words: 'not used', title };
+  return STAGES.map(({ stage, name }, index) => {
+    if (index >= FIRST_LEARNING_STAGE && event.event !== 'checkout') {
+      const title = 'Only checkouts become features; this event only updates the session.';
+      return { stage, state: 'unused', note: 'not used', title };
     }
-    if (at > reached) {
-      const words = at >= 3 ? 'next run' : 'waiting';
-      return { stage, state: 'waiting', words, title: `${name}: ${words}` };
+    if (index > reached) {
+      const note = index >= FIRST_LEARNING_STAGE ? 'next run' : 'waiting';
+      return { stage, state: 'waiting', note, title: `${name}: ${note}` };
     }
-    const words = stage === 'synced' && event.sync_ms != null ? `${ms(event.sync_ms)}` : 'yes';
-    return { stage, state: 'done', words, title: `${name}: ${words}` };
+    const note = stage === 'synced' && event.sync_ms != null ? milliseconds(event.sync_ms) : 'yes';
+    return { stage, state: 'done', note, title: `${name}: ${note}` };
   });
 }
 
-function ms(value: number): string {
-  return `${value < 10 ? Number(value.toFixed(1)) : Math.round(value)} ms`;
-}
-
-/** A kind in words; one that is not known as it came. */
+/** The display name of an event kind; `kind` itself if it is unknown. */
 export function kindName(kind: string): string {
-  const known = EVENT_KINDS.find((one) => one === kind);
-  return known ? eventName(known) : kind;
-}
-
-/** The first products, and how many more there are. */
-export function productWords(ids: string[], most = 3): string {
-  const more = ids.length - most;
-  return ids.slice(0, most).join(', ') + (more > 0 ? ` and ${more} more` : '');
+  return isEventKind(kind) ? eventName(kind) : kind;
 }

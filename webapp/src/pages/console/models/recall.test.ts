@@ -1,18 +1,18 @@
 import { expect, it } from 'vitest';
 import type { Method, Report } from '../../../lib/types';
-import { judged, recallScale } from './recall';
+import { modelAndBaseline, recallScale } from './recall';
 
 const mean = (value: number, se = 0) => ({ mean: value, se });
 function method(name: string, recall: number, se = 0.01): Method {
-  const none = mean(0);
+  const zero = mean(0);
   return {
     name,
     recall_at_10: mean(recall, se),
-    ndcg_at_10: none,
-    phr_at_10: none,
-    recall_at_20: none,
-    ndcg_at_20: none,
-    phr_at_20: none,
+    ndcg_at_10: zero,
+    phr_at_10: zero,
+    recall_at_20: zero,
+    ndcg_at_20: zero,
+    phr_at_20: zero,
   };
 }
 function report(methods: Method[]): Report {
@@ -35,9 +35,9 @@ it('finds the model and the best baseline', () => {
     method('no model', 0.9),
     method('model', 0.5),
   ];
-  const found = judged(report(methods));
-  expect([found.model?.name, found.best?.name]).toEqual(['model', 'personal']);
-  expect(judged(report([]))).toEqual({});
+  const found = modelAndBaseline(report(methods));
+  expect([found.model?.name, found.baseline?.name]).toEqual(['model', 'personal']);
+  expect(modelAndBaseline(report([]))).toEqual({});
 });
 
 it('spans the whiskers of all reports', () => {

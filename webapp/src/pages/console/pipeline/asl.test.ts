@@ -24,7 +24,7 @@ const machine = parseMachine({
   },
 });
 
-test('states of a Map are nodes of their own and name it', () => {
+test('the states of a Map are nodes with the Map as parent', () => {
   expect(machine.start).toBe('Build');
   expect(machine.nodes.map(({ name, parent }) => [name, parent])).toEqual([
     ['Build', null],
@@ -41,7 +41,7 @@ test('states of a Map are nodes of their own and name it', () => {
   ]);
 });
 
-test('several ways between two states are one edge, and edges to nowhere are none', () => {
+test('edges between the same states are merged, and edges to unknown states are dropped', () => {
   expect(machine.edges.map(({ from, to, kind, label }) => [from, to, kind, label])).toEqual([
     ['Build', 'Load', 'next', ''],
     ['Build', 'Bad', 'catch', 'A, B'],
@@ -51,8 +51,8 @@ test('several ways between two states are one edge, and edges to nowhere are non
   ]);
 });
 
-test('what is no machine has no states', () => {
-  for (const nothing of [null, 3, [], { States: 'x' }]) {
-    expect(parseMachine(nothing)).toMatchObject({ nodes: [], edges: [] });
+test('a value that is not a state machine has no states', () => {
+  for (const value of [null, 3, [], { States: 'x' }]) {
+    expect(parseMachine(value)).toMatchObject({ nodes: [], edges: [] });
   }
 });

@@ -1,4 +1,4 @@
-/** A state machine in the Amazon States Language as nodes and edges. Pure. */
+/** Reads a state machine in the Amazon States Language as a graph. Pure. */
 
 export type EdgeKind = 'next' | 'choice' | 'default' | 'catch';
 
@@ -7,7 +7,7 @@ export interface StateNode {
   type: string;
   resource: string | null;
   comment: string | null;
-  /** The Map or Parallel state that it is part of. */
+  /** The Map or Parallel state that contains this state. */
   parent: string | null;
   end: boolean;
 }
@@ -16,7 +16,7 @@ export interface StateEdge {
   from: string;
   to: string;
   kind: EdgeKind;
-  /** The errors that are caught. */
+  /** The caught errors of a `catch` edge; empty for most others. */
   label: string;
 }
 
@@ -29,51 +29,53 @@ export interface Machine {
 
 type Json = Record<string, unknown>;
 
-/** `value` as an object; an empty one where it is something else. */
-export function object(value: unknown): Json {
+/** `value` if it is an object; otherwise an empty object. */
+export function asObject(value: unknown): Json {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
     ? (value as Json)
     : {};
 }
 
-export function text(value: unknown): string | null {
+/** `value` if it is a string; otherwise null. */
+export function asString(value: unknown): string | null {
   return typeof value === 'string' ? value : null;
 }
 
-function list(value: unknown): Json[] {
-  return Array.isArray(value) ? value.map(object) : [];
+function objects(value: unknown): Json[] {
+  return Array.isArray(value) ? value.map(asObject) : [];
 }
 
+/** Reads a definition. A value that is not a state machine gives an empty graph. */
 export function parseMachine(definition: unknown): Machine {
-  const root = object(definition);
+  const root = asObject(definition);
   const machine: Machine = {
-    start: text(root['StartAt']),
-    comment: text(root['Comment']),
+    start: asString(root['StartAt']),
+    comment: asString(root['Comment']),
     nodes: [],
     edges: [],
   };
   readStates(root, null, machine);
-  // An edge to a state that is not there cannot be drawn.
+  // Edges to unknown states cannot be drawn.
   const names = new Set(machine.nodes.map(({ name }) => name));
   machine.edges = machine.edges.filter(({ to }) => names.has(to));
   return machine;
 }
 
 function readStates(scope: Json, parent: string | null, machine: Machine): void {
-  for (const [name, value] of Object.entries(object(scope['States']))) {
-    const state = object(value);
-    const type = text(state['Type']) ?? 'Unknown';
+  for (const [name, value] of Object.entries(asObject(scope['States']))) {
+    const state = asObject(value);
+    const type = asString(state['Type']) ?? 'Unknown';
     machine.nodes.push({
       name,
       type,
-      resource: text(state['Resource']),
-      comment: text(state['Comment']),
+      resource: asString(state['Resource']),
+      comment: asString(state['Comment']),
       parent,
       end: state['End'] === true || type === 'Succeed' || type === 'Fail',
     });
     readEdges(name, state, machine);
-    const inner = [state['ItemProcessor'] ?? state['Iterator'], ...list(state['Branches'])];
-    for (const branch of inner) readStates(object(branch), name, machine);
+    const scopes = [state['ItemProcessor'] ?? state['Iterator'], ...objects(state['Branches'])];
+    for (const inner of scopes) readStates(asObject(inner), name, machine);
   }
 }
 
@@ -82,21 +84,21 @@ function readEdges(from: string, state: Json, machine: Machine): void {
   const add = (to: string | null, kind: EdgeKind, label = ''): void => {
     if (to === null) return;
     const key = kind === 'catch' ? `catch ${to}` : to;
-    const before = seen.get(key);
-    // Several ways to one state are one line.
-    if (before) {
-      before.label = [before.label, label].filter(Boolean).join(', ');
+    const existing = seen.get(key);
+    // Merge edges to the same state.
+    if (existing) {
+      existing.label = [existing.label, label].filter(Boolean).join(', ');
       return;
     }
     const edge = { from, to, kind, label };
     seen.set(key, edge);
     machine.edges.push(edge);
   };
-  add(text(state['Next']), 'next');
-  for (const choice of list(state['Choices'])) add(text(choice['Next']), 'choice');
-  add(text(state['Default']), 'default', 'otherwise');
-  for (const caught of list(state['Catch'])) {
+  add(asString(state['Next']), 'next');
+  for (const choice of objects(state['Choices'])) add(asString(choice['Next']), 'choice');
+  add(asString(state['Default']), 'default', 'otherwise');
+  for (const caught of objects(state['Catch'])) {
     const errors = caught['ErrorEquals'];
-    add(text(caught['Next']), 'catch', Array.isArray(errors) ? errors.join(', ') : '');
+    add(asString(caught['Next']), 'catch', Array.isArray(errors) ? errors.join(', ') : '');
   }
 }

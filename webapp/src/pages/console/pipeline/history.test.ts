@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { HistoryEntry } from '../../../lib/types';
-import { foldHistory, statesOf, step } from './history';
+import { stateByEntryId, statesOfRun, transition } from './history';
 
 function entries(...rows: [type: string, ms: number, details?: object][]): HistoryEntry[] {
   return rows.map(([type, timestamp_ms, details = {}], at) => ({
@@ -12,7 +12,7 @@ function entries(...rows: [type: string, ms: number, details?: object][]): Histo
   }));
 }
 
-const begun = entries(
+const running = entries(
   ['ExecutionStarted', 0],
   ['PassStateEntered', 0, { name: 'Settings', input: { a: 1 } }],
   ['PassStateExited', 1, { name: 'Settings', output: 2 }],
@@ -24,7 +24,7 @@ const begun = entries(
 
 test('a running state has its attempts and its progress', () => {
   const progress = { Train: { what: 'rounds', done: 3, total: 10 } };
-  const { states, taken } = foldHistory(begun, progress, 'RUNNING');
+  const { states, taken } = statesOfRun(running, progress, 'RUNNING');
   expect(states.get('Settings')).toMatchObject({
     status: 'succeeded',
     enteredMs: 0,
@@ -38,36 +38,36 @@ test('a running state has its attempts and its progress', () => {
     leftMs: null,
     progress: progress.Train,
   });
-  expect([...taken]).toEqual([step('Settings', 'Train')]);
+  expect([...taken]).toEqual([transition('Settings', 'Train')]);
 });
 
-test('a failure waits for its next try while the run goes on, and is final when it ends', () => {
-  const failed = begun.slice(0, 6);
-  const state = (status: string) => foldHistory(failed, {}, status).states.get('Train');
+test('a failed state counts as running until the run ends', () => {
+  const failed = running.slice(0, 6);
+  const state = (status: string) => statesOfRun(failed, {}, status).states.get('Train');
   expect(state('RUNNING')).toMatchObject({ status: 'running', error: 'Busy' });
   expect(state('FAILED')).toMatchObject({ status: 'failed', cause: 'No machine.' });
 });
 
-test('a caught failure is told from a final one, and a Fail state has failed', () => {
+test('a caught failure differs from a final one, and a Fail state has failed', () => {
   const history = [
-    ...begun.slice(0, 6),
+    ...running.slice(0, 6),
     ...entries(
       ['TaskStateExited', 6, { name: 'Train' }],
       ['FailStateEntered', 6, { name: 'Failed' }],
       ['ExecutionFailed', 6, { error: 'Busy' }],
     ).map((entry) => ({ ...entry, id: entry.id + 6, previousEventId: entry.previousEventId + 6 })),
   ];
-  const { states, taken } = foldHistory(history, {}, 'FAILED');
+  const { states, taken } = statesOfRun(history, {}, 'FAILED');
   expect(states.get('Train')).toMatchObject({ status: 'caught', error: 'Busy' });
   expect(states.get('Failed')?.status).toBe('failed');
-  expect(taken.has(step('Train', 'Failed'))).toBe(true);
+  expect(taken.has(transition('Train', 'Failed'))).toBe(true);
 });
 
-test('a stopped run leaves its open states stopped', () => {
-  expect(foldHistory(begun, {}, 'ABORTED').states.get('Train')?.status).toBe('stopped');
+test('the open states of a stopped run are stopped', () => {
+  expect(statesOfRun(running, {}, 'ABORTED').states.get('Train')?.status).toBe('stopped');
 });
 
-test('entries without a name belong to the state of the entry before', () => {
-  expect(statesOf(begun).get(5)).toBe('Train');
-  expect(statesOf(begun).has(1)).toBe(false);
+test('entries without a name belong to the state of the previous entry', () => {
+  expect(stateByEntryId(running).get(5)).toBe('Train');
+  expect(stateByEntryId(running).has(1)).toBe(false);
 });

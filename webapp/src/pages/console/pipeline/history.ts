@@ -1,9 +1,10 @@
-/** What a run's history says of each state. Pure. */
-import type { HistoryEntry, RunStatus, StateProgress } from '../../../lib/types';
-import { object, text } from './asl';
+/** The states of a run, computed from its history. Pure. */
+import type { HistoryEntry, StateProgress } from '../../../lib/types';
+import { asObject, asString } from './asl';
 
 export type StateStatus = 'waiting' | 'running' | 'succeeded' | 'caught' | 'failed' | 'stopped';
 
+/** One execution of a state. `leftMs` is null while it lasts. */
 export interface Visit {
   enteredMs: number;
   leftMs: number | null;
@@ -12,7 +13,7 @@ export interface Visit {
 export interface StateRun {
   name: string;
   status: StateStatus;
-  /** Tries of the last visit; 0 for states that do no task. */
+  /** Attempts in the last visit; 0 for states without a task. */
   attempts: number;
   enteredMs: number;
   leftMs: number | null;
@@ -21,50 +22,53 @@ export interface StateRun {
   error: string | null;
   cause: string | null;
   progress: StateProgress | null;
-  /** Oldest first: a loop or a Map comes by more than once. */
+  /** Oldest first. Loops and Maps visit a state more than once. */
   visits: Visit[];
 }
 
-export interface Folded {
+export interface RunStates {
   states: Map<string, StateRun>;
-  /** `from → to` of each step taken. */
+  /** The transitions taken; see {@link transition}. */
   taken: Set<string>;
 }
 
-/** The key of a step in {@link Folded.taken}. */
-export function step(from: string, to: string): string {
+/** The key of a transition in {@link RunStates.taken}. */
+export function transition(from: string, to: string): string {
   return `${from} → ${to}`;
 }
 
 const FAILED = /(Failed|TimedOut)$/;
-const OVER: Record<string, StateStatus> = {
+/** The status of open states after a run ended with a status. */
+const OPEN_STATES_AFTER: Record<string, StateStatus> = {
   FAILED: 'failed',
   TIMED_OUT: 'failed',
   ABORTED: 'stopped',
 };
 
-export function foldHistory(
+/** Folds a run's history. `progress` is by state, and `status` is the run's. */
+export function statesOfRun(
   history: HistoryEntry[],
   progress: Record<string, StateProgress>,
-  status: RunStatus | string,
-): Folded {
+  status: string,
+): RunStates {
   const states = new Map<string, StateRun>();
   const taken = new Set<string>();
-  const of = statesOf(history);
+  const stateById = stateByEntryId(history);
   for (const entry of history) {
-    const name = of.get(entry.id);
+    const name = stateById.get(entry.id);
     if (name === undefined) continue;
-    const details = object(entry.details);
+    const details = asObject(entry.details);
     const state = states.get(name);
     if (entry.type.endsWith('StateEntered')) {
       enter(states, name, entry.timestamp_ms, details['input']);
-      const before = of.get(entry.previousEventId);
-      if (before !== undefined && before !== name) taken.add(step(before, name));
-      // What was left by an error goes on in the state that caught it.
-      const left = before === undefined ? undefined : states.get(before);
-      if (left?.status === 'failed') left.status = 'caught';
+      const previousName = stateById.get(entry.previousEventId);
+      if (previousName === undefined) continue;
+      if (previousName !== name) taken.add(transition(previousName, name));
+      // The run went on after this error, so the error was caught.
+      const previous = states.get(previousName);
+      if (previous?.status === 'failed') previous.status = 'caught';
     } else if (state) {
-      follow(state, entry, details);
+      update(state, entry, details);
     }
   }
   const newest = [...states.values()].reduce<StateRun | null>(
@@ -72,13 +76,13 @@ export function foldHistory(
     null,
   );
   for (const state of states.values()) {
-    // A failure of a run that goes on waits for its next try.
+    // While the run goes on, a failed state waits for its next attempt.
     if (state === newest && state.status === 'failed' && status === 'RUNNING') {
       state.status = 'running';
     }
     if (state.leftMs === null && state.status === 'running') {
       state.progress = progress[state.name] ?? null;
-      state.status = OVER[status] ?? 'running';
+      state.status = OPEN_STATES_AFTER[status] ?? 'running';
     }
   }
   return { states, taken };
@@ -105,7 +109,7 @@ function enter(states: Map<string, StateRun>, name: string, ms: number, input: u
   });
 }
 
-function follow(state: StateRun, { type, timestamp_ms }: HistoryEntry, details: object): void {
+function update(state: StateRun, { type, timestamp_ms }: HistoryEntry, details: object): void {
   const { error, cause, output } = details as Record<string, unknown>;
   if (type === 'TaskScheduled' || type === 'LambdaFunctionScheduled') {
     state.attempts += 1;
@@ -114,15 +118,15 @@ function follow(state: StateRun, { type, timestamp_ms }: HistoryEntry, details: 
   } else if (type.endsWith('StateExited')) {
     leave(state, timestamp_ms);
     state.output = output;
-    // A caught error leaves the state as well.
+    // A caught error exits the state too.
     state.status = state.status === 'failed' ? 'caught' : 'succeeded';
   } else if (FAILED.test(type) && !type.startsWith('MapIteration')) {
     state.status = 'failed';
-    state.error = text(error);
-    state.cause = text(cause);
+    state.error = asString(error);
+    state.cause = asString(cause);
   } else if (/(TaskSucceeded|LambdaFunctionSucceeded|MapStateSucceeded)$/.test(type)) {
     state.status = 'running';
-    // What an attempt before failed of is over.
+    // Clear the error of an earlier attempt.
     state.error = null;
     state.cause = null;
   }
@@ -134,12 +138,12 @@ function leave(state: StateRun, ms: number): void {
   if (visit) visit.leftMs = ms;
 }
 
-/** The state of each entry, by the entry's id: its own, or the one of the entry before. */
-export function statesOf(history: HistoryEntry[]): Map<number, string> {
-  const of = new Map<number, string>();
+/** The state of each entry, by entry id. Entries without a name inherit the state. */
+export function stateByEntryId(history: HistoryEntry[]): Map<number, string> {
+  const stateById = new Map<number, string>();
   for (const { id, previousEventId, type, details } of history) {
-    const name = text(object(details)['name']) ?? of.get(previousEventId);
-    if (name !== undefined && !type.startsWith('Execution')) of.set(id, name);
+    const name = asString(asObject(details)['name']) ?? stateById.get(previousEventId);
+    if (name !== undefined && !type.startsWith('Execution')) stateById.set(id, name);
   }
-  return of;
+  return stateById;
 }

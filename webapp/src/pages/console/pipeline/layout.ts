@@ -1,46 +1,50 @@
-/** Places of the states of a machine, top down. */
+/** Lays out the graph of a state machine from top to bottom, in pixels. */
+import type { EdgeLabel, GraphLabel, NodeLabel } from '@dagrejs/dagre';
 import type { Machine, StateEdge, StateNode } from './asl';
 
-export interface Placed extends StateNode {
+export interface LaidOutNode extends StateNode {
   x: number;
   y: number;
   width: number;
   height: number;
-  /** Holds other states. */
+  /** Whether the box contains other states. */
   group: boolean;
 }
 
-export interface Layout {
+export interface GraphLayout {
   width: number;
   height: number;
-  nodes: Placed[];
+  nodes: LaidOutNode[];
   edges: (StateEdge & { path: string })[];
 }
 
 const WIDTH = 200;
 const HEIGHT = 48;
 const GAP = 8;
-/** Room of edges that catch, right of the states. */
-const SIDE = 28;
-/** Radius of their corners. */
-const BEND = 12;
+/** Width of the margin for catch edges, right of the states. */
+const MARGIN = 28;
+/** Corner radius of catch edges. */
+const CORNER = 12;
 
-export async function layOut(machine: Machine): Promise<Layout> {
+/** Loads the layout library and computes the positions of nodes and edges. */
+export async function layOut(machine: Machine): Promise<GraphLayout> {
   const { Graph, layout } = await import('@dagrejs/dagre');
-  const graph = new Graph();
+  const graph = new Graph<GraphLabel, NodeLabel, EdgeLabel>();
   graph.setGraph({ rankdir: 'TB', nodesep: 28, ranksep: 30, marginx: 12, marginy: 12 });
   graph.setDefaultEdgeLabel(() => ({}));
   const outer = machine.nodes.filter(({ parent }) => parent === null);
-  const inner = (name: string): StateNode[] => machine.nodes.filter((n) => n.parent === name);
+  const children = (name: string): StateNode[] =>
+    machine.nodes.filter(({ parent }) => parent === name);
   for (const { name } of outer) {
-    const parts = inner(name).length;
+    const childCount = children(name).length;
     graph.setNode(name, {
-      width: parts > 0 ? WIDTH + 2 * GAP : WIDTH,
-      height: HEIGHT + parts * (HEIGHT + GAP),
+      width: childCount > 0 ? WIDTH + 2 * GAP : WIDTH,
+      height: HEIGHT + childCount * (HEIGHT + GAP),
     });
   }
-  // Nearly every state catches: those edges would pull the picture apart.
-  const reached = new Set(machine.edges.filter((e) => e.kind !== 'catch').map((e) => e.to));
+  // Almost every state has a catch edge, which would distort the layout. Leave those edges
+  // out unless only they lead to a state.
+  const reached = new Set(machine.edges.filter(({ kind }) => kind !== 'catch').map(({ to }) => to));
   const drawn = machine.edges.filter(({ from }) => graph.hasNode(from));
   for (const { from, to, kind } of drawn) {
     if (kind !== 'catch' || !reached.has(to)) {
@@ -50,9 +54,9 @@ export async function layOut(machine: Machine): Promise<Layout> {
   layout(graph);
 
   const nodes = outer.flatMap((node) => {
-    const { x, y, width = WIDTH, height = HEIGHT } = graph.node(node.name);
-    const parts = inner(node.name);
-    const box: Placed = {
+    const { x = 0, y = 0, width, height } = graph.node(node.name);
+    const parts = children(node.name);
+    const box: LaidOutNode = {
       ...node,
       x: x - width / 2,
       y: y - height / 2,
@@ -60,26 +64,26 @@ export async function layOut(machine: Machine): Promise<Layout> {
       height,
       group: parts.length > 0,
     };
-    const within = parts.map((part, at): Placed => ({
+    const inside = parts.map((part, index): LaidOutNode => ({
       ...part,
       x: box.x + GAP,
-      y: box.y + HEIGHT + at * (HEIGHT + GAP),
+      y: box.y + HEIGHT + index * (HEIGHT + GAP),
       width: WIDTH,
       height: HEIGHT,
       group: false,
     }));
-    return [box, ...within];
+    return [box, ...inside];
   });
   const { width = 0, height = 0 } = graph.graph();
-  const place = new Map(nodes.map((node) => [node.name, node]));
+  const boxes = new Map(nodes.map((node) => [node.name, node]));
   const edges = drawn.map((edge) => {
-    const found = graph.hasEdge(edge.from, edge.to) ? graph.edge(edge.from, edge.to) : null;
-    const path = found
-      ? smooth(found.points ?? [])
-      : aside(place.get(edge.from), place.get(edge.to), width + SIDE / 2);
+    const laidOut = graph.hasEdge(edge.from, edge.to) ? graph.edge(edge.from, edge.to) : null;
+    const path = laidOut
+      ? smoothPath(laidOut.points ?? [])
+      : railPath(boxes.get(edge.from), boxes.get(edge.to), width + MARGIN / 2);
     return { ...edge, path };
   });
-  return { width: width + SIDE, height, nodes, edges };
+  return { width: width + MARGIN, height, nodes, edges };
 }
 
 interface Point {
@@ -87,33 +91,37 @@ interface Point {
   y: number;
 }
 
-/** A curve through the middles between the points. */
-function smooth(points: Point[]): string {
+/** An SVG path through the midpoints between the points. */
+function smoothPath(points: Point[]): string {
   const [first, ...others] = points;
   const last = others.at(-1);
   if (!first || !last) return '';
-  const curve = others.slice(0, -1).map((point, at) => {
-    const next = others[at + 1] ?? last;
-    const [x, y] = at === others.length - 2 ? [last.x, last.y] : middle(point, next);
+  const curve = others.slice(0, -1).map((point, index) => {
+    const next = others[index + 1] ?? last;
+    const [x, y] = index === others.length - 2 ? [last.x, last.y] : midpoint(point, next);
     return `Q${point.x} ${point.y} ${x} ${y}`;
   });
-  // A line of no length at the end would turn the arrow's tip.
+  // A line of zero length at the end would turn the arrow head.
   const line = curve.length === 0 ? `L${last.x} ${last.y}` : '';
   return [`M${first.x} ${first.y}`, ...curve, line].join('');
 }
 
-function middle(a: Point, b: Point): [number, number] {
+function midpoint(a: Point, b: Point): [number, number] {
   return [(a.x + b.x) / 2, (a.y + b.y) / 2];
 }
 
-/** Along the rail at the right, for an edge that the layout left out. */
-function aside(from: Placed | undefined, to: Placed | undefined, rail: number): string {
+/** An SVG path along the rail at the right, for an edge that was left out of the layout. */
+function railPath(
+  from: LaidOutNode | undefined,
+  to: LaidOutNode | undefined,
+  rail: number,
+): string {
   if (!from || !to) return '';
   const [x1, y1] = [from.x + from.width, from.y + HEIGHT / 2];
   const [x2, y2] = [to.x + to.width, to.y + HEIGHT / 2];
-  const turn = y2 > y1 ? BEND : -BEND;
+  const turn = y2 > y1 ? CORNER : -CORNER;
   return (
-    `M${x1} ${y1}H${rail - BEND}Q${rail} ${y1} ${rail} ${y1 + turn}` +
-    `V${y2 - turn}Q${rail} ${y2} ${rail - BEND} ${y2}H${x2}`
+    `M${x1} ${y1}H${rail - CORNER}Q${rail} ${y1} ${rail} ${y1 + turn}` +
+    `V${y2 - turn}Q${rail} ${y2} ${rail - CORNER} ${y2}H${x2}`
   );
 }

@@ -1,25 +1,25 @@
 import { expect, test } from 'vitest';
-import { parametersOf, wrong } from './parameters';
+import { parametersOf, rowProblem } from './parameters';
 
-const check = (name: string, value: string) => wrong({ name, value }, [{ name, value }]);
+const check = (name: string, value: string) => rowProblem({ name, value }, [{ name, value }]);
 
-test('values must fit the parameters that are known', () => {
+test('values of known parameters are checked', () => {
   expect(check('num_round', '200')).toBeNull();
   expect(check('num_round', '2.5')).toMatch('whole');
   expect(check('eta', '0.05')).toBeNull();
-  expect(check('eta', '0')).toMatch('over 0');
+  expect(check('eta', '0')).toMatch('greater than 0');
   expect(check('objective', 'binary:logistic')).toBeNull();
 });
 
-test('names are words, once each, and have a value', () => {
+test('names are valid and unique, and have a value', () => {
   expect(check('', '')).toBeNull();
   expect(check('a b', '1')).toMatch('letters');
-  expect(check('eta', ' ')).toMatch('missing');
+  expect(check('eta', ' ')).toMatch('Enter a value');
   const row = { name: 'eta', value: '0.1' };
-  expect(wrong(row, [row, { ...row }])).toMatch('twice');
+  expect(rowProblem(row, [row, { ...row }])).toMatch('more than once');
 });
 
-test('empty rows are left out', () => {
+test('empty rows are ignored', () => {
   const rows = [
     { name: ' eta ', value: ' 0.1' },
     { name: '', value: '' },

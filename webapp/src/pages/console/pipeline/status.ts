@@ -1,17 +1,17 @@
-/** States and runs in words and signs. */
+/** Labels and icons for the status of states and runs. */
 import type { StateStatus } from './history';
 
-export const STATE_WORDS: Record<StateStatus, string> = {
+export const STATE_LABELS: Record<StateStatus, string> = {
   waiting: 'Not reached',
   running: 'Running',
   succeeded: 'Succeeded',
-  caught: 'Failed, caught',
+  caught: 'Failed (caught)',
   failed: 'Failed',
   stopped: 'Stopped',
 };
 
-/** Outlines in a 16 × 16 square. */
-export const STATE_SIGNS: Record<StateStatus, string> = {
+/** SVG paths in a 16 × 16 square. */
+export const STATE_ICONS: Record<StateStatus, string> = {
   waiting: 'M8 3a5 5 0 1 0 0 10A5 5 0 0 0 8 3',
   running: 'M5.500 3.500v9l7-4.500z',
   succeeded: 'M3 8.500l3.500 3.500L13 4.500',
@@ -28,7 +28,7 @@ const RUN_STATES: Record<string, StateStatus> = {
   ABORTED: 'stopped',
 };
 
-const RUN_WORDS: Record<string, string> = {
+const RUN_LABELS: Record<string, string> = {
   RUNNING: 'Running',
   SUCCEEDED: 'Succeeded',
   FAILED: 'Failed',
@@ -36,10 +36,12 @@ const RUN_WORDS: Record<string, string> = {
   ABORTED: 'Stopped',
 };
 
+/** The state status whose icon a run's status shares. */
 export function runState(status: string): StateStatus {
   return RUN_STATES[status] ?? 'waiting';
 }
 
-export function runWords(status: string): string {
-  return RUN_WORDS[status] ?? status;
+/** The label of a run's status; the status itself if it is unknown. */
+export function runLabel(status: string): string {
+  return RUN_LABELS[status] ?? status;
 }

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { keepOpen } from './reconnect';
 
-test('failures are waited out longer and longer, a stream that ran resets the wait', async () => {
+test('the wait doubles with each failure, and a stream that ran resets it', async () => {
   const waits: number[] = [];
   const outcomes = ['fail', 'fail', 'fail', 'ended', 'fail', 'done'];
   const open = async (): Promise<boolean> => {
@@ -14,7 +14,7 @@ test('failures are waited out longer and longer, a stream that ran resets the wa
   expect(waits).toEqual([1000, 2000, 4000, 1000, 1000]);
 });
 
-test('it ends on a failure that is final and when it is called off', async () => {
+test('it ends on a final failure and when it is aborted', async () => {
   let opened = 0;
   const open = async (): Promise<boolean> => {
     opened += 1;

@@ -1,28 +1,28 @@
-/** Streams that are opened again when they end. */
+/** Keeps a stream open: reconnects when it ends or fails. */
 
-const FIRST_MS = 1000;
-const LONGEST_MS = 15_000;
+const MIN_WAIT_MS = 1000;
+const MAX_WAIT_MS = 15_000;
 
 /**
- * Calls `open` until it gives false, `failed` does, or the signal aborts. A
- * failure is waited out, each time twice as long.
+ * Calls `open` again and again until it returns false, `onError` returns false, or the
+ * signal aborts. The wait doubles with each failure in a row.
  */
 export async function keepOpen(
   open: () => Promise<boolean>,
-  failed: (error: unknown) => boolean,
+  onError: (error: unknown) => boolean,
   signal: AbortSignal,
   wait: (ms: number, signal: AbortSignal) => Promise<void> = pause,
 ): Promise<void> {
-  let tries = 0;
+  let failures = 0;
   while (!signal.aborted) {
     try {
       if (!(await open())) return;
-      tries = 0;
+      failures = 0;
     } catch (error) {
-      if (signal.aborted || !failed(error)) return;
-      tries += 1;
+      if (signal.aborted || !onError(error)) return;
+      failures += 1;
     }
-    await wait(Math.min(FIRST_MS * 2 ** Math.max(tries - 1, 0), LONGEST_MS), signal);
+    await wait(Math.min(MIN_WAIT_MS * 2 ** Math.max(failures - 1, 0), MAX_WAIT_MS), signal);
   }
 }
 

@@ -1,4 +1,4 @@
-/** Spans of time as a person reads them. Pure. */
+/** Durations, dates and times as text. Pure. */
 
 /** `12 ms`, `1.4 s`, `3 min 5 s`, `2 h 10 min`. */
 export function duration(ms: number): string {
@@ -12,8 +12,13 @@ export function duration(ms: number): string {
   return `${Math.round(hours / 24)} days`;
 }
 
-/** Day and time of a UTC millisecond in the reader's zone. */
-export function moment(ms: number): string {
+/** `3.1 ms`, `1,234 ms`: a latency, with a decimal below 10 ms. */
+export function milliseconds(value: number): string {
+  return `${value < 10 ? value.toFixed(1) : Math.round(value).toLocaleString('en')} ms`;
+}
+
+/** Day and time of a UTC timestamp in milliseconds, in the browser's time zone. */
+export function dateTime(ms: number): string {
   return new Date(ms).toLocaleString('en-GB', {
     day: 'numeric',
     month: 'short',
@@ -21,4 +26,9 @@ export function moment(ms: number): string {
     minute: '2-digit',
     second: '2-digit',
   });
+}
+
+/** Time of day of a UTC timestamp in milliseconds, in the browser's time zone. */
+export function timeOfDay(ms: number): string {
+  return new Date(ms).toLocaleTimeString('en-GB');
 }
