@@ -9,18 +9,20 @@ export CARGO_TARGET_DIR ?= $(CURDIR)/target
 DATA ?= demo-data
 PORT ?= 8080
 export FUZZ_SECONDS ?= 60
-PYTHON ?= python3
+export PYTHON ?= python3
 # The environment on AWS, and the processors of its functions: arm64 or x86_64.
 export ENV ?= dev
 export ARCH ?= arm64
 
 VENV := .venv/.installed
 VENV_AWS := .venv-aws/.installed
+VENV_LINT := .venv-lint/.installed
+VENV_TEST := .venv-test/.installed
 WEB := webapp/dist/index.html
 # Stand-ins for AWS services, which the tests start.
 EMULATORS := crates/cartwheel-testkit/node_modules/.installed
 
-.PHONY: help demo test types test-api test-web test-deploy test-spark fuzz lint fmt bench clean setup tools
+.PHONY: help demo test types test-api test-web test-deploy test-spark fuzz lint lock fmt bench clean setup tools
 .PHONY: faults soak infra package plan deploy run-pipeline deploy-webapp destroy execute-step-function update-api-url
 
 help: ## This list
@@ -30,7 +32,7 @@ demo: setup ## The whole loop on a synthetic shop; names the page to open
 	cargo build --quiet --bin cartwheel
 	"$$CARGO_TARGET_DIR"/debug/cartwheel --data-dir $(DATA) demo --listen 127.0.0.1:$(PORT)
 
-test: setup $(EMULATORS) ## Every test, the page in a headless browser included
+test: setup $(VENV_TEST) $(EMULATORS) ## Every test, the page in a headless browser included
 	scripts/fault-tools
 	cargo test --workspace --features cartwheel/aws
 	$(MAKE) --no-print-directory test-api test-web test-deploy
@@ -42,8 +44,8 @@ test-web: setup
 	cd webapp && npm test
 	scripts/test-page
 
-test-deploy: $(VENV) $(VENV_AWS)
-	.venv/bin/python scripts/test-deploy
+test-deploy: $(VENV_TEST) $(VENV_AWS)
+	.venv-test/bin/python scripts/test-deploy
 
 test-spark: setup ## The Glue job in Spark against the local features
 	scripts/test-spark
@@ -51,11 +53,14 @@ test-spark: setup ## The Glue job in Spark against the local features
 fuzz: tools ## Each fuzz target for FUZZ_SECONDS, 60 where not said
 	scripts/fuzz
 
-lint: setup $(VENV_AWS) ## Formatting, clippy, shellcheck, types of the web app
+lint: setup $(VENV_LINT) ## Formatting, clippy, shellcheck, types of the web app
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --features cartwheel/aws -- -D warnings
 	cd webapp && npm run check
-	.venv-aws/bin/shellcheck -x $$(grep -lE '^#!.* bash|^# shellcheck shell' scripts/* .ci/run)
+	.venv-lint/bin/shellcheck -x $$(grep -lE '^#!.* bash|^# shellcheck shell' scripts/* .ci/run)
+
+lock: $(VENV_LINT) ## Resolve the Python requirements again
+	scripts/lock-requirements
 
 types: webapp/node_modules/.installed ## Make the web app's types from the API again
 	UPDATE=1 cargo test --quiet --workspace --features cartwheel/aws --lib the_document_lists_every_route
@@ -102,22 +107,19 @@ update-api-url: $(VENV_AWS)
 	scripts/deploy-webapp --config-only
 
 clean: ## Remove what was built here
-	rm -rf target fuzz/work dist .venv .venv-aws .venv-test bench/.venv glue/.venv infra/check/.venv infra/check/.venv-checkov webapp/node_modules webapp/dist $(dir $(EMULATORS)) $(DATA)
+	rm -rf target fuzz/work dist .venv .venv-aws .venv-lint .venv-test bench/.venv glue/.venv infra/check/.venv infra/check/.venv-checkov webapp/node_modules webapp/dist $(dir $(EMULATORS)) $(DATA)
 
 setup: tools $(VENV) $(WEB)
 
 tools:
 	@scripts/check-tools
 
+# The libraries of the demo (.venv), and the tools of tests, lint and deployment.
 $(VENV): requirements.txt
-	$(PYTHON) -m venv .venv
-	.venv/bin/pip install --quiet --disable-pip-version-check -r requirements.txt
-	touch $@
+	@scripts/venv .venv $<
 
-$(VENV_AWS): requirements-aws.txt
-	$(PYTHON) -m venv .venv-aws
-	.venv-aws/bin/pip install --quiet --disable-pip-version-check -r requirements-aws.txt
-	touch $@
+$(VENV_TEST) $(VENV_LINT) $(VENV_AWS): .venv-%/.installed: requirements-%.txt
+	@scripts/venv .venv-$* $<
 
 $(EMULATORS): crates/cartwheel-testkit/package-lock.json
 	cd crates/cartwheel-testkit && npm ci --no-audit --no-fund --loglevel=error
