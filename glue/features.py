@@ -1,24 +1,24 @@
-"""The feature job on Spark: shuffles the lake's rows by user and feeds cartwheel-worker.
+"""The feature job on Spark: shuffles the lake's rows by user and pipes them through cartwheel-worker.
 
-Everything that makes a value is in the worker, the same code that the local job runs;
-this file only moves rows. Phases (docs/features-on-spark.md):
+The worker computes every value, with the code of the local job; this file only moves rows.
+Phases (docs/features-on-spark.md):
 
-    fold      each partition of whole users -> user records and a partial
-    merge     partials in groups of 16, then one -> catalogues, gate users, examples
-    assemble  examples -> rows to train on; they are a bounded sample, so one task does it
+    fold      a partition of complete users -> user records and one partial
+    merge     16 partials -> one, until one is left -> catalogues, gate users, examples
+    assemble  examples -> training rows, in one task, since the examples are a bounded sample
 
-A feature set is its files under features/<version>/, with manifest.json last.
+A feature set is the files under features/<version>/; manifest.json is written last.
 """
 
 import argparse
 import hashlib
 import itertools
 import json
-import os
 import subprocess
 import sys
 import tempfile
 import threading
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -32,11 +32,8 @@ ORDERS = (
 )
 LINES = "user_id string, order_number int, product_id string, add_to_cart_order int, reordered int"
 PRODUCTS = "product_id string, product_name string, aisle string, department string"
-EVENTS = (
-    "user_id string, event string, event_id string, received_at_ms bigint, "
-    "product_ids array<string>"
-)
-# What the worker takes and gives.
+EVENTS = "user_id string, event string, event_id string, received_at_ms bigint, product_ids array<string>"
+# Columns of the worker's input and, below, of its output.
 ROWS = (
     "user_id string, kind tinyint, order_number int, eval_set string, order_dow int, "
     "order_hour_of_day int, days_since_prior_order float, ordered_at_ms bigint, "
@@ -47,18 +44,19 @@ PIECES = "kind string, key string, seq int, value binary"
 ORDER, LINE, CHECKOUT = 0, 1, 2
 # Partials that one task merges.
 GROUP = 16
-# Characters of the worker's stderr that an error shows.
+# Length of the end of the worker's stderr that an error quotes, in characters.
 STDERR = 8000
 
 
 class WorkerError(Exception):
-    """The worker failed; Spark tries the task again."""
+    """The worker failed; Spark retries the task."""
 
 
 def through(worker, arguments):
-    """A function for mapInArrow that pipes a partition through the worker.
+    """Returns a function for mapInArrow that pipes a partition through the worker.
 
-    Partials are keyed by the partition they come from, which tells them apart later.
+    An argument @NAME becomes the path of the file NAME that Spark distributed. Partials get the
+    number of their partition as their key, which distinguishes them when they are merged.
     """
 
     def run(batches):
@@ -66,15 +64,15 @@ def through(worker, arguments):
         if first is None:
             return
         path = SparkFiles.get(worker)
-        # Files that Spark hands out lose the right to be run.
-        os.chmod(path, 0o755)
+        # Files that Spark distributes lose their execute permission.
+        Path(path).chmod(0o755)
         process = subprocess.Popen(
             [path] + [SparkFiles.get(a[1:]) if a.startswith("@") else a for a in arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
         )
-        said, unread = [""], []
+        stderr, input_errors = [""], []
 
         def feed():
             try:
@@ -84,37 +82,37 @@ def through(worker, arguments):
                         stream.write_batch(batch)
                 process.stdin.close()
             except OSError:
-                pass  # It ended before its input: its status says why.
-            except Exception as error:  # Rows that could not be made: not the worker's fault.
-                unread.append(error)
+                pass  # The worker ended before its input did; its exit status is reported below.
+            except Exception as error:  # Spark could not compute the input.
+                input_errors.append(error)
                 process.kill()
 
-        def listen():
+        def collect_stderr():
             for line in process.stderr:
-                said[0] = (said[0] + line.decode(errors="replace"))[-STDERR:]
+                stderr[0] = (stderr[0] + line.decode(errors="replace"))[-STDERR:]
 
-        threads = [threading.Thread(target=work, daemon=True) for work in (feed, listen)]
+        threads = [threading.Thread(target=work, daemon=True) for work in (feed, collect_stderr)]
         for thread in threads:
             thread.start()
-        rubbish = None
+        invalid = None
         try:
             partition = str(TaskContext.get().partitionId())
             try:
                 for batch in pa.ipc.open_stream(process.stdout):
                     yield keyed(batch, partition)
             except pa.ArrowException as error:
-                rubbish = error
+                invalid = error
             status = process.wait()
             for thread in threads:
                 thread.join()
-            if unread:
-                raise unread[0]
-            if status != 0 or rubbish:
-                ended = f"was killed by signal {-status}" if status < 0 else f"ended with {status}"
-                wrote = f" and wrote what is no Arrow stream ({rubbish})" if rubbish else ""
-                raise WorkerError(f"{worker} {arguments[0]} {ended}{wrote}: {said[0].strip()}")
+            if input_errors:
+                raise input_errors[0]
+            if status != 0 or invalid:
+                ended = f"was killed by signal {-status}" if status < 0 else f"exited with status {status}"
+                wrote = f" and its output is not an Arrow stream ({invalid})" if invalid else ""
+                raise WorkerError(f"{worker} {arguments[0]} {ended}{wrote}: {stderr[0].strip()}")
         finally:
-            # Whoever asked may have stopped asking.
+            # Spark may stop reading before the output ends.
             process.kill()
             process.wait()
 
@@ -122,6 +120,7 @@ def through(worker, arguments):
 
 
 def keyed(batch, partition):
+    """A batch of pieces whose partials have the partition as their key."""
     partial = pc.equal(batch.column("kind"), "partial")
     key = pc.if_else(partial, partition, batch.column("key"))
     return pa.RecordBatch.from_arrays(
@@ -131,14 +130,14 @@ def keyed(batch, partition):
 
 
 class Lake:
-    """Files below a root that Hadoop can reach: s3://bucket or a directory."""
+    """Files below a root that Hadoop can access: s3://bucket or a directory."""
 
     def __init__(self, spark, root):
         self.root = root.rstrip("/")
         self._jvm = spark._jvm
         path = self._path("")
         self._files = path.getFileSystem(spark._jsc.hadoopConfiguration())
-        # A local directory holds no checksums beside its files.
+        # Local directories would get a checksum file beside each file.
         self._files.setWriteChecksum(False)
 
     def at(self, name):
@@ -167,7 +166,7 @@ class Lake:
 
 
 def rows(lake, spark):
-    """Rows of all users, and the products table with the ids that only checkouts name."""
+    """Returns the rows of all users, and the products table, extended by ids that occur only in checkouts."""
     parts = []
     products = spark.createDataFrame([], PRODUCTS)
     if lake.has("imports/current.json"):
@@ -181,18 +180,18 @@ def rows(lake, spark):
         products = table("products", PRODUCTS)
     bought = spark.createDataFrame([], "product_id string")
     if lake.has("events"):
-        # A writer that was killed leaves files of other names.
+        # A writer that is killed leaves files with other names.
         events = spark.read.schema(EVENTS).option("pathGlobFilter", "*.parquet")
         events = events.option("recursiveFileLookup", True)
         events = events.parquet(lake.at("events")).where("event = 'checkout'")
-        # Delivery may repeat an event: the first one counts.
+        # Delivery may repeat an event; the first occurrence counts.
         first = f.min(f.struct("received_at_ms", "product_ids")).alias("first")
         checkouts = events.groupBy("user_id", "event_id").agg(first)
         checkouts = checkouts.select("user_id", "event_id", "first.*")
         bought = checkouts.select(f.explode("product_ids").alias("product_id")).distinct()
         parts.append(checkouts.withColumn("kind", f.lit(CHECKOUT)))
     if not parts:
-        raise SystemExit(f"{lake.root} holds neither an import nor events: import orders first")
+        raise SystemExit(f"{lake.root} holds neither an import nor events; import orders first")
     shaped = []
     for part in parts:
         fields = [field.strip().split(" ", 1) for field in ROWS.split(",")]
@@ -210,7 +209,7 @@ def rows(lake, spark):
 
 
 def put_products(spark, products):
-    """Hands the products table to every task, and gives its name."""
+    """Distributes the products table to every task and returns the name of its file."""
     columns = [field.strip().split(" ")[0] for field in PRODUCTS.split(",")]
     found = products.select(*columns).collect()
     table = pa.table({c: pa.array([row[c] for row in found], pa.string()) for c in columns})
@@ -219,17 +218,16 @@ def put_products(spark, products):
     with pa.ipc.new_stream(sink, table.schema) as stream:
         stream.write_table(table)
     data = sink.getvalue()
-    # Spark hands out one content under a name for as long as it runs.
+    # A session never replaces a distributed file, so that the name has to depend on the content.
     name = f"products-{hashlib.sha256(data).hexdigest()[:16]}.arrow"
-    path = os.path.join(tempfile.mkdtemp(), name)
-    with open(path, "wb") as out:
-        out.write(data)
-    spark.sparkContext.addFile(path)
+    path = Path(tempfile.mkdtemp(), name)
+    path.write_bytes(data)
+    spark.sparkContext.addFile(str(path))
     return name
 
 
 def build(spark, options):
-    """Builds the run's feature set, unless it is there, and gives its version."""
+    """Builds the feature set of a run, unless it exists, and returns its version."""
     lake = Lake(spark, options.lake)
     digest = hashlib.sha256(options.run.encode()).hexdigest()
     version = f"fs-{digest[:16]}"
@@ -239,40 +237,40 @@ def build(spark, options):
         return version
 
     every, products = rows(lake, spark)
-    worker = os.path.basename(options.worker)
+    worker = Path(options.worker).name
     spark.sparkContext.addFile(options.worker)
     job = ["--products", "@" + put_products(spark, products)]
     for name in ("timezone", "label_orders", "max_examples", "seed"):
         job += ["--" + name.replace("_", "-"), str(getattr(options, name))]
 
     count = options.partitions or max(GROUP, spark.sparkContext.defaultParallelism * 4)
-    # Sorted, so that a user is whole; the worker orders a user's rows by itself.
+    # Sorting puts the rows of a user together; the worker orders them itself.
     parted = every.repartition(count, "user_id").sortWithinPartitions("user_id")
-    folded = parted.mapInArrow(through(worker, ["fold"] + job), PIECES)
-    # Kept on the executors' disks: what follows reads it twice.
+    folded = parted.mapInArrow(through(worker, ["fold", *job]), PIECES)
+    # Kept on the executors' disks, since it is read twice.
     folded = folded.persist(StorageLevel.DISK_ONLY)
     users = folded.where("kind = 'user'").selectExpr("key as user_id", "value as record")
     users = users.write.option("compression", "zstd").mode("overwrite")
     users.parquet(lake.at(f"features/{version}/users"))
 
-    # A row is a piece of up to 8 MiB from here on.
+    # From here on a row is a piece of up to 8 MiB.
     spark.conf.set("spark.sql.execution.arrow.maxRecordsPerBatch", 16)
     partials = folded.where("kind = 'partial'")
     while count > GROUP:
         count = -(-count // GROUP)
         partials = partials.repartition(count, "key").sortWithinPartitions("key", "seq")
-        partials = partials.mapInArrow(through(worker, ["merge"] + job), PIECES)
+        partials = partials.mapInArrow(through(worker, ["merge", *job]), PIECES)
     finished = partials.repartition(1).sortWithinPartitions("key", "seq")
-    finished = finished.mapInArrow(through(worker, ["merge", "--finish"] + job), PIECES)
+    finished = finished.mapInArrow(through(worker, ["merge", "--finish", *job]), PIECES)
     finished = finished.persist(StorageLevel.DISK_ONLY)
     taken = finished.where("kind = 'assembly' or key = 'catalogue_cut.bin'")
     taken = taken.repartition(1).sortWithinPartitions("kind", "key", "seq")
-    assemble = ["assemble", "--version", version] + job
+    assemble = ["assemble", "--version", version, *job]
     assembled = taken.mapInArrow(through(worker, assemble), PIECES)
 
     for source in (finished, assembled):
-        # One partition, a file's pieces in order; the worker gives the manifest last, and
-        # a set without one does not exist.
+        # One partition holds the pieces of each file in order. The manifest comes last: a
+        # feature set without a manifest does not exist.
         pieces = source.where("kind = 'file'").toLocalIterator()
         for name, rows_of in itertools.groupby(pieces, key=lambda row: row.key):
             lake.write(f"features/{version}/{name}", (row.value for row in rows_of))
@@ -285,14 +283,14 @@ def build(spark, options):
 def parse(arguments):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--lake", required=True, help="s3://bucket, or a directory")
-    parser.add_argument("--run", required=True, help="name of the run; again, it builds nothing")
+    parser.add_argument("--run", required=True, help="name of the run; a run that exists is not built again")
     parser.add_argument("--max-examples", type=int, default=8000)
     parser.add_argument("--label-orders", type=int, default=7)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--timezone", default="UTC")
-    parser.add_argument("--partitions", type=int, help="of users; four a core by default")
+    parser.add_argument("--partitions", type=int, help="partitions of users; default: four per core")
     parser.add_argument("--worker", default="cartwheel-worker", help="path of cartwheel-worker")
-    # Glue passes arguments of its own.
+    # Glue adds arguments of its own.
     return parser.parse_known_args(arguments)[0]
 
 

@@ -1,6 +1,6 @@
-"""The job in real Spark against the local job, byte by byte, and with workers that fail.
+"""Tests of the Spark job: its files equal those of the local job, and a failing worker fails the task.
 
-scripts/test-spark runs it and sets CARTWHEEL_BIN and CARTWHEEL_WORKER.
+scripts/test-spark runs them and sets CARTWHEEL_BIN and CARTWHEEL_WORKER.
 """
 
 import io
@@ -14,11 +14,10 @@ import time
 import unittest
 from pathlib import Path
 
+import features
 import pyarrow as pa
 import pyarrow.parquet as pq
 from pyspark.sql import SparkSession
-
-import features
 
 BINARY = os.environ["CARTWHEEL_BIN"]
 WORKER = os.environ["CARTWHEEL_WORKER"]
@@ -26,7 +25,7 @@ SAMPLE = os.environ.get("INSTACART_SAMPLE")
 CORES = 2
 DAY_MS = 86_400_000
 
-# Files that are the same byte for byte; the manifest differs in its version alone.
+# Files that have to be equal byte for byte. The manifests differ in the version only.
 FILES = [
     "catalogue.bin",
     "catalogue_cut.bin",
@@ -65,8 +64,8 @@ def run(data, *arguments):
 
 
 def add_checkouts(lake):
-    """Parts of `events` as the delivery and as Firehose write them: the latter knows no places
-    in the stream, and repeats an event."""
+    """Writes parts of `events` as the delivery writes them and as Firehose does, which has no columns
+    for the position in the stream and repeats events."""
     orders = pq.read_table(next((lake / "orders").rglob("*.parquet")))
     users = sorted(set(orders.column("user_id").to_pylist()))[:40]
     last = max(t for t in orders.column("ordered_at_ms").to_pylist() if t is not None)
@@ -89,12 +88,20 @@ def add_checkouts(lake):
     events += [event(n + 300, "only-checkouts", "checkout", ["new-1", "4"]) for n in range(3)]
     for n, record in enumerate(events):
         record["shard"], record["sequence"] = n % 4, n
-    schema = pa.schema([
-        ("schema_version", pa.int32()), ("event_id", pa.string()), ("user_id", pa.string()),
-        ("event", pa.string()), ("product_ids", pa.list_(pa.string())),
-        ("quantities", pa.list_(pa.int32())), ("prices", pa.list_(pa.float64())),
-        ("received_at_ms", pa.int64()), ("shard", pa.int32()), ("sequence", pa.uint64()),
-    ])
+    schema = pa.schema(
+        [
+            ("schema_version", pa.int32()),
+            ("event_id", pa.string()),
+            ("user_id", pa.string()),
+            ("event", pa.string()),
+            ("product_ids", pa.list_(pa.string())),
+            ("quantities", pa.list_(pa.int32())),
+            ("prices", pa.list_(pa.float64())),
+            ("received_at_ms", pa.int64()),
+            ("shard", pa.int32()),
+            ("sequence", pa.uint64()),
+        ]
+    )
     hour = lake / "events/year=2026/month=11/day=23"
     for name, part, columns in [
         ("hour=09/part-0000-00-20.parquet", events, schema.names),
@@ -103,7 +110,7 @@ def add_checkouts(lake):
         path = hour / name
         path.parent.mkdir(parents=True)
         table = pa.Table.from_pylist(part, schema).select(columns)
-        # A repeat that came later does not count.
+        # The later repetition of an event does not count.
         if "firehose" in name:
             later = pa.array([t + 5 for t in table.column("received_at_ms").to_pylist()])
             at = table.schema.get_field_index("received_at_ms")
@@ -112,14 +119,14 @@ def add_checkouts(lake):
 
 
 def records(folder):
-    """Records by user, of either form of a feature set."""
+    """The records of a feature set of either form, by user."""
     if (folder / "users").is_dir():
         table = pq.read_table(folder / "users")
-        pairs = zip(table.column("user_id").to_pylist(), table.column("record").to_pylist())
+        pairs = zip(table.column("user_id").to_pylist(), table.column("record").to_pylist(), strict=True)
     else:
         dumped = subprocess.run([WORKER, "dump", folder / "users.bin"], capture_output=True, check=True)
         table = pa.ipc.open_stream(io.BytesIO(dumped.stdout)).read_all()
-        pairs = zip(table.column("key").to_pylist(), table.column("value").to_pylist())
+        pairs = zip(table.column("key").to_pylist(), table.column("value").to_pylist(), strict=True)
     pairs = list(pairs)
     found = dict(pairs)
     assert len(found) == len(pairs), "each user once"
@@ -127,18 +134,30 @@ def records(folder):
 
 
 class Built(unittest.TestCase):
-    """Feature sets of both jobs."""
+    """Builds feature sets with both jobs."""
 
     maxDiff = 2000
 
     def options(self, lake, name, partitions, worker=WORKER, examples=400):
-        return features.parse([
-            "--lake", str(lake), "--run", name, "--partitions", str(partitions),
-            "--worker", str(worker), "--max-examples", str(examples), "--JOB_NAME", "glue's own",
-        ])
+        return features.parse(
+            [
+                "--lake",
+                str(lake),
+                "--run",
+                name,
+                "--partitions",
+                str(partitions),
+                "--worker",
+                str(worker),
+                "--max-examples",
+                str(examples),
+                "--JOB_NAME",
+                "glue's own",
+            ]
+        )
 
     def compare(self, data, examples=400):
-        """Builds with 1, 4 and 16 partitions and compares each with the local set."""
+        """Compares the feature sets of 1, 4 and 16 partitions with the local one."""
         lake = data / "lake"
         started = time.monotonic()
         manifest = run(data, "features", "--max-examples", examples)
@@ -167,7 +186,7 @@ class Built(unittest.TestCase):
         spark_s = took[4]
         print(
             f"\n{rows} rows: local {rows / local_s / CORES:,.0f} rows/s and core ({local_s:.1f} s), "
-            + f"Spark {rows / spark_s / CORES:,.0f} ("
+            f"Spark {rows / spark_s / CORES:,.0f} ("
             + ", ".join(f"{s:.1f} s with {n} partitions" for n, s in took.items())
             + ")"
         )
@@ -193,7 +212,7 @@ class Jobs(Built):
         local = self.compare(self.data)
         users = records(local)
         self.assertIn("only-checkouts", users)
-        # The same run builds nothing: a worker that fails is not even asked.
+        # The run exists, so that the worker, which would fail, is never started.
         options = self.options(self.data / "lake", "run-4", 4, worker="/bin/false")
         self.assertTrue(features.build(spark(), options).startswith("fs-"))
 
@@ -208,7 +227,7 @@ class Jobs(Built):
 
     def test_a_public_sample(self):
         if not SAMPLE:
-            print("\nINSTACART_SAMPLE names no folder: the public sample is left out")
+            print("\nINSTACART_SAMPLE is not set: the public sample is left out")
             return
         data = self.dir / "sample"
         data.mkdir()
@@ -233,32 +252,34 @@ class Jobs(Built):
             features.build(spark(), options)
         digest = features.hashlib.sha256(options.run.encode()).hexdigest()[:16]
         there = self.data / "lake/features" / f"fs-{digest}"
-        self.assertFalse((there / "manifest.json").exists(), "nothing is named")
+        self.assertFalse((there / "manifest.json").exists())
 
-    def test_a_worker_that_ends_with_an_error_fails_the_task_with_its_words(self):
+    def test_the_error_of_a_failing_worker_is_quoted(self):
         worker = self.worker("exits", "cat > /dev/null; echo 'the disk is full' >&2; exit 3")
-        self.fails(worker, "exits fold ended with 3.*: the disk is full")
+        self.fails(worker, "exits fold exited with status 3.*: the disk is full")
 
-    def test_a_worker_that_ends_at_once_fails_the_task(self):
-        self.fails(self.worker("at-once", "echo early >&2; exit 1"), "at-once fold ended with 1.*early")
+    def test_a_worker_that_exits_at_once_fails_the_task(self):
+        self.fails(
+            self.worker("at-once", "echo early >&2; exit 1"), "at-once fold exited with status 1.*early"
+        )
 
-    def test_a_worker_that_writes_rubbish_fails_the_task(self):
-        worker = self.worker("rubbish", "cat > /dev/null; echo this is no stream of arrow at all")
-        self.fails(worker, "rubbish fold ended with 0 and wrote what is no Arrow stream")
+    def test_invalid_output_fails_the_task(self):
+        worker = self.worker("invalid", "cat > /dev/null; echo this is not an Arrow stream")
+        self.fails(worker, "invalid fold exited with status 0 and its output is not an Arrow stream")
 
     def test_a_worker_that_is_killed_fails_the_task(self):
         worker = self.worker("killed", "head -c 100 > /dev/null; kill -9 $$")
         self.fails(worker, "killed fold was killed by signal 9")
 
     def test_a_worker_out_of_memory_fails_the_task(self):
-        worker = self.worker("memory", f"ulimit -v 20000; exec {WORKER} \"$@\"")
-        self.fails(worker, "memory (fold|merge|assemble) (ended with|was killed)")
+        worker = self.worker("memory", f'ulimit -v 20000; exec {WORKER} "$@"')
+        self.fails(worker, "memory (fold|merge|assemble) (exited with|was killed)")
 
-    def test_a_worker_that_fails_once_is_tried_again(self):
+    def test_a_worker_that_fails_once_is_retried(self):
         marks = self.dir / "marks"
         marks.mkdir()
         once = f"mkdir {marks}/$1 2>/dev/null && {{ echo 'not yet' >&2; exit 1; }}"
-        worker = self.worker("once", f"{once}\nexec {WORKER} \"$@\"")
+        worker = self.worker("once", f'{once}\nexec {WORKER} "$@"')
         manifest = run(self.data, "features", "--max-examples", 400)
         options = self.options(self.data / "lake", "run-once", 3, worker=worker)
         version = features.build(spark(), options)

@@ -3,24 +3,24 @@
 
   synthetic.py REAL_DIR SYNTHETIC_DIR OUT.svg
 
-Only the standard library. Aggregate figures alone are printed and drawn.
+Uses the standard library only. Prints and draws nothing but aggregates.
 """
+
 import collections
 import csv
 import gzip
 import math
-import os
 import statistics
 import sys
+from pathlib import Path
 
 
 def rows(folder, name):
-    path = os.path.join(folder, name)
-    if os.path.exists(path):
-        file = open(path, encoding="utf-8", newline="")
-    else:
-        file = gzip.open(path + ".gz", "rt", encoding="utf-8", newline="")
-    with file:
+    """The rows of a CSV file, or of its gzip archive."""
+    path = Path(folder, name)
+    opening = open if path.exists() else gzip.open
+    name = path if path.exists() else f"{path}.gz"
+    with opening(name, "rt", encoding="utf-8", newline="") as file:
         yield from csv.DictReader(file)
 
 
@@ -99,24 +99,27 @@ def panel(x, title, series, log, labels):
 
     def place(a, b):
         px = x + 40 + 240 * (scale(a) - left) / (right - left)
-        return "%.1f,%.1f" % (px, 240 - 180 * (scale(b) - low) / (high - low))
+        return f"{px:.1f},{240 - 180 * (scale(b) - low) / (high - low):.1f}"
 
-    out = ['<text x="%d" y="30" font-weight="600">%s</text>' % (x + 40, title)]
-    out.append('<path d="M%d 60V240H%d" fill="none" stroke="#888"/>' % (x + 40, x + 280))
+    out = [
+        f'<text x="{x + 40}" y="30" font-weight="600">{title}</text>',
+        f'<path d="M{x + 40} 60V240H{x + 280}" fill="none" stroke="#888"/>',
+    ]
     for colour, line in series:
         path = " ".join(place(a, b) for a, b in line)
-        out.append('<polyline points="%s" fill="none" stroke="%s" stroke-width="2"/>' % (path, colour))
+        out.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"/>')
     end = (10**right, 10**high) if log else (right, high)
-    out.append('<text x="%d" y="258" text-anchor="end" fill="#555">%s %.0f</text>' % (x + 280, labels[0], end[0]))
-    out.append('<text x="%d" y="55" fill="#555">%.3g %s</text>' % (x + 44, end[1], labels[1]))
+    across = f"{labels[0]} {end[0]:.0f}"
+    out.append(f'<text x="{x + 280}" y="258" text-anchor="end" fill="#555">{across}</text>')
+    out.append(f'<text x="{x + 44}" y="55" fill="#555">{end[1]:.3g} {labels[1]}</text>')
     return out
 
 
 def main():
     real, synthetic = Shop(sys.argv[1]), Shop(sys.argv[2])
     print("| | real sample | synthetic |\n| --- | --- | --- |")
-    for (name, a), (_, b) in zip(real.table, synthetic.table):
-        print("| %s | %.3g | %.3g |" % (name, a, b))
+    for (name, a), (_, b) in zip(real.table, synthetic.table, strict=True):
+        print(f"| {name} | {a:.3g} | {b:.3g} |")
 
     def sizes(shop):
         counts = collections.Counter(shop.sizes)
@@ -128,18 +131,24 @@ def main():
         return [(n, 1e6 * shop.counts[n - 1] / total) for n in picks]
 
     colours = ("#c2571a", "#0b7a5b")
-    pair = lambda f: list(zip(colours, (f(real), f(synthetic))))
+
+    def pair(curve):
+        return list(zip(colours, (curve(real), curve(synthetic)), strict=True))
+
     body = panel(0, "Products an order", pair(sizes), False, ("products", "of orders"))
-    body += panel(300, "Reordered, by order number", pair(lambda s: s.by_number), False, ("order", "of lines"))
+    body += panel(
+        300, "Reordered, by order number", pair(lambda s: s.by_number), False, ("order", "of lines")
+    )
     body += panel(600, "Popularity (log-log)", pair(popularity), True, ("rank", "per million lines"))
-    for at, (colour, name) in enumerate(zip(colours, ("real sample", "synthetic"))):
-        body.append('<rect x="%d" y="272" width="18" height="4" fill="%s"/>' % (340 + 130 * at, colour))
-        body.append('<text x="%d" y="279">%s</text>' % (364 + 130 * at, name))
-    with open(sys.argv[3], "w", encoding="utf-8") as file:
-        file.write('<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 900 290" '
-                   'font-family="system-ui, sans-serif" font-size="13">\n'
-                   '<rect width="900" height="290" fill="#fff"/>\n')
-        file.write("\n".join(body) + "\n</svg>\n")
+    for at, (colour, name) in enumerate(zip(colours, ("real sample", "synthetic"), strict=True)):
+        body.append(f'<rect x="{340 + 130 * at}" y="272" width="18" height="4" fill="{colour}"/>')
+        body.append(f'<text x="{364 + 130 * at}" y="279">{name}</text>')
+    head = (
+        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 900 290" '
+        'font-family="system-ui, sans-serif" font-size="13">\n'
+        '<rect width="900" height="290" fill="#fff"/>\n'
+    )
+    Path(sys.argv[3]).write_text(head + "\n".join(body) + "\n</svg>\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

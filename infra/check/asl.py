@@ -1,10 +1,11 @@
-"""Checks the state machine against the APIs that its tasks call, and against its surroundings.
+"""Checks the state machine against the APIs that its tasks call and against the environment.
 
     python infra/check/asl.py infra/pipeline.asl.json STATE    (STATE: see state.py)
 
-Each task's Parameters have to fit the API of AWS as botocore models it; every field that the
-definition reads of its input has to be in `pipeline_input`, every function and job it names
-there has to exist; and its role has to be allowed what each integration does, no more.
+The Parameters of each task have to be valid for the API of AWS, according to botocore. Every
+field of the input that the definition reads has to be in `pipeline_input`, and the functions,
+the job and the role named there have to exist. The role of the state machine has to allow
+exactly the actions of its integrations.
 """
 
 import fnmatch
@@ -19,7 +20,7 @@ from state import State, many
 
 RESOURCE = re.compile(r"arn:aws:states:::(?:aws-sdk:)?(?P<service>\w+):(?P<action>\w+)(?P<sync>\.sync)?")
 PATH = re.compile(r"\$\.[A-Za-z_][\w.]*")
-# What `.sync` does besides the call: it polls, stops, and hears of the end.
+# Additional actions of `.sync`: it polls, stops, and is notified of the end.
 SYNC = {
     "glue:StartJobRun": ["glue:GetJobRun", "glue:GetJobRuns", "glue:BatchStopJobRun"],
     "sagemaker:CreateTrainingJob": [
@@ -31,14 +32,14 @@ SYNC = {
         "events:DescribeRule",
     ],
 }
-# Who is handed a role, needs leave to hand it on.
-HANDED = {"sagemaker:CreateTrainingJob": ["iam:PassRole"], "sagemaker:CreateModel": ["iam:PassRole"]}
-# The role may also do this: its log, and SageMaker's tags.
-BESIDES = {"logs", "sagemaker:AddTags", "sagemaker:ListTags"}
+# Actions that pass a role.
+PASSING = {"sagemaker:CreateTrainingJob": ["iam:PassRole"], "sagemaker:CreateModel": ["iam:PassRole"]}
+# Services and actions that the role may have in addition: logging and SageMaker's tags.
+EXTRA = {"logs", "sagemaker:AddTags", "sagemaker:ListTags"}
 
 
 def tasks(machine):
-    """Every task, those of maps and branches included."""
+    """Yields every task, including those in maps and branches."""
     for name, state in machine["States"].items():
         if state["Type"] == "Task":
             yield name, state
@@ -50,7 +51,7 @@ def tasks(machine):
 
 
 def references(value):
-    """Every path that a definition reads, intrinsic functions' arguments included."""
+    """Yields every path that a definition reads, including arguments of intrinsic functions."""
     if isinstance(value, dict):
         for key, inner in value.items():
             if key in ("ResultPath", "Comment", "ResultSelector"):
@@ -74,7 +75,7 @@ def found(document, path):
 
 
 def sample(shape):
-    """A value that fits a shape, for what is known at run time only."""
+    """A valid value of a shape, in place of a value that is known only at run time."""
     kind = shape.type_name
     if kind == "string":
         return "x" * max(shape.metadata.get("min", 1), 1)
@@ -84,13 +85,13 @@ def sample(shape):
 
 
 def filled(value, shape, given, at, complaints):
-    """Parameters as the API would get them; complains of names that the API does not know."""
+    """The parameters as the API gets them. Adds a complaint for each name that the API does not have."""
     if shape.type_name == "structure" and isinstance(value, dict):
         out = {}
         for key, inner in value.items():
             name = key.removesuffix(".$")
             if name not in shape.members:
-                complaints.append(f"{at}: the API has no {name}")
+                complaints.append(f"{at}: the API has no parameter {name}")
             elif name != key:
                 known = found(given, inner) if inner.startswith("$.") else None
                 out[name] = sample(shape.members[name]) if known is None else known
@@ -117,47 +118,49 @@ def check(machine, state):
     for name, task in tasks(machine):
         match = RESOURCE.fullmatch(task["Resource"])
         if not match:
-            complaints.append(f"{name}: {task['Resource']} is no integration")
+            complaints.append(f"{name}: {task['Resource']} is not a service integration")
             continue
         service = session.get_service_model(match["service"])
         operation = match["action"][0].upper() + match["action"][1:]
         if operation not in service.operation_names:
-            complaints.append(f"{name}: {match['service']} has no {operation}")
+            complaints.append(f"{name}: {match['service']} has no operation {operation}")
             continue
         shape = service.operation_model(operation).input_shape
         report = ParamValidator().validate(filled(task["Parameters"], shape, given, name, complaints), shape)
         if report.has_errors():
             complaints.append(f"{name}: {report.generate_report()}")
         if "Retry" not in task and "Catch" not in task:
-            complaints.append(f"{name}: neither repeated nor caught")
+            complaints.append(f"{name}: has neither Retry nor Catch")
         call = f"{match['service']}:{'InvokeFunction' if match['service'] == 'lambda' else operation}"
         endpoint = match["service"] == "sagemaker" and not match["sync"]
         if not (endpoint and embedded):
-            needed |= {call, *HANDED.get(call, []), *(SYNC[call] if match["sync"] else [])}
+            needed |= {call, *PASSING.get(call, []), *(SYNC[call] if match["sync"] else [])}
 
-    # The input's fields are those that Settings takes over.
+    # Settings lists the fields of the input.
     fields = {path.split(".")[1] for path in references(machine["States"]["Settings"]["Parameters"])} - {
         "defaults"
     }
     for field in sorted(fields - set(given)):
-        complaints.append(f"the definition reads {field}, which pipeline_input has not")
+        complaints.append(f"the definition reads {field}, which pipeline_input lacks")
     for field in sorted(set(given) - fields):
         complaints.append(f"pipeline_input has {field}, which the definition does not read")
     read = {path for path in references(machine["States"]) if path.split(".")[1] in fields}
     for path in sorted(read):
         if found(given, path) is None:
-            complaints.append(f"the definition reads {path}, which pipeline_input has not")
+            complaints.append(f"the definition reads {path}, which pipeline_input lacks")
 
     functions = {function["function_name"] for function in state.all("aws_lambda_function")}
     for use, function in given["functions"].items():
         if f"$.functions.{use}" not in read:
-            complaints.append(f"pipeline_input names a function {use}, which the definition does not call")
+            complaints.append(
+                f"pipeline_input contains the function {use}, which the definition does not call"
+            )
         if function not in functions:
-            complaints.append(f"pipeline_input names the function {function}, which does not exist")
+            complaints.append(f"the function {function} in pipeline_input does not exist")
     if given["features"]["job"] not in {job["name"] for job in state.all("aws_glue_job")}:
-        complaints.append(f"pipeline_input names the job {given['features']['job']}, which does not exist")
+        complaints.append(f"the job {given['features']['job']} in pipeline_input does not exist")
     if given["training"]["role"] not in {role["arn"] for role in state.all("aws_iam_role")}:
-        complaints.append("pipeline_input names a role of training that does not exist")
+        complaints.append("the role of training in pipeline_input does not exist")
 
     [pipeline] = state.all("aws_sfn_state_machine")
     allowed = {
@@ -167,12 +170,12 @@ def check(machine, state):
         if not action.startswith("kms:")
     }
     for action in sorted(needed - allowed):
-        complaints.append(f"the state machine's role may not {action}")
+        complaints.append(f"the role of the state machine lacks {action}")
     for action in sorted(allowed - needed):
-        if not {action, action.split(":")[0]} & BESIDES:
-            complaints.append(f"the state machine's role may {action}, which nothing does")
+        if not {action, action.split(":")[0]} & EXTRA:
+            complaints.append(f"the role of the state machine allows {action}, which no task needs")
     if json.loads(pipeline["definition"]) != machine:
-        complaints.append("the state machine's definition is not the file")
+        complaints.append("the deployed definition differs from the file")
     invoked = [
         resource
         for statement in state.policy_of(pipeline["role_arn"])
@@ -183,7 +186,7 @@ def check(machine, state):
         if function["function_name"] in given["functions"].values() and not any(
             fnmatch.fnmatchcase(function["arn"], r) for r in invoked
         ):
-            complaints.append(f"the state machine's role may not invoke {function['function_name']}")
+            complaints.append(f"the role of the state machine may not invoke {function['function_name']}")
     return complaints, sum(1 for _ in tasks(machine)), len(read)
 
 

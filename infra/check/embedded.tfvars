@@ -1,2 +1,2 @@
-# The defaults, and who may do without a key said in so many words.
+# The defaults, with the required consent to an anonymous API.
 allow_anonymous = true

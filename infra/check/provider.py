@@ -1,11 +1,11 @@
-"""The AWS provider's schema without AWS, over Terraform's plugin protocol 6.
+"""A provider with the AWS provider's schema but without AWS, for Terraform's plugin protocol 6.
 
     python infra/check/provider.py SOCKET    # prints the value of TF_REATTACH_PROVIDERS
 
-Terraform then takes this program for hashicorp/aws. It declares the types of schema.json and
-calls nothing: what AWS would fill in is unknown in a plan and made up in an apply. So init,
-validate, plan, test and even apply and destroy run without registry or account: they prove
-that the configuration hangs together, not that AWS accepts each value.
+Terraform uses this program as hashicorp/aws. It declares the types of schema.json and makes no
+requests: attributes that AWS would compute are unknown in a plan and invented in an apply. With
+it, init, validate, plan, test, apply and destroy need neither registry nor account. They check
+the consistency of the configuration, but not whether AWS accepts each value.
 """
 
 import json
@@ -29,7 +29,7 @@ NESTING = {
     for mode in ("SINGLE", "LIST", "SET", "MAP", "GROUP")
 }
 
-# What data sources answer.
+# Values of data sources.
 ANSWERS = {
     "aws_caller_identity": {"account_id": ACCOUNT},
     "aws_partition": {"partition": "aws", "dns_suffix": "amazonaws.com"},
@@ -37,7 +37,7 @@ ANSWERS = {
     "aws_sagemaker_prebuilt_ecr_image": {"registry_id": "492215442770"},
 }
 
-# ARNs of what policies name, as AWS writes them: of the resource's own attributes.
+# ARNs of the resources that policies refer to, from the attributes of the resource.
 HERE = f"{REGION}:{ACCOUNT}"
 ARNS = {
     "aws_cloudfront_distribution": f"arn:aws:cloudfront::{ACCOUNT}:distribution/E123",
@@ -59,7 +59,7 @@ ARNS = {
 
 
 def attribute_type(attribute):
-    """Terraform's type of an attribute; one that is objects is a type of their attributes."""
+    """The Terraform type of an attribute, which may be nested."""
     nested = attribute.get("nested_type")
     if not nested:
         return attribute["type"]
@@ -68,7 +68,7 @@ def attribute_type(attribute):
 
 
 def block(facts):
-    """A block as the protocol writes it."""
+    """The protocol's message for a block."""
     out = plugin.Schema.Block(version=0)
     for name, attribute in facts.get("attributes", {}).items():
         out.attributes.append(
@@ -105,8 +105,8 @@ def pack(value):
     return plugin.DynamicValue(msgpack=msgpack.packb(value))
 
 
-def made_up(kind, name, wanted, values):
-    """A value of the wanted type, such as AWS would give; text tells what it stands for."""
+def invented(kind, name, wanted, values):
+    """A value of the wanted type like one of AWS; strings contain the name of the resource."""
     if wanted == "number":
         return 0
     if wanted == "bool":
@@ -136,7 +136,7 @@ def made_up(kind, name, wanted, values):
 
 
 def computed(facts, values):
-    """Attributes that AWS fills in here: those it can, and that nobody gave."""
+    """The attributes without a value that AWS computes, with their types."""
     return {
         name: attribute_type(attribute)
         for name, attribute in facts["attributes"].items()
@@ -145,7 +145,8 @@ def computed(facts, values):
 
 
 class Provider(plugin_rpc.ProviderServicer):
-    tags = {}
+    def __init__(self):
+        self.tags = {}
 
     def GetMetadata(self, request, context):
         return plugin.GetMetadata.Response(
@@ -171,7 +172,7 @@ class Provider(plugin_rpc.ProviderServicer):
         return plugin.ValidateDataResourceConfig.Response()
 
     def ConfigureProvider(self, request, context):
-        # Tags of the provider go to every resource that has tags.
+        # The provider's tags apply to every resource with tags.
         tags = (unpack(request.config).get("default_tags") or [{}])[0].get("tags")
         self.tags = tags or {}
         return plugin.ConfigureProvider.Response()
@@ -184,7 +185,7 @@ class Provider(plugin_rpc.ProviderServicer):
 
     def PlanResourceChange(self, request, context):
         planned = unpack(request.proposed_new_state)
-        # What is there keeps what AWS once filled in.
+        # Existing resources keep their computed attributes.
         if planned is not None and unpack(request.prior_state) is None:
             planned.update(dict.fromkeys(computed(SCHEMA["resource"][request.type_name], planned), UNKNOWN))
         return plugin.PlanResourceChange.Response(
@@ -198,7 +199,7 @@ class Provider(plugin_rpc.ProviderServicer):
             for name, wanted in computed(
                 facts, {k: None if v == UNKNOWN else v for k, v in state.items()}
             ).items():
-                state[name] = made_up(request.type_name, name, wanted, state)
+                state[name] = invented(request.type_name, name, wanted, state)
             if "tags_all" in state:
                 state["tags_all"] = {**self.tags, **(state.get("tags") or {})}
         return plugin.ApplyResourceChange.Response(new_state=pack(state))
@@ -207,7 +208,7 @@ class Provider(plugin_rpc.ProviderServicer):
         state = unpack(request.config)
         answers = ANSWERS.get(request.type_name, {})
         for name, wanted in computed(SCHEMA["data"][request.type_name], state).items():
-            state[name] = answers.get(name, made_up(request.type_name, name, wanted, state))
+            state[name] = answers.get(name, invented(request.type_name, name, wanted, state))
         return plugin.ReadDataSource.Response(state=pack(state))
 
     def GetFunctions(self, request, context):

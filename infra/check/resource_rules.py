@@ -1,4 +1,4 @@
-"""What has to hold of each resource, by its type: pairs of whether it does, and what."""
+"""The rules for each type of resource, as pairs of whether a rule holds and its text."""
 
 import json
 
@@ -6,7 +6,7 @@ from state import many
 
 
 class Types:
-    """A method for each type that needs a rule, under the type's name."""
+    """A method for each type with rules, which has the name of the type."""
 
     def __init__(self, environment, mode, state):
         self.prod = environment == "prod"
@@ -23,15 +23,15 @@ class Types:
                 and s["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
                 for s in statements
             ),
-            "is reached over TLS alone",
+            "is accessible over TLS only",
         )
 
     aws_s3_bucket_policy = aws_sqs_queue_policy = aws_sns_topic_policy = tls_only
 
-    # What keeps data.
+    # Storage.
 
     def aws_s3_bucket(self, bucket):
-        yield bucket["force_destroy"] is not self.prod, "goes with dev, and stays in prod"
+        yield bucket["force_destroy"] is not self.prod, "can be destroyed with objects in dev only"
         beside = {
             "public_access_block",
             "server_side_encryption_configuration",
@@ -46,7 +46,7 @@ class Types:
             for r in self.state.all(f"aws_s3_bucket_{kind}")
             if r["bucket"] == bucket["id"]
         }
-        yield there == beside, f"has {', '.join(sorted(beside - there)) or 'all that a bucket needs'}"
+        yield there == beside, f"has {', '.join(sorted(beside - there)) or 'all settings'}"
 
     def aws_s3_bucket_public_access_block(self, block):
         for name in (
@@ -58,7 +58,7 @@ class Types:
             yield block[name] is True, name
 
     def aws_s3_bucket_ownership_controls(self, controls):
-        yield controls.block("rule")["object_ownership"] == "BucketOwnerEnforced", "knows no ACLs"
+        yield controls.block("rule")["object_ownership"] == "BucketOwnerEnforced", "has no ACLs"
 
     def aws_s3_bucket_server_side_encryption_configuration(self, encryption):
         algorithm = encryption.block("rule", "apply_server_side_encryption_by_default").get("sse_algorithm")
@@ -71,24 +71,24 @@ class Types:
         expiring = {}
         for rule in lifecycle["rule"]:
             prefix = (rule.get("filter") or [{}])[0].get("prefix") or ""
-            yield rule["status"] == "Enabled", f"{rule['id']} is on"
+            yield rule["status"] == "Enabled", f"{rule['id']} is enabled"
             if rule.get("expiration"):
                 expiring[prefix] = rule["expiration"][0]["days"]
             if rule.get("noncurrent_version_expiration") and "-lake-" in lifecycle["bucket"]:
-                yield prefix not in ("", "releases/"), "keeps each release's versions"
+                yield prefix not in ("", "releases/"), "keeps all versions of releases"
         if "-lake-" in lifecycle["bucket"]:
             yield (
                 expiring == {"errors/": 90},
-                "expires errors after 90 days, and nothing that a release may name",
+                "expires errors after 90 days, and nothing that a release may refer to",
             )
         yield (
             any(rule.get("abort_incomplete_multipart_upload") for rule in lifecycle["rule"]),
-            "ends abandoned uploads",
+            "aborts incomplete uploads",
         )
 
     def aws_kinesis_stream(self, stream):
         yield stream["encryption_type"] == "KMS" and stream["kms_key_id"], "encrypts"
-        yield stream.block("stream_mode_details")["stream_mode"] == "ON_DEMAND", "scales by itself"
+        yield stream.block("stream_mode_details")["stream_mode"] == "ON_DEMAND", "is on-demand"
         yield stream["retention_period"] >= (168 if self.prod else 24), "keeps records"
 
     def aws_sqs_queue(self, queue):
@@ -96,30 +96,33 @@ class Types:
         yield queue["message_retention_seconds"] == 14 * 86400, "keeps dead letters for 14 days"
 
     def aws_sns_topic(self, topic):
-        yield topic["name"] == f"{self.prefix}-notices", "is the one topic"
+        yield topic["name"] == f"{self.prefix}-notices", "is the only topic"
 
     def aws_dynamodb_table(self, table):
         yield table.block("server_side_encryption").get("enabled"), "encrypts"
-        yield table.block("ttl").get("attribute_name") == "expires_at", "forgets sessions"
-        yield table["billing_mode"] == "PAY_PER_REQUEST", "bills by use"
-        yield table["deletion_protection_enabled"] is self.prod, "withstands deletion in prod"
-        yield table.block("point_in_time_recovery")["enabled"] is self.prod, "can be put back in prod"
+        yield table.block("ttl").get("attribute_name") == "expires_at", "expires sessions"
+        yield table["billing_mode"] == "PAY_PER_REQUEST", "is billed by use"
+        yield table["deletion_protection_enabled"] is self.prod, "has deletion protection in prod only"
+        yield (
+            table.block("point_in_time_recovery")["enabled"] is self.prod,
+            "has point-in-time recovery in prod only",
+        )
 
     def aws_cloudwatch_log_group(self, group):
         yield (
             (group["retention_in_days"] or 0) >= (365 if self.prod else 1),
-            "keeps logs so long, and no longer",
+            "keeps logs long enough, but not forever",
         )
 
-    # What works.
+    # Functions and jobs.
 
     def aws_lambda_function(self, function):
-        yield function["runtime"] == "provided.al2023", "is a binary of its own"
+        yield function["runtime"] == "provided.al2023", "runs a binary"
         yield function["source_code_hash"], "changes with its archive"
         yield function.block("logging_config").get("log_format") == "JSON", "logs JSON"
         groups = {group["name"] for group in self.state.all("aws_cloudwatch_log_group")}
-        yield function.block("logging_config").get("log_group") in groups, "logs where logs expire"
-        yield not function["vpc_config"], "needs no VPC"
+        yield function.block("logging_config").get("log_group") in groups, "logs to a group with expiry"
+        yield not function["vpc_config"], "has no VPC"
         names = function.block("environment")["variables"]
         yield (
             set(names)
@@ -138,9 +141,9 @@ class Types:
                     "CORS_ORIGINS",
                 )
             },
-            "gets the variables that functions read",
+            "has the environment variables that functions read",
         )
-        yield bool(names["CARTWHEEL_ENDPOINT"]) is self.serving, "asks an endpoint where there is one"
+        yield bool(names["CARTWHEEL_ENDPOINT"]) is self.serving, "uses the endpoint if there is one"
         own = [
             s for s in self.state.policy_of(function["role"]) if "lambda:InvokeFunction" in many(s["Action"])
         ]
@@ -149,22 +152,22 @@ class Types:
     def aws_lambda_permission(self, permission):
         yield (
             permission["source_arn"] and permission["principal"] == "apigateway.amazonaws.com",
-            "lets in this API alone",
+            "allows only this API",
         )
 
     def aws_lambda_event_source_mapping(self, mapping):
-        yield mapping["function_response_types"] == ["ReportBatchItemFailures"], "repeats what failed only"
-        yield mapping["bisect_batch_on_function_error"], "narrows down what fails"
-        yield 0 < (mapping["maximum_retry_attempts"] or -1) <= 100, "ends its retries"
+        yield mapping["function_response_types"] == ["ReportBatchItemFailures"], "retries only failed records"
+        yield mapping["bisect_batch_on_function_error"], "bisects failed batches"
+        yield 0 < (mapping["maximum_retry_attempts"] or -1) <= 100, "limits retries"
         [stream] = self.state.all("aws_kinesis_stream")
         yield (
             0 < (mapping["maximum_record_age_in_seconds"] or -1) < stream["retention_period"] * 3600,
-            "gives up before the stream does",
+            "gives up while the stream has the records",
         )
         [queue] = self.state.all("aws_sqs_queue")
         yield (
             mapping.block("destination_config", "on_failure").get("destination_arn") == queue["arn"],
-            "sets aside what failed",
+            "sends failures to the dead-letter queue",
         )
 
     def aws_kinesis_firehose_delivery_stream(self, delivery):
@@ -176,11 +179,11 @@ class Types:
         )
         yield (
             64 <= to["buffering_size"] <= 128 and 60 <= to["buffering_interval"] <= 300,
-            "writes files of some size in time",
+            "has a reasonable buffer",
         )
         yield (
             to["error_output_prefix"].startswith(f"errors/{to['prefix'].split('/')[0]}/"),
-            "keeps what it cannot convert",
+            "keeps records that it cannot convert",
         )
         yield delivery.block("extended_s3_configuration", "cloudwatch_logging_options").get("enabled"), "logs"
         yield to["data_format_conversion_configuration"], "writes Parquet"
@@ -188,7 +191,7 @@ class Types:
     def aws_glue_catalog_table(self, table):
         delivered = {"events", "impressions"}
         projected = (table["parameters"] or {}).get("projection.enabled") == "true"
-        yield projected == (table["name"] in delivered), "finds the partitions of what is delivered"
+        yield projected == (table["name"] in delivered), "has partition projection if it is delivered"
         if projected:
             [delivery] = [
                 d
@@ -199,18 +202,18 @@ class Types:
             for unit, name in (("yyyy", "year"), ("MM", "month"), ("dd", "day"), ("HH", "hour")):
                 where = where.replace(f"!{{timestamp:{unit}}}", f"${{{name}}}")
             template = table["parameters"]["storage.location.template"]
-            yield template.endswith(f"/{where}"), "looks where delivery writes"
+            yield template.endswith(f"/{where}"), "has the location where delivery writes"
             yield (
                 [key["name"] for key in table["partition_keys"]] == ["year", "month", "day", "hour"],
-                "has delivery's partitions",
+                "has the partitions of delivery",
             )
 
     def aws_glue_job(self, job):
         yield job["glue_version"] == "5.0" and job["worker_type"] == "G.1X", "is Spark 3.5 on small workers"
-        yield job["timeout"] <= 240, "ends"
+        yield job["timeout"] <= 240, "has a timeout"
         groups = {group["name"] for group in self.state.all("aws_cloudwatch_log_group")}
         logs = job["default_arguments"]["--custom-logGroup-prefix"]
-        yield {f"{logs}/output", f"{logs}/error"} <= groups, "logs where logs expire"
+        yield {f"{logs}/output", f"{logs}/error"} <= groups, "logs to groups with expiry"
 
     def aws_sfn_state_machine(self, machine):
         logging = machine.block("logging_configuration")
@@ -220,11 +223,11 @@ class Types:
         given = json.loads(schedule.block("target")["input"])
         yield (
             given["Name"] == f"{self.prefix}-<aws.scheduler.execution-id>",
-            "names its runs as the role allows",
+            "starts executions with names that the role allows",
         )
-        yield given["Input"] == self.state.outputs["pipeline_input"], "gives what a run is started with"
+        yield given["Input"] == self.state.outputs["pipeline_input"], "has the input of executions"
 
-    # What is seen from outside.
+    # API and web app.
 
     def aws_apigatewayv2_stage(self, stage):
         limits = stage.block("default_route_settings")
@@ -238,18 +241,18 @@ class Types:
         around = route["route_key"] == "POST /ingest"
         yield (
             route["authorization_type"] == ("AWS_IAM" if around else "NONE"),
-            "asks for a signature where no function asks for a key",
+            "needs a signature if no function checks keys",
         )
 
     def aws_cloudfront_distribution(self, distribution):
-        yield distribution["origin"][0]["origin_access_control_id"], "signs what it asks of the bucket"
+        yield distribution["origin"][0]["origin_access_control_id"], "signs its requests to the bucket"
         for behaviour in [*distribution["default_cache_behavior"], *distribution["ordered_cache_behavior"]]:
-            yield behaviour["viewer_protocol_policy"] == "redirect-to-https", "is reached over TLS alone"
+            yield behaviour["viewer_protocol_policy"] == "redirect-to-https", "is accessible over TLS only"
             yield behaviour["response_headers_policy_id"], "sends the security headers"
-            yield set(behaviour["allowed_methods"]) == {"GET", "HEAD"}, "is read only"
+            yield set(behaviour["allowed_methods"]) == {"GET", "HEAD"}, "is read-only"
 
     def aws_cloudfront_origin_access_control(self, control):
-        yield control["signing_behavior"] == "always", "signs always"
+        yield control["signing_behavior"] == "always", "always signs"
 
     def aws_cloudfront_response_headers_policy(self, policy):
         security = policy.block("security_headers_config")
@@ -262,10 +265,10 @@ class Types:
         ):
             yield security.get(header), f"sends {header}"
         csp = policy.block("security_headers_config", "content_security_policy")["content_security_policy"]
-        yield "unsafe" not in csp and "*" not in csp, "lets the page run its own files only"
-        yield f"connect-src 'self' {self.state.outputs['api_url']};" in csp, "lets the page ask the API only"
+        yield "unsafe" not in csp and "*" not in csp, "restricts the page to its own files"
+        yield f"connect-src 'self' {self.state.outputs['api_url']};" in csp, "restricts the page to its API"
 
     def aws_cloudwatch_metric_alarm(self, alarm):
         topics = [topic["arn"] for topic in self.state.all("aws_sns_topic")]
-        yield alarm["alarm_actions"] == topics and alarm["ok_actions"] == topics, "tells somebody"
-        yield alarm["treat_missing_data"] == "notBreaching", "takes silence for idleness"
+        yield alarm["alarm_actions"] == topics and alarm["ok_actions"] == topics, "publishes to the topic"
+        yield alarm["treat_missing_data"] == "notBreaching", "accepts missing data"

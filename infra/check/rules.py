@@ -1,9 +1,9 @@
-"""Rules on everything that an environment would make.
+"""Checks the rules for all resources of an environment.
 
     python infra/check/rules.py dev|prod embedded|sagemaker STATE    (STATE: see state.py)
 
-Each type of resource has its rules in resource_rules.py, or stands in PLAIN: a type that nobody
-thought about fails. What is protected in prod has to be removable in dev.
+Each type of resource has rules in resource_rules.py or is listed in PLAIN; other types fail.
+Resources that are protected in prod have to be removable in dev.
 """
 
 import fnmatch
@@ -15,7 +15,7 @@ import parliament
 from resource_rules import Types
 from state import State, many
 
-# Types whose arguments need no rule of their own.
+# Types without rules.
 PLAIN = {
     "aws_apigatewayv2_api",
     "aws_apigatewayv2_integration",
@@ -30,7 +30,7 @@ PLAIN = {
     "aws_s3_object",
     "aws_sns_topic_subscription",
 }
-# Types that hold a policy, and the attribute it is in.
+# The attribute with the policy of each type that has one.
 POLICIES = {
     "aws_iam_role": "assume_role_policy",
     "aws_iam_role_policy": "policy",
@@ -38,7 +38,7 @@ POLICIES = {
     "aws_sns_topic_policy": "policy",
     "aws_sqs_queue_policy": "policy",
 }
-# What a deployment in phases names by -target.
+# The modules that a deployment in phases selects by -target.
 PHASES = {
     "data": ["lake", "stream", "delivery", "store"],
     "ml": ["functions", "features", "training", "pipeline"],
@@ -49,7 +49,7 @@ FUNCTIONS = {"api", "consume", "load", "evaluate", "publish", "notify"}
 
 
 def of_resource(types, resource):
-    """What has to hold of one resource."""
+    """The rules for one resource, as pairs of whether it holds and its text."""
     rules = getattr(types, resource.kind, None)
     if rules:
         yield from rules(resource)
@@ -64,29 +64,29 @@ def of_resource(types, resource):
 
 
 def of_policy(document):
-    """Allows what it names, to whom it names."""
+    """Rules for the statements of a policy."""
     for statement in document["Statement"]:
         sid = statement.get("Sid", "")
-        yield not {"NotAction", "NotPrincipal", "NotResource"} & set(statement), f"{sid} names what it allows"
+        yield not {"NotAction", "NotPrincipal", "NotResource"} & set(statement), f"{sid} lists what it allows"
         if statement["Effect"] == "Deny":
             continue
-        yield statement.get("Principal") not in ("*", {"AWS": "*"}), f"{sid} allows somebody, not everybody"
+        yield statement.get("Principal") not in ("*", {"AWS": "*"}), f"{sid} has a restricted principal"
         actions = many(statement["Action"])
         yield (
             not [a for a in actions if a == "*" or a.endswith(":*")],
-            f"{sid} allows actions, not all of them",
+            f"{sid} lists single actions",
         )
         if "*" in many(statement.get("Resource", [])):
-            yield "Condition" in statement, f"{sid} is bounded by a condition where it names no resource"
+            yield "Condition" in statement, f"{sid} has a condition if its resource is *"
         if any(fnmatch.fnmatchcase("iam:PassRole", action) for action in actions):
             yield (
                 "iam:PassedToService" in str(statement.get("Condition")),
-                f"{sid} names who is handed the role",
+                f"{sid} restricts the service that gets the role",
             )
 
 
 def of_actions(document):
-    """Actions exist, on the resources that they take; on `*` are those that take no other."""
+    """Rules by parliament: actions exist and fit their resources."""
     for statement in document["Statement"]:
         written = {action.lower() for action in many(statement["Action"])}
         text = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
@@ -94,17 +94,17 @@ def of_actions(document):
         for finding in parliament.analyze_policy_string(text).findings:
             detail = finding.detail
             if finding.issue == "RESOURCE_MISMATCH":
-                # What a pattern covers besides has no resource here, and so allows nothing.
+                # Other actions that a pattern matches do not apply to the resource.
                 detail = [d["action"] for d in detail if d["action"].lower() in written]
             if detail:
                 complaints.append(f"{finding.issue} {detail}")
-        yield not complaints, f"{statement['Sid']} is as IAM takes it: {complaints}"
+        yield not complaints, f"{statement['Sid']} is valid: {complaints}"
 
 
 def of_whole(types):
-    """What has to hold of all of it: who, and as above."""
+    """Rules for the whole environment: subject, whether it holds, and its text."""
     names = {function["function_name"] for function in types.state.all("aws_lambda_function")}
-    yield "functions", names == {f"{types.prefix}-{name}" for name in FUNCTIONS}, "are those of the design"
+    yield "functions", names == {f"{types.prefix}-{name}" for name in FUNCTIONS}, "are the expected ones"
     watched = {alarm["alarm_name"] for alarm in types.state.all("aws_cloudwatch_metric_alarm")}
     wanted = {
         f"{types.prefix}-{name}"
@@ -129,33 +129,33 @@ def of_whole(types):
     yield (
         "alarms",
         watched == (wanted if types.prod else set()),
-        "are those that are wanted in prod, and none in dev",
+        "are the expected ones in prod, and none in dev",
     )
     addresses = [re.sub(r"\[.*?\]", "", resource.address) for resource in types.state.resources]
     for phase, names in PHASES.items():
         missing = [n for n in names if not any(a.startswith(f"module.stack.module.{n}.") for a in addresses)]
-        yield f"phase {phase}", not missing, f"has its modules: {missing}"
+        yield f"phase {phase}", not missing, f"has all modules: {missing}"
     scaled = bool(types.state.all("aws_appautoscaling_target"))
-    yield "endpoint", scaled is types.serving, "scales where there is one"
+    yield "endpoint", scaled is types.serving, "scales if there is one"
     may_score = [
         s
         for p in types.state.all("aws_iam_role_policy")
         for s in json.loads(p["policy"])["Statement"]
         if "sagemaker:InvokeEndpoint" in many(s["Action"])
     ]
-    yield "endpoint", bool(may_score) is types.serving, "is asked where there is one"
+    yield "endpoint", bool(may_score) is types.serving, "is used if there is one"
     for output, value in types.state.outputs.items():
         yield f"output {output}", value not in (None, "") or output == "deploy_role_arn", "has a value"
 
 
 def check(environment, mode, state):
-    """How many rules there were, and those that do not hold."""
+    """The number of rules, and the texts of those that do not hold."""
     types = Types(environment, mode, state)
     checked = [
         (resource.address, *rule) for resource in state.resources for rule in of_resource(types, resource)
     ]
     checked += of_whole(types)
-    return len(checked), [f"{who}: {rule}" for who, holds, rule in checked if not holds]
+    return len(checked), [f"{subject}: {rule}" for subject, holds, rule in checked if not holds]
 
 
 if __name__ == "__main__":
@@ -163,6 +163,6 @@ if __name__ == "__main__":
     state = State(path)
     count, broken = check(environment, mode, state)
     for rule in broken:
-        print(f"does not hold: {rule}")
+        print(f"broken rule: {rule}")
     print(f"{environment}, {mode}: {len(state.resources)} resources, {count} checks, {len(broken)} broken")
     sys.exit(bool(broken))

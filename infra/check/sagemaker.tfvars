@@ -1,4 +1,4 @@
-# Everything that can be switched on.
+# Every option enabled.
 endpoint_mode        = "sagemaker"
 endpoint_autoscaling = true
 direct_ingest        = true

@@ -1,11 +1,11 @@
-"""Reduces the AWS provider's schema to the types that infra/ uses, for checks without a registry.
+"""Reduces the AWS provider's schema to the types that infra/ uses, for checks without the registry.
 
     terraform providers schema -json >full.json      # in an environment with the real provider
     python infra/check/schema.py full.json 6.25.0    # writes infra/check/schema.json
 
-The file in the repository has the facts of 6.25.0 as the npm package @cdktf/provider-aws
-21.22.1 carries them. That package does not tell which optional arguments AWS fills in;
-only id, arn, region and tags_all are marked so.
+The committed schema.json is that of 6.25.0, taken from the npm package @cdktf/provider-aws
+21.22.1. The package does not say which optional arguments AWS computes: only id, arn, region
+and tags_all are marked as computed.
 """
 
 import json
@@ -20,7 +20,7 @@ KEPT = {"type", "nested_type", "required", "optional", "computed", "nesting_mode
 
 
 def used_types():
-    """The resource and the data types that stand in the configuration."""
+    """The types of resources and data sources that the configuration uses."""
     found = {"resource": set(), "data": set()}
     for path in HERE.parent.rglob("*.tf"):
         for kind, name in DECLARED.findall(path.read_text()):
@@ -29,7 +29,7 @@ def used_types():
 
 
 def reduced(block):
-    """A block without what only documentation needs."""
+    """A block without the fields for documentation."""
     out = {
         "attributes": {
             name: {key: value for key, value in attribute.items() if key in KEPT}
@@ -42,7 +42,7 @@ def reduced(block):
             "block": reduced(inner["block"]),
         }
         for name, inner in sorted(block.get("block_types", {}).items())
-        # Addresses of AWS's services, each of them an argument: no environment sets one.
+        # One argument for the URL of each service of AWS, none of which is used.
         if name != "endpoints"
     }
     return {**out, "block_types": nested} if nested else out
@@ -59,7 +59,7 @@ def main(full, version):
         missing = used[kind] - set(provider[table])
         if missing:
             sys.exit(f"the provider has no {kind} {', '.join(sorted(missing))}")
-        # A type a line, so that a change shows.
+        # One line per type, for readable diffs.
         rows = [
             f'  "{name}": {json.dumps(reduced(provider[table][name]["block"]))}'
             for name in sorted(used[kind])

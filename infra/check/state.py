@@ -1,4 +1,4 @@
-"""What Terraform would have made: the JSON of `terraform show -json` after an apply."""
+"""The resources that Terraform would create: the output of `terraform show -json` after an apply."""
 
 import json
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ class Resource:
         return self.values.get(name)
 
     def block(self, *names):
-        """The values of the one block under these names, or nothing."""
+        """The values of the single block at this path, or an empty dictionary."""
         found = self.values
         for name in names:
             found = (found.get(name) or [{}])[0]
@@ -39,12 +39,12 @@ class State:
         return [resource for resource in self.resources if resource.kind == kind]
 
     def policy_of(self, role_arn):
-        """Statements of the policies of a role."""
+        """The statements of the policies of a role."""
         roles = {role["id"] for role in self.all("aws_iam_role") if role["arn"] == role_arn}
         policies = [policy for policy in self.all("aws_iam_role_policy") if policy["role"] in roles]
         return [statement for policy in policies for statement in json.loads(policy["policy"])["Statement"]]
 
 
 def many(value):
-    """IAM writes one as it is, and several as a list."""
+    """A list from IAM's format, in which a single value is not a list."""
     return value if isinstance(value, list) else [value]

@@ -1,6 +1,6 @@
-"""The checks find what they are for: each breaks one thing in a state, and it has to be named.
+"""Tests of the checks: each test breaks one thing in a valid state, which a check has to report.
 
-STATE=state.json python -m unittest discover -s infra/check    (a state of prod, sagemaker)
+STATE=state.json python -m unittest discover -s infra/check    (STATE: of prod with sagemaker)
 """
 
 import json
@@ -27,7 +27,7 @@ def set_block(values, path, value):
 
 
 def policy_statement(state, kind, **statement):
-    """Adds a statement to the first policy of a kind."""
+    """Adds a statement to the first policy of a type."""
     values = first(state, kind)
     document = json.loads(values["policy"])
     document["Statement"].append({"Sid": "Added", "Effect": "Allow", **statement})
@@ -38,7 +38,7 @@ def drop(state, kind):
     state.resources.remove(state.all(kind)[0])
 
 
-# What is broken, how, and what the rule says of it.
+# Changes that break a state, each with a part of the text of the broken rule.
 BREAKS = [
     (
         lambda s: first(s, "aws_s3_bucket_public_access_block").update(block_public_acls=False),
@@ -47,23 +47,26 @@ BREAKS = [
     (lambda s: drop(s, "aws_s3_bucket_public_access_block"), "public_access_block"),
     (lambda s: drop(s, "aws_s3_bucket_versioning"), "versioning"),
     (lambda s: drop(s, "aws_s3_bucket_policy"), "policy"),
-    (lambda s: first(s, "aws_s3_bucket").update(force_destroy=True), "stays in prod"),
-    (lambda s: first(s, "aws_s3_bucket_policy").update(policy='{"Statement": []}'), "TLS alone"),
+    (lambda s: first(s, "aws_s3_bucket").update(force_destroy=True), "in dev only"),
+    (lambda s: first(s, "aws_s3_bucket_policy").update(policy='{"Statement": []}'), "TLS only"),
     (lambda s: first(s, "aws_sqs_queue").update(message_retention_seconds=60), "14 days"),
     (lambda s: first(s, "aws_kinesis_stream").update(encryption_type="NONE"), "encrypts"),
-    (lambda s: first(s, "aws_dynamodb_table").update(deletion_protection_enabled=False), "deletion"),
+    (
+        lambda s: first(s, "aws_dynamodb_table").update(deletion_protection_enabled=False),
+        "deletion protection",
+    ),
     (
         lambda s: set_block(first(s, "aws_dynamodb_table"), "point_in_time_recovery.enabled", False),
-        "put back",
+        "point-in-time recovery",
     ),
     (lambda s: first(s, "aws_cloudwatch_log_group").update(retention_in_days=0), "keeps logs"),
     (
         lambda s: first(s, "aws_lambda_event_source_mapping").update(maximum_retry_attempts=-1),
-        "ends its retries",
+        "limits retries",
     ),
     (
         lambda s: first(s, "aws_lambda_event_source_mapping").update(function_response_types=None),
-        "what failed only",
+        "only failed records",
     ),
     (
         lambda s: set_block(
@@ -83,7 +86,7 @@ BREAKS = [
             "default_cache_behavior.viewer_protocol_policy",
             "allow-all",
         ),
-        "TLS alone",
+        "TLS only",
     ),
     (
         lambda s: set_block(
@@ -91,7 +94,7 @@ BREAKS = [
             "security_headers_config.content_security_policy",
             [{"content_security_policy": "default-src 'self' 'unsafe-inline'"}],
         ),
-        "own files only",
+        "its own files",
     ),
     (
         lambda s: set_block(
@@ -103,22 +106,22 @@ BREAKS = [
         lambda s: first(s, "aws_glue_job").update(
             default_arguments={"--custom-logGroup-prefix": "/elsewhere"}
         ),
-        "logs where logs expire",
+        "logs to groups with expiry",
     ),
     (
         lambda s: set_block(first(s, "aws_sfn_state_machine"), "logging_configuration.level", "OFF"),
         "transition",
     ),
-    (lambda s: drop(s, "aws_cloudwatch_metric_alarm"), "wanted in prod"),
-    (lambda s: first(s, "aws_cloudwatch_metric_alarm").update(alarm_actions=[]), "tells somebody"),
-    (lambda s: drop(s, "aws_appautoscaling_target"), "scales where there is one"),
+    (lambda s: drop(s, "aws_cloudwatch_metric_alarm"), "expected ones in prod"),
+    (lambda s: first(s, "aws_cloudwatch_metric_alarm").update(alarm_actions=[]), "publishes to the topic"),
+    (lambda s: drop(s, "aws_appautoscaling_target"), "scales if there is one"),
     (
         lambda s: policy_statement(s, "aws_iam_role_policy", Action="*", Resource="arn:aws:s3:::x"),
-        "not all of them",
+        "single actions",
     ),
     (
         lambda s: policy_statement(s, "aws_iam_role_policy", Action="s3:*", Resource="arn:aws:s3:::x"),
-        "not all of them",
+        "single actions",
     ),
     (
         lambda s: policy_statement(s, "aws_iam_role_policy", Action="s3:GetObject", Resource="*"),
@@ -140,19 +143,19 @@ BREAKS = [
         lambda s: policy_statement(
             s, "aws_iam_role_policy", Action="iam:PassRole", Resource="arn:aws:iam::1:role/x"
         ),
-        "handed the role",
+        "gets the role",
     ),
     (
         lambda s: policy_statement(
             s, "aws_iam_role_policy", Action="iam:*Role", Resource="arn:aws:iam::1:role/x"
         ),
-        "handed the role",
+        "gets the role",
     ),
     (
         lambda s: policy_statement(
             s, "aws_s3_bucket_policy", Action="s3:GetObject", Resource="x", Principal="*"
         ),
-        "not everybody",
+        "restricted principal",
     ),
     (lambda s: first(s, "aws_lambda_function")["tags_all"].clear(), "tagged"),
     (
@@ -176,25 +179,28 @@ class Checks(unittest.TestCase):
     def state(self):
         return State(self.path)
 
-    def test_nothing_broken_is_nothing_found(self):
+    def test_a_valid_state_breaks_no_rule(self):
         self.assertEqual(rules.check("prod", "sagemaker", self.state())[1], [])
         self.assertEqual(asl.check(json.loads(MACHINE.read_text()), self.state())[0], [])
 
-    def test_each_break_is_found(self):
-        for number, (break_it, said) in enumerate(BREAKS):
-            with self.subTest(number=number, said=said):
+    def test_each_change_is_reported(self):
+        for number, (change, expected) in enumerate(BREAKS):
+            with self.subTest(number=number, rule=expected):
                 state = self.state()
-                break_it(state)
+                change(state)
                 broken = rules.check("prod", "sagemaker", state)[1]
-                self.assertTrue([b for b in broken if said in b], broken)
+                self.assertTrue([b for b in broken if expected in b], broken)
 
-    def test_prod_is_not_dev(self):
+    def test_prod_breaks_rules_of_dev(self):
         broken = rules.check("dev", "sagemaker", self.state())[1]
-        self.assertTrue([b for b in broken if "goes with dev" in b], broken)
+        self.assertTrue([b for b in broken if "in dev only" in b], broken)
 
-    def test_the_state_machine_is_read(self):
+    def test_changes_of_the_state_machine(self):
         breaks = [
-            (lambda states: states["Train"]["Parameters"].update(Wrong="x"), "the API has no Wrong"),
+            (
+                lambda states: states["Train"]["Parameters"].update(Wrong="x"),
+                "the API has no parameter Wrong",
+            ),
             (lambda states: states["Train"]["Parameters"].pop("OutputDataConfig"), "OutputDataConfig"),
             (
                 lambda states: states["Train"]["Parameters"]["ResourceConfig"].update(InstanceCount="one"),
@@ -202,7 +208,7 @@ class Checks(unittest.TestCase):
             ),
             (
                 lambda states: states["Train"].update(Resource="arn:aws:states:::sagemaker:trainIt"),
-                "has no TrainIt",
+                "has no operation TrainIt",
             ),
             (
                 lambda states: states["BuildFeatures"]["Parameters"].update({"JobName.$": "$.features.name"}),
@@ -213,15 +219,15 @@ class Checks(unittest.TestCase):
                 lambda states: states["CreateModel"].update(
                     Resource="arn:aws:states:::sagemaker:createTransformJob"
                 ),
-                "may not sagemaker:CreateTransformJob",
+                "lacks sagemaker:CreateTransformJob",
             ),
         ]
-        for number, (change, said) in enumerate(breaks):
-            with self.subTest(number=number, said=said):
+        for number, (change, expected) in enumerate(breaks):
+            with self.subTest(number=number, rule=expected):
                 complaints = with_task(self.state(), change)
-                self.assertTrue([c for c in complaints if said in c], complaints)
+                self.assertTrue([c for c in complaints if expected in c], complaints)
 
-    def test_the_role_is_read(self):
+    def test_missing_permissions(self):
         for action in (
             "glue:StartJobRun",
             "iam:PassRole",
@@ -238,7 +244,7 @@ class Checks(unittest.TestCase):
                             statement["Action"] = [a for a in statement["Action"] if a != action]
                     policy.values["policy"] = json.dumps(document)
                 complaints = asl.check(json.loads(MACHINE.read_text()), state)[0]
-                self.assertIn(f"the state machine's role may not {action}", complaints)
+                self.assertIn(f"the role of the state machine lacks {action}", complaints)
 
 
 if __name__ == "__main__":

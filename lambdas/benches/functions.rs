@@ -1,7 +1,7 @@
-//! What the functions take: zip, start, first answer, warm answers, memory. Services are
-//! stand-ins on this machine, so the network's share of a real answer is missing.
+//! Measures the functions: size of the archive, start, first answer, warm answers, memory. The
+//! services are emulators on this machine, so that the figures exclude network latency.
 //!
-//! `CARTWHEEL_FUNCTIONS=target/lambda/x86_64` measures what `scripts/package` built.
+//! `CARTWHEEL_FUNCTIONS=target/lambda/x86_64` measures the binaries of `scripts/package`.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, missing_docs, dead_code)]
 

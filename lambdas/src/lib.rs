@@ -1,4 +1,5 @@
-//! What the functions share. Each is a thin `main` over `cartwheel_aws`.
+//! Logging and the runtime of the Lambda functions, each of which is a thin `main` over
+//! `cartwheel_aws`.
 
 use std::fmt::Display;
 use std::future::Future;
@@ -7,18 +8,18 @@ use lambda_runtime::{Error, LambdaEvent, service_fn};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-/// Logs as JSON, one line an event, at `RUST_LOG` or `warn`.
+/// Sets up logging: one JSON line per event, at the level of `RUST_LOG` or `warn`.
 pub fn log() {
     let filter = tracing_subscriber::EnvFilter::try_from_default_env()
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
     tracing_subscriber::fmt().json().flatten_event(true).with_env_filter(filter).init();
 }
 
-/// Runs a function of the state machine: Payload in, value out. An error ends the task
-/// with its text as the cause.
+/// Runs a function of the state machine, from its payload to its result. An error fails the
+/// task with the error's text as the cause.
 ///
 /// # Errors
-/// When the runtime cannot be reached.
+/// If the Lambda runtime is unreachable.
 pub async fn run<P, T, E, F>(name: &'static str, work: impl Fn(P) -> F) -> Result<(), Error>
 where
     P: DeserializeOwned + Send,

@@ -52,9 +52,9 @@ impl Emulator {
     /// S3, SQS, SNS and others, by moto.
     ///
     /// # Panics
-    /// When it is not installed or does not start; `make setup` installs it.
+    /// When it is not installed or does not start; `make test` installs it.
     pub fn moto() -> Self {
-        Self::start(&root().join(".venv/bin/moto_server"), "-p", &["-H", "127.0.0.1"])
+        Self::start(&root().join(".venv-test/bin/moto_server"), "-p", &["-H", "127.0.0.1"])
     }
 
     fn node(name: &str, arguments: &[&str]) -> Self {
@@ -63,7 +63,7 @@ impl Emulator {
     }
 
     fn start(program: &Path, port_flag: &str, arguments: &[&str]) -> Self {
-        assert!(program.exists(), "{} is missing: run `make setup`", program.display());
+        assert!(program.exists(), "{} is missing: `make test` installs it", program.display());
         // Another process may take the port first: then the next is tried.
         for _ in 0..5 {
             let port = free_port();

@@ -1,21 +1,21 @@
-# For trying things out: `terraform destroy` leaves nothing, data included.
+# environment.tf has the values that differ between the environments. The other files are
+# links in prod to those of dev.
 
 module "stack" {
   source = "../../modules/stack"
 
   name        = var.name
-  environment = "dev"
+  environment = local.environment
   dist        = var.dist
   glue_script = var.glue_script
   definition  = "../../pipeline.asl.json"
 
-  # No alarm bills, and everything goes when the environment goes.
-  protect                 = false
-  alarms                  = false
-  log_retention_days      = 14
-  stream_retention_hours  = 24
-  delivery_buffer_mib     = 64
-  delivery_buffer_seconds = 60
+  protect                 = local.protect
+  alarms                  = local.alarms
+  log_retention_days      = local.log_retention_days
+  stream_retention_hours  = local.stream_retention_hours
+  delivery_buffer_mib     = local.delivery_buffer_mib
+  delivery_buffer_seconds = local.delivery_buffer_seconds
 
   architecture         = var.architecture
   stream_shards        = var.stream_shards
@@ -29,7 +29,7 @@ module "stack" {
   direct_ingest        = var.direct_ingest
   web_domain           = var.web_domain
   alarm_email          = var.alarm_email
-  monthly_budget_usd   = var.monthly_budget_usd
+  monthly_budget_usd   = var.monthly_budget_usd == null ? local.monthly_budget_usd : var.monthly_budget_usd
   github_repository    = var.github_repository
   github_provider_arn  = var.github_provider_arn
   state_bucket         = var.state_bucket

@@ -1,17 +1,17 @@
 variable "name" {
-  description = "The system's name, first part of every name."
+  description = "Name of the system, the first part of every resource name."
   type        = string
   default     = "cartwheel"
 }
 
 variable "region" {
-  description = "Region of AWS."
+  description = "AWS region."
   type        = string
   default     = "eu-central-1"
 }
 
 variable "dist" {
-  description = "Folder of what `make package` built."
+  description = "Folder of the files that `make package` builds."
   type        = string
   default     = "../../../dist"
 }
@@ -23,31 +23,31 @@ variable "glue_script" {
 }
 
 variable "architecture" {
-  description = "Processor of the functions, as they were built: arm64 or x86_64."
+  description = "Architecture that the functions are built for: arm64 or x86_64."
   type        = string
   default     = "arm64"
 }
 
 variable "stream_shards" {
-  description = "Shards of a provisioned stream, cheaper for a small, even load; null is on demand."
+  description = "Shards of a provisioned stream, which is cheaper for a small, steady load; null makes the stream on-demand."
   type        = number
   default     = null
 }
 
 variable "endpoint_mode" {
-  description = "embedded: the API's function scores, and nothing idles. sagemaker: an endpoint does, and bills by the hour."
+  description = "embedded: the API's function scores, at no idle cost. sagemaker: an endpoint scores and bills by the hour."
   type        = string
   default     = "embedded"
 }
 
 variable "endpoint_autoscaling" {
-  description = "Whether the endpoint's instances follow its load. Turned on once a run of the pipeline has made the endpoint."
+  description = "Whether the endpoint scales with its load. Enable it after an execution of the pipeline has created the endpoint."
   type        = bool
   default     = false
 }
 
 variable "schedule" {
-  description = "When the pipeline runs by itself, such as cron(0 3 * * ? *); empty is never."
+  description = "Schedule of the pipeline, such as cron(0 3 * * ? *); empty disables it."
   type        = string
   default     = ""
 }
@@ -59,67 +59,67 @@ variable "timezone" {
 }
 
 variable "api_key_hashes" {
-  description = "SHA-256 of each API key, in hex: printf %s \"$KEY\" | sha256sum."
+  description = "SHA-256 of each API key, in hex. A bare hash grants every scope; scopes before the hash restrict it, as in events:write+recommendations:read=<hash>."
   type        = list(string)
   default     = []
 }
 
 variable "allow_anonymous" {
-  description = "Says in so many words that the API is open to everybody; without a key it has to be true."
+  description = "Opens the API to everybody; has to be true if there are no API keys."
   type        = bool
   default     = false
 }
 
 variable "cors_origins" {
-  description = "Origins whose pages may ask, such as https://shop.example; none named is all."
+  description = "Origins whose pages may call the API, such as https://shop.example; an empty list allows all."
   type        = list(string)
   default     = []
 }
 
 variable "direct_ingest" {
-  description = "Whether producers that sign by IAM can put records into the stream without a function between."
+  description = "Whether producers with IAM credentials can put records into the stream without a function."
   type        = bool
   default     = false
 }
 
 variable "web_domain" {
-  description = "A domain of one's own for the web app, and the ARN of its certificate in us-east-1."
+  description = "Domain of the web app, and the ARN of its certificate in us-east-1; null uses CloudFront's domain."
   type        = object({ name = string, certificate_arn = string })
   default     = null
 }
 
 variable "alarm_email" {
-  description = "Who gets alarms and notices; empty is nobody."
+  description = "Email address for alarms and notices; empty sends no email."
   type        = string
   default     = ""
 }
 
 variable "monthly_budget_usd" {
-  description = "What the account may cost in a month before somebody hears of it; 0 is no budget."
+  description = "Monthly cost of the account in USD above which a notice is sent; 0 disables it. Default: 20 in dev, 0 in prod."
   type        = number
-  default     = 20
+  default     = null
 }
 
 variable "github_repository" {
-  description = "owner/name whose workflows may deploy; empty is none."
+  description = "GitHub repository, as owner/name, whose workflows may deploy; empty allows none."
   type        = string
   default     = ""
 }
 
 variable "github_provider_arn" {
-  description = "ARN of the account's identity provider for GitHub; empty makes it."
+  description = "ARN of the account's identity provider for GitHub; empty creates it."
   type        = string
   default     = ""
 }
 
 variable "state_bucket" {
-  description = "Bucket of Terraform's state, which the workflows need too."
+  description = "Bucket of the Terraform state, which the workflows also access."
   type        = string
   default     = ""
 }
 
 variable "kms_key_arn" {
-  description = "ARN of a customer's key; without one, keys of AWS encrypt."
+  description = "ARN of a customer-managed KMS key; null uses keys of AWS."
   type        = string
   default     = null
 }

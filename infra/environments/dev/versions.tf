@@ -6,7 +6,7 @@ terraform {
       version = "~> 6.25"
     }
   }
-  # Where the state lies is said at init: -backend-config=backend.hcl.
+  # Configured by: terraform init -backend-config=backend.hcl
   backend "s3" {}
 }
 
@@ -15,7 +15,7 @@ provider "aws" {
   default_tags {
     tags = {
       Project     = var.name
-      Environment = "dev"
+      Environment = local.environment
       ManagedBy   = "terraform"
     }
   }

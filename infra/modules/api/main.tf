@@ -1,14 +1,14 @@
-# The HTTP API in front of the `api` function. Keys are checked by the function, which
-# holds their hashes; throttling, access logs and CORS are done here.
+# The HTTP API in front of the `api` function: throttling, access logs and CORS. The function
+# checks the API keys.
 
 locals {
-  # Requests carry keys, never cookies: letting every page ask gives none of them anybody's rights.
+  # Requests carry keys, never cookies, so that allowing every origin grants no access.
   origins = length(var.cors_origins) == 0 ? ["*"] : var.cors_origins
 }
 
 resource "aws_apigatewayv2_api" "this" {
   name          = "${var.prefix}-api"
-  description   = "Events in, recommendations out."
+  description   = "Accepts events and serves recommendations."
   protocol_type = "HTTP"
 
   cors_configuration {
@@ -21,7 +21,7 @@ resource "aws_apigatewayv2_api" "this" {
 }
 
 resource "aws_cloudwatch_log_group" "access" {
-  #checkov:skip=CKV_AWS_338:Prod keeps a year; dev two weeks, since it goes with its environment.
+  #checkov:skip=CKV_AWS_338:Prod keeps logs for a year, and dev, which is temporary, for two weeks.
   name              = "/aws/apigateway/${var.prefix}-api"
   retention_in_days = var.log_retention_days
   kms_key_id        = var.kms_key_arn
@@ -39,7 +39,7 @@ resource "aws_apigatewayv2_stage" "default" {
 
   access_log_settings {
     destination_arn = aws_cloudwatch_log_group.access.arn
-    # Neither address nor path, which may name a user: a log of requests, not of shoppers.
+    # Without addresses and paths, which may identify users.
     format = jsonencode({
       requestId    = "$context.requestId"
       time         = "$context.requestTime"
@@ -63,7 +63,7 @@ resource "aws_apigatewayv2_integration" "function" {
 }
 
 resource "aws_apigatewayv2_route" "default" {
-  #checkov:skip=CKV_AWS_309:The function checks API keys against their hashes; without any, allow_anonymous had to be said.
+  #checkov:skip=CKV_AWS_309:The function checks API keys; without keys, allow_anonymous has to be set.
   api_id             = aws_apigatewayv2_api.this.id
   route_key          = "$default"
   target             = "integrations/${aws_apigatewayv2_integration.function.id}"

@@ -1,14 +1,14 @@
 output "id" {
-  description = "Id of the API."
+  description = "ID of the API."
   value       = aws_apigatewayv2_api.this.id
 }
 
 output "url" {
-  description = "Address of the API, without a slash at its end."
+  description = "URL of the API, without a trailing slash."
   value       = aws_apigatewayv2_api.this.api_endpoint
 }
 
 output "execution_arn" {
-  description = "Start of the ARNs of the API's routes."
+  description = "Prefix of the ARNs of the API's routes."
   value       = aws_apigatewayv2_api.this.execution_arn
 }

@@ -1,10 +1,10 @@
 variable "prefix" {
-  description = "Start of every name."
+  description = "Prefix of every name."
   type        = string
 }
 
 variable "function_name" {
-  description = "Name of the function that answers."
+  description = "Name of the function that handles requests."
   type        = string
 }
 
@@ -14,17 +14,17 @@ variable "function_invoke_arn" {
 }
 
 variable "cors_origins" {
-  description = "Origins whose pages may ask; none named is all."
+  description = "Origins whose pages may call the API; an empty list allows all."
   type        = list(string)
 }
 
 variable "requests_per_second" {
-  description = "Requests a second above which 429 is answered."
+  description = "Requests per second above which the API answers 429."
   type        = number
 }
 
 variable "burst" {
-  description = "Requests at once above which 429 is answered."
+  description = "Concurrent requests above which the API answers 429."
   type        = number
 }
 
@@ -34,7 +34,7 @@ variable "log_retention_days" {
 }
 
 variable "kms_key_arn" {
-  description = "Customer's key of the logs."
+  description = "ARN of a customer-managed KMS key for the logs."
   type        = string
   default     = null
 }

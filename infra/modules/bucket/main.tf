@@ -1,9 +1,9 @@
-# A private bucket: encrypted, versioned, without ACLs, reached over TLS alone.
+# A private bucket: encrypted, versioned, without ACLs, accessible over TLS only.
 
 resource "aws_s3_bucket" "this" {
-  #checkov:skip=CKV_AWS_18:Access logs cost a second bucket; CloudTrail's data events are the account's choice.
-  #checkov:skip=CKV_AWS_144:A copy in another region bills for all data again; versions guard against mistakes.
-  #checkov:skip=CKV2_AWS_62:Nothing listens: the pipeline runs when it is started, not when a file appears.
+  #checkov:skip=CKV_AWS_18:Access logs need a second bucket; CloudTrail data events can be enabled for the account.
+  #checkov:skip=CKV_AWS_144:Replication to another region doubles the cost of storage; versions protect against mistakes.
+  #checkov:skip=CKV2_AWS_62:Nothing uses notifications: the pipeline is started by schedule or by hand.
   bucket        = var.name
   force_destroy = var.force_destroy
 }
@@ -26,7 +26,7 @@ resource "aws_s3_bucket_ownership_controls" "this" {
 resource "aws_s3_bucket_server_side_encryption_configuration" "this" {
   bucket = aws_s3_bucket.this.id
   rule {
-    # One call to KMS for many objects.
+    # Reduces the number of KMS requests.
     bucket_key_enabled = var.kms_key_arn != null
     apply_server_side_encryption_by_default {
       sse_algorithm     = var.kms_key_arn == null ? "AES256" : "aws:kms"
@@ -55,7 +55,7 @@ resource "aws_s3_bucket_policy" "this" {
       Condition = { Bool = { "aws:SecureTransport" = "false" } }
     }], var.statements)
   })
-  # S3 refuses to change both at once.
+  # S3 rejects concurrent changes of the two.
   depends_on = [aws_s3_bucket_public_access_block.this]
 }
 
@@ -99,6 +99,6 @@ resource "aws_s3_bucket_lifecycle_configuration" "this" {
     }
   }
 
-  # Rules on versions hold once there are versions.
+  # Rules on versions need versioning.
   depends_on = [aws_s3_bucket_versioning.this]
 }

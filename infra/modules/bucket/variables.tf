@@ -1,33 +1,33 @@
 variable "name" {
-  description = "Name of the bucket, unique in all of AWS."
+  description = "Name of the bucket, globally unique."
   type        = string
 }
 
 variable "force_destroy" {
-  description = "Whether destroying removes a bucket that holds objects."
+  description = "Whether a bucket with objects can be destroyed."
   type        = bool
 }
 
 variable "kms_key_arn" {
-  description = "Customer's key. Without one, S3's own keys encrypt."
+  description = "ARN of a customer-managed KMS key; null uses the keys of S3."
   type        = string
   default     = null
 }
 
 variable "statements" {
-  description = "Further statements of the bucket's policy, as IAM writes them. They may name the bucket by its ARN."
+  description = "Additional IAM statements of the bucket's policy."
   type        = any
   default     = []
 }
 
 variable "expire_days" {
-  description = "Prefix to the days after which its objects expire."
+  description = "Days until the objects under a prefix expire, by prefix."
   type        = map(number)
   default     = {}
 }
 
 variable "expire_noncurrent_days" {
-  description = "Prefix to the days after which what was overwritten or deleted under it is gone."
+  description = "Days until overwritten and deleted objects under a prefix expire, by prefix."
   type        = map(number)
   default     = {}
 }

@@ -1,13 +1,13 @@
-# Delivery: records leave in Parquet files, by size or time, whichever comes first.
-# What cannot be converted goes to errors/ with its reason, and is kept for 90 days.
+# Delivery writes records to Parquet files when a size or a time is reached. Records that
+# cannot be converted go to errors/ with the reason and are kept for 90 days.
 
 locals {
-  # A table's own source: the stream, or what the API puts.
+  # Events come from the stream, impressions from the API.
   sources = { events = var.stream_arn, impressions = null }
 }
 
 resource "aws_cloudwatch_log_group" "this" {
-  #checkov:skip=CKV_AWS_338:Prod keeps a year; dev two weeks, since it goes with its environment.
+  #checkov:skip=CKV_AWS_338:Prod keeps logs for a year, and dev, which is temporary, for two weeks.
   for_each          = local.sources
   name              = "/aws/kinesisfirehose/${var.prefix}-${each.key}"
   retention_in_days = var.log_retention_days
@@ -24,7 +24,7 @@ module "role" {
   for_each             = local.sources
   source               = "../role"
   name                 = "${var.prefix}-delivery-${each.key}"
-  description          = "Firehose delivers ${each.key} to the lake."
+  description          = "Lets Firehose deliver ${each.key} to the lake."
   service              = "firehose.amazonaws.com"
   check_source_account = false
   account_id           = var.account_id
@@ -67,7 +67,7 @@ module "role" {
 }
 
 resource "aws_kinesis_firehose_delivery_stream" "this" {
-  #checkov:skip=CKV_AWS_241:A customer's key is an option, kms_key_arn; a key bills while idle. What comes from the stream is encrypted there.
+  #checkov:skip=CKV_AWS_241:kms_key_arn sets a customer-managed key, which has an idle cost. Records of the stream are encrypted there.
   for_each    = local.sources
   name        = "${var.prefix}-${each.key}"
   destination = "extended_s3"
@@ -80,7 +80,7 @@ resource "aws_kinesis_firehose_delivery_stream" "this" {
     }
   }
 
-  # Firehose refuses its own encryption where the source is a stream.
+  # Firehose does not support encryption of its own when the source is a stream.
   dynamic "server_side_encryption" {
     for_each = each.value == null ? [true] : []
     content {
@@ -98,7 +98,7 @@ resource "aws_kinesis_firehose_delivery_stream" "this" {
     custom_time_zone    = "UTC"
     buffering_size      = var.buffer_mib
     buffering_interval  = var.buffer_seconds
-    # Parquet compresses its pages itself.
+    # Parquet pages are already compressed.
     compression_format = "UNCOMPRESSED"
     kms_key_arn        = var.kms_key_arn
 

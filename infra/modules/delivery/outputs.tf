@@ -1,10 +1,10 @@
 output "names" {
-  description = "Table to the name of its delivery stream."
+  description = "Name of the delivery stream of each table."
   value       = { for table, delivery in aws_kinesis_firehose_delivery_stream.this : table => delivery.name }
 }
 
 output "arns" {
-  description = "Table to the ARN of its delivery stream."
+  description = "ARN of the delivery stream of each table."
   value       = { for table, delivery in aws_kinesis_firehose_delivery_stream.this : table => delivery.arn }
 }
 

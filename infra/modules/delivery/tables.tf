@@ -1,5 +1,5 @@
-# The lake's tables in the Glue Data Catalog. Delivery takes the Parquet schema of the
-# first two from here, and Athena reads all of them. Columns are only ever added.
+# The lake's tables in the Glue Data Catalog. Delivery uses the first two as the schema of
+# its files, and Athena can query all of them. Columns may be added, but not removed.
 
 locals {
   delivered = {
@@ -55,7 +55,7 @@ locals {
       ["department", "string"],
     ]
   }
-  # Partitions follow from the clock, so that nobody has to register them.
+  # Partitions are computed from the time, so that they need not be registered.
   hours = {
     year  = { range = "2024,2099", digits = 4 }
     month = { range = "1,12", digits = 2 }

@@ -1,15 +1,15 @@
 variable "prefix" {
-  description = "Start of every name."
+  description = "Prefix of every name."
   type        = string
 }
 
 variable "account_id" {
-  description = "The account of catalogue and roles."
+  description = "Account of the catalogue and the roles."
   type        = string
 }
 
 variable "stream_arn" {
-  description = "The stream whose events are delivered."
+  description = "ARN of the stream whose events are delivered."
   type        = string
 }
 
@@ -24,32 +24,32 @@ variable "lake_arn" {
 }
 
 variable "buffer_mib" {
-  description = "A file is written at this size; conversion to Parquet needs 64 at least."
+  description = "Size at which a file is written, in MiB; conversion to Parquet needs at least 64."
   type        = number
 
   validation {
     condition     = var.buffer_mib >= 64 && var.buffer_mib <= 128
-    error_message = "Firehose buffers 64 to 128 MiB where it converts to Parquet."
+    error_message = "Choose 64 to 128 MiB, the range of Firehose with conversion to Parquet."
   }
 }
 
 variable "buffer_seconds" {
-  description = "A file is written after this time at the latest."
+  description = "Seconds after which a file is written at the latest."
   type        = number
 
   validation {
     condition     = var.buffer_seconds >= 60 && var.buffer_seconds <= 900
-    error_message = "A file is written after 60 to 900 seconds."
+    error_message = "Choose 60 to 900 seconds."
   }
 }
 
 variable "log_retention_days" {
-  description = "How long logs are kept."
+  description = "Days that logs are kept."
   type        = number
 }
 
 variable "kms_key_arn" {
-  description = "Customer's key. Without one, keys of AWS encrypt."
+  description = "ARN of a customer-managed KMS key; null uses keys of AWS."
   type        = string
   default     = null
 }

@@ -1,12 +1,12 @@
-# Events straight from API Gateway to the stream, with no function between: for
-# producers that write whole records themselves and sign their requests by IAM.
+# A route from API Gateway to the stream without a function, for producers that write
+# complete records and sign their requests with IAM credentials.
 #
 #   POST /ingest {"user_id": "u1", "record": "<the record's JSON, in Base64>"}
 
 module "role" {
   source               = "../role"
   name                 = "${var.prefix}-ingest"
-  description          = "API Gateway puts records into the stream."
+  description          = "Lets API Gateway put records into the stream."
   service              = "apigateway.amazonaws.com"
   account_id           = var.account_id
   check_source_account = false
@@ -21,7 +21,7 @@ module "role" {
 
 resource "aws_apigatewayv2_integration" "stream" {
   api_id                 = var.api_id
-  description            = "One record into the stream."
+  description            = "Puts one record into the stream."
   integration_type       = "AWS_PROXY"
   integration_subtype    = "Kinesis-PutRecord"
   payload_format_version = "1.0"

@@ -1,15 +1,15 @@
 variable "prefix" {
-  description = "Start of every name."
+  description = "Prefix of every name."
   type        = string
 }
 
 variable "account_id" {
-  description = "The account of the role."
+  description = "Account of the role."
   type        = string
 }
 
 variable "api_id" {
-  description = "The HTTP API that gets the route."
+  description = "ID of the HTTP API that gets the route."
   type        = string
 }
 
@@ -24,7 +24,7 @@ variable "stream_arn" {
 }
 
 variable "kms_key_arn" {
-  description = "Customer's key of the stream."
+  description = "ARN of the stream's customer-managed KMS key."
   type        = string
   default     = null
 }

@@ -1,4 +1,4 @@
-# The feature job: Spark shuffles by user, and hands each partition to the worker.
+# The feature job: Spark shuffles rows by user and pipes each partition through the worker.
 
 locals {
   name   = "${var.prefix}-features"
@@ -15,9 +15,9 @@ resource "aws_s3_object" "this" {
   source_hash = filemd5(each.value)
 }
 
-# Glue makes these groups itself, but keeps them for good.
+# Glue would create these groups without an expiry of their logs.
 resource "aws_cloudwatch_log_group" "this" {
-  #checkov:skip=CKV_AWS_338:Prod keeps a year; dev two weeks, since it goes with its environment.
+  #checkov:skip=CKV_AWS_338:Prod keeps logs for a year, and dev, which is temporary, for two weeks.
   for_each          = toset(["output", "error"])
   name              = "${local.logs}/${each.key}"
   retention_in_days = var.log_retention_days
@@ -27,7 +27,7 @@ resource "aws_cloudwatch_log_group" "this" {
 module "role" {
   source               = "../role"
   name                 = local.name
-  description          = "The feature job reads the lake's tables and writes feature sets."
+  description          = "Lets the feature job read the lake's tables and write feature sets."
   service              = "glue.amazonaws.com"
   check_source_account = false
   account_id           = var.account_id
@@ -49,7 +49,7 @@ module "role" {
       )
     },
     {
-      # Spark writes a file under a temporary name first, and removes that; EMRFS marks folders.
+      # Spark writes and removes temporary files; EMRFS creates markers of folders.
       Sid      = "Write"
       Effect   = "Allow"
       Action   = ["s3:AbortMultipartUpload", "s3:DeleteObject", "s3:PutObject"]
@@ -68,7 +68,7 @@ module "role" {
       Resource = ["arn:${var.partition}:logs:${var.region}:${var.account_id}:log-group:${local.logs}*"]
     },
     {
-      # CloudWatch knows no resource for metrics: the namespace bounds it.
+      # Metrics are no resources in IAM; the condition restricts the namespace.
       Sid       = "Metrics"
       Effect    = "Allow"
       Action    = ["cloudwatch:PutMetricData"]
@@ -79,15 +79,15 @@ module "role" {
 }
 
 resource "aws_glue_job" "features" {
-  #checkov:skip=CKV_AWS_195:The buckets encrypt by default, and the log groups are made here; a security configuration would move the logs elsewhere.
+  #checkov:skip=CKV_AWS_195:The buckets are encrypted by default; a security configuration would move the logs to other groups.
   name              = local.name
-  description       = "Folds users, merges products, assembles examples: writes a feature set."
+  description       = "Builds a feature set from the lake's orders and events."
   role_arn          = module.role.arn
   glue_version      = "5.0"
   worker_type       = var.worker_type
   number_of_workers = var.max_workers
   timeout           = 240 # minutes
-  # The state machine repeats a run that failed.
+  # The state machine retries failed runs.
   max_retries = 0
 
   command {
@@ -96,12 +96,12 @@ resource "aws_glue_job" "features" {
     script_location = "s3://${var.artifacts_bucket}/${aws_s3_object.this[local.script].key}"
   }
 
-  # One run at a time: a second one waits in the state machine's retries.
+  # One run at a time; the state machine retries a second one until it can start.
   execution_property {
     max_concurrent_runs = 1
   }
 
-  # What stays the same from run to run; the state machine gives lake, run and examples.
+  # Arguments that are the same for every run; the state machine adds lake, run and examples.
   default_arguments = {
     "--timezone"               = var.timezone
     "--label-orders"           = "7"

@@ -1,5 +1,5 @@
 variable "prefix" {
-  description = "Start of every name."
+  description = "Prefix of every name."
   type        = string
 }
 
@@ -14,7 +14,7 @@ variable "region" {
 }
 
 variable "account_id" {
-  description = "The account of role and log groups."
+  description = "Account of the role and the log groups."
   type        = string
 }
 
@@ -24,7 +24,7 @@ variable "lake_arn" {
 }
 
 variable "artifacts_bucket" {
-  description = "Name of the bucket that script and worker go to."
+  description = "Name of the bucket for the script and the worker."
   type        = string
 }
 
@@ -44,19 +44,19 @@ variable "worker" {
 }
 
 variable "worker_type" {
-  description = "Glue's size of a Spark worker."
+  description = "Glue's type of a Spark worker."
   type        = string
   default     = "G.1X"
 }
 
 variable "max_workers" {
-  description = "Most Spark workers of a run; Glue takes fewer where fewer do."
+  description = "Maximum number of Spark workers of a run; Glue scales below it."
   type        = number
   default     = 10
 
   validation {
     condition     = var.max_workers >= 2
-    error_message = "Spark needs a driver and a worker."
+    error_message = "Use at least 2: Spark needs a driver and a worker."
   }
 }
 
@@ -66,12 +66,12 @@ variable "timezone" {
 }
 
 variable "log_retention_days" {
-  description = "How long logs are kept."
+  description = "Days that logs are kept."
   type        = number
 }
 
 variable "kms_key_arn" {
-  description = "Customer's key. Without one, keys of AWS encrypt."
+  description = "ARN of a customer-managed KMS key; null uses keys of AWS."
   type        = string
   default     = null
 }

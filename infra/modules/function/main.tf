@@ -1,7 +1,7 @@
-# One Lambda function: a static binary, its own role, its own log group.
+# A Lambda function: a static binary with its own role and log group.
 
 resource "aws_cloudwatch_log_group" "this" {
-  #checkov:skip=CKV_AWS_338:Prod keeps a year; dev two weeks, since it goes with its environment.
+  #checkov:skip=CKV_AWS_338:Prod keeps logs for a year, and dev, which is temporary, for two weeks.
   name              = "/aws/lambda/${var.name}"
   retention_in_days = var.log_retention_days
   kms_key_id        = var.kms_key_arn
@@ -10,7 +10,7 @@ resource "aws_cloudwatch_log_group" "this" {
 module "role" {
   source               = "../role"
   name                 = var.name
-  description          = "What the function ${var.name} may do."
+  description          = "Permissions of the function ${var.name}."
   service              = "lambda.amazonaws.com"
   account_id           = var.account_id
   check_source_account = false
@@ -24,12 +24,12 @@ module "role" {
 }
 
 resource "aws_lambda_function" "this" {
-  #checkov:skip=CKV_AWS_50:Traces bill for each request; logs carry the request id, and PassThrough follows a caller who traces.
-  #checkov:skip=CKV_AWS_115:A reservation takes from the account's other functions; reserved_concurrency sets one.
-  #checkov:skip=CKV_AWS_116:No function is invoked asynchronously: API Gateway and Step Functions wait, the stream's failures go to the dead letters.
-  #checkov:skip=CKV_AWS_117:There is no VPC, hence no NAT gateway; every service is reached over TLS and IAM.
-  #checkov:skip=CKV_AWS_173:The variables hold names and hashes, no secret; Lambda's own key encrypts them, kms_key_arn changes it.
-  #checkov:skip=CKV_AWS_272:The archive comes from the same checkout as this configuration, by the same hands.
+  #checkov:skip=CKV_AWS_50:Traces are billed per request; logs carry the request ID, and PassThrough continues the traces of callers.
+  #checkov:skip=CKV_AWS_115:Reserved concurrency reduces that of the account's other functions; reserved_concurrency sets it.
+  #checkov:skip=CKV_AWS_116:No function is invoked asynchronously; failures of the stream's batches go to the dead-letter queue.
+  #checkov:skip=CKV_AWS_117:Without a VPC there is no cost of a NAT gateway; services are accessed over TLS with IAM.
+  #checkov:skip=CKV_AWS_173:The variables contain names and hashes, no secrets; Lambda's key encrypts them unless kms_key_arn is set.
+  #checkov:skip=CKV_AWS_272:The archive is built and deployed together with this configuration.
   function_name                  = var.name
   description                    = var.description
   role                           = module.role.arn

@@ -4,43 +4,43 @@ variable "name" {
 }
 
 variable "description" {
-  description = "What the function does."
+  description = "Description of the function."
   type        = string
 }
 
 variable "account_id" {
-  description = "The account of the role."
+  description = "Account of the role."
   type        = string
 }
 
 variable "archive" {
-  description = "Path of the zip file that holds `bootstrap`."
+  description = "Path of the zip file that contains `bootstrap`."
   type        = string
 }
 
 variable "architecture" {
-  description = "arm64 or x86_64, as the archive was built."
+  description = "Architecture of the archive: arm64 or x86_64."
   type        = string
 }
 
 variable "memory_mib" {
-  description = "Memory; processor time grows with it, one whole core at 1769."
+  description = "Memory in MiB. CPU time is proportional to it: 1,769 MiB is one core."
   type        = number
 }
 
 variable "timeout_seconds" {
-  description = "Longest time of one invocation."
+  description = "Maximum duration of an invocation in seconds."
   type        = number
 }
 
 variable "scratch_mib" {
-  description = "Size of /tmp."
+  description = "Size of /tmp in MiB."
   type        = number
   default     = 512
 }
 
 variable "reserved_concurrency" {
-  description = "Invocations at once that are kept for this function, and its limit; -1 is neither."
+  description = "Concurrent invocations that are reserved for this function, which is also its limit; -1 sets neither."
   type        = number
   default     = -1
 }
@@ -51,17 +51,17 @@ variable "environment" {
 }
 
 variable "statements" {
-  description = "What the function may do besides logging, as IAM statements."
+  description = "IAM statements of the function's permissions besides logging."
   type        = any
 }
 
 variable "log_retention_days" {
-  description = "How long logs are kept."
+  description = "Days that logs are kept."
   type        = number
 }
 
 variable "kms_key_arn" {
-  description = "Customer's key. Without one, keys of AWS encrypt."
+  description = "ARN of a customer-managed KMS key; null uses keys of AWS."
   type        = string
   default     = null
 }

@@ -1,6 +1,6 @@
-# The role that a GitHub workflow takes on to deploy this environment: by a token that
-# names repository and GitHub environment, so that no key is stored anywhere. It reaches
-# what carries this environment's prefix, and the state of Terraform.
+# The role that GitHub workflows assume to deploy this environment. GitHub's token identifies
+# the repository and the GitHub environment, so that no key is stored. The role can access
+# resources with this environment's prefix, and the Terraform state.
 
 locals {
   issuer  = "token.actions.githubusercontent.com"
@@ -8,7 +8,7 @@ locals {
   here    = "${var.region}:${var.account_id}"
   buckets = [for use in ["lake", "artifacts", "web"] : "${local.arn}:s3:::${var.prefix}-${use}-${var.account_id}"]
 
-  # What Terraform does with what it names: actions on resources.
+  # Actions of Terraform by the resources they apply to.
   named = {
     Buckets = {
       actions = [
@@ -48,7 +48,7 @@ locals {
       ]
       resources = ["${local.arn}:lambda:${local.here}:function:${var.prefix}-*"]
     }
-    # CloudFront and Lambda number what they make: the account is what can bound it.
+    # CloudFront and Lambda generate IDs, so that the account is the only restriction.
     Mappings = {
       actions = [
         "lambda:DeleteEventSourceMapping", "lambda:GetEventSourceMapping", "lambda:UpdateEventSourceMapping",
@@ -122,16 +122,16 @@ locals {
         "logs:*LogGroup*", "logs:*LogStream*", "logs:*RetentionPolicy", "logs:*TagResource",
         "logs:ListTagsForResource",
       ]
-      # Glue's and SageMaker's own groups are the account's; what this environment's jobs
-      # left there goes with it.
+      # All jobs of the account log to these groups of Glue and SageMaker; scripts/destroy
+      # deletes the streams of this environment's jobs.
       resources = [for group in [
         "/aws/lambda/${var.prefix}-*", "/aws/kinesisfirehose/${var.prefix}-*", "/aws/apigateway/${var.prefix}-*",
         "/aws/vendedlogs/states/${var.prefix}-*", "/aws/sagemaker/Endpoints/${var.prefix}*",
         "/aws/sagemaker/TrainingJobs:*", "/aws-glue/jobs/*",
       ] : "${local.arn}:logs:${local.here}:log-group:${group}"]
     }
-    # It can write roles of this environment, and so what they may do: whoever may run the
-    # workflow administers the environment. GitHub's environment decides who may.
+    # Writing roles includes granting them permissions: everyone who can run the workflow is
+    # an administrator of this environment. The GitHub environment restricts who can.
     Roles = {
       actions = [
         "iam:CreateRole", "iam:DeleteRole", "iam:GetRole", "iam:TagRole", "iam:UntagRole", "iam:UpdateRole",
@@ -157,7 +157,7 @@ locals {
   provider_arn = var.provider_arn == "" ? aws_iam_openid_connect_provider.github[0].arn : var.provider_arn
 }
 
-# An account has one for GitHub, whoever made it: a second one is refused.
+# An account can have only one provider for GitHub.
 resource "aws_iam_openid_connect_provider" "github" {
   count          = var.provider_arn == "" ? 1 : 0
   url            = "https://${local.issuer}"
@@ -166,7 +166,7 @@ resource "aws_iam_openid_connect_provider" "github" {
 
 resource "aws_iam_role" "deploy" {
   name                 = "${var.prefix}-deploy"
-  description          = "The workflows of ${var.repository} deploy ${var.prefix}."
+  description          = "Lets the workflows of ${var.repository} deploy ${var.prefix}."
   max_session_duration = 7200
   assume_role_policy = jsonencode({
     Version = "2012-10-17"
@@ -201,7 +201,7 @@ resource "aws_iam_role_policy" "deploy" {
           ] : "${service}.amazonaws.com"] } }
         },
         {
-          # Scaling of an endpoint takes on a role of AWS's own, made with the first target.
+          # The first scaling target of an account creates a service-linked role.
           Sid       = "ScalingRole"
           Effect    = "Allow"
           Action    = ["iam:CreateServiceLinkedRole"]
@@ -216,7 +216,7 @@ resource "aws_iam_role_policy" "deploy" {
           Condition = { ArnLike = { "lambda:FunctionArn" = "${local.arn}:lambda:${local.here}:function:${var.prefix}-*" } }
         },
         {
-          # These know no resource: AWS takes `*` alone. The regions are those in use;
+          # These actions apply to no resource, only to `*`; the condition restricts the region.
           # CloudFront, IAM and Budgets are in us-east-1.
           Sid    = "Unnamed"
           Effect = "Allow"

@@ -1,4 +1,4 @@
 output "role_arn" {
-  description = "ARN of the role that workflows take on."
+  description = "ARN of the role that workflows assume."
   value       = aws_iam_role.deploy.arn
 }

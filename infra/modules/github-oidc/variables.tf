@@ -1,5 +1,5 @@
 variable "prefix" {
-  description = "Start of every name, which bounds what the role reaches."
+  description = "Prefix of every name, which restricts the role."
   type        = string
 }
 
@@ -14,12 +14,12 @@ variable "region" {
 }
 
 variable "account_id" {
-  description = "The account of the environment."
+  description = "Account of the environment."
   type        = string
 }
 
 variable "repository" {
-  description = "owner/name on GitHub."
+  description = "GitHub repository, as owner/name."
   type        = string
 }
 
@@ -29,11 +29,11 @@ variable "environment" {
 }
 
 variable "provider_arn" {
-  description = "ARN of the account's identity provider for GitHub; empty makes it."
+  description = "ARN of the account's identity provider for GitHub; empty creates it."
   type        = string
 }
 
 variable "state_bucket" {
-  description = "Bucket that holds Terraform's state, under <prefix>/."
+  description = "Bucket of the Terraform state, which is under <prefix>/."
   type        = string
 }

@@ -1,8 +1,8 @@
-# The lake, and beside it what jobs are made of. No rule here expires by age what a
-# release may name: feature sets, models, and the archives that endpoints load again.
+# The buckets of the lake and of job artifacts. No lifecycle rule deletes objects that a
+# release may refer to: feature sets, models, and the archives that endpoints load.
 
 locals {
-  # All but releases/: which release served when stays known for good.
+  # Versions under releases/ are never deleted: they are the history of releases.
   overwritten = [
     "events/", "impressions/", "imports/", "orders/", "order_products/", "products/",
     "features/", "models/", "training/", "errors/",

@@ -9,7 +9,7 @@ output "arn" {
 }
 
 output "artifacts_bucket" {
-  description = "Name of the bucket of what jobs are made of."
+  description = "Name of the bucket of job artifacts."
   value       = module.artifacts.name
 }
 

@@ -1,20 +1,20 @@
 variable "prefix" {
-  description = "Start of every name."
+  description = "Prefix of every name."
   type        = string
 }
 
 variable "account_id" {
-  description = "The account, part of the buckets' names."
+  description = "Account, a part of the buckets' names."
   type        = string
 }
 
 variable "protect" {
-  description = "Whether a bucket that holds objects withstands a destroy."
+  description = "Whether buckets with objects are protected from being destroyed."
   type        = bool
 }
 
 variable "kms_key_arn" {
-  description = "Customer's key. Without one, S3's own keys encrypt."
+  description = "ARN of a customer-managed KMS key; null uses the keys of S3."
   type        = string
   default     = null
 }

@@ -1,5 +1,5 @@
-# What is watched. An alarm is one line here; all of them are one resource, so that none
-# can forget whom it tells or how it takes silence.
+# Alarms and the dashboard. All alarms are one resource, so that they have the same actions
+# and treat missing data alike; each alarm is one line here.
 
 locals {
   api_of    = { ApiId = var.api_id }
@@ -8,7 +8,7 @@ locals {
   runs_of   = { StateMachineArn = var.state_machine_arn }
   scores_of = { EndpointName = var.endpoint_name, VariantName = "main" }
 
-  # Namespace, metric, dimensions, statistic, and what it must not be above.
+  # Namespace, metric, dimensions, statistic, and threshold.
   lambda = merge([for name, function in var.functions : {
     "${name}-errors"    = ["AWS/Lambda", "Errors", { FunctionName = function }, "Sum", 0]
     "${name}-throttles" = ["AWS/Lambda", "Throttles", { FunctionName = function }, "Sum", 0]
@@ -19,7 +19,7 @@ locals {
     "${table}-conversion" = ["AWS/Firehose", "FailedConversion.Records", { DeliveryStreamName = name }, "Sum", 0]
   }]...)
 
-  # Throttled requests of an API are its callers' 429: its own fault begins at 5xx.
+  # Throttling of an API shows as 4xx, which callers cause; its own failures are 5xx.
   api = {
     "api-5xx"     = ["AWS/ApiGateway", "5xx", local.api_of, "Average", 0.01]
     "api-latency" = ["AWS/ApiGateway", "Latency", local.api_of, "p99", var.latency_ms]
@@ -65,7 +65,8 @@ resource "aws_cloudwatch_metric_alarm" "this" {
   comparison_operator = "GreaterThanThreshold"
   threshold           = each.value.above
   period              = 300
-  # Five minutes of a counter are a finding; of a level they may be one slow cold start.
+  # A count raises the alarm after one period. A latency needs two of three, since one may be a
+  # cold start.
   evaluation_periods  = each.value.stat == "Sum" ? 1 : 3
   datapoints_to_alarm = each.value.stat == "Sum" ? 1 : 2
   treat_missing_data  = "notBreaching"
@@ -73,7 +74,7 @@ resource "aws_cloudwatch_metric_alarm" "this" {
   ok_actions          = [var.topic_arn]
 }
 
-# One page: what comes in, what goes out, what is late, what failed.
+# The dashboard: input, output, delays and failures.
 
 locals {
   # Title, statistic, and metrics.
@@ -107,7 +108,7 @@ resource "aws_cloudwatch_dashboard" "this" {
         view   = "timeSeries"
         stat   = chart[1]
         period = 300
-        # A metric is written flat: namespace, name, then each dimension and its value.
+        # A metric is a flat list: namespace, name, then each dimension and its value.
         metrics = [for of in chart[2] : concat([of[0], of[1]], flatten([for key, value in of[2] : [key, value]]))]
       }
     }]

@@ -1,5 +1,5 @@
 output "dashboard_url" {
-  description = "Address of the dashboard."
+  description = "URL of the dashboard."
   value       = "https://${var.region}.console.aws.amazon.com/cloudwatch/home?region=${var.region}#dashboards/dashboard/${aws_cloudwatch_dashboard.this.dashboard_name}"
 }
 

@@ -1,5 +1,5 @@
 variable "prefix" {
-  description = "Start of every name, and the dashboard's name."
+  description = "Prefix of every name, and the name of the dashboard."
   type        = string
 }
 
@@ -9,38 +9,38 @@ variable "region" {
 }
 
 variable "alarms" {
-  description = "Whether there are alarms; each bills by the month beyond the account's first ten."
+  description = "Whether to create alarms, which are billed monthly beyond the account's first ten."
   type        = bool
 }
 
 variable "topic_arn" {
-  description = "Whom alarms tell."
+  description = "ARN of the topic of the alarms."
   type        = string
 }
 
 variable "functions" {
-  description = "Functions by what they do; `consume` is among them."
+  description = "Names of the functions by their purpose, including `consume`."
   type        = map(string)
 }
 
 variable "deliveries" {
-  description = "Table to the name of its delivery stream."
+  description = "Name of the delivery stream of each table."
   type        = map(string)
 }
 
 variable "freshness_seconds" {
-  description = "Age of the oldest undelivered record above which delivery is late."
+  description = "Age of the oldest undelivered record, in seconds, that raises an alarm."
   type        = number
 }
 
 variable "latency_ms" {
-  description = "The API's 99th percentile above which it is slow."
+  description = "99th percentile of the API's latency, in milliseconds, that raises an alarm."
   type        = number
   default     = 1000
 }
 
 variable "api_id" {
-  description = "Id of the API."
+  description = "ID of the API."
   type        = string
 }
 
@@ -50,12 +50,12 @@ variable "stream_name" {
 }
 
 variable "dead_letters_name" {
-  description = "Name of the queue of records that could not be processed."
+  description = "Name of the dead-letter queue."
   type        = string
 }
 
 variable "table_name" {
-  description = "Name of the users' table."
+  description = "Name of the users table."
   type        = string
 }
 
@@ -65,6 +65,6 @@ variable "state_machine_arn" {
 }
 
 variable "endpoint_name" {
-  description = "Name of the endpoint; empty where there is none."
+  description = "Name of the endpoint; empty if there is none."
   type        = string
 }

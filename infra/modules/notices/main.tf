@@ -1,7 +1,7 @@
-# Where the environment speaks to people: alarms, the pipeline's outcome, and money.
+# Notices by email: alarms, results of the pipeline, and the budget.
 
 resource "aws_sns_topic" "notices" {
-  #checkov:skip=CKV_AWS_26:Alarms cannot publish through the AWS-managed key of SNS, and a customer's key (kms_key_arn) bills while idle. Notices name resources, not shoppers.
+  #checkov:skip=CKV_AWS_26:Alarms cannot publish with the AWS-managed key of SNS, and a customer-managed key (kms_key_arn) has an idle cost. Notices name resources, not shoppers.
   name              = "${var.prefix}-notices"
   kms_master_key_id = var.kms_key_arn
 }
@@ -31,7 +31,7 @@ resource "aws_sns_topic_policy" "notices" {
   })
 }
 
-# The address gets a letter first, and notices once it has agreed.
+# AWS sends a confirmation request to the address first.
 resource "aws_sns_topic_subscription" "email" {
   count     = var.email == "" ? 0 : 1
   topic_arn = aws_sns_topic.notices.arn
@@ -39,7 +39,7 @@ resource "aws_sns_topic_subscription" "email" {
   endpoint  = var.email
 }
 
-# Of the whole account: a budget by tag counts nothing until billing has been told the tag.
+# Covers the whole account: a budget by tag needs the tag to be activated for billing.
 resource "aws_budgets_budget" "monthly" {
   count        = var.monthly_budget_usd > 0 ? 1 : 0
   name         = "${var.prefix}-monthly"

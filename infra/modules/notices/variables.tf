@@ -1,25 +1,25 @@
 variable "prefix" {
-  description = "Start of every name."
+  description = "Prefix of every name."
   type        = string
 }
 
 variable "account_id" {
-  description = "The account whose alarms and budgets may speak."
+  description = "Account whose alarms and budgets may publish."
   type        = string
 }
 
 variable "email" {
-  description = "Who gets the notices; empty is nobody."
+  description = "Email address for the notices; empty sends no email."
   type        = string
 }
 
 variable "monthly_budget_usd" {
-  description = "What the account may cost in a month before somebody hears of it; 0 is no budget."
+  description = "Monthly cost of the account in USD above which a notice is sent; 0 disables it."
   type        = number
 }
 
 variable "kms_key_arn" {
-  description = "Customer's key, whose policy lets CloudWatch and Budgets use it."
+  description = "ARN of a customer-managed KMS key, whose policy has to allow CloudWatch and Budgets to use it."
   type        = string
   default     = null
 }

@@ -1,12 +1,12 @@
-# The state machine, and what it may do: each integration of its definition, on the
-# resources of this environment. Executions carry the environment's prefix, since
-# training jobs, models and endpoint configurations take their names from them.
+# The state machine. Its role allows each integration of the definition on the resources of
+# this environment. Names of executions start with the environment's prefix, since training
+# jobs, models and endpoint configurations are named after them.
 
 locals {
   name      = "${var.prefix}-pipeline"
   sagemaker = "arn:${var.partition}:sagemaker:${var.region}:${var.account_id}"
 
-  # What a run is started with.
+  # The input of an execution.
   input = jsonencode({
     lake            = "s3://${var.lake_bucket}"
     functions       = { for name, function in var.functions : name => function.name }
@@ -39,8 +39,8 @@ locals {
 }
 
 resource "aws_cloudwatch_log_group" "this" {
-  #checkov:skip=CKV_AWS_338:Prod keeps a year; dev two weeks, since it goes with its environment.
-  # Groups of this name need no entry of their own in the account's resource policy.
+  #checkov:skip=CKV_AWS_338:Prod keeps logs for a year, and dev, which is temporary, for two weeks.
+  # Groups with this prefix need no entry in the account's resource policy.
   name              = "/aws/vendedlogs/states/${local.name}"
   retention_in_days = var.log_retention_days
   kms_key_id        = var.kms_key_arn
@@ -49,13 +49,13 @@ resource "aws_cloudwatch_log_group" "this" {
 module "role" {
   source      = "../role"
   name        = local.name
-  description = "The pipeline runs its jobs and functions."
+  description = "Lets the pipeline run its jobs and functions."
   service     = "states.amazonaws.com"
   account_id  = var.account_id
   kms_key_arn = var.kms_key_arn
   statements = concat([
     {
-      # glue:startJobRun.sync starts, polls, and stops.
+      # glue:startJobRun.sync starts, polls and stops the job.
       Sid      = "Features"
       Effect   = "Allow"
       Action   = ["glue:BatchStopJobRun", "glue:GetJobRun", "glue:GetJobRuns", "glue:StartJobRun"]
@@ -68,7 +68,7 @@ module "role" {
       Resource = [for function in var.functions : function.arn]
     },
     {
-      # sagemaker:createTrainingJob.sync tags the job as its own, polls, and stops.
+      # sagemaker:createTrainingJob.sync tags, polls and stops the job.
       Sid    = "Training"
       Effect = "Allow"
       Action = [
@@ -88,14 +88,14 @@ module "role" {
       Condition = { StringEquals = { "iam:PassedToService" = "sagemaker.amazonaws.com" } }
     },
     {
-      # Step Functions hears of a training job's end by this rule, which it makes itself.
+      # Step Functions creates this rule to be notified of the end of training jobs.
       Sid      = "TrainingEvents"
       Effect   = "Allow"
       Action   = ["events:DescribeRule", "events:PutRule", "events:PutTargets"]
       Resource = ["arn:${var.partition}:events:${var.region}:${var.account_id}:rule/StepFunctionsGetEventsForSageMakerTrainingJobsRule"]
     },
     {
-      # Deliveries of logs have no ARN: the region is what can bound them.
+      # Log deliveries have no ARN; the condition restricts the region.
       Sid    = "LogDelivery"
       Effect = "Allow"
       Action = [
@@ -115,7 +115,7 @@ module "role" {
 }
 
 resource "aws_sfn_state_machine" "this" {
-  #checkov:skip=CKV_AWS_284:Traces bill for each run, and the execution's history shows what they would.
+  #checkov:skip=CKV_AWS_284:Traces are billed per execution; the execution's history has the same information.
   name       = local.name
   type       = "STANDARD"
   role_arn   = module.role.arn
@@ -136,13 +136,13 @@ resource "aws_sfn_state_machine" "this" {
   }
 }
 
-# The schedule, where one is wanted.
+# The optional schedule.
 
 module "scheduler_role" {
   count       = var.schedule == "" ? 0 : 1
   source      = "../role"
   name        = "${var.prefix}-schedule"
-  description = "The schedule starts the pipeline."
+  description = "Lets the schedule start the pipeline."
   service     = "scheduler.amazonaws.com"
   account_id  = var.account_id
   kms_key_arn = var.kms_key_arn
@@ -155,7 +155,7 @@ module "scheduler_role" {
 }
 
 resource "aws_scheduler_schedule" "this" {
-  #checkov:skip=CKV_AWS_297:A customer's key is an option, kms_key_arn; what is encrypted are names.
+  #checkov:skip=CKV_AWS_297:kms_key_arn sets a customer-managed key; the data consists of names.
   count                        = var.schedule == "" ? 0 : 1
   name                         = local.name
   description                  = "Runs the pipeline."
@@ -170,7 +170,7 @@ resource "aws_scheduler_schedule" "this" {
   target {
     arn      = "arn:${var.partition}:scheduler:::aws-sdk:sfn:startExecution"
     role_arn = module.scheduler_role[0].arn
-    # Scheduler looks for <…> in the text as it is; jsonencode would escape both brackets.
+    # Scheduler replaces <…> in the text; jsonencode would escape the brackets.
     input = replace(replace(jsonencode({
       StateMachineArn = aws_sfn_state_machine.this.arn
       Name            = "${var.prefix}-<aws.scheduler.execution-id>"

@@ -4,6 +4,6 @@ output "arn" {
 }
 
 output "input" {
-  description = "What a run is started with, as JSON."
+  description = "Input of an execution, as JSON."
   value       = local.input
 }

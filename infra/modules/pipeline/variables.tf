@@ -1,5 +1,5 @@
 variable "prefix" {
-  description = "Start of every name, executions' included."
+  description = "Prefix of every name, including those of executions."
   type        = string
 }
 
@@ -9,12 +9,12 @@ variable "partition" {
 }
 
 variable "region" {
-  description = "Region of everything the pipeline uses."
+  description = "Region of the pipeline's resources."
   type        = string
 }
 
 variable "account_id" {
-  description = "The account of everything the pipeline uses."
+  description = "Account of the pipeline's resources."
   type        = string
 }
 
@@ -29,7 +29,7 @@ variable "lake_bucket" {
 }
 
 variable "functions" {
-  description = "The definition's functions (load, evaluate, publish, notify): name and ARN of each."
+  description = "Name and ARN of each function of the definition: load, evaluate, publish, notify."
   type        = map(object({ name = string, arn = string }))
 }
 
@@ -44,12 +44,12 @@ variable "features_job_arn" {
 }
 
 variable "max_examples" {
-  description = "Most training examples of a feature set."
+  description = "Maximum number of training examples of a feature set."
   type        = number
 }
 
 variable "training_image" {
-  description = "Image of training and serving."
+  description = "Container image of training and serving."
   type        = string
 }
 
@@ -64,7 +64,7 @@ variable "training_instance" {
 }
 
 variable "endpoint_mode" {
-  description = "embedded or sagemaker."
+  description = "embedded or sagemaker: where models are scored."
   type        = string
 }
 
@@ -74,22 +74,22 @@ variable "endpoint_instance" {
 }
 
 variable "gate_margin" {
-  description = "By how much a model's Recall@10 has to be better than the serving one's."
+  description = "Margin by which a model's Recall@10 has to exceed that of the serving model."
   type        = number
 }
 
 variable "gate_min_users" {
-  description = "On how many users at least."
+  description = "Least number of users in that comparison."
   type        = number
 }
 
 variable "hyperparameters" {
-  description = "Hyperparameters that go over those of the definition."
+  description = "Hyperparameters that override those of the definition."
   type        = map(string)
 }
 
 variable "schedule" {
-  description = "Expression of EventBridge Scheduler, such as cron(0 3 * * ? *); empty is none."
+  description = "Expression of EventBridge Scheduler, such as cron(0 3 * * ? *); empty disables the schedule."
   type        = string
 }
 
@@ -99,12 +99,12 @@ variable "timezone" {
 }
 
 variable "log_retention_days" {
-  description = "How long logs are kept."
+  description = "Days that logs are kept."
   type        = number
 }
 
 variable "kms_key_arn" {
-  description = "Customer's key. Without one, keys of AWS encrypt."
+  description = "ARN of a customer-managed KMS key; null uses keys of AWS."
   type        = string
   default     = null
 }

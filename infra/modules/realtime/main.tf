@@ -1,5 +1,5 @@
-# What answers and what listens: the API, the consumer of the stream, and the route
-# around the function where it is wanted.
+# The functions of the API and of the stream's consumer, and the optional route from the API
+# to the stream.
 
 locals {
   function = {
@@ -14,7 +14,7 @@ locals {
 module "api_function" {
   source               = "../function"
   name                 = "${var.prefix}-api"
-  description          = "Takes events and answers with recommendations."
+  description          = "Accepts events and serves recommendations."
   archive              = "${var.archives}/api.zip"
   account_id           = local.function.account_id
   architecture         = local.function.architecture
@@ -50,8 +50,8 @@ module "api_function" {
       Resource = [for folder in ["features", "models", "releases"] : "${var.lake_arn}/${folder}/*"]
     },
     {
-      # Without it, S3 answers 403 for an object that is not there yet. Such a request has
-      # no prefix to compare: hence IfExists.
+      # Without it, S3 answers 403 instead of 404 for a missing object. That request has no
+      # prefix, hence IfExists.
       Sid       = "ListRelease"
       Effect    = "Allow"
       Action    = ["s3:ListBucket"]
@@ -127,8 +127,9 @@ module "consume_function" {
   ]
 }
 
-# A shard's batch is tried again until it is done or too old: a table that throttles for an
-# hour loses nothing. The function itself sets poison aside, and reports where it stopped.
+# A batch is retried until it succeeds or is too old, so that no event is lost while the table
+# throttles for an hour. The function itself sets aside invalid records and reports the
+# position that it reached.
 resource "aws_lambda_event_source_mapping" "events" {
   event_source_arn                   = var.stream_arn
   function_name                      = module.consume_function.arn

@@ -4,16 +4,16 @@ output "functions" {
 }
 
 output "api_id" {
-  description = "Id of the API."
+  description = "ID of the API."
   value       = module.api.id
 }
 
 output "api_url" {
-  description = "Address of the API, without a slash at its end."
+  description = "URL of the API, without a trailing slash."
   value       = module.api.url
 }
 
 output "ingest_url" {
-  description = "Where producers put events: around the function where direct ingest is on."
+  description = "URL for events. With direct ingest it bypasses the function."
   value       = "${module.api.url}${var.direct_ingest ? module.direct_ingest[0].path : "/v1/events"}"
 }

@@ -1,20 +1,20 @@
 variable "prefix" {
-  description = "Start of every name."
+  description = "Prefix of every name."
   type        = string
 }
 
 variable "account_id" {
-  description = "The account of the roles."
+  description = "Account of the roles."
   type        = string
 }
 
 variable "architecture" {
-  description = "arm64 or x86_64, as the archives were built."
+  description = "Architecture of the archives: arm64 or x86_64."
   type        = string
 }
 
 variable "archives" {
-  description = "Folder that holds api.zip and consume.zip."
+  description = "Folder with api.zip and consume.zip."
   type        = string
 }
 
@@ -39,7 +39,7 @@ variable "impressions_arn" {
 }
 
 variable "table_arn" {
-  description = "ARN of the users' table."
+  description = "ARN of the users table."
   type        = string
 }
 
@@ -49,67 +49,67 @@ variable "lake_arn" {
 }
 
 variable "dead_letters_arn" {
-  description = "ARN of the queue of records that could not be processed."
+  description = "ARN of the dead-letter queue."
   type        = string
 }
 
 variable "endpoint_arn" {
-  description = "ARN of the endpoint that scores; empty where the function does."
+  description = "ARN of the endpoint that scores; empty if the function scores."
   type        = string
 }
 
 variable "cors_origins" {
-  description = "Origins whose pages may ask; none named is all."
+  description = "Origins whose pages may call the API; an empty list allows all."
   type        = list(string)
 }
 
 variable "direct_ingest" {
-  description = "Whether there is a route to the stream without a function."
+  description = "Whether to create the route to the stream without a function."
   type        = bool
 }
 
 variable "requests_per_second" {
-  description = "Requests a second above which 429 is answered."
+  description = "Requests per second above which the API answers 429."
   type        = number
 }
 
 variable "burst" {
-  description = "Requests at once above which 429 is answered."
+  description = "Concurrent requests above which the API answers 429."
   type        = number
 }
 
 variable "api_memory_mib" {
-  description = "Memory of the API's function."
+  description = "Memory of the API's function in MiB."
   type        = number
 }
 
 variable "api_concurrency" {
-  description = "Reserved concurrency of the API's function; -1 is none."
+  description = "Reserved concurrency of the API's function; -1 reserves none."
   type        = number
 }
 
 variable "consume_concurrency" {
-  description = "Reserved concurrency of the consumer; -1 is none."
+  description = "Reserved concurrency of the consumer; -1 reserves none."
   type        = number
 }
 
 variable "parallelization" {
-  description = "Batches of one shard at once, 1 to 10; a user's events keep their order."
+  description = "Batches of one shard that are processed concurrently, 1 to 10; the events of a user stay in order."
   type        = number
 
   validation {
     condition     = var.parallelization >= 1 && var.parallelization <= 10
-    error_message = "Lambda takes 1 to 10 batches of a shard at once."
+    error_message = "Choose 1 to 10, the range of Lambda."
   }
 }
 
 variable "log_retention_days" {
-  description = "How long logs are kept."
+  description = "Days that logs are kept."
   type        = number
 }
 
 variable "kms_key_arn" {
-  description = "Customer's key. Without one, keys of AWS encrypt."
+  description = "ARN of a customer-managed KMS key; null uses keys of AWS."
   type        = string
   default     = null
 }

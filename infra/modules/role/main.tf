@@ -1,8 +1,8 @@
-# A role that one service of this account takes on, with one inline policy: what it
-# may do stands beside what it does, and nothing else can be attached by reuse.
+# A role that one service of this account assumes, with one inline policy, so that its
+# permissions are defined next to their use and are not shared.
 
 locals {
-  # With a customer's key, who reads or writes encrypted data also needs the key.
+  # With a customer-managed key, access to encrypted data needs access to the key.
   key = var.kms_key_arn == null ? [] : [{
     Sid      = "Key"
     Effect   = "Allow"

@@ -1,5 +1,5 @@
 output "arn" {
-  description = "ARN of the role, once its policy is there too."
+  description = "ARN of the role, available once its policy is attached."
   value       = aws_iam_role.this.arn
   depends_on  = [aws_iam_role_policy.this]
 }

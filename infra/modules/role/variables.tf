@@ -4,33 +4,33 @@ variable "name" {
 }
 
 variable "description" {
-  description = "Who takes the role on, and for what."
+  description = "Description of the role."
   type        = string
 }
 
 variable "service" {
-  description = "Service that takes the role on, such as lambda.amazonaws.com."
+  description = "Service that assumes the role, such as lambda.amazonaws.com."
   type        = string
 }
 
 variable "account_id" {
-  description = "The account that the service has to act for."
+  description = "Account that the service has to act for."
   type        = string
 }
 
 variable "check_source_account" {
-  description = "Whether the service names the account it acts for: documented of Step Functions, Scheduler and SageMaker. The others take on only what somebody of this account handed them."
+  description = "Whether the service sends aws:SourceAccount, as documented for Step Functions, Scheduler and SageMaker. Other services assume only roles that this account passes to them."
   type        = bool
   default     = true
 }
 
 variable "statements" {
-  description = "Statements of the policy, as IAM writes them."
+  description = "IAM statements of the policy."
   type        = any
 }
 
 variable "kms_key_arn" {
-  description = "Customer's key of the data that the role reads or writes."
+  description = "ARN of the customer-managed KMS key of the data that the role accesses."
   type        = string
   default     = null
 }

@@ -1,6 +1,6 @@
-# What SageMaker works with: the image of XGBoost, the role of training jobs and of the
-# endpoint, and the endpoint's scaling. The endpoint itself is made and changed by the
-# state machine, with each model that passes the gate.
+# Resources of SageMaker: the XGBoost image, the role of training jobs and the endpoint, and
+# the endpoint's scaling. The state machine creates the endpoint and updates it with each
+# model that passes the gate.
 
 data "aws_sagemaker_prebuilt_ecr_image" "xgboost" {
   repository_name = "sagemaker-xgboost"
@@ -16,7 +16,7 @@ locals {
 module "role" {
   source      = "../role"
   name        = "${var.prefix}-training"
-  description = "Training jobs read feature sets and write models; the endpoint reads models."
+  description = "Lets training jobs read feature sets and write models, and the endpoint read models."
   service     = "sagemaker.amazonaws.com"
   account_id  = var.account_id
   kms_key_arn = var.kms_key_arn
@@ -47,7 +47,7 @@ module "role" {
       Resource = ["arn:${var.partition}:ecr:${var.region}:${local.image.registry_id}:repository/${local.image.repository_name}"]
     },
     {
-      # A token is for the whole registry service: there is no resource to name.
+      # A token is valid for the whole registry, so that there is no resource.
       Sid       = "ImageToken"
       Effect    = "Allow"
       Action    = ["ecr:GetAuthorizationToken"]
@@ -64,7 +64,7 @@ module "role" {
       ]
     },
     {
-      # CloudWatch knows no resource for metrics: the namespace bounds it.
+      # Metrics are no resources in IAM; the condition restricts the namespace.
       Sid       = "Metrics"
       Effect    = "Allow"
       Action    = ["cloudwatch:PutMetricData"]
@@ -74,18 +74,18 @@ module "role" {
   ]
 }
 
-# SageMaker would make it, and keep its logs for good. The group of training jobs is the
-# whole account's and stays as it is.
+# SageMaker would create the group without an expiry of its logs. All training jobs of the
+# account share one group, which is not managed here.
 resource "aws_cloudwatch_log_group" "endpoint" {
-  #checkov:skip=CKV_AWS_338:Prod keeps a year; dev two weeks, since it goes with its environment.
+  #checkov:skip=CKV_AWS_338:Prod keeps logs for a year, and dev, which is temporary, for two weeks.
   count             = local.serving ? 1 : 0
   name              = "/aws/sagemaker/Endpoints/${var.prefix}"
   retention_in_days = var.log_retention_days
   kms_key_id        = var.kms_key_arn
 }
 
-# Scaling can be registered only for a variant that exists, hence the switch: it is
-# turned on after the first run of the pipeline has made the endpoint.
+# Scaling can be registered only for an existing variant: it is enabled after the first
+# execution of the pipeline has created the endpoint.
 resource "aws_appautoscaling_target" "variant" {
   count              = local.serving && var.endpoint_autoscaling ? 1 : 0
   service_namespace  = "sagemaker"

@@ -1,5 +1,5 @@
 variable "prefix" {
-  description = "Start of every name, and the endpoint's name."
+  description = "Prefix of every name, and the name of the endpoint."
   type        = string
 }
 
@@ -9,12 +9,12 @@ variable "partition" {
 }
 
 variable "region" {
-  description = "Region of image and log groups."
+  description = "Region of the image and the log groups."
   type        = string
 }
 
 variable "account_id" {
-  description = "The account of role and log groups."
+  description = "Account of the role and the log groups."
   type        = string
 }
 
@@ -24,35 +24,35 @@ variable "lake_arn" {
 }
 
 variable "endpoint_mode" {
-  description = "embedded or sagemaker."
+  description = "embedded or sagemaker: where models are scored."
   type        = string
 }
 
 variable "endpoint_autoscaling" {
-  description = "Whether the endpoint's instances follow its load. Turned on once the endpoint exists."
+  description = "Whether the endpoint scales with its load. Enable it once the endpoint exists."
   type        = bool
   default     = false
 }
 
 variable "endpoint_instances" {
-  description = "Fewest and most instances of the endpoint."
+  description = "Minimum and maximum number of instances of the endpoint."
   type        = object({ min = number, max = number })
   default     = { min = 1, max = 4 }
 }
 
 variable "invocations_per_instance" {
-  description = "Invocations of one instance in a minute that scaling aims at."
+  description = "Target of scaling: invocations per instance and minute."
   type        = number
   default     = 6000
 }
 
 variable "log_retention_days" {
-  description = "How long logs are kept."
+  description = "Days that logs are kept."
   type        = number
 }
 
 variable "kms_key_arn" {
-  description = "Customer's key. Without one, keys of AWS encrypt."
+  description = "ARN of a customer-managed KMS key; null uses keys of AWS."
   type        = string
   default     = null
 }

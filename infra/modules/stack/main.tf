@@ -1,5 +1,5 @@
-# One environment. Data flows down this file: lake, stream and store; the jobs and
-# functions that learn; the functions that answer; the web app; and who watches.
+# One environment, in the order of its data flow: lake, stream and store; the jobs and
+# functions of the pipeline; the functions of the API; the web app; monitoring.
 
 data "aws_caller_identity" "current" {}
 data "aws_partition" "current" {}
@@ -14,7 +14,7 @@ locals {
   serving    = var.endpoint_mode == "sagemaker"
   endpoint   = local.serving ? "arn:${local.partition}:sagemaker:${local.region}:${local.account_id}:endpoint/${local.prefix}" : ""
 
-  # Every function reads the same variables.
+  # All functions get the same variables.
   function_environment = {
     CARTWHEEL_LAKE         = "s3://${module.lake.bucket}"
     CARTWHEEL_TABLE        = module.store.name
@@ -28,11 +28,11 @@ locals {
     CARTWHEEL_CORS_ORIGINS = join(",", var.cors_origins)
   }
 
-  # The functions of the pipeline, by the names that its definition reads.
+  # The functions of the pipeline, by their names in its definition.
   pipeline_functions = {
     load = {
       archive     = "load-features"
-      description = "Lists a feature set's parts, and loads one into the users' table."
+      description = "Lists the parts of a feature set, and loads a part into the users table."
       memory_mib  = 1024
       timeout     = 900
       scratch_mib = 2048
@@ -54,7 +54,7 @@ locals {
     }
     evaluate = {
       archive     = "evaluate"
-      description = "Ranks for held-out users by the new and by the serving model."
+      description = "Ranks products for held-out users with the new and the serving model."
       memory_mib  = 3008
       timeout     = 900
       scratch_mib = 4096
@@ -76,7 +76,7 @@ locals {
     }
     publish = {
       archive     = "publish"
-      description = "Notes what the gate decided, and names the release."
+      description = "Records the decision of the gate and publishes the release."
       memory_mib  = 512
       timeout     = 300
       scratch_mib = 512
@@ -98,7 +98,7 @@ locals {
     }
     notify = {
       archive     = "notify"
-      description = "Tells people how a run ended."
+      description = "Sends a notice when an execution ends."
       memory_mib  = 128
       timeout     = 30
       scratch_mib = 512
@@ -173,8 +173,8 @@ module "functions" {
   environment        = local.function_environment
   log_retention_days = var.log_retention_days
   kms_key_arn        = var.kms_key_arn
-  # Without leave to list, S3 answers 403 for an object that is not there yet. Such a
-  # request has no prefix to compare: hence IfExists.
+  # Without permission to list, S3 answers 403 instead of 404 for a missing object. That
+  # request has no prefix, hence IfExists.
   statements = concat(each.value.statements, length(each.value.prefixes) == 0 ? [] : [{
     Sid       = "List"
     Effect    = "Allow"

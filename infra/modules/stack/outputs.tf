@@ -1,15 +1,15 @@
 output "web_url" {
-  description = "Address of the web app."
+  description = "URL of the web app."
   value       = module.web.url
 }
 
 output "api_url" {
-  description = "Address of the API, without a slash at its end."
+  description = "URL of the API, without a trailing slash."
   value       = module.realtime.api_url
 }
 
 output "ingest_url" {
-  description = "Where producers put events: around the function where direct ingest is on."
+  description = "URL for events. With direct ingest it bypasses the function."
   value       = module.realtime.ingest_url
 }
 
@@ -19,7 +19,7 @@ output "state_machine_arn" {
 }
 
 output "pipeline_input" {
-  description = "What a run of the pipeline is started with, as JSON."
+  description = "Input of the pipeline's executions, as JSON."
   value       = module.pipeline.input
 }
 
@@ -29,7 +29,7 @@ output "lake_bucket" {
 }
 
 output "artifacts_bucket" {
-  description = "Name of the bucket of what jobs are made of."
+  description = "Name of the bucket of job artifacts."
   value       = module.lake.artifacts_bucket
 }
 
@@ -39,12 +39,12 @@ output "web_bucket" {
 }
 
 output "distribution_id" {
-  description = "Id of the web app's distribution, for invalidations."
+  description = "ID of the web app's distribution, for invalidations."
   value       = module.web.distribution_id
 }
 
 output "dashboard_url" {
-  description = "Address of the dashboard."
+  description = "URL of the dashboard."
   value       = module.monitoring.dashboard_url
 }
 
@@ -54,7 +54,7 @@ output "stream_name" {
 }
 
 output "table_name" {
-  description = "Name of the users' table."
+  description = "Name of the users table."
   value       = module.store.name
 }
 
@@ -64,6 +64,6 @@ output "alarms" {
 }
 
 output "deploy_role_arn" {
-  description = "ARN of the role that workflows take on; null where there is none."
+  description = "ARN of the role that workflows assume; null without github_repository."
   value       = one(module.github[*].role_arn)
 }

@@ -1,52 +1,52 @@
 variable "name" {
-  description = "The system's name, first part of every name."
+  description = "Name of the system, the first part of every resource name."
   type        = string
   default     = "cartwheel"
 
   validation {
     condition     = can(regex("^[a-z][a-z0-9-]{0,15}$", var.name))
-    error_message = "1 to 16 of a-z, 0-9 and -, a letter first: buckets, SageMaker and the catalogue take no more."
+    error_message = "Use 1 to 16 characters of a-z, 0-9 and -, starting with a letter: names of buckets, SageMaker and the catalogue are limited."
   }
 }
 
 variable "environment" {
-  description = "The environment's name, second part of every name."
+  description = "Name of the environment, the second part of every resource name."
   type        = string
 
   validation {
     condition     = can(regex("^[a-z][a-z0-9]{0,7}$", var.environment))
-    error_message = "1 to 8 of a-z and 0-9, a letter first."
+    error_message = "Use 1 to 8 characters of a-z and 0-9, starting with a letter."
   }
 }
 
 variable "protect" {
-  description = "Whether data withstands a destroy: no emptying of buckets, deletion protection, recovery to a point in time, longer retention of what was overwritten."
+  description = "Whether data is protected: buckets with objects are not destroyed, the table has deletion protection and point-in-time recovery, and overwritten objects are kept longer."
   type        = bool
 }
 
 variable "alarms" {
-  description = "Whether there are alarms; each bills by the month beyond the account's first ten."
+  description = "Whether to create alarms, which are billed monthly beyond the account's first ten."
   type        = bool
 }
 
 variable "log_retention_days" {
-  description = "How long logs are kept."
+  description = "Days that logs are kept."
   type        = number
 
   validation {
     condition     = contains([1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653], var.log_retention_days)
-    error_message = "CloudWatch keeps logs for 1, 3, 5, 7, 14, 30, 60, 90, … days."
+    error_message = "Choose a retention that CloudWatch supports: 1, 3, 5, 7, 14, 30, 60, 90, … days."
   }
 }
 
 variable "kms_key_arn" {
-  description = "ARN of a customer's key for everything at rest but the public web app. Without one, keys of AWS encrypt, which cost nothing while idle."
+  description = "ARN of a customer-managed KMS key for all data at rest except the public web app; null uses keys of AWS, which have no idle cost."
   type        = string
   default     = null
 }
 
 variable "dist" {
-  description = "Folder of what `make package` built."
+  description = "Folder of the files that `make package` builds."
   type        = string
 }
 
@@ -61,35 +61,35 @@ variable "definition" {
 }
 
 variable "architecture" {
-  description = "Processor of the functions: arm64 or x86_64."
+  description = "Architecture of the functions: arm64 or x86_64."
   type        = string
   default     = "arm64"
 
   validation {
     condition     = contains(["arm64", "x86_64"], var.architecture)
-    error_message = "arm64 or x86_64."
+    error_message = "Choose arm64 or x86_64."
   }
 }
 
 variable "endpoint_mode" {
-  description = "embedded: the API's function scores, and nothing idles. sagemaker: an endpoint does, and bills by the hour."
+  description = "embedded: the API's function scores, at no idle cost. sagemaker: an endpoint scores and bills by the hour."
   type        = string
   default     = "embedded"
 
   validation {
     condition     = contains(["embedded", "sagemaker"], var.endpoint_mode)
-    error_message = "embedded or sagemaker."
+    error_message = "Choose embedded or sagemaker."
   }
 }
 
 variable "endpoint_autoscaling" {
-  description = "Whether the endpoint's instances follow its load. Turned on once a run of the pipeline has made the endpoint."
+  description = "Whether the endpoint scales with its load. Enable it after an execution of the pipeline has created the endpoint."
   type        = bool
   default     = false
 
   validation {
     condition     = !var.endpoint_autoscaling || var.endpoint_mode == "sagemaker"
-    error_message = "Only an endpoint scales: set endpoint_mode = \"sagemaker\" too."
+    error_message = "Scaling needs an endpoint: set endpoint_mode = \"sagemaker\" too."
   }
 }
 
@@ -106,31 +106,31 @@ variable "training_instance" {
 }
 
 variable "max_examples" {
-  description = "Most training examples of a feature set."
+  description = "Maximum number of training examples of a feature set."
   type        = number
   default     = 2000000
 }
 
 variable "gate_margin" {
-  description = "By how much a model's Recall@10 has to be better than the serving one's."
+  description = "Margin by which a model's Recall@10 has to exceed that of the serving model."
   type        = number
   default     = 0
 }
 
 variable "gate_min_users" {
-  description = "On how many users at least."
+  description = "Least number of users in that comparison."
   type        = number
   default     = 20
 }
 
 variable "hyperparameters" {
-  description = "Hyperparameters of training that go over those of the definition."
+  description = "Hyperparameters of training that override those of the definition."
   type        = map(string)
   default     = {}
 }
 
 variable "schedule" {
-  description = "When the pipeline runs by itself, such as cron(0 3 * * ? *); empty is never."
+  description = "Schedule of the pipeline, such as cron(0 3 * * ? *); empty disables it."
   type        = string
   default     = ""
 }
@@ -142,158 +142,158 @@ variable "timezone" {
 }
 
 variable "api_key_hashes" {
-  description = "SHA-256 of each API key, in hex: alone, the key may do everything; behind scopes, what they say, as in events:write+recommendations:read=<hash>."
+  description = "SHA-256 of each API key, in hex. A bare hash grants every scope; scopes before the hash restrict it, as in events:write+recommendations:read=<hash>."
   type        = list(string)
   default     = []
 
   validation {
     condition     = alltrue([for hash in var.api_key_hashes : can(regex("^((events:write|recommendations:read|admin)([+](events:write|recommendations:read|admin))*=)?[0-9a-f]{64}$", hash))])
-    error_message = "Each is the SHA-256 of a key, as 64 lower-case hex digits: printf %s \"$KEY\" | sha256sum. Not the key itself."
+    error_message = "Each entry is the SHA-256 of a key, not the key itself: 64 lowercase hex digits, as printed by: printf %s \"$KEY\" | sha256sum"
   }
 }
 
 variable "allow_anonymous" {
-  description = "Says in so many words that the API is open to everybody, where there is no key."
+  description = "Opens the API to everybody; has to be true if there are no API keys."
   type        = bool
   default     = false
 
   validation {
     condition     = var.allow_anonymous || length(var.api_key_hashes) > 0
-    error_message = "Without api_key_hashes everybody may use the API. Name a key's hash, or set allow_anonymous = true if that is what you want."
+    error_message = "Without api_key_hashes everybody may use the API. Add the hash of a key, or set allow_anonymous = true."
   }
 }
 
 variable "cors_origins" {
-  description = "Origins whose pages may ask, such as https://shop.example; none named is all."
+  description = "Origins whose pages may call the API, such as https://shop.example; an empty list allows all."
   type        = list(string)
   default     = []
 
   validation {
     condition     = alltrue([for origin in var.cors_origins : can(regex("^https?://[^/*]+$", origin))])
-    error_message = "An origin is a scheme and a host, such as https://shop.example, without a path."
+    error_message = "An origin consists of a scheme and a host, such as https://shop.example, without a path."
   }
 }
 
 variable "direct_ingest" {
-  description = "Whether producers that sign by IAM can put records into the stream without a function between."
+  description = "Whether producers with IAM credentials can put records into the stream without a function."
   type        = bool
   default     = false
 }
 
 variable "requests_per_second" {
-  description = "Requests a second above which the API answers 429."
+  description = "Requests per second above which the API answers 429."
   type        = number
   default     = 500
 }
 
 variable "burst" {
-  description = "Requests at once above which the API answers 429."
+  description = "Concurrent requests above which the API answers 429."
   type        = number
   default     = 1000
 }
 
 variable "api_memory_mib" {
-  description = "Memory of the API's function, which holds catalogue and model."
+  description = "Memory of the API's function in MiB; it holds the catalogue and the model."
   type        = number
   default     = 1024
 }
 
 variable "api_concurrency" {
-  description = "Reserved concurrency of the API's function; -1 is none."
+  description = "Reserved concurrency of the API's function; -1 reserves none."
   type        = number
   default     = -1
 }
 
 variable "consume_concurrency" {
-  description = "Reserved concurrency of the consumer; -1 is none."
+  description = "Reserved concurrency of the consumer; -1 reserves none."
   type        = number
   default     = -1
 }
 
 variable "parallelization" {
-  description = "Batches of one shard that the consumer takes at once, 1 to 10."
+  description = "Batches of one shard that the consumer processes concurrently, 1 to 10."
   type        = number
   default     = 2
 }
 
 variable "stream_shards" {
-  description = "Shards of a provisioned stream; null is on demand."
+  description = "Shards of a provisioned stream; null makes the stream on-demand."
   type        = number
   default     = null
 }
 
 variable "stream_retention_hours" {
-  description = "How long an event can be read from the stream again."
+  description = "Hours that events stay readable in the stream."
   type        = number
   default     = 24
 }
 
 variable "delivery_buffer_mib" {
-  description = "Delivery writes a file at this size."
+  description = "Size at which delivery writes a file, in MiB."
   type        = number
   default     = 128
 }
 
 variable "delivery_buffer_seconds" {
-  description = "Delivery writes a file after this time at the latest."
+  description = "Seconds after which delivery writes a file at the latest."
   type        = number
   default     = 300
 }
 
 variable "glue_max_workers" {
-  description = "Most Spark workers of a run of the feature job."
+  description = "Maximum number of Spark workers of the feature job."
   type        = number
   default     = 10
 }
 
 variable "web_domain" {
-  description = "A domain of one's own for the web app, and the ARN of its certificate in us-east-1."
+  description = "Domain of the web app, and the ARN of its certificate in us-east-1; null uses CloudFront's domain."
   type        = object({ name = string, certificate_arn = string })
   default     = null
 }
 
 variable "web_acl_arn" {
-  description = "ARN of a web ACL of WAF for the web app, in us-east-1."
+  description = "ARN of a WAF web ACL in us-east-1 for the web app."
   type        = string
   default     = null
 }
 
 variable "alarm_email" {
-  description = "Who gets alarms and notices; empty is nobody."
+  description = "Email address for alarms and notices; empty sends no email."
   type        = string
   default     = ""
 }
 
 variable "monthly_budget_usd" {
-  description = "What the account may cost in a month before somebody hears of it; 0 is no budget."
+  description = "Monthly cost of the account in USD above which a notice is sent; 0 disables it."
   type        = number
   default     = 0
 }
 
 variable "github_repository" {
-  description = "owner/name whose workflows may deploy; empty is none."
+  description = "GitHub repository, as owner/name, whose workflows may deploy; empty allows none."
   type        = string
   default     = ""
 
   validation {
     condition     = var.github_repository == "" || can(regex("^[A-Za-z0-9._-]+/[A-Za-z0-9._-]+$", var.github_repository))
-    error_message = "owner/name, as GitHub writes it."
+    error_message = "Write the repository as owner/name."
   }
 }
 
 variable "github_provider_arn" {
-  description = "ARN of the account's identity provider for GitHub; empty makes it."
+  description = "ARN of the account's identity provider for GitHub; empty creates it."
   type        = string
   default     = ""
 }
 
 variable "state_bucket" {
-  description = "Bucket of Terraform's state, which the workflows need too."
+  description = "Bucket of the Terraform state, which the workflows also access."
   type        = string
   default     = ""
 
   validation {
     condition     = var.github_repository == "" || var.state_bucket != ""
-    error_message = "A workflow that deploys reads and writes the state: name its bucket."
+    error_message = "Set state_bucket: workflows that deploy access the Terraform state."
   }
 }

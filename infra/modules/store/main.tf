@@ -1,8 +1,8 @@
-# What one recommendation reads of a user: the session and the feature record, chunked
-# where it is larger than an item may be.
+# The users table: sessions and feature records, which are split into chunks where they exceed
+# the size limit of an item.
 
 resource "aws_dynamodb_table" "users" {
-  #checkov:skip=CKV_AWS_28:Prod has it; dev is for trying out, and its records are made again by the pipeline.
+  #checkov:skip=CKV_AWS_28:Prod has it; dev is temporary, and the pipeline can create its records again.
   name                        = "${var.prefix}-users"
   billing_mode                = "PAY_PER_REQUEST"
   hash_key                    = "user_id"
@@ -28,7 +28,7 @@ resource "aws_dynamodb_table" "users" {
     enabled = var.protect
   }
 
-  # Without a customer's key, the AWS-managed one.
+  # The AWS-managed key unless a customer-managed key is set.
   server_side_encryption {
     enabled     = true
     kms_key_arn = var.kms_key_arn

@@ -1,15 +1,15 @@
 variable "prefix" {
-  description = "Start of every name."
+  description = "Prefix of every name."
   type        = string
 }
 
 variable "protect" {
-  description = "Whether the table withstands a deletion, and can be put back to any second of the last 35 days."
+  description = "Whether the table has deletion protection and point-in-time recovery of 35 days."
   type        = bool
 }
 
 variable "kms_key_arn" {
-  description = "Customer's key. Without one, the AWS-managed key of DynamoDB encrypts."
+  description = "ARN of a customer-managed KMS key; null uses the AWS-managed key of DynamoDB."
   type        = string
   default     = null
 }

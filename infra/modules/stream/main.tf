@@ -1,4 +1,4 @@
-# The stream of events: ordered per user, since the partition key is the user's id.
+# The stream of events. The partition key is the user's ID, so that each user's events are ordered.
 
 resource "aws_kinesis_stream" "events" {
   name             = "${var.prefix}-events"
@@ -7,16 +7,16 @@ resource "aws_kinesis_stream" "events" {
   kms_key_id       = coalesce(var.kms_key_arn, "alias/aws/kinesis")
   shard_count      = var.shards
 
-  # On demand there is no shard to plan; a fixed number is cheaper for a small, even load.
+  # On-demand streams need no planning; a fixed number of shards is cheaper for a small, steady load.
   stream_mode_details {
     stream_mode = var.shards == null ? "ON_DEMAND" : "PROVISIONED"
   }
 
-  # A consumer that somebody registered by hand would keep a destroy from ending.
+  # A manually registered consumer would otherwise prevent a destroy.
   enforce_consumer_deletion = !var.protect
 }
 
-# Records that could not be processed, with the reason: fourteen days to look at them.
+# The dead-letter queue: records that could not be processed, with the reason, for 14 days.
 resource "aws_sqs_queue" "dead_letters" {
   name                              = "${var.prefix}-dead-letters"
   message_retention_seconds         = 1209600

@@ -9,16 +9,16 @@ output "arn" {
 }
 
 output "dead_letters_name" {
-  description = "Name of the queue of records that could not be processed."
+  description = "Name of the dead-letter queue."
   value       = aws_sqs_queue.dead_letters.name
 }
 
 output "dead_letters_arn" {
-  description = "ARN of that queue."
+  description = "ARN of the dead-letter queue."
   value       = aws_sqs_queue.dead_letters.arn
 }
 
 output "dead_letters_url" {
-  description = "Address of that queue."
+  description = "URL of the dead-letter queue."
   value       = aws_sqs_queue.dead_letters.id
 }

@@ -1,5 +1,5 @@
-# The web app: a private bucket behind CloudFront. Files under assets/ are named by their
-# content and kept for good; all else is asked for at each visit, so that a release is seen.
+# The web app: a private bucket behind CloudFront. Files under assets/ have content hashes in
+# their names and are cached indefinitely; browsers revalidate all other files on each visit.
 
 locals {
   origin = "web"
@@ -43,7 +43,7 @@ module "bucket" {
 
 resource "aws_cloudfront_origin_access_control" "this" {
   name                              = "${var.prefix}-web"
-  description                       = "CloudFront signs its requests to the bucket."
+  description                       = "Signs CloudFront's requests to the bucket."
   origin_access_control_origin_type = "s3"
   signing_behavior                  = "always"
   signing_protocol                  = "sigv4"
@@ -51,17 +51,17 @@ resource "aws_cloudfront_origin_access_control" "this" {
 
 resource "aws_cloudfront_function" "pages" {
   name    = "${var.prefix}-pages"
-  comment = "Every page of the app is index.html."
+  comment = "Serves index.html for every page of the app."
   runtime = "cloudfront-js-2.0"
   code    = file("${path.module}/site.js")
   publish = true
 }
 
 resource "aws_cloudfront_response_headers_policy" "this" {
-  #checkov:skip=CKV_AWS_259:It wants subdomains and preload too: under a shop's own domain that would bind hosts which are not ours.
+  #checkov:skip=CKV_AWS_259:It requires includeSubDomains and preload, which would affect other hosts of a shop's domain.
   for_each = local.caching
   name     = "${var.prefix}-${each.key}"
-  comment  = "Security headers, and how long browsers keep ${each.key}."
+  comment  = "Security headers, and the caching of ${each.key}."
 
   security_headers_config {
     content_security_policy {
@@ -102,13 +102,13 @@ resource "aws_cloudfront_response_headers_policy" "this" {
 }
 
 resource "aws_cloudfront_distribution" "this" {
-  #checkov:skip=CKV_AWS_68:A web ACL bills while idle, and these are public static files; web_acl_arn attaches one.
-  #checkov:skip=CKV2_AWS_47:As above, no web ACL by default.
-  #checkov:skip=CKV_AWS_86:Access logs would keep shoppers' addresses; the distribution's metrics say what operation needs.
-  #checkov:skip=CKV_AWS_174:CloudFront's own certificate fixes the lowest version; with a domain it is TLS 1.2.
-  #checkov:skip=CKV2_AWS_42:A domain and its certificate are an option, web_domain.
-  #checkov:skip=CKV_AWS_310:The origin is one versioned bucket; a copy in another region would bill while idle.
-  #checkov:skip=CKV_AWS_374:A shop's customers may be anywhere.
+  #checkov:skip=CKV_AWS_68:A web ACL has an idle cost, and the files are public and static; web_acl_arn attaches one.
+  #checkov:skip=CKV2_AWS_47:No web ACL by default, as above.
+  #checkov:skip=CKV_AWS_86:Access logs would contain shoppers' addresses; the distribution's metrics suffice for operation.
+  #checkov:skip=CKV_AWS_174:CloudFront's default certificate determines the minimum version; with a domain it is TLS 1.2.
+  #checkov:skip=CKV2_AWS_42:web_domain sets a domain and its certificate.
+  #checkov:skip=CKV_AWS_310:The origin is one versioned bucket; a replica in another region would have an idle cost.
+  #checkov:skip=CKV_AWS_374:Customers of a shop may be in any country.
   comment             = "${var.prefix} web app"
   enabled             = true
   is_ipv6_enabled     = true

@@ -1,5 +1,5 @@
 output "url" {
-  description = "Address of the web app."
+  description = "URL of the web app."
   value       = "https://${var.domain == null ? aws_cloudfront_distribution.this.domain_name : var.domain.name}"
 }
 
@@ -9,6 +9,6 @@ output "bucket" {
 }
 
 output "distribution_id" {
-  description = "Id of the distribution, for invalidations."
+  description = "ID of the distribution, for invalidations."
   value       = aws_cloudfront_distribution.this.id
 }

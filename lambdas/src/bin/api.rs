@@ -1,4 +1,4 @@
-//! The API: the same Router as the server's, behind API Gateway.
+//! The API behind API Gateway, with the router of the server.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,9 +11,9 @@ use cartwheel_engine::ServingEngine;
 use lambda_http::{Error, Request, service_fn};
 use tower::ServiceExt;
 
-/// The lake is asked for a new release this often.
+/// Interval between checks for a new release.
 const REFRESH: Duration = Duration::from_secs(15);
-/// An answer waits this long for its impression to be stored.
+/// Longest time that a response waits for its impression to be stored.
 const SETTLE: Duration = Duration::from_millis(100);
 
 fn list<T: std::str::FromStr>(variable: &str) -> Result<Vec<T>, T::Err> {
@@ -49,17 +49,17 @@ async fn main() -> Result<(), Error> {
     lambda_http::run(service_fn(async |request: Request| {
         if follower.is_due(REFRESH) {
             let (follower, engine) = (follower.clone(), engine.clone());
-            // Beside the request: this one is still answered from what is there.
+            // In the background: this request is answered with the current release.
             tokio::spawn(async move {
                 if let Err(error) = follower.refresh(&engine).await {
-                    tracing::error!(%error, "the new release does not serve");
+                    tracing::error!(%error, "loading the new release failed");
                 }
             });
         }
         let (head, body) = request.into_parts();
         let request = axum::http::Request::from_parts(head, Body::new(body));
         let response = router.clone().oneshot(request).await?;
-        // The process may be stopped after the answer.
+        // The process may be frozen after the response.
         state.settle(SETTLE).await;
         emf.flush();
         Ok::<_, Error>(response)

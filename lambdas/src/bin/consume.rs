@@ -1,4 +1,5 @@
-//! Follows the stream: sessions, counters, and dead letters for what cannot be read.
+//! Consumes the stream: updates sessions and counters, and sends malformed records to the
+//! dead-letter queue.
 
 use cartwheel_aws::{DeadLetters, Emf, KinesisEvent, Names, consume, sdk_config, users};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
@@ -24,7 +25,7 @@ async fn main() -> Result<(), Error> {
         metrics::counter!(POISON).increment(consumed.poison);
         if let Some(error) = &consumed.error {
             metrics::counter!(RETRIED).increment(1);
-            tracing::error!(error, "part of the batch is to come again");
+            tracing::error!(error, "part of the batch will be retried");
         }
         emf.flush();
         Ok::<_, Error>(consumed.answer)

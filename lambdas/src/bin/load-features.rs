@@ -1,4 +1,4 @@
-//! Loads user records of a feature set into the table.
+//! Loads the user records of a feature set into the users table.
 
 use cartwheel_aws::{Names, functions, sdk_config, users};
 use lambda_runtime::Error;

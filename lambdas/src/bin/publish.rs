@@ -1,4 +1,4 @@
-//! Notes the gate's decision, and names the release that serves.
+//! Records the decision of the gate and publishes the release.
 
 use cartwheel_aws::functions;
 use lambda_runtime::Error;

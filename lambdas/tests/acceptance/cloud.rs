@@ -1,5 +1,5 @@
-//! The shop made of the functions' binaries, which the tests hand events as API Gateway,
-//! Kinesis and Step Functions do.
+//! The shop as Lambda functions: the tests invoke the binaries with the events of API Gateway,
+//! Kinesis and Step Functions.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -24,7 +24,7 @@ use crate::scenario::{Shop, products};
 
 pub const LAKE: &str = "s3://lake";
 
-/// The services.
+/// The emulated services.
 pub struct Account {
     kinesis: Emulator,
     dynamodb: Emulator,
@@ -82,7 +82,7 @@ impl Account {
         Self { kinesis, dynamodb, moto, variables }
     }
 
-    /// A function's binary, running, with some variables of its own.
+    /// Starts a function's binary with additional variables.
     pub async fn function(&self, name: &str, own: &[(&str, String)]) -> Function {
         let binary = match name {
             "api" => env!("CARGO_BIN_EXE_api"),
@@ -92,7 +92,7 @@ impl Account {
             "publish" => env!("CARGO_BIN_EXE_publish"),
             _ => env!("CARGO_BIN_EXE_notify"),
         };
-        // What was packaged, in place of what was built for the tests.
+        // The packaged binary instead of the one built for the tests.
         let packaged = std::env::var("CARTWHEEL_FUNCTIONS").map(|dir| {
             let name = if name == "load" { "load-features" } else { name };
             format!("{dir}/{name}/bootstrap")
@@ -125,7 +125,7 @@ impl Account {
         objects.iter().map(|object| object.location.to_string()).collect()
     }
 
-    /// Lays a feature set down as the Glue job does: user records in parts.
+    /// Writes a feature set as the Glue job does, with user records in parts.
     async fn lay(&self, learned: &Learned, run: &str) {
         let set = &learned.set;
         let prefix = format!("features/{}", set.manifest.version);
@@ -160,13 +160,13 @@ impl Account {
         }
         let named = json!({"feature_set": set.manifest.version});
         self.put(&format!("features/runs/{run}.json"), named.to_string().into_bytes()).await;
-        // As SageMaker leaves it.
+        // The archive that SageMaker writes.
         let archive = learned.lake().join("models").join(&learned.model).join("model.tar.gz");
         let key = format!("models/training/{run}/output/model.tar.gz");
         self.put(&key, std::fs::read(archive).unwrap()).await;
     }
 
-    /// What the state machine does with a feature set and a model; gives the evaluation.
+    /// Performs the state machine's tasks for a feature set and a model; returns the evaluation.
     pub async fn run_pipeline(&self, learned: &Learned, run: &str, passed: bool) -> Value {
         self.lay(learned, run).await;
         let load = self.function("load", &[]).await;
@@ -210,7 +210,7 @@ impl Account {
     }
 }
 
-/// A request as API Gateway's HTTP API hands it over, payload format 2.0.
+/// A request of API Gateway's HTTP API, in payload format 2.0.
 pub fn gateway(method: &str, path: &str, body: Option<&Value>, key: Option<&str>) -> Value {
     let (path, query) = path.split_once('?').unwrap_or((path, ""));
     let mut headers = json!({"content-type": "application/json", "host": "api.example.com"});
@@ -242,7 +242,7 @@ async fn call(api: &Function, event: &Value) -> (u16, Value) {
     (status, serde_json::from_str(body).unwrap_or_default())
 }
 
-/// A record as the event source mapping hands it over.
+/// A record of the event source mapping.
 pub fn kinesis_record(sequence: u64, user: &str) -> Value {
     let body = json!({"user_id": user, "event": "view", "product_ids": ["1"]});
     let event = cartwheel_events::Event::from_json(&body).unwrap();
@@ -264,7 +264,7 @@ fn incoming(shard: u32, sequence: Sequence, record: &cartwheel_events::Record) -
     })
 }
 
-/// Hands what the stream holds to the consumer, as the event source mapping does.
+/// Invokes the consumer with the stream's records, as the event source mapping does.
 struct Mapping {
     stream: cartwheel_aws::KinesisStream,
     consume: Function,
@@ -320,7 +320,7 @@ impl Shop for Cloud<'_> {
 
     async fn publish(&mut self) {
         let evaluation = self.account.run_pipeline(self.learned, "run-1", true).await;
-        assert_eq!(evaluation["model"], self.learned.model.as_str(), "the name is the content's");
+        assert_eq!(evaluation["model"], self.learned.model.as_str(), "the name is a hash of the content");
         assert_eq!(evaluation["reference"], "popular");
         assert!(evaluation["users"].as_u64().unwrap() > 5, "{evaluation}");
         self.api = Some(self.account.function("api", &[]).await);
@@ -368,7 +368,7 @@ pub async fn before_the_first_release() {
     mapping.pump().await;
     let again = json!({"user_id": "u", "event": "checkout"});
     let (status, _) = call(&api, &gateway("POST", "/submit", Some(&again), Some("foo"))).await;
-    assert_eq!(status, 422, "the session was read, and its cart is empty");
+    assert_eq!(status, 422, "the session was read and its cart is empty");
 }
 
 pub async fn releases(learned: &Learned) {
@@ -381,14 +381,14 @@ pub async fn releases(learned: &Learned) {
     assert_eq!((noted["passed"].clone(), noted["run"].clone()), (json!(true), json!("run-1")));
     assert_eq!(noted["report"]["difference"], first["difference"]);
 
-    // The same data once more: judged against itself, and nothing changes.
+    // The same data again: the model is compared with itself, and nothing changes.
     let second = account.run_pipeline(learned, "run-2", false).await;
     assert_eq!(
         (second["serving"].clone(), second["difference"].clone()),
         (json!(true), json!(0.0))
     );
     assert_eq!(account.json("releases/current.json").await, current);
-    assert_eq!(account.json(&key).await["run"], "run-1", "the serving model stays what it is");
+    assert_eq!(account.json(&key).await["run"], "run-1", "the serving model is unchanged");
 
     let publish = account.function("publish", &[]).await;
     let rollback = json!({"action": "rollback", "lake": LAKE});
@@ -401,7 +401,7 @@ pub async fn releases(learned: &Learned) {
                          "feature_set": learned.set.manifest.version});
     let error = publish.invoke(&unknown).await.unwrap_err();
     assert!(error["errorMessage"].as_str().unwrap().contains("m-0"), "{error}");
-    assert_eq!(account.json("releases/current.json").await, current, "a bad one is refused");
+    assert_eq!(account.json("releases/current.json").await, current, "an invalid release is rejected");
 
     let notify = account.function("notify", &[]).await;
     let notice = json!({"run": "run-1", "outcome": "released", "evaluation": first,
@@ -433,7 +433,7 @@ pub async fn bad_days(learned: &Learned) {
     assert_eq!((status, answer["degraded"].clone()), (200, json!(true)));
     assert_eq!(products(&answer), products(&expected));
 
-    // The table is down too: what is left is popular, and events are still stored.
+    // The table is down too: popular products are recommended, and events are still stored.
     proxy.set(Faults { error: 1.0, ..Faults::default() });
     let mut times = Vec::new();
     for n in 0..100 {
@@ -449,12 +449,12 @@ pub async fn bad_days(learned: &Learned) {
         assert_eq!(products(&answer).len(), 10);
     }
     times.sort_unstable();
-    assert!(times[90] < Duration::from_millis(100), "soon nobody waits: {:?}", times[90]);
+    assert!(times[90] < Duration::from_millis(100), "requests soon stop waiting: {:?}", times[90]);
     let checkout =
         gateway("POST", "/submit", Some(&json!({"user_id": user, "event": "checkout"})), None);
-    assert_eq!(call(&api, &checkout).await.0, 503, "the cart is not known");
+    assert_eq!(call(&api, &checkout).await.0, 503, "the cart is unknown");
 
-    // It comes back, and so does the whole answer.
+    // The table recovers, and so does the answer.
     proxy.set(Faults::default());
     for n in 0..200 {
         let (_, answer) = call(&plain, &ask).await;
@@ -467,7 +467,7 @@ pub async fn bad_days(learned: &Learned) {
     assert!(!account.keys("impressions").await.is_empty(), "Firehose has the impressions");
 }
 
-/// The serving contract of SageMaker's XGBoost container, behind the runtime's address.
+/// A server with the interface of SageMaker's XGBoost container.
 async fn container(learned: &Learned) -> String {
     let bundle = cartwheel_registry::read(&learned.lake().join("models"), &learned.model).unwrap();
     let forest = Arc::new(bundle.forest);
@@ -522,12 +522,12 @@ pub async fn follows(learned: &Learned) {
     assert_eq!(engine.release(), learned.release());
     assert!(!early.refresh(&engine).await.unwrap(), "nothing new");
 
-    // A release whose parts are not all there does not serve; the next one does.
+    // An incomplete release is not loaded; the next one is.
     let mut broken = learned.release();
     broken.model = Some("m-gone".to_owned());
     lake.publish(&broken).await.unwrap();
     assert!(early.refresh(&engine).await.is_err());
-    assert_eq!(engine.release(), learned.release(), "the old one goes on");
+    assert_eq!(engine.release(), learned.release(), "the old release still serves");
     let bare = cartwheel_registry::Release { model: None, ..learned.release() };
     lake.publish(&bare).await.unwrap();
     assert!(early.refresh(&engine).await.unwrap());

@@ -1,4 +1,4 @@
-//! The shop over the embedded log and store.
+//! The shop with the embedded log and store.
 
 use std::sync::Arc;
 

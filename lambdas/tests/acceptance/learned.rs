@@ -1,4 +1,4 @@
-//! A small shop, its feature set and a model, made once.
+//! A small shop with a feature set and a model, built once.
 
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ use cartwheel_synthetic::ShopSpec;
 use cartwheel_training::{Data, Xgboost};
 use serde_json::json;
 
-/// A lake in a directory, with a feature set and a model that nobody released.
+/// A lake in a directory, with a feature set and a model that are not released.
 pub struct Learned {
     dir: tempfile::TempDir,
     pub set: FeatureSet,

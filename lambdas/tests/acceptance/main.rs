@@ -1,5 +1,4 @@
-//! One scenario, twice: over the embedded parts, and through the functions' binaries
-//! over stand-ins for the services.
+//! Runs one scenario on the embedded backend and on the Lambda functions with emulated services.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
@@ -13,7 +12,7 @@ use learned::Learned;
 #[tokio::test(flavor = "multi_thread")]
 async fn both_forms_of_the_shop_answer_alike() {
     let learned = Learned::make();
-    // Days and hours are features: both forms have to answer within the same hour.
+    // Day and hour are features: both runs have to be within the same hour.
     for _ in 0..3 {
         let hour = jiff::Timestamp::now().as_second() / 3600;
         let mut embedded = embedded::Embedded::open(&learned).await;
@@ -26,7 +25,7 @@ async fn both_forms_of_the_shop_answer_alike() {
             return;
         }
     }
-    panic!("the hour changed each time");
+    panic!("the hour changed during each run");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,4 +1,4 @@
-//! What a shop does, whatever it is made of.
+//! The scenario, independent of the backend.
 
 use serde_json::{Value, json};
 
@@ -9,15 +9,15 @@ use crate::learned::Learned;
 pub trait Shop {
     /// Answers a request.
     async fn call(&self, method: &str, path: &str, body: Option<Value>) -> (u16, Value);
-    /// Waits until the consumer has applied what was put.
+    /// Waits until the consumer has applied all events.
     async fn catch_up(&mut self);
-    /// Puts features and model where requests read them, and releases them.
+    /// Loads and releases the features and the model.
     async fn publish(&mut self);
-    /// What was learned.
+    /// The feature set and the model.
     fn learned(&self) -> &Learned;
 }
 
-/// Plays it, and gives every list of recommendations that was shown.
+/// Runs the scenario and returns every list of recommendations.
 pub async fn play(shop: &mut impl Shop) -> Vec<Value> {
     shop.publish().await;
     let [user, other] = shop.learned().users.clone();
@@ -26,7 +26,7 @@ pub async fn play(shop: &mut impl Shop) -> Vec<Value> {
     let product =
         |n: usize| popular["recommendations"][n]["product_id"].as_str().unwrap().to_owned();
 
-    // An event is answered with recommendations that know it.
+    // The answer to an event takes it into account.
     let add = json!({"user_id": user, "event": "add_to_cart", "product_ids": [product(0)],
                      "event_id": "add-1"});
     let (status, first) = shop.call("POST", "/submit", Some(add.clone())).await;
@@ -37,7 +37,7 @@ pub async fn play(shop: &mut impl Shop) -> Vec<Value> {
     shown.push(ranks(&first));
     shop.catch_up().await;
 
-    // The next request knows it too; so does one that asks without an event.
+    // So does the next request, with or without an event.
     let path = format!("/v1/users/{user}/recommendations");
     let (status, answer) = shop.call("GET", &path, None).await;
     assert_eq!((status, ranks(&answer)), (200, ranks(&first)), "the session has the cart");
@@ -46,7 +46,7 @@ pub async fn play(shop: &mut impl Shop) -> Vec<Value> {
     assert_ne!(ranks(&bare), ranks(&first), "the cart matters");
     shown.push(ranks(&bare));
 
-    // Sent again it is stored once; with another body it is refused.
+    // A repeated event is stored once; with another body it is rejected.
     let (status, again) = shop.call("POST", "/submit", Some(add)).await;
     assert_eq!((status, &again["record_id"]), (200, &first["record_id"]));
     assert_eq!(again["message"], "The event was stored before.");
@@ -76,7 +76,7 @@ pub async fn play(shop: &mut impl Shop) -> Vec<Value> {
     let (status, empty) = shop.call("POST", "/submit", Some(checkout)).await;
     assert_eq!((status, empty["type"].clone()), (422, json!("urn:cartwheel:problem:empty-cart")));
 
-    // Somebody else, and somebody new.
+    // Another user, and an unknown user.
     for user in [other.as_str(), "stranger", "nobody"] {
         let path = format!("/v1/users/{user}/recommendations?limit=20");
         let (status, answer) = shop.call("GET", &path, None).await;

@@ -1,9 +1,10 @@
 """Runs state machines on moto's Step Functions interpreter.
 
-Reads [{"name", "definition", "input"}] on stdin and writes, in the same order,
-[{"status", "output", "error"}] to stdout. A table "shelf" holds one item with the
-key "a"; there is no table "missing"; nobody answers what is sent to QUEUE.
+Reads [{"name", "definition", "input"}] from stdin and writes, in the same order,
+[{"status", "output", "error"}] to stdout. The table "shelf" holds one item with the key "a";
+the table "missing" does not exist; messages sent to QUEUE are never answered.
 """
+
 import json
 import logging
 import os
@@ -14,14 +15,18 @@ import time
 with socket.socket() as probe:
     probe.bind(("127.0.0.1", 0))
     PORT = probe.getsockname()[1]
-# Tasks call the services there.
-os.environ.update(AWS_ACCESS_KEY_ID="test", AWS_SECRET_ACCESS_KEY="test", AWS_DEFAULT_REGION="us-east-1",
-                  MOTO_PORT=str(PORT))
+# Tasks call moto's services. It reads the environment when it is imported.
+os.environ.update(
+    AWS_ACCESS_KEY_ID="test",
+    AWS_SECRET_ACCESS_KEY="test",
+    AWS_DEFAULT_REGION="us-east-1",
+    MOTO_PORT=str(PORT),
+)
 logging.disable(logging.CRITICAL)
 
-import boto3
-from moto.core.config import default_user_config
-from moto.server import ThreadedMotoServer
+import boto3  # noqa: E402
+from moto.core.config import default_user_config  # noqa: E402
+from moto.server import ThreadedMotoServer  # noqa: E402
 
 default_user_config["stepfunctions"] = {"execute_state_machine": True}
 ROLE = "arn:aws:iam::123456789012:role/any"
@@ -29,7 +34,7 @@ DEADLINE = 60
 
 
 def parsed(text):
-    """JSON, or a bare string: moto leaves its quotes out."""
+    """Parses JSON; moto writes a string without its quotes."""
     try:
         return json.loads(text)
     except ValueError:
@@ -40,21 +45,24 @@ def main():
     cases = json.load(sys.stdin)
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=PORT, verbose=False)
     server.start()
-    endpoint = "http://127.0.0.1:%d" % PORT
+    endpoint = f"http://127.0.0.1:{PORT}"
     tables = boto3.client("dynamodb", endpoint_url=endpoint)
-    tables.create_table(TableName="shelf", BillingMode="PAY_PER_REQUEST",
-                        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
-                        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}])
+    tables.create_table(
+        TableName="shelf",
+        BillingMode="PAY_PER_REQUEST",
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+    )
     tables.put_item(TableName="shelf", Item={"id": {"S": "a"}, "n": {"N": "7"}})
     queue = boto3.client("sqs", endpoint_url=endpoint).create_queue(QueueName="calls")["QueueUrl"]
     machines = boto3.client("stepfunctions", endpoint_url=endpoint)
     started = []
     for number, case in enumerate(cases):
-        name = "m%d" % number
+        name = f"m{number}"
         try:
-            arn = machines.create_state_machine(name=name, roleArn=ROLE,
-                                                definition=json.dumps(case["definition"])
-                                                .replace("QUEUE", queue))["stateMachineArn"]
+            arn = machines.create_state_machine(
+                name=name, roleArn=ROLE, definition=json.dumps(case["definition"]).replace("QUEUE", queue)
+            )["stateMachineArn"]
             run = machines.start_execution(stateMachineArn=arn, name=name, input=json.dumps(case["input"]))
             started.append(run["executionArn"])
         except Exception as error:
@@ -66,9 +74,9 @@ def main():
             continue
         while True:
             found = machines.describe_execution(executionArn=run)
-            # The status is set a little before the output.
+            # moto sets the status shortly before the output.
             half = found["status"] == "SUCCEEDED" and not found.get("output")
-            if found["status"] != "RUNNING" and not half or time.time() > end:
+            if (found["status"] != "RUNNING" and not half) or time.time() > end:
                 break
             time.sleep(0.05)
         status = found["status"] if not half else "UNKNOWN"

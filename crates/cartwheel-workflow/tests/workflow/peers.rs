@@ -145,8 +145,8 @@ fn run(case: &Case) -> Outcome {
 
 fn peer(cases: &str) -> Vec<Outcome> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let python = root.join("../../.venv/bin/python");
-    assert!(python.exists(), "{} is missing: run `make setup`", python.display());
+    let python = root.join("../../.venv-test/bin/python");
+    assert!(python.exists(), "{} is missing: `make test` installs it", python.display());
     let mut child = Process::new(python)
         .arg(root.join("tests/workflow/peer.py"))
         .stdin(Stdio::piped())
@@ -160,7 +160,7 @@ fn peer(cases: &str) -> Vec<Outcome> {
     let done = child.wait_with_output().unwrap();
     writer.join().unwrap().unwrap();
     let complaint = String::from_utf8_lossy(&done.stderr);
-    assert!(done.status.success(), "peer.py failed (run `make setup`?):\n{complaint}");
+    assert!(done.status.success(), "peer.py failed:\n{complaint}");
     serde_json::from_slice(&done.stdout).unwrap()
 }
 

@@ -1,4 +1,4 @@
-# What this environment is by default. Needs what `make package` builds, or files of those names.
+# Tests of the default configuration. They need the files that `make package` builds, or placeholders.
 
 mock_provider "aws" {
   source = "../../modules/stack/tests/mocks"
@@ -11,25 +11,25 @@ variables {
 run "prod" {
   assert {
     condition     = output.lake_bucket == "cartwheel-prod-lake-123456789012"
-    error_message = "Names carry the environment."
+    error_message = "Names contain the environment."
   }
   assert {
     condition     = length(output.alarms) == 25
-    error_message = "Prod has all alarms that need no endpoint."
+    error_message = "Prod has all alarms except those of the endpoint."
   }
   assert {
     condition = alltrue([
       for name, function in jsondecode(output.pipeline_input).functions : function == "cartwheel-prod-${name}"
     ])
-    error_message = "A run calls the functions of its own environment."
+    error_message = "Executions call the functions of their environment."
   }
   assert {
     condition     = jsondecode(output.pipeline_input).lake == "s3://cartwheel-prod-lake-123456789012" && jsondecode(output.pipeline_input).endpoint.mode == "embedded"
-    error_message = "A run works on its own lake, and makes no endpoint unasked."
+    error_message = "Executions use the lake of their environment and create no endpoint."
   }
   assert {
     condition     = startswith(output.web_url, "https://") && startswith(output.api_url, "https://") && endswith(output.ingest_url, "/v1/events")
-    error_message = "The environment says where it is."
+    error_message = "The outputs contain the URLs of the environment."
   }
 }
 
@@ -40,6 +40,6 @@ run "with_an_endpoint" {
   }
   assert {
     condition     = jsondecode(output.pipeline_input).endpoint == { mode = "sagemaker", name = "cartwheel-prod", instance = "ml.m5.large" } && endswith(output.ingest_url, "/ingest")
-    error_message = "The variables reach what they switch."
+    error_message = "The variables have an effect."
   }
 }

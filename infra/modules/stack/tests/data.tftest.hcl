@@ -1,4 +1,4 @@
-# What keeps data: buckets, stream, table, delivery.
+# Tests of the modules that store data: buckets, stream, table, delivery.
 
 mock_provider "aws" {
   source = "./tests/mocks"
@@ -32,23 +32,23 @@ run "bucket" {
   }
   assert {
     condition     = one(one(aws_s3_bucket_server_side_encryption_configuration.this.rule).apply_server_side_encryption_by_default).sse_algorithm == "AES256"
-    error_message = "Without a customer's key, S3's own keys encrypt."
+    error_message = "Without a customer-managed key, the keys of S3 encrypt."
   }
   assert {
     condition     = jsondecode(aws_s3_bucket_policy.this.policy).Statement[0].Condition.Bool["aws:SecureTransport"] == "false" && jsondecode(aws_s3_bucket_policy.this.policy).Statement[0].Effect == "Deny"
-    error_message = "A bucket is reached over TLS alone."
+    error_message = "A bucket is accessible over TLS only."
   }
   assert {
     condition     = !aws_s3_bucket.this.force_destroy
-    error_message = "A protected bucket that holds objects withstands a destroy."
+    error_message = "A protected bucket with objects cannot be destroyed."
   }
   assert {
     condition     = [for rule in aws_s3_bucket_lifecycle_configuration.this.rule : rule.id] == ["abandoned-uploads", "expire-errors", "expire-noncurrent-features"]
-    error_message = "Only what was named expires."
+    error_message = "Only objects under the given prefixes expire."
   }
 }
 
-run "bucket_with_a_customers_key" {
+run "bucket_with_a_customer_managed_key" {
   module {
     source = "../bucket"
   }
@@ -59,11 +59,11 @@ run "bucket_with_a_customers_key" {
   }
   assert {
     condition     = one(one(aws_s3_bucket_server_side_encryption_configuration.this.rule).apply_server_side_encryption_by_default).kms_master_key_id == var.kms_key_arn
-    error_message = "A customer's key encrypts."
+    error_message = "The customer-managed key encrypts."
   }
   assert {
     condition     = aws_s3_bucket.this.force_destroy
-    error_message = "An unprotected bucket goes with what it holds."
+    error_message = "An unprotected bucket is destroyed with its objects."
   }
 }
 
@@ -80,11 +80,11 @@ run "stream_on_demand" {
   }
   assert {
     condition     = one(aws_kinesis_stream.events.stream_mode_details).stream_mode == "ON_DEMAND" && aws_kinesis_stream.events.retention_period == 168
-    error_message = "The stream scales by itself, and keeps records for a week."
+    error_message = "The stream is on-demand and keeps records for a week."
   }
   assert {
     condition     = aws_sqs_queue.dead_letters.sqs_managed_sse_enabled && aws_sqs_queue.dead_letters.message_retention_seconds == 1209600
-    error_message = "Dead letters are encrypted, and kept for fourteen days."
+    error_message = "Dead letters are encrypted and kept for 14 days."
   }
 }
 
@@ -108,7 +108,7 @@ run "protected_table" {
   }
   assert {
     condition     = aws_dynamodb_table.users.deletion_protection_enabled && one(aws_dynamodb_table.users.point_in_time_recovery).enabled
-    error_message = "A protected table withstands a deletion, and can be put back."
+    error_message = "A protected table has deletion protection and point-in-time recovery."
   }
   assert {
     condition     = one(aws_dynamodb_table.users.server_side_encryption).enabled
@@ -129,7 +129,7 @@ run "unprotected_table" {
   }
   assert {
     condition     = !aws_dynamodb_table.users.deletion_protection_enabled && !one(aws_dynamodb_table.users.point_in_time_recovery).enabled
-    error_message = "An unprotected table goes when it is told to."
+    error_message = "An unprotected table can be deleted."
   }
 }
 
@@ -150,23 +150,23 @@ run "delivery" {
   }
   assert {
     condition     = length(aws_kinesis_firehose_delivery_stream.this["impressions"].kinesis_source_configuration) == 0 && one(aws_kinesis_firehose_delivery_stream.this["impressions"].server_side_encryption).enabled
-    error_message = "Impressions are put, and encrypted while they wait."
+    error_message = "Impressions come from the API and are encrypted while they are buffered."
   }
   assert {
     condition     = toset(keys(aws_glue_catalog_table.this)) == toset(["events", "impressions", "orders", "order_products", "products"])
-    error_message = "The catalogue has the lake's tables."
+    error_message = "The catalogue contains the lake's tables."
   }
   assert {
     condition     = aws_glue_catalog_table.this["events"].parameters["storage.location.template"] == "s3://cartwheel-test-lake-123456789012/events/year=$${year}/month=$${month}/day=$${day}/hour=$${hour}/"
-    error_message = "Partitions of events follow from the clock."
+    error_message = "Partitions of events are computed from the time."
   }
   assert {
     condition     = [for column in one(aws_glue_catalog_table.this["events"].storage_descriptor).columns : column.name][0] == "schema_version"
-    error_message = "Columns stand in the order of the records."
+    error_message = "Columns are in the order of the records' fields."
   }
   assert {
     condition     = alltrue([for group in aws_cloudwatch_log_group.this : group.retention_in_days == 365])
-    error_message = "Logs are kept so long."
+    error_message = "Logs are kept for the given number of days."
   }
 }
 

@@ -1,5 +1,5 @@
-# The whole, through its variables and outputs. Needs what `make package` builds, or files
-# of those names.
+# Tests of a whole environment through its variables and outputs. They need the files that
+# `make package` builds, or placeholders.
 
 mock_provider "aws" {
   source = "./tests/mocks"
@@ -15,12 +15,12 @@ variables {
   definition         = "../../pipeline.asl.json"
 }
 
-run "an_open_api_has_to_be_asked_for" {
+run "an_anonymous_api_needs_consent" {
   command         = plan
   expect_failures = [var.allow_anonymous]
 }
 
-run "a_key_itself_is_refused" {
+run "a_key_instead_of_its_hash_is_rejected" {
   command = plan
   variables {
     api_key_hashes = ["my-secret-key"]
@@ -34,15 +34,15 @@ run "embedded" {
   }
   assert {
     condition     = output.lake_bucket == "cartwheel-test-lake-123456789012" && output.artifacts_bucket == "cartwheel-test-artifacts-123456789012" && output.web_bucket == "cartwheel-test-web-123456789012"
-    error_message = "Buckets are named by environment, use and account."
+    error_message = "Names of buckets consist of environment, purpose and account."
   }
   assert {
     condition     = output.stream_name == "cartwheel-test-events" && output.table_name == "cartwheel-test-users"
-    error_message = "Stream and table are named by environment and use."
+    error_message = "Names of the stream and the table consist of environment and purpose."
   }
   assert {
     condition     = jsondecode(output.pipeline_input).endpoint.mode == "embedded"
-    error_message = "A run skips the endpoint's states."
+    error_message = "Executions skip the endpoint's states."
   }
   assert {
     condition     = endswith(jsondecode(output.pipeline_input).training.image, "sagemaker-xgboost:3.0-5")
@@ -50,15 +50,15 @@ run "embedded" {
   }
   assert {
     condition     = endswith(output.ingest_url, "/v1/events")
-    error_message = "Events go through the function."
+    error_message = "Events go to the API's function."
   }
   assert {
     condition     = length(output.alarms) == 0 && output.deploy_role_arn == null
-    error_message = "What was not switched on is not there."
+    error_message = "Disabled options create no resources."
   }
 }
 
-run "everything_switched_on" {
+run "every_option_enabled" {
   variables {
     alarms               = true
     api_key_hashes       = [sha256("a key"), "events:write+recommendations:read=${sha256("a shop's key")}"]
@@ -70,11 +70,11 @@ run "everything_switched_on" {
   }
   assert {
     condition     = jsondecode(output.pipeline_input).endpoint.mode == "sagemaker" && jsondecode(output.pipeline_input).endpoint.name == "cartwheel-test"
-    error_message = "A run makes and changes the environment's endpoint."
+    error_message = "Executions create and update the environment's endpoint."
   }
   assert {
     condition     = endswith(output.ingest_url, "/ingest")
-    error_message = "Events can go around the function."
+    error_message = "Events can bypass the function."
   }
   assert {
     condition = alltrue(flatten([
@@ -82,15 +82,15 @@ run "everything_switched_on" {
         for what in ["errors", "throttles"] : contains(output.alarms, "cartwheel-test-${function}-${what}")
       ]
     ]))
-    error_message = "Each function has its alarms."
+    error_message = "Each function has alarms."
   }
   assert {
     condition     = contains(output.alarms, "cartwheel-test-endpoint-5xx")
-    error_message = "The endpoint has its alarms."
+    error_message = "The endpoint has alarms."
   }
   assert {
     condition     = output.deploy_role_arn != null
-    error_message = "Workflows have a role to take on."
+    error_message = "There is a role for workflows."
   }
 }
 
@@ -103,7 +103,7 @@ run "autoscaling_needs_an_endpoint" {
   expect_failures = [var.endpoint_autoscaling]
 }
 
-run "an_origin_is_no_pattern" {
+run "an_origin_is_not_a_pattern" {
   command = plan
   variables {
     allow_anonymous = true

@@ -1,4 +1,5 @@
-# What works and what is seen: roles, functions, the endpoint, the API, the web app, alarms.
+# Tests of the modules that compute and serve: roles, functions, the endpoint, the API, the web
+# app, the schedule.
 
 mock_provider "aws" {
   source = "./tests/mocks"
@@ -28,11 +29,11 @@ run "role" {
   }
   assert {
     condition     = jsondecode(aws_iam_role.this.assume_role_policy).Statement[0].Condition.StringEquals["aws:SourceAccount"] == "123456789012"
-    error_message = "The service takes the role on for this account alone."
+    error_message = "The service can assume the role for this account only."
   }
   assert {
     condition     = [for s in jsondecode(aws_iam_role_policy.this.policy).Statement : s.Sid] == ["Read", "Key"]
-    error_message = "Who reads encrypted data may use its key, and nothing else is added."
+    error_message = "The role may use the key of its data, and has no other additional permissions."
   }
 }
 
@@ -51,22 +52,22 @@ run "no_policy_allows_everything" {
       for statement in jsondecode(aws_iam_role_policy.deploy.policy).Statement :
       alltrue([for action in statement.Action : action != "*" && !endswith(action, ":*")])
     ])
-    error_message = "Even the role that deploys has no * action."
+    error_message = "No role, not even the one for deployment, has the action *."
   }
   assert {
     condition = alltrue([
       for statement in jsondecode(aws_iam_role_policy.deploy.policy).Statement :
       !contains(statement.Resource, "*") || contains(["MapEvents", "Unnamed"], statement.Sid)
     ])
-    error_message = "Only what AWS knows no resource for is allowed without one."
+    error_message = "Only actions that support no resource are allowed on *."
   }
   assert {
     condition     = jsondecode(aws_iam_role.deploy.assume_role_policy).Statement[0].Condition.StringEquals["token.actions.githubusercontent.com:sub"] == "repo:shop/cartwheel:environment:prod"
-    error_message = "One repository's one environment takes the role on."
+    error_message = "Only one environment of one repository can assume the role."
   }
   assert {
     condition     = length(aws_iam_role_policy.deploy.policy) < 10240
-    error_message = "IAM takes inline policies of up to 10,240 characters."
+    error_message = "An inline policy may have up to 10,240 characters."
   }
 }
 
@@ -86,7 +87,7 @@ run "function" {
   }
   assert {
     condition     = one(aws_lambda_function.this.logging_config).log_format == "JSON" && one(aws_lambda_function.this.logging_config).log_group == aws_cloudwatch_log_group.this.name
-    error_message = "A function logs JSON into its own group."
+    error_message = "A function logs JSON to its own group."
   }
   assert {
     condition     = aws_cloudwatch_log_group.this.retention_in_days == 14
@@ -94,17 +95,17 @@ run "function" {
   }
 }
 
-run "embedded_makes_no_endpoint" {
+run "embedded_has_no_endpoint" {
   module {
     source = "../sagemaker"
   }
   assert {
     condition     = length(aws_appautoscaling_target.variant) + length(aws_appautoscaling_policy.variant) + length(aws_cloudwatch_log_group.endpoint) == 0
-    error_message = "Where the function scores, nothing of an endpoint is made."
+    error_message = "In embedded mode there are no resources of an endpoint."
   }
 }
 
-run "sagemaker_scales_once_it_is_told" {
+run "sagemaker_with_autoscaling" {
   module {
     source = "../sagemaker"
   }
@@ -114,15 +115,15 @@ run "sagemaker_scales_once_it_is_told" {
   }
   assert {
     condition     = aws_appautoscaling_target.variant[0].resource_id == "endpoint/cartwheel-test/variant/main"
-    error_message = "The variant that the state machine makes is the one that scales."
+    error_message = "The variant that the state machine creates scales."
   }
   assert {
     condition     = one(one(aws_appautoscaling_policy.variant[0].target_tracking_scaling_policy_configuration).predefined_metric_specification).predefined_metric_type == "SageMakerVariantInvocationsPerInstance"
-    error_message = "Instances follow their invocations."
+    error_message = "The number of instances depends on invocations."
   }
 }
 
-run "sagemaker_before_the_first_run" {
+run "sagemaker_before_the_first_execution" {
   module {
     source = "../sagemaker"
   }
@@ -131,7 +132,7 @@ run "sagemaker_before_the_first_run" {
   }
   assert {
     condition     = length(aws_appautoscaling_target.variant) == 0 && length(aws_cloudwatch_log_group.endpoint) == 1
-    error_message = "Nothing is registered for an endpoint that does not exist."
+    error_message = "No scaling is registered for an endpoint that does not exist."
   }
 }
 
@@ -148,7 +149,7 @@ run "api" {
   }
   assert {
     condition     = one(aws_apigatewayv2_stage.default.default_route_settings).throttling_rate_limit == 500 && one(aws_apigatewayv2_stage.default.default_route_settings).throttling_burst_limit == 1000
-    error_message = "The API throttles."
+    error_message = "The API throttles requests."
   }
   assert {
     condition     = one(aws_apigatewayv2_stage.default.access_log_settings).destination_arn == aws_cloudwatch_log_group.access.arn
@@ -156,7 +157,7 @@ run "api" {
   }
   assert {
     condition     = one(aws_apigatewayv2_api.this.cors_configuration).allow_origins == toset(["https://shop.example"]) && one(aws_apigatewayv2_api.this.cors_configuration).allow_credentials != true
-    error_message = "Pages of the named origins may ask, without cookies."
+    error_message = "Pages of the given origins may call the API, without cookies."
   }
 }
 
@@ -171,11 +172,11 @@ run "direct_ingest" {
   }
   assert {
     condition     = aws_apigatewayv2_integration.stream.integration_subtype == "Kinesis-PutRecord" && aws_apigatewayv2_integration.stream.request_parameters.PartitionKey == "$request.body.user_id"
-    error_message = "A user's records go to one shard."
+    error_message = "All records of a user go to one shard."
   }
   assert {
     condition     = aws_apigatewayv2_route.ingest.authorization_type == "AWS_IAM"
-    error_message = "Where no function checks keys, requests are signed."
+    error_message = "Without a function that checks keys, requests have to be signed."
   }
 }
 
@@ -192,18 +193,18 @@ run "web" {
       for policy in aws_cloudfront_response_headers_policy.this :
       strcontains(one(one(policy.security_headers_config).content_security_policy).content_security_policy, "connect-src 'self' https://api.example;")
     ])
-    error_message = "The page may ask its API, and nobody else."
+    error_message = "The page may contact only its API."
   }
   assert {
     condition = {
       for what, policy in aws_cloudfront_response_headers_policy.this :
       what => one([for item in one(policy.custom_headers_config).items : item.value if item.header == "Cache-Control"])
     } == { pages = "no-cache", assets = "public, max-age=31536000, immutable" }
-    error_message = "Pages and config.json are asked for again; files named by their content never."
+    error_message = "Pages and config.json are revalidated; files with content hashes are not."
   }
   assert {
     condition     = aws_cloudfront_origin_access_control.this.signing_behavior == "always"
-    error_message = "Only this distribution reads the bucket."
+    error_message = "Only this distribution can read the bucket."
   }
 }
 
@@ -229,14 +230,14 @@ run "schedule" {
   }
   assert {
     condition     = strcontains(one(aws_scheduler_schedule.this[0].target).input, "cartwheel-test-<aws.scheduler.execution-id>")
-    error_message = "Each scheduled run has a name of its own, under the prefix that the role allows."
+    error_message = "Scheduled executions have unique names with the prefix that the role allows."
   }
   assert {
     condition     = jsondecode(one(aws_scheduler_schedule.this[0].target).input).Input == output.input && jsondecode(output.input).hyperparameters.max_depth == "6"
-    error_message = "A scheduled run starts as any other."
+    error_message = "Scheduled executions have the same input as others."
   }
   assert {
     condition     = aws_sfn_state_machine.this.definition == file("../../pipeline.asl.json")
-    error_message = "The definition is the file that runs on one machine too."
+    error_message = "The definition equals the file that also runs on a single machine."
   }
 }

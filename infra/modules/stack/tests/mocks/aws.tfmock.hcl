@@ -1,4 +1,4 @@
-# What the mocked provider answers where its own made-up text would not be taken for an ARN.
+# Values of the mocked provider that have to be valid, such as ARNs.
 
 mock_data "aws_caller_identity" {
   defaults = { account_id = "123456789012" }

@@ -1,0 +1,160 @@
+"""Figures of the server: ingest, recommendations, restart, and answers without some of its data."""
+
+import json
+import statistics
+import time
+from collections import defaultdict
+
+from figures import add, ratio, run
+from servers import Cartwheel, Echo, Redis
+
+
+class Serving:
+    """Measures one shop's server; `degraded` uses the data that `whole` leaves."""
+
+    def __init__(self, cartwheel, load, log, work, repeats, seconds):
+        self.cartwheel, self.log, self.load_program = cartwheel, log, load
+        self.work, self.repeats, self.seconds = work, repeats, seconds
+        self.data = work / "serving"
+
+    def load(self, server, kind, clients):
+        """What the load generator measures with so many clients."""
+        command = [self.load_program, server.address, kind, str(clients), str(self.seconds), "2000"]
+        return json.loads(run(*command))
+
+    def whole(self):
+        shop = self.work / "small"
+        run(self.cartwheel, "generate", "--out", shop)
+        run(self.cartwheel, "--data-dir", self.data, "import", "instacart", shop)
+        run(self.cartwheel, "--data-dir", self.data, "features")
+        run(self.cartwheel, "--data-dir", self.data, "train")
+        server = Cartwheel(self.cartwheel, self.data)
+        redis = Redis.start(self.work)
+        echo = Echo(self.load_program)
+        try:
+            figures = self.measure(server, redis, echo)
+        finally:
+            for process in filter(None, (echo, redis, server)):
+                process.stop()
+        for (kind, name), values in figures.items():
+            if kind == "log":
+                add("log", name, values, "/s")
+        report_ingest(figures)
+        report_recommendations(figures)
+        self.restart()
+        # The interrupted execution must not continue during the next measurements.
+        run(self.cartwheel, "--data-dir", self.data, "pipeline", "stop")
+        self.start()
+
+    def measure(self, server, redis, echo):
+        """Interleaves the peers' repetitions; the values by (what, clients)."""
+        figures = defaultdict(list)
+        for _ in range(self.repeats):
+            for line in run(self.log, "--bench", cwd=self.work).splitlines():
+                found = json.loads(line)
+                figures["log", found["name"]].append(found["per_second"])
+            for clients in (1, 50):
+                found = self.load(server, "submit", clients)
+                figures["http", clients].append(found["per_second"])
+                figures["http p99", clients].append(found["p99_ms"])
+                if redis:
+                    rate, p99 = redis.xadd(clients)
+                    figures["redis", clients].append(rate)
+                    figures["redis p99", clients].append(p99)
+                figures["echo", clients].append(self.load(echo, "echo", clients)["per_second"])
+            found = self.load(server, "batch", 4)
+            figures["http", "batch"].append(found["per_second"] * 500)
+            figures["http p99", "batch"].append(found["p99_ms"])
+            if redis:
+                rate, p99 = redis.xadd(4, pipeline=500)
+                figures["redis", "batch"].append(rate)
+                figures["redis p99", "batch"].append(p99)
+            for clients in (1, 8):
+                found = self.load(server, "recommend", clients)
+                for key in ("per_second", "p50_ms", "p99_ms"):
+                    figures[key, clients].append(found[key])
+        # During an execution of the pipeline, most of which is training.
+        server.post("/v1/pipeline/executions", json.dumps({"hyperparameters": {"seed": "2"}})).read()
+        for _ in range(self.repeats):
+            figures["p99_ms", "run"].append(self.load(server, "recommend", 8)["p99_ms"])
+        return figures
+
+    def restart(self):
+        lines = run(self.log, "--bench", "--restart", cwd=self.work).splitlines()
+        found = [json.loads(line) for line in lines]
+
+        def report(name, key):
+            return add("restart", name, [each[key] for each in found], "s")
+
+        opened = report(f"opening a log of {found[0]['megabytes']:.0f} MB", "open_s")
+        verified = report("reading it, every record checked", "verify_s")
+        bound = report("reading its bytes and computing their CRC", "read_and_crc_s")
+        ratio("restart", "bytes alone / opening", bound / opened, "target ≥ 0.5")
+        ratio("restart", "bytes alone / reading", bound / verified)
+
+    def start(self):
+        starts, memory = [], []
+        for _ in range(self.repeats):
+            server = Cartwheel(self.cartwheel, self.data)
+            starts.append(server.started * 1e3)
+            time.sleep(0.5)
+            memory.append(server.memory())
+            server.stop()
+        add("start", "to ready, with data in place", starts, "ms", "target ≤ 200")
+        add("start", "resident memory at rest", memory, "MB")
+
+    def degraded(self):
+        """Recommendations while a part of the data is missing."""
+        aside = self.work / "aside"
+        parts = {
+            "catalogue and features": self.data / "lake" / "releases",
+            "model": self.data / "lake" / "models",
+            "session store": self.data / "sessions.redb",
+        }
+        for name, path in parts.items():
+            path.rename(aside)
+            # A directory in the place of the store's file keeps it from being created anew.
+            if aside.is_file():
+                path.mkdir()
+            server = Cartwheel(self.cartwheel, self.data, whole=False)
+            try:
+                answer = json.load(server.post("/v1/recommendations", json.dumps({"user_id": "7"})))
+                assert answer["degraded"], f"without {name}: {answer}"
+                times = [self.load(server, "recommend", 8)["p99_ms"] for _ in range(self.repeats)]
+            finally:
+                server.stop()
+                if path.is_dir():
+                    path.rmdir()
+                aside.rename(path)
+            add("degraded", f"p99 without {name}, 8 clients", times, "ms", "target < 50")
+
+
+def report_ingest(figures):
+    for clients in (1, 50):
+        ours = add("ingest", f"cartwheel over HTTP, {clients} client(s)", figures["http", clients], "/s")
+        add("ingest", "  p99", figures["http p99", clients], "ms")
+        if figures["redis", clients]:
+            theirs = add(
+                "ingest", f"Redis XADD, fsync always, {clients} client(s)", figures["redis", clients], "/s"
+            )
+            add("ingest", "  p99", figures["redis p99", clients], "ms")
+            target = "1.2 (log alone)" if clients == 1 else "1.5"
+            ratio("ingest", f"cartwheel / Redis, {clients} client(s)", ours / theirs, f"target ≥ {target}")
+        bare = add("ingest", f"axum alone, echo, {clients} client(s)", figures["echo", clients], "/s")
+        ratio("ingest", f"cartwheel / axum alone, {clients} client(s)", ours / bare, "target ≥ 0.5")
+    ours = add("ingest", "cartwheel over HTTP, 4 clients, 500 a request", figures["http", "batch"], "/s")
+    add("ingest", "  p99 of a request", figures["http p99", "batch"], "ms")
+    if figures["redis", "batch"]:
+        theirs = add("ingest", "Redis XADD, 4 clients, 500 a pipeline", figures["redis", "batch"], "/s")
+        add("ingest", "  p99", figures["redis p99", "batch"], "ms")
+        ratio("ingest", "cartwheel / Redis, batches", ours / theirs, "target ≥ 2")
+
+
+def report_recommendations(figures):
+    for clients in (1, 8):
+        add("recommend", f"requests, {clients} client(s)", figures["per_second", clients], "/s")
+        add("recommend", "  p50", figures["p50_ms", clients], "ms")
+        add("recommend", "  p99", figures["p99_ms", clients], "ms", "target ≤ 3" if clients == 8 else "")
+    busy = add("recommend", "  p99, 8 clients, during an execution", figures["p99_ms", "run"], "ms")
+    rest = statistics.median(figures["p99_ms", 8])
+    ratio("recommend", "  p99 during an execution / at rest", busy / rest, "target ≤ 2")
