@@ -5,7 +5,7 @@ use std::path::Path;
 use cartwheel_feature_set::{FeatureSet, UserFile, files};
 use cartwheel_features::UserState;
 
-use crate::scratch;
+use crate::scratch::scratch;
 
 /// Most user records that are read.
 const RECORDS: usize = 64;

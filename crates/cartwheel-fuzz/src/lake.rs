@@ -9,7 +9,7 @@ use cartwheel_feature_set::FeatureSet;
 use cartwheel_lake::{Delivery, DeliveryOptions, Inspector, Lake};
 use cartwheel_stream::MemoryStream;
 
-use crate::scratch;
+use crate::scratch::scratch;
 
 /// A whole part of the lake's events, with 3 checkouts.
 pub(crate) const EVENTS: &[u8] = include_bytes!("../../../fuzz/corpus/parquet/events.parquet");

@@ -11,6 +11,7 @@ mod lake;
 mod log;
 mod model;
 mod mutations;
+mod scratch;
 
 pub use asl::asl;
 pub use damage::{Numbers, damage};
@@ -41,10 +42,3 @@ pub const TARGETS: [Target; 8] = [
     Target { name: "model", run: model },
     Target { name: "parquet", run: parquet },
 ];
-
-/// A folder for one run, in memory where the machine has such a file system.
-fn scratch() -> std::io::Result<tempfile::TempDir> {
-    let memory = std::path::Path::new("/dev/shm");
-    let builder = tempfile::Builder::new();
-    if memory.is_dir() { builder.tempdir_in(memory) } else { builder.tempdir() }
-}

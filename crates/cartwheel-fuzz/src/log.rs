@@ -7,7 +7,7 @@ use cartwheel_events::{EventKind, EventRecord, ProductId, Record, UserId};
 use cartwheel_stream::{Log, LogOptions, Stream};
 use tokio::runtime::{Builder, Runtime};
 
-use crate::scratch;
+use crate::scratch::scratch;
 
 const SEGMENT_BYTES: u64 = 8 << 10;
 const HEADER: usize = 64;

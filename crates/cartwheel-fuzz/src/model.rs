@@ -6,7 +6,7 @@ use std::path::Path;
 use cartwheel_forest::Forest;
 use flate2::{Compression, write::GzEncoder};
 
-use crate::scratch;
+use crate::scratch::scratch;
 
 /// Reads a model file. One that is accepted gives finite numbers for any row.
 pub fn model(bytes: &[u8]) {

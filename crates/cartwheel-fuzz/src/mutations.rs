@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::damage::{Numbers, damage};
 use crate::lake::{EVENTS, beside_a_whole_part};
 use crate::model::evaluate;
-use crate::scratch;
+use crate::scratch::scratch;
 
 const MODELS: [&[u8]; 4] = [
     include_bytes!("../../cartwheel-forest/tests/fixtures/v3.2-logistic.json"),

@@ -26,8 +26,6 @@ const DEFINITION: &str = include_str!("../../../infra/pipeline.asl.json");
 const MACHINE: &str = "pipeline";
 /// How often it is asked whether a run is due.
 const SCHEDULE_CHECK: Duration = Duration::from_secs(1);
-/// The lake's address in the state machine's data.
-const LAKE: &str = "s3://lake";
 
 /// The definition as JSON.
 pub fn definition() -> Result<Value> {
@@ -95,7 +93,7 @@ fn input(settings: &Settings, set: &Hyperparameters) -> Value {
     hyperparameters.extend(set.clone());
     let function = |name: &str| format!("cartwheel-{name}");
     json!({
-        "lake": LAKE,
+        "lake": resources::LAKE,
         "functions": {
             "load": function("load"),
             "evaluate": function("evaluate"),

@@ -44,22 +44,23 @@
 mod disk;
 mod erase;
 mod files;
+mod options;
+mod queue;
 mod reader;
 mod recover;
 mod retain;
 mod segment;
+mod shared;
 mod spare;
 mod walk;
 mod writer;
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use cartwheel_events::Record;
-use parking_lot::{Mutex, RwLock, RwLockReadGuard};
+use parking_lot::{Mutex, RwLock};
 use tokio::sync::{oneshot, watch};
 
 use crate::position::{Position, Sequence, shard_of};
@@ -68,106 +69,10 @@ pub(crate) use disk::Disk;
 #[cfg(any(test, feature = "conformance"))]
 pub(crate) use disk::Step;
 pub use files::{Damage, LogFiles, StoredEntry, Verified};
-use segment::Segment;
-use writer::{Put, Writer};
-
-/// A function that returns the current time in UTC milliseconds.
-pub type Clock = fn() -> i64;
-
-/// Settings of a log.
-#[derive(Debug, Clone)]
-pub struct LogOptions {
-    /// Number of shards of a new log; an existing log keeps its own.
-    pub shards: u32,
-    /// Size of a segment file in bytes.
-    pub segment_bytes: u64,
-    /// Age in milliseconds after which records may be deleted.
-    pub retention_ms: i64,
-    /// Maximum total size of the segments in bytes. Beyond it the oldest segments are deleted
-    /// regardless of their age. Puts are refused while a consumer still needs them.
-    pub max_bytes: u64,
-    /// Maximum size of a record in bytes.
-    pub max_record_bytes: usize,
-    /// Maximum number of bytes waiting to be written.
-    pub queue_bytes: usize,
-    /// The clock that stamps records.
-    pub clock: Clock,
-}
-
-impl LogOptions {
-    /// Returns the default settings with the given clock.
-    pub fn new(clock: Clock) -> Self {
-        Self {
-            shards: 4,
-            segment_bytes: 64 << 20,
-            retention_ms: 7 * 24 * 3_600_000,
-            max_bytes: 16 << 30,
-            max_record_bytes: 1 << 20,
-            queue_bytes: 64 << 20,
-            clock,
-        }
-    }
-}
-
-/// Why a log cannot be opened.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum OpenError {
-    /// Another process has the log open.
-    #[error("{0} is in use by another cartwheel process: stop it first")]
-    Locked(PathBuf),
-    /// A file is not a segment that this release reads.
-    #[error("{path}: {problem}")]
-    Segment {
-        /// The file or directory.
-        path: PathBuf,
-        /// What is wrong with it.
-        problem: String,
-    },
-    /// A file cannot be read or written.
-    #[error("{path}: {source}")]
-    Io {
-        /// The file or directory.
-        path: PathBuf,
-        /// The cause.
-        source: io::Error,
-    },
-}
-
-/// Statistics of a log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct LogStat {
-    /// Oldest sequence number in the log.
-    pub first: u64,
-    /// Next sequence number to be assigned.
-    pub next: u64,
-    /// Number of segment files.
-    pub segments: usize,
-    /// Number of damaged places found since opening.
-    pub damaged: u64,
-    /// Number of bytes in the torn tail that opening zeroed.
-    pub torn_bytes: u64,
-}
-
-/// State that the writer and the readers share.
-struct Shared {
-    dir: PathBuf,
-    options: LogOptions,
-    shards: u32,
-    /// By first sequence number.
-    segments: RwLock<BTreeMap<u64, Arc<Segment>>>,
-    /// The first sequence number that is not synced yet.
-    synced: watch::Sender<u64>,
-    queue: writer::Queue,
-    /// Next sequence number that each consumer needs.
-    floors: Mutex<BTreeMap<String, u64>>,
-    /// Held while old segments are deleted.
-    retaining: Mutex<()>,
-    /// Damaged places, by the sequence number that was expected there.
-    damaged: Mutex<BTreeSet<u64>>,
-    torn_bytes: u64,
-    disk: Arc<dyn Disk>,
-}
+pub use options::{Clock, LogOptions, LogStat, OpenError};
+use queue::{Put, Queue};
+use shared::Shared;
+use writer::Writer;
 
 /// The embedded stream.
 pub struct Log {
@@ -203,7 +108,7 @@ impl Log {
             shards: found.shards,
             segments: RwLock::new(found.segments),
             synced: watch::Sender::new(next),
-            queue: writer::Queue::default(),
+            queue: Queue::default(),
             floors: Mutex::default(),
             retaining: Mutex::default(),
             damaged: Mutex::new(found.damaged),
@@ -279,28 +184,6 @@ impl Drop for Log {
         if let Err(error) = self.lock.unlock() {
             tracing::warn!(%error, "the log's lock file cannot be unlocked");
         }
-    }
-}
-
-/// Maximum number of damaged places that are counted separately.
-const MAX_DAMAGED: usize = 10_000;
-
-impl Shared {
-    /// Counts a damaged place once, regardless of how often it is read.
-    fn count_damage(&self, sequence: u64) {
-        let mut damaged = self.damaged.lock();
-        if damaged.len() < MAX_DAMAGED && damaged.insert(sequence) {
-            tracing::error!(sequence, "the log is damaged: records from here on are missing");
-        }
-    }
-
-    fn segments(&self) -> RwLockReadGuard<'_, BTreeMap<u64, Arc<Segment>>> {
-        self.segments.read()
-    }
-
-    /// Returns the total size of all segments in bytes.
-    fn bytes(&self) -> u64 {
-        self.segments().len() as u64 * self.options.segment_bytes
     }
 }
 

@@ -1,4 +1,4 @@
-//! Stand-ins for AWS services, each a process on a free port of this machine.
+//! Emulators of AWS services; each is a process on a free port of this machine.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-/// How long one may take to listen.
-const START: Duration = Duration::from_secs(30);
+/// Time limit for an emulator to start, and for a resource to become ready.
+const LIMIT: Duration = Duration::from_secs(30);
 
-/// A running stand-in. It ends with this value.
+/// A running emulator. Dropping it ends the process.
 #[derive(Debug)]
 pub struct Emulator {
     child: Child,
@@ -22,37 +22,37 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-/// A port that nobody listens on.
+/// Returns a port that no process listens on.
 ///
 /// # Panics
-/// When the machine has none.
+/// If the machine has no free port.
 pub fn free_port() -> u16 {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
     listener.local_addr().expect("an address").port()
 }
 
 impl Emulator {
-    /// Kinesis, by kinesalite.
+    /// Starts kinesalite, which emulates Kinesis.
     ///
     /// # Panics
-    /// When it is not installed or does not start; `make setup` installs it.
+    /// If it is not installed (`make setup` installs it) or does not start.
     pub fn kinesis() -> Self {
         let states = ["--createStreamMs", "1", "--deleteStreamMs", "1", "--shardLimit", "100"];
         Self::node("kinesalite", &states)
     }
 
-    /// DynamoDB, by dynalite.
+    /// Starts dynalite, which emulates DynamoDB.
     ///
     /// # Panics
-    /// When it is not installed or does not start; `make setup` installs it.
+    /// If it is not installed (`make setup` installs it) or does not start.
     pub fn dynamodb() -> Self {
         Self::node("dynalite", &["--createTableMs", "1", "--deleteTableMs", "1"])
     }
 
-    /// S3, SQS, SNS and others, by moto.
+    /// Starts moto, which emulates S3, SQS, SNS and other services.
     ///
     /// # Panics
-    /// When it is not installed or does not start; `make test` installs it.
+    /// If it is not installed (`make test` installs it) or does not start.
     pub fn moto() -> Self {
         Self::start(&root().join(".venv-test/bin/moto_server"), "-p", &["-H", "127.0.0.1"])
     }
@@ -63,16 +63,16 @@ impl Emulator {
     }
 
     fn start(program: &Path, port_flag: &str, arguments: &[&str]) -> Self {
-        assert!(program.exists(), "{} is missing: `make test` installs it", program.display());
-        // Another process may take the port first: then the next is tried.
+        assert!(program.exists(), "{} is missing: run `make test`", program.display());
+        // Another process may take the port first; the loop then tries the next one.
         for _ in 0..5 {
             let port = free_port();
             let mut command = Command::new(program);
             command.args(arguments).arg(port_flag).arg(port.to_string());
             command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-            let mut child = command.spawn().expect("the stand-in starts");
-            let deadline = Instant::now() + START;
-            while Instant::now() < deadline {
+            let mut child = command.spawn().expect("the emulator starts");
+            let start = Instant::now();
+            while start.elapsed() < LIMIT {
                 if child.try_wait().expect("its status").is_some() {
                     break;
                 }
@@ -87,34 +87,34 @@ impl Emulator {
         panic!("{} does not listen", program.display());
     }
 
-    /// Makes a bucket, where this is moto.
+    /// Creates a bucket; for moto.
     ///
     /// # Panics
-    /// When it does not.
+    /// If the request fails.
     pub fn make_bucket(&self, name: &str) {
         self.request(&format!("PUT /{name}"), &[("Host", "s3.amazonaws.com")], "");
     }
 
-    /// Makes a stream of events, where this is Kinesis.
+    /// Creates an event stream and waits until it is active; for Kinesis.
     ///
     /// # Panics
-    /// When it does not.
+    /// If the request fails or the stream does not become active.
     pub fn make_stream(&self, name: &str, shards: u32) {
         self.call(
             "Kinesis_20131202.CreateStream",
             &json!({"StreamName": name, "ShardCount": shards}),
         );
         let summary = || {
-            let asked = json!({"StreamName": name});
-            self.call("Kinesis_20131202.DescribeStreamSummary", &asked)
+            let query = json!({"StreamName": name});
+            self.call("Kinesis_20131202.DescribeStreamSummary", &query)
         };
         self.wait(&|| summary().contains("\"ACTIVE\""));
     }
 
-    /// Makes a table of users, where this is DynamoDB.
+    /// Creates a users table and waits until it is active; for DynamoDB.
     ///
     /// # Panics
-    /// When it does not.
+    /// If the request fails or the table does not become active.
     pub fn make_users(&self, name: &str) {
         let attribute = |name: &str| json!({"AttributeName": name, "AttributeType": "S"});
         let key = |name: &str, kind: &str| json!({"AttributeName": name, "KeyType": kind});
@@ -132,13 +132,13 @@ impl Emulator {
     fn wait(&self, done: &dyn Fn() -> bool) {
         let start = Instant::now();
         while !done() {
-            assert!(start.elapsed() < START, "{} does not get ready", self.url());
+            assert!(start.elapsed() < LIMIT, "{} does not become ready", self.url());
             std::thread::sleep(Duration::from_millis(10));
         }
     }
 
     fn call(&self, target: &str, body: &Value) -> String {
-        // The stand-ins want a signature and do not check it.
+        // The emulators require a signature but do not check it.
         let signature = "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/any/aws4_request, \
                          SignedHeaders=host, Signature=test";
         let version = if target.starts_with("DynamoDB") { "1.0" } else { "1.1" };
@@ -154,26 +154,27 @@ impl Emulator {
     }
 
     fn request(&self, line: &str, headers: &[(&str, &str)], body: &str) -> String {
-        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).expect("it runs");
+        let mut stream =
+            TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).expect("the emulator runs");
         let headers: String =
             headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
         let length = body.len();
         let request = format!(
             "{line} HTTP/1.1\r\n{headers}Content-Length: {length}\r\nConnection: close\r\n\r\n{body}"
         );
-        stream.write_all(request.as_bytes()).expect("a request");
+        stream.write_all(request.as_bytes()).expect("the request is sent");
         let mut answer = String::new();
-        stream.read_to_string(&mut answer).expect("an answer");
+        stream.read_to_string(&mut answer).expect("the answer is read");
         assert!(answer.starts_with("HTTP/1.1 200"), "{line}: {answer}");
         answer
     }
 
-    /// Where it listens.
+    /// Returns the port on which it listens.
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// `http://127.0.0.1:<port>`.
+    /// Returns `http://127.0.0.1:<port>`.
     pub fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
     }

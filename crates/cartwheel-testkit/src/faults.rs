@@ -1,11 +1,11 @@
-//! A proxy in front of a service that fails now and then, by a seed.
+//! A proxy that injects faults in front of a service, determined by a seed.
 //!
-//! It knows the four requests that a service may do in part (`PutRecords`,
-//! `PutRecordBatch`, `BatchWriteItem`, `BatchGetItem`): it lets the service do some and
-//! answers for the others as the service would.
+//! It knows the four requests that a service may process partially (`PutRecords`,
+//! `PutRecordBatch`, `BatchWriteItem`, `BatchGetItem`). It forwards some of their entries and
+//! reports the others as failed, as the service would.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -14,49 +14,66 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
+use parking_lot::Mutex;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::{Map, Value, json};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::AbortHandle;
 
-/// Shares of requests that fail in some way, 0 to 1; they are tried in this order.
+/// Fractions of requests that fail, from 0 to 1, in the order in which they are tried.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Faults {
-    /// Answered 500 or, by S3, 503, and not done.
+    /// Answered with 500, or with 503 for S3, and not processed.
     pub error: f64,
-    /// Refused as too many, and not done.
+    /// Refused as too many requests, and not processed.
     pub throttle: f64,
-    /// Done, but the connection breaks before the answer.
+    /// Processed, but the connection breaks before the answer.
     pub lost_answer: f64,
-    /// Done in part, where the request can be.
+    /// Processed partially, if the request allows it.
     pub partial: f64,
-    /// Answered late by this much.
-    pub slow: Option<(f64, Duration)>,
+    /// Answered late.
+    pub slow: Option<Slow>,
 }
 
-/// What passed through.
+/// A delay that affects a fraction of the requests.
+#[derive(Debug, Clone, Copy)]
+pub struct Slow {
+    /// Fraction of the requests, from 0 to 1.
+    pub fraction: f64,
+    /// The delay.
+    pub delay: Duration,
+}
+
+/// Counts of the requests that passed through the proxy.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Seen {
-    /// Requests.
+    /// All requests.
     pub requests: u64,
-    /// Answered 500 or 503.
+    /// Requests answered with 500 or 503.
     pub errors: u64,
-    /// Refused as too many.
+    /// Requests refused as too many.
     pub throttled: u64,
-    /// Done without an answer.
+    /// Requests processed without an answer.
     pub lost_answers: u64,
-    /// Done in part.
+    /// Requests processed partially.
     pub partial: u64,
+}
+
+#[derive(Debug)]
+struct State {
+    rng: ChaCha8Rng,
+    faults: Faults,
+    seen: Seen,
 }
 
 #[derive(Debug)]
 struct Shared {
     target: u16,
-    state: Mutex<(ChaCha8Rng, Faults, Seen)>,
+    state: Mutex<State>,
 }
 
-/// The proxy. It ends with this value.
+/// The proxy. Dropping it stops it.
 #[derive(Debug)]
 pub struct FaultProxy {
     shared: Arc<Shared>,
@@ -75,32 +92,33 @@ enum Fate {
 }
 
 impl FaultProxy {
-    /// A proxy in front of the service at `target`, a port of this machine.
+    /// Starts a proxy in front of the service on port `target` of this machine.
     ///
     /// # Panics
-    /// When it cannot listen.
+    /// If it cannot listen.
     pub async fn start(target: u16, seed: u64, faults: Faults) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a free port");
         let address = listener.local_addr().expect("an address");
-        let state = (ChaCha8Rng::seed_from_u64(seed), faults, Seen::default());
+        let rng = ChaCha8Rng::seed_from_u64(seed);
+        let state = State { rng, faults, seen: Seen::default() };
         let shared = Arc::new(Shared { target, state: Mutex::new(state) });
         let task = tokio::spawn(serve(listener, shared.clone())).abort_handle();
         Self { shared, address, task }
     }
 
-    /// `http://127.0.0.1:<port>`.
+    /// Returns `http://127.0.0.1:<port>`.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// Other faults from now on.
+    /// Replaces the faults for later requests.
     pub fn set(&self, faults: Faults) {
-        self.shared.state.lock().unwrap_or_else(PoisonError::into_inner).1 = faults;
+        self.shared.state.lock().faults = faults;
     }
 
-    /// What passed through so far.
+    /// Returns the counts so far.
     pub fn seen(&self) -> Seen {
-        self.shared.state.lock().unwrap_or_else(PoisonError::into_inner).2
+        self.shared.state.lock().seen
     }
 }
 
@@ -115,7 +133,7 @@ async fn serve(listener: TcpListener, shared: Arc<Shared>) {
         let shared = shared.clone();
         tokio::spawn(async move {
             let service = service_fn(move |request| answer(shared.clone(), request));
-            // An error is a connection that broke: that is what this is for.
+            // An error is a broken connection, which this proxy causes on purpose.
             let http = hyper::server::conn::http1::Builder::new();
             let _ = http.serve_connection(TokioIo::new(stream), service).await;
         });
@@ -124,38 +142,38 @@ async fn serve(listener: TcpListener, shared: Arc<Shared>) {
 
 impl Shared {
     fn fate(&self) -> (Fate, Option<Duration>) {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let (random, faults, seen) = &mut *state;
+        let mut state = self.state.lock();
+        let State { rng, faults, seen } = &mut *state;
         seen.requests += 1;
-        let late = faults.slow.filter(|(share, _)| random.random_bool(*share)).map(|slow| slow.1);
-        let fate = if random.random_bool(faults.error) {
+        let slow = faults.slow.filter(|slow| rng.random_bool(slow.fraction));
+        let fate = if rng.random_bool(faults.error) {
             seen.errors += 1;
             Fate::Error
-        } else if random.random_bool(faults.throttle) {
+        } else if rng.random_bool(faults.throttle) {
             seen.throttled += 1;
             Fate::Throttle
-        } else if random.random_bool(faults.lost_answer) {
+        } else if rng.random_bool(faults.lost_answer) {
             seen.lost_answers += 1;
             Fate::LostAnswer
-        } else if random.random_bool(faults.partial) {
-            Fate::Partial(random.random())
+        } else if rng.random_bool(faults.partial) {
+            Fate::Partial(rng.random())
         } else {
             Fate::Pass
         };
-        (fate, late)
+        (fate, slow.map(|slow| slow.delay))
     }
 
     fn count_partial(&self) {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).2.partial += 1;
+        self.state.lock().seen.partial += 1;
     }
 }
 
 async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> Answer {
     let (parts, body) = request.into_parts();
     let body = body.collect().await?.to_bytes();
-    let (fate, late) = shared.fate();
-    if let Some(late) = late {
-        tokio::time::sleep(late).await;
+    let (fate, delay) = shared.fate();
+    if let Some(delay) = delay {
+        tokio::time::sleep(delay).await;
     }
     let target = parts.headers.get("x-amz-target").and_then(|v| v.to_str().ok()).unwrap_or("");
     let operation = target.rsplit('.').next().unwrap_or("").to_owned();
@@ -164,16 +182,16 @@ async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> Answer {
         Fate::Throttle => Ok(refusal(&operation, true)),
         Fate::LostAnswer => {
             forward(&shared, parts, body).await?;
-            // No answer: the connection ends here.
+            // The error of this broken handshake closes the connection without an answer.
             let request = Request::new(Full::new(Bytes::from_static(b"broken")));
             let (mut sender, _) =
                 hyper::client::conn::http1::handshake(TokioIo::new(tokio::io::empty())).await?;
             sender.send_request(request).await.map(|_| Response::new(Full::default()))
         }
-        Fate::Partial(random) => match split(&operation, &body, random) {
-            Some((some, finish)) => {
+        Fate::Partial(seed) => match split(&operation, &body, seed) {
+            Some((forwarded, finish)) => {
                 shared.count_partial();
-                let answer = forward(&shared, parts, some).await?;
+                let answer = forward(&shared, parts, forwarded).await?;
                 let (head, body) = answer.into_parts();
                 let bytes = body.collect().await.map(|b| b.to_bytes()).unwrap_or_default();
                 if head.status != StatusCode::OK {
@@ -235,9 +253,9 @@ async fn forward(shared: &Shared, parts: hyper::http::request::Parts, body: Byte
 
 type Finish = Box<dyn FnOnce(Value) -> Value + Send>;
 
-/// Parts a request into what the service is to do and what to add to its answer.
-fn split(operation: &str, body: &Bytes, random: u64) -> Option<(Bytes, Finish)> {
-    let mut random = ChaCha8Rng::seed_from_u64(random);
+/// Splits a request into the part to forward, and a function that completes the answer.
+fn split(operation: &str, body: &Bytes, seed: u64) -> Option<(Bytes, Finish)> {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let mut value = json_of(body);
     match operation {
         "PutRecords" | "PutRecordBatch" => {
@@ -246,7 +264,7 @@ fn split(operation: &str, body: &Bytes, random: u64) -> Option<(Bytes, Finish)> 
                 _ => ("RequestResponses", "FailedPutCount"),
             };
             let records = value["Records"].as_array()?.clone();
-            let kept = some(records.len(), &mut random)?;
+            let kept = choose(records.len(), &mut rng)?;
             let done = records.iter().zip(&kept).filter(|(_, keep)| **keep).map(|(r, _)| r.clone());
             value["Records"] = done.collect();
             let finish = move |mut answer: Value| {
@@ -269,7 +287,7 @@ fn split(operation: &str, body: &Bytes, random: u64) -> Option<(Bytes, Finish)> 
         "BatchWriteItem" => {
             let (table, requests) = value["RequestItems"].as_object()?.iter().next()?;
             let (table, requests) = (table.clone(), requests.as_array()?.clone());
-            let (done, left) = part(requests, &mut random)?;
+            let (done, left) = part(requests, &mut rng)?;
             value["RequestItems"] = Value::Object(Map::from_iter([(table.clone(), done.into())]));
             let finish = move |mut answer: Value| {
                 add(&mut answer["UnprocessedItems"], &table, left);
@@ -278,13 +296,13 @@ fn split(operation: &str, body: &Bytes, random: u64) -> Option<(Bytes, Finish)> 
             Some((value.to_string().into(), Box::new(finish)))
         }
         "BatchGetItem" => {
-            let (table, wanted) = value["RequestItems"].as_object()?.iter().next()?;
-            let (table, mut wanted) = (table.clone(), wanted.clone());
-            let (done, left) = part(wanted["Keys"].as_array()?.clone(), &mut random)?;
+            let (table, keys) = value["RequestItems"].as_object()?.iter().next()?;
+            let (table, mut keys) = (table.clone(), keys.clone());
+            let (done, left) = part(keys["Keys"].as_array()?.clone(), &mut rng)?;
             value["RequestItems"][&table]["Keys"] = done.into();
-            wanted["Keys"] = left.into();
+            keys["Keys"] = left.into();
             let finish = move |mut answer: Value| {
-                answer["UnprocessedKeys"] = Value::Object(Map::from_iter([(table, wanted)]));
+                answer["UnprocessedKeys"] = Value::Object(Map::from_iter([(table, keys)]));
                 answer
             };
             Some((value.to_string().into(), Box::new(finish)))
@@ -301,20 +319,20 @@ fn add(unprocessed: &mut Value, table: &str, left: Vec<Value>) {
     unprocessed[table] = before.into_iter().chain(left).collect();
 }
 
-/// Which of `count` are done: at least one is, and at least one is not.
-fn some(count: usize, random: &mut ChaCha8Rng) -> Option<Vec<bool>> {
+/// Chooses which of `count` entries are processed: at least one, but not all.
+fn choose(count: usize, rng: &mut ChaCha8Rng) -> Option<Vec<bool>> {
     if count < 2 {
         return None;
     }
-    let mut kept: Vec<bool> = (0..count).map(|_| random.random_bool(0.5)).collect();
-    let at = random.random_range(0..count);
+    let mut kept: Vec<bool> = (0..count).map(|_| rng.random_bool(0.5)).collect();
+    let at = rng.random_range(0..count);
     kept[at] = true;
     kept[(at + 1) % count] = false;
     Some(kept)
 }
 
-fn part(all: Vec<Value>, random: &mut ChaCha8Rng) -> Option<(Vec<Value>, Vec<Value>)> {
-    let kept = some(all.len(), random)?;
+fn part(all: Vec<Value>, rng: &mut ChaCha8Rng) -> Option<(Vec<Value>, Vec<Value>)> {
+    let kept = choose(all.len(), rng)?;
     let (done, left): (Vec<_>, Vec<_>) = all.into_iter().zip(kept).partition(|(_, keep)| *keep);
     let values = |pairs: Vec<(Value, bool)>| pairs.into_iter().map(|(value, _)| value).collect();
     Some((values(done), values(left)))

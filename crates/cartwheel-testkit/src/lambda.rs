@@ -1,5 +1,5 @@
-//! The Lambda runtime API: starts a function's binary and hands it events, as
-//! documented at <https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html>.
+//! A Lambda runtime API: starts a function's binary and sends it events, as documented at
+//! <https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html>.
 
 use std::net::Ipv4Addr;
 use std::path::Path;
@@ -18,40 +18,47 @@ use tokio::net::TcpListener;
 use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio::task::AbortHandle;
 
-/// How long a function may take to start, or to answer.
+/// Time limit for a function to start, and to answer.
 const LIMIT: Duration = Duration::from_secs(60);
 
-type Outcome = Result<Value, Value>;
-type Turn = (Value, oneshot::Sender<Outcome>);
+/// A function's answer, or its error document.
+type Answer = Result<Value, Value>;
+
+#[derive(Debug)]
+struct Invocation {
+    event: Value,
+    answer: oneshot::Sender<Answer>,
+}
 
 #[derive(Debug)]
 struct Shared {
-    events: Mutex<mpsc::Receiver<Turn>>,
-    running: Mutex<Option<oneshot::Sender<Outcome>>>,
+    invocations: Mutex<mpsc::Receiver<Invocation>>,
+    running: Mutex<Option<oneshot::Sender<Answer>>>,
     ready: Mutex<Option<oneshot::Sender<()>>>,
 }
 
-/// A running function. It ends with this value.
+/// A running function. Dropping it ends the process.
 #[derive(Debug)]
 pub struct Function {
     child: Child,
-    events: mpsc::Sender<Turn>,
+    invocations: mpsc::Sender<Invocation>,
     task: AbortHandle,
     started: Duration,
 }
 
 impl Function {
-    /// Starts a binary with these variables, and waits until it asks for an event.
+    /// Starts a binary with the given environment variables, and waits until it asks for an
+    /// event.
     ///
     /// # Panics
-    /// When it does not start, or ends.
+    /// If it does not start in time.
     pub async fn start(binary: &Path, name: &str, variables: &[(String, String)]) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a free port");
         let address = listener.local_addr().expect("an address");
-        let (events, received) = mpsc::channel(1);
+        let (invocations, received) = mpsc::channel(1);
         let (ready, is_ready) = oneshot::channel();
         let shared = Arc::new(Shared {
-            events: Mutex::new(received),
+            invocations: Mutex::new(received),
             running: Mutex::new(None),
             ready: Mutex::new(Some(ready)),
         });
@@ -71,18 +78,18 @@ impl Function {
             .unwrap_or_else(|e| panic!("{}: {e}", binary.display()));
         let ready = tokio::time::timeout(LIMIT, is_ready).await;
         ready.expect("the function starts in time").expect("the function starts");
-        Self { child, events, task, started: start.elapsed() }
+        Self { child, invocations, task, started: start.elapsed() }
     }
 
-    /// From the start of the process until it asked for its first event.
+    /// Returns the time from the start of the process to its first request for an event.
     pub fn started_in(&self) -> Duration {
         self.started
     }
 
-    /// The most memory that it held, in bytes.
+    /// Returns the process's peak memory in bytes.
     ///
     /// # Panics
-    /// Where `/proc` does not tell.
+    /// If `/proc` does not report it.
     pub fn peak_memory(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()));
         let status = status.expect("its status");
@@ -91,13 +98,14 @@ impl Function {
         kilobytes * 1024
     }
 
-    /// Hands it an event and waits for the answer, or for its error document.
+    /// Sends an event and waits for the answer or the error document.
     ///
     /// # Panics
-    /// When it does not answer.
-    pub async fn invoke(&self, event: &Value) -> Outcome {
+    /// If the function does not answer in time.
+    pub async fn invoke(&self, event: &Value) -> Result<Value, Value> {
         let (answer, answered) = oneshot::channel();
-        self.events.send((event.clone(), answer)).await.expect("the function runs");
+        let invocation = Invocation { event: event.clone(), answer };
+        self.invocations.send(invocation).await.expect("the function runs");
         let answered = tokio::time::timeout(LIMIT, answered).await;
         answered.expect("the function answers in time").expect("the function answers")
     }
@@ -137,13 +145,13 @@ impl Shared {
         if path.ends_with("/invocation/next") {
             return Ok(self.next().await);
         }
-        let outcome = match path.rsplit('/').next() {
+        let answer = match path.rsplit('/').next() {
             Some("response") => Ok(value()),
             _ => Err(value()),
         };
         if let Some(running) = self.running.lock().await.take() {
-            // Who asked may have given up.
-            let _ = running.send(outcome);
+            // The caller may have given up.
+            let _ = running.send(answer);
         }
         let mut response = Response::new(Full::default());
         *response.status_mut() = StatusCode::ACCEPTED;
@@ -154,12 +162,12 @@ impl Shared {
         if let Some(ready) = self.ready.lock().await.take() {
             let _ = ready.send(());
         }
-        let Some((event, answer)) = self.events.lock().await.recv().await else {
-            // Nobody will ask any more: the function is about to be ended.
+        let Some(invocation) = self.invocations.lock().await.recv().await else {
+            // There are no more invocations: the function is about to be ended.
             return std::future::pending().await;
         };
-        *self.running.lock().await = Some(answer);
-        let mut response = Response::new(Full::new(Bytes::from(event.to_string())));
+        *self.running.lock().await = Some(invocation.answer);
+        let mut response = Response::new(Full::new(Bytes::from(invocation.event.to_string())));
         let headers = response.headers_mut();
         for (name, value) in [
             ("lambda-runtime-aws-request-id", "8476a536-e9f4-11e8-9739-2dfe598c3fcd"),

@@ -1,4 +1,4 @@
-//! The few functions of libxgboost's C API that training needs.
+//! Bindings to the functions of libxgboost's C API that training needs.
 
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::path::{Path, PathBuf};
@@ -7,23 +7,23 @@ use std::sync::Once;
 
 use libloading::Library;
 
-/// Why training cannot go on.
+/// Why training failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TrainingError {
-    /// libxgboost is in none of the places looked at.
+    /// libxgboost is in none of the searched places.
     #[error(
-        "libxgboost is not found (looked at {0}): run `make setup`, or name it in \
-         CARTWHEEL_TRAIN_LIBRARY"
+        "libxgboost was not found in {0}: run `make setup`, or set CARTWHEEL_TRAIN_LIBRARY to its \
+         path"
     )]
     NotFound(String),
-    /// The library is too old or not libxgboost.
-    #[error("{0}: {1}")]
+    /// The library cannot be loaded, is too old, or is not libxgboost.
+    #[error("cannot use {0} as libxgboost: {1}")]
     Library(PathBuf, String),
-    /// What libxgboost said.
+    /// libxgboost returned an error.
     #[error("xgboost: {0}")]
     Xgboost(String),
-    /// Rows, labels and names do not fit.
+    /// Rows, labels, names, weights and groups do not fit together.
     #[error("training data: {0}")]
     Data(&'static str),
 }
@@ -32,7 +32,7 @@ pub(crate) type Handle = *mut c_void;
 
 macro_rules! functions {
     ($($name:ident: fn($($argument:ty),*);)*) => {
-        /// The functions, as long as the library is loaded.
+        /// The functions, valid while the library is loaded.
         #[allow(non_snake_case)]
         pub(crate) struct Functions {
             $(pub $name: unsafe extern "C" fn($($argument),*) -> c_int,)*
@@ -74,16 +74,16 @@ pub struct Xgboost {
     pub(crate) functions: Functions,
     last_error: unsafe extern "C" fn() -> *const c_char,
     version: (i32, i32, i32),
-    // Keeps the functions valid; dropped last.
+    // Keeps the functions valid, so it must be dropped last.
     _library: Library,
 }
 
 impl Xgboost {
-    /// Loads the library at `explicit`, or else the system's own.
+    /// Loads the library at `explicit`, or the system's library if that is `None`.
     ///
     /// # Errors
-    /// When there is none, or it is older than 1.7. A path that is given is never
-    /// passed over for another library.
+    /// When there is no library, or it is older than 1.7. An explicit path is never replaced
+    /// by another library.
     pub fn load(explicit: Option<&Path>) -> Result<Self, TrainingError> {
         match explicit {
             Some(path) if path.is_file() => Self::open(path),
@@ -92,10 +92,10 @@ impl Xgboost {
         }
     }
 
-    /// Loads the first library that exists among `paths`, or else the system's.
+    /// Loads the first library that exists among `paths`, or else the system's library.
     ///
     /// # Errors
-    /// When there is none, or the one found is older than 1.7.
+    /// When there is no library, or the one found is older than 1.7.
     pub fn search(paths: &[PathBuf]) -> Result<Self, TrainingError> {
         if let Some(path) = paths.iter().find(|p| p.is_file()) {
             return Self::open(path);
@@ -107,8 +107,8 @@ impl Xgboost {
             }
         }
         let own = paths.iter().map(|p| p.display().to_string());
-        let looked: Vec<String> = own.chain(SYSTEM.map(str::to_owned)).collect();
-        Err(TrainingError::NotFound(looked.join(", ")))
+        let searched: Vec<String> = own.chain(SYSTEM.map(str::to_owned)).collect();
+        Err(TrainingError::NotFound(searched.join(", ")))
     }
 
     fn open(path: &Path) -> Result<Self, TrainingError> {
@@ -127,17 +127,18 @@ impl Xgboost {
             (last_error, (major, minor, patch))
         };
         if version < (1, 7, 0) {
-            return Err(bad(&format!("version {version:?} is older than 1.7")));
+            let (major, minor, patch) = version;
+            return Err(bad(&format!("version {major}.{minor}.{patch} is older than 1.7")));
         }
         Ok(Self { functions, last_error, version, _library: library })
     }
 
-    /// Major, minor, patch.
+    /// Returns the version: major, minor, patch.
     pub fn version(&self) -> (i32, i32, i32) {
         self.version
     }
 
-    /// Turns a return code into a result.
+    /// Converts a return code into a result.
     pub(crate) fn check(&self, code: c_int) -> Result<(), TrainingError> {
         if code == 0 {
             return Ok(());
@@ -145,32 +146,32 @@ impl Xgboost {
         // SAFETY: the text belongs to this thread until its next failing call.
         let text = unsafe { CStr::from_ptr((self.last_error)()) };
         let text = text.to_string_lossy();
-        // What follows is about libxgboost's own code.
-        let said = text.split("Stack trace:").next().unwrap_or_default();
-        Err(TrainingError::Xgboost(said.split_whitespace().collect::<Vec<_>>().join(" ")))
+        // The rest of the text is a stack trace of libxgboost.
+        let message = text.split("Stack trace:").next().unwrap_or_default();
+        Err(TrainingError::Xgboost(message.split_whitespace().collect::<Vec<_>>().join(" ")))
     }
 }
 
-/// OpenMP's threads spin between two parallel loops unless told otherwise before
-/// the library is loaded, which makes training two to three times slower on a
-/// machine whose cores are also wanted by others.
+/// Makes idle OpenMP threads sleep. By default they spin between two parallel loops, which
+/// makes training two to three times slower on a machine with other load. The setting must
+/// precede loading the library.
 fn let_idle_threads_sleep() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         if std::env::var_os("OMP_WAIT_POLICY").is_none() {
-            // SAFETY: Rust's own reads of the environment are locked against this
-            // write; of foreign code only OpenMP reads it, when it is loaded,
-            // which happens after this and in this thread.
+            // SAFETY: the standard library locks its own reads of the environment against this
+            // write. The only foreign code that reads it is OpenMP, when it is loaded, which
+            // happens later in this thread.
             unsafe { std::env::set_var("OMP_WAIT_POLICY", "passive") };
         }
     });
 }
 
 pub(crate) fn c_string(text: &str) -> Result<CString, TrainingError> {
-    CString::new(text).map_err(|_| TrainingError::Data("a text holds a NUL"))
+    CString::new(text).map_err(|_| TrainingError::Data("a text contains a NUL character"))
 }
 
-/// A DMatrix, freed when dropped.
+/// A DMatrix; freed on drop.
 pub(crate) struct Matrix<'a> {
     xgboost: &'a Xgboost,
     pub handle: Handle,
@@ -183,7 +184,7 @@ impl<'a> Matrix<'a> {
         columns: usize,
     ) -> Result<Self, TrainingError> {
         if columns == 0 || rows.is_empty() || !rows.len().is_multiple_of(columns) {
-            return Err(TrainingError::Data("no rows, or rows of uneven width"));
+            return Err(TrainingError::Data("there are no rows, or rows of uneven width"));
         }
         let mut handle = ptr::null_mut();
         let n = (rows.len() / columns) as u64;
@@ -202,26 +203,26 @@ impl<'a> Matrix<'a> {
 
     /// Sets the field `label` or `weight`.
     pub(crate) fn floats(&self, field: &CStr, values: &[f32]) -> Result<(), TrainingError> {
-        // SAFETY: little-endian floats are what an `f32` slice holds.
+        // SAFETY: `<f4` describes the little-endian floats of an `f32` slice.
         unsafe { self.info(field, values, "<f4") }
     }
 
     /// Sets the sizes of the groups.
     pub(crate) fn groups(&self, sizes: &[u32]) -> Result<(), TrainingError> {
-        // SAFETY: little-endian whole numbers are what a `u32` slice holds.
+        // SAFETY: `<u4` describes the little-endian integers of a `u32` slice.
         unsafe { self.info(c"group", sizes, "<u4") }
     }
 
     /// # Safety
-    /// `kind` is the array interface's name for `T`.
+    /// `kind` must be the array interface's name for `T`.
     unsafe fn info<T>(&self, field: &CStr, values: &[T], kind: &str) -> Result<(), TrainingError> {
         let array = c_string(&format!(
             r#"{{"data": [{}, true], "shape": [{}], "typestr": "{kind}", "version": 3}}"#,
             values.as_ptr() as usize,
             values.len(),
         ))?;
-        // SAFETY: the handle is live; the array names the live memory of `values`,
-        // which the call copies.
+        // SAFETY: the handle is live; the array describes the live memory of `values`, which
+        // the call copies.
         self.xgboost.check(unsafe {
             (self.xgboost.functions.XGDMatrixSetInfoFromInterface)(
                 self.handle,
@@ -246,7 +247,7 @@ impl<'a> Matrix<'a> {
     }
 }
 
-/// Lends names as an array of C strings.
+/// Passes names to `call` as an array of C strings.
 fn with_names(
     names: &[String],
     call: impl FnOnce(*const *const c_char, u64) -> Result<(), TrainingError>,
@@ -256,26 +257,26 @@ fn with_names(
     call(pointers.as_ptr(), pointers.len() as u64)
 }
 
-/// A copy of what libxgboost lends.
+/// Copies memory that libxgboost owns.
 ///
 /// # Safety
-/// `start` is null, or points to `length` values that are not written meanwhile.
+/// `start` must be null, or point to `length` values that are not written during the call.
 pub(crate) unsafe fn copied<T: Copy>(start: *const T, length: u64) -> Vec<T> {
     if start.is_null() {
         return Vec::new();
     }
-    // SAFETY: the caller's promise.
+    // SAFETY: guaranteed by the caller.
     unsafe { std::slice::from_raw_parts(start, length as usize) }.to_vec()
 }
 
 impl Drop for Matrix<'_> {
     fn drop(&mut self) {
-        // SAFETY: the handle is live and not used again.
+        // SAFETY: the handle is live and is not used again.
         unsafe { (self.xgboost.functions.XGDMatrixFree)(self.handle) };
     }
 }
 
-/// A booster, freed when dropped.
+/// A booster; freed on drop.
 pub(crate) struct Booster<'a> {
     xgboost: &'a Xgboost,
     pub handle: Handle,
@@ -303,8 +304,7 @@ impl<'a> Booster<'a> {
         })
     }
 
-    /// Names the features in the model file. The names of a matrix do not get
-    /// there by themselves.
+    /// Names the features in the model file, which does not take the names of a matrix.
     pub(crate) fn names(&self, names: &[String]) -> Result<(), TrainingError> {
         with_names(names, |pointers, length| {
             // SAFETY: the handle is live; the strings live until the call has copied them.
@@ -319,7 +319,7 @@ impl<'a> Booster<'a> {
         })
     }
 
-    /// The first `rounds` rounds as a booster of its own.
+    /// Returns the first `rounds` rounds as a new booster.
     pub(crate) fn slice(&self, rounds: c_int) -> Result<Self, TrainingError> {
         let mut handle = ptr::null_mut();
         // SAFETY: the handle is live; rounds 0 to `rounds` exist.
@@ -347,7 +347,7 @@ impl<'a> Booster<'a> {
 
 impl Drop for Booster<'_> {
     fn drop(&mut self) {
-        // SAFETY: the handle is live and not used again.
+        // SAFETY: the handle is live and is not used again.
         unsafe { (self.xgboost.functions.XGBoosterFree)(self.handle) };
     }
 }

@@ -1,7 +1,7 @@
-//! Training with libxgboost, found and loaded at run time.
+//! Training with libxgboost, which is found and loaded at run time.
 //!
-//! Nothing is needed at build time; the same trees come out as from Python with
-//! the same parameters, data, threads and seed.
+//! The build does not need the library. The same parameters, data, threads and seed give the
+//! same trees as in Python.
 
 mod ffi;
 mod metric;

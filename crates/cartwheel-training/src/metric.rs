@@ -1,6 +1,6 @@
-//! The line of metrics that libxgboost writes after a round.
+//! Parses the line of metrics that libxgboost writes after a round.
 
-/// From `[3]\ttrain-auc:0.81\tvalidation-auc:0.79` to names and values.
+/// Converts `[3]\ttrain-auc:0.81\tvalidation-auc:0.79` into names and values.
 pub(crate) fn parse(line: &str) -> Vec<(String, f64)> {
     line.split('\t')
         .skip(1)
@@ -11,11 +11,11 @@ pub(crate) fn parse(line: &str) -> Vec<(String, f64)> {
         .collect()
 }
 
-/// Whether training makes the metric, such as `validation-ndcg@10`, larger.
+/// Whether a larger value of the metric, such as `validation-ndcg@10`, is better.
 pub(crate) fn more_is_better(name: &str) -> bool {
     let metric = name.split_once('-').map_or(name, |(_, metric)| metric);
     let kind = metric.split_once('@').map_or(metric, |(kind, _)| kind);
-    // A `-` at the end says how a group without hits is counted.
+    // A trailing `-` selects how groups without hits are counted.
     matches!(kind.trim_end_matches('-'), "auc" | "aucpr" | "ndcg" | "map" | "pre")
 }
 
@@ -24,7 +24,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_of_metrics() {
+    fn a_line_of_metrics_is_parsed() {
         let metric = |name: &str, value| (name.to_owned(), value);
         assert_eq!(
             parse("[12]\ttrain-auc:0.8125\ttrain-logloss:0.5\tvalidation-ndcg@10-:1e-3\n"),
@@ -39,7 +39,7 @@ mod tests {
     }
 
     #[test]
-    fn which_way_is_better() {
+    fn the_better_direction_depends_on_the_metric() {
         for name in
             ["train-auc", "v-aucpr", "v-ndcg", "v-ndcg@10", "v-ndcg@10-", "v-map@5", "v-pre"]
         {

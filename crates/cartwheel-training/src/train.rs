@@ -13,23 +13,23 @@ use crate::metric;
 /// Labelled rows.
 #[derive(Debug, Clone, Copy)]
 pub struct Data<'a> {
-    /// Row-major, one value a name; NaN = missing.
+    /// Values, row-major and as wide as `names`; NaN is a missing value.
     pub rows: &'a [f32],
-    /// One a row.
+    /// One label per row.
     pub labels: &'a [f32],
     /// Names of the columns.
     pub names: &'a [String],
 }
 
-/// Labelled rows that do not all count alike, or that are ranked in groups.
-/// [`Data`] by itself is one group of equal rows.
+/// Labelled rows with weights, or with groups for ranking. [`Data`] converts into examples with
+/// equal weights and a single group.
 #[derive(Debug, Clone, Copy)]
 pub struct Examples<'a> {
     /// The rows.
     pub data: Data<'a>,
-    /// One a row, at least 0; with groups, one a group.
+    /// One weight per row, at least 0; with groups, one per group.
     pub weights: Option<&'a [f32]>,
-    /// How many rows each group has, in the order of the rows.
+    /// Number of rows of each group, in the order of the rows.
     pub groups: Option<&'a [u32]>,
 }
 
@@ -42,9 +42,9 @@ impl<'a> From<&Data<'a>> for Examples<'a> {
 /// The metrics of one round.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Round {
-    /// From 0.
+    /// The round, from 0.
     pub round: u32,
-    /// Such as `train-auc` and its value.
+    /// Names and values, such as `train-auc`.
     pub metrics: Vec<(String, f64)>,
 }
 
@@ -62,9 +62,9 @@ impl fmt::Display for Round {
 pub struct Trained {
     /// The model as JSON, up to the best round.
     pub model: Vec<u8>,
-    /// The round that was best on validation, from 0; the last without any.
+    /// The best round on validation data, from 0; without validation data the last round.
     pub best_round: u32,
-    /// Every round that was run.
+    /// The metrics of every round.
     pub rounds: Vec<Round>,
 }
 
@@ -74,36 +74,37 @@ impl Xgboost {
         let matrix = Matrix::new(self, data.rows, data.names.len())?;
         let rows = data.rows.len() / data.names.len();
         if data.labels.len() != rows {
-            return Err(TrainingError::Data("labels and rows differ in number"));
+            return Err(TrainingError::Data("the numbers of labels and rows differ"));
         }
         matrix.floats(c"label", data.labels)?;
         matrix.names(data.names)?;
         if let Some(groups) = groups {
             if groups.iter().map(|&size| u64::from(size)).sum::<u64>() != rows as u64 {
-                return Err(TrainingError::Data("the groups do not add up to the rows"));
+                return Err(TrainingError::Data("the group sizes do not add up to the rows"));
             }
             matrix.groups(groups)?;
         }
         if let Some(weights) = weights {
             if weights.len() != groups.map_or(rows, <[u32]>::len) {
-                return Err(TrainingError::Data("weights and rows (or groups) differ in number"));
+                return Err(TrainingError::Data(
+                    "the number of weights differs from that of the rows, or of the groups",
+                ));
             }
             matrix.floats(c"weight", weights)?;
         }
         Ok(matrix)
     }
 
-    /// Trains for at most `rounds` rounds; with `early_stopping` and validation
-    /// rows, until the last metric of `valid` has not become better (smaller; for
-    /// AUC and the like larger) for that many rounds. `on_round` may break off.
-    /// With validation rows the model ends with its best round, however training
-    /// came to its end.
+    /// Trains for at most `rounds` rounds. With `early_stopping` and validation rows, training
+    /// stops once the last metric of `valid` has not improved for that many rounds: smaller is
+    /// better, for AUC and similar metrics larger. `on_round` can stop training as well. With
+    /// validation rows the model always ends with its best round.
     ///
-    /// The same data, parameters, `seed` and `nthread` give the same bytes.
-    /// `base_score` is better left out: libxgboost then estimates it.
+    /// The same data, parameters, `seed` and `nthread` give the same bytes. Leave `base_score`
+    /// unset, so that libxgboost estimates it.
     ///
     /// # Errors
-    /// When the data does not fit or libxgboost refuses.
+    /// When the data does not fit together or libxgboost rejects it.
     pub fn train<'a, E: Into<Examples<'a>>>(
         &self,
         parameters: &[(String, String)],
@@ -114,7 +115,7 @@ impl Xgboost {
         on_round: &mut dyn FnMut(&Round) -> ControlFlow<()>,
     ) -> Result<Trained, TrainingError> {
         if rounds == 0 {
-            return Err(TrainingError::Data("no rounds to train for"));
+            return Err(TrainingError::Data("the number of rounds is 0"));
         }
         let train = train.into();
         let feature_names = train.data.names;
@@ -123,7 +124,7 @@ impl Xgboost {
         let mut watched = vec![(train.handle, c"train".as_ptr())];
         watched.extend(valid.as_ref().map(|m| (m.handle, c"validation".as_ptr())));
         let (handles, names): (Vec<_>, Vec<*const c_char>) = watched.into_iter().unzip();
-        // Declared after the matrices, and so dropped before them.
+        // Declared after the matrices, so that it is dropped before them.
         let booster = Booster::new(self, &handles)?;
         for (name, value) in parameters {
             booster.set(name, value)?;
@@ -136,8 +137,8 @@ impl Xgboost {
                 (self.functions.XGBoosterUpdateOneIter)(booster.handle, round as i32, train.handle)
             })?;
             let mut text = ptr::null();
-            // SAFETY: handles and names are live and of the same number; the text
-            // belongs to the booster until its next call, and is copied.
+            // SAFETY: handles and names are live and equal in number; the text belongs to the
+            // booster until its next call, and is copied.
             let line = unsafe {
                 self.check((self.functions.XGBoosterEvalOneIter)(
                     booster.handle,
@@ -168,11 +169,11 @@ impl Xgboost {
         Ok(Trained { model: kept.save("json")?, best_round, rounds: history })
     }
 
-    /// Margins that libxgboost gives for a model and rows: what an evaluator is
-    /// compared with.
+    /// Returns the margins that libxgboost predicts with a model, for comparison with an
+    /// evaluator.
     ///
     /// # Errors
-    /// When the model or the rows are refused.
+    /// When libxgboost rejects the model or the rows.
     pub fn predict_margins(
         &self,
         model: &[u8],
@@ -184,8 +185,8 @@ impl Xgboost {
         let config = c"{\"type\": 1, \"training\": false, \"iteration_begin\": 0, \
                        \"iteration_end\": 0, \"strict_shape\": false}";
         let (mut shape, mut dimensions, mut out) = (ptr::null(), 0, ptr::null());
-        // SAFETY: handles are live; the result belongs to the booster until its
-        // next call and holds one margin a row.
+        // SAFETY: the handles are live; the result belongs to the booster until its next call
+        // and holds one margin per row.
         unsafe {
             self.check((self.functions.XGBoosterPredictFromDMatrix)(
                 booster.handle,
@@ -213,10 +214,10 @@ impl Xgboost {
         Ok(booster)
     }
 
-    /// The model in another format, `json` or `ubj`.
+    /// Converts the model to another format, `json` or `ubj`.
     ///
     /// # Errors
-    /// When the model is refused.
+    /// When libxgboost rejects the model.
     pub fn convert(&self, model: &[u8], format: &str) -> Result<Vec<u8>, TrainingError> {
         self.load_model(model)?.save(format)
     }

@@ -1,4 +1,4 @@
-//! The pure evaluator gives libxgboost's margins to the last bit.
+//! Compares the forest's margins with libxgboost's, to the last bit, and tests training.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
@@ -7,10 +7,12 @@ use std::path::{Path, PathBuf};
 
 use cartwheel_forest::Forest;
 use cartwheel_training::{Data, Examples, Trained, TrainingError, Xgboost};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
 
 const COLUMNS: usize = 7;
 
-/// The library of `make setup`; a test without it fails.
+/// Loads the library that `make setup` installs. Tests fail without it.
 fn xgboost() -> Xgboost {
     let lib = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.venv/lib");
     let mut paths: Vec<PathBuf> =
@@ -21,21 +23,12 @@ fn xgboost() -> Xgboost {
     Xgboost::search(&paths).expect("run `make setup` first")
 }
 
-struct Random(u64);
-
-impl Random {
-    fn unit(&mut self) -> f32 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-        (self.0 >> 40) as f32 / (1 << 24) as f32
-    }
-}
-
 fn rows(n: usize, seed: u64) -> Vec<f32> {
-    let mut random = Random(seed);
-    let mut value = || match random.unit() {
-        x if x < 0.15 => f32::NAN,
-        x if x < 0.3 => (random.unit() * 4.0).floor(),
-        _ => random.unit() * 6.0 - 3.0,
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let mut value = || match rng.random_range(0..20) {
+        0..3 => f32::NAN,
+        3..6 => rng.random_range(0..4) as f32,
+        _ => rng.random_range(-3.0..3.0),
     };
     (0..n * COLUMNS).map(|_| value()).collect()
 }
@@ -54,7 +47,7 @@ fn names() -> Vec<String> {
     (0..COLUMNS).map(|c| format!("f{c}")).collect()
 }
 
-/// Trains on 3,000 rows with 1,000 for validation; ranking in groups of 20.
+/// Trains on 3,000 rows and validates on 1,000; ranking uses groups of 20.
 fn train(objective: &str, depth: u32, rounds: u32, early: Option<u32>) -> Trained {
     let (rows, valid) = (rows(3000, 1), rows(1000, 2));
     let (labels, valid_labels) = (labels(&rows), labels(&valid));
@@ -76,7 +69,7 @@ fn train(objective: &str, depth: u32, rounds: u32, early: Option<u32>) -> Traine
 }
 
 #[test]
-fn margins_are_equal_to_the_last_bit() {
+fn margins_equal_libxgboosts_to_the_last_bit() {
     let xgboost = xgboost();
     let rows = rows(12_000, 99);
     for (objective, depth) in
@@ -97,7 +90,7 @@ fn margins_are_equal_to_the_last_bit() {
             let mut sorted: Vec<u32> = margins.iter().map(|m| m.to_bits()).collect();
             sorted.sort_unstable();
             sorted.dedup();
-            assert!(sorted.len() > 10, "margins that are all alike prove nothing");
+            assert!(sorted.len() > 10, "too few different margins for a meaningful test");
         }
     }
 }
@@ -109,7 +102,7 @@ fn the_same_seed_gives_the_same_model() {
 }
 
 #[test]
-fn training_stops_when_validation_no_longer_improves() {
+fn training_stops_when_validation_stops_improving() {
     let trained = train("binary:logistic", 8, 500, Some(5));
     assert_eq!(trained.rounds.len() as u32, trained.best_round + 6);
     let forest = Forest::from_bytes(&trained.model).unwrap();
@@ -117,7 +110,7 @@ fn training_stops_when_validation_no_longer_improves() {
 }
 
 #[test]
-fn every_round_tells_its_metrics_and_may_be_the_last() {
+fn every_round_reports_its_metrics_and_can_stop_training() {
     let rows = rows(400, 3);
     let labels = labels(&rows);
     let names = names();
@@ -136,7 +129,7 @@ fn every_round_tells_its_metrics_and_may_be_the_last() {
     for round in &seen {
         let names: Vec<&str> = round.metrics.iter().map(|(name, _)| name.as_str()).collect();
         assert_eq!(names, ["train-auc", "train-logloss", "validation-auc", "validation-logloss"]);
-        // Validation repeats the training rows here.
+        // The validation rows are the training rows here.
         assert_eq!(round.metrics[1].1, round.metrics[3].1);
     }
     let loss = |round: usize| seen[round].metrics[3].1;
@@ -144,7 +137,7 @@ fn every_round_tells_its_metrics_and_may_be_the_last() {
 }
 
 #[test]
-fn weights_count() {
+fn weights_affect_the_model() {
     let rows = rows(400, 4);
     let labels = labels(&rows);
     let names = names();
@@ -163,7 +156,7 @@ fn weights_count() {
 }
 
 #[test]
-fn what_does_not_fit_is_refused() {
+fn data_that_does_not_fit_together_is_rejected() {
     let xgboost = xgboost();
     let rows = rows(40, 5);
     let labels = labels(&rows);
@@ -203,7 +196,7 @@ fn what_does_not_fit_is_refused() {
         Err(TrainingError::Data(_))
     ));
 
-    // What libxgboost finds wrong comes back in its own words.
+    // Errors of libxgboost are passed on in its own words.
     let wrong = parameters(&[("objective", "binary:logistik")]);
     let error = xgboost.train(&wrong, 1, None, good, None, each).unwrap_err().to_string();
     assert!(error.contains("binary:logistik") && !error.contains("Stack trace"), "{error}");
@@ -216,7 +209,7 @@ fn what_does_not_fit_is_refused() {
 }
 
 #[test]
-fn a_library_that_is_not_there_or_not_one() {
+fn a_missing_or_invalid_library_is_an_error() {
     let error = |result: Result<Xgboost, TrainingError>| match result {
         Err(error) => error,
         Ok(_) => panic!("loaded"),

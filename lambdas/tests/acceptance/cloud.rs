@@ -320,7 +320,11 @@ impl Shop for Cloud<'_> {
 
     async fn publish(&mut self) {
         let evaluation = self.account.run_pipeline(self.learned, "run-1", true).await;
-        assert_eq!(evaluation["model"], self.learned.model.as_str(), "the name is a hash of the content");
+        assert_eq!(
+            evaluation["model"],
+            self.learned.model.as_str(),
+            "the name is a hash of the content"
+        );
         assert_eq!(evaluation["reference"], "popular");
         assert!(evaluation["users"].as_u64().unwrap() > 5, "{evaluation}");
         self.api = Some(self.account.function("api", &[]).await);
@@ -401,7 +405,11 @@ pub async fn releases(learned: &Learned) {
                          "feature_set": learned.set.manifest.version});
     let error = publish.invoke(&unknown).await.unwrap_err();
     assert!(error["errorMessage"].as_str().unwrap().contains("m-0"), "{error}");
-    assert_eq!(account.json("releases/current.json").await, current, "an invalid release is rejected");
+    assert_eq!(
+        account.json("releases/current.json").await,
+        current,
+        "an invalid release is rejected"
+    );
 
     let notify = account.function("notify", &[]).await;
     let notice = json!({"run": "run-1", "outcome": "released", "evaluation": first,

@@ -7,7 +7,7 @@ use cartwheel_events::{EventRecord, Record, UserId};
 use cartwheel_sessions::{Session, UserStore};
 use cartwheel_stream::conformance::{all, id, record};
 use cartwheel_stream::{Position, Sequence, Stream};
-use cartwheel_testkit::{Emulator, FaultProxy, Faults, free_port};
+use cartwheel_testkit::{Emulator, FaultProxy, Faults, Slow, free_port};
 
 use crate::harness::{config, stream, users};
 
@@ -25,7 +25,7 @@ async fn puts_survive_partial_failures_throttling_and_lost_answers() {
             throttle: 0.05,
             lost_answer: 0.05,
             partial: 0.5,
-            slow: Some((0.2, Duration::from_millis(20))),
+            slow: Some(Slow { fraction: 0.2, delay: Duration::from_millis(20) }),
         };
         let proxy = FaultProxy::start(kinesis.port(), seed, faults).await;
         let client = aws_sdk_kinesis::Client::new(&config(&proxy.url()).await);

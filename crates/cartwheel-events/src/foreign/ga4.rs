@@ -8,8 +8,8 @@
 
 use serde_json::{Map, Value};
 
-use super::{Envelope, Mapped, Mapping, Products, Table, given, invalid, list, object, time, user};
-use crate::event::{EventKind, Invalid};
+use super::mapping::{Envelope, Mapped, Mapping, Products, Table, given, list, object, time, user};
+use crate::event::{EventKind, Invalid, invalid};
 
 const TABLE: Table = Table {
     source: "ga4",

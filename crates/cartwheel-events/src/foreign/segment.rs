@@ -8,11 +8,11 @@
 
 use serde_json::{Map, Value};
 
-use super::{
-    Envelope, Mapped, Mapping, Products, Table, first, given, invalid, join, list, object,
-    stable_id, time, user,
+use super::mapping::{
+    Envelope, Mapped, Mapping, Products, Table, first, given, join, list, object, stable_id, time,
+    user,
 };
-use crate::event::{EventKind, Invalid};
+use crate::event::{EventKind, Invalid, invalid};
 
 const TABLE: Table = Table {
     source: "segment",

@@ -12,9 +12,11 @@ use cartwheel_registry::{Evaluation, Release};
 use cartwheel_workflow::{Failure, Progress, Reporter, Resources, TaskResult, TaskRun};
 use serde_json::{Value, json};
 
-use super::LAKE;
 use super::job::Jobs;
 use crate::data_dir::DataDir;
+
+/// The address of the lake in the state machine's data.
+pub const LAKE: &str = "s3://lake";
 
 const START_JOB_RUN: &str = "arn:aws:states:::glue:startJobRun.sync";
 const INVOKE: &str = "arn:aws:states:::lambda:invoke";

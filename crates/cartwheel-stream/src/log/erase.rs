@@ -8,9 +8,10 @@ use std::io;
 
 use cartwheel_events::Record;
 
+use super::Log;
 use super::segment::{HEADER, NO_SHARD, RECORD_HEADER, Segment, encode};
+use super::shared::Shared;
 use super::walk::Walk;
-use super::{Log, Shared};
 
 /// Number of bytes of the first read.
 const WINDOW: usize = 1 << 20;

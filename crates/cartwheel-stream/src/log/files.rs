@@ -4,7 +4,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::OpenError;
+use super::options::OpenError;
 use super::segment::{HEADER, Segment};
 use super::walk::Walk;
 

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::Shared;
 use super::segment::{MARK_BYTES, Segment};
+use super::shared::Shared;
 use super::walk::Walk;
 use crate::position::Sequence;
 use crate::stream::{Batch, ReadError};

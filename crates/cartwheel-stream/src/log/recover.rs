@@ -7,10 +7,10 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use super::disk::Disk;
+use super::options::{LogOptions, OpenError};
 use super::segment::{HEADER, NO_SHARD, RECORD_HEADER, Segment, encode};
 use super::spare;
 use super::walk::Walk;
-use super::{LogOptions, OpenError};
 
 /// Number of bytes per read.
 const WINDOW: usize = 1 << 20;

@@ -3,8 +3,8 @@
 use std::io;
 use std::os::unix::fs::FileExt;
 
-use super::Shared;
 use super::segment::{HEADER, RECORD_HEADER, Segment};
+use super::shared::Shared;
 
 /// Maximum number of segments deleted for their age at a time. Segments are created one at
 /// a time, so the log still shrinks to its retention. A clock that jumps ahead by a year

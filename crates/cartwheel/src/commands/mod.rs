@@ -10,7 +10,9 @@ pub mod models;
 pub mod pipeline;
 mod report;
 pub mod serve;
+mod serve_args;
 #[cfg(feature = "aws")]
 pub mod serve_aws;
 pub mod stream;
 pub mod users;
+mod web;

@@ -1,36 +1,19 @@
 //! `serve` and `demo`.
 
-mod args;
-
-use std::borrow::Cow;
-
 use anyhow::Result;
-use cartwheel_api::Asset;
 use cartwheel_node::ServeOptions;
 use cartwheel_settings::Hyperparameters;
-use rust_embed::RustEmbed;
 
+pub use crate::commands::serve_args::{Backend, Demo, Serve};
+use crate::commands::web::asset;
 use crate::commands::{data, pipeline};
 use crate::context::Context;
 use crate::show::instant;
-pub use args::{Backend, Demo, Serve};
 
 /// How long a serving process keeps pages that are free.
 const FREE_PAGES_MS: std::ffi::c_long = 10;
 /// Examples that the demo trains on: enough to be good, few enough not to wait.
 const DEMO_EXAMPLES: usize = 1_500;
-
-/// The web app, as it was built.
-#[derive(RustEmbed)]
-#[folder = "../../webapp/dist"]
-#[allow_missing = true]
-struct Web;
-
-pub(super) fn asset(path: &str) -> Option<Asset> {
-    let file = Web::get(path)?;
-    let mime = Cow::Owned(file.metadata.mimetype().to_owned());
-    Some(Asset { body: file.data, mime })
-}
 
 /// Makes a shop or takes one, learns from it unless that is done, and serves it.
 pub fn demo(context: &Context, args: &Demo) -> Result<()> {

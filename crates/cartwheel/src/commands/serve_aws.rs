@@ -8,7 +8,8 @@ use cartwheel_aws::{Follower, Lake, Names};
 use cartwheel_engine::ServingEngine;
 use cartwheel_node::{Host, Supervisor, until};
 
-use crate::commands::serve::{Serve, asset};
+use crate::commands::serve_args::Serve;
+use crate::commands::web::asset;
 use crate::context::Context;
 
 /// Interval at which the lake is asked for a new release.
