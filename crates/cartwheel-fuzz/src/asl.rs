@@ -1,4 +1,4 @@
-//! State machines: read, and run until their end with made-up tasks.
+//! State machines: parsed, and run to the end with simulated tasks.
 
 use std::collections::{BTreeSet, VecDeque};
 
@@ -8,7 +8,7 @@ use cartwheel_workflow::{
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-/// Most events of one run; an execution that goes on is then stopped.
+/// Maximum number of events in a run; a longer execution is stopped.
 const MAX_EVENTS: usize = 300;
 
 #[derive(Deserialize)]
@@ -18,8 +18,8 @@ struct Case {
     input: Value,
 }
 
-/// Runs a definition with its input, as one JSON document. An execution that runs waits
-/// for something, every third task fails, and what is stopped has ended.
+/// Reads a definition and its input from one JSON document, and runs it. A running execution
+/// must wait for something; every third task fails; a stopped execution must have ended.
 pub fn asl(bytes: &[u8]) {
     let Ok(case) = serde_json::from_slice::<Case>(bytes) else { return };
     let Ok(machine) = Machine::parse(&case.definition) else { return };
@@ -30,7 +30,7 @@ pub fn asl(bytes: &[u8]) {
     );
     let mut tasks = VecDeque::new();
     let mut wakes = BTreeSet::new();
-    for turn in 0..MAX_EVENTS {
+    for round in 0..MAX_EVENTS {
         for command in commands {
             match command {
                 Command::Run(task) => tasks.push_back(task),
@@ -41,18 +41,18 @@ pub fn asl(bytes: &[u8]) {
         if *execution.status() != Status::Running {
             break;
         }
-        let event = match (tasks.pop_front(), turn % 3) {
+        let event = match (tasks.pop_front(), round % 3) {
             (Some(task), 2) => Event::Failed {
                 ticket: task.ticket,
-                failure: Failure::new("States.TaskFailed", "made up"),
+                failure: Failure::new("States.TaskFailed", "simulated"),
             },
             (Some(task), _) => {
-                let output = json!({"Payload": task.input, "turn": turn});
+                let output = json!({"Payload": task.input, "turn": round});
                 Event::Succeeded { ticket: task.ticket, output }
             }
             (None, _) => {
                 let Some((due_ms, ticket)) = wakes.pop_first() else {
-                    panic!("it runs and waits for nothing: {:?}", execution.current());
+                    panic!("it is running but waits for nothing: {:?}", execution.current());
                 };
                 at_ms = at_ms.max(due_ms);
                 Event::Woken { ticket }
@@ -62,7 +62,7 @@ pub fn asl(bytes: &[u8]) {
         assert!(execution.history().len() <= MAX_HISTORY);
     }
     if *execution.status() == Status::Running {
-        let event = Event::Stop { failure: Failure::new("stopped", "long enough") };
+        let event = Event::Stop { failure: Failure::new("stopped", "too many events") };
         (execution, _) = step(&machine, execution, &Happened { at_ms, event });
     }
     assert_ne!(*execution.status(), Status::Running);

@@ -1,11 +1,11 @@
-//! What clients send: our events alone, in a list and by line, and those of GA4 and
-//! Segment; and the records that the stream holds of them.
+//! Client requests: our events alone, in a list and line by line, and those of GA4 and
+//! Segment; and the records that the stream stores for them.
 
 use cartwheel_events::{Event, EventRecord, Foreign, MAX_BATCH, MAX_ITEMS, Record, check_id};
 use serde_json::Value;
 
-/// Reads `bytes` as everything that a client may send. What is accepted is within
-/// bounds, and its record is read back as it was written.
+/// Reads `bytes` as everything that a client may send. An accepted event must be within bounds,
+/// and its record must round-trip.
 pub fn event(bytes: &[u8]) {
     if let Ok(Record::Event(record)) = Record::from_slice(bytes) {
         assert!(record.items().count() == record.product_ids.len());

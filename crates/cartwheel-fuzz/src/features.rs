@@ -7,12 +7,12 @@ use cartwheel_features::UserState;
 
 use crate::scratch::scratch;
 
-/// Most user records that are read.
+/// Maximum number of user records to read.
 const RECORDS: usize = 64;
 
-/// Reads `bytes` as each binary file of a feature set, and as one user's record. An error
-/// names the file; a catalogue that is accepted names only products that it has, and a
-/// record is encoded again.
+/// Reads `bytes` as each binary file of a feature set, and as a user's record. An error must
+/// name the file, an accepted catalogue may refer only to its own products, and an accepted
+/// record must round-trip.
 pub fn features(bytes: &[u8]) {
     let Ok(dir) = scratch() else { return };
     for name in [files::USERS, files::CATALOGUE, files::CATALOGUE_CUT, files::GATE] {
@@ -37,7 +37,7 @@ pub fn features(bytes: &[u8]) {
                 let neighbours = catalogue.products.iter().flat_map(|p| &p.neighbours);
                 let named = catalogue.popular.iter().copied();
                 for product in named.chain(neighbours.map(|neighbour| neighbour.product)) {
-                    assert!(catalogue.get(product).is_some(), "there is no product {product}");
+                    assert!(catalogue.get(product).is_some(), "product {product} does not exist");
                 }
             }
             Err(error) => assert!(error.to_string().contains("catalogue"), "{error}"),
@@ -48,12 +48,12 @@ pub fn features(bytes: &[u8]) {
     }
 }
 
-/// The folder as a feature set.
+/// Opens the directory as a feature set.
 fn set(dir: &Path) -> Option<FeatureSet> {
     const MANIFEST: &[u8] = include_bytes!("../../../fuzz/corpus/manifest/feature-set.json");
     std::fs::write(dir.join(files::MANIFEST), MANIFEST).ok()?;
     match FeatureSet::open(dir) {
         Ok(set) => Some(set),
-        Err(error) => panic!("an earlier release's manifest is not read: {error}"),
+        Err(error) => panic!("an earlier release's manifest cannot be read: {error}"),
     }
 }

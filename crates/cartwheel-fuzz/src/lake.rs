@@ -1,4 +1,4 @@
-//! Files of the lake: delivered parts, and the documents that name what is current.
+//! Files of the lake: delivered parts, and the documents that name the current versions.
 
 use std::io;
 use std::path::Path;
@@ -11,30 +11,30 @@ use cartwheel_stream::MemoryStream;
 
 use crate::scratch::scratch;
 
-/// A whole part of the lake's events, with 3 checkouts.
+/// An intact part of the lake's events, with 3 checkouts.
 pub(crate) const EVENTS: &[u8] = include_bytes!("../../../fuzz/corpus/parquet/events.parquet");
-/// Checkouts in it.
+/// Number of checkouts in it.
 const CHECKOUTS: usize = 3;
 const HOUR: &str = "year=2023/month=11/day=14/hour=22";
 
-/// Reads `bytes` as a delivered part of events and of impressions beside a whole one, and
-/// as rows to train on. An error names the file, and the whole part is read all the same.
+/// Reads `bytes` as a delivered part of events and of impressions beside an intact part, and as
+/// training rows. An error must name the file, and the intact part must still be read.
 pub fn parquet(bytes: &[u8]) {
     let Ok(dir) = scratch() else { return };
-    if let Err(problem) = beside_a_whole_part(dir.path(), bytes) {
+    if let Err(problem) = beside_an_intact_part(dir.path(), bytes) {
         panic!("{problem}");
     }
 }
 
-/// What [`parquet`] promises, or which promise is broken.
-pub(crate) fn beside_a_whole_part(dir: &Path, bytes: &[u8]) -> Result<(), String> {
+/// Checks the guarantees of [`parquet`]. The error describes the broken one.
+pub(crate) fn beside_an_intact_part(dir: &Path, bytes: &[u8]) -> Result<(), String> {
     let write = || -> io::Result<Lake> {
         for table in ["events", "impressions"] {
             let folder = dir.join(table).join(HOUR);
             std::fs::create_dir_all(&folder)?;
             std::fs::write(folder.join("damaged.parquet"), bytes)?;
         }
-        std::fs::write(dir.join("events").join(HOUR).join("whole.parquet"), EVENTS)?;
+        std::fs::write(dir.join("events").join(HOUR).join("intact.parquet"), EVENTS)?;
         Lake::open(dir).map_err(io::Error::other)
     };
     let lake = write().map_err(|error| error.to_string())?;
@@ -50,7 +50,7 @@ pub(crate) fn beside_a_whole_part(dir: &Path, bytes: &[u8]) -> Result<(), String
         checkouts.records.iter().any(|checkout| checkout.event_id == id)
     });
     if kept.count() != CHECKOUTS {
-        return Err("checkouts of the whole part are gone".to_owned());
+        return Err("checkouts of the intact part are missing".to_owned());
     }
     if let Err(error) = lake.engagement(0, i64::MAX, 1000) {
         named(error.to_string())?;
@@ -74,9 +74,8 @@ pub(crate) fn beside_a_whole_part(dir: &Path, bytes: &[u8]) -> Result<(), String
     Ok(())
 }
 
-/// Reads `bytes` as each document of the data directory: the import's and a feature
-/// set's manifest, the current release, and delivery's checkpoint. An error names the
-/// file.
+/// Reads `bytes` as each document of the data directory: the manifests of an import and of a
+/// feature set, the current release, and the delivery's checkpoint. An error must name the file.
 pub fn manifest(bytes: &[u8]) {
     let Ok(dir) = scratch() else { return };
     let dir = dir.path();
@@ -100,7 +99,7 @@ pub fn manifest(bytes: &[u8]) {
     match lake.import_manifest() {
         Ok(manifest) => {
             for part in manifest.into_iter().flat_map(|manifest| manifest.products) {
-                assert!(part.starts_with(dir), "a part lies outside: {}", part.display());
+                assert!(part.starts_with(dir), "a part lies outside the lake: {}", part.display());
             }
             let _ = lake.read_products();
         }

@@ -1,7 +1,7 @@
-//! Targets of fuzzing: each takes any bytes and panics if a promise is broken.
+//! Fuzz targets: each takes arbitrary bytes and panics if a guarantee is broken.
 //!
-//! The promises are those of the crates: no input panics, what is refused is refused
-//! with its name, what is accepted can be used, and what is whole is kept.
+//! The guarantees are those of the crates: no input causes a panic, a rejected file is named in
+//! the error, accepted input can be used, and intact data is kept.
 
 mod asl;
 mod damage;
@@ -14,20 +14,22 @@ mod mutations;
 mod scratch;
 
 pub use asl::asl;
-pub use damage::{Numbers, damage};
+pub use damage::{SplitMix64, damage};
 pub use event::event;
 pub use features::features;
 pub use lake::{manifest, parquet};
 pub use log::log;
 pub use model::{bundle, model};
-pub use mutations::{Hostile, Tried, hostile_models, model_mutations, parquet_mutations};
+pub use mutations::{
+    DamagedModel, MutationReport, damaged_models, model_mutations, parquet_mutations,
+};
 
-/// A target with its name, which its corpus's folder has too.
+/// A fuzz target.
 #[derive(Debug, Clone, Copy)]
 pub struct Target {
-    /// Its name.
+    /// The target's name, which is also the name of its corpus directory.
     pub name: &'static str,
-    /// What takes the bytes.
+    /// Runs the target on some bytes.
     pub run: fn(&[u8]),
 }
 

@@ -1,4 +1,4 @@
-//! A segment file of the log: opened, read whole, written to, and opened again.
+//! A segment file of the log: opened, read completely, written to, and opened again.
 
 use std::path::Path;
 use std::sync::OnceLock;
@@ -12,13 +12,12 @@ use crate::scratch::scratch;
 const SEGMENT_BYTES: u64 = 8 << 10;
 const HEADER: usize = 64;
 const RECORD_HEADER: usize = 32;
-/// Shards that are read; more are in no log that is of use.
+/// Number of shards that are read; a useful log has no more.
 const SHARDS: u32 = 16;
 
-/// Opens a log whose one segment is `bytes` after the first byte; with an odd first
-/// byte, the checksums of all records that follow each other are made right before. The
-/// records from the start on that are whole are read, before and after a record is put
-/// and the log is opened again.
+/// Opens a log whose only segment is `bytes` after the first byte. If the first byte is odd, the
+/// checksums of consecutive records are corrected first. Intact records at the start of the
+/// segment must be read, both before and after a put and a reopening.
 pub fn log(bytes: &[u8]) {
     let Some((&how, segment)) = bytes.split_first() else { return };
     let mut segment = segment.to_vec();
@@ -26,7 +25,7 @@ pub fn log(bytes: &[u8]) {
     if how & 1 == 1 {
         seal(&mut segment);
     }
-    let whole = whole(&segment);
+    let intact = intact(&segment);
     let Ok(dir) = scratch() else { return };
     let first = word(&segment, 8, 8).unwrap_or_default();
     if std::fs::write(dir.path().join(format!("{first:020}.log")), &segment).is_err() {
@@ -34,32 +33,32 @@ pub fn log(bytes: &[u8]) {
     }
     let Some(opened) = open(dir.path()) else { return };
     let before = runtime().block_on(sequences(&opened));
-    for sequence in &whole {
-        assert!(before.contains(sequence), "record {sequence} is whole and was not kept");
+    for sequence in &intact {
+        assert!(before.contains(sequence), "record {sequence} is intact but was not read");
     }
-    // No log writes numbers that fall, and none is asked to go on after them: their
-    // checksums are right only because they were made so here.
+    // A log never writes decreasing numbers, and need not continue after them. Here only the
+    // corrected checksums make them look valid.
     if !ascends(&segment) {
         return;
     }
     let put = runtime().block_on(opened.put(vec![record()]));
-    // A log at the end of all numbers, or one whose records are of no shard, takes none.
+    // A log at the last sequence number, or without shards, refuses the put.
     let Some(Ok(position)) = put.into_iter().next() else { return };
     if position.shard >= SHARDS {
         return;
     }
     let position = position.sequence.as_u64().unwrap_or_default();
-    // Larger ones are read as damage: no log lives to see them.
+    // Larger numbers are read as damage, since no log reaches them.
     if position >= 1 << 62 {
         return;
     }
-    assert!(before.iter().all(|&sequence| sequence < position), "{position} was given before");
+    assert!(before.iter().all(|&sequence| sequence < position), "{position} was assigned before");
     drop(opened);
-    let Some(again) = open(dir.path()) else { panic!("a log that was open does not open again") };
+    let Some(again) = open(dir.path()) else { panic!("the log cannot be opened again") };
     let after = runtime().block_on(sequences(&again));
-    assert!(after.contains(&position), "what was acknowledged is gone");
+    assert!(after.contains(&position), "the acknowledged record is missing");
     for sequence in &before {
-        assert!(after.contains(sequence), "record {sequence} was read once and is gone");
+        assert!(after.contains(sequence), "record {sequence} was read before and is missing");
     }
 }
 
@@ -71,14 +70,14 @@ fn open(dir: &Path) -> Option<Log> {
     Log::open(dir, options).ok()
 }
 
-/// Sequence numbers of everything that is read.
+/// Returns the sequence numbers of everything that can be read.
 async fn sequences(log: &Log) -> Vec<u64> {
     let mut found = Vec::new();
     for shard in 0..log.shards().min(SHARDS) {
         let mut from = Default::default();
         loop {
             let Ok(batch) = log.read(shard, from, 100).await else {
-                panic!("shard {shard} is not read");
+                panic!("shard {shard} cannot be read");
             };
             let records = batch.records.iter().map(|(sequence, _)| *sequence);
             let rejected = batch.rejected.iter().map(|rejected| rejected.sequence);
@@ -94,7 +93,7 @@ async fn sequences(log: &Log) -> Vec<u64> {
 
 fn record() -> Record {
     let (Ok(user_id), Ok(product_id)) = (UserId::new("u"), ProductId::new("p")) else {
-        unreachable!("both are ids");
+        unreachable!("both ids are valid");
     };
     Record::Event(EventRecord {
         schema_version: 1,
@@ -116,17 +115,17 @@ fn runtime() -> &'static Runtime {
     static RUNTIME: OnceLock<Runtime> = OnceLock::new();
     RUNTIME.get_or_init(|| match Builder::new_current_thread().build() {
         Ok(runtime) => runtime,
-        Err(error) => panic!("no runtime: {error}"),
+        Err(error) => panic!("the runtime cannot be created: {error}"),
     })
 }
 
-/// A little-endian number of `length` bytes.
+/// Reads a little-endian number of `length` bytes.
 fn word(bytes: &[u8], at: usize, length: usize) -> Option<u64> {
     let bytes = bytes.get(at..at.checked_add(length)?)?;
     Some(bytes.iter().rev().fold(0, |number, &byte| (number << 8) | u64::from(byte)))
 }
 
-/// Where the records lie that follow each other from the first one on.
+/// Returns the ranges of the consecutive records from the first one on.
 fn chain(segment: &[u8]) -> impl Iterator<Item = std::ops::Range<usize>> {
     let mut at = HEADER;
     std::iter::from_fn(move || {
@@ -141,7 +140,7 @@ fn chain(segment: &[u8]) -> impl Iterator<Item = std::ops::Range<usize>> {
     })
 }
 
-/// Makes the checksums right, which no mutation would ever find.
+/// Corrects the checksums, since no mutation would ever find valid ones.
 fn seal(segment: &mut [u8]) {
     if segment.len() < HEADER {
         return;
@@ -154,8 +153,8 @@ fn seal(segment: &mut [u8]) {
     }
 }
 
-/// Whether the sequence numbers of the records that follow each other ascend from the
-/// segment's first.
+/// Whether the sequence numbers of the consecutive records increase, starting at the segment's
+/// first.
 fn ascends(segment: &[u8]) -> bool {
     let first = word(segment, 8, 8).unwrap_or_default();
     let mut numbers = chain(segment).filter_map(|found| word(segment, found.start + 8, 8));
@@ -167,21 +166,21 @@ fn ascends(segment: &[u8]) -> bool {
     })
 }
 
-/// Sequence numbers of the whole records at the start of a segment, as the format in
-/// the log's documentation says it.
-fn whole(segment: &[u8]) -> Vec<u64> {
+/// Returns the sequence numbers of the intact records at the start of a segment, by the format
+/// in the log's documentation.
+fn intact(segment: &[u8]) -> Vec<u64> {
     let Some(first) = word(segment, 8, 8) else { return Vec::new() };
     let shards = word(segment, 16, 4).unwrap_or_default();
-    let sound = chain(segment).enumerate().map_while(|(at, found)| {
+    let records = chain(segment).enumerate().map_while(|(at, found)| {
         let crc = word(segment, found.start + 4, 4)?;
         let sequence = word(segment, found.start + 8, 8)?;
         let shard = word(segment, found.start + 24, 4)?;
         let length = found.len() - RECORD_HEADER;
-        let whole = crc == u64::from(crc32c::crc32c(&segment[found.start + 8..found.end]))
+        let intact = crc == u64::from(crc32c::crc32c(&segment[found.start + 8..found.end]))
             && Some(sequence) == first.checked_add(at as u64)
             && length <= 4 << 10;
-        whole.then_some((sequence, shard))
+        intact.then_some((sequence, shard))
     });
     let read = |shard: u64| shard < shards.min(u64::from(SHARDS));
-    sound.filter(|&(_, shard)| read(shard)).map(|(sequence, _)| sequence).collect()
+    records.filter(|&(_, shard)| read(shard)).map(|(sequence, _)| sequence).collect()
 }

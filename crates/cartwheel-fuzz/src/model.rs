@@ -1,4 +1,4 @@
-//! Model files and bundles, as they come from training or from elsewhere.
+//! Model files and bundles, from training or from elsewhere.
 
 use std::io::Write;
 use std::path::Path;
@@ -8,7 +8,7 @@ use flate2::{Compression, write::GzEncoder};
 
 use crate::scratch::scratch;
 
-/// Reads a model file. One that is accepted gives finite numbers for any row.
+/// Reads a model file. An accepted model must give finite numbers for any row.
 pub fn model(bytes: &[u8]) {
     if let Ok(forest) = Forest::from_bytes(bytes) {
         evaluate(&forest);
@@ -19,7 +19,7 @@ pub fn model(bytes: &[u8]) {
 pub(crate) fn evaluate(forest: &Forest) {
     const VALUES: [f32; 6] = [f32::NAN, 0.0, -1.5, 1e30, f32::INFINITY, f32::NEG_INFINITY];
     let width = forest.features();
-    // A header may make the rows very wide.
+    // The header determines the width, which may be very large.
     let count = if width > 1000 { 1 } else { 7 };
     let rows: Vec<f32> =
         (0..count * width).map(|at| VALUES[(at + at / 5) % VALUES.len()]).collect();
@@ -35,12 +35,12 @@ pub(crate) fn evaluate(forest: &Forest) {
     }
 }
 
-/// Ends each part of the bytes of a bundle.
+/// Separates the parts of a bundle's bytes.
 pub(crate) const PART: u8 = 0xff;
 
-/// Reads a bundle: an archive as it is, one that is compressed here, and a folder of
-/// files, which are the parts of `bytes`: manifest, scaler, names of features, and the
-/// archive before compression. A bundle that is accepted can score.
+/// Reads a bundle in three ways: `bytes` as an archive; an archive that is compressed here; and
+/// a directory of files. The files are the parts of `bytes`: manifest, scaler, feature names,
+/// and the archive before compression. An accepted bundle must be able to score.
 pub fn bundle(bytes: &[u8]) {
     let _ = cartwheel_registry::extract(bytes);
     let mut parts = bytes.splitn(4, |&byte| byte == PART);

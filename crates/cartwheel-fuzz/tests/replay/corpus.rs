@@ -1,5 +1,5 @@
-//! Seeds of the corpora that no hand writes: made by what writes such files, and written
-//! into `fuzz/corpus` with `UPDATE=1`. What lies there is still read by this release.
+//! Corpus files that cannot be written by hand. With `UPDATE=1`, the crates' own writers create
+//! them in `fuzz/corpus`. The tests check that this release still reads the existing files.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -25,7 +25,7 @@ const STUMP: &str = r#"{"learner":{"feature_names":["a","b"],"gradient_booster":
 "tree_param":{"num_nodes":"3"}}]}},"learner_model_param":{"base_score":"5E-1","num_feature":"2"},
 "objective":{"name":"binary:logistic"}},"version":[3,2,0]}"#;
 
-/// The file in the corpus, made again where that is asked for.
+/// Reads a file of the corpus; with `UPDATE` set, creates it first.
 fn seed(target: &str, name: &str, make: impl FnOnce() -> Vec<u8>) -> Vec<u8> {
     let path = super::fuzz("corpus").join(target).join(name);
     if std::env::var_os("UPDATE").is_some() {
@@ -77,7 +77,7 @@ fn part() -> Vec<u8> {
 }
 
 #[test]
-fn a_delivered_part_is_a_seed() {
+fn the_seed_of_a_delivered_part_is_read() {
     parquet(&seed("parquet", "events.parquet", part));
 }
 
@@ -95,7 +95,7 @@ fn segment(how: u8) -> Vec<u8> {
 }
 
 #[test]
-fn a_segment_is_a_seed() {
+fn the_seeds_of_a_log_segment_are_read() {
     log(&seed("log", "as-written", || segment(0)));
     log(&seed("log", "sealed-again", || segment(1)));
     log(&seed("log", "last-of-all-numbers", || {
@@ -111,7 +111,7 @@ fn a_segment_is_a_seed() {
     }));
 }
 
-/// The parts of a bundle of `model`, with what the archive says of it.
+/// Returns the parts of a bundle of `model`; `entry` edits the archive's header.
 fn parts(model: &[u8], entry: impl FnOnce(&mut tar::Header)) -> Vec<u8> {
     let dir = tempfile::tempdir().unwrap();
     let scaler = Scaler { mean: vec![0.0; 2], std: vec![1.0; 2] };
@@ -150,9 +150,9 @@ fn name(folder: &Path) -> String {
 }
 
 #[test]
-fn a_bundle_is_a_seed() {
+fn the_seeds_of_a_bundle_are_read() {
     bundle(&seed("bundle", "parts", || parts(STUMP.as_bytes(), |_| {})));
-    // A hole of 4 GiB, said in 512 bytes.
+    // A hole of 4 GiB, declared in 512 bytes.
     bundle(&seed("bundle", "sparse", || {
         parts(STUMP.as_bytes(), |header| {
             header.set_entry_type(tar::EntryType::GNUSparse);
@@ -182,7 +182,7 @@ fn state() -> UserState {
     state
 }
 
-/// As the user file's documentation says it.
+/// Writes a user file by its documentation.
 fn user_file() -> Vec<u8> {
     let mut users: Vec<(u64, &str)> =
         ["u-0", "u-1", "u-2"].map(|user| (stable_hash(user.as_bytes()), user)).into();
@@ -215,9 +215,9 @@ fn catalogue(most_popular: u32) -> Vec<u8> {
 }
 
 #[test]
-fn the_binary_files_of_a_feature_set_are_seeds() {
+fn the_seeds_of_a_feature_sets_binary_files_are_read() {
     features(&seed("features", "users.bin", user_file));
-    // The last record would be longer than any memory.
+    // The last record claims to be larger than any memory.
     features(&seed("features", "users-beyond-the-file.bin", || {
         let mut bytes = user_file();
         let last = bytes.len() - 24 - 8;
