@@ -68,7 +68,7 @@ pub fn hyperparameters(settings: &Train) -> Hyperparameters {
     configured.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
-/// Hyperparameters, divided by who takes them.
+/// Hyperparameters, split into those of the training loop and those of libxgboost.
 struct Plan {
     rounds: u32,
     early_stopping: Option<u32>,

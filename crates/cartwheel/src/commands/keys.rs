@@ -22,11 +22,11 @@ pub enum Keys {
   cartwheel keys create operator --scope admin
   cartwheel keys create shop --scope events:write --scope recommendations:read")]
     Create {
-        /// Name of the key. `keys revoke` takes it, and logs show it.
+        /// Name of the key, which logs and `keys list` show.
         name: String,
         /// A permission: events:write, recommendations:read, or admin, which grants everything.
         /// Can be given several times.
-        #[arg(long = "scope", required = true)]
+        #[arg(long = "scope", value_name = "SCOPE", required = true)]
         scopes: Vec<Scope>,
     },
     /// List names and scopes. The keys themselves are not stored, only their hashes.
