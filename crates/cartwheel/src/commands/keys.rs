@@ -104,7 +104,7 @@ fn new_key() -> String {
 
 fn table(stored: &[StoredKey]) -> String {
     if stored.is_empty() {
-        return "No keys: the API needs none".to_owned();
+        return "No keys: the API can be called without one".to_owned();
     }
     let mut out = format!("{:<20}{:<18}{}\n", "KEY", "CREATED (UTC)", "SCOPES");
     for key in stored {
