@@ -1,4 +1,4 @@
-//! Builds the binary again when the web app was.
+//! Rebuilds the binary when the build of the web app has changed.
 
 fn main() {
     println!("cargo:rerun-if-changed=../../webapp/dist");

@@ -12,7 +12,7 @@ use crate::variables;
 
 /// What all environment variables of the product begin with.
 const PREFIX: &str = "CARTWHEEL_";
-/// The configuration file if none is named.
+/// The default of `--config`.
 const DEFAULT_FILE: &str = "cartwheel.toml";
 
 /// Settings that cannot be used, with everything that is wrong with them.
@@ -71,7 +71,7 @@ impl Settings {
     }
 
     /// Reads the settings from a file's content (or from the reason why it cannot be read) and
-    /// from environment variables. The latter go over the former.
+    /// from environment variables, which override the file.
     ///
     /// # Errors
     /// Every unknown key and wrong value.
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn the_environment_goes_over_the_file_and_the_file_over_the_defaults() {
+    fn the_environment_overrides_the_file_and_the_file_overrides_the_defaults() {
         let file =
             "[train]\nmax_depth = 3\nrounds = 7\n[shop]\n[server]\ntls_cert = 'a'\ntls_key = 'b'\n";
         let variables = [

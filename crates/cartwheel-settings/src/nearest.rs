@@ -2,7 +2,7 @@
 
 use strsim::damerau_levenshtein;
 
-/// Finds the name that `unknown` most likely stands for; `None` if no name is near.
+/// Finds the name that `unknown` most likely means; `None` if no name is near.
 ///
 /// Case and separators do not count. Three rules apply, one after another:
 /// 1. the whole names differ in at most a quarter of the letters;
@@ -29,7 +29,7 @@ pub fn nearest<'a>(unknown: &str, names: impl IntoIterator<Item = &'a str>) -> O
         .or_else(|| first(containing.min_by_key(|found| found.0)))
 }
 
-/// Changed letters between two names; `None` if they are too different to be meant.
+/// The number of changed letters between two names; `None` if the names are too different.
 fn distance(a: &[String], b: &[String]) -> Option<usize> {
     let (a, b) = (a.join("_"), b.join("_"));
     let distance = damerau_levenshtein(&a, &b);

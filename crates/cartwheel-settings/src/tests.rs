@@ -31,7 +31,7 @@ fn for_each_file(folder: &Path, found: &mut impl FnMut(&Path, &str)) {
 }
 
 /// Each `CARTWHEEL_*` name of scripts, infrastructure, functions and code is a setting or is
-/// listed, so that none of them is refused as unknown.
+/// listed. The binary would refuse the others as unknown.
 #[test]
 fn every_variable_of_the_repository_is_known() {
     let known: BTreeSet<String> = Settings::keys()

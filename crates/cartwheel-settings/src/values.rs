@@ -104,7 +104,7 @@ impl Values {
         &self.mistyped
     }
 
-    /// The keys that nobody took, with their sources.
+    /// The keys that were not taken, with their sources.
     pub fn unknown(&self) -> impl Iterator<Item = (&str, &Source)> {
         self.raw.iter().map(|(key, raw)| (key.as_str(), &raw.source))
     }

@@ -5,7 +5,7 @@
 pub struct Variable {
     /// Its name.
     pub name: &'static str,
-    /// Who reads it, and for what.
+    /// What it is for.
     pub meaning: &'static str,
 }
 

@@ -27,6 +27,9 @@ use crate::show::reports_to_parent;
 use cartwheel_node::DataDir;
 use cartwheel_settings::{InvalidSettings, Settings};
 
+/// Heading of the options that every command has.
+const GLOBAL: &str = "Global options";
+
 /// Real-time product recommendations from cart events.
 #[derive(Debug, Parser)]
 #[command(
@@ -41,13 +44,13 @@ use cartwheel_settings::{InvalidSettings, Settings};
 )]
 struct Cli {
     /// Data directory: stream, lake, models, runs and keys.
-    #[arg(long, global = true, default_value = "data", env = "CARTWHEEL_DATA_DIR")]
+    #[arg(long, global = true, value_name = "DIR", default_value = "data", env = "CARTWHEEL_DATA_DIR", help_heading = GLOBAL)]
     data_dir: PathBuf,
     /// Configuration file [default: cartwheel.toml, if it exists].
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, value_name = "FILE", help_heading = GLOBAL)]
     config: Option<PathBuf>,
     /// Print the result, or the error, as JSON.
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = GLOBAL)]
     json: bool,
     #[command(subcommand)]
     command: Command,

@@ -6,8 +6,7 @@ use serde_json::{Value, json};
 
 use cartwheel_settings::InvalidSettings;
 
-/// Whether the arguments ask for JSON. Known before they are parsed, so that errors in them are
-/// JSON too.
+/// Whether the arguments ask for JSON. They need not be valid, so that errors in them are JSON too.
 pub fn json_requested(arguments: impl IntoIterator<Item = OsString>) -> bool {
     arguments.into_iter().take_while(|argument| argument != "--").any(|text| text == "--json")
 }

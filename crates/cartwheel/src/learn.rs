@@ -44,7 +44,7 @@ fn libraries(settings: &Train) -> Vec<PathBuf> {
     paths
 }
 
-/// Hyperparameters, divided by who takes them.
+/// Hyperparameters, split into those of the training loop and those of libxgboost.
 struct Plan {
     rounds: u32,
     early_stopping: Option<u32>,

@@ -113,10 +113,10 @@ pub fn result(json: bool, value: &impl Serialize, text: impl FnOnce() -> String)
     }
 }
 
-/// Replaces the characters that a terminal would obey. Names come from whoever wrote the catalogue.
+/// Replaces the characters that control a terminal: names come from outside.
 fn printable(text: &str) -> String {
-    let is_obeyed = |c: char| c.is_control() && !matches!(c, '\n' | '\t');
-    text.chars().map(|c| if is_obeyed(c) { ' ' } else { c }).collect()
+    let is_control = |c: char| c.is_control() && !matches!(c, '\n' | '\t');
+    text.chars().map(|c| if is_control(c) { ' ' } else { c }).collect()
 }
 
 /// Prints to standard output. It is not an error if the reader has closed it (`| head`).

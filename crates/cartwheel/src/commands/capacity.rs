@@ -26,37 +26,37 @@ pub struct Capacity {
 #[derive(Debug, Args)]
 struct LoadArgs {
     /// Events a second, averaged over a month.
-    #[arg(long, allow_negative_numbers = true, value_parser = number_within::<0, 1_000_000>)]
+    #[arg(long, value_name = "NUMBER", allow_negative_numbers = true, value_parser = number_within::<0, 1_000_000>)]
     events_per_second: f64,
     /// Users with a record.
-    #[arg(long, value_parser = clap::value_parser!(u64).range(..=10_000_000_000))]
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(..=10_000_000_000))]
     users: u64,
     /// Products in the catalogue.
-    #[arg(long, value_parser = clap::value_parser!(u64).range(..=1_000_000_000))]
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(..=1_000_000_000))]
     products: u64,
     /// The busiest second as a multiple of the average.
-    #[arg(long, default_value_t = 3.0, allow_negative_numbers = true, value_parser = number_within::<1, 1_000>)]
+    #[arg(long, value_name = "NUMBER", default_value_t = 3.0, allow_negative_numbers = true, value_parser = number_within::<1, 1_000>)]
     peak: f64,
     /// Bytes of an event's record as JSON.
-    #[arg(long, default_value_t = 350, value_parser = clap::value_parser!(u32).range(1..=1_048_576))]
+    #[arg(long, value_name = "NUMBER", default_value_t = 350, value_parser = clap::value_parser!(u32).range(1..=1_048_576))]
     event_bytes: u32,
     /// Distinct products that a user has bought.
-    #[arg(long, default_value_t = 40, value_parser = clap::value_parser!(u32).range(..=1_000_000))]
+    #[arg(long, value_name = "NUMBER", default_value_t = 40, value_parser = clap::value_parser!(u32).range(..=1_000_000))]
     products_per_user: u32,
     /// Orders in a user's history.
-    #[arg(long, default_value_t = 15, value_parser = clap::value_parser!(u32).range(..=100_000))]
+    #[arg(long, value_name = "NUMBER", default_value_t = 15, value_parser = clap::value_parser!(u32).range(..=100_000))]
     orders_per_user: u32,
     /// Answers with recommendations for each event. `/submit` gives one.
-    #[arg(long, default_value_t = 1.0, allow_negative_numbers = true, value_parser = number_within::<0, 100>)]
+    #[arg(long, value_name = "NUMBER", default_value_t = 1.0, allow_negative_numbers = true, value_parser = number_within::<0, 100>)]
     recommendations_per_event: f64,
     /// Runs of the pipeline a day.
-    #[arg(long, default_value_t = 1.0, allow_negative_numbers = true, value_parser = number_within::<0, 96>)]
+    #[arg(long, value_name = "NUMBER", default_value_t = 1.0, allow_negative_numbers = true, value_parser = number_within::<0, 96>)]
     retrain_per_day: f64,
     /// Days that the lake keeps its data.
-    #[arg(long, default_value_t = 365, value_parser = clap::value_parser!(u32).range(1..=3_650))]
+    #[arg(long, value_name = "NUMBER", default_value_t = 365, value_parser = clap::value_parser!(u32).range(1..=3_650))]
     keep_days: u32,
     /// Where requests are scored.
-    #[arg(long, value_enum, default_value = "embedded")]
+    #[arg(long, value_name = "MODE", value_enum, default_value = "embedded")]
     endpoint_mode: EndpointModeArg,
 }
 

@@ -53,7 +53,7 @@ pub enum Import {
     Instacart {
         /// Folder with orders.csv, order_products.csv, products.csv, …
         dir: PathBuf,
-        /// Day of every user's newest order [default: the first import's day, at first today].
+        /// Day of every user's newest order [default: as in the first import, or today].
         #[arg(long, value_name = "DAY")]
         as_of: Option<jiff::civil::Date>,
     },

@@ -17,11 +17,11 @@ pub enum Keys {
   cartwheel keys create operator --scope admin
   cartwheel keys create shop --scope events:write --scope recommendations:read")]
     Create {
-        /// Name of the key. `keys revoke` takes it, and logs show it.
+        /// Name of the key, which logs and `keys list` show.
         name: String,
         /// A permission: events:write, recommendations:read, or admin, which grants everything.
         /// Can be given several times.
-        #[arg(long = "scope", required = true)]
+        #[arg(long = "scope", value_name = "SCOPE", required = true)]
         scopes: Vec<Scope>,
     },
     /// List names and scopes. The keys themselves are not stored, only their hashes.
@@ -88,7 +88,7 @@ fn new_key() -> String {
 
 fn table(stored: &[StoredKey]) -> String {
     if stored.is_empty() {
-        return "No keys: the API needs none".to_owned();
+        return "No keys: the API can be called without one".to_owned();
     }
     let mut out = format!("{:<20}{:<18}{}\n", "KEY", "CREATED (UTC)", "SCOPES");
     for key in stored {

@@ -27,8 +27,7 @@ pub struct Train {
     /// Version of the feature set [default: the newest].
     #[arg(long, value_name = "VERSION")]
     feature_set: Option<String>,
-    /// A hyperparameter of XGBoost, which goes over the configured one. Can be given several
-    /// times.
+    /// A hyperparameter of XGBoost that overrides the configured one. Can be given several times.
     #[arg(long, value_name = "NAME=VALUE", value_parser = parse)]
     set: Vec<Assignment>,
     /// Write the model without releasing it.

@@ -26,7 +26,7 @@ pub enum PipelineCommand {
   cartwheel pipeline run
   cartwheel pipeline run --set max_depth=4 --detach")]
     Run {
-        /// A hyperparameter of XGBoost, which goes over the definition's. Can be given several
+        /// A hyperparameter of XGBoost that overrides the configured one. Can be given several
         /// times.
         #[arg(long, value_name = "NAME=VALUE", value_parser = parse)]
         set: Vec<Assignment>,

@@ -1,4 +1,4 @@
-//! `capacity`: the command a person types before there is anything to run.
+//! `capacity`, which needs neither data nor a server.
 
 use serde_json::Value;
 
