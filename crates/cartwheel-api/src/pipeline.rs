@@ -10,7 +10,7 @@ use axum::http::StatusCode;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use cartwheel_workflow::{
-    Description, Failure, JournalError, LogLine, RunnerError, Summary, describe, list,
+    Description, Failure, JournalError, Listing, LogLine, RunnerError, Summary, describe, list,
     logs as logs_of,
 };
 use serde::{Deserialize, Serialize};
@@ -117,8 +117,8 @@ fn told(error: &JournalError) -> String {
 ))]
 pub(crate) async fn executions(State(state): State<Shared>) -> Result<Json<Executions>, Problem> {
     let operator = operator(&state)?;
-    let (runs, damaged) = blocking(move || list(operator.runner().dir())).await?;
-    Ok(Json(Executions { executions: runs, damaged: damaged.iter().map(told).collect() }))
+    let Listing { executions, damaged } = blocking(move || list(operator.runner().dir())).await?;
+    Ok(Json(Executions { executions, damaged: damaged.iter().map(told).collect() }))
 }
 
 /// Starts a run

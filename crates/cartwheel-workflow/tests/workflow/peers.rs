@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::{Command as Process, Stdio};
 
 use cartwheel_workflow::{
-    Command, Event, Failure, Happened, Machine, Start, Status, TaskRun, start, step,
+    Command, Event, Failure, Machine, Start, Status, TaskRun, TimedEvent, start, step,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -119,7 +119,7 @@ fn run(case: &Case) -> Outcome {
                         Err(failure) => Event::Failed { ticket, failure },
                     };
                     let (next, more) =
-                        step(&machine, execution, &Happened { at_ms: now_ms, event: done });
+                        step(&machine, execution, &TimedEvent { at_ms: now_ms, event: done });
                     execution = next;
                     commands.extend(more);
                     event = Some(());
@@ -131,7 +131,7 @@ fn run(case: &Case) -> Outcome {
         }
         let Some((at_ms, ticket)) = wakes.pop_first() else { break };
         now_ms = now_ms.max(at_ms);
-        let woken = Happened { at_ms: now_ms, event: Event::Woken { ticket } };
+        let woken = TimedEvent { at_ms: now_ms, event: Event::Woken { ticket } };
         (execution, commands) = step(&machine, execution, &woken);
     }
     let status = execution.status();

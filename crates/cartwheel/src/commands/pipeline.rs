@@ -6,7 +6,7 @@ use std::io::IsTerminal;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use cartwheel_workflow::{Description, Failure, RunnerError, Summary, describe, list};
+use cartwheel_workflow::{Description, Failure, Listing, RunnerError, Summary, describe, list};
 use indicatif::{MultiProgress, ProgressBar};
 use serde_json::{Value, json};
 
@@ -25,7 +25,7 @@ pub fn run(context: &Context, command: cli::Pipeline) -> Result<()> {
             start(context, name.as_deref(), &set.into_iter().collect(), detach)
         }
         cli::Pipeline::List => {
-            let (runs, damaged) = list(&dir);
+            let Listing { executions: runs, damaged } = list(&dir);
             damaged.iter().for_each(|error| eprintln!("warning: {error}"));
             result(context.json, &runs, || table(&runs));
             Ok(())
@@ -57,7 +57,7 @@ fn named(context: &Context, name: Option<String>) -> Result<String> {
     if let Some(name) = name {
         return Ok(name);
     }
-    let newest = list(&executions(&context.place)).0.into_iter().next();
+    let newest = list(&executions(&context.place)).executions.into_iter().next();
     newest
         .map(|run| run.name)
         .context("there is no run yet: start one with `cartwheel pipeline run`")
@@ -174,7 +174,7 @@ fn check(run: &Description) -> Result<()> {
 
 fn stop(context: &Context, name: Option<String>) -> Result<()> {
     in_runtime(async {
-        let runs = list(&executions(&context.place)).0;
+        let runs = list(&executions(&context.place)).executions;
         let running = runs.into_iter().find(|run| run.status == "RUNNING").map(|run| run.name);
         let name = name.or(running).context("no run is running")?;
         match open(context)? {
