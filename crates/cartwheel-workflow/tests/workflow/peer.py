@@ -1,8 +1,8 @@
 """Runs state machines on moto's Step Functions interpreter.
 
-Reads [{"name", "definition", "input"}] on stdin and writes, in the same order,
-[{"status", "output", "error"}] to stdout. A table "shelf" holds one item with the
-key "a"; there is no table "missing"; nobody answers what is sent to QUEUE.
+Reads [{"name", "definition", "input"}] from stdin and writes [{"status", "output", "error"}]
+to stdout in the same order. The table "shelf" holds one item with the key "a". The table
+"missing" does not exist. No consumer reads the queue QUEUE.
 """
 import json
 import logging
@@ -14,7 +14,7 @@ import time
 with socket.socket() as probe:
     probe.bind(("127.0.0.1", 0))
     PORT = probe.getsockname()[1]
-# Tasks call the services there.
+# The interpreter's tasks call moto's services on this port.
 os.environ.update(AWS_ACCESS_KEY_ID="test", AWS_SECRET_ACCESS_KEY="test", AWS_DEFAULT_REGION="us-east-1",
                   MOTO_PORT=str(PORT))
 logging.disable(logging.CRITICAL)
@@ -29,7 +29,7 @@ DEADLINE = 60
 
 
 def parsed(text):
-    """JSON, or a bare string: moto leaves its quotes out."""
+    """Parses JSON or a bare string, because moto omits the quotes of a string."""
     try:
         return json.loads(text)
     except ValueError:
@@ -66,12 +66,12 @@ def main():
             continue
         while True:
             found = machines.describe_execution(executionArn=run)
-            # The status is set a little before the output.
-            half = found["status"] == "SUCCEEDED" and not found.get("output")
-            if found["status"] != "RUNNING" and not half or time.time() > end:
+            # moto sets the status shortly before the output.
+            incomplete = found["status"] == "SUCCEEDED" and not found.get("output")
+            if found["status"] != "RUNNING" and not incomplete or time.time() > end:
                 break
             time.sleep(0.05)
-        status = found["status"] if not half else "UNKNOWN"
+        status = found["status"] if not incomplete else "UNKNOWN"
         result = {"status": status, "error": found.get("error"), "cause": found.get("cause")}
         if found.get("output"):
             result["output"] = parsed(found["output"])
