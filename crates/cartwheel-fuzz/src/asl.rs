@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, VecDeque};
 
 use cartwheel_workflow::{
-    Command, Event, Failure, Happened, MAX_HISTORY, Machine, Start, Status, start, step,
+    Command, Event, Failure, MAX_HISTORY, Machine, Start, Status, TimedEvent, start, step,
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -58,12 +58,12 @@ pub fn asl(bytes: &[u8]) {
                 Event::Woken { ticket }
             }
         };
-        (execution, commands) = step(&machine, execution, &Happened { at_ms, event });
+        (execution, commands) = step(&machine, execution, &TimedEvent { at_ms, event });
         assert!(execution.history().len() <= MAX_HISTORY);
     }
     if *execution.status() == Status::Running {
         let event = Event::Stop { failure: Failure::new("stopped", "too many events") };
-        (execution, _) = step(&machine, execution, &Happened { at_ms, event });
+        (execution, _) = step(&machine, execution, &TimedEvent { at_ms, event });
     }
     assert_ne!(*execution.status(), Status::Running);
 }

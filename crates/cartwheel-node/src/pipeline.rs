@@ -56,8 +56,7 @@ impl Pipeline {
     ) -> Result<Self, RunnerError> {
         let jobs = Jobs { data_dir: place.0.clone(), config: config.map(Path::to_owned), beside };
         let resources = resources::Local::new(place, jobs.clone());
-        let clock = Arc::new(|| Clock::system().now_ms());
-        let options = RunnerOptions { clock, keep: settings.pipeline.keep };
+        let options = RunnerOptions { clock: Clock::system(), keep: settings.pipeline.keep };
         let runner = Runner::open(&executions(place), Arc::new(resources), options)?;
         Ok(Self { runner, settings: Arc::new(settings.clone()), jobs })
     }
@@ -140,14 +139,14 @@ pub async fn schedule(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use cartwheel_workflow::Machine;
+    use cartwheel_workflow::{Machine, TaskResource};
 
     #[test]
     fn the_state_machine_is_valid_and_all_its_resources_are_known_here() {
         let machine = Machine::parse(&definition().unwrap()).unwrap();
         let resources = machine.resources();
         assert!(resources.len() > 12, "{resources:?}");
-        for (place, resource) in resources {
+        for TaskResource { place, resource } in resources {
             assert!(resources::is_known(resource), "{place}: {resource}");
         }
     }

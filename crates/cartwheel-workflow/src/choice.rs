@@ -1,4 +1,4 @@
-//! The rules of a Choice state.
+//! The conditions of a Choice state.
 
 use std::cmp::Ordering;
 
@@ -7,26 +7,29 @@ use serde_json::Value;
 use crate::failure::Failure;
 use crate::path::Path;
 
-/// A condition.
+/// A condition: a comparison or a Boolean combination of conditions.
 #[derive(Debug, Clone)]
-pub(crate) enum Rule {
-    And(Vec<Rule>),
-    Or(Vec<Rule>),
-    Not(Box<Rule>),
-    Test { variable: Path, test: Test },
+pub(crate) enum Condition {
+    And(Vec<Condition>),
+    Or(Vec<Condition>),
+    Not(Box<Condition>),
+    Compare { variable: Path, comparison: Comparison },
 }
 
-/// What is asked of a variable.
+/// A comparison operator with its operand.
 #[derive(Debug, Clone)]
-pub(crate) enum Test {
-    Is(Kind, bool),
-    Compare(Type, Relation, Operand),
+pub(crate) enum Comparison {
+    /// An `Is…` operator and its expected answer.
+    Is { check: Check, expected: bool },
+    /// An operator such as `NumericLessThan`.
+    Ordered { value_type: ValueType, relation: Relation, operand: Operand },
+    /// `StringMatches` with its pattern.
     Matches(String),
 }
 
-/// What a value is.
+/// The property that an `Is…` operator checks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum Check {
     Null,
     Present,
     Numeric,
@@ -35,16 +38,16 @@ pub(crate) enum Kind {
     Timestamp,
 }
 
-/// What is compared; values of other types compare to nothing.
+/// The type of both sides of a comparison. A value of another type makes it false.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Type {
+pub(crate) enum ValueType {
     String,
     Numeric,
     Boolean,
     Timestamp,
 }
 
-/// How two values have to stand to each other.
+/// The order that a comparison requires.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Relation {
     Equals,
@@ -54,18 +57,26 @@ pub(crate) enum Relation {
     GreaterThanEquals,
 }
 
-/// What a variable is compared with.
+/// The right-hand side of a comparison.
 #[derive(Debug, Clone)]
 pub(crate) enum Operand {
-    Value(Value),
+    Literal(Value),
     Path(Path),
 }
 
-const TYPES: [(&str, Type); 4] = [
-    ("String", Type::String),
-    ("Numeric", Type::Numeric),
-    ("Boolean", Type::Boolean),
-    ("Timestamp", Type::Timestamp),
+const CHECKS: [(&str, Check); 6] = [
+    ("IsNull", Check::Null),
+    ("IsPresent", Check::Present),
+    ("IsNumeric", Check::Numeric),
+    ("IsString", Check::String),
+    ("IsBoolean", Check::Boolean),
+    ("IsTimestamp", Check::Timestamp),
+];
+const VALUE_TYPES: [(&str, ValueType); 4] = [
+    ("String", ValueType::String),
+    ("Numeric", ValueType::Numeric),
+    ("Boolean", ValueType::Boolean),
+    ("Timestamp", ValueType::Timestamp),
 ];
 const RELATIONS: [(&str, Relation); 5] = [
     ("Equals", Relation::Equals),
@@ -74,50 +85,43 @@ const RELATIONS: [(&str, Relation); 5] = [
     ("LessThan", Relation::LessThan),
     ("GreaterThan", Relation::GreaterThan),
 ];
-const KINDS: [(&str, Kind); 6] = [
-    ("IsNull", Kind::Null),
-    ("IsPresent", Kind::Present),
-    ("IsNumeric", Kind::Numeric),
-    ("IsString", Kind::String),
-    ("IsBoolean", Kind::Boolean),
-    ("IsTimestamp", Kind::Timestamp),
-];
 
-impl Test {
-    /// The test that a field of a rule stands for; none for a field that is no
-    /// operator.
+impl Comparison {
+    /// Parses an operator and its operand. `None` when `operator` is not an operator; the
+    /// inner error describes a wrong operand.
     pub(crate) fn parse(operator: &str, operand: &Value) -> Option<Result<Self, String>> {
         if operator == "StringMatches" {
             let pattern = operand.as_str().ok_or_else(|| "must be a string".to_owned());
             return Some(pattern.map(|pattern| Self::Matches(pattern.to_owned())));
         }
-        if let Some((_, kind)) = KINDS.iter().find(|(name, _)| *name == operator) {
-            let wanted = operand.as_bool().ok_or_else(|| "must be true or false".to_owned());
-            return Some(wanted.map(|wanted| Self::Is(*kind, wanted)));
+        if let Some(&(_, check)) = CHECKS.iter().find(|(name, _)| *name == operator) {
+            let expected = operand.as_bool().ok_or_else(|| "must be true or false".to_owned());
+            return Some(expected.map(|expected| Self::Is { check, expected }));
         }
-        let (prefix, kind) = TYPES.iter().find(|(name, _)| operator.starts_with(name))?;
-        let rest = &operator[prefix.len()..];
-        let (rest, by_path) = match rest.strip_suffix("Path") {
-            Some(rest) => (rest, true),
-            None => (rest, false),
+        let &(prefix, value_type) =
+            VALUE_TYPES.iter().find(|(name, _)| operator.starts_with(name))?;
+        let suffix = &operator[prefix.len()..];
+        let (suffix, is_path) = match suffix.strip_suffix("Path") {
+            Some(suffix) => (suffix, true),
+            None => (suffix, false),
         };
-        let (_, relation) = RELATIONS.iter().find(|(name, _)| *name == rest)?;
-        if *kind == Type::Boolean && *relation != Relation::Equals {
+        let &(_, relation) = RELATIONS.iter().find(|(name, _)| *name == suffix)?;
+        if value_type == ValueType::Boolean && relation != Relation::Equals {
             return None;
         }
-        Some(if by_path {
+        let operand = if is_path {
             let path = operand.as_str().ok_or_else(|| "must be a path".to_owned());
-            path.and_then(Path::parse)
-                .map(|path| Self::Compare(*kind, *relation, Operand::Path(path)))
-        } else if kind.of(operand).is_some() {
-            Ok(Self::Compare(*kind, *relation, Operand::Value(operand.clone())))
+            path.and_then(Path::parse).map(Operand::Path)
+        } else if value_type.of(operand).is_some() {
+            Ok(Operand::Literal(operand.clone()))
         } else {
             Err(format!("must be a {}", prefix.to_lowercase()))
-        })
+        };
+        Some(operand.map(|operand| Self::Ordered { value_type, relation, operand }))
     }
 }
 
-/// A value in the order of its type.
+/// A value that is ordered by the rules of its type.
 #[derive(PartialEq, PartialOrd)]
 enum Comparable<'a> {
     Text(&'a str),
@@ -126,13 +130,14 @@ enum Comparable<'a> {
     Time(jiff::Timestamp),
 }
 
-impl Type {
+impl ValueType {
+    /// The value as this type. `None` when it has another type.
     fn of(self, value: &Value) -> Option<Comparable<'_>> {
         Some(match self {
             Self::String => Comparable::Text(value.as_str()?),
             Self::Numeric => Comparable::Number(value.as_f64()?),
             Self::Boolean => Comparable::Bool(value.as_bool()?),
-            Self::Timestamp => Comparable::Time(timestamp(value.as_str()?)?),
+            Self::Timestamp => Comparable::Time(parse_timestamp(value.as_str()?)?),
         })
     }
 }
@@ -149,88 +154,87 @@ impl Relation {
     }
 }
 
-/// An RFC 3339 time as the States Language wants it: an upper-case T, and an offset.
-pub(crate) fn timestamp(text: &str) -> Option<jiff::Timestamp> {
+/// Parses a timestamp of the States Language: RFC 3339 with an upper-case `T` and an offset.
+pub(crate) fn parse_timestamp(text: &str) -> Option<jiff::Timestamp> {
     if text.as_bytes().get(10) != Some(&b'T') || text.contains('[') {
         return None;
     }
     text.parse().ok()
 }
 
-impl Rule {
-    /// Whether the rule holds.
+impl Condition {
+    /// Whether the condition holds.
     ///
     /// # Errors
-    /// `States.Runtime` where a path finds nothing and the rule does not ask whether
-    /// it does.
+    /// `States.Runtime` when a path finds nothing, except in `IsPresent`.
     pub(crate) fn holds(&self, data: &Value, context: &Value) -> Result<bool, Failure> {
         match self {
-            Self::And(rules) => {
-                for rule in rules {
-                    if !rule.holds(data, context)? {
+            Self::And(conditions) => {
+                for condition in conditions {
+                    if !condition.holds(data, context)? {
                         return Ok(false);
                     }
                 }
                 Ok(true)
             }
-            Self::Or(rules) => {
-                for rule in rules {
-                    if rule.holds(data, context)? {
+            Self::Or(conditions) => {
+                for condition in conditions {
+                    if condition.holds(data, context)? {
                         return Ok(true);
                     }
                 }
                 Ok(false)
             }
-            Self::Not(rule) => Ok(!rule.holds(data, context)?),
-            Self::Test { variable, test } => {
+            Self::Not(condition) => Ok(!condition.holds(data, context)?),
+            Self::Compare { variable, comparison } => {
                 let value = variable.find(data, context);
-                if let Test::Is(Kind::Present, wanted) = test {
-                    return Ok(value.is_some() == *wanted);
+                if let Comparison::Is { check: Check::Present, expected } = comparison {
+                    return Ok(value.is_some() == *expected);
                 }
-                let value = value.ok_or_else(|| missing(variable))?;
-                test.holds(&value, data, context)
+                let value = value.ok_or_else(|| invalid_path(variable))?;
+                comparison.holds(&value, data, context)
             }
         }
     }
 }
 
-impl Test {
+impl Comparison {
     fn holds(&self, value: &Value, data: &Value, context: &Value) -> Result<bool, Failure> {
         Ok(match self {
-            Self::Is(kind, wanted) => {
-                let is = match kind {
-                    Kind::Null => value.is_null(),
-                    Kind::Present => true,
-                    Kind::Numeric => value.is_number(),
-                    Kind::String => value.is_string(),
-                    Kind::Boolean => value.is_boolean(),
-                    Kind::Timestamp => value.as_str().and_then(timestamp).is_some(),
+            Self::Is { check, expected } => {
+                let is = match check {
+                    Check::Null => value.is_null(),
+                    Check::Present => true,
+                    Check::Numeric => value.is_number(),
+                    Check::String => value.is_string(),
+                    Check::Boolean => value.is_boolean(),
+                    Check::Timestamp => value.as_str().and_then(parse_timestamp).is_some(),
                 };
-                is == *wanted
+                is == *expected
             }
             Self::Matches(pattern) => value.as_str().is_some_and(|text| matches(pattern, text)),
-            Self::Compare(kind, relation, operand) => {
+            Self::Ordered { value_type, relation, operand } => {
                 let found;
                 let operand = match operand {
-                    Operand::Value(value) => value,
+                    Operand::Literal(value) => value,
                     Operand::Path(path) => {
-                        found = path.find(data, context).ok_or_else(|| missing(path))?;
+                        found = path.find(data, context).ok_or_else(|| invalid_path(path))?;
                         &found
                     }
                 };
-                let both = kind.of(value).zip(kind.of(operand));
+                let both = value_type.of(value).zip(value_type.of(operand));
                 both.and_then(|(a, b)| a.partial_cmp(&b)).is_some_and(|order| relation.holds(order))
             }
         })
     }
 }
 
-fn missing(path: &Path) -> Failure {
+fn invalid_path(path: &Path) -> Failure {
     Failure::runtime(format!("Invalid path '{}': it references an invalid value.", path.as_str()))
 }
 
-/// Whether a text matches a pattern in which `*` stands for any characters; `\*` and
-/// `\\` stand for themselves.
+/// Whether a text matches a pattern, in which `*` matches any characters and a backslash
+/// escapes the character after it.
 fn matches(pattern: &str, text: &str) -> bool {
     let mut parts: Vec<String> = vec![String::new()];
     let mut chars = pattern.chars();
@@ -264,7 +268,7 @@ mod tests {
     use super::matches;
 
     #[test]
-    fn stars_match_anything() {
+    fn a_star_matches_any_characters() {
         for (pattern, text, expected) in [
             ("log-*.txt", "log-a.b.txt", true),
             ("log-*.txt", "log-.txt", true),

@@ -1,36 +1,22 @@
-//! A state machine's definition, read and checked as a whole.
+//! The definition of a state machine, once it is parsed and checked.
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
 use serde_json::Value;
 
-use crate::choice::Rule;
-use crate::intrinsic::Expression;
-use crate::path::{Path, ReferencePath};
-use crate::reading::at;
+use crate::choice::Condition;
+use crate::expression::Expression;
+use crate::path::Path;
+use crate::problem::join;
+use crate::reference_path::ReferencePath;
 use crate::template::Template;
 
-/// A problem of a definition.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Problem {
-    /// Where: `States.Train.Retry[0].MaxAttempts`.
-    pub place: String,
-    /// What is wrong there.
-    pub message: String,
-}
-
-/// A definition that cannot run, with everything that is wrong with it.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{}", .0.iter().map(|p| format!("{}: {}", p.place, p.message)).collect::<Vec<_>>().join("\n"))]
-pub struct Invalid(pub Vec<Problem>);
-
-/// A state machine, or a part of one: a branch, or what a Map does with an item.
+/// A state machine or a nested one: a branch of a Parallel, the item processor of a Map.
 #[derive(Debug, Clone)]
 pub struct Machine {
-    /// What it says about itself.
+    /// The definition's `Comment`.
     pub comment: Option<String>,
-    /// Where it begins.
+    /// Name of the first state.
     pub start_at: String,
     pub(crate) states: BTreeMap<String, State>,
     pub(crate) timeout_seconds: Option<u64>,
@@ -38,48 +24,58 @@ pub struct Machine {
 
 #[derive(Debug, Clone)]
 pub(crate) struct State {
-    /// None discards the input: `null`.
+    /// `None`, written `null`, replaces the input by `{}`.
     pub input_path: Option<Path>,
+    /// `None`, written `null`, replaces the output by `{}`.
     pub output_path: Option<Path>,
-    /// Where it goes on; none ends its machine.
+    /// The next state. `None` ends the machine.
     pub next: Option<String>,
-    pub kind: Kind,
+    pub kind: StateKind,
 }
 
 #[derive(Debug, Clone)]
-pub(crate) enum Kind {
+pub(crate) enum StateKind {
     Task(Box<Task>),
     Pass { result: Option<Value>, parameters: Option<Template>, result_path: ResultPath },
-    Choice { rules: Vec<(Rule, String)>, default: Option<String> },
-    Wait(Wait),
-    Parallel { branches: Vec<Machine>, work: Box<Work> },
+    Choice { rules: Vec<ChoiceRule>, default: Option<String> },
+    Wait(WaitTime),
+    Parallel { branches: Vec<Machine>, work: Box<WorkFields> },
     Map(Box<MapState>),
     Succeed,
-    Fail { error: Option<Text>, cause: Option<Text> },
+    Fail { error: Option<StringField>, cause: Option<StringField> },
 }
 
 #[derive(Debug, Clone)]
 pub(crate) struct Task {
     pub resource: String,
-    pub timeout: Option<Number>,
-    pub heartbeat: Option<Number>,
-    pub work: Work,
+    pub timeout_seconds: Option<IntegerField>,
+    pub heartbeat_seconds: Option<IntegerField>,
+    pub work: WorkFields,
 }
 
 #[derive(Debug, Clone)]
 pub(crate) struct MapState {
     pub items_path: Option<Path>,
     pub processor: Machine,
-    /// 0 for as many as there are.
-    pub max_concurrency: Number,
-    pub tolerated: (Number, Number),
+    /// 0 runs all items at once.
+    pub max_concurrency: IntegerField,
+    pub tolerated_failure_count: IntegerField,
+    /// From 0 to 100.
+    pub tolerated_failure_percentage: IntegerField,
     /// `work.parameters` is the item selector.
-    pub work: Work,
+    pub work: WorkFields,
 }
 
-/// What Task, Parallel and Map have in common.
+/// A top-level rule of a Choice state.
+#[derive(Debug, Clone)]
+pub(crate) struct ChoiceRule {
+    pub condition: Condition,
+    pub next: String,
+}
+
+/// The fields that Task, Parallel and Map share.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Work {
+pub(crate) struct WorkFields {
     pub parameters: Option<Template>,
     pub result_selector: Option<Template>,
     pub result_path: ResultPath,
@@ -87,7 +83,7 @@ pub(crate) struct Work {
     pub catch: Vec<Catcher>,
 }
 
-/// Where a result goes; none discards it.
+/// The place of a result in the state's input. `None`, written `null`, discards the result.
 #[derive(Debug, Clone)]
 pub(crate) struct ResultPath(pub Option<ReferencePath>);
 
@@ -108,33 +104,44 @@ pub(crate) struct Catcher {
     pub next: String,
 }
 
+/// The end of a Wait state.
 #[derive(Debug, Clone)]
-pub(crate) enum Wait {
-    Seconds(Number),
-    Timestamp(Text),
+pub(crate) enum WaitTime {
+    Seconds(IntegerField),
+    Timestamp(StringField),
 }
 
-/// A whole number, or where to find one.
+/// A non-negative integer, given as a literal or by a path.
 #[derive(Debug, Clone)]
-pub(crate) enum Number {
-    Value(u64),
+pub(crate) enum IntegerField {
+    Literal(u64),
     Path(Path),
 }
 
-/// A text, or how to compute one.
+/// A string, given as a literal or by an expression.
 #[derive(Debug, Clone)]
-pub(crate) enum Text {
-    Value(String),
+pub(crate) enum StringField {
+    Literal(String),
     Computed(Expression),
+}
+
+/// A Task's resource, with its place in the definition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TaskResource<'a> {
+    /// Path of the field, such as `States.Train.Resource`.
+    pub place: String,
+    /// The resource, an ARN.
+    pub resource: &'a str,
 }
 
 impl Default for ResultPath {
     fn default() -> Self {
-        Self(ReferencePath::parse("$").ok())
+        Self(Some(ReferencePath::root()))
     }
 }
 
-impl Kind {
+impl StateKind {
+    /// Value of the state's `Type` field.
     pub(crate) fn name(&self) -> &'static str {
         match self {
             Self::Task(_) => "Task",
@@ -148,8 +155,8 @@ impl Kind {
         }
     }
 
-    /// Its retriers and catchers, where it may have any.
-    pub(crate) fn work(&self) -> Option<&Work> {
+    /// The fields that Task, Parallel and Map share. `None` for every other kind.
+    pub(crate) fn work(&self) -> Option<&WorkFields> {
         match self {
             Self::Task(task) => Some(&task.work),
             Self::Parallel { work, .. } => Some(work),
@@ -160,39 +167,32 @@ impl Kind {
 }
 
 impl Machine {
-    /// Reads a definition in the Amazon States Language, with JSONPath.
-    ///
-    /// # Errors
-    /// Everything that is wrong with it, at once.
-    pub fn parse(definition: &Value) -> Result<Self, Invalid> {
-        crate::reading::read(definition)
+    /// The resources of all tasks, including those of nested machines.
+    pub fn resources(&self) -> Vec<TaskResource<'_>> {
+        let mut resources = Vec::new();
+        self.collect_resources("", &mut resources);
+        resources
     }
 
     pub(crate) fn state(&self, name: &str) -> Option<&State> {
         self.states.get(name)
     }
-}
 
-impl Machine {
-    /// The resources of its tasks, parts included, with their places.
-    pub fn resources(&self) -> Vec<(String, &str)> {
-        let mut out = Vec::new();
-        self.collect_resources("", &mut out);
-        out
-    }
-
-    fn collect_resources<'a>(&'a self, place: &str, out: &mut Vec<(String, &'a str)>) {
+    fn collect_resources<'a>(&'a self, place: &str, resources: &mut Vec<TaskResource<'a>>) {
         for (name, state) in &self.states {
-            let place = at(place, &format!("States.{name}"));
+            let place = join(place, &format!("States.{name}"));
             match &state.kind {
-                Kind::Task(task) => out.push((format!("{place}.Resource"), &task.resource)),
-                Kind::Parallel { branches, .. } => {
+                StateKind::Task(task) => resources.push(TaskResource {
+                    place: format!("{place}.Resource"),
+                    resource: &task.resource,
+                }),
+                StateKind::Parallel { branches, .. } => {
                     for (index, branch) in branches.iter().enumerate() {
-                        branch.collect_resources(&format!("{place}.Branches[{index}]"), out);
+                        branch.collect_resources(&format!("{place}.Branches[{index}]"), resources);
                     }
                 }
-                Kind::Map(map) => {
-                    map.processor.collect_resources(&format!("{place}.ItemProcessor"), out);
+                StateKind::Map(map) => {
+                    map.processor.collect_resources(&format!("{place}.ItemProcessor"), resources);
                 }
                 _ => {}
             }

@@ -1,38 +1,40 @@
-//! Errors as the States Language knows them.
+//! Errors of the States Language.
 
 use serde::{Deserialize, Serialize};
 
-/// Why a state or an execution failed.
+/// The error of a state or an execution.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[error("{error}: {cause}")]
 pub struct Failure {
-    /// The error's name, `States.Timeout` or the task's own.
+    /// Name of the error: a predefined one such as `States.Timeout`, or the task's own.
     pub error: String,
-    /// What happened, in words.
+    /// Human-readable description.
     pub cause: String,
 }
 
-/// Any error except the two that nothing catches.
-pub const ALL: &str = "States.ALL";
-/// A task took too long.
-pub const TIMEOUT: &str = "States.Timeout";
+/// Matches every error except `States.Runtime` and `States.DataLimitExceeded`.
+pub(crate) const ALL: &str = "States.ALL";
+/// A task or an execution exceeded its time limit.
+pub(crate) const TIMEOUT: &str = "States.Timeout";
 /// A task sent no heartbeat in time.
-pub const HEARTBEAT_TIMEOUT: &str = "States.HeartbeatTimeout";
-/// Any error of a task, except that it took too long.
-pub const TASK_FAILED: &str = "States.TaskFailed";
-/// The data do not fit what the definition does with them.
-pub const RUNTIME: &str = "States.Runtime";
+pub(crate) const HEARTBEAT_TIMEOUT: &str = "States.HeartbeatTimeout";
+/// In `ErrorEquals`, matches every error of a task except a timeout.
+pub(crate) const TASK_FAILED: &str = "States.TaskFailed";
+/// The data do not have the shape that the definition expects.
+pub(crate) const RUNTIME: &str = "States.Runtime";
 /// A payload is too large.
-pub const DATA_LIMIT: &str = "States.DataLimitExceeded";
-/// A payload template's path found nothing.
-pub const PARAMETER_PATH: &str = "States.ParameterPathFailure";
-/// An intrinsic function could not be computed.
-pub const INTRINSIC: &str = "States.IntrinsicFailure";
-/// No rule of a Choice matched.
-pub const NO_CHOICE: &str = "States.NoChoiceMatched";
+pub(crate) const DATA_LIMIT: &str = "States.DataLimitExceeded";
+/// A path in a payload template found nothing.
+pub(crate) const PARAMETER_PATH: &str = "States.ParameterPathFailure";
+/// `ResultPath` does not fit the state's input.
+pub(crate) const RESULT_PATH: &str = "States.ResultPathMatchFailure";
+/// An intrinsic function failed.
+pub(crate) const INTRINSIC: &str = "States.IntrinsicFailure";
+/// No rule of a Choice state matched.
+pub(crate) const NO_CHOICE: &str = "States.NoChoiceMatched";
 
 impl Failure {
-    /// An error with its cause.
+    /// Creates a failure from the error's name and its cause.
     pub fn new(error: impl Into<String>, cause: impl Into<String>) -> Self {
         Self { error: error.into(), cause: cause.into() }
     }
@@ -41,12 +43,7 @@ impl Failure {
         Self::new(RUNTIME, cause)
     }
 
-    /// Whether retriers and catchers may handle it.
-    pub(crate) fn is_terminal(&self) -> bool {
-        self.error == RUNTIME || self.error == DATA_LIMIT
-    }
-
-    /// Whether one of the names of an `ErrorEquals` matches.
+    /// Whether an `ErrorEquals` with these names matches the failure.
     pub(crate) fn matches(&self, names: &[String]) -> bool {
         !self.is_terminal()
             && names.iter().any(|name| match name.as_str() {
@@ -55,5 +52,10 @@ impl Failure {
                 TIMEOUT => self.error == TIMEOUT || self.error == HEARTBEAT_TIMEOUT,
                 name => name == self.error,
             })
+    }
+
+    /// Whether neither a retrier nor a catcher may handle the failure.
+    fn is_terminal(&self) -> bool {
+        self.error == RUNTIME || self.error == DATA_LIMIT
     }
 }

@@ -1,26 +1,29 @@
-//! What an execution went through.
+//! The history of an execution.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// One entry, with the fields and type names of AWS's `GetExecutionHistory`.
+/// Most entries of a history. An execution that reaches it fails.
+pub const MAX_HISTORY: usize = 25_000;
+
+/// An entry of a history, with the fields and type names of AWS's `GetExecutionHistory`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = HistoryEntry))]
 pub struct Entry {
-    /// From 1 on.
+    /// Number of the entry, from 1.
     pub id: u64,
-    /// The entry that led to this one, 0 for the first.
+    /// Id of the entry that led to this one; 0 for the first.
     #[serde(rename = "previousEventId")]
     pub previous_id: u64,
-    /// UTC milliseconds.
+    /// Time in UTC milliseconds.
     #[serde(rename = "timestamp_ms")]
     pub at_ms: i64,
-    /// What it is.
+    /// Type of the entry, such as `TaskStateEntered`.
     #[serde(rename = "type")]
     #[cfg_attr(feature = "schema", schema(value_type = String))]
-    pub kind: Type,
-    /// Name, input, output, error, cause: what the type has.
+    pub kind: EntryType,
+    /// The fields of the type: name, input, output, error, cause and the like.
     pub details: Value,
 }
 
@@ -29,14 +32,14 @@ macro_rules! types {
         /// The type of an entry.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
         #[allow(missing_docs, reason = "the names are AWS's")]
-        pub enum Type { $($name),* }
+        pub enum EntryType { $($name),* }
 
-        impl Type {
+        impl EntryType {
             fn named(name: &str) -> Option<Self> {
                 match name { $(stringify!($name) => Some(Self::$name),)* _ => None }
             }
 
-            /// Its name.
+            /// The name that AWS uses.
             pub fn as_str(self) -> &'static str {
                 match self { $(Self::$name => stringify!($name)),* }
             }
@@ -54,24 +57,28 @@ types! {
     MapIterationSucceeded, MapIterationFailed, MapStateSucceeded, MapStateFailed, MapStateExited,
 }
 
-impl Type {
-    pub(crate) fn entered(kind: &str) -> Self {
-        Self::of(kind, "Entered")
+impl EntryType {
+    /// `{type_name}StateEntered`.
+    pub(crate) fn entered(type_name: &str) -> Self {
+        Self::of_state(type_name, "Entered")
     }
 
-    pub(crate) fn exited(kind: &str) -> Self {
-        Self::of(kind, "Exited")
+    /// `{type_name}StateExited`.
+    pub(crate) fn exited(type_name: &str) -> Self {
+        Self::of_state(type_name, "Exited")
     }
 
-    pub(crate) fn succeeded(kind: &str) -> Self {
-        Self::of(kind, "Succeeded")
+    /// `{type_name}StateSucceeded`.
+    pub(crate) fn succeeded(type_name: &str) -> Self {
+        Self::of_state(type_name, "Succeeded")
     }
 
-    pub(crate) fn failed(kind: &str) -> Self {
-        Self::of(kind, "Failed")
+    /// `{type_name}StateFailed`.
+    pub(crate) fn failed(type_name: &str) -> Self {
+        Self::of_state(type_name, "Failed")
     }
 
-    fn of(kind: &str, what: &str) -> Self {
-        Self::named(&format!("{kind}State{what}")).unwrap_or(Self::ExecutionFailed)
+    fn of_state(type_name: &str, suffix: &str) -> Self {
+        Self::named(&format!("{type_name}State{suffix}")).unwrap_or(Self::ExecutionFailed)
     }
 }

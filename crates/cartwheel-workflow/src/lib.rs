@@ -1,33 +1,36 @@
 //! State machines in the Amazon States Language, with JSONPath.
 //!
-//! [`Machine::parse`] reads and checks a definition as a whole. [`start`] and
-//! [`step`] are the interpreter: from an execution and what happened to it to the
-//! execution after it and what is to be done, without clock or I/O. [`Runner`] does
-//! what is to be done, and writes down what happened before it acts on it.
+//! [`Machine::parse`] parses a definition and reports all its problems. [`start`] and
+//! [`step`] interpret it: they take an execution and an event, and return the new
+//! execution and the commands to carry out, without a clock and without I/O. [`Runner`]
+//! carries out the commands and writes each event to a journal before it applies it.
 //!
-//! Where the States Language and the service differ, this does as the service; the
-//! paths are RFC 9535's.
+//! Where AWS Step Functions differs from the States Language specification, this crate
+//! follows Step Functions. Paths follow RFC 9535.
 
 mod choice;
 mod definition;
 mod execution;
+mod expression;
 mod failure;
 mod history;
 mod intrinsic;
+mod parser;
 mod path;
-mod reading;
+mod problem;
+mod random;
+mod reference_path;
 mod runner;
-mod scope;
 mod template;
 
-pub use definition::{Invalid, Machine, Problem};
+pub use definition::{Machine, TaskResource};
 pub use execution::{
-    Command, Event, Execution, Happened, MAX_HISTORY, MAX_PAYLOAD, Start, Status, TaskRun, start,
-    step,
+    Command, Event, Execution, MAX_PAYLOAD, Start, Status, TaskRun, TimedEvent, start, step,
 };
 pub use failure::Failure;
-pub use history::{Entry, Type};
+pub use history::{Entry, EntryType, MAX_HISTORY};
+pub use problem::{InvalidDefinition, Problem};
 pub use runner::{
-    Clock, Description, JournalError, LogLine, Progress, Reporter, Resources, Runner, RunnerError,
-    RunnerOptions, Summary, TaskResult, describe, list, logs,
+    Description, JournalError, Listing, LogLine, Progress, Reporter, Resources, Runner,
+    RunnerError, RunnerOptions, Summary, TaskResult, describe, list, logs,
 };

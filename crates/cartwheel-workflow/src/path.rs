@@ -1,13 +1,11 @@
-//! Paths into JSON, as the States Language uses them.
+//! Paths that read JSON, following RFC 9535.
 
 use serde_json::Value;
 use serde_json_path::JsonPath;
 
-use crate::failure::Failure;
-
-/// A path that reads: into a state's data (`$`) or into the context object (`$$`).
+/// A path into a state's data (`$`) or into the context object (`$$`).
 #[derive(Debug, Clone)]
-pub struct Path {
+pub(crate) struct Path {
     text: String,
     query: JsonPath,
     reads_context: bool,
@@ -18,8 +16,8 @@ impl Path {
     /// Parses a path.
     ///
     /// # Errors
-    /// What is wrong with it.
-    pub fn parse(text: &str) -> Result<Self, String> {
+    /// A description of the problem.
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
         if !text.starts_with('$') {
             return Err(format!("the path {text:?} does not start with \"$\""));
         }
@@ -30,14 +28,15 @@ impl Path {
         Ok(Self { text: text.to_owned(), query, reads_context, definite: is_definite(own) })
     }
 
-    /// As it was written.
-    pub fn as_str(&self) -> &str {
+    /// The path as written in the definition.
+    pub(crate) fn as_str(&self) -> &str {
         &self.text
     }
 
-    /// The value there. A path that can match many values gives a list of them,
-    /// empty if there are none; any other gives the value, or none.
-    pub fn find(&self, data: &Value, context: &Value) -> Option<Value> {
+    /// Finds the value at the path. A path that can match several values returns an array
+    /// of all matches, which may be empty; any other path returns `None` when nothing is
+    /// there.
+    pub(crate) fn find(&self, data: &Value, context: &Value) -> Option<Value> {
         let found = self.query.query(if self.reads_context { context } else { data });
         if self.definite {
             return found.first().cloned();
@@ -46,7 +45,7 @@ impl Path {
     }
 }
 
-/// Whether a path names one place.
+/// Whether a path can match at most one value.
 fn is_definite(path: &str) -> bool {
     let mut brackets = 0;
     let mut quote = None;
@@ -68,7 +67,7 @@ fn is_definite(path: &str) -> bool {
     true
 }
 
-/// Puts names in brackets that the library does not take behind a dot, `$.user-id`.
+/// Rewrites names that the library rejects after a dot, such as `$.user-id`, into brackets.
 fn quoted(path: &str) -> String {
     let mut out = String::with_capacity(path.len());
     let mut rest = path;
@@ -97,8 +96,8 @@ fn quoted(path: &str) -> String {
     out
 }
 
-/// Length of the bracket that starts the text, brackets within it included.
-fn bracket_end(text: &str) -> usize {
+/// Length of the bracketed part that starts the text, including nested brackets.
+pub(crate) fn bracket_end(text: &str) -> usize {
     let (mut depth, mut quote, mut last) = (0, None, ' ');
     for (at, c) in text.char_indices() {
         match (quote, c) {
@@ -119,103 +118,6 @@ fn bracket_end(text: &str) -> usize {
     text.len()
 }
 
-/// One step of a reference path.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Step {
-    Field(String),
-    Index(usize),
-}
-
-/// A path that names one place, to write to: fields and indices only.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ReferencePath {
-    text: String,
-    steps: Vec<Step>,
-}
-
-impl ReferencePath {
-    /// Parses a reference path.
-    ///
-    /// # Errors
-    /// What is wrong with it.
-    pub fn parse(text: &str) -> Result<Self, String> {
-        let wrong = |why: &str| format!("the reference path {text:?} {why}");
-        let mut rest = text.strip_prefix('$').ok_or_else(|| wrong("does not start with \"$\""))?;
-        if rest.starts_with('$') {
-            return Err(wrong("writes to the context object, which is read only"));
-        }
-        let mut steps = Vec::new();
-        while !rest.is_empty() {
-            if let Some(name) = rest.strip_prefix('.') {
-                let length = name.find(['.', '[']).unwrap_or(name.len());
-                let (field, after) = name.split_at(length);
-                if field.is_empty() || field.contains(['*', '?', '@', ' ']) {
-                    return Err(wrong("may hold fields and indices only"));
-                }
-                steps.push(Step::Field(field.to_owned()));
-                rest = after;
-                continue;
-            }
-            let end = bracket_end(rest);
-            let inner = rest.strip_prefix('[').and_then(|_| rest[1..end].strip_suffix(']'));
-            let inner = inner.ok_or_else(|| wrong("may hold fields and indices only"))?;
-            rest = &rest[end..];
-            let field = ['\'', '"']
-                .iter()
-                .find_map(|&q| inner.strip_prefix(q).and_then(|i| i.strip_suffix(q)));
-            steps.push(match field {
-                Some(field) => Step::Field(field.replace("\\'", "'")),
-                None => Step::Index(
-                    inner.parse().map_err(|_| wrong("may hold fields and indices only"))?,
-                ),
-            });
-        }
-        Ok(Self { text: text.to_owned(), steps })
-    }
-
-    /// Whether it is the whole, `$`.
-    pub fn is_root(&self) -> bool {
-        self.steps.is_empty()
-    }
-
-    /// Puts `value` there. Objects on the way are made where nothing is.
-    ///
-    /// # Errors
-    /// `States.ResultPathMatchFailure` where the data has another shape.
-    pub fn put(&self, data: &mut Value, value: Value) -> Result<(), Failure> {
-        let mut place = data;
-        for step in &self.steps {
-            place = self.descend(place, step)?;
-        }
-        *place = value;
-        Ok(())
-    }
-
-    fn descend<'a>(&self, place: &'a mut Value, step: &Step) -> Result<&'a mut Value, Failure> {
-        match step {
-            Step::Field(field) => {
-                if place.is_null() {
-                    *place = Value::Object(serde_json::Map::new());
-                }
-                match place {
-                    Value::Object(fields) => {
-                        Ok(fields.entry(field.as_str()).or_insert(Value::Null))
-                    }
-                    _ => Err(self.mismatch()),
-                }
-            }
-            Step::Index(index) => place.get_mut(*index).ok_or_else(|| self.mismatch()),
-        }
-    }
-
-    fn mismatch(&self) -> Failure {
-        Failure::new(
-            "States.ResultPathMatchFailure",
-            format!("The result cannot be put at {} of the state's input.", self.text),
-        )
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -223,7 +125,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_path_gives_a_value_or_a_list() {
+    fn a_definite_path_finds_a_value_and_any_other_an_array() {
         let data = json!({"a": [{"b": 1}, {"b": 2}], "user-id": 7, "é": {"x y": 1}, "0": "z"});
         let find = |path: &str| Path::parse(path).unwrap().find(&data, &json!({"c": "ctx"}));
         assert_eq!(find("$.a[0].b"), Some(json!(1)));
@@ -242,25 +144,5 @@ mod tests {
         assert_eq!(find("$"), Some(data.clone()));
         assert!(Path::parse("a.b").is_err());
         assert!(Path::parse("$.a[").is_err());
-    }
-
-    #[test]
-    fn a_reference_path_writes_one_place() {
-        let put = |path: &str, data: Value| {
-            let mut data = data;
-            ReferencePath::parse(path).unwrap().put(&mut data, json!("v")).map(|()| data)
-        };
-        assert_eq!(put("$", json!(1)).unwrap(), json!("v"));
-        assert_eq!(put("$.a.b", json!({})).unwrap(), json!({"a": {"b": "v"}}));
-        assert_eq!(put("$.a[1]", json!({"a": [1, 2]})).unwrap(), json!({"a": [1, "v"]}));
-        assert_eq!(put("$['a b'].c", json!({"x": 1})).unwrap(), json!({"x": 1, "a b": {"c": "v"}}));
-        for (path, data) in
-            [("$.a.b", json!({"a": 1})), ("$.a[2]", json!({"a": [1]})), ("$.a", json!([]))]
-        {
-            assert_eq!(put(path, data).unwrap_err().error, "States.ResultPathMatchFailure");
-        }
-        for wrong in ["a", "$$.a", "$.a[*]", "$..a", "$.a[?(@.b)]", "$.a[x]"] {
-            assert!(ReferencePath::parse(wrong).is_err(), "{wrong}");
-        }
     }
 }

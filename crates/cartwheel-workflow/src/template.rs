@@ -1,63 +1,78 @@
-//! Payload templates: JSON whose fields ending in `.$` are computed.
+//! Payload templates: JSON in which fields with a name ending in `.$` are computed.
 
 use serde_json::Value;
 
+use crate::expression::{Expression, Scope};
 use crate::failure::Failure;
-use crate::intrinsic::Expression;
-use crate::scope::Scope;
 
 /// A payload template.
 #[derive(Debug, Clone)]
 pub(crate) enum Template {
     Literal(Value),
     Computed(Expression),
-    Object(Vec<(String, Template)>),
+    Object(Vec<Field>),
     Array(Vec<Template>),
 }
 
+/// A field of an object in a template.
+#[derive(Debug, Clone)]
+pub(crate) struct Field {
+    /// The name in the result, without `.$`.
+    name: String,
+    value: Template,
+}
+
 impl Template {
-    /// Parses a template; `wrong` is told the place within it and what is wrong.
-    pub(crate) fn parse(value: &Value, place: &str, wrong: &mut dyn FnMut(&str, String)) -> Self {
+    /// Parses the template at `place`. Calls `report` with the place and the description
+    /// of each problem.
+    pub(crate) fn parse(value: &Value, place: &str, report: &mut dyn FnMut(&str, String)) -> Self {
         match value {
-            Value::Object(fields) => {
-                let mut out = Vec::with_capacity(fields.len());
-                for (name, value) in fields {
+            Value::Object(raw) => {
+                let mut fields = Vec::with_capacity(raw.len());
+                for (name, value) in raw {
                     let place = format!("{place}.{name}");
                     let Some(plain) = name.strip_suffix(".$") else {
-                        out.push((name.clone(), Self::parse(value, &place, wrong)));
+                        let value = Self::parse(value, &place, report);
+                        fields.push(Field { name: name.clone(), value });
                         continue;
                     };
-                    if fields.contains_key(plain) {
-                        wrong(&place, format!("{plain:?} is there twice"));
+                    if raw.contains_key(plain) {
+                        report(&place, format!("defines {plain:?} a second time"));
                     }
                     match value.as_str().map(Expression::parse) {
-                        Some(Ok(e)) => out.push((plain.to_owned(), Self::Computed(e))),
-                        Some(Err(why)) => wrong(&place, why),
-                        None => wrong(&place, "must be a string: a path or a function".to_owned()),
+                        Some(Ok(expression)) => fields.push(Field {
+                            name: plain.to_owned(),
+                            value: Self::Computed(expression),
+                        }),
+                        Some(Err(problem)) => report(&place, problem),
+                        None => {
+                            let message = "must be a string: a path or an intrinsic function";
+                            report(&place, message.to_owned());
+                        }
                     }
                 }
-                Self::Object(out)
+                Self::Object(fields)
             }
             Value::Array(items) => {
-                let parse = |(at, item)| Self::parse(item, &format!("{place}[{at}]"), wrong);
+                let parse = |(index, item)| Self::parse(item, &format!("{place}[{index}]"), report);
                 Self::Array(items.iter().enumerate().map(parse).collect())
             }
             literal => Self::Literal(literal.clone()),
         }
     }
 
-    /// Fills the template.
+    /// Computes the template's value.
     ///
     /// # Errors
-    /// As [`Expression::value`].
+    /// As [`Expression::evaluate`].
     pub(crate) fn fill(&self, scope: &mut Scope<'_>) -> Result<Value, Failure> {
         Ok(match self {
             Self::Literal(value) => value.clone(),
-            Self::Computed(expression) => expression.value(scope)?,
+            Self::Computed(expression) => expression.evaluate(scope)?,
             Self::Object(fields) => {
                 let fields: Result<_, Failure> = fields
                     .iter()
-                    .map(|(name, field)| Ok((name.clone(), field.fill(scope)?)))
+                    .map(|field| Ok((field.name.clone(), field.value.fill(scope)?)))
                     .collect();
                 Value::Object(fields?)
             }

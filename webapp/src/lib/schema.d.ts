@@ -1034,26 +1034,26 @@ export interface components {
       timestamp_micros?: number | null;
       user_id?: components['schemas']['Id'] | null;
     };
-    /** @description One entry, with the fields and type names of AWS's `GetExecutionHistory`. */
+    /** @description An entry of a history, with the fields and type names of AWS's `GetExecutionHistory`. */
     HistoryEntry: {
-      /** @description Name, input, output, error, cause: what the type has. */
+      /** @description The fields of the type: name, input, output, error, cause and the like. */
       details: unknown;
       /**
        * Format: int64
-       * @description From 1 on.
+       * @description Number of the entry, from 1.
        */
       id: number;
       /**
        * Format: int64
-       * @description The entry that led to this one, 0 for the first.
+       * @description Id of the entry that led to this one; 0 for the first.
        */
       previousEventId: number;
       /**
        * Format: int64
-       * @description UTC milliseconds.
+       * @description Time in UTC milliseconds.
        */
       timestamp_ms: number;
-      /** @description What it is. */
+      /** @description Type of the entry, such as `TaskStateEntered`. */
       type: string;
     };
     /** @description An id: 1 to 64 of `A-Z a-z 0-9 . _ : @ -`; an integer is kept as its decimal text. */
@@ -1361,16 +1361,16 @@ export interface components {
       /** @description Oldest first. */
       lines: components['schemas']['LogLine'][];
     };
-    /** @description A line that a task wrote. */
+    /** @description A line of an execution's log. */
     LogLine: {
       /**
        * Format: int64
-       * @description When, UTC milliseconds.
+       * @description Time in UTC milliseconds.
        */
       at_ms: number;
-      /** @description The state whose task wrote it. */
+      /** @description Name of the state whose task wrote the line. */
       state: string;
-      /** @description What. */
+      /** @description Text of the line. */
       text: string;
     };
     /** @description A mean over users. */
@@ -1714,43 +1714,43 @@ export interface components {
        */
       users: number;
     };
-    /** @description All of an execution. */
+    /** @description An execution in full. */
     Run: components['schemas']['RunSummary'] & {
-      /** @description The error's cause, where it failed. */
+      /** @description Cause of the error, if the execution did not succeed. */
       cause?: string | null;
       /** @description The state machine's definition. */
       definition: unknown;
-      /** @description What happened, oldest first. */
+      /** @description The history, oldest entry first. */
       history: components['schemas']['HistoryEntry'][];
-      /** @description Its input. */
+      /** @description The execution's input. */
       input: unknown;
-      /** @description Its output, where it succeeded. */
+      /** @description The execution's output, if it succeeded. */
       output?: unknown;
-      /** @description How far running tasks are, by state. */
+      /** @description Progress of running tasks, by state. */
       progress: {
         [key: string]: components['schemas']['StateProgress'];
       };
     };
-    /** @description An execution in a list. */
+    /** @description Summary of an execution. */
     RunSummary: {
-      /** @description The states that it is in. */
+      /** @description Names of the current states. */
       current: string[];
-      /** @description Error's name, where it failed. */
+      /** @description Name of the error, if the execution did not succeed. */
       error?: string | null;
-      /** @description Its state machine. */
+      /** @description Name of the state machine. */
       machine: string;
-      /** @description Its name. */
+      /** @description Name of the execution. */
       name: string;
       /**
        * Format: int64
-       * @description When it started, UTC milliseconds.
+       * @description Start time in UTC milliseconds.
        */
       started_ms: number;
       /** @description `RUNNING`, `SUCCEEDED`, `FAILED`, `TIMED_OUT` or `ABORTED`. */
       status: string;
       /**
        * Format: int64
-       * @description When it ended, UTC milliseconds.
+       * @description End time in UTC milliseconds, if the execution has ended.
        */
       stopped_ms?: number | null;
     };
@@ -1858,19 +1858,19 @@ export interface components {
       /** @description Its name. */
       name: string;
     };
-    /** @description How far a task is. */
+    /** @description The progress of a running task. */
     StateProgress: {
       /**
        * Format: int64
-       * @description How much is done.
+       * @description Units of work done so far.
        */
       done: number;
       /**
        * Format: int64
-       * @description Of how much, where it is known.
+       * @description Units of work in total, if known.
        */
       total?: number | null;
-      /** @description What it does. */
+      /** @description Description of the current step. */
       what: string;
     };
     /** @description An event's answer. */

@@ -9,7 +9,7 @@ use axum::http::StatusCode;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use cartwheel_workflow::{
-    Description, Failure, JournalError, LogLine, RunnerError, Summary, describe, list,
+    Description, Failure, JournalError, Listing, LogLine, RunnerError, Summary, describe, list,
     logs as logs_of,
 };
 use serde::Serialize;
@@ -107,11 +107,8 @@ fn describe_damage(error: &JournalError) -> String {
 ))]
 pub(crate) async fn executions(State(state): State<Shared>) -> Result<Json<Executions>, Problem> {
     let operator = state.operator()?;
-    let (runs, damaged) = blocking(move || list(operator.runner().dir())).await?;
-    Ok(Json(Executions {
-        executions: runs,
-        damaged: damaged.iter().map(describe_damage).collect(),
-    }))
+    let Listing { executions, damaged } = blocking(move || list(operator.runner().dir())).await?;
+    Ok(Json(Executions { executions, damaged: damaged.iter().map(describe_damage).collect() }))
 }
 
 /// Starts a run

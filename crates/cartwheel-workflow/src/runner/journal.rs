@@ -1,4 +1,5 @@
-//! What happened to an execution, a line each, durable before it counts.
+//! The journal of an execution: its start and its events, a line of JSON each. An event
+//! is synced before it is applied.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -7,140 +8,89 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::execution::{Command, Event, Execution, Happened, Start, start, step};
-use crate::{Invalid, Machine};
+use super::outstanding::Outstanding;
+use crate::definition::Machine;
+use crate::execution::{Execution, Start, TimedEvent, start, step};
+use crate::problem::InvalidDefinition;
 
 /// Version of the journal's format.
 const FORMAT: u32 = 1;
 
-/// The first line.
+/// The first line of a journal.
 #[derive(Serialize, Deserialize)]
-struct Head {
+struct Header {
     format: u32,
     definition: Value,
     start: Start,
 }
 
-/// Why a journal cannot be read.
+/// An error while reading a journal.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum JournalError {
-    /// The disk failed.
+    /// The file cannot be read.
     #[error("{path}: {source}")]
     Io {
-        /// Which file.
+        /// The journal.
         path: PathBuf,
-        /// Why.
+        /// The error of the operating system.
         source: io::Error,
     },
     /// A line is damaged.
     #[error("{path}, line {line}: {problem}")]
     Damaged {
-        /// Which file.
+        /// The journal.
         path: PathBuf,
-        /// Which line, from 1 on.
+        /// Number of the line, from 1.
         line: usize,
-        /// What is wrong.
+        /// Description of the damage.
         problem: String,
     },
-    /// The definition in it is not valid.
+    /// The definition in the journal is not valid.
     #[error("{path}: {source}")]
     Definition {
-        /// Which file.
+        /// The journal.
         path: PathBuf,
-        /// What is wrong.
-        source: Invalid,
+        /// The problems of the definition.
+        source: InvalidDefinition,
     },
 }
 
-/// A journal with the execution that it tells of.
-pub(super) struct Told {
-    pub machine: Machine,
-    pub definition: Value,
-    pub execution: Execution,
-    /// What the execution still wants done.
-    pub open: Open,
-    /// When the last thing happened.
-    pub last_ms: i64,
-}
-
-/// Tasks and wake-ups that nothing has answered yet.
-#[derive(Debug, Default)]
-pub(super) struct Open(std::collections::BTreeMap<u64, Command>);
-
-impl Open {
-    /// Takes commands up.
-    pub fn add(&mut self, commands: impl IntoIterator<Item = Command>) {
-        for command in commands {
-            match command {
-                Command::Cancel { ticket } => {
-                    self.0.remove(&ticket);
-                }
-                Command::Run(ref run) => {
-                    self.0.insert(run.ticket, command);
-                }
-                Command::Wake { ticket, .. } => {
-                    self.0.insert(ticket, command);
-                }
-            }
-        }
-    }
-
-    /// Drops what an execution no longer waits for, and gives the rest.
-    pub fn awaited(self, execution: &Execution) -> Vec<Command> {
-        let all = self.0.into_values();
-        all.filter(|command| {
-            let answer = match command {
-                Command::Run(run) => Event::Succeeded { ticket: run.ticket, output: Value::Null },
-                Command::Wake { ticket, .. } | Command::Cancel { ticket } => {
-                    Event::Woken { ticket: *ticket }
-                }
-            };
-            execution.concerns(&answer)
-        })
-        .collect()
-    }
-}
-
-/// A journal that is written to.
+/// A journal, open for appending.
 pub(super) struct Journal {
     path: PathBuf,
     file: File,
 }
 
 impl Journal {
-    /// Begins a journal; nothing is there before it is whole.
-    pub fn create(path: &Path, definition: &Value, start: &Start) -> io::Result<Self> {
-        let head = Head { format: FORMAT, definition: definition.clone(), start: start.clone() };
-        let scratch = path.with_extension("new");
-        let mut file = File::create(&scratch)?;
-        file.write_all(&line(&head)?)?;
-        file.sync_all()?;
-        std::fs::rename(&scratch, path)?;
-        File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()?;
+    /// Creates a journal. After a crash it is either complete or missing.
+    pub(super) fn create(path: &Path, definition: &Value, start: &Start) -> io::Result<Self> {
+        let definition = definition.clone();
+        let header = Header { format: FORMAT, definition, start: start.clone() };
+        cartwheel_files::replace(path, &line(&header)?)?;
         let file = File::options().append(true).open(path)?;
         Ok(Self { path: path.to_owned(), file })
     }
 
-    /// Opens a journal to go on, without what a torn write left at its end.
-    pub fn open(path: &Path) -> io::Result<Self> {
+    /// Opens a journal and removes an incomplete line at its end.
+    pub(super) fn open(path: &Path) -> io::Result<Self> {
         let bytes = std::fs::read(path)?;
-        let whole = bytes.iter().rposition(|&b| b == b'\n').map_or(0, |at| at + 1);
+        let complete = bytes.iter().rposition(|&b| b == b'\n').map_or(0, |at| at + 1);
         let file = File::options().append(true).open(path)?;
-        if whole < bytes.len() {
-            file.set_len(whole as u64)?;
+        if complete < bytes.len() {
+            file.set_len(complete as u64)?;
             file.sync_all()?;
         }
         Ok(Self { path: path.to_owned(), file })
     }
 
-    /// Writes and syncs.
-    pub fn append(&mut self, happened: &Happened) -> io::Result<()> {
-        self.file.write_all(&line(happened)?)?;
+    /// Appends an event and waits until it is on disk.
+    pub(super) fn append(&mut self, event: &TimedEvent) -> io::Result<()> {
+        self.file.write_all(&line(event)?)?;
         self.file.sync_data()
     }
 
-    pub fn path(&self) -> &Path {
+    pub(super) fn path(&self) -> &Path {
         &self.path
     }
 }
@@ -151,37 +101,53 @@ fn line(value: &impl Serialize) -> io::Result<Vec<u8>> {
     Ok(line)
 }
 
-/// Reads a journal and goes through what it tells.
-pub(super) fn tell(path: &Path) -> Result<Told, JournalError> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|source| JournalError::Io { path: path.to_owned(), source })?;
-    let damaged = |line: usize, problem: String| JournalError::Damaged {
-        path: path.to_owned(),
-        line,
-        problem,
-    };
-    // What follows the last line end was torn, and never acted upon.
-    let whole = text.rfind('\n').map_or("", |at| &text[..=at]);
-    let mut lines = whole.lines().zip(1..);
-    let (head, _) = lines.next().ok_or_else(|| damaged(1, "the journal is empty".to_owned()))?;
-    let head: Head = serde_json::from_str(head).map_err(|e| damaged(1, e.to_string()))?;
-    if head.format != FORMAT {
-        let problem = format!("has format {}, and this release reads {FORMAT}", head.format);
-        return Err(damaged(1, problem));
+/// An execution, restored from its journal.
+pub(super) struct Replay {
+    pub machine: Machine,
+    pub definition: Value,
+    pub execution: Execution,
+    /// The commands that have no answer yet.
+    pub outstanding: Outstanding,
+    /// Time of the newest event in UTC milliseconds.
+    pub last_ms: i64,
+}
+
+impl Replay {
+    /// Reads a journal and applies its events.
+    pub(super) fn read(path: &Path) -> Result<Self, JournalError> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| JournalError::Io { path: path.to_owned(), source })?;
+        let damaged = |line: usize, problem: String| JournalError::Damaged {
+            path: path.to_owned(),
+            line,
+            problem,
+        };
+        // An incomplete line at the end is a torn write: its event was never applied.
+        let complete = text.rfind('\n').map_or("", |at| &text[..=at]);
+        let mut lines = complete.lines().zip(1..);
+        let (header, _) =
+            lines.next().ok_or_else(|| damaged(1, "the journal is empty".to_owned()))?;
+        let header: Header =
+            serde_json::from_str(header).map_err(|error| damaged(1, error.to_string()))?;
+        if header.format != FORMAT {
+            let format = header.format;
+            let problem = format!("the format is {format}, but this release reads only {FORMAT}");
+            return Err(damaged(1, problem));
+        }
+        let machine = Machine::parse(&header.definition)
+            .map_err(|source| JournalError::Definition { path: path.to_owned(), source })?;
+        let mut last_ms = header.start.at_ms;
+        let mut outstanding = Outstanding::default();
+        let (mut execution, commands) = start(&machine, header.start);
+        outstanding.add(commands);
+        for (line, number) in lines {
+            let event: TimedEvent =
+                serde_json::from_str(line).map_err(|error| damaged(number, error.to_string()))?;
+            last_ms = event.at_ms;
+            let (next, commands) = step(&machine, execution, &event);
+            execution = next;
+            outstanding.add(commands);
+        }
+        Ok(Self { machine, definition: header.definition, execution, outstanding, last_ms })
     }
-    let machine = Machine::parse(&head.definition)
-        .map_err(|source| JournalError::Definition { path: path.to_owned(), source })?;
-    let mut last_ms = head.start.at_ms;
-    let mut open = Open::default();
-    let (mut execution, commands) = start(&machine, head.start);
-    open.add(commands);
-    for (line, number) in lines {
-        let happened: Happened =
-            serde_json::from_str(line).map_err(|e| damaged(number, e.to_string()))?;
-        last_ms = happened.at_ms;
-        let (next, commands) = step(&machine, execution, &happened);
-        execution = next;
-        open.add(commands);
-    }
-    Ok(Told { machine, definition: head.definition, execution, open, last_ms })
 }

@@ -1,4 +1,4 @@
-//! State machines through the crate's interface.
+//! Tests of the public interface.
 
 #[cfg(test)]
 mod peers;

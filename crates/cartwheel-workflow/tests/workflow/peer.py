@@ -1,8 +1,8 @@
 """Runs state machines on moto's Step Functions interpreter.
 
-Reads [{"name", "definition", "input"}] from stdin and writes, in the same order,
-[{"status", "output", "error"}] to stdout. The table "shelf" holds one item with the key "a";
-the table "missing" does not exist; messages sent to QUEUE are never answered.
+Reads [{"name", "definition", "input"}] from stdin and writes [{"status", "output", "error"}]
+to stdout in the same order. The table "shelf" holds one item with the key "a". The table
+"missing" does not exist. No consumer reads the queue QUEUE.
 """
 
 import json
@@ -15,7 +15,7 @@ import time
 with socket.socket() as probe:
     probe.bind(("127.0.0.1", 0))
     PORT = probe.getsockname()[1]
-# Tasks call moto's services. It reads the environment when it is imported.
+# The interpreter's tasks call moto's services on this port.
 os.environ.update(
     AWS_ACCESS_KEY_ID="test",
     AWS_SECRET_ACCESS_KEY="test",
@@ -34,7 +34,7 @@ DEADLINE = 60
 
 
 def parsed(text):
-    """Parses JSON; moto writes a string without its quotes."""
+    """Parses JSON or a bare string, because moto omits the quotes of a string."""
     try:
         return json.loads(text)
     except ValueError:
@@ -75,11 +75,11 @@ def main():
         while True:
             found = machines.describe_execution(executionArn=run)
             # moto sets the status shortly before the output.
-            half = found["status"] == "SUCCEEDED" and not found.get("output")
-            if (found["status"] != "RUNNING" and not half) or time.time() > end:
+            incomplete = found["status"] == "SUCCEEDED" and not found.get("output")
+            if (found["status"] != "RUNNING" and not incomplete) or time.time() > end:
                 break
             time.sleep(0.05)
-        status = found["status"] if not half else "UNKNOWN"
+        status = found["status"] if not incomplete else "UNKNOWN"
         result = {"status": status, "error": found.get("error"), "cause": found.get("cause")}
         if found.get("output"):
             result["output"] = parsed(found["output"])

@@ -1,7 +1,7 @@
-//! The interpreter beside another one: `moto`'s, in server mode.
+//! Compares the interpreter with the one of `moto` in server mode.
 //!
-//! Every definition of `corpus.json` runs on both. Where they differ, `RULES` says
-//! which rule of the service ours follows.
+//! Every definition of `corpus.json` runs on both. [`DIFFERENCES`] lists the cases in which
+//! the results differ, with the rule of AWS that this crate follows.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::{Command as Process, Stdio};
 
 use cartwheel_workflow::{
-    Command, Event, Failure, Happened, Machine, Start, Status, TaskRun, start, step,
+    Command, Event, Failure, Machine, Start, Status, TaskRun, TimedEvent, start, step,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -21,50 +21,61 @@ struct Case {
     input: Value,
 }
 
+/// The result of a case.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-struct Outcome {
+struct CaseResult {
     status: String,
     #[serde(default)]
     output: Value,
     error: Option<String>,
 }
 
-/// Cases in which the service's rule is ours, and not the peer's.
-const RULES: &[(&str, &str)] = &[
-    ("parameters path not found", PARAMETERS),
-    ("task parameters not found", PARAMETERS),
-    ("task result selector not found", PARAMETERS),
-    ("task parameter failure caught", PARAMETERS),
-    ("choice IsNull of nothing", VARIABLE),
-    ("choice compares nothing", VARIABLE),
-    ("no heartbeat", HEARTBEAT),
-    ("no heartbeat by path", HEARTBEAT),
-    ("no choice matches", "States.NoChoiceMatched: the input matches no rule, without a Default"),
-    (
-        "map over no array",
-        "States.QueryEvaluationError is of JSONata; with JSONPath: States.Runtime",
+/// A case in which moto differs from AWS.
+struct Difference {
+    case: &'static str,
+    /// The rule of AWS.
+    rule: &'static str,
+}
+
+const fn differs(case: &'static str, rule: &'static str) -> Difference {
+    Difference { case, rule }
+}
+
+const DIFFERENCES: &[Difference] = &[
+    differs("parameters path not found", PARAMETERS),
+    differs("task parameters not found", PARAMETERS),
+    differs("task result selector not found", PARAMETERS),
+    differs("task parameter failure caught", PARAMETERS),
+    differs("choice IsNull of a missing variable", VARIABLE),
+    differs("choice compares a missing variable", VARIABLE),
+    differs("no heartbeat", HEARTBEAT),
+    differs("no heartbeat by path", HEARTBEAT),
+    differs("no choice matches", "States.NoChoiceMatched: no rule matches and there is no Default"),
+    differs(
+        "map over a value that is not an array",
+        "States.QueryEvaluationError belongs to JSONata; with JSONPath it is States.Runtime",
     ),
-    ("retry count in the context", "the context object's State has a RetryCount"),
-    ("execution times out", "an execution that times out has the error States.Timeout"),
-    (
+    differs("retry count in the context", "the context object's State has a RetryCount"),
+    differs("execution times out", "an execution that times out has the error States.Timeout"),
+    differs(
         "result path does not fit",
         "States.ResultPathMatchFailure: ResultPath does not fit the input",
     ),
-    ("format with too few", INTRINSIC),
-    ("string to json fails", INTRINSIC),
-    ("array range of step zero", INTRINSIC),
-    ("array range down", "States.ArrayRange takes any increment but zero"),
+    differs("format with too few values", INTRINSIC),
+    differs("string to json fails", INTRINSIC),
+    differs("array range of step zero", INTRINSIC),
+    differs("array range downwards", "States.ArrayRange takes any increment except zero"),
 ];
 const PARAMETERS: &str = "States.ParameterPathFailure: a path of a payload template finds nothing";
 const HEARTBEAT: &str = "States.HeartbeatTimeout: no heartbeat within HeartbeatSeconds";
 const VARIABLE: &str = "States.Runtime: a condition's path references an invalid value";
 const INTRINSIC: &str = "States.IntrinsicFailure: an intrinsic function failed";
 
-/// A table as in `peer.py`.
+/// The table `shelf`, as in `peer.py`: items by their id.
 #[derive(Default)]
-struct Shelf(BTreeMap<String, Value>);
+struct Table(BTreeMap<String, Value>);
 
-impl Shelf {
+impl Table {
     fn run(&mut self, task: &TaskRun) -> Result<Value, Failure> {
         if task.input["TableName"] != "shelf" {
             return Err(Failure::new("DynamoDB.ResourceNotFoundException", "no such table"));
@@ -84,54 +95,56 @@ impl Shelf {
     }
 }
 
-/// Runs a definition to its end, in no time: whatever is to be woken next is woken.
-fn run(case: &Case) -> Outcome {
+/// Runs a case to its end. Each wake-up is delivered at once.
+fn run(case: &Case) -> CaseResult {
     let machine = match Machine::parse(&case.definition) {
         Ok(machine) => machine,
-        Err(_) => return Outcome { status: "REFUSED".into(), output: Value::Null, error: None },
+        Err(_) => {
+            return CaseResult { status: "REFUSED".into(), output: Value::Null, error: None };
+        }
     };
-    let mut shelf = Shelf::default();
-    shelf.0.insert("a".into(), json!({"id": {"S": "a"}, "n": {"N": "7"}}));
+    let mut table = Table::default();
+    table.0.insert("a".into(), json!({"id": {"S": "a"}, "n": {"N": "7"}}));
     let mut now_ms = 1_767_225_600_000;
-    let begin = Start {
+    let parameters = Start {
         name: "case".into(),
         machine: "m".into(),
         input: case.input.clone(),
         at_ms: now_ms,
         seed: 1,
     };
-    let (mut execution, mut commands) = start(&machine, begin);
-    let mut wakes = BTreeSet::new();
+    let (mut execution, mut commands) = start(&machine, parameters);
+    let mut timers = BTreeSet::new();
     while *execution.status() == Status::Running {
-        let mut event = None;
+        let mut ran_task = false;
         for command in std::mem::take(&mut commands) {
             match command {
                 Command::Wake { ticket, at_ms } => {
-                    wakes.insert((at_ms, ticket));
+                    timers.insert((at_ms, ticket));
                 }
                 Command::Cancel { .. } => {}
-                // Nobody answers.
+                // Nothing sends the token back.
                 Command::Run(task) if task.resource.ends_with(".waitForTaskToken") => {}
                 Command::Run(task) => {
                     let ticket = task.ticket;
-                    let done = match shelf.run(&task) {
+                    let event = match table.run(&task) {
                         Ok(output) => Event::Succeeded { ticket, output },
                         Err(failure) => Event::Failed { ticket, failure },
                     };
                     let (next, more) =
-                        step(&machine, execution, &Happened { at_ms: now_ms, event: done });
+                        step(&machine, execution, &TimedEvent { at_ms: now_ms, event });
                     execution = next;
                     commands.extend(more);
-                    event = Some(());
+                    ran_task = true;
                 }
             }
         }
-        if event.is_some() || !commands.is_empty() {
+        if ran_task || !commands.is_empty() {
             continue;
         }
-        let Some((at_ms, ticket)) = wakes.pop_first() else { break };
+        let Some((at_ms, ticket)) = timers.pop_first() else { break };
         now_ms = now_ms.max(at_ms);
-        let woken = Happened { at_ms: now_ms, event: Event::Woken { ticket } };
+        let woken = TimedEvent { at_ms: now_ms, event: Event::Woken { ticket } };
         (execution, commands) = step(&machine, execution, &woken);
     }
     let status = execution.status();
@@ -140,10 +153,11 @@ fn run(case: &Case) -> Outcome {
         _ => Value::Null,
     };
     let error = status.failure().map(|failure| failure.error.clone()).filter(|e| !e.is_empty());
-    Outcome { status: status.name().into(), output, error }
+    CaseResult { status: status.name().into(), output, error }
 }
 
-fn peer(cases: &str) -> Vec<Outcome> {
+/// Runs the cases on moto.
+fn run_on_moto(cases: &str) -> Vec<CaseResult> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let python = root.join("../../.venv-test/bin/python");
     assert!(python.exists(), "{} is missing: `make test` installs it", python.display());
@@ -159,26 +173,28 @@ fn peer(cases: &str) -> Vec<Outcome> {
     let writer = std::thread::spawn(move || stdin.write_all(cases.as_bytes()));
     let done = child.wait_with_output().unwrap();
     writer.join().unwrap().unwrap();
-    let complaint = String::from_utf8_lossy(&done.stderr);
-    assert!(done.status.success(), "peer.py failed:\n{complaint}");
+    let stderr = String::from_utf8_lossy(&done.stderr);
+    assert!(done.status.success(), "peer.py failed (run `make test`?):\n{stderr}");
     serde_json::from_slice(&done.stdout).unwrap()
 }
 
 #[test]
-fn both_interpreters_come_to_the_same() {
+fn both_interpreters_agree_except_in_the_listed_cases() {
     let corpus = include_str!("corpus.json");
     let cases: Vec<Case> = serde_json::from_str(corpus).unwrap();
-    let theirs = peer(corpus);
+    let theirs = run_on_moto(corpus);
     assert_eq!(cases.len(), theirs.len());
-    let mut differ = Vec::new();
+    let mut wrong = Vec::new();
     for (case, theirs) in cases.iter().zip(theirs) {
         let ours = run(case);
-        let known = RULES.iter().any(|(name, _)| *name == case.name);
-        if (ours == theirs) == known {
+        let listed = DIFFERENCES.iter().find(|listed| listed.case == case.name);
+        if (ours == theirs) == listed.is_some() {
             let ours = serde_json::to_string(&ours).unwrap();
             let theirs = serde_json::to_string(&theirs).unwrap();
-            differ.push(format!("{}\n  ours   {ours}\n  theirs {theirs}", case.name));
+            let rule = listed.map_or("none listed", |listed| listed.rule);
+            let name = &case.name;
+            wrong.push(format!("{name}\n  ours   {ours}\n  theirs {theirs}\n  rule   {rule}"));
         }
     }
-    assert!(differ.is_empty(), "{} of {}:\n{}", differ.len(), cases.len(), differ.join("\n"));
+    assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), cases.len(), wrong.join("\n"));
 }

@@ -1,19 +1,24 @@
-//! The durable runner: crashes at every transition, clocks, names, retention.
+//! Tests of the durable runner: crashes at every transition, timers, names, retention.
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
+use cartwheel_ambient::Clock;
 use cartwheel_workflow::{
-    Description, Failure, Progress, Reporter, Resources, Runner, RunnerError, RunnerOptions,
-    TaskResult, TaskRun, describe, list, logs,
+    Description, Entry, Failure, Listing, Progress, Reporter, Resources, Runner, RunnerError,
+    RunnerOptions, TaskResult, TaskRun, describe, list, logs,
 };
+use parking_lot::Mutex;
 use serde_json::{Value, json};
 
-/// Tasks named after what they do, and how often each ran.
+/// Resources named after their behaviour.
 #[derive(Default)]
-struct Tasks(Mutex<Vec<String>>);
+struct Tasks {
+    /// Name of the state, for each run of a task.
+    runs: Mutex<Vec<String>>,
+}
 
 impl Resources for Tasks {
     fn knows(&self, resource: &str) -> bool {
@@ -21,7 +26,7 @@ impl Resources for Tasks {
     }
 
     fn run(&self, _: &str, task: TaskRun, report: Reporter) -> TaskResult {
-        self.0.lock().unwrap().push(task.state.clone());
+        self.runs.lock().push(task.state.clone());
         Box::pin(async move {
             report.log(&format!("attempt {}", task.attempt));
             report.report(Progress { what: "working".into(), done: 1, total: Some(2) });
@@ -31,7 +36,7 @@ impl Resources for Tasks {
                     tokio::time::sleep(Duration::from_secs(3600)).await;
                     Ok(json!("late"))
                 }
-                "panic" => panic!("as told"),
+                "panic" => panic!("as requested"),
                 _ => Ok(json!({"state": task.state, "input": task.input})),
             }
         })
@@ -39,9 +44,9 @@ impl Resources for Tasks {
 }
 
 fn options() -> RunnerOptions {
-    let begin = tokio::time::Instant::now();
-    let clock = move || 1_767_225_600_000 + begin.elapsed().as_millis() as i64;
-    RunnerOptions { clock: Arc::new(clock), keep: 3 }
+    let start = tokio::time::Instant::now();
+    let clock = Clock::new(move || 1_767_225_600_000 + start.elapsed().as_millis() as i64);
+    RunnerOptions { clock, keep: 3 }
 }
 
 fn definition() -> Value {
@@ -57,7 +62,8 @@ fn definition() -> Value {
                  "ItemProcessor": {"StartAt": "Item", "States": {"Item": task("echo")}}}}})
 }
 
-fn one(resource: &str) -> Value {
+/// A machine with a single task.
+fn single(resource: &str) -> Value {
     json!({"StartAt": "T", "States": {"T": {"Type": "Task", "Resource": resource, "End": true}}})
 }
 
@@ -70,18 +76,18 @@ async fn run(dir: &Path, tasks: &Arc<Tasks>, definition: &Value) -> Description 
     describe(dir, "run").unwrap()
 }
 
-/// What finished tasks of a history were: state names, as often as they finished.
-fn finished(history: &[cartwheel_workflow::Entry]) -> BTreeMap<String, usize> {
-    let mut out = BTreeMap::new();
+/// Number of finished tasks, by the name of their state.
+fn finished(history: &[Entry]) -> BTreeMap<String, usize> {
+    let mut counts = BTreeMap::new();
     for entry in history.iter().filter(|entry| entry.kind.as_str() == "TaskSucceeded") {
         let state = entry.details["output"]["state"].as_str().unwrap_or_default().to_owned();
-        *out.entry(state).or_default() += 1;
+        *counts.entry(state).or_default() += 1;
     }
-    out
+    counts
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_execution_cut_off_at_any_byte_goes_on_and_runs_no_finished_task_again() {
+async fn an_execution_resumes_from_any_cut_of_its_journal_without_running_a_finished_task_again() {
     let dir = tempfile::tempdir().unwrap();
     let whole = run(dir.path(), &Arc::default(), &definition()).await;
     assert_eq!(whole.summary.status, "SUCCEEDED", "{:?}", whole.cause);
@@ -100,11 +106,11 @@ async fn an_execution_cut_off_at_any_byte_goes_on_and_runs_no_finished_task_agai
         runner.ended("run").await;
         let after = describe(dir.path(), "run").unwrap();
         assert_eq!((&after.summary.status, &after.output), (&whole.summary.status, &whole.output));
-        let ran = tasks.0.lock().unwrap().clone();
+        let ran = tasks.runs.lock().clone();
         for (state, all) in finished(&whole.history) {
             let again = ran.iter().filter(|name| **name == state).count();
             let expected = all - done.get(&state).copied().unwrap_or(0);
-            // The flaky one runs until it succeeds.
+            // The flaky task runs until it succeeds.
             assert!(
                 again == expected || state == "Flaky",
                 "cut at {cut}: {state} ran {again} times"
@@ -116,12 +122,12 @@ async fn an_execution_cut_off_at_any_byte_goes_on_and_runs_no_finished_task_agai
 }
 
 #[tokio::test(start_paused = true)]
-async fn runs_do_not_overlap_and_stop_when_told() {
+async fn executions_do_not_overlap_and_can_be_stopped() {
     let dir = tempfile::tempdir().unwrap();
     let tasks = Arc::new(Tasks::default());
     let runner = Runner::open(dir.path(), tasks.clone(), options()).unwrap();
-    runner.start("m", &one("slow"), "a", json!({})).unwrap();
-    let busy = runner.start("m", &one("slow"), "b", json!({}));
+    runner.start("m", &single("slow"), "a", json!({})).unwrap();
+    let busy = runner.start("m", &single("slow"), "b", json!({}));
     assert!(matches!(busy, Err(RunnerError::Busy(name)) if name == "a"));
     let second = Runner::open(dir.path(), tasks.clone(), options());
     assert!(matches!(second, Err(RunnerError::Locked(_))));
@@ -138,18 +144,21 @@ async fn runs_do_not_overlap_and_stop_when_told() {
     );
     assert!(matches!(runner.stop("a", Failure::new("", "")), Err(RunnerError::State(..))));
     assert!(matches!(runner.stop("x", Failure::new("", "")), Err(RunnerError::Unknown(_))));
-    assert!(matches!(runner.start("m", &one("echo"), "a", json!({})), Err(RunnerError::Exists(_))));
     assert!(matches!(
-        runner.start("m", &one("echo"), "../a", json!({})),
+        runner.start("m", &single("echo"), "a", json!({})),
+        Err(RunnerError::Exists(_))
+    ));
+    assert!(matches!(
+        runner.start("m", &single("echo"), "../a", json!({})),
         Err(RunnerError::Name(_))
     ));
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_panics_fails_and_can_be_redriven() {
+async fn a_task_that_panics_fails_and_can_be_redriven() {
     let dir = tempfile::tempdir().unwrap();
     let runner = Runner::open(dir.path(), Arc::new(Tasks::default()), options()).unwrap();
-    runner.start("m", &one("panic"), "a", json!({})).unwrap();
+    runner.start("m", &single("panic"), "a", json!({})).unwrap();
     runner.ended("a").await;
     assert_eq!(
         describe(dir.path(), "a").unwrap().summary.error.as_deref(),
@@ -165,49 +174,52 @@ async fn what_panics_fails_and_can_be_redriven() {
         .collect::<Vec<_>>();
     assert_eq!(types.iter().filter(|kind| **kind == "TaskFailed").count(), 2);
     assert!(types.contains(&"ExecutionRedriven"));
-    runner.start("m", &one("echo"), "b", json!({})).unwrap();
+    runner.start("m", &single("echo"), "b", json!({})).unwrap();
     runner.ended("b").await;
     assert!(matches!(runner.redrive("b"), Err(RunnerError::State(..))));
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_unknown_resource_is_refused_before_anything_runs() {
+async fn an_unknown_resource_is_refused_before_the_start() {
     let dir = tempfile::tempdir().unwrap();
     let runner = Runner::open(dir.path(), Arc::new(Tasks::default()), options()).unwrap();
-    let refused = runner.start("m", &one("arn:aws:nothing"), "a", json!({}));
+    let refused = runner.start("m", &single("arn:aws:nothing"), "a", json!({}));
     assert!(refused.unwrap_err().to_string().contains("States.T.Resource"));
-    assert!(list(dir.path()).0.is_empty());
+    assert!(list(dir.path()).executions.is_empty());
 }
 
 #[tokio::test(start_paused = true)]
-async fn old_executions_go_and_a_damaged_journal_is_named() {
+async fn old_executions_are_deleted_and_a_damaged_journal_is_listed() {
     let dir = tempfile::tempdir().unwrap();
     let runner = Runner::open(dir.path(), Arc::new(Tasks::default()), options()).unwrap();
     for n in 0..6 {
         let name = format!("run-{n}");
-        runner.start("m", &one("echo"), &name, json!({})).unwrap();
+        runner.start("m", &single("echo"), &name, json!({})).unwrap();
         runner.ended(&name).await;
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
-    let (kept, damaged) = list(dir.path());
-    let names: Vec<&str> = kept.iter().map(|summary| summary.name.as_str()).collect();
+    let Listing { executions, damaged } = list(dir.path());
+    let names: Vec<&str> = executions.iter().map(|summary| summary.name.as_str()).collect();
     assert_eq!((names, damaged.len()), (vec!["run-5", "run-4", "run-3", "run-2"], 0));
-    std::fs::write(dir.path().join("run-4.jsonl"), "{\"format\": 9}\nrubbish\n").unwrap();
-    let (kept, damaged) = list(dir.path());
-    assert_eq!(kept.len(), 3);
+    assert!(!dir.path().join("run-1.log").exists());
+    assert!(dir.path().join("run-2.log").exists());
+    std::fs::write(dir.path().join("run-4.jsonl"), "{\"format\": 9}\ngarbage\n").unwrap();
+    let Listing { executions, damaged } = list(dir.path());
+    assert_eq!(executions.len(), 3);
     assert!(damaged[0].to_string().contains("run-4.jsonl, line 1"), "{}", damaged[0]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_tasks_say_is_kept_beside_the_run_and_goes_with_it() {
+async fn the_log_of_an_execution_holds_the_lines_of_its_tasks() {
     let dir = tempfile::tempdir().unwrap();
     let tasks = Arc::new(Tasks::default());
     let definition = json!({"StartAt": "T", "States": {"T": {"Type": "Task", "Resource": "flaky",
         "End": true, "Retry": [{"ErrorEquals": ["Flaky"], "IntervalSeconds": 1}]}}});
     let run = run(dir.path(), &tasks, &definition).await;
     let lines = logs(dir.path(), &run.summary.name).unwrap();
-    let said: Vec<_> = lines.iter().map(|line| (line.state.as_str(), line.text.as_str())).collect();
-    assert_eq!(said, [("T", "attempt 0"), ("T", "attempt 1"), ("T", "attempt 2")]);
+    let texts: Vec<_> =
+        lines.iter().map(|line| (line.state.as_str(), line.text.as_str())).collect();
+    assert_eq!(texts, [("T", "attempt 0"), ("T", "attempt 1"), ("T", "attempt 2")]);
     assert!(lines[0].at_ms < lines[2].at_ms);
     assert!(logs(dir.path(), "nothing").is_err() && logs(dir.path(), "../x").is_err());
 }

@@ -6,7 +6,7 @@ mod view;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use cartwheel_workflow::{Description, Failure, RunnerError, describe, list};
+use cartwheel_workflow::{Description, Failure, Listing, RunnerError, describe, list};
 use clap::Subcommand;
 use serde_json::json;
 
@@ -86,7 +86,7 @@ pub fn run(context: &Context, command: PipelineCommand) -> Result<()> {
             start(context, name.as_deref(), &set.into_iter().collect(), detach)
         }
         PipelineCommand::List => {
-            let (runs, damaged) = list(&dir);
+            let Listing { executions: runs, damaged } = list(&dir);
             damaged.iter().for_each(|error| eprintln!("warning: {error}"));
             result(context.json, &runs, || view::table(&runs));
             Ok(())
@@ -117,7 +117,7 @@ fn name_or_newest(context: &Context, name: Option<String>) -> Result<String> {
     if let Some(name) = name {
         return Ok(name);
     }
-    let newest = list(&executions(&context.data_dir)).0.into_iter().next();
+    let newest = list(&executions(&context.data_dir)).executions.into_iter().next();
     newest
         .map(|run| run.name)
         .context("there is no run yet: start one with `cartwheel pipeline run`")
@@ -240,7 +240,7 @@ fn check(run: &Description) -> Result<()> {
 
 fn stop(context: &Context, name: Option<String>) -> Result<()> {
     in_runtime(async {
-        let runs = list(&executions(&context.data_dir)).0;
+        let runs = list(&executions(&context.data_dir)).executions;
         let running = runs.into_iter().find(|run| run.status == "RUNNING").map(|run| run.name);
         let name = name.or(running).context("no run is running")?;
         match open(context)? {
