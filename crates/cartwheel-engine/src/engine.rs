@@ -2,7 +2,7 @@
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
-use std::sync::{Arc, RwLock};
+use std::sync::Arc;
 
 use cartwheel_api::{
     AisleView, Answer, BoughtProduct, DepartmentView, Engine, EngineStatus, Explanation,
@@ -15,6 +15,7 @@ use cartwheel_recommend::{
     Candidate, FEATURES, Ranked, Source, candidates, order, rank, reasons, rows,
 };
 use cartwheel_stream::Pending;
+use parking_lot::RwLock;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::release::Opened;
@@ -338,24 +339,22 @@ impl Current {
 
     /// Serves another release from the next request on.
     pub fn swap(&self, opened: Opened) {
-        *self.opened.write().unwrap_or_else(|poisoned| poisoned.into_inner()) = Arc::new(opened);
+        *self.opened.write() = Arc::new(opened);
     }
 
     /// Answers as if the user had no record, as long as a feature set serves that takes in
     /// fewer than `erasures`, or any set where that is none.
     pub fn forget(&self, user_id: UserId, erasures: Option<u64>) {
-        let mut erased = self.erased.write().unwrap_or_else(|poisoned| poisoned.into_inner());
-        erased.insert(user_id, erasures);
+        self.erased.write().insert(user_id, erasures);
     }
 
     /// Takes the user's records as they are from now on.
     pub fn remember(&self, user_id: &UserId) {
-        let mut erased = self.erased.write().unwrap_or_else(|poisoned| poisoned.into_inner());
-        erased.remove(user_id);
+        self.erased.write().remove(user_id);
     }
 
     fn forgets(&self, opened: &Opened, user_id: &UserId) -> bool {
-        let erased = self.erased.read().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let erased = self.erased.read();
         erased.get(user_id).is_some_and(|needed| needed.is_none_or(|n| opened.erasures < n))
     }
 
@@ -370,7 +369,7 @@ impl Current {
     }
 
     fn pin(&self) -> Arc<Opened> {
-        self.opened.read().unwrap_or_else(|poisoned| poisoned.into_inner()).clone()
+        self.opened.read().clone()
     }
 }
 

@@ -11,7 +11,7 @@ use cartwheel_recommend::metrics::{
 use cartwheel_recommend::{Model, ModelMismatch, rank};
 use cartwheel_registry::BundleError;
 use rayon::prelude::*;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Why a model is not judged.
 #[derive(Debug, thiserror::Error)]
@@ -45,7 +45,7 @@ pub enum Refused {
 }
 
 /// Quality on the gate users.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Report {
     /// The feature set with the gate users.
     pub feature_set: String,
@@ -70,7 +70,7 @@ pub struct Report {
 }
 
 /// Recall@10 of the model minus another's, user by user.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Comparison {
     /// The other: a model's version, or `popular`.
     pub reference: String,
@@ -81,7 +81,7 @@ pub struct Comparison {
 }
 
 /// One recommender's figures.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Method {
     /// A baseline's name, or `model`.
     pub name: String,

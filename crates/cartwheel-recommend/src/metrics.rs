@@ -4,7 +4,7 @@
 //! 2023): one value a user, then the mean over users; NDCG's ideal sum runs over
 //! all of the label's items.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Recall, NDCG and hit of one list at one cut.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -34,7 +34,7 @@ pub fn list_score(list: &[u32], label: &[u32], k: usize) -> ListScore {
 }
 
 /// A mean with its standard error.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Mean {
     /// The mean.
     pub mean: f64,
@@ -63,7 +63,7 @@ pub fn log_loss(pairs: &[(f32, bool)]) -> f64 {
 }
 
 /// Candidates of like probability.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Bin {
     /// Mean predicted probability.
     pub predicted: f64,

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
+use cartwheel_registry::layout;
 
 /// The data directory.
 #[derive(Debug, Clone)]
@@ -63,13 +64,13 @@ impl Place {
         self.0.join("lake")
     }
     pub fn features(&self) -> PathBuf {
-        self.lake().join("features")
+        self.lake().join(layout::FEATURES)
     }
     pub fn models(&self) -> PathBuf {
-        self.lake().join("models")
+        self.lake().join(layout::MODELS)
     }
     pub fn releases(&self) -> PathBuf {
-        self.lake().join("releases")
+        self.lake().join(layout::RELEASES)
     }
     /// The embedded log.
     pub fn stream(&self) -> PathBuf {

@@ -1,4 +1,4 @@
-//! Judges a model on the gate users.
+//! Evaluates a model on the gate users.
 
 use cartwheel_aws::functions;
 use lambda_runtime::Error;

@@ -1,4 +1,4 @@
-//! Tells people how a run ended.
+//! Sends a notice of how a run ended.
 
 use cartwheel_aws::{Names, Notices, functions, sdk_config};
 use lambda_runtime::Error;

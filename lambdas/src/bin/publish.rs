@@ -1,10 +1,12 @@
-//! Notes the gate's decision, and names the release that serves.
+//! Notes the gate's decision, publishes releases and rolls back.
 
+use cartwheel_ambient::Clock;
 use cartwheel_aws::functions;
 use lambda_runtime::Error;
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
     cartwheel_lambdas::log();
-    cartwheel_lambdas::run("publish", functions::publish).await
+    let clock = Clock::system();
+    cartwheel_lambdas::run("publish", |payload| functions::publish(&clock, payload)).await
 }

@@ -1,13 +1,15 @@
 //! `models`: the registry, deployment and rollback.
 
+use std::future::Future;
+
 use anyhow::{Context, Result};
-use cartwheel_registry::{ModelRecord, ModelStatus, Release};
+use cartwheel_engine::deployment::{self, DeploymentError};
+use cartwheel_registry::{LocalRegistry, ModelRecord, ModelStatus, Release};
 
 use crate::audit::AuditFile;
 use crate::cli;
 use crate::place::Place;
 use crate::show::result;
-use cartwheel_engine::Opened;
 
 pub fn run(place: &Place, command: cli::Models, json: bool) -> Result<()> {
     match command {
@@ -48,32 +50,19 @@ fn find(place: &Place, version: &str) -> Result<ModelRecord> {
     found.with_context(|| format!("there is no model {version:?}: see `cartwheel models list`"))
 }
 
-/// Serves a model: with the serving features if they have its columns, else with
-/// those it was trained on.
+/// Publishes a model, as [`deployment::deploy`] does. Blocks.
 pub fn deploy(place: &Place, version: &str) -> Result<Release> {
-    let model = find(place, version)?.manifest;
-    let current = cartwheel_registry::current(&place.releases())?;
-    let features = current.filter(|release| release.schema_hash == model.schema_hash);
-    let release = Release {
-        feature_set: features.map_or(model.feature_set, |release| release.feature_set),
-        model: Some(model.version),
-        schema_hash: model.schema_hash,
-    };
-    Opened::open(&place.lake(), &release, "UTC").context("the model cannot serve")?;
-    cartwheel_registry::publish(&place.releases(), &release)?;
-    Ok(release)
+    wait(deployment::deploy(&LocalRegistry::new(place.lake()), version))
 }
 
-/// Serves the previous release again; where its features are no longer there, its model
-/// with those that are.
+/// Publishes the previous release again, as [`deployment::rollback`] does. Blocks.
 pub fn rollback(place: &Place) -> Result<Release> {
-    let previous = cartwheel_registry::previous(&place.releases())?;
-    if let Some(Release { feature_set, model: Some(model), .. }) = previous
-        && !place.features().join(feature_set).exists()
-    {
-        return deploy(place, &model).context("rollback");
-    }
-    cartwheel_registry::rollback(&place.releases()).context("rollback")
+    wait(deployment::rollback(&LocalRegistry::new(place.lake()))).context("rollback")
+}
+
+/// Waits for the local registry, which blocks and needs no reactor.
+fn wait(deployed: impl Future<Output = Result<Release, DeploymentError>>) -> Result<Release> {
+    Ok(tokio::runtime::Builder::new_current_thread().build()?.block_on(deployed)?)
 }
 
 fn table(models: &[ModelRecord]) -> String {

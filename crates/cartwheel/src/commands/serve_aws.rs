@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use cartwheel_api::AppState;
-use cartwheel_aws::{Follower, Lake, Names};
+use cartwheel_aws::{Follower, Names, S3Registry};
 use cartwheel_engine::Current;
 use tokio::net::TcpListener;
 
@@ -27,7 +27,8 @@ pub async fn run(context: &Context, args: &cli::Serve) -> Result<()> {
     listen::raise_file_limit(&connections);
     let names = Names::from_env(&["CARTWHEEL_LAKE", "CARTWHEEL_TABLE", "CARTWHEEL_STREAM"])?;
     let timezone = &context.settings.shop.timezone;
-    let (follower, opened) = Follower::open(Lake::open(&names.lake)?, timezone).await?;
+    let registry = Arc::new(S3Registry::open(&names.lake)?);
+    let (follower, opened) = Follower::open(registry, timezone).await?;
     let config = cartwheel_aws::sdk_config().await;
     let engine = Current::new(opened);
     let engine = Arc::new(match cartwheel_aws::endpoint(&config, &names) {
