@@ -1,14 +1,16 @@
-//! Stops asking a service that does not answer, so that nobody waits for it in vain.
+//! A circuit breaker: calls to a service that does not answer fail at once.
 
 use std::future::Future;
-use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-/// Failures one after another that open it.
+use parking_lot::Mutex;
+use tokio::time::Instant;
+
+/// Failures in a row that open the breaker.
 const FAILURES: u32 = 3;
-/// How long it stays open at first; then twice as long each time.
+/// The first pause while it is open; each further pause is twice as long.
 const FIRST: Duration = Duration::from_secs(1);
-/// The longest that it stays open.
+/// The longest pause.
 const LONGEST: Duration = Duration::from_secs(30);
 
 #[derive(Debug, Default)]
@@ -17,18 +19,18 @@ struct State {
     opened: Option<(Instant, Duration)>,
 }
 
-/// A circuit breaker (Nygard, Release It!): after three failures in a row calls fail at
-/// once; after a pause one call tries again, and its success closes it.
+/// A circuit breaker (Nygard, Release It!). After three failures in a row it opens: calls
+/// fail at once. After a pause it lets one call through, whose success closes it.
 #[derive(Debug)]
 pub(crate) struct Breaker {
     limit: Duration,
     state: Mutex<State>,
 }
 
-/// The call failed, or was not made.
+/// Why a call has no result.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Broken<E> {
-    #[error("not asked: it failed just before")]
+    #[error("not called: the last calls failed")]
     Open,
     #[error("no answer within {0:?}")]
     Late(Duration),
@@ -37,7 +39,7 @@ pub(crate) enum Broken<E> {
 }
 
 impl Breaker {
-    /// A call may take `limit`.
+    /// A closed breaker. A call that takes longer than `limit` fails.
     pub(crate) fn new(limit: Duration) -> Self {
         Self { limit, state: Mutex::default() }
     }
@@ -57,16 +59,12 @@ impl Breaker {
         result
     }
 
-    fn state(&self) -> std::sync::MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn admits(&self) -> bool {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         match state.opened {
             Some((since, pause)) if since.elapsed() < pause => false,
             Some((_, pause)) => {
-                // One may try; the others wait for what comes of it.
+                // One call tries; the others fail until it succeeds.
                 state.opened = Some((Instant::now(), (pause * 2).min(LONGEST)));
                 true
             }
@@ -75,7 +73,7 @@ impl Breaker {
     }
 
     fn note(&self, success: bool) {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         if success {
             *state = State::default();
             return;

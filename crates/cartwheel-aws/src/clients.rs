@@ -1,4 +1,4 @@
-//! Clients of the services, with limits on how long they take.
+//! Clients of the services, with limits on the time that calls take.
 
 use std::time::Duration;
 
@@ -8,8 +8,8 @@ use aws_config::{BehaviorVersion, SdkConfig};
 
 use crate::{Endpoint, KinesisStream, Names, Users};
 
-/// The environment's region, credentials and endpoints, with short timeouts and two
-/// retries with jitter.
+/// Loads region, credentials and endpoints from the environment, and sets short timeouts
+/// and two retries with jitter.
 pub async fn sdk_config() -> SdkConfig {
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(Duration::from_millis(500))
@@ -27,7 +27,7 @@ pub async fn sdk_config() -> SdkConfig {
         .await
 }
 
-/// The stream to put to.
+/// The stream, for putting records. It is not listed, so that it cannot be read.
 pub fn stream(config: &SdkConfig, names: &Names) -> KinesisStream {
     let stream = KinesisStream::new(aws_sdk_kinesis::Client::new(config), &names.stream);
     match names.impressions.as_str() {
@@ -41,7 +41,7 @@ pub fn users(config: &SdkConfig, names: &Names) -> Users {
     Users::new(aws_sdk_dynamodb::Client::new(config), &names.table)
 }
 
-/// The endpoint that scores, where one is named.
+/// The endpoint that scores, if one is named.
 pub fn endpoint(config: &SdkConfig, names: &Names) -> Option<Endpoint> {
     let client = || aws_sdk_sagemakerruntime::Client::new(config);
     (!names.endpoint.is_empty()).then(|| Endpoint::new(client(), &names.endpoint))

@@ -1,4 +1,4 @@
-//! What the stream's consumer does with a batch that Lambda hands it.
+//! The stream's consumer: applies the batches that Lambda delivers.
 
 use std::collections::BTreeMap;
 
@@ -12,26 +12,26 @@ use crate::dead_letters::{DeadLetter, DeadLetters};
 use crate::kinesis::shard_number;
 use crate::users::Users;
 
-/// Records of one shard, as Lambda hands them over.
+/// Records of one shard, as Lambda delivers them.
 #[derive(Debug, Deserialize)]
 pub struct KinesisEvent {
-    /// In the order of the shard.
+    /// The records, in the order of the shard.
     #[serde(rename = "Records")]
     pub records: Vec<KinesisEventRecord>,
 }
 
-/// One record.
+/// A record with its position.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct KinesisEventRecord {
     /// `shardId-000000000000:<sequence number>`.
     #[serde(rename = "eventID")]
     pub event_id: String,
-    /// The record itself.
+    /// The record as Kinesis stores it.
     pub kinesis: KinesisData,
 }
 
-/// The record itself.
+/// A record as Kinesis stores it.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct KinesisData {
@@ -41,15 +41,15 @@ pub struct KinesisData {
     pub sequence_number: String,
 }
 
-/// Lambda asks again from the first of these records on.
+/// The answer to a batch. Lambda delivers the batch again from the first of these records.
 #[derive(Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct BatchAnswer {
-    /// None where everything is applied.
+    /// Empty when all records are applied.
     pub batch_item_failures: Vec<ItemFailure>,
 }
 
-/// A record that is to come again.
+/// A record that Lambda has to deliver again.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ItemFailure {
@@ -57,22 +57,22 @@ pub struct ItemFailure {
     pub item_identifier: String,
 }
 
-/// What became of a batch.
+/// The result of a batch.
 #[derive(Debug, Default)]
 pub struct Consumed {
-    /// For Lambda.
+    /// The answer to Lambda.
     pub answer: BatchAnswer,
-    /// Events applied, or applied before, by kind.
+    /// Number of events applied now or before, by kind.
     pub events: BTreeMap<&'static str, u64>,
-    /// Records that went to the dead letters.
+    /// Number of records sent to the dead letters.
     pub poison: u64,
-    /// Why records are to come again.
+    /// Why records have to be delivered again.
     pub error: Option<String>,
 }
 
-/// Applies a batch to the sessions. A record that cannot be read goes to the dead
-/// letters and does not hold up its shard; when the table or the queue does not take
-/// what it should, the batch comes again from there, and a replay changes nothing.
+/// Applies a batch to the sessions. A record that cannot be parsed goes to the dead letters,
+/// so that it does not block its shard. When the table or the queue fails, Lambda delivers
+/// the batch again from that record; applying a record again changes nothing.
 pub async fn consume(users: &Users, dead_letters: &DeadLetters, event: &KinesisEvent) -> Consumed {
     let mut consumed = Consumed::default();
     let mut again: Option<Sequence> = None;

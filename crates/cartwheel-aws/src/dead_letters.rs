@@ -1,4 +1,4 @@
-//! Records that cannot be processed, and notices to people.
+//! Records that cannot be processed, and notices to operators.
 
 use aws_sdk_sns as sns;
 use aws_sdk_sqs::Client;
@@ -6,21 +6,22 @@ use serde::Serialize;
 
 use crate::retry::text;
 
-/// Bytes of a message's body.
+/// Largest data in a message, in bytes.
 const MAX_MESSAGE: usize = 250_000;
 
 /// A record that cannot be processed.
 #[derive(Debug, Serialize)]
 pub struct DeadLetter<'a> {
-    /// Why.
+    /// Why it cannot be processed.
     pub reason: &'a str,
-    /// Its shard and sequence number, as Lambda names it.
+    /// Its shard and sequence number, as Lambda writes them.
     pub record: &'a str,
-    /// Its bytes, Base64; what is longer than a message stays in the stream.
+    /// Its bytes, Base64. Data that does not fit a message is left out: the stream still
+    /// has it.
     pub data: &'a str,
 }
 
-/// The queue of what could not be processed.
+/// The SQS queue of records that cannot be processed.
 #[derive(Debug)]
 pub struct DeadLetters {
     client: Client,
@@ -28,15 +29,15 @@ pub struct DeadLetters {
 }
 
 impl DeadLetters {
-    /// The queue at that address.
+    /// The queue with this address.
     pub fn new(client: Client, queue: impl Into<String>) -> Self {
         Self { client, queue: queue.into() }
     }
 
-    /// Sends one.
+    /// Sends a dead letter.
     ///
     /// # Errors
-    /// When the queue does not take it; the record must then come again.
+    /// When the queue does not take it; the record has to be delivered again.
     pub async fn send(&self, letter: &DeadLetter<'_>) -> Result<(), String> {
         let fits = letter.data.len() <= MAX_MESSAGE;
         let letter = DeadLetter { data: if fits { letter.data } else { "" }, ..*letter };
@@ -46,7 +47,7 @@ impl DeadLetters {
     }
 }
 
-/// Tells people.
+/// The SNS topic of notices.
 #[derive(Debug)]
 pub struct Notices {
     client: sns::Client,
@@ -54,7 +55,7 @@ pub struct Notices {
 }
 
 impl Notices {
-    /// The topic of that ARN.
+    /// The topic with this ARN.
     pub fn new(client: sns::Client, topic: impl Into<String>) -> Self {
         Self { client, topic: topic.into() }
     }

@@ -1,16 +1,19 @@
-//! Counters as CloudWatch metrics, by lines of the embedded metric format in the log.
+//! Counters as CloudWatch metrics, written to the log in the embedded metric format.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
+use cartwheel_ambient::Clock;
 use metrics::{
     Counter, CounterFn, Gauge, Histogram, Key, KeyName, Metadata, Recorder, SharedString, Unit,
 };
+use parking_lot::Mutex;
 use serde_json::{Map, Value, json};
+use tokio::time::Instant;
 
-/// A line at most this often.
+/// Shortest time between two writes.
 const EVERY: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Default)]
@@ -32,33 +35,35 @@ struct State {
     written: Option<Instant>,
 }
 
-/// Counts in memory and writes what changed. Only counters that were asked for are kept:
-/// CloudWatch bills each metric.
+/// A recorder that counts in memory and writes the counters that changed. It keeps only the
+/// counters it is installed for, because CloudWatch bills each metric.
 #[derive(Debug, Clone)]
 pub struct Emf {
     function: &'static str,
     names: &'static [&'static str],
+    clock: Clock,
     state: Arc<Mutex<State>>,
 }
 
 impl Emf {
     /// Installs the process's recorder for the counters called `names`.
-    pub fn install(function: &'static str, names: &'static [&'static str]) -> Self {
-        let emf = Self { function, names, state: Arc::default() };
+    pub fn install(function: &'static str, names: &'static [&'static str], clock: Clock) -> Self {
+        let emf = Self { function, names, clock, state: Arc::default() };
         if metrics::set_global_recorder(emf.clone()).is_err() {
-            tracing::warn!("another recorder of metrics is installed");
+            tracing::warn!("another metrics recorder is installed: counters are not written");
         }
         emf
     }
 
-    /// The lines of what was counted since the last call; none a second after it.
+    /// Returns lines with the counts since the last call. Within a second of it there are
+    /// no lines; the counts stay for the next call.
     pub fn lines(&self, now: Instant) -> Vec<String> {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state.lock();
         if state.written.is_some_and(|written| now.duration_since(written) < EVERY) {
             return Vec::new();
         }
         state.written = Some(now);
-        // One line for each set of labels: a name has one value a line.
+        // One line for each set of labels: a line has one value for each name.
         let mut lines: BTreeMap<Vec<(String, String)>, Map<String, Value>> = BTreeMap::new();
         for (key, count) in &state.counters {
             let count = count.0.swap(0, Ordering::Relaxed);
@@ -72,14 +77,13 @@ impl Emf {
     }
 
     fn line(&self, labels: &[(String, String)], values: Map<String, Value>) -> String {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let dimensions: Vec<&str> =
             std::iter::once("function").chain(labels.iter().map(|l| l.0.as_str())).collect();
         let metrics: Vec<Value> =
             values.keys().map(|name| json!({"Name": name, "Unit": "Count"})).collect();
         let mut line = json!({
             "_aws": {
-                "Timestamp": u64::try_from(since.as_millis()).unwrap_or(u64::MAX),
+                "Timestamp": self.clock.now_ms(),
                 "CloudWatchMetrics": [
                     {"Namespace": "cartwheel", "Dimensions": [dimensions], "Metrics": metrics},
                 ],
@@ -93,7 +97,7 @@ impl Emf {
         line.to_string()
     }
 
-    /// Writes what was counted to the log.
+    /// Writes the counts to the log.
     #[allow(clippy::print_stdout)]
     pub fn flush(&self) {
         for line in self.lines(Instant::now()) {
@@ -111,7 +115,7 @@ impl Recorder for Emf {
         if !self.names.contains(&key.name()) {
             return Counter::noop();
         }
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state.lock();
         Counter::from_arc(state.counters.entry(key.clone()).or_default().clone())
     }
 
@@ -130,7 +134,12 @@ mod tests {
 
     #[test]
     fn counters_become_lines_with_their_labels() {
-        let emf = Emf { function: "api", names: &["a", "b"], state: Arc::default() };
+        let emf = Emf {
+            function: "api",
+            names: &["a", "b"],
+            clock: Clock::fixed(1_700_000_000_000),
+            state: Arc::default(),
+        };
         metrics::with_local_recorder(&emf, || {
             metrics::counter!("a", "result" => "accepted").increment(2);
             metrics::counter!("a", "result" => "failed").increment(1);
@@ -143,6 +152,7 @@ mod tests {
         assert_eq!(lines.len(), 3);
         assert_eq!((&lines[0]["b"], &lines[0]["function"]), (&json!(5), &json!("api")));
         assert_eq!((&lines[1]["a"], &lines[1]["result"]), (&json!(2), &json!("accepted")));
+        assert_eq!(lines[0]["_aws"]["Timestamp"], json!(1_700_000_000_000_i64));
         assert_eq!(
             lines[1]["_aws"]["CloudWatchMetrics"][0]["Dimensions"],
             json!([["function", "result"]])

@@ -11,10 +11,10 @@ use cartwheel_stream::Pending;
 use crate::breaker::Breaker;
 use crate::retry::text;
 
-/// A request waits this long for scores.
+/// Longest time that a request waits for scores.
 const LIMIT: Duration = Duration::from_millis(300);
 
-/// Invokes an endpoint of the built-in XGBoost container.
+/// A scorer that invokes an endpoint of SageMaker's built-in XGBoost container.
 #[derive(Debug)]
 pub struct Endpoint {
     client: Client,
@@ -23,7 +23,7 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
-    /// The endpoint of that name.
+    /// The endpoint with this name.
     pub fn new(client: Client, name: impl Into<String>) -> Self {
         Self { client, name: name.into(), breaker: Breaker::new(LIMIT) }
     }
@@ -37,7 +37,7 @@ impl Endpoint {
     }
 }
 
-/// Rows as the container takes them: no header, a missing value is empty.
+/// Writes rows as the container takes them: without a header, missing values empty.
 fn csv(rows: &[f32], width: usize) -> String {
     let mut out = String::with_capacity(rows.len() * 8);
     for row in rows.chunks_exact(width.max(1)) {
@@ -46,7 +46,7 @@ fn csv(rows: &[f32], width: usize) -> String {
                 out.push(',');
             }
             if !value.is_nan() {
-                // Writing to a text cannot fail.
+                // Writing to a string cannot fail.
                 let _ = write!(out, "{value}");
             }
         }
@@ -55,10 +55,10 @@ fn csv(rows: &[f32], width: usize) -> String {
     out
 }
 
-/// One value a line; older containers part them by commas.
+/// Parses one value for each line; older containers separate them by commas.
 fn scores(body: &str) -> Result<Vec<f32>, String> {
     let values = body.split([',', '\n']).map(str::trim).filter(|value| !value.is_empty());
-    values.map(|value| value.parse().map_err(|_| format!("{value:?} is no score"))).collect()
+    values.map(|value| value.parse().map_err(|_| format!("{value:?} is not a score"))).collect()
 }
 
 impl Scorer for Endpoint {

@@ -1,99 +1,113 @@
-//! The release that serves, kept up with the lake.
+//! Keeps the served release up to date with the registry.
 
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
 
 use cartwheel_engine::{OpenError, Opened, ServingEngine};
+use cartwheel_registry::{Artifacts, Published, Registry, RegistryError, Release};
+use parking_lot::Mutex;
+use tokio::time::Instant;
 
-use crate::lake::{Lake, LakeError, Named};
-
-/// Why the release that the lake names does not serve.
+/// Why the registry's release does not serve.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum FollowError {
-    /// The lake failed.
+    /// The registry does not answer.
     #[error(transparent)]
-    Lake(#[from] LakeError),
+    Registry(#[from] RegistryError),
     /// The release cannot serve.
     #[error(transparent)]
     Open(#[from] OpenError),
-    /// A local file failed.
-    #[error("{0}")]
-    Io(#[from] std::io::Error),
+    /// The thread that opened the release ended early.
+    #[error("opening the release: {0}")]
+    Thread(#[from] io::Error),
 }
 
-/// Opens the release that the lake names, and later ones as they come.
+/// The state of following.
+#[derive(Debug)]
+struct Followed {
+    /// The release document that was last opened.
+    known: Option<Published>,
+    /// Time of the last check.
+    checked: Instant,
+}
+
+/// Opens the registry's current release, and later ones as they are published.
 #[derive(Debug)]
 pub struct Follower {
-    lake: Lake,
+    registry: Arc<dyn Registry>,
     timezone: String,
-    /// What serves, and when the lake was last asked.
-    last: Mutex<(Option<Named>, Instant)>,
+    followed: Mutex<Followed>,
 }
 
 impl Follower {
-    /// Opens the release that serves. Before the first, or when it cannot be opened, it
-    /// gives one without products, so that events are accepted all the same; the next
-    /// refresh tries again.
+    /// Opens the current release. If there is none or it cannot be opened, it returns a
+    /// release without products, so that events are accepted; the next refresh tries again.
     ///
     /// # Errors
-    /// When there is no such time zone.
-    pub async fn open(lake: Lake, timezone: &str) -> Result<(Self, Opened), FollowError> {
-        let (named, opened) = match first(&lake, timezone).await {
-            Ok((named, opened)) => (Some(named), opened),
+    /// When the time zone does not exist.
+    pub async fn open(
+        registry: Arc<dyn Registry>,
+        timezone: &str,
+    ) -> Result<(Self, Opened), FollowError> {
+        let (known, opened) = match first(&*registry, timezone).await {
+            Ok((published, opened)) => (Some(published), opened),
             Err(error) => {
-                tracing::error!(%error, "no release serves yet");
+                tracing::error!(%error, "there is no release to serve yet");
                 (None, Opened::nothing(timezone)?)
             }
         };
-        let last = Mutex::new((named, Instant::now()));
-        Ok((Self { lake, timezone: timezone.to_owned(), last }, opened))
+        let followed = Mutex::new(Followed { known, checked: Instant::now() });
+        Ok((Self { registry, timezone: timezone.to_owned(), followed }, opened))
     }
 
-    /// Whether the lake was last asked longer than `every` ago; then it is this caller's
-    /// turn to call [`Follower::refresh`].
+    /// Whether the last check is `every` ago or longer. Then this call counts as the check,
+    /// and its caller has to call [`Follower::refresh`].
     pub fn is_due(&self, every: Duration) -> bool {
-        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        let due = last.1.elapsed() >= every;
+        let mut followed = self.followed.lock();
+        let due = followed.checked.elapsed() >= every;
         if due {
-            last.1 = Instant::now();
+            followed.checked = Instant::now();
         }
         due
     }
 
-    /// Asks the lake, and serves another release if it names one. Requests go on with
-    /// the old one until the new one is opened whole.
+    /// Checks the registry and serves its release if it is a new one. Requests use the old
+    /// release until the new one is open. Returns whether there was a new one.
     ///
     /// # Errors
-    /// When the lake fails or the release cannot serve: the old one goes on.
+    /// When the registry does not answer or the release cannot serve: the old one serves on.
     pub async fn refresh(&self, engine: &Arc<ServingEngine>) -> Result<bool, FollowError> {
-        let known = self.last.lock().unwrap_or_else(PoisonError::into_inner).0.clone();
-        let (named, _) = self.lake.changed(known.as_ref()).await?;
-        let Some(named) = named else { return Ok(false) };
-        if named.release != engine.release() {
-            engine.swap(open(&self.lake, &named, &self.timezone).await?);
+        let known = self.followed.lock().known.clone();
+        let Some(newer) = self.registry.newer(known.as_ref()).await? else { return Ok(false) };
+        if newer.release != engine.release() {
+            engine.swap(open(&*self.registry, &newer.release, &self.timezone).await?);
         }
-        self.last.lock().unwrap_or_else(PoisonError::into_inner).0 = Some(named);
+        self.followed.lock().known = Some(newer);
         Ok(true)
     }
 }
 
-async fn first(lake: &Lake, timezone: &str) -> Result<(Named, Opened), FollowError> {
-    let named = lake.current().await?.ok_or(OpenError::Nothing)?;
-    let opened = open(lake, &named, timezone).await?;
-    Ok((named, opened))
+async fn first(
+    registry: &dyn Registry,
+    timezone: &str,
+) -> Result<(Published, Opened), FollowError> {
+    let current = registry.current().await?.ok_or(OpenError::Nothing)?;
+    let opened = open(registry, &current.release, timezone).await?;
+    Ok((current, opened))
 }
 
-async fn open(lake: &Lake, named: &Named, timezone: &str) -> Result<Opened, FollowError> {
-    // What serves is held in memory: the files go.
-    let dir = tempfile::tempdir()?;
-    lake.fetch_release(&named.release, dir.path()).await?;
-    let (release, timezone) = (named.release.clone(), timezone.to_owned());
-    let opened = tokio::task::spawn_blocking(move || {
-        let opened = Opened::open(dir.path(), &release, &timezone);
-        drop(dir);
-        opened
-    });
-    let opened = opened.await.map_err(|e| std::io::Error::other(e.to_string()))?;
+async fn open(
+    registry: &dyn Registry,
+    release: &Release,
+    timezone: &str,
+) -> Result<Opened, FollowError> {
+    // The release is held in memory: the files are not needed once it is open.
+    let copy = registry.local_copy(Artifacts::Release(release)).await?;
+    let (release, timezone) = (release.clone(), timezone.to_owned());
+    let opened =
+        tokio::task::spawn_blocking(move || Opened::open(copy.lake(), &release, &timezone));
+    let opened = opened.await.map_err(|error| io::Error::other(error.to_string()))?;
     Ok(opened?)
 }

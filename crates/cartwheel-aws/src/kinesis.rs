@@ -1,11 +1,10 @@
 //! The stream on Kinesis.
 //!
-//! `PutRecords` keeps no order when it stores some records of a request and refuses
-//! others. So a request holds at most one record of a user; the next follows when that
-//! one is stored, and none is stored behind one that was refused.
+//! `PutRecords` does not keep the order when it stores some records of a request and
+//! refuses others. A request therefore has at most one record of a user. The user's next
+//! record follows once that one is stored, and is not stored after one that was refused.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use aws_sdk_firehose as firehose;
@@ -14,32 +13,33 @@ use aws_sdk_kinesis::primitives::Blob;
 use aws_sdk_kinesis::types::{PutRecordsRequestEntry, ShardIteratorType};
 use cartwheel_events::Record;
 use cartwheel_stream::{Batch, Pending, Position, PutError, ReadError, Sequence, Stream};
+use parking_lot::Mutex;
 
 use crate::retry::{TRIES, is_throttled, pause, text};
 
-/// Records of one `PutRecords`.
+/// Most records of one `PutRecords`.
 const MAX_RECORDS: usize = 500;
-/// Bytes of one record with its partition key.
+/// Largest record with its partition key, in bytes.
 const MAX_RECORD: usize = 1 << 20;
-/// Bytes of one request, a little under the service's 5 MiB.
+/// Largest request, in bytes: a little under the service's 5 MiB.
 const MAX_REQUEST: usize = 5_000_000;
-/// A reader looks again after this time: a shard may be asked five times a second.
+/// Time between two reads of an idle shard: Kinesis allows five reads a second.
 const POLL: Duration = Duration::from_millis(250);
-/// Records of one `GetRecords`.
+/// Most records of one `GetRecords`.
 const MAX_READ: usize = 10_000;
 
-/// A Kinesis data stream; impressions go to Firehose, where one is named.
+/// A Kinesis data stream. Impressions go to Firehose if a delivery stream is named.
 #[derive(Debug)]
 pub struct KinesisStream {
     client: Client,
     name: String,
     shards: u32,
     impressions: Option<(firehose::Client, String)>,
-    /// From where an iterator reads on, by shard.
+    /// By shard, an iterator and the sequence number that it continues from.
     iterators: Mutex<HashMap<u32, (Sequence, String)>>,
 }
 
-/// A record on its way.
+/// A record that is not stored yet.
 struct Waiting {
     index: usize,
     user: String,
@@ -48,21 +48,21 @@ struct Waiting {
 }
 
 impl KinesisStream {
-    /// The stream of that name, to put to.
+    /// The stream with this name, for putting records.
     pub fn new(client: Client, name: impl Into<String>) -> Self {
         let iterators = Mutex::default();
         Self { client, name: name.into(), shards: 0, impressions: None, iterators }
     }
 
-    /// Puts impressions to this Firehose stream.
+    /// Puts impressions to this Firehose delivery stream.
     #[must_use]
     pub fn impressions_to(mut self, client: firehose::Client, name: impl Into<String>) -> Self {
         self.impressions = Some((client, name.into()));
         self
     }
 
-    /// Lists the shards, to read them too. Shards are numbered as Kinesis numbers them;
-    /// those that were split or merged away and have expired read as empty.
+    /// Lists the shards, so that they can be read. Shards have the numbers that Kinesis gives
+    /// them; shards that were split or merged and have expired read as empty.
     ///
     /// # Errors
     /// When the stream cannot be described.
@@ -92,7 +92,7 @@ impl KinesisStream {
         let mut results = Vec::with_capacity(waiting.len());
         let mut refused: HashMap<String, PutError> = HashMap::new();
         while !waiting.is_empty() {
-            // What stands behind a refused record is refused too: order is kept.
+            // To keep the order, records after a refused record are refused too.
             waiting.retain(|record| match refused.get(&record.user) {
                 Some(error) => {
                     results.push((record.index, Err(error.clone())));
@@ -122,14 +122,14 @@ impl KinesisStream {
                     Err(_) => again.push(record),
                 }
             }
-            // In front of what waits behind them.
+            // They precede the user's other records.
             again.append(&mut waiting);
             waiting = again;
         }
         results
     }
 
-    /// One request; one answer a record.
+    /// Sends one request. Returns one answer for each record.
     async fn put_wave(&self, wave: &[Waiting]) -> Vec<Result<Position, PutError>> {
         let entries = wave.iter().map(|record| {
             let data = Blob::new(record.data.clone());
@@ -151,7 +151,7 @@ impl KinesisStream {
             }
         };
         let mut answers: Vec<_> = output.records().iter().map(position).collect();
-        let missing = || Err(PutError::Failed("Kinesis left a record out".to_owned()));
+        let missing = || Err(PutError::Failed("Kinesis did not answer for a record".to_owned()));
         answers.resize_with(wave.len(), missing);
         answers
     }
@@ -199,7 +199,7 @@ impl KinesisStream {
     }
 
     async fn iterator(&self, shard: u32, from: Sequence) -> Result<Option<String>, ReadError> {
-        let kept = self.iterators.lock().unwrap_or_else(PoisonError::into_inner).remove(&shard);
+        let kept = self.iterators.lock().remove(&shard);
         if let Some((_, iterator)) = kept.filter(|(next, _)| *next == from) {
             return Ok(Some(iterator));
         }
@@ -240,7 +240,7 @@ impl KinesisStream {
                 .await
             {
                 Ok(output) => output,
-                // A kept iterator lives for five minutes.
+                // A kept iterator expires after five minutes.
                 Err(error)
                     if fresh
                         && error
@@ -259,20 +259,20 @@ impl KinesisStream {
                 batch.add(sequence, record.data().as_ref());
             }
             iterator = output.next_shard_iterator().map(str::to_owned);
-            // An empty answer ends a shard only when nothing is behind it.
+            // An empty answer is the end of a shard only if no records follow.
             if batch.next != from || output.millis_behind_latest() == Some(0) {
                 break;
             }
         }
         if let Some(iterator) = iterator {
-            let mut iterators = self.iterators.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut iterators = self.iterators.lock();
             iterators.insert(shard, (batch.next, iterator));
         }
         Ok(batch)
     }
 }
 
-/// Takes the first record of each user, in order, as far as a request holds them.
+/// Splits off the first record of each user, in order, as far as they fit a request.
 fn wave(waiting: Vec<Waiting>) -> (Vec<Waiting>, Vec<Waiting>) {
     let mut users: HashSet<String> = HashSet::new();
     let mut bytes = 0;
@@ -299,7 +299,7 @@ fn position(entry: &aws_sdk_kinesis::types::PutRecordsResultEntry) -> Result<Pos
     let sequence = entry.sequence_number().and_then(|number| number.parse().ok());
     match (shard, sequence) {
         (Some(shard), Some(sequence)) => Ok(Position { shard, sequence }),
-        _ => Err(PutError::Failed("Kinesis gave no position".to_owned())),
+        _ => Err(PutError::Failed("Kinesis returned no position".to_owned())),
     }
 }
 

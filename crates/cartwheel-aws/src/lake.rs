@@ -1,53 +1,45 @@
-//! The lake on S3: what a release is made of, and which one serves.
+//! The objects of a lake on S3.
 
-use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
-use cartwheel_registry::{Evaluation, Release};
 use futures::TryStreamExt;
 use object_store::aws::AmazonS3Builder;
 use object_store::path::Path as Key;
 use object_store::prefix::PrefixStore;
 use object_store::{
-    ClientOptions, GetOptions, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload,
-    RetryConfig, UpdateVersion,
+    ClientOptions, Error, GetOptions, ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutOptions,
+    PutPayload, RetryConfig, UpdateVersion,
 };
-use serde::de::DeserializeOwned;
-use serde_json::Value;
 
-const CURRENT: &str = "releases/current.json";
-const PREVIOUS: &str = "releases/previous.json";
-/// Times that a release is published anew because another was faster.
-const RACES: usize = 5;
-
-/// Why the lake did not do as it was told.
+/// Why the lake does not answer.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LakeError {
     /// S3 failed, or an object is missing.
     #[error("lake: {0}")]
-    Store(#[from] object_store::Error),
-    /// An object is not what it should be.
-    #[error("lake: {0}: {1}")]
-    Object(String, String),
-    /// A local file failed.
-    #[error("lake: {0}")]
-    Io(#[from] std::io::Error),
-    /// Others published all the time.
-    #[error("lake: the release changed {RACES} times while it was published")]
-    Raced,
-    /// No release to go back to.
-    #[error("lake: no release served before this one")]
-    NoPrevious,
+    Store(#[from] Error),
+    /// The text is not the address of a lake.
+    #[error("lake: {0:?} is not an address of the form s3://bucket or s3://bucket/prefix")]
+    Address(String),
 }
 
-/// A release with the version of the object that names it.
+/// An object with the version that conditional requests name.
 #[derive(Debug, Clone)]
-pub struct Named {
-    /// The release.
-    pub release: Release,
-    version: UpdateVersion,
+pub(crate) struct Versioned {
+    pub(crate) content: Bytes,
+    /// The ETag.
+    pub(crate) version: String,
+}
+
+/// The answer to a conditional read.
+#[derive(Debug, Clone)]
+pub(crate) enum Read {
+    Missing,
+    /// The object still has the version that the caller knows.
+    Unchanged,
+    Found(Versioned),
 }
 
 /// The lake in a bucket.
@@ -58,17 +50,17 @@ impl Lake {
     /// Opens `s3://bucket` or `s3://bucket/prefix`, with the environment's credentials.
     ///
     /// # Errors
-    /// When the address is not of that shape.
+    /// When the address has another form.
     pub fn open(uri: &str) -> Result<Self, LakeError> {
-        let shape = || LakeError::Object(uri.to_owned(), "expected s3://bucket".to_owned());
-        let path = uri.strip_prefix("s3://").ok_or_else(shape)?;
+        let address = || LakeError::Address(uri.to_owned());
+        let path = uri.strip_prefix("s3://").ok_or_else(address)?;
         let (bucket, prefix) = path.split_once('/').unwrap_or((path, ""));
         if bucket.is_empty() {
-            return Err(shape());
+            return Err(address());
         }
         let options = ClientOptions::new()
-            .with_connect_timeout(std::time::Duration::from_secs(2))
-            .with_timeout(std::time::Duration::from_secs(60));
+            .with_connect_timeout(Duration::from_secs(2))
+            .with_timeout(Duration::from_secs(60));
         let retry = RetryConfig { max_retries: 5, ..RetryConfig::default() };
         let mut builder = AmazonS3Builder::from_env()
             .with_bucket_name(bucket)
@@ -86,12 +78,12 @@ impl Lake {
         })
     }
 
-    /// A lake in any object store.
+    /// A lake in any object store that has conditional requests.
     pub fn on(store: Arc<dyn ObjectStore>) -> Self {
         Self(store)
     }
 
-    /// The bytes of an object.
+    /// Reads an object.
     ///
     /// # Errors
     /// When it is missing or S3 fails.
@@ -99,13 +91,45 @@ impl Lake {
         Ok(self.0.get(&Key::from(key)).await?.bytes().await?)
     }
 
-    /// An object that holds JSON.
+    /// Reads an object, if it exists.
     ///
     /// # Errors
-    /// When it is missing, S3 fails or it holds something else.
-    pub async fn json<T: DeserializeOwned>(&self, key: &str) -> Result<T, LakeError> {
-        let bytes = self.bytes(key).await?;
-        serde_json::from_slice(&bytes).map_err(|e| LakeError::Object(key.to_owned(), e.to_string()))
+    /// When S3 fails.
+    pub async fn find(&self, key: &str) -> Result<Option<Bytes>, LakeError> {
+        match self.bytes(key).await {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(LakeError::Store(Error::NotFound { .. })) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whether an object exists.
+    ///
+    /// # Errors
+    /// When S3 fails.
+    pub async fn has(&self, key: &str) -> Result<bool, LakeError> {
+        match self.0.head(&Key::from(key)).await {
+            Ok(_) => Ok(true),
+            Err(Error::NotFound { .. }) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Reads an object unless it has the version `known`.
+    ///
+    /// # Errors
+    /// When S3 fails.
+    pub(crate) async fn read(&self, key: &str, known: Option<&str>) -> Result<Read, LakeError> {
+        let options =
+            GetOptions { if_none_match: known.map(str::to_owned), ..GetOptions::default() };
+        let found = match self.0.get_opts(&Key::from(key), options).await {
+            Ok(found) => found,
+            Err(Error::NotFound { .. }) => return Ok(Read::Missing),
+            Err(Error::NotModified { .. }) => return Ok(Read::Unchanged),
+            Err(error) => return Err(error.into()),
+        };
+        let version = found.meta.e_tag.clone().unwrap_or_default();
+        Ok(Read::Found(Versioned { content: found.bytes().await?, version }))
     }
 
     /// Writes an object.
@@ -117,160 +141,46 @@ impl Lake {
         Ok(())
     }
 
-    /// Whether there is an object of that name.
+    /// Writes an object if it still has the version `expected`; `None` expects that it does
+    /// not exist. Returns whether it was written.
     ///
     /// # Errors
     /// When S3 fails.
-    pub async fn has(&self, key: &str) -> Result<bool, LakeError> {
-        match self.0.head(&Key::from(key)).await {
+    pub(crate) async fn put_if(
+        &self,
+        key: &str,
+        bytes: impl Into<Bytes>,
+        expected: Option<String>,
+    ) -> Result<bool, LakeError> {
+        let mode = match expected {
+            Some(e_tag) => PutMode::Update(UpdateVersion { e_tag: Some(e_tag), version: None }),
+            None => PutMode::Create,
+        };
+        let payload = PutPayload::from_bytes(bytes.into());
+        match self.0.put_opts(&Key::from(key), payload, PutOptions::from(mode)).await {
             Ok(_) => Ok(true),
-            Err(object_store::Error::NotFound { .. }) => Ok(false),
+            Err(Error::Precondition { .. } | Error::AlreadyExists { .. }) => Ok(false),
             Err(error) => Err(error.into()),
         }
     }
 
-    /// Names of the objects below `prefix`, in order.
+    /// Lists the names of the objects below `prefix`, in order.
     ///
     /// # Errors
     /// When S3 fails.
     pub async fn list(&self, prefix: &str) -> Result<Vec<String>, LakeError> {
-        let objects = self.0.list(Some(&Key::from(prefix)));
+        let objects = self.objects(prefix).await?;
         let mut names: Vec<String> =
-            objects.map_ok(|object| object.location.to_string()).try_collect().await?;
+            objects.into_iter().map(|object| object.location.to_string()).collect();
         names.sort_unstable();
         Ok(names)
     }
 
-    /// Copies objects below `prefix` to the same places below `dir`.
-    ///
-    /// # Errors
-    /// When one is missing, or cannot be written.
-    pub async fn fetch(&self, prefix: &str, names: &[&str], dir: &Path) -> Result<(), LakeError> {
-        let place = dir.join(prefix);
-        std::fs::create_dir_all(&place)?;
-        let fetch = |name: &str| {
-            let (key, path) = (format!("{prefix}/{name}"), place.join(name));
-            async move { Ok::<_, LakeError>(std::fs::write(path, self.bytes(&key).await?)?) }
-        };
-        futures::future::try_join_all(names.iter().map(|name| fetch(name))).await?;
-        Ok(())
-    }
-
-    /// The release that serves, if one does.
-    ///
-    /// # Errors
-    /// When S3 fails or the object is not a release.
-    pub async fn current(&self) -> Result<Option<Named>, LakeError> {
-        self.named(CURRENT, None).await.map(|(named, _)| named)
-    }
-
-    /// As [`Lake::current`], unless it is still `known`: then it gives none, and says so.
-    ///
-    /// # Errors
-    /// When S3 fails or the object is not a release.
-    pub async fn changed(&self, known: Option<&Named>) -> Result<(Option<Named>, bool), LakeError> {
-        let known = known.and_then(|named| named.version.e_tag.clone());
-        self.named(CURRENT, known).await
-    }
-
-    /// The release before the one that serves, if any.
-    ///
-    /// # Errors
-    /// When S3 fails or the object is not a release.
-    pub async fn previous(&self) -> Result<Option<Release>, LakeError> {
-        Ok(self.named(PREVIOUS, None).await?.0.map(|named| named.release))
-    }
-
-    async fn named(
-        &self,
-        key: &str,
-        unless: Option<String>,
-    ) -> Result<(Option<Named>, bool), LakeError> {
-        let options = GetOptions { if_none_match: unless, ..GetOptions::default() };
-        let found = match self.0.get_opts(&Key::from(key), options).await {
-            Ok(found) => found,
-            Err(object_store::Error::NotFound { .. }) => return Ok((None, true)),
-            Err(object_store::Error::NotModified { .. }) => return Ok((None, false)),
-            Err(error) => return Err(error.into()),
-        };
-        let version =
-            UpdateVersion { e_tag: found.meta.e_tag.clone(), version: found.meta.version.clone() };
-        let release = serde_json::from_slice(&found.bytes().await?)
-            .map_err(|e| LakeError::Object(key.to_owned(), e.to_string()))?;
-        Ok((Some(Named { release, version }), true))
-    }
-
-    /// Names the release that serves from now on, and the one before it. A release that
-    /// came in between is not overwritten unseen: it becomes the one before.
-    ///
-    /// # Errors
-    /// When S3 fails; then the old release still stands.
-    pub async fn publish(&self, release: &Release) -> Result<(), LakeError> {
-        let body = |release: &Release| {
-            serde_json::to_vec_pretty(release)
-                .map(PutPayload::from)
-                .map_err(|e| LakeError::Object(CURRENT.to_owned(), e.to_string()))
-        };
-        for _ in 0..RACES {
-            let mode = match self.current().await? {
-                Some(current) if current.release == *release => return Ok(()),
-                Some(current) => {
-                    self.0.put(&Key::from(PREVIOUS), body(&current.release)?).await?;
-                    PutMode::Update(current.version)
-                }
-                None => PutMode::Create,
-            };
-            let (key, options) = (Key::from(CURRENT), PutOptions::from(mode));
-            match self.0.put_opts(&key, body(release)?, options).await {
-                Ok(_) => return Ok(()),
-                Err(
-                    object_store::Error::Precondition { .. }
-                    | object_store::Error::AlreadyExists { .. },
-                ) => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
-        Err(LakeError::Raced)
-    }
-
-    /// Notes what the gate decided on a model.
+    /// Lists the objects below `prefix`, in no order.
     ///
     /// # Errors
     /// When S3 fails.
-    pub async fn note(&self, model: &str, evaluation: &Evaluation) -> Result<(), LakeError> {
-        let key = format!("models/{model}/evaluation.json");
-        let bytes = serde_json::to_vec_pretty(evaluation)
-            .map_err(|e| LakeError::Object(key.clone(), e.to_string()))?;
-        self.put(&key, bytes).await
-    }
-
-    /// Copies what a release answers from to `dir`: its catalogue and its model.
-    ///
-    /// # Errors
-    /// When a part is missing, or cannot be written.
-    pub async fn fetch_release(&self, release: &Release, dir: &Path) -> Result<(), LakeError> {
-        let set = format!("features/{}", release.feature_set);
-        self.fetch(&set, &["manifest.json", "catalogue.bin"], dir).await?;
-        if let Some(model) = &release.model {
-            self.fetch_model(model, dir).await?;
-        }
-        Ok(())
-    }
-
-    /// Copies a model's bundle to `dir`.
-    ///
-    /// # Errors
-    /// When a part is missing, or cannot be written.
-    pub async fn fetch_model(&self, model: &str, dir: &Path) -> Result<(), LakeError> {
-        const BUNDLE: [&str; 4] = ["manifest.json", "scaler.json", "features.json", "model.tar.gz"];
-        self.fetch(&format!("models/{model}"), &BUNDLE, dir).await
-    }
-
-    /// A value of JSON as an object.
-    ///
-    /// # Errors
-    /// When S3 fails.
-    pub async fn put_json(&self, key: &str, value: &Value) -> Result<(), LakeError> {
-        self.put(key, value.to_string()).await
+    pub(crate) async fn objects(&self, prefix: &str) -> Result<Vec<ObjectMeta>, LakeError> {
+        Ok(self.0.list(Some(&Key::from(prefix))).try_collect().await?)
     }
 }

@@ -1,9 +1,10 @@
-//! cartwheel on AWS: the adapters, and what its functions do.
+//! cartwheel on AWS: the adapters for its services, and the functions of the state machine.
 //!
 //! [`KinesisStream`] is the stream, [`Users`] the user store on DynamoDB, [`Lake`] the
-//! lake on S3 with [`Follower`] for the release that serves, [`Endpoint`] scores on
-//! SageMaker. [`consume`] follows the stream; [`functions`] are the state machine's.
-//! Only this crate names the AWS SDK.
+//! objects of the lake on S3, [`S3Registry`] its releases and models, [`Follower`] the
+//! served release, and [`Endpoint`] a scorer on SageMaker. [`consume`] applies the stream's
+//! batches; [`functions`] are the state machine's. Only this crate uses the AWS SDK and
+//! `object_store` with its `aws` feature.
 
 mod breaker;
 mod clients;
@@ -16,6 +17,7 @@ pub mod functions;
 mod kinesis;
 mod lake;
 mod names;
+mod registry;
 mod retry;
 mod users;
 
@@ -26,6 +28,7 @@ pub use emf::Emf;
 pub use endpoint::Endpoint;
 pub use follow::{FollowError, Follower};
 pub use kinesis::KinesisStream;
-pub use lake::{Lake, LakeError, Named};
+pub use lake::{Lake, LakeError};
 pub use names::{Missing, Names};
+pub use registry::S3Registry;
 pub use users::{Unapplied, Users};

@@ -1,29 +1,29 @@
-//! What the parts are called in an account: the environment of every function.
+//! The names of an account's resources, from the environment of the functions.
 
 use std::fmt;
 
-/// Names and addresses, from `CARTWHEEL_*`.
+/// Names and addresses of the account's resources, from `CARTWHEEL_*`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Names {
-    /// `s3://bucket` of the lake, with a prefix if it shares the bucket.
+    /// The lake: `s3://bucket`, or `s3://bucket/prefix` if it shares the bucket.
     pub lake: String,
     /// The DynamoDB table of users.
     pub table: String,
     /// The Kinesis stream of events.
     pub stream: String,
-    /// The Firehose stream of impressions; empty for the events' stream.
+    /// The Firehose stream of impressions; empty to put them to the stream of events.
     pub impressions: String,
-    /// Address of the SQS queue for records that cannot be processed.
+    /// Address of the SQS queue of records that cannot be processed.
     pub dead_letters: String,
-    /// ARN of the SNS topic for notices.
+    /// ARN of the SNS topic of notices.
     pub topic: String,
-    /// The SageMaker endpoint; empty for scoring in the process.
+    /// The SageMaker endpoint; empty to score in the process.
     pub endpoint: String,
     /// The shop's IANA time zone.
     pub timezone: String,
 }
 
-/// A name that is needed is missing.
+/// A required name is missing.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub struct Missing(&'static str);
 

@@ -1,10 +1,10 @@
 //! Users on DynamoDB.
 //!
-//! One table: partition key `user_id`, sort key `item`. Item `session` holds the session
-//! as compressed JSON (`data`), the sequence number it stands at (`seq`, 57 digits, so
-//! that text compares as numbers do) and when it may go (`expires_at`). Items
-//! `features#<set>#<n>` hold a user's record of a feature set, cut where it is longer
-//! than an item may be; the first says into how many pieces (`chunks`).
+//! One table with partition key `user_id` and sort key `item`. The item `session` has the
+//! session as compressed JSON (`data`), the sequence number that it continues from (`seq`,
+//! 57 digits, so that text compares as numbers do) and its expiry (`expires_at`). The items
+//! `features#<set>#<n>` have the user's record of a feature set, cut into pieces that fit
+//! an item; each has the number of pieces (`chunks`).
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -21,25 +21,25 @@ use futures::stream::{StreamExt, TryStreamExt};
 use crate::breaker::Breaker;
 use crate::retry::{TRIES, is_throttled, pause, text};
 
-/// Keys of one `BatchGetItem`.
+/// Most keys of one `BatchGetItem`.
 const MAX_GET: usize = 100;
-/// Requests of one `BatchWriteItem`.
+/// Most items of one `BatchWriteItem`.
 const MAX_WRITE: usize = 25;
-/// Bytes of a record's piece: an item holds 400 kB, with its names and keys.
+/// Largest piece of a record, in bytes: an item has 400 kB, names and keys included.
 const PIECE: usize = 380_000;
-/// Bytes of one `BatchWriteItem`, under the service's 16 MB.
+/// Largest `BatchWriteItem`, in bytes: under the service's 16 MB.
 const MAX_WRITE_BYTES: usize = 8_000_000;
-/// A request waits this long for its shopper.
+/// Longest time that a request waits for its shopper.
 const LIMIT: Duration = Duration::from_millis(500);
-/// Requests on their way at once.
+/// Requests in flight at once.
 const CONCURRENT: usize = 16;
-/// Times that a session is applied anew because another was faster.
+/// Attempts to apply records to a session while other consumers change it.
 const RACES: u32 = 20;
-/// A record that no run loads again may go after this time, in seconds.
+/// Seconds after which a record expires that no run has loaded again.
 const RECORD_SECONDS: i64 = 90 * 24 * 3600;
-/// Level of compression of sessions: a written kilobyte costs a write unit.
+/// Compression level of sessions: each kilobyte written costs a write unit.
 const LEVEL: i32 = 3;
-/// Most bytes of a session's JSON.
+/// Largest JSON of a session, in bytes.
 const MAX_SESSION: usize = 4 << 20;
 
 const USER: &str = "user_id";
@@ -57,16 +57,16 @@ type Item = HashMap<String, AttributeValue>;
 pub struct Users {
     client: Client,
     table: String,
-    /// Requests do not wait for a table that does not answer.
+    /// Keeps requests from waiting for a table that does not answer.
     reads: Breaker,
 }
 
-/// A user's records that were not applied.
+/// Records of a user that were not applied.
 #[derive(Debug)]
 pub struct Unapplied {
     /// The first of them.
     pub first: Position,
-    /// Why not.
+    /// Why they were not applied.
     pub error: StoreError,
 }
 
@@ -91,7 +91,7 @@ fn bytes<'a>(item: &'a Item, name: &str) -> Result<&'a [u8], StoreError> {
     found.map(Blob::as_ref).ok_or_else(|| service(format!("an item has no {name}")))
 }
 
-/// The session of an item; what is none cannot be used, and gives way to a new one.
+/// Reads the session in an item. A damaged session is logged and counts as absent.
 fn session(item: &Item) -> Option<Session> {
     let read = || -> std::io::Result<Session> {
         let data = bytes(item, DATA).map_err(std::io::Error::other)?;
@@ -101,12 +101,12 @@ fn session(item: &Item) -> Option<Session> {
 }
 
 impl Users {
-    /// The users of that table.
+    /// The users in the table with this name.
     pub fn new(client: Client, table: impl Into<String>) -> Self {
         Self { client, table: table.into(), reads: Breaker::new(LIMIT) }
     }
 
-    /// Reads items; those that are not there are left out.
+    /// Reads items. Items that do not exist are left out.
     async fn get(&self, keys: Vec<Item>, consistent: bool) -> Result<Vec<Item>, StoreError> {
         let chunks = keys.chunks(MAX_GET).map(<[Item]>::to_vec).collect::<Vec<_>>();
         let pages = chunks.into_iter().map(|keys| self.get_some(keys, consistent));
@@ -138,7 +138,7 @@ impl Users {
             }
             pause(n).await;
         }
-        Err(service(format!("{} items were not read in {TRIES} tries", keys.len())))
+        Err(service(format!("{} items were not read in {TRIES} attempts", keys.len())))
     }
 
     async fn find_all(
@@ -150,7 +150,7 @@ impl Users {
         let first = feature_set.map(|set| piece(set, 0));
         let mut wanted: Vec<&str> = users.iter().map(UserId::as_str).collect();
         wanted.sort_unstable();
-        // A key may stand in a request only once.
+        // A request may name each key once.
         wanted.dedup();
         let items = [Some(SESSION), first.as_deref()];
         let keys =
@@ -182,7 +182,7 @@ impl Users {
             .collect())
     }
 
-    /// The pieces of a long record behind the first.
+    /// Reads the pieces of a long record after the first.
     async fn pieces(&self, user: &str, set: &str, chunks: usize) -> Result<Vec<u8>, StoreError> {
         let keys = (1..chunks).map(|n| key(user, &piece(set, n))).collect();
         let mut found: BTreeMap<usize, Vec<u8>> = BTreeMap::new();
@@ -192,12 +192,12 @@ impl Users {
             found.insert(n, bytes(&item, DATA)?.to_vec());
         }
         if found.len() + 1 != chunks {
-            return Err(service(format!("the record of {user} is not whole")));
+            return Err(service(format!("pieces of the record of {user} are missing")));
         }
         Ok(found.into_values().flatten().collect())
     }
 
-    /// Applies a user's records, in their order, unless they are applied.
+    /// Applies the records of a user, in order, that are not applied yet.
     async fn apply_user(
         &self,
         user: &str,
@@ -225,7 +225,8 @@ impl Users {
         Err(service(format!("the session of {user} changed {RACES} times while it was applied")))
     }
 
-    /// Writes a session in place of the one that stood at `before`. Says whether it did.
+    /// Writes a session if the stored one has the sequence number `before`. Returns whether
+    /// it was written.
     async fn put_session(
         &self,
         user: &str,
@@ -266,8 +267,8 @@ impl Users {
         Ok(false)
     }
 
-    /// Applies records of a shard, in their order. Gives what was not applied, by user:
-    /// the others' are.
+    /// Applies records of a shard, in order. Returns the users whose records were not all
+    /// applied, each with the first record to deliver again.
     pub async fn consume(&self, records: &[(Position, EventRecord)]) -> Vec<Unapplied> {
         let mut by_user: BTreeMap<&str, Vec<&(Position, EventRecord)>> = BTreeMap::new();
         for record in records {
@@ -301,11 +302,11 @@ impl Users {
         unapplied
     }
 
-    /// Writes user records of a feature set, encoded, in place of those there were.
-    /// `now_s` is now in UTC seconds. Gives the number of items written.
+    /// Writes encoded user records of a feature set, replacing older ones. `now_s` is the
+    /// current time in UTC seconds. Returns the number of items written.
     ///
     /// # Errors
-    /// When a record is not written; the same call again goes on.
+    /// When a record is not written. The same call may be repeated.
     pub async fn load(
         &self,
         feature_set: &str,
@@ -366,7 +367,7 @@ impl Users {
     }
 }
 
-/// Items in batches of as many as a request takes.
+/// Groups items into batches that fit a request.
 struct Batches<I: Iterator<Item = Item>> {
     items: std::iter::Peekable<I>,
 }

@@ -2,16 +2,21 @@
 //!
 //! [`Engine`] is the interface to recommendations: questions and answers are plain data.
 //! [`ServingEngine`] implements it over an [`Opened`] release and swaps releases without
-//! interrupting requests. [`evaluate`] scores a model through the code that serves, and
-//! [`decide`] draws the gate's conclusion.
+//! interrupting requests. [`evaluate()`] scores a model through the code that serves.
+//! [`deployment`] and the [`functions`] of the state machine work on any
+//! [`Registry`](cartwheel_registry::Registry).
 //!
 //! The crate knows neither HTTP nor libxgboost, so that the functions on AWS and the
 //! command line link neither.
 
 mod answer;
 mod browse;
+#[cfg(any(test, feature = "conformance"))]
+pub mod conformance;
+pub mod deployment;
 mod engine;
 mod evaluation;
+pub mod functions;
 mod gate;
 mod question;
 mod ranking;
@@ -24,7 +29,7 @@ mod views;
 pub use answer::{Answer, Explanation, FeatureContribution, Recommendation, SourceCount};
 pub use engine::{Engine, EngineStatus};
 pub use evaluation::{Refused, evaluate};
-pub use gate::{Decision, decide, summary};
+pub use gate::summary;
 pub use question::{Filters, ProductSearch, Query, StoredRecord};
 pub use release::{OpenError, Opened};
 pub use report::{Comparison, Method, NOT_EVALUATED, Report};

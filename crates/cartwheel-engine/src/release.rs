@@ -1,23 +1,23 @@
-//! The current release, opened whole.
+//! A release, opened as a whole.
 
-use std::io;
 use std::path::{Path, PathBuf};
 
 use cartwheel_feature_set::{Calendar, FeatureSet, SetError, UserFile};
 use cartwheel_features::Catalogue;
 use cartwheel_recommend::{Model, ModelMismatch};
-use cartwheel_registry::{BundleError, Release};
+use cartwheel_registry::layout::{FEATURES, MODELS, RELEASES};
+use cartwheel_registry::{BundleError, RegistryError, Release};
 
 /// Why a release cannot serve.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum OpenError {
-    /// Nothing is released.
+    /// There is no release.
     #[error("nothing is released yet: run `cartwheel train`")]
     Nothing,
-    /// The release cannot be read.
-    #[error("release: {0}")]
-    Release(#[from] io::Error),
+    /// The release document cannot be read.
+    #[error(transparent)]
+    Release(#[from] RegistryError),
     /// The feature set cannot be read.
     #[error(transparent)]
     Set(#[from] SetError),
@@ -27,56 +27,56 @@ pub enum OpenError {
     /// The model does not fit the rows of this release.
     #[error(transparent)]
     Model(#[from] ModelMismatch),
-    /// The two do not belong together.
+    /// Model and feature set have different columns.
     #[error("the model takes columns {model}, the feature set has {set}")]
     Columns {
-        /// Hash of the model's.
+        /// Hash of the model's columns.
         model: String,
-        /// Hash of the feature set's.
+        /// Hash of the feature set's columns.
         set: String,
     },
-    /// No such time zone.
+    /// The time zone does not exist.
     #[error("shop.timezone: {0}")]
     Zone(#[from] jiff::Error),
 }
 
-/// One release, opened whole; a request holds one from start to end.
+/// A release, opened as a whole. A request uses one from start to end.
 pub struct Opened {
-    /// Its name.
+    /// The release.
     pub release: Release,
     /// Its products.
     pub catalogue: Catalogue,
-    /// Its user records; none where a user store holds them.
+    /// Its user records; `None` when a user store holds them.
     pub users: Option<UserFile>,
-    /// Users of the feature set, wherever their records are.
+    /// Users of the feature set, wherever their records are stored.
     pub user_count: usize,
-    /// Its model, if there is one.
+    /// Its model, if it has one.
     pub model: Option<Model>,
-    /// The feature set that its model was trained on.
+    /// Version of the feature set that its model was trained on.
     pub trained_on: Option<String>,
     /// The shop's local time.
     pub calendar: Calendar,
-    /// Erasures that its feature set takes in, counted from the lake's beginning.
+    /// Erasures of the lake that its feature set reflects, counted from the first.
     pub erasures: u64,
-    /// Whether it stands in for a release that cannot serve as a whole.
+    /// Whether it is a fallback for a release that cannot serve as a whole.
     pub stands_in: bool,
 }
 
 impl Opened {
-    /// The release's name: feature set and model.
+    /// The release's name: feature set `+` model.
     pub fn name(&self) -> String {
         format!("{}+{}", self.release.feature_set, self.model_version().unwrap_or("none"))
     }
 
-    /// The model that ranks, if there is one.
+    /// Version of the model, if there is one.
     pub fn model_version(&self) -> Option<&str> {
         self.release.model.as_deref()
     }
 
-    /// What answers before anything is released: no products.
+    /// A release without products, for the time before the first one.
     ///
     /// # Errors
-    /// When there is no such time zone.
+    /// When the time zone does not exist.
     pub fn nothing(timezone: &str) -> Result<Self, OpenError> {
         let release =
             Release { feature_set: "none".to_owned(), model: None, schema_hash: String::new() };
@@ -93,13 +93,14 @@ impl Opened {
         })
     }
 
-    /// The best that can serve now: the current release, or its features without the
-    /// model, or the release before it, or nothing. Gives why it is not the first.
+    /// Opens the current release of the lake in a directory. If it cannot serve, it falls
+    /// back to its features without the model, to the previous release, or to a release
+    /// without products, and returns the reason with it.
     ///
     /// # Errors
-    /// When there is no such time zone.
+    /// When the time zone does not exist.
     pub fn best(lake: &Path, timezone: &str) -> Result<(Self, Option<OpenError>), OpenError> {
-        let releases = lake.join("releases");
+        let releases = lake.join(RELEASES);
         let why = match Self::current(lake, timezone) {
             Ok(opened) => return Ok((opened, None)),
             Err(error) => error,
@@ -107,9 +108,9 @@ impl Opened {
         let current = cartwheel_registry::current(&releases).ok().flatten();
         let without_model = current.map(|release| Release { model: None, ..release });
         let previous = cartwheel_registry::previous(&releases).ok().flatten();
-        let stand_ins = without_model.into_iter().chain(previous);
+        let fallbacks = without_model.into_iter().chain(previous);
         let opened =
-            stand_ins.filter_map(|release| Self::open(lake, &release, timezone).ok()).next();
+            fallbacks.filter_map(|release| Self::open(lake, &release, timezone).ok()).next();
         let opened = match opened {
             Some(opened) => Self { stands_in: true, ..opened },
             None => Self::nothing(timezone)?,
@@ -120,9 +121,9 @@ impl Opened {
     /// Opens the current release of the lake in a directory.
     ///
     /// # Errors
-    /// When there is none, or it cannot serve.
+    /// When there is no release or it cannot serve.
     pub fn current(lake: &Path, timezone: &str) -> Result<Self, OpenError> {
-        let release = cartwheel_registry::current(&lake.join("releases"))?;
+        let release = cartwheel_registry::current(&lake.join(RELEASES))?;
         Self::open(lake, &release.ok_or(OpenError::Nothing)?, timezone)
     }
 
@@ -131,11 +132,11 @@ impl Opened {
     /// # Errors
     /// When a part is missing, damaged, or does not fit the others.
     pub fn open(lake: &Path, release: &Release, timezone: &str) -> Result<Self, OpenError> {
-        let set = FeatureSet::open(&lake.join("features").join(&release.feature_set))?;
+        let set = FeatureSet::open(&lake.join(FEATURES).join(&release.feature_set))?;
         let mut trained_on = None;
         let model = match &release.model {
             Some(version) => {
-                let bundle = cartwheel_registry::read(&lake.join("models"), version)?;
+                let bundle = cartwheel_registry::read(&lake.join(MODELS), version)?;
                 if bundle.manifest.schema_hash != set.manifest.schema_hash {
                     return Err(OpenError::Columns {
                         model: bundle.manifest.schema_hash,

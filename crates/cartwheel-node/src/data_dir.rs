@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
+use cartwheel_registry::layout;
 
 /// The data directory.
 #[derive(Debug, Clone)]
@@ -96,17 +97,17 @@ impl DataDir {
 
     /// Feature sets.
     pub fn features(&self) -> PathBuf {
-        self.lake().join("features")
+        self.lake().join(layout::FEATURES)
     }
 
     /// Model bundles.
     pub fn models(&self) -> PathBuf {
-        self.lake().join("models")
+        self.lake().join(layout::MODELS)
     }
 
     /// Releases.
     pub fn releases(&self) -> PathBuf {
-        self.lake().join("releases")
+        self.lake().join(layout::RELEASES)
     }
 
     /// The embedded event log.

@@ -1,8 +1,10 @@
 //! The models of a data directory: list, deploy, roll back.
 
+use std::future::Future;
+
 use anyhow::{Context as _, Result};
-use cartwheel_engine::Opened;
-use cartwheel_registry::{ModelRecord, Release};
+use cartwheel_engine::deployment::{self, DeploymentError};
+use cartwheel_registry::{LocalRegistry, ModelRecord, Release};
 
 use crate::data_dir::DataDir;
 
@@ -23,30 +25,23 @@ pub fn find(data_dir: &DataDir, version: &str) -> Result<ModelRecord> {
     found.with_context(|| format!("there is no model {version:?}: see `cartwheel models list`"))
 }
 
-/// Serves a model: with the serving features if they have its columns, else with
-/// those it was trained on.
+/// Deploys a model, as [`deployment::deploy`] does. Blocks.
+///
+/// # Errors
+/// When the model does not exist or cannot serve.
 pub fn deploy(data_dir: &DataDir, version: &str) -> Result<Release> {
-    let model = find(data_dir, version)?.manifest;
-    let current = cartwheel_registry::current(&data_dir.releases())?;
-    let features = current.filter(|release| release.schema_hash == model.schema_hash);
-    let release = Release {
-        feature_set: features.map_or(model.feature_set, |release| release.feature_set),
-        model: Some(model.version),
-        schema_hash: model.schema_hash,
-    };
-    Opened::open(&data_dir.lake(), &release, "UTC").context("the model cannot serve")?;
-    cartwheel_registry::publish(&data_dir.releases(), &release)?;
-    Ok(release)
+    wait(deployment::deploy(&LocalRegistry::new(data_dir.lake()), version))
 }
 
-/// Serves the previous release again; where its features are no longer there, its model
-/// with those that are.
+/// Rolls back to the previous release, as [`deployment::rollback`] does. Blocks.
+///
+/// # Errors
+/// When there is no previous release, or it cannot serve.
 pub fn rollback(data_dir: &DataDir) -> Result<Release> {
-    let previous = cartwheel_registry::previous(&data_dir.releases())?;
-    if let Some(Release { feature_set, model: Some(model), .. }) = previous
-        && !data_dir.features().join(feature_set).exists()
-    {
-        return deploy(data_dir, &model).context("rollback");
-    }
-    cartwheel_registry::rollback(&data_dir.releases()).context("rollback")
+    wait(deployment::rollback(&LocalRegistry::new(data_dir.lake()))).context("rollback")
+}
+
+/// Waits for the local registry, which blocks and needs no reactor.
+fn wait(deployed: impl Future<Output = Result<Release, DeploymentError>>) -> Result<Release> {
+    Ok(tokio::runtime::Builder::new_current_thread().build()?.block_on(deployed)?)
 }

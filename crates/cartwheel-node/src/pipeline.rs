@@ -55,8 +55,9 @@ impl Pipeline {
         beside: Option<usize>,
     ) -> Result<Self, RunnerError> {
         let jobs = Jobs { data_dir: place.0.clone(), config: config.map(Path::to_owned), beside };
-        let resources = resources::Local::new(place, jobs.clone());
-        let options = RunnerOptions { clock: Clock::system(), keep: settings.pipeline.keep };
+        let clock = Clock::system();
+        let resources = resources::Local::new(place, jobs.clone(), clock.clone());
+        let options = RunnerOptions { clock, keep: settings.pipeline.keep };
         let runner = Runner::open(&executions(place), Arc::new(resources), options)?;
         Ok(Self { runner, settings: Arc::new(settings.clone()), jobs })
     }

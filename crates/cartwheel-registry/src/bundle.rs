@@ -1,13 +1,18 @@
-//! Bundles on disk.
+//! Model bundles: packed, stored in a directory, read back and verified.
 
-use std::io::{self, Read, Write};
+use std::fs;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use cartwheel_features::Scaler;
+use cartwheel_files::{sync_dir, write_synced};
 use cartwheel_forest::Forest;
 use flate2::{Compression, read::GzDecoder, write::GzEncoder};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use sha2::{Digest, Sha256};
+
+use crate::layout::{ARCHIVE, COLUMNS, MANIFEST, METRICS, MODEL, SCALER};
 
 /// Largest model file that is read, in bytes.
 const MAX_MODEL: u64 = 512 << 20;
@@ -18,49 +23,49 @@ const MAX_ARCHIVE: u64 = MAX_MODEL + (1 << 20);
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BundleError {
-    /// A file is missing or cannot be read or written.
+    /// A file is missing, or cannot be read or written.
     #[error("model bundle: {path}: {source}")]
     File {
-        /// Which.
+        /// The file.
         path: PathBuf,
-        /// Why.
+        /// What the system reports.
         source: io::Error,
     },
-    /// The model is not one that can be evaluated.
+    /// The model cannot be evaluated.
     #[error("model bundle {version}: {reason}")]
     Model {
-        /// Which bundle.
+        /// The bundle.
         version: String,
         /// What is wrong.
         reason: String,
     },
 }
 
-/// What a bundle is made of.
+/// The parts of a new bundle.
 #[derive(Debug)]
 pub struct BundleParts<'a> {
-    /// The model as XGBoost wrote it, JSON or UBJ.
+    /// The model as XGBoost writes it, JSON or UBJ.
     pub model: &'a [u8],
     /// The scaler of its rows.
     pub scaler: &'a Scaler,
     /// Names of its columns.
     pub features: &'a [&'a str],
-    /// Metrics of training.
+    /// Metrics of training, one entry for each round.
     pub metrics: serde_json::Value,
     /// Parameters of training.
     pub parameters: serde_json::Value,
-    /// The feature set it was trained on.
+    /// Version of the feature set that it was trained on.
     pub feature_set: &'a str,
     /// Hash of the columns.
     pub schema_hash: &'a str,
 }
 
-/// Where a bundle comes from.
+/// The origin of a bundle.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct BundleManifest {
-    /// Its name.
+    /// The version of the model.
     pub version: String,
-    /// The feature set it was trained on.
+    /// Version of the feature set that it was trained on.
     pub feature_set: String,
     /// Hash of the columns.
     pub schema_hash: String,
@@ -70,10 +75,19 @@ pub struct BundleManifest {
     pub model_sha256: String,
 }
 
-/// A bundle that has been checked whole.
+/// The files of a bundle that is not stored yet.
+#[derive(Debug, Clone)]
+pub struct PackedBundle {
+    /// Its version, which follows from model, feature set and parameters.
+    pub version: String,
+    /// Names and contents, in the order to store them in: the manifest is the last.
+    pub files: Vec<(&'static str, Vec<u8>)>,
+}
+
+/// A verified bundle.
 #[derive(Debug)]
 pub struct Bundle {
-    /// Where it comes from.
+    /// Its origin.
     pub manifest: BundleManifest,
     /// The verified forest.
     pub forest: Forest,
@@ -81,49 +95,75 @@ pub struct Bundle {
     pub scaler: Scaler,
 }
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
-}
-
-/// Writes a bundle below `models` and gives its version, which names its content.
+/// Packs the files of a bundle.
 ///
 /// # Errors
-/// When a file cannot be written; nothing half done is named.
-pub fn write(models: &Path, parts: &BundleParts<'_>) -> Result<String, BundleError> {
-    let digest = hex(&Sha256::digest(parts.model));
-    let name = format!("{digest}{}{}", parts.feature_set, parts.parameters);
-    let version = format!("m-{}", &hex(&Sha256::digest(name.as_bytes()))[..16]);
-    let dir = models.join(&version);
+/// When a part cannot be written as JSON.
+pub fn pack(parts: &BundleParts<'_>) -> Result<PackedBundle, BundleError> {
+    let digest = hex::encode(Sha256::digest(parts.model));
+    let content = format!("{digest}{}{}", parts.feature_set, parts.parameters);
+    let version = format!("m-{}", hex::encode(&Sha256::digest(content.as_bytes())[..8]));
+    let manifest = BundleManifest {
+        version: version.clone(),
+        feature_set: parts.feature_set.to_owned(),
+        schema_hash: parts.schema_hash.to_owned(),
+        parameters: parts.parameters.clone(),
+        model_sha256: digest,
+    };
+    let pack = || -> io::Result<Vec<(&'static str, Vec<u8>)>> {
+        Ok(vec![
+            (ARCHIVE, archive(parts.model)?),
+            (SCALER, serde_json::to_vec_pretty(parts.scaler)?),
+            (COLUMNS, serde_json::to_vec_pretty(parts.features)?),
+            (METRICS, serde_json::to_vec_pretty(&parts.metrics)?),
+            (MANIFEST, serde_json::to_vec_pretty(&manifest)?),
+        ])
+    };
+    match pack() {
+        Ok(files) => Ok(PackedBundle { version, files }),
+        Err(error) => Err(BundleError::Model { version, reason: error.to_string() }),
+    }
+}
+
+/// Stores a packed bundle below `models` durably: all of its files or none of them. A
+/// bundle of that version stays as it is.
+///
+/// # Errors
+/// When a file cannot be written.
+pub(crate) fn store(models: &Path, bundle: &PackedBundle) -> Result<(), BundleError> {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    let directory = models.join(&bundle.version);
     let put = || -> io::Result<()> {
-        if dir.join("manifest.json").exists() {
+        if directory.join(MANIFEST).exists() {
             return Ok(());
         }
-        std::fs::create_dir_all(models)?;
-        let scratch = models.join(format!(".writing-{version}-{}", std::process::id()));
-        std::fs::create_dir_all(&scratch)?;
-        let synced = |name: &str, bytes: &[u8]| {
-            let mut file = std::fs::File::create(scratch.join(name))?;
-            file.write_all(bytes)?;
-            file.sync_all()
-        };
-        let json = |value: &serde_json::Value| serde_json::to_vec_pretty(value);
-        synced("model.tar.gz", &archive(parts.model)?)?;
-        synced("scaler.json", &serde_json::to_vec_pretty(parts.scaler)?)?;
-        synced("features.json", &serde_json::to_vec_pretty(parts.features)?)?;
-        synced("metrics.json", &json(&parts.metrics)?)?;
-        let manifest = BundleManifest {
-            version: version.clone(),
-            feature_set: parts.feature_set.to_owned(),
-            schema_hash: parts.schema_hash.to_owned(),
-            parameters: parts.parameters.clone(),
-            model_sha256: digest.clone(),
-        };
-        synced("manifest.json", &serde_json::to_vec_pretty(&manifest)?)?;
-        std::fs::rename(&scratch, &dir)?;
-        std::fs::File::open(models)?.sync_all()
+        fs::create_dir_all(models)?;
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let scratch =
+            models.join(format!(".writing-{}-{}-{number}", bundle.version, std::process::id()));
+        fs::create_dir_all(&scratch)?;
+        for (name, content) in &bundle.files {
+            write_synced(&scratch.join(name), content)?;
+        }
+        sync_dir(&scratch)?;
+        match fs::rename(&scratch, &directory) {
+            // Another writer was faster, with the same content.
+            Err(_) if directory.join(MANIFEST).exists() => fs::remove_dir_all(&scratch)?,
+            renamed => renamed?,
+        }
+        sync_dir(models)
     };
-    put().map_err(|source| BundleError::File { path: dir.clone(), source })?;
-    Ok(version)
+    put().map_err(|source| BundleError::File { path: directory.clone(), source })
+}
+
+/// Writes a bundle below `models` and returns its version.
+///
+/// # Errors
+/// When a file cannot be written; the bundle is then not visible.
+pub fn write(models: &Path, parts: &BundleParts<'_>) -> Result<String, BundleError> {
+    let bundle = pack(parts)?;
+    store(models, &bundle)?;
+    Ok(bundle.version)
 }
 
 fn archive(model: &[u8]) -> io::Result<Vec<u8>> {
@@ -131,62 +171,72 @@ fn archive(model: &[u8]) -> io::Result<Vec<u8>> {
     let mut header = tar::Header::new_gnu();
     header.set_size(model.len() as u64);
     header.set_mode(0o644);
-    tar.append_data(&mut header, "xgboost-model", model)?;
+    tar.append_data(&mut header, MODEL, model)?;
     tar.into_inner()?.finish()
 }
 
-/// Reads and checks a bundle.
+/// Reads and verifies a bundle.
 ///
 /// # Errors
-/// When a file is missing, damaged, or does not fit the others.
+/// When a file is missing or damaged, or does not fit the others.
 pub fn read(models: &Path, version: &str) -> Result<Bundle, BundleError> {
-    let dir = models.join(version);
-    let file = |name: &str| {
-        let path = dir.join(name);
-        std::fs::read(&path).map_err(|source| BundleError::File { path, source })
-    };
+    let directory = models.join(version);
     let refuse = |reason: String| BundleError::Model { version: version.to_owned(), reason };
-    let manifest: BundleManifest =
-        serde_json::from_slice(&file("manifest.json")?).map_err(|e| refuse(e.to_string()))?;
-    let scaler: Scaler =
-        serde_json::from_slice(&file("scaler.json")?).map_err(|e| refuse(e.to_string()))?;
-    let features: Vec<String> =
-        serde_json::from_slice(&file("features.json")?).map_err(|e| refuse(e.to_string()))?;
-    let model = extract(&file("model.tar.gz")?).map_err(|e| refuse(e.to_string()))?;
-    if hex(&Sha256::digest(&model)) != manifest.model_sha256 {
-        return Err(refuse("the model file is not the one that was written".to_owned()));
+    let manifest: BundleManifest = json(&directory, version, MANIFEST)?;
+    let scaler: Scaler = json(&directory, version, SCALER)?;
+    let columns: Vec<String> = json(&directory, version, COLUMNS)?;
+    let model =
+        extract(&file(&directory.join(ARCHIVE))?).map_err(|error| refuse(error.to_string()))?;
+    if hex::encode(Sha256::digest(&model)) != manifest.model_sha256 {
+        return Err(refuse("the model file differs from the one that was written".to_owned()));
     }
-    let forest = Forest::from_bytes(&model).map_err(|e| refuse(e.to_string()))?;
-    if forest.features() != features.len() || !scaler.fits(features.len()) {
+    let forest = Forest::from_bytes(&model).map_err(|error| refuse(error.to_string()))?;
+    if forest.features() != columns.len() || !scaler.fits(columns.len()) {
         return Err(refuse(format!(
-            "the model takes {} features, features.json names {}, the scaler holds {}",
+            "the model takes {} features, {COLUMNS} names {}, the scaler holds {}",
             forest.features(),
-            features.len(),
+            columns.len(),
             scaler.mean.len()
         )));
     }
     Ok(Bundle { manifest, forest, scaler })
 }
 
-/// The model in a `model.tar.gz`, as this project or SageMaker's container packs it.
+fn file(path: &Path) -> Result<Vec<u8>, BundleError> {
+    fs::read(path).map_err(|source| BundleError::File { path: path.to_owned(), source })
+}
+
+fn json<T: DeserializeOwned>(
+    directory: &Path,
+    version: &str,
+    name: &str,
+) -> Result<T, BundleError> {
+    serde_json::from_slice(&file(&directory.join(name))?).map_err(|error| BundleError::Model {
+        version: version.to_owned(),
+        reason: format!("{name}: {error}"),
+    })
+}
+
+/// Extracts the model from a `model.tar.gz`, as this project or SageMaker's container packs
+/// it.
 ///
 /// # Errors
-/// When the archive is damaged or holds no model.
+/// When the archive is damaged or has no model.
 pub fn extract(archive: &[u8]) -> io::Result<Vec<u8>> {
     let mut tar = tar::Archive::new(GzDecoder::new(archive).take(MAX_ARCHIVE));
     for entry in tar.entries()? {
         let entry = entry?;
-        if entry.path()?.as_os_str() == "xgboost-model" {
-            // A sparse file says in a few bytes that it is as long as it likes.
+        if entry.path()?.as_os_str() == MODEL {
+            // A sparse file claims any length in a few bytes.
             if !entry.header().entry_type().is_file() {
-                return Err(io::Error::other("xgboost-model is not a plain file"));
+                return Err(io::Error::other(format!("{MODEL} is not a plain file")));
             }
             let mut model = Vec::new();
             if entry.take(MAX_MODEL + 1).read_to_end(&mut model)? as u64 > MAX_MODEL {
-                return Err(io::Error::other("xgboost-model is larger than 512 MiB"));
+                return Err(io::Error::other(format!("{MODEL} is larger than 512 MiB")));
             }
             return Ok(model);
         }
     }
-    Err(io::Error::other("model.tar.gz holds no xgboost-model"))
+    Err(io::Error::other(format!("{ARCHIVE} has no {MODEL}")))
 }

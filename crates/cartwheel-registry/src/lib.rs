@@ -1,19 +1,34 @@
-//! Model bundles and the release that serves.
+//! The registry of releases and models.
 //!
-//! `models/<version>/` holds `model.tar.gz` (with `xgboost-model` alone at its
-//! top), and beside it `scaler.json`, `features.json`, `metrics.json` and
-//! `manifest.json`. A bundle is written under a temporary name and renamed; it is
-//! read back whole and checked before it may serve. `releases/current.json` names
-//! the feature set and the model that serve together, `releases/previous.json` those
-//! before them.
+//! A [`Release`] names the feature set and the model that serve together. A model is a
+//! bundle: `models/<version>/` holds `model.tar.gz` (with `xgboost-model` alone at its top)
+//! and beside it `scaler.json`, `features.json`, `metrics.json` and `manifest.json`. A
+//! bundle becomes visible with all of its files, and is verified as a whole before it
+//! serves. `evaluation.json` in it is the gate's decision. `releases/current.json` is the
+//! release that serves, `releases/previous.json` the one before it. [`layout`] has the
+//! names.
+//!
+//! [`Registry`] is the interface; [`LocalRegistry`] implements it in a directory,
+//! `cartwheel-aws` on S3.
 
 mod bundle;
+#[cfg(any(test, feature = "conformance"))]
+pub mod conformance;
+mod error;
+pub mod layout;
+mod local;
+mod model;
 mod registry;
 mod release;
 
-pub use bundle::{Bundle, BundleError, BundleManifest, BundleParts, extract, read, write};
-pub use registry::{Evaluation, ModelRecord, ModelStatus, decide, list};
-pub use release::{Release, current, previous, publish, rollback};
+pub use bundle::{
+    Bundle, BundleError, BundleManifest, BundleParts, PackedBundle, extract, pack, read, write,
+};
+pub use error::RegistryError;
+pub use local::{LocalRegistry, current, list, previous, publish};
+pub use model::{Evaluation, ModelFiles, ModelRecord, ModelStatus, records};
+pub use registry::{Artifacts, LocalCopy, Pending, Registry};
+pub use release::{Published, Release};
 
 #[cfg(test)]
 mod tests;

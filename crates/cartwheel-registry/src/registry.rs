@@ -1,114 +1,189 @@
-//! Every model that was trained, and what became of it.
+//! The interface of a registry.
 
-use std::io::{self, Write};
-use std::path::Path;
-use std::time::UNIX_EPOCH;
+use std::any::Any;
+use std::fmt;
+use std::future::Future;
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
 
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use cartwheel_feature_set::Manifest;
 
-use crate::bundle::BundleManifest;
-use crate::release::{current, previous};
+use crate::bundle::{BundleManifest, PackedBundle};
+use crate::error::RegistryError;
+use crate::layout;
+use crate::model::{Evaluation, ModelRecord};
+use crate::release::{Published, Release};
 
-const EVALUATION: &str = "evaluation.json";
+/// A future that the caller drives.
+pub type Pending<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// Where a model stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum ModelStatus {
-    /// Trained, not decided upon.
-    Candidate,
-    /// It answers requests.
-    Serving,
-    /// It answered before the one that does now.
-    Previous,
-    /// It served before that.
-    Retired,
-    /// It did not pass the gate.
-    Rejected,
-}
+/// The releases and models of a lake. The suite in `conformance` states the semantics in
+/// detail; every implementation passes it.
+pub trait Registry: fmt::Debug + Send + Sync {
+    /// Returns the release that serves, if it is another than `known`. Without a release it
+    /// returns `None`.
+    ///
+    /// # Errors
+    /// When the storage fails or the document is not a release.
+    fn newer<'a>(
+        &'a self,
+        known: Option<&'a Published>,
+    ) -> Pending<'a, Result<Option<Published>, RegistryError>>;
 
-/// What the gate decided, and on what grounds.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Evaluation {
-    /// The pipeline's execution that decided.
-    pub run: String,
-    /// Whether it passed.
-    pub passed: bool,
-    /// When, UTC milliseconds.
-    pub decided_ms: i64,
-    /// The figures.
-    pub report: Value,
-}
+    /// Returns the release that served before the current one, if there is one.
+    ///
+    /// # Errors
+    /// When the storage fails or the document is not a release.
+    fn previous(&self) -> Pending<'_, Result<Option<Release>, RegistryError>>;
 
-/// A model of the registry.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct ModelRecord {
-    /// Where it comes from: feature set, parameters, hash.
-    #[serde(flatten)]
-    pub manifest: BundleManifest,
-    /// Where it stands.
-    pub status: ModelStatus,
-    /// When it was written, UTC milliseconds.
-    pub created_ms: i64,
-    /// Metrics of its last round of training.
-    pub metrics: Value,
-    /// What the gate decided.
-    pub evaluation: Option<Evaluation>,
-}
+    /// Makes a release the current one, and the one before it the previous one. A release
+    /// that others publish meanwhile becomes the previous one: it is not overwritten unseen.
+    /// Publishing the current release again changes nothing.
+    ///
+    /// # Errors
+    /// When the storage fails or a document is damaged: the current release then stands.
+    fn publish<'a>(&'a self, release: &'a Release) -> Pending<'a, Result<(), RegistryError>>;
 
-/// Notes what the gate decided on a model.
-///
-/// # Errors
-/// When the file cannot be written.
-pub fn decide(models: &Path, version: &str, evaluation: &Evaluation) -> io::Result<()> {
-    let dir = models.join(version);
-    let scratch = dir.join(format!(".{EVALUATION}-{}", std::process::id()));
-    let mut file = std::fs::File::create(&scratch)?;
-    file.write_all(&serde_json::to_vec_pretty(evaluation)?)?;
-    file.sync_all()?;
-    std::fs::rename(&scratch, dir.join(EVALUATION))?;
-    std::fs::File::open(&dir)?.sync_all()
-}
+    /// Lists all models with their status, the newest first.
+    ///
+    /// # Errors
+    /// When the storage fails or a release document is damaged.
+    fn models(&self) -> Pending<'_, Result<Vec<ModelRecord>, RegistryError>>;
 
-/// Every model, the newest first. What is no bundle is passed over.
-///
-/// # Errors
-/// When the release cannot be read.
-pub fn list(models: &Path, releases: &Path) -> io::Result<Vec<ModelRecord>> {
-    let serving = current(releases)?.and_then(|release| release.model);
-    let before = previous(releases)?.and_then(|release| release.model);
-    let entries = match std::fs::read_dir(models) {
-        Ok(entries) => entries.flatten().collect(),
-        Err(e) if e.kind() == io::ErrorKind::NotFound => Vec::new(),
-        Err(e) => return Err(e),
-    };
-    let mut found: Vec<ModelRecord> = Vec::new();
-    for dir in entries.iter().map(std::fs::DirEntry::path) {
-        let path = dir.join("manifest.json");
-        let Ok(bytes) = std::fs::read(&path) else { continue };
-        let Ok(manifest) = serde_json::from_slice::<BundleManifest>(&bytes) else { continue };
-        let written = std::fs::metadata(&path)?.modified()?;
-        let created_ms = written.duration_since(UNIX_EPOCH).map_or(0, |age| age.as_millis() as i64);
-        let evaluation = std::fs::read(dir.join(EVALUATION)).ok();
-        let evaluation: Option<Evaluation> =
-            evaluation.and_then(|bytes| serde_json::from_slice(&bytes).ok());
-        let is = |version: &Option<String>| version.as_deref() == Some(&manifest.version);
-        let status = match evaluation.as_ref().map(|evaluation| evaluation.passed) {
-            _ if is(&serving) => ModelStatus::Serving,
-            _ if is(&before) => ModelStatus::Previous,
-            Some(true) => ModelStatus::Retired,
-            Some(false) => ModelStatus::Rejected,
-            None => ModelStatus::Candidate,
-        };
-        let metrics = std::fs::read(dir.join("metrics.json")).unwrap_or_default();
-        let metrics: Value = serde_json::from_slice(&metrics).unwrap_or_default();
-        let last = metrics.as_array().and_then(|rounds| rounds.last()).cloned();
-        let metrics = last.unwrap_or_default();
-        found.push(ModelRecord { manifest, status, created_ms, metrics, evaluation });
+    /// Reads the manifest of a model, if the registry has the model.
+    ///
+    /// # Errors
+    /// When the storage fails or the manifest is damaged.
+    fn model<'a>(
+        &'a self,
+        version: &'a str,
+    ) -> Pending<'a, Result<Option<BundleManifest>, RegistryError>>;
+
+    /// Stores a bundle. It becomes visible once all of its files are stored; a bundle of the
+    /// same version stays as it is.
+    ///
+    /// # Errors
+    /// When the storage fails.
+    fn put_bundle<'a>(&'a self, bundle: &'a PackedBundle)
+    -> Pending<'a, Result<(), RegistryError>>;
+
+    /// Notes the gate's decision on a model.
+    ///
+    /// # Errors
+    /// When the registry does not have the model or the storage fails.
+    fn put_evaluation<'a>(
+        &'a self,
+        model: &'a str,
+        evaluation: &'a Evaluation,
+    ) -> Pending<'a, Result<(), RegistryError>>;
+
+    /// Reads the manifest of a feature set, if the lake has the set.
+    ///
+    /// # Errors
+    /// When the storage fails or the manifest is damaged.
+    fn feature_set<'a>(
+        &'a self,
+        version: &'a str,
+    ) -> Pending<'a, Result<Option<Manifest>, RegistryError>>;
+
+    /// Reads the version of the feature set that a run of the pipeline built, if it has
+    /// built one.
+    ///
+    /// # Errors
+    /// When the storage fails or the run's note is damaged.
+    fn built_by<'a>(&'a self, run: &'a str) -> Pending<'a, Result<Option<String>, RegistryError>>;
+
+    /// Gives a directory that has the files at their places in a lake.
+    ///
+    /// # Errors
+    /// When the storage fails or a file is missing.
+    fn local_copy<'a>(
+        &'a self,
+        artifacts: Artifacts<'a>,
+    ) -> Pending<'a, Result<LocalCopy, RegistryError>>;
+
+    /// Returns the release that serves, if there is one.
+    ///
+    /// # Errors
+    /// When the storage fails or the document is not a release.
+    fn current(&self) -> Pending<'_, Result<Option<Published>, RegistryError>> {
+        self.newer(None)
     }
-    found.sort_by(|a, b| {
-        b.created_ms.cmp(&a.created_ms).then_with(|| a.manifest.version.cmp(&b.manifest.version))
-    });
-    Ok(found)
+}
+
+/// Files of a lake that belong together.
+#[derive(Debug, Clone, Copy)]
+pub enum Artifacts<'a> {
+    /// What a release answers from: the catalogue of its feature set and the bundle of its
+    /// model.
+    Release(&'a Release),
+    /// What evaluation reads of a feature set: its gate users and the catalogue without
+    /// their newest orders.
+    Gate(&'a str),
+    /// The bundles of models.
+    Models(&'a [&'a str]),
+}
+
+impl Artifacts<'_> {
+    /// Names of the files, relative to the lake.
+    ///
+    /// # Errors
+    /// When a version cannot be a name.
+    pub fn files(&self) -> Result<Vec<String>, RegistryError> {
+        match self {
+            Self::Release(release) => {
+                let mut files = layout::serving_files(&release.feature_set)?;
+                files.extend(bundles(release.model.as_deref().as_slice())?);
+                Ok(files)
+            }
+            Self::Gate(feature_set) => layout::gate_files(feature_set),
+            Self::Models(versions) => bundles(versions),
+        }
+    }
+}
+
+fn bundles(versions: &[&str]) -> Result<Vec<String>, RegistryError> {
+    let files = versions
+        .iter()
+        .flat_map(|version| layout::BUNDLE.map(|file| layout::model_file(version, file)));
+    files.collect()
+}
+
+/// A directory with files of a lake. A temporary one is removed with this value.
+pub struct LocalCopy {
+    directory: PathBuf,
+    _guard: Option<Box<dyn Any + Send + Sync>>,
+}
+
+impl LocalCopy {
+    /// A directory that stays.
+    pub fn permanent(directory: PathBuf) -> Self {
+        Self { directory, _guard: None }
+    }
+
+    /// A directory that `guard` removes when it is dropped.
+    pub fn temporary(directory: PathBuf, guard: impl Send + Sync + 'static) -> Self {
+        Self { directory, _guard: Some(Box::new(guard)) }
+    }
+
+    /// The directory, laid out as a lake.
+    pub fn lake(&self) -> &Path {
+        &self.directory
+    }
+
+    /// Its folder of bundles.
+    pub fn models(&self) -> PathBuf {
+        self.directory.join(layout::MODELS)
+    }
+
+    /// Its folder of one feature set.
+    pub fn feature_set(&self, version: &str) -> PathBuf {
+        self.directory.join(layout::FEATURES).join(version)
+    }
+}
+
+impl fmt::Debug for LocalCopy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("LocalCopy").field(&self.directory).finish()
+    }
 }

@@ -1,13 +1,15 @@
 //! Bundles, releases and the registry on disk.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use cartwheel_features::Scaler;
 use serde_json::json;
 
+use crate::conformance::{self, Backing, Directory};
 use crate::{
-    BundleError, BundleParts, Evaluation, ModelStatus, Release, current, decide, list, previous,
-    publish, read, rollback, write,
+    BundleError, BundleParts, LocalRegistry, ModelStatus, Release, current, list, previous,
+    publish, read, write,
 };
 
 const MODEL: &[u8] = include_bytes!("../../cartwheel-forest/tests/fixtures/v3.2-logistic.json");
@@ -69,51 +71,68 @@ fn a_bundle_with_any_file_damaged_or_missing_is_refused() {
 }
 
 #[test]
-fn a_release_rolls_back_and_forth() {
+fn a_release_names_the_one_before_it() {
     let dir = tempfile::tempdir().unwrap();
     assert!(current(dir.path()).unwrap().is_none());
-    assert!(rollback(dir.path()).is_err());
     publish(dir.path(), &release("a")).unwrap();
     publish(dir.path(), &release("b")).unwrap();
     publish(dir.path(), &release("b")).unwrap();
     assert_eq!(previous(dir.path()).unwrap(), Some(release("a")));
-    assert_eq!(rollback(dir.path()).unwrap(), release("a"));
+    publish(dir.path(), &release("a")).unwrap();
     assert_eq!(current(dir.path()).unwrap(), Some(release("a")));
-    assert_eq!(rollback(dir.path()).unwrap(), release("b"));
+    assert_eq!(previous(dir.path()).unwrap(), Some(release("b")));
     std::fs::write(dir.path().join("current.json"), "{").unwrap();
-    assert!(current(dir.path()).is_err());
+    let error = current(dir.path()).unwrap_err().to_string();
+    assert!(error.contains("current.json is damaged"), "{error}");
 }
 
+/// The statuses are in the conformance suite; these are the files behind them.
 #[test]
-fn the_registry_tells_where_each_model_stands() {
+fn the_list_passes_over_bundles_that_are_being_written() {
     let dir = tempfile::tempdir().unwrap();
     let (models, releases) = (dir.path().join("models"), dir.path().join("releases"));
     assert!(list(&models, &releases).unwrap().is_empty());
-    let versions: Vec<String> = [0.1, 0.2, 0.3, 0.4, 0.5].map(|eta| written(&models, eta)).into();
-    let evaluation = |passed| Evaluation {
-        run: "r".into(),
-        passed,
-        decided_ms: 1,
-        report: json!({"recall": 0.3}),
-    };
-    for version in &versions[..3] {
-        decide(&models, version, &evaluation(true)).unwrap();
-        publish(&releases, &release(version)).unwrap();
-    }
-    decide(&models, &versions[3], &evaluation(false)).unwrap();
-    std::fs::create_dir(models.join("rubbish")).unwrap();
+    let version = written(&models, 0.1);
+    let half = models.join(format!(".writing-{version}-1-0"));
+    std::fs::create_dir(&half).unwrap();
+    std::fs::copy(models.join(&version).join("manifest.json"), half.join("manifest.json")).unwrap();
     let found = list(&models, &releases).unwrap();
-    let status = |version: &String| {
-        found.iter().find(|record| record.manifest.version == *version).unwrap().status
+    assert_eq!(found.len(), 1);
+    assert_eq!((found[0].status, &found[0].evaluation), (ModelStatus::Candidate, &None));
+}
+
+#[test]
+fn files_keep_their_names() {
+    let dir = tempfile::tempdir().unwrap();
+    let registry = LocalRegistry::new(dir.path());
+    let version = written(&dir.path().join("models"), 0.1);
+    publish(&dir.path().join("releases"), &release("a")).unwrap();
+    publish(&dir.path().join("releases"), &release("b")).unwrap();
+    registry.note_built("run-1", "fs-1").unwrap();
+    assert!(registry.note_built("../run", "fs-1").is_err());
+    let names = |folder: &str| {
+        let entries = std::fs::read_dir(dir.path().join(folder)).unwrap();
+        let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let mut names: Vec<String> = names.collect();
+        names.sort();
+        names
     };
+    assert_eq!(names("releases"), ["current.json", "previous.json"]);
     assert_eq!(
-        versions.iter().map(status).collect::<Vec<_>>(),
-        [
-            ModelStatus::Retired,
-            ModelStatus::Previous,
-            ModelStatus::Serving,
-            ModelStatus::Rejected,
-            ModelStatus::Candidate,
-        ]
+        names(&format!("models/{version}")),
+        ["features.json", "manifest.json", "metrics.json", "model.tar.gz", "scaler.json"]
     );
+    assert_eq!(names("features/runs"), ["run-1.json"]);
+    let current = std::fs::read_to_string(dir.path().join("releases/current.json")).unwrap();
+    assert_eq!(
+        current,
+        "{\n  \"feature_set\": \"fs-1\",\n  \"model\": \"b\",\n  \"schema_hash\": \"s\"\n}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_local_registry_conforms() {
+    let dir = tempfile::tempdir().unwrap();
+    let lake = |name: &str| -> Arc<dyn Backing> { Arc::new(Directory(dir.path().join(name))) };
+    conformance::registry(&lake).await;
 }

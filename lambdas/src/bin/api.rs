@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::HeaderValue;
+use cartwheel_ambient::Clock;
 use cartwheel_api::{Admission, AppState, DEGRADED, EVENTS, IMPRESSIONS_DROPPED, Settings};
-use cartwheel_aws::{Emf, Follower, Lake, Names};
+use cartwheel_aws::{Emf, Follower, Names, S3Registry};
 use cartwheel_engine::ServingEngine;
 use lambda_http::{Error, Request, service_fn};
 use tower::ServiceExt;
@@ -24,15 +25,15 @@ fn list<T: std::str::FromStr>(variable: &str) -> Result<Vec<T>, T::Err> {
 #[tokio::main]
 async fn main() -> Result<(), Error> {
     cartwheel_lambdas::log();
-    let emf = Emf::install("api", &[EVENTS, DEGRADED, IMPRESSIONS_DROPPED]);
+    let emf = Emf::install("api", &[EVENTS, DEGRADED, IMPRESSIONS_DROPPED], Clock::system());
     let names = Names::from_env(&["CARTWHEEL_LAKE", "CARTWHEEL_TABLE", "CARTWHEEL_STREAM"])?;
     let settings = Settings {
         cors_origins: list::<HeaderValue>("CARTWHEEL_CORS_ORIGINS")?,
         ..Settings::default()
     };
-    let lake = Lake::open(&names.lake)?;
+    let registry = Arc::new(S3Registry::open(&names.lake)?);
     let (config, opened) =
-        tokio::join!(cartwheel_aws::sdk_config(), Follower::open(lake, &names.timezone));
+        tokio::join!(cartwheel_aws::sdk_config(), Follower::open(registry, &names.timezone));
     let (follower, opened) = opened?;
     let engine = ServingEngine::new(opened);
     let engine = Arc::new(match cartwheel_aws::endpoint(&config, &names) {

@@ -1,6 +1,7 @@
 //! Consumes the stream: updates sessions and counters, and sends malformed records to the
 //! dead-letter queue.
 
+use cartwheel_ambient::Clock;
 use cartwheel_aws::{DeadLetters, Emf, KinesisEvent, Names, consume, sdk_config, users};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 
@@ -11,7 +12,7 @@ const RETRIED: &str = "cartwheel_batches_retried_total";
 #[tokio::main]
 async fn main() -> Result<(), Error> {
     cartwheel_lambdas::log();
-    let emf = Emf::install("consume", &[CONSUMED, POISON, RETRIED]);
+    let emf = Emf::install("consume", &[CONSUMED, POISON, RETRIED], Clock::system());
     let names = Names::from_env(&["CARTWHEEL_TABLE", "CARTWHEEL_DEAD_LETTERS"])?;
     let config = sdk_config().await;
     let users = users(&config, &names);

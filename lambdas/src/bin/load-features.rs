@@ -1,5 +1,6 @@
 //! Loads the user records of a feature set into the users table.
 
+use cartwheel_ambient::Clock;
 use cartwheel_aws::{Names, functions, sdk_config, users};
 use lambda_runtime::Error;
 
@@ -8,5 +9,6 @@ async fn main() -> Result<(), Error> {
     cartwheel_lambdas::log();
     let names = Names::from_env(&["CARTWHEEL_TABLE"])?;
     let users = users(&sdk_config().await, &names);
-    cartwheel_lambdas::run("load", |payload| functions::load(&users, payload)).await
+    let clock = Clock::system();
+    cartwheel_lambdas::run("load", |payload| functions::load(&users, &clock, payload)).await
 }

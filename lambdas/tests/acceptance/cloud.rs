@@ -517,11 +517,12 @@ pub async fn scored_elsewhere(learned: &Learned) {
 }
 
 pub async fn follows(learned: &Learned) {
-    use cartwheel_aws::{Follower, Lake};
+    use cartwheel_aws::{Follower, Lake, S3Registry};
     use cartwheel_engine::ServingEngine;
+    use cartwheel_registry::Registry;
     let account = Account::open().await;
-    let lake = Lake::on(account.lake());
-    let (early, opened) = Follower::open(lake.clone(), "UTC").await.unwrap();
+    let registry = Arc::new(S3Registry::new(Lake::on(account.lake())));
+    let (early, opened) = Follower::open(registry.clone(), "UTC").await.unwrap();
     let engine = Arc::new(ServingEngine::new(opened));
     assert_eq!(engine.release().feature_set, "none");
 
@@ -533,11 +534,11 @@ pub async fn follows(learned: &Learned) {
     // An incomplete release is not loaded; the next one is.
     let mut broken = learned.release();
     broken.model = Some("m-gone".to_owned());
-    lake.publish(&broken).await.unwrap();
+    registry.publish(&broken).await.unwrap();
     assert!(early.refresh(&engine).await.is_err());
     assert_eq!(engine.release(), learned.release(), "the old release still serves");
     let bare = cartwheel_registry::Release { model: None, ..learned.release() };
-    lake.publish(&bare).await.unwrap();
+    registry.publish(&bare).await.unwrap();
     assert!(early.refresh(&engine).await.unwrap());
     assert_eq!(engine.release(), bare);
     assert!(early.is_due(Duration::ZERO) && !early.is_due(Duration::from_secs(60)));

@@ -1,9 +1,14 @@
 use std::sync::Arc;
 
+use cartwheel_aws::{Lake, S3Registry};
+use cartwheel_registry::conformance::Backing;
+use cartwheel_registry::{Pending, Registry};
 use cartwheel_sessions::UserStore;
 use cartwheel_testkit::Emulator;
+use object_store::prefix::PrefixStore;
+use object_store::{ObjectStore, ObjectStoreExt};
 
-use crate::harness::{stream, users};
+use crate::harness::{bucket, stream, users};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn kinesis_conforms() {
@@ -33,6 +38,36 @@ async fn dynamodb_conforms() {
     cartwheel_sessions::conformance::users(store.clone(), "x", SEQUENCES).await;
     let other: Arc<dyn UserStore> = Arc::new(users(&dynamodb.url(), "users").await);
     cartwheel_sessions::conformance::writers(vec![store, other.clone(), other], "x", 60).await;
+}
+
+/// A lake of its own below a prefix of the bucket.
+struct Prefix(Arc<dyn ObjectStore>);
+
+impl Backing for Prefix {
+    fn registry(&self) -> Arc<dyn Registry> {
+        Arc::new(S3Registry::new(Lake::on(self.0.clone())))
+    }
+
+    fn put<'a>(&'a self, name: &'a str, content: &'a [u8]) -> Pending<'a, ()> {
+        Box::pin(async move {
+            self.0.put(&name.into(), content.to_vec().into()).await.unwrap();
+        })
+    }
+
+    fn remove<'a>(&'a self, name: &'a str) -> Pending<'a, ()> {
+        Box::pin(async move { self.0.delete(&name.into()).await.unwrap() })
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_registry_on_s3_conforms() {
+    let moto = Emulator::moto();
+    moto.make_bucket("lake");
+    let lake = |name: &str| -> Arc<dyn Backing> {
+        Arc::new(Prefix(Arc::new(PrefixStore::new(bucket(&moto.url(), "lake"), name))))
+    };
+    cartwheel_registry::conformance::registry(&lake).await;
+    cartwheel_engine::conformance::deployment(&lake).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

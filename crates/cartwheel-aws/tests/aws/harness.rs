@@ -1,5 +1,6 @@
 //! Clients of the stand-ins.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_config::retry::RetryConfig;
@@ -7,6 +8,8 @@ use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider};
 use cartwheel_aws::{KinesisStream, Users};
+use object_store::ObjectStore;
+use object_store::aws::AmazonS3Builder;
 
 /// The configuration that the adapters use, with an endpoint on this machine.
 pub async fn config(url: &str) -> SdkConfig {
@@ -30,4 +33,16 @@ pub async fn stream(url: &str, name: &str) -> KinesisStream {
 
 pub async fn users(url: &str, table: &str) -> Users {
     Users::new(aws_sdk_dynamodb::Client::new(&config(url).await), table)
+}
+
+pub fn bucket(url: &str, name: &str) -> Arc<dyn ObjectStore> {
+    let store = AmazonS3Builder::new()
+        .with_bucket_name(name)
+        .with_region("us-east-1")
+        .with_access_key_id("test")
+        .with_secret_access_key("test")
+        .with_allow_http(true)
+        .with_endpoint(url)
+        .build();
+    Arc::new(store.unwrap())
 }

@@ -11,6 +11,7 @@ use cartwheel_api::{
 use cartwheel_engine::{NOT_EVALUATED, Report};
 use cartwheel_feature_set::FeatureSet;
 use cartwheel_lake::{Column, EngagedImpression, Engagement, EngagementReport, Inspector, Table};
+use cartwheel_registry::layout::METRICS;
 use cartwheel_registry::{ModelRecord, ModelStatus as Status, Release};
 use serde::Deserialize;
 use serde_json::Value;
@@ -77,9 +78,8 @@ pub fn model_detail(place: &DataDir, version: &str) -> Result<Option<ModelDetail
     let found = models::list(place)?.into_iter().find(|m| m.manifest.version == version);
     let Some(record) = found else { return Ok(None) };
     let bundle = cartwheel_registry::read(&place.models(), version)?;
-    let rounds = std::fs::read(place.models().join(version).join("metrics.json"));
-    let rounds: Vec<Round> =
-        serde_json::from_slice(&rounds.context("metrics.json")?).context("metrics.json")?;
+    let rounds = std::fs::read(place.models().join(version).join(METRICS));
+    let rounds: Vec<Round> = serde_json::from_slice(&rounds.context(METRICS)?).context(METRICS)?;
     let names = cartwheel_recommend::FEATURES;
     let mut importance: Vec<FeatureImportance> = bundle
         .forest

@@ -1,15 +1,21 @@
-//! What runs the state machine's tasks here. Parameters and results have the names
-//! and shapes of the AWS services, so that its paths mean the same in both places.
+//! The state machine's resources on one machine. Parameters and results have the names and
+//! shapes of the AWS services, so that the definition's paths mean the same in both places.
 
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use cartwheel_ambient::Clock;
+use cartwheel_engine::deployment::{DeploymentError, serving_model};
+use cartwheel_engine::functions::{
+    self, BoxError, Evaluate, FunctionError, Load, Loaded, Notify, Publish, UserRecords,
+};
+use cartwheel_engine::{Report, summary};
 use cartwheel_feature_set::FeatureSet;
-use cartwheel_registry::{Evaluation, Release};
+use cartwheel_registry::{LocalRegistry, Pending, Registry, layout};
 use cartwheel_workflow::{Failure, Progress, Reporter, Resources, TaskResult, TaskRun};
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::job::Jobs;
@@ -36,27 +42,57 @@ const ALL: [&str; 8] = [
     UPDATE_ENDPOINT,
     DESCRIBE_ENDPOINT,
 ];
-/// The one part of a local feature set: the file of users' records.
+/// The only part of a local feature set's user records: the file that has all of them.
 const USERS: &str = "users";
 
-/// Whether a resource has a local part.
+/// Whether this machine has the resource.
 pub fn is_known(resource: &str) -> bool {
     ALL.contains(&resource)
 }
 
-/// The local parts.
+/// The resources of a data directory.
 #[derive(Debug, Clone)]
 pub struct Local(Arc<Parts>);
 
 #[derive(Debug)]
 struct Parts {
     place: DataDir,
+    registry: LocalRegistry,
     jobs: Jobs,
+    clock: Clock,
 }
 
 impl Local {
-    pub fn new(place: &DataDir, jobs: Jobs) -> Self {
-        Self(Arc::new(Parts { place: place.clone(), jobs }))
+    pub fn new(place: &DataDir, jobs: Jobs, clock: Clock) -> Self {
+        let registry = LocalRegistry::new(place.lake());
+        Self(Arc::new(Parts { place: place.clone(), registry, jobs, clock }))
+    }
+}
+
+/// The user records of local feature sets. Requests read the file as it is, so that loading
+/// it is checking it.
+struct UserFiles(PathBuf);
+
+impl UserRecords for UserFiles {
+    fn parts<'a>(&'a self, _: &'a str) -> Pending<'a, Result<Vec<String>, BoxError>> {
+        Box::pin(async { Ok(vec![USERS.to_owned()]) })
+    }
+
+    fn load<'a>(
+        &'a self,
+        feature_set: &'a str,
+        part: &'a str,
+    ) -> Pending<'a, Result<Loaded, BoxError>> {
+        Box::pin(async move {
+            if part != USERS {
+                return Err(format!("there is no part {part:?}").into());
+            }
+            let users = FeatureSet::open(&self.0.join(feature_set))?.users()?;
+            for at in 0..users.len() {
+                users.record(at)?;
+            }
+            Ok(Loaded { users: users.len(), items: None })
+        })
     }
 }
 
@@ -84,6 +120,32 @@ fn failed(error: anyhow::Error) -> Failure {
     Failure::new("States.TaskFailed", format!("{error:#}"))
 }
 
+/// Parses the payload of a function.
+fn parse<T: DeserializeOwned>(payload: Value) -> Result<T> {
+    Ok(serde_json::from_value(payload).map_err(FunctionError::Payload)?)
+}
+
+/// The version of the bundle that training has written.
+fn bundle_version(payload: &Evaluate) -> Result<&str> {
+    let version = || {
+        let bundle = payload.archive()?.strip_prefix(layout::MODELS)?.strip_prefix('/')?;
+        bundle.strip_suffix(layout::ARCHIVE)?.strip_suffix('/')
+    };
+    version().with_context(|| format!("{} is not a bundle of this lake", payload.artifacts))
+}
+
+/// Logs how a run ended: there is nobody to send a notice to.
+fn log(notice: &Notify) {
+    let Notify { run, outcome, failure, .. } = notice;
+    match failure {
+        Some(failure) => {
+            let (error, cause) = (&failure["Error"], &failure["Cause"]);
+            tracing::error!(run, outcome, %error, %cause, "pipeline");
+        }
+        None => tracing::warn!(run, outcome, "pipeline"),
+    }
+}
+
 impl Parts {
     async fn run(self: Arc<Self>, task: TaskRun, report: Reporter) -> Result<Value, Failure> {
         match task.resource.as_str() {
@@ -102,14 +164,13 @@ impl Parts {
     /// The shape of Glue's `GetJobRun`.
     async fn build_features(&self, input: &Value, report: &Reporter) -> Result<Value, Failure> {
         let run = text(input, "/Arguments/--run").map_err(failed)?;
-        let started = Clock::system().now_ms();
+        let started = self.clock.now_ms();
         let examples = text(input, "/Arguments/--max-examples").map_err(failed)?;
         let arguments = ["features", "--max-examples", examples].map(str::to_owned);
         let built = self.jobs.run(&arguments, report).await?;
         let version = text(&built, "/version").map_err(failed)?;
-        write_json(&self.runs(), run, &json!({"feature_set": version}))
-            .map_err(|e| failed(e.into()))?;
-        let ended = Clock::system().now_ms();
+        self.registry.note_built(run, version).map_err(|e| failed(e.into()))?;
+        let ended = self.clock.now_ms();
         Ok(json!({
             "Id": format!("jr_{run}"),
             "JobName": input["JobName"],
@@ -122,18 +183,14 @@ impl Parts {
         }))
     }
 
-    /// Which feature set each run built.
-    fn runs(&self) -> PathBuf {
-        self.place.features().join("runs")
-    }
-
     /// The shape of SageMaker's `DescribeTrainingJob`.
     async fn train(&self, input: &Value, report: &Reporter) -> Result<Value, Failure> {
         let uri =
             text(input, "/InputDataConfig/0/DataSource/S3DataSource/S3Uri").map_err(failed)?;
         let path = uri.strip_prefix(&format!("{LAKE}/features/"));
         let set = path.and_then(|path| path.strip_suffix("/train.parquet")).ok_or_else(|| {
-            Failure::new("SageMaker.ValidationException", format!("{uri} is no training channel"))
+            let cause = format!("{uri} is not the training data of a feature set");
+            Failure::new("SageMaker.ValidationException", cause)
         })?;
         let hyperparameters = input["HyperParameters"].as_object().cloned().unwrap_or_default();
         let mut arguments = vec!["train".to_owned(), "--no-release".to_owned()];
@@ -142,15 +199,16 @@ impl Parts {
             let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
             arguments.extend(["--set".to_owned(), format!("{name}={value}")]);
         }
-        let started = Clock::system().now_ms();
+        let started = self.clock.now_ms();
         let trained = self.jobs.run(&arguments, report).await?;
         let model = text(&trained, "/model").map_err(failed)?;
-        let ended = Clock::system().now_ms();
+        let archive = layout::model_file(model, layout::ARCHIVE).map_err(|e| failed(e.into()))?;
+        let ended = self.clock.now_ms();
         let last = trained["metrics"].as_array().and_then(|rounds| rounds.last()).cloned();
         Ok(json!({
             "TrainingJobName": input["TrainingJobName"],
             "TrainingJobArn": format!("arn:aws:sagemaker:local:000000000000:training-job/{model}"),
-            "ModelArtifacts": {"S3ModelArtifacts": format!("{LAKE}/models/{model}/model.tar.gz")},
+            "ModelArtifacts": {"S3ModelArtifacts": format!("{LAKE}/{archive}")},
             "TrainingJobStatus": "Completed",
             "SecondaryStatus": "Completed",
             "HyperParameters": hyperparameters,
@@ -166,11 +224,12 @@ impl Parts {
         let function = text(&input, "/FunctionName").map_err(failed)?.to_owned();
         let payload = input["Payload"].clone();
         let result = match function.as_str() {
-            "cartwheel-evaluate" => self.evaluate(&payload, report).await?,
+            "cartwheel-evaluate" => self.evaluate(payload, report).await?,
             name => {
                 report.report(Progress { what: name.to_owned(), done: 0, total: None });
-                let name = name.to_owned();
-                let work = move || self.function(&name, &payload).map_err(failed);
+                let (name, runtime) = (name.to_owned(), tokio::runtime::Handle::current());
+                // The local registry blocks.
+                let work = move || runtime.block_on(self.function(&name, payload)).map_err(failed);
                 tokio::task::spawn_blocking(work)
                     .await
                     .unwrap_or_else(|e| Err(Failure::new("States.TaskFailed", e.to_string())))?
@@ -179,120 +238,47 @@ impl Parts {
         Ok(json!({"ExecutedVersion": "$LATEST", "Payload": result, "StatusCode": 200}))
     }
 
-    async fn evaluate(&self, payload: &Value, report: &Reporter) -> Result<Value, Failure> {
-        let artifacts = text(payload, "/artifacts").map_err(failed)?;
-        let model = artifacts.strip_prefix(&format!("{LAKE}/models/"));
-        let model = model.and_then(|rest| rest.strip_suffix("/model.tar.gz")).unwrap_or(artifacts);
-        let set = self.set(payload).map_err(failed)?;
+    /// Evaluates a model in a process of its own. Its bundle is in the registry already.
+    async fn evaluate(&self, payload: Value, report: &Reporter) -> Result<Value, Failure> {
+        let payload: Evaluate = parse(payload).map_err(failed)?;
+        let model = bundle_version(&payload).map_err(failed)?;
+        let serving = self.serving(&payload.feature_set).await.map_err(|e| failed(e.into()))?;
         let mut arguments = ["evaluate", "--model", model].map(str::to_owned).to_vec();
-        let serving = self.serving(&set.manifest.schema_hash).map_err(failed)?;
-        if let Some(serving) = &serving {
-            arguments.extend(["--against".to_owned(), serving.clone()]);
-        }
-        let figures = self.jobs.run(&arguments, report).await?;
-        let comparison = &figures["comparison"];
-        Ok(json!({
-            "model": model,
-            "users": figures["users"],
-            "serving": comparison["serving"],
-            "reference": comparison["reference"],
-            "difference": comparison["difference"]["mean"],
-            "standard_error": comparison["difference"]["se"],
-            "report": figures,
-        }))
+        arguments.extend(serving.into_iter().flat_map(|model| ["--against".to_owned(), model]));
+        let evaluated = self.jobs.run(&arguments, report).await?;
+        let figures: Report = serde_json::from_value(evaluated)
+            .context("the result of `cartwheel evaluate`")
+            .map_err(failed)?;
+        summary(model, &figures).map_err(|e| failed(e.into()))
     }
 
-    /// The model that serves, if it takes these columns.
-    fn serving(&self, schema_hash: &str) -> Result<Option<String>> {
-        let release = cartwheel_registry::current(&self.place.releases())?;
-        let release = release.filter(|release| release.schema_hash == schema_hash);
-        Ok(release.and_then(|release| release.model))
+    /// The model that serves, if it takes the columns of a feature set.
+    async fn serving(&self, feature_set: &str) -> Result<Option<String>, DeploymentError> {
+        let manifest = self.registry.feature_set(feature_set).await?;
+        let missing = || DeploymentError::NoFeatureSet(feature_set.to_owned());
+        Ok(serving_model(&self.registry, &manifest.ok_or_else(missing)?.schema_hash).await?)
     }
 
-    fn set(&self, payload: &Value) -> Result<FeatureSet> {
-        let version = text(payload, "/feature_set")?;
-        Ok(FeatureSet::open(&self.place.features().join(version))?)
-    }
-
-    fn function(&self, name: &str, payload: &Value) -> Result<Value> {
-        let action = payload["action"].as_str().unwrap_or_default();
-        match (name, action) {
-            ("cartwheel-load", "list") => {
-                let run = read_json(&self.runs(), text(payload, "/run")?)?;
-                let set = self.set(&run.context("the run has built no feature set")?)?;
-                Ok(json!({"feature_set": set.manifest.version, "parts": [USERS]}))
+    async fn function(&self, name: &str, payload: Value) -> Result<Value> {
+        match name {
+            "cartwheel-load" => {
+                let users = UserFiles(self.place.features());
+                let payload: Load = parse(payload)?;
+                Ok(functions::load(&self.registry, &users, payload).await?)
             }
-            ("cartwheel-load", "load") => {
-                let part = text(payload, "/part")?;
-                anyhow::ensure!(part == USERS, "there is no part {part:?}");
-                // Requests read the file as it is: loading it is checking it.
-                let users = self.set(payload)?.users()?;
-                for at in 0..users.len() {
-                    users.record(at)?;
-                }
-                Ok(json!({"users": users.len()}))
+            "cartwheel-publish" => {
+                let payload: Publish = parse(payload)?;
+                Ok(functions::publish(&self.registry, &self.clock, payload).await?)
             }
-            ("cartwheel-publish", "decide") => self.decide(payload),
-            ("cartwheel-publish", "publish") => {
-                let set = self.set(payload)?;
-                self.publish(&set, text(payload, "/model")?)
-            }
-            ("cartwheel-notify", _) => {
-                let (run, outcome) = (text(payload, "/run")?, text(payload, "/outcome")?);
-                match payload.get("failure") {
-                    Some(failure) => {
-                        let (error, cause) = (&failure["Error"], &failure["Cause"]);
-                        tracing::error!(run, outcome, %error, %cause, "pipeline");
-                    }
-                    None => tracing::warn!(run, outcome, "pipeline"),
-                }
+            "cartwheel-notify" => {
+                log(&parse(payload)?);
                 Ok(json!({}))
             }
-            _ => bail!("there is no function {name} that does {action:?}"),
+            _ => anyhow::bail!("there is no function {name}"),
         }
     }
 
-    /// Notes what the gate decided. After a rejection the new features go out with
-    /// the serving model, where both have the same columns.
-    fn decide(&self, payload: &Value) -> Result<Value> {
-        let passed = payload["passed"].as_bool().context("/passed is missing")?;
-        let model = text(payload, "/evaluation/model")?;
-        let evaluation = Evaluation {
-            run: text(payload, "/run")?.to_owned(),
-            passed,
-            decided_ms: Clock::system().now_ms(),
-            report: payload["evaluation"].clone(),
-        };
-        let set = self.set(payload)?;
-        let serving = self.serving(&set.manifest.schema_hash)?;
-        let new = Release {
-            feature_set: set.manifest.version.clone(),
-            model: Some(model.to_owned()),
-            schema_hash: set.manifest.schema_hash.clone(),
-        };
-        let decision = cartwheel_engine::decide(&new, serving.as_deref(), evaluation);
-        if let Some(evaluation) = &decision.evaluation {
-            cartwheel_registry::decide(&self.place.models(), model, evaluation)?;
-        }
-        match decision.release.and_then(|release| release.model) {
-            Some(serving) => self.publish(&set, &serving),
-            None => Ok(json!({"release": null})),
-        }
-    }
-
-    /// Serves a pair from now on, once it has been opened as a whole.
-    fn publish(&self, set: &FeatureSet, model: &str) -> Result<Value> {
-        let release = Release {
-            feature_set: set.manifest.version.clone(),
-            model: Some(model.to_owned()),
-            schema_hash: set.manifest.schema_hash.clone(),
-        };
-        cartwheel_engine::Opened::open(&self.place.lake(), &release, "UTC")?;
-        cartwheel_registry::publish(&self.place.releases(), &release)?;
-        Ok(json!({"release": release}))
-    }
-
-    /// Models, configurations and endpoints, as documents of their own.
+    /// Models, endpoint configurations and endpoints, each a document in a file.
     fn endpoint(&self, resource: &str, input: &Value) -> Result<Value, Failure> {
         let io = |e: io::Error| failed(e.into());
         let refused = |why: String| Failure::new("SageMaker.SageMakerException", why);
@@ -321,7 +307,7 @@ impl Parts {
                 let config = read_json(&dir("configs"), config).map_err(io)?;
                 let config =
                     config.ok_or_else(|| refused("There is no such config.".to_owned()))?;
-                let now = Clock::system().now_ms();
+                let now = self.clock.now_ms();
                 let created =
                     known.as_ref().map_or(json!(now), |known| known["CreationTime"].clone());
                 let endpoint = json!({
@@ -346,7 +332,7 @@ impl Parts {
     }
 }
 
-/// Metrics of the last round under SageMaker's names, `validation:auc`.
+/// Metrics of the last round under SageMaker's names, such as `validation:auc`.
 fn final_metrics(last: Option<&Value>, at_ms: i64) -> Vec<Value> {
     let metrics = last.and_then(|round| round["metrics"].as_array()).into_iter().flatten();
     metrics
@@ -357,7 +343,7 @@ fn final_metrics(last: Option<&Value>, at_ms: i64) -> Vec<Value> {
         .collect()
 }
 
-/// Only names that are no paths.
+/// The file of a document. Its name must stay in its folder.
 fn file(dir: &Path, name: &str) -> io::Result<PathBuf> {
     let plain = name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'));
     if plain && !name.is_empty() {
@@ -367,13 +353,7 @@ fn file(dir: &Path, name: &str) -> io::Result<PathBuf> {
 }
 
 fn write_json(dir: &Path, name: &str, value: &Value) -> io::Result<()> {
-    let path = file(dir, name)?;
-    std::fs::create_dir_all(dir)?;
-    let scratch = path.with_extension("new");
-    std::fs::write(&scratch, serde_json::to_vec_pretty(value)?)?;
-    std::fs::File::open(&scratch)?.sync_all()?;
-    std::fs::rename(&scratch, &path)?;
-    std::fs::File::open(dir)?.sync_all()
+    cartwheel_files::replace(&file(dir, name)?, &serde_json::to_vec_pretty(value)?)
 }
 
 fn read_json(dir: &Path, name: &str) -> io::Result<Option<Value>> {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
-use cartwheel_aws::{Follower, Lake, Names};
+use cartwheel_aws::{Follower, Names, S3Registry};
 use cartwheel_engine::ServingEngine;
 use cartwheel_node::{Host, Supervisor, until};
 
@@ -22,7 +22,8 @@ pub async fn run(context: &Context, args: &Serve) -> Result<()> {
     let host = Host::new(&context.data_dir, server, Some(asset))?;
     let names = Names::from_env(&["CARTWHEEL_LAKE", "CARTWHEEL_TABLE", "CARTWHEEL_STREAM"])?;
     let timezone = &context.settings.shop.timezone;
-    let (follower, opened) = Follower::open(Lake::open(&names.lake)?, timezone).await?;
+    let registry = Arc::new(S3Registry::open(&names.lake)?);
+    let (follower, opened) = Follower::open(registry, timezone).await?;
     let config = cartwheel_aws::sdk_config().await;
     let engine = ServingEngine::new(opened);
     let engine = Arc::new(match cartwheel_aws::endpoint(&config, &names) {

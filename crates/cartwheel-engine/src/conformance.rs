@@ -1,0 +1,270 @@
+//! The semantics of [`deployment`](crate::deployment) and the state machine's
+//! [`functions`](crate::functions), as checks to run over a registry.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use std::sync::Arc;
+
+use cartwheel_ambient::Clock;
+use cartwheel_recommend::FEATURES;
+use cartwheel_registry::conformance::{Backing, bundle, set_manifest};
+use cartwheel_registry::{
+    Evaluation, ModelStatus, PackedBundle, Registry, RegistryError, Release, layout,
+};
+use serde_json::{Value, json};
+
+use crate::deployment::{DeploymentError, decide, deploy, publish, rollback};
+use crate::functions;
+
+/// A model of one leaf with the margin `leaf`, in XGBoost's JSON.
+fn model(leaf: f64) -> Vec<u8> {
+    let tree = json!({
+        "default_left": [0], "left_children": [-1], "right_children": [-1],
+        "split_conditions": [leaf], "split_indices": [0], "tree_param": {"num_nodes": "1"},
+    });
+    let model = json!({
+        "version": [3, 2, 0],
+        "learner": {
+            "gradient_booster": {"name": "gbtree", "model": {
+                "gbtree_model_param": {"num_trees": "1"}, "tree_info": [0], "trees": [tree],
+            }},
+            "learner_model_param": {
+                "base_score": "5E-1", "num_feature": FEATURES.len().to_string(),
+            },
+            "objective": {"name": "binary:logistic"},
+        },
+    });
+    model.to_string().into_bytes()
+}
+
+/// A lake with feature sets that can serve.
+struct Shop<'a> {
+    lake: &'a dyn Backing,
+    registry: Arc<dyn Registry>,
+}
+
+impl<'a> Shop<'a> {
+    fn new(lake: &'a dyn Backing) -> Self {
+        Self { lake, registry: lake.registry() }
+    }
+
+    async fn add_features(&self, version: &str, schema_hash: &str) {
+        let manifest = layout::set_manifest(version).unwrap();
+        self.lake.put(&manifest, &set_manifest(version, schema_hash)).await;
+        // A catalogue without products: its five fields are zero.
+        let catalogue = manifest.replace("manifest.json", "catalogue.bin");
+        self.lake.put(&catalogue, &[0; 5]).await;
+    }
+
+    async fn add_model(&self, leaf: f64, feature_set: &str, schema_hash: &str) -> String {
+        let bundle: PackedBundle = bundle(&model(leaf), &FEATURES, feature_set, schema_hash);
+        self.registry.put_bundle(&bundle).await.unwrap();
+        bundle.version
+    }
+
+    async fn current(&self) -> Option<Release> {
+        self.registry.current().await.unwrap().map(|current| current.release)
+    }
+
+    async fn status(&self, version: &str) -> ModelStatus {
+        let models = self.registry.models().await.unwrap();
+        models.iter().find(|record| record.manifest.version == version).unwrap().status
+    }
+}
+
+fn release(feature_set: &str, model: &str, schema_hash: &str) -> Release {
+    Release {
+        feature_set: feature_set.to_owned(),
+        model: Some(model.to_owned()),
+        schema_hash: schema_hash.to_owned(),
+    }
+}
+
+fn decision(passed: bool) -> Evaluation {
+    Evaluation { run: "run-1".to_owned(), passed, decided_ms: 7, report: json!({"users": 20}) }
+}
+
+/// Runs every check. `lake` makes an empty lake for each of them, by name. Needs a tokio
+/// runtime with several threads.
+///
+/// # Panics
+/// When deployment does not conform.
+pub async fn deployment(lake: &(dyn Fn(&str) -> Arc<dyn Backing> + Sync)) {
+    there_and_back(&*lake("there-and-back")).await;
+    removed_features(&*lake("removed-features")).await;
+    other_columns(&*lake("other-columns")).await;
+    refusals(&*lake("refusals")).await;
+    decisions(&*lake("decisions")).await;
+    publish_function(&*lake("publish-function")).await;
+}
+
+/// Rollback serves the previous release, and once more undoes it.
+async fn there_and_back(lake: &dyn Backing) {
+    let shop = Shop::new(lake);
+    let registry = &*shop.registry;
+    shop.add_features("fs-1", "h").await;
+    shop.add_features("fs-2", "h").await;
+    let first = shop.add_model(0.1, "fs-1", "h").await;
+    let second = shop.add_model(0.2, "fs-2", "h").await;
+    assert!(matches!(rollback(registry).await, Err(DeploymentError::NoPrevious)));
+    publish(registry, "fs-1", &first).await.unwrap();
+    assert!(matches!(rollback(registry).await, Err(DeploymentError::NoPrevious)));
+    publish(registry, "fs-2", &second).await.unwrap();
+    for expected in [release("fs-1", &first, "h"), release("fs-2", &second, "h")] {
+        assert_eq!(rollback(registry).await.unwrap(), expected);
+        assert_eq!(shop.current().await, Some(expected));
+    }
+    assert_eq!(shop.status(&first).await, ModelStatus::Previous);
+    assert_eq!(shop.status(&second).await, ModelStatus::Serving);
+}
+
+/// Rollback after the removal of the previous feature set: its model serves with the
+/// current features.
+async fn removed_features(lake: &dyn Backing) {
+    let shop = Shop::new(lake);
+    let registry = &*shop.registry;
+    shop.add_features("fs-1", "h").await;
+    shop.add_features("fs-2", "h").await;
+    let first = shop.add_model(0.1, "fs-1", "h").await;
+    let second = shop.add_model(0.2, "fs-2", "h").await;
+    publish(registry, "fs-1", &first).await.unwrap();
+    publish(registry, "fs-2", &second).await.unwrap();
+    let removed = layout::set_manifest("fs-1").unwrap();
+    lake.remove(&removed).await;
+    for expected in [release("fs-2", &first, "h"), release("fs-2", &second, "h")] {
+        assert_eq!(rollback(registry).await.unwrap(), expected);
+        assert_eq!(shop.current().await, Some(expected));
+    }
+
+    // Without a model there is nothing to serve with other features.
+    let bare = Release { model: None, ..release("fs-1", &first, "h") };
+    let serving = shop.current().await.unwrap();
+    registry.publish(&bare).await.unwrap();
+    registry.publish(&serving).await.unwrap();
+    let error = rollback(registry).await.unwrap_err();
+    assert!(matches!(&error, DeploymentError::NoFeatureSet(set) if set == "fs-1"), "{error}");
+    assert_eq!(shop.current().await, Some(serving));
+}
+
+/// A model is deployed with the current features if they have its columns.
+async fn other_columns(lake: &dyn Backing) {
+    let shop = Shop::new(lake);
+    let registry = &*shop.registry;
+    shop.add_features("fs-1", "h").await;
+    shop.add_features("fs-2", "h").await;
+    shop.add_features("fs-3", "other").await;
+    let first = shop.add_model(0.1, "fs-1", "h").await;
+    let third = shop.add_model(0.3, "fs-3", "other").await;
+    let deployed = deploy(registry, &first).await.unwrap();
+    assert_eq!(deployed, release("fs-1", &first, "h"), "nothing serves: its own features");
+    publish(registry, "fs-2", &first).await.unwrap();
+    assert_eq!(deploy(registry, &first).await.unwrap(), release("fs-2", &first, "h"));
+    assert_eq!(deploy(registry, &third).await.unwrap(), release("fs-3", &third, "other"));
+    assert_eq!(registry.previous().await.unwrap(), Some(release("fs-2", &first, "h")));
+    // The pair has different columns.
+    let error = publish(registry, "fs-2", &third).await.unwrap_err();
+    assert!(matches!(error, DeploymentError::Open(_)), "{error}");
+    assert_eq!(shop.current().await, Some(release("fs-3", &third, "other")));
+}
+
+/// A release that cannot serve is refused, and the current one stands.
+async fn refusals(lake: &dyn Backing) {
+    let shop = Shop::new(lake);
+    let registry = &*shop.registry;
+    shop.add_features("fs-1", "h").await;
+    let good = shop.add_model(0.1, "fs-1", "h").await;
+    let bad = shop.add_model(0.2, "fs-1", "h").await;
+    publish(registry, "fs-1", &good).await.unwrap();
+    let archive = layout::model_file(&bad, layout::ARCHIVE).unwrap();
+    lake.put(&archive, b"damaged").await;
+    assert!(publish(registry, "fs-1", &bad).await.is_err());
+    assert!(deploy(registry, &bad).await.is_err());
+    lake.remove(&archive).await;
+    assert!(deploy(registry, &bad).await.is_err());
+    for unknown in ["m-0", "../models"] {
+        let error = deploy(registry, unknown).await.unwrap_err();
+        assert!(matches!(&error, DeploymentError::NoModel(model) if model == unknown), "{error}");
+    }
+    assert!(publish(registry, "fs-1", "m-0").await.unwrap_err().to_string().contains("m-0"));
+    let error = publish(registry, "fs-0", &good).await.unwrap_err();
+    assert!(matches!(&error, DeploymentError::NoFeatureSet(set) if set == "fs-0"), "{error}");
+    assert_eq!(shop.current().await, Some(release("fs-1", &good, "h")));
+    assert_eq!(registry.previous().await.unwrap(), None);
+
+    lake.put(&layout::current(), b"{").await;
+    for error in [deploy(registry, &good).await, publish(registry, "fs-1", &good).await] {
+        let error = error.unwrap_err();
+        let damaged = DeploymentError::Registry(RegistryError::damaged("", ""));
+        assert_eq!(std::mem::discriminant(&error), std::mem::discriminant(&damaged), "{error}");
+    }
+}
+
+/// The consequences of the gate's decision.
+async fn decisions(lake: &dyn Backing) {
+    let shop = Shop::new(lake);
+    let registry = &*shop.registry;
+    for (version, schema_hash) in [("fs-1", "h"), ("fs-2", "h"), ("fs-3", "other")] {
+        shop.add_features(version, schema_hash).await;
+    }
+    let first = shop.add_model(0.1, "fs-1", "h").await;
+    let second = shop.add_model(0.2, "fs-2", "h").await;
+    let third = shop.add_model(0.3, "fs-3", "other").await;
+
+    // Without a serving model a rejection releases nothing.
+    assert_eq!(decide(registry, "fs-1", &first, decision(false)).await.unwrap(), None);
+    assert_eq!(shop.status(&first).await, ModelStatus::Rejected);
+    assert_eq!(shop.current().await, None);
+
+    // Publication of an accepted model is a step of its own.
+    assert_eq!(decide(registry, "fs-1", &first, decision(true)).await.unwrap(), None);
+    assert_eq!(shop.current().await, None);
+    publish(registry, "fs-1", &first).await.unwrap();
+
+    let released = decide(registry, "fs-2", &second, decision(false)).await.unwrap();
+    assert_eq!(released, Some(release("fs-2", &first, "h")), "new features, serving model");
+    assert_eq!(shop.current().await, released);
+    assert_eq!(shop.status(&second).await, ModelStatus::Rejected);
+
+    // The serving model, rejected against itself, keeps its decision.
+    decide(registry, "fs-2", &first, decision(false)).await.unwrap();
+    let models = registry.models().await.unwrap();
+    let noted = models.iter().find(|record| record.manifest.version == first).unwrap();
+    assert_eq!(noted.evaluation, Some(decision(true)));
+
+    // Other columns: the serving model does not take them.
+    assert_eq!(decide(registry, "fs-3", &third, decision(false)).await.unwrap(), None);
+    assert_eq!(shop.current().await, Some(release("fs-2", &first, "h")));
+}
+
+/// `publish`, as the state machine calls it.
+async fn publish_function(lake: &dyn Backing) {
+    let shop = Shop::new(lake);
+    shop.add_features("fs-1", "h").await;
+    let first = shop.add_model(0.1, "fs-1", "h").await;
+    let second = shop.add_model(0.2, "fs-1", "h").await;
+    let call = async |payload: Value| {
+        let payload = serde_json::from_value(payload).unwrap();
+        functions::publish(&*shop.registry, &Clock::fixed(42), payload).await
+    };
+    let lake = "s3://lake";
+    let decided = json!({"action": "decide", "passed": true, "lake": lake, "run": "run-1",
+                         "feature_set": "fs-1", "evaluation": {"model": first, "users": 20}});
+    assert_eq!(call(decided).await.unwrap(), json!({"release": null}));
+    let records = shop.registry.models().await.unwrap();
+    let record = records.iter().find(|record| record.manifest.version == first).unwrap();
+    let noted = record.evaluation.as_ref().unwrap();
+    assert_eq!((noted.decided_ms, noted.run.as_str(), noted.passed), (42, "run-1", true));
+    assert_eq!(noted.report["users"], 20);
+    for model in [&first, &second] {
+        let named = json!({"action": "publish", "lake": lake, "run": "run-1",
+                           "feature_set": "fs-1", "model": model});
+        let expected =
+            json!({"release": {"feature_set": "fs-1", "model": model, "schema_hash": "h"}});
+        assert_eq!(call(named).await.unwrap(), expected);
+    }
+    let back = call(json!({"action": "rollback", "lake": lake})).await.unwrap();
+    assert_eq!(back["release"]["model"], json!(first));
+    let no_model = json!({"action": "decide", "passed": true, "lake": lake, "run": "run-1",
+                          "feature_set": "fs-1", "evaluation": {}});
+    assert!(call(no_model).await.unwrap_err().to_string().contains("model"));
+}

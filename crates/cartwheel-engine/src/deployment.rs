@@ -1,0 +1,145 @@
+//! Which release serves: publication, deployment, rollback, and the gate's decision.
+//!
+//! Every release is opened as a whole before it is published, so that one that cannot serve
+//! leaves the current release in place.
+
+use cartwheel_registry::{Artifacts, Evaluation, Registry, RegistryError, Release};
+
+use crate::gate::consequences;
+use crate::release::{OpenError, Opened};
+
+/// Why a release was not published. The current release stands.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DeploymentError {
+    /// The registry does not answer.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+    /// The release cannot serve.
+    #[error("the release cannot serve: {0}")]
+    Open(#[from] OpenError),
+    /// The registry does not have the model.
+    #[error("there is no model {0:?}: `cartwheel models list` lists the models")]
+    NoModel(String),
+    /// The lake does not have the feature set.
+    #[error("there is no feature set {0:?}")]
+    NoFeatureSet(String),
+    /// There is no release to go back to.
+    #[error("no release served before this one")]
+    NoPrevious,
+}
+
+/// Publishes a feature set with a model.
+///
+/// # Errors
+/// When the two cannot serve together or the registry fails.
+pub async fn publish(
+    registry: &dyn Registry,
+    feature_set: &str,
+    model: &str,
+) -> Result<Release, DeploymentError> {
+    publish_checked(registry, pair(registry, feature_set, model).await?).await
+}
+
+/// Publishes a model: with the current features if they have its columns, otherwise with
+/// the features that it was trained on.
+///
+/// # Errors
+/// When the model is unknown or cannot serve, or the registry fails.
+pub async fn deploy(registry: &dyn Registry, version: &str) -> Result<Release, DeploymentError> {
+    let unknown = || DeploymentError::NoModel(version.to_owned());
+    let model = match registry.model(version).await {
+        Ok(model) => model.ok_or_else(unknown)?,
+        Err(RegistryError::Name(_)) => return Err(unknown()),
+        Err(error) => return Err(error.into()),
+    };
+    let current = registry.current().await?.map(|current| current.release);
+    let features = current.filter(|release| release.schema_hash == model.schema_hash);
+    let release = Release {
+        feature_set: features.map_or(model.feature_set, |release| release.feature_set),
+        model: Some(model.version),
+        schema_hash: model.schema_hash,
+    };
+    publish_checked(registry, release).await
+}
+
+/// Publishes the previous release again. If its feature set no longer exists, its model is
+/// deployed with the current features. A second rollback undoes the first.
+///
+/// # Errors
+/// When there is no previous release, it cannot serve, or the registry fails.
+pub async fn rollback(registry: &dyn Registry) -> Result<Release, DeploymentError> {
+    let previous = registry.previous().await?.ok_or(DeploymentError::NoPrevious)?;
+    if registry.feature_set(&previous.feature_set).await?.is_none() {
+        return match previous.model {
+            Some(model) => deploy(registry, &model).await,
+            None => Err(DeploymentError::NoFeatureSet(previous.feature_set)),
+        };
+    }
+    publish_checked(registry, previous).await
+}
+
+/// Notes the gate's decision on a model that was evaluated on a feature set. After a
+/// rejection it publishes the new features with the serving model, if both have the same
+/// columns, and returns that release.
+///
+/// # Errors
+/// When the feature set does not exist, the release cannot serve, or the registry fails.
+pub async fn decide(
+    registry: &dyn Registry,
+    feature_set: &str,
+    model: &str,
+    decision: Evaluation,
+) -> Result<Option<Release>, DeploymentError> {
+    let new = pair(registry, feature_set, model).await?;
+    let serving = serving_model(registry, &new.schema_hash).await?;
+    let consequences = consequences(&new, serving.as_deref(), decision);
+    if let Some(note) = &consequences.note {
+        registry.put_evaluation(model, note).await?;
+    }
+    match consequences.release {
+        Some(release) => publish_checked(registry, release).await.map(Some),
+        None => Ok(None),
+    }
+}
+
+/// The model of the current release, if it takes the columns with this hash.
+///
+/// # Errors
+/// When the registry fails.
+pub async fn serving_model(
+    registry: &dyn Registry,
+    schema_hash: &str,
+) -> Result<Option<String>, RegistryError> {
+    let current = registry.current().await?.map(|current| current.release);
+    let release = current.filter(|release| release.schema_hash == schema_hash);
+    Ok(release.and_then(|release| release.model))
+}
+
+/// A feature set with a model.
+async fn pair(
+    registry: &dyn Registry,
+    feature_set: &str,
+    model: &str,
+) -> Result<Release, DeploymentError> {
+    let manifest = registry.feature_set(feature_set).await?;
+    let missing = || DeploymentError::NoFeatureSet(feature_set.to_owned());
+    let manifest = manifest.ok_or_else(missing)?;
+    Ok(Release {
+        feature_set: manifest.version,
+        model: Some(model.to_owned()),
+        schema_hash: manifest.schema_hash,
+    })
+}
+
+/// Publishes a release once it has been opened as a whole.
+async fn publish_checked(
+    registry: &dyn Registry,
+    release: Release,
+) -> Result<Release, DeploymentError> {
+    let copy = registry.local_copy(Artifacts::Release(&release)).await?;
+    // The time zone does not matter to whether the release can be opened.
+    Opened::open(copy.lake(), &release, "UTC")?;
+    registry.publish(&release).await?;
+    Ok(release)
+}

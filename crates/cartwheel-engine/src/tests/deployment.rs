@@ -1,0 +1,99 @@
+//! Deployment and the functions over a local registry.
+
+use std::sync::Arc;
+
+use cartwheel_registry::conformance::{Backing, Directory};
+use cartwheel_registry::{LocalRegistry, Pending, layout};
+use serde_json::{Value, json};
+
+use crate::conformance;
+use crate::functions::{
+    BoxError, Evaluate, FunctionError, Load, Loaded, Notify, UserRecords, load,
+};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn deployment_over_a_local_registry_conforms() {
+    let dir = tempfile::tempdir().unwrap();
+    let lake = |name: &str| -> Arc<dyn Backing> { Arc::new(Directory(dir.path().join(name))) };
+    conformance::deployment(&lake).await;
+}
+
+/// Records in two parts, of which the second cannot be read.
+struct TwoParts;
+
+impl UserRecords for TwoParts {
+    fn parts<'a>(&'a self, feature_set: &'a str) -> Pending<'a, Result<Vec<String>, BoxError>> {
+        Box::pin(async move { Ok(vec![format!("{feature_set}/1"), format!("{feature_set}/2")]) })
+    }
+
+    fn load<'a>(&'a self, _: &'a str, part: &'a str) -> Pending<'a, Result<Loaded, BoxError>> {
+        Box::pin(async move {
+            match part {
+                "fs-1/1" => Ok(Loaded { users: 3, items: Some(4) }),
+                _ => Err(format!("{part} is damaged").into()),
+            }
+        })
+    }
+}
+
+#[tokio::test]
+async fn load_lists_the_parts_of_a_run_and_loads_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let registry = LocalRegistry::new(dir.path());
+    let call = async |payload: Value| {
+        let payload: Load = serde_json::from_value(payload).unwrap();
+        assert_eq!(payload.lake(), "s3://lake");
+        load(&registry, &TwoParts, payload).await
+    };
+    let list = json!({"action": "list", "lake": "s3://lake", "run": "run-1"});
+    let error = call(list.clone()).await.unwrap_err();
+    assert!(matches!(&error, FunctionError::NotBuilt(run) if run == "run-1"), "{error}");
+    registry.note_built("run-1", "fs-1").unwrap();
+    assert!(call(list.clone()).await.unwrap_err().to_string().contains("fs-1"));
+    let lake = Directory(dir.path().to_owned());
+    let manifest = cartwheel_registry::conformance::set_manifest("fs-1", "h");
+    lake.put(&layout::set_manifest("fs-1").unwrap(), &manifest).await;
+    assert_eq!(
+        call(list).await.unwrap(),
+        json!({"feature_set": "fs-1", "parts": ["fs-1/1", "fs-1/2"]})
+    );
+    let part = |part: &str| json!({"action": "load", "lake": "s3://lake", "feature_set": "fs-1", "part": part});
+    assert_eq!(call(part("fs-1/1")).await.unwrap(), json!({"users": 3, "items": 4}));
+    let error = call(part("fs-1/2")).await.unwrap_err().to_string();
+    assert_eq!(error, "user records: fs-1/2 is damaged");
+}
+
+#[test]
+fn the_archive_of_training_is_in_the_lake() {
+    let archive = |lake: &str, artifacts: &str| {
+        let payload = json!({"lake": lake, "feature_set": "fs-1", "artifacts": artifacts});
+        let payload: Evaluate = serde_json::from_value(payload).unwrap();
+        payload.archive().map(str::to_owned)
+    };
+    let inside = Some("models/m/model.tar.gz".to_owned());
+    assert_eq!(archive("s3://lake", "s3://lake/models/m/model.tar.gz"), inside);
+    assert_eq!(archive("s3://lake/", "s3://lake/models/m/model.tar.gz"), inside);
+    assert_eq!(archive("s3://lake", "s3://lake-2/models/m/model.tar.gz"), None);
+}
+
+#[test]
+fn a_notice_says_how_a_run_ended() {
+    let notice = |payload: Value| serde_json::from_value::<Notify>(payload).unwrap();
+    let failed = notice(json!({"run": "run-1", "outcome": "failed",
+                               "failure": {"Error": "States.Timeout", "Cause": "late"}}));
+    assert_eq!(failed.subject(), "cartwheel: run run-1 failed");
+    assert_eq!(failed.message(), "Run run-1 ended: failed.\nError: States.Timeout\nCause: late\n");
+    let released = notice(json!({
+        "run": "run-1", "outcome": "released", "released": {"release": {"model": "m-1"}},
+        "evaluation": {"model": "m-1", "difference": 0.01, "reference": "popular",
+                       "standard_error": 0.002, "users": 120},
+    }));
+    assert_eq!(
+        released.message(),
+        "Run run-1 ended: released.\nModel m-1: Recall@10 +0.0100 against popular (standard \
+         error 0.0020, 120 gate users).\nReleased: {\"model\":\"m-1\"}\n"
+    );
+    let rejected =
+        notice(json!({"run": "r", "outcome": "rejected", "released": {"release": null}}));
+    assert_eq!(rejected.message(), "Run r ended: rejected.\n");
+}

@@ -1,0 +1,100 @@
+//! Names of the files in a lake that hold releases, models and feature sets.
+//!
+//! Names are relative to the lake and separated by `/`: they are paths in a local lake and
+//! keys in an object store.
+
+use crate::error::RegistryError;
+
+/// The folder of releases.
+pub const RELEASES: &str = "releases";
+/// The release that serves, in [`RELEASES`].
+pub const CURRENT: &str = "current.json";
+/// The release that served before it, in [`RELEASES`].
+pub const PREVIOUS: &str = "previous.json";
+
+/// The folder of model bundles, one folder for each version.
+pub const MODELS: &str = "models";
+/// The model file, packed as SageMaker's XGBoost container takes it.
+pub const ARCHIVE: &str = "model.tar.gz";
+/// The model file in [`ARCHIVE`].
+pub const MODEL: &str = "xgboost-model";
+/// Mean and standard deviation of each column.
+pub const SCALER: &str = "scaler.json";
+/// Names of the columns.
+pub const COLUMNS: &str = "features.json";
+/// Metrics of training, round by round.
+pub const METRICS: &str = "metrics.json";
+/// The bundle's [`BundleManifest`](crate::BundleManifest). It is written last: a folder
+/// without it is not a bundle.
+pub const MANIFEST: &str = "manifest.json";
+/// The gate's [`Evaluation`](crate::Evaluation) of the model.
+pub const EVALUATION: &str = "evaluation.json";
+/// The files of a bundle that a model is read from.
+pub const BUNDLE: [&str; 4] = [MANIFEST, SCALER, COLUMNS, ARCHIVE];
+
+/// The folder of feature sets, one folder for each version.
+pub const FEATURES: &str = "features";
+/// The folder in [`FEATURES`] that notes which feature set each run built.
+pub const RUNS: &str = "runs";
+/// The manifest of a feature set.
+const SET_MANIFEST: &str = "manifest.json";
+/// The files of a feature set that a release answers from.
+const SERVING: [&str; 2] = [SET_MANIFEST, "catalogue.bin"];
+/// The files of a feature set that evaluation reads.
+const GATE: [&str; 5] =
+    [SET_MANIFEST, "catalogue_cut.bin", "gate.bin", "scaler.json", "features.json"];
+
+/// The name of the release that serves.
+pub fn current() -> String {
+    format!("{RELEASES}/{CURRENT}")
+}
+
+/// The name of the release that served before it.
+pub fn previous() -> String {
+    format!("{RELEASES}/{PREVIOUS}")
+}
+
+/// The name of a file of a model's bundle.
+///
+/// # Errors
+/// When `version` cannot be a version.
+pub fn model_file(version: &str, file: &str) -> Result<String, RegistryError> {
+    Ok(format!("{MODELS}/{}/{file}", plain(version)?))
+}
+
+/// The name of a feature set's manifest.
+///
+/// # Errors
+/// When `version` cannot be a version.
+pub fn set_manifest(version: &str) -> Result<String, RegistryError> {
+    Ok(format!("{FEATURES}/{}/{SET_MANIFEST}", plain(version)?))
+}
+
+/// The names of the files of a feature set that a release answers from.
+pub(crate) fn serving_files(version: &str) -> Result<Vec<String>, RegistryError> {
+    let version = plain(version)?;
+    Ok(SERVING.map(|file| format!("{FEATURES}/{version}/{file}")).into())
+}
+
+/// The names of the files of a feature set that evaluation reads.
+pub(crate) fn gate_files(version: &str) -> Result<Vec<String>, RegistryError> {
+    let version = plain(version)?;
+    Ok(GATE.map(|file| format!("{FEATURES}/{version}/{file}")).into())
+}
+
+/// The name of the note of the feature set that a run built.
+///
+/// # Errors
+/// When `run` cannot be the name of a run.
+pub fn run_note(run: &str) -> Result<String, RegistryError> {
+    Ok(format!("{FEATURES}/{RUNS}/{}.json", plain(run)?))
+}
+
+/// Admits names that stay in their folder: letters, digits, `-`, `_` and inner dots.
+fn plain(name: &str) -> Result<&str, RegistryError> {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    if !name.is_empty() && !name.starts_with('.') && name.chars().all(allowed) {
+        return Ok(name);
+    }
+    Err(RegistryError::Name(name.to_owned()))
+}
