@@ -3,6 +3,7 @@
 //!
 //! `CARTWHEEL_FUNCTIONS=target/lambda/x86_64` measures the binaries of `scripts/package`.
 
+#![allow(clippy::disallowed_methods, reason = "real programs are measured in real time")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, missing_docs, dead_code)]
 
 #[path = "../tests/acceptance/cloud.rs"]

@@ -1,12 +1,11 @@
 //! The outermost middleware: request id, log, metrics, security headers.
 
-use std::time::Instant;
-
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderName, HeaderValue, header};
 use axum::middleware::Next;
 use axum::response::Response;
 use cartwheel_events::check_id;
+use tokio::time::Instant;
 use tracing::Instrument;
 
 use crate::access::caller::Caller;

@@ -43,6 +43,7 @@ pub struct Pipeline {
     runner: Runner,
     settings: Arc<Settings>,
     jobs: Jobs,
+    clock: Clock,
 }
 
 impl Pipeline {
@@ -57,9 +58,9 @@ impl Pipeline {
         let jobs = Jobs { data_dir: place.0.clone(), config: config.map(Path::to_owned), beside };
         let clock = Clock::system();
         let resources = resources::Local::new(place, jobs.clone(), clock.clone());
-        let options = RunnerOptions { clock, keep: settings.pipeline.keep };
+        let options = RunnerOptions { clock: clock.clone(), keep: settings.pipeline.keep };
         let runner = Runner::open(&executions(place), Arc::new(resources), options)?;
-        Ok(Self { runner, settings: Arc::new(settings.clone()), jobs })
+        Ok(Self { runner, settings: Arc::new(settings.clone()), jobs, clock })
     }
 
     /// What runs the executions.
@@ -74,7 +75,7 @@ impl Pipeline {
 
     /// Starts a run and gives its name.
     pub fn start(&self, name: Option<&str>, set: &Hyperparameters) -> Result<String, RunnerError> {
-        let name = name.map_or_else(default_name, str::to_owned);
+        let name = name.map_or_else(|| default_name(self.clock.now_ms()), str::to_owned);
         let definition = serde_json::from_str(DEFINITION).unwrap_or_default();
         self.runner.start(MACHINE, &definition, &name, input(&self.settings, set))?;
         Ok(name)
@@ -82,8 +83,8 @@ impl Pipeline {
 }
 
 /// `run-20260131-235959-123`, UTC.
-fn default_name() -> String {
-    let now = jiff::Timestamp::now();
+fn default_name(now_ms: i64) -> String {
+    let now = jiff::Timestamp::from_millisecond(now_ms).unwrap_or_default();
     format!("run-{}-{:03}", now.strftime("%Y%m%d-%H%M%S"), now.subsec_millisecond())
 }
 

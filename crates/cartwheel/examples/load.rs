@@ -6,6 +6,8 @@
 //! events of `submit` to a server of nothing else: `load ADDRESS serve-echo` is one, of
 //! axum alone, and stops when its standard input ends.
 
+#![allow(clippy::disallowed_methods, reason = "real programs are measured in real time")]
+
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};

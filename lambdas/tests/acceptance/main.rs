@@ -1,5 +1,6 @@
 //! Runs one scenario on the embedded backend and on the Lambda functions with emulated services.
 
+#![allow(clippy::disallowed_methods, reason = "real programs are measured in real time")]
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
 mod cloud;

@@ -3,11 +3,11 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Instant;
 
 use cartwheel_events::{Event, EventKind, EventRecord, Item, Record, UserId};
 use cartwheel_sessions::{Session, Shopper, event_hash};
 use cartwheel_stream::Position;
+use tokio::time::Instant;
 
 use crate::http::completion::run_to_completion;
 use crate::http::problem::{Kind, Problem};

@@ -1,5 +1,6 @@
 //! The adapters against stand-ins for the services, which the tests start themselves.
 
+#![allow(clippy::disallowed_methods, reason = "real programs are measured in real time")]
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
 mod conformance;

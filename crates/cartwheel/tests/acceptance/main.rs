@@ -1,5 +1,7 @@
 //! Scenarios through the real binary.
 
+#![allow(clippy::disallowed_methods, reason = "real programs are measured in real time")]
+
 #[cfg(feature = "aws")]
 #[cfg(test)]
 mod aws;

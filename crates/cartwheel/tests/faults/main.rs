@@ -5,6 +5,8 @@
 //! `--soak` (row 25 with 50 million events), `--only 5,6`, `--seed N` and `--json FILE`.
 //! docs/faults.md says what each row does, and what this machine cannot show.
 
+#![allow(clippy::disallowed_methods, reason = "real programs are measured in real time")]
+
 #[cfg(test)]
 mod access;
 #[cfg(test)]
