@@ -2,8 +2,8 @@
 
 const NAMES: Record<string, string> = {
   history: 'bought before',
-  cart: 'often bought with the cart',
-  taste: 'similar to past purchases',
+  cart: 'goes with the cart',
+  taste: 'matches taste',
   popular: 'popular',
 };
 
