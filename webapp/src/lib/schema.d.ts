@@ -11,7 +11,7 @@ export interface paths {
       path?: never;
       cookie?: never;
     };
-    /** Says that the process runs */
+    /** Reports that the process runs */
     get: operations['healthz'];
     put?: never;
     post?: never;
@@ -45,7 +45,7 @@ export interface paths {
       path?: never;
       cookie?: never;
     };
-    /** Says whether events are accepted and answered */
+    /** Reports whether events are accepted and answered */
     get: operations['readyz'];
     put?: never;
     post?: never;
@@ -66,10 +66,9 @@ export interface paths {
     put?: never;
     /**
      * Stores an event and recommends
-     * @description The event is durable before the answer, and the answer already knows it.
-     *     Sent again with the same event_id within 24 hours, it is stored once.
-     *     `get_recommendations` stores nothing; a `checkout` without products takes the
-     *     shopper's cart.
+     * @description The event is durable before the server answers, and the recommendations already reflect
+     *     it. An event that is sent again with the same event_id within 24 hours is stored once.
+     *     `get_recommendations` stores nothing. A `checkout` without products uses the shopper's cart.
      */
     post: operations['submit'];
     delete?: never;
@@ -102,7 +101,7 @@ export interface paths {
       path?: never;
       cookie?: never;
     };
-    /** Lists users who are being erased */
+    /** Lists erasures in progress */
     get: operations['erasures'];
     put?: never;
     post?: never;
@@ -123,10 +122,9 @@ export interface paths {
     put?: never;
     /**
      * Stores events
-     * @description Takes one event, an array of at most 500, or as many lines of NDJSON. Every
-     *     event is judged by itself: the answer is 200 with one result each, and those
-     *     without an error are durable. A single event that is not an array has its
-     *     problem as the answer's status.
+     * @description Accepts one event, an array of up to 500, or up to 500 lines of NDJSON. Events succeed or
+     *     fail individually: the answer is 200 with one result each, and an event without an error
+     *     is durable. If a single event that is not in an array fails, the answer is its problem.
      */
     post: operations['events'];
     delete?: never;
@@ -146,11 +144,10 @@ export interface paths {
     put?: never;
     /**
      * Stores events of Google Analytics 4
-     * @description Takes what GA4's Measurement Protocol takes, unchanged, with at most 500 events.
-     *     `view_item`, `add_to_cart`, `remove_from_cart` and `purchase` are stored; events of
-     *     other names are answered as ignored. An event is known by `params.event_id`, a
-     *     purchase by `params.transaction_id` without it: sent again within 24 hours, it is
-     *     stored once. A single event has its problem as the answer's status.
+     * @description Accepts bodies of GA4's Measurement Protocol unchanged, with up to 500 events. Stores
+     *     `view_item`, `add_to_cart`, `remove_from_cart` and `purchase`, and ignores other events.
+     *     `params.event_id`, or `params.transaction_id` of a purchase, identifies an event: sent
+     *     again within 24 hours, it is stored once. If a single event fails, the answer is its problem.
      */
     post: operations['ga4'];
     delete?: never;
@@ -170,11 +167,10 @@ export interface paths {
     put?: never;
     /**
      * Stores events of Segment
-     * @description Takes a `track` call, or a batch of at most 500 calls, as Segment's tracking API
-     *     takes them, unchanged. `Product Viewed`, `Product Added`, `Product Removed` and
-     *     `Order Completed` are stored; other events and other calls are answered as ignored.
-     *     An event is known by its `messageId`: sent again within 24 hours, it is stored once.
-     *     A single call has its problem as the answer's status.
+     * @description Accepts a `track` call of Segment's tracking API, or a batch of up to 500 calls, unchanged.
+     *     Stores `Product Viewed`, `Product Added`, `Product Removed` and `Order Completed`, and
+     *     ignores other events and calls. `messageId` identifies an event: sent again within 24 hours,
+     *     it is stored once. If a single call fails, the answer is its problem.
      */
     post: operations['segment'];
     delete?: never;
@@ -190,7 +186,7 @@ export interface paths {
       path?: never;
       cookie?: never;
     };
-    /** Shows what the lake holds */
+    /** Shows the lake */
     get: operations['lake'];
     put?: never;
     post?: never;
@@ -207,10 +203,10 @@ export interface paths {
       path?: never;
       cookie?: never;
     };
-    /** Shows the work on the lake that was started last */
+    /** Shows the last job on the lake */
     get: operations['job'];
     put?: never;
-    /** Imports files, or generates a shop */
+    /** Imports files or generates a shop */
     post: operations['start_job'];
     delete?: never;
     options?: never;
@@ -243,9 +239,9 @@ export interface paths {
       cookie?: never;
     };
     /**
-     * Shows the loop as it turns
-     * @description Server-sent events: once a second the last minute in figures, and where each of the
-     *     last events is now.
+     * Streams the live view
+     * @description Server-sent events: once a second, the figures of the last minute and how far each of the
+     *     last events has travelled.
      */
     get: operations['live'];
     put?: never;
@@ -282,7 +278,7 @@ export interface paths {
     };
     get?: never;
     put?: never;
-    /** Serves the previous release again */
+    /** Rolls back to the previous release */
     post: operations['rollback'];
     delete?: never;
     options?: never;
@@ -316,7 +312,7 @@ export interface paths {
     };
     get?: never;
     put?: never;
-    /** Serves a model from the next request on */
+    /** Deploys a model */
     post: operations['deploy'];
     delete?: never;
     options?: never;
@@ -385,7 +381,7 @@ export interface paths {
     };
     /**
      * Follows a run
-     * @description Server-sent events: the run as it stands, again after each change, until it ends.
+     * @description Server-sent events: the run's state, and again after each change until it ends.
      */
     get: operations['follow'];
     put?: never;
@@ -422,7 +418,7 @@ export interface paths {
     };
     get?: never;
     put?: never;
-    /** Goes on with a run that failed or was stopped */
+    /** Redrives a run that failed or was stopped */
     post: operations['redrive'];
     delete?: never;
     options?: never;
@@ -454,7 +450,7 @@ export interface paths {
       path?: never;
       cookie?: never;
     };
-    /** Lists what is bought most */
+    /** Lists best-selling products */
     get: operations['popular'];
     put?: never;
     post?: never;
@@ -505,7 +501,7 @@ export interface paths {
       path?: never;
       cookie?: never;
     };
-    /** Lists products bought with a product */
+    /** Lists products that are bought together with a product */
     get: operations['similar'];
     put?: never;
     post?: never;
@@ -523,9 +519,9 @@ export interface paths {
       cookie?: never;
     };
     /**
-     * Shows what became of the answers
-     * @description Joins what was shown with the events that name its recommendation_id, as far as both
-     *     are delivered to the lake.
+     * Shows how shoppers reacted to recommendations
+     * @description Joins impressions with the events that carry their recommendation_id, as far as both have
+     *     been delivered to the lake.
      */
     get: operations['quality'];
     put?: never;
@@ -547,7 +543,7 @@ export interface paths {
     put?: never;
     /**
      * Recommends for a shopper
-     * @description An unknown shopper gets what is popular and what goes with the cart.
+     * @description An unknown shopper gets best sellers and products that go with the cart.
      */
     post: operations['recommend'];
     delete?: never;
@@ -563,7 +559,7 @@ export interface paths {
       path?: never;
       cookie?: never;
     };
-    /** Lists users to try the shop as */
+    /** Lists users to try the shop with */
     get: operations['users'];
     put?: never;
     post?: never;
@@ -580,16 +576,16 @@ export interface paths {
       path?: never;
       cookie?: never;
     };
-    /** Shows all that is known of a user */
+    /** Shows a user's record and session */
     get: operations['user'];
     put?: never;
     post?: never;
     /**
      * Erases a user
-     * @description From the answer on nothing knows the user. The next compaction takes the user's records
-     *     out of stream, lake and sessions' files, the next run of the pipeline out of the feature
-     *     sets, and so out of later models. `GET /v1/erasures` says how far that is. Events that
-     *     come later begin anew.
+     * @description From the answer on, recommendations no longer use the user's data. The next compaction
+     *     removes it from stream, lake and session files; the next run of the pipeline removes it from
+     *     feature sets, and thereby from later models. `GET /v1/erasures` shows the progress. Later
+     *     events of the user start a new history.
      */
     delete: operations['erase'];
     options?: never;
@@ -621,7 +617,7 @@ export interface paths {
       path?: never;
       cookie?: never;
     };
-    /** Exports all that is stored of a user */
+    /** Exports everything stored about a user */
     get: operations['export'];
     put?: never;
     post?: never;
@@ -654,35 +650,35 @@ export interface components {
   schemas: {
     /** @description An aisle. */
     Aisle: {
-      /** @description Its name. */
+      /** @description The aisle's name. */
       aisle: string;
-      /** @description Its products. */
+      /** @description The number of its products. */
       products: number;
     };
     /** @description One result per event, in the order of the events. */
     BatchAnswer: {
-      /** @description Events that are not stored; send only those again. */
+      /** @description The number of events that were not stored. Send only those again. */
       failed_count: number;
-      /** @description Events of another product that say nothing of a cart. */
+      /** @description The number of foreign events that concern no product. */
       ignored_count: number;
-      /** @description What became of each event. */
+      /** @description One result per event. */
       records: components['schemas']['EventResult'][];
     };
     /** @description A product that a user has bought. */
     BoughtProduct: components['schemas']['ProductLabel'] & {
       /**
        * Format: int32
-       * @description Number of the user's order that held it last.
+       * @description The number of the user's last order that contains it.
        */
       last_order_number: number;
       /**
        * Format: float
-       * @description Mean place in the cart, from 1.
+       * @description Mean position in the cart, from 1.
        */
       mean_position: number;
       /**
        * Format: int32
-       * @description Orders that hold it.
+       * @description The number of the user's orders that contain it.
        */
       orders: number;
     };
@@ -704,20 +700,20 @@ export interface components {
        */
       rows: number;
     };
-    /** @description What the server knows of a shopper's session. */
+    /** @description A shopper's cart. */
     Cart: {
-      /** @description In order of adding. */
+      /** @description Products in the order of adding. */
       items: components['schemas']['CartItem'][];
-      /** @description Whose. */
+      /** @description The shopper. */
       user_id: string;
-      /** @description Products looked at, the newest first, each once, at most 12. */
+      /** @description Products viewed, newest first, without repetition, at most 12. */
       viewed: components['schemas']['ProductLabel'][];
     };
     /** @description A product in a cart. */
     CartItem: components['schemas']['ProductLabel'] & {
       /**
        * Format: int32
-       * @description How many pieces.
+       * @description The quantity.
        */
       quantity: number;
     };
@@ -725,100 +721,100 @@ export interface components {
     CheckoutSeen: {
       /** @description The event, which becomes the order's id. */
       event_id: string;
-      /** @description What was bought. */
+      /** @description The products bought. */
       items: components['schemas']['ProductLabel'][];
       /**
        * Format: int64
-       * @description When it was accepted, UTC milliseconds.
+       * @description The time of acceptance, UTC milliseconds.
        */
       received_at_ms: number;
     };
-    /** @description A model beside another, user by user. */
+    /** @description Recall@10 of the model minus the reference's, user by user. */
     Comparison: {
-      /** @description Recall@10 of the model minus the other's. */
+      /** @description The mean difference. */
       difference: components['schemas']['Mean'];
-      /** @description The other: a model's version, or `popular`. */
+      /** @description The reference: a model's version, or `popular`. */
       reference: string;
-      /** @description Whether the other is a model. */
+      /** @description Whether the reference is a model. */
       serving: boolean;
     };
-    /** @description What became of one day's answers. */
+    /** @description Reactions on one day. */
     DayQuality: components['schemas']['Funnel'] & {
-      /** @description Such as `2026-01-31`, UTC. */
+      /** @description The day in UTC, such as `2026-01-31`. */
       day: string;
     };
     /** @description A department. */
     Department: {
-      /** @description Its aisles, the most bought first. */
+      /** @description Its aisles, best selling first. */
       aisles: components['schemas']['Aisle'][];
-      /** @description Its name. */
+      /** @description The department's name. */
       department: string;
-      /** @description Its products. */
+      /** @description The number of its products. */
       products: number;
     };
     /** @description Departments. */
     Departments: {
-      /** @description The most bought first. */
+      /** @description Departments, best selling first. */
       departments: components['schemas']['Department'][];
     };
-    /** @description What an engine serves. */
+    /** @description The state of an engine. */
     EngineStatus: {
       /**
-       * @description Whether its answers are from less than everything: without a model, or from what
-       *     stands in for a release that cannot be opened.
+       * @description Whether its answers lack a part: no model, or a fallback for a release that cannot
+       *     be opened.
        */
       degraded: boolean;
-      /** @description The model of the release; none before the first training. */
+      /** @description The model of the release; null before the first training. */
       model_version?: string | null;
-      /** @description Products of the catalogue. */
+      /** @description The number of products in the catalogue. */
       products: number;
-      /** @description Whether it can answer at all. */
+      /** @description Whether it can answer. */
       ready: boolean;
-      /** @description The release: a feature set with a model. */
+      /** @description The release: feature set and model. */
       release?: string | null;
-      /** @description Users with a history. */
+      /** @description The number of users with a purchase history. */
       users: number;
     };
     /**
-     * @description From where a user has still to be erased. Answers know nothing of the user by then.
+     * @description The next step of an erasure. Answers no longer use the user's data.
      * @enum {string}
      */
     ErasureStep: 'lake' | 'features';
-    /** @description A user who is being erased. */
+    /** @description An erasure in progress. */
     ErasureView: {
       /**
        * Format: int64
-       * @description When it was asked for, UTC milliseconds.
+       * @description The time of the request, UTC milliseconds.
        */
       erased_at_ms: number;
-      /** @description What comes next. */
+      /** @description The next step. */
       step: components['schemas']['ErasureStep'];
-      /** @description Who. */
+      /** @description The user. */
       user_id: string;
     };
-    /** @description Users who are being erased. */
+    /** @description Erasures in progress. */
     ErasuresView: {
-      /** @description By id. Who is not here any longer is erased from everything. */
+      /** @description Erasures by user. A user who is no longer listed is erased completely. */
       erasures: components['schemas']['ErasureView'][];
     };
     /** @description A shopper's action. */
     Event: {
-      /** @description What was done. */
+      /** @description The kind of event. */
       event: components['schemas']['EventName'];
       event_id?: components['schemas']['Id'] | null;
-      /** @description Products with quantities and prices, at most 200. Not beside `product_ids`. */
+      /** @description Up to 200 products with quantities and prices. Excludes `product_ids`. */
       items?: components['schemas']['Item'][] | null;
-      /** @description Products, at most 200; each counts as one piece. Not beside `items`. */
+      /** @description Up to 200 products with a quantity of 1 each. Excludes `items`. */
       product_ids?: components['schemas']['Id'][] | null;
       recommendation_id?: components['schemas']['Id'] | null;
       session_id?: components['schemas']['Id'] | null;
       source?: components['schemas']['Id'] | null;
       /**
        * Format: int64
-       * @description The client's clock, UTC milliseconds since 1970. Never orders events.
+       * @description The client's time, UTC milliseconds since 1970. The server does not order by it.
        */
       timestamp?: number | null;
-      /** @description Who acted; an integer is kept as its decimal text. */
+      /** @description The shopper; an integer is kept as its decimal text. */
       user_id: components['schemas']['Id'];
     };
     /**
@@ -832,12 +828,12 @@ export interface components {
       | 'update_cart'
       | 'checkout'
       | 'get_recommendations';
-    /** @description What became of an event: ids, a problem, or nothing. */
+    /** @description The result of an event: ids, a problem, or `ignored`. */
     EventResult: {
       error?: components['schemas']['Problem'] | null;
-      /** @description The event's id; assigned where the client gave none. */
+      /** @description The event's id; assigned by the server if the client sends none. */
       event_id?: string | null;
-      /** @description True where another product's event says nothing of a cart and is not stored. */
+      /** @description True if a foreign event concerns no product and was not stored. */
       ignored?: boolean | null;
       /** @description The stored record. */
       record_id?: string | null;
@@ -845,18 +841,18 @@ export interface components {
       shard_id?: string | null;
     };
     /**
-     * @description Where an event is on its way.
+     * @description How far an event has travelled.
      * @enum {string}
      */
     EventStage: 'accepted' | 'synced' | 'delivered' | 'in_feature_set' | 'in_model';
     /** @description Runs. */
     Executions: {
-      /** @description Runs whose files cannot be read, in words. */
+      /** @description Descriptions of runs that cannot be read. */
       damaged: string[];
-      /** @description The newest first. */
+      /** @description Runs, newest first. */
       executions: components['schemas']['RunSummary'][];
     };
-    /** @description Why a product has its place, in numbers. */
+    /** @description The numbers behind a recommendation. */
     Explanation: {
       /**
        * Format: float
@@ -864,40 +860,40 @@ export interface components {
        */
       base?: number | null;
       /**
-       * @description What each feature adds to the log-odds. With `base` they sum to the log-odds of
+       * @description The contribution of each feature. Together with `base` they sum to the log-odds of
        *     the probability.
        */
       features: components['schemas']['FeatureContribution'][];
-      /** @description Which source made it a candidate: `history`, `cart`, `taste` or `popular`. */
+      /** @description The source that made it a candidate: `history`, `cart`, `taste` or `popular`. */
       source: string;
     };
-    /** @description What one feature adds (SHAP: Lundberg et al., Nature Machine Intelligence 2020). */
+    /** @description The contribution of one feature (SHAP: Lundberg et al., Nature Machine Intelligence 2020). */
     FeatureContribution: {
       /**
        * Format: float
-       * @description What it adds to the log-odds; 0 without a model.
+       * @description Its contribution to the log-odds; 0 without a model.
        */
       contribution: number;
       /** @description The feature. */
       name: string;
       /**
        * Format: float
-       * @description Its value before scaling; null where it is missing.
+       * @description Its value before scaling; null if missing.
        */
       value?: number | null;
     };
-    /** @description What a feature did for a model. */
+    /** @description The importance of a feature in a model. */
     FeatureImportance: {
       /** @description The feature. */
       feature: string;
       /**
        * Format: double
-       * @description Loss that its splits saved, summed.
+       * @description The sum of the loss reductions of its splits.
        */
       gain: number;
       /**
        * Format: int64
-       * @description Splits on it.
+       * @description The number of its splits.
        */
       splits: number;
     };
@@ -905,50 +901,50 @@ export interface components {
     FeatureSetView: {
       /**
        * Format: int64
-       * @description When it was written, UTC milliseconds.
+       * @description The time of writing, UTC milliseconds.
        */
       created_ms: number;
       /**
        * Format: int64
-       * @description Held-out baskets for evaluation.
+       * @description The number of held-out baskets.
        */
       gate_examples: number;
       /**
        * Format: int64
-       * @description Lines folded.
+       * @description The number of order lines.
        */
       lines: number;
       /**
        * Format: int64
-       * @description Orders folded.
+       * @description The number of orders.
        */
       orders: number;
       /**
        * Format: int64
-       * @description Products of the catalogue.
+       * @description The number of products.
        */
       products: number;
       /** @description Whether it serves. */
       serving: boolean;
       /**
        * Format: int64
-       * @description Rows to train on.
+       * @description The number of training rows.
        */
       train_rows: number;
       /**
        * Format: int64
-       * @description Users with a record.
+       * @description The number of users.
        */
       users: number;
       /**
        * Format: int64
-       * @description Rows for early stopping.
+       * @description The number of validation rows.
        */
       valid_rows: number;
-      /** @description Its name. */
+      /** @description The name. */
       version: string;
     };
-    /** @description What an answer may hold. An empty list means no restriction. */
+    /** @description Restrictions on an answer. An empty list restricts nothing. */
     Filters: {
       /**
        * @description Only these aisles, by name.
@@ -961,12 +957,12 @@ export interface components {
        */
       departments?: string[];
       /**
-       * @description Never these products.
+       * @description None of these products.
        * @default []
        */
       exclude_products?: components['schemas']['Id'][];
       /**
-       * @description Nothing that the shopper has bought before.
+       * @description No product that the shopper has bought before.
        * @default false
        */
       exclude_purchased?: boolean;
@@ -977,59 +973,59 @@ export interface components {
       in_stock_only?: boolean;
     };
     /**
-     * @description What became of the places that were shown. An event counts for a place if it names
-     *     the answer's recommendation_id and the product; a purchase, if the shopper checks the
-     *     product out after adding it so.
+     * @description Reactions to products shown. A view or an addition counts if the event carries the answer's
+     *     recommendation_id and the product. A purchase counts if the shopper added the product in
+     *     this way before the checkout.
      */
     Funnel: {
       /**
        * Format: int64
-       * @description Places whose product was put into the cart.
+       * @description Products added to the cart.
        */
       added: number;
       /**
        * Format: int64
-       * @description Places whose product was then bought.
+       * @description Products bought.
        */
       bought: number;
       /**
        * Format: int64
-       * @description Places shown.
+       * @description Products shown.
        */
       shown: number;
       /**
        * Format: int64
-       * @description Places whose product was looked at.
+       * @description Products viewed.
        */
       viewed: number;
     };
     /**
-     * @description An event of GA4. Other names than `view_item`, `add_to_cart`, `remove_from_cart` and
-     *     `purchase` are ignored.
+     * @description A GA4 event. Names other than `view_item`, `add_to_cart`, `remove_from_cart` and `purchase`
+     *     are ignored.
      */
     Ga4Event: {
-      /** @description What was done. */
+      /** @description The event's name. */
       name: string;
       /**
-       * @description With what: `items` with `item_id`, `quantity` and `price`; `transaction_id` of a
+       * @description Parameters: `items` with `item_id`, `quantity` and `price`; `transaction_id` of a
        *     purchase.
        */
       params?: Record<string, never> | null;
       /**
        * Format: int64
-       * @description When, UTC microseconds since 1970.
+       * @description The time of the event, UTC microseconds since 1970.
        */
       timestamp_micros?: number | null;
     };
-    /** @description A body of GA4's Measurement Protocol; fields that are not named here are passed over. */
+    /** @description A body of GA4's Measurement Protocol. Other fields are ignored. */
     Ga4Request: {
       app_instance_id?: components['schemas']['Id'] | null;
       client_id?: components['schemas']['Id'] | null;
-      /** @description What was done. */
+      /** @description The events. */
       events: components['schemas']['Ga4Event'][];
       /**
        * Format: int64
-       * @description When, UTC microseconds since 1970, for events that do not say it themselves.
+       * @description The time of events that have none, UTC microseconds since 1970.
        */
       timestamp_micros?: number | null;
       user_id?: components['schemas']['Id'] | null;
@@ -1062,159 +1058,159 @@ export interface components {
     Item: {
       /**
        * Format: double
-       * @description Price of one piece in the shop's currency.
+       * @description The price of one piece in the shop's currency.
        */
       price?: number | null;
       /** @description The product; an integer is kept as its decimal text. */
       product_id: components['schemas']['Id'];
       /**
        * Format: int32
-       * @description How many pieces; 1 where it is missing.
+       * @description The quantity; 1 by default.
        */
       quantity?: number | null;
     };
-    /** @description What the lake holds. */
+    /** @description The lake. */
     Lake: {
-      /** @description The newest first. */
+      /** @description Feature sets, newest first. */
       feature_sets: components['schemas']['FeatureSetView'][];
       job?: components['schemas']['LakeJob'] | null;
       rejects?: components['schemas']['Rejects'] | null;
-      /** @description Its tables. */
+      /** @description The tables. */
       tables: components['schemas']['LakeTable'][];
     };
     /** @description A column. */
     LakeColumn: {
-      /** @description Its name. */
+      /** @description The name. */
       name: string;
-      /** @description Whether it may be null. */
+      /** @description Whether values may be null. */
       nullable: boolean;
-      /** @description Its Arrow type. */
+      /** @description The Arrow type. */
       type: string;
     };
     /** @description A file of a table. */
     LakeFile: {
       /**
        * Format: int64
-       * @description Its bytes.
+       * @description The size in bytes.
        */
       bytes: number;
-      /** @description Its path in the lake. */
+      /** @description The path in the lake. */
       path: string;
       /**
        * Format: int64
-       * @description Its rows.
+       * @description The number of rows.
        */
       rows: number;
       /**
        * Format: int64
-       * @description When it was written, UTC milliseconds.
+       * @description The time of writing, UTC milliseconds.
        */
       written_ms: number;
     };
-    /** @description Work on the lake; one at a time. */
+    /** @description A job on the lake. Only one runs at a time. */
     LakeJob: {
       /**
        * Format: int64
-       * @description How much of the step is done.
+       * @description The completed part of the step.
        */
       done: number;
       /**
        * Format: int64
-       * @description When it ended, UTC milliseconds.
+       * @description The end, UTC milliseconds.
        */
       ended_ms?: number | null;
-      /** @description What it is. */
+      /** @description The kind of job. */
       kind: components['schemas']['LakeJobKind'];
-      /** @description What it came to, or why it failed. */
+      /** @description The result, or the reason for the failure. */
       message?: string | null;
       /**
        * Format: int64
-       * @description When it started, UTC milliseconds.
+       * @description The start, UTC milliseconds.
        */
       started_ms: number;
-      /** @description Where it stands. */
+      /** @description The state. */
       state: components['schemas']['LakeJobState'];
       /**
        * Format: int64
-       * @description Of how much, where it is known.
+       * @description The whole of the step, if known.
        */
       total?: number | null;
-      /** @description The step in words. */
+      /** @description The current step. */
       what: string;
     };
     /**
-     * @description What work on the lake is.
+     * @description The kind of a job on the lake.
      * @enum {string}
      */
     LakeJobKind: 'import' | 'generate';
     /**
-     * @description Where work on the lake stands.
+     * @description The state of a job on the lake.
      * @enum {string}
      */
     LakeJobState: 'running' | 'done' | 'failed';
-    /** @description Rows as texts. */
+    /** @description Sample rows as text. */
     LakeSample: {
       /** @description Names of the columns. */
       columns: string[];
-      /** @description One text a column; null for none. */
+      /** @description One text per column; null for a missing value. */
       rows: (string | null)[][];
     };
     /** @description A table. */
     LakeTable: {
       /**
        * Format: int64
-       * @description Bytes of all of them.
+       * @description The size of all files in bytes.
        */
       bytes: number;
-      /** @description Parquet files. */
+      /** @description The number of Parquet files. */
       files: number;
-      /** @description Its name. */
+      /** @description The name. */
       name: string;
       /**
        * Format: int64
-       * @description When the newest was written, UTC milliseconds.
+       * @description The time of the newest file, UTC milliseconds.
        */
       newest_ms?: number | null;
       /**
        * Format: int64
-       * @description Rows of all of them.
+       * @description The number of rows in all files.
        */
       rows: number;
-      /** @description Files that cannot be read and are left out; the log names them. */
+      /** @description The number of unreadable files, which are left out. The log names them. */
       unreadable: number;
     };
-    /** @description All of a table. */
+    /** @description A table in detail. */
     LakeTableDetail: components['schemas']['LakeTable'] & {
-      /** @description Its schema. */
+      /** @description The columns. */
       columns: components['schemas']['LakeColumn'][];
-      /** @description The newest first, at most 20. */
+      /** @description The newest files, at most 20. */
       newest_files: components['schemas']['LakeFile'][];
       /** @description Up to 20 rows of the newest file. */
       sample: components['schemas']['LakeSample'];
     };
-    /** @description The work on the lake that was started last. */
+    /** @description The last job on the lake. */
     LastLakeJob: {
       job?: components['schemas']['LakeJob'] | null;
     };
     /** @description A metric over the rounds of training. */
     LearningCurve: {
-      /** @description Such as `auc` or `logloss`. */
+      /** @description The metric, such as `auc` or `logloss`. */
       metric: string;
-      /** @description On the training rows, one value a round. */
+      /** @description Values on the training rows, one per round. */
       train: number[];
-      /** @description On the validation rows; empty without any. */
+      /** @description Values on the validation rows; empty without validation rows. */
       valid: number[];
     };
-    /** @description The loop at one moment. */
+    /** @description The state of the server at one moment. */
     Live: {
       /**
        * Format: int64
-       * @description Answers from less than everything since the start.
+       * @description Degraded answers since the start.
        */
       degraded_total: number;
-      /** @description How far delivery is. */
+      /** @description The progress of delivery. */
       delivery: components['schemas']['LiveDelivery'];
-      /** @description The newest first, at most 50. */
+      /** @description The last events, newest first, at most 50. */
       events: components['schemas']['LiveEvent'][];
       /**
        * Format: int64
@@ -1226,110 +1222,110 @@ export interface components {
        * @description Impressions that were not stored since the start.
        */
       impressions_dropped_total: number;
-      /** @description Its model. */
+      /** @description The serving model. */
       model_version?: string | null;
       /**
        * Format: int64
-       * @description The moment, UTC milliseconds.
+       * @description The current time, UTC milliseconds.
        */
       now_ms: number;
-      /** @description Products of the catalogue. */
+      /** @description The number of products in the catalogue. */
       products: number;
       /** @description Whether events are accepted and answered. */
       ready: boolean;
       recommend_ms?: components['schemas']['Percentiles'] | null;
-      /** @description The release that serves. */
+      /** @description The serving release. */
       release?: string | null;
       run?: components['schemas']['LiveRun'] | null;
       /** @description The last 60 whole seconds, oldest first. */
       seconds: components['schemas']['LiveSecond'][];
-      /** @description How far the sessions are. */
+      /** @description The progress of the sessions' consumer. */
       sessions: components['schemas']['LiveSessions'];
       /**
        * Format: int32
-       * @description Shards of the stream.
+       * @description The number of shards of the stream.
        */
       shards: number;
       submit_ms?: components['schemas']['Percentiles'] | null;
       sync_ms?: components['schemas']['Percentiles'] | null;
-      /** @description Users with a history. */
+      /** @description The number of users with a purchase history. */
       users: number;
     };
-    /** @description How far delivery is. */
+    /** @description The progress of delivery. */
     LiveDelivery: {
-      /** @description Why the last try failed; null after a success. */
+      /** @description Why the last attempt failed; null after a success. */
       error?: string | null;
       /**
        * Format: int64
        * @description Files written since the start.
        */
       files: number;
-      /** @description The last of them. */
+      /** @description The last file. */
       last_file?: string | null;
       /**
        * Format: int64
-       * @description When it was written, UTC milliseconds.
+       * @description The time of the last file, UTC milliseconds.
        */
       last_ms?: number | null;
       /**
        * Format: int64
-       * @description Age of the oldest event shown that waits, in milliseconds; null with none.
+       * @description The age of the oldest waiting event in this view, in milliseconds; null without one.
        */
       oldest_ms?: number | null;
       /**
        * Format: int64
-       * @description Records of the stream that are not in the lake yet.
+       * @description Records that are not in the lake yet.
        */
       waiting: number;
     };
-    /** @description An event and where it is. */
+    /** @description An event and how far it has travelled. */
     LiveEvent: {
-      /** @description What was done. */
+      /** @description The kind of event. */
       event: string;
-      /** @description Its id. */
+      /** @description The event's id. */
       event_id: string;
-      /** @description The serving feature set, if it holds this checkout. */
+      /** @description The serving feature set, if it contains this checkout. */
       feature_set?: string | null;
-      /** @description The lake's file; null until it is delivered, and for one delivered long ago. */
+      /** @description The file in the lake; null until delivery, and for files delivered long ago. */
       file?: string | null;
       /** @description The serving model, if it was trained on that feature set. */
       model_version?: string | null;
-      /** @description With what. */
+      /** @description The products. */
       product_ids: string[];
       /**
        * Format: int64
-       * @description When it was accepted, UTC milliseconds.
+       * @description The time of acceptance, UTC milliseconds.
        */
       received_at_ms: number;
-      /** @description Its record; null until it is durable. */
+      /** @description The record's id; null until it is durable. */
       record_id?: string | null;
-      /** @description Where it is. */
+      /** @description How far it has travelled. */
       stage: components['schemas']['EventStage'];
       /**
        * Format: double
        * @description Milliseconds from acceptance to durability; null until then.
        */
       sync_ms?: number | null;
-      /** @description Who acted. */
+      /** @description The shopper. */
       user_id: string;
     };
-    /** @description The running execution of the pipeline. */
+    /** @description The current run of the pipeline. */
     LiveRun: {
-      /** @description The states that it is in. */
+      /** @description Its current states. */
       current: string[];
-      /** @description Its name. */
+      /** @description The run's name. */
       name: string;
     };
     /** @description One second of traffic. */
     LiveSecond: {
       /**
        * Format: int64
-       * @description Its beginning, UTC milliseconds.
+       * @description The start of the second, UTC milliseconds.
        */
       at_ms: number;
       /**
        * Format: int32
-       * @description Answers with a status of 500 and more.
+       * @description Answers with a status of 500 or more.
        */
       errors: number;
       /**
@@ -1348,17 +1344,17 @@ export interface components {
        */
       requests: number;
     };
-    /** @description How far the sessions are. */
+    /** @description The progress of the sessions' consumer. */
     LiveSessions: {
       /**
        * Format: int64
-       * @description Records of the stream that their consumer has not read yet.
+       * @description Records that the consumer has not read yet.
        */
       waiting: number;
     };
-    /** @description What a run's tasks said. */
+    /** @description The log of a run's tasks. */
     Log: {
-      /** @description Oldest first. */
+      /** @description Lines, oldest first. */
       lines: components['schemas']['LogLine'][];
     };
     /** @description A line of an execution's log. */
@@ -1373,7 +1369,7 @@ export interface components {
       /** @description Text of the line. */
       text: string;
     };
-    /** @description A mean over users. */
+    /** @description A mean with its standard error. */
     Mean: {
       /**
        * Format: double
@@ -1382,117 +1378,117 @@ export interface components {
       mean: number;
       /**
        * Format: double
-       * @description Its standard error.
+       * @description Its standard error (sample standard deviation over the root of n).
        */
       se: number;
     };
-    /** @description One recommender's figures on the gate users. */
+    /** @description The figures of one method. */
     Method: {
-      /** @description A baseline's name; `model`, which comes last; or `no model`. */
+      /** @description A baseline's name, `model`, or `no model`. */
       name: string;
       /** @description Normalised discounted cumulative gain of the first 10. */
       ndcg_at_10: components['schemas']['Mean'];
-      /** @description As above, of 20. */
+      /** @description Normalised discounted cumulative gain of the first 20. */
       ndcg_at_20: components['schemas']['Mean'];
-      /** @description Share of users with a hit among the first 10. */
+      /** @description The share of users with at least one hit among the first 10. */
       phr_at_10: components['schemas']['Mean'];
-      /** @description As above, of 20. */
+      /** @description The share of users with at least one hit among the first 20. */
       phr_at_20: components['schemas']['Mean'];
-      /** @description Share of the basket among the first 10. */
+      /** @description The share of the basket among the first 10. */
       recall_at_10: components['schemas']['Mean'];
-      /** @description As above, of 20. */
+      /** @description The share of the basket among the first 20. */
       recall_at_20: components['schemas']['Mean'];
     };
     /** @description A model. */
     Model: {
       /**
        * Format: int64
-       * @description When it was written, UTC milliseconds.
+       * @description The time of training, UTC milliseconds.
        */
       created_ms: number;
       evaluation?: components['schemas']['ModelEvaluation'] | null;
       /** @description The feature set it was trained on. */
       feature_set: string;
-      /** @description SHA-256 of the model file, hexadecimal. */
+      /** @description SHA-256 of the model file, in hexadecimal. */
       model_sha256: string;
       /** @description Hyperparameters, by name. */
       parameters: {
         [key: string]: string;
       };
-      /** @description Hash of its columns. */
+      /** @description The hash of its columns. */
       schema_hash: string;
-      /** @description Where it stands. */
+      /** @description The status. */
       status: components['schemas']['ModelStatus'];
-      /** @description One sentence on what it is worth. */
+      /** @description The quality in one sentence. */
       verdict: string;
-      /** @description Its name. */
+      /** @description The version. */
       version: string;
     };
-    /** @description All of a model. */
+    /** @description A model in detail. */
     ModelDetail: components['schemas']['Model'] & {
-      /** @description By gain, falling. */
+      /** @description Features by falling gain. */
       importance: components['schemas']['FeatureImportance'][];
-      /** @description One a metric. */
+      /** @description Learning curves, one per metric. */
       learning: components['schemas']['LearningCurve'][];
       /**
        * Format: int64
-       * @description Trees.
+       * @description The number of trees.
        */
       trees: number;
     };
-    /** @description What the gate decided, and on what grounds. */
+    /** @description The gate's decision with its report. */
     ModelEvaluation: {
       /**
        * Format: int64
-       * @description When, UTC milliseconds.
+       * @description The time of the decision, UTC milliseconds.
        */
       decided_ms: number;
-      /** @description Whether it passed. */
+      /** @description Whether the model passed. */
       passed: boolean;
       report?: components['schemas']['Report'] | null;
-      /** @description The run that decided. */
+      /** @description The run of the pipeline that decided. */
       run: string;
     };
-    /** @description What became of one model's answers. */
+    /** @description Reactions to one model's answers. */
     ModelQuality: components['schemas']['Funnel'] & {
       /**
        * Format: int64
-       * @description Its answers.
+       * @description The number of answers.
        */
       answers: number;
-      /** @description The model; `none` where no model ranked. */
+      /** @description The model; `none` if no model ranked. */
       model_version: string;
-      /** @description By place, the first one first. */
+      /** @description By position, from the first. */
       positions: components['schemas']['Funnel'][];
     };
     /**
-     * @description Where a model stands.
+     * @description The status of a model.
      * @enum {string}
      */
     ModelStatus: 'candidate' | 'serving' | 'previous' | 'retired' | 'rejected';
     /** @description Models. */
     Models: {
-      /** @description The newest first. */
+      /** @description Models, newest first. */
       models: components['schemas']['Model'][];
     };
-    /** @description Times in milliseconds. */
+    /** @description Latencies in milliseconds. */
     Percentiles: {
       /**
        * Format: double
-       * @description Half of them are shorter.
+       * @description The median.
        */
       p50: number;
       /**
        * Format: double
-       * @description One in a hundred is longer.
+       * @description The 99th percentile.
        */
       p99: number;
     };
     /** @description An RFC 9457 problem document. */
     Problem: {
-      /** @description What is wrong with this request. */
+      /** @description The problem with this request. */
       detail: string;
-      /** @description What was expected there. */
+      /** @description What was expected in that field. */
       expected?: string | null;
       /** @description The offending field, as a path such as `items[2].quantity`. */
       field?: string | null;
@@ -1501,216 +1497,218 @@ export interface components {
        * @description The HTTP status.
        */
       status: number;
-      /** @description The kind in words. */
+      /** @description A title for the kind of problem. */
       title: string;
-      /** @description Names the kind of problem; never changes. */
+      /** @description Identifies the kind of problem; never changes. */
       type: string;
     };
     /** @description A product of the catalogue. */
     Product: {
-      /** @description Its aisle's name. */
+      /** @description The name of its aisle. */
       aisle: string;
-      /** @description Its department's name. */
+      /** @description The name of its department. */
       department: string;
       /** @description Whether it can be bought now. */
       in_stock: boolean;
       /**
        * Format: int64
-       * @description Orders that hold it.
+       * @description The number of orders that contain it.
        */
       orders: number;
       /** @description The product. */
       product_id: string;
-      /** @description Its name. */
+      /** @description The product's name. */
       product_name: string;
     };
-    /** @description What a product is called, wherever it is shown. */
+    /** @description The names of a product. */
     ProductLabel: {
-      /** @description Its aisle's name. */
+      /** @description The name of its aisle. */
       aisle: string;
-      /** @description Its department's name. */
+      /** @description The name of its department. */
       department: string;
       /** @description The product. */
       product_id: string;
-      /** @description Its name; its id where the catalogue does not know it. */
+      /** @description The product's name, or its id if the catalogue does not contain it. */
       product_name: string;
     };
-    /** @description A product that was looked at. */
+    /** @description A viewed product. */
     ProductSeen: {
       /**
        * Format: int64
-       * @description When, UTC milliseconds.
+       * @description The time of the view, UTC milliseconds.
        */
       at_ms: number;
       /** @description The product. */
       product: components['schemas']['ProductLabel'];
     };
-    /** @description Products. */
+    /** @description A page of products. */
     Products: {
-      /** @description The most bought first. */
+      /** @description Products, best sellers first. */
       products: components['schemas']['Product'][];
-      /** @description All that fit, on every page of the list. */
+      /** @description The number of matches on all pages. */
       total: number;
     };
-    /** @description What became of the answers of a time. */
+    /** @description Reactions to recommendations in a period. */
     Quality: {
       /**
        * Format: int64
-       * @description Answers that showed something.
+       * @description The number of answers with products.
        */
       answers: number;
-      /** @description Oldest first. */
+      /** @description By day, oldest first. */
       days: components['schemas']['DayQuality'][];
       /**
        * Format: int64
-       * @description From when, UTC milliseconds.
+       * @description The start of the period, UTC milliseconds.
        */
       from_ms: number;
-      /** @description By model, the most answers first. */
+      /** @description By model, most answers first. */
       models: components['schemas']['ModelQuality'][];
-      /** @description By place, the first one first. */
+      /** @description By position, from the first. */
       positions: components['schemas']['Funnel'][];
       /**
        * Format: int64
-       * @description To when, UTC milliseconds.
+       * @description The end of the period, UTC milliseconds.
        */
       to_ms: number;
-      /** @description All places. */
+      /** @description All positions together. */
       total: components['schemas']['Funnel'];
-      /** @description Whether there were more answers than are looked at; then the newest are. */
+      /** @description Whether older answers were left out because there were too many. */
       truncated: boolean;
     };
-    /** @description Products in their places. */
+    /** @description Ranked products. */
     Ranked: {
-      /** @description Best first. */
+      /** @description Products, best first. */
       recommendations: components['schemas']['Recommendation'][];
     };
     /** @description The server's readiness. */
     Readiness: {
-      /** @description Whether answers are from less than everything. */
+      /** @description Whether answers lack a part. */
       degraded: boolean;
-      /** @description What the engine serves. */
+      /** @description The state of the engine. */
       engine: components['schemas']['EngineStatus'];
       /** @description Whether events are accepted and answered. */
       ready: boolean;
       /** @description Whether the sessions have caught up with the stream. */
       sessions: boolean;
       /**
-       * @description Whether the stream takes events: `ready`; `full` until a consumer has read on or the
-       *     disk has space; `stopped` for good.
+       * @description The state of the stream: `ready`; `full` until a consumer catches up or the disk has
+       *     space; `stopped` until a restart.
        */
       stream: string;
+      /** @description The background tasks of this server, by name. */
+      tasks: components['schemas']['Task'][];
     };
-    /** @description A product in its place. */
+    /** @description A recommended product. */
     Recommendation: {
-      /** @description Its aisle's name. */
+      /** @description The name of its aisle. */
       aisle: string;
-      /** @description Its department's name. */
+      /** @description The name of its department. */
       department: string;
       explanation?: components['schemas']['Explanation'] | null;
       /**
        * Format: float
-       * @description Probability that the shopper buys it next, 0 to 1.
+       * @description The probability that the shopper buys it next, 0 to 1.
        */
       probability: number;
       /** @description The product. */
       product_id: string;
-      /** @description Its name. */
+      /** @description The product's name. */
       product_name: string;
-      /** @description Why it is here, in words for a shopper. */
+      /** @description Reasons to show the shopper. */
       reasons: string[];
     };
-    /** @description What to recommend, and for whom. */
+    /** @description A request for recommendations. */
     RecommendationRequest: {
-      /** @description The cart to complete, at most 200 products, in place of the session's. */
+      /** @description The cart to complete, up to 200 products. Overrides the session's cart. */
       cart?: components['schemas']['Id'][] | null;
       /**
-       * @description Whether to show each place's source and what each feature adds. Such an answer is
-       *     for operators: it leaves no impression.
+       * @description Whether to show the source of each product and the contribution of each feature. Such an
+       *     answer is for operators and is not recorded as an impression.
        */
       explain?: boolean;
       filters?: components['schemas']['Filters'] | null;
-      /** @description Most products of the answer; 10 where it is missing. */
+      /** @description Maximum number of products; 10 by default. */
       limit?: number | null;
-      /** @description For whom; an integer is kept as its decimal text. */
+      /** @description The shopper; an integer is kept as its decimal text. */
       user_id: components['schemas']['Id'];
     };
     /** @description Recommendations. */
     Recommendations: {
-      /** @description How many candidates each source gave; only when explained. */
+      /** @description The number of candidates by source; only with `explain`. */
       candidates?: components['schemas']['SourceCount'][] | null;
-      /** @description Whether the answer is from less than everything. */
+      /** @description Whether a part failed and the answer was made from the rest. */
       degraded: boolean;
-      /** @description The model that ranked. */
+      /** @description The model that ranked the products. */
       model_version: string;
-      /** @description The answer's id, to send with events that it leads to. */
+      /** @description The answer's id. Send it with events that result from the answer. */
       recommendation_id: string;
       /** @description Products, best first. */
       recommendations: components['schemas']['Recommendation'][];
       /** @description The release: feature set and model. */
       release: string;
     };
-    /** @description A row that an import left out. */
+    /** @description A row that an import rejected. */
     Reject: {
-      /** @description The file it was in. */
+      /** @description The source file. */
       file: string;
-      /** @description Its line there. */
+      /** @description The line in the file. */
       line: string;
-      /** @description Why. */
+      /** @description Why it was rejected. */
       reason: string;
-      /** @description What it said. */
+      /** @description The row itself. */
       row: string;
     };
-    /** @description Rows that the last import left out. */
+    /** @description Rows that the last import rejected. */
     Rejects: {
-      /** @description The file that lists them, in the lake. */
+      /** @description The file in the lake that lists them. */
       file: string;
       /**
        * Format: int64
-       * @description How many.
+       * @description The number of rejected rows.
        */
       rows: number;
-      /** @description The first 10. */
+      /** @description The first 10 of them. */
       sample: components['schemas']['Reject'][];
     };
-    /** @description A feature set and a model that serve together. */
+    /** @description A feature set with the model that ranks on it. */
     Release: {
-      /** @description Version of the feature set. */
+      /** @description The version of the feature set. */
       feature_set: string;
-      /** @description Version of the model; null before the first training. */
+      /** @description The version of the model; null before the first training. */
       model?: string | null;
-      /** @description Hash of the columns that both agree on. */
+      /** @description The hash of the columns that both share. */
       schema_hash: string;
     };
-    /** @description Quality on the gate users, whom no training row has seen. */
+    /** @description Quality on the gate users, whose newest orders no training row contains. */
     Report: {
-      /** @description Ten bins of equal size, by rising probability; empty in reports of old versions. */
+      /** @description Ten bins of equal size, by rising probability. Empty in reports of early versions. */
       calibration?: components['schemas']['CalibrationBin'][];
       /**
        * Format: double
        * @description Expected calibration error.
        */
       calibration_error: number;
-      /** @description Share of label items among the candidates, empty cart. */
+      /** @description The share of bought products among the candidates, with an empty cart. */
       candidate_recall: components['schemas']['Mean'];
-      /** @description Against the serving model, or what is popular. */
+      /** @description The comparison with the serving model, or with popularity. */
       comparison: components['schemas']['Comparison'];
-      /** @description The feature set with the gate users. */
+      /** @description The feature set that defines the gate users. */
       feature_set: string;
       /** @description Recall@10 for the rest of a half-filled cart. */
       half_cart_recall_at_10: components['schemas']['Mean'];
       /**
        * Format: double
-       * @description Nats per candidate.
+       * @description Log-loss in nats per candidate.
        */
       log_loss: number;
-      /** @description Baselines, and the model last. */
+      /** @description The baselines, then the model. */
       methods: components['schemas']['Method'][];
-      /** @description The model. */
+      /** @description The evaluated model; null without one. */
       model?: string | null;
       /**
        * Format: int64
-       * @description Gate users.
+       * @description The number of gate users.
        */
       users: number;
     };
@@ -1760,56 +1758,56 @@ export interface components {
       batch: components['schemas']['SegmentCall'][];
     };
     /**
-     * @description A call of Segment's tracking API; fields that are not named here are passed over.
-     *     Other calls than `track` are ignored, and so are other events than `Product Viewed`,
-     *     `Product Added`, `Product Removed` and `Order Completed`.
+     * @description A call of Segment's tracking API. Other fields are ignored, as are calls other than `track`
+     *     and events other than `Product Viewed`, `Product Added`, `Product Removed` and
+     *     `Order Completed`.
      */
     SegmentCall: {
       anonymousId?: components['schemas']['Id'] | null;
-      /** @description What was done. */
+      /** @description The kind of event. */
       event?: string | null;
-      /** @description The call's id. Sent again within 24 hours, it is stored once. */
+      /** @description The call's id. A call that is sent again within 24 hours is stored once. */
       messageId?: string | null;
-      /** @description With what: `product_id` or `sku`, `quantity` and `price`, or a list of `products`. */
+      /** @description Properties: `product_id` or `sku`, `quantity` and `price`, or a list of `products`. */
       properties?: Record<string, never> | null;
-      /** @description When, ISO 8601. */
+      /** @description The time of the event, ISO 8601. */
       timestamp?: string | null;
-      /** @description The kind of call; `track` where it is missing. */
+      /** @description The kind of call; `track` by default. */
       type?: string | null;
       userId?: components['schemas']['Id'] | null;
     };
-    /** @description What Segment sends: one call, or several. */
+    /** @description A body that Segment sends: one call or several. */
     SegmentRequest: components['schemas']['SegmentBatch'] | components['schemas']['SegmentCall'];
-    /** @description A shopper's last seven days. */
+    /** @description A shopper's activity of the last seven days. */
     SessionView: {
-      /** @description In order of adding. */
+      /** @description Products in the order of adding. */
       cart: components['schemas']['CartItem'][];
-      /** @description The newest first, at most 64. */
+      /** @description Checkouts, newest first, at most 64. */
       checkouts: components['schemas']['CheckoutSeen'][];
       /**
        * Format: int64
-       * @description Events applied.
+       * @description The number of events.
        */
       events: number;
       /**
        * Format: int64
-       * @description When the newest event was accepted, UTC milliseconds.
+       * @description The time of the newest event, UTC milliseconds.
        */
       updated_ms: number;
-      /** @description The newest first, at most 50. */
+      /** @description Views, newest first, at most 50. */
       views: components['schemas']['ProductSeen'][];
     };
-    /** @description Candidates of one source. */
+    /** @description The number of candidates from one source. */
     SourceCount: {
-      /** @description How many. */
+      /** @description The number of candidates. */
       candidates: number;
-      /** @description Which: `history`, `cart`, `taste` or `popular`. */
+      /** @description The source: `history`, `cart`, `taste` or `popular`. */
       source: string;
     };
-    /** @description Work to start on the lake. It replaces the imported orders and products; events stay. */
+    /** @description A job to start on the lake. It replaces imported orders and products; events remain. */
     StartLakeJob:
       | {
-          /** @description Their directory on the server's machine. */
+          /** @description The directory of the files on the server. */
           directory: string;
           /** @enum {string} */
           kind: 'import';
@@ -1819,43 +1817,43 @@ export interface components {
           kind: 'generate';
           /**
            * Format: int64
-           * @description 10 to 20,000,000.
+           * @description The number of orders, 10 to 20,000,000.
            */
           orders: number;
           /**
            * Format: int64
-           * @description 100 to 100,000.
+           * @description The number of products, 100 to 100,000.
            */
           products: number;
           /**
            * Format: int64
-           * @description The same seed gives the same shop.
+           * @description The seed. Equal seeds generate equal shops.
            */
           seed: number;
           /**
            * Format: int64
-           * @description 10 to 1,000,000.
+           * @description The number of users, 10 to 1,000,000.
            */
           users: number;
         };
-    /** @description How to start a run. */
+    /** @description Options of a run. */
     StartRun: {
       /**
-       * @description Hyperparameters of XGBoost, over the definition's: texts, by name.
+       * @description XGBoost hyperparameters by name, as text. They override the definition's.
        * @default {}
        */
       hyperparameters?: {
         [key: string]: string;
       };
       /**
-       * @description Name of the run; from the time by default.
+       * @description The run's name; derived from the time by default.
        * @default null
        */
       name?: string | null;
     };
     /** @description A run that has started. */
     Started: {
-      /** @description Its name. */
+      /** @description The run's name. */
       name: string;
     };
     /** @description The progress of a running task. */
@@ -1873,26 +1871,43 @@ export interface components {
       /** @description Description of the current step. */
       what: string;
     };
-    /** @description An event's answer. */
+    /** @description The answer to an event. */
     Submitted: {
-      /** @description Whether the answer is from less than everything. */
+      /** @description Whether a part failed and the answer was made from the rest. */
       degraded: boolean;
-      /** @description The event's id; assigned where the client gave none. */
+      /** @description The event's id; assigned by the server if the client sends none. */
       event_id: string;
-      /** @description What was done, in words. */
+      /** @description Whether the event was stored, as a sentence. */
       message: string;
-      /** @description The model that ranked. */
+      /** @description The model that ranked the products. */
       model_version: string;
-      /** @description The answer's id, to send with events that it leads to. */
+      /** @description The answer's id. Send it with events that result from the answer. */
       recommendation_id: string;
-      /** @description The top 10, best first. */
+      /** @description The best 10 products, best first. */
       recommendations: components['schemas']['Recommendation'][];
-      /** @description The stored record; null where nothing is stored. */
+      /** @description The stored record; null if nothing is stored. */
       record_id?: string | null;
-      /** @description The shard of the record; null where nothing is stored. */
+      /** @description The shard of the record; null if nothing is stored. */
       shard_id?: string | null;
     };
-    /** @description What is known of a user. */
+    /** @description A background task of the server. */
+    Task: {
+      /**
+       * Format: int64
+       * @description How often it has panicked or returned an error since the start.
+       */
+      failures: number;
+      /** @description The task's name. */
+      name: string;
+      /** @description Whether it runs. */
+      state: components['schemas']['TaskState'];
+    };
+    /**
+     * @description Whether a background task runs.
+     * @enum {string}
+     */
+    TaskState: 'running' | 'restarting' | 'failed';
+    /** @description A user's record and session. */
     UserDetail: {
       /** @description The serving feature set. */
       feature_set: string;
@@ -1901,35 +1916,35 @@ export interface components {
       /** @description The user. */
       user_id: string;
     };
-    /** @description Everything that is stored of a user. */
+    /** @description Everything stored about a user. */
     UserExport: {
       /**
        * Format: int64
-       * @description Now, UTC milliseconds.
+       * @description The time of the export, UTC milliseconds.
        */
       exported_at_ms: number;
       record?: components['schemas']['UserRecord'] | null;
       session?: components['schemas']['SessionView'] | null;
       /**
-       * @description Rows of the lake by table, `orders`, `events` and `impressions`, and records of the
-       *     stream that are not there yet; `truncated` says whether there are more.
+       * @description Rows of the lake by table (`orders`, `events`, `impressions`), and records of the stream
+       *     that are not delivered yet. `truncated` tells whether there are more.
        */
       stored: Record<string, never>;
-      /** @description Who. */
+      /** @description The user. */
       user_id: string;
     };
-    /** @description A user's record of the feature set. */
+    /** @description A user's record in the feature set. */
     UserRecord: {
-      /** @description The most bought first, at most 100. */
+      /** @description Products bought, most bought first, at most 100. */
       bought: components['schemas']['BoughtProduct'][];
       /**
        * Format: int64
-       * @description When the newest order was placed, UTC milliseconds, where it is known.
+       * @description The time of the newest order, UTC milliseconds, if known.
        */
       last_order_ms?: number | null;
       /**
        * Format: int32
-       * @description Lines of all orders.
+       * @description The number of lines in all orders.
        */
       lines: number;
       /**
@@ -1939,34 +1954,34 @@ export interface components {
       mean_days_since_prior: number;
       /**
        * Format: int32
-       * @description Orders.
+       * @description The number of orders.
        */
       orders: number;
-      /** @description Distinct products bought. */
+      /** @description The number of distinct products bought. */
       products: number;
       /**
        * Format: float
-       * @description Share of the lines after the first order that had been bought before.
+       * @description The share of lines after the first order that repeat an earlier purchase.
        */
       reorder_ratio: number;
     };
-    /** @description A user with a history. */
+    /** @description A user with a purchase history. */
     UserSummary: {
-      /** @description Names of up to three products, the most bought first. */
+      /** @description The names of up to three products, most bought first. */
       favourites: string[];
       /**
        * Format: float
-       * @description Mean days between orders; null with one order.
+       * @description Mean days between orders; null with a single order.
        */
       mean_days?: number | null;
       /**
        * Format: int32
-       * @description Orders of the history.
+       * @description The number of orders.
        */
       orders: number;
       /**
        * Format: int32
-       * @description Distinct products bought.
+       * @description The number of distinct products bought.
        */
       products: number;
       /** @description The user. */
@@ -1974,7 +1989,7 @@ export interface components {
     };
     /** @description Users. */
     Users: {
-      /** @description Users with a history. */
+      /** @description Users with a purchase history. */
       users: components['schemas']['UserSummary'][];
     };
   };
@@ -1995,7 +2010,7 @@ export interface operations {
     };
     requestBody?: never;
     responses: {
-      /** @description It runs */
+      /** @description The process runs */
       200: {
         headers: {
           [name: string]: unknown;
@@ -2013,7 +2028,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description Not now, or it took too long; see Retry-After */
+      /** @description Temporarily unavailable, or the time limit was exceeded; see Retry-After */
       503: {
         headers: {
           [name: string]: unknown;
@@ -2042,7 +2057,7 @@ export interface operations {
           'text/plain': string;
         };
       };
-      /** @description No API key, or one that is not known */
+      /** @description The API key is missing or unknown */
       401: {
         headers: {
           [name: string]: unknown;
@@ -2051,7 +2066,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key has no right to admin */
+      /** @description The API key lacks the scope admin */
       403: {
         headers: {
           [name: string]: unknown;
@@ -2069,7 +2084,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description Not now, or it took too long; see Retry-After */
+      /** @description Temporarily unavailable, or the time limit was exceeded; see Retry-After */
       503: {
         headers: {
           [name: string]: unknown;
@@ -2089,7 +2104,7 @@ export interface operations {
     };
     requestBody?: never;
     responses: {
-      /** @description They are */
+      /** @description Events are accepted and answered */
       200: {
         headers: {
           [name: string]: unknown;
@@ -2149,7 +2164,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description No API key, or one that is not known */
+      /** @description The API key is missing or unknown */
       401: {
         headers: {
           [name: string]: unknown;
@@ -2158,7 +2173,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key has no right to events:write */
+      /** @description The API key lacks the scope events:write */
       403: {
         headers: {
           [name: string]: unknown;
@@ -2167,7 +2182,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The body took too long to come */
+      /** @description The body did not arrive in time */
       408: {
         headers: {
           [name: string]: unknown;
@@ -2250,7 +2265,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description No API key, or one that is not known */
+      /** @description The API key is missing or unknown */
       401: {
         headers: {
           [name: string]: unknown;
@@ -2259,7 +2274,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key has no right to recommendations:read */
+      /** @description The API key lacks the scope recommendations:read */
       403: {
         headers: {
           [name: string]: unknown;
@@ -2277,7 +2292,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description Not now, or it took too long; see Retry-After */
+      /** @description Temporarily unavailable, or the time limit was exceeded; see Retry-After */
       503: {
         headers: {
           [name: string]: unknown;
@@ -2297,7 +2312,7 @@ export interface operations {
     };
     requestBody?: never;
     responses: {
-      /** @description Those who are not yet erased from everything */
+      /** @description Erasures that are not complete yet */
       200: {
         headers: {
           [name: string]: unknown;
@@ -2315,7 +2330,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description No API key, or one that is not known */
+      /** @description The API key is missing or unknown */
       401: {
         headers: {
           [name: string]: unknown;
@@ -2324,7 +2339,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key has no right to admin */
+      /** @description The API key lacks the scope admin */
       403: {
         headers: {
           [name: string]: unknown;
@@ -2333,7 +2348,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description This server stores no users itself */
+      /** @description This server does not store users */
       404: {
         headers: {
           [name: string]: unknown;
@@ -2351,7 +2366,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description Not now, or it took too long; see Retry-After */
+      /** @description Temporarily unavailable, or the time limit was exceeded; see Retry-After */
       503: {
         headers: {
           [name: string]: unknown;
@@ -2394,7 +2409,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description No API key, or one that is not known */
+      /** @description The API key is missing or unknown */
       401: {
         headers: {
           [name: string]: unknown;
@@ -2403,7 +2418,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key has no right to events:write */
+      /** @description The API key lacks the scope events:write */
       403: {
         headers: {
           [name: string]: unknown;
@@ -2412,7 +2427,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The body took too long to come */
+      /** @description The body did not arrive in time */
       408: {
         headers: {
           [name: string]: unknown;
@@ -2499,7 +2514,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description No API key, or one that is not known */
+      /** @description The API key is missing or unknown */
       401: {
         headers: {
           [name: string]: unknown;
@@ -2508,7 +2523,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key has no right to events:write */
+      /** @description The API key lacks the scope events:write */
       403: {
         headers: {
           [name: string]: unknown;
@@ -2517,7 +2532,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The body took too long to come */
+      /** @description The body did not arrive in time */
       408: {
         headers: {
           [name: string]: unknown;
@@ -2535,7 +2550,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description Neither application/json nor text/plain */
+      /** @description The content type is neither application/json nor text/plain */
       415: {
         headers: {
           [name: string]: unknown;
@@ -2604,7 +2619,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description No API key, or one that is not known */
+      /** @description The API key is missing or unknown */
       401: {
         headers: {
           [name: string]: unknown;
@@ -2613,7 +2628,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key has no right to events:write */
+      /** @description The API key lacks the scope events:write */
       403: {
         headers: {
           [name: string]: unknown;
@@ -2622,7 +2637,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The body took too long to come */
+      /** @description The body did not arrive in time */
       408: {
         headers: {
           [name: string]: unknown;
@@ -2640,7 +2655,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description Neither application/json nor text/plain */
+      /** @description The content type is neither application/json nor text/plain */
       415: {
         headers: {
           [name: string]: unknown;
@@ -2687,7 +2702,7 @@ export interface operations {
     };
     requestBody?: never;
     responses: {
-      /** @description Tables, feature sets, rejects */
+      /** @description Tables, feature sets, rejected rows */
       200: {
         headers: {
           [name: string]: unknown;
@@ -2696,7 +2711,7 @@ export interface operations {
           'application/json': components['schemas']['Lake'];
         };
       };
-      /** @description No API key, or one that is not known */
+      /** @description The API key is missing or unknown */
       401: {
         headers: {
           [name: string]: unknown;
@@ -2705,7 +2720,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key has no right to admin */
+      /** @description The API key lacks the scope admin */
       403: {
         headers: {
           [name: string]: unknown;
@@ -2714,7 +2729,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description This server has no lake of its own */
+      /** @description This server has no lake */
       404: {
         headers: {
           [name: string]: unknown;
@@ -2732,7 +2747,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description It cannot be read now */
+      /** @description The lake cannot be read at the moment */
       503: {
         headers: {
           [name: string]: unknown;
@@ -2752,7 +2767,7 @@ export interface operations {
     };
     requestBody?: never;
     responses: {
-      /** @description How far it is */
+      /** @description The job and its progress */
       200: {
         headers: {
           [name: string]: unknown;
@@ -2761,7 +2776,7 @@ export interface operations {
           'application/json': components['schemas']['LastLakeJob'];
         };
       };
-      /** @description No API key, or one that is not known */
+      /** @description The API key is missing or unknown */
       401: {
         headers: {
           [name: string]: unknown;
@@ -2770,7 +2785,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key has no right to admin */
+      /** @description The API key lacks the scope admin */
       403: {
         headers: {
           [name: string]: unknown;
@@ -2779,7 +2794,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description This server has no lake of its own */
+      /** @description This server has no lake */
       404: {
         headers: {
           [name: string]: unknown;
@@ -2797,7 +2812,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description Not now, or it took too long; see Retry-After */
+      /** @description Temporarily unavailable, or the time limit was exceeded; see Retry-After */
       503: {
         headers: {
           [name: string]: unknown;
@@ -2821,7 +2836,7 @@ export interface operations {
       };
     };
     responses: {
-      /** @description It has started */
+      /** @description The job has started */
       202: {
         headers: {
           [name: string]: unknown;
@@ -2839,7 +2854,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description No API key, or one that is not known */
+      /** @description The API key is missing or unknown */
       401: {
         headers: {
           [name: string]: unknown;
@@ -2848,7 +2863,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key has no right to admin */
+      /** @description The API key lacks the scope admin */
       403: {
         headers: {
           [name: string]: unknown;
@@ -2857,7 +2872,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description This server has no lake of its own */
+      /** @description This server has no lake */
       404: {
         headers: {
           [name: string]: unknown;
@@ -2866,7 +2881,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The body took too long to come */
+      /** @description The body did not arrive in time */
       408: {
         headers: {
           [name: string]: unknown;
@@ -2875,7 +2890,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description Other work is running */
+      /** @description Another job is running */
       409: {
         headers: {
           [name: string]: unknown;
@@ -2911,7 +2926,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description Not now, or it took too long; see Retry-After */
+      /** @description Temporarily unavailable, or the time limit was exceeded; see Retry-After */
       503: {
         headers: {
           [name: string]: unknown;
@@ -2943,7 +2958,7 @@ export interface operations {
           'application/json': components['schemas']['LakeTableDetail'];
         };
       };
-      /** @description No API key, or one that is not known */
+      /** @description The API key is missing or unknown */
       401: {
         headers: {
           [name: string]: unknown;
@@ -2952,7 +2967,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key has no right to admin */
+      /** @description The API key lacks the scope admin */
       403: {
         headers: {
           [name: string]: unknown;
@@ -2961,7 +2976,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description There is no such table */
+      /** @description The table does not exist */
       404: {
         headers: {
           [name: string]: unknown;
@@ -2979,7 +2994,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description It cannot be read now */
+      /** @description The lake cannot be read at the moment */
       503: {
         headers: {
           [name: string]: unknown;
@@ -2999,7 +3014,7 @@ export interface operations {
     };
     requestBody?: never;
     responses: {
-      /** @description The loop, again and again */
+      /** @description The live view, once a second */
       200: {
         headers: {
           [name: string]: unknown;
@@ -3008,7 +3023,7 @@ export interface operations {
           'text/event-stream': components['schemas']['Live'];
         };
       };
-      /** @description No API key, or one that is not known */
+      /** @description The API key is missing or unknown */
       401: {
         headers: {
           [name: string]: unknown;
@@ -3017,7 +3032,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key has no right to admin */
+      /** @description The API key lacks the scope admin */
       403: {
         headers: {
           [name: string]: unknown;
@@ -3026,7 +3041,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description This server does not see the whole loop */
+      /** @description This server does not run the whole loop */
       404: {
         headers: {
           [name: string]: unknown;
@@ -3044,7 +3059,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description Not now, or it took too long; see Retry-After */
+      /** @description Temporarily unavailable, or the time limit was exceeded; see Retry-After */
       503: {
         headers: {
           [name: string]: unknown;
@@ -3064,7 +3079,7 @@ export interface operations {
     };
     requestBody?: never;
     responses: {
-      /** @description Models, the newest first */
+      /** @description Models, newest first */
       200: {
         headers: {
           [name: string]: unknown;
@@ -3073,7 +3088,7 @@ export interface operations {
           'application/json': components['schemas']['Models'];
         };
       };
-      /** @description No API key, or one that is not known */
+      /** @description The API key is missing or unknown */
       401: {
         headers: {
           [name: string]: unknown;
@@ -3082,7 +3097,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key has no right to admin */
+      /** @description The API key lacks the scope admin */
       403: {
         headers: {
           [name: string]: unknown;
@@ -3091,7 +3106,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description This server keeps no models */
+      /** @description This server has no models */
       404: {
         headers: {
           [name: string]: unknown;
@@ -3109,7 +3124,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description They cannot be read now */
+      /** @description The models cannot be read at the moment */
       503: {
         headers: {
           [name: string]: unknown;
@@ -3138,7 +3153,7 @@ export interface operations {
           'application/json': components['schemas']['Release'];
         };
       };
-      /** @description No API key, or one that is not known */
+      /** @description The API key is missing or unknown */
       401: {
         headers: {
           [name: string]: unknown;
@@ -3147,7 +3162,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key has no right to admin */
+      /** @description The API key lacks the scope admin */
       403: {
         headers: {
           [name: string]: unknown;
@@ -3156,7 +3171,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description This server keeps no models */
+      /** @description This server has no models */
       404: {
         headers: {
           [name: string]: unknown;
@@ -3165,7 +3180,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description There is none */
+      /** @description There is no previous release */
       409: {
         headers: {
           [name: string]: unknown;
@@ -3183,7 +3198,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description Not now, or it took too long; see Retry-After */
+      /** @description Temporarily unavailable, or the time limit was exceeded; see Retry-After */
       503: {
         headers: {
           [name: string]: unknown;
@@ -3206,7 +3221,7 @@ export interface operations {
     };
     requestBody?: never;
     responses: {
-      /** @description All of it */
+      /** @description The model in detail */
       200: {
         headers: {
           [name: string]: unknown;
@@ -3215,7 +3230,7 @@ export interface operations {
           'application/json': components['schemas']['ModelDetail'];
         };
       };
-      /** @description No API key, or one that is not known */
+      /** @description The API key is missing or unknown */
       401: {
         headers: {
           [name: string]: unknown;
@@ -3224,7 +3239,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key has no right to admin */
+      /** @description The API key lacks the scope admin */
       403: {
         headers: {
           [name: string]: unknown;
@@ -3233,7 +3248,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description There is no such model */
+      /** @description The model does not exist */
       404: {
         headers: {
           [name: string]: unknown;
@@ -3251,7 +3266,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description It cannot be read now */
+      /** @description The model cannot be read at the moment */
       503: {
         headers: {
           [name: string]: unknown;
@@ -3283,7 +3298,7 @@ export interface operations {
           'application/json': components['schemas']['Release'];
         };
       };
-      /** @description No API key, or one that is not known */
+      /** @description The API key is missing or unknown */
       401: {
         headers: {
           [name: string]: unknown;
@@ -3292,7 +3307,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key has no right to admin */
+      /** @description The API key lacks the scope admin */
       403: {
         headers: {
           [name: string]: unknown;
@@ -3301,7 +3316,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description There is no such model */
+      /** @description The model does not exist */
       404: {
         headers: {
           [name: string]: unknown;
@@ -3328,7 +3343,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The models cannot be read now */
+      /** @description The models cannot be read at the moment */
       503: {
         headers: {
           [name: string]: unknown;
@@ -3348,7 +3363,7 @@ export interface operations {
     };
     requestBody?: never;
     responses: {
-      /** @description Its definition in the Amazon States Language */
+      /** @description The definition in the Amazon States Language */
       200: {
         headers: {
           [name: string]: unknown;
@@ -3357,7 +3372,7 @@ export interface operations {
           'application/json': Record<string, never>;
         };
       };
-      /** @description No API key, or one that is not known */
+      /** @description The API key is missing or unknown */
       401: {
         headers: {
           [name: string]: unknown;
@@ -3366,7 +3381,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key has no right to admin */
+      /** @description The API key lacks the scope admin */
       403: {
         headers: {
           [name: string]: unknown;
@@ -3393,7 +3408,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description Not now, or it took too long; see Retry-After */
+      /** @description Temporarily unavailable, or the time limit was exceeded; see Retry-After */
       503: {
         headers: {
           [name: string]: unknown;
@@ -3413,7 +3428,7 @@ export interface operations {
     };
     requestBody?: never;
     responses: {
-      /** @description Runs, the newest first */
+      /** @description Runs, newest first */
       200: {
         headers: {
           [name: string]: unknown;
@@ -3422,7 +3437,7 @@ export interface operations {
           'application/json': components['schemas']['Executions'];
         };
       };
-      /** @description No API key, or one that is not known */
+      /** @description The API key is missing or unknown */
       401: {
         headers: {
           [name: string]: unknown;
@@ -3431,7 +3446,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key has no right to admin */
+      /** @description The API key lacks the scope admin */
       403: {
         headers: {
           [name: string]: unknown;
@@ -3458,7 +3473,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description Not now, or it took too long; see Retry-After */
+      /** @description Temporarily unavailable, or the time limit was exceeded; see Retry-After */
       503: {
         headers: {
           [name: string]: unknown;
@@ -3482,7 +3497,7 @@ export interface operations {
       };
     };
     responses: {
-      /** @description It has started */
+      /** @description The run has started */
       201: {
         headers: {
           [name: string]: unknown;
@@ -3500,7 +3515,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description No API key, or one that is not known */
+      /** @description The API key is missing or unknown */
       401: {
         headers: {
           [name: string]: unknown;
@@ -3509,7 +3524,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key has no right to admin */
+      /** @description The API key lacks the scope admin */
       403: {
         headers: {
           [name: string]: unknown;
@@ -3527,7 +3542,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The body took too long to come */
+      /** @description The body did not arrive in time */
       408: {
         headers: {
           [name: string]: unknown;
@@ -3536,7 +3551,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description A run is running, or has that name */
+      /** @description Another run is running, or has this name */
       409: {
         headers: {
           [name: string]: unknown;
@@ -3572,7 +3587,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description Its files cannot be written now */
+      /** @description The files of the run cannot be written at the moment */
       503: {
         headers: {
           [name: string]: unknown;
@@ -3604,7 +3619,7 @@ export interface operations {
           'application/json': components['schemas']['Run'];
         };
       };
-      /** @description No API key, or one that is not known */
+      /** @description The API key is missing or unknown */
       401: {
         headers: {
           [name: string]: unknown;
@@ -3613,7 +3628,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key has no right to admin */
+      /** @description The API key lacks the scope admin */
       403: {
         headers: {
           [name: string]: unknown;
@@ -3622,7 +3637,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description There is no such run */
+      /** @description The run does not exist */
       404: {
         headers: {
           [name: string]: unknown;
@@ -3640,7 +3655,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description Not now, or it took too long; see Retry-After */
+      /** @description Temporarily unavailable, or the time limit was exceeded; see Retry-After */
       503: {
         headers: {
           [name: string]: unknown;
@@ -3663,7 +3678,7 @@ export interface operations {
     };
     requestBody?: never;
     responses: {
-      /** @description The run, again and again */
+      /** @description The run after each change */
       200: {
         headers: {
           [name: string]: unknown;
@@ -3672,7 +3687,7 @@ export interface operations {
           'text/event-stream': string;
         };
       };
-      /** @description No API key, or one that is not known */
+      /** @description The API key is missing or unknown */
       401: {
         headers: {
           [name: string]: unknown;
@@ -3681,7 +3696,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key has no right to admin */
+      /** @description The API key lacks the scope admin */
       403: {
         headers: {
           [name: string]: unknown;
@@ -3690,7 +3705,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description There is no such run */
+      /** @description The run does not exist */
       404: {
         headers: {
           [name: string]: unknown;
@@ -3708,7 +3723,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description Not now, or it took too long; see Retry-After */
+      /** @description Temporarily unavailable, or the time limit was exceeded; see Retry-After */
       503: {
         headers: {
           [name: string]: unknown;
@@ -3731,7 +3746,7 @@ export interface operations {
     };
     requestBody?: never;
     responses: {
-      /** @description What its tasks said, the oldest line first */
+      /** @description The log of the run's tasks, oldest line first */
       200: {
         headers: {
           [name: string]: unknown;
@@ -3740,7 +3755,7 @@ export interface operations {
           'application/json': components['schemas']['Log'];
         };
       };
-      /** @description No API key, or one that is not known */
+      /** @description The API key is missing or unknown */
       401: {
         headers: {
           [name: string]: unknown;
@@ -3749,7 +3764,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key has no right to admin */
+      /** @description The API key lacks the scope admin */
       403: {
         headers: {
           [name: string]: unknown;
@@ -3758,7 +3773,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description There is no such run */
+      /** @description The run does not exist */
       404: {
         headers: {
           [name: string]: unknown;
@@ -3776,7 +3791,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description Not now, or it took too long; see Retry-After */
+      /** @description Temporarily unavailable, or the time limit was exceeded; see Retry-After */
       503: {
         headers: {
           [name: string]: unknown;
@@ -3799,7 +3814,7 @@ export interface operations {
     };
     requestBody?: never;
     responses: {
-      /** @description It goes on */
+      /** @description The run continues */
       200: {
         headers: {
           [name: string]: unknown;
@@ -3808,7 +3823,7 @@ export interface operations {
           'application/json': components['schemas']['Started'];
         };
       };
-      /** @description No API key, or one that is not known */
+      /** @description The API key is missing or unknown */
       401: {
         headers: {
           [name: string]: unknown;
@@ -3817,7 +3832,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key has no right to admin */
+      /** @description The API key lacks the scope admin */
       403: {
         headers: {
           [name: string]: unknown;
@@ -3826,7 +3841,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description There is no such run */
+      /** @description The run does not exist */
       404: {
         headers: {
           [name: string]: unknown;
@@ -3835,7 +3850,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description It is running or has succeeded, or another is running */
+      /** @description The run is running or has succeeded, or another run is running */
       409: {
         headers: {
           [name: string]: unknown;
@@ -3853,7 +3868,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description Not now, or it took too long; see Retry-After */
+      /** @description Temporarily unavailable, or the time limit was exceeded; see Retry-After */
       503: {
         headers: {
           [name: string]: unknown;
@@ -3876,7 +3891,7 @@ export interface operations {
     };
     requestBody?: never;
     responses: {
-      /** @description It stops */
+      /** @description The run stops */
       200: {
         headers: {
           [name: string]: unknown;
@@ -3885,7 +3900,7 @@ export interface operations {
           'application/json': components['schemas']['Started'];
         };
       };
-      /** @description No API key, or one that is not known */
+      /** @description The API key is missing or unknown */
       401: {
         headers: {
           [name: string]: unknown;
@@ -3894,7 +3909,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key has no right to admin */
+      /** @description The API key lacks the scope admin */
       403: {
         headers: {
           [name: string]: unknown;
@@ -3903,7 +3918,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description There is no such run */
+      /** @description The run does not exist */
       404: {
         headers: {
           [name: string]: unknown;
@@ -3912,7 +3927,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description It has ended */
+      /** @description The run has ended */
       409: {
         headers: {
           [name: string]: unknown;
@@ -3930,7 +3945,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description Not now, or it took too long; see Retry-After */
+      /** @description Temporarily unavailable, or the time limit was exceeded; see Retry-After */
       503: {
         headers: {
           [name: string]: unknown;
@@ -3944,13 +3959,13 @@ export interface operations {
   popular: {
     parameters: {
       query?: {
-        /** @description Most products, 1 to 100; 10 by default */
+        /** @description Maximum number of products, 1 to 100; 10 by default */
         limit?: number;
         /** @description Only this department */
         department?: string;
         /** @description Only this aisle */
         aisle?: string;
-        /** @description Only what can be bought now */
+        /** @description Only products in stock */
         in_stock_only?: boolean;
       };
       header?: never;
@@ -3977,7 +3992,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description No API key, or one that is not known */
+      /** @description The API key is missing or unknown */
       401: {
         headers: {
           [name: string]: unknown;
@@ -3986,7 +4001,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key has no right to recommendations:read */
+      /** @description The API key lacks the scope recommendations:read */
       403: {
         headers: {
           [name: string]: unknown;
@@ -4004,7 +4019,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description Not now, or it took too long; see Retry-After */
+      /** @description Temporarily unavailable, or the time limit was exceeded; see Retry-After */
       503: {
         headers: {
           [name: string]: unknown;
@@ -4024,9 +4039,9 @@ export interface operations {
         department?: string;
         /** @description Only this aisle */
         aisle?: string;
-        /** @description Products to pass over; 0 by default */
+        /** @description Number of products to skip; 0 by default */
         offset?: number;
-        /** @description Most products, 1 to 100; 20 by default */
+        /** @description Maximum number of products, 1 to 100; 20 by default */
         limit?: number;
       };
       header?: never;
@@ -4053,7 +4068,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description No API key, or one that is not known */
+      /** @description The API key is missing or unknown */
       401: {
         headers: {
           [name: string]: unknown;
@@ -4062,7 +4077,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key has no right to recommendations:read */
+      /** @description The API key lacks the scope recommendations:read */
       403: {
         headers: {
           [name: string]: unknown;
@@ -4080,7 +4095,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description Not now, or it took too long; see Retry-After */
+      /** @description Temporarily unavailable, or the time limit was exceeded; see Retry-After */
       503: {
         headers: {
           [name: string]: unknown;
@@ -4121,7 +4136,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description No API key, or one that is not known */
+      /** @description The API key is missing or unknown */
       401: {
         headers: {
           [name: string]: unknown;
@@ -4130,7 +4145,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key has no right to recommendations:read */
+      /** @description The API key lacks the scope recommendations:read */
       403: {
         headers: {
           [name: string]: unknown;
@@ -4139,7 +4154,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description No such product */
+      /** @description The product does not exist */
       404: {
         headers: {
           [name: string]: unknown;
@@ -4157,7 +4172,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description Not now, or it took too long; see Retry-After */
+      /** @description Temporarily unavailable, or the time limit was exceeded; see Retry-After */
       503: {
         headers: {
           [name: string]: unknown;
@@ -4171,7 +4186,7 @@ export interface operations {
   similar: {
     parameters: {
       query?: {
-        /** @description Most products, 1 to 50; 10 by default */
+        /** @description Maximum number of products, 1 to 50; 10 by default */
         limit?: number;
       };
       header?: never;
@@ -4201,7 +4216,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description No API key, or one that is not known */
+      /** @description The API key is missing or unknown */
       401: {
         headers: {
           [name: string]: unknown;
@@ -4210,7 +4225,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key has no right to recommendations:read */
+      /** @description The API key lacks the scope recommendations:read */
       403: {
         headers: {
           [name: string]: unknown;
@@ -4219,7 +4234,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description No such product */
+      /** @description The product does not exist */
       404: {
         headers: {
           [name: string]: unknown;
@@ -4237,7 +4252,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description Not now, or it took too long; see Retry-After */
+      /** @description Temporarily unavailable, or the time limit was exceeded; see Retry-After */
       503: {
         headers: {
           [name: string]: unknown;
@@ -4251,7 +4266,7 @@ export interface operations {
   quality: {
     parameters: {
       query?: {
-        /** @description So many days back, 1 to 90; 7 by default */
+        /** @description Number of days, 1 to 90; 7 by default */
         days?: number;
       };
       header?: never;
@@ -4260,7 +4275,7 @@ export interface operations {
     };
     requestBody?: never;
     responses: {
-      /** @description Shown, viewed, added, bought */
+      /** @description Counts of products shown, viewed, added and bought */
       200: {
         headers: {
           [name: string]: unknown;
@@ -4278,7 +4293,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description No API key, or one that is not known */
+      /** @description The API key is missing or unknown */
       401: {
         headers: {
           [name: string]: unknown;
@@ -4287,7 +4302,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key has no right to admin */
+      /** @description The API key lacks the scope admin */
       403: {
         headers: {
           [name: string]: unknown;
@@ -4296,7 +4311,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description This server has no lake of its own */
+      /** @description This server has no lake */
       404: {
         headers: {
           [name: string]: unknown;
@@ -4314,7 +4329,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The lake cannot be read now */
+      /** @description The lake cannot be read at the moment */
       503: {
         headers: {
           [name: string]: unknown;
@@ -4356,7 +4371,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description No API key, or one that is not known */
+      /** @description The API key is missing or unknown */
       401: {
         headers: {
           [name: string]: unknown;
@@ -4365,7 +4380,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key has no right to recommendations:read */
+      /** @description The API key lacks the scope recommendations:read */
       403: {
         headers: {
           [name: string]: unknown;
@@ -4374,7 +4389,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The body took too long to come */
+      /** @description The body did not arrive in time */
       408: {
         headers: {
           [name: string]: unknown;
@@ -4410,7 +4425,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description Not now, or it took too long; see Retry-After */
+      /** @description Temporarily unavailable, or the time limit was exceeded; see Retry-After */
       503: {
         headers: {
           [name: string]: unknown;
@@ -4424,7 +4439,7 @@ export interface operations {
   users: {
     parameters: {
       query?: {
-        /** @description Most users, 1 to 100; 10 by default */
+        /** @description Maximum number of users, 1 to 100; 10 by default */
         limit?: number;
       };
       header?: never;
@@ -4451,7 +4466,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description No API key, or one that is not known */
+      /** @description The API key is missing or unknown */
       401: {
         headers: {
           [name: string]: unknown;
@@ -4460,7 +4475,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key has no right to admin */
+      /** @description The API key lacks the scope admin */
       403: {
         headers: {
           [name: string]: unknown;
@@ -4478,7 +4493,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description Not now, or it took too long; see Retry-After */
+      /** @description Temporarily unavailable, or the time limit was exceeded; see Retry-After */
       503: {
         headers: {
           [name: string]: unknown;
@@ -4519,7 +4534,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description No API key, or one that is not known */
+      /** @description The API key is missing or unknown */
       401: {
         headers: {
           [name: string]: unknown;
@@ -4528,7 +4543,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key has no right to admin */
+      /** @description The API key lacks the scope admin */
       403: {
         headers: {
           [name: string]: unknown;
@@ -4569,7 +4584,7 @@ export interface operations {
     };
     requestBody?: never;
     responses: {
-      /** @description Gone from answers, and on the way out of files */
+      /** @description Removed from answers; removal from files has started */
       202: {
         headers: {
           [name: string]: unknown;
@@ -4587,7 +4602,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description No API key, or one that is not known */
+      /** @description The API key is missing or unknown */
       401: {
         headers: {
           [name: string]: unknown;
@@ -4596,7 +4611,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key has no right to admin */
+      /** @description The API key lacks the scope admin */
       403: {
         headers: {
           [name: string]: unknown;
@@ -4605,7 +4620,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description This server stores no users itself */
+      /** @description This server does not store users */
       404: {
         headers: {
           [name: string]: unknown;
@@ -4623,7 +4638,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The erasure cannot be written down now */
+      /** @description The erasure cannot be recorded at the moment */
       503: {
         headers: {
           [name: string]: unknown;
@@ -4664,7 +4679,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description No API key, or one that is not known */
+      /** @description The API key is missing or unknown */
       401: {
         headers: {
           [name: string]: unknown;
@@ -4673,7 +4688,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key has no right to recommendations:read */
+      /** @description The API key lacks the scope recommendations:read */
       403: {
         headers: {
           [name: string]: unknown;
@@ -4732,7 +4747,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description No API key, or one that is not known */
+      /** @description The API key is missing or unknown */
       401: {
         headers: {
           [name: string]: unknown;
@@ -4741,7 +4756,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key has no right to admin */
+      /** @description The API key lacks the scope admin */
       403: {
         headers: {
           [name: string]: unknown;
@@ -4750,7 +4765,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description This server stores no users itself */
+      /** @description This server does not store users */
       404: {
         headers: {
           [name: string]: unknown;
@@ -4768,7 +4783,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description What is stored cannot be read now */
+      /** @description The stored data cannot be read at the moment */
       503: {
         headers: {
           [name: string]: unknown;
@@ -4782,9 +4797,9 @@ export interface operations {
   for_user: {
     parameters: {
       query?: {
-        /** @description Most products, 1 to 100; 10 by default */
+        /** @description Maximum number of products, 1 to 100; 10 by default */
         limit?: number;
-        /** @description Show source and what each feature adds; leaves no impression */
+        /** @description Show sources and feature contributions; not recorded as an impression */
         explain?: boolean;
       };
       header?: never;
@@ -4814,7 +4829,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description No API key, or one that is not known */
+      /** @description The API key is missing or unknown */
       401: {
         headers: {
           [name: string]: unknown;
@@ -4823,7 +4838,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key has no right to recommendations:read */
+      /** @description The API key lacks the scope recommendations:read */
       403: {
         headers: {
           [name: string]: unknown;
@@ -4841,7 +4856,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description Not now, or it took too long; see Retry-After */
+      /** @description Temporarily unavailable, or the time limit was exceeded; see Retry-After */
       503: {
         headers: {
           [name: string]: unknown;
