@@ -7,6 +7,8 @@ use std::process::{Child, Command, Stdio};
 use cartwheel_testkit::Emulator;
 use serde_json::Value;
 
+use crate::shop::cartwheel;
+
 struct Server(Child);
 
 impl Drop for Server {
@@ -16,10 +18,11 @@ impl Drop for Server {
     }
 }
 
-fn request(address: &str, head: &str, body: &str) -> (u16, Value) {
+fn request(address: &str, key: &str, head: &str, body: &str) -> (u16, Value) {
     let mut stream = TcpStream::connect(address).unwrap();
     let length = body.len();
-    let rest = format!("Content-Type: application/json\r\nContent-Length: {length}");
+    let rest =
+        format!("x-api-key: {key}\r\nContent-Type: application/json\r\nContent-Length: {length}");
     write!(stream, "{head} HTTP/1.1\r\nHost: shop\r\nConnection: close\r\n{rest}\r\n\r\n{body}")
         .unwrap();
     let mut answer = String::new();
@@ -35,8 +38,14 @@ fn the_server_runs_over_an_account() {
     kinesis.make_stream("events", 1);
     dynamodb.make_users("users");
     moto.make_bucket("lake");
+    let data = tempfile::tempdir().unwrap();
+    let created = cartwheel(data.path(), &["--json", "keys", "create", "shop", "--scope", "admin"]);
+    let created: Value = serde_json::from_str(&created.unwrap()).unwrap();
+    let key = created["key"].as_str().unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_cartwheel"));
     command
+        .arg("--data-dir")
+        .arg(data.path())
         .args(["serve", "--backend", "aws", "--listen", "127.0.0.1:0"])
         .env("AWS_REGION", "us-east-1")
         .env("AWS_ACCESS_KEY_ID", "test")
@@ -62,14 +71,23 @@ fn the_server_runs_over_an_account() {
         .unwrap();
     std::thread::spawn(move || lines.for_each(drop));
 
+    // The keys of the data directory hold here too.
+    assert_eq!(request(&address, "", "GET /v1/popular", "").0, 401);
+    assert_eq!(request(&address, "wrong", "GET /metrics", "").0, 401);
+
     // Nothing is released: events are stored, and the answer says what it is worth.
     let view = r#"{"user_id": "u", "event": "view", "product_ids": ["p"]}"#;
-    let (status, answer) = request(&address, "POST /submit", view);
+    let (status, answer) = request(&address, key, "POST /submit", view);
     assert_eq!((status, answer["degraded"].as_bool()), (200, Some(true)), "{answer}");
     let record = answer["record_id"].as_str().unwrap();
     assert!(record.starts_with("0-") && record.len() > 50, "as Kinesis numbers it: {record}");
     assert_eq!(answer["shard_id"], "shardId-000000000000");
-    assert_eq!(request(&address, "GET /readyz", "").0, 503);
-    let (status, problem) = request(&address, "POST /submit", r#"{"user_id": "u"}"#);
+    assert_eq!(request(&address, key, "GET /readyz", "").0, 503);
+    let (status, problem) = request(&address, key, "POST /submit", r#"{"user_id": "u"}"#);
     assert_eq!((status, problem["field"].as_str()), (400, Some("event")), "{problem}");
+
+    // What an admin tries to change is recorded, although nothing is operated here.
+    assert_eq!(request(&address, key, "POST /v1/models/rollback", "").0, 404);
+    let audit = cartwheel(data.path(), &["audit", "--json"]).unwrap();
+    assert!(audit.contains("/v1/models/rollback"), "{audit}");
 }
