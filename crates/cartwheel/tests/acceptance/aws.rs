@@ -1,4 +1,4 @@
-//! The server over an account's services.
+//! The server over AWS services.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -30,7 +30,7 @@ fn request(address: &str, head: &str, body: &str) -> (u16, Value) {
 }
 
 #[test]
-fn the_server_runs_over_an_account() {
+fn the_server_runs_over_aws_services() {
     let (kinesis, dynamodb, moto) = (Emulator::kinesis(), Emulator::dynamodb(), Emulator::moto());
     kinesis.make_stream("events", 1);
     dynamodb.make_users("users");
@@ -62,7 +62,7 @@ fn the_server_runs_over_an_account() {
         .unwrap();
     std::thread::spawn(move || lines.for_each(drop));
 
-    // Nothing is released: events are stored, and the answer says what it is worth.
+    // Without a release, events are stored and the response is marked as degraded.
     let view = r#"{"user_id": "u", "event": "view", "product_ids": ["p"]}"#;
     let (status, answer) = request(&address, "POST /submit", view);
     assert_eq!((status, answer["degraded"].as_bool()), (200, Some(true)), "{answer}");
