@@ -82,7 +82,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rows_are_csv_with_empty_cells_for_what_is_missing() {
+    fn rows_are_csv_with_empty_cells_for_missing_values() {
         assert_eq!(csv(&[1.0, f32::NAN, -0.25, 1e-7], 2), "1,\n-0.25,0.0000001\n");
         assert_eq!(scores("0.5\n0.25\n").unwrap(), [0.5, 0.25]);
         assert_eq!(scores("0.5,0.25").unwrap(), [0.5, 0.25]);

@@ -65,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_missing_name_is_named() {
+    fn the_error_names_the_missing_variable() {
         let none = |_: &str| String::new();
         let error = Names::read(&none, &["CARTWHEEL_TABLE"]).unwrap_err().to_string();
         assert!(error.contains("CARTWHEEL_TABLE is not set"), "{error}");

@@ -29,7 +29,7 @@ const MAX_WRITE: usize = 25;
 const PIECE: usize = 380_000;
 /// Largest `BatchWriteItem`, in bytes: under the service's 16 MB.
 const MAX_WRITE_BYTES: usize = 8_000_000;
-/// Longest time that a request waits for its shopper.
+/// Longest time that a request waits for a shopper to be read.
 const LIMIT: Duration = Duration::from_millis(500);
 /// Requests in flight at once.
 const CONCURRENT: usize = 16;
@@ -70,8 +70,8 @@ pub struct Unapplied {
     pub error: StoreError,
 }
 
-fn service(what: String) -> StoreError {
-    StoreError::Service(what)
+fn service(message: String) -> StoreError {
+    StoreError::Service(message)
 }
 
 fn s(text: impl Into<String>) -> AttributeValue {

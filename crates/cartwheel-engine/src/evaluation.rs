@@ -1,4 +1,4 @@
-//! What a model is worth: its figures on the gate users.
+//! Evaluation of a model on the gate users.
 
 use std::path::Path;
 
@@ -14,24 +14,24 @@ use rayon::prelude::*;
 
 use crate::report::{Comparison, Method, Report};
 
-/// Why a model is not judged.
+/// Why a model cannot be evaluated.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Refused {
-    /// Nobody to judge on.
+    /// There are no gate users.
     #[error("no gate user has two orders or more: import more users")]
     NoGate,
-    /// The gate's orders may be among what the model was trained on.
+    /// The gate's orders may be in the model's training data.
     #[error(
         "the model was trained on {trained_on}, and may have seen the gate orders of {gate_of}"
     )]
     Seen {
         /// The model's feature set.
         trained_on: String,
-        /// The feature set to judge on.
+        /// The feature set of the gate users.
         gate_of: String,
     },
-    /// The other model takes other rows.
+    /// The other model takes different columns.
     #[error("{0} was trained on other columns: the two cannot be compared")]
     Columns(String),
     /// The feature set cannot be read.
@@ -63,13 +63,14 @@ fn method(name: &str, lists: &[Vec<u32>], gate: &[Example]) -> Method {
     }
 }
 
-/// Scores the newest orders of the gate users, which no training row has seen,
-/// through the code that serves; and compares with another model, which may have
-/// been trained on an earlier feature set: gate users stay gate users, and an order
-/// was nobody's label before it was there. `models` holds the bundles.
+/// Evaluates a model on the newest orders of the gate users with the code that serves.
+///
+/// No training row contains these orders. The model is compared with the model `against`,
+/// which may come from an earlier feature set: a gate user never becomes a training user,
+/// and an earlier set cannot contain later orders. `models` is the folder of bundles.
 ///
 /// # Errors
-/// When there is nobody to judge on, or a model cannot be judged on these users.
+/// When there are no gate users, or a model cannot be evaluated on them.
 pub fn evaluate(
     models: &Path,
     set: &FeatureSet,
@@ -101,17 +102,17 @@ pub fn evaluate(
         }
         None => None,
     };
-    let judged: Vec<Judged> =
-        gate.par_iter().map(|e| judge(&catalogue, model.as_ref(), e)).collect();
-    let lists: Vec<Vec<u32>> = judged.iter().map(|j| j.list.clone()).collect();
+    let evaluated: Vec<Evaluated> =
+        gate.par_iter().map(|e| evaluate_example(&catalogue, model.as_ref(), e)).collect();
+    let lists: Vec<Vec<u32>> = evaluated.iter().map(|e| e.list.clone()).collect();
     let comparison = compare(models, set, &catalogue, &gate, &lists, against)?;
     let name = if model.is_some() { "model" } else { "no model" };
     methods.push(method(name, &lists, &gate));
     let predictions: Vec<Prediction> =
-        judged.iter().flat_map(|j| j.predictions.iter().copied()).collect();
+        evaluated.iter().flat_map(|e| e.predictions.iter().copied()).collect();
     let bins = calibration(&predictions);
-    let found: Vec<f64> = judged.iter().map(|j| j.candidate_recall).collect();
-    let half: Vec<f64> = judged.iter().filter_map(|j| j.half_recall).collect();
+    let found: Vec<f64> = evaluated.iter().map(|e| e.candidate_recall).collect();
+    let half: Vec<f64> = evaluated.iter().filter_map(|e| e.half_recall).collect();
     Ok(Report {
         feature_set: set.manifest.version.clone(),
         model: version.map(str::to_owned),
@@ -149,7 +150,7 @@ fn compare(
         .par_iter()
         .map(|e| match (&other, popular) {
             (None, Some(popular)) => popular(catalogue, &e.state, &e.user_id, &[], 20),
-            (model, _) => judge(catalogue, model.as_ref(), e).list,
+            (model, _) => evaluate_example(catalogue, model.as_ref(), e).list,
         })
         .collect();
     let recall = |list: &[u32], e: &Example| list_score(list, &e.basket, 10).recall;
@@ -163,14 +164,14 @@ fn compare(
     })
 }
 
-struct Judged {
+struct Evaluated {
     list: Vec<u32>,
     predictions: Vec<Prediction>,
     candidate_recall: f64,
     half_recall: Option<f64>,
 }
 
-fn judge(catalogue: &Catalogue, model: Option<&Model>, e: &Example) -> Judged {
+fn evaluate_example(catalogue: &Catalogue, model: Option<&Model>, e: &Example) -> Evaluated {
     let ranked = rank(catalogue, model, &e.state, &e.context, &[], |_| true);
     let products: Vec<u32> = ranked.iter().map(|r| r.candidate.product).collect();
     let (cart, rest) = e.basket.split_at(e.basket.len() / 2);
@@ -179,7 +180,7 @@ fn judge(catalogue: &Catalogue, model: Option<&Model>, e: &Example) -> Judged {
         let list: Vec<u32> = ranked.iter().map(|r| r.candidate.product).collect();
         list_score(&list, rest, 10).recall
     });
-    Judged {
+    Evaluated {
         candidate_recall: list_score(&products, &e.basket, products.len()).recall,
         predictions: ranked
             .iter()

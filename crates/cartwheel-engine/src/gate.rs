@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::report::Report;
 
-/// The evaluation as the state machine's gate reads it: the deciding figures, and the whole
+/// Renders an evaluation for the state machine's gate: the deciding figures and the whole
 /// report.
 ///
 /// # Errors
@@ -26,8 +26,8 @@ pub fn summary(model: &str, report: &Report) -> Result<Value, serde_json::Error>
 /// The consequences of the gate's decision.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Consequences {
-    /// The decision to note on the model. `None` when the serving model is rejected against
-    /// itself: it keeps its own.
+    /// The decision to record on the model. `None` when the serving model is rejected against
+    /// itself: it keeps its earlier decision.
     pub(crate) note: Option<Evaluation>,
     /// The release that follows a rejection: the new features with the serving model.
     pub(crate) release: Option<Release>,

@@ -1,4 +1,4 @@
-//! A release, opened as a whole.
+//! An open release: its features, user records and model in memory.
 
 use std::path::{Path, PathBuf};
 
@@ -40,7 +40,7 @@ pub enum OpenError {
     Zone(#[from] jiff::Error),
 }
 
-/// A release, opened as a whole. A request uses one from start to end.
+/// An open release. A request uses the same release from start to end.
 pub struct Opened {
     /// The release.
     pub release: Release,
@@ -58,7 +58,7 @@ pub struct Opened {
     pub calendar: Calendar,
     /// Erasures of the lake that its feature set reflects, counted from the first.
     pub erasures: u64,
-    /// Whether it is a fallback for a release that cannot serve as a whole.
+    /// Whether it is a fallback for a release that cannot serve completely.
     pub stands_in: bool,
 }
 
@@ -73,7 +73,7 @@ impl Opened {
         self.release.model.as_deref()
     }
 
-    /// A release without products, for the time before the first one.
+    /// Creates a release without products, which serves before the first release.
     ///
     /// # Errors
     /// When the time zone does not exist.

@@ -1,9 +1,9 @@
-//! The audit log: one line of JSON for each action of an admin that changes something.
+//! The audit log: one line of JSON for each administrative action that changes something.
 //!
-//! An action is written down and synced before it is done, with the status 102; its
-//! outcome then takes the place of those three digits. A line that still says 102 tells
-//! of an action under way, or of one whose process ended before it did. Commands write
-//! to the same file as a server beside them: whoever appends holds a lock.
+//! An entry is written and synced with status 102 before its action starts. When the action
+//! ends, its HTTP status overwrites those three digits. An entry that still has 102 belongs
+//! to an action that is running or whose process ended first. Commands and the server append
+//! to the same file, so each append takes a file lock.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
@@ -17,66 +17,67 @@ use serde::{Deserialize, Serialize};
 
 use crate::data_dir::DataDir;
 
-/// A file of this size is put aside; the one that was aside before goes.
-const LARGEST: u64 = 64 << 20;
-/// Longest line that is read back.
+/// Size in bytes at which the file is rotated. Rotation replaces the previous old file.
+const MAX_BYTES: u64 = 64 << 20;
+/// Longest line that is read back, in bytes.
 const LONGEST_LINE: u64 = 64 << 10;
-/// An action that has begun.
+/// Status of an action that has begun.
 const BEGUN: u16 = 102;
-/// What follows the status in a line.
+/// Length of the text after the status in a line, in bytes.
 const AFTER_STATUS: u64 = "}\n".len() as u64;
 
 /// The audit log of a data directory.
 #[derive(Debug, Clone)]
 pub struct AuditFile {
     path: PathBuf,
-    largest: u64,
+    max_bytes: u64,
 }
 
-/// A line.
+/// An entry as it is written.
 #[derive(Debug, Serialize)]
 struct Line<'a> {
     #[serde(flatten)]
     action: &'a AdminAction,
-    /// The last field, so that its digits are found again.
+    /// The last field, so that the offset of its digits is known.
     status: u16,
 }
 
-/// A line that is read back.
+/// An entry of the audit log, read back.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct AuditEntry {
     /// The start of the action, UTC milliseconds.
     pub time_ms: i64,
-    /// The name of the key, `anonymous`, or `cli`.
+    /// The name of the API key, `anonymous`, or `cli`.
     pub actor: String,
-    /// The address that the request came from.
+    /// The client's address.
     pub address: Option<String>,
     /// The HTTP method, or `RUN`.
     pub method: String,
     /// The route or the command.
     pub route: String,
-    /// The values of the route's parameters.
+    /// The route's parameters, by name.
     pub target: std::collections::BTreeMap<String, String>,
     /// The request's id.
     pub request_id: Option<String>,
-    /// The HTTP status of the answer; 102 if the action did not end.
+    /// The HTTP status of the response; 102 if the action has not ended.
     pub status: u16,
 }
 
 impl AuditFile {
-    /// The audit log of a data directory.
-    pub fn new(place: &DataDir) -> Self {
-        Self { path: place.audit(), largest: LARGEST }
+    /// Opens the audit log of a data directory.
+    pub fn new(data_dir: &DataDir) -> Self {
+        Self { path: data_dir.audit(), max_bytes: MAX_BYTES }
     }
 
-    fn aside(&self) -> PathBuf {
+    fn rotated(&self) -> PathBuf {
         self.path.with_extension("old.ndjson")
     }
 
-    /// Runs a command's work between two entries.
+    /// Runs a command and records it with its outcome.
     ///
     /// # Errors
-    /// When it cannot be written down, which is then not done, or when it fails.
+    /// When the work fails or the log cannot be written. If the first entry cannot be
+    /// written, the work does not run.
     pub fn command<T>(
         &self,
         command: &str,
@@ -93,22 +94,25 @@ impl AuditFile {
             request_id: None,
         };
         let outcome = self.begin(&action).with_context(|| {
-            format!("{}: the action cannot be written down", self.path.display())
+            format!(
+                "{}: cannot write the audit entry; the command did not run",
+                self.path.display()
+            )
         })?;
         let result = work();
-        // As over HTTP; what is at fault is in the command's own words.
+        // The statuses that a request would have; the command prints the error itself.
         let status = if result.is_ok() { 200 } else { 500 };
         outcome(status).with_context(|| self.path.display().to_string())?;
         result
     }
 
-    /// What is written down since `from_ms`, the oldest first.
+    /// Reads the entries since `from_ms` (UTC milliseconds), oldest first.
     ///
     /// # Errors
     /// When a file cannot be read.
     pub fn entries(&self, from_ms: i64) -> Result<Vec<AuditEntry>> {
         let mut entries = Vec::new();
-        for path in [self.aside(), self.path.clone()] {
+        for path in [self.rotated(), self.path.clone()] {
             let file = match File::open(&path) {
                 Ok(file) => file,
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
@@ -122,7 +126,7 @@ impl AuditFile {
                 if read.with_context(|| path.display().to_string())? == 0 {
                     break;
                 }
-                // The last line of a power cut may be half a line.
+                // A power cut may leave an incomplete line.
                 let entry = serde_json::from_slice::<AuditEntry>(&line).ok();
                 entries.extend(entry.filter(|entry| entry.time_ms >= from_ms));
             }
@@ -136,16 +140,16 @@ impl AuditFile {
         let lock = File::create(self.path.with_extension("lock"))?;
         lock.lock()?;
         let size = std::fs::metadata(&self.path).map_or(0, |file| file.len());
-        if size >= self.largest {
-            std::fs::rename(&self.path, self.aside())?;
+        if size >= self.max_bytes {
+            std::fs::rename(&self.path, self.rotated())?;
         }
         let mut options = OpenOptions::new();
-        // Only its owner may read who did what.
+        // Only the owner may read the log.
         options.read(true).write(true).create(true).truncate(false).mode(0o600);
         let mut file = options.open(&self.path)?;
         let end = file.seek(SeekFrom::End(0))?;
         let mut line = Vec::new();
-        // What a power cut has left of a line ends here.
+        // Ends a line that a power cut left incomplete.
         let mut last = [b'\n'];
         if end > 0 {
             file.read_exact_at(&mut last, end - 1)?;
@@ -169,7 +173,7 @@ impl AuditLog for AuditFile {
     fn begin(&self, action: &AdminAction) -> io::Result<ActionEnd> {
         let (file, at) = self.append(action)?;
         Ok(Box::new(move |status| {
-            // Three digits for three digits: the line keeps its length.
+            // Always three digits, so that the line keeps its length.
             let status = status.clamp(100, 999).to_string();
             file.write_all_at(status.as_bytes(), at)?;
             file.sync_data()
@@ -194,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn an_action_is_one_line_whose_status_becomes_its_outcome() {
+    fn an_action_is_one_line_and_its_outcome_replaces_the_status() {
         let dir = tempfile::tempdir().unwrap();
         let audit = AuditFile::new(&DataDir(dir.path().join("data")));
         let first = audit.begin(&action("/a")).unwrap();
@@ -207,13 +211,13 @@ mod tests {
         first(200).unwrap();
         assert_eq!(statuses(), [200, 409]);
         let text = std::fs::read_to_string(&audit.path).unwrap();
-        assert_eq!(text.lines().count(), 2, "no text of a request begins a line: {text}");
+        assert_eq!(text.lines().count(), 2, "request text cannot start a line: {text}");
         assert!(!text.contains('\u{1b}'));
         assert_eq!(audit.entries(2).unwrap().len(), 0);
     }
 
     #[test]
-    fn a_half_line_is_ended_and_passed_over() {
+    fn an_incomplete_line_is_ended_and_skipped() {
         let dir = tempfile::tempdir().unwrap();
         let audit = AuditFile::new(&DataDir(dir.path().to_owned()));
         std::fs::write(&audit.path, "{\"time_ms\":1,\"act").unwrap();
@@ -223,23 +227,24 @@ mod tests {
     }
 
     #[test]
-    fn two_files_are_kept_at_most() {
+    fn at_most_two_files_are_kept() {
         let dir = tempfile::tempdir().unwrap();
-        let audit = AuditFile { largest: 1_000, ..AuditFile::new(&DataDir(dir.path().to_owned())) };
+        let audit =
+            AuditFile { max_bytes: 1_000, ..AuditFile::new(&DataDir(dir.path().to_owned())) };
         let open = audit.begin(&action("/first")).unwrap();
         for _ in 0..100 {
             audit.begin(&action("/a")).unwrap()(200).unwrap();
         }
-        // Its line is gone by now, which is no fault.
+        // The entry has been rotated away, which is not an error.
         open(200).unwrap();
         let size = |path: &Path| std::fs::metadata(path).unwrap().len();
-        assert!(size(&audit.path) + size(&audit.aside()) < 4_000);
+        assert!(size(&audit.path) + size(&audit.rotated()) < 4_000);
         assert!(audit.entries(0).unwrap().iter().all(|entry| entry.status == 200));
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 3, "two files and the lock");
     }
 
     #[test]
-    fn a_command_is_not_run_where_it_cannot_be_written_down() {
+    fn a_command_does_not_run_if_its_entry_cannot_be_written() {
         let dir = tempfile::tempdir().unwrap();
         let audit = AuditFile::new(&DataDir(dir.path().to_owned()));
         std::fs::create_dir(&audit.path).unwrap();

@@ -1,5 +1,5 @@
-//! How the server listens: settings into what the API takes, the certificate that is
-//! looked at again, and who may reach the server at all.
+//! The server's listener: the API's settings, TLS with certificate reload, and the check
+//! that a server without API keys is not reachable from other machines.
 
 use std::future::Future;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -13,17 +13,17 @@ use tokio::net::TcpListener;
 use cartwheel_settings::Server;
 use cartwheel_settings::origin;
 
-/// How often the certificate's files are looked at.
+/// How often the certificate's files are checked for changes.
 const TLS_CHECK: Duration = Duration::from_secs(2);
-/// Commands that speak to the server at once.
+/// Most connections from commands at once.
 const COMMANDS: usize = 16;
-/// Files that are open beside connections: log, lake, sessions.
+/// Files open in addition to connections: log, lake, sessions.
 const OTHER_FILES: u64 = 512;
 
-/// What the API is told of the settings.
+/// Derives the API's settings from the server's.
 ///
 /// # Errors
-/// When an origin cannot be one.
+/// When a CORS origin is not valid.
 pub fn api_settings(server: &Server) -> Result<cartwheel_api::Settings> {
     let origins = server.cors_origins.iter().map(|text| origin(text));
     Ok(cartwheel_api::Settings {
@@ -37,7 +37,7 @@ pub fn api_settings(server: &Server) -> Result<cartwheel_api::Settings> {
     })
 }
 
-/// How connections are taken.
+/// Derives the limits and TLS of connections from the server's settings.
 ///
 /// # Errors
 /// When the certificate or its key cannot be used.
@@ -54,39 +54,40 @@ pub fn connections(server: &Server) -> Result<Connections> {
     })
 }
 
-/// Refuses to be reached from other machines where no key is asked for, unless told to.
+/// Checks that a server without API keys listens on loopback only, unless
+/// `open_to_everyone` is set.
 ///
 /// # Errors
-/// What to do.
+/// When other machines could reach a server without API keys; the message says what to do.
 pub fn check_reach(listen: SocketAddr, keys: bool, open_to_everyone: bool) -> Result<()> {
     if listen.ip().is_loopback() || keys {
         return Ok(());
     }
     anyhow::ensure!(
         open_to_everyone,
-        "{listen} can be reached from other machines, and this server asks for no API keys: \
-         make one with `cartwheel keys create operator --scope admin`, or listen on 127.0.0.1. \
-         With --open-to-everyone it serves whoever comes, who may then read all data, replace \
-         the models and erase users"
+        "other machines can reach {listen}, and this server requires no API key: create a key \
+         with `cartwheel keys create operator --scope admin`, or listen on 127.0.0.1. \
+         With --open-to-everyone the server starts anyway, and anyone who reaches it can read \
+         all data, replace the models and erase users"
     );
-    tracing::warn!(%listen, "OPEN TO EVERYONE: no API key is asked for, and whoever reaches this \
-                            address may do everything");
-    eprintln!("WARNING: open to everyone: whoever reaches {listen} may do everything");
+    tracing::warn!(%listen, "OPEN TO EVERYONE: the server requires no API key, and anyone who \
+                            reaches this address has full access");
+    eprintln!("WARNING: open to everyone: anyone who reaches {listen} has full access");
     Ok(())
 }
 
-/// The address to open in a browser.
+/// The server's URL, for a browser.
 pub fn url(address: SocketAddr, connections: &Connections) -> String {
     let scheme = if connections.tls.is_some() { "https" } else { "http" };
     format!("{scheme}://{address}")
 }
 
-/// Where the server speaks TLS, this machine's command line reaches it on a port of its
-/// own, in plain HTTP and on loopback alone: it need not know the certificate's name.
-/// Gives the address, until `ended`.
+/// Serves local commands in plain HTTP on a loopback port of their own if the server uses
+/// TLS, so that commands need not know the certificate's name. Runs until `ended`.
+/// Returns the address, or `None` without TLS.
 ///
 /// # Errors
-/// When there is no free port.
+/// When no port can be bound.
 pub async fn for_commands(
     connections: &Connections,
     router: &cartwheel_api::Router,
@@ -102,44 +103,46 @@ pub async fn for_commands(
     Ok(Some(address))
 }
 
-/// Serves a new certificate from the moment its files are there; runs until dropped.
-/// Files that do not go together are told of, and the old ones stay in use.
+/// Reloads the certificate when its files change; runs until dropped. If the new certificate
+/// and key do not match, it logs an error and keeps the old ones.
 pub async fn follow_certificate(tls: Tls) {
-    let written = || tls.files().map(written);
-    let mut seen = written();
+    let stamps = || tls.files().map(stamp);
+    let mut seen = stamps();
     loop {
         tokio::time::sleep(TLS_CHECK).await;
-        let now = written();
+        let now = stamps();
         if now == seen {
             continue;
         }
         match tls.reload() {
-            Ok(()) => tracing::warn!("new connections get the new certificate"),
-            Err(error) => tracing::error!(%error, "the certificate stays as it was"),
+            Ok(()) => tracing::warn!("reloaded the certificate for new connections"),
+            Err(error) => {
+                tracing::error!(%error, "cannot reload the certificate; the old one stays in use")
+            }
         }
         seen = now;
     }
 }
 
-fn written(path: &Path) -> Option<(SystemTime, u64)> {
+fn stamp(path: &Path) -> Option<(SystemTime, u64)> {
     let file = std::fs::metadata(path).ok()?;
     Some((file.modified().ok()?, file.len()))
 }
 
-/// Lets the process open as many files as the system allows it, and says so where that
-/// is less than connections need.
+/// Raises the limit of open files to the most that the system allows, and logs a warning if
+/// connections need more.
 pub fn raise_file_limit(connections: &Connections) {
     let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
-    // SAFETY: writes to the struct that it is given.
+    // SAFETY: the call writes to the struct, which outlives it.
     if unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit) } != 0 {
         return;
     }
     limit.rlim_cur = limit.rlim_max;
-    // SAFETY: reads the struct; fails where the limit may not be raised.
+    // SAFETY: the call only reads the struct, and fails if the limit may not be raised.
     unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &limit) };
     if limit.rlim_max < connections.most as u64 + OTHER_FILES {
         let (files, wanted) = (limit.rlim_max, connections.most);
-        tracing::warn!(files, wanted, "server.max_connections is more than files may be open");
+        tracing::warn!(files, wanted, "server.max_connections exceeds the limit of open files");
     }
 }
 
@@ -148,7 +151,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn other_machines_are_let_in_with_keys_or_in_plain_words() {
+    fn other_machines_need_api_keys_or_an_explicit_flag() {
         let (here, there) = ("127.0.0.1:1".parse().unwrap(), "0.0.0.0:1".parse().unwrap());
         assert!(check_reach(here, false, false).is_ok());
         assert!(check_reach(there, true, false).is_ok());

@@ -1,4 +1,4 @@
-//! What the API operates on one machine: pipeline, models, lake.
+//! The API's administrative operations on one machine: pipeline, models, lake.
 
 mod lake_job;
 mod views;
@@ -22,13 +22,12 @@ use crate::pipeline::{self, Pipeline};
 use crate::upkeep::Upkeep;
 use lake_job::LakeJobs;
 
-/// Answers that a look at the quality takes in: more would not fit the memory of a
-/// small machine beside the rest.
-const MOST_ANSWERS: usize = 100_000;
+/// Most impressions that a quality report reads, to bound its memory on a small machine.
+const MAX_IMPRESSIONS: usize = 100_000;
 
-/// What the API operates.
+/// The administrative operations on a data directory.
 pub struct Operations {
-    place: DataDir,
+    data_dir: DataDir,
     pipeline: Pipeline,
     log: Arc<Log>,
     sessions: Arc<Sessions>,
@@ -39,10 +38,10 @@ pub struct Operations {
 }
 
 impl Operations {
-    /// Operates a data directory. Must be called within a tokio runtime, where work on
-    /// the lake then runs.
+    /// Creates the operations of a data directory. Must be called within a tokio runtime,
+    /// on which jobs on the lake then run.
     pub fn new(
-        place: &DataDir,
+        data_dir: &DataDir,
         pipeline: Pipeline,
         log: Arc<Log>,
         sessions: Arc<Sessions>,
@@ -50,12 +49,22 @@ impl Operations {
         inspector: Inspector,
         upkeep: Arc<Upkeep>,
     ) -> Self {
-        let jobs = LakeJobs::new(pipeline.jobs().clone(), place.clone());
-        Self { place: place.clone(), pipeline, log, sessions, delivery, inspector, jobs, upkeep }
+        let jobs = LakeJobs::new(pipeline.jobs().clone(), data_dir.clone());
+        Self {
+            data_dir: data_dir.clone(),
+            pipeline,
+            log,
+            sessions,
+            delivery,
+            inspector,
+            jobs,
+            upkeep,
+        }
     }
 }
 
-fn told<T>(result: anyhow::Result<T>) -> Result<T, String> {
+/// Renders an error with its causes.
+fn with_causes<T>(result: anyhow::Result<T>) -> Result<T, String> {
     result.map_err(|error| format!("{error:#}"))
 }
 
@@ -73,19 +82,19 @@ impl Operator for Operations {
     }
 
     fn models(&self) -> Result<Vec<ModelView>, String> {
-        Ok(told(models::list(&self.place))?.into_iter().map(views::model).collect())
+        Ok(with_causes(models::list(&self.data_dir))?.into_iter().map(views::model).collect())
     }
 
     fn model(&self, version: &str) -> Result<Option<ModelDetail>, String> {
-        told(views::model_detail(&self.place, version))
+        with_causes(views::model_detail(&self.data_dir, version))
     }
 
     fn deploy(&self, version: &str) -> Result<ReleaseView, String> {
-        told(models::deploy(&self.place, version)).map(views::release)
+        with_causes(models::deploy(&self.data_dir, version)).map(views::release)
     }
 
     fn rollback(&self) -> Result<ReleaseView, String> {
-        told(models::rollback(&self.place)).map(views::release)
+        with_causes(models::rollback(&self.data_dir)).map(views::release)
     }
 
     fn flow(&self) -> Flow {
@@ -120,11 +129,11 @@ impl Operator for Operations {
     }
 
     fn lake(&self) -> Result<LakeView, String> {
-        told(views::lake(&self.place, &self.inspector, self.jobs.last()))
+        with_causes(views::lake(&self.data_dir, &self.inspector, self.jobs.last()))
     }
 
     fn table(&self, name: &str) -> Result<Option<TableView>, String> {
-        told(views::table(&self.inspector, name))
+        with_causes(views::table(&self.inspector, name))
     }
 
     fn lake_job(&self) -> Option<LakeJob> {
@@ -136,7 +145,7 @@ impl Operator for Operations {
     }
 
     fn erase<'a>(&'a self, user_id: &'a UserId) -> Pending<'a, Result<ErasureView, String>> {
-        Box::pin(async move { told(self.upkeep.erase(user_id).await) })
+        Box::pin(async move { with_causes(self.upkeep.erase(user_id).await) })
     }
 
     fn erasures(&self) -> Vec<ErasureView> {
@@ -144,11 +153,11 @@ impl Operator for Operations {
     }
 
     fn stored(&self, user_id: &UserId) -> Result<Value, String> {
-        told(self.upkeep.stored(user_id))
+        with_causes(self.upkeep.stored(user_id))
     }
 
     fn quality(&self, from_ms: i64, to_ms: i64) -> Result<Quality, String> {
-        let report = self.inspector.lake().engagement(from_ms, to_ms, MOST_ANSWERS);
+        let report = self.inspector.lake().engagement(from_ms, to_ms, MAX_IMPRESSIONS);
         let report = report.map_err(|error| error.to_string())?;
         Ok(views::quality(&report, from_ms, to_ms))
     }

@@ -1,5 +1,5 @@
-//! The pipeline on one machine: the state machine of `infra/pipeline.asl.json`, with
-//! local parts for its resources.
+//! The pipeline on one machine: the state machine of `infra/pipeline.asl.json` with local
+//! implementations of its resources.
 
 mod job;
 mod resources;
@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-pub use job::{Jobs, PROGRESS_VARIABLE, Watcher, become_one as become_job};
+pub use job::{Jobs, PROGRESS_VARIABLE, Watcher, become_job};
 
 use anyhow::{Context, Result};
 use cartwheel_ambient::Clock;
@@ -24,7 +24,7 @@ use cartwheel_settings::{Hyperparameters, configured};
 const DEFINITION: &str = include_str!("../../../infra/pipeline.asl.json");
 /// Name of the state machine.
 const MACHINE: &str = "pipeline";
-/// How often it is asked whether a run is due.
+/// How often the schedule is checked.
 const SCHEDULE_CHECK: Duration = Duration::from_secs(1);
 
 /// The definition as JSON.
@@ -32,12 +32,12 @@ pub fn definition() -> Result<Value> {
     serde_json::from_str(DEFINITION).context("infra/pipeline.asl.json")
 }
 
-/// Where executions are kept.
-pub fn executions(place: &DataDir) -> PathBuf {
-    place.0.join("pipeline")
+/// The folder of executions.
+pub fn executions(data_dir: &DataDir) -> PathBuf {
+    data_dir.0.join("pipeline")
 }
 
-/// The pipeline of a data directory; one process has it at a time.
+/// The pipeline of a data directory. One process at a time can open it.
 #[derive(Clone)]
 pub struct Pipeline {
     runner: Runner,
@@ -47,33 +47,34 @@ pub struct Pipeline {
 }
 
 impl Pipeline {
-    /// Opens it, and goes on with a run that was cut off. `beside` bounds the
-    /// threads of each job beside a server; none lets them have the machine.
+    /// Opens the pipeline and resumes an interrupted run. `beside` limits the threads of each
+    /// job beside a server; `None` sets no limit.
     pub fn open(
-        place: &DataDir,
+        data_dir: &DataDir,
         settings: &Settings,
         config: Option<&Path>,
         beside: Option<usize>,
     ) -> Result<Self, RunnerError> {
-        let jobs = Jobs { data_dir: place.0.clone(), config: config.map(Path::to_owned), beside };
+        let jobs =
+            Jobs { data_dir: data_dir.0.clone(), config: config.map(Path::to_owned), beside };
         let clock = Clock::system();
-        let resources = resources::Local::new(place, jobs.clone(), clock.clone());
+        let resources = resources::Local::new(data_dir, jobs.clone(), clock.clone());
         let options = RunnerOptions { clock: clock.clone(), keep: settings.pipeline.keep };
-        let runner = Runner::open(&executions(place), Arc::new(resources), options)?;
+        let runner = Runner::open(&executions(data_dir), Arc::new(resources), options)?;
         Ok(Self { runner, settings: Arc::new(settings.clone()), jobs, clock })
     }
 
-    /// What runs the executions.
+    /// The runner of executions.
     pub fn runner(&self) -> &Runner {
         &self.runner
     }
 
-    /// How its jobs run.
+    /// The launcher of jobs.
     pub fn jobs(&self) -> &Jobs {
         &self.jobs
     }
 
-    /// Starts a run and gives its name.
+    /// Starts a run and returns its name.
     pub fn start(&self, name: Option<&str>, set: &Hyperparameters) -> Result<String, RunnerError> {
         let name = name.map_or_else(|| default_name(self.clock.now_ms()), str::to_owned);
         let definition = serde_json::from_str(DEFINITION).unwrap_or_default();
@@ -82,13 +83,13 @@ impl Pipeline {
     }
 }
 
-/// `run-20260131-235959-123`, UTC.
+/// A name such as `run-20260131-235959-123`, in UTC.
 fn default_name(now_ms: i64) -> String {
     let now = jiff::Timestamp::from_millisecond(now_ms).unwrap_or_default();
     format!("run-{}-{:03}", now.strftime("%Y%m%d-%H%M%S"), now.subsec_millisecond())
 }
 
-/// The state machine's input: where things are, and the settings' hyperparameters.
+/// The state machine's input: resource names and the hyperparameters of the settings.
 fn input(settings: &Settings, set: &Hyperparameters) -> Value {
     let mut hyperparameters = configured(&settings.train);
     hyperparameters.extend(set.clone());
@@ -112,7 +113,8 @@ fn input(settings: &Settings, set: &Hyperparameters) -> Value {
     })
 }
 
-/// Starts runs: so long after the last one began, and after so many new checkouts.
+/// Starts a run at the interval `every` since the last start, and after `after` new
+/// checkouts in `count`.
 pub async fn schedule(
     pipeline: Pipeline,
     every: Option<Duration>,
@@ -126,13 +128,13 @@ pub async fn schedule(
         let checkouts = count.load(Ordering::Relaxed);
         let due = every.is_some_and(|every| last.elapsed() >= every)
             || after.is_some_and(|after| checkouts - counted >= after);
-        // A run that is late waits for the one that is running.
+        // A run that is due waits until the current run ends.
         if !due || pipeline.runner().running().is_some() {
             continue;
         }
         match pipeline.start(None, &Hyperparameters::new()) {
-            Ok(run) => tracing::info!(run, checkouts, "a scheduled run starts"),
-            Err(error) => tracing::error!(%error, "a scheduled run does not start"),
+            Ok(run) => tracing::info!(run, checkouts, "started a scheduled run"),
+            Err(error) => tracing::error!(%error, "cannot start a scheduled run"),
         }
         (last, counted) = (tokio::time::Instant::now(), checkouts);
     }
@@ -144,7 +146,7 @@ mod tests {
     use cartwheel_workflow::{Machine, TaskResource};
 
     #[test]
-    fn the_state_machine_is_valid_and_all_its_resources_are_known_here() {
+    fn the_state_machine_is_valid_and_all_its_resources_exist_locally() {
         let machine = Machine::parse(&definition().unwrap()).unwrap();
         let resources = machine.resources();
         assert!(resources.len() > 12, "{resources:?}");
@@ -154,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn its_hyperparameters_are_the_default_settings() {
+    fn default_hyperparameters_match_the_settings() {
         let definition = definition().unwrap();
         let ours = serde_json::to_value(configured(&Settings::default().train)).unwrap();
         assert_eq!(definition["States"]["Defaults"]["Result"], ours);
@@ -183,9 +185,9 @@ mod tests {
         states.insert("Publish".to_owned(), json!({"Type": "Succeed"}));
         let part = json!({"StartAt": "EndpointMode", "States": states});
         let dir = tempfile::tempdir().unwrap();
-        let place = DataDir(dir.path().to_owned());
-        let pipeline = Pipeline::open(&place, &Settings::default(), None, None).unwrap();
-        for (run, way) in [("one", "CreateEndpoint"), ("two", "UpdateEndpoint")] {
+        let data_dir = DataDir(dir.path().to_owned());
+        let pipeline = Pipeline::open(&data_dir, &Settings::default(), None, None).unwrap();
+        for (run, state) in [("one", "CreateEndpoint"), ("two", "UpdateEndpoint")] {
             let mut data = input(&Settings::default(), &Hyperparameters::new());
             data["run"] = json!(run);
             data["endpoint"]["mode"] = json!("sagemaker");
@@ -196,7 +198,7 @@ mod tests {
             assert_eq!(found.summary.status, "SUCCEEDED", "{:?}", found.cause);
             let entered =
                 |name: &str| found.history.iter().any(|entry| entry.details["name"] == name);
-            assert!(entered(way), "{way}");
+            assert!(entered(state), "{state}");
             assert!(entered("CreateEndpoint") != entered("UpdateEndpoint"));
             let file = dir.path().join("endpoint/endpoints/cartwheel.json");
             let endpoint: Value = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();

@@ -1,9 +1,10 @@
-//! Keeping what is stored in order: compaction, erasure, and what is stored of one user.
+//! Upkeep of the data directory: compaction, erasure, and export of a user's data.
 //!
-//! An erased user is gone from answers at once. The rest follows in two steps: stream, lake
-//! and sessions' files with the next compaction, once all of the user's records are
-//! delivered; feature sets once one serves that was begun after that. Which step a user is
-//! at is kept in a file, so that a crash only has the work done again.
+//! An erased user disappears from recommendations at once. The files follow in two steps.
+//! Once all of the user's records are delivered, the next compaction removes them from the
+//! lake, the stream and the session files. Feature sets with the user are removed once a
+//! feature set serves whose build began after that. A file holds each erasure's step, so a
+//! crash only repeats work.
 
 use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -28,31 +29,31 @@ use tokio::time::MissedTickBehavior;
 use crate::data_dir::DataDir;
 use cartwheel_settings as settings;
 
-/// Users whose erasure waits are looked at this often.
-const ERASURE_CHECK: Duration = Duration::from_secs(2);
-/// They are looked at this often at least.
-const LONGEST_PAUSE: Duration = Duration::from_secs(300);
-/// A timer needs a time: a century.
+/// How often pending erasures are checked.
+const CHECK_INTERVAL: Duration = Duration::from_secs(2);
+/// Longest pause between checks after failures.
+const MAX_PAUSE: Duration = Duration::from_secs(300);
+/// A century: the period of a timer that is switched off.
 const NEVER: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
-/// Rows of each table that an export holds at most.
-const MOST_ROWS: usize = 100_000;
-/// Records of the stream read at once.
+/// Most rows of each table in an export.
+const MAX_ROWS: usize = 100_000;
+/// Records of the stream in one read.
 const BATCH: usize = 1000;
 
-/// What can be done for those who are to be erased.
+/// The next step of pending erasures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Due {
-    /// Nobody is to be erased.
+    /// No erasure is pending.
     Nothing,
-    /// To look whether feature sets may go.
+    /// Check whether feature sets can be removed.
     Features,
-    /// To compact: somebody's records are all delivered.
+    /// Compact: all records of an erased user are delivered.
     Lake,
 }
 
-/// Works on the files of a data directory whose stream this process has open.
+/// Maintains the files of a data directory whose stream this process has open.
 pub struct Upkeep {
-    place: DataDir,
+    data_dir: DataDir,
     lake: Lake,
     log: Arc<Log>,
     sessions: Arc<Sessions>,
@@ -60,35 +61,35 @@ pub struct Upkeep {
     delivery: DeliveryStatus,
     compactor: Compactor,
     erasures: Mutex<Erasures>,
-    /// Told of each new erasure.
-    asked: Notify,
+    /// Notified of each new erasure.
+    requested: Notify,
 }
 
 impl Upkeep {
-    /// Upkeep of `place`. Users who are being erased stay hidden from `engine`, where
-    /// there is one.
+    /// Opens the upkeep of `data_dir` and hides users with a pending erasure from `engine`,
+    /// if there is one.
     ///
     /// # Errors
     /// When the lake or the list of erasures cannot be opened.
     pub fn open(
-        place: &DataDir,
+        data_dir: &DataDir,
         settings: &settings::Lake,
         log: Arc<Log>,
         sessions: Arc<Sessions>,
         engine: Option<Arc<ServingEngine>>,
         delivery: DeliveryStatus,
     ) -> Result<Self> {
-        let lake = Lake::open(&place.lake())?;
+        let lake = Lake::open(&data_dir.lake())?;
         let usual = CompactionOptions::default();
         let options = CompactionOptions {
             grace: Duration::from_secs(settings.grace_seconds),
-            // Where nothing serves, nothing is gained by waiting for more parts.
+            // Without a server there are no new parts to wait for.
             max_parts: if engine.is_some() { usual.max_parts } else { 1 },
             ..usual
         };
-        let erasures = Erasures::open(&place.erasures())?;
+        let erasures = Erasures::open(&data_dir.erasures())?;
         let upkeep = Self {
-            place: place.clone(),
+            data_dir: data_dir.clone(),
             compactor: Compactor::new(&lake, options),
             lake,
             log,
@@ -96,7 +97,7 @@ impl Upkeep {
             engine,
             delivery,
             erasures: Mutex::new(erasures),
-            asked: Notify::new(),
+            requested: Notify::new(),
         };
         upkeep.hide()?;
         Ok(upkeep)
@@ -106,7 +107,7 @@ impl Upkeep {
         self.erasures.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Hides those who are being erased from what this process has read anew.
+    /// Hides users with a pending erasure from the engine and the sessions.
     fn hide(&self) -> Result<()> {
         for PendingErasure { erasure, cleaned } in self.erasures().pending() {
             let user_id = UserId::new(&erasure.user_id)?;
@@ -120,11 +121,11 @@ impl Upkeep {
         Ok(())
     }
 
-    /// Forgets a user: nothing knows of them once this returns, and what follows is
-    /// written down.
+    /// Erases a user: once this returns, the user is hidden and the rest of the erasure is
+    /// recorded.
     ///
     /// # Errors
-    /// When it cannot be written down.
+    /// When the erasure cannot be recorded.
     pub async fn erase(&self, user_id: &UserId) -> Result<ErasureView> {
         let _turn = self.sessions.lock_all([user_id]).await;
         let erasure = Erasure {
@@ -137,32 +138,32 @@ impl Upkeep {
             engine.hide(user_id.clone(), Erased::InLake);
         }
         self.sessions.erase(user_id, erasure.before)?;
-        self.asked.notify_one();
+        self.requested.notify_one();
         Ok(view(&erasure, None))
     }
 
-    /// Users who are being erased, by id.
+    /// Pending erasures, by user id.
     pub fn pending(&self) -> Vec<ErasureView> {
         let pending = self.erasures().pending();
         pending.iter().map(|pending| view(&pending.erasure, pending.cleaned)).collect()
     }
 
-    /// Compacts the lake and takes erasures as far as they can go now. Blocks.
+    /// Compacts the lake and advances erasures as far as possible. Blocks.
     ///
     /// # Errors
-    /// When a file cannot be read or written; the next call goes on.
+    /// When a file cannot be read or written; the next call continues.
     pub fn run(&self, progress: &mut dyn FnMut(CompactionProgress)) -> Result<CompactionSummary> {
         let now_ms = Clock::system().now_ms();
         let pending = self.erasures().pending();
-        let asked: Vec<Erasure> = pending
+        let uncleaned: Vec<Erasure> = pending
             .into_iter()
             .filter(|pending| pending.cleaned.is_none())
             .map(|pending| pending.erasure)
             .collect();
         let delivered = self.delivery.now().next;
-        let compacted = self.compactor.compact(now_ms, &delivered, &asked, progress)?;
+        let compacted = self.compactor.compact(now_ms, &delivered, &uncleaned, progress)?;
         for problem in &compacted.problems {
-            tracing::warn!(problem, "compaction left something out");
+            tracing::warn!(problem, "compaction is incomplete");
         }
         let applied = self.sessions.floor(self.log.shards())?;
         let gone = compacted.erasures.iter().filter(|e| e.complete && e.erasure.before <= applied);
@@ -184,7 +185,8 @@ impl Upkeep {
         Ok(compacted)
     }
 
-    /// Removes feature sets with erased users, once none of them serves.
+    /// Removes feature sets with erased users that do not serve, and finishes erasures whose
+    /// user is in no feature set.
     fn drop_feature_sets(&self) -> Result<()> {
         let cleaned: Vec<(Erasure, u64)> = {
             let pending = self.erasures().pending();
@@ -193,13 +195,13 @@ impl Upkeep {
         if cleaned.is_empty() {
             return Ok(());
         }
-        // A set that is being built may contain a user whom the lake no longer holds.
-        let lock = ExclusiveLock::try_acquire(&self.place.features())?;
-        let serving = cartwheel_registry::current(&self.place.releases())?;
+        // A set that is being built may contain a user that the lake no longer has.
+        let lock = ExclusiveLock::try_acquire(&self.data_dir.features())?;
+        let serving = cartwheel_registry::current(&self.data_dir.releases())?;
         let serving = serving.map(|release| release.feature_set);
         let mut held = vec![false; cleaned.len()];
-        for set in FeatureSet::list(&self.place.features()) {
-            // A set that cannot be read may hold anybody.
+        for set in FeatureSet::list(&self.data_dir.features()) {
+            // A set that cannot be read may hold any user.
             let users = set.users().ok();
             let has = |user: &str| users.as_ref().is_none_or(|u| !matches!(u.get(user), Ok(None)));
             let holds = |(erasure, at): &(Erasure, u64)| {
@@ -214,7 +216,7 @@ impl Upkeep {
             } else {
                 let version = set.manifest.version.clone();
                 set.remove().with_context(|| version.clone())?;
-                tracing::info!(version, "a feature set with erased users is removed");
+                tracing::info!(version, "removed a feature set with erased users");
             }
         }
         for ((erasure, _), held) in cleaned.iter().zip(held) {
@@ -231,7 +233,7 @@ impl Upkeep {
         Ok(())
     }
 
-    /// What erasures wait for that may have come.
+    /// The next step that pending erasures can take.
     fn due(&self) -> Due {
         let pending = self.erasures().pending();
         let delivered = self.delivery.now().next;
@@ -245,8 +247,8 @@ impl Upkeep {
         }
     }
 
-    /// Compacts every `every`, never where that is none, and takes erasures on when they
-    /// can go on, until `shutdown` ends.
+    /// Compacts at the interval `every` (`None` switches it off) and advances erasures when
+    /// they can continue, until `shutdown` ends.
     pub async fn follow(
         self: Arc<Self>,
         every: Option<Duration>,
@@ -255,15 +257,15 @@ impl Upkeep {
         tokio::pin!(shutdown);
         let mut compaction = tokio::time::interval(every.unwrap_or(NEVER));
         compaction.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        // The first tick comes at once; a start has other things to do.
+        // Skips the first tick, which is immediate: startup has more urgent work.
         compaction.reset();
-        let mut pause = ERASURE_CHECK;
+        let mut pause = CHECK_INTERVAL;
         loop {
             let erasure = async {
                 let rest = if self.due() == Due::Nothing { NEVER } else { pause };
                 tokio::select! {
                     () = tokio::time::sleep(rest) => {}
-                    () = self.asked.notified() => tokio::time::sleep(ERASURE_CHECK).await,
+                    () = self.requested.notified() => tokio::time::sleep(CHECK_INTERVAL).await,
                 }
             };
             let due = tokio::select! {
@@ -283,25 +285,26 @@ impl Upkeep {
                 Ok(_) => {}
                 Err(error) => tracing::error!(error = format!("{error:#}"), "compaction failed"),
             }
-            // A file that cannot be read holds an erasure up: trying goes on, less often.
+            // An unreadable file blocks an erasure: retries become less frequent.
             let held_up = due == Due::Lake && self.due() == Due::Lake;
-            pause = if held_up { (pause * 2).min(LONGEST_PAUSE) } else { ERASURE_CHECK };
+            pause = if held_up { (pause * 2).min(MAX_PAUSE) } else { CHECK_INTERVAL };
         }
     }
 
-    /// What lake and stream store of a user. Blocks, within a tokio runtime.
+    /// Exports the data that lake and stream store about a user. Blocks; must be called
+    /// within a tokio runtime.
     ///
     /// # Errors
     /// When a file cannot be read.
     pub fn stored(&self, user_id: &UserId) -> Result<Value> {
-        let stored = self.lake.user_records(user_id.as_str(), MOST_ROWS)?;
+        let stored = self.lake.user_records(user_id.as_str(), MAX_ROWS)?;
         let mut stored = serde_json::to_value(stored)?;
         let shard = shard_of(user_id.as_str(), self.log.shards());
         let delivered = self.delivery.now().next;
         let mut next = delivered.get(shard as usize).copied().unwrap_or_default();
         let runtime = tokio::runtime::Handle::current();
         let mut waiting = Vec::new();
-        while waiting.len() < MOST_ROWS {
+        while waiting.len() < MAX_ROWS {
             let batch = runtime.block_on(self.log.read(shard, next, BATCH))?;
             let own = batch.records.into_iter().map(|(_, record)| record);
             waiting.extend(own.filter(|record: &Record| record.user_id() == user_id));

@@ -1,4 +1,4 @@
-//! What admins change is written down before it is done.
+//! The audit log records administrative changes before they happen.
 
 use std::io;
 use std::sync::{Arc, Mutex};
@@ -12,7 +12,7 @@ use crate::{ActionEnd, AdminAction, ApiKey, AuditLog, KeyHash, Scope, hashed_id}
 
 type Actions = Arc<Mutex<Vec<(AdminAction, Option<u16>)>>>;
 
-/// Keeps actions with their statuses, or fails.
+/// An audit log that keeps actions and statuses in memory, or fails.
 #[derive(Default)]
 struct Kept {
     actions: Actions,
@@ -59,9 +59,9 @@ async fn ask(shop: &Shop, method: &str, path: &str, key: &str) -> Reply {
 }
 
 #[tokio::test]
-async fn an_admins_action_is_written_down_with_who_and_what() {
+async fn an_admin_action_is_recorded_with_actor_and_target() {
     let (shop, actions) = shop(false).await;
-    // This shop keeps no models: the action fails, and that is what is written down.
+    // The shop has no models: the log records that the action failed.
     ask(&shop, "POST", "/v1/models/m%2d1/deploy", "secret-boss").await.problem(404, "not-found");
     let written = actions.lock().unwrap().clone();
     let (action, status) = &written[0];
@@ -78,7 +78,7 @@ async fn an_admins_action_is_written_down_with_who_and_what() {
 }
 
 #[tokio::test]
-async fn what_changes_nothing_or_is_refused_is_not() {
+async fn reads_and_refused_requests_are_not_recorded() {
     let (shop, actions) = shop(false).await;
     for (method, path, key) in [
         ("GET", "/v1/models", "secret-boss"),
@@ -94,9 +94,9 @@ async fn what_changes_nothing_or_is_refused_is_not() {
 }
 
 #[tokio::test]
-async fn a_user_is_written_down_by_a_hash() {
+async fn a_user_is_recorded_as_a_hash() {
     let (shop, actions) = shop(false).await;
-    // Whatever comes of it, the path is a user's.
+    // Whatever the outcome, the path names a user.
     ask(&shop, "DELETE", "/v1/users/someone%40shop.example", "secret-boss").await;
     let written = actions.lock().unwrap().clone();
     let target = &written[0].0.target["id"];
@@ -106,10 +106,10 @@ async fn a_user_is_written_down_by_a_hash() {
 }
 
 #[tokio::test]
-async fn nothing_is_done_that_cannot_be_written_down() {
+async fn an_action_that_cannot_be_recorded_is_not_run() {
     let (shop, _) = shop(true).await;
     let reply = ask(&shop, "POST", "/v1/models/rollback", "secret-boss").await;
     reply.problem(503, "unavailable");
-    // What changes nothing is answered all the same.
+    // Reads are still answered.
     assert_eq!(ask(&shop, "GET", "/v1/users", "secret-boss").await.status, 200);
 }

@@ -7,7 +7,7 @@ fn view(user: &str, id: &str) -> Value {
 }
 
 #[tokio::test]
-async fn every_event_is_judged_by_itself() {
+async fn every_event_is_validated_on_its_own() {
     let shop = Shop::open().await;
     let body = json!([
         view("u1", "e1"),
@@ -51,7 +51,7 @@ async fn a_checkout_sees_the_events_before_it() {
 }
 
 #[tokio::test]
-async fn one_event_alone_has_its_problem_as_the_answer() {
+async fn a_single_event_returns_its_problem_as_the_response() {
     let shop = Shop::open().await;
     let answer = shop.post("/v1/events", &view("u1", "e1")).await.json();
     assert_eq!(
@@ -62,7 +62,7 @@ async fn one_event_alone_has_its_problem_as_the_answer() {
 }
 
 #[tokio::test]
-async fn ndjson_is_judged_by_line() {
+async fn ndjson_is_validated_line_by_line() {
     let shop = Shop::open().await;
     let body = format!("{}\n\n{{broken\r\n{}\r\n", view("u1", "e1"), view("u1", "e2"));
     let reply = shop.post_as("/v1/events", "application/x-ndjson; charset=utf-8", body).await;

@@ -60,7 +60,7 @@ fn records(reply: &Reply) -> Vec<Value> {
 }
 
 #[tokio::test]
-async fn a_request_of_ga4_is_stored() {
+async fn a_ga4_request_is_stored() {
     let shop = Shop::open().await;
     let body = ga4(json!([
         ga4_event("page_view", json!({"page_location": "https://shop.example/"})),
@@ -90,17 +90,17 @@ async fn a_request_of_ga4_is_stored() {
 }
 
 #[tokio::test]
-async fn the_cart_that_another_product_reports_is_the_shoppers() {
+async fn a_cart_reported_through_segment_is_the_shoppers_cart() {
     let shop = Shop::open().await;
     shop.post(SEGMENT, &track("Product Added", "m-1", json!({"product_id": "milk"}))).await;
     let reply = shop.get("/v1/users/u1/recommendations?limit=1").await;
     assert_eq!(reply.products(), ["milk"]);
-    // An order without products takes the cart.
+    // An order without products takes the products of the cart.
     let order = track("Order Completed", "m-2", json!({"order_id": "o-1", "total": 1.75}));
     assert_eq!(records(&shop.post(SEGMENT, &order).await)[0]["event_id"], "m-2");
     let stored = shop.stored_events().await;
     assert_eq!(stored[1].product_ids[0].as_str(), "milk");
-    // And then there is none.
+    // The cart is then empty.
     let order = track("Order Completed", "m-3", json!({"order_id": "o-2"}));
     shop.post(SEGMENT, &order).await.problem(422, "empty-cart");
 }
@@ -133,7 +133,7 @@ async fn a_message_sent_again_is_stored_once() {
 }
 
 #[tokio::test]
-async fn a_batch_of_segment_is_judged_by_call() {
+async fn a_segment_batch_is_validated_call_by_call() {
     let shop = Shop::open().await;
     let body = json!({"sentAt": "2023-11-03T08:28:44.000Z", "writeKey": "wk", "context": {},
     "batch": [
@@ -166,7 +166,7 @@ async fn a_batch_of_segment_is_judged_by_call() {
 }
 
 #[tokio::test]
-async fn what_is_wrong_is_named() {
+async fn errors_name_the_field() {
     let shop = Shop::open().await;
     let events = json!([ga4_event("purchase", json!({}))]);
     for (body, field) in [
@@ -190,7 +190,7 @@ async fn what_is_wrong_is_named() {
 }
 
 #[tokio::test]
-async fn a_body_called_text_is_json_unless_a_page_of_another_site_sends_it() {
+async fn a_text_plain_body_is_parsed_as_json_unless_another_site_sends_it() {
     let trusted = "https://shop.example";
     let shop = Shop::with(|state| {
         let origins = vec![HeaderValue::from_static("https://shop.example")];

@@ -1,4 +1,4 @@
-//! A shop for tests.
+//! A shop for tests: a fake engine behind the real router.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -144,7 +144,7 @@ impl Reply {
         serde_json::from_slice(&self.bytes).unwrap()
     }
 
-    /// The problem document, with its status and the end of its type checked.
+    /// The problem document, after a check of its status and the end of its type.
     pub(super) fn problem(&self, status: u16, name: &str) -> Value {
         let body = self.json();
         assert_eq!(self.status, status, "{body}");
@@ -176,7 +176,7 @@ impl Shop {
         shop
     }
 
-    /// Over a stream that refuses, or never answers.
+    /// A shop over a stream that refuses records or never answers.
     pub(super) async fn failing(faults: Faults) -> Self {
         let folder = tempfile::tempdir().unwrap();
         Self::over(folder, Arc::new(faults), |state| {
@@ -202,7 +202,7 @@ impl Shop {
             Settings { impressions_in_flight: 3, ..Settings::default() },
             Admission::default(),
         );
-        // One millisecond later at every look.
+        // Advances by one millisecond at every read.
         static NOW: AtomicI64 = AtomicI64::new(START);
         state.clock = Clock::new(|| NOW.fetch_add(1, Ordering::SeqCst));
         let next = AtomicU64::new(0);
@@ -219,7 +219,7 @@ impl Shop {
         }
     }
 
-    /// Every stored record, once there are `n` or more.
+    /// Waits until at least `n` records are stored, and returns all of them.
     pub(super) async fn stored(&self, n: usize) -> Vec<Record> {
         for _ in 0..1000 {
             let records = self.log.records();

@@ -28,7 +28,7 @@ async fn a_panic_is_a_problem() {
 }
 
 #[tokio::test]
-async fn what_takes_too_long_is_ended() {
+async fn slow_requests_time_out() {
     let shop = Shop::failing(Faults::Hanging).await;
     let body = json!({"user_id": "u", "event": "view", "product_ids": ["x"]});
     let reply = shop.post("/submit", &body).await;
@@ -37,7 +37,7 @@ async fn what_takes_too_long_is_ended() {
 }
 
 #[tokio::test]
-async fn every_answer_has_an_id_and_security_headers() {
+async fn every_response_has_an_id_and_security_headers() {
     let shop = Shop::open().await;
     for path in ["/healthz", "/nothing", "/docs"] {
         let reply = shop.get(path).await;
@@ -96,7 +96,7 @@ async fn the_web_app_is_served() {
 }
 
 #[tokio::test]
-async fn browsers_get_the_not_found_page_of_the_app() {
+async fn browsers_get_the_apps_not_found_page() {
     const BROWSER: &str = "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8";
     let shop = Shop::with(|state| state.assets = Some(files)).await;
     let ask = |method: &str, path: &str, accept: &'static str| {
@@ -186,7 +186,7 @@ async fn the_document_lists_every_route() {
     ];
     assert_eq!(routes, expected);
     assert_eq!(serde_json::from_str::<Value>(&crate::openapi()).unwrap(), document);
-    // The web app's types are made from this file; what is written here is what it says.
+    // The web app's types are generated from this file, so it must match the document.
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../webapp/openapi.json");
     let text = crate::openapi() + "\n";
     if std::env::var_os("UPDATE").is_some() {
@@ -196,7 +196,7 @@ async fn the_document_lists_every_route() {
         std::fs::read_to_string(file).is_ok_and(|kept| kept == text),
         "webapp/openapi.json is not what the API says: run `make types`"
     );
-    // Every reference leads somewhere.
+    // Every reference resolves.
     let text = document.to_string();
     for reference in text.split("\"#/components/schemas/").skip(1) {
         let name = reference.split('"').next().unwrap();

@@ -1,4 +1,4 @@
-//! Requests of no good will: too large, too deep, encoded, out of their root.
+//! Hostile requests: too large, too deep, encoded, or outside the root.
 
 use std::io::Write;
 
@@ -36,7 +36,7 @@ async fn a_gzip_body_is_read() {
     assert_eq!(encoded(&shop, "X-GZIP", body.clone()).await.status, 200);
     assert_eq!(encoded(&shop, "identity", event().to_string()).await.status, 200);
     assert_eq!(shop.stored_events().await.len(), 3);
-    // Cut off, wrong, or not gzip at all.
+    // Truncated, corrupt, or not gzip at all.
     encoded(&shop, "gzip", body[..body.len() - 4].to_vec()).await.problem(400, "malformed-json");
     encoded(&shop, "gzip", "{}").await.problem(400, "malformed-json");
     for coding in ["br", "deflate", "zstd", "gzip, gzip", "", "\u{e9}"] {
@@ -52,9 +52,9 @@ async fn a_gzip_body_is_read() {
 }
 
 #[tokio::test]
-async fn a_bomb_is_not_unpacked() {
+async fn a_gzip_bomb_is_not_decompressed() {
     let shop = Shop::open().await;
-    // 1 GB, in a megabyte: the largest that the limit lets through packed.
+    // 1 GB compressed to 1 MB, the largest compressed body within the limit.
     let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
     let zeros = vec![b' '; 1 << 20];
     for _ in 0..1000 {
@@ -65,7 +65,7 @@ async fn a_bomb_is_not_unpacked() {
     let started = std::time::Instant::now();
     encoded(&shop, "gzip", bomb).await.problem(413, "payload-too-large");
     assert!(started.elapsed().as_millis() < 1000, "it ends at the limit");
-    // The limit is on what comes out, to the byte.
+    // The limit applies to the decompressed size, to the byte.
     let exactly = |bytes: usize| {
         let mut body = event().to_string();
         body.push_str(&" ".repeat(bytes - body.len()));
@@ -77,7 +77,7 @@ async fn a_bomb_is_not_unpacked() {
 }
 
 #[tokio::test]
-async fn a_body_without_end_is_cut_off() {
+async fn an_endless_body_is_cut_off() {
     let shop = Shop::open().await;
     let chunk = Bytes::from(vec![b' '; 64 << 10]);
     let read = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
@@ -89,14 +89,14 @@ async fn a_body_without_end_is_cut_off() {
     let reply = shop.post_as("/v1/events", "application/json", Body::from_stream(stream)).await;
     reply.problem(413, "payload-too-large");
     assert!(read.load(std::sync::atomic::Ordering::Relaxed) <= (1 << 20) + (128 << 10));
-    // One that says how large it is is not read at all.
+    // A body that declares a size over the limit is not read at all.
     let request = Request::post("/submit").header("content-type", "application/json");
     let request = request.header("content-length", "1000000000").body(Body::empty()).unwrap();
     shop.send(request).await.problem(413, "payload-too-large");
 }
 
 #[tokio::test]
-async fn a_body_that_drips_is_ended() {
+async fn a_slow_body_times_out() {
     let shop = Shop::with(|state| {
         let timeout = std::time::Duration::from_millis(250);
         state.settings = std::sync::Arc::new(Settings { timeout, ..Settings::default() });
@@ -155,7 +155,7 @@ async fn deep_json_and_numbers_out_of_range_are_refused() {
 async fn paths_stay_in_their_root() {
     let shop = Shop::with(|state| {
         state.assets = Some(|path| {
-            // Whoever is asked for a file outside has not been asked by this server.
+            // The server never looks for a file outside the root.
             assert!(!path.contains("..") && !path.contains('\0'), "{path:?}");
             None
         });
@@ -187,7 +187,7 @@ async fn paths_stay_in_their_root() {
 }
 
 #[tokio::test]
-async fn methods_that_no_client_needs_are_refused() {
+async fn unused_methods_are_refused() {
     let shop = Shop::open().await;
     for method in ["TRACE", "CONNECT", "PROPFIND", "X"] {
         for path in ["/submit", "/healthz", "/", "/nothing"] {
@@ -199,7 +199,7 @@ async fn methods_that_no_client_needs_are_refused() {
 }
 
 #[tokio::test]
-async fn other_sites_call_if_they_are_named() {
+async fn only_configured_origins_may_call() {
     let named = HeaderValue::from_static("https://shop.example");
     let shop = Shop::with(|state| {
         let key = crate::KeyHash::of("k").to_string().parse().unwrap();
@@ -230,7 +230,7 @@ async fn other_sites_call_if_they_are_named() {
 }
 
 #[tokio::test]
-async fn browsers_are_kept_to_tls_where_there_is_tls() {
+async fn strict_transport_security_is_sent_with_tls_only() {
     let shop = Shop::with(|state| {
         let settings = Settings { strict_transport: true, ..Settings::default() };
         state.settings = std::sync::Arc::new(settings);
@@ -248,7 +248,7 @@ async fn large_bodies_share_a_budget() {
     let shop = Shop::open().await;
     let spaces = Bytes::from(vec![b' '; 100 << 10]);
     let event = Bytes::from(event().to_string());
-    // Bodies that could come to 1 MiB, of which 100 KiB are there.
+    // Bodies that may grow to 1 MiB, of which 100 KiB have arrived.
     let mut ends = Vec::new();
     let mut unended = || {
         let (end, rest) = tokio::sync::oneshot::channel::<Bytes>();
@@ -259,19 +259,19 @@ async fn large_bodies_share_a_budget() {
     };
     let mut open: FuturesUnordered<_> = (0..64).map(|_| unended()).collect();
     assert!(open.next().now_or_never().is_none());
-    // There is room for no other, however it is packed.
+    // The budget has no room for another body, compressed or not.
     let large = [&spaces[..], &event[..]].concat();
     let late = unended().await;
     late.problem(429, "throttled");
     assert_eq!(late.headers["retry-after"], "1");
     encoded(&shop, "gzip", gzip(&large)).await.problem(429, "throttled");
-    // Small ones need none.
+    // Small bodies need no budget.
     assert_eq!(encoded(&shop, "identity", event.clone()).await.status, 200);
-    // What one that ends leaves, the next takes: 64 KiB and more of it.
+    // The next body takes the budget that a finished body returns: more than 64 KiB.
     ends.swap_remove(10).send(event.clone()).unwrap();
     assert_eq!(open.next().await.unwrap().status, 200);
     assert_eq!(encoded(&shop, "gzip", gzip(&large)).await.status, 200);
-    // And what is given up leaves all of its share.
+    // An abandoned body returns all of its share.
     drop(open);
     let all =
         (0..64).map(|_| encoded(&shop, "gzip", gzip(&large))).collect::<FuturesUnordered<_>>();

@@ -18,7 +18,7 @@ fn asking(method: &str, path: &str, header: (&str, &str)) -> Request<Body> {
     request.header("content-type", "application/json").body(Body::from(body)).unwrap()
 }
 
-/// A request as it comes from an address.
+/// Sends a request from a client address.
 async fn ask_from(shop: &Shop, address: &str, key: &str) -> Reply {
     let mut request = asking("GET", "/v1/popular", ("x-api-key", key));
     request.extensions_mut().insert(Peer(address.parse().unwrap()));
@@ -29,7 +29,7 @@ fn key(key: &str, scopes: &[Scope]) -> ApiKey {
     ApiKey { name: key.into(), hash: KeyHash::of(key), scopes: scopes.to_vec() }
 }
 
-/// One key a scope, each named after what it may do.
+/// Adds one key per scope, each named after its scope.
 fn one_key_a_scope(state: &mut AppState) {
     state.keys.replace(vec![
         key("writes", &[Scope::EventsWrite]),
@@ -39,7 +39,7 @@ fn one_key_a_scope(state: &mut AppState) {
 }
 
 #[tokio::test]
-async fn a_key_may_do_what_its_scopes_say() {
+async fn a_key_grants_its_scopes_only() {
     let mut keys = None;
     let shop = Shop::with(|state| {
         one_key_a_scope(state);
@@ -83,15 +83,15 @@ async fn a_key_may_do_what_its_scopes_say() {
     let problem = shop.get("/v1/popular").await.problem(401, "unauthorized");
     assert!(problem["detail"].as_str().unwrap().contains("recommendations:read"), "{problem}");
 
-    // A key that is revoked may do nothing from then on.
+    // A revoked key grants nothing.
     keys.unwrap().replace(vec![key("operates", &[Scope::Admin])]);
     ask(&shop, "GET", "/v1/popular", ("x-api-key", "reads")).await.problem(401, "unauthorized");
 }
 
-/// Tries every route of the document with every kind of key. The document names the scopes
-/// too, and a test of its own compares it with the one in the repository.
+/// Tries every route of the OpenAPI document with every kind of key. The document also names
+/// the scopes; another test compares it with the file in the repository.
 #[tokio::test]
-async fn every_route_asks_for_its_key() {
+async fn every_route_requires_its_scope() {
     let shop = Shop::with(one_key_a_scope).await;
     let document = shop.get("/openapi.json").await.json();
     let access = routes().access;
@@ -125,7 +125,7 @@ async fn every_route_asks_for_its_key() {
                         assert_eq!(status, 403, "{what}");
                         reply.problem(403, "forbidden");
                     }
-                    // 404 where this shop has no pipeline, 422 for a cart that is empty.
+                    // 404 because the shop has no pipeline, 422 for an empty cart.
                     _ => assert!(![401, 403].contains(&status) && status < 500, "{what}"),
                 }
             }
@@ -135,7 +135,7 @@ async fn every_route_asks_for_its_key() {
 }
 
 #[tokio::test]
-async fn a_key_that_asks_too_often_is_told_when_to_come_again() {
+async fn a_key_over_its_rate_limit_gets_retry_after() {
     let shop = Shop::with(|state| {
         one_key_a_scope(state);
         state.limit(&Settings { rate_per_key: 2, ..Settings::default() });
@@ -153,7 +153,7 @@ async fn a_key_that_asks_too_often_is_told_when_to_come_again() {
 }
 
 #[tokio::test]
-async fn an_address_that_asks_too_often_is_refused_whatever_it_brings() {
+async fn an_address_over_its_rate_limit_is_refused_with_any_key() {
     let shop = Shop::with(|state| {
         one_key_a_scope(state);
         state.limit(&Settings { rate_per_address: 3, ..Settings::default() });
@@ -170,7 +170,7 @@ async fn an_address_that_asks_too_often_is_refused_whatever_it_brings() {
 }
 
 #[tokio::test]
-async fn who_guesses_keys_is_slowed_down_and_shuts_nobody_out() {
+async fn guessing_keys_is_slowed_down_without_locking_out_valid_keys() {
     let shop = Shop::with(one_key_a_scope).await;
     let (mut unknown, mut slowed) = (0, 0);
     for guess in 0..200 {
@@ -178,7 +178,7 @@ async fn who_guesses_keys_is_slowed_down_and_shuts_nobody_out() {
         match reply.status.as_u16() {
             401 => unknown += 1,
             429 => {
-                // Some two seconds: 30 a minute.
+                // About two seconds: 30 per minute.
                 let wait: u64 = reply.headers["retry-after"].to_str().unwrap().parse().unwrap();
                 assert!((1..=2).contains(&wait), "{wait}");
                 slowed += 1;

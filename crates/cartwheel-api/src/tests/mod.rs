@@ -1,4 +1,4 @@
-//! Requests through the router: a made-up engine, everything else real.
+//! Requests through the router with a fake engine; everything else is real.
 
 #![allow(clippy::disallowed_methods, reason = "real programs are measured in real time")]
 

@@ -18,7 +18,7 @@ async fn the_requests_cart_overrides_the_sessions() {
 }
 
 #[tokio::test]
-async fn explained_answers_show_what_each_feature_adds() {
+async fn explanations_show_the_contribution_of_each_feature() {
     let shop = Shop::open().await;
     let body = json!({"user_id": "u1", "explain": true});
     let answer = shop.post("/v1/recommendations", &body).await.json();
@@ -37,7 +37,7 @@ async fn explained_answers_show_what_each_feature_adds() {
 }
 
 #[tokio::test]
-async fn a_shoppers_cart_and_record_can_be_looked_at() {
+async fn a_shoppers_cart_and_record_can_be_read() {
     let shop = Shop::open().await;
     for (event, products) in
         [("view", json!(["p1", "x"])), ("view", json!(["p1"])), ("add_to_cart", json!(["p1"]))]
@@ -61,9 +61,9 @@ async fn a_shoppers_cart_and_record_can_be_looked_at() {
 }
 
 #[tokio::test]
-async fn each_answer_leaves_an_impression() {
+async fn each_response_stores_an_impression() {
     let shop = Shop::open().await;
-    // One that is explained is looked at, not shown to a shopper.
+    // An explained response is for inspection and is not shown to a shopper.
     let body = json!({"user_id": "u1", "explain": true});
     assert_eq!(shop.post("/v1/recommendations", &body).await.status, 200);
     let body = json!({"user_id": "u1", "cart": ["tea"], "limit": 2});
@@ -112,7 +112,7 @@ async fn bad_requests_name_the_field() {
 }
 
 #[tokio::test]
-async fn the_catalogue_is_shown() {
+async fn the_catalogue_can_be_browsed() {
     let shop = Shop::open().await;
     let body = shop.get("/v1/products?search=oat%20milk&offset=5&limit=2").await.json();
     assert_eq!(body["products"][0]["product_id"], "p5");
@@ -127,8 +127,8 @@ async fn the_catalogue_is_shown() {
 }
 
 #[tokio::test]
-async fn impressions_are_bounded_and_not_waited_for() {
-    // No impression ever arrives: the answers do not wait for that.
+async fn responses_do_not_wait_for_impressions_and_these_are_bounded() {
+    // The stream never stores an impression; responses must not wait for it.
     let shop = Shop::failing(Faults::Hanging).await;
     for _ in 0..5 {
         assert_eq!(shop.get("/v1/users/u1/recommendations").await.status, 200);

@@ -1,4 +1,4 @@
-//! The server on a socket: slow, greedy and odd clients.
+//! The server on a socket, with slow, greedy and unusual clients.
 
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 use super::harness::Shop;
 use crate::Connections;
 
-/// Long enough for a machine that is busy, short enough for a test.
+/// Long enough for a busy machine, short enough for a test.
 const HEAD: Duration = Duration::from_millis(300);
 const IDLE: Duration = Duration::from_millis(900);
 
@@ -43,16 +43,16 @@ async fn send(address: std::net::SocketAddr, text: &str) -> TcpStream {
     socket
 }
 
-/// All that comes until the server closes.
+/// Reads until the server closes the connection.
 async fn rest(socket: &mut TcpStream) -> String {
     let mut answer = Vec::new();
     let read = socket.read_to_end(&mut answer);
-    // A reset is an end, too.
+    // A reset also closes the connection.
     let _ = tokio::time::timeout(Duration::from_secs(20), read).await.expect("it is closed");
     String::from_utf8(answer).unwrap()
 }
 
-/// What comes until an answer without a body, or with a short one, is whole.
+/// Reads one complete response without a body or with a short body.
 async fn answer(socket: &mut TcpStream) -> String {
     let mut text = Vec::new();
     loop {
@@ -69,7 +69,7 @@ async fn answer(socket: &mut TcpStream) -> String {
 const ASK: &str = "GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n";
 
 #[tokio::test]
-async fn a_server_ends_open_requests_and_takes_no_more() {
+async fn shutdown_finishes_open_requests_and_accepts_no_more() {
     let Running { address, stop, server, _shop } = start(Connections::default()).await;
     let mut client = TcpStream::connect(address).await.unwrap();
     let body = r#"{"user_id":"u","event":"view","product_ids":["x"]}"#;
@@ -92,10 +92,10 @@ async fn a_server_ends_open_requests_and_takes_no_more() {
 }
 
 #[tokio::test]
-async fn who_sends_no_whole_head_in_time_is_closed() {
+async fn a_client_without_a_complete_head_in_time_is_closed() {
     let running = start(impatient()).await;
     let started = Instant::now();
-    // Nothing at all; half a head; a byte now and then.
+    // Sends nothing, half a head, or one byte at a time.
     let mut silent = send(running.address, "").await;
     let mut half = send(running.address, "GET / HTTP/1.1\r\nhost:").await;
     let dripping = send(running.address, "GET / HTTP/1.1\r\n").await;
@@ -114,15 +114,15 @@ async fn who_sends_no_whole_head_in_time_is_closed() {
 }
 
 #[tokio::test]
-async fn a_connection_rests_between_requests_and_no_longer() {
+async fn an_idle_connection_is_closed_after_the_idle_timeout() {
     let running = start(impatient()).await;
     let mut socket = send(running.address, ASK).await;
     assert!(answer(&mut socket).await.starts_with("HTTP/1.1 200"));
-    // Longer than a head may take, shorter than a rest.
+    // Longer than the head timeout, shorter than the idle timeout.
     tokio::time::sleep(HEAD + Duration::from_millis(150)).await;
     socket.write_all(ASK.as_bytes()).await.unwrap();
     assert!(answer(&mut socket).await.starts_with("HTTP/1.1 200"));
-    // The next head has begun: it may not take as long as a rest.
+    // The next head has begun, so the shorter head timeout applies.
     let started = Instant::now();
     socket.write_all(b"GET /healthz").await.unwrap();
     assert_eq!(rest(&mut socket).await, "");
@@ -136,13 +136,13 @@ async fn a_connection_rests_between_requests_and_no_longer() {
 }
 
 #[tokio::test]
-async fn slow_clients_hold_up_nobody_and_one_too_many_is_told() {
+async fn slow_clients_block_nobody_and_excess_connections_are_refused() {
     let running = start(Connections { most: 50, ..impatient() }).await;
     let mut slow = Vec::new();
     for _ in 0..50 {
         slow.push(send(running.address, "POST /submit HTTP/1.1\r\n").await);
     }
-    // All places are taken, until their time is over.
+    // All connections are taken until they time out.
     let mut refused = TcpStream::connect(running.address).await.unwrap();
     let told = rest(&mut refused).await;
     assert!(told.starts_with("HTTP/1.1 503") && told.contains("retry-after: 1"), "{told}");
@@ -164,7 +164,7 @@ async fn large_heads_are_refused() {
         format!("GET /{long} HTTP/1.1\r\nhost: x\r\n\r\n"),
     ] {
         let mut socket = TcpStream::connect(running.address).await.unwrap();
-        // The server may close before all of it is sent.
+        // The server may close before the whole head is sent.
         let _ = socket.write_all(head.as_bytes()).await;
         let told = rest(&mut socket).await;
         let status = told.get(9..12).unwrap_or_default();
@@ -179,23 +179,23 @@ async fn large_heads_are_refused() {
 }
 
 #[tokio::test]
-async fn old_and_hasty_clients_are_served() {
+async fn http_1_0_and_pipelining_clients_are_served() {
     let running = start(Connections::default()).await;
-    // HTTP/1.0, without a host.
+    // HTTP/1.0 without a Host header.
     let told = rest(&mut send(running.address, "GET /healthz HTTP/1.0\r\n\r\n").await).await;
     assert!(told.starts_with("HTTP/1.0 200") && told.ends_with("ok\n"), "{told}");
-    // Three requests at once: three answers, in order.
+    // Three pipelined requests get three responses in order.
     let last = "GET /healthz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
     let told = rest(&mut send(running.address, &[ASK, ASK, last].concat()).await).await;
     assert_eq!(told.matches("HTTP/1.1 200").count(), 3, "{told}");
 }
 
 #[tokio::test]
-async fn who_does_not_read_an_answer_is_closed() {
+async fn a_client_that_does_not_read_its_response_is_closed() {
     let running = start(impatient()).await;
     let ask = "GET /openapi.json HTTP/1.1\r\nhost: x\r\n\r\n";
     let mut socket = TcpStream::connect(running.address).await.unwrap();
-    // Far more than the buffers between both hold.
+    // Far more than the socket buffers hold.
     let asking = async { while socket.write_all(ask.repeat(16).as_bytes()).await.is_ok() {} };
     tokio::time::timeout(Duration::from_secs(20), asking).await.expect("it is closed");
 }

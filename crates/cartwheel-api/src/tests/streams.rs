@@ -3,7 +3,7 @@
 use cartwheel_events::Record;
 use cartwheel_stream::{Batch, Pending, Position, PutError, ReadError, Sequence, Stream};
 
-/// What the stream does with every record.
+/// How the stream treats every record.
 pub(super) enum Faults {
     Throttled,
     Stopped,

@@ -11,7 +11,7 @@ fn add(user: &str, event_id: &str, products: &[&str]) -> Value {
 }
 
 #[tokio::test]
-async fn the_answer_is_as_documented() {
+async fn the_response_matches_the_documentation() {
     let shop = Shop::open().await;
     let reply = shop.post("/submit", &add("u1", "e1", &["milk"])).await;
     let body = reply.json();
@@ -44,7 +44,7 @@ async fn the_answer_is_as_documented() {
         keys,
         ["aisle", "department", "probability", "product_id", "product_name", "reasons"]
     );
-    // The answer knows the event.
+    // The response reflects the event.
     assert_eq!(first["product_id"], "milk");
 }
 
@@ -76,7 +76,7 @@ async fn a_repeat_is_stored_once() {
     let first = shop.post("/submit", &add("u1", "e1", &["milk"])).await.json();
     shop.post("/submit", &add("u1", "e2", &["bread"])).await;
     let again = shop.post("/submit", &add("u1", "e1", &["milk"])).await;
-    // Recommendations are fresh: bread has come since.
+    // The recommendations are current: they reflect the bread added since.
     assert_eq!(again.products()[..2], ["milk", "bread"]);
     let again = again.json();
     assert_eq!(again["record_id"], first["record_id"]);
@@ -93,7 +93,7 @@ async fn a_repeat_is_stored_once() {
 }
 
 #[tokio::test]
-async fn repeats_at_once_are_stored_once() {
+async fn concurrent_repeats_are_stored_once() {
     let shop = Shop::open().await;
     let body = add("u1", "e1", &["milk"]);
     let replies = futures::future::join_all((0..20).map(|_| shop.post("/submit", &body))).await;
@@ -104,12 +104,12 @@ async fn repeats_at_once_are_stored_once() {
 }
 
 #[tokio::test]
-async fn an_event_goes_on_when_the_client_hangs_up() {
+async fn an_event_is_stored_even_if_the_client_disconnects() {
     let shop = Shop::open().await;
     let body = add("u1", "e1", &["milk"]);
     {
         let mut request = Box::pin(shop.post("/submit", &body));
-        // One look is enough to begin; then the client is gone.
+        // One poll starts the request; then the client disconnects.
         assert!(futures::poll!(&mut request).is_pending());
     }
     assert_eq!(shop.stored(1).await.len(), 1);
@@ -119,7 +119,7 @@ async fn an_event_goes_on_when_the_client_hangs_up() {
 }
 
 #[tokio::test]
-async fn a_checkout_takes_the_cart() {
+async fn a_checkout_without_products_buys_the_cart() {
     let shop = Shop::open().await;
     let checkout = json!({"user_id": "u1", "event_id": "c1", "event": "checkout"});
     let reply = shop.post("/submit", &checkout).await;
@@ -137,14 +137,14 @@ async fn a_checkout_takes_the_cart() {
     let products: Vec<&str> = record.product_ids.iter().map(|id| id.as_str()).collect();
     assert_eq!((products, &record.quantities), (vec!["milk", "bread"], &vec![3, 1]));
 
-    // Sent again it is a repeat, though the cart is empty now.
+    // The same checkout is a repeat, although the cart is now empty.
     let again = shop.post("/submit", &checkout).await;
     assert_eq!(again.json()["record_id"], first.json()["record_id"]);
     assert_eq!(shop.stored_events().await.len(), 2);
 }
 
 #[tokio::test]
-async fn get_recommendations_only_reads() {
+async fn get_recommendations_stores_no_event() {
     let shop = Shop::open().await;
     shop.post("/submit", &add("u1", "e1", &["milk"])).await;
     let body = json!({"user_id": "u1", "event": "get_recommendations"});
@@ -155,7 +155,7 @@ async fn get_recommendations_only_reads() {
 }
 
 #[tokio::test]
-async fn each_fault_of_the_body_is_a_problem() {
+async fn each_error_in_the_body_is_a_problem() {
     let shop = Shop::open().await;
     let reply = shop.post_as("/submit", "application/json", "{\"user_id\": ").await;
     reply.problem(400, "malformed-json");
@@ -192,7 +192,7 @@ async fn a_body_without_a_length_is_bounded_too() {
 }
 
 #[tokio::test]
-async fn a_full_or_stopped_stream_asks_to_come_again() {
+async fn a_full_or_stopped_stream_asks_the_client_to_retry() {
     for (faults, status, name) in [
         (Faults::Throttled, 429, "throttled"),
         (Faults::Stopped, 503, "unavailable"),
@@ -203,7 +203,7 @@ async fn a_full_or_stopped_stream_asks_to_come_again() {
         let reply = shop.post("/submit", &add("u1", "e1", &["milk"])).await;
         reply.problem(status, name);
         assert_eq!(reply.headers.contains_key("retry-after"), status != 413);
-        // What is not stored is not in the session.
+        // An event that is not stored does not change the session.
         let reply = shop.get("/v1/users/u1/recommendations?limit=1").await;
         assert_eq!(reply.products(), ["p1"]);
         let now = 1_700_000_000_000;
@@ -213,7 +213,7 @@ async fn a_full_or_stopped_stream_asks_to_come_again() {
 }
 
 #[tokio::test]
-async fn before_the_sessions_catch_up_no_event_is_taken() {
+async fn no_event_is_accepted_before_the_sessions_catch_up() {
     let folder = tempfile::tempdir().unwrap();
     let store = RedbSessionTable::new(folder.path().join("starting.redb"));
     let sessions = Arc::new(Sessions::new(Arc::new(store), 1000));

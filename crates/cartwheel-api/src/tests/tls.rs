@@ -15,7 +15,7 @@ use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 use super::serve::{Running, start};
 use crate::{Connections, Tls};
 
-/// Writes a certificate for localhost with its key, and gives the certificate.
+/// Writes a certificate for localhost and its key, and returns the certificate.
 fn certify(dir: &Path) -> CertificateDer<'static> {
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     std::fs::write(dir.join("cert.pem"), made.cert.pem()).unwrap();
@@ -58,7 +58,7 @@ async fn is_served(socket: &mut TlsStream<TcpStream>) -> bool {
 }
 
 #[tokio::test]
-async fn a_new_certificate_serves_new_connections_and_old_ones_live_on() {
+async fn a_new_certificate_serves_new_connections_and_old_ones_stay_open() {
     let dir = tempfile::tempdir().unwrap();
     let first = certify(dir.path());
     let tls = open(dir.path()).unwrap();
@@ -73,7 +73,7 @@ async fn a_new_certificate_serves_new_connections_and_old_ones_live_on() {
     assert!(connect(&running, &first).await.is_err());
     assert!(is_served(&mut old).await, "a connection that was there goes on");
 
-    // A broken file, and a key of another certificate.
+    // A damaged file, and a key of another certificate.
     std::fs::write(dir.path().join("cert.pem"), "-----BEGIN CERTIFICATE-----\nnone").unwrap();
     assert!(tls.reload().is_err());
     let third = certify(dir.path());
@@ -89,7 +89,7 @@ async fn a_new_certificate_serves_new_connections_and_old_ones_live_on() {
 }
 
 #[tokio::test]
-async fn who_shakes_no_hands_is_closed_in_time() {
+async fn a_client_without_a_handshake_is_closed_in_time() {
     let dir = tempfile::tempdir().unwrap();
     certify(dir.path());
     let connections = Connections {
@@ -112,7 +112,7 @@ async fn who_shakes_no_hands_is_closed_in_time() {
 }
 
 #[test]
-fn files_that_cannot_be_used_are_named() {
+fn errors_name_the_unusable_file() {
     let dir = tempfile::tempdir().unwrap();
     let error = open(dir.path()).unwrap_err().to_string();
     assert!(error.contains("cert.pem"), "{error}");

@@ -1,4 +1,4 @@
-//! Work on the lake that a request starts: jobs of this program, one at a time.
+//! Jobs on the lake that requests start: child processes, one at a time.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,16 +11,16 @@ use serde_json::Value;
 use crate::data_dir::DataDir;
 use crate::pipeline::{Jobs, Watcher};
 
-/// Starts jobs and knows the last one.
+/// Starts jobs and keeps the state of the last one.
 #[derive(Clone)]
 pub struct LakeJobs {
     jobs: Jobs,
-    place: DataDir,
+    data_dir: DataDir,
     last: Last,
     runtime: tokio::runtime::Handle,
 }
 
-/// The job that was started last.
+/// The state of the last job.
 #[derive(Clone, Default)]
 struct Last(Arc<Mutex<Option<LakeJob>>>);
 
@@ -46,7 +46,7 @@ impl Watcher for Last {
     }
 
     fn line(&self, text: &str) {
-        tracing::info!(text, "work on the lake");
+        tracing::info!(text, "lake job");
     }
 }
 
@@ -55,29 +55,29 @@ fn now_ms() -> i64 {
 }
 
 impl LakeJobs {
-    pub fn new(jobs: Jobs, place: DataDir) -> Self {
+    pub fn new(jobs: Jobs, data_dir: DataDir) -> Self {
         let runtime = tokio::runtime::Handle::current();
-        Self { jobs, place, last: Last::default(), runtime }
+        Self { jobs, data_dir, last: Last::default(), runtime }
     }
 
     pub fn last(&self) -> Option<LakeJob> {
         self.last.guard().clone()
     }
 
-    /// Starts a job, unless one is running.
+    /// Starts a job. Fails if another job is running.
     pub fn start(&self, request: StartLakeJob) -> Result<LakeJob, String> {
         let mut last = self.last.guard();
         if last.as_ref().is_some_and(|job| job.state == LakeJobState::Running) {
-            return Err("other work on the lake is running: wait until it has ended".to_owned());
+            return Err("another job is running on the lake: wait for it to end".to_owned());
         }
-        let (kind, what) = match &request {
+        let (kind, step) = match &request {
             StartLakeJob::Import { .. } => (LakeJobKind::Import, "reading the files"),
             StartLakeJob::Generate { .. } => (LakeJobKind::Generate, "generating orders"),
         };
         let job = LakeJob {
             kind,
             state: LakeJobState::Running,
-            what: what.to_owned(),
+            what: step.to_owned(),
             done: 0,
             total: None,
             started_ms: now_ms(),
@@ -86,10 +86,10 @@ impl LakeJobs {
         };
         *last = Some(job.clone());
         drop(last);
-        let work = self.clone();
+        let jobs = self.clone();
         self.runtime.spawn(async move {
-            let result = work.run(request).await;
-            work.last.change(|job| {
+            let result = jobs.run(request).await;
+            jobs.last.change(|job| {
                 job.ended_ms = Some(now_ms());
                 (job.state, job.message) = match result {
                     Ok(message) => (LakeJobState::Done, Some(message)),
@@ -105,12 +105,15 @@ impl LakeJobs {
             StartLakeJob::Import { directory } => {
                 let directory = Path::new(&directory);
                 if !directory.is_dir() {
-                    return Err(format!("{} is no directory of this machine", directory.display()));
+                    return Err(format!(
+                        "{} is not a directory on this machine",
+                        directory.display()
+                    ));
                 }
                 self.import(directory).await
             }
             StartLakeJob::Generate { users, products, orders, seed } => {
-                let out = self.place.shop();
+                let out = self.data_dir.shop();
                 let arguments = [
                     "generate".to_owned(),
                     format!("--users={users}"),
@@ -121,7 +124,7 @@ impl LakeJobs {
                 ];
                 self.job(&arguments).await?;
                 let imported = self.import(&out).await;
-                // The lake has it all, and an erasure reaches no other copy.
+                // The lake has all of it, and erasure would not reach this copy.
                 let removed = tokio::fs::remove_dir_all(&out).await;
                 removed.map_err(|error| format!("{}: {error}", out.display())).and(imported)
             }

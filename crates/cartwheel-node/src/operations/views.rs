@@ -1,4 +1,4 @@
-//! What files say, in the shapes of the API.
+//! Views of the data directory in the shapes of the API.
 
 use std::collections::BTreeMap;
 
@@ -22,8 +22,8 @@ use crate::models;
 const NEWEST_FILES: usize = 20;
 const SAMPLE_ROWS: usize = 20;
 const SHOWN_REJECTS: usize = 10;
-/// Places of an answer that are told apart.
-const PLACES: usize = 10;
+/// Positions of a list that a report counts separately.
+const POSITIONS: usize = 10;
 
 pub fn release(release: Release) -> ReleaseView {
     let Release { feature_set, model, schema_hash } = release;
@@ -73,18 +73,18 @@ pub fn model(record: ModelRecord) -> ModelView {
     }
 }
 
-/// All of a model; none for one that is not there.
-pub fn model_detail(place: &DataDir, version: &str) -> Result<Option<ModelDetail>> {
-    let found = models::list(place)?.into_iter().find(|m| m.manifest.version == version);
+/// A model's details. `None` if there is no such model.
+pub fn model_detail(data_dir: &DataDir, version: &str) -> Result<Option<ModelDetail>> {
+    let found = models::list(data_dir)?.into_iter().find(|m| m.manifest.version == version);
     let Some(record) = found else { return Ok(None) };
-    let bundle = cartwheel_registry::read(&place.models(), version)?;
-    let rounds = std::fs::read(place.models().join(version).join(METRICS));
+    let bundle = cartwheel_registry::read(&data_dir.models(), version)?;
+    let rounds = std::fs::read(data_dir.models().join(version).join(METRICS));
     let rounds: Vec<Round> = serde_json::from_slice(&rounds.context(METRICS)?).context(METRICS)?;
     let names = cartwheel_recommend::FEATURES;
     let mut importance: Vec<FeatureImportance> = bundle
         .forest
         .importance()
-        // A file without statistics serves all the same.
+        // A model file without statistics can serve.
         .unwrap_or_default()
         .iter()
         .zip(names)
@@ -103,13 +103,13 @@ pub fn model_detail(place: &DataDir, version: &str) -> Result<Option<ModelDetail
     }))
 }
 
-/// One round of training, as its bundle keeps it.
+/// One round of training in a bundle's metrics.
 #[derive(Deserialize)]
 struct Round {
     metrics: Vec<(String, f64)>,
 }
 
-/// From `train-auc` and `valid-auc`, round by round, to curves by metric.
+/// Groups `train-auc`, `valid-auc` and so on, given by round, into one curve per metric.
 fn curves(rounds: &[Round]) -> Vec<LearningCurve> {
     let mut curves: Vec<LearningCurve> = Vec::new();
     for (name, value) in rounds.iter().flat_map(|round| &round.metrics) {
@@ -127,7 +127,7 @@ fn curves(rounds: &[Round]) -> Vec<LearningCurve> {
 
 fn summary(table: &Table) -> TableSummary {
     for problem in &table.problems {
-        tracing::warn!(problem, "a file of the lake is left out");
+        tracing::warn!(problem, "cannot read a file of the lake; skipped it");
     }
     TableSummary {
         unreadable: table.problems.len(),
@@ -142,7 +142,7 @@ fn summary(table: &Table) -> TableSummary {
 pub fn table(inspector: &Inspector, name: &str) -> Result<Option<TableView>> {
     let Some(table) = inspector.table(name)? else { return Ok(None) };
     let mut samples = table.files.iter().map(|file| inspector.sample(&file.path, SAMPLE_ROWS));
-    // A file whose rows cannot be read is no reason to show none.
+    // Samples the newest readable file.
     let sample = samples.find_map(Result::ok).unwrap_or_default();
     let files = table.files.iter().take(NEWEST_FILES).map(|file| FileView {
         path: file.path.display().to_string(),
@@ -164,19 +164,19 @@ pub fn table(inspector: &Inspector, name: &str) -> Result<Option<TableView>> {
     }))
 }
 
-pub fn lake(place: &DataDir, inspector: &Inspector, job: Option<LakeJob>) -> Result<LakeView> {
+pub fn lake(data_dir: &DataDir, inspector: &Inspector, job: Option<LakeJob>) -> Result<LakeView> {
     let tables = inspector.tables()?;
     Ok(LakeView {
         tables: tables.iter().map(summary).collect(),
-        feature_sets: feature_sets(place)?,
+        feature_sets: feature_sets(data_dir)?,
         rejects: rejects(inspector)?,
         job,
     })
 }
 
-fn feature_sets(place: &DataDir) -> Result<Vec<FeatureSetView>> {
-    let serving = cartwheel_registry::current(&place.releases())?.map(|r| r.feature_set);
-    let mut sets: Vec<FeatureSetView> = FeatureSet::list(&place.features())
+fn feature_sets(data_dir: &DataDir) -> Result<Vec<FeatureSetView>> {
+    let serving = cartwheel_registry::current(&data_dir.releases())?.map(|r| r.feature_set);
+    let mut sets: Vec<FeatureSetView> = FeatureSet::list(&data_dir.features())
         .into_iter()
         .map(|set| {
             let (m, created_ms) = (set.manifest, set.written_ms);
@@ -219,19 +219,19 @@ fn rejects(inspector: &Inspector) -> Result<Option<RejectsView>> {
     }))
 }
 
-fn add(funnel: &mut Funnel, place: Engagement) {
+fn add(funnel: &mut Funnel, position: Engagement) {
     funnel.shown += 1;
-    funnel.viewed += u64::from(place.viewed);
-    funnel.added += u64::from(place.added);
-    funnel.bought += u64::from(place.bought);
+    funnel.viewed += u64::from(position.viewed);
+    funnel.added += u64::from(position.added);
+    funnel.bought += u64::from(position.bought);
 }
 
-fn add_places(positions: &mut Vec<Funnel>, answer: &EngagedImpression) {
-    for (at, place) in answer.positions.iter().take(PLACES).enumerate() {
+fn add_positions(positions: &mut Vec<Funnel>, impression: &EngagedImpression) {
+    for (at, position) in impression.positions.iter().take(POSITIONS).enumerate() {
         if positions.len() == at {
             positions.push(Funnel::default());
         }
-        add(&mut positions[at], *place);
+        add(&mut positions[at], *position);
     }
 }
 
@@ -239,21 +239,21 @@ pub fn quality(report: &EngagementReport, from_ms: i64, to_ms: i64) -> Quality {
     let mut quality = Quality { from_ms, to_ms, truncated: report.truncated, ..Quality::default() };
     let mut models: BTreeMap<&str, ModelQuality> = BTreeMap::new();
     let mut days: BTreeMap<String, Funnel> = BTreeMap::new();
-    for answer in &report.impressions {
-        // A release is named feature set and model.
-        let model = answer.release.split_once('+').map_or("none", |(_, model)| model);
+    for impression in &report.impressions {
+        // A release's name is the feature set, `+`, and the model.
+        let model = impression.release.split_once('+').map_or("none", |(_, model)| model);
         let of_model = models.entry(model).or_default();
-        let day = jiff::Timestamp::from_millisecond(answer.received_at_ms).unwrap_or_default();
+        let day = jiff::Timestamp::from_millisecond(impression.received_at_ms).unwrap_or_default();
         let of_day = days.entry(day.strftime("%Y-%m-%d").to_string()).or_default();
         quality.answers += 1;
         of_model.answers += 1;
-        for place in &answer.positions {
-            add(&mut quality.total, *place);
-            add(&mut of_model.funnel, *place);
-            add(of_day, *place);
+        for position in &impression.positions {
+            add(&mut quality.total, *position);
+            add(&mut of_model.funnel, *position);
+            add(of_day, *position);
         }
-        add_places(&mut quality.positions, answer);
-        add_places(&mut of_model.positions, answer);
+        add_positions(&mut quality.positions, impression);
+        add_positions(&mut of_model.positions, impression);
     }
     let named = models
         .into_iter()

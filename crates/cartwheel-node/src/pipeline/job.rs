@@ -1,6 +1,6 @@
-//! Jobs: this program once more. What it does in memory and on the cores is then its
-//! own, and ending it is ending a process. Beside a server it has few threads and
-//! runs when nobody else wants to.
+//! Jobs: subcommands of this program in child processes. A job has its own memory and
+//! threads, and stops when its process is killed. Beside a server it has few threads and
+//! the idle scheduling class.
 
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -10,23 +10,23 @@ use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::process::Command;
 
-/// If it is `json`, a command prints its progress as lines of JSON on standard error, for a
-/// parent process.
+/// Environment variable that makes a command print its progress as lines of JSON on standard
+/// error if its value is `json`, for a parent process.
 pub const PROGRESS_VARIABLE: &str = "CARTWHEEL_PROGRESS";
-/// Set in jobs.
+/// Environment variable that is set in jobs.
 const JOB_VARIABLE: &str = "CARTWHEEL_JOB";
-/// Its value in jobs beside a server.
+/// Value of [`JOB_VARIABLE`] in jobs beside a server.
 const BESIDE: &str = "beside";
-/// Lines of a failed job's output that its failure tells.
-const TOLD_LINES: usize = 12;
-/// Most bytes of a job's result.
+/// Last lines of a failed job's output in its error.
+const TAIL_LINES: usize = 12;
+/// Largest result of a job, in bytes.
 const MAX_RESULT: u64 = 16 << 20;
 
-/// Who is told how a job goes on.
+/// Receives the progress and output of a job.
 pub trait Watcher: Sync {
-    /// How far it is.
+    /// Receives the progress.
     fn progress(&self, progress: Progress);
-    /// What it said.
+    /// Receives a line of output.
     fn line(&self, text: &str);
 }
 
@@ -40,19 +40,19 @@ impl Watcher for Reporter {
     }
 }
 
-/// How jobs run.
+/// Launches jobs.
 #[derive(Debug, Clone)]
 pub struct Jobs {
     /// The data directory.
     pub data_dir: PathBuf,
     /// The configuration file.
     pub config: Option<PathBuf>,
-    /// Threads of a job beside a server; none for a machine of its own.
+    /// Threads of a job beside a server; `None` for no limit.
     pub beside: Option<usize>,
 }
 
 impl Jobs {
-    /// Runs a subcommand with `--json` and gives its result.
+    /// Runs a subcommand with `--json` and returns its result.
     pub async fn run(
         &self,
         arguments: &[String],
@@ -72,7 +72,7 @@ impl Jobs {
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
-            // Ctrl-C is for the parent, which lets the run be gone on with.
+            // Ctrl-C must reach only the parent, so that the run can be resumed.
             .process_group(0)
             .kill_on_drop(true);
         if let Some(threads) = self.beside {
@@ -81,18 +81,18 @@ impl Jobs {
         }
         watcher.line(&format!("cartwheel {}", arguments.join(" ")));
         let mut child =
-            command.spawn().map_err(|e| failed(format!("the job does not start: {e}")))?;
+            command.spawn().map_err(|e| failed(format!("cannot start the job: {e}")))?;
         let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
         let (Some(stdout), Some(stderr)) = (stdout, stderr) else {
             return Err(failed("the job has no output".to_owned()));
         };
         let mut result = Vec::new();
         let mut stdout = stdout.take(MAX_RESULT);
-        let (told, read) = tokio::join!(listen(stderr, watcher), stdout.read_to_end(&mut result));
+        let (tail, read) = tokio::join!(listen(stderr, watcher), stdout.read_to_end(&mut result));
         let status = child.wait().await.map_err(|e| failed(e.to_string()))?;
         watcher.line(&format!("ended with {status}"));
         if !status.success() {
-            return Err(failed(format!("{status}: {}", told.join("\n"))));
+            return Err(failed(format!("{status}: {}", tail.join("\n"))));
         }
         read.map_err(|e| failed(e.to_string()))?;
         serde_json::from_slice(&result)
@@ -100,10 +100,10 @@ impl Jobs {
     }
 }
 
-/// Passes progress on, and gives the last of the other lines.
+/// Forwards progress and output, and returns the last lines that are not progress.
 async fn listen(stderr: tokio::process::ChildStderr, watcher: &impl Watcher) -> Vec<String> {
     let mut lines = BufReader::new(stderr).lines();
-    let mut told = Vec::new();
+    let mut tail = Vec::new();
     let mut last_step = String::new();
     while let Ok(Some(line)) = lines.next_line().await {
         match serde_json::from_str::<Progress>(&line) {
@@ -116,22 +116,23 @@ async fn listen(stderr: tokio::process::ChildStderr, watcher: &impl Watcher) -> 
             }
             Err(_) => {
                 watcher.line(&line);
-                if told.len() == TOLD_LINES {
-                    told.remove(0);
+                if tail.len() == TAIL_LINES {
+                    tail.remove(0);
                 }
-                told.push(line.chars().take(500).collect());
+                tail.push(line.chars().take(500).collect());
             }
         }
     }
-    told
+    tail
 }
 
-/// In a job: ends with its parent and, beside a server, gives way to it.
-pub fn become_one() {
+/// Makes this process a job if its parent started it as one: it is killed when its parent
+/// ends and, beside a server, runs only when cores are idle.
+pub fn become_job() {
     #[cfg(target_os = "linux")]
     if let Some(job) = std::env::var_os(JOB_VARIABLE) {
         let idle = libc::sched_param { sched_priority: 0 };
-        // SAFETY: the calls take numbers, and a struct that lives until they return.
+        // SAFETY: the calls take integers and a struct that outlives them.
         unsafe {
             libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
             if job == BESIDE {

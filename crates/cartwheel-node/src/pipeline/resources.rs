@@ -1,5 +1,5 @@
 //! The state machine's resources on one machine. Parameters and results have the names and
-//! shapes of the AWS services, so that the definition's paths mean the same in both places.
+//! shapes of the AWS services, so that the definition works unchanged on both.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -42,10 +42,10 @@ const ALL: [&str; 8] = [
     UPDATE_ENDPOINT,
     DESCRIBE_ENDPOINT,
 ];
-/// The only part of a local feature set's user records: the file that has all of them.
+/// The only part of a local feature set's user records: the file with all of them.
 const USERS: &str = "users";
 
-/// Whether this machine has the resource.
+/// Whether the resource has a local implementation.
 pub fn is_known(resource: &str) -> bool {
     ALL.contains(&resource)
 }
@@ -56,21 +56,21 @@ pub struct Local(Arc<Parts>);
 
 #[derive(Debug)]
 struct Parts {
-    place: DataDir,
+    data_dir: DataDir,
     registry: LocalRegistry,
     jobs: Jobs,
     clock: Clock,
 }
 
 impl Local {
-    pub fn new(place: &DataDir, jobs: Jobs, clock: Clock) -> Self {
-        let registry = LocalRegistry::new(place.lake());
-        Self(Arc::new(Parts { place: place.clone(), registry, jobs, clock }))
+    pub fn new(data_dir: &DataDir, jobs: Jobs, clock: Clock) -> Self {
+        let registry = LocalRegistry::new(data_dir.lake());
+        Self(Arc::new(Parts { data_dir: data_dir.clone(), registry, jobs, clock }))
     }
 }
 
-/// The user records of local feature sets. Requests read the file as it is, so that loading
-/// it is checking it.
+/// The user records of local feature sets. Requests read the file directly, so loading only
+/// checks it.
 struct UserFiles(PathBuf);
 
 impl UserRecords for UserFiles {
@@ -85,7 +85,7 @@ impl UserRecords for UserFiles {
     ) -> Pending<'a, Result<Loaded, BoxError>> {
         Box::pin(async move {
             if part != USERS {
-                return Err(format!("there is no part {part:?}").into());
+                return Err(format!("the user records have no part {part:?}").into());
             }
             let users = FeatureSet::open(&self.0.join(feature_set))?.users()?;
             for at in 0..users.len() {
@@ -125,7 +125,7 @@ fn parse<T: DeserializeOwned>(payload: Value) -> Result<T> {
     Ok(serde_json::from_value(payload).map_err(FunctionError::Payload)?)
 }
 
-/// The version of the bundle that training has written.
+/// The version of the bundle that training wrote.
 fn bundle_version(payload: &Evaluate) -> Result<&str> {
     let version = || {
         let bundle = payload.archive()?.strip_prefix(layout::MODELS)?.strip_prefix('/')?;
@@ -134,7 +134,7 @@ fn bundle_version(payload: &Evaluate) -> Result<&str> {
     version().with_context(|| format!("{} is not a bundle of this lake", payload.artifacts))
 }
 
-/// Logs how a run ended: there is nobody to send a notice to.
+/// Logs the outcome of a run, since there is no topic for notices on one machine.
 fn log(notice: &Notify) {
     let Notify { run, outcome, failure, .. } = notice;
     match failure {
@@ -161,7 +161,7 @@ impl Parts {
         }
     }
 
-    /// The shape of Glue's `GetJobRun`.
+    /// Builds a feature set. The result has the shape of Glue's `GetJobRun`.
     async fn build_features(&self, input: &Value, report: &Reporter) -> Result<Value, Failure> {
         let run = text(input, "/Arguments/--run").map_err(failed)?;
         let started = self.clock.now_ms();
@@ -183,7 +183,7 @@ impl Parts {
         }))
     }
 
-    /// The shape of SageMaker's `DescribeTrainingJob`.
+    /// Trains a model. The result has the shape of SageMaker's `DescribeTrainingJob`.
     async fn train(&self, input: &Value, report: &Reporter) -> Result<Value, Failure> {
         let uri =
             text(input, "/InputDataConfig/0/DataSource/S3DataSource/S3Uri").map_err(failed)?;
@@ -219,7 +219,7 @@ impl Parts {
         }))
     }
 
-    /// The shape of Lambda's `Invoke`.
+    /// Calls a function. The result has the shape of Lambda's `Invoke`.
     async fn invoke(self: Arc<Self>, input: Value, report: &Reporter) -> Result<Value, Failure> {
         let function = text(&input, "/FunctionName").map_err(failed)?.to_owned();
         let payload = input["Payload"].clone();
@@ -238,7 +238,7 @@ impl Parts {
         Ok(json!({"ExecutedVersion": "$LATEST", "Payload": result, "StatusCode": 200}))
     }
 
-    /// Evaluates a model in a process of its own. Its bundle is in the registry already.
+    /// Evaluates a model in a process of its own. The bundle is already in the registry.
     async fn evaluate(&self, payload: Value, report: &Reporter) -> Result<Value, Failure> {
         let payload: Evaluate = parse(payload).map_err(failed)?;
         let model = bundle_version(&payload).map_err(failed)?;
@@ -252,7 +252,7 @@ impl Parts {
         summary(model, &figures).map_err(|e| failed(e.into()))
     }
 
-    /// The model that serves, if it takes the columns of a feature set.
+    /// The serving model, if it takes the columns of a feature set.
     async fn serving(&self, feature_set: &str) -> Result<Option<String>, DeploymentError> {
         let manifest = self.registry.feature_set(feature_set).await?;
         let missing = || DeploymentError::NoFeatureSet(feature_set.to_owned());
@@ -262,7 +262,7 @@ impl Parts {
     async fn function(&self, name: &str, payload: Value) -> Result<Value> {
         match name {
             "cartwheel-load" => {
-                let users = UserFiles(self.place.features());
+                let users = UserFiles(self.data_dir.features());
                 let payload: Load = parse(payload)?;
                 Ok(functions::load(&self.registry, &users, payload).await?)
             }
@@ -278,11 +278,11 @@ impl Parts {
         }
     }
 
-    /// Models, endpoint configurations and endpoints, each a document in a file.
+    /// Creates and describes models, endpoint configurations and endpoints. Each is a JSON file.
     fn endpoint(&self, resource: &str, input: &Value) -> Result<Value, Failure> {
         let io = |e: io::Error| failed(e.into());
-        let refused = |why: String| Failure::new("SageMaker.SageMakerException", why);
-        let dir = |kind: &str| self.place.0.join("endpoint").join(kind);
+        let refused = |cause: String| Failure::new("SageMaker.SageMakerException", cause);
+        let dir = |kind: &str| self.data_dir.0.join("endpoint").join(kind);
         let name = |field: &str| text(input, field).map_err(failed);
         let arn =
             |kind: &str, name: &str| format!("arn:aws:sagemaker:local:000000000000:{kind}/{name}");
@@ -305,8 +305,9 @@ impl Parts {
                     return Err(refused(format!("The endpoint {name} {exists}.")));
                 }
                 let config = read_json(&dir("configs"), config).map_err(io)?;
-                let config =
-                    config.ok_or_else(|| refused("There is no such config.".to_owned()))?;
+                let config = config.ok_or_else(|| {
+                    refused("The endpoint configuration does not exist.".to_owned())
+                })?;
                 let now = self.clock.now_ms();
                 let created =
                     known.as_ref().map_or(json!(now), |known| known["CreationTime"].clone());
@@ -343,13 +344,16 @@ fn final_metrics(last: Option<&Value>, at_ms: i64) -> Vec<Value> {
         .collect()
 }
 
-/// The file of a document. Its name must stay in its folder.
+/// The file of a document. The name must not leave its folder.
 fn file(dir: &Path, name: &str) -> io::Result<PathBuf> {
     let plain = name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'));
     if plain && !name.is_empty() {
         return Ok(dir.join(format!("{name}.json")));
     }
-    Err(io::Error::new(io::ErrorKind::InvalidInput, format!("{name:?} is not a name")))
+    Err(io::Error::new(
+        io::ErrorKind::InvalidInput,
+        format!("{name:?} is not a name: use letters, digits, `-` and `_`"),
+    ))
 }
 
 fn write_json(dir: &Path, name: &str, value: &Value) -> io::Result<()> {

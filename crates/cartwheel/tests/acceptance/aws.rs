@@ -1,4 +1,4 @@
-//! The server over an account's services.
+//! The server over AWS services.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -33,7 +33,7 @@ fn request(address: &str, key: &str, head: &str, body: &str) -> (u16, Value) {
 }
 
 #[test]
-fn the_server_runs_over_an_account() {
+fn the_server_runs_over_aws_services() {
     let (kinesis, dynamodb, moto) = (Emulator::kinesis(), Emulator::dynamodb(), Emulator::moto());
     kinesis.make_stream("events", 1);
     dynamodb.make_users("users");
@@ -75,7 +75,7 @@ fn the_server_runs_over_an_account() {
     assert_eq!(request(&address, "", "GET /v1/popular", "").0, 401);
     assert_eq!(request(&address, "wrong", "GET /metrics", "").0, 401);
 
-    // Nothing is released: events are stored, and the answer says what it is worth.
+    // Without a release, events are stored and the response is marked as degraded.
     let view = r#"{"user_id": "u", "event": "view", "product_ids": ["p"]}"#;
     let (status, answer) = request(&address, key, "POST /submit", view);
     assert_eq!((status, answer["degraded"].as_bool()), (200, Some(true)), "{answer}");

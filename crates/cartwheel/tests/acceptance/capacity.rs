@@ -1,4 +1,4 @@
-//! `capacity`, which needs neither data nor a server.
+//! The `capacity` command, which needs neither data nor a server.
 
 use serde_json::Value;
 
@@ -13,7 +13,7 @@ fn run(more: &[&str]) -> Result<String, String> {
 }
 
 #[test]
-fn a_plan_for_people() {
+fn a_plan_is_printed_as_text() {
     let text = run(&[]).unwrap();
     for expected in [
         "One machine: 4 cores are enough",
@@ -28,7 +28,7 @@ fn a_plan_for_people() {
 }
 
 #[test]
-fn a_plan_for_scripts() {
+fn a_plan_is_printed_as_json() {
     let plan: Value = serde_json::from_str(&run(&["--json"]).unwrap()).unwrap();
     let mut keys: Vec<&str> = plan.as_object().unwrap().keys().map(String::as_str).collect();
     keys.sort_unstable();
@@ -65,7 +65,7 @@ fn a_plan_for_scripts() {
 }
 
 #[test]
-fn own_prices_are_taken() {
+fn custom_prices_are_used() {
     let dir = tempfile::tempdir().unwrap();
     let text = include_str!("../../../../infra/prices.toml");
     let total = |text: &str| -> Result<f64, String> {
@@ -75,7 +75,7 @@ fn own_prices_are_taken() {
         Ok(plan["usd_per_month"].as_f64().unwrap())
     };
     let listed = total(text).unwrap();
-    // Millions of units: 4 a session of 200 events a second, 2 a record of 2 million users.
+    // Millions of units: 4 per session write at 200 events/s, 2 per record of 2 million users.
     let cheaper = total(&text.replace("million_writes = 0.625", "million_writes = 0")).unwrap();
     let writes = 4.0 * 200.0 * 2.628 + 2.0 * 2.0 * 730.0 / 24.0;
     assert!((listed - cheaper - writes * 0.625).abs() < 1e-6, "{listed}, then {cheaper}");
@@ -87,7 +87,7 @@ fn own_prices_are_taken() {
 }
 
 #[test]
-fn errors_say_what_is_expected() {
+fn errors_state_the_expected_value() {
     for (more, expected) in [
         (["--peak", "0.5"], "expected a number from 1 to 1000"),
         (["--retrain-per-day", "-1"], "expected a number from 0 to 96"),
@@ -103,9 +103,9 @@ fn errors_say_what_is_expected() {
     assert!(error.contains("--products"), "{error}");
 }
 
-/// The examples of docs/scale.md are what the command prints.
+/// The examples in docs/scale.md match the command's output.
 #[test]
-fn the_documented_examples_are_real() {
+fn the_documented_examples_match_the_output() {
     let text = include_str!("../../../../docs/scale.md");
     let dir = tempfile::tempdir().unwrap();
     let mut examples = 0;

@@ -7,13 +7,13 @@ use serde_json::{Value, json};
 
 use crate::shop::{cartwheel, shop};
 
-/// Makes a directory a data directory, with nothing in it.
+/// Makes a directory an empty data directory.
 fn begin(dir: &Path) {
     std::fs::write(dir.join("format"), "1\n").unwrap();
 }
 
 #[test]
-fn every_command_helps_with_an_example() {
+fn every_commands_help_has_an_example() {
     let dir = tempfile::tempdir().unwrap();
     for command in [
         &[][..],
@@ -58,7 +58,7 @@ fn every_command_helps_with_an_example() {
 }
 
 #[test]
-fn errors_name_the_thing_and_what_to_do() {
+fn errors_name_the_cause_and_the_next_step() {
     let dir = tempfile::tempdir().unwrap();
     begin(dir.path());
     let out = dir.path().join("p.json");
@@ -96,7 +96,7 @@ fn a_closed_output_is_not_an_error() {
     assert!(output.status.success());
 }
 
-/// Runs the binary and gives its exit code and its JSON error.
+/// Runs the binary and returns its exit code and its JSON error.
 fn json_error(dir: &Path, args: &[&str]) -> (Option<i32>, Value) {
     let out = Command::new(env!("CARGO_BIN_EXE_cartwheel"))
         .args(args)
@@ -111,7 +111,7 @@ fn json_error(dir: &Path, args: &[&str]) -> (Option<i32>, Value) {
 }
 
 #[test]
-fn errors_are_json_where_asked() {
+fn errors_are_json_on_request() {
     let dir = tempfile::tempdir().unwrap();
     begin(dir.path());
     let (code, error) = json_error(dir.path(), &["--json", "evaluate"]);
@@ -204,7 +204,7 @@ fn a_mistyped_data_directory_is_an_error_and_is_not_created() {
 }
 
 #[test]
-fn results_are_json_where_asked() {
+fn results_are_json_on_request() {
     let data = shop();
     let json = |args: &[&str]| -> Value {
         let text = cartwheel(data.path(), &[&["--json"], args].concat()).unwrap();

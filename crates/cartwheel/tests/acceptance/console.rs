@@ -1,4 +1,4 @@
-//! What the console shows, through the real binary.
+//! The console's data through the real binary.
 
 use std::time::{Duration, Instant};
 
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::shop::{Server, cartwheel, request_as, shop, wait_for_delivery};
 
-/// Asks until `found` gives something, for at most 30 seconds.
+/// Polls until `found` returns a value, for at most 30 seconds.
 fn eventually<T>(what: &str, mut found: impl FnMut() -> Option<T>) -> T {
     let start = Instant::now();
     loop {
@@ -19,7 +19,7 @@ fn eventually<T>(what: &str, mut found: impl FnMut() -> Option<T>) -> T {
 }
 
 #[test]
-fn models_are_shown_with_what_they_are_worth_and_how_they_were_made() {
+fn models_are_shown_with_evaluation_and_training() {
     let data = shop();
     std::fs::write(data.path().join("cartwheel.toml"), "[gate]\nmin_users = 5\n").unwrap();
     let run = cartwheel(data.path(), &["--json", "pipeline", "run", "--set", "num_round=20"]);
@@ -99,7 +99,7 @@ fn a_shop_is_generated_and_imported_beside_the_server() {
 }
 
 #[test]
-fn what_becomes_of_answers_is_counted() {
+fn engagement_with_recommendations_is_counted() {
     let data = shop();
     let server = Server::start(data.path());
     let (_, first) = server.post("/v1/recommendations", &json!({"user_id": "someone"})).unwrap();
@@ -125,7 +125,7 @@ fn what_becomes_of_answers_is_counted() {
 }
 
 #[test]
-fn keys_close_the_server_and_open_it_to_who_has_one() {
+fn keys_restrict_the_server_to_their_holders() {
     let data = shop();
     let server = Server::start(data.path());
     assert_eq!(server.get("/v1/models").unwrap().0, 200, "without a key, nobody needs one");
@@ -148,7 +148,7 @@ fn keys_close_the_server_and_open_it_to_who_has_one() {
     assert!(error.contains("already"), "{error}");
     let error = cartwheel(data.path(), &["pipeline", "run"]).unwrap_err();
     assert!(error.contains("CARTWHEEL_API_KEY"), "{error}");
-    // What changes something is written down with who did it; a refusal is not.
+    // The audit log records changes with the actor, but no refusals.
     for key in [&reader, &operator] {
         request_as(&server.address, "POST", "/v1/models/rollback", None, Some(key)).unwrap();
     }

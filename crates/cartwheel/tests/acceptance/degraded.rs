@@ -1,4 +1,4 @@
-//! Less than everything: answers come from what is left, say so, and mend by themselves.
+//! Degraded service: responses come from the remaining parts, say so, and recover on their own.
 
 use std::time::{Duration, Instant};
 
@@ -19,7 +19,7 @@ fn ready(server: &Server) -> (u16, Value) {
 }
 
 #[test]
-fn without_a_release_events_are_taken_and_the_first_release_serves() {
+fn events_are_accepted_without_a_release_and_the_first_release_serves() {
     let data = shop();
     let releases = data.path().join("lake/releases");
     let aside = data.path().join("aside");
@@ -40,7 +40,7 @@ fn without_a_release_events_are_taken_and_the_first_release_serves() {
 }
 
 #[test]
-fn a_damaged_model_is_stood_in_for_until_it_is_whole() {
+fn the_server_falls_back_from_a_damaged_model_until_it_is_repaired() {
     let data = shop();
     let models = data.path().join("lake/models");
     let model = std::fs::read_dir(&models).unwrap().next().unwrap().unwrap().path();
@@ -60,7 +60,7 @@ fn a_damaged_model_is_stood_in_for_until_it_is_whole() {
 }
 
 #[test]
-fn a_data_directory_of_a_later_release_is_refused_and_not_touched() {
+fn a_data_directory_of_a_later_release_is_refused_and_left_unchanged() {
     let data = shop();
     std::fs::write(data.path().join("format"), "2\n").unwrap();
     for args in [&["models", "list"][..], &["import", "instacart", "."], &["stream", "stat"]] {
@@ -70,7 +70,7 @@ fn a_data_directory_of_a_later_release_is_refused_and_not_touched() {
 }
 
 #[test]
-fn without_a_session_store_answers_go_on_and_events_wait_for_it() {
+fn without_a_session_store_responses_continue_and_events_wait() {
     let data = shop();
     let store = data.path().join("sessions.redb");
     std::fs::create_dir(&store).unwrap();

@@ -1,4 +1,4 @@
-//! Data directories of earlier releases, as those have left them.
+//! Data directories written by earlier releases.
 
 use std::path::Path;
 
@@ -6,10 +6,10 @@ use serde_json::{Value, json};
 
 use crate::shop::{Server, cartwheel, delivered, ids, request_as, wait_for_delivery};
 
-/// Of the directory's one key; it opens nothing else.
+/// The secret of the directory's only key, which is valid nowhere else.
 const KEY: &str = "cw_511e7a5c448cbd135b845e37fe2d8d45b393afe467218724e74d98cd529c61cf";
 
-/// A data directory that a release left behind when it was killed.
+/// The data directory of a release that was killed.
 fn left_by(release: &str) -> tempfile::TempDir {
     let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
     let file = std::fs::File::open(fixtures.join(format!("data-{release}.tar.zst"))).unwrap();
@@ -20,9 +20,9 @@ fn left_by(release: &str) -> tempfile::TempDir {
 }
 
 /// 0.1: a shop of 80 users with one run of the pipeline, eight events delivered, two
-/// checkouts in the stream alone, a key.
+/// checkouts only in the stream, a key.
 #[test]
-fn all_that_0_1_has_written_is_read() {
+fn all_data_of_0_1_is_read() {
     let data = left_by("0.1");
     let data = data.path();
     let models = cartwheel(data, &["models", "list", "--json"]).unwrap();
@@ -51,7 +51,7 @@ fn all_that_0_1_has_written_is_read() {
     let mut found = delivered(data, "event_id");
     found.sort();
     assert_eq!(found, ["c1", "c2", "e1", "e2", "e3", "e4", "e5", "e6", "e7", "e8"]);
-    // What it has left is trained on, the new checkouts among it.
+    // Training uses its data, including the new checkouts.
     let set = cartwheel(data, &["features", "--json"]).unwrap();
     let set: Value = serde_json::from_str(&set).unwrap();
     let before =

@@ -1,4 +1,4 @@
-//! A user who is erased is in no file, and everybody else is where they were.
+//! Erasure removes a user from every file and leaves other users unchanged.
 
 use std::path::{Path, PathBuf};
 
@@ -8,10 +8,10 @@ use serde_json::{Value, json};
 use crate::shop::{Server, cartwheel, ids, request, wait_until};
 
 const ALICE: &str = "erase-me-now";
-/// The beginning of her id.
+/// The prefix of the erased user's id.
 const OTHER: &str = "erase-me";
 
-/// A shop of which two users have names, with a model.
+/// A shop with a model, in which two users have names.
 fn named_shop(csv: &Path) -> tempfile::TempDir {
     let data = tempfile::tempdir().unwrap();
     let out = csv.to_str().unwrap();
@@ -28,7 +28,7 @@ fn named_shop(csv: &Path) -> tempfile::TempDir {
         }
         cells.join(",") + "\n"
     });
-    // A row that is left out names her too.
+    // A rejected row also names the user.
     let renamed = renamed.collect::<String>() + &format!("900001,{ALICE},prior,x,1,10,3\n");
     std::fs::write(&orders, renamed).unwrap();
     std::fs::write(
@@ -46,7 +46,8 @@ fn stands(bytes: &[u8], id: &str) -> bool {
     bytes.windows(id.len()).any(|found| found == id.as_bytes())
 }
 
-/// Every file below `dir` in which the id stands; Parquet is read, as it is compressed.
+/// Every file below `dir` that contains the id. Parquet files are compressed, so they are
+/// decoded.
 fn files_with(dir: &Path, id: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut folders = vec![dir.to_owned()];
@@ -87,7 +88,7 @@ fn delete(server: &Server) -> (u16, Value) {
 }
 
 #[test]
-fn an_erased_user_is_gone_from_answers_at_once_and_from_every_file_in_the_end() {
+fn an_erased_user_leaves_responses_at_once_and_every_file_eventually() {
     let csv = tempfile::tempdir().unwrap();
     let data = named_shop(csv.path());
     let path = data.path();
@@ -120,13 +121,13 @@ fn an_erased_user_is_gone_from_answers_at_once_and_from_every_file_in_the_end() 
     let after = known(ALICE);
     assert!(after["record"].is_null() && after["session"].is_null(), "{after}");
     assert!(known(OTHER)["record"]["orders"].as_u64().unwrap() > 0);
-    // Answers are those of somebody whom nobody knows.
+    // Responses are those of an unknown user.
     let recommended = |user: &str| {
         let answer = server.get(&format!("/v1/users/{user}/recommendations")).unwrap().1;
         ids(&answer)
     };
     assert_eq!(recommended(ALICE), recommended("nobody-knows"));
-    // She is back, with another product.
+    // The user returns with another product.
     event(&server, ALICE, "add_to_cart", "9");
     assert_eq!(known(ALICE)["session"]["events"], 1);
 
@@ -134,7 +135,7 @@ fn an_erased_user_is_gone_from_answers_at_once_and_from_every_file_in_the_end() 
     wait_until("the lake is clean", || pending()[0]["step"] == "features");
     assert!(known(ALICE)["record"].is_null() && known(ALICE)["session"]["events"] == 1);
     assert_eq!(cartwheel(path, &["users", "erasures"]).unwrap().lines().count(), 2);
-    // What came after the erasure goes with a second one.
+    // A second erasure removes the data that arrived after the first.
     let (status, _) = delete(&server);
     assert_eq!(status, 202);
     wait_until("the lake is clean again", || pending()[0]["step"] == "features");
@@ -152,7 +153,7 @@ fn an_erased_user_is_gone_from_answers_at_once_and_from_every_file_in_the_end() 
     }
     assert!(known(OTHER)["record"]["orders"].as_u64().unwrap() > 0);
     server.stop();
-    // Neither a restart nor the same import again bring her back.
+    // Neither a restart nor a repeated import restores the user.
     let again = cartwheel(path, &["import", "instacart", csv.path().to_str().unwrap()]).unwrap();
     assert!(again.contains("nchanged"), "{again}");
     let server = Server::start(path);
@@ -163,7 +164,7 @@ fn an_erased_user_is_gone_from_answers_at_once_and_from_every_file_in_the_end() 
 }
 
 #[test]
-fn without_a_server_the_command_line_erases_and_compacts() {
+fn the_command_line_erases_and_compacts_without_a_server() {
     let csv = tempfile::tempdir().unwrap();
     let data = named_shop(csv.path());
     let path = data.path();

@@ -1,4 +1,4 @@
-//! kill -9 under load: no acknowledged event is lost, and none is in the lake twice.
+//! kill -9 under load: no acknowledged event is lost or duplicated in the lake.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
@@ -8,7 +8,7 @@ use crate::shop::{Server, delivered, request, shop, wait_for_delivery};
 use serde_json::json;
 
 #[test]
-fn five_kills_lose_nothing_and_double_nothing() {
+fn five_kills_lose_and_duplicate_no_event() {
     let data = shop();
     let acknowledged: Arc<Mutex<BTreeSet<String>>> = Arc::default();
     for round in 0..5_u64 {
@@ -31,7 +31,7 @@ fn five_kills_lose_nothing_and_double_nothing() {
                 })
             })
             .collect();
-        // Past the first delivery in some rounds, before it in others.
+        // After the first delivery in some rounds, before it in others.
         std::thread::sleep(Duration::from_millis(400 + 331 * round));
         server.kill();
         clients.into_iter().for_each(|c| c.join().unwrap());

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::shop::{Server, cartwheel, shop};
 
-/// A shop without a release, with settings for so few users.
+/// A shop without a release, with settings for its few users.
 fn unreleased() -> tempfile::TempDir {
     let data = shop();
     std::fs::remove_dir_all(data.path().join("lake/releases")).unwrap();
@@ -39,7 +39,7 @@ fn status_of(data: &Path, version: &str) -> String {
     statuses(data).into_iter().find(|(name, _)| name == version).unwrap().1
 }
 
-/// How often each state was entered, and what it said when a task succeeded.
+/// Counts the entries of a type and state name in the history of a run.
 fn count(run: &Value, kind: &str, name: &str) -> usize {
     let history = run["history"].as_array().unwrap();
     let of = |entry: &&Value| entry["type"] == kind && entry["details"]["name"] == name;
@@ -47,7 +47,7 @@ fn count(run: &Value, kind: &str, name: &str) -> usize {
 }
 
 #[test]
-fn a_worse_model_is_rejected_a_better_one_deployed_and_a_rollback_undoes_it() {
+fn a_worse_model_is_rejected_a_better_model_is_deployed_and_rolled_back() {
     let data = unreleased();
     let data = data.path();
     let first = value(data, &["pipeline", "run", "--set", "num_round=3", "--set", "max_depth=2"]);
@@ -152,10 +152,10 @@ fn wait_for(data: &Path, state: &str) {
 }
 
 #[test]
-fn a_run_killed_or_interrupted_in_training_goes_on_without_building_features_again() {
+fn a_run_killed_or_interrupted_in_training_resumes_without_rebuilding_features() {
     let data = unreleased();
     let data = data.path();
-    // A terminal's Ctrl-C goes to the whole group; then kill -9, in the same run.
+    // Ctrl-C in a terminal reaches the whole process group; kill -9 follows in the same run.
     for signal in ["-INT", "-KILL"] {
         let mut run = begin(data);
         wait_for(data, "Train");
@@ -176,7 +176,7 @@ fn a_run_killed_or_interrupted_in_training_goes_on_without_building_features_aga
 }
 
 #[test]
-fn a_run_cut_off_after_each_transition_ends_like_the_undisturbed_one() {
+fn a_run_cut_off_after_each_transition_ends_like_an_undisturbed_run() {
     let data = unreleased();
     let data = data.path();
     let whole = value(data, &["pipeline", "run", "--name", "cut", "--set", "num_round=5"]);
@@ -185,7 +185,7 @@ fn a_run_cut_off_after_each_transition_ends_like_the_undisturbed_one() {
     let lines: Vec<&str> = text.split_inclusive('\n').collect();
     assert!(lines.len() > 7, "{}", lines.len());
     for kept in 1..lines.len() {
-        // As a kill leaves it: what was not yet acted on may have been half written.
+        // As after a kill: the last entry may be incomplete.
         let torn = &lines[kept][..lines[kept].len() / 2];
         std::fs::write(&journal, lines[..kept].concat() + torn).unwrap();
         assert_eq!(value(data, &["pipeline", "show", "cut"])["status"], "RUNNING");
@@ -232,7 +232,7 @@ fn checkouts_start_a_run_and_no_request_fails_while_releases_change() {
         }
         assert!(start.elapsed() < Duration::from_secs(60), "{runs}");
         if requests % 10 == 0 {
-            // Back and forth, beside the run.
+            // Switches releases back and forth during the run.
             let _ = server.post("/v1/models/rollback", &json!({}));
         }
     }
@@ -241,7 +241,7 @@ fn checkouts_start_a_run_and_no_request_fails_while_releases_change() {
 }
 
 #[test]
-fn a_server_runs_it_beside_requests_and_operators_stop_redrive_and_follow() {
+fn a_server_runs_the_pipeline_and_operators_stop_redrive_and_follow_it() {
     let data = shop();
     settings(data.path(), 5);
     let server = Server::start(data.path());
@@ -283,7 +283,7 @@ fn a_server_runs_it_beside_requests_and_operators_stop_redrive_and_follow() {
     server.stop();
 }
 
-/// The data of all events of a stream, which has to end.
+/// The data of all server-sent events of a stream that ends.
 fn follow(address: &str, path: &str) -> Vec<String> {
     use std::io::{Read, Write};
     let mut socket = std::net::TcpStream::connect(address).unwrap();

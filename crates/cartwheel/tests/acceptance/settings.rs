@@ -1,4 +1,4 @@
-//! Settings: unknown and wrong ones are errors that say what to do.
+//! Settings: unknown and invalid settings are errors that say what to do.
 
 use std::path::Path;
 use std::process::{Command, Output};
@@ -22,7 +22,7 @@ fn text(bytes: &[u8]) -> &str {
 }
 
 #[test]
-fn each_wrong_setting_is_named_with_what_is_expected() {
+fn each_invalid_setting_is_named_with_the_expected_value() {
     let dir = tempfile::tempdir().unwrap();
     for (file, expected) in [
         (
@@ -97,7 +97,7 @@ fn all_problems_are_reported_at_once() {
 }
 
 #[test]
-fn the_settings_in_effect_are_printed() {
+fn the_effective_settings_are_printed() {
     let dir = tempfile::tempdir().unwrap();
     let file = "[train]\nmax_depth = 3\n";
     let variables = [

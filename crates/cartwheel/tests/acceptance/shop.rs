@@ -12,7 +12,7 @@ use arrow_array::cast::AsArray;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use serde_json::Value;
 
-/// Runs the binary on a data directory; gives what it printed.
+/// Runs the binary on a data directory and returns its output.
 pub fn cartwheel(data: &Path, args: &[&str]) -> Result<String, String> {
     let out = Command::new(env!("CARGO_BIN_EXE_cartwheel"))
         .arg("--data-dir")
@@ -27,7 +27,7 @@ pub fn cartwheel(data: &Path, args: &[&str]) -> Result<String, String> {
     if out.status.success() { Ok(stdout) } else { Err(stderr) }
 }
 
-/// A data directory with a released model, copied from one that is made once.
+/// A data directory with a released model, copied from a shared original.
 pub fn shop() -> tempfile::TempDir {
     static MADE: OnceLock<tempfile::TempDir> = OnceLock::new();
     let made = MADE.get_or_init(|| {
@@ -54,7 +54,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts it on a free port and waits until it is ready.
+    /// Starts a server on a free port and waits until it is ready.
     pub fn start(data: &Path) -> Self {
         let server = Self::begin(data);
         let start = Instant::now();
@@ -65,7 +65,7 @@ impl Server {
         server
     }
 
-    /// Starts it on a free port, whether it gets ready or not.
+    /// Starts a server on a free port without waiting for readiness.
     pub fn begin(data: &Path) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_cartwheel"))
             .arg("--data-dir")
@@ -118,7 +118,7 @@ impl Server {
         self.child.wait().unwrap();
     }
 
-    /// Asks it to stop, and waits until it has.
+    /// Asks the server to stop and waits until it exits.
     pub fn stop(mut self) {
         let pid = self.child.id().to_string();
         assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
@@ -133,7 +133,7 @@ impl Drop for Server {
     }
 }
 
-/// One request on a connection of its own; none where the server has gone.
+/// Sends one request on a new connection. `None` if the server is gone.
 pub fn request(
     address: &str,
     method: &str,
@@ -143,7 +143,7 @@ pub fn request(
     request_as(address, method, path, body, None)
 }
 
-/// The same with an API key.
+/// Sends one request with an API key.
 pub fn request_as(
     address: &str,
     method: &str,
@@ -192,7 +192,7 @@ pub fn delivered(data: &Path, column: &str) -> Vec<String> {
     out
 }
 
-/// Waits until something holds.
+/// Waits until a condition holds.
 pub fn wait_until(what: &str, holds: impl Fn() -> bool) {
     let start = Instant::now();
     while !holds() {
@@ -210,7 +210,7 @@ pub fn wait_for_delivery(data: &Path, n: usize) {
     }
 }
 
-/// The ids of an answer's products.
+/// The ids of the products in a response.
 pub fn ids(answer: &Value) -> Vec<String> {
     let list = answer["recommendations"].as_array().unwrap();
     list.iter().map(|r| r["product_id"].as_str().unwrap().to_owned()).collect()

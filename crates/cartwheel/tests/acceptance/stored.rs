@@ -1,4 +1,4 @@
-//! What lies in the data directory, looked at from the command line.
+//! Inspection of the data directory from the command line.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::shop::{Server, cartwheel, shop, wait_for_delivery};
 
 #[test]
-fn the_stream_can_be_counted_verified_and_followed_while_it_is_used() {
+fn the_stream_can_be_counted_verified_and_followed_while_in_use() {
     let data = shop();
     let server = Server::start(data.path());
     for n in 0..20 {
@@ -30,7 +30,7 @@ fn the_stream_can_be_counted_verified_and_followed_while_it_is_used() {
         lines.iter().map(|line| line["record"]["event_id"].as_str().unwrap()).collect();
     assert_eq!(ids, ["e17", "e18", "e19"]);
     server.stop();
-    // A flipped bit is named.
+    // A flipped bit is detected.
     let segment = data.path().join("stream/00000000000000000000.log");
     let mut bytes = std::fs::read(&segment).unwrap();
     let at = bytes.windows(4).position(|w| w == b"\"e5\"").unwrap();
@@ -40,7 +40,7 @@ fn the_stream_can_be_counted_verified_and_followed_while_it_is_used() {
     assert!(error.contains("records are missing at 1 places"), "{error}");
 }
 
-/// A copy of a part beside it, whose footer says that its columns begin before the file.
+/// Copies a part, with a footer whose column offsets lie before the start of the file.
 fn with_a_lying_footer(part: &Path) -> PathBuf {
     let footer = ParquetMetaDataReader::new().parse_and_finish(&File::open(part).unwrap()).unwrap();
     let groups = footer.row_groups().iter().map(|group| {
@@ -64,7 +64,7 @@ fn a_part(folder: &Path) -> PathBuf {
 }
 
 #[test]
-fn a_part_over_which_the_reader_panics_is_named_and_the_rest_read() {
+fn a_part_that_panics_the_reader_is_named_and_the_others_are_read() {
     let data = shop();
     let server = Server::start(data.path());
     let bought = json!({"user_id": "a-new-one", "event": "checkout", "product_ids": ["3", "7"]});

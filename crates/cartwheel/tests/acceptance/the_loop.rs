@@ -73,14 +73,14 @@ fn a_checkout_is_an_order_for_the_next_features_and_a_new_model_is_picked_up() {
         orders["value"], 1.0,
         "the checkout is counted once: in the record, not in the session"
     );
-    // What the features add is the whole of the probability.
+    // The contributions of the features sum to the probability.
     let added = |f: &Value| f["contribution"].as_f64().unwrap();
     let sum: f64 = features.iter().map(added).sum();
     let log_odds = shown["explanation"]["base"].as_f64().unwrap() + sum;
     let probability = shown["probability"].as_f64().unwrap();
     assert!((1.0 / (1.0 + (-log_odds).exp()) - probability).abs() < 1e-4, "{shown}");
 
-    // The console sees where the checkout is: in the features, and in the new model.
+    // The console shows that the checkout is in the features and in the new model.
     let live = server.first_event("/v1/live");
     let events = live["events"].as_array().unwrap();
     let seen = events.iter().find(|event| event["event"] == "checkout").unwrap();
