@@ -66,7 +66,7 @@ pub struct UserProduct {
     pub last_day: f32,
     /// Sum of `DECAY^(last - n)` over the order numbers `n` with the product.
     pub weight: f32,
-    /// The same sum with [`FAST_DECAY`].
+    /// The same sum with `FAST_DECAY`.
     pub fast_weight: f32,
     /// Sum of `exp(-days / DECAY_DAYS)` over its purchases, as of `last_day`.
     pub day_weight: f32,
