@@ -682,11 +682,11 @@ export interface components {
        */
       orders: number;
     };
-    /** @description Candidates of like probability. */
+    /** @description Predictions with similar probabilities. */
     CalibrationBin: {
       /**
        * Format: double
-       * @description Share that was bought.
+       * @description Fraction that was bought.
        */
       observed: number;
       /**
@@ -696,7 +696,7 @@ export interface components {
       predicted: number;
       /**
        * Format: int64
-       * @description How many.
+       * @description Number of predictions.
        */
       rows: number;
     };
@@ -1369,7 +1369,7 @@ export interface components {
       /** @description Text of the line. */
       text: string;
     };
-    /** @description A mean with its standard error. */
+    /** @description A mean and its standard error. */
     Mean: {
       /**
        * Format: double
@@ -1378,7 +1378,7 @@ export interface components {
       mean: number;
       /**
        * Format: double
-       * @description Its standard error (sample standard deviation over the root of n).
+       * @description The standard error: sample standard deviation divided by the root of n.
        */
       se: number;
     };

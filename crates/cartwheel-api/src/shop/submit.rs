@@ -76,7 +76,7 @@ pub(crate) async fn submit(
     } else {
         let (accepted, known) = accept(&state, event).await?;
         let message = match accepted.repeated {
-            true => "The event had been stored before.",
+            true => "The event was stored before.",
             false => "The event is stored.",
         };
         (message, accepted.event_id, Some(accepted.position), known)

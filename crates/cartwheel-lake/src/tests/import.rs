@@ -11,7 +11,7 @@ fn wrong_rows_are_rejected_and_the_rest_is_imported() {
     assert_eq!(summary.rejected, 13);
     let rejects = std::fs::read_to_string(summary.rejects.unwrap()).unwrap();
     for expected in [
-        "orders.csv,5,\"order_id holds",
+        "orders.csv,5,\"order_id contains",
         "orders.csv,6,\"eval_set is not",
         "orders.csv,7,\"order_number is not",
         "orders.csv,8,\"order_dow is out",
