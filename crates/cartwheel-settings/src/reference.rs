@@ -75,7 +75,7 @@ mod tests {
         assert_eq!(
             std::fs::read_to_string(file).unwrap_or_default(),
             markdown(),
-            "docs/settings.md is out of date: run `UPDATE=1 cargo test -p cartwheel --bins settings`"
+            "docs/settings.md is out of date: run `UPDATE=1 cargo test -p cartwheel-settings`"
         );
     }
 

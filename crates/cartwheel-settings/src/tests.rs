@@ -43,7 +43,9 @@ fn every_variable_of_the_repository_is_known() {
     for folder in ["scripts", "infra", "lambdas", "glue", "bench", "webapp", "crates"] {
         for_each_file(&root().join(folder), &mut |path, text| {
             // Tests of the settings misspell names on purpose.
-            if path.ends_with("cartwheel-settings/src/load.rs") || path.ends_with("acceptance/settings.rs") {
+            if path.ends_with("cartwheel-settings/src/load.rs")
+                || path.ends_with("acceptance/settings.rs")
+            {
                 return;
             }
             for rest in text.split("CARTWHEEL_").skip(1) {
@@ -57,7 +59,11 @@ fn every_variable_of_the_repository_is_known() {
             }
         });
     }
-    assert_eq!(unknown, BTreeSet::new(), "add them to variables.rs or table.rs of cartwheel-settings");
+    assert_eq!(
+        unknown,
+        BTreeSet::new(),
+        "add them to variables.rs or table.rs of cartwheel-settings"
+    );
 }
 
 /// The documents name existing settings only.
