@@ -29,8 +29,8 @@ help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
 
 # The build, the web app and libxgboost do not need one another: side by side.
-demo: tools ## The whole loop on a synthetic shop; names the page to open
-	@scripts/announce-build
+demo: ## The whole loop on a synthetic shop; names the page to open
+	@scripts/first-build
 	@$(MAKE) --no-print-directory -j3 binary $(VENV) $(WEB)
 	"$$CARGO_TARGET_DIR"/debug/cartwheel --data-dir $(DATA) demo --listen 127.0.0.1:$(PORT)
 
