@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use cartwheel_feature_set::{Calendar, FeatureSet, SetError, UserFile};
+use cartwheel_feature_set::{Calendar, FeatureSet, SetError, UserFile, files};
 use cartwheel_features::Catalogue;
 use cartwheel_recommend::{Model, ModelMismatch};
 use cartwheel_registry::layout::{FEATURES, MODELS, RELEASES};
@@ -148,7 +148,7 @@ impl Opened {
             }
             None => None,
         };
-        let users: PathBuf = set.path("users.bin");
+        let users: PathBuf = set.path(files::USERS);
         Ok(Self {
             release: release.clone(),
             catalogue: set.catalogue()?,

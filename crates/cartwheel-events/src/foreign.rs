@@ -26,7 +26,7 @@ pub enum Foreign {
 }
 
 impl Foreign {
-    /// Reads a payload and returns one result per event, in order: 1 to [`MAX_BATCH`].
+    /// Reads a payload and returns one result per event, in order: 1 to [`crate::MAX_BATCH`].
     /// Field paths start at the payload's root.
     ///
     /// # Errors

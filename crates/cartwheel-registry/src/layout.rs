@@ -3,6 +3,8 @@
 //! Names are relative to the lake and separated by `/`: they are paths in a local lake and
 //! keys in an object store.
 
+use cartwheel_feature_set::files;
+
 use crate::error::RegistryError;
 
 /// The folder of releases.
@@ -36,14 +38,6 @@ pub const BUNDLE: [&str; 4] = [MANIFEST, SCALER, COLUMNS, ARCHIVE];
 pub const FEATURES: &str = "features";
 /// The folder in [`FEATURES`] that notes which feature set each run built.
 pub const RUNS: &str = "runs";
-/// The manifest of a feature set.
-const SET_MANIFEST: &str = "manifest.json";
-/// The files of a feature set that a release answers from.
-const SERVING: [&str; 2] = [SET_MANIFEST, "catalogue.bin"];
-/// The files of a feature set that evaluation reads.
-const GATE: [&str; 5] =
-    [SET_MANIFEST, "catalogue_cut.bin", "gate.bin", "scaler.json", "features.json"];
-
 /// The name of the release that serves.
 pub fn current() -> String {
     format!("{RELEASES}/{CURRENT}")
@@ -67,19 +61,19 @@ pub fn model_file(version: &str, file: &str) -> Result<String, RegistryError> {
 /// # Errors
 /// When `version` cannot be a version.
 pub fn set_manifest(version: &str) -> Result<String, RegistryError> {
-    Ok(format!("{FEATURES}/{}/{SET_MANIFEST}", plain(version)?))
+    Ok(format!("{FEATURES}/{}/{}", plain(version)?, files::MANIFEST))
 }
 
 /// The names of the files of a feature set that a release answers from.
 pub(crate) fn serving_files(version: &str) -> Result<Vec<String>, RegistryError> {
     let version = plain(version)?;
-    Ok(SERVING.map(|file| format!("{FEATURES}/{version}/{file}")).into())
+    Ok(files::SERVING.iter().map(|file| format!("{FEATURES}/{version}/{file}")).collect())
 }
 
 /// The names of the files of a feature set that evaluation reads.
 pub(crate) fn gate_files(version: &str) -> Result<Vec<String>, RegistryError> {
     let version = plain(version)?;
-    Ok(GATE.map(|file| format!("{FEATURES}/{version}/{file}")).into())
+    Ok(files::EVALUATION.iter().map(|file| format!("{FEATURES}/{version}/{file}")).collect())
 }
 
 /// The name of the note of the feature set that a run built.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use cartwheel_feature_job::read_rows;
-use cartwheel_feature_set::FeatureSet;
+use cartwheel_feature_set::{FeatureSet, files};
 use cartwheel_node::DataDir;
 use cartwheel_recommend::FEATURES;
 use cartwheel_registry::BundleParts;
@@ -78,8 +78,8 @@ pub fn train(
     settings: &Train,
     hyperparameters: &Hyperparameters,
 ) -> Result<Trained> {
-    let (labels, rows) = read_rows(&set.path("train.parquet"))?;
-    let (valid_labels, valid_rows) = read_rows(&set.path("valid.parquet"))?;
+    let (labels, rows) = read_rows(&set.path(files::TRAIN))?;
+    let (valid_labels, valid_rows) = read_rows(&set.path(files::VALID))?;
     anyhow::ensure!(
         labels.contains(&1.0),
         "there is no purchase to learn from: import users with two orders or more"
