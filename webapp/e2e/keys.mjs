@@ -25,7 +25,7 @@ async function adminKey({ browser, baseUrl, server }) {
   await assertAccessible(page, 'the API key dialog');
   // A shopper's key has no access to the console.
   await useKey(shop.key);
-  await dialog.getByText('it needs admin').waitFor();
+  await dialog.getByText('lacks the scope admin').waitFor();
   await useKey(admin.key);
   await page.getByTestId('model-row').first().waitFor();
   const stored = await page.evaluate(() => JSON.stringify([localStorage, sessionStorage]));
