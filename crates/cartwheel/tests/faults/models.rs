@@ -156,7 +156,7 @@ pub fn mutations(case: &Case) -> Result<Shown> {
             let now = ready.json()["engine"]["model_version"].clone();
             serving = now.as_str().unwrap_or_default().to_owned();
             let said = node.said();
-            let mut lines = said.lines().filter(|line| line.contains("refused"));
+            let mut lines = said.lines().filter(|line| line.contains("cannot open"));
             Ok(serving == version || lines.any(|line| line.contains(&version)))
         })?;
         let question = json!({"user_id": "1", "cart": ["1"], "explain": true});
