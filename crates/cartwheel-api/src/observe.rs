@@ -4,11 +4,11 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderName, HeaderValue, header};
 use axum::middleware::Next;
 use axum::response::Response;
-use cartwheel_events::check_id;
 use tokio::time::Instant;
 use tracing::Instrument;
 
 use crate::access::caller::Caller;
+use crate::access::plain_name::is_plain_name;
 use crate::http::request_id::REQUEST_ID;
 use crate::state::Shared;
 use crate::telemetry::{LATENCY, REQUESTS};
@@ -44,7 +44,7 @@ pub(crate) async fn observe(
     let route = request.extensions().get::<MatchedPath>().map(|route| route.as_str().to_owned());
     let route = route.unwrap_or_else(|| "other".to_owned());
     let given = request.headers().get(&REQUEST_ID).and_then(|value| value.to_str().ok());
-    let id = match given.filter(|id| check_id(id).is_ok()) {
+    let id = match given.filter(|id| is_plain_name(id)) {
         Some(id) => id.to_owned(),
         None => state.ids.next(state.clock.now_ms()),
     };

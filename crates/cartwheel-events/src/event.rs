@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::id::{ProductId, UserId, json_id};
+use crate::id::{ID_EXPECTED, ProductId, UserId, json_id};
 
 /// Maximum number of items in an event.
 pub const MAX_ITEMS: usize = 200;
@@ -113,7 +113,6 @@ pub struct Invalid {
     pub expected: &'static str,
 }
 
-pub(crate) const ID_EXPECTED: &str = "1 to 64 of A-Z a-z 0-9 . _ : @ -";
 const FIELDS: &str = "event_id, user_id, session_id, event, product_ids, items, timestamp, \
                       source, recommendation_id";
 

@@ -1,4 +1,4 @@
-//! Identifiers: 1 to 64 characters of `[A-Za-z0-9._:@-]`.
+//! Identifiers: 1 to 128 bytes of UTF-8 without control characters.
 
 use std::fmt;
 
@@ -7,7 +7,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use smol_str::SmolStr;
 
 /// Longest id, in bytes.
-pub const MAX_ID: usize = 64;
+pub const MAX_ID: usize = 128;
+/// The accepted ids, as errors state them.
+pub const ID_EXPECTED: &str = "1 to 128 bytes of text without control characters";
 
 /// Why a string is not a valid id.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -16,17 +18,21 @@ pub enum InvalidId {
     #[error("is empty")]
     Empty,
     /// The id is longer than [`MAX_ID`] bytes.
-    #[error("is longer than {MAX_ID} characters")]
+    #[error("is longer than {MAX_ID} bytes")]
     TooLong,
-    /// The id contains a character outside the allowed set.
-    #[error("contains a character other than A-Z a-z 0-9 . _ : @ -")]
-    Character,
+    /// The id contains a control character.
+    #[error("contains a control character")]
+    Control,
     /// The JSON value is neither a string nor an integer.
     #[error("is neither a string nor an integer")]
     Type,
 }
 
-/// Checks the length and the characters of an id.
+/// Checks the length and the characters of an id. Ids are compared byte by byte: upper and lower
+/// case differ, and so do the composed and decomposed forms of a letter.
+///
+/// # Errors
+/// When the id is empty, too long or contains a control character.
 pub fn check_id(text: &str) -> Result<(), InvalidId> {
     if text.is_empty() {
         return Err(InvalidId::Empty);
@@ -34,8 +40,7 @@ pub fn check_id(text: &str) -> Result<(), InvalidId> {
     if text.len() > MAX_ID {
         return Err(InvalidId::TooLong);
     }
-    let allowed = |b: u8| b.is_ascii_alphanumeric() || b"._:@-".contains(&b);
-    if text.bytes().all(allowed) { Ok(()) } else { Err(InvalidId::Character) }
+    if text.chars().any(char::is_control) { Err(InvalidId::Control) } else { Ok(()) }
 }
 
 /// Reads an id from JSON: a string, or an integer, which becomes its decimal text.
@@ -56,7 +61,7 @@ impl Visitor<'_> for IdVisitor {
     type Value = SmolStr;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("1 to 64 of A-Z a-z 0-9 . _ : @ -")
+        f.write_str(ID_EXPECTED)
     }
 
     fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<SmolStr, E> {

@@ -12,7 +12,7 @@ mod record;
 
 pub use event::{Event, EventKind, Invalid, Item, MAX_BATCH, MAX_ITEMS};
 pub use foreign::{Foreign, Mapped};
-pub use id::{InvalidId, MAX_ID, ProductId, UserId, check_id};
+pub use id::{ID_EXPECTED, InvalidId, MAX_ID, ProductId, UserId, check_id};
 pub use record::{EventRecord, Impression, ImpressionItem, Record, RecordError, SCHEMA_VERSION};
 
 #[cfg(test)]

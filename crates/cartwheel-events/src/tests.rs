@@ -12,11 +12,25 @@ fn an_integer_id_becomes_its_decimal_text() {
 }
 
 #[test]
+fn an_id_is_any_text_of_128_bytes_without_control_characters() {
+    for id in ["café 1/2", "../x", "日本", " ", "#1001", &"é".repeat(64)] {
+        let body = json!({"user_id": id, "event": "view", "product_ids": [id], "event_id": id});
+        let event = Event::from_json(&body).expect(id);
+        let record = Record::Event(EventRecord::new(event, id.to_owned(), 1));
+        assert_eq!(Record::from_slice(&record.to_vec()).expect(id), record);
+    }
+    for id in ["", "a\0", "\u{7f}", "\u{85}", &"x".repeat(129)] {
+        let body = json!({"user_id": id, "event": "view", "product_ids": ["1"]});
+        assert_eq!(Event::from_json(&body).expect_err(id).field, "user_id");
+    }
+}
+
+#[test]
 fn an_error_names_the_invalid_field() {
     let cases = [
         (json!([]), ""),
         (json!({"event": "view"}), "user_id"),
-        (json!({"user_id": "a b", "event": "view"}), "user_id"),
+        (json!({"user_id": "a\nb", "event": "view"}), "user_id"),
         (json!({"user_id": 1.5, "event": "view"}), "user_id"),
         (json!({"user_id": "u"}), "event"),
         (json!({"user_id": "u", "event": "buy"}), "event"),
@@ -38,7 +52,7 @@ fn an_error_names_the_invalid_field() {
             "timestamp",
         ),
         (json!({"user_id": "u", "event": "view", "product_ids": ["x"], "admin": true}), "admin"),
-        (json!({"user_id": "u".repeat(65), "event": "view"}), "user_id"),
+        (json!({"user_id": "é".repeat(65), "event": "view"}), "user_id"),
     ];
     for (body, field) in cases {
         let error = Event::from_json(&body).expect_err(&body.to_string());

@@ -1,24 +1,34 @@
 //! Recognizes events that a client sends again.
 
 use arrayvec::ArrayString;
-use cartwheel_events::{Event, EventKind, EventRecord, Item, MAX_ID};
+use cartwheel_events::{Event, EventKind, EventRecord, Item};
 use cartwheel_stream::Position;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use sha2::{Digest, Sha256};
 
 /// An event id is remembered for this long, in milliseconds.
 pub const DEDUP_MS: i64 = 24 * 3_600_000;
 
-/// The id of an event, stored in place: sessions keep many ids for long, and separate
-/// allocations would lie among the short-lived ones of requests.
-pub type EventId = ArrayString<MAX_ID>;
+/// The id of an event, or its SHA-256 in hexadecimal if it has more than 64 bytes. It is stored
+/// in place: sessions keep many ids for long, and separate allocations would lie among the
+/// short-lived ones of requests.
+pub(crate) type EventKey = ArrayString<64>;
+
+/// The key of an event's id.
+pub(crate) fn event_key(event_id: &str) -> EventKey {
+    // A digest has 64 digits, so that it always fits.
+    let digest = |_| hex::encode(Sha256::digest(event_id.as_bytes())).parse().unwrap_or_default();
+    EventKey::from(event_id).unwrap_or_else(digest)
+}
 
 /// An event that was accepted recently. Most bytes of a stored session are these, so they
 /// are written as lists without field names. Earlier releases wrote field names, which are
 /// still read.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct RecentEvent {
-    /// The event's id, from the client or the server.
-    pub event_id: EventId,
+    /// The key of the event's id, which comes from the client or the server.
+    #[serde(rename = "event_id")]
+    pub(crate) event_key: EventKey,
     /// Hash of the event's body.
     pub body_hash: u64,
     /// Hash of the event's body without its items: a checkout of the cart is stored with
@@ -36,8 +46,7 @@ impl RecentEvent {
         let texts = [&record.session_id, &record.source, &record.recommendation_id];
         let no_items = std::iter::empty();
         Self {
-            // Ids are checked where they enter the system: none is too long.
-            event_id: EventId::from(&record.event_id).unwrap_or_default(),
+            event_key: event_key(&record.event_id),
             body_hash: hash(record.event, texts, record.timestamp_ms, record.items()),
             bare_hash: hash(record.event, texts, record.timestamp_ms, no_items),
             position,
@@ -57,8 +66,8 @@ impl RecentEvent {
 
 impl Serialize for RecentEvent {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self { event_id, body_hash, bare_hash, position, received_at_ms } = self;
-        (event_id.as_str(), body_hash, bare_hash, position.record_id(), received_at_ms)
+        let Self { event_key, body_hash, bare_hash, position, received_at_ms } = self;
+        (event_key.as_str(), body_hash, bare_hash, position.record_id(), received_at_ms)
             .serialize(serializer)
     }
 }

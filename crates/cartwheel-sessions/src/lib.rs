@@ -17,7 +17,7 @@ mod user_locks;
 mod user_store;
 
 pub use consumer::{ConsumeError, consume_sessions};
-pub use dedup::{DEDUP_MS, EventId, RecentEvent, event_hash};
+pub use dedup::{DEDUP_MS, RecentEvent, event_hash};
 pub use redb_table::RedbSessionTable;
 pub use session::{
     CartItem, MAX_CART, MAX_CHECKOUTS, MAX_RECENT, MAX_VIEWS, ProductView, SESSION_MS, Session,

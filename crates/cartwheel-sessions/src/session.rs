@@ -6,7 +6,7 @@ use cartwheel_events::{EventKind, EventRecord, ProductId};
 use cartwheel_stream::{Position, Sequence};
 use serde::{Deserialize, Serialize};
 
-use crate::dedup::{DEDUP_MS, RecentEvent};
+use crate::dedup::{DEDUP_MS, RecentEvent, event_key};
 
 /// Most products of a cart.
 pub const MAX_CART: usize = 200;
@@ -141,9 +141,9 @@ impl Session {
 
     /// Finds an accepted event by its id, within [`DEDUP_MS`] before `now_ms`.
     pub fn recent(&self, event_id: &str, now_ms: i64) -> Option<&RecentEvent> {
+        let key = event_key(event_id);
         self.recent_events.iter().rev().find(|recent| {
-            *recent.event_id == *event_id
-                && now_ms.saturating_sub(recent.received_at_ms) <= DEDUP_MS
+            recent.event_key == key && now_ms.saturating_sub(recent.received_at_ms) <= DEDUP_MS
         })
     }
 

@@ -1052,7 +1052,7 @@ export interface components {
       /** @description Type of the entry, such as `TaskStateEntered`. */
       type: string;
     };
-    /** @description An id: 1 to 64 of `A-Z a-z 0-9 . _ : @ -`; an integer is kept as its decimal text. */
+    /** @description An id: 1 to 128 bytes of UTF-8 without control characters; an integer is kept as its decimal text. */
     Id: string | number;
     /** @description A product in an event. */
     Item: {

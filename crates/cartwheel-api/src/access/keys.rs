@@ -4,12 +4,12 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use cartwheel_events::check_id;
 use parking_lot::RwLock;
 use sha2::{Digest, Sha256};
 use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
 
 use crate::access::key_error::KeyError;
+use crate::access::plain_name::is_plain_name;
 use crate::access::scope::Scope;
 
 /// SHA-256 of a key. Keys are long and random, so that a slow hash is not needed.
@@ -87,7 +87,7 @@ impl FromStr for ApiKey {
 /// # Errors
 /// When it is not 1 to 64 of `A-Z a-z 0-9 . _ : @ -`.
 pub fn key_name(text: &str) -> Result<&str, KeyError> {
-    check_id(text).map(|()| text).map_err(|_| KeyError::Name)
+    if is_plain_name(text) { Ok(text) } else { Err(KeyError::Name) }
 }
 
 impl ApiKey {

@@ -6,4 +6,5 @@ pub(crate) mod caller;
 pub(crate) mod key_error;
 pub(crate) mod keys;
 pub(crate) mod limits;
+pub(crate) mod plain_name;
 pub(crate) mod scope;

@@ -2,6 +2,7 @@
 //! path parameters.
 
 use axum::http::Method;
+use cartwheel_events::MAX_ID;
 use utoipa::openapi::content::{Content, ContentBuilder};
 use utoipa::openapi::path::{Operation, ParameterIn};
 use utoipa::openapi::schema::{AdditionalProperties, Schema};
@@ -14,7 +15,7 @@ use crate::access::scope::{Access, AccessTable};
 use crate::http::problem::{Kind, Problem};
 
 /// The pattern of an id, as `cartwheel_events::check_id` checks it.
-pub(crate) const ID_PATTERN: &str = "^[A-Za-z0-9._:@-]+$";
+pub(crate) const ID_PATTERN: &str = r"^[^\u0000-\u001f\u007f-\u009f]+$";
 
 const JSON: &str = "application/json";
 const PROBLEM: &str = "application/problem+json";
@@ -99,7 +100,7 @@ fn names(operation: &mut Operation) {
         }
         if let Some(RefOr::T(Schema::Object(text))) = &mut parameter.schema {
             text.pattern = Some(ID_PATTERN.to_owned());
-            (text.min_length, text.max_length) = (Some(1), Some(64));
+            (text.min_length, text.max_length) = (Some(1), Some(MAX_ID));
         }
     }
 }

@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 
+use cartwheel_events::MAX_ID;
 use serde::Deserialize;
 use utoipa::openapi::schema::{AnyOfBuilder, ObjectBuilder, Schema, Type};
 use utoipa::openapi::{RefOr, SchemaFormat};
@@ -19,14 +20,14 @@ impl PartialSchema for Id {
             .schema_type(Type::String)
             .pattern(Some(ID_PATTERN))
             .min_length(Some(1))
-            .max_length(Some(64));
+            .max_length(Some(MAX_ID));
         let number = ObjectBuilder::new()
             .schema_type(Type::Integer)
             .format(Some(SchemaFormat::Custom("int64".to_owned())))
             .minimum(Some(isize::MIN))
             .maximum(Some(usize::MAX));
-        let description = "An id: 1 to 64 of `A-Z a-z 0-9 . _ : @ -`; an integer is kept as its \
-                           decimal text.";
+        let description = "An id: 1 to 128 bytes of UTF-8 without control characters; an integer \
+                           is kept as its decimal text.";
         AnyOfBuilder::new().description(Some(description)).item(text).item(number).into()
     }
 }
@@ -41,8 +42,8 @@ impl ToSchema for Id {
 #[derive(ToSchema)]
 #[schema(as = Event)]
 pub(crate) struct EventBody {
-    /// The client's id for this event, 1 to 64 of `A-Z a-z 0-9 . _ : @ -`. An event that is
-    /// sent again within 24 hours is stored once.
+    /// The client's id for this event. An event that is sent again within 24 hours is stored
+    /// once.
     event_id: Option<Id>,
     /// The shopper; an integer is kept as its decimal text.
     user_id: Id,

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use axum::extract::{FromRequestParts, Path, Query, Request};
 use axum::http::header;
 use axum::http::request::Parts;
-use cartwheel_events::{ProductId, UserId};
+use cartwheel_events::{ID_EXPECTED, ProductId, UserId};
 use serde::de::DeserializeOwned;
 
 use crate::http::body::Bodies;
@@ -167,8 +167,6 @@ impl Params {
         }
     }
 }
-
-const ID_EXPECTED: &str = "1 to 64 of A-Z a-z 0-9 . _ : @ -";
 
 /// A user's id from the path.
 #[derive(Debug)]

@@ -108,7 +108,7 @@ async fn a_cart_reported_through_segment_is_the_shoppers_cart() {
 #[tokio::test]
 async fn a_message_sent_again_is_stored_once() {
     let shop = Shop::open().await;
-    let long = format!("ajs-next-1699000123456-{}", "5f0c".repeat(19));
+    let long = format!("ajs-next-1699000123456-{}", "5f0c".repeat(29));
     for message in ["ajs-next-1699000123456-5f0c2a7e", long.as_str()] {
         let call = track("Product Viewed", message, json!({"sku": "G-32", "price": 18.99}));
         let first = records(&shop.post(SEGMENT, &call).await);
@@ -124,9 +124,8 @@ async fn a_message_sent_again_is_stored_once() {
     let stored = shop.stored_events().await;
     assert_eq!(stored.len(), 3);
     assert_eq!(stored[0].event_id, "ajs-next-1699000123456-5f0c2a7e");
-    for event in &stored[1..] {
-        assert!(event.event_id.starts_with("sha256:"), "{}", event.event_id);
-    }
+    assert!(stored[1].event_id.starts_with("sha256:"), "{}", stored[1].event_id);
+    assert_eq!(stored[2].event_id, "T 1/é");
     let mut other = purchase;
     other["events"][0]["params"]["items"][0]["quantity"] = json!(9);
     shop.post(GA4, &other).await.problem(422, "event-id-reused");
@@ -144,7 +143,7 @@ async fn a_segment_batch_is_validated_call_by_call() {
          "properties": {"product_id": "milk"}},
         track("Coupon Applied", "m-5", json!({"coupon_id": "c"})),
         track("Order Completed", "m-6", json!({"products": [{"product_id": "milk"},
-                                                            {"sku": "a b"}]})),
+                                                            {"sku": "a\tb"}]})),
         track("Order Completed", "m-7", json!({"products": [{"product_id": "milk"}]})),
     ]});
     let reply = shop.post(SEGMENT, &body).await;
@@ -174,7 +173,7 @@ async fn errors_name_the_field() {
         (json!({"client_id": "1.2", "events": []}), "events"),
         (json!({"client_id": "1.2", "events": vec![json!({"name": "scroll"}); 501]}), "events"),
         (json!({"events": events}), "user_id"),
-        (json!({"user_id": "jane+shop@example.com", "events": events}), "user_id"),
+        (json!({"user_id": "jane\nshop", "events": events}), "user_id"),
         (ga4(json!([ga4_event("view_item", json!({"items": []}))])), "events[0].params.items"),
     ] {
         let problem = shop.post(GA4, &body).await.problem(400, "invalid-field");

@@ -57,7 +57,7 @@ async fn a_shoppers_cart_and_record_can_be_read() {
     let unknown = shop.get("/v1/users/nobody").await.json();
     assert!(unknown["record"].is_null() && unknown["session"].is_null(), "{unknown}");
     assert_eq!(shop.get("/v1/users/nobody/cart").await.json()["items"], json!([]));
-    shop.get("/v1/users/a%2Fb/cart").await.problem(400, "invalid-field");
+    shop.get("/v1/users/a%00b/cart").await.problem(400, "invalid-field");
 }
 
 #[tokio::test]
@@ -100,7 +100,7 @@ async fn bad_requests_name_the_field() {
         ("/v1/users/u1/recommendations?limit=101", "limit"),
         ("/v1/users/u1/recommendations?limit=-1", "limit"),
         ("/v1/users/u1/recommendations?k=1", "k"),
-        ("/v1/users/a%20b/recommendations", "id"),
+        ("/v1/users/a%7Fb/recommendations", "id"),
         ("/v1/products?offset=x", "offset"),
         ("/v1/products/%00", "id"),
         ("/v1/popular?in_stock_only=1", "in_stock_only"),

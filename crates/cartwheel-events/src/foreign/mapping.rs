@@ -4,10 +4,10 @@ use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 use crate::event::{
-    Event, EventKind, ID_EXPECTED, Invalid, Item, LATEST_MS, MAX_BATCH, MAX_ITEMS, MAX_PRICE,
-    MAX_QUANTITY, add, invalid,
+    Event, EventKind, Invalid, Item, LATEST_MS, MAX_BATCH, MAX_ITEMS, MAX_PRICE, MAX_QUANTITY, add,
+    invalid,
 };
-use crate::id::{ProductId, UserId, check_id, json_id};
+use crate::id::{ID_EXPECTED, ProductId, UserId, check_id, json_id};
 
 /// The result for one foreign event; `Ok(None)` when its name is not in the format's table.
 pub type Mapped = Result<Option<Event>, Invalid>;
