@@ -60,6 +60,9 @@ impl Table {
             Format::Parquet => Sample::default(),
         };
         let has_header = header.is_none();
+        if sample.rows.is_empty() && format != Format::Parquet {
+            return Err(failed("the file holds no row".to_owned()));
+        }
         let columns: BTreeSet<&String> = sample.columns.iter().collect();
         if columns.len() < sample.columns.len() {
             let mut seen = BTreeSet::new();
@@ -90,6 +93,9 @@ impl Table {
         });
         read.map_err(|error| ImportError::source(name, format!("the Parquet file is damaged: {error}")))?;
         self.sample = sample_of(first.into_iter());
+        if self.sample.rows.is_empty() {
+            return Err(ImportError::source(name, "the file holds no row"));
+        }
         Ok(())
     }
 
