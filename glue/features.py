@@ -32,16 +32,20 @@ ORDERS = (
 )
 LINES = "user_id string, order_number int, product_id string, add_to_cart_order int, reordered int"
 PRODUCTS = "product_id string, product_name string, aisle string, department string"
-EVENTS = "user_id string, event string, event_id string, received_at_ms bigint, product_ids array<string>"
+EVENTS = (
+    "user_id string, event string, event_id string, received_at_ms bigint, product_ids array<string>, "
+    "quantities array<int>"
+)
+BASKETS = "basket_id string, event string, product_ids array<string>, ordered_at_ms bigint"
 # Columns of the worker's input and, below, of its output.
 ROWS = (
     "user_id string, kind tinyint, order_number int, eval_set string, order_dow int, "
     "order_hour_of_day int, days_since_prior_order float, ordered_at_ms bigint, "
     "product_id string, add_to_cart_order int, reordered int, event_id string, "
-    "received_at_ms bigint, product_ids array<string>"
+    "received_at_ms bigint, product_ids array<string>, quantities array<int>"
 )
 PIECES = "kind string, key string, seq int, value binary"
-ORDER, LINE, CHECKOUT = 0, 1, 2
+ORDER, LINE, CHECKOUT, RETURN, BASKET = 0, 1, 2, 3, 4
 # Partials that one task merges.
 GROUP = 16
 # Length of the end of the worker's stderr that an error quotes, in characters.
@@ -167,29 +171,45 @@ class Lake:
 
 def rows(lake, spark):
     """Returns the rows of all users, and the products table, extended by ids that occur only in checkouts."""
-    parts = []
+    parts, events = [], []
     products = spark.createDataFrame([], PRODUCTS)
     if lake.has("imports/current.json"):
         manifest = lake.json("imports/current.json")
 
         def table(name, schema):
-            return spark.read.schema(schema).parquet(*[lake.at(part) for part in manifest[name]])
+            paths = [lake.at(part) for part in manifest.get(name, [])]
+            return spark.read.schema(schema).parquet(*paths) if paths else spark.createDataFrame([], schema)
 
         parts.append(table("orders", ORDERS).withColumn("kind", f.lit(ORDER)))
         parts.append(table("order_products", LINES).withColumn("kind", f.lit(LINE)))
         products = table("products", PRODUCTS)
-    bought = spark.createDataFrame([], "product_id string")
+        events.append(table("events", EVENTS))
+        # The purchase of an unknown customer is a row of its own: it has no user.
+        baskets = table("baskets", BASKETS).where("event = 'checkout'")
+        first = f.min(f.struct("ordered_at_ms", "product_ids")).alias("first")
+        baskets = baskets.groupBy("basket_id").agg(first)
+        columns = [f.col("basket_id").alias("user_id"), f.col("first.ordered_at_ms").alias("received_at_ms")]
+        baskets = baskets.select(*columns, "first.product_ids")
+        parts.append(baskets.withColumn("kind", f.lit(BASKET)))
     if lake.has("events"):
-        # A writer that is killed leaves files with other names.
-        events = spark.read.schema(EVENTS).option("pathGlobFilter", "*.parquet")
-        events = events.option("recursiveFileLookup", True)
-        events = events.parquet(lake.at("events")).where("event = 'checkout'")
+        # A writer that is killed leaves files with other names, and an import folders that no manifest names.
+        delivered = spark.read.schema(EVENTS).option("pathGlobFilter", "*.parquet")
+        delivered = delivered.option("recursiveFileLookup", True).parquet(lake.at("events"))
+        events.append(delivered.where(~f.input_file_name().contains("/import=")))
+    bought = spark.createDataFrame([], "product_id string")
+    if events:
+        every = events[0]
+        for more in events[1:]:
+            every = every.unionByName(more)
+        kinds = every.where("event in ('checkout', 'return')")
         # Delivery may repeat an event; the first occurrence counts.
-        first = f.min(f.struct("received_at_ms", "product_ids")).alias("first")
-        checkouts = events.groupBy("user_id", "event_id").agg(first)
+        first = f.min(f.struct("received_at_ms", "product_ids", "quantities", "event")).alias("first")
+        checkouts = kinds.groupBy("user_id", "event_id").agg(first)
         checkouts = checkouts.select("user_id", "event_id", "first.*")
-        bought = checkouts.select(f.explode("product_ids").alias("product_id")).distinct()
-        parts.append(checkouts.withColumn("kind", f.lit(CHECKOUT)))
+        sold = checkouts.where("event = 'checkout'")
+        bought = sold.select(f.explode("product_ids").alias("product_id")).distinct()
+        kind = f.when(f.col("event") == "return", RETURN).otherwise(CHECKOUT)
+        parts.append(checkouts.withColumn("kind", kind))
     if not parts:
         raise SystemExit(f"{lake.root} holds neither an import nor events; import orders first")
     shaped = []

@@ -28,18 +28,22 @@ pub enum EventKind {
     UpdateCart,
     /// Bought the given items, or the session's cart if there are no items.
     Checkout,
+    /// Gave back bought items: undoes purchases of the same shopper and product, at most their
+    /// quantity.
+    Return,
     /// Requested recommendations; changes nothing.
     GetRecommendations,
 }
 
 impl EventKind {
     /// Every kind, in the order in which the documentation lists them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::View,
         Self::AddToCart,
         Self::RemoveFromCart,
         Self::UpdateCart,
         Self::Checkout,
+        Self::Return,
         Self::GetRecommendations,
     ];
 
@@ -51,6 +55,7 @@ impl EventKind {
             Self::RemoveFromCart => "remove_from_cart",
             Self::UpdateCart => "update_cart",
             Self::Checkout => "checkout",
+            Self::Return => "return",
             Self::GetRecommendations => "get_recommendations",
         }
     }
@@ -62,7 +67,7 @@ impl EventKind {
 
     /// Whether an event of this kind must name a product.
     pub(crate) fn needs_products(self) -> bool {
-        matches!(self, Self::View | Self::AddToCart | Self::RemoveFromCart)
+        matches!(self, Self::View | Self::AddToCart | Self::RemoveFromCart | Self::Return)
     }
 }
 
@@ -171,7 +176,7 @@ impl Event {
 }
 
 const KINDS: &str =
-    "view, add_to_cart, remove_from_cart, update_cart, checkout or get_recommendations";
+    "view, add_to_cart, remove_from_cart, update_cart, checkout, return or get_recommendations";
 
 fn optional_id(fields: &Map<String, Value>, name: &'static str) -> Result<Option<String>, Invalid> {
     match fields.get(name) {

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use arrow_array::{RecordBatch, RecordBatchReader};
 use cartwheel_lake::guarded;
+use parquet::file::metadata::ColumnChunkMetaData;
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
 use rayon::prelude::*;
 
@@ -68,6 +69,8 @@ struct RowGroup {
     /// Place in the file, from 0.
     index: usize,
     rows: u64,
+    /// Entries of the lists of products, in tables that have them.
+    entries: u64,
 }
 
 /// The row groups of some Parquet files, read in parallel.
@@ -85,7 +88,12 @@ impl RowGroups {
             let builder = reading(path, || open(path))?;
             for (index, group) in builder.metadata().row_groups().iter().enumerate() {
                 let rows = group.num_rows().unsigned_abs();
-                groups.push(RowGroup { path: path.clone(), index, rows });
+                let is_product = |column: &&ColumnChunkMetaData| {
+                    column.column_path().parts().first().is_some_and(|name| name == "product_ids")
+                };
+                let products = group.columns().iter().find(is_product);
+                let entries = products.map_or(0, |column| column.num_values().unsigned_abs());
+                groups.push(RowGroup { path: path.clone(), index, rows, entries });
             }
         }
         Ok(Self(groups))
@@ -94,6 +102,11 @@ impl RowGroups {
     /// Returns the number of rows of all row groups.
     pub fn rows(&self) -> u64 {
         self.0.iter().map(|group| group.rows).sum()
+    }
+
+    /// Returns the number of products that the lists of all row groups name.
+    pub(crate) fn entries(&self) -> u64 {
+        self.0.iter().map(|group| group.entries).sum()
     }
 
     /// Calls `each` with the batches of every row group, on all threads.

@@ -36,6 +36,10 @@ pub(crate) fn lists<'a>(batch: &'a RecordBatch, name: &str) -> io::Result<&'a Li
     column(batch, name)?.as_list_opt().ok_or_else(|| mistyped(name))
 }
 
+pub(crate) fn optional_lists<'a>(batch: &'a RecordBatch, name: &str) -> Option<&'a ListArray> {
+    batch.column_by_name(name)?.as_list_opt()
+}
+
 /// Returns the number at a row, `None` where the column is null.
 pub(crate) fn optional<T: ArrowPrimitiveType>(
     column: &PrimitiveArray<T>,

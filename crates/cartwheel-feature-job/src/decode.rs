@@ -5,11 +5,13 @@ use std::io;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float32Type, Int32Type, Int64Type};
-use arrow_array::{Float32Array, Int32Array, Int64Array, ListArray, RecordBatch, StringArray};
+use arrow_array::{
+    Array, Float32Array, Int32Array, Int64Array, ListArray, RecordBatch, StringArray,
+};
 
-use crate::columns::{lists, mistyped, numbers, optional, strings};
+use crate::columns::{lists, mistyped, numbers, optional, optional_lists, strings};
 use crate::products::ProductIndex;
-use crate::rows::{CheckoutRow, EvalSet, LineRow, OrderRow};
+use crate::rows::{BasketRow, CheckoutRow, EvalSet, LineRow, OrderRow};
 
 /// The columns of orders in a batch.
 pub(crate) struct OrderColumns<'a> {
@@ -83,11 +85,12 @@ impl<'a> LineColumns<'a> {
     }
 }
 
-/// The columns of checkouts in a batch.
+/// The columns of checkouts and returns in a batch.
 pub(crate) struct CheckoutColumns<'a> {
     event_id: &'a StringArray,
     received_at_ms: &'a Int64Array,
     products: &'a ListArray,
+    pieces: Option<&'a ListArray>,
     index: &'a ProductIndex<'a>,
 }
 
@@ -97,18 +100,67 @@ impl<'a> CheckoutColumns<'a> {
             event_id: strings(batch, "event_id")?,
             received_at_ms: numbers::<Int64Type>(batch, "received_at_ms")?,
             products: lists(batch, "product_ids")?,
+            pieces: optional_lists(batch, "quantities"),
             index,
         })
     }
 
-    pub(crate) fn row(&self, at: usize) -> io::Result<CheckoutRow> {
-        let products = self.products.value(at);
-        let products = products.as_string_opt::<i32>().ok_or_else(|| mistyped("product_ids"))?;
-        Ok(CheckoutRow {
+    /// The row `at`. The product of a return need not exist: nobody bought it.
+    pub(crate) fn row(&self, at: usize, is_return: bool) -> io::Result<CheckoutRow> {
+        let ids = self.products.value(at);
+        let ids = ids.as_string_opt::<i32>().ok_or_else(|| mistyped("product_ids"))?;
+        let pieces = self.pieces.filter(|lists| lists.is_valid(at)).map(|lists| lists.value(at));
+        let pieces = pieces.as_ref().and_then(|list| list.as_primitive_opt::<Int32Type>());
+        let mut row = CheckoutRow {
             hash: 0,
             user_id: String::new(),
             at_ms: self.received_at_ms.value(at),
             event_id: self.event_id.value(at).to_owned(),
+            products: Vec::with_capacity(ids.len()),
+            pieces: Vec::with_capacity(ids.len()),
+            is_return,
+        };
+        for (place, id) in ids.iter().flatten().enumerate() {
+            let product = match self.index.get(id) {
+                Ok(product) => product,
+                Err(_) if is_return => continue,
+                Err(error) => return Err(error),
+            };
+            let count = pieces.filter(|list| place < list.len()).map_or(1, |list| list.value(place));
+            row.products.push(product);
+            row.pieces.push(count.unsigned_abs().max(1));
+        }
+        Ok(row)
+    }
+}
+
+/// The columns of purchases of unknown customers in a batch.
+pub(crate) struct BasketColumns<'a> {
+    ordered_at_ms: &'a Int64Array,
+    products: &'a ListArray,
+    index: &'a ProductIndex<'a>,
+}
+
+impl<'a> BasketColumns<'a> {
+    /// `time` is the name of the column with the time of the purchase.
+    pub(crate) fn of(
+        batch: &'a RecordBatch,
+        time: &str,
+        index: &'a ProductIndex<'a>,
+    ) -> io::Result<Self> {
+        Ok(Self {
+            ordered_at_ms: numbers::<Int64Type>(batch, time)?,
+            products: lists(batch, "product_ids")?,
+            index,
+        })
+    }
+
+    pub(crate) fn row(&self, at: usize) -> io::Result<BasketRow> {
+        let products = self.products.value(at);
+        let products = products.as_string_opt::<i32>().ok_or_else(|| mistyped("product_ids"))?;
+        Ok(BasketRow {
+            hash: 0,
+            at_ms: self.ordered_at_ms.value(at),
             products: self.index.all(products.iter().flatten())?,
         })
     }

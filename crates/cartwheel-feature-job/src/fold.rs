@@ -10,7 +10,8 @@ use cartwheel_features::{
 use serde::{Deserialize, Serialize};
 
 use crate::options::JobOptions;
-use crate::rows::{CheckoutRow, EvalSet, LineRow, OrderRow, Rows};
+use crate::purchases::{Purchase, purchases};
+use crate::rows::{BasketRow, CheckoutRow, EvalSet, LineRow, OrderRow, Rows};
 
 /// The result of folding some users, besides their records.
 #[derive(Debug, Serialize, Deserialize)]
@@ -75,6 +76,11 @@ impl Folded {
     ) -> io::Result<UserRecords> {
         rows.orders.sort_by_key(|o| (o.hash, o.number));
         rows.lines.sort_unstable_by_key(|l| (l.hash, l.number, l.position, l.product));
+        rows.baskets.sort_unstable();
+        rows.baskets.dedup_by_key(|basket| basket.hash);
+        for BasketRow { hash, products, .. } in std::mem::take(&mut rows.baskets) {
+            self.basket(products, hash);
+        }
         rows.checkouts
             .sort_by(|a, b| (a.hash, a.at_ms, &a.event_id).cmp(&(b.hash, b.at_ms, &b.event_id)));
         let mut records = UserRecords::default();
@@ -103,6 +109,12 @@ impl Folded {
         Ok(records)
     }
 
+    /// Counts the purchase of an unknown customer.
+    pub(crate) fn basket(&mut self, products: Vec<u32>, hash: u64) {
+        self.whole.basket(products.clone(), hash);
+        self.cut.basket(products, hash);
+    }
+
     /// Folds one user, whose rows are in order, and returns the user's state.
     pub(crate) fn user(
         &mut self,
@@ -113,9 +125,9 @@ impl Folded {
         calendar: &Calendar,
     ) -> UserState {
         let mut history = History::new(rows.orders, rows.lines);
-        for checkout in rows.checkouts {
-            history.checkout(calendar, checkout.at_ms, &checkout.event_id, &checkout.products);
-            self.watermark_ms = self.watermark_ms.max(checkout.at_ms);
+        for purchase in purchases(rows.checkouts) {
+            history.purchase(calendar, &purchase);
+            self.watermark_ms = self.watermark_ms.max(purchase.row.at_ms);
         }
         self.users += 1;
         let fold = fold_of(user_id);
@@ -220,10 +232,12 @@ impl History {
         self.orders.push(PastOrder { order, marked_train });
     }
 
-    fn checkout(&mut self, calendar: &Calendar, at_ms: i64, event_id: &str, products: &[u32]) {
-        let order = calendar.order(&self.tail, at_ms, products);
-        self.push(order, false);
-        self.last_checkout = Some(LastCheckout { at_ms, event_id: event_id.to_owned() });
+    fn purchase(&mut self, calendar: &Calendar, purchase: &Purchase<'_>) {
+        let CheckoutRow { at_ms, event_id, .. } = purchase.row;
+        if !purchase.is_undone() {
+            self.push(calendar.order(&self.tail, *at_ms, &purchase.kept), false);
+        }
+        self.last_checkout = Some(LastCheckout { at_ms: *at_ms, event_id: event_id.clone() });
         self.next = None;
     }
 }

@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use cartwheel_events::EventKind;
 use cartwheel_feature_set::{
     Calendar, FeatureSet, FeatureSetWriter, NewFeatureSet, UserFileWriter, UserRecords,
 };
@@ -16,7 +17,7 @@ use rustc_hash::FxHashMap;
 use crate::assemble::assemble;
 use crate::batches::RowGroups;
 use crate::columns::strings;
-use crate::decode::{LineColumns, OrderColumns};
+use crate::decode::{BasketColumns, CheckoutColumns, LineColumns, OrderColumns};
 use crate::finish::{Finished, finish};
 use crate::fold::Folded;
 use crate::options::JobOptions;
@@ -39,8 +40,12 @@ pub struct Input {
     pub order_products: Vec<PathBuf>,
     /// The `products` table.
     pub products: Vec<ProductInfo>,
-    /// Checkouts, without repetitions.
+    /// Delivered checkouts and returns, without repetitions.
     pub checkouts: Vec<cartwheel_lake::CheckoutRow>,
+    /// Imported Parquet files of the `events` table.
+    pub events: Vec<PathBuf>,
+    /// Parquet files of the `baskets` table.
+    pub baskets: Vec<PathBuf>,
     /// Erasures that the lake had completed when it was read.
     pub erasures: u64,
 }
@@ -89,10 +94,14 @@ pub fn build(
 
     let orders = RowGroups::of(&input.orders)?;
     let lines = RowGroups::of(&input.order_products)?;
-    let count = (lines.rows() / PARTITION_LINES + 1).next_multiple_of(4).min(1024) as usize;
+    let events = RowGroups::of(&input.events)?;
+    let baskets = RowGroups::of(&input.baskets)?;
+    let total = lines.rows() + events.entries() + baskets.entries();
+    let count = (total / PARTITION_LINES + 1).next_multiple_of(4).min(1024) as usize;
     let partitions = Partitions::create(set.dir(), count)?;
     let products = products(input.products, &input.checkouts);
-    let tables = Tables { orders, lines, products: &products, checkouts: &input.checkouts };
+    let checkouts = &input.checkouts;
+    let tables = Tables { orders, lines, events, baskets, products: &products, checkouts };
     shuffle(&tables, &partitions, progress)?;
 
     let users = Mutex::new(OrderedUsers::new(set.users()?));
@@ -137,10 +146,15 @@ pub fn build(
 /// Names a set by its data, options and columns, so that the same set is built once.
 fn version(input: &Input, options: &JobOptions) -> String {
     let mut text = format!("{}\n{options:?}\n{}\n", input.import_id, FEATURES.join(","));
+    // Without returns, quantities change nothing.
+    let has_returns = input.checkouts.iter().any(|c| c.is_return);
     for c in &input.checkouts {
         let (user, at_ms, event, products) =
             (&c.user_id, c.received_at_ms, &c.event_id, &c.product_ids);
         text.push_str(&format!("{user} {at_ms} {event} {products:?}\n"));
+        if has_returns {
+            text.push_str(&format!("{} {:?}\n", c.is_return, c.quantities));
+        }
     }
     format!("fs-{}", short_hash(text.as_bytes()))
 }
@@ -150,7 +164,8 @@ fn products(
     mut table: Vec<ProductInfo>,
     checkouts: &[cartwheel_lake::CheckoutRow],
 ) -> Vec<ProductInfo> {
-    let bought = checkouts.iter().flat_map(|checkout| &checkout.product_ids);
+    let bought = checkouts.iter().filter(|checkout| !checkout.is_return);
+    let bought = bought.flat_map(|checkout| &checkout.product_ids);
     table.extend(bought.map(|id| products::unnamed(id)));
     products::in_order(table)
 }
@@ -159,6 +174,8 @@ fn products(
 struct Tables<'a> {
     orders: RowGroups,
     lines: RowGroups,
+    events: RowGroups,
+    baskets: RowGroups,
     /// By catalogue index.
     products: &'a [ProductInfo],
     checkouts: &'a [cartwheel_lake::CheckoutRow],
@@ -171,7 +188,8 @@ fn shuffle(
     progress: &(dyn Fn(Phase) + Sync),
 ) -> io::Result<()> {
     let index = ProductIndex::new(tables.products);
-    let total = tables.orders.rows() + tables.lines.rows();
+    let groups = [&tables.orders, &tables.lines, &tables.events, &tables.baskets];
+    let total = groups.iter().map(|groups| groups.rows()).sum();
     let sent = AtomicU64::new(0);
     let count = |rows: usize| {
         let before = sent.fetch_add(rows as u64, Ordering::Relaxed);
@@ -201,19 +219,68 @@ fn shuffle(
         }
         sender.finish()
     })?;
+    shuffle_events(tables, &index, partitions, &count)?;
     let mut sender = Sender::new(partitions);
     for checkout in tables.checkouts {
-        let products = index.all(checkout.product_ids.iter().map(String::as_str))?;
+        // The product of a return need not exist: nobody bought it.
+        let items = checkout.product_ids.iter().zip(&checkout.quantities);
+        let known = items.filter(|(id, _)| !checkout.is_return || index.get(id).is_ok());
+        let (ids, pieces): (Vec<&str>, Vec<u32>) =
+            known.map(|(id, &pieces)| (id.as_str(), pieces)).unzip();
         let row = CheckoutRow {
             hash: 0,
             user_id: String::new(),
             at_ms: checkout.received_at_ms,
             event_id: checkout.event_id.clone(),
-            products,
+            products: index.all(ids.into_iter())?,
+            pieces,
+            is_return: checkout.is_return,
         };
         sender.checkout(&checkout.user_id, &row)?;
     }
     sender.finish()
+}
+
+/// Sends the imported checkouts, returns and baskets to their partitions.
+fn shuffle_events(
+    tables: &Tables<'_>,
+    index: &ProductIndex<'_>,
+    partitions: &Partitions,
+    count: &(impl Fn(usize) + Sync),
+) -> io::Result<()> {
+    tables.events.read(|batches| {
+        let mut sender = Sender::new(partitions);
+        for batch in batches {
+            let batch = batch?;
+            let (users, kinds) = (strings(&batch, "user_id")?, strings(&batch, "event")?);
+            let checkouts = CheckoutColumns::of(&batch, index)?;
+            for at in 0..batch.num_rows() {
+                let kind = EventKind::parse(kinds.value(at));
+                if let Some(kind @ (EventKind::Checkout | EventKind::Return)) = kind {
+                    let row = checkouts.row(at, kind == EventKind::Return)?;
+                    sender.checkout(users.value(at), &row)?;
+                }
+            }
+            count(batch.num_rows());
+        }
+        sender.finish()
+    })?;
+    tables.baskets.read(|batches| {
+        let mut sender = Sender::new(partitions);
+        for batch in batches {
+            let batch = batch?;
+            let (ids, kinds) = (strings(&batch, "basket_id")?, strings(&batch, "event")?);
+            let baskets = BasketColumns::of(&batch, "ordered_at_ms", index)?;
+            for at in 0..batch.num_rows() {
+                // Nobody knows which purchase a return without a customer undoes.
+                if EventKind::parse(kinds.value(at)) == Some(EventKind::Checkout) {
+                    sender.basket(ids.value(at), &baskets.row(at)?)?;
+                }
+            }
+            count(batch.num_rows());
+        }
+        sender.finish()
+    })
 }
 
 /// Appends the records of the partitions in the order of the partitions, which end in any
@@ -252,6 +319,8 @@ mod tests {
             received_at_ms: 5,
             event_id: "e".to_owned(),
             product_ids: vec!["p".to_owned(), "q".to_owned()],
+            quantities: vec![1, 2],
+            is_return: false,
         };
         let input = Input {
             import_id: "imported".to_owned(),

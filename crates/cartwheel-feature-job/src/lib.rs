@@ -21,6 +21,7 @@ mod options;
 pub mod phases;
 mod pieces;
 mod products;
+mod purchases;
 mod rows;
 mod shuffle;
 mod training_rows;

@@ -15,7 +15,7 @@ use serde::de::DeserializeOwned;
 
 use crate::assemble;
 use crate::columns::{numbers, strings};
-use crate::decode::{CheckoutColumns, LineColumns, OrderColumns};
+use crate::decode::{BasketColumns, CheckoutColumns, LineColumns, OrderColumns};
 use crate::finish::{self, Assembly};
 use crate::fold::{Folded, UserRows};
 use crate::options::JobOptions;
@@ -35,6 +35,8 @@ const ASSEMBLY: &str = "assembly";
 const ORDER: i8 = 0;
 const LINE: i8 = 1;
 const CHECKOUT: i8 = 2;
+const RETURN: i8 = 3;
+const BASKET: i8 = 4;
 
 fn pack(value: &impl Serialize) -> io::Result<Vec<u8>> {
     postcard::to_allocvec(value).map_err(io::Error::other)
@@ -74,8 +76,10 @@ pub fn read_products(input: impl Read) -> io::Result<Vec<ProductInfo>> {
 }
 
 /// Folds users as they come, with one user in memory at a time. The input has one row for
-/// each order, order line and checkout, with the columns `user_id`, `kind` (0 order, 1
-/// line, 2 checkout) and those of the three tables; the rows of a user are contiguous.
+/// each order, order line, checkout, return and basket, with the columns `user_id`, `kind` (0
+/// order, 1 line, 2 checkout, 3 return, 4 basket) and those of the tables; the rows of a user
+/// are contiguous. A basket is the purchase of an unknown customer: its `user_id` is its own id,
+/// and it occurs once.
 /// Writes a record for each user, and then the partial result over all of them.
 ///
 /// # Errors
@@ -127,7 +131,13 @@ impl<W: Write> Users<'_, W> {
         let orders = OrderColumns::of(batch)?;
         let lines = LineColumns::of(batch, index)?;
         let checkouts = CheckoutColumns::of(batch, index)?;
+        let baskets = BasketColumns::of(batch, "received_at_ms", index)?;
         for at in 0..batch.num_rows() {
+            if kinds.value(at) == BASKET {
+                let hash = stable_hash(user_ids.value(at).as_bytes());
+                self.folded.basket(baskets.row(at)?.products, hash);
+                continue;
+            }
             if user_ids.value(at) != self.user_id || self.rows.is_empty() {
                 self.end_user()?;
                 user_ids.value(at).clone_into(&mut self.user_id);
@@ -135,10 +145,13 @@ impl<W: Write> Users<'_, W> {
             match kinds.value(at) {
                 ORDER => self.rows.orders.push(orders.row(at)),
                 LINE => self.rows.lines.push(lines.row(at)?),
-                CHECKOUT => self.rows.checkouts.push(checkouts.row(at)?),
+                kind @ (CHECKOUT | RETURN) => {
+                    self.rows.checkouts.push(checkouts.row(at, kind == RETURN)?);
+                }
                 kind => {
                     return Err(io::Error::other(format!(
-                        "column kind contains {kind}: expected 0 (order), 1 (line) or 2 (checkout)"
+                        "column kind contains {kind}: expected 0 (order), 1 (line), 2 (checkout), \
+                         3 (return) or 4 (basket)"
                     )));
                 }
             }
@@ -166,7 +179,7 @@ impl<W: Write> Users<'_, W> {
         rows.orders.sort_by_key(|o| o.number);
         rows.lines.sort_unstable_by_key(|l| (l.number, l.position, l.product));
         rows.checkouts.sort_by(|a, b| (a.at_ms, &a.event_id).cmp(&(b.at_ms, &b.event_id)));
-        let Rows { orders, lines, checkouts } = &rows;
+        let Rows { orders, lines, checkouts, .. } = &rows;
         let user = UserRows { orders, lines, checkouts };
         let state = self.folded.user(&self.user_id, hash, user, self.options, &self.calendar);
         self.out.value(USER, &self.user_id, &state.encode())

@@ -43,7 +43,7 @@ pub(crate) struct LineRow {
     pub reordered: Option<bool>,
 }
 
-/// A checkout from the event stream.
+/// A checkout, or the return of bought products.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct CheckoutRow {
     /// Hash of the user id. Only a row of a partition has it.
@@ -55,6 +55,21 @@ pub(crate) struct CheckoutRow {
     pub event_id: String,
     /// Catalogue indices, in the order in which the products were added.
     pub products: Vec<u32>,
+    /// Number of pieces, parallel to `products`.
+    pub pieces: Vec<u32>,
+    /// Whether the products were given back, not bought.
+    pub is_return: bool,
+}
+
+/// A purchase of an unknown customer.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct BasketRow {
+    /// Hash of the purchase's id. Only a row of a partition has it.
+    pub hash: u64,
+    /// The time of the purchase, UTC milliseconds.
+    pub at_ms: i64,
+    /// Catalogue indices.
+    pub products: Vec<u32>,
 }
 
 /// Rows of one or more users.
@@ -63,9 +78,11 @@ pub(crate) struct Rows {
     pub orders: Vec<OrderRow>,
     pub lines: Vec<LineRow>,
     pub checkouts: Vec<CheckoutRow>,
+    pub baskets: Vec<BasketRow>,
 }
 
 impl Rows {
+    /// Whether there is no row of a user.
     pub(crate) fn is_empty(&self) -> bool {
         self.orders.is_empty() && self.lines.is_empty() && self.checkouts.is_empty()
     }

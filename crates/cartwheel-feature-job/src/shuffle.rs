@@ -11,11 +11,12 @@ use std::path::Path;
 use cartwheel_features::stable_hash;
 use parking_lot::Mutex;
 
-use crate::rows::{CheckoutRow, EvalSet, LineRow, OrderRow, Rows};
+use crate::rows::{BasketRow, CheckoutRow, EvalSet, LineRow, OrderRow, Rows};
 
 const ORDER: u8 = 0;
 const LINE: u8 = 1;
 const CHECKOUT: u8 = 2;
+const BASKET: u8 = 3;
 /// Bytes that a thread buffers for one partition.
 const BUFFER: usize = 64 << 10;
 
@@ -88,12 +89,23 @@ impl Partitions {
                         user_id: reader.text()?,
                     });
                 }
+                CHECKOUT => {
+                    let at_ms = i64::from_le_bytes(reader.array()?);
+                    let is_return = reader.array::<1>()?[0] != 0;
+                    let (products, pieces) = (reader.numbers()?, reader.numbers()?);
+                    rows.checkouts.push(CheckoutRow {
+                        hash,
+                        user_id: reader.text()?,
+                        at_ms,
+                        event_id: reader.text()?,
+                        products,
+                        pieces,
+                        is_return,
+                    });
+                }
                 _ => {
                     let at_ms = i64::from_le_bytes(reader.array()?);
-                    let count = reader.u32()?;
-                    let products = (0..count).map(|_| reader.u32()).collect::<io::Result<_>>()?;
-                    let (user_id, event_id) = (reader.text()?, reader.text()?);
-                    rows.checkouts.push(CheckoutRow { hash, user_id, at_ms, event_id, products });
+                    rows.baskets.push(BasketRow { hash, at_ms, products: reader.numbers()? });
                 }
             }
         }
@@ -113,8 +125,9 @@ impl<'a> Sender<'a> {
         Self { partitions, buffers: vec![Vec::new(); partitions.len()] }
     }
 
-    fn row(&mut self, user_id: &str, tag: u8, write: impl FnOnce(&mut Vec<u8>)) -> io::Result<()> {
-        let hash = stable_hash(user_id.as_bytes());
+    /// Sends a row to the partition of `key`: a user, or the purchase of an unknown one.
+    fn row(&mut self, key: &str, tag: u8, write: impl FnOnce(&mut Vec<u8>)) -> io::Result<()> {
+        let hash = stable_hash(key.as_bytes());
         let partition = self.partitions.of(hash);
         let buffer = &mut self.buffers[partition];
         buffer.push(tag);
@@ -153,10 +166,19 @@ impl<'a> Sender<'a> {
     pub(crate) fn checkout(&mut self, user_id: &str, row: &CheckoutRow) -> io::Result<()> {
         self.row(user_id, CHECKOUT, |out| {
             out.extend(row.at_ms.to_le_bytes());
-            out.extend((row.products.len() as u32).to_le_bytes());
-            row.products.iter().for_each(|p| out.extend(p.to_le_bytes()));
+            out.push(u8::from(row.is_return));
+            numbers(out, &row.products);
+            numbers(out, &row.pieces);
             text(out, user_id);
             text(out, &row.event_id);
+        })
+    }
+
+    /// Sends a purchase of an unknown customer.
+    pub(crate) fn basket(&mut self, basket_id: &str, row: &BasketRow) -> io::Result<()> {
+        self.row(basket_id, BASKET, |out| {
+            out.extend(row.at_ms.to_le_bytes());
+            numbers(out, &row.products);
         })
     }
 
@@ -170,7 +192,13 @@ impl<'a> Sender<'a> {
     }
 }
 
-/// Appends an id. Ids have at most 64 bytes, so that one byte holds the length.
+/// Appends numbers, after their count.
+fn numbers(out: &mut Vec<u8>, numbers: &[u32]) {
+    out.extend((numbers.len() as u32).to_le_bytes());
+    numbers.iter().for_each(|n| out.extend(n.to_le_bytes()));
+}
+
+/// Appends an id. Ids have fewer than 256 bytes, so that one byte holds the length.
 fn text(out: &mut Vec<u8>, text: &str) {
     let length = text.len().min(255);
     out.push(length as u8);
@@ -190,6 +218,11 @@ impl Reader<'_> {
 
     fn u32(&mut self) -> io::Result<u32> {
         self.array().map(u32::from_le_bytes)
+    }
+
+    fn numbers(&mut self) -> io::Result<Vec<u32>> {
+        let count = self.u32()?;
+        (0..count).map(|_| self.u32()).collect()
     }
 
     fn text(&mut self) -> io::Result<String> {

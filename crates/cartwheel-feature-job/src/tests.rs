@@ -52,8 +52,7 @@ fn lake(orders: &str, lines: &str) -> (tempfile::TempDir, Input) {
         products: products
             .map(|p| ProductInfo { product_id: p.product_id, ..ProductInfo::default() })
             .collect(),
-        checkouts: Vec::new(),
-        erasures: 0,
+        ..Input::default()
     };
     (dir, input)
 }
@@ -65,6 +64,8 @@ fn checkout(user_id: &str, day: i64, event_id: &str, products: &[&str]) -> Check
         received_at_ms: AS_OF_MS + day * DAY_MS,
         event_id: event_id.to_owned(),
         product_ids: products.iter().map(|&id| id.to_owned()).collect(),
+        quantities: vec![1; products.len()],
+        is_return: false,
     }
 }
 
@@ -221,8 +222,7 @@ fn the_same_input_is_built_once_and_a_failed_build_leaves_nothing() {
         orders: input.orders.clone(),
         order_products: input.order_products.clone(),
         products: input.products.clone(),
-        checkouts: Vec::new(),
-        erasures: 0,
+        ..Input::default()
     };
     let broken = Input {
         import_id: "other".to_owned(),

@@ -37,6 +37,11 @@ pub struct Partial {
 /// with the square.
 const BASKET_LINES: usize = 60;
 
+/// A hash of an order's number in the history of its user.
+fn order_hash(number: u32) -> u64 {
+    u64::from(number).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+}
+
 impl Partial {
     /// Creates an empty partial for `products` products and at most `baskets` baskets.
     pub fn new(products: usize, baskets: usize) -> Self {
@@ -65,9 +70,27 @@ impl Partial {
             stats.first_orders += u32::from(bought.is_none());
             stats.second_orders += u32::from(bought.is_some_and(|p| p.orders == 1));
         }
-        let hash = mix(user_hash ^ u64::from(order.number).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        basket.truncate(BASKET_LINES);
+        self.sample(mix(user_hash ^ order_hash(order.number)), basket);
+    }
+
+    /// Counts a purchase whose customer is unknown: for popularity and for what is bought
+    /// together, not as the purchase of a user. `hash` is a stable hash of the purchase.
+    pub fn basket(&mut self, mut products: Vec<u32>, hash: u64) {
+        self.orders += 1;
+        products.sort_unstable();
+        products.dedup();
+        for &product in &products {
+            if let Some(stats) = self.products.get_mut(product as usize) {
+                stats.orders += 1;
+            }
+        }
+        products.truncate(BASKET_LINES);
+        self.sample(mix(hash ^ order_hash(1)), products);
+    }
+
+    fn sample(&mut self, hash: u64, mut basket: Vec<u32>) {
         if self.baskets.wants(hash) {
-            basket.truncate(BASKET_LINES);
             basket.sort_unstable();
             basket.dedup();
             self.baskets.push(hash, basket.into());

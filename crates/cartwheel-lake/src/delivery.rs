@@ -13,7 +13,7 @@ mod backoff;
 mod bisect;
 mod checkpoint;
 mod consumer;
-mod encode;
+pub(crate) mod encode;
 mod error;
 mod poison;
 mod range;

@@ -1,9 +1,11 @@
 //! Importing a shop's order history.
 
+mod baskets;
 mod csv_file;
 mod error;
 mod instacart;
 mod lines;
+mod new_import;
 mod orders;
 mod part_writer;
 mod products;
@@ -11,5 +13,7 @@ mod schemas;
 mod source;
 mod state;
 
+pub use baskets::Basket;
 pub use error::ImportError;
 pub use instacart::{ImportOptions, ImportProgress, instacart};
+pub use new_import::{EarlierImports, NewImport, Started};

@@ -26,9 +26,11 @@ pub use delivery::{
 pub use erasure::{Erasure, ErasureError, ErasureResult, Erasures, PendingErasure};
 pub use error::LakeError;
 pub use files::guard::guarded;
-pub use import::{ImportError, ImportOptions, ImportProgress};
+pub use import::{
+    Basket, EarlierImports, ImportError, ImportOptions, ImportProgress, NewImport, Started,
+};
 pub use lake::Lake;
-pub use manifest::{ImportSummary, Manifest};
+pub use manifest::{ImportEntry, ImportKind, ImportSummary, Manifest};
 pub use progress::CompactionProgress;
 pub use read::checkouts::{CheckoutRow, Checkouts};
 pub use read::engagement::{EngagedImpression, Engagement, EngagementReport};

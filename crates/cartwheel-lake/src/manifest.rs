@@ -1,45 +1,86 @@
-//! The manifest of the import: which files are the imported tables.
+//! The manifest of the imports: which files are the imported tables.
 
 use std::fmt;
 use std::io;
 use std::path::{Component, Path, PathBuf};
 
+use rustc_hash::FxHashSet;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use crate::error::LakeError;
+use crate::files::partition::{import_folder, is_import_folder};
+use crate::files::walk::walk;
 use crate::lake::Lake;
 
 /// The manifest's path in the lake.
 const CURRENT: &str = "imports/current.json";
 
 /// Which files are the imported tables.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Manifest {
-    /// Hash of the imported files' content.
+    /// Identifies the content of the imported tables.
     pub id: String,
-    /// Day of each user's newest order, UTC milliseconds.
-    pub as_of_ms: i64,
+    /// Day of each user's newest order in data without dates, UTC milliseconds. `None` before
+    /// the first such import.
+    pub as_of_ms: Option<i64>,
     /// Parts of `orders`.
     pub orders: Vec<PathBuf>,
     /// Parts of `order_products`.
     pub order_products: Vec<PathBuf>,
     /// Parts of `products`.
     pub products: Vec<PathBuf>,
+    /// Imported parts of `events`.
+    #[serde(default)]
+    pub events: Vec<PathBuf>,
+    /// Parts of `baskets`: purchases whose customer is unknown.
+    #[serde(default)]
+    pub baskets: Vec<PathBuf>,
+    /// The imports that these parts come from, oldest first.
+    #[serde(default)]
+    pub imports: Vec<ImportEntry>,
+    /// The counts of the newest import.
+    pub summary: ImportSummary,
+}
+
+/// An import whose data the lake holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImportEntry {
+    /// Hash of the imported content and of the options that decide how it is read.
+    pub id: String,
+    /// The form of the imported data.
+    pub kind: ImportKind,
     /// The import's counts.
     pub summary: ImportSummary,
+}
+
+/// The form of imported data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ImportKind {
+    /// Tables in the Instacart schema: orders by number, without dates.
+    Instacart,
+    /// Events and orders with their times.
+    History,
 }
 
 /// The counts of an import.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct ImportSummary {
-    /// Imported orders.
+    /// Imported orders of known users.
     pub orders: u64,
-    /// Imported order lines.
+    /// Imported lines of these orders.
     pub lines: u64,
-    /// Users of these orders.
+    /// Users of the imported orders and events.
     pub users: u64,
     /// Products of the catalogue.
     pub products: u64,
+    /// Imported events other than orders.
+    #[serde(default)]
+    pub events: u64,
+    /// Imported orders whose customer is unknown.
+    #[serde(default)]
+    pub baskets: u64,
     /// Rejected rows.
     pub rejected: u64,
     /// The file with the rejected rows and their reasons.
@@ -53,9 +94,16 @@ impl fmt::Display for ImportSummary {
         let verb = if self.unchanged { "Already imported, unchanged" } else { "Imported" };
         write!(
             f,
-            "{verb}: {} orders with {} lines of {} users, {} products; {} rows rejected",
-            self.orders, self.lines, self.users, self.products, self.rejected
+            "{verb}: {} orders with {} lines of {} users, {} products",
+            self.orders, self.lines, self.users, self.products
         )?;
+        if self.events > 0 {
+            write!(f, ", {} other events", self.events)?;
+        }
+        if self.baskets > 0 {
+            write!(f, ", {} orders without a customer", self.baskets)?;
+        }
+        write!(f, "; {} rows rejected", self.rejected)?;
         match &self.rejects {
             Some(path) => write!(f, ", see {}", path.display()),
             None => Ok(()),
@@ -63,8 +111,55 @@ impl fmt::Display for ImportSummary {
     }
 }
 
+impl Manifest {
+    /// The parts of each imported table, by the table's name.
+    pub(crate) fn tables_mut(&mut self) -> [(&'static str, &mut Vec<PathBuf>); 5] {
+        [
+            ("orders", &mut self.orders),
+            ("order_products", &mut self.order_products),
+            ("products", &mut self.products),
+            ("events", &mut self.events),
+            ("baskets", &mut self.baskets),
+        ]
+    }
+
+    /// Adds an import, and changes the id accordingly.
+    pub(crate) fn add(&mut self, entry: ImportEntry) {
+        self.summary = entry.summary.clone();
+        self.imports.push(entry);
+        self.id = self.content_id();
+    }
+
+    /// Removes the imports for which `is_removed` returns true, with their parts.
+    pub(crate) fn remove(&mut self, is_removed: impl Fn(&ImportEntry) -> bool) {
+        let folders: Vec<String> = self
+            .imports
+            .extract_if(.., |entry| is_removed(entry))
+            .map(|entry| import_folder(&entry.id))
+            .collect();
+        for (_, parts) in self.tables_mut() {
+            parts.retain(|part| {
+                let folder = part.parent().and_then(Path::file_name).unwrap_or_default();
+                !folders.iter().any(|removed| folder == removed.as_str())
+            });
+        }
+        self.id = self.content_id();
+    }
+
+    /// The id of a single import, or a hash of several.
+    fn content_id(&self) -> String {
+        match self.imports.as_slice() {
+            [only] => only.id.clone(),
+            all => {
+                let ids: Vec<&str> = all.iter().map(|entry| entry.id.as_str()).collect();
+                hex::encode(&Sha256::digest(ids.join(" "))[..8])
+            }
+        }
+    }
+}
+
 impl Lake {
-    /// Reads the manifest of the import, with paths that include the lake's directory. `None`
+    /// Reads the manifest of the imports, with paths that include the lake's directory. `None`
     /// before the first import.
     ///
     /// # Errors
@@ -78,22 +173,60 @@ impl Lake {
         };
         let mut manifest: Manifest =
             serde_json::from_slice(&bytes).map_err(|e| LakeError::file(&path, e))?;
-        let parts = [&mut manifest.orders, &mut manifest.order_products, &mut manifest.products];
-        for part in parts.into_iter().flatten() {
+        for part in manifest.tables_mut().into_iter().flat_map(|(_, parts)| parts) {
             if part.components().any(|step| !matches!(step, Component::Normal(_))) {
                 let problem = format!("{} is not a path in the lake", part.display());
                 return Err(LakeError::file(&path, io::Error::other(problem)));
             }
             *part = self.dir().join(&*part);
         }
+        if manifest.imports.is_empty() && !manifest.orders.is_empty() {
+            // Earlier releases wrote no list: they knew a single import.
+            let (id, summary) = (manifest.id.clone(), manifest.summary.clone());
+            manifest.imports.push(ImportEntry { id, kind: ImportKind::Instacart, summary });
+        }
         Ok(Some(manifest))
     }
 
-    /// Replaces the manifest; its paths are relative to the lake. From then on readers see the
-    /// files that it names.
-    pub(crate) fn put_manifest(&self, manifest: &Manifest) -> Result<(), LakeError> {
-        let bytes = serde_json::to_vec_pretty(manifest);
+    /// Replaces the manifest, whose paths include the lake's directory. From then on readers see
+    /// the files that it names.
+    pub(crate) fn put_manifest(&self, mut manifest: Manifest) -> Result<(), LakeError> {
+        for part in manifest.tables_mut().into_iter().flat_map(|(_, parts)| parts) {
+            *part = self.relative(part).to_owned();
+        }
+        let bytes = serde_json::to_vec_pretty(&manifest);
         let bytes = bytes.map_err(|e| LakeError::file(Path::new(CURRENT), e))?;
         self.put(Path::new(CURRENT), bytes.into())
+    }
+
+    /// Removes the files of imports that the manifest does not name: another import or an
+    /// erasure replaced them, or their import did not complete. The caller holds the import lock.
+    pub(crate) fn remove_unnamed_imports(&self) -> Result<(), LakeError> {
+        let mut manifest = self.import_manifest()?.unwrap_or_default();
+        for (table, parts) in manifest.tables_mut() {
+            let named: FxHashSet<PathBuf> = parts.drain(..).collect();
+            let mut unnamed = Vec::new();
+            walk(&self.dir().join(table), |folder, files| {
+                if is_import_folder(folder) {
+                    let before = unnamed.len();
+                    let count = files.len();
+                    unnamed.extend(files.into_iter().filter(|file| !named.contains(file)));
+                    if unnamed.len() - before == count {
+                        unnamed.push(folder.to_owned());
+                    }
+                }
+                Ok(())
+            })?;
+            for path in unnamed {
+                // Readers have their files open, and no new reader gets these paths.
+                let removed = if path.is_dir() {
+                    std::fs::remove_dir(&path)
+                } else {
+                    std::fs::remove_file(&path)
+                };
+                removed.map_err(|e| LakeError::file(&path, e))?;
+            }
+        }
+        Ok(())
     }
 }

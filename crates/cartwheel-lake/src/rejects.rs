@@ -65,7 +65,7 @@ fn quoted(text: &str) -> String {
 }
 
 /// A row that an import rejected.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
 pub struct RejectedRow {
     /// The name of the row's file.
     pub file: String,

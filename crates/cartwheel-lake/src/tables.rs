@@ -7,8 +7,9 @@ use crate::files::format::Format;
 use crate::files::parts::live_parts;
 use crate::lake::Lake;
 
-/// The tables that an import replaces as a whole. Its manifest names their files.
-pub(crate) const IMPORTED: [&str; 3] = ["orders", "order_products", "products"];
+/// The tables that only imports fill. The manifest names their files, and imported parts of
+/// `events`.
+pub(crate) const IMPORTED: [&str; 4] = ["orders", "order_products", "products", "baskets"];
 
 /// A table that delivery appends to.
 #[derive(Debug)]
@@ -30,14 +31,20 @@ pub(crate) const DELIVERED: [DeliveredTable; 3] = [
 impl Lake {
     /// The files of a Parquet table that readers use.
     pub(crate) fn table_files(&self, table: &str) -> Result<Vec<PathBuf>, LakeError> {
-        if !IMPORTED.contains(&table) {
-            return live_parts(&self.dir().join(table));
+        let mut files = self.delivered_files(table)?;
+        if let Some(mut manifest) = self.import_manifest()? {
+            let imported = manifest.tables_mut().into_iter().find(|(name, _)| *name == table);
+            files.extend(imported.into_iter().flat_map(|(_, parts)| std::mem::take(parts)));
         }
-        let Some(manifest) = self.import_manifest()? else { return Ok(Vec::new()) };
-        Ok(match table {
-            "orders" => manifest.orders,
-            "order_products" => manifest.order_products,
-            _ => manifest.products,
-        })
+        Ok(files)
+    }
+
+    /// The delivered files of a Parquet table that readers use; none of a table that only imports
+    /// fill.
+    pub(crate) fn delivered_files(&self, table: &str) -> Result<Vec<PathBuf>, LakeError> {
+        if IMPORTED.contains(&table) {
+            return Ok(Vec::new());
+        }
+        live_parts(&self.dir().join(table))
     }
 }

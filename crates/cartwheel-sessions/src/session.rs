@@ -113,7 +113,8 @@ impl Session {
                 self.add(record);
             }
             EventKind::Checkout => self.check_out(record),
-            EventKind::GetRecommendations => {}
+            // A return changes the history, which the next feature set reads.
+            EventKind::Return | EventKind::GetRecommendations => {}
         }
         push_bounded(&mut self.recent_events, RecentEvent::new(position, record), MAX_RECENT);
         true

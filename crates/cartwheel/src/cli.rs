@@ -10,7 +10,8 @@ use clap::{Parser, Subcommand};
 use crate::commands::audit::Audit;
 use crate::commands::capacity::Capacity;
 use crate::commands::config::Config;
-use crate::commands::data::{Features, Generate, Import};
+use crate::commands::data::{Features, Generate};
+use crate::commands::import::Import;
 use crate::commands::keys::Keys;
 use crate::commands::model::{Evaluate, Predict, Recommend, Train};
 use crate::commands::models::Models;
@@ -19,7 +20,7 @@ use crate::commands::serve::{Demo, Serve};
 use crate::commands::stream::Stream;
 use crate::commands::users::{LakeCommand, Users};
 use crate::commands::{
-    audit, capacity, config, data, keys, model, models, pipeline, serve, stream, users,
+    audit, capacity, config, data, import, keys, model, models, pipeline, serve, stream, users,
 };
 use crate::context::Context;
 use crate::errors;
@@ -65,8 +66,8 @@ enum Command {
     Serve(Serve),
     /// Write a synthetic grocery shop in the Instacart schema.
     Generate(Generate),
-    /// Import orders into the lake.
-    #[command(after_help = "Example:\n  cartwheel import instacart ./shop")]
+    /// Import a shop's history: orders and events from files or standard input.
+    #[command(after_help = "Examples:\n  cartwheel import orders orders.csv --dry-run\n  cartwheel import instacart ./shop")]
     Import {
         #[command(subcommand)]
         command: Import,
@@ -205,9 +206,7 @@ fn execute(cli: Cli) -> Result<()> {
         Command::Demo(args) => serve::demo(&context, &args),
         Command::Serve(args) => serve::serve(&context, &args),
         Command::Generate(args) => data::generate(&args.size, &args.out, *json),
-        Command::Import { command: Import::Instacart { dir, as_of } } => {
-            data::import(data_dir, &dir, as_of, *json).map(|_| ())
-        }
+        Command::Import { command } => import::run(&context, command),
         Command::Features(args) => {
             data::features(data_dir, &with_examples(settings, &args)?, *json).map(|_| ())
         }

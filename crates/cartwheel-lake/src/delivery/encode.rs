@@ -4,7 +4,10 @@ use std::io;
 use std::sync::Arc;
 
 use arrow_array::builder::{Float64Builder, Int32Builder, ListBuilder, StringBuilder};
-use arrow_array::{ArrayRef, Int32Array, Int64Array, RecordBatch, StringArray, UInt64Array};
+use arrow_array::{
+    ArrayRef, Int32Array, Int64Array, RecordBatch, StringArray, UInt64Array, new_null_array,
+};
+use arrow_schema::DataType;
 use bytes::Bytes;
 use cartwheel_events::{EventRecord, Impression};
 use cartwheel_stream::Sequence;
@@ -52,20 +55,66 @@ fn positions<T>(rows: &[StreamRow<'_, T>]) -> [(&'static str, ArrayRef); 2] {
     ]
 }
 
+/// The columns of the items of events: parallel lists of ids, quantities and prices.
+#[derive(Default)]
+pub(crate) struct ItemColumns {
+    products: ListBuilder<StringBuilder>,
+    quantities: ListBuilder<Int32Builder>,
+    prices: ListBuilder<Float64Builder>,
+}
+
+impl ItemColumns {
+    /// Adds the items of an event: id, pieces and price.
+    pub(crate) fn push<'a>(
+        &mut self,
+        items: impl IntoIterator<Item = (&'a str, u32, Option<f64>)>,
+    ) {
+        for (product, quantity, price) in items {
+            self.products.values().append_value(product);
+            self.quantities.values().append_value(i32::try_from(quantity).unwrap_or(i32::MAX));
+            self.prices.values().append_option(price);
+        }
+        self.products.append(true);
+        self.quantities.append(true);
+        self.prices.append(true);
+    }
+
+    /// `product_ids`, `quantities` and `prices`.
+    pub(crate) fn finish(mut self) -> [ArrayRef; 3] {
+        [
+            Arc::new(self.products.finish()),
+            Arc::new(self.quantities.finish()),
+            Arc::new(self.prices.finish()),
+        ]
+    }
+}
+
 /// Encodes events as a part.
 pub(crate) fn encode_events(rows: &[StreamRow<'_, EventRecord>]) -> io::Result<Bytes> {
-    let records = || rows.iter().map(|row| row.record);
-    let mut quantities = ListBuilder::new(Int32Builder::new());
-    let mut prices = ListBuilder::new(Float64Builder::new());
+    encode_records(|| rows.iter().map(|row| row.record), positions(rows))
+}
+
+/// Encodes imported events, which have no position in the stream, as a part.
+pub(crate) fn encode_imported(records: &[EventRecord]) -> io::Result<Bytes> {
+    let nulls = [
+        ("shard", new_null_array(&DataType::Int32, records.len())),
+        ("sequence", new_null_array(&DataType::UInt64, records.len())),
+    ];
+    encode_records(|| records.iter(), nulls)
+}
+
+/// Encodes events, with the columns of their positions.
+fn encode_records<'a, I: Iterator<Item = &'a EventRecord>>(
+    records: impl Fn() -> I,
+    positions: [(&'static str, ArrayRef); 2],
+) -> io::Result<Bytes> {
+    let mut items = ItemColumns::default();
     for event in records() {
-        for (&quantity, &price) in event.quantities.iter().zip(&event.prices) {
-            quantities.values().append_value(i32::try_from(quantity).unwrap_or(i32::MAX));
-            prices.values().append_option(price);
-        }
-        quantities.append(true);
-        prices.append(true);
+        let parallel = event.product_ids.iter().zip(&event.quantities).zip(&event.prices);
+        items.push(parallel.map(|((id, &quantity), &price)| (id.as_str(), quantity, price)));
     }
-    let [shard, sequence] = positions(rows);
+    let [products, quantities, prices] = items.finish();
+    let [shard, sequence] = positions;
     let versions = records().map(|e| e.schema_version as i32);
     encode(vec![
         ("schema_version", Arc::new(Int32Array::from_iter_values(versions))),
@@ -73,12 +122,9 @@ pub(crate) fn encode_events(rows: &[StreamRow<'_, EventRecord>]) -> io::Result<B
         ("user_id", texts(records().map(|e| Some(e.user_id.as_str())))),
         ("session_id", texts(records().map(|e| e.session_id.as_deref()))),
         ("event", texts(records().map(|e| Some(e.event.as_str())))),
-        (
-            "product_ids",
-            text_lists(records().map(|e| e.product_ids.iter().map(|p| p.as_str()).collect())),
-        ),
-        ("quantities", Arc::new(quantities.finish())),
-        ("prices", Arc::new(prices.finish())),
+        ("product_ids", products),
+        ("quantities", quantities),
+        ("prices", prices),
         ("timestamp_ms", Arc::new(Int64Array::from_iter(records().map(|e| e.timestamp_ms)))),
         ("source", texts(records().map(|e| e.source.as_deref()))),
         ("recommendation_id", texts(records().map(|e| e.recommendation_id.as_deref()))),
@@ -121,7 +167,8 @@ pub(super) fn encode_impressions(rows: &[StreamRow<'_, Impression>]) -> io::Resu
     ])
 }
 
-fn encode(columns: Vec<(&str, ArrayRef)>) -> io::Result<Bytes> {
+/// Encodes columns as a part.
+pub(crate) fn encode(columns: Vec<(&str, ArrayRef)>) -> io::Result<Bytes> {
     // Every column is nullable, because other writers of these tables lack some of them.
     let batch = RecordBatch::try_from_iter_with_nullable(
         columns.into_iter().map(|(name, column)| (name, column, true)),

@@ -2,14 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use rustc_hash::FxHashSet;
-
 use crate::erasure::users::ErasedUsers;
 use crate::error::LakeError;
 use crate::files::rewrite::{RewriteError, rewrite};
-use crate::files::walk::walk;
 use crate::lake::Lake;
-use crate::tables::IMPORTED;
+
+/// The imported tables whose rows name a user. Products and baskets do not.
+const HAS_USERS: [&str; 3] = ["orders", "order_products", "events"];
 
 /// Rewrites the parts that hold a user under new names, replaces the manifest so that it names
 /// the new parts, and removes the files that it does not name. The caller holds the import lock.
@@ -18,10 +17,12 @@ pub(super) fn erase(
     users: &ErasedUsers<'_>,
     problems: &mut Vec<String>,
 ) -> Result<(), LakeError> {
-    let mut named: FxHashSet<PathBuf> = FxHashSet::default();
     if let Some(mut manifest) = lake.import_manifest()? {
         let mut has_changed = false;
-        for parts in [&mut manifest.orders, &mut manifest.order_products] {
+        for (table, parts) in manifest.tables_mut() {
+            if !HAS_USERS.contains(&table) {
+                continue;
+            }
             let mut kept = Vec::new();
             for path in parts.drain(..) {
                 match erase_part(lake, users, &path) {
@@ -39,16 +40,11 @@ pub(super) fn erase(
             }
             *parts = kept;
         }
-        let tables = [&mut manifest.orders, &mut manifest.order_products, &mut manifest.products];
-        for path in tables.into_iter().flatten() {
-            named.insert(path.clone());
-            *path = lake.relative(path).to_owned();
-        }
         if has_changed {
-            lake.put_manifest(&manifest)?;
+            lake.put_manifest(manifest)?;
         }
     }
-    remove_unnamed(lake, &named)
+    lake.remove_unnamed_imports()
 }
 
 /// A part after an erasure.
@@ -85,23 +81,4 @@ fn next_name(path: &Path) -> PathBuf {
     let (part, number) = (fields.next().unwrap_or_default(), fields.next().unwrap_or_default());
     let version = fields.next().and_then(|version| version.parse().ok()).unwrap_or(0_u32) + 1;
     path.with_file_name(format!("{part}-{number}-{version}.parquet"))
-}
-
-/// Removes the files of imports that the manifest does not name: an erasure replaced them, or
-/// their import did not complete.
-fn remove_unnamed(lake: &Lake, named: &FxHashSet<PathBuf>) -> Result<(), LakeError> {
-    for table in IMPORTED {
-        let mut unnamed = Vec::new();
-        walk(&lake.dir().join(table), |folder, files| {
-            let name = folder.file_name().unwrap_or_default().to_string_lossy();
-            if name.starts_with("import=") {
-                unnamed.extend(files.into_iter().filter(|file| !named.contains(file)));
-            }
-            Ok(())
-        })?;
-        for path in unnamed {
-            std::fs::remove_file(&path).map_err(|e| LakeError::file(&path, e))?;
-        }
-    }
-    Ok(())
 }

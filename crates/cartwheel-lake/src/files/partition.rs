@@ -1,4 +1,4 @@
-//! The partitions of delivered tables: a folder for each hour, UTC.
+//! The folders of a table: one for each hour, UTC, of what is delivered, and one for each import.
 
 use std::path::Path;
 
@@ -9,6 +9,19 @@ use jiff::tz::TimeZone;
 pub(crate) const HOUR_MS: i64 = 3_600_000;
 /// Milliseconds of a day.
 pub(crate) const DAY_MS: i64 = 24 * HOUR_MS;
+
+/// The beginning of the name of an import's folder.
+const IMPORT: &str = "import=";
+
+/// The folder of an import in each table that it fills.
+pub(crate) fn import_folder(id: &str) -> String {
+    format!("{IMPORT}{id}")
+}
+
+/// Whether a folder holds parts of an import. They count only if the manifest names them.
+pub(crate) fn is_import_folder(folder: &Path) -> bool {
+    folder.file_name().is_some_and(|name| name.to_string_lossy().starts_with(IMPORT))
+}
 
 /// The folder of the hour of a time in UTC milliseconds.
 pub(crate) fn hour_folder(ms: i64) -> String {

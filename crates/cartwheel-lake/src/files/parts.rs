@@ -13,6 +13,7 @@ use cartwheel_stream::Sequence;
 
 use crate::error::LakeError;
 use crate::files::format::Format;
+use crate::files::partition::is_import_folder;
 use crate::files::walk::walk;
 
 /// The range that a part covers, as its name states it.
@@ -95,14 +96,14 @@ impl Folder {
     }
 }
 
-/// Every folder below `root` that holds files of `format`, by path. Empty if `root` does not
+/// Every folder of delivered files of `format` below `root`, by path. Empty if `root` does not
 /// exist.
 pub(crate) fn folders(root: &Path, format: Format) -> Result<Vec<Folder>, LakeError> {
     let mut found = Vec::new();
     walk(root, |folder, files| {
         let is_part = |file: &PathBuf| file.extension().is_some_and(|x| x == format.extension());
         let files: Vec<PathBuf> = files.into_iter().filter(is_part).collect();
-        if !files.is_empty() {
+        if !files.is_empty() && !is_import_folder(folder) {
             found.push(Folder::new(folder.to_owned(), files));
         }
         Ok(())
@@ -111,7 +112,7 @@ pub(crate) fn folders(root: &Path, format: Format) -> Result<Vec<Folder>, LakeEr
     Ok(found)
 }
 
-/// The live Parquet files below `root`, the oldest hour first. Every reader gets its files here.
+/// The live delivered Parquet files below `root`, the oldest hour first.
 pub(crate) fn live_parts(root: &Path) -> Result<Vec<PathBuf>, LakeError> {
     let folders = folders(root, Format::Parquet)?;
     Ok(folders.iter().flat_map(Folder::live).map(|part| part.path.clone()).collect())

@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 
 use arrow_array::cast::AsArray;
-use arrow_array::types::{Int64Type, UInt64Type};
+use arrow_array::types::{Int32Type, Int64Type, UInt64Type};
 use arrow_array::{Int64Array, ListArray, RecordBatch, StringArray, UInt64Array};
 use arrow_schema::SchemaRef;
 use parquet::arrow::ProjectionMask;
@@ -89,4 +89,12 @@ pub(crate) fn list_texts(lists: &ListArray, row: usize) -> io::Result<Vec<String
     let values = values.as_string_opt::<i32>();
     let values = values.ok_or_else(|| io::Error::other("a list's values are not texts"))?;
     Ok(values.iter().flatten().map(str::to_owned).collect())
+}
+
+/// The numbers of the list in row `row`. A number that is not positive counts as 1.
+pub(crate) fn list_counts(lists: &ListArray, row: usize) -> io::Result<Vec<u32>> {
+    let values = lists.value(row);
+    let values = values.as_primitive_opt::<Int32Type>();
+    let values = values.ok_or_else(|| io::Error::other("a list's values are not numbers"))?;
+    Ok(values.iter().map(|n| n.and_then(|n| u32::try_from(n).ok()).unwrap_or(1).max(1)).collect())
 }

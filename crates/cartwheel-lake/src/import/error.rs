@@ -25,6 +25,15 @@ pub enum ImportError {
         /// The cause.
         problem: String,
     },
+    /// The lake holds imported data, and the caller did not say what happens to it.
+    #[error(
+        "the lake already holds imported data (the newest import has {orders} orders): use \
+         --append to add to it, or --replace to remove it"
+    )]
+    EarlierData {
+        /// Orders of the newest import.
+        orders: u64,
+    },
     /// The lake cannot be read or written.
     #[error(transparent)]
     Lake(#[from] LakeError),

@@ -3,19 +3,18 @@
 //! The orders are read first. Of each order only user and number stay in memory, which its
 //! lines need. Lines and products stream through.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use crate::files::partition::DAY_MS;
-use crate::files::staged::remove_staged;
+use crate::files::partition::{DAY_MS, import_folder};
 use crate::import::error::ImportError;
+use crate::import::new_import::{EarlierImports, NewImport, Started};
 use crate::import::products::CategoryNames;
 use crate::import::schemas;
 use crate::import::source::ShopFiles;
 use crate::import::state::Import;
 use crate::lake::Lake;
-use crate::manifest::{ImportSummary, Manifest};
+use crate::manifest::{ImportKind, ImportSummary};
 use crate::rejects::Rejects;
-use crate::tables::IMPORTED;
 
 /// How to import.
 #[derive(Debug, Clone)]
@@ -50,17 +49,14 @@ pub fn instacart(
 ) -> Result<ImportSummary, ImportError> {
     let files = ShopFiles::find(dir)?;
     let id = files.digest(options.as_of_ms)?;
-    let _lock = lake.lock("import")?;
-    for table in IMPORTED {
-        remove_staged(&lake.dir().join(table))?;
-    }
-    let previous = lake.import_manifest()?;
-    if let Some(same) = previous.as_ref().filter(|manifest| manifest.id == id) {
-        return Ok(ImportSummary { unchanged: true, ..same.summary.clone() });
-    }
+    let started =
+        NewImport::start(lake, &id, ImportKind::Instacart, EarlierImports::ReplaceKind)?;
+    let new = match started {
+        Started::Unchanged(summary) => return Ok(summary),
+        Started::New(new) => new,
+    };
     let today_ms = options.now_ms - options.now_ms.rem_euclid(DAY_MS);
-    let first_ms = previous.as_ref().map(|manifest| manifest.as_of_ms);
-    let as_of_ms = options.as_of_ms.or(first_ms).unwrap_or(today_ms);
+    let as_of_ms = options.as_of_ms.or(new.earlier().as_of_ms).unwrap_or(today_ms);
     let total_bytes = files.total_bytes();
     let mut read = 0;
     let mut tick = |bytes: u64| {
@@ -69,7 +65,7 @@ pub fn instacart(
     };
 
     let rejects = Rejects::new(&lake.dir().join("rejects").join(format!("{id}.csv")));
-    let mut import = Import::new(lake, format!("import={id}"), rejects);
+    let mut import = Import::new(lake, import_folder(&id), rejects);
     let orders = import.orders(&files.orders, as_of_ms, &mut tick)?;
     let names = CategoryNames {
         aisles: import.names(files.aisles.as_deref(), ["aisle_id", "aisle"], &mut tick)?,
@@ -93,23 +89,10 @@ pub fn instacart(
         products: import.products.len() as u64,
         rejected: import.rejects.count,
         rejects: import.rejects.finish()?,
-        unchanged: false,
+        ..ImportSummary::default()
     };
-    let manifest =
-        Manifest { id, as_of_ms, orders, order_products, products, summary: summary.clone() };
-    lake.put_manifest(&manifest)?;
-    if let Some(previous) = previous {
-        remove_parts(&previous);
-    }
-    Ok(summary)
-}
-
-/// Removes the folders of an import that is no longer current.
-fn remove_parts(manifest: &Manifest) {
-    for parts in [&manifest.orders, &manifest.order_products, &manifest.products] {
-        if let Some(folder) = parts.first().and_then(|part: &PathBuf| part.parent()) {
-            // Readers have their files open, and no reader looks at files that stay.
-            let _ = std::fs::remove_dir_all(folder);
-        }
-    }
+    new.add_parts("orders", orders);
+    new.add_parts("order_products", order_products);
+    new.add_parts("products", products);
+    new.publish(summary, Some(as_of_ms))
 }

@@ -12,6 +12,7 @@ use crate::import::csv_file::CsvFile;
 use crate::import::error::ImportError;
 use crate::import::part_writer::{BATCH_ROWS, PartWriter};
 use crate::import::state::Import;
+use crate::read::products::ProductRow;
 
 /// Maximum number of characters of a product's name.
 const MAX_NAME: usize = 500;
@@ -46,6 +47,28 @@ impl Product {
             department: UNKNOWN.to_owned(),
         }
     }
+}
+
+impl From<ProductRow> for Product {
+    fn from(row: ProductRow) -> Self {
+        Self {
+            product_name: if row.product_name.is_empty() {
+                default_name(&row.product_id)
+            } else {
+                row.product_name.chars().take(MAX_NAME).collect()
+            },
+            aisle: named(row.aisle),
+            department: named(row.department),
+            product_id: row.product_id,
+            aisle_id: String::new(),
+            department_id: String::new(),
+        }
+    }
+}
+
+/// The name of an aisle or department, which may be empty.
+fn named(name: String) -> String {
+    if name.is_empty() { UNKNOWN.to_owned() } else { name.chars().take(MAX_NAME).collect() }
 }
 
 fn default_name(id: &str) -> String {

@@ -1,4 +1,4 @@
-//! Reading the checkouts of the event stream.
+//! Reading the checkouts and returns of the event stream.
 
 use std::io;
 use std::path::Path;
@@ -8,10 +8,10 @@ use rustc_hash::FxHashSet;
 
 use crate::error::LakeError;
 use crate::files::parts::{PartsRead, read_parts};
-use crate::files::scan::{list_texts, lists, numbers, scan, texts};
+use crate::files::scan::{list_counts, list_texts, lists, numbers, scan, texts};
 use crate::lake::Lake;
 
-/// A checkout as the feature job takes it.
+/// A checkout, or the return of bought products, as the feature job takes it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct CheckoutRow {
     /// The shopper.
@@ -20,11 +20,15 @@ pub struct CheckoutRow {
     pub received_at_ms: i64,
     /// The event's id, which is the order's id.
     pub event_id: String,
-    /// The bought products, in the order in which they were added to the cart.
+    /// The products, in the order in which they were added to the cart.
     pub product_ids: Vec<String>,
+    /// Number of pieces, parallel to `product_ids`.
+    pub quantities: Vec<u32>,
+    /// Whether the products were given back, not bought.
+    pub is_return: bool,
 }
 
-/// The checkouts of the event stream.
+/// The delivered checkouts and returns of the event stream, without imported ones.
 #[derive(Debug, Clone, Default)]
 pub struct Checkouts {
     /// Each (user, event id) once, by user, then `received_at_ms`, then event id.
@@ -34,7 +38,7 @@ pub struct Checkouts {
 }
 
 impl Lake {
-    /// Reads every delivered checkout, each once.
+    /// Reads every delivered checkout and return, each once.
     ///
     /// # Errors
     /// When the folder of events cannot be listed.
@@ -46,7 +50,7 @@ impl Lake {
             read(path, records).inspect_err(|_| records.truncate(before))
         };
         let PartsRead { content: mut records, problems } =
-            read_parts(|| self.table_files("events"), read)?;
+            read_parts(|| self.delivered_files("events"), read)?;
         records.sort();
         let mut seen = FxHashSet::default();
         records.retain(|r| seen.insert((r.user_id.clone(), r.event_id.clone())));
@@ -55,21 +59,32 @@ impl Lake {
 }
 
 fn read(path: &Path, records: &mut Vec<CheckoutRow>) -> io::Result<()> {
-    let columns = ["user_id", "event_id", "event", "product_ids", "received_at_ms"];
+    let columns =
+        ["user_id", "event_id", "event", "product_ids", "quantities", "received_at_ms"];
     scan(path, Some(&columns), |batch| {
         let text = |name: &str| texts(batch, name);
         let (user, event, kind) = (text("user_id")?, text("event_id")?, text("event")?);
         let received = numbers(batch, "received_at_ms")?;
         let products = lists(batch, "product_ids")?;
+        // Writers outside this program may leave the column out.
+        let quantities = lists(batch, "quantities").ok();
         for row in 0..batch.num_rows() {
-            if kind.value(row) != EventKind::Checkout.as_str() {
+            let is_return = kind.value(row) == EventKind::Return.as_str();
+            if !is_return && kind.value(row) != EventKind::Checkout.as_str() {
                 continue;
             }
+            let product_ids = list_texts(products, row)?;
+            let quantities = match quantities {
+                Some(lists) => list_counts(lists, row)?,
+                None => vec![1; product_ids.len()],
+            };
             records.push(CheckoutRow {
                 user_id: user.value(row).to_owned(),
                 received_at_ms: received.value(row),
                 event_id: event.value(row).to_owned(),
-                product_ids: list_texts(products, row)?,
+                product_ids,
+                quantities,
+                is_return,
             });
         }
         Ok(())

@@ -97,7 +97,7 @@ fn the_newest_orders_are_dated_today_or_on_the_day_of_the_first_import() {
     let import = |now_ms| {
         let options = ImportOptions { as_of_ms: None, now_ms };
         crate::import::instacart(&lake, shop.path(), &options, &mut |_| {}).unwrap();
-        lake.import_manifest().unwrap().unwrap().as_of_ms
+        lake.import_manifest().unwrap().unwrap().as_of_ms.unwrap()
     };
     assert_eq!(import(20_000 * DAY_MS + 5), 20_000 * DAY_MS);
     let lines = "order_id,product_id\n1,p1\n";

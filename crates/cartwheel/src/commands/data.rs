@@ -1,16 +1,15 @@
-//! `generate`, `import` and `features`: from orders to a feature set.
+//! `generate` and `features`: orders, and the feature set of what the lake holds.
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context as _, Result};
-use cartwheel_ambient::Clock;
 use cartwheel_feature_job::{Input, JobOptions, Phase};
 use cartwheel_feature_set::{BuildLock, FeatureSet};
 use cartwheel_features::ProductInfo;
-use cartwheel_lake::{Erasures, ImportOptions, ImportSummary, Lake};
+use cartwheel_lake::{Erasures, Lake};
 use cartwheel_synthetic::ShopSpec;
-use clap::{Args, Subcommand};
+use clap::Args;
 use parking_lot::Mutex;
 
 use crate::show::{bar, instant, result};
@@ -45,20 +44,6 @@ pub struct Generate {
     pub out: PathBuf,
 }
 
-/// The subcommands of `import`.
-#[derive(Debug, Subcommand)]
-pub enum Import {
-    /// Import orders in the Instacart schema: CSV, plain or gzip.
-    #[command(after_help = "Example:\n  cartwheel import instacart ./shop --as-of 2026-01-31")]
-    Instacart {
-        /// Folder with orders.csv, order_products.csv, products.csv, …
-        dir: PathBuf,
-        /// Day of every user's newest order [default: as in the first import, or today].
-        #[arg(long, value_name = "DAY")]
-        as_of: Option<jiff::civil::Date>,
-    },
-}
-
 /// The arguments of `features`.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  cartwheel features\n  cartwheel features --json")]
@@ -89,30 +74,6 @@ pub fn generate(size: &ShopSize, out: &Path, json: bool) -> Result<()> {
     Ok(())
 }
 
-/// Runs `import instacart`.
-pub fn import(
-    data_dir: &DataDir,
-    dir: &Path,
-    as_of: Option<jiff::civil::Date>,
-    json: bool,
-) -> Result<ImportSummary> {
-    data_dir.begin()?;
-    let lake = Lake::open(&data_dir.lake())?;
-    let as_of_ms = match as_of {
-        Some(day) => Some(day.to_zoned(jiff::tz::TimeZone::UTC)?.timestamp().as_millisecond()),
-        None => None,
-    };
-    let progress = bar("importing", 0);
-    let options = ImportOptions { as_of_ms, now_ms: Clock::system().now_ms() };
-    let summary = cartwheel_lake::import::instacart(&lake, dir, &options, &mut |at| {
-        progress.set_length(at.total_bytes);
-        progress.set_position(at.bytes);
-    })?;
-    progress.finish_and_clear();
-    result(json, &summary, || summary.to_string());
-    Ok(summary)
-}
-
 /// Runs `features`: builds the feature set of everything that the lake holds now.
 pub fn features(data_dir: &DataDir, settings: &Settings, json: bool) -> Result<FeatureSet> {
     let lake = Lake::open(&data_dir.lake())?;
@@ -121,7 +82,8 @@ pub fn features(data_dir: &DataDir, settings: &Settings, json: bool) -> Result<F
     let _lock = BuildLock::acquire(&data_dir.features())?;
     let input = job_input(&lake, data_dir)?;
     anyhow::ensure!(
-        !input.orders.is_empty() || !input.checkouts.is_empty(),
+        [&input.orders, &input.events, &input.baskets].iter().any(|parts| !parts.is_empty())
+            || !input.checkouts.is_empty(),
         "the lake holds no orders: import some first (`cartwheel import --help`)"
     );
     let options = JobOptions {
@@ -177,13 +139,15 @@ fn job_input(lake: &Lake, data_dir: &DataDir) -> Result<Input> {
     }
     let mut input = Input { checkouts: checkouts.records, erasures, ..Input::default() };
     let Some(manifest) = lake.import_manifest()? else { return Ok(input) };
-    input.import_id = manifest.id.clone();
+    input.import_id = manifest.id;
     if erasures > 0 {
         // An erasure leaves the same files with other rows.
         input.import_id.push_str(&format!(" {erasures}"));
     }
-    input.orders = manifest.orders.clone();
-    input.order_products = manifest.order_products.clone();
+    input.orders = manifest.orders;
+    input.order_products = manifest.order_products;
+    input.events = manifest.events;
+    input.baskets = manifest.baskets;
     let products = lake.read_products()?.into_iter().map(|p| ProductInfo {
         product_id: p.product_id,
         name: p.product_name,

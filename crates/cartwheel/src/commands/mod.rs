@@ -4,6 +4,8 @@ pub mod audit;
 pub mod capacity;
 pub mod config;
 pub mod data;
+pub mod import;
+mod import_report;
 pub mod keys;
 pub mod model;
 pub mod models;

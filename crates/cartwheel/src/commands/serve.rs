@@ -6,7 +6,7 @@ use cartwheel_settings::Hyperparameters;
 
 pub use crate::commands::serve_args::{Backend, Demo, Serve};
 use crate::commands::web::asset;
-use crate::commands::{data, pipeline};
+use crate::commands::{data, import, pipeline};
 use crate::context::Context;
 use crate::show::instant;
 
@@ -26,10 +26,10 @@ pub fn demo(context: &Context, args: &Demo) -> Result<()> {
     let released = cartwheel_registry::current(&place.releases())?.is_some();
     if args.data.is_some() || !released {
         let imported = match &args.data {
-            Some(dir) => data::import(place, dir, None, false)?,
+            Some(dir) => import::instacart(place, dir, None, false)?,
             None => {
                 data::generate(&args.size, &place.shop(), false)?;
-                let imported = data::import(place, &place.shop(), None, false)?;
+                let imported = import::instacart(place, &place.shop(), None, false)?;
                 // The lake has it all, and an erasure reaches no other copy.
                 std::fs::remove_dir_all(place.shop())?;
                 imported

@@ -71,7 +71,11 @@ pub fn event_ids(data: &Path) -> Result<Vec<String>> {
     Ok(ids)
 }
 
-fn read(path: &Path, ids: &mut Vec<String>) -> Result<()> {
+/// Adds the ids of a part's events.
+///
+/// # Errors
+/// When the part is not whole.
+pub fn read(path: &Path, ids: &mut Vec<String>) -> Result<()> {
     for batch in ParquetRecordBatchReaderBuilder::try_new(File::open(path)?)?.build()? {
         let batch = batch?;
         let column = batch.column_by_name("event_id").context("there is no event_id")?;

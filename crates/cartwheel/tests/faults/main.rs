@@ -22,6 +22,8 @@ mod elsewhere;
 #[cfg(test)]
 mod floods;
 #[cfg(test)]
+mod imports;
+#[cfg(test)]
 mod journal;
 #[cfg(test)]
 mod kit;

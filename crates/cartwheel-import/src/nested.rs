@@ -1,0 +1,155 @@
+//! Nested rows, as of JSON and Parquet: their columns as paths, and a row for each element of the
+//! lists that they hold.
+
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use crate::field::{Cells, Field};
+
+/// How deep values are looked for.
+const MAX_DEPTH: usize = 5;
+/// Elements of a list that become rows.
+const MAX_ELEMENTS: usize = 10_000;
+
+/// A path such as `user.id` or `items[].sku`. At most one step is a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Path {
+    /// The steps to the value, or to the list.
+    before: Vec<String>,
+    /// The steps within an element. `None` if the path has no list.
+    within: Option<Vec<String>>,
+}
+
+impl Path {
+    pub(crate) fn parse(text: &str) -> Self {
+        let steps = |text: &str| {
+            text.split('.').filter(|step| !step.is_empty()).map(str::to_owned).collect()
+        };
+        match text.split_once("[]") {
+            Some((before, within)) => Self { before: steps(before), within: Some(steps(within)) },
+            None => Self { before: steps(text), within: None },
+        }
+    }
+
+    /// The list of this path in a row.
+    fn list<'a>(&self, row: &'a Value) -> Option<&'a Vec<Value>> {
+        self.within.as_ref()?;
+        find(row, &self.before)?.as_array()
+    }
+
+    /// The value of element `at`, or the only value if the path has no list.
+    fn value<'a>(&self, row: &'a Value, at: usize) -> Option<&'a Value> {
+        match &self.within {
+            None => find(row, &self.before),
+            Some(within) => find(self.list(row)?.get(at)?, within),
+        }
+    }
+}
+
+fn find<'a>(value: &'a Value, steps: &[String]) -> Option<&'a Value> {
+    steps.iter().try_fold(value, |value, step| value.get(step))
+}
+
+/// A value as a cell. Null, objects and lists are missing values.
+fn cell(value: &Value) -> Cow<'_, str> {
+    match value {
+        Value::String(text) => Cow::Borrowed(text.trim()),
+        Value::Number(number) => Cow::Owned(number.to_string()),
+        Value::Bool(flag) => Cow::Borrowed(if *flag { "true" } else { "false" }),
+        _ => Cow::Borrowed(""),
+    }
+}
+
+/// The columns of a source by field. The first one with a value counts.
+pub(crate) type Paths = Vec<(Field, Vec<Path>)>;
+
+/// Calls `each` with the cells of a row: once for each element of its lists, or once if they are
+/// empty or there are none.
+pub(crate) fn explode(row: &Value, paths: &Paths, mut each: impl FnMut(Cells<'_>)) {
+    let lists = paths.iter().flat_map(|(_, paths)| paths).filter_map(|path| path.list(row));
+    let count = lists.map(Vec::len).max().unwrap_or(0).clamp(1, MAX_ELEMENTS);
+    for at in 0..count {
+        let mut cells = Cells::default();
+        for (field, paths) in paths {
+            let values = paths.iter().filter_map(|path| path.value(row, at)).map(cell);
+            if let Some(value) = values.into_iter().find(|value| !value.is_empty()) {
+                cells.set(*field, value);
+            }
+        }
+        each(cells);
+    }
+}
+
+/// Adds the paths of a row's values.
+pub(crate) fn columns(row: &Value, found: &mut BTreeSet<String>) {
+    add_columns(row, "", 0, found);
+}
+
+fn add_columns(value: &Value, path: &str, depth: usize, found: &mut BTreeSet<String>) {
+    match value {
+        _ if depth > MAX_DEPTH => {}
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                let below = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+                add_columns(value, &below, depth + 1, found);
+            }
+        }
+        // Lists within lists are not looked into.
+        Value::Array(elements) if !path.contains("[]") => {
+            for element in elements.iter().take(3) {
+                add_columns(element, &format!("{path}[]"), depth + 1, found);
+            }
+        }
+        Value::Null | Value::Array(_) => {}
+        _ => {
+            found.insert(path.to_owned());
+        }
+    }
+}
+
+/// The cells of the sample's columns, a row for each element.
+pub(crate) fn sample_rows(row: &Value, columns: &[String]) -> Vec<Vec<String>> {
+    let paths: Vec<Path> = columns.iter().map(|column| Path::parse(column)).collect();
+    let lists = paths.iter().filter_map(|path| path.list(row));
+    let count = lists.map(Vec::len).max().unwrap_or(0).clamp(1, 10);
+    let cells = |at: usize| {
+        let value = |path: &Path| path.value(row, at).map(|value| cell(value).into_owned());
+        paths.iter().map(|path| value(path).unwrap_or_default()).collect()
+    };
+    (0..count).map(cells).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn each_element_of_a_list_is_a_row_with_the_outer_cells() {
+        let row = json!({
+            "user": {"id": 7}, "items": [{"sku": "a", "n": 2}, {"sku": "b"}], "tags": [],
+            "note": null,
+        });
+        let mut found = BTreeSet::new();
+        columns(&row, &mut found);
+        let found: Vec<String> = found.into_iter().collect();
+        assert_eq!(found, ["items[].n", "items[].sku", "user.id"]);
+        let rows = sample_rows(&row, &found);
+        assert_eq!(rows, [["2", "a", "7"], ["", "b", "7"]]);
+        let paths = vec![
+            (Field::UserId, vec![Path::parse("user.id")]),
+            (Field::ProductId, vec![Path::parse("ids[]"), Path::parse("items[].sku")]),
+        ];
+        let mut cells = Vec::new();
+        let mut add = |c: Cells<'_>| {
+            cells.push(format!("{} {}", c.get(Field::UserId), c.get(Field::ProductId)));
+        };
+        explode(&row, &paths, &mut add);
+        explode(&json!({"user": {"id": "u"}, "ids": ["x", "y"]}), &paths, &mut add);
+        explode(&json!({"user": {"id": "v"}}), &paths, &mut add);
+        assert_eq!(cells, ["7 a", "7 b", "u x", "u y", "v "]);
+    }
+}

@@ -1,0 +1,127 @@
+//! How an import understands its sources.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::error::ImportError;
+use crate::format::Format;
+use crate::mapping::OrderBy;
+use crate::options::Options;
+use crate::products::ServiceCode;
+use crate::read::{Reading, read};
+use crate::recognise::Recognised;
+use crate::source::Source;
+use crate::tally::{Reason, UnderstoodRow};
+
+/// A source and its format.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SourceFormat {
+    /// The source.
+    pub name: String,
+    /// Its format.
+    pub format: Format,
+}
+
+/// How the sources are understood.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Preview {
+    /// The sources.
+    pub sources: Vec<SourceFormat>,
+    /// The fields and their columns.
+    pub fields: Vec<Recognised>,
+    /// Columns that mean nothing to the import.
+    pub ignored_columns: Vec<String>,
+    /// How lines without an order id become orders.
+    pub order_by: OrderBy,
+    /// The time zone of times without one.
+    pub timezone: String,
+    /// All rows.
+    pub rows: u64,
+    /// Rows that are understood as lines of orders or as events.
+    pub lines: u64,
+    /// The first rows as they are understood.
+    pub first_rows: Vec<UnderstoodRow>,
+    /// Rejected rows.
+    pub rejected: u64,
+    /// Why they are rejected, the most frequent reason first.
+    pub reasons: Vec<Reason>,
+    /// Rows of other kinds of events, which are left out, by name.
+    pub other_events: BTreeMap<String, u64>,
+    /// Rows without customer and price, which are left out.
+    pub stock_corrections: u64,
+    /// Lines whose customer is unknown. They count for popularity and for what is bought
+    /// together.
+    pub lines_without_customer: u64,
+    /// Codes that are no products; their lines are left out.
+    pub service_codes: Vec<ServiceCode>,
+    /// The first time, UTC milliseconds.
+    pub first_ms: Option<i64>,
+    /// The last time, UTC milliseconds.
+    pub last_ms: Option<i64>,
+    /// What the shop should know.
+    pub notes: Vec<String>,
+    /// The mapping in the form of a file.
+    pub mapping: String,
+}
+
+/// Reads the sources and imports nothing. `progress` gets the number of bytes read.
+///
+/// # Errors
+/// When a source cannot be read or its columns cannot be understood.
+pub fn preview(
+    sources: &[Source],
+    options: &Options,
+    progress: &mut dyn FnMut(u64),
+) -> Result<Preview, ImportError> {
+    let reading = read(sources, options, None, progress)?;
+    let services = reading.tally.products.service_codes(&options.services, &options.products);
+    Ok(Preview::of(&reading, services))
+}
+
+impl Preview {
+    /// How a reading understood the sources.
+    pub(crate) fn of(reading: &Reading, service_codes: Vec<ServiceCode>) -> Self {
+        let Reading { plan, tally, formats, .. } = reading;
+        let source = |(name, format): &(String, Format)| SourceFormat {
+            name: name.clone(),
+            format: *format,
+        };
+        let mut notes = Vec::new();
+        if let Some(email) = &tally.email {
+            notes.push(format!(
+                "users are known by e-mail addresses, such as {email}: ids that change with the \
+                 address, and that name a person wherever they are shown; prefer the shop's own \
+                 customer ids"
+            ));
+        }
+        if plan.fill_down {
+            let note = "rows without a time take customer, time and status from the first row of \
+                        their order";
+            notes.push(note.to_owned());
+        }
+        for field in &plan.rules.integer_ids {
+            notes.push(format!("{} is written as 123.0 and read as 123", field.as_str()));
+        }
+        Self {
+            sources: formats.iter().map(source).collect(),
+            fields: plan.fields.clone(),
+            ignored_columns: plan.ignored.clone(),
+            order_by: plan.order_by,
+            timezone: plan.timezone.clone(),
+            rows: tally.rows,
+            lines: tally.lines,
+            first_rows: tally.shown.clone(),
+            rejected: tally.rejected,
+            reasons: tally.reasons(),
+            other_events: tally.other_events.clone(),
+            stock_corrections: tally.stock_corrections,
+            lines_without_customer: tally.without_customer,
+            service_codes,
+            first_ms: tally.first_ms,
+            last_ms: tally.last_ms,
+            notes,
+            mapping: plan.mapping().to_text(),
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! Events that were imported and events that arrived live give the same feature set.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use cartwheel_ambient::Clock;
+use cartwheel_events::{Event, EventRecord, Record};
+use cartwheel_feature_job::{Input, JobOptions, build};
+use cartwheel_features::ProductInfo;
+use cartwheel_import::Content;
+use cartwheel_lake::{Delivery, DeliveryOptions, Lake};
+use cartwheel_stream::{MemoryStream, Stream};
+use serde_json::{Value, json};
+
+use crate::{Shop, options};
+
+const DAY_MS: i64 = 86_400_000;
+/// 2025-01-01T09:00Z.
+const FIRST_MS: i64 = 1_735_722_000_000;
+
+/// A year of views, carts, purchases and returns of some users, as a client would have sent them.
+fn events() -> Vec<Value> {
+    let mut events = Vec::new();
+    for user in 0..60_i64 {
+        for order in 0..(2 + user % 9) {
+            let at = FIRST_MS + (order * 17 + user) * DAY_MS + user * 61_000;
+            let user_id = format!("üser-{user}");
+            let product = |n: i64| format!("p{}", (user * 7 + order * n) % 23);
+            events.push(json!({"event_id": format!("v{user}-{order}"), "user_id": user_id,
+                "event": "view", "product_ids": [product(1)], "timestamp": at - 60_000,
+                "session_id": format!("s{user}")}));
+            events.push(json!({"event_id": format!("o{user}-{order}"), "user_id": user_id,
+                "event": "checkout", "timestamp": at, "items": [
+                    {"product_id": product(1), "quantity": 2, "price": 2.5},
+                    {"product_id": product(3)}, {"product_id": "common"}]}));
+            if order % 4 == 3 {
+                events.push(json!({"event_id": format!("r{user}-{order}"), "user_id": user_id,
+                    "event": "return", "timestamp": at + DAY_MS, "items": [
+                        {"product_id": product(1), "quantity": order % 3 + 1},
+                        {"product_id": "never-bought"}]}));
+            }
+        }
+    }
+    events
+}
+
+/// The files of a feature set. The manifest names the version, which tells where data comes from.
+fn feature_set(dir: &Path, input: Input) -> BTreeMap<String, Vec<u8>> {
+    let set = build(input, &dir.join("features"), &JobOptions::default(), &|_| {}).unwrap();
+    let manifest = &set.manifest;
+    assert_eq!((manifest.users, manifest.gate_examples > 0), (60, true));
+    let mut files = BTreeMap::new();
+    for entry in std::fs::read_dir(dir.join("features").join(&manifest.version)).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        if name != "manifest.json" {
+            files.insert(name, std::fs::read(path).unwrap());
+        }
+    }
+    files
+}
+
+fn products(lake: &Lake) -> Vec<ProductInfo> {
+    let product = |row: cartwheel_lake::ProductRow| ProductInfo {
+        product_id: row.product_id,
+        name: row.product_name,
+        aisle: row.aisle,
+        department: row.department,
+    };
+    lake.read_products().unwrap().into_iter().map(product).collect()
+}
+
+fn imported(events: &[Value]) -> (Shop, Input) {
+    let shop = Shop::new();
+    let lines: String = events.iter().map(|event| format!("{event}\n")).collect();
+    let source = shop.file("events.ndjson", lines);
+    let done = shop.import(&source, &options(Content::Events)).unwrap();
+    assert_eq!(done.summary.rejected, 0, "{:?}", done.understood.reasons);
+    let lake = shop.lake();
+    let manifest = lake.import_manifest().unwrap().unwrap();
+    let input = Input {
+        import_id: manifest.id,
+        events: manifest.events,
+        baskets: manifest.baskets,
+        products: products(&lake),
+        ..Input::default()
+    };
+    (shop, input)
+}
+
+async fn live(events: &[Value]) -> (Shop, Input) {
+    let shop = Shop::new();
+    let stream = Arc::new(MemoryStream::new(4));
+    let record = |event: &Value| {
+        let event = Event::from_json(event).unwrap();
+        let (id, at) = (event.event_id.clone().unwrap(), event.timestamp_ms.unwrap());
+        Record::Event(EventRecord::new(event, id, at))
+    };
+    stream.put(events.iter().map(record).collect()).await;
+    let options = DeliveryOptions {
+        max_records: 100_000,
+        max_age: Duration::from_millis(1),
+        clock: Clock::system(),
+    };
+    let lake = shop.lake();
+    let checkpoint = shop.path().join("delivery.json");
+    let mut delivery = Delivery::new(stream as _, &lake, options, &checkpoint, |_| {}).unwrap();
+    delivery.deliver().await.unwrap();
+    let found = lake.checkouts().unwrap();
+    assert_eq!(found.problems, Vec::<String>::new());
+    (shop, Input { checkouts: found.records, ..Input::default() })
+}
+
+#[tokio::test]
+async fn imported_and_live_events_give_the_same_feature_set() {
+    let events = events();
+    let (shop, input) = imported(&events);
+    let from_import = feature_set(shop.path(), input);
+    let (shop, input) = live(&events).await;
+    let from_stream = feature_set(shop.path(), input);
+    assert_eq!(
+        from_import.keys().collect::<Vec<_>>(),
+        from_stream.keys().collect::<Vec<_>>()
+    );
+    for (name, content) in &from_import {
+        assert!(*content == from_stream[name], "{name} differs");
+    }
+    // Half of the events arrive twice, imported and live: they count once.
+    let (shop, mut input) = imported(&events[..events.len() / 2]);
+    let (_live, rest) = live(&events).await;
+    input.checkouts = rest.checkouts;
+    assert!(feature_set(shop.path(), input) == from_stream);
+}
