@@ -142,6 +142,10 @@ fn version(input: &Input, options: &JobOptions) -> String {
             (&c.user_id, c.received_at_ms, &c.event_id, &c.product_ids);
         text.push_str(&format!("{user} {at_ms} {event} {products:?}\n"));
     }
+    // The live catalogue changes products between two imports.
+    for product in &input.products {
+        text.push_str(&format!("{product:?}\n"));
+    }
     format!("fs-{}", short_hash(text.as_bytes()))
 }
 
@@ -151,7 +155,7 @@ fn products(
     checkouts: &[cartwheel_lake::CheckoutRow],
 ) -> Vec<ProductInfo> {
     let bought = checkouts.iter().flat_map(|checkout| &checkout.product_ids);
-    table.extend(bought.map(|id| products::unnamed(id)));
+    table.extend(bought.map(|id| ProductInfo::unnamed(id)));
     products::in_order(table)
 }
 

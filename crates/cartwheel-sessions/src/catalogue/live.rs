@@ -111,7 +111,7 @@ impl LiveCatalogue {
     }
 
     /// The products that only events name, by id.
-    pub fn unknown(&self) -> BTreeMap<ProductId, UnknownProduct> {
+    pub fn unknown_products(&self) -> BTreeMap<ProductId, UnknownProduct> {
         self.state.read().unknown.counts().clone()
     }
 
@@ -191,5 +191,13 @@ impl ProductStore for LiveCatalogue {
         let range = state.listings.range::<ProductId, _>((start, Bound::Unbounded)).take(limit);
         let page = range.map(|(id, listing)| (id.clone(), listing.clone())).collect();
         Box::pin(std::future::ready(Ok(page)))
+    }
+
+    fn has_room(&self) -> bool {
+        self.len() < MAX_PRODUCTS
+    }
+
+    fn unknown(&self) -> Pending<'_, Result<BTreeMap<ProductId, UnknownProduct>, StoreError>> {
+        Box::pin(std::future::ready(Ok(self.unknown_products())))
     }
 }

@@ -1,9 +1,12 @@
 //! Access to the live catalogue, in this process or in a service.
 
+use std::collections::BTreeMap;
+
 use cartwheel_events::{ProductId, ProductRecord};
 use cartwheel_stream::{Pending, Position};
 
 use crate::catalogue::listing::Listing;
+use crate::catalogue::unknown::UnknownProduct;
 use crate::session_table::StoreError;
 use crate::user_locks::UserLock;
 
@@ -40,4 +43,10 @@ pub trait ProductStore: Send + Sync {
         after: Option<&'a ProductId>,
         limit: usize,
     ) -> Pending<'a, Result<Vec<(ProductId, Listing)>, StoreError>>;
+
+    /// Whether products may be added.
+    fn has_room(&self) -> bool;
+
+    /// Reads how often events named products that the catalogue does not contain, by id.
+    fn unknown(&self) -> Pending<'_, Result<BTreeMap<ProductId, UnknownProduct>, StoreError>>;
 }

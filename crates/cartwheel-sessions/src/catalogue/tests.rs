@@ -61,7 +61,7 @@ async fn what_was_not_written_is_replayed_and_nothing_twice() {
     catalogue.catch_up(&stream, |_| false, |_| ()).await.unwrap();
     assert_eq!(name(&catalogue, "a").as_deref(), Some("2"));
     assert_eq!(name(&catalogue, "b").as_deref(), Some("1"));
-    let unknown = catalogue.unknown();
+    let unknown = catalogue.unknown_products();
     assert_eq!(unknown.keys().map(ProductId::as_str).collect::<Vec<_>>(), ["x"]);
     assert_eq!(unknown[&id("x")].events, 1, "an event is counted once");
 }
@@ -74,12 +74,13 @@ async fn an_unknown_product_is_counted_until_it_is_named_or_ignored() {
     let known = |id: &ProductId| id.as_str() == "known";
     let (s, c) = (Arc::clone(&stream), Arc::clone(&catalogue));
     consume_products(s, c, known, |_| (), async {}).await.unwrap();
-    let events: Vec<u64> = catalogue.unknown().values().map(|unknown| unknown.events).collect();
+    let events: Vec<u64> =
+        catalogue.unknown_products().values().map(|unknown| unknown.events).collect();
     assert_eq!(events, [2, 1]);
     stream.put(vec![named("x", "X"), Record::Product(change("y", None, 8))]).await;
     stream.put(vec![view(&["x".into(), "y".into()])]).await;
     consume(&stream, &catalogue).await;
-    assert!(catalogue.unknown().is_empty());
+    assert!(catalogue.unknown_products().is_empty());
 }
 
 #[tokio::test]
@@ -89,7 +90,7 @@ async fn the_counted_unknown_products_are_bounded() {
     let ids: Vec<String> = (0..MAX_UNKNOWN + 50).map(|n| format!("x{n}")).collect();
     stream.put(ids.chunks(150).map(view).collect()).await;
     consume(&stream, &catalogue).await;
-    assert_eq!(catalogue.unknown().len(), MAX_UNKNOWN);
+    assert_eq!(catalogue.unknown_products().len(), MAX_UNKNOWN);
 }
 
 #[tokio::test]
