@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use cartwheel_events::{Invalid, InvalidId, ProductId};
+use cartwheel_events::{ID_EXPECTED as ID, Invalid, InvalidId, ProductId};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -17,7 +17,6 @@ use crate::time::Time;
 const FIELDS: &str = "product_id, name, description, categories, brand, price, list_price, cost, \
                       currency, url, image_url, in_stock, stock, hidden, available_from, \
                       available_until, created_at, tags, attributes";
-const ID: &str = "a product id: text of at most 128 bytes without control characters";
 const NAME: &str = "a text of 1 to 500 characters in one line";
 const DESCRIPTION: &str = "a text of 1 to 10000 characters";
 const TEXT: &str = "a text of 1 to 200 characters in one line";
