@@ -19,7 +19,7 @@ use crate::fallback;
 use crate::observe::observe;
 use crate::operate::{health, lake, live, models, pipeline, privacy, quality};
 use crate::routes::Routes;
-use crate::shop::{catalogue, events, foreign, recommendations, shoppers, submit};
+use crate::shop::{catalogue, events, foreign, products, recommendations, shoppers, submit};
 use crate::state::AppState;
 
 #[derive(utoipa::OpenApi)]
@@ -34,7 +34,8 @@ use crate::state::AppState;
     tags(
         (name = "events", description = "Events of shoppers"),
         (name = "recommendations", description = "Recommendations for shoppers"),
-        (name = "products", description = "The catalogue"),
+        (name = "products", description = "Products that may be shown"),
+        (name = "catalogue", description = "The catalogue as the shop keeps it"),
         (name = "pipeline", description = "Training, evaluation, and the models that result"),
         (name = "data", description = "The lake, and how shoppers reacted to recommendations"),
         (name = "operations", description = "Health and metrics of the server"),
@@ -52,6 +53,7 @@ pub(crate) fn routes() -> Routes {
         recommendations::routes(),
         shoppers::routes(),
         catalogue::routes(),
+        products::routes(),
         privacy::routes(),
         pipeline::routes(),
         models::routes(),

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use cartwheel_ambient::{Clock, Ids};
 use cartwheel_engine::Engine;
-use cartwheel_sessions::UserStore;
+use cartwheel_sessions::{ProductStore, UserStore};
 use cartwheel_stream::Stream;
 use tokio::sync::watch;
 
@@ -51,6 +51,8 @@ pub struct AppState {
     pub ids: Ids,
     /// The metrics behind `/metrics`.
     pub metrics: Metrics,
+    /// The live catalogue. `None` on a server whose products come from imports alone.
+    pub catalogue: Option<Arc<dyn ProductStore>>,
     /// The files of the web app, if this server has them.
     pub assets: Option<Assets>,
     /// Operates pipeline, models and lake. `None` in a function.
@@ -96,6 +98,7 @@ impl AppState {
             clock: Clock::system(),
             ids: Ids::uuid_v7(),
             metrics: Metrics::install(),
+            catalogue: None,
             assets: None,
             operator: None,
             audit: admission.audit,

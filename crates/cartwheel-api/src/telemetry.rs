@@ -12,6 +12,12 @@ pub const REQUESTS: &str = "cartwheel_http_requests_total";
 pub const LATENCY: &str = "cartwheel_http_request_duration_seconds";
 /// Events by result: `accepted`, `repeated`, `failed` or `ignored`.
 pub const EVENTS: &str = "cartwheel_events_total";
+/// Changes of products by result: `stored`, `unchanged` or `failed`.
+pub const PRODUCT_CHANGES: &str = "cartwheel_product_changes_total";
+/// Products that are not deleted.
+const PRODUCTS: &str = "cartwheel_products";
+/// Products that only events name.
+const UNKNOWN_PRODUCTS: &str = "cartwheel_products_unknown";
 /// Impressions that were not stored.
 pub const IMPRESSIONS_DROPPED: &str = "cartwheel_impressions_dropped_total";
 /// Degraded answers.
@@ -61,6 +67,12 @@ impl Metrics {
         metrics::counter!(MISSED).absolute(flow.missed);
     }
 
+    /// Updates the metrics of the catalogue.
+    pub(crate) fn catalogue(&self, products: usize, unknown: usize) {
+        metrics::gauge!(PRODUCTS).set(products as f64);
+        metrics::gauge!(UNKNOWN_PRODUCTS).set(unknown as f64);
+    }
+
     /// Renders the Prometheus text format.
     pub fn render(&self) -> Option<String> {
         self.0.as_ref().map(PrometheusHandle::render)
@@ -83,6 +95,9 @@ fn describe() {
     metrics::describe_counter!(REQUESTS, "HTTP requests by method, route and status.");
     metrics::describe_histogram!(LATENCY, metrics::Unit::Seconds, "Time from request to answer.");
     metrics::describe_counter!(EVENTS, "Events by result.");
+    metrics::describe_counter!(PRODUCT_CHANGES, "Changes of products by result.");
+    metrics::describe_gauge!(PRODUCTS, "Products of the catalogue, without deleted ones.");
+    metrics::describe_gauge!(UNKNOWN_PRODUCTS, "Products that only events name.");
     metrics::describe_counter!(IMPRESSIONS_DROPPED, "Impressions that were not stored.");
     metrics::describe_gauge!(WAITING, "Records that a consumer has not read yet.");
     metrics::describe_gauge!(DAMAGED, "Damaged places in the stream that were skipped.");

@@ -85,7 +85,7 @@ pub async fn consume(users: &Users, dead_letters: &DeadLetters, event: &KinesisE
     for incoming in &event.records {
         match read(incoming) {
             Ok((position, Record::Event(record))) => records.push((position, record)),
-            Ok((_, Record::Impression(_))) => {}
+            Ok((_, Record::Impression(_) | Record::Product(_))) => {}
             Err((sequence, reason)) => {
                 let letter = DeadLetter {
                     reason: &reason,

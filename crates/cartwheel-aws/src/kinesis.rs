@@ -319,13 +319,13 @@ impl Stream for KinesisStream {
             let mut results: Vec<(usize, Result<Position, PutError>)> = Vec::with_capacity(count);
             let (mut events, mut impressions) = (Vec::new(), Vec::new());
             for (index, record) in records.into_iter().enumerate() {
-                let (user, data) = (record.user_id().as_str().to_owned(), record.to_vec());
-                if data.len() + user.len() > MAX_RECORD {
+                let (key, data) = (record.partition_key().into_owned(), record.to_vec());
+                if data.len() + key.len() > MAX_RECORD {
                     results.push((index, Err(PutError::TooLarge)));
                 } else if matches!(record, Record::Impression(_)) && self.impressions.is_some() {
                     impressions.push((index, data));
                 } else {
-                    events.push(Waiting { index, user, data, tries: 0 });
+                    events.push(Waiting { index, key, data, tries: 0 });
                 }
             }
             results.extend(self.put_events(events).await);

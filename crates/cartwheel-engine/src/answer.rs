@@ -1,5 +1,6 @@
 //! Answers with recommendations.
 
+use cartwheel_catalogue::{Currency, Money};
 use cartwheel_events::ProductId;
 use serde::Serialize;
 
@@ -22,7 +23,7 @@ pub struct Answer {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct SourceCount {
-    /// The source: `history`, `cart`, `taste` or `popular`.
+    /// The source: `history`, `cart`, `taste`, `popular` or `new`.
     pub source: String,
     /// The number of candidates.
     pub candidates: usize,
@@ -41,6 +42,27 @@ pub struct Recommendation {
     pub aisle: String,
     /// The name of its department.
     pub department: String,
+    /// The price of a piece, if the shop has given one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schema(value_type = Option<String>, example = "12.90"))]
+    pub price: Option<Money>,
+    /// The price before a reduction.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schema(value_type = Option<String>, example = "14.90"))]
+    pub list_price: Option<Money>,
+    /// The currency of the prices, a code of ISO 4217.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schema(value_type = Option<String>, example = "EUR"))]
+    pub currency: Option<Currency>,
+    /// The product's page.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// A picture.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image_url: Option<String>,
+    /// True if the shop states that it is in stock. Products out of stock are not recommended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub in_stock: Option<bool>,
     /// The probability that the shopper buys it next, 0 to 1.
     pub probability: f32,
     /// Reasons to show the shopper.
@@ -58,7 +80,7 @@ pub struct Recommendation {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Explanation {
-    /// The source that made it a candidate: `history`, `cart`, `taste` or `popular`.
+    /// The source that made it a candidate: `history`, `cart`, `taste`, `popular` or `new`.
     pub source: String,
     /// Log-odds before any feature is known; null without a model.
     pub base: Option<f32>,

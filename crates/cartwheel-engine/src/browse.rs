@@ -1,17 +1,18 @@
-//! What a release says about its products and users, beside recommendations.
+//! What a shop says about its products and users, beside recommendations.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
+use cartwheel_catalogue::Product;
 use cartwheel_events::{ProductId, UserId};
 use cartwheel_features::{UserProduct, UserState};
+use rustc_hash::FxHashSet;
 
 use crate::answer::Recommendation;
-use crate::question::{Filters, ProductSearch};
-use crate::ranking::Filter;
-use crate::release::Opened;
+use crate::question::{Filters, PageStart, ProductSearch, Visibility};
+use crate::shop::{Filter, Shop};
 use crate::views::{
-    AisleView, BoughtProduct, DepartmentView, ProductLabel, ProductView, Products, UserRecord,
+    AisleView, BoughtProduct, DepartmentView, ProductLabel, Products, UnnamedProduct, UserRecord,
     UserView,
 };
 
@@ -20,67 +21,103 @@ const FAVOURITES: usize = 3;
 /// Products that a user's record lists.
 const BOUGHT: usize = 100;
 
-impl Opened {
-    pub(crate) fn similar(&self, product_id: &str, limit: usize) -> Option<Vec<Recommendation>> {
-        let product = self.catalogue.get(self.catalogue.find(product_id)?)?;
-        let reason = format!("Bought together with {}", product.info.name);
-        let neighbours = product.neighbours.iter().take(limit);
-        let item = neighbours
-            .filter_map(|n| self.recommendation(n.product, n.score, vec![reason.clone()]));
-        Some(item.collect())
+impl Shop {
+    /// Products bought together with a product, then others of its aisle and brand.
+    pub(crate) fn similar(
+        &self,
+        product_id: &ProductId,
+        limit: usize,
+    ) -> Option<Vec<Recommendation>> {
+        let index = self.find(product_id).filter(|&index| !self.overlay.is_deleted(index))?;
+        let label = self.label(index)?;
+        let together = format!("Bought together with {}", label.name);
+        let neighbours = self.opened.catalogue.get(index).map_or(&[][..], |p| &p.neighbours);
+        let neighbours = neighbours.iter().filter(|n| self.shows(n.product)).take(limit);
+        let mut items: Vec<(u32, f32, &str)> =
+            neighbours.map(|n| (n.product, n.score, together.as_str())).collect();
+        let mut taken: FxHashSet<u32> = items.iter().map(|(product, ..)| *product).collect();
+        taken.insert(index);
+        let brand = self.live(index).and_then(|product| product.brand.as_deref());
+        let (of_aisle, of_brand) = (
+            format!("Also in {}", label.aisle),
+            format!("Also from {}", brand.unwrap_or_default()),
+        );
+        let like = self.indices().filter(|product| !taken.contains(product)).filter_map(|other| {
+            let aisle = self.label(other)?.aisle;
+            if !label.aisle.is_empty() && aisle == label.aisle {
+                return Some((other, 0.0, of_aisle.as_str()));
+            }
+            let others_brand = self.live(other).and_then(|product| product.brand.as_deref());
+            let same = brand.is_some() && others_brand == brand;
+            same.then_some((other, 0.0, of_brand.as_str()))
+        });
+        let missing = limit - items.len();
+        items.extend(like.filter(|(other, ..)| self.shows(*other)).take(missing));
+        let item = |(product, score, reason): (u32, f32, &str)| {
+            self.recommendation(product, score, vec![reason.to_owned()])
+        };
+        Some(items.into_iter().filter_map(item).collect())
     }
 
+    /// The best-selling products, then the newest.
     pub(crate) fn popular(&self, limit: usize, filters: &Filters) -> Vec<Recommendation> {
         let filter = Filter::new(self, filters);
-        let allowed = self.catalogue.popular.iter().copied();
-        let allowed = allowed.filter(|&product| filter.allows(&self.catalogue, product));
+        let catalogue = &self.opened.catalogue;
+        let mut seen = FxHashSet::default();
+        let sold = catalogue.popular.iter().copied();
+        let sold = sold.filter(|&p| catalogue.get(p).is_some_and(|p| p.stats.orders > 0));
+        let newest = self.overlay.newest().iter().copied();
+        let all = sold.chain(newest).chain(self.indices());
         let item = |product: u32| {
-            let orders = self.catalogue.get(product).map_or(0, |p| p.stats.orders);
-            let share = orders as f32 / self.catalogue.orders.max(1) as f32;
-            let reason = format!("In {:.1} % of all orders", share * 100.0);
+            let orders = catalogue.get(product).map_or(0, |p| p.stats.orders);
+            let share = orders as f32 / catalogue.orders.max(1) as f32;
+            let reason = match orders {
+                0 => "New in the shop".to_owned(),
+                _ => format!("In {:.1} % of all orders", share * 100.0),
+            };
             self.recommendation(product, share, vec![reason])
         };
+        let allowed = all.filter(|&product| filter.qualifies(product) && seen.insert(product));
         allowed.take(limit).filter_map(item).collect()
     }
 
-    pub(crate) fn products(&self, search: &ProductSearch, offset: usize, limit: usize) -> Products {
-        let text = search.text.as_deref().unwrap_or("").to_lowercase();
-        let words: Vec<&str> = text.split_whitespace().collect();
-        let is = |wanted: &Option<String>, name: &String| wanted.as_ref().is_none_or(|w| w == name);
-        let matches = |product: &u32| {
-            let info = &self.catalogue.products[*product as usize].info;
-            if !is(&search.department, &info.department) || !is(&search.aisle, &info.aisle) {
-                return false;
+    /// A page of the products that match. `None` if the page begins after a product that does
+    /// not exist.
+    pub(crate) fn products(
+        &self,
+        search: &ProductSearch,
+        start: &PageStart,
+        limit: usize,
+    ) -> Option<Products> {
+        let matches = Matches::new(self, search);
+        let found: Vec<u32> = self.indices().filter(|&index| matches.contains(index)).collect();
+        let skipped = match start {
+            PageStart::Offset(offset) => (*offset).min(found.len()),
+            PageStart::After(id) => {
+                let place = self.place(self.find(id)?);
+                found.partition_point(|&index| self.place(index) <= place)
             }
-            let name = info.name.to_lowercase();
-            words.iter().all(|word| name.contains(word) || info.product_id == *word)
         };
-        let found: Vec<u32> = self.catalogue.popular.iter().copied().filter(matches).collect();
-        let page = found.iter().skip(offset).take(limit);
-        Products {
-            products: page.filter_map(|&product| self.product(product)).collect(),
+        let page = &found[skipped..];
+        let more = page.len() > limit;
+        let page = &page[..page.len().min(limit)];
+        let last = page.last().filter(|_| more).and_then(|&index| self.label(index));
+        Some(Products {
+            products: page.iter().filter_map(|&index| self.product(index)).collect(),
             total: found.len(),
-        }
-    }
-
-    pub(crate) fn product(&self, product: u32) -> Option<ProductView> {
-        let product = self.catalogue.get(product)?;
-        Some(ProductView {
-            product_id: ProductId::new(&product.info.product_id).ok()?,
-            product_name: product.info.name.clone(),
-            aisle: product.info.aisle.clone(),
-            department: product.info.department.clone(),
-            orders: u64::from(product.stats.orders),
-            in_stock: true,
+            next_cursor: last.and_then(|label| ProductId::new(label.product_id).ok()),
         })
     }
 
+    /// The departments of the products that may be shown, best selling first.
     pub(crate) fn departments(&self) -> Vec<DepartmentView> {
         let mut shop = Shelf::default();
-        for product in &self.catalogue.products {
-            let department = shop.parts.entry(&product.info.department).or_default();
-            let aisle = department.parts.entry(&product.info.aisle).or_default();
-            aisle.orders += u64::from(product.stats.orders);
+        for index in self.indices().filter(|&index| self.shows(index)) {
+            let Some(label) = self.label(index) else { continue };
+            let orders = self.opened.catalogue.get(index).map_or(0, |p| p.stats.orders);
+            let department = shop.parts.entry(label.department).or_default();
+            let aisle = department.parts.entry(label.aisle).or_default();
+            aisle.orders += u64::from(orders);
             aisle.products += 1;
         }
         let aisle = |(name, shelf): (&str, Shelf<'_>)| AisleView {
@@ -95,10 +132,54 @@ impl Opened {
         shop.best_selling().into_iter().map(department).collect()
     }
 
+    /// Whether an import or a change has described a product.
+    pub(crate) fn describes(&self, product_id: &ProductId) -> bool {
+        let is_described =
+            |index: &u32| !self.overlay.is_unnamed(*index) && !self.overlay.is_deleted(*index);
+        self.find(product_id).filter(is_described).is_some()
+    }
+
+    /// A product as the release alone describes it.
+    pub(crate) fn released(&self, product_id: &ProductId) -> Option<Product> {
+        let index = self.opened.catalogue.find(product_id.as_str())?;
+        let info = &self.opened.catalogue.get(index)?.info;
+        let mut product = Product::new(product_id.clone());
+        if !info.is_unnamed() {
+            let known = |text: &&String| !text.is_empty() && *text != "unknown";
+            product.name = Some(info.name.clone()).filter(|name| !name.is_empty());
+            product.categories =
+                [&info.department, &info.aisle].into_iter().filter(known).cloned().collect();
+            product.categories.dedup();
+        }
+        Some(product)
+    }
+
+    /// The products that are described, and neither deleted nor hidden.
+    pub(crate) fn offered(&self) -> Vec<ProductId> {
+        let is_offered = |index: &u32| match self.live(*index) {
+            Some(product) => !product.hidden,
+            None => !self.overlay.is_unnamed(*index),
+        };
+        let id = |index: u32| ProductId::new(self.label(index)?.product_id).ok();
+        self.indices().filter(is_offered).filter_map(id).collect()
+    }
+
+    /// The products of which only orders tell, best selling first.
+    pub(crate) fn unnamed(&self) -> Vec<UnnamedProduct> {
+        let unnamed = self.indices().filter(|&index| self.overlay.is_unnamed(index));
+        let view = |index: u32| {
+            Some(UnnamedProduct {
+                product_id: ProductId::new(self.label(index)?.product_id).ok()?,
+                orders: u64::from(self.opened.catalogue.get(index)?.stats.orders),
+            })
+        };
+        unnamed.filter_map(view).collect()
+    }
+
     pub(crate) fn user_view(&self, user_id: &str, state: &UserState) -> Option<UserView> {
         let mut bought: Vec<_> = state.products.iter().collect();
         bought.sort_by_key(|p| (Reverse(p.orders), p.product));
-        let name = |product: u32| self.catalogue.get(product).map(|p| p.info.name.clone());
+        let name = |product: u32| self.label(product).map(|label| label.name.to_owned());
         Some(UserView {
             user_id: UserId::new(user_id).ok()?,
             orders: state.orders,
@@ -113,7 +194,7 @@ impl Opened {
         bought.sort_by_key(|p| (Reverse((p.orders, p.last)), p.product));
         let view = |p: &&UserProduct| {
             Some(BoughtProduct {
-                product: self.label(p.product)?,
+                product: self.product_label(p.product)?,
                 orders: p.orders,
                 last_order_number: p.last,
                 mean_position: p.mean_position(),
@@ -130,14 +211,72 @@ impl Opened {
         }
     }
 
-    fn label(&self, product: u32) -> Option<ProductLabel> {
-        let info = &self.catalogue.get(product)?.info;
+    fn product_label(&self, product: u32) -> Option<ProductLabel> {
+        let label = self.label(product)?;
         Some(ProductLabel {
-            product_id: info.product_id.clone(),
-            product_name: info.name.clone(),
-            aisle: info.aisle.clone(),
-            department: info.department.clone(),
+            product_id: label.product_id.to_owned(),
+            product_name: label.name.to_owned(),
+            aisle: label.aisle.to_owned(),
+            department: label.department.to_owned(),
         })
+    }
+}
+
+/// A search over a shop.
+struct Matches<'a> {
+    shop: &'a Shop,
+    search: &'a ProductSearch,
+    words: Vec<String>,
+}
+
+impl<'a> Matches<'a> {
+    fn new(shop: &'a Shop, search: &'a ProductSearch) -> Self {
+        let text = search.text.as_deref().unwrap_or("").to_lowercase();
+        let words = text.split_whitespace().map(str::to_owned).collect();
+        Self { shop, search, words }
+    }
+
+    fn contains(&self, index: u32) -> bool {
+        let ProductSearch { department, aisle, brand, min_price, max_price, visibility, .. } =
+            self.search;
+        let visible = match visibility {
+            Visibility::Shown => self.shop.shows(index),
+            Visibility::Hidden => !self.shop.shows(index),
+            Visibility::All => true,
+        };
+        let Some(label) = self.shop.label(index).filter(|_| visible) else { return false };
+        let live = self.shop.live(index);
+        let is = |wanted: &Option<String>, name: Option<&str>| {
+            wanted.as_deref().is_none_or(|wanted| Some(wanted) == name)
+        };
+        if !is(department, Some(label.department)) || !is(aisle, Some(label.aisle)) {
+            return false;
+        }
+        if !is(brand, live.and_then(|product| product.brand.as_deref())) {
+            return false;
+        }
+        let price = live.and_then(|product| product.price);
+        let bounded = |bound: &Option<_>, holds: fn(&_, &_) -> bool| match bound {
+            Some(bound) => price.is_some_and(|price| holds(&price, bound)),
+            None => true,
+        };
+        if !bounded(min_price, |price, min| price >= min)
+            || !bounded(max_price, |price, max| price <= max)
+        {
+            return false;
+        }
+        if self.words.is_empty() {
+            return true;
+        }
+        let mut text = label.name.to_lowercase();
+        if let Some(product) = live {
+            for more in product.brand.iter().chain(&product.tags) {
+                text.push(' ');
+                text.push_str(&more.to_lowercase());
+            }
+        }
+        let id = label.product_id.to_lowercase();
+        self.words.iter().all(|word| text.contains(word) || id == *word)
     }
 }
 

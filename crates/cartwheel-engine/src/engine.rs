@@ -1,12 +1,15 @@
 //! The interface between whatever asks for recommendations and a release.
 
-use cartwheel_events::UserId;
+use cartwheel_catalogue::Product;
+use cartwheel_events::{ProductId, UserId};
 use cartwheel_stream::Pending;
 use serde::Serialize;
 
 use crate::answer::{Answer, Recommendation};
-use crate::question::{Filters, ProductSearch, Query, StoredRecord};
-use crate::views::{CheckoutProgress, DepartmentView, ProductView, Products, UserLookup, UserView};
+use crate::question::{Filters, PageStart, ProductSearch, Query, StoredRecord};
+use crate::views::{
+    CheckoutProgress, DepartmentView, ProductView, Products, UnnamedProduct, UserLookup, UserView,
+};
 
 /// Answers from the serving release. Every call uses one release from start to end. No call
 /// fails: if a part is unavailable, the answer is made without it and marked `degraded`.
@@ -24,20 +27,46 @@ pub trait Engine: Send + Sync {
     /// another machine scores.
     fn recommend<'a>(&'a self, query: Query<'a>) -> Pending<'a, Answer>;
 
-    /// Products bought together with `product_id`, best first. `None` for an unknown product.
-    fn similar(&self, product_id: &str, limit: usize) -> Option<Vec<Recommendation>>;
+    /// Products bought together with `product_id`, best first, and then others like it. `None`
+    /// for an unknown product. `now_ms` is the current time, here and below, UTC milliseconds:
+    /// only products that may be shown now are in the answers.
+    fn similar(
+        &self,
+        product_id: &ProductId,
+        limit: usize,
+        now_ms: i64,
+    ) -> Option<Vec<Recommendation>>;
 
-    /// The best-selling products.
-    fn popular(&self, limit: usize, filters: &Filters) -> Vec<Recommendation>;
+    /// The best-selling products, then the newest.
+    fn popular(&self, limit: usize, filters: &Filters, now_ms: i64) -> Vec<Recommendation>;
 
-    /// The products that match `search`, best sellers first.
-    fn products(&self, search: &ProductSearch, offset: usize, limit: usize) -> Products;
+    /// The products that match `search`, best sellers first. `None` if the page begins after a
+    /// product that does not exist.
+    fn products(
+        &self,
+        search: &ProductSearch,
+        start: &PageStart,
+        limit: usize,
+        now_ms: i64,
+    ) -> Option<Products>;
 
     /// Departments with their aisles, best selling first.
-    fn departments(&self) -> Vec<DepartmentView>;
+    fn departments(&self, now_ms: i64) -> Vec<DepartmentView>;
 
-    /// A product. `None` if the catalogue does not contain it.
-    fn product(&self, product_id: &str) -> Option<ProductView>;
+    /// A product, whether it may be shown or not. `None` if it is deleted or unknown.
+    fn product(&self, product_id: &ProductId, now_ms: i64) -> Option<ProductView>;
+
+    /// Whether an import or a change has described a product, and it is not deleted.
+    fn describes(&self, product_id: &ProductId) -> bool;
+
+    /// A product as the release alone describes it, without later changes.
+    fn released(&self, product_id: &ProductId) -> Option<Product>;
+
+    /// The products that are described, and neither deleted nor hidden.
+    fn offered(&self) -> Vec<ProductId>;
+
+    /// The products of which only orders tell, best selling first.
+    fn unnamed(&self) -> Vec<UnnamedProduct>;
 
     /// Users with a purchase history, as examples.
     fn example_users(&self, limit: usize) -> Vec<UserView>;

@@ -18,26 +18,30 @@ mod engine;
 mod evaluation;
 pub mod functions;
 mod gate;
+mod newcomers;
+mod overlay;
 mod question;
 mod ranking;
 mod release;
 mod report;
 mod scorer;
 mod serving;
+mod shared_list;
+mod shop;
 mod views;
 
 pub use answer::{Answer, Explanation, FeatureContribution, Recommendation, SourceCount};
 pub use engine::{Engine, EngineStatus};
 pub use evaluation::{Refused, evaluate};
 pub use gate::summary;
-pub use question::{Filters, ProductSearch, Query, StoredRecord};
+pub use question::{Filters, PageStart, ProductSearch, Query, StoredRecord, Visibility};
 pub use release::{OpenError, Opened};
 pub use report::{Comparison, Method, NOT_EVALUATED, Report};
 pub use scorer::{ScoreError, Scorer};
 pub use serving::{Erased, ServingEngine};
 pub use views::{
     AisleView, BoughtProduct, CheckoutProgress, DepartmentView, ProductLabel, ProductView,
-    Products, UserLookup, UserRecord, UserView,
+    Products, UnnamedProduct, UserLookup, UserRecord, UserView,
 };
 
 #[cfg(test)]

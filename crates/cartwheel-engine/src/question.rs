@@ -1,5 +1,6 @@
 //! Questions to the engine.
 
+use cartwheel_catalogue::Money;
 use cartwheel_events::{ProductId, UserId};
 use cartwheel_sessions::Session;
 
@@ -55,17 +56,47 @@ pub struct Filters {
     pub exclude_products: Vec<ProductId>,
     /// No product that the shopper has bought before.
     pub exclude_purchased: bool,
-    /// Only products in stock.
+    /// Only products that the shop states to be in stock. Without it, products of whose stock
+    /// nothing is known are shown too.
     pub in_stock_only: bool,
 }
 
-/// A search of the catalogue. The default matches every product.
+/// A search of the catalogue. The default matches every product that may be shown.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ProductSearch {
-    /// Words of the name, or the id.
+    /// Words of the name, the brand or the tags, or the id.
     pub text: Option<String>,
     /// Only this department, by name.
     pub department: Option<String>,
     /// Only this aisle, by name.
     pub aisle: Option<String>,
+    /// Only this brand, by name.
+    pub brand: Option<String>,
+    /// Only products of at least this price.
+    pub min_price: Option<Money>,
+    /// Only products of at most this price.
+    pub max_price: Option<Money>,
+    /// Which products, by whether they may be shown.
+    pub visibility: Visibility,
+}
+
+/// Which products a search considers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Visibility {
+    /// Those that may be shown now.
+    #[default]
+    Shown,
+    /// Those that may not: hidden, out of stock, outside their dates, or described by nobody.
+    Hidden,
+    /// All of them.
+    All,
+}
+
+/// The beginning of a page of products.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PageStart {
+    /// After this many matches.
+    Offset(usize),
+    /// After the matches up to this product.
+    After(ProductId),
 }

@@ -1,18 +1,19 @@
-//! How one release answers a query.
+//! How a shop answers a query.
 
 use std::collections::BTreeMap;
 
 use cartwheel_events::{ProductId, UserId};
-use cartwheel_features::{Catalogue, Context, LastCheckout, UserState};
+use cartwheel_features::{Context, LastCheckout, UserState};
 use cartwheel_recommend::{
-    Candidate, FEATURES, Ranked, Source, candidates, order, rank, reasons, rows,
+    Candidate, FEATURES, Ranked, Source, candidates, order, reasons, rows, scores,
 };
-use rustc_hash::FxHashSet;
 
 use crate::answer::{Answer, Explanation, FeatureContribution, Recommendation, SourceCount};
-use crate::question::{Filters, Query, StoredRecord};
+use crate::newcomers;
+use crate::question::{Query, StoredRecord};
 use crate::release::Opened;
 use crate::scorer::Scorer;
+use crate::shop::{Filter, Shop};
 
 /// The user's state for one query.
 struct Shopper {
@@ -21,7 +22,7 @@ struct Shopper {
     unreadable: bool,
 }
 
-impl Opened {
+impl Shop {
     /// Answers a query. `hidden` tells to ignore the user's stored record.
     pub(crate) async fn recommend(
         &self,
@@ -29,23 +30,27 @@ impl Opened {
         scorer: Option<&dyn Scorer>,
         hidden: bool,
     ) -> Answer {
-        let Shopper { state, unreadable } = self.shopper(query, hidden);
+        let opened = &*self.opened;
+        let catalogue = &opened.catalogue;
+        let Shopper { state, unreadable } = opened.shopper(query, hidden);
         let mut failed = unreadable;
-        let cart = self.indices(query.cart_products().iter());
-        let context = self.calendar.context(&state, query.now_ms);
+        // New products are in no feature row: they only steer what is new.
+        let held: Vec<u32> = query.cart_products().iter().filter_map(|id| self.find(id)).collect();
+        let is_released = |product: &u32| catalogue.get(*product).is_some();
+        let cart: Vec<u32> = held.iter().copied().filter(is_released).collect();
+        let context = opened.calendar.context(&state, query.now_ms);
         let filter = Filter::new(self, &query.filters);
-        let keep = |product: u32| {
-            filter.allows(&self.catalogue, product)
+        let qualifies = |product: u32| {
+            filter.qualifies(product)
                 && !(query.filters.exclude_purchased && state.product(product).is_some())
         };
-        let ranked = match (scorer, &self.model) {
+        let chosen = candidates(catalogue, &state, &cart, query.limit, &qualifies);
+        let scores = match (scorer, &opened.model) {
             (Some(scorer), Some(model)) => {
-                let mut chosen = candidates(&self.catalogue, &state, &cart);
-                chosen.retain(|candidate| keep(candidate.product));
                 let mut features = Vec::new();
-                rows(&self.catalogue, &state, &context, &cart, &chosen, &mut features);
+                rows(catalogue, &state, &context, &cart, &chosen, &mut features);
                 model.scale(&mut features);
-                let scores = match scorer.score(&features, FEATURES.len()).await {
+                match scorer.score(&features, FEATURES.len()).await {
                     Ok(scores) if scores.len() == chosen.len() => scores,
                     other => {
                         let count = other.as_ref().map(Vec::len);
@@ -57,30 +62,45 @@ impl Opened {
                         failed = true;
                         model.probabilities(&features)
                     }
-                };
-                order(&self.catalogue, chosen, scores)
+                }
             }
-            (_, model) => rank(&self.catalogue, model.as_ref(), &state, &context, &cart, keep),
+            (_, model) => scores(catalogue, model.as_ref(), &state, &context, &cart, &chosen),
         };
+        let ranked = order(catalogue, chosen, scores);
+        let ranked =
+            newcomers::with_newcomers(self, ranked, &state, &held, query.limit, &qualifies);
         let shown = &ranked[..ranked.len().min(query.limit)];
-        let explained = query.explain.then(|| self.explain(&state, &context, &cart, shown));
+        let explained = query.explain.then(|| opened.explain(&state, &context, &cart, shown));
         let mut explained = explained.into_iter().flatten();
         let items = shown.iter().filter_map(|ranked| {
             let explanation = explained.next();
-            let why = reasons(&self.catalogue, &state, &ranked.candidate);
-            let item = self.recommendation(ranked.candidate.product, ranked.probability, why)?;
+            let product = ranked.candidate.product;
+            let item =
+                self.recommendation(product, ranked.probability, self.why(&state, ranked))?;
             let source = Some(ranked.candidate.source.as_str().to_owned());
             Some(Recommendation { source, explanation, ..item })
         });
         Answer {
             items: items.collect(),
             candidates: if query.explain { count_by_source(&ranked) } else { Vec::new() },
-            model_version: self.model_version().unwrap_or("none").to_owned(),
-            release: self.name(),
-            degraded: failed || self.model.is_none() || self.stands_in,
+            model_version: opened.model_version().unwrap_or("none").to_owned(),
+            release: opened.name(),
+            degraded: failed || opened.model.is_none() || opened.stands_in,
         }
     }
 
+    /// The reasons for a product.
+    fn why(&self, state: &UserState, ranked: &Ranked) -> Vec<String> {
+        let Candidate { product, source, .. } = ranked.candidate;
+        if source == Source::New {
+            return vec![newcomers::reason(self, product)];
+        }
+        let name = |product: u32| self.label(product).map_or("", |label| label.name);
+        reasons(&self.opened.catalogue, state, &ranked.candidate, name)
+    }
+}
+
+impl Opened {
     /// The user's stored state with the session's later checkouts folded in.
     fn shopper(&self, query: &Query<'_>, hidden: bool) -> Shopper {
         let (mut state, unreadable) = match self.record(query.user_id, query.record) {
@@ -133,7 +153,9 @@ impl Opened {
         cart: &[u32],
         shown: &[Ranked],
     ) -> Vec<Explanation> {
-        let candidates: Vec<Candidate> = shown.iter().map(|ranked| ranked.candidate).collect();
+        let is_scored = |candidate: &Candidate| candidate.source != Source::New;
+        let all = shown.iter().map(|ranked| ranked.candidate);
+        let candidates: Vec<Candidate> = all.clone().filter(is_scored).collect();
         let mut values = Vec::new();
         rows(&self.catalogue, state, context, cart, &candidates, &mut values);
         let mut scaled = values.clone();
@@ -141,45 +163,29 @@ impl Opened {
             model.scale(&mut scaled);
         }
         let width = FEATURES.len();
-        let pairs = values.chunks_exact(width).zip(scaled.chunks_exact(width)).zip(&candidates);
-        pairs
-            .map(|((row, scaled), candidate)| {
-                // A model file without statistics can serve but cannot be explained.
-                let parts = self.model.as_ref().and_then(|m| m.contributions(scaled).ok());
-                let added = parts.as_ref().map_or(&[][..], |parts| &parts.values);
-                let features = FEATURES.iter().zip(row).enumerate();
-                let features = features.map(|(at, (name, value))| FeatureContribution {
-                    name: (*name).to_owned(),
-                    value: value.is_finite().then_some(*value),
-                    contribution: added.get(at).copied().unwrap_or_default(),
-                });
-                Explanation {
-                    source: candidate.source.as_str().to_owned(),
-                    base: parts.as_ref().map(|parts| parts.expected),
-                    features: features.collect(),
-                }
-            })
-            .collect()
-    }
-
-    /// A product as a recommendation. `None` if it is not in the catalogue.
-    pub(crate) fn recommendation(
-        &self,
-        product: u32,
-        probability: f32,
-        reasons: Vec<String>,
-    ) -> Option<Recommendation> {
-        let info = &self.catalogue.get(product)?.info;
-        Some(Recommendation {
-            product_id: ProductId::new(&info.product_id).ok()?,
-            product_name: info.name.clone(),
-            aisle: info.aisle.clone(),
-            department: info.department.clone(),
-            probability,
-            reasons,
-            source: None,
-            explanation: None,
+        let mut pairs = values.chunks_exact(width).zip(scaled.chunks_exact(width));
+        all.map(|candidate| {
+            // A new product has no row: it is not scored.
+            let none = (&[][..], &[][..]);
+            let (row, scaled) =
+                if is_scored(&candidate) { pairs.next().unwrap_or(none) } else { none };
+            // A model file without statistics can serve but cannot be explained.
+            let model = self.model.as_ref().filter(|_| !scaled.is_empty());
+            let parts = model.and_then(|model| model.contributions(scaled).ok());
+            let added = parts.as_ref().map_or(&[][..], |parts| &parts.values);
+            let features = FEATURES.iter().zip(row).enumerate();
+            let features = features.map(|(at, (name, value))| FeatureContribution {
+                name: (*name).to_owned(),
+                value: value.is_finite().then_some(*value),
+                contribution: added.get(at).copied().unwrap_or_default(),
+            });
+            Explanation {
+                source: candidate.source.as_str().to_owned(),
+                base: parts.as_ref().map(|parts| parts.expected),
+                features: features.collect(),
+            }
         })
+        .collect()
     }
 
     /// Catalogue indices of products; unknown products are dropped.
@@ -199,25 +205,4 @@ fn count_by_source(ranked: &[Ranked]) -> Vec<SourceCount> {
         candidates,
     };
     counts.into_iter().map(count).collect()
-}
-
-/// A query's filters over catalogue indices.
-pub(crate) struct Filter<'a> {
-    filters: &'a Filters,
-    excluded: FxHashSet<u32>,
-}
-
-impl<'a> Filter<'a> {
-    pub(crate) fn new(opened: &Opened, filters: &'a Filters) -> Self {
-        let excluded = opened.indices(filters.exclude_products.iter());
-        Self { filters, excluded: excluded.into_iter().collect() }
-    }
-
-    pub(crate) fn allows(&self, catalogue: &Catalogue, product: u32) -> bool {
-        let Some(info) = catalogue.get(product).map(|p| &p.info) else { return false };
-        let listed = |names: &[String], name: &String| names.is_empty() || names.contains(name);
-        listed(&self.filters.departments, &info.department)
-            && listed(&self.filters.aisles, &info.aisle)
-            && !self.excluded.contains(&product)
-    }
 }

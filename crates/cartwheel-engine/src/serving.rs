@@ -2,18 +2,24 @@
 
 use std::sync::Arc;
 
-use cartwheel_events::UserId;
+use cartwheel_catalogue::Product;
+use cartwheel_events::{ProductId, UserId};
 use cartwheel_registry::Release;
+use cartwheel_sessions::LiveCatalogue;
 use cartwheel_stream::Pending;
 use parking_lot::RwLock;
 use rustc_hash::FxHashMap;
 
 use crate::answer::{Answer, Recommendation};
 use crate::engine::{Engine, EngineStatus};
-use crate::question::{Filters, ProductSearch, Query, StoredRecord};
+use crate::overlay::Overlay;
+use crate::question::{Filters, PageStart, ProductSearch, Query, StoredRecord};
 use crate::release::Opened;
 use crate::scorer::Scorer;
-use crate::views::{CheckoutProgress, DepartmentView, ProductView, Products, UserLookup, UserView};
+use crate::shop::Shop;
+use crate::views::{
+    CheckoutProgress, DepartmentView, ProductView, Products, UnnamedProduct, UserLookup, UserView,
+};
 
 /// Which feature sets still contain the records of an erased user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,18 +30,44 @@ pub enum Erased {
     BeforeErasure(u64),
 }
 
-/// An [`Engine`] over one release at a time. Releases are swapped without interrupting
-/// requests.
+/// An [`Engine`] over one release at a time, with the live catalogue laid over it. Releases are
+/// swapped without interrupting requests.
 pub struct ServingEngine {
-    opened: RwLock<Arc<Opened>>,
+    current: RwLock<Current>,
+    live: Option<Arc<LiveCatalogue>>,
+    accepts_unknown: bool,
     scorer: Option<Arc<dyn Scorer>>,
     erased: RwLock<FxHashMap<UserId, Erased>>,
+}
+
+/// The serving release, and what is laid over it.
+#[derive(Clone)]
+struct Current {
+    opened: Arc<Opened>,
+    overlay: Arc<Overlay>,
 }
 
 impl ServingEngine {
     /// Serves `opened`, scored in this process.
     pub fn new(opened: Opened) -> Self {
-        Self { opened: RwLock::new(Arc::new(opened)), scorer: None, erased: RwLock::default() }
+        let overlay = Arc::new(Overlay::new(&opened.catalogue, 0, Vec::new(), false));
+        Self {
+            current: RwLock::new(Current { opened: Arc::new(opened), overlay }),
+            live: None,
+            accepts_unknown: false,
+            scorer: None,
+            erased: RwLock::default(),
+        }
+    }
+
+    /// Lays the live catalogue over every release. With `accepts_unknown`, products that
+    /// nobody has described are shown although there is a catalogue.
+    #[must_use]
+    pub fn with_catalogue(self, live: Arc<LiveCatalogue>, accepts_unknown: bool) -> Self {
+        let engine = Self { live: Some(live), accepts_unknown, ..self };
+        let opened = engine.current.read().opened.clone();
+        *engine.current.write() = engine.laid_over(opened);
+        engine
     }
 
     /// Scores on another machine. If that fails, the release's own model scores and the
@@ -47,7 +79,45 @@ impl ServingEngine {
 
     /// Serves another release from the next request on.
     pub fn swap(&self, opened: Opened) {
-        *self.opened.write() = Arc::new(opened);
+        let current = self.laid_over(Arc::new(opened));
+        *self.current.write() = current;
+    }
+
+    /// A release with the live catalogue as it is now.
+    fn laid_over(&self, opened: Arc<Opened>) -> Current {
+        let changes = self.live.as_ref().map(|live| live.changed_since(0));
+        let (version, listings) = changes.unwrap_or_default();
+        let overlay = Overlay::new(&opened.catalogue, version, listings, self.accepts_unknown);
+        Current { opened, overlay: Arc::new(overlay) }
+    }
+
+    /// The release and the newest catalogue, for one request from start to end.
+    fn shop(&self, now_ms: i64) -> Shop {
+        let Current { mut overlay, mut opened } = self.current.read().clone();
+        if let Some(live) = &self.live
+            && live.version() != overlay.version()
+        {
+            Current { opened, overlay } = self.refreshed(live);
+        }
+        Shop { opened, overlay, now_ms }
+    }
+
+    /// Takes over the changes of the live catalogue. The first request after a change does it
+    /// for all others.
+    fn refreshed(&self, live: &LiveCatalogue) -> Current {
+        let mut current = self.current.write();
+        let (version, listings) = live.changed_since(current.overlay.version());
+        if version != current.overlay.version() {
+            let catalogue = &current.opened.catalogue;
+            let after = current.overlay.after(catalogue, version, listings);
+            *current = match after {
+                Some(overlay) => {
+                    Current { opened: current.opened.clone(), overlay: Arc::new(overlay) }
+                }
+                None => self.laid_over(current.opened.clone()),
+            };
+        }
+        current.clone()
     }
 
     /// Ignores the user's record in all feature sets that `erased` covers.
@@ -79,19 +149,19 @@ impl ServingEngine {
     }
 
     fn pin(&self) -> Arc<Opened> {
-        self.opened.read().clone()
+        self.current.read().opened.clone()
     }
 }
 
 impl Engine for ServingEngine {
     fn status(&self) -> EngineStatus {
-        let opened = self.pin();
+        let Shop { opened, overlay, .. } = self.shop(0);
         EngineStatus {
             // A shop without products has nothing to recommend yet.
-            ready: !opened.catalogue.products.is_empty(),
+            ready: overlay.products() > 0,
             release: Some(opened.name()),
             model_version: opened.model_version().map(str::to_owned),
-            products: opened.catalogue.products.len(),
+            products: overlay.products(),
             users: opened.user_count,
             degraded: opened.stands_in || opened.model.is_none(),
         }
@@ -103,51 +173,80 @@ impl Engine for ServingEngine {
     }
 
     fn recommend<'a>(&'a self, query: Query<'a>) -> Pending<'a, Answer> {
-        let opened = self.pin();
-        let hidden = self.hides(&opened, query.user_id);
-        Box::pin(async move { opened.recommend(&query, self.scorer.as_deref(), hidden).await })
+        let shop = self.shop(query.now_ms);
+        let hidden = self.hides(&shop.opened, query.user_id);
+        Box::pin(async move { shop.recommend(&query, self.scorer.as_deref(), hidden).await })
     }
 
-    fn similar(&self, product_id: &str, limit: usize) -> Option<Vec<Recommendation>> {
-        self.pin().similar(product_id, limit)
+    fn similar(
+        &self,
+        product_id: &ProductId,
+        limit: usize,
+        now_ms: i64,
+    ) -> Option<Vec<Recommendation>> {
+        self.shop(now_ms).similar(product_id, limit)
     }
 
-    fn popular(&self, limit: usize, filters: &Filters) -> Vec<Recommendation> {
-        self.pin().popular(limit, filters)
+    fn popular(&self, limit: usize, filters: &Filters, now_ms: i64) -> Vec<Recommendation> {
+        self.shop(now_ms).popular(limit, filters)
     }
 
-    fn products(&self, search: &ProductSearch, offset: usize, limit: usize) -> Products {
-        self.pin().products(search, offset, limit)
+    fn products(
+        &self,
+        search: &ProductSearch,
+        start: &PageStart,
+        limit: usize,
+        now_ms: i64,
+    ) -> Option<Products> {
+        self.shop(now_ms).products(search, start, limit)
     }
 
-    fn departments(&self) -> Vec<DepartmentView> {
-        self.pin().departments()
+    fn departments(&self, now_ms: i64) -> Vec<DepartmentView> {
+        self.shop(now_ms).departments()
     }
 
-    fn product(&self, product_id: &str) -> Option<ProductView> {
-        let opened = self.pin();
-        opened.product(opened.catalogue.find(product_id)?)
+    fn product(&self, product_id: &ProductId, now_ms: i64) -> Option<ProductView> {
+        let shop = self.shop(now_ms);
+        let index = shop.find(product_id).filter(|&index| !shop.overlay.is_deleted(index))?;
+        shop.product(index)
+    }
+
+    fn describes(&self, product_id: &ProductId) -> bool {
+        self.shop(0).describes(product_id)
+    }
+
+    fn released(&self, product_id: &ProductId) -> Option<Product> {
+        self.shop(0).released(product_id)
+    }
+
+    fn offered(&self) -> Vec<ProductId> {
+        self.shop(0).offered()
+    }
+
+    fn unnamed(&self) -> Vec<UnnamedProduct> {
+        self.shop(0).unnamed()
     }
 
     fn example_users(&self, limit: usize) -> Vec<UserView> {
-        let opened = self.pin();
-        let Some(users) = &opened.users else { return Vec::new() };
+        let shop = self.shop(0);
+        let Some(users) = &shop.opened.users else { return Vec::new() };
         let records = (0..users.len()).filter_map(|at| users.record(at).ok());
-        let visible = |id: &str| UserId::new(id).is_ok_and(|id| !self.hides(&opened, &id));
+        let visible = |id: &str| UserId::new(id).is_ok_and(|id| !self.hides(&shop.opened, &id));
         let records = records.filter(|(id, _)| visible(id)).take(limit);
-        records.filter_map(|(id, state)| opened.user_view(&id, &state)).collect()
+        records.filter_map(|(id, state)| shop.user_view(&id, &state)).collect()
     }
 
     fn user(&self, user_id: &UserId, record: Option<StoredRecord<'_>>) -> UserLookup {
-        let opened = self.pin();
+        let shop = self.shop(0);
+        let opened = &shop.opened;
         let record = opened.record(user_id, record).unwrap_or_else(|error| {
             tracing::error!(error, "cannot read the user's record");
             None
         });
-        let record = record.filter(|_| !self.hides(&opened, user_id));
+        let record = record.filter(|_| !self.hides(opened, user_id));
         UserLookup {
             feature_set: opened.release.feature_set.clone(),
-            record: record.map(|state| opened.user_record(&state)),
+            record: record.map(|state| shop.user_record(&state)),
         }
     }
 

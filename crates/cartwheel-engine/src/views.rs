@@ -1,5 +1,6 @@
 //! Products and users as the engine reports them.
 
+use cartwheel_catalogue::{Currency, Money};
 use cartwheel_events::{ProductId, UserId};
 use serde::Serialize;
 
@@ -11,6 +12,10 @@ pub struct Products {
     pub products: Vec<ProductView>,
     /// The number of matches on all pages.
     pub total: usize,
+    /// Send it as `cursor` for the next page; absent on the last page.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schema(value_type = Option<String>))]
+    pub next_cursor: Option<ProductId>,
 }
 
 /// A product of the catalogue.
@@ -28,8 +33,44 @@ pub struct ProductView {
     pub department: String,
     /// The number of orders that contain it.
     pub orders: u64,
-    /// Whether it can be bought now.
+    /// Whether it can be bought: the shop does not state that it is out of stock.
     pub in_stock: bool,
+    /// Whether it may be shown now: not hidden, in stock, and within its dates.
+    pub shown: bool,
+    /// Whether the shop hides it. Such a product is shown to nobody but the shop.
+    #[serde(skip)]
+    #[cfg_attr(feature = "schema", schema(ignore))]
+    pub hidden: bool,
+    /// The brand.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub brand: Option<String>,
+    /// The price of a piece, if the shop has given one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schema(value_type = Option<String>, example = "12.90"))]
+    pub price: Option<Money>,
+    /// The price before a reduction.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schema(value_type = Option<String>, example = "14.90"))]
+    pub list_price: Option<Money>,
+    /// The currency of the prices, a code of ISO 4217.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schema(value_type = Option<String>, example = "EUR"))]
+    pub currency: Option<Currency>,
+    /// The product's page.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// A picture.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image_url: Option<String>,
+}
+
+/// A product of which only orders tell.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct UnnamedProduct {
+    /// The product.
+    pub product_id: ProductId,
+    /// The number of orders that contain it.
+    pub orders: u64,
 }
 
 /// The names of a product.

@@ -1,6 +1,9 @@
 //! Records: the flat JSON stored in the stream and in the lake.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::event::{Event, EventKind, Item};
 use crate::id::{ProductId, UserId, check_id};
@@ -8,7 +11,7 @@ use crate::id::{ProductId, UserId, check_id};
 /// Version of the record's schema. New versions only add fields.
 pub const SCHEMA_VERSION: u32 = 1;
 
-/// A stored record: an event, or the impression returned for one.
+/// A stored record: an event, the impression returned for one, or a change of a product.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum Record {
@@ -16,6 +19,8 @@ pub enum Record {
     Event(EventRecord),
     /// The products that an answer showed.
     Impression(Impression),
+    /// A change of a product.
+    Product(ProductRecord),
 }
 
 /// An accepted event, with every column of the lake's `events` table.
@@ -83,6 +88,26 @@ pub struct ImpressionItem {
     pub source: String,
 }
 
+/// A change of a product: its whole state afterwards. Applying the records of a product in
+/// their order leads to its state, whichever of them was applied before.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ProductRecord {
+    /// Version of the record's schema.
+    pub schema_version: u32,
+    /// The product; the partition key.
+    pub product_id: ProductId,
+    /// The product's JSON, as `cartwheel-catalogue` writes it. Null after its deletion.
+    #[serde(deserialize_with = "present")]
+    pub product: Option<Value>,
+    /// The server's clock when the change was accepted, UTC milliseconds.
+    pub received_at_ms: i64,
+}
+
+/// Reads a field that may be null but not absent.
+fn present<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
+    Option::deserialize(deserializer)
+}
+
 /// Why bytes are not a valid record.
 #[derive(Debug, thiserror::Error)]
 pub enum RecordError {
@@ -107,7 +132,10 @@ impl Record {
             Err(error) if !error.is_data() => return Err(error.into()),
             Err(error) => match serde_json::from_slice::<Impression>(bytes) {
                 Ok(impression) => Self::Impression(impression),
-                Err(_) => return Err(error.into()),
+                Err(_) => match serde_json::from_slice::<ProductRecord>(bytes) {
+                    Ok(change) => Self::Product(change),
+                    Err(_) => return Err(error.into()),
+                },
             },
         };
         if let Self::Event(event) = &record {
@@ -129,11 +157,22 @@ impl Record {
         serde_json::to_vec(self).unwrap_or_default()
     }
 
-    /// Returns the partition key.
-    pub fn user_id(&self) -> &UserId {
+    /// Returns the partition key: records with the same key keep their order. The key of a
+    /// product differs from that of every user, because an id has no control characters.
+    pub fn partition_key(&self) -> Cow<'_, str> {
         match self {
-            Self::Event(event) => &event.user_id,
-            Self::Impression(impression) => &impression.user_id,
+            Self::Event(event) => event.user_id.as_str().into(),
+            Self::Impression(impression) => impression.user_id.as_str().into(),
+            Self::Product(change) => format!("product\u{1f}{}", change.product_id).into(),
+        }
+    }
+
+    /// Returns the shopper to whom the record belongs, if any.
+    pub fn user_id(&self) -> Option<&UserId> {
+        match self {
+            Self::Event(event) => Some(&event.user_id),
+            Self::Impression(impression) => Some(&impression.user_id),
+            Self::Product(_) => None,
         }
     }
 }

@@ -78,7 +78,7 @@ fn labelled(catalogue: &Catalogue, examples: &[Example], seed: u64) -> Labelled 
         let state = if cold { &empty } else { &example.state };
         for size in sizes {
             let (cart, rest) = example.basket.split_at(size);
-            let found = candidates(catalogue, state, cart);
+            let found = candidates(catalogue, state, cart, 0, |_| true);
             let mut context = example.context;
             if cold {
                 context.days_since_prior = None;

@@ -156,6 +156,10 @@ fn version(input: &Input, options: &JobOptions) -> String {
             text.push_str(&format!("{} {:?}\n", c.is_return, c.quantities));
         }
     }
+    // The live catalogue changes products between two imports.
+    for product in &input.products {
+        text.push_str(&format!("{product:?}\n"));
+    }
     format!("fs-{}", short_hash(text.as_bytes()))
 }
 
@@ -166,7 +170,7 @@ fn products(
 ) -> Vec<ProductInfo> {
     let bought = checkouts.iter().filter(|checkout| !checkout.is_return);
     let bought = bought.flat_map(|checkout| &checkout.product_ids);
-    table.extend(bought.map(|id| products::unnamed(id)));
+    table.extend(bought.map(|id| ProductInfo::unnamed(id)));
     products::in_order(table)
 }
 

@@ -20,7 +20,7 @@ use crate::finish::{self, Assembly};
 use crate::fold::{Folded, UserRows};
 use crate::options::JobOptions;
 use crate::pieces::{self, FILE, Pieces};
-use crate::products::{ProductIndex, in_order, unnamed};
+use crate::products::{ProductIndex, in_order};
 use crate::rows::Rows;
 use crate::write::{Origin, write};
 
@@ -66,7 +66,7 @@ pub fn read_products(input: impl Read) -> io::Result<Vec<ProductInfo>> {
                     aisle: aisle.value(at).to_owned(),
                     department: department.value(at).to_owned(),
                 }),
-                false => others.push(unnamed(id.value(at))),
+                false => others.push(ProductInfo::unnamed(id.value(at))),
             }
         }
     }

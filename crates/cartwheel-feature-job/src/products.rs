@@ -13,16 +13,6 @@ pub(crate) fn in_order(mut products: Vec<ProductInfo>) -> Vec<ProductInfo> {
     products
 }
 
-/// Describes a product that is in a checkout but not in the products table.
-pub(crate) fn unnamed(id: &str) -> ProductInfo {
-    ProductInfo {
-        product_id: id.to_owned(),
-        name: format!("Product {id}"),
-        aisle: "unknown".to_owned(),
-        department: "unknown".to_owned(),
-    }
-}
-
 /// Finds catalogue indices by product id.
 pub(crate) struct ProductIndex<'a>(FxHashMap<&'a str, u32>);
 

@@ -27,6 +27,27 @@ pub struct ProductInfo {
     pub department: String,
 }
 
+/// The aisle and the department of a product of which only orders tell.
+const UNKNOWN: &str = "unknown";
+
+impl ProductInfo {
+    /// Describes a product of which only orders tell.
+    pub fn unnamed(product_id: &str) -> Self {
+        Self {
+            product_id: product_id.to_owned(),
+            name: format!("Product {product_id}"),
+            aisle: UNKNOWN.to_owned(),
+            department: UNKNOWN.to_owned(),
+        }
+    }
+
+    /// Whether only orders tell of the product: no import and no change has described it.
+    pub fn is_unnamed(&self) -> bool {
+        let of_id = self.name.strip_prefix("Product ").is_some_and(|id| id == self.product_id);
+        of_id && self.aisle == UNKNOWN && self.department == UNKNOWN
+    }
+}
+
 /// A product that is bought together with another.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Neighbour {

@@ -14,6 +14,7 @@ mod bisect;
 mod checkpoint;
 mod consumer;
 pub(crate) mod encode;
+mod encode_products;
 mod error;
 mod poison;
 mod range;

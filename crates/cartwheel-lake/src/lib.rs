@@ -2,8 +2,8 @@
 //!
 //! An import fills `orders/`, `order_products/` and `products/`. Its manifest
 //! `imports/current.json` names the parts, and readers read only those, so that an import
-//! appears as a whole or not at all. Delivery fills `events/`, `impressions/` and `errors/` from
-//! the stream, by hour. The name of a part states the range that it covers, so that compaction
+//! appears as a whole or not at all. Delivery fills `events/`, `impressions/`, `catalogue/` and
+//! `errors/` from the stream, by hour. The name of a part states the range that it covers, so that compaction
 //! replaces many parts by one at once.
 
 mod compaction;
@@ -36,7 +36,7 @@ pub use read::checkouts::{CheckoutRow, Checkouts};
 pub use read::engagement::{EngagedImpression, Engagement, EngagementReport};
 pub use read::export::UserRecords;
 pub use read::inspect::{Column, Inspector, Sample, Table, TableFile};
-pub use read::products::ProductRow;
+pub use read::products::{CatalogueChanges, ProductRow};
 pub use rejects::{RejectedRow, read_rejects};
 
 #[cfg(test)]

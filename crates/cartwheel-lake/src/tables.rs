@@ -17,14 +17,15 @@ pub(crate) struct DeliveredTable {
     pub name: &'static str,
     pub format: Format,
     /// The column that identifies a row together with `user_id`. `None` for lines, which have no
-    /// identity.
+    /// identity, and for rows that belong to no user.
     pub key: Option<&'static str>,
 }
 
 /// The tables that delivery appends to.
-pub(crate) const DELIVERED: [DeliveredTable; 3] = [
+pub(crate) const DELIVERED: [DeliveredTable; 4] = [
     DeliveredTable { name: "events", format: Format::Parquet, key: Some("event_id") },
     DeliveredTable { name: "impressions", format: Format::Parquet, key: Some("recommendation_id") },
+    DeliveredTable { name: "catalogue", format: Format::Parquet, key: None },
     DeliveredTable { name: "errors", format: Format::Ndjson, key: None },
 ];
 

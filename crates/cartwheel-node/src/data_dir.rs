@@ -120,6 +120,11 @@ impl DataDir {
         self.0.join("sessions.redb")
     }
 
+    /// The live catalogue and its checkpoints.
+    pub fn catalogue(&self) -> PathBuf {
+        self.0.join("catalogue.redb")
+    }
+
     /// The checkpoint of the delivery to the lake.
     pub fn delivery(&self) -> PathBuf {
         self.0.join("delivery.json")

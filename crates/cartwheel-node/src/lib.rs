@@ -4,6 +4,7 @@
 //! server over AWS shares. Background tasks run under a [`Supervisor`].
 
 mod audit;
+mod catalogue;
 mod data_dir;
 mod host;
 mod keys;

@@ -4,15 +4,17 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use cartwheel_ambient::{Clock, system_ms};
 use cartwheel_api::Assets;
-use cartwheel_engine::{Opened, ServingEngine};
+use cartwheel_engine::{Engine as _, Opened, ServingEngine};
+use cartwheel_events::ProductId;
 use cartwheel_lake::{Delivery, DeliveryOptions, Inspector, Lake};
-use cartwheel_sessions::{RedbSessionTable, Sessions, consume_sessions};
+use cartwheel_sessions::{RedbSessionTable, Sessions, consume_products, consume_sessions};
 use cartwheel_settings::{Server, Settings, Stream as StreamSettings};
 use cartwheel_stream::{Log, LogOptions, Sequence, Stream};
 
+use crate::catalogue;
 use crate::data_dir::DataDir;
 use crate::host::Host;
 use crate::operations::Operations;
@@ -49,12 +51,22 @@ pub async fn serve(options: ServeOptions<'_>) -> Result<()> {
     if let Some(problem) = problem {
         eprintln!("Serving a fallback until a release can be opened: {problem}");
     }
-    let engine = Arc::new(ServingEngine::new(opened));
     let log = Arc::new(Log::open(&data_dir.stream(), log_options(&settings.stream))?);
     let stream: Arc<dyn Stream> = log.clone();
     let table = Arc::new(RedbSessionTable::new(data_dir.sessions()));
     let sessions = Arc::new(Sessions::new(table, SESSIONS_IN_MEMORY));
     let lake = Lake::open(&data_dir.lake())?;
+    let catalogue = Arc::new(catalogue::open(data_dir, &lake)?);
+    let engine = ServingEngine::new(opened);
+    let accept_unknown = settings.catalogue.accept_unknown;
+    let engine = Arc::new(engine.with_catalogue(catalogue.clone(), accept_unknown));
+    let describes = {
+        let engine = engine.clone();
+        move |id: &ProductId| engine.describes(id)
+    };
+    // The first answer already has to know every change that was acknowledged.
+    let caught_up = catalogue.catch_up(&stream, &describes, floor(&log, "catalogue")).await;
+    caught_up.context("the live catalogue cannot follow the stream")?;
     let delivery = Delivery::new(
         stream.clone(),
         &lake,
@@ -77,6 +89,7 @@ pub async fn serve(options: ServeOptions<'_>) -> Result<()> {
     let threads = settings.pipeline.job_threads();
     let pipeline = Pipeline::open(data_dir, settings, config, Some(threads))?;
     let mut state = host.state(engine.clone(), stream.clone(), sessions.clone())?;
+    state.catalogue = Some(catalogue.clone());
     state.operator = Some(Arc::new(Operations::new(
         data_dir,
         pipeline.clone(),
@@ -88,9 +101,14 @@ pub async fn serve(options: ServeOptions<'_>) -> Result<()> {
     )));
 
     let supervisor = Supervisor::new(state.tasks.clone());
-    // These two own the checkpoints: only a restart of the process can take over.
+    // These three own the checkpoints: only a restart of the process can take over.
     supervisor.run_fatal("delivery", |stop| async move {
         Ok(delivery.run(stop.cancelled_owned()).await?)
+    });
+    let (changes, catalogue_floor) = (stream.clone(), floor(&log, "catalogue"));
+    supervisor.run_fatal("catalogue", |stop| async move {
+        let stopped = stop.cancelled_owned();
+        Ok(consume_products(changes, catalogue, describes, catalogue_floor, stopped).await?)
     });
     let sessions_floor = floor(&log, "sessions");
     supervisor.run_fatal("sessions", |stop| async move {

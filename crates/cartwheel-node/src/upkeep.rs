@@ -307,7 +307,7 @@ impl Upkeep {
         while waiting.len() < MAX_ROWS {
             let batch = runtime.block_on(self.log.read(shard, next, BATCH))?;
             let own = batch.records.into_iter().map(|(_, record)| record);
-            waiting.extend(own.filter(|record: &Record| record.user_id() == user_id));
+            waiting.extend(own.filter(|record: &Record| record.user_id() == Some(user_id)));
             if batch.next == next {
                 break;
             }

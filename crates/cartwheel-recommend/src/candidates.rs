@@ -1,6 +1,6 @@
 //! Selects the products that are worth scoring for a user and a cart.
 
-use cartwheel_features::{Catalogue, UserState};
+use cartwheel_features::{Catalogue, Neighbour, UserState};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 /// Maximum number of candidates from the user's history.
@@ -25,6 +25,8 @@ pub enum Source {
     Taste,
     /// It is popular with all users.
     Popular,
+    /// It is so new that no order has taught anything about it.
+    New,
 }
 
 impl Source {
@@ -35,6 +37,7 @@ impl Source {
             Self::Cart => "cart",
             Self::Taste => "taste",
             Self::Popular => "popular",
+            Self::New => "new",
         }
     }
 }
@@ -68,7 +71,8 @@ pub struct TasteShare {
 }
 
 impl Candidate {
-    fn new(product: u32, source: Source) -> Self {
+    /// A candidate without relation to cart and history.
+    pub fn new(product: u32, source: Source) -> Self {
         Self {
             product,
             source,
@@ -82,8 +86,18 @@ impl Candidate {
 }
 
 /// Returns the candidates for a user and a cart of catalogue indices: at most a few hundred,
-/// none of them in the cart. Empty only if the catalogue has no products outside the cart.
-pub fn candidates(catalogue: &Catalogue, state: &UserState, cart: &[u32]) -> Vec<Candidate> {
+/// none of them in the cart, all of them products that qualify.
+///
+/// A product is asked about before any list is cut, so that products that do not qualify take
+/// no place. There are `at_least` candidates while that many products qualify; training asks
+/// for none, and takes what the sources yield.
+pub fn candidates(
+    catalogue: &Catalogue,
+    state: &UserState,
+    cart: &[u32],
+    at_least: usize,
+    qualifies: impl Fn(u32) -> bool,
+) -> Vec<Candidate> {
     let next = state.orders + 1;
     let in_cart: FxHashSet<u32> = cart.iter().copied().collect();
     let mut past: Vec<(f32, u32)> =
@@ -92,7 +106,7 @@ pub fn candidates(catalogue: &Catalogue, state: &UserState, cart: &[u32]) -> Vec
 
     let mut scored: FxHashMap<u32, Candidate> = FxHashMap::default();
     for &held in cart {
-        for neighbour in catalogue.get(held).map_or(&[][..], |p| &p.neighbours) {
+        for neighbour in neighbours(catalogue, held).filter(|n| qualifies(n.product)) {
             let entry = scored
                 .entry(neighbour.product)
                 .or_insert_with(|| Candidate::new(neighbour.product, Source::Cart));
@@ -104,7 +118,7 @@ pub fn candidates(catalogue: &Catalogue, state: &UserState, cart: &[u32]) -> Vec
         }
     }
     for &(recency, bought) in past.iter().take(TASTE_PRODUCTS) {
-        for neighbour in catalogue.get(bought).map_or(&[][..], |p| &p.neighbours) {
+        for neighbour in neighbours(catalogue, bought).filter(|n| qualifies(n.product)) {
             let entry = scored
                 .entry(neighbour.product)
                 .or_insert_with(|| Candidate::new(neighbour.product, Source::Taste));
@@ -119,7 +133,8 @@ pub fn candidates(catalogue: &Catalogue, state: &UserState, cart: &[u32]) -> Vec
     let mut chosen: Vec<Candidate> = Vec::with_capacity(240);
     let mut taken: FxHashSet<u32> = in_cart;
     let exists = |product: u32| (product as usize) < catalogue.products.len();
-    let bought = past.iter().map(|&(_, product)| product).filter(|&p| exists(p));
+    let bought = past.iter().map(|&(_, product)| product);
+    let bought = bought.filter(|&product| exists(product) && qualifies(product));
     for product in bought.filter(|p| !taken.contains(p)).take(FROM_HISTORY).collect::<Vec<_>>() {
         taken.insert(product);
         let ties = scored.get(&product).copied();
@@ -139,11 +154,17 @@ pub fn candidates(catalogue: &Catalogue, state: &UserState, cart: &[u32]) -> Vec
     take(Source::Cart, FROM_CART, |c| c.cart_sum);
     take(Source::Taste, FROM_TASTE, |c| c.taste);
     let ties: FxHashMap<u32, Candidate> = others.into_iter().map(|c| (c.product, c)).collect();
-    let popular = catalogue.popular.iter().filter(|p| !taken.contains(p)).take(FROM_POPULAR);
+    let more = FROM_POPULAR.max(at_least.saturating_sub(chosen.len()));
+    let popular = catalogue.popular.iter().filter(|p| !taken.contains(p) && qualifies(**p));
+    let popular = popular.take(more);
     chosen.extend(popular.map(|&product| {
         let candidate = ties.get(&product).copied();
         let candidate = candidate.unwrap_or_else(|| Candidate::new(product, Source::Popular));
         Candidate { source: Source::Popular, ..candidate }
     }));
     chosen
+}
+
+fn neighbours(catalogue: &Catalogue, product: u32) -> impl Iterator<Item = &Neighbour> {
+    catalogue.get(product).map_or(&[][..], |product| &product.neighbours).iter()
 }

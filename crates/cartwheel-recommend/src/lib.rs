@@ -11,7 +11,7 @@ mod reasons;
 mod rows;
 
 pub use candidates::{Candidate, Source, TasteShare, candidates};
-pub use rank::{Contributions, Model, ModelMismatch, Ranked, order, rank};
+pub use rank::{Contributions, Model, ModelMismatch, Ranked, order, rank, scores};
 pub use reasons::reasons;
 pub use rows::{FEATURES, rows};
 

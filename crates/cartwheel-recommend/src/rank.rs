@@ -90,7 +90,8 @@ pub struct Ranked {
     pub probability: f32,
 }
 
-/// Ranks every candidate that `keep` accepts, best first; ties are ordered by popularity.
+/// Ranks the candidates among the products that `keep` accepts, best first; ties are ordered by
+/// popularity.
 /// Without a model, the user's own products rank first by recency, then products related to
 /// the cart, then popular products; the probability is estimated from recency, neighbour
 /// scores and popularity.
@@ -102,17 +103,28 @@ pub fn rank(
     cart: &[u32],
     keep: impl Fn(u32) -> bool,
 ) -> Vec<Ranked> {
-    let mut chosen = candidates(catalogue, state, cart);
-    chosen.retain(|c| keep(c.product));
-    let scores = match model {
+    let chosen = candidates(catalogue, state, cart, 0, keep);
+    let scores = scores(catalogue, model, state, context, cart, &chosen);
+    order(catalogue, chosen, scores)
+}
+
+/// The probabilities of candidates, with a model or estimated without one.
+pub fn scores(
+    catalogue: &Catalogue,
+    model: Option<&Model>,
+    state: &UserState,
+    context: &Context,
+    cart: &[u32],
+    chosen: &[Candidate],
+) -> Vec<f32> {
+    match model {
         Some(model) => {
             let mut features = Vec::new();
-            rows(catalogue, state, context, cart, &chosen, &mut features);
+            rows(catalogue, state, context, cart, chosen, &mut features);
             model.score(&mut features)
         }
         None => chosen.iter().map(|c| fallback(catalogue, state, c)).collect(),
-    };
-    order(catalogue, chosen, scores)
+    }
 }
 
 /// Sorts candidates by their probabilities, best first; ties are ordered by popularity.

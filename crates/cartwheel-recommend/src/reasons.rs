@@ -4,10 +4,14 @@ use cartwheel_features::{Catalogue, UserState};
 
 use crate::candidates::Candidate;
 
-/// Returns one to three reasons, the strongest first.
-pub fn reasons(catalogue: &Catalogue, state: &UserState, candidate: &Candidate) -> Vec<String> {
+/// Returns one to three reasons, the strongest first. `name` gives the name of a product.
+pub fn reasons<'a>(
+    catalogue: &Catalogue,
+    state: &UserState,
+    candidate: &Candidate,
+    name: impl Fn(u32) -> &'a str,
+) -> Vec<String> {
     let mut reasons = Vec::new();
-    let name = |p: u32| catalogue.get(p).map_or("", |p| p.info.name.as_str());
     if let Some(up) = state.product(candidate.product) {
         let gap = (up.last_day - up.first_day) / (up.orders.max(2) - 1) as f32;
         if up.orders > 2 && gap >= 1.5 {

@@ -35,14 +35,15 @@ fn shop() -> (Catalogue, UserState) {
 #[test]
 fn an_unknown_user_gets_cart_neighbours_and_popular_products() {
     let (catalogue, _) = shop();
-    let found = candidates(&catalogue, &UserState::default(), &[0]);
+    let found = candidates(&catalogue, &UserState::default(), &[0], 0, |_| true);
     let first = found.iter().find(|c| c.product == 1).unwrap();
     assert_eq!(first.source, Source::Cart);
     assert!(found.iter().any(|c| c.source == Source::Popular));
     assert!(found.iter().all(|c| c.product != 0), "the cart is excluded");
     let ranked = rank(&catalogue, None, &UserState::default(), &Context::default(), &[0], |_| true);
     assert_eq!(ranked[0].candidate.product, 1, "products related to the cart come first");
-    assert_eq!(reasons(&catalogue, &UserState::default(), first), ["Goes with Product 0"]);
+    let name = |p: u32| catalogue.get(p).map_or("", |p| p.info.name.as_str());
+    assert_eq!(reasons(&catalogue, &UserState::default(), first, name), ["Goes with Product 0"]);
 }
 
 #[test]
@@ -50,7 +51,7 @@ fn every_product_is_a_candidate_at_most_once() {
     let (catalogue, user) = shop();
     for cart in [&[][..], &[0], &[0, 2, 4, 5]] {
         let mut found: Vec<u32> =
-            candidates(&catalogue, &user, cart).iter().map(|c| c.product).collect();
+            candidates(&catalogue, &user, cart, 0, |_| true).iter().map(|c| c.product).collect();
         let n = found.len();
         found.sort_unstable();
         found.dedup();
@@ -62,7 +63,7 @@ fn every_product_is_a_candidate_at_most_once() {
 #[test]
 fn rows_match_the_column_names_and_hold_the_features() {
     let (catalogue, user) = shop();
-    let found = candidates(&catalogue, &user, &[1]);
+    let found = candidates(&catalogue, &user, &[1], 0, |_| true);
     let mut out = Vec::new();
     let context = Context { dow: Some(2), hour: None, days_since_prior: Some(3.0) };
     rows(&catalogue, &user, &context, &[1], &found, &mut out);

@@ -1,4 +1,4 @@
-//! Checks that every [`UserStore`] has to pass.
+//! Checks that every [`UserStore`] and every [`ProductStore`](crate::ProductStore) has to pass.
 
 #![allow(clippy::unwrap_used)]
 
@@ -8,6 +8,7 @@ use cartwheel_events::{Event, EventRecord, UserId};
 use cartwheel_stream::{Position, Sequence};
 use serde_json::json;
 
+pub use crate::catalogue::conformance::products;
 use crate::{SESSION_MS, Session, Shopper, UserStore};
 
 const NOW: i64 = 1_700_000_000_000;

@@ -1,10 +1,11 @@
-//! Shoppers' sessions: a fold over the event stream, in memory and in a redb file.
+//! Shoppers' sessions and the live catalogue: folds over the stream, in memory and in redb files.
 //!
 //! [`Session::apply`] is the only definition of a session. `/submit` applies its own event
 //! at once, and the consumer applies the same record again. The session's sequence number
 //! makes the second time change nothing.
 
 mod cache;
+mod catalogue;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
 mod consumer;
@@ -16,6 +17,10 @@ mod sessions;
 mod user_locks;
 mod user_store;
 
+pub use catalogue::{
+    Listing, LiveCatalogue, MAX_PRODUCTS, MAX_UNKNOWN, ProductLock, ProductStore, UnknownProduct,
+    consume_products,
+};
 pub use consumer::{ConsumeError, consume_sessions};
 pub use dedup::{DEDUP_MS, RecentEvent, event_hash};
 pub use redb_table::RedbSessionTable;

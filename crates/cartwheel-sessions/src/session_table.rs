@@ -13,7 +13,7 @@ use crate::session::Session;
 #[non_exhaustive]
 pub enum StoreError {
     /// The database failed or could not be opened.
-    #[error("session store: {0}")]
+    #[error("embedded store: {0}")]
     Database(Box<redb::Error>),
     /// A stored session cannot be parsed.
     #[error("stored session of user {user}: {source}")]

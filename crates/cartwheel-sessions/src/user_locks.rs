@@ -1,13 +1,12 @@
-//! Locks that keep each user's events in the order of the stream.
+//! Locks that keep the records of each user, and of each product, in the order of the stream.
 
-use std::hash::BuildHasher;
+use std::hash::{BuildHasher, Hash};
 use std::sync::Arc;
 
-use cartwheel_events::UserId;
 use rustc_hash::FxBuildHasher;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
-/// Users share this many locks.
+/// Users share this many locks, and so do products.
 const LOCKS: usize = 1024;
 
 /// The locks of some users, held from reading their sessions over putting records to
@@ -26,9 +25,12 @@ impl UserLocks {
         Self((0..LOCKS).map(|_| Arc::default()).collect())
     }
 
-    /// Waits for the locks of `users`.
-    pub(crate) async fn lock(&self, users: impl IntoIterator<Item = &UserId>) -> UserLock {
-        let mut indices: Vec<usize> = users.into_iter().map(index).collect();
+    /// Waits for the locks of `keys`: users, or products.
+    pub(crate) async fn lock<'a, K: Hash + 'a>(
+        &self,
+        keys: impl IntoIterator<Item = &'a K>,
+    ) -> UserLock {
+        let mut indices: Vec<usize> = keys.into_iter().map(index).collect();
         // Every caller takes locks in the same order, so that no two wait for each other.
         indices.sort_unstable();
         indices.dedup();
@@ -49,7 +51,7 @@ impl UserLocks {
     }
 }
 
-fn index(user: &UserId) -> usize {
+fn index(key: &impl Hash) -> usize {
     // The cache chooses its stripes by lower bits.
-    (FxBuildHasher.hash_one(user) >> 26) as usize % LOCKS
+    (FxBuildHasher.hash_one(key) >> 26) as usize % LOCKS
 }

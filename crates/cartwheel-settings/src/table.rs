@@ -116,6 +116,13 @@ settings! {
         timezone: String = "UTC".to_owned(), time_zone();
     }
 
+    /// The live catalogue.
+    catalogue: Catalogue {
+        /// Whether products that only events and orders name are shown although the shop has
+        /// described others. Without any described product, they are shown in any case.
+        accept_unknown: bool = false, any();
+    }
+
     /// The HTTP server.
     server: Server {
         /// Address and port to listen on.

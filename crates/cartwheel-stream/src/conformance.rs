@@ -26,6 +26,7 @@ pub fn id(record: &Record) -> String {
     match record {
         Record::Event(event) => event.event_id.clone(),
         Record::Impression(impression) => impression.recommendation_id.clone(),
+        Record::Product(change) => change.product_id.to_string(),
     }
 }
 
@@ -63,11 +64,11 @@ pub async fn stream(stream: Arc<dyn Stream>) {
     for (result, record) in results.iter().zip(&records) {
         let position = result.as_ref().unwrap();
         assert_eq!(&found[&(position.shard, position.sequence)], record, "it is at its position");
-        let user = record.user_id().as_str();
+        let user = &*record.partition_key();
         assert_eq!(position.shard, shard_of(user, stream.shards()), "a user has one shard");
     }
     for user in 0..9 {
-        let own = |r: &&Record| r.user_id().as_str() == format!("u{user}");
+        let own = |r: &&Record| r.partition_key() == format!("u{user}");
         let order: Vec<String> = found.values().filter(own).map(id).collect();
         let expected: Vec<String> = records.iter().filter(own).map(id).collect();
         assert_eq!(order, expected, "a user's records keep their order");

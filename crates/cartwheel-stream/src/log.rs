@@ -198,7 +198,7 @@ impl Stream for Log {
 
     fn put(&self, records: Vec<Record>) -> Pending<'_, Vec<Result<Position, PutError>>> {
         let shards = self.shared.shards;
-        let entry = |r: &Record| (shard_of(r.user_id().as_str(), shards), r.to_vec());
+        let entry = |r: &Record| (shard_of(&r.partition_key(), shards), r.to_vec());
         self.put_entries(records.iter().map(entry).collect())
     }
 

@@ -37,7 +37,7 @@ impl Stream for MemoryStream {
     fn put(&self, records: Vec<Record>) -> Pending<'_, Vec<Result<Position, PutError>>> {
         Box::pin(async move {
             let put = |record: Record| {
-                let index = shard_of(record.user_id().as_str(), self.shards()) as usize;
+                let index = shard_of(&record.partition_key(), self.shards()) as usize;
                 let mut shard = self.shards[index].lock();
                 shard.push_back(record);
                 Ok(Position { shard: index as u32, sequence: (shard.len() as u64 - 1).into() })

@@ -77,6 +77,61 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  '/v1/catalogue/products': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** Lists or searches the catalogue, with hidden products */
+    get: operations['catalogue_products'];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/v1/catalogue/products/{id}': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** Shows a product as the shop keeps it */
+    get: operations['catalogue_product'];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/v1/catalogue/unknown': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * Lists products that only events name
+     * @description They are shown to shoppers only while the shop has described no product at all, or with
+     *     `catalogue.accept_unknown`. `PUT` names one of them; `DELETE` ignores it from then on.
+     */
+    get: operations['unknown_products'];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   '/v1/departments': {
     parameters: {
       query?: never;
@@ -450,7 +505,7 @@ export interface paths {
       path?: never;
       cookie?: never;
     };
-    /** Lists best-selling products */
+    /** Lists best-selling products, then the newest */
     get: operations['popular'];
     put?: never;
     post?: never;
@@ -467,10 +522,21 @@ export interface paths {
       path?: never;
       cookie?: never;
     };
-    /** Lists or searches products */
+    /**
+     * Lists or searches products
+     * @description Only products that may be shown now are listed.
+     */
     get: operations['products'];
     put?: never;
-    post?: never;
+    /**
+     * Creates or changes products
+     * @description Accepts an array of up to 1,000 products, or as many lines of NDJSON. Products succeed or
+     *     fail individually: the answer is 200 with one result each, and a product without an error
+     *     is durable. With `mode=replace`, each is a whole product; with `mode=merge`, each is a JSON
+     *     merge patch with a `product_id`, and a product that does not exist is created. With
+     *     `mode=full`, the products are all that the shop offers: all others are hidden.
+     */
+    post: operations['post_products'];
     delete?: never;
     options?: never;
     head?: never;
@@ -484,14 +550,33 @@ export interface paths {
       path?: never;
       cookie?: never;
     };
-    /** Shows a product */
+    /**
+     * Shows a product
+     * @description A product that is out of stock or outside its dates is shown with `shown` false; a hidden
+     *     product does not exist here.
+     */
     get: operations['product'];
-    put?: never;
+    /**
+     * Creates or replaces a product
+     * @description The body is the whole product: fields that it lacks are removed. The change is durable when
+     *     it is answered, and the next recommendation sees it.
+     */
+    put: operations['put_product'];
     post?: never;
-    delete?: never;
+    /**
+     * Removes a product
+     * @description It is no longer shown, whatever the next feature set contains. A product that only events
+     *     name is ignored from then on. `PUT` brings it back.
+     */
+    delete: operations['delete_product'];
     options?: never;
     head?: never;
-    patch?: never;
+    /**
+     * Changes fields of a product
+     * @description The body is a JSON merge patch (RFC 7396): its fields replace those of the product, null
+     *     removes a field, and `attributes` is merged by name.
+     */
+    patch: operations['patch_product'];
     trace?: never;
   };
   '/v1/products/{id}/similar': {
@@ -501,7 +586,7 @@ export interface paths {
       path?: never;
       cookie?: never;
     };
-    /** Lists products that are bought together with a product */
+    /** Lists products that are bought together with a product, then others of its aisle and brand */
     get: operations['similar'];
     put?: never;
     post?: never;
@@ -655,6 +740,8 @@ export interface components {
       /** @description The number of its products. */
       products: number;
     };
+    /** @description The value of an attribute. */
+    Attribute: boolean | number | string | string[];
     /** @description One result per event, in the order of the events. */
     BatchAnswer: {
       /** @description The number of events that were not stored. Send only those again. */
@@ -716,6 +803,99 @@ export interface components {
        * @description The quantity.
        */
       quantity: number;
+    };
+    /** @description A product as the shop keeps it. */
+    CatalogueEntry: components['schemas']['Product'] & {
+      /**
+       * Format: int64
+       * @description When it last changed, UTC milliseconds; null before the first change.
+       */
+      changed_at_ms?: number | null;
+      /** @description The entity tag for `If-Match`; null before the first change. */
+      etag?: string | null;
+      product?: components['schemas']['CatalogueProduct'] | null;
+    };
+    /** @description A page of the catalogue. */
+    CataloguePage: {
+      /** @description Send it as `cursor` for the next page; absent on the last page. */
+      next_cursor?: string | null;
+      /** @description Products, best sellers first. */
+      products: components['schemas']['CatalogueEntry'][];
+      /** @description The number of matches on all pages. */
+      total: number;
+    };
+    /**
+     * @description A product of the shop. Only the id is required. The largest values are in
+     *     [`crate::MAX_NAME`] and its siblings.
+     */
+    CatalogueProduct: {
+      /** @description Attributes by name, such as a colour. */
+      attributes?: {
+        [key: string]: components['schemas']['Attribute'];
+      };
+      /**
+       * Format: date-time
+       * @description The moment from which it may be shown, in RFC 3339.
+       */
+      available_from?: string | null;
+      /**
+       * Format: date-time
+       * @description The moment from which it may no longer be shown, in RFC 3339.
+       */
+      available_until?: string | null;
+      /** @description The brand. */
+      brand?: string | null;
+      /**
+       * @description The path of its category, from the widest to the narrowest. The first is its
+       *     department, the last its aisle.
+       */
+      categories?: string[];
+      /**
+       * @description What a piece costs the shop; never shown to shoppers.
+       * @example 7.25
+       */
+      cost?: string | null;
+      /**
+       * Format: date-time
+       * @description When the shop first offered it, in RFC 3339.
+       */
+      created_at?: string | null;
+      /**
+       * @description The currency of the amounts, a code of ISO 4217.
+       * @example EUR
+       */
+      currency?: string | null;
+      /** @description The description to show. */
+      description?: string | null;
+      /** @description Whether the shop does not want to show it. */
+      hidden?: boolean;
+      /** @description A picture: an `http` or `https` URL, or a path of the shop's site. */
+      image_url?: string | null;
+      /** @description Whether it can be bought. If absent, it can. */
+      in_stock?: boolean | null;
+      /**
+       * @description The price before a reduction.
+       * @example 14.90
+       */
+      list_price?: string | null;
+      /** @description The name to show. */
+      name?: string | null;
+      /**
+       * @description The price of a piece.
+       * @example 12.90
+       */
+      price?: string | null;
+      /** @description The product's id. */
+      product_id: string;
+      /**
+       * Format: int32
+       * @description Pieces in stock. With 0 it cannot be bought.
+       */
+      stock?: number | null;
+      /** @description Tags. */
+      tags?: string[];
+      /** @description The product's page: an `http` or `https` URL, or a path of the shop's site. */
+      url?: string | null;
     };
     /** @description A purchase of the session. */
     CheckoutSeen: {
@@ -864,7 +1044,7 @@ export interface components {
        *     the probability.
        */
       features: components['schemas']['FeatureContribution'][];
-      /** @description The source that made it a candidate: `history`, `cart`, `taste` or `popular`. */
+      /** @description The source that made it a candidate: `history`, `cart`, `taste`, `popular` or `new`. */
       source: string;
     };
     /** @description The contribution of one feature (SHAP: Lundberg et al., Nature Machine Intelligence 2020). */
@@ -967,7 +1147,8 @@ export interface components {
        */
       exclude_purchased?: boolean;
       /**
-       * @description Only products in stock.
+       * @description Only products that the shop states to be in stock. Products that are out of stock are
+       *     never recommended; without this filter, those of unknown stock are.
        * @default false
        */
       in_stock_only?: boolean;
@@ -1506,19 +1687,54 @@ export interface components {
     Product: {
       /** @description The name of its aisle. */
       aisle: string;
+      /** @description The brand. */
+      brand?: string | null;
+      /**
+       * @description The currency of the prices, a code of ISO 4217.
+       * @example EUR
+       */
+      currency?: string | null;
       /** @description The name of its department. */
       department: string;
-      /** @description Whether it can be bought now. */
+      /** @description A picture. */
+      image_url?: string | null;
+      /** @description Whether it can be bought: the shop does not state that it is out of stock. */
       in_stock: boolean;
+      /**
+       * @description The price before a reduction.
+       * @example 14.90
+       */
+      list_price?: string | null;
       /**
        * Format: int64
        * @description The number of orders that contain it.
        */
       orders: number;
+      /**
+       * @description The price of a piece, if the shop has given one.
+       * @example 12.90
+       */
+      price?: string | null;
       /** @description The product. */
       product_id: string;
       /** @description The product's name. */
       product_name: string;
+      /** @description Whether it may be shown now: not hidden, in stock, and within its dates. */
+      shown: boolean;
+      /** @description The product's page. */
+      url?: string | null;
+    };
+    /** @description One result per product, in the order of the request. */
+    ProductBatch: {
+      /** @description The number of products that were not stored. Send only those again. */
+      failed_count: number;
+      /**
+       * @description The number of products that were hidden because a full feed lacks them. Absent in other
+       *     modes, and if a product of the feed failed: then nothing is hidden.
+       */
+      hidden_count?: number | null;
+      /** @description One result per product. */
+      products: components['schemas']['ProductResult'][];
     };
     /** @description The names of a product. */
     ProductLabel: {
@@ -1530,6 +1746,20 @@ export interface components {
       product_id: string;
       /** @description The product's name, or its id if the catalogue does not contain it. */
       product_name: string;
+    };
+    /**
+     * @description What happened to a product.
+     * @enum {string}
+     */
+    ProductOutcome: 'created' | 'updated' | 'unchanged';
+    /** @description The result of a product: its entity tag, or a problem. */
+    ProductResult: {
+      error?: components['schemas']['Problem'] | null;
+      /** @description The entity tag after the change. */
+      etag?: string | null;
+      outcome?: components['schemas']['ProductOutcome'] | null;
+      /** @description The product, if its id could be read. */
+      product_id?: string | null;
     };
     /** @description A viewed product. */
     ProductSeen: {
@@ -1543,6 +1773,8 @@ export interface components {
     };
     /** @description A page of products. */
     Products: {
+      /** @description Send it as `cursor` for the next page; absent on the last page. */
+      next_cursor?: string | null;
       /** @description Products, best sellers first. */
       products: components['schemas']['Product'][];
       /** @description The number of matches on all pages. */
@@ -1603,9 +1835,28 @@ export interface components {
     Recommendation: {
       /** @description The name of its aisle. */
       aisle: string;
+      /**
+       * @description The currency of the prices, a code of ISO 4217.
+       * @example EUR
+       */
+      currency?: string | null;
       /** @description The name of its department. */
       department: string;
       explanation?: components['schemas']['Explanation'] | null;
+      /** @description A picture. */
+      image_url?: string | null;
+      /** @description True if the shop states that it is in stock. Products out of stock are not recommended. */
+      in_stock?: boolean | null;
+      /**
+       * @description The price before a reduction.
+       * @example 14.90
+       */
+      list_price?: string | null;
+      /**
+       * @description The price of a piece, if the shop has given one.
+       * @example 12.90
+       */
+      price?: string | null;
       /**
        * Format: float
        * @description The probability that the shopper buys it next, 0 to 1.
@@ -1617,6 +1868,8 @@ export interface components {
       product_name: string;
       /** @description Reasons to show the shopper. */
       reasons: string[];
+      /** @description The product's page. */
+      url?: string | null;
     };
     /** @description A request for recommendations. */
     RecommendationRequest: {
@@ -1801,7 +2054,7 @@ export interface components {
     SourceCount: {
       /** @description The number of candidates. */
       candidates: number;
-      /** @description The source: `history`, `cart`, `taste` or `popular`. */
+      /** @description The source: `history`, `cart`, `taste`, `popular` or `new`. */
       source: string;
     };
     /** @description A job to start on the lake. It replaces imported orders and products; events remain. */
@@ -1907,6 +2160,33 @@ export interface components {
      * @enum {string}
      */
     TaskState: 'running' | 'restarting' | 'failed';
+    /** @description A product that only events name. */
+    UnknownProductView: {
+      /**
+       * Format: int64
+       * @description Events that named it since it was first counted.
+       */
+      events: number;
+      /**
+       * Format: int64
+       * @description When an event last named it, UTC milliseconds.
+       */
+      last_ms?: number | null;
+      /**
+       * Format: int64
+       * @description Orders of the serving feature set that contain it.
+       */
+      orders: number;
+      /** @description The product. */
+      product_id: string;
+    };
+    /** @description Products that nobody has described. */
+    UnknownProducts: {
+      /** @description Products that only events name, the most named first, at most 1,000. */
+      products: components['schemas']['UnknownProductView'][];
+      /** @description The number of such products that are counted. */
+      total: number;
+    };
     /** @description A user's record and session. */
     UserDetail: {
       /** @description The serving feature set. */
@@ -2228,6 +2508,252 @@ export interface operations {
         };
       };
       /** @description Starting or stopping; see Retry-After */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+    };
+  };
+  catalogue_products: {
+    parameters: {
+      query?: {
+        /** @description `all` (the default), `shown`, or `hidden`: hidden, out of stock, outside the dates, or described by nobody */
+        visibility?: string;
+        /** @description Words of the name, the brand or the tags, or the id */
+        search?: string;
+        /** @description Only this department */
+        department?: string;
+        /** @description Only this aisle */
+        aisle?: string;
+        /** @description Only this brand */
+        brand?: string;
+        /** @description Only products of at least this price */
+        min_price?: string;
+        /** @description Only products of at most this price */
+        max_price?: string;
+        /** @description The `next_cursor` of the page before */
+        cursor?: string;
+        /** @description Number of products to skip; 0 by default */
+        offset?: number;
+        /** @description Maximum number of products, 1 to 100; 20 by default */
+        limit?: number;
+      };
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Products */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['CataloguePage'];
+        };
+      };
+      /** @description A parameter is not valid */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The API key is missing or unknown */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The API key lacks the scope catalogue:write */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description This server keeps no live catalogue */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description Too many requests; see Retry-After */
+      429: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description Temporarily unavailable, or the time limit was exceeded; see Retry-After */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+    };
+  };
+  catalogue_product: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        /** @description The product */
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description The product, with its entity tag */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['CatalogueEntry'];
+        };
+      };
+      /** @description The id is not valid */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The API key is missing or unknown */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The API key lacks the scope catalogue:write */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The product does not exist */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description Too many requests; see Retry-After */
+      429: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description Temporarily unavailable, or the time limit was exceeded; see Retry-After */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+    };
+  };
+  unknown_products: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Unknown products */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['UnknownProducts'];
+        };
+      };
+      /** @description A parameter is not valid */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The API key is missing or unknown */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The API key lacks the scope catalogue:write */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description This server keeps no live catalogue */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description Too many requests; see Retry-After */
+      429: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description Temporarily unavailable, or the time limit was exceeded; see Retry-After */
       503: {
         headers: {
           [name: string]: unknown;
@@ -3965,7 +4491,7 @@ export interface operations {
         department?: string;
         /** @description Only this aisle */
         aisle?: string;
-        /** @description Only products in stock */
+        /** @description Only products that the shop states to be in stock */
         in_stock_only?: boolean;
       };
       header?: never;
@@ -4033,12 +4559,20 @@ export interface operations {
   products: {
     parameters: {
       query?: {
-        /** @description Words of the name, at most 200 characters */
+        /** @description Words of the name, the brand or the tags, or the id; at most 200 characters */
         search?: string;
         /** @description Only this department */
         department?: string;
         /** @description Only this aisle */
         aisle?: string;
+        /** @description Only this brand */
+        brand?: string;
+        /** @description Only products of at least this price */
+        min_price?: string;
+        /** @description Only products of at most this price */
+        max_price?: string;
+        /** @description The `next_cursor` of the page before */
+        cursor?: string;
         /** @description Number of products to skip; 0 by default */
         offset?: number;
         /** @description Maximum number of products, 1 to 100; 20 by default */
@@ -4079,6 +4613,126 @@ export interface operations {
       };
       /** @description The API key lacks the scope recommendations:read */
       403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description Too many requests; see Retry-After */
+      429: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description Temporarily unavailable, or the time limit was exceeded; see Retry-After */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+    };
+  };
+  post_products: {
+    parameters: {
+      query?: {
+        /** @description `replace` (the default), `merge` or `full` */
+        mode?: string;
+        /** @description With `mode=full`: hide the missing products even if they are more than 20 % of those on offer */
+        confirm?: boolean;
+      };
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        'application/json': components['schemas']['CatalogueProduct'][];
+        'application/x-ndjson': components['schemas']['CatalogueProduct'];
+      };
+    };
+    responses: {
+      /** @description One result per product */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ProductBatch'];
+        };
+      };
+      /** @description Not JSON, more than 1,000 products, or a parameter is not valid */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The API key is missing or unknown */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The API key lacks the scope catalogue:write */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description This server keeps no live catalogue */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The body did not arrive in time */
+      408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The full feed lacks too many products; nothing was changed */
+      409: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The decoded body is too large */
+      413: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The content type or encoding is not supported */
+      415: {
         headers: {
           [name: string]: unknown;
         };
@@ -4156,6 +4810,345 @@ export interface operations {
       };
       /** @description The product does not exist */
       404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description Too many requests; see Retry-After */
+      429: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description Temporarily unavailable, or the time limit was exceeded; see Retry-After */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+    };
+  };
+  put_product: {
+    parameters: {
+      query?: never;
+      header?: {
+        /** @description Change the product only if it has one of these entity tags */
+        'If-Match'?: string | null;
+        /** @description `*`: create the product only if it does not exist */
+        'If-None-Match'?: string | null;
+      };
+      path: {
+        /** @description The product */
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        'application/json': components['schemas']['CatalogueProduct'];
+      };
+    };
+    responses: {
+      /** @description The product as it is stored */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['CatalogueProduct'];
+        };
+      };
+      /** @description The new product */
+      201: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['CatalogueProduct'];
+        };
+      };
+      /** @description Not JSON, or a field is not valid */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The API key is missing or unknown */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The API key lacks the scope catalogue:write */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description This server keeps no live catalogue */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The body did not arrive in time */
+      408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The condition does not hold */
+      412: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The decoded body is too large */
+      413: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The content type or encoding is not supported */
+      415: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description Too many requests; see Retry-After */
+      429: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description Temporarily unavailable, or the time limit was exceeded; see Retry-After */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+    };
+  };
+  delete_product: {
+    parameters: {
+      query?: never;
+      header?: {
+        /** @description Remove the product only if it has one of these entity tags */
+        'If-Match'?: string | null;
+      };
+      path: {
+        /** @description The product */
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description It is removed */
+      204: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content?: never;
+      };
+      /** @description The id or the condition is not valid */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The API key is missing or unknown */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The API key lacks the scope catalogue:write */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The product does not exist */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The condition does not hold */
+      412: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description Too many requests; see Retry-After */
+      429: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description Temporarily unavailable, or the time limit was exceeded; see Retry-After */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+    };
+  };
+  patch_product: {
+    parameters: {
+      query?: never;
+      header?: {
+        /** @description Change the product only if it has one of these entity tags */
+        'If-Match'?: string | null;
+      };
+      path: {
+        /** @description The product */
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        'application/json': unknown;
+        'application/merge-patch+json': unknown;
+      };
+    };
+    responses: {
+      /** @description The product as it is stored */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['CatalogueProduct'];
+        };
+      };
+      /** @description Not JSON, or a field is not valid */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The API key is missing or unknown */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The API key lacks the scope catalogue:write */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The product does not exist */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The body did not arrive in time */
+      408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The condition does not hold */
+      412: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The decoded body is too large */
+      413: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The content type or encoding is not supported */
+      415: {
         headers: {
           [name: string]: unknown;
         };

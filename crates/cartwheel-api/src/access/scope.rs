@@ -15,19 +15,23 @@ pub enum Scope {
     EventsWrite,
     /// Ask for recommendations, products and carts.
     RecommendationsRead,
+    /// Change products, and see those that shoppers do not.
+    CatalogueWrite,
     /// Everything: look at users, operate pipeline, models and lake.
     Admin,
 }
 
 impl Scope {
     /// Every scope.
-    pub const ALL: [Self; 3] = [Self::EventsWrite, Self::RecommendationsRead, Self::Admin];
+    pub const ALL: [Self; 4] =
+        [Self::EventsWrite, Self::RecommendationsRead, Self::CatalogueWrite, Self::Admin];
 
     /// The scope's name.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::EventsWrite => "events:write",
             Self::RecommendationsRead => "recommendations:read",
+            Self::CatalogueWrite => "catalogue:write",
             Self::Admin => "admin",
         }
     }

@@ -32,6 +32,8 @@ pub enum Kind {
     UnsupportedMediaType,
     /// The request conflicts with the current state.
     Conflict,
+    /// A condition of the request, such as `If-Match`, does not hold.
+    PreconditionFailed,
     /// Another event of the user has the same event id.
     EventIdReused,
     /// The checkout has an empty cart.
@@ -48,7 +50,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind, in the order of the documentation.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::MalformedJson,
         Self::InvalidField,
         Self::Unauthorized,
@@ -59,6 +61,7 @@ impl Kind {
         Self::PayloadTooLarge,
         Self::UnsupportedMediaType,
         Self::Conflict,
+        Self::PreconditionFailed,
         Self::EventIdReused,
         Self::EmptyCart,
         Self::Throttled,
@@ -110,6 +113,11 @@ impl Kind {
                 "urn:cartwheel:problem:conflict",
                 S::CONFLICT,
                 "The request conflicts with the current state",
+            ),
+            Self::PreconditionFailed => (
+                "urn:cartwheel:problem:precondition-failed",
+                S::PRECONDITION_FAILED,
+                "A condition of the request does not hold",
             ),
             Self::EventIdReused => (
                 "urn:cartwheel:problem:event-id-reused",

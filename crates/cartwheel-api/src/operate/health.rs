@@ -80,6 +80,11 @@ pub(crate) async fn metrics(State(state): State<Shared>) -> Response {
     if let Some(operator) = &state.operator {
         state.metrics.flow(&operator.flow());
     }
+    if let Some(catalogue) = &state.catalogue
+        && let Ok(unknown) = catalogue.unknown().await
+    {
+        state.metrics.catalogue(state.engine.status().products, unknown.len());
+    }
     match state.metrics.render() {
         Some(text) => ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text)
             .into_response(),

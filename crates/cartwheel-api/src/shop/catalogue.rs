@@ -11,9 +11,12 @@ use crate::http::problem::{Kind, Problem};
 use crate::http::request::{Params, ProductPath};
 use crate::routes::Routes;
 use crate::state::Shared;
+use cartwheel_catalogue::Money;
 use cartwheel_engine::{
-    DepartmentView, Filters, ProductSearch, ProductView, Products, Recommendation,
+    DepartmentView, Filters, PageStart, ProductSearch, ProductView, Products, Recommendation,
+    Visibility,
 };
+use cartwheel_events::ProductId;
 
 /// The routes for products.
 pub(crate) fn routes() -> Routes {
@@ -39,11 +42,64 @@ pub(crate) struct Departments {
     departments: Vec<DepartmentView>,
 }
 
+/// The parameters of a page, for the error about any other.
+pub(crate) const PAGE_PARAMETERS: &str =
+    "search, department, aisle, brand, min_price, max_price, cursor, offset, limit";
+
+/// A page of products that a request asks for.
+pub(crate) struct Page {
+    pub(crate) search: ProductSearch,
+    pub(crate) start: PageStart,
+    pub(crate) limit: usize,
+}
+
+/// Takes the parameters of a page.
+pub(crate) fn page(params: &mut Params, visibility: Visibility) -> Result<Page, Problem> {
+    let mut price = |name: &'static str| {
+        let text = params.text(name)?;
+        let price = text.map(|text| text.parse::<Money>()).transpose();
+        let expected = "an amount such as 12.90";
+        price.map_err(|problem| Problem::field(name, format!("{name} {problem}."), expected))
+    };
+    let (min_price, max_price) = (price("min_price")?, price("max_price")?);
+    let search = ProductSearch {
+        text: params.text("search")?,
+        department: params.text("department")?,
+        aisle: params.text("aisle")?,
+        brand: params.text("brand")?,
+        min_price,
+        max_price,
+        visibility,
+    };
+    let offset = params.number("offset", 0, 0..=10_000_000)?;
+    let start = match params.text("cursor")? {
+        None => PageStart::Offset(offset),
+        Some(_) if offset > 0 => {
+            let detail = "offset cannot be combined with cursor.";
+            return Err(Problem::field("offset", detail, "only one of them"));
+        }
+        Some(cursor) => PageStart::After(ProductId::new(cursor).map_err(|_| unknown_cursor())?),
+    };
+    Ok(Page { search, start, limit: params.number("limit", 20, 1..=100)? })
+}
+
+/// The problem of a cursor whose product no longer exists.
+pub(crate) fn unknown_cursor() -> Problem {
+    let detail = "The cursor is not valid, or no longer. Begin again without it.";
+    Problem::field("cursor", detail, "the next_cursor of the page before")
+}
+
 /// Lists or searches products
+///
+/// Only products that may be shown now are listed.
 #[utoipa::path(get, path = "/v1/products", tag = "products", params(
-    ("search" = Option<String>, Query, max_length = 200, description = "Words of the name, at most 200 characters"),
+    ("search" = Option<String>, Query, max_length = 200, description = "Words of the name, the brand or the tags, or the id; at most 200 characters"),
     ("department" = Option<String>, Query, max_length = 200, description = "Only this department"),
     ("aisle" = Option<String>, Query, max_length = 200, description = "Only this aisle"),
+    ("brand" = Option<String>, Query, max_length = 200, description = "Only this brand"),
+    ("min_price" = Option<String>, Query, max_length = 200, description = "Only products of at least this price"),
+    ("max_price" = Option<String>, Query, max_length = 200, description = "Only products of at most this price"),
+    ("cursor" = Option<String>, Query, max_length = 200, description = "The `next_cursor` of the page before"),
     ("offset" = Option<usize>, Query, maximum = 10_000_000, description = "Number of products to skip; 0 by default"),
     ("limit" = Option<usize>, Query, minimum = 1, maximum = 100, description = "Maximum number of products, 1 to 100; 20 by default"),
 ), responses(
@@ -54,15 +110,11 @@ pub(crate) async fn products(
     State(state): State<Shared>,
     mut params: Params,
 ) -> Result<Json<Products>, Problem> {
-    let search = ProductSearch {
-        text: params.text("search")?,
-        department: params.text("department")?,
-        aisle: params.text("aisle")?,
-    };
-    let offset = params.number("offset", 0, 0..=10_000_000)?;
-    let limit = params.number("limit", 20, 1..=100)?;
-    params.end("search, department, aisle, offset, limit")?;
-    Ok(Json(state.engine.products(&search, offset, limit)))
+    let page = page(&mut params, Visibility::Shown)?;
+    params.end(PAGE_PARAMETERS)?;
+    let now_ms = state.clock.now_ms();
+    let found = state.engine.products(&page.search, &page.start, page.limit, now_ms);
+    found.map(Json).ok_or_else(unknown_cursor)
 }
 
 /// Lists departments with their aisles
@@ -75,7 +127,7 @@ pub(crate) async fn departments(
     params: Params,
 ) -> Result<Json<Departments>, Problem> {
     params.end("none")?;
-    Ok(Json(Departments { departments: state.engine.departments() }))
+    Ok(Json(Departments { departments: state.engine.departments(state.clock.now_ms()) }))
 }
 
 fn unknown_product() -> Problem {
@@ -87,6 +139,9 @@ fn unknown_product() -> Problem {
 }
 
 /// Shows a product
+///
+/// A product that is out of stock or outside its dates is shown with `shown` false; a hidden
+/// product does not exist here.
 #[utoipa::path(get, path = "/v1/products/{id}", tag = "products", params(
     ("id" = String, Path, description = "The product"),
 ), responses(
@@ -100,10 +155,11 @@ pub(crate) async fn product(
     params: Params,
 ) -> Result<Json<ProductView>, Problem> {
     params.end("none")?;
-    state.engine.product(id.as_str()).map(Json).ok_or_else(unknown_product)
+    let product = state.engine.product(&id, state.clock.now_ms());
+    product.filter(|product| !product.hidden).map(Json).ok_or_else(unknown_product)
 }
 
-/// Lists products that are bought together with a product
+/// Lists products that are bought together with a product, then others of its aisle and brand
 #[utoipa::path(get, path = "/v1/products/{id}/similar", tag = "products", params(
     ("id" = String, Path, description = "The product"),
     ("limit" = Option<usize>, Query, minimum = 1, maximum = 50, description = "Maximum number of products, 1 to 50; 10 by default"),
@@ -119,16 +175,17 @@ pub(crate) async fn similar(
 ) -> Result<Json<Ranked>, Problem> {
     let limit = params.number("limit", 10, 1..=50)?;
     params.end("limit")?;
-    let recommendations = state.engine.similar(id.as_str(), limit).ok_or_else(unknown_product)?;
+    let similar = state.engine.similar(&id, limit, state.clock.now_ms());
+    let recommendations = similar.ok_or_else(unknown_product)?;
     Ok(Json(Ranked { recommendations }))
 }
 
-/// Lists best-selling products
+/// Lists best-selling products, then the newest
 #[utoipa::path(get, path = "/v1/popular", tag = "products", params(
     ("limit" = Option<usize>, Query, minimum = 1, maximum = 100, description = "Maximum number of products, 1 to 100; 10 by default"),
     ("department" = Option<String>, Query, max_length = 200, description = "Only this department"),
     ("aisle" = Option<String>, Query, max_length = 200, description = "Only this aisle"),
-    ("in_stock_only" = Option<bool>, Query, description = "Only products in stock"),
+    ("in_stock_only" = Option<bool>, Query, description = "Only products that the shop states to be in stock"),
 ), responses(
     (status = 200, description = "Products, best first", body = Ranked),
     (status = 400, description = "A parameter is not valid", body = Problem),
@@ -145,5 +202,7 @@ pub(crate) async fn popular(
         ..Filters::default()
     };
     params.end("limit, department, aisle, in_stock_only")?;
-    Ok(Json(Ranked { recommendations: state.engine.popular(limit, &filters) }))
+    Ok(Json(Ranked {
+        recommendations: state.engine.popular(limit, &filters, state.clock.now_ms()),
+    }))
 }

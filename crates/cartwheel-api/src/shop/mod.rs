@@ -5,6 +5,7 @@ pub(crate) mod catalogue;
 pub(crate) mod events;
 pub(crate) mod foreign;
 pub(crate) mod impressions;
+pub(crate) mod products;
 pub(crate) mod put;
 pub(crate) mod recommendations;
 pub(crate) mod shoppers;

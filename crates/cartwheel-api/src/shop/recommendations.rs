@@ -65,7 +65,8 @@ pub(crate) struct FiltersBody {
     exclude_products: Vec<ProductId>,
     /// No product that the shopper has bought before.
     exclude_purchased: bool,
-    /// Only products in stock.
+    /// Only products that the shop states to be in stock. Products that are out of stock are
+    /// never recommended; without this filter, those of unknown stock are.
     in_stock_only: bool,
 }
 

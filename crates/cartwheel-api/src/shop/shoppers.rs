@@ -107,7 +107,8 @@ pub(crate) struct UserDetail {
 }
 
 fn label(engine: &dyn Engine, id: &ProductId) -> ProductLabel {
-    match engine.product(id.as_str()) {
+    // Names do not depend on the time.
+    match engine.product(id, 0) {
         Some(view) => ProductLabel {
             product_id: view.product_id.to_string(),
             product_name: view.product_name,

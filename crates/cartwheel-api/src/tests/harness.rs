@@ -30,10 +30,35 @@ fn recommendation(id: &str, probability: f32) -> Recommendation {
         product_name: format!("Product <{id}>"),
         aisle: "fruit".into(),
         department: "produce".into(),
+        price: None,
+        list_price: None,
+        currency: None,
+        url: None,
+        image_url: None,
+        in_stock: None,
         probability,
         reasons: vec!["often bought together".into()],
         source: Some("popular".into()),
         explanation: None,
+    }
+}
+
+fn product(id: &str, name: &str) -> ProductView {
+    ProductView {
+        product_id: ProductId::new(id).unwrap(),
+        product_name: name.into(),
+        aisle: "fruit".into(),
+        department: "produce".into(),
+        orders: 7,
+        in_stock: true,
+        shown: true,
+        hidden: false,
+        brand: None,
+        price: None,
+        list_price: None,
+        currency: None,
+        url: None,
+        image_url: None,
     }
 }
 
@@ -75,29 +100,41 @@ impl Engine for Fake {
     fn recommend<'a>(&'a self, query: Query<'a>) -> Pending<'a, Answer> {
         Box::pin(async move { answer(&query) })
     }
-    fn similar(&self, product_id: &str, limit: usize) -> Option<Vec<Recommendation>> {
-        (product_id == "p1").then(|| vec![recommendation("p2", 0.3); limit])
+    fn similar(&self, id: &ProductId, limit: usize, _: i64) -> Option<Vec<Recommendation>> {
+        (id.as_str() == "p1").then(|| vec![recommendation("p2", 0.3); limit])
     }
-    fn popular(&self, limit: usize, filters: &Filters) -> Vec<Recommendation> {
+    fn popular(&self, limit: usize, filters: &Filters, _: i64) -> Vec<Recommendation> {
         let shown = if filters.departments == ["none"] { 0 } else { limit };
         vec![recommendation("p1", 0.5); shown]
     }
-    fn products(&self, wanted: &ProductSearch, offset: usize, limit: usize) -> Products {
+    fn products(
+        &self,
+        wanted: &ProductSearch,
+        start: &PageStart,
+        limit: usize,
+        _: i64,
+    ) -> Option<Products> {
         let name = wanted.text.clone().or(wanted.aisle.clone()).unwrap_or("product".into());
-        let product = |n: usize| ProductView {
-            product_id: ProductId::new(format!("p{n}")).unwrap(),
-            product_name: name.clone(),
-            aisle: "fruit".into(),
-            department: "produce".into(),
-            orders: 7,
-            in_stock: true,
-        };
-        Products { products: (offset..offset + limit).map(product).collect(), total: 200 }
+        let PageStart::Offset(offset) = *start else { return None };
+        let products = (offset..offset + limit).map(|n| product(&format!("p{n}"), &name));
+        Some(Products { products: products.collect(), total: 200, next_cursor: None })
     }
-    fn product(&self, id: &str) -> Option<ProductView> {
-        (id == "p1").then(|| self.products(&ProductSearch::default(), 1, 1).products.remove(0))
+    fn product(&self, id: &ProductId, _: i64) -> Option<ProductView> {
+        (id.as_str() == "p1").then(|| product("p1", "product"))
     }
-    fn departments(&self) -> Vec<DepartmentView> {
+    fn describes(&self, id: &ProductId) -> bool {
+        id.as_str() == "p1"
+    }
+    fn released(&self, _: &ProductId) -> Option<cartwheel_catalogue::Product> {
+        None
+    }
+    fn offered(&self) -> Vec<ProductId> {
+        Vec::new()
+    }
+    fn unnamed(&self) -> Vec<UnnamedProduct> {
+        Vec::new()
+    }
+    fn departments(&self, _: i64) -> Vec<DepartmentView> {
         let aisles = vec![AisleView { aisle: "fruit".into(), products: 200 }];
         vec![DepartmentView { department: "produce".into(), products: 200, aisles }]
     }
@@ -235,7 +272,7 @@ impl Shop {
     pub(super) async fn stored_events(&self) -> Vec<EventRecord> {
         let event = |record| match record {
             Record::Event(event) => Some(event),
-            Record::Impression(_) => None,
+            Record::Impression(_) | Record::Product(_) => None,
         };
         self.stored(0).await.into_iter().filter_map(event).collect()
     }

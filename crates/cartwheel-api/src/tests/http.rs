@@ -145,10 +145,14 @@ async fn the_document_lists_every_route() {
     }
     routes.sort();
     let expected = [
+        "delete /v1/products/{id} 204 400 401 403 404 412 429 503",
         "delete /v1/users/{id} 202 400 401 403 404 429 503",
         "get /healthz 200 429 503",
         "get /metrics 200 401 403 429 503",
         "get /readyz 200 429 503",
+        "get /v1/catalogue/products 200 400 401 403 404 429 503",
+        "get /v1/catalogue/products/{id} 200 400 401 403 404 429 503",
+        "get /v1/catalogue/unknown 200 400 401 403 404 429 503",
         "get /v1/departments 200 400 401 403 429 503",
         "get /v1/erasures 200 400 401 403 404 429 503",
         "get /v1/lake 200 401 403 404 429 503",
@@ -172,6 +176,7 @@ async fn the_document_lists_every_route() {
         "get /v1/users/{id}/cart 200 400 401 403 429 503",
         "get /v1/users/{id}/export 200 400 401 403 404 429 503",
         "get /v1/users/{id}/recommendations 200 400 401 403 429 503",
+        "patch /v1/products/{id} 200 400 401 403 404 408 412 413 415 429 503",
         "post /submit 200 400 401 403 408 413 415 422 429 503",
         "post /v1/events 200 400 401 403 408 413 415 422 429 503",
         "post /v1/events/ga4 200 400 401 403 408 413 415 422 429 503",
@@ -182,7 +187,9 @@ async fn the_document_lists_every_route() {
         "post /v1/pipeline/executions 201 400 401 403 404 408 409 413 415 429 503",
         "post /v1/pipeline/executions/{name}/redrive 200 401 403 404 409 429 503",
         "post /v1/pipeline/executions/{name}/stop 200 401 403 404 409 429 503",
+        "post /v1/products 200 400 401 403 404 408 409 413 415 429 503",
         "post /v1/recommendations 200 400 401 403 408 413 415 429 503",
+        "put /v1/products/{id} 200 201 400 401 403 404 408 412 413 415 429 503",
     ];
     assert_eq!(routes, expected);
     assert_eq!(serde_json::from_str::<Value>(&crate::openapi()).unwrap(), document);

@@ -34,6 +34,7 @@ fn one_key_a_scope(state: &mut AppState) {
     state.keys.replace(vec![
         key("writes", &[Scope::EventsWrite]),
         key("reads", &[Scope::RecommendationsRead]),
+        key("keeps", &[Scope::CatalogueWrite]),
         key("operates", &[Scope::Admin]),
     ]);
 }
@@ -51,6 +52,13 @@ async fn a_key_grants_its_scopes_only() {
         ("POST", "/v1/events/ga4", "writes operates"),
         ("POST", "/v1/events/segment", "writes operates"),
         ("GET", "/v1/popular", "reads operates"),
+        ("GET", "/v1/products/p1", "reads operates"),
+        ("GET", "/v1/catalogue/products", "keeps operates"),
+        ("GET", "/v1/catalogue/unknown", "keeps operates"),
+        ("POST", "/v1/products", "keeps operates"),
+        ("PUT", "/v1/products/p1", "keeps operates"),
+        ("PATCH", "/v1/products/p1", "keeps operates"),
+        ("DELETE", "/v1/products/p1", "keeps operates"),
         ("GET", "/v1/departments", "reads operates"),
         ("GET", "/v1/users/u/cart", "reads operates"),
         ("GET", "/v1/users/u", "operates"),
@@ -63,12 +71,12 @@ async fn a_key_grants_its_scopes_only() {
         ("GET", "/v1/quality", "operates"),
         ("POST", "/v1/pipeline/executions", "operates"),
         ("POST", "/v1/nothing", "operates"),
-        ("GET", "/healthz", "writes reads operates stranger"),
-        ("GET", "/", "writes reads operates stranger"),
-        ("OPTIONS", "/submit", "writes reads operates stranger"),
+        ("GET", "/healthz", "writes reads keeps operates stranger"),
+        ("GET", "/", "writes reads keeps operates stranger"),
+        ("OPTIONS", "/submit", "writes reads keeps operates stranger"),
     ];
     for (method, path, allowed) in table {
-        for brought in ["writes", "reads", "operates", "stranger"] {
+        for brought in ["writes", "reads", "keeps", "operates", "stranger"] {
             let reply = ask(&shop, method, path, ("x-api-key", brought)).await;
             let refused = [401, 403].contains(&reply.status.as_u16());
             assert_eq!(!refused, allowed.contains(brought), "{brought}: {method} {path}");
@@ -109,6 +117,7 @@ async fn every_route_requires_its_scope() {
                 ("stranger", None),
                 ("writes", Some(Scope::EventsWrite)),
                 ("reads", Some(Scope::RecommendationsRead)),
+                ("keeps", Some(Scope::CatalogueWrite)),
                 ("operates", Some(Scope::Admin)),
             ] {
                 let reply = ask(&shop, &method, &path, ("x-api-key", brought)).await;
@@ -131,7 +140,7 @@ async fn every_route_requires_its_scope() {
             }
         }
     }
-    assert!(tried >= 31 * 5, "{tried}");
+    assert!(tried >= 38 * 6, "{tried}");
 }
 
 #[tokio::test]

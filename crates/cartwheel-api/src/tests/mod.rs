@@ -9,6 +9,7 @@ mod harness;
 mod http;
 mod hygiene;
 mod keys;
+mod products;
 mod recommend;
 mod serve;
 mod streams;

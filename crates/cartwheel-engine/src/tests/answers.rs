@@ -7,8 +7,8 @@ use futures::executor::block_on;
 
 use super::shop::{DAY_MS, NOW_MS, model, product, query, regular, release, session};
 use crate::{
-    Answer, Engine, Erased, Filters, ProductSearch, Query, ScoreError, Scorer, ServingEngine,
-    StoredRecord,
+    Answer, Engine, Erased, Filters, PageStart, ProductSearch, Query, ScoreError, Scorer,
+    ServingEngine, StoredRecord,
 };
 
 fn user() -> UserId {
@@ -120,7 +120,9 @@ fn filters_restrict_the_answer() {
     assert!(["p0", "p1", "p4"].iter().all(|id| !new.contains(&(*id).to_owned())), "{new:?}");
     let without = Filters { exclude_products: vec![product("p0")], ..Filters::default() };
     assert!(!filtered(without.clone()).contains(&"p0".to_owned()));
-    assert!(engine.popular(10, &without).iter().all(|item| item.product_id.as_str() != "p0"));
+    assert!(
+        engine.popular(10, &without, NOW_MS).iter().all(|item| item.product_id.as_str() != "p0")
+    );
 }
 
 #[test]
@@ -197,17 +199,20 @@ fn an_explanation_sums_to_the_probability() {
 #[test]
 fn the_catalogue_is_searched_and_grouped() {
     let engine = ServingEngine::new(release(None));
-    let all = engine.products(&ProductSearch::default(), 0, 3);
+    let all = engine.products(&ProductSearch::default(), &PageStart::Offset(0), 3, NOW_MS).unwrap();
     assert_eq!((all.products.len(), all.total), (3, 10));
     assert!(all.products.is_sorted_by(|a, b| a.orders >= b.orders));
     let search = ProductSearch { text: Some("product 7".to_owned()), ..ProductSearch::default() };
-    let found = engine.products(&search, 0, 10);
+    let found = engine.products(&search, &PageStart::Offset(0), 10, NOW_MS).unwrap();
     assert_eq!(found.products[0].product_id.as_str(), "p7");
-    let departments = engine.departments();
+    let departments = engine.departments(NOW_MS);
     assert_eq!(departments[0].department, "food");
     assert_eq!(departments.iter().map(|d| d.products).sum::<usize>(), 10);
-    assert_eq!(engine.similar("p0", 1).unwrap()[0].product_id.as_str(), "p1");
-    assert!(engine.similar("nothing", 1).is_none() && engine.product("nothing").is_none());
+    assert_eq!(engine.similar(&product("p0"), 1, NOW_MS).unwrap()[0].product_id.as_str(), "p1");
+    assert!(
+        engine.similar(&product("nothing"), 1, NOW_MS).is_none()
+            && engine.product(&product("nothing"), NOW_MS).is_none()
+    );
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The engine over a small release that is made in memory.
 
 mod answers;
+mod catalogue;
 mod deployment;
 mod shop;

@@ -137,3 +137,12 @@ pub fn query<'a>(user_id: &'a UserId, bytes: Option<&'a [u8]>) -> Query<'a> {
         now_ms: NOW_MS,
     }
 }
+
+/// A release of which only orders tell: nobody has described its products.
+pub fn unnamed_release() -> Opened {
+    let mut opened = release(None);
+    for product in &mut opened.catalogue.products {
+        product.info = ProductInfo::unnamed(&product.info.product_id);
+    }
+    opened
+}

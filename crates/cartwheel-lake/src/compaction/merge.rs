@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::compaction::dedup::{first_occurrences, hours_before, keys_in_earlier_hours};
 use crate::error::LakeError;
+use crate::files::format::Format;
 use crate::files::lines::Lines;
 use crate::files::parts::{Folder, Part, PartName};
 use crate::files::rewrite::{RewriteError, Rewritten, rewrite};
@@ -40,7 +41,14 @@ pub(super) fn merge(
     let name = PartName { last, ..first }.file(table.format);
     let target = lake.relative(&hour.folder.path).join(name);
     let sources: Vec<PathBuf> = sources.iter().map(|part| part.path.clone()).collect();
-    let Some(key) = table.key else { return concatenate(lake, &sources, &target) };
+    let Some(key) = table.key else {
+        return match table.format {
+            Format::Ndjson => concatenate(lake, &sources, &target),
+            Format::Parquet => {
+                rewrite(lake, &sources, &target, false, |batch| Ok(vec![true; batch.num_rows()]))
+            }
+        };
+    };
     let mut seen = keys_in_earlier_hours(key, first.shard, &sources, &hour.earlier)?;
     rewrite(lake, &sources, &target, false, |batch| first_occurrences(batch, key, &mut seen))
 }

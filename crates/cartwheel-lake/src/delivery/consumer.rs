@@ -34,7 +34,7 @@ pub struct DeliveryOptions {
     pub clock: Clock,
 }
 
-/// The consumer that fills `events/`, `impressions/` and `errors/`.
+/// The consumer that fills `events/`, `impressions/`, `catalogue/` and `errors/`.
 pub struct Delivery {
     stream: Arc<dyn Stream>,
     options: DeliveryOptions,

@@ -32,11 +32,11 @@ impl<T> Clone for StreamRow<'_, T> {
     }
 }
 
-fn texts<'a>(values: impl Iterator<Item = Option<&'a str>>) -> ArrayRef {
+pub(super) fn texts<'a>(values: impl Iterator<Item = Option<&'a str>>) -> ArrayRef {
     Arc::new(StringArray::from_iter(values))
 }
 
-fn text_lists<'a>(lists: impl Iterator<Item = Vec<&'a str>>) -> ArrayRef {
+pub(super) fn text_lists<'a>(lists: impl Iterator<Item = Vec<&'a str>>) -> ArrayRef {
     let mut out = ListBuilder::new(StringBuilder::new());
     for list in lists {
         list.into_iter().for_each(|text| out.values().append_value(text));
@@ -46,7 +46,7 @@ fn text_lists<'a>(lists: impl Iterator<Item = Vec<&'a str>>) -> ArrayRef {
 }
 
 /// The columns of the position in the stream.
-fn positions<T>(rows: &[StreamRow<'_, T>]) -> [(&'static str, ArrayRef); 2] {
+pub(super) fn positions<T>(rows: &[StreamRow<'_, T>]) -> [(&'static str, ArrayRef); 2] {
     let shards = rows.iter().map(|row| i32::try_from(row.shard).unwrap_or(i32::MAX));
     let sequences = rows.iter().map(|row| row.sequence.as_u64());
     [

@@ -2,6 +2,7 @@
 
 use cartwheel_events::Record;
 use cartwheel_stream::{Batch, ReadError, Rejected, Sequence, Stream};
+use serde_json::Value;
 
 /// Maximum number of records read at once.
 const BATCH: usize = 4096;
@@ -176,5 +177,21 @@ fn memory_of(record: &Record) -> usize {
                     + shown.user_id.as_str().len()
                     + shown.release.len()
             }
+            Record::Product(change) => {
+                change.product_id.as_str().len()
+                    + change.product.as_ref().map_or(0, |product| memory_of_json(product, EACH))
+            }
         }
+}
+
+/// The approximate memory of a JSON value; `each` bytes for each value beside its own text.
+fn memory_of_json(value: &Value, each: usize) -> usize {
+    each + match value {
+        Value::String(text) => text.len(),
+        Value::Array(list) => list.iter().map(|value| memory_of_json(value, each)).sum(),
+        Value::Object(map) => {
+            map.iter().map(|(name, value)| name.len() + each + memory_of_json(value, each)).sum()
+        }
+        _ => 0,
+    }
 }

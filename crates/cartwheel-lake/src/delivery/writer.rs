@@ -6,7 +6,7 @@ use std::path::Path;
 
 use bytes::Bytes;
 use cartwheel_ambient::Clock;
-use cartwheel_events::{EventRecord, Impression, Record};
+use cartwheel_events::{EventRecord, Impression, ProductRecord, Record};
 use cartwheel_stream::Sequence;
 use object_store::path::Path as Key;
 use object_store::{ObjectStore, PutMode, PutOptions, PutPayload};
@@ -14,6 +14,7 @@ use object_store::{ObjectStore, PutMode, PutOptions, PutPayload};
 use crate::delivery::bisect::encode_or_bisect;
 use crate::delivery::checkpoint::ShardProgress;
 use crate::delivery::encode::{StreamRow, encode_events, encode_impressions};
+use crate::delivery::encode_products::encode_products;
 use crate::delivery::error::DeliveryError;
 use crate::delivery::poison::{PoisonRecord, encode_lines};
 use crate::delivery::range::Range;
@@ -30,11 +31,12 @@ type Encode<T> = for<'a, 'b> fn(&'a [StreamRow<'b, T>]) -> io::Result<Bytes>;
 pub(crate) struct Encoders {
     pub events: Encode<EventRecord>,
     pub impressions: Encode<Impression>,
+    pub products: Encode<ProductRecord>,
 }
 
 impl Default for Encoders {
     fn default() -> Self {
-        Self { events: encode_events, impressions: encode_impressions }
+        Self { events: encode_events, impressions: encode_impressions, products: encode_products }
     }
 }
 
@@ -103,6 +105,7 @@ impl RangeWriter {
     fn encode(&self, name: &PartName, records: &[(Sequence, Record)]) -> EncodedRange {
         let mut events = ByHour::default();
         let mut impressions = ByHour::default();
+        let mut products = ByHour::default();
         let shard = name.shard;
         for (sequence, record) in records {
             let sequence = *sequence;
@@ -115,12 +118,17 @@ impl RangeWriter {
                     .entry(hour_folder(shown.received_at_ms))
                     .or_default()
                     .push(StreamRow { shard, sequence, record: shown }),
+                Record::Product(change) => products
+                    .entry(hour_folder(change.received_at_ms))
+                    .or_default()
+                    .push(StreamRow { shard, sequence, record: change }),
             }
         }
         let mut out = EncodedRange::default();
         let file = name.file(Format::Parquet);
         out.add("events", &file, &events, self.encoders.events, Record::Event);
         out.add("impressions", &file, &impressions, self.encoders.impressions, Record::Impression);
+        out.add("catalogue", &file, &products, self.encoders.products, Record::Product);
         out
     }
 

@@ -15,7 +15,7 @@ use crate::files::rewrite::{RewriteError, rewrite};
 use crate::files::walk::files_below;
 use crate::lake::Lake;
 use crate::progress::CompactionProgress;
-use crate::tables::DELIVERED;
+use crate::tables::{DELIVERED, DeliveredTable};
 
 /// The result of an erasure.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,7 +57,9 @@ fn erase_delivered(
     progress: &mut dyn FnMut(CompactionProgress),
 ) -> Result<(), LakeError> {
     let mut work = Vec::new();
-    for table in &DELIVERED {
+    // Parquet rows without a key belong to no user.
+    let of_users = |table: &&DeliveredTable| table.format == Format::Ndjson || table.key.is_some();
+    for table in DELIVERED.iter().filter(of_users) {
         let folders = folders(&lake.dir().join(table.name), table.format)?;
         work.extend(folders.into_iter().map(|folder| (table.format, folder)));
     }

@@ -1,13 +1,23 @@
-//! Reading the imported products.
+//! Reading the products: the imported ones, and the changes of the live catalogue.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 
+use arrow_array::Array;
+use arrow_array::cast::AsArray;
+use arrow_array::types::Int32Type;
+use cartwheel_catalogue::Product;
+use cartwheel_events::{ProductId, ProductRecord, SCHEMA_VERSION};
+use cartwheel_stream::{Position, Sequence};
+use serde::Deserialize;
+
 use crate::error::LakeError;
-use crate::files::scan::{scan, texts};
+use crate::files::parts::{PartsRead, read_parts};
+use crate::files::scan::{numbers, scan, sequences, texts};
 use crate::lake::Lake;
 
-/// A row of `products`.
+/// A product's texts, as an import and later changes give them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProductRow {
     /// The product's id.
@@ -20,8 +30,18 @@ pub struct ProductRow {
     pub department: String,
 }
 
+/// The newest delivered change of each product.
+#[derive(Debug, Clone, Default)]
+pub struct CatalogueChanges {
+    /// By product id.
+    pub newest: Vec<(Position, ProductRecord)>,
+    /// Parts that could not be read, each with its path and the error.
+    pub problems: Vec<String>,
+}
+
 impl Lake {
-    /// Reads the imported products, by part and row.
+    /// Reads the products by id: those of the import, with the delivered changes of the live
+    /// catalogue. A deleted product keeps its imported texts, because orders refer to it.
     ///
     /// # Errors
     /// When a part cannot be read; the error names it.
@@ -30,7 +50,55 @@ impl Lake {
         for path in self.table_files("products")? {
             read(&path, &mut products).map_err(|e| LakeError::file(&path, e))?;
         }
-        Ok(products)
+        let changes = self.catalogue_changes()?;
+        if changes.newest.is_empty() {
+            return Ok(products);
+        }
+        // The first of two imported rows with the same id counts, as everywhere.
+        let by_id = products.into_iter().rev().map(|row| (row.product_id.clone(), row));
+        let mut rows: BTreeMap<String, ProductRow> = by_id.collect();
+        for (_, change) in changes.newest {
+            let Some(Ok(product)) = change.product.as_ref().map(Product::deserialize) else {
+                continue;
+            };
+            let id = product.product_id.to_string();
+            let row = rows.entry(id.clone()).or_insert_with(|| ProductRow {
+                product_name: format!("Product {id}"),
+                aisle: "unknown".to_owned(),
+                department: "unknown".to_owned(),
+                product_id: id,
+            });
+            let set = |text: &mut String, new: Option<&str>| {
+                if let Some(new) = new {
+                    new.clone_into(text);
+                }
+            };
+            set(&mut row.product_name, product.name.as_deref());
+            set(&mut row.aisle, product.aisle());
+            set(&mut row.department, product.department());
+        }
+        Ok(rows.into_values().collect())
+    }
+
+    /// Reads the newest delivered change of each product.
+    ///
+    /// # Errors
+    /// When the table's folder cannot be listed.
+    pub fn catalogue_changes(&self) -> Result<CatalogueChanges, LakeError> {
+        type Newest = BTreeMap<String, (Position, ProductRecord)>;
+        let PartsRead { content, problems } = read_parts(
+            || self.table_files("catalogue"),
+            |path, newest: &mut Newest| {
+                read_changes(path, |position, change| {
+                    let id = change.product_id.to_string();
+                    // A product's changes have ascending sequence numbers.
+                    if newest.get(&id).is_none_or(|(at, _)| at.sequence <= position.sequence) {
+                        newest.insert(id, (position, change));
+                    }
+                })
+            },
+        )?;
+        Ok(CatalogueChanges { newest: content.into_values().collect(), problems })
     }
 }
 
@@ -45,6 +113,37 @@ fn read(path: &Path, products: &mut Vec<ProductRow>) -> io::Result<()> {
             aisle: aisle.value(row).to_owned(),
             department: department.value(row).to_owned(),
         }));
+        Ok(())
+    })
+}
+
+fn read_changes(path: &Path, mut visit: impl FnMut(Position, ProductRecord)) -> io::Result<()> {
+    let columns = ["product_id", "product", "received_at_ms", "shard", "sequence"];
+    scan(path, Some(&columns), |batch| {
+        let (ids, products) = (texts(batch, "product_id")?, texts(batch, "product")?);
+        let received = numbers(batch, "received_at_ms")?;
+        let shards = batch.column_by_name("shard").and_then(|c| c.as_primitive_opt::<Int32Type>());
+        let missing = || io::Error::other("a row has no position in the stream");
+        let (shards, sequences) = shards.zip(sequences(batch)).ok_or_else(missing)?;
+        for row in 0..batch.num_rows() {
+            let product = match products.is_valid(row) {
+                true => Some(serde_json::from_str(products.value(row))?),
+                false => None,
+            };
+            let position = Position {
+                shard: u32::try_from(shards.value(row)).map_err(io::Error::other)?,
+                sequence: Sequence::from(sequences.value(row)),
+            };
+            visit(
+                position,
+                ProductRecord {
+                    schema_version: SCHEMA_VERSION,
+                    product_id: ProductId::new(ids.value(row)).map_err(io::Error::other)?,
+                    product,
+                    received_at_ms: received.value(row),
+                },
+            );
+        }
         Ok(())
     })
 }

@@ -1,5 +1,6 @@
 //! The tests of this crate, and the records and files that they share.
 
+mod catalogue;
 mod compaction;
 mod damage;
 mod delivery;
@@ -13,7 +14,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cartwheel_ambient::Clock;
-use cartwheel_events::{Event, EventRecord, Impression, ImpressionItem, ProductId, Record, UserId};
+use cartwheel_events::{
+    Event, EventRecord, Impression, ImpressionItem, ProductId, ProductRecord, Record, UserId,
+};
 use cartwheel_stream::{MemoryStream, Stream};
 use serde_json::json;
 
@@ -145,6 +148,19 @@ fn impression(id: &str, user: &str, products: &[&str], at: i64) -> Record {
         release: "f+m".to_owned(),
         cart: Vec::new(),
         shown: (0..).zip(products).map(item).collect(),
+        received_at_ms: at,
+    })
+}
+
+/// A change that leaves the product with a name, or deletes it.
+fn product(id: &str, name: Option<&str>, at: i64) -> Record {
+    let product = name.map(|name| {
+        json!({"product_id": id, "name": name, "categories": ["Food", "Tea"], "price": "1.50"})
+    });
+    Record::Product(ProductRecord {
+        schema_version: 1,
+        product_id: ProductId::new(id).unwrap(),
+        product,
         received_at_ms: at,
     })
 }

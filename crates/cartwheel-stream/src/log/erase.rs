@@ -37,7 +37,7 @@ impl Log {
 /// Whether data belongs to a user.
 fn names(data: &[u8], user: &str) -> bool {
     match Record::from_slice(data) {
-        Ok(record) => record.user_id().as_str() == user,
+        Ok(record) => record.user_id().is_some_and(|id| id.as_str() == user),
         Err(_) => contains(data, user),
     }
 }

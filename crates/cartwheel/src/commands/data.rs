@@ -138,6 +138,13 @@ fn job_input(lake: &Lake, data_dir: &DataDir) -> Result<Input> {
         eprintln!("warning: left out: {problem}");
     }
     let mut input = Input { checkouts: checkouts.records, erasures, ..Input::default() };
+    let products = lake.read_products()?.into_iter().map(|p| ProductInfo {
+        product_id: p.product_id,
+        name: p.product_name,
+        aisle: p.aisle,
+        department: p.department,
+    });
+    input.products = products.collect();
     let Some(manifest) = lake.import_manifest()? else { return Ok(input) };
     input.import_id = manifest.id;
     if erasures > 0 {
@@ -148,13 +155,6 @@ fn job_input(lake: &Lake, data_dir: &DataDir) -> Result<Input> {
     input.order_products = manifest.order_products;
     input.events = manifest.events;
     input.baskets = manifest.baskets;
-    let products = lake.read_products()?.into_iter().map(|p| ProductInfo {
-        product_id: p.product_id,
-        name: p.product_name,
-        aisle: p.aisle,
-        department: p.department,
-    });
-    input.products = products.collect();
     Ok(input)
 }
 

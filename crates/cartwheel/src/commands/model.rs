@@ -230,6 +230,7 @@ pub fn recommend(context: &Context, args: &Recommend) -> Result<()> {
     let cart = args.cart.iter().map(find).collect::<Result<Vec<u32>>>()?;
     let now = opened.calendar.context(&state, context.clock.now_ms());
     let ranked = rank(&opened.catalogue, opened.model.as_ref(), &state, &now, &cart, |_| true);
+    let name = |p: u32| opened.catalogue.get(p).map_or("", |p| p.info.name.as_str());
     let recommended = ranked.iter().take(args.limit as usize).filter_map(|r| {
         let info = &opened.catalogue.get(r.candidate.product)?.info;
         Some(Recommendation {
@@ -239,7 +240,7 @@ pub fn recommend(context: &Context, args: &Recommend) -> Result<()> {
             department: info.department.clone(),
             probability: r.probability,
             source: r.candidate.source.as_str(),
-            reasons: reasons(&opened.catalogue, &state, &r.candidate),
+            reasons: reasons(&opened.catalogue, &state, &r.candidate, name),
         })
     });
     let recommended: Vec<Recommendation> = recommended.collect();

@@ -1,0 +1,203 @@
+//! The live catalogue of this process: in memory, written behind to a redb file.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use cartwheel_events::{EventRecord, ProductId, ProductRecord};
+use cartwheel_stream::{Pending, Position, Sequence};
+use parking_lot::{Mutex, RwLock};
+
+use crate::catalogue::listing::Listing;
+use crate::catalogue::redb_table::RedbCatalogue;
+use crate::catalogue::state::State;
+use crate::catalogue::store::{ProductLock, ProductStore};
+use crate::catalogue::unknown::UnknownProduct;
+use crate::session_table::StoreError;
+use crate::user_locks::UserLocks;
+
+/// Most products of the live catalogue, deleted ones included.
+pub const MAX_PRODUCTS: usize = 1_000_000;
+
+/// Every product that was changed through the stream, as it is now.
+///
+/// The API applies a record as soon as it is durable, and the consumer applies it again, which
+/// changes nothing. Listings and checkpoints are written together: a change that was not
+/// written when the process died is replayed from the stream.
+pub struct LiveCatalogue {
+    state: RwLock<State>,
+    /// [`State::version`], for readers that have seen everything.
+    version: AtomicU64,
+    /// `None` keeps everything in memory.
+    table: Option<RedbCatalogue>,
+    /// Held while the table is written, so that commits keep their order.
+    writing: Mutex<()>,
+    locks: UserLocks,
+}
+
+impl std::fmt::Debug for LiveCatalogue {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("LiveCatalogue").field("products", &self.len()).finish_non_exhaustive()
+    }
+}
+
+impl LiveCatalogue {
+    /// Opens the file at `path`, or creates it. A damaged file is replaced by an empty one.
+    ///
+    /// # Errors
+    /// When the file cannot be opened.
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        let (table, loaded) = RedbCatalogue::open(path)?;
+        Ok(Self::over(State::new(loaded), Some(table)))
+    }
+
+    /// An empty catalogue that is not stored.
+    pub fn in_memory() -> Self {
+        Self::over(State::default(), None)
+    }
+
+    fn over(state: State, table: Option<RedbCatalogue>) -> Self {
+        Self {
+            version: AtomicU64::new(state.version()),
+            state: RwLock::new(state),
+            table,
+            writing: Mutex::default(),
+            locks: UserLocks::new(),
+        }
+    }
+
+    /// Whether the stream was never read, because the file is new or was damaged. Its products
+    /// then come from the lake, before the stream is replayed.
+    pub fn is_fresh(&self) -> bool {
+        self.state.read().is_fresh()
+    }
+
+    /// The number of products, deleted ones included.
+    pub fn len(&self) -> usize {
+        self.state.read().listings.len()
+    }
+
+    /// Whether there is no product.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The listing of a product.
+    pub fn get(&self, product_id: &ProductId) -> Option<Listing> {
+        self.state.read().listings.get(product_id).cloned()
+    }
+
+    /// Counts the changes. It is cheap, so that every request can compare it.
+    pub fn version(&self) -> u64 {
+        self.version.load(Ordering::Acquire)
+    }
+
+    /// The listings that changed after `version`, and perhaps others, with the version that
+    /// they lead to.
+    pub fn changed_since(&self, version: u64) -> (u64, Vec<(ProductId, Listing)>) {
+        let state = self.state.read();
+        (state.version(), state.changed_since(version))
+    }
+
+    /// Applies a record unless it is already applied. A product that cannot be read is
+    /// skipped; delivery stores such a record among the errors.
+    pub fn apply(&self, position: Position, record: &ProductRecord) {
+        let mut state = self.state.write();
+        if let Err(error) = state.apply(position, record) {
+            let id = &record.product_id;
+            tracing::error!(product = %id, %error, "a change of a product cannot be read");
+        }
+        self.version.store(state.version(), Ordering::Release);
+    }
+
+    /// The products that only events name, by id.
+    pub fn unknown_products(&self) -> BTreeMap<ProductId, UnknownProduct> {
+        self.state.read().unknown.counts().clone()
+    }
+
+    /// Counts the products of an event that neither this catalogue nor `is_known` contains.
+    pub(crate) fn count(&self, event: &EventRecord, is_known: impl Fn(&ProductId) -> bool) {
+        let listed = |state: &State, id: &ProductId| state.listings.contains_key(id);
+        let is_unknown = {
+            let state = self.state.read();
+            event.product_ids.iter().any(|id| !listed(&state, id) && !is_known(id))
+        };
+        // Most events name known products only.
+        if is_unknown {
+            let state = &mut *self.state.write();
+            let listings = &state.listings;
+            state.unknown.count(event, |id| !listings.contains_key(id) && !is_known(id));
+        }
+    }
+
+    pub(crate) fn checkpoint(&self, shard: u32) -> Sequence {
+        self.state.read().checkpoint(shard)
+    }
+
+    pub(crate) fn advance(&self, shard: u32, next: Sequence) {
+        self.state.write().advance(shard, next);
+    }
+
+    pub(crate) fn has_unwritten_listings(&self) -> bool {
+        self.state.read().has_unwritten_listings()
+    }
+
+    /// Writes changed listings, counts and checkpoints in one transaction. Blocks for as long
+    /// as a disk sync takes.
+    ///
+    /// # Errors
+    /// When the file cannot be written; then everything stays unwritten.
+    pub(crate) fn flush(&self) -> Result<(), StoreError> {
+        let Some(table) = &self.table else { return Ok(()) };
+        let _writing = self.writing.lock();
+        let commit = self.state.write().take_unwritten();
+        if commit.is_empty() {
+            return Ok(());
+        }
+        table.commit(&commit).inspect_err(|_| self.state.write().put_back(commit))
+    }
+}
+
+impl ProductStore for LiveCatalogue {
+    fn lock<'a>(&'a self, products: &'a [ProductId]) -> Pending<'a, Option<ProductLock>> {
+        Box::pin(async move { Some(ProductLock { _lock: self.locks.lock(products).await }) })
+    }
+
+    fn find<'a>(
+        &'a self,
+        products: &'a [ProductId],
+    ) -> Pending<'a, Result<Vec<Option<Listing>>, StoreError>> {
+        let state = self.state.read();
+        let found = products.iter().map(|id| state.listings.get(id).cloned()).collect();
+        Box::pin(std::future::ready(Ok(found)))
+    }
+
+    fn apply<'a>(
+        &'a self,
+        records: &'a [(Position, ProductRecord)],
+    ) -> Pending<'a, Result<(), StoreError>> {
+        records.iter().for_each(|(position, record)| self.apply(*position, record));
+        Box::pin(std::future::ready(Ok(())))
+    }
+
+    fn page<'a>(
+        &'a self,
+        after: Option<&'a ProductId>,
+        limit: usize,
+    ) -> Pending<'a, Result<Vec<(ProductId, Listing)>, StoreError>> {
+        use std::ops::Bound;
+        let start = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let state = self.state.read();
+        let range = state.listings.range::<ProductId, _>((start, Bound::Unbounded)).take(limit);
+        let page = range.map(|(id, listing)| (id.clone(), listing.clone())).collect();
+        Box::pin(std::future::ready(Ok(page)))
+    }
+
+    fn has_room(&self) -> bool {
+        self.len() < MAX_PRODUCTS
+    }
+
+    fn unknown(&self) -> Pending<'_, Result<BTreeMap<ProductId, UnknownProduct>, StoreError>> {
+        Box::pin(std::future::ready(Ok(self.unknown_products())))
+    }
+}
