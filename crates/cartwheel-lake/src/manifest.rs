@@ -6,6 +6,7 @@ use std::path::{Component, Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::dates::AssumedDates;
 use crate::error::LakeError;
 use crate::lake::Lake;
 
@@ -17,7 +18,7 @@ const CURRENT: &str = "imports/current.json";
 pub struct Manifest {
     /// Hash of the imported files' content.
     pub id: String,
-    /// Day of each user's newest order, UTC milliseconds.
+    /// The last day of the data, UTC milliseconds.
     pub as_of_ms: i64,
     /// Parts of `orders`.
     pub orders: Vec<PathBuf>,
@@ -46,6 +47,9 @@ pub struct ImportSummary {
     pub rejects: Option<PathBuf>,
     /// Whether the same files were already imported.
     pub unchanged: bool,
+    /// What the dates of the orders assume; `None` in imports of early versions.
+    #[serde(default)]
+    pub dates: Option<AssumedDates>,
 }
 
 impl fmt::Display for ImportSummary {
@@ -56,8 +60,11 @@ impl fmt::Display for ImportSummary {
             "{verb}: {} orders with {} lines of {} users, {} products; {} rows rejected",
             self.orders, self.lines, self.users, self.products, self.rejected
         )?;
-        match &self.rejects {
-            Some(path) => write!(f, ", see {}", path.display()),
+        if let Some(path) = &self.rejects {
+            write!(f, ", see {}", path.display())?;
+        }
+        match &self.dates {
+            Some(dates) => write!(f, "\n{dates}"),
             None => Ok(()),
         }
     }

@@ -20,8 +20,8 @@ use crate::tables::IMPORTED;
 /// How to import.
 #[derive(Debug, Clone)]
 pub struct ImportOptions {
-    /// Day of each user's newest order, UTC milliseconds. By default it is the day of the first
-    /// import, or today if this is the first one.
+    /// The last day of the data, UTC milliseconds, from which orders are dated backwards. By
+    /// default it is the day of the first import, or today if this is the first one.
     pub as_of_ms: Option<i64>,
     /// The current time, UTC milliseconds.
     pub now_ms: i64,
@@ -70,7 +70,7 @@ pub fn instacart(
 
     let rejects = Rejects::new(&lake.dir().join("rejects").join(format!("{id}.csv")));
     let mut import = Import::new(lake, format!("import={id}"), rejects);
-    let orders = import.orders(&files.orders, as_of_ms, &mut tick)?;
+    let (orders, dates) = import.orders(&files.orders, as_of_ms, &mut tick)?;
     let names = CategoryNames {
         aisles: import.names(files.aisles.as_deref(), ["aisle_id", "aisle"], &mut tick)?,
         departments: import.names(
@@ -94,6 +94,7 @@ pub fn instacart(
         rejected: import.rejects.count,
         rejects: import.rejects.finish()?,
         unchanged: false,
+        dates: Some(dates),
     };
     let manifest =
         Manifest { id, as_of_ms, orders, order_products, products, summary: summary.clone() };
