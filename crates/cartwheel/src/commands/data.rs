@@ -53,7 +53,7 @@ pub enum Import {
     Instacart {
         /// Folder with orders.csv, order_products.csv, products.csv, …
         dir: PathBuf,
-        /// Day of every user's newest order [default: as in the first import, or today].
+        /// Last day of the data, which has no dates [default: as in the first import, or today].
         #[arg(long, value_name = "DAY")]
         as_of: Option<jiff::civil::Date>,
     },
@@ -66,6 +66,10 @@ pub struct Features {
     /// Maximum number of training examples [default: `features.max_examples`].
     #[arg(long, value_name = "NUMBER")]
     pub max_examples: Option<usize>,
+    /// Gate users below which the set is prepared for cross-validation [default:
+    /// `gate.min_users`].
+    #[arg(long, value_name = "NUMBER")]
+    pub min_gate_users: Option<u32>,
 }
 
 /// Runs `generate`.
@@ -127,6 +131,7 @@ pub fn features(data_dir: &DataDir, settings: &Settings, json: bool) -> Result<F
     let options = JobOptions {
         label_orders: settings.features.label_orders,
         max_examples: settings.features.max_examples,
+        min_gate_users: settings.gate.min_users as usize,
         seed: settings.features.seed,
         timezone: settings.shop.timezone.clone(),
         ..JobOptions::default()
