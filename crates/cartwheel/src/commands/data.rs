@@ -125,8 +125,8 @@ pub fn features(data_dir: &DataDir, settings: &Settings, json: bool) -> Result<F
     let _lock = BuildLock::acquire(&data_dir.features())?;
     let input = job_input(&lake, data_dir)?;
     anyhow::ensure!(
-        !input.orders.is_empty() || !input.checkouts.is_empty(),
-        "the lake holds no orders: import some first (`cartwheel import --help`)"
+        !input.orders.is_empty() || !input.checkouts.is_empty() || !input.products.is_empty(),
+        "the lake holds neither orders nor products: import some first (`cartwheel import --help`)"
     );
     let options = JobOptions {
         label_orders: settings.features.label_orders,
