@@ -260,7 +260,7 @@ def build(spark, options):
     worker = Path(options.worker).name
     spark.sparkContext.addFile(options.worker)
     job = ["--products", "@" + put_products(spark, products)]
-    for name in ("timezone", "label_orders", "max_examples", "seed"):
+    for name in ("timezone", "label_orders", "max_examples", "min_gate_users", "seed"):
         job += ["--" + name.replace("_", "-"), str(getattr(options, name))]
 
     count = options.partitions or max(GROUP, spark.sparkContext.defaultParallelism * 4)
@@ -305,6 +305,7 @@ def parse(arguments):
     parser.add_argument("--lake", required=True, help="s3://bucket, or a directory")
     parser.add_argument("--run", required=True, help="name of the run; a run that exists is not built again")
     parser.add_argument("--max-examples", type=int, default=8000)
+    parser.add_argument("--min-gate-users", type=int, default=20)
     parser.add_argument("--label-orders", type=int, default=7)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--timezone", default="UTC")

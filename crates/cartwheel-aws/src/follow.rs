@@ -44,6 +44,7 @@ pub struct Follower {
 impl Follower {
     /// Opens the current release. If there is none or it cannot be opened, it returns a
     /// release without products, so that events are accepted; the next refresh tries again.
+    /// If it cannot be opened, that is a fallback, and answers are marked as degraded.
     ///
     /// # Errors
     /// When the time zone does not exist.
@@ -53,9 +54,10 @@ impl Follower {
     ) -> Result<(Self, Opened), FollowError> {
         let (known, opened) = match first(&*registry, timezone).await {
             Ok((published, opened)) => (Some(published), opened),
+            Err(FollowError::Open(OpenError::Nothing)) => (None, Opened::nothing(timezone)?),
             Err(error) => {
-                tracing::error!(%error, "there is no release to serve yet");
-                (None, Opened::nothing(timezone)?)
+                tracing::error!(%error, "cannot open the release");
+                (None, Opened { stands_in: true, ..Opened::nothing(timezone)? })
             }
         };
         let followed = Mutex::new(Followed { known, checked: Instant::now() });

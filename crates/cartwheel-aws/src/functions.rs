@@ -5,7 +5,7 @@ use arrow_array::cast::AsArray;
 use bytes::Bytes;
 use cartwheel_ambient::Clock;
 use cartwheel_engine::functions::{
-    self, BoxError, Evaluate, Load, Loaded, Notify, Publish, UserRecords,
+    self, Archives, BoxError, Evaluate, Load, Loaded, Notify, Publish, UserRecords,
 };
 use cartwheel_events::UserId;
 use cartwheel_registry::{Pending, layout};
@@ -109,12 +109,23 @@ pub async fn load(users: &Users, clock: &Clock, payload: Load) -> Result<Value, 
 /// When a file is missing or the model cannot be evaluated.
 pub async fn evaluate(payload: Evaluate) -> Result<Value, FunctionError> {
     let lake = Lake::open(&payload.lake)?;
-    let outside = || FunctionError::Outside {
-        artifacts: payload.artifacts.clone(),
-        lake: payload.lake.clone(),
-    };
-    let archive = lake.bytes(payload.archive().ok_or_else(outside)?).await?;
-    Ok(functions::evaluate(&S3Registry::new(lake), &archive, payload).await?)
+    let mut archives =
+        Archives { model: archive(&lake, &payload, &payload.artifacts).await?, folds: Vec::new() };
+    for fold in &payload.folds {
+        archives.folds.push(archive(&lake, &payload, &fold.artifacts).await?);
+    }
+    Ok(functions::evaluate(&S3Registry::new(lake), &archives, payload).await?)
+}
+
+/// Reads the output of a training job.
+async fn archive(
+    lake: &Lake,
+    payload: &Evaluate,
+    artifacts: &str,
+) -> Result<Vec<u8>, FunctionError> {
+    let outside =
+        || FunctionError::Outside { artifacts: artifacts.to_owned(), lake: payload.lake.clone() };
+    Ok(lake.bytes(payload.inside(artifacts).ok_or_else(outside)?).await?.to_vec())
 }
 
 /// `publish`: notes the gate's decision, publishes a release, or rolls back.

@@ -13,8 +13,10 @@ use cartwheel_registry::{
 };
 use serde_json::{Value, json};
 
-use crate::deployment::{DeploymentError, decide, deploy, publish, rollback};
-use crate::functions;
+use crate::deployment::{
+    DeploymentError, decide, deploy, publish, publish_features, rollback, serving_model,
+};
+use crate::{ServingModel, functions};
 
 /// A model of one leaf with the margin `leaf`, in XGBoost's JSON.
 fn model(leaf: f64) -> Vec<u8> {
@@ -81,7 +83,8 @@ fn release(feature_set: &str, model: &str, schema_hash: &str) -> Release {
 }
 
 fn decision(passed: bool) -> Evaluation {
-    Evaluation { run: "run-1".to_owned(), passed, decided_ms: 7, report: json!({"users": 20}) }
+    let (run, report) = ("run-1".to_owned(), json!({"users": 20}));
+    Evaluation { run, passed, provisional: false, decided_ms: 7, report }
 }
 
 /// Runs every check. `lake` makes an empty lake for each of them, by name. Needs a tokio
@@ -210,14 +213,16 @@ async fn decisions(lake: &dyn Backing) {
     let second = shop.add_model(0.2, "fs-2", "h").await;
     let third = shop.add_model(0.3, "fs-3", "other").await;
 
-    // Without a serving model a rejection releases nothing.
-    assert_eq!(decide(registry, "fs-1", &first, decision(false)).await.unwrap(), None);
-    assert_eq!(shop.status(&first).await, ModelStatus::Rejected);
-    assert_eq!(shop.current().await, None);
-
     // Publication of an accepted model is a step of its own.
     assert_eq!(decide(registry, "fs-1", &first, decision(true)).await.unwrap(), None);
     assert_eq!(shop.current().await, None);
+
+    // Without a serving model a rejection releases the features alone.
+    let alone = decide(registry, "fs-1", &first, decision(false)).await.unwrap();
+    assert_eq!(alone, Some(Release { model: None, ..release("fs-1", &first, "h") }));
+    assert_eq!(shop.status(&first).await, ModelStatus::Rejected);
+    assert_eq!(shop.current().await, alone);
+    decide(registry, "fs-1", &first, decision(true)).await.unwrap();
     publish(registry, "fs-1", &first).await.unwrap();
 
     let released = decide(registry, "fs-2", &second, decision(false)).await.unwrap();
@@ -231,9 +236,28 @@ async fn decisions(lake: &dyn Backing) {
     let noted = models.iter().find(|record| record.manifest.version == first).unwrap();
     assert_eq!(noted.evaluation, Some(decision(true)));
 
+    // A failed training releases the newest features as a rejection does.
+    let served = publish_features(registry, "fs-1").await.unwrap();
+    assert_eq!(served, release("fs-1", &first, "h"));
+
     // Other columns: the serving model does not take them.
-    assert_eq!(decide(registry, "fs-3", &third, decision(false)).await.unwrap(), None);
-    assert_eq!(shop.current().await, Some(release("fs-2", &first, "h")));
+    let other = Release { model: None, ..release("fs-3", &third, "other") };
+    for released in [
+        decide(registry, "fs-3", &third, decision(false)).await.unwrap().unwrap(),
+        publish_features(registry, "fs-3").await.unwrap(),
+    ] {
+        assert_eq!(released, other);
+    }
+    assert_eq!(shop.current().await, Some(other));
+    assert_eq!(serving_model(registry, "h").await.unwrap(), None);
+
+    // A provisional model is known as one.
+    publish(registry, "fs-2", &second).await.unwrap();
+    let provisional = Evaluation { provisional: true, ..decision(true) };
+    decide(registry, "fs-2", &second, provisional).await.unwrap();
+    let serving = serving_model(registry, "h").await.unwrap().unwrap();
+    assert_eq!((serving.version.as_str(), serving.provisional), (second.as_str(), true));
+    assert_eq!(ServingModel::standard(Some(&serving)), None);
 }
 
 /// `publish`, as the state machine calls it.
@@ -264,6 +288,11 @@ async fn publish_function(lake: &dyn Backing) {
     }
     let back = call(json!({"action": "rollback", "lake": lake})).await.unwrap();
     assert_eq!(back["release"]["model"], json!(first));
+    let untrained = call(json!({"action": "features", "lake": lake, "feature_set": "fs-1"})).await;
+    let untrained = untrained.unwrap();
+    assert_eq!(untrained["release"]["model"], json!(first), "the serving model stays");
+    assert_eq!(untrained["verdict"]["outcome"], "untrained");
+    assert_eq!(untrained["verdict"]["figures"]["min_users"], 20);
     let no_model = json!({"action": "decide", "passed": true, "lake": lake, "run": "run-1",
                           "feature_set": "fs-1", "evaluation": {}});
     assert!(call(no_model).await.unwrap_err().to_string().contains("model"));

@@ -5,7 +5,7 @@
 
 use cartwheel_registry::{Artifacts, Evaluation, Registry, RegistryError, Release};
 
-use crate::gate::consequences;
+use crate::gate::{ServingModel, consequences};
 use crate::release::{OpenError, Opened};
 
 /// Why a release was not published. The current release stands.
@@ -80,8 +80,8 @@ pub async fn rollback(registry: &dyn Registry) -> Result<Release, DeploymentErro
 }
 
 /// Notes the gate's decision on a model that was evaluated on a feature set. After a
-/// rejection it publishes the new features with the serving model, if both have the same
-/// columns, and returns that release.
+/// rejection it publishes the new features, with the serving model if that has their columns,
+/// and returns that release.
 ///
 /// # Errors
 /// When the feature set does not exist, the release cannot serve, or the registry fails.
@@ -93,6 +93,7 @@ pub async fn decide(
 ) -> Result<Option<Release>, DeploymentError> {
     let new = pair(registry, feature_set, model).await?;
     let serving = serving_model(registry, &new.schema_hash).await?;
+    let serving = serving.map(|model| model.version);
     let consequences = consequences(&new, serving.as_deref(), decision);
     if let Some(note) = &consequences.note {
         registry.put_evaluation(model, note).await?;
@@ -103,6 +104,20 @@ pub async fn decide(
     }
 }
 
+/// Publishes a feature set with the serving model, or without a model if none has its
+/// columns.
+///
+/// # Errors
+/// When the feature set does not exist, the release cannot serve, or the registry fails.
+pub async fn publish_features(
+    registry: &dyn Registry,
+    feature_set: &str,
+) -> Result<Release, DeploymentError> {
+    let new = features(registry, feature_set).await?;
+    let serving = serving_model(registry, &new.schema_hash).await?;
+    publish_checked(registry, Release { model: serving.map(|model| model.version), ..new }).await
+}
+
 /// The model of the current release, if it takes the columns with this hash.
 ///
 /// # Errors
@@ -110,10 +125,23 @@ pub async fn decide(
 pub async fn serving_model(
     registry: &dyn Registry,
     schema_hash: &str,
-) -> Result<Option<String>, RegistryError> {
+) -> Result<Option<ServingModel>, RegistryError> {
     let current = registry.current().await?.map(|current| current.release);
     let release = current.filter(|release| release.schema_hash == schema_hash);
-    Ok(release.and_then(|release| release.model))
+    let Some(version) = release.and_then(|release| release.model) else { return Ok(None) };
+    let models = registry.models().await?;
+    let record = models.into_iter().find(|record| record.manifest.version == version);
+    let evaluation = record.and_then(|record| record.evaluation);
+    let provisional = evaluation.is_some_and(|evaluation| evaluation.provisional);
+    Ok(Some(ServingModel { version, provisional }))
+}
+
+/// A feature set without a model.
+async fn features(registry: &dyn Registry, version: &str) -> Result<Release, DeploymentError> {
+    let manifest = registry.feature_set(version).await?;
+    let missing = || DeploymentError::NoFeatureSet(version.to_owned());
+    let manifest = manifest.ok_or_else(missing)?;
+    Ok(Release { feature_set: manifest.version, model: None, schema_hash: manifest.schema_hash })
 }
 
 /// A feature set with a model.
@@ -122,14 +150,7 @@ async fn pair(
     feature_set: &str,
     model: &str,
 ) -> Result<Release, DeploymentError> {
-    let manifest = registry.feature_set(feature_set).await?;
-    let missing = || DeploymentError::NoFeatureSet(feature_set.to_owned());
-    let manifest = manifest.ok_or_else(missing)?;
-    Ok(Release {
-        feature_set: manifest.version,
-        model: Some(model.to_owned()),
-        schema_hash: manifest.schema_hash,
-    })
+    Ok(Release { model: Some(model.to_owned()), ..features(registry, feature_set).await? })
 }
 
 /// Publishes a release once it has been opened as a whole.

@@ -97,7 +97,7 @@ pub struct EngineStatus {
     pub products: usize,
     /// The number of users with a purchase history.
     pub users: usize,
-    /// Whether its answers lack a part: no model, or a fallback for a release that cannot
-    /// be opened.
+    /// Whether its answers lack a part, because the release cannot be opened as a whole. A
+    /// release without a model lacks none: it ranks by rules.
     pub degraded: bool,
 }

@@ -1,16 +1,18 @@
-//! Evaluation of a model on the gate users.
+//! Evaluation of a model on users whose newest orders it has not seen.
 
 use std::path::Path;
 
 use cartwheel_feature_set::{FeatureSet, SetError};
-use cartwheel_features::{Catalogue, Example};
-use cartwheel_recommend::baseline::BASELINES;
+use cartwheel_features::{Catalogue, Example, Fold, cross_fold_of};
+use cartwheel_forest::Forest;
+use cartwheel_recommend::baseline::{BASELINES, Baseline, popular};
 use cartwheel_recommend::metrics::{
     Prediction, calibration, calibration_error, list_score, log_loss, mean,
 };
 use cartwheel_recommend::{Model, ModelMismatch, rank};
 use cartwheel_registry::BundleError;
 use rayon::prelude::*;
+use rustc_hash::FxHashMap;
 
 use crate::report::{Comparison, Method, Report};
 
@@ -34,6 +36,9 @@ pub enum Refused {
     /// The other model takes different columns.
     #[error("{0} was trained on other columns: the two cannot be compared")]
     Columns(String),
+    /// Cross-validation lacks models, or the feature set is not prepared for it.
+    #[error("cross-validation needs the models of all folds of the feature set {0}")]
+    Folds(String),
     /// The feature set cannot be read.
     #[error(transparent)]
     Set(#[from] SetError),
@@ -77,18 +82,10 @@ pub fn evaluate(
     version: Option<&str>,
     against: Option<&str>,
 ) -> Result<Report, Refused> {
-    let catalogue = set.cut_catalogue()?;
-    let gate = set.gate()?;
-    if gate.is_empty() {
+    let judged = Judged { set, catalogue: set.cut_catalogue()?, examples: set.gate()?, folds: 0 };
+    if judged.examples.is_empty() {
         return Err(Refused::NoGate);
     }
-    let mut methods: Vec<Method> = BASELINES
-        .iter()
-        .map(|(name, baseline)| {
-            let list = |e: &Example| baseline(&catalogue, &e.state, &e.user_id, &[], 20);
-            method(name, &gate.par_iter().map(list).collect::<Vec<_>>(), &gate)
-        })
-        .collect();
     let model = match version {
         Some(version) => {
             let bundle = cartwheel_registry::read(models, version)?;
@@ -102,66 +99,122 @@ pub fn evaluate(
         }
         None => None,
     };
-    let evaluated: Vec<Evaluated> =
-        gate.par_iter().map(|e| evaluate_example(&catalogue, model.as_ref(), e)).collect();
-    let lists: Vec<Vec<u32>> = evaluated.iter().map(|e| e.list.clone()).collect();
-    let comparison = compare(models, set, &catalogue, &gate, &lists, against)?;
-    let name = if model.is_some() { "model" } else { "no model" };
-    methods.push(method(name, &lists, &gate));
-    let predictions: Vec<Prediction> =
-        evaluated.iter().flat_map(|e| e.predictions.iter().copied()).collect();
-    let bins = calibration(&predictions);
-    let found: Vec<f64> = evaluated.iter().map(|e| e.candidate_recall).collect();
-    let half: Vec<f64> = evaluated.iter().filter_map(|e| e.half_recall).collect();
-    Ok(Report {
-        feature_set: set.manifest.version.clone(),
-        model: version.map(str::to_owned),
-        users: gate.len(),
-        methods,
-        candidate_recall: mean(&found),
-        log_loss: log_loss(&predictions),
-        calibration_error: calibration_error(&bins),
-        calibration: bins,
-        half_cart_recall_at_10: mean(&half),
-        comparison,
-    })
-}
-
-fn compare(
-    models: &Path,
-    set: &FeatureSet,
-    catalogue: &Catalogue,
-    gate: &[Example],
-    lists: &[Vec<u32>],
-    against: Option<&str>,
-) -> Result<Comparison, Refused> {
-    let other = match against {
+    let reference = match against {
         Some(version) => {
             let bundle = cartwheel_registry::read(models, version)?;
             if bundle.manifest.schema_hash != set.manifest.schema_hash {
                 return Err(Refused::Columns(version.to_owned()));
             }
-            Some(Model::new(bundle.forest, bundle.scaler)?)
+            Some((version, Model::new(bundle.forest, bundle.scaler)?))
         }
         None => None,
     };
-    let popular = BASELINES.iter().find(|(name, _)| *name == "popular").map(|(_, list)| list);
-    let theirs: Vec<Vec<u32>> = gate
-        .par_iter()
-        .map(|e| match (&other, popular) {
-            (None, Some(popular)) => popular(catalogue, &e.state, &e.user_id, &[], 20),
-            (model, _) => evaluate_example(catalogue, model.as_ref(), e).list,
-        })
-        .collect();
-    let recall = |list: &[u32], e: &Example| list_score(list, &e.basket, 10).recall;
-    let pairs = lists.iter().zip(&theirs).zip(gate);
-    let differences: Vec<f64> =
-        pairs.map(|((ours, theirs), e)| recall(ours, e) - recall(theirs, e)).collect();
-    Ok(Comparison {
-        reference: against.unwrap_or("popular").to_owned(),
-        serving: against.is_some(),
-        difference: mean(&differences),
-    })
+    Ok(judged.report(version, &|_| model.as_ref(), reference))
+}
+
+/// Judges the model `version` by cross-validation: the newest order of each user is ranked
+/// by the forest of the fold that held it out. `folds` are trained as the model was, on the
+/// rows of their folds of `set`. The model is compared with popularity.
+///
+/// # Errors
+/// When a fold is missing, or the set was not prepared for cross-validation.
+pub fn cross_validate(
+    set: &FeatureSet,
+    version: &str,
+    folds: Vec<(u32, Forest)>,
+) -> Result<Report, Refused> {
+    let mut models: FxHashMap<u32, Model> = FxHashMap::default();
+    for (fold, forest) in folds {
+        models.insert(fold, Model::new(forest, set.scaler()?)?);
+    }
+    let wanted = &set.manifest.cross_folds;
+    if wanted.is_empty() || wanted.iter().any(|fold| !models.contains_key(fold)) {
+        return Err(Refused::Folds(set.manifest.version.clone()));
+    }
+    let judged = Judged {
+        set,
+        catalogue: set.cut_catalogue()?,
+        examples: set.cross_validation()?,
+        folds: wanted.len() as u32,
+    };
+    let model = |example: &Example| {
+        let held_out = |fold: &&u32| cross_fold_of(&example.user_id, **fold) == Fold::Gate;
+        wanted.iter().find(held_out).and_then(|fold| models.get(fold))
+    };
+    Ok(judged.report(Some(version), &model, None))
+}
+
+/// Orders that a model is judged by, each with the state before it.
+struct Judged<'a> {
+    set: &'a FeatureSet,
+    /// The catalogue without label orders.
+    catalogue: Catalogue,
+    examples: Vec<Example>,
+    /// Folds of cross-validation; 0 for gate users.
+    folds: u32,
+}
+
+impl Judged<'_> {
+    /// Compares the model of each example with the reference, or with popularity.
+    fn report<'m>(
+        &self,
+        version: Option<&str>,
+        model: &(dyn Fn(&Example) -> Option<&'m Model> + Sync),
+        reference: Option<(&str, Model)>,
+    ) -> Report {
+        let Self { set, catalogue, examples, folds } = self;
+        let of = |name: &str, baseline: Baseline| {
+            let list = |e: &Example| baseline(catalogue, &e.state, &e.user_id, &[], 20);
+            method(name, &examples.par_iter().map(list).collect::<Vec<_>>(), examples)
+        };
+        let mut methods: Vec<Method> =
+            BASELINES.iter().map(|(name, baseline)| of(name, *baseline)).collect();
+        let evaluated: Vec<Evaluated> =
+            examples.par_iter().map(|e| evaluate_example(catalogue, model(e), e)).collect();
+        let lists: Vec<Vec<u32>> = evaluated.iter().map(|e| e.list.clone()).collect();
+        let comparison = self.compare(&lists, reference);
+        let name = if version.is_some() { "model" } else { "no model" };
+        methods.push(method(name, &lists, examples));
+        let predictions: Vec<Prediction> =
+            evaluated.iter().flat_map(|e| e.predictions.iter().copied()).collect();
+        let bins = calibration(&predictions);
+        let found: Vec<f64> = evaluated.iter().map(|e| e.candidate_recall).collect();
+        let half: Vec<f64> = evaluated.iter().filter_map(|e| e.half_recall).collect();
+        Report {
+            feature_set: set.manifest.version.clone(),
+            model: version.map(str::to_owned),
+            users: examples.len(),
+            folds: *folds,
+            methods,
+            candidate_recall: mean(&found),
+            log_loss: log_loss(&predictions),
+            calibration_error: calibration_error(&bins),
+            calibration: bins,
+            half_cart_recall_at_10: mean(&half),
+            comparison,
+        }
+    }
+
+    fn compare(&self, lists: &[Vec<u32>], reference: Option<(&str, Model)>) -> Comparison {
+        let Self { catalogue, examples, .. } = self;
+        let theirs: Vec<Vec<u32>> = examples
+            .par_iter()
+            .map(|e| match &reference {
+                Some((_, model)) => evaluate_example(catalogue, Some(model), e).list,
+                None => popular(catalogue, &e.state, &e.user_id, &[], 20),
+            })
+            .collect();
+        let recall = |(list, e): (&Vec<u32>, &Example)| list_score(list, &e.basket, 10).recall;
+        let theirs: Vec<f64> = theirs.iter().zip(examples).map(recall).collect();
+        let ours = lists.iter().zip(examples).map(recall);
+        let differences: Vec<f64> = ours.zip(&theirs).map(|(ours, theirs)| ours - theirs).collect();
+        Comparison {
+            reference: reference.as_ref().map_or("popular", |(version, _)| version).to_owned(),
+            serving: reference.is_some(),
+            difference: mean(&differences),
+            recall_at_10: Some(mean(&theirs)),
+        }
+    }
 }
 
 struct Evaluated {

@@ -6,6 +6,7 @@ use std::io;
 
 use cartwheel_ambient::Clock;
 use cartwheel_feature_set::{FeatureSet, SetError};
+use cartwheel_forest::Forest;
 use cartwheel_recommend::FEATURES;
 use cartwheel_registry::{
     Artifacts, BundleError, BundleParts, Evaluation, Pending, Registry, RegistryError, extract,
@@ -15,8 +16,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::deployment::{self, DeploymentError, serving_model};
-use crate::evaluation::{Refused, evaluate as judge};
-use crate::gate::summary;
+use crate::evaluation::{self, Refused};
+use crate::gate::{GateSettings, JudgedBy, ServingModel, judged_by};
+use crate::verdict::{Outcome, Verdict, judge, summary, untrained};
 
 /// An error of any kind.
 pub type BoxError = Box<dyn Error + Send + Sync>;
@@ -92,6 +94,9 @@ pub enum Load {
         lake: String,
         /// The run.
         run: String,
+        /// The gate's settings.
+        #[serde(default)]
+        gate: GateSettings,
     },
     /// Loads a part.
     Load {
@@ -113,7 +118,8 @@ impl Load {
     }
 }
 
-/// Lists the parts of user records, or loads one.
+/// Lists the parts of user records, or loads one. The list says what a model of the feature
+/// set is judged by, and which folds of cross-validation are trained for that.
 ///
 /// # Errors
 /// When the run has not built a feature set, or a part cannot be read or written. The same
@@ -124,14 +130,24 @@ pub async fn load(
     payload: Load,
 ) -> Result<Value, FunctionError> {
     match payload {
-        Load::List { run, .. } => {
+        Load::List { run, gate, .. } => {
             let built = registry.built_by(&run).await?;
             let version = built.ok_or(FunctionError::NotBuilt(run))?;
             let manifest = registry.feature_set(&version).await?;
             let missing = || DeploymentError::NoFeatureSet(version.clone());
             let manifest = manifest.ok_or_else(missing)?;
             let parts = users.parts(&manifest.version).await.map_err(FunctionError::Users)?;
-            Ok(json!({"feature_set": manifest.version, "parts": parts}))
+            let judged_by = judged_by(&manifest, &gate);
+            let folds = match judged_by {
+                JudgedBy::CrossValidation => manifest.cross_folds,
+                JudgedBy::Gate | JudgedBy::Nothing => Vec::new(),
+            };
+            Ok(json!({
+                "feature_set": manifest.version,
+                "parts": parts,
+                "judged_by": judged_by,
+                "folds": folds,
+            }))
         }
         Load::Load { feature_set, part, .. } => {
             let loaded = users.load(&feature_set, &part).await.map_err(FunctionError::Users)?;
@@ -152,30 +168,69 @@ pub struct Evaluate {
     /// The hyperparameters of the training job.
     #[serde(default)]
     pub hyperparameters: Value,
+    /// The models of cross-validation; empty if the gate judges.
+    #[serde(default)]
+    pub folds: Vec<FoldArtifacts>,
+    /// The gate's settings.
+    #[serde(default)]
+    pub gate: GateSettings,
+}
+
+/// The model of one fold of cross-validation.
+#[derive(Debug, Deserialize)]
+pub struct FoldArtifacts {
+    /// The fold.
+    pub fold: u32,
+    /// The `model.tar.gz` of its training job, an address in the lake.
+    pub artifacts: String,
 }
 
 impl Evaluate {
-    /// The name of the model archive in the lake, `None` if it is somewhere else.
-    pub fn archive(&self) -> Option<&str> {
-        self.artifacts.strip_prefix(self.lake.trim_end_matches('/'))?.strip_prefix('/')
+    /// The name of an archive in the lake, `None` if it is somewhere else.
+    pub fn inside<'a>(&self, artifacts: &'a str) -> Option<&'a str> {
+        artifacts.strip_prefix(self.lake.trim_end_matches('/'))?.strip_prefix('/')
     }
 }
 
-/// Evaluates a model on the gate users of its feature set, against the serving model or
-/// popularity. `archive` is the output of the training job, which becomes a bundle of the
-/// registry. Evaluation takes all cores until it is done.
+/// The output of training jobs.
+#[derive(Debug, Default)]
+pub struct Archives {
+    /// The archive of [`Evaluate::artifacts`].
+    pub model: Vec<u8>,
+    /// The archives of [`Evaluate::folds`], in the same order.
+    pub folds: Vec<Vec<u8>>,
+}
+
+/// Evaluates a model on users of its feature set, and judges it: by the gate users against
+/// the serving model or popularity, or by cross-validation if there are folds. The archive of
+/// the model becomes a bundle of the registry. Evaluation takes all cores until it is done.
 ///
 /// # Errors
 /// When a file is missing or the model cannot be evaluated.
 pub async fn evaluate(
     registry: &dyn Registry,
-    archive: &[u8],
+    archives: &Archives,
     payload: Evaluate,
 ) -> Result<Value, FunctionError> {
-    let gate = registry.local_copy(Artifacts::Gate(&payload.feature_set)).await?;
-    let set = FeatureSet::open(&gate.feature_set(&payload.feature_set))?;
-    let model = extract(archive)
-        .map_err(|source| FunctionError::Archive { artifacts: payload.artifacts, source })?;
+    let version = payload.feature_set.as_str();
+    let artifacts = match payload.folds.is_empty() {
+        true => Artifacts::Gate(version),
+        false => Artifacts::CrossValidation(version),
+    };
+    let copy = registry.local_copy(artifacts).await?;
+    let set = FeatureSet::open(&copy.feature_set(version))?;
+    let damaged = |artifacts: &String| {
+        let artifacts = artifacts.clone();
+        move |source| FunctionError::Archive { artifacts, source }
+    };
+    let model = extract(&archives.model).map_err(damaged(&payload.artifacts))?;
+    let mut folds = Vec::new();
+    for (fold, archive) in payload.folds.iter().zip(&archives.folds) {
+        let forest = extract(archive)
+            .and_then(|model| Forest::from_bytes(&model).map_err(io::Error::other))
+            .map_err(damaged(&fold.artifacts))?;
+        folds.push((fold.fold, forest));
+    }
     let bundle = pack(&BundleParts {
         model: &model,
         scaler: &set.scaler()?,
@@ -188,11 +243,17 @@ pub async fn evaluate(
     registry.put_bundle(&bundle).await?;
     let version = bundle.version.as_str();
     let serving = serving_model(registry, &set.manifest.schema_hash).await?;
-    let mut versions = vec![version];
-    versions.extend(serving.as_deref().filter(|serving| *serving != version));
-    let bundles = registry.local_copy(Artifacts::Models(&versions)).await?;
-    let report = judge(&bundles.models(), &set, Some(version), serving.as_deref())?;
-    Ok(summary(version, &report)?)
+    let report = if folds.is_empty() {
+        let standard = ServingModel::standard(serving.as_ref());
+        let mut versions = vec![version];
+        versions.extend(standard.filter(|standard| *standard != version));
+        let bundles = registry.local_copy(Artifacts::Models(&versions)).await?;
+        evaluation::evaluate(&bundles.models(), &set, Some(version), standard)?
+    } else {
+        evaluation::cross_validate(&set, version, folds)?
+    };
+    let verdict = judge(&report, &set.manifest, &payload.gate, serving.as_ref());
+    Ok(summary(version, &report, &verdict)?)
 }
 
 /// The payload of `publish`.
@@ -200,7 +261,7 @@ pub async fn evaluate(
 #[serde(tag = "action", rename_all = "lowercase")]
 pub enum Publish {
     /// Notes the gate's decision. A rejection releases the new features with the serving
-    /// model.
+    /// model or without a model.
     Decide {
         /// The lake, `s3://bucket`.
         lake: String,
@@ -212,6 +273,17 @@ pub enum Publish {
         feature_set: String,
         /// The value that `evaluate` returned.
         evaluation: Value,
+    },
+    /// Releases a feature set that no model was trained on, with the serving model or
+    /// without a model.
+    Features {
+        /// The lake, `s3://bucket`.
+        lake: String,
+        /// Version of the feature set.
+        feature_set: String,
+        /// The gate's settings.
+        #[serde(default)]
+        gate: GateSettings,
     },
     /// Releases a feature set with a model.
     Publish {
@@ -233,21 +305,23 @@ impl Publish {
     /// The lake.
     pub fn lake(&self) -> &str {
         match self {
-            Self::Decide { lake, .. } | Self::Publish { lake, .. } | Self::Rollback { lake } => {
-                lake
-            }
+            Self::Decide { lake, .. }
+            | Self::Features { lake, .. }
+            | Self::Publish { lake, .. }
+            | Self::Rollback { lake } => lake,
         }
     }
 }
 
-/// The model that an evaluation is about.
+/// What an evaluation is about, and the verdict on it.
 #[derive(Deserialize)]
 struct Evaluated {
     model: String,
+    verdict: Option<Verdict>,
 }
 
 /// Decides, publishes or rolls back. Returns `{"release": …}`: the release that was
-/// published, or null.
+/// published, or null. `Features` adds the verdict if no model could be judged.
 ///
 /// # Errors
 /// When the release cannot serve or the registry fails: the current release stands.
@@ -258,10 +332,18 @@ pub async fn publish(
 ) -> Result<Value, FunctionError> {
     let release = match payload {
         Publish::Decide { run, passed, feature_set, evaluation, .. } => {
-            let Evaluated { model } = Evaluated::deserialize(&evaluation)?;
+            let Evaluated { model, verdict } = Evaluated::deserialize(&evaluation)?;
             let decided_ms = clock.now_ms();
-            let decision = Evaluation { run, passed, decided_ms, report: evaluation };
+            let provisional = verdict.is_some_and(|v| v.outcome == Outcome::Provisional);
+            let decision = Evaluation { run, passed, provisional, decided_ms, report: evaluation };
             deployment::decide(registry, &feature_set, &model, decision).await?
+        }
+        Publish::Features { feature_set, gate, .. } => {
+            let release = deployment::publish_features(registry, &feature_set).await?;
+            let manifest = registry.feature_set(&feature_set).await?;
+            let too_few = manifest.filter(|m| judged_by(m, &gate) == JudgedBy::Nothing);
+            let verdict = too_few.map(|manifest| untrained(&manifest, &gate));
+            return Ok(json!({"release": release, "verdict": verdict}));
         }
         Publish::Publish { feature_set, model, .. } => {
             Some(deployment::publish(registry, &feature_set, &model).await?)
@@ -276,7 +358,7 @@ pub async fn publish(
 pub struct Notify {
     /// The run.
     pub run: String,
-    /// `released`, `rejected` or `failed`.
+    /// `released`, `provisional`, `rejected`, `untrained` or `failed`.
     pub outcome: String,
     /// `Error` and `Cause` of a failed run.
     pub failure: Option<Value>,
@@ -301,13 +383,19 @@ impl Notify {
         }
         if let Some(evaluation) = &self.evaluation {
             message.push_str(&format!(
-                "Model {}: Recall@10 {:+.4} against {} (standard error {:.4}, {} gate users).\n",
+                "Model {}: Recall@10 {:+.4} against {} (standard error {:.4}, {} users).\n",
                 evaluation["model"].as_str().unwrap_or_default(),
                 evaluation["difference"].as_f64().unwrap_or_default(),
                 evaluation["reference"].as_str().unwrap_or_default(),
                 evaluation["standard_error"].as_f64().unwrap_or_default(),
                 evaluation["users"],
             ));
+        }
+        let judged = self.evaluation.iter().chain(&self.released);
+        let verdict = judged.filter_map(|from| Verdict::deserialize(&from["verdict"]).ok()).next();
+        if let Some(Verdict { reason, advice, .. }) = verdict {
+            message.push_str(&format!("{reason}\n"));
+            message.extend(advice.map(|advice| format!("{advice}\n")));
         }
         if let Some(released) = self.released.as_ref().filter(|r| !r["release"].is_null()) {
             message.push_str(&format!("Released: {}\n", released["release"]));

@@ -1,26 +1,63 @@
-//! The gate's decision on an evaluated model.
+//! The gate: what a model is judged by, and what follows from a decision.
 
+use cartwheel_feature_set::Manifest;
 use cartwheel_registry::{Evaluation, Release};
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
 
-use crate::report::Report;
+/// The gate's settings, as the state machine's input has them.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct GateSettings {
+    /// By how much the Recall@10 has to exceed that of a serving model.
+    pub margin: f64,
+    /// Held-out users that the gate asks for.
+    pub min_users: u64,
+}
 
-/// Renders an evaluation for the state machine's gate: the deciding figures and the whole
-/// report.
-///
-/// # Errors
-/// When the report cannot be written as JSON.
-pub fn summary(model: &str, report: &Report) -> Result<Value, serde_json::Error> {
-    let comparison = &report.comparison;
-    Ok(json!({
-        "model": model,
-        "users": report.users,
-        "serving": comparison.serving,
-        "reference": comparison.reference,
-        "difference": comparison.difference.mean,
-        "standard_error": comparison.difference.se,
-        "report": serde_json::to_value(report)?,
-    }))
+impl Default for GateSettings {
+    fn default() -> Self {
+        Self { margin: 0.0, min_users: 20 }
+    }
+}
+
+/// What a model of a feature set is judged by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum JudgedBy {
+    /// The newest orders of users whom no training row contains.
+    Gate,
+    /// Models of several folds, each for the users that it was trained without.
+    CrossValidation,
+    /// There are too few users for either.
+    Nothing,
+}
+
+/// Chooses how a model of a feature set is judged.
+pub fn judged_by(manifest: &Manifest, settings: &GateSettings) -> JudgedBy {
+    if manifest.gate_examples >= settings.min_users.max(1) {
+        JudgedBy::Gate
+    } else if manifest.cross_folds.is_empty() {
+        JudgedBy::Nothing
+    } else {
+        JudgedBy::CrossValidation
+    }
+}
+
+/// The serving model.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServingModel {
+    /// Its version.
+    pub version: String,
+    /// Whether it was released by cross-validation only.
+    pub provisional: bool,
+}
+
+impl ServingModel {
+    /// The version that a new model has to exceed. A provisional model sets no standard:
+    /// whatever passes the gate replaces it.
+    pub fn standard(serving: Option<&Self>) -> Option<&str> {
+        serving.filter(|model| !model.provisional).map(|model| model.version.as_str())
+    }
 }
 
 /// The consequences of the gate's decision.
@@ -29,7 +66,8 @@ pub(crate) struct Consequences {
     /// The decision to record on the model. `None` when the serving model is rejected against
     /// itself: it keeps its earlier decision.
     pub(crate) note: Option<Evaluation>,
-    /// The release that follows a rejection: the new features with the serving model.
+    /// The release that follows a rejection: the new features with the serving model, or
+    /// without a model.
     pub(crate) release: Option<Release>,
 }
 
@@ -43,48 +81,50 @@ pub(crate) fn consequences(
     let passed = decision.passed;
     // The same data trains the same model, which is then compared with itself.
     let same = !passed && serving == new.model.as_deref();
-    let release = serving
-        .filter(|_| !passed)
-        .map(|serving| Release { model: Some(serving.to_owned()), ..new.clone() });
+    let release = (!passed).then(|| Release { model: serving.map(str::to_owned), ..new.clone() });
     Consequences { note: (!same).then_some(decision), release }
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::Value;
+
     use super::*;
 
-    fn release(model: &str) -> Release {
+    fn release(model: Option<&str>) -> Release {
         Release {
             feature_set: "fs-2".to_owned(),
-            model: Some(model.to_owned()),
+            model: model.map(str::to_owned),
             schema_hash: "h".to_owned(),
         }
     }
 
     fn decision(passed: bool) -> Evaluation {
-        Evaluation { run: "r".to_owned(), passed, decided_ms: 1, report: Value::Null }
+        let (run, report) = ("r".to_owned(), Value::Null);
+        Evaluation { run, passed, provisional: false, decided_ms: 1, report }
     }
 
     #[test]
     fn an_accepted_model_is_noted_and_left_to_publication() {
         for serving in [None, Some("m-1"), Some("m-2")] {
-            let derived = consequences(&release("m-2"), serving, decision(true));
+            let derived = consequences(&release(Some("m-2")), serving, decision(true));
             assert_eq!(derived, Consequences { note: Some(decision(true)), release: None });
         }
     }
 
     #[test]
-    fn a_rejection_releases_the_new_features_with_the_serving_model() {
-        let derived = consequences(&release("m-2"), Some("m-1"), decision(false));
-        assert_eq!(derived.note, Some(decision(false)));
-        assert_eq!(derived.release, Some(release("m-1")));
-        let derived = consequences(&release("m-2"), None, decision(false));
-        assert_eq!(derived, Consequences { note: Some(decision(false)), release: None });
+    fn a_rejection_releases_the_new_features_with_the_serving_model_or_without_one() {
+        for serving in [Some("m-1"), None] {
+            let derived = consequences(&release(Some("m-2")), serving, decision(false));
+            let expected =
+                Consequences { note: Some(decision(false)), release: Some(release(serving)) };
+            assert_eq!(derived, expected);
+        }
     }
 
     #[test]
     fn the_serving_model_keeps_its_own_decision() {
-        let derived = consequences(&release("m-1"), Some("m-1"), decision(false));
-        assert_eq!(derived, Consequences { note: None, release: Some(release("m-1")) });
+        let derived = consequences(&release(Some("m-1")), Some("m-1"), decision(false));
+        assert_eq!(derived, Consequences { note: None, release: Some(release(Some("m-1"))) });
     }
 }

@@ -28,17 +28,19 @@ mod scorer;
 mod serving;
 mod shared_list;
 mod shop;
+mod verdict;
 mod views;
 
 pub use answer::{Answer, Explanation, FeatureContribution, Recommendation, SourceCount};
 pub use engine::{Engine, EngineStatus};
-pub use evaluation::{Refused, evaluate};
-pub use gate::summary;
+pub use evaluation::{Refused, cross_validate, evaluate};
+pub use gate::{GateSettings, JudgedBy, ServingModel, judged_by};
 pub use question::{Filters, PageStart, ProductSearch, Query, StoredRecord, Visibility};
 pub use release::{OpenError, Opened};
 pub use report::{Comparison, Method, NOT_EVALUATED, Report};
 pub use scorer::{ScoreError, Scorer};
 pub use serving::{Erased, ServingEngine};
+pub use verdict::{Figures, Outcome, Verdict, judge, summary, untrained};
 pub use views::{
     AisleView, BoughtProduct, CheckoutProgress, DepartmentView, ProductLabel, ProductView,
     Products, UnnamedProduct, UserLookup, UserRecord, UserView,

@@ -85,7 +85,7 @@ impl Shop {
             candidates: if query.explain { count_by_source(&ranked) } else { Vec::new() },
             model_version: opened.model_version().unwrap_or("none").to_owned(),
             release: opened.name(),
-            degraded: failed || opened.model.is_none() || opened.stands_in,
+            degraded: failed || opened.stands_in,
         }
     }
 

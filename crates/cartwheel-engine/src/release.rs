@@ -73,7 +73,8 @@ impl Opened {
         self.release.model.as_deref()
     }
 
-    /// Creates a release without products, which serves before the first release.
+    /// Creates a release without products and users, which serves until the first release. A
+    /// shop that has just begun lacks nothing: it is no fallback.
     ///
     /// # Errors
     /// When the time zone does not exist.
@@ -89,13 +90,14 @@ impl Opened {
             trained_on: None,
             calendar: Calendar::new(timezone)?,
             erasures: 0,
-            stands_in: true,
+            stands_in: false,
         })
     }
 
     /// Opens the current release of the lake in a directory. If it cannot serve, it falls
     /// back to its features without the model, to the previous release, or to a release
-    /// without products, and returns the reason with it.
+    /// without products, and returns the reason with it. Before the first release there is
+    /// no reason.
     ///
     /// # Errors
     /// When the time zone does not exist.
@@ -103,6 +105,7 @@ impl Opened {
         let releases = lake.join(RELEASES);
         let why = match Self::current(lake, timezone) {
             Ok(opened) => return Ok((opened, None)),
+            Err(OpenError::Nothing) => return Ok((Self::nothing(timezone)?, None)),
             Err(error) => error,
         };
         let current = cartwheel_registry::current(&releases).ok().flatten();
@@ -111,11 +114,8 @@ impl Opened {
         let fallbacks = without_model.into_iter().chain(previous);
         let opened =
             fallbacks.filter_map(|release| Self::open(lake, &release, timezone).ok()).next();
-        let opened = match opened {
-            Some(opened) => Self { stands_in: true, ..opened },
-            None => Self::nothing(timezone)?,
-        };
-        Ok((opened, Some(why)))
+        let opened = opened.map_or_else(|| Self::nothing(timezone), Ok)?;
+        Ok((Self { stands_in: true, ..opened }, Some(why)))
     }
 
     /// Opens the current release of the lake in a directory.

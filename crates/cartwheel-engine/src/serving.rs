@@ -157,13 +157,13 @@ impl Engine for ServingEngine {
     fn status(&self) -> EngineStatus {
         let Shop { opened, overlay, .. } = self.shop(0);
         EngineStatus {
-            // A shop without products has nothing to recommend yet.
-            ready: overlay.products() > 0,
+            // A new shop is ready for its first product; a fallback without products is not.
+            ready: !(opened.stands_in && overlay.products() == 0),
             release: Some(opened.name()),
             model_version: opened.model_version().map(str::to_owned),
             products: overlay.products(),
             users: opened.user_count,
-            degraded: opened.stands_in || opened.model.is_none(),
+            degraded: opened.stands_in,
         }
     }
 

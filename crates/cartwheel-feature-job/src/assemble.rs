@@ -5,6 +5,7 @@ use cartwheel_recommend::{FEATURES, candidates, rows};
 use rayon::prelude::*;
 
 use crate::finish::Assembly;
+use crate::options::JobOptions;
 
 /// One in this many examples loses its history, so that the model learns cold starts.
 const COLD_START: u64 = 10;
@@ -44,18 +45,21 @@ pub(crate) struct Assembled {
     pub assembly: Assembly,
     pub train: Labelled,
     pub valid: Labelled,
+    /// Rows of the gate examples, which only cross-validation trains on.
+    pub few_gate: Labelled,
     pub scaler: Scaler,
 }
 
 /// Computes the rows of the examples, and scales them by the training rows.
-pub(crate) fn assemble(cut: &Catalogue, assembly: Assembly, seed: u64) -> Assembled {
-    let mut train = labelled(cut, &assembly.train, seed);
-    let mut valid = labelled(cut, &assembly.valid, seed);
+pub(crate) fn assemble(cut: &Catalogue, assembly: Assembly, options: &JobOptions) -> Assembled {
+    let mut train = labelled(cut, &assembly.train, options.seed);
+    let mut valid = labelled(cut, &assembly.valid, options.seed);
+    let mut few_gate = labelled(cut, &assembly.few_gate, options.seed);
     let scaler = fit(&train.rows);
-    for data in [&mut train, &mut valid] {
+    for data in [&mut train, &mut valid, &mut few_gate] {
         data.rows.par_chunks_exact_mut(FEATURES.len()).for_each(|row| scaler.apply(row));
     }
-    Assembled { assembly, train, valid, scaler }
+    Assembled { assembly, train, valid, few_gate, scaler }
 }
 
 /// Returns the size of a random prefix of an example's basket, smaller than the basket.

@@ -4,12 +4,15 @@ use cartwheel_features::{Catalogue, Example, ProductInfo};
 use serde::{Deserialize, Serialize};
 
 use crate::fold::Folded;
+use crate::options::JobOptions;
 
 /// The input of the assemble phase, besides the catalogue without label orders.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Assembly {
     pub train: Vec<Example>,
     pub valid: Vec<Example>,
+    /// The gate examples, if they are too few for the gate: for cross-validation.
+    pub few_gate: Vec<Example>,
     pub users: u64,
     /// Time of the newest checkout, UTC milliseconds.
     pub watermark_ms: i64,
@@ -29,7 +32,7 @@ pub(crate) struct Finished {
 }
 
 /// Computes catalogues and examples. `products` are those that were folded with, in order.
-pub(crate) fn finish(folded: Folded, products: Vec<ProductInfo>) -> Finished {
+pub(crate) fn finish(folded: Folded, products: Vec<ProductInfo>, options: &JobOptions) -> Finished {
     let orders = folded.whole.orders;
     let lines = folded.whole.products.iter().map(|p| u64::from(p.orders)).sum();
     let infos = products.clone();
@@ -45,6 +48,10 @@ pub(crate) fn finish(folded: Folded, products: Vec<ProductInfo>) -> Finished {
     let assembly = Assembly {
         train: by_key(folded.train.into_sorted()),
         valid: by_key(folded.valid.into_sorted()),
+        few_gate: match gate.len() < options.min_gate_users {
+            true => by_key(gate.clone()),
+            false => Vec::new(),
+        },
         users: folded.users,
         watermark_ms: folded.watermark_ms,
         orders,

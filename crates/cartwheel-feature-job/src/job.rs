@@ -129,17 +129,17 @@ pub fn build(
     let users = users.into_inner().writer.finish()?;
 
     progress(Phase::Merge);
-    let Finished { whole, cut, gate, assembly } = finish(folded, products);
+    let Finished { whole, cut, gate, assembly } = finish(folded, products, options);
     debug_assert_eq!(users, assembly.users);
     set.catalogues(&whole, &cut)?;
     set.gate(&gate)?;
     drop(whole);
 
     progress(Phase::Assemble);
-    let assembled = assemble(&cut, assembly, options.seed);
+    let assembled = assemble(&cut, assembly, options);
     progress(Phase::Write);
-    let origin = Origin { version: version.clone(), seed: options.seed, erasures: input.erasures };
-    write(&mut set, &cut, &assembled, origin)?;
+    let origin = Origin { version: version.clone(), erasures: input.erasures };
+    write(&mut set, &cut, &assembled, origin, options)?;
     set.publish(&version)
 }
 
@@ -333,7 +333,7 @@ mod tests {
         };
         let text = format!(
             "imported\nJobOptions {{ label_orders: 7, max_examples: 8000, max_baskets: 1000000, \
-             seed: 1, timezone: \"UTC\" }}\n{}\nu 5 e [\"p\", \"q\"]\n",
+             min_gate_users: 20, seed: 1, timezone: \"UTC\" }}\n{}\nu 5 e [\"p\", \"q\"]\n",
             FEATURES.join(",")
         );
         let expected = format!("fs-{}", short_hash(text.as_bytes()));

@@ -13,6 +13,7 @@
 mod assemble;
 mod batches;
 mod columns;
+mod cross_validation;
 mod decode;
 mod finish;
 mod fold;

@@ -66,6 +66,9 @@ struct Job {
     /// Most training examples.
     #[arg(long, default_value_t = 8_000, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     max_examples: u64,
+    /// Gate users below which the set is prepared for cross-validation.
+    #[arg(long, default_value_t = 20)]
+    min_gate_users: u32,
     /// Seed of samples and carts.
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -76,6 +79,7 @@ impl Job {
         JobOptions {
             label_orders: self.label_orders as usize,
             max_examples: self.max_examples as usize,
+            min_gate_users: self.min_gate_users as usize,
             seed: self.seed,
             timezone: self.timezone.clone(),
             ..JobOptions::default()
@@ -99,7 +103,9 @@ fn run(phase: &Phase) -> io::Result<()> {
     }
     match phase {
         Phase::Fold(job) => phases::fold(input(), out, &job.products()?, &job.options()),
-        Phase::Merge { job, finish: true } => phases::finish(input(), out, job.products()?),
+        Phase::Merge { job, finish: true } => {
+            phases::finish(input(), out, job.products()?, &job.options())
+        }
         Phase::Merge { finish: false, .. } => phases::merge(input(), out),
         Phase::Assemble { job, version } => phases::assemble(input(), out, version, &job.options()),
         Phase::Dump { users } => phases::dump(users, out),

@@ -11,6 +11,9 @@ pub struct JobOptions {
     pub max_examples: usize,
     /// Most baskets that product neighbours are computed from.
     pub max_baskets: usize,
+    /// Gate examples from which on the gate judges by them alone. With fewer, the set is
+    /// prepared for cross-validation.
+    pub min_gate_users: usize,
     /// Seed of the carts and samples.
     pub seed: u64,
     /// The shop's IANA time zone.
@@ -23,6 +26,7 @@ impl Default for JobOptions {
             label_orders: 7,
             max_examples: 8_000,
             max_baskets: 1_000_000,
+            min_gate_users: 20,
             seed: 1,
             timezone: "UTC".to_owned(),
         }

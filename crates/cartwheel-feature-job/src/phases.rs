@@ -223,7 +223,12 @@ pub fn merge(input: impl Read, out: impl Write) -> io::Result<()> {
 ///
 /// # Errors
 /// When the input contains anything else, or partials from another products table.
-pub fn finish(input: impl Read, out: impl Write, products: Vec<ProductInfo>) -> io::Result<()> {
+pub fn finish(
+    input: impl Read,
+    out: impl Write,
+    products: Vec<ProductInfo>,
+    options: &JobOptions,
+) -> io::Result<()> {
     let folded = merged(input)?;
     if folded.whole.products.len() != products.len() {
         let (folded, given) = (folded.whole.products.len(), products.len());
@@ -231,7 +236,7 @@ pub fn finish(input: impl Read, out: impl Write, products: Vec<ProductInfo>) -> 
             "the partials have {folded} products, but the products table has {given}"
         )));
     }
-    let finished = finish::finish(folded, products);
+    let finished = finish::finish(folded, products, options);
     let mut pieces = Pieces::new(out)?;
     pieces.catalogues(&finished.whole, &finished.cut)?;
     pieces.gate(&finished.gate)?;
@@ -268,10 +273,10 @@ pub fn assemble(
     let missing = |what: &str| io::Error::other(format!("the input contains no {what}"));
     let cut = cut.ok_or_else(|| missing(CUT))?.indexed();
     let assembly = assembly.ok_or_else(|| missing(ASSEMBLY))?;
-    let assembled = assemble::assemble(&cut, assembly, options.seed);
-    let origin = Origin { version: version.to_owned(), seed: options.seed, erasures: 0 };
+    let assembled = assemble::assemble(&cut, assembly, options);
+    let origin = Origin { version: version.to_owned(), erasures: 0 };
     let mut pieces = Pieces::new(out)?;
-    write(&mut pieces, &cut, &assembled, origin)?;
+    write(&mut pieces, &cut, &assembled, origin, options)?;
     pieces.finish()
 }
 

@@ -4,10 +4,11 @@ use std::path::Path;
 
 use arrow_array::cast::AsArray;
 use cartwheel_feature_set::{FeatureSet, files};
-use cartwheel_features::{Fold, ProductInfo, fold_of};
+use cartwheel_features::{CROSS_FOLDS, Fold, ProductInfo, cross_fold_of, fold_of};
 use cartwheel_lake::{CheckoutRow, ImportOptions, Lake, import};
 use cartwheel_recommend::FEATURES;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use rustc_hash::FxHashSet;
 
 use crate::{Input, JobOptions, build, read_rows};
 
@@ -212,6 +213,53 @@ fn a_label_order_does_not_affect_its_own_features() {
         bought.map(|c| c.product.clone()).collect()
     };
     assert_ne!(bought(&first), bought(&second), "the labels differ");
+}
+
+#[test]
+fn cross_validation_holds_out_the_newest_order_of_each_user_once() {
+    let set = |newest: &str| {
+        let (orders, lines) = shop(newest);
+        let (dir, input) = lake(&orders, &lines);
+        let set = job(dir.path(), input);
+        (dir, set)
+    };
+    let ((_a, first), (_b, second)) = (set("0 1"), set("9 11"));
+    assert_eq!(first.manifest.cross_folds, [0, 1, 2, 3, 4]);
+    assert_eq!(first.manifest.judged_users, 40);
+    let examples = first.cross_validation().unwrap();
+    let users: FxHashSet<&str> = examples.iter().map(|e| e.user_id.as_str()).collect();
+    assert_eq!((examples.len(), users.len()), (40, 40));
+    assert!(examples.iter().all(|e| e.order_number == 6 && e.state.orders == 5));
+    // The two shops differ in the newest order of one user.
+    let user = format!("u{}", trained());
+    for fold in 0..CROSS_FOLDS {
+        let labels = |set: &FeatureSet, name: String| read_rows(&set.path(&name)).unwrap().0;
+        let same =
+            |name: fn(u32) -> String| labels(&first, name(fold)) == labels(&second, name(fold));
+        let (in_train, in_valid) = match cross_fold_of(&user, fold) {
+            Fold::Train => (true, false),
+            Fold::Valid => (false, true),
+            Fold::Gate => (false, false),
+        };
+        assert_eq!(same(files::fold_train), !in_train, "fold {fold}");
+        assert_eq!(same(files::fold_valid), !in_valid, "fold {fold}");
+    }
+}
+
+#[test]
+fn a_set_with_enough_gate_users_or_too_few_users_is_not_cross_validated() {
+    let (orders, lines) = shop("0 1");
+    let (dir, input) = lake(&orders, &lines);
+    let options = JobOptions { min_gate_users: 1, ..JobOptions::default() };
+    let set = build(input, &dir.path().join("features"), &options, &|_| {}).unwrap();
+    assert!(set.manifest.gate_examples > 0);
+    let (few, input) = lake(ORDERS, LINES);
+    let two_orders = job(few.path(), input);
+    assert_eq!(two_orders.manifest.judged_users, 2);
+    for set in [set, two_orders] {
+        assert!(set.manifest.cross_folds.is_empty() && !set.path(files::CROSS).exists());
+        assert!(set.cross_validation().unwrap().is_empty());
+    }
 }
 
 #[test]

@@ -8,13 +8,14 @@ use cartwheel_recommend::FEATURES;
 use sha2::{Digest, Sha256};
 
 use crate::assemble::Assembled;
+use crate::cross_validation::{self, FoldRows};
+use crate::options::JobOptions;
 use crate::training_rows::{encode_keys, encode_rows};
 
 /// What the manifest says besides the counts.
 pub(crate) struct Origin {
     /// Name of the set.
     pub version: String,
-    pub seed: u64,
     /// Erasures that the lake had completed when it was read.
     pub erasures: u64,
 }
@@ -25,10 +26,20 @@ pub(crate) fn write(
     cut: &Catalogue,
     assembled: &Assembled,
     origin: Origin,
+    options: &JobOptions,
 ) -> io::Result<()> {
-    let Assembled { assembly, train, valid, scaler } = assembled;
+    let Assembled { assembly, train, valid, few_gate: _, scaler } = assembled;
     set.train(&encode_rows(train)?, &encode_keys(train, &assembly.train, cut)?)?;
     set.valid(&encode_rows(valid)?, &encode_keys(valid, &assembly.valid, cut)?)?;
+    let gate_is_small = assembly.gate_examples < options.min_gate_users as u64;
+    let cross = cross_validation::plan(assembled, gate_is_small);
+    if !cross.folds.is_empty() {
+        set.cross_validation(&cross.examples)?;
+    }
+    for &fold in &cross.folds {
+        let FoldRows { train, valid } = cross_validation::rows(assembled, fold);
+        set.fold(fold, &encode_rows(&train)?, &encode_rows(&valid)?)?;
+    }
     set.scaler(scaler)?;
     let schema_hash = short_hash(FEATURES.join(",").as_bytes());
     set.columns(&FEATURES, &schema_hash)?;
@@ -43,7 +54,9 @@ pub(crate) fn write(
         train_rows: train.labels.len() as u64,
         valid_rows: valid.labels.len() as u64,
         gate_examples: assembly.gate_examples,
-        seed: origin.seed,
+        cross_folds: cross.folds,
+        judged_users: cross.users as u64,
+        seed: options.seed,
         erasures: origin.erasures,
     })
 }

@@ -33,6 +33,13 @@ pub struct Manifest {
     pub valid_rows: u64,
     /// Held-out baskets for evaluation.
     pub gate_examples: u64,
+    /// Folds of cross-validation that a model can be trained in. Empty if the gate has enough
+    /// examples, or if cross-validation has too few.
+    #[serde(default)]
+    pub cross_folds: Vec<u32>,
+    /// Users with an order that follows an earlier one: those that a model can be judged by.
+    #[serde(default)]
+    pub judged_users: u64,
     /// Seed of the carts and samples.
     pub seed: u64,
     /// Erasures that the lake had completed, since its beginning, when the job read it.
@@ -140,6 +147,18 @@ impl FeatureSet {
     /// When the file is missing or damaged.
     pub fn gate(&self) -> Result<Vec<Example>, SetError> {
         packed(&self.path(files::GATE))
+    }
+
+    /// Reads the newest orders that cross-validation judges by, each with the state before
+    /// it. Empty for a set with enough gate examples.
+    ///
+    /// # Errors
+    /// When the file is missing or damaged.
+    pub fn cross_validation(&self) -> Result<Vec<Example>, SetError> {
+        if self.manifest.cross_folds.is_empty() {
+            return Ok(Vec::new());
+        }
+        packed(&self.path(files::CROSS))
     }
 
     /// Reads the scaler that was fitted on the training rows.

@@ -11,6 +11,9 @@ pub const CATALOGUE: &str = "catalogue.bin";
 pub const CATALOGUE_CUT: &str = "catalogue_cut.bin";
 /// Held-out examples: the newest orders of the gate users.
 pub const GATE: &str = "gate.bin";
+/// The newest order of each user that cross-validation judges by. Only a set with too few
+/// [`GATE`] examples has it.
+pub const CROSS: &str = "cross.bin";
 /// The scaler that was fitted on the training rows.
 pub const SCALER: &str = "scaler.json";
 /// Names of the feature columns, in order.
@@ -26,10 +29,22 @@ pub const VALID: &str = "valid.parquet";
 /// User, order, cart size and product of each row of [`VALID`].
 pub const VALID_KEYS: &str = "valid_keys.parquet";
 
+/// Rows to train on in one fold of cross-validation, shaped like [`TRAIN`].
+pub fn fold_train(fold: u32) -> String {
+    format!("fold_{fold}_train.parquet")
+}
+
+/// Rows for early stopping in one fold of cross-validation, shaped like [`TRAIN`].
+pub fn fold_valid(fold: u32) -> String {
+    format!("fold_{fold}_valid.parquet")
+}
+
 /// The files that serving opens, besides the user records.
 pub const SERVING: &[&str] = &[MANIFEST, CATALOGUE];
 /// The files that evaluation opens.
 pub const EVALUATION: &[&str] = &[MANIFEST, CATALOGUE_CUT, GATE, SCALER, FEATURES];
+/// The files that cross-validation opens.
+pub const CROSS_VALIDATION: &[&str] = &[MANIFEST, CATALOGUE_CUT, CROSS, SCALER, FEATURES];
 
 /// Prefix of a directory that holds a set being written.
 pub(crate) const BUILDING_PREFIX: &str = ".building-";

@@ -15,7 +15,7 @@ use crate::user_file::UserFileWriter;
 /// how a file is stored: in a [`NewFeatureSet`], or in a stream to another process. User
 /// records are not among these files, because each destination stores them in its own way.
 pub trait FeatureSetWriter {
-    /// Stores a file under one of the names in [`files`]. Once this returns, the content
+    /// Stores a file under a name that [`files`] defines. Once this returns, the content
     /// is as durable as the destination makes it.
     ///
     /// # Errors
@@ -37,6 +37,23 @@ pub trait FeatureSetWriter {
     /// When the file cannot be stored.
     fn gate(&mut self, examples: &[Example]) -> io::Result<()> {
         self.put(files::GATE, &packed(examples)?)
+    }
+
+    /// Writes the examples of cross-validation.
+    ///
+    /// # Errors
+    /// When the file cannot be stored.
+    fn cross_validation(&mut self, examples: &[Example]) -> io::Result<()> {
+        self.put(files::CROSS, &packed(examples)?)
+    }
+
+    /// Writes the rows of one fold of cross-validation, encoded as Parquet.
+    ///
+    /// # Errors
+    /// When a file cannot be stored.
+    fn fold(&mut self, fold: u32, train: &[u8], valid: &[u8]) -> io::Result<()> {
+        self.put(&files::fold_train(fold), train)?;
+        self.put(&files::fold_valid(fold), valid)
     }
 
     /// Writes the training rows and their keys, both encoded as Parquet.
@@ -164,6 +181,8 @@ mod tests {
             train_rows: 0,
             valid_rows: 0,
             gate_examples: 0,
+            cross_folds: Vec::new(),
+            judged_users: 0,
             seed: 1,
             erasures: 0,
         }

@@ -18,7 +18,9 @@ mod user;
 
 pub use catalogue::{Catalogue, MAX_NEIGHBOURS, Neighbour, Product, ProductInfo};
 pub use codec::CodecError;
-pub use holdout::{Fold, fold_of, stable_hash};
+pub use holdout::{
+    CROSS_FOLDS, CROSS_USERS, Fold, GATE_ONE_IN, cross_fold_of, fold_of, stable_hash,
+};
 pub use partial::{Basket, Partial, ProductStats};
 pub use returns::{Movement, Pieces, net_returns};
 pub use sample::BottomK;

@@ -7,6 +7,7 @@
 //! replaces many parts by one at once.
 
 mod compaction;
+mod dates;
 mod delivery;
 mod erasure;
 mod error;
@@ -20,6 +21,7 @@ mod rejects;
 mod tables;
 
 pub use compaction::{CompactionOptions, CompactionSummary, Compactor};
+pub use dates::AssumedDates;
 pub use delivery::{
     DeliveredFile, Delivery, DeliveryError, DeliveryOptions, DeliverySnapshot, DeliveryStatus,
 };

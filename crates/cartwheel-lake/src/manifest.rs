@@ -8,6 +8,7 @@ use rustc_hash::FxHashSet;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::dates::AssumedDates;
 use crate::error::LakeError;
 use crate::files::partition::{import_folder, is_import_folder};
 use crate::files::walk::walk;
@@ -21,8 +22,7 @@ const CURRENT: &str = "imports/current.json";
 pub struct Manifest {
     /// Identifies the content of the imported tables.
     pub id: String,
-    /// Day of each user's newest order in data without dates, UTC milliseconds. `None` before
-    /// the first such import.
+    /// The last day of data without dates, UTC milliseconds. `None` before the first such import.
     pub as_of_ms: Option<i64>,
     /// Parts of `orders`.
     pub orders: Vec<PathBuf>,
@@ -87,6 +87,9 @@ pub struct ImportSummary {
     pub rejects: Option<PathBuf>,
     /// Whether the same files were already imported.
     pub unchanged: bool,
+    /// What the dates of the orders assume; `None` in imports of early versions.
+    #[serde(default)]
+    pub dates: Option<AssumedDates>,
 }
 
 impl fmt::Display for ImportSummary {
@@ -104,8 +107,11 @@ impl fmt::Display for ImportSummary {
             write!(f, ", {} orders without a customer", self.baskets)?;
         }
         write!(f, "; {} rows rejected", self.rejected)?;
-        match &self.rejects {
-            Some(path) => write!(f, ", see {}", path.display()),
+        if let Some(path) = &self.rejects {
+            write!(f, ", see {}", path.display())?;
+        }
+        match &self.dates {
+            Some(dates) => write!(f, "\n{dates}"),
             None => Ok(()),
         }
     }

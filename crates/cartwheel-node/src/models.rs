@@ -3,8 +3,10 @@
 use std::future::Future;
 
 use anyhow::{Context as _, Result};
+use cartwheel_engine::Verdict;
 use cartwheel_engine::deployment::{self, DeploymentError};
-use cartwheel_registry::{LocalRegistry, ModelRecord, Release};
+use cartwheel_registry::{Evaluation, LocalRegistry, ModelRecord, Release};
+use serde::Deserialize;
 
 use crate::data_dir::DataDir;
 
@@ -23,6 +25,11 @@ pub fn list(data_dir: &DataDir) -> Result<Vec<ModelRecord>> {
 pub fn find(data_dir: &DataDir, version: &str) -> Result<ModelRecord> {
     let found = list(data_dir)?.into_iter().find(|model| model.manifest.version == version);
     found.with_context(|| format!("there is no model {version:?}: see `cartwheel models list`"))
+}
+
+/// The verdict in an evaluation. `None` in evaluations of early versions.
+pub fn verdict(evaluation: &Evaluation) -> Option<Verdict> {
+    Verdict::deserialize(&evaluation.report["verdict"]).ok()
 }
 
 /// Deploys a model, as [`deployment::deploy`] does. Blocks.

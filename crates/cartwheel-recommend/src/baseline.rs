@@ -36,7 +36,8 @@ fn random(c: &Catalogue, _: &UserState, user: &str, cart: &[u32], limit: usize) 
     out
 }
 
-fn popular(c: &Catalogue, _: &UserState, _: &str, cart: &[u32], limit: usize) -> Vec<u32> {
+/// The best-selling products.
+pub fn popular(c: &Catalogue, _: &UserState, _: &str, cart: &[u32], limit: usize) -> Vec<u32> {
     let mut out = Vec::new();
     fill(&mut out, c.popular.iter().copied(), cart, limit);
     out

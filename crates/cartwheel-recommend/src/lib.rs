@@ -5,15 +5,19 @@
 
 pub mod baseline;
 mod candidates;
+mod content;
 pub mod metrics;
 mod rank;
 mod reasons;
 mod rows;
+mod trending;
 
 pub use candidates::{Candidate, Source, TasteShare, candidates};
+pub use content::{Content, ContentIndex};
 pub use rank::{Contributions, Model, ModelMismatch, Ranked, order, rank, scores};
 pub use reasons::reasons;
 pub use rows::{FEATURES, rows};
+pub use trending::{HALF_LIFE_MS, Trending};
 
 #[cfg(test)]
 mod tests;

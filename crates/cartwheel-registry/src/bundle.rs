@@ -166,7 +166,11 @@ pub fn write(models: &Path, parts: &BundleParts<'_>) -> Result<String, BundleErr
     Ok(bundle.version)
 }
 
-fn archive(model: &[u8]) -> io::Result<Vec<u8>> {
+/// Packs a model file as SageMaker's container does. [`extract`] reads it back.
+///
+/// # Errors
+/// When the archive cannot be written.
+pub fn archive(model: &[u8]) -> io::Result<Vec<u8>> {
     let mut tar = tar::Builder::new(GzEncoder::new(Vec::new(), Compression::default()));
     let mut header = tar::Header::new_gnu();
     header.set_size(model.len() as u64);

@@ -204,6 +204,7 @@ async fn models(lake: &dyn Backing) {
     let evaluation = |passed| Evaluation {
         run: "r".to_owned(),
         passed,
+        provisional: passed,
         decided_ms: 1,
         report: json!({"recall": 0.3}),
     };
@@ -250,8 +251,13 @@ async fn bundles(lake: &dyn Backing) {
     let packed = bundle(b"model", &["a"], "fs-1", "h");
     let version = packed.version.as_str();
     assert_eq!(registry.model(version).await.unwrap(), None);
-    let decision =
-        Evaluation { run: "r".to_owned(), passed: true, decided_ms: 1, report: json!({}) };
+    let decision = Evaluation {
+        run: "r".to_owned(),
+        passed: true,
+        provisional: false,
+        decided_ms: 1,
+        report: json!({}),
+    };
     let error = registry.put_evaluation(version, &decision).await.unwrap_err();
     assert!(matches!(error, RegistryError::Missing(_)), "{error}");
     let (one, two) = (lake.registry(), lake.registry());
@@ -305,9 +311,13 @@ async fn copies(lake: &dyn Backing) {
     registry.put_bundle(&packed).await.unwrap();
     let version = packed.version.as_str();
     let release = Release { model: Some(version.to_owned()), ..release(1) };
-    let wanted =
-        [Artifacts::Release(&release), Artifacts::Gate("fs-1"), Artifacts::Models(&[version])];
-    for artifacts in &wanted[..2] {
+    let wanted = [
+        Artifacts::Release(&release),
+        Artifacts::Gate("fs-1"),
+        Artifacts::CrossValidation("fs-1"),
+        Artifacts::Models(&[version]),
+    ];
+    for artifacts in &wanted[..3] {
         for name in artifacts.files().unwrap() {
             if name.starts_with(layout::FEATURES) {
                 lake.put(&name, name.as_bytes()).await;

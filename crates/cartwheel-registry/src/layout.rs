@@ -36,6 +36,8 @@ pub const BUNDLE: [&str; 4] = [MANIFEST, SCALER, COLUMNS, ARCHIVE];
 
 /// The folder of feature sets, one folder for each version.
 pub const FEATURES: &str = "features";
+/// The folder of what trainings write besides bundles, one folder for each job.
+pub const TRAINING: &str = "training";
 /// The folder in [`FEATURES`] that notes which feature set each run built.
 pub const RUNS: &str = "runs";
 /// The name of the release that serves.
@@ -64,16 +66,10 @@ pub fn set_manifest(version: &str) -> Result<String, RegistryError> {
     Ok(format!("{FEATURES}/{}/{}", plain(version)?, files::MANIFEST))
 }
 
-/// The names of the files of a feature set that a release answers from.
-pub(crate) fn serving_files(version: &str) -> Result<Vec<String>, RegistryError> {
+/// The names in the lake of some of the [`files`] of a feature set.
+pub(crate) fn set_files(version: &str, names: &[&str]) -> Result<Vec<String>, RegistryError> {
     let version = plain(version)?;
-    Ok(files::SERVING.iter().map(|file| format!("{FEATURES}/{version}/{file}")).collect())
-}
-
-/// The names of the files of a feature set that evaluation reads.
-pub(crate) fn gate_files(version: &str) -> Result<Vec<String>, RegistryError> {
-    let version = plain(version)?;
-    Ok(files::EVALUATION.iter().map(|file| format!("{FEATURES}/{version}/{file}")).collect())
+    Ok(names.iter().map(|file| format!("{FEATURES}/{version}/{file}")).collect())
 }
 
 /// The name of the note of the feature set that a run built.
@@ -82,6 +78,14 @@ pub(crate) fn gate_files(version: &str) -> Result<Vec<String>, RegistryError> {
 /// When `run` cannot be the name of a run.
 pub fn run_note(run: &str) -> Result<String, RegistryError> {
     Ok(format!("{FEATURES}/{RUNS}/{}.json", plain(run)?))
+}
+
+/// The name of the archive that a training job writes.
+///
+/// # Errors
+/// When `job` cannot be the name of a job.
+pub fn training_output(job: &str) -> Result<String, RegistryError> {
+    Ok(format!("{TRAINING}/{}/output/{ARCHIVE}", plain(job)?))
 }
 
 /// Admits names that stay in their folder: letters, digits, `-`, `_` and inner dots.

@@ -22,7 +22,8 @@ mod registry;
 mod release;
 
 pub use bundle::{
-    Bundle, BundleError, BundleManifest, BundleParts, PackedBundle, extract, pack, read, write,
+    Bundle, BundleError, BundleManifest, BundleParts, PackedBundle, archive, extract, pack, read,
+    write,
 };
 pub use error::RegistryError;
 pub use local::{LocalRegistry, current, list, previous, publish};

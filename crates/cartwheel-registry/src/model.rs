@@ -29,6 +29,9 @@ pub struct Evaluation {
     pub run: String,
     /// Whether the model passed.
     pub passed: bool,
+    /// Whether it passed by cross-validation only, until the gate can compare models.
+    #[serde(default)]
+    pub provisional: bool,
     /// Time of the decision, UTC milliseconds.
     pub decided_ms: i64,
     /// The figures.

@@ -6,7 +6,7 @@ use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 
-use cartwheel_feature_set::Manifest;
+use cartwheel_feature_set::{Manifest, files};
 
 use crate::bundle::{BundleManifest, PackedBundle};
 use crate::error::RegistryError;
@@ -120,6 +120,8 @@ pub enum Artifacts<'a> {
     /// What evaluation reads of a feature set: its gate users and the catalogue without
     /// their newest orders.
     Gate(&'a str),
+    /// What cross-validation reads of a feature set: its examples in place of the gate users.
+    CrossValidation(&'a str),
     /// The bundles of models.
     Models(&'a [&'a str]),
 }
@@ -132,11 +134,14 @@ impl Artifacts<'_> {
     pub fn files(&self) -> Result<Vec<String>, RegistryError> {
         match self {
             Self::Release(release) => {
-                let mut files = layout::serving_files(&release.feature_set)?;
+                let mut files = layout::set_files(&release.feature_set, files::SERVING)?;
                 files.extend(bundles(release.model.as_deref().as_slice())?);
                 Ok(files)
             }
-            Self::Gate(feature_set) => layout::gate_files(feature_set),
+            Self::Gate(feature_set) => layout::set_files(feature_set, files::EVALUATION),
+            Self::CrossValidation(feature_set) => {
+                layout::set_files(feature_set, files::CROSS_VALIDATION)
+            }
             Self::Models(versions) => bundles(versions),
         }
     }

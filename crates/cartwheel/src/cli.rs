@@ -208,7 +208,7 @@ fn execute(cli: Cli) -> Result<()> {
         Command::Generate(args) => data::generate(&args.size, &args.out, *json),
         Command::Import { command } => import::run(&context, command),
         Command::Features(args) => {
-            data::features(data_dir, &with_examples(settings, &args)?, *json).map(|_| ())
+            data::features(data_dir, &with_arguments(settings, &args)?, *json).map(|_| ())
         }
         Command::Train(args) => model::train(&context, &args),
         Command::Evaluate(args) => model::evaluate(&context, &args),
@@ -227,10 +227,11 @@ fn execute(cli: Cli) -> Result<()> {
     }
 }
 
-/// The settings with the examples that `features --max-examples` gives.
-fn with_examples(settings: &Settings, args: &Features) -> Result<Settings, InvalidSettings> {
+/// The settings with the numbers that the arguments of `features` give.
+fn with_arguments(settings: &Settings, args: &Features) -> Result<Settings, InvalidSettings> {
     let mut settings = settings.clone();
     settings.features.max_examples = args.max_examples.unwrap_or(settings.features.max_examples);
+    settings.gate.min_users = args.min_gate_users.unwrap_or(settings.gate.min_users);
     settings.validate()?;
     Ok(settings)
 }

@@ -18,8 +18,8 @@ use crate::show::bar;
 /// The result of a training.
 #[derive(Debug, Serialize)]
 pub struct Trained {
-    /// Version of the new model.
-    pub model: String,
+    /// Version of the new model; `None` for the model of a fold, which is not in the registry.
+    pub model: Option<String>,
     /// Version of the feature set that it was trained on.
     pub feature_set: String,
     /// Trees of the model.
@@ -67,19 +67,21 @@ fn plan(hyperparameters: &Hyperparameters) -> Result<Plan> {
     Ok(Plan { rounds, early_stopping, parameters: rest.into_iter().chain(metrics).collect() })
 }
 
-/// Trains on a feature set and writes the model bundle. Does not release it.
-///
-/// # Errors
-/// When there are no examples, when libxgboost is missing or refuses a hyperparameter, or when a
-/// file cannot be read or written.
-pub fn train(
-    data_dir: &DataDir,
-    set: &FeatureSet,
+/// A trained model with the numbers of its rows.
+struct Fitted {
+    trained: cartwheel_training::Trained,
+    train_rows: usize,
+    valid_rows: usize,
+}
+
+/// Trains on the rows of one file and stops early by those of another.
+fn fit(
+    [train, valid]: [&Path; 2],
     settings: &Train,
     hyperparameters: &Hyperparameters,
-) -> Result<Trained> {
-    let (labels, rows) = read_rows(&set.path(files::TRAIN))?;
-    let (valid_labels, valid_rows) = read_rows(&set.path(files::VALID))?;
+) -> Result<Fitted> {
+    let (labels, rows) = read_rows(train)?;
+    let (valid_labels, valid_rows) = read_rows(valid)?;
     anyhow::ensure!(
         labels.contains(&1.0),
         "there is no purchase to learn from: import users with two orders or more"
@@ -103,6 +105,23 @@ pub fn train(
         },
     )?;
     progress.finish_and_clear();
+    Ok(Fitted { trained, train_rows: labels.len(), valid_rows: valid_labels.len() })
+}
+
+/// Trains on a feature set and writes the model bundle. Does not release it.
+///
+/// # Errors
+/// When there are no examples, when libxgboost is missing or refuses a hyperparameter, or when a
+/// file cannot be read or written.
+pub fn train(
+    data_dir: &DataDir,
+    set: &FeatureSet,
+    settings: &Train,
+    hyperparameters: &Hyperparameters,
+) -> Result<Trained> {
+    let rows = [set.path(files::TRAIN), set.path(files::VALID)];
+    let Fitted { trained, train_rows, valid_rows } =
+        fit(rows.each_ref().map(PathBuf::as_path), settings, hyperparameters)?;
     let metrics = serde_json::to_value(&trained.rounds)?;
     let version = cartwheel_registry::write(
         &data_dir.models(),
@@ -117,11 +136,44 @@ pub fn train(
         },
     )?;
     Ok(Trained {
-        model: version,
+        model: Some(version),
         feature_set: set.manifest.version.clone(),
         trees: trained.best_round + 1,
-        train_rows: labels.len(),
-        valid_rows: valid_labels.len(),
+        train_rows,
+        valid_rows,
         metrics,
+    })
+}
+
+/// Trains the model of one fold of cross-validation and writes it to `out`, as a training
+/// job on AWS does.
+///
+/// # Errors
+/// As [`train`], or when the feature set does not have the fold.
+pub fn train_fold(
+    set: &FeatureSet,
+    fold: u32,
+    out: &Path,
+    settings: &Train,
+    hyperparameters: &Hyperparameters,
+) -> Result<Trained> {
+    anyhow::ensure!(
+        set.manifest.cross_folds.contains(&fold),
+        "the feature set {} has no fold {fold}; its folds are {:?}",
+        set.manifest.version,
+        set.manifest.cross_folds
+    );
+    let rows = [set.path(&files::fold_train(fold)), set.path(&files::fold_valid(fold))];
+    let Fitted { trained, train_rows, valid_rows } =
+        fit(rows.each_ref().map(PathBuf::as_path), settings, hyperparameters)?;
+    cartwheel_files::replace(out, &cartwheel_registry::archive(&trained.model)?)
+        .with_context(|| out.display().to_string())?;
+    Ok(Trained {
+        model: None,
+        feature_set: set.manifest.version.clone(),
+        trees: trained.best_round + 1,
+        train_rows,
+        valid_rows,
+        metrics: serde_json::to_value(&trained.rounds)?,
     })
 }

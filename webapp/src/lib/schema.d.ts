@@ -913,6 +913,7 @@ export interface components {
     Comparison: {
       /** @description The mean difference. */
       difference: components['schemas']['Mean'];
+      recall_at_10?: components['schemas']['Mean'] | null;
       /** @description The reference: a model's version, or `popular`. */
       reference: string;
       /** @description Whether the reference is a model. */
@@ -940,8 +941,8 @@ export interface components {
     /** @description The state of an engine. */
     EngineStatus: {
       /**
-       * @description Whether its answers lack a part: no model, or a fallback for a release that cannot
-       *     be opened.
+       * @description Whether its answers lack a part, because the release cannot be opened as a whole. A
+       *     release without a model lacks none: it ranks by rules.
        */
       degraded: boolean;
       /** @description The model of the release; null before the first training. */
@@ -1123,6 +1124,50 @@ export interface components {
       valid_rows: number;
       /** @description The name. */
       version: string;
+    };
+    /** @description The figures behind a decision. */
+    Figures: {
+      /** @default null */
+      difference?: components['schemas']['Mean'] | null;
+      /**
+       * Format: int32
+       * @description Folds of cross-validation; 0 if the gate decided.
+       * @default 0
+       */
+      folds?: number;
+      /**
+       * Format: int64
+       * @description Users whom the gate holds out.
+       * @default 0
+       */
+      gate_users?: number;
+      /**
+       * Format: double
+       * @description By how much the Recall@10 has to exceed that of a serving model.
+       * @default 0
+       */
+      margin?: number;
+      /**
+       * Format: int64
+       * @description Users that the gate asks for.
+       * @default 0
+       */
+      min_users?: number;
+      /** @default null */
+      recall_at_10?: components['schemas']['Mean'] | null;
+      /**
+       * @description The model or ranking that it was compared with.
+       * @default null
+       */
+      reference?: string | null;
+      /** @default null */
+      reference_recall_at_10?: components['schemas']['Mean'] | null;
+      /**
+       * Format: int64
+       * @description Users that the model was judged by.
+       * @default 0
+       */
+      users?: number;
     };
     /** @description Restrictions on an answer. An empty list restricts nothing. */
     Filters: {
@@ -1600,7 +1645,7 @@ export interface components {
       schema_hash: string;
       /** @description The status. */
       status: components['schemas']['ModelStatus'];
-      /** @description The quality in one sentence. */
+      /** @description The reason of the gate's verdict in one sentence, or the quality if it has none. */
       verdict: string;
       /** @description The version. */
       version: string;
@@ -1629,6 +1674,7 @@ export interface components {
       report?: components['schemas']['Report'] | null;
       /** @description The run of the pipeline that decided. */
       run: string;
+      verdict?: components['schemas']['Verdict'] | null;
     };
     /** @description Reactions to one model's answers. */
     ModelQuality: components['schemas']['Funnel'] & {
@@ -1652,6 +1698,11 @@ export interface components {
       /** @description Models, newest first. */
       models: components['schemas']['Model'][];
     };
+    /**
+     * @description What becomes of a model.
+     * @enum {string}
+     */
+    Outcome: 'released' | 'provisional' | 'rejected' | 'untrained';
     /** @description Latencies in milliseconds. */
     Percentiles: {
       /**
@@ -1933,7 +1984,10 @@ export interface components {
       /** @description The hash of the columns that both share. */
       schema_hash: string;
     };
-    /** @description Quality on the gate users, whose newest orders no training row contains. */
+    /**
+     * @description Quality on users whose newest orders no training row contains: the gate users, or all
+     *     users by cross-validation.
+     */
     Report: {
       /** @description Ten bins of equal size, by rising probability. Empty in reports of early versions. */
       calibration?: components['schemas']['CalibrationBin'][];
@@ -1946,8 +2000,13 @@ export interface components {
       candidate_recall: components['schemas']['Mean'];
       /** @description The comparison with the serving model, or with popularity. */
       comparison: components['schemas']['Comparison'];
-      /** @description The feature set that defines the gate users. */
+      /** @description The feature set that defines the users. */
       feature_set: string;
+      /**
+       * Format: int32
+       * @description Folds of cross-validation; 0 if the users are the gate's.
+       */
+      folds?: number;
       /** @description Recall@10 for the rest of a half-filled cart. */
       half_cart_recall_at_10: components['schemas']['Mean'];
       /**
@@ -1961,7 +2020,7 @@ export interface components {
       model?: string | null;
       /**
        * Format: int64
-       * @description The number of gate users.
+       * @description The number of users whose newest orders it is judged by.
        */
       users: number;
     };
@@ -2271,6 +2330,17 @@ export interface components {
     Users: {
       /** @description Users with a purchase history. */
       users: components['schemas']['UserSummary'][];
+    };
+    /** @description A decision of the gate that explains itself. */
+    Verdict: {
+      /** @description What an operator can do about it; null if there is nothing to do. */
+      advice?: string | null;
+      /** @description The figures behind the decision. */
+      figures: components['schemas']['Figures'];
+      /** @description The decision. */
+      outcome: components['schemas']['Outcome'];
+      /** @description The reason in one sentence, with the figures that decide. */
+      reason: string;
     };
   };
   responses: never;

@@ -67,6 +67,7 @@ export type Executions = Schemas['Executions'];
 export type LogLine = Schemas['LogLine'];
 
 export type ModelStatus = Schemas['ModelStatus'];
+export type Verdict = Schemas['Verdict'];
 export type Mean = Schemas['Mean'];
 export type Method = Schemas['Method'];
 export type CalibrationBin = Schemas['CalibrationBin'];

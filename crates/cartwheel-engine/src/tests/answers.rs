@@ -7,7 +7,7 @@ use futures::executor::block_on;
 
 use super::shop::{DAY_MS, NOW_MS, model, product, query, regular, release, session};
 use crate::{
-    Answer, Engine, Erased, Filters, PageStart, ProductSearch, Query, ScoreError, Scorer,
+    Answer, Engine, Erased, Filters, Opened, PageStart, ProductSearch, Query, ScoreError, Scorer,
     ServingEngine, StoredRecord,
 };
 
@@ -142,13 +142,38 @@ fn an_endpoint_that_fails_degrades_the_answer_and_no_more() {
 }
 
 #[test]
-fn answers_without_a_model_or_a_record_are_degraded_and_not_empty() {
+fn a_release_without_a_model_ranks_by_rules_and_lacks_nothing() {
     let (user, record) = (user(), regular().encode());
     let without_model = ServingEngine::new(release(None));
-    assert!(without_model.status().degraded && without_model.status().ready);
+    assert!(!without_model.status().degraded && without_model.status().ready);
     let answer = ask(&without_model, query(&user, Some(&record)));
-    assert!(answer.degraded && !answer.items.is_empty());
+    assert!(!answer.degraded && !answer.items.is_empty());
     assert_eq!(answer.model_version, "none");
+    assert_eq!(ids(&answer)[0], "p0", "the user's own products come first");
+    let fallback = Opened { stands_in: true, ..release(None) };
+    assert!(ask(&ServingEngine::new(fallback), query(&user, Some(&record))).degraded);
+}
+
+#[test]
+fn a_new_shop_is_ready_and_a_lost_one_is_not() {
+    let status = |opened| ServingEngine::new(opened).status();
+    let new = Opened::nothing("UTC").unwrap();
+    let lost = Opened { stands_in: true, ..Opened::nothing("UTC").unwrap() };
+    assert!(status(new).ready);
+    let status = status(lost);
+    assert!(!status.ready && status.degraded);
+    let dir = tempfile::tempdir().unwrap();
+    let (opened, why) = Opened::best(dir.path(), "UTC").unwrap();
+    assert!(why.is_none() && !opened.stands_in, "nothing was released yet");
+    std::fs::create_dir(dir.path().join("releases")).unwrap();
+    std::fs::write(dir.path().join("releases/current.json"), b"{").unwrap();
+    let (opened, why) = Opened::best(dir.path(), "UTC").unwrap();
+    assert!(why.is_some() && opened.stands_in, "the release cannot be read");
+}
+
+#[test]
+fn answers_without_a_record_are_degraded_and_not_empty() {
+    let (user, record) = (user(), regular().encode());
     let engine = ServingEngine::new(release(Some(model())));
     let other = StoredRecord { feature_set: "fs-0", bytes: Some(&record) };
     for record in [None, Some(other), Some(StoredRecord { bytes: Some(b"?"), ..other })] {

@@ -55,8 +55,27 @@ async fn load_lists_the_parts_of_a_run_and_loads_one() {
     lake.put(&layout::set_manifest("fs-1").unwrap(), &manifest).await;
     assert_eq!(
         call(list).await.unwrap(),
-        json!({"feature_set": "fs-1", "parts": ["fs-1/1", "fs-1/2"]})
+        json!({"feature_set": "fs-1", "parts": ["fs-1/1", "fs-1/2"], "judged_by": "nothing",
+               "folds": []})
     );
+    let few = |gate_examples: u64, min_users: u64| {
+        let mut manifest: Value = serde_json::from_slice(&manifest).unwrap();
+        manifest["gate_examples"] = json!(gate_examples);
+        manifest["cross_folds"] = json!([0, 2]);
+        let gate = json!({"margin": 0.01, "min_users": min_users});
+        let list = json!({"action": "list", "lake": "s3://lake", "run": "run-1", "gate": gate});
+        (manifest.to_string().into_bytes(), list)
+    };
+    for (gate_examples, min_users, judged_by, folds) in [
+        (11, 20, "cross_validation", json!([0, 2])),
+        (11, 11, "gate", json!([])),
+        (0, 0, "cross_validation", json!([0, 2])),
+    ] {
+        let (manifest, list) = few(gate_examples, min_users);
+        lake.put(&layout::set_manifest("fs-1").unwrap(), &manifest).await;
+        let listed = call(list).await.unwrap();
+        assert_eq!((&listed["judged_by"], &listed["folds"]), (&json!(judged_by), &folds));
+    }
     let part = |part: &str| json!({"action": "load", "lake": "s3://lake", "feature_set": "fs-1", "part": part});
     assert_eq!(call(part("fs-1/1")).await.unwrap(), json!({"users": 3, "items": 4}));
     let error = call(part("fs-1/2")).await.unwrap_err().to_string();
@@ -68,7 +87,7 @@ fn the_archive_of_training_is_in_the_lake() {
     let archive = |lake: &str, artifacts: &str| {
         let payload = json!({"lake": lake, "feature_set": "fs-1", "artifacts": artifacts});
         let payload: Evaluate = serde_json::from_value(payload).unwrap();
-        payload.archive().map(str::to_owned)
+        payload.inside(&payload.artifacts).map(str::to_owned)
     };
     let inside = Some("models/m/model.tar.gz".to_owned());
     assert_eq!(archive("s3://lake", "s3://lake/models/m/model.tar.gz"), inside);
@@ -86,12 +105,14 @@ fn a_notice_says_how_a_run_ended() {
     let released = notice(json!({
         "run": "run-1", "outcome": "released", "released": {"release": {"model": "m-1"}},
         "evaluation": {"model": "m-1", "difference": 0.01, "reference": "popular",
-                       "standard_error": 0.002, "users": 120},
+                       "standard_error": 0.002, "users": 120,
+                       "verdict": {"outcome": "released", "reason": "Better: released.",
+                                   "advice": "Enjoy.", "figures": {}}},
     }));
     assert_eq!(
         released.message(),
         "Run run-1 ended: released.\nModel m-1: Recall@10 +0.0100 against popular (standard \
-         error 0.0020, 120 gate users).\nReleased: {\"model\":\"m-1\"}\n"
+         error 0.0020, 120 users).\nBetter: released.\nEnjoy.\nReleased: {\"model\":\"m-1\"}\n"
     );
     let rejected =
         notice(json!({"run": "r", "outcome": "rejected", "released": {"release": null}}));

@@ -4,3 +4,4 @@ mod answers;
 mod catalogue;
 mod deployment;
 mod shop;
+mod small_shops;

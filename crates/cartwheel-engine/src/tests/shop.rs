@@ -55,8 +55,8 @@ fn catalogue() -> Catalogue {
     Catalogue::finish((0..10).map(info).collect(), partial)
 }
 
-/// A model of one split: products that the user has bought before are likely.
-pub fn model() -> Model {
+/// The file of a model of one split: products that the user has bought before are likely.
+pub fn model_file() -> Vec<u8> {
     let bought = FEATURES.iter().position(|name| *name == "up_order_count").unwrap();
     let tree = json!({
         "default_left": [1, 0, 0], "left_children": [1, -1, -1], "right_children": [2, -1, -1],
@@ -80,7 +80,12 @@ pub fn model() -> Model {
             "objective": {"name": "binary:logistic", "reg_loss_param": {"scale_pos_weight": "1"}},
         },
     });
-    let forest = Forest::from_bytes(file.to_string().as_bytes()).unwrap();
+    file.to_string().into_bytes()
+}
+
+/// The model of [`model_file`].
+pub fn model() -> Model {
+    let forest = Forest::from_bytes(&model_file()).unwrap();
     let scaler = Scaler { mean: vec![0.0; FEATURES.len()], std: vec![1.0; FEATURES.len()] };
     Model::new(forest, scaler).unwrap()
 }

@@ -19,8 +19,8 @@ use crate::rejects::Rejects;
 /// How to import.
 #[derive(Debug, Clone)]
 pub struct ImportOptions {
-    /// Day of each user's newest order, UTC milliseconds. By default it is the day of the first
-    /// import, or today if this is the first one.
+    /// The last day of the data, UTC milliseconds, from which orders are dated backwards. By
+    /// default it is the day of the first import, or today if this is the first one.
     pub as_of_ms: Option<i64>,
     /// The current time, UTC milliseconds.
     pub now_ms: i64,
@@ -66,7 +66,7 @@ pub fn instacart(
 
     let rejects = Rejects::new(&lake.dir().join("rejects").join(format!("{id}.csv")));
     let mut import = Import::new(lake, import_folder(&id), rejects);
-    let orders = import.orders(&files.orders, as_of_ms, &mut tick)?;
+    let (orders, dates) = import.orders(&files.orders, as_of_ms, &mut tick)?;
     let names = CategoryNames {
         aisles: import.names(files.aisles.as_deref(), ["aisle_id", "aisle"], &mut tick)?,
         departments: import.names(
@@ -89,7 +89,8 @@ pub fn instacart(
         products: import.products.len() as u64,
         rejected: import.rejects.count,
         rejects: import.rejects.finish()?,
-        ..ImportSummary::default()
+            dates: Some(dates),
+            ..ImportSummary::default()
     };
     new.add_parts("orders", orders);
     new.add_parts("order_products", order_products);

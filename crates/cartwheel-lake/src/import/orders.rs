@@ -7,6 +7,7 @@ use arrow_array::{ArrayRef, Float32Array, Int32Array, Int64Array, StringArray};
 use cartwheel_events::check_id;
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use crate::dates::{AssumedDates, usual_gap};
 use crate::files::partition::{DAY_MS, HOUR_MS};
 use crate::import::csv_file::{CsvFile, Row};
 use crate::import::error::ImportError;
@@ -69,25 +70,26 @@ impl<'a> ParsedOrder<'a> {
 }
 
 impl Import<'_> {
-    /// Imports the orders and returns the parts of `orders`, relative to the lake.
+    /// Imports the orders and returns the parts of `orders`, relative to the lake, and what
+    /// their dates assume.
     pub(super) fn orders(
         &mut self,
         path: &Path,
         as_of_ms: i64,
         tick: &mut dyn FnMut(u64),
-    ) -> Result<Vec<PathBuf>, ImportError> {
+    ) -> Result<(Vec<PathBuf>, AssumedDates), ImportError> {
         let mut rows = self.read_orders(path, tick)?;
         if rows.is_empty() {
             let problem = "the file holds no usable order".to_owned();
             return Err(ImportError::Unusable { path: path.to_owned(), problem });
         }
         rows.sort_by_key(|row| (row.user, row.number));
-        set_dates(&mut rows, as_of_ms);
+        let dates = set_dates(&mut rows, &self.users, as_of_ms);
         let mut writer = self.writer("orders", schemas::orders());
         for rows in rows.chunks(BATCH_ROWS) {
             writer.write(self.columns(rows))?;
         }
-        Ok(writer.finish()?)
+        Ok((writer.finish()?, dates))
     }
 
     fn read_orders(
@@ -158,24 +160,20 @@ impl Import<'_> {
     }
 }
 
-/// Sets the times of orders that are sorted by user and number. Each user's newest order is on
-/// the day of `as_of_ms`, and each earlier order as many days before the next one as that
-/// states.
-fn set_dates(rows: &mut [OrderRow], as_of_ms: i64) {
-    struct Newer {
-        user: u32,
-        day_ms: i64,
-        days_since_prior: Option<f32>,
+/// Sets the times of orders that are sorted by user and number, and returns what they
+/// assume. Each earlier order is as many days before the next one as that states.
+fn set_dates(rows: &mut [OrderRow], users: &[Box<str>], as_of_ms: i64) -> AssumedDates {
+    let same = |a: &OrderRow, b: &OrderRow| a.user == b.user;
+    let gap = |history: &[OrderRow]| usual_gap(history.iter().filter_map(|o| o.days_since_prior));
+    let gaps = rows.chunk_by(same).filter_map(gap).collect();
+    let dates = AssumedDates::new(as_of_ms, gaps);
+    for history in rows.chunk_by_mut(same) {
+        let user_id = &users[history[0].user as usize];
+        let mut day_ms = dates.newest_day_ms(user_id, gap(history));
+        for order in history.iter_mut().rev() {
+            order.ordered_at_ms = day_ms + i64::from(order.hour.unwrap_or(12)) * HOUR_MS;
+            day_ms -= order.days_since_prior.unwrap_or(0.0) as i64 * DAY_MS;
+        }
     }
-    let mut newer: Option<Newer> = None;
-    for row in rows.iter_mut().rev() {
-        let day_ms = match newer {
-            Some(newer) if newer.user == row.user => {
-                newer.day_ms - newer.days_since_prior.unwrap_or(0.0) as i64 * DAY_MS
-            }
-            _ => as_of_ms,
-        };
-        newer = Some(Newer { user: row.user, day_ms, days_since_prior: row.days_since_prior });
-        row.ordered_at_ms = day_ms + i64::from(row.hour.unwrap_or(12)) * HOUR_MS;
-    }
+    dates
 }

@@ -1,7 +1,14 @@
+use std::collections::BTreeMap;
 use std::io::Write;
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Int32Type, Int64Type};
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
 use super::*;
 use crate::{ImportOptions, Lake};
+
+const DAY_MS: i64 = 86_400_000;
 
 #[test]
 fn wrong_rows_are_rejected_and_the_rest_is_imported() {
@@ -90,8 +97,7 @@ fn the_error_names_the_unusable_file() {
 }
 
 #[test]
-fn the_newest_orders_are_dated_today_or_on_the_day_of_the_first_import() {
-    const DAY_MS: i64 = 86_400_000;
+fn the_data_ends_today_or_on_the_day_of_the_first_import() {
     let (dir, shop) = (tempfile::tempdir().unwrap(), whole_shop());
     let lake = Lake::open(dir.path()).unwrap();
     let import = |now_ms| {
@@ -103,4 +109,59 @@ fn the_newest_orders_are_dated_today_or_on_the_day_of_the_first_import() {
     let lines = "order_id,product_id\n1,p1\n";
     std::fs::write(shop.path().join("order_products.csv"), lines).unwrap();
     assert_eq!(import(20_009 * DAY_MS), 20_000 * DAY_MS);
+}
+
+/// The times of each user's orders, by order number.
+fn times(lake: &Lake) -> BTreeMap<String, Vec<i64>> {
+    let mut found: BTreeMap<String, BTreeMap<i32, i64>> = BTreeMap::new();
+    for part in lake.import_manifest().unwrap().unwrap().orders {
+        let file = std::fs::File::open(part).unwrap();
+        let reader = ParquetRecordBatchReaderBuilder::try_new(file).unwrap().build().unwrap();
+        for batch in reader.map(Result::unwrap) {
+            let column = |name: &str| batch.column_by_name(name).unwrap();
+            let users = column("user_id").as_string::<i32>();
+            let numbers = column("order_number").as_primitive::<Int32Type>();
+            let times = column("ordered_at_ms").as_primitive::<Int64Type>();
+            for at in 0..batch.num_rows() {
+                let of_user = found.entry(users.value(at).to_owned()).or_default();
+                of_user.insert(numbers.value(at), times.value(at));
+            }
+        }
+    }
+    found.into_iter().map(|(user, of)| (user, of.into_values().collect())).collect()
+}
+
+#[test]
+fn orders_without_dates_keep_their_gaps_and_do_not_end_on_the_same_day() {
+    let gap = |user: i64| 5 + user % 10;
+    let mut orders =
+        "order_id,user_id,order_number,order_hour_of_day,days_since_prior_order\n".to_owned();
+    for user in 0..100 {
+        for (number, days) in
+            ["", &gap(user).to_string(), &gap(user).to_string()].iter().enumerate()
+        {
+            orders.push_str(&format!("{user}-{number},u{user},{},9,{days}\n", number + 1));
+        }
+    }
+    let shop =
+        shop(&[("orders.csv", &orders), ("order_products.csv", "order_id,product_id\n0-0,p\n")]);
+    let dir = tempfile::tempdir().unwrap();
+    let lake = Lake::open(dir.path()).unwrap();
+    let as_of_ms = 20_000 * DAY_MS;
+    let options = ImportOptions { as_of_ms: Some(as_of_ms), now_ms: as_of_ms };
+    let summary = crate::import::instacart(&lake, shop.path(), &options, &mut |_| {}).unwrap();
+    let told = summary.to_string();
+    assert!(
+        told.contains("Assumed: the data ends on 2024-10-04") && told.contains("median: 10 days"),
+        "{told}"
+    );
+    let mut days: BTreeMap<i64, usize> = BTreeMap::new();
+    for (user, times) in times(&lake) {
+        let gap = gap(user[1..].parse().unwrap());
+        let ago = (as_of_ms - times[2]).div_euclid(DAY_MS) + 1;
+        assert!((0..gap).contains(&ago), "{user}: {ago} days ago, usual gap {gap}");
+        *days.entry(ago).or_default() += 1;
+        assert!(times.windows(2).all(|two| two[1] - two[0] == gap * DAY_MS), "{user}: {times:?}");
+    }
+    assert!(days.len() > 9 && days.values().all(|&users| users < 30), "{days:?}");
 }

@@ -31,15 +31,17 @@ pub fn release(release: Release) -> ReleaseView {
 }
 
 pub fn model(record: ModelRecord) -> ModelView {
-    let mut verdict = NOT_EVALUATED.to_owned();
+    let mut sentence = format!("{NOT_EVALUATED}.");
     let evaluation = record.evaluation.map(|evaluation| {
+        let verdict = models::verdict(&evaluation);
         let report = match Report::deserialize(&evaluation.report["report"]) {
             Ok(report) => {
-                verdict = report.verdict();
+                let quality = || format!("{}.", report.quality());
+                sentence = verdict.as_ref().map_or_else(quality, |v| v.reason.clone());
                 Some(report)
             }
             Err(error) => {
-                verdict = format!("The report of run {} cannot be read: {error}.", evaluation.run);
+                sentence = format!("The report of run {} cannot be read: {error}.", evaluation.run);
                 tracing::error!(run = evaluation.run, %error, "cannot read an evaluation report");
                 None
             }
@@ -47,6 +49,7 @@ pub fn model(record: ModelRecord) -> ModelView {
         ModelEvaluation {
             run: evaluation.run,
             passed: evaluation.passed,
+            verdict,
             decided_ms: evaluation.decided_ms,
             report,
         }
@@ -63,7 +66,7 @@ pub fn model(record: ModelRecord) -> ModelView {
             Status::Rejected => ModelStatus::Rejected,
         },
         created_ms: record.created_ms,
-        verdict,
+        verdict: sentence,
         evaluation,
         version: manifest.version,
         feature_set: manifest.feature_set,

@@ -11,8 +11,9 @@ use cartwheel_engine::deployment::{DeploymentError, serving_model};
 use cartwheel_engine::functions::{
     self, BoxError, Evaluate, FunctionError, Load, Loaded, Notify, Publish, UserRecords,
 };
-use cartwheel_engine::{Report, summary};
-use cartwheel_feature_set::FeatureSet;
+use cartwheel_engine::{Report, ServingModel, judge, summary};
+use cartwheel_feature_set::{FeatureSet, Manifest, files};
+use cartwheel_features::CROSS_FOLDS;
 use cartwheel_registry::{LocalRegistry, Pending, Registry, layout};
 use cartwheel_workflow::{Failure, Progress, Reporter, Resources, TaskResult, TaskRun};
 use serde::de::DeserializeOwned;
@@ -125,10 +126,28 @@ fn parse<T: DeserializeOwned>(payload: Value) -> Result<T> {
     Ok(serde_json::from_value(payload).map_err(FunctionError::Payload)?)
 }
 
+/// What a report is judged with.
+struct Judged {
+    model: String,
+    manifest: Manifest,
+    serving: Option<ServingModel>,
+}
+
+/// The feature set of training rows and, if they are those of a fold, the fold.
+fn training_data(uri: &str) -> Option<(&str, Option<u32>)> {
+    let (set, name) = uri.strip_prefix(LAKE)?.strip_prefix("/features/")?.split_once('/')?;
+    if name == files::TRAIN {
+        return Some((set, None));
+    }
+    let fold = (0..CROSS_FOLDS).find(|fold| name == files::fold_train(*fold))?;
+    Some((set, Some(fold)))
+}
+
 /// The version of the bundle that training wrote.
 fn bundle_version(payload: &Evaluate) -> Result<&str> {
     let version = || {
-        let bundle = payload.archive()?.strip_prefix(layout::MODELS)?.strip_prefix('/')?;
+        let bundle =
+            payload.inside(&payload.artifacts)?.strip_prefix(layout::MODELS)?.strip_prefix('/')?;
         bundle.strip_suffix(layout::ARCHIVE)?.strip_suffix('/')
     };
     version().with_context(|| format!("{} is not a bundle of this lake", payload.artifacts))
@@ -166,7 +185,9 @@ impl Parts {
         let run = text(input, "/Arguments/--run").map_err(failed)?;
         let started = self.clock.now_ms();
         let examples = text(input, "/Arguments/--max-examples").map_err(failed)?;
-        let arguments = ["features", "--max-examples", examples].map(str::to_owned);
+        let gate_users = text(input, "/Arguments/--min-gate-users").map_err(failed)?;
+        let arguments = ["features", "--max-examples", examples, "--min-gate-users", gate_users]
+            .map(str::to_owned);
         let built = self.jobs.run(&arguments, report).await?;
         let version = text(&built, "/version").map_err(failed)?;
         self.registry.note_built(run, version).map_err(|e| failed(e.into()))?;
@@ -187,27 +208,37 @@ impl Parts {
     async fn train(&self, input: &Value, report: &Reporter) -> Result<Value, Failure> {
         let uri =
             text(input, "/InputDataConfig/0/DataSource/S3DataSource/S3Uri").map_err(failed)?;
-        let path = uri.strip_prefix(&format!("{LAKE}/features/"));
-        let set = path.and_then(|path| path.strip_suffix("/train.parquet")).ok_or_else(|| {
+        let (set, fold) = training_data(uri).ok_or_else(|| {
             let cause = format!("{uri} is not the training data of a feature set");
             Failure::new("SageMaker.ValidationException", cause)
         })?;
+        let job = text(input, "/TrainingJobName").map_err(failed)?;
         let hyperparameters = input["HyperParameters"].as_object().cloned().unwrap_or_default();
         let mut arguments = vec!["train".to_owned(), "--no-release".to_owned()];
         arguments.extend(["--feature-set".to_owned(), set.to_owned()]);
+        let output = layout::training_output(job).map_err(|e| failed(e.into()))?;
+        if let Some(fold) = fold {
+            let out = self.data_dir.lake().join(&output).display().to_string();
+            arguments.extend(["--fold".to_owned(), fold.to_string(), "--out".to_owned(), out]);
+        }
         for (name, value) in &hyperparameters {
             let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
             arguments.extend(["--set".to_owned(), format!("{name}={value}")]);
         }
         let started = self.clock.now_ms();
         let trained = self.jobs.run(&arguments, report).await?;
-        let model = text(&trained, "/model").map_err(failed)?;
-        let archive = layout::model_file(model, layout::ARCHIVE).map_err(|e| failed(e.into()))?;
+        let archive = match fold {
+            Some(_) => output,
+            None => {
+                let model = text(&trained, "/model").map_err(failed)?;
+                layout::model_file(model, layout::ARCHIVE).map_err(|e| failed(e.into()))?
+            }
+        };
         let ended = self.clock.now_ms();
         let last = trained["metrics"].as_array().and_then(|rounds| rounds.last()).cloned();
         Ok(json!({
             "TrainingJobName": input["TrainingJobName"],
-            "TrainingJobArn": format!("arn:aws:sagemaker:local:000000000000:training-job/{model}"),
+            "TrainingJobArn": format!("arn:aws:sagemaker:local:000000000000:training-job/{job}"),
             "ModelArtifacts": {"S3ModelArtifacts": format!("{LAKE}/{archive}")},
             "TrainingJobStatus": "Completed",
             "SecondaryStatus": "Completed",
@@ -241,22 +272,37 @@ impl Parts {
     /// Evaluates a model in a process of its own. The bundle is already in the registry.
     async fn evaluate(&self, payload: Value, report: &Reporter) -> Result<Value, Failure> {
         let payload: Evaluate = parse(payload).map_err(failed)?;
-        let model = bundle_version(&payload).map_err(failed)?;
-        let serving = self.serving(&payload.feature_set).await.map_err(|e| failed(e.into()))?;
-        let mut arguments = ["evaluate", "--model", model].map(str::to_owned).to_vec();
-        arguments.extend(serving.into_iter().flat_map(|model| ["--against".to_owned(), model]));
+        let (arguments, judged) = self.evaluation(&payload).await.map_err(failed)?;
         let evaluated = self.jobs.run(&arguments, report).await?;
         let figures: Report = serde_json::from_value(evaluated)
             .context("the result of `cartwheel evaluate`")
             .map_err(failed)?;
-        summary(model, &figures).map_err(|e| failed(e.into()))
+        let Judged { model, manifest, serving } = judged;
+        let verdict = judge(&figures, &manifest, &payload.gate, serving.as_ref());
+        summary(&model, &figures, &verdict).map_err(|e| failed(e.into()))
     }
 
-    /// The serving model, if it takes the columns of a feature set.
-    async fn serving(&self, feature_set: &str) -> Result<Option<String>, DeploymentError> {
-        let manifest = self.registry.feature_set(feature_set).await?;
-        let missing = || DeploymentError::NoFeatureSet(feature_set.to_owned());
-        Ok(serving_model(&self.registry, &manifest.ok_or_else(missing)?.schema_hash).await?)
+    /// The arguments of `cartwheel evaluate`, and what its report is judged with.
+    async fn evaluation(&self, payload: &Evaluate) -> Result<(Vec<String>, Judged)> {
+        let model = bundle_version(payload)?.to_owned();
+        let manifest = self.registry.feature_set(&payload.feature_set).await?;
+        let missing = || DeploymentError::NoFeatureSet(payload.feature_set.clone());
+        let manifest = manifest.ok_or_else(missing)?;
+        let serving = serving_model(&self.registry, &manifest.schema_hash).await?;
+        let mut arguments = ["evaluate", "--model", &model].map(str::to_owned).to_vec();
+        for fold in &payload.folds {
+            let archive = payload.inside(&fold.artifacts);
+            let archive =
+                archive.with_context(|| format!("{} is not in this lake", fold.artifacts))?;
+            let path = self.data_dir.lake().join(archive);
+            arguments.extend(["--fold".to_owned(), format!("{}={}", fold.fold, path.display())]);
+        }
+        if payload.folds.is_empty() {
+            let standard = ServingModel::standard(serving.as_ref());
+            arguments
+                .extend(standard.into_iter().flat_map(|m| ["--against".to_owned(), m.to_owned()]));
+        }
+        Ok((arguments, Judged { model, manifest, serving }))
     }
 
     async fn function(&self, name: &str, payload: Value) -> Result<Value> {
@@ -271,10 +317,23 @@ impl Parts {
                 Ok(functions::publish(&self.registry, &self.clock, payload).await?)
             }
             "cartwheel-notify" => {
-                log(&parse(payload)?);
+                let notice: Notify = parse(payload)?;
+                log(&notice);
+                if notice.failure.is_none() {
+                    self.remove_trainings().context("cannot remove the models of the folds")?;
+                }
                 Ok(json!({}))
             }
             _ => anyhow::bail!("there is no function {name}"),
+        }
+    }
+
+    /// Removes the models of cross-validation. Those of a failed run stay, because it may be
+    /// continued.
+    fn remove_trainings(&self) -> io::Result<()> {
+        match std::fs::remove_dir_all(self.data_dir.lake().join(layout::TRAINING)) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => Err(e),
+            _ => Ok(()),
         }
     }
 

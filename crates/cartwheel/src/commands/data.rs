@@ -51,6 +51,10 @@ pub struct Features {
     /// Maximum number of training examples [default: `features.max_examples`].
     #[arg(long, value_name = "NUMBER")]
     pub max_examples: Option<usize>,
+    /// Gate users below which the set is prepared for cross-validation [default:
+    /// `gate.min_users`].
+    #[arg(long, value_name = "NUMBER")]
+    pub min_gate_users: Option<u32>,
 }
 
 /// Runs `generate`.
@@ -83,12 +87,14 @@ pub fn features(data_dir: &DataDir, settings: &Settings, json: bool) -> Result<F
     let input = job_input(&lake, data_dir)?;
     anyhow::ensure!(
         [&input.orders, &input.events, &input.baskets].iter().any(|parts| !parts.is_empty())
-            || !input.checkouts.is_empty(),
-        "the lake holds no orders: import some first (`cartwheel import --help`)"
+            || !input.checkouts.is_empty()
+            || !input.products.is_empty(),
+        "the lake holds neither orders nor products: import some first (`cartwheel import --help`)"
     );
     let options = JobOptions {
         label_orders: settings.features.label_orders,
         max_examples: settings.features.max_examples,
+        min_gate_users: settings.gate.min_users as usize,
         seed: settings.features.seed,
         timezone: settings.shop.timezone.clone(),
         ..JobOptions::default()

@@ -32,7 +32,7 @@ pub enum Import {
     Instacart {
         /// Folder with orders.csv, order_products.csv, products.csv, …
         dir: PathBuf,
-        /// Day of every user's newest order [default: as in the first import, or today].
+        /// Last day of the data, which has no dates [default: as in the first import, or today].
         #[arg(long, value_name = "DAY")]
         as_of: Option<jiff::civil::Date>,
     },

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result};
 use cartwheel_engine::Opened;
 use cartwheel_feature_set::FeatureSet;
+use cartwheel_forest::Forest;
 use cartwheel_recommend::{rank, reasons};
 use clap::{Args, ValueEnum};
 use rayon::prelude::*;
@@ -33,6 +34,12 @@ pub struct Train {
     /// Write the model without releasing it.
     #[arg(long)]
     no_release: bool,
+    /// Train the model of one fold of cross-validation instead, and write it to `--out`.
+    #[arg(long, value_name = "NUMBER", requires = "out")]
+    fold: Option<u32>,
+    /// File for the model of a fold, a `model.tar.gz`.
+    #[arg(long, value_name = "FILE", requires = "fold")]
+    out: Option<PathBuf>,
 }
 
 /// The arguments of `evaluate`.
@@ -47,9 +54,27 @@ pub struct Evaluate {
     /// Version of a model to compare with, user by user [default: popularity].
     #[arg(long, value_name = "VERSION")]
     against: Option<String>,
+    /// The model of a fold, as `train --fold` writes it. With all folds of the feature set, the
+    /// model is judged by cross-validation instead of the gate users.
+    #[arg(long, value_name = "NUMBER=FILE", value_parser = fold_model, conflicts_with = "against")]
+    fold: Vec<FoldModel>,
     /// File for a chart of Recall@10 as SVG.
     #[arg(long, value_name = "FILE")]
     chart: Option<PathBuf>,
+}
+
+/// The model file of a fold.
+#[derive(Debug, Clone)]
+struct FoldModel {
+    fold: u32,
+    file: PathBuf,
+}
+
+fn fold_model(text: &str) -> Result<FoldModel, String> {
+    let parsed = text.split_once('=').and_then(|(fold, file)| {
+        Some(FoldModel { fold: fold.parse().ok()?, file: PathBuf::from(file) })
+    });
+    parsed.ok_or_else(|| format!("{text:?} is not NUMBER=FILE, such as 0=model.tar.gz"))
 }
 
 /// The users to predict for.
@@ -107,11 +132,17 @@ pub fn train(context: &Context, args: &Train) -> Result<()> {
     };
     let mut hyperparameters = cartwheel_settings::configured(&settings.train);
     hyperparameters.extend(args.set.iter().cloned());
-    let trained = learn::train(data_dir, &set, &settings.train, &hyperparameters)?;
-    if !args.no_release {
+    let trained = match (args.fold, &args.out) {
+        (Some(fold), Some(out)) => {
+            learn::train_fold(&set, fold, out, &settings.train, &hyperparameters)?
+        }
+        _ => learn::train(data_dir, &set, &settings.train, &hyperparameters)?,
+    };
+    let released = !args.no_release && trained.model.is_some();
+    if released {
         let release = cartwheel_registry::Release {
             feature_set: set.manifest.version.clone(),
-            model: Some(trained.model.clone()),
+            model: trained.model.clone(),
             schema_hash: set.manifest.schema_hash.clone(),
         };
         cartwheel_registry::publish(&data_dir.releases(), &release)?;
@@ -119,11 +150,11 @@ pub fn train(context: &Context, args: &Train) -> Result<()> {
     result(*json, &trained, || {
         format!(
             "Model {}: {} trees from {} rows of {}{}",
-            trained.model,
+            trained.model.as_deref().unwrap_or("of a fold"),
             trained.trees,
             trained.train_rows,
             trained.feature_set,
-            if args.no_release { "" } else { ", released" }
+            if released { ", released" } else { "" }
         )
     });
     Ok(())
@@ -150,17 +181,27 @@ pub fn evaluate(context: &Context, args: &Evaluate) -> Result<()> {
         }
     };
     let set = FeatureSet::open(&data_dir.features().join(&feature_set))?;
-    let report = cartwheel_engine::evaluate(
-        &data_dir.models(),
-        &set,
-        version.as_deref(),
-        args.against.as_deref(),
-    )?;
+    let report = match &version {
+        Some(version) if !args.fold.is_empty() => {
+            let folds = args.fold.iter().map(read_fold).collect::<Result<Vec<_>>>()?;
+            cartwheel_engine::cross_validate(&set, version, folds)?
+        }
+        _ => {
+            let against = args.against.as_deref();
+            cartwheel_engine::evaluate(&data_dir.models(), &set, version.as_deref(), against)?
+        }
+    };
     if let Some(path) = &args.chart {
         std::fs::write(path, report::chart(&report)).with_context(|| path.display().to_string())?;
     }
     result(context.json, &report, || report::table(&report));
     Ok(())
+}
+
+fn read_fold(of: &FoldModel) -> Result<(u32, Forest)> {
+    let named = || of.file.display().to_string();
+    let model = cartwheel_registry::extract(&std::fs::read(&of.file).with_context(named)?);
+    Ok((of.fold, Forest::from_bytes(&model.with_context(named)?).with_context(named)?))
 }
 
 /// Runs `predict`.

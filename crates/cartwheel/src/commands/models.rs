@@ -3,9 +3,13 @@
 mod args;
 
 use anyhow::Result;
+use cartwheel_engine::Report;
 use cartwheel_node::{AuditFile, DataDir, models};
 use cartwheel_registry::{ModelRecord, ModelStatus};
+use serde::Deserialize;
+use serde_json::Value;
 
+use crate::commands::report;
 use crate::show::result;
 pub use args::Models;
 
@@ -17,8 +21,7 @@ pub fn run(place: &DataDir, command: Models, json: bool) -> Result<()> {
         }
         Models::Show { version } => {
             let model = models::find(place, &version)?;
-            let text = serde_json::to_string_pretty(&model)?;
-            result(json, &model, || text);
+            result(json, &model, || shown(&model));
         }
         Models::Deploy { version } => {
             let deploy = || models::deploy(place, &version);
@@ -38,16 +41,62 @@ pub fn run(place: &DataDir, command: Models, json: bool) -> Result<()> {
     Ok(())
 }
 
+/// The status in one word.
+fn status(model: &ModelRecord) -> &'static str {
+    let provisional = model.evaluation.as_ref().is_some_and(|evaluation| evaluation.provisional);
+    match model.status {
+        ModelStatus::Candidate => "candidate",
+        ModelStatus::Serving if provisional => "provisional",
+        ModelStatus::Serving => "serving",
+        ModelStatus::Previous => "previous",
+        ModelStatus::Retired => "retired",
+        ModelStatus::Rejected => "rejected",
+    }
+}
+
+fn trained(model: &ModelRecord) -> String {
+    let trained = jiff::Timestamp::from_millisecond(model.created_ms).unwrap_or_default();
+    trained.strftime("%Y-%m-%d %H:%M").to_string()
+}
+
+/// A model with the gate's verdict and report.
+fn shown(model: &ModelRecord) -> String {
+    let manifest = &model.manifest;
+    let mut out = format!(
+        "{}  {}, trained {} on {}\n",
+        manifest.version,
+        status(model),
+        trained(model),
+        manifest.feature_set
+    );
+    let Some(evaluation) = &model.evaluation else {
+        out.push_str("\nThe gate has not judged it: run `cartwheel pipeline run`.\n");
+        return out;
+    };
+    if let Some(verdict) = models::verdict(evaluation) {
+        out.push_str(&format!("\nVerdict of {}: {}\n", evaluation.run, verdict.reason));
+        out.extend(verdict.advice.map(|advice| format!("{advice}\n")));
+    }
+    if let Ok(report) = Report::deserialize(&evaluation.report["report"]) {
+        out.push_str(&format!("\n{}", report::table(&report)));
+    }
+    if let Some(parameters) = manifest.parameters.as_object() {
+        let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        let named = parameters.iter().map(|(name, value)| format!("{name}={}", text(value)));
+        out.push_str(&format!("\nParameters: {}\n", named.collect::<Vec<_>>().join(" ")));
+    }
+    out
+}
+
 fn table(models: &[ModelRecord]) -> String {
     if models.is_empty() {
         return "No models yet: run `cartwheel pipeline run`".to_owned();
     }
     let mut out = format!(
-        "{:<20}{:<11}{:<18}{:<22}{:<16}{}\n",
+        "{:<20}{:<13}{:<18}{:<22}{:<16}{}\n",
         "MODEL", "STATUS", "TRAINED", "FEATURE SET", "AGAINST", "RECALL@10"
     );
     for model in models {
-        let trained = jiff::Timestamp::from_millisecond(model.created_ms).unwrap_or_default();
         let report = model.evaluation.as_ref().map(|evaluation| &evaluation.report);
         let text =
             |name: &str| report.and_then(|report| report[name].as_str()).unwrap_or("–").to_owned();
@@ -55,17 +104,11 @@ fn table(models: &[ModelRecord]) -> String {
         let difference = number("difference").zip(number("standard_error"));
         let difference =
             difference.map_or_else(|| "–".to_owned(), |(d, se)| format!("{d:+.4} ±{se:.4}"));
-        let status = match model.status {
-            ModelStatus::Candidate => "candidate",
-            ModelStatus::Serving => "serving",
-            ModelStatus::Previous => "previous",
-            ModelStatus::Retired => "retired",
-            ModelStatus::Rejected => "rejected",
-        };
+        let status = status(model);
         out.push_str(&format!(
-            "{:<20}{status:<11}{:<18}{:<22}{:<16.14}{difference}\n",
+            "{:<20}{status:<13}{:<18}{:<22}{:<16.14}{difference}\n",
             model.manifest.version,
-            trained.strftime("%Y-%m-%d %H:%M").to_string(),
+            trained(model),
             model.manifest.feature_set,
             text("reference"),
         ));

@@ -7,8 +7,8 @@ use cartwheel_recommend::metrics::Mean;
 pub fn table(report: &Report) -> String {
     let cell = |m: &Mean| format!("{:.4} ±{:.4}", m.mean, m.se);
     let mut out = format!(
-        "{} gate users, feature set {}, model {}\n\n{:<18}{:<17}{:<17}{:<17}{:<17}{:<17}{}\n",
-        report.users,
+        "{}, feature set {}, model {}\n\n{:<18}{:<17}{:<17}{:<17}{:<17}{:<17}{}\n",
+        users(report),
         report.feature_set,
         report.model.as_deref().unwrap_or("none"),
         "",
@@ -47,6 +47,14 @@ pub fn table(report: &Report) -> String {
     out
 }
 
+/// The users that it is about.
+fn users(report: &Report) -> String {
+    match report.folds {
+        0 => format!("{} gate users", report.users),
+        folds => format!("{} users, {folds}-fold cross-validation", report.users),
+    }
+}
+
 /// Recall@10 of each method as a bar chart in SVG.
 pub fn chart(report: &Report) -> String {
     let top = report.methods.iter().map(|m| m.recall_at_10.mean).fold(1e-9, f64::max);
@@ -55,8 +63,8 @@ pub fn chart(report: &Report) -> String {
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 640 {height}\" \
          font-family=\"system-ui, sans-serif\" font-size=\"14\">\n\
          <rect width=\"640\" height=\"{height}\" fill=\"#fff\"/>\n\
-         <text x=\"16\" y=\"28\" font-weight=\"600\">Recall@10, {} gate users</text>\n",
-        report.users
+         <text x=\"16\" y=\"28\" font-weight=\"600\">Recall@10, {}</text>\n",
+        users(report)
     );
     for (at, m) in report.methods.iter().enumerate() {
         let y = 46 + at * 34;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use cartwheel_engine::Report;
+use cartwheel_engine::{Report, Verdict};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -29,6 +29,8 @@ pub struct ModelEvaluation {
     pub run: String,
     /// Whether the model passed.
     pub passed: bool,
+    /// The decision with its reason, advice and figures; null in decisions of early versions.
+    pub verdict: Option<Verdict>,
     /// The time of the decision, UTC milliseconds.
     pub decided_ms: i64,
     /// The report; null if it cannot be read.
@@ -53,7 +55,7 @@ pub struct ModelView {
     pub model_sha256: String,
     /// Hyperparameters, by name.
     pub parameters: BTreeMap<String, String>,
-    /// The quality in one sentence.
+    /// The reason of the gate's verdict in one sentence, or the quality if it has none.
     pub verdict: String,
     /// The gate's decision, if it has decided.
     pub evaluation: Option<ModelEvaluation>,

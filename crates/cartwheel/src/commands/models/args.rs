@@ -8,8 +8,10 @@ pub enum Models {
     /// List models, the newest first.
     #[command(after_help = "Example:\n  cartwheel models list")]
     List,
-    /// Show everything about a model as JSON.
-    #[command(after_help = "Example:\n  cartwheel models show m-4c5020891438af32")]
+    /// Show a model: the gate's verdict with its reason, the figures, the parameters.
+    #[command(
+        after_help = "Examples:\n  cartwheel models show m-4c5020891438af32\n  cartwheel models show m-4c5020891438af32 --json"
+    )]
     Show {
         /// Version of the model.
         version: String,

@@ -1,6 +1,6 @@
 //! Runs as text: a table, one run with its states, and a live display.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt::Write as _;
 use std::io::IsTerminal;
 use std::time::Duration;
@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::Result;
 use cartwheel_workflow::{Description, Summary, describe};
 use indicatif::{MultiProgress, ProgressBar};
+use serde_json::Value;
 
 use crate::context::Context;
 use crate::show::{second, style};
@@ -52,16 +53,17 @@ struct Visit {
 /// The visits of a run, in the order in which it entered the states.
 fn visits(run: &Description) -> Vec<Visit> {
     let mut visits: Vec<Visit> = Vec::new();
-    let mut open: BTreeMap<String, usize> = BTreeMap::new();
+    // A map has several open visits to the same state.
+    let mut open: BTreeMap<String, VecDeque<usize>> = BTreeMap::new();
     for entry in &run.history {
         let kind = entry.kind.as_str();
         let state = entry.details["name"].as_str().unwrap_or_default().to_owned();
         if kind.ends_with("StateEntered") {
-            open.insert(state.clone(), visits.len());
+            open.entry(state.clone()).or_default().push_back(visits.len());
             let entered_ms = entry.at_ms;
             visits.push(Visit { state, entered_ms, left_ms: None, failed: false, tries: 0 });
         } else if kind.ends_with("StateExited") {
-            if let Some(at) = open.remove(&state) {
+            if let Some(at) = open.get_mut(&state).and_then(VecDeque::pop_front) {
                 visits[at].left_ms = Some(entry.at_ms);
             }
         } else if kind == "TaskScheduled" {
@@ -70,7 +72,7 @@ fn visits(run: &Description) -> Vec<Visit> {
             }
         } else if matches!(kind, "TaskFailed" | "TaskTimedOut") {
             // The open state that was entered last has failed.
-            if let Some(&at) = open.values().max() {
+            if let Some(&at) = open.values().flatten().max() {
                 visits[at].failed = true;
             }
         }
@@ -114,17 +116,27 @@ pub fn text(run: &Description, history: bool) -> String {
         let _ = writeln!(out, "{error}: {}", run.cause.as_deref().unwrap_or_default());
     }
     if let Some(output) = &run.output {
-        let number = |name: &str| output[name].as_f64().unwrap_or_default();
-        let text = |name: &str| output[name].as_str().unwrap_or("–");
-        let _ = writeln!(
-            out,
-            "{}: {} on {}, Recall@10 {:+.4} against {}",
-            text("outcome"),
-            text("model"),
-            text("feature_set"),
-            number("difference"),
-            text("reference")
-        );
+        out.push_str(&outcome(output));
+    }
+    out
+}
+
+/// The outcome of a run, with the gate's verdict.
+fn outcome(output: &Value) -> String {
+    let text = |name: &str| output[name].as_str().unwrap_or("–");
+    let mut out = format!("{}: ", text("outcome"));
+    let of = match output["model"].as_str() {
+        Some(model) => format!("{model} on {}", text("feature_set")),
+        None => format!("{} without a model", text("feature_set")),
+    };
+    out.push_str(&of);
+    if let Some(difference) = output["difference"].as_f64() {
+        let _ = write!(out, ", Recall@10 {difference:+.4} against {}", text("reference"));
+    }
+    out.push('\n');
+    // Runs of early versions have no verdict.
+    for line in ["reason", "advice"].iter().filter_map(|part| output["verdict"][part].as_str()) {
+        let _ = writeln!(out, "{line}");
     }
     out
 }

@@ -1,0 +1,89 @@
+//! Cross-validation for a shop with too few gate users: each user is held out once.
+//!
+//! The rule is the gate's own. A user's newest order is never a label of a model that it
+//! judges, while the user's earlier orders may be; only who is held out changes from fold to
+//! fold. The scaler and the catalogue without label orders are the same for every fold,
+//! since neither contains a label.
+
+use std::collections::BTreeMap;
+
+use cartwheel_features::{CROSS_FOLDS, CROSS_USERS, Example, Fold, cross_fold_of};
+use cartwheel_recommend::FEATURES;
+use rustc_hash::FxHashSet;
+
+use crate::assemble::{Assembled, Labelled};
+
+/// The rows that a model of one fold is trained with.
+pub(crate) struct FoldRows {
+    pub train: Labelled,
+    pub valid: Labelled,
+}
+
+/// The examples of cross-validation and the folds that a model can be trained in.
+#[derive(Default)]
+pub(crate) struct CrossValidation {
+    /// The newest order of each user that a fold judges by, by user.
+    pub examples: Vec<Example>,
+    pub folds: Vec<u32>,
+    /// Users with a newest order that follows an earlier one.
+    pub users: usize,
+}
+
+/// Decides whether and in which folds a set is cross-validated.
+pub(crate) fn plan(assembled: &Assembled, gate_is_small: bool) -> CrossValidation {
+    let newest = newest(assembled);
+    let users = newest.len();
+    if !gate_is_small || (users as u64) < CROSS_USERS {
+        return CrossValidation { users, ..CrossValidation::default() };
+    }
+    let judges = |fold: &u32| newest.values().any(|e| use_in(*fold, e) == Fold::Gate);
+    let learns = |fold: &u32| rows(assembled, *fold).train.labels.contains(&1.0);
+    let folds: Vec<u32> = (0..CROSS_FOLDS).filter(judges).filter(learns).collect();
+    let judged = |e: &&Example| folds.iter().any(|&fold| use_in(fold, e) == Fold::Gate);
+    let examples = newest.values().copied().filter(judged).cloned().collect();
+    CrossValidation { examples, folds, users }
+}
+
+/// Selects the rows of a fold.
+pub(crate) fn rows(assembled: &Assembled, fold: u32) -> FoldRows {
+    let newest: FxHashSet<(&str, u32)> =
+        newest(assembled).iter().map(|(user, e)| (*user, e.order_number)).collect();
+    let mut selected = FoldRows { train: Labelled::default(), valid: Labelled::default() };
+    for (rows, examples) in parts(assembled) {
+        let cells = rows.rows.chunks_exact(FEATURES.len()).zip(&rows.labels).zip(&rows.keys);
+        for ((row, label), key) in cells {
+            let example = &examples[key.example as usize];
+            let is_newest = newest.contains(&(example.user_id.as_str(), example.order_number));
+            let into = match use_in(fold, example) {
+                Fold::Gate if is_newest => continue,
+                Fold::Valid if is_newest => &mut selected.valid,
+                _ => &mut selected.train,
+            };
+            into.rows.extend_from_slice(row);
+            into.labels.push(*label);
+        }
+    }
+    selected
+}
+
+fn use_in(fold: u32, example: &Example) -> Fold {
+    cross_fold_of(&example.user_id, fold)
+}
+
+/// All rows, with the examples that their keys refer to.
+fn parts(assembled: &Assembled) -> [(&Labelled, &[Example]); 3] {
+    let Assembled { assembly, train, valid, few_gate, .. } = assembled;
+    [(train, &assembly.train), (valid, &assembly.valid), (few_gate, &assembly.few_gate)]
+}
+
+/// The newest example of each user.
+fn newest(assembled: &Assembled) -> BTreeMap<&str, &Example> {
+    let mut newest: BTreeMap<&str, &Example> = BTreeMap::new();
+    for example in parts(assembled).into_iter().flat_map(|(_, examples)| examples) {
+        let kept = newest.entry(&example.user_id).or_insert(example);
+        if example.order_number > kept.order_number {
+            *kept = example;
+        }
+    }
+    newest
+}
