@@ -799,6 +799,7 @@ export interface components {
     };
     /** @description A shopper's action. */
     Event: {
+      anonymous_id?: components['schemas']['Id'] | null;
       /** @description The kind of event. */
       event: components['schemas']['EventName'];
       event_id?: components['schemas']['Id'] | null;
@@ -814,8 +815,7 @@ export interface components {
        * @description The client's time, UTC milliseconds since 1970. The server does not order by it.
        */
       timestamp?: number | null;
-      /** @description The shopper; an integer is kept as its decimal text. */
-      user_id: components['schemas']['Id'];
+      user_id?: components['schemas']['Id'] | null;
     };
     /**
      * @description Kinds of events.
@@ -1620,6 +1620,7 @@ export interface components {
     };
     /** @description A request for recommendations. */
     RecommendationRequest: {
+      anonymous_id?: components['schemas']['Id'] | null;
       /** @description The cart to complete, up to 200 products. Overrides the session's cart. */
       cart?: components['schemas']['Id'][] | null;
       /**
@@ -1630,8 +1631,7 @@ export interface components {
       filters?: components['schemas']['Filters'] | null;
       /** @description Maximum number of products; 10 by default. */
       limit?: number | null;
-      /** @description The shopper; an integer is kept as its decimal text. */
-      user_id: components['schemas']['Id'];
+      user_id?: components['schemas']['Id'] | null;
     };
     /** @description Recommendations. */
     Recommendations: {
@@ -2057,7 +2057,7 @@ export interface operations {
           'text/plain': string;
         };
       };
-      /** @description The API key is missing or unknown */
+      /** @description The key or token is missing, unknown or expired */
       401: {
         headers: {
           [name: string]: unknown;
@@ -2164,7 +2164,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key is missing or unknown */
+      /** @description The key or token is missing, unknown or expired */
       401: {
         headers: {
           [name: string]: unknown;
@@ -2173,7 +2173,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key lacks the scope events:write */
+      /** @description The API key lacks the scope events:write, or the shopper token lacks it or is for another shopper; a publishable key alone acts for guests only */
       403: {
         headers: {
           [name: string]: unknown;
@@ -2265,7 +2265,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key is missing or unknown */
+      /** @description The key or token is missing, unknown or expired */
       401: {
         headers: {
           [name: string]: unknown;
@@ -2274,7 +2274,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key lacks the scope recommendations:read */
+      /** @description The API key lacks the scope recommendations:read, or the shopper token lacks it or is for another shopper */
       403: {
         headers: {
           [name: string]: unknown;
@@ -2330,7 +2330,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key is missing or unknown */
+      /** @description The key or token is missing, unknown or expired */
       401: {
         headers: {
           [name: string]: unknown;
@@ -2409,7 +2409,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key is missing or unknown */
+      /** @description The key or token is missing, unknown or expired */
       401: {
         headers: {
           [name: string]: unknown;
@@ -2418,7 +2418,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key lacks the scope events:write */
+      /** @description The API key lacks the scope events:write, or the shopper token lacks it or is for another shopper; a publishable key alone acts for guests only */
       403: {
         headers: {
           [name: string]: unknown;
@@ -2514,7 +2514,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key is missing or unknown */
+      /** @description The key or token is missing, unknown or expired */
       401: {
         headers: {
           [name: string]: unknown;
@@ -2523,7 +2523,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key lacks the scope events:write */
+      /** @description The API key lacks the scope events:write, or the shopper token lacks it or is for another shopper; a publishable key alone acts for guests only */
       403: {
         headers: {
           [name: string]: unknown;
@@ -2619,7 +2619,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key is missing or unknown */
+      /** @description The key or token is missing, unknown or expired */
       401: {
         headers: {
           [name: string]: unknown;
@@ -2628,7 +2628,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key lacks the scope events:write */
+      /** @description The API key lacks the scope events:write, or the shopper token lacks it or is for another shopper; a publishable key alone acts for guests only */
       403: {
         headers: {
           [name: string]: unknown;
@@ -2711,7 +2711,7 @@ export interface operations {
           'application/json': components['schemas']['Lake'];
         };
       };
-      /** @description The API key is missing or unknown */
+      /** @description The key or token is missing, unknown or expired */
       401: {
         headers: {
           [name: string]: unknown;
@@ -2776,7 +2776,7 @@ export interface operations {
           'application/json': components['schemas']['LastLakeJob'];
         };
       };
-      /** @description The API key is missing or unknown */
+      /** @description The key or token is missing, unknown or expired */
       401: {
         headers: {
           [name: string]: unknown;
@@ -2854,7 +2854,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key is missing or unknown */
+      /** @description The key or token is missing, unknown or expired */
       401: {
         headers: {
           [name: string]: unknown;
@@ -2958,7 +2958,7 @@ export interface operations {
           'application/json': components['schemas']['LakeTableDetail'];
         };
       };
-      /** @description The API key is missing or unknown */
+      /** @description The key or token is missing, unknown or expired */
       401: {
         headers: {
           [name: string]: unknown;
@@ -3023,7 +3023,7 @@ export interface operations {
           'text/event-stream': components['schemas']['Live'];
         };
       };
-      /** @description The API key is missing or unknown */
+      /** @description The key or token is missing, unknown or expired */
       401: {
         headers: {
           [name: string]: unknown;
@@ -3088,7 +3088,7 @@ export interface operations {
           'application/json': components['schemas']['Models'];
         };
       };
-      /** @description The API key is missing or unknown */
+      /** @description The key or token is missing, unknown or expired */
       401: {
         headers: {
           [name: string]: unknown;
@@ -3153,7 +3153,7 @@ export interface operations {
           'application/json': components['schemas']['Release'];
         };
       };
-      /** @description The API key is missing or unknown */
+      /** @description The key or token is missing, unknown or expired */
       401: {
         headers: {
           [name: string]: unknown;
@@ -3230,7 +3230,7 @@ export interface operations {
           'application/json': components['schemas']['ModelDetail'];
         };
       };
-      /** @description The API key is missing or unknown */
+      /** @description The key or token is missing, unknown or expired */
       401: {
         headers: {
           [name: string]: unknown;
@@ -3298,7 +3298,7 @@ export interface operations {
           'application/json': components['schemas']['Release'];
         };
       };
-      /** @description The API key is missing or unknown */
+      /** @description The key or token is missing, unknown or expired */
       401: {
         headers: {
           [name: string]: unknown;
@@ -3372,7 +3372,7 @@ export interface operations {
           'application/json': Record<string, never>;
         };
       };
-      /** @description The API key is missing or unknown */
+      /** @description The key or token is missing, unknown or expired */
       401: {
         headers: {
           [name: string]: unknown;
@@ -3437,7 +3437,7 @@ export interface operations {
           'application/json': components['schemas']['Executions'];
         };
       };
-      /** @description The API key is missing or unknown */
+      /** @description The key or token is missing, unknown or expired */
       401: {
         headers: {
           [name: string]: unknown;
@@ -3515,7 +3515,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key is missing or unknown */
+      /** @description The key or token is missing, unknown or expired */
       401: {
         headers: {
           [name: string]: unknown;
@@ -3619,7 +3619,7 @@ export interface operations {
           'application/json': components['schemas']['Run'];
         };
       };
-      /** @description The API key is missing or unknown */
+      /** @description The key or token is missing, unknown or expired */
       401: {
         headers: {
           [name: string]: unknown;
@@ -3687,7 +3687,7 @@ export interface operations {
           'text/event-stream': string;
         };
       };
-      /** @description The API key is missing or unknown */
+      /** @description The key or token is missing, unknown or expired */
       401: {
         headers: {
           [name: string]: unknown;
@@ -3755,7 +3755,7 @@ export interface operations {
           'application/json': components['schemas']['Log'];
         };
       };
-      /** @description The API key is missing or unknown */
+      /** @description The key or token is missing, unknown or expired */
       401: {
         headers: {
           [name: string]: unknown;
@@ -3823,7 +3823,7 @@ export interface operations {
           'application/json': components['schemas']['Started'];
         };
       };
-      /** @description The API key is missing or unknown */
+      /** @description The key or token is missing, unknown or expired */
       401: {
         headers: {
           [name: string]: unknown;
@@ -3900,7 +3900,7 @@ export interface operations {
           'application/json': components['schemas']['Started'];
         };
       };
-      /** @description The API key is missing or unknown */
+      /** @description The key or token is missing, unknown or expired */
       401: {
         headers: {
           [name: string]: unknown;
@@ -3992,7 +3992,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key is missing or unknown */
+      /** @description The key or token is missing, unknown or expired */
       401: {
         headers: {
           [name: string]: unknown;
@@ -4001,7 +4001,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key lacks the scope recommendations:read */
+      /** @description The API key lacks the scope recommendations:read, or the shopper token lacks it or is for another shopper */
       403: {
         headers: {
           [name: string]: unknown;
@@ -4068,7 +4068,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key is missing or unknown */
+      /** @description The key or token is missing, unknown or expired */
       401: {
         headers: {
           [name: string]: unknown;
@@ -4077,7 +4077,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key lacks the scope recommendations:read */
+      /** @description The API key lacks the scope recommendations:read, or the shopper token lacks it or is for another shopper */
       403: {
         headers: {
           [name: string]: unknown;
@@ -4136,7 +4136,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key is missing or unknown */
+      /** @description The key or token is missing, unknown or expired */
       401: {
         headers: {
           [name: string]: unknown;
@@ -4145,7 +4145,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key lacks the scope recommendations:read */
+      /** @description The API key lacks the scope recommendations:read, or the shopper token lacks it or is for another shopper */
       403: {
         headers: {
           [name: string]: unknown;
@@ -4216,7 +4216,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key is missing or unknown */
+      /** @description The key or token is missing, unknown or expired */
       401: {
         headers: {
           [name: string]: unknown;
@@ -4225,7 +4225,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key lacks the scope recommendations:read */
+      /** @description The API key lacks the scope recommendations:read, or the shopper token lacks it or is for another shopper */
       403: {
         headers: {
           [name: string]: unknown;
@@ -4293,7 +4293,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key is missing or unknown */
+      /** @description The key or token is missing, unknown or expired */
       401: {
         headers: {
           [name: string]: unknown;
@@ -4371,7 +4371,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key is missing or unknown */
+      /** @description The key or token is missing, unknown or expired */
       401: {
         headers: {
           [name: string]: unknown;
@@ -4380,7 +4380,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key lacks the scope recommendations:read */
+      /** @description The API key lacks the scope recommendations:read, or the shopper token lacks it or is for another shopper; a publishable key alone acts for guests only */
       403: {
         headers: {
           [name: string]: unknown;
@@ -4466,7 +4466,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key is missing or unknown */
+      /** @description The key or token is missing, unknown or expired */
       401: {
         headers: {
           [name: string]: unknown;
@@ -4534,7 +4534,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key is missing or unknown */
+      /** @description The key or token is missing, unknown or expired */
       401: {
         headers: {
           [name: string]: unknown;
@@ -4602,7 +4602,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key is missing or unknown */
+      /** @description The key or token is missing, unknown or expired */
       401: {
         headers: {
           [name: string]: unknown;
@@ -4679,7 +4679,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key is missing or unknown */
+      /** @description The key or token is missing, unknown or expired */
       401: {
         headers: {
           [name: string]: unknown;
@@ -4688,7 +4688,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key lacks the scope recommendations:read */
+      /** @description The API key lacks the scope recommendations:read, or the shopper token lacks it or is for another shopper */
       403: {
         headers: {
           [name: string]: unknown;
@@ -4747,7 +4747,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key is missing or unknown */
+      /** @description The key or token is missing, unknown or expired */
       401: {
         headers: {
           [name: string]: unknown;
@@ -4829,7 +4829,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key is missing or unknown */
+      /** @description The key or token is missing, unknown or expired */
       401: {
         headers: {
           [name: string]: unknown;
@@ -4838,7 +4838,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key lacks the scope recommendations:read */
+      /** @description The API key lacks the scope recommendations:read, or the shopper token lacks it or is for another shopper; a publishable key alone acts for guests only */
       403: {
         headers: {
           [name: string]: unknown;

@@ -14,3 +14,4 @@ mod serve;
 mod streams;
 mod submit;
 mod tls;
+mod tokens;
