@@ -74,7 +74,10 @@ fn errors_name_the_cause_and_the_next_step() {
         (&["serve", "--tls-cert", "a.pem"], "--tls-key"),
         (&["serve", "--tls-cert", "a.pem", "--tls-key", "b.pem"], "a.pem"),
         (&["keys", "create", "two words", "--scope", "admin"], "a key's name is"),
-        (&["keys", "create", "k", "--scope", "admin", "--publishable"], "cannot have a publishable"),
+        (
+            &["keys", "create", "k", "--scope", "admin", "--publishable"],
+            "cannot have a publishable",
+        ),
         (&["keys", "token", "u1", "--key", "nobody"], "cartwheel keys list"),
         (&["keys", "token", "u1", "--key", "k", "--seconds", "86401"], "86400"),
         (&["import", "instacart", "nowhere"], "nowhere/orders.csv: no such file"),
