@@ -45,6 +45,7 @@ test: setup $(VENV_TEST) $(EMULATORS) ## Every test, the page in a headless brow
 
 test-api: setup ## Requests made from the OpenAPI document, to the real binary
 	scripts/test-api
+	scripts/check-token-examples
 
 test-web: setup
 	cd webapp && npm test

@@ -25,8 +25,9 @@ pub use axum::Router;
 
 pub use access::audit::{ActionEnd, AdminAction, AuditLog, hashed_id};
 pub use access::key_error::KeyError;
-pub use access::keys::{ApiKey, KeyHash, Keys, key_name};
+pub use access::keys::{ApiKey, KeyHash, Keys, PublishableKey, key_name};
 pub use access::scope::Scope;
+pub use access::token::{Claims, LONGEST_TOKEN, SigningSecret};
 pub use http::assets::{Asset, Assets};
 pub use http::problem::{Kind, Problem};
 pub use http::server::{Connections, serve};

@@ -4,7 +4,7 @@ use axum::http::Method;
 use axum::routing::MethodRouter;
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
 
-use crate::access::scope::{Access, AccessTable, Scope};
+use crate::access::scope::{Access, AccessTable, Audience, Scope};
 use crate::state::Shared;
 
 /// Documented routes with the access that each of them needs. This is the only way to add a
@@ -21,9 +21,22 @@ impl Routes {
         self.add(Access::Open, routes)
     }
 
-    /// Adds routes that need a key with `scope`.
+    /// Adds routes that need the secret half of a key with `scope`.
     pub(crate) fn scoped(self, scope: Scope, routes: UtoipaMethodRouter<Shared>) -> Self {
-        self.add(Access::Needs(scope), routes)
+        self.add(Access::Needs(scope, Audience::Keys), routes)
+    }
+
+    /// Adds routes for browsers with a shopper token too. What concerns a shopper has to ask
+    /// [`Caller::permit`](crate::access::caller::Caller::permit).
+    pub(crate) fn for_tokens(self, scope: Scope, routes: UtoipaMethodRouter<Shared>) -> Self {
+        self.add(Access::Needs(scope, Audience::Tokens), routes)
+    }
+
+    /// Adds routes for browsers with a shopper token or a publishable key too. They concern
+    /// shoppers only, for each of which they have to ask
+    /// [`Caller::permit`](crate::access::caller::Caller::permit).
+    pub(crate) fn for_guests(self, scope: Scope, routes: UtoipaMethodRouter<Shared>) -> Self {
+        self.add(Access::Needs(scope, Audience::Guests), routes)
     }
 
     /// Adds a `GET` route that anyone may call and that the document does not list.

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::id::{ID_EXPECTED, ProductId, UserId, json_id};
+use crate::id::{ID_EXPECTED, InvalidId, ProductId, UserId, json_id};
 
 /// Maximum number of items in an event.
 pub const MAX_ITEMS: usize = 200;
@@ -89,8 +89,10 @@ pub struct Event {
     /// The client's id for this event; together with `user_id` the deduplication key.
     /// `None` until the server assigns an id.
     pub event_id: Option<String>,
-    /// The shopper.
+    /// The shopper: the user, or the guest if the client sent no `user_id`.
     pub user_id: UserId,
+    /// The guest that the event ties to the user, if the client sent both ids.
+    pub guest: Option<UserId>,
     /// The client's session; stored for analysis only.
     pub session_id: Option<String>,
     /// The kind of action.
@@ -118,7 +120,7 @@ pub struct Invalid {
     pub expected: &'static str,
 }
 
-const FIELDS: &str = "event_id, user_id, session_id, event, product_ids, items, timestamp, \
+const FIELDS: &str = "event_id, user_id, anonymous_id, session_id, event, product_ids, items, timestamp, \
                       source, recommendation_id";
 
 fn sentence(field: &str, problem: &str) -> String {
@@ -146,11 +148,7 @@ impl Event {
             let name: String = unknown.chars().take(64).collect();
             return Err(invalid(name, "is not a field of an event", FIELDS));
         }
-        let user_id = match fields.get("user_id") {
-            Some(value) => json_id(value).and_then(UserId::new),
-            None => return Err(invalid("user_id", "is missing", ID_EXPECTED)),
-        }
-        .map_err(|e| invalid("user_id", e, ID_EXPECTED))?;
+        let (user_id, guest) = shopper(fields)?;
         let kind = fields
             .get("event")
             .ok_or_else(|| invalid("event", "is missing", KINDS))?
@@ -165,6 +163,7 @@ impl Event {
         Ok(Self {
             event_id: optional_id(fields, "event_id")?,
             user_id,
+            guest,
             session_id: optional_id(fields, "session_id")?,
             kind,
             items,
@@ -177,6 +176,21 @@ impl Event {
 
 const KINDS: &str =
     "view, add_to_cart, remove_from_cart, update_cart, checkout, return or get_recommendations";
+
+/// Reads the shopper, and the guest to tie to the shopper.
+fn shopper(fields: &Map<String, Value>) -> Result<(UserId, Option<UserId>), Invalid> {
+    let read = |name, id: fn(String) -> Result<UserId, InvalidId>| match fields.get(name) {
+        None | Some(Value::Null) => Ok(None),
+        Some(value) => {
+            json_id(value).and_then(id).map(Some).map_err(|e| invalid(name, e, ID_EXPECTED))
+        }
+    };
+    match (read("user_id", UserId::known)?, read("anonymous_id", UserId::guest)?) {
+        (Some(user), guest) => Ok((user, guest)),
+        (None, Some(guest)) => Ok((guest, None)),
+        (None, None) => Err(invalid("user_id", "is missing, and so is anonymous_id", ID_EXPECTED)),
+    }
+}
 
 fn optional_id(fields: &Map<String, Value>, name: &'static str) -> Result<Option<String>, Invalid> {
     match fields.get(name) {

@@ -26,7 +26,13 @@ pub enum InvalidId {
     /// The JSON value is neither a string nor an integer.
     #[error("is neither a string nor an integer")]
     Type,
+    /// The id of a known user has the form of a guest's.
+    #[error("begins with ~, which marks guests: send the rest as anonymous_id")]
+    Guest,
 }
+
+/// The first character of a guest's [`UserId`]. The ids of known users never begin with it.
+const GUEST: char = '~';
 
 /// Checks the length and the characters of an id. Ids are compared byte by byte: upper and lower
 /// case differ, and so do the composed and decomposed forms of a letter.
@@ -117,5 +123,38 @@ macro_rules! id {
     };
 }
 
-id!(UserId, "A shopper's id, which never changes.");
+id!(
+    UserId,
+    "A shopper's id: the shop's id of a known user, or `~` and the anonymous id of a guest."
+);
 id!(ProductId, "A product's id in the shop's catalogue.");
+
+impl UserId {
+    /// Wraps the id of a known user.
+    ///
+    /// # Errors
+    /// When `text` is not a valid id, or has the form of a guest's.
+    pub fn known(text: impl AsRef<str>) -> Result<Self, InvalidId> {
+        let id = Self::new(text)?;
+        if id.is_guest() { Err(InvalidId::Guest) } else { Ok(id) }
+    }
+
+    /// Returns the id of the guest with that anonymous id.
+    ///
+    /// # Errors
+    /// When `anonymous_id` is not a valid id, or is longer than [`MAX_ID`] - 1 bytes.
+    pub fn guest(anonymous_id: impl AsRef<str>) -> Result<Self, InvalidId> {
+        check_id(anonymous_id.as_ref())?;
+        Self::new(format!("{GUEST}{}", anonymous_id.as_ref()))
+    }
+
+    /// Tells whether the shopper is a guest.
+    pub fn is_guest(&self) -> bool {
+        self.0.starts_with(GUEST)
+    }
+
+    /// Returns the anonymous id of a guest.
+    pub fn anonymous_id(&self) -> Option<&str> {
+        self.0.strip_prefix(GUEST)
+    }
+}

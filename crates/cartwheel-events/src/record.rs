@@ -32,6 +32,9 @@ pub struct EventRecord {
     pub event_id: String,
     /// The shopper; the partition key.
     pub user_id: UserId,
+    /// The anonymous id of the guest that the event ties to the user.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub anonymous_id: Option<String>,
     /// The client's session.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session_id: Option<String>,
@@ -183,6 +186,7 @@ impl EventRecord {
         Self {
             schema_version: SCHEMA_VERSION,
             event_id,
+            anonymous_id: event.guest.as_ref().and_then(UserId::anonymous_id).map(str::to_owned),
             user_id: event.user_id,
             session_id: event.session_id,
             event: event.kind,

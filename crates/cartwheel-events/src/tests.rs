@@ -53,6 +53,9 @@ fn an_error_names_the_invalid_field() {
         ),
         (json!({"user_id": "u", "event": "view", "product_ids": ["x"], "admin": true}), "admin"),
         (json!({"user_id": "é".repeat(65), "event": "view"}), "user_id"),
+        (json!({"user_id": "~g", "event": "view", "product_ids": ["x"]}), "user_id"),
+        (json!({"anonymous_id": "", "event": "view", "product_ids": ["x"]}), "anonymous_id"),
+        (json!({"anonymous_id": "g".repeat(128), "event": "view"}), "anonymous_id"),
     ];
     for (body, field) in cases {
         let error = Event::from_json(&body).expect_err(&body.to_string());
@@ -83,4 +86,25 @@ fn a_record_with_lists_of_different_length_is_rejected() {
     let text = br#"{"schema_version":1,"event_id":"e","user_id":"u","event":"view",
         "product_ids":["a"],"quantities":[],"prices":[null],"received_at_ms":1}"#;
     assert!(Record::from_slice(text).is_err());
+}
+
+#[test]
+fn guests_and_users_have_separate_ids() {
+    let read = |shopper: serde_json::Value| {
+        let mut body = json!({"event": "view", "product_ids": ["x"]});
+        body.as_object_mut().unwrap().extend(shopper.as_object().unwrap().clone());
+        Event::from_json(&body).unwrap()
+    };
+    let guest = read(json!({"anonymous_id": 7, "user_id": null}));
+    assert_eq!((guest.user_id.as_str(), guest.guest.as_ref()), ("~7", None));
+    assert_eq!((guest.user_id.is_guest(), guest.user_id.anonymous_id()), (true, Some("7")));
+    let user = read(json!({"user_id": 7}));
+    assert_eq!((user.user_id.is_guest(), user.user_id.anonymous_id()), (false, None));
+    assert_ne!(user.user_id, guest.user_id);
+    let both = read(json!({"user_id": 7, "anonymous_id": 7}));
+    assert_eq!((&both.user_id, both.guest.as_ref()), (&user.user_id, Some(&guest.user_id)));
+    let record = EventRecord::new(both, "e".into(), 1);
+    assert_eq!(record.anonymous_id.as_deref(), Some("7"));
+    let record = Record::Event(record);
+    assert_eq!(Record::from_slice(&record.to_vec()).unwrap(), record);
 }

@@ -1,6 +1,6 @@
 //! Small files that are replaced as a whole.
 
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process;
@@ -12,10 +12,31 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// # Errors
 /// When the content cannot be written or renamed; the old content then still stands.
 pub fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
+    replace_opened(path, content, File::options().write(true).create(true).truncate(true))
+}
+
+/// Replaces the content of `path` as [`replace`] does. Where the system has such permissions,
+/// only the owner may read the file.
+///
+/// # Errors
+/// When the content cannot be written or renamed; the old content then still stands.
+pub fn replace_private(path: &Path, content: &[u8]) -> io::Result<()> {
+    let mut options = File::options();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    replace_opened(path, content, &options)
+}
+
+fn replace_opened(path: &Path, content: &[u8], options: &OpenOptions) -> io::Result<()> {
     let directory = parent(path);
     fs::create_dir_all(directory)?;
     let scratch = scratch(path);
-    let written = write_synced(&scratch, content).and_then(|()| fs::rename(&scratch, path));
+    let written = options.open(&scratch).and_then(|mut file| {
+        file.write_all(content)?;
+        file.sync_all()
+    });
+    let written = written.and_then(|()| fs::rename(&scratch, path));
     if let Err(error) = written {
         // The first error is the one to report.
         let _ = fs::remove_file(&scratch);
@@ -71,6 +92,18 @@ mod tests {
         replace(&path, b"second").unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"second");
         assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_private_file_is_its_owners_alone() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("keys.json");
+        replace(&path, b"open").unwrap();
+        replace_private(&path, b"private").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"private");
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
     }
 
     #[test]

@@ -99,6 +99,7 @@ fn record() -> Record {
         schema_version: 1,
         event_id: "e".to_owned(),
         user_id,
+        anonymous_id: None,
         session_id: None,
         event: EventKind::View,
         product_ids: vec![product_id],

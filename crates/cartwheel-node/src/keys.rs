@@ -25,6 +25,13 @@ pub struct StoredKey {
     pub scopes: Vec<String>,
     /// The time of creation, UTC milliseconds.
     pub created_ms: i64,
+    /// The half that pages may contain, if the key has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub publishable: Option<String>,
+    /// The secret that signs shopper tokens. Signing needs the secret itself, so that it cannot
+    /// be stored as a hash. The first releases made keys without one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signing: Option<String>,
 }
 
 /// The keys of a data directory.
@@ -49,13 +56,14 @@ impl KeyFile {
         }
     }
 
-    /// Replaces every key.
+    /// Replaces every key. Only the owner of the file may read it, since it holds the secrets
+    /// that sign shopper tokens.
     ///
     /// # Errors
     /// When the file cannot be written.
     pub fn write(&self, keys: &[StoredKey]) -> Result<()> {
         let content = serde_json::to_vec_pretty(keys)?;
-        cartwheel_files::replace(&self.0, &content).with_context(|| self.name())
+        cartwheel_files::replace_private(&self.0, &content).with_context(|| self.name())
     }
 
     /// Reads the keys as the API checks them.
@@ -69,7 +77,9 @@ impl KeyFile {
                 (stored.hash.parse::<KeyHash>()?, scopes.collect::<Result<_, _>>()?);
             // The first releases allowed any name, and names are written to logs.
             let name = key_name(&stored.name).map_or_else(|_| hash.short_name(), Into::into);
-            Ok(ApiKey { name, hash, scopes })
+            let publishable = stored.publishable.as_deref().map(str::parse).transpose()?;
+            let signing = stored.signing.as_deref().map(str::parse).transpose()?;
+            Ok(ApiKey { name, hash, scopes, publishable, signing })
         };
         let keys = self.read()?.into_iter().map(key).collect::<Result<Vec<_>>>();
         keys.with_context(|| self.name())

@@ -16,6 +16,7 @@ locals {
       ["source", "string"],
       ["recommendation_id", "string"],
       ["received_at_ms", "bigint"],
+      ["anonymous_id", "string"],
     ]
     impressions = [
       ["schema_version", "int"],

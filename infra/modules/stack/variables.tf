@@ -142,12 +142,12 @@ variable "timezone" {
 }
 
 variable "api_key_hashes" {
-  description = "SHA-256 of each API key, in hex. A bare hash grants every scope; scopes before the hash restrict it, as in events:write+recommendations:read=<hash>."
+  description = "SHA-256 of each API key, in hex. A bare hash grants every scope; scopes before the hash restrict it, as in events:write+recommendations:read=<hash>. ;publishable=cwp_<digits> and ;signing=cws_<digits> may follow."
   type        = list(string)
   default     = []
 
   validation {
-    condition     = alltrue([for hash in var.api_key_hashes : can(regex("^((events:write|recommendations:read|admin)([+](events:write|recommendations:read|admin))*=)?[0-9a-f]{64}$", hash))])
+    condition     = alltrue([for hash in var.api_key_hashes : can(regex("^(([A-Za-z0-9._:@-]{1,64}@)?(events:write|recommendations:read|admin)([+](events:write|recommendations:read|admin))*=)?[0-9a-f]{64}(;publishable=cwp_[0-9a-f]{32})?(;signing=cws_[0-9a-f]{64})?$", hash))])
     error_message = "Each entry is the SHA-256 of a key, not the key itself: 64 lowercase hex digits, as printed by: printf %s \"$KEY\" | sha256sum"
   }
 }

@@ -980,6 +980,7 @@ export interface components {
     };
     /** @description A shopper's action. */
     Event: {
+      anonymous_id?: components['schemas']['Id'] | null;
       /** @description The kind of event. */
       event: components['schemas']['EventName'];
       event_id?: components['schemas']['Id'] | null;
@@ -995,8 +996,7 @@ export interface components {
        * @description The client's time, UTC milliseconds since 1970. The server does not order by it.
        */
       timestamp?: number | null;
-      /** @description The shopper; an integer is kept as its decimal text. */
-      user_id: components['schemas']['Id'];
+      user_id?: components['schemas']['Id'] | null;
     };
     /**
      * @description Kinds of events.
@@ -1924,6 +1924,7 @@ export interface components {
     };
     /** @description A request for recommendations. */
     RecommendationRequest: {
+      anonymous_id?: components['schemas']['Id'] | null;
       /** @description The cart to complete, up to 200 products. Overrides the session's cart. */
       cart?: components['schemas']['Id'][] | null;
       /**
@@ -1934,8 +1935,7 @@ export interface components {
       filters?: components['schemas']['Filters'] | null;
       /** @description Maximum number of products; 10 by default. */
       limit?: number | null;
-      /** @description The shopper; an integer is kept as its decimal text. */
-      user_id: components['schemas']['Id'];
+      user_id?: components['schemas']['Id'] | null;
     };
     /** @description Recommendations. */
     Recommendations: {
@@ -2407,7 +2407,7 @@ export interface operations {
           'text/plain': string;
         };
       };
-      /** @description The API key is missing or unknown */
+      /** @description The key or token is missing, unknown or expired */
       401: {
         headers: {
           [name: string]: unknown;
@@ -2514,7 +2514,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key is missing or unknown */
+      /** @description The key or token is missing, unknown or expired */
       401: {
         headers: {
           [name: string]: unknown;
@@ -2523,7 +2523,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key lacks the scope events:write */
+      /** @description The API key lacks the scope events:write, or the shopper token lacks it or is for another shopper; a publishable key alone acts for guests only */
       403: {
         headers: {
           [name: string]: unknown;
@@ -2861,7 +2861,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key is missing or unknown */
+      /** @description The key or token is missing, unknown or expired */
       401: {
         headers: {
           [name: string]: unknown;
@@ -2870,7 +2870,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key lacks the scope recommendations:read */
+      /** @description The API key lacks the scope recommendations:read, or the shopper token lacks it or is for another shopper */
       403: {
         headers: {
           [name: string]: unknown;
@@ -2926,7 +2926,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key is missing or unknown */
+      /** @description The key or token is missing, unknown or expired */
       401: {
         headers: {
           [name: string]: unknown;
@@ -3005,7 +3005,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key is missing or unknown */
+      /** @description The key or token is missing, unknown or expired */
       401: {
         headers: {
           [name: string]: unknown;
@@ -3014,7 +3014,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key lacks the scope events:write */
+      /** @description The API key lacks the scope events:write, or the shopper token lacks it or is for another shopper; a publishable key alone acts for guests only */
       403: {
         headers: {
           [name: string]: unknown;
@@ -3110,7 +3110,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key is missing or unknown */
+      /** @description The key or token is missing, unknown or expired */
       401: {
         headers: {
           [name: string]: unknown;
@@ -3119,7 +3119,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key lacks the scope events:write */
+      /** @description The API key lacks the scope events:write, or the shopper token lacks it or is for another shopper; a publishable key alone acts for guests only */
       403: {
         headers: {
           [name: string]: unknown;
@@ -3215,7 +3215,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key is missing or unknown */
+      /** @description The key or token is missing, unknown or expired */
       401: {
         headers: {
           [name: string]: unknown;
@@ -3224,7 +3224,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key lacks the scope events:write */
+      /** @description The API key lacks the scope events:write, or the shopper token lacks it or is for another shopper; a publishable key alone acts for guests only */
       403: {
         headers: {
           [name: string]: unknown;
@@ -3307,7 +3307,7 @@ export interface operations {
           'application/json': components['schemas']['Lake'];
         };
       };
-      /** @description The API key is missing or unknown */
+      /** @description The key or token is missing, unknown or expired */
       401: {
         headers: {
           [name: string]: unknown;
@@ -3372,7 +3372,7 @@ export interface operations {
           'application/json': components['schemas']['LastLakeJob'];
         };
       };
-      /** @description The API key is missing or unknown */
+      /** @description The key or token is missing, unknown or expired */
       401: {
         headers: {
           [name: string]: unknown;
@@ -3450,7 +3450,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key is missing or unknown */
+      /** @description The key or token is missing, unknown or expired */
       401: {
         headers: {
           [name: string]: unknown;
@@ -3554,7 +3554,7 @@ export interface operations {
           'application/json': components['schemas']['LakeTableDetail'];
         };
       };
-      /** @description The API key is missing or unknown */
+      /** @description The key or token is missing, unknown or expired */
       401: {
         headers: {
           [name: string]: unknown;
@@ -3619,7 +3619,7 @@ export interface operations {
           'text/event-stream': components['schemas']['Live'];
         };
       };
-      /** @description The API key is missing or unknown */
+      /** @description The key or token is missing, unknown or expired */
       401: {
         headers: {
           [name: string]: unknown;
@@ -3684,7 +3684,7 @@ export interface operations {
           'application/json': components['schemas']['Models'];
         };
       };
-      /** @description The API key is missing or unknown */
+      /** @description The key or token is missing, unknown or expired */
       401: {
         headers: {
           [name: string]: unknown;
@@ -3749,7 +3749,7 @@ export interface operations {
           'application/json': components['schemas']['Release'];
         };
       };
-      /** @description The API key is missing or unknown */
+      /** @description The key or token is missing, unknown or expired */
       401: {
         headers: {
           [name: string]: unknown;
@@ -3826,7 +3826,7 @@ export interface operations {
           'application/json': components['schemas']['ModelDetail'];
         };
       };
-      /** @description The API key is missing or unknown */
+      /** @description The key or token is missing, unknown or expired */
       401: {
         headers: {
           [name: string]: unknown;
@@ -3894,7 +3894,7 @@ export interface operations {
           'application/json': components['schemas']['Release'];
         };
       };
-      /** @description The API key is missing or unknown */
+      /** @description The key or token is missing, unknown or expired */
       401: {
         headers: {
           [name: string]: unknown;
@@ -3968,7 +3968,7 @@ export interface operations {
           'application/json': Record<string, never>;
         };
       };
-      /** @description The API key is missing or unknown */
+      /** @description The key or token is missing, unknown or expired */
       401: {
         headers: {
           [name: string]: unknown;
@@ -4033,7 +4033,7 @@ export interface operations {
           'application/json': components['schemas']['Executions'];
         };
       };
-      /** @description The API key is missing or unknown */
+      /** @description The key or token is missing, unknown or expired */
       401: {
         headers: {
           [name: string]: unknown;
@@ -4111,7 +4111,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key is missing or unknown */
+      /** @description The key or token is missing, unknown or expired */
       401: {
         headers: {
           [name: string]: unknown;
@@ -4215,7 +4215,7 @@ export interface operations {
           'application/json': components['schemas']['Run'];
         };
       };
-      /** @description The API key is missing or unknown */
+      /** @description The key or token is missing, unknown or expired */
       401: {
         headers: {
           [name: string]: unknown;
@@ -4283,7 +4283,7 @@ export interface operations {
           'text/event-stream': string;
         };
       };
-      /** @description The API key is missing or unknown */
+      /** @description The key or token is missing, unknown or expired */
       401: {
         headers: {
           [name: string]: unknown;
@@ -4351,7 +4351,7 @@ export interface operations {
           'application/json': components['schemas']['Log'];
         };
       };
-      /** @description The API key is missing or unknown */
+      /** @description The key or token is missing, unknown or expired */
       401: {
         headers: {
           [name: string]: unknown;
@@ -4419,7 +4419,7 @@ export interface operations {
           'application/json': components['schemas']['Started'];
         };
       };
-      /** @description The API key is missing or unknown */
+      /** @description The key or token is missing, unknown or expired */
       401: {
         headers: {
           [name: string]: unknown;
@@ -4496,7 +4496,7 @@ export interface operations {
           'application/json': components['schemas']['Started'];
         };
       };
-      /** @description The API key is missing or unknown */
+      /** @description The key or token is missing, unknown or expired */
       401: {
         headers: {
           [name: string]: unknown;
@@ -4588,7 +4588,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key is missing or unknown */
+      /** @description The key or token is missing, unknown or expired */
       401: {
         headers: {
           [name: string]: unknown;
@@ -4597,7 +4597,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key lacks the scope recommendations:read */
+      /** @description The API key lacks the scope recommendations:read, or the shopper token lacks it or is for another shopper */
       403: {
         headers: {
           [name: string]: unknown;
@@ -4672,7 +4672,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key is missing or unknown */
+      /** @description The key or token is missing, unknown or expired */
       401: {
         headers: {
           [name: string]: unknown;
@@ -4681,7 +4681,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key lacks the scope recommendations:read */
+      /** @description The API key lacks the scope recommendations:read, or the shopper token lacks it or is for another shopper */
       403: {
         headers: {
           [name: string]: unknown;
@@ -4860,7 +4860,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key is missing or unknown */
+      /** @description The key or token is missing, unknown or expired */
       401: {
         headers: {
           [name: string]: unknown;
@@ -4869,7 +4869,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key lacks the scope recommendations:read */
+      /** @description The API key lacks the scope recommendations:read, or the shopper token lacks it or is for another shopper */
       403: {
         headers: {
           [name: string]: unknown;
@@ -5279,7 +5279,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key is missing or unknown */
+      /** @description The key or token is missing, unknown or expired */
       401: {
         headers: {
           [name: string]: unknown;
@@ -5288,7 +5288,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key lacks the scope recommendations:read */
+      /** @description The API key lacks the scope recommendations:read, or the shopper token lacks it or is for another shopper */
       403: {
         headers: {
           [name: string]: unknown;
@@ -5356,7 +5356,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key is missing or unknown */
+      /** @description The key or token is missing, unknown or expired */
       401: {
         headers: {
           [name: string]: unknown;
@@ -5434,7 +5434,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key is missing or unknown */
+      /** @description The key or token is missing, unknown or expired */
       401: {
         headers: {
           [name: string]: unknown;
@@ -5443,7 +5443,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key lacks the scope recommendations:read */
+      /** @description The API key lacks the scope recommendations:read, or the shopper token lacks it or is for another shopper; a publishable key alone acts for guests only */
       403: {
         headers: {
           [name: string]: unknown;
@@ -5529,7 +5529,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key is missing or unknown */
+      /** @description The key or token is missing, unknown or expired */
       401: {
         headers: {
           [name: string]: unknown;
@@ -5597,7 +5597,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key is missing or unknown */
+      /** @description The key or token is missing, unknown or expired */
       401: {
         headers: {
           [name: string]: unknown;
@@ -5665,7 +5665,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key is missing or unknown */
+      /** @description The key or token is missing, unknown or expired */
       401: {
         headers: {
           [name: string]: unknown;
@@ -5742,7 +5742,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key is missing or unknown */
+      /** @description The key or token is missing, unknown or expired */
       401: {
         headers: {
           [name: string]: unknown;
@@ -5751,7 +5751,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key lacks the scope recommendations:read */
+      /** @description The API key lacks the scope recommendations:read, or the shopper token lacks it or is for another shopper */
       403: {
         headers: {
           [name: string]: unknown;
@@ -5810,7 +5810,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key is missing or unknown */
+      /** @description The key or token is missing, unknown or expired */
       401: {
         headers: {
           [name: string]: unknown;
@@ -5892,7 +5892,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key is missing or unknown */
+      /** @description The key or token is missing, unknown or expired */
       401: {
         headers: {
           [name: string]: unknown;
@@ -5901,7 +5901,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key lacks the scope recommendations:read */
+      /** @description The API key lacks the scope recommendations:read, or the shopper token lacks it or is for another shopper; a publishable key alone acts for guests only */
       403: {
         headers: {
           [name: string]: unknown;

@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use axum::RequestExt;
 use axum::extract::{MatchedPath, RawPathParams, Request, State};
+use axum::http::Extensions;
 use axum::http::request::Parts;
-use axum::http::{Extensions, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use crate::access::audit::{AdminAction, hashed_id};
 use crate::access::caller::Caller;
+use crate::access::credential::{Credential, NoCredential};
 use crate::access::scope::{Access, AccessTable, Scope};
 use crate::http::bounded::bounded;
 use crate::http::peer::Peer;
@@ -29,13 +30,14 @@ pub(crate) struct Gate {
     pub(crate) access: Arc<AccessTable>,
 }
 
-/// Admits requests within the limits whose key, in `x-api-key` or `authorization: Bearer`,
-/// grants the scope that the route needs. Admits every request within the limits to an open
-/// route, or while no key exists. Attaches the [`Caller`] to the response.
-pub(crate) async fn admit(State(gate): State<Gate>, request: Request, next: Next) -> Response {
+/// Admits requests within the limits whose key or token, in `x-api-key` or `authorization:
+/// Bearer`, grants the scope that the route needs. Admits every request within the limits to an
+/// open route, or while no key exists. Attaches the [`Caller`] to request and response.
+pub(crate) async fn admit(State(gate): State<Gate>, mut request: Request, next: Next) -> Response {
     let access = gate.access.needed(request.method(), route(request.extensions()));
     match gate.caller(access, &request) {
         Ok(caller) => {
+            request.extensions_mut().insert(caller.clone());
             let mut response = gate.run(access, request, &caller, next).await;
             response.extensions_mut().insert(caller);
             response
@@ -48,29 +50,30 @@ impl Gate {
     fn caller(&self, access: Access, request: &Request) -> Result<Caller, Problem> {
         let peer = request.extensions().get::<Peer>().copied();
         self.state.limits.address(peer)?;
-        let Access::Needs(scope) = access else { return Ok(Caller::default()) };
-        if self.state.keys.is_empty() {
-            return Ok(Caller::default());
+        let Access::Needs(scope, audience) = access else { return Ok(Caller::anonymous()) };
+        let keys = &self.state.keys;
+        if keys.is_empty() {
+            return Ok(Caller::anonymous());
         }
-        let header = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
-        let bearer = || header(header::AUTHORIZATION.as_str())?.strip_prefix("Bearer ");
-        let given = header("x-api-key").or_else(bearer).unwrap_or_default();
-        if given.is_empty() {
-            let detail = format!(
-                "The request has no API key: send a key with the scope {scope} as x-api-key."
-            );
-            return Err(Problem::new(Kind::Unauthorized, detail));
-        }
-        let Some(key) = self.state.keys.find(given) else {
-            self.state.limits.wrong_key(peer)?;
-            return Err(Problem::new(Kind::Unauthorized, "The API key is unknown."));
-        };
-        self.state.limits.key(&key.name)?;
-        if !key.may(scope) {
-            let detail = format!("The API key lacks the scope {scope}.");
-            return Err(Problem::new(Kind::Forbidden, detail));
-        }
-        Ok(Caller::with_key(key.name))
+        let found = Credential::find(keys, request.headers(), self.state.clock.now_ms());
+        let credential = found.or_else(|missing| {
+            Err(match missing {
+                NoCredential::Missing => Problem::new(
+                    Kind::Unauthorized,
+                    format!(
+                        "The request has no API key: send a key with the scope {scope} as \
+                         x-api-key."
+                    ),
+                ),
+                NoCredential::Wrong(problem) => {
+                    self.state.limits.wrong_key(peer)?;
+                    problem
+                }
+                NoCredential::Expired(problem) => problem,
+            })
+        })?;
+        self.state.limits.key(&credential.key.name)?;
+        credential.admit(scope, audience)
     }
 
     /// Runs the request; an admin's change between two entries of the audit log.
@@ -82,7 +85,7 @@ impl Gate {
         next: Next,
     ) -> Response {
         let timeout = self.state.settings.timeout;
-        let recorded = access == Access::Needs(Scope::Admin)
+        let recorded = matches!(access, Access::Needs(Scope::Admin, _))
             && !request.method().is_safe()
             && route(request.extensions()).is_some();
         let Some(audit) = self.state.audit.clone().filter(|_| recorded) else {

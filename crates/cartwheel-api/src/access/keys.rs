@@ -1,4 +1,4 @@
-//! API keys, stored as hashes, with the scopes that each grants.
+//! API keys: their secret halves as hashes, what a browser needs of them, and their scopes.
 
 use std::fmt;
 use std::str::FromStr;
@@ -11,6 +11,7 @@ use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
 use crate::access::key_error::KeyError;
 use crate::access::plain_name::is_plain_name;
 use crate::access::scope::Scope;
+use crate::access::token::{SigningSecret, UncheckedToken};
 
 /// SHA-256 of a key. Keys are long and random, so that a slow hash is not needed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,24 +50,67 @@ impl FromStr for KeyHash {
     }
 }
 
+/// The half of a key that pages may contain: `cwp_` and 32 hexadecimal digits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PublishableKey(String);
+
+const PUBLISHABLE: &str = "cwp_";
+
+impl PublishableKey {
+    /// The key with these random bytes.
+    pub fn new(random: [u8; 16]) -> Self {
+        Self(format!("{PUBLISHABLE}{}", hex::encode(random)))
+    }
+
+    /// The key as pages send it.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for PublishableKey {
+    type Err = KeyError;
+
+    fn from_str(text: &str) -> Result<Self, KeyError> {
+        let digits = text.strip_prefix(PUBLISHABLE).ok_or(KeyError::Publishable)?;
+        let mut bytes = [0; 16];
+        hex::decode_to_slice(digits, &mut bytes).map_err(|_| KeyError::Publishable)?;
+        Ok(Self(text.to_owned()))
+    }
+}
+
+/// The half of a key that a request brings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Half {
+    Secret,
+    Publishable,
+}
+
 /// A key's hash with its name and scopes: `shop@events:write+admin=HASH`. Without a name, the
-/// first digits of the hash serve as one. A bare `HASH` grants every scope.
+/// first digits of the hash serve as one. A bare `HASH` grants every scope. Then come the parts
+/// that the key has: `;publishable=cwp_…` and `;signing=cws_…`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApiKey {
     /// The name in logs, limits and the audit log.
     pub name: Arc<str>,
-    /// Its hash.
+    /// The hash of its secret half.
     pub hash: KeyHash,
     /// The scopes that it grants.
     pub scopes: Vec<Scope>,
+    /// The half that pages may contain.
+    pub publishable: Option<PublishableKey>,
+    /// Signs shopper tokens.
+    pub signing: Option<SigningSecret>,
 }
 
 impl FromStr for ApiKey {
     type Err = KeyError;
 
     fn from_str(text: &str) -> Result<Self, KeyError> {
-        let (given, scopes, hash) = match text.split_once('=') {
-            None => (None, "admin", text),
+        let mut parts = text.split(';');
+        let key = parts.next().unwrap_or_default();
+        let (given, scopes, hash) = match key.split_once('=') {
+            None => (None, "admin", key),
             Some((held, hash)) => match held.split_once('@') {
                 None => (None, held, hash),
                 Some((name, scopes)) => (Some(name), scopes, hash),
@@ -78,7 +122,15 @@ impl FromStr for ApiKey {
             Some(name) => key_name(name)?.into(),
         };
         let scopes = scopes.split('+').map(str::parse).collect::<Result<_, _>>()?;
-        Ok(Self { name, hash, scopes })
+        let (mut publishable, mut signing) = (None, None);
+        for part in parts {
+            match part.split_once('=') {
+                Some(("publishable", key)) => publishable = Some(key.parse()?),
+                Some(("signing", secret)) => signing = Some(secret.parse()?),
+                _ => return Err(KeyError::Part),
+            }
+        }
+        Ok(Self { name, hash, scopes, publishable, signing })
     }
 }
 
@@ -107,15 +159,23 @@ impl Keys {
         *self.0.write() = keys;
     }
 
-    /// Finds a key in constant time: every key is compared, whichever matches.
-    pub(crate) fn find(&self, given: &str) -> Option<ApiKey> {
+    /// Finds a key in constant time: every key is compared, whichever matches. A publishable
+    /// half is no secret.
+    pub(crate) fn find(&self, given: &str) -> Option<(ApiKey, Half)> {
         let keys = self.0.read();
-        let hash = KeyHash::of(given);
-        let mut found = u32::MAX;
-        for (index, key) in (0_u32..).zip(keys.iter()) {
-            found.conditional_assign(&index, key.hash.is(&hash));
+        let published = |key: &&ApiKey| key.publishable.as_ref().is_some_and(|p| p.0 == given);
+        if let Some(key) = keys.iter().find(published) {
+            return Some((key.clone(), Half::Publishable));
         }
-        keys.get(found as usize).cloned()
+        let hash = KeyHash::of(given);
+        let found = select(&keys, |key| key.hash.is(&hash))?;
+        Some((found, Half::Secret))
+    }
+
+    /// Finds the key that has signed a token, in constant time.
+    pub(crate) fn signer(&self, token: &UncheckedToken<'_>) -> Option<ApiKey> {
+        let signed = |key: &ApiKey| key.signing.as_ref().is_some_and(|s| token.is_signed_by(s));
+        select(&self.0.read(), |key| Choice::from(u8::from(signed(key))))
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -127,4 +187,13 @@ impl FromIterator<ApiKey> for Keys {
     fn from_iter<T: IntoIterator<Item = ApiKey>>(keys: T) -> Self {
         Self(Arc::new(RwLock::new(keys.into_iter().collect())))
     }
+}
+
+/// Returns a key that matches, after all of them are compared.
+fn select(keys: &[ApiKey], matches: impl Fn(&ApiKey) -> Choice) -> Option<ApiKey> {
+    let mut found = u32::MAX;
+    for (index, key) in (0_u32..).zip(keys) {
+        found.conditional_assign(&index, matches(key));
+    }
+    keys.get(found as usize).cloned()
 }

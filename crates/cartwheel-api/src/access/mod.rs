@@ -1,10 +1,12 @@
-//! Who may call: keys and their scopes, rate limits, the audit log.
+//! Who may call: keys and tokens, rate limits, the audit log.
 
 pub(crate) mod admit;
 pub(crate) mod audit;
 pub(crate) mod caller;
+pub(crate) mod credential;
 pub(crate) mod key_error;
 pub(crate) mod keys;
 pub(crate) mod limits;
 pub(crate) mod plain_name;
 pub(crate) mod scope;
+pub(crate) mod token;

@@ -51,14 +51,28 @@ impl FromStr for Scope {
     }
 }
 
+/// Who may call a route, apart from the scope. Each includes those before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Audience {
+    /// The secret half of a key.
+    Keys,
+    /// Shopper tokens.
+    Tokens,
+    /// Publishable keys, on behalf of a guest.
+    Guests,
+}
+
 /// What a request needs to be admitted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Access {
     /// Nothing.
     Open,
-    /// A key that grants the scope, unless no key exists.
-    Needs(Scope),
+    /// A credential of the audience that grants the scope, unless no key exists.
+    Needs(Scope, Audience),
 }
+
+/// What a route needs that declares nothing.
+const DEFAULT: Access = Access::Needs(Scope::Admin, Audience::Keys);
 
 /// The access that each route needs. A route that is not in the table needs an admin.
 #[derive(Debug, Clone, Default)]
@@ -85,12 +99,12 @@ impl AccessTable {
         }
         let Some(route) = route else {
             // The files of the web app.
-            return if method.is_safe() { Access::Open } else { Access::Needs(Scope::Admin) };
+            return if method.is_safe() { Access::Open } else { DEFAULT };
         };
         let method = if method == Method::HEAD { &Method::GET } else { method };
         let declared = self.0.get(route).into_iter().flatten();
         let found = declared.into_iter().find(|(declared, _)| declared == method);
-        found.map_or(Access::Needs(Scope::Admin), |(_, access)| *access)
+        found.map_or(DEFAULT, |(_, access)| *access)
     }
 }
 
@@ -104,10 +118,10 @@ mod tests {
         table.declare(Method::GET, "/a", Access::Open);
         assert_eq!(table.needed(&Method::GET, Some("/a")), Access::Open);
         assert_eq!(table.needed(&Method::HEAD, Some("/a")), Access::Open);
-        assert_eq!(table.needed(&Method::POST, Some("/a")), Access::Needs(Scope::Admin));
-        assert_eq!(table.needed(&Method::GET, Some("/b")), Access::Needs(Scope::Admin));
+        assert_eq!(table.needed(&Method::POST, Some("/a")), DEFAULT);
+        assert_eq!(table.needed(&Method::GET, Some("/b")), DEFAULT);
         assert_eq!(table.needed(&Method::GET, None), Access::Open);
-        assert_eq!(table.needed(&Method::PUT, None), Access::Needs(Scope::Admin));
+        assert_eq!(table.needed(&Method::PUT, None), DEFAULT);
         assert_eq!(table.needed(&Method::OPTIONS, Some("/b")), Access::Open);
     }
 }

@@ -7,11 +7,11 @@ use utoipa::openapi::content::{Content, ContentBuilder};
 use utoipa::openapi::path::{Operation, ParameterIn};
 use utoipa::openapi::schema::{AdditionalProperties, Schema};
 use utoipa::openapi::security::{
-    ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityRequirement, SecurityScheme,
+    ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,
 };
 use utoipa::openapi::{ComponentsBuilder, OpenApi, Ref, RefOr, ResponseBuilder};
 
-use crate::access::scope::{Access, AccessTable};
+use crate::access::scope::{Access, AccessTable, Audience};
 use crate::http::problem::{Kind, Problem};
 
 /// The pattern of an id, as `cartwheel_events::check_id` checks it.
@@ -49,16 +49,36 @@ pub(crate) fn complete(document: &mut OpenApi, access: &AccessTable) {
     }
     let header = ApiKey::Header(ApiKeyValue::new("x-api-key"));
     components.add_security_scheme("key", SecurityScheme::ApiKey(header));
-    components
-        .add_security_scheme("bearer", SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)));
+    let bearer = || HttpBuilder::new().scheme(HttpAuthScheme::Bearer);
+    let bearer_key = bearer().description(Some("The secret half of a key."));
+    components.add_security_scheme("bearer", SecurityScheme::Http(bearer_key.build()));
+    let token = bearer().bearer_format("v1.CLAIMS.SIGNATURE");
+    let token = token.description(Some("A token that the shop's server signs for one shopper."));
+    components.add_security_scheme("token", SecurityScheme::Http(token.build()));
+    let publishable = ApiKeyValue::with_description(
+        "x-api-key",
+        "The publishable half of a key, for guests whose anonymous_id is random.",
+    );
+    let publishable = SecurityScheme::ApiKey(ApiKey::Header(publishable));
+    components.add_security_scheme("publishable", publishable);
 }
 
 fn keys(operation: &mut Operation, access: Access) {
-    let Access::Needs(scope) = access else { return };
+    let Access::Needs(scope, audience) = access else { return };
     let by = |scheme: &str| SecurityRequirement::new(scheme, [scope.as_str()]);
-    operation.security = Some(vec![by("key"), by("bearer")]);
-    answers(operation, Kind::Unauthorized, "The API key is missing or unknown");
-    answers(operation, Kind::Forbidden, &format!("The API key lacks the scope {scope}"));
+    let mut security = vec![by("key"), by("bearer")];
+    let mut refused = format!("The API key lacks the scope {scope}");
+    if audience >= Audience::Tokens {
+        security.push(by("token"));
+        refused.push_str(", or the shopper token lacks it or is for another shopper");
+    }
+    if audience >= Audience::Guests {
+        security.push(by("publishable"));
+        refused.push_str("; a publishable key alone acts for guests only");
+    }
+    operation.security = Some(security);
+    answers(operation, Kind::Unauthorized, "The key or token is missing, unknown or expired");
+    answers(operation, Kind::Forbidden, &refused);
 }
 
 fn limits(operation: &mut Operation) {

@@ -45,8 +45,11 @@ pub(crate) struct EventBody {
     /// The client's id for this event. An event that is sent again within 24 hours is stored
     /// once.
     event_id: Option<Id>,
-    /// The shopper; an integer is kept as its decimal text.
-    user_id: Id,
+    /// The shopper, unless it is a guest; an integer is kept as its decimal text.
+    user_id: Option<Id>,
+    /// The guest, by an id that the browser or app has drawn. At least one of `user_id` and
+    /// `anonymous_id` is required. Both together tie the guest to the user.
+    anonymous_id: Option<Id>,
     /// The client's session.
     session_id: Option<Id>,
     /// The kind of event.
@@ -98,9 +101,9 @@ pub(crate) enum EventName {
 pub(crate) struct Ga4Body {
     /// The shopper's id on the site.
     user_id: Option<Id>,
-    /// The browser's id, used without `user_id`.
+    /// The browser's id: the guest.
     client_id: Option<Id>,
-    /// The app's id, used without the other two.
+    /// The app's id, used without `client_id`.
     app_instance_id: Option<Id>,
     /// The time of events that have none, UTC microseconds since 1970.
     #[schema(minimum = 0, maximum = 253_402_300_799_999_999_isize)]
@@ -140,7 +143,7 @@ pub(crate) struct SegmentCall {
     /// The shopper's id on the site.
     #[schema(value_type = Option<Id>)]
     user_id: Option<String>,
-    /// The browser's id, used without `userId`.
+    /// The browser's id: the guest.
     #[schema(value_type = Option<Id>)]
     anonymous_id: Option<String>,
     /// The kind of event.

@@ -18,8 +18,12 @@ pub enum Kind {
     InvalidField,
     /// The API key is missing or unknown.
     Unauthorized,
-    /// The API key lacks the scope.
+    /// The shopper token is malformed, forged or expired.
+    InvalidToken,
+    /// The key or token lacks the scope.
     Forbidden,
+    /// The token or publishable key does not act for this shopper.
+    OtherShopper,
     /// The path, product or page does not exist.
     NotFound,
     /// The path does not support the method.
@@ -50,11 +54,13 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind, in the order of the documentation.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 19] = [
         Self::MalformedJson,
         Self::InvalidField,
         Self::Unauthorized,
+        Self::InvalidToken,
         Self::Forbidden,
+        Self::OtherShopper,
         Self::NotFound,
         Self::MethodNotAllowed,
         Self::SlowBody,
@@ -84,6 +90,16 @@ impl Kind {
                 "urn:cartwheel:problem:unauthorized",
                 S::UNAUTHORIZED,
                 "A valid API key is required",
+            ),
+            Self::InvalidToken => (
+                "urn:cartwheel:problem:invalid-token",
+                S::UNAUTHORIZED,
+                "A valid shopper token is required",
+            ),
+            Self::OtherShopper => (
+                "urn:cartwheel:problem:other-shopper",
+                S::FORBIDDEN,
+                "The credential is not for this shopper",
             ),
             Self::Forbidden => {
                 ("urn:cartwheel:problem:forbidden", S::FORBIDDEN, "The API key lacks the scope")

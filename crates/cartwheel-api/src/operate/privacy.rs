@@ -11,6 +11,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 use utoipa_axum::routes;
 
+use crate::access::caller::Caller;
 use crate::access::scope::Scope;
 use crate::http::blocking::blocking;
 use crate::http::problem::{Kind, Problem};
@@ -117,12 +118,15 @@ pub(crate) async fn erasures(
 ))]
 pub(crate) async fn export(
     State(state): State<Shared>,
+    caller: Caller,
     UserPath(user_id): UserPath,
     params: Params,
 ) -> Result<Json<UserExport>, Problem> {
     params.end("none")?;
     let operator = state.operator()?;
-    let known = read(&state, &user_id).await?;
+    let shopper = caller.permit(user_id)?;
+    let known = read(&state, &shopper).await?;
+    let user_id = shopper.into_id();
     let user = user_id.clone();
     let stored = blocking(move || operator.stored(&user)).await?;
     let detail = "The stored data cannot be read at the moment.";

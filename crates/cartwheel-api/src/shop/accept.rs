@@ -9,6 +9,7 @@ use cartwheel_sessions::{Session, Shopper, event_hash};
 use cartwheel_stream::Position;
 use tokio::time::Instant;
 
+use crate::access::caller::Caller;
 use crate::http::completion::run_to_completion;
 use crate::http::problem::{Kind, Problem};
 use crate::shop::put::put;
@@ -56,8 +57,14 @@ enum Plan {
     Store { record: EventRecord, hash: u64 },
 }
 
-/// Stores one event and returns it with its shopper's new state.
-pub(crate) async fn accept(state: &Shared, event: Event) -> Result<(Accepted, Known), Problem> {
+/// Stores one event of a shopper for whom the caller may act, and returns it with the shopper's
+/// new state.
+pub(crate) async fn accept(
+    state: &Shared,
+    caller: &Caller,
+    event: Event,
+) -> Result<(Accepted, Known), Problem> {
+    let event = caller.permit_event(event)?;
     let user_id = event.user_id.clone();
     let mut batch = work(state, vec![Ok(event)]).await;
     let accepted = batch.results.pop().unwrap_or_else(|| Err(interrupted()))?;
@@ -65,13 +72,15 @@ pub(crate) async fn accept(state: &Shared, event: Event) -> Result<(Accepted, Kn
     Ok((accepted, Known { shopper, feature_set: batch.feature_set }))
 }
 
-/// Stores events in their order and returns one result each. Errors among `events` are passed
-/// on.
+/// Stores events of shoppers for whom the caller may act, in their order, and returns one result
+/// each. Errors among `events` are passed on.
 pub(crate) async fn accept_all(
     state: &Shared,
+    caller: &Caller,
     events: Vec<Result<Event, Problem>>,
 ) -> Vec<Result<Accepted, Problem>> {
-    work(state, events).await.results
+    let events = events.into_iter().map(|event| event.and_then(|event| caller.permit_event(event)));
+    work(state, events.collect()).await.results
 }
 
 /// Completes even if the client disconnects or the request times out: a record that is put but

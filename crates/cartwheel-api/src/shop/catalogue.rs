@@ -21,11 +21,11 @@ use cartwheel_events::ProductId;
 /// The routes for products.
 pub(crate) fn routes() -> Routes {
     Routes::default()
-        .scoped(Scope::RecommendationsRead, routes!(departments))
-        .scoped(Scope::RecommendationsRead, routes!(products))
-        .scoped(Scope::RecommendationsRead, routes!(product))
-        .scoped(Scope::RecommendationsRead, routes!(similar))
-        .scoped(Scope::RecommendationsRead, routes!(popular))
+        .for_tokens(Scope::RecommendationsRead, routes!(departments))
+        .for_tokens(Scope::RecommendationsRead, routes!(products))
+        .for_tokens(Scope::RecommendationsRead, routes!(product))
+        .for_tokens(Scope::RecommendationsRead, routes!(similar))
+        .for_tokens(Scope::RecommendationsRead, routes!(popular))
 }
 
 /// Ranked products.

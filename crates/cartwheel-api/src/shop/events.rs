@@ -8,6 +8,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 use utoipa_axum::routes;
 
+use crate::access::caller::Caller;
 use crate::access::scope::Scope;
 use crate::contract::schema::EventBody;
 use crate::http::problem::Problem;
@@ -22,7 +23,7 @@ const MEDIA: &str = "application/json or application/x-ndjson";
 
 /// The route for batches of events.
 pub(crate) fn routes() -> Routes {
-    Routes::default().scoped(Scope::EventsWrite, routes!(events))
+    Routes::default().for_guests(Scope::EventsWrite, routes!(events))
 }
 
 /// One result per event, in the order of the events.
@@ -77,6 +78,7 @@ pub(crate) struct EventResult {
 ))]
 pub(crate) async fn events(
     State(state): State<Shared>,
+    caller: Caller,
     request: Request,
 ) -> Result<Json<BatchAnswer>, Problem> {
     let media = request::media_type(&request);
@@ -104,13 +106,14 @@ pub(crate) async fn events(
         return Err(too_many());
     }
     let events = events.into_iter().map(|event| event.map(Some)).collect();
-    answer(&state, events, alone).await.map(Json)
+    answer(&state, &caller, events, alone).await.map(Json)
 }
 
 /// Stores events and returns one result each. If the event is `alone`, its problem is the
 /// answer.
 pub(crate) async fn answer(
     state: &Shared,
+    caller: &Caller,
     events: Vec<Result<Option<Event>, Problem>>,
     alone: bool,
 ) -> Result<BatchAnswer, Problem> {
@@ -118,7 +121,7 @@ pub(crate) async fn answer(
     let events: Vec<_> = events.into_iter().filter_map(Result::transpose).collect();
     let mut results = match events.is_empty() {
         true => Vec::new(),
-        false => accept_all(state, events).await,
+        false => accept_all(state, caller, events).await,
     }
     .into_iter();
     let mut records = Vec::with_capacity(ignored.len());

@@ -7,6 +7,7 @@ use cartwheel_events::Foreign;
 use serde_json::Value;
 use utoipa_axum::routes;
 
+use crate::access::caller::Caller;
 use crate::access::scope::Scope;
 use crate::contract::schema::{Ga4Body, SegmentRequest};
 use crate::http::problem::Problem;
@@ -18,8 +19,8 @@ use crate::state::Shared;
 /// The routes for events of other analytics products.
 pub(crate) fn routes() -> Routes {
     Routes::default()
-        .scoped(Scope::EventsWrite, routes!(ga4))
-        .scoped(Scope::EventsWrite, routes!(segment))
+        .for_guests(Scope::EventsWrite, routes!(ga4))
+        .for_guests(Scope::EventsWrite, routes!(segment))
 }
 
 /// Stores events of Google Analytics 4
@@ -41,9 +42,10 @@ pub(crate) fn routes() -> Routes {
 ))]
 pub(crate) async fn ga4(
     State(state): State<Shared>,
+    caller: Caller,
     request: Request,
 ) -> Result<Json<BatchAnswer>, Problem> {
-    take(state, Foreign::Ga4, request).await
+    take(state, caller, Foreign::Ga4, request).await
 }
 
 /// Stores events of Segment
@@ -66,13 +68,15 @@ pub(crate) async fn ga4(
 ))]
 pub(crate) async fn segment(
     State(state): State<Shared>,
+    caller: Caller,
     request: Request,
 ) -> Result<Json<BatchAnswer>, Problem> {
-    take(state, Foreign::Segment, request).await
+    take(state, caller, Foreign::Segment, request).await
 }
 
 async fn take(
     state: Shared,
+    caller: Caller,
     format: Foreign,
     request: Request,
 ) -> Result<Json<BatchAnswer>, Problem> {
@@ -84,7 +88,7 @@ async fn take(
     let events = format.read(&body)?;
     let alone = events.len() == 1;
     let events = events.into_iter().map(|event| event.map_err(Problem::from)).collect();
-    answer(&state, events, alone).await.map(Json)
+    answer(&state, &caller, events, alone).await.map(Json)
 }
 
 /// Whether a body without a JSON content type is read as JSON. Clients of both products send

@@ -2,12 +2,15 @@
 
 use axum::Json;
 use axum::extract::{Request, State};
-use cartwheel_events::{Impression, ImpressionItem, MAX_ITEMS, ProductId, SCHEMA_VERSION, UserId};
+use cartwheel_events::{
+    ID_EXPECTED, Impression, ImpressionItem, MAX_ITEMS, ProductId, SCHEMA_VERSION, UserId,
+};
 use cartwheel_sessions::Shopper;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::routes;
 
+use crate::access::caller::{Caller, Permitted};
 use crate::access::scope::Scope;
 use crate::contract::schema::Id;
 use crate::http::problem::Problem;
@@ -24,17 +27,20 @@ const MAX_FILTER: usize = 1000;
 /// The routes for recommendations.
 pub(crate) fn routes() -> Routes {
     Routes::default()
-        .scoped(Scope::RecommendationsRead, routes!(recommend))
-        .scoped(Scope::RecommendationsRead, routes!(for_user))
+        .for_guests(Scope::RecommendationsRead, routes!(recommend))
+        .for_guests(Scope::RecommendationsRead, routes!(for_user))
 }
 
 /// A request for recommendations.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RecommendationRequest {
-    /// The shopper; an integer is kept as its decimal text.
-    #[schema(value_type = Id)]
-    user_id: UserId,
+    /// The shopper, unless it is a guest; an integer is kept as its decimal text.
+    #[schema(value_type = Option<Id>)]
+    user_id: Option<UserId>,
+    /// The guest, unless there is a `user_id`; an integer is kept as its decimal text.
+    #[schema(value_type = Option<Id>)]
+    anonymous_id: Option<UserId>,
     /// The cart to complete, up to 200 products. Overrides the session's cart.
     #[schema(value_type = Option<Vec<Id>>, max_items = 200)]
     cart: Option<Vec<ProductId>>,
@@ -125,9 +131,9 @@ pub(crate) struct Question<'a> {
 }
 
 /// Reads session and record of a shopper.
-pub(crate) async fn known(state: &AppState, user_id: &UserId) -> Known {
+pub(crate) async fn known(state: &AppState, shopper: &Permitted) -> Known {
     let feature_set = state.engine.external_records();
-    let users = std::slice::from_ref(user_id);
+    let users = std::slice::from_ref(shopper.id());
     let found = state.users.find(users, feature_set.as_deref(), state.clock.now_ms()).await;
     let shopper = match found {
         Ok(mut shoppers) => Some(shoppers.pop().unwrap_or_default()),
@@ -195,6 +201,23 @@ pub(crate) async fn answer(state: &AppState, question: Question<'_>) -> Recommen
     }
 }
 
+/// The shopper of a request. Without a `user_id` it is the guest.
+fn shopper(user: Option<UserId>, anonymous_id: Option<UserId>) -> Result<UserId, Problem> {
+    let invalid = |field, why| {
+        let detail = format!("{field} {why}.");
+        Problem::field(field, detail, ID_EXPECTED)
+    };
+    match (user, anonymous_id) {
+        (Some(user), _) => {
+            UserId::known(user.as_str()).map_err(|e| invalid("user_id", e.to_string()))
+        }
+        (None, Some(id)) => {
+            UserId::guest(id.as_str()).map_err(|e| invalid("anonymous_id", e.to_string()))
+        }
+        (None, None) => Err(invalid("user_id", "is missing, and so is anonymous_id".to_owned())),
+    }
+}
+
 /// Recommends for a shopper
 ///
 /// An unknown shopper gets best sellers and products that go with the cart.
@@ -207,6 +230,7 @@ pub(crate) async fn answer(state: &AppState, question: Question<'_>) -> Recommen
 ))]
 pub(crate) async fn recommend(
     State(state): State<Shared>,
+    caller: Caller,
     request: Request,
 ) -> Result<Json<Recommendations>, Problem> {
     let body: RecommendationRequest = request::json(request, &state.bodies).await?;
@@ -218,9 +242,10 @@ pub(crate) async fn recommend(
         return Err(Problem::field("cart", "cart is too long.", "at most 200 product ids"));
     }
     let filters = body.filters.unwrap_or_default().checked()?;
-    let known = known(&state, &body.user_id).await;
+    let shopper = caller.permit(shopper(body.user_id, body.anonymous_id)?)?;
+    let known = known(&state, &shopper).await;
     let question = Question {
-        user_id: &body.user_id,
+        user_id: shopper.id(),
         known,
         cart: body.cart,
         limit,
@@ -241,14 +266,16 @@ pub(crate) async fn recommend(
 ))]
 pub(crate) async fn for_user(
     State(state): State<Shared>,
+    caller: Caller,
     UserPath(user_id): UserPath,
     mut params: Params,
 ) -> Result<Json<Recommendations>, Problem> {
     let limit = params.number("limit", DEFAULT_LIMIT, 1..=MAX_LIMIT)?;
     let explain = params.flag("explain")?;
     params.end("limit, explain")?;
-    let known = known(&state, &user_id).await;
+    let shopper = caller.permit(user_id)?;
+    let known = known(&state, &shopper).await;
     let filters = Filters::default();
-    let question = Question { user_id: &user_id, known, cart: None, limit, filters, explain };
+    let question = Question { user_id: shopper.id(), known, cart: None, limit, filters, explain };
     Ok(Json(answer(&state, question).await))
 }

@@ -8,6 +8,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::routes;
 
+use crate::access::caller::{Caller, Permitted};
 use crate::access::scope::Scope;
 use crate::http::problem::{Kind, Problem};
 use crate::http::request::{Params, UserPath};
@@ -24,7 +25,7 @@ pub(crate) fn routes() -> Routes {
     Routes::default()
         .scoped(Scope::Admin, routes!(users))
         .scoped(Scope::Admin, routes!(user))
-        .scoped(Scope::RecommendationsRead, routes!(cart))
+        .for_tokens(Scope::RecommendationsRead, routes!(cart))
 }
 
 /// Users.
@@ -168,11 +169,13 @@ pub(crate) async fn users(
 ))]
 pub(crate) async fn cart(
     State(state): State<Shared>,
+    caller: Caller,
     UserPath(user_id): UserPath,
     params: Params,
 ) -> Result<Json<Cart>, Problem> {
     params.end("none")?;
-    let known = known(&state, &user_id).await;
+    let shopper = caller.permit(user_id)?;
+    let known = known(&state, &shopper).await;
     if known.shopper.is_none() {
         return Err(unread());
     }
@@ -184,7 +187,7 @@ pub(crate) async fn cart(
         }
     }
     Ok(Json(Cart {
-        user_id,
+        user_id: shopper.into_id(),
         items: session(&known).map(|s| lines(engine, &s.cart)).unwrap_or_default(),
         viewed: viewed.into_iter().map(|id| label(engine, id)).collect(),
     }))
@@ -200,24 +203,25 @@ pub(crate) async fn cart(
 ))]
 pub(crate) async fn user(
     State(state): State<Shared>,
+    caller: Caller,
     UserPath(user_id): UserPath,
     params: Params,
 ) -> Result<Json<UserDetail>, Problem> {
     params.end("none")?;
-    Ok(Json(read(&state, &user_id).await?))
+    Ok(Json(read(&state, &caller.permit(user_id)?).await?))
 }
 
 /// Reads record and session of a user.
-pub(crate) async fn read(state: &AppState, user_id: &UserId) -> Result<UserDetail, Problem> {
-    let known = known(state, user_id).await;
+pub(crate) async fn read(state: &AppState, user: &Permitted) -> Result<UserDetail, Problem> {
+    let known = known(state, user).await;
     let Some(shopper) = &known.shopper else { return Err(unread()) };
     let record = known.feature_set.as_deref();
     let record =
         record.map(|feature_set| StoredRecord { feature_set, bytes: shopper.record.as_deref() });
     let engine = &*state.engine;
-    let found = engine.user(user_id, record);
+    let found = engine.user(user.id(), record);
     Ok(UserDetail {
-        user_id: user_id.clone(),
+        user_id: user.id().clone(),
         feature_set: found.feature_set,
         record: found.record,
         session: session(&known).map(|s| view(engine, s)),

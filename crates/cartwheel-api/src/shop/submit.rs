@@ -8,6 +8,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 use utoipa_axum::routes;
 
+use crate::access::caller::Caller;
 use crate::access::scope::Scope;
 use crate::contract::schema::EventBody;
 use crate::http::problem::Problem;
@@ -23,7 +24,7 @@ const SHOWN: usize = 10;
 
 /// The route that stores an event and recommends.
 pub(crate) fn routes() -> Routes {
-    Routes::default().scoped(Scope::EventsWrite, routes!(submit))
+    Routes::default().for_guests(Scope::EventsWrite, routes!(submit))
 }
 
 /// The answer to an event.
@@ -64,6 +65,7 @@ pub(crate) struct Submitted {
 ))]
 pub(crate) async fn submit(
     State(state): State<Shared>,
+    caller: Caller,
     request: Request,
 ) -> Result<Json<Submitted>, Problem> {
     let body: Value = request::json(request, &state.bodies).await?;
@@ -71,10 +73,10 @@ pub(crate) async fn submit(
     let user_id = event.user_id.clone();
     let (message, event_id, position, known) = if event.kind == EventKind::GetRecommendations {
         let event_id = event.event_id.unwrap_or_else(|| state.ids.next(state.clock.now_ms()));
-        let known = known(&state, &user_id).await;
+        let known = known(&state, &caller.permit(user_id.clone())?).await;
         ("Nothing was stored: get_recommendations only reads.", event_id, None, known)
     } else {
-        let (accepted, known) = accept(&state, event).await?;
+        let (accepted, known) = accept(&state, &caller, event).await?;
         let message = match accepted.repeated {
             true => "The event was stored before.",
             false => "The event is stored.",

@@ -42,6 +42,8 @@ async fn shop(full: bool) -> (Shop, Actions) {
             name: name.into(),
             hash: KeyHash::of(&format!("secret-{name}")),
             scopes: vec![scope],
+            publishable: None,
+            signing: None,
         };
         state.keys.replace(vec![key("boss", Scope::Admin), key("shop", Scope::EventsWrite)]);
         state.audit = Some(Arc::new(kept));

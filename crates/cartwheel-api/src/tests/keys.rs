@@ -6,7 +6,7 @@ use super::harness::{Reply, Shop};
 use crate::access::scope::Access;
 use crate::http::peer::Peer;
 use crate::router::routes;
-use crate::{ApiKey, AppState, KeyHash, Scope, Settings};
+use crate::{ApiKey, AppState, KeyHash, PublishableKey, Scope, Settings, SigningSecret};
 
 async fn ask(shop: &Shop, method: &str, path: &str, header: (&str, &str)) -> Reply {
     shop.send(asking(method, path, header)).await
@@ -26,7 +26,13 @@ async fn ask_from(shop: &Shop, address: &str, key: &str) -> Reply {
 }
 
 fn key(key: &str, scopes: &[Scope]) -> ApiKey {
-    ApiKey { name: key.into(), hash: KeyHash::of(key), scopes: scopes.to_vec() }
+    ApiKey {
+        name: key.into(),
+        hash: KeyHash::of(key),
+        scopes: scopes.to_vec(),
+        publishable: None,
+        signing: None,
+    }
 }
 
 /// Adds one key per scope, each named after its scope.
@@ -110,7 +116,7 @@ async fn every_route_requires_its_scope() {
         for method in item.as_object().unwrap().keys().map(|method| method.to_uppercase()) {
             let scope = match access.needed(&method.parse().unwrap(), Some(template)) {
                 Access::Open => None,
-                Access::Needs(scope) => Some(scope),
+                Access::Needs(scope, _) => Some(scope),
             };
             for (brought, held) in [
                 ("", None),
@@ -238,7 +244,15 @@ fn keys_are_written_with_their_scopes() {
         (&*format!("key-{}", &hash[..8]), &[Scope::Admin][..])
     );
     let both = key("k", &[Scope::EventsWrite, Scope::RecommendationsRead]);
-    assert_eq!(format!("k@events:write+recommendations:read={hash}").parse(), Ok(both));
+    assert_eq!(format!("k@events:write+recommendations:read={hash}").parse(), Ok(both.clone()));
+    let (publishable, signing) = (PublishableKey::new([1; 16]), SigningSecret::new([2; 32]));
+    let text = format!(
+        "k@events:write+recommendations:read={hash};publishable={};signing={}",
+        publishable.as_str(),
+        signing.expose()
+    );
+    let web = ApiKey { publishable: Some(publishable), signing: Some(signing), ..both };
+    assert_eq!(text.parse(), Ok(web));
     for bad in [
         "",
         "x",
@@ -247,6 +261,9 @@ fn keys_are_written_with_their_scopes() {
         &format!("={hash}"),
         &format!("a b@admin={hash}"),
         &format!("@admin={hash}"),
+        &format!("{hash};publishable=cw_00"),
+        &format!("{hash};signing=00"),
+        &format!("{hash};other=1"),
     ] {
         assert!(bad.parse::<ApiKey>().is_err(), "{bad}");
     }

@@ -15,3 +15,4 @@ mod serve;
 mod streams;
 mod submit;
 mod tls;
+mod tokens;

@@ -8,7 +8,9 @@
 
 use serde_json::{Map, Value};
 
-use super::mapping::{Envelope, Mapped, Mapping, Products, Table, given, list, object, time, user};
+use super::mapping::{
+    Envelope, Mapped, Mapping, Products, Table, given, list, object, shopper, time,
+};
 use crate::event::{EventKind, Invalid, invalid};
 
 const TABLE: Table = Table {
@@ -46,12 +48,12 @@ const TABLE: Table = Table {
     recommendation_id: "recommendation_id",
 };
 
-/// A request has one user. Apps send an `app_instance_id` where sites send a `client_id`.
-const USER: &[&str] = &["user_id", "client_id", "app_instance_id"];
+/// Fields of the guest's id. Apps send an `app_instance_id` where sites send a `client_id`.
+const GUEST: &[&str] = &["client_id", "app_instance_id"];
 
 pub(super) fn read(body: &Value) -> Result<Vec<Mapped>, Invalid> {
     let body = object(body, "")?;
-    let user_id = user(body, "", USER)?;
+    let shopper = shopper(body, "", "user_id", GUEST)?;
     let sent_ms = timestamp(body, || TIME.to_owned())?;
     let event = |at: usize, event: &Value| {
         let path = format!("events[{at}]");
@@ -69,7 +71,7 @@ pub(super) fn read(body: &Value) -> Result<Vec<Mapped>, Invalid> {
         };
         let own_ms = timestamp(event, || format!("{path}.{TIME}"))?;
         let envelope = Envelope {
-            user_id: user_id.clone(),
+            shopper: shopper.clone(),
             event_id: None,
             timestamp_ms: own_ms.or(sent_ms),
             fields,

@@ -7,7 +7,7 @@ use crate::event::{
     Event, EventKind, Invalid, Item, LATEST_MS, MAX_BATCH, MAX_ITEMS, MAX_PRICE, MAX_QUANTITY, add,
     invalid,
 };
-use crate::id::{ID_EXPECTED, ProductId, UserId, check_id, json_id};
+use crate::id::{ID_EXPECTED, InvalidId, ProductId, UserId, check_id, json_id};
 
 /// The result for one foreign event; `Ok(None)` when its name is not in the format's table.
 pub type Mapped = Result<Option<Event>, Invalid>;
@@ -48,9 +48,18 @@ pub(super) enum Products {
     Fields,
 }
 
+/// The shopper of an event.
+#[derive(Clone)]
+pub(super) struct Shopper {
+    /// The user, or the guest if the payload names no user.
+    pub(super) user_id: UserId,
+    /// The guest that the event ties to the user.
+    pub(super) guest: Option<UserId>,
+}
+
 /// What a format's module reads from an event's envelope.
 pub(super) struct Envelope<'a> {
-    pub(super) user_id: UserId,
+    pub(super) shopper: Shopper,
     pub(super) event_id: Option<String>,
     pub(super) timestamp_ms: Option<i64>,
     /// The fields that the table maps.
@@ -69,7 +78,7 @@ impl Table {
         mapping: &Mapping,
         envelope: Envelope<'_>,
     ) -> Result<Event, Invalid> {
-        let Envelope { user_id, event_id, timestamp_ms, fields, path } = envelope;
+        let Envelope { shopper, event_id, timestamp_ms, fields, path } = envelope;
         let items = match mapping.products {
             Products::Fields => vec![self.item(fields, &path)?],
             Products::List(list) => self.items(fields, &path, list)?,
@@ -91,7 +100,8 @@ impl Table {
         };
         Ok(Event {
             event_id,
-            user_id,
+            user_id: shopper.user_id,
+            guest: shopper.guest,
             session_id: self.session_id.map_or(Ok(None), id)?,
             kind: mapping.kind,
             items,
@@ -201,18 +211,26 @@ pub(super) fn list<'a>(
     Ok(list)
 }
 
-/// Reads the user from the first of the named fields that has a value.
-pub(super) fn user(
+/// Reads the shopper: the user from the field `user`, the guest from the first of the fields
+/// `guest` that has a value.
+pub(super) fn shopper(
     fields: &Map<String, Value>,
     path: &str,
-    names: &'static [&'static str],
-) -> Result<UserId, Invalid> {
-    match first(fields, names) {
-        Some((field, value)) => checked(json_id(value).and_then(UserId::new), || join(path, field)),
-        None => {
-            let problem = format!("is missing; one of {} is required", names.join(", "));
-            let field = names.first().copied().unwrap_or_default();
-            Err(invalid(join(path, field), problem, ID_EXPECTED))
+    user: &'static str,
+    guest: &'static [&'static str],
+) -> Result<Shopper, Invalid> {
+    let read = |field, value, id: fn(String) -> Result<UserId, InvalidId>| {
+        checked(json_id(value).and_then(id), || join(path, field))
+    };
+    let known = given(fields, user).map(|value| read(user, value, UserId::known)).transpose()?;
+    let guest = first(fields, guest);
+    let guest = guest.map(|(field, value)| read(field, value, UserId::guest)).transpose()?;
+    match (known, guest) {
+        (Some(user_id), guest) => Ok(Shopper { user_id, guest }),
+        (None, Some(user_id)) => Ok(Shopper { user_id, guest: None }),
+        (None, None) => {
+            let problem = "is missing, and so is the id of a guest";
+            Err(invalid(join(path, user), problem, ID_EXPECTED))
         }
     }
 }

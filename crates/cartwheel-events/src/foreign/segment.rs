@@ -9,8 +9,8 @@
 use serde_json::{Map, Value};
 
 use super::mapping::{
-    Envelope, Mapped, Mapping, Products, Table, first, given, join, list, object, stable_id, time,
-    user,
+    Envelope, Mapped, Mapping, Products, Table, first, given, join, list, object, shopper,
+    stable_id, time,
 };
 use crate::event::{EventKind, Invalid, invalid};
 
@@ -49,7 +49,6 @@ const TABLE: Table = Table {
     recommendation_id: "recommendation_id",
 };
 
-const USER: &[&str] = &["userId", "anonymousId"];
 /// The client's time. `timestamp` comes first: Segment corrects it for clock skew when it
 /// forwards a call.
 const TIMES: &[&str] = &["timestamp", "originalTimestamp"];
@@ -91,7 +90,7 @@ fn call(call: &Map<String, Value>, path: &str) -> Mapped {
         .map(|value| stable_id(value, || join(path, "messageId")))
         .transpose()?;
     let envelope = Envelope {
-        user_id: user(call, path, USER)?,
+        shopper: shopper(call, path, "userId", &["anonymousId"])?,
         event_id,
         timestamp_ms: timestamp(call, path)?,
         fields,

@@ -58,7 +58,7 @@ fn segment() -> Value {
 fn a_ga4_purchase_becomes_a_checkout() {
     let event = only(Foreign::Ga4, &ga4());
     assert_eq!(event.kind, EventKind::Checkout);
-    assert_eq!(event.user_id.as_str(), "1234567890.1700000000");
+    assert_eq!(event.user_id.as_str(), "~1234567890.1700000000");
     assert_eq!(event.event_id.as_deref(), Some("T_12345"));
     assert_eq!(event.session_id.as_deref(), Some("1700000000"));
     assert_eq!(event.timestamp_ms, Some(1_700_000_000_123));
@@ -72,7 +72,7 @@ fn a_ga4_purchase_becomes_a_checkout() {
 fn a_segment_product_added_becomes_an_add_to_cart() {
     let event = only(Foreign::Segment, &segment());
     assert_eq!(event.kind, EventKind::AddToCart);
-    assert_eq!(event.user_id.as_str(), "ac3d4f0e-1b6e-4f9a-9a53-1d5a0b1c2d3e");
+    assert_eq!(event.user_id.as_str(), "~ac3d4f0e-1b6e-4f9a-9a53-1d5a0b1c2d3e");
     assert_eq!(event.event_id.as_deref(), Some("ajs-next-1698873212345-8f5ab2c4"));
     assert_eq!(event.timestamp_ms, Some(1_698_873_212_123));
     assert_eq!(event.source.as_deref(), Some("segment"));
@@ -119,10 +119,11 @@ fn user_and_time_come_from_the_first_field_with_a_value() {
     body["events"][0]["timestamp_micros"] = json!(1_700_000_001_000_000_i64);
     let event = only(Foreign::Ga4, &body);
     assert_eq!((event.user_id.as_str(), event.timestamp_ms), ("42", Some(1_700_000_001_000)));
+    assert_eq!(event.guest.as_ref().unwrap().as_str(), "~1234567890.1700000000");
     let app = json!({"app_instance_id": "0123456789abcdef0123456789abcdef",
                      "events": [{"name": "purchase"}]});
     let event = only(Foreign::Ga4, &app);
-    assert_eq!(event.user_id.as_str(), "0123456789abcdef0123456789abcdef");
+    assert_eq!(event.user_id.as_str(), "~0123456789abcdef0123456789abcdef");
     assert_eq!((event.timestamp_ms, event.event_id, event.items.len()), (None, None, 0));
 
     let mut body = segment();
@@ -131,6 +132,7 @@ fn user_and_time_come_from_the_first_field_with_a_value() {
     body["properties"]["product_id"] = json!("");
     let event = only(Foreign::Segment, &body);
     assert_eq!((event.user_id.as_str(), event.timestamp_ms), ("u1", Some(1_698_873_212_100)));
+    assert_eq!(event.guest.as_ref().unwrap().as_str(), "~ac3d4f0e-1b6e-4f9a-9a53-1d5a0b1c2d3e");
     assert_eq!(event.items[0].product_id.as_str(), "G-32");
     // A call to /v1/track has no type.
     body.as_object_mut().unwrap().remove("type");

@@ -120,6 +120,7 @@ fn encode_records<'a, I: Iterator<Item = &'a EventRecord>>(
         ("schema_version", Arc::new(Int32Array::from_iter_values(versions))),
         ("event_id", texts(records().map(|e| Some(&*e.event_id)))),
         ("user_id", texts(records().map(|e| Some(e.user_id.as_str())))),
+        ("anonymous_id", texts(records().map(|e| e.anonymous_id.as_deref()))),
         ("session_id", texts(records().map(|e| e.session_id.as_deref()))),
         ("event", texts(records().map(|e| Some(e.event.as_str())))),
         ("product_ids", products),

@@ -164,6 +164,7 @@ fn memory_of(record: &Record) -> usize {
                 ids.sum::<usize>()
                     + event.event_id.len()
                     + event.user_id.as_str().len()
+                    + text(&event.anonymous_id)
                     + text(&event.session_id)
                     + text(&event.source)
                     + text(&event.recommendation_id)

@@ -1,7 +1,10 @@
-//! `keys`: creates, lists and revokes API keys.
+//! `keys`: creates, lists and revokes API keys, and signs shopper tokens.
 
-use anyhow::Result;
-use cartwheel_api::{KeyHash, Scope, key_name};
+use anyhow::{Context as _, Result};
+use cartwheel_api::{
+    Claims, KeyHash, LONGEST_TOKEN, PublishableKey, Scope, SigningSecret, key_name,
+};
+use cartwheel_events::UserId;
 use cartwheel_node::{AuditFile, KeyFile, StoredKey};
 use clap::Subcommand;
 use serde_json::json;
@@ -15,7 +18,8 @@ pub enum Keys {
     /// Create a key and show it once.
     #[command(after_help = "Examples:
   cartwheel keys create operator --scope admin
-  cartwheel keys create shop --scope events:write --scope recommendations:read")]
+  cartwheel keys create shop --scope events:write --scope recommendations:read
+  cartwheel keys create web --scope events:write --scope recommendations:read --publishable")]
     Create {
         /// Name of the key, which logs and `keys list` show.
         name: String,
@@ -23,16 +27,46 @@ pub enum Keys {
         /// Can be given several times.
         #[arg(long = "scope", value_name = "SCOPE", required = true)]
         scopes: Vec<Scope>,
+        /// Also create the half that pages may contain: it acts for guests only.
+        #[arg(long)]
+        publishable: bool,
     },
-    /// List names and scopes. The keys themselves are not stored, only their hashes.
+    /// Sign a shopper token, with which a browser reads and writes one shopper only.
+    #[command(after_help = "Examples:
+  cartwheel keys token 42 --key web
+  cartwheel keys token 42 --key web --seconds 900 --scope recommendations:read")]
+    Token {
+        /// The shopper: a user's id, or ~ and the anonymous id of a guest.
+        #[arg(value_parser = shopper)]
+        shopper: UserId,
+        /// Name of the key that signs.
+        #[arg(long, value_name = "NAME")]
+        key: String,
+        /// Seconds until the token expires, at most a day.
+        #[arg(long, default_value_t = 3600, value_parser = clap::value_parser!(i64).range(1..=LONGEST_TOKEN))]
+        seconds: i64,
+        /// A permission, events:write or recommendations:read; by default those that the key
+        /// has. Can be given twice.
+        #[arg(long = "scope", value_name = "SCOPE")]
+        scopes: Vec<Scope>,
+    },
+    /// List names and scopes. Secret keys are not stored, only their hashes.
     #[command(after_help = "Example:\n  cartwheel keys list")]
     List,
-    /// Revoke a key. A running server refuses it within a second.
+    /// Revoke a key and the tokens that it has signed. A running server refuses them within a
+    /// second.
     #[command(after_help = "Example:\n  cartwheel keys revoke shop")]
     Revoke {
         /// Name of the key.
         name: String,
     },
+}
+
+/// The scopes that a token can grant.
+const SHOPPER_SCOPES: [Scope; 2] = [Scope::EventsWrite, Scope::RecommendationsRead];
+
+fn shopper(text: &str) -> Result<UserId, String> {
+    UserId::new(text).map_err(|error| format!("the id {error}"))
 }
 
 /// Runs a subcommand of `keys`.
@@ -41,30 +75,42 @@ pub fn run(context: &Context, command: Keys) -> Result<()> {
     let mut stored = file.read()?;
     let audit = AuditFile::new(&context.data_dir);
     match command {
-        Keys::Create { name, scopes } => {
+        Keys::Create { name, scopes, publishable } => {
             key_name(&name)?;
             anyhow::ensure!(
                 !stored.iter().any(|key| key.name == name),
                 "a key with the name {name:?} exists already: revoke it first, or choose another \
                  name"
             );
+            anyhow::ensure!(
+                !publishable || !scopes.contains(&Scope::Admin),
+                "an admin key cannot have a publishable half: create a key with events:write and \
+                 recommendations:read for pages"
+            );
             context.data_dir.begin()?;
-            let key = new_key();
-            let hash = KeyHash::of(&key).to_string();
+            let new = NewKey::draw(publishable);
             let scopes: Vec<String> = scopes.iter().map(ToString::to_string).collect();
-            let created_ms = context.clock.now_ms();
-            stored.push(StoredKey { name: name.clone(), hash, scopes: scopes.clone(), created_ms });
+            stored.push(StoredKey {
+                name: name.clone(),
+                hash: KeyHash::of(&new.key).to_string(),
+                scopes: scopes.clone(),
+                created_ms: context.clock.now_ms(),
+                publishable: new.publishable.clone(),
+                signing: Some(new.signing.expose().to_owned()),
+            });
             let target = [("name", &*name), ("scopes", &*scopes.join("+"))];
             audit.command("keys create", &target, || file.write(&stored))?;
-            let created = json!({"name": name, "key": key, "scopes": scopes});
-            result(context.json, &created, || {
-                format!(
-                    "{key}\n\nStore it now: it is not shown again. {name} has the scopes {}.",
-                    scopes.join(", ")
-                )
-            });
+            new.show(context.json, &name, &scopes);
         }
-        Keys::List => result(context.json, &stored, || table(&stored)),
+        Keys::Token { shopper, key, seconds, scopes } => {
+            let token = token(context, &stored, &key, shopper, seconds, &scopes)?;
+            result(context.json, &json!({"token": token}), || token.clone());
+        }
+        Keys::List => {
+            let listed = stored.into_iter().map(|key| StoredKey { signing: None, ..key });
+            let listed: Vec<StoredKey> = listed.collect();
+            result(context.json, &listed, || table(&listed));
+        }
         Keys::Revoke { name } => {
             let before = stored.len();
             stored.retain(|key| key.name != name);
@@ -79,21 +125,91 @@ pub fn run(context: &Context, command: Keys) -> Result<()> {
     Ok(())
 }
 
-/// Draws a new key.
-#[allow(clippy::disallowed_methods, reason = "a secret has to come from the system's generator")]
-fn new_key() -> String {
-    let bytes: [u8; 32] = rand::random();
-    format!("cw_{}", hex::encode(bytes))
+/// The parts of a new key.
+struct NewKey {
+    key: String,
+    publishable: Option<String>,
+    signing: SigningSecret,
+}
+
+impl NewKey {
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "secrets have to come from the system's generator"
+    )]
+    fn draw(publishable: bool) -> Self {
+        let key: [u8; 32] = rand::random();
+        let half = publishable.then(|| PublishableKey::new(rand::random()).as_str().to_owned());
+        let signing = SigningSecret::new(rand::random());
+        Self { key: format!("cw_{}", hex::encode(key)), publishable: half, signing }
+    }
+
+    fn show(&self, as_json: bool, name: &str, scopes: &[String]) {
+        let Self { key, publishable, signing } = self;
+        let signing = signing.expose();
+        let created = json!({
+            "name": name, "key": key, "scopes": scopes, "publishable": publishable,
+            "signing": signing,
+        });
+        result(as_json, &created, || {
+            let mut out = format!("{key}\n\nStore it now: it is not shown again. {name} has the ");
+            out.push_str(&format!("scopes {}.\n\n", scopes.join(", ")));
+            out.push_str(&format!("Signs shopper tokens, on the shop's server: {signing}"));
+            if let Some(publishable) = publishable {
+                out.push_str(&format!("\nFor pages, on behalf of guests: {publishable}"));
+            }
+            out
+        });
+    }
+}
+
+/// Signs a token with the key named `key`.
+fn token(
+    context: &Context,
+    stored: &[StoredKey],
+    key: &str,
+    shopper: UserId,
+    seconds: i64,
+    scopes: &[Scope],
+) -> Result<String> {
+    let found = stored.iter().find(|stored| stored.name == key);
+    let found = found.with_context(|| {
+        format!("there is no key with the name {key:?}: see `cartwheel keys list`")
+    })?;
+    let secret = found.signing.as_deref().with_context(|| {
+        format!("the key {key:?} is from a release without tokens: create another key")
+    })?;
+    let names = |scope: Scope| found.scopes.iter().any(|name| name == scope.as_str());
+    let holds = |scope: Scope| names(scope) || names(Scope::Admin);
+    for &scope in scopes {
+        anyhow::ensure!(
+            SHOPPER_SCOPES.contains(&scope),
+            "a shopper token cannot grant {scope}: use events:write or recommendations:read"
+        );
+        anyhow::ensure!(holds(scope), "the key {key:?} cannot grant {scope}: it lacks the scope");
+    }
+    let wanted = if scopes.is_empty() { &SHOPPER_SCOPES[..] } else { scopes };
+    let granted = wanted.iter().filter(|scope| holds(**scope));
+    let scope: Vec<&str> = granted.map(|scope| scope.as_str()).collect();
+    anyhow::ensure!(
+        !scope.is_empty(),
+        "the key {key:?} has neither events:write nor recommendations:read to grant"
+    );
+    let exp = context.clock.now_ms() / 1000 + seconds;
+    Ok(Claims { sub: shopper, exp, scope: scope.join(" ") }.sign(&secret.parse()?))
 }
 
 fn table(stored: &[StoredKey]) -> String {
     if stored.is_empty() {
         return "No keys: the API can be called without one".to_owned();
     }
-    let mut out = format!("{:<20}{:<18}{}\n", "KEY", "CREATED (UTC)", "SCOPES");
+    let mut out =
+        format!("{:<20}{:<18}{:<38}{}\n", "KEY", "CREATED (UTC)", "PUBLISHABLE", "SCOPES");
     for key in stored {
         let created = minute(key.created_ms);
-        out.push_str(&format!("{:<20}{created:<18}{}\n", key.name, key.scopes.join(", ")));
+        let publishable = key.publishable.as_deref().unwrap_or("-");
+        let scopes = key.scopes.join(", ");
+        out.push_str(&format!("{:<20}{created:<18}{publishable:<38}{scopes}\n", key.name));
     }
     out
 }

@@ -49,6 +49,7 @@ fn every_commands_help_has_an_example() {
         &["keys", "create"],
         &["keys", "list"],
         &["keys", "revoke"],
+        &["keys", "token"],
         &["config", "check"],
         &["config", "reference"],
     ] {
@@ -73,6 +74,12 @@ fn errors_name_the_cause_and_the_next_step() {
         (&["serve", "--tls-cert", "a.pem"], "--tls-key"),
         (&["serve", "--tls-cert", "a.pem", "--tls-key", "b.pem"], "a.pem"),
         (&["keys", "create", "two words", "--scope", "admin"], "a key's name is"),
+        (
+            &["keys", "create", "k", "--scope", "admin", "--publishable"],
+            "cannot have a publishable",
+        ),
+        (&["keys", "token", "u1", "--key", "nobody"], "cartwheel keys list"),
+        (&["keys", "token", "u1", "--key", "k", "--seconds", "86401"], "86400"),
         (&["import", "instacart", "nowhere"], "nowhere/orders.csv: no such file"),
         (&["generate", "--users", "0", "--out", out], "expected 1 to"),
         (&["--config", "none.toml", "config", "check"], "none.toml"),

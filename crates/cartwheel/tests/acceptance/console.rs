@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::shop::{Server, cartwheel, request_as, shop, wait_for_delivery};
+use crate::shop::{Server, cartwheel, request_as, request_with, shop, wait_for_delivery};
 
 /// Polls until `found` returns a value, for at most 30 seconds.
 fn eventually<T>(what: &str, mut found: impl FnMut() -> Option<T>) -> T {
@@ -168,5 +168,38 @@ fn keys_restrict_the_server_to_their_holders() {
     assert!(!audit.to_string().contains(&operator), "no key is written down");
     cartwheel(data.path(), &["keys", "revoke", "shop"]).unwrap();
     eventually("the key is revoked", || (status("/v1/popular", &reader) == 401).then_some(()));
+    server.stop();
+}
+
+#[test]
+fn a_token_from_the_command_line_reads_its_own_cart() {
+    let data = shop();
+    let created = ["--json", "keys", "create", "web", "--publishable"];
+    let scopes = ["--scope", "events:write", "--scope", "recommendations:read"];
+    let made = cartwheel(data.path(), &[&created[..], &scopes[..]].concat()).unwrap();
+    let made: Value = serde_json::from_str(&made).unwrap();
+    let part = |name: &str| made[name].as_str().unwrap().to_owned();
+    let (secret, signing, publishable) = (part("key"), part("signing"), part("publishable"));
+    let listed = cartwheel(data.path(), &["--json", "keys", "list"]).unwrap();
+    assert!(listed.contains(&publishable) && !listed.contains(&signing), "{listed}");
+
+    let server = Server::start(data.path());
+    let status = |path: &str, header: String| {
+        let headers = format!("{header}\r\n");
+        request_with(&server.address, "GET", path, None, &headers).unwrap().0
+    };
+    let token = cartwheel(data.path(), &["keys", "token", "7", "--key", "web"]).unwrap();
+    let token = || format!("authorization: Bearer {}", token.trim());
+    assert_eq!(status("/v1/users/7/cart", token()), 200);
+    assert_eq!(status("/v1/users/8/cart", token()), 403);
+    assert_eq!(status("/v1/users/8/cart", format!("x-api-key: {secret}")), 200);
+    assert_eq!(status("/v1/users/8/cart", format!("x-api-key: {publishable}")), 403);
+    let read = ["keys", "token", "7", "--key", "web", "--scope", "admin"];
+    assert!(cartwheel(data.path(), &read).unwrap_err().contains("cannot grant admin"));
+    // A revoked key's tokens are refused too. Another key keeps the server closed.
+    cartwheel(data.path(), &["keys", "create", "me", "--scope", "admin"]).unwrap();
+    cartwheel(data.path(), &["keys", "revoke", "web"]).unwrap();
+    let is_refused = || (status("/v1/users/7/cart", token()) == 401).then_some(());
+    eventually("the token is refused", is_refused);
     server.stop();
 }

@@ -151,12 +151,23 @@ pub fn request_as(
     body: Option<&str>,
     key: Option<&str>,
 ) -> Option<(u16, Value)> {
+    let key = key.map(|key| format!("x-api-key: {key}\r\n")).unwrap_or_default();
+    request_with(address, method, path, body, &key)
+}
+
+/// Sends one request with further headers, each ended by CRLF.
+pub fn request_with(
+    address: &str,
+    method: &str,
+    path: &str,
+    body: Option<&str>,
+    headers: &str,
+) -> Option<(u16, Value)> {
     let mut socket = TcpStream::connect(address).ok()?;
     socket.set_read_timeout(Some(Duration::from_secs(20))).ok()?;
     let body = body.unwrap_or_default();
-    let key = key.map(|key| format!("x-api-key: {key}\r\n")).unwrap_or_default();
     let text = format!(
-        "{method} {path} HTTP/1.1\r\nhost: shop\r\nconnection: close\r\n{key}\
+        "{method} {path} HTTP/1.1\r\nhost: shop\r\nconnection: close\r\n{headers}\
          content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
         body.len()
     );

@@ -61,7 +61,7 @@ run "embedded" {
 run "every_option_enabled" {
   variables {
     alarms               = true
-    api_key_hashes       = [sha256("a key"), "events:write+recommendations:read=${sha256("a shop's key")}"]
+    api_key_hashes       = [sha256("a key"), "web@events:write+recommendations:read=${sha256("a shop's key")};publishable=cwp_00112233445566778899aabbccddeeff;signing=cws_${sha256("a secret")}"]
     endpoint_mode        = "sagemaker"
     endpoint_autoscaling = true
     direct_ingest        = true

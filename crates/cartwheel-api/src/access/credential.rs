@@ -1,0 +1,103 @@
+//! The key or token of a request.
+
+use axum::http::{HeaderMap, header};
+
+use crate::access::caller::{Caller, Shoppers};
+use crate::access::keys::{ApiKey, Half, Keys};
+use crate::access::scope::{Audience, Scope};
+use crate::access::token::{Claims, TokenError, UncheckedToken};
+use crate::http::problem::{Kind, Problem};
+
+/// A key, or a token that a key has signed.
+#[derive(Debug)]
+pub(crate) struct Credential {
+    /// The key.
+    pub(crate) key: ApiKey,
+    bearer: Bearer,
+}
+
+#[derive(Debug)]
+enum Bearer {
+    Key,
+    Token(Claims),
+    Publishable,
+}
+
+/// Why a request has no credential.
+#[derive(Debug)]
+pub(crate) enum NoCredential {
+    /// It brings nothing.
+    Missing,
+    /// It brings a key or a signature that is wrong, and may be guessing.
+    Wrong(Problem),
+    /// It brings a token that is signed but not valid now.
+    Expired(Problem),
+}
+
+impl Credential {
+    /// Finds the credential in `x-api-key` or `authorization: Bearer`. A token decides alone,
+    /// whichever key stands beside it.
+    pub(crate) fn find(
+        keys: &Keys,
+        headers: &HeaderMap,
+        now_ms: i64,
+    ) -> Result<Self, NoCredential> {
+        let header = |name| headers.get(name).and_then(|value| value.to_str().ok());
+        let bearer = header(header::AUTHORIZATION.as_str())
+            .and_then(|value| value.strip_prefix("Bearer "))
+            .unwrap_or_default();
+        if UncheckedToken::is_token(bearer) {
+            return Self::from_token(keys, bearer, now_ms);
+        }
+        let given = header("x-api-key").unwrap_or(bearer);
+        if given.is_empty() {
+            return Err(NoCredential::Missing);
+        }
+        match keys.find(given) {
+            Some((key, Half::Secret)) => Ok(Self { key, bearer: Bearer::Key }),
+            Some((key, Half::Publishable)) => Ok(Self { key, bearer: Bearer::Publishable }),
+            None => {
+                let problem = Problem::new(Kind::Unauthorized, "The API key is unknown.");
+                Err(NoCredential::Wrong(problem))
+            }
+        }
+    }
+
+    fn from_token(keys: &Keys, token: &str, now_ms: i64) -> Result<Self, NoCredential> {
+        let problem = |error: TokenError| Problem::new(Kind::InvalidToken, error.to_string());
+        let wrong = |error| NoCredential::Wrong(problem(error));
+        let token = UncheckedToken::parse(token).map_err(wrong)?;
+        let key = keys.signer(&token).ok_or_else(|| wrong(TokenError::Signature))?;
+        let claims = token.into_claims();
+        claims.check_time(now_ms).map_err(|error| NoCredential::Expired(problem(error)))?;
+        Ok(Self { key, bearer: Bearer::Token(claims) })
+    }
+
+    /// Checks that the credential may call a route, and returns the caller.
+    ///
+    /// # Errors
+    /// 403 otherwise.
+    pub(crate) fn admit(self, scope: Scope, audience: Audience) -> Result<Caller, Problem> {
+        let forbidden = |detail: String| Err(Problem::new(Kind::Forbidden, detail));
+        if !self.key.may(scope) {
+            return forbidden(format!("The API key lacks the scope {scope}."));
+        }
+        let shoppers = match self.bearer {
+            Bearer::Key => Shoppers::All,
+            Bearer::Token(_) if audience < Audience::Tokens => {
+                return forbidden("A shopper token cannot call this route.".to_owned());
+            }
+            Bearer::Token(claims) if !claims.grants(scope) => {
+                return forbidden(format!("The shopper token lacks the scope {scope}."));
+            }
+            Bearer::Token(claims) => Shoppers::One(claims.sub),
+            Bearer::Publishable if audience < Audience::Guests => {
+                return forbidden(
+                    "A publishable key without a shopper token cannot call this route.".to_owned(),
+                );
+            }
+            Bearer::Publishable => Shoppers::Guests,
+        };
+        Ok(Caller::new(self.key.name, shoppers))
+    }
+}
