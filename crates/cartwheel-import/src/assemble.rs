@@ -151,6 +151,7 @@ impl Records {
                 schema_version: SCHEMA_VERSION,
                 event_id,
                 user_id: user.clone(),
+                anonymous_id: None,
                 session_id: Some(first.line.session_id.to_owned()).filter(|id| !id.is_empty()),
                 event: first.line.kind,
                 product_ids: items.iter().map(|item| item.product_id.clone()).collect(),
