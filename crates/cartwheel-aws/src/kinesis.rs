@@ -42,7 +42,8 @@ pub struct KinesisStream {
 /// A record that is not stored yet.
 struct Waiting {
     index: usize,
-    user: String,
+    /// The partition key: a user, or a product.
+    key: String,
     data: Vec<u8>,
     tries: u32,
 }
@@ -93,7 +94,7 @@ impl KinesisStream {
         let mut refused: HashMap<String, PutError> = HashMap::new();
         while !waiting.is_empty() {
             // To keep the order, records after a refused record are refused too.
-            waiting.retain(|record| match refused.get(&record.user) {
+            waiting.retain(|record| match refused.get(&record.key) {
                 Some(error) => {
                     results.push((record.index, Err(error.clone())));
                     false
@@ -117,7 +118,7 @@ impl KinesisStream {
                     Ok(position) => results.push((record.index, Ok(position))),
                     Err(error) if record.tries >= TRIES => {
                         results.push((record.index, Err(error.clone())));
-                        refused.insert(record.user, error);
+                        refused.insert(record.key, error);
                     }
                     Err(_) => again.push(record),
                 }
@@ -133,7 +134,7 @@ impl KinesisStream {
     async fn put_wave(&self, wave: &[Waiting]) -> Vec<Result<Position, PutError>> {
         let entries = wave.iter().map(|record| {
             let data = Blob::new(record.data.clone());
-            PutRecordsRequestEntry::builder().partition_key(&record.user).data(data).build()
+            PutRecordsRequestEntry::builder().partition_key(&record.key).data(data).build()
         });
         let entries: Result<Vec<_>, _> = entries.collect();
         let entries = match entries {
@@ -277,8 +278,8 @@ fn wave(waiting: Vec<Waiting>) -> (Vec<Waiting>, Vec<Waiting>) {
     let mut users: HashSet<String> = HashSet::new();
     let mut bytes = 0;
     waiting.into_iter().partition(|record| {
-        let size = record.data.len() + record.user.len();
-        let first = users.insert(record.user.clone());
+        let size = record.data.len() + record.key.len();
+        let first = users.insert(record.key.clone());
         let fits = users.len() <= MAX_RECORDS && bytes + size <= MAX_REQUEST;
         if first && fits {
             bytes += size;

@@ -31,7 +31,9 @@ pub(crate) struct Overlay {
     added: Arc<FxHashMap<ProductId, u32>>,
     /// New products that may be shown at some time, the newest first.
     newest: Arc<Vec<u32>>,
-    /// Whether the shop has described any product.
+    /// Whether the release describes any product.
+    is_named: bool,
+    /// Whether release or shop describe any product.
     has_catalogue: bool,
     /// Products that are not deleted.
     products: usize,
@@ -88,8 +90,8 @@ impl Overlay {
         listings: Vec<(ProductId, Listing)>,
         accepts_unknown: bool,
     ) -> Self {
-        let named = catalogue.products.iter().any(|product| !product.info.is_unnamed());
-        let has_catalogue = named || listings.iter().any(|(_, l)| l.product.is_some());
+        let is_named = catalogue.products.iter().any(|product| !product.info.is_unnamed());
+        let has_catalogue = is_named || listings.iter().any(|(_, l)| l.product.is_some());
         let shows_unknown = accepts_unknown || !has_catalogue;
         let entry = |product: &cartwheel_features::Product| {
             let unnamed = product.info.is_unnamed();
@@ -102,6 +104,7 @@ impl Overlay {
             entries: catalogue.products.iter().map(entry).collect(),
             added: Arc::default(),
             newest: Arc::default(),
+            is_named,
             has_catalogue,
             products: catalogue.products.len(),
         };
@@ -110,15 +113,18 @@ impl Overlay {
         overlay
     }
 
-    /// The overlay after changes that lead to `version`. `None` if it has to be built anew,
-    /// because the first product ends the time in which unknown products are shown.
+    /// The overlay after changes that lead to `version`. `None` if it has to be built anew:
+    /// where only the shop describes products, the first of them hides all others, and the
+    /// deletion of the last one shows them again.
     pub(crate) fn after(
         &self,
         catalogue: &Catalogue,
         version: u64,
         listings: Vec<(ProductId, Listing)>,
     ) -> Option<Self> {
-        if !self.has_catalogue && listings.iter().any(|(_, l)| l.product.is_some()) {
+        let turns =
+            |(_, listing): &(ProductId, Listing)| listing.product.is_some() != self.has_catalogue;
+        if !self.is_named && listings.iter().any(turns) {
             return None;
         }
         let mut overlay = self.clone();

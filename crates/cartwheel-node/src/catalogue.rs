@@ -16,13 +16,29 @@ pub fn open(data_dir: &DataDir, lake: &Lake) -> Result<LiveCatalogue> {
     let catalogue =
         LiveCatalogue::open(&path).with_context(|| format!("open {}", path.display()))?;
     if catalogue.is_fresh() {
-        let changes = lake.catalogue_changes()?;
-        for problem in &changes.problems {
-            tracing::error!(problem, "changes of products in this file are left out");
-        }
-        for (position, change) in &changes.newest {
-            catalogue.apply(*position, change);
-        }
+        apply_delivered(&catalogue, lake)?;
     }
     Ok(catalogue)
+}
+
+/// The catalogue as far as its changes are delivered. Unlike [`open`], this works beside a
+/// running server.
+///
+/// # Errors
+/// When the lake cannot be listed.
+pub fn delivered_catalogue(lake: &Lake) -> Result<LiveCatalogue> {
+    let catalogue = LiveCatalogue::in_memory();
+    apply_delivered(&catalogue, lake)?;
+    Ok(catalogue)
+}
+
+fn apply_delivered(catalogue: &LiveCatalogue, lake: &Lake) -> Result<()> {
+    let changes = lake.catalogue_changes()?;
+    for problem in &changes.problems {
+        tracing::error!(problem, "changes of products in this file are left out");
+    }
+    for (position, change) in &changes.newest {
+        catalogue.apply(*position, change);
+    }
+    Ok(())
 }

@@ -18,6 +18,7 @@ mod supervision;
 mod upkeep;
 
 pub use audit::{AuditEntry, AuditFile};
+pub use catalogue::delivered_catalogue;
 pub use data_dir::DataDir;
 pub use host::Host;
 pub use keys::{KeyFile, StoredKey};

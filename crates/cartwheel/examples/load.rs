@@ -1,8 +1,10 @@
 //! Load on a running server, for benchmarks: a bounded time, keep-alive
 //! connections, one request after another on each.
 //!
-//! `load ADDRESS submit|batch|recommend|echo CLIENTS SECONDS USERS` prints requests a
-//! second and percentiles of latency as JSON; a `batch` has 500 events. `echo` sends the
+//! `load ADDRESS submit|batch|recommend|changes|echo CLIENTS SECONDS USERS` prints requests a
+//! second and percentiles of latency as JSON; a `batch` has 500 events. `changes` takes a
+//! best seller of its own off the shelf and puts it back, and measures from the change to the
+//! next recommendation, which has to show it. `echo` sends the
 //! events of `submit` to a server of nothing else: `load ADDRESS serve-echo` is one, of
 //! axum alone, and stops when its standard input ends.
 
@@ -23,7 +25,9 @@ async fn main() -> Result<()> {
         return serve_echo(address).await;
     }
     let [_, address, what, clients, seconds, users] = args.as_slice() else {
-        anyhow::bail!("usage: load ADDRESS submit|batch|recommend|echo CLIENTS SECONDS USERS");
+        anyhow::bail!(
+            "usage: load ADDRESS submit|batch|recommend|changes|echo CLIENTS SECONDS USERS"
+        );
     };
     let (clients, users): (usize, usize) = (clients.parse()?, users.parse()?);
     let time = Duration::from_secs_f64(seconds.parse::<f64>()?.min(60.0));
@@ -79,6 +83,9 @@ async fn run(
     socket.set_nodelay(true)?;
     let mut latencies = Vec::new();
     let mut buffer = Vec::with_capacity(16 << 10);
+    if what == "changes" {
+        return changes(socket, buffer, client, start, time).await;
+    }
     let mut n = client;
     while start.elapsed() < time {
         n += 37;
@@ -92,15 +99,53 @@ async fn run(
             }
             _ => ("/v1/recommendations", format!("{{\"user_id\":\"{user}\"}}")),
         };
-        let request = format!(
-            "POST {path} HTTP/1.1\r\nhost: bench\r\ncontent-type: application/json\r\n\
-             content-length: {}\r\n\r\n{body}",
-            body.len()
-        );
+        let request = request("POST", path, &body);
         let sent = Instant::now();
         socket.write_all(request.as_bytes()).await?;
         answer(&mut socket, &mut buffer).await?;
         latencies.push(sent.elapsed());
+    }
+    Ok(latencies)
+}
+
+fn request(method: &str, path: &str, body: &str) -> String {
+    format!(
+        "{method} {path} HTTP/1.1\r\nhost: bench\r\ncontent-type: application/json\r\n\
+         content-length: {}\r\n\r\n{body}",
+        body.len()
+    )
+}
+
+/// Changes whether a best seller is in stock, and asks for recommendations at once.
+async fn changes(
+    mut socket: TcpStream,
+    mut buffer: Vec<u8>,
+    client: usize,
+    start: Instant,
+    time: Duration,
+) -> Result<Vec<Duration>> {
+    socket.write_all(request("GET", "/v1/popular?limit=20", "").as_bytes()).await?;
+    answer(&mut socket, &mut buffer).await?;
+    let body = String::from_utf8_lossy(&buffer).into_owned();
+    let mut ids = body.split("\"product_id\":\"").skip(1);
+    let id = ids.nth(client).and_then(|rest| rest.split('"').next()).context("no best seller")?;
+    let (path, named) = (format!("/v1/products/{id}"), format!("\"product_id\":\"{id}\""));
+    let mut latencies = Vec::new();
+    let mut in_stock = true;
+    // It ends as it began: in stock.
+    while start.elapsed() < time || !in_stock {
+        in_stock = !in_stock;
+        let change = request("PATCH", &path, &format!("{{\"in_stock\":{in_stock}}}"));
+        let ask = format!("{{\"user_id\":\"stranger-{client}\",\"limit\":100}}");
+        let ask = request("POST", "/v1/recommendations", &ask);
+        let sent = Instant::now();
+        socket.write_all(change.as_bytes()).await?;
+        answer(&mut socket, &mut buffer).await?;
+        socket.write_all(ask.as_bytes()).await?;
+        answer(&mut socket, &mut buffer).await?;
+        latencies.push(sent.elapsed());
+        let shown = String::from_utf8_lossy(&buffer).contains(&named);
+        anyhow::ensure!(shown == in_stock, "{id} is in the answer: {shown}, in stock: {in_stock}");
     }
     Ok(latencies)
 }

@@ -50,6 +50,11 @@ pub(crate) fn is_json(media: &str) -> bool {
     media == "application/json" || (media.starts_with("application/") && media.ends_with("+json"))
 }
 
+/// Whether a media type is NDJSON: one JSON value a line.
+pub(crate) fn is_ndjson(media: &str) -> bool {
+    ["application/x-ndjson", "application/ndjson", "application/jsonl"].contains(&media)
+}
+
 /// Maximum number of values in a body. A value of two bytes occupies many times as much
 /// memory once it is parsed.
 const MAX_VALUES: usize = 50_000;

@@ -18,7 +18,6 @@ use crate::shop::accept::accept_all;
 use crate::state::Shared;
 use crate::telemetry::EVENTS;
 
-const NDJSON: [&str; 3] = ["application/x-ndjson", "application/ndjson", "application/jsonl"];
 const MEDIA: &str = "application/json or application/x-ndjson";
 
 /// The route for batches of events.
@@ -82,7 +81,7 @@ pub(crate) async fn events(
     request: Request,
 ) -> Result<Json<BatchAnswer>, Problem> {
     let media = request::media_type(&request);
-    let ndjson = NDJSON.contains(&media.as_str());
+    let ndjson = request::is_ndjson(&media);
     if !ndjson && !request::is_json(&media) {
         return Err(request::unsupported(&media, MEDIA));
     }

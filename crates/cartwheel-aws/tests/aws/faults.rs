@@ -51,7 +51,7 @@ async fn puts_survive_partial_failures_throttling_and_lost_answers() {
             let copy = copies.entry(id(record)).or_default();
             *copy += 1;
             if *copy == 1 {
-                order.entry(record.user_id().to_string()).or_default().push(n);
+                order.entry(record.partition_key().into_owned()).or_default().push(n);
             }
         }
         for id in &acknowledged {

@@ -219,6 +219,9 @@ fn products_that_nobody_has_described_count_until_there_is_a_catalogue() {
     assert_eq!(ids(&shop.ask(|_| ())), ["p3"]);
     assert_eq!(shop.engine.unnamed().len(), 9);
     assert!(shop.engine.describes(&product("p3")) && !shop.engine.describes(&product("p4")));
+    shop.change("p3", None);
+    assert_eq!(shop.ask(|_| ()).len(), 9, "the shop describes nothing again");
+    shop.put("p3", json!({"name": "Tea"}));
     let live = shop.live.clone();
     let accepting = ServingEngine::new(unnamed_release()).with_catalogue(live, true);
     let popular = accepting.popular(100, &Filters::default(), NOW_MS);

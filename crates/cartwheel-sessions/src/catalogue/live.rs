@@ -117,16 +117,16 @@ impl LiveCatalogue {
 
     /// Counts the products of an event that neither this catalogue nor `is_known` contains.
     pub(crate) fn count(&self, event: &EventRecord, is_known: impl Fn(&ProductId) -> bool) {
-        let listed = |state: &State, id: &ProductId| state.listings.contains_key(id);
-        let is_unknown = {
-            let state = self.state.read();
-            event.product_ids.iter().any(|id| !listed(&state, id) && !is_known(id))
+        let unlisted: Vec<&ProductId> = {
+            let listings = &self.state.read().listings;
+            event.product_ids.iter().filter(|id| !listings.contains_key(*id)).collect()
         };
-        // Most events name known products only.
-        if is_unknown {
-            let state = &mut *self.state.write();
-            let listings = &state.listings;
-            state.unknown.count(event, |id| !listings.contains_key(id) && !is_known(id));
+        // No lock is held here: `is_known` may read this catalogue.
+        let unknown: Vec<&ProductId> = unlisted.into_iter().filter(|id| !is_known(id)).collect();
+        if !unknown.is_empty() {
+            let State { listings, unknown: counts, .. } = &mut *self.state.write();
+            let unknown = unknown.into_iter().filter(|id| !listings.contains_key(*id));
+            unknown.for_each(|id| counts.count(id, event.received_at_ms));
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use cartwheel_events::{EventRecord, ProductId};
+use cartwheel_events::ProductId;
 use rustc_hash::FxHashSet;
 use serde::{Deserialize, Serialize};
 
@@ -38,22 +38,19 @@ impl UnknownProducts {
         &self.counts
     }
 
-    /// Counts the products of an event for which `is_unknown` holds.
-    pub(crate) fn count(&mut self, event: &EventRecord, is_unknown: impl Fn(&ProductId) -> bool) {
-        for id in event.product_ids.iter().filter(|id| is_unknown(id)) {
-            let now_ms = event.received_at_ms;
-            if let Some(count) = self.counts.get_mut(id) {
-                count.events += 1;
-                count.first_ms = count.first_ms.min(now_ms);
-                count.last_ms = count.last_ms.max(now_ms);
-            } else if self.counts.len() < MAX_UNKNOWN {
-                let first = UnknownProduct { events: 1, first_ms: now_ms, last_ms: now_ms };
-                self.counts.insert(id.clone(), first);
-            } else {
-                continue;
-            }
-            self.dirty.insert(id.clone());
+    /// Counts an event that was accepted at `now_ms`, UTC milliseconds, and names a product.
+    pub(crate) fn count(&mut self, id: &ProductId, now_ms: i64) {
+        if let Some(count) = self.counts.get_mut(id) {
+            count.events += 1;
+            count.first_ms = count.first_ms.min(now_ms);
+            count.last_ms = count.last_ms.max(now_ms);
+        } else if self.counts.len() < MAX_UNKNOWN {
+            let first = UnknownProduct { events: 1, first_ms: now_ms, last_ms: now_ms };
+            self.counts.insert(id.clone(), first);
+        } else {
+            return;
         }
+        self.dirty.insert(id.clone());
     }
 
     /// Forgets a product that was named or ignored.

@@ -2,12 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
-use cartwheel_engine::Opened;
+use cartwheel_engine::{Engine as _, Filters, Opened, Query, ServingEngine};
+use cartwheel_events::{ProductId, UserId};
 use cartwheel_feature_set::FeatureSet;
 use cartwheel_forest::Forest;
-use cartwheel_recommend::{rank, reasons};
+use cartwheel_lake::Lake;
+use cartwheel_recommend::rank;
 use clap::{Args, ValueEnum};
 use rayon::prelude::*;
 use serde::Serialize;
@@ -16,7 +19,7 @@ use crate::commands::report;
 use crate::context::Context;
 use crate::learn;
 use crate::show::{bar, result};
-use cartwheel_node::DataDir;
+use cartwheel_node::{DataDir, delivered_catalogue};
 use cartwheel_settings::{Assignment, parse};
 
 /// The arguments of `train`.
@@ -207,6 +210,12 @@ fn read_fold(of: &FoldModel) -> Result<(u32, Forest)> {
 /// Runs `predict`.
 pub fn predict(context: &Context, args: &Predict) -> Result<()> {
     let opened = Opened::current(&context.data_dir.lake(), &context.settings.shop.timezone)?;
+    let (engine, now_ms) = (engine(context)?, context.clock.now_ms());
+    let is_shown = |product: &cartwheel_features::Product| {
+        let id = ProductId::new(&product.info.product_id);
+        id.is_ok_and(|id| engine.product(&id, now_ms).is_some_and(|product| product.shown))
+    };
+    let shown: Vec<bool> = opened.catalogue.products.iter().map(is_shown).collect();
     let records = opened.users.as_ref().context("the feature set has no users.bin")?;
     let progress = bar("predicting", records.len() as u64);
     let users = (0..records.len()).into_par_iter().map(|at| -> Result<_> {
@@ -217,7 +226,8 @@ pub fn predict(context: &Context, args: &Predict) -> Result<()> {
         }
         let next = state.next.unwrap_or_default();
         let model = opened.model.as_ref();
-        let ranked = rank(&opened.catalogue, model, &state, &next, &[], |_| true);
+        let ranked =
+            rank(&opened.catalogue, model, &state, &next, &[], |product| shown[product as usize]);
         let ids = ranked.iter().take(args.limit as usize).filter_map(|r| {
             opened.catalogue.get(r.candidate.product).map(|p| p.info.product_id.clone())
         });
@@ -244,45 +254,60 @@ pub fn predict(context: &Context, args: &Predict) -> Result<()> {
     Ok(())
 }
 
+/// The engine over the release, with the delivered changes of the catalogue. Changes of the
+/// last seconds may still be on their way from a running server to the lake.
+fn engine(context: &Context) -> Result<ServingEngine> {
+    let dir = context.data_dir.lake();
+    let opened = Opened::current(&dir, &context.settings.shop.timezone)?;
+    let catalogue = Arc::new(delivered_catalogue(&Lake::open(&dir)?)?);
+    let accept_unknown = context.settings.catalogue.accept_unknown;
+    Ok(ServingEngine::new(opened).with_catalogue(catalogue, accept_unknown))
+}
+
 /// One recommended product.
 #[derive(Debug, Serialize)]
 struct Recommendation {
-    product_id: String,
+    product_id: ProductId,
     product_name: String,
     aisle: String,
     department: String,
     probability: f32,
-    source: &'static str,
+    source: Option<String>,
     reasons: Vec<String>,
 }
 
 /// Runs `recommend`.
 pub fn recommend(context: &Context, args: &Recommend) -> Result<()> {
-    let opened = Opened::current(&context.data_dir.lake(), &context.settings.shop.timezone)?;
-    let records = opened.users.as_ref().context("the feature set has no users.bin")?;
-    let state = records.get(&args.user)?;
-    if state.is_none() {
+    let engine = engine(context)?;
+    let now_ms = context.clock.now_ms();
+    let user_id = UserId::new(&args.user).map_err(|e| anyhow::anyhow!("the user's id {e}"))?;
+    if engine.user(&user_id, None).record.is_none() {
         eprintln!("user {} has no history: recommending by the cart alone", args.user);
     }
-    let state = state.unwrap_or_default();
     let find = |id: &String| {
-        opened.catalogue.find(id).with_context(|| format!("product {id:?} is not in the catalogue"))
+        let product = ProductId::new(id).ok().filter(|id| engine.product(id, now_ms).is_some());
+        product.with_context(|| format!("product {id:?} is not in the catalogue"))
     };
-    let cart = args.cart.iter().map(find).collect::<Result<Vec<u32>>>()?;
-    let now = opened.calendar.context(&state, context.clock.now_ms());
-    let ranked = rank(&opened.catalogue, opened.model.as_ref(), &state, &now, &cart, |_| true);
-    let name = |p: u32| opened.catalogue.get(p).map_or("", |p| p.info.name.as_str());
-    let recommended = ranked.iter().take(args.limit as usize).filter_map(|r| {
-        let info = &opened.catalogue.get(r.candidate.product)?.info;
-        Some(Recommendation {
-            product_id: info.product_id.clone(),
-            product_name: info.name.clone(),
-            aisle: info.aisle.clone(),
-            department: info.department.clone(),
-            probability: r.probability,
-            source: r.candidate.source.as_str(),
-            reasons: reasons(&opened.catalogue, &state, &r.candidate, name),
-        })
+    let query = Query {
+        user_id: &user_id,
+        session: None,
+        record: None,
+        cart: Some(args.cart.iter().map(find).collect::<Result<_>>()?),
+        limit: args.limit as usize,
+        filters: Filters::default(),
+        explain: false,
+        now_ms,
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+    let answer = runtime.block_on(engine.recommend(query));
+    let recommended = answer.items.into_iter().map(|item| Recommendation {
+        product_id: item.product_id,
+        product_name: item.product_name,
+        aisle: item.aisle,
+        department: item.department,
+        probability: item.probability,
+        source: item.source,
+        reasons: item.reasons,
     });
     let recommended: Vec<Recommendation> = recommended.collect();
     result(context.json, &recommended, || {

@@ -101,10 +101,10 @@ fn named(data: &Path, table: &str) -> Result<Vec<PathBuf>> {
 fn visible(data: &Path) -> Result<BTreeSet<String>> {
     let mut ids = Vec::new();
     for part in named(data, "events")? {
-        lake::read(&part, &mut ids).with_context(|| part.display().to_string())?;
+        lake::read(&part, "event_id", &mut ids).with_context(|| part.display().to_string())?;
     }
     let count = ids.len();
-    let ids: BTreeSet<String> = ids.into_iter().collect();
+    let ids: BTreeSet<String> = ids.into_iter().flatten().collect();
     ensure!(ids.len() == count, "an order is there twice");
     Ok(ids)
 }

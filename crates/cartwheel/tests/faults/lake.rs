@@ -10,7 +10,6 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
-use arrow_array::Array;
 use arrow_array::cast::AsArray;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
@@ -37,7 +36,12 @@ pub fn files(folder: &Path) -> Vec<PathBuf> {
 
 /// The parts of delivered events that count.
 pub fn parts(data: &Path) -> Vec<PathBuf> {
-    let mut paths = files(&data.join("lake/events"));
+    parts_of(data, "events")
+}
+
+/// The parts of a delivered table that count.
+fn parts_of(data: &Path, table: &str) -> Vec<PathBuf> {
+    let mut paths = files(&data.join("lake").join(table));
     paths.retain(|path| path.extension().is_some_and(|x| x == "parquet"));
     // By folder and shard, the widest of those that begin together first: what a part
     // covers follows it.
@@ -64,23 +68,29 @@ pub fn parts(data: &Path) -> Vec<PathBuf> {
 
 /// The ids of all delivered events. Every part that can be seen has to be whole.
 pub fn event_ids(data: &Path) -> Result<Vec<String>> {
-    let mut ids = Vec::new();
-    for path in parts(data) {
-        read(&path, &mut ids).with_context(|| path.display().to_string())?;
-    }
-    Ok(ids)
+    Ok(texts(data, "events", "event_id")?.into_iter().map(Option::unwrap_or_default).collect())
 }
 
-/// Adds the ids of a part's events.
+/// A column of texts of a delivered table. Every part that can be seen has to be whole.
+pub fn texts(data: &Path, table: &str, column: &str) -> Result<Vec<Option<String>>> {
+    let mut texts = Vec::new();
+    for path in parts_of(data, table) {
+        read(&path, column, &mut texts).with_context(|| path.display().to_string())?;
+    }
+    Ok(texts)
+}
+
+/// Adds a column of texts of a part.
 ///
 /// # Errors
 /// When the part is not whole.
-pub fn read(path: &Path, ids: &mut Vec<String>) -> Result<()> {
+pub fn read(path: &Path, name: &str, texts: &mut Vec<Option<String>>) -> Result<()> {
     for batch in ParquetRecordBatchReaderBuilder::try_new(File::open(path)?)?.build()? {
         let batch = batch?;
-        let column = batch.column_by_name("event_id").context("there is no event_id")?;
-        let column = column.as_string_opt::<i32>().context("event_id is no text")?;
-        ids.extend((0..column.len()).map(|at| column.value(at).to_owned()));
+        let column = batch.column_by_name(name);
+        let column = column.and_then(|column| column.as_string_opt::<i32>());
+        let column = column.with_context(|| format!("there are no texts {name}"))?;
+        texts.extend(column.iter().map(|text| text.map(str::to_owned)));
     }
     Ok(())
 }

@@ -12,6 +12,8 @@ mod access;
 #[cfg(test)]
 mod case;
 #[cfg(test)]
+mod catalogue;
+#[cfg(test)]
 mod clock;
 #[cfg(test)]
 mod disk;

@@ -4,8 +4,8 @@ use anyhow::Result;
 
 use crate::case::{Case, Shown};
 use crate::{
-    access, clock, disk, durability, elsewhere, floods, imports, load, log_damage, models, names,
-    poison, slow_clients, syscalls,
+    access, catalogue, clock, disk, durability, elsewhere, floods, imports, load, log_damage,
+    models, names, poison, slow_clients, syscalls,
 };
 
 /// One fault.
@@ -29,7 +29,7 @@ const fn alone(number: u8, fault: &'static str, run: fn(&Case) -> Result<Shown>)
 }
 
 /// Every row, in the scorecard's order.
-pub const ROWS: [Row; 26] = [
+pub const ROWS: [Row; 27] = [
     row(1, "kill -9 at random moments under load", durability::kills),
     row(2, "power cut at every step", durability::power_cuts),
     row(3, "order of system calls", syscalls::order),
@@ -55,5 +55,6 @@ pub const ROWS: [Row; 26] = [
     row(23, "kill -9 at each transition of a run", elsewhere::workflow),
     row(24, "data of other releases", elsewhere::releases),
     alone(25, "soak", load::soak),
+    row(26, "kill -9 during changes of products", catalogue::kills),
     row(27, "kill -9 during an import", imports::kills),
 ];

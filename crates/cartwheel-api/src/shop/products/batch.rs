@@ -20,7 +20,6 @@ use crate::state::Shared;
 const MAX_PRODUCTS: usize = 1_000;
 /// A full feed may lack this share of the products on offer, in percent, without confirmation.
 const MAX_MISSING_PERCENT: usize = 20;
-const NDJSON: [&str; 3] = ["application/x-ndjson", "application/ndjson", "application/jsonl"];
 const MEDIA: &str = "application/json or application/x-ndjson";
 
 /// What the products of a request are.
@@ -133,7 +132,7 @@ pub(crate) async fn post_products(
 /// Reads the products of a body as JSON values.
 async fn entries(state: &Shared, request: Request) -> Result<Vec<Result<Value, Problem>>, Problem> {
     let media = request::media_type(&request);
-    let ndjson = NDJSON.contains(&media.as_str());
+    let ndjson = request::is_ndjson(&media);
     if !ndjson && !request::is_json(&media) {
         return Err(request::unsupported(&media, MEDIA));
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use cartwheel_catalogue::{Product, ProductPatch};
 use cartwheel_events::{ProductId, ProductRecord, Record, SCHEMA_VERSION};
-use cartwheel_sessions::{Listing, MAX_PRODUCTS, ProductStore};
+use cartwheel_sessions::{Listing, MAX_PRODUCTS, ProductStore, StoreError};
 
 use crate::http::completion::run_to_completion;
 use crate::http::problem::{Kind, Problem};
@@ -115,8 +115,7 @@ async fn run(
     let found = match store.find(&ids).await {
         Ok(found) => found,
         Err(error) => {
-            let detail = "The catalogue cannot be read at the moment.";
-            let problem = Problem::hiding(Kind::Unavailable, detail, error);
+            let problem = unreadable(error);
             return changes.into_iter().map(|c| Err(c.err().unwrap_or(problem.clone()))).collect();
         }
     };
@@ -220,4 +219,9 @@ pub(super) fn unknown() -> Problem {
         expected: Some("the id of a product; PUT creates one".to_owned()),
         ..Problem::new(Kind::NotFound, "The catalogue does not contain this product.")
     }
+}
+
+/// The problem of a catalogue that cannot be read.
+pub(super) fn unreadable(error: StoreError) -> Problem {
+    Problem::hiding(Kind::Unavailable, "The catalogue cannot be read at the moment.", error)
 }

@@ -12,10 +12,10 @@ use cartwheel_sessions::{Listing, UnknownProduct};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::http::problem::{Kind, Problem};
+use crate::http::problem::Problem;
 use crate::http::request::{Params, ProductPath};
 use crate::shop::catalogue::{PAGE_PARAMETERS, page, unknown_cursor};
-use crate::shop::products::change::{store, unknown as missing};
+use crate::shop::products::change::{store, unknown as missing, unreadable};
 use crate::shop::products::etag::{self, etag};
 use crate::state::{AppState, Shared};
 
@@ -175,10 +175,6 @@ pub(crate) async fn unknown_products(
 
 async fn listings(state: &AppState, ids: &[ProductId]) -> Result<Vec<Option<Listing>>, Problem> {
     store(state)?.find(ids).await.map_err(unreadable)
-}
-
-fn unreadable(error: cartwheel_sessions::StoreError) -> Problem {
-    Problem::hiding(Kind::Unavailable, "The catalogue cannot be read at the moment.", error)
 }
 
 async fn entries(

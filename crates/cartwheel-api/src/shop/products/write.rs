@@ -10,7 +10,9 @@ use serde_json::Value;
 
 use crate::http::problem::Problem;
 use crate::http::request::{self, ProductPath};
-use crate::shop::products::change::{Change, Changed, Edit, Outcome, change, store, unknown};
+use crate::shop::products::change::{
+    Change, Changed, Edit, Outcome, change, store, unknown, unreadable,
+};
 use crate::shop::products::etag::{self, Condition};
 use crate::state::Shared;
 
@@ -92,10 +94,6 @@ pub(crate) async fn delete_product(
 ) -> Result<StatusCode, Problem> {
     let condition = Condition::of(&headers)?;
     let store = store(&state)?;
-    let unreadable = |error| {
-        let detail = "The catalogue cannot be read at the moment.";
-        Problem::hiding(crate::http::problem::Kind::Unavailable, detail, error)
-    };
     let listing = store.find(std::slice::from_ref(&id)).await.map_err(unreadable)?.pop().flatten();
     let exists = match listing {
         Some(listing) => listing.product.is_some(),
