@@ -44,7 +44,7 @@ impl Shop {
             filter.qualifies(product)
                 && !(query.filters.exclude_purchased && state.product(product).is_some())
         };
-        let chosen = candidates(catalogue, &state, &cart, query.limit, &qualifies);
+        let chosen = candidates(catalogue, &state, &cart, query.limit, qualifies);
         let scores = match (scorer, &opened.model) {
             (Some(scorer), Some(model)) => {
                 let mut features = Vec::new();
@@ -67,8 +67,7 @@ impl Shop {
             (_, model) => scores(catalogue, model.as_ref(), &state, &context, &cart, &chosen),
         };
         let ranked = order(catalogue, chosen, scores);
-        let ranked =
-            newcomers::with_newcomers(self, ranked, &state, &held, query.limit, &qualifies);
+        let ranked = newcomers::with_newcomers(self, ranked, &state, &held, query.limit, qualifies);
         let shown = &ranked[..ranked.len().min(query.limit)];
         let explained = query.explain.then(|| opened.explain(&state, &context, &cart, shown));
         let mut explained = explained.into_iter().flatten();

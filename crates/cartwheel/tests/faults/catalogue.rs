@@ -118,7 +118,7 @@ impl Writer {
                 200 => Some(answer.json()["product"].clone()),
                 status => anyhow::bail!("{id}: {status} {}", answer.text()),
             };
-            let n = found.as_ref().map(|product| number(product)).transpose()?;
+            let n = found.as_ref().map(number).transpose()?;
             if let (Some(n), Some(product)) = (n, &found) {
                 let expected = version(id, n);
                 for (name, value) in expected.as_object().context("a version is an object")? {

@@ -97,7 +97,7 @@ enum Plan {
     /// There is nothing to do.
     Keep(Listing),
     /// Store this product, or its removal.
-    Store { outcome: Outcome, before: Option<Listing>, product: Option<Product> },
+    Store { outcome: Outcome, before: Option<Listing>, product: Option<Box<Product>> },
 }
 
 async fn run(
@@ -128,14 +128,14 @@ async fn run(
     let plans: Vec<Result<(ProductId, Plan), Problem>> =
         changes.into_iter().map(|change| change.and_then(&mut plan)).collect();
     let now_ms = state.clock.now_ms();
-    let record = |id: &ProductId, product: &Option<Product>| ProductRecord {
+    let record = |id: &ProductId, product: Option<&Product>| ProductRecord {
         schema_version: SCHEMA_VERSION,
         product_id: id.clone(),
-        product: product.as_ref().map(Product::to_json),
+        product: product.map(Product::to_json),
         received_at_ms: now_ms,
     };
     let stored = plans.iter().flatten().filter_map(|(id, plan)| match plan {
-        Plan::Store { product, .. } => Some(record(id, product)),
+        Plan::Store { product, .. } => Some(record(id, product.as_deref())),
         Plan::Keep(_) => None,
     });
     let records: Vec<ProductRecord> = stored.collect();
@@ -157,7 +157,7 @@ async fn run(
             Plan::Store { outcome, before, product } => {
                 let position = puts.next().unwrap_or_else(|| Err(interrupted()))?;
                 let added_at_ms = before.map_or(now_ms, |before| before.added_at_ms);
-                let product = product.map(Arc::new);
+                let product = product.map(Arc::from);
                 let listing = Listing { product, position, changed_at_ms: now_ms, added_at_ms };
                 Ok(Changed { outcome, listing })
             }
@@ -209,7 +209,7 @@ fn plan(
         return Err(Problem::new(Kind::Conflict, detail));
     }
     let outcome = if current.is_some() { Outcome::Updated } else { Outcome::Created };
-    Ok(Plan::Store { outcome, before, product: Some(product) })
+    Ok(Plan::Store { outcome, before, product: Some(Box::new(product)) })
 }
 
 /// The problem of a product that does not exist.
