@@ -55,6 +55,8 @@ impl Size {
                     received_at_ms: NOW_MS - days * DAY_MS,
                     event_id: format!("e{user}-{order}"),
                     product_ids: products.iter().map(|p| format!("p{p}")).collect(),
+                    quantities: vec![1; products.len()],
+                    is_return: false,
                 });
             }
         }
@@ -126,7 +128,7 @@ proptest! {
             prop_assert!(answer.items.len() <= limit);
             prop_assert!(answer.items.iter().all(|item| !cart.contains(&item.product_id.to_string())));
         }
-        prop_assert_eq!(engine.popular(limit, &Filters::default()).len(), limit.min(size.products as usize));
+        prop_assert_eq!(engine.popular(limit, &Filters::default(), NOW_MS).len(), limit.min(size.products as usize));
     }
 }
 
