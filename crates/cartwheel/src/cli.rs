@@ -67,7 +67,9 @@ enum Command {
     /// Write a synthetic grocery shop in the Instacart schema.
     Generate(Generate),
     /// Import a shop's history: orders and events from files or standard input.
-    #[command(after_help = "Examples:\n  cartwheel import orders orders.csv --dry-run\n  cartwheel import instacart ./shop")]
+    #[command(
+        after_help = "Examples:\n  cartwheel import orders orders.csv --dry-run\n  cartwheel import instacart ./shop"
+    )]
     Import {
         #[command(subcommand)]
         command: Import,

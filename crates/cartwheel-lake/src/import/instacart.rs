@@ -49,8 +49,7 @@ pub fn instacart(
 ) -> Result<ImportSummary, ImportError> {
     let files = ShopFiles::find(dir)?;
     let id = files.digest(options.as_of_ms)?;
-    let started =
-        NewImport::start(lake, &id, ImportKind::Instacart, EarlierImports::ReplaceKind)?;
+    let started = NewImport::start(lake, &id, ImportKind::Instacart, EarlierImports::ReplaceKind)?;
     let new = match started {
         Started::Unchanged(summary) => return Ok(summary),
         Started::New(new) => new,

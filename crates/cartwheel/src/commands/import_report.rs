@@ -128,7 +128,8 @@ fn counts(preview: &Preview) -> String {
     if !preview.service_codes.is_empty() {
         let lines: u64 = preview.service_codes.iter().map(|code| code.lines).sum();
         let codes = preview.service_codes.iter();
-        let codes = codes.map(|code| format!("{} {:?} ({})", code.product_id, code.name, code.lines));
+        let codes =
+            codes.map(|code| format!("{} {:?} ({})", code.product_id, code.name, code.lines));
         let codes = codes.collect::<Vec<_>>().join(", ");
         let _ = writeln!(
             out,
