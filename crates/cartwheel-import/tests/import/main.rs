@@ -1,5 +1,6 @@
 //! Imports of whole files, through the interface that the command line uses.
 
+mod feeds;
 mod formats;
 mod same_as_live;
 mod whole_or_not;

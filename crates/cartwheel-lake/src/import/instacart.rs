@@ -88,8 +88,8 @@ pub fn instacart(
         products: import.products.len() as u64,
         rejected: import.rejects.count,
         rejects: import.rejects.finish()?,
-            dates: Some(dates),
-            ..ImportSummary::default()
+        dates: Some(dates),
+        ..ImportSummary::default()
     };
     new.add_parts("orders", orders);
     new.add_parts("order_products", order_products);

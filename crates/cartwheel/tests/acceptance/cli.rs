@@ -23,6 +23,7 @@ fn every_commands_help_has_an_example() {
         &["import"],
         &["import", "orders"],
         &["import", "events"],
+        &["import", "products"],
         &["import", "instacart"],
         &["features"],
         &["train"],
