@@ -193,6 +193,19 @@ class Built(unittest.TestCase):
         return local
 
 
+def history():
+    """Orders with returns, as a shop exports them; every ninth order has no customer."""
+    lines = ["order_id,customer,sku,qty,date"]
+    for n in range(3000):
+        customer = "" if n % 9 == 0 else f"c{n % 200}"
+        day = f"2025-{n // 250 + 1:02}-{n % 28 + 1:02}"
+        for product in {n % 31, n * 7 % 47, n % 200 % 13}:
+            lines.append(f"o{n},{customer},p{product},{n % 3 + 1},{day}")
+            if n % 11 == 3:
+                lines.append(f"r{n},{customer},p{product},-{n % 2 + 1},{day}")
+    return "\n".join(lines) + "\n"
+
+
 class Jobs(Built):
     @classmethod
     def setUpClass(cls):
@@ -224,6 +237,21 @@ class Jobs(Built):
         run(data, "generate", *size, "--out", out)
         run(data, "import", "instacart", out)
         self.compare(data, examples=200)
+
+    def test_an_imported_history(self):
+        data = self.dir / "history"
+        data.mkdir()
+        source = data / "orders.csv"
+        source.write_text(history())
+        imported = run(data, "import", "orders", source)
+        self.assertGreater(imported["baskets"], 0)
+        self.assertGreater(imported["assembled"]["returns_netted"], 0)
+        # An import that was killed leaves parts that no manifest names.
+        part = next((data / "lake/events").rglob("*.parquet"))
+        orphan = data / "lake/events/import=0123456789abcdef/part-00000.parquet"
+        orphan.parent.mkdir()
+        shutil.copy(part, orphan)
+        self.compare(data)
 
     def test_a_public_sample(self):
         if not SAMPLE:

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use arrow_array::{RecordBatch, RecordBatchReader};
 use cartwheel_lake::guarded;
-use parquet::file::metadata::ColumnChunkMetaData;
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
+use parquet::file::metadata::ColumnChunkMetaData;
 use rayon::prelude::*;
 
 /// Rows of a batch of a row group.

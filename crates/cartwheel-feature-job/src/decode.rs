@@ -126,7 +126,8 @@ impl<'a> CheckoutColumns<'a> {
                 Err(_) if is_return => continue,
                 Err(error) => return Err(error),
             };
-            let count = pieces.filter(|list| place < list.len()).map_or(1, |list| list.value(place));
+            let count =
+                pieces.filter(|list| place < list.len()).map_or(1, |list| list.value(place));
             row.products.push(product);
             row.pieces.push(count.unsigned_abs().max(1));
         }

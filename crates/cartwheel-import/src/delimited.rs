@@ -289,9 +289,8 @@ mod tests {
     fn another_encoding_is_an_error_with_its_line() {
         let chunk = Chunk { first_line: 7, bytes: b"a,b\n\xe9,1\n".to_vec() };
         let name = "f".to_owned();
-        let rows = DelimitedRows {
-            name, dialect: COMMA, has_header: true, width: 2, places: Vec::new(),
-        };
+        let rows =
+            DelimitedRows { name, dialect: COMMA, has_header: true, width: 2, places: Vec::new() };
         let error = rows.for_each(&chunk, |_, _, _| {}).unwrap_err();
         assert!(error.to_string().contains("line 8 is not UTF-8"), "{error}");
     }

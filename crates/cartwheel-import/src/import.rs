@@ -86,8 +86,7 @@ pub fn import(
     let Reading { plan, tally, .. } = reading;
     let codes: FxHashSet<&str> =
         understood.service_codes.iter().map(|code| code.product_id.as_str()).collect();
-    let assembly =
-        Assembly { order_by: plan.order_by, times: &plan.rules.times, services: &codes };
+    let assembly = Assembly { order_by: plan.order_by, times: &plan.rules.times, services: &codes };
     let assembled = write(&new, &partitions, &assembly, progress)?;
     let mut rejected = tally.rejected_rows;
     rejected.sort_by(|a, b| {

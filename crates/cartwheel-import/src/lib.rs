@@ -14,6 +14,7 @@
 mod assemble;
 mod delimited;
 mod error;
+mod feed;
 mod field;
 mod format;
 mod import;
@@ -36,6 +37,7 @@ mod time;
 
 pub use assemble::Assembled;
 pub use error::ImportError;
+pub use feed::{Feed, read_feed};
 pub use field::Field;
 pub use format::{Dialect, Format};
 pub use import::{ImportStep, Imported, import};

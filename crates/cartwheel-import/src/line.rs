@@ -133,11 +133,7 @@ impl Rules {
         }))
     }
 
-    fn id<'a>(
-        &self,
-        cells: &'a Cells<'_>,
-        field: Field,
-    ) -> Result<&'a str, Cow<'static, str>> {
+    fn id<'a>(&self, cells: &'a Cells<'_>, field: Field) -> Result<&'a str, Cow<'static, str>> {
         let text = cells.get(field);
         if text.is_empty() {
             return Ok(text);
@@ -212,9 +208,14 @@ mod tests {
     fn cells(given: &[(Field, &'static str)]) -> Cells<'static> {
         let mut cells = Cells::default();
         for (field, text) in [
-            (Field::UserId, "17850.0"), (Field::ProductId, "p"), (Field::Time, "2025-01-01"),
+            (Field::UserId, "17850.0"),
+            (Field::ProductId, "p"),
+            (Field::Time, "2025-01-01"),
             (Field::Price, "2.5"),
-        ].iter().chain(given) {
+        ]
+        .iter()
+        .chain(given)
+        {
             cells.set(*field, *text);
         }
         cells

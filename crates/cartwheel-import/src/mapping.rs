@@ -139,7 +139,8 @@ impl Mapping {
             return Err(ImportError::Options(problem));
         };
         let Some(field) = Field::parse(name.trim()) else {
-            let problem = format!("--map {text}: {name} is not a field; the fields are {}", fields());
+            let problem =
+                format!("--map {text}: {name} is not a field; the fields are {}", fields());
             return Err(ImportError::Options(problem));
         };
         let columns = columns.split(',').map(str::trim).filter(|column| !column.is_empty());
@@ -187,8 +188,9 @@ pub(crate) fn usual_event(name: &str) -> Option<EventKind> {
     Some(match crate::field::plain(name).as_str() {
         "view" | "views" | "productview" | "productviewed" | "viewitem" | "viewproduct"
         | "detail" | "detailview" | "itemview" | "viewed" | "pv" => EventKind::View,
-        "addtocart" | "cart" | "carts" | "productadded" | "cartadd" | "addcart"
-        | "addedtocart" => EventKind::AddToCart,
+        "addtocart" | "cart" | "carts" | "productadded" | "cartadd" | "addcart" | "addedtocart" => {
+            EventKind::AddToCart
+        }
         "removefromcart" | "productremoved" | "cartremove" | "removecart" => {
             EventKind::RemoveFromCart
         }
@@ -206,8 +208,16 @@ pub(crate) fn is_usually_undone(status: &str) -> bool {
     let status = plain.strip_prefix("wc").unwrap_or(&plain);
     matches!(
         status,
-        "refunded" | "cancelled" | "canceled" | "voided" | "failed" | "returned" | "chargeback"
-            | "expired" | "declined" | "trash"
+        "refunded"
+            | "cancelled"
+            | "canceled"
+            | "voided"
+            | "failed"
+            | "returned"
+            | "chargeback"
+            | "expired"
+            | "declined"
+            | "trash"
     )
 }
 

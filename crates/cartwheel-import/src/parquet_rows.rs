@@ -46,7 +46,10 @@ fn object(row: &Row) -> Value {
 /// A value as JSON: times as milliseconds or microseconds since 1970, whose size tells which.
 fn value(field: &Field) -> Value {
     match field {
-        Field::Null | Field::Bytes(_) | Field::TimeMillis(_) | Field::TimeMicros(_)
+        Field::Null
+        | Field::Bytes(_)
+        | Field::TimeMillis(_)
+        | Field::TimeMicros(_)
         | Field::MapInternal(_) => Value::Null,
         Field::Bool(flag) => (*flag).into(),
         Field::Byte(n) => (*n).into(),

@@ -128,7 +128,8 @@ impl Seen {
 
 /// The first and the last level of a path of categories.
 fn levels(category: &str) -> (&str, &str) {
-    let mut levels = category.split(['>', '/', '|']).map(str::trim).filter(|level| !level.is_empty());
+    let mut levels =
+        category.split(['>', '/', '|']).map(str::trim).filter(|level| !level.is_empty());
     let first = levels.next().unwrap_or_default();
     (first, levels.next_back().unwrap_or(first))
 }
@@ -137,11 +138,43 @@ fn levels(category: &str) -> (&str, &str) {
 /// in `FRENCH CARRIAGE LANTERN`, describes one only if its id is unusual too.
 fn names_a_service(name: &str, has_unusual_id: bool) -> bool {
     const SERVICES: [&str; 37] = [
-        "postage", "shipping", "carriage", "freight", "delivery", "courier", "handling", "charge",
-        "charges", "fee", "fees", "commission", "discount", "rabatt", "manual", "adjust",
-        "adjustment", "adjustments", "debt", "sample", "samples", "surcharge", "rounding", "vat",
-        "tax", "refund", "insurance", "deposit", "tip", "donation", "versand", "versandkosten",
-        "porto", "livraison", "envio", "spedizione", "gebuehr",
+        "postage",
+        "shipping",
+        "carriage",
+        "freight",
+        "delivery",
+        "courier",
+        "handling",
+        "charge",
+        "charges",
+        "fee",
+        "fees",
+        "commission",
+        "discount",
+        "rabatt",
+        "manual",
+        "adjust",
+        "adjustment",
+        "adjustments",
+        "debt",
+        "sample",
+        "samples",
+        "surcharge",
+        "rounding",
+        "vat",
+        "tax",
+        "refund",
+        "insurance",
+        "deposit",
+        "tip",
+        "donation",
+        "versand",
+        "versandkosten",
+        "porto",
+        "livraison",
+        "envio",
+        "spedizione",
+        "gebuehr",
     ];
     const FILLERS: [&str; 18] = [
         "next", "day", "express", "standard", "free", "bank", "bad", "service", "order", "and",
@@ -173,12 +206,23 @@ mod tests {
     fn charges_and_corrections_are_no_products() {
         // Lines of the UCI Online Retail data set.
         let mut shop = products(&[
-            ("85123A", "WHITE HANGING HEART T-LIGHT HOLDER"), ("23099", "FRENCH CARRIAGE LANTERN"),
-            ("POST", "POSTAGE"), ("DOT", "DOTCOM POSTAGE"), ("C2", "CARRIAGE"), ("M", "Manual"),
-            ("BANK CHARGES", "Bank Charges"), ("AMAZONFEE", "AMAZON FEE"), ("D", "Discount"),
-            ("CRUK", "CRUK Commission"), ("B", "Adjust bad debt"), ("S", "SAMPLES"),
-            ("23444", "Next Day Carriage"), ("PADS", "PADS TO MATCH ALL CUSHIONS"),
-            ("22501", "PICNIC BASKET"), ("22501", "PICNIC BASKET"), ("22501", "adjustment"),
+            ("85123A", "WHITE HANGING HEART T-LIGHT HOLDER"),
+            ("23099", "FRENCH CARRIAGE LANTERN"),
+            ("POST", "POSTAGE"),
+            ("DOT", "DOTCOM POSTAGE"),
+            ("C2", "CARRIAGE"),
+            ("M", "Manual"),
+            ("BANK CHARGES", "Bank Charges"),
+            ("AMAZONFEE", "AMAZON FEE"),
+            ("D", "Discount"),
+            ("CRUK", "CRUK Commission"),
+            ("B", "Adjust bad debt"),
+            ("S", "SAMPLES"),
+            ("23444", "Next Day Carriage"),
+            ("PADS", "PADS TO MATCH ALL CUSHIONS"),
+            ("22501", "PICNIC BASKET"),
+            ("22501", "PICNIC BASKET"),
+            ("22501", "adjustment"),
         ]);
         for id in 10_000..10_200 {
             shop.add(&id.to_string(), "CUP", "", true);
@@ -188,9 +232,8 @@ mod tests {
             let codes = shop.service_codes(&owned(always), &owned(never));
             codes.into_iter().map(|code| code.product_id).collect()
         };
-        let expected = [
-            "23444", "AMAZONFEE", "B", "BANK CHARGES", "C2", "CRUK", "D", "DOT", "M", "POST", "S",
-        ];
+        let expected =
+            ["23444", "AMAZONFEE", "B", "BANK CHARGES", "C2", "CRUK", "D", "DOT", "M", "POST", "S"];
         assert_eq!(ids(&[], &[]), expected);
         assert_eq!(ids(&["PADS"], &expected), ["PADS"]);
     }

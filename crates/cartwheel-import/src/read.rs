@@ -2,9 +2,9 @@
 
 use std::fs::File;
 use std::io;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::Arc;
 
 use parking_lot::Mutex;
 use serde_json::Value;
@@ -92,8 +92,7 @@ pub(crate) fn read(
                 })
             })
             .collect();
-        let mut queue =
-            Queue { sender, number: 0, read: &read, has_failed: &has_failed, progress };
+        let mut queue = Queue { sender, number: 0, read: &read, has_failed: &has_failed, progress };
         let produced = sources.iter().try_for_each(|source| {
             let opening = match opened.take() {
                 Some(opening) => opening,

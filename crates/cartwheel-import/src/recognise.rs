@@ -141,8 +141,7 @@ impl Open<'_> {
         for (_, other) in &matches[1..] {
             let is_visitor = field == Field::UserId && VISITOR.contains(&plain(other).as_str());
             // Events may name products in one list or another.
-            let is_other_list =
-                is_list && other.contains("[]") && list_of(other) != list_of(best);
+            let is_other_list = is_list && other.contains("[]") && list_of(other) != list_of(best);
             if is_visitor || is_other_list {
                 columns.push((*other).clone());
             }

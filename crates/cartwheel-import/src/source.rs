@@ -198,7 +198,10 @@ mod tests {
         let names = |argument: &str| -> Vec<String> {
             let argument = dir.path().join(argument).display().to_string();
             let found = Source::expand(&argument).unwrap();
-            found.iter().map(|source| source.name().rsplit('/').next().unwrap().to_owned()).collect()
+            found
+                .iter()
+                .map(|source| source.name().rsplit('/').next().unwrap().to_owned())
+                .collect()
         };
         assert_eq!(names("*.csv"), ["a.csv", "b.csv"]);
         assert_eq!(names("?.t*"), ["c.txt"]);

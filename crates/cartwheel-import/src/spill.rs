@@ -178,8 +178,11 @@ mod tests {
             let lines = lines(&bytes).unwrap();
             for user in [Some("u"), None] {
                 let own: Vec<_> = lines.iter().filter(|l| l.line.user_id == user).collect();
-                let expected = line(user, if user.is_some() { "o" } else { "o2" },
-                    if user.is_some() { 7 } else { -7 });
+                let expected = line(
+                    user,
+                    if user.is_some() { "o" } else { "o2" },
+                    if user.is_some() { 7 } else { -7 },
+                );
                 assert!(own.iter().zip(0..).all(|(l, at)| l.line == expected && l.place == at));
                 counts.push(own.len());
             }

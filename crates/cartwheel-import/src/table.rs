@@ -67,7 +67,8 @@ impl Table {
         if columns.len() < sample.columns.len() {
             let mut seen = BTreeSet::new();
             let twice = sample.columns.iter().find(|column| !seen.insert(*column));
-            let problem = format!("two columns have the name {:?}", twice.unwrap_or(&String::new()));
+            let problem =
+                format!("two columns have the name {:?}", twice.unwrap_or(&String::new()));
             return Err(ImportError::mapping(&opened.name, problem));
         }
         if let Format::Delimited(_) = format
@@ -91,7 +92,9 @@ impl Table {
             first = batch;
             false
         });
-        read.map_err(|error| ImportError::source(name, format!("the Parquet file is damaged: {error}")))?;
+        read.map_err(|error| {
+            ImportError::source(name, format!("the Parquet file is damaged: {error}"))
+        })?;
         self.sample = sample_of(first.into_iter());
         if self.sample.rows.is_empty() {
             return Err(ImportError::source(name, "the file holds no row"));
@@ -114,7 +117,8 @@ impl Table {
         for recognised in fields {
             let at = |column: &String| columns.iter().position(|name| name == column);
             let found: Vec<usize> = recognised.columns.iter().filter_map(at).collect();
-            let is_required = matches!(recognised.field, Field::ProductId | Field::Time | Field::UserId);
+            let is_required =
+                matches!(recognised.field, Field::ProductId | Field::Time | Field::UserId);
             if found.is_empty() && is_required {
                 let (wanted, columns) = (recognised.columns.join(", "), columns.join(", "));
                 let problem = format!("column {wanted} is missing; the columns are: {columns}");

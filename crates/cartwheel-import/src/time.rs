@@ -50,7 +50,12 @@ impl TimeReader {
         }
         let parts = Parts::iso(text).or_else(|| Parts::short(text, self.order))?;
         let date = DateTime::new(
-            parts.year, parts.month, parts.day, parts.hour, parts.minute, parts.second,
+            parts.year,
+            parts.month,
+            parts.day,
+            parts.hour,
+            parts.minute,
+            parts.second,
             parts.nanosecond,
         );
         let zone = match parts.offset_seconds {
@@ -170,10 +175,11 @@ impl Parts {
         self.minute = i8::try_from(minute).ok()?;
         if let Some(after) = rest.strip_prefix(':') {
             let (second, after) = digits(after)?;
-            self.second = i8::try_from(second).ok().filter(|second| *second < 60).or_else(|| {
-                // A leap second is the last millisecond before it.
-                (second == 60).then_some(59)
-            })?;
+            self.second =
+                i8::try_from(second).ok().filter(|second| *second < 60).or_else(|| {
+                    // A leap second is the last millisecond before it.
+                    (second == 60).then_some(59)
+                })?;
             rest = after;
             if let Some(fraction) = rest.strip_prefix(['.', ',']) {
                 let end = fraction.bytes().take_while(u8::is_ascii_digit).count();
@@ -216,9 +222,9 @@ fn offset(text: &str) -> Option<i32> {
 }
 
 fn number(digits: &[u8]) -> Option<i32> {
-    digits.iter().try_fold(0_i32, |sum, b| {
-        b.is_ascii_digit().then(|| sum * 10 + i32::from(b - b'0'))
-    })
+    digits
+        .iter()
+        .try_fold(0_i32, |sum, b| b.is_ascii_digit().then(|| sum * 10 + i32::from(b - b'0')))
 }
 
 /// Reads one or two digits.
@@ -274,10 +280,20 @@ mod tests {
     fn one_moment_in_every_form() {
         let at = Some(1_767_225_599_000);
         for text in [
-            "2025-12-31T23:59:59Z", "2025-12-31 23:59:59", "2025-12-31T23:59:59.000",
-            "2026-01-01T00:59:59+01:00", "2025-12-31 18:29:59 -0530", "2025-12-31 23:59:59 UTC",
-            "2025/12/31 23:59:59", "20251231235959", "1767225599", "1767225599.0",
-            "1767225599000", "1767225599000000", "1767225599000000000", "31.12.2025 23:59:59",
+            "2025-12-31T23:59:59Z",
+            "2025-12-31 23:59:59",
+            "2025-12-31T23:59:59.000",
+            "2026-01-01T00:59:59+01:00",
+            "2025-12-31 18:29:59 -0530",
+            "2025-12-31 23:59:59 UTC",
+            "2025/12/31 23:59:59",
+            "20251231235959",
+            "1767225599",
+            "1767225599.0",
+            "1767225599000",
+            "1767225599000000",
+            "1767225599000000000",
+            "31.12.2025 23:59:59",
         ] {
             assert_eq!(utc(text), at, "{text}");
         }

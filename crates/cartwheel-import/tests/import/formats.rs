@@ -172,10 +172,7 @@ Name,Email,Financial Status,Paid at,Created at,Lineitem quantity,Lineitem name,L
     let done = shop.import(&source, &Options { mapping, ..options(Content::Orders) }).unwrap();
     assert_eq!((done.summary.orders, done.assembled.unwrap().orders_undone), (2, 1));
     assert!(done.understood.notes.iter().any(|note| note.contains("e-mail")));
-    assert_eq!(
-        shop.events("ada@x.org"),
-        ["checkout #1001 tea-1×2 Cup×1 2025-02-01T09:00:00Z"]
-    );
+    assert_eq!(shop.events("ada@x.org"), ["checkout #1001 tea-1×2 Cup×1 2025-02-01T09:00:00Z"]);
     assert_eq!(
         shop.events("bob@x.org"),
         [

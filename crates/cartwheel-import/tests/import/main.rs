@@ -1,5 +1,6 @@
 //! Imports of whole files, through the interface that the command line uses.
 
+mod feeds;
 mod formats;
 mod same_as_live;
 mod whole_or_not;
@@ -91,8 +92,7 @@ fn preview(source: &Source, options: &Options) -> Result<Preview, ImportError> {
 fn event(record: &Value) -> String {
     let lists = ["product_ids", "quantities"].map(|name| record[name].as_array().unwrap());
     let items = lists[0].iter().zip(lists[1]);
-    let items: Vec<String> =
-        items.map(|(id, n)| format!("{}×{n}", id.as_str().unwrap())).collect();
+    let items: Vec<String> = items.map(|(id, n)| format!("{}×{n}", id.as_str().unwrap())).collect();
     let text = |name: &str| record[name].as_str().unwrap_or("-").to_owned();
     let time = jiff::Timestamp::from_millisecond(record["received_at_ms"].as_i64().unwrap());
     format!("{} {} {} {}", text("event"), text("event_id"), items.join(" "), time.unwrap())

@@ -120,10 +120,7 @@ async fn imported_and_live_events_give_the_same_feature_set() {
     let from_import = feature_set(shop.path(), input);
     let (shop, input) = live(&events).await;
     let from_stream = feature_set(shop.path(), input);
-    assert_eq!(
-        from_import.keys().collect::<Vec<_>>(),
-        from_stream.keys().collect::<Vec<_>>()
-    );
+    assert_eq!(from_import.keys().collect::<Vec<_>>(), from_stream.keys().collect::<Vec<_>>());
     for (name, content) in &from_import {
         assert!(*content == from_stream[name], "{name} differs");
     }

@@ -67,7 +67,8 @@ fn rejected_rows_are_kept_with_their_reasons() {
 fn earlier_data_stays_or_goes_as_the_caller_says() {
     let shop = Shop::new();
     let first = shop.file("first.csv", orders(40));
-    let second = shop.file("second.csv", "order_id,customer,sku,date\no1,c1,p1,2025-03-02\nx,y,z,2025-04-01\n");
+    let second = shop
+        .file("second.csv", "order_id,customer,sku,date\no1,c1,p1,2025-03-02\nx,y,z,2025-04-01\n");
     shop.import(&first, &options(Content::Orders)).unwrap();
     let again = shop.import(&first, &options(Content::Orders)).unwrap();
     assert!(again.summary.unchanged);

@@ -28,9 +28,9 @@ pub struct Basket {
 pub(super) fn encode_baskets(baskets: &[Basket]) -> io::Result<Bytes> {
     let mut items = ItemColumns::default();
     for basket in baskets {
-        items.push(basket.items.iter().map(|item| {
-            (item.product_id.as_str(), item.quantity, item.price)
-        }));
+        items.push(
+            basket.items.iter().map(|item| (item.product_id.as_str(), item.quantity, item.price)),
+        );
     }
     let [products, quantities, prices] = items.finish();
     let texts = |values: Vec<&str>| Arc::new(StringArray::from(values)) as ArrayRef;

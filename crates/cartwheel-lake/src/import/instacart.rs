@@ -49,8 +49,7 @@ pub fn instacart(
 ) -> Result<ImportSummary, ImportError> {
     let files = ShopFiles::find(dir)?;
     let id = files.digest(options.as_of_ms)?;
-    let started =
-        NewImport::start(lake, &id, ImportKind::Instacart, EarlierImports::ReplaceKind)?;
+    let started = NewImport::start(lake, &id, ImportKind::Instacart, EarlierImports::ReplaceKind)?;
     let new = match started {
         Started::Unchanged(summary) => return Ok(summary),
         Started::New(new) => new,
@@ -89,8 +88,8 @@ pub fn instacart(
         products: import.products.len() as u64,
         rejected: import.rejects.count,
         rejects: import.rejects.finish()?,
-            dates: Some(dates),
-            ..ImportSummary::default()
+        dates: Some(dates),
+        ..ImportSummary::default()
     };
     new.add_parts("orders", orders);
     new.add_parts("order_products", order_products);

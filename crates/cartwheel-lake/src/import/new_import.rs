@@ -36,7 +36,7 @@ pub enum Started {
     /// The lake holds this import already; it has these counts.
     Unchanged(ImportSummary),
     /// The import can be written.
-    New(NewImport),
+    New(Box<NewImport>),
 }
 
 /// An import that is being written. No reader sees anything of it before [`Self::commit`], and
@@ -86,7 +86,7 @@ impl NewImport {
             let folder = lake.dir().join(table).join(import_folder(id));
             remove_staged(&folder)?;
         }
-        Ok(Started::New(Self {
+        Ok(Started::New(Box::new(Self {
             lake: lake.clone(),
             _lock: lock,
             id: id.to_owned(),
@@ -94,7 +94,7 @@ impl NewImport {
             earlier: manifest,
             parts: Mutex::default(),
             is_committed: false,
-        }))
+        })))
     }
 
     /// The import's folder in a table, relative to the lake.

@@ -59,8 +59,7 @@ impl Lake {
 }
 
 fn read(path: &Path, records: &mut Vec<CheckoutRow>) -> io::Result<()> {
-    let columns =
-        ["user_id", "event_id", "event", "product_ids", "quantities", "received_at_ms"];
+    let columns = ["user_id", "event_id", "event", "product_ids", "quantities", "received_at_ms"];
     scan(path, Some(&columns), |batch| {
         let text = |name: &str| texts(batch, name);
         let (user, event, kind) = (text("user_id")?, text("event_id")?, text("event")?);

@@ -84,11 +84,8 @@ async fn merged_parts_lead_to_the_same_products() {
 #[tokio::test]
 async fn the_erasure_of_a_user_leaves_products_alone() {
     let (_dir, lake, delivered) = lake_with(changes()).await;
-    let erasure = Erasure {
-        user_id: "p1".to_owned(),
-        before: Sequence::from(1000),
-        erased_at_ms: HOUR_MS,
-    };
+    let erasure =
+        Erasure { user_id: "p1".to_owned(), before: Sequence::from(1000), erased_at_ms: HOUR_MS };
     let summary = Compactor::new(&lake, CompactionOptions::default())
         .compact(HOUR_MS, &delivered, &[erasure], &mut |_| {})
         .unwrap();

@@ -8,6 +8,7 @@ use cartwheel_import::{Content, DateOrder, ImportStep, Mapping, Options, OrderBy
 use cartwheel_lake::{EarlierImports, ImportOptions, ImportSummary, Lake};
 use clap::{Args, Subcommand, ValueEnum};
 
+use crate::commands::import_products;
 use crate::commands::import_report::{imported, preview};
 use crate::context::Context;
 use crate::show::{bar, result};
@@ -27,6 +28,11 @@ pub enum Import {
   cartwheel import events events.ndjson.gz
   kcat -C -b broker -t shop-events -e -q | cartwheel import events - --append")]
     Events(History),
+    /// Import a feed of products into the running server's catalogue.
+    #[command(after_help = "Examples:
+  cartwheel import products google-feed.xml --full
+  cartwheel import products products_export.csv --dry-run")]
+    Products(Products),
     /// Import orders in the Instacart schema, which have no dates: CSV, plain or gzip.
     #[command(after_help = "Example:\n  cartwheel import instacart ./shop --as-of 2026-01-31")]
     Instacart {
@@ -90,6 +96,28 @@ pub struct History {
     replace: bool,
 }
 
+/// The arguments of `import products`.
+#[derive(Debug, Args)]
+pub struct Products {
+    /// Files, patterns, folders, or - for standard input: a feed for Google Merchant Center (RSS,
+    /// Atom, TSV), a product export of Shopify or WooCommerce, or any table of products as CSV,
+    /// TSV or JSON lines; plain, gzip or zstd.
+    #[arg(required = true)]
+    pub sources: Vec<String>,
+    /// Show how the feed is understood, and change nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// The feed names all products that the shop offers: hide the others.
+    #[arg(long)]
+    pub full: bool,
+    /// With --full: hide the others even if they are more than 20 % of the products on offer.
+    #[arg(long, requires = "full")]
+    pub confirm: bool,
+    /// Share of products that may be rejected, in percent.
+    #[arg(long, value_name = "PERCENT", default_value_t = 5.0)]
+    pub max_rejects: f64,
+}
+
 /// The order of day and month.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum DateOrderArgument {
@@ -113,6 +141,7 @@ pub fn run(context: &Context, command: Import) -> Result<()> {
     match command {
         Import::Orders(args) => history(context, Content::Orders, &args),
         Import::Events(args) => history(context, Content::Events, &args),
+        Import::Products(args) => import_products::run(context, &args),
         Import::Instacart { dir, as_of } => {
             instacart(&context.data_dir, &dir, as_of, context.json).map(drop)
         }

@@ -5,6 +5,7 @@ pub mod capacity;
 pub mod config;
 pub mod data;
 pub mod import;
+mod import_products;
 mod import_report;
 pub mod keys;
 pub mod model;

@@ -21,6 +21,9 @@ fn every_commands_help_has_an_example() {
         &["serve"],
         &["generate"],
         &["import"],
+        &["import", "orders"],
+        &["import", "events"],
+        &["import", "products"],
         &["import", "instacart"],
         &["features"],
         &["train"],
@@ -81,6 +84,9 @@ fn errors_name_the_cause_and_the_next_step() {
         (&["keys", "token", "u1", "--key", "nobody"], "cartwheel keys list"),
         (&["keys", "token", "u1", "--key", "k", "--seconds", "86401"], "86400"),
         (&["import", "instacart", "nowhere"], "nowhere/orders.csv: no such file"),
+        (&["import", "orders", "nowhere.csv"], "nowhere.csv"),
+        (&["import", "orders", "-", "--preset", "magento"], "there is no preset magento"),
+        (&["import", "orders", "-", "--map", "sku"], "user_id=customer"),
         (&["generate", "--users", "0", "--out", out], "expected 1 to"),
         (&["--config", "none.toml", "config", "check"], "none.toml"),
     ] {
@@ -247,4 +253,51 @@ fn results_are_json_on_request() {
     assert_eq!(users, tested);
     assert!(lists.as_object().unwrap().values().all(|l| l.as_array().unwrap().len() == 5));
     assert_eq!(predicted("all").as_object().unwrap().len(), 150);
+}
+
+#[test]
+fn an_import_shows_what_it_understands_before_and_after() {
+    let dir = tempfile::tempdir().unwrap();
+    let source = dir.path().join("shop.csv");
+    let lines = "customer,sku,time,qty,price,event,colour\n\
+                 ada,p1,2025-03-01 10:00:00,1,2.50,view,red\n\
+                 ada,p1,2025-03-01 10:02:00,2,2.50,purchase,red\n\
+                 ada,\x1b[31mp1,2025-03-01 10:02:00,2,2.50,purchase,red\n\
+                 bob,p2,2025-03-02 11:00:00,1,9.99,wishlist,blue\n";
+    std::fs::write(&source, lines).unwrap();
+    let data = dir.path().join("data");
+    std::fs::create_dir(&data).unwrap();
+    let source = source.to_str().unwrap();
+    let import = ["import", "events", source, "--max-rejects", "50"];
+    let shown = cartwheel(&data, &[&import[..], &["--dry-run"]].concat()).unwrap();
+    for expected in [
+        "text with commas and quotes",
+        "user_id       customer                        its name",
+        "Ignored columns: colour",
+        "2025-03-01 10:02 checkout        ada",
+        "4 rows: 2 understood from 2025-03-01 10:00 to 2025-03-01 10:02 UTC, 1 rejected",
+        "1 × product_id contains",
+        "Events of other kinds are left out: wishlist (1)",
+    ] {
+        assert!(shown.contains(expected), "{expected} is not in\n{shown}");
+    }
+    assert!(!shown.contains('\x1b') && !data.join("lake").exists(), "{shown}");
+
+    let saved = dir.path().join("mapping.toml");
+    let save = ["--save-mapping", saved.to_str().unwrap(), "--json"];
+    let done = cartwheel(&data, &[&import[..], &save].concat()).unwrap();
+    let done: Value = serde_json::from_str(&done).unwrap();
+    assert_eq!(
+        (&done["orders"], &done["events"], &done["rejected"]),
+        (&1.into(), &1.into(), &1.into())
+    );
+    let mapping = std::fs::read_to_string(&saved).unwrap();
+    assert!(mapping.contains("product_id = \"sku\""), "{mapping}");
+
+    std::fs::write(source, lines.replace("ada", "eve")).unwrap();
+    let refused = cartwheel(&data, &import).unwrap_err();
+    assert!(refused.contains("--append") && refused.contains("--replace"), "{refused}");
+    let again = ["--append", "--mapping", saved.to_str().unwrap()];
+    let added = cartwheel(&data, &[&import[..], &again].concat()).unwrap();
+    assert!(added.contains("Imported: 1 orders with 1 lines of 1 users"), "{added}");
 }

@@ -13,7 +13,7 @@ use crate::case::{Case, Shown};
 use crate::lake;
 
 /// Lines of each shop's file.
-const LINES: u64 = 60_000;
+const LINES: u64 = 20_000;
 
 /// Two shops' files replace each other; the import is killed at seeded moments. What is visible
 /// is always one of the two as a whole.
@@ -27,7 +27,7 @@ pub fn kills(case: &Case) -> Result<Shown> {
     finish(import(&data, &sources[0])?)?;
     let whole = started.elapsed().max(Duration::from_millis(50));
     let mut random = case.random();
-    let (tries, mut interrupted, mut current) = (case.pick(8, 60), 0, "a");
+    let (tries, mut interrupted, mut current) = (case.pick(5, 60), 0, "a");
     for _ in 0..tries {
         let (source, next) = if current == "a" { (&sources[1], "b") } else { (&sources[0], "a") };
         let mut running = import(&data, source)?;

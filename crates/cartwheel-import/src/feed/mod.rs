@@ -1,0 +1,8 @@
+//! Product feeds: Google Merchant Center, Shopify, WooCommerce, or any table of products.
+
+mod fields;
+mod read;
+mod row;
+mod xml;
+
+pub use read::{Feed, read_feed};

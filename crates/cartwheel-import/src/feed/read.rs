@@ -1,0 +1,229 @@
+//! Reading a feed into products.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader};
+use std::sync::Arc;
+
+use cartwheel_catalogue::Product;
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::delimited::first_rows;
+use crate::error::ImportError;
+use crate::feed::fields::{FeedColumns, find, product};
+use crate::feed::row::FeedRow;
+use crate::feed::xml;
+use crate::field::plain;
+use crate::format::{Dialect, Format, format_of, not_utf8};
+use crate::source::{Opened, Source, readable};
+
+/// Most products of a feed, all of which are in memory.
+const MAX_PRODUCTS: usize = 2_000_000;
+/// Rejected products that are kept with their reasons.
+const MAX_REJECTED: usize = 1_000;
+
+/// The products of a feed.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Feed {
+    /// The products, each once; the last row with an id counts.
+    pub products: Vec<Product>,
+    /// Rejected rows.
+    pub rejected: u64,
+    /// The first rejected rows, each with the reason.
+    pub problems: Vec<String>,
+    /// The columns of each field, the first one with a text counts.
+    pub fields: BTreeMap<String, Vec<String>>,
+    /// Columns that mean nothing to the import.
+    pub ignored_columns: Vec<String>,
+}
+
+/// Reads the products of feeds: RSS 2.0, Atom, CSV, TSV, or lines of JSON in the form of the
+/// catalogue's own products.
+///
+/// # Errors
+/// When a source cannot be read as a whole, or has no column of ids.
+pub fn read_feed(sources: &[Source]) -> Result<Feed, ImportError> {
+    let mut reading = FeedReading::default();
+    for source in sources {
+        let opened = source.open(&Arc::default())?;
+        reading.name = source.name();
+        reading.source(opened)?;
+    }
+    let mut feed = reading.feed;
+    let mut by_id = BTreeMap::new();
+    for product in reading.products {
+        by_id.insert(product.product_id.clone(), product);
+    }
+    feed.products = by_id.into_values().collect();
+    Ok(feed)
+}
+
+/// A feed that is being read.
+#[derive(Default)]
+struct FeedReading {
+    name: String,
+    feed: Feed,
+    products: Vec<Product>,
+    /// The row before, whose texts rows of the same product take: variants, further pictures.
+    before: FeedRow,
+}
+
+impl FeedReading {
+    fn source(&mut self, opened: Opened) -> Result<(), ImportError> {
+        let name = self.name.clone();
+        let failed = |problem: String| ImportError::source(&name, problem);
+        let start = opened.head.trim_ascii_start();
+        if start.starts_with(b"<") || start.starts_with(b"\xef\xbb\xbf<") {
+            // Columns of an item are known when it is read.
+            let reader = BufReader::new(opened.reader());
+            return xml::items(reader, |row| {
+                let columns: Vec<String> = row.columns().map(str::to_owned).collect();
+                self.columns(&columns);
+                let columns = find(&columns);
+                self.row(row, &columns).map_err(|error| error.to_string())
+            })
+            .map_err(failed);
+        }
+        match format_of(&opened.head).map_err(failed)? {
+            Format::Delimited(dialect) => self.delimited(opened, dialect),
+            Format::Json => self.json(opened),
+            Format::Parquet => Err(failed(
+                "a feed is RSS, Atom, CSV, TSV or JSON lines: export the table as one of them"
+                    .to_owned(),
+            )),
+        }
+    }
+
+    fn delimited(&mut self, opened: Opened, dialect: Dialect) -> Result<(), ImportError> {
+        let name = self.name.clone();
+        let header = first_rows(&opened.head, dialect, 1).pop().unwrap_or_default();
+        let columns = find(&header);
+        if columns.iter().all(|(field, _)| *field != "product_id") {
+            let problem = format!(
+                "no column is recognised as the product's id; the columns are: {}",
+                header.join(", ")
+            );
+            return Err(ImportError::mapping(&name, problem));
+        }
+        self.columns(&header);
+        let mut reader = csv::ReaderBuilder::new()
+            .delimiter(dialect.delimiter as u8)
+            .quoting(dialect.quoted)
+            .flexible(true)
+            .from_reader(opened.reader());
+        for record in reader.records() {
+            let record = record.map_err(|error| {
+                let line = error.position().map_or(0, csv::Position::line);
+                ImportError::source(
+                    &name,
+                    match error.into_kind() {
+                        csv::ErrorKind::Utf8 { .. } => not_utf8(line),
+                        csv::ErrorKind::Io(error) => readable(error),
+                        other => format!("line {line}: {other:?}"),
+                    },
+                )
+            })?;
+            let mut row = FeedRow::default();
+            for (column, cell) in header.iter().zip(&record) {
+                row.add(column.clone(), cell.trim().to_owned());
+            }
+            self.variant(&mut row);
+            self.row(row, &columns)?;
+        }
+        Ok(())
+    }
+
+    /// Completes a row of Shopify, which names a product's texts in its first row alone.
+    fn variant(&mut self, row: &mut FeedRow) {
+        const SHARED: [&str; 8] = [
+            "Title",
+            "Body (HTML)",
+            "Vendor",
+            "Product Category",
+            "Type",
+            "Tags",
+            "Published",
+            "Status",
+        ];
+        let handle = row.get("Handle").map(str::to_owned);
+        if handle.is_none() || handle.as_deref() != self.before.get("Handle") {
+            self.before = row.clone();
+            return;
+        }
+        for column in SHARED {
+            if row.get(column).is_none()
+                && let Some(text) = self.before.get(column)
+            {
+                row.add(column.to_owned(), text.to_owned());
+            }
+        }
+    }
+
+    fn json(&mut self, opened: Opened) -> Result<(), ImportError> {
+        let name = self.name.clone();
+        for (line, number) in BufReader::new(opened.reader()).split(b'\n').zip(1..) {
+            let line = line.map_err(|error| ImportError::source(&name, readable(error)))?;
+            let line = std::str::from_utf8(&line)
+                .map_err(|_| ImportError::source(&name, not_utf8(number)))?;
+            if line.trim().is_empty() {
+                continue;
+            }
+            match serde_json::from_str::<Value>(line) {
+                Ok(value) => self.product(value, &|| format!("line {number}"))?,
+                Err(error) => self.reject(format!("line {number}: {error}")),
+            }
+        }
+        Ok(())
+    }
+
+    fn row(&mut self, row: FeedRow, columns: &FeedColumns) -> Result<(), ImportError> {
+        let is_picture = row.get("Handle").is_some()
+            && row.get("Variant Price").is_none()
+            && row.get("Variant SKU").is_none();
+        if is_picture && self.before != row {
+            return Ok(());
+        }
+        self.product(product(&row, columns), &|| row.text().chars().take(200).collect())
+    }
+
+    fn product(&mut self, value: Value, text: &dyn Fn() -> String) -> Result<(), ImportError> {
+        match Product::from_json(value) {
+            Ok(product) => self.products.push(product),
+            Err(problem) => self.reject(format!("{problem}: {}", text())),
+        }
+        if self.products.len() > MAX_PRODUCTS {
+            let problem = format!("the feed has more than {MAX_PRODUCTS} products");
+            return Err(ImportError::source(&self.name, problem));
+        }
+        Ok(())
+    }
+
+    fn reject(&mut self, problem: String) {
+        self.feed.rejected += 1;
+        if self.feed.problems.len() < MAX_REJECTED {
+            self.feed.problems.push(problem);
+        }
+    }
+
+    /// Notes the columns of the feed.
+    fn columns(&mut self, columns: &[String]) {
+        let known = find(columns);
+        for (field, names) in &known {
+            let all = self.feed.fields.entry((*field).to_owned()).or_default();
+            names
+                .iter()
+                .filter(|name| !all.contains(name))
+                .cloned()
+                .collect::<Vec<_>>()
+                .into_iter()
+                .for_each(|name| all.push(name));
+        }
+        for column in columns {
+            let is_known = known.iter().any(|(_, names)| names.contains(column));
+            let ignored = &mut self.feed.ignored_columns;
+            if !is_known && !plain(column).is_empty() && !ignored.contains(column) {
+                ignored.push(column.clone());
+            }
+        }
+    }
+}

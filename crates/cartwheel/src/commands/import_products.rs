@@ -1,0 +1,174 @@
+//! `import products`: a feed, sent to the running server.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+
+use anyhow::{Context as _, Result, ensure};
+use cartwheel_import::{Feed, Source, read_feed};
+use cartwheel_node::DataDir;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::client;
+use crate::commands::import::Products;
+use crate::context::Context;
+use crate::show::{Bar, bar, result};
+
+/// Products of a request.
+const BATCH: usize = 500;
+/// A full feed may lack this share of the products on offer, in percent, without confirmation.
+const MAX_MISSING_PERCENT: usize = 20;
+
+/// What an import of products did.
+#[derive(Debug, Default, Serialize)]
+struct Imported {
+    /// Products of the feed that the server stored, or had already.
+    products: usize,
+    /// Products that were hidden because the full feed lacks them.
+    hidden: usize,
+    /// Rejected rows, and products that the server refused.
+    rejected: u64,
+    /// The first reasons.
+    problems: Vec<String>,
+    /// Columns that mean nothing to the import.
+    ignored_columns: Vec<String>,
+}
+
+/// Runs `import products`.
+pub fn run(context: &Context, args: &Products) -> Result<()> {
+    let sources = args.sources.iter().map(|argument| Source::expand(argument));
+    let sources: Vec<Source> = sources.collect::<Result<Vec<_>, _>>()?.concat();
+    let feed = read_feed(&sources)?;
+    if args.dry_run {
+        result(context.json, &feed, || text(&feed));
+        return Ok(());
+    }
+    let rows = feed.products.len() as u64 + feed.rejected;
+    ensure!(
+        feed.rejected as f64 * 100.0 <= rows as f64 * args.max_rejects,
+        "{} of {rows} products are rejected, more than {} % (--max-rejects); nothing is imported: {}",
+        feed.rejected,
+        args.max_rejects,
+        feed.problems.iter().take(3).cloned().collect::<Vec<_>>().join("; ")
+    );
+    ensure!(!feed.products.is_empty(), "the feed holds no product");
+    ensure!(
+        context.data_dir.server().is_file(),
+        "products go through the running server: start `cartwheel serve` on this data directory"
+    );
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let progress = bar("products", feed.products.len() as u64);
+    let done = runtime.block_on(send(&context.data_dir, args, feed, &progress))?;
+    progress.finish_and_clear();
+    result(context.json, &done, || {
+        let mut out = format!("Imported: {} products; {} rejected", done.products, done.rejected);
+        if args.full {
+            let _ = write!(out, "; {} others hidden", done.hidden);
+        }
+        for problem in done.problems.iter().take(10) {
+            let _ = write!(out, "\n  {problem}");
+        }
+        if !done.ignored_columns.is_empty() {
+            let _ = write!(out, "\nIgnored columns: {}", done.ignored_columns.join(", "));
+        }
+        out
+    });
+    Ok(())
+}
+
+/// Sends the products of a feed.
+async fn send(place: &DataDir, args: &Products, feed: Feed, progress: &Bar) -> Result<Imported> {
+    let missing = if args.full { missing(place, &feed, args.confirm).await? } else { Vec::new() };
+    let mut done = Imported {
+        rejected: feed.rejected,
+        problems: feed.problems,
+        ignored_columns: feed.ignored_columns,
+        ..Imported::default()
+    };
+    for products in feed.products.chunks(BATCH) {
+        // A feed need not know every field: what it does not name stays.
+        let body = products.iter().map(|product| {
+            let mut product = product.to_json();
+            if args.full && product.get("hidden").is_none() {
+                // What an earlier full feed hid is on offer again.
+                product["hidden"] = Value::Bool(false);
+            }
+            product
+        });
+        put(place, body.collect(), &mut done).await?;
+        progress.inc(products.len() as u64);
+    }
+    if done.rejected == 0 || !args.full {
+        for products in missing.chunks(BATCH) {
+            let hide = |id: &String| json!({"product_id": id, "hidden": true});
+            let before = done.products;
+            put(place, products.iter().map(hide).collect(), &mut done).await?;
+            done.hidden += done.products - before;
+            done.products = before;
+        }
+    } else {
+        done.problems.push("nothing is hidden, because products of the feed failed".to_owned());
+    }
+    Ok(done)
+}
+
+/// Changes products, and counts the results.
+async fn put(place: &DataDir, products: Vec<Value>, done: &mut Imported) -> Result<()> {
+    let answer = client::post(place, "/v1/products?mode=merge", &Value::Array(products)).await?;
+    let results = answer["products"].as_array().context("the server's answer has no results")?;
+    for result in results {
+        match result["error"]["detail"].as_str() {
+            Some(problem) => {
+                done.rejected += 1;
+                let id = result["product_id"].as_str().unwrap_or_default();
+                done.problems.push(format!("{id}: {problem}"));
+            }
+            None => done.products += 1,
+        }
+    }
+    Ok(())
+}
+
+/// The products on offer that a full feed lacks.
+async fn missing(place: &DataDir, feed: &Feed, confirmed: bool) -> Result<Vec<String>> {
+    let named: BTreeSet<&str> = feed.products.iter().map(|p| p.product_id.as_str()).collect();
+    let (mut missing, mut offered) = (Vec::new(), 0);
+    loop {
+        let path = format!("/v1/products?limit=100&offset={offered}");
+        let page = client::send(place, "GET", &path, None).await?;
+        let products = page["products"].as_array().context("the server lists no products")?;
+        offered += products.len();
+        let ids = products.iter().filter_map(|product| product["product_id"].as_str());
+        missing.extend(ids.filter(|id| !named.contains(id)).map(str::to_owned));
+        if products.len() < 100 {
+            break;
+        }
+    }
+    ensure!(
+        confirmed || missing.len() * 100 <= offered * MAX_MISSING_PERCENT,
+        "the feed lacks {} of the {offered} products on offer, more than {MAX_MISSING_PERCENT} %; \
+         nothing is changed: use --confirm to hide them",
+        missing.len()
+    );
+    Ok(missing)
+}
+
+/// How a feed is understood.
+fn text(feed: &Feed) -> String {
+    let mut out = "FIELD           COLUMN\n".to_owned();
+    for (field, columns) in &feed.fields {
+        let _ = writeln!(out, "{field:<16}{}", columns.join(", else "));
+    }
+    if !feed.ignored_columns.is_empty() {
+        let _ = writeln!(out, "Ignored columns: {}", feed.ignored_columns.join(", "));
+    }
+    out.push_str("\nFirst products as they are understood:\n");
+    for product in feed.products.iter().take(10) {
+        let _ = writeln!(out, "  {}", product.to_json());
+    }
+    let _ = writeln!(out, "\n{} products, {} rejected", feed.products.len(), feed.rejected);
+    for problem in feed.problems.iter().take(10) {
+        let _ = writeln!(out, "  {problem}");
+    }
+    out
+}
