@@ -126,7 +126,7 @@ proptest! {
             prop_assert!(answer.items.len() <= limit);
             prop_assert!(answer.items.iter().all(|item| !cart.contains(&item.product_id.to_string())));
         }
-        prop_assert_eq!(engine.popular(limit, &Filters::default()).len(), limit.min(size.products as usize));
+        prop_assert_eq!(engine.popular(limit, &Filters::default(), NOW_MS).len(), limit.min(size.products as usize));
     }
 }
 
