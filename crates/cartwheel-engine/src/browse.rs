@@ -6,23 +6,29 @@ use std::collections::BTreeMap;
 use cartwheel_catalogue::Product;
 use cartwheel_events::{ProductId, UserId};
 use cartwheel_features::{UserProduct, UserState};
+use cartwheel_recommend::{Content, Terms};
 use rustc_hash::FxHashSet;
 
 use crate::answer::Recommendation;
 use crate::question::{Filters, PageStart, ProductSearch, Visibility};
-use crate::shop::{Filter, Shop};
+use crate::shop::{Filter, Label, Shop};
 use crate::views::{
     AisleView, BoughtProduct, DepartmentView, ProductLabel, Products, UnnamedProduct, UserRecord,
     UserView,
 };
 
+/// The reason for a product that shoppers turn to now.
+pub(crate) const TRENDING: &str = "Many shoppers turn to it now";
+/// Most products that are compared with one, the best sellers first.
+const MAX_ALIKE: usize = 2_000;
 /// Products that a user's summary names.
 const FAVOURITES: usize = 3;
 /// Products that a user's record lists.
 const BOUGHT: usize = 100;
 
 impl Shop {
-    /// Products bought together with a product, then others of its aisle and brand.
+    /// Products bought together with a product, then others of its aisle, brand and department,
+    /// the most alike first.
     pub(crate) fn similar(
         &self,
         product_id: &ProductId,
@@ -38,25 +44,52 @@ impl Shop {
         let mut taken: FxHashSet<u32> = items.iter().map(|(product, ..)| *product).collect();
         taken.insert(index);
         let brand = self.live(index).and_then(|product| product.brand.as_deref());
-        let (of_aisle, of_brand) = (
-            format!("Also in {}", label.aisle),
-            format!("Also from {}", brand.unwrap_or_default()),
-        );
-        let like = self.indices().filter(|product| !taken.contains(product)).filter_map(|other| {
-            let aisle = self.label(other)?.aisle;
-            if !label.aisle.is_empty() && aisle == label.aisle {
-                return Some((other, 0.0, of_aisle.as_str()));
-            }
+        let of_aisle = format!("Also in {}", label.aisle);
+        let of_brand = format!("Also from {}", brand.unwrap_or_default());
+        let of_department = format!("Also in {}", label.department);
+        let own = self.terms(index, &label);
+        let alike = |other: u32| {
+            let others = self.label(other)?;
             let others_brand = self.live(other).and_then(|product| product.brand.as_deref());
-            let same = brand.is_some() && others_brand == brand;
-            same.then_some((other, 0.0, of_brand.as_str()))
-        });
+            let same = |a: &str, b: &str| !a.is_empty() && a == b;
+            let reason = if same(label.aisle, others.aisle) {
+                &of_aisle
+            } else if brand.is_some() && others_brand == brand {
+                &of_brand
+            } else if same(label.department, others.department) {
+                &of_department
+            } else {
+                return None;
+            };
+            Some((other, own.likeness(&self.terms(other, &others)), reason.as_str()))
+        };
         let missing = limit - items.len();
-        items.extend(like.filter(|(other, ..)| self.shows(*other)).take(missing));
+        if missing > 0 {
+            let others = self.indices().filter(|p| !taken.contains(p) && self.shows(*p));
+            let mut alike: Vec<_> = others.filter_map(alike).take(MAX_ALIKE).collect();
+            // Stable: the better seller comes first among equals.
+            alike.sort_by(|a, b| b.1.total_cmp(&a.1));
+            items.extend(alike.into_iter().take(missing));
+        }
         let item = |(product, score, reason): (u32, f32, &str)| {
             self.recommendation(product, score, vec![reason.to_owned()])
         };
         Some(items.into_iter().filter_map(item).collect())
+    }
+
+    /// What likeness to other products is computed from.
+    fn terms(&self, index: u32, label: &Label<'_>) -> Terms {
+        let live = self.live(index);
+        let path: Vec<&str> = match live.map_or(&[][..], |product| &product.categories) {
+            [] => vec![label.department, label.aisle],
+            path => path.iter().map(String::as_str).collect(),
+        };
+        Terms::of(&Content {
+            categories: &path,
+            brand: live.and_then(|product| product.brand.as_deref()),
+            tags: live.map_or(&[][..], |product| &product.tags),
+            name: label.name,
+        })
     }
 
     /// The best-selling products, then the newest.
@@ -79,6 +112,35 @@ impl Shop {
         };
         let allowed = all.filter(|&product| filter.qualifies(product) && seen.insert(product));
         allowed.take(limit).filter_map(item).collect()
+    }
+
+    /// The products that shoppers turn to now, then the best-selling ones.
+    pub(crate) fn trending(&self, limit: usize, filters: &Filters) -> Vec<Recommendation> {
+        let filter = Filter::new(self, filters);
+        let found = self.turned_to(limit, |product| filter.qualifies(product));
+        let all: f64 = found.iter().map(|(_, count)| count).sum();
+        let item = |(product, count): &(u32, f64)| {
+            self.recommendation(*product, (count / all) as f32, vec![TRENDING.to_owned()])
+        };
+        let mut items: Vec<Recommendation> = found.iter().filter_map(item).collect();
+        let taken: FxHashSet<ProductId> =
+            items.iter().map(|item| item.product_id.clone()).collect();
+        let others = self.popular(limit, filters).into_iter();
+        let others = others.filter(|item| !taken.contains(&item.product_id));
+        items.extend(others.take(limit - taken.len()));
+        items
+    }
+
+    /// The products that shoppers turn to now and that `qualifies` accepts, with their
+    /// decayed counts, largest first.
+    pub(crate) fn turned_to(
+        &self,
+        limit: usize,
+        qualifies: impl Fn(u32) -> bool,
+    ) -> Vec<(u32, f64)> {
+        let keep = |id: &ProductId| self.find(id).is_some_and(&qualifies);
+        let top = self.trends.top(self.now_ms, limit, keep);
+        top.iter().filter_map(|(id, count)| Some((self.find(id)?, *count))).collect()
     }
 
     /// A page of the products that match. `None` if the page begins after a product that does

@@ -40,6 +40,9 @@ pub trait Engine: Send + Sync {
     /// The best-selling products, then the newest.
     fn popular(&self, limit: usize, filters: &Filters, now_ms: i64) -> Vec<Recommendation>;
 
+    /// The products that shoppers turn to now, then the best-selling ones.
+    fn trending(&self, limit: usize, filters: &Filters, now_ms: i64) -> Vec<Recommendation>;
+
     /// The products that match `search`, best sellers first. `None` if the page begins after a
     /// product that does not exist.
     fn products(

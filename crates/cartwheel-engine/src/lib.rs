@@ -28,6 +28,7 @@ mod scorer;
 mod serving;
 mod shared_list;
 mod shop;
+mod trends;
 mod verdict;
 mod views;
 
@@ -40,6 +41,7 @@ pub use release::{OpenError, Opened};
 pub use report::{Comparison, Method, NOT_EVALUATED, Report};
 pub use scorer::{ScoreError, Scorer};
 pub use serving::{Erased, ServingEngine};
+pub use trends::Trends;
 pub use verdict::{Figures, Outcome, Verdict, judge, summary, untrained};
 pub use views::{
     AisleView, BoughtProduct, CheckoutProgress, DepartmentView, ProductLabel, ProductView,

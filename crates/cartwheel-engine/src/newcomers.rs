@@ -24,7 +24,7 @@ const HALF_LIFE_MS: f32 = 14.0 * 24.0 * 3_600_000.0;
 /// The best products that an answer is compared with.
 const BEST: usize = 10;
 /// Probability of a perfect match in a shop without orders.
-const WITHOUT_ORDERS: f32 = 0.1;
+pub(crate) const WITHOUT_ORDERS: f32 = 0.1;
 
 /// The shares of cart and history by aisle, department and brand.
 #[derive(Default)]

@@ -8,7 +8,10 @@ use cartwheel_recommend::{
     Candidate, FEATURES, Ranked, Source, candidates, order, reasons, rows, scores,
 };
 
+use rustc_hash::FxHashSet;
+
 use crate::answer::{Answer, Explanation, FeatureContribution, Recommendation, SourceCount};
+use crate::browse::TRENDING;
 use crate::newcomers;
 use crate::question::{Query, StoredRecord};
 use crate::release::Opened;
@@ -67,7 +70,13 @@ impl Shop {
             (_, model) => scores(catalogue, model.as_ref(), &state, &context, &cart, &chosen),
         };
         let ranked = order(catalogue, chosen, scores);
-        let ranked = newcomers::with_newcomers(self, ranked, &state, &held, query.limit, qualifies);
+        let ranked = match opened.model {
+            // A model has learned what shoppers want of the products that it knows.
+            Some(_) => ranked,
+            None => self.with_trending(ranked, &held, query.limit, &qualifies),
+        };
+        let ranked =
+            newcomers::with_newcomers(self, ranked, &state, &held, query.limit, &qualifies);
         let shown = &ranked[..ranked.len().min(query.limit)];
         let explained = query.explain.then(|| opened.explain(&state, &context, &cart, shown));
         let mut explained = explained.into_iter().flatten();
@@ -88,11 +97,36 @@ impl Shop {
         }
     }
 
+    /// Adds products that shoppers turn to now, among them products of which no order tells:
+    /// all that a shop knows on its first day. The first one is as likely as the best of the
+    /// answer.
+    fn with_trending(
+        &self,
+        mut ranked: Vec<Ranked>,
+        held: &[u32],
+        limit: usize,
+        qualifies: impl Fn(u32) -> bool,
+    ) -> Vec<Ranked> {
+        let mut taken: FxHashSet<u32> = ranked.iter().map(|r| r.candidate.product).collect();
+        taken.extend(held);
+        let found = self.turned_to(limit, |p| qualifies(p) && !taken.contains(&p));
+        let best = ranked.first().map_or(newcomers::WITHOUT_ORDERS, |best| best.probability);
+        let most = found.first().map_or(1.0, |(_, count)| *count);
+        ranked.extend(found.into_iter().map(|(product, count)| Ranked {
+            candidate: Candidate::new(product, Source::Trending),
+            probability: best * (count / most) as f32,
+        }));
+        ranked.sort_by(|a, b| b.probability.total_cmp(&a.probability));
+        ranked
+    }
+
     /// The reasons for a product.
     fn why(&self, state: &UserState, ranked: &Ranked) -> Vec<String> {
         let Candidate { product, source, .. } = ranked.candidate;
-        if source == Source::New {
-            return vec![newcomers::reason(self, product)];
+        match source {
+            Source::New => return vec![newcomers::reason(self, product)],
+            Source::Trending => return vec![TRENDING.to_owned()],
+            Source::History | Source::Cart | Source::Taste | Source::Popular => {}
         }
         let name = |product: u32| self.label(product).map_or("", |label| label.name);
         reasons(&self.opened.catalogue, state, &ranked.candidate, name)

@@ -17,6 +17,7 @@ use crate::question::{Filters, PageStart, ProductSearch, Query, StoredRecord};
 use crate::release::Opened;
 use crate::scorer::Scorer;
 use crate::shop::Shop;
+use crate::trends::Trends;
 use crate::views::{
     CheckoutProgress, DepartmentView, ProductView, Products, UnnamedProduct, UserLookup, UserView,
 };
@@ -37,6 +38,7 @@ pub struct ServingEngine {
     live: Option<Arc<LiveCatalogue>>,
     accepts_unknown: bool,
     scorer: Option<Arc<dyn Scorer>>,
+    trends: Trends,
     erased: RwLock<FxHashMap<UserId, Erased>>,
 }
 
@@ -56,6 +58,7 @@ impl ServingEngine {
             live: None,
             accepts_unknown: false,
             scorer: None,
+            trends: Trends::default(),
             erased: RwLock::default(),
         }
     }
@@ -75,6 +78,11 @@ impl ServingEngine {
     #[must_use]
     pub fn scored_by(self, scorer: Arc<dyn Scorer>) -> Self {
         Self { scorer: Some(scorer), ..self }
+    }
+
+    /// The counts of what shoppers turn to now. Whoever reads the stream adds its events.
+    pub fn trends(&self) -> Trends {
+        self.trends.clone()
     }
 
     /// Serves another release from the next request on.
@@ -99,7 +107,7 @@ impl ServingEngine {
         {
             Current { opened, overlay } = self.refreshed(live);
         }
-        Shop { opened, overlay, now_ms }
+        Shop { opened, overlay, trends: self.trends.clone(), now_ms }
     }
 
     /// Takes over the changes of the live catalogue. The first request after a change does it
@@ -189,6 +197,10 @@ impl Engine for ServingEngine {
 
     fn popular(&self, limit: usize, filters: &Filters, now_ms: i64) -> Vec<Recommendation> {
         self.shop(now_ms).popular(limit, filters)
+    }
+
+    fn trending(&self, limit: usize, filters: &Filters, now_ms: i64) -> Vec<Recommendation> {
+        self.shop(now_ms).trending(limit, filters)
     }
 
     fn products(

@@ -10,6 +10,7 @@ use crate::answer::Recommendation;
 use crate::overlay::Overlay;
 use crate::question::Filters;
 use crate::release::Opened;
+use crate::trends::Trends;
 use crate::views::ProductView;
 
 /// A release with the live catalogue laid over it, at one moment.
@@ -17,6 +18,7 @@ use crate::views::ProductView;
 pub(crate) struct Shop {
     pub(crate) opened: Arc<Opened>,
     pub(crate) overlay: Arc<Overlay>,
+    pub(crate) trends: Trends,
     pub(crate) now_ms: i64,
 }
 

@@ -15,6 +15,7 @@ mod pipeline;
 mod releases;
 mod serve;
 mod supervision;
+mod trends;
 mod upkeep;
 
 pub use audit::{AuditEntry, AuditFile};

@@ -21,6 +21,7 @@ use crate::operations::Operations;
 use crate::pipeline::{Pipeline, schedule};
 use crate::releases;
 use crate::supervision::{Supervisor, until};
+use crate::trends;
 use crate::upkeep::Upkeep;
 
 /// Users whose sessions stay in memory.
@@ -109,6 +110,16 @@ pub async fn serve(options: ServeOptions<'_>) -> Result<()> {
     supervisor.run_fatal("catalogue", |stop| async move {
         let stopped = stop.cancelled_owned();
         Ok(consume_products(changes, catalogue, describes, catalogue_floor, stopped).await?)
+    });
+    let (counted, trends) = (stream.clone(), engine.trends());
+    supervisor.run_restarting("trends", move |stop| {
+        let counting = trends::follow(counted.clone(), trends.clone());
+        async move {
+            tokio::select! {
+                () = stop.cancelled() => Ok(()),
+                ended = counting => Ok(ended?),
+            }
+        }
     });
     let sessions_floor = floor(&log, "sessions");
     supervisor.run_fatal("sessions", |stop| async move {

@@ -25,6 +25,8 @@ pub enum Source {
     Taste,
     /// It is popular with all users.
     Popular,
+    /// Shoppers turn to it now.
+    Trending,
     /// It is so new that no order has taught anything about it.
     New,
 }
@@ -37,6 +39,7 @@ impl Source {
             Self::Cart => "cart",
             Self::Taste => "taste",
             Self::Popular => "popular",
+            Self::Trending => "trending",
             Self::New => "new",
         }
     }

@@ -13,7 +13,7 @@ mod rows;
 mod trending;
 
 pub use candidates::{Candidate, Source, TasteShare, candidates};
-pub use content::{Content, ContentIndex};
+pub use content::{Content, Terms};
 pub use rank::{Contributions, Model, ModelMismatch, Ranked, order, rank, scores};
 pub use reasons::reasons;
 pub use rows::{FEATURES, rows};

@@ -26,6 +26,7 @@ pub(crate) fn routes() -> Routes {
         .for_tokens(Scope::RecommendationsRead, routes!(product))
         .for_tokens(Scope::RecommendationsRead, routes!(similar))
         .for_tokens(Scope::RecommendationsRead, routes!(popular))
+        .for_tokens(Scope::RecommendationsRead, routes!(trending))
 }
 
 /// Ranked products.
@@ -192,8 +193,36 @@ pub(crate) async fn similar(
 ))]
 pub(crate) async fn popular(
     State(state): State<Shared>,
-    mut params: Params,
+    params: Params,
 ) -> Result<Json<Ranked>, Problem> {
+    let (limit, filters) = list_of(params)?;
+    let recommendations = state.engine.popular(limit, &filters, state.clock.now_ms());
+    Ok(Json(Ranked { recommendations }))
+}
+
+/// Lists products that shoppers turn to now, then best-selling ones
+///
+/// Views, additions to carts and purchases count, and a count halves in a day.
+#[utoipa::path(get, path = "/v1/trending", tag = "products", params(
+    ("limit" = Option<usize>, Query, minimum = 1, maximum = 100, description = "Maximum number of products, 1 to 100; 10 by default"),
+    ("department" = Option<String>, Query, max_length = 200, description = "Only this department"),
+    ("aisle" = Option<String>, Query, max_length = 200, description = "Only this aisle"),
+    ("in_stock_only" = Option<bool>, Query, description = "Only products that the shop states to be in stock"),
+), responses(
+    (status = 200, description = "Products, best first", body = Ranked),
+    (status = 400, description = "A parameter is not valid", body = Problem),
+))]
+pub(crate) async fn trending(
+    State(state): State<Shared>,
+    params: Params,
+) -> Result<Json<Ranked>, Problem> {
+    let (limit, filters) = list_of(params)?;
+    let recommendations = state.engine.trending(limit, &filters, state.clock.now_ms());
+    Ok(Json(Ranked { recommendations }))
+}
+
+/// The length and the filters of a list that a request asks for.
+fn list_of(mut params: Params) -> Result<(usize, Filters), Problem> {
     let limit = params.number("limit", 10, 1..=100)?;
     let filters = Filters {
         departments: params.text("department")?.into_iter().collect(),
@@ -202,7 +231,5 @@ pub(crate) async fn popular(
         ..Filters::default()
     };
     params.end("limit, department, aisle, in_stock_only")?;
-    Ok(Json(Ranked {
-        recommendations: state.engine.popular(limit, &filters, state.clock.now_ms()),
-    }))
+    Ok((limit, filters))
 }

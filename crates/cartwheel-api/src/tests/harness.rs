@@ -107,6 +107,9 @@ impl Engine for Fake {
         let shown = if filters.departments == ["none"] { 0 } else { limit };
         vec![recommendation("p1", 0.5); shown]
     }
+    fn trending(&self, limit: usize, filters: &Filters, now_ms: i64) -> Vec<Recommendation> {
+        self.popular(limit, filters, now_ms)
+    }
     fn products(
         &self,
         wanted: &ProductSearch,

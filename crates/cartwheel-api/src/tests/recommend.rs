@@ -121,8 +121,11 @@ async fn the_catalogue_can_be_browsed() {
     shop.get("/v1/products/p9").await.problem(404, "not-found");
     assert_eq!(shop.get("/v1/products/p1/similar?limit=4").await.products().len(), 4);
     shop.get("/v1/products/p9/similar").await.problem(404, "not-found");
-    assert_eq!(shop.get("/v1/popular").await.products().len(), 10);
-    assert_eq!(shop.get("/v1/popular?department=none").await.products().len(), 0);
+    for list in ["/v1/popular", "/v1/trending"] {
+        assert_eq!(shop.get(list).await.products().len(), 10);
+        let none = format!("{list}?department=none");
+        assert_eq!(shop.get(&none).await.products().len(), 0);
+    }
     assert_eq!(shop.get("/v1/users?limit=2").await.json()["users"][1]["orders"], 3);
 }
 

@@ -87,6 +87,7 @@ fn body(path: &str) -> Value {
 const ABOUT_NO_SHOPPER: [&str; 5] = [
     "/v1/departments",
     "/v1/popular",
+    "/v1/trending",
     "/v1/products",
     "/v1/products/{id}",
     "/v1/products/{id}/similar",

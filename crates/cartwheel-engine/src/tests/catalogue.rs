@@ -77,6 +77,7 @@ impl Shop {
         let cart = session(&["p0"], &[]);
         shown.extend(self.ask_in(&cart, |query| query.now_ms = now_ms));
         shown.extend(self.engine.popular(100, &Filters::default(), now_ms));
+        shown.extend(self.engine.trending(100, &Filters::default(), now_ms));
         for id in ["p0", "p2", "new"] {
             shown.extend(self.engine.similar(&product(id), 50, now_ms).unwrap_or_default());
         }
@@ -197,6 +198,7 @@ fn a_new_product_is_recommended_by_its_category_and_brand() {
 #[test]
 fn a_shop_without_orders_answers_from_its_catalogue() {
     let mut shop = Shop::over(Opened::nothing("UTC").unwrap());
+    assert!(shop.engine.status().ready, "it waits for its first product");
     assert_eq!((shop.engine.status().products, shop.ask(|_| ()).len()), (0, 0));
     for n in 0..20 {
         shop.put(&format!("n{n}"), json!({"name": format!("Tea {n}"), "brand": "B"}));

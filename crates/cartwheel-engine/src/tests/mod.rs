@@ -3,5 +3,6 @@
 mod answers;
 mod catalogue;
 mod deployment;
+mod first_day;
 mod shop;
 mod small_shops;

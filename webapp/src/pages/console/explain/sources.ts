@@ -5,6 +5,7 @@ const NAMES: Record<string, string> = {
   cart: 'goes with the cart',
   taste: 'matches taste',
   popular: 'popular',
+  trending: 'trending now',
 };
 
 export function sourceName(source: string): string {
