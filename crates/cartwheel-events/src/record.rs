@@ -55,8 +55,13 @@ pub struct EventRecord {
     /// Id of the answer that led to this event.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recommendation_id: Option<String>,
-    /// The server's clock when the event was accepted, UTC milliseconds.
+    /// The server's clock when the event was accepted, or the time of a backfilled event, UTC
+    /// milliseconds. Records are ordered by it, then by `event_id`.
     pub received_at_ms: i64,
+    /// The server's clock when it accepted an event that is backfilled with its own time, UTC
+    /// milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backfilled_at_ms: Option<i64>,
 }
 
 /// The products that one answer showed.
@@ -197,7 +202,14 @@ impl EventRecord {
             source: event.source,
             recommendation_id: event.recommendation_id,
             received_at_ms,
+            backfilled_at_ms: None,
         }
+    }
+
+    /// Stamps an event that happened at `at_ms` and is backfilled at `now_ms`, both in UTC
+    /// milliseconds.
+    pub fn backfilled(event: Event, event_id: String, at_ms: i64, now_ms: i64) -> Self {
+        Self { backfilled_at_ms: Some(now_ms), ..Self::new(event, event_id, at_ms) }
     }
 
     /// Returns the items of the event.

@@ -109,6 +109,7 @@ fn record() -> Record {
         source: None,
         recommendation_id: None,
         received_at_ms: 1,
+        backfilled_at_ms: None,
     })
 }
 

@@ -161,6 +161,7 @@ impl Records {
                 source: None,
                 recommendation_id: None,
                 received_at_ms: first.line.at_ms,
+                backfilled_at_ms: None,
             });
         }
         let own = &mut self.events[start..];

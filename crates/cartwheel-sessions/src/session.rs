@@ -61,6 +61,16 @@ pub struct SessionCheckout {
     pub items: Vec<ProductId>,
 }
 
+impl SessionCheckout {
+    fn of(record: &EventRecord) -> Self {
+        Self {
+            event_id: record.event_id.clone(),
+            received_at_ms: record.received_at_ms,
+            items: record.product_ids.clone(),
+        }
+    }
+}
+
 /// A shopper's last seven days.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Session {
@@ -86,13 +96,23 @@ pub struct Session {
 
 impl Session {
     /// Applies the record at `position` and returns `true`. A record that is already
-    /// applied changes nothing and returns `false`. A user's records must come in the order
-    /// of the stream.
+    /// applied changes nothing and returns `false`, and so does a backfilled event that had
+    /// expired when it came. A user's records must come in the order of the stream.
     pub fn apply(&mut self, position: Position, record: &EventRecord) -> bool {
         if position.sequence < self.next_sequence {
             return false;
         }
         let now_ms = record.received_at_ms;
+        if let Some(accepted_ms) = record.backfilled_at_ms {
+            if accepted_ms.saturating_sub(now_ms) > SESSION_MS {
+                return false;
+            }
+            if now_ms < self.updated_ms {
+                self.next_sequence = position.sequence.next();
+                self.apply_late(position, record);
+                return true;
+            }
+        }
         if self.is_expired(now_ms) {
             *self = Self::default();
         }
@@ -118,6 +138,36 @@ impl Session {
         }
         push_bounded(&mut self.recent_events, RecentEvent::new(position, record), MAX_RECENT);
         true
+    }
+
+    /// Applies a backfilled event that is older than the newest one. It joins the history at its
+    /// time. The cart is of today and stays, and no newer entry makes room for it.
+    fn apply_late(&mut self, position: Position, record: &EventRecord) {
+        let at_ms = record.received_at_ms;
+        self.events += 1;
+        match record.event {
+            EventKind::View => {
+                let at = self.views.partition_point(|view| view.at_ms <= at_ms);
+                for product_id in record.product_ids.iter().rev().cloned() {
+                    if self.views.len() < MAX_VIEWS {
+                        self.views.insert(at, ProductView { product_id, at_ms });
+                    }
+                }
+            }
+            EventKind::Checkout if self.checkouts.len() < MAX_CHECKOUTS => {
+                self.checkout_count += 1;
+                let key = (at_ms, &*record.event_id);
+                let is_before = |c: &SessionCheckout| (c.received_at_ms, &*c.event_id) < key;
+                let at = self.checkouts.partition_point(is_before);
+                self.checkouts.insert(at, SessionCheckout::of(record));
+            }
+            _ => {}
+        }
+        let is_recent = self.updated_ms.saturating_sub(at_ms) <= DEDUP_MS;
+        if is_recent && self.recent_events.len() < MAX_RECENT {
+            let at = self.recent_events.partition_point(|recent| recent.received_at_ms <= at_ms);
+            self.recent_events.insert(at, RecentEvent::new(position, record));
+        }
     }
 
     /// Tells whether the session has expired at `now_ms` (UTC milliseconds).
@@ -179,11 +229,7 @@ impl Session {
         if self.checkouts.len() >= MAX_CHECKOUTS {
             self.checkouts.remove(0);
         }
-        self.checkouts.push(SessionCheckout {
-            event_id: record.event_id.clone(),
-            received_at_ms: record.received_at_ms,
-            items: record.product_ids.clone(),
-        });
+        self.checkouts.push(SessionCheckout::of(record));
     }
 }
 

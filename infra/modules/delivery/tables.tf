@@ -17,6 +17,7 @@ locals {
       ["recommendation_id", "string"],
       ["received_at_ms", "bigint"],
       ["anonymous_id", "string"],
+      ["backfilled_at_ms", "bigint"],
     ]
     impressions = [
       ["schema_version", "int"],

@@ -180,6 +180,10 @@ export interface paths {
      * @description Accepts one event, an array of up to 500, or up to 500 lines of NDJSON. Events succeed or
      *     fail individually: the answer is 200 with one result each, and an event without an error
      *     is durable. If a single event that is not in an array fails, the answer is its problem.
+     *
+     *     With `backfill`, which needs the scope admin, events of the past keep their times: `timestamp`
+     *     is required and orders the events. They join the shopper's history without touching the cart
+     *     of today, and a checkout names its products.
      */
     post: operations['events'];
     delete?: never;
@@ -993,7 +997,8 @@ export interface components {
       source?: components['schemas']['Id'] | null;
       /**
        * Format: int64
-       * @description The client's time, UTC milliseconds since 1970. The server does not order by it.
+       * @description The client's time, UTC milliseconds since 1970. The server orders by it only with
+       *     `backfill`, and warns about one that is older than an hour without it.
        */
       timestamp?: number | null;
       user_id?: components['schemas']['Id'] | null;
@@ -1020,6 +1025,8 @@ export interface components {
       record_id?: string | null;
       /** @description The shard of the record. */
       shard_id?: string | null;
+      /** @description What the sender should know about a stored event. */
+      warnings?: string[];
     };
     /**
      * @description How far an event has travelled.
@@ -2201,6 +2208,8 @@ export interface components {
       record_id?: string | null;
       /** @description The shard of the record; null if nothing is stored. */
       shard_id?: string | null;
+      /** @description What the sender should know about the event. */
+      warnings?: string[];
     };
     /** @description A background task of the server. */
     Task: {
@@ -2975,7 +2984,10 @@ export interface operations {
   };
   events: {
     parameters: {
-      query?: never;
+      query?: {
+        /** @description Whether the events keep their own times; false by default */
+        backfill?: boolean;
+      };
       header?: never;
       path?: never;
       cookie?: never;

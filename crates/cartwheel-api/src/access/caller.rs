@@ -29,6 +29,7 @@ pub(crate) enum Shoppers {
 #[derive(Debug, Clone)]
 pub(crate) struct Caller {
     key: Option<Arc<str>>,
+    admin: bool,
     shoppers: Shoppers,
 }
 
@@ -52,12 +53,32 @@ impl Permitted {
 impl Caller {
     /// A caller that needs no key, because the route is open or no key exists.
     pub(crate) fn anonymous() -> Self {
-        Self { key: None, shoppers: Shoppers::All }
+        Self { key: None, admin: true, shoppers: Shoppers::All }
     }
 
     /// A caller with the key of that name, or with a token that the key has signed.
     pub(crate) fn new(key: Arc<str>, shoppers: Shoppers) -> Self {
-        Self { key: Some(key), shoppers }
+        Self { key: Some(key), admin: false, shoppers }
+    }
+
+    /// A caller with the secret half of the admin key of that name.
+    pub(crate) fn admin(key: Arc<str>) -> Self {
+        Self { key: Some(key), admin: true, shoppers: Shoppers::All }
+    }
+
+    /// Checks that the caller is an admin, for what an admin alone may do on a route that others
+    /// may call.
+    ///
+    /// # Errors
+    /// 403 otherwise.
+    pub(crate) fn permit_admin(&self, what: &str) -> Result<(), Problem> {
+        match self.admin {
+            true => Ok(()),
+            false => {
+                let detail = format!("{what} needs the secret half of a key with the scope admin.");
+                Err(Problem::new(Kind::Forbidden, detail))
+            }
+        }
     }
 
     /// The name of the key, or `anonymous`.

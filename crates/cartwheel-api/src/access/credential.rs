@@ -83,6 +83,7 @@ impl Credential {
             return forbidden(format!("The API key lacks the scope {scope}."));
         }
         let shoppers = match self.bearer {
+            Bearer::Key if self.key.may(Scope::Admin) => return Ok(Caller::admin(self.key.name)),
             Bearer::Key => Shoppers::All,
             Bearer::Token(_) if audience < Audience::Tokens => {
                 return forbidden("A shopper token cannot call this route.".to_owned());

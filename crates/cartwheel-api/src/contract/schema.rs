@@ -60,7 +60,8 @@ pub(crate) struct EventBody {
     /// Up to 200 products with quantities and prices. Excludes `product_ids`.
     #[schema(max_items = 200)]
     items: Option<Vec<ItemBody>>,
-    /// The client's time, UTC milliseconds since 1970. The server does not order by it.
+    /// The client's time, UTC milliseconds since 1970. The server orders by it only with
+    /// `backfill`, and warns about one that is older than an hour without it.
     #[schema(minimum = 0, maximum = 253_402_300_799_999_isize)]
     timestamp: Option<i64>,
     /// The origin of the event.

@@ -12,10 +12,20 @@ use tokio::time::Instant;
 use crate::access::caller::Caller;
 use crate::http::completion::run_to_completion;
 use crate::http::problem::{Kind, Problem};
+use crate::shop::backfill;
 use crate::shop::put::put;
 use crate::shop::recommendations::Known;
 use crate::state::{AppState, Shared};
 use crate::telemetry::EVENTS;
+
+/// How events are dated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Dating {
+    /// By their arrival.
+    Arrival,
+    /// By their own timestamps.
+    Backfill,
+}
 
 /// An event that is durable.
 #[derive(Debug, Clone)]
@@ -26,6 +36,8 @@ pub(crate) struct Accepted {
     pub(crate) position: Position,
     /// Whether it was stored before.
     pub(crate) repeated: bool,
+    /// What its sender should know.
+    pub(crate) warnings: Vec<&'static str>,
 }
 
 /// The result of a batch.
@@ -66,7 +78,7 @@ pub(crate) async fn accept(
 ) -> Result<(Accepted, Known), Problem> {
     let event = caller.permit_event(event)?;
     let user_id = event.user_id.clone();
-    let mut batch = work(state, vec![Ok(event)]).await;
+    let mut batch = work(state, vec![Ok(event)], Dating::Arrival).await;
     let accepted = batch.results.pop().unwrap_or_else(|| Err(interrupted()))?;
     let shopper = batch.shoppers.remove(&user_id);
     Ok((accepted, Known { shopper, feature_set: batch.feature_set }))
@@ -78,16 +90,27 @@ pub(crate) async fn accept_all(
     state: &Shared,
     caller: &Caller,
     events: Vec<Result<Event, Problem>>,
+    dating: Dating,
 ) -> Vec<Result<Accepted, Problem>> {
     let events = events.into_iter().map(|event| event.and_then(|event| caller.permit_event(event)));
-    work(state, events.collect()).await.results
+    work(state, events.collect(), dating).await.results
 }
 
 /// Completes even if the client disconnects or the request times out: a record that is put but
 /// not applied would be skipped after the user's next record.
-async fn work(state: &Shared, events: Vec<Result<Event, Problem>>) -> BatchResult {
+async fn work(state: &Shared, events: Vec<Result<Event, Problem>>, dating: Dating) -> BatchResult {
     let own = Arc::clone(state);
-    let batch = run_to_completion(async move { run(&own, events).await }).await;
+    let now_ms = state.clock.now_ms();
+    let is_old = |event: &Result<Event, Problem>| {
+        dating == Dating::Arrival && event.as_ref().is_ok_and(|e| backfill::is_old(e, now_ms))
+    };
+    let old: Vec<bool> = events.iter().map(is_old).collect();
+    let mut batch = run_to_completion(async move { run(&own, events, dating).await }).await;
+    for (result, _) in batch.results.iter_mut().zip(old).filter(|(_, old)| *old) {
+        if let Ok(accepted) = result {
+            accepted.warnings.push(backfill::OLD_TIMESTAMP);
+        }
+    }
     let (mut stored, mut repeated, mut failed) = (0, 0, 0);
     for result in &batch.results {
         match result {
@@ -108,7 +131,7 @@ fn interrupted() -> Problem {
     Problem::new(Kind::Internal, "The event was interrupted. Send it again with its event_id.")
 }
 
-async fn run(state: &AppState, events: Vec<Result<Event, Problem>>) -> BatchResult {
+async fn run(state: &AppState, events: Vec<Result<Event, Problem>>, dating: Dating) -> BatchResult {
     if !state.users.is_ready() {
         let problem =
             Problem::new(Kind::Unavailable, "The sessions have not caught up with the stream yet.");
@@ -136,7 +159,7 @@ async fn run(state: &AppState, events: Vec<Result<Event, Problem>>) -> BatchResu
             HashMap::new()
         }
     };
-    let plans = Planner::new(state, now_ms, &shoppers, &again).plan(events);
+    let plans = Planner::new(state, now_ms, dating, &shoppers, &again).plan(events);
     let stored = || plans.iter().filter_map(Plan::stored);
     state.monitor.accepted(stored());
     let start = Instant::now();
@@ -150,7 +173,7 @@ async fn run(state: &AppState, events: Vec<Result<Event, Problem>>) -> BatchResu
         let result = match plan {
             Plan::Reject(problem) => Err(problem),
             Plan::Repeat { event_id, position } => {
-                Ok(Accepted { event_id, position, repeated: true })
+                Ok(Accepted { event_id, position, repeated: true, warnings: Vec::new() })
             }
             Plan::Same(index) => results
                 .get(index)
@@ -163,7 +186,8 @@ async fn run(state: &AppState, events: Vec<Result<Event, Problem>>) -> BatchResu
                         state.checkouts.fetch_add(1, Ordering::Relaxed);
                     }
                     apply(state, &mut shoppers, position, &record).await;
-                    Ok(Accepted { event_id: record.event_id, position, repeated: false })
+                    let event_id = record.event_id;
+                    Ok(Accepted { event_id, position, repeated: false, warnings: Vec::new() })
                 }
                 Some(Err(problem)) => Err(problem),
                 None => Err(interrupted()),
@@ -204,6 +228,7 @@ impl Plan {
 struct Planner<'a> {
     state: &'a AppState,
     now_ms: i64,
+    dating: Dating,
     shoppers: &'a HashMap<UserId, Shopper>,
     /// Users with more than one event in the batch.
     again: &'a HashSet<UserId>,
@@ -217,11 +242,12 @@ impl<'a> Planner<'a> {
     fn new(
         state: &'a AppState,
         now_ms: i64,
+        dating: Dating,
         shoppers: &'a HashMap<UserId, Shopper>,
         again: &'a HashSet<UserId>,
     ) -> Self {
         let (drafts, planned) = (HashMap::new(), HashMap::new());
-        Self { state, now_ms, shoppers, again, drafts, planned }
+        Self { state, now_ms, dating, shoppers, again, drafts, planned }
     }
 
     fn plan(mut self, events: Vec<Result<Event, Problem>>) -> Vec<Plan> {
@@ -255,6 +281,10 @@ impl<'a> Planner<'a> {
                 "an event to store; use POST /submit or /v1/recommendations to recommend",
             ));
         }
+        let own_ms = match self.dating {
+            Dating::Arrival => None,
+            Dating::Backfill => Some(backfill::time(&event, self.now_ms)?),
+        };
         let session = self.session(&event.user_id);
         let hash = event_hash(&event);
         if let Some(event_id) = &event.event_id {
@@ -301,7 +331,11 @@ impl<'a> Planner<'a> {
             }
         }
         let event_id = event.event_id.take().unwrap_or_else(|| self.state.ids.next(self.now_ms));
-        Ok(Plan::Store { record: EventRecord::new(event, event_id, self.now_ms), hash })
+        let record = match own_ms {
+            None => EventRecord::new(event, event_id, self.now_ms),
+            Some(at_ms) => EventRecord::backfilled(event, event_id, at_ms, self.now_ms),
+        };
+        Ok(Plan::Store { record, hash })
     }
 
     fn session(&self, user_id: &UserId) -> Arc<Session> {

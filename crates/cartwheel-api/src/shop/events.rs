@@ -12,9 +12,9 @@ use crate::access::caller::Caller;
 use crate::access::scope::Scope;
 use crate::contract::schema::EventBody;
 use crate::http::problem::Problem;
-use crate::http::request;
+use crate::http::request::{self, Params};
 use crate::routes::Routes;
-use crate::shop::accept::accept_all;
+use crate::shop::accept::{Dating, accept_all};
 use crate::state::Shared;
 use crate::telemetry::EVENTS;
 
@@ -48,6 +48,9 @@ pub(crate) struct EventResult {
     /// The shard of the record.
     #[serde(skip_serializing_if = "Option::is_none")]
     shard_id: Option<String>,
+    /// What the sender should know about a stored event.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<&'static str>,
     /// Why the event was not stored.
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<Problem>,
@@ -61,7 +64,12 @@ pub(crate) struct EventResult {
 /// Accepts one event, an array of up to 500, or up to 500 lines of NDJSON. Events succeed or
 /// fail individually: the answer is 200 with one result each, and an event without an error
 /// is durable. If a single event that is not in an array fails, the answer is its problem.
+///
+/// With `backfill`, which needs the scope admin, events of the past keep their times: `timestamp`
+/// is required and orders the events. They join the shopper's history without touching the cart
+/// of today, and a checkout names its products.
 #[utoipa::path(post, path = "/v1/events", tag = "events",
+    params(("backfill" = Option<bool>, Query, description = "Whether the events keep their own times; false by default")),
     request_body(content((EventBody = "application/json"), (Vec<EventBody> = "application/json"),
                          (EventBody = "application/x-ndjson"))), responses(
     (status = 200, description = "One result per event", body = BatchAnswer),
@@ -78,8 +86,17 @@ pub(crate) struct EventResult {
 pub(crate) async fn events(
     State(state): State<Shared>,
     caller: Caller,
+    mut params: Params,
     request: Request,
 ) -> Result<Json<BatchAnswer>, Problem> {
+    let dating = match params.flag("backfill")? {
+        true => Dating::Backfill,
+        false => Dating::Arrival,
+    };
+    params.end("backfill")?;
+    if dating == Dating::Backfill {
+        caller.permit_admin("A backfill")?;
+    }
     let media = request::media_type(&request);
     let ndjson = request::is_ndjson(&media);
     if !ndjson && !request::is_json(&media) {
@@ -105,7 +122,7 @@ pub(crate) async fn events(
         return Err(too_many());
     }
     let events = events.into_iter().map(|event| event.map(Some)).collect();
-    answer(&state, &caller, events, alone).await.map(Json)
+    answer(&state, &caller, events, dating, alone).await.map(Json)
 }
 
 /// Stores events and returns one result each. If the event is `alone`, its problem is the
@@ -114,13 +131,14 @@ pub(crate) async fn answer(
     state: &Shared,
     caller: &Caller,
     events: Vec<Result<Option<Event>, Problem>>,
+    dating: Dating,
     alone: bool,
 ) -> Result<BatchAnswer, Problem> {
     let ignored: Vec<bool> = events.iter().map(|event| matches!(event, Ok(None))).collect();
     let events: Vec<_> = events.into_iter().filter_map(Result::transpose).collect();
     let mut results = match events.is_empty() {
         true => Vec::new(),
-        false => accept_all(state, caller, events).await,
+        false => accept_all(state, caller, events, dating).await,
     }
     .into_iter();
     let mut records = Vec::with_capacity(ignored.len());
@@ -132,6 +150,7 @@ pub(crate) async fn answer(
                 record_id: Some(accepted.position.record_id()),
                 shard_id: Some(accepted.position.shard_id()),
                 event_id: Some(accepted.event_id),
+                warnings: accepted.warnings,
                 ..EventResult::default()
             },
             Some(Err(problem)) if alone => return Err(problem),

@@ -13,6 +13,7 @@ use crate::contract::schema::{Ga4Body, SegmentRequest};
 use crate::http::problem::Problem;
 use crate::http::request;
 use crate::routes::Routes;
+use crate::shop::accept::Dating;
 use crate::shop::events::{BatchAnswer, answer};
 use crate::state::Shared;
 
@@ -88,7 +89,7 @@ async fn take(
     let events = format.read(&body)?;
     let alone = events.len() == 1;
     let events = events.into_iter().map(|event| event.map_err(Problem::from)).collect();
-    answer(&state, &caller, events, alone).await.map(Json)
+    answer(&state, &caller, events, Dating::Arrival, alone).await.map(Json)
 }
 
 /// Whether a body without a JSON content type is read as JSON. Clients of both products send

@@ -1,6 +1,7 @@
 //! Routes for the shop: events in, recommendations and products out.
 
 pub(crate) mod accept;
+pub(crate) mod backfill;
 pub(crate) mod catalogue;
 pub(crate) mod events;
 pub(crate) mod foreign;

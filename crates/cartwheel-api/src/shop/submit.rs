@@ -38,6 +38,9 @@ pub(crate) struct Submitted {
     record_id: Option<String>,
     /// The shard of the record; null if nothing is stored.
     shard_id: Option<String>,
+    /// What the sender should know about the event.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<&'static str>,
     /// The answer's id. Send it with events that result from the answer.
     recommendation_id: String,
     /// The model that ranked the products.
@@ -71,17 +74,19 @@ pub(crate) async fn submit(
     let body: Value = request::json(request, &state.bodies).await?;
     let event = Event::from_json(&body)?;
     let user_id = event.user_id.clone();
-    let (message, event_id, position, known) = if event.kind == EventKind::GetRecommendations {
+    let (message, event_id, position, known, warnings) = if event.kind
+        == EventKind::GetRecommendations
+    {
         let event_id = event.event_id.unwrap_or_else(|| state.ids.next(state.clock.now_ms()));
         let known = known(&state, &caller.permit(user_id.clone())?).await;
-        ("Nothing was stored: get_recommendations only reads.", event_id, None, known)
+        ("Nothing was stored: get_recommendations only reads.", event_id, None, known, Vec::new())
     } else {
         let (accepted, known) = accept(&state, &caller, event).await?;
         let message = match accepted.repeated {
             true => "The event was stored before.",
             false => "The event is stored.",
         };
-        (message, accepted.event_id, Some(accepted.position), known)
+        (message, accepted.event_id, Some(accepted.position), known, accepted.warnings)
     };
     let question = Question {
         user_id: &user_id,
@@ -97,6 +102,7 @@ pub(crate) async fn submit(
         event_id,
         record_id: position.map(|position| position.record_id()),
         shard_id: position.map(|position| position.shard_id()),
+        warnings,
         recommendation_id: answer.recommendation_id,
         model_version: answer.model_version,
         degraded: answer.degraded,

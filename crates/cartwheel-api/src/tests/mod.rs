@@ -3,6 +3,7 @@
 #![allow(clippy::disallowed_methods, reason = "real programs are measured in real time")]
 
 mod audit;
+mod backfill;
 mod batch;
 mod foreign;
 mod harness;

@@ -133,6 +133,10 @@ fn encode_records<'a, I: Iterator<Item = &'a EventRecord>>(
             "received_at_ms",
             Arc::new(Int64Array::from_iter_values(records().map(|e| e.received_at_ms))),
         ),
+        (
+            "backfilled_at_ms",
+            Arc::new(Int64Array::from_iter(records().map(|e| e.backfilled_at_ms))),
+        ),
         shard,
         sequence,
     ])
