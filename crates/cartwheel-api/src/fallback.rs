@@ -9,7 +9,8 @@ use crate::http::problem::{Kind, Problem};
 use crate::state::Shared;
 
 /// First segments of the web app's pages. Each page is `index.html`; the browser routes.
-const PAGES: [&str; 7] = ["", "aisle", "console", "department", "product", "search", "send"];
+const PAGES: [&str; 8] =
+    ["", "aisle", "console", "department", "orders", "product", "search", "send"];
 
 /// Answers a request that no route matches: with a page or a file of the web app, with the
 /// app's own "not found" page for a browser, or with a problem document.

@@ -13,12 +13,7 @@ use crate::http::request_id::REQUEST_ID;
 use crate::state::Shared;
 use crate::telemetry::{LATENCY, REQUESTS};
 
-const SECURITY: [(HeaderName, &str); 6] = [
-    (
-        header::CONTENT_SECURITY_POLICY,
-        "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; \
-         form-action 'self'; frame-ancestors 'none'",
-    ),
+const SECURITY: [(HeaderName, &str); 5] = [
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (header::X_FRAME_OPTIONS, "DENY"),
     (header::REFERRER_POLICY, "no-referrer"),
@@ -32,9 +27,38 @@ const SECURITY: [(HeaderName, &str); 6] = [
 /// Browsers use TLS only, for half a year.
 const STRICT_TRANSPORT: HeaderValue = HeaderValue::from_static("max-age=15552000");
 
+/// What the middleware knows before the first request.
+#[derive(Clone)]
+pub(crate) struct Observer {
+    state: Shared,
+    /// The content security policy of every response.
+    policy: HeaderValue,
+}
+
+impl Observer {
+    pub(crate) fn new(state: Shared) -> Self {
+        let policy = content_security_policy(&state.settings.image_hosts);
+        Self { state, policy }
+    }
+}
+
+/// Pages load everything from their own origin, pictures also from `image_hosts`.
+fn content_security_policy(image_hosts: &[HeaderValue]) -> HeaderValue {
+    let hosts: String = image_hosts
+        .iter()
+        .filter_map(|host| host.to_str().ok())
+        .flat_map(|host| [" ", host])
+        .collect();
+    let policy = format!(
+        "default-src 'self'; img-src 'self' data:{hosts}; object-src 'none'; base-uri 'none'; \
+         form-action 'self'; frame-ancestors 'none'"
+    );
+    HeaderValue::try_from(policy).unwrap_or(HeaderValue::from_static("default-src 'self'"))
+}
+
 /// Assigns the request an id, times, counts and logs it.
 pub(crate) async fn observe(
-    State(state): State<Shared>,
+    State(Observer { state, policy }): State<Observer>,
     mut request: Request,
     next: Next,
 ) -> Response {
@@ -59,6 +83,7 @@ pub(crate) async fn observe(
     for (name, value) in SECURITY {
         headers.insert(name, HeaderValue::from_static(value));
     }
+    headers.insert(header::CONTENT_SECURITY_POLICY, policy);
     if state.settings.strict_transport {
         headers.insert(header::STRICT_TRANSPORT_SECURITY, STRICT_TRANSPORT);
     }

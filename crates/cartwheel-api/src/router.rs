@@ -16,7 +16,7 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::access::admit::{Gate, admit};
 use crate::contract::{document, reference};
 use crate::fallback;
-use crate::observe::observe;
+use crate::observe::{Observer, observe};
 use crate::operate::{health, lake, live, models, pipeline, privacy, quality};
 use crate::routes::Routes;
 use crate::shop::{catalogue, events, foreign, products, recommendations, shoppers, submit};
@@ -117,5 +117,6 @@ pub fn router(state: AppState) -> Router {
         Some(cors) => router.layer(cors),
         None => router,
     };
-    router.layer(middleware::from_fn_with_state(state.clone(), observe)).with_state(state)
+    let observer = Observer::new(state.clone());
+    router.layer(middleware::from_fn_with_state(observer, observe)).with_state(state)
 }

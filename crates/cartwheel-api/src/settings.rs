@@ -16,6 +16,8 @@ pub struct Settings {
     pub impressions_in_flight: usize,
     /// Origins of other sites that may call from a browser.
     pub cors_origins: Vec<HeaderValue>,
+    /// Origins of other sites whose pictures the pages may show.
+    pub image_hosts: Vec<HeaderValue>,
     /// Requests per second of one key, with bursts of twice as many. 0 means no limit.
     pub rate_per_key: u32,
     /// Requests per second of one address, with bursts of twice as many. 0 means no limit.
@@ -32,6 +34,7 @@ impl Default for Settings {
             timeout: Duration::from_secs(10),
             impressions_in_flight: 1024,
             cors_origins: Vec::new(),
+            image_hosts: Vec::new(),
             rate_per_key: 0,
             rate_per_address: 0,
             strict_transport: false,

@@ -23,13 +23,14 @@ const OTHER_FILES: u64 = 512;
 /// Derives the API's settings from the server's.
 ///
 /// # Errors
-/// When a CORS origin is not valid.
+/// When an origin is not valid.
 pub fn api_settings(server: &Server) -> Result<cartwheel_api::Settings> {
-    let origins = server.cors_origins.iter().map(|text| origin(text));
+    let origins = |texts: &[String]| texts.iter().map(|text| origin(text)).collect::<Result<_>>();
     Ok(cartwheel_api::Settings {
         max_body: server.max_body_bytes,
         timeout: Duration::from_secs(server.request_seconds),
-        cors_origins: origins.collect::<Result<_>>().context("server.cors_origins")?,
+        cors_origins: origins(&server.cors_origins).context("server.cors_origins")?,
+        image_hosts: origins(&server.image_hosts).context("server.image_hosts")?,
         rate_per_key: server.rate_per_key,
         rate_per_address: server.rate_per_address,
         strict_transport: server.tls_cert.is_some(),

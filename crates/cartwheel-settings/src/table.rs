@@ -136,6 +136,9 @@ settings! {
         tls_key: Option<PathBuf> = None, any();
         /// Origins of other sites whose pages may call the API.
         cors_origins: Vec<String> = Vec::new(), origins();
+        /// Origins of other sites whose pictures the web app may show. Without them, it draws
+        /// the products whose pictures are elsewhere.
+        image_hosts: Vec<String> = Vec::new(), origins();
         /// Requests a second that one API key may make, with bursts of twice as many; 0 for no
         /// limit.
         rate_per_key: u32 = 5_000, any();

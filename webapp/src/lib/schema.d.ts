@@ -716,6 +716,26 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  '/v1/users/{id}/orders': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * Shows a shopper's orders, and the products bought before
+     * @description Products are named and priced as the shop offers them now.
+     */
+    get: operations['orders'];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   '/v1/users/{id}/recommendations': {
     parameters: {
       query?: never;
@@ -754,6 +774,14 @@ export interface components {
       ignored_count: number;
       /** @description One result per event. */
       records: components['schemas']['EventResult'][];
+    };
+    /** @description A product that the shopper has bought before. */
+    BoughtBefore: components['schemas']['OfferedProduct'] & {
+      /**
+       * Format: int32
+       * @description The number of the shopper's orders that contain it.
+       */
+      orders: number;
     };
     /** @description A product that a user has bought. */
     BoughtProduct: components['schemas']['ProductLabel'] & {
@@ -801,7 +829,7 @@ export interface components {
       viewed: components['schemas']['ProductLabel'][];
     };
     /** @description A product in a cart. */
-    CartItem: components['schemas']['ProductLabel'] & {
+    CartItem: components['schemas']['OfferedProduct'] & {
       /**
        * Format: int32
        * @description The quantity.
@@ -1704,6 +1732,65 @@ export interface components {
     Models: {
       /** @description Models, newest first. */
       models: components['schemas']['Model'][];
+    };
+    /** @description A product of a cart or an order, as the shop offers it now. */
+    OfferedProduct: components['schemas']['ProductLabel'] & {
+      /**
+       * @description The currency of the prices, a code of ISO 4217.
+       * @example EUR
+       */
+      currency?: string | null;
+      /** @description A picture. */
+      image_url?: string | null;
+      /** @description False if it is out of stock. */
+      in_stock: boolean;
+      /**
+       * @description The price before a reduction.
+       * @example 14.90
+       */
+      list_price?: string | null;
+      /**
+       * @description The price of a piece, if the shop has given one.
+       * @example 12.90
+       */
+      price?: string | null;
+      /** @description Whether it may be shown and bought now: not hidden, in stock, and within its dates. */
+      shown: boolean;
+    };
+    /** @description An order of the last seven days. */
+    Order: {
+      /** @description The products bought. */
+      items: components['schemas']['OfferedProduct'][];
+      /** @description The order: the id of its event. */
+      order_id: string;
+      /**
+       * Format: int64
+       * @description When it was accepted, UTC milliseconds.
+       */
+      ordered_at_ms: number;
+    };
+    /** @description A shopper's orders of the serving feature set. */
+    OrderHistory: {
+      /**
+       * Format: int64
+       * @description The time of the newest order, UTC milliseconds, if known.
+       */
+      last_order_ms?: number | null;
+      /**
+       * Format: int32
+       * @description The number of orders.
+       */
+      orders: number;
+      /** @description Products bought, most bought first, at most 100. */
+      products: components['schemas']['BoughtBefore'][];
+    };
+    /** @description A shopper's orders. */
+    Orders: {
+      history?: components['schemas']['OrderHistory'] | null;
+      /** @description Orders of the last seven days, newest first, at most 64. */
+      orders: components['schemas']['Order'][];
+      /** @description The shopper. */
+      user_id: string;
     };
     /**
      * @description What becomes of a model.
@@ -2645,7 +2732,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key is missing or unknown */
+      /** @description The key or token is missing, unknown or expired */
       401: {
         headers: {
           [name: string]: unknown;
@@ -2722,7 +2809,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key is missing or unknown */
+      /** @description The key or token is missing, unknown or expired */
       401: {
         headers: {
           [name: string]: unknown;
@@ -2796,7 +2883,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key is missing or unknown */
+      /** @description The key or token is missing, unknown or expired */
       401: {
         headers: {
           [name: string]: unknown;
@@ -4759,7 +4846,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key is missing or unknown */
+      /** @description The key or token is missing, unknown or expired */
       401: {
         headers: {
           [name: string]: unknown;
@@ -4967,7 +5054,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key is missing or unknown */
+      /** @description The key or token is missing, unknown or expired */
       401: {
         headers: {
           [name: string]: unknown;
@@ -5081,7 +5168,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key is missing or unknown */
+      /** @description The key or token is missing, unknown or expired */
       401: {
         headers: {
           [name: string]: unknown;
@@ -5175,7 +5262,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key is missing or unknown */
+      /** @description The key or token is missing, unknown or expired */
       401: {
         headers: {
           [name: string]: unknown;
@@ -5859,6 +5946,74 @@ export interface operations {
         };
       };
       /** @description The stored data cannot be read at the moment */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+    };
+  };
+  orders: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        /** @description The shopper */
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description The orders; empty for an unknown shopper */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Orders'];
+        };
+      };
+      /** @description The id is not valid */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The key or token is missing, unknown or expired */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The API key lacks the scope recommendations:read, or the shopper token lacks it or is for another shopper */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description Too many requests; see Retry-After */
+      429: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The session cannot be read now */
       503: {
         headers: {
           [name: string]: unknown;

@@ -1,9 +1,10 @@
-//! Routes for shoppers: examples, carts, records.
+//! Routes for shoppers: examples, carts, orders, records.
 
 use axum::Json;
 use axum::extract::State;
+use cartwheel_catalogue::{Currency, Money};
 use cartwheel_events::{ProductId, UserId};
-use cartwheel_sessions::{CartItem, Session};
+use cartwheel_sessions::{CartItem, Session, SessionCheckout};
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::routes;
@@ -15,7 +16,7 @@ use crate::http::request::{Params, UserPath};
 use crate::routes::Routes;
 use crate::shop::recommendations::{Known, known};
 use crate::state::{AppState, Shared};
-use cartwheel_engine::{Engine, ProductLabel, StoredRecord, UserRecord, UserView};
+use cartwheel_engine::{Engine, ProductLabel, StoredRecord, UserLookup, UserRecord, UserView};
 
 /// Viewed products in a cart's answer.
 const VIEWED: usize = 12;
@@ -26,6 +27,7 @@ pub(crate) fn routes() -> Routes {
         .scoped(Scope::Admin, routes!(users))
         .scoped(Scope::Admin, routes!(user))
         .for_tokens(Scope::RecommendationsRead, routes!(cart))
+        .for_tokens(Scope::RecommendationsRead, routes!(orders))
 }
 
 /// Users.
@@ -35,13 +37,41 @@ pub(crate) struct Users {
     users: Vec<UserView>,
 }
 
+/// A product of a cart or an order, as the shop offers it now.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = OfferedProduct)]
+pub(crate) struct Offered {
+    /// Its names.
+    #[serde(flatten)]
+    label: ProductLabel,
+    /// False if it is out of stock.
+    in_stock: bool,
+    /// Whether it may be shown and bought now: not hidden, in stock, and within its dates.
+    shown: bool,
+    /// The price of a piece, if the shop has given one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, example = "12.90")]
+    price: Option<Money>,
+    /// The price before a reduction.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, example = "14.90")]
+    list_price: Option<Money>,
+    /// The currency of the prices, a code of ISO 4217.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, example = "EUR")]
+    currency: Option<Currency>,
+    /// A picture.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    image_url: Option<String>,
+}
+
 /// A product in a cart.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = CartItem)]
 pub(crate) struct CartLine {
     /// The product.
     #[serde(flatten)]
-    product: ProductLabel,
+    product: Offered,
     /// The quantity.
     quantity: u32,
 }
@@ -56,6 +86,51 @@ pub(crate) struct Cart {
     items: Vec<CartLine>,
     /// Products viewed, newest first, without repetition, at most 12.
     viewed: Vec<ProductLabel>,
+}
+
+/// A shopper's orders.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Orders {
+    /// The shopper.
+    #[schema(value_type = String)]
+    user_id: UserId,
+    /// Orders of the last seven days, newest first, at most 64.
+    orders: Vec<Order>,
+    /// The orders of the serving feature set together; null without any.
+    history: Option<OrderHistory>,
+}
+
+/// An order of the last seven days.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Order {
+    /// The order: the id of its event.
+    order_id: String,
+    /// When it was accepted, UTC milliseconds.
+    ordered_at_ms: i64,
+    /// The products bought.
+    items: Vec<Offered>,
+}
+
+/// A shopper's orders of the serving feature set.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct OrderHistory {
+    /// The number of orders.
+    orders: u32,
+    /// The time of the newest order, UTC milliseconds, if known.
+    last_order_ms: Option<i64>,
+    /// Products bought, most bought first, at most 100.
+    products: Vec<Bought>,
+}
+
+/// A product that the shopper has bought before.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = BoughtBefore)]
+pub(crate) struct Bought {
+    /// The product.
+    #[serde(flatten)]
+    product: Offered,
+    /// The number of the shopper's orders that contain it.
+    orders: u32,
 }
 
 /// A viewed product.
@@ -125,9 +200,25 @@ fn label(engine: &dyn Engine, id: &ProductId) -> ProductLabel {
     }
 }
 
-fn lines(engine: &dyn Engine, cart: &[CartItem]) -> Vec<CartLine> {
+/// Returns the product as it is offered at `now_ms`. A hidden product has a name and no price.
+fn offered(engine: &dyn Engine, id: &ProductId, now_ms: i64) -> Offered {
+    let view = engine.product(id, now_ms);
+    let in_stock = view.as_ref().is_none_or(|view| view.in_stock);
+    let view = view.filter(|view| !view.hidden);
+    Offered {
+        label: label(engine, id),
+        in_stock,
+        shown: view.as_ref().is_some_and(|view| view.shown),
+        price: view.as_ref().and_then(|view| view.price),
+        list_price: view.as_ref().and_then(|view| view.list_price),
+        currency: view.as_ref().and_then(|view| view.currency),
+        image_url: view.and_then(|view| view.image_url),
+    }
+}
+
+fn lines(engine: &dyn Engine, cart: &[CartItem], now_ms: i64) -> Vec<CartLine> {
     let line = |item: &CartItem| CartLine {
-        product: label(engine, &item.product_id),
+        product: offered(engine, &item.product_id, now_ms),
         quantity: item.quantity,
     };
     cart.iter().map(line).collect()
@@ -137,6 +228,15 @@ fn lines(engine: &dyn Engine, cart: &[CartItem]) -> Vec<CartLine> {
 fn session(known: &Known) -> Option<&Session> {
     let session = known.shopper.as_ref()?.session.as_deref()?;
     (session.events > 0).then_some(session)
+}
+
+/// Looks up the shopper's record in the serving feature set.
+fn record(engine: &dyn Engine, known: &Known, user: &Permitted) -> Result<UserLookup, Problem> {
+    let shopper = known.shopper.as_ref().ok_or_else(unread)?;
+    let feature_set = known.feature_set.as_deref();
+    let record = feature_set
+        .map(|feature_set| StoredRecord { feature_set, bytes: shopper.record.as_deref() });
+    Ok(engine.user(user.id(), record))
 }
 
 fn unread() -> Problem {
@@ -179,7 +279,7 @@ pub(crate) async fn cart(
     if known.shopper.is_none() {
         return Err(unread());
     }
-    let engine = &*state.engine;
+    let (engine, now_ms) = (&*state.engine, state.clock.now_ms());
     let mut viewed: Vec<&ProductId> = Vec::new();
     for view in session(&known).iter().flat_map(|s| s.views.iter().rev()) {
         if viewed.len() < VIEWED && !viewed.contains(&&view.product_id) {
@@ -188,9 +288,51 @@ pub(crate) async fn cart(
     }
     Ok(Json(Cart {
         user_id: shopper.into_id(),
-        items: session(&known).map(|s| lines(engine, &s.cart)).unwrap_or_default(),
+        items: session(&known).map(|s| lines(engine, &s.cart, now_ms)).unwrap_or_default(),
         viewed: viewed.into_iter().map(|id| label(engine, id)).collect(),
     }))
+}
+
+/// Shows a shopper's orders, and the products bought before
+///
+/// Products are named and priced as the shop offers them now.
+#[utoipa::path(get, path = "/v1/users/{id}/orders", tag = "recommendations", params(
+    ("id" = String, Path, description = "The shopper"),
+), responses(
+    (status = 200, description = "The orders; empty for an unknown shopper", body = Orders),
+    (status = 400, description = "The id is not valid", body = Problem),
+    (status = 503, description = "The session cannot be read now", body = Problem),
+))]
+pub(crate) async fn orders(
+    State(state): State<Shared>,
+    caller: Caller,
+    UserPath(user_id): UserPath,
+    params: Params,
+) -> Result<Json<Orders>, Problem> {
+    params.end("none")?;
+    let shopper = caller.permit(user_id)?;
+    let known = known(&state, &shopper).await;
+    let (engine, now_ms) = (&*state.engine, state.clock.now_ms());
+    let record = record(engine, &known, &shopper)?.record;
+    let products = |ids: &[ProductId]| ids.iter().map(|id| offered(engine, id, now_ms)).collect();
+    let order = |checkout: &SessionCheckout| Order {
+        order_id: checkout.event_id.clone(),
+        ordered_at_ms: checkout.received_at_ms,
+        items: products(&checkout.items),
+    };
+    let history = record.map(|record| OrderHistory {
+        orders: record.orders,
+        last_order_ms: record.last_order_ms,
+        products: record
+            .bought
+            .iter()
+            .filter_map(|bought| Some((ProductId::new(&*bought.product.product_id).ok()?, bought)))
+            .map(|(id, b)| Bought { product: offered(engine, &id, now_ms), orders: b.orders })
+            .collect(),
+    });
+    let checkouts = session(&known).into_iter().flat_map(|s| s.checkouts.iter().rev());
+    let orders = checkouts.map(order).collect();
+    Ok(Json(Orders { user_id: shopper.into_id(), orders, history }))
 }
 
 /// Shows a user's record and session
@@ -214,25 +356,21 @@ pub(crate) async fn user(
 /// Reads record and session of a user.
 pub(crate) async fn read(state: &AppState, user: &Permitted) -> Result<UserDetail, Problem> {
     let known = known(state, user).await;
-    let Some(shopper) = &known.shopper else { return Err(unread()) };
-    let record = known.feature_set.as_deref();
-    let record =
-        record.map(|feature_set| StoredRecord { feature_set, bytes: shopper.record.as_deref() });
     let engine = &*state.engine;
-    let found = engine.user(user.id(), record);
+    let found = record(engine, &known, user)?;
     Ok(UserDetail {
         user_id: user.id().clone(),
         feature_set: found.feature_set,
         record: found.record,
-        session: session(&known).map(|s| view(engine, s)),
+        session: session(&known).map(|s| view(engine, s, state.clock.now_ms())),
     })
 }
 
-fn view(engine: &dyn Engine, session: &Session) -> SessionView {
+fn view(engine: &dyn Engine, session: &Session, now_ms: i64) -> SessionView {
     let seen = session.views.iter().rev();
     let bought = session.checkouts.iter().rev();
     SessionView {
-        cart: lines(engine, &session.cart),
+        cart: lines(engine, &session.cart, now_ms),
         views: seen
             .map(|view| ProductSeen { product: label(engine, &view.product_id), at_ms: view.at_ms })
             .collect(),

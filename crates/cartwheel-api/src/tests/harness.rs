@@ -155,7 +155,17 @@ impl Engine for Fake {
             mean_days_since_prior: 7.0,
             reorder_ratio: 0.5,
             last_order_ms: None,
-            bought: Vec::new(),
+            bought: vec![BoughtProduct {
+                product: ProductLabel {
+                    product_id: "p1".into(),
+                    product_name: "product".into(),
+                    aisle: "fruit".into(),
+                    department: "produce".into(),
+                },
+                orders: 2,
+                last_order_number: 3,
+                mean_position: 1.0,
+            }],
         };
         let record = (user_id.as_str() == "u1").then_some(record);
         UserLookup { feature_set: "f1".into(), record }

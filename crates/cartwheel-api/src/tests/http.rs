@@ -176,6 +176,7 @@ async fn the_document_lists_every_route() {
         "get /v1/users/{id} 200 400 401 403 429 503",
         "get /v1/users/{id}/cart 200 400 401 403 429 503",
         "get /v1/users/{id}/export 200 400 401 403 404 429 503",
+        "get /v1/users/{id}/orders 200 400 401 403 429 503",
         "get /v1/users/{id}/recommendations 200 400 401 403 429 503",
         "patch /v1/products/{id} 200 400 401 403 404 408 412 413 415 429 503",
         "post /submit 200 400 401 403 408 413 415 422 429 503",

@@ -244,6 +244,25 @@ async fn strict_transport_security_is_sent_with_tls_only() {
 }
 
 #[tokio::test]
+async fn pictures_come_from_the_hosts_of_the_settings() {
+    let shop = Shop::with(|state| {
+        let image_hosts = ["https://cdn.example", "https://img.example:8443"];
+        let image_hosts = image_hosts.map(HeaderValue::from_static).to_vec();
+        state.settings = std::sync::Arc::new(Settings { image_hosts, ..Settings::default() });
+    })
+    .await;
+    let policy = |reply: &Reply| {
+        let policy = reply.headers["content-security-policy"].to_str().unwrap().to_owned();
+        policy.split("; ").map(str::to_owned).collect::<Vec<_>>()
+    };
+    let named = policy(&shop.get("/healthz").await);
+    let images = "img-src 'self' data: https://cdn.example https://img.example:8443";
+    assert!(named.contains(&images.to_owned()), "{named:?}");
+    let closed = policy(&Shop::open().await.get("/healthz").await);
+    assert!(closed.contains(&"img-src 'self' data:".to_owned()), "{closed:?}");
+}
+
+#[tokio::test]
 async fn large_bodies_share_a_budget() {
     let shop = Shop::open().await;
     let spaces = Bytes::from(vec![b' '; 100 << 10]);

@@ -340,3 +340,50 @@ async fn concurrent_patches_of_a_product_all_count() {
     let product = shop.get("/v1/catalogue/products/p").await.json();
     assert_eq!(product["product"]["attributes"].as_object().unwrap().len(), 20);
 }
+
+#[tokio::test]
+async fn cart_and_orders_show_what_the_shop_offers_now() {
+    let shop = shop().await;
+    for id in ["tea", "salt", "secret"] {
+        let body = json!({"name": id, "price": "2.50", "currency": "EUR", "image_url": "/a.svg"});
+        assert_eq!(shop.put_product(id, body).await.status, 201);
+    }
+    let ids = ["tea", "salt", "secret"];
+    let event = |kind: &str| json!({"user_id": "u1", "event": kind, "product_ids": ids});
+    shop.post("/submit", &event("add_to_cart")).await;
+    for (id, patch) in
+        [("salt", json!({"stock": 0, "price": "3.00"})), ("secret", json!({"hidden": true}))]
+    {
+        assert_eq!(shop.change("PATCH", id, Some(&patch), None).await.status, 200);
+    }
+
+    let seen = |items: &Value| -> Vec<Value> {
+        let fields = ["product_id", "in_stock", "shown", "price"];
+        let items = items.as_array().unwrap().iter();
+        items.map(|item| json!(fields.map(|field| &item[field]))).collect()
+    };
+    let expected = [
+        json!(["tea", true, true, "2.50"]),
+        json!(["salt", false, false, "3.00"]),
+        json!(["secret", true, false, null]),
+    ];
+    let cart = shop.get("/v1/users/u1/cart").await.json();
+    assert_eq!(seen(&cart["items"]), expected);
+    assert_eq!(cart["items"][0]["currency"], "EUR");
+    assert_eq!(cart["items"][0]["image_url"], "/a.svg");
+
+    let none = shop.get("/v1/users/u1/orders").await.json();
+    assert_eq!(none["orders"], json!([]));
+    shop.post("/submit", &event("checkout")).await;
+    shop.post("/submit", &json!({"user_id": "u1", "event": "add_to_cart", "product_ids": ["tea"]}))
+        .await;
+    let second = json!({"user_id": "u1", "event": "checkout", "event_id": "second"});
+    shop.post("/submit", &second).await;
+    let orders = shop.get("/v1/users/u1/orders").await.json();
+    assert_eq!(orders["orders"].as_array().unwrap().len(), 2);
+    assert_eq!(orders["orders"][0]["order_id"], "second");
+    assert_eq!(seen(&orders["orders"][0]["items"]), expected[..1]);
+    assert_eq!(seen(&orders["orders"][1]["items"]), expected);
+    assert_eq!(shop.get("/v1/users/nobody/orders").await.json()["orders"], json!([]));
+    shop.get("/v1/users/u1/orders?limit=1").await.problem(400, "invalid-field");
+}

@@ -1,5 +1,5 @@
 use cartwheel_events::Record;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::harness::Shop;
 use super::streams::Faults;
@@ -58,6 +58,12 @@ async fn a_shoppers_cart_and_record_can_be_read() {
     assert!(unknown["record"].is_null() && unknown["session"].is_null(), "{unknown}");
     assert_eq!(shop.get("/v1/users/nobody/cart").await.json()["items"], json!([]));
     shop.get("/v1/users/a%00b/cart").await.problem(400, "invalid-field");
+    let history = shop.get("/v1/users/u1/orders").await.json()["history"].take();
+    assert_eq!((&history["orders"], &history["last_order_ms"]), (&json!(3), &Value::Null));
+    let bought = &history["products"][0];
+    assert_eq!((&bought["product_id"], &bought["orders"]), (&json!("p1"), &json!(2)));
+    assert_eq!(bought["shown"], true);
+    assert!(shop.get("/v1/users/nobody/orders").await.json()["history"].is_null());
 }
 
 #[tokio::test]

@@ -16,10 +16,11 @@ use crate::strace::{self, Strace};
 /// What everybody may ask.
 const OPEN: [&str; 4] = ["/healthz", "/readyz", "/openapi.json", "/docs"];
 /// What a shop's pages may ask.
-const READ: [&str; 8] = [
+const READ: [&str; 9] = [
     "/v1/recommendations",
     "/v1/users/{id}/recommendations",
     "/v1/users/{id}/cart",
+    "/v1/users/{id}/orders",
     "/v1/products",
     "/v1/products/{id}",
     "/v1/products/{id}/similar",
