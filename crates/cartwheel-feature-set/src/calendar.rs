@@ -3,9 +3,8 @@
 use cartwheel_features::{Context, Line, Order, UserState};
 use jiff::{Timestamp, tz::TimeZone};
 
-/// The largest gap between two orders that is told apart from larger ones: a year, so that
-/// seasons and rare purchases keep their distance.
-const MAX_GAP_DAYS: i64 = 365;
+/// The largest gap between two orders, as in the Instacart data.
+const MAX_GAP_DAYS: i64 = 30;
 
 /// Converts UTC milliseconds to the shop's local days and hours.
 #[derive(Debug, Clone)]

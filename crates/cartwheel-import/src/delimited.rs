@@ -120,12 +120,8 @@ fn ends_open(line: &[u8], mut is_open: bool, quote: u8, delimiter: u8) -> bool {
 /// The columns of a file by field, as places in a row. The first one with a value counts.
 pub(crate) type Places = Vec<(Field, Vec<usize>)>;
 
-/// A row of a chunk.
-pub(crate) enum DelimitedRow<'a> {
-    Cells(Cells<'a>),
-    /// The row has another number of cells than the header.
-    Malformed(String),
-}
+/// The cells of a row, or why they cannot be read.
+pub(crate) type DelimitedRow<'a> = Result<Cells<'a>, String>;
 
 /// How the rows of a file are read.
 #[derive(Debug)]
@@ -170,7 +166,7 @@ impl DelimitedRows {
             let text = || record.iter().collect::<Vec<_>>().join(&dialect.delimiter.to_string());
             if record.len() != *width {
                 let problem = format!("{} cells instead of {width}", record.len());
-                each(line, DelimitedRow::Malformed(problem), &text);
+                each(line, Err(problem), &text);
                 continue;
             }
             let mut cells = Cells::default();
@@ -184,7 +180,7 @@ impl DelimitedRows {
                     }
                 }
             }
-            each(line, DelimitedRow::Cells(cells), &text);
+            each(line, Ok(cells), &text);
         }
     }
 }
@@ -258,8 +254,8 @@ mod tests {
             let rows = DelimitedRows { name, dialect, has_header: false, width: 2, places };
             let each = |line, row: DelimitedRow<'_>, _: &dyn Fn() -> String| {
                 out.push(match row {
-                    DelimitedRow::Cells(cells) => (line, cells.get(Field::UserId).to_owned()),
-                    DelimitedRow::Malformed(problem) => (line, problem),
+                    Ok(cells) => (line, cells.get(Field::UserId).to_owned()),
+                    Err(problem) => (line, problem),
                 });
             };
             rows.for_each(&chunk, each).unwrap();

@@ -9,7 +9,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use parking_lot::Mutex;
 use serde_json::Value;
 
-use crate::delimited::{Chunk, Chunks, DelimitedRow};
+use crate::delimited::{Chunk, Chunks};
 use crate::error::ImportError;
 use crate::field::{Cells, Field};
 use crate::format::{Format, not_utf8};
@@ -241,8 +241,8 @@ impl Worker<'_> {
                 rows.for_each(chunk, |line, row, text| {
                     let origin = Origin { file: &rows.name, line, text };
                     match row {
-                        DelimitedRow::Malformed(reason) => self.tally.malformed(&origin, &reason),
-                        DelimitedRow::Cells(cells) => {
+                        Err(reason) => self.tally.malformed(&origin, &reason),
+                        Ok(cells) => {
                             if done.is_ok() {
                                 done = self.row(&origin, cells);
                             }

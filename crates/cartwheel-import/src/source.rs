@@ -52,7 +52,7 @@ impl Source {
                 found.push(Self::File(entry.path()));
             }
         }
-        found.sort_by(|a, b| a.name().cmp(&b.name()));
+        found.sort_by_key(Self::name);
         if found.is_empty() {
             return Err(ImportError::source(argument, "there is no such file"));
         }

@@ -82,13 +82,13 @@ fn epoch(text: &str) -> Option<i64> {
         return None;
     }
     let number: i64 = whole.parse().ok()?;
-    Some(match number {
-        ..100_000_000_000 => {
+    Some(match whole.len() {
+        9..=11 => {
             let ms: i64 = format!("{fraction:0<3}").get(..3)?.parse().ok()?;
             number * 1000 + ms
         }
-        ..100_000_000_000_000 => number,
-        ..100_000_000_000_000_000 => number / 1000,
+        12..=13 => number,
+        15..=16 => number / 1000,
         _ => number / 1_000_000,
     })
 }

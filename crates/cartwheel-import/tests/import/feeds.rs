@@ -3,7 +3,7 @@
 use cartwheel_import::{Feed, read_feed};
 use serde_json::{Value, json};
 
-use crate::Shop;
+use crate::shop::Shop;
 
 fn feed(name: &str, content: &str) -> Feed {
     let shop = Shop::new();
@@ -82,6 +82,7 @@ ID,Type,SKU,Name,Published,\"In stock?\",Stock,\"Sale price\",\"Regular price\",
 13,simple,cup,Cup,0,0,,5.00,6.00,Kitchen,
 ";
     let found = products(&feed("wc.csv", csv));
+    assert_eq!((&found[0]["product_id"], &found[1]["product_id"]), (&json!("12"), &json!("cup")));
     assert_eq!(found[0]["categories"], json!(["Food", "Tea"]));
     assert_eq!(found[0]["image_url"], "https://x.example/a.jpg");
     assert_eq!((&found[1]["price"], &found[1]["in_stock"]), (&json!("5.00"), &json!(false)));

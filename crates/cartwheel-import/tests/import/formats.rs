@@ -6,7 +6,7 @@ use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use cartwheel_import::{Content, Mapping, Options};
 use parquet::arrow::ArrowWriter;
 
-use crate::{Shop, options, preview};
+use crate::shop::{Shop, options, preview};
 
 /// Views, a cart, purchases and a return of two customers.
 const EVENTS: &str = "\

@@ -14,7 +14,7 @@ use cartwheel_lake::{Delivery, DeliveryOptions, Lake};
 use cartwheel_stream::{MemoryStream, Stream};
 use serde_json::{Value, json};
 
-use crate::{Shop, options};
+use crate::shop::{Shop, options};
 
 const DAY_MS: i64 = 86_400_000;
 /// 2025-01-01T09:00Z.

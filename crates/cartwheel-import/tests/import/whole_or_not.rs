@@ -3,7 +3,7 @@
 use cartwheel_import::{Content, Options};
 use cartwheel_lake::EarlierImports;
 
-use crate::{Shop, options};
+use crate::shop::{Shop, options};
 
 fn orders(count: usize) -> String {
     let line = |n: usize| format!("o{n},c{},p{},2025-03-{:02}\n", n % 7, n % 5, n % 28 + 1);
@@ -109,7 +109,7 @@ fn an_erased_customer_is_gone_from_imported_events() {
     let before = shop.events("c2");
     let erasure = Erasure { user_id: "c1".to_owned(), before: 0.into(), erased_at_ms: 0 };
     let compactor = Compactor::new(&shop.lake(), CompactionOptions::default());
-    let done = compactor.compact(crate::NOW_MS, &[], &[erasure], &mut |_| {}).unwrap();
+    let done = compactor.compact(crate::shop::NOW_MS, &[], &[erasure], &mut |_| {}).unwrap();
     assert!(done.erasures[0].complete && done.problems.is_empty(), "{done:?}");
     assert_eq!((shop.events("c1"), shop.events("c2")), (Vec::new(), before));
 }
