@@ -69,7 +69,10 @@ impl Shop {
             let mut alike: Vec<_> = others.filter_map(alike).take(MAX_ALIKE).collect();
             // Stable: the better seller comes first among equals.
             alike.sort_by(|a, b| b.1.total_cmp(&a.1));
-            items.extend(alike.into_iter().take(missing));
+            // Scores fall along the list.
+            let least = items.last().map_or(1.0, |(_, score, _)| *score);
+            let alike = alike.into_iter().take(missing);
+            items.extend(alike.map(|(other, likeness, reason)| (other, likeness * least, reason)));
         }
         let item = |(product, score, reason): (u32, f32, &str)| {
             self.recommendation(product, score, vec![reason.to_owned()])

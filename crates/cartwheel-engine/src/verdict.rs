@@ -94,6 +94,7 @@ pub fn untrained(manifest: &Manifest, settings: &GateSettings) -> Verdict {
             "The newest orders of {users} users contain no product that could have been \
              recommended: no model was trained."
         ),
+        0 => format!("No user has a second order. Training asks for {CROSS_USERS} such users."),
         1 => format!("1 user has a second order. Training asks for {CROSS_USERS} such users."),
         users => {
             format!("{users} users have a second order. Training asks for {CROSS_USERS} of them.")
@@ -291,6 +292,7 @@ mod tests {
         let reason = |users| untrained(&manifest(0, users), &GateSettings::default()).reason;
         assert_eq!(reason(3), "3 users have a second order. Training asks for 10 of them.");
         assert!(reason(1).starts_with("1 user has"));
+        assert!(reason(0).starts_with("No user has"));
         assert!(reason(40).starts_with("The newest orders of 40 users"));
     }
 }

@@ -18,6 +18,8 @@ mod earlier;
 #[cfg(test)]
 mod erasure;
 #[cfg(test)]
+mod first_day;
+#[cfg(test)]
 mod kill;
 #[cfg(test)]
 mod pipeline;
