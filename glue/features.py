@@ -34,7 +34,7 @@ LINES = "user_id string, order_number int, product_id string, add_to_cart_order 
 PRODUCTS = "product_id string, product_name string, aisle string, department string"
 EVENTS = (
     "user_id string, event string, event_id string, received_at_ms bigint, product_ids array<string>, "
-    "quantities array<int>"
+    "quantities array<int>, anonymous_id string"
 )
 BASKETS = "basket_id string, event string, product_ids array<string>, ordered_at_ms bigint"
 # Columns of the worker's input and, below, of its output.
@@ -201,7 +201,7 @@ def rows(lake, spark):
         every = events[0]
         for more in events[1:]:
             every = every.unionByName(more)
-        kinds = every.where("event in ('checkout', 'return')")
+        kinds = with_owners(every.where("event in ('checkout', 'return')"), every)
         # Delivery may repeat an event; the first occurrence counts.
         first = f.min(f.struct("received_at_ms", "product_ids", "quantities", "event")).alias("first")
         checkouts = kinds.groupBy("user_id", "event_id").agg(first)
@@ -226,6 +226,22 @@ def rows(lake, spark):
     unnamed = bought.join(products, "product_id", "left_anti")
     nothing = [f.lit(None).cast("string").alias(n) for n in ("product_name", "aisle", "department")]
     return every, products.unionByName(unnamed.select("product_id", *nothing))
+
+
+def with_owners(rows, events):
+    """Rows whose guests that turned out to be users are replaced by those users.
+
+    A guest's row belongs to the user of the newest tie until then; a row before the first tie, to the user of the
+    first. `Ties` of cartwheel-lake says the same for one machine.
+    """
+    tie = f.struct(f.col("received_at_ms").alias("tied_ms"), f.col("user_id").alias("user")).alias("tie")
+    guest = f.concat(f.lit("~"), "anonymous_id").alias("user_id")
+    ties = events.where("anonymous_id is not null").select(guest, tie).distinct()
+    until = f.max(f.when(f.col("tie.tied_ms") <= f.col("received_at_ms"), f.col("tie")))
+    owner = f.coalesce(until, f.min("tie")).alias("owner")
+    owned = rows.join(ties, "user_id").groupBy(*rows.columns).agg(owner)
+    owned = owned.withColumn("user_id", f.col("owner.user")).select(*rows.columns)
+    return rows.join(ties.select("user_id").distinct(), "user_id", "left_anti").select(*rows.columns).union(owned)
 
 
 def put_products(spark, products):

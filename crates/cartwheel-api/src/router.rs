@@ -19,7 +19,7 @@ use crate::fallback;
 use crate::observe::{Observer, observe};
 use crate::operate::{health, lake, live, models, pipeline, privacy, quality};
 use crate::routes::Routes;
-use crate::shop::{catalogue, events, foreign, products, recommendations, shoppers, submit};
+use crate::shop::{catalogue, events, foreign, merge, products, recommendations, shoppers, submit};
 use crate::state::AppState;
 
 #[derive(utoipa::OpenApi)]
@@ -50,6 +50,7 @@ pub(crate) fn routes() -> Routes {
         submit::routes(),
         events::routes(),
         foreign::routes(),
+        merge::routes(),
         recommendations::routes(),
         shoppers::routes(),
         catalogue::routes(),

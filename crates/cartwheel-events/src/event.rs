@@ -31,19 +31,22 @@ pub enum EventKind {
     /// Gave back bought items: undoes purchases of the same shopper and product, at most their
     /// quantity.
     Return,
+    /// Ties a guest to a user, as every event with both ids does.
+    Identify,
     /// Requested recommendations; changes nothing.
     GetRecommendations,
 }
 
 impl EventKind {
     /// Every kind, in the order in which the documentation lists them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::View,
         Self::AddToCart,
         Self::RemoveFromCart,
         Self::UpdateCart,
         Self::Checkout,
         Self::Return,
+        Self::Identify,
         Self::GetRecommendations,
     ];
 
@@ -56,6 +59,7 @@ impl EventKind {
             Self::UpdateCart => "update_cart",
             Self::Checkout => "checkout",
             Self::Return => "return",
+            Self::Identify => "identify",
             Self::GetRecommendations => "get_recommendations",
         }
     }
@@ -155,6 +159,14 @@ impl Event {
             .as_str()
             .and_then(EventKind::parse)
             .ok_or_else(|| invalid("event", "is not a known kind of event", KINDS))?;
+        if kind == EventKind::Identify && guest.is_none() {
+            let (field, other) = match user_id.is_guest() {
+                true => ("user_id", "anonymous_id"),
+                false => ("anonymous_id", "user_id"),
+            };
+            let problem = format!("is missing beside {other}: identify ties a guest to a user");
+            return Err(invalid(field, problem, ID_EXPECTED));
+        }
         let items = items(fields)?;
         if kind.needs_products() && items.is_empty() {
             let problem = format!("must name at least one product when event is {}", kind.as_str());
@@ -174,8 +186,8 @@ impl Event {
     }
 }
 
-const KINDS: &str =
-    "view, add_to_cart, remove_from_cart, update_cart, checkout, return or get_recommendations";
+const KINDS: &str = "view, add_to_cart, remove_from_cart, update_cart, checkout, return, identify or \
+     get_recommendations";
 
 /// Reads the shopper, and the guest to tie to the shopper.
 fn shopper(fields: &Map<String, Value>) -> Result<(UserId, Option<UserId>), Invalid> {

@@ -9,6 +9,7 @@ mod event;
 mod foreign;
 mod id;
 mod record;
+mod tie;
 
 pub use event::{Event, EventKind, Invalid, Item, MAX_BATCH, MAX_ITEMS};
 pub use foreign::{Foreign, Mapped};
@@ -16,6 +17,7 @@ pub use id::{ID_EXPECTED, InvalidId, MAX_ID, ProductId, UserId, check_id};
 pub use record::{
     EventRecord, Impression, ImpressionItem, ProductRecord, Record, RecordError, SCHEMA_VERSION,
 };
+pub use tie::{Carried, CarriedCheckout, Tied};
 
 #[cfg(test)]
 mod tests;

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::event::{Event, EventKind, Item};
 use crate::id::{ProductId, UserId, check_id};
+use crate::tie::{Carried, Tied};
 
 /// Version of the record's schema. New versions only add fields.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -62,6 +63,14 @@ pub struct EventRecord {
     /// milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backfilled_at_ms: Option<i64>,
+    /// What goes over to the user from the session of the guest `anonymous_id`, before the event.
+    /// The lake has it as the guest's own events.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub carried: Option<Box<Carried>>,
+    /// The user to whom a guest is tied from this record of the guest on. The lake has it as the
+    /// user's event with that `anonymous_id`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tied: Option<Box<Tied>>,
 }
 
 /// The products that one answer showed.
@@ -203,7 +212,36 @@ impl EventRecord {
             recommendation_id: event.recommendation_id,
             received_at_ms,
             backfilled_at_ms: None,
+            carried: None,
+            tied: None,
         }
+    }
+
+    /// The guest's side of the tie that an event with both ids makes.
+    pub fn tie(event: &Self, guest: UserId, until: String) -> Self {
+        Self {
+            schema_version: SCHEMA_VERSION,
+            event_id: event.event_id.clone(),
+            user_id: guest,
+            anonymous_id: None,
+            session_id: event.session_id.clone(),
+            event: EventKind::Identify,
+            product_ids: Vec::new(),
+            quantities: Vec::new(),
+            prices: Vec::new(),
+            timestamp_ms: event.timestamp_ms,
+            source: event.source.clone(),
+            recommendation_id: None,
+            received_at_ms: event.received_at_ms,
+            backfilled_at_ms: None,
+            carried: None,
+            tied: Some(Box::new(Tied { user_id: event.user_id.clone(), until })),
+        }
+    }
+
+    /// The guest whom the event ties to its user.
+    pub fn guest(&self) -> Option<UserId> {
+        UserId::guest(self.anonymous_id.as_deref()?).ok()
     }
 
     /// Stamps an event that happened at `at_ms` and is backfilled at `now_ms`, both in UTC

@@ -110,6 +110,8 @@ fn record() -> Record {
         recommendation_id: None,
         received_at_ms: 1,
         backfilled_at_ms: None,
+        carried: None,
+        tied: None,
     })
 }
 

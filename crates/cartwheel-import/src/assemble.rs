@@ -162,6 +162,8 @@ impl Records {
                 recommendation_id: None,
                 received_at_ms: first.line.at_ms,
                 backfilled_at_ms: None,
+                carried: None,
+                tied: None,
             });
         }
         let own = &mut self.events[start..];

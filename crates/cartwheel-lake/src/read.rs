@@ -5,3 +5,4 @@ pub(crate) mod engagement;
 pub(crate) mod export;
 pub(crate) mod inspect;
 pub(crate) mod products;
+pub(crate) mod ties;

@@ -7,6 +7,7 @@
 //! crash only repeats work.
 
 use std::future::Future;
+use std::iter;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -14,11 +15,11 @@ use anyhow::{Context, Result};
 use cartwheel_ambient::Clock;
 use cartwheel_api::{ErasureStep, ErasureView};
 use cartwheel_engine::{Erased, ServingEngine};
-use cartwheel_events::{Record, UserId};
+use cartwheel_events::{EventRecord, Record, UserId};
 use cartwheel_feature_set::{ExclusiveLock, FeatureSet};
 use cartwheel_lake::{
     CompactionOptions, CompactionProgress, CompactionSummary, Compactor, DeliveryStatus, Erasure,
-    Erasures, Lake, PendingErasure,
+    Erasures, Lake, PendingErasure, Ties,
 };
 use cartwheel_sessions::Sessions;
 use cartwheel_stream::{Log, Stream, shard_of};
@@ -121,25 +122,81 @@ impl Upkeep {
         Ok(())
     }
 
-    /// Erases a user: once this returns, the user is hidden and the rest of the erasure is
-    /// recorded.
+    /// Erases a user with all guests that were tied to the user: once this returns, they are
+    /// hidden and the rest of the erasure is recorded. A guest that was tied to several users is
+    /// erased as a whole.
     ///
     /// # Errors
     /// When the erasure cannot be recorded.
     pub async fn erase(&self, user_id: &UserId) -> Result<ErasureView> {
-        let _turn = self.sessions.lock_all([user_id]).await;
-        let erasure = Erasure {
-            user_id: user_id.to_string(),
-            before: self.log.stat().next.into(),
-            erased_at_ms: Clock::system().now_ms(),
+        let mut shoppers = vec![user_id.clone()];
+        let _turns = loop {
+            let turns = self.sessions.lock_all(&shoppers).await;
+            let ties = self.ties(user_id).await?;
+            let guests = ties.guests(user_id.as_str()).into_iter().map(UserId::new);
+            let found: Vec<UserId> =
+                iter::once(Ok(user_id.clone())).chain(guests).collect::<Result<_, _>>()?;
+            if found == shoppers {
+                break turns;
+            }
+            shoppers = found;
         };
-        self.erasures().add(erasure.clone())?;
-        if let Some(engine) = &self.engine {
-            engine.hide(user_id.clone(), Erased::InLake);
+        let (before, erased_at_ms) = (self.log.stat().next.into(), Clock::system().now_ms());
+        let of = |user: &UserId| Erasure { user_id: user.to_string(), before, erased_at_ms };
+        for shopper in &shoppers {
+            self.erasures().add(of(shopper))?;
         }
-        self.sessions.erase(user_id, erasure.before)?;
+        for shopper in &shoppers {
+            if let Some(engine) = &self.engine {
+                engine.hide(shopper.clone(), Erased::InLake);
+            }
+            self.sessions.erase(shopper, before)?;
+        }
         self.requested.notify_one();
-        Ok(view(&erasure, None))
+        Ok(view(&of(user_id), None))
+    }
+
+    /// The ties of guests to users in the lake, and those of a user that are not delivered yet.
+    async fn ties(&self, user_id: &UserId) -> Result<Ties> {
+        // A record that is delivered meanwhile is read twice, which changes nothing.
+        let waiting = self.undelivered(user_id).await?;
+        let lake = self.lake.clone();
+        let read = move || {
+            let mut problems = Vec::new();
+            lake.ties(&mut problems).map(|ties| (ties, problems))
+        };
+        let (mut ties, problems) = tokio::task::spawn_blocking(read).await??;
+        for problem in problems {
+            tracing::warn!(problem, "a file that may tie guests to a user cannot be read");
+        }
+        for record in &waiting {
+            if let Record::Event(EventRecord {
+                anonymous_id: Some(guest), received_at_ms, ..
+            }) = record
+            {
+                ties.add(guest, *received_at_ms, user_id.as_str());
+            }
+        }
+        ties.sort();
+        Ok(ties)
+    }
+
+    /// The records of a user in the stream that are not delivered yet, at most `MAX_ROWS`.
+    async fn undelivered(&self, user_id: &UserId) -> Result<Vec<Record>> {
+        let shard = shard_of(user_id.as_str(), self.log.shards());
+        let delivered = self.delivery.now().next;
+        let mut next = delivered.get(shard as usize).copied().unwrap_or_default();
+        let mut waiting = Vec::new();
+        while waiting.len() < MAX_ROWS {
+            let batch = self.log.read(shard, next, BATCH).await?;
+            let own = batch.records.into_iter().map(|(_, record)| record);
+            waiting.extend(own.filter(|record: &Record| record.user_id() == Some(user_id)));
+            if batch.next == next {
+                break;
+            }
+            next = batch.next;
+        }
+        Ok(waiting)
     }
 
     /// Pending erasures, by user id.
@@ -291,29 +348,39 @@ impl Upkeep {
         }
     }
 
-    /// Exports the data that lake and stream store about a user. Blocks; must be called
-    /// within a tokio runtime.
+    /// Exports the data that lake and stream store about a user, and what guests did that turned
+    /// out to be this user. Blocks; must be called within a tokio runtime.
     ///
     /// # Errors
     /// When a file cannot be read.
     pub fn stored(&self, user_id: &UserId) -> Result<Value> {
+        let mut stored = self.stored_of(user_id)?;
+        let ties = tokio::runtime::Handle::current().block_on(self.ties(user_id))?;
+        let mut guests = serde_json::Map::new();
+        for guest in ties.guests(user_id.as_str()) {
+            let mut of_guest = self.stored_of(&UserId::new(guest)?)?;
+            let is_own = |row: &Value| {
+                let at_ms = row["received_at_ms"].as_i64().unwrap_or_default();
+                ties.user(guest, at_ms) == Some(user_id.as_str())
+            };
+            for rows in of_guest.as_object_mut().into_iter().flat_map(|tables| tables.values_mut())
+            {
+                if let Value::Array(rows) = rows {
+                    rows.retain(|row| !row.is_object() || is_own(row));
+                }
+            }
+            guests.insert(guest.to_owned(), of_guest);
+        }
+        stored["guests"] = Value::Object(guests);
+        Ok(stored)
+    }
+
+    /// Exports the records of one shopper.
+    fn stored_of(&self, user_id: &UserId) -> Result<Value> {
         let stored = self.lake.user_records(user_id.as_str(), MAX_ROWS)?;
         let mut stored = serde_json::to_value(stored)?;
-        let shard = shard_of(user_id.as_str(), self.log.shards());
-        let delivered = self.delivery.now().next;
-        let mut next = delivered.get(shard as usize).copied().unwrap_or_default();
         let runtime = tokio::runtime::Handle::current();
-        let mut waiting = Vec::new();
-        while waiting.len() < MAX_ROWS {
-            let batch = runtime.block_on(self.log.read(shard, next, BATCH))?;
-            let own = batch.records.into_iter().map(|(_, record)| record);
-            waiting.extend(own.filter(|record: &Record| record.user_id() == Some(user_id)));
-            if batch.next == next {
-                break;
-            }
-            next = batch.next;
-        }
-        stored["stream"] = json!(waiting);
+        stored["stream"] = json!(runtime.block_on(self.undelivered(user_id))?);
         Ok(stored)
     }
 }

@@ -87,6 +87,45 @@ pub async fn users(store: Arc<dyn UserStore>, name: &str, sequences: [&str; 8]) 
     assert_eq!(cart(&found[0]), ["p4"]);
 }
 
+/// Checks that a guest's session goes over to a user, also when the records come again or those of
+/// the guest first. The store must hold no users whose ids contain `name`. `sequences` are
+/// ascending sequence numbers of its stream.
+///
+/// # Panics
+/// When the store fails a check.
+pub async fn ties(store: Arc<dyn UserStore>, name: &str, sequences: [&str; 4]) {
+    let (user, guest) = (format!("{name}-u"), UserId::guest(format!("{name}-g")).unwrap());
+    let shoppers = [UserId::new(&user).unwrap(), guest.clone()];
+    let body = json!({"anonymous_id": guest.anonymous_id(), "event": "add_to_cart",
+        "product_ids": ["tea"]});
+    let added = EventRecord::new(Event::from_json(&body).unwrap(), "g0".to_owned(), NOW);
+    let added = (at(sequences[0]), added);
+    store.apply(std::slice::from_ref(&added)).await.unwrap();
+    let found = store.find(&shoppers, None, NOW).await.unwrap();
+    let session = found[1].session.clone().unwrap();
+
+    let body = json!({"user_id": user, "anonymous_id": guest.anonymous_id(), "event": "identify"});
+    let mut own = EventRecord::new(Event::from_json(&body).unwrap(), "t".to_owned(), NOW);
+    own.carried = session.tie_to(&shoppers[0]).map(Box::new);
+    let until = session.next_sequence.to_string();
+    let tie = (at(sequences[2]), EventRecord::tie(&own, guest.clone(), until));
+    let own = (at(sequences[1]), own);
+    for _ in 0..2 {
+        store.apply(std::slice::from_ref(&tie)).await.unwrap();
+        store.apply(std::slice::from_ref(&own)).await.unwrap();
+        store.apply(std::slice::from_ref(&added)).await.unwrap();
+        let found = store.find(&shoppers, None, NOW).await.unwrap();
+        assert_eq!(found.iter().map(cart).collect::<Vec<_>>(), [vec!["tea"], vec![]]);
+        let tied_to = found[1].session.as_ref().unwrap().tied_to.clone();
+        assert_eq!(tied_to.as_ref(), Some(&shoppers[0]));
+    }
+    let later = record(guest.anonymous_id().unwrap(), "add_to_cart", "jam", "g1", NOW);
+    let later = EventRecord { user_id: guest, ..later };
+    store.apply(&[(at(sequences[3]), later)]).await.unwrap();
+    let found = store.find(&shoppers, None, NOW).await.unwrap();
+    assert_eq!(found.iter().map(cart).collect::<Vec<_>>(), [vec!["tea"], vec!["jam"]]);
+}
+
 /// Checks concurrent writers: each of `stores` applies the same `count` records of one
 /// user, in batches of another size, and the session is the one that a single writer makes.
 ///

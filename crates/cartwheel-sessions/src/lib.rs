@@ -14,6 +14,7 @@ mod redb_table;
 mod session;
 mod session_table;
 mod sessions;
+mod tie;
 mod user_locks;
 mod user_store;
 

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use cartwheel_events::{EventKind, EventRecord, ProductId};
+use cartwheel_events::{EventKind, EventRecord, ProductId, UserId};
 use cartwheel_stream::{Position, Sequence};
 use serde::{Deserialize, Serialize};
 
@@ -92,6 +92,9 @@ pub struct Session {
     pub next_sequence: Sequence,
     /// When the newest event was accepted, UTC milliseconds.
     pub updated_ms: i64,
+    /// The user to whom this guest was tied last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tied_to: Option<UserId>,
 }
 
 impl Session {
@@ -114,9 +117,15 @@ impl Session {
             }
         }
         if self.is_expired(now_ms) {
-            *self = Self::default();
+            *self = Self { tied_to: self.tied_to.take(), ..Self::default() };
         }
-        self.next_sequence = position.sequence.next();
+        let next = std::mem::replace(&mut self.next_sequence, position.sequence.next());
+        if let Some(carried) = &record.carried {
+            self.take_over(carried);
+        }
+        if let Some(tied) = &record.tied {
+            self.let_go(tied, next);
+        }
         self.updated_ms = self.updated_ms.max(now_ms);
         self.events += 1;
         match record.event {
@@ -134,7 +143,7 @@ impl Session {
             }
             EventKind::Checkout => self.check_out(record),
             // A return changes the history, which the next feature set reads.
-            EventKind::Return | EventKind::GetRecommendations => {}
+            EventKind::Return | EventKind::Identify | EventKind::GetRecommendations => {}
         }
         push_bounded(&mut self.recent_events, RecentEvent::new(position, record), MAX_RECENT);
         true

@@ -7,6 +7,7 @@ const NAMES: Record<EventKind, string> = {
   remove_from_cart: 'Remove from cart',
   update_cart: 'Update cart',
   checkout: 'Checkout',
+  identify: 'Identify guest',
   get_recommendations: 'Get recommendations',
 };
 

@@ -93,6 +93,7 @@ pub(crate) enum EventName {
     RemoveFromCart,
     UpdateCart,
     Checkout,
+    Identify,
     GetRecommendations,
 }
 

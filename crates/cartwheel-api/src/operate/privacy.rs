@@ -53,7 +53,8 @@ pub(crate) struct UserExport {
     /// The user's record in the serving feature set.
     record: Option<UserRecord>,
     /// Rows of the lake by table (`orders`, `events`, `impressions`), and records of the stream
-    /// that are not delivered yet. `truncated` tells whether there are more.
+    /// that are not delivered yet. `truncated` tells whether there are more. `guests` has the same
+    /// of each guest that turned out to be the user.
     #[schema(value_type = Object)]
     stored: Value,
 }
@@ -62,7 +63,8 @@ pub(crate) struct UserExport {
 ///
 /// From the answer on, recommendations no longer use the user's data. The next compaction
 /// removes it from stream, lake and session files; the next run of the pipeline removes it from
-/// feature sets, and thereby from later models. `GET /v1/erasures` shows the progress. Later
+/// feature sets, and thereby from later models. Guests that were tied to the user are erased too.
+/// `GET /v1/erasures` shows the progress. Later
 /// events of the user start a new history.
 #[utoipa::path(delete, path = "/v1/users/{id}", tag = "data", params(
     ("id" = String, Path, description = "The user"),

@@ -4,9 +4,9 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use cartwheel_events::{Event, EventKind, EventRecord, Item, Record, UserId};
+use cartwheel_events::{Carried, Event, EventKind, EventRecord, Item, Record, UserId};
 use cartwheel_sessions::{Session, Shopper, event_hash};
-use cartwheel_stream::Position;
+use cartwheel_stream::{Position, Sequence};
 use tokio::time::Instant;
 
 use crate::access::caller::Caller;
@@ -57,16 +57,24 @@ impl BatchResult {
     }
 }
 
+/// The guest's side of a tie.
+struct Tie {
+    record: EventRecord,
+    /// The index of the guest's last event before it in the batch. Everything until then goes
+    /// over, but its position is known only when it is stored.
+    after: Option<usize>,
+}
+
 /// What to do with an event of the batch.
 enum Plan {
     /// Reject it.
     Reject(Problem),
     /// It is stored already.
-    Repeat { event_id: String, position: Position },
+    Repeat { event_id: String, position: Position, tie: Option<EventRecord> },
     /// It repeats the event at that index of the batch.
     Same(usize),
-    /// Store it.
-    Store { record: EventRecord, hash: u64 },
+    /// Store it, and then the guest's side of the tie that it makes.
+    Store { record: EventRecord, hash: u64, tie: Option<Tie> },
 }
 
 /// Stores one event of a shopper for whom the caller may act, and returns it with the shopper's
@@ -137,15 +145,15 @@ async fn run(state: &AppState, events: Vec<Result<Event, Problem>>, dating: Dati
             Problem::new(Kind::Unavailable, "The sessions have not caught up with the stream yet.");
         return BatchResult::rejected(events, &problem);
     }
-    let mut users: Vec<UserId> =
-        events.iter().flatten().map(|event| event.user_id.clone()).collect();
+    let named = |event: &Event| [Some(event.user_id.clone()), event.guest.clone()];
+    let mut users: Vec<UserId> = events.iter().flatten().flat_map(named).flatten().collect();
     users.sort_unstable();
     let again = users.windows(2).filter(|pair| pair[0] == pair[1]).map(|pair| pair[0].clone());
     let again: HashSet<UserId> = again.collect();
     users.dedup();
     let lock = state.users.lock(&users).await;
     // Batches are answered without recommendations and need no user records.
-    let feature_set = state.engine.external_records().filter(|_| users.len() == 1);
+    let feature_set = state.engine.external_records().filter(|_| events.len() == 1);
     let now_ms = state.clock.now_ms();
     let found = state.users.find(&users, feature_set.as_deref(), now_ms).await;
     let mut shoppers: HashMap<UserId, Shopper> = match found {
@@ -167,12 +175,14 @@ async fn run(state: &AppState, events: Vec<Result<Event, Problem>>, dating: Dati
     let positions = puts.iter().map(|put| put.as_ref().ok().copied());
     let placed: Vec<_> = stored().zip(positions).collect();
     state.monitor.stored(now_ms, start.elapsed(), &placed);
+    let mut ties: Vec<EventRecord> = Vec::new();
     let mut puts = puts.into_iter();
     let mut results: Vec<Result<Accepted, Problem>> = Vec::with_capacity(plans.len());
     for plan in plans {
         let result = match plan {
             Plan::Reject(problem) => Err(problem),
-            Plan::Repeat { event_id, position } => {
+            Plan::Repeat { event_id, position, tie } => {
+                ties.extend(tie);
                 Ok(Accepted { event_id, position, repeated: true, warnings: Vec::new() })
             }
             Plan::Same(index) => results
@@ -180,12 +190,13 @@ async fn run(state: &AppState, events: Vec<Result<Event, Problem>>, dating: Dati
                 .cloned()
                 .unwrap_or_else(|| Err(interrupted()))
                 .map(|accepted| Accepted { repeated: true, ..accepted }),
-            Plan::Store { record, .. } => match puts.next() {
+            Plan::Store { record, tie, .. } => match puts.next() {
                 Some(Ok(position)) => {
                     if record.event == EventKind::Checkout {
                         state.checkouts.fetch_add(1, Ordering::Relaxed);
                     }
                     apply(state, &mut shoppers, position, &record).await;
+                    ties.extend(tie.map(|tie| tie.placed(&results)));
                     let event_id = record.event_id;
                     Ok(Accepted { event_id, position, repeated: false, warnings: Vec::new() })
                 }
@@ -195,7 +206,20 @@ async fn run(state: &AppState, events: Vec<Result<Event, Problem>>, dating: Dati
         };
         results.push(result);
     }
+    let_go(state, &mut shoppers, ties).await;
     BatchResult { results, shoppers, feature_set }
+}
+
+/// Stores the guests' sides of ties whose users' sides are durable: nothing is let go of before it
+/// has gone over. One that is not stored is made up for by the next event of both.
+async fn let_go(state: &AppState, shoppers: &mut HashMap<UserId, Shopper>, ties: Vec<EventRecord>) {
+    let puts = put(&*state.stream, ties.iter().cloned().map(Record::Event).collect()).await;
+    for (tie, put) in ties.iter().zip(puts) {
+        match put {
+            Ok(position) => apply(state, shoppers, position, tie).await,
+            Err(problem) => tracing::warn!(problem.detail, "a guest's side of a tie is not stored"),
+        }
+    }
 }
 
 /// Applies a durable record to the session. The event counts as accepted even if this fails.
@@ -212,6 +236,17 @@ async fn apply(
             tracing::error!(%error, "cannot update a session; the next start replays the record");
             shoppers.remove(&record.user_id);
         }
+    }
+}
+
+impl Tie {
+    /// The record, once the results of the events before it are known.
+    fn placed(mut self, results: &[Result<Accepted, Problem>]) -> EventRecord {
+        let last = self.after.and_then(|index| results.get(index)?.as_ref().ok());
+        if let (Some(last), Some(tied)) = (last, &mut self.record.tied) {
+            tied.until = last.position.sequence.next().to_string();
+        }
+        self.record
     }
 }
 
@@ -236,6 +271,8 @@ struct Planner<'a> {
     drafts: HashMap<UserId, Arc<Session>>,
     /// Indices of the events of those users that are to be stored.
     planned: HashMap<(UserId, String), usize>,
+    /// Index of the last of them.
+    last: HashMap<UserId, usize>,
 }
 
 impl<'a> Planner<'a> {
@@ -246,8 +283,8 @@ impl<'a> Planner<'a> {
         shoppers: &'a HashMap<UserId, Shopper>,
         again: &'a HashSet<UserId>,
     ) -> Self {
-        let (drafts, planned) = (HashMap::new(), HashMap::new());
-        Self { state, now_ms, dating, shoppers, again, drafts, planned }
+        let (drafts, planned, last) = (HashMap::new(), HashMap::new(), HashMap::new());
+        Self { state, now_ms, dating, shoppers, again, drafts, planned, last }
     }
 
     fn plan(mut self, events: Vec<Result<Event, Problem>>) -> Vec<Plan> {
@@ -257,14 +294,16 @@ impl<'a> Planner<'a> {
                 Ok(plan) => plan,
                 Err(problem) => Plan::Reject(problem),
             };
+            if let Plan::Store { tie: Some(tie), .. } = &plan
+                && self.again.contains(&tie.record.user_id)
+            {
+                self.draft(&tie.record);
+            }
             if let Plan::Store { record, .. } = &plan
                 && self.again.contains(&record.user_id)
             {
-                let session = self.session(&record.user_id);
-                let draft = self.drafts.entry(record.user_id.clone()).or_insert(session);
-                let draft = Arc::make_mut(draft);
-                let position = Position { shard: 0, sequence: draft.next_sequence };
-                draft.apply(position, record);
+                self.draft(record);
+                self.last.insert(record.user_id.clone(), plans.len());
                 let key = (record.user_id.clone(), record.event_id.clone());
                 self.planned.insert(key, plans.len());
             }
@@ -303,12 +342,17 @@ impl<'a> Planner<'a> {
             if let Some(recent) = session.recent(event_id, self.now_ms) {
                 let (event_id, position) = (event_id.clone(), recent.position);
                 return match recent.repeats(&event) {
-                    true => Ok(Plan::Repeat { event_id, position }),
+                    true => Ok(Plan::Repeat { tie: self.missing_tie(event), event_id, position }),
                     false => Err(reused()),
                 };
             }
         }
+        let over = self.goes_over(&event);
         if event.kind == EventKind::Checkout && event.items.is_empty() {
+            let mut session = session;
+            if let Some((carried, _)) = &over {
+                Arc::make_mut(&mut session).take_over(carried);
+            }
             if !self.shoppers.contains_key(&event.user_id) {
                 return Err(unread());
             }
@@ -331,11 +375,49 @@ impl<'a> Planner<'a> {
             }
         }
         let event_id = event.event_id.take().unwrap_or_else(|| self.state.ids.next(self.now_ms));
-        let record = match own_ms {
+        let guest = event.guest.clone();
+        let mut record = match own_ms {
             None => EventRecord::new(event, event_id, self.now_ms),
             Some(at_ms) => EventRecord::backfilled(event, event_id, at_ms, self.now_ms),
         };
-        Ok(Plan::Store { record, hash })
+        let tie = over.zip(guest).map(|((carried, until), guest)| {
+            record.carried = Some(carried).filter(|carried| !carried.is_empty()).map(Box::new);
+            let after = self.last.get(&guest).copied();
+            Tie { record: EventRecord::tie(&record, guest, until.to_string()), after }
+        });
+        Ok(Plan::Store { record, hash, tie })
+    }
+
+    /// Applies a planned record to the session that the later events of the batch see.
+    fn draft(&mut self, record: &EventRecord) {
+        let session = self.session(&record.user_id);
+        let draft = Arc::make_mut(self.drafts.entry(record.user_id.clone()).or_insert(session));
+        let position = Position { shard: 0, sequence: draft.next_sequence };
+        draft.apply(position, record);
+    }
+
+    /// Returns the guest's side of a tie if a crash kept it from being stored after the user's.
+    /// The guest lets go of nothing: the next event of both finds out what has gone over.
+    fn missing_tie(&self, event: Event) -> Option<EventRecord> {
+        let guest = event.guest.clone().filter(|_| self.dating == Dating::Arrival)?;
+        let is_tied = self.session(&guest).tied_to.is_some();
+        if is_tied || !self.shoppers.contains_key(&guest) {
+            return None;
+        }
+        let event_id = event.event_id.clone()?;
+        let record = EventRecord::new(event, event_id, self.now_ms);
+        Some(EventRecord::tie(&record, guest, Sequence::default().to_string()))
+    }
+
+    /// Returns what goes over from the event's guest, and the sequence number until which it
+    /// does. `None` if the event ties nobody, or changes no session because it is of the past.
+    fn goes_over(&self, event: &Event) -> Option<(Carried, Sequence)> {
+        let guest = event.guest.as_ref().filter(|_| self.dating == Dating::Arrival)?;
+        if !self.shoppers.contains_key(guest) {
+            return None;
+        }
+        let session = self.session(guest);
+        Some((session.tie_to(&event.user_id)?, session.next_sequence))
     }
 
     fn session(&self, user_id: &UserId) -> Arc<Session> {

@@ -6,6 +6,7 @@ pub(crate) mod catalogue;
 pub(crate) mod events;
 pub(crate) mod foreign;
 pub(crate) mod impressions;
+pub(crate) mod merge;
 pub(crate) mod products;
 pub(crate) mod put;
 pub(crate) mod recommendations;

@@ -6,6 +6,7 @@ mod audit;
 mod backfill;
 mod batch;
 mod foreign;
+mod guests;
 mod harness;
 mod http;
 mod hygiene;

@@ -36,6 +36,8 @@ async fn dynamodb_conforms() {
     dynamodb.make_users("users");
     let store: Arc<dyn UserStore> = Arc::new(users(&dynamodb.url(), "users").await);
     cartwheel_sessions::conformance::users(store.clone(), "x", SEQUENCES).await;
+    let [a, b, c, d, ..] = SEQUENCES;
+    cartwheel_sessions::conformance::ties(store.clone(), "y", [a, b, c, d]).await;
     let other: Arc<dyn UserStore> = Arc::new(users(&dynamodb.url(), "users").await);
     cartwheel_sessions::conformance::writers(vec![store, other.clone(), other], "x", 60).await;
 }

@@ -9,10 +9,10 @@
 use serde_json::{Map, Value};
 
 use super::mapping::{
-    Envelope, Mapped, Mapping, Products, Table, first, given, join, list, object, shopper,
+    Envelope, Mapped, Mapping, Products, Shopper, Table, first, given, join, list, object, shopper,
     stable_id, time,
 };
-use crate::event::{EventKind, Invalid, invalid};
+use crate::event::{Event, EventKind, Invalid, invalid};
 
 const TABLE: Table = Table {
     source: "segment",
@@ -72,9 +72,12 @@ fn call(call: &Map<String, Value>, path: &str) -> Mapped {
         Some(None) => Err(invalid(join(path, field), "is not a string", expected)),
         None => Ok(None),
     };
-    // A call to `/v1/track` has no type, since its address implies it.
-    if text("type", "a call type such as track")?.is_some_and(|kind| kind != "track") {
-        return Ok(None);
+    match text("type", "a call type such as track")? {
+        // A call to `/v1/track` has no type, since its address implies it.
+        None | Some("track") => {}
+        Some("identify") => return tie(call, path, &["anonymousId"]),
+        Some("alias") => return tie(call, path, &["previousId", "anonymousId"]),
+        Some(_) => return Ok(None),
     }
     const EVENT: &str = "the event's name, a string";
     let event = text("event", EVENT)?;
@@ -86,17 +89,39 @@ fn call(call: &Map<String, Value>, path: &str) -> Mapped {
         None | Some(Value::Null) => &empty,
         Some(fields) => object(fields, &properties)?,
     };
-    let event_id = given(call, "messageId")
-        .map(|value| stable_id(value, || join(path, "messageId")))
-        .transpose()?;
     let envelope = Envelope {
         shopper: shopper(call, path, "userId", &["anonymousId"])?,
-        event_id,
+        event_id: message_id(call, path)?,
         timestamp_ms: timestamp(call, path)?,
         fields,
         path: properties,
     };
     TABLE.event(mapping, envelope).map(Some)
+}
+
+/// Reads a call that ties a guest, whose id is in the first of the fields `guest` that has a
+/// value, to a user. A call without both ids ties nothing and is ignored.
+fn tie(call: &Map<String, Value>, path: &str, guest: &'static [&'static str]) -> Mapped {
+    if given(call, "userId").is_none() || first(call, guest).is_none() {
+        return Ok(None);
+    }
+    let Shopper { user_id, guest } = shopper(call, path, "userId", guest)?;
+    Ok(Some(Event {
+        event_id: message_id(call, path)?,
+        user_id,
+        guest,
+        session_id: None,
+        kind: EventKind::Identify,
+        items: Vec::new(),
+        timestamp_ms: timestamp(call, path)?,
+        source: Some(TABLE.source.to_owned()),
+        recommendation_id: None,
+    }))
+}
+
+fn message_id(call: &Map<String, Value>, path: &str) -> Result<Option<String>, Invalid> {
+    let id = given(call, "messageId");
+    id.map(|value| stable_id(value, || join(path, "messageId"))).transpose()
 }
 
 fn timestamp(call: &Map<String, Value>, path: &str) -> Result<Option<i64>, Invalid> {

@@ -38,7 +38,8 @@ pub struct Checkouts {
 }
 
 impl Lake {
-    /// Reads every delivered checkout and return, each once.
+    /// Reads every delivered checkout and return, each once. Those of a guest who turned out to
+    /// be a user are the user's.
     ///
     /// # Errors
     /// When the folder of events cannot be listed.
@@ -51,6 +52,13 @@ impl Lake {
         };
         let PartsRead { content: mut records, problems } =
             read_parts(|| self.delivered_files("events"), read)?;
+        let mut problems = problems;
+        let ties = self.ties(&mut problems)?;
+        for record in &mut records {
+            if let Some(user) = ties.user(&record.user_id, record.received_at_ms) {
+                record.user_id = user.to_owned();
+            }
+        }
         records.sort();
         let mut seen = FxHashSet::default();
         records.retain(|r| seen.insert((r.user_id.clone(), r.event_id.clone())));

@@ -1,5 +1,6 @@
 mod backfill;
 mod recovery;
+mod ties;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -434,5 +435,6 @@ async fn sessions_pass_the_conformance_checks() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path());
     conformance::users(store.clone(), "x", ["0", "1", "2", "3", "4", "7", "8", "9"]).await;
+    conformance::ties(store.clone(), "x", ["10", "11", "12", "13"]).await;
     conformance::writers(vec![store.clone(), store], "x", 60).await;
 }

@@ -1,0 +1,107 @@
+//! A guest's session goes over to the user to whom the guest is tied.
+
+use std::collections::VecDeque;
+
+use cartwheel_events::{Carried, CarriedCheckout, Tied, UserId};
+use cartwheel_stream::Sequence;
+
+use crate::session::{
+    CartItem, MAX_CART, MAX_CHECKOUTS, MAX_VIEWS, ProductView, Session, SessionCheckout,
+};
+
+/// Most products of the purchases that go over with one tie, so that its record stays small.
+const MAX_CARRIED: usize = 1000;
+
+impl Session {
+    /// Returns what goes over when this guest is tied to `user`, `None` if a tie would change
+    /// nothing. A guest who was tied to somebody else starts afresh: nothing goes over.
+    pub fn tie_to(&self, user: &UserId) -> Option<Carried> {
+        match &self.tied_to {
+            Some(other) if other != user => Some(Carried::default()),
+            Some(_) => Some(self.carried()).filter(|carried| !carried.is_empty()),
+            None => Some(self.carried()),
+        }
+    }
+
+    fn carried(&self) -> Carried {
+        let mut room = MAX_CARRIED;
+        let fits = |checkout: &&SessionCheckout| {
+            let fits = checkout.items.len() <= room;
+            room = if fits { room - checkout.items.len() } else { 0 };
+            fits
+        };
+        let mut checkouts: Vec<CarriedCheckout> =
+            self.checkouts.iter().rev().take_while(fits).map(CarriedCheckout::from).collect();
+        checkouts.reverse();
+        let cart = self.cart.iter().map(|item| (item.product_id.clone(), item.quantity));
+        let views = self.views.iter().map(|view| (view.product_id.clone(), view.at_ms));
+        Carried { cart: cart.collect(), views: views.collect(), checkouts }
+    }
+
+    /// Adds what goes over from a guest. What is here already is not added again, so that a tie
+    /// may be repeated after a crash.
+    pub fn take_over(&mut self, carried: &Carried) {
+        for (product_id, quantity) in &carried.cart {
+            let has_room = self.cart.len() < MAX_CART;
+            match self.cart.iter_mut().find(|item| item.product_id == *product_id) {
+                Some(item) => item.quantity = item.quantity.max(*quantity),
+                None if has_room => {
+                    self.cart
+                        .push(CartItem { product_id: product_id.clone(), quantity: *quantity });
+                }
+                None => {}
+            }
+        }
+        for (product_id, at_ms) in &carried.views {
+            let view = ProductView { product_id: product_id.clone(), at_ms: *at_ms };
+            if !self.views.contains(&view) {
+                let at = self.views.partition_point(|other| other.at_ms <= *at_ms);
+                self.views.insert(at, view);
+            }
+        }
+        let excess = self.views.len().saturating_sub(MAX_VIEWS);
+        self.views.drain(..excess);
+        for checkout in &carried.checkouts {
+            if self.checkouts.iter().any(|other| other.event_id == checkout.event_id) {
+                continue;
+            }
+            let key = |c: &SessionCheckout| (c.received_at_ms, c.event_id.clone());
+            let checkout = SessionCheckout::from(checkout);
+            let at = self.checkouts.partition_point(|other| key(other) < key(&checkout));
+            self.checkouts.insert(at, checkout);
+            self.checkout_count += 1;
+        }
+        let excess = self.checkouts.len().saturating_sub(MAX_CHECKOUTS);
+        self.checkouts.drain(..excess);
+    }
+
+    /// Notes the user to whom this guest is tied, and lets go of what has gone over. `next` is
+    /// the sequence number of the first record that was not applied before.
+    ///
+    /// If events have come since the session was read for the tie, everything stays until the
+    /// next event of both: it goes over again, which changes nothing but adds the rest.
+    pub(crate) fn let_go(&mut self, tied: &Tied, next: Sequence) {
+        let all_gone = tied.until.parse().is_ok_and(|until: Sequence| next <= until);
+        let is_other = self.tied_to.as_ref().is_some_and(|user| *user != tied.user_id);
+        if all_gone || is_other {
+            self.cart.clear();
+            self.views = VecDeque::new();
+            self.checkouts.clear();
+        }
+        self.tied_to = Some(tied.user_id.clone());
+    }
+}
+
+impl From<&SessionCheckout> for CarriedCheckout {
+    fn from(checkout: &SessionCheckout) -> Self {
+        let SessionCheckout { event_id, received_at_ms, items } = checkout.clone();
+        Self { event_id, received_at_ms, items }
+    }
+}
+
+impl From<&CarriedCheckout> for SessionCheckout {
+    fn from(checkout: &CarriedCheckout) -> Self {
+        let CarriedCheckout { event_id, received_at_ms, items } = checkout.clone();
+        Self { event_id, received_at_ms, items }
+    }
+}
