@@ -5,6 +5,9 @@ import type { paths } from './schema';
 import { readEvents } from './sse';
 import type {
   Cart,
+  CatalogueEntry,
+  CataloguePage,
+  CatalogueProduct,
   Department,
   EventBody,
   Executions,
@@ -15,6 +18,7 @@ import type {
   LogLine,
   Model,
   ModelDetail,
+  Orders,
   Product,
   Products,
   Quality,
@@ -26,6 +30,7 @@ import type {
   StartGenerate,
   StartImport,
   SubmitAnswer,
+  UnknownProducts,
   UserDetail,
   UserSummary,
 } from './types';
@@ -45,6 +50,15 @@ export interface ProductQuery {
   department?: string;
   aisle?: string;
   offset?: number;
+  limit?: number;
+}
+
+/** Filters and paging of the catalogue; `cursor` is the `next_cursor` of the page before. */
+export interface CatalogueQuery {
+  search?: string;
+  department?: string;
+  visibility?: string;
+  cursor?: string;
   limit?: number;
 }
 
@@ -149,9 +163,63 @@ export class Api {
     return this.#data(this.#client.GET('/v1/users/{id}/cart', { params, signal: this.#signal() }));
   }
 
+  /** A shopper's orders of the last days, and the products bought before. */
+  async orders(userId: string): Promise<Orders> {
+    const options = { params: { path: { id: userId } }, signal: this.#signal() };
+    return this.#data(this.#client.GET('/v1/users/{id}/orders', options));
+  }
+
   async user(userId: string): Promise<UserDetail> {
     const params = { path: { id: userId } };
     return this.#data(this.#client.GET('/v1/users/{id}', { params, signal: this.#signal() }));
+  }
+
+  /** Products of the catalogue, also those that shoppers do not see. */
+  async catalogue(query: CatalogueQuery): Promise<CataloguePage> {
+    const options = { params: { query }, signal: this.#signal() };
+    return this.#data(this.#client.GET('/v1/catalogue/products', options));
+  }
+
+  async catalogueProduct(id: string): Promise<CatalogueEntry> {
+    const options = { params: { path: { id } }, signal: this.#signal() };
+    return this.#data(this.#client.GET('/v1/catalogue/products/{id}', options));
+  }
+
+  /**
+   * Changes fields of a product; null removes a field. With an entity tag, the server refuses
+   * with status 412 if the product has changed since.
+   */
+  async patchProduct(
+    id: string,
+    body: Partial<CatalogueProduct>,
+    etag: string | null,
+  ): Promise<CatalogueProduct> {
+    const header = etag === null ? {} : { 'If-Match': etag };
+    const options = { params: { path: { id }, header }, body, signal: this.#signal() };
+    return this.#data(this.#client.PATCH('/v1/products/{id}', options));
+  }
+
+  /** Creates or replaces a product. */
+  async putProduct(body: CatalogueProduct): Promise<CatalogueProduct> {
+    const params = { path: { id: body.product_id } };
+    const request = this.#client.PUT('/v1/products/{id}', { params, body, signal: this.#signal() });
+    return this.#data(request);
+  }
+
+  /** Removes a product; an unknown one is ignored from then on. */
+  async deleteProduct(id: string): Promise<void> {
+    const options = { params: { path: { id } }, signal: this.#signal() };
+    // The response has no body.
+    await this.#data(
+      this.#client
+        .DELETE('/v1/products/{id}', options)
+        .then(({ error, response }) => ({ error, response, ...(response.ok ? { data: {} } : {}) })),
+    );
+  }
+
+  /** Products that only events name, the most named first. */
+  async unknownProducts(): Promise<UnknownProducts> {
+    return this.#data(this.#client.GET('/v1/catalogue/unknown', { signal: this.#signal() }));
   }
 
   /** The server's readiness. A 503 from `/readyz` carries it too and is not an error. */

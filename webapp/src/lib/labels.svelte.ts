@@ -1,17 +1,28 @@
-/** The labels of products that a page has received. */
+/** The products that a page has received: their names and what the shop offers. */
 import { SvelteMap } from 'svelte/reactivity';
-import type { ProductLabel } from './types';
+import type { ShownProduct } from './types';
 
-/** Maximum number of labels. */
+/** Maximum number of products. */
 const MAX_LABELS = 2000;
 
 export class ProductLabels {
-  readonly #labels = new SvelteMap<string, ProductLabel>();
+  readonly #labels = new SvelteMap<string, ShownProduct>();
 
-  /** Adds the labels of `products`, and drops the oldest labels beyond the limit. */
-  add(products: readonly ProductLabel[]): void {
-    for (const { product_id, product_name, aisle, department } of products) {
-      this.#labels.set(product_id, { product_id, product_name, aisle, department });
+  /** Adds `products`, and drops the oldest beyond the limit. */
+  add(products: readonly ShownProduct[]): void {
+    for (const product of products) {
+      this.#labels.set(product.product_id, {
+        product_id: product.product_id,
+        product_name: product.product_name,
+        aisle: product.aisle,
+        department: product.department,
+        price: product.price ?? null,
+        list_price: product.list_price ?? null,
+        currency: product.currency ?? null,
+        image_url: product.image_url ?? null,
+        in_stock: product.in_stock ?? true,
+        shown: product.shown ?? true,
+      });
     }
     for (const oldest of this.#labels.keys()) {
       if (this.#labels.size <= MAX_LABELS) break;
@@ -19,12 +30,12 @@ export class ProductLabels {
     }
   }
 
-  get(productId: string): ProductLabel | undefined {
+  get(productId: string): ShownProduct | undefined {
     return this.#labels.get(productId);
   }
 
-  /** The product's label; without one, a label with the id as the name. */
-  getOrPlaceholder(productId: string): ProductLabel {
+  /** The product; if it is not known, with its id as the name. */
+  getOrPlaceholder(productId: string): ShownProduct {
     return (
       this.get(productId) ?? {
         product_id: productId,

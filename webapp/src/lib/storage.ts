@@ -3,7 +3,7 @@
  * entries are ignored.
  */
 import { MAX_CART, type CartLine } from './cart';
-import type { ProductLabel } from './types';
+import type { ShownProduct } from './types';
 
 const KEY = 'cartwheel.carts';
 /** Maximum number of users whose carts are kept, newest first. */
@@ -12,8 +12,8 @@ export const MAX_USERS = 20;
 export interface StoredCart {
   user_id: string;
   lines: CartLine[];
-  /** Labels of the cart's products. */
-  products: ProductLabel[];
+  /** The cart's products, as the page last received them. */
+  products: ShownProduct[];
 }
 
 type Store = Pick<Storage, 'getItem' | 'setItem'>;
@@ -29,10 +29,15 @@ function isLine(value: unknown): value is CartLine {
   return isString(product_id) && typeof quantity === 'number' && quantity >= 1;
 }
 
-function isProduct(value: unknown): value is ProductLabel {
+function isProduct(value: unknown): value is ShownProduct {
   if (typeof value !== 'object' || value === null) return false;
-  const { product_id, product_name, aisle, department } = value as Record<string, unknown>;
-  return [product_id, product_name, aisle, department].every(isString);
+  const { product_id, product_name, aisle, department, ...rest } = value as Record<string, unknown>;
+  const { price, list_price, currency, image_url, in_stock, shown } = rest;
+  return (
+    [product_id, product_name, aisle, department].every(isString) &&
+    [price, list_price, currency, image_url].every((text) => isString(text ?? '')) &&
+    [in_stock, shown].every((flag) => typeof (flag ?? true) === 'boolean')
+  );
 }
 
 function isStoredCart(value: unknown): value is StoredCart {

@@ -29,6 +29,11 @@ export type EventBody = Omit<Schemas['Event'], 'event_id' | 'user_id' | 'product
 /** The fields that every product has. */
 export type ProductLabel = Schemas['ProductLabel'];
 export type Product = Schemas['Product'];
+/** A product as the pages draw it: its names, and what the shop offers if that is known. */
+export type ShownProduct = ProductLabel &
+  Partial<Pick<Product, 'price' | 'list_price' | 'currency' | 'image_url' | 'shown'>> & {
+    in_stock?: boolean | null;
+  };
 export type Products = Schemas['Products'];
 export type Department = Schemas['Department'];
 export type FeatureContribution = Schemas['FeatureContribution'];
@@ -43,10 +48,21 @@ export type UserSummary = Schemas['UserSummary'];
 export type CartItem = Schemas['CartItem'];
 /** The cart in a shopper's session on the server. */
 export type Cart = Schemas['Cart'];
+/** A product of a cart or an order, as the shop offers it now. */
+export type OfferedProduct = Schemas['OfferedProduct'];
+/** A shopper's orders, and the products bought before. */
+export type Orders = Schemas['Orders'];
 export type BoughtProduct = Schemas['BoughtProduct'];
 export type UserRecord = Schemas['UserRecord'];
 export type SessionView = Schemas['SessionView'];
 export type UserDetail = Schemas['UserDetail'];
+/** The fields of a product that the shop keeps. */
+export type CatalogueProduct = Schemas['CatalogueProduct'];
+/** A product as the shop keeps it, with its entity tag. */
+export type CatalogueEntry = Schemas['CatalogueEntry'];
+export type CataloguePage = Schemas['CataloguePage'];
+export type UnknownProduct = Schemas['UnknownProductView'];
+export type UnknownProducts = Schemas['UnknownProducts'];
 export type Readiness = Schemas['Readiness'];
 /** A problem document (RFC 9457). */
 export type Problem = Schemas['Problem'];

@@ -7,12 +7,13 @@ import { compareLists, type Changes } from '../../lib/changes';
 import { count } from '../../lib/format';
 import { newId } from '../../lib/ids';
 import { ProductLabels } from '../../lib/labels.svelte';
+import { totalOf } from '../../lib/money';
 import type {
   Department,
   EventBody,
   EventKind,
-  ProductLabel,
   Recommendation,
+  ShownProduct,
   SubmitAnswer,
 } from '../../lib/types';
 import { idProblem, userIdProblem } from '../../lib/validate';
@@ -71,6 +72,15 @@ export class Shop {
   });
   /** Number of items in the cart, counting quantities. */
   readonly itemCount = $derived(this.cart.reduce((sum, line) => sum + line.quantity, 0));
+  /** What the cart costs. */
+  readonly total = $derived(
+    totalOf(
+      this.cart.map(({ product_id, quantity }) => {
+        const { price, currency } = this.labels.getOrPlaceholder(product_id);
+        return { price: price ?? null, currency: currency ?? null, quantity };
+      }),
+    ),
+  );
   readonly isGuest = $derived(this.userId.startsWith('guest-'));
 
   constructor(app: App, store: Storage | null) {
@@ -160,6 +170,17 @@ export class Shop {
     }
   }
 
+  /** Opens the cart, with the prices and the stock of this moment. */
+  openCart(): void {
+    this.cartOpen = true;
+    void this.#loadCart(this.userId);
+  }
+
+  /** The number of pieces of a product in the cart. */
+  quantityOf(productId: string): number {
+    return this.cart.find((line) => line.product_id === productId)?.quantity ?? 0;
+  }
+
   /** Switches to another shopper. */
   async choose(userId: string): Promise<void> {
     this.userId = userId;
@@ -182,13 +203,27 @@ export class Shop {
   }
 
   /** Adds a product to the cart. `from` is the id of the recommendations that showed it. */
-  add(product: ProductLabel, quantity = 1, from = ''): void {
+  add(product: ShownProduct, quantity = 1, from = ''): void {
     this.labels.add([product]);
     this.order = null;
     const items = [{ product_id: product.product_id, quantity }];
     if (this.#record('add_to_cart', { items }, from)) {
       this.notices.show({ tone: 'good', text: `Added ${product.product_name} to the cart.` });
     }
+  }
+
+  /** Adds one piece of each product that can be bought to the cart. */
+  buyAgain(products: readonly ShownProduct[]): void {
+    const offered = products.filter(({ shown }) => shown !== false);
+    if (offered.length === 0) return;
+    this.labels.add(offered);
+    this.order = null;
+    const items = offered.map(({ product_id }) => ({ product_id, quantity: 1 }));
+    if (!this.#record('add_to_cart', { items })) return;
+    const left = products.length - offered.length;
+    const missing = left === 0 ? '' : ` ${count(left, 'product')} cannot be bought now.`;
+    const text = `Added ${count(offered.length, 'product')} to the cart.${missing}`;
+    this.notices.show({ tone: 'good', text });
   }
 
   /** Sets the quantity of a product in the cart; 0 removes the product. */
