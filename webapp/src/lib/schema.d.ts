@@ -227,8 +227,8 @@ export interface paths {
     /**
      * Stores events of Segment
      * @description Accepts a `track` call of Segment's tracking API, or a batch of up to 500 calls, unchanged.
-     *     Stores `Product Viewed`, `Product Added`, `Product Removed` and `Order Completed`, and
-     *     ignores other events and calls. `messageId` identifies an event: sent again within 24 hours,
+     *     Stores `Product Viewed`, `Product Added`, `Product Removed` and `Order Completed`. `identify` and
+     *     `alias` tie a guest to a user. Other events and calls are ignored. `messageId` identifies an event: sent again within 24 hours,
      *     it is stored once. If a single call fails, the answer is its problem.
      */
     post: operations['segment'];
@@ -693,7 +693,8 @@ export interface paths {
      * Erases a user
      * @description From the answer on, recommendations no longer use the user's data. The next compaction
      *     removes it from stream, lake and session files; the next run of the pipeline removes it from
-     *     feature sets, and thereby from later models. `GET /v1/erasures` shows the progress. Later
+     *     feature sets, and thereby from later models. Guests that were tied to the user are erased too.
+     *     `GET /v1/erasures` shows the progress. Later
      *     events of the user start a new history.
      */
     delete: operations['erase'];
@@ -730,6 +731,28 @@ export interface paths {
     get: operations['export'];
     put?: never;
     post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/v1/users/{id}/merge': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Ties a guest to a user
+     * @description The guest's cart, views and purchases go over to the user: in the session at once, in the
+     *     features with the next run. An event with both ids does the same. A guest who is tied to a
+     *     second user starts afresh: what came before stays with the first.
+     */
+    post: operations['merge'];
     delete?: never;
     options?: never;
     head?: never;
@@ -1061,6 +1084,7 @@ export interface components {
       | 'remove_from_cart'
       | 'update_cart'
       | 'checkout'
+      | 'identify'
       | 'get_recommendations';
     /** @description The result of an event: ids, a problem, or `ignored`. */
     EventResult: {
@@ -1662,6 +1686,20 @@ export interface components {
        * @description The standard error: sample standard deviation divided by the root of n.
        */
       se: number;
+    };
+    /** @description The guest to tie to the user. */
+    MergeRequest: {
+      /** @description The guest; an integer is kept as its decimal text. */
+      anonymous_id: components['schemas']['Id'];
+    };
+    /** @description A tie. */
+    Merged: {
+      /** @description The id of the `identify` event that records the tie. */
+      event_id: string;
+      /** @description The stored record. */
+      record_id: string;
+      /** @description The user. */
+      user_id: string;
     };
     /** @description The figures of one method. */
     Method: {
@@ -2382,7 +2420,8 @@ export interface components {
       session?: components['schemas']['SessionView'] | null;
       /**
        * @description Rows of the lake by table (`orders`, `events`, `impressions`), and records of the stream
-       *     that are not delivered yet. `truncated` tells whether there are more.
+       *     that are not delivered yet. `truncated` tells whether there are more. `guests` has the same
+       *     of each guest that turned out to be the user.
        */
       stored: Record<string, never>;
       /** @description The user. */
@@ -6040,6 +6079,105 @@ export interface operations {
         };
       };
       /** @description The stored data cannot be read at the moment */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+    };
+  };
+  merge: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        /** @description The user */
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        'application/json': components['schemas']['MergeRequest'];
+      };
+    };
+    responses: {
+      /** @description The tie is stored */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Merged'];
+        };
+      };
+      /** @description Not JSON, or an id is not valid */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The key or token is missing, unknown or expired */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The API key lacks the scope events:write, or the shopper token lacks it or is for another shopper */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The body did not arrive in time */
+      408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The body is too large */
+      413: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description Not application/json */
+      415: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description Too many requests; see Retry-After */
+      429: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description Temporarily unavailable, or the time limit was exceeded; see Retry-After */
       503: {
         headers: {
           [name: string]: unknown;
