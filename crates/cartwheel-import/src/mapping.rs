@@ -183,7 +183,8 @@ impl Mapping {
 /// The kind of event that a usual name means.
 pub(crate) fn usual_event(name: &str) -> Option<EventKind> {
     if let Some(kind) = EventKind::parse(name) {
-        return (kind != EventKind::GetRecommendations).then_some(kind);
+        return (!matches!(kind, EventKind::Identify | EventKind::GetRecommendations))
+            .then_some(kind);
     }
     Some(match crate::field::plain(name).as_str() {
         "view" | "views" | "productview" | "productviewed" | "viewitem" | "viewproduct"

@@ -74,7 +74,7 @@ enum Plan {
     /// It repeats the event at that index of the batch.
     Same(usize),
     /// Store it, and then the guest's side of the tie that it makes.
-    Store { record: EventRecord, hash: u64, tie: Option<Tie> },
+    Store { record: EventRecord, hash: u64, tie: Option<Box<Tie>> },
 }
 
 /// Stores one event of a shopper for whom the caller may act, and returns it with the shopper's
@@ -383,7 +383,8 @@ impl<'a> Planner<'a> {
         let tie = over.zip(guest).map(|((carried, until), guest)| {
             record.carried = Some(carried).filter(|carried| !carried.is_empty()).map(Box::new);
             let after = self.last.get(&guest).copied();
-            Tie { record: EventRecord::tie(&record, guest, until.to_string()), after }
+            let record = EventRecord::tie(&record, guest, until.to_string());
+            Box::new(Tie { record, after })
         });
         Ok(Plan::Store { record, hash, tie })
     }
