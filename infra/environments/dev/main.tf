@@ -26,6 +26,7 @@ module "stack" {
   api_key_hashes       = var.api_key_hashes
   allow_anonymous      = var.allow_anonymous
   cors_origins         = var.cors_origins
+  image_hosts          = var.image_hosts
   direct_ingest        = var.direct_ingest
   web_domain           = var.web_domain
   alarm_email          = var.alarm_email

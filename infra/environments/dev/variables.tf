@@ -76,6 +76,12 @@ variable "cors_origins" {
   default     = []
 }
 
+variable "image_hosts" {
+  description = "Origins of other sites whose pictures the web app may show, such as https://cdn.shop.example."
+  type        = list(string)
+  default     = []
+}
+
 variable "direct_ingest" {
   description = "Whether producers with IAM credentials can put records into the stream without a function."
   type        = bool

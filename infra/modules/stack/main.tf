@@ -271,6 +271,7 @@ module "web" {
   prefix      = local.prefix
   account_id  = local.account_id
   api_url     = module.realtime.api_url
+  image_hosts = var.image_hosts
   domain      = var.web_domain
   web_acl_arn = var.web_acl_arn
   protect     = var.protect

@@ -174,6 +174,17 @@ variable "cors_origins" {
   }
 }
 
+variable "image_hosts" {
+  description = "Origins of other sites whose pictures the web app may show, such as https://cdn.shop.example."
+  type        = list(string)
+  default     = []
+
+  validation {
+    condition     = alltrue([for host in var.image_hosts : can(regex("^https?://[a-z0-9.:-]+$", host))])
+    error_message = "A host is given as https://cdn.shop.example, in lower case and without a path."
+  }
+}
+
 variable "direct_ingest" {
   description = "Whether producers with IAM credentials can put records into the stream without a function."
   type        = bool

@@ -6,7 +6,7 @@ locals {
   csp = join("; ", [
     "default-src 'self'",
     "connect-src 'self' ${var.api_url}",
-    "img-src 'self' data:",
+    join(" ", concat(["img-src 'self' data:"], var.image_hosts)),
     "object-src 'none'",
     "base-uri 'none'",
     "form-action 'self'",

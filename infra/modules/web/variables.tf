@@ -9,8 +9,13 @@ variable "account_id" {
 }
 
 variable "api_url" {
-  description = "URL of the API, the only other origin that the app may contact."
+  description = "URL of the API, the only other origin that the app may call."
   type        = string
+}
+
+variable "image_hosts" {
+  description = "Origins of other sites whose pictures the app may show."
+  type        = list(string)
 }
 
 variable "domain" {

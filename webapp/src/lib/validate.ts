@@ -1,29 +1,24 @@
 /** Input validation with the server's rules. Pure. */
 import { EVENT_KINDS, type EventKind } from './types';
 
-/** Maximum length of an id. */
-export const MAX_ID = 64;
+/** Maximum length of an id in bytes of UTF-8. */
+export const MAX_ID = 128;
 /** Maximum number of products in an event. */
 export const MAX_PRODUCTS = 200;
-
-const ID = /^[A-Za-z0-9._:@-]+$/;
-const ALLOWED = 'letters, digits and . _ : @ -';
 
 /** Why `id` is not a valid id; null if it is valid. `subject` starts the message. */
 export function idProblem(id: string, subject: string): string | null {
   if (id === '') return `${subject} is missing.`;
-  if (id.length > MAX_ID) {
-    return `${subject} has ${id.length} characters; at most ${MAX_ID} are allowed.`;
-  }
-  if (ID.test(id)) return null;
-  const bad = Array.from(id).find((character) => !ID.test(character)) ?? '';
-  const shown = /\s/.test(bad) ? 'a space' : `“${bad}”`;
-  return `${subject} must not contain ${shown}; only ${ALLOWED} are allowed.`;
+  const length = new TextEncoder().encode(id).length;
+  if (length > MAX_ID) return `${subject} has ${length} bytes; at most ${MAX_ID} are allowed.`;
+  return /\p{Cc}/u.test(id) ? `${subject} must not contain control characters.` : null;
 }
 
 /** Why the user id in `text` is not valid; null if it is valid. */
 export function userIdProblem(text: string): string | null {
-  return idProblem(text.trim(), 'The user id');
+  const id = text.trim();
+  if (id.startsWith('~')) return 'The user id must not begin with ~, which marks guests.';
+  return idProblem(id, 'The user id');
 }
 
 /** The product ids in `text`, separated by commas, semicolons, spaces or line breaks. */
