@@ -11,6 +11,7 @@ mod lake;
 mod log;
 mod model;
 mod mutations;
+mod product;
 mod scratch;
 
 pub use asl::asl;
@@ -23,6 +24,7 @@ pub use model::{bundle, model};
 pub use mutations::{
     DamagedModel, MutationReport, damaged_models, model_mutations, parquet_mutations,
 };
+pub use product::product;
 
 /// A fuzz target.
 #[derive(Debug, Clone, Copy)]
@@ -34,7 +36,7 @@ pub struct Target {
 }
 
 /// Every target.
-pub const TARGETS: [Target; 8] = [
+pub const TARGETS: [Target; 9] = [
     Target { name: "asl", run: asl },
     Target { name: "bundle", run: bundle },
     Target { name: "event", run: event },
@@ -43,4 +45,5 @@ pub const TARGETS: [Target; 8] = [
     Target { name: "manifest", run: manifest },
     Target { name: "model", run: model },
     Target { name: "parquet", run: parquet },
+    Target { name: "product", run: product },
 ];
