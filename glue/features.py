@@ -231,8 +231,8 @@ def rows(lake, spark):
 def with_owners(rows, events):
     """Rows whose guests that turned out to be users are replaced by those users.
 
-    A guest's row belongs to the user of the newest tie until then; a row before the first tie, to the user of the
-    first. `Ties` of cartwheel-lake says the same for one machine.
+    A guest's row belongs to the user of the newest tie until then; a row before the first tie, to
+    the user of the first. `Ties` of cartwheel-lake says the same for one machine.
     """
     tie = f.struct(f.col("received_at_ms").alias("tied_ms"), f.col("user_id").alias("user")).alias("tie")
     guest = f.concat(f.lit("~"), "anonymous_id").alias("user_id")
@@ -241,7 +241,11 @@ def with_owners(rows, events):
     owner = f.coalesce(until, f.min("tie")).alias("owner")
     owned = rows.join(ties, "user_id").groupBy(*rows.columns).agg(owner)
     owned = owned.withColumn("user_id", f.col("owner.user")).select(*rows.columns)
-    return rows.join(ties.select("user_id").distinct(), "user_id", "left_anti").select(*rows.columns).union(owned)
+    return (
+        rows.join(ties.select("user_id").distinct(), "user_id", "left_anti")
+        .select(*rows.columns)
+        .union(owned)
+    )
 
 
 def put_products(spark, products):

@@ -73,10 +73,10 @@ impl Shop {
         let ranked = match opened.model {
             // A model has learned what shoppers want of the products that it knows.
             Some(_) => ranked,
-            None => self.with_trending(ranked, &held, query.limit, &qualifies),
+            None => self.with_trending(ranked, &held, query.limit, qualifies),
         };
         let ranked =
-            newcomers::with_newcomers(self, ranked, &state, &held, query.limit, &qualifies);
+            newcomers::with_newcomers(self, ranked, &state, &held, query.limit, qualifies);
         let shown = &ranked[..ranked.len().min(query.limit)];
         let explained = query.explain.then(|| opened.explain(&state, &context, &cart, shown));
         let mut explained = explained.into_iter().flatten();

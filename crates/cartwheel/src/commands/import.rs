@@ -32,7 +32,7 @@ pub enum Import {
     #[command(after_help = "Examples:
   cartwheel import products google-feed.xml --full
   cartwheel import products products_export.csv --dry-run")]
-    Products(Products),
+    Products(import_products::Products),
     /// Import orders in the Instacart schema, which have no dates: CSV, plain or gzip.
     #[command(after_help = "Example:\n  cartwheel import instacart ./shop --as-of 2026-01-31")]
     Instacart {
@@ -94,28 +94,6 @@ pub struct History {
     /// Remove the data that was imported before. Events that the server received stay.
     #[arg(long)]
     replace: bool,
-}
-
-/// The arguments of `import products`.
-#[derive(Debug, Args)]
-pub struct Products {
-    /// Files, patterns, folders, or - for standard input: a feed for Google Merchant Center (RSS,
-    /// Atom, TSV), a product export of Shopify or WooCommerce, or any table of products as CSV,
-    /// TSV or JSON lines; plain, gzip or zstd.
-    #[arg(required = true)]
-    pub sources: Vec<String>,
-    /// Show how the feed is understood, and change nothing.
-    #[arg(long)]
-    pub dry_run: bool,
-    /// The feed names all products that the shop offers: hide the others.
-    #[arg(long)]
-    pub full: bool,
-    /// With --full: hide the others even if they are more than 20 % of the products on offer.
-    #[arg(long, requires = "full")]
-    pub confirm: bool,
-    /// Share of products that may be rejected, in percent.
-    #[arg(long, value_name = "PERCENT", default_value_t = 5.0)]
-    pub max_rejects: f64,
 }
 
 /// The order of day and month.

@@ -6,13 +6,35 @@ use std::fmt::Write as _;
 use anyhow::{Context as _, Result, ensure};
 use cartwheel_import::{Feed, Source, read_feed};
 use cartwheel_node::DataDir;
+use clap::Args;
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::client;
-use crate::commands::import::Products;
 use crate::context::Context;
 use crate::show::{Bar, bar, result};
+
+/// The arguments of `import products`.
+#[derive(Debug, Args)]
+pub struct Products {
+    /// Files, patterns, folders, or - for standard input: a feed for Google Merchant Center (RSS,
+    /// Atom, TSV), a product export of Shopify or WooCommerce, or any table of products as CSV,
+    /// TSV or JSON lines; plain, gzip or zstd.
+    #[arg(required = true)]
+    pub sources: Vec<String>,
+    /// Show how the feed is understood, and change nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// The feed names all products that the shop offers: hide the others.
+    #[arg(long)]
+    pub full: bool,
+    /// With --full: hide the others even if they are more than 20 % of the products on offer.
+    #[arg(long, requires = "full")]
+    pub confirm: bool,
+    /// Share of products that may be rejected, in percent.
+    #[arg(long, value_name = "PERCENT", default_value_t = 5.0)]
+    pub max_rejects: f64,
+}
 
 /// Products of a request.
 const BATCH: usize = 500;
