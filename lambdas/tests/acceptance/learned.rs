@@ -50,8 +50,7 @@ impl Learned {
             orders: manifest.orders.clone(),
             order_products: manifest.order_products.clone(),
             products: products.collect(),
-            checkouts: Vec::new(),
-            erasures: 0,
+            ..Input::default()
         };
         let options = JobOptions { max_examples: 400, ..JobOptions::default() };
         let features = dir.path().join("lake/features");

@@ -258,6 +258,7 @@ impl Client {
                 answer.body = vec![0; length.map_err(|_| broken())?];
                 self.socket.read_exact(&mut answer.body)?;
             }
+            None if status == 204 => {}
             // Without a length it ends with the connection.
             None => drop(self.socket.read_to_end(&mut answer.body)?),
         }
