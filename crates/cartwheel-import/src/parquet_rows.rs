@@ -8,6 +8,19 @@ use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::{Field, Row};
 use serde_json::{Map, Value};
 
+/// An error of reading, in words that say what to do.
+pub(crate) fn readable(error: &io::Error) -> String {
+    let text = error.to_string();
+    match text.contains("Disabled feature") {
+        true => {
+            "the Parquet file is compressed in another way than zstd or snappy: write it again \
+                 with one of them"
+                .to_owned()
+        }
+        false => format!("the Parquet file is damaged: {text}"),
+    }
+}
+
 /// Reads the rows of a file in batches of at most `size`. `each` returns whether to go on.
 ///
 /// # Errors

@@ -177,9 +177,8 @@ impl Queue<'_> {
                 first += count;
                 goes_on
             });
-            return done.map_err(|error| {
-                ImportError::source(&name, format!("the Parquet file is damaged: {error}"))
-            });
+            return done
+                .map_err(|error| ImportError::source(&name, parquet_rows::readable(&error)));
         }
         let dialect = match table.format {
             Format::Delimited(dialect) => Some(dialect),

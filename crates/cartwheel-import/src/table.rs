@@ -92,9 +92,7 @@ impl Table {
             first = batch;
             false
         });
-        read.map_err(|error| {
-            ImportError::source(name, format!("the Parquet file is damaged: {error}"))
-        })?;
+        read.map_err(|error| ImportError::source(name, parquet_rows::readable(&error)))?;
         self.sample = sample_of(first.into_iter());
         if self.sample.rows.is_empty() {
             return Err(ImportError::source(name, "the file holds no row"));
