@@ -75,8 +75,7 @@ impl Shop {
             Some(_) => ranked,
             None => self.with_trending(ranked, &held, query.limit, qualifies),
         };
-        let ranked =
-            newcomers::with_newcomers(self, ranked, &state, &held, query.limit, qualifies);
+        let ranked = newcomers::with_newcomers(self, ranked, &state, &held, query.limit, qualifies);
         let shown = &ranked[..ranked.len().min(query.limit)];
         let explained = query.explain.then(|| opened.explain(&state, &context, &cart, shown));
         let mut explained = explained.into_iter().flatten();

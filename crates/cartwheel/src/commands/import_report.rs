@@ -49,8 +49,8 @@ pub fn preview(preview: &Preview) -> String {
     out.push_str("\nFirst rows as they are understood:\n");
     let _ = writeln!(
         out,
-        "{:<17}{:<16}{:<14}{:<16}{:>6}{:>10}  {}",
-        "TIME (UTC)", "EVENT", "USER", "PRODUCT", "PIECES", "PRICE", "ORDER, NAME"
+        "{:<17}{:<16}{:<14}{:<16}{:>6}{:>10}  ORDER, NAME",
+        "TIME (UTC)", "EVENT", "USER", "PRODUCT", "PIECES", "PRICE"
     );
     for row in &preview.first_rows {
         let price = row.price.map_or_else(|| "–".to_owned(), |price| format!("{price:.2}"));
