@@ -63,7 +63,7 @@ describe('an event sender', () => {
 
   it('sends nothing without a user, and only one event at a time', async () => {
     const { sender, bodies } = open(['a']);
-    sender.userText = 'a b';
+    sender.userText = ' ';
     expect(await sender.send('checkout')).toBe(false);
     expect(sender.missingUserCount).toBe(1);
     sender.userText = '7';
