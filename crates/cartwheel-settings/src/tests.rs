@@ -77,7 +77,7 @@ fn every_setting_in_the_documents_exists() {
             let path_of_key = code.split([' ', '=']).next().unwrap_or_default();
             let Some((area, name)) = path_of_key.split_once('.') else { continue };
             let is_name = name.chars().all(|c| c.is_ascii_lowercase() || c == '_');
-            let is_file = ["rs", "md", "json", "toml", "html", "js"].contains(&name);
+            let is_file = ["rs", "md", "json", "toml", "html", "js", "redb"].contains(&name);
             if areas.contains(area) && is_name && !is_file && !keys.contains(path_of_key) {
                 missing.insert(format!("{path_of_key} in {}", path.display()));
             }

@@ -43,6 +43,7 @@ pub const OF_SCRIPTS: &[Variable] = variables! {
     CARTWHEEL_BIN: "Path of the binary that `scripts/test-spark` runs.";
     CARTWHEEL_WORKER: "Path of the worker that `scripts/test-spark` runs.";
     CARTWHEEL_FUNCTIONS: "Folder of packaged functions for the tests and benchmarks of `lambdas/`.";
+    CARTWHEEL_SIGNING_SECRET: "Signing secret of a key, for the programs of docs/identity.md.";
     CARTWHEEL_KILLED_WRITER: "Folder of the log in a test of the stream that kills its writer.";
     CARTWHEEL_SHOP_KEY: "Public API key that `scripts/deploy-webapp` writes into the page.";
     CARTWHEEL_URL: "Address of the API for the web app's development server.";

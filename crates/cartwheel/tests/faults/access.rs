@@ -26,15 +26,19 @@ const READ: [&str; 9] = [
     "/v1/products/{id}/similar",
     "/v1/departments",
     "/v1/popular",
+    "/v1/trending",
 ];
 
 /// Which kind of key a route asks for: by the documents, not by the code.
-fn scope_of(path: &str) -> Option<&'static str> {
+fn scope_of(method: &str, path: &str) -> Option<&'static str> {
     match path {
         path if OPEN.contains(&path) => None,
         "/submit" => Some("events:write"),
         path if path.starts_with("/v1/events") => Some("events:write"),
-        path if READ.contains(&path) || path == "/v1/trending" => Some("recommendations:read"),
+        path if path.starts_with("/v1/catalogue") => Some("catalogue:write"),
+        path if path.starts_with("/v1/products") && method != "GET" => Some("catalogue:write"),
+        "/v1/users/{id}/merge" => Some("events:write"),
+        path if READ.contains(&path) => Some("recommendations:read"),
         _ => Some("admin"),
     }
 }
@@ -67,7 +71,7 @@ fn guessed(answer: &Answer) -> bool {
 /// Row 19.
 pub fn keys(case: &Case) -> Result<Shown> {
     let data = case.shop()?;
-    let scopes = ["events:write", "recommendations:read", "admin"];
+    let scopes = ["events:write", "recommendations:read", "admin", "catalogue:write"];
     let keys: Vec<String> = scopes
         .iter()
         .map(|scope| key(&data, &scope.replace(':', "-"), scope))
@@ -78,10 +82,10 @@ pub fn keys(case: &Case) -> Result<Shown> {
     last.replace_range(last.len() - 1.., if last.ends_with('0') { "1" } else { "0" });
     let wrong = ["", "cw_", "null", "' OR 1=1 --", &keys[0][..20], last.as_str(), "\u{e9}"];
     for (method, path) in routes(&node)? {
-        let scope = scope_of(&path);
+        let scope = scope_of(&method, &path);
         let path = path.replace("{id}", "1").replace("{version}", "m-1").replace("{name}", "one");
         let path = path.replace(['{', '}'], "");
-        let body: &[u8] = if method == "POST" || method == "PUT" { b"{}" } else { b"" };
+        let body: &[u8] = if matches!(&*method, "POST" | "PUT" | "PATCH") { b"{}" } else { b"" };
         let ask = |headers: &[(&str, &str)], path: &str| -> Result<Answer> {
             Ok(node.client()?.send(&method, path, headers, body)?)
         };
