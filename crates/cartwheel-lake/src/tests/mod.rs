@@ -27,7 +27,7 @@ const ORDERS: &str =
 1,a,prior,1,2,9,
 2,a,prior,2,3,10,7.0
 3,b,test,1,0,23,
-bad id,b,prior,2,1,1,1
+bad\tid,b,prior,2,1,1,1
 4,b,maybe,2,1,1,1
 5,b,prior,x,1,1,1
 6,b,prior,2,9,1,1

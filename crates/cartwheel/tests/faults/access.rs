@@ -16,7 +16,7 @@ use crate::strace::{self, Strace};
 /// What everybody may ask.
 const OPEN: [&str; 4] = ["/healthz", "/readyz", "/openapi.json", "/docs"];
 /// What a shop's pages may ask.
-const READ: [&str; 9] = [
+const READ: [&str; 10] = [
     "/v1/recommendations",
     "/v1/users/{id}/recommendations",
     "/v1/users/{id}/cart",
