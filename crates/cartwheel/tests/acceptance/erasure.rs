@@ -164,6 +164,47 @@ fn an_erased_user_leaves_responses_at_once_and_every_file_eventually() {
 }
 
 #[test]
+fn the_guests_of_a_user_are_exported_and_erased_with_the_user() {
+    const GUEST: &str = "5d41402a-bc4b-4a76-b971-9d911017c592";
+    let data = tempfile::tempdir().unwrap();
+    let path = data.path();
+    let server = Server::start(path);
+    let submit = |body: Value| {
+        let (status, answer) = server.post("/submit", &body).unwrap();
+        assert_eq!(status, 200, "{answer}");
+    };
+    submit(json!({"anonymous_id": GUEST, "event": "view", "product_ids": ["3"]}));
+    submit(json!({"anonymous_id": GUEST, "event": "add_to_cart", "product_ids": ["4"]}));
+    event(&server, OTHER, "checkout", "3");
+    // The guest logs in at the checkout, whose products are those of the guest's cart.
+    submit(json!({"user_id": ALICE, "anonymous_id": GUEST, "event": "checkout"}));
+    let is_in = |id: &str, part: &str| {
+        files_with(path, id).iter().any(|file| file.to_string_lossy().starts_with(part))
+    };
+    for part in ["lake/events", "stream/", "sessions.redb"] {
+        wait_until(part, || is_in(GUEST, part));
+    }
+    let export = server.get(&format!("/v1/users/{ALICE}/export")).unwrap().1;
+    let of_guest = &export["stored"]["guests"][format!("~{GUEST}")];
+    let rows = |table: &str| of_guest[table].as_array().map_or(0, Vec::len);
+    assert!(rows("events") + rows("stream") >= 2, "{export}");
+
+    assert_eq!(delete(&server).0, 202);
+    let pending = || server.get("/v1/erasures").unwrap().1["erasures"].clone();
+    let is_clean = |pending: &Value| {
+        pending.as_array().unwrap().iter().all(|erasure| erasure["step"] == "features")
+    };
+    wait_until("the lake is clean", || is_clean(&pending()));
+    server.stop();
+    cartwheel(path, &["pipeline", "run"]).unwrap();
+    cartwheel(path, &["lake", "compact"]).unwrap();
+    for id in [ALICE, GUEST] {
+        assert_eq!(files_with(path, id), Vec::<PathBuf>::new(), "{id}");
+    }
+    assert!(is_in(OTHER, "lake/events") && is_in(OTHER, "lake/features"));
+}
+
+#[test]
 fn the_command_line_erases_and_compacts_without_a_server() {
     let csv = tempfile::tempdir().unwrap();
     let data = named_shop(csv.path());
