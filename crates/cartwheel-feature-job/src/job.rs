@@ -9,6 +9,7 @@ use cartwheel_feature_set::{
     Calendar, FeatureSet, FeatureSetWriter, NewFeatureSet, UserFileWriter, UserRecords,
 };
 use cartwheel_features::ProductInfo;
+use cartwheel_files::Partitions;
 use cartwheel_recommend::FEATURES;
 use parking_lot::Mutex;
 use rayon::prelude::*;
@@ -23,7 +24,7 @@ use crate::fold::Folded;
 use crate::options::JobOptions;
 use crate::products::{self, ProductIndex};
 use crate::rows::CheckoutRow;
-use crate::shuffle::{Partitions, Sender};
+use crate::shuffle::{Sender, rows};
 use crate::write::{Origin, short_hash, write};
 
 /// Order lines that one partition holds on average: bounds the memory of a thread.
@@ -106,13 +107,13 @@ pub fn build(
 
     let users = Mutex::new(OrderedUsers::new(set.users()?));
     let done = AtomicU64::new(0);
-    let total = partitions.len() as u64;
-    let folded = (0..partitions.len())
+    let total = partitions.count() as u64;
+    let folded = (0..partitions.count())
         .into_par_iter()
         .try_fold(
             || Folded::new(products.len(), options),
             |mut folded, at| {
-                let records = folded.partition(partitions.read(at)?, options, &calendar)?;
+                let records = folded.partition(rows(&partitions.read(at)?)?, options, &calendar)?;
                 users.lock().add(at, records)?;
                 progress(Phase::Fold { done: done.fetch_add(1, Ordering::Relaxed) + 1, total });
                 Ok::<_, io::Error>(folded)

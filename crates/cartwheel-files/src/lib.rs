@@ -1,10 +1,14 @@
-//! Small files that are replaced as a whole.
+//! Small files that are replaced as a whole, and records on disk in partitions.
+
+mod partitions;
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process;
 use std::sync::atomic::{AtomicU64, Ordering};
+
+pub use partitions::{FieldReader, PartitionWriter, Partitions, push_text};
 
 /// Replaces the content of `path` and waits until it is on disk. Missing parent directories
 /// are created. After a crash the file holds the old content or the new, never a part.

@@ -3,6 +3,7 @@
 
 use std::ops::Range;
 
+use cartwheel_files::Partitions;
 use cartwheel_lake::{ImportKind, ImportSummary, Lake, NewImport, Started};
 use parking_lot::Mutex;
 use rayon::prelude::*;
@@ -16,7 +17,7 @@ use crate::options::Options;
 use crate::preview::Preview;
 use crate::read::{Reading, read};
 use crate::source::Source;
-use crate::spill::{self, Partitions};
+use crate::spill;
 
 /// Bytes of the sources for each partition.
 const PARTITION_BYTES: u64 = 64 << 20;
@@ -193,9 +194,9 @@ fn write(
 fn parts(partitions: &Partitions) -> Result<Vec<Range<usize>>, ImportError> {
     let mut parts = Vec::new();
     let (mut start, mut bytes) = (0, 0);
-    for partition in 0..partitions.len() {
+    for partition in 0..partitions.count() {
         bytes += partitions.bytes(partition)?;
-        if bytes >= PART_BYTES || partition + 1 == partitions.len() {
+        if bytes >= PART_BYTES || partition + 1 == partitions.count() {
             parts.push(start..partition + 1);
             (start, bytes) = (partition + 1, 0);
         }

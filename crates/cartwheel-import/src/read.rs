@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
+use cartwheel_files::Partitions;
 use parking_lot::Mutex;
 use serde_json::Value;
 
@@ -19,7 +20,7 @@ use crate::options::Options;
 use crate::parquet_rows;
 use crate::plan::Plan;
 use crate::source::{Opened, Progress, Source, readable};
-use crate::spill::{Partitions, Spill};
+use crate::spill::Spill;
 use crate::table::{Rows, Table};
 use crate::tally::{Origin, Tally};
 

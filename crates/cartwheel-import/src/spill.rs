@@ -1,93 +1,43 @@
 //! Lines on disk, by customer, so that orders are put together in bounded memory.
 //!
-//! A line is written with its strings after their lengths (u8), and its numbers little-endian.
+//! A line is written with its strings after their lengths, and its numbers little-endian.
 //! The partition follows from a hash of the customer, or of the order if there is no customer.
 
-use std::fs::File;
-use std::io::{self, Read, Seek, Write};
-use std::path::Path;
+use std::io;
 
 use cartwheel_events::EventKind;
 use cartwheel_features::stable_hash;
-use parking_lot::Mutex;
+use cartwheel_files::{FieldReader, PartitionWriter, Partitions, push_text};
 
 use crate::line::Line;
 
-/// Bytes that a thread buffers for one partition.
-const BUFFER: usize = 32 << 10;
-
-/// The partitions, as unnamed temporary files, which disappear when the process ends.
-pub(crate) struct Partitions {
-    files: Vec<Mutex<File>>,
-}
-
-impl Partitions {
-    /// Creates empty partitions on the file system of `dir`.
-    pub(crate) fn create(dir: &Path, count: usize) -> io::Result<Self> {
-        let file = |_| tempfile::tempfile_in(dir).map(Mutex::new);
-        Ok(Self { files: (0..count).map(file).collect::<io::Result<_>>()? })
-    }
-
-    pub(crate) fn len(&self) -> usize {
-        self.files.len()
-    }
-
-    /// The size of a partition.
-    pub(crate) fn bytes(&self, partition: usize) -> io::Result<u64> {
-        Ok(self.files[partition].lock().metadata()?.len())
-    }
-
-    /// Reads the bytes of a partition.
-    pub(crate) fn read(&self, partition: usize) -> io::Result<Vec<u8>> {
-        let mut file = self.files[partition].lock();
-        file.rewind()?;
-        let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes)?;
-        Ok(bytes)
-    }
-}
-
-/// Writes the lines of one thread, through a buffer for each partition.
-pub(crate) struct Spill<'a> {
-    partitions: &'a Partitions,
-    buffers: Vec<Vec<u8>>,
-}
+/// Writes the lines of one thread.
+pub(crate) struct Spill<'a>(PartitionWriter<'a>);
 
 impl<'a> Spill<'a> {
     pub(crate) fn new(partitions: &'a Partitions) -> Self {
-        Self { partitions, buffers: vec![Vec::new(); partitions.len()] }
+        Self(PartitionWriter::new(partitions))
     }
 
     /// Writes a line. `place` is its place among all lines.
     pub(crate) fn line(&mut self, line: &Line<'_>, place: u64) -> io::Result<()> {
         let owner = line.user_id.unwrap_or(line.key);
-        let hash = u128::from(stable_hash(owner.as_bytes()));
-        let partition = ((hash * self.buffers.len() as u128) >> 64) as usize;
-        let out = &mut self.buffers[partition];
-        out.push(kind_code(line.kind));
-        out.push(u8::from(line.is_event_id) | u8::from(line.is_undone) << 1);
-        out.extend(line.at_ms.to_le_bytes());
-        out.extend(place.to_le_bytes());
-        out.extend(line.quantity.to_le_bytes());
-        out.extend(line.price.unwrap_or(f64::NAN).to_le_bytes());
-        for text in [line.user_id.unwrap_or(""), line.key, line.product_id, line.session_id] {
-            // Ids are shorter than 256 bytes.
-            out.push(text.len() as u8);
-            out.extend(text.as_bytes());
-        }
-        if out.len() >= BUFFER {
-            self.partitions.files[partition].lock().write_all(out)?;
-            out.clear();
-        }
-        Ok(())
+        self.0.record(stable_hash(owner.as_bytes()), |out| {
+            out.push(kind_code(line.kind));
+            out.push(u8::from(line.is_event_id) | u8::from(line.is_undone) << 1);
+            out.extend(line.at_ms.to_le_bytes());
+            out.extend(place.to_le_bytes());
+            out.extend(line.quantity.to_le_bytes());
+            out.extend(line.price.unwrap_or(f64::NAN).to_le_bytes());
+            for text in [line.user_id.unwrap_or(""), line.key, line.product_id, line.session_id] {
+                push_text(out, text);
+            }
+        })
     }
 
     /// Writes what is still buffered.
     pub(crate) fn finish(self) -> io::Result<()> {
-        for (buffer, file) in self.buffers.iter().zip(&self.partitions.files) {
-            file.lock().write_all(buffer)?;
-        }
-        Ok(())
+        self.0.finish()
     }
 }
 
@@ -104,9 +54,9 @@ pub(crate) struct SpilledLine<'a> {
 
 /// The lines of a partition.
 pub(crate) fn lines(bytes: &[u8]) -> io::Result<Vec<SpilledLine<'_>>> {
-    let mut reader = Reader(bytes);
+    let mut reader = FieldReader::new(bytes);
     let mut lines = Vec::new();
-    while !reader.0.is_empty() {
+    while !reader.is_at_end() {
         let [kind, flags] = reader.array::<2>()?;
         let at_ms = i64::from_le_bytes(reader.array()?);
         let place = u64::from_le_bytes(reader.array()?);
@@ -128,23 +78,6 @@ pub(crate) fn lines(bytes: &[u8]) -> io::Result<Vec<SpilledLine<'_>>> {
         lines.push(SpilledLine { line, place });
     }
     Ok(lines)
-}
-
-struct Reader<'a>(&'a [u8]);
-
-impl<'a> Reader<'a> {
-    fn array<const N: usize>(&mut self) -> io::Result<[u8; N]> {
-        let (head, tail) = self.0.split_first_chunk::<N>().ok_or(io::ErrorKind::UnexpectedEof)?;
-        self.0 = tail;
-        Ok(*head)
-    }
-
-    fn text(&mut self) -> io::Result<&'a str> {
-        let length = self.array::<1>()?[0] as usize;
-        let (head, tail) = self.0.split_at_checked(length).ok_or(io::ErrorKind::UnexpectedEof)?;
-        self.0 = tail;
-        std::str::from_utf8(head).map_err(io::Error::other)
-    }
 }
 
 #[cfg(test)]
@@ -173,7 +106,7 @@ mod tests {
         }
         spill.finish().unwrap();
         let mut counts = Vec::new();
-        for partition in 0..partitions.len() {
+        for partition in 0..partitions.count() {
             let bytes = partitions.read(partition).unwrap();
             let lines = lines(&bytes).unwrap();
             for user in [Some("u"), None] {
