@@ -21,8 +21,8 @@ pub fn open(data_dir: &DataDir, lake: &Lake) -> Result<LiveCatalogue> {
     Ok(catalogue)
 }
 
-/// The catalogue as far as its changes are delivered. Unlike [`open`], this works beside a
-/// running server.
+/// The catalogue as far as its changes are delivered. This works beside a running server, which
+/// has the catalogue's own file open.
 ///
 /// # Errors
 /// When the lake cannot be listed.
