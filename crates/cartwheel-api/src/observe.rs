@@ -27,7 +27,7 @@ const SECURITY: [(HeaderName, &str); 5] = [
 /// Browsers use TLS only, for half a year.
 const STRICT_TRANSPORT: HeaderValue = HeaderValue::from_static("max-age=15552000");
 
-/// What the middleware knows before the first request.
+/// The state of the middleware before the first request.
 #[derive(Clone)]
 pub(crate) struct Observer {
     state: Shared,

@@ -39,7 +39,7 @@ pub struct Product {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schema(value_type = Option<String>, example = "14.90"))]
     pub list_price: Option<Money>,
-    /// What a piece costs the shop; never shown to shoppers.
+    /// The cost of a piece to the shop; never shown to shoppers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schema(value_type = Option<String>, example = "7.25"))]
     pub cost: Option<Money>,

@@ -20,7 +20,7 @@ impl Default for GateSettings {
     }
 }
 
-/// What a model of a feature set is judged by.
+/// The evidence on which a model of a feature set is judged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum JudgedBy {

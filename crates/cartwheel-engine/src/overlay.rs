@@ -49,7 +49,7 @@ struct Entry {
     live: Live,
 }
 
-/// What the live catalogue says about a product.
+/// The live catalogue's entry of a product.
 #[derive(Debug, Clone)]
 enum Live {
     /// Nothing; the release describes it, unless it is unnamed.

@@ -86,7 +86,7 @@ pub enum Visibility {
     /// Those that may be shown now.
     #[default]
     Shown,
-    /// Those that may not: hidden, out of stock, outside their dates, or described by nobody.
+    /// Those that may not: hidden, out of stock, outside their dates, or never described.
     Hidden,
     /// All of them.
     All,

@@ -80,7 +80,7 @@ impl ServingEngine {
         Self { scorer: Some(scorer), ..self }
     }
 
-    /// The counts of what shoppers turn to now. Whoever reads the stream adds its events.
+    /// The counts behind trending products. A reader of the stream adds its events.
     pub fn trends(&self) -> Trends {
         self.trends.clone()
     }

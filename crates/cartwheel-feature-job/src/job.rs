@@ -277,7 +277,7 @@ fn shuffle_events(
             let (ids, kinds) = (strings(&batch, "basket_id")?, strings(&batch, "event")?);
             let baskets = BasketColumns::of(&batch, "ordered_at_ms", index)?;
             for at in 0..batch.num_rows() {
-                // Nobody knows which purchase a return without a customer undoes.
+                // The purchase that a return without a customer undoes is unknown.
                 if EventKind::parse(kinds.value(at)) == Some(EventKind::Checkout) {
                     sender.basket(ids.value(at), &baskets.row(at)?)?;
                 }

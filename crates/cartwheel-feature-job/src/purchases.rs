@@ -1,4 +1,4 @@
-//! What a user kept of the purchases in the event stream.
+//! Purchases of the event stream net of returns.
 
 use std::borrow::Cow;
 

@@ -13,7 +13,7 @@ pub struct Pieces<P> {
     pub count: u32,
 }
 
-/// What a user bought, or gave back, at one time.
+/// A user's purchase or return at one time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Movement<P> {
     /// Whether the products were given back.

@@ -69,7 +69,7 @@ pub(crate) struct Records {
     pub counts: Assembled,
 }
 
-/// What the lines of one order or event have in common.
+/// The part that the lines of one order or event share.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Group<'a> {
     /// The same id of an order or an event.

@@ -926,7 +926,7 @@ export interface components {
        */
       categories?: string[];
       /**
-       * @description What a piece costs the shop; never shown to shoppers.
+       * @description The cost of a piece to the shop; never shown to shoppers.
        * @example 7.25
        */
       cost?: string | null;
@@ -2393,7 +2393,7 @@ export interface components {
       /** @description The product. */
       product_id: string;
     };
-    /** @description Products that nobody has described. */
+    /** @description Products that only events name. */
     UnknownProducts: {
       /** @description Products that only events name, the most named first, at most 1,000. */
       products: components['schemas']['UnknownProductView'][];
@@ -2746,7 +2746,7 @@ export interface operations {
   catalogue_products: {
     parameters: {
       query?: {
-        /** @description `all` (the default), `shown`, or `hidden`: hidden, out of stock, outside the dates, or described by nobody */
+        /** @description `all` (the default), `shown`, or `hidden`: hidden, out of stock, outside the dates, or never described */
         visibility?: string;
         /** @description Words of the name, the brand or the tags, or the id */
         search?: string;

@@ -21,11 +21,11 @@ pub(crate) enum Shoppers {
     All,
     /// The shopper of a token.
     One(UserId),
-    /// Guests whose anonymous id the caller knows although nobody can guess it.
+    /// Guests with an unguessable anonymous id that the caller knows.
     Guests,
 }
 
-/// Who sent a request.
+/// The sender of a request.
 #[derive(Debug, Clone)]
 pub(crate) struct Caller {
     key: Option<Arc<str>>,
@@ -114,7 +114,7 @@ impl Caller {
     /// 403 otherwise.
     pub(crate) fn permit_event(&self, event: Event) -> Result<Event, Problem> {
         self.permit(event.user_id.clone())?;
-        // Whoever ties a guest to a user takes over the guest's cart.
+        // A tie hands the guest's cart over to the user.
         if let (Some(guest), false) = (&event.guest, self.shoppers == Shoppers::All) {
             check_unguessable(guest.anonymous_id().unwrap_or_default())?;
         }

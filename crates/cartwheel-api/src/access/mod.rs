@@ -1,4 +1,4 @@
-//! Who may call: keys and tokens, rate limits, the audit log.
+//! Access: keys and tokens, rate limits, the audit log.
 
 pub(crate) mod admit;
 pub(crate) mod audit;

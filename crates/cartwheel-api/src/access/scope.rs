@@ -51,7 +51,7 @@ impl FromStr for Scope {
     }
 }
 
-/// Who may call a route, apart from the scope. Each includes those before it.
+/// The kinds of callers that a route admits, apart from the scope. Each includes those before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Audience {
     /// The secret half of a key.
@@ -71,7 +71,7 @@ pub(crate) enum Access {
     Needs(Scope, Audience),
 }
 
-/// What a route needs that declares nothing.
+/// The access of a route that declares none.
 const DEFAULT: Access = Access::Needs(Scope::Admin, Audience::Keys);
 
 /// The access that each route needs. A route that is not in the table needs an admin.

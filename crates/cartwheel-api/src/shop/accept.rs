@@ -411,7 +411,7 @@ impl<'a> Planner<'a> {
     }
 
     /// Returns what goes over from the event's guest, and the sequence number until which it
-    /// does. `None` if the event ties nobody, or changes no session because it is of the past.
+    /// does. `None` if the event ties no guest, or changes no session because it is of the past.
     fn goes_over(&self, event: &Event) -> Option<(Carried, Sequence)> {
         let guest = event.guest.as_ref().filter(|_| self.dating == Dating::Arrival)?;
         if !self.shoppers.contains_key(guest) {

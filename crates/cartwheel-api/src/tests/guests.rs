@@ -1,4 +1,4 @@
-//! Guests who turn out to be users.
+//! Guests that turn out to be users.
 
 use serde_json::{Value, json};
 

@@ -143,7 +143,7 @@ pub fn query<'a>(user_id: &'a UserId, bytes: Option<&'a [u8]>) -> Query<'a> {
     }
 }
 
-/// A release of which only orders tell: nobody has described its products.
+/// A release made of orders alone, without descriptions of its products.
 pub fn unnamed_release() -> Opened {
     let mut opened = release(None);
     for product in &mut opened.catalogue.products {

@@ -22,7 +22,7 @@ const MAX_PRODUCTS: usize = 1_000;
 const MAX_MISSING_PERCENT: usize = 20;
 const MEDIA: &str = "application/json or application/x-ndjson";
 
-/// What the products of a request are.
+/// The meaning of a request's products.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Mode {
     /// Whole products.

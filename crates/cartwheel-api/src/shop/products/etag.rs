@@ -16,7 +16,8 @@ pub(super) fn header(listing: &Listing) -> Option<(HeaderName, HeaderValue)> {
     Some((header::ETAG, HeaderValue::from_str(&etag(listing)).ok()?))
 }
 
-/// What a request expects of the product that it changes (RFC 9110, sections 13.1.1 and 13.1.2).
+/// The condition of a request on the product that it changes (RFC 9110, sections 13.1.1 and
+/// 13.1.2).
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) enum Condition {
     /// Nothing.
