@@ -33,19 +33,19 @@ pub struct Product {
     pub brand: Option<String>,
     /// The price of a piece.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "schema", schema(value_type = Option<String>, example = "12.90"))]
+    #[cfg_attr(feature = "schema", schema(value_type = Option<String>))]
     pub price: Option<Money>,
     /// The price before a reduction.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "schema", schema(value_type = Option<String>, example = "14.90"))]
+    #[cfg_attr(feature = "schema", schema(value_type = Option<String>))]
     pub list_price: Option<Money>,
     /// The cost of a piece to the shop; never shown to shoppers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "schema", schema(value_type = Option<String>, example = "7.25"))]
+    #[cfg_attr(feature = "schema", schema(value_type = Option<String>))]
     pub cost: Option<Money>,
     /// The currency of the amounts, a code of ISO 4217.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "schema", schema(value_type = Option<String>, example = "EUR"))]
+    #[cfg_attr(feature = "schema", schema(value_type = Option<String>))]
     pub currency: Option<Currency>,
     /// The product's page: an `http` or `https` URL, or a path of the shop's site.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -925,20 +925,14 @@ export interface components {
        *     department, the last its aisle.
        */
       categories?: string[];
-      /**
-       * @description The cost of a piece to the shop; never shown to shoppers.
-       * @example 7.25
-       */
+      /** @description The cost of a piece to the shop; never shown to shoppers. */
       cost?: string | null;
       /**
        * Format: date-time
        * @description When the shop first offered it, in RFC 3339.
        */
       created_at?: string | null;
-      /**
-       * @description The currency of the amounts, a code of ISO 4217.
-       * @example EUR
-       */
+      /** @description The currency of the amounts, a code of ISO 4217. */
       currency?: string | null;
       /** @description The description to show. */
       description?: string | null;
@@ -948,17 +942,11 @@ export interface components {
       image_url?: string | null;
       /** @description Whether it can be bought. If absent, it can. */
       in_stock?: boolean | null;
-      /**
-       * @description The price before a reduction.
-       * @example 14.90
-       */
+      /** @description The price before a reduction. */
       list_price?: string | null;
       /** @description The name to show. */
       name?: string | null;
-      /**
-       * @description The price of a piece.
-       * @example 12.90
-       */
+      /** @description The price of a piece. */
       price?: string | null;
       /** @description The product's id. */
       product_id: string;

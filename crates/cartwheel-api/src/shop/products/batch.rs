@@ -85,7 +85,7 @@ pub(crate) enum ProductOutcome {
 /// merge patch with a `product_id`, and a product that does not exist is created. With
 /// `mode=full`, the products are all that the shop offers: all others are hidden.
 #[utoipa::path(post, path = "/v1/products", tag = "catalogue", params(
-    ("mode" = Option<String>, Query, pattern = "^(replace|merge|full)$", description = "`replace` (the default), `merge` or `full`"),
+    ("mode" = Option<String>, Query, pattern = "^(replace|merge|full)?$", description = "`replace` (the default), `merge` or `full`"),
     ("confirm" = Option<bool>, Query, description = "With `mode=full`: hide the missing products even if they are more than 20 % of those on offer"),
 ), request_body(content((Vec<Product> = "application/json"), (Product = "application/x-ndjson"))), responses(
     (status = 200, description = "One result per product", body = BatchAnswer),
