@@ -185,8 +185,9 @@ run "web" {
     source = "../web"
   }
   variables {
-    api_url = "https://api.example"
-    protect = true
+    api_url     = "https://api.example"
+    image_hosts = ["https://cdn.example"]
+    protect     = true
   }
   assert {
     condition = alltrue([
@@ -194,6 +195,13 @@ run "web" {
       strcontains(one(one(policy.security_headers_config).content_security_policy).content_security_policy, "connect-src 'self' https://api.example;")
     ])
     error_message = "The page may contact only its API."
+  }
+  assert {
+    condition = alltrue([
+      for policy in aws_cloudfront_response_headers_policy.this :
+      strcontains(one(one(policy.security_headers_config).content_security_policy).content_security_policy, "img-src 'self' data: https://cdn.example;")
+    ])
+    error_message = "The page shows pictures of the named hosts alone."
   }
   assert {
     condition = {
