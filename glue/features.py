@@ -303,7 +303,7 @@ def build(spark, options):
     finished = partials.repartition(1).sortWithinPartitions("key", "seq")
     finished = finished.mapInArrow(through(worker, ["merge", "--finish", *job]), PIECES)
     finished = finished.persist(StorageLevel.DISK_ONLY)
-    taken = finished.where("kind = 'assembly' or key = 'catalogue_cut.bin'")
+    taken = finished.where("kind = 'assembly' or key like 'catalogue_others_%'")
     taken = taken.repartition(1).sortWithinPartitions("kind", "key", "seq")
     assemble = ["assemble", "--version", version, *job]
     assembled = taken.mapInArrow(through(worker, assemble), PIECES)

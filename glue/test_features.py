@@ -28,7 +28,9 @@ DAY_MS = 86_400_000
 # Files that have to be equal byte for byte. The manifests differ in the version only.
 FILES = [
     "catalogue.bin",
-    "catalogue_cut.bin",
+    "catalogue_others_0.bin",
+    "catalogue_others_1.bin",
+    "catalogue_others_2.bin",
     "gate.bin",
     "scaler.json",
     "features.json",

@@ -3,7 +3,9 @@
 use std::path::Path;
 
 use cartwheel_feature_set::{FeatureSet, SetError};
-use cartwheel_features::{Catalogue, Example, Fold, cross_fold_of};
+use cartwheel_features::{
+    Catalogue, Example, Fold, GROUPS, cross_fold_of, group_of, stable_hash,
+};
 use cartwheel_forest::Forest;
 use cartwheel_recommend::baseline::{BASELINES, Baseline, popular};
 use cartwheel_recommend::metrics::{
@@ -82,7 +84,7 @@ pub fn evaluate(
     version: Option<&str>,
     against: Option<&str>,
 ) -> Result<Report, Refused> {
-    let judged = Judged { set, catalogue: set.cut_catalogue()?, examples: set.gate()?, folds: 0 };
+    let judged = Judged { set, catalogues: vec![set.catalogue_of_others(0)?], examples: set.gate()?, folds: 0 };
     if judged.examples.is_empty() {
         return Err(Refused::NoGate);
     }
@@ -133,7 +135,7 @@ pub fn cross_validate(
     }
     let judged = Judged {
         set,
-        catalogue: set.cut_catalogue()?,
+        catalogues: (0..GROUPS).map(|group| set.catalogue_of_others(group)).collect::<Result<_, _>>()?,
         examples: set.cross_validation()?,
         folds: wanted.len() as u32,
     };
@@ -147,14 +149,18 @@ pub fn cross_validate(
 /// Orders that a model is judged by, each with the state before it.
 struct Judged<'a> {
     set: &'a FeatureSet,
-    /// The catalogue without label orders.
-    catalogue: Catalogue,
+    /// The catalogues over other users, by group of users: of gate users the first is enough.
+    catalogues: Vec<Catalogue>,
     examples: Vec<Example>,
     /// Folds of cross-validation; 0 for gate users.
     folds: u32,
 }
 
 impl Judged<'_> {
+    fn catalogue(&self, example: &Example) -> &Catalogue {
+        &self.catalogues[group_of(stable_hash(example.user_id.as_bytes()))]
+    }
+
     /// Compares the model of each example with the reference, or with popularity.
     fn report<'m>(
         &self,
@@ -162,15 +168,15 @@ impl Judged<'_> {
         model: &(dyn Fn(&Example) -> Option<&'m Model> + Sync),
         reference: Option<(&str, Model)>,
     ) -> Report {
-        let Self { set, catalogue, examples, folds } = self;
+        let Self { set, examples, folds, .. } = self;
         let of = |name: &str, baseline: Baseline| {
-            let list = |e: &Example| baseline(catalogue, &e.state, &e.user_id, &[], 20);
+            let list = |e: &Example| baseline(self.catalogue(e), &e.state, &e.user_id, &[], 20);
             method(name, &examples.par_iter().map(list).collect::<Vec<_>>(), examples)
         };
         let mut methods: Vec<Method> =
             BASELINES.iter().map(|(name, baseline)| of(name, *baseline)).collect();
         let evaluated: Vec<Evaluated> =
-            examples.par_iter().map(|e| evaluate_example(catalogue, model(e), e)).collect();
+            examples.par_iter().map(|e| evaluate_example(self.catalogue(e), model(e), e)).collect();
         let lists: Vec<Vec<u32>> = evaluated.iter().map(|e| e.list.clone()).collect();
         let comparison = self.compare(&lists, reference);
         let name = if version.is_some() { "model" } else { "no model" };
@@ -196,12 +202,12 @@ impl Judged<'_> {
     }
 
     fn compare(&self, lists: &[Vec<u32>], reference: Option<(&str, Model)>) -> Comparison {
-        let Self { catalogue, examples, .. } = self;
+        let Self { examples, .. } = self;
         let theirs: Vec<Vec<u32>> = examples
             .par_iter()
             .map(|e| match &reference {
-                Some((_, model)) => evaluate_example(catalogue, Some(model), e).list,
-                None => popular(catalogue, &e.state, &e.user_id, &[], 20),
+                Some((_, model)) => evaluate_example(self.catalogue(e), Some(model), e).list,
+                None => popular(self.catalogue(e), &e.state, &e.user_id, &[], 20),
             })
             .collect();
         let recall = |(list, e): (&Vec<u32>, &Example)| list_score(list, &e.basket, 10).recall;

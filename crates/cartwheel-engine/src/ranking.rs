@@ -125,7 +125,7 @@ impl Shop {
         match source {
             Source::New => return vec![newcomers::reason(self, product)],
             Source::Trending => return vec![TRENDING.to_owned()],
-            Source::History | Source::Cart | Source::Taste | Source::Popular => {}
+            Source::History | Source::Cart | Source::Taste | Source::Next | Source::Popular => {}
         }
         let name = |product: u32| self.label(product).map_or("", |label| label.name);
         reasons(&self.opened.catalogue, state, &ranked.candidate, name)

@@ -1,6 +1,6 @@
 //! The assemble phase: examples become scaled training rows.
 
-use cartwheel_features::{Catalogue, Example, Moments, Scaler, UserState, stable_hash};
+use cartwheel_features::{Catalogue, Example, Moments, Scaler, UserState, group_of, stable_hash};
 use cartwheel_recommend::{FEATURES, candidates, rows};
 use rayon::prelude::*;
 
@@ -50,11 +50,12 @@ pub(crate) struct Assembled {
     pub scaler: Scaler,
 }
 
-/// Computes the rows of the examples, and scales them by the training rows.
-pub(crate) fn assemble(cut: &Catalogue, assembly: Assembly, options: &JobOptions) -> Assembled {
-    let mut train = labelled(cut, &assembly.train, options.seed);
-    let mut valid = labelled(cut, &assembly.valid, options.seed);
-    let mut few_gate = labelled(cut, &assembly.few_gate, options.seed);
+/// Computes the rows of the examples, and scales them by the training rows. `others` has for each
+/// group of users the catalogue over the other groups.
+pub(crate) fn assemble(others: &[Catalogue], assembly: Assembly, options: &JobOptions) -> Assembled {
+    let mut train = labelled(others, &assembly.train, options.seed);
+    let mut valid = labelled(others, &assembly.valid, options.seed);
+    let mut few_gate = labelled(others, &assembly.few_gate, options.seed);
     let scaler = fit(&train.rows);
     for data in [&mut train, &mut valid, &mut few_gate] {
         data.rows.par_chunks_exact_mut(FEATURES.len()).for_each(|row| scaler.apply(row));
@@ -71,9 +72,10 @@ fn prefix(example: &Example, seed: u64) -> usize {
 
 /// Computes the unscaled rows of all examples, in their order. Each example is seen with an
 /// empty cart, and with a random prefix of its basket in the cart.
-fn labelled(catalogue: &Catalogue, examples: &[Example], seed: u64) -> Labelled {
+fn labelled(others: &[Catalogue], examples: &[Example], seed: u64) -> Labelled {
     let rows_of = |(at, example): (usize, &Example)| {
         let mut out = Labelled::default();
+        let catalogue = &others[group_of(stable_hash(example.user_id.as_bytes()))];
         let prefix = prefix(example, seed);
         let sizes = if prefix == 0 { vec![0] } else { vec![0, prefix] };
         let key = format!("forget/{seed}/{}/{}", example.user_id, example.order_number);

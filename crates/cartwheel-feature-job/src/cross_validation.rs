@@ -2,8 +2,8 @@
 //!
 //! The rule is the gate's own. A user's newest order is never a label of a model that it
 //! judges, while the user's earlier orders may be; only who is held out changes from fold to
-//! fold. The scaler and the catalogue without label orders are the same for every fold,
-//! since neither contains a label.
+//! fold. A row is the same in every fold: its catalogue is over other users, and the scaler
+//! contains no label.
 
 use std::collections::BTreeMap;
 

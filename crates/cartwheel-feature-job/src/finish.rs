@@ -1,12 +1,13 @@
 //! The end of the merge phase: the merged fold results become catalogues and examples.
 
-use cartwheel_features::{Catalogue, Example, ProductInfo};
+use cartwheel_features::{Catalogue, Example, GROUPS, Partial, ProductInfo};
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::fold::Folded;
 use crate::options::JobOptions;
 
-/// The input of the assemble phase, besides the catalogue without label orders.
+/// The input of the assemble phase, besides the catalogues over others.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Assembly {
     pub train: Vec<Example>,
@@ -25,21 +26,30 @@ pub(crate) struct Assembly {
 pub(crate) struct Finished {
     /// The catalogue over all orders.
     pub whole: Catalogue,
-    /// The catalogue without label orders.
-    pub cut: Catalogue,
+    /// For each group of users, the catalogue over the users of the other groups.
+    pub others: Vec<Catalogue>,
     pub gate: Vec<Example>,
     pub assembly: Assembly,
 }
 
 /// Computes catalogues and examples. `products` are those that were folded with, in order.
 pub(crate) fn finish(folded: Folded, products: Vec<ProductInfo>, options: &JobOptions) -> Finished {
-    let orders = folded.whole.orders;
-    let lines = folded.whole.products.iter().map(|p| u64::from(p.orders)).sum();
-    let infos = products.clone();
-    let (whole, cut) = rayon::join(
-        || Catalogue::finish(infos, folded.whole),
-        || Catalogue::finish(products, folded.cut),
-    );
+    let users = folded.groups.iter().map(|group| group.users).sum();
+    let merged = |is_kept: &dyn Fn(usize) -> bool| {
+        let kept = folded.groups.iter().enumerate().filter(|(group, _)| is_kept(*group));
+        let all = kept.map(|(_, partial)| partial.clone()).reduce(|mut all, other| {
+            all.merge(other);
+            all
+        });
+        all.unwrap_or_else(|| Partial::new(products.len(), 0, 0))
+    };
+    let without = |left_out: usize| {
+        let others = merged(&|group| group != left_out);
+        Catalogue::of_others(products.clone(), others, users)
+    };
+    let others: Vec<Catalogue> = (0..GROUPS).into_par_iter().map(without).collect();
+    let whole = Catalogue::finish(products.clone(), merged(&|_| true));
+    let (orders, lines) = (whole.orders, whole.lines);
     let by_key = |mut examples: Vec<Example>| {
         examples.sort_by(|a, b| (&a.user_id, a.order_number).cmp(&(&b.user_id, b.order_number)));
         examples
@@ -58,5 +68,5 @@ pub(crate) fn finish(folded: Folded, products: Vec<ProductInfo>, options: &JobOp
         lines,
         gate_examples: gate.len() as u64,
     };
-    Finished { whole, cut, gate, assembly }
+    Finished { whole, others, gate, assembly }
 }

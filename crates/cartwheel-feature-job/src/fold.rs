@@ -4,8 +4,8 @@ use std::io;
 
 use cartwheel_feature_set::{Calendar, UserRecords};
 use cartwheel_features::{
-    BottomK, Context, Example, Fold, LastCheckout, Line, Order, Partial, UserState, fold_of,
-    stable_hash,
+    BottomK, Context, Example, Fold, GROUPS, LastCheckout, Line, Order, Partial, SHOPPER_ORDERS,
+    UserState, fold_of, group_of, heaviest, stable_hash,
 };
 use serde::{Deserialize, Serialize};
 
@@ -16,10 +16,8 @@ use crate::rows::{BasketRow, CheckoutRow, EvalSet, LineRow, OrderRow, Rows};
 /// The result of folding some users, besides their records.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Folded {
-    /// Product counts over every order that is not marked `test`.
-    pub whole: Partial,
-    /// Product counts without label orders.
-    pub cut: Partial,
+    /// Product statistics by group of users, over every order that is not marked `test`.
+    pub groups: [Partial; GROUPS],
     /// Samples of examples, by their use.
     pub train: BottomK<Example>,
     pub valid: BottomK<Example>,
@@ -43,8 +41,9 @@ impl Folded {
     pub(crate) fn new(products: usize, options: &JobOptions) -> Self {
         let held_out = (options.max_examples / 4).max(1);
         Self {
-            whole: Partial::new(products, options.max_baskets),
-            cut: Partial::new(products, options.max_baskets),
+            groups: std::array::from_fn(|_| {
+                Partial::new(products, options.max_baskets, options.max_shoppers)
+            }),
             train: BottomK::new(options.max_examples),
             valid: BottomK::new(held_out),
             gate: BottomK::new(held_out),
@@ -53,10 +52,16 @@ impl Folded {
         }
     }
 
+    /// Number of products of the catalogue.
+    pub(crate) fn products(&self) -> usize {
+        self.groups[0].products.len()
+    }
+
     /// Adds the result over other users, folded with the same products.
     pub(crate) fn merge(&mut self, other: Self) {
-        self.whole.merge(other.whole);
-        self.cut.merge(other.cut);
+        for (mine, theirs) in self.groups.iter_mut().zip(other.groups) {
+            mine.merge(theirs);
+        }
         self.train.merge(other.train);
         self.valid.merge(other.valid);
         self.gate.merge(other.gate);
@@ -78,8 +83,8 @@ impl Folded {
         rows.lines.sort_unstable_by_key(|l| (l.hash, l.number, l.position, l.product));
         rows.baskets.sort_unstable();
         rows.baskets.dedup_by_key(|basket| basket.hash);
-        for BasketRow { hash, products, .. } in std::mem::take(&mut rows.baskets) {
-            self.basket(products, hash);
+        for basket in std::mem::take(&mut rows.baskets) {
+            self.basket(basket);
         }
         rows.checkouts
             .sort_by(|a, b| (a.hash, a.at_ms, &a.event_id).cmp(&(b.hash, b.at_ms, &b.event_id)));
@@ -110,9 +115,8 @@ impl Folded {
     }
 
     /// Counts the purchase of an unknown customer.
-    pub(crate) fn basket(&mut self, products: Vec<u32>, hash: u64) {
-        self.whole.basket(products.clone(), hash);
-        self.cut.basket(products, hash);
+    pub(crate) fn basket(&mut self, row: BasketRow) {
+        self.groups[group_of(row.hash)].basket(row.products, row.at_ms, row.hash);
     }
 
     /// Folds one user, whose rows are in order, and returns the user's state.
@@ -134,11 +138,17 @@ impl Folded {
         let n = history.orders.len();
         // At least the older half of a history is not labels.
         let newest = options.label_orders.min(n / 2);
+        let newest_orders = n.saturating_sub(SHOPPER_ORDERS);
+        let group = &mut self.groups[group_of(hash)];
         let mut state = UserState::default();
         for (at, PastOrder { order, marked_train }) in history.orders.iter().enumerate() {
             let last = at + 1 == n;
             let label = at > 0 && (at + newest >= n || *marked_train);
-            self.whole.order(&state, order, hash);
+            group.order(&state, order, hash);
+            if at == newest_orders && n > 1 {
+                let orders = history.orders[at..].iter().map(|past| &past.order);
+                group.shopper(heaviest(&state), orders, hash);
+            }
             if label {
                 let key = stable_hash(format!("{user_id}/{}", order.number).as_bytes());
                 let sample = match fold {
@@ -149,8 +159,6 @@ impl Folded {
                 if sample.wants(key) && !order.lines.is_empty() {
                     sample.push(key, example(user_id, &state, order));
                 }
-            } else {
-                self.cut.order(&state, order, hash);
             }
             state.apply(order);
         }
@@ -203,7 +211,12 @@ impl History {
             last_checkout: None,
         };
         for row in orders {
-            let context = Context { dow: row.dow, hour: row.hour, days_since_prior: row.days };
+            let context = Context {
+                dow: row.dow,
+                hour: row.hour,
+                days_since_prior: row.days,
+                at_ms: row.at_ms,
+            };
             lines = &lines[lines.partition_point(|l| l.number < row.number)..];
             let own_lines = split(&mut lines, |l| l.number == row.number);
             if row.eval_set == EvalSet::Test {
@@ -219,7 +232,6 @@ impl History {
                 number: row.number,
                 context,
                 lines: own_lines.iter().map(line).collect(),
-                ordered_at_ms: row.at_ms,
             };
             history.push(order, row.eval_set == EvalSet::Train);
         }
@@ -228,7 +240,7 @@ impl History {
 
     fn push(&mut self, order: Order, marked_train: bool) {
         self.tail.orders = self.tail.orders.max(order.number);
-        self.tail.last_order_ms = order.ordered_at_ms.or(self.tail.last_order_ms);
+        self.tail.last_order_ms = order.context.at_ms.or(self.tail.last_order_ms);
         self.orders.push(PastOrder { order, marked_train });
     }
 

@@ -130,17 +130,17 @@ pub fn build(
     let users = users.into_inner().writer.finish()?;
 
     progress(Phase::Merge);
-    let Finished { whole, cut, gate, assembly } = finish(folded, products, options);
+    let Finished { whole, others, gate, assembly } = finish(folded, products, options);
     debug_assert_eq!(users, assembly.users);
-    set.catalogues(&whole, &cut)?;
+    set.catalogues(&whole, &others)?;
     set.gate(&gate)?;
     drop(whole);
 
     progress(Phase::Assemble);
-    let assembled = assemble(&cut, assembly, options);
+    let assembled = assemble(&others, assembly, options);
     progress(Phase::Write);
     let origin = Origin { version: version.clone(), erasures: input.erasures };
-    write(&mut set, &cut, &assembled, origin, options)?;
+    write(&mut set, &others[0], &assembled, origin, options)?;
     set.publish(&version)
 }
 
@@ -334,7 +334,7 @@ mod tests {
         };
         let text = format!(
             "imported\nJobOptions {{ label_orders: 7, max_examples: 8000, max_baskets: 1000000, \
-             min_gate_users: 20, seed: 1, timezone: \"UTC\" }}\n{}\nu 5 e [\"p\", \"q\"]\n",
+             max_shoppers: 20000, min_gate_users: 20, seed: 1, timezone: \"UTC\" }}\n{}\nu 5 e [\"p\", \"q\"]\n",
             FEATURES.join(",")
         );
         let expected = format!("fs-{}", short_hash(text.as_bytes()));

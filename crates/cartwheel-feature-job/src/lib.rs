@@ -4,7 +4,7 @@
 //! - *Fold*: each partition is sorted and folded on one thread, into user records and
 //!   partial results.
 //! - *Merge*: the partial results become the catalogues and the samples of examples.
-//! - *Assemble*: examples become training rows against the catalogue without label orders,
+//! - *Assemble*: examples become training rows against catalogues over other users,
 //!   through the same functions that serving calls.
 //!
 //! [`build`] runs all of them on this machine. [`phases`] are the last three over Arrow

@@ -11,6 +11,8 @@ pub struct JobOptions {
     pub max_examples: usize,
     /// Most baskets that product neighbours are computed from.
     pub max_baskets: usize,
+    /// Most reference shoppers in a group of users, whose orders tell what is bought next.
+    pub max_shoppers: usize,
     /// Gate examples from which on the gate judges by them alone. With fewer, the set is
     /// prepared for cross-validation.
     pub min_gate_users: usize,
@@ -26,6 +28,7 @@ impl Default for JobOptions {
             label_orders: 7,
             max_examples: 8_000,
             max_baskets: 1_000_000,
+            max_shoppers: 20_000,
             min_gate_users: 20,
             seed: 1,
             timezone: "UTC".to_owned(),

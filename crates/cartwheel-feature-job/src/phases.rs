@@ -8,7 +8,7 @@ use std::path::Path;
 use arrow_array::types::Int8Type;
 use arrow_array::{Array, RecordBatch};
 use cartwheel_feature_set::{Calendar, FeatureSetWriter, UserFile, files};
-use cartwheel_features::{Catalogue, ProductInfo, stable_hash};
+use cartwheel_features::{Catalogue, GROUPS, ProductInfo, stable_hash};
 use rustc_hash::FxHashSet;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -21,7 +21,7 @@ use crate::fold::{Folded, UserRows};
 use crate::options::JobOptions;
 use crate::pieces::{self, FILE, Pieces};
 use crate::products::{ProductIndex, in_order};
-use crate::rows::Rows;
+use crate::rows::{BasketRow, Rows};
 use crate::write::{Origin, write};
 
 /// Kind of a user record; the key is the user id.
@@ -135,7 +135,7 @@ impl<W: Write> Users<'_, W> {
         for at in 0..batch.num_rows() {
             if kinds.value(at) == BASKET {
                 let hash = stable_hash(user_ids.value(at).as_bytes());
-                self.folded.basket(baskets.row(at)?.products, hash);
+                self.folded.basket(BasketRow { hash, ..baskets.row(at)? });
                 continue;
             }
             if user_ids.value(at) != self.user_id || self.rows.is_empty() {
@@ -197,7 +197,7 @@ fn merged(input: impl Read) -> io::Result<Folded> {
         }
         let folded: Folded = unpack(PARTIAL, &bytes)?;
         match &mut all {
-            Some(all) if all.whole.products.len() != folded.whole.products.len() => {
+            Some(all) if all.products() != folded.products() => {
                 return Err(io::Error::other("the partials come from different products tables"));
             }
             Some(all) => all.merge(folded),
@@ -230,21 +230,21 @@ pub fn finish(
     options: &JobOptions,
 ) -> io::Result<()> {
     let folded = merged(input)?;
-    if folded.whole.products.len() != products.len() {
-        let (folded, given) = (folded.whole.products.len(), products.len());
+    if folded.products() != products.len() {
+        let (folded, given) = (folded.products(), products.len());
         return Err(io::Error::other(format!(
             "the partials have {folded} products, but the products table has {given}"
         )));
     }
     let finished = finish::finish(folded, products, options);
     let mut pieces = Pieces::new(out)?;
-    pieces.catalogues(&finished.whole, &finished.cut)?;
+    pieces.catalogues(&finished.whole, &finished.others)?;
     pieces.gate(&finished.gate)?;
     pieces.value(ASSEMBLY, "", &pack(&finished.assembly)?)?;
     pieces.finish()
 }
 
-/// Computes the training rows from the catalogue without label orders and the assembly
+/// Computes the training rows from the catalogues over others and the assembly
 /// input that [`finish`] wrote. Writes all other files of feature set `version`, the
 /// manifest last. Examples are a bounded sample, so one process assembles them all.
 ///
@@ -256,27 +256,31 @@ pub fn assemble(
     version: &str,
     options: &JobOptions,
 ) -> io::Result<()> {
-    const CUT: &str = files::CATALOGUE_CUT;
-    let (mut cut, mut assembly): (Option<Catalogue>, Option<Assembly>) = (None, None);
+    let names = files::CATALOGUES_OF_OTHERS;
+    let mut others: [Option<Catalogue>; GROUPS] = [const { None }; GROUPS];
+    let mut assembly: Option<Assembly> = None;
     pieces::read(input, |kind, key, bytes| {
-        match (kind, key) {
-            (FILE, CUT) => cut = Some(unpack(CUT, &bytes)?),
+        let group = names.iter().position(|name| kind == FILE && *name == key);
+        match (kind, group) {
+            (_, Some(group)) => others[group] = Some(unpack(key, &bytes)?),
             (ASSEMBLY, _) => assembly = Some(unpack(ASSEMBLY, &bytes)?),
             _ => {
                 return Err(io::Error::other(format!(
-                    "the input contains {kind} {key:?}: expected {ASSEMBLY} and {FILE} {CUT:?} only"
+                    "the input contains {kind} {key:?}: expected {ASSEMBLY} and {FILE} {names:?} only"
                 )));
             }
         }
         Ok(())
     })?;
     let missing = |what: &str| io::Error::other(format!("the input contains no {what}"));
-    let cut = cut.ok_or_else(|| missing(CUT))?.indexed();
+    let named = others.into_iter().zip(names);
+    let others = named.map(|(one, name)| Ok(one.ok_or_else(|| missing(name))?.indexed()));
+    let others = others.collect::<io::Result<Vec<Catalogue>>>()?;
     let assembly = assembly.ok_or_else(|| missing(ASSEMBLY))?;
-    let assembled = assemble::assemble(&cut, assembly, options);
+    let assembled = assemble::assemble(&others, assembly, options);
     let origin = Origin { version: version.to_owned(), erasures: 0 };
     let mut pieces = Pieces::new(out)?;
-    write(&mut pieces, &cut, &assembled, origin, options)?;
+    write(&mut pieces, &others[0], &assembled, origin, options)?;
     pieces.finish()
 }
 

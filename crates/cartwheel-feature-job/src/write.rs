@@ -20,17 +20,17 @@ pub(crate) struct Origin {
     pub erasures: u64,
 }
 
-/// Writes rows, scaler, columns and, last, the manifest.
+/// Writes rows, scaler, columns and, last, the manifest. `catalogue` names the products.
 pub(crate) fn write(
     set: &mut impl FeatureSetWriter,
-    cut: &Catalogue,
+    catalogue: &Catalogue,
     assembled: &Assembled,
     origin: Origin,
     options: &JobOptions,
 ) -> io::Result<()> {
     let Assembled { assembly, train, valid, few_gate: _, scaler } = assembled;
-    set.train(&encode_rows(train)?, &encode_keys(train, &assembly.train, cut)?)?;
-    set.valid(&encode_rows(valid)?, &encode_keys(valid, &assembly.valid, cut)?)?;
+    set.train(&encode_rows(train)?, &encode_keys(train, &assembly.train, catalogue)?)?;
+    set.valid(&encode_rows(valid)?, &encode_keys(valid, &assembly.valid, catalogue)?)?;
     let gate_is_small = assembly.gate_examples < options.min_gate_users as u64;
     let cross = cross_validation::plan(assembled, gate_is_small);
     if !cross.folds.is_empty() {
@@ -50,7 +50,7 @@ pub(crate) fn write(
         users: assembly.users,
         orders: assembly.orders,
         lines: assembly.lines,
-        products: cut.products.len() as u64,
+        products: catalogue.products.len() as u64,
         train_rows: train.labels.len() as u64,
         valid_rows: valid.labels.len() as u64,
         gate_examples: assembly.gate_examples,

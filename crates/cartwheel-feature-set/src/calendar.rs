@@ -36,7 +36,7 @@ impl Calendar {
         let days_since_prior = state
             .last_order_ms
             .map(|last| (day - self.local(last).0).clamp(0, MAX_GAP_DAYS) as f32);
-        Context { dow: Some(dow), hour: Some(hour), days_since_prior }
+        Context { dow: Some(dow), hour: Some(hour), days_since_prior, at_ms: Some(ms) }
     }
 
     /// Turns a checkout into the next order of a user in `state`. `products` are catalogue
@@ -49,7 +49,6 @@ impl Calendar {
             number: state.orders + 1,
             context: self.context(state, ms),
             lines: lines.collect(),
-            ordered_at_ms: Some(ms),
         }
     }
 }

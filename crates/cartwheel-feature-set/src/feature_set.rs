@@ -133,12 +133,16 @@ impl FeatureSet {
         catalogue(&self.path(files::CATALOGUE))
     }
 
-    /// Reads the catalogue without label orders, for training and evaluation.
+    /// Reads the catalogue over the users of all groups but one, for rows of that group. See
+    /// [`cartwheel_features::group_of`].
     ///
     /// # Errors
     /// When the file is missing or damaged.
-    pub fn cut_catalogue(&self) -> Result<Catalogue, SetError> {
-        catalogue(&self.path(files::CATALOGUE_CUT))
+    ///
+    /// # Panics
+    /// If there is no such group.
+    pub fn catalogue_of_others(&self, group: usize) -> Result<Catalogue, SetError> {
+        catalogue(&self.path(files::CATALOGUES_OF_OTHERS[group]))
     }
 
     /// Reads the newest orders of the gate users, each with the state before it.

@@ -1,5 +1,7 @@
 //! Names of the files of a feature set, `features/<version>/`.
 
+use cartwheel_features::GROUPS;
+
 /// What the set is and what it was built from. It is written last: a directory without it
 /// is not a feature set.
 pub const MANIFEST: &str = "manifest.json";
@@ -7,8 +9,10 @@ pub const MANIFEST: &str = "manifest.json";
 pub const USERS: &str = "users.bin";
 /// The catalogue over all orders.
 pub const CATALOGUE: &str = "catalogue.bin";
-/// The catalogue over all orders but the labels.
-pub const CATALOGUE_CUT: &str = "catalogue_cut.bin";
+/// For each group of users the catalogue over the users of the other groups, for rows of the
+/// group. The first is for the users whom training holds out.
+pub const CATALOGUES_OF_OTHERS: [&str; GROUPS] =
+    ["catalogue_others_0.bin", "catalogue_others_1.bin", "catalogue_others_2.bin"];
 /// Held-out examples: the newest orders of the gate users.
 pub const GATE: &str = "gate.bin";
 /// The newest order of each user that cross-validation judges by. Only a set with too few
@@ -42,9 +46,18 @@ pub fn fold_valid(fold: u32) -> String {
 /// The files that serving opens, besides the user records.
 pub const SERVING: &[&str] = &[MANIFEST, CATALOGUE];
 /// The files that evaluation opens.
-pub const EVALUATION: &[&str] = &[MANIFEST, CATALOGUE_CUT, GATE, SCALER, FEATURES];
+pub const EVALUATION: &[&str] = 
+    &[MANIFEST, CATALOGUES_OF_OTHERS[0], GATE, SCALER, FEATURES];
 /// The files that cross-validation opens.
-pub const CROSS_VALIDATION: &[&str] = &[MANIFEST, CATALOGUE_CUT, CROSS, SCALER, FEATURES];
+pub const CROSS_VALIDATION: &[&str] = &[
+    MANIFEST,
+    CATALOGUES_OF_OTHERS[0],
+    CATALOGUES_OF_OTHERS[1],
+    CATALOGUES_OF_OTHERS[2],
+    CROSS,
+    SCALER,
+    FEATURES,
+];
 
 /// Prefix of a directory that holds a set being written.
 pub(crate) const BUILDING_PREFIX: &str = ".building-";

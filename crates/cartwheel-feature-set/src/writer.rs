@@ -22,13 +22,14 @@ pub trait FeatureSetWriter {
     /// When the file cannot be stored.
     fn put(&mut self, name: &str, content: &[u8]) -> io::Result<()>;
 
-    /// Writes the catalogue over all orders, and the one without label orders.
+    /// Writes the catalogue over all orders, and for each group of users the one over others.
     ///
     /// # Errors
     /// When a file cannot be stored.
-    fn catalogues(&mut self, whole: &Catalogue, cut: &Catalogue) -> io::Result<()> {
+    fn catalogues(&mut self, whole: &Catalogue, others: &[Catalogue]) -> io::Result<()> {
         self.put(files::CATALOGUE, &packed(whole)?)?;
-        self.put(files::CATALOGUE_CUT, &packed(cut)?)
+        let mut named = files::CATALOGUES_OF_OTHERS.iter().zip(others);
+        named.try_for_each(|(name, catalogue)| self.put(name, &packed(catalogue)?))
     }
 
     /// Writes the held-out examples.

@@ -3,16 +3,11 @@
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 
-use crate::partial::{Basket, Partial, ProductStats};
-
-/// Maximum number of neighbours per product.
-pub const MAX_NEIGHBOURS: usize = 50;
-/// Maximum number of baskets examined per product: enough for stable scores, and a bound
-/// on the work.
-const MAX_BASKETS: usize = 2_000;
-/// Number of co-purchases from which a score counts in full; fewer scale it down
-/// (significance weighting, Herlocker et al., SIGIR 1999).
-const SIGNIFICANT: f32 = 10.0;
+use crate::neighbours::{Neighbour, neighbours};
+use crate::partial::{Partial, ProductStats};
+use crate::transitions::transitions;
+use crate::user::{Context, UserProduct};
+use crate::weeks::{FAST_DECAY_DAYS, Lately, Trail};
 
 /// The texts of a product, as the shop provides them.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -48,15 +43,6 @@ impl ProductInfo {
     }
 }
 
-/// A product that is bought together with another.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Neighbour {
-    /// Catalogue index of the neighbour.
-    pub product: u32,
-    /// Significance-weighted cosine similarity of the two products' baskets, 0 to 1.
-    pub score: f32,
-}
-
 /// One product of the catalogue.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Product {
@@ -70,8 +56,13 @@ pub struct Product {
     pub department: u32,
     /// Popularity rank, from 0.
     pub rank: u32,
-    /// Neighbours, best first; at most [`MAX_NEIGHBOURS`].
+    /// Products in the same baskets, best first; at most [`crate::MAX_NEIGHBOURS`].
     pub neighbours: Vec<Neighbour>,
+    /// Products that its buyers buy next, itself among them, by probability, best first; at
+    /// most [`crate::MAX_TRANSITIONS`].
+    pub transitions: Vec<Neighbour>,
+    /// Its orders over time.
+    pub trail: Trail,
 }
 
 /// All products by index; immutable once built.
@@ -87,15 +78,35 @@ pub struct Catalogue {
     pub orders: u64,
     /// Number of users counted.
     pub users: u64,
+    /// All orders over time.
+    pub trail: Trail,
+    /// In a catalogue for training rows, which is counted without the user of the row: the
+    /// number of the shop's users per user counted. `None` in a catalogue over all users.
+    pub others: Option<f32>,
     #[serde(skip)]
     index: FxHashMap<String, u32>,
 }
 
 impl Catalogue {
-    /// Builds the catalogue from a partial. `infos` holds the texts by product index.
+    /// Builds the catalogue over all users from their partial. `infos` holds the texts by
+    /// product index.
     pub fn finish(infos: Vec<ProductInfo>, partial: Partial) -> Self {
-        let Partial { products: stats, baskets, orders, users } = partial;
-        let neighbours = neighbours(infos.len(), &baskets.into_sorted());
+        Self::build(infos, partial, None)
+    }
+
+    /// Builds a catalogue for the training rows of users whom `partial` leaves out. `users` is
+    /// the number of all users.
+    pub fn of_others(infos: Vec<ProductInfo>, partial: Partial, users: u64) -> Self {
+        let others = users.max(1) as f32 / partial.users.max(1) as f32;
+        Self::build(infos, partial, Some(others))
+    }
+
+    fn build(infos: Vec<ProductInfo>, partial: Partial, others: Option<f32>) -> Self {
+        let Partial { products: stats, weeks, all_weeks, baskets, shoppers, orders, users } =
+            partial;
+        let scale = others.unwrap_or(1.0);
+        let neighbours = neighbours(infos.len(), &baskets.into_sorted(), scale);
+        let transitions = transitions(infos.len(), &shoppers.into_sorted(), scale);
         let mut popular: Vec<u32> = (0..infos.len() as u32).collect();
         popular.sort_by_key(|&p| (std::cmp::Reverse(stats[p as usize].orders), p));
         let mut rank = vec![0; infos.len()];
@@ -108,19 +119,24 @@ impl Catalogue {
             let next = names.len() as u32;
             *names.entry(name.to_owned()).or_insert(next)
         };
-        let products = infos.into_iter().zip(neighbours).enumerate();
+        let related = neighbours.into_iter().zip(transitions).zip(weeks);
+        let products = infos.into_iter().zip(related).enumerate();
         let products: Vec<Product> = products
-            .map(|(at, (info, neighbours))| Product {
+            .map(|(at, (info, ((neighbours, transitions), weeks)))| Product {
                 stats: stats[at],
                 aisle: dense(&mut aisles, &info.aisle),
                 department: dense(&mut departments, &info.department),
                 rank: rank[at],
                 neighbours,
+                transitions,
+                trail: Trail::new(weeks),
                 info,
             })
             .collect();
         let lines = stats.iter().map(|s| u64::from(s.orders)).sum();
-        Self { products, popular, lines, orders, users, index: FxHashMap::default() }.indexed()
+        let trail = Trail::new(all_weeks);
+        let index = FxHashMap::default();
+        Self { products, popular, lines, orders, users, trail, others, index }.indexed()
     }
 
     /// Whether every product index in it is valid; check this after reading a catalogue
@@ -128,7 +144,11 @@ impl Catalogue {
     pub fn is_sound(&self) -> bool {
         let exists = |product: u32| (product as usize) < self.products.len();
         self.popular.iter().all(|&product| exists(product))
-            && self.products.iter().flat_map(|p| &p.neighbours).all(|n| exists(n.product))
+            && self
+                .products
+                .iter()
+                .flat_map(|p| p.neighbours.iter().chain(&p.transitions))
+                .all(|related| exists(related.product))
     }
 
     /// Builds the index by product id, which is not stored.
@@ -147,61 +167,70 @@ impl Catalogue {
     pub fn get(&self, product: u32) -> Option<&Product> {
         self.products.get(product as usize)
     }
+
+    /// Returns what was sold of a product, the purchases of one user included. `own` are the
+    /// purchases of that user, as of `day` on the scale of [`UserProduct::last_day`].
+    ///
+    /// A catalogue over all users contains them. In one for training rows they are added to
+    /// those of the other users, scaled to the size of the shop: so the figures mean the same,
+    /// and none contains the order that a row is to predict.
+    pub fn sold(&self, product: &Product, own: Option<&UserProduct>, week: u16, day: f32) -> Sold {
+        let ProductStats { orders, reorders, first_orders, second_orders } = product.stats;
+        let lately = product.trail.before(week);
+        let mut sold = Sold {
+            orders: orders as f32,
+            reorders: reorders as f32,
+            buyers: first_orders as f32,
+            repeat_buyers: second_orders as f32,
+            lately,
+        };
+        let Some(scale) = self.others else { return sold };
+        sold = Sold {
+            orders: sold.orders * scale,
+            reorders: sold.reorders * scale,
+            buyers: sold.buyers * scale,
+            repeat_buyers: sold.repeat_buyers * scale,
+            lately: Lately { slow: lately.slow * scale, fast: lately.fast * scale },
+        };
+        if let Some(own) = own {
+            sold.orders += own.orders as f32;
+            sold.reorders += own.orders as f32 - 1.0;
+            sold.buyers += 1.0;
+            sold.repeat_buyers += f32::from(u8::from(own.orders > 1));
+            sold.lately.slow += own.day_recency(day);
+            sold.lately.fast += (-(day - own.last_day).max(0.0) / FAST_DECAY_DAYS).exp();
+        }
+        sold
+    }
+
+    /// Returns the orders of the whole shop: their number, and lately as of a week.
+    pub fn all_sold(&self, week: u16) -> (f32, Lately) {
+        let scale = self.others.unwrap_or(1.0);
+        let Lately { slow, fast } = self.trail.before(week);
+        let lately = Lately { slow: slow * scale, fast: fast * scale };
+        (self.orders as f32 * scale, lately)
+    }
+
+    /// The week of a context for [`Self::sold`]. A moment after the last order counted, or an
+    /// unknown one, is taken for the week after that order, so that old data does not look as
+    /// if nothing sold lately.
+    pub fn week(&self, context: &Context) -> u16 {
+        let newest = self.trail.span().map_or(0, |(_, last)| last.saturating_add(1));
+        context.at_ms.map_or(newest, |ms| crate::weeks::week_of(ms).min(newest))
+    }
 }
 
-/// Computes each product's neighbours. Co-purchases are counted over an inverted index,
-/// one product at a time, in a dense scratch row.
-fn neighbours(products: usize, baskets: &[Basket]) -> Vec<Vec<Neighbour>> {
-    let mut counts = vec![0_u32; products];
-    baskets.iter().flatten().for_each(|&p| counts[p as usize] += 1);
-    let mut starts = vec![0_usize; products + 1];
-    for product in 0..products {
-        starts[product + 1] = starts[product] + counts[product] as usize;
-    }
-    let mut fill = starts.clone();
-    let mut inverted = vec![0_u32; starts[products]];
-    for (at, basket) in baskets.iter().enumerate() {
-        for &product in basket {
-            inverted[fill[product as usize]] = at as u32;
-            fill[product as usize] += 1;
-        }
-    }
-    let mut together = vec![0_u32; products];
-    let mut touched = Vec::new();
-    let mut all = Vec::with_capacity(products);
-    for product in 0..products {
-        let holders = &inverted[starts[product]..starts[product + 1]];
-        let seen = &holders[..holders.len().min(MAX_BASKETS)];
-        for &basket in seen {
-            for &other in &baskets[basket as usize] {
-                if other as usize != product {
-                    if together[other as usize] == 0 {
-                        touched.push(other);
-                    }
-                    together[other as usize] += 1;
-                }
-            }
-        }
-        // If baskets were skipped, each count stands for proportionally more of them.
-        let scale = holders.len() as f32 / seen.len().max(1) as f32;
-        let mut found: Vec<Neighbour> = touched
-            .drain(..)
-            .map(|other| {
-                let count = std::mem::take(&mut together[other as usize]) as f32 * scale;
-                let both = (counts[product] as f32 * counts[other as usize] as f32).sqrt();
-                let score = (count / both).min(1.0) * (count / SIGNIFICANT).min(1.0);
-                Neighbour { product: other, score }
-            })
-            .collect();
-        let best = |a: &Neighbour, b: &Neighbour| {
-            b.score.total_cmp(&a.score).then(a.product.cmp(&b.product))
-        };
-        if found.len() > MAX_NEIGHBOURS {
-            found.select_nth_unstable_by(MAX_NEIGHBOURS, best);
-            found.truncate(MAX_NEIGHBOURS);
-        }
-        found.sort_by(best);
-        all.push(found);
-    }
-    all
+/// What was sold of a product.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Sold {
+    /// Order lines: `prod_orders`.
+    pub orders: f32,
+    /// Reordered lines: `prod_reorders`.
+    pub reorders: f32,
+    /// Users who bought it at least once: `prod_first_orders`.
+    pub buyers: f32,
+    /// Users who bought it at least twice: `prod_second_orders`.
+    pub repeat_buyers: f32,
+    /// Orders of the last weeks.
+    pub lately: Lately,
 }

@@ -2,7 +2,7 @@
 
 use crate::user::{Context, LastCheckout, UserProduct, UserState};
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 const PRODUCT_BYTES: usize = 44;
 
 /// Why bytes are not a user record.
@@ -12,12 +12,12 @@ pub enum CodecError {
     #[error("user record has the wrong length")]
     Length,
     /// The record was written by a later release.
-    #[error("user record has version {0}; this release reads version 1")]
+    #[error("user record has version {0}; this release reads versions 1 and 2")]
     Version(u8),
 }
 
 impl UserState {
-    /// Encodes the state: 69 bytes and the id of the last checkout, then 44 bytes per product.
+    /// Encodes the state: 77 bytes and the id of the last checkout, then 44 bytes per product.
     pub fn encode(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(96 + self.products.len() * PRODUCT_BYTES);
         out.push(VERSION);
@@ -33,6 +33,7 @@ impl UserState {
         out.push(next.dow.unwrap_or(u8::MAX));
         out.push(next.hour.unwrap_or(u8::MAX));
         out.extend(next.days_since_prior.unwrap_or(f32::NAN).to_le_bytes());
+        out.extend(next.at_ms.unwrap_or(i64::MIN).to_le_bytes());
         let (ms, id) =
             self.last_checkout.as_ref().map_or((i64::MIN, ""), |c| (c.at_ms, &c.event_id));
         out.extend(ms.to_le_bytes());
@@ -57,7 +58,7 @@ impl UserState {
     pub fn decode(bytes: &[u8]) -> Result<Self, CodecError> {
         let mut reader = Reader(bytes);
         let version = reader.byte()?;
-        if version != VERSION {
+        if !(1..=VERSION).contains(&version) {
             return Err(CodecError::Version(version));
         }
         let mut state = Self {
@@ -77,6 +78,10 @@ impl UserState {
             dow: Some(reader.byte()?).filter(|&x| x != u8::MAX),
             hour: Some(reader.byte()?).filter(|&x| x != u8::MAX),
             days_since_prior: Some(reader.f32()?).filter(|x| !x.is_nan()),
+            at_ms: match version {
+                1 => None,
+                _ => Some(reader.i64()?).filter(|&ms| ms != i64::MIN),
+            },
         };
         state.next = (some == 1).then_some(next);
         let ms = reader.i64()?;

@@ -10,22 +10,31 @@
 mod catalogue;
 mod codec;
 mod holdout;
+mod neighbours;
 mod partial;
 mod returns;
 mod sample;
 mod scaler;
+mod shopper;
+mod transitions;
 mod user;
+mod weeks;
 
-pub use catalogue::{Catalogue, MAX_NEIGHBOURS, Neighbour, Product, ProductInfo};
+pub use catalogue::{Catalogue, Product, ProductInfo, Sold};
 pub use codec::CodecError;
 pub use holdout::{
-    CROSS_FOLDS, CROSS_USERS, Fold, GATE_ONE_IN, cross_fold_of, fold_of, stable_hash,
+    CROSS_FOLDS, CROSS_USERS, Fold, GATE_ONE_IN, GROUPS, cross_fold_of, fold_of, group_of,
+    stable_hash,
 };
+pub use neighbours::{MAX_NEIGHBOURS, Neighbour};
 pub use partial::{Basket, Partial, ProductStats};
 pub use returns::{Movement, Pieces, net_returns};
 pub use sample::BottomK;
 pub use scaler::{Moments, Scaler};
+pub use shopper::{SHOPPER_ORDERS, Shopper, Weighted, heaviest};
+pub use transitions::MAX_TRANSITIONS;
 pub use user::{Context, Example, LastCheckout, Line, Order, UserProduct, UserState};
+pub use weeks::{FAST_DECAY_DAYS, Lately, Trail, Weeks, week_of};
 
 #[cfg(test)]
 mod tests;

@@ -2,7 +2,9 @@
 
 use crate::holdout::mix;
 use crate::sample::BottomK;
+use crate::shopper::{Shopper, Weighted};
 use crate::user::{Order, UserState};
+use crate::weeks::{Weeks, week_of};
 
 /// Counts of one product.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
@@ -25,8 +27,14 @@ pub type Basket = Box<[u32]>;
 pub struct Partial {
     /// Statistics by catalogue index.
     pub products: Vec<ProductStats>,
+    /// Orders of each product by week, by catalogue index.
+    pub weeks: Vec<Weeks>,
+    /// All orders by week.
+    pub all_weeks: Weeks,
     /// Sampled baskets, from which neighbours are computed.
     pub baskets: BottomK<Basket>,
+    /// Sampled users with two orders or more, from which transitions are computed.
+    pub shoppers: BottomK<Shopper>,
     /// Number of orders counted.
     pub orders: u64,
     /// Number of users counted.
@@ -35,7 +43,7 @@ pub struct Partial {
 
 /// Maximum number of lines of a basket that count for neighbours: the number of pairs grows
 /// with the square.
-const BASKET_LINES: usize = 60;
+pub(crate) const BASKET_LINES: usize = 60;
 
 /// A hash of an order's number in the history of its user.
 fn order_hash(number: u32) -> u64 {
@@ -43,11 +51,15 @@ fn order_hash(number: u32) -> u64 {
 }
 
 impl Partial {
-    /// Creates an empty partial for `products` products and at most `baskets` baskets.
-    pub fn new(products: usize, baskets: usize) -> Self {
+    /// Creates an empty partial for `products` products, and samples of at most `baskets`
+    /// baskets and `shoppers` users.
+    pub fn new(products: usize, baskets: usize, shoppers: usize) -> Self {
         Self {
             products: vec![ProductStats::default(); products],
+            weeks: vec![Weeks::default(); products],
+            all_weeks: Weeks::default(),
             baskets: BottomK::new(baskets),
+            shoppers: BottomK::new(shoppers),
             orders: 0,
             users: 0,
         }
@@ -58,6 +70,8 @@ impl Partial {
     pub fn order(&mut self, before: &UserState, order: &Order, user_hash: u64) {
         self.orders += 1;
         self.users += u64::from(before.applied == 0);
+        let week = order.context.at_ms.map(week_of);
+        self.count_order(week);
         let mut basket: Vec<u32> = order.lines.iter().map(|line| line.product).collect();
         for (index, line) in order.lines.iter().enumerate() {
             if basket[..index].contains(&line.product) {
@@ -69,6 +83,7 @@ impl Partial {
             stats.reorders += u32::from(line.reordered.unwrap_or(bought.is_some()));
             stats.first_orders += u32::from(bought.is_none());
             stats.second_orders += u32::from(bought.is_some_and(|p| p.orders == 1));
+            self.count_product(line.product, week);
         }
         basket.truncate(BASKET_LINES);
         self.sample(mix(user_hash ^ order_hash(order.number)), basket);
@@ -76,17 +91,45 @@ impl Partial {
 
     /// Counts a purchase whose customer is unknown: for popularity and for what is bought
     /// together, not as the purchase of a user. `hash` is a stable hash of the purchase.
-    pub fn basket(&mut self, mut products: Vec<u32>, hash: u64) {
+    pub fn basket(&mut self, mut products: Vec<u32>, at_ms: i64, hash: u64) {
         self.orders += 1;
+        let week = Some(week_of(at_ms));
+        self.count_order(week);
         products.sort_unstable();
         products.dedup();
         for &product in &products {
             if let Some(stats) = self.products.get_mut(product as usize) {
                 stats.orders += 1;
+                self.count_product(product, week);
             }
         }
         products.truncate(BASKET_LINES);
         self.sample(mix(hash ^ order_hash(1)), products);
+    }
+
+    /// Takes a user as a reference shopper: the [`heaviest`](crate::heaviest) products before
+    /// the newest orders, and these.
+    pub fn shopper<'a>(
+        &mut self,
+        before: Vec<Weighted>,
+        orders: impl Iterator<Item = &'a Order>,
+        user_hash: u64,
+    ) {
+        if self.shoppers.wants(user_hash) {
+            self.shoppers.push(user_hash, Shopper::new(before, orders));
+        }
+    }
+
+    fn count_order(&mut self, week: Option<u16>) {
+        if let Some(week) = week {
+            self.all_weeks.add(week, 1);
+        }
+    }
+
+    fn count_product(&mut self, product: u32, week: Option<u16>) {
+        if let (Some(week), Some(weeks)) = (week, self.weeks.get_mut(product as usize)) {
+            weeks.add(week, 1);
+        }
     }
 
     fn sample(&mut self, hash: u64, mut basket: Vec<u32>) {
@@ -105,7 +148,12 @@ impl Partial {
             mine.first_orders += theirs.first_orders;
             mine.second_orders += theirs.second_orders;
         }
+        for (mine, theirs) in self.weeks.iter_mut().zip(&other.weeks) {
+            mine.merge(theirs);
+        }
+        self.all_weeks.merge(&other.all_weeks);
         self.baskets.merge(other.baskets);
+        self.shoppers.merge(other.shoppers);
         self.orders += other.orders;
         self.users += other.users;
     }

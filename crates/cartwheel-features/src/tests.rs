@@ -7,9 +7,8 @@ fn order(number: u32, days: Option<f32>, products: &[u32]) -> Order {
         |(at, &product): (usize, &u32)| Line { product, position: at as u32 + 1, reordered: None };
     Order {
         number,
-        context: Context { dow: Some(1), hour: Some(9), days_since_prior: days },
+        context: Context { dow: Some(1), hour: Some(9), days_since_prior: days, at_ms: None },
         lines: products.iter().enumerate().map(line).collect(),
-        ordered_at_ms: None,
     }
 }
 
@@ -60,7 +59,7 @@ fn user_product_features_match_the_hand_computed_values() {
 
 #[test]
 fn product_features_match_the_hand_computed_values() {
-    let mut partial = Partial::new(4, 100);
+    let mut partial = Partial::new(4, 100, 100);
     for (user, history) in histories().iter().enumerate() {
         let mut state = UserState::default();
         for order in history {
@@ -137,11 +136,11 @@ proptest! {
         histories in proptest::collection::vec(any_history(), 1..8), cut in 0_usize..8,
     ) {
         let cut = cut.min(histories.len());
-        let mut at_once = Partial::new(12, 10);
+        let mut at_once = Partial::new(12, 10, 100);
         count(&mut at_once, &histories, 0);
-        let mut left = Partial::new(12, 10);
+        let mut left = Partial::new(12, 10, 100);
         count(&mut left, &histories[..cut], 0);
-        let mut right = Partial::new(12, 10);
+        let mut right = Partial::new(12, 10, 100);
         count(&mut right, &histories[cut..], cut);
         right.merge(left);
         prop_assert_eq!(comparable(right), comparable(at_once));

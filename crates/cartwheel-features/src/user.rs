@@ -32,6 +32,8 @@ pub struct Context {
     pub hour: Option<u8>,
     /// Days since the user's previous order, capped at 30; `None` for the first order.
     pub days_since_prior: Option<f32>,
+    /// Time of the order in UTC milliseconds, if known.
+    pub at_ms: Option<i64>,
 }
 
 /// One order of a user.
@@ -43,8 +45,6 @@ pub struct Order {
     pub context: Context,
     /// Its lines. A repeated product counts once, at its first position.
     pub lines: Vec<Line>,
-    /// Time of the order in UTC milliseconds, if known.
-    pub ordered_at_ms: Option<i64>,
 }
 
 /// A user's purchases of one product.
@@ -119,7 +119,7 @@ impl UserState {
         self.orders = self.orders.max(order.number);
         self.applied += 1;
         self.days += order.context.days_since_prior.unwrap_or(0.0);
-        self.last_order_ms = order.ordered_at_ms.or(self.last_order_ms);
+        self.last_order_ms = order.context.at_ms.or(self.last_order_ms);
         let before = (self.lines, self.reordered);
         for (index, line) in order.lines.iter().enumerate() {
             // A basket is a set. At basket sizes a linear scan is faster than a hash set.

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use cartwheel_feature_set::{FeatureSet, UserFile, files};
-use cartwheel_features::UserState;
+use cartwheel_features::{Product, UserState};
 
 use crate::scratch::scratch;
 
@@ -15,7 +15,7 @@ const RECORDS: usize = 64;
 /// record must round-trip.
 pub fn features(bytes: &[u8]) {
     let Ok(dir) = scratch() else { return };
-    for name in [files::USERS, files::CATALOGUE, files::CATALOGUE_CUT, files::GATE] {
+    for name in [files::USERS, files::CATALOGUE, files::CATALOGUES_OF_OTHERS[0], files::GATE] {
         if std::fs::write(dir.path().join(name), bytes).is_err() {
             return;
         }
@@ -31,10 +31,11 @@ pub fn features(bytes: &[u8]) {
         assert!(UserState::decode(&state.encode()).is_ok());
     }
     let Some(set) = set(dir.path()) else { return };
-    for catalogue in [set.catalogue(), set.cut_catalogue()] {
+    for catalogue in [set.catalogue(), set.catalogue_of_others(0)] {
         match catalogue {
             Ok(catalogue) => {
-                let neighbours = catalogue.products.iter().flat_map(|p| &p.neighbours);
+                let related = |p: &Product| p.neighbours.iter().chain(&p.transitions);
+                let neighbours = catalogue.products.iter().flat_map(related);
                 let named = catalogue.popular.iter().copied();
                 for product in named.chain(neighbours.map(|neighbour| neighbour.product)) {
                     assert!(catalogue.get(product).is_some(), "product {product} does not exist");

@@ -1,14 +1,16 @@
 //! Selects the products that are worth scoring for a user and a cart.
 
-use cartwheel_features::{Catalogue, Neighbour, UserState};
+use cartwheel_features::{Catalogue, Neighbour, UserState, heaviest};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 /// Maximum number of candidates from the user's history.
-const FROM_HISTORY: usize = 120;
+const FROM_HISTORY: usize = 300;
 /// Maximum number of candidates related to the cart.
 const FROM_CART: usize = 50;
 /// Maximum number of candidates related to the user's history.
 const FROM_TASTE: usize = 30;
+/// Maximum number of candidates that users with such a history buy next.
+const FROM_NEXT: usize = 60;
 /// Maximum number of popular candidates.
 const FROM_POPULAR: usize = 30;
 /// Number of past products whose neighbours are considered.
@@ -23,6 +25,8 @@ pub enum Source {
     Cart,
     /// It is bought together with products that the user buys.
     Taste,
+    /// Users with such a history buy it next.
+    Next,
     /// It is popular with all users.
     Popular,
     /// Shoppers turn to it now.
@@ -38,6 +42,7 @@ impl Source {
             Self::History => "history",
             Self::Cart => "cart",
             Self::Taste => "taste",
+            Self::Next => "next",
             Self::Popular => "popular",
             Self::Trending => "trending",
             Self::New => "new",
@@ -62,6 +67,8 @@ pub struct Candidate {
     pub taste: f32,
     /// The user's product with the largest share of `taste`.
     pub taste_best: Option<TasteShare>,
+    /// Probability that users with such a history buy it next, by the products' transitions.
+    pub next: f32,
 }
 
 /// The share of one of the user's products in a candidate's taste score.
@@ -84,6 +91,7 @@ impl Candidate {
             cart_best: None,
             taste: 0.0,
             taste_best: None,
+            next: 0.0,
         }
     }
 }
@@ -133,6 +141,18 @@ pub fn candidates(
         }
     }
 
+    let history = heaviest(state);
+    let weight: f32 = history.iter().map(|(_, weight)| weight).sum();
+    for &(bought, share) in &history {
+        let transitions = catalogue.get(bought).map_or(&[][..], |product| &product.transitions);
+        for next in transitions.iter().filter(|n| qualifies(n.product)) {
+            let entry = scored
+                .entry(next.product)
+                .or_insert_with(|| Candidate::new(next.product, Source::Next));
+            entry.next += next.score * share / weight;
+        }
+    }
+
     let mut chosen: Vec<Candidate> = Vec::with_capacity(240);
     let mut taken: FxHashSet<u32> = in_cart;
     let exists = |product: u32| (product as usize) < catalogue.products.len();
@@ -156,6 +176,7 @@ pub fn candidates(
     };
     take(Source::Cart, FROM_CART, |c| c.cart_sum);
     take(Source::Taste, FROM_TASTE, |c| c.taste);
+    take(Source::Next, FROM_NEXT, |c| c.next);
     let ties: FxHashMap<u32, Candidate> = others.into_iter().map(|c| (c.product, c)).collect();
     let more = FROM_POPULAR.max(at_least.saturating_sub(chosen.len()));
     let popular = catalogue.popular.iter().filter(|p| !taken.contains(p) && qualifies(**p));

@@ -6,7 +6,7 @@ use rustc_hash::FxHashMap;
 use crate::candidates::{Candidate, Source};
 
 /// Column names of a feature row, in order.
-pub const FEATURES: [&str; 50] = [
+pub const FEATURES: [&str; 57] = [
     "user_orders",
     "user_periods",
     "user_mean_days_since_prior",
@@ -23,7 +23,11 @@ pub const FEATURES: [&str; 50] = [
     "prod_reorder_ratio",
     "prod_repeat_ratio",
     "prod_share",
-    "prod_rank",
+    "prod_recent_share",
+    "prod_recent_share_fast",
+    "prod_trend",
+    "prod_heat",
+    "prod_weeks_on_sale",
     "up_order_count",
     "up_first_order_number",
     "up_last_order_number",
@@ -43,6 +47,8 @@ pub const FEATURES: [&str; 50] = [
     "up_due",
     "up_mean_gap_orders",
     "taste_score",
+    "next_score",
+    "next_lift",
     "user_aisle_share",
     "user_department_share",
     "cart_size",
@@ -56,6 +62,7 @@ pub const FEATURES: [&str; 50] = [
     "source_history",
     "source_cart",
     "source_taste",
+    "source_next",
     "source_popular",
 ];
 
@@ -75,11 +82,18 @@ pub fn rows(
     let orders = state.applied as f32;
     let today = state.days + context.days_since_prior.unwrap_or(0.0);
     let basket = over(state.lines as f32, orders);
-    let n = catalogue.orders.max(1) as f32;
+    let week = catalogue.week(context);
+    let (all_orders, all_lately) = catalogue.all_sold(week);
     out.reserve(candidates.len() * FEATURES.len());
     for candidate in candidates {
         let Some(product) = catalogue.get(candidate.product) else { continue };
-        let stats = &product.stats;
+        let own = state.product(candidate.product);
+        let sold = catalogue.sold(product, own, week, today);
+        let share = over(sold.orders, all_orders);
+        let recent = over(sold.lately.slow, all_lately.slow);
+        let recent_fast = over(sold.lately.fast, all_lately.fast);
+        let first_week = product.trail.span().map(|(first, _)| first);
+        let weeks = first_week.map_or(f32::NAN, |first| f32::from(week.saturating_sub(first)));
         out.extend([
             state.orders as f32,
             state.days,
@@ -90,16 +104,20 @@ pub fn rows(
             basket,
             state.recent_lines,
             state.recent_reordered,
-            stats.orders as f32,
-            stats.reorders as f32,
-            stats.first_orders as f32,
-            stats.second_orders as f32,
-            over(stats.reorders as f32, stats.orders as f32),
-            over(stats.second_orders as f32, stats.first_orders as f32),
-            stats.orders as f32 / n,
-            (product.rank as f32 + 1.0).ln(),
+            sold.orders,
+            sold.reorders,
+            sold.buyers,
+            sold.repeat_buyers,
+            over(sold.reorders, sold.orders),
+            over(sold.repeat_buyers, sold.buyers),
+            share,
+            recent,
+            recent_fast,
+            over(recent_fast, recent),
+            over(recent, share),
+            weeks,
         ]);
-        match state.product(candidate.product) {
+        match own {
             Some(up) => {
                 let since = today - up.last_day;
                 let gaps = up.orders as f32 - 1.0;
@@ -132,22 +150,25 @@ pub fn rows(
                 out.extend([f32::NAN; 17]);
             }
         }
-        let share = |shares: &FxHashMap<u32, f32>, key| shares.get(&key).copied().unwrap_or(0.0);
+        let of = |shares: &FxHashMap<u32, f32>, key| shares.get(&key).copied().unwrap_or(0.0);
         out.extend([
             over(candidate.taste, user.weight),
-            share(&user.aisles, product.aisle),
-            share(&user.departments, product.department),
+            candidate.next,
+            over(candidate.next, share),
+            of(&user.aisles, product.aisle),
+            of(&user.departments, product.department),
             cart.len() as f32,
             candidate.cart_max,
             over(candidate.cart_sum, cart.len() as f32),
-            share(&cart_aisles, product.aisle),
-            share(&cart_departments, product.department),
+            of(&cart_aisles, product.aisle),
+            of(&cart_departments, product.department),
             context.dow.map_or(f32::NAN, f32::from),
             context.hour.map_or(f32::NAN, f32::from),
             context.days_since_prior.unwrap_or(f32::NAN),
             flag(candidate.source == Source::History),
             flag(candidate.source == Source::Cart),
             flag(candidate.source == Source::Taste),
+            flag(candidate.source == Source::Next),
             flag(candidate.source == Source::Popular),
         ]);
     }

@@ -6,7 +6,7 @@ use crate::{FEATURES, Source, candidates, rank, reasons, rows};
 /// A shop with ten products. 0 and 1 are always bought together, as are 2 and 3; 9 is never
 /// bought.
 fn shop() -> (Catalogue, UserState) {
-    let mut partial = Partial::new(10, 1000);
+    let mut partial = Partial::new(10, 1000, 100);
     let mut user = UserState::default();
     for shopper in 0..20_u64 {
         let mut state = UserState::default();
@@ -17,7 +17,7 @@ fn shop() -> (Catalogue, UserState) {
             let line = |product| Line { product, position: 1, reordered: None };
             let context = Context { days_since_prior: Some(7.0), ..Default::default() };
             let lines = products.map(line).to_vec();
-            let order = Order { number, context, lines, ordered_at_ms: None };
+            let order = Order { number, context, lines };
             partial.order(&state, &order, shopper);
             state.apply(&order);
         }
@@ -65,7 +65,7 @@ fn rows_match_the_column_names_and_hold_the_features() {
     let (catalogue, user) = shop();
     let found = candidates(&catalogue, &user, &[1], 0, |_| true);
     let mut out = Vec::new();
-    let context = Context { dow: Some(2), hour: None, days_since_prior: Some(3.0) };
+    let context = Context { dow: Some(2), days_since_prior: Some(3.0), ..Context::default() };
     rows(&catalogue, &user, &context, &[1], &found, &mut out);
     assert_eq!(out.len(), found.len() * FEATURES.len());
     let at = |name: &str| FEATURES.iter().position(|f| *f == name).unwrap();

@@ -22,9 +22,12 @@ fn order(number: u32, products: &[u32]) -> Order {
     let line = |&product| Line { product, position: 1, reordered: None };
     Order {
         number,
-        context: Context { days_since_prior: Some(7.0), ..Context::default() },
+        context: Context {
+            days_since_prior: Some(7.0),
+            at_ms: Some(NOW_MS - 100 * DAY_MS + i64::from(number) * 7 * DAY_MS),
+            ..Context::default()
+        },
         lines: products.iter().map(line).collect(),
-        ordered_at_ms: Some(NOW_MS - 100 * DAY_MS + i64::from(number) * 7 * DAY_MS),
     }
 }
 
@@ -36,7 +39,7 @@ pub fn regular() -> UserState {
 }
 
 fn catalogue() -> Catalogue {
-    let mut partial = Partial::new(10, 1000);
+    let mut partial = Partial::new(10, 1000, 100);
     for shopper in 0..20_u64 {
         let mut state = UserState::default();
         for number in 1..=4 {

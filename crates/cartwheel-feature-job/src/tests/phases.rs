@@ -308,7 +308,7 @@ fn the_error_for_invalid_input_names_the_problem() {
     assert!(merge(&damaged).starts_with("partial: "));
     let options = JobOptions::default();
     let error = phases::assemble(&nothing[..], Vec::new(), "fs-1", &options).unwrap_err();
-    assert!(error.to_string().contains("no catalogue_cut.bin"), "{error}");
+    assert!(error.to_string().contains("no catalogue_others_0.bin"), "{error}");
 }
 
 #[test]

@@ -170,9 +170,8 @@ fn order(number: u32) -> Order {
     let line = |product| Line { product, position: product + 1, reordered: None };
     Order {
         number,
-        context: Context { dow: Some(1), hour: Some(9), days_since_prior: Some(7.0) },
+        context: Context { dow: Some(1), hour: Some(9), days_since_prior: Some(7.0), at_ms: Some(NOW_MS) },
         lines: (0..3).map(line).collect(),
-        ordered_at_ms: Some(NOW_MS),
     }
 }
 
@@ -207,7 +206,7 @@ fn catalogue(most_popular: u32) -> Vec<u8> {
     let infos: Vec<ProductInfo> = ["milk", "bread", "tea"]
         .map(|id| ProductInfo { product_id: id.into(), name: id.into(), ..Default::default() })
         .into();
-    let mut partial = Partial::new(infos.len(), 10);
+    let mut partial = Partial::new(infos.len(), 10, 10);
     partial.order(&UserState::default(), &order(1), 7);
     let mut catalogue = Catalogue::finish(infos, partial);
     catalogue.popular[0] = most_popular;

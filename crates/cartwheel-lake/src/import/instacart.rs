@@ -88,7 +88,7 @@ pub fn instacart(
         products: import.products.len() as u64,
         rejected: import.rejects.count,
         rejects: import.rejects.finish()?,
-        dates: Some(dates),
+        dates,
         ..ImportSummary::default()
     };
     new.add_parts("orders", orders);

@@ -25,6 +25,8 @@ struct OrderRow {
     dow: Option<i32>,
     hour: Option<i32>,
     days_since_prior: Option<f32>,
+    /// The day of the order, if the data names it; UTC milliseconds.
+    day_ms: Option<i64>,
     ordered_at_ms: i64,
 }
 
@@ -37,6 +39,7 @@ struct ParsedOrder<'a> {
     dow: Option<i32>,
     hour: Option<i32>,
     days_since_prior: Option<f32>,
+    day_ms: Option<i64>,
 }
 
 impl<'a> ParsedOrder<'a> {
@@ -65,19 +68,23 @@ impl<'a> ParsedOrder<'a> {
             dow: optional("order_dow", 6.0)?.map(|x| x as i32),
             hour: optional("order_hour_of_day", 23.0)?.map(|x| x as i32),
             days_since_prior: optional("days_since_prior_order", 1e5)?.map(|x| x as f32),
+            day_ms: match row.get("order_date") {
+                "" => None,
+                text => Some(day_ms(text).ok_or("order_date is not a day such as 2026-01-31")?),
+            },
         })
     }
 }
 
 impl Import<'_> {
     /// Imports the orders and returns the parts of `orders`, relative to the lake, and what
-    /// their dates assume.
+    /// their dates assume, if some have none.
     pub(super) fn orders(
         &mut self,
         path: &Path,
         as_of_ms: i64,
         tick: &mut dyn FnMut(u64),
-    ) -> Result<(Vec<PathBuf>, AssumedDates), ImportError> {
+    ) -> Result<(Vec<PathBuf>, Option<AssumedDates>), ImportError> {
         let mut rows = self.read_orders(path, tick)?;
         if rows.is_empty() {
             let problem = "the file holds no usable order".to_owned();
@@ -131,6 +138,7 @@ impl Import<'_> {
                 dow: order.dow,
                 hour: order.hour,
                 days_since_prior: order.days_since_prior,
+                day_ms: order.day_ms,
                 ordered_at_ms: 0,
             });
             Ok(())
@@ -160,20 +168,51 @@ impl Import<'_> {
     }
 }
 
-/// Sets the times of orders that are sorted by user and number, and returns what they
-/// assume. Each earlier order is as many days before the next one as that states.
-fn set_dates(rows: &mut [OrderRow], users: &[Box<str>], as_of_ms: i64) -> AssumedDates {
+/// Sets the times of orders that are sorted by user and number, and returns what they assume.
+///
+/// A history whose orders all have their days keeps them. In another, each earlier order is as
+/// many days before the next one as that states.
+fn set_dates(rows: &mut [OrderRow], users: &[Box<str>], as_of_ms: i64) -> Option<AssumedDates> {
     let same = |a: &OrderRow, b: &OrderRow| a.user == b.user;
+    let is_dated = |history: &[OrderRow]| {
+        history.iter().all(|o| o.day_ms.is_some()) && history.is_sorted_by_key(|o| o.day_ms)
+    };
     let gap = |history: &[OrderRow]| usual_gap(history.iter().filter_map(|o| o.days_since_prior));
-    let gaps = rows.chunk_by(same).filter_map(gap).collect();
+    let undated = rows.chunk_by(same).filter(|history| !is_dated(history));
+    let gaps = undated.filter_map(gap).collect();
     let dates = AssumedDates::new(as_of_ms, gaps);
+    let mut assumed = false;
     for history in rows.chunk_by_mut(same) {
+        if is_dated(history) {
+            let mut before = None;
+            for order in history {
+                let Some(day_ms) = order.day_ms else { continue };
+                order.ordered_at_ms = day_ms + hour_ms(order);
+                let days = before.map(|before| (day_ms - before) as f32 / DAY_MS as f32);
+                order.days_since_prior = order.days_since_prior.or(days);
+                before = Some(day_ms);
+            }
+            continue;
+        }
+        assumed = true;
         let user_id = &users[history[0].user as usize];
         let mut day_ms = dates.newest_day_ms(user_id, gap(history));
         for order in history.iter_mut().rev() {
-            order.ordered_at_ms = day_ms + i64::from(order.hour.unwrap_or(12)) * HOUR_MS;
+            order.ordered_at_ms = day_ms + hour_ms(order);
             day_ms -= order.days_since_prior.unwrap_or(0.0) as i64 * DAY_MS;
         }
     }
-    dates
+    assumed.then_some(dates)
+}
+
+fn hour_ms(order: &OrderRow) -> i64 {
+    i64::from(order.hour.unwrap_or(12)) * HOUR_MS
+}
+
+/// Parses a day, or the day of a time, such as `2026-01-31` or `2026-01-31T09:30:00`.
+fn day_ms(text: &str) -> Option<i64> {
+    let day: jiff::civil::Date = text.get(..10)?.parse().ok()?;
+    let is_time = text.len() == 10 || text[10..].starts_with(['T', ' ']);
+    let midnight = day.to_zoned(jiff::tz::TimeZone::UTC).ok()?;
+    is_time.then(|| midnight.timestamp().as_millisecond())
 }

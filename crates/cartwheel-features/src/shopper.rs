@@ -1,0 +1,81 @@
+//! Reference shoppers: what some users bought, and what they bought next.
+
+use serde::{Deserialize, Serialize};
+
+use crate::partial::{BASKET_LINES, Basket};
+use crate::user::{DECAY, Order, UserState};
+
+/// Newest orders of a reference shopper that are kept one by one.
+pub const SHOPPER_ORDERS: usize = 5;
+/// Products that are kept of what the shopper bought, the most recent.
+const HISTORY_PRODUCTS: usize = 64;
+
+/// A product with a weight.
+pub type Weighted = (u32, f32);
+
+/// The history of a user, bounded.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Shopper {
+    /// What the shopper had bought before the orders, weighted by recency; the heaviest first.
+    before: Box<[Weighted]>,
+    /// The newest orders, oldest first.
+    orders: Box<[Basket]>,
+}
+
+/// The heaviest products of a user's history by recency, as of the next order; heaviest first.
+pub fn heaviest(state: &UserState) -> Vec<Weighted> {
+    let next = state.orders + 1;
+    let weigh = state.products.iter().map(|p| (p.product, p.recency(next)));
+    keep_heaviest(weigh.collect())
+}
+
+fn keep_heaviest(mut products: Vec<Weighted>) -> Vec<Weighted> {
+    let order = |a: &Weighted, b: &Weighted| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0));
+    if products.len() > HISTORY_PRODUCTS {
+        products.select_nth_unstable_by(HISTORY_PRODUCTS, order);
+        products.truncate(HISTORY_PRODUCTS);
+    }
+    products.sort_unstable_by(order);
+    products
+}
+
+impl Shopper {
+    /// A user who had bought the products `before` and then placed `orders`.
+    pub(crate) fn new<'a>(before: Vec<Weighted>, orders: impl Iterator<Item = &'a Order>) -> Self {
+        let basket = |order: &Order| {
+            let mut products: Vec<u32> = order.lines.iter().map(|line| line.product).collect();
+            products.truncate(BASKET_LINES);
+            products.sort_unstable();
+            products.dedup();
+            products.into()
+        };
+        Self { before: before.into(), orders: orders.map(basket).collect() }
+    }
+
+    /// Calls `each` with what the shopper had bought before an order, and the order; for each
+    /// order that follows another. The weights add up to 1.
+    pub(crate) fn steps<'a>(&'a self, mut each: impl FnMut(&[Weighted], &'a [u32])) {
+        let mut history = self.before.to_vec();
+        for order in &self.orders {
+            let sum: f32 = history.iter().map(|(_, weight)| weight).sum();
+            if sum > 0.0 {
+                let mut shares = history.clone();
+                shares.iter_mut().for_each(|(_, weight)| *weight /= sum);
+                each(&shares, order);
+            }
+            history.iter_mut().for_each(|(_, weight)| *weight *= DECAY);
+            for &product in order {
+                match history.iter_mut().find(|(bought, _)| *bought == product) {
+                    Some((_, weight)) => *weight += DECAY,
+                    None => history.push((product, DECAY)),
+                }
+            }
+            history = keep_heaviest(history);
+        }
+    }
+
+    /// Number of steps.
+    pub(crate) fn step_count(&self) -> usize {
+        self.orders.len().saturating_sub(usize::from(self.before.is_empty()))
+    }
+}
