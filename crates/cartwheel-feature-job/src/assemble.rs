@@ -8,7 +8,9 @@ use crate::finish::Assembly;
 use crate::options::JobOptions;
 
 /// One in this many examples loses its history, so that the model learns cold starts.
-const COLD_START: u64 = 10;
+const COLD_START: u64 = 20;
+/// One in this many examples is asked with a part of its basket in the cart.
+const WITH_CART: u64 = 3;
 
 /// Names a row.
 #[derive(Debug, Clone, Copy)]
@@ -70,31 +72,37 @@ fn prefix(example: &Example, seed: u64) -> usize {
     (stable_hash(text.as_bytes()) % n) as usize
 }
 
-/// Computes the unscaled rows of all examples, in their order. Each example is seen with an
-/// empty cart, and with a random prefix of its basket in the cart.
+/// Returns the number of products of an example's basket that are in the cart: none, or for one
+/// in [`WITH_CART`] examples a random prefix, smaller than the basket.
+fn cart_size(example: &Example, seed: u64) -> usize {
+    let key = format!("cart/{seed}/{}/{}", example.user_id, example.order_number);
+    match stable_hash(key.as_bytes()).is_multiple_of(WITH_CART) {
+        true => prefix(example, seed),
+        false => 0,
+    }
+}
+
+/// Computes the unscaled rows of all examples, in their order.
 fn labelled(others: &[Catalogue], examples: &[Example], seed: u64) -> Labelled {
     let rows_of = |(at, example): (usize, &Example)| {
         let mut out = Labelled::default();
         let catalogue = &others[group_of(stable_hash(example.user_id.as_bytes()))];
-        let prefix = prefix(example, seed);
-        let sizes = if prefix == 0 { vec![0] } else { vec![0, prefix] };
         let key = format!("forget/{seed}/{}/{}", example.user_id, example.order_number);
         let empty = UserState::default();
         let cold = stable_hash(key.as_bytes()).is_multiple_of(COLD_START);
         let state = if cold { &empty } else { &example.state };
-        for size in sizes {
-            let (cart, rest) = example.basket.split_at(size);
-            let found = candidates(catalogue, state, cart, 0, |_| true);
-            let mut context = example.context;
-            if cold {
-                context.days_since_prior = None;
-            }
-            rows(catalogue, state, &context, cart, &found, &mut out.rows);
-            for candidate in &found {
-                let product = candidate.product;
-                out.labels.push(f32::from(u8::from(rest.contains(&product))));
-                out.keys.push(RowKey { example: at as u32, cart_size: size as u32, product });
-            }
+        let size = cart_size(example, seed);
+        let (cart, rest) = example.basket.split_at(size);
+        let found = candidates(catalogue, state, cart, 0, |_| true);
+        let mut context = example.context;
+        if cold {
+            context.days_since_prior = None;
+        }
+        rows(catalogue, state, &context, cart, &found, &mut out.rows);
+        for candidate in &found {
+            let product = candidate.product;
+            out.labels.push(f32::from(u8::from(rest.contains(&product))));
+            out.keys.push(RowKey { example: at as u32, cart_size: size as u32, product });
         }
         out
     };

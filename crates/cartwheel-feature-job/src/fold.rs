@@ -136,14 +136,12 @@ impl Folded {
         self.users += 1;
         let fold = fold_of(user_id);
         let n = history.orders.len();
-        // At least the older half of a history is not labels.
-        let newest = options.label_orders.min(n / 2);
         let newest_orders = n.saturating_sub(SHOPPER_ORDERS);
         let group = &mut self.groups[group_of(hash)];
         let mut state = UserState::default();
         for (at, PastOrder { order, marked_train }) in history.orders.iter().enumerate() {
             let last = at + 1 == n;
-            let label = at > 0 && (at + newest >= n || *marked_train);
+            let label = at > 0 && (at + options.label_orders >= n || *marked_train);
             group.order(&state, order, hash);
             if at == newest_orders && n > 1 {
                 let orders = history.orders[at..].iter().map(|past| &past.order);
@@ -152,7 +150,7 @@ impl Folded {
             if label {
                 let key = stable_hash(format!("{user_id}/{}", order.number).as_bytes());
                 let sample = match fold {
-                    Fold::Valid if last => &mut self.valid,
+                    Fold::Valid => &mut self.valid,
                     Fold::Gate if last => &mut self.gate,
                     _ => &mut self.train,
                 };

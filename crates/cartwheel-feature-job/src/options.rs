@@ -25,7 +25,7 @@ pub struct JobOptions {
 impl Default for JobOptions {
     fn default() -> Self {
         Self {
-            label_orders: 7,
+            label_orders: 20,
             max_examples: 8_000,
             max_baskets: 1_000_000,
             max_shoppers: 20_000,

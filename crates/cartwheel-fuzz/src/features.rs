@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use cartwheel_feature_set::{FeatureSet, UserFile, files};
-use cartwheel_features::{Product, UserState};
+use cartwheel_features::UserState;
 
 use crate::scratch::scratch;
 
@@ -34,8 +34,8 @@ pub fn features(bytes: &[u8]) {
     for catalogue in [set.catalogue(), set.catalogue_of_others(0)] {
         match catalogue {
             Ok(catalogue) => {
-                let related = |p: &Product| p.neighbours.iter().chain(&p.transitions);
-                let neighbours = catalogue.products.iter().flat_map(related);
+                let products = catalogue.products.iter();
+                let neighbours = products.flat_map(|p| p.neighbours.iter().chain(&p.transitions));
                 let named = catalogue.popular.iter().copied();
                 for product in named.chain(neighbours.map(|neighbour| neighbour.product)) {
                     assert!(catalogue.get(product).is_some(), "product {product} does not exist");

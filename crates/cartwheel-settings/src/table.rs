@@ -189,7 +189,7 @@ settings! {
     /// The feature job.
     features: Features {
         /// How many of a user's newest orders become labels.
-        label_orders: usize = 7, between(1, 50);
+        label_orders: usize = 20, between(1, 50);
         /// Maximum number of training examples.
         max_examples: usize = 8_000, between(1, 1_000_000);
         /// Seed of samples and carts.
