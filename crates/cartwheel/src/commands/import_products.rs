@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use anyhow::{Context as _, Result, ensure};
-use cartwheel_import::{Feed, Source, read_feed};
+use cartwheel_import::{Feed, FeedField, FeedPreview, Source, read_feed};
 use cartwheel_node::DataDir;
 use clap::Args;
 use serde::Serialize;
@@ -62,7 +62,8 @@ pub fn run(context: &Context, args: &Products) -> Result<()> {
     let sources: Vec<Source> = sources.collect::<Result<Vec<_>, _>>()?.concat();
     let feed = read_feed(&sources)?;
     if args.dry_run {
-        result(context.json, &feed, || text(&feed));
+        let preview = feed.preview();
+        result(context.json, &preview, || text(&preview));
         return Ok(());
     }
     let rows = feed.products.len() as u64 + feed.rejected;
@@ -176,19 +177,19 @@ async fn missing(place: &DataDir, feed: &Feed, confirmed: bool) -> Result<Vec<St
 }
 
 /// How a feed is understood.
-fn text(feed: &Feed) -> String {
+fn text(feed: &FeedPreview) -> String {
     let mut out = "FIELD           COLUMN\n".to_owned();
-    for (field, columns) in &feed.fields {
+    for FeedField { field, columns, .. } in &feed.fields {
         let _ = writeln!(out, "{field:<16}{}", columns.join(", else "));
     }
     if !feed.ignored_columns.is_empty() {
         let _ = writeln!(out, "Ignored columns: {}", feed.ignored_columns.join(", "));
     }
     out.push_str("\nFirst products as they are understood:\n");
-    for product in feed.products.iter().take(10) {
-        let _ = writeln!(out, "  {}", product.to_json());
+    for product in &feed.first_products {
+        let _ = writeln!(out, "  {product}");
     }
-    let _ = writeln!(out, "\n{} products, {} rejected", feed.products.len(), feed.rejected);
+    let _ = writeln!(out, "\n{} products, {} rejected", feed.products, feed.rejected);
     for problem in feed.problems.iter().take(10) {
         let _ = writeln!(out, "  {problem}");
     }
