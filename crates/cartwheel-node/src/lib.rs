@@ -7,6 +7,7 @@ mod audit;
 mod catalogue;
 mod data_dir;
 mod host;
+mod imports;
 mod keys;
 mod listen;
 pub mod models;
@@ -24,7 +25,7 @@ pub use data_dir::DataDir;
 pub use host::Host;
 pub use keys::{KeyFile, StoredKey};
 pub use pipeline::{
-    Jobs, PROGRESS_VARIABLE, Pipeline, Watcher, become_job, definition, executions,
+    Jobs, KEY_VARIABLE, PROGRESS_VARIABLE, Pipeline, Watcher, become_job, definition, executions,
 };
 pub use serve::{ServeOptions, log_options, serve};
 pub use supervision::{Supervisor, until};
