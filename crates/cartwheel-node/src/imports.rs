@@ -12,6 +12,8 @@ use cartwheel_import::{Columns, DateOrder, Field, Mapping, OrderBy};
 use cartwheel_lake::Lake;
 use cartwheel_stream::Pending;
 use cartwheel_workflow::Progress;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::pipeline::{Jobs, Watcher};
@@ -134,7 +136,12 @@ impl Importer for ImportJobs {
     }
 }
 
-fn parsed<T: serde::de::DeserializeOwned>(value: Value) -> Result<T, String> {
+/// The result of a job. A field that it has not printed has its default.
+fn parsed<T: Default + Serialize + DeserializeOwned>(printed: Value) -> Result<T, String> {
+    let mut value = serde_json::to_value(T::default()).unwrap_or_default();
+    if let (Some(value), Value::Object(printed)) = (value.as_object_mut(), printed) {
+        value.extend(printed);
+    }
     serde_json::from_value(value).map_err(|error| format!("the job's result: {error}"))
 }
 

@@ -12,6 +12,7 @@ use utoipa::ToSchema;
 use utoipa_axum::routes;
 
 use crate::access::scope::Scope;
+use crate::contract::schema::File;
 use crate::http::problem::{Kind, Problem};
 use crate::http::request::{self, NamePath, Params};
 use crate::operate::imports::open::Imports;
@@ -83,8 +84,8 @@ pub(crate) async fn imports(State(state): State<Shared>) -> Result<Json<FileImpo
 /// /v1/imports/{id}` until it is `ready`. One import is open at a time.
 #[utoipa::path(post, path = "/v1/imports", tag = "data", params(
     ("kind" = ImportContent, Query, description = "What the rows are"),
-    ("name" = Option<String>, Query, description = "The file's name, for messages"),
-), request_body(content = Vec<u8>, content_type = "application/octet-stream"), responses(
+    ("name" = Option<String>, Query, max_length = 200, description = "The file's name, for messages"),
+), request_body(content = File, content_type = "application/octet-stream"), responses(
     (status = 201, description = "The file has arrived", body = ImportView),
     (status = 400, description = "A parameter is not valid, or the body is empty", body = Problem),
     (status = 404, description = "This server imports no files", body = Problem),

@@ -102,7 +102,6 @@ pub struct ImportServiceCode {
 
 /// How a file is understood.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
-#[serde(default)]
 pub struct ImportPreview {
     /// The file and its format, if it has orders or events.
     pub sources: Vec<ImportSource>,
@@ -156,7 +155,6 @@ pub struct ImportPreview {
 
 /// What an import did.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(default)]
 pub struct ImportResult {
     /// Whether the same file was imported before; then nothing has changed.
     pub unchanged: bool,
@@ -184,7 +182,6 @@ pub struct ImportResult {
 
 /// Returns among the imported lines.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(default)]
 pub struct ImportReturns {
     /// Products that were given back.
     pub returns: u64,
