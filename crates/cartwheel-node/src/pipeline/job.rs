@@ -15,6 +15,8 @@ use tokio::process::Command;
 pub const PROGRESS_VARIABLE: &str = "CARTWHEEL_PROGRESS";
 /// Environment variable with the API key that commands send to a server that requires one.
 pub const KEY_VARIABLE: &str = "CARTWHEEL_API_KEY";
+/// The beginning of the line with which a job says why it failed.
+const ERROR: &str = "error: ";
 /// Environment variable that is set in jobs.
 const JOB_VARIABLE: &str = "CARTWHEEL_JOB";
 /// Value of [`JOB_VARIABLE`] in jobs beside a server.
@@ -97,9 +99,13 @@ impl Jobs {
         command.current_dir(folder).env(KEY_VARIABLE, key);
         let Output { status, stdout, tail } = output(command, watcher).await?;
         let error = (!status.success()).then(|| {
-            let error = tail.last().and_then(|line| serde_json::from_str::<Value>(line).ok());
-            let message = error.as_ref().and_then(|error| error["error"]["message"].as_str());
-            message.map_or_else(|| format!("{status}: {}", tail.join("\n")), str::to_owned)
+            // Warnings may stand before it.
+            let error = tail.iter().rposition(|line| line.starts_with(ERROR));
+            let lines = tail[error.unwrap_or(0)..].join("\n");
+            match lines.strip_prefix(ERROR) {
+                Some(error) => error.to_owned(),
+                None => format!("{status}: {lines}"),
+            }
         });
         Ok(Ended { result: serde_json::from_slice(&stdout).ok(), error })
     }
