@@ -105,12 +105,12 @@ async function importOrders({ browser, baseUrl, screenshots }) {
   assert.equal(await column('thing').getByRole('combobox').inputValue(), 'product_id');
 
   // What was imported before is replaced only on request.
-  await page.getByLabel(/^Replace the/).check();
+  await page.getByRole('radio', { name: /^Replace the/ }).check();
   await start.click();
   const dialog = page.getByRole('dialog', { name: 'Replace earlier imports' });
   await dialog.getByText('Events that the server received stay.').waitFor();
   await dialog.getByRole('button', { name: 'Cancel' }).click();
-  await page.getByLabel(/^Keep the/).check();
+  await page.getByRole('radio', { name: /^Keep the/ }).check();
   await start.click();
   const outcome = page.getByTestId('import-outcome');
   await outcome.filter({ hasText: '1 row rejected' }).waitFor();
