@@ -83,7 +83,7 @@ describe('a mapping', () => {
 
   it('has words for fields and formats', () => {
     expect(fieldName('user_id')).toBe('Customer');
-    expect(fieldName('store_code')).toBe('store code');
+    expect(fieldName('store_code')).toBe('Store code');
     expect(formatOf(PREVIEW)).toBe('text with semicolons and quotes');
     expect(formatOf({ ...PREVIEW, sources: [] })).toBe('');
   });

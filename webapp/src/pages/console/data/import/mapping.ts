@@ -24,7 +24,8 @@ const REQUIRED: Record<ImportKind, readonly string[]> = {
 
 /** The display name of a field. */
 export function fieldName(field: string): string {
-  return LABELS[field] ?? field.replaceAll('_', ' ');
+  const words = field.replaceAll('_', ' ');
+  return LABELS[field] ?? words.charAt(0).toUpperCase() + words.slice(1);
 }
 
 /** A mapping in a form. */
