@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use axum::RequestExt;
 use axum::extract::{MatchedPath, RawPathParams, Request, State};
-use axum::http::{Extensions, Method};
 use axum::http::request::Parts;
+use axum::http::{Extensions, Method};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 

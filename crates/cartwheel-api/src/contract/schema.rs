@@ -44,7 +44,11 @@ pub(crate) struct File;
 impl PartialSchema for File {
     fn schema() -> RefOr<Schema> {
         let format = SchemaFormat::KnownFormat(KnownFormat::Binary);
-        ObjectBuilder::new().schema_type(Type::String).format(Some(format)).min_length(Some(1)).into()
+        ObjectBuilder::new()
+            .schema_type(Type::String)
+            .format(Some(format))
+            .min_length(Some(1))
+            .into()
     }
 }
 

@@ -195,7 +195,10 @@ async fn a_mapping_is_corrected_until_the_file_is_understood() {
     assert_eq!(started.problem(400, "invalid-field")["field"], "max_rejects");
     uploads.post(&view, "start", json!({"mode": "replace"})).await;
     let failed = uploads.after(&view, "importing").await;
-    assert_eq!((&failed["state"], &failed["error"]), (&json!("failed"), &json!("the disk is full")));
+    assert_eq!(
+        (&failed["state"], &failed["error"]),
+        (&json!("failed"), &json!("the disk is full"))
+    );
     assert_eq!(uploads.files(), 1, "a failed import can be tried again");
     uploads.post(&view, "start", json!({"mode": "append"})).await;
     assert_eq!(uploads.after(&view, "importing").await["state"], "done");

@@ -20,6 +20,7 @@ mod erasure;
 #[cfg(test)]
 mod first_day;
 #[cfg(test)]
+mod imports;
 mod kill;
 #[cfg(test)]
 mod pipeline;

@@ -2,9 +2,7 @@
 
 use cartwheel_workflow::Progress;
 
-use crate::operate::views::import::{
-    ImportContent, ImportProgress, ImportState, ImportView,
-};
+use crate::operate::views::import::{ImportContent, ImportProgress, ImportState, ImportView};
 use crate::operate::views::import_mapping::ImportMapping;
 use crate::operate::views::import_preview::{ImportPreview, ImportResult};
 

@@ -79,9 +79,8 @@ impl Imports {
     /// Discards the import if nothing has happened in it for a day.
     async fn expire(&self) {
         let now_ms = self.clock.now_ms();
-        let is_old = |open: &Open| {
-            open.import.is_idle() && now_ms - open.import.changed_ms >= KEEP_MS
-        };
+        let is_old =
+            |open: &Open| open.import.is_idle() && now_ms - open.import.changed_ms >= KEEP_MS;
         let id = self.open.lock().as_ref().filter(|open| is_old(open)).map(|o| o.import.id.clone());
         if let Some(id) = id
             && self.discard(&id).await.is_ok()
@@ -350,9 +349,7 @@ fn remove_folder(folder: &Path) {
 }
 
 /// The result of work, or an error if it panics.
-async fn unless_panicked<T>(
-    work: impl Future<Output = Result<T, String>>,
-) -> Result<T, String> {
+async fn unless_panicked<T>(work: impl Future<Output = Result<T, String>>) -> Result<T, String> {
     let ended = AssertUnwindSafe(work).catch_unwind().await;
     ended.unwrap_or_else(|_| Err("The server has a bug: its log has the cause.".to_owned()))
 }

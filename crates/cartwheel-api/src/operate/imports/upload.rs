@@ -82,7 +82,8 @@ pub(super) async fn receive(
         };
         let slow = |_| Problem::new(Kind::SlowBody, "The file did not arrive in time.");
         let Some(piece) = piece.map_err(slow)? else { break };
-        let piece = piece.map_err(|_| Problem::new(Kind::MalformedJson, "The body ended early."))?;
+        let piece =
+            piece.map_err(|_| Problem::new(Kind::MalformedJson, "The body ended early."))?;
         upload.add(piece.len())?;
         file.write_all(&piece).await.map_err(unwritable)?;
     }
