@@ -16,7 +16,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::pipeline::{Jobs, Watcher};
+use crate::pipeline::{Ended, Jobs, Watcher};
 
 /// The name of a job's key in logs and limits.
 const KEY_NAME: &str = "import";
@@ -51,13 +51,13 @@ impl ImportJobs {
         }
     }
 
-    /// Runs `cartwheel import` on a file. A result is returned beside an error, if there is one.
+    /// Runs `cartwheel import` on a file.
     fn run(
         &self,
         file: &ImportFile,
         more: &[String],
         progress: OnProgress,
-    ) -> Pending<'static, Result<(Option<Value>, Option<String>), String>> {
+    ) -> Pending<'static, Result<Ended, String>> {
         let arguments = arguments(file, more);
         let mapping = mapping(file);
         let (jobs, key, path) = (self.jobs.clone(), self.key.clone(), file.path.clone());
@@ -67,8 +67,9 @@ impl ImportJobs {
                 let written = tokio::fs::write(folder.join(MAPPING), mapping).await;
                 written.map_err(|error| format!("the mapping cannot be stored: {error}"))?;
             }
-            let ended = jobs.run_in(folder, &key, &arguments?, &Watch(progress)).await?;
-            Ok((ended.result, ended.error.map(|error| in_terms_of_the_api(&error))))
+            let Ended { result, error } =
+                jobs.run_in(folder, &key, &arguments?, &Watch(progress)).await?;
+            Ok(Ended { result, error: error.map(|error| in_terms_of_the_api(&error)) })
         })
     }
 }
@@ -96,8 +97,8 @@ impl Importer for ImportJobs {
         Box::pin(async move {
             // A file whose columns are not understood is shown too.
             let mut preview: ImportPreview = match ended.await? {
-                (Some(preview), _) => parsed(preview)?,
-                (None, error) => return Err(error.unwrap_or_else(no_result)),
+                Ended { result: Some(preview), .. } => parsed(preview)?,
+                Ended { error, .. } => return Err(error.unwrap_or_else(no_result)),
             };
             preview.problem = preview.problem.map(|problem| in_terms_of_the_api(&problem));
             Ok(preview)
@@ -113,9 +114,8 @@ impl Importer for ImportJobs {
         let ended = self.run(&file, &options(file.kind, &start), progress);
         Box::pin(async move {
             match ended.await? {
-                (_, Some(error)) => Err(error),
-                (Some(result), None) => parsed(result),
-                (None, None) => Err(no_result()),
+                Ended { error: Some(error), .. } => Err(error),
+                Ended { result, .. } => parsed(result.ok_or_else(no_result)?),
             }
         })
     }

@@ -25,7 +25,8 @@ pub use data_dir::DataDir;
 pub use host::Host;
 pub use keys::{KeyFile, StoredKey};
 pub use pipeline::{
-    Jobs, KEY_VARIABLE, PROGRESS_VARIABLE, Pipeline, Watcher, become_job, definition, executions,
+    Ended, Jobs, KEY_VARIABLE, PROGRESS_VARIABLE, Pipeline, Watcher, become_job, definition,
+    executions,
 };
 pub use serve::{ServeOptions, log_options, serve};
 pub use supervision::{Supervisor, until};
