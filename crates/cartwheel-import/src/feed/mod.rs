@@ -1,8 +1,10 @@
 //! Product feeds: Google Merchant Center, Shopify, WooCommerce, or any table of products.
 
 mod fields;
+mod mapping;
 mod read;
 mod row;
 mod xml;
 
-pub use read::{Feed, read_feed};
+pub use mapping::FeedMapping;
+pub use read::{Feed, read_feed, read_feed_as};

@@ -22,7 +22,7 @@ const FIRST_MS: i64 = 1_735_722_000_000;
 
 /// A year of views, carts, purchases and returns of some users, as a client would have sent them.
 fn events() -> Vec<Value> {
-    let mut events = Vec::new();
+    let mut events = guests();
     for user in 0..60_i64 {
         for order in 0..(2 + user % 9) {
             let at = FIRST_MS + (order * 17 + user) * DAY_MS + user * 61_000;
@@ -46,11 +46,38 @@ fn events() -> Vec<Value> {
     events
 }
 
+/// Guests who buy: 61 logs in by an event, 62 with a purchase, and 63 never does.
+fn guests() -> Vec<Value> {
+    let mut events = Vec::new();
+    for guest in 61..=63_i64 {
+        for order in 0..4 {
+            let mut event = json!({"event_id": format!("o{guest}-{order}"), "event": "checkout",
+                "timestamp": FIRST_MS + (order * 11 + guest) * DAY_MS, "anonymous_id": format!("g{guest}"),
+                "product_ids": [format!("p{}", (guest + order) % 23), "common"]});
+            if guest == 62 && order == 2 {
+                event["user_id"] = "üser-62".into();
+            }
+            events.push(event);
+        }
+    }
+    events.push(json!({"event_id": "login", "event": "identify", "user_id": "üser-61",
+        "anonymous_id": "g61", "timestamp": FIRST_MS + 90 * DAY_MS}));
+    events
+}
+
 /// The files of a feature set. The manifest names the version, which tells where data comes from.
 fn feature_set(dir: &Path, input: Input) -> BTreeMap<String, Vec<u8>> {
     let set = build(input, &dir.join("features"), &JobOptions::default(), &|_| {}).unwrap();
     let manifest = &set.manifest;
-    assert_eq!((manifest.users, manifest.gate_examples > 0), (60, true));
+    assert_eq!((manifest.users, manifest.gate_examples > 0), (63, true));
+    for (user, orders) in [("üser-61", 4), ("üser-62", 4), ("~g63", 4), ("~g61", 0), ("~g62", 0)]
+    {
+        assert_eq!(
+            set.users().unwrap().get(user).unwrap().map_or(0, |state| state.orders),
+            orders,
+            "{user}"
+        );
+    }
     let mut files = BTreeMap::new();
     for entry in std::fs::read_dir(dir.join("features").join(&manifest.version)).unwrap() {
         let path = entry.unwrap().path();
@@ -80,9 +107,11 @@ fn imported(events: &[Value]) -> (Shop, Input) {
     assert_eq!(done.summary.rejected, 0, "{:?}", done.understood.reasons);
     let lake = shop.lake();
     let manifest = lake.import_manifest().unwrap().unwrap();
+    let ties = lake.checkouts().unwrap().ties;
     let input = Input {
         import_id: manifest.id,
         events: manifest.events,
+        ties,
         baskets: manifest.baskets,
         products: products(&lake),
         ..Input::default()
