@@ -4,24 +4,29 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use anyhow::{Context as _, Result, ensure};
-use cartwheel_import::{Feed, Source, read_feed};
+use cartwheel_import::{Feed, FeedMapping, read_feed_as};
 use cartwheel_node::DataDir;
 use clap::Args;
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::client;
+use crate::commands::sources::sources;
 use crate::context::Context;
 use crate::show::{Bar, bar, result};
 
 /// The arguments of `import products`.
 #[derive(Debug, Args)]
 pub struct Products {
-    /// Files, patterns, folders, or - for standard input: a feed for Google Merchant Center (RSS,
+    /// Files, patterns, folders, s3://bucket/key, or - for standard input: a feed for Google Merchant Center (RSS,
     /// Atom, TSV), a product export of Shopify or WooCommerce, or any table of products as CSV,
-    /// TSV or JSON lines; plain, gzip or zstd.
+    /// TSV, JSON lines or Parquet; plain, gzip or zstd.
     #[arg(required = true)]
     pub sources: Vec<String>,
+    /// The column of a field, such as name=title or attributes.colour=Color. Several columns are
+    /// separated by commas: the first one with a text counts.
+    #[arg(long, value_name = "FIELD=COLUMN")]
+    pub map: Vec<String>,
     /// Show how the feed is understood, and change nothing.
     #[arg(long)]
     pub dry_run: bool,
@@ -58,9 +63,10 @@ struct Imported {
 
 /// Runs `import products`.
 pub fn run(context: &Context, args: &Products) -> Result<()> {
-    let sources = args.sources.iter().map(|argument| Source::expand(argument));
-    let sources: Vec<Source> = sources.collect::<Result<Vec<_>, _>>()?.concat();
-    let feed = read_feed(&sources)?;
+    let sources = sources(&args.sources)?;
+    let mut mapping = FeedMapping::default();
+    args.map.iter().try_for_each(|text| mapping.assign(text))?;
+    let feed = read_feed_as(&sources, &mapping)?;
     if args.dry_run {
         result(context.json, &feed, || text(&feed));
         return Ok(());
