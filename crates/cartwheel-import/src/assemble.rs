@@ -6,7 +6,7 @@ use std::io;
 use cartwheel_events::{EventKind, EventRecord, Item, ProductId, SCHEMA_VERSION, UserId};
 use cartwheel_features::{Movement, Pieces, net_returns, stable_hash};
 use cartwheel_lake::Basket;
-use rustc_hash::FxHashSet;
+use rustc_hash::{FxHashMap, FxHashSet};
 use serde::Serialize;
 
 use crate::line::Line;
@@ -204,14 +204,22 @@ impl Records {
 /// line's quantity.
 fn items(group: &[Grouped<'_>]) -> Vec<Item> {
     let mut items: Vec<Item> = Vec::with_capacity(group.len());
-    let mut places: BTreeMap<&str, usize> = BTreeMap::new();
+    // Few lines are searched faster without an index.
+    let is_indexed = group.len() > 16;
+    let mut places: FxHashMap<&str, usize> = FxHashMap::default();
     for (_, SpilledLine { line, .. }) in group {
-        match places.get(line.product_id) {
-            Some(&at) => items[at].quantity = items[at].quantity.saturating_add(line.quantity),
+        let known = match is_indexed {
+            true => places.get(line.product_id).copied(),
+            false => items.iter().position(|item| item.product_id.as_str() == line.product_id),
+        };
+        match known {
+            Some(at) => items[at].quantity = items[at].quantity.saturating_add(line.quantity),
             None => {
                 // Ids were checked when their rows were read. A tie alone names no product.
                 let Ok(product_id) = ProductId::new(line.product_id) else { continue };
-                places.insert(line.product_id, items.len());
+                if is_indexed {
+                    places.insert(line.product_id, items.len());
+                }
                 items.push(Item { product_id, quantity: line.quantity, price: line.price });
             }
         }
@@ -263,6 +271,11 @@ impl Assembled {
             |r: &&EventRecord| matches!(r.event, EventKind::Checkout | EventKind::Return);
         let orders: Vec<&EventRecord> = records.iter().filter(is_order).collect();
         self.events += (records.len() - orders.len()) as u64;
+        if orders.iter().all(|order| order.event == EventKind::Checkout) {
+            self.orders += orders.len() as u64;
+            self.lines += orders.iter().map(|order| order.product_ids.len() as u64).sum::<u64>();
+            return;
+        }
         let mut movements: Vec<Movement<&str>> = orders.iter().map(|o| movement(o)).collect();
         net_returns(&mut movements);
         for movement in &movements {
