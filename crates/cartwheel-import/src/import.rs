@@ -11,6 +11,7 @@ use crate::assemble::{Assembled, Assembly};
 use crate::error::ImportError;
 use crate::options::Options;
 use crate::preview::Preview;
+use crate::progress::ImportStep;
 use crate::read::{Reading, read};
 use crate::source::Source;
 use crate::write::{Limits, Writing};
@@ -21,25 +22,6 @@ const PARTITION_BYTES: u64 = 64 << 20;
 const INFLATION: u64 = 6;
 /// Reasons that the error of too many rejected rows names.
 const REASONS: usize = 3;
-
-/// The progress of an import.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ImportStep {
-    /// The sources are read.
-    Read {
-        /// Bytes read, before decompression.
-        bytes: u64,
-        /// Bytes of all sources. `None` if one of them is standard input.
-        total: Option<u64>,
-    },
-    /// Orders and events are written.
-    Write {
-        /// Parts written.
-        done: u64,
-        /// All parts.
-        total: u64,
-    },
-}
 
 /// The result of an import.
 #[derive(Debug, Clone, PartialEq, Serialize)]

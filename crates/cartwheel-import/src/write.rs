@@ -10,7 +10,7 @@ use rayon::prelude::*;
 
 use crate::assemble::{Assembled, Assembly, Records};
 use crate::error::ImportError;
-use crate::import::ImportStep;
+use crate::progress::ImportStep;
 use crate::spill;
 
 /// Partitions into which a large partition is split.

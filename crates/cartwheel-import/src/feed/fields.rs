@@ -1,68 +1,11 @@
-//! The columns of known feeds, and how their texts become the fields of a product.
+//! How the texts of a feed become the fields of a product.
 
 use serde_json::{Map, Value, json};
 
-use crate::feed::mapping::{ATTRIBUTES, FeedMapping};
+use crate::feed::columns::{ATTRIBUTES, COLUMNS};
+use crate::feed::mapping::FeedMapping;
 use crate::feed::row::FeedRow;
 use crate::field::plain;
-
-/// Names of columns, without case and punctuation, for each field. The first column with a text
-/// counts. They are those of Google Merchant Center, Shopify, WooCommerce and usual tables.
-const COLUMNS: [(&str, &[&str]); 22] = [
-    (
-        "product_id",
-        &[
-            "productid",
-            "variantsku",
-            "sku",
-            "itemid",
-            "id",
-            "productcode",
-            "stockcode",
-            "articlenumber",
-            "artikelnummer",
-            "handle",
-        ],
-    ),
-    ("name", &["name", "title", "productname", "itemname", "bezeichnung"]),
-    ("description", &["description", "bodyhtml", "body", "shortdescription"]),
-    (
-        "categories",
-        &[
-            "categories",
-            "producttype",
-            "productcategory",
-            "googleproductcategory",
-            "category",
-            "categorypath",
-            "type",
-            "department",
-        ],
-    ),
-    ("brand", &["brand", "vendor", "brands", "manufacturer"]),
-    ("sale_price", &["saleprice"]),
-    ("price", &["price", "variantprice", "regularprice", "unitprice", "preis"]),
-    ("list_price", &["listprice", "variantcompareatprice", "compareatprice"]),
-    ("cost", &["cost", "costperitem", "costofgoodssold"]),
-    ("currency", &["currency"]),
-    ("url", &["url", "link", "permalink", "producturl"]),
-    ("image_url", &["imageurl", "imagelink", "imagesrc", "image", "images"]),
-    ("in_stock", &["instock", "availability"]),
-    ("stock", &["stock", "variantinventoryqty", "quantity", "inventory", "stockquantity"]),
-    ("hidden", &["hidden"]),
-    ("published", &["published", "visible"]),
-    ("status", &["status"]),
-    ("available_from", &["availablefrom", "availabilitydate"]),
-    ("available_until", &["availableuntil", "expirationdate"]),
-    ("created_at", &["createdat", "created"]),
-    ("tags", &["tags"]),
-    ("policy", &["variantinventorypolicy"]),
-];
-
-/// The fields of a feed, without attributes.
-pub(super) fn fields() -> impl Iterator<Item = &'static str> {
-    COLUMNS.into_iter().map(|(field, _)| field)
-}
 
 /// The column of each field in a feed: the field, and its columns, the best first.
 pub(super) type FeedColumns = Vec<(String, Vec<String>)>;

@@ -3,10 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::error::ImportError;
-use crate::feed::fields::fields;
-
-/// The beginning of the fields that are a product's attributes, as in `attributes.colour`.
-pub(super) const ATTRIBUTES: &str = "attributes.";
+use crate::feed::columns::{ATTRIBUTES, fields};
 
 /// The columns of some fields of a feed. Other fields are recognised by the names of columns.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

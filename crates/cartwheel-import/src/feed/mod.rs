@@ -1,5 +1,6 @@
 //! Product feeds: Google Merchant Center, Shopify, WooCommerce, or any table of products.
 
+mod columns;
 mod fields;
 mod mapping;
 mod read;
