@@ -8,6 +8,7 @@ use std::time::Duration;
 use cartwheel_ambient::Clock;
 use cartwheel_events::{Event, EventRecord, Record};
 use cartwheel_feature_job::{Input, JobOptions, build};
+use cartwheel_feature_set::FeatureSet;
 use cartwheel_features::ProductInfo;
 use cartwheel_import::Content;
 use cartwheel_lake::{Delivery, DeliveryOptions, Lake};
@@ -121,6 +122,14 @@ fn imported(events: &[Value]) -> (Shop, Input) {
 
 async fn live(events: &[Value]) -> (Shop, Input) {
     let shop = Shop::new();
+    deliver(&shop, events).await;
+    let found = shop.lake().checkouts().unwrap();
+    assert_eq!(found.problems, Vec::<String>::new());
+    (shop, Input { checkouts: found.records, ..Input::default() })
+}
+
+/// Delivers events to the shop's lake.
+async fn deliver(shop: &Shop, events: &[Value]) {
     let stream = Arc::new(MemoryStream::new(4));
     let record = |event: &Value| {
         let event = Event::from_json(event).unwrap();
@@ -137,9 +146,6 @@ async fn live(events: &[Value]) -> (Shop, Input) {
     let checkpoint = shop.path().join("delivery.json");
     let mut delivery = Delivery::new(stream as _, &lake, options, &checkpoint, |_| {}).unwrap();
     delivery.deliver().await.unwrap();
-    let found = lake.checkouts().unwrap();
-    assert_eq!(found.problems, Vec::<String>::new());
-    (shop, Input { checkouts: found.records, ..Input::default() })
 }
 
 #[tokio::test]
@@ -158,4 +164,32 @@ async fn imported_and_live_events_give_the_same_feature_set() {
     let (_live, rest) = live(&events).await;
     input.checkouts = rest.checkouts;
     assert!(feature_set(shop.path(), input) == from_stream);
+}
+
+#[tokio::test]
+async fn a_login_after_the_import_hands_imported_orders_over() {
+    let events = events();
+    let (shop, mut input) = imported(&events);
+    let set = |input: Input| {
+        build(input, &shop.path().join("features"), &JobOptions::default(), &|_| {}).unwrap()
+    };
+    let orders = |set: &FeatureSet, user: &str| {
+        set.users().unwrap().get(user).unwrap().map_or(0, |state| state.orders)
+    };
+    let again = Input {
+        events: input.events.clone(),
+        products: input.products.clone(),
+        ties: input.ties.clone(),
+        ..Input::default()
+    };
+    let before = set(again);
+    let login = json!({"event_id": "late", "event": "identify", "user_id": "üser-63",
+        "anonymous_id": "g63", "timestamp": FIRST_MS + 300 * DAY_MS});
+    deliver(&shop, &[login]).await;
+    input.ties = shop.lake().checkouts().unwrap().ties;
+    input.import_id = String::new();
+    let after = set(input);
+    assert_ne!(before.manifest.version, after.manifest.version);
+    assert_eq!((orders(&before, "~g63"), orders(&before, "üser-63")), (4, 0));
+    assert_eq!((orders(&after, "~g63"), orders(&after, "üser-63")), (0, 4));
 }
