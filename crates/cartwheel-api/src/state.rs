@@ -22,6 +22,7 @@ use crate::operate::operator::Operator;
 use crate::operate::tasks::TaskHealth;
 use crate::settings::Settings;
 use crate::shop::impressions::Impressions;
+use crate::shop::products::full_feed::FullFeeds;
 use crate::telemetry::Metrics;
 
 /// How a host admits requests. Every host decides on both.
@@ -54,6 +55,8 @@ pub struct AppState {
     pub metrics: Metrics,
     /// The live catalogue. `None` on a server whose products come from imports alone.
     pub catalogue: Option<Arc<dyn ProductStore>>,
+    /// The feeds of products that are being received.
+    pub(crate) full_feeds: Arc<FullFeeds>,
     /// The files of the web app, if this server has them.
     pub assets: Option<Assets>,
     /// Operates pipeline, models and lake. `None` in a function.
@@ -102,6 +105,7 @@ impl AppState {
             ids: Ids::uuid_v7(),
             metrics: Metrics::install(),
             catalogue: None,
+            full_feeds: Arc::default(),
             assets: None,
             operator: None,
             imports: None,

@@ -32,7 +32,7 @@ pub enum InvalidId {
 }
 
 /// The first character of a guest's [`UserId`]. The ids of known users never begin with it.
-const GUEST: char = '~';
+pub const GUEST: char = '~';
 
 /// Checks the length and the characters of an id. Ids are compared byte by byte: upper and lower
 /// case differ, and so do the composed and decomposed forms of a letter.

@@ -53,6 +53,16 @@ impl Partitions {
         Ok(bytes)
     }
 
+    /// The file of a partition, at its beginning, to read it piece by piece.
+    ///
+    /// # Errors
+    /// When the file cannot be opened again.
+    pub fn file(&self, partition: usize) -> io::Result<File> {
+        let mut file = self.files[partition].lock().try_clone()?;
+        file.rewind()?;
+        Ok(file)
+    }
+
     /// The partition of a hash. Its top bits decide, so that one partition after another holds
     /// ascending hashes.
     fn of(&self, hash: u64) -> usize {

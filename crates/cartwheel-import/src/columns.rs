@@ -18,20 +18,30 @@ pub struct Column {
     pub examples: Vec<String>,
 }
 
+impl Column {
+    /// A column whose values are not known yet.
+    pub(crate) fn new(name: &str) -> Self {
+        Self { name: name.to_owned(), examples: Vec::new() }
+    }
+
+    /// Adds a value to the examples. Returns whether there is room for more.
+    pub(crate) fn show(&mut self, value: &str) -> bool {
+        if self.examples.len() < EXAMPLES {
+            let value: String = value.chars().take(LONGEST_EXAMPLE).collect();
+            if !self.examples.contains(&value) {
+                self.examples.push(value);
+            }
+        }
+        self.examples.len() < EXAMPLES
+    }
+}
+
 /// The columns of a sample, in their order.
 pub(crate) fn columns(sample: &Sample) -> Vec<Column> {
     let column = |name: &String| {
-        let mut examples: Vec<String> = Vec::new();
-        for value in sample.values(name) {
-            let value: String = value.chars().take(LONGEST_EXAMPLE).collect();
-            if !examples.contains(&value) {
-                examples.push(value);
-            }
-            if examples.len() == EXAMPLES {
-                break;
-            }
-        }
-        Column { name: name.clone(), examples }
+        let mut column = Column::new(name);
+        let _ = sample.values(name).all(|value| column.show(value));
+        column
     };
     sample.columns.iter().map(column).collect()
 }

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::columns::{Column, columns};
 use crate::error::ImportError;
+use crate::field::Field;
 use crate::format::Format;
 use crate::mapping::{Mapping, OrderBy};
 use crate::options::Options;
@@ -134,6 +135,15 @@ impl Preview {
                 "users are known by e-mail addresses, such as {email}: ids that change with the \
                  address, and that name a person wherever they are shown; prefer the shop's own \
                  customer ids"
+            ));
+        }
+        let visitors = plan.fields.iter().find(|f| f.field == Field::AnonymousId);
+        if let Some(visitors) = visitors.filter(|_| tally.lines > 0 && !tally.has_users) {
+            notes.push(format!(
+                "all shoppers are guests, known by {column}: ask for their recommendations with \
+                 anonymous_id; if the shop knows its customers by these ids, use --map \
+                 user_id={column}",
+                column = visitors.columns.join(",")
             ));
         }
         if plan.fill_down {

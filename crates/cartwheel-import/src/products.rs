@@ -53,6 +53,11 @@ impl Products {
         }
     }
 
+    /// The number of products.
+    pub(crate) fn count(&self) -> usize {
+        self.0.len()
+    }
+
     /// Adds the products of other lines.
     pub(crate) fn merge(&mut self, other: Self) {
         for (id, theirs) in other.0 {

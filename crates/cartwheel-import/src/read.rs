@@ -16,7 +16,7 @@ use crate::error::ImportError;
 use crate::field::{Cells, Field};
 use crate::format::{Format, not_utf8};
 use crate::line::Rules;
-use crate::nested::explode;
+use crate::nested::{explode, unwrapped};
 use crate::options::Options;
 use crate::parquet_rows;
 use crate::plan::Plan;
@@ -30,6 +30,8 @@ use crate::tally::{Origin, Tally};
 const BATCH: usize = 2_000;
 /// Pieces of work that wait for a thread.
 const WAITING: usize = 8;
+/// Most products that the rows may name, all of which are in memory.
+const MAX_PRODUCTS: usize = 2_000_000;
 /// Bits of a line's place that count the lines of one piece of work.
 const PLACE_BITS: u32 = 24;
 
@@ -251,6 +253,9 @@ fn understand(
         let Ok(Work { number, rows, piece }) = next else { break };
         worker.place = number << PLACE_BITS;
         worker.piece(&rows, &piece)?;
+        if worker.tally.products.count() > MAX_PRODUCTS {
+            return Err(ImportError::TooManyProducts(MAX_PRODUCTS));
+        }
     }
     if let Some(spill) = worker.spill {
         spill.finish()?;
@@ -299,7 +304,7 @@ impl Worker<'_> {
                     }
                     let origin = Origin { file: &rows.name, line, text: &|| text.to_owned() };
                     match serde_json::from_str::<Value>(text) {
-                        Ok(value) => self.value(&origin, &value, &rows.paths)?,
+                        Ok(value) => self.value(&origin, &unwrapped(value), &rows.paths)?,
                         Err(_) => self.tally.malformed(&origin, "the line is not JSON"),
                     }
                 }

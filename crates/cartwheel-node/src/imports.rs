@@ -8,7 +8,7 @@ use cartwheel_api::{
     ImportPreview, ImportResult, Importer, KeyHash, OnProgress, OrderByView, Scope,
     StartFileImport,
 };
-use cartwheel_import::{Columns, DateOrder, Field, Mapping, OrderBy};
+use cartwheel_import::{Columns, DateOrder, FeedMapping, Field, Mapping, OrderBy};
 use cartwheel_lake::Lake;
 use cartwheel_stream::Pending;
 use cartwheel_workflow::Progress;
@@ -77,7 +77,7 @@ impl ImportJobs {
 impl Importer for ImportJobs {
     fn fields(&self, kind: ImportContent) -> Vec<String> {
         match kind {
-            ImportContent::Products => Vec::new(),
+            ImportContent::Products => FeedMapping::fields().map(str::to_owned).collect(),
             ImportContent::Events | ImportContent::Orders => {
                 Field::ALL.iter().map(|field| field.as_str().to_owned()).collect()
             }
@@ -167,7 +167,14 @@ fn arguments(file: &ImportFile, more: &[String]) -> Result<Vec<String>, String> 
     let name = file.path.file_name().and_then(|name| name.to_str());
     let name = name.ok_or("the file has no name")?.to_owned();
     let mut arguments = vec!["import".to_owned(), file.kind.as_str().to_owned()];
-    if file.kind != ImportContent::Products {
+    if file.kind == ImportContent::Products {
+        for (field, columns) in &file.mapping.columns {
+            if let Some(column) = columns.iter().find(|column| column.contains(',')) {
+                return Err(format!("a column of products cannot have a comma: rename {column:?}"));
+            }
+            arguments.push(format!("--map={field}={}", columns.join(",")));
+        }
+    } else {
         arguments.push(format!("--mapping={MAPPING}"));
         if !file.mapping.header.is_empty() {
             arguments.push(format!("--columns={}", file.mapping.header.join(",")));
@@ -302,6 +309,20 @@ mod tests {
         }
         assert_eq!((preview.rows, preview.lines, preview.rejected), (2, 1, 1));
         assert_eq!(preview.columns.len(), 5);
+    }
+
+    #[test]
+    fn a_mapping_of_products_is_written_as_options() {
+        let mut file = file(&[("attributes.colour", &["Color"]), ("name", &["title", "label"])]);
+        file.kind = ImportContent::Products;
+        let more = ["--dry-run".to_owned()];
+        assert_eq!(
+            arguments(&file, &more).unwrap().join(" "),
+            "import products --map=attributes.colour=Color --map=name=title,label --dry-run -- \
+             orders.csv"
+        );
+        file.mapping.columns.insert("price".to_owned(), vec!["Price, net".to_owned()]);
+        assert!(arguments(&file, &more).unwrap_err().contains("rename \"Price, net\""));
     }
 
     #[test]

@@ -626,7 +626,9 @@ export interface paths {
      *     fail individually: the answer is 200 with one result each, and a product without an error
      *     is durable. With `mode=replace`, each is a whole product; with `mode=merge`, each is a JSON
      *     merge patch with a `product_id`, and a product that does not exist is created. With
-     *     `mode=full`, the products are all that the shop offers: all others are hidden.
+     *     `mode=full`, the products are all that the shop offers: all others are hidden. With `feed`,
+     *     they are a part of a full feed of any size, which may also be sent as merge patches: the
+     *     part with `last=true` hides the products that no part has named.
      */
     post: operations['post_products'];
     delete?: never;
@@ -2399,7 +2401,8 @@ export interface components {
       failed_count: number;
       /**
        * @description The number of products that were hidden because a full feed lacks them. Absent in other
-       *     modes, and if a product of the feed failed: then nothing is hidden.
+       *     modes, before the last part of a feed, and if a product of the feed failed: then nothing is
+       *     hidden.
        */
       hidden_count?: number | null;
       /** @description One result per product. */
@@ -5908,8 +5911,14 @@ export interface operations {
       query?: {
         /** @description `replace` (the default), `merge` or `full` */
         mode?: string;
-        /** @description With `mode=full`: hide the missing products even if they are more than 20 % of those on offer */
+        /** @description In a full feed: hide the missing products even if they are more than 20 % of those on offer */
         confirm?: boolean;
+        /** @description The products are a part of the full feed with this id, which the sender chooses */
+        feed?: string;
+        /** @description With `feed`: the number of the part. Part 0 begins the feed, and parts come in order */
+        part?: number;
+        /** @description With `feed`: no further part follows */
+        last?: boolean;
       };
       header?: never;
       path?: never;
@@ -5976,7 +5985,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The full feed lacks too many products; nothing was changed */
+      /** @description The full feed lacks too many products, or its earlier parts are not known; this request changed nothing */
       409: {
         headers: {
           [name: string]: unknown;

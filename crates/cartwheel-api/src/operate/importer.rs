@@ -26,7 +26,7 @@ pub type OnProgress = Arc<dyn Fn(Progress) + Send + Sync>;
 
 /// Reads and imports files. Dropping a future ends its work. Errors are sentences for the caller.
 pub trait Importer: Send + Sync {
-    /// The fields that columns may be mapped to; empty if they are recognised by name alone.
+    /// The fields that columns may be mapped to. Those of products may also be attributes.
     fn fields(&self, kind: ImportContent) -> Vec<String>;
 
     /// The mappings that come with the program.

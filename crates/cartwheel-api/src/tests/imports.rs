@@ -25,8 +25,9 @@ struct Fake {
 
 impl Importer for Arc<Fake> {
     fn fields(&self, kind: ImportContent) -> Vec<String> {
-        let fields = ["user_id", "product_id"].map(str::to_owned);
-        if kind == ImportContent::Products { Vec::new() } else { fields.to_vec() }
+        let of_all = ["product_id".to_owned()];
+        let of_history = (kind != ImportContent::Products).then(|| "user_id".to_owned());
+        of_history.into_iter().chain(of_all).collect()
     }
 
     fn presets(&self) -> Vec<String> {
@@ -218,7 +219,12 @@ async fn one_import_is_open_at_a_time() {
     assert_eq!((&bad["state"], &bad["preview"]), (&json!("failed"), &Value::Null));
     uploads.post(&bad, "start", json!({})).await.problem(409, "conflict");
     let products = uploads.upload("kind=products&name=..%2Ffeed.xml", "rows").await.json();
-    assert_eq!((&products["name"], &products["fields"]), (&json!("feed.xml"), &json!([])));
+    let fields = json!(["product_id"]);
+    assert_eq!((&products["name"], &products["fields"]), (&json!("feed.xml"), &fields));
+    for (field, status) in [("attributes.colour", 200), ("attributes.", 400), ("user_id", 400)] {
+        let reply = uploads.post(&products, "preview", json!({"columns": {field: ["x"]}})).await;
+        assert_eq!(reply.status, status, "{field}");
+    }
     assert_eq!(uploads.files(), 1);
 }
 

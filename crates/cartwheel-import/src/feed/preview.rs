@@ -1,10 +1,15 @@
 //! How a feed is understood.
 
+use cartwheel_catalogue::Product;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::feed::read::Feed;
+use crate::columns::Column;
+use crate::error::ImportError;
+use crate::feed::mapping::FeedMapping;
+use crate::feed::read::FeedReading;
 use crate::recognise::How;
+use crate::source::Source;
 
 /// Products that are shown.
 const SHOWN: usize = 10;
@@ -25,6 +30,10 @@ pub struct FeedField {
 /// How a feed is understood.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct FeedPreview {
+    /// Why the rows cannot be understood, and what to do. Then nothing is counted.
+    pub problem: Option<String>,
+    /// The columns of a table; empty if the lines have the form of the catalogue's own products.
+    pub columns: Vec<Column>,
     /// The fields and their columns.
     pub fields: Vec<FeedField>,
     /// Columns that mean nothing to the import.
@@ -41,23 +50,35 @@ pub struct FeedPreview {
     pub problems: Vec<String>,
 }
 
-impl Feed {
-    /// How the feed is understood, with its first products.
-    pub fn preview(&self) -> FeedPreview {
-        let fields = self.fields.iter().map(|(field, columns)| FeedField {
-            field: field.clone(),
-            columns: columns.clone(),
-            how: How::Name,
-        });
-        let products = self.products.len() as u64;
-        FeedPreview {
-            fields: fields.collect(),
-            ignored_columns: self.ignored_columns.clone(),
-            rows: products + self.rejected,
-            products,
-            first_products: self.products.iter().take(SHOWN).map(|p| p.to_json()).collect(),
-            rejected: self.rejected,
-            problems: self.problems.iter().take(SHOWN_REJECTED).cloned().collect(),
-        }
-    }
+/// Reads the products of feeds and shows how they are understood. If no column is recognised as the
+/// product's id, the preview says so and shows the columns.
+///
+/// # Errors
+/// When a source cannot be read as a whole.
+pub fn preview_feed(sources: &[Source], mapping: &FeedMapping) -> Result<FeedPreview, ImportError> {
+    let mut reading = FeedReading::new(mapping);
+    let problem = match sources.iter().try_for_each(|source| reading.add(source)) {
+        Err(ImportError::Mapping { problem, .. }) => Some(problem),
+        other => other.map(|()| None)?,
+    };
+    let columns = reading.take_columns();
+    let feed = reading.finish();
+    let products = feed.products.len() as u64;
+    let field = |(field, columns): (String, Vec<String>)| {
+        let how = if mapping.columns(&field).is_some() { How::Given } else { How::Name };
+        FeedField { field, columns, how }
+    };
+    let mut problems = feed.problems;
+    problems.truncate(SHOWN_REJECTED);
+    Ok(FeedPreview {
+        problem,
+        columns,
+        fields: feed.fields.into_iter().map(field).collect(),
+        ignored_columns: feed.ignored_columns,
+        rows: products + feed.rejected,
+        products,
+        first_products: feed.products.iter().take(SHOWN).map(Product::to_json).collect(),
+        rejected: feed.rejected,
+        problems,
+    })
 }

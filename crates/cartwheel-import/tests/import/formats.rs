@@ -194,7 +194,9 @@ fn ga4_and_woocommerce_name_products_in_lists() {
     let done = shop.import(&source, &Options { mapping, ..events() }).unwrap();
     assert_eq!((done.summary.rejected, done.understood.other_events["page_view"]), (0, 1));
     assert_eq!(shop.events("ada"), ["checkout T7 p1×2 p2×1 2025-01-01T10:01:40Z"]);
-    assert_eq!(without_ids(shop.events("v.1")), ["view p1×1 2025-01-01T10:00:00Z"]);
+    assert_eq!(without_ids(shop.events("~v.1")), ["view p1×1 2025-01-01T10:00:00Z"]);
+    let guests = done.assembled.unwrap().guests;
+    assert_eq!((guests, shop.lake().checkouts().unwrap().ties.guests("ada")), (1, vec!["~v.1"]));
     assert_eq!(shop.lake().read_products().unwrap()[0].department, "Drinks");
 
     let woo = r#"{"id":55,"status":"completed","date_created_gmt":"2025-01-01T10:00:00","customer_id":7,"line_items":[{"name":"Tea","product_id":12,"sku":"","quantity":2,"price":3.5}]}

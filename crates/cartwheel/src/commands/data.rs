@@ -143,7 +143,8 @@ fn job_input(lake: &Lake, data_dir: &DataDir) -> Result<Input> {
     for problem in &checkouts.problems {
         eprintln!("warning: left out: {problem}");
     }
-    let mut input = Input { checkouts: checkouts.records, erasures, ..Input::default() };
+    let (ties, checkouts) = (checkouts.ties, checkouts.records);
+    let mut input = Input { checkouts, ties, erasures, ..Input::default() };
     let products = lake.read_products()?.into_iter().map(|p| ProductInfo {
         product_id: p.product_id,
         name: p.product_name,

@@ -10,6 +10,7 @@ use clap::{Args, Subcommand, ValueEnum};
 
 use crate::commands::import_products;
 use crate::commands::import_report::{imported, preview};
+use crate::commands::sources::sources;
 use crate::context::Context;
 use crate::show::{bar, result};
 use cartwheel_node::DataDir;
@@ -47,8 +48,8 @@ pub enum Import {
 /// The arguments of `import orders` and `import events`.
 #[derive(Debug, Args)]
 pub struct History {
-    /// Files, patterns, folders, or - for standard input: CSV, TSV, JSON lines or Parquet, plain,
-    /// gzip or zstd.
+    /// Files, patterns, folders, s3://bucket/key, or - for standard input: CSV, TSV, JSON lines or
+    /// Parquet, plain, gzip or zstd.
     #[arg(required = true)]
     sources: Vec<String>,
     /// The column of a field, such as user_id=customer. Several columns are separated by commas:
@@ -127,8 +128,7 @@ pub fn run(context: &Context, command: Import) -> Result<()> {
 }
 
 fn history(context: &Context, content: Content, args: &History) -> Result<()> {
-    let sources = args.sources.iter().map(|argument| Source::expand(argument));
-    let sources: Vec<Source> = sources.collect::<Result<Vec<_>, _>>()?.concat();
+    let sources = sources(&args.sources)?;
     let options = options(context, content, args)?;
     let progress = bar("reading", 0);
     if args.dry_run {

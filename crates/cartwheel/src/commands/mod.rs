@@ -16,6 +16,7 @@ pub mod serve;
 mod serve_args;
 #[cfg(feature = "aws")]
 pub mod serve_aws;
+mod sources;
 pub mod stream;
 pub mod users;
 mod web;

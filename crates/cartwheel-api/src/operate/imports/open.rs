@@ -275,13 +275,13 @@ impl Imports {
     /// Checks that a mapping names fields that exist.
     fn check(&self, kind: ImportContent, mapping: &ImportMapping) -> Result<(), Problem> {
         let fields = self.importer.fields(kind);
-        if let Some(name) = mapping.columns.keys().find(|name| !fields.contains(name)) {
+        let exists = |name: &String| {
+            fields.contains(name) || kind == ImportContent::Products && is_attribute(name)
+        };
+        if let Some(name) = mapping.columns.keys().find(|name| !exists(name)) {
             let name: String = name.chars().take(64).collect();
             let detail = format!("{name} is not a field of {}.", kind.as_str());
-            let expected = match fields.as_slice() {
-                [] => "no columns: those of products are recognised by their names".to_owned(),
-                fields => format!("one of {}", fields.join(", ")),
-            };
+            let expected = format!("one of {}", fields.join(", "));
             return Err(Problem::field(format!("columns.{name}"), detail, expected));
         }
         let presets = self.presets();
@@ -333,6 +333,11 @@ fn known<'a>(open: &'a mut Option<Open>, id: &str) -> Result<&'a mut Open, Probl
         Problem::new(Kind::NotFound, detail)
     };
     open.as_mut().filter(|open| open.import.id == id).ok_or_else(missing)
+}
+
+/// Whether a field of products is an attribute, such as `attributes.colour`.
+fn is_attribute(field: &str) -> bool {
+    field.strip_prefix("attributes.").is_some_and(|name| !name.is_empty())
 }
 
 fn conflict(detail: String) -> Problem {

@@ -109,7 +109,8 @@ pub struct ImportView {
     pub bytes: u64,
     /// The state.
     pub state: ImportState,
-    /// The fields that columns may be mapped to; empty if columns are recognised by name alone.
+    /// The fields that columns may be mapped to. Columns of products may also be mapped to
+    /// attributes, such as `attributes.colour`.
     pub fields: Vec<String>,
     /// What the caller has said about the file.
     pub mapping: ImportMapping,

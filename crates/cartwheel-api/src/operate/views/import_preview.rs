@@ -62,6 +62,8 @@ pub struct ImportRow {
     pub line: u64,
     /// The customer; null if unknown.
     pub user_id: Option<String>,
+    /// The guest; null if there is none.
+    pub anonymous_id: Option<String>,
     /// The kind of event.
     pub event: String,
     /// The id of the order or event; empty if there is none.
@@ -170,19 +172,21 @@ pub struct ImportResult {
     pub events: u64,
     /// Orders whose customer is unknown.
     pub baskets: u64,
-    /// Products that were hidden because the file lacks them.
-    pub hidden: u64,
+    /// Products that were hidden because the file lacks them. Null unless that was wanted, and if
+    /// products of the file failed.
+    pub hidden: Option<u64>,
     /// Rejected rows.
     pub rejected: u64,
     /// The first problems with products.
     pub problems: Vec<String>,
-    /// How returns were netted.
     pub assembled: Option<ImportReturns>,
 }
 
-/// Returns among the imported lines.
+/// Guests and returns among the imported lines.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ImportReturns {
+    /// Guests among the users.
+    pub guests: u64,
     /// Products that were given back.
     pub returns: u64,
     /// Those that undo a purchase.
