@@ -135,6 +135,10 @@ async function importProducts({ browser, baseUrl, screenshots }) {
   await page.getByTestId('preview-understood').filter({ hasText: '2' }).waitFor();
   assert.equal(await page.getByTestId('preview-ignored').innerText(), 'gtin');
   assert.match(await page.getByTestId('preview-row').first().innerText(), /tea-1\s+Green tea/);
+  const gtin = page.locator('[data-testid=import-column][data-column=gtin]');
+  await gtin.getByRole('combobox').selectOption({ label: 'Attribute gtin' });
+  await page.getByRole('button', { name: 'Apply the mapping' }).click();
+  await page.getByTestId('preview-ignored').filter({ hasText: 'none' }).waitFor();
   await assertAccessible(page, 'the preview of products');
   await assertNoSidewaysScroll(page, 'the preview of products');
   await screenshot(page, screenshots, 'import-products-phone');
@@ -144,6 +148,8 @@ async function importProducts({ browser, baseUrl, screenshots }) {
   await page.getByLabel('Search').fill('Green tea');
   await page.keyboard.press('Enter');
   await page.locator('[data-testid=catalogue-row][data-product-id=tea-1]').waitFor();
+  const stored = await (await fetch(`${baseUrl}/v1/catalogue/products/tea-1`)).json();
+  assert.equal(stored.product.attributes.gtin, '1');
   await close(opened);
 }
 

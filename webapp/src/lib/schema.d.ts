@@ -1365,7 +1365,10 @@ export interface components {
       changed_ms: number;
       /** @description Why it failed, and what to do. */
       error?: string | null;
-      /** @description The fields that columns may be mapped to; empty if columns are recognised by name alone. */
+      /**
+       * @description The fields that columns may be mapped to. Columns of products may also be mapped to
+       *     attributes, such as `attributes.colour`.
+       */
       fields: string[];
       /** @description The id. */
       import_id: string;
@@ -1709,9 +1712,10 @@ export interface components {
       events: number;
       /**
        * Format: int64
-       * @description Products that were hidden because the file lacks them.
+       * @description Products that were hidden because the file lacks them. Null unless that was wanted, and if
+       *     products of the file failed.
        */
-      hidden: number;
+      hidden?: number | null;
       /**
        * Format: int64
        * @description Lines of these orders.
@@ -1742,8 +1746,13 @@ export interface components {
        */
       users: number;
     };
-    /** @description Returns among the imported lines. */
+    /** @description Guests and returns among the imported lines. */
     ImportReturns: {
+      /**
+       * Format: int64
+       * @description Guests among the users.
+       */
+      guests: number;
       /**
        * Format: int64
        * @description Orders that were given back whole.
@@ -1767,6 +1776,8 @@ export interface components {
     };
     /** @description A row as it is understood. */
     ImportRow: {
+      /** @description The guest; null if there is none. */
+      anonymous_id?: string | null;
       /**
        * Format: int64
        * @description The time, UTC milliseconds.

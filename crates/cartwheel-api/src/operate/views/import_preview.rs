@@ -179,6 +179,7 @@ pub struct ImportResult {
     pub rejected: u64,
     /// The first problems with products.
     pub problems: Vec<String>,
+    /// Guests and returns.
     pub assembled: Option<ImportReturns>,
 }
 

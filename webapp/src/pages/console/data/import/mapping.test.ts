@@ -1,6 +1,15 @@
 import { describe, expect, it } from 'vitest';
 import type { FileImport, ImportPreview } from '../../../../lib/types';
-import { assign, draftOf, fieldName, fieldOf, formatOf, mappingOf, missing } from './mapping';
+import {
+  assign,
+  choices,
+  draftOf,
+  fieldName,
+  fieldOf,
+  formatOf,
+  mappingOf,
+  missing,
+} from './mapping';
 
 const PREVIEW: ImportPreview = {
   sources: [{ name: 'a.csv', format: { delimited: { delimiter: ';', quoted: true } } }],
@@ -74,6 +83,19 @@ describe('a mapping', () => {
     const known = { ...without, withoutCustomers: true };
     expect(mappingOf(known).columns?.user_id).toEqual([]);
     expect(missing('orders', known)).toEqual([]);
+  });
+
+  it('takes guests for customers', () => {
+    const draft = assign(draftOf(IMPORT), 'customer', 'anonymous_id');
+    expect(missing('orders', draft)).toEqual([]);
+  });
+
+  it('makes attributes of the columns of products', () => {
+    const file = { ...IMPORT, kind: 'products' as const, fields: ['product_id', 'name'] };
+    const field = 'attributes.tea_colour';
+    expect(choices(file, ' Tea colour')).toEqual(['product_id', 'name', field]);
+    expect(choices({ ...file, kind: 'orders' }, 'Tea colour')).toEqual(['product_id', 'name']);
+    expect(fieldName(field)).toBe('Attribute tea_colour');
   });
 
   it('names the columns of a file without a header', () => {

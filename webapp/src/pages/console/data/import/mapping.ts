@@ -16,14 +16,17 @@ const LABELS: Record<string, string> = {
   category: 'Category',
   status: 'Order status',
 };
+/** Fields of which each has to have a column; the customer may be a guest. */
 const REQUIRED: Record<ImportKind, readonly string[]> = {
   orders: ['user_id', 'product_id', 'time'],
   events: ['user_id', 'product_id', 'time', 'event'],
   products: ['product_id'],
 };
+const ATTRIBUTE = 'attributes.';
 
 /** The display name of a field. */
 export function fieldName(field: string): string {
+  if (field.startsWith(ATTRIBUTE)) return `Attribute ${field.slice(ATTRIBUTE.length)}`;
   const words = field.replaceAll('_', ' ');
   return LABELS[field] ?? words.charAt(0).toUpperCase() + words.slice(1);
 }
@@ -60,6 +63,15 @@ export function draftOf({ mapping, preview }: FileImport): Draft {
   };
 }
 
+/** The fields that a column can mean. */
+export function choices({ kind, fields }: FileImport, column: string): string[] {
+  const name = column
+    .trim()
+    .toLowerCase()
+    .replaceAll(/[^\p{L}\p{N}]+/gu, '_');
+  return kind === 'products' && name !== '' ? [...fields, ATTRIBUTE + name] : fields;
+}
+
 /** The field that a column means; empty if it is ignored. */
 export function fieldOf(draft: Draft, column: string): string {
   const fields = Object.entries(draft.columns);
@@ -79,9 +91,10 @@ export function assign(draft: Draft, column: string, field: string): Draft {
 /** The fields that have to have a column and have none. Without any column, all are recognised. */
 export function missing(kind: ImportKind, draft: Draft): string[] {
   if (Object.keys(draft.columns).length === 0) return [];
-  const has = (field: string): boolean =>
-    (draft.columns[field]?.length ?? 0) > 0 || (field === 'user_id' && draft.withoutCustomers);
-  return REQUIRED[kind].filter((field) => !has(field));
+  const has = (field: string): boolean => (draft.columns[field]?.length ?? 0) > 0;
+  const known = (field: string): boolean =>
+    field === 'user_id' && (draft.withoutCustomers || has('anonymous_id'));
+  return REQUIRED[kind].filter((field) => !has(field) && !known(field));
 }
 
 /** The mapping as the API takes it. */
