@@ -95,7 +95,7 @@ pub async fn serve(options: ServeOptions<'_>) -> Result<()> {
     let importer = ImportJobs::new(pipeline.jobs().clone(), lake.clone());
     state.keys.set_own(importer.key());
     let (uploads, limit) = (data_dir.uploads(), settings.import.max_upload_bytes);
-    let imports = Imports::new(uploads, limit, Arc::new(importer));
+    let imports = Imports::new(uploads, limit, Arc::new(importer), Clock::system());
     let imports = Arc::new(imports.context("remove uploaded files of an earlier server")?);
     state.imports = Some(imports.clone());
     state.operator = Some(Arc::new(Operations::new(

@@ -2,10 +2,12 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::http::Request;
+use cartwheel_ambient::Clock;
 use cartwheel_stream::Pending;
 use futures::stream;
 use parking_lot::Mutex;
@@ -86,6 +88,8 @@ impl Importer for Arc<Fake> {
 struct Uploads {
     shop: Shop,
     fake: Arc<Fake>,
+    imports: Arc<Imports>,
+    now_ms: Arc<AtomicI64>,
     folder: PathBuf,
     _dir: tempfile::TempDir,
 }
@@ -96,14 +100,19 @@ impl Uploads {
         let folder = dir.path().join("uploads");
         std::fs::create_dir_all(folder.join("left-by-an-earlier-server")).unwrap();
         let fake = Arc::new(Fake::default());
-        let imports = Imports::new(folder.clone(), 64, Arc::new(Arc::clone(&fake))).unwrap();
+        let now_ms = Arc::new(AtomicI64::new(0));
+        let now = Arc::clone(&now_ms);
+        let clock = Clock::new(move || now.load(Ordering::SeqCst));
+        let importer = Arc::new(Arc::clone(&fake));
+        let imports = Arc::new(Imports::new(folder.clone(), 64, importer, clock).unwrap());
+        let own = Arc::clone(&imports);
         let shop = Shop::with(|state| {
-            state.imports = Some(Arc::new(imports));
+            state.imports = Some(own);
             let timeout = Duration::from_millis(200);
             state.settings = Arc::new(Settings { timeout, ..Settings::default() });
         })
         .await;
-        Self { shop, fake, folder, _dir: dir }
+        Self { shop, fake, imports, now_ms, folder, _dir: dir }
     }
 
     async fn upload(&self, query: &str, text: &'static str) -> Reply {
@@ -289,6 +298,22 @@ async fn files_that_do_not_fit_or_do_not_arrive_leave_nothing() {
         (n < 5).then(|| (Ok::<_, std::io::Error>(Bytes::from_static(b"row\n")), n + 1))
     });
     assert_eq!(send(&[], Body::from_stream(slow)).await.json()["bytes"], 20);
+}
+
+#[tokio::test]
+async fn a_file_that_nobody_continues_is_discarded_after_a_day() {
+    const DAY_MS: i64 = 24 * 3_600_000;
+    let uploads = Uploads::open().await;
+    let view = uploads.orders("rows").await;
+    uploads.now_ms.store(DAY_MS / 2, Ordering::SeqCst);
+    uploads.post(&view, "preview", json!({})).await;
+    uploads.now_ms.store(DAY_MS * 3 / 2 - 1, Ordering::SeqCst);
+    uploads.imports.expire().await;
+    assert_eq!((uploads.shop.get(&path(&view)).await.status.as_u16(), uploads.files()), (200, 1));
+    uploads.now_ms.fetch_add(1, Ordering::SeqCst);
+    uploads.imports.expire().await;
+    uploads.shop.get(&path(&view)).await.problem(404, "not-found");
+    assert_eq!(uploads.files(), 0);
 }
 
 #[tokio::test]

@@ -52,7 +52,12 @@ impl Imports {
     ///
     /// # Errors
     /// When they cannot be removed.
-    pub fn new(folder: PathBuf, limit: u64, importer: Arc<dyn Importer>) -> io::Result<Self> {
+    pub fn new(
+        folder: PathBuf,
+        limit: u64,
+        importer: Arc<dyn Importer>,
+        clock: Clock,
+    ) -> io::Result<Self> {
         match std::fs::remove_dir_all(&folder) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
@@ -61,7 +66,7 @@ impl Imports {
             folder,
             limit,
             importer,
-            clock: Clock::system(),
+            clock,
             ids: Ids::uuid_v7(),
             open: Mutex::default(),
             changes: watch::Sender::default(),
@@ -77,7 +82,7 @@ impl Imports {
     }
 
     /// Discards the import if nothing has happened in it for a day.
-    async fn expire(&self) {
+    pub(crate) async fn expire(&self) {
         let now_ms = self.clock.now_ms();
         let is_old =
             |open: &Open| open.import.is_idle() && now_ms - open.import.changed_ms >= KEEP_MS;
