@@ -14,6 +14,9 @@ use crate::mapping::OrderBy;
 use crate::spill::{Owners, SpilledLine};
 use crate::time::TimeReader;
 
+/// Records that are put together before they are written.
+const RECORDS: usize = 16 << 10;
+
 /// How lines become orders.
 pub(crate) struct Assembly<'a> {
     pub order_by: OrderBy,
@@ -87,10 +90,22 @@ enum Group<'a> {
 }
 
 impl Assembly<'_> {
-    /// Puts the lines of a partition together, and adds what they become to `records`.
-    pub(crate) fn add(&self, bytes: &[u8], records: &mut Records) -> io::Result<()> {
-        let owners = Owners::of(bytes)?;
-        owners.for_each(|lines| self.owner(std::mem::take(lines), records))
+    /// Puts the lines of a partition together, and adds what they become to `records`. `full` takes
+    /// the records whenever there are many, and at the end.
+    pub(crate) fn add(
+        &self,
+        bytes: &[u8],
+        records: &mut Records,
+        mut full: impl FnMut(&mut Records) -> io::Result<()>,
+    ) -> io::Result<()> {
+        Owners::of(bytes)?.for_each(|lines| {
+            self.owner(std::mem::take(lines), records);
+            if records.events.len() + records.baskets.len() < RECORDS {
+                return Ok(());
+            }
+            full(records)
+        })?;
+        full(records)
     }
 
     /// Puts the lines of an owner together. Owners may have the same hash.

@@ -121,7 +121,7 @@ impl<'a> Owners<'a> {
     /// Calls `each` with the lines of one hash after the other, in any order.
     pub(crate) fn for_each(
         &self,
-        mut each: impl FnMut(&mut Vec<SpilledLine<'a>>),
+        mut each: impl FnMut(&mut Vec<SpilledLine<'a>>) -> io::Result<()>,
     ) -> io::Result<()> {
         let mut lines = Vec::new();
         for owner in self.lines.chunk_by(|a, b| a.0 == b.0) {
@@ -129,7 +129,7 @@ impl<'a> Owners<'a> {
             for (_, at) in owner {
                 lines.push(line(&self.bytes[*at..])?);
             }
-            each(&mut lines);
+            each(&mut lines)?;
         }
         Ok(())
     }
@@ -226,6 +226,7 @@ mod tests {
                 lines.iter().map(|l| (l.place, format!("{:?}", l.line))).collect();
             lines.sort();
             owners.push(lines);
+            Ok(())
         };
         Owners::of(&bytes).unwrap().for_each(each).unwrap();
         owners

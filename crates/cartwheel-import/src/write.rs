@@ -3,8 +3,9 @@
 use std::ops::Range;
 use std::path::Path;
 
+use cartwheel_events::EventRecord;
 use cartwheel_files::Partitions;
-use cartwheel_lake::NewImport;
+use cartwheel_lake::{Basket, ImportPart, NewImport};
 use parking_lot::Mutex;
 use rayon::prelude::*;
 
@@ -58,8 +59,7 @@ impl Writing<'_> {
         let progress = Mutex::new((0, progress));
         let all = Mutex::new(Assembled::default());
         groups.into_par_iter().enumerate().try_for_each(|(number, group)| {
-            let mut part =
-                Part { first: number * PARTS, written: 0, bytes: 0, records: Records::default() };
+            let mut part = Part::new(number * PARTS);
             for partition in group {
                 self.partition(partitions, partition, partitions.count() as u64, 0, &mut part)?;
             }
@@ -112,7 +112,15 @@ impl Writing<'_> {
                 most: self.limits.owner >> 20,
             });
         }
-        self.assembly.add(&partitions.read(partition)?, &mut part.records)?;
+        let Part { records, open_events, open_baskets, lines, .. } = part;
+        partitions.read_into(partition, lines)?;
+        self.assembly.add(lines, records, |records| {
+            open_events.write(&records.events)?;
+            open_baskets.write(&records.baskets)?;
+            records.events.clear();
+            records.baskets.clear();
+            Ok(())
+        })?;
         part.bytes += bytes;
         if part.bytes >= self.limits.part {
             self.flush(part)?;
@@ -120,23 +128,18 @@ impl Writing<'_> {
         Ok(())
     }
 
-    /// Writes the records of a part.
+    /// Writes a part, and begins the next one.
     fn flush(&self, part: &mut Part) -> Result<(), ImportError> {
-        let Records { events, baskets, .. } = &mut part.records;
         let number = part.first + part.written;
         if part.written == PARTS {
             return Err(ImportError::Options(
                 "the sources are too large for one import".to_owned(),
             ));
         }
-        if !events.is_empty() {
-            self.new.write_events(number, events)?;
-            events.clear();
-        }
-        if !baskets.is_empty() {
-            self.new.write_baskets(number, baskets)?;
-            baskets.clear();
-        }
+        let events = std::mem::replace(&mut part.open_events, ImportPart::events());
+        self.new.write_events(number, events)?;
+        let baskets = std::mem::replace(&mut part.open_baskets, ImportPart::baskets());
+        self.new.write_baskets(number, baskets)?;
         part.written += 1;
         part.bytes = 0;
         Ok(())
@@ -151,5 +154,24 @@ struct Part {
     written: usize,
     /// Bytes of the lines of its records.
     bytes: u64,
+    open_events: ImportPart<EventRecord>,
+    open_baskets: ImportPart<Basket>,
+    /// Records that are not encoded yet, and the counts of all.
     records: Records,
+    /// The lines of the partition that is being put together.
+    lines: Vec<u8>,
+}
+
+impl Part {
+    fn new(first: usize) -> Self {
+        Self {
+            first,
+            written: 0,
+            bytes: 0,
+            open_events: ImportPart::events(),
+            open_baskets: ImportPart::baskets(),
+            records: Records::default(),
+            lines: Vec::new(),
+        }
+    }
 }
