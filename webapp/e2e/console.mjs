@@ -274,6 +274,7 @@ async function narrowAndDark({ browser, baseUrl, screenshots }) {
     '/catalogue?unknown',
     '/catalogue/1?user=1',
     '/data',
+    '/data?import',
     '/data/orders',
     '/quality',
   ];
