@@ -19,7 +19,7 @@ mod trends;
 mod upkeep;
 
 pub use audit::{AuditEntry, AuditFile};
-pub use catalogue::delivered_catalogue;
+pub use catalogue::{delivered_catalogue, fill_catalogue};
 pub use data_dir::DataDir;
 pub use host::Host;
 pub use keys::{KeyFile, StoredKey};

@@ -97,6 +97,29 @@ pub struct History {
     replace: bool,
 }
 
+impl History {
+    /// The arguments that name a file and nothing else.
+    fn of(file: &Path) -> Self {
+        Self {
+            sources: vec![file.to_string_lossy().into_owned()],
+            map: Vec::new(),
+            mapping: None,
+            preset: None,
+            dry_run: false,
+            save_mapping: None,
+            columns: None,
+            timezone: None,
+            date_order: None,
+            order_by: None,
+            max_rejects: 5.0,
+            not_a_product: Vec::new(),
+            product: Vec::new(),
+            append: false,
+            replace: false,
+        }
+    }
+}
+
 /// The order of day and month.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum DateOrderArgument {
@@ -161,6 +184,11 @@ fn history(context: &Context, content: Content, args: &History) -> Result<()> {
     save_mapping(args, &done.understood.mapping)?;
     result(context.json, &done, || imported(&done));
     Ok(())
+}
+
+/// Imports a file of events, as its columns are recognised, into a lake without imported data.
+pub fn events(context: &Context, file: &Path) -> Result<()> {
+    history(context, Content::Events, &History::of(file))
 }
 
 fn options(context: &Context, content: Content, args: &History) -> Result<Options> {
