@@ -1,9 +1,11 @@
 //! `serve` and `demo`.
 
+use std::path::Path;
+
 use anyhow::Result;
 use cartwheel_import::{Source, read_feed};
-use cartwheel_lake::Lake;
-use cartwheel_node::{ServeOptions, fill_catalogue};
+use cartwheel_lake::{ImportEntry, ImportKind, Lake};
+use cartwheel_node::{DataDir, ServeOptions, fill_catalogue};
 use cartwheel_settings::Hyperparameters;
 
 pub use crate::commands::serve_args::{Backend, Demo, Serve};
@@ -26,7 +28,7 @@ pub fn demo(context: &Context, args: &Demo) -> Result<()> {
     *examples = (*examples).min(DEMO_EXAMPLES);
     let released = cartwheel_registry::current(&context.data_dir.releases())?.is_some();
     let is_new = match &args.data {
-        Some(dir) => !import::instacart(&context.data_dir, dir, None, false)?.unchanged,
+        Some(dir) => take_orders(&context.data_dir, dir)?,
         None if released => false,
         None => {
             make_shop(&context, args)?;
@@ -40,6 +42,18 @@ pub fn demo(context: &Context, args: &Demo) -> Result<()> {
     serve(&context, &Serve { listen: args.listen, ..Serve::default() })
 }
 
+/// Imports orders in the Instacart schema. Returns whether they are new.
+fn take_orders(place: &DataDir, dir: &Path) -> Result<bool> {
+    let manifest = Lake::open(&place.lake())?.import_manifest()?;
+    let is_other = |import: &ImportEntry| import.kind != ImportKind::Instacart;
+    anyhow::ensure!(
+        !manifest.is_some_and(|manifest| manifest.imports.iter().any(is_other)),
+        "{} holds the history of another shop: name another --data-dir",
+        place.0.display()
+    );
+    Ok(!import::instacart(place, dir, None, false)?.unchanged)
+}
+
 /// Generates a shop, and brings its products and its history in as any shop would.
 fn make_shop(context: &Context, args: &Demo) -> Result<()> {
     let place = &context.data_dir;
@@ -50,9 +64,9 @@ fn make_shop(context: &Context, args: &Demo) -> Result<()> {
     }
     let shop = place.shop();
     generate::until_yesterday(&args.size, &shop, &context.clock)?;
-    let products = read_feed(&Source::expand(&shop.join("products.ndjson").to_string_lossy())?)?;
+    let feed = read_feed(&[Source::File(shop.join("products.ndjson"))])?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(fill_catalogue(place, &context.settings, &products.products))?;
+    runtime.block_on(fill_catalogue(place, &context.settings, &feed.products))?;
     import::events(context, &shop.join("events.csv"))?;
     // The lake has it all, and an erasure reaches no other copy.
     std::fs::remove_dir_all(shop)?;
