@@ -6,6 +6,7 @@
 mod audit;
 mod catalogue;
 mod data_dir;
+mod fill;
 mod host;
 mod keys;
 mod listen;
@@ -19,8 +20,9 @@ mod trends;
 mod upkeep;
 
 pub use audit::{AuditEntry, AuditFile};
-pub use catalogue::{delivered_catalogue, fill_catalogue};
+pub use catalogue::delivered_catalogue;
 pub use data_dir::DataDir;
+pub use fill::fill_catalogue;
 pub use host::Host;
 pub use keys::{KeyFile, StoredKey};
 pub use pipeline::{

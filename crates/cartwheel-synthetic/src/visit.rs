@@ -178,7 +178,7 @@ impl Visitor<'_> {
                     false => self.catalogue.draw_beside(product, &mut self.rng),
                 },
                 (_, Some(&product)) if kind < INTENT + 0.15 => product,
-                _ => self.to_taste(&history.tastes),
+                _ => self.liked(&history.tastes),
             };
             if self.rng.random_bool(0.12) {
                 actions.push(Action::Search(product));
@@ -202,7 +202,7 @@ impl Visitor<'_> {
     }
 
     /// Draws a product to the shopper's taste.
-    fn to_taste(&mut self, tastes: &[f64]) -> u32 {
+    fn liked(&mut self, tastes: &[f64]) -> u32 {
         let mut product = self.catalogue.draw(&mut self.rng);
         for _ in 0..12 {
             let taste = tastes[self.catalogue.products[product as usize].aisle];

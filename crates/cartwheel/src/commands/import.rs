@@ -42,6 +42,9 @@ pub enum Import {
         /// Last day of the data, which has no dates [default: as in the first import, or today].
         #[arg(long, value_name = "DAY")]
         as_of: Option<jiff::civil::Date>,
+        /// Remove all data that was imported before, not only orders in this schema.
+        #[arg(long)]
+        replace: bool,
     },
 }
 
@@ -144,8 +147,12 @@ pub fn run(context: &Context, command: Import) -> Result<()> {
         Import::Orders(args) => history(context, Content::Orders, &args),
         Import::Events(args) => history(context, Content::Events, &args),
         Import::Products(args) => import_products::run(context, &args),
-        Import::Instacart { dir, as_of } => {
-            instacart(&context.data_dir, &dir, as_of, context.json).map(drop)
+        Import::Instacart { dir, as_of, replace } => {
+            let earlier = match replace {
+                true => EarlierImports::Replace,
+                false => EarlierImports::ReplaceKind,
+            };
+            instacart(&context.data_dir, &dir, as_of, earlier, context.json).map(drop)
         }
     }
 }
@@ -245,6 +252,7 @@ pub fn instacart(
     data_dir: &DataDir,
     dir: &Path,
     as_of: Option<jiff::civil::Date>,
+    earlier: EarlierImports,
     json: bool,
 ) -> Result<ImportSummary> {
     data_dir.begin()?;
@@ -254,7 +262,7 @@ pub fn instacart(
         None => None,
     };
     let progress = bar("importing", 0);
-    let options = ImportOptions { as_of_ms, now_ms: Clock::system().now_ms() };
+    let options = ImportOptions { as_of_ms, now_ms: Clock::system().now_ms(), earlier };
     let summary = cartwheel_lake::import::instacart(&lake, dir, &options, &mut |at| {
         progress.set_length(at.total_bytes);
         progress.set_position(at.bytes);

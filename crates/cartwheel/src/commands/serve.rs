@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::Result;
 use cartwheel_import::{Source, read_feed};
-use cartwheel_lake::{ImportEntry, ImportKind, Lake};
+use cartwheel_lake::{EarlierImports, ImportEntry, ImportKind, Lake};
 use cartwheel_node::{DataDir, ServeOptions, fill_catalogue};
 use cartwheel_settings::Hyperparameters;
 
@@ -51,7 +51,7 @@ fn take_orders(place: &DataDir, dir: &Path) -> Result<bool> {
         "{} holds the history of another shop: name another --data-dir",
         place.0.display()
     );
-    Ok(!import::instacart(place, dir, None, false)?.unchanged)
+    Ok(!import::instacart(place, dir, None, EarlierImports::ReplaceKind, false)?.unchanged)
 }
 
 /// Generates a shop, and brings its products and its history in as any shop would.
