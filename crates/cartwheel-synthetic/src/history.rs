@@ -103,8 +103,8 @@ pub(crate) fn rows(shop: &Shop<'_>, history: &History, first_order: u64) -> Even
     writer.rows
 }
 
-/// The day since 1970 of the first order. The newest order is within one usual gap before the
-/// end, on its day of the week; `lag` is the share of the gap.
+/// The day since 1970 of the first order. The newest order is `lag`, a share of one usual gap,
+/// before the end, or up to six days earlier, on its day of the week.
 fn first_day(history: &History, end_day: i64, lag: f64) -> i64 {
     let Some(last) = history.orders.last() else { return end_day };
     let latest = end_day - 1 - (lag * history.mean_gap) as i64;

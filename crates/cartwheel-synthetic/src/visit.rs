@@ -78,13 +78,13 @@ impl Visitor<'_> {
         if bought.is_empty() {
             let mut all = 0..self.catalogue.products.len() as u32;
             let product = all.find(|&product| self.assortment.is_on_offer(product, at_ms));
-            let bread = product.map(|product| Bought {
+            let anything = product.map(|product| Bought {
                 product,
                 quantity: 1,
                 origin: Origin::Found,
                 instead_of: None,
             });
-            bought.extend(bread);
+            bought.extend(anything);
         }
         bought
     }
