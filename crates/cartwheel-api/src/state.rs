@@ -16,6 +16,7 @@ use crate::access::limits::Limits;
 use crate::http::assets::Assets;
 use crate::http::body::Bodies;
 use crate::http::problem::{Kind, Problem};
+use crate::operate::imports::open::Imports;
 use crate::operate::monitor::Monitor;
 use crate::operate::operator::Operator;
 use crate::operate::tasks::TaskHealth;
@@ -60,6 +61,8 @@ pub struct AppState {
     pub assets: Option<Assets>,
     /// Operates pipeline, models and lake. `None` in a function.
     pub operator: Option<Arc<dyn Operator>>,
+    /// Imports uploaded files. `None` in a function.
+    pub imports: Option<Arc<Imports>>,
     /// Records admin actions.
     pub audit: Option<Arc<dyn AuditLog>>,
     /// The background tasks of the host.
@@ -105,6 +108,7 @@ impl AppState {
             full_feeds: Arc::default(),
             assets: None,
             operator: None,
+            imports: None,
             audit: admission.audit,
             tasks: TaskHealth::default(),
             checkouts: Arc::default(),

@@ -12,7 +12,7 @@ use crate::error::ImportError;
 use crate::options::Options;
 use crate::preview::Preview;
 use crate::progress::ImportStep;
-use crate::read::{Reading, read};
+use crate::read::{Begun, Reading, read};
 use crate::source::Source;
 use crate::write::{Limits, Writing};
 
@@ -59,7 +59,9 @@ fn import_within(
     let total: Option<u64> = sources.iter().map(Source::bytes).sum();
     let partitions = Partitions::create(lake.dir(), partition_count(total))?;
     let mut tick = |bytes: u64| progress(ImportStep::Read { bytes, total });
-    let reading = read(sources, options, Some(&partitions), &mut tick)?;
+    let begun = Begun::new(sources, options)?;
+    let plan = begun.plan()?;
+    let reading = read(begun, plan, Some(&partitions), &mut tick)?;
     check(&reading, options)?;
     let services = reading.tally.products.service_codes(&options.services, &options.products);
     let understood = Preview::of(&reading, services);

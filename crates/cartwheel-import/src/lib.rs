@@ -8,10 +8,12 @@
 //! 3. *Assemble*: the lines of a partition become orders and events, with their own times.
 //! 4. *Commit*: the lake's manifest names the new parts, all at once.
 //!
-//! [`preview`] does the first two and imports nothing. The crate reads no clock and no setting;
+//! [`preview`] does the first two and imports nothing; where a column is missing, it still shows
+//! those that there are. The crate reads no clock and no setting;
 //! [`Options`] holds all decisions.
 
 mod assemble;
+mod columns;
 mod delimited;
 mod error;
 mod feed;
@@ -39,8 +41,9 @@ mod time;
 mod write;
 
 pub use assemble::Assembled;
+pub use columns::Column;
 pub use error::ImportError;
-pub use feed::{Feed, FeedMapping, read_feed, read_feed_as};
+pub use feed::{Feed, FeedField, FeedMapping, FeedPreview, preview_feed, read_feed, read_feed_as};
 pub use field::Field;
 pub use format::{Dialect, Format};
 pub use import::{Imported, import};

@@ -8,6 +8,7 @@ mod catalogue;
 mod data_dir;
 mod fill;
 mod host;
+mod imports;
 mod keys;
 mod listen;
 pub mod models;
@@ -26,7 +27,8 @@ pub use fill::fill_catalogue;
 pub use host::Host;
 pub use keys::{KeyFile, StoredKey};
 pub use pipeline::{
-    Jobs, PROGRESS_VARIABLE, Pipeline, Watcher, become_job, definition, executions,
+    Ended, Jobs, KEY_VARIABLE, PROGRESS_VARIABLE, Pipeline, Watcher, become_job, definition,
+    executions,
 };
 pub use serve::{ServeOptions, log_options, serve};
 pub use supervision::{Supervisor, until};

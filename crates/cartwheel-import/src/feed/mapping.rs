@@ -10,6 +10,11 @@ use crate::feed::columns::{ATTRIBUTES, fields};
 pub struct FeedMapping(BTreeMap<String, Vec<String>>);
 
 impl FeedMapping {
+    /// The fields that columns may be mapped to, without those of attributes.
+    pub fn fields() -> impl Iterator<Item = &'static str> {
+        fields()
+    }
+
     /// Adds `name=title`. Several columns are separated by commas: the first one with a text
     /// counts. Without a column, the field is left out.
     ///

@@ -8,6 +8,7 @@ use cartwheel_catalogue::Product;
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::columns::Column;
 use crate::delimited::first_rows;
 use crate::error::ImportError;
 use crate::feed::fields::{FeedColumns, find, product, text};
@@ -23,6 +24,10 @@ use crate::source::{Opened, Source, readable};
 const MAX_PRODUCTS: usize = 2_000_000;
 /// Rows of a Parquet file that are read at once.
 const BATCH: usize = 1_000;
+/// Columns that are shown.
+const MAX_COLUMNS: usize = 1_000;
+/// Rows whose values are shown as examples.
+const SAMPLE_ROWS: usize = 100;
 /// Rejected products that are kept with their reasons.
 const MAX_REJECTED: usize = 1_000;
 
@@ -55,33 +60,52 @@ pub fn read_feed(sources: &[Source]) -> Result<Feed, ImportError> {
 /// # Errors
 /// When a source cannot be read as a whole, or has no column of ids.
 pub fn read_feed_as(sources: &[Source], mapping: &FeedMapping) -> Result<Feed, ImportError> {
-    let mut reading = FeedReading { mapping: mapping.clone(), ..FeedReading::default() };
-    for source in sources {
-        let opened = source.open(&Arc::default())?;
-        reading.name = source.name();
-        reading.source(opened)?;
-    }
-    let mut feed = reading.feed;
-    let mut by_id = BTreeMap::new();
-    for product in reading.products {
-        by_id.insert(product.product_id.clone(), product);
-    }
-    feed.products = by_id.into_values().collect();
-    Ok(feed)
+    let mut reading = FeedReading::new(mapping);
+    sources.iter().try_for_each(|source| reading.add(source))?;
+    Ok(reading.finish())
 }
 
 /// A feed that is being read.
 #[derive(Default)]
-struct FeedReading {
+pub(super) struct FeedReading {
     name: String,
     mapping: FeedMapping,
     feed: Feed,
+    /// The columns of rows, with their first values.
+    seen: Vec<Column>,
     products: Vec<Product>,
     /// The row before, whose texts rows of the same product take: variants, further pictures.
     before: FeedRow,
 }
 
 impl FeedReading {
+    pub(super) fn new(mapping: &FeedMapping) -> Self {
+        Self { mapping: mapping.clone(), ..Self::default() }
+    }
+
+    /// Reads a source.
+    pub(super) fn add(&mut self, source: &Source) -> Result<(), ImportError> {
+        let opened = source.open(&Arc::default())?;
+        self.name = source.name();
+        self.source(opened)
+    }
+
+    /// The columns that were seen, with their first values.
+    pub(super) fn take_columns(&mut self) -> Vec<Column> {
+        std::mem::take(&mut self.seen)
+    }
+
+    /// The feed. Of rows with the same id, the last one counts.
+    pub(super) fn finish(self) -> Feed {
+        let mut feed = self.feed;
+        let mut by_id = BTreeMap::new();
+        for product in self.products {
+            by_id.insert(product.product_id.clone(), product);
+        }
+        feed.products = by_id.into_values().collect();
+        feed
+    }
+
     fn source(&mut self, opened: Opened) -> Result<(), ImportError> {
         let name = self.name.clone();
         let failed = |problem: String| ImportError::source(&name, problem);
@@ -103,6 +127,9 @@ impl FeedReading {
     fn open_row(&mut self, row: FeedRow) -> Result<(), ImportError> {
         let columns: Vec<String> = row.columns().map(str::to_owned).collect();
         self.columns(&columns);
+        if self.products.len() < SAMPLE_ROWS {
+            self.see(row.cells());
+        }
         let columns = find(&columns, &self.mapping);
         self.row(row, &columns)
     }
@@ -130,7 +157,10 @@ impl FeedReading {
 
     fn delimited(&mut self, opened: Opened, dialect: Dialect) -> Result<(), ImportError> {
         let name = self.name.clone();
-        let header = first_rows(&opened.head, dialect, 1).pop().unwrap_or_default();
+        let mut first = first_rows(&opened.head, dialect, SAMPLE_ROWS + 1).into_iter();
+        let header = first.next().unwrap_or_default();
+        first.for_each(|row| self.see(header.iter().zip(&row)));
+        self.columns(&header);
         let columns = find(&header, &self.mapping);
         if columns.iter().all(|(field, _)| field != "product_id") {
             let problem = format!(
@@ -140,7 +170,6 @@ impl FeedReading {
             );
             return Err(ImportError::mapping(&name, problem));
         }
-        self.columns(&header);
         let mut reader = csv::ReaderBuilder::new()
             .delimiter(dialect.delimiter as u8)
             .quoting(dialect.quoted)
@@ -240,6 +269,25 @@ impl FeedReading {
         self.feed.rejected += 1;
         if self.feed.problems.len() < MAX_REJECTED {
             self.feed.problems.push(problem);
+        }
+    }
+
+    /// Notes the values of a row for people who map its columns.
+    fn see<'a>(&mut self, row: impl Iterator<Item = (&'a String, &'a String)>) {
+        for (name, value) in row.filter(|(name, _)| !name.is_empty()) {
+            let place = self.seen.iter().position(|column| column.name == *name);
+            let place = place.unwrap_or(self.seen.len());
+            if place == MAX_COLUMNS {
+                continue;
+            }
+            if place == self.seen.len() {
+                self.seen.push(Column::new(name));
+            }
+            let column = &mut self.seen[place];
+            let value = value.trim();
+            if !value.is_empty() {
+                column.show(value);
+            }
         }
     }
 

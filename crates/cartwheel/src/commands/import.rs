@@ -171,7 +171,10 @@ fn history(context: &Context, content: Content, args: &History) -> Result<()> {
         progress.finish_and_clear();
         save_mapping(args, &understood.mapping)?;
         result(context.json, &understood, || preview(&understood));
-        return Ok(());
+        return match understood.problem {
+            Some(problem) => Err(anyhow::Error::msg(problem)),
+            None => Ok(()),
+        };
     }
     context.data_dir.begin()?;
     let lake = Lake::open(&context.data_dir.lake())?;

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use anyhow::{Context as _, Result, ensure};
 use cartwheel_ambient::{Clock, Ids};
-use cartwheel_import::{Feed, FeedMapping, read_feed_as};
+use cartwheel_import::{Feed, FeedField, FeedMapping, FeedPreview, preview_feed, read_feed_as};
 use cartwheel_node::DataDir;
 use clap::Args;
 use serde::Serialize;
@@ -65,11 +65,15 @@ pub fn run(context: &Context, args: &Products) -> Result<()> {
     let sources = sources(&args.sources)?;
     let mut mapping = FeedMapping::default();
     args.map.iter().try_for_each(|text| mapping.assign(text))?;
-    let feed = read_feed_as(&sources, &mapping)?;
     if args.dry_run {
-        result(context.json, &feed, || text(&feed));
-        return Ok(());
+        let preview = preview_feed(&sources, &mapping)?;
+        result(context.json, &preview, || text(&preview));
+        return match preview.problem {
+            Some(problem) => Err(anyhow::Error::msg(problem)),
+            None => Ok(()),
+        };
     }
+    let feed = read_feed_as(&sources, &mapping)?;
     let rows = feed.products.len() as u64 + feed.rejected;
     ensure!(
         feed.rejected as f64 * 100.0 <= rows as f64 * args.max_rejects,
@@ -164,19 +168,22 @@ async fn put(place: &DataDir, path: &str, products: Vec<Value>, done: &mut Impor
 }
 
 /// How a feed is understood.
-fn text(feed: &Feed) -> String {
+fn text(feed: &FeedPreview) -> String {
     let mut out = "FIELD           COLUMN\n".to_owned();
-    for (field, columns) in &feed.fields {
+    for FeedField { field, columns, .. } in &feed.fields {
         let _ = writeln!(out, "{field:<16}{}", columns.join(", else "));
     }
     if !feed.ignored_columns.is_empty() {
         let _ = writeln!(out, "Ignored columns: {}", feed.ignored_columns.join(", "));
     }
-    out.push_str("\nFirst products as they are understood:\n");
-    for product in feed.products.iter().take(10) {
-        let _ = writeln!(out, "  {}", product.to_json());
+    if feed.problem.is_some() {
+        return out;
     }
-    let _ = writeln!(out, "\n{} products, {} rejected", feed.products.len(), feed.rejected);
+    out.push_str("\nFirst products as they are understood:\n");
+    for product in &feed.first_products {
+        let _ = writeln!(out, "  {product}");
+    }
+    let _ = writeln!(out, "\n{} products, {} rejected", feed.products, feed.rejected);
     for problem in feed.problems.iter().take(10) {
         let _ = writeln!(out, "  {problem}");
     }

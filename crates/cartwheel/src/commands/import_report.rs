@@ -46,6 +46,13 @@ pub fn preview(preview: &Preview) -> String {
         columns => columns.join(", "),
     };
     let _ = writeln!(out, "Ignored columns: {ignored}");
+    if preview.problem.is_some() {
+        out.push_str("\nCOLUMN                          FIRST VALUES\n");
+        for column in &preview.columns {
+            let _ = writeln!(out, "{:<32}{}", column.name, column.examples.join(", "));
+        }
+        return out;
+    }
     out.push_str("\nFirst rows as they are understood:\n");
     let _ = writeln!(
         out,

@@ -22,6 +22,7 @@ mod feeds;
 #[cfg(test)]
 mod first_day;
 #[cfg(test)]
+mod imports;
 mod kill;
 #[cfg(test)]
 mod pipeline;
