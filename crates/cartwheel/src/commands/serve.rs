@@ -17,7 +17,7 @@ use crate::show::instant;
 /// How long a serving process keeps pages that are free.
 const FREE_PAGES_MS: std::ffi::c_long = 10;
 /// Examples that the demo trains on: enough to be good, few enough not to wait.
-const DEMO_EXAMPLES: usize = 1_000;
+const DEMO_EXAMPLES: usize = 800;
 
 /// Makes a shop or takes one, learns from it unless that is done, and serves it.
 pub fn demo(context: &Context, args: &Demo) -> Result<()> {
