@@ -6,6 +6,7 @@
 mod audit;
 mod catalogue;
 mod data_dir;
+mod fill;
 mod host;
 mod imports;
 mod keys;
@@ -22,6 +23,7 @@ mod upkeep;
 pub use audit::{AuditEntry, AuditFile};
 pub use catalogue::delivered_catalogue;
 pub use data_dir::DataDir;
+pub use fill::fill_catalogue;
 pub use host::Host;
 pub use keys::{KeyFile, StoredKey};
 pub use pipeline::{

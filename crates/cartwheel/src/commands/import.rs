@@ -42,6 +42,9 @@ pub enum Import {
         /// Last day of the data, which has no dates [default: as in the first import, or today].
         #[arg(long, value_name = "DAY")]
         as_of: Option<jiff::civil::Date>,
+        /// Remove all data that was imported before, not only orders in this schema.
+        #[arg(long)]
+        replace: bool,
     },
 }
 
@@ -97,6 +100,29 @@ pub struct History {
     replace: bool,
 }
 
+impl History {
+    /// The arguments that name a file and nothing else.
+    fn of(file: &Path) -> Self {
+        Self {
+            sources: vec![file.to_string_lossy().into_owned()],
+            map: Vec::new(),
+            mapping: None,
+            preset: None,
+            dry_run: false,
+            save_mapping: None,
+            columns: None,
+            timezone: None,
+            date_order: None,
+            order_by: None,
+            max_rejects: 5.0,
+            not_a_product: Vec::new(),
+            product: Vec::new(),
+            append: false,
+            replace: false,
+        }
+    }
+}
+
 /// The order of day and month.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum DateOrderArgument {
@@ -121,8 +147,12 @@ pub fn run(context: &Context, command: Import) -> Result<()> {
         Import::Orders(args) => history(context, Content::Orders, &args),
         Import::Events(args) => history(context, Content::Events, &args),
         Import::Products(args) => import_products::run(context, &args),
-        Import::Instacart { dir, as_of } => {
-            instacart(&context.data_dir, &dir, as_of, context.json).map(drop)
+        Import::Instacart { dir, as_of, replace } => {
+            let earlier = match replace {
+                true => EarlierImports::Replace,
+                false => EarlierImports::ReplaceKind,
+            };
+            instacart(&context.data_dir, &dir, as_of, earlier, context.json).map(drop)
         }
     }
 }
@@ -164,6 +194,11 @@ fn history(context: &Context, content: Content, args: &History) -> Result<()> {
     save_mapping(args, &done.understood.mapping)?;
     result(context.json, &done, || imported(&done));
     Ok(())
+}
+
+/// Imports a file of events, as its columns are recognised, into a lake without imported data.
+pub fn events(context: &Context, file: &Path) -> Result<()> {
+    history(context, Content::Events, &History::of(file))
 }
 
 fn options(context: &Context, content: Content, args: &History) -> Result<Options> {
@@ -220,6 +255,7 @@ pub fn instacart(
     data_dir: &DataDir,
     dir: &Path,
     as_of: Option<jiff::civil::Date>,
+    earlier: EarlierImports,
     json: bool,
 ) -> Result<ImportSummary> {
     data_dir.begin()?;
@@ -229,7 +265,7 @@ pub fn instacart(
         None => None,
     };
     let progress = bar("importing", 0);
-    let options = ImportOptions { as_of_ms, now_ms: Clock::system().now_ms() };
+    let options = ImportOptions { as_of_ms, now_ms: Clock::system().now_ms(), earlier };
     let summary = cartwheel_lake::import::instacart(&lake, dir, &options, &mut |at| {
         progress.set_length(at.total_bytes);
         progress.set_position(at.bytes);

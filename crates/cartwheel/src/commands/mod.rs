@@ -3,7 +3,8 @@
 pub mod audit;
 pub mod capacity;
 pub mod config;
-pub mod data;
+pub mod features;
+pub mod generate;
 pub mod import;
 mod import_products;
 mod import_report;

@@ -36,4 +36,6 @@ mod shop;
 #[cfg(test)]
 mod stored;
 #[cfg(test)]
+mod synthetic;
+#[cfg(test)]
 mod the_loop;
