@@ -59,6 +59,44 @@ def features(cartwheel, work, repeats, quick):
     ratio("features", "all / DuckDB", whole / duck)
 
 
+def measured(*command):
+    """Runs a command and returns its seconds and its peak memory in MB."""
+    start = time.time()
+    child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    _, status, usage = os.wait4(child.pid, 0)
+    assert status == 0, command
+    return time.time() - start, usage.ru_maxrss / 1024
+
+
+def imports(cartwheel, work, repeats, quick):
+    """The import of order lines against DuckDB, on the same CSV file."""
+    rows = 2_000_000 if quick else 20_000_000
+    program = HERE / "duckdb_import.py"
+    peaks = {}
+    for count, times in ((rows // 10, 1), (rows, repeats)):
+        csv, out = work / f"{count}.csv", work / "duckdb"
+        out.mkdir(exist_ok=True)
+        run(sys.executable, program, "generate", csv, str(count))
+        ours, theirs, memory, peer_memory = [], [], [], []
+        for _ in range(times):
+            data = work / "imported"
+            seconds, peak = measured(cartwheel, "--data-dir", data, "import", "orders", csv)
+            ours.append(seconds)
+            memory.append(peak)
+            shutil.rmtree(data)
+            seconds, peak = measured(sys.executable, program, "import", csv, out)
+            theirs.append(seconds)
+            peer_memory.append(peak)
+        peaks[count] = add("imports", f"cartwheel: peak memory, {count} lines", memory, "MB")
+        csv.unlink()
+    for name, times in (("cartwheel", ours), ("DuckDB", theirs)):
+        add("imports", f"{name}: lines per second", [rows / seconds for seconds in times], "/s")
+    add("imports", f"DuckDB: peak memory, {rows} lines", peer_memory, "MB")
+    mine, duck = sorted(ours)[len(ours) // 2], sorted(theirs)[len(theirs) // 2]
+    ratio("imports", "cartwheel / DuckDB, time", mine / duck)
+    ratio("imports", "peak memory, all lines / a tenth", peaks[rows] / peaks[rows // 10])
+
+
 def scoring(forest):
     """The forest's own benchmark beside XGBoost."""
     lines = run(sys.executable, HERE / "xgboost_predict.py").splitlines()
@@ -76,7 +114,7 @@ def main():
     for program in ("cartwheel", "load", "log", "forest"):
         parser.add_argument(program)
     parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--only", choices=("features", "scoring", "serving"))
+    parser.add_argument("--only", choices=("features", "imports", "scoring", "serving"))
     options = parser.parse_args()
     repeats, seconds = (3, 1) if options.quick else (5, 3)
     work = Path(tempfile.mkdtemp(prefix="cartwheel-bench-", dir=os.environ.get("BENCH_DIR")))
@@ -89,6 +127,8 @@ def main():
             serving.degraded()
         if options.only in (None, "features"):
             features(options.cartwheel, work, repeats, options.quick)
+        if options.only in (None, "imports"):
+            imports(options.cartwheel, work, repeats, options.quick)
     finally:
         shutil.rmtree(work, ignore_errors=True)
         figures.save()

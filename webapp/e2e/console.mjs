@@ -213,7 +213,7 @@ async function data({ browser, baseUrl, screenshots }) {
   const opened = await openPage(browser, `${baseUrl}/console/data`);
   const { page } = opened;
   const table = (name) => page.locator(`[data-testid=lake-table][data-table=${name}]`);
-  await table('orders').waitFor();
+  await table('events').waitFor();
   await assertAccessible(page, 'the list of tables');
   await screenshot(page, screenshots, 'console-data');
   await table('events').getByRole('link').first().click();
@@ -274,7 +274,8 @@ async function narrowAndDark({ browser, baseUrl, screenshots }) {
     '/catalogue?unknown',
     '/catalogue/1?user=1',
     '/data',
-    '/data/orders',
+    '/data?import',
+    '/data/events',
     '/quality',
   ];
   for (const path of paths) {

@@ -7,6 +7,7 @@ import { launch } from './browser.mjs';
 import { Server } from './server.mjs';
 import { steps as catalogueSteps } from './catalogue.mjs';
 import { steps as consoleSteps } from './console.mjs';
+import { steps as importSteps } from './imports.mjs';
 import { steps as keySteps } from './keys.mjs';
 import { steps as sendSteps } from './send.mjs';
 import { steps as shopSteps } from './shop.mjs';
@@ -30,9 +31,14 @@ function readArguments() {
 const { binary, only, screenshots } = readArguments();
 if (screenshots) await mkdir(screenshots, { recursive: true });
 // Keys come last: once a key exists, the server rejects requests without one.
-const steps = [...sendSteps, ...shopSteps, ...catalogueSteps, ...consoleSteps, ...keySteps].filter(
-  ([name]) => name.includes(only),
-);
+const steps = [
+  ...sendSteps,
+  ...shopSteps,
+  ...catalogueSteps,
+  ...consoleSteps,
+  ...importSteps,
+  ...keySteps,
+].filter(([name]) => name.includes(only));
 const server = await Server.open(binary);
 const browser = await launch();
 let failed = 0;

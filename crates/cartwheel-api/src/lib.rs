@@ -33,9 +33,14 @@ pub use http::problem::{Kind, Problem};
 pub use http::server::{Connections, serve};
 pub use http::tls::{Tls, TlsError};
 pub use operate::flow::{Flow, Part};
+pub use operate::importer::{ImportFile, Importer, OnProgress};
+pub use operate::imports::open::Imports;
 pub use operate::operator::Operator;
 pub use operate::tasks::{TaskHealth, TaskState, TaskStatus};
 pub use operate::views::erasure::{ErasureStep, ErasureView};
+pub use operate::views::import::{EarlierImports, ImportContent, ImportMode, StartFileImport};
+pub use operate::views::import_mapping::{DateOrderView, ImportMapping, OrderByView};
+pub use operate::views::import_preview::{ImportPreview, ImportResult};
 pub use operate::views::lake::{
     ColumnView, FeatureSetView, FileView, LakeJob, LakeJobKind, LakeJobState, LakeView, RejectView,
     RejectsView, SampleView, StartLakeJob, TableSummary, TableView,

@@ -17,7 +17,7 @@ use crate::access::admit::{Gate, admit};
 use crate::contract::{document, reference};
 use crate::fallback;
 use crate::observe::{Observer, observe};
-use crate::operate::{health, lake, live, models, pipeline, privacy, quality};
+use crate::operate::{health, imports, lake, live, models, pipeline, privacy, quality};
 use crate::routes::Routes;
 use crate::shop::{catalogue, events, foreign, merge, products, recommendations, shoppers, submit};
 use crate::state::AppState;
@@ -59,6 +59,7 @@ pub(crate) fn routes() -> Routes {
         pipeline::routes(),
         models::routes(),
         lake::routes(),
+        imports::routes::routes(),
         quality::routes(),
         live::routes(),
         health::routes(),
@@ -71,7 +72,7 @@ pub(crate) fn routes() -> Routes {
 const PREFLIGHT_AGE: Duration = Duration::from_secs(600);
 
 fn document() -> OpenApi {
-    let Routes { router, access } = routes();
+    let Routes { router, access, .. } = routes();
     let mut document = router.into_openapi();
     document::complete(&mut document, &access);
     document
@@ -100,7 +101,11 @@ pub fn router(state: AppState) -> Router {
             "/docs.css",
             get(|| async { ([(header::CONTENT_TYPE, "text/css; charset=utf-8")], reference::CSS) }),
         );
-    let gate = Gate { state: state.clone(), access: Arc::new(routes.access) };
+    let gate = Gate {
+        state: state.clone(),
+        access: Arc::new(routes.access),
+        uploads: Arc::new(routes.uploads),
+    };
     let (router, _) = routes.router.split_for_parts();
     let router = router
         .fallback(fallback::fallback)

@@ -1,5 +1,7 @@
 //! Routes, each declared together with the access that it needs.
 
+use std::collections::HashSet;
+
 use axum::http::Method;
 use axum::routing::MethodRouter;
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
@@ -13,6 +15,9 @@ use crate::state::Shared;
 pub(crate) struct Routes {
     pub(crate) router: OpenApiRouter<Shared>,
     pub(crate) access: AccessTable,
+    /// Paths to which files are posted. Such a request takes as long as its body needs, and bounds
+    /// that itself.
+    pub(crate) uploads: HashSet<String>,
 }
 
 impl Routes {
@@ -24,6 +29,12 @@ impl Routes {
     /// Adds routes that need the secret half of a key with `scope`.
     pub(crate) fn scoped(self, scope: Scope, routes: UtoipaMethodRouter<Shared>) -> Self {
         self.add(Access::Needs(scope, Audience::Keys), routes)
+    }
+
+    /// Adds a route to which files are posted, with the secret half of a key with `scope`.
+    pub(crate) fn uploads(mut self, scope: Scope, route: UtoipaMethodRouter<Shared>) -> Self {
+        self.uploads.extend(route.1.paths.keys().cloned());
+        self.scoped(scope, route)
     }
 
     /// Adds routes for browsers with a shopper token too. What concerns a shopper has to ask
@@ -48,6 +59,7 @@ impl Routes {
     /// Adds the routes of a part of the API.
     pub(crate) fn merge(mut self, other: Self) -> Self {
         self.access.merge(other.access);
+        self.uploads.extend(other.uploads);
         Self { router: self.router.merge(other.router), ..self }
     }
 

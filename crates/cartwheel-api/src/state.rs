@@ -16,11 +16,13 @@ use crate::access::limits::Limits;
 use crate::http::assets::Assets;
 use crate::http::body::Bodies;
 use crate::http::problem::{Kind, Problem};
+use crate::operate::imports::open::Imports;
 use crate::operate::monitor::Monitor;
 use crate::operate::operator::Operator;
 use crate::operate::tasks::TaskHealth;
 use crate::settings::Settings;
 use crate::shop::impressions::Impressions;
+use crate::shop::products::full_feed::FullFeeds;
 use crate::telemetry::Metrics;
 
 /// How a host admits requests. Every host decides on both.
@@ -53,10 +55,14 @@ pub struct AppState {
     pub metrics: Metrics,
     /// The live catalogue. `None` on a server whose products come from imports alone.
     pub catalogue: Option<Arc<dyn ProductStore>>,
+    /// The feeds of products that are being received.
+    pub(crate) full_feeds: Arc<FullFeeds>,
     /// The files of the web app, if this server has them.
     pub assets: Option<Assets>,
     /// Operates pipeline, models and lake. `None` in a function.
     pub operator: Option<Arc<dyn Operator>>,
+    /// Imports uploaded files. `None` in a function.
+    pub imports: Option<Arc<Imports>>,
     /// Records admin actions.
     pub audit: Option<Arc<dyn AuditLog>>,
     /// The background tasks of the host.
@@ -99,8 +105,10 @@ impl AppState {
             ids: Ids::uuid_v7(),
             metrics: Metrics::install(),
             catalogue: None,
+            full_feeds: Arc::default(),
             assets: None,
             operator: None,
+            imports: None,
             audit: admission.audit,
             tasks: TaskHealth::default(),
             checkouts: Arc::default(),

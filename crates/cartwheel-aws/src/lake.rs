@@ -44,7 +44,7 @@ pub(crate) enum Read {
 
 /// The lake in a bucket.
 #[derive(Debug, Clone)]
-pub struct Lake(Arc<dyn ObjectStore>);
+pub struct Lake(pub(crate) Arc<dyn ObjectStore>);
 
 impl Lake {
     /// Opens `s3://bucket` or `s3://bucket/prefix`, with the environment's credentials.

@@ -2,7 +2,7 @@
 //!
 //! [`KinesisStream`] is the stream, [`Users`] the user store on DynamoDB, [`Lake`] the
 //! objects of the lake on S3, [`S3Registry`] its releases and models, [`Follower`] the
-//! served release, and [`Endpoint`] a scorer on SageMaker. [`consume`] applies the stream's
+//! served release, [`Endpoint`] a scorer on SageMaker, and [`Object`] a source of an import. [`consume`] applies the stream's
 //! batches; [`functions`] are the state machine's. Only this crate uses the AWS SDK and
 //! `object_store` with its `aws` feature.
 
@@ -17,6 +17,7 @@ pub mod functions;
 mod kinesis;
 mod lake;
 mod names;
+mod objects;
 mod registry;
 mod retry;
 mod users;
@@ -30,5 +31,6 @@ pub use follow::{FollowError, Follower};
 pub use kinesis::KinesisStream;
 pub use lake::{Lake, LakeError};
 pub use names::{Missing, Names};
+pub use objects::Object;
 pub use registry::S3Registry;
 pub use users::{Unapplied, Users};

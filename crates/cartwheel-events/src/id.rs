@@ -20,6 +20,9 @@ pub enum InvalidId {
     /// The id is longer than [`MAX_ID`] bytes.
     #[error("is longer than {MAX_ID} bytes")]
     TooLong,
+    /// The anonymous id does not fit beside the mark of guests.
+    #[error("is longer than {} bytes, because a mark of one byte stands before it", MAX_ID - 1)]
+    TooLongGuest,
     /// The id contains a control character.
     #[error("contains a control character")]
     Control,
@@ -32,7 +35,7 @@ pub enum InvalidId {
 }
 
 /// The first character of a guest's [`UserId`]. The ids of known users never begin with it.
-const GUEST: char = '~';
+pub const GUEST: char = '~';
 
 /// Checks the length and the characters of an id. Ids are compared byte by byte: upper and lower
 /// case differ, and so do the composed and decomposed forms of a letter.
@@ -145,6 +148,9 @@ impl UserId {
     /// When `anonymous_id` is not a valid id, or is longer than [`MAX_ID`] - 1 bytes.
     pub fn guest(anonymous_id: impl AsRef<str>) -> Result<Self, InvalidId> {
         check_id(anonymous_id.as_ref())?;
+        if anonymous_id.as_ref().len() == MAX_ID {
+            return Err(InvalidId::TooLongGuest);
+        }
         Self::new(format!("{GUEST}{}", anonymous_id.as_ref()))
     }
 

@@ -13,7 +13,7 @@ mod tie;
 
 pub use event::{Event, EventKind, Invalid, Item, MAX_BATCH, MAX_ITEMS};
 pub use foreign::{Foreign, Mapped};
-pub use id::{ID_EXPECTED, InvalidId, MAX_ID, ProductId, UserId, check_id};
+pub use id::{GUEST, ID_EXPECTED, InvalidId, MAX_ID, ProductId, UserId, check_id};
 pub use record::{
     EventRecord, Impression, ImpressionItem, ProductRecord, Record, RecordError, SCHEMA_VERSION,
 };

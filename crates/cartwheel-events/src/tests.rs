@@ -26,6 +26,16 @@ fn an_id_is_any_text_of_128_bytes_without_control_characters() {
 }
 
 #[test]
+fn an_anonymous_id_leaves_a_byte_for_the_mark_of_guests() {
+    let body = |id: &str| json!({"anonymous_id": id, "event": "view", "product_ids": ["1"]});
+    let event = Event::from_json(&body(&"x".repeat(127))).unwrap();
+    assert_eq!(event.user_id.as_str().len(), 128);
+    let error = Event::from_json(&body(&"x".repeat(128))).unwrap_err();
+    assert_eq!(error.field, "anonymous_id");
+    assert!(error.problem.contains("longer than 127 bytes"), "{error}");
+}
+
+#[test]
 fn an_error_names_the_invalid_field() {
     let cases = [
         (json!([]), ""),

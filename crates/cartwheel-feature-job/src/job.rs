@@ -10,6 +10,7 @@ use cartwheel_feature_set::{
 };
 use cartwheel_features::ProductInfo;
 use cartwheel_files::Partitions;
+use cartwheel_lake::Ties;
 use cartwheel_recommend::FEATURES;
 use parking_lot::Mutex;
 use rayon::prelude::*;
@@ -45,6 +46,8 @@ pub struct Input {
     pub checkouts: Vec<cartwheel_lake::CheckoutRow>,
     /// Imported Parquet files of the `events` table.
     pub events: Vec<PathBuf>,
+    /// The guests that turned out to be users: their imported events are the users'.
+    pub ties: Ties,
     /// Parquet files of the `baskets` table.
     pub baskets: Vec<PathBuf>,
     /// Erasures that the lake had completed when it was read.
@@ -102,7 +105,8 @@ pub fn build(
     let partitions = Partitions::create(set.dir(), count)?;
     let products = products(input.products, &input.checkouts);
     let checkouts = &input.checkouts;
-    let tables = Tables { orders, lines, events, baskets, products: &products, checkouts };
+    let ties = &input.ties;
+    let tables = Tables { orders, lines, events, ties, baskets, products: &products, checkouts };
     shuffle(&tables, &partitions, progress)?;
 
     let users = Mutex::new(OrderedUsers::new(set.users()?));
@@ -157,6 +161,10 @@ fn version(input: &Input, options: &JobOptions) -> String {
             text.push_str(&format!("{} {:?}\n", c.is_return, c.quantities));
         }
     }
+    if !input.events.is_empty() {
+        // A login after the import changes to whom imported events belong.
+        text.push_str(&input.ties.fingerprint());
+    }
     // The live catalogue changes products between two imports.
     for product in &input.products {
         text.push_str(&format!("{product:?}\n"));
@@ -180,6 +188,7 @@ struct Tables<'a> {
     orders: RowGroups,
     lines: RowGroups,
     events: RowGroups,
+    ties: &'a Ties,
     baskets: RowGroups,
     /// By catalogue index.
     products: &'a [ProductInfo],
@@ -263,7 +272,9 @@ fn shuffle_events(
                 let kind = EventKind::parse(kinds.value(at));
                 if let Some(kind @ (EventKind::Checkout | EventKind::Return)) = kind {
                     let row = checkouts.row(at, kind == EventKind::Return)?;
-                    sender.checkout(users.value(at), &row)?;
+                    let shopper = users.value(at);
+                    let user = tables.ties.user(shopper, row.at_ms).unwrap_or(shopper);
+                    sender.checkout(user, &row)?;
                 }
             }
             count(batch.num_rows());

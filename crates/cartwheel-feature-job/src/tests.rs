@@ -5,7 +5,7 @@ use std::path::Path;
 use arrow_array::cast::AsArray;
 use cartwheel_feature_set::{FeatureSet, files};
 use cartwheel_features::{CROSS_FOLDS, Fold, ProductInfo, cross_fold_of, fold_of};
-use cartwheel_lake::{CheckoutRow, ImportOptions, Lake, import};
+use cartwheel_lake::{CheckoutRow, EarlierImports, ImportOptions, Lake, import};
 use cartwheel_recommend::FEATURES;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use rustc_hash::FxHashSet;
@@ -42,7 +42,11 @@ fn lake(orders: &str, lines: &str) -> (tempfile::TempDir, Input) {
     std::fs::write(dir.path().join("orders.csv"), orders).unwrap();
     std::fs::write(dir.path().join("order_products.csv"), lines).unwrap();
     let lake = Lake::open(&dir.path().join("lake")).unwrap();
-    let options = ImportOptions { as_of_ms: Some(AS_OF_MS), now_ms: AS_OF_MS };
+    let options = ImportOptions {
+        as_of_ms: Some(AS_OF_MS),
+        now_ms: AS_OF_MS,
+        earlier: EarlierImports::ReplaceKind,
+    };
     import::instacart(&lake, dir.path(), &options, &mut |_| {}).unwrap();
     let manifest = lake.import_manifest().unwrap().unwrap();
     let products = lake.read_products().unwrap().into_iter();

@@ -46,11 +46,31 @@ impl Partitions {
     /// # Errors
     /// When the file cannot be read.
     pub fn read(&self, partition: usize) -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        self.read_into(partition, &mut bytes)?;
+        Ok(bytes)
+    }
+
+    /// Reads the records of a partition into a buffer that is used again, in place of its content.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn read_into(&self, partition: usize, bytes: &mut Vec<u8>) -> io::Result<()> {
         let mut file = self.files[partition].lock();
         file.rewind()?;
-        let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes)?;
-        Ok(bytes)
+        bytes.clear();
+        file.read_to_end(bytes)?;
+        Ok(())
+    }
+
+    /// The file of a partition, at its beginning, to read it piece by piece.
+    ///
+    /// # Errors
+    /// When the file cannot be opened again.
+    pub fn file(&self, partition: usize) -> io::Result<File> {
+        let mut file = self.files[partition].lock().try_clone()?;
+        file.rewind()?;
+        Ok(file)
     }
 
     /// The partition of a hash. Its top bits decide, so that one partition after another holds

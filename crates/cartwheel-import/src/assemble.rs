@@ -1,17 +1,21 @@
 //! Putting the lines of a partition together to orders and events.
 
 use std::collections::BTreeMap;
+use std::io;
 
 use cartwheel_events::{EventKind, EventRecord, Item, ProductId, SCHEMA_VERSION, UserId};
 use cartwheel_features::{Movement, Pieces, net_returns, stable_hash};
 use cartwheel_lake::Basket;
-use rustc_hash::FxHashSet;
+use rustc_hash::{FxHashMap, FxHashSet};
 use serde::Serialize;
 
 use crate::line::Line;
 use crate::mapping::OrderBy;
-use crate::spill::SpilledLine;
+use crate::spill::{Owners, SpilledLine};
 use crate::time::TimeReader;
+
+/// Records that are put together before they are written.
+const RECORDS: usize = 16 << 10;
 
 /// How lines become orders.
 pub(crate) struct Assembly<'a> {
@@ -30,8 +34,10 @@ pub struct Assembled {
     pub lines: u64,
     /// Events other than orders and returns.
     pub events: u64,
-    /// Customers.
+    /// Customers and guests.
     pub users: u64,
+    /// Of these, guests.
+    pub guests: u64,
     /// Orders whose customer is unknown.
     pub baskets: u64,
     /// Lines of these orders.
@@ -52,6 +58,7 @@ impl Assembled {
         self.lines += other.lines;
         self.events += other.events;
         self.users += other.users;
+        self.guests += other.guests;
         self.baskets += other.baskets;
         self.basket_lines += other.basket_lines;
         self.returns += other.returns;
@@ -83,8 +90,26 @@ enum Group<'a> {
 }
 
 impl Assembly<'_> {
-    /// Puts the lines of a partition together.
-    pub(crate) fn records(&self, mut lines: Vec<SpilledLine<'_>>) -> Records {
+    /// Puts the lines of a partition together, and adds what they become to `records`. `full` takes
+    /// the records whenever there are many, and at the end.
+    pub(crate) fn add(
+        &self,
+        bytes: &[u8],
+        records: &mut Records,
+        mut full: impl FnMut(&mut Records) -> io::Result<()>,
+    ) -> io::Result<()> {
+        Owners::of(bytes)?.for_each(|lines| {
+            self.owner(std::mem::take(lines), records);
+            if records.events.len() + records.baskets.len() < RECORDS {
+                return Ok(());
+            }
+            full(records)
+        })?;
+        full(records)
+    }
+
+    /// Puts the lines of an owner together. Owners may have the same hash.
+    fn owner(&self, mut lines: Vec<SpilledLine<'_>>, records: &mut Records) {
         lines.retain(|spilled| !self.services.contains(spilled.line.product_id));
         let undone: Vec<SpilledLine<'_>> =
             lines.iter().filter(|spilled| spilled.line.is_undone).map(given_back).collect();
@@ -93,27 +118,26 @@ impl Assembly<'_> {
             lines.into_iter().map(|spilled| (self.group(&spilled), spilled)).collect();
         grouped.sort_unstable_by(|(group_a, a), (group_b, b)| {
             let part = |spilled: &SpilledLine<'_>| (spilled.line.at_ms, spilled.place);
-            (a.line.user_id, a.line.kind as u8, *group_a)
-                .cmp(&(b.line.user_id, b.line.kind as u8, *group_b))
+            (a.line.shopper, a.line.kind as u8, *group_a)
+                .cmp(&(b.line.shopper, b.line.kind as u8, *group_b))
                 .then_with(|| part(a).cmp(&part(b)))
         });
-        let mut records = Records::default();
-        for user in grouped.chunk_by(|a, b| a.1.line.user_id == b.1.line.user_id) {
-            match user.first().and_then(|(_, spilled)| spilled.line.user_id) {
-                Some(user_id) => records.add_user(user_id, user),
-                None => records.add_baskets(user),
+        for own in grouped.chunk_by(|a, b| a.1.line.shopper == b.1.line.shopper) {
+            // Ids were checked when their rows were read.
+            match own.first().and_then(|(_, spilled)| spilled.line.shopper?.id()) {
+                Some(user) => records.add_user(&user, own),
+                None => records.add_baskets(own),
             }
         }
-        records
     }
 
     fn group<'a>(&self, spilled: &SpilledLine<'a>) -> Group<'a> {
-        let Line { user_id, kind, key, at_ms, .. } = spilled.line;
+        let Line { shopper, kind, key, at_ms, .. } = spilled.line;
         let is_order = matches!(kind, EventKind::Checkout | EventKind::Return);
         match self.order_by {
             _ if !key.is_empty() => Group::Id(key),
             // Nothing tells which purchases of unknown customers belong together.
-            _ if !is_order || user_id.is_none() => Group::Line(spilled.place),
+            _ if !is_order || shopper.is_none() => Group::Line(spilled.place),
             OrderBy::Day => Group::Day(self.times.day(at_ms)),
             OrderBy::Time => Group::Time(at_ms),
         }
@@ -129,29 +153,22 @@ fn given_back<'a>(spilled: &SpilledLine<'a>) -> SpilledLine<'a> {
 type Grouped<'a> = (Group<'a>, SpilledLine<'a>);
 
 impl Records {
-    /// Adds the records of other customers.
-    pub(crate) fn append(&mut self, mut other: Self) {
-        self.events.append(&mut other.events);
-        self.baskets.append(&mut other.baskets);
-        self.counts.add(&other.counts);
-    }
-
     /// Adds the orders and events of a user, whose lines are by kind and group.
-    fn add_user(&mut self, user_id: &str, lines: &[Grouped<'_>]) {
-        // Ids were checked when their rows were read.
-        let Ok(user) = UserId::new(user_id) else { return };
+    fn add_user(&mut self, user: &UserId, lines: &[Grouped<'_>]) {
         let mut ids = Ids::default();
         let same = |a: &Grouped<'_>, b: &Grouped<'_>| (a.1.line.kind, a.0) == (b.1.line.kind, b.0);
         let start = self.events.len();
         for group in lines.chunk_by(same) {
             let Some((key, first)) = group.first() else { continue };
             let items = items(group);
-            let event_id = ids.next(user_id, *key, &first.line);
+            let event_id = ids.next(user.as_str(), *key, &first.line);
+            let guest = group.iter().map(|(_, spilled)| spilled.line.guest);
+            let guest = guest.into_iter().find(|guest| !guest.is_empty());
             self.events.push(EventRecord {
                 schema_version: SCHEMA_VERSION,
                 event_id,
                 user_id: user.clone(),
-                anonymous_id: None,
+                anonymous_id: guest.map(str::to_owned),
                 session_id: Some(first.line.session_id.to_owned()).filter(|id| !id.is_empty()),
                 event: first.line.kind,
                 product_ids: items.iter().map(|item| item.product_id.clone()).collect(),
@@ -169,6 +186,7 @@ impl Records {
         let own = &mut self.events[start..];
         own.sort_by(|a, b| (a.received_at_ms, &a.event_id).cmp(&(b.received_at_ms, &b.event_id)));
         self.counts.users += 1;
+        self.counts.guests += u64::from(user.is_guest());
         self.counts.count(own);
     }
 
@@ -201,14 +219,22 @@ impl Records {
 /// line's quantity.
 fn items(group: &[Grouped<'_>]) -> Vec<Item> {
     let mut items: Vec<Item> = Vec::with_capacity(group.len());
-    let mut places: BTreeMap<&str, usize> = BTreeMap::new();
+    // Few lines are searched faster without an index.
+    let is_indexed = group.len() > 16;
+    let mut places: FxHashMap<&str, usize> = FxHashMap::default();
     for (_, SpilledLine { line, .. }) in group {
-        match places.get(line.product_id) {
-            Some(&at) => items[at].quantity = items[at].quantity.saturating_add(line.quantity),
+        let known = match is_indexed {
+            true => places.get(line.product_id).copied(),
+            false => items.iter().position(|item| item.product_id.as_str() == line.product_id),
+        };
+        match known {
+            Some(at) => items[at].quantity = items[at].quantity.saturating_add(line.quantity),
             None => {
-                // Ids were checked when their rows were read.
+                // Ids were checked when their rows were read. A tie alone names no product.
                 let Ok(product_id) = ProductId::new(line.product_id) else { continue };
-                places.insert(line.product_id, items.len());
+                if is_indexed {
+                    places.insert(line.product_id, items.len());
+                }
                 items.push(Item { product_id, quantity: line.quantity, price: line.price });
             }
         }
@@ -260,6 +286,11 @@ impl Assembled {
             |r: &&EventRecord| matches!(r.event, EventKind::Checkout | EventKind::Return);
         let orders: Vec<&EventRecord> = records.iter().filter(is_order).collect();
         self.events += (records.len() - orders.len()) as u64;
+        if orders.iter().all(|order| order.event == EventKind::Checkout) {
+            self.orders += orders.len() as u64;
+            self.lines += orders.iter().map(|order| order.product_ids.len() as u64).sum::<u64>();
+            return;
+        }
         let mut movements: Vec<Movement<&str>> = orders.iter().map(|o| movement(o)).collect();
         net_returns(&mut movements);
         for movement in &movements {

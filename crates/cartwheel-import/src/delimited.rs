@@ -2,11 +2,10 @@
 
 use std::io::{self, Read};
 
-use csv::StringRecord;
-
 use crate::error::ImportError;
 use crate::field::{Cells, Field};
 use crate::format::{Dialect, not_utf8};
+use crate::split::RowSplitter;
 
 /// Bytes of a chunk.
 const CHUNK: usize = 256 << 10;
@@ -144,34 +143,27 @@ impl DelimitedRows {
         mut each: impl FnMut(u64, DelimitedRow<'_>, &dyn Fn() -> String),
     ) -> Result<(), ImportError> {
         let Self { name, dialect, width, .. } = self;
-        let mut reader = reader_of(&chunk.bytes, *dialect);
-        let mut record = StringRecord::new();
+        let text = std::str::from_utf8(&chunk.bytes).map_err(|error| {
+            let before = &chunk.bytes[..error.valid_up_to()];
+            let lines = memchr::memchr_iter(b'\n', before).count() as u64;
+            ImportError::source(name, not_utf8(chunk.first_line + lines))
+        })?;
+        let mut rows = RowSplitter::new(text.strip_prefix('\u{feff}').unwrap_or(text), *dialect);
         let mut is_header = self.has_header && chunk.first_line == 1;
-        loop {
-            let line = chunk.first_line + reader.position().line() - 1;
-            match reader.read_record(&mut record) {
-                Ok(true) => {}
-                Ok(false) => return Ok(()),
-                Err(error) => {
-                    let problem = match error.kind() {
-                        csv::ErrorKind::Utf8 { .. } => not_utf8(line),
-                        _ => format!("line {line}: {error}"),
-                    };
-                    return Err(ImportError::source(name, problem));
-                }
-            }
+        while let Some((lines, row)) = rows.next() {
+            let line = chunk.first_line + lines;
             if std::mem::take(&mut is_header) {
                 continue;
             }
-            let text = || record.iter().collect::<Vec<_>>().join(&dialect.delimiter.to_string());
-            if record.len() != *width {
-                let problem = format!("{} cells instead of {width}", record.len());
+            let text = || row.iter().collect::<Vec<_>>().join(&dialect.delimiter.to_string());
+            if row.len() != *width {
+                let problem = format!("{} cells instead of {width}", row.len());
                 each(line, Err(problem), &text);
                 continue;
             }
             let mut cells = Cells::default();
             for (field, places) in &self.places {
-                let mut values = places.iter().filter_map(|&at| record.get(at)).map(str::trim);
+                let mut values = places.iter().filter_map(|&at| row.get(at)).map(str::trim);
                 if let Some(value) = values.find(|value| !is_missing(value)) {
                     if !dialect.quoted && value.contains('\\') {
                         cells.set(*field, unescaped(value));
@@ -182,6 +174,7 @@ impl DelimitedRows {
             }
             each(line, Ok(cells), &text);
         }
+        Ok(())
     }
 }
 
@@ -226,6 +219,7 @@ fn unescaped(cell: &str) -> String {
             Some('t') => '\t',
             Some('n') => '\n',
             Some('r') => '\r',
+            Some('0') => '\0',
             Some(other) => other,
             None => '\\',
         });

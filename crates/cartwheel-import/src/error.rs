@@ -42,6 +42,25 @@ pub enum ImportError {
         /// The most frequent reasons, each with a count and an example.
         reasons: String,
     },
+    /// The lines of one customer are too many.
+    #[error(
+        "the rows of {owner} take {mib} MiB, more than {most} MiB: an id of many customers is \
+         none; name it in a mapping with no_customer = [{owner:?}]"
+    )]
+    LargeOwner {
+        /// The customer, or the order of an unknown customer.
+        owner: String,
+        /// Bytes of its rows, in MiB.
+        mib: u64,
+        /// The maximum.
+        most: u64,
+    },
+    /// The rows name too many products.
+    #[error(
+        "the rows name more than {0} products: name the column of products with --map \
+         product_id=COLUMN"
+    )]
+    TooManyProducts(usize),
     /// There is nothing to import.
     #[error("the sources hold no usable row{0}")]
     Empty(String),

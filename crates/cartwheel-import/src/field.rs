@@ -12,6 +12,8 @@ use serde::{Deserialize, Serialize};
 pub enum Field {
     /// The customer.
     UserId,
+    /// The visitor, before and beside a login.
+    AnonymousId,
     /// The product.
     ProductId,
     /// When it happened.
@@ -37,12 +39,13 @@ pub enum Field {
 }
 
 /// Number of fields.
-pub(crate) const FIELDS: usize = 12;
+pub(crate) const FIELDS: usize = 13;
 
 impl Field {
     /// Every field, in the order of their recognition.
     pub const ALL: [Self; FIELDS] = [
         Self::UserId,
+        Self::AnonymousId,
         Self::ProductId,
         Self::Time,
         Self::Event,
@@ -60,6 +63,7 @@ impl Field {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::UserId => "user_id",
+            Self::AnonymousId => "anonymous_id",
             Self::ProductId => "product_id",
             Self::Time => "time",
             Self::Event => "event",
@@ -112,11 +116,17 @@ impl Field {
                 "email",
                 "billingemail",
                 "useremail",
+            ],
+            Self::AnonymousId => &[
+                "anonymousid",
                 "userpseudoid",
                 "visitorid",
-                "anonymousid",
+                "fullvisitorid",
+                "guestid",
+                "clientid",
                 "deviceid",
                 "cookieid",
+                "visitor",
             ],
             Self::ProductId => &[
                 "productid",

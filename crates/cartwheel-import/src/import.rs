@@ -1,51 +1,27 @@
 //! Importing: all sources are read first, then their lines are put together and written, and at
 //! last the import becomes visible as a whole.
 
-use std::ops::Range;
-
 use cartwheel_files::Partitions;
 use cartwheel_lake::{ImportKind, ImportSummary, Lake, NewImport, Started};
-use parking_lot::Mutex;
-use rayon::prelude::*;
 use rustc_hash::FxHashSet;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use crate::assemble::{Assembled, Assembly, Records};
+use crate::assemble::{Assembled, Assembly};
 use crate::error::ImportError;
 use crate::options::Options;
 use crate::preview::Preview;
-use crate::read::{Reading, read};
+use crate::progress::ImportStep;
+use crate::read::{Begun, Reading, read};
 use crate::source::Source;
-use crate::spill;
+use crate::write::{Limits, Writing};
 
 /// Bytes of the sources for each partition.
 const PARTITION_BYTES: u64 = 64 << 20;
 /// How much larger lines are than the compressed file that they come from, at most usually.
 const INFLATION: u64 = 6;
-/// Bytes of lines that become one part, at least.
-const PART_BYTES: u64 = 32 << 20;
 /// Reasons that the error of too many rejected rows names.
 const REASONS: usize = 3;
-
-/// The progress of an import.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ImportStep {
-    /// The sources are read.
-    Read {
-        /// Bytes read, before decompression.
-        bytes: u64,
-        /// Bytes of all sources. `None` if one of them is standard input.
-        total: Option<u64>,
-    },
-    /// Orders and events are written.
-    Write {
-        /// Parts written.
-        done: u64,
-        /// All parts.
-        total: u64,
-    },
-}
 
 /// The result of an import.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -70,10 +46,22 @@ pub fn import(
     options: &Options,
     progress: &mut (dyn FnMut(ImportStep) + Send),
 ) -> Result<Imported, ImportError> {
+    import_within(lake, sources, options, &Limits::default(), progress)
+}
+
+fn import_within(
+    lake: &Lake,
+    sources: &[Source],
+    options: &Options,
+    limits: &Limits,
+    progress: &mut (dyn FnMut(ImportStep) + Send),
+) -> Result<Imported, ImportError> {
     let total: Option<u64> = sources.iter().map(Source::bytes).sum();
     let partitions = Partitions::create(lake.dir(), partition_count(total))?;
     let mut tick = |bytes: u64| progress(ImportStep::Read { bytes, total });
-    let reading = read(sources, options, Some(&partitions), &mut tick)?;
+    let begun = Begun::new(sources, options)?;
+    let plan = begun.plan()?;
+    let reading = read(begun, plan, Some(&partitions), &mut tick)?;
     check(&reading, options)?;
     let services = reading.tally.products.service_codes(&options.services, &options.products);
     let understood = Preview::of(&reading, services);
@@ -88,7 +76,8 @@ pub fn import(
     let codes: FxHashSet<&str> =
         understood.service_codes.iter().map(|code| code.product_id.as_str()).collect();
     let assembly = Assembly { order_by: plan.order_by, times: &plan.rules.times, services: &codes };
-    let assembled = write(&new, &partitions, &assembly, progress)?;
+    let writing = Writing { new: &new, dir: lake.dir(), assembly: &assembly, limits };
+    let assembled = writing.write(&partitions, progress)?;
     let mut rejected = tally.rejected_rows;
     rejected.sort_by(|a, b| {
         let line = |row: &cartwheel_lake::RejectedRow| row.line.parse::<u64>().unwrap_or(0);
@@ -158,48 +147,101 @@ fn import_id(reading: &Reading, options: &Options) -> String {
     hex::encode(&hash.finalize()[..8])
 }
 
-/// Puts the lines of all partitions together and writes them, on all threads.
-fn write(
-    new: &NewImport,
-    partitions: &Partitions,
-    assembly: &Assembly<'_>,
-    progress: &mut (dyn FnMut(ImportStep) + Send),
-) -> Result<Assembled, ImportError> {
-    let parts = parts(partitions)?;
-    let total = parts.len() as u64;
-    let progress = Mutex::new((0, progress));
-    let all = Mutex::new(Assembled::default());
-    parts.into_par_iter().enumerate().try_for_each(|(number, part)| {
-        let mut records = Records::default();
-        for partition in part {
-            let bytes = partitions.read(partition)?;
-            records.append(assembly.records(spill::lines(&bytes)?));
-        }
-        if !records.events.is_empty() {
-            new.write_events(number, &records.events)?;
-        }
-        if !records.baskets.is_empty() {
-            new.write_baskets(number, &records.baskets)?;
-        }
-        all.lock().add(&records.counts);
-        let (done, progress) = &mut *progress.lock();
-        *done += 1;
-        progress(ImportStep::Write { done: *done, total });
-        Ok::<_, ImportError>(())
-    })?;
-    Ok(all.into_inner())
-}
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::path::PathBuf;
 
-/// Neighbouring partitions whose lines become one part.
-fn parts(partitions: &Partitions) -> Result<Vec<Range<usize>>, ImportError> {
-    let mut parts = Vec::new();
-    let (mut start, mut bytes) = (0, 0);
-    for partition in 0..partitions.count() {
-        bytes += partitions.bytes(partition)?;
-        if bytes >= PART_BYTES || partition + 1 == partitions.count() {
-            parts.push(start..partition + 1);
-            (start, bytes) = (partition + 1, 0);
+    use cartwheel_lake::EarlierImports;
+    use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+
+    use super::*;
+    use crate::mapping::Mapping;
+    use crate::plan::Content;
+
+    /// Purchases, views and returns of customers, guests and unknown customers.
+    fn history() -> String {
+        let mut text = "order_id,user_id,anonymous_id,sku,time,qty,event\n".to_owned();
+        for n in 0..6_000 {
+            let (user, guest) = match n % 5 {
+                0 => (String::new(), format!("g{}", n % 40)),
+                1 => (format!("u{}", n % 211), format!("g{}", n % 40)),
+                2 if n % 3 == 0 => (String::new(), String::new()),
+                _ => (format!("u{}", n % 211), String::new()),
+            };
+            let kind = if n % 7 == 3 && n % 5 != 2 { "view" } else { "purchase" };
+            let order = if n % 11 < 8 { format!("o{}", n / 3) } else { String::new() };
+            let pieces = if kind == "purchase" && n % 13 == 0 { -1 } else { n % 3 + 1 };
+            let day = n % 28 + 1;
+            text.push_str(&format!(
+                "{order},{user},{guest},p{},2025-03-{day:02},{pieces},{kind}\n",
+                n % 97
+            ));
         }
+        text
     }
-    Ok(parts)
+
+    struct Done {
+        imported: Imported,
+        /// The rows of all parts of a table, in the order of the parts.
+        rows: Vec<Vec<String>>,
+        parts: usize,
+    }
+
+    fn import_with(limits: &Limits) -> Result<Done, ImportError> {
+        let dir = tempfile::tempdir().unwrap();
+        let source = dir.path().join("history.csv");
+        std::fs::write(&source, history()).unwrap();
+        let lake = Lake::open(&dir.path().join("lake")).unwrap();
+        let options = Options {
+            content: Content::Events,
+            mapping: Mapping::default(),
+            timezone: "UTC".to_owned(),
+            header: None,
+            max_rejects: 0.0,
+            earlier: EarlierImports::Refuse,
+            services: Vec::new(),
+            products: Vec::new(),
+            now_ms: 1_767_225_600_000,
+            threads: 2,
+        };
+        let imported =
+            import_within(&lake, &[Source::File(source)], &options, limits, &mut |_| {})?;
+        let manifest = lake.import_manifest().unwrap().unwrap();
+        let parts = manifest.events.len();
+        let rows =
+            [manifest.events, manifest.baskets].map(|parts| parts.iter().flat_map(rows).collect());
+        Ok(Done { imported, rows: rows.into(), parts })
+    }
+
+    fn rows(part: &PathBuf) -> Vec<String> {
+        let reader = ParquetRecordBatchReaderBuilder::try_new(File::open(part).unwrap()).unwrap();
+        let mut rows = Vec::new();
+        for batch in reader.build().unwrap() {
+            let batch = batch.unwrap();
+            rows.extend(
+                (0..batch.num_rows()).map(|at| format!("{:?}", batch.slice(at, 1).columns())),
+            );
+        }
+        rows
+    }
+
+    #[test]
+    fn a_history_larger_than_memory_gives_the_same_rows_in_the_same_order() {
+        let whole = import_with(&Limits::default()).unwrap();
+        let counts = whole.imported.assembled.unwrap();
+        assert!(counts.returns > 50 && counts.baskets > 50 && counts.guests > 5, "{counts:?}");
+        let small = Limits { partition: 2_000, owner: 60_000, part: 5_000 };
+        let small = import_with(&small).unwrap();
+        assert!(small.parts > 20 * whole.parts, "{} parts", small.parts);
+        assert_eq!(small.rows, whole.rows);
+        assert_eq!(small.imported.assembled, whole.imported.assembled);
+    }
+
+    #[test]
+    fn a_customer_with_too_many_rows_is_named() {
+        let error = import_with(&Limits { partition: 2_000, owner: 500, part: 5_000 });
+        let error = error.err().unwrap().to_string();
+        assert!(error.contains("no_customer = [\"") && error.contains("is none"), "{error}");
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use cartwheel_events::{EventKind, check_id};
+use cartwheel_events::{EventKind, GUEST, MAX_ID, UserId, check_id};
 
 use crate::field::{Cells, Field};
 use crate::mapping::{Mapping, is_usually_undone};
@@ -14,11 +14,32 @@ const MAX_QUANTITY: f64 = 100_000.0;
 /// Maximum price of a piece.
 const MAX_PRICE: f64 = 1e9;
 
+/// The person whom a line names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Shopper<'a> {
+    /// A customer, by the shop's id.
+    User(&'a str),
+    /// A visitor without a login, by the anonymous id.
+    Guest(&'a str),
+}
+
+impl Shopper<'_> {
+    /// The shopper's id in the lake.
+    pub(crate) fn id(self) -> Option<UserId> {
+        match self {
+            Self::User(id) => UserId::known(id).ok(),
+            Self::Guest(id) => UserId::guest(id).ok(),
+        }
+    }
+}
+
 /// A product, and what happened to it.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Line<'a> {
-    /// `None` if the customer is unknown.
-    pub user_id: Option<&'a str>,
+    /// `None` if neither customer nor visitor is known.
+    pub shopper: Option<Shopper<'a>>,
+    /// The anonymous id of the guest that the line ties to its user; empty if there is none.
+    pub guest: &'a str,
     pub kind: EventKind,
     /// The id of the order or of the event; empty if there is none.
     pub key: &'a str,
@@ -26,6 +47,7 @@ pub(crate) struct Line<'a> {
     pub is_event_id: bool,
     /// UTC milliseconds.
     pub at_ms: i64,
+    /// Empty if the line only ties a guest to a user.
     pub product_id: &'a str,
     /// Number of pieces, at least 1.
     pub quantity: u32,
@@ -80,19 +102,19 @@ impl Rules {
                 None => return Ok(Understood::OtherEvent(name)),
             },
         };
-        let user_id = match self.id(cells, Field::UserId)? {
-            "" => None,
-            user if self.mapping.no_customer.iter().any(|none| none == user) => None,
-            user => Some(user),
-        };
+        let (shopper, guest) = self.shopper(cells)?;
         let product_id = self.id(cells, Field::ProductId)?;
-        if product_id.is_empty() {
+        let is_tie = kind == EventKind::Identify;
+        if is_tie && guest.is_empty() {
+            return Ok(Understood::OtherEvent(event));
+        }
+        if product_id.is_empty() && !is_tie {
             return Err("product_id is missing".into());
         }
         let at_ms = self.time(cells.get(Field::Time))?;
         let (quantity, is_negative) = self.quantity(cells.get(Field::Quantity))?;
         let price = self.price(cells.get(Field::Price))?;
-        if user_id.is_none() && kind == EventKind::Checkout {
+        if shopper.is_none() && kind == EventKind::Checkout {
             // Goods that were lost, found or damaged are booked like this.
             let is_free = self.has_prices && price.is_none_or(|price| price == 0.0);
             if is_free {
@@ -111,8 +133,8 @@ impl Rules {
             _ => "",
         };
         let event_id = self.id(cells, Field::EventId)?;
-        if user_id.is_none() && !matches!(kind, EventKind::Checkout | EventKind::Return) {
-            return Err("user_id is missing".into());
+        if shopper.is_none() && !matches!(kind, EventKind::Checkout | EventKind::Return) {
+            return Err("user_id is missing, and so is anonymous_id".into());
         }
         let status = cells.get(Field::Status);
         let is_undone = kind == EventKind::Checkout
@@ -120,7 +142,8 @@ impl Rules {
             && (is_usually_undone(status)
                 || self.mapping.undone.iter().any(|undone| undone.eq_ignore_ascii_case(status)));
         Ok(Understood::Line(Line {
-            user_id,
+            shopper,
+            guest,
             kind,
             key: if order.is_empty() { event_id } else { order },
             is_event_id: order.is_empty() && !event_id.is_empty(),
@@ -131,6 +154,30 @@ impl Rules {
             session_id: self.id(cells, Field::SessionId)?,
             is_undone,
         }))
+    }
+
+    /// The shopper, and the anonymous id of the guest that the row ties to the shopper.
+    fn shopper<'a>(
+        &self,
+        cells: &'a Cells<'_>,
+    ) -> Result<(Option<Shopper<'a>>, &'a str), Cow<'static, str>> {
+        let guest = self.id(cells, Field::AnonymousId)?;
+        if guest.len() >= MAX_ID {
+            return Err(format!("anonymous_id is longer than {} bytes", MAX_ID - 1).into());
+        }
+        let user = match self.id(cells, Field::UserId)? {
+            user if self.mapping.no_customer.iter().any(|none| none == user) => "",
+            user => user,
+        };
+        if let Some(guest) = user.strip_prefix(GUEST).filter(|guest| !guest.is_empty()) {
+            // The lake's own form.
+            return Ok((Some(Shopper::Guest(guest)), ""));
+        }
+        Ok(match (user, guest) {
+            ("", "") => (None, ""),
+            ("", guest) => (Some(Shopper::Guest(guest)), ""),
+            (user, guest) => (Some(Shopper::User(user)), guest),
+        })
     }
 
     fn id<'a>(&self, cells: &'a Cells<'_>, field: Field) -> Result<&'a str, Cow<'static, str>> {
@@ -225,7 +272,12 @@ mod tests {
         match rules().understand(&cells(given)) {
             Understood::Line(line) => format!(
                 "{} {} {} x{}{}",
-                line.user_id.unwrap_or("-"),
+                match line.shopper {
+                    Some(Shopper::User(user)) if line.guest.is_empty() => user.to_owned(),
+                    Some(Shopper::User(user)) => format!("{user}+{}", line.guest),
+                    Some(Shopper::Guest(guest)) => format!("guest {guest}"),
+                    None => "-".to_owned(),
+                },
                 line.kind.as_str(),
                 line.key,
                 line.quantity,
@@ -239,7 +291,9 @@ mod tests {
 
     #[test]
     fn rows_are_understood() {
-        use Field::{Event, EventId, OrderId, Price, ProductId, Quantity, Status, Time, UserId};
+        use Field::{
+            AnonymousId, Event, EventId, OrderId, Price, ProductId, Quantity, Status, Time, UserId,
+        };
         for (given, expected) in [
             (&[][..], "17850 checkout  x1"),
             (&[(OrderId, "o1"), (EventId, "e1"), (Quantity, "6")], "17850 checkout o1 x6"),
@@ -251,7 +305,12 @@ mod tests {
             (&[(Status, "wc-refunded")], "17850 checkout  x1 undone"),
             (&[(UserId, "0"), (OrderId, "o")], "- checkout o x1"),
             (&[(UserId, ""), (Price, "0")], "correction"),
-            (&[(UserId, ""), (Event, "view")], "user_id is missing"),
+            (&[(UserId, ""), (Event, "view")], "user_id is missing, and so is anonymous_id"),
+            (&[(AnonymousId, "g"), (Event, "view")], "17850+g view  x1"),
+            (&[(UserId, "0"), (AnonymousId, "g"), (Event, "view")], "guest g view  x1"),
+            (&[(UserId, "~g")], "guest g checkout  x1"),
+            (&[(AnonymousId, "g"), (Event, "identify"), (ProductId, "")], "17850+g identify  x1"),
+            (&[(Event, "login"), (ProductId, "")], "other login"),
             (&[(ProductId, "")], "product_id is missing"),
             (&[(Time, "")], "time is missing"),
             (&[(Time, "soon")], "time is in no form that is understood"),

@@ -183,8 +183,7 @@ impl Mapping {
 /// The kind of event that a usual name means.
 pub(crate) fn usual_event(name: &str) -> Option<EventKind> {
     if let Some(kind) = EventKind::parse(name) {
-        return (!matches!(kind, EventKind::Identify | EventKind::GetRecommendations))
-            .then_some(kind);
+        return (kind != EventKind::GetRecommendations).then_some(kind);
     }
     Some(match crate::field::plain(name).as_str() {
         "view" | "views" | "productview" | "productviewed" | "viewitem" | "viewproduct"
@@ -199,6 +198,7 @@ pub(crate) fn usual_event(name: &str) -> Option<EventKind> {
         | "bought" | "transaction" | "sale" | "sold" | "orderplaced" => EventKind::Checkout,
         "return" | "returned" | "refund" | "refunded" | "orderrefunded" | "cancellation"
         | "creditnote" | "credit" | "chargeback" => EventKind::Return,
+        "identified" | "login" | "loggedin" | "signedin" | "userloggedin" => EventKind::Identify,
         _ => return None,
     })
 }

@@ -52,6 +52,25 @@ fn find<'a>(value: &'a Value, steps: &[String]) -> Option<&'a Value> {
     steps.iter().try_fold(value, |value, step| value.get(step))
 }
 
+/// The message of a topic, if a row is an envelope of `kcat -J`: an object with the message as
+/// `payload`. A message without a time has the envelope's, as `ts`.
+pub(crate) fn unwrapped(row: Value) -> Value {
+    let is_envelope = ["topic", "partition", "offset"].iter().all(|name| row.get(name).is_some());
+    let message = match row.get("payload").filter(|_| is_envelope) {
+        Some(Value::String(text)) => serde_json::from_str(text).ok(),
+        Some(payload @ Value::Object(_)) => Some(payload.clone()),
+        _ => None,
+    };
+    match (message, row.get("ts")) {
+        (Some(Value::Object(mut message)), Some(ts)) => {
+            message.entry("ts").or_insert_with(|| ts.clone());
+            Value::Object(message)
+        }
+        (Some(message @ Value::Object(_)), None) => message,
+        _ => row,
+    }
+}
+
 /// A value as a cell. Null, objects and lists are missing values.
 fn cell(value: &Value) -> Cow<'_, str> {
     match value {

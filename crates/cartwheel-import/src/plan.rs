@@ -75,7 +75,7 @@ impl Plan {
         let numbers = [Field::Quantity, Field::Price];
         let numbers = numbers.iter().flat_map(|field| columns(*field));
         let decimal = decimal_of(numbers.flat_map(|column| sample.values(column)));
-        let ids = [Field::UserId, Field::ProductId, Field::OrderId];
+        let ids = [Field::UserId, Field::AnonymousId, Field::ProductId, Field::OrderId];
         let integer_ids =
             ids.into_iter().filter(|field| are_integers(sample, columns(*field))).collect();
         let is_used = |column: &String| fields.iter().any(|f| f.columns.contains(column));
@@ -126,7 +126,8 @@ fn require<'a>(
         (Field::UserId, "the customer"),
     ] {
         // `--map user_id=` says that the customers are not known.
-        let is_left_out = field == Field::UserId && given.columns.contains_key(&field);
+        let is_left_out = field == Field::UserId
+            && (given.columns.contains_key(&field) || has(Field::AnonymousId));
         if !has(field) && !is_left_out {
             let name = field.as_str();
             let hint = if field == Field::UserId {

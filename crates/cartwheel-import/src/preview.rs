@@ -2,17 +2,21 @@
 
 use std::collections::BTreeMap;
 
+use jiff::tz::TimeZone;
 use serde::Serialize;
 
+use crate::columns::{Column, columns};
 use crate::error::ImportError;
+use crate::field::Field;
 use crate::format::Format;
-use crate::mapping::OrderBy;
+use crate::mapping::{Mapping, OrderBy};
 use crate::options::Options;
 use crate::products::ServiceCode;
-use crate::read::{Reading, read};
-use crate::recognise::Recognised;
+use crate::read::{Begun, Reading, read};
+use crate::recognise::{Recognised, recognise};
 use crate::source::Source;
 use crate::tally::{Reason, UnderstoodRow};
+use crate::time::TimeReader;
 
 /// A source and its format.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -24,10 +28,15 @@ pub struct SourceFormat {
 }
 
 /// How the sources are understood.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Preview {
     /// The sources.
     pub sources: Vec<SourceFormat>,
+    /// Why the rows cannot be understood, and what to do. Then nothing is counted, and only the
+    /// first source is looked at.
+    pub problem: Option<String>,
+    /// The columns of the first source.
+    pub columns: Vec<Column>,
     /// The fields and their columns.
     pub fields: Vec<Recognised>,
     /// Columns that mean nothing to the import.
@@ -65,24 +74,57 @@ pub struct Preview {
     pub mapping: String,
 }
 
-/// Reads the sources and imports nothing. `progress` gets the number of bytes read.
+/// Reads the sources and imports nothing. `progress` gets the number of bytes read. If the columns
+/// cannot be understood, the preview says why and shows them.
 ///
 /// # Errors
-/// When a source cannot be read or its columns cannot be understood.
+/// When a source cannot be read, or an option is invalid.
 pub fn preview(
     sources: &[Source],
     options: &Options,
     progress: &mut dyn FnMut(u64),
 ) -> Result<Preview, ImportError> {
-    let reading = read(sources, options, None, progress)?;
+    let begun = Begun::new(sources, options)?;
+    let plan = match begun.plan() {
+        Err(ImportError::Mapping { problem, .. }) => {
+            return Ok(Preview::unclear(&begun, options, problem));
+        }
+        plan => plan?,
+    };
+    let reading = read(begun, plan, None, progress)?;
     let services = reading.tally.products.service_codes(&options.services, &options.products);
     Ok(Preview::of(&reading, services))
 }
 
 impl Preview {
+    /// What can be said about sources whose rows cannot be understood.
+    fn unclear(begun: &Begun<'_>, options: &Options, problem: String) -> Self {
+        let Options { mapping, timezone, .. } = options;
+        let times = TimeReader::new(TimeZone::UTC, mapping.date_order.unwrap_or_default());
+        let recognised = |mapping: &Mapping| recognise(begun.sample(), mapping, &times);
+        // The mapping may name a column that does not exist.
+        let fields = recognised(mapping).or_else(|_| recognised(&Mapping::default()));
+        let fields = fields.unwrap_or_default();
+        let columns = columns(begun.sample());
+        let is_used = |name: &String| fields.iter().any(|field| field.columns.contains(name));
+        let names = columns.iter().map(|column| column.name.clone());
+        let (name, format) = begun.format();
+        Self {
+            sources: vec![SourceFormat { name, format }],
+            problem: Some(problem),
+            ignored_columns: names.filter(|name| !is_used(name)).collect(),
+            columns,
+            fields,
+            order_by: mapping.order_by.unwrap_or_default(),
+            timezone: mapping.timezone.as_ref().unwrap_or(timezone).clone(),
+            mapping: mapping.to_text(),
+            ..Self::default()
+        }
+    }
+
     /// How a reading understood the sources.
     pub(crate) fn of(reading: &Reading, service_codes: Vec<ServiceCode>) -> Self {
-        let Reading { plan, tally, formats, .. } = reading;
+        let Reading { plan, columns, tally, formats, .. } = reading;
         let source = |(name, format): &(String, Format)| SourceFormat {
             name: name.clone(),
             format: *format,
@@ -95,6 +137,15 @@ impl Preview {
                  customer ids"
             ));
         }
+        let visitors = plan.fields.iter().find(|f| f.field == Field::AnonymousId);
+        if let Some(visitors) = visitors.filter(|_| tally.lines > 0 && !tally.has_users) {
+            notes.push(format!(
+                "all shoppers are guests, known by {column}: ask for their recommendations with \
+                 anonymous_id; if the shop knows its customers by these ids, use --map \
+                 user_id={column}",
+                column = visitors.columns.join(",")
+            ));
+        }
         if plan.fill_down {
             let note = "rows without a time take customer, time and status from the first row of \
                         their order";
@@ -105,6 +156,8 @@ impl Preview {
         }
         Self {
             sources: formats.iter().map(source).collect(),
+            problem: None,
+            columns: columns.clone(),
             fields: plan.fields.clone(),
             ignored_columns: plan.ignored.clone(),
             order_by: plan.order_by,

@@ -7,7 +7,9 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use serde::Serialize;
 
 /// Spellings of a product's name that are counted.
-const MAX_NAMES: usize = 64;
+const MAX_NAMES: usize = 16;
+/// Longest name or category, in bytes. The rest is cut off.
+const MAX_TEXT: usize = 500;
 
 /// What lines say about a product.
 #[derive(Debug, Clone, Default)]
@@ -46,11 +48,16 @@ impl Products {
         seen.lines += 1;
         seen.is_wanted |= is_wanted;
         if !name.is_empty() {
-            seen.count_name(name, 1);
+            seen.count_name(cut(name), 1);
         }
         if seen.category.is_none() && !category.is_empty() {
-            seen.category = Some(category.into());
+            seen.category = Some(cut(category).into());
         }
+    }
+
+    /// The number of products.
+    pub(crate) fn count(&self) -> usize {
+        self.0.len()
     }
 
     /// Adds the products of other lines.
@@ -124,6 +131,10 @@ impl Seen {
         let best = self.names.iter().max_by(|a, b| a.1.cmp(&b.1).then(b.0.cmp(&a.0)));
         best.map_or("", |(name, _)| name)
     }
+}
+
+fn cut(text: &str) -> &str {
+    &text[..text.floor_char_boundary(MAX_TEXT)]
 }
 
 /// The first and the last level of a path of categories.

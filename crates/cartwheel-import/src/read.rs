@@ -10,15 +10,17 @@ use cartwheel_files::Partitions;
 use parking_lot::Mutex;
 use serde_json::Value;
 
+use crate::columns::{Column, columns};
 use crate::delimited::{Chunk, Chunks};
 use crate::error::ImportError;
 use crate::field::{Cells, Field};
 use crate::format::{Format, not_utf8};
 use crate::line::Rules;
-use crate::nested::explode;
+use crate::nested::{explode, unwrapped};
 use crate::options::Options;
 use crate::parquet_rows;
 use crate::plan::Plan;
+use crate::recognise::Sample;
 use crate::source::{Opened, Progress, Source, readable};
 use crate::spill::Spill;
 use crate::table::{Rows, Table};
@@ -28,12 +30,16 @@ use crate::tally::{Origin, Tally};
 const BATCH: usize = 2_000;
 /// Pieces of work that wait for a thread.
 const WAITING: usize = 8;
+/// Most products that the rows may name, all of which are in memory.
+const MAX_PRODUCTS: usize = 2_000_000;
 /// Bits of a line's place that count the lines of one piece of work.
 const PLACE_BITS: u32 = 24;
 
 /// What was read of all sources.
 pub(crate) struct Reading {
     pub plan: Plan,
+    /// The columns of the first source.
+    pub columns: Vec<Column>,
     pub tally: Tally,
     pub formats: Vec<(String, Format)>,
     /// A hash of the sources' bytes.
@@ -55,28 +61,60 @@ enum Piece {
     Values(u64, Vec<Value>),
 }
 
+/// Sources of which the first one is opened and looked at.
+pub(crate) struct Begun<'a> {
+    sources: &'a [Source],
+    options: &'a Options,
+    read: Arc<Mutex<Progress>>,
+    first: Opening,
+}
+
+impl<'a> Begun<'a> {
+    /// Opens the first source.
+    pub(crate) fn new(sources: &'a [Source], options: &'a Options) -> Result<Self, ImportError> {
+        let read = Arc::new(Mutex::new(Progress::default()));
+        let Some(first) = sources.first() else {
+            return Err(ImportError::Options("no source is given".to_owned()));
+        };
+        let first = Opening::new(first, options, &read)?;
+        Ok(Self { sources, options, read, first })
+    }
+
+    /// The format of the first source.
+    pub(crate) fn format(&self) -> (String, Format) {
+        (self.first.source.name.clone(), self.first.table.format)
+    }
+
+    /// The first rows.
+    pub(crate) fn sample(&self) -> &Sample {
+        &self.first.table.sample
+    }
+
+    /// Decides how the sources are read.
+    pub(crate) fn plan(&self) -> Result<Plan, ImportError> {
+        let options = self.options;
+        Plan::new(
+            &self.first.source.name,
+            self.sample(),
+            options.content,
+            &options.mapping,
+            &options.timezone,
+            options.now_ms,
+        )
+    }
+}
+
 /// Reads the sources. Lines go to `partitions`, if there are any. `progress` gets the number of
 /// bytes read.
 pub(crate) fn read(
-    sources: &[Source],
-    options: &Options,
+    begun: Begun<'_>,
+    plan: Plan,
     partitions: Option<&Partitions>,
     progress: &mut dyn FnMut(u64),
 ) -> Result<Reading, ImportError> {
-    let read = Arc::new(Mutex::new(Progress::default()));
-    let Some(first) = sources.first() else {
-        return Err(ImportError::Options("no source is given".to_owned()));
-    };
-    let opened = Opening::new(first, options, &read)?;
-    let plan = Plan::new(
-        &opened.source.name,
-        &opened.table.sample,
-        options.content,
-        &options.mapping,
-        &options.timezone,
-        options.now_ms,
-    )?;
-    let mut opened = Some(opened);
+    let Begun { sources, options, read, first } = begun;
+    let columns = columns(&first.table.sample);
+    let mut opened = Some(first);
     let (sender, receiver) = sync_channel(WAITING);
     let receiver = Mutex::new(receiver);
     // Only in order do rows take values from those before them.
@@ -115,7 +153,7 @@ pub(crate) fn read(
     produced?;
     let digest = std::mem::take(&mut read.lock().digest);
     let digest = hex::encode(sha2::Digest::finalize(digest));
-    Ok(Reading { plan, tally: all, formats, digest })
+    Ok(Reading { plan, columns, tally: all, formats, digest })
 }
 
 /// A source that is opened and looked at.
@@ -215,6 +253,9 @@ fn understand(
         let Ok(Work { number, rows, piece }) = next else { break };
         worker.place = number << PLACE_BITS;
         worker.piece(&rows, &piece)?;
+        if worker.tally.products.count() > MAX_PRODUCTS {
+            return Err(ImportError::TooManyProducts(MAX_PRODUCTS));
+        }
     }
     if let Some(spill) = worker.spill {
         spill.finish()?;
@@ -263,7 +304,7 @@ impl Worker<'_> {
                     }
                     let origin = Origin { file: &rows.name, line, text: &|| text.to_owned() };
                     match serde_json::from_str::<Value>(text) {
-                        Ok(value) => self.value(&origin, &value, &rows.paths)?,
+                        Ok(value) => self.value(&origin, &unwrapped(value), &rows.paths)?,
                         Err(_) => self.tally.malformed(&origin, "the line is not JSON"),
                     }
                 }

@@ -63,8 +63,8 @@ pub struct Recognised {
     pub how: How,
 }
 
-/// Columns that name a visitor, not a customer. They count where no customer is named.
-const VISITOR: [&str; 5] = ["userpseudoid", "visitorid", "anonymousid", "deviceid", "cookieid"];
+/// The name of a column that names a customer, or a visitor in the terms of Google Analytics.
+const CLIENT: &str = "clientid";
 /// Names that mean something else where they are not those of a list's elements.
 const IN_LISTS: [&str; 2] = ["name", "title"];
 /// Names of columns of events that often mean something else.
@@ -139,10 +139,9 @@ impl Open<'_> {
         let mut columns = vec![best.clone()];
         let is_list = best.contains("[]");
         for (_, other) in &matches[1..] {
-            let is_visitor = field == Field::UserId && VISITOR.contains(&plain(other).as_str());
             // Events may name products in one list or another.
             let is_other_list = is_list && other.contains("[]") && list_of(other) != list_of(best);
-            if is_visitor || is_other_list {
+            if is_other_list {
                 columns.push((*other).clone());
             }
         }
@@ -153,6 +152,8 @@ impl Open<'_> {
     fn fits(&self, field: Field, column: &str) -> bool {
         let share = |is: &dyn Fn(&str) -> bool| self.sample.share(column, is);
         match field {
+            Field::UserId if plain(column) == CLIENT => share(&is_analytics_client) < 0.8,
+            Field::AnonymousId if plain(column) == CLIENT => share(&is_analytics_client) >= 0.8,
             Field::Time => share(&|text| self.is_time(text)) >= 0.8,
             Field::Quantity | Field::Price => share(&is_number) >= 0.8,
             Field::Event if VAGUE.contains(&plain(column).as_str()) => {
@@ -207,6 +208,17 @@ fn rank(field: Field, column: &str) -> Option<usize> {
 /// The list that a column such as `items[].id` belongs to.
 fn list_of(column: &str) -> Option<&str> {
     column.split_once("[]").map(|(list, _)| list)
+}
+
+/// Whether an id has the form in which Google Analytics names a browser: a random number and the
+/// time of the first visit, as in `1713042985.1699999999` or `GA1.1.1713042985.1699999999`.
+fn is_analytics_client(text: &str) -> bool {
+    let mut numbers = text.rsplit('.');
+    let mut is_long = || {
+        let number = numbers.next().unwrap_or_default();
+        number.len() > 5 && number.bytes().all(|b| b.is_ascii_digit())
+    };
+    is_long() && is_long()
 }
 
 fn is_number(text: &str) -> bool {
@@ -286,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn both_lists_of_products_and_the_visitor_count() {
+    fn both_lists_of_products_count_and_a_visitor_is_no_customer() {
         let own = sample(
             "user_id|user_pseudo_id|event|items[].product_id|items[].quantity|product_ids[]|timestamp",
             &["u|v|view|p|2||1767225599000"],
@@ -294,7 +306,21 @@ mod tests {
         let found = recognised(&own, &Mapping::default());
         let column = |field| found.iter().find(|f| f.0 == field).map(|f| f.1.as_str());
         assert_eq!(column(Field::ProductId), Some("items[].product_id+product_ids[]"));
-        assert_eq!(column(Field::UserId), Some("user_id+user_pseudo_id"));
+        assert_eq!(column(Field::UserId), Some("user_id"));
+        assert_eq!(column(Field::AnonymousId), Some("user_pseudo_id"));
+    }
+
+    #[test]
+    fn a_client_is_a_customer_unless_its_ids_are_those_of_google_analytics() {
+        for (id, expected) in [
+            ("4711", Field::UserId),
+            ("1713042985.1699999999", Field::AnonymousId),
+            ("GA1.2.1713042985.1699999999", Field::AnonymousId),
+        ] {
+            let row = format!("{id}|s|2025-01-01");
+            let found = recognised(&sample("client_id|sku|time", &[&row]), &Mapping::default());
+            assert_eq!(found[0], (expected, "client_id".to_owned(), How::Name), "{id}");
+        }
     }
 
     #[test]

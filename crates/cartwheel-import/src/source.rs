@@ -1,5 +1,7 @@
-//! The sources of an import: files, patterns, folders and standard input, plain or compressed.
+//! The sources of an import: files, patterns, folders, standard input and content that is kept
+//! elsewhere, plain or compressed.
 
+use std::fmt;
 use std::fs::File;
 use std::io::{self, BufReader, Cursor, Read, Write};
 use std::path::{Path, PathBuf};
@@ -14,14 +16,51 @@ use crate::error::ImportError;
 /// Bytes that are looked at to recognise a format and its columns.
 const HEAD: u64 = 1 << 20;
 
-/// A file, or standard input.
+/// A file, standard input, or content that is kept elsewhere.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
     /// Standard input.
     Input,
     /// A file.
     File(PathBuf),
+    /// Content that is kept elsewhere, such as on S3.
+    Stored(Stored),
 }
+
+/// Content that the caller opens.
+#[derive(Clone)]
+pub struct Stored {
+    name: String,
+    bytes: u64,
+    open: Arc<Open>,
+}
+
+type Open = dyn Fn() -> io::Result<Box<dyn Read + Send>> + Send + Sync;
+
+impl Stored {
+    /// Content with a name for messages, its size in bytes, and a function that opens it.
+    pub fn new(
+        name: impl Into<String>,
+        bytes: u64,
+        open: impl Fn() -> io::Result<Box<dyn Read + Send>> + Send + Sync + 'static,
+    ) -> Self {
+        Self { name: name.into(), bytes, open: Arc::new(open) }
+    }
+}
+
+impl fmt::Debug for Stored {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Stored").field("name", &self.name).field("bytes", &self.bytes).finish()
+    }
+}
+
+impl PartialEq for Stored {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name && self.bytes == other.bytes
+    }
+}
+
+impl Eq for Stored {}
 
 impl Source {
     /// The sources that an argument names: `-`, a file, the files of a folder, or those that
@@ -64,6 +103,7 @@ impl Source {
         match self {
             Self::Input => "standard input".to_owned(),
             Self::File(path) => path.display().to_string(),
+            Self::Stored(stored) => stored.name.clone(),
         }
     }
 
@@ -72,6 +112,7 @@ impl Source {
         match self {
             Self::Input => None,
             Self::File(path) => std::fs::metadata(path).ok().map(|metadata| metadata.len()),
+            Self::Stored(stored) => Some(stored.bytes),
         }
     }
 
@@ -82,6 +123,7 @@ impl Source {
         let raw: Box<dyn Read + Send> = match self {
             Self::Input => Box::new(io::stdin()),
             Self::File(path) => Box::new(File::open(path).map_err(failed)?),
+            Self::Stored(stored) => (stored.open)().map_err(failed)?,
         };
         let raw = Counted { inner: raw, progress: Arc::clone(digest) };
         let plain = decompressed(BufReader::with_capacity(1 << 18, raw)).map_err(failed)?;
@@ -93,7 +135,7 @@ impl Source {
 }
 
 /// Whether a name matches a pattern in which `*` is any text and `?` any character.
-fn matches(pattern: &str, name: &str) -> bool {
+pub fn matches(pattern: &str, name: &str) -> bool {
     let mut rest = pattern.chars();
     match rest.next() {
         None => name.is_empty(),

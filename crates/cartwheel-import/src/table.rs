@@ -55,7 +55,8 @@ impl Table {
             }
             Format::Json => {
                 let values = whole_lines(&opened.head);
-                sample_of(values.filter_map(|line| serde_json::from_str(line).ok()))
+                let values = values.filter_map(|line| serde_json::from_str(line).ok());
+                sample_of(values.map(nested::unwrapped))
             }
             Format::Parquet => Sample::default(),
         };
@@ -111,12 +112,16 @@ impl Table {
             return Ok(Rows::Nested(NestedRows { name, paths: paths.collect() }));
         };
         let columns = &self.sample.columns;
+        let has_users = fields.iter().any(|recognised| recognised.field == Field::UserId);
         let mut places = Vec::new();
         for recognised in fields {
             let at = |column: &String| columns.iter().position(|name| name == column);
             let found: Vec<usize> = recognised.columns.iter().filter_map(at).collect();
-            let is_required =
-                matches!(recognised.field, Field::ProductId | Field::Time | Field::UserId);
+            let is_required = match recognised.field {
+                Field::ProductId | Field::Time | Field::UserId => true,
+                Field::AnonymousId => !has_users,
+                _ => false,
+            };
             if found.is_empty() && is_required {
                 let (wanted, columns) = (recognised.columns.join(", "), columns.join(", "));
                 let problem = format!("column {wanted} is missing; the columns are: {columns}");

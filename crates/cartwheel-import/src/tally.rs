@@ -2,15 +2,18 @@
 
 use std::collections::BTreeMap;
 
+use cartwheel_events::EventKind;
 use cartwheel_lake::RejectedRow;
 use serde::Serialize;
 
 use crate::field::{Cells, Field};
-use crate::line::{Line, Rules, Understood};
+use crate::line::{Line, Rules, Shopper, Understood};
 use crate::products::Products;
 
 /// Rejected rows of a thread that are kept with their text.
 const MAX_REJECTED: usize = 50_000;
+/// Characters of a rejected row that are kept.
+const MAX_TEXT: usize = 1_000;
 /// Rows that are shown as they are understood.
 const SHOWN: usize = 10;
 /// Names of events that are counted.
@@ -23,6 +26,8 @@ pub struct UnderstoodRow {
     pub line: u64,
     /// The customer. `None` if unknown.
     pub user_id: Option<String>,
+    /// The visitor: alone a guest, beside a customer the guest who turned out to be the customer.
+    pub anonymous_id: Option<String>,
     /// The kind of event.
     pub event: &'static str,
     /// The id of the order or event; empty if there is none.
@@ -62,6 +67,8 @@ pub(crate) struct Tally {
     pub other_events: BTreeMap<String, u64>,
     pub stock_corrections: u64,
     pub without_customer: u64,
+    /// Whether any line names a customer.
+    pub has_users: bool,
     pub first_ms: Option<i64>,
     pub last_ms: Option<i64>,
     pub products: Products,
@@ -108,19 +115,28 @@ impl Tally {
         self.lines += 1;
         self.first_ms = Some(self.first_ms.map_or(line.at_ms, |ms| ms.min(line.at_ms)));
         self.last_ms = Some(self.last_ms.map_or(line.at_ms, |ms| ms.max(line.at_ms)));
-        self.without_customer += u64::from(line.user_id.is_none());
+        self.without_customer += u64::from(line.shopper.is_none());
+        let (user_id, anonymous_id) = match line.shopper {
+            Some(Shopper::User(user)) => (Some(user), Some(line.guest)),
+            Some(Shopper::Guest(guest)) => (None, Some(guest)),
+            None => (None, None),
+        };
+        self.has_users |= user_id.is_some();
         if self.email.is_none()
-            && let Some(user) = line.user_id.filter(|user| user.contains('@'))
+            && let Some(user) = user_id.filter(|user| user.contains('@'))
         {
             self.email = Some(user.to_owned());
         }
         let name = cells.get(Field::ProductName);
-        let is_wanted = line.kind != cartwheel_events::EventKind::Return;
-        self.products.add(line.product_id, name, cells.get(Field::Category), is_wanted);
+        let is_wanted = line.kind != EventKind::Return;
+        if !line.product_id.is_empty() {
+            self.products.add(line.product_id, name, cells.get(Field::Category), is_wanted);
+        }
         if self.shown.len() < SHOWN {
             self.shown.push(UnderstoodRow {
                 line: origin.line,
-                user_id: line.user_id.map(str::to_owned),
+                user_id: user_id.map(str::to_owned),
+                anonymous_id: anonymous_id.filter(|id| !id.is_empty()).map(str::to_owned),
                 event: line.kind.as_str(),
                 id: line.key.to_owned(),
                 at_ms: line.at_ms,
@@ -153,7 +169,7 @@ impl Tally {
                 file: origin.file.to_owned(),
                 line: origin.line.to_string(),
                 reason: reason.to_owned(),
-                row: (origin.text)(),
+                row: (origin.text)().chars().take(MAX_TEXT).collect(),
             });
         }
     }
@@ -184,6 +200,7 @@ impl Tally {
         }
         self.stock_corrections += other.stock_corrections;
         self.without_customer += other.without_customer;
+        self.has_users |= other.has_users;
         self.first_ms = self.first_ms.into_iter().chain(other.first_ms).min();
         self.last_ms = self.last_ms.into_iter().chain(other.last_ms).max();
         self.products.merge(other.products);

@@ -3,6 +3,7 @@
 mod baskets;
 mod csv_file;
 mod error;
+mod import_part;
 mod instacart;
 mod lines;
 mod new_import;
@@ -15,5 +16,6 @@ mod state;
 
 pub use baskets::Basket;
 pub use error::ImportError;
+pub use import_part::ImportPart;
 pub use instacart::{ImportOptions, ImportProgress, instacart};
 pub use new_import::{EarlierImports, NewImport, Started};

@@ -29,7 +29,8 @@ pub use erasure::{Erasure, ErasureError, ErasureResult, Erasures, PendingErasure
 pub use error::LakeError;
 pub use files::guard::guarded;
 pub use import::{
-    Basket, EarlierImports, ImportError, ImportOptions, ImportProgress, NewImport, Started,
+    Basket, EarlierImports, ImportError, ImportOptions, ImportPart, ImportProgress, NewImport,
+    Started,
 };
 pub use lake::Lake;
 pub use manifest::{ImportEntry, ImportKind, ImportSummary, Manifest};

@@ -205,6 +205,15 @@ impl Lake {
         self.put(Path::new(CURRENT), bytes.into())
     }
 
+    /// Removes what an interrupted import has written. Waits until imports that are running end.
+    ///
+    /// # Errors
+    /// When a file cannot be removed.
+    pub fn remove_interrupted_imports(&self) -> Result<(), LakeError> {
+        let _lock = self.lock("import")?;
+        self.remove_unnamed_imports()
+    }
+
     /// Removes the files of imports that the manifest does not name: another import or an
     /// erasure replaced them, or their import did not complete. The caller holds the import lock.
     pub(crate) fn remove_unnamed_imports(&self) -> Result<(), LakeError> {

@@ -150,6 +150,11 @@ impl DataDir {
         self.0.join("server.address")
     }
 
+    /// Uploaded files that are not imported yet.
+    pub fn uploads(&self) -> PathBuf {
+        self.0.join("uploads")
+    }
+
     /// The synthetic shop of the demo.
     pub fn shop(&self) -> PathBuf {
         self.0.join("shop")

@@ -6,7 +6,9 @@
 mod audit;
 mod catalogue;
 mod data_dir;
+mod fill;
 mod host;
+mod imports;
 mod keys;
 mod listen;
 pub mod models;
@@ -21,10 +23,12 @@ mod upkeep;
 pub use audit::{AuditEntry, AuditFile};
 pub use catalogue::delivered_catalogue;
 pub use data_dir::DataDir;
+pub use fill::fill_catalogue;
 pub use host::Host;
 pub use keys::{KeyFile, StoredKey};
 pub use pipeline::{
-    Jobs, PROGRESS_VARIABLE, Pipeline, Watcher, become_job, definition, executions,
+    Ended, Jobs, KEY_VARIABLE, PROGRESS_VARIABLE, Pipeline, Watcher, become_job, definition,
+    executions,
 };
 pub use serve::{ServeOptions, log_options, serve};
 pub use supervision::{Supervisor, until};

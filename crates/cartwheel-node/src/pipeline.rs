@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-pub use job::{Jobs, PROGRESS_VARIABLE, Watcher, become_job};
+pub use job::{Ended, Jobs, KEY_VARIABLE, PROGRESS_VARIABLE, Watcher, become_job};
 
 use anyhow::{Context, Result};
 use cartwheel_ambient::Clock;

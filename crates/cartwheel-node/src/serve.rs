@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use cartwheel_ambient::{Clock, system_ms};
-use cartwheel_api::Assets;
+use cartwheel_api::{Assets, Imports};
 use cartwheel_engine::{Engine as _, Opened, ServingEngine};
 use cartwheel_events::ProductId;
 use cartwheel_lake::{Delivery, DeliveryOptions, Inspector, Lake};
@@ -17,6 +17,7 @@ use cartwheel_stream::{Log, LogOptions, Sequence, Stream};
 use crate::catalogue;
 use crate::data_dir::DataDir;
 use crate::host::Host;
+use crate::imports::ImportJobs;
 use crate::operations::Operations;
 use crate::pipeline::{Pipeline, schedule};
 use crate::releases;
@@ -91,6 +92,12 @@ pub async fn serve(options: ServeOptions<'_>) -> Result<()> {
     let pipeline = Pipeline::open(data_dir, settings, config, Some(threads))?;
     let mut state = host.state(engine.clone(), stream.clone(), sessions.clone())?;
     state.catalogue = Some(catalogue.clone());
+    let importer = ImportJobs::new(pipeline.jobs().clone(), lake.clone());
+    state.keys.set_own(importer.key());
+    let (uploads, limit) = (data_dir.uploads(), settings.import.max_upload_bytes);
+    let imports = Imports::new(uploads, limit, Arc::new(importer), Clock::system());
+    let imports = Arc::new(imports.context("remove uploaded files of an earlier server")?);
+    state.imports = Some(imports.clone());
     state.operator = Some(Arc::new(Operations::new(
         data_dir,
         pipeline.clone(),
@@ -121,6 +128,7 @@ pub async fn serve(options: ServeOptions<'_>) -> Result<()> {
             }
         }
     });
+    supervisor.run_restarting("imports", move |stop| until(stop, imports.clone().follow()));
     let sessions_floor = floor(&log, "sessions");
     supervisor.run_fatal("sessions", |stop| async move {
         let stopped = stop.cancelled_owned();

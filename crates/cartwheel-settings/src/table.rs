@@ -155,6 +155,13 @@ settings! {
         max_connections: usize = 4_096, between(1, 1_000_000);
     }
 
+    /// Imports of uploaded files.
+    import: Import {
+        /// Maximum size of an uploaded file in bytes, as it arrives. It is kept in the data
+        /// directory until its import is complete.
+        max_upload_bytes: u64 = 1 << 30, at_least(1);
+    }
+
     /// The embedded event log.
     stream: Stream {
         /// Shards of a new log. An existing log keeps its own.

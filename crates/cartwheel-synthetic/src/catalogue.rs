@@ -10,7 +10,11 @@ use crate::words::{KINDS, SHOP, SIZES, TOGETHER};
 const NEWCOMERS: u32 = 12;
 
 pub(crate) struct Product {
-    name: String,
+    pub name: String,
+    /// What it is, without kind and size, such as `rye bread`.
+    pub thing: &'static str,
+    /// Index of its size in `SIZES`.
+    pub size: usize,
     pub aisle: usize,
     /// The fraction of a history after which it is available; 0 for most products.
     pub since: f32,
@@ -21,7 +25,7 @@ pub(crate) struct Product {
 }
 
 pub(crate) struct Aisle {
-    name: &'static str,
+    pub name: &'static str,
     department: usize,
 }
 
@@ -56,12 +60,21 @@ impl Catalogue {
         let mut products = Vec::with_capacity(count as usize);
         for at in 0..count {
             let aisle = at as usize % aisles.len();
-            let name = name(&things[aisle], places[aisle]);
+            let things = &things[aisle];
+            let place = places[aisle];
             places[aisle] += 1;
             let new = rng.random_ratio(1, NEWCOMERS);
             let since = if new { rng.random_range(0.3..0.9) } else { 0.0 };
             let weekend = rng.random_ratio(1, 8);
-            products.push(Product { name, aisle, since, weekend, companions: Vec::new() });
+            products.push(Product {
+                name: name(things, place),
+                thing: things[place % things.len()],
+                size: place / things.len() / KINDS.len() % SIZES.len(),
+                aisle,
+                since,
+                weekend,
+                companions: Vec::new(),
+            });
         }
         let mut ranks: Vec<u32> = (0..count).collect();
         ranks.shuffle(&mut rng);
@@ -110,6 +123,25 @@ impl Catalogue {
         let sum = self.popularity.last().copied().unwrap_or(0.0);
         let at = rng.random::<f64>() * sum;
         self.popularity.partition_point(|&p| p <= at).min(self.products.len() - 1) as u32
+    }
+
+    /// The department of a product.
+    pub(crate) fn department(&self, product: &Product) -> &'static str {
+        self.departments[self.aisles[product.aisle].department]
+    }
+
+    /// Draws another product of the same aisle, or this one if there are few; popular products
+    /// are likelier.
+    pub(crate) fn draw_beside(&self, product: u32, rng: &mut ChaCha8Rng) -> u32 {
+        let aisles = self.aisles.len();
+        let aisle = self.products[product as usize].aisle;
+        let count = (self.products.len() - aisle).div_ceil(aisles);
+        let weight = |at: usize| {
+            self.popularity[at] - at.checked_sub(1).map_or(0.0, |before| self.popularity[before])
+        };
+        let drawn = (0..3).map(|_| aisle + aisles * rng.random_range(0..count));
+        let best = drawn.max_by(|&a, &b| weight(a).total_cmp(&weight(b)));
+        best.map_or(product, |at| at as u32)
     }
 
     /// Returns the contents of products.csv, aisles.csv and departments.csv.

@@ -1,7 +1,5 @@
 //! The order history of one shopper.
 
-use std::fmt::Write;
-
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -26,14 +24,50 @@ struct Staple {
     loyalty: f64,
 }
 
-/// The rows of one shopper's history.
+/// The orders of one shopper, and what the visits between them follow from.
 pub(crate) struct History {
-    /// Rows of orders.csv.
-    pub orders: String,
-    /// Rows of order_products.csv.
-    pub lines: String,
-    /// Number of rows in `lines`.
-    pub line_count: u64,
+    /// The shopper's number, from 0.
+    pub user: u32,
+    /// In order of time.
+    pub orders: Vec<Order>,
+    /// Whether the newest order is marked `test` in the Instacart schema.
+    pub is_test: bool,
+    /// By aisle, the probability that a proposed product is taken.
+    pub tastes: Vec<f64>,
+    /// Usual days between orders.
+    pub mean_gap: f64,
+}
+
+/// An order.
+pub(crate) struct Order {
+    /// Days since the first order.
+    pub day: u32,
+    /// Day of the week; 0 is Sunday.
+    pub dow: u8,
+    /// Hour of the day.
+    pub hour: u8,
+    /// Days since the order before; `None` for the first order.
+    pub gap: Option<u32>,
+    /// The products, in the order in which they were added.
+    pub basket: Vec<Pick>,
+}
+
+/// A product of a basket.
+#[derive(Clone, Copy)]
+pub(crate) struct Pick {
+    pub product: u32,
+    pub origin: Origin,
+}
+
+/// Why a product is in a basket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// The shopper buys it regularly.
+    Staple,
+    /// The shopper found it in the shop.
+    Found,
+    /// It goes with another product of the basket.
+    Companion,
 }
 
 pub(crate) struct Shopper<'a> {
@@ -43,15 +77,15 @@ pub(crate) struct Shopper<'a> {
     /// By aisle, the probability that a drawn product is taken.
     tastes: Vec<f64>,
     staples: Vec<Staple>,
-    bought: Vec<u32>,
     mean_basket: f64,
     mean_gap: f64,
     favourite_day: u8,
     favourite_hour: f64,
-    test: bool,
+    is_test: bool,
 }
 
-fn rng(seed: u64, user: u32, purpose: u64) -> ChaCha8Rng {
+/// The random numbers of a user for one purpose.
+pub(crate) fn rng(seed: u64, user: u32, purpose: u64) -> ChaCha8Rng {
     let mut rng = ChaCha8Rng::seed_from_u64(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ purpose);
     rng.set_stream(u64::from(user));
     rng
@@ -75,12 +109,11 @@ impl<'a> Shopper<'a> {
             user,
             tastes,
             staples: Vec::new(),
-            bought: Vec::new(),
             mean_basket: (normal(&mut rng) * 0.55 + 2.05).exp().clamp(1.5, 35.0),
             mean_gap: (normal(&mut rng) * 0.55 + 2.1).exp().clamp(2.0, 28.0),
             favourite_day: rng.random_range(0..7),
             favourite_hour: 13.5 + normal(&mut rng) * 3.0,
-            test: rng.random_bool(0.2),
+            is_test: rng.random_bool(0.2),
             rng,
         };
         let count = (shopper.mean_basket * 1.6) as usize + 2;
@@ -114,42 +147,22 @@ impl<'a> Shopper<'a> {
         self.staples.push(Staple { product, cycle, last_day: day, loyalty });
     }
 
-    /// Generates the whole history. Order ids start at `first_order`.
-    pub(crate) fn history(mut self, first_order: u64, orders: u64) -> History {
-        let (mut order_rows, mut line_rows, mut line_count) = (String::new(), String::new(), 0);
+    /// Generates the whole history.
+    pub(crate) fn history(mut self, count: u64) -> History {
+        let mut orders = Vec::new();
         let mut day = 0.0_f64;
         let start = self.rng.random_range(0..7_u32);
-        for number in 1..=orders {
+        for number in 1..=count {
             let gap = self.gap(number, start, day);
             day += f64::from(gap.unwrap_or(0));
             let dow = ((start + day as u32) % 7) as u8;
             let hour = self.hour(dow);
-            let set = match (number == orders, self.test) {
-                (true, true) => "test",
-                (true, false) => "train",
-                _ => "prior",
-            };
-            let order_id = first_order + number - 1;
-            let gap = gap.map_or(String::new(), |g| format!("{}.0", g.min(30)));
-            // Writing to a string cannot fail.
-            let _ = writeln!(
-                order_rows,
-                "{order_id},{},{set},{number},{dow},{hour},{gap}",
-                self.user + 1
-            );
-            let progress = (number - 1) as f32 / orders as f32;
-            for (at, product) in self.basket(day, progress, dow == 0 || dow == 6).iter().enumerate()
-            {
-                let found = self.bought.binary_search(product);
-                if let Err(place) = found {
-                    self.bought.insert(place, *product);
-                }
-                let flag = u8::from(found.is_ok());
-                let _ = writeln!(line_rows, "{order_id},{},{},{flag}", product + 1, at + 1);
-                line_count += 1;
-            }
+            let progress = (number - 1) as f32 / count as f32;
+            let basket = self.basket(day, progress, dow == 0 || dow == 6);
+            orders.push(Order { day: day as u32, dow, hour, gap, basket });
         }
-        History { orders: order_rows, lines: line_rows, line_count }
+        let Self { user, is_test, tastes, mean_gap, .. } = self;
+        History { user, orders, is_test, tastes, mean_gap }
     }
 
     /// Draws the days until the next order, biased towards the favourite day of the week.
@@ -178,7 +191,7 @@ impl<'a> Shopper<'a> {
     }
 
     /// Draws the basket of a day, staples first.
-    fn basket(&mut self, day: f64, progress: f32, weekend: bool) -> Vec<u32> {
+    fn basket(&mut self, day: f64, progress: f32, weekend: bool) -> Vec<Pick> {
         let target =
             (self.mean_basket * (normal(&mut self.rng) * 0.6 - 0.1).exp()).round().max(1.0);
         let mut due: Vec<(f64, usize)> = Vec::new();
@@ -192,32 +205,34 @@ impl<'a> Shopper<'a> {
         }
         due.sort_by(|a, b| b.0.total_cmp(&a.0));
         let room = self.round(target * (1.0 - CURIOSITY));
-        let mut basket: Vec<u32> = Vec::new();
+        let mut basket: Vec<Pick> = Vec::new();
+        let is_in = |basket: &[Pick], product| basket.iter().any(|pick| pick.product == product);
         for &(_, at) in due.iter().take(room) {
             self.staples[at].last_day = day;
-            basket.push(self.staples[at].product);
+            basket.push(Pick { product: self.staples[at].product, origin: Origin::Staple });
         }
         for _ in 0..self.round(target * CURIOSITY) {
             let product = self.find(progress, weekend);
-            if !basket.contains(&product) {
-                basket.push(product);
+            if !is_in(&basket, product) {
+                basket.push(Pick { product, origin: Origin::Found });
                 if self.rng.random_bool(ADOPTION) {
                     self.adopt(product, day);
                 }
             }
         }
         for at in 0..basket.len() {
-            let companions = &self.catalogue.products[basket[at] as usize].companions;
+            let companions = &self.catalogue.products[basket[at].product as usize].companions;
             if let (Some(&companion), true) = (companions.first(), self.rng.random_bool(COMPANY)) {
                 let other = companions.get(1).copied().unwrap_or(companion);
                 let companion = if self.rng.random_bool(0.7) { companion } else { other };
-                if !basket.contains(&companion) {
-                    basket.push(companion);
+                if !is_in(&basket, companion) {
+                    basket.push(Pick { product: companion, origin: Origin::Companion });
                 }
             }
         }
         if basket.is_empty() {
-            basket.push(self.find(progress, weekend));
+            let product = self.find(progress, weekend);
+            basket.push(Pick { product, origin: Origin::Found });
         }
         let rng = &mut self.rng;
         self.staples.retain(|_| !rng.random_bool(DRIFT));

@@ -95,6 +95,15 @@ impl Emulator {
         self.request(&format!("PUT /{name}"), &[("Host", "s3.amazonaws.com")], "");
     }
 
+    /// Writes an object; for moto.
+    ///
+    /// # Panics
+    /// If the request fails.
+    pub fn put_object(&self, bucket: &str, key: &str, content: &str) {
+        let line = format!("PUT /{bucket}/{key}");
+        self.request(&line, &[("Host", "s3.amazonaws.com")], content);
+    }
+
     /// Creates an event stream and waits until it is active; for Kinesis.
     ///
     /// # Panics

@@ -10,7 +10,8 @@ use clap::{Parser, Subcommand};
 use crate::commands::audit::Audit;
 use crate::commands::capacity::Capacity;
 use crate::commands::config::Config;
-use crate::commands::data::{Features, Generate};
+use crate::commands::features::Features;
+use crate::commands::generate::Generate;
 use crate::commands::import::Import;
 use crate::commands::keys::Keys;
 use crate::commands::model::{Evaluate, Predict, Recommend, Train};
@@ -20,7 +21,8 @@ use crate::commands::serve::{Demo, Serve};
 use crate::commands::stream::Stream;
 use crate::commands::users::{LakeCommand, Users};
 use crate::commands::{
-    audit, capacity, config, data, import, keys, model, models, pipeline, serve, stream, users,
+    audit, capacity, config, features, generate, import, keys, model, models, pipeline, serve,
+    stream, users,
 };
 use crate::context::Context;
 use crate::errors;
@@ -64,7 +66,7 @@ enum Command {
     Demo(Demo),
     /// Serve the current release: events in, recommendations out.
     Serve(Serve),
-    /// Write a synthetic grocery shop in the Instacart schema.
+    /// Write a synthetic grocery shop: orders in the Instacart schema, or events and products.
     Generate(Generate),
     /// Import a shop's history: orders and events from files or standard input.
     #[command(
@@ -207,10 +209,10 @@ fn execute(cli: Cli) -> Result<()> {
     match cli.command {
         Command::Demo(args) => serve::demo(&context, &args),
         Command::Serve(args) => serve::serve(&context, &args),
-        Command::Generate(args) => data::generate(&args.size, &args.out, *json),
+        Command::Generate(args) => generate::run(&args, &context.clock, *json),
         Command::Import { command } => import::run(&context, command),
         Command::Features(args) => {
-            data::features(data_dir, &with_arguments(settings, &args)?, *json).map(|_| ())
+            features::features(data_dir, &with_arguments(settings, &args)?, *json).map(|_| ())
         }
         Command::Train(args) => model::train(&context, &args),
         Command::Evaluate(args) => model::evaluate(&context, &args),

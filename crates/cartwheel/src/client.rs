@@ -7,10 +7,7 @@ use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use tokio::net::TcpStream;
 
-use cartwheel_node::DataDir;
-
-/// Holds the API key to send, if the server requires one.
-pub const KEY_VARIABLE: &str = "CARTWHEEL_API_KEY";
+use cartwheel_node::{DataDir, KEY_VARIABLE};
 
 /// Posts JSON and returns the answer's JSON. A problem document becomes an error.
 ///

@@ -7,7 +7,7 @@ use cartwheel_ambient::Clock;
 use cartwheel_feature_job::{Input, JobOptions, build, read_rows};
 use cartwheel_feature_set::{FeatureSet, files};
 use cartwheel_features::ProductInfo;
-use cartwheel_lake::{ImportOptions, Lake};
+use cartwheel_lake::{EarlierImports, ImportOptions, Lake};
 use cartwheel_recommend::FEATURES;
 use cartwheel_registry::{BundleParts, Release};
 use cartwheel_synthetic::ShopSpec;
@@ -36,7 +36,11 @@ impl Learned {
         let spec = ShopSpec { users: 300, products: 150, orders: 2_500, seed: 3 };
         cartwheel_synthetic::generate(&spec, &shop, &mut |_| {}).unwrap();
         let lake = Lake::open(&dir.path().join("lake")).unwrap();
-        let options = ImportOptions { as_of_ms: None, now_ms: Clock::system().now_ms() };
+        let options = ImportOptions {
+            as_of_ms: None,
+            now_ms: Clock::system().now_ms(),
+            earlier: EarlierImports::ReplaceKind,
+        };
         cartwheel_lake::import::instacart(&lake, &shop, &options, &mut |_| {}).unwrap();
         let manifest = lake.import_manifest().unwrap().unwrap();
         let products = lake.read_products().unwrap().into_iter().map(|p| ProductInfo {

@@ -3,6 +3,7 @@ import createClient, { type Client } from 'openapi-fetch';
 import { ApiError, failure, refusal } from './api-error';
 import type { paths } from './schema';
 import { readEvents } from './sse';
+import { send, type Sent } from './upload';
 import type {
   Cart,
   CatalogueEntry,
@@ -11,6 +12,10 @@ import type {
   Department,
   EventBody,
   Executions,
+  FileImport,
+  FileImports,
+  ImportKind,
+  ImportMapping,
   Lake,
   LakeJob,
   LakeTableDetail,
@@ -27,6 +32,7 @@ import type {
   Recommendations,
   Release,
   Run,
+  StartFileImport,
   StartGenerate,
   StartImport,
   SubmitAnswer,
@@ -209,12 +215,7 @@ export class Api {
   /** Removes a product; an unknown one is ignored from then on. */
   async deleteProduct(id: string): Promise<void> {
     const options = { params: { path: { id } }, signal: this.#signal() };
-    // The response has no body.
-    await this.#data(
-      this.#client
-        .DELETE('/v1/products/{id}', options)
-        .then(({ error, response }) => ({ error, response, ...(response.ok ? { data: {} } : {}) })),
-    );
+    await this.#empty(this.#client.DELETE('/v1/products/{id}', options));
   }
 
   /** Products that only events name, the most named first. */
@@ -321,6 +322,55 @@ export class Api {
     return this.#data(this.#client.POST('/v1/lake/job', { body, signal: this.#signal() }));
   }
 
+  /** The open import, and what the server imports. */
+  async imports(): Promise<FileImports> {
+    return this.#data(this.#client.GET('/v1/imports', { signal: this.#signal() }));
+  }
+
+  /** Uploads the file of an import, which is open from then on. */
+  async upload(
+    kind: ImportKind,
+    file: File,
+    onSent: (sent: Sent) => void,
+    signal: AbortSignal,
+  ): Promise<FileImport> {
+    const query = new URLSearchParams({ kind, name: file.name.slice(0, 200) });
+    let response: Response;
+    try {
+      response = await send(`${this.#base}/v1/imports?${query}`, file, this.key, onSent, signal);
+    } catch (error) {
+      throw failure(error, this.#timeoutMs);
+    }
+    const data = parseJson(await response.text());
+    return this.#data(
+      Promise.resolve(
+        response.ok ? { data: data as FileImport, response } : { error: data, response },
+      ),
+    );
+  }
+
+  async import(id: string): Promise<FileImport> {
+    const options = { params: { path: { id } }, signal: this.#signal() };
+    return this.#data(this.#client.GET('/v1/imports/{id}', options));
+  }
+
+  /** Reads the file of an import with another mapping. */
+  async previewImport(id: string, body: ImportMapping): Promise<FileImport> {
+    const options = { params: { path: { id } }, body, signal: this.#signal() };
+    return this.#data(this.#client.POST('/v1/imports/{id}/preview', options));
+  }
+
+  async startImport(id: string, body: StartFileImport): Promise<FileImport> {
+    const options = { params: { path: { id } }, body, signal: this.#signal() };
+    return this.#data(this.#client.POST('/v1/imports/{id}/start', options));
+  }
+
+  /** Stops an import and removes its file. */
+  async discardImport(id: string): Promise<void> {
+    const options = { params: { path: { id } }, signal: this.#signal() };
+    await this.#empty(this.#client.DELETE('/v1/imports/{id}', options));
+  }
+
   async quality(days: number): Promise<Quality> {
     const params = { query: { days } };
     return this.#data(this.#client.GET('/v1/quality', { params, signal: this.#signal() }));
@@ -333,6 +383,17 @@ export class Api {
 
   async #data<T>(request: Promise<ClientResult<T>>): Promise<T> {
     return (await this.#result(request)).data;
+  }
+
+  /** Waits for a response without a body. */
+  async #empty(request: Promise<{ error?: unknown; response: Response }>): Promise<void> {
+    await this.#data(
+      request.then(({ error, response }) => ({
+        error,
+        response,
+        ...(response.ok ? { data: {} } : {}),
+      })),
+    );
   }
 
   async #result<T>(request: Promise<ClientResult<T>>): Promise<{ data: T; response: Response }> {

@@ -238,6 +238,94 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  '/v1/imports': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** Shows the open import */
+    get: operations['imports'];
+    put?: never;
+    /**
+     * Uploads a file
+     * @description The body is the file itself: CSV, TSV, JSON lines or Parquet, or a feed of products; plain, gzip
+     *     or zstd. Nothing is imported yet: the answer shows how the file is understood, with its first
+     *     rows and what is rejected. If a large file is still being read, the state is `reading`: ask `GET
+     *     /v1/imports/{id}` until it is `ready`. One import is open at a time.
+     */
+    post: operations['upload_import'];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/v1/imports/{id}': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** Shows an import */
+    get: operations['import'];
+    put?: never;
+    post?: never;
+    /**
+     * Discards an import
+     * @description Stops what is going on and removes the file. Of an import of orders or events that is running,
+     *     nothing remains; products that are stored stay.
+     */
+    delete: operations['discard_import'];
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/v1/imports/{id}/preview': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Reads a file with another mapping
+     * @description What the mapping leaves out is recognised. If a large file is still being read, the state is
+     *     `reading`: ask `GET /v1/imports/{id}` until it is `ready`.
+     */
+    post: operations['preview_import'];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/v1/imports/{id}/start': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Starts an import
+     * @description `GET /v1/imports/{id}` shows its progress. Orders and events become visible when the import is
+     *     complete, all at once. The next run of the pipeline learns from them.
+     */
+    post: operations['start_import'];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   '/v1/lake': {
     parameters: {
       query?: never;
@@ -538,7 +626,9 @@ export interface paths {
      *     fail individually: the answer is 200 with one result each, and a product without an error
      *     is durable. With `mode=replace`, each is a whole product; with `mode=merge`, each is a JSON
      *     merge patch with a `product_id`, and a product that does not exist is created. With
-     *     `mode=full`, the products are all that the shop offers: all others are hidden.
+     *     `mode=full`, the products are all that the shop offers: all others are hidden. With `feed`,
+     *     they are a part of a full feed of any size, which may also be sent as merge patches: the
+     *     part with `last=true` hides the products that no part has named.
      */
     post: operations['post_products'];
     delete?: never;
@@ -982,6 +1072,11 @@ export interface components {
       /** @description Whether the reference is a model. */
       serving: boolean;
     };
+    /**
+     * @description The order of day and month.
+     * @enum {string}
+     */
+    DateOrder: 'dmy' | 'mdy';
     /** @description Reactions on one day. */
     DayQuality: components['schemas']['Funnel'] & {
       /** @description The day in UTC, such as `2026-01-31`. */
@@ -1000,6 +1095,24 @@ export interface components {
     Departments: {
       /** @description Departments, best selling first. */
       departments: components['schemas']['Department'][];
+    };
+    /** @description Data that was imported before. */
+    EarlierImports: {
+      /**
+       * Format: int64
+       * @description Events other than orders.
+       */
+      events: number;
+      /**
+       * Format: int64
+       * @description Imports.
+       */
+      imports: number;
+      /**
+       * Format: int64
+       * @description Orders of known users.
+       */
+      orders: number;
     };
     /** @description The state of an engine. */
     EngineStatus: {
@@ -1236,6 +1349,54 @@ export interface components {
        */
       users?: number;
     };
+    /** Format: binary */
+    File: string;
+    /** @description An import of an uploaded file. */
+    FileImport: {
+      /**
+       * Format: int64
+       * @description The file's size in bytes, as far as it has arrived.
+       */
+      bytes: number;
+      /**
+       * Format: int64
+       * @description The start of the upload or of the last step, UTC milliseconds.
+       */
+      changed_ms: number;
+      /** @description Why it failed, and what to do. */
+      error?: string | null;
+      /**
+       * @description The fields that columns may be mapped to. Columns of products may also be mapped to
+       *     attributes, such as `attributes.colour`.
+       */
+      fields: string[];
+      /** @description The id. */
+      import_id: string;
+      /** @description What the rows are. */
+      kind: components['schemas']['ImportContent'];
+      /** @description What the caller has said about the file. */
+      mapping: components['schemas']['ImportMapping'];
+      /** @description The file's name. */
+      name: string;
+      preview?: components['schemas']['ImportPreview'] | null;
+      progress?: components['schemas']['ImportProgress'] | null;
+      result?: components['schemas']['ImportResult'] | null;
+      /** @description The state. */
+      state: components['schemas']['ImportState'];
+    };
+    /** @description What a server imports. */
+    FileImports: {
+      /** @description Orders and events that were imported before. */
+      earlier: components['schemas']['EarlierImports'];
+      import?: components['schemas']['FileImport'] | null;
+      /**
+       * Format: int64
+       * @description The largest file, in bytes.
+       */
+      max_upload_bytes: number;
+      /** @description The mappings that come with the program. */
+      presets: string[];
+    };
     /** @description Restrictions on an answer. An empty list restricts nothing. */
     Filters: {
       /**
@@ -1347,6 +1508,331 @@ export interface components {
     };
     /** @description An id: 1 to 128 bytes of UTF-8 without control characters; an integer is kept as its decimal text. */
     Id: string | number;
+    /** @description A column of the file. */
+    ImportColumn: {
+      /** @description The first different values, as they are written. */
+      examples: string[];
+      /** @description The name. */
+      name: string;
+    };
+    /**
+     * @description What the rows of a file are.
+     * @enum {string}
+     */
+    ImportContent: 'events' | 'orders' | 'products';
+    /** @description A field and its columns. */
+    ImportField: {
+      /** @description Its columns. The first one with a value counts. */
+      columns: string[];
+      /** @description The field. */
+      field: string;
+      /** @description How they were found: `given` by the caller, by `name`, or by `content`. */
+      how: string;
+    };
+    /** @description How the rows of a file are cut into cells. */
+    ImportFormat:
+      | {
+          /** @description Lines of cells. */
+          delimited: {
+            /** @description The character between cells. */
+            delimiter: string;
+            /** @description Whether cells may be in double quotes. Otherwise a backslash escapes. */
+            quoted: boolean;
+          };
+        }
+      | 'json'
+      | 'parquet';
+    /** @description What the caller says about a file; the rest is recognised. */
+    ImportMapping: {
+      /**
+       * @description The columns of a field; the first one with a value counts. A field without columns is not
+       *     used. A field that is left out is recognised.
+       * @default {}
+       */
+      columns?: {
+        [key: string]: string[];
+      };
+      /** @default null */
+      date_order?: components['schemas']['DateOrder'] | null;
+      /**
+       * @description The names of the columns of a file whose first line is not a header.
+       * @default []
+       */
+      header?: string[];
+      /** @default null */
+      order_by?: components['schemas']['OrderBy'] | null;
+      /**
+       * @description A mapping that comes with the program, such as `shopify-orders`.
+       * @default null
+       */
+      preset?: string | null;
+      /**
+       * @description The IANA time zone of times without a zone.
+       * @default null
+       */
+      timezone?: string | null;
+    };
+    /**
+     * @description What happens to earlier data.
+     * @enum {string}
+     */
+    ImportMode: 'append' | 'replace';
+    /** @description How a file is understood. */
+    ImportPreview: {
+      /** @description The columns of the file. */
+      columns: components['schemas']['ImportColumn'][];
+      /** @description The fields and their columns. */
+      fields: components['schemas']['ImportField'][];
+      /**
+       * Format: int64
+       * @description The first time, UTC milliseconds.
+       */
+      first_ms?: number | null;
+      /** @description The first products as they are understood. */
+      first_products: Record<string, never>[];
+      /** @description The first rows as they are understood. */
+      first_rows: components['schemas']['ImportRow'][];
+      /** @description Columns that mean nothing to the import. */
+      ignored_columns: string[];
+      /**
+       * Format: int64
+       * @description The last time, UTC milliseconds.
+       */
+      last_ms?: number | null;
+      /**
+       * Format: int64
+       * @description Rows that are understood as lines of orders or as events.
+       */
+      lines: number;
+      /**
+       * Format: int64
+       * @description Lines whose customer is unknown. They count for popularity and for what is bought
+       *     together.
+       */
+      lines_without_customer: number;
+      /** @description The mapping in the form of a file for `cartwheel import --mapping`. */
+      mapping?: string | null;
+      /** @description What the shop should know. */
+      notes: string[];
+      order_by?: components['schemas']['OrderBy'] | null;
+      /** @description Rows of other kinds of events, which are left out, by name. */
+      other_events: {
+        [key: string]: number;
+      };
+      /** @description Why the rows cannot be understood, and what to do. Then nothing is counted. */
+      problem?: string | null;
+      /** @description Rejected products, each with the reason. */
+      problems: string[];
+      /**
+       * Format: int64
+       * @description Products that are understood, in a file of products.
+       */
+      products: number;
+      /** @description Why rows of orders and events are rejected, the most frequent reason first. */
+      reasons: components['schemas']['ImportReason'][];
+      /**
+       * Format: int64
+       * @description Rejected rows.
+       */
+      rejected: number;
+      /**
+       * Format: int64
+       * @description All rows.
+       */
+      rows: number;
+      /** @description Codes that are no products; their lines are left out. */
+      service_codes: components['schemas']['ImportServiceCode'][];
+      /** @description The file and its format, if it has orders or events. */
+      sources: components['schemas']['ImportSource'][];
+      /**
+       * Format: int64
+       * @description Rows without customer and price, which are left out.
+       */
+      stock_corrections: number;
+      /** @description The time zone of times without one. */
+      timezone?: string | null;
+    };
+    /** @description The progress of an import. */
+    ImportProgress: {
+      /**
+       * Format: int64
+       * @description The completed part of the step.
+       */
+      done: number;
+      /**
+       * Format: double
+       * @description The completed part a second.
+       */
+      per_second?: number | null;
+      /**
+       * Format: int64
+       * @description Rows read, estimated from the preview.
+       */
+      rows?: number | null;
+      /**
+       * Format: int64
+       * @description Seconds until the end of the step.
+       */
+      seconds_left?: number | null;
+      /**
+       * @description The current step: `uploading` and `reading` count bytes, `writing` counts parts, and
+       *     `products` products.
+       */
+      step: string;
+      /**
+       * Format: int64
+       * @description The whole of the step, if known.
+       */
+      total?: number | null;
+    };
+    /** @description A reason for which rows are rejected. */
+    ImportReason: {
+      /** @description The first of these rows. */
+      example: string;
+      /** @description The reason. */
+      reason: string;
+      /**
+       * Format: int64
+       * @description Rows rejected for it.
+       */
+      rows: number;
+    };
+    /** @description What an import did. */
+    ImportResult: {
+      assembled?: components['schemas']['ImportReturns'] | null;
+      /**
+       * Format: int64
+       * @description Orders whose customer is unknown.
+       */
+      baskets: number;
+      /**
+       * Format: int64
+       * @description Events other than orders.
+       */
+      events: number;
+      /**
+       * Format: int64
+       * @description Products that were hidden because the file lacks them. Null unless that was wanted, and if
+       *     products of the file failed.
+       */
+      hidden?: number | null;
+      /**
+       * Format: int64
+       * @description Lines of these orders.
+       */
+      lines: number;
+      /**
+       * Format: int64
+       * @description Orders of known users.
+       */
+      orders: number;
+      /** @description The first problems with products. */
+      problems: string[];
+      /**
+       * Format: int64
+       * @description Products.
+       */
+      products: number;
+      /**
+       * Format: int64
+       * @description Rejected rows.
+       */
+      rejected: number;
+      /** @description Whether the same file was imported before; then nothing has changed. */
+      unchanged: boolean;
+      /**
+       * Format: int64
+       * @description Users of the orders and events.
+       */
+      users: number;
+    };
+    /** @description Guests and returns among the imported lines. */
+    ImportReturns: {
+      /**
+       * Format: int64
+       * @description Guests among the users.
+       */
+      guests: number;
+      /**
+       * Format: int64
+       * @description Orders that were given back whole.
+       */
+      orders_undone: number;
+      /**
+       * Format: int64
+       * @description Products that were given back.
+       */
+      returns: number;
+      /**
+       * Format: int64
+       * @description Those that undo a purchase.
+       */
+      returns_netted: number;
+      /**
+       * Format: int64
+       * @description Those that no purchase covers.
+       */
+      returns_unmatched: number;
+    };
+    /** @description A row as it is understood. */
+    ImportRow: {
+      /** @description The guest; null if there is none. */
+      anonymous_id?: string | null;
+      /**
+       * Format: int64
+       * @description The time, UTC milliseconds.
+       */
+      at_ms: number;
+      /** @description The kind of event. */
+      event: string;
+      /** @description The id of the order or event; empty if there is none. */
+      id: string;
+      /**
+       * Format: int64
+       * @description The row's line in the file.
+       */
+      line: number;
+      /**
+       * Format: double
+       * @description Price of a piece.
+       */
+      price?: number | null;
+      /** @description The product. */
+      product_id: string;
+      /** @description The product's name; empty if there is none. */
+      product_name: string;
+      /**
+       * Format: int32
+       * @description Number of pieces.
+       */
+      quantity: number;
+      /** @description The customer; null if unknown. */
+      user_id?: string | null;
+    };
+    /** @description A code in the place of a product that is none: postage, fees, corrections. */
+    ImportServiceCode: {
+      /**
+       * Format: int64
+       * @description Lines that are left out because of it.
+       */
+      lines: number;
+      /** @description Its usual description. */
+      name: string;
+      /** @description The code. */
+      product_id: string;
+    };
+    /** @description A file and its format. */
+    ImportSource: {
+      /** @description Its format. */
+      format: components['schemas']['ImportFormat'];
+      /** @description The file's name. */
+      name: string;
+    };
+    /**
+     * @description The state of an import.
+     * @enum {string}
+     */
+    ImportState: 'uploading' | 'reading' | 'ready' | 'importing' | 'done' | 'failed';
     /** @description A product in an event. */
     Item: {
       /**
@@ -1815,6 +2301,11 @@ export interface components {
        */
       ordered_at_ms: number;
     };
+    /**
+     * @description What makes an order of a customer's lines without an order id.
+     * @enum {string}
+     */
+    OrderBy: 'day' | 'time';
     /** @description A shopper's orders of the serving feature set. */
     OrderHistory: {
       /**
@@ -1921,7 +2412,8 @@ export interface components {
       failed_count: number;
       /**
        * @description The number of products that were hidden because a full feed lacks them. Absent in other
-       *     modes, and if a product of the feed failed: then nothing is hidden.
+       *     modes, before the last part of a feed, and if a product of the feed failed: then nothing is
+       *     hidden.
        */
       hidden_count?: number | null;
       /** @description One result per product. */
@@ -2255,6 +2747,23 @@ export interface components {
       candidates: number;
       /** @description The source: `history`, `cart`, `taste`, `popular` or `new`. */
       source: string;
+    };
+    /** @description How to import. */
+    StartFileImport: {
+      /**
+       * @description With `replace`: hide the products that the file lacks even if they are more than 20 % of
+       *     those on offer.
+       * @default false
+       */
+      confirm?: boolean;
+      /**
+       * Format: double
+       * @description The share of rows that may be rejected, in percent [default: 5].
+       * @default null
+       */
+      max_rejects?: number | null;
+      /** @default null */
+      mode?: components['schemas']['ImportMode'] | null;
     };
     /** @description A job to start on the lake. It replaces imported orders and products; events remain. */
     StartLakeJob:
@@ -3425,6 +3934,558 @@ export interface operations {
         };
       };
       /** @description Starting or stopping; see Retry-After */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+    };
+  };
+  imports: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description The import that is open or ended last */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['FileImports'];
+        };
+      };
+      /** @description The key or token is missing, unknown or expired */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The API key lacks the scope admin */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description This server imports no files */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description Too many requests; see Retry-After */
+      429: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The lake cannot be read at the moment */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+    };
+  };
+  upload_import: {
+    parameters: {
+      query: {
+        /** @description What the rows are */
+        kind: components['schemas']['ImportContent'];
+        /** @description The file's name, for messages */
+        name?: string;
+      };
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        'application/octet-stream': components['schemas']['File'];
+      };
+    };
+    responses: {
+      /** @description The file has arrived */
+      201: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['FileImport'];
+        };
+      };
+      /** @description A parameter is not valid, or the body is empty */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The key or token is missing, unknown or expired */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The API key lacks the scope admin */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description This server imports no files */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The body did not arrive in time */
+      408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description Another import is open */
+      409: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The file is too large */
+      413: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The content type or encoding is not supported */
+      415: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description Too many requests; see Retry-After */
+      429: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description Temporarily unavailable, or the time limit was exceeded; see Retry-After */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+    };
+  };
+  import: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        /** @description The import */
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description State, preview, progress and result */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['FileImport'];
+        };
+      };
+      /** @description The key or token is missing, unknown or expired */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The API key lacks the scope admin */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The import does not exist */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description Too many requests; see Retry-After */
+      429: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description Temporarily unavailable, or the time limit was exceeded; see Retry-After */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+    };
+  };
+  discard_import: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        /** @description The import */
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description It is discarded */
+      204: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content?: never;
+      };
+      /** @description The key or token is missing, unknown or expired */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The API key lacks the scope admin */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The import does not exist */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description Too many requests; see Retry-After */
+      429: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description Temporarily unavailable, or the time limit was exceeded; see Retry-After */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+    };
+  };
+  preview_import: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        /** @description The import */
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        'application/json': components['schemas']['ImportMapping'];
+      };
+    };
+    responses: {
+      /** @description How the file is understood now */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['FileImport'];
+        };
+      };
+      /** @description A field is not valid */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The key or token is missing, unknown or expired */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The API key lacks the scope admin */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The import does not exist */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The body did not arrive in time */
+      408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The import is running or complete */
+      409: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The decoded body is too large */
+      413: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The content type or encoding is not supported */
+      415: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description Too many requests; see Retry-After */
+      429: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description Temporarily unavailable, or the time limit was exceeded; see Retry-After */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+    };
+  };
+  start_import: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        /** @description The import */
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        'application/json': components['schemas']['StartFileImport'];
+      };
+    };
+    responses: {
+      /** @description The import has started */
+      202: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['FileImport'];
+        };
+      };
+      /** @description A field is not valid */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The key or token is missing, unknown or expired */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The API key lacks the scope admin */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The import does not exist */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The body did not arrive in time */
+      408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The file is not understood, the import is running or complete, or another job on the lake is running */
+      409: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The decoded body is too large */
+      413: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The content type or encoding is not supported */
+      415: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description Too many requests; see Retry-After */
+      429: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description Temporarily unavailable, or the time limit was exceeded; see Retry-After */
       503: {
         headers: {
           [name: string]: unknown;
@@ -4861,8 +5922,14 @@ export interface operations {
       query?: {
         /** @description `replace` (the default), `merge` or `full` */
         mode?: string;
-        /** @description With `mode=full`: hide the missing products even if they are more than 20 % of those on offer */
+        /** @description In a full feed: hide the missing products even if they are more than 20 % of those on offer */
         confirm?: boolean;
+        /** @description The products are a part of the full feed with this id, which the sender chooses */
+        feed?: string;
+        /** @description With `feed`: the number of the part. Part 0 begins the feed, and parts come in order */
+        part?: number;
+        /** @description With `feed`: no further part follows */
+        last?: boolean;
       };
       header?: never;
       path?: never;
@@ -4929,7 +5996,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The full feed lacks too many products; nothing was changed */
+      /** @description The full feed lacks too many products, or its earlier parts are not known; this request changed nothing */
       409: {
         headers: {
           [name: string]: unknown;

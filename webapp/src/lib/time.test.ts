@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { duration, milliseconds } from './time';
+import { duration, milliseconds, minuteInUtc } from './time';
 
 test('a duration is written in fitting units', () => {
   const spans = [0.4, 999, 1400, 59_960, 185_000, 7_800_000, 400_000_000].map(duration);
@@ -22,4 +22,8 @@ test('a latency has a decimal below 10 ms', () => {
     '12 ms',
     '1,235 ms',
   ]);
+});
+
+test('a minute is written in UTC', () => {
+  expect(minuteInUtc(Date.UTC(2026, 0, 31, 23, 59, 59))).toBe('2026-01-31 23:59');
 });

@@ -32,3 +32,8 @@ export function dateTime(ms: number): string {
 export function timeOfDay(ms: number): string {
   return new Date(ms).toLocaleTimeString('en-GB');
 }
+
+/** `2026-01-31 23:59`: a UTC timestamp in milliseconds, in UTC. */
+export function minuteInUtc(ms: number): string {
+  return new Date(ms).toISOString().slice(0, 16).replace('T', ' ');
+}

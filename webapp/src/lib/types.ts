@@ -104,5 +104,17 @@ export type Lake = Schemas['Lake'];
 export type StartImport = Extract<Schemas['StartLakeJob'], { kind: 'import' }>;
 export type StartGenerate = Extract<Schemas['StartLakeJob'], { kind: 'generate' }>;
 
+/** What the rows of an uploaded file are. */
+export type ImportKind = Schemas['ImportContent'];
+/** An import of an uploaded file. */
+export type FileImport = Schemas['FileImport'];
+/** The open import, and what the server imports. */
+export type FileImports = Schemas['FileImports'];
+export type ImportMapping = Schemas['ImportMapping'];
+export type ImportPreview = Schemas['ImportPreview'];
+export type ImportProgress = Schemas['ImportProgress'];
+export type ImportResult = Schemas['ImportResult'];
+export type StartFileImport = Schemas['StartFileImport'];
+
 export type Funnel = Schemas['Funnel'];
 export type Quality = Schemas['Quality'];

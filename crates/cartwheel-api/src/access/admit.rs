@@ -1,12 +1,14 @@
 //! Admission of requests: rate limits, keys and scopes, the audit log.
 
+use std::collections::HashSet;
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::RequestExt;
 use axum::extract::{MatchedPath, RawPathParams, Request, State};
-use axum::http::Extensions;
 use axum::http::request::Parts;
+use axum::http::{Extensions, Method};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
@@ -14,7 +16,7 @@ use crate::access::audit::{AdminAction, hashed_id};
 use crate::access::caller::Caller;
 use crate::access::credential::{Credential, NoCredential};
 use crate::access::scope::{Access, AccessTable, Scope};
-use crate::http::bounded::bounded;
+use crate::http::bounded::{LONGEST_UPLOAD, bounded};
 use crate::http::peer::Peer;
 use crate::http::problem::{Kind, Problem};
 use crate::http::request_id::request_id;
@@ -28,6 +30,8 @@ const LONGEST_PARAMETER: usize = 80;
 pub(crate) struct Gate {
     pub(crate) state: Shared,
     pub(crate) access: Arc<AccessTable>,
+    /// Paths to which files are posted.
+    pub(crate) uploads: Arc<HashSet<String>>,
 }
 
 /// Admits requests within the limits whose key or token, in `x-api-key` or `authorization:
@@ -84,7 +88,7 @@ impl Gate {
         caller: &Caller,
         next: Next,
     ) -> Response {
-        let timeout = self.state.settings.timeout;
+        let timeout = self.time_limit(&request);
         let recorded = matches!(access, Access::Needs(Scope::Admin, _))
             && !request.method().is_safe()
             && route(request.extensions()).is_some();
@@ -112,6 +116,12 @@ impl Gate {
             tracing::error!(%error, request_id = id, status, "cannot record how an admin action ended");
         }
         response
+    }
+
+    fn time_limit(&self, request: &Request) -> Duration {
+        let is_upload = request.method() == Method::POST
+            && route(request.extensions()).is_some_and(|route| self.uploads.contains(route));
+        if is_upload { LONGEST_UPLOAD } else { self.state.settings.timeout }
     }
 
     fn action(

@@ -151,41 +151,51 @@ impl ApiKey {
 
 /// The valid keys. Without any key, every request is admitted. Clones share them.
 #[derive(Debug, Clone, Default)]
-pub struct Keys(Arc<RwLock<Vec<ApiKey>>>);
+pub struct Keys {
+    given: Arc<RwLock<Vec<ApiKey>>>,
+    /// The key of the host's own jobs. It is valid beside the others and does not count as one.
+    own: Option<ApiKey>,
+}
 
 impl Keys {
-    /// Replaces all keys.
+    /// Replaces all keys but the host's own.
     pub fn replace(&self, keys: Vec<ApiKey>) {
-        *self.0.write() = keys;
+        *self.given.write() = keys;
+    }
+
+    /// Adds the key with which jobs of the host call its API.
+    pub fn set_own(&mut self, key: ApiKey) {
+        self.own = Some(key);
     }
 
     /// Finds a key in constant time: every key is compared, whichever matches. A publishable
     /// half is no secret.
     pub(crate) fn find(&self, given: &str) -> Option<(ApiKey, Half)> {
-        let keys = self.0.read();
+        let keys = self.given.read();
         let published = |key: &&ApiKey| key.publishable.as_ref().is_some_and(|p| p.0 == given);
         if let Some(key) = keys.iter().find(published) {
             return Some((key.clone(), Half::Publishable));
         }
         let hash = KeyHash::of(given);
-        let found = select(&keys, |key| key.hash.is(&hash))?;
-        Some((found, Half::Secret))
+        let found = select(&keys, |key| key.hash.is(&hash));
+        let own = self.own.as_ref().filter(|key| key.hash.is(&hash).into());
+        Some((found.or_else(|| own.cloned())?, Half::Secret))
     }
 
     /// Finds the key that has signed a token, in constant time.
     pub(crate) fn signer(&self, token: &UncheckedToken<'_>) -> Option<ApiKey> {
         let signed = |key: &ApiKey| key.signing.as_ref().is_some_and(|s| token.is_signed_by(s));
-        select(&self.0.read(), |key| Choice::from(u8::from(signed(key))))
+        select(&self.given.read(), |key| Choice::from(u8::from(signed(key))))
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.0.read().is_empty()
+        self.given.read().is_empty()
     }
 }
 
 impl FromIterator<ApiKey> for Keys {
     fn from_iter<T: IntoIterator<Item = ApiKey>>(keys: T) -> Self {
-        Self(Arc::new(RwLock::new(keys.into_iter().collect())))
+        Self { given: Arc::new(RwLock::new(keys.into_iter().collect())), own: None }
     }
 }
 

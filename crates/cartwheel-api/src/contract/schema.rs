@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use cartwheel_events::MAX_ID;
 use serde::Deserialize;
 use utoipa::openapi::schema::{AnyOfBuilder, ObjectBuilder, Schema, Type};
-use utoipa::openapi::{RefOr, SchemaFormat};
+use utoipa::openapi::{KnownFormat, RefOr, SchemaFormat};
 use utoipa::{PartialSchema, ToSchema};
 
 use crate::contract::document::ID_PATTERN;
@@ -35,6 +35,26 @@ impl PartialSchema for Id {
 impl ToSchema for Id {
     fn name() -> Cow<'static, str> {
         "Id".into()
+    }
+}
+
+/// A file as the body of a request.
+pub(crate) struct File;
+
+impl PartialSchema for File {
+    fn schema() -> RefOr<Schema> {
+        let format = SchemaFormat::KnownFormat(KnownFormat::Binary);
+        ObjectBuilder::new()
+            .schema_type(Type::String)
+            .format(Some(format))
+            .min_length(Some(1))
+            .into()
+    }
+}
+
+impl ToSchema for File {
+    fn name() -> Cow<'static, str> {
+        "File".into()
     }
 }
 

@@ -12,6 +12,10 @@ use futures::FutureExt;
 use crate::http::body::BodyDeadline;
 use crate::http::problem::{Kind, Problem};
 
+/// Longest time of a request that uploads a file. Within it, the client has to send more within the
+/// time limit of other requests.
+pub(crate) const LONGEST_UPLOAD: Duration = Duration::from_secs(4 * 3_600);
+
 /// Runs the handler for at most `limit`; answers with a problem if it takes longer or panics.
 ///
 /// One function instead of two layers, because a layer copies everything within it for every

@@ -101,8 +101,11 @@ pub(crate) async fn start_job(
             }
         }
     }
-    let job = blocking(move || operator.start_lake_job(body)).await?;
     let busy = "Another job on the lake is running: wait until it ends.";
+    if state.imports.as_ref().is_some_and(|imports| imports.is_importing()) {
+        return Err(Problem::new(Kind::Conflict, busy));
+    }
+    let job = blocking(move || operator.start_lake_job(body)).await?;
     let job = job.map_err(|_| Problem::new(Kind::Conflict, busy))?;
     Ok((StatusCode::ACCEPTED, Json(job)))
 }

@@ -2,6 +2,8 @@
 
 pub(crate) mod flow;
 pub(crate) mod health;
+pub(crate) mod importer;
+pub(crate) mod imports;
 pub(crate) mod lake;
 pub(crate) mod latency;
 pub(crate) mod live;

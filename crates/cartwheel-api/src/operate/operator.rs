@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::operate::flow::Flow;
 use crate::operate::views::erasure::ErasureView;
-use crate::operate::views::lake::{LakeJob, LakeView, StartLakeJob, TableView};
+use crate::operate::views::lake::{LakeJob, LakeJobState, LakeView, StartLakeJob, TableView};
 use crate::operate::views::models::{ModelDetail, ModelView, ReleaseView};
 use crate::operate::views::quality::Quality;
 use crate::operate::views::run::StartRun;
@@ -67,6 +67,11 @@ pub trait Operator: Send + Sync {
 
     /// The last job on the lake.
     fn lake_job(&self) -> Option<LakeJob>;
+
+    /// Whether a job on the lake is running.
+    fn has_lake_job(&self) -> bool {
+        self.lake_job().is_some_and(|job| job.state == LakeJobState::Running)
+    }
 
     /// Starts a job on the lake.
     ///

@@ -145,6 +145,7 @@ async fn the_document_lists_every_route() {
     }
     routes.sort();
     let expected = [
+        "delete /v1/imports/{id} 204 401 403 404 429 503",
         "delete /v1/products/{id} 204 400 401 403 404 412 429 503",
         "delete /v1/users/{id} 202 400 401 403 404 429 503",
         "get /healthz 200 429 503",
@@ -155,6 +156,8 @@ async fn the_document_lists_every_route() {
         "get /v1/catalogue/unknown 200 400 401 403 404 429 503",
         "get /v1/departments 200 400 401 403 429 503",
         "get /v1/erasures 200 400 401 403 404 429 503",
+        "get /v1/imports 200 401 403 404 429 503",
+        "get /v1/imports/{id} 200 401 403 404 429 503",
         "get /v1/lake 200 401 403 404 429 503",
         "get /v1/lake/job 200 401 403 404 429 503",
         "get /v1/lake/tables/{name} 200 401 403 404 429 503",
@@ -183,6 +186,9 @@ async fn the_document_lists_every_route() {
         "post /v1/events 200 400 401 403 408 413 415 422 429 503",
         "post /v1/events/ga4 200 400 401 403 408 413 415 422 429 503",
         "post /v1/events/segment 200 400 401 403 408 413 415 422 429 503",
+        "post /v1/imports 201 400 401 403 404 408 409 413 415 429 503",
+        "post /v1/imports/{id}/preview 200 400 401 403 404 408 409 413 415 429 503",
+        "post /v1/imports/{id}/start 202 400 401 403 404 408 409 413 415 429 503",
         "post /v1/lake/job 202 400 401 403 404 408 409 413 415 429 503",
         "post /v1/models/rollback 200 401 403 404 409 429 503",
         "post /v1/models/{version}/deploy 200 401 403 404 409 429 503",

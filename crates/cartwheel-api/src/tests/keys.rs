@@ -46,6 +46,22 @@ fn one_key_a_scope(state: &mut AppState) {
 }
 
 #[tokio::test]
+async fn the_hosts_own_key_stays_beside_those_of_the_shop() {
+    let mut keys = None;
+    let shop = Shop::with(|state| {
+        state.keys.set_own(key("own", &[Scope::RecommendationsRead]));
+        keys = Some(state.keys.clone());
+    })
+    .await;
+    let status =
+        async |name| ask(&shop, "GET", "/v1/popular", ("x-api-key", name)).await.status.as_u16();
+    assert_eq!(status("").await, 200, "it does not lock anybody out");
+    keys.unwrap().replace(vec![key("operates", &[Scope::Admin])]);
+    assert_eq!((status("").await, status("own").await, status("operates").await), (401, 200, 200));
+    ask(&shop, "GET", "/v1/imports", ("x-api-key", "own")).await.problem(403, "forbidden");
+}
+
+#[tokio::test]
 async fn a_key_grants_its_scopes_only() {
     let mut keys = None;
     let shop = Shop::with(|state| {

@@ -10,6 +10,7 @@ mod guests;
 mod harness;
 mod http;
 mod hygiene;
+mod imports;
 mod keys;
 mod products;
 mod recommend;

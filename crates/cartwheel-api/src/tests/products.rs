@@ -387,3 +387,52 @@ async fn cart_and_orders_show_what_the_shop_offers_now() {
     assert_eq!(shop.get("/v1/users/nobody/orders").await.json()["orders"], json!([]));
     shop.get("/v1/users/u1/orders?limit=1").await.problem(400, "invalid-field");
 }
+
+#[tokio::test]
+async fn a_full_feed_of_several_parts_hides_what_none_of_them_names() {
+    let shop = shop().await;
+    let feed = |ids: std::ops::Range<usize>| {
+        json!(ids.map(|n| json!({"product_id": format!("p{n}"), "name": "P"})).collect::<Vec<_>>())
+    };
+    shop.post("/v1/products", &feed(0..20)).await;
+    let part = |id: &str, number: usize, more: &str| {
+        format!("/v1/products?mode=full&feed={id}&part={number}{more}")
+    };
+    let first = shop.post(&part("monday", 0, ""), &feed(0..10)).await.json();
+    assert_eq!((first.get("hidden_count"), shop.recommended().await.len()), (None, 20));
+    // A part whose answer was lost is sent again; another feed does not disturb this one.
+    shop.post(&part("monday", 0, ""), &feed(0..10)).await.json();
+    shop.post(&part("other", 0, ""), &feed(0..1)).await.json();
+    let skipped = shop.post(&part("monday", 2, "&last=true"), &feed(10..17)).await;
+    assert!(skipped.problem(409, "conflict")["detail"].as_str().unwrap().contains("Part 1"));
+    let last = shop.post(&part("monday", 1, "&last=true"), &feed(10..17)).await.json();
+    assert_eq!((&last["hidden_count"], shop.recommended().await.len()), (&json!(3), 17));
+
+    // A feed that lacks too much changes nothing, until it is confirmed.
+    shop.post("/v1/products?mode=merge&feed=tuesday&part=0", &feed(0..5)).await.json();
+    let closing = "/v1/products?mode=merge&feed=tuesday&part=1&last=true";
+    let refused = shop.post(closing, &feed(5..10)).await.problem(409, "conflict");
+    assert!(refused["detail"].as_str().unwrap().contains("7 of the 17"), "{refused}");
+    assert_eq!(shop.recommended().await.len(), 17);
+    let last = shop.post(&format!("{closing}&confirm=true"), &feed(5..10)).await.json();
+    assert_eq!((&last["hidden_count"], shop.recommended().await.len()), (&json!(7), 10));
+
+    // A product that failed is not taken for one that is gone, and may come in another part.
+    let wrong = json!([{"product_id": "p9", "price": "?"}]);
+    shop.post(&part("wednesday", 0, ""), &wrong).await.json();
+    let last = shop.post(&part("wednesday", 1, "&last=true"), &feed(0..9)).await.json();
+    assert_eq!((last.get("hidden_count"), shop.recommended().await.len()), (None, 10));
+    let last = shop.post(&part("wednesday", 2, "&last=true"), &feed(9..10)).await.json();
+    assert_eq!(last["hidden_count"], 0);
+
+    // A server that does not know the earlier parts hides nothing.
+    for other in ["x", "y"] {
+        shop.post(&part(other, 0, ""), &feed(0..1)).await.json();
+    }
+    let lost = shop.post(&part("wednesday", 3, "&last=true"), &feed(0..1)).await;
+    assert!(lost.problem(409, "conflict")["detail"].as_str().unwrap().contains("part 0"));
+    for (query, field) in [("feed=f", "part"), ("part=0", "feed"), ("last=true", "feed")] {
+        let reply = shop.post(&format!("/v1/products?{query}"), &feed(0..1)).await;
+        assert_eq!(reply.problem(400, "invalid-field")["field"], field);
+    }
+}

@@ -1,72 +1,30 @@
-//! The columns of known feeds, and how their texts become the fields of a product.
+//! How the texts of a feed become the fields of a product.
 
 use serde_json::{Map, Value, json};
 
+use crate::feed::columns::{ATTRIBUTES, COLUMNS};
+use crate::feed::mapping::FeedMapping;
 use crate::feed::row::FeedRow;
 use crate::field::plain;
 
-/// Names of columns, without case and punctuation, for each field. The first column with a text
-/// counts. They are those of Google Merchant Center, Shopify, WooCommerce and usual tables.
-const COLUMNS: [(&str, &[&str]); 22] = [
-    (
-        "product_id",
-        &[
-            "productid",
-            "variantsku",
-            "sku",
-            "itemid",
-            "id",
-            "productcode",
-            "stockcode",
-            "articlenumber",
-            "artikelnummer",
-            "handle",
-        ],
-    ),
-    ("name", &["name", "title", "productname", "itemname", "bezeichnung"]),
-    ("description", &["description", "bodyhtml", "body", "shortdescription"]),
-    (
-        "categories",
-        &[
-            "categories",
-            "producttype",
-            "productcategory",
-            "googleproductcategory",
-            "category",
-            "categorypath",
-            "type",
-            "department",
-        ],
-    ),
-    ("brand", &["brand", "vendor", "brands", "manufacturer"]),
-    ("sale_price", &["saleprice"]),
-    ("price", &["price", "variantprice", "regularprice", "unitprice", "preis"]),
-    ("list_price", &["listprice", "variantcompareatprice", "compareatprice"]),
-    ("cost", &["cost", "costperitem", "costofgoodssold"]),
-    ("currency", &["currency"]),
-    ("url", &["url", "link", "permalink", "producturl"]),
-    ("image_url", &["imageurl", "imagelink", "imagesrc", "image", "images"]),
-    ("in_stock", &["instock", "availability"]),
-    ("stock", &["stock", "variantinventoryqty", "quantity", "inventory", "stockquantity"]),
-    ("hidden", &["hidden"]),
-    ("published", &["published", "visible"]),
-    ("status", &["status"]),
-    ("available_from", &["availablefrom", "availabilitydate"]),
-    ("available_until", &["availableuntil", "expirationdate"]),
-    ("created_at", &["createdat", "created"]),
-    ("tags", &["tags"]),
-    ("policy", &["variantinventorypolicy"]),
-];
-
 /// The column of each field in a feed: the field, and its columns, the best first.
-pub(super) type FeedColumns = Vec<(&'static str, Vec<String>)>;
+pub(super) type FeedColumns = Vec<(String, Vec<String>)>;
 
-/// Finds the columns of the fields among those of a feed.
-pub(super) fn find(columns: &[String]) -> FeedColumns {
+/// Finds the columns of the fields among those of a feed. A column that is mapped has no other
+/// meaning.
+pub(super) fn find(columns: &[String], given: &FeedMapping) -> FeedColumns {
     let mut found = Vec::new();
+    let existing = |mapped: &[String]| -> Vec<String> {
+        mapped.iter().filter(|column| columns.contains(column)).cloned().collect()
+    };
     for (field, names) in COLUMNS {
+        if let Some(mapped) = given.columns(field) {
+            found.push((field.to_owned(), existing(mapped)));
+            continue;
+        }
         let mut matches: Vec<(usize, &String)> = columns
             .iter()
+            .filter(|column| !given.names(column))
             .filter_map(|column| {
                 let plain = plain(column);
                 Some((names.iter().position(|name| *name == plain)?, column))
@@ -74,9 +32,12 @@ pub(super) fn find(columns: &[String]) -> FeedColumns {
             .collect();
         matches.sort();
         if !matches.is_empty() {
-            found.push((field, matches.into_iter().map(|(_, column)| column.clone()).collect()));
+            let columns = matches.into_iter().map(|(_, column)| column.clone()).collect();
+            found.push((field.to_owned(), columns));
         }
     }
+    found.extend(given.attributes().map(|(field, mapped)| (field.to_owned(), existing(mapped))));
+    found.retain(|(_, columns)| !columns.is_empty());
     found
 }
 
@@ -125,6 +86,12 @@ pub(super) fn product(row: &FeedRow, columns: &FeedColumns) -> Value {
         tags.split(',').map(str::trim).filter(|tag| !tag.is_empty()).collect::<Vec<_>>()
     });
     put("tags", tags.map(|tags| json!(tags)));
+    let attributes = columns.iter().filter_map(|(field, columns)| {
+        let name = field.strip_prefix(ATTRIBUTES)?;
+        Some((name.to_owned(), columns.iter().find_map(|column| row.get(column))?.into()))
+    });
+    let attributes: Map<String, Value> = attributes.collect();
+    put("attributes", Some(attributes).filter(|all| !all.is_empty()).map(Value::Object));
     Value::Object(out)
 }
 
@@ -141,6 +108,21 @@ fn amount(text: &str) -> Amount<'_> {
     let value = words.find(|word| word.contains(|c: char| c.is_ascii_digit())).unwrap_or(text);
     let value = value.trim_matches(|c: char| !c.is_ascii_digit() && c != '-');
     Amount { value: value.to_owned(), currency }
+}
+
+/// A value of JSON or Parquet as a text, as a table has it. The elements of a list are separated by
+/// commas, and those of a path of categories by `>`.
+pub(super) fn text(value: &Value, is_path: bool) -> String {
+    match value {
+        Value::Null | Value::Object(_) => String::new(),
+        Value::String(text) => text.trim().to_owned(),
+        Value::Array(elements) => {
+            let elements: Vec<String> =
+                elements.iter().map(|element| text(element, false)).collect();
+            elements.join(if is_path { " > " } else { ", " })
+        }
+        value => value.to_string(),
+    }
 }
 
 /// The path of the first category: `Food > Tea, Gifts` is `Food`, then `Tea`.

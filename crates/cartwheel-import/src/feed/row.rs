@@ -22,6 +22,11 @@ impl FeedRow {
         self.0.iter().map(|(name, _)| name.as_str())
     }
 
+    /// The columns that have texts, with the texts.
+    pub(super) fn cells(&self) -> impl Iterator<Item = (&String, &String)> {
+        self.0.iter().map(|(name, text)| (name, text))
+    }
+
     /// The row as one line, for messages.
     pub(super) fn text(&self) -> String {
         let cells = self.0.iter().map(|(name, text)| format!("{name}={text}"));

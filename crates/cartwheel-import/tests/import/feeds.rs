@@ -1,6 +1,10 @@
 //! Product feeds as shops have them.
 
-use cartwheel_import::{Feed, read_feed};
+use std::sync::Arc;
+
+use arrow_array::{ArrayRef, Float64Array, RecordBatch, StringArray};
+use cartwheel_import::{Feed, FeedMapping, read_feed, read_feed_as};
+use parquet::arrow::ArrowWriter;
 use serde_json::{Value, json};
 
 use crate::shop::Shop;
@@ -91,4 +95,50 @@ ID,Type,SKU,Name,Published,\"In stock?\",Stock,\"Sale price\",\"Regular price\",
     let feed = feed("own.ndjson", &lines);
     assert_eq!((feed.products.len(), feed.rejected), (1, 2));
     assert!(feed.problems[0].starts_with("price ") && feed.problems[0].ends_with("line 2"));
+}
+
+#[test]
+fn columns_of_any_table_can_be_mapped() {
+    let csv = "nr,bez,farbe,vk,ean\n7,Cup,blue,8.00,400\n";
+    let json = "{\"nr\":7,\"bez\":\"Cup\",\"farbe\":\"blue\",\"vk\":8.0,\"ean\":\"400\"}\n";
+    let mut mapping = FeedMapping::default();
+    for text in ["product_id=nr", "name=bez", "price=vk", "attributes.colour=farbe"] {
+        mapping.assign(text).unwrap();
+    }
+    let shop = Shop::new();
+    let parquet = shop.file("products.parquet", parquet());
+    for source in [shop.file("a.csv", csv), shop.file("a.ndjson", json), parquet] {
+        let feed = read_feed_as(&[source], &mapping).unwrap();
+        let found = products(&feed);
+        assert_eq!((&found[0]["product_id"], &found[0]["name"]), (&json!("7"), &json!("Cup")));
+        assert_eq!(found[0]["attributes"], json!({"colour": "blue"}));
+        assert_eq!(feed.ignored_columns, ["ean"]);
+        let price: f64 = found[0]["price"].as_str().unwrap().parse().unwrap();
+        assert_eq!(price, 8.0);
+    }
+    let unmapped = read_feed(&[shop.file("a.csv", csv)]).unwrap_err().to_string();
+    assert!(unmapped.contains("--map product_id=COLUMN"), "{unmapped}");
+    let unknown = mapping.assign("colour=farbe").unwrap_err().to_string();
+    assert!(
+        unknown.contains("product_id, name") && unknown.contains("attributes.NAME"),
+        "{unknown}"
+    );
+}
+
+/// The table as Parquet, with a price that is a number.
+fn parquet() -> Vec<u8> {
+    let text = |text: &str| Arc::new(StringArray::from(vec![text])) as ArrayRef;
+    let batch = RecordBatch::try_from_iter([
+        ("nr", text("7")),
+        ("bez", text("Cup")),
+        ("farbe", text("blue")),
+        ("vk", Arc::new(Float64Array::from(vec![8.0])) as ArrayRef),
+        ("ean", text("400")),
+    ])
+    .unwrap();
+    let mut out = Vec::new();
+    let mut writer = ArrowWriter::try_new(&mut out, batch.schema(), None).unwrap();
+    writer.write(&batch).unwrap();
+    writer.close().unwrap();
+    out
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray};
-use cartwheel_import::{Content, Mapping, Options};
+use cartwheel_import::{Content, Field, Mapping, Options};
 use parquet::arrow::ArrowWriter;
 
 use crate::shop::{Shop, options, preview};
@@ -194,7 +194,9 @@ fn ga4_and_woocommerce_name_products_in_lists() {
     let done = shop.import(&source, &Options { mapping, ..events() }).unwrap();
     assert_eq!((done.summary.rejected, done.understood.other_events["page_view"]), (0, 1));
     assert_eq!(shop.events("ada"), ["checkout T7 p1×2 p2×1 2025-01-01T10:01:40Z"]);
-    assert_eq!(without_ids(shop.events("v.1")), ["view p1×1 2025-01-01T10:00:00Z"]);
+    assert_eq!(without_ids(shop.events("~v.1")), ["view p1×1 2025-01-01T10:00:00Z"]);
+    let guests = done.assembled.unwrap().guests;
+    assert_eq!((guests, shop.lake().checkouts().unwrap().ties.guests("ada")), (1, vec!["~v.1"]));
     assert_eq!(shop.lake().read_products().unwrap()[0].department, "Drinks");
 
     let woo = r#"{"id":55,"status":"completed","date_created_gmt":"2025-01-01T10:00:00","customer_id":7,"line_items":[{"name":"Tea","product_id":12,"sku":"","quantity":2,"price":3.5}]}
@@ -222,7 +224,17 @@ fn a_saved_mapping_gives_the_same_import() {
 fn what_is_missing_is_said() {
     let shop = Shop::new();
     let error = |name: &str, text: &str, options: &Options| {
-        preview(&shop.file(name, text), options).unwrap_err().to_string()
+        let source = shop.file(name, text);
+        let failed = shop.import(&source, options).unwrap_err().to_string();
+        match preview(&source, options) {
+            Ok(shown) => {
+                // The preview names the same problem and shows the columns.
+                assert!(failed.ends_with(&shown.problem.unwrap()), "{failed}");
+                assert!(shown.columns.iter().any(|column| !column.examples.is_empty()));
+            }
+            Err(error) => assert_eq!(error.to_string(), failed),
+        }
+        failed
     };
     let orders = options(Content::Orders);
     let no_time = error("a.csv", "customer,sku\nada,p\n", &orders);
@@ -235,6 +247,13 @@ fn what_is_missing_is_said() {
     assert!(dates.contains("--date-order dmy"), "{dates}");
     let array = error("e.json", "[{\"a\":1}]", &orders);
     assert!(array.contains("jq -c"), "{array}");
+
+    let source = shop.file("f.csv", "buyer,thing,date,shade\nada,p,2025-01-01,red\n");
+    let unclear = preview(&source, &orders).unwrap();
+    let recognised: Vec<Field> = unclear.fields.iter().map(|known| known.field).collect();
+    assert_eq!(recognised, [Field::UserId, Field::Time]);
+    assert_eq!(unclear.ignored_columns, ["thing", "shade"]);
+    assert_eq!((unclear.rows, unclear.columns[1].examples.as_slice()), (0, &["p".to_owned()][..]));
 
     let columns = ["customer", "sku", "time"].map(str::to_owned).to_vec();
     let named = Options { header: Some(columns), ..orders };

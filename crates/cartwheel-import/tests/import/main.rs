@@ -5,6 +5,8 @@ mod feeds;
 #[cfg(test)]
 mod formats;
 #[cfg(test)]
+mod recipes;
+#[cfg(test)]
 mod same_as_live;
 #[cfg(test)]
 mod shop;

@@ -91,23 +91,23 @@ impl ItemColumns {
 
 /// Encodes events as a part.
 pub(crate) fn encode_events(rows: &[StreamRow<'_, EventRecord>]) -> io::Result<Bytes> {
-    encode_records(|| rows.iter().map(|row| row.record), positions(rows))
+    encode_batch(&records_batch(|| rows.iter().map(|row| row.record), positions(rows))?)
 }
 
-/// Encodes imported events, which have no position in the stream, as a part.
-pub(crate) fn encode_imported(records: &[EventRecord]) -> io::Result<Bytes> {
+/// The batch of imported events, which have no position in the stream.
+pub(crate) fn imported_batch(records: &[EventRecord]) -> io::Result<RecordBatch> {
     let nulls = [
         ("shard", new_null_array(&DataType::Int32, records.len())),
         ("sequence", new_null_array(&DataType::UInt64, records.len())),
     ];
-    encode_records(|| records.iter(), nulls)
+    records_batch(|| records.iter(), nulls)
 }
 
-/// Encodes events, with the columns of their positions.
-fn encode_records<'a, I: Iterator<Item = &'a EventRecord>>(
+/// The batch of events, with the columns of their positions.
+fn records_batch<'a, I: Iterator<Item = &'a EventRecord>>(
     records: impl Fn() -> I,
     positions: [(&'static str, ArrayRef); 2],
-) -> io::Result<Bytes> {
+) -> io::Result<RecordBatch> {
     let mut items = ItemColumns::default();
     for event in records() {
         let parallel = event.product_ids.iter().zip(&event.quantities).zip(&event.prices);
@@ -116,7 +116,7 @@ fn encode_records<'a, I: Iterator<Item = &'a EventRecord>>(
     let [products, quantities, prices] = items.finish();
     let [shard, sequence] = positions;
     let versions = records().map(|e| e.schema_version as i32);
-    encode(vec![
+    batch(vec![
         ("schema_version", Arc::new(Int32Array::from_iter_values(versions))),
         ("event_id", texts(records().map(|e| Some(&*e.event_id)))),
         ("user_id", texts(records().map(|e| Some(e.user_id.as_str())))),
@@ -172,16 +172,22 @@ pub(super) fn encode_impressions(rows: &[StreamRow<'_, Impression>]) -> io::Resu
     ])
 }
 
+/// The batch of columns.
+pub(crate) fn batch(columns: Vec<(&str, ArrayRef)>) -> io::Result<RecordBatch> {
+    // Every column is nullable, because other writers of these tables lack some of them.
+    let columns = columns.into_iter().map(|(name, column)| (name, column, true));
+    RecordBatch::try_from_iter_with_nullable(columns).map_err(io::Error::other)
+}
+
 /// Encodes columns as a part.
 pub(crate) fn encode(columns: Vec<(&str, ArrayRef)>) -> io::Result<Bytes> {
-    // Every column is nullable, because other writers of these tables lack some of them.
-    let batch = RecordBatch::try_from_iter_with_nullable(
-        columns.into_iter().map(|(name, column)| (name, column, true)),
-    )
-    .map_err(io::Error::other)?;
+    encode_batch(&batch(columns)?)
+}
+
+fn encode_batch(batch: &RecordBatch) -> io::Result<Bytes> {
     let mut out = Vec::new();
     let mut writer = ArrowWriter::try_new(&mut out, batch.schema(), Some(writer_properties()))
         .map_err(io::Error::other)?;
-    writer.write(&batch).and_then(|()| writer.close()).map_err(io::Error::other)?;
+    writer.write(batch).and_then(|()| writer.close()).map_err(io::Error::other)?;
     Ok(out.into())
 }

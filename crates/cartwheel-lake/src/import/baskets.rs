@@ -5,11 +5,10 @@
 use std::io;
 use std::sync::Arc;
 
-use arrow_array::{ArrayRef, Int64Array, StringArray};
-use bytes::Bytes;
+use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use cartwheel_events::Item;
 
-use crate::delivery::encode::{ItemColumns, encode};
+use crate::delivery::encode::{ItemColumns, batch};
 
 /// A purchase, or a return, of an unknown customer.
 #[derive(Debug, Clone, PartialEq)]
@@ -24,8 +23,8 @@ pub struct Basket {
     pub ordered_at_ms: i64,
 }
 
-/// Encodes baskets as a part.
-pub(super) fn encode_baskets(baskets: &[Basket]) -> io::Result<Bytes> {
+/// The batch of baskets.
+pub(super) fn baskets_batch(baskets: &[Basket]) -> io::Result<RecordBatch> {
     let mut items = ItemColumns::default();
     for basket in baskets {
         items.push(
@@ -36,7 +35,7 @@ pub(super) fn encode_baskets(baskets: &[Basket]) -> io::Result<Bytes> {
     let texts = |values: Vec<&str>| Arc::new(StringArray::from(values)) as ArrayRef;
     let kind = |basket: &Basket| if basket.is_return { "return" } else { "checkout" };
     let times = baskets.iter().map(|basket| basket.ordered_at_ms);
-    encode(vec![
+    batch(vec![
         ("basket_id", texts(baskets.iter().map(|basket| &*basket.basket_id).collect())),
         ("event", texts(baskets.iter().map(kind).collect())),
         ("product_ids", products),

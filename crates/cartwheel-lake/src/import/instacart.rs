@@ -24,6 +24,8 @@ pub struct ImportOptions {
     pub as_of_ms: Option<i64>,
     /// The current time, UTC milliseconds.
     pub now_ms: i64,
+    /// What happens to data that was imported before.
+    pub earlier: EarlierImports,
 }
 
 /// The progress of an import.
@@ -49,7 +51,7 @@ pub fn instacart(
 ) -> Result<ImportSummary, ImportError> {
     let files = ShopFiles::find(dir)?;
     let id = files.digest(options.as_of_ms)?;
-    let started = NewImport::start(lake, &id, ImportKind::Instacart, EarlierImports::ReplaceKind)?;
+    let started = NewImport::start(lake, &id, ImportKind::Instacart, options.earlier)?;
     let new = match started {
         Started::Unchanged(summary) => return Ok(summary),
         Started::New(new) => new,

@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use cartwheel_events::EventRecord;
 use parking_lot::Mutex;
 
-use crate::delivery::encode::encode_imported;
 use crate::files::partition::import_folder;
 use crate::files::staged::remove_staged;
-use crate::import::baskets::{Basket, encode_baskets};
+use crate::import::baskets::Basket;
 use crate::import::error::ImportError;
+use crate::import::import_part::ImportPart;
 use crate::import::part_writer::PartWriter;
 use crate::import::products::{Product, write_products};
 use crate::import::schemas;
@@ -112,20 +112,28 @@ impl NewImport {
         self.parts.lock().extend(parts.into_iter().map(|part| (table, part)));
     }
 
-    /// Writes part `number` of `events`. A record's `received_at_ms` is the event's own time.
+    /// Writes part `number` of `events`, unless it is empty.
     ///
     /// # Errors
     /// When the part cannot be written.
-    pub fn write_events(&self, number: usize, records: &[EventRecord]) -> Result<(), ImportError> {
-        self.write("events", number, encode_imported(records)?)
+    pub fn write_events(
+        &self,
+        number: usize,
+        part: ImportPart<EventRecord>,
+    ) -> Result<(), ImportError> {
+        self.write("events", number, part.finish()?)
     }
 
-    /// Writes part `number` of `baskets`.
+    /// Writes part `number` of `baskets`, unless it is empty.
     ///
     /// # Errors
     /// When the part cannot be written.
-    pub fn write_baskets(&self, number: usize, baskets: &[Basket]) -> Result<(), ImportError> {
-        self.write("baskets", number, encode_baskets(baskets)?)
+    pub fn write_baskets(
+        &self,
+        number: usize,
+        part: ImportPart<Basket>,
+    ) -> Result<(), ImportError> {
+        self.write("baskets", number, part.finish()?)
     }
 
     /// Writes the products that the import names.
@@ -145,8 +153,9 @@ impl NewImport {
         &self,
         table: &'static str,
         number: usize,
-        content: bytes::Bytes,
+        content: Option<bytes::Bytes>,
     ) -> Result<(), ImportError> {
+        let Some(content) = content else { return Ok(()) };
         let path = self.folder(table).join(format!("part-{number:05}.parquet"));
         self.lake.put(&path, content)?;
         self.add_parts(table, vec![path]);

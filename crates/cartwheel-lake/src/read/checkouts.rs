@@ -10,6 +10,7 @@ use crate::error::LakeError;
 use crate::files::parts::{PartsRead, read_parts};
 use crate::files::scan::{list_counts, list_texts, lists, numbers, scan, texts};
 use crate::lake::Lake;
+use crate::read::ties::Ties;
 
 /// A checkout, or the return of bought products, as the feature job takes it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -33,6 +34,8 @@ pub struct CheckoutRow {
 pub struct Checkouts {
     /// Each (user, event id) once, by user, then `received_at_ms`, then event id.
     pub records: Vec<CheckoutRow>,
+    /// The guests that turned out to be users, of delivered and of imported events.
+    pub ties: Ties,
     /// Parts that could not be read, each with its path and the error.
     pub problems: Vec<String>,
 }
@@ -62,7 +65,7 @@ impl Lake {
         records.sort();
         let mut seen = FxHashSet::default();
         records.retain(|r| seen.insert((r.user_id.clone(), r.event_id.clone())));
-        Ok(Checkouts { records, problems })
+        Ok(Checkouts { records, ties, problems })
     }
 }
 

@@ -48,6 +48,13 @@ impl Ties {
         ties.get(after.saturating_sub(1)).map(|(_, user)| &**user)
     }
 
+    /// A text that differs if a guest's event may belong to another user.
+    pub fn fingerprint(&self) -> String {
+        let mut ties: Vec<_> = self.by_guest.iter().collect();
+        ties.sort_unstable();
+        ties.into_iter().map(|(guest, ties)| format!("{guest} {ties:?}\n")).collect()
+    }
+
     /// The guests, as user ids, that were ever tied to a user, in order.
     pub fn guests(&self, user_id: &str) -> Vec<&str> {
         let is_tied = |ties: &[(i64, String)]| ties.iter().any(|(_, user)| user == user_id);
@@ -59,12 +66,12 @@ impl Ties {
 }
 
 impl Lake {
-    /// Reads the ties of the delivered events. Adds the parts that cannot be read to `problems`.
+    /// Reads the ties of all events, delivered and imported. Adds the parts that cannot be read to `problems`.
     ///
     /// # Errors
     /// When the folder of events cannot be listed.
     pub fn ties(&self, problems: &mut Vec<String>) -> Result<Ties, LakeError> {
-        let read: PartsRead<Ties> = read_parts(|| self.delivered_files("events"), read)?;
+        let read: PartsRead<Ties> = read_parts(|| self.table_files("events"), read)?;
         let PartsRead { content: mut ties, problems: unread } = read;
         for problem in unread {
             if !problems.contains(&problem) {
@@ -77,11 +84,21 @@ impl Lake {
 }
 
 fn read(path: &Path, ties: &mut Ties) -> io::Result<()> {
+    // Most imported parts have no ties, which their smallest column tells.
+    let mut has_ties = false;
+    scan(path, Some(&["anonymous_id"]), |batch| {
+        // Parts of earlier releases have no such column.
+        has_ties |=
+            texts(batch, "anonymous_id").is_ok_and(|guests| guests.null_count() < guests.len());
+        Ok(())
+    })?;
+    if !has_ties {
+        return Ok(());
+    }
     let columns = ["user_id", "anonymous_id", "received_at_ms"];
     let mut found: Vec<(String, i64, String)> = Vec::new();
     scan(path, Some(&columns), |batch| {
-        // Parts of earlier releases have no such column.
-        let Ok(guests) = texts(batch, "anonymous_id") else { return Ok(()) };
+        let guests = texts(batch, "anonymous_id")?;
         let (users, received) = (texts(batch, "user_id")?, numbers(batch, "received_at_ms")?);
         for (row, guest) in guests.iter().enumerate() {
             if let Some(guest) = guest.filter(|_| users.is_valid(row) && received.is_valid(row)) {

@@ -6,7 +6,7 @@ use arrow_array::types::{Int32Type, Int64Type};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
 use super::*;
-use crate::{ImportOptions, Lake};
+use crate::{EarlierImports, ImportOptions, Lake};
 
 const DAY_MS: i64 = 86_400_000;
 
@@ -101,7 +101,8 @@ fn the_data_ends_today_or_on_the_day_of_the_first_import() {
     let (dir, shop) = (tempfile::tempdir().unwrap(), whole_shop());
     let lake = Lake::open(dir.path()).unwrap();
     let import = |now_ms| {
-        let options = ImportOptions { as_of_ms: None, now_ms };
+        let options =
+            ImportOptions { as_of_ms: None, now_ms, earlier: EarlierImports::ReplaceKind };
         crate::import::instacart(&lake, shop.path(), &options, &mut |_| {}).unwrap();
         lake.import_manifest().unwrap().unwrap().as_of_ms.unwrap()
     };
@@ -148,7 +149,11 @@ fn orders_without_dates_keep_their_gaps_and_do_not_end_on_the_same_day() {
     let dir = tempfile::tempdir().unwrap();
     let lake = Lake::open(dir.path()).unwrap();
     let as_of_ms = 20_000 * DAY_MS;
-    let options = ImportOptions { as_of_ms: Some(as_of_ms), now_ms: as_of_ms };
+    let options = ImportOptions {
+        as_of_ms: Some(as_of_ms),
+        now_ms: as_of_ms,
+        earlier: EarlierImports::ReplaceKind,
+    };
     let summary = crate::import::instacart(&lake, shop.path(), &options, &mut |_| {}).unwrap();
     let told = summary.to_string();
     assert!(

@@ -20,7 +20,9 @@ use cartwheel_events::{
 use cartwheel_stream::{MemoryStream, Stream};
 use serde_json::json;
 
-use crate::{Delivery, DeliveryOptions, ImportError, ImportOptions, ImportSummary, Lake};
+use crate::{
+    Delivery, DeliveryOptions, EarlierImports, ImportError, ImportOptions, ImportSummary, Lake,
+};
 
 const ORDERS: &str =
     "order_id,user_id,eval_set,order_number,order_dow,order_hour_of_day,days_since_prior_order
@@ -73,7 +75,11 @@ fn whole_shop() -> tempfile::TempDir {
 }
 
 fn import_shop(lake: &Path, dir: &Path) -> Result<ImportSummary, ImportError> {
-    let options = ImportOptions { as_of_ms: Some(1_700_000_000_000), now_ms: 0 };
+    let options = ImportOptions {
+        as_of_ms: Some(1_700_000_000_000),
+        now_ms: 0,
+        earlier: EarlierImports::ReplaceKind,
+    };
     crate::import::instacart(&Lake::open(lake).unwrap(), dir, &options, &mut |_| {})
 }
 

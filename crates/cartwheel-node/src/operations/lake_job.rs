@@ -133,7 +133,7 @@ impl LakeJobs {
 
     async fn import(&self, directory: &Path) -> Result<String, String> {
         let directory = directory.display().to_string();
-        let arguments = ["import", "instacart", "--", &directory].map(str::to_owned);
+        let arguments = ["import", "instacart", "--replace", "--", &directory].map(str::to_owned);
         let summary = self.job(&arguments).await?;
         let summary: cartwheel_lake::ImportSummary =
             serde_json::from_value(summary).map_err(|error| error.to_string())?;

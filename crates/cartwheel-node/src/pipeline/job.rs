@@ -2,8 +2,8 @@
 //! threads, and stops when its process is killed. Beside a server it has few threads and
 //! the idle scheduling class.
 
-use std::path::PathBuf;
-use std::process::Stdio;
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
 
 use cartwheel_workflow::{Failure, Progress, Reporter};
 use serde_json::Value;
@@ -13,6 +13,10 @@ use tokio::process::Command;
 /// Environment variable that makes a command print its progress as lines of JSON on standard
 /// error if its value is `json`, for a parent process.
 pub const PROGRESS_VARIABLE: &str = "CARTWHEEL_PROGRESS";
+/// Environment variable with the API key that commands send to a server that requires one.
+pub const KEY_VARIABLE: &str = "CARTWHEEL_API_KEY";
+/// The beginning of the line with which a job says why it failed.
+const ERROR: &str = "error: ";
 /// Environment variable that is set in jobs.
 const JOB_VARIABLE: &str = "CARTWHEEL_JOB";
 /// Value of [`JOB_VARIABLE`] in jobs beside a server.
@@ -51,6 +55,15 @@ pub struct Jobs {
     pub beside: Option<usize>,
 }
 
+/// The end of a job.
+#[derive(Debug)]
+pub struct Ended {
+    /// The result. `None` if the job printed none.
+    pub result: Option<Value>,
+    /// Why it failed, in its own words.
+    pub error: Option<String>,
+}
+
 impl Jobs {
     /// Runs a subcommand with `--json` and returns its result.
     pub async fn run(
@@ -59,12 +72,54 @@ impl Jobs {
         watcher: &impl Watcher,
     ) -> Result<Value, Failure> {
         let failed = |cause: String| Failure::new("States.TaskFailed", cause);
-        let program = std::env::current_exe().map_err(|e| failed(e.to_string()))?;
+        watcher.line(&format!("cartwheel {}", arguments.join(" ")));
+        let output = output(self.command(arguments).map_err(failed)?, watcher).await;
+        let Output { status, stdout, tail } = output.map_err(failed)?;
+        watcher.line(&format!("ended with {status}"));
+        if !status.success() {
+            return Err(failed(format!("{status}: {}", tail.join("\n"))));
+        }
+        serde_json::from_slice(&stdout)
+            .map_err(|e| failed(format!("the job's result is not JSON: {e}")))
+    }
+
+    /// Runs a subcommand with `--json` in `folder`, whose files its arguments may name. It calls
+    /// the server with `key`.
+    ///
+    /// # Errors
+    /// When the job cannot be started or followed.
+    pub async fn run_in(
+        &self,
+        folder: &Path,
+        key: &str,
+        arguments: &[String],
+        watcher: &impl Watcher,
+    ) -> Result<Ended, String> {
+        let mut command = self.command(arguments)?;
+        command.current_dir(folder).env(KEY_VARIABLE, key);
+        let Output { status, stdout, tail } = output(command, watcher).await?;
+        let error = (!status.success()).then(|| {
+            // Warnings may stand before it.
+            let error = tail.iter().rposition(|line| line.starts_with(ERROR));
+            let lines = tail[error.unwrap_or(0)..].join("\n");
+            match lines.strip_prefix(ERROR) {
+                Some(error) => error.to_owned(),
+                None => format!("{status}: {lines}"),
+            }
+        });
+        Ok(Ended { result: serde_json::from_slice(&stdout).ok(), error })
+    }
+
+    /// This program with a subcommand, as a job.
+    fn command(&self, arguments: &[String]) -> Result<Command, String> {
+        let absolute = |path: &PathBuf| std::path::absolute(path).map_err(|e| e.to_string());
+        let program = std::env::current_exe().map_err(|e| e.to_string())?;
         let mut command = Command::new(program);
+        command.arg("--data-dir").arg(absolute(&self.data_dir)?);
+        if let Some(config) = &self.config {
+            command.arg("--config").arg(absolute(config)?);
+        }
         command
-            .arg("--data-dir")
-            .arg(&self.data_dir)
-            .args(self.config.iter().flat_map(|path| ["--config".into(), path.clone()]))
             .arg("--json")
             .args(arguments)
             .env(PROGRESS_VARIABLE, "json")
@@ -79,25 +134,30 @@ impl Jobs {
             let threads = threads.to_string();
             command.env("RAYON_NUM_THREADS", &threads).env("OMP_NUM_THREADS", &threads);
         }
-        watcher.line(&format!("cartwheel {}", arguments.join(" ")));
-        let mut child =
-            command.spawn().map_err(|e| failed(format!("cannot start the job: {e}")))?;
-        let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
-        let (Some(stdout), Some(stderr)) = (stdout, stderr) else {
-            return Err(failed("the job has no output".to_owned()));
-        };
-        let mut result = Vec::new();
-        let mut stdout = stdout.take(MAX_RESULT);
-        let (tail, read) = tokio::join!(listen(stderr, watcher), stdout.read_to_end(&mut result));
-        let status = child.wait().await.map_err(|e| failed(e.to_string()))?;
-        watcher.line(&format!("ended with {status}"));
-        if !status.success() {
-            return Err(failed(format!("{status}: {}", tail.join("\n"))));
-        }
-        read.map_err(|e| failed(e.to_string()))?;
-        serde_json::from_slice(&result)
-            .map_err(|e| failed(format!("the job's result is not JSON: {e}")))
+        Ok(command)
     }
+}
+
+/// What a job has printed.
+struct Output {
+    status: ExitStatus,
+    stdout: Vec<u8>,
+    /// The last lines of its standard error that are not progress.
+    tail: Vec<String>,
+}
+
+/// Runs a job and forwards its progress.
+async fn output(mut command: Command, watcher: &impl Watcher) -> Result<Output, String> {
+    let mut child = command.spawn().map_err(|e| format!("cannot start the job: {e}"))?;
+    let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else {
+        return Err("the job has no output".to_owned());
+    };
+    let mut result = Vec::new();
+    let mut stdout = stdout.take(MAX_RESULT);
+    let (tail, read) = tokio::join!(listen(stderr, watcher), stdout.read_to_end(&mut result));
+    let status = child.wait().await.map_err(|e| e.to_string())?;
+    read.map_err(|e| e.to_string())?;
+    Ok(Output { status, stdout: result, tail })
 }
 
 /// Forwards progress and output, and returns the last lines that are not progress.

@@ -10,6 +10,7 @@ use clap::{Args, Subcommand, ValueEnum};
 
 use crate::commands::import_products;
 use crate::commands::import_report::{imported, preview};
+use crate::commands::sources::sources;
 use crate::context::Context;
 use crate::show::{bar, result};
 use cartwheel_node::DataDir;
@@ -41,14 +42,17 @@ pub enum Import {
         /// Last day of the data, which has no dates [default: as in the first import, or today].
         #[arg(long, value_name = "DAY")]
         as_of: Option<jiff::civil::Date>,
+        /// Remove all data that was imported before, not only orders in this schema.
+        #[arg(long)]
+        replace: bool,
     },
 }
 
 /// The arguments of `import orders` and `import events`.
 #[derive(Debug, Args)]
 pub struct History {
-    /// Files, patterns, folders, or - for standard input: CSV, TSV, JSON lines or Parquet, plain,
-    /// gzip or zstd.
+    /// Files, patterns, folders, s3://bucket/key, or - for standard input: CSV, TSV, JSON lines or
+    /// Parquet, plain, gzip or zstd.
     #[arg(required = true)]
     sources: Vec<String>,
     /// The column of a field, such as user_id=customer. Several columns are separated by commas:
@@ -96,6 +100,29 @@ pub struct History {
     replace: bool,
 }
 
+impl History {
+    /// The arguments that name a file and nothing else.
+    fn of(file: &Path) -> Self {
+        Self {
+            sources: vec![file.to_string_lossy().into_owned()],
+            map: Vec::new(),
+            mapping: None,
+            preset: None,
+            dry_run: false,
+            save_mapping: None,
+            columns: None,
+            timezone: None,
+            date_order: None,
+            order_by: None,
+            max_rejects: 5.0,
+            not_a_product: Vec::new(),
+            product: Vec::new(),
+            append: false,
+            replace: false,
+        }
+    }
+}
+
 /// The order of day and month.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum DateOrderArgument {
@@ -120,15 +147,18 @@ pub fn run(context: &Context, command: Import) -> Result<()> {
         Import::Orders(args) => history(context, Content::Orders, &args),
         Import::Events(args) => history(context, Content::Events, &args),
         Import::Products(args) => import_products::run(context, &args),
-        Import::Instacart { dir, as_of } => {
-            instacart(&context.data_dir, &dir, as_of, context.json).map(drop)
+        Import::Instacart { dir, as_of, replace } => {
+            let earlier = match replace {
+                true => EarlierImports::Replace,
+                false => EarlierImports::ReplaceKind,
+            };
+            instacart(&context.data_dir, &dir, as_of, earlier, context.json).map(drop)
         }
     }
 }
 
 fn history(context: &Context, content: Content, args: &History) -> Result<()> {
-    let sources = args.sources.iter().map(|argument| Source::expand(argument));
-    let sources: Vec<Source> = sources.collect::<Result<Vec<_>, _>>()?.concat();
+    let sources = sources(&args.sources)?;
     let options = options(context, content, args)?;
     let progress = bar("reading", 0);
     if args.dry_run {
@@ -141,7 +171,10 @@ fn history(context: &Context, content: Content, args: &History) -> Result<()> {
         progress.finish_and_clear();
         save_mapping(args, &understood.mapping)?;
         result(context.json, &understood, || preview(&understood));
-        return Ok(());
+        return match understood.problem {
+            Some(problem) => Err(anyhow::Error::msg(problem)),
+            None => Ok(()),
+        };
     }
     context.data_dir.begin()?;
     let lake = Lake::open(&context.data_dir.lake())?;
@@ -161,6 +194,11 @@ fn history(context: &Context, content: Content, args: &History) -> Result<()> {
     save_mapping(args, &done.understood.mapping)?;
     result(context.json, &done, || imported(&done));
     Ok(())
+}
+
+/// Imports a file of events, as its columns are recognised, into a lake without imported data.
+pub fn events(context: &Context, file: &Path) -> Result<()> {
+    history(context, Content::Events, &History::of(file))
 }
 
 fn options(context: &Context, content: Content, args: &History) -> Result<Options> {
@@ -217,6 +255,7 @@ pub fn instacart(
     data_dir: &DataDir,
     dir: &Path,
     as_of: Option<jiff::civil::Date>,
+    earlier: EarlierImports,
     json: bool,
 ) -> Result<ImportSummary> {
     data_dir.begin()?;
@@ -226,7 +265,7 @@ pub fn instacart(
         None => None,
     };
     let progress = bar("importing", 0);
-    let options = ImportOptions { as_of_ms, now_ms: Clock::system().now_ms() };
+    let options = ImportOptions { as_of_ms, now_ms: Clock::system().now_ms(), earlier };
     let summary = cartwheel_lake::import::instacart(&lake, dir, &options, &mut |at| {
         progress.set_length(at.total_bytes);
         progress.set_position(at.bytes);

@@ -1,27 +1,32 @@
 //! `import products`: a feed, sent to the running server.
 
-use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use anyhow::{Context as _, Result, ensure};
-use cartwheel_import::{Feed, Source, read_feed};
+use cartwheel_ambient::{Clock, Ids};
+use cartwheel_import::{Feed, FeedField, FeedMapping, FeedPreview, preview_feed, read_feed_as};
 use cartwheel_node::DataDir;
 use clap::Args;
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::client;
+use crate::commands::sources::sources;
 use crate::context::Context;
 use crate::show::{Bar, bar, result};
 
 /// The arguments of `import products`.
 #[derive(Debug, Args)]
 pub struct Products {
-    /// Files, patterns, folders, or - for standard input: a feed for Google Merchant Center (RSS,
+    /// Files, patterns, folders, s3://bucket/key, or - for standard input: a feed for Google Merchant Center (RSS,
     /// Atom, TSV), a product export of Shopify or WooCommerce, or any table of products as CSV,
-    /// TSV or JSON lines; plain, gzip or zstd.
+    /// TSV, JSON lines or Parquet; plain, gzip or zstd.
     #[arg(required = true)]
     pub sources: Vec<String>,
+    /// The column of a field, such as name=title or attributes.colour=Color. Several columns are
+    /// separated by commas: the first one with a text counts.
+    #[arg(long, value_name = "FIELD=COLUMN")]
+    pub map: Vec<String>,
     /// Show how the feed is understood, and change nothing.
     #[arg(long)]
     pub dry_run: bool,
@@ -38,16 +43,15 @@ pub struct Products {
 
 /// Products of a request.
 const BATCH: usize = 500;
-/// A full feed may lack this share of the products on offer, in percent, without confirmation.
-const MAX_MISSING_PERCENT: usize = 20;
 
 /// What an import of products did.
 #[derive(Debug, Default, Serialize)]
 struct Imported {
     /// Products of the feed that the server stored, or had already.
     products: usize,
-    /// Products that were hidden because the full feed lacks them.
-    hidden: usize,
+    /// Products that were hidden because the full feed lacks them. `None` without a full feed, and
+    /// if products of the feed failed.
+    hidden: Option<u64>,
     /// Rejected rows, and products that the server refused.
     rejected: u64,
     /// The first reasons.
@@ -58,13 +62,18 @@ struct Imported {
 
 /// Runs `import products`.
 pub fn run(context: &Context, args: &Products) -> Result<()> {
-    let sources = args.sources.iter().map(|argument| Source::expand(argument));
-    let sources: Vec<Source> = sources.collect::<Result<Vec<_>, _>>()?.concat();
-    let feed = read_feed(&sources)?;
+    let sources = sources(&args.sources)?;
+    let mut mapping = FeedMapping::default();
+    args.map.iter().try_for_each(|text| mapping.assign(text))?;
     if args.dry_run {
-        result(context.json, &feed, || text(&feed));
-        return Ok(());
+        let preview = preview_feed(&sources, &mapping)?;
+        result(context.json, &preview, || text(&preview));
+        return match preview.problem {
+            Some(problem) => Err(anyhow::Error::msg(problem)),
+            None => Ok(()),
+        };
     }
+    let feed = read_feed_as(&sources, &mapping)?;
     let rows = feed.products.len() as u64 + feed.rejected;
     ensure!(
         feed.rejected as f64 * 100.0 <= rows as f64 * args.max_rejects,
@@ -84,8 +93,8 @@ pub fn run(context: &Context, args: &Products) -> Result<()> {
     progress.finish_and_clear();
     result(context.json, &done, || {
         let mut out = format!("Imported: {} products; {} rejected", done.products, done.rejected);
-        if args.full {
-            let _ = write!(out, "; {} others hidden", done.hidden);
+        if let Some(hidden) = done.hidden {
+            let _ = write!(out, "; {hidden} others hidden");
         }
         for problem in done.problems.iter().take(10) {
             let _ = write!(out, "\n  {problem}");
@@ -100,14 +109,15 @@ pub fn run(context: &Context, args: &Products) -> Result<()> {
 
 /// Sends the products of a feed.
 async fn send(place: &DataDir, args: &Products, feed: Feed, progress: &Bar) -> Result<Imported> {
-    let missing = if args.full { missing(place, &feed, args.confirm).await? } else { Vec::new() };
+    let id = Ids::uuid_v7().next(Clock::system().now_ms());
+    let parts = feed.products.len().div_ceil(BATCH);
     let mut done = Imported {
         rejected: feed.rejected,
         problems: feed.problems,
         ignored_columns: feed.ignored_columns,
         ..Imported::default()
     };
-    for products in feed.products.chunks(BATCH) {
+    for (number, products) in feed.products.chunks(BATCH).enumerate() {
         // A feed need not know every field: what it does not name stays.
         let body = products.iter().map(|product| {
             let mut product = product.to_json();
@@ -117,26 +127,32 @@ async fn send(place: &DataDir, args: &Products, feed: Feed, progress: &Bar) -> R
             }
             product
         });
-        put(place, body.collect(), &mut done).await?;
+        let mut path = "/v1/products?mode=merge".to_owned();
+        if args.full {
+            // Rows that could not be read may be products that the shop offers.
+            let is_last = number + 1 == parts && feed.rejected == 0;
+            let _ =
+                write!(path, "&feed={id}&part={number}&last={is_last}&confirm={}", args.confirm);
+        }
+        let sent = put(place, &path, body.collect(), &mut done).await;
+        sent.with_context(|| match args.full && number + 1 == parts {
+            true => "the products are stored, but the feed is not complete and hides nothing; \
+                     --confirm hides products even if they are many"
+                .to_owned(),
+            false => format!("{} products are stored", done.products),
+        })?;
         progress.inc(products.len() as u64);
     }
-    if done.rejected == 0 || !args.full {
-        for products in missing.chunks(BATCH) {
-            let hide = |id: &String| json!({"product_id": id, "hidden": true});
-            let before = done.products;
-            put(place, products.iter().map(hide).collect(), &mut done).await?;
-            done.hidden += done.products - before;
-            done.products = before;
-        }
-    } else {
+    if args.full && done.hidden.is_none() {
         done.problems.push("nothing is hidden, because products of the feed failed".to_owned());
     }
     Ok(done)
 }
 
 /// Changes products, and counts the results.
-async fn put(place: &DataDir, products: Vec<Value>, done: &mut Imported) -> Result<()> {
-    let answer = client::post(place, "/v1/products?mode=merge", &Value::Array(products)).await?;
+async fn put(place: &DataDir, path: &str, products: Vec<Value>, done: &mut Imported) -> Result<()> {
+    let answer = client::post(place, path, &Value::Array(products)).await?;
+    done.hidden = answer["hidden_count"].as_u64();
     let results = answer["products"].as_array().context("the server's answer has no results")?;
     for result in results {
         match result["error"]["detail"].as_str() {
@@ -151,44 +167,23 @@ async fn put(place: &DataDir, products: Vec<Value>, done: &mut Imported) -> Resu
     Ok(())
 }
 
-/// The products on offer that a full feed lacks.
-async fn missing(place: &DataDir, feed: &Feed, confirmed: bool) -> Result<Vec<String>> {
-    let named: BTreeSet<&str> = feed.products.iter().map(|p| p.product_id.as_str()).collect();
-    let (mut missing, mut offered) = (Vec::new(), 0);
-    loop {
-        let path = format!("/v1/products?limit=100&offset={offered}");
-        let page = client::send(place, "GET", &path, None).await?;
-        let products = page["products"].as_array().context("the server lists no products")?;
-        offered += products.len();
-        let ids = products.iter().filter_map(|product| product["product_id"].as_str());
-        missing.extend(ids.filter(|id| !named.contains(id)).map(str::to_owned));
-        if products.len() < 100 {
-            break;
-        }
-    }
-    ensure!(
-        confirmed || missing.len() * 100 <= offered * MAX_MISSING_PERCENT,
-        "the feed lacks {} of the {offered} products on offer, more than {MAX_MISSING_PERCENT} %; \
-         nothing is changed: use --confirm to hide them",
-        missing.len()
-    );
-    Ok(missing)
-}
-
 /// How a feed is understood.
-fn text(feed: &Feed) -> String {
+fn text(feed: &FeedPreview) -> String {
     let mut out = "FIELD           COLUMN\n".to_owned();
-    for (field, columns) in &feed.fields {
+    for FeedField { field, columns, .. } in &feed.fields {
         let _ = writeln!(out, "{field:<16}{}", columns.join(", else "));
     }
     if !feed.ignored_columns.is_empty() {
         let _ = writeln!(out, "Ignored columns: {}", feed.ignored_columns.join(", "));
     }
-    out.push_str("\nFirst products as they are understood:\n");
-    for product in feed.products.iter().take(10) {
-        let _ = writeln!(out, "  {}", product.to_json());
+    if feed.problem.is_some() {
+        return out;
     }
-    let _ = writeln!(out, "\n{} products, {} rejected", feed.products.len(), feed.rejected);
+    out.push_str("\nFirst products as they are understood:\n");
+    for product in &feed.first_products {
+        let _ = writeln!(out, "  {product}");
+    }
+    let _ = writeln!(out, "\n{} products, {} rejected", feed.products, feed.rejected);
     for problem in feed.problems.iter().take(10) {
         let _ = writeln!(out, "  {problem}");
     }

@@ -46,6 +46,13 @@ pub fn preview(preview: &Preview) -> String {
         columns => columns.join(", "),
     };
     let _ = writeln!(out, "Ignored columns: {ignored}");
+    if preview.problem.is_some() {
+        out.push_str("\nCOLUMN                          FIRST VALUES\n");
+        for column in &preview.columns {
+            let _ = writeln!(out, "{:<32}{}", column.name, column.examples.join(", "));
+        }
+        return out;
+    }
     out.push_str("\nFirst rows as they are understood:\n");
     let _ = writeln!(
         out,
@@ -54,7 +61,11 @@ pub fn preview(preview: &Preview) -> String {
     );
     for row in &preview.first_rows {
         let price = row.price.map_or_else(|| "–".to_owned(), |price| format!("{price:.2}"));
-        let user = row.user_id.as_deref().unwrap_or("unknown");
+        let user = match (&row.user_id, &row.anonymous_id) {
+            (Some(user), _) => user.clone(),
+            (None, Some(guest)) => format!("~{guest}"),
+            (None, None) => "unknown".to_owned(),
+        };
         let _ = writeln!(
             out,
             "{:<17}{:<16}{user:<14}{:<16}{:>6}{price:>10}  {} {}",
@@ -86,6 +97,9 @@ pub fn imported(done: &Imported) -> String {
             assembled.returns_unmatched,
             assembled.orders_undone
         );
+    }
+    if let Some(assembled) = done.assembled.filter(|assembled| assembled.guests > 0) {
+        let _ = writeln!(out, "Guests: {} of {} users", assembled.guests, assembled.users);
     }
     let ignored = &done.understood.ignored_columns;
     if !ignored.is_empty() {

@@ -3,7 +3,8 @@
 pub mod audit;
 pub mod capacity;
 pub mod config;
-pub mod data;
+pub mod features;
+pub mod generate;
 pub mod import;
 mod import_products;
 mod import_report;
@@ -16,6 +17,7 @@ pub mod serve;
 mod serve_args;
 #[cfg(feature = "aws")]
 pub mod serve_aws;
+mod sources;
 pub mod stream;
 pub mod users;
 mod web;

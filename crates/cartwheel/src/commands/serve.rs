@@ -1,19 +1,23 @@
 //! `serve` and `demo`.
 
+use std::path::Path;
+
 use anyhow::Result;
-use cartwheel_node::ServeOptions;
+use cartwheel_import::{Source, read_feed};
+use cartwheel_lake::{EarlierImports, ImportEntry, ImportKind, Lake};
+use cartwheel_node::{DataDir, ServeOptions, fill_catalogue};
 use cartwheel_settings::Hyperparameters;
 
 pub use crate::commands::serve_args::{Backend, Demo, Serve};
 use crate::commands::web::asset;
-use crate::commands::{data, import, pipeline};
+use crate::commands::{generate, import, pipeline};
 use crate::context::Context;
 use crate::show::instant;
 
 /// How long a serving process keeps pages that are free.
 const FREE_PAGES_MS: std::ffi::c_long = 10;
 /// Examples that the demo trains on: enough to be good, few enough not to wait.
-const DEMO_EXAMPLES: usize = 1_000;
+const DEMO_EXAMPLES: usize = 800;
 
 /// Makes a shop or takes one, learns from it unless that is done, and serves it.
 pub fn demo(context: &Context, args: &Demo) -> Result<()> {
@@ -22,26 +26,51 @@ pub fn demo(context: &Context, args: &Demo) -> Result<()> {
     let mut context = context.clone();
     let examples = &mut context.settings.features.max_examples;
     *examples = (*examples).min(DEMO_EXAMPLES);
-    let place = &context.data_dir;
-    let released = cartwheel_registry::current(&place.releases())?.is_some();
-    if args.data.is_some() || !released {
-        let imported = match &args.data {
-            Some(dir) => import::instacart(place, dir, None, false)?,
-            None => {
-                data::generate(&args.size, &place.shop(), false)?;
-                let imported = import::instacart(place, &place.shop(), None, false)?;
-                // The lake has it all, and an erasure reaches no other copy.
-                std::fs::remove_dir_all(place.shop())?;
-                imported
-            }
-        };
-        let unchanged = imported.unchanged;
-        if !(released && unchanged) {
-            pipeline::run_here(&context, &Hyperparameters::new())?;
+    let released = cartwheel_registry::current(&context.data_dir.releases())?.is_some();
+    let is_new = match &args.data {
+        Some(dir) => take_orders(&context.data_dir, dir)?,
+        None if released => false,
+        None => {
+            make_shop(&context, args)?;
+            true
         }
+    };
+    if is_new || !released {
+        pipeline::run_here(&context, &Hyperparameters::new())?;
     }
     eprintln!("Ready to serve after {:.1} s", started.elapsed().as_secs_f32());
     serve(&context, &Serve { listen: args.listen, ..Serve::default() })
+}
+
+/// Imports orders in the Instacart schema. Returns whether they are new.
+fn take_orders(place: &DataDir, dir: &Path) -> Result<bool> {
+    let manifest = Lake::open(&place.lake())?.import_manifest()?;
+    let is_other = |import: &ImportEntry| import.kind != ImportKind::Instacart;
+    anyhow::ensure!(
+        !manifest.is_some_and(|manifest| manifest.imports.iter().any(is_other)),
+        "{} holds the history of another shop: name another --data-dir",
+        place.0.display()
+    );
+    Ok(!import::instacart(place, dir, None, EarlierImports::ReplaceKind, false)?.unchanged)
+}
+
+/// Generates a shop, and brings its products and its history in as any shop would.
+fn make_shop(context: &Context, args: &Demo) -> Result<()> {
+    let place = &context.data_dir;
+    place.begin()?;
+    if Lake::open(&place.lake())?.import_manifest()?.is_some() {
+        // An earlier start was interrupted after the import.
+        return Ok(());
+    }
+    let shop = place.shop();
+    generate::until_yesterday(&args.size, &shop, &context.clock)?;
+    let feed = read_feed(&[Source::File(shop.join("products.ndjson"))])?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(fill_catalogue(place, &context.settings, &feed.products))?;
+    import::events(context, &shop.join("events.csv"))?;
+    // The lake has it all, and an erasure reaches no other copy.
+    std::fs::remove_dir_all(shop)?;
+    Ok(())
 }
 
 pub fn serve(context: &Context, args: &Serve) -> Result<()> {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use crate::commands::data::ShopSize;
+use crate::commands::generate::ShopSize;
 use cartwheel_settings::Server;
 
 /// The arguments of `demo`.

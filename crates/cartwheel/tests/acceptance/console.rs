@@ -64,7 +64,17 @@ fn models_are_shown_with_evaluation_and_training() {
 #[test]
 fn a_shop_is_generated_and_imported_beside_the_server() {
     let data = shop();
+    let earlier = data.path().join("earlier.csv");
+    std::fs::write(&earlier, "order_id,user_id,sku,time\na,u,p,2026-01-05\n").unwrap();
+    let earlier = earlier.to_str().unwrap();
+    cartwheel(data.path(), &["import", "orders", earlier, "--append"]).unwrap();
     let server = Server::start(data.path());
+    let rows = |table: &str| {
+        let (_, lake) = server.get("/v1/lake").unwrap();
+        let tables = lake["tables"].as_array().unwrap().iter();
+        tables.filter(|t| t["name"] == table).filter_map(|t| t["rows"].as_u64()).sum::<u64>()
+    };
+    assert_eq!((rows("orders"), rows("events")), (1_500, 1));
     let (status, problem) = server
         .post(
             "/v1/lake/job",
@@ -88,9 +98,8 @@ fn a_shop_is_generated_and_imported_beside_the_server() {
                            "seed": 3}));
     assert_eq!(job["state"], "done", "{job}");
     assert!(job["message"].as_str().unwrap().starts_with("Imported: 600 orders"), "{job}");
+    assert_eq!((rows("orders"), rows("events")), (600, 0), "it replaces what was imported before");
     let (_, lake) = server.get("/v1/lake").unwrap();
-    let orders = lake["tables"].as_array().unwrap().iter().find(|t| t["name"] == "orders");
-    assert_eq!(orders.unwrap()["rows"], 600, "{lake}");
     assert_eq!(lake["feature_sets"][0]["serving"], true);
     let (_, table) = server.get("/v1/lake/tables/products").unwrap();
     assert_eq!(table["sample"]["rows"].as_array().unwrap().len(), 20);

@@ -18,16 +18,24 @@ mod earlier;
 #[cfg(test)]
 mod erasure;
 #[cfg(test)]
+mod feeds;
+#[cfg(test)]
 mod first_day;
 #[cfg(test)]
+mod imports;
 mod kill;
 #[cfg(test)]
 mod pipeline;
+#[cfg(feature = "aws")]
+#[cfg(test)]
+mod s3_sources;
 #[cfg(test)]
 mod settings;
 #[cfg(test)]
 mod shop;
 #[cfg(test)]
 mod stored;
+#[cfg(test)]
+mod synthetic;
 #[cfg(test)]
 mod the_loop;

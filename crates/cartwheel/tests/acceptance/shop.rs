@@ -67,12 +67,19 @@ impl Server {
 
     /// Starts a server on a free port without waiting for readiness.
     pub fn begin(data: &Path) -> Self {
+        Self::spawn(data, &["serve"])
+    }
+
+    /// Runs a command that serves, on a free port, until it names its address.
+    pub fn spawn(data: &Path, command: &[&str]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_cartwheel"))
             .arg("--data-dir")
             .arg(data)
-            .args(["serve", "--listen", "127.0.0.1:0"])
+            .args(command)
+            .args(["--listen", "127.0.0.1:0"])
             .env("CARTWHEEL_DELIVERY_MAX_AGE_SECONDS", "1")
             .current_dir(data)
+            .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();

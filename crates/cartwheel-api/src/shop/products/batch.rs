@@ -14,6 +14,7 @@ use crate::http::problem::{Kind, Problem};
 use crate::http::request::{self, Params};
 use crate::shop::products::change::{Change, Changed, Edit, Outcome, change, store};
 use crate::shop::products::etag::{Condition, etag};
+use crate::shop::products::full_feed::Part;
 use crate::state::Shared;
 
 /// Most products of a request.
@@ -40,7 +41,8 @@ pub(crate) struct BatchAnswer {
     /// The number of products that were not stored. Send only those again.
     failed_count: usize,
     /// The number of products that were hidden because a full feed lacks them. Absent in other
-    /// modes, and if a product of the feed failed: then nothing is hidden.
+    /// modes, before the last part of a feed, and if a product of the feed failed: then nothing is
+    /// hidden.
     #[serde(skip_serializing_if = "Option::is_none")]
     hidden_count: Option<usize>,
     /// One result per product.
@@ -83,15 +85,20 @@ pub(crate) enum ProductOutcome {
 /// fail individually: the answer is 200 with one result each, and a product without an error
 /// is durable. With `mode=replace`, each is a whole product; with `mode=merge`, each is a JSON
 /// merge patch with a `product_id`, and a product that does not exist is created. With
-/// `mode=full`, the products are all that the shop offers: all others are hidden.
+/// `mode=full`, the products are all that the shop offers: all others are hidden. With `feed`,
+/// they are a part of a full feed of any size, which may also be sent as merge patches: the
+/// part with `last=true` hides the products that no part has named.
 #[utoipa::path(post, path = "/v1/products", tag = "catalogue", params(
     ("mode" = Option<String>, Query, pattern = "^(replace|merge|full)?$", description = "`replace` (the default), `merge` or `full`"),
-    ("confirm" = Option<bool>, Query, description = "With `mode=full`: hide the missing products even if they are more than 20 % of those on offer"),
+    ("confirm" = Option<bool>, Query, description = "In a full feed: hide the missing products even if they are more than 20 % of those on offer"),
+    ("feed" = Option<String>, Query, description = "The products are a part of the full feed with this id, which the sender chooses"),
+    ("part" = Option<usize>, Query, minimum = 0, maximum = 1_000_000, description = "With `feed`: the number of the part. Part 0 begins the feed, and parts come in order"),
+    ("last" = Option<bool>, Query, description = "With `feed`: no further part follows"),
 ), request_body(content((Vec<Product> = "application/json"), (Product = "application/x-ndjson"))), responses(
     (status = 200, description = "One result per product", body = BatchAnswer),
     (status = 400, description = "Not JSON, more than 1,000 products, or a parameter is not valid", body = Problem),
     (status = 404, description = "This server keeps no live catalogue", body = Problem),
-    (status = 409, description = "The full feed lacks too many products; nothing was changed", body = Problem),
+    (status = 409, description = "The full feed lacks too many products, or its earlier parts are not known; this request changed nothing", body = Problem),
 ))]
 pub(crate) async fn post_products(
     State(state): State<Shared>,
@@ -109,22 +116,32 @@ pub(crate) async fn post_products(
         }
     };
     let confirmed = params.flag("confirm")?;
-    params.end("mode, confirm")?;
+    let part = Part::take(&mut params)?;
+    params.end("mode, confirm, feed, part, last")?;
     let entries = entries(&state, request).await?;
     let ids: Vec<Option<ProductId>> =
         entries.iter().map(|entry| id(entry.as_ref().ok()?)).collect();
     let changes: Vec<Result<Change, Problem>> =
         entries.into_iter().map(|entry| entry.and_then(|value| read(value, mode))).collect();
-    let missing = match mode {
-        Mode::Full => missing(&state, ids.iter().flatten(), confirmed)?,
-        _ => Vec::new(),
+    if let Some(part) = &part {
+        state.full_feeds.begin(part)?;
+    }
+    let missing = match &part {
+        Some(part) if !part.is_last => Vec::new(),
+        None if mode != Mode::Full => Vec::new(),
+        part => missing(&state, part.as_ref(), ids.iter().flatten(), confirmed)?,
     };
     let results = change(&state, changes).await?;
     let failed_count = results.iter().filter(|result| result.is_err()).count();
-    let hidden_count = match mode {
-        Mode::Full if failed_count == 0 => Some(hide(&state, missing).await?),
-        _ => None,
+    let (is_whole, is_stored) = match &part {
+        Some(part) => {
+            let products = ids.iter().map(Option::as_ref).zip(results.iter().map(Result::is_ok));
+            (part.is_last, state.full_feeds.note(part, products)?)
+        }
+        None => (mode == Mode::Full, failed_count == 0),
     };
+    let hidden_count =
+        if is_whole && is_stored { Some(hide(&state, missing).await?) } else { None };
     let products = ids.into_iter().zip(results).map(|(id, result)| view(id, result)).collect();
     Ok(Json(BatchAnswer { failed_count, hidden_count, products }))
 }
@@ -176,20 +193,26 @@ fn read(value: Value, mode: Mode) -> Result<Change, Problem> {
     Ok(Change { product_id, edit, condition })
 }
 
-/// The products on offer that a full feed lacks.
+/// The products on offer that a full feed lacks: `part` tells what its earlier requests have named,
+/// and `named` are the products of the last one.
 fn missing<'a>(
     state: &Shared,
-    feed: impl Iterator<Item = &'a ProductId>,
+    part: Option<&Part>,
+    named: impl Iterator<Item = &'a ProductId>,
     confirmed: bool,
 ) -> Result<Vec<ProductId>, Problem> {
-    let feed: HashSet<&ProductId> = feed.collect();
+    let named: HashSet<&ProductId> = named.collect();
     let offered = state.engine.offered();
     let count = offered.len();
-    let missing: Vec<ProductId> = offered.into_iter().filter(|id| !feed.contains(id)).collect();
+    let mut missing = match part {
+        Some(part) => state.full_feeds.lacking(part, offered)?,
+        None => offered,
+    };
+    missing.retain(|id| !named.contains(id));
     if !confirmed && missing.len() * 100 > count * MAX_MISSING_PERCENT {
         let detail = format!(
             "The feed lacks {} of the {count} products on offer, more than {MAX_MISSING_PERCENT} %. \
-             Nothing was changed. Send confirm=true to hide them.",
+             This request changed nothing. Send it again with confirm=true to hide them.",
             missing.len()
         );
         return Err(Problem::new(Kind::Conflict, detail));

@@ -3,6 +3,7 @@
 mod batch;
 mod change;
 mod etag;
+pub(crate) mod full_feed;
 mod manage;
 mod write;
 

@@ -3,6 +3,8 @@ use std::path::Path;
 
 use crate::{GenerateError, ShopSpec, generate};
 
+mod dated;
+
 const FILES: [&str; 5] =
     ["orders.csv", "order_products.csv", "products.csv", "aisles.csv", "departments.csv"];
 

@@ -1,6 +1,5 @@
-//! `generate` and `features`: orders, and the feature set of what the lake holds.
+//! `features`: the feature set of what the lake holds.
 
-use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context as _, Result};
@@ -8,41 +7,12 @@ use cartwheel_feature_job::{Input, JobOptions, Phase};
 use cartwheel_feature_set::{BuildLock, FeatureSet};
 use cartwheel_features::ProductInfo;
 use cartwheel_lake::{Erasures, Lake};
-use cartwheel_synthetic::ShopSpec;
 use clap::Args;
 use parking_lot::Mutex;
 
 use crate::show::{bar, instant, result};
 use cartwheel_node::DataDir;
 use cartwheel_settings::Settings;
-
-/// The size of a synthetic shop.
-#[derive(Debug, Clone, Args)]
-pub struct ShopSize {
-    /// Number of users.
-    #[arg(long, default_value_t = 2_000)]
-    pub users: u32,
-    /// Number of products.
-    #[arg(long, default_value_t = 2_000)]
-    pub products: u32,
-    /// Number of orders.
-    #[arg(long, default_value_t = 30_000)]
-    pub orders: u64,
-    /// Seed. The same seed and size give the same shop.
-    #[arg(long, default_value_t = 1)]
-    pub seed: u64,
-}
-
-/// The arguments of `generate`.
-#[derive(Debug, Args)]
-#[command(after_help = "Example:\n  cartwheel generate --orders 1000000 --users 66000 --out shop")]
-pub struct Generate {
-    #[command(flatten)]
-    pub size: ShopSize,
-    /// Folder to write to.
-    #[arg(long)]
-    pub out: PathBuf,
-}
 
 /// The arguments of `features`.
 #[derive(Debug, Args)]
@@ -55,27 +25,6 @@ pub struct Features {
     /// `gate.min_users`].
     #[arg(long, value_name = "NUMBER")]
     pub min_gate_users: Option<u32>,
-}
-
-/// Runs `generate`.
-pub fn generate(size: &ShopSize, out: &Path, json: bool) -> Result<()> {
-    let ShopSize { users, products, orders, seed } = *size;
-    let progress = bar("generating orders", orders);
-    let spec = ShopSpec { users, products, orders, seed };
-    let summary =
-        cartwheel_synthetic::generate(&spec, out, &mut |done| progress.set_position(done))?;
-    progress.finish_and_clear();
-    result(json, &summary, || {
-        format!(
-            "Generated {} orders ({} lines) of {} users and {} products in {}",
-            summary.orders,
-            summary.lines,
-            summary.users,
-            summary.products,
-            out.display()
-        )
-    });
-    Ok(())
 }
 
 /// Runs `features`: builds the feature set of everything that the lake holds now.
@@ -143,7 +92,8 @@ fn job_input(lake: &Lake, data_dir: &DataDir) -> Result<Input> {
     for problem in &checkouts.problems {
         eprintln!("warning: left out: {problem}");
     }
-    let mut input = Input { checkouts: checkouts.records, erasures, ..Input::default() };
+    let (ties, checkouts) = (checkouts.ties, checkouts.records);
+    let mut input = Input { checkouts, ties, erasures, ..Input::default() };
     let products = lake.read_products()?.into_iter().map(|p| ProductInfo {
         product_id: p.product_id,
         name: p.product_name,
