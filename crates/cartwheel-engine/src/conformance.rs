@@ -53,7 +53,7 @@ impl<'a> Shop<'a> {
     async fn add_features(&self, version: &str, schema_hash: &str) {
         let manifest = layout::set_manifest(version).unwrap();
         self.lake.put(&manifest, &set_manifest(version, schema_hash)).await;
-        // A catalogue without products: its five fields are zero.
+        // A catalogue without products, of an earlier release: its five fields are zero.
         let catalogue = manifest.replace("manifest.json", "catalogue.bin");
         self.lake.put(&catalogue, &[0; 5]).await;
     }

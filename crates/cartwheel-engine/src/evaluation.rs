@@ -3,9 +3,7 @@
 use std::path::Path;
 
 use cartwheel_feature_set::{FeatureSet, SetError};
-use cartwheel_features::{
-    Catalogue, Example, Fold, GROUPS, cross_fold_of, group_of, stable_hash,
-};
+use cartwheel_features::{Catalogue, Example, Fold, GROUPS, cross_fold_of, group_of, stable_hash};
 use cartwheel_forest::Forest;
 use cartwheel_recommend::baseline::{BASELINES, Baseline, popular};
 use cartwheel_recommend::metrics::{
@@ -84,7 +82,12 @@ pub fn evaluate(
     version: Option<&str>,
     against: Option<&str>,
 ) -> Result<Report, Refused> {
-    let judged = Judged { set, catalogues: vec![set.catalogue_of_others(0)?], examples: set.gate()?, folds: 0 };
+    let judged = Judged {
+        set,
+        catalogues: vec![set.catalogue_of_others(0)?],
+        examples: set.gate()?,
+        folds: 0,
+    };
     if judged.examples.is_empty() {
         return Err(Refused::NoGate);
     }
@@ -135,7 +138,9 @@ pub fn cross_validate(
     }
     let judged = Judged {
         set,
-        catalogues: (0..GROUPS).map(|group| set.catalogue_of_others(group)).collect::<Result<_, _>>()?,
+        catalogues: (0..GROUPS)
+            .map(|group| set.catalogue_of_others(group))
+            .collect::<Result<_, _>>()?,
         examples: set.cross_validation()?,
         folds: wanted.len() as u32,
     };

@@ -54,7 +54,11 @@ pub(crate) struct Assembled {
 
 /// Computes the rows of the examples, and scales them by the training rows. `others` has for each
 /// group of users the catalogue over the other groups.
-pub(crate) fn assemble(others: &[Catalogue], assembly: Assembly, options: &JobOptions) -> Assembled {
+pub(crate) fn assemble(
+    others: &[Catalogue],
+    assembly: Assembly,
+    options: &JobOptions,
+) -> Assembled {
     let mut train = labelled(others, &assembly.train, options.seed);
     let mut valid = labelled(others, &assembly.valid, options.seed);
     let mut few_gate = labelled(others, &assembly.few_gate, options.seed);

@@ -226,11 +226,8 @@ impl History {
                 position: l.position,
                 reordered: l.reordered,
             };
-            let order = Order {
-                number: row.number,
-                context,
-                lines: own_lines.iter().map(line).collect(),
-            };
+            let order =
+                Order { number: row.number, context, lines: own_lines.iter().map(line).collect() };
             history.push(order, row.eval_set == EvalSet::Train);
         }
         history

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use arrow_array::types::Int8Type;
 use arrow_array::{Array, RecordBatch};
-use cartwheel_feature_set::{Calendar, FeatureSetWriter, UserFile, files};
+use cartwheel_feature_set::{Calendar, FeatureSetWriter, UserFile, decode_catalogue, files};
 use cartwheel_features::{Catalogue, GROUPS, ProductInfo, stable_hash};
 use rustc_hash::FxHashSet;
 use serde::Serialize;
@@ -262,7 +262,10 @@ pub fn assemble(
     pieces::read(input, |kind, key, bytes| {
         let group = names.iter().position(|name| kind == FILE && *name == key);
         match (kind, group) {
-            (_, Some(group)) => others[group] = Some(unpack(key, &bytes)?),
+            (_, Some(group)) => {
+                let read = decode_catalogue(&bytes);
+                others[group] = Some(read.map_err(|e| io::Error::other(format!("{key}: {e}")))?);
+            }
             (ASSEMBLY, _) => assembly = Some(unpack(ASSEMBLY, &bytes)?),
             _ => {
                 return Err(io::Error::other(format!(
@@ -274,7 +277,7 @@ pub fn assemble(
     })?;
     let missing = |what: &str| io::Error::other(format!("the input contains no {what}"));
     let named = others.into_iter().zip(names);
-    let others = named.map(|(one, name)| Ok(one.ok_or_else(|| missing(name))?.indexed()));
+    let others = named.map(|(one, name)| one.ok_or_else(|| missing(name)));
     let others = others.collect::<io::Result<Vec<Catalogue>>>()?;
     let assembly = assembly.ok_or_else(|| missing(ASSEMBLY))?;
     let assembled = assemble::assemble(&others, assembly, options);

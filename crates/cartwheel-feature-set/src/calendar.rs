@@ -45,10 +45,6 @@ impl Calendar {
         let lines = products.iter().enumerate();
         let lines =
             lines.map(|(at, &product)| Line { product, position: at as u32 + 1, reordered: None });
-        Order {
-            number: state.orders + 1,
-            context: self.context(state, ms),
-            lines: lines.collect(),
-        }
+        Order { number: state.orders + 1, context: self.context(state, ms), lines: lines.collect() }
     }
 }

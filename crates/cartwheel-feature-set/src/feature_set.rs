@@ -7,6 +7,7 @@ use std::time::UNIX_EPOCH;
 use cartwheel_features::{Catalogue, Example, Scaler};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
+use crate::catalogue_file::decode_catalogue;
 use crate::files;
 use crate::user_file::UserFile;
 
@@ -181,12 +182,9 @@ fn json<T: DeserializeOwned>(path: &Path) -> Result<T, SetError> {
 }
 
 fn catalogue(path: &Path) -> Result<Catalogue, SetError> {
-    let read: Catalogue = packed(path)?;
-    if read.is_sound() {
-        return Ok(read.indexed());
-    }
-    let source = io::Error::other("the catalogue refers to products that it does not contain");
-    Err(SetError::File { path: path.to_owned(), source })
+    let read =
+        std::fs::read(path).and_then(|bytes| decode_catalogue(&bytes).map_err(io::Error::other));
+    read.map_err(|source| SetError::File { path: path.to_owned(), source })
 }
 
 fn packed<T: DeserializeOwned>(path: &Path) -> Result<T, SetError> {

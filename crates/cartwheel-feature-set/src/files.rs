@@ -46,8 +46,7 @@ pub fn fold_valid(fold: u32) -> String {
 /// The files that serving opens, besides the user records.
 pub const SERVING: &[&str] = &[MANIFEST, CATALOGUE];
 /// The files that evaluation opens.
-pub const EVALUATION: &[&str] = 
-    &[MANIFEST, CATALOGUES_OF_OTHERS[0], GATE, SCALER, FEATURES];
+pub const EVALUATION: &[&str] = &[MANIFEST, CATALOGUES_OF_OTHERS[0], GATE, SCALER, FEATURES];
 /// The files that cross-validation opens.
 pub const CROSS_VALIDATION: &[&str] = &[
     MANIFEST,

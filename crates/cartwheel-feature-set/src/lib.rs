@@ -6,6 +6,7 @@
 //! the lake.
 
 mod calendar;
+mod catalogue_file;
 mod feature_set;
 pub mod files;
 mod lock;
@@ -13,6 +14,7 @@ mod user_file;
 mod writer;
 
 pub use calendar::Calendar;
+pub use catalogue_file::{decode_catalogue, encode_catalogue};
 pub use feature_set::{FeatureSet, Manifest, SetError};
 pub use lock::{BuildLock, ExclusiveLock};
 pub use user_file::{UserFile, UserFileWriter, UserRecords};

@@ -7,6 +7,7 @@ use cartwheel_features::{Catalogue, Example, Scaler};
 use serde::Serialize;
 use tempfile::TempDir;
 
+use crate::catalogue_file::encode_catalogue;
 use crate::feature_set::{FeatureSet, Manifest};
 use crate::files;
 use crate::user_file::UserFileWriter;
@@ -27,9 +28,10 @@ pub trait FeatureSetWriter {
     /// # Errors
     /// When a file cannot be stored.
     fn catalogues(&mut self, whole: &Catalogue, others: &[Catalogue]) -> io::Result<()> {
-        self.put(files::CATALOGUE, &packed(whole)?)?;
+        let encode = |catalogue| encode_catalogue(catalogue).map_err(io::Error::other);
+        self.put(files::CATALOGUE, &encode(whole)?)?;
         let mut named = files::CATALOGUES_OF_OTHERS.iter().zip(others);
-        named.try_for_each(|(name, catalogue)| self.put(name, &packed(catalogue)?))
+        named.try_for_each(|(name, catalogue)| self.put(name, &encode(catalogue)?))
     }
 
     /// Writes the held-out examples.

@@ -155,3 +155,35 @@ proptest! {
         prop_assert!(UserState::decode(&bytes[..at]).is_err());
     }
 }
+
+#[test]
+fn transitions_tell_what_the_buyers_of_a_product_buy_next() {
+    // 30 users buy 0, then 1 and 2 by turns; ten others buy 3, then 3 again.
+    let mut partial = Partial::new(5, 100, 100);
+    let mut shopper = |user: u64, baskets: &[[u32; 1]]| {
+        let mut number = 0;
+        let mut order = |products: &[u32]| {
+            number += 1;
+            order(number, Some(7.0), products)
+        };
+        let orders: Vec<_> = baskets.iter().map(|basket| order(basket)).collect();
+        partial.shopper(Vec::new(), orders.iter(), stable_hash(&user.to_le_bytes()));
+    };
+    for user in 0..30 {
+        shopper(user, &[[0], [1 + (user % 2) as u32]]);
+    }
+    for user in 30..40 {
+        shopper(user, &[[3], [3]]);
+    }
+    shopper(40, &[[4], [0]]);
+    let infos = (0..5).map(|p| ProductInfo { product_id: p.to_string(), ..Default::default() });
+    let catalogue = Catalogue::finish(infos.collect(), partial);
+    let next = |product: usize| -> Vec<(u32, f32)> {
+        let transitions = catalogue.products[product].transitions.iter();
+        transitions.map(|next| (next.product, (next.score * 100.0).round() / 100.0)).collect()
+    };
+    assert_eq!(next(0), [(1, 0.47), (2, 0.47)], "half of 30 shoppers, who are trusted as 30 of 32");
+    assert_eq!(next(3), [(3, 0.83)], "ten of twelve");
+    assert!(next(1).is_empty(), "nobody bought anything after it");
+    assert!(next(4).is_empty(), "one shopper tells nothing of others");
+}

@@ -78,7 +78,9 @@ impl Trail {
     pub fn before(&self, week: u16) -> Lately {
         let at = self.0.partition_point(|&(earlier, _)| earlier < week);
         let newest = at.checked_sub(1).map(|at| self.0[at]);
-        newest.map_or_else(Lately::default, |(earlier, sum)| sum.after(week.saturating_sub(earlier + 1)))
+        newest.map_or_else(Lately::default, |(earlier, sum)| {
+            sum.after(week.saturating_sub(earlier + 1))
+        })
     }
 
     /// The first and the last week with an order.

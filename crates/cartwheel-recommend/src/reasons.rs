@@ -2,7 +2,7 @@
 
 use cartwheel_features::{Catalogue, UserState};
 
-use crate::candidates::Candidate;
+use crate::candidates::{Candidate, Source};
 
 /// Returns one to three reasons, the strongest first. `name` gives the name of a product.
 pub fn reasons<'a>(
@@ -25,6 +25,9 @@ pub fn reasons<'a>(
     }
     if let (true, Some(best)) = (reasons.is_empty(), candidate.taste_best) {
         reasons.push(format!("Often bought with {}, which you buy", name(best.product)));
+    }
+    if reasons.is_empty() && candidate.source == Source::Next {
+        reasons.push("Bought next by customers who buy what you buy".to_owned());
     }
     if reasons.is_empty() {
         let stats = catalogue.get(candidate.product).map_or(0, |p| p.stats.orders);

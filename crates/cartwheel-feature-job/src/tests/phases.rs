@@ -244,7 +244,8 @@ fn the_files_equal_those_of_the_local_job_for_any_partitioning_of_the_users() {
         phases::finish(&stream_of(&partials)[..], &mut finished, products.clone(), &options)
             .unwrap();
         let finished = values_of(&finished);
-        let taken = finished.iter().filter(|p| p.1 == files::CATALOGUE_CUT || p.0 == "assembly");
+        let is_taken = |key: &str| files::CATALOGUES_OF_OTHERS.contains(&key);
+        let taken = finished.iter().filter(|p| is_taken(&p.1) || p.0 == "assembly");
         let version = &set.manifest.version;
         let mut assembled = Vec::new();
         let taken = stream_of(&taken.cloned().collect());
@@ -257,7 +258,7 @@ fn the_files_equal_those_of_the_local_job_for_any_partitioning_of_the_users() {
             }
         }
         // Cross-validation adds its examples and two files for each of five folds.
-        assert_eq!(written.len(), 11 + 1 + 10);
+        assert_eq!(written.len(), 13 + 1 + 10);
         for (name, bytes) in written {
             let local = std::fs::read(set.path(&name)).unwrap();
             assert!(local == bytes, "{name} differs with {parts} parts");

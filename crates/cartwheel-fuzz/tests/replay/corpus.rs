@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use cartwheel_ambient::Clock;
 use cartwheel_events::{Event, EventRecord, Record};
+use cartwheel_feature_set::encode_catalogue;
 use cartwheel_features::{
     Catalogue, Context, Line, Order, Partial, ProductInfo, Scaler, UserState, stable_hash,
 };
@@ -170,7 +171,12 @@ fn order(number: u32) -> Order {
     let line = |product| Line { product, position: product + 1, reordered: None };
     Order {
         number,
-        context: Context { dow: Some(1), hour: Some(9), days_since_prior: Some(7.0), at_ms: Some(NOW_MS) },
+        context: Context {
+            dow: Some(1),
+            hour: Some(9),
+            days_since_prior: Some(7.0),
+            at_ms: Some(NOW_MS),
+        },
         lines: (0..3).map(line).collect(),
     }
 }
@@ -210,7 +216,7 @@ fn catalogue(most_popular: u32) -> Vec<u8> {
     partial.order(&UserState::default(), &order(1), 7);
     let mut catalogue = Catalogue::finish(infos, partial);
     catalogue.popular[0] = most_popular;
-    postcard::to_allocvec(&catalogue).unwrap()
+    encode_catalogue(&catalogue).unwrap()
 }
 
 #[test]

@@ -170,3 +170,30 @@ fn orders_without_dates_keep_their_gaps_and_do_not_end_on_the_same_day() {
     }
     assert!(days.len() > 9 && days.values().all(|&users| users < 30), "{days:?}");
 }
+
+#[test]
+fn orders_with_days_keep_them() {
+    let orders = "order_id,user_id,order_number,order_hour_of_day,days_since_prior_order,order_date
+1,a,1,9,,2011-01-18
+2,a,2,10,,2011-03-20T16:30:00
+3,b,1,9,,2011-02-30
+4,c,1,9,,
+";
+    let shop =
+        shop(&[("orders.csv", orders), ("order_products.csv", "order_id,product_id\n1,p\n")]);
+    let dir = tempfile::tempdir().unwrap();
+    let lake = Lake::open(dir.path()).unwrap();
+    let as_of_ms = 20_000 * DAY_MS;
+    let options = ImportOptions {
+        as_of_ms: Some(as_of_ms),
+        now_ms: as_of_ms,
+        earlier: EarlierImports::ReplaceKind,
+    };
+    let summary = crate::import::instacart(&lake, shop.path(), &options, &mut |_| {}).unwrap();
+    assert_eq!(summary.rejected, 1, "30 February");
+    assert!(summary.to_string().contains("Assumed"), "the order of c has no day");
+    let times = times(&lake);
+    let (first, second) = (14_992 * DAY_MS, 15_053 * DAY_MS);
+    assert_eq!(times["a"], [first + 9 * DAY_MS / 24, second + 10 * DAY_MS / 24]);
+    assert!(times["c"][0] > as_of_ms - 31 * DAY_MS);
+}

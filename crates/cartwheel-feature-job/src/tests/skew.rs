@@ -1,0 +1,93 @@
+//! The figures of products mean the same in training rows and in requests.
+
+use cartwheel_features::{Context, UserState};
+use cartwheel_recommend::{candidates, rows};
+
+use super::*;
+
+const USERS: u64 = 600;
+const PRODUCTS: u64 = 60;
+
+/// Histories in which some products sell much more than others, and each user has favourites.
+fn random_shop() -> (String, String) {
+    let mut orders = ORDERS.lines().next().unwrap().to_owned() + "\n";
+    let mut lines = LINES.lines().next().unwrap().to_owned() + "\n";
+    let draw = |text: String| stable_hash(text.as_bytes());
+    let mut id = 0;
+    for user in 0..USERS {
+        for number in 1..=3 + draw(format!("orders/{user}")) % 9 {
+            id += 1;
+            let gap = if number == 1 { String::new() } else { (5 + user % 9).to_string() };
+            orders.push_str(&format!("{id},u{user},prior,{number},1,9,{gap}\n"));
+            let mut basket = FxHashSet::default();
+            for place in 0..5 {
+                let favourite = draw(format!("{user}/{}", draw(format!("{id}/{place}")) % 6));
+                // The square root makes the first products rare and the last ones frequent.
+                basket.insert(((favourite % (PRODUCTS * PRODUCTS)) as f64).sqrt() as u64);
+            }
+            for (at, product) in basket.iter().enumerate() {
+                lines.push_str(&format!("{id},p{product:02},{},\n", at + 1));
+            }
+        }
+    }
+    (orders, lines)
+}
+
+/// The mean of each column over rows of `width` values; an unknown value does not count.
+fn means(rows: &[f32]) -> Vec<f64> {
+    let width = FEATURES.len();
+    let column = |at: usize| rows.iter().skip(at).step_by(width).filter(|x| x.is_finite());
+    let mean = |at: usize| {
+        column(at).map(|&x| f64::from(x)).sum::<f64>() / column(at).count().max(1) as f64
+    };
+    (0..width).map(mean).collect()
+}
+
+/// The newest order of each user, as a row of training has it.
+fn trained_rows(set: &FeatureSet) -> Vec<f32> {
+    let scaler = set.scaler().unwrap();
+    let (_, scaled) = read_rows(&set.path(files::TRAIN)).unwrap();
+    let rows = scaled.chunks_exact(FEATURES.len()).flat_map(|row| {
+        let plain = row.iter().zip(scaler.mean.iter().zip(&scaler.std));
+        plain.map(|(x, (mean, std))| x * std + mean)
+    });
+    rows.collect()
+}
+
+/// What a request of each user gets now.
+fn served_rows(set: &FeatureSet) -> Vec<f32> {
+    let (catalogue, users) = (set.catalogue().unwrap(), set.users().unwrap());
+    let mut out = Vec::new();
+    for at in 0..users.len() {
+        let (_, state): (String, UserState) = users.record(at).unwrap();
+        let context = Context { days_since_prior: Some(7.0), ..Context::default() };
+        let found = candidates(&catalogue, &state, &[], 0, |_| true);
+        rows(&catalogue, &state, &context, &[], &found, &mut out);
+    }
+    out
+}
+
+#[test]
+fn product_columns_have_the_same_distribution_in_training_and_in_requests() {
+    let (orders, lines) = random_shop();
+    let (dir, input) = lake(&orders, &lines);
+    // Labels are newest orders alone, whose moment is nearest to now.
+    let options = JobOptions { label_orders: 1, ..JobOptions::default() };
+    let set = build(input, &dir.path().join("features"), &options, &|_| {}).unwrap();
+    let (trained, served) = (means(&trained_rows(&set)), means(&served_rows(&set)));
+    let mut compared = 0;
+    for (at, name) in FEATURES.iter().enumerate() {
+        if !name.starts_with("prod_") && !name.starts_with("next_") && *name != "taste_score" {
+            continue;
+        }
+        let ratio = served[at] / trained[at];
+        assert!(
+            (0.85..1.15).contains(&ratio),
+            "{name}: {} trained, {} served",
+            trained[at],
+            served[at]
+        );
+        compared += 1;
+    }
+    assert_eq!(compared, 15);
+}
