@@ -34,12 +34,13 @@ pub enum Import {
   cartwheel import products google-feed.xml --full
   cartwheel import products products_export.csv --dry-run")]
     Products(import_products::Products),
-    /// Import orders in the Instacart schema, which have no dates: CSV, plain or gzip.
+    /// Import orders in the Instacart schema, with dates if they have an `order_date`: CSV, plain
+    /// or gzip.
     #[command(after_help = "Example:\n  cartwheel import instacart ./shop --as-of 2026-01-31")]
     Instacart {
         /// Folder with orders.csv, order_products.csv, products.csv, …
         dir: PathBuf,
-        /// Last day of the data, which has no dates [default: as in the first import, or today].
+        /// Last day of data without dates [default: as in the first import, or today].
         #[arg(long, value_name = "DAY")]
         as_of: Option<jiff::civil::Date>,
         /// Remove all data that was imported before, not only orders in this schema.
