@@ -148,7 +148,7 @@ impl Account {
         }
         for name in [
             files::CATALOGUE,
-            files::CATALOGUE_CUT,
+            files::CATALOGUES_OF_OTHERS[0],
             files::GATE,
             files::SCALER,
             files::FEATURES,
