@@ -1,6 +1,6 @@
 //! Catalogues as bytes: a signature, then the catalogue in postcard.
 //!
-//! Catalogues of releases before the signature have no transitions and no orders over time.
+//! Catalogues of releases before the signature have no transitions, no hazards and no orders over time.
 //! They are read as far as they go, so that a shop answers after an update of the software
 //! until the pipeline has run.
 
@@ -65,6 +65,7 @@ impl From<Unsigned> for Catalogue {
             rank: old.rank,
             neighbours: old.neighbours,
             transitions: Vec::new(),
+            hazard: Default::default(),
             trail: Default::default(),
         };
         let mut catalogue = Self::default();

@@ -3,6 +3,7 @@
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 
+use crate::hazard::{Hazard, Rebuys};
 use crate::neighbours::{Neighbour, neighbours};
 use crate::partial::{Partial, ProductStats};
 use crate::transitions::transitions;
@@ -61,6 +62,8 @@ pub struct Product {
     /// Products that its buyers buy next, itself among them, by probability, best first; at
     /// most [`crate::MAX_TRANSITIONS`].
     pub transitions: Vec<Neighbour>,
+    /// How soon it is bought again.
+    pub hazard: Hazard,
     /// Its orders over time.
     pub trail: Trail,
 }
@@ -102,7 +105,7 @@ impl Catalogue {
     }
 
     fn build(infos: Vec<ProductInfo>, partial: Partial, others: Option<f32>) -> Self {
-        let Partial { products: stats, weeks, all_weeks, baskets, shoppers, orders, users } =
+        let Partial { products: stats, rebuys, weeks, all_weeks, baskets, shoppers, orders, users } =
             partial;
         let scale = others.unwrap_or(1.0);
         let neighbours = neighbours(infos.len(), &baskets.into_sorted(), scale);
@@ -121,7 +124,7 @@ impl Catalogue {
         };
         let related = neighbours.into_iter().zip(transitions).zip(weeks);
         let products = infos.into_iter().zip(related).enumerate();
-        let products: Vec<Product> = products
+        let mut products: Vec<Product> = products
             .map(|(at, (info, ((neighbours, transitions), weeks)))| Product {
                 stats: stats[at],
                 aisle: dense(&mut aisles, &info.aisle),
@@ -129,11 +132,13 @@ impl Catalogue {
                 rank: rank[at],
                 neighbours,
                 transitions,
+                hazard: Hazard::default(),
                 trail: Trail::new(weeks),
                 info,
             })
             .collect();
         let lines = stats.iter().map(|s| u64::from(s.orders)).sum();
+        set_hazards(&mut products, &rebuys);
         let trail = Trail::new(all_weeks);
         let index = FxHashMap::default();
         Self { products, popular, lines, orders, users, trail, others, index }.indexed()
@@ -217,6 +222,26 @@ impl Catalogue {
     pub fn week(&self, context: &Context) -> u16 {
         let newest = self.trail.span().map_or(0, |(_, last)| last.saturating_add(1));
         context.at_ms.map_or(newest, |ms| crate::weeks::week_of(ms).min(newest))
+    }
+}
+
+/// Sets how soon each product is bought again. Products that few have bought are taken to be like
+/// their aisle, and aisles like the shop.
+fn set_hazards(products: &mut [Product], rebuys: &[Rebuys]) {
+    let mut shop = Rebuys::default();
+    let mut aisles: Vec<Rebuys> = Vec::new();
+    for (product, rebuys) in products.iter().zip(rebuys) {
+        let aisle = product.aisle as usize;
+        if aisle >= aisles.len() {
+            aisles.resize(aisle + 1, Rebuys::default());
+        }
+        aisles[aisle].merge(rebuys);
+        shop.merge(rebuys);
+    }
+    let shop = shop.hazard(&Hazard::default());
+    let aisles: Vec<Hazard> = aisles.iter().map(|aisle| aisle.hazard(&shop)).collect();
+    for (product, rebuys) in products.iter_mut().zip(rebuys) {
+        product.hazard = rebuys.hazard(&aisles[product.aisle as usize]);
     }
 }
 

@@ -9,6 +9,7 @@
 
 mod catalogue;
 mod codec;
+mod hazard;
 mod holdout;
 mod neighbours;
 mod partial;
@@ -22,6 +23,7 @@ mod weeks;
 
 pub use catalogue::{Catalogue, Product, ProductInfo, Sold};
 pub use codec::CodecError;
+pub use hazard::{Hazard, Rebuys};
 pub use holdout::{
     CROSS_FOLDS, CROSS_USERS, Fold, GATE_ONE_IN, GROUPS, cross_fold_of, fold_of, group_of,
     stable_hash,

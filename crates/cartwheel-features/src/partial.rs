@@ -1,5 +1,6 @@
 //! Per-product statistics over some users, as partials that merge in any order.
 
+use crate::hazard::Rebuys;
 use crate::holdout::mix;
 use crate::sample::BottomK;
 use crate::shopper::{Shopper, Weighted};
@@ -27,6 +28,8 @@ pub type Basket = Box<[u32]>;
 pub struct Partial {
     /// Statistics by catalogue index.
     pub products: Vec<ProductStats>,
+    /// How soon each product is bought again, by catalogue index.
+    pub rebuys: Vec<Rebuys>,
     /// Orders of each product by week, by catalogue index.
     pub weeks: Vec<Weeks>,
     /// All orders by week.
@@ -56,6 +59,7 @@ impl Partial {
     pub fn new(products: usize, baskets: usize, shoppers: usize) -> Self {
         Self {
             products: vec![ProductStats::default(); products],
+            rebuys: vec![Rebuys::default(); products],
             weeks: vec![Weeks::default(); products],
             all_weeks: Weeks::default(),
             baskets: BottomK::new(baskets),
@@ -85,6 +89,7 @@ impl Partial {
             stats.second_orders += u32::from(bought.is_some_and(|p| p.orders == 1));
             self.count_product(line.product, week);
         }
+        self.count_rebuys(before, order);
         basket.truncate(BASKET_LINES);
         self.sample(mix(user_hash ^ order_hash(order.number)), basket);
     }
@@ -120,6 +125,20 @@ impl Partial {
         }
     }
 
+    /// Counts for each product of the user's history whether the order contains it.
+    fn count_rebuys(&mut self, before: &UserState, order: &Order) {
+        let mut basket: Vec<u32> = order.lines.iter().map(|line| line.product).collect();
+        basket.sort_unstable();
+        let day = before.days + order.context.days_since_prior.unwrap_or(0.0);
+        for past in &before.products {
+            if let Some(rebuys) = self.rebuys.get_mut(past.product as usize) {
+                let bought = basket.binary_search(&past.product).is_ok();
+                let orders = order.number.saturating_sub(past.last);
+                rebuys.count(orders, day - past.last_day, bought);
+            }
+        }
+    }
+
     fn count_order(&mut self, week: Option<u16>) {
         if let Some(week) = week {
             self.all_weeks.add(week, 1);
@@ -147,6 +166,9 @@ impl Partial {
             mine.reorders += theirs.reorders;
             mine.first_orders += theirs.first_orders;
             mine.second_orders += theirs.second_orders;
+        }
+        for (mine, theirs) in self.rebuys.iter_mut().zip(&other.rebuys) {
+            mine.merge(theirs);
         }
         for (mine, theirs) in self.weeks.iter_mut().zip(&other.weeks) {
             mine.merge(theirs);

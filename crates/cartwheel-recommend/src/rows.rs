@@ -6,7 +6,7 @@ use rustc_hash::FxHashMap;
 use crate::candidates::{Candidate, Source};
 
 /// Column names of a feature row, in order.
-pub const FEATURES: [&str; 57] = [
+pub const FEATURES: [&str; 59] = [
     "user_orders",
     "user_periods",
     "user_mean_days_since_prior",
@@ -46,6 +46,8 @@ pub const FEATURES: [&str; 57] = [
     "up_mean_gap_days",
     "up_due",
     "up_mean_gap_orders",
+    "up_hazard_orders",
+    "up_hazard_days",
     "taste_score",
     "next_score",
     "next_lift",
@@ -143,11 +145,13 @@ pub fn rows(
                     gap,
                     if gap > 0.0 { since / gap } else { f32::NAN },
                     if gaps > 0.0 { (up.last - up.first) as f32 / gaps } else { f32::NAN },
+                    product.hazard.after_orders(next.saturating_sub(up.last)),
+                    product.hazard.after_days(since),
                 ]);
             }
             None => {
                 out.push(0.0);
-                out.extend([f32::NAN; 17]);
+                out.extend([f32::NAN; 19]);
             }
         }
         let of = |shares: &FxHashMap<u32, f32>, key| shares.get(&key).copied().unwrap_or(0.0);

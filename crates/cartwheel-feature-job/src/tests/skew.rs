@@ -77,7 +77,9 @@ fn product_columns_have_the_same_distribution_in_training_and_in_requests() {
     let (trained, served) = (means(&trained_rows(&set)), means(&served_rows(&set)));
     let mut compared = 0;
     for (at, name) in FEATURES.iter().enumerate() {
-        if !name.starts_with("prod_") && !name.starts_with("next_") && *name != "taste_score" {
+        let is_shared =
+            ["prod_", "next_", "up_hazard", "taste_score"].iter().any(|p| name.starts_with(p));
+        if !is_shared {
             continue;
         }
         let ratio = served[at] / trained[at];
@@ -89,5 +91,5 @@ fn product_columns_have_the_same_distribution_in_training_and_in_requests() {
         );
         compared += 1;
     }
-    assert_eq!(compared, 15);
+    assert_eq!(compared, 17);
 }
