@@ -16,7 +16,7 @@ pub fn week_of(ms: i64) -> u16 {
     u16::try_from(ms.max(0) / WEEK_MS).unwrap_or(u16::MAX)
 }
 
-/// Counts by week, oldest first: at most [`MAX_WEEKS`], the newest. The merge is associative
+/// Counts by week, oldest first: at most `MAX_WEEKS`, the newest. The merge is associative
 /// and commutative.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Weeks(Vec<(u16, u32)>);
