@@ -7,6 +7,7 @@
 //! ([`Partial::merge`]), from which the [`Catalogue`] is built. The crate is pure: no I/O,
 //! no clock.
 
+mod basket;
 mod catalogue;
 mod codec;
 mod hazard;
@@ -21,6 +22,7 @@ mod transitions;
 mod user;
 mod weeks;
 
+pub use basket::Basket;
 pub use catalogue::{Catalogue, Product, ProductInfo, Sold};
 pub use codec::CodecError;
 pub use hazard::{Hazard, Rebuys};
@@ -29,7 +31,7 @@ pub use holdout::{
     stable_hash,
 };
 pub use neighbours::{MAX_NEIGHBOURS, Neighbour};
-pub use partial::{Basket, Partial, ProductStats};
+pub use partial::{Partial, ProductStats};
 pub use returns::{Movement, Pieces, net_returns};
 pub use sample::BottomK;
 pub use scaler::{Moments, Scaler};

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::partial::Basket;
+use crate::basket::Basket;
 
 /// Maximum number of neighbours per product.
 pub const MAX_NEIGHBOURS: usize = 50;

@@ -1,5 +1,6 @@
 //! Per-product statistics over some users, as partials that merge in any order.
 
+use crate::basket::{BASKET_LINES, Basket};
 use crate::hazard::Rebuys;
 use crate::holdout::mix;
 use crate::sample::BottomK;
@@ -19,9 +20,6 @@ pub struct ProductStats {
     /// Number of users who bought it at least twice: `prod_second_orders`.
     pub second_orders: u32,
 }
-
-/// The products of one order: sorted catalogue indices without repeats.
-pub type Basket = Box<[u32]>;
 
 /// Product statistics and a bounded sample of baskets over some users.
 #[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
@@ -43,10 +41,6 @@ pub struct Partial {
     /// Number of users counted.
     pub users: u64,
 }
-
-/// Maximum number of lines of a basket that count for neighbours: the number of pairs grows
-/// with the square.
-pub(crate) const BASKET_LINES: usize = 60;
 
 /// A hash of an order's number in the history of its user.
 fn order_hash(number: u32) -> u64 {

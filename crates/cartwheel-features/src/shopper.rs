@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::partial::{BASKET_LINES, Basket};
+use crate::basket::{BASKET_LINES, Basket};
 use crate::user::{DECAY, Order, UserState};
 
 /// Newest orders of a reference shopper that are kept one by one.
