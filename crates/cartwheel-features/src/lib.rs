@@ -35,7 +35,7 @@ pub use partial::{Partial, ProductStats};
 pub use returns::{Movement, Pieces, net_returns};
 pub use sample::BottomK;
 pub use scaler::{Moments, Scaler};
-pub use shopper::{SHOPPER_ORDERS, Shopper, Weighted, heaviest};
+pub use shopper::{HISTORY_PRODUCTS, SHOPPER_ORDERS, Shopper, Weighted, heaviest};
 pub use transitions::MAX_TRANSITIONS;
 pub use user::{Context, Example, LastCheckout, Line, Order, UserProduct, UserState};
 pub use weeks::{FAST_DECAY_DAYS, Lately, Trail, Weeks, week_of};

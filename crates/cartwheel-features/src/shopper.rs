@@ -7,8 +7,8 @@ use crate::user::{DECAY, Order, UserState};
 
 /// Newest orders of a reference shopper that are kept one by one.
 pub const SHOPPER_ORDERS: usize = 5;
-/// Products that are kept of what the shopper bought, the most recent.
-const HISTORY_PRODUCTS: usize = 64;
+/// Products that are kept of what a shopper bought, the heaviest by recency.
+pub const HISTORY_PRODUCTS: usize = 64;
 
 /// A product with a weight.
 pub type Weighted = (u32, f32);

@@ -1,7 +1,10 @@
 //! Selects the products that are worth scoring for a user and a cart.
 
-use cartwheel_features::{Catalogue, Neighbour, UserState, heaviest};
-use rustc_hash::{FxHashMap, FxHashSet};
+use cartwheel_features::{Catalogue, HISTORY_PRODUCTS, Neighbour, UserState};
+use rustc_hash::FxHashSet;
+
+use crate::candidate::{Candidate, Source, TasteShare};
+use crate::scored::{Key, Scored, take_best};
 
 /// Maximum number of candidates from the user's history.
 const FROM_HISTORY: usize = 300;
@@ -15,86 +18,6 @@ const FROM_NEXT: usize = 60;
 const FROM_POPULAR: usize = 30;
 /// Number of past products whose neighbours are considered.
 const TASTE_PRODUCTS: usize = 40;
-
-/// The reason why a product is a candidate, the strongest first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Source {
-    /// The user bought it before.
-    History,
-    /// It is bought together with a product in the cart.
-    Cart,
-    /// It is bought together with products that the user buys.
-    Taste,
-    /// Users with such a history buy it next.
-    Next,
-    /// It is popular with all users.
-    Popular,
-    /// Shoppers turn to it now.
-    Trending,
-    /// It is so new that no order has taught anything about it.
-    New,
-}
-
-impl Source {
-    /// Returns the source's name in impressions and explanations.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::History => "history",
-            Self::Cart => "cart",
-            Self::Taste => "taste",
-            Self::Next => "next",
-            Self::Popular => "popular",
-            Self::Trending => "trending",
-            Self::New => "new",
-        }
-    }
-}
-
-/// A product to score, with its relation to cart and history.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Candidate {
-    /// Catalogue index of the product.
-    pub product: u32,
-    /// The strongest reason why it is a candidate.
-    pub source: Source,
-    /// Largest neighbour score to a product in the cart; 0 if there is none.
-    pub cart_max: f32,
-    /// Sum of its neighbour scores to the products in the cart.
-    pub cart_sum: f32,
-    /// The product in the cart with the score `cart_max`.
-    pub cart_best: Option<u32>,
-    /// Sum of its neighbour scores to the user's products, weighted by recency.
-    pub taste: f32,
-    /// The user's product with the largest share of `taste`.
-    pub taste_best: Option<TasteShare>,
-    /// Probability that users with such a history buy it next, by the products' transitions.
-    pub next: f32,
-}
-
-/// The share of one of the user's products in a candidate's taste score.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct TasteShare {
-    /// Catalogue index of the user's product.
-    pub product: u32,
-    /// Neighbour score times recency.
-    pub score: f32,
-}
-
-impl Candidate {
-    /// A candidate without relation to cart and history.
-    pub fn new(product: u32, source: Source) -> Self {
-        Self {
-            product,
-            source,
-            cart_max: 0.0,
-            cart_sum: 0.0,
-            cart_best: None,
-            taste: 0.0,
-            taste_best: None,
-            next: 0.0,
-        }
-    }
-}
 
 /// Returns the candidates for a user and a cart of catalogue indices: at most a few hundred,
 /// none of them in the cart, all of them products that qualify.
@@ -115,12 +38,10 @@ pub fn candidates(
         state.products.iter().map(|p| (p.recency(next), p.product)).collect();
     past.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
 
-    let mut scored: FxHashMap<u32, Candidate> = FxHashMap::default();
+    let mut scored = Scored::new(catalogue.products.len());
     for &held in cart {
-        for neighbour in neighbours(catalogue, held).filter(|n| qualifies(n.product)) {
-            let entry = scored
-                .entry(neighbour.product)
-                .or_insert_with(|| Candidate::new(neighbour.product, Source::Cart));
+        for neighbour in neighbours(catalogue, held) {
+            let entry = scored.of(neighbour.product, Source::Cart);
             entry.cart_sum += neighbour.score;
             if neighbour.score > entry.cart_max {
                 entry.cart_max = neighbour.score;
@@ -129,10 +50,8 @@ pub fn candidates(
         }
     }
     for &(recency, bought) in past.iter().take(TASTE_PRODUCTS) {
-        for neighbour in neighbours(catalogue, bought).filter(|n| qualifies(n.product)) {
-            let entry = scored
-                .entry(neighbour.product)
-                .or_insert_with(|| Candidate::new(neighbour.product, Source::Taste));
+        for neighbour in neighbours(catalogue, bought) {
+            let entry = scored.of(neighbour.product, Source::Taste);
             let score = recency * neighbour.score;
             entry.taste += score;
             if entry.taste_best.is_none_or(|best| score > best.score) {
@@ -140,52 +59,40 @@ pub fn candidates(
             }
         }
     }
-
-    let history = heaviest(state);
-    let weight: f32 = history.iter().map(|(_, weight)| weight).sum();
-    for &(bought, share) in &history {
-        let transitions = catalogue.get(bought).map_or(&[][..], |product| &product.transitions);
-        for next in transitions.iter().filter(|n| qualifies(n.product)) {
-            let entry = scored
-                .entry(next.product)
-                .or_insert_with(|| Candidate::new(next.product, Source::Next));
-            entry.next += next.score * share / weight;
+    let history = &past[..past.len().min(HISTORY_PRODUCTS)];
+    let weight: f32 = history.iter().map(|(recency, _)| recency).sum();
+    for &(recency, bought) in history {
+        let share = recency / weight;
+        for next in catalogue.get(bought).map_or(&[][..], |product| &product.transitions) {
+            scored.of(next.product, Source::Next).next += next.score * share;
         }
     }
 
-    let mut chosen: Vec<Candidate> = Vec::with_capacity(240);
+    let mut chosen: Vec<Candidate> = Vec::with_capacity(FROM_HISTORY);
     let mut taken: FxHashSet<u32> = in_cart;
-    let exists = |product: u32| (product as usize) < catalogue.products.len();
     let bought = past.iter().map(|&(_, product)| product);
-    let bought = bought.filter(|&product| exists(product) && qualifies(product));
+    let bought = bought.filter(|&product| catalogue.get(product).is_some() && qualifies(product));
     for product in bought.filter(|p| !taken.contains(p)).take(FROM_HISTORY).collect::<Vec<_>>() {
         taken.insert(product);
-        let ties = scored.get(&product).copied();
-        let candidate = ties.unwrap_or_else(|| Candidate::new(product, Source::History));
-        chosen.push(Candidate { source: Source::History, ..candidate });
+        chosen.push(scored.with_source(product, Source::History));
     }
-    let mut others: Vec<Candidate> =
-        scored.into_values().filter(|c| !taken.contains(&c.product)).collect();
-    let mut take = |source: Source, most: usize, key: fn(&Candidate) -> f32| {
-        others.sort_by(|a, b| key(b).total_cmp(&key(a)).then(a.product.cmp(&b.product)));
-        let best = others.iter().take_while(|c| key(c) > 0.0).take(most).count();
-        for candidate in others.drain(..best) {
+    // A product is asked about once, however many products it is related to.
+    let others = scored.all().iter().filter(|c| !taken.contains(&c.product));
+    let mut others: Vec<Candidate> = others.filter(|c| qualifies(c.product)).copied().collect();
+    let sources: [(Source, usize, Key); 3] = [
+        (Source::Cart, FROM_CART, |c| c.cart_sum),
+        (Source::Taste, FROM_TASTE, |c| c.taste),
+        (Source::Next, FROM_NEXT, |c| c.next),
+    ];
+    for (source, most, key) in sources {
+        for candidate in take_best(&mut others, most, key) {
             taken.insert(candidate.product);
             chosen.push(Candidate { source, ..candidate });
         }
-    };
-    take(Source::Cart, FROM_CART, |c| c.cart_sum);
-    take(Source::Taste, FROM_TASTE, |c| c.taste);
-    take(Source::Next, FROM_NEXT, |c| c.next);
-    let ties: FxHashMap<u32, Candidate> = others.into_iter().map(|c| (c.product, c)).collect();
+    }
     let more = FROM_POPULAR.max(at_least.saturating_sub(chosen.len()));
     let popular = catalogue.popular.iter().filter(|p| !taken.contains(p) && qualifies(**p));
-    let popular = popular.take(more);
-    chosen.extend(popular.map(|&product| {
-        let candidate = ties.get(&product).copied();
-        let candidate = candidate.unwrap_or_else(|| Candidate::new(product, Source::Popular));
-        Candidate { source: Source::Popular, ..candidate }
-    }));
+    chosen.extend(popular.take(more).map(|&p| scored.with_source(p, Source::Popular)));
     chosen
 }
 

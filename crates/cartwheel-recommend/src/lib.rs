@@ -4,15 +4,18 @@
 //! [`candidates`] and [`rows`], so the two cannot differ.
 
 pub mod baseline;
+mod candidate;
 mod candidates;
 mod content;
 pub mod metrics;
 mod rank;
 mod reasons;
 mod rows;
+mod scored;
 mod trending;
 
-pub use candidates::{Candidate, Source, TasteShare, candidates};
+pub use candidate::{Candidate, Source, TasteShare};
+pub use candidates::candidates;
 pub use content::{Content, Terms};
 pub use rank::{Contributions, Model, ModelMismatch, Ranked, order, rank, scores};
 pub use reasons::reasons;

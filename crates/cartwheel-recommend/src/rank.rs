@@ -3,7 +3,8 @@
 use cartwheel_features::{Catalogue, Context, Scaler, UserState};
 use cartwheel_forest::{ExplainError, Forest};
 
-use crate::candidates::{Candidate, candidates};
+use crate::candidate::Candidate;
+use crate::candidates::candidates;
 use crate::rows::{FEATURES, rows};
 
 /// A forest with the scaler that its training rows passed through.

@@ -2,7 +2,7 @@
 
 use cartwheel_features::{Catalogue, UserState};
 
-use crate::candidates::{Candidate, Source};
+use crate::candidate::{Candidate, Source};
 
 /// Returns one to three reasons, the strongest first. `name` gives the name of a product.
 pub fn reasons<'a>(

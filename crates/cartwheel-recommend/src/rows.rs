@@ -3,7 +3,7 @@
 use cartwheel_features::{Catalogue, Context, UserState};
 use rustc_hash::FxHashMap;
 
-use crate::candidates::{Candidate, Source};
+use crate::candidate::{Candidate, Source};
 
 /// Column names of a feature row, in order.
 pub const FEATURES: [&str; 59] = [

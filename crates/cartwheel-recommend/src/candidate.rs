@@ -1,0 +1,81 @@
+//! A product to score.
+
+/// The reason why a product is a candidate, the strongest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Source {
+    /// The user bought it before.
+    History,
+    /// It is bought together with a product in the cart.
+    Cart,
+    /// It is bought together with products that the user buys.
+    Taste,
+    /// Users with such a history buy it next.
+    Next,
+    /// It is popular with all users.
+    Popular,
+    /// Shoppers turn to it now.
+    Trending,
+    /// It is so new that no order has taught anything about it.
+    New,
+}
+
+impl Source {
+    /// Returns the source's name in impressions and explanations.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::History => "history",
+            Self::Cart => "cart",
+            Self::Taste => "taste",
+            Self::Next => "next",
+            Self::Popular => "popular",
+            Self::Trending => "trending",
+            Self::New => "new",
+        }
+    }
+}
+
+/// A product to score, with its relation to cart and history.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Candidate {
+    /// Catalogue index of the product.
+    pub product: u32,
+    /// The strongest reason why it is a candidate.
+    pub source: Source,
+    /// Largest neighbour score to a product in the cart; 0 if there is none.
+    pub cart_max: f32,
+    /// Sum of its neighbour scores to the products in the cart.
+    pub cart_sum: f32,
+    /// The product in the cart with the score `cart_max`.
+    pub cart_best: Option<u32>,
+    /// Sum of its neighbour scores to the user's products, weighted by recency.
+    pub taste: f32,
+    /// The user's product with the largest share of `taste`.
+    pub taste_best: Option<TasteShare>,
+    /// Probability that users with such a history buy it next, by the products' transitions.
+    pub next: f32,
+}
+
+/// The share of one of the user's products in a candidate's taste score.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct TasteShare {
+    /// Catalogue index of the user's product.
+    pub product: u32,
+    /// Neighbour score times recency.
+    pub score: f32,
+}
+
+impl Candidate {
+    /// A candidate without relation to cart and history.
+    pub fn new(product: u32, source: Source) -> Self {
+        Self {
+            product,
+            source,
+            cart_max: 0.0,
+            cart_sum: 0.0,
+            cart_best: None,
+            taste: 0.0,
+            taste_best: None,
+            next: 0.0,
+        }
+    }
+}
