@@ -92,8 +92,8 @@ pub fn rows(
         let own = state.product(candidate.product);
         let sold = catalogue.sold(product, own, week, today);
         let share = over(sold.orders, all_orders);
-        let recent = over(sold.lately.slow, all_lately.slow);
-        let recent_fast = over(sold.lately.fast, all_lately.fast);
+        let recent = known(sold.lately.slow, all_lately.slow);
+        let recent_fast = known(sold.lately.fast, all_lately.fast);
         let first_week = product.trail.span().map(|(first, _)| first);
         let weeks = first_week.map_or(f32::NAN, |first| f32::from(week.saturating_sub(first)));
         out.extend([
@@ -115,8 +115,8 @@ pub fn rows(
             share,
             recent,
             recent_fast,
-            over(recent_fast, recent),
-            over(recent, share),
+            known(recent_fast, recent),
+            known(recent, share),
             weeks,
         ]);
         match own {
@@ -222,6 +222,11 @@ fn shares(catalogue: &Catalogue, products: impl Iterator<Item = (u32, f32)>) -> 
 
 fn over(a: f32, b: f32) -> f32 {
     if b > 0.0 { a / b } else { 0.0 }
+}
+
+/// Returns `a / b`, or NaN if `b` is 0 or unknown.
+fn known(a: f32, b: f32) -> f32 {
+    if b > 0.0 { a / b } else { f32::NAN }
 }
 
 fn flag(on: bool) -> f32 {
