@@ -16,7 +16,10 @@ pub struct Model {
 
 /// Forest, scaler and this release do not have the same features.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the model takes {model} features, its scaler {scaler}, and this release makes {made}")]
+#[error(
+    "the model takes {model} features, its scaler {scaler}, and this release makes {made}: rules \
+     rank until `cartwheel pipeline run` has trained another"
+)]
 pub struct ModelMismatch {
     model: usize,
     scaler: usize,
