@@ -19,7 +19,7 @@ use crate::traffic::{Traffic, event};
 /// Space that a full disk has left when the load begins.
 const LEFT: u64 = 4 << 20;
 /// Space of the whole disk: a shop and a server's own files take most of it.
-const DISK: u64 = 48 << 20;
+const DISK: u64 = 96 << 20;
 
 /// A file system in memory, unmounted when dropped.
 struct Mount(PathBuf);
