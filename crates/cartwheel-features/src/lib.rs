@@ -38,7 +38,7 @@ pub use scaler::{Moments, Scaler};
 pub use shopper::{HISTORY_PRODUCTS, SHOPPER_ORDERS, Shopper, Weighted, heaviest};
 pub use transitions::MAX_TRANSITIONS;
 pub use user::{Context, Example, LastCheckout, Line, Order, UserProduct, UserState};
-pub use weeks::{FAST_DECAY_DAYS, Lately, Trail, Weeks, week_of};
+pub use weeks::{FAST_DECAY_DAYS, Lately, Trail, Weeks, week_end_ms, week_of};
 
 #[cfg(test)]
 mod tests;

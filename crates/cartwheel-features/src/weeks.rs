@@ -16,6 +16,11 @@ pub fn week_of(ms: i64) -> u16 {
     u16::try_from(ms.max(0) / WEEK_MS).unwrap_or(u16::MAX)
 }
 
+/// Returns the end of a week in UTC milliseconds.
+pub fn week_end_ms(week: u16) -> i64 {
+    (i64::from(week) + 1) * WEEK_MS
+}
+
 /// Counts by week, oldest first: at most `MAX_WEEKS`, the newest. The merge is associative
 /// and commutative.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -122,5 +127,6 @@ mod tests {
         assert_eq!(a, one);
         assert_eq!(week_of(-5), 0);
         assert_eq!(week_of(8 * 86_400_000), 1);
+        assert_eq!((week_of(week_end_ms(1) - 1), week_of(week_end_ms(1))), (1, 2));
     }
 }

@@ -8,6 +8,7 @@ use anyhow::{Context as _, Result};
 use cartwheel_engine::{Engine as _, Filters, Opened, Query, ServingEngine};
 use cartwheel_events::{ProductId, UserId};
 use cartwheel_feature_set::FeatureSet;
+use cartwheel_features::week_end_ms;
 use cartwheel_forest::Forest;
 use cartwheel_lake::Lake;
 use cartwheel_recommend::rank;
@@ -217,6 +218,9 @@ pub fn predict(context: &Context, args: &Predict) -> Result<()> {
     };
     let shown: Vec<bool> = opened.catalogue.products.iter().map(is_shown).collect();
     let records = opened.users.as_ref().context("the feature set has no users.bin")?;
+    // Of data that ended long ago, the next order follows its end.
+    let newest = opened.catalogue.trail.span().map(|(_, last)| week_end_ms(last));
+    let moment_ms = newest.map_or(now_ms, |end_ms| end_ms.min(now_ms));
     let progress = bar("predicting", records.len() as u64);
     let users = (0..records.len()).into_par_iter().map(|at| -> Result<_> {
         let (user_id, state) = records.record(at)?;
@@ -224,7 +228,7 @@ pub fn predict(context: &Context, args: &Predict) -> Result<()> {
         if args.users == UserSelection::Test && state.next.is_none() {
             return Ok(None);
         }
-        let next = state.next.unwrap_or_default();
+        let next = state.next.unwrap_or_else(|| opened.calendar.context(&state, moment_ms));
         let model = opened.model.as_ref();
         let ranked =
             rank(&opened.catalogue, model, &state, &next, &[], |product| shown[product as usize]);
