@@ -78,6 +78,14 @@ fn refused(error: RunnerError) -> Problem {
     Problem::new(kind, error.to_string())
 }
 
+/// Refuses a request about a run. No run has a name that is not valid.
+fn refused_for_run(error: RunnerError) -> Problem {
+    match error {
+        RunnerError::Name(name) => refused(RunnerError::Unknown(name)),
+        error => refused(error),
+    }
+}
+
 /// Shows the state machine
 #[utoipa::path(get, path = "/v1/pipeline/definition", tag = "pipeline", responses(
     (status = 200, description = "The definition in the Amazon States Language", body = Object),
@@ -150,7 +158,7 @@ pub(crate) async fn execution(
 ) -> Result<Json<Description>, Problem> {
     let operator = state.operator()?;
     let found = blocking(move || describe(operator.runner().dir(), &name)).await?;
-    found.map(Json).map_err(refused)
+    found.map(Json).map_err(refused_for_run)
 }
 
 /// Shows a run's log
@@ -166,7 +174,7 @@ pub(crate) async fn logs(
 ) -> Result<Json<Log>, Problem> {
     let operator = state.operator()?;
     let lines = blocking(move || logs_of(operator.runner().dir(), &name)).await?;
-    Ok(Json(Log { lines: lines.map_err(refused)? }))
+    Ok(Json(Log { lines: lines.map_err(refused_for_run)? }))
 }
 
 /// Follows a run
@@ -184,7 +192,7 @@ pub(crate) async fn events(
 ) -> Result<Response, Problem> {
     let operator = state.operator()?;
     let (first, reader) = (name.clone(), operator.clone());
-    blocking(move || describe(reader.runner().dir(), &first)).await?.map_err(refused)?;
+    blocking(move || describe(reader.runner().dir(), &first)).await?.map_err(refused_for_run)?;
     let stream =
         futures::stream::unfold((operator, name, false), |(operator, name, ended)| async move {
             if ended {
@@ -217,7 +225,10 @@ pub(crate) async fn stop(
     NamePath(name): NamePath,
 ) -> Result<Json<Started>, Problem> {
     let operator = state.operator()?;
-    operator.runner().stop(&name, Failure::new("Stopped", "by the operator")).map_err(refused)?;
+    operator
+        .runner()
+        .stop(&name, Failure::new("Stopped", "by the operator"))
+        .map_err(refused_for_run)?;
     operator.runner().ended(&name).await;
     Ok(Json(Started { name }))
 }
@@ -235,6 +246,6 @@ pub(crate) async fn redrive(
     NamePath(name): NamePath,
 ) -> Result<Json<Started>, Problem> {
     let operator = state.operator()?;
-    operator.runner().redrive(&name).map_err(refused)?;
+    operator.runner().redrive(&name).map_err(refused_for_run)?;
     Ok(Json(Started { name }))
 }
