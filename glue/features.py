@@ -326,7 +326,7 @@ def parse(arguments):
     parser.add_argument("--run", required=True, help="name of the run; a run that exists is not built again")
     parser.add_argument("--max-examples", type=int, default=8000)
     parser.add_argument("--min-gate-users", type=int, default=20)
-    parser.add_argument("--label-orders", type=int, default=7)
+    parser.add_argument("--label-orders", type=int, default=20)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--timezone", default="UTC")
     parser.add_argument("--partitions", type=int, help="partitions of users; default: four per core")

@@ -61,7 +61,7 @@ struct Job {
     #[arg(long, default_value = "UTC")]
     timezone: String,
     /// How many of a user's newest orders are labels, at most.
-    #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u64).range(1..=50))]
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=50))]
     label_orders: u64,
     /// Most training examples.
     #[arg(long, default_value_t = 8_000, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
