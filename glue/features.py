@@ -281,7 +281,9 @@ def build(spark, options):
     spark.sparkContext.addFile(options.worker)
     job = ["--products", "@" + put_products(spark, products)]
     for name in ("timezone", "label_orders", "max_examples", "min_gate_users", "seed"):
-        job += ["--" + name.replace("_", "-"), str(getattr(options, name))]
+        # What is not given is left to the worker's defaults, which are the local job's.
+        if (value := getattr(options, name)) is not None:
+            job += ["--" + name.replace("_", "-"), str(value)]
 
     count = options.partitions or max(GROUP, spark.sparkContext.defaultParallelism * 4)
     # Sorting puts the rows of a user together; the worker orders them itself.
@@ -324,11 +326,11 @@ def parse(arguments):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--lake", required=True, help="s3://bucket, or a directory")
     parser.add_argument("--run", required=True, help="name of the run; a run that exists is not built again")
-    parser.add_argument("--max-examples", type=int, default=8000)
-    parser.add_argument("--min-gate-users", type=int, default=20)
-    parser.add_argument("--label-orders", type=int, default=20)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--timezone", default="UTC")
+    parser.add_argument("--max-examples", type=int)
+    parser.add_argument("--min-gate-users", type=int)
+    parser.add_argument("--label-orders", type=int)
+    parser.add_argument("--seed", type=int)
+    parser.add_argument("--timezone")
     parser.add_argument("--partitions", type=int, help="partitions of users; default: four per core")
     parser.add_argument("--worker", default="cartwheel-worker", help="path of cartwheel-worker")
     # Glue adds arguments of its own.

@@ -89,7 +89,9 @@ fn place(uri: &str) -> Result<(&str, Arc<dyn ObjectStore>, Key), LakeError> {
     let path = uri.strip_prefix("s3://").unwrap_or_default();
     let (bucket, key) = path.split_once('/').unwrap_or((path, ""));
     let Lake(store) = Lake::open(&format!("s3://{bucket}"))?;
-    Ok((bucket, store, Key::from(key)))
+    // Not `Key::from`, which would encode characters of the key again.
+    let key = Key::parse(key).map_err(Error::from)?;
+    Ok((bucket, store, key))
 }
 
 struct Reader {

@@ -61,16 +61,16 @@ struct Job {
     #[arg(long, default_value = "UTC")]
     timezone: String,
     /// How many of a user's newest orders are labels, at most.
-    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=50))]
+    #[arg(long, default_value_t = JobOptions::default().label_orders as u64, value_parser = clap::value_parser!(u64).range(1..=50))]
     label_orders: u64,
     /// Most training examples.
-    #[arg(long, default_value_t = 8_000, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    #[arg(long, default_value_t = JobOptions::default().max_examples as u64, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     max_examples: u64,
     /// Gate users below which the set is prepared for cross-validation.
-    #[arg(long, default_value_t = 20)]
+    #[arg(long, default_value_t = JobOptions::default().min_gate_users as u32)]
     min_gate_users: u32,
     /// Seed of samples and carts.
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = JobOptions::default().seed)]
     seed: u64,
 }
 

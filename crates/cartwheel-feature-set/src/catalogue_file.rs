@@ -1,8 +1,8 @@
 //! Catalogues as bytes: a signature, then the catalogue in postcard.
 //!
-//! Catalogues of releases before the signature have no transitions, no hazards and no orders over time.
-//! They are read as far as they go, so that a shop answers after an update of the software
-//! until the pipeline has run.
+//! Catalogues of releases before the signature have no transitions, no hazards and no orders
+//! over time. They are read as far as they go, so that a shop answers after an update of the
+//! software until the pipeline has run.
 
 use cartwheel_features::{Catalogue, Neighbour, Product, ProductInfo, ProductStats};
 use serde::Deserialize;

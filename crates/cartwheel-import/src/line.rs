@@ -169,7 +169,10 @@ impl Rules {
             user if self.mapping.no_customer.iter().any(|none| none == user) => "",
             user => user,
         };
-        if let Some(guest) = user.strip_prefix(GUEST).filter(|guest| !guest.is_empty()) {
+        if let Some(guest) = user.strip_prefix(GUEST) {
+            if guest.is_empty() {
+                return Err("user_id names a guest without an id".into());
+            }
             // The lake's own form.
             return Ok((Some(Shopper::Guest(guest)), ""));
         }

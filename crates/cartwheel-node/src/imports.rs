@@ -45,7 +45,7 @@ impl ImportJobs {
         ApiKey {
             name: KEY_NAME.into(),
             hash: KeyHash::of(&self.key),
-            scopes: vec![Scope::CatalogueWrite, Scope::RecommendationsRead],
+            scopes: vec![Scope::CatalogueWrite],
             publishable: None,
             signing: None,
         }
@@ -101,6 +101,7 @@ impl Importer for ImportJobs {
                 Ended { error, .. } => return Err(error.unwrap_or_else(no_result)),
             };
             preview.problem = preview.problem.map(|problem| in_terms_of_the_api(&problem));
+            preview.notes.iter_mut().for_each(|note| *note = in_terms_of_the_api(note));
             Ok(preview)
         })
     }
@@ -167,9 +168,14 @@ fn arguments(file: &ImportFile, more: &[String]) -> Result<Vec<String>, String> 
     let name = file.path.file_name().and_then(|name| name.to_str());
     let name = name.ok_or("the file has no name")?.to_owned();
     let mut arguments = vec!["import".to_owned(), file.kind.as_str().to_owned()];
+    // Options separate names by commas.
+    let with_comma = |names: &[String]| names.iter().find(|name| name.contains(',')).cloned();
+    if let Some(column) = with_comma(&file.mapping.header) {
+        return Err(format!("a name in header cannot have a comma: rename {column:?}"));
+    }
     if file.kind == ImportContent::Products {
         for (field, columns) in &file.mapping.columns {
-            if let Some(column) = columns.iter().find(|column| column.contains(',')) {
+            if let Some(column) = with_comma(columns) {
                 return Err(format!("a column of products cannot have a comma: rename {column:?}"));
             }
             arguments.push(format!("--map={field}={}", columns.join(",")));
@@ -322,6 +328,10 @@ mod tests {
              orders.csv"
         );
         file.mapping.columns.insert("price".to_owned(), vec!["Price, net".to_owned()]);
+        assert!(arguments(&file, &more).unwrap_err().contains("rename \"Price, net\""));
+        file.kind = ImportContent::Orders;
+        assert!(arguments(&file, &more).is_ok(), "the mapping's file has the columns of orders");
+        file.mapping.header = vec!["Price, net".to_owned()];
         assert!(arguments(&file, &more).unwrap_err().contains("rename \"Price, net\""));
     }
 

@@ -58,6 +58,11 @@ impl Settings {
         Self::from_sources(content, variables)
     }
 
+    /// The configuration file that is read if none is named: the default one, if it exists.
+    pub fn default_file() -> Option<PathBuf> {
+        Some(PathBuf::from(DEFAULT_FILE)).filter(|path| path.exists())
+    }
+
     /// Checks values that flags have changed.
     ///
     /// # Errors

@@ -196,7 +196,7 @@ fn execute(cli: Cli) -> Result<()> {
     let context = Context {
         data_dir: DataDir(cli.data_dir),
         settings: Settings::read(cli.config.as_deref())?,
-        config: cli.config,
+        config: cli.config.or_else(Settings::default_file),
         json: cli.json,
         clock: Clock::system(),
     };

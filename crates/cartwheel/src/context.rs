@@ -14,7 +14,7 @@ pub struct Context {
     pub data_dir: DataDir,
     /// The settings in effect.
     pub settings: Settings,
-    /// The configuration file that `--config` names.
+    /// The configuration file, if there is one.
     pub config: Option<PathBuf>,
     /// Whether to print results as JSON.
     pub json: bool,

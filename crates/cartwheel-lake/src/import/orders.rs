@@ -15,6 +15,9 @@ use crate::import::part_writer::BATCH_ROWS;
 use crate::import::schemas;
 use crate::import::state::{Import, Order};
 
+/// The largest gap between two orders, as of live checkouts and in the Instacart data.
+const MAX_GAP_DAYS: f32 = 30.0;
+
 /// A row of `orders`.
 struct OrderRow {
     order_id: Box<str>,
@@ -189,6 +192,7 @@ fn set_dates(rows: &mut [OrderRow], users: &[Box<str>], as_of_ms: i64) -> Option
                 let Some(day_ms) = order.day_ms else { continue };
                 order.ordered_at_ms = day_ms + hour_ms(order);
                 let days = before.map(|before| (day_ms - before) as f32 / DAY_MS as f32);
+                let days = days.map(|days| days.min(MAX_GAP_DAYS));
                 order.days_since_prior = order.days_since_prior.or(days);
                 before = Some(day_ms);
             }

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 use std::io::Write;
 
 use arrow_array::cast::AsArray;
-use arrow_array::types::{Int32Type, Int64Type};
+use arrow_array::types::{Float32Type, Int32Type, Int64Type};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
 use super::*;
@@ -196,4 +196,9 @@ fn orders_with_days_keep_them() {
     let (first, second) = (14_992 * DAY_MS, 15_053 * DAY_MS);
     assert_eq!(times["a"], [first + 9 * DAY_MS / 24, second + 10 * DAY_MS / 24]);
     assert!(times["c"][0] > as_of_ms - 31 * DAY_MS);
+    let file = std::fs::File::open(&lake.import_manifest().unwrap().unwrap().orders[0]).unwrap();
+    let mut reader = ParquetRecordBatchReaderBuilder::try_new(file).unwrap().build().unwrap();
+    let orders = reader.next().unwrap().unwrap();
+    let days = orders.column_by_name("days_since_prior_order").unwrap();
+    assert_eq!(days.as_primitive::<Float32Type>().value(1), 30.0, "61 days are as many as 30");
 }

@@ -73,7 +73,8 @@ impl Jobs {
     ) -> Result<Value, Failure> {
         let failed = |cause: String| Failure::new("States.TaskFailed", cause);
         watcher.line(&format!("cartwheel {}", arguments.join(" ")));
-        let output = output(self.command(arguments).map_err(failed)?, watcher).await;
+        let command = self.command(self.config.as_deref(), arguments).map_err(failed)?;
+        let output = output(command, watcher).await;
         let Output { status, stdout, tail } = output.map_err(failed)?;
         watcher.line(&format!("ended with {status}"));
         if !status.success() {
@@ -95,7 +96,9 @@ impl Jobs {
         arguments: &[String],
         watcher: &impl Watcher,
     ) -> Result<Ended, String> {
-        let mut command = self.command(arguments)?;
+        // Without a configuration, a file of the folder that has its name must not become one.
+        let config = self.config.as_deref().unwrap_or(Path::new("/dev/null"));
+        let mut command = self.command(Some(config), arguments)?;
         command.current_dir(folder).env(KEY_VARIABLE, key);
         let Output { status, stdout, tail } = output(command, watcher).await?;
         let error = (!status.success()).then(|| {
@@ -111,12 +114,12 @@ impl Jobs {
     }
 
     /// This program with a subcommand, as a job.
-    fn command(&self, arguments: &[String]) -> Result<Command, String> {
-        let absolute = |path: &PathBuf| std::path::absolute(path).map_err(|e| e.to_string());
+    fn command(&self, config: Option<&Path>, arguments: &[String]) -> Result<Command, String> {
+        let absolute = |path: &Path| std::path::absolute(path).map_err(|e| e.to_string());
         let program = std::env::current_exe().map_err(|e| e.to_string())?;
         let mut command = Command::new(program);
         command.arg("--data-dir").arg(absolute(&self.data_dir)?);
-        if let Some(config) = &self.config {
+        if let Some(config) = config {
             command.arg("--config").arg(absolute(config)?);
         }
         command

@@ -136,15 +136,19 @@ async fn send(place: &DataDir, args: &Products, feed: Feed, progress: &Bar) -> R
         }
         let sent = put(place, &path, body.collect(), &mut done).await;
         sent.with_context(|| match args.full && number + 1 == parts {
-            true => "the products are stored, but the feed is not complete and hides nothing; \
-                     --confirm hides products even if they are many"
-                .to_owned(),
+            true => format!(
+                "{} products are stored, and nothing is hidden; --confirm hides products even if \
+                 they are many",
+                done.products
+            ),
             false => format!("{} products are stored", done.products),
         })?;
         progress.inc(products.len() as u64);
     }
     if args.full && done.hidden.is_none() {
-        done.problems.push("nothing is hidden, because products of the feed failed".to_owned());
+        // First, since a long list of problems is cut.
+        let nothing = "nothing is hidden, because products of the feed failed";
+        done.problems.insert(0, nothing.to_owned());
     }
     Ok(done)
 }

@@ -58,19 +58,26 @@ fn take_orders(place: &DataDir, dir: &Path) -> Result<bool> {
 fn make_shop(context: &Context, args: &Demo) -> Result<()> {
     let place = &context.data_dir;
     place.begin()?;
-    if Lake::open(&place.lake())?.import_manifest()?.is_some() {
-        // An earlier start was interrupted after the import.
-        return Ok(());
-    }
     let shop = place.shop();
-    generate::until_yesterday(&args.size, &shop, &context.clock)?;
+    // An earlier start may have been interrupted after the import.
+    if Lake::open(&place.lake())?.import_manifest()?.is_none() {
+        bring_in(context, args, &shop)?;
+    }
+    // The lake has it all, and an erasure reaches no other copy.
+    if shop.exists() {
+        std::fs::remove_dir_all(shop)?;
+    }
+    Ok(())
+}
+
+/// Writes a shop to a folder, and imports it.
+fn bring_in(context: &Context, args: &Demo, shop: &Path) -> Result<()> {
+    let place = &context.data_dir;
+    generate::until_yesterday(&args.size, shop, &context.clock)?;
     let feed = read_feed(&[Source::File(shop.join("products.ndjson"))])?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(fill_catalogue(place, &context.settings, &feed.products))?;
-    import::events(context, &shop.join("events.csv"))?;
-    // The lake has it all, and an erasure reaches no other copy.
-    std::fs::remove_dir_all(shop)?;
-    Ok(())
+    import::events(context, &shop.join("events.csv"))
 }
 
 pub fn serve(context: &Context, args: &Serve) -> Result<()> {

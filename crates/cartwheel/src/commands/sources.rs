@@ -32,7 +32,11 @@ fn objects(uri: &str) -> Result<Vec<Source>> {
     let found = async {
         if pattern.is_empty() || is_pattern {
             let mut objects = Object::list(folder).await?;
-            objects.retain(|object| !is_pattern || matches(pattern, object.file_name()));
+            let is_wanted = |name: &str| !is_pattern || matches(pattern, name);
+            objects.retain(|object| {
+                let name = object.file_name();
+                is_wanted(name) && !name.starts_with('.')
+            });
             return Ok(objects);
         }
         match Object::find(uri).await? {

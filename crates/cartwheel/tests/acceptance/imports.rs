@@ -170,7 +170,7 @@ fn a_feed_goes_through_the_catalogue_of_a_server_with_keys() {
     let (_, tea) =
         request_as(&server.address, "GET", "/v1/products/tea-1", None, Some(key)).unwrap();
     assert_eq!((&tea["product_name"], &tea["price"]), (&json!("Green tea"), &json!("4.20")));
-    // The key of the job opens nothing else, and is no key of the shop.
+    // The key of the job is no key of the shop, and changes nothing for requests without one.
     let (status, _) = send(&server, "GET", "/v1/imports", b"", "");
     assert_eq!(status, 401);
     server.stop();
@@ -179,11 +179,12 @@ fn a_feed_goes_through_the_catalogue_of_a_server_with_keys() {
 #[test]
 fn a_discarded_import_and_a_restart_leave_nothing() {
     let data = tempfile::tempdir().unwrap();
-    std::fs::write(data.path().join("cartwheel.toml"), "[import]\nmax_upload_bytes = 8000000\n")
-        .unwrap();
+    let settings = "[import]\nmax_upload_bytes = 8000000\n[shop]\ntimezone = 'Europe/Berlin'\n";
+    std::fs::write(data.path().join("cartwheel.toml"), settings).unwrap();
     let mut server = Server::start(data.path());
     let view = upload(&server, "orders", "shop.csv", orders(150_000).as_bytes(), "");
     assert_eq!(view["state"], "ready", "{view}");
+    assert_eq!(view["preview"]["timezone"], "Europe/Berlin", "the server's settings: {view}");
     let (status, busy) = send(&server, "POST", "/v1/imports?kind=orders", b"x", "");
     assert_eq!(status, 409, "{busy}");
     let body = json!({"columns": {"product_id": ["thing"]}});

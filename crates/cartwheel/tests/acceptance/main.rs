@@ -23,6 +23,7 @@ mod feeds;
 mod first_day;
 #[cfg(test)]
 mod imports;
+#[cfg(test)]
 mod kill;
 #[cfg(test)]
 mod pipeline;

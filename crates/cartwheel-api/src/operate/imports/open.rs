@@ -232,12 +232,13 @@ impl Imports {
             let _ = task.await;
         }
         let folder = self.folder.join(id);
-        let (importer, state) = (Arc::clone(&self.importer), import.state);
+        let importer = Arc::clone(&self.importer);
+        // Products are written by the server itself, whole.
+        let may_have_written =
+            import.state == ImportState::Importing && import.kind != ImportContent::Products;
         blocking(move || {
             remove_folder(&folder);
-            if state == ImportState::Importing
-                && let Err(error) = importer.clean()
-            {
+            if may_have_written && let Err(error) = importer.clean() {
                 tracing::warn!(error, "parts of a discarded import remain until the next one");
             }
         })

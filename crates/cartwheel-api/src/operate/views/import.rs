@@ -47,7 +47,8 @@ pub enum ImportState {
     Importing,
     /// The import is complete.
     Done,
-    /// The file cannot be read or imported. Nothing has changed.
+    /// The file cannot be read or imported. Nothing has changed, except that products which were
+    /// stored before stay.
     Failed,
 }
 

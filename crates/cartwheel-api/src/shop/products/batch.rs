@@ -124,7 +124,7 @@ pub(crate) async fn post_products(
     let changes: Vec<Result<Change, Problem>> =
         entries.into_iter().map(|entry| entry.and_then(|value| read(value, mode))).collect();
     if let Some(part) = &part {
-        state.full_feeds.begin(part)?;
+        state.full_feeds.begin(part, ids.len())?;
     }
     let missing = match &part {
         Some(part) if !part.is_last => Vec::new(),

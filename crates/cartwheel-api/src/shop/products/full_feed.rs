@@ -69,7 +69,8 @@ struct FullFeed {
 
 impl FullFeeds {
     /// Begins a part: the next one of its feed, the same one again, or the first of a new feed.
-    pub(super) fn begin(&self, part: &Part) -> Result<(), Problem> {
+    /// `count` is the number of its products.
+    pub(super) fn begin(&self, part: &Part, count: usize) -> Result<(), Problem> {
         let mut feeds = self.0.lock();
         let known = feeds.iter().position(|feed| feed.id == part.feed);
         let known = known.map(|at| feeds.remove(at));
@@ -90,6 +91,11 @@ impl FullFeeds {
             }
             None => return Err(unknown()),
         };
+        if feed.named.len() + count > MAX_PRODUCTS {
+            feeds.push(feed);
+            let detail = format!("The feed names more than {MAX_PRODUCTS} products.");
+            return Err(Problem::new(Kind::Conflict, detail));
+        }
         if feeds.len() == MAX_FEEDS {
             feeds.remove(0);
         }
@@ -131,11 +137,8 @@ impl FullFeeds {
                 }
             }
         }
-        if feed.named.len() > MAX_PRODUCTS {
-            let detail = format!("The feed names more than {MAX_PRODUCTS} products.");
-            return Err(Problem::new(Kind::Conflict, detail));
-        }
-        feed.next = part.number + 1;
+        // An answer that was late does not set the feed back.
+        feed.next = feed.next.max(part.number + 1);
         Ok(feed.failed.is_empty() && !feed.has_unreadable)
     }
 }

@@ -57,7 +57,14 @@ describe('a mapping', () => {
     expect(missing('orders', draft)).toEqual(['user_id']);
     expect(missing('events', draft)).toEqual(['user_id', 'event']);
     expect(missing('events', { ...draft, columns: {} })).toEqual([]);
-    expect(draft.timezone).toBe('UTC');
+  });
+
+  it('leaves the time zone to the preset or the shop until one is given', () => {
+    const draft = draftOf(IMPORT);
+    expect(draft.timezone).toBe('');
+    expect(mappingOf({ ...draft, preset: 'woocommerce-orders' }).timezone).toBeNull();
+    const given = draftOf({ ...IMPORT, mapping: { timezone: 'Europe/Berlin' } });
+    expect(mappingOf(given).timezone).toBe('Europe/Berlin');
   });
 
   it('gives a field another column', () => {
@@ -100,7 +107,8 @@ describe('a mapping', () => {
 
   it('names the columns of a file without a header', () => {
     const draft = { ...draftOf(IMPORT), header: 'customer, sku,,at ' };
-    expect(mappingOf(draft).header).toEqual(['customer', 'sku', 'at']);
+    expect(mappingOf(draft).header).toEqual(['customer', 'sku', '', 'at']);
+    expect(mappingOf({ ...draft, header: ' ' }).header).toEqual([]);
   });
 
   it('has words for fields and formats', () => {

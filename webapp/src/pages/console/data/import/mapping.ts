@@ -56,7 +56,8 @@ export function draftOf({ mapping, preview }: FileImport): Draft {
     columns,
     withoutCustomers: given.user_id?.length === 0,
     preset: mapping.preset ?? '',
-    timezone: mapping.timezone ?? preview?.timezone ?? '',
+    // What is not given stays so: a preset may have a time zone of its own.
+    timezone: mapping.timezone ?? '',
     dateOrder: mapping.date_order ?? '',
     orderBy: mapping.order_by ?? preview?.order_by ?? 'day',
     header: (mapping.header ?? []).join(', '),
@@ -103,14 +104,15 @@ export function mappingOf(draft: Draft): ImportMapping {
   if (draft.withoutCustomers) columns.user_id = [];
   // Without a column, the customer is to be recognised: it is not left out by accident.
   else if (columns.user_id?.length === 0) delete columns.user_id;
-  const header = draft.header.split(',').map((name) => name.trim());
+  // A column may have no name; it keeps its place.
+  const names = draft.header.split(',').map((name) => name.trim());
   return {
     columns,
     preset: draft.preset || null,
     timezone: draft.timezone.trim() || null,
     date_order: draft.dateOrder || null,
     order_by: draft.orderBy,
-    header: header.filter((name) => name !== ''),
+    header: draft.header.trim() === '' ? [] : names,
   };
 }
 
