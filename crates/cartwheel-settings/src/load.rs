@@ -196,7 +196,7 @@ mod tests {
         assert_eq!(settings.train.library, Some("123".into()));
         assert_eq!(settings.server.listen.to_string(), "0.0.0.0:80");
         assert_eq!(settings.server.cors_origins, ["https://a.example"]);
-        assert_eq!((settings.train.eta, settings.shop.timezone.as_str()), (0.05, "UTC"));
+        assert_eq!((settings.train.eta, settings.shop.timezone.as_str()), (0.1, "UTC"));
     }
 
     #[test]
@@ -225,7 +225,7 @@ mod tests {
             "stream.shards from CARTWHEEL_STREAM_SHARDS is \"many\": expected an integer, 1 to \
              256. The default is 4.",
             "train.eta in shop.toml is \"fast\": expected a number, above 0, at most 1. The \
-             default is 0.05.",
+             default is 0.1.",
             "train.max_depth in shop.toml is 99: expected an integer, 1 to 16. The default is 5.",
             "server.tls_cert is unset: expected a path, because server.tls_key is set.",
         ];

@@ -213,7 +213,7 @@ settings! {
         /// Maximum depth of a tree.
         max_depth: u32 = 5, between(1, 16);
         /// Learning rate.
-        eta: f32 = 0.05, share();
+        eta: f32 = 0.1, share();
         /// Minimum sum of hessians in a leaf.
         min_child_weight: f32 = 10.0, any();
         /// Share of the rows that each tree sees.

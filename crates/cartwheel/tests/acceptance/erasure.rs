@@ -1,7 +1,9 @@
 //! Erasure removes a user from every file and leaves other users unchanged.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+use bytes::Bytes;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use serde_json::{Value, json};
 
@@ -47,22 +49,31 @@ fn stands(bytes: &[u8], id: &str) -> bool {
 }
 
 /// Every file below `dir` that contains the id. Parquet files are compressed, so they are
-/// decoded.
+/// decoded. The server may replace a file meanwhile: then all are searched again.
 fn files_with(dir: &Path, id: &str) -> Vec<PathBuf> {
+    loop {
+        match search(dir, id) {
+            Ok(found) => return found,
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
+fn search(dir: &Path, id: &str) -> std::io::Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     let mut folders = vec![dir.to_owned()];
     while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
+        for entry in std::fs::read_dir(folder)? {
+            let path = entry?.path();
+            if std::fs::metadata(&path)?.is_dir() {
                 folders.push(path);
                 continue;
             }
-            let bytes = std::fs::read(&path).unwrap();
+            let bytes = std::fs::read(&path)?;
             let mut stands_there = stands(&bytes, id);
             if path.extension().is_some_and(|x| x == "parquet") {
-                let reader =
-                    SerializedFileReader::new(std::fs::File::open(&path).unwrap()).unwrap();
+                let reader = SerializedFileReader::new(Bytes::from(bytes)).unwrap();
                 let rows = reader.get_row_iter(None).unwrap();
                 stands_there |=
                     rows.into_iter().any(|row| stands(row.unwrap().to_string().as_bytes(), id));
@@ -73,7 +84,7 @@ fn files_with(dir: &Path, id: &str) -> Vec<PathBuf> {
         }
     }
     found.sort();
-    found
+    Ok(found)
 }
 
 fn event(server: &Server, user: &str, event: &str, product: &str) -> Value {
