@@ -9,6 +9,9 @@ use crate::id::{ID_EXPECTED, InvalidId, ProductId, UserId, json_id};
 pub const MAX_ITEMS: usize = 200;
 /// Maximum number of events in a batch, which is the limit of Kinesis `PutRecords`.
 pub const MAX_BATCH: usize = 500;
+/// Longest text of a search, in characters.
+pub const MAX_QUERY: usize = 200;
+const QUERY_EXPECTED: &str = "1 to 200 characters";
 pub(crate) const MAX_QUANTITY: u64 = 100_000;
 pub(crate) const MAX_PRICE: f64 = 1e9;
 /// The start of the year 10,000, UTC milliseconds. Later times are rejected as invalid.
@@ -20,6 +23,8 @@ pub(crate) const LATEST_MS: i64 = 253_402_300_800_000;
 pub enum EventKind {
     /// Viewed products.
     View,
+    /// Searched the shop for a text.
+    Search,
     /// Added products to the cart.
     AddToCart,
     /// Removed products from the cart.
@@ -39,8 +44,9 @@ pub enum EventKind {
 
 impl EventKind {
     /// Every kind, in the order in which the documentation lists them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::View,
+        Self::Search,
         Self::AddToCart,
         Self::RemoveFromCart,
         Self::UpdateCart,
@@ -54,6 +60,7 @@ impl EventKind {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::View => "view",
+            Self::Search => "search",
             Self::AddToCart => "add_to_cart",
             Self::RemoveFromCart => "remove_from_cart",
             Self::UpdateCart => "update_cart",
@@ -103,6 +110,8 @@ pub struct Event {
     pub kind: EventKind,
     /// The products, in the client's order, without repeats.
     pub items: Vec<Item>,
+    /// The text of a search.
+    pub query: Option<String>,
     /// The client's clock, UTC milliseconds; never used to order records.
     pub timestamp_ms: Option<i64>,
     /// Origin of the event, as the client names it.
@@ -124,7 +133,7 @@ pub struct Invalid {
     pub expected: &'static str,
 }
 
-const FIELDS: &str = "event_id, user_id, anonymous_id, session_id, event, product_ids, items, timestamp, \
+const FIELDS: &str = "event_id, user_id, anonymous_id, session_id, event, product_ids, items, query, timestamp, \
                       source, recommendation_id";
 
 fn sentence(field: &str, problem: &str) -> String {
@@ -179,6 +188,7 @@ impl Event {
             session_id: optional_id(fields, "session_id")?,
             kind,
             items,
+            query: query(fields, kind)?,
             timestamp_ms: timestamp(fields)?,
             source: optional_id(fields, "source")?,
             recommendation_id: optional_id(fields, "recommendation_id")?,
@@ -186,7 +196,7 @@ impl Event {
     }
 }
 
-const KINDS: &str = "view, add_to_cart, remove_from_cart, update_cart, checkout, return, identify or \
+const KINDS: &str = "view, search, add_to_cart, remove_from_cart, update_cart, checkout, return, identify or \
      get_recommendations";
 
 /// Reads the shopper, and the guest to tie to the shopper.
@@ -208,6 +218,29 @@ fn optional_id(fields: &Map<String, Value>, name: &'static str) -> Result<Option
     match fields.get(name) {
         None | Some(Value::Null) => Ok(None),
         Some(value) => json_id(value).map(Some).map_err(|e| invalid(name, e, ID_EXPECTED)),
+    }
+}
+
+/// Reads the text of a search, which only a search has.
+fn query(fields: &Map<String, Value>, kind: EventKind) -> Result<Option<String>, Invalid> {
+    match fields.get("query") {
+        None | Some(Value::Null) if kind == EventKind::Search => {
+            Err(invalid("query", "is missing", QUERY_EXPECTED))
+        }
+        None | Some(Value::Null) => Ok(None),
+        Some(_) if kind != EventKind::Search => {
+            Err(invalid("query", format!("is not a field of {}", kind.as_str()), "no query"))
+        }
+        Some(value) => checked_query(value).map(Some),
+    }
+}
+
+/// Checks the text of a search.
+pub(crate) fn checked_query(value: &Value) -> Result<String, Invalid> {
+    let text = value.as_str().map(str::trim).filter(|text| !text.is_empty());
+    match text {
+        Some(text) if text.chars().count() <= MAX_QUERY => Ok(text.to_owned()),
+        _ => Err(invalid("query", "is not the text of a search", QUERY_EXPECTED)),
     }
 }
 

@@ -47,6 +47,9 @@ pub struct EventRecord {
     pub quantities: Vec<u32>,
     /// Price of one piece in the shop's currency, parallel to `product_ids`.
     pub prices: Vec<Option<f64>>,
+    /// The text of a search.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub query: Option<String>,
     /// The client's clock, UTC milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timestamp_ms: Option<i64>,
@@ -207,6 +210,7 @@ impl EventRecord {
             product_ids: event.items.iter().map(|i| i.product_id.clone()).collect(),
             quantities: event.items.iter().map(|i| i.quantity).collect(),
             prices: event.items.iter().map(|i| i.price).collect(),
+            query: event.query,
             timestamp_ms: event.timestamp_ms,
             source: event.source,
             recommendation_id: event.recommendation_id,
@@ -229,6 +233,7 @@ impl EventRecord {
             product_ids: Vec::new(),
             quantities: Vec::new(),
             prices: Vec::new(),
+            query: None,
             timestamp_ms: event.timestamp_ms,
             source: event.source.clone(),
             recommendation_id: None,

@@ -118,3 +118,20 @@ fn guests_and_users_have_separate_ids() {
     let record = Record::Event(record);
     assert_eq!(Record::from_slice(&record.to_vec()).unwrap(), record);
 }
+
+#[test]
+fn a_search_has_a_text_and_no_other_event_does() {
+    let search = |query: serde_json::Value| {
+        Event::from_json(&json!({"user_id": "u", "event": "search", "query": query}))
+    };
+    let event = search(json!(" green tea ")).unwrap();
+    assert_eq!((event.kind, event.query.as_deref()), (EventKind::Search, Some("green tea")));
+    let record = Record::Event(EventRecord::new(event, "e".to_owned(), 1));
+    assert_eq!(Record::from_slice(&record.to_vec()).unwrap(), record);
+    assert!(search(json!("é".repeat(200))).is_ok());
+    for query in [json!(null), json!(""), json!("  "), json!(7), json!("x".repeat(201))] {
+        assert_eq!(search(query).unwrap_err().field, "query");
+    }
+    let view = json!({"user_id": "u", "event": "view", "product_ids": ["1"], "query": "tea"});
+    assert_eq!(Event::from_json(&view).unwrap_err().field, "query");
+}

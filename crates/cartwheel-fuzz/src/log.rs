@@ -109,6 +109,7 @@ fn record() -> Record {
         source: None,
         recommendation_id: None,
         received_at_ms: 1,
+        query: None,
         backfilled_at_ms: None,
         carried: None,
         tied: None,

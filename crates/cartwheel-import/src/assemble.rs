@@ -178,6 +178,7 @@ impl Records {
                 source: None,
                 recommendation_id: None,
                 received_at_ms: first.line.at_ms,
+                query: None,
                 backfilled_at_ms: None,
                 carried: None,
                 tied: None,

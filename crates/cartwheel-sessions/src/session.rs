@@ -143,7 +143,10 @@ impl Session {
             }
             EventKind::Checkout => self.check_out(record),
             // A return changes the history, which the next feature set reads.
-            EventKind::Return | EventKind::Identify | EventKind::GetRecommendations => {}
+            EventKind::Search
+            | EventKind::Return
+            | EventKind::Identify
+            | EventKind::GetRecommendations => {}
         }
         push_bounded(&mut self.recent_events, RecentEvent::new(position, record), MAX_RECENT);
         true

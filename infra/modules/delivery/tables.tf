@@ -18,6 +18,7 @@ locals {
       ["received_at_ms", "bigint"],
       ["anonymous_id", "string"],
       ["backfilled_at_ms", "bigint"],
+      ["query", "string"],
     ]
     impressions = [
       ["schema_version", "int"],

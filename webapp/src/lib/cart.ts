@@ -32,6 +32,7 @@ export function applyEvent(cart: readonly CartLine[], body: EventBody): CartLine
     case 'checkout':
       return items.length === 0 ? [] : without(cart, items);
     case 'view':
+    case 'search':
     case 'identify':
     case 'get_recommendations':
       return [...cart];

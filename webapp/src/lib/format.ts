@@ -3,6 +3,7 @@ import type { EventKind } from './types';
 
 const NAMES: Record<EventKind, string> = {
   view: 'View',
+  search: 'Search',
   add_to_cart: 'Add to cart',
   remove_from_cart: 'Remove from cart',
   update_cart: 'Update cart',

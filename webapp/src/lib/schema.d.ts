@@ -1164,6 +1164,8 @@ export interface components {
       items?: components['schemas']['Item'][] | null;
       /** @description Up to 200 products with a quantity of 1 each. Excludes `items`. */
       product_ids?: components['schemas']['Id'][] | null;
+      /** @description The text of a search; required for `search`, and for no other kind. */
+      query?: string | null;
       recommendation_id?: components['schemas']['Id'] | null;
       session_id?: components['schemas']['Id'] | null;
       source?: components['schemas']['Id'] | null;
@@ -1181,6 +1183,7 @@ export interface components {
      */
     EventName:
       | 'view'
+      | 'search'
       | 'add_to_cart'
       | 'remove_from_cart'
       | 'update_cart'

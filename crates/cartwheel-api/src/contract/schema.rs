@@ -80,6 +80,9 @@ pub(crate) struct EventBody {
     /// Up to 200 products with quantities and prices. Excludes `product_ids`.
     #[schema(max_items = 200)]
     items: Option<Vec<ItemBody>>,
+    /// The text of a search; required for `search`, and for no other kind.
+    #[schema(min_length = 1, max_length = 200)]
+    query: Option<String>,
     /// The client's time, UTC milliseconds since 1970. The server orders by it only with
     /// `backfill`, and warns about one that is older than an hour without it.
     #[schema(minimum = 0, maximum = 253_402_300_799_999_isize)]
@@ -109,6 +112,7 @@ pub(crate) struct ItemBody {
 #[schema(rename_all = "snake_case")]
 pub(crate) enum EventName {
     View,
+    Search,
     AddToCart,
     RemoveFromCart,
     UpdateCart,

@@ -75,6 +75,7 @@ pub(crate) async fn merge(
         session_id: None,
         kind: EventKind::Identify,
         items: Vec::new(),
+        query: None,
         timestamp_ms: None,
         source: None,
         recommendation_id: None,

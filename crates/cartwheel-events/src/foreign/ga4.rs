@@ -23,6 +23,12 @@ const TABLE: Table = Table {
             event_id: &["event_id"],
         },
         Mapping {
+            name: "view_search_results",
+            kind: EventKind::Search,
+            products: Products::Query("search_term"),
+            event_id: &["event_id"],
+        },
+        Mapping {
             name: "add_to_cart",
             kind: EventKind::AddToCart,
             products: Products::List("items"),

@@ -5,7 +5,7 @@ use sha2::{Digest, Sha256};
 
 use crate::event::{
     Event, EventKind, Invalid, Item, LATEST_MS, MAX_BATCH, MAX_ITEMS, MAX_PRICE, MAX_QUANTITY, add,
-    invalid,
+    checked_query, invalid,
 };
 use crate::id::{ID_EXPECTED, InvalidId, ProductId, UserId, check_id, json_id};
 
@@ -46,6 +46,8 @@ pub(super) enum Products {
     List(&'static str),
     /// In the event's own fields, which describe a single product.
     Fields,
+    /// Nowhere: the event is a search for the text in the field of that name.
+    Query(&'static str),
 }
 
 /// The shopper of an event.
@@ -82,6 +84,15 @@ impl Table {
         let items = match mapping.products {
             Products::Fields => vec![self.item(fields, &path)?],
             Products::List(list) => self.items(fields, &path, list)?,
+            Products::Query(_) => Vec::new(),
+        };
+        let query = match mapping.products {
+            Products::Query(field) => {
+                let text = given(fields, field).unwrap_or(&Value::Null);
+                let named = |error| Invalid { field: join(&path, field), ..error };
+                Some(checked_query(text).map_err(named)?)
+            }
+            Products::Fields | Products::List(_) => None,
         };
         if let (Products::List(list), true, true) =
             (&mapping.products, items.is_empty(), mapping.kind.needs_products())
@@ -105,6 +116,7 @@ impl Table {
             session_id: self.session_id.map_or(Ok(None), id)?,
             kind: mapping.kind,
             items,
+            query,
             timestamp_ms,
             source: Some(self.source.to_owned()),
             recommendation_id: id(self.recommendation_id)?,

@@ -24,6 +24,12 @@ const TABLE: Table = Table {
             event_id: &[],
         },
         Mapping {
+            name: "Products Searched",
+            kind: EventKind::Search,
+            products: Products::Query("query"),
+            event_id: &[],
+        },
+        Mapping {
             name: "Product Added",
             kind: EventKind::AddToCart,
             products: Products::Fields,
@@ -113,6 +119,7 @@ fn tie(call: &Map<String, Value>, path: &str, guest: &'static [&'static str]) ->
         session_id: None,
         kind: EventKind::Identify,
         items: Vec::new(),
+        query: None,
         timestamp_ms: timestamp(call, path)?,
         source: Some(TABLE.source.to_owned()),
         recommendation_id: None,

@@ -341,3 +341,19 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn searches_keep_their_text() {
+    let mut body = ga4();
+    body["events"][0] = json!({"name": "view_search_results", "params": {"search_term": "mug"}});
+    let event = only(Foreign::Ga4, &body);
+    assert_eq!((event.kind, event.query.as_deref()), (EventKind::Search, Some("mug")));
+    let mut call = segment();
+    call["event"] = json!("Products Searched");
+    call["properties"] = json!({"query": "mug"});
+    let event = only(Foreign::Segment, &call);
+    assert_eq!((event.kind, event.query.as_deref()), (EventKind::Search, Some("mug")));
+    call["properties"] = json!({});
+    let error = Foreign::Segment.read(&call).unwrap().pop().unwrap().unwrap_err();
+    assert_eq!(error.field, "properties.query");
+}

@@ -137,6 +137,7 @@ fn records_batch<'a, I: Iterator<Item = &'a EventRecord>>(
             "backfilled_at_ms",
             Arc::new(Int64Array::from_iter(records().map(|e| e.backfilled_at_ms))),
         ),
+        ("query", texts(records().map(|e| e.query.as_deref()))),
         shard,
         sequence,
     ])

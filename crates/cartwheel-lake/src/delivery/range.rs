@@ -167,6 +167,7 @@ fn memory_of(record: &Record) -> usize {
                     + text(&event.anonymous_id)
                     + text(&event.session_id)
                     + text(&event.source)
+                    + text(&event.query)
                     + text(&event.recommendation_id)
             }
             Record::Impression(shown) => {
