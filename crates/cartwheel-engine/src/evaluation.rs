@@ -175,7 +175,7 @@ impl Judged<'_> {
     ) -> Report {
         let Self { set, examples, folds, .. } = self;
         let of = |name: &str, baseline: Baseline| {
-            let list = |e: &Example| baseline(self.catalogue(e), &e.state, &e.user_id, &[], 20);
+            let list = |e: &Example| baseline(self.catalogue(e), &e.state, &e.user_id, held(e), 20);
             method(name, &examples.par_iter().map(list).collect::<Vec<_>>(), examples)
         };
         let mut methods: Vec<Method> =
@@ -212,7 +212,7 @@ impl Judged<'_> {
             .par_iter()
             .map(|e| match &reference {
                 Some((_, model)) => evaluate_example(self.catalogue(e), Some(model), e).list,
-                None => popular(self.catalogue(e), &e.state, &e.user_id, &[], 20),
+                None => popular(self.catalogue(e), &e.state, &e.user_id, held(e), 20),
             })
             .collect();
         let recall = |(list, e): (&Vec<u32>, &Example)| list_score(list, &e.basket, 10).recall;
@@ -228,6 +228,11 @@ impl Judged<'_> {
     }
 }
 
+/// The products in the cart when the question is asked.
+fn held(example: &Example) -> &[u32] {
+    example.cart.as_deref().unwrap_or_default()
+}
+
 struct Evaluated {
     list: Vec<u32>,
     predictions: Vec<Prediction>,
@@ -236,11 +241,13 @@ struct Evaluated {
 }
 
 fn evaluate_example(catalogue: &Catalogue, model: Option<&Model>, e: &Example) -> Evaluated {
-    let ranked = rank(catalogue, model, &e.state, &e.context, &[], |_| true);
+    let held = held(e);
+    let ranked = rank(catalogue, model, &e.state, &e.context, held, |_| true);
     let products: Vec<u32> = ranked.iter().map(|r| r.candidate.product).collect();
     let (cart, rest) = e.basket.split_at(e.basket.len() / 2);
     let half_recall = (!cart.is_empty()).then(|| {
-        let ranked = rank(catalogue, model, &e.state, &e.context, cart, |_| true);
+        let cart = [held, cart].concat();
+        let ranked = rank(catalogue, model, &e.state, &e.context, &cart, |_| true);
         let list: Vec<u32> = ranked.iter().map(|r| r.candidate.product).collect();
         list_score(&list, rest, 10).recall
     });

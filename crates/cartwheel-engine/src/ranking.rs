@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use cartwheel_events::{ProductId, UserId};
-use cartwheel_features::{Context, LastCheckout, UserState};
+use cartwheel_features::{Action, Context, Event, LastCheckout, Touch, UserState};
 use cartwheel_recommend::{
     Candidate, FEATURES, Ranked, Source, candidates, order, reasons, rows, scores,
 };
-
+use cartwheel_sessions::{Session, SessionCheckout};
 use rustc_hash::FxHashSet;
 
 use crate::answer::{Answer, Explanation, FeatureContribution, Recommendation, SourceCount};
@@ -125,7 +125,7 @@ impl Shop {
         match source {
             Source::New => return vec![newcomers::reason(self, product)],
             Source::Trending => return vec![TRENDING.to_owned()],
-            Source::History | Source::Cart | Source::Taste | Source::Next | Source::Popular => {}
+            _ => {}
         }
         let name = |product: u32| self.label(product).map_or("", |label| label.name);
         reasons(&self.opened.catalogue, state, &ranked.candidate, name)
@@ -133,7 +133,7 @@ impl Shop {
 }
 
 impl Opened {
-    /// The user's stored state with the session's later checkouts folded in.
+    /// The user's stored state with the session's later events folded in.
     fn shopper(&self, query: &Query<'_>, hidden: bool) -> Shopper {
         let (mut state, unreadable) = match self.record(query.user_id, query.record) {
             Ok(state) => (state.filter(|_| !hidden).unwrap_or_default(), false),
@@ -142,18 +142,32 @@ impl Opened {
                 (UserState::default(), true)
             }
         };
-        for checkout in query.session.iter().flat_map(|session| &session.checkouts) {
-            let key = LastCheckout {
-                at_ms: checkout.received_at_ms,
-                event_id: checkout.event_id.clone(),
-            };
-            if state.last_checkout.as_ref().is_some_and(|last| *last >= key) {
-                continue;
+        // What the record has is not folded in again.
+        let recorded_ms = state.last_touch_ms().unwrap_or(i64::MIN);
+        for event in query.session.into_iter().flat_map(later_events) {
+            match event {
+                Later::Checkout(checkout) => {
+                    let key = LastCheckout {
+                        at_ms: checkout.received_at_ms,
+                        event_id: checkout.event_id.clone(),
+                    };
+                    if state.last_checkout.as_ref().is_some_and(|last| *last >= key) {
+                        continue;
+                    }
+                    let products = self.indices(checkout.items.iter());
+                    let order = self.calendar.order(&state, checkout.received_at_ms, &products);
+                    state.apply(Event::Order(&order));
+                    state.last_checkout = Some(key);
+                }
+                Later::Touch { product_id, action, at_ms } => {
+                    if at_ms <= recorded_ms {
+                        continue;
+                    }
+                    if let Some(product) = self.catalogue.find(product_id.as_str()) {
+                        state.apply(Event::Touch(Touch { product, action, at_ms }));
+                    }
+                }
             }
-            let products = self.indices(checkout.items.iter());
-            let order = self.calendar.order(&state, checkout.received_at_ms, &products);
-            state.apply(&order);
-            state.last_checkout = Some(key);
         }
         Shopper { state, unreadable }
     }
@@ -224,6 +238,40 @@ impl Opened {
     fn indices<'a>(&self, ids: impl Iterator<Item = &'a ProductId>) -> Vec<u32> {
         ids.filter_map(|id| self.catalogue.find(id.as_str())).collect()
     }
+}
+
+/// An event of a session, as the fold takes it.
+enum Later<'a> {
+    Checkout(&'a SessionCheckout),
+    Touch { product_id: &'a ProductId, action: Action, at_ms: i64 },
+}
+
+impl Later<'_> {
+    /// When it was accepted, UTC milliseconds.
+    fn at_ms(&self) -> i64 {
+        match self {
+            Self::Checkout(checkout) => checkout.received_at_ms,
+            Self::Touch { at_ms, .. } => *at_ms,
+        }
+    }
+}
+
+/// The events of a session by rising time.
+fn later_events(session: &Session) -> Vec<Later<'_>> {
+    let views = session.views.iter().map(|view| Later::Touch {
+        product_id: &view.product_id,
+        action: Action::View,
+        at_ms: view.at_ms,
+    });
+    let changes = session.cart_changes.iter().map(|change| Later::Touch {
+        product_id: &change.product_id,
+        action: if change.is_added { Action::Add } else { Action::Remove },
+        at_ms: change.at_ms,
+    });
+    let checkouts = session.checkouts.iter().map(Later::Checkout);
+    let mut events: Vec<Later<'_>> = views.chain(changes).chain(checkouts).collect();
+    events.sort_by_key(Later::at_ms);
+    events
 }
 
 /// Counts ranked candidates by source, the strongest source first.

@@ -92,11 +92,13 @@ fn labelled(others: &[Catalogue], examples: &[Example], seed: u64) -> Labelled {
         let mut out = Labelled::default();
         let catalogue = &others[group_of(stable_hash(example.user_id.as_bytes()))];
         let key = format!("forget/{seed}/{}/{}", example.user_id, example.order_number);
-        let empty = UserState::default();
+        let guest =
+            UserState { touches: example.state.touches.clone(), ..UserState::default() };
         let cold = stable_hash(key.as_bytes()).is_multiple_of(COLD_START);
-        let state = if cold { &empty } else { &example.state };
-        let size = cart_size(example, seed);
-        let (cart, rest) = example.basket.split_at(size);
+        let state = if cold { &guest } else { &example.state };
+        let size = if example.cart.is_some() { 0 } else { cart_size(example, seed) };
+        let (prefix, rest) = example.basket.split_at(size);
+        let cart = example.cart.as_deref().unwrap_or(prefix);
         let found = candidates(catalogue, state, cart, 0, |_| true);
         let mut context = example.context;
         if cold {
@@ -106,7 +108,7 @@ fn labelled(others: &[Catalogue], examples: &[Example], seed: u64) -> Labelled {
         for candidate in &found {
             let product = candidate.product;
             out.labels.push(f32::from(u8::from(rest.contains(&product))));
-            out.keys.push(RowKey { example: at as u32, cart_size: size as u32, product });
+            out.keys.push(RowKey { example: at as u32, cart_size: cart.len() as u32, product });
         }
         out
     };

@@ -9,9 +9,12 @@ use arrow_array::{
     Array, Float32Array, Int32Array, Int64Array, ListArray, RecordBatch, StringArray,
 };
 
+use cartwheel_events::EventKind;
+use cartwheel_features::{Action, stable_hash};
+
 use crate::columns::{lists, mistyped, numbers, optional, optional_lists, strings};
 use crate::products::ProductIndex;
-use crate::rows::{BasketRow, CheckoutRow, EvalSet, LineRow, OrderRow};
+use crate::rows::{BasketRow, CheckoutRow, EvalSet, LineRow, OrderRow, TouchRow};
 
 /// The columns of orders in a batch.
 pub(crate) struct OrderColumns<'a> {
@@ -132,6 +135,61 @@ impl<'a> CheckoutColumns<'a> {
             row.pieces.push(count.unsigned_abs().max(1));
         }
         Ok(row)
+    }
+}
+
+/// The columns of touches in a batch.
+pub(crate) struct TouchColumns<'a> {
+    event_id: &'a StringArray,
+    received_at_ms: &'a Int64Array,
+    products: &'a ListArray,
+    index: &'a ProductIndex<'a>,
+}
+
+impl<'a> TouchColumns<'a> {
+    pub(crate) fn of(batch: &'a RecordBatch, index: &'a ProductIndex<'a>) -> io::Result<Self> {
+        Ok(Self {
+            event_id: strings(batch, "event_id")?,
+            received_at_ms: numbers::<Int64Type>(batch, "received_at_ms")?,
+            products: lists(batch, "product_ids")?,
+            index,
+        })
+    }
+
+    /// The touches of the event at a row, one a product. Products that are not in the catalogue
+    /// are left out: a look at them tells nothing.
+    pub(crate) fn rows(&self, at: usize, action: Action) -> io::Result<Vec<TouchRow>> {
+        let ids = self.products.value(at);
+        let ids = ids.as_string_opt::<i32>().ok_or_else(|| mistyped("product_ids"))?;
+        let event = stable_hash(self.event_id.value(at).as_bytes());
+        let at_ms = self.received_at_ms.value(at);
+        let known = (0..).zip(ids.iter().flatten());
+        let known = known.filter_map(|(place, id)| Some((place, self.index.get(id).ok()?)));
+        let touch = |(place, product)| TouchRow {
+            hash: 0,
+            at_ms,
+            event,
+            place,
+            product,
+            action,
+            user_id: String::new(),
+        };
+        Ok(known.map(touch).collect())
+    }
+}
+
+/// What an event does to its products, unless it buys or returns them. An update of the cart puts
+/// all of its products into the cart.
+pub(crate) fn action_of(kind: EventKind) -> Option<Action> {
+    match kind {
+        EventKind::View => Some(Action::View),
+        EventKind::AddToCart | EventKind::UpdateCart => Some(Action::Add),
+        EventKind::RemoveFromCart => Some(Action::Remove),
+        EventKind::Search
+        | EventKind::Checkout
+        | EventKind::Return
+        | EventKind::Identify
+        | EventKind::GetRecommendations => None,
     }
 }
 

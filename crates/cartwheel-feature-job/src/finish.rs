@@ -1,11 +1,13 @@
 //! The end of the merge phase: the merged fold results become catalogues and examples.
 
-use cartwheel_features::{Catalogue, Example, GROUPS, Partial, ProductInfo};
+use cartwheel_feature_set::Label;
+use cartwheel_features::{Catalogue, Example, GROUPS, Partial, ProductInfo, SampleSizes};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::fold::Folded;
 use crate::options::JobOptions;
+use crate::questions::Samples;
 
 /// The input of the assemble phase, besides the catalogues over others.
 #[derive(Debug, Serialize, Deserialize)]
@@ -15,6 +17,8 @@ pub(crate) struct Assembly {
     /// The gate examples, if they are too few for the gate: for cross-validation.
     pub few_gate: Vec<Example>,
     pub users: u64,
+    /// What the examples ask for.
+    pub label: Label,
     /// Time of the newest checkout, UTC milliseconds.
     pub watermark_ms: i64,
     pub orders: u64,
@@ -41,7 +45,7 @@ pub(crate) fn finish(folded: Folded, products: Vec<ProductInfo>, options: &JobOp
             all.merge(other);
             all
         });
-        all.unwrap_or_else(|| Partial::new(products.len(), 0, 0))
+        all.unwrap_or_else(|| Partial::new(products.len(), SampleSizes::default()))
     };
     let without = |left_out: usize| {
         let others = merged(&|group| group != left_out);
@@ -54,15 +58,24 @@ pub(crate) fn finish(folded: Folded, products: Vec<ProductInfo>, options: &JobOp
         examples.sort_by(|a, b| (&a.user_id, a.order_number).cmp(&(&b.user_id, b.order_number)));
         examples
     };
-    let gate = folded.gate.into_sorted();
+    let label = options.label.unwrap_or(match folded.baskets.train.is_empty() {
+        true => Label::NextInteraction,
+        false => Label::NextBasket,
+    });
+    let Samples { train, valid, gate } = match label {
+        Label::NextBasket => folded.baskets,
+        Label::NextInteraction => folded.interactions,
+    };
+    let gate = gate.into_sorted();
     let assembly = Assembly {
-        train: by_key(folded.train.into_sorted()),
-        valid: by_key(folded.valid.into_sorted()),
+        train: by_key(train.into_sorted()),
+        valid: by_key(valid.into_sorted()),
         few_gate: match gate.len() < options.min_gate_users {
             true => by_key(gate.clone()),
             false => Vec::new(),
         },
         users: folded.users,
+        label,
         watermark_ms: folded.watermark_ms,
         orders,
         lines,

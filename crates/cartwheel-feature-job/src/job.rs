@@ -8,7 +8,7 @@ use cartwheel_events::EventKind;
 use cartwheel_feature_set::{
     Calendar, FeatureSet, FeatureSetWriter, NewFeatureSet, UserFileWriter, UserRecords,
 };
-use cartwheel_features::ProductInfo;
+use cartwheel_features::{ProductInfo, stable_hash};
 use cartwheel_files::Partitions;
 use cartwheel_lake::Ties;
 use cartwheel_recommend::FEATURES;
@@ -19,12 +19,14 @@ use rustc_hash::FxHashMap;
 use crate::assemble::assemble;
 use crate::batches::RowGroups;
 use crate::columns::strings;
-use crate::decode::{BasketColumns, CheckoutColumns, LineColumns, OrderColumns};
+use crate::decode::{
+    BasketColumns, CheckoutColumns, LineColumns, OrderColumns, TouchColumns, action_of,
+};
 use crate::finish::{Finished, finish};
 use crate::fold::Folded;
 use crate::options::JobOptions;
 use crate::products::{self, ProductIndex};
-use crate::rows::CheckoutRow;
+use crate::rows::{CheckoutRow, TouchRow};
 use crate::shuffle::{Sender, rows};
 use crate::write::{Origin, short_hash, write};
 
@@ -44,6 +46,8 @@ pub struct Input {
     pub products: Vec<ProductInfo>,
     /// Delivered checkouts and returns, without repetitions.
     pub checkouts: Vec<cartwheel_lake::CheckoutRow>,
+    /// Delivered views, adds and removes.
+    pub touches: cartwheel_lake::Touches,
     /// Imported Parquet files of the `events` table.
     pub events: Vec<PathBuf>,
     /// The guests that turned out to be users: their imported events are the users'.
@@ -106,7 +110,10 @@ pub fn build(
     let products = products(input.products, &input.checkouts);
     let checkouts = &input.checkouts;
     let ties = &input.ties;
-    let tables = Tables { orders, lines, events, ties, baskets, products: &products, checkouts };
+    let touches = &input.touches;
+    let products_of = &products;
+    let tables =
+        Tables { orders, lines, events, ties, baskets, products: products_of, checkouts, touches };
     shuffle(&tables, &partitions, progress)?;
 
     let users = Mutex::new(OrderedUsers::new(set.users()?));
@@ -161,6 +168,12 @@ fn version(input: &Input, options: &JobOptions) -> String {
             text.push_str(&format!("{} {:?}\n", c.is_return, c.quantities));
         }
     }
+    if !input.touches.is_empty() {
+        // They come in no order, so that their hashes are added up.
+        let hash = |touch| stable_hash(format!("{touch:?}").as_bytes());
+        let sum = input.touches.iter().map(hash).fold(0, u64::wrapping_add);
+        text.push_str(&format!("touches {sum:x}\n"));
+    }
     if !input.events.is_empty() {
         // A login after the import changes to whom imported events belong.
         text.push_str(&input.ties.fingerprint());
@@ -193,6 +206,7 @@ struct Tables<'a> {
     /// By catalogue index.
     products: &'a [ProductInfo],
     checkouts: &'a [cartwheel_lake::CheckoutRow],
+    touches: &'a cartwheel_lake::Touches,
 }
 
 /// Sends all rows to the partitions of their users.
@@ -252,6 +266,22 @@ fn shuffle(
         };
         sender.checkout(&checkout.user_id, &row)?;
     }
+    for touch in tables.touches.iter() {
+        let (Ok(product), Some(action)) = (index.get(touch.product_id), action_of(touch.kind)) else {
+            continue;
+        };
+        let cartwheel_lake::Touch { user_id, received_at_ms: at_ms, event, place, .. } = touch;
+        let user_row = TouchRow {
+            hash: 0,
+            at_ms,
+            event,
+            place,
+            product,
+            action,
+            user_id: String::new(),
+        };
+        sender.touch(user_id, &user_row)?;
+    }
     sender.finish()
 }
 
@@ -268,13 +298,18 @@ fn shuffle_events(
             let batch = batch?;
             let (users, kinds) = (strings(&batch, "user_id")?, strings(&batch, "event")?);
             let checkouts = CheckoutColumns::of(&batch, index)?;
+            let touches = TouchColumns::of(&batch, index)?;
             for at in 0..batch.num_rows() {
-                let kind = EventKind::parse(kinds.value(at));
-                if let Some(kind @ (EventKind::Checkout | EventKind::Return)) = kind {
+                let shopper = users.value(at);
+                let owner = |at_ms| tables.ties.user(shopper, at_ms).unwrap_or(shopper);
+                let Some(kind) = EventKind::parse(kinds.value(at)) else { continue };
+                if let EventKind::Checkout | EventKind::Return = kind {
                     let row = checkouts.row(at, kind == EventKind::Return)?;
-                    let shopper = users.value(at);
-                    let user = tables.ties.user(shopper, row.at_ms).unwrap_or(shopper);
-                    sender.checkout(user, &row)?;
+                    sender.checkout(owner(row.at_ms), &row)?;
+                } else if let Some(action) = action_of(kind) {
+                    for row in touches.rows(at, action)? {
+                        sender.touch(owner(row.at_ms), &row)?;
+                    }
                 }
             }
             count(batch.num_rows());
@@ -345,7 +380,7 @@ mod tests {
         };
         let text = format!(
             "imported\nJobOptions {{ label_orders: 20, max_examples: 8000, max_baskets: 1000000, \
-             max_shoppers: 20000, min_gate_users: 20, seed: 1, timezone: \"UTC\" }}\n{}\nu 5 e [\"p\", \"q\"]\n",
+             max_shoppers: 20000, max_visits: 100000, label: None, min_gate_users: 20, seed: 1, timezone: \"UTC\" }}\n{}\nu 5 e [\"p\", \"q\"]\n",
             FEATURES.join(",")
         );
         let expected = format!("fs-{}", short_hash(text.as_bytes()));

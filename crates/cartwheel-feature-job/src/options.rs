@@ -1,5 +1,7 @@
 //! Options of the job.
 
+use cartwheel_feature_set::Label;
+
 /// Options that decide what the feature set holds.
 ///
 /// The debug form is part of a set's name: renaming a field renames the sets.
@@ -13,6 +15,11 @@ pub struct JobOptions {
     pub max_baskets: usize,
     /// Most reference shoppers in a group of users, whose orders tell what is bought next.
     pub max_shoppers: usize,
+    /// Most visits in a group of users, the newest, from which relations of products are computed.
+    pub max_visits: usize,
+    /// What the model predicts; unset, the next basket in a shop with orders, otherwise the next
+    /// interaction.
+    pub label: Option<Label>,
     /// Gate examples from which on the gate judges by them alone. With fewer, the set is
     /// prepared for cross-validation.
     pub min_gate_users: usize,
@@ -29,6 +36,8 @@ impl Default for JobOptions {
             max_examples: 8_000,
             max_baskets: 1_000_000,
             max_shoppers: 20_000,
+            max_visits: 100_000,
+            label: None,
             min_gate_users: 20,
             seed: 1,
             timezone: "UTC".to_owned(),

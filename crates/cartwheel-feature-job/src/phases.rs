@@ -8,14 +8,14 @@ use std::path::Path;
 use arrow_array::types::Int8Type;
 use arrow_array::{Array, RecordBatch};
 use cartwheel_feature_set::{Calendar, FeatureSetWriter, UserFile, decode_catalogue, files};
-use cartwheel_features::{Catalogue, GROUPS, ProductInfo, stable_hash};
+use cartwheel_features::{Action, Catalogue, GROUPS, ProductInfo, stable_hash};
 use rustc_hash::FxHashSet;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::assemble;
 use crate::columns::{numbers, strings};
-use crate::decode::{BasketColumns, CheckoutColumns, LineColumns, OrderColumns};
+use crate::decode::{BasketColumns, CheckoutColumns, LineColumns, OrderColumns, TouchColumns};
 use crate::finish::{self, Assembly};
 use crate::fold::{Folded, UserRows};
 use crate::options::JobOptions;
@@ -37,6 +37,9 @@ const LINE: i8 = 1;
 const CHECKOUT: i8 = 2;
 const RETURN: i8 = 3;
 const BASKET: i8 = 4;
+const VIEW: i8 = 5;
+const ADD: i8 = 6;
+const REMOVE: i8 = 7;
 
 fn pack(value: &impl Serialize) -> io::Result<Vec<u8>> {
     postcard::to_allocvec(value).map_err(io::Error::other)
@@ -76,8 +79,9 @@ pub fn read_products(input: impl Read) -> io::Result<Vec<ProductInfo>> {
 }
 
 /// Folds users as they come, with one user in memory at a time. The input has one row for
-/// each order, order line, checkout, return and basket, with the columns `user_id`, `kind` (0
-/// order, 1 line, 2 checkout, 3 return, 4 basket) and those of the tables; the rows of a user
+/// each order, order line, checkout, return, basket and touch, with the columns `user_id`, `kind`
+/// (0 order, 1 line, 2 checkout, 3 return, 4 basket, 5 view, 6 add to the cart, 7 removal from the
+/// cart) and those of the tables; the rows of a user
 /// are contiguous. A basket is the purchase of an unknown customer: its `user_id` is its own id,
 /// and it occurs once.
 /// Writes a record for each user, and then the partial result over all of them.
@@ -132,6 +136,7 @@ impl<W: Write> Users<'_, W> {
         let lines = LineColumns::of(batch, index)?;
         let checkouts = CheckoutColumns::of(batch, index)?;
         let baskets = BasketColumns::of(batch, "received_at_ms", index)?;
+        let touches = TouchColumns::of(batch, index)?;
         for at in 0..batch.num_rows() {
             if kinds.value(at) == BASKET {
                 let hash = stable_hash(user_ids.value(at).as_bytes());
@@ -148,10 +153,13 @@ impl<W: Write> Users<'_, W> {
                 kind @ (CHECKOUT | RETURN) => {
                     self.rows.checkouts.push(checkouts.row(at, kind == RETURN)?);
                 }
+                VIEW => self.rows.touches.extend(touches.rows(at, Action::View)?),
+                ADD => self.rows.touches.extend(touches.rows(at, Action::Add)?),
+                REMOVE => self.rows.touches.extend(touches.rows(at, Action::Remove)?),
                 kind => {
                     return Err(io::Error::other(format!(
                         "column kind contains {kind}: expected 0 (order), 1 (line), 2 (checkout), \
-                         3 (return) or 4 (basket)"
+                         3 (return), 4 (basket), 5 (view), 6 (add) or 7 (removal)"
                     )));
                 }
             }
@@ -173,14 +181,15 @@ impl<W: Write> Users<'_, W> {
             )));
         }
         // Lines without an order make no history, as in the local job.
-        if rows.orders.is_empty() && rows.checkouts.is_empty() {
+        if rows.orders.is_empty() && rows.checkouts.is_empty() && rows.touches.is_empty() {
             return Ok(());
         }
         rows.orders.sort_by_key(|o| o.number);
         rows.lines.sort_unstable_by_key(|l| (l.number, l.position, l.product));
         rows.checkouts.sort_by(|a, b| (a.at_ms, &a.event_id).cmp(&(b.at_ms, &b.event_id)));
-        let Rows { orders, lines, checkouts, .. } = &rows;
-        let user = UserRows { orders, lines, checkouts };
+        rows.touches.sort_unstable();
+        let Rows { orders, lines, checkouts, touches, .. } = &rows;
+        let user = UserRows { orders, lines, checkouts, touches };
         let state = self.folded.user(&self.user_id, hash, user, self.options, &self.calendar);
         self.out.value(USER, &self.user_id, &state.encode())
     }

@@ -1,5 +1,7 @@
 //! Rows of the users' histories, as the fold takes them.
 
+use cartwheel_features::Action;
+
 /// The role of an order in the imported data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum EvalSet {
@@ -61,6 +63,32 @@ pub(crate) struct CheckoutRow {
     pub is_return: bool,
 }
 
+/// What a user did with a product besides buying it. The order of the fields is that of the fold.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct TouchRow {
+    /// Hash of the user id. Only a row of a partition has it.
+    pub hash: u64,
+    /// When the server accepted it, UTC milliseconds.
+    pub at_ms: i64,
+    /// Hash of the event's id.
+    pub event: u64,
+    /// Place of the product in the event.
+    pub place: u32,
+    /// Catalogue index of the product.
+    pub product: u32,
+    /// What the user did.
+    pub action: Action,
+    /// Only a row of a partition has it.
+    pub user_id: String,
+}
+
+/// Splits the rows that match off the front of a sorted slice.
+pub(crate) fn split<'a, T>(rows: &mut &'a [T], matches: impl Fn(&T) -> bool) -> &'a [T] {
+    let (head, tail) = rows.split_at(rows.partition_point(matches));
+    *rows = tail;
+    head
+}
+
 /// A purchase of an unknown customer.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct BasketRow {
@@ -78,12 +106,14 @@ pub(crate) struct Rows {
     pub orders: Vec<OrderRow>,
     pub lines: Vec<LineRow>,
     pub checkouts: Vec<CheckoutRow>,
+    pub touches: Vec<TouchRow>,
     pub baskets: Vec<BasketRow>,
 }
 
 impl Rows {
     /// Whether there is no row of a user.
     pub(crate) fn is_empty(&self) -> bool {
-        self.orders.is_empty() && self.lines.is_empty() && self.checkouts.is_empty()
+        let Self { orders, lines, checkouts, touches, baskets: _ } = self;
+        orders.is_empty() && lines.is_empty() && checkouts.is_empty() && touches.is_empty()
     }
 }

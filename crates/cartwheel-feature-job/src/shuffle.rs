@@ -6,15 +6,16 @@
 
 use std::io;
 
-use cartwheel_features::stable_hash;
+use cartwheel_features::{Action, stable_hash};
 use cartwheel_files::{FieldReader, PartitionWriter, Partitions, push_text};
 
-use crate::rows::{BasketRow, CheckoutRow, EvalSet, LineRow, OrderRow, Rows};
+use crate::rows::{BasketRow, CheckoutRow, EvalSet, LineRow, OrderRow, Rows, TouchRow};
 
 const ORDER: u8 = 0;
 const LINE: u8 = 1;
 const CHECKOUT: u8 = 2;
 const BASKET: u8 = 3;
+const TOUCH: u8 = 4;
 
 /// Decodes the rows of a partition.
 pub(crate) fn rows(bytes: &[u8]) -> io::Result<Rows> {
@@ -67,6 +68,15 @@ pub(crate) fn rows(bytes: &[u8]) -> io::Result<Rows> {
                     pieces,
                     is_return,
                 });
+            }
+            TOUCH => {
+                let at_ms = i64::from_le_bytes(reader.array()?);
+                let event = u64::from_le_bytes(reader.array()?);
+                let (place, product) = (u32(&mut reader)?, u32(&mut reader)?);
+                let action = Action::from_number(reader.array::<1>()?[0]);
+                let action = action.ok_or_else(|| io::Error::other("unknown action"))?;
+                let user_id = reader.text()?.to_owned();
+                rows.touches.push(TouchRow { hash, at_ms, event, place, product, action, user_id });
             }
             _ => {
                 let at_ms = i64::from_le_bytes(reader.array()?);
@@ -128,6 +138,18 @@ impl<'a> Sender<'a> {
             push_numbers(out, &row.pieces);
             push_text(out, user_id);
             push_text(out, &row.event_id);
+        })
+    }
+
+    /// Sends a touch of a user.
+    pub(crate) fn touch(&mut self, user_id: &str, row: &TouchRow) -> io::Result<()> {
+        self.row(user_id, TOUCH, |out| {
+            out.extend(row.at_ms.to_le_bytes());
+            out.extend(row.event.to_le_bytes());
+            out.extend(row.place.to_le_bytes());
+            out.extend(row.product.to_le_bytes());
+            out.push(row.action as u8);
+            push_text(out, user_id);
         })
     }
 

@@ -56,6 +56,7 @@ pub(crate) fn write(
         gate_examples: assembly.gate_examples,
         cross_folds: cross.folds,
         judged_users: cross.users as u64,
+        label: assembly.label,
         seed: options.seed,
         erasures: origin.erasures,
     })

@@ -11,6 +11,27 @@ use crate::catalogue_file::decode_catalogue;
 use crate::files;
 use crate::user_file::UserFile;
 
+/// The event whose probability a model predicts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Label {
+    /// The product is in the user's next purchase, or in the rest of the current one.
+    #[default]
+    NextBasket,
+    /// The product is the next one that the user turns to in this visit.
+    NextInteraction,
+}
+
+impl Label {
+    /// The name in settings and manifests.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::NextBasket => "next_basket",
+            Self::NextInteraction => "next_interaction",
+        }
+    }
+}
+
 /// Describes a feature set.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Manifest {
@@ -41,6 +62,9 @@ pub struct Manifest {
     /// Users with an order that follows an earlier one: those that a model can be judged by.
     #[serde(default)]
     pub judged_users: u64,
+    /// What the rows ask for.
+    #[serde(default)]
+    pub label: Label,
     /// Seed of the carts and samples.
     pub seed: u64,
     /// Erasures that the lake had completed, since its beginning, when the job read it.

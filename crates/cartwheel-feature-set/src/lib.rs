@@ -15,7 +15,7 @@ mod writer;
 
 pub use calendar::Calendar;
 pub use catalogue_file::{decode_catalogue, encode_catalogue};
-pub use feature_set::{FeatureSet, Manifest, SetError};
+pub use feature_set::{FeatureSet, Label, Manifest, SetError};
 pub use lock::{BuildLock, ExclusiveLock};
 pub use user_file::{UserFile, UserFileWriter, UserRecords};
 pub use writer::{FeatureSetWriter, NewFeatureSet};

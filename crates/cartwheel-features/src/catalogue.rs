@@ -1,5 +1,7 @@
 //! Per-product data: finished from partials and held in memory.
 
+use std::cmp::Reverse;
+
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 
@@ -8,6 +10,7 @@ use crate::neighbours::{Neighbour, neighbours};
 use crate::partial::{Partial, ProductStats};
 use crate::transitions::transitions;
 use crate::user::{Context, UserProduct};
+use crate::visits::Visits;
 use crate::weeks::{FAST_DECAY_DAYS, Lately, Trail};
 
 /// The texts of a product, as the shop provides them.
@@ -86,6 +89,8 @@ pub struct Catalogue {
     /// In a catalogue for training rows, which is counted without the user of the row: the
     /// number of the shop's users per user counted. `None` in a catalogue over all users.
     pub others: Option<f32>,
+    /// What visits tell about the products.
+    pub visits: Visits,
     #[serde(skip)]
     index: FxHashMap<String, u32>,
 }
@@ -105,13 +110,17 @@ impl Catalogue {
     }
 
     fn build(infos: Vec<ProductInfo>, partial: Partial, others: Option<f32>) -> Self {
-        let Partial { products: stats, rebuys, weeks, all_weeks, baskets, shoppers, orders, users } =
-            partial;
+        let Partial { products: stats, rebuys, weeks, all_weeks, orders, users, .. } = partial;
+        let Partial { baskets, shoppers, visits, touches, .. } = partial;
         let scale = others.unwrap_or(1.0);
         let neighbours = neighbours(infos.len(), &baskets.into_sorted(), scale);
         let transitions = transitions(infos.len(), &shoppers.into_sorted(), scale);
+        let visits = Visits::finish(&visits.into_sorted(), touches, scale);
         let mut popular: Vec<u32> = (0..infos.len() as u32).collect();
-        popular.sort_by_key(|&p| (std::cmp::Reverse(stats[p as usize].orders), p));
+        let attention = |p: u32| visits.attention.get(p as usize).map_or(0, |a| a.views as u32);
+        popular.sort_by_cached_key(|&p| {
+            (Reverse(stats[p as usize].orders), Reverse(attention(p)), p)
+        });
         let mut rank = vec![0; infos.len()];
         for (place, &product) in popular.iter().enumerate() {
             rank[product as usize] = place as u32;
@@ -141,14 +150,15 @@ impl Catalogue {
         set_hazards(&mut products, &rebuys);
         let trail = Trail::new(all_weeks);
         let index = FxHashMap::default();
-        Self { products, popular, lines, orders, users, trail, others, index }.indexed()
+        Self { products, popular, lines, orders, users, trail, others, visits, index }.indexed()
     }
 
     /// Whether every product index in it is valid; check this after reading a catalogue
     /// back.
     pub fn is_sound(&self) -> bool {
         let exists = |product: u32| (product as usize) < self.products.len();
-        self.popular.iter().all(|&product| exists(product))
+        self.visits.is_sound(self.products.len())
+            && self.popular.iter().all(|&product| exists(product))
             && self
                 .products
                 .iter()
@@ -156,8 +166,9 @@ impl Catalogue {
                 .all(|related| exists(related.product))
     }
 
-    /// Builds the index by product id, which is not stored.
+    /// Builds the indices, which are not stored.
     pub fn indexed(mut self) -> Self {
+        self.visits = self.visits.indexed();
         let ids = self.products.iter().enumerate();
         self.index = ids.map(|(at, p)| (p.info.product_id.clone(), at as u32)).collect();
         self
@@ -216,11 +227,12 @@ impl Catalogue {
         (self.orders as f32 * scale, lately)
     }
 
-    /// The week of a context for [`Self::sold`]. A moment after the last order counted, or an
-    /// unknown one, is taken for the week after that order, so that old data does not look as
-    /// if nothing sold lately.
+    /// The week of a context for [`Self::sold`]. A moment after the last order or touch counted, or
+    /// an unknown one, is taken for the week after, so that old data does not look as if nothing
+    /// happened lately.
     pub fn week(&self, context: &Context) -> u16 {
-        let newest = self.trail.span().map_or(0, |(_, last)| last.saturating_add(1));
+        let last = |trail: &Trail| trail.span().map_or(0, |(_, last)| last.saturating_add(1));
+        let newest = last(&self.trail).max(last(&self.visits.all));
         context.at_ms.map_or(newest, |ms| crate::weeks::week_of(ms).min(newest))
     }
 }

@@ -1,9 +1,11 @@
 //! The compact encoding of a user's state: little-endian, versioned, bounded.
 
+use crate::touch::{Action, MAX_TOUCHES, Touch};
 use crate::user::{Context, LastCheckout, UserProduct, UserState};
 
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
 const PRODUCT_BYTES: usize = 44;
+const TOUCH_BYTES: usize = 13;
 
 /// Why bytes are not a user record.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -11,13 +13,17 @@ pub enum CodecError {
     /// The bytes end too early or too late.
     #[error("user record has the wrong length")]
     Length,
+    /// An action has a number that no action has.
+    #[error("user record has an unknown action")]
+    Action,
     /// The record was written by a later release.
-    #[error("user record has version {0}; this release reads versions 1 and 2")]
+    #[error("user record has version {0}; this release reads versions 1 to {VERSION}")]
     Version(u8),
 }
 
 impl UserState {
-    /// Encodes the state: 77 bytes and the id of the last checkout, then 44 bytes per product.
+    /// Encodes the state: 78 bytes and the id of the last checkout, then 13 bytes per touch and 44
+    /// bytes per product.
     pub fn encode(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(96 + self.products.len() * PRODUCT_BYTES);
         out.push(VERSION);
@@ -39,6 +45,13 @@ impl UserState {
         out.extend(ms.to_le_bytes());
         out.push(id.len().min(255) as u8);
         out.extend(&id.as_bytes()[..id.len().min(255)]);
+        let touches = &self.touches[self.touches.len().saturating_sub(MAX_TOUCHES)..];
+        out.push(touches.len() as u8);
+        for touch in touches {
+            out.extend(touch.product.to_le_bytes());
+            out.push(touch.action as u8);
+            out.extend(touch.at_ms.to_le_bytes());
+        }
         out.extend((self.products.len() as u32).to_le_bytes());
         for p in &self.products {
             for n in [p.product, p.orders, p.first, p.last, p.position_sum, p.previous] {
@@ -88,6 +101,15 @@ impl UserState {
         let length = reader.byte()? as usize;
         let id = String::from_utf8_lossy(reader.take(length)?).into_owned();
         state.last_checkout = (ms != i64::MIN).then_some(LastCheckout { at_ms: ms, event_id: id });
+        let touches = if version < 3 { 0 } else { reader.byte()? as usize };
+        if reader.0.len() < touches * TOUCH_BYTES {
+            return Err(CodecError::Length);
+        }
+        for _ in 0..touches {
+            let product = reader.u32()?;
+            let action = Action::from_number(reader.byte()?).ok_or(CodecError::Action)?;
+            state.touches.push(Touch { product, action, at_ms: reader.i64()? });
+        }
         let count = reader.u32()? as usize;
         if reader.0.len() != count.saturating_mul(PRODUCT_BYTES) {
             return Err(CodecError::Length);

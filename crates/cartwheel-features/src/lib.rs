@@ -1,8 +1,9 @@
-//! Folds users' order histories into features.
+//! Folds users' histories into features.
 //!
 //! [`UserState::apply`] is the only definition of a user's features. The batch job folds
-//! a whole history, serving folds the session's checkouts into the stored state, and
-//! training folds up to a label order and emits the example before applying that order.
+//! a whole history of events, serving folds the session's later events into the stored state, and
+//! training folds up to the moment of a question and emits the example.
+//! An order is one kind of event; views, adds and removes are the others.
 //! Product statistics and baskets are partials with an associative, commutative merge
 //! ([`Partial::merge`]), from which the [`Catalogue`] is built. The crate is pure: no I/O,
 //! no clock.
@@ -18,8 +19,10 @@ mod returns;
 mod sample;
 mod scaler;
 mod shopper;
+mod touch;
 mod transitions;
 mod user;
+mod visits;
 mod weeks;
 
 pub use basket::Basket;
@@ -31,13 +34,15 @@ pub use holdout::{
     stable_hash,
 };
 pub use neighbours::{MAX_NEIGHBOURS, Neighbour};
-pub use partial::{Partial, ProductStats};
+pub use partial::{Partial, ProductStats, SampleSizes};
 pub use returns::{Movement, Pieces, net_returns};
 pub use sample::BottomK;
 pub use scaler::{Moments, Scaler};
 pub use shopper::{HISTORY_PRODUCTS, SHOPPER_ORDERS, Shopper, Weighted, heaviest};
+pub use touch::{Action, MAX_TOUCHES, Touch, VISIT_GAP_MS, cart_of, visits};
 pub use transitions::MAX_TRANSITIONS;
-pub use user::{Context, Example, LastCheckout, Line, Order, UserProduct, UserState};
+pub use user::{Context, Event, Example, LastCheckout, Line, Order, UserProduct, UserState};
+pub use visits::{Attention, MAX_RELATED, Related, VISIT_TOUCHES, Visit, Visits};
 pub use weeks::{FAST_DECAY_DAYS, Lately, Trail, Weeks, week_end_ms, week_of};
 
 #[cfg(test)]

@@ -24,7 +24,7 @@ pub struct Neighbour {
 
 impl Neighbour {
     /// Keeps the `most` entries with the largest scores, the largest first.
-    pub(crate) fn best(mut all: Vec<Self>, most: usize) -> Vec<Self> {
+    pub fn best(mut all: Vec<Self>, most: usize) -> Vec<Self> {
         let best = |a: &Self, b: &Self| b.score.total_cmp(&a.score).then(a.product.cmp(&b.product));
         if all.len() > most {
             all.select_nth_unstable_by(most, best);

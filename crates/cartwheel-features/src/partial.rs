@@ -5,7 +5,9 @@ use crate::hazard::Rebuys;
 use crate::holdout::mix;
 use crate::sample::BottomK;
 use crate::shopper::{Shopper, Weighted};
+use crate::touch::Touch;
 use crate::user::{Order, UserState};
+use crate::visits::{TouchCounts, Visit};
 use crate::weeks::{Weeks, week_of};
 
 /// Counts of one product.
@@ -36,6 +38,10 @@ pub struct Partial {
     pub baskets: BottomK<Basket>,
     /// Sampled users with two orders or more, from which transitions are computed.
     pub shoppers: BottomK<Shopper>,
+    /// The newest visits.
+    pub visits: BottomK<Visit>,
+    /// Touches by catalogue index; empty while there are none.
+    pub touches: Vec<TouchCounts>,
     /// Number of orders counted.
     pub orders: u64,
     /// Number of users counted.
@@ -47,17 +53,29 @@ fn order_hash(number: u32) -> u64 {
     u64::from(number).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 
+/// The largest sizes of a partial's samples.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct SampleSizes {
+    /// Baskets.
+    pub baskets: usize,
+    /// Reference shoppers.
+    pub shoppers: usize,
+    /// Visits.
+    pub visits: usize,
+}
+
 impl Partial {
-    /// Creates an empty partial for `products` products, and samples of at most `baskets`
-    /// baskets and `shoppers` users.
-    pub fn new(products: usize, baskets: usize, shoppers: usize) -> Self {
+    /// Creates an empty partial for `products` products, with samples of bounded sizes.
+    pub fn new(products: usize, sizes: SampleSizes) -> Self {
         Self {
             products: vec![ProductStats::default(); products],
             rebuys: vec![Rebuys::default(); products],
             weeks: vec![Weeks::default(); products],
             all_weeks: Weeks::default(),
-            baskets: BottomK::new(baskets),
-            shoppers: BottomK::new(shoppers),
+            baskets: BottomK::new(sizes.baskets),
+            shoppers: BottomK::new(sizes.shoppers),
+            visits: BottomK::new(sizes.visits),
+            touches: Vec::new(),
             orders: 0,
             users: 0,
         }
@@ -119,6 +137,23 @@ impl Partial {
         }
     }
 
+    /// Counts a visit of a user; `touches` are what the user did, oldest first, purchases among them.
+    pub fn visit(&mut self, touches: &[Touch], user_hash: u64) {
+        self.touches.resize(self.products.len(), TouchCounts::default());
+        for touch in touches {
+            if let Some(count) = self.touches.get_mut(touch.product as usize) {
+                count.add(touch);
+            }
+        }
+        let Some(last) = touches.last() else { return };
+        let order = Visit::order(last.at_ms, mix(user_hash));
+        // A visit with a single product relates it to no other.
+        let is_single = touches.iter().all(|touch| touch.product == last.product);
+        if !is_single && self.visits.wants(order) {
+            self.visits.push(order, Visit::new(touches));
+        }
+    }
+
     /// Counts for each product of the user's history whether the order contains it.
     fn count_rebuys(&mut self, before: &UserState, order: &Order) {
         let mut basket: Vec<u32> = order.lines.iter().map(|line| line.product).collect();
@@ -170,6 +205,14 @@ impl Partial {
         self.all_weeks.merge(&other.all_weeks);
         self.baskets.merge(other.baskets);
         self.shoppers.merge(other.shoppers);
+        self.visits.merge(other.visits);
+        if self.touches.is_empty() {
+            self.touches = other.touches;
+        } else {
+            for (mine, theirs) in self.touches.iter_mut().zip(&other.touches) {
+                mine.merge(theirs);
+            }
+        }
         self.orders += other.orders;
         self.users += other.users;
     }

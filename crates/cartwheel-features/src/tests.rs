@@ -14,7 +14,7 @@ fn order(number: u32, days: Option<f32>, products: &[u32]) -> Order {
 
 fn fold(orders: &[Order]) -> UserState {
     let mut state = UserState::default();
-    orders.iter().for_each(|o| state.apply(o));
+    orders.iter().for_each(|o| state.apply(Event::Order(o)));
     state
 }
 
@@ -64,7 +64,7 @@ fn product_features_match_the_hand_computed_values() {
         let mut state = UserState::default();
         for order in history {
             partial.order(&state, order, stable_hash(&[user as u8]));
-            state.apply(order);
+            state.apply(Event::Order(order));
         }
     }
     let by_hand = [(4, 2, 2, 1), (2, 0, 2, 0), (2, 1, 1, 1), (1, 0, 1, 0)];
@@ -114,7 +114,7 @@ fn count(partial: &mut Partial, histories: &[Vec<Order>], first: usize) {
         let hash = stable_hash(&[(first + at) as u8]);
         for order in history {
             partial.order(&state, order, hash);
-            state.apply(order);
+            state.apply(Event::Order(order));
         }
         partial.shopper(Vec::new(), history.iter(), hash);
     }

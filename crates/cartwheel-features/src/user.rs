@@ -1,6 +1,8 @@
-//! Folds one user's orders into a state.
+//! Folds one user's events into a state.
 
 use serde::{Deserialize, Serialize};
+
+use crate::touch::{Action, MAX_TOUCHES, Touch, cart_of};
 
 /// Decay of a purchase's weight per later order: the within-user decay of TIFU-KNN
 /// (Hu et al., SIGIR 2020), tuned on validation users.
@@ -47,6 +49,15 @@ pub struct Order {
     pub lines: Vec<Line>,
 }
 
+/// An event of a user, as the fold takes it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Event<'a> {
+    /// A purchase.
+    Order(&'a Order),
+    /// Any other action on a product.
+    Touch(Touch),
+}
+
 /// A user's purchases of one product.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct UserProduct {
@@ -83,7 +94,7 @@ pub struct LastCheckout {
     pub event_id: String,
 }
 
-/// One user's features, folded from the user's orders.
+/// One user's features, folded from the user's events.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct UserState {
     /// Largest order number: `user_orders`.
@@ -111,11 +122,25 @@ pub struct UserState {
     pub last_checkout: Option<LastCheckout>,
     /// Context of the order to predict, if the history ends in a `test` order.
     pub next: Option<Context>,
+    /// The newest touches, oldest first; at most [`MAX_TOUCHES`].
+    pub touches: Vec<Touch>,
 }
 
 impl UserState {
-    /// Folds the next order into the state.
-    pub fn apply(&mut self, order: &Order) {
+    /// Folds the next event into the state. Events come by rising time.
+    pub fn apply(&mut self, event: Event<'_>) {
+        match event {
+            Event::Order(order) => self.order(order),
+            Event::Touch(touch) => {
+                if self.touches.len() >= MAX_TOUCHES {
+                    self.touches.remove(0);
+                }
+                self.touches.push(touch);
+            }
+        }
+    }
+
+    fn order(&mut self, order: &Order) {
         self.orders = self.orders.max(order.number);
         self.applied += 1;
         self.days += order.context.days_since_prior.unwrap_or(0.0);
@@ -170,6 +195,41 @@ impl UserState {
         self.recent_reordered += newest * (reordered - self.recent_reordered);
     }
 
+    /// When the newest touch happened, UTC milliseconds.
+    pub fn last_touch_ms(&self) -> Option<i64> {
+        self.touches.last().map(|touch| touch.at_ms)
+    }
+
+    /// The products in the cart, as far as the touches since the last order tell. `None` if they tell
+    /// nothing of a cart.
+    pub fn cart(&self) -> Option<Vec<u32>> {
+        let is_later = |touch: &Touch| self.last_order_ms.is_none_or(|last| touch.at_ms > last);
+        let from = self.touches.partition_point(|touch| !is_later(touch));
+        let since = &self.touches[from..];
+        let tells = since.iter().any(|touch| matches!(touch.action, Action::Add | Action::Remove));
+        tells.then(|| cart_of(since))
+    }
+
+    /// The newest touched products without repeats, in the order in which they were last touched;
+    /// at most `most`. What was taken out of the cart is not among them.
+    pub fn touched(&self, most: usize) -> Vec<u32> {
+        let mut seen = Vec::with_capacity(most);
+        let mut newest = Vec::with_capacity(most);
+        for touch in self.touches.iter().rev() {
+            if newest.len() >= most {
+                break;
+            }
+            if !seen.contains(&touch.product) {
+                seen.push(touch.product);
+                if touch.action != Action::Remove {
+                    newest.push(touch.product);
+                }
+            }
+        }
+        newest.reverse();
+        newest
+    }
+
     /// Returns the user's purchases of a product, if there are any.
     pub fn product(&self, product: u32) -> Option<&UserProduct> {
         let at = self.products.binary_search_by_key(&product, |p| p.product).ok()?;
@@ -214,17 +274,22 @@ pub(crate) fn ratio(a: f32, b: f32) -> f32 {
     if b == 0.0 { 0.0 } else { a / b }
 }
 
-/// A training example: a user's state and the order that followed.
+/// A training example: a user's state at the moment of a question, and what followed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Example {
     /// The user's id.
     pub user_id: String,
-    /// Number of the label order.
+    /// Number of the question among the user's: of a basket the number of the order, of an
+    /// interaction its place among the user's touches.
     pub order_number: u32,
-    /// The user's state before the label order.
+    /// The user's state at the moment of the question.
     pub state: UserState,
-    /// When the label order was placed.
+    /// The moment of the question.
     pub context: Context,
-    /// The label order's products, in the order in which they were added to the cart.
+    /// The products in the cart at that moment. `None` if nothing is known of the cart: then the
+    /// basket may be cut anywhere.
+    pub cart: Option<Vec<u32>>,
+    /// What the user did next: the products of the label order that are not in the cart, in the
+    /// order in which they were added, or the product touched next.
     pub basket: Vec<u32>,
 }

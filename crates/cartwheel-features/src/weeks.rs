@@ -64,7 +64,11 @@ impl Lately {
 
 /// Decayed sums that can be read as of any week.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-pub struct Trail(Vec<(u16, Lately)>);
+pub struct Trail {
+    /// The sums at the end of each week, oldest first.
+    weeks: Vec<(u16, Lately)>,
+    total: f32,
+}
 
 impl Trail {
     /// Sums up counts by week.
@@ -76,21 +80,27 @@ impl Trail {
             sum = (week, Lately { slow: before.slow + count, fast: before.fast + count });
             sum
         };
-        Self(weeks.0.into_iter().map(add).collect())
+        let total = weeks.0.iter().map(|&(_, count)| count as f32).sum();
+        Self { weeks: weeks.0.into_iter().map(add).collect(), total }
     }
 
     /// Returns the sums over all weeks before `week`: what was known when it began.
     pub fn before(&self, week: u16) -> Lately {
-        let at = self.0.partition_point(|&(earlier, _)| earlier < week);
-        let newest = at.checked_sub(1).map(|at| self.0[at]);
+        let at = self.weeks.partition_point(|&(earlier, _)| earlier < week);
+        let newest = at.checked_sub(1).map(|at| self.weeks[at]);
         newest.map_or_else(Lately::default, |(earlier, sum)| {
             sum.after(week.saturating_sub(earlier + 1))
         })
     }
 
+    /// The sum of all counts that are kept.
+    pub fn total(&self) -> f32 {
+        self.total
+    }
+
     /// The first and the last week with an order.
     pub fn span(&self) -> Option<(u16, u16)> {
-        Some((self.0.first()?.0, self.0.last()?.0))
+        Some((self.weeks.first()?.0, self.weeks.last()?.0))
     }
 }
 

@@ -96,7 +96,7 @@ impl Rules {
     fn line<'a>(&self, cells: &'a Cells<'_>) -> Result<Understood<'a>, Cow<'static, str>> {
         let event = cells.get(Field::Event);
         let kind = match event {
-            "" => EventKind::Checkout,
+            "" if !self.mapping.events.contains_key("") => EventKind::Checkout,
             name => match self.mapping.event(name) {
                 Some(kind) => kind,
                 None => return Ok(Understood::OtherEvent(name)),

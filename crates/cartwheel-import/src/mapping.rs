@@ -72,7 +72,8 @@ pub struct Mapping {
     /// not recognised either.
     pub columns: BTreeMap<Field, Columns>,
     /// The kind of event for each value of `event`, or `ignore`. Values that are not named here
-    /// are understood if they are usual names.
+    /// are understood if they are usual names. The empty value stands for rows without one, which
+    /// are purchases otherwise.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub events: BTreeMap<String, String>,
     /// Values of `status` with which an order did not come about or was given back.

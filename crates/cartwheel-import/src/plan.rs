@@ -1,5 +1,6 @@
 //! The decision how sources are read: from the sample of the first one and the mapping given.
 
+use cartwheel_events::EventKind;
 use jiff::tz::TimeZone;
 
 use crate::error::ImportError;
@@ -32,6 +33,8 @@ pub(crate) struct Plan {
     pub fill_down: bool,
     /// The time zone of times without one.
     pub timezone: String,
+    /// What is assumed.
+    pub notes: Vec<String>,
 }
 
 impl Plan {
@@ -50,12 +53,14 @@ impl Plan {
         let zone = zone.map_err(|error| ImportError::Options(format!("--timezone: {error}")))?;
         let order = given.date_order.unwrap_or_default();
         let times = TimeReader::new(zone, order);
-        let fields = recognise(sample, given, &times).map_err(problem)?;
+        let mut fields = recognise(sample, given, &times).map_err(problem)?;
+        let mut mapping = given.clone();
+        let notes = assume(content, &mut fields, &mut mapping);
         let columns = |field: Field| -> &[String] {
             let found = fields.iter().find(|recognised| recognised.field == field);
             found.map_or(&[], |recognised| &recognised.columns)
         };
-        require(sample, content, given, &columns).map_err(problem)?;
+        require(sample, content, &mapping, &columns).map_err(problem)?;
         let order = if order == DateOrder::Unknown {
             date_order_of(sample, columns(Field::Time))
         } else {
@@ -89,10 +94,11 @@ impl Plan {
                 has_prices: !columns(Field::Price).is_empty(),
                 integer_ids,
                 now_ms,
-                mapping: given.clone(),
+                mapping,
             },
             fields,
             timezone,
+            notes,
         })
     }
 
@@ -109,6 +115,34 @@ impl Plan {
             ..self.rules.mapping.clone()
         }
     }
+}
+
+/// Assumes what data of clicks leaves out: a session without a customer is a guest of its own, and
+/// events without a kind, a quantity, a price and an order are views. Returns what is assumed.
+fn assume(content: Content, fields: &mut Vec<Recognised>, mapping: &mut Mapping) -> Vec<String> {
+    let mut notes = Vec::new();
+    if content != Content::Events {
+        return notes;
+    }
+    let has = |fields: &[Recognised], field: Field| fields.iter().any(|f| f.field == field);
+    let is_named = mapping.columns.contains_key(&Field::UserId);
+    let session = fields.iter().find(|found| found.field == Field::SessionId).cloned();
+    if let Some(session) = session
+        && !is_named
+        && !has(fields, Field::UserId)
+        && !has(fields, Field::AnonymousId)
+    {
+        notes.push("no column names a customer: each session is a guest of its own".to_owned());
+        fields.push(Recognised { field: Field::AnonymousId, ..session });
+    }
+    let is_bare = [Field::Event, Field::Quantity, Field::Price, Field::OrderId]
+        .into_iter()
+        .all(|field| !has(fields, field));
+    if is_bare && !mapping.events.contains_key("") {
+        notes.push("no column says what happened: every row is a view".to_owned());
+        mapping.events.insert(String::new(), EventKind::View.as_str().to_owned());
+    }
+    notes
 }
 
 /// Checks that the required fields have columns.
@@ -141,10 +175,11 @@ fn require<'a>(
             ));
         }
     }
-    if content == Content::Events && !has(Field::Event) {
+    if content == Content::Events && !has(Field::Event) && !given.events.contains_key("") {
         return Err(format!(
-            "no column says what happened: name it with --map event=COLUMN, or use `import \
-             orders` if every row is a purchase; the columns are: {all}"
+            "no column says what happened: name it with --map event=COLUMN, say --event view if \
+             every row is a view, or use `import orders` if every row is a purchase; the columns \
+             are: {all}"
         ));
     }
     Ok(())

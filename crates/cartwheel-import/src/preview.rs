@@ -129,7 +129,7 @@ impl Preview {
             name: name.clone(),
             format: *format,
         };
-        let mut notes = Vec::new();
+        let mut notes = plan.notes.clone();
         if let Some(email) = &tally.email {
             notes.push(format!(
                 "users are known by e-mail addresses, such as {email}: ids that change with the \

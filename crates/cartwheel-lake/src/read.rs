@@ -6,3 +6,4 @@ pub(crate) mod export;
 pub(crate) mod inspect;
 pub(crate) mod products;
 pub(crate) mod ties;
+pub(crate) mod touches;

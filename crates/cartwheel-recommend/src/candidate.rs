@@ -1,12 +1,18 @@
 //! A product to score.
 
+use crate::visit::VisitScores;
+
 /// The reason why a product is a candidate, the strongest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Source {
     /// The user bought it before.
     History,
+    /// The user has just looked at it.
+    Seen,
     /// It is bought together with a product in the cart.
     Cart,
+    /// Shoppers turn to it after what the user has just looked at.
+    Visit,
     /// It is bought together with products that the user buys.
     Taste,
     /// Users with such a history buy it next.
@@ -24,7 +30,9 @@ impl Source {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::History => "history",
+            Self::Seen => "seen",
             Self::Cart => "cart",
+            Self::Visit => "visit",
             Self::Taste => "taste",
             Self::Next => "next",
             Self::Popular => "popular",
@@ -53,6 +61,8 @@ pub struct Candidate {
     pub taste_best: Option<TasteShare>,
     /// Probability that users with such a history buy it next, by the products' transitions.
     pub next: f32,
+    /// Its relation to what the user has just looked at.
+    pub visit: VisitScores,
 }
 
 /// The share of one of the user's products in a candidate's taste score.
@@ -76,6 +86,7 @@ impl Candidate {
             taste: 0.0,
             taste_best: None,
             next: 0.0,
+            visit: VisitScores::default(),
         }
     }
 }

@@ -1,10 +1,11 @@
 //! Selects the products that are worth scoring for a user and a cart.
 
-use cartwheel_features::{Catalogue, HISTORY_PRODUCTS, Neighbour, UserState};
+use cartwheel_features::{Catalogue, HISTORY_PRODUCTS, MAX_TOUCHES, Neighbour, UserState};
 use rustc_hash::FxHashSet;
 
 use crate::candidate::{Candidate, Source, TasteShare};
 use crate::scored::{Key, Scored, take_best};
+use crate::visit::score_visit;
 
 /// Maximum number of candidates from the user's history.
 const FROM_HISTORY: usize = 300;
@@ -14,6 +15,13 @@ const FROM_CART: usize = 50;
 const FROM_TASTE: usize = 30;
 /// Maximum number of candidates that users with such a history buy next.
 const FROM_NEXT: usize = 60;
+/// Maximum numbers of candidates that shoppers turn to after what the user has just looked at: in
+/// the next steps, in similar visits, in the same visits, in two steps, and to buy.
+const FROM_FOLLOWING: usize = 60;
+const FROM_NEAREST: usize = 60;
+const FROM_TOGETHER: usize = 40;
+const FROM_TWO_STEPS: usize = 80;
+const FROM_LEADS: usize = 40;
 /// Maximum number of popular candidates.
 const FROM_POPULAR: usize = 30;
 /// Number of past products whose neighbours are considered.
@@ -68,6 +76,8 @@ pub fn candidates(
         }
     }
 
+    score_visit(catalogue, state, &mut scored);
+
     let mut chosen: Vec<Candidate> = Vec::with_capacity(FROM_HISTORY);
     let mut taken: FxHashSet<u32> = in_cart;
     let bought = past.iter().map(|&(_, product)| product);
@@ -76,11 +86,22 @@ pub fn candidates(
         taken.insert(product);
         chosen.push(scored.with_source(product, Source::History));
     }
+    let touched = state.touched(MAX_TOUCHES).into_iter().rev();
+    let touched = touched.filter(|&p| catalogue.get(p).is_some() && !taken.contains(&p));
+    for product in touched.filter(|&product| qualifies(product)).collect::<Vec<_>>() {
+        taken.insert(product);
+        chosen.push(scored.with_source(product, Source::Seen));
+    }
     // A product is asked about once, however many products it is related to.
     let others = scored.all().iter().filter(|c| !taken.contains(&c.product));
     let mut others: Vec<Candidate> = others.filter(|c| qualifies(c.product)).copied().collect();
-    let sources: [(Source, usize, Key); 3] = [
+    let sources: [(Source, usize, Key); 8] = [
         (Source::Cart, FROM_CART, |c| c.cart_sum),
+        (Source::Visit, FROM_FOLLOWING, |c| c.visit.follow),
+        (Source::Visit, FROM_NEAREST, |c| c.visit.nearest),
+        (Source::Visit, FROM_TOGETHER, |c| c.visit.together),
+        (Source::Visit, FROM_TWO_STEPS, |c| c.visit.follow_far),
+        (Source::Visit, FROM_LEADS, |c| c.visit.leads_to),
         (Source::Taste, FROM_TASTE, |c| c.taste),
         (Source::Next, FROM_NEXT, |c| c.next),
     ];

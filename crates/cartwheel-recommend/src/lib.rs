@@ -13,6 +13,7 @@ mod reasons;
 mod rows;
 mod scored;
 mod trending;
+mod visit;
 
 pub use candidate::{Candidate, Source, TasteShare};
 pub use candidates::candidates;
@@ -21,6 +22,7 @@ pub use rank::{Contributions, Model, ModelMismatch, Ranked, order, rank, scores}
 pub use reasons::reasons;
 pub use rows::{FEATURES, rows};
 pub use trending::{HALF_LIFE_MS, Trending};
+pub use visit::VisitScores;
 
 #[cfg(test)]
 mod tests;

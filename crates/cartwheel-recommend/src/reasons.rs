@@ -20,11 +20,17 @@ pub fn reasons<'a>(
         let orders = if state.applied == 1 { "order" } else { "orders" };
         reasons.push(format!("In {} of your {} {orders}", up.orders, state.applied));
     }
+    if candidate.source == Source::Seen {
+        reasons.push("You looked at it".to_owned());
+    }
     if let Some(held) = candidate.cart_best {
         reasons.push(format!("Goes with {}", name(held)));
     }
     if let (true, Some(best)) = (reasons.is_empty(), candidate.taste_best) {
         reasons.push(format!("Often bought with {}, which you buy", name(best.product)));
+    }
+    if reasons.is_empty() && candidate.source == Source::Visit {
+        reasons.push("Others turned to it after what you looked at".to_owned());
     }
     if reasons.is_empty() && candidate.source == Source::Next {
         reasons.push("Bought next by customers who buy what you buy".to_owned());

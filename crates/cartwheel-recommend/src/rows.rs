@@ -1,12 +1,13 @@
 //! Feature rows of candidates.
 
-use cartwheel_features::{Catalogue, Context, UserState};
+use cartwheel_features::{Action, Catalogue, Context, Trail, UserState};
 use rustc_hash::FxHashMap;
 
 use crate::candidate::{Candidate, Source};
+use crate::visit::{Seen, VisitScores, minutes};
 
 /// Column names of a feature row, in order.
-pub const FEATURES: [&str; 59] = [
+pub const FEATURES: [&str; 82] = [
     "user_orders",
     "user_periods",
     "user_mean_days_since_prior",
@@ -51,6 +52,27 @@ pub const FEATURES: [&str; 59] = [
     "taste_score",
     "next_score",
     "next_lift",
+    "visit_touches",
+    "visit_products",
+    "visit_minutes_since",
+    "visit_last_repeats",
+    "seen_count",
+    "seen_places_ago",
+    "seen_minutes_ago",
+    "seen_removed",
+    "follow_last",
+    "follow_score",
+    "follow_far",
+    "together_score",
+    "together_max",
+    "leads_to_score",
+    "nearest_score",
+    "prod_touch_share",
+    "prod_touch_recent_share",
+    "prod_touch_recent_share_fast",
+    "prod_touch_heat",
+    "prod_adds_per_view",
+    "prod_orders_per_view",
     "user_aisle_share",
     "user_department_share",
     "cart_size",
@@ -62,7 +84,9 @@ pub const FEATURES: [&str; 59] = [
     "context_hour",
     "context_days_since_prior",
     "source_history",
+    "source_seen",
     "source_cart",
+    "source_visit",
     "source_taste",
     "source_next",
     "source_popular",
@@ -84,6 +108,7 @@ pub fn rows(
     let orders = state.applied as f32;
     let today = state.days + context.days_since_prior.unwrap_or(0.0);
     let basket = over(state.lines as f32, orders);
+    let visit = Seen::new(state, context.at_ms);
     let week = catalogue.week(context);
     let (all_orders, all_lately) = catalogue.all_sold(week);
     out.reserve(candidates.len() * FEATURES.len());
@@ -154,6 +179,12 @@ pub fn rows(
                 out.extend([f32::NAN; 19]);
             }
         }
+        let VisitScores { follow_last, follow, follow_far, .. } = candidate.visit;
+        let VisitScores { together, together_max, leads_to, nearest, .. } = candidate.visit;
+        out.extend([visit.touches, visit.products, visit.minutes_since, visit.of_last]);
+        out.extend(seen(state, candidate.product, context.at_ms));
+        out.extend([follow_last, follow, follow_far, together, together_max, leads_to, nearest]);
+        out.extend(attention(catalogue, candidate.product, sold.orders, week));
         let of = |shares: &FxHashMap<u32, f32>, key| shares.get(&key).copied().unwrap_or(0.0);
         out.extend([
             over(candidate.taste, user.weight),
@@ -170,12 +201,45 @@ pub fn rows(
             context.hour.map_or(f32::NAN, f32::from),
             context.days_since_prior.unwrap_or(f32::NAN),
             flag(candidate.source == Source::History),
+            flag(candidate.source == Source::Seen),
             flag(candidate.source == Source::Cart),
+            flag(candidate.source == Source::Visit),
             flag(candidate.source == Source::Taste),
             flag(candidate.source == Source::Next),
             flag(candidate.source == Source::Popular),
         ]);
     }
+}
+
+/// What the user did with the product: number of touches, touches since the newest one, minutes
+/// since, and whether it was taken out of the cart last.
+fn seen(state: &UserState, product: u32, at_ms: Option<i64>) -> [f32; 4] {
+    let touches = || state.touches.iter().rev().enumerate().filter(|(_, t)| t.product == product);
+    match touches().next() {
+        Some((ago, newest)) => [
+            touches().count() as f32,
+            ago as f32,
+            minutes(Some(newest.at_ms), at_ms),
+            flag(newest.action == Action::Remove),
+        ],
+        None => [0.0, f32::NAN, f32::NAN, 0.0],
+    }
+}
+
+/// How much attention the product gets: its share of all touches, lately and of the last days, the
+/// latter relative to the first, and adds and orders per view. NaN in a shop without views.
+fn attention(catalogue: &Catalogue, product: u32, orders: f32, week: u16) -> [f32; 6] {
+    let Some(attention) = catalogue.visits.attention.get(product as usize) else {
+        return [f32::NAN; 6];
+    };
+    let share = |of: fn(&Trail, u16) -> f32| {
+        known(of(&attention.trail, week), of(&catalogue.visits.all, week))
+    };
+    let ever = share(|trail, _| trail.total());
+    let slow = share(|trail, week| trail.before(week).slow);
+    let fast = share(|trail, week| trail.before(week).fast);
+    let per_view = |count: f32| known(count, attention.views);
+    [ever, slow, fast, known(fast, ever), per_view(attention.adds), per_view(orders)]
 }
 
 /// The user's whole history, weighted by recency.

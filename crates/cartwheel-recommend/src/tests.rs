@@ -6,7 +6,7 @@ use crate::{FEATURES, Source, candidates, rank, reasons, rows};
 /// A shop with ten products. 0 and 1 are always bought together, as are 2 and 3; 9 is never
 /// bought.
 fn shop() -> (Catalogue, UserState) {
-    let mut partial = Partial::new(10, 1000, 100);
+    let mut partial = Partial::new(10, SAMPLES);
     let mut user = UserState::default();
     for shopper in 0..20_u64 {
         let mut state = UserState::default();
@@ -19,7 +19,7 @@ fn shop() -> (Catalogue, UserState) {
             let lines = products.map(line).to_vec();
             let order = Order { number, context, lines };
             partial.order(&state, &order, shopper);
-            state.apply(&order);
+            state.apply(Event::Order(&order));
         }
         user = state;
     }

@@ -12,6 +12,8 @@ use crate::dedup::{DEDUP_MS, RecentEvent, event_key};
 pub const MAX_CART: usize = 200;
 /// Most views that a session keeps.
 pub const MAX_VIEWS: usize = 50;
+/// Most changes of the cart that a session keeps.
+pub const MAX_CART_CHANGES: usize = 50;
 /// Most event ids that a session keeps for deduplication.
 pub const MAX_RECENT: usize = 64;
 /// Most checkouts that a session keeps.
@@ -50,6 +52,17 @@ impl From<ProductView> for (ProductId, i64) {
     }
 }
 
+/// A product that was put into the cart or taken out of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CartChange {
+    /// The product.
+    pub product_id: ProductId,
+    /// Whether it was put into the cart.
+    pub is_added: bool,
+    /// When the server accepted the event, UTC milliseconds.
+    pub at_ms: i64,
+}
+
 /// A purchase of this session.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SessionCheckout {
@@ -78,6 +91,9 @@ pub struct Session {
     pub cart: Vec<CartItem>,
     /// Product views, newest last.
     pub views: VecDeque<ProductView>,
+    /// Changes of the cart, newest last.
+    #[serde(default, skip_serializing_if = "VecDeque::is_empty")]
+    pub cart_changes: VecDeque<CartChange>,
     /// Recently accepted events, newest last.
     pub recent_events: VecDeque<RecentEvent>,
     /// Checkouts of the last seven days, newest last.
@@ -135,11 +151,18 @@ impl Session {
                     push_bounded(&mut self.views, view, MAX_VIEWS);
                 }
             }
-            EventKind::AddToCart => self.add(record),
-            EventKind::RemoveFromCart => self.remove(&record.product_ids),
+            EventKind::AddToCart => {
+                self.add(record);
+                self.note_change(record, true);
+            }
+            EventKind::RemoveFromCart => {
+                self.remove(&record.product_ids);
+                self.note_change(record, false);
+            }
             EventKind::UpdateCart => {
                 self.cart.clear();
                 self.add(record);
+                self.note_change(record, true);
             }
             EventKind::Checkout => self.check_out(record),
             // A return changes the history, which the next feature set reads.
@@ -226,6 +249,13 @@ impl Session {
                 }
                 None => {}
             }
+        }
+    }
+
+    fn note_change(&mut self, record: &EventRecord, is_added: bool) {
+        for product_id in record.product_ids.iter().cloned() {
+            let change = CartChange { product_id, is_added, at_ms: record.received_at_ms };
+            push_bounded(&mut self.cart_changes, change, MAX_CART_CHANGES);
         }
     }
 

@@ -86,6 +86,7 @@ impl Session {
         if all_gone || is_other {
             self.cart.clear();
             self.views = VecDeque::new();
+            self.cart_changes = VecDeque::new();
             self.checkouts.clear();
         }
         self.tied_to = Some(tied.user_id.clone());

@@ -39,14 +39,14 @@ pub fn regular() -> UserState {
 }
 
 fn catalogue() -> Catalogue {
-    let mut partial = Partial::new(10, 1000, 100);
+    let mut partial = Partial::new(10, SAMPLES);
     for shopper in 0..20_u64 {
         let mut state = UserState::default();
         for number in 1..=4 {
             let pair = if (shopper + u64::from(number)) % 2 == 0 { [0, 1] } else { [2, 3] };
             let order = order(number, &[pair[0], pair[1], 4 + (shopper % 5) as u32]);
             partial.order(&state, &order, shopper);
-            state.apply(&order);
+            state.apply(Event::Order(&order));
         }
     }
     let info = |p: u32| ProductInfo {

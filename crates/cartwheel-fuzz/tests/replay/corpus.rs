@@ -212,7 +212,7 @@ fn catalogue(most_popular: u32) -> Vec<u8> {
     let infos: Vec<ProductInfo> = ["milk", "bread", "tea"]
         .map(|id| ProductInfo { product_id: id.into(), name: id.into(), ..Default::default() })
         .into();
-    let mut partial = Partial::new(infos.len(), 10, 10);
+    let mut partial = Partial::new(infos.len(), SampleSizes::default());
     partial.order(&UserState::default(), &order(1), 7);
     let mut catalogue = Catalogue::finish(infos, partial);
     catalogue.popular[0] = most_popular;

@@ -5,7 +5,7 @@ use std::time::Instant;
 use anyhow::{Context as _, Result};
 use cartwheel_feature_job::{Input, JobOptions, Phase};
 use cartwheel_feature_set::{BuildLock, FeatureSet};
-use cartwheel_features::ProductInfo;
+use cartwheel_features::{ProductInfo, stable_hash};
 use cartwheel_lake::{Erasures, Lake};
 use clap::Args;
 use parking_lot::Mutex;
@@ -93,7 +93,11 @@ fn job_input(lake: &Lake, data_dir: &DataDir) -> Result<Input> {
         eprintln!("warning: left out: {problem}");
     }
     let (ties, checkouts) = (checkouts.ties, checkouts.records);
-    let mut input = Input { checkouts, ties, erasures, ..Input::default() };
+    let touches = lake.touches(&ties, stable_hash)?;
+    for problem in &touches.problems {
+        eprintln!("warning: left out: {problem}");
+    }
+    let mut input = Input { checkouts, touches, ties, erasures, ..Input::default() };
     let products = lake.read_products()?.into_iter().map(|p| ProductInfo {
         product_id: p.product_id,
         name: p.product_name,

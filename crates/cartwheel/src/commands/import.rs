@@ -84,6 +84,10 @@ pub struct History {
     /// What makes an order of a customer's lines that have no order id [default: day].
     #[arg(long, value_enum, value_name = "RULE")]
     order_by: Option<OrderByArgument>,
+    /// The kind of event of rows that have none, such as view [default: view for rows of events
+    /// that have neither quantity, price nor order, otherwise checkout].
+    #[arg(long, value_name = "KIND", value_parser = ["view", "add_to_cart", "remove_from_cart", "checkout"])]
+    event: Option<String>,
     /// Share of rows that may be rejected, in percent.
     #[arg(long, value_name = "PERCENT", default_value_t = 5.0)]
     max_rejects: f64,
@@ -115,6 +119,7 @@ impl History {
             timezone: None,
             date_order: None,
             order_by: None,
+            event: None,
             max_rejects: 5.0,
             not_a_product: Vec::new(),
             product: Vec::new(),
@@ -226,6 +231,7 @@ fn options(context: &Context, content: Content, args: &History) -> Result<Option
         timezone: args.timezone.clone(),
         date_order,
         order_by,
+        events: args.event.iter().map(|kind| (String::new(), kind.clone())).collect(),
         ..Mapping::default()
     });
     Ok(Options {

@@ -2,6 +2,7 @@
 
 pub mod audit;
 pub mod capacity;
+mod clicks;
 pub mod config;
 pub mod features;
 pub mod generate;

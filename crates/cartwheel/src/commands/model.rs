@@ -1,14 +1,14 @@
 //! `train`, `evaluate`, `predict` and `recommend`.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
 use cartwheel_engine::{Engine as _, Filters, Opened, Query, ServingEngine};
 use cartwheel_events::{ProductId, UserId};
 use cartwheel_feature_set::FeatureSet;
-use cartwheel_features::week_end_ms;
+use cartwheel_features::{Event, UserState, week_end_ms};
 use cartwheel_forest::Forest;
 use cartwheel_lake::Lake;
 use cartwheel_recommend::rank;
@@ -16,7 +16,7 @@ use clap::{Args, ValueEnum};
 use rayon::prelude::*;
 use serde::Serialize;
 
-use crate::commands::report;
+use crate::commands::{clicks, report};
 use crate::context::Context;
 use crate::learn;
 use crate::show::{bar, result};
@@ -93,16 +93,23 @@ enum UserSelection {
 /// The arguments of `predict`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  cartwheel predict --users test --limit 20 --out predictions.json"
+    after_help = "Examples:
+  cartwheel predict --users test --limit 20 --out predictions.json
+  cartwheel predict --sessions clicks --out predictions.jsonl"
 )]
 pub struct Predict {
     /// Users to predict for.
     #[arg(long, value_enum, default_value = "all")]
     users: UserSelection,
-    /// Products for each user.
+    /// Directory with test.csv or test.csv.gz (session_id, item_id, timestamp in seconds): predicts the
+    /// next product after each click, instead of the users' next orders.
+    #[arg(long, value_name = "DIR", conflicts_with = "users")]
+    sessions: Option<PathBuf>,
+    /// Products for each user or click.
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1000))]
     limit: u32,
-    /// File to write: {"user_id": ["product_id", …]}.
+    /// File to write: {"user_id": ["product_id", …]}; of sessions a line for each click,
+    /// {"session_id": …, "position": 1, "items": ["product_id", …]}.
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
 }
@@ -210,6 +217,9 @@ fn read_fold(of: &FoldModel) -> Result<(u32, Forest)> {
 
 /// Runs `predict`.
 pub fn predict(context: &Context, args: &Predict) -> Result<()> {
+    if let Some(dir) = &args.sessions {
+        return predict_sessions(context, dir, args.limit as usize, &args.out);
+    }
     let opened = Opened::current(&context.data_dir.lake(), &context.settings.shop.timezone)?;
     let (engine, now_ms) = (engine(context)?, context.clock.now_ms());
     let is_shown = |product: &cartwheel_features::Product| {
@@ -254,6 +264,41 @@ pub fn predict(context: &Context, args: &Predict) -> Result<()> {
     let summary = serde_json::json!({"users": lists.len(), "out": args.out});
     result(context.json, &summary, || {
         format!("Wrote {} users to {}", lists.len(), args.out.display())
+    });
+    Ok(())
+}
+
+/// Runs `predict --sessions`.
+fn predict_sessions(context: &Context, dir: &Path, limit: usize, out: &Path) -> Result<()> {
+    let opened = Opened::current(&context.data_dir.lake(), &context.settings.shop.timezone)?;
+    let sessions = clicks::read(dir, &opened.catalogue)?;
+    let progress = bar("predicting", sessions.len() as u64);
+    let lines = sessions.par_iter().map(|session| {
+        let mut lines = Vec::new();
+        let mut state = UserState::default();
+        for (position, click) in (1..).zip(&session.clicks[..session.clicks.len() - 1]) {
+            state.apply(Event::Touch(*click));
+            let moment = opened.calendar.context(&state, click.at_ms);
+            let model = opened.model.as_ref();
+            let ranked = rank(&opened.catalogue, model, &state, &moment, &[], |_| true);
+            let shown = ranked.iter().take(limit);
+            let ids = shown.filter_map(|r| opened.catalogue.get(r.candidate.product));
+            let items: Vec<&str> = ids.map(|product| &*product.info.product_id).collect();
+            let line = serde_json::json!({
+                "session_id": session.id, "position": position, "items": items,
+            });
+            lines.extend(format!("{line}\n").into_bytes());
+        }
+        progress.inc(1);
+        lines
+    });
+    let lines: Vec<Vec<u8>> = lines.collect();
+    progress.finish_and_clear();
+    cartwheel_files::replace(out, &lines.concat()).with_context(|| out.display().to_string())?;
+    let clicks: usize = sessions.iter().map(|session| session.clicks.len() - 1).sum();
+    let summary = serde_json::json!({"sessions": sessions.len(), "clicks": clicks, "out": out});
+    result(context.json, &summary, || {
+        format!("Wrote {clicks} clicks of {} sessions to {}", sessions.len(), out.display())
     });
     Ok(())
 }

@@ -1,0 +1,106 @@
+//! One user's history: orders, the purchases of the event stream among them, and touches.
+
+use cartwheel_feature_set::Calendar;
+use cartwheel_features::{Action, Context, LastCheckout, Line, Order, Touch, UserState};
+
+use crate::purchases::Purchase;
+use crate::rows::{CheckoutRow, EvalSet, LineRow, OrderRow, TouchRow, split};
+
+/// An order of a user's history.
+pub(crate) struct PastOrder {
+    pub order: Order,
+    /// Whether the imported data marks it as a training label.
+    pub marked_train: bool,
+}
+
+/// A user's orders without the `test` order.
+pub(crate) struct History {
+    pub orders: Vec<PastOrder>,
+    /// Number and time of the last order: the numbers of checkouts continue from it.
+    tail: UserState,
+    /// Context of the `test` order.
+    pub next: Option<Context>,
+    /// The newest checkout.
+    pub last_checkout: Option<LastCheckout>,
+    /// What the user did besides, oldest first.
+    pub touches: Vec<Touch>,
+}
+
+impl History {
+    /// Takes rows that are in order.
+    pub(crate) fn new(
+        orders: &[OrderRow],
+        mut lines: &[LineRow],
+        touches: &[TouchRow],
+    ) -> Self {
+        let mut history = Self {
+            orders: Vec::with_capacity(orders.len()),
+            tail: UserState::default(),
+            next: None,
+            last_checkout: None,
+            touches: touches_of(touches),
+        };
+        for row in orders {
+            let context = Context {
+                dow: row.dow,
+                hour: row.hour,
+                days_since_prior: row.days,
+                at_ms: row.at_ms,
+            };
+            lines = &lines[lines.partition_point(|l| l.number < row.number)..];
+            let own_lines = split(&mut lines, |l| l.number == row.number);
+            if row.eval_set == EvalSet::Test {
+                history.next = Some(context);
+                continue;
+            }
+            let line = |l: &LineRow| Line {
+                product: l.product,
+                position: l.position,
+                reordered: l.reordered,
+            };
+            let order =
+                Order { number: row.number, context, lines: own_lines.iter().map(line).collect() };
+            history.push(order, row.eval_set == EvalSet::Train);
+        }
+        history
+    }
+
+    fn push(&mut self, order: Order, marked_train: bool) {
+        self.tail.orders = self.tail.orders.max(order.number);
+        self.tail.last_order_ms = order.context.at_ms.or(self.tail.last_order_ms);
+        self.orders.push(PastOrder { order, marked_train });
+    }
+
+    pub(crate) fn purchase(&mut self, calendar: &Calendar, purchase: &Purchase<'_>) {
+        let CheckoutRow { at_ms, event_id, .. } = purchase.row;
+        if !purchase.is_undone() {
+            self.push(calendar.order(&self.tail, *at_ms, &purchase.kept), false);
+        }
+        self.last_checkout = Some(LastCheckout { at_ms: *at_ms, event_id: event_id.clone() });
+        self.next = None;
+    }
+
+    /// Everything that the user did with products, oldest first, purchases among it. Empty if the
+    /// user did nothing but buy: then there are no visits.
+    pub(crate) fn timeline(&self) -> Vec<Touch> {
+        if self.touches.is_empty() {
+            return Vec::new();
+        }
+        let mut all = self.touches.clone();
+        for PastOrder { order, .. } in &self.orders {
+            let Some(at_ms) = order.context.at_ms else { continue };
+            let bought = order.lines.iter().map(|line| line.product);
+            all.extend(bought.map(|product| Touch { product, action: Action::Buy, at_ms }));
+        }
+        all.sort_by_key(|touch| touch.at_ms);
+        all
+    }
+}
+
+/// The touches of rows in order. Delivery may repeat an event.
+fn touches_of(rows: &[TouchRow]) -> Vec<Touch> {
+    let same = |a: &TouchRow, b: &TouchRow| (a.at_ms, a.event, a.place) == (b.at_ms, b.event, b.place);
+    let first = rows.chunk_by(same).filter_map(<[TouchRow]>::first);
+    let touch = |row: &TouchRow| Touch { product: row.product, action: row.action, at_ms: row.at_ms };
+    first.map(touch).collect()
+}

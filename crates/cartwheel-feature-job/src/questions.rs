@@ -1,0 +1,207 @@
+//! The questions of a user's history: at which moments a recommender is asked, and what the user did
+//! next.
+//!
+//! A question after the next basket is asked at the order's moment; if a visit led to the order, at
+//! a random moment of the visit, with the cart of that moment; and now and then right after the
+//! order before. A question after the next interaction is asked after every touch of a visit.
+
+use cartwheel_feature_set::Calendar;
+use cartwheel_features::{
+    BottomK, Context, Event, Example, Fold, Order, Touch, UserState, VISIT_GAP_MS, stable_hash,
+    visits,
+};
+use serde::{Deserialize, Serialize};
+
+/// One in this many baskets is asked for right after the order before.
+const AFTER_CHECKOUT: u64 = 10;
+
+/// Bounded samples of questions, by their use.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Samples {
+    pub train: BottomK<Example>,
+    pub valid: BottomK<Example>,
+    pub gate: BottomK<Example>,
+}
+
+impl Samples {
+    /// Samples of at most `most` training examples, and a quarter of that for each other use.
+    pub(crate) fn new(most: usize) -> Self {
+        let held_out = (most / 4).max(1);
+        Self {
+            train: BottomK::new(most),
+            valid: BottomK::new(held_out),
+            gate: BottomK::new(held_out),
+        }
+    }
+
+    pub(crate) fn merge(&mut self, other: Self) {
+        self.train.merge(other.train);
+        self.valid.merge(other.valid);
+        self.gate.merge(other.gate);
+    }
+
+    /// The sample for a question to a user of `fold`. Only the newest one of a gate user is for the
+    /// gate.
+    fn of(&mut self, fold: Fold, is_last: bool) -> &mut BottomK<Example> {
+        match fold {
+            Fold::Valid => &mut self.valid,
+            Fold::Gate if is_last => &mut self.gate,
+            _ => &mut self.train,
+        }
+    }
+}
+
+/// The user who is asked.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Asked<'a> {
+    pub user_id: &'a str,
+    pub fold: Fold,
+    pub seed: u64,
+}
+
+/// An order to ask for.
+pub(crate) struct Asking<'a> {
+    pub order: &'a Order,
+    /// The order before.
+    pub previous: Option<&'a Order>,
+    /// Whether it is the user's newest.
+    pub is_last: bool,
+}
+
+/// Folds a user's history, and asks questions on the way.
+pub(crate) struct Questions<'a> {
+    pub user: Asked<'a>,
+    pub baskets: &'a mut Samples,
+    pub interactions: &'a mut Samples,
+    /// The state so far.
+    pub state: UserState,
+    /// Touches so far.
+    pub touched: u32,
+}
+
+impl Questions<'_> {
+    /// Folds the touches before an order, and asks for the order once.
+    pub(crate) fn before_order(
+        &mut self,
+        touches: &[Touch],
+        asking: &Asking<'_>,
+        calendar: &Calendar,
+    ) {
+        let Asking { order, previous, is_last } = asking;
+        let led = visit_before(touches, order);
+        let draw = self.draw("moment", order.number);
+        let is_held_out = self.user.fold == Fold::Gate && *is_last;
+        if let (Some(previous), 0, 0, false) =
+            (previous, led, draw % AFTER_CHECKOUT, is_held_out)
+        {
+            let at_once = Context { days_since_prior: Some(0.0), ..previous.context };
+            self.ask_basket(asking, at_once, Some(Vec::new()));
+            self.touches(touches, calendar);
+            return;
+        }
+        // The first order tells nothing of a user who has done nothing before.
+        if previous.is_none() && led == 0 {
+            self.touches(touches, calendar);
+            return;
+        }
+        let left = (draw % (led as u64 + 1)) as usize;
+        let (before, after) = touches.split_at(touches.len() - left);
+        self.touches(before, calendar);
+        let at_ms = match after.first() {
+            Some(next) => before.last().map_or(next.at_ms, |last| last.at_ms),
+            None => order.context.at_ms.unwrap_or_default(),
+        };
+        let context = match after.is_empty() {
+            true => order.context,
+            false => calendar.context(&self.state, at_ms),
+        };
+        let cart = self.state.cart();
+        self.ask_basket(asking, context, cart);
+        self.touches(after, calendar);
+    }
+
+    /// Folds touches, and asks within each visit what the user turns to next.
+    pub(crate) fn touches(&mut self, touches: &[Touch], calendar: &Calendar) {
+        for touch in touches {
+            let last_ms = self.state.last_touch_ms();
+            let last_ms = last_ms.filter(|last| touch.at_ms.saturating_sub(*last) <= VISIT_GAP_MS);
+            if let Some(last_ms) = last_ms {
+                self.ask_interaction(touch, last_ms, calendar);
+            }
+            self.state.apply(Event::Touch(*touch));
+            self.touched += 1;
+        }
+    }
+
+    fn ask_basket(&mut self, asking: &Asking<'_>, context: Context, cart: Option<Vec<u32>>) {
+        let Asking { order, is_last, .. } = asking;
+        let Asked { user_id, fold, .. } = self.user;
+        let key = stable_hash(format!("{user_id}/{}", order.number).as_bytes());
+        let sample = self.baskets.of(fold, *is_last);
+        if !sample.wants(key) {
+            return;
+        }
+        let held = cart.as_deref().unwrap_or_default();
+        let mut basket: Vec<u32> = Vec::with_capacity(order.lines.len());
+        for line in &order.lines {
+            if !basket.contains(&line.product) && !held.contains(&line.product) {
+                basket.push(line.product);
+            }
+        }
+        if basket.is_empty() {
+            return;
+        }
+        sample.push(
+            key,
+            Example {
+                user_id: user_id.to_owned(),
+                order_number: order.number,
+                state: self.state.clone(),
+                context,
+                cart,
+                basket,
+            },
+        );
+    }
+
+    fn ask_interaction(&mut self, next: &Touch, at_ms: i64, calendar: &Calendar) {
+        let Asked { user_id, fold, .. } = self.user;
+        let number = self.touched;
+        let key = stable_hash(format!("{user_id}/touch/{number}").as_bytes());
+        // Every interaction of a gate user is for the gate.
+        let sample = self.interactions.of(fold, true);
+        if !sample.wants(key) {
+            return;
+        }
+        let cart = self.state.cart().unwrap_or_default();
+        if cart.contains(&next.product) {
+            return;
+        }
+        sample.push(
+            key,
+            Example {
+                user_id: user_id.to_owned(),
+                order_number: number,
+                state: self.state.clone(),
+                context: calendar.context(&self.state, at_ms),
+                cart: Some(cart),
+                basket: vec![next.product],
+            },
+        );
+    }
+
+    /// A number that depends on the user, the order and the seed alone.
+    fn draw(&self, purpose: &str, number: u32) -> u64 {
+        let Asked { user_id, seed, .. } = self.user;
+        stable_hash(format!("{purpose}/{seed}/{user_id}/{number}").as_bytes())
+    }
+}
+
+/// Number of the last touches that belong to the visit in which an order was placed.
+fn visit_before(touches: &[Touch], order: &Order) -> usize {
+    let (Some(at_ms), Some(last)) = (order.context.at_ms, touches.last()) else { return 0 };
+    match at_ms.saturating_sub(last.at_ms) <= VISIT_GAP_MS {
+        true => visits(touches).last().map_or(0, <[Touch]>::len),
+        false => 0,
+    }
+}

@@ -1,0 +1,157 @@
+//! Reading the views, adds and removes of the event stream.
+
+use std::io;
+use std::path::Path;
+
+use cartwheel_events::EventKind;
+use rustc_hash::FxHashMap;
+
+use crate::error::LakeError;
+use crate::files::parts::{PartsRead, read_parts};
+use crate::files::scan::{list_texts, lists, numbers, scan, texts};
+use crate::lake::Lake;
+use crate::read::ties::Ties;
+
+/// Most touches that are read, the newest: some 640 MB.
+const MAX_TOUCHES: usize = 20_000_000;
+
+/// A shopper's action on a product, other than a purchase or a return.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Touch<'a> {
+    /// The shopper.
+    pub user_id: &'a str,
+    /// The product.
+    pub product_id: &'a str,
+    /// The kind of event.
+    pub kind: EventKind,
+    /// When the server accepted the event, UTC milliseconds.
+    pub received_at_ms: i64,
+    /// Hash of the event's id.
+    pub event: u64,
+    /// Place of the product in the event.
+    pub place: u32,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Row {
+    user: u32,
+    product: u32,
+    kind: EventKind,
+    place: u32,
+    received_at_ms: i64,
+    event: u64,
+}
+
+/// Delivered touches, without imported ones. Delivery may repeat them.
+#[derive(Debug, Clone, Default)]
+pub struct Touches {
+    ids: Ids,
+    rows: Vec<Row>,
+    /// Parts that could not be read, each with its path and the error.
+    pub problems: Vec<String>,
+}
+
+/// Ids by number.
+#[derive(Debug, Clone, Default)]
+struct Ids {
+    all: Vec<String>,
+    numbers: FxHashMap<String, u32>,
+}
+
+impl Ids {
+    fn number(&mut self, id: &str) -> u32 {
+        if let Some(&number) = self.numbers.get(id) {
+            return number;
+        }
+        let number = self.all.len() as u32;
+        self.all.push(id.to_owned());
+        self.numbers.insert(id.to_owned(), number);
+        number
+    }
+}
+
+impl Touches {
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// All touches, in no order.
+    pub fn iter(&self) -> impl Iterator<Item = Touch<'_>> {
+        self.rows.iter().map(|row| Touch {
+            user_id: &self.ids.all[row.user as usize],
+            product_id: &self.ids.all[row.product as usize],
+            kind: row.kind,
+            received_at_ms: row.received_at_ms,
+            event: row.event,
+            place: row.place,
+        })
+    }
+
+    fn keep_newest(&mut self) {
+        if self.rows.len() > MAX_TOUCHES {
+            self.rows.select_nth_unstable_by_key(MAX_TOUCHES, |row| -row.received_at_ms);
+            self.rows.truncate(MAX_TOUCHES);
+        }
+    }
+}
+
+impl Lake {
+    /// Reads the newest delivered views, adds and removes, some 20 million. Those of a guest who
+    /// turned out to be a user are the user's, by `ties`. `hash` shortens the events' ids.
+    ///
+    /// # Errors
+    /// When the folder of events cannot be listed.
+    pub fn touches(&self, ties: &Ties, hash: fn(&[u8]) -> u64) -> Result<Touches, LakeError> {
+        let read = |path: &Path, touches: &mut Touches| {
+            let before = touches.rows.len();
+            // The rows of a damaged part are not trusted, so the part counts as a whole or not
+            // at all.
+            read(path, ties, hash, touches).inspect_err(|_| touches.rows.truncate(before))?;
+            if touches.rows.len() > 2 * MAX_TOUCHES {
+                touches.keep_newest();
+            }
+            Ok(())
+        };
+        let PartsRead { content: mut touches, problems } =
+            read_parts(|| self.delivered_files("events"), read)?;
+        touches.keep_newest();
+        touches.problems = problems;
+        Ok(touches)
+    }
+}
+
+fn read(
+    path: &Path,
+    ties: &Ties,
+    hash: fn(&[u8]) -> u64,
+    touches: &mut Touches,
+) -> io::Result<()> {
+    let columns = ["user_id", "event_id", "event", "product_ids", "received_at_ms"];
+    scan(path, Some(&columns), |batch| {
+        let text = |name: &str| texts(batch, name);
+        let (user, event, kind) = (text("user_id")?, text("event_id")?, text("event")?);
+        let received = numbers(batch, "received_at_ms")?;
+        let products = lists(batch, "product_ids")?;
+        for row in 0..batch.num_rows() {
+            let Some(kind) = EventKind::parse(kind.value(row)).filter(|kind| is_touch(*kind)) else {
+                continue;
+            };
+            let received_at_ms = received.value(row);
+            let shopper = user.value(row);
+            let owner = ties.user(shopper, received_at_ms).unwrap_or(shopper);
+            let user = touches.ids.number(owner);
+            let event = hash(event.value(row).as_bytes());
+            for (place, id) in (0..).zip(list_texts(products, row)?) {
+                let product = touches.ids.number(&id);
+                touches.rows.push(Row { user, product, kind, place, received_at_ms, event });
+            }
+        }
+        Ok(())
+    })
+}
+
+fn is_touch(kind: EventKind) -> bool {
+    use EventKind::{AddToCart, RemoveFromCart, UpdateCart, View};
+    matches!(kind, View | AddToCart | RemoveFromCart | UpdateCart)
+}

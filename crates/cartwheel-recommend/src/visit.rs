@@ -1,0 +1,104 @@
+//! Scores of products by what the user has just looked at.
+
+use cartwheel_features::{Catalogue, Neighbour, UserState};
+
+use crate::candidate::Source;
+use crate::scored::Scored;
+
+/// Touched products that candidates are scored by, the newest.
+pub(crate) const TOUCHED: usize = 16;
+/// Weight of a touched product relative to the one touched after it.
+const BACK: f32 = 0.8;
+/// Products from which a second step is followed.
+const FIRST_STEPS: usize = 30;
+
+/// How a product relates to those that the user touched last.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct VisitScores {
+    /// How often shoppers turn to it after the newest product.
+    pub follow_last: f32,
+    /// The same over all touched products, the newer the heavier.
+    pub follow: f32,
+    /// How often they turn to it in a second step.
+    pub follow_far: f32,
+    /// Sum of its scores of being in the same visits.
+    pub together: f32,
+    /// The largest of these.
+    pub together_max: f32,
+    /// How often it is put into the cart or bought after a look at the touched products.
+    pub leads_to: f32,
+    /// Score among the nearest visits.
+    pub nearest: f32,
+}
+
+/// Scores the products that relate to those that the user touched last.
+pub(crate) fn score_visit(catalogue: &Catalogue, state: &UserState, scored: &mut Scored) {
+    let touched = state.touched(TOUCHED);
+    let mut weight = 1.0;
+    for (back, &product) in touched.iter().rev().enumerate() {
+        let Some(related) = catalogue.visits.of(product) else { return };
+        for next in &related.follows {
+            let scores = &mut scored.of(next.product, Source::Visit).visit;
+            scores.follow += weight * next.score;
+            if back == 0 {
+                scores.follow_last = next.score;
+            }
+        }
+        for other in &related.together {
+            let scores = &mut scored.of(other.product, Source::Visit).visit;
+            scores.together += weight * other.score;
+            scores.together_max = scores.together_max.max(other.score);
+        }
+        for taken in &related.leads_to {
+            scored.of(taken.product, Source::Visit).visit.leads_to += weight * taken.score;
+        }
+        weight *= BACK;
+    }
+    let steps = scored.all().iter().filter(|c| c.visit.follow > 0.0);
+    let steps = steps.map(|c| Neighbour { product: c.product, score: c.visit.follow });
+    for step in Neighbour::best(steps.collect(), FIRST_STEPS) {
+        for next in catalogue.visits.of(step.product).map_or(&[][..], |r| &r.follows) {
+            scored.of(next.product, Source::Visit).visit.follow_far += step.score * next.score;
+        }
+    }
+    for near in catalogue.visits.nearest(&touched) {
+        scored.of(near.product, Source::Visit).visit.nearest = near.score;
+    }
+}
+
+/// What the user did with one product lately, and in all.
+pub(crate) struct Seen {
+    /// Number of the user's touches.
+    pub touches: f32,
+    /// Number of touched products.
+    pub products: f32,
+    /// Minutes since the newest touch; NaN if there is none or the time is unknown.
+    pub minutes_since: f32,
+    /// Touches of the product that was touched last.
+    pub of_last: f32,
+}
+
+impl Seen {
+    pub(crate) fn new(state: &UserState, at_ms: Option<i64>) -> Self {
+        let touches = &state.touches;
+        let mut products: Vec<u32> = touches.iter().map(|touch| touch.product).collect();
+        let last = products.last().copied();
+        let of_last = products.iter().filter(|&&product| Some(product) == last).count() as f32;
+        products.sort_unstable();
+        products.dedup();
+        Self {
+            touches: touches.len() as f32,
+            products: products.len() as f32,
+            minutes_since: minutes(state.last_touch_ms(), at_ms),
+            of_last,
+        }
+    }
+}
+
+/// Minutes from one time to another, both in UTC milliseconds; NaN if one of them is unknown.
+pub(crate) fn minutes(from_ms: Option<i64>, to_ms: Option<i64>) -> f32 {
+    match (from_ms, to_ms) {
+        (Some(from), Some(to)) => to.saturating_sub(from).max(0) as f32 / 60_000.0,
+        _ => f32::NAN,
+    }
+}
