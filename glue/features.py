@@ -46,6 +46,15 @@ ROWS = (
 )
 PIECES = "kind string, key string, seq int, value binary"
 ORDER, LINE, CHECKOUT, RETURN, BASKET = 0, 1, 2, 3, 4
+# What an event does to its products; an update of the cart puts all of them into the cart.
+KINDS = {
+    "checkout": CHECKOUT,
+    "return": RETURN,
+    "view": 5,
+    "add_to_cart": 6,
+    "update_cart": 6,
+    "remove_from_cart": 7,
+}
 # Partials that one task merges.
 GROUP = 16
 # Length of the end of the worker's stderr that an error quotes, in characters.
@@ -201,15 +210,15 @@ def rows(lake, spark):
         every = events[0]
         for more in events[1:]:
             every = every.unionByName(more)
-        kinds = with_owners(every.where("event in ('checkout', 'return')"), every)
+        kinds = with_owners(every.where(f.col("event").isin(*KINDS)), every)
         # Delivery may repeat an event; the first occurrence counts.
         first = f.min(f.struct("received_at_ms", "product_ids", "quantities", "event")).alias("first")
-        checkouts = kinds.groupBy("user_id", "event_id").agg(first)
-        checkouts = checkouts.select("user_id", "event_id", "first.*")
-        sold = checkouts.where("event = 'checkout'")
+        actions = kinds.groupBy("user_id", "event_id").agg(first)
+        actions = actions.select("user_id", "event_id", "first.*")
+        sold = actions.where("event = 'checkout'")
         bought = sold.select(f.explode("product_ids").alias("product_id")).distinct()
-        kind = f.when(f.col("event") == "return", RETURN).otherwise(CHECKOUT)
-        parts.append(checkouts.withColumn("kind", kind))
+        numbers = f.create_map(*[f.lit(part) for item in KINDS.items() for part in item])
+        parts.append(actions.withColumn("kind", numbers[f.col("event")]))
     if not parts:
         raise SystemExit(f"{lake.root} holds neither an import nor events; import orders first")
     shaped = []

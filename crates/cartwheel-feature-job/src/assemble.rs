@@ -92,8 +92,7 @@ fn labelled(others: &[Catalogue], examples: &[Example], seed: u64) -> Labelled {
         let mut out = Labelled::default();
         let catalogue = &others[group_of(stable_hash(example.user_id.as_bytes()))];
         let key = format!("forget/{seed}/{}/{}", example.user_id, example.order_number);
-        let guest =
-            UserState { touches: example.state.touches.clone(), ..UserState::default() };
+        let guest = UserState { touches: example.state.touches.clone(), ..UserState::default() };
         let cold = stable_hash(key.as_bytes()).is_multiple_of(COLD_START);
         let state = if cold { &guest } else { &example.state };
         let size = if example.cart.is_some() { 0 } else { cart_size(example, seed) };

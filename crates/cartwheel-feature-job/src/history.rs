@@ -28,11 +28,7 @@ pub(crate) struct History {
 
 impl History {
     /// Takes rows that are in order.
-    pub(crate) fn new(
-        orders: &[OrderRow],
-        mut lines: &[LineRow],
-        touches: &[TouchRow],
-    ) -> Self {
+    pub(crate) fn new(orders: &[OrderRow], mut lines: &[LineRow], touches: &[TouchRow]) -> Self {
         let mut history = Self {
             orders: Vec::with_capacity(orders.len()),
             tail: UserState::default(),
@@ -99,8 +95,10 @@ impl History {
 
 /// The touches of rows in order. Delivery may repeat an event.
 fn touches_of(rows: &[TouchRow]) -> Vec<Touch> {
-    let same = |a: &TouchRow, b: &TouchRow| (a.at_ms, a.event, a.place) == (b.at_ms, b.event, b.place);
+    let same =
+        |a: &TouchRow, b: &TouchRow| (a.at_ms, a.event, a.place) == (b.at_ms, b.event, b.place);
     let first = rows.chunk_by(same).filter_map(<[TouchRow]>::first);
-    let touch = |row: &TouchRow| Touch { product: row.product, action: row.action, at_ms: row.at_ms };
+    let touch =
+        |row: &TouchRow| Touch { product: row.product, action: row.action, at_ms: row.at_ms };
     first.map(touch).collect()
 }

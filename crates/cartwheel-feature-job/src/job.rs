@@ -267,19 +267,13 @@ fn shuffle(
         sender.checkout(&checkout.user_id, &row)?;
     }
     for touch in tables.touches.iter() {
-        let (Ok(product), Some(action)) = (index.get(touch.product_id), action_of(touch.kind)) else {
+        let (Ok(product), Some(action)) = (index.get(touch.product_id), action_of(touch.kind))
+        else {
             continue;
         };
         let cartwheel_lake::Touch { user_id, received_at_ms: at_ms, event, place, .. } = touch;
-        let user_row = TouchRow {
-            hash: 0,
-            at_ms,
-            event,
-            place,
-            product,
-            action,
-            user_id: String::new(),
-        };
+        let user_row =
+            TouchRow { hash: 0, at_ms, event, place, product, action, user_id: String::new() };
         sender.touch(user_id, &user_row)?;
     }
     sender.finish()

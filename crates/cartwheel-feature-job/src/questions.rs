@@ -91,9 +91,7 @@ impl Questions<'_> {
         let led = visit_before(touches, order);
         let draw = self.draw("moment", order.number);
         let is_held_out = self.user.fold == Fold::Gate && *is_last;
-        if let (Some(previous), 0, 0, false) =
-            (previous, led, draw % AFTER_CHECKOUT, is_held_out)
-        {
+        if let (Some(previous), 0, 0, false) = (previous, led, draw % AFTER_CHECKOUT, is_held_out) {
             let at_once = Context { days_since_prior: Some(0.0), ..previous.context };
             self.ask_basket(asking, at_once, Some(Vec::new()));
             self.touches(touches, calendar);

@@ -117,10 +117,10 @@ impl Catalogue {
         let transitions = transitions(infos.len(), &shoppers.into_sorted(), scale);
         let visits = Visits::finish(&visits.into_sorted(), touches, scale);
         let mut popular: Vec<u32> = (0..infos.len() as u32).collect();
-        let attention = |p: u32| visits.attention.get(p as usize).map_or(0, |a| a.views as u32);
-        popular.sort_by_cached_key(|&p| {
-            (Reverse(stats[p as usize].orders), Reverse(attention(p)), p)
-        });
+        let attention =
+            |p: u32| visits.attention.get(p as usize).map_or(0, |a| a.trail.total() as u64);
+        popular
+            .sort_by_cached_key(|&p| (Reverse(stats[p as usize].orders), Reverse(attention(p)), p));
         let mut rank = vec![0; infos.len()];
         for (place, &product) in popular.iter().enumerate() {
             rank[product as usize] = place as u32;

@@ -42,7 +42,7 @@ pub use shopper::{HISTORY_PRODUCTS, SHOPPER_ORDERS, Shopper, Weighted, heaviest}
 pub use touch::{Action, MAX_TOUCHES, Touch, VISIT_GAP_MS, cart_of, visits};
 pub use transitions::MAX_TRANSITIONS;
 pub use user::{Context, Event, Example, LastCheckout, Line, Order, UserProduct, UserState};
-pub use visits::{Attention, MAX_RELATED, Related, VISIT_TOUCHES, Visit, Visits};
+pub use visits::{Attention, MAX_RELATED, Near, Related, VISIT_TOUCHES, Visit, Visits};
 pub use weeks::{FAST_DECAY_DAYS, Lately, Trail, Weeks, week_end_ms, week_of};
 
 #[cfg(test)]

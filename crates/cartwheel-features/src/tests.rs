@@ -1,6 +1,9 @@
 use proptest::prelude::*;
 
-use crate::{Catalogue, Context, Line, Order, Partial, ProductInfo, UserState, stable_hash};
+use crate::{
+    Action, Catalogue, Context, Event, Line, MAX_TOUCHES, Order, Partial, ProductInfo, SampleSizes,
+    Touch, UserState, stable_hash,
+};
 
 fn order(number: u32, days: Option<f32>, products: &[u32]) -> Order {
     let line =
@@ -10,6 +13,14 @@ fn order(number: u32, days: Option<f32>, products: &[u32]) -> Order {
         context: Context { dow: Some(1), hour: Some(9), days_since_prior: days, at_ms: None },
         lines: products.iter().enumerate().map(line).collect(),
     }
+}
+
+fn sizes(most: usize) -> SampleSizes {
+    SampleSizes { baskets: most, shoppers: most, visits: most }
+}
+
+fn view(product: u32, minute: i64) -> Touch {
+    Touch { product, action: Action::View, at_ms: minute * 60_000 }
 }
 
 fn fold(orders: &[Order]) -> UserState {
@@ -59,7 +70,7 @@ fn user_product_features_match_the_hand_computed_values() {
 
 #[test]
 fn product_features_match_the_hand_computed_values() {
-    let mut partial = Partial::new(4, 100, 100);
+    let mut partial = Partial::new(4, sizes(100));
     for (user, history) in histories().iter().enumerate() {
         let mut state = UserState::default();
         for order in history {
@@ -117,14 +128,17 @@ fn count(partial: &mut Partial, histories: &[Vec<Order>], first: usize) {
             state.apply(Event::Order(order));
         }
         partial.shopper(Vec::new(), history.iter(), hash);
+        let looks = (0..4).map(|step| view((hash as u32 % 7 + step * step) % 12, i64::from(step)));
+        partial.visit(&looks.collect::<Vec<_>>(), hash);
     }
 }
 
 /// What a partial contains, with its samples in order.
 fn comparable(partial: Partial) -> impl PartialEq + std::fmt::Debug {
-    let Partial { products, rebuys, weeks, all_weeks, baskets, shoppers, orders, users } = partial;
-    let samples = (baskets.into_sorted(), shoppers.into_sorted());
-    (products, rebuys, weeks, all_weeks, samples, orders, users)
+    let Partial { products, rebuys, weeks, all_weeks, orders, users, touches, .. } = partial;
+    let Partial { baskets, shoppers, visits, .. } = partial;
+    let samples = (baskets.into_sorted(), shoppers.into_sorted(), visits.into_sorted());
+    (products, rebuys, weeks, all_weeks, touches, samples, orders, users)
 }
 
 proptest! {
@@ -134,7 +148,7 @@ proptest! {
     ) {
         let cut = cut.min(history.len());
         let mut resumed = UserState::decode(&fold(&history[..cut]).encode()).unwrap();
-        history[cut..].iter().for_each(|o| resumed.apply(o));
+        history[cut..].iter().for_each(|o| resumed.apply(Event::Order(o)));
         prop_assert_eq!(resumed, fold(&history));
     }
 
@@ -143,11 +157,11 @@ proptest! {
         histories in proptest::collection::vec(any_history(), 1..8), cut in 0_usize..8,
     ) {
         let cut = cut.min(histories.len());
-        let mut at_once = Partial::new(12, 10, 5);
+        let mut at_once = Partial::new(12, sizes(10));
         count(&mut at_once, &histories, 0);
-        let mut left = Partial::new(12, 10, 5);
+        let mut left = Partial::new(12, sizes(10));
         count(&mut left, &histories[..cut], 0);
-        let mut right = Partial::new(12, 10, 5);
+        let mut right = Partial::new(12, sizes(10));
         count(&mut right, &histories[cut..], cut);
         right.merge(left);
         prop_assert_eq!(comparable(right), comparable(at_once));
@@ -166,7 +180,7 @@ proptest! {
 #[test]
 fn transitions_tell_what_the_buyers_of_a_product_buy_next() {
     // 30 users buy 0, then 1 and 2 by turns; ten others buy 3, then 3 again.
-    let mut partial = Partial::new(5, 100, 100);
+    let mut partial = Partial::new(5, sizes(100));
     let mut shopper = |user: u64, baskets: &[[u32; 1]]| {
         let mut number = 0;
         let mut order = |products: &[u32]| {
@@ -204,5 +218,58 @@ fn a_record_of_an_earlier_release_is_read() {
     let mut record = state.encode();
     record[0] = 1;
     record.drain(48..56);
+    // Versions 1 and 2 lack the number of touches, which follows the last checkout.
+    record.remove(57);
     assert_eq!(UserState::decode(&record).unwrap(), state);
+    let mut record = state.encode();
+    record[0] = 2;
+    record.remove(65);
+    assert_eq!(UserState::decode(&record).unwrap(), state);
+}
+
+#[test]
+fn a_state_keeps_the_newest_touches_and_its_record_has_them() {
+    let mut state = fold(&histories()[0]);
+    for minute in 0..100 {
+        state.apply(Event::Touch(view(minute as u32 % 7, minute)));
+    }
+    assert_eq!(state.touches.len(), MAX_TOUCHES);
+    assert_eq!(state.touched(3), [6, 0, 1]);
+    assert_eq!(state.cart(), None, "views tell nothing of the cart");
+    let add = |product, action| Touch { action, ..view(product, 100) };
+    state.apply(Event::Touch(add(5, Action::Add)));
+    state.apply(Event::Touch(add(6, Action::Add)));
+    state.apply(Event::Touch(add(5, Action::Remove)));
+    assert_eq!(state.cart(), Some(vec![6]));
+    assert!(!state.touched(MAX_TOUCHES).contains(&5), "taken out of the cart");
+    assert_eq!(UserState::decode(&state.encode()).unwrap(), state);
+}
+
+#[test]
+fn visits_relate_what_shoppers_turn_to_next() {
+    // Twenty shoppers look at 0, then 1, and put 1 into the cart; ten look at 2, then 3.
+    let mut partial = Partial::new(5, sizes(100));
+    for user in 0..20 {
+        let add = Touch { action: Action::Add, ..view(1, user + 2) };
+        partial.visit(&[view(0, user), view(1, user + 1), add], user as u64);
+    }
+    for user in 20..30 {
+        partial.visit(&[view(2, user), view(3, user + 1)], user as u64);
+    }
+    let infos = (0..5).map(|p| ProductInfo { product_id: p.to_string(), ..Default::default() });
+    let catalogue = Catalogue::finish(infos.collect(), partial);
+    let visits = &catalogue.visits;
+    let first = visits.of(0).unwrap();
+    assert_eq!(first.follows.len(), 1);
+    assert!(first.follows[0].product == 1 && first.follows[0].score > 0.9);
+    assert_eq!((first.together[0].product, first.leads_to[0].product), (1, 1));
+    assert!(visits.of(2).unwrap().leads_to.is_empty(), "nobody took 3");
+    assert!(visits.of(1).unwrap().follows.iter().all(|next| next.product == 1), "nobody went back");
+    let near = visits.nearest(&[2]);
+    assert_eq!(near.iter().map(|n| n.product).collect::<Vec<_>>(), [2, 3]);
+    assert!(near[0].close > near[1].close, "the shared product is closest");
+    assert!(visits.nearest(&[4]).is_empty() && visits.nearest(&[]).is_empty());
+    assert_eq!(catalogue.popular[0], 1, "without orders, the most viewed products are popular");
+    let attention = &visits.attention[1];
+    assert_eq!((attention.views, attention.adds, attention.trail.total()), (20.0, 20.0, 40.0));
 }

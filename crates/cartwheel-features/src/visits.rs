@@ -20,6 +20,8 @@ const NEWEST_VISITS: usize = 500;
 /// the values of VS-kNN (Ludewig & Jannach, UMUAI 2018).
 const COMPARED: usize = 1_000;
 const NEAREST: usize = 100;
+/// Steps to the last shared product after which a product's weight has fallen to 1/e.
+const CLOSE_STEPS: f32 = 2.6;
 /// Visits that are added to a product's own, so that a single one says little.
 const PRIOR: f32 = 2.0;
 
@@ -52,6 +54,18 @@ impl Visit {
         }
         products
     }
+}
+
+/// A product of similar visits.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Near {
+    /// Catalogue index of the product.
+    pub product: u32,
+    /// Sum of the visits' similarities, weighted by the product's rarity.
+    pub score: f32,
+    /// The same sum without rarity, weighted by how close the product comes to the last one that
+    /// the visits share (Garg et al., SIGIR 2019).
+    pub close: f32,
 }
 
 /// How often a product was touched, by week.
@@ -170,10 +184,10 @@ impl Visits {
         self.related.get(product as usize)
     }
 
-    /// What similar visits contain, each with a score: VS-kNN (Ludewig & Jannach, UMUAI 2018), with
-    /// products weighted by their place in the visit. `visit` are the products of the current visit
+    /// What similar visits contain: VS-kNN (Ludewig & Jannach, UMUAI 2018), with products weighted by
+    /// their place in the visit. `visit` are the products of the current visit
     /// without repeats, in the order in which they were last touched.
-    pub fn nearest(&self, visit: &[u32]) -> Vec<Neighbour> {
+    pub fn nearest(&self, visit: &[u32]) -> Vec<Near> {
         let mut compared: Vec<u32> = Vec::new();
         let known = |product: &u32| self.by_product.get(*product as usize);
         for holders in visit.iter().filter_map(known) {
@@ -202,12 +216,18 @@ impl Visits {
             similar.select_nth_unstable_by(NEAREST, nearest);
             similar.truncate(NEAREST);
         }
-        let mut scores: FxHashMap<u32, f32> = FxHashMap::default();
+        let mut scores: FxHashMap<u32, (f32, f32)> = FxHashMap::default();
         for (similarity, at, back) in similar {
             let decay = 1.0 - 0.1 * (back as f32 + 1.0);
             if decay > 0.0 {
-                for &product in &self.visits[at as usize] {
-                    *scores.entry(product).or_default() += similarity * decay;
+                let other = &self.visits[at as usize];
+                let shared = visit[visit.len() - 1 - back];
+                let shared = other.iter().position(|&product| product == shared).unwrap_or(0);
+                for (place, &product) in other.iter().enumerate() {
+                    let steps = place.abs_diff(shared) as f32;
+                    let (whole, close) = scores.entry(product).or_default();
+                    *whole += similarity * decay;
+                    *close += similarity * decay * (-steps / CLOSE_STEPS).exp();
                 }
             }
         }
@@ -216,8 +236,18 @@ impl Visits {
             let holders = self.by_product[product as usize].len().max(1) as f32;
             (1.0 + all / holders).ln()
         };
-        let weigh = |(product, score)| Neighbour { product, score: score * rarity(product) };
-        Neighbour::best(scores.into_iter().map(weigh).collect(), MAX_RELATED)
+        let mut near: Vec<Near> = scores
+            .into_iter()
+            .map(|(product, (whole, close))| Near {
+                product,
+                score: whole * rarity(product),
+                close,
+            })
+            .collect();
+        let best = |a: &Near, b: &Near| b.score.total_cmp(&a.score).then(a.product.cmp(&b.product));
+        near.sort_unstable_by(best);
+        near.truncate(MAX_RELATED);
+        near
     }
 }
 

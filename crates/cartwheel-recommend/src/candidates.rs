@@ -20,7 +20,7 @@ const FROM_NEXT: usize = 60;
 const FROM_FOLLOWING: usize = 60;
 const FROM_NEAREST: usize = 60;
 const FROM_TOGETHER: usize = 40;
-const FROM_TWO_STEPS: usize = 80;
+const FROM_TWO_STEPS: usize = 100;
 const FROM_LEADS: usize = 40;
 /// Maximum number of popular candidates.
 const FROM_POPULAR: usize = 30;

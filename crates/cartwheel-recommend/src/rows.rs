@@ -4,10 +4,10 @@ use cartwheel_features::{Action, Catalogue, Context, Trail, UserState};
 use rustc_hash::FxHashMap;
 
 use crate::candidate::{Candidate, Source};
-use crate::visit::{Seen, VisitScores, minutes};
+use crate::visit::{Seen, minutes};
 
 /// Column names of a feature row, in order.
-pub const FEATURES: [&str; 82] = [
+pub const FEATURES: [&str; 84] = [
     "user_orders",
     "user_periods",
     "user_mean_days_since_prior",
@@ -49,9 +49,6 @@ pub const FEATURES: [&str; 82] = [
     "up_mean_gap_orders",
     "up_hazard_orders",
     "up_hazard_days",
-    "taste_score",
-    "next_score",
-    "next_lift",
     "visit_touches",
     "visit_products",
     "visit_minutes_since",
@@ -65,14 +62,19 @@ pub const FEATURES: [&str; 82] = [
     "follow_far",
     "together_score",
     "together_max",
+    "together_last",
     "leads_to_score",
     "nearest_score",
+    "nearest_close",
     "prod_touch_share",
     "prod_touch_recent_share",
     "prod_touch_recent_share_fast",
     "prod_touch_heat",
     "prod_adds_per_view",
     "prod_orders_per_view",
+    "taste_score",
+    "next_score",
+    "next_lift",
     "user_aisle_share",
     "user_department_share",
     "cart_size",
@@ -179,11 +181,12 @@ pub fn rows(
                 out.extend([f32::NAN; 19]);
             }
         }
-        let VisitScores { follow_last, follow, follow_far, .. } = candidate.visit;
-        let VisitScores { together, together_max, leads_to, nearest, .. } = candidate.visit;
+        let near = candidate.visit;
         out.extend([visit.touches, visit.products, visit.minutes_since, visit.of_last]);
         out.extend(seen(state, candidate.product, context.at_ms));
-        out.extend([follow_last, follow, follow_far, together, together_max, leads_to, nearest]);
+        out.extend([near.follow_last, near.follow, near.follow_far]);
+        out.extend([near.together, near.together_max, near.together_last, near.leads_to]);
+        out.extend([near.nearest, near.nearest_close]);
         out.extend(attention(catalogue, candidate.product, sold.orders, week));
         let of = |shares: &FxHashMap<u32, f32>, key| shares.get(&key).copied().unwrap_or(0.0);
         out.extend([

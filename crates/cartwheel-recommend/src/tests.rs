@@ -1,12 +1,19 @@
-use cartwheel_features::{Catalogue, Context, Line, Order, Partial, ProductInfo, UserState};
+use cartwheel_features::{
+    Action, Catalogue, Context, Event, Line, Order, Partial, ProductInfo, SampleSizes, Touch,
+    UserState,
+};
 
 use crate::metrics::{Prediction, calibration, calibration_error, list_score, log_loss, mean};
 use crate::{FEATURES, Source, candidates, rank, reasons, rows};
 
+fn look(product: u32, minute: i64) -> Touch {
+    Touch { product, action: Action::View, at_ms: minute * 60_000 }
+}
+
 /// A shop with ten products. 0 and 1 are always bought together, as are 2 and 3; 9 is never
 /// bought.
 fn shop() -> (Catalogue, UserState) {
-    let mut partial = Partial::new(10, SAMPLES);
+    let mut partial = Partial::new(10, SampleSizes { baskets: 1000, shoppers: 100, visits: 100 });
     let mut user = UserState::default();
     for shopper in 0..20_u64 {
         let mut state = UserState::default();
@@ -22,6 +29,10 @@ fn shop() -> (Catalogue, UserState) {
             state.apply(Event::Order(&order));
         }
         user = state;
+    }
+    // A visit of 7, then 8.
+    for user in 0..5 {
+        partial.visit(&[look(7, user), look(8, user + 1)], user as u64);
     }
     let info = |p: u32| ProductInfo {
         product_id: p.to_string(),
@@ -120,4 +131,26 @@ fn log_loss_and_calibration_error_match_hand_computed_values() {
     };
     assert!(calibration_error(&calibration(&one_in_five_bought(0.2))) < 0.01);
     assert!((calibration_error(&calibration(&one_in_five_bought(0.9))) - 0.7).abs() < 0.01);
+}
+
+#[test]
+fn what_a_guest_looked_at_shapes_candidates_and_rows() {
+    let (catalogue, _) = shop();
+    let mut guest = UserState::default();
+    guest.apply(Event::Touch(look(7, 10)));
+    let found = candidates(&catalogue, &guest, &[], 0, |_| true);
+    let source = |product: u32| found.iter().find(|c| c.product == product).unwrap().source;
+    assert_eq!((source(7), source(8)), (Source::Seen, Source::Visit));
+    let mut out = Vec::new();
+    let context = Context { at_ms: Some(13 * 60_000), ..Context::default() };
+    rows(&catalogue, &guest, &context, &[], &found, &mut out);
+    let at = |name: &str| FEATURES.iter().position(|f| *f == name).unwrap();
+    for (candidate, row) in found.iter().zip(out.chunks(FEATURES.len())) {
+        assert_eq!(row[at("visit_minutes_since")], 3.0);
+        assert_eq!(row[at("seen_count")], f32::from(u8::from(candidate.product == 7)));
+        assert_eq!(row[at("follow_last")] > 0.0, candidate.product == 8);
+        assert_eq!(row[at("nearest_score")] > 0.0, [7, 8].contains(&candidate.product));
+    }
+    let before = candidates(&catalogue, &UserState::default(), &[], 0, |_| true);
+    assert!(before.iter().all(|c| c.source == Source::Popular), "nothing is known of a new guest");
 }

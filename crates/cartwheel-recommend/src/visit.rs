@@ -25,10 +25,14 @@ pub struct VisitScores {
     pub together: f32,
     /// The largest of these.
     pub together_max: f32,
+    /// Its score of being in the same visits as the newest product.
+    pub together_last: f32,
     /// How often it is put into the cart or bought after a look at the touched products.
     pub leads_to: f32,
     /// Score among the nearest visits.
     pub nearest: f32,
+    /// The same, near the products that the visits share.
+    pub nearest_close: f32,
 }
 
 /// Scores the products that relate to those that the user touched last.
@@ -48,6 +52,9 @@ pub(crate) fn score_visit(catalogue: &Catalogue, state: &UserState, scored: &mut
             let scores = &mut scored.of(other.product, Source::Visit).visit;
             scores.together += weight * other.score;
             scores.together_max = scores.together_max.max(other.score);
+            if back == 0 {
+                scores.together_last = other.score;
+            }
         }
         for taken in &related.leads_to {
             scored.of(taken.product, Source::Visit).visit.leads_to += weight * taken.score;
@@ -62,7 +69,8 @@ pub(crate) fn score_visit(catalogue: &Catalogue, state: &UserState, scored: &mut
         }
     }
     for near in catalogue.visits.nearest(&touched) {
-        scored.of(near.product, Source::Visit).visit.nearest = near.score;
+        let scores = &mut scored.of(near.product, Source::Visit).visit;
+        (scores.nearest, scores.nearest_close) = (near.score, near.close);
     }
 }
 

@@ -3,7 +3,7 @@
 use cartwheel_events::{ProductId, UserId};
 use cartwheel_feature_set::Calendar;
 use cartwheel_features::{
-    Catalogue, Context, Line, Order, Partial, ProductInfo, Scaler, UserState,
+    Catalogue, Context, Event, Line, Order, Partial, ProductInfo, SampleSizes, Scaler, UserState,
 };
 use cartwheel_forest::Forest;
 use cartwheel_recommend::{FEATURES, Model};
@@ -39,7 +39,7 @@ pub fn regular() -> UserState {
 }
 
 fn catalogue() -> Catalogue {
-    let mut partial = Partial::new(10, SAMPLES);
+    let mut partial = Partial::new(10, SampleSizes { baskets: 1000, shoppers: 100, visits: 100 });
     for shopper in 0..20_u64 {
         let mut state = UserState::default();
         for number in 1..=4 {

@@ -11,8 +11,10 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::{Float32Type, Int32Type, Int64Type};
 use arrow_array::{Array, ArrayRef, RecordBatch, StringArray};
 use arrow_ipc::writer::StreamWriter;
+use cartwheel_events::EventKind;
 use cartwheel_feature_set::{UserFile, files};
 use cartwheel_features::stable_hash;
+use cartwheel_lake::{Touch, Touches};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
 use super::{LINES, ORDERS, checkout, lake, shop};
@@ -105,7 +107,49 @@ fn rows(input: &Input) -> BTreeMap<String, Vec<Row>> {
             ..Row::default()
         });
     }
+    for touch in input.touches.iter() {
+        let user = touch.user_id.to_owned();
+        out.entry(user.clone()).or_default().push(Row {
+            user,
+            kind: match touch.kind {
+                EventKind::View => 5,
+                EventKind::AddToCart => 6,
+                _ => 7,
+            },
+            event: Some(touch_id(touch.received_at_ms)),
+            received: Some(touch.received_at_ms),
+            bought: Some(vec![touch.product_id.to_owned()]),
+            ..Row::default()
+        });
+    }
     out
+}
+
+/// The id of the event at a time.
+fn touch_id(at_ms: i64) -> String {
+    format!("touch {at_ms}")
+}
+
+/// What some users of the shop did before their checkouts, and what guests did.
+fn touches() -> Touches {
+    let action = |step: i64| match step % 5 {
+        3 => EventKind::AddToCart,
+        4 => EventKind::RemoveFromCart,
+        _ => EventKind::View,
+    };
+    let users = ["u3", "only-checkouts", "guest 1", "guest 2"];
+    let steps = users.into_iter().flat_map(|user| (0..9).map(move |step| (user, step)));
+    let all: Vec<(&str, i64, String)> =
+        steps.map(|(user, step)| (user, step, format!("p{}", step % 4))).collect();
+    let repeated = all.iter().chain(&all[..5]).map(|(user, step, product)| Touch {
+        product_id: product,
+        user_id: user,
+        kind: action(*step),
+        received_at_ms: *step,
+        event: stable_hash(touch_id(*step).as_bytes()),
+        place: 0,
+    });
+    repeated.collect()
 }
 
 fn stream(batch: &RecordBatch) -> Vec<u8> {
@@ -206,6 +250,7 @@ fn input() -> (tempfile::TempDir, Input) {
         checkout("only-checkouts", 1, "e1", &["new", "p0"]),
         checkout("only-checkouts", 5, "e5", &["new"]),
     ];
+    input.touches = touches();
     (dir, input)
 }
 

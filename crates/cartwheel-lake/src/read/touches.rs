@@ -88,11 +88,25 @@ impl Touches {
         })
     }
 
+    fn push(&mut self, touch: Touch<'_>) {
+        let Touch { user_id, product_id, kind, received_at_ms, event, place } = touch;
+        let (user, product) = (self.ids.number(user_id), self.ids.number(product_id));
+        self.rows.push(Row { user, product, kind, place, received_at_ms, event });
+    }
+
     fn keep_newest(&mut self) {
         if self.rows.len() > MAX_TOUCHES {
             self.rows.select_nth_unstable_by_key(MAX_TOUCHES, |row| -row.received_at_ms);
             self.rows.truncate(MAX_TOUCHES);
         }
+    }
+}
+
+impl<'a> FromIterator<Touch<'a>> for Touches {
+    fn from_iter<T: IntoIterator<Item = Touch<'a>>>(touches: T) -> Self {
+        let mut all = Self::default();
+        touches.into_iter().for_each(|touch| all.push(touch));
+        all
     }
 }
 
@@ -121,12 +135,7 @@ impl Lake {
     }
 }
 
-fn read(
-    path: &Path,
-    ties: &Ties,
-    hash: fn(&[u8]) -> u64,
-    touches: &mut Touches,
-) -> io::Result<()> {
+fn read(path: &Path, ties: &Ties, hash: fn(&[u8]) -> u64, touches: &mut Touches) -> io::Result<()> {
     let columns = ["user_id", "event_id", "event", "product_ids", "received_at_ms"];
     scan(path, Some(&columns), |batch| {
         let text = |name: &str| texts(batch, name);
@@ -134,17 +143,17 @@ fn read(
         let received = numbers(batch, "received_at_ms")?;
         let products = lists(batch, "product_ids")?;
         for row in 0..batch.num_rows() {
-            let Some(kind) = EventKind::parse(kind.value(row)).filter(|kind| is_touch(*kind)) else {
+            let Some(kind) = EventKind::parse(kind.value(row)).filter(|kind| is_touch(*kind))
+            else {
                 continue;
             };
             let received_at_ms = received.value(row);
             let shopper = user.value(row);
             let owner = ties.user(shopper, received_at_ms).unwrap_or(shopper);
-            let user = touches.ids.number(owner);
             let event = hash(event.value(row).as_bytes());
             for (place, id) in (0..).zip(list_texts(products, row)?) {
-                let product = touches.ids.number(&id);
-                touches.rows.push(Row { user, product, kind, place, received_at_ms, event });
+                let (user_id, product_id) = (owner, &*id);
+                touches.push(Touch { user_id, product_id, kind, received_at_ms, event, place });
             }
         }
         Ok(())

@@ -92,11 +92,9 @@ enum UserSelection {
 
 /// The arguments of `predict`.
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Examples:
+#[command(after_help = "Examples:
   cartwheel predict --users test --limit 20 --out predictions.json
-  cartwheel predict --sessions clicks --out predictions.jsonl"
-)]
+  cartwheel predict --sessions clicks --out predictions.jsonl")]
 pub struct Predict {
     /// Users to predict for.
     #[arg(long, value_enum, default_value = "all")]
