@@ -138,6 +138,7 @@ pub async fn load(
             let manifest = manifest.ok_or_else(missing)?;
             let parts = users.parts(&manifest.version).await.map_err(FunctionError::Users)?;
             let judged_by = judged_by(&manifest, &gate);
+            let hyperparameters = manifest.hyperparameters();
             let folds = match judged_by {
                 JudgedBy::CrossValidation => manifest.cross_folds,
                 JudgedBy::Gate | JudgedBy::Nothing => Vec::new(),
@@ -147,6 +148,7 @@ pub async fn load(
                 "parts": parts,
                 "judged_by": judged_by,
                 "folds": folds,
+                "hyperparameters": hyperparameters,
             }))
         }
         Load::Load { feature_set, part, .. } => {

@@ -1,6 +1,8 @@
 //! The assemble phase: examples become scaled training rows.
 
-use cartwheel_features::{Catalogue, Example, Moments, Scaler, UserState, group_of, stable_hash};
+use cartwheel_features::{
+    Catalogue, Example, Moments, Scaler, UserState, group_of, mix, stable_hash,
+};
 use cartwheel_recommend::{FEATURES, candidates, rows};
 use rayon::prelude::*;
 
@@ -11,6 +13,12 @@ use crate::options::JobOptions;
 const COLD_START: u64 = 20;
 /// One in this many examples is asked with a part of its basket in the cart.
 const WITH_CART: u64 = 3;
+
+/// Training rows beyond which only a part of the products that did not follow is kept: enough for a
+/// forest of some hundred trees, and what training takes a minute for.
+const MAX_ROWS: usize = 1_000_000;
+/// Examples from which the number of rows is estimated.
+const COUNTED: usize = 256;
 
 /// Names a row.
 #[derive(Debug, Clone, Copy)]
@@ -50,6 +58,8 @@ pub(crate) struct Assembled {
     /// Rows of the gate examples, which only cross-validation trains on.
     pub few_gate: Labelled,
     pub scaler: Scaler,
+    /// One in this many training rows of products that did not follow is kept.
+    pub negatives: u32,
 }
 
 /// Computes the rows of the examples, and scales them by the training rows. `others` has for each
@@ -59,14 +69,19 @@ pub(crate) fn assemble(
     assembly: Assembly,
     options: &JobOptions,
 ) -> Assembled {
-    let mut train = labelled(others, &assembly.train, options.seed);
-    let mut valid = labelled(others, &assembly.valid, options.seed);
-    let mut few_gate = labelled(others, &assembly.few_gate, options.seed);
+    let negatives = match assembly.few_gate.is_empty() {
+        true => thinning(others, &assembly.train, options.seed),
+        // Cross-validation stops early by rows of the training examples.
+        false => 1,
+    };
+    let mut train = labelled(others, &assembly.train, options.seed, negatives);
+    let mut valid = labelled(others, &assembly.valid, options.seed, 1);
+    let mut few_gate = labelled(others, &assembly.few_gate, options.seed, 1);
     let scaler = fit(&train.rows);
     for data in [&mut train, &mut valid, &mut few_gate] {
         data.rows.par_chunks_exact_mut(FEATURES.len()).for_each(|row| scaler.apply(row));
     }
-    Assembled { assembly, train, valid, few_gate, scaler }
+    Assembled { assembly, train, valid, few_gate, scaler, negatives }
 }
 
 /// Returns the size of a random prefix of an example's basket, smaller than the basket.
@@ -86,8 +101,17 @@ fn cart_size(example: &Example, seed: u64) -> usize {
     }
 }
 
-/// Computes the unscaled rows of all examples, in their order.
-fn labelled(others: &[Catalogue], examples: &[Example], seed: u64) -> Labelled {
+/// Returns how many times more rows than [`MAX_ROWS`] the examples have.
+fn thinning(others: &[Catalogue], examples: &[Example], seed: u64) -> u32 {
+    let step = examples.len().div_ceil(COUNTED).max(1);
+    let counted: Vec<Example> = examples.iter().step_by(step).cloned().collect();
+    let rows = labelled(others, &counted, seed, 1).labels.len() * step;
+    rows.div_ceil(MAX_ROWS).max(1) as u32
+}
+
+/// Computes the unscaled rows of all examples, in their order. One in `negatives` rows of products
+/// that did not follow is kept.
+fn labelled(others: &[Catalogue], examples: &[Example], seed: u64, negatives: u32) -> Labelled {
     let rows_of = |(at, example): (usize, &Example)| {
         let mut out = Labelled::default();
         let catalogue = &others[group_of(stable_hash(example.user_id.as_bytes()))];
@@ -98,7 +122,12 @@ fn labelled(others: &[Catalogue], examples: &[Example], seed: u64) -> Labelled {
         let size = if example.cart.is_some() { 0 } else { cart_size(example, seed) };
         let (prefix, rest) = example.basket.split_at(size);
         let cart = example.cart.as_deref().unwrap_or(prefix);
-        let found = candidates(catalogue, state, cart, 0, |_| true);
+        let mut found = candidates(catalogue, state, cart, 0, |_| true);
+        let draw = stable_hash(format!("negatives/{seed}/{key}").as_bytes());
+        found.retain(|candidate| {
+            let drawn = mix(draw ^ u64::from(candidate.product));
+            rest.contains(&candidate.product) || drawn.is_multiple_of(u64::from(negatives))
+        });
         let mut context = example.context;
         if cold {
             context.days_since_prior = None;

@@ -373,7 +373,7 @@ mod tests {
             ..Input::default()
         };
         let text = format!(
-            "imported\nJobOptions {{ label_orders: 20, max_examples: 8000, max_baskets: 1000000, \
+            "imported\nJobOptions {{ label_orders: 20, max_examples: 16000, max_baskets: 1000000, \
              max_shoppers: 20000, max_visits: 100000, label: None, min_gate_users: 20, seed: 1, timezone: \"UTC\" }}\n{}\nu 5 e [\"p\", \"q\"]\n",
             FEATURES.join(",")
         );

@@ -33,7 +33,7 @@ impl Default for JobOptions {
     fn default() -> Self {
         Self {
             label_orders: 20,
-            max_examples: 8_000,
+            max_examples: 16_000,
             max_baskets: 1_000_000,
             max_shoppers: 20_000,
             max_visits: 100_000,

@@ -24,9 +24,9 @@ pub(crate) struct Samples {
 }
 
 impl Samples {
-    /// Samples of at most `most` training examples, and a quarter of that for each other use.
+    /// Samples of at most `most` training examples, and an eighth of that for each other use.
     pub(crate) fn new(most: usize) -> Self {
-        let held_out = (most / 4).max(1);
+        let held_out = (most / 8).max(1);
         Self {
             train: BottomK::new(most),
             valid: BottomK::new(held_out),

@@ -28,7 +28,7 @@ pub(crate) fn write(
     origin: Origin,
     options: &JobOptions,
 ) -> io::Result<()> {
-    let Assembled { assembly, train, valid, few_gate: _, scaler } = assembled;
+    let Assembled { assembly, train, valid, few_gate: _, scaler, negatives } = assembled;
     set.train(&encode_rows(train)?, &encode_keys(train, &assembly.train, catalogue)?)?;
     set.valid(&encode_rows(valid)?, &encode_keys(valid, &assembly.valid, catalogue)?)?;
     let gate_is_small = assembly.gate_examples < options.min_gate_users as u64;
@@ -52,6 +52,7 @@ pub(crate) fn write(
         lines: assembly.lines,
         products: catalogue.products.len() as u64,
         train_rows: train.labels.len() as u64,
+        negatives: *negatives,
         valid_rows: valid.labels.len() as u64,
         gate_examples: assembly.gate_examples,
         cross_folds: cross.folds,

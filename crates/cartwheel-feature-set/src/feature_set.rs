@@ -1,5 +1,6 @@
 //! Reading a feature set.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
@@ -51,6 +52,10 @@ pub struct Manifest {
     pub products: u64,
     /// Training rows.
     pub train_rows: u64,
+    /// One in this many training rows of products that did not follow is kept; those that did are all
+    /// kept. Training weights them by the inverse, so that probabilities stay true.
+    #[serde(default = "one")]
+    pub negatives: u32,
     /// Rows for early stopping.
     pub valid_rows: u64,
     /// Held-out baskets for evaluation.
@@ -70,6 +75,18 @@ pub struct Manifest {
     /// Erasures that the lake had completed, since its beginning, when the job read it.
     #[serde(default)]
     pub erasures: u64,
+}
+
+fn one() -> u32 {
+    1
+}
+
+impl Manifest {
+    /// Hyperparameters that training needs for these rows.
+    pub fn hyperparameters(&self) -> BTreeMap<String, String> {
+        let weight = 1.0 / f64::from(self.negatives.max(1));
+        [("scale_pos_weight".to_owned(), weight.to_string())].into()
+    }
 }
 
 /// Why a feature set cannot be used.

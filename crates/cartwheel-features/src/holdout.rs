@@ -68,7 +68,7 @@ pub fn stable_hash(bytes: &[u8]) -> u64 {
 }
 
 /// SplitMix64's finaliser: every input bit affects every output bit.
-pub(crate) fn mix(mut hash: u64) -> u64 {
+pub fn mix(mut hash: u64) -> u64 {
     hash = (hash ^ (hash >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     hash = (hash ^ (hash >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     hash ^ (hash >> 31)

@@ -30,7 +30,7 @@ pub use catalogue::{Catalogue, Product, ProductInfo, Sold};
 pub use codec::CodecError;
 pub use hazard::{Hazard, Rebuys};
 pub use holdout::{
-    CROSS_FOLDS, CROSS_USERS, Fold, GATE_ONE_IN, GROUPS, cross_fold_of, fold_of, group_of,
+    CROSS_FOLDS, CROSS_USERS, Fold, GATE_ONE_IN, GROUPS, cross_fold_of, fold_of, group_of, mix,
     stable_hash,
 };
 pub use neighbours::{MAX_NEIGHBOURS, Neighbour};

@@ -1,7 +1,5 @@
 //! A product to score.
 
-use crate::visit::VisitScores;
-
 /// The reason why a product is a candidate, the strongest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Source {
@@ -63,6 +61,29 @@ pub struct Candidate {
     pub next: f32,
     /// Its relation to what the user has just looked at.
     pub visit: VisitScores,
+}
+
+/// How a product relates to those that the user touched last.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct VisitScores {
+    /// How often shoppers turn to it after the newest product.
+    pub follow_last: f32,
+    /// The same over all touched products, the newer the heavier.
+    pub follow: f32,
+    /// How often they turn to it in a second step.
+    pub follow_far: f32,
+    /// Sum of its scores of being in the same visits.
+    pub together: f32,
+    /// The largest of these.
+    pub together_max: f32,
+    /// Its score of being in the same visits as the newest product.
+    pub together_last: f32,
+    /// How often it is put into the cart or bought after a look at the touched products.
+    pub leads_to: f32,
+    /// Score among the nearest visits.
+    pub nearest: f32,
+    /// The same, near the products that the visits share.
+    pub nearest_close: f32,
 }
 
 /// The share of one of the user's products in a candidate's taste score.

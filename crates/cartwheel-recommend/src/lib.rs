@@ -15,14 +15,13 @@ mod scored;
 mod trending;
 mod visit;
 
-pub use candidate::{Candidate, Source, TasteShare};
+pub use candidate::{Candidate, Source, TasteShare, VisitScores};
 pub use candidates::candidates;
 pub use content::{Content, Terms};
 pub use rank::{Contributions, Model, ModelMismatch, Ranked, order, rank, scores};
 pub use reasons::reasons;
 pub use rows::{FEATURES, rows};
 pub use trending::{HALF_LIFE_MS, Trending};
-pub use visit::VisitScores;
 
 #[cfg(test)]
 mod tests;

@@ -12,29 +12,6 @@ const BACK: f32 = 0.8;
 /// Products from which a second step is followed.
 const FIRST_STEPS: usize = 30;
 
-/// How a product relates to those that the user touched last.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct VisitScores {
-    /// How often shoppers turn to it after the newest product.
-    pub follow_last: f32,
-    /// The same over all touched products, the newer the heavier.
-    pub follow: f32,
-    /// How often they turn to it in a second step.
-    pub follow_far: f32,
-    /// Sum of its scores of being in the same visits.
-    pub together: f32,
-    /// The largest of these.
-    pub together_max: f32,
-    /// Its score of being in the same visits as the newest product.
-    pub together_last: f32,
-    /// How often it is put into the cart or bought after a look at the touched products.
-    pub leads_to: f32,
-    /// Score among the nearest visits.
-    pub nearest: f32,
-    /// The same, near the products that the visits share.
-    pub nearest_close: f32,
-}
-
 /// Scores the products that relate to those that the user touched last.
 pub(crate) fn score_visit(catalogue: &Catalogue, state: &UserState, scored: &mut Scored) {
     let touched = state.touched(TOUCHED);

@@ -198,7 +198,7 @@ settings! {
         /// How many of a user's newest orders become labels.
         label_orders: usize = 20, between(1, 50);
         /// Maximum number of training examples.
-        max_examples: usize = 8_000, between(1, 1_000_000);
+        max_examples: usize = 16_000, between(1, 1_000_000);
         /// Seed of samples and carts.
         seed: u64 = 1, any();
     }

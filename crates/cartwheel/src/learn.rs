@@ -119,6 +119,9 @@ pub fn train(
     settings: &Train,
     hyperparameters: &Hyperparameters,
 ) -> Result<Trained> {
+    let mut hyperparameters = hyperparameters.clone();
+    hyperparameters.extend(set.manifest.hyperparameters());
+    let hyperparameters = &hyperparameters;
     let rows = [set.path(files::TRAIN), set.path(files::VALID)];
     let Fitted { trained, train_rows, valid_rows } =
         fit(rows.each_ref().map(PathBuf::as_path), settings, hyperparameters)?;
