@@ -40,6 +40,7 @@ pub use read::engagement::{EngagedImpression, Engagement, EngagementReport};
 pub use read::export::UserRecords;
 pub use read::inspect::{Column, Inspector, Sample, Table, TableFile};
 pub use read::products::{CatalogueChanges, ProductRow};
+pub use read::recent::{RecentEvents, RecentShopper};
 pub use read::ties::Ties;
 pub use read::touches::{Touch, Touches};
 pub use rejects::{RejectedRow, read_rejects};

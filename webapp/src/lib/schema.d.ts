@@ -1197,7 +1197,7 @@ export interface components {
       event_id?: string | null;
       /** @description True if a foreign event concerns no product and was not stored. */
       ignored?: boolean | null;
-      /** @description The stored record. */
+      /** @description The stored record; absent if the event was imported before. */
       record_id?: string | null;
       /** @description The shard of the record. */
       shard_id?: string | null;

@@ -86,7 +86,7 @@ pub(crate) async fn submit(
             true => "The event was stored before.",
             false => "The event is stored.",
         };
-        (message, accepted.event_id, Some(accepted.position), known, accepted.warnings)
+        (message, accepted.event_id, accepted.position, known, accepted.warnings)
     };
     let question = Question {
         user_id: &user_id,
