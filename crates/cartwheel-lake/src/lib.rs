@@ -3,8 +3,8 @@
 //! An import fills `orders/`, `order_products/` and `products/`. Its manifest
 //! `imports/current.json` names the parts, and readers read only those, so that an import
 //! appears as a whole or not at all. Delivery fills `events/`, `impressions/`, `catalogue/` and
-//! `errors/` from the stream, by hour. The name of a part states the range that it covers, so that compaction
-//! replaces many parts by one at once.
+//! `errors/` from the stream, by hour. The name of a part states the range that it covers, so
+//! that compaction replaces many parts by one at once.
 
 mod compaction;
 mod dates;

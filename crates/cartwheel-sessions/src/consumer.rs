@@ -44,8 +44,8 @@ pub enum ConsumeError {
 }
 
 /// Replays each shard from its checkpoint, adds the recent events of new imports, marks the
-/// sessions as caught up, and follows the stream and the imports until `shutdown` ends. Then it applies the remaining records and writes everything.
-/// `clock` decides which sessions have expired. `floor` receives the sequence number from
+/// sessions as caught up, and follows the stream and the imports until `shutdown` ends. Then it
+/// applies the remaining records and writes everything. `clock` decides which sessions have expired. `floor` receives the sequence number from
 /// which the stream has to retain records.
 ///
 /// When the store or the stream fails, the sessions are not ready. The consumer then forgets

@@ -73,7 +73,7 @@ fn earlier_data_stays_or_goes_as_the_caller_says() {
     let again = shop.import(&first, &options(Content::Orders)).unwrap();
     assert!(again.summary.unchanged);
     let refused = shop.import(&second, &options(Content::Orders)).unwrap_err().to_string();
-    assert!(refused.contains("--append") && refused.contains("40 orders"), "{refused}");
+    assert!(refused.contains("append") && refused.contains("40 orders"), "{refused}");
 
     shop.import(&second, &with(EarlierImports::Keep)).unwrap();
     assert_eq!((shop.events("y").len(), shop.events("c2").len()), (1, 6));
