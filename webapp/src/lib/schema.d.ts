@@ -1815,6 +1815,8 @@ export interface components {
        * @description Number of pieces.
        */
       quantity: number;
+      /** @description The text of a search; empty for everything else. */
+      query: string;
       /** @description The customer; null if unknown. */
       user_id?: string | null;
     };

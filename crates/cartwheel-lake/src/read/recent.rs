@@ -110,6 +110,7 @@ impl Shoppers<'_> {
                 prices: vec![None; product_ids.len()],
                 product_ids,
                 quantities,
+                query: None,
                 timestamp_ms: None,
                 source: None,
                 recommendation_id: None,

@@ -15,6 +15,7 @@ const LABELS: Record<string, string> = {
   product_name: 'Product name',
   category: 'Category',
   status: 'Order status',
+  query: 'Search text',
 };
 /** Fields of which each has to have a column; the customer may be a guest. */
 const REQUIRED: Record<ImportKind, readonly string[]> = {
