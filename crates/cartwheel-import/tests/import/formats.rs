@@ -262,7 +262,7 @@ fn what_is_missing_is_said() {
     let orders = options(Content::Orders);
     let no_time = error("a.csv", "customer,sku\nada,p\n", &orders);
     assert!(no_time.contains("the column of time") && no_time.contains("customer, sku"));
-    let no_event = error("b.csv", "customer,sku,time\nada,p,2025-01-01\n", &events());
+    let no_event = error("b.csv", "customer,sku,time,qty\nada,p,2025-01-01,2\n", &events());
     assert!(no_event.contains("import orders"), "{no_event}");
     let no_header = error("c.csv", "17,p,2025-01-01\n18,q,2025-01-02\n", &orders);
     assert!(no_header.contains("name the columns"), "{no_header}");
