@@ -11,7 +11,7 @@ mod id;
 mod record;
 mod tie;
 
-pub use event::{Event, EventKind, Invalid, Item, MAX_BATCH, MAX_ITEMS};
+pub use event::{Event, EventKind, Invalid, Item, MAX_BATCH, MAX_ITEMS, MAX_QUERY};
 pub use foreign::{Foreign, Mapped};
 pub use id::{GUEST, ID_EXPECTED, InvalidId, MAX_ID, ProductId, UserId, check_id};
 pub use record::{

@@ -7,6 +7,7 @@ mod asl;
 mod damage;
 mod event;
 mod features;
+mod import;
 mod lake;
 mod log;
 mod model;
@@ -18,6 +19,7 @@ pub use asl::asl;
 pub use damage::{SplitMix64, damage};
 pub use event::event;
 pub use features::features;
+pub use import::import;
 pub use lake::{manifest, parquet};
 pub use log::log;
 pub use model::{bundle, model};
@@ -36,11 +38,12 @@ pub struct Target {
 }
 
 /// Every target.
-pub const TARGETS: [Target; 9] = [
+pub const TARGETS: [Target; 10] = [
     Target { name: "asl", run: asl },
     Target { name: "bundle", run: bundle },
     Target { name: "event", run: event },
     Target { name: "features", run: features },
+    Target { name: "import", run: import },
     Target { name: "log", run: log },
     Target { name: "manifest", run: manifest },
     Target { name: "model", run: model },

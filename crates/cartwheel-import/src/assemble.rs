@@ -85,6 +85,8 @@ enum Group<'a> {
     Day(i64),
     /// The same time.
     Time(i64),
+    /// The same text searched at the same time: exports may have a row for each product found.
+    Search(i64, &'a str),
     /// Nothing: each line is an event.
     Line(u64),
 }
@@ -132,10 +134,11 @@ impl Assembly<'_> {
     }
 
     fn group<'a>(&self, spilled: &SpilledLine<'a>) -> Group<'a> {
-        let Line { shopper, kind, key, at_ms, .. } = spilled.line;
+        let Line { shopper, kind, key, at_ms, query, .. } = spilled.line;
         let is_order = matches!(kind, EventKind::Checkout | EventKind::Return);
         match self.order_by {
             _ if !key.is_empty() => Group::Id(key),
+            _ if kind == EventKind::Search => Group::Search(at_ms, query),
             // Nothing tells which purchases of unknown customers belong together.
             _ if !is_order || shopper.is_none() => Group::Line(spilled.place),
             OrderBy::Day => Group::Day(self.times.day(at_ms)),
@@ -178,7 +181,7 @@ impl Records {
                 source: None,
                 recommendation_id: None,
                 received_at_ms: first.line.at_ms,
-                query: None,
+                query: Some(first.line.query.to_owned()).filter(|query| !query.is_empty()),
                 backfilled_at_ms: None,
                 carried: None,
                 tied: None,
@@ -268,6 +271,7 @@ impl<'a> Ids<'a> {
             }
             Group::Day(day) => format!("{user_id}\n{kind}\nday {day}"),
             Group::Time(ms) => format!("{user_id}\n{kind}\n{ms}"),
+            Group::Search(ms, query) => format!("{user_id}\n{kind}\n{ms}\n{query}"),
             Group::Line(_) => format!("{user_id}\n{kind}\n{}\n{}", line.at_ms, line.product_id),
         };
         let hash = stable_hash(content.as_bytes());

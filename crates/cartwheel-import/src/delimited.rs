@@ -202,7 +202,7 @@ fn reader_of(bytes: &[u8], dialect: Dialect) -> csv::Reader<&[u8]> {
 }
 
 /// Whether a cell holds no value. Databases write `\N` or `NULL`.
-fn is_missing(cell: &str) -> bool {
+pub(crate) fn is_missing(cell: &str) -> bool {
     matches!(cell, "" | "\\N" | "NULL")
 }
 

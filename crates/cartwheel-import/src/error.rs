@@ -4,7 +4,8 @@ use std::io;
 
 use cartwheel_lake::ImportError as LakeImportError;
 
-/// Why nothing was imported. The lake is as it was before.
+/// Why nothing was imported. The lake is as it was before. Texts name the fields of a mapping, not
+/// the options of the command line, because they are read in the console and over HTTP too.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ImportError {
@@ -29,8 +30,8 @@ pub enum ImportError {
     Options(String),
     /// Too many rows were rejected.
     #[error(
-        "{rejected} of {rows} rows are rejected, more than {percent} % (--max-rejects); nothing \
-         is imported: {reasons}"
+        "{rejected} of {rows} rows are rejected, more than the accepted {percent} %; nothing is \
+         imported: {reasons}"
     )]
     TooManyRejects {
         /// Rejected rows.
@@ -44,8 +45,8 @@ pub enum ImportError {
     },
     /// The lines of one customer are too many.
     #[error(
-        "the rows of {owner} take {mib} MiB, more than {most} MiB: an id of many customers is \
-         none; name it in a mapping with no_customer = [{owner:?}]"
+        "the rows of {owner} take {mib} MiB, more than {most} MiB: if the id stands for many \
+         customers, name it in the mapping's no_customer"
     )]
     LargeOwner {
         /// The customer, or the order of an unknown customer.
@@ -56,10 +57,7 @@ pub enum ImportError {
         most: u64,
     },
     /// The rows name too many products.
-    #[error(
-        "the rows name more than {0} products: name the column of products with --map \
-         product_id=COLUMN"
-    )]
+    #[error("the rows name more than {0} products: name the column of product_id")]
     TooManyProducts(usize),
     /// There is nothing to import.
     #[error("the sources hold no usable row{0}")]

@@ -36,10 +36,12 @@ pub enum Field {
     Category,
     /// The state of the order, such as `refunded`.
     Status,
+    /// The text of a search.
+    Query,
 }
 
 /// Number of fields.
-pub(crate) const FIELDS: usize = 13;
+pub(crate) const FIELDS: usize = 14;
 
 impl Field {
     /// Every field, in the order of their recognition.
@@ -57,6 +59,7 @@ impl Field {
         Self::ProductName,
         Self::Category,
         Self::Status,
+        Self::Query,
     ];
 
     /// The field's name.
@@ -75,6 +78,7 @@ impl Field {
             Self::ProductName => "product_name",
             Self::Category => "category",
             Self::Status => "status",
+            Self::Query => "query",
         }
     }
 
@@ -309,6 +313,16 @@ impl Field {
                 "paymentstatus",
                 "state",
                 "bestellstatus",
+            ],
+            Self::Query => &[
+                "query",
+                "searchterm",
+                "searchquery",
+                "searchtext",
+                "searchphrase",
+                "searchterms",
+                "searchstring",
+                "suchbegriff",
             ],
         }
     }

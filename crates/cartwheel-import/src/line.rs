@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use cartwheel_events::{EventKind, GUEST, MAX_ID, UserId, check_id};
+use cartwheel_events::{EventKind, GUEST, MAX_ID, MAX_QUERY, UserId, check_id};
 
 use crate::field::{Cells, Field};
 use crate::mapping::{Mapping, is_usually_undone};
@@ -47,13 +47,15 @@ pub(crate) struct Line<'a> {
     pub is_event_id: bool,
     /// UTC milliseconds.
     pub at_ms: i64,
-    /// Empty if the line only ties a guest to a user.
+    /// Empty if the line only ties a guest to a user, or is a search.
     pub product_id: &'a str,
     /// Number of pieces, at least 1.
     pub quantity: u32,
     pub price: Option<f64>,
     /// Empty if there is none.
     pub session_id: &'a str,
+    /// The text of a search; empty for everything else.
+    pub query: &'a str,
     /// Whether the order was undone as a whole: the line is bought and given back.
     pub is_undone: bool,
 }
@@ -103,12 +105,20 @@ impl Rules {
             },
         };
         let (shopper, guest) = self.shopper(cells)?;
-        let product_id = self.id(cells, Field::ProductId)?;
+        let query = match kind {
+            EventKind::Search => query(cells.get(Field::Query))?,
+            _ => "",
+        };
+        let product_id = match kind {
+            // Exports name what the search found.
+            EventKind::Search => "",
+            _ => self.id(cells, Field::ProductId)?,
+        };
         let is_tie = kind == EventKind::Identify;
         if is_tie && guest.is_empty() {
             return Ok(Understood::OtherEvent(event));
         }
-        if product_id.is_empty() && !is_tie {
+        if product_id.is_empty() && !is_tie && kind != EventKind::Search {
             return Err("product_id is missing".into());
         }
         let at_ms = self.time(cells.get(Field::Time))?;
@@ -152,6 +162,7 @@ impl Rules {
             quantity,
             price,
             session_id: self.id(cells, Field::SessionId)?,
+            query,
             is_undone,
         }))
     }
@@ -237,6 +248,17 @@ impl Rules {
     }
 }
 
+/// The text of a search.
+fn query(text: &str) -> Result<&str, Cow<'static, str>> {
+    match text.chars().count() {
+        0 => Err("query is missing".into()),
+        length if length > MAX_QUERY => {
+            Err(format!("query is longer than {MAX_QUERY} characters").into())
+        }
+        _ => Ok(text),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use jiff::tz::TimeZone;
@@ -271,6 +293,12 @@ mod tests {
         cells
     }
 
+    /// A text of 201 characters.
+    const LONG: &str = match std::str::from_utf8(&[b'x'; 201]) {
+        Ok(text) => text,
+        Err(_) => "",
+    };
+
     fn outcome(given: &[(Field, &'static str)]) -> String {
         match rules().understand(&cells(given)) {
             Understood::Line(line) => format!(
@@ -295,7 +323,8 @@ mod tests {
     #[test]
     fn rows_are_understood() {
         use Field::{
-            AnonymousId, Event, EventId, OrderId, Price, ProductId, Quantity, Status, Time, UserId,
+            AnonymousId, Event, EventId, OrderId, Price, ProductId, Quantity, Query, Status, Time,
+            UserId,
         };
         for (given, expected) in [
             (&[][..], "17850 checkout  x1"),
@@ -314,6 +343,9 @@ mod tests {
             (&[(UserId, "~g")], "guest g checkout  x1"),
             (&[(AnonymousId, "g"), (Event, "identify"), (ProductId, "")], "17850+g identify  x1"),
             (&[(Event, "login"), (ProductId, "")], "other login"),
+            (&[(Event, "search"), (ProductId, ""), (Query, "tea")], "17850 search  x1"),
+            (&[(Event, "search"), (ProductId, "")], "query is missing"),
+            (&[(Event, "search"), (Query, LONG)], "query is longer than 200 characters"),
             (&[(ProductId, "")], "product_id is missing"),
             (&[(Time, "")], "time is missing"),
             (&[(Time, "soon")], "time is in no form that is understood"),

@@ -44,9 +44,10 @@ impl From<OneOrMore> for Columns {
 
 impl From<Columns> for OneOrMore {
     fn from(Columns(mut columns): Columns) -> Self {
-        match columns.len() {
-            0 => Self::One(String::new()),
-            1 => Self::One(columns.remove(0)),
+        match columns.as_slice() {
+            [] => Self::One(String::new()),
+            // Alone, an empty name leaves the field out.
+            [column] if !column.is_empty() => Self::One(columns.remove(0)),
             _ => Self::More(columns),
         }
     }
@@ -199,6 +200,8 @@ pub(crate) fn usual_event(name: &str) -> Option<EventKind> {
         | "bought" | "transaction" | "sale" | "sold" | "orderplaced" => EventKind::Checkout,
         "return" | "returned" | "refund" | "refunded" | "orderrefunded" | "cancellation"
         | "creditnote" | "credit" | "chargeback" => EventKind::Return,
+        "searched" | "sitesearch" | "productsearch" | "productssearched" | "viewsearchresults"
+        | "searchperformed" => EventKind::Search,
         "identified" | "login" | "loggedin" | "signedin" | "userloggedin" => EventKind::Identify,
         _ => return None,
     })

@@ -13,20 +13,35 @@ const MAX_DEPTH: usize = 5;
 /// Elements of a list that become rows.
 const MAX_ELEMENTS: usize = 10_000;
 
-/// A path such as `user.id` or `items[].sku`. At most one step is a list.
+/// A path such as `user.id` or `items[].sku`. At most one step is a list. A step such as
+/// `event_params[page]` finds the element whose `key` is `page`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Path {
     /// The steps to the value, or to the list.
-    before: Vec<String>,
+    before: Vec<Step>,
     /// The steps within an element. `None` if the path has no list.
-    within: Option<Vec<String>>,
+    within: Option<Vec<Step>>,
+}
+
+/// A step of a path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Step {
+    /// To the field of that name.
+    Field(String),
+    /// To the element of a list whose `key` is this text.
+    Keyed(String),
 }
 
 impl Path {
     pub(crate) fn parse(text: &str) -> Self {
-        let steps = |text: &str| {
-            text.split('.').filter(|step| !step.is_empty()).map(str::to_owned).collect()
+        let step = |step: &str| {
+            let keyed = step.strip_suffix(']').and_then(|step| step.split_once('['));
+            let (field, key) = keyed.map_or((step, None), |(field, key)| (field, Some(key)));
+            let key = key.map(|key| Step::Keyed(key.to_owned()));
+            std::iter::once(Step::Field(field.to_owned())).chain(key)
         };
+        let steps =
+            |text: &str| text.split('.').filter(|step| !step.is_empty()).flat_map(step).collect();
         match text.split_once("[]") {
             Some((before, within)) => Self { before: steps(before), within: Some(steps(within)) },
             None => Self { before: steps(text), within: None },
@@ -48,8 +63,11 @@ impl Path {
     }
 }
 
-fn find<'a>(value: &'a Value, steps: &[String]) -> Option<&'a Value> {
-    steps.iter().try_fold(value, |value, step| value.get(step))
+fn find<'a>(value: &'a Value, steps: &[Step]) -> Option<&'a Value> {
+    steps.iter().try_fold(value, |value, step| match step {
+        Step::Field(name) => value.get(name),
+        Step::Keyed(key) => value.as_array()?.iter().find(|element| element["key"] == **key),
+    })
 }
 
 /// The message of a topic, if a row is an envelope of `kcat -J`: an object with the message as
@@ -145,6 +163,18 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn a_step_with_a_key_finds_the_element_of_that_key() {
+        let row = json!({"params": [{"key": "page", "value": 1}, {"key": "term", "value": "tea"},
+            {"value": 2}, 7], "list": [{"params": [{"key": "n", "value": 3}]}]});
+        let value = |path: &str| Path::parse(path).value(&row, 0).map(Value::to_string);
+        assert_eq!(value("params[term].value").as_deref(), Some("\"tea\""));
+        assert_eq!(value("list[].params[n].value").as_deref(), Some("3"));
+        for path in ["params[other].value", "params[term].key.x", "list[n]", "params[", "]", ""] {
+            assert_eq!(value(path).filter(|_| !path.is_empty()), None, "{path}");
+        }
+    }
 
     #[test]
     fn each_element_of_a_list_is_a_row_with_the_outer_cells() {

@@ -50,7 +50,7 @@ impl Plan {
         let problem = |text: String| ImportError::mapping(name, text);
         let timezone = given.timezone.as_deref().unwrap_or(timezone).to_owned();
         let zone = TimeZone::get(&timezone);
-        let zone = zone.map_err(|error| ImportError::Options(format!("--timezone: {error}")))?;
+        let zone = zone.map_err(|error| ImportError::Options(format!("timezone: {error}")))?;
         let order = given.date_order.unwrap_or_default();
         let times = TimeReader::new(zone, order);
         let mut fields = recognise(sample, given, &times).map_err(problem)?;
@@ -73,8 +73,8 @@ impl Plan {
             && let Some(date) = open
         {
             return Err(problem(format!(
-                "{date:?} may begin with the day or with the month: say which with \
-                 --date-order dmy or --date-order mdy"
+                "{date:?} may begin with the day or with the month: give the date_order, dmy or \
+                 mdy"
             )));
         }
         let numbers = [Field::Quantity, Field::Price];
@@ -159,27 +159,26 @@ fn require<'a>(
         (Field::Time, "the time"),
         (Field::UserId, "the customer"),
     ] {
-        // `--map user_id=` says that the customers are not known.
+        // A mapping without columns says that the customers are not known.
         let is_left_out = field == Field::UserId
             && (given.columns.contains_key(&field) || has(Field::AnonymousId));
         if !has(field) && !is_left_out {
             let name = field.as_str();
             let hint = if field == Field::UserId {
-                ", or --map user_id= if the customers are unknown"
+                ", or leave it out if the customers are unknown"
             } else {
                 ""
             };
             return Err(format!(
-                "no column is recognised as {what}: name it with --map {name}=COLUMN{hint}; the \
-                 columns are: {all}"
+                "no column is recognised as {what}: name the column of {name}{hint}; the columns \
+                 are: {all}"
             ));
         }
     }
     if content == Content::Events && !has(Field::Event) && !given.events.contains_key("") {
         return Err(format!(
-            "no column says what happened: name it with --map event=COLUMN, say --event view if \
-             every row is a view, or use `import orders` if every row is a purchase; the columns \
-             are: {all}"
+            "no column says what happened: name the column of event, say which event every row is, \
+             or import orders instead of events if every row is a purchase; the columns are: {all}"
         ));
     }
     Ok(())

@@ -141,8 +141,8 @@ impl Preview {
         if let Some(visitors) = visitors.filter(|_| tally.lines > 0 && !tally.has_users) {
             notes.push(format!(
                 "all shoppers are guests, known by {column}: ask for their recommendations with \
-                 anonymous_id; if the shop knows its customers by these ids, use --map \
-                 user_id={column}",
+                 anonymous_id; if the shop knows its customers by these ids, name {column} as \
+                 the column of user_id",
                 column = visitors.columns.join(",")
             ));
         }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
+use crate::delimited::is_missing;
 use crate::field::{Field, known_as, plain};
 use crate::mapping::{Columns, Mapping, usual_event};
 use crate::number::{Decimal, number};
@@ -22,11 +23,11 @@ impl Sample {
         self.columns.iter().position(|name| name == column)
     }
 
-    /// The values of a column that are not empty.
+    /// The values of a column, without cells that hold none.
     pub(crate) fn values<'a>(&'a self, column: &str) -> impl Iterator<Item = &'a str> {
         let at = self.at(column);
         let cells = self.rows.iter().filter_map(move |row| row.get(at?).map(|cell| cell.trim()));
-        cells.filter(|cell| !cell.is_empty())
+        cells.filter(|cell| !is_missing(cell))
     }
 
     /// The share of a column's values for which `is` holds; 0 without values.
@@ -287,6 +288,13 @@ mod tests {
         assert_eq!(column(Field::UserId), Some(("who", How::Content)));
         assert_eq!(column(Field::Price), Some(("paid", How::Content)));
         assert_eq!(column(Field::Quantity), Some(("n", How::Content)));
+    }
+
+    #[test]
+    fn cells_without_a_value_tell_nothing() {
+        let rows = ["17.0|s|2025-01-01", "\\N|s|2025-01-01", "NULL|s|2025-01-01", " |s|"];
+        let shop = sample("customer|sku|time", &rows);
+        assert_eq!(shop.values("customer").collect::<Vec<_>>(), ["17.0"]);
     }
 
     #[test]

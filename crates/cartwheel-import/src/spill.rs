@@ -52,10 +52,10 @@ impl<'a> Spill<'a> {
             out.extend(place.to_le_bytes());
             out.extend(line.quantity.to_le_bytes());
             out.extend(line.price.unwrap_or(f64::NAN).to_le_bytes());
-            for text in [id, line.guest, line.key, line.product_id, line.session_id] {
+            for text in [id, line.guest, line.key, line.product_id, line.session_id, line.query] {
                 push_text(out, text);
             }
-            // Ids are short, so that the length fits.
+            // Ids and searches are short, so that the length fits.
             let length = (out.len() - start - 2) as u16;
             out[start..start + 2].copy_from_slice(&length.to_le_bytes());
         })
@@ -159,6 +159,7 @@ fn line(bytes: &[u8]) -> io::Result<SpilledLine<'_>> {
         quantity,
         price: Some(price).filter(|price| !price.is_nan()),
         session_id: reader.text()?,
+        query: reader.text()?,
         is_undone: flags & UNDONE != 0,
     };
     Ok(SpilledLine { line, place })
@@ -213,6 +214,7 @@ mod tests {
             quantity: 3,
             price: Some(1.5),
             session_id: "",
+            query: "suche",
             is_undone: false,
         }
     }

@@ -78,8 +78,8 @@ impl Table {
         {
             let line = sample.columns.join(", ");
             let problem = format!(
-                "the first line holds values, not the names of columns ({line}): name them with \
-                 --columns user_id,product_id,time,…"
+                "the first line holds values, not the names of columns ({line}): name the columns, \
+                 such as user_id,product_id,time,…"
             );
             return Err(ImportError::mapping(&opened.name, problem));
         }

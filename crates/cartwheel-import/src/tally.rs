@@ -42,6 +42,8 @@ pub struct UnderstoodRow {
     pub price: Option<f64>,
     /// The product's name; empty if there is none.
     pub product_name: String,
+    /// The text of a search; empty for everything else.
+    pub query: String,
 }
 
 /// A reason for which rows are rejected.
@@ -144,6 +146,7 @@ impl Tally {
                 quantity: line.quantity,
                 price: line.price,
                 product_name: name.to_owned(),
+                query: line.query.to_owned(),
             });
         }
     }

@@ -3,8 +3,8 @@
 //! An import fills `orders/`, `order_products/` and `products/`. Its manifest
 //! `imports/current.json` names the parts, and readers read only those, so that an import
 //! appears as a whole or not at all. Delivery fills `events/`, `impressions/`, `catalogue/` and
-//! `errors/` from the stream, by hour. The name of a part states the range that it covers, so that compaction
-//! replaces many parts by one at once.
+//! `errors/` from the stream, by hour. The name of a part states the range that it covers, so
+//! that compaction replaces many parts by one at once.
 
 mod compaction;
 mod dates;
@@ -40,6 +40,7 @@ pub use read::engagement::{EngagedImpression, Engagement, EngagementReport};
 pub use read::export::UserRecords;
 pub use read::inspect::{Column, Inspector, Sample, Table, TableFile};
 pub use read::products::{CatalogueChanges, ProductRow};
+pub use read::recent::{RecentEvents, RecentShopper};
 pub use read::ties::Ties;
 pub use read::touches::{Touch, Touches};
 pub use rejects::{RejectedRow, read_rejects};

@@ -136,6 +136,13 @@ impl Manifest {
         self.id = self.content_id();
     }
 
+    /// The parts of `events` of import `id`.
+    pub(crate) fn events_of(&self, id: &str) -> Vec<PathBuf> {
+        let folder = import_folder(id);
+        let is_own = |part: &&PathBuf| is_in(part, &folder);
+        self.events.iter().filter(is_own).cloned().collect()
+    }
+
     /// Removes the imports for which `is_removed` returns true, with their parts.
     pub(crate) fn remove(&mut self, is_removed: impl Fn(&ImportEntry) -> bool) {
         let folders: Vec<String> = self
@@ -144,10 +151,7 @@ impl Manifest {
             .map(|entry| import_folder(&entry.id))
             .collect();
         for (_, parts) in self.tables_mut() {
-            parts.retain(|part| {
-                let folder = part.parent().and_then(Path::file_name).unwrap_or_default();
-                !folders.iter().any(|removed| folder == removed.as_str())
-            });
+            parts.retain(|part| !folders.iter().any(|removed| is_in(part, removed)));
         }
         self.id = self.content_id();
     }
@@ -162,6 +166,11 @@ impl Manifest {
             }
         }
     }
+}
+
+/// Whether a part lies in the folder of that name.
+fn is_in(part: &Path, folder: &str) -> bool {
+    part.parent().and_then(Path::file_name).is_some_and(|name| name == folder)
 }
 
 impl Lake {

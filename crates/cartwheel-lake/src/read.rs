@@ -5,5 +5,6 @@ pub(crate) mod engagement;
 pub(crate) mod export;
 pub(crate) mod inspect;
 pub(crate) mod products;
+pub(crate) mod recent;
 pub(crate) mod ties;
 pub(crate) mod touches;

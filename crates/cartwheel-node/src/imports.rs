@@ -67,9 +67,7 @@ impl ImportJobs {
                 let written = tokio::fs::write(folder.join(MAPPING), mapping).await;
                 written.map_err(|error| format!("the mapping cannot be stored: {error}"))?;
             }
-            let Ended { result, error } =
-                jobs.run_in(folder, &key, &arguments?, &Watch(progress)).await?;
-            Ok(Ended { result, error: error.map(|error| in_terms_of_the_api(&error)) })
+            jobs.run_in(folder, &key, &arguments?, &Watch(progress)).await
         })
     }
 }
@@ -96,13 +94,10 @@ impl Importer for ImportJobs {
         let ended = self.run(&file, &["--dry-run".to_owned()], progress);
         Box::pin(async move {
             // A file whose columns are not understood is shown too.
-            let mut preview: ImportPreview = match ended.await? {
-                Ended { result: Some(preview), .. } => parsed(preview)?,
-                Ended { error, .. } => return Err(error.unwrap_or_else(no_result)),
-            };
-            preview.problem = preview.problem.map(|problem| in_terms_of_the_api(&problem));
-            preview.notes.iter_mut().for_each(|note| *note = in_terms_of_the_api(note));
-            Ok(preview)
+            match ended.await? {
+                Ended { result: Some(preview), .. } => parsed(preview),
+                Ended { error, .. } => Err(error.unwrap_or_else(no_result)),
+            }
         })
     }
 
@@ -211,7 +206,7 @@ fn mapping(file: &ImportFile) -> Result<Option<String>, String> {
     if file.kind == ImportContent::Products {
         return Ok(None);
     }
-    let ImportMapping { columns, preset, timezone, date_order, order_by, header: _ } =
+    let ImportMapping { columns, preset, no_customer, timezone, date_order, order_by, header: _ } =
         &file.mapping;
     let mut mapping = match preset {
         Some(preset) => Mapping::preset(preset).map_err(|error| error.to_string())?,
@@ -223,6 +218,7 @@ fn mapping(file: &ImportFile) -> Result<Option<String>, String> {
     };
     mapping.overlay(Mapping {
         columns: columns.iter().map(column).collect::<Result<_, String>>()?,
+        no_customer: no_customer.clone(),
         timezone: timezone.clone(),
         date_order: date_order.map(|order| match order {
             DateOrderView::Dmy => DateOrder::Dmy,
@@ -235,22 +231,6 @@ fn mapping(file: &ImportFile) -> Result<Option<String>, String> {
         ..Mapping::default()
     });
     Ok(Some(mapping.to_text()))
-}
-
-/// An error of the command line with the names that requests have for its options.
-fn in_terms_of_the_api(text: &str) -> String {
-    const NAMES: [(&str, &str); 9] = [
-        ("--map ", "columns "),
-        ("--date-order ", "date_order "),
-        ("--timezone", "timezone"),
-        ("--columns ", "header "),
-        ("--max-rejects", "max_rejects"),
-        ("--append", "mode append"),
-        ("--replace", "mode replace"),
-        ("--confirm", "confirm"),
-        ("`import orders`", "kind orders"),
-    ];
-    NAMES.iter().fold(text.to_owned(), |text, (option, name)| text.replace(option, name))
 }
 
 #[cfg(test)]
@@ -279,11 +259,13 @@ mod tests {
         file.mapping.preset = Some("shopify-orders".to_owned());
         file.mapping.date_order = Some(DateOrderView::Mdy);
         file.mapping.timezone = Some("Europe/Berlin".to_owned());
+        file.mapping.no_customer = vec!["0".to_owned()];
         let mapping = Mapping::parse(&mapping(&file).unwrap().unwrap()).unwrap();
         assert_eq!(mapping.columns[&Field::ProductId].0, ["SKU, long", "ean"]);
         assert_eq!(mapping.columns[&Field::OrderId].0, ["Name"]);
         assert!(mapping.columns[&Field::Status].0.is_empty());
-        assert_eq!(mapping.date_order, Some(DateOrder::Mdy));
+        assert_eq!((mapping.date_order, mapping.order_by), (Some(DateOrder::Mdy), None));
+        assert_eq!(mapping.no_customer, ["0"]);
         assert_eq!(mapping.timezone.as_deref(), Some("Europe/Berlin"));
     }
 
@@ -333,11 +315,5 @@ mod tests {
         assert!(arguments(&file, &more).is_ok(), "the mapping's file has the columns of orders");
         file.mapping.header = vec!["Price, net".to_owned()];
         assert!(arguments(&file, &more).unwrap_err().contains("rename \"Price, net\""));
-    }
-
-    #[test]
-    fn errors_name_the_fields_of_requests() {
-        let error = "no column is recognised as the time: name it with --map time=COLUMN";
-        assert!(in_terms_of_the_api(error).ends_with("name it with columns time=COLUMN"));
     }
 }

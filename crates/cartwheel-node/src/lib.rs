@@ -8,6 +8,7 @@ mod catalogue;
 mod data_dir;
 mod fill;
 mod host;
+mod imported;
 mod imports;
 mod keys;
 mod listen;

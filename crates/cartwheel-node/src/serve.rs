@@ -17,6 +17,7 @@ use cartwheel_stream::{Log, LogOptions, Sequence, Stream};
 use crate::catalogue;
 use crate::data_dir::DataDir;
 use crate::host::Host;
+use crate::imported::LakeImports;
 use crate::imports::ImportJobs;
 use crate::operations::Operations;
 use crate::pipeline::{Pipeline, schedule};
@@ -56,8 +57,9 @@ pub async fn serve(options: ServeOptions<'_>) -> Result<()> {
     let log = Arc::new(Log::open(&data_dir.stream(), log_options(&settings.stream))?);
     let stream: Arc<dyn Stream> = log.clone();
     let table = Arc::new(RedbSessionTable::new(data_dir.sessions()));
-    let sessions = Arc::new(Sessions::new(table, SESSIONS_IN_MEMORY));
     let lake = Lake::open(&data_dir.lake())?;
+    let sessions = Sessions::new(table, SESSIONS_IN_MEMORY);
+    let sessions = Arc::new(sessions.with_imports(Arc::new(LakeImports(lake.clone()))));
     let catalogue = Arc::new(catalogue::open(data_dir, &lake)?);
     let engine = ServingEngine::new(opened);
     let accept_unknown = settings.catalogue.accept_unknown;

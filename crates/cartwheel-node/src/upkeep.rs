@@ -116,7 +116,7 @@ impl Upkeep {
                 engine.hide(user_id.clone(), cleaned.map_or(Erased::InLake, Erased::BeforeErasure));
             }
             if cleaned.is_none() {
-                self.sessions.erase(&user_id, erasure.before)?;
+                self.sessions.erase(&user_id, erasure.before, erasure.erased_at_ms)?;
             }
         }
         Ok(())
@@ -150,7 +150,7 @@ impl Upkeep {
             if let Some(engine) = &self.engine {
                 engine.hide(shopper.clone(), Erased::InLake);
             }
-            self.sessions.erase(shopper, before)?;
+            self.sessions.erase(shopper, before, erased_at_ms)?;
         }
         self.requested.notify_one();
         Ok(view(&of(user_id), None))

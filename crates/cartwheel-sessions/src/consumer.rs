@@ -10,6 +10,7 @@ use cartwheel_stream::{Position, ReadError, Sequence, Stream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use crate::imports::add_imports;
 use crate::session_table::StoreError;
 use crate::sessions::Sessions;
 
@@ -20,6 +21,8 @@ const FLUSH: Duration = Duration::from_secs(2);
 /// New records are read this long after the first of them: the API has already applied
 /// them, and reading many takes no longer than reading one.
 const LINGER: Duration = Duration::from_millis(100);
+/// New imports are looked for this often.
+const IMPORTS: Duration = Duration::from_secs(2);
 /// Pause before the next try after a failure.
 const PAUSE: Duration = Duration::from_secs(1);
 /// Stored sessions whose age is checked after each flush.
@@ -40,9 +43,9 @@ pub enum ConsumeError {
     Broken,
 }
 
-/// Replays each shard from its checkpoint, marks the sessions as caught up, and follows the
-/// stream until `shutdown` ends. Then it applies the remaining records and writes everything.
-/// `clock` decides which sessions have expired. `floor` receives the sequence number from
+/// Replays each shard from its checkpoint, adds the recent events of new imports, marks the
+/// sessions as caught up, and follows the stream and the imports until `shutdown` ends. Then it
+/// applies the remaining records and writes everything. `clock` decides which sessions have expired. `floor` receives the sequence number from
 /// which the stream has to retain records.
 ///
 /// When the store or the stream fails, the sessions are not ready. The consumer then forgets
@@ -115,7 +118,30 @@ impl Consumer {
             while self.read(shard).await? {}
         }
         self.flush().await?;
+        self.add_imports(true).await;
         Ok(())
+    }
+
+    /// Adds new imports. One that cannot be read or written stops nothing: it is tried again.
+    async fn add_imports(&self, is_locked: bool) {
+        if let Err(error) = add_imports(&self.sessions, &self.clock, is_locked).await {
+            tracing::warn!(%error, "an import is not in the sessions yet; trying again");
+        }
+    }
+
+    /// Adds imports as they come.
+    async fn follow_imports(self, mut stopped: watch::Receiver<bool>) -> Result<(), ConsumeError> {
+        let adding = async {
+            loop {
+                tokio::time::sleep(IMPORTS).await;
+                self.add_imports(false).await;
+            }
+        };
+        tokio::select! {
+            () = adding => Ok(()),
+            // An import that is not added whole is added again at the next start.
+            _ = stopped.wait_for(|stop| *stop) => Ok(()),
+        }
     }
 
     /// Follows every shard and writes behind, until `shutdown` ends or a task fails.
@@ -125,6 +151,7 @@ impl Consumer {
         for shard in 0..self.stream.shards() {
             tasks.spawn(self.clone().follow(shard, stopped.clone()));
         }
+        tasks.spawn(self.clone().follow_imports(stopped.clone()));
         tasks.spawn(self.clone().write_behind(stopped));
         tokio::pin!(shutdown);
         let early = tokio::select! {

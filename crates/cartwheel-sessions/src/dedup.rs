@@ -34,15 +34,15 @@ pub struct RecentEvent {
     /// Hash of the event's body without its items: a checkout of the cart is stored with
     /// the cart's items, but is sent again without them.
     pub bare_hash: u64,
-    /// The record that stores it.
+    /// The record that stores it. `None` if the event was imported.
     #[serde(rename = "record_id", deserialize_with = "record_id")]
-    pub position: Position,
+    pub position: Option<Position>,
     /// When the server accepted it, UTC milliseconds.
     pub received_at_ms: i64,
 }
 
 impl RecentEvent {
-    pub(crate) fn new(position: Position, record: &EventRecord) -> Self {
+    pub(crate) fn new(position: Option<Position>, record: &EventRecord) -> Self {
         let texts = [&record.session_id, &record.source, &record.recommendation_id];
         let no_items = std::iter::empty();
         Self {
@@ -54,10 +54,12 @@ impl RecentEvent {
         }
     }
 
-    /// Tells whether `event` is the same event, sent again.
+    /// Tells whether `event` is the same event, sent again. An export has other fields than the
+    /// client sends, so that an imported event is recognized by its id alone.
     pub fn repeats(&self, event: &Event) -> bool {
         let hash = event_hash(event);
-        hash == self.body_hash
+        self.position.is_none()
+            || hash == self.body_hash
             || (event.kind == EventKind::Checkout
                 && event.items.is_empty()
                 && hash == self.bare_hash)
@@ -67,14 +69,18 @@ impl RecentEvent {
 impl Serialize for RecentEvent {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Self { event_key, body_hash, bare_hash, position, received_at_ms } = self;
-        (event_key.as_str(), body_hash, bare_hash, position.record_id(), received_at_ms)
-            .serialize(serializer)
+        let record_id = position.map(Position::record_id).unwrap_or_default();
+        (event_key.as_str(), body_hash, bare_hash, record_id, received_at_ms).serialize(serializer)
     }
 }
 
-fn record_id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Position, D::Error> {
+fn record_id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Position>, D::Error> {
     let text = String::deserialize(deserializer)?;
-    Position::parse(&text).ok_or_else(|| serde::de::Error::custom("not the id of a record"))
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let position = Position::parse(&text);
+    position.map(Some).ok_or_else(|| serde::de::Error::custom("not the id of a record"))
 }
 
 /// Hashes the content that the client sent, without the event's id and the server's time.

@@ -2,7 +2,8 @@
 //!
 //! [`Session::apply`] is the only definition of a session. `/submit` applies its own event
 //! at once, and the consumer applies the same record again. The session's sequence number
-//! makes the second time change nothing.
+//! makes the second time change nothing. Imported events have no sequence number and are
+//! recognized by their ids.
 
 mod cache;
 mod catalogue;
@@ -10,6 +11,8 @@ mod catalogue;
 pub mod conformance;
 mod consumer;
 mod dedup;
+mod imported_events;
+mod imports;
 mod redb_table;
 mod session;
 mod session_table;
@@ -24,6 +27,7 @@ pub use catalogue::{
 };
 pub use consumer::{ConsumeError, consume_sessions};
 pub use dedup::{DEDUP_MS, RecentEvent, event_hash};
+pub use imported_events::{ImportedEvents, ShopperEvents};
 pub use redb_table::RedbSessionTable;
 pub use session::{
     CartItem, MAX_CART, MAX_CHECKOUTS, MAX_RECENT, MAX_VIEWS, ProductView, SESSION_MS, Session,

@@ -15,6 +15,7 @@ use crate::session_table::{SessionTable, StoreError};
 
 const SESSIONS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("sessions");
 const CHECKPOINTS: TableDefinition<'_, u32, u64> = TableDefinition::new("checkpoints");
+const IMPORTS: TableDefinition<'_, &str, ()> = TableDefinition::new("imports");
 
 /// Sessions in a redb file. An error closes the file, and the next call opens it again,
 /// because redb fails every call after a failed write. A damaged file is moved aside and
@@ -37,6 +38,7 @@ impl RedbSessionTable {
         let write = database.begin_write()?;
         write.open_table(SESSIONS)?;
         write.open_table(CHECKPOINTS)?;
+        write.open_table(IMPORTS)?;
         write.commit()?;
         Ok(database)
     }
@@ -128,6 +130,29 @@ impl SessionTable for RedbSessionTable {
         })
     }
 
+    fn imports(&self) -> Result<Vec<String>, StoreError> {
+        self.with(|database| {
+            let table = database.begin_read()?.open_table(IMPORTS)?;
+            let ids = table.iter()?.map(|entry| Ok(entry?.0.value().to_owned()));
+            ids.collect()
+        })
+    }
+
+    fn set_imports(&self, ids: &[String]) -> Result<(), StoreError> {
+        self.with(|database| {
+            let write = database.begin_write()?;
+            {
+                let mut table = write.open_table(IMPORTS)?;
+                table.retain(|_, ()| false)?;
+                for id in ids {
+                    table.insert(id.as_str(), ())?;
+                }
+            }
+            write.commit()?;
+            Ok(())
+        })
+    }
+
     fn sweep(
         &self,
         after: Option<&str>,
@@ -185,11 +210,15 @@ impl SessionTable for RedbSessionTable {
                     let (shard, next) = entry?;
                     table.insert(shard.value(), next.value())?;
                 }
+                let mut table = write.open_table(IMPORTS)?;
+                for entry in read.open_table(IMPORTS)?.iter()? {
+                    table.insert(entry?.0.value(), ())?;
+                }
                 let mut table = write.open_table(SESSIONS)?;
                 for entry in read.open_table(SESSIONS)?.iter()? {
                     let (user, bytes) = entry?;
                     let session = serde_json::from_slice::<Session>(bytes.value());
-                    if session.is_ok_and(|session| !session.is_removable(now_ms, applied)) {
+                    if session.is_ok_and(|session| !session.is_over(now_ms, applied)) {
                         table.insert(user.value(), bytes.value())?;
                     }
                 }

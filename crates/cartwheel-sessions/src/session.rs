@@ -111,6 +111,9 @@ pub struct Session {
     /// The user to whom this guest was tied last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tied_to: Option<UserId>,
+    /// When the shopper was erased, UTC milliseconds. Imported events until then stay out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub erased_ms: Option<i64>,
 }
 
 impl Session {
@@ -121,20 +124,18 @@ impl Session {
         if position.sequence < self.next_sequence {
             return false;
         }
-        let now_ms = record.received_at_ms;
+        let at_ms = record.received_at_ms;
         if let Some(accepted_ms) = record.backfilled_at_ms {
-            if accepted_ms.saturating_sub(now_ms) > SESSION_MS {
+            if accepted_ms.saturating_sub(at_ms) > SESSION_MS {
                 return false;
             }
-            if now_ms < self.updated_ms {
+            if at_ms < self.updated_ms {
                 self.next_sequence = position.sequence.next();
-                self.apply_late(position, record);
+                self.apply_late(Some(position), record);
                 return true;
             }
         }
-        if self.is_expired(now_ms) {
-            *self = Self { tied_to: self.tied_to.take(), ..Self::default() };
-        }
+        self.begin_again_if_expired(at_ms);
         let next = std::mem::replace(&mut self.next_sequence, position.sequence.next());
         if let Some(carried) = &record.carried {
             self.take_over(carried);
@@ -142,6 +143,56 @@ impl Session {
         if let Some(tied) = &record.tied {
             self.let_go(tied, next);
         }
+        self.apply_next(Some(position), record);
+        true
+    }
+
+    /// Applies an imported event at `now_ms` (UTC milliseconds), as a backfill at that time would,
+    /// and returns `true`. An event that has expired, that the session has already, or that is
+    /// older than the shopper's erasure changes nothing and returns `false`.
+    pub fn apply_imported(&mut self, record: &EventRecord, now_ms: i64) -> bool {
+        let at_ms = record.received_at_ms;
+        let is_erased = self.erased_ms.is_some_and(|erased_ms| at_ms <= erased_ms);
+        if is_erased || now_ms.saturating_sub(at_ms) > SESSION_MS || self.has(record) {
+            return false;
+        }
+        if at_ms < self.updated_ms {
+            self.apply_late(None, record);
+        } else {
+            self.begin_again_if_expired(at_ms);
+            self.apply_next(None, record);
+        }
+        true
+    }
+
+    /// Whether the event is in the session: by its id, or as a view of the same moment.
+    fn has(&self, record: &EventRecord) -> bool {
+        let key = event_key(&record.event_id);
+        let is_viewed = |product_id: &ProductId| {
+            let is_same = |view: &ProductView| {
+                view.at_ms == record.received_at_ms && view.product_id == *product_id
+            };
+            self.views.iter().any(is_same)
+        };
+        self.recent_events.iter().any(|recent| recent.event_key == key)
+            || self.checkouts.iter().any(|checkout| checkout.event_id == record.event_id)
+            || record.event == EventKind::View && record.product_ids.iter().all(is_viewed)
+    }
+
+    fn begin_again_if_expired(&mut self, now_ms: i64) {
+        if self.is_expired(now_ms) {
+            *self = Self {
+                next_sequence: self.next_sequence,
+                tied_to: self.tied_to.take(),
+                ..Self::default()
+            };
+        }
+    }
+
+    /// Applies an event that is not older than the newest one. `position` is `None` if it does not
+    /// come from the stream.
+    fn apply_next(&mut self, position: Option<Position>, record: &EventRecord) {
+        let now_ms = record.received_at_ms;
         self.updated_ms = self.updated_ms.max(now_ms);
         self.events += 1;
         match record.event {
@@ -172,12 +223,11 @@ impl Session {
             | EventKind::GetRecommendations => {}
         }
         push_bounded(&mut self.recent_events, RecentEvent::new(position, record), MAX_RECENT);
-        true
     }
 
-    /// Applies a backfilled event that is older than the newest one. It joins the history at its
-    /// time. The cart is of today and stays, and no newer entry makes room for it.
-    fn apply_late(&mut self, position: Position, record: &EventRecord) {
+    /// Applies a backfilled or imported event that is older than the newest one. It joins the
+    /// history at its time. The cart is of today and stays, and no newer entry makes room for it.
+    fn apply_late(&mut self, position: Option<Position>, record: &EventRecord) {
         let at_ms = record.received_at_ms;
         self.events += 1;
         match record.event {
@@ -210,19 +260,25 @@ impl Session {
         self.events > 0 && now_ms.saturating_sub(self.updated_ms) > SESSION_MS
     }
 
-    /// Returns the remains of an erased session. They hide every record before `before`
-    /// from a replay.
-    pub(crate) fn erased(before: Sequence) -> Self {
-        Self { next_sequence: before, ..Self::default() }
+    /// Returns the remains of a session that is erased at `erased_ms` (UTC milliseconds). They
+    /// hide every record before `before` from a replay, and imported events until then.
+    pub(crate) fn erased(before: Sequence, erased_ms: i64) -> Self {
+        Self { next_sequence: before, erased_ms: Some(erased_ms), ..Self::default() }
     }
 
-    /// Tells whether the session can be removed: it has expired at `now_ms`, or it is erased
-    /// and every record before `applied` is applied.
-    pub(crate) fn is_removable(&self, now_ms: i64, applied: Sequence) -> bool {
+    /// Tells whether nothing of the session is needed: it has expired at `now_ms`, or it is
+    /// erased and every record before `applied` is applied.
+    pub(crate) fn is_over(&self, now_ms: i64, applied: Sequence) -> bool {
         match self.events {
             0 => self.next_sequence <= applied,
             _ => self.is_expired(now_ms),
         }
+    }
+
+    /// Tells whether the session is over, and no imported event would enter it if it were new.
+    pub(crate) fn is_removable(&self, now_ms: i64, applied: Sequence) -> bool {
+        let hides = |erased_ms: i64| now_ms.saturating_sub(erased_ms) <= SESSION_MS;
+        self.is_over(now_ms, applied) && !self.erased_ms.is_some_and(hides)
     }
 
     /// Finds an accepted event by its id, within [`DEDUP_MS`] before `now_ms`.

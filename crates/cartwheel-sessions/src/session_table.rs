@@ -105,9 +105,21 @@ pub trait SessionTable: Send + Sync {
         sessions: &mut dyn Iterator<Item = (UserId, Arc<Session>)>,
     ) -> Result<(), StoreError>;
 
+    /// Reads the ids of the imports whose events are in the sessions.
+    ///
+    /// # Errors
+    /// When the store fails.
+    fn imports(&self) -> Result<Vec<String>, StoreError>;
+
+    /// Replaces the ids of the imports whose events are in the sessions.
+    ///
+    /// # Errors
+    /// When the store fails; then nothing is written.
+    fn set_imports(&self, ids: &[String]) -> Result<(), StoreError>;
+
     /// Visits up to `limit` sessions after user `after`, and removes those that have
-    /// expired at `now_ms` (UTC milliseconds) or are erased. Returns the last user visited,
-    /// `None` at the end.
+    /// expired at `now_ms` (UTC milliseconds), or were erased so long ago that no imported event
+    /// of before would enter a new session. Returns the last user visited, `None` at the end.
     ///
     /// # Errors
     /// When the store fails.

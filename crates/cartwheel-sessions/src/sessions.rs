@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 use rustc_hash::FxHashMap;
 
 use crate::cache::SessionCache;
+use crate::imported_events::ImportedEvents;
 use crate::session::Session;
 use crate::session_table::{SessionTable, StoreError};
 use crate::user_locks::{UserLock, UserLocks};
@@ -18,12 +19,13 @@ type Checkpoints = FxHashMap<u32, Sequence>;
 
 /// Every shopper's session, in memory first and written behind in groups.
 ///
-/// Only [`Sessions::apply`] changes a session, and it skips a record that is already
+/// Records change a session through [`Sessions::apply`], which skips a record that is already
 /// applied, so the API and the consumer may both apply a record. Sessions and checkpoints
 /// are written together: changes that were not written when the process died are replayed
-/// from the stream.
+/// from the stream. Imported events come beside it, see [`crate::ImportedEvents`].
 pub struct Sessions {
     table: Arc<dyn SessionTable>,
+    imported: Option<Arc<dyn ImportedEvents>>,
     cache: SessionCache,
     locks: UserLocks,
     applied: Mutex<Checkpoints>,
@@ -47,6 +49,7 @@ impl Sessions {
     pub fn new(table: Arc<dyn SessionTable>, capacity: usize) -> Self {
         Self {
             table,
+            imported: None,
             cache: SessionCache::new(capacity),
             locks: UserLocks::new(),
             applied: Mutex::default(),
@@ -54,6 +57,22 @@ impl Sessions {
             caught_up: AtomicBool::new(false),
             failed: AtomicBool::new(false),
         }
+    }
+
+    /// Takes imported events too: `consume_sessions` adds those of the last seven days.
+    #[must_use]
+    pub fn with_imports(self, imported: Arc<dyn ImportedEvents>) -> Self {
+        Self { imported: Some(imported), ..self }
+    }
+
+    /// The imported events.
+    pub(crate) fn imported(&self) -> Option<&Arc<dyn ImportedEvents>> {
+        self.imported.as_ref()
+    }
+
+    /// The table behind the sessions.
+    pub(crate) fn table(&self) -> &dyn SessionTable {
+        &*self.table
     }
 
     /// Tells whether events may be accepted: the stream is replayed up to its end at the
@@ -115,12 +134,7 @@ impl Sessions {
         position: Position,
         record: &EventRecord,
     ) -> Result<Arc<Session>, StoreError> {
-        if self.cache.is_full() {
-            self.flush()?;
-            if self.cache.is_full() {
-                return Err(StoreError::Full(self.cache.unwritten()));
-            }
-        }
+        self.make_room()?;
         let user = &record.user_id;
         self.cache.change(
             user,
@@ -131,6 +145,36 @@ impl Sessions {
                     && Arc::make_mut(session).apply(position, record)
             },
         )
+    }
+
+    /// Applies imported events of a user, in the order of their times, to the session of the
+    /// user. The caller holds the user's lock.
+    ///
+    /// # Errors
+    /// When the table fails, or too many sessions are unwritten.
+    pub(crate) fn apply_imported(
+        &self,
+        user: &UserId,
+        events: &[EventRecord],
+        now_ms: i64,
+    ) -> Result<(), StoreError> {
+        self.make_room()?;
+        let apply = |session: &mut Arc<Session>| {
+            let session = Arc::make_mut(session);
+            events.iter().filter(|event| session.apply_imported(event, now_ms)).count() > 0
+        };
+        self.cache.change(user, || self.stored(user), apply).map(drop)
+    }
+
+    /// Writes the sessions if no more may be unwritten.
+    fn make_room(&self) -> Result<(), StoreError> {
+        if self.cache.is_full() {
+            self.flush()?;
+            if self.cache.is_full() {
+                return Err(StoreError::Full(self.cache.unwritten()));
+            }
+        }
+        Ok(())
     }
 
     /// Marks the sessions as not ready, as [`Sessions::apply`] does after an error.
@@ -152,14 +196,14 @@ impl Sessions {
     }
 
     /// Erases the user's session and hides all records of the user before `before`, also
-    /// from a replay. Once this returns, the erasure is on disk. The caller holds the user's
-    /// lock.
+    /// from a replay, and imported events until `erased_ms` (UTC milliseconds). Once this
+    /// returns, the erasure is on disk. The caller holds the user's lock.
     ///
     /// # Errors
     /// When the table fails; then the session may be unchanged.
-    pub fn erase(&self, user: &UserId, before: Sequence) -> Result<(), StoreError> {
+    pub fn erase(&self, user: &UserId, before: Sequence, erased_ms: i64) -> Result<(), StoreError> {
         let erase = |session: &mut Arc<Session>| {
-            *session = Arc::new(Session::erased(before));
+            *session = Arc::new(Session::erased(before, erased_ms));
             true
         };
         self.cache.change(user, || self.stored(user), erase)?;

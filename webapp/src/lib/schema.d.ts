@@ -227,9 +227,10 @@ export interface paths {
     /**
      * Stores events of Segment
      * @description Accepts a `track` call of Segment's tracking API, or a batch of up to 500 calls, unchanged.
-     *     Stores `Product Viewed`, `Product Added`, `Product Removed` and `Order Completed`. `identify` and
-     *     `alias` tie a guest to a user. Other events and calls are ignored. `messageId` identifies an event: sent again within 24 hours,
-     *     it is stored once. If a single call fails, the answer is its problem.
+     *     Stores `Product Viewed`, `Product Added`, `Product Removed` and `Order Completed`. `identify`
+     *     and `alias` tie a guest to a user. Other events and calls are ignored. `messageId` identifies an
+     *     event: sent again within 24 hours, it is stored once. If a single call fails, the answer is its
+     *     problem.
      */
     post: operations['segment'];
     delete?: never;
@@ -1197,7 +1198,7 @@ export interface components {
       event_id?: string | null;
       /** @description True if a foreign event concerns no product and was not stored. */
       ignored?: boolean | null;
-      /** @description The stored record. */
+      /** @description The stored record; absent if the event was imported before. */
       record_id?: string | null;
       /** @description The shard of the record. */
       shard_id?: string | null;
@@ -1545,7 +1546,7 @@ export interface components {
         }
       | 'json'
       | 'parquet';
-    /** @description What the caller says about a file; the rest is recognised. */
+    /** @description What the caller says about a file; the rest is recognised. For products, only `columns`. */
     ImportMapping: {
       /**
        * @description The columns of a field; the first one with a value counts. A field without columns is not
@@ -1562,6 +1563,11 @@ export interface components {
        * @default []
        */
       header?: string[];
+      /**
+       * @description Customers who stand for unknown ones, such as `0` or `guest`, beside those of the preset.
+       * @default []
+       */
+      no_customer?: string[];
       /** @default null */
       order_by?: components['schemas']['OrderBy'] | null;
       /**
@@ -1809,6 +1815,8 @@ export interface components {
        * @description Number of pieces.
        */
       quantity: number;
+      /** @description The text of a search; empty for everything else. */
+      query: string;
       /** @description The customer; null if unknown. */
       user_id?: string | null;
     };
@@ -2849,9 +2857,9 @@ export interface components {
       recommendation_id: string;
       /** @description The best 10 products, best first. */
       recommendations: components['schemas']['Recommendation'][];
-      /** @description The stored record; null if nothing is stored. */
+      /** @description The stored record; null if nothing is stored, or if the event was imported before. */
       record_id?: string | null;
-      /** @description The shard of the record; null if nothing is stored. */
+      /** @description The shard of the record; null without one. */
       shard_id?: string | null;
       /** @description What the sender should know about the event. */
       warnings?: string[];

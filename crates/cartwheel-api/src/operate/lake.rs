@@ -102,6 +102,10 @@ pub(crate) async fn start_job(
         }
     }
     let busy = "Another job on the lake is running: wait until it ends.";
+    let _turn = match &state.imports {
+        Some(imports) => Some(imports.turn().await),
+        None => None,
+    };
     if state.imports.as_ref().is_some_and(|imports| imports.is_importing()) {
         return Err(Problem::new(Kind::Conflict, busy));
     }

@@ -32,8 +32,8 @@ pub(crate) enum Dating {
 pub(crate) struct Accepted {
     /// Its id; assigned by the server if the client sent none.
     pub(crate) event_id: String,
-    /// The position of its record.
-    pub(crate) position: Position,
+    /// The position of its record. `None` if it was imported before, not received.
+    pub(crate) position: Option<Position>,
     /// Whether it was stored before.
     pub(crate) repeated: bool,
     /// What its sender should know.
@@ -70,7 +70,7 @@ enum Plan {
     /// Reject it.
     Reject(Problem),
     /// It is stored already.
-    Repeat { event_id: String, position: Position, tie: Option<EventRecord> },
+    Repeat { event_id: String, position: Option<Position>, tie: Option<EventRecord> },
     /// It repeats the event at that index of the batch.
     Same(usize),
     /// Store it, and then the guest's side of the tie that it makes.
@@ -197,7 +197,7 @@ async fn run(state: &AppState, events: Vec<Result<Event, Problem>>, dating: Dati
                     }
                     apply(state, &mut shoppers, position, &record).await;
                     ties.extend(tie.map(|tie| tie.placed(&results)));
-                    let event_id = record.event_id;
+                    let (event_id, position) = (record.event_id, Some(position));
                     Ok(Accepted { event_id, position, repeated: false, warnings: Vec::new() })
                 }
                 Some(Err(problem)) => Err(problem),
@@ -242,9 +242,9 @@ async fn apply(
 impl Tie {
     /// The record, once the results of the events before it are known.
     fn placed(mut self, results: &[Result<Accepted, Problem>]) -> EventRecord {
-        let last = self.after.and_then(|index| results.get(index)?.as_ref().ok());
+        let last = self.after.and_then(|index| results.get(index)?.as_ref().ok()?.position);
         if let (Some(last), Some(tied)) = (last, &mut self.record.tied) {
-            tied.until = last.position.sequence.next().to_string();
+            tied.until = last.sequence.next().to_string();
         }
         self.record
     }

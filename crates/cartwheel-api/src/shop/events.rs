@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::{Request, State};
 use cartwheel_events::{Event, MAX_BATCH};
+use cartwheel_stream::Position;
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -42,7 +43,7 @@ pub(crate) struct EventResult {
     /// The event's id; assigned by the server if the client sends none.
     #[serde(skip_serializing_if = "Option::is_none")]
     event_id: Option<String>,
-    /// The stored record.
+    /// The stored record; absent if the event was imported before.
     #[serde(skip_serializing_if = "Option::is_none")]
     record_id: Option<String>,
     /// The shard of the record.
@@ -147,8 +148,8 @@ pub(crate) async fn answer(
         records.push(match result {
             None => EventResult { ignored: Some(true), ..EventResult::default() },
             Some(Ok(accepted)) => EventResult {
-                record_id: Some(accepted.position.record_id()),
-                shard_id: Some(accepted.position.shard_id()),
+                record_id: accepted.position.map(Position::record_id),
+                shard_id: accepted.position.map(Position::shard_id),
                 event_id: Some(accepted.event_id),
                 warnings: accepted.warnings,
                 ..EventResult::default()

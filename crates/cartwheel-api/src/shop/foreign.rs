@@ -52,9 +52,10 @@ pub(crate) async fn ga4(
 /// Stores events of Segment
 ///
 /// Accepts a `track` call of Segment's tracking API, or a batch of up to 500 calls, unchanged.
-/// Stores `Product Viewed`, `Product Added`, `Product Removed` and `Order Completed`. `identify` and
-/// `alias` tie a guest to a user. Other events and calls are ignored. `messageId` identifies an event: sent again within 24 hours,
-/// it is stored once. If a single call fails, the answer is its problem.
+/// Stores `Product Viewed`, `Product Added`, `Product Removed` and `Order Completed`. `identify`
+/// and `alias` tie a guest to a user. Other events and calls are ignored. `messageId` identifies an
+/// event: sent again within 24 hours, it is stored once. If a single call fails, the answer is its
+/// problem.
 #[utoipa::path(post, path = "/v1/events/segment", tag = "events",
     request_body = SegmentRequest, responses(
     (status = 200, description = "One result per call", body = BatchAnswer),

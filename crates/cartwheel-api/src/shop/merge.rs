@@ -10,7 +10,7 @@ use utoipa_axum::routes;
 use crate::access::caller::Caller;
 use crate::access::scope::Scope;
 use crate::contract::schema::Id;
-use crate::http::problem::Problem;
+use crate::http::problem::{Kind, Problem};
 use crate::http::request::{self, Params, UserPath};
 use crate::routes::Routes;
 use crate::shop::accept::accept;
@@ -81,6 +81,8 @@ pub(crate) async fn merge(
         recommendation_id: None,
     };
     let (accepted, _) = accept(&state, &caller, event).await?;
-    let record_id = accepted.position.record_id();
+    // The event has a new id and repeats no imported one, so that it is stored.
+    let unstored = || Problem::new(Kind::Internal, "The tie was not stored.");
+    let record_id = accepted.position.ok_or_else(unstored)?.record_id();
     Ok(Json(Merged { user_id, event_id: accepted.event_id, record_id }))
 }

@@ -34,9 +34,9 @@ pub(crate) struct Submitted {
     message: &'static str,
     /// The event's id; assigned by the server if the client sends none.
     event_id: String,
-    /// The stored record; null if nothing is stored.
+    /// The stored record; null if nothing is stored, or if the event was imported before.
     record_id: Option<String>,
-    /// The shard of the record; null if nothing is stored.
+    /// The shard of the record; null without one.
     shard_id: Option<String>,
     /// What the sender should know about the event.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -86,7 +86,7 @@ pub(crate) async fn submit(
             true => "The event was stored before.",
             false => "The event is stored.",
         };
-        (message, accepted.event_id, Some(accepted.position), known, accepted.warnings)
+        (message, accepted.event_id, accepted.position, known, accepted.warnings)
     };
     let question = Question {
         user_id: &user_id,

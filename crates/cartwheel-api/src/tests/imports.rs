@@ -192,6 +192,8 @@ async fn a_mapping_is_corrected_until_the_file_is_understood() {
         (json!({"preset": "magento"}), "preset"),
         (json!({"date_order": "ymd"}), "date_order"),
         (json!({"maping": {}}), "maping"),
+        (json!({"header": vec!["x"; 1_001]}), "header"),
+        (json!({"no_customer": vec!["0"; 101]}), "no_customer"),
     ] {
         let problem = uploads.post(&view, "preview", body).await.problem(400, "invalid-field");
         assert_eq!(problem["field"], field);
@@ -233,6 +235,18 @@ async fn one_import_is_open_at_a_time() {
     for (field, status) in [("attributes.colour", 200), ("attributes.", 400), ("user_id", 400)] {
         let reply = uploads.post(&products, "preview", json!({"columns": {field: ["x"]}})).await;
         assert_eq!(reply.status, status, "{field}");
+    }
+    // Nothing that a feed would not heed.
+    for (name, value) in [
+        ("preset", json!("shopify-orders")),
+        ("no_customer", json!(["0"])),
+        ("timezone", json!("UTC")),
+        ("date_order", json!("dmy")),
+        ("order_by", json!("day")),
+        ("header", json!(["id"])),
+    ] {
+        let reply = uploads.post(&products, "preview", json!({name: value})).await;
+        assert_eq!(reply.problem(400, "invalid-field")["field"], name);
     }
     assert_eq!(uploads.files(), 1);
 }

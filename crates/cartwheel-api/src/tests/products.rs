@@ -424,12 +424,19 @@ async fn a_full_feed_of_several_parts_hides_what_none_of_them_names() {
     assert_eq!((last.get("hidden_count"), shop.recommended().await.len()), (None, 10));
     let last = shop.post(&part("wednesday", 2, "&last=true"), &feed(9..10)).await.json();
     assert_eq!(last["hidden_count"], 0);
+    // One without an id is corrected with its part.
+    let unnamed = json!([{"name": "P"}]);
+    shop.post(&part("friday", 0, ""), &feed(0..9)).await.json();
+    let last = shop.post(&part("friday", 1, "&last=true"), &unnamed).await.json();
+    assert_eq!((last.get("hidden_count"), last["products"].as_array().unwrap().len()), (None, 1));
+    let last = shop.post(&part("friday", 1, "&last=true"), &feed(9..10)).await.json();
+    assert_eq!(last["hidden_count"], 0);
 
     // A server that does not know the earlier parts hides nothing.
     for other in ["x", "y"] {
         shop.post(&part(other, 0, ""), &feed(0..1)).await.json();
     }
-    let lost = shop.post(&part("wednesday", 3, "&last=true"), &feed(0..1)).await;
+    let lost = shop.post(&part("friday", 2, "&last=true"), &feed(0..1)).await;
     assert!(lost.problem(409, "conflict")["detail"].as_str().unwrap().contains("part 0"));
     for (query, field) in [("feed=f", "part"), ("part=0", "feed"), ("last=true", "feed")] {
         let reply = shop.post(&format!("/v1/products?{query}"), &feed(0..1)).await;

@@ -9,7 +9,8 @@ use cartwheel_ambient::Clock;
 use cartwheel_events::{Event, EventRecord, Record};
 use cartwheel_feature_set::encode_catalogue;
 use cartwheel_features::{
-    Catalogue, Context, Line, Order, Partial, ProductInfo, Scaler, UserState, stable_hash,
+    Catalogue, Context, Event as Act, Line, Order, Partial, ProductInfo, SampleSizes, Scaler,
+    UserState, stable_hash,
 };
 use cartwheel_fuzz::{bundle, features, log, parquet};
 use cartwheel_lake::{Delivery, DeliveryOptions, Lake};
@@ -183,7 +184,7 @@ fn order(number: u32) -> Order {
 
 fn state() -> UserState {
     let mut state = UserState::default();
-    (1..3).for_each(|number| state.apply(&order(number)));
+    (1..3).for_each(|number| state.apply(Act::Order(&order(number))));
     state
 }
 

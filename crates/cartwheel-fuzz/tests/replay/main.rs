@@ -32,7 +32,7 @@ fn files(target: &str) -> Vec<PathBuf> {
 fn copies(target: &str) -> usize {
     match target {
         // These targets write files, which takes longer.
-        "log" | "parquet" | "manifest" | "bundle" | "features" => 60,
+        "log" | "parquet" | "manifest" | "bundle" | "features" | "import" => 60,
         _ => 1000,
     }
 }

@@ -164,8 +164,8 @@ impl FeedReading {
         let columns = find(&header, &self.mapping);
         if columns.iter().all(|(field, _)| field != "product_id") {
             let problem = format!(
-                "no column is recognised as the product's id: name it with --map \
-                 product_id=COLUMN; the columns are: {}",
+                "no column is recognised as the product's id: name the column of product_id; the \
+                 columns are: {}",
                 header.join(", ")
             );
             return Err(ImportError::mapping(&name, problem));

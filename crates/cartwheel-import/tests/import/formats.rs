@@ -186,6 +186,7 @@ Name,Email,Financial Status,Paid at,Created at,Lineitem quantity,Lineitem name,L
 fn ga4_and_woocommerce_name_products_in_lists() {
     let ga4 = r#"{"event_name":"view_item","event_timestamp":"1735725600000000","user_pseudo_id":"v.1","user_id":null,"items":[{"item_id":"p1","item_name":"Tea","item_category":"Drinks","quantity":null}],"ecommerce":{"transaction_id":"(not set)"}}
 {"event_name":"page_view","event_timestamp":"1735725600000000","user_pseudo_id":"v.1","items":[]}
+{"event_name":"view_search_results","event_timestamp":"1735725650000000","user_pseudo_id":"v.1","event_params":[{"key":"page","value":{"int_value":"1"}},{"key":"search_term","value":{"string_value":"green tea"}}],"items":[{"item_id":"p1"},{"item_id":"p2"}]}
 {"event_name":"purchase","event_timestamp":"1735725700000000","user_pseudo_id":"v.1","user_id":"ada","items":[{"item_id":"p1","quantity":2,"price":3.5},{"item_id":"p2","quantity":1}],"ecommerce":{"transaction_id":"T7"}}
 "#;
     let shop = Shop::new();
@@ -194,7 +195,8 @@ fn ga4_and_woocommerce_name_products_in_lists() {
     let done = shop.import(&source, &Options { mapping, ..events() }).unwrap();
     assert_eq!((done.summary.rejected, done.understood.other_events["page_view"]), (0, 1));
     assert_eq!(shop.events("ada"), ["checkout T7 p1×2 p2×1 2025-01-01T10:01:40Z"]);
-    assert_eq!(without_ids(shop.events("~v.1")), ["view p1×1 2025-01-01T10:00:00Z"]);
+    let seen = ["view p1×1 2025-01-01T10:00:00Z", "search \"green tea\" 2025-01-01T10:00:50Z"];
+    assert_eq!(without_ids(shop.events("~v.1")), seen);
     let guests = done.assembled.unwrap().guests;
     assert_eq!((guests, shop.lake().checkouts().unwrap().ties.guests("ada")), (1, vec!["~v.1"]));
     assert_eq!(shop.lake().read_products().unwrap()[0].department, "Drinks");
@@ -208,6 +210,27 @@ fn ga4_and_woocommerce_name_products_in_lists() {
     let done = shop.import(&source, &Options { mapping, ..options(Content::Orders) }).unwrap();
     assert_eq!((done.summary.orders, done.summary.baskets), (1, 1));
     assert_eq!(shop.events("7"), ["checkout 55 12×2 2025-01-01T10:00:00Z"]);
+}
+
+#[test]
+fn searches_keep_their_text_and_name_no_product() {
+    let log = "event_id,user,sku,time,event,search_term\n\
+               s1,ada,,2025-03-01 10:00:00,search,green tea\n\
+               v1,ada,p1,2025-03-01 10:01:00,view,\n\
+               ,ada,p1,2025-03-01 10:02:00,Products Searched,mug\n\
+               ,ada,p2,2025-03-01 10:02:00,Products Searched,mug\n\
+               s2,ada,,2025-03-01 10:03:00,search,\n";
+    let shop = Shop::new();
+    let options = Options { max_rejects: 50.0, ..events() };
+    let done = shop.import(&shop.file("log.csv", log), &options).unwrap();
+    assert_eq!((done.summary.events, done.summary.products, done.summary.rejected), (3, 1, 1));
+    assert_eq!(done.understood.reasons[0].reason, "query is missing");
+    assert_eq!(done.understood.first_rows[0].query, "green tea");
+    let stored = shop.events("ada");
+    let expected =
+        ["search s1 \"green tea\" 2025-03-01T10:00:00Z", "view v1 p1×1 2025-03-01T10:01:00Z"];
+    assert_eq!(stored[..2], expected);
+    assert_eq!(without_ids(stored[2..].to_vec()), ["search \"mug\" 2025-03-01T10:02:00Z"]);
 }
 
 #[test]
@@ -238,13 +261,13 @@ fn what_is_missing_is_said() {
     };
     let orders = options(Content::Orders);
     let no_time = error("a.csv", "customer,sku\nada,p\n", &orders);
-    assert!(no_time.contains("--map time=COLUMN") && no_time.contains("customer, sku"));
-    let no_event = error("b.csv", "customer,sku,time\nada,p,2025-01-01\n", &events());
-    assert!(no_event.contains("`import orders`"), "{no_event}");
+    assert!(no_time.contains("the column of time") && no_time.contains("customer, sku"));
+    let no_event = error("b.csv", "customer,sku,time,qty\nada,p,2025-01-01,2\n", &events());
+    assert!(no_event.contains("import orders"), "{no_event}");
     let no_header = error("c.csv", "17,p,2025-01-01\n18,q,2025-01-02\n", &orders);
-    assert!(no_header.contains("--columns"), "{no_header}");
+    assert!(no_header.contains("name the columns"), "{no_header}");
     let dates = error("d.csv", "customer,sku,date\nada,p,3/4/2025\n", &orders);
-    assert!(dates.contains("--date-order dmy"), "{dates}");
+    assert!(dates.contains("date_order, dmy"), "{dates}");
     let array = error("e.json", "[{\"a\":1}]", &orders);
     assert!(array.contains("jq -c"), "{array}");
 

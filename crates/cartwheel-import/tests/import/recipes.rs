@@ -66,7 +66,10 @@ fn visitors_are_guests_unless_the_mapping_says_otherwise() {
     assert_eq!((done.summary.orders, done.summary.users, done.summary.rejected), (1, 2, 0));
     assert_eq!((done.assembled.unwrap().guests, shop.events("~257597").len()), (2, 2));
     let note = done.understood.notes.iter().find(|note| note.contains("guests"));
-    assert!(note.is_some_and(|note| note.contains("--map user_id=visitorid")), "{note:?}");
+    assert!(
+        note.is_some_and(|note| note.contains("visitorid as the column of user_id")),
+        "{note:?}"
+    );
 
     let mut mapping = Mapping::default();
     mapping.assign("user_id=visitorid").unwrap();

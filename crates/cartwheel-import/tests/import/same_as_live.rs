@@ -9,7 +9,7 @@ use cartwheel_ambient::Clock;
 use cartwheel_events::{Event, EventRecord, Record};
 use cartwheel_feature_job::{Input, JobOptions, build};
 use cartwheel_feature_set::FeatureSet;
-use cartwheel_features::ProductInfo;
+use cartwheel_features::{ProductInfo, stable_hash};
 use cartwheel_import::Content;
 use cartwheel_lake::{Delivery, DeliveryOptions, Lake};
 use cartwheel_stream::{MemoryStream, Stream};
@@ -125,7 +125,8 @@ async fn live(events: &[Value]) -> (Shop, Input) {
     deliver(&shop, events).await;
     let found = shop.lake().checkouts().unwrap();
     assert_eq!(found.problems, Vec::<String>::new());
-    (shop, Input { checkouts: found.records, ..Input::default() })
+    let touches = shop.lake().touches(&found.ties, stable_hash).unwrap();
+    (shop, Input { checkouts: found.records, touches, ..Input::default() })
 }
 
 /// Delivers events to the shop's lake.
@@ -162,7 +163,7 @@ async fn imported_and_live_events_give_the_same_feature_set() {
     // Half of the events arrive twice, imported and live: they count once.
     let (shop, mut input) = imported(&events[..events.len() / 2]);
     let (_live, rest) = live(&events).await;
-    input.checkouts = rest.checkouts;
+    (input.checkouts, input.touches) = (rest.checkouts, rest.touches);
     assert!(feature_set(shop.path(), input) == from_stream);
 }
 

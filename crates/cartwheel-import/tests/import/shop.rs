@@ -91,6 +91,7 @@ fn event(record: &Value) -> String {
     let items = lists[0].iter().zip(lists[1]);
     let items: Vec<String> = items.map(|(id, n)| format!("{}×{n}", id.as_str().unwrap())).collect();
     let text = |name: &str| record[name].as_str().unwrap_or("-").to_owned();
+    let items = record["query"].as_str().map_or(items.join(" "), |query| format!("{query:?}"));
     let time = jiff::Timestamp::from_millisecond(record["received_at_ms"].as_i64().unwrap());
-    format!("{} {} {} {}", text("event"), text("event_id"), items.join(" "), time.unwrap())
+    format!("{} {} {} {}", text("event"), text("event_id"), items, time.unwrap())
 }

@@ -35,7 +35,11 @@ fn unusable_sources_leave_the_lake_as_it_was() {
         ("truncated.csv.gz", truncated, "truncated"),
         ("latin.csv", latin, "line 90002 is not UTF-8"),
         ("damaged.parquet", damaged, "damaged"),
-        ("rejected.csv", rejected.into_bytes(), "10 of 100 rows are rejected, more than 5 %"),
+        (
+            "rejected.csv",
+            rejected.into_bytes(),
+            "10 of 100 rows are rejected, more than the accepted 5 %",
+        ),
         ("none.csv", b"order_id,customer,sku,date\n".to_vec(), "holds no row"),
     ] {
         let source = shop.file(name, content);
@@ -73,7 +77,7 @@ fn earlier_data_stays_or_goes_as_the_caller_says() {
     let again = shop.import(&first, &options(Content::Orders)).unwrap();
     assert!(again.summary.unchanged);
     let refused = shop.import(&second, &options(Content::Orders)).unwrap_err().to_string();
-    assert!(refused.contains("--append") && refused.contains("40 orders"), "{refused}");
+    assert!(refused.contains("append") && refused.contains("40 orders"), "{refused}");
 
     shop.import(&second, &with(EarlierImports::Keep)).unwrap();
     assert_eq!((shop.events("y").len(), shop.events("c2").len()), (1, 6));

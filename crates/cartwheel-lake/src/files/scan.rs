@@ -10,6 +10,8 @@ use arrow_array::{Int64Array, ListArray, RecordBatch, StringArray, UInt64Array};
 use arrow_schema::SchemaRef;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::file::metadata::RowGroupMetaData;
+use parquet::file::statistics::Statistics;
 
 use crate::files::guard::{caught, guarded};
 
@@ -39,10 +41,43 @@ pub(crate) fn footer(path: &Path) -> io::Result<Footer> {
 pub(crate) fn scan(
     path: &Path,
     columns: Option<&[&str]>,
+    visit: impl FnMut(&RecordBatch) -> io::Result<()>,
+) -> io::Result<()> {
+    scan_groups(path, columns, |_| true, visit)
+}
+
+/// Like [`scan`], without the row groups in which all times of the column `time` are before
+/// `from_ms`, as far as the statistics of the file tell.
+pub(crate) fn scan_since(
+    path: &Path,
+    columns: &[&str],
+    time: &str,
+    from_ms: i64,
+    visit: impl FnMut(&RecordBatch) -> io::Result<()>,
+) -> io::Result<()> {
+    let may_be_since = |group: &RowGroupMetaData| {
+        let column = group.columns().iter().find(|c| c.column_path().string() == time);
+        match column.and_then(|column| column.statistics()) {
+            Some(Statistics::Int64(times)) => times.max_opt().is_none_or(|max| *max >= from_ms),
+            _ => true,
+        }
+    };
+    scan_groups(path, Some(columns), may_be_since, visit)
+}
+
+fn scan_groups(
+    path: &Path,
+    columns: Option<&[&str]>,
+    is_wanted: impl Fn(&RowGroupMetaData) -> bool,
     mut visit: impl FnMut(&RecordBatch) -> io::Result<()>,
 ) -> io::Result<()> {
     let mut batches = guarded(|| {
         let mut opened = open(path)?;
+        let groups = opened.metadata().row_groups();
+        let wanted: Vec<usize> = (0..groups.len()).filter(|at| is_wanted(&groups[*at])).collect();
+        if wanted.len() < groups.len() {
+            opened = opened.with_row_groups(wanted);
+        }
         if let Some(columns) = columns {
             let mask = ProjectionMask::columns(opened.parquet_schema(), columns.iter().copied());
             opened = opened.with_projection(mask);

@@ -27,8 +27,8 @@ pub enum ImportError {
     },
     /// The lake holds imported data, and the caller did not say what happens to it.
     #[error(
-        "the lake already holds imported data (the newest import has {orders} orders): use \
-         --append to add to it, or --replace to remove it"
+        "the lake already holds imported data (the newest import has {orders} orders): choose to \
+         append to it or to replace it"
     )]
     EarlierData {
         /// Orders of the newest import.

@@ -66,7 +66,8 @@ impl Ties {
 }
 
 impl Lake {
-    /// Reads the ties of all events, delivered and imported. Adds the parts that cannot be read to `problems`.
+    /// Reads the ties of all events, delivered and imported. Adds the parts that cannot be read to
+    /// `problems`.
     ///
     /// # Errors
     /// When the folder of events cannot be listed.

@@ -7,6 +7,7 @@ mod delivery;
 mod erasure;
 mod import;
 mod read;
+mod recent;
 mod store;
 
 use std::path::Path;

@@ -1,4 +1,5 @@
 mod backfill;
+mod imports;
 mod recovery;
 mod ties;
 
@@ -109,7 +110,7 @@ fn a_repeated_event_is_recognized_by_id_and_body() {
     let body = act("add_to_cart", &["a", "b"]);
     session.apply(at(7), &record("e1", &body, NOW));
     let recent = session.recent("e1", NOW + DEDUP_MS).unwrap();
-    assert_eq!(recent.position, at(7));
+    assert_eq!(recent.position, Some(at(7)));
     assert!(recent.repeats(&event(&body)));
     assert!(!recent.repeats(&event(&act("add_to_cart", &["a"]))));
     assert!(!recent.repeats(&event(&act("add_to_cart", &["ab"]))));
@@ -232,6 +233,12 @@ impl SessionTable for Failing {
             true => Err(StoreError::Full(0)),
             false => self.table.commit(checkpoints, sessions),
         }
+    }
+    fn imports(&self) -> Result<Vec<String>, StoreError> {
+        self.table.imports()
+    }
+    fn set_imports(&self, ids: &[String]) -> Result<(), StoreError> {
+        self.table.set_imports(ids)
     }
     fn sweep(&self, _: Option<&str>, _: usize, _: i64) -> Result<Option<String>, StoreError> {
         Ok(None)

@@ -96,7 +96,7 @@ async fn an_erased_user_is_hidden_from_a_replay_and_purged_from_the_file() {
     stream.put(vec![event_record("bob", "3", "add_to_cart")]).await;
     // Erased before the consumer has read her records, as after a crash.
     let sessions = Arc::new(Sessions::new(table(&folder), 1000));
-    sessions.erase(&user("alice"), 2.into()).unwrap();
+    sessions.erase(&user("alice"), 2.into(), NOW).unwrap();
     consume(&stream, &sessions, || sessions.is_ready()).await;
     let events = |name| sessions.session(&user(name), NOW).unwrap().map_or(0, |s| s.events);
     assert_eq!((events("alice"), events("bob")), (0, 1));

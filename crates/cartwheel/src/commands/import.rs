@@ -8,6 +8,7 @@ use cartwheel_import::{Content, DateOrder, ImportStep, Mapping, Options, OrderBy
 use cartwheel_lake::{EarlierImports, ImportOptions, ImportSummary, Lake};
 use clap::{Args, Subcommand, ValueEnum};
 
+use crate::commands::import_hint::{self, explained, with_hint};
 use crate::commands::import_products;
 use crate::commands::import_report::{imported, preview};
 use crate::commands::sources::sources;
@@ -171,14 +172,14 @@ fn history(context: &Context, content: Content, args: &History) -> Result<()> {
         if let Some(total) = sources.iter().map(Source::bytes).sum() {
             progress.set_length(total);
         }
-        let understood = cartwheel_import::preview(&sources, &options, &mut |bytes| {
-            progress.set_position(bytes);
-        })?;
+        let mut step = |bytes| progress.set_position(bytes);
+        let understood = cartwheel_import::preview(&sources, &options, &mut step);
+        let understood = understood.map_err(explained)?;
         progress.finish_and_clear();
         save_mapping(args, &understood.mapping)?;
         result(context.json, &understood, || preview(&understood));
         return match understood.problem {
-            Some(problem) => Err(anyhow::Error::msg(problem)),
+            Some(problem) => Err(with_hint(&problem, import_hint::MAPPING)),
             None => Ok(()),
         };
     }
@@ -195,7 +196,8 @@ fn history(context: &Context, content: Content, args: &History) -> Result<()> {
             progress.set_position(done);
         }
     };
-    let done = cartwheel_import::import(&lake, &sources, &options, &mut step)?;
+    let done = cartwheel_import::import(&lake, &sources, &options, &mut step);
+    let done = done.map_err(explained)?;
     progress.finish_and_clear();
     save_mapping(args, &done.understood.mapping)?;
     result(context.json, &done, || imported(&done));

@@ -11,16 +11,17 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::client;
+use crate::commands::import_hint::{MAX_REJECTS, explained, with_hint};
 use crate::commands::sources::sources;
 use crate::context::Context;
-use crate::show::{Bar, bar, result};
+use crate::show::{Bar, bar, reports_to_parent, result};
 
 /// The arguments of `import products`.
 #[derive(Debug, Args)]
 pub struct Products {
-    /// Files, patterns, folders, s3://bucket/key, or - for standard input: a feed for Google Merchant Center (RSS,
-    /// Atom, TSV), a product export of Shopify or WooCommerce, or any table of products as CSV,
-    /// TSV, JSON lines or Parquet; plain, gzip or zstd.
+    /// Files, patterns, folders, s3://bucket/key, or - for standard input: a feed for Google
+    /// Merchant Center (RSS, Atom, TSV), a product export of Shopify or WooCommerce, or any table
+    /// of products as CSV, TSV, JSON lines or Parquet; plain, gzip or zstd.
     #[arg(required = true)]
     pub sources: Vec<String>,
     /// The column of a field, such as name=title or attributes.colour=Color. Several columns are
@@ -41,6 +42,8 @@ pub struct Products {
     pub max_rejects: f64,
 }
 
+/// The option that names columns.
+const MAP: &str = "--map FIELD=COLUMN";
 /// Products of a request.
 const BATCH: usize = 500;
 
@@ -66,22 +69,24 @@ pub fn run(context: &Context, args: &Products) -> Result<()> {
     let mut mapping = FeedMapping::default();
     args.map.iter().try_for_each(|text| mapping.assign(text))?;
     if args.dry_run {
-        let preview = preview_feed(&sources, &mapping)?;
+        let preview = preview_feed(&sources, &mapping).map_err(explained)?;
         result(context.json, &preview, || text(&preview));
         return match preview.problem {
-            Some(problem) => Err(anyhow::Error::msg(problem)),
+            Some(problem) => Err(with_hint(&problem, MAP)),
             None => Ok(()),
         };
     }
-    let feed = read_feed_as(&sources, &mapping)?;
+    let feed = read_feed_as(&sources, &mapping).map_err(explained)?;
     let rows = feed.products.len() as u64 + feed.rejected;
-    ensure!(
-        feed.rejected as f64 * 100.0 <= rows as f64 * args.max_rejects,
-        "{} of {rows} products are rejected, more than {} % (--max-rejects); nothing is imported: {}",
-        feed.rejected,
-        args.max_rejects,
-        feed.problems.iter().take(3).cloned().collect::<Vec<_>>().join("; ")
-    );
+    if feed.rejected as f64 * 100.0 > rows as f64 * args.max_rejects {
+        let problem = format!(
+            "{} of {rows} products are rejected, more than the accepted {} %; nothing is imported: {}",
+            feed.rejected,
+            args.max_rejects,
+            feed.problems.iter().take(3).cloned().collect::<Vec<_>>().join("; ")
+        );
+        return Err(with_hint(&problem, MAX_REJECTS));
+    }
     ensure!(!feed.products.is_empty(), "the feed holds no product");
     ensure!(
         context.data_dir.server().is_file(),
@@ -137,9 +142,10 @@ async fn send(place: &DataDir, args: &Products, feed: Feed, progress: &Bar) -> R
         let sent = put(place, &path, body.collect(), &mut done).await;
         sent.with_context(|| match args.full && number + 1 == parts {
             true => format!(
-                "{} products are stored, and nothing is hidden; --confirm hides products even if \
-                 they are many",
-                done.products
+                "{} products are stored, and nothing is hidden; {} hides products even if they are \
+                 many",
+                done.products,
+                if reports_to_parent() { "confirm" } else { "--confirm" }
             ),
             false => format!("{} products are stored", done.products),
         })?;

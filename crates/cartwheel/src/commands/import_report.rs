@@ -74,7 +74,7 @@ pub fn preview(preview: &Preview) -> String {
             row.product_id,
             row.quantity,
             row.id,
-            row.product_name,
+            if row.query.is_empty() { &row.product_name } else { &row.query },
         );
     }
     out.push('\n');

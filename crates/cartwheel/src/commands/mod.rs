@@ -7,6 +7,7 @@ pub mod config;
 pub mod features;
 pub mod generate;
 pub mod import;
+mod import_hint;
 mod import_products;
 mod import_report;
 pub mod keys;

@@ -22,6 +22,8 @@ mod feeds;
 #[cfg(test)]
 mod first_day;
 #[cfg(test)]
+mod imported_sessions;
+#[cfg(test)]
 mod imports;
 #[cfg(test)]
 mod kill;

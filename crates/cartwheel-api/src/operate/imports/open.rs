@@ -16,6 +16,7 @@ use tokio::task::JoinHandle;
 use crate::http::blocking::blocking;
 use crate::http::problem::{Kind, Problem};
 use crate::operate::importer::{ImportFile, Importer, OnProgress};
+use crate::operate::imports::check_mapping::check;
 use crate::operate::imports::import::Import;
 use crate::operate::views::import::{
     EarlierImports, ImportContent, ImportState, ImportView, StartFileImport,
@@ -36,6 +37,8 @@ pub struct Imports {
     clock: Clock,
     ids: Ids,
     open: Mutex<Option<Open>>,
+    /// Held while a job on the lake is started, so that two do not find each other missing.
+    turn: tokio::sync::Mutex<()>,
     /// Counts the changes of state.
     changes: watch::Sender<u64>,
 }
@@ -69,6 +72,7 @@ impl Imports {
             clock,
             ids: Ids::uuid_v7(),
             open: Mutex::default(),
+            turn: tokio::sync::Mutex::default(),
             changes: watch::Sender::default(),
         })
     }
@@ -85,12 +89,13 @@ impl Imports {
     pub(crate) async fn expire(&self) {
         let now_ms = self.clock.now_ms();
         let is_old =
-            |open: &Open| open.import.is_idle() && now_ms - open.import.changed_ms >= KEEP_MS;
-        let id = self.open.lock().as_ref().filter(|open| is_old(open)).map(|o| o.import.id.clone());
-        if let Some(id) = id
-            && self.discard(&id).await.is_ok()
-        {
-            tracing::info!(import = id, "discarded an import that nobody continued");
+            |open: &mut Open| open.import.is_idle() && now_ms - open.import.changed_ms >= KEEP_MS;
+        let old = self.open.lock().take_if(is_old);
+        if let Some(open) = old {
+            let id = open.import.id.clone();
+            if self.end(open).await.is_ok() {
+                tracing::info!(import = id, "discarded an import that nobody continued");
+            }
         }
     }
 
@@ -110,6 +115,12 @@ impl Imports {
         let detail = "The lake cannot be read at the moment.";
         let earlier = blocking(move || importer.earlier()).await?;
         earlier.map_err(|why| Problem::hiding(Kind::Unavailable, detail, why))
+    }
+
+    /// Waits for the turn to start a job on the lake: from looking whether another one runs until
+    /// this one does.
+    pub(crate) async fn turn(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.turn.lock().await
     }
 
     /// Whether an import changes the lake or the catalogue.
@@ -224,14 +235,21 @@ impl Imports {
             known(&mut guard, id)?;
             guard.take()
         };
+        match open {
+            Some(open) => self.end(open).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Ends what is going on in an import that is no longer open, and removes everything of it.
+    async fn end(&self, Open { import, task }: Open) -> Result<(), Problem> {
         self.notify();
-        let Some(Open { import, task }) = open else { return Ok(()) };
         if let Some(task) = task {
             task.abort();
             // Its child processes end with it.
             let _ = task.await;
         }
-        let folder = self.folder.join(id);
+        let folder = self.folder.join(&import.id);
         let importer = Arc::clone(&self.importer);
         // Products are written by the server itself, whole.
         let may_have_written =
@@ -278,26 +296,8 @@ impl Imports {
         import.view(self.importer.fields(import.kind), self.clock.now_ms())
     }
 
-    /// Checks that a mapping names fields that exist.
     fn check(&self, kind: ImportContent, mapping: &ImportMapping) -> Result<(), Problem> {
-        let fields = self.importer.fields(kind);
-        let exists = |name: &String| {
-            fields.contains(name) || kind == ImportContent::Products && is_attribute(name)
-        };
-        if let Some(name) = mapping.columns.keys().find(|name| !exists(name)) {
-            let name: String = name.chars().take(64).collect();
-            let detail = format!("{name} is not a field of {}.", kind.as_str());
-            let expected = format!("one of {}", fields.join(", "));
-            return Err(Problem::field(format!("columns.{name}"), detail, expected));
-        }
-        let presets = self.presets();
-        match &mapping.preset {
-            Some(preset) if !presets.contains(preset) => {
-                let expected = format!("one of {}", presets.join(", "));
-                Err(Problem::field("preset", "The preset does not exist.", expected))
-            }
-            _ => Ok(()),
-        }
+        check(mapping, kind, &self.importer.fields(kind), &self.presets())
     }
 
     fn job(&self, import: &Import) -> ImportFile {
@@ -339,11 +339,6 @@ fn known<'a>(open: &'a mut Option<Open>, id: &str) -> Result<&'a mut Open, Probl
         Problem::new(Kind::NotFound, detail)
     };
     open.as_mut().filter(|open| open.import.id == id).ok_or_else(missing)
-}
-
-/// Whether a field of products is an attribute, such as `attributes.colour`.
-fn is_attribute(field: &str) -> bool {
-    field.strip_prefix("attributes.").is_some_and(|name| !name.is_empty())
 }
 
 fn conflict(detail: String) -> Problem {

@@ -178,6 +178,7 @@ pub(crate) async fn start_import(
     {
         return Err(Problem::field("max_rejects", "max_rejects is out of range.", "0 to 100"));
     }
+    let _turn = imports.turn().await;
     if state.operator.as_ref().is_some_and(|operator| operator.has_lake_job()) {
         let detail = "Another job on the lake is running: wait until it ends.";
         return Err(Problem::new(Kind::Conflict, detail));

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// What the caller says about a file; the rest is recognised.
+/// What the caller says about a file; the rest is recognised. For products, only `columns`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ImportMapping {
@@ -14,6 +14,9 @@ pub struct ImportMapping {
     pub columns: BTreeMap<String, Vec<String>>,
     /// A mapping that comes with the program, such as `shopify-orders`.
     pub preset: Option<String>,
+    /// Customers who stand for unknown ones, such as `0` or `guest`, beside those of the preset.
+    #[schema(max_items = 100)]
+    pub no_customer: Vec<String>,
     /// The IANA time zone of times without a zone.
     pub timezone: Option<String>,
     /// The order of day and month in dates such as `3/4/2026`: `dmy` or `mdy`.

@@ -78,6 +78,8 @@ pub struct ImportRow {
     pub price: Option<f64>,
     /// The product's name; empty if there is none.
     pub product_name: String,
+    /// The text of a search; empty for everything else.
+    pub query: String,
 }
 
 /// A reason for which rows are rejected.

@@ -63,8 +63,8 @@ struct FullFeed {
     named: HashSet<ProductId>,
     /// Products that were not stored.
     failed: HashSet<ProductId>,
-    /// Whether there was a product without a readable id.
-    has_unreadable: bool,
+    /// The parts with a product whose id cannot be read.
+    unreadable: HashSet<usize>,
 }
 
 impl FullFeeds {
@@ -80,7 +80,7 @@ impl FullFeeds {
                 next: 0,
                 named: HashSet::new(),
                 failed: HashSet::new(),
-                has_unreadable: false,
+                unreadable: HashSet::new(),
             },
             Some(feed) if part.number == feed.next || part.number + 1 == feed.next => feed,
             Some(feed) => {
@@ -124,9 +124,11 @@ impl FullFeeds {
     ) -> Result<bool, Problem> {
         let mut feeds = self.0.lock();
         let feed = feeds.iter_mut().find(|feed| feed.id == part.feed).ok_or_else(unknown)?;
+        // The same part again may be a corrected one.
+        feed.unreadable.remove(&part.number);
         for (id, is_stored) in products {
             match id {
-                None => feed.has_unreadable = true,
+                None => drop(feed.unreadable.insert(part.number)),
                 Some(id) if is_stored => {
                     feed.failed.remove(id);
                     feed.named.insert(id.clone());
@@ -139,7 +141,7 @@ impl FullFeeds {
         }
         // An answer that was late does not set the feed back.
         feed.next = feed.next.max(part.number + 1);
-        Ok(feed.failed.is_empty() && !feed.has_unreadable)
+        Ok(feed.failed.is_empty() && feed.unreadable.is_empty())
     }
 }
 

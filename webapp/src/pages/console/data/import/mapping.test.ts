@@ -59,12 +59,15 @@ describe('a mapping', () => {
     expect(missing('events', { ...draft, columns: {} })).toEqual([]);
   });
 
-  it('leaves the time zone to the preset or the shop until one is given', () => {
+  it('leaves time zone and orders to the preset or the shop until they are given', () => {
     const draft = draftOf(IMPORT);
     expect(draft.timezone).toBe('');
-    expect(mappingOf({ ...draft, preset: 'woocommerce-orders' }).timezone).toBeNull();
+    const preset = mappingOf({ ...draft, preset: 'woocommerce-orders' });
+    expect([preset.timezone, preset.order_by, preset.no_customer]).toEqual([null, null, []]);
     const given = draftOf({ ...IMPORT, mapping: { timezone: 'Europe/Berlin' } });
     expect(mappingOf(given).timezone).toBe('Europe/Berlin');
+    const mapping = { order_by: 'time' as const, no_customer: ['0', 'guest'] };
+    expect(mappingOf(draftOf({ ...IMPORT, mapping }))).toMatchObject(mapping);
   });
 
   it('gives a field another column', () => {

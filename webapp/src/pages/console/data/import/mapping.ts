@@ -15,6 +15,7 @@ const LABELS: Record<string, string> = {
   product_name: 'Product name',
   category: 'Category',
   status: 'Order status',
+  query: 'Search text',
 };
 /** Fields of which each has to have a column; the customer may be a guest. */
 const REQUIRED: Record<ImportKind, readonly string[]> = {
@@ -40,7 +41,9 @@ export interface Draft {
   preset: string;
   timezone: string;
   dateOrder: '' | 'dmy' | 'mdy';
-  orderBy: 'day' | 'time';
+  orderBy: '' | 'day' | 'time';
+  /** Ids that stand for unknown customers, separated by commas. */
+  noCustomer: string;
   /** Names of the columns, separated by commas; empty if the first line has them. */
   header: string;
 }
@@ -56,10 +59,11 @@ export function draftOf({ mapping, preview }: FileImport): Draft {
     columns,
     withoutCustomers: given.user_id?.length === 0,
     preset: mapping.preset ?? '',
-    // What is not given stays so: a preset may have a time zone of its own.
+    // What is not given stays so: a preset may have a time zone and a rule of its own.
     timezone: mapping.timezone ?? '',
     dateOrder: mapping.date_order ?? '',
-    orderBy: mapping.order_by ?? preview?.order_by ?? 'day',
+    orderBy: mapping.order_by ?? '',
+    noCustomer: (mapping.no_customer ?? []).join(', '),
     header: (mapping.header ?? []).join(', '),
   };
 }
@@ -104,16 +108,20 @@ export function mappingOf(draft: Draft): ImportMapping {
   if (draft.withoutCustomers) columns.user_id = [];
   // Without a column, the customer is to be recognised: it is not left out by accident.
   else if (columns.user_id?.length === 0) delete columns.user_id;
-  // A column may have no name; it keeps its place.
-  const names = draft.header.split(',').map((name) => name.trim());
   return {
     columns,
     preset: draft.preset || null,
     timezone: draft.timezone.trim() || null,
     date_order: draft.dateOrder || null,
-    order_by: draft.orderBy,
-    header: draft.header.trim() === '' ? [] : names,
+    order_by: draft.orderBy || null,
+    no_customer: split(draft.noCustomer).filter((id) => id !== ''),
+    // A column may have no name; it keeps its place.
+    header: draft.header.trim() === '' ? [] : split(draft.header),
   };
+}
+
+function split(names: string): string[] {
+  return names.split(',').map((name) => name.trim());
 }
 
 /** Which format the file has, in words; empty if unknown. */
