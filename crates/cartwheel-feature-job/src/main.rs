@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use cartwheel_feature_job::{JobOptions, phases};
+use cartwheel_feature_set::Label;
 use cartwheel_features::ProductInfo;
 use clap::{Args, Parser, Subcommand};
 
@@ -69,6 +70,9 @@ struct Job {
     /// Gate users below which the set is prepared for cross-validation.
     #[arg(long, default_value_t = JobOptions::default().min_gate_users as u32)]
     min_gate_users: u32,
+    /// What the model predicts: `next_basket`, `next_interaction`, or `auto`.
+    #[arg(long, default_value = "auto", value_parser = ["auto", "next_basket", "next_interaction"])]
+    label: String,
     /// Seed of samples and carts.
     #[arg(long, default_value_t = JobOptions::default().seed)]
     seed: u64,
@@ -80,6 +84,7 @@ impl Job {
             label_orders: self.label_orders as usize,
             max_examples: self.max_examples as usize,
             min_gate_users: self.min_gate_users as usize,
+            label: Label::parse(&self.label),
             seed: self.seed,
             timezone: self.timezone.clone(),
             ..JobOptions::default()

@@ -24,6 +24,14 @@ pub enum Label {
 }
 
 impl Label {
+    /// All labels.
+    pub const ALL: [Self; 2] = [Self::NextBasket, Self::NextInteraction];
+
+    /// The label with a name, if there is one.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|label| label.as_str() == name)
+    }
+
     /// The name in settings and manifests.
     pub fn as_str(self) -> &'static str {
         match self {

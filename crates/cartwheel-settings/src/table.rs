@@ -4,6 +4,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use cartwheel_feature_set::Label;
 use serde::Serialize;
 
 use crate::key::{Key, Kind, Rule, any, at_least, between, expected, finite, share};
@@ -224,6 +225,9 @@ settings! {
         lambda: f32 = 5.0, any();
         /// Seed of XGBoost.
         seed: u64 = 1, any();
+        /// What the model predicts: `next_basket`, `next_interaction`, or `auto`, which is the first in
+        /// a shop with orders and the second in one with views alone.
+        label: String = "auto".to_owned(), label();
         /// Path of libxgboost, if it is not in one of the usual places.
         library: Option<PathBuf> = None, any();
     }
@@ -294,6 +298,12 @@ impl Pipeline {
 fn time_zone() -> Rule<String> {
     let allows = |zone: &String| cartwheel_feature_set::Calendar::new(zone).is_ok();
     Rule::new("an IANA time zone such as Europe/Berlin", allows)
+}
+
+/// Allows names of labels.
+fn label() -> Rule<String> {
+    let allows = |name: &String| name == "auto" || Label::parse(name).is_some();
+    Rule::new("auto, next_basket or next_interaction", allows)
 }
 
 /// Allows lists of origins.

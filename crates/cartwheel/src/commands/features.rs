@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result};
 use cartwheel_feature_job::{Input, JobOptions, Phase};
-use cartwheel_feature_set::{BuildLock, FeatureSet};
+use cartwheel_feature_set::{BuildLock, FeatureSet, Label};
 use cartwheel_features::{ProductInfo, stable_hash};
 use cartwheel_lake::{Erasures, Lake};
 use clap::Args;
@@ -44,6 +44,7 @@ pub fn features(data_dir: &DataDir, settings: &Settings, json: bool) -> Result<F
         label_orders: settings.features.label_orders,
         max_examples: settings.features.max_examples,
         min_gate_users: settings.gate.min_users as usize,
+        label: Label::parse(&settings.train.label),
         seed: settings.features.seed,
         timezone: settings.shop.timezone.clone(),
         ..JobOptions::default()
