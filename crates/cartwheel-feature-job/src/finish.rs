@@ -1,7 +1,9 @@
 //! The end of the merge phase: the merged fold results become catalogues and examples.
 
 use cartwheel_feature_set::Label;
-use cartwheel_features::{Catalogue, Example, GROUPS, Partial, ProductInfo, SampleSizes};
+use cartwheel_features::{
+    Catalogue, Example, GROUPS, Histories, Partial, ProductInfo, SampleSizes,
+};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -33,6 +35,7 @@ pub(crate) struct Finished {
     /// For each group of users, the catalogue over the users of the other groups.
     pub others: Vec<Catalogue>,
     pub gate: Vec<Example>,
+    pub histories: Histories,
     pub assembly: Assembly,
 }
 
@@ -67,10 +70,12 @@ pub(crate) fn finish(folded: Folded, products: Vec<ProductInfo>, options: &JobOp
         Label::NextInteraction => folded.interactions,
     };
     let gate = gate.into_sorted();
+    let gate_is_small = gate.len() < options.min_gate_users;
+    let histories = folded.histories.finish(gate_is_small);
     let assembly = Assembly {
         train: by_key(train.into_sorted()),
         valid: by_key(valid.into_sorted()),
-        few_gate: match gate.len() < options.min_gate_users {
+        few_gate: match gate_is_small {
             true => by_key(gate.clone()),
             false => Vec::new(),
         },
@@ -81,5 +86,5 @@ pub(crate) fn finish(folded: Folded, products: Vec<ProductInfo>, options: &JobOp
         lines,
         gate_examples: gate.len() as u64,
     };
-    Finished { whole, others, gate, assembly }
+    Finished { whole, others, gate, histories, assembly }
 }

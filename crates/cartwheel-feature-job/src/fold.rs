@@ -4,8 +4,8 @@ use std::io;
 
 use cartwheel_feature_set::{Calendar, UserRecords};
 use cartwheel_features::{
-    Event, GROUPS, Partial, SHOPPER_ORDERS, SampleSizes, UserState, fold_of, group_of, heaviest,
-    visits,
+    Event, GROUPS, HistorySamples, Partial, SHOPPER_ORDERS, SampleSizes, UserState, fold_of,
+    group_of, heaviest, visits,
 };
 use serde::{Deserialize, Serialize};
 
@@ -24,6 +24,8 @@ pub(crate) struct Folded {
     pub baskets: Samples,
     /// Questions after the next product that the user turns to.
     pub interactions: Samples,
+    /// Histories for the baselines of evaluation.
+    pub histories: HistorySamples,
     /// Time of the newest checkout, UTC milliseconds.
     pub watermark_ms: i64,
     /// Users with a record.
@@ -51,6 +53,11 @@ impl Folded {
             groups: std::array::from_fn(|_| Partial::new(products, sizes)),
             baskets: Samples::new(options.max_examples),
             interactions: Samples::new(options.max_examples),
+            // Half as many in a group: evaluation asks the users of two.
+            histories: HistorySamples::new(
+                options.max_shoppers.div_ceil(2),
+                Samples::held_out(options.max_examples),
+            ),
             watermark_ms: 0,
             users: 0,
         }
@@ -68,6 +75,7 @@ impl Folded {
         }
         self.baskets.merge(other.baskets);
         self.interactions.merge(other.interactions);
+        self.histories.merge(other.histories);
         self.watermark_ms = self.watermark_ms.max(other.watermark_ms);
         self.users += other.users;
     }
@@ -142,6 +150,7 @@ impl Folded {
             self.watermark_ms = self.watermark_ms.max(purchase.row.at_ms);
         }
         self.users += 1;
+        self.histories.add(user_id, hash, history.orders.iter().map(|past| &past.order));
         let group = &mut self.groups[group_of(hash)];
         for visit in visits(&history.timeline()) {
             group.visit(visit, hash);

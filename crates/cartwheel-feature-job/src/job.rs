@@ -141,11 +141,12 @@ pub fn build(
     let users = users.into_inner().writer.finish()?;
 
     progress(Phase::Merge);
-    let Finished { whole, others, gate, assembly } = finish(folded, products, options);
+    let Finished { whole, others, gate, histories, assembly } = finish(folded, products, options);
     debug_assert_eq!(users, assembly.users);
     set.catalogues(&whole, &others)?;
     set.gate(&gate)?;
-    drop(whole);
+    set.histories(&histories)?;
+    drop((whole, histories));
 
     progress(Phase::Assemble);
     let assembled = assemble(&others, assembly, options);

@@ -249,6 +249,7 @@ pub fn finish(
     let mut pieces = Pieces::new(out)?;
     pieces.catalogues(&finished.whole, &finished.others)?;
     pieces.gate(&finished.gate)?;
+    pieces.histories(&finished.histories)?;
     pieces.value(ASSEMBLY, "", &pack(&finished.assembly)?)?;
     pieces.finish()
 }
