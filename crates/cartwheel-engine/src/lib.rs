@@ -18,6 +18,7 @@ mod engine;
 mod evaluation;
 pub mod functions;
 mod gate;
+mod judgement;
 mod newcomers;
 mod overlay;
 mod question;

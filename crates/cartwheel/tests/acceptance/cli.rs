@@ -226,7 +226,14 @@ fn results_are_json_on_request() {
     let csv = data.path().join("csv");
     assert_eq!(json(&["import", "instacart", csv.to_str().unwrap()])["unchanged"], true);
     let report = json(&["evaluate", "--chart", "chart.svg"]);
-    assert_eq!(report["methods"].as_array().unwrap().len(), 6);
+    let names: Vec<&Value> =
+        report["methods"].as_array().unwrap().iter().map(|m| &m["name"]).collect();
+    let baselines = ["random", "popular", "personal", "personal+popular", "neighbours"];
+    assert_eq!(names, [&baselines[..], &["TIFU-KNN", "UP-CF", "model"]].concat());
+    assert!(report["methods"][5]["model_lead"]["p_value"].as_f64().unwrap() <= 1.0);
+    assert!(report["methods"][7]["slices"]["expl_recall_at_10"]["users"].as_u64().unwrap() > 0);
+    let table = cartwheel(data.path(), &["evaluate"]).unwrap();
+    assert!(table.contains("the strongest baseline") && table.contains("new to user"), "{table}");
     let chart = std::fs::read_to_string(data.path().join("chart.svg")).unwrap();
     assert!(chart.starts_with("<svg") && chart.contains("personal+popular"));
     assert_eq!(json(&["recommend", "--user", "1", "--cart", "1,2"]).as_array().unwrap().len(), 10);
