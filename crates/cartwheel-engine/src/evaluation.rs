@@ -41,6 +41,9 @@ pub enum Refused {
     /// A bundle cannot be read.
     #[error(transparent)]
     Bundle(#[from] BundleError),
+    /// No order follows the time at which the feature set ends.
+    #[error("there is no order after that date: choose an earlier one")]
+    NothingLater,
     /// A model does not fit the rows of this release.
     #[error(transparent)]
     Model(#[from] ModelMismatch),
@@ -66,6 +69,7 @@ pub fn evaluate(
         catalogues: vec![set.catalogue_of_others(0)?],
         examples: set.gate()?,
         folds: 0,
+        since_ms: None,
     };
     if judged.examples.is_empty() {
         return Err(Refused::NoGate);
@@ -123,10 +127,33 @@ pub fn cross_validate(
             .collect::<Result<_, _>>()?,
         examples: set.cross_validation()?,
         folds: wanted.len() as u32,
+        since_ms: None,
     };
     let model = |example: &Example| {
         let held_out = |fold: &&u32| cross_fold_of(&example.user_id, **fold) == Fold::Gate;
         wanted.iter().find(held_out).and_then(|fold| models.get(fold))
     };
     Ok(judged.report(Some(version), &model, None))
+}
+
+/// Judges a model that was trained on `set`, which ends at `since_ms`, by the first order of
+/// each user from then on, customers without an earlier order included. Nothing that the model,
+/// the catalogue or a baseline knows is later than that time.
+///
+/// # Errors
+/// When no order follows, or the set cannot be read.
+pub fn evaluate_later(set: &FeatureSet, forest: Forest, since_ms: i64) -> Result<Report, Refused> {
+    let judged = Judgement {
+        set: &set.manifest.version,
+        histories: set.histories()?,
+        catalogues: vec![set.catalogue()?],
+        examples: set.later()?,
+        folds: 0,
+        since_ms: Some(since_ms),
+    };
+    if judged.examples.is_empty() {
+        return Err(Refused::NothingLater);
+    }
+    let model = Model::new(forest, set.scaler()?)?;
+    Ok(judged.report(Some(&set.manifest.version), &|_| Some(&model), None))
 }

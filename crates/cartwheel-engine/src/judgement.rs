@@ -11,7 +11,7 @@ use cartwheel_recommend::paired::paired;
 use cartwheel_recommend::slices::{Judged, Market, slices};
 use cartwheel_recommend::{Model, rank};
 use rayon::prelude::*;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::report::{Comparison, Method, Report};
 
@@ -24,11 +24,13 @@ const LIMIT: usize = 20;
 pub(crate) struct Judgement<'a> {
     /// Version of the feature set.
     pub(crate) set: &'a str,
-    /// The catalogues over other users, by group of users: of gate users the first is enough.
+    /// A catalogue for all users, or those over other users, by group of users.
     pub(crate) catalogues: Vec<Catalogue>,
     pub(crate) examples: Vec<Example>,
     /// Folds of cross-validation; 0 for gate users.
     pub(crate) folds: u32,
+    /// The time from which on the orders were placed; `None` if they are the newest orders.
+    pub(crate) since_ms: Option<i64>,
     /// What the baselines know of the users and of others.
     pub(crate) histories: Histories,
 }
@@ -39,9 +41,14 @@ struct Lists {
     guests: Vec<Vec<u32>>,
 }
 
-/// The group of an example's user.
+/// The group of an example's user, who is judged with the users of other groups.
 fn group(example: &Example) -> usize {
     group_of(stable_hash(example.user_id.as_bytes()))
+}
+
+/// The market for an example: the only one, or that of its group.
+fn market<'m, 'c>(markets: &'m [Market<'c>], example: &Example) -> &'m Market<'c> {
+    if let [market] = markets { market } else { &markets[group(example)] }
 }
 
 impl Judgement<'_> {
@@ -56,7 +63,7 @@ impl Judgement<'_> {
         let judged: Vec<Judged<'_>> = self
             .examples
             .iter()
-            .map(|example| Judged { market: &markets[group(example)], example })
+            .map(|example| Judged { market: market(&markets, example), example })
             .collect();
         let answers: Vec<Answer> =
             judged.par_iter().map(|judged| answer(judged, model(judged.example))).collect();
@@ -89,6 +96,7 @@ impl Judgement<'_> {
             model: version.map(str::to_owned),
             users: judged.len(),
             folds: self.folds,
+            since_ms: self.since_ms,
             methods,
             candidate_recall: mean(&found),
             log_loss: log_loss(&predictions),
@@ -101,9 +109,11 @@ impl Judgement<'_> {
 
     /// The lists of each baseline, by name.
     fn baselines(&self, judged: &[Judged<'_>]) -> Vec<(&'static str, Lists)> {
-        let of_group: Vec<Vec<Box<dyn Baseline + '_>>> =
-            (0..self.catalogues.len()).map(|group| self.baselines_of(group)).collect();
-        let users = self.histories.groups.iter().flatten().chain(&self.histories.gate);
+        let mut of_group: FxHashMap<usize, Vec<Box<dyn Baseline + '_>>> = FxHashMap::default();
+        for group in self.examples.iter().map(group) {
+            of_group.entry(group).or_insert_with(|| self.baselines_of(group));
+        }
+        let users = self.histories.groups.iter().flatten().chain(&self.histories.judged);
         let users: FxHashMap<&str, &OrderHistory> =
             users.map(|history| (history.user_id.as_str(), history)).collect();
         let empty = UserState::default();
@@ -118,7 +128,7 @@ impl Judgement<'_> {
                     orders: &orders,
                     cart: held(example),
                 };
-                of_group[group(example)][at].rank(&question, LIMIT)
+                of_group[&group(example)][at].rank(&question, LIMIT)
             };
             let guest = |Judged { market, example }: &Judged<'_>| {
                 let question = Question {
@@ -128,14 +138,14 @@ impl Judgement<'_> {
                     orders: &[],
                     cart: held(example),
                 };
-                of_group[group(example)][at].rank(&question, LIMIT)
+                of_group[&group(example)][at].rank(&question, LIMIT)
             };
             Lists {
                 known: judged.par_iter().map(known).collect(),
                 guests: judged.par_iter().map(guest).collect(),
             }
         };
-        let names = of_group.first().into_iter().flatten().map(|baseline| baseline.name());
+        let names = of_group.values().next().into_iter().flatten().map(|baseline| baseline.name());
         names.enumerate().map(|(at, name)| (name, asked(at))).collect()
     }
 
@@ -145,9 +155,14 @@ impl Judgement<'_> {
         let mut baselines: Vec<Box<dyn Baseline + '_>> = simple();
         if groups.iter().any(|users| !users.is_empty()) {
             let others = (0..GROUPS).filter(|other| *other != group);
-            let references: Vec<&OrderHistory> = others.flat_map(|other| &groups[other]).collect();
             // In cross-validation the users to tune by are judged themselves.
             let tuning = if self.folds == 0 { &tuning[..] } else { &[] };
+            let tuning_ids: FxHashSet<&str> =
+                tuning.iter().map(|user| user.user_id.as_str()).collect();
+            let references: Vec<&OrderHistory> = others
+                .flat_map(|other| &groups[other])
+                .filter(|user| !tuning_ids.contains(user.user_id.as_str()))
+                .collect();
             baselines.extend(of_others(&references, tuning));
         }
         baselines

@@ -20,6 +20,10 @@ pub struct Report {
     /// Folds of cross-validation; 0 if the users are the gate's.
     #[serde(default)]
     pub folds: u32,
+    /// If the model was trained on orders before a time and is judged by the first order of each
+    /// user after it: that time, UTC milliseconds. Null if users are judged by their newest orders.
+    #[serde(default)]
+    pub since_ms: Option<i64>,
     /// The baselines, then the model.
     pub methods: Vec<Method>,
     /// The share of bought products among the candidates, with an empty cart.
@@ -117,6 +121,7 @@ impl Report {
             false => String::new(),
         };
         let users = match self.folds {
+            0 if self.since_ms.is_some() => format!("{} users with later orders", self.users),
             0 => format!("{} gate users", self.users),
             folds => format!("{folds}-fold cross-validation over {} users", self.users),
         };
@@ -176,6 +181,7 @@ pub(crate) fn sample(model: f64, popular: f64, serving: bool, difference: f64, s
         model: Some("m-2".to_owned()),
         users: 120,
         folds: 0,
+        since_ms: None,
         methods: vec![method("popular", popular, Some(lead)), method("model", model, None)],
         candidate_recall: at(0.8),
         log_loss: 0.1,

@@ -35,6 +35,8 @@ pub(crate) struct Finished {
     /// For each group of users, the catalogue over the users of the other groups.
     pub others: Vec<Catalogue>,
     pub gate: Vec<Example>,
+    /// The first order of each user after the set ends.
+    pub later: Vec<Example>,
     pub histories: Histories,
     pub assembly: Assembly,
 }
@@ -71,7 +73,7 @@ pub(crate) fn finish(folded: Folded, products: Vec<ProductInfo>, options: &JobOp
     };
     let gate = gate.into_sorted();
     let gate_is_small = gate.len() < options.min_gate_users;
-    let histories = folded.histories.finish(gate_is_small);
+    let histories = folded.histories.finish(gate_is_small || options.until_ms.is_some());
     let assembly = Assembly {
         train: by_key(train.into_sorted()),
         valid: by_key(valid.into_sorted()),
@@ -86,5 +88,6 @@ pub(crate) fn finish(folded: Folded, products: Vec<ProductInfo>, options: &JobOp
         lines,
         gate_examples: gate.len() as u64,
     };
-    Finished { whole, others, gate, histories, assembly }
+    let later = by_key(folded.later.into_sorted());
+    Finished { whole, others, gate, later, histories, assembly }
 }

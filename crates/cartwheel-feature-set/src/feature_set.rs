@@ -195,6 +195,15 @@ impl FeatureSet {
         packed(&self.path(files::GATE))
     }
 
+    /// Reads the first order of each user after the time at which the set ends, each with the
+    /// state before it.
+    ///
+    /// # Errors
+    /// When the set does not end before the data, or the file is damaged.
+    pub fn later(&self) -> Result<Vec<Example>, SetError> {
+        packed(&self.path(files::LATER))
+    }
+
     /// Reads the histories for the baselines of evaluation. A set of an earlier version has
     /// none.
     ///

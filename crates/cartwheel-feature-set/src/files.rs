@@ -15,6 +15,9 @@ pub const CATALOGUES_OF_OTHERS: [&str; GROUPS] =
     ["catalogue_others_0.bin", "catalogue_others_1.bin", "catalogue_others_2.bin"];
 /// Held-out examples: the newest orders of the gate users.
 pub const GATE: &str = "gate.bin";
+/// The first order of each user after the time at which the set ends. Only a set that ends before
+/// the data has it.
+pub const LATER: &str = "later.bin";
 /// Order histories of some users, for the baselines that a model is compared with.
 pub const HISTORIES: &str = "histories.bin";
 /// The newest order of each user that cross-validation judges by. Only a set with too few

@@ -42,6 +42,14 @@ pub trait FeatureSetWriter {
         self.put(files::GATE, &packed(examples)?)
     }
 
+    /// Writes the examples after the time at which the set ends.
+    ///
+    /// # Errors
+    /// When the file cannot be stored.
+    fn later(&mut self, examples: &[Example]) -> io::Result<()> {
+        self.put(files::LATER, &packed(examples)?)
+    }
+
     /// Writes the histories for the baselines of evaluation.
     ///
     /// # Errors

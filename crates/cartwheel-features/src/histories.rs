@@ -82,8 +82,8 @@ pub struct Histories {
     pub groups: [Vec<OrderHistory>; GROUPS],
     /// Validation users, by whose newest orders parameters are chosen.
     pub tuning: Vec<OrderHistory>,
-    /// Gate users.
-    pub gate: Vec<OrderHistory>,
+    /// Users who are judged: those of the gate, or those with an order after a date.
+    pub judged: Vec<OrderHistory>,
 }
 
 /// Samples of histories over some users, which merge in any order.
@@ -92,15 +92,18 @@ pub struct HistorySamples {
     groups: [BottomK<OrderHistory>; GROUPS],
     tuning: BottomK<OrderHistory>,
     gate: BottomK<OrderHistory>,
+    later: BottomK<OrderHistory>,
 }
 
 impl HistorySamples {
-    /// Creates empty samples of at most `references` users in each group and `gate` gate users.
-    pub fn new(references: usize, gate: usize) -> Self {
+    /// Creates empty samples of at most `references` users in each group and `judged` users who
+    /// are judged.
+    pub fn new(references: usize, judged: usize) -> Self {
         Self {
             groups: std::array::from_fn(|_| BottomK::new(references)),
             tuning: BottomK::new(TUNING_USERS),
-            gate: BottomK::new(gate),
+            gate: BottomK::new(judged),
+            later: BottomK::new(judged),
         }
     }
 
@@ -128,6 +131,18 @@ impl HistorySamples {
         }
     }
 
+    /// Adds a user who is judged by a later order, by whose key the example is sampled.
+    pub fn add_judged<'a>(
+        &mut self,
+        user_id: &str,
+        key: u64,
+        orders: impl DoubleEndedIterator<Item = &'a Order>,
+    ) {
+        if self.later.wants(key) {
+            self.later.push(key, OrderHistory::new(user_id, orders));
+        }
+    }
+
     /// Merges other samples into these; associative and commutative.
     pub fn merge(&mut self, other: Self) {
         for (mine, theirs) in self.groups.iter_mut().zip(other.groups) {
@@ -135,15 +150,19 @@ impl HistorySamples {
         }
         self.tuning.merge(other.tuning);
         self.gate.merge(other.gate);
+        self.later.merge(other.later);
     }
 
-    /// Ends the sampling. Only cross-validation asks for the held-out users as references.
-    pub fn finish(self, is_cross_validated: bool) -> Histories {
+    /// Ends the sampling. Only where users of all groups are judged, the held-out users are
+    /// needed as references.
+    pub fn finish(self, all_are_judged: bool) -> Histories {
         let mut groups = self.groups.map(BottomK::into_sorted);
-        if !is_cross_validated {
+        if !all_are_judged {
             groups[0].clear();
         }
-        Histories { groups, tuning: self.tuning.into_sorted(), gate: self.gate.into_sorted() }
+        let mut judged = self.gate.into_sorted();
+        judged.extend(self.later.into_sorted());
+        Histories { groups, tuning: self.tuning.into_sorted(), judged }
     }
 }
 
@@ -188,10 +207,10 @@ mod tests {
         assert!(histories.groups[0].is_empty());
         assert_eq!(histories.groups[1].len(), 50);
         let folds = |kept: &[OrderHistory], fold| kept.iter().all(|h| fold_of(&h.user_id) == fold);
-        assert!(folds(&histories.gate, Fold::Gate) && !histories.gate.is_empty());
+        assert!(folds(&histories.judged, Fold::Gate) && !histories.judged.is_empty());
         assert!(folds(&histories.tuning, Fold::Valid) && !histories.tuning.is_empty());
         assert!(folds(&histories.groups[2], Fold::Train));
-        let held_out = histories.gate.len() + histories.tuning.len();
+        let held_out = histories.judged.len() + histories.tuning.len();
         assert_eq!(all.finish(true).groups[0].len(), held_out);
     }
 }

@@ -49,7 +49,7 @@ pub fn features(bytes: &[u8]) {
         assert!(error.to_string().contains(files::GATE), "{error}");
     }
     match set.histories() {
-        Ok(histories) => histories.gate.iter().for_each(|user| drop(user.baskets())),
+        Ok(histories) => histories.judged.iter().for_each(|user| drop(user.baskets())),
         Err(error) => assert!(error.to_string().contains(files::HISTORIES), "{error}"),
     }
 }

@@ -116,6 +116,10 @@ fn slices(report: &Report) -> String {
 
 /// The users that it is about.
 fn users(report: &Report) -> String {
+    let date = |ms| jiff::Timestamp::from_millisecond(ms).unwrap_or_default();
+    if let Some(since_ms) = report.since_ms {
+        return format!("{} users with orders since {}", report.users, date(since_ms));
+    }
     match report.folds {
         0 => format!("{} gate users", report.users),
         folds => format!("{} users, {folds}-fold cross-validation", report.users),

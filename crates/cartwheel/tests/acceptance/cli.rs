@@ -263,6 +263,34 @@ fn results_are_json_on_request() {
 }
 
 #[test]
+fn a_model_of_the_orders_before_a_day_is_judged_by_those_after_it() {
+    let data = shop();
+    let csv = data.path().join("csv");
+    let import = ["import", "instacart", csv.to_str().unwrap(), "--as-of", "2025-06-01"];
+    cartwheel(data.path(), &[&import[..], &["--replace"]].concat()).unwrap();
+    let names = |folder: &str| -> Vec<_> {
+        let entries = std::fs::read_dir(data.path().join("lake").join(folder)).unwrap();
+        let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name()).collect();
+        names.sort_unstable();
+        names
+    };
+    let before = (names("features"), names("models"));
+    let since = |day| cartwheel(data.path(), &["--json", "evaluate", "--since", day]);
+    let report: Value = serde_json::from_str(&since("2025-05-12").unwrap()).unwrap();
+    assert_eq!(report["since_ms"], 1_747_008_000_000_i64);
+    assert!(report["users"].as_u64().unwrap() > 20, "{report}");
+    let methods = report["methods"].as_array().unwrap();
+    let recall = |name: &str| {
+        let method = methods.iter().find(|method| method["name"] == name).unwrap();
+        method["recall_at_10"]["mean"].as_f64().unwrap()
+    };
+    assert!(recall("model") > recall("random") && recall("TIFU-KNN") > recall("popular"));
+    assert_eq!((names("features"), names("models")), before, "nothing is kept");
+    let late = since("2031-01-01").unwrap_err();
+    assert!(late.contains("no order after that date"), "{late}");
+}
+
+#[test]
 fn an_import_shows_what_it_understands_before_and_after() {
     let dir = tempfile::tempdir().unwrap();
     let source = dir.path().join("shop.csv");
