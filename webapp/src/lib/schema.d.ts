@@ -2697,6 +2697,12 @@ export interface components {
       model?: string | null;
       /**
        * Format: int64
+       * @description If the model was trained on orders before a time and is judged by the first order of each
+       *     user after it: that time, UTC milliseconds. Null if users are judged by their newest orders.
+       */
+      since_ms?: number | null;
+      /**
+       * Format: int64
        * @description The number of users whose newest orders it is judged by.
        */
       users: number;

@@ -16,7 +16,7 @@ fn users(prefix: &str) -> Vec<(String, Vec<Order>)> {
     let orders = |pair: [u32; 2]| {
         vec![order(1, &[pair[0], 4]), order(2, &[pair[0], pair[1], 4]), order(3, &[pair[1], 4])]
     };
-    let pair = |n: u32| if n % 2 == 0 { [0, 1] } else { [2, 3] };
+    let pair = |n: u32| if n.is_multiple_of(2) { [0, 1] } else { [2, 3] };
     (0..700).map(|n| (format!("{prefix}{n}"), orders(pair(n)))).collect()
 }
 
