@@ -16,7 +16,10 @@ COLUMNS = (
     ("PHR@20", "phr@20"),
     ("bought before", "rep@10"),
     ("new to user", "expl@10"),
+    ("HR@20", "hr@20"),
+    ("MRR@20", "mrr@20"),
 )
+TITLES = {key: title for title, key in COLUMNS}
 
 
 def name(folder):
@@ -29,23 +32,27 @@ def probability(p):
     return "< 0.0001" if p < 0.0001 else f"{p:.4f}"
 
 
-def ranked(rows):
-    """The methods with figures: cartwheel first, then by falling Recall@10."""
-    found = [(method, row) for method, row in rows.items() if "scores" in row]
-    return sorted(
-        found,
-        key=lambda item: (item[0] != "cartwheel", -mean_and_error(item[1]["scores"]["recall@10"])[0]),
-    )
+def ranked(result):
+    """The methods with figures: cartwheel first, then by the main metric, falling."""
+    found = [(method, row) for method, row in result["rows"].items() if "scores" in row]
+
+    def place(item):
+        return item[0] != "cartwheel", -mean_and_error(item[1]["scores"][result["main"]])[0]
+
+    return sorted(found, key=place)
 
 
-def comparison(rows):
-    """Every method on the orders marked `test`."""
-    head = ["method", *(title for title, _ in COLUMNS), "cartwheel's lead, Recall@10", "p", "s", "MB"]
+def comparison(result):
+    """Every method on what is predicted."""
+    main = result["main"]
+    ours = result["rows"]["cartwheel"]["scores"]
+    keys = [key for _, key in COLUMNS if key in ours]
+    titles = [TITLES[key] for key in keys]
+    head = ["method", *titles, f"cartwheel's lead, {TITLES[main]}", "p", "s", "MB"]
     out = ["| " + " | ".join(head) + " |", "| --- |" + " ---: |" * (len(head) - 1)]
-    ours = rows["cartwheel"]["scores"]
-    for method, row in ranked(rows):
-        cells = [f"{mean_and_error(row['scores'][key])[0]:.4f}" for _, key in COLUMNS]
-        lead, error, p = paired(ours["recall@10"], row["scores"]["recall@10"])
+    for method, row in ranked(result):
+        cells = [f"{mean_and_error(row['scores'][key])[0]:.4f}" for key in keys]
+        lead, error, p = paired(ours[main], row["scores"][main], result["groups"])
         beside = ["", ""] if method == "cartwheel" else [f"{lead:+.4f} ± {error:.4f}", probability(p)]
         cells += [*beside, f"{row['seconds']:.1f}", f"{row['memory']:.0f}"]
         title = f"**{method}**" if method == "cartwheel" else method
@@ -94,15 +101,16 @@ def gate(report):
 
 
 def picture(result):
-    """Recall@10 of each method with its standard error, as SVG."""
-    bars = [(m, *mean_and_error(row["scores"]["recall@10"])) for m, row in ranked(result["rows"])]
+    """The main metric of each method with its standard error, as SVG."""
+    main = result["main"]
+    bars = [(m, *mean_and_error(row["scores"][main])) for m, row in ranked(result)]
     top = max(mean + error for _, mean, error in bars) or 1
     height = 56 + 26 * len(bars)
     size, font = f'viewBox="0 0 720 {height}"', 'font-family="system-ui, sans-serif" font-size="13"'
     out = [
         f'<svg xmlns="http://www.w3.org/2000/svg" {size} {font}>',
         f'<rect width="720" height="{height}" fill="#fff"/>',
-        f'<text x="16" y="26" font-weight="600">Recall@10, {html.escape(result["name"])}</text>',
+        f'<text x="16" y="26" font-weight="600">{TITLES[main]}, {html.escape(result["name"])}</text>',
     ]
     for at, (method, mean, error) in enumerate(bars):
         y, width, spread = 44 + 26 * at, 380 * mean / top, 380 * error / top
@@ -125,8 +133,8 @@ def write(path, pictures, results):
         image.write_text(picture(result), encoding="utf-8")
         begin = BEGIN.format(result["name"])
         section = [begin, f"## {result['name']}", "", f"{result['sizes'].capitalize()}.", ""]
-        section += [f"![Recall@10 of each method](img/{image.name})", ""]
-        section += comparison(result["rows"])
+        section += [f"![{TITLES[result['main']]} of each method](img/{image.name})", ""]
+        section += comparison(result)
         notes = parameters(result["rows"])
         section += ["", *notes] if notes else []
         section += [*gate(result["report"]), END]

@@ -3,10 +3,11 @@
 
   bench/quality/run.py CARTWHEEL PEER_PYTHON [FOLDER...] [--setting NAME=VALUE]... [--install-log FILE]
 
-Each folder holds a shop in the Instacart schema whose orders marked `test` are predicted; without one, a
-synthetic shop is generated. cartwheel runs with its settings as they come, and once more for each
---setting, a variable such as CARTWHEEL_TRAIN_SEARCH=off: so a part that can be switched off shows its
-worth. Peers are tuned on each user's newest order before the label. Every process is measured alone.
+Each folder holds a shop in the Instacart schema whose orders marked `test` are predicted, or click
+sessions (train.csv, test.csv) whose next clicks are; without one, a synthetic shop is generated. cartwheel
+runs with its settings as they come, and once more for each --setting, a variable such as
+CARTWHEEL_TRAIN_SEED=2: so a part that can be switched off shows its worth. Peers are tuned on the newest
+orders or sessions before those that are predicted. Every process is measured alone.
 """
 
 import argparse
@@ -20,9 +21,13 @@ import time
 from pathlib import Path
 
 import page
+from clicks import METHODS as CLICK_METHODS
+from clicks import Clicks
 from peers import METHODS
 from shop import Shop
 
+# What the columns of click sessions mean to `cartwheel import events`.
+CLICKS_MAPPING = ("--map", "anonymous_id=session_id", "--map", "product_id=item_id")
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 
@@ -57,6 +62,11 @@ def measured(command, log, environment=None, limit=None):
     return seconds, memory, None
 
 
+def is_clicks(folder):
+    """Whether the folder holds click sessions, not orders."""
+    return any((folder / name).exists() for name in ("train.csv", "train.csv.gz"))
+
+
 class Cartwheel:
     """The program with a data directory of its own."""
 
@@ -73,12 +83,24 @@ class Cartwheel:
 
     def predict(self, folder):
         """Imports the shop, runs the pipeline and predicts. Returns the row of the table."""
-        self.run("import", "instacart", folder)
-        learning = self.run("pipeline", "run")
         out = self.work / "lists.json"
-        asking = self.run("predict", "--users", "test", "--limit", "20", "--out", out)
+        if is_clicks(folder):
+            packed = folder / "train.csv.gz"
+            self.run("import", "events", packed if packed.exists() else folder / "train.csv", *CLICKS_MAPPING)
+            asked = ["--sessions", folder]
+        else:
+            self.run("import", "instacart", folder)
+            asked = ["--users", "test"]
+        learning = self.run("pipeline", "run")
+        asking = self.run("predict", *asked, "--limit", "20", "--out", out)
+        text = out.read_text("utf-8")
+        if is_clicks(folder):
+            found = map(json.loads, text.splitlines())
+            lists = {(str(one["session_id"]), one["position"]): one["items"] for one in found}
+        else:
+            lists = json.loads(text)
         return {
-            "lists": json.loads(out.read_text("utf-8")),
+            "lists": lists,
             "seconds": learning[0] + asking[0],
             "memory": max(learning[1], asking[1]),
         }
@@ -96,20 +118,25 @@ def peer(python, name, folder, work, limit):
     command = [python, HERE / "fit.py", name, folder, out]
     seconds, memory, error = measured(command, Path(work, "log"), limit=limit)
     row = {"seconds": seconds, "memory": memory, "error": error}
-    return row if error else {**row, **json.loads(out.read_text("utf-8"))}
+    if error:
+        return row
+    row |= json.loads(out.read_text("utf-8"))
+    if isinstance(row["lists"], list):
+        row["lists"] = {(session, position): items for session, position, items in row["lists"]}
+    return row
 
 
 def compare(options, name, folder, work):
     """Runs everything on one shop."""
-    shop = Shop(folder)
-    sizes = f"{len(shop.labels)} users, {sum(map(len, shop.history.values()))} orders before the label"
-    print(f"{name}: {sizes}", flush=True)
+    shop = Clicks(folder) if is_clicks(folder) else Shop(folder)
+    print(f"{name}: {shop.sizes()}", flush=True)
     rows = {}
 
     def add(method, row):
         if "lists" in row:
             row["scores"] = shop.scores(row.pop("lists"))
-            shown = f"Recall@10 {sum(row['scores']['recall@10']) / len(shop.labels):.4f}"
+            values = row["scores"][shop.main]
+            shown = f"{shop.main} {sum(values) / len(values):.4f}"
         else:
             shown = row["error"]
         print(f"  {method:<40} {shown}  {row['seconds']:.1f} s  {row['memory']:.0f} MB", flush=True)
@@ -124,15 +151,22 @@ def compare(options, name, folder, work):
         with tempfile.TemporaryDirectory(dir=work) as place:
             program = Cartwheel(options.cartwheel, place, {variable: value})
             add(f"cartwheel, {setting}", program.predict(folder))
-    for method, (package, _, _) in METHODS.items():
+    for method in CLICK_METHODS if is_clicks(folder) else METHODS:
         with tempfile.TemporaryDirectory(dir=work) as place:
             if options.install_log:
                 lines = options.install_log.read_text("utf-8", "replace").strip().splitlines()
-                reason = f"{package} cannot be installed: {(lines or ['no output'])[-1][:200]}"
+                reason = f"the peers cannot be installed: {(lines or ['no output'])[-1][:200]}"
                 add(method, {"seconds": 0.0, "memory": 0.0, "error": reason})
             else:
                 add(method, peer(options.peer_python, method, folder, place, options.limit))
-    return {"name": name, "sizes": sizes, "rows": rows, "report": report}
+    return {
+        "name": name,
+        "sizes": shop.sizes(),
+        "main": shop.main,
+        "groups": shop.groups(),
+        "rows": rows,
+        "report": report,
+    }
 
 
 def main():

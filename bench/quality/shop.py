@@ -30,6 +30,8 @@ class Shop:
     `labels` the products of the order marked `test`.
     """
 
+    main = "recall@10"
+
     def __init__(self, folder):
         orders = {}
         for row in rows(folder, "orders.csv"):
@@ -53,6 +55,13 @@ class Shop:
         earlier.history = {user: orders[:-1] for user, orders in self.history.items() if len(orders) > 1}
         earlier.labels = {user: set(orders[-1]) for user, orders in self.history.items() if len(orders) > 1}
         return earlier
+
+    def sizes(self):
+        return f"{len(self.labels)} users, {sum(map(len, self.history.values()))} orders before the label"
+
+    def groups(self):
+        """The user of each value."""
+        return sorted(self.labels)
 
     def scores(self, lists):
         """The value of each metric for each user with a label, in the order of the users' ids.
@@ -88,8 +97,18 @@ def mean_and_error(values):
     return mean, math.sqrt(variance / len(values))
 
 
-def paired(ours, theirs):
-    """The mean difference, its standard error, and the two-sided p-value by the normal approximation."""
-    mean, error = mean_and_error([a - b for a, b in zip(ours, theirs, strict=True)])
+def paired(ours, theirs, groups):
+    """The mean difference, its standard error, and the two-sided p-value by the normal approximation.
+
+    Values of the same group, such as the positions of a session, are not independent of each other: the
+    error is that of the sums over groups.
+    """
+    differences = [a - b for a, b in zip(ours, theirs, strict=True)]
+    count = len(differences)
+    mean = sum(differences) / count
+    sums = {}
+    for group, difference in zip(groups, differences, strict=True):
+        sums[group] = sums.get(group, 0.0) + difference - mean
+    error = math.sqrt(sum(value**2 for value in sums.values()) * len(sums) / max(1, len(sums) - 1)) / count
     p = math.erfc(abs(mean / error) / math.sqrt(2)) if mean and error else 1.0
     return mean, error, p
