@@ -23,7 +23,7 @@ WEB := webapp/dist/index.html
 EMULATORS := crates/cartwheel-testkit/node_modules/.installed
 
 .PHONY: help demo binary test types test-api test-web test-deploy test-spark fuzz lint advisories lock fmt bench clean setup tools
-.PHONY: faults soak infra package plan deploy run-pipeline deploy-webapp destroy execute-step-function update-api-url
+.PHONY: faults soak quality infra package plan deploy run-pipeline deploy-webapp destroy execute-step-function update-api-url
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
@@ -102,6 +102,9 @@ bench: setup ## Speed, beside peers in the same run
 infra: ## Check the Terraform code and the state machine
 	scripts/infra
 
+quality: setup ## Recommendations beside published methods, on the folders of DATA
+	scripts/quality $(if $(filter file,$(origin DATA)),,$(DATA))
+
 package: tools $(WEB) $(VENV_AWS) ## Build what is deployed into dist/, for ARCH
 	scripts/package
 
@@ -128,7 +131,7 @@ update-api-url: $(VENV_AWS)
 	scripts/deploy-webapp --config-only
 
 clean: ## Remove what was built here
-	rm -rf target fuzz/work dist .venv .venv-aws .venv-lint .venv-test bench/.venv glue/.venv infra/check/.venv infra/check/.venv-checkov webapp/node_modules webapp/dist $(dir $(EMULATORS)) $(DATA)
+	rm -rf target fuzz/work dist .venv .venv-aws .venv-lint .venv-test bench/.venv bench/quality/.venv glue/.venv infra/check/.venv infra/check/.venv-checkov webapp/node_modules webapp/dist $(dir $(EMULATORS)) $(DATA)
 
 setup: tools $(VENV) $(WEB)
 

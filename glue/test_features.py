@@ -32,6 +32,7 @@ FILES = [
     "catalogue_others_1.bin",
     "catalogue_others_2.bin",
     "gate.bin",
+    "histories.bin",
     "scaler.json",
     "features.json",
     "schema.json",

@@ -164,7 +164,7 @@ async function deployAndRollBack({ browser, baseUrl, screenshots }) {
   assert.equal(answer.model_version, before);
 
   await row(before).getByRole('link').first().click();
-  await page.getByTestId('verdict').filter({ hasText: 'popularity' }).waitFor();
+  await page.getByTestId('verdict').filter({ hasText: 'strongest baseline' }).waitFor();
   await page.getByText('up_').first().waitFor();
   await assertAccessible(page, 'a model');
   await screenshot(page, screenshots, 'console-model');

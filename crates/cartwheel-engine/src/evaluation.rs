@@ -3,18 +3,14 @@
 use std::path::Path;
 
 use cartwheel_feature_set::{FeatureSet, SetError};
-use cartwheel_features::{Catalogue, Example, Fold, GROUPS, cross_fold_of, group_of, stable_hash};
+use cartwheel_features::{Example, Fold, GROUPS, cross_fold_of};
 use cartwheel_forest::Forest;
-use cartwheel_recommend::baseline::{BASELINES, Baseline, popular};
-use cartwheel_recommend::metrics::{
-    Prediction, calibration, calibration_error, list_score, log_loss, mean,
-};
-use cartwheel_recommend::{Model, ModelMismatch, rank};
+use cartwheel_recommend::{Model, ModelMismatch};
 use cartwheel_registry::BundleError;
-use rayon::prelude::*;
 use rustc_hash::FxHashMap;
 
-use crate::report::{Comparison, Method, Report};
+use crate::judgement::Judgement;
+use crate::report::Report;
 
 /// Why a model cannot be evaluated.
 #[derive(Debug, thiserror::Error)]
@@ -45,27 +41,12 @@ pub enum Refused {
     /// A bundle cannot be read.
     #[error(transparent)]
     Bundle(#[from] BundleError),
+    /// No order follows the time at which the feature set ends.
+    #[error("there is no order after that date: choose an earlier one")]
+    NothingLater,
     /// A model does not fit the rows of this release.
     #[error(transparent)]
     Model(#[from] ModelMismatch),
-}
-
-fn method(name: &str, lists: &[Vec<u32>], gate: &[Example]) -> Method {
-    let pairs = || lists.iter().zip(gate);
-    let at = |k: usize, pick: fn(cartwheel_recommend::metrics::ListScore) -> f64| {
-        let scores: Vec<f64> =
-            pairs().map(|(list, e)| pick(list_score(list, &e.basket, k))).collect();
-        mean(&scores)
-    };
-    Method {
-        name: name.to_owned(),
-        recall_at_10: at(10, |s| s.recall),
-        ndcg_at_10: at(10, |s| s.ndcg),
-        phr_at_10: at(10, |s| s.phr),
-        recall_at_20: at(20, |s| s.recall),
-        ndcg_at_20: at(20, |s| s.ndcg),
-        phr_at_20: at(20, |s| s.phr),
-    }
 }
 
 /// Evaluates a model on the newest orders of the gate users with the code that serves.
@@ -82,11 +63,13 @@ pub fn evaluate(
     version: Option<&str>,
     against: Option<&str>,
 ) -> Result<Report, Refused> {
-    let judged = Judged {
-        set,
+    let judged = Judgement {
+        set: &set.manifest.version,
+        histories: set.histories()?,
         catalogues: vec![set.catalogue_of_others(0)?],
         examples: set.gate()?,
         folds: 0,
+        since_ms: None,
     };
     if judged.examples.is_empty() {
         return Err(Refused::NoGate);
@@ -136,13 +119,15 @@ pub fn cross_validate(
     if wanted.is_empty() || wanted.iter().any(|fold| !models.contains_key(fold)) {
         return Err(Refused::Folds(set.manifest.version.clone()));
     }
-    let judged = Judged {
-        set,
+    let judged = Judgement {
+        set: &set.manifest.version,
+        histories: set.histories()?,
         catalogues: (0..GROUPS)
             .map(|group| set.catalogue_of_others(group))
             .collect::<Result<_, _>>()?,
         examples: set.cross_validation()?,
         folds: wanted.len() as u32,
+        since_ms: None,
     };
     let model = |example: &Example| {
         let held_out = |fold: &&u32| cross_fold_of(&example.user_id, **fold) == Fold::Gate;
@@ -151,116 +136,24 @@ pub fn cross_validate(
     Ok(judged.report(Some(version), &model, None))
 }
 
-/// Orders that a model is judged by, each with the state before it.
-struct Judged<'a> {
-    set: &'a FeatureSet,
-    /// The catalogues over other users, by group of users: of gate users the first is enough.
-    catalogues: Vec<Catalogue>,
-    examples: Vec<Example>,
-    /// Folds of cross-validation; 0 for gate users.
-    folds: u32,
-}
-
-impl Judged<'_> {
-    fn catalogue(&self, example: &Example) -> &Catalogue {
-        &self.catalogues[group_of(stable_hash(example.user_id.as_bytes()))]
+/// Judges a model that was trained on `set`, which ends at `since_ms`, by the first order of
+/// each user from then on, customers without an earlier order included. Nothing that the model,
+/// the catalogue or a baseline knows is later than that time.
+///
+/// # Errors
+/// When no order follows, or the set cannot be read.
+pub fn evaluate_later(set: &FeatureSet, forest: Forest, since_ms: i64) -> Result<Report, Refused> {
+    let judged = Judgement {
+        set: &set.manifest.version,
+        histories: set.histories()?,
+        catalogues: vec![set.catalogue()?],
+        examples: set.later()?,
+        folds: 0,
+        since_ms: Some(since_ms),
+    };
+    if judged.examples.is_empty() {
+        return Err(Refused::NothingLater);
     }
-
-    /// Compares the model of each example with the reference, or with popularity.
-    fn report<'m>(
-        &self,
-        version: Option<&str>,
-        model: &(dyn Fn(&Example) -> Option<&'m Model> + Sync),
-        reference: Option<(&str, Model)>,
-    ) -> Report {
-        let Self { set, examples, folds, .. } = self;
-        let of = |name: &str, baseline: Baseline| {
-            let list = |e: &Example| baseline(self.catalogue(e), &e.state, &e.user_id, held(e), 20);
-            method(name, &examples.par_iter().map(list).collect::<Vec<_>>(), examples)
-        };
-        let mut methods: Vec<Method> =
-            BASELINES.iter().map(|(name, baseline)| of(name, *baseline)).collect();
-        let evaluated: Vec<Evaluated> =
-            examples.par_iter().map(|e| evaluate_example(self.catalogue(e), model(e), e)).collect();
-        let lists: Vec<Vec<u32>> = evaluated.iter().map(|e| e.list.clone()).collect();
-        let comparison = self.compare(&lists, reference);
-        let name = if version.is_some() { "model" } else { "no model" };
-        methods.push(method(name, &lists, examples));
-        let predictions: Vec<Prediction> =
-            evaluated.iter().flat_map(|e| e.predictions.iter().copied()).collect();
-        let bins = calibration(&predictions);
-        let found: Vec<f64> = evaluated.iter().map(|e| e.candidate_recall).collect();
-        let half: Vec<f64> = evaluated.iter().filter_map(|e| e.half_recall).collect();
-        Report {
-            feature_set: set.manifest.version.clone(),
-            model: version.map(str::to_owned),
-            users: examples.len(),
-            folds: *folds,
-            methods,
-            candidate_recall: mean(&found),
-            log_loss: log_loss(&predictions),
-            calibration_error: calibration_error(&bins),
-            calibration: bins,
-            half_cart_recall_at_10: mean(&half),
-            comparison,
-        }
-    }
-
-    fn compare(&self, lists: &[Vec<u32>], reference: Option<(&str, Model)>) -> Comparison {
-        let Self { examples, .. } = self;
-        let theirs: Vec<Vec<u32>> = examples
-            .par_iter()
-            .map(|e| match &reference {
-                Some((_, model)) => evaluate_example(self.catalogue(e), Some(model), e).list,
-                None => popular(self.catalogue(e), &e.state, &e.user_id, held(e), 20),
-            })
-            .collect();
-        let recall = |(list, e): (&Vec<u32>, &Example)| list_score(list, &e.basket, 10).recall;
-        let theirs: Vec<f64> = theirs.iter().zip(examples).map(recall).collect();
-        let ours = lists.iter().zip(examples).map(recall);
-        let differences: Vec<f64> = ours.zip(&theirs).map(|(ours, theirs)| ours - theirs).collect();
-        Comparison {
-            reference: reference.as_ref().map_or("popular", |(version, _)| version).to_owned(),
-            serving: reference.is_some(),
-            difference: mean(&differences),
-            recall_at_10: Some(mean(&theirs)),
-        }
-    }
-}
-
-/// The products in the cart when the question is asked.
-fn held(example: &Example) -> &[u32] {
-    example.cart.as_deref().unwrap_or_default()
-}
-
-struct Evaluated {
-    list: Vec<u32>,
-    predictions: Vec<Prediction>,
-    candidate_recall: f64,
-    half_recall: Option<f64>,
-}
-
-fn evaluate_example(catalogue: &Catalogue, model: Option<&Model>, e: &Example) -> Evaluated {
-    let held = held(e);
-    let ranked = rank(catalogue, model, &e.state, &e.context, held, |_| true);
-    let products: Vec<u32> = ranked.iter().map(|r| r.candidate.product).collect();
-    let (cart, rest) = e.basket.split_at(e.basket.len() / 2);
-    let half_recall = (!cart.is_empty()).then(|| {
-        let cart = [held, cart].concat();
-        let ranked = rank(catalogue, model, &e.state, &e.context, &cart, |_| true);
-        let list: Vec<u32> = ranked.iter().map(|r| r.candidate.product).collect();
-        list_score(&list, rest, 10).recall
-    });
-    Evaluated {
-        candidate_recall: list_score(&products, &e.basket, products.len()).recall,
-        predictions: ranked
-            .iter()
-            .map(|r| Prediction {
-                probability: r.probability,
-                bought: e.basket.contains(&r.candidate.product),
-            })
-            .collect(),
-        list: products.into_iter().take(20).collect(),
-        half_recall,
-    }
+    let model = Model::new(forest, set.scaler()?)?;
+    Ok(judged.report(Some(&set.manifest.version), &|_| Some(&model), None))
 }

@@ -18,6 +18,7 @@ mod engine;
 mod evaluation;
 pub mod functions;
 mod gate;
+mod judgement;
 mod newcomers;
 mod overlay;
 mod question;
@@ -34,7 +35,7 @@ mod views;
 
 pub use answer::{Answer, Explanation, FeatureContribution, Recommendation, SourceCount};
 pub use engine::{Engine, EngineStatus};
-pub use evaluation::{Refused, cross_validate, evaluate};
+pub use evaluation::{Refused, cross_validate, evaluate, evaluate_later};
 pub use gate::{GateSettings, JudgedBy, ServingModel, judged_by};
 pub use question::{Filters, PageStart, ProductSearch, Query, StoredRecord, Visibility};
 pub use release::{OpenError, Opened};

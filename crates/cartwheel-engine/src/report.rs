@@ -1,6 +1,8 @@
 //! The report of an evaluation.
 
 use cartwheel_recommend::metrics::{Bin, Mean};
+use cartwheel_recommend::paired::Paired;
+use cartwheel_recommend::slices::Slices;
 use serde::{Deserialize, Serialize};
 
 /// Quality on users whose newest orders no training row contains: the gate users, or all
@@ -18,6 +20,10 @@ pub struct Report {
     /// Folds of cross-validation; 0 if the users are the gate's.
     #[serde(default)]
     pub folds: u32,
+    /// If the model was trained on orders before a time and is judged by the first order of each
+    /// user after it: that time, UTC milliseconds. Null if users are judged by their newest orders.
+    #[serde(default)]
+    pub since_ms: Option<i64>,
     /// The baselines, then the model.
     pub methods: Vec<Method>,
     /// The share of bought products among the candidates, with an empty cart.
@@ -45,6 +51,10 @@ pub struct Comparison {
     pub serving: bool,
     /// The mean difference.
     pub difference: Mean,
+    /// The probability of a difference at least as large if the true one were 0: two-sided, by
+    /// the normal approximation. Null in reports of early versions.
+    #[serde(default)]
+    pub p_value: Option<f64>,
     /// Recall@10 of the reference. Null in reports of early versions.
     #[serde(default)]
     pub recall_at_10: Option<Mean>,
@@ -68,6 +78,20 @@ pub struct Method {
     pub ndcg_at_20: Mean,
     /// The share of users with at least one hit among the first 20.
     pub phr_at_20: Mean,
+    /// Recall@10 of the judged model, or of the ranking without a model, minus that of this
+    /// method, user by user. Null for the model itself and in reports of early versions.
+    #[serde(default)]
+    pub model_lead: Option<Paired>,
+    /// The figures by slices. Null in reports of early versions.
+    #[serde(default)]
+    pub slices: Option<Slices>,
+}
+
+impl Method {
+    /// Whether it is a baseline, neither the judged model nor the ranking without a model.
+    fn is_baseline(&self) -> bool {
+        !matches!(self.name.as_str(), "model" | "no model")
+    }
 }
 
 impl Report {
@@ -80,44 +104,67 @@ impl Report {
         self.methods.iter().find(|method| method.name == name)
     }
 
+    /// The baseline with the highest Recall@10.
+    pub fn strongest(&self) -> Option<&Method> {
+        let baselines = self.methods.iter().filter(|method| method.is_baseline());
+        baselines.max_by(|a, b| a.recall_at_10.mean.total_cmp(&b.recall_at_10.mean))
+    }
+
     /// Says how good the model is, claiming no more than the figures show. The text has no
     /// full stop.
     pub fn quality(&self) -> String {
-        let recall = |name: &str| self.method(name).map(|method| method.recall_at_10.mean);
-        let popular = match (recall("model"), recall("popular")) {
-            (Some(model), Some(popular)) if popular > 0.0 => {
-                let share = 100.0 * (model / popular - 1.0);
-                let word = if share < 0.0 { "Worse" } else { "Better" };
-                format!("{word} than popularity by {:.0} %", share.abs())
-            }
-            (Some(model), _) => format!("Recall@10 of {model:.3}"),
-            (None, _) => return NOT_EVALUATED.to_owned(),
-        };
+        let Some(recall) = self.recall_at_10() else { return NOT_EVALUATED.to_owned() };
+        let recall = format!("Recall@10 of {:.3}", recall.mean);
         let Comparison { serving, difference, reference, .. } = &self.comparison;
-        let against = match (serving, difference.mean, difference.se) {
-            (false, ..) => String::new(),
-            // Two standard errors: about 95 % of chance differences lie within.
-            (true, mean, se) if mean > 2.0 * se => format!(", better than {reference}"),
-            (true, mean, se) if mean < -2.0 * se => format!(", worse than {reference}"),
-            (true, mean, _) if mean > 0.0 => format!(", not clearly better than {reference}"),
-            (true, ..) => format!(", not yet better than {reference}"),
+        let against = match serving {
+            true => format!(", {} {reference}", relation(difference.mean, difference.se)),
+            false => String::new(),
         };
         let users = match self.folds {
+            0 if self.since_ms.is_some() => format!("{} users with later orders", self.users),
             0 => format!("{} gate users", self.users),
             folds => format!("{folds}-fold cross-validation over {} users", self.users),
         };
-        format!("{popular}{against} ({users})")
+        format!("{recall}{}{against} ({users})", self.against_strongest())
+    }
+
+    /// How the model compares with the strongest baseline.
+    fn against_strongest(&self) -> String {
+        let Some(strongest) = self.strongest() else { return String::new() };
+        let name = &strongest.name;
+        match strongest.model_lead {
+            Some(Paired { mean, se, .. }) => {
+                let relation = relation(mean, se);
+                format!(", {relation} {name}, the strongest baseline ({mean:+.3} ± {se:.3})")
+            }
+            None => {
+                let recall = strongest.recall_at_10.mean;
+                format!(", against {recall:.3} of {name}, the strongest baseline")
+            }
+        }
+    }
+}
+
+/// Puts a difference into words. Two standard errors: about 95 % of chance differences lie
+/// within.
+fn relation(mean: f64, se: f64) -> &'static str {
+    match () {
+        () if mean > 2.0 * se => "better than",
+        () if mean < -2.0 * se => "worse than",
+        () if mean > 0.0 => "not clearly better than",
+        () => "not yet better than",
     }
 }
 
 /// The quality of a model without a report.
 pub const NOT_EVALUATED: &str = "Not evaluated yet";
 
-/// A report of 120 gate users, for tests. `se` is the standard error of each figure.
+/// A report of 120 gate users, for tests, with one baseline. `se` is the standard error of each
+/// figure.
 #[cfg(test)]
 pub(crate) fn sample(model: f64, popular: f64, serving: bool, difference: f64, se: f64) -> Report {
     let at = |mean| Mean { mean, se };
-    let method = |name: &str, recall| Method {
+    let method = |name: &str, recall, model_lead| Method {
         name: name.to_owned(),
         recall_at_10: at(recall),
         ndcg_at_10: at(0.0),
@@ -125,13 +172,17 @@ pub(crate) fn sample(model: f64, popular: f64, serving: bool, difference: f64, s
         recall_at_20: at(0.0),
         ndcg_at_20: at(0.0),
         phr_at_20: at(0.0),
+        model_lead,
+        slices: None,
     };
+    let lead = Paired { mean: model - popular, se, p_value: 0.5 };
     Report {
         feature_set: "f".to_owned(),
         model: Some("m-2".to_owned()),
         users: 120,
         folds: 0,
-        methods: vec![method("popular", popular), method("model", model)],
+        since_ms: None,
+        methods: vec![method("popular", popular, Some(lead)), method("model", model, None)],
         candidate_recall: at(0.8),
         log_loss: 0.1,
         calibration_error: 0.01,
@@ -141,6 +192,7 @@ pub(crate) fn sample(model: f64, popular: f64, serving: bool, difference: f64, s
             reference: if serving { "m-1" } else { "popular" }.to_owned(),
             serving,
             difference: Mean { mean: difference, se },
+            p_value: Some(0.5),
             recall_at_10: Some(at(popular)),
         },
     }
@@ -154,36 +206,55 @@ mod tests {
     fn a_report_claims_no_more_than_its_figures_show() {
         assert_eq!(
             sample(0.276, 0.2, false, 0.076, 0.01).quality(),
-            "Better than popularity by 38 % (120 gate users)"
-        );
-        assert_eq!(
-            sample(0.276, 0.2, true, -0.001, 0.01).quality(),
-            "Better than popularity by 38 %, not yet better than m-1 (120 gate users)"
+            "Recall@10 of 0.276, better than popular, the strongest baseline (+0.076 ± 0.010) \
+             (120 gate users)"
         );
         let quality = |difference| sample(0.3, 0.2, true, difference, 0.01).quality();
-        assert!(quality(0.01).contains("not clearly better than m-1"));
-        assert!(quality(0.03).contains(", better than m-1"));
-        assert!(quality(-0.03).contains(", worse than m-1"));
-        let worse = sample(0.1, 0.2, false, -0.1, 0.01).quality();
-        assert!(worse.starts_with("Worse than popularity by 50"), "{worse}");
-        let alone = sample(0.1, 0.0, false, 0.1, 0.01).quality();
-        assert!(alone.starts_with("Recall@10 of 0.100"), "{alone}");
+        assert!(quality(-0.001).contains(", not yet better than m-1 ("));
+        assert!(quality(0.01).contains(", not clearly better than m-1 ("));
+        assert!(quality(0.03).contains(", better than m-1 ("));
+        assert!(quality(-0.03).contains(", worse than m-1 ("));
+        let close = sample(0.21, 0.2, false, 0.01, 0.01).quality();
+        assert!(close.contains("not clearly better than popular, the strongest"), "{close}");
         let folds = Report { folds: 5, ..sample(0.276, 0.2, false, 0.076, 0.01) }.quality();
         assert!(folds.ends_with("(5-fold cross-validation over 120 users)"), "{folds}");
+        let none = Report { methods: Vec::new(), ..sample(0.2, 0.1, false, 0.1, 0.01) };
+        assert_eq!(none.quality(), NOT_EVALUATED);
+    }
+
+    #[test]
+    fn a_baseline_that_is_ahead_is_named() {
+        let mut report = sample(0.3, 0.1, true, 0.05, 0.01);
+        let strong = sample(0.3, 0.34, true, 0.0, 0.01).methods.remove(0);
+        report.methods.insert(1, Method { name: "TIFU-KNN".to_owned(), ..strong });
+        assert_eq!(report.strongest().unwrap().name, "TIFU-KNN");
+        assert_eq!(
+            report.quality(),
+            "Recall@10 of 0.300, worse than TIFU-KNN, the strongest baseline (-0.040 ± 0.010), \
+             better than m-1 (120 gate users)"
+        );
     }
 
     #[test]
     fn a_report_survives_its_json() {
-        let report = sample(0.276, 0.2, true, 0.01, 0.01);
+        let mut report = sample(0.276, 0.2, true, 0.01, 0.01);
+        report.methods[0].slices = Some(Slices::default());
         let json = serde_json::to_value(&report).unwrap();
         assert_eq!(serde_json::from_value::<Report>(json.clone()).unwrap(), report);
         let mut early = json;
         for field in ["calibration", "folds"] {
             early.as_object_mut().unwrap().remove(field);
         }
-        early["comparison"].as_object_mut().unwrap().remove("recall_at_10");
+        for field in ["recall_at_10", "p_value"] {
+            early["comparison"].as_object_mut().unwrap().remove(field);
+        }
+        for field in ["model_lead", "slices"] {
+            early["methods"][0].as_object_mut().unwrap().remove(field);
+        }
         let early: Report = serde_json::from_value(early).unwrap();
         assert!(early.calibration.is_empty() && early.folds == 0);
-        assert_eq!(early.comparison.recall_at_10, None);
+        assert_eq!((early.comparison.recall_at_10, early.comparison.p_value), (None, None));
+        let quality = early.quality();
+        assert!(quality.contains("against 0.200 of popular, the strongest"), "{quality}");
     }
 }

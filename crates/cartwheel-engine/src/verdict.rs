@@ -3,6 +3,7 @@
 use cartwheel_feature_set::Manifest;
 use cartwheel_features::{CROSS_USERS, GATE_ONE_IN};
 use cartwheel_recommend::metrics::Mean;
+use cartwheel_recommend::paired::Paired;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -61,6 +62,10 @@ pub struct Figures {
     pub reference_recall_at_10: Option<Mean>,
     /// The mean difference, user by user.
     pub difference: Option<Mean>,
+    /// The baseline with the highest Recall@10. It does not decide.
+    pub strongest_baseline: Option<String>,
+    /// Recall@10 of the model minus that of the strongest baseline, user by user.
+    pub strongest_difference: Option<Paired>,
 }
 
 /// Judges an evaluated model. `serving` is the serving model if it takes the same columns.
@@ -70,6 +75,7 @@ pub fn judge(
     settings: &GateSettings,
     serving: Option<&ServingModel>,
 ) -> Verdict {
+    let strongest = report.strongest();
     let figures = Figures {
         users: report.users as u64,
         folds: report.folds,
@@ -77,6 +83,8 @@ pub fn judge(
         reference: Some(report.comparison.reference.clone()),
         reference_recall_at_10: report.comparison.recall_at_10,
         difference: Some(report.comparison.difference),
+        strongest_baseline: strongest.map(|method| method.name.clone()),
+        strongest_difference: strongest.and_then(|method| method.model_lead),
         ..asked(manifest, settings)
     };
     let (outcome, reason, advice) = if report.folds == 0 {
@@ -84,7 +92,26 @@ pub fn judge(
     } else {
         by_cross_validation(report, &figures, serving)
     };
+    let advice = match (outcome, ahead(report)) {
+        (Outcome::Released | Outcome::Provisional, Some(ahead)) => {
+            Some(advice.map_or_else(|| ahead.clone(), |advice| format!("{ahead} {advice}")))
+        }
+        _ => advice,
+    };
     Verdict { outcome, reason, advice, figures }
+}
+
+/// What to know of a model that serves although a baseline is ahead of it.
+fn ahead(report: &Report) -> Option<String> {
+    let strongest = report.strongest()?;
+    let is_ahead = strongest.model_lead.is_some_and(|lead| lead.mean < 0.0);
+    is_ahead.then(|| {
+        format!(
+            "The baseline {} found more of these orders than the model. More orders or other \
+             hyperparameters may put the model ahead.",
+            strongest.name
+        )
+    })
 }
 
 /// The verdict on a feature set on which no model is trained.
@@ -169,10 +196,14 @@ fn by_cross_validation(
     let passed = report.comparison.difference.mean > 0.0;
     let recall = figures.recall_at_10.unwrap_or(Mean { mean: 0.0, se: 0.0 });
     let popular = figures.reference_recall_at_10.map_or(0.0, |popular| popular.mean);
+    let strongest = report.strongest().filter(|method| method.name != report.comparison.reference);
+    let strongest = strongest.map_or_else(String::new, |method| {
+        format!(" and {:.2} of {}, the strongest baseline", method.recall_at_10.mean, method.name)
+    });
     let end = if passed { "released as provisional" } else { "rejected" };
     let reason = format!(
         "{short}; judged by {folds}-fold cross-validation instead: Recall@10 {:.2} ± {:.2} \
-         against {popular:.2}: {end}.",
+         against {popular:.2} of popularity{strongest}: {end}.",
         recall.mean, recall.se
     );
     let advice = match passed {
@@ -221,7 +252,7 @@ pub fn summary(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::sample;
+    use crate::report::{Method, sample};
 
     fn manifest(gate_examples: u64, judged_users: u64) -> Manifest {
         let json = json!({
@@ -244,12 +275,15 @@ mod tests {
         };
         let first = judged(&sample(0.276, 0.2, false, 0.001, 0.01), None);
         assert_eq!(first.outcome, Outcome::Released, "any gain over popularity is enough");
-        assert_eq!(first.reason, "Better than popularity by 38 % (120 gate users): released.");
+        assert!(first.reason.ends_with("(120 gate users): released."), "{}", first.reason);
+        assert_eq!(first.figures.strongest_baseline.as_deref(), Some("popular"));
         assert_eq!(first.advice, None);
         assert_eq!((first.figures.gate_users, first.figures.folds), (120, 0));
         let close = judged(&sample(0.276, 0.2, true, 0.009, 0.01), Some(&serving(false)));
         assert_eq!(close.outcome, Outcome::Rejected, "the margin is not reached");
-        assert!(close.reason.ends_with("not clearly better than m-1 (120 gate users): rejected."));
+        assert!(
+            close.reason.ends_with(", not clearly better than m-1 (120 gate users): rejected.")
+        );
         assert!(close.advice.unwrap().starts_with("The newest features serve with m-1. More"));
         let better = judged(&sample(0.276, 0.2, true, 0.01, 0.01), Some(&serving(false)));
         assert_eq!(better.outcome, Outcome::Released);
@@ -257,6 +291,25 @@ mod tests {
         assert!(replaces.reason.ends_with("It replaces m-1, which was provisional."));
         let worse = judged(&sample(0.1, 0.2, false, -0.1, 0.01), None);
         assert!(worse.advice.unwrap().contains("ranking by rules"));
+    }
+
+    #[test]
+    fn a_verdict_names_a_baseline_that_is_ahead() {
+        let mut report = sample(0.3, 0.1, true, 0.05, 0.01);
+        let strong = sample(0.3, 0.34, true, 0.0, 0.01).methods.remove(0);
+        report.methods.push(Method { name: "TIFU-KNN".to_owned(), ..strong });
+        let judged = |report: &Report, serving: Option<&ServingModel>| {
+            judge(report, &manifest(120, 900), &GateSettings::default(), serving)
+        };
+        let better = judged(&report, Some(&serving(false)));
+        assert_eq!(better.outcome, Outcome::Released, "the baseline does not decide");
+        assert!(better.reason.contains("worse than TIFU-KNN"), "{}", better.reason);
+        assert!(better.advice.unwrap().starts_with("The baseline TIFU-KNN found more"));
+        assert_eq!(better.figures.strongest_baseline.as_deref(), Some("TIFU-KNN"));
+        assert!(better.figures.strongest_difference.unwrap().mean < 0.0);
+        let folds = judged(&Report { folds: 5, ..report }, None);
+        let named = "against 0.10 of popularity and 0.34 of TIFU-KNN, the strongest baseline";
+        assert!(folds.reason.contains(named), "{}", folds.reason);
     }
 
     #[test]
@@ -275,13 +328,17 @@ mod tests {
         assert_eq!(
             first.reason,
             "11 of the 20 users that the gate asks for; judged by 5-fold cross-validation \
-             instead: Recall@10 0.41 ± 0.05 against 0.12: released as provisional."
+             instead: Recall@10 0.41 ± 0.05 against 0.12 of popularity: released as provisional."
         );
         assert!(first.advice.unwrap().contains("once 200 users or so"));
         assert_eq!(judged(0.1, Some(&serving(true))).outcome, Outcome::Provisional);
         let worse = judged(0.0, None);
         assert_eq!(worse.outcome, Outcome::Rejected);
-        assert!(worse.reason.ends_with("against 0.12: rejected."), "{}", worse.reason);
+        assert!(
+            worse.reason.ends_with("against 0.12 of popularity: rejected."),
+            "{}",
+            worse.reason
+        );
         let standard = judged(0.3, Some(&serving(false)));
         assert_eq!(standard.outcome, Outcome::Rejected);
         assert!(standard.reason.contains("too few to replace m-1"), "{}", standard.reason);

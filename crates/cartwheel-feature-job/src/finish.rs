@@ -1,7 +1,9 @@
 //! The end of the merge phase: the merged fold results become catalogues and examples.
 
 use cartwheel_feature_set::Label;
-use cartwheel_features::{Catalogue, Example, GROUPS, Partial, ProductInfo, SampleSizes};
+use cartwheel_features::{
+    Catalogue, Example, GROUPS, Histories, Partial, ProductInfo, SampleSizes,
+};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -33,6 +35,9 @@ pub(crate) struct Finished {
     /// For each group of users, the catalogue over the users of the other groups.
     pub others: Vec<Catalogue>,
     pub gate: Vec<Example>,
+    /// The first order of each user after the set ends.
+    pub later: Vec<Example>,
+    pub histories: Histories,
     pub assembly: Assembly,
 }
 
@@ -67,10 +72,12 @@ pub(crate) fn finish(folded: Folded, products: Vec<ProductInfo>, options: &JobOp
         Label::NextInteraction => folded.interactions,
     };
     let gate = gate.into_sorted();
+    let gate_is_small = gate.len() < options.min_gate_users;
+    let histories = folded.histories.finish(gate_is_small || options.until_ms.is_some());
     let assembly = Assembly {
         train: by_key(train.into_sorted()),
         valid: by_key(valid.into_sorted()),
-        few_gate: match gate.len() < options.min_gate_users {
+        few_gate: match gate_is_small {
             true => by_key(gate.clone()),
             false => Vec::new(),
         },
@@ -81,5 +88,6 @@ pub(crate) fn finish(folded: Folded, products: Vec<ProductInfo>, options: &JobOp
         lines,
         gate_examples: gate.len() as u64,
     };
-    Finished { whole, others, gate, assembly }
+    let later = by_key(folded.later.into_sorted());
+    Finished { whole, others, gate, later, histories, assembly }
 }

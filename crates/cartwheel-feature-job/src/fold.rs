@@ -4,12 +4,13 @@ use std::io;
 
 use cartwheel_feature_set::{Calendar, UserRecords};
 use cartwheel_features::{
-    Event, GROUPS, Partial, SHOPPER_ORDERS, SampleSizes, UserState, fold_of, group_of, heaviest,
-    visits,
+    BottomK, Event, Example, GROUPS, HistorySamples, Partial, SHOPPER_ORDERS, SampleSizes,
+    UserState, example_key, fold_of, group_of, heaviest, visits,
 };
 use serde::{Deserialize, Serialize};
 
 use crate::history::{History, PastOrder};
+use crate::later;
 use crate::options::JobOptions;
 use crate::purchases::purchases;
 use crate::questions::{Asked, Asking, Questions, Samples};
@@ -24,6 +25,10 @@ pub(crate) struct Folded {
     pub baskets: Samples,
     /// Questions after the next product that the user turns to.
     pub interactions: Samples,
+    /// The first order of each user after the set ends.
+    pub later: BottomK<Example>,
+    /// Histories for the baselines of evaluation.
+    pub histories: HistorySamples,
     /// Time of the newest checkout, UTC milliseconds.
     pub watermark_ms: i64,
     /// Users with a record.
@@ -51,6 +56,12 @@ impl Folded {
             groups: std::array::from_fn(|_| Partial::new(products, sizes)),
             baskets: Samples::new(options.max_examples),
             interactions: Samples::new(options.max_examples),
+            later: BottomK::new(Samples::held_out(options.max_examples)),
+            // Half as many in a group: evaluation asks the users of two.
+            histories: HistorySamples::new(
+                options.max_shoppers.div_ceil(2),
+                Samples::held_out(options.max_examples),
+            ),
             watermark_ms: 0,
             users: 0,
         }
@@ -68,6 +79,8 @@ impl Folded {
         }
         self.baskets.merge(other.baskets);
         self.interactions.merge(other.interactions);
+        self.later.merge(other.later);
+        self.histories.merge(other.histories);
         self.watermark_ms = self.watermark_ms.max(other.watermark_ms);
         self.users += other.users;
     }
@@ -87,7 +100,7 @@ impl Folded {
         rows.baskets.sort_unstable();
         rows.baskets.dedup_by_key(|basket| basket.hash);
         for basket in std::mem::take(&mut rows.baskets) {
-            self.basket(basket);
+            self.basket(basket, options);
         }
         rows.checkouts
             .sort_by(|a, b| (a.hash, a.at_ms, &a.event_id).cmp(&(b.hash, b.at_ms, &b.event_id)));
@@ -123,7 +136,10 @@ impl Folded {
     }
 
     /// Counts the purchase of an unknown customer.
-    pub(crate) fn basket(&mut self, row: BasketRow) {
+    pub(crate) fn basket(&mut self, row: BasketRow, options: &JobOptions) {
+        if options.until_ms.is_some_and(|until_ms| row.at_ms >= until_ms) {
+            return;
+        }
         self.groups[group_of(row.hash)].basket(row.products, row.at_ms, row.hash);
     }
 
@@ -141,7 +157,9 @@ impl Folded {
             history.purchase(calendar, &purchase);
             self.watermark_ms = self.watermark_ms.max(purchase.row.at_ms);
         }
+        let later = options.until_ms.and_then(|until_ms| history.cut(until_ms));
         self.users += 1;
+        self.histories.add(user_id, hash, history.orders.iter().map(|past| &past.order));
         let group = &mut self.groups[group_of(hash)];
         for visit in visits(&history.timeline()) {
             group.visit(visit, hash);
@@ -177,6 +195,14 @@ impl Folded {
         }
         questions.touches(touches, calendar);
         let mut state = questions.state;
+        if let Some(order) = later.filter(|order| !order.lines.is_empty()) {
+            let key = example_key(user_id, order.number);
+            let orders = history.orders.iter().map(|past| &past.order);
+            self.histories.add_judged(user_id, key, orders);
+            if self.later.wants(key) {
+                self.later.push(key, later::example(user_id, &state, &order));
+            }
+        }
         state.last_checkout = history.last_checkout;
         state.next = history.next;
         state

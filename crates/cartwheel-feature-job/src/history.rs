@@ -67,6 +67,15 @@ impl History {
         self.orders.push(PastOrder { order, marked_train });
     }
 
+    /// Removes what happened from a time on, and returns the first order of it. Orders without a
+    /// time are earlier ones.
+    pub(crate) fn cut(&mut self, until_ms: i64) -> Option<Order> {
+        self.touches.truncate(self.touches.partition_point(|touch| touch.at_ms < until_ms));
+        let is_later = |past: &PastOrder| past.order.context.at_ms.is_some_and(|at| at >= until_ms);
+        let at = self.orders.iter().position(is_later)?;
+        self.orders.drain(at..).next().map(|past| past.order)
+    }
+
     pub(crate) fn purchase(&mut self, calendar: &Calendar, purchase: &Purchase<'_>) {
         let CheckoutRow { at_ms, event_id, .. } = purchase.row;
         if !purchase.is_undone() {

@@ -141,11 +141,16 @@ pub fn build(
     let users = users.into_inner().writer.finish()?;
 
     progress(Phase::Merge);
-    let Finished { whole, others, gate, assembly } = finish(folded, products, options);
+    let Finished { whole, others, gate, later, histories, assembly } =
+        finish(folded, products, options);
     debug_assert_eq!(users, assembly.users);
     set.catalogues(&whole, &others)?;
     set.gate(&gate)?;
-    drop(whole);
+    set.histories(&histories)?;
+    if options.until_ms.is_some() {
+        set.later(&later)?;
+    }
+    drop((whole, later, histories));
 
     progress(Phase::Assemble);
     let assembled = assemble(&others, assembly, options);
@@ -374,7 +379,7 @@ mod tests {
         };
         let text = format!(
             "imported\nJobOptions {{ label_orders: 20, max_examples: 16000, max_baskets: 1000000, \
-             max_shoppers: 20000, max_visits: 100000, label: None, min_gate_users: 20, seed: 1, timezone: \"UTC\" }}\n{}\nu 5 e [\"p\", \"q\"]\n",
+             max_shoppers: 20000, max_visits: 100000, label: None, min_gate_users: 20, seed: 1, timezone: \"UTC\", until_ms: None }}\n{}\nu 5 e [\"p\", \"q\"]\n",
             FEATURES.join(",")
         );
         let expected = format!("fs-{}", short_hash(text.as_bytes()));

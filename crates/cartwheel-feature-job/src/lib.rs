@@ -19,6 +19,7 @@ mod finish;
 mod fold;
 mod history;
 mod job;
+mod later;
 mod options;
 pub mod phases;
 mod pieces;

@@ -27,6 +27,9 @@ pub struct JobOptions {
     pub seed: u64,
     /// The shop's IANA time zone.
     pub timezone: String,
+    /// Orders from this time on, UTC milliseconds, are counted nowhere. The first of each user
+    /// judges a model of the set.
+    pub until_ms: Option<i64>,
 }
 
 impl Default for JobOptions {
@@ -41,6 +44,7 @@ impl Default for JobOptions {
             min_gate_users: 20,
             seed: 1,
             timezone: "UTC".to_owned(),
+            until_ms: None,
         }
     }
 }

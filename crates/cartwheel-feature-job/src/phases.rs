@@ -140,7 +140,7 @@ impl<W: Write> Users<'_, W> {
         for at in 0..batch.num_rows() {
             if kinds.value(at) == BASKET {
                 let hash = stable_hash(user_ids.value(at).as_bytes());
-                self.folded.basket(BasketRow { hash, ..baskets.row(at)? });
+                self.folded.basket(BasketRow { hash, ..baskets.row(at)? }, self.options);
                 continue;
             }
             if user_ids.value(at) != self.user_id || self.rows.is_empty() {
@@ -249,6 +249,7 @@ pub fn finish(
     let mut pieces = Pieces::new(out)?;
     pieces.catalogues(&finished.whole, &finished.others)?;
     pieces.gate(&finished.gate)?;
+    pieces.histories(&finished.histories)?;
     pieces.value(ASSEMBLY, "", &pack(&finished.assembly)?)?;
     pieces.finish()
 }

@@ -7,8 +7,8 @@
 
 use cartwheel_feature_set::Calendar;
 use cartwheel_features::{
-    BottomK, Context, Event, Example, Fold, Order, Touch, UserState, VISIT_GAP_MS, stable_hash,
-    visits,
+    BottomK, Context, Event, Example, Fold, Order, Touch, UserState, VISIT_GAP_MS, example_key,
+    stable_hash, visits,
 };
 use serde::{Deserialize, Serialize};
 
@@ -26,12 +26,17 @@ pub(crate) struct Samples {
 impl Samples {
     /// Samples of at most `most` training examples, and an eighth of that for each other use.
     pub(crate) fn new(most: usize) -> Self {
-        let held_out = (most / 8).max(1);
+        let held_out = Self::held_out(most);
         Self {
             train: BottomK::new(most),
             valid: BottomK::new(held_out),
             gate: BottomK::new(held_out),
         }
+    }
+
+    /// The most examples of each held-out use, given the most training examples.
+    pub(crate) fn held_out(most: usize) -> usize {
+        (most / 8).max(1)
     }
 
     pub(crate) fn merge(&mut self, other: Self) {
@@ -134,7 +139,7 @@ impl Questions<'_> {
     fn ask_basket(&mut self, asking: &Asking<'_>, context: Context, cart: Option<Vec<u32>>) {
         let Asking { order, is_last, .. } = asking;
         let Asked { user_id, fold, .. } = self.user;
-        let key = stable_hash(format!("{user_id}/{}", order.number).as_bytes());
+        let key = example_key(user_id, order.number);
         let sample = self.baskets.of(fold, *is_last);
         if !sample.wants(key) {
             return;

@@ -5,7 +5,9 @@ use std::path::Path;
 
 use arrow_array::cast::AsArray;
 use cartwheel_feature_set::{FeatureSet, files};
-use cartwheel_features::{CROSS_FOLDS, Fold, ProductInfo, cross_fold_of, fold_of, stable_hash};
+use cartwheel_features::{
+    CROSS_FOLDS, Fold, ProductInfo, UserState, cross_fold_of, fold_of, stable_hash,
+};
 use cartwheel_lake::{CheckoutRow, EarlierImports, ImportOptions, Lake, import};
 use cartwheel_recommend::FEATURES;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
@@ -297,4 +299,32 @@ fn the_same_input_is_built_once_and_a_failed_build_leaves_nothing() {
     assert!(error.to_string().contains("nowhere.parquet"), "{error}");
     assert_eq!(std::fs::read_dir(&features).unwrap().count(), 1, "only the first set is left");
     assert_eq!(FeatureSet::latest(&features).unwrap().manifest, first.manifest);
+}
+
+#[test]
+fn a_set_that_ends_before_the_data_knows_nothing_later() {
+    let (dir, mut input) = lake(ORDERS, LINES);
+    input.checkouts = vec![
+        checkout("b", 4, "e1", &["p2"]),
+        checkout("b", 20, "e2", &["new", "p0"]),
+        checkout("b", 30, "e3", &["p1"]),
+        checkout("z", 21, "e4", &["new"]),
+        checkout("c", 5, "e5", &["p2"]),
+    ];
+    let until_ms = Some(AS_OF_MS + 10 * DAY_MS);
+    let options = JobOptions { until_ms, ..JobOptions::default() };
+    let set = build(input, &dir.path().join("features"), &options, &|_| {}).unwrap();
+    let catalogue = set.catalogue().unwrap();
+    let new = catalogue.find("new").unwrap();
+    assert_eq!(catalogue.get(new).unwrap().stats.orders, 0, "it was first sold later");
+    assert_eq!(set.manifest.orders, 5 + 2);
+    let later = set.later().unwrap();
+    let users: Vec<(&str, u32, usize)> =
+        later.iter().map(|e| (e.user_id.as_str(), e.state.orders, e.basket.len())).collect();
+    assert_eq!(users, [("b", 3, 2), ("z", 0, 1)], "the first later order of each user");
+    let b = set.users().unwrap().get("b").unwrap().unwrap();
+    assert_eq!(b, UserState { last_checkout: b.last_checkout.clone(), ..later[0].state.clone() });
+    let judged = set.histories().unwrap().judged;
+    let orders = |user: &str| judged.iter().find(|h| h.user_id == user).unwrap().baskets().len();
+    assert_eq!((orders("b"), orders("z")), (3, 0));
 }

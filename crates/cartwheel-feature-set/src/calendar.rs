@@ -1,6 +1,7 @@
 //! The shop's local time.
 
 use cartwheel_features::{Context, Line, Order, UserState};
+use jiff::civil::Date;
 use jiff::{Timestamp, tz::TimeZone};
 
 /// The largest gap between two orders, as in the Instacart data.
@@ -17,6 +18,14 @@ impl Calendar {
     /// When the time zone is unknown.
     pub fn new(zone: &str) -> Result<Self, jiff::Error> {
         TimeZone::get(zone).map(Self)
+    }
+
+    /// Returns the time at which a local day begins, UTC milliseconds.
+    ///
+    /// # Errors
+    /// When the day is out of range.
+    pub fn begin_ms(&self, day: Date) -> Result<i64, jiff::Error> {
+        Ok(day.to_zoned(self.0.clone())?.timestamp().as_millisecond())
     }
 
     /// Returns the local day (since 1970), weekday (0 = Sunday) and hour.

@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
-use cartwheel_features::{Catalogue, Example, Scaler};
+use cartwheel_features::{Catalogue, Example, Histories, Scaler};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::catalogue_file::decode_catalogue;
@@ -201,6 +201,25 @@ impl FeatureSet {
     /// When the file is missing or damaged.
     pub fn gate(&self) -> Result<Vec<Example>, SetError> {
         packed(&self.path(files::GATE))
+    }
+
+    /// Reads the first order of each user after the time at which the set ends, each with the
+    /// state before it.
+    ///
+    /// # Errors
+    /// When the set does not end before the data, or the file is damaged.
+    pub fn later(&self) -> Result<Vec<Example>, SetError> {
+        packed(&self.path(files::LATER))
+    }
+
+    /// Reads the histories for the baselines of evaluation. A set of an earlier version has
+    /// none.
+    ///
+    /// # Errors
+    /// When the file is damaged.
+    pub fn histories(&self) -> Result<Histories, SetError> {
+        let path = self.path(files::HISTORIES);
+        if path.exists() { packed(&path) } else { Ok(Histories::default()) }
     }
 
     /// Reads the newest orders that cross-validation judges by, each with the state before

@@ -15,6 +15,11 @@ pub const CATALOGUES_OF_OTHERS: [&str; GROUPS] =
     ["catalogue_others_0.bin", "catalogue_others_1.bin", "catalogue_others_2.bin"];
 /// Held-out examples: the newest orders of the gate users.
 pub const GATE: &str = "gate.bin";
+/// The first order of each user after the time at which the set ends. Only a set that ends before
+/// the data has it.
+pub const LATER: &str = "later.bin";
+/// Order histories of some users, for the baselines that a model is compared with.
+pub const HISTORIES: &str = "histories.bin";
 /// The newest order of each user that cross-validation judges by. Only a set with too few
 /// [`GATE`] examples has it.
 pub const CROSS: &str = "cross.bin";
@@ -46,7 +51,8 @@ pub fn fold_valid(fold: u32) -> String {
 /// The files that serving opens, besides the user records.
 pub const SERVING: &[&str] = &[MANIFEST, CATALOGUE];
 /// The files that evaluation opens.
-pub const EVALUATION: &[&str] = &[MANIFEST, CATALOGUES_OF_OTHERS[0], GATE, SCALER, FEATURES];
+pub const EVALUATION: &[&str] =
+    &[MANIFEST, CATALOGUES_OF_OTHERS[0], GATE, HISTORIES, SCALER, FEATURES];
 /// The files that cross-validation opens.
 pub const CROSS_VALIDATION: &[&str] = &[
     MANIFEST,
@@ -54,6 +60,7 @@ pub const CROSS_VALIDATION: &[&str] = &[
     CATALOGUES_OF_OTHERS[1],
     CATALOGUES_OF_OTHERS[2],
     CROSS,
+    HISTORIES,
     SCALER,
     FEATURES,
 ];

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use cartwheel_features::{Catalogue, Example, Scaler};
+use cartwheel_features::{Catalogue, Example, Histories, Scaler};
 use serde::Serialize;
 use tempfile::TempDir;
 
@@ -40,6 +40,22 @@ pub trait FeatureSetWriter {
     /// When the file cannot be stored.
     fn gate(&mut self, examples: &[Example]) -> io::Result<()> {
         self.put(files::GATE, &packed(examples)?)
+    }
+
+    /// Writes the examples after the time at which the set ends.
+    ///
+    /// # Errors
+    /// When the file cannot be stored.
+    fn later(&mut self, examples: &[Example]) -> io::Result<()> {
+        self.put(files::LATER, &packed(examples)?)
+    }
+
+    /// Writes the histories for the baselines of evaluation.
+    ///
+    /// # Errors
+    /// When the file cannot be stored.
+    fn histories(&mut self, histories: &Histories) -> io::Result<()> {
+        self.put(files::HISTORIES, &packed(histories)?)
     }
 
     /// Writes the examples of cross-validation.

@@ -57,6 +57,11 @@ pub fn cross_fold_of(user_id: &str, fold: u32) -> Fold {
     }
 }
 
+/// Returns the hash by which the example of an order is sampled.
+pub fn example_key(user_id: &str, order_number: u32) -> u64 {
+    stable_hash(format!("{user_id}/{order_number}").as_bytes())
+}
+
 /// FNV-1a followed by SplitMix64's finaliser. Used for partitions, samples and the hold-out,
 /// so it returns the same hash on every machine and in every release.
 pub fn stable_hash(bytes: &[u8]) -> u64 {

@@ -12,6 +12,7 @@ mod basket;
 mod catalogue;
 mod codec;
 mod hazard;
+mod histories;
 mod holdout;
 mod neighbours;
 mod partial;
@@ -29,9 +30,10 @@ pub use basket::Basket;
 pub use catalogue::{Catalogue, Product, ProductInfo, Sold};
 pub use codec::CodecError;
 pub use hazard::{Hazard, Rebuys};
+pub use histories::{Histories, HistorySamples, OrderHistory};
 pub use holdout::{
-    CROSS_FOLDS, CROSS_USERS, Fold, GATE_ONE_IN, GROUPS, cross_fold_of, fold_of, group_of, mix,
-    stable_hash,
+    CROSS_FOLDS, CROSS_USERS, Fold, GATE_ONE_IN, GROUPS, cross_fold_of, example_key, fold_of,
+    group_of, mix, stable_hash,
 };
 pub use neighbours::{MAX_NEIGHBOURS, Neighbour};
 pub use partial::{Partial, ProductStats, SampleSizes};

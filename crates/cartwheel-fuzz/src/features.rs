@@ -1,4 +1,4 @@
-//! Binary files of a feature set: user records, catalogue, gate examples.
+//! Binary files of a feature set: user records, catalogue, gate examples, histories.
 
 use std::path::Path;
 
@@ -15,7 +15,8 @@ const RECORDS: usize = 64;
 /// record must round-trip.
 pub fn features(bytes: &[u8]) {
     let Ok(dir) = scratch() else { return };
-    for name in [files::USERS, files::CATALOGUE, files::CATALOGUES_OF_OTHERS[0], files::GATE] {
+    let catalogues = [files::CATALOGUE, files::CATALOGUES_OF_OTHERS[0]];
+    for name in [files::USERS, files::GATE, files::HISTORIES].into_iter().chain(catalogues) {
         if std::fs::write(dir.path().join(name), bytes).is_err() {
             return;
         }
@@ -46,6 +47,10 @@ pub fn features(bytes: &[u8]) {
     }
     if let Err(error) = set.gate() {
         assert!(error.to_string().contains(files::GATE), "{error}");
+    }
+    match set.histories() {
+        Ok(histories) => histories.judged.iter().for_each(|user| drop(user.baskets())),
+        Err(error) => assert!(error.to_string().contains(files::HISTORIES), "{error}"),
     }
 }
 

@@ -3,15 +3,17 @@
 //! Training's assemble phase and every request build candidates and features with the same
 //! [`candidates`] and [`rows`], so the two cannot differ.
 
-pub mod baseline;
+pub mod baselines;
 mod candidate;
 mod candidates;
 mod content;
 pub mod metrics;
+pub mod paired;
 mod rank;
 mod reasons;
 mod rows;
 mod scored;
+pub mod slices;
 mod trending;
 mod visit;
 

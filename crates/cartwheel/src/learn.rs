@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use cartwheel_feature_job::read_rows;
 use cartwheel_feature_set::{FeatureSet, files};
+use cartwheel_forest::Forest;
 use cartwheel_node::DataDir;
 use cartwheel_recommend::FEATURES;
 use cartwheel_registry::BundleParts;
@@ -146,6 +147,20 @@ pub fn train(
         valid_rows,
         metrics,
     })
+}
+
+/// Trains on a feature set and returns the model, which is not in the registry.
+///
+/// # Errors
+/// As [`train`].
+pub fn forest(
+    set: &FeatureSet,
+    settings: &Train,
+    hyperparameters: &Hyperparameters,
+) -> Result<Forest> {
+    let rows = [set.path(files::TRAIN), set.path(files::VALID)];
+    let fitted = fit(rows.each_ref().map(PathBuf::as_path), settings, hyperparameters)?;
+    Ok(Forest::from_bytes(&fitted.trained.model)?)
 }
 
 /// Trains the model of one fold of cross-validation and writes it to `out`, as a training

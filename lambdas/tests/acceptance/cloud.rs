@@ -150,6 +150,7 @@ impl Account {
             files::CATALOGUE,
             files::CATALOGUES_OF_OTHERS[0],
             files::GATE,
+            files::HISTORIES,
             files::SCALER,
             files::FEATURES,
             files::SCHEMA,

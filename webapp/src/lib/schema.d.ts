@@ -1067,6 +1067,12 @@ export interface components {
     Comparison: {
       /** @description The mean difference. */
       difference: components['schemas']['Mean'];
+      /**
+       * Format: double
+       * @description The probability of a difference at least as large if the true one were 0: two-sided, by
+       *     the normal approximation. Null in reports of early versions.
+       */
+      p_value?: number | null;
       recall_at_10?: components['schemas']['Mean'] | null;
       /** @description The reference: a model's version, or `popular`. */
       reference: string;
@@ -1346,6 +1352,13 @@ export interface components {
       reference?: string | null;
       /** @default null */
       reference_recall_at_10?: components['schemas']['Mean'] | null;
+      /**
+       * @description The baseline with the highest Recall@10. It does not decide.
+       * @default null
+       */
+      strongest_baseline?: string | null;
+      /** @default null */
+      strongest_difference?: components['schemas']['Paired'] | null;
       /**
        * Format: int64
        * @description Users that the model was judged by.
@@ -2188,6 +2201,7 @@ export interface components {
     };
     /** @description The figures of one method. */
     Method: {
+      model_lead?: components['schemas']['Paired'] | null;
       /** @description A baseline's name, `model`, or `no model`. */
       name: string;
       /** @description Normalised discounted cumulative gain of the first 10. */
@@ -2202,6 +2216,7 @@ export interface components {
       recall_at_10: components['schemas']['Mean'];
       /** @description The share of the basket among the first 20. */
       recall_at_20: components['schemas']['Mean'];
+      slices?: components['schemas']['Slices'] | null;
     };
     /** @description A model. */
     Model: {
@@ -2345,6 +2360,25 @@ export interface components {
      * @enum {string}
      */
     Outcome: 'released' | 'provisional' | 'rejected' | 'untrained';
+    /** @description A difference, user by user. */
+    Paired: {
+      /**
+       * Format: double
+       * @description The mean difference.
+       */
+      mean: number;
+      /**
+       * Format: double
+       * @description The probability of a difference at least as large if the true one were 0: two-sided, by
+       *     the normal approximation.
+       */
+      p_value: number;
+      /**
+       * Format: double
+       * @description Its standard error.
+       */
+      se: number;
+    };
     /** @description Latencies in milliseconds. */
     Percentiles: {
       /**
@@ -2663,6 +2697,12 @@ export interface components {
       model?: string | null;
       /**
        * Format: int64
+       * @description If the model was trained on orders before a time and is judged by the first order of each
+       *     user after it: that time, UTC milliseconds. Null if users are judged by their newest orders.
+       */
+      since_ms?: number | null;
+      /**
+       * Format: int64
        * @description The number of users whose newest orders it is judged by.
        */
       users: number;
@@ -2751,6 +2791,57 @@ export interface components {
       updated_ms: number;
       /** @description Views, newest first, at most 50. */
       views: components['schemas']['ProductSeen'][];
+    };
+    /** @description A recall over the users whom a slice is about. */
+    Slice: {
+      /**
+       * Format: double
+       * @description The mean recall; 0 without users.
+       */
+      mean: number;
+      /**
+       * Format: double
+       * @description Its standard error.
+       */
+      se: number;
+      /**
+       * Format: int64
+       * @description The number of users.
+       */
+      users: number;
+    };
+    /** @description Quality of one method by slices. */
+    Slices: {
+      /**
+       * Format: double
+       * @description The share of the catalogue's products that are among the first 10 of any user.
+       */
+      coverage: number;
+      /** @description Recall@10 of the products that the user had not bought before. */
+      expl_recall_at_10: components['schemas']['Slice'];
+      /** @description Recall@20 of the products that the user had not bought before. */
+      expl_recall_at_20: components['schemas']['Slice'];
+      /** @description Recall@10 of customers with one to three earlier orders. */
+      few_orders_recall_at_10: components['schemas']['Slice'];
+      /** @description Recall@10 when all users ask as guests, without their history. */
+      guest_recall_at_10: components['schemas']['Slice'];
+      /**
+       * Format: double
+       * @description The share of the first 10 that are outside the most popular products, which together make
+       *     up 80 % of the order lines.
+       */
+      long_tail: number;
+      /** @description Recall@10 of the products that were first sold at most four weeks before the order. */
+      new_product_recall_at_10: components['schemas']['Slice'];
+      /**
+       * Format: double
+       * @description The mean of -log2 of the share of orders that hold a product, over the first 10, in bits.
+       */
+      novelty: number;
+      /** @description Recall@10 of the products that the user had bought before. */
+      rep_recall_at_10: components['schemas']['Slice'];
+      /** @description Recall@20 of the products that the user had bought before. */
+      rep_recall_at_20: components['schemas']['Slice'];
     };
     /** @description The number of candidates from one source. */
     SourceCount: {

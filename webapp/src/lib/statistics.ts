@@ -13,6 +13,11 @@ export function signed(value: number, digits = 3): string {
   return `${value < 0 ? '−' : '+'}${text}`;
 }
 
+/** A p-value: `0.012`, `< 0.001`. */
+export function probability(p: number): string {
+  return p < 0.001 ? '< 0.001' : p.toFixed(3);
+}
+
 /** The 95% score interval of a proportion (Wilson, JASA 1927). */
 export function wilson(hits: number, trials: number): { low: number; high: number } {
   if (trials === 0) return { low: 0, high: 1 };

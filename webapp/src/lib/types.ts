@@ -88,6 +88,7 @@ export type Mean = Schemas['Mean'];
 export type Method = Schemas['Method'];
 export type CalibrationBin = Schemas['CalibrationBin'];
 export type Report = Schemas['Report'];
+export type Slices = Schemas['Slices'];
 export type ModelEvaluation = Schemas['ModelEvaluation'];
 export type Model = Schemas['Model'];
 export type LearningCurve = Schemas['LearningCurve'];

@@ -155,6 +155,24 @@ fn a_small_shop_is_judged_by_the_fold_that_held_each_customer_out() {
     assert!(difference > 0.1, "customers buy again: {difference} over {popular}");
     let own = report.recall_at_10().unwrap().mean;
     assert!((own - popular - difference).abs() < 1e-9, "{own} {popular} {difference}");
+    assert!(report.comparison.p_value.unwrap() < 0.01, "{:?}", report.comparison);
+    let method = |name: &str| report.methods.iter().find(|m| m.name == name).unwrap();
+    let strongest = report.strongest().unwrap();
+    assert!(strongest.recall_at_10.mean >= method("personal").recall_at_10.mean);
+    for name in ["TIFU-KNN", "UP-CF"] {
+        let baseline = method(name);
+        let lead = own - baseline.recall_at_10.mean;
+        assert!((baseline.model_lead.unwrap().mean - lead).abs() < 1e-9, "{name}");
+        assert!(baseline.recall_at_10.mean > popular + 0.1, "{name} knows the user's orders");
+        let guests = baseline.slices.unwrap().guest_recall_at_10;
+        assert_eq!((guests.users, guests.mean), (report.users, popular), "{name}");
+    }
+    let slices = method("model").slices.unwrap();
+    assert!(slices.rep_recall_at_10.mean > slices.expl_recall_at_10.mean, "{slices:?}");
+    assert!((0.0..=1.0).contains(&slices.coverage) && slices.coverage > 0.5);
+    std::fs::remove_file(set.path(cartwheel_feature_set::files::HISTORIES)).unwrap();
+    let early = cross_validate(&set, "m-1", models()).unwrap();
+    assert_eq!(early.methods.len() + 2, report.methods.len(), "a set of an earlier version");
     let without_one = models().into_iter().skip(1).collect();
     let refused = cross_validate(&set, "m-1", without_one).unwrap_err();
     assert!(matches!(&refused, Refused::Folds(set) if *set == report.feature_set), "{refused}");

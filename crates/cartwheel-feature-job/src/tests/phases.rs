@@ -303,7 +303,7 @@ fn the_files_equal_those_of_the_local_job_for_any_partitioning_of_the_users() {
             }
         }
         // Cross-validation adds its examples and two files for each of five folds.
-        assert_eq!(written.len(), 13 + 1 + 10);
+        assert_eq!(written.len(), 14 + 1 + 10);
         for (name, bytes) in written {
             let local = std::fs::read(set.path(&name)).unwrap();
             assert!(local == bytes, "{name} differs with {parts} parts");

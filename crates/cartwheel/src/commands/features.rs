@@ -1,5 +1,6 @@
 //! `features`: the feature set of what the lake holds.
 
+use std::path::Path;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result};
@@ -29,6 +30,32 @@ pub struct Features {
 
 /// Runs `features`: builds the feature set of everything that the lake holds now.
 pub fn features(data_dir: &DataDir, settings: &Settings, json: bool) -> Result<FeatureSet> {
+    let (set, durations) = build(data_dir, settings, &data_dir.features(), None)?;
+    let m = &set.manifest;
+    result(json, m, || {
+        format!(
+            "Feature set {}: {} users, {} orders, {} lines, {} products; {} training and {} \
+             validation rows, {} gate baskets",
+            m.version,
+            m.users,
+            m.orders,
+            m.lines,
+            m.products,
+            m.train_rows,
+            m.valid_rows,
+            m.gate_examples
+        ) + &durations.text()
+    });
+    Ok(set)
+}
+
+/// Builds the feature set of the orders before `until_ms` in the folder `features`.
+pub fn build(
+    data_dir: &DataDir,
+    settings: &Settings,
+    features: &Path,
+    until_ms: Option<i64>,
+) -> Result<(FeatureSet, PhaseDurations)> {
     let lake = Lake::open(&data_dir.lake())?;
     // Taken before anything is read: no erasure completes during the build, and the set does
     // not count an erasure that comes later.
@@ -47,11 +74,12 @@ pub fn features(data_dir: &DataDir, settings: &Settings, json: bool) -> Result<F
         label: Label::parse(&settings.train.label),
         seed: settings.features.seed,
         timezone: settings.shop.timezone.clone(),
+        until_ms,
         ..JobOptions::default()
     };
     let progress = bar("features", 0);
     let durations = PhaseDurations::default();
-    let set = cartwheel_feature_job::build(input, &data_dir.features(), &options, &|phase| {
+    let set = cartwheel_feature_job::build(input, features, &options, &|phase| {
         let (name, counts) = match phase {
             Phase::Shuffle { done, total } => ("reading orders", Some((done, total))),
             Phase::Fold { done, total } => ("folding users", Some((done, total))),
@@ -68,22 +96,7 @@ pub fn features(data_dir: &DataDir, settings: &Settings, json: bool) -> Result<F
     })
     .context("feature job")?;
     progress.finish_and_clear();
-    let m = &set.manifest;
-    result(json, m, || {
-        format!(
-            "Feature set {}: {} users, {} orders, {} lines, {} products; {} training and {} \
-             validation rows, {} gate baskets",
-            m.version,
-            m.users,
-            m.orders,
-            m.lines,
-            m.products,
-            m.train_rows,
-            m.valid_rows,
-            m.gate_examples
-        ) + &durations.text()
-    });
-    Ok(set)
+    Ok((set, durations))
 }
 
 /// Collects the input of the feature job from the lake. Warns about files that cannot be read.
@@ -121,7 +134,7 @@ fn job_input(lake: &Lake, data_dir: &DataDir) -> Result<Input> {
 
 /// How long each phase of a job takes.
 #[derive(Default)]
-struct PhaseDurations(Mutex<Vec<PhaseStart>>);
+pub struct PhaseDurations(Mutex<Vec<PhaseStart>>);
 
 struct PhaseStart {
     name: &'static str,

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
-use cartwheel_engine::{Engine as _, Filters, Opened, Query, ServingEngine};
+use cartwheel_engine::{Engine as _, Filters, Opened, Query, Report, ServingEngine};
 use cartwheel_events::{ProductId, UserId};
-use cartwheel_feature_set::FeatureSet;
+use cartwheel_feature_set::{BuildLock, Calendar, FeatureSet, NewFeatureSet};
 use cartwheel_features::{Event, UserState, week_end_ms};
 use cartwheel_forest::Forest;
 use cartwheel_lake::Lake;
@@ -16,7 +16,7 @@ use clap::{Args, ValueEnum};
 use rayon::prelude::*;
 use serde::Serialize;
 
-use crate::commands::{clicks, report};
+use crate::commands::{clicks, features, report};
 use crate::context::Context;
 use crate::learn;
 use crate::show::{bar, result};
@@ -50,6 +50,7 @@ pub struct Train {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   cartwheel evaluate --json
+  cartwheel evaluate --since 2025-11-01
   cartwheel evaluate --chart quality.svg")]
 pub struct Evaluate {
     /// Version of the model [default: the serving model].
@@ -62,6 +63,10 @@ pub struct Evaluate {
     /// model is judged by cross-validation instead of the gate users.
     #[arg(long, value_name = "NUMBER=FILE", value_parser = fold_model, conflicts_with = "against")]
     fold: Vec<FoldModel>,
+    /// Train on the orders before a day of the shop's calendar, and judge by the first order of
+    /// each user from then on. The model is not kept.
+    #[arg(long, value_name = "DAY", conflicts_with_all = ["model", "against", "fold"])]
+    since: Option<jiff::civil::Date>,
     /// File for a chart of Recall@10 as SVG.
     #[arg(long, value_name = "FILE")]
     chart: Option<PathBuf>,
@@ -171,6 +176,32 @@ pub fn train(context: &Context, args: &Train) -> Result<()> {
 
 /// Runs `evaluate`.
 pub fn evaluate(context: &Context, args: &Evaluate) -> Result<()> {
+    let report = match args.since {
+        Some(day) => evaluate_since(context, day)?,
+        None => evaluate_newest(context, args)?,
+    };
+    if let Some(path) = &args.chart {
+        std::fs::write(path, report::chart(&report)).with_context(|| path.display().to_string())?;
+    }
+    result(context.json, &report, || report::table(&report));
+    Ok(())
+}
+
+/// Judges a model of the orders before a day by the orders from then on.
+fn evaluate_since(context: &Context, day: jiff::civil::Date) -> Result<Report> {
+    let Context { data_dir, settings, .. } = context;
+    let since_ms = Calendar::new(&settings.shop.timezone)?.begin_ms(day)?;
+    // An erasure waits until the temporary set is gone.
+    let _lock = BuildLock::acquire(&data_dir.features())?;
+    let scratch = NewFeatureSet::create(&data_dir.features())?;
+    let (set, _) = features::build(data_dir, settings, scratch.dir(), Some(since_ms))?;
+    let hyperparameters = cartwheel_settings::configured(&settings.train);
+    let forest = learn::forest(&set, &settings.train, &hyperparameters)?;
+    Ok(cartwheel_engine::evaluate_later(&set, forest, since_ms)?)
+}
+
+/// Judges a model by the newest orders of users.
+fn evaluate_newest(context: &Context, args: &Evaluate) -> Result<Report> {
     let data_dir = &context.data_dir;
     let (version, feature_set) = match &args.model {
         Some(version) => {
@@ -190,7 +221,7 @@ pub fn evaluate(context: &Context, args: &Evaluate) -> Result<()> {
         }
     };
     let set = FeatureSet::open(&data_dir.features().join(&feature_set))?;
-    let report = match &version {
+    Ok(match &version {
         Some(version) if !args.fold.is_empty() => {
             let folds = args.fold.iter().map(read_fold).collect::<Result<Vec<_>>>()?;
             cartwheel_engine::cross_validate(&set, version, folds)?
@@ -199,12 +230,7 @@ pub fn evaluate(context: &Context, args: &Evaluate) -> Result<()> {
             let against = args.against.as_deref();
             cartwheel_engine::evaluate(&data_dir.models(), &set, version.as_deref(), against)?
         }
-    };
-    if let Some(path) = &args.chart {
-        std::fs::write(path, report::chart(&report)).with_context(|| path.display().to_string())?;
-    }
-    result(context.json, &report, || report::table(&report));
-    Ok(())
+    })
 }
 
 fn read_fold(of: &FoldModel) -> Result<(u32, Forest)> {

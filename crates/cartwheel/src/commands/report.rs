@@ -2,6 +2,7 @@
 
 use cartwheel_engine::Report;
 use cartwheel_recommend::metrics::Mean;
+use cartwheel_recommend::slices::{Slice, Slices};
 
 /// The figures as a table.
 pub fn table(report: &Report) -> String {
@@ -34,21 +35,91 @@ pub fn table(report: &Report) -> String {
         out.push('\n');
     }
     out.push_str(&format!(
-        "\nRecall@10 against {:<16} {:+.4} ±{:.4}\nRecall@10 with half of the cart   {}\nCandidate recall                 {}\n\
+        "\nRecall@10 against {:<16} {:+.4} ±{:.4}{}\nRecall@10 with half of the cart   {}\nCandidate recall                 {}\n\
          Log-loss                         {:.4}\nCalibration error                {:.4}\n",
         report.comparison.reference,
         report.comparison.difference.mean,
         report.comparison.difference.se,
+        report.comparison.p_value.map_or_else(String::new, |p| format!("  p {}", probability(p))),
         cell(&report.half_cart_recall_at_10),
         cell(&report.candidate_recall),
         report.log_loss,
         report.calibration_error
     ));
+    out.push_str(&leads(report));
+    out.push_str(&slices(report));
+    out
+}
+
+/// A p-value.
+fn probability(p: f64) -> String {
+    if p < 0.0001 { "< 0.0001".to_owned() } else { format!("{p:.4}") }
+}
+
+/// The model against each baseline, user by user.
+fn leads(report: &Report) -> String {
+    let strongest = report.strongest().map(|method| method.name.as_str());
+    let mut out = String::new();
+    for method in &report.methods {
+        let Some(lead) = method.model_lead else { continue };
+        let mark = if strongest == Some(&method.name) { "  the strongest baseline" } else { "" };
+        let (name, p) = (&method.name, probability(lead.p_value));
+        out.push_str(&format!("  {name:<18}{:+.4} ±{:.4}  p {p:<10}{mark}", lead.mean, lead.se));
+        out.truncate(out.trim_end().len());
+        out.push('\n');
+    }
+    if out.is_empty() {
+        return out;
+    }
+    format!("\nRecall@10 of the model minus that of a baseline, paired by user:\n{out}")
+}
+
+/// A column of the table of slices.
+type Column = (&'static str, fn(&Slices) -> Slice);
+
+const SLICES: [Column; 5] = [
+    ("bought before", |s| s.rep_recall_at_10),
+    ("new to user", |s| s.expl_recall_at_10),
+    ("as guests", |s| s.guest_recall_at_10),
+    ("1-3 orders", |s| s.few_orders_recall_at_10),
+    ("new products", |s| s.new_product_recall_at_10),
+];
+
+/// Recall@10 by slices, and the spread of the first 10.
+fn slices(report: &Report) -> String {
+    let rows: Vec<(&str, Slices)> =
+        report.methods.iter().filter_map(|m| Some((m.name.as_str(), m.slices?))).collect();
+    let Some((_, first)) = rows.first() else { return String::new() };
+    let mut out = format!("\n{:<18}", "Recall@10 of");
+    SLICES.iter().for_each(|(name, _)| out.push_str(&format!("{name:<15}")));
+    out.push_str("coverage  long tail  novelty\n");
+    for (name, slices) in &rows {
+        out.push_str(&format!("{name:<18}"));
+        for (_, slice) in SLICES {
+            let slice = slice(slices);
+            let cell = match slice.users {
+                0 => "–".to_owned(),
+                _ => format!("{:.4} ±{:.3}", slice.mean, slice.se),
+            };
+            out.push_str(&format!("{cell:<15}"));
+        }
+        let Slices { coverage, long_tail, novelty, .. } = slices;
+        let (coverage, long_tail) = (100.0 * coverage, 100.0 * long_tail);
+        out.push_str(&format!("{coverage:>6.1} %  {long_tail:>7.1} %  {novelty:>7.2}\n"));
+    }
+    out.push_str(&format!("{:<18}", "users"));
+    SLICES.iter().for_each(|(_, slice)| out.push_str(&format!("{:<15}", slice(first).users)));
+    out.truncate(out.trim_end().len());
+    out.push('\n');
     out
 }
 
 /// The users that it is about.
 fn users(report: &Report) -> String {
+    let date = |ms| jiff::Timestamp::from_millisecond(ms).unwrap_or_default();
+    if let Some(since_ms) = report.since_ms {
+        return format!("{} users with orders since {}", report.users, date(since_ms));
+    }
     match report.folds {
         0 => format!("{} gate users", report.users),
         folds => format!("{} users, {folds}-fold cross-validation", report.users),

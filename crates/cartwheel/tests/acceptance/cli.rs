@@ -226,7 +226,14 @@ fn results_are_json_on_request() {
     let csv = data.path().join("csv");
     assert_eq!(json(&["import", "instacart", csv.to_str().unwrap()])["unchanged"], true);
     let report = json(&["evaluate", "--chart", "chart.svg"]);
-    assert_eq!(report["methods"].as_array().unwrap().len(), 6);
+    let names: Vec<&Value> =
+        report["methods"].as_array().unwrap().iter().map(|m| &m["name"]).collect();
+    let baselines = ["random", "popular", "personal", "personal+popular", "neighbours"];
+    assert_eq!(names, [&baselines[..], &["TIFU-KNN", "UP-CF", "model"]].concat());
+    assert!(report["methods"][5]["model_lead"]["p_value"].as_f64().unwrap() <= 1.0);
+    assert!(report["methods"][7]["slices"]["expl_recall_at_10"]["users"].as_u64().unwrap() > 0);
+    let table = cartwheel(data.path(), &["evaluate"]).unwrap();
+    assert!(table.contains("the strongest baseline") && table.contains("new to user"), "{table}");
     let chart = std::fs::read_to_string(data.path().join("chart.svg")).unwrap();
     assert!(chart.starts_with("<svg") && chart.contains("personal+popular"));
     assert_eq!(json(&["recommend", "--user", "1", "--cart", "1,2"]).as_array().unwrap().len(), 10);
@@ -253,6 +260,34 @@ fn results_are_json_on_request() {
     assert_eq!(users, tested);
     assert!(lists.as_object().unwrap().values().all(|l| l.as_array().unwrap().len() == 5));
     assert_eq!(predicted("all").as_object().unwrap().len(), 150);
+}
+
+#[test]
+fn a_model_of_the_orders_before_a_day_is_judged_by_those_after_it() {
+    let data = shop();
+    let csv = data.path().join("csv");
+    let import = ["import", "instacart", csv.to_str().unwrap(), "--as-of", "2025-06-01"];
+    cartwheel(data.path(), &[&import[..], &["--replace"]].concat()).unwrap();
+    let names = |folder: &str| -> Vec<_> {
+        let entries = std::fs::read_dir(data.path().join("lake").join(folder)).unwrap();
+        let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name()).collect();
+        names.sort_unstable();
+        names
+    };
+    let before = (names("features"), names("models"));
+    let since = |day| cartwheel(data.path(), &["--json", "evaluate", "--since", day]);
+    let report: Value = serde_json::from_str(&since("2025-05-12").unwrap()).unwrap();
+    assert_eq!(report["since_ms"], 1_747_008_000_000_i64);
+    assert!(report["users"].as_u64().unwrap() > 20, "{report}");
+    let methods = report["methods"].as_array().unwrap();
+    let recall = |name: &str| {
+        let method = methods.iter().find(|method| method["name"] == name).unwrap();
+        method["recall_at_10"]["mean"].as_f64().unwrap()
+    };
+    assert!(recall("model") > recall("random") && recall("TIFU-KNN") > recall("popular"));
+    assert_eq!((names("features"), names("models")), before, "nothing is kept");
+    let late = since("2031-01-01").unwrap_err();
+    assert!(late.contains("no order after that date"), "{late}");
 }
 
 #[test]

@@ -30,9 +30,9 @@ fn models_are_shown_with_evaluation_and_training() {
     let models = models["models"].as_array().unwrap();
     let model = models.iter().find(|model| model["version"] == version).unwrap();
     let verdict = model["verdict"].as_str().unwrap();
-    assert!(verdict.contains("than popularity by"), "{verdict}");
+    assert!(verdict.contains("the strongest baseline"), "{verdict}");
     let report = &model["evaluation"]["report"];
-    assert_eq!(report["methods"].as_array().unwrap().len(), 6, "{report}");
+    assert_eq!(report["methods"].as_array().unwrap().len(), 8, "{report}");
     let bins = report["calibration"].as_array().unwrap();
     let rows: f64 = bins.iter().map(|bin| bin["rows"].as_f64().unwrap()).sum();
     let error = |bin: &Value| {
