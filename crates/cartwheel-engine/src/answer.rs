@@ -95,6 +95,12 @@ pub struct Explanation {
 pub struct FeatureContribution {
     /// The feature.
     pub name: String,
+    /// The feature in plain words.
+    pub label: String,
+    /// The unit of its values.
+    pub unit: String,
+    /// The subject that it belongs to, such as `habit` or `cart`.
+    pub subject: String,
     /// Its value before scaling; null if missing.
     pub value: Option<f32>,
     /// Its contribution to the log-odds; 0 without a model.

@@ -6,12 +6,11 @@ use std::collections::BTreeMap;
 use cartwheel_catalogue::Product;
 use cartwheel_events::{ProductId, UserId};
 use cartwheel_features::{UserProduct, UserState};
-use cartwheel_recommend::{Content, Terms};
 use rustc_hash::FxHashSet;
 
 use crate::answer::Recommendation;
 use crate::question::{Filters, PageStart, ProductSearch, Visibility};
-use crate::shop::{Filter, Label, Shop};
+use crate::shop::{Filter, Shop};
 use crate::views::{
     AisleView, BoughtProduct, DepartmentView, ProductLabel, Products, UnnamedProduct, UserRecord,
     UserView,
@@ -19,82 +18,12 @@ use crate::views::{
 
 /// The reason for a product that shoppers turn to now.
 pub(crate) const TRENDING: &str = "Many shoppers turn to it now";
-/// Most products that are compared with one, the best sellers first.
-const MAX_ALIKE: usize = 2_000;
 /// Products that a user's summary names.
 const FAVOURITES: usize = 3;
 /// Products that a user's record lists.
 const BOUGHT: usize = 100;
 
 impl Shop {
-    /// Products bought together with a product, then others of its aisle, brand and department,
-    /// the most alike first.
-    pub(crate) fn similar(
-        &self,
-        product_id: &ProductId,
-        limit: usize,
-    ) -> Option<Vec<Recommendation>> {
-        let index = self.find(product_id).filter(|&index| !self.overlay.is_deleted(index))?;
-        let label = self.label(index)?;
-        let together = format!("Bought together with {}", label.name);
-        let neighbours = self.opened.catalogue.get(index).map_or(&[][..], |p| &p.neighbours);
-        let neighbours = neighbours.iter().filter(|n| self.shows(n.product)).take(limit);
-        let mut items: Vec<(u32, f32, &str)> =
-            neighbours.map(|n| (n.product, n.score, together.as_str())).collect();
-        let mut taken: FxHashSet<u32> = items.iter().map(|(product, ..)| *product).collect();
-        taken.insert(index);
-        let brand = self.live(index).and_then(|product| product.brand.as_deref());
-        let of_aisle = format!("Also in {}", label.aisle);
-        let of_brand = format!("Also from {}", brand.unwrap_or_default());
-        let of_department = format!("Also in {}", label.department);
-        let own = self.terms(index, &label);
-        let alike = |other: u32| {
-            let others = self.label(other)?;
-            let others_brand = self.live(other).and_then(|product| product.brand.as_deref());
-            let same = |a: &str, b: &str| !a.is_empty() && a == b;
-            let reason = if same(label.aisle, others.aisle) {
-                &of_aisle
-            } else if brand.is_some() && others_brand == brand {
-                &of_brand
-            } else if same(label.department, others.department) {
-                &of_department
-            } else {
-                return None;
-            };
-            Some((other, own.likeness(&self.terms(other, &others)), reason.as_str()))
-        };
-        let missing = limit - items.len();
-        if missing > 0 {
-            let others = self.indices().filter(|p| !taken.contains(p) && self.shows(*p));
-            let mut alike: Vec<_> = others.filter_map(alike).take(MAX_ALIKE).collect();
-            // Stable: the better seller comes first among equals.
-            alike.sort_by(|a, b| b.1.total_cmp(&a.1));
-            // Scores fall along the list.
-            let least = items.last().map_or(1.0, |(_, score, _)| *score);
-            let alike = alike.into_iter().take(missing);
-            items.extend(alike.map(|(other, likeness, reason)| (other, likeness * least, reason)));
-        }
-        let item = |(product, score, reason): (u32, f32, &str)| {
-            self.recommendation(product, score, vec![reason.to_owned()])
-        };
-        Some(items.into_iter().filter_map(item).collect())
-    }
-
-    /// What likeness to other products is computed from.
-    fn terms(&self, index: u32, label: &Label<'_>) -> Terms {
-        let live = self.live(index);
-        let path: Vec<&str> = match live.map_or(&[][..], |product| &product.categories) {
-            [] => vec![label.department, label.aisle],
-            path => path.iter().map(String::as_str).collect(),
-        };
-        Terms::of(&Content {
-            categories: &path,
-            brand: live.and_then(|product| product.brand.as_deref()),
-            tags: live.map_or(&[][..], |product| &product.tags),
-            name: label.name,
-        })
-    }
-
     /// The best-selling products, then the newest.
     pub(crate) fn popular(&self, limit: usize, filters: &Filters) -> Vec<Recommendation> {
         let filter = Filter::new(self, filters);

@@ -6,7 +6,7 @@ use cartwheel_stream::Pending;
 use serde::Serialize;
 
 use crate::answer::{Answer, Recommendation};
-use crate::question::{Filters, PageStart, ProductSearch, Query, StoredRecord};
+use crate::question::{Filters, PageStart, ProductSearch, Query, Similarity, StoredRecord};
 use crate::views::{
     CheckoutProgress, DepartmentView, ProductView, Products, UnnamedProduct, UserLookup, UserView,
 };
@@ -27,12 +27,13 @@ pub trait Engine: Send + Sync {
     /// another machine scores.
     fn recommend<'a>(&'a self, query: Query<'a>) -> Pending<'a, Answer>;
 
-    /// Products bought together with `product_id`, best first, and then others like it. `None`
-    /// for an unknown product. `now_ms` is the current time, here and below, UTC milliseconds:
+    /// Products similar to `product_id`, best first: in the given sense, or those bought together
+    /// with it and then others like it. `None` for an unknown product. `now_ms` is the current time, here and below, UTC milliseconds:
     /// only products that may be shown now are in the answers.
     fn similar(
         &self,
         product_id: &ProductId,
+        similarity: Option<Similarity>,
         limit: usize,
         now_ms: i64,
     ) -> Option<Vec<Recommendation>>;

@@ -29,15 +29,19 @@ mod scorer;
 mod serving;
 mod shared_list;
 mod shop;
+mod similar;
 mod trends;
 mod verdict;
 mod views;
 
 pub use answer::{Answer, Explanation, FeatureContribution, Recommendation, SourceCount};
+pub use cartwheel_recommend::Discovery;
 pub use engine::{Engine, EngineStatus};
 pub use evaluation::{Refused, cross_validate, evaluate, evaluate_later};
 pub use gate::{GateSettings, JudgedBy, ServingModel, judged_by};
-pub use question::{Filters, PageStart, ProductSearch, Query, StoredRecord, Visibility};
+pub use question::{
+    Filters, PageStart, ProductSearch, Query, Similarity, StoredRecord, Visibility,
+};
 pub use release::{OpenError, Opened};
 pub use report::{Comparison, Method, NOT_EVALUATED, Report};
 pub use scorer::{ScoreError, Scorer};

@@ -92,6 +92,26 @@ pub enum Visibility {
     All,
 }
 
+/// In which sense a product is similar to another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Similarity {
+    /// It is in the same baskets, and more often than popular products are by chance.
+    BoughtTogether,
+    /// It is alike by category, brand, words and visits, and not bought together with the other.
+    Substitutes,
+    /// It is in the same visits; after those products come others that are alike.
+    AlsoViewed,
+}
+
+impl Similarity {
+    /// Every similarity with its name in requests.
+    pub const NAMES: [(&str, Self); 3] = [
+        ("bought_together", Self::BoughtTogether),
+        ("substitutes", Self::Substitutes),
+        ("also_viewed", Self::AlsoViewed),
+    ];
+}
+
 /// The beginning of a page of products.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PageStart {

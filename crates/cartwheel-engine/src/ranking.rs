@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use cartwheel_events::{ProductId, UserId};
 use cartwheel_features::{Action, Context, Event, LastCheckout, Touch, UserState};
 use cartwheel_recommend::{
-    Candidate, FEATURES, Ranked, Source, candidates, order, reasons, rows, scores,
+    Candidate, Contributions, FEATURES, Ranked, Said, Source, candidates, column, order, reasons,
+    rows, scores,
 };
 use cartwheel_sessions::{Session, SessionCheckout};
 use rustc_hash::FxHashSet;
@@ -45,9 +46,10 @@ impl Shop {
         let filter = Filter::new(self, &query.filters);
         let qualifies = |product: u32| {
             filter.qualifies(product)
+                && self.discovery.admits(&state, product)
                 && !(query.filters.exclude_purchased && state.product(product).is_some())
         };
-        let chosen = candidates(catalogue, &state, &cart, query.limit, qualifies);
+        let chosen = candidates(catalogue, &state, &cart, query.limit, self.discovery, qualifies);
         let scores = match (scorer, &opened.model) {
             (Some(scorer), Some(model)) => {
                 let mut features = Vec::new();
@@ -76,14 +78,17 @@ impl Shop {
             None => self.with_trending(ranked, &held, query.limit, qualifies),
         };
         let ranked = newcomers::with_newcomers(self, ranked, &state, &held, query.limit, qualifies);
+        let is_new = |ranked: &Ranked| state.product(ranked.candidate.product).is_none();
+        let ranked = self.discovery.arrange(ranked, is_new);
         let shown = &ranked[..ranked.len().min(query.limit)];
         let explained = query.explain.then(|| opened.explain(&state, &context, &cart, shown));
         let mut explained = explained.into_iter().flatten();
+        let mut said = Said::default();
         let items = shown.iter().filter_map(|ranked| {
             let explanation = explained.next();
             let product = ranked.candidate.product;
-            let item =
-                self.recommendation(product, ranked.probability, self.why(&state, ranked))?;
+            let reasons = self.why(&state, ranked, explanation.as_ref(), &mut said);
+            let item = self.recommendation(product, ranked.probability, reasons)?;
             let source = Some(ranked.candidate.source.as_str().to_owned());
             Some(Recommendation { source, explanation, ..item })
         });
@@ -119,8 +124,14 @@ impl Shop {
         ranked
     }
 
-    /// The reasons for a product.
-    fn why(&self, state: &UserState, ranked: &Ranked) -> Vec<String> {
+    /// The reasons for a product of a list, of which `said` knows the earlier ones.
+    fn why(
+        &self,
+        state: &UserState,
+        ranked: &Ranked,
+        explanation: Option<&Explanation>,
+        said: &mut Said,
+    ) -> Vec<String> {
         let Candidate { product, source, .. } = ranked.candidate;
         match source {
             Source::New => return vec![newcomers::reason(self, product)],
@@ -128,7 +139,17 @@ impl Shop {
             _ => {}
         }
         let name = |product: u32| self.label(product).map_or("", |label| label.name);
-        reasons(&self.opened.catalogue, state, &ranked.candidate, name)
+        let true_ones = reasons(&self.opened.catalogue, state, &ranked.candidate, name);
+        let contributions = explanation.and_then(Explanation::contributions);
+        said.choose(source, contributions.as_ref(), true_ones)
+    }
+}
+
+impl Explanation {
+    /// The contributions of the columns; `None` without a model.
+    fn contributions(&self) -> Option<Contributions> {
+        let values = self.features.iter().map(|feature| feature.contribution).collect();
+        self.base.map(|expected| Contributions { expected, values })
     }
 }
 
@@ -222,6 +243,9 @@ impl Opened {
             let features = FEATURES.iter().zip(row).enumerate();
             let features = features.map(|(at, (name, value))| FeatureContribution {
                 name: (*name).to_owned(),
+                label: column(name).map_or("", |column| column.label).to_owned(),
+                unit: column(name).map_or("", |column| column.unit).to_owned(),
+                subject: column(name).map_or("", |column| column.subject.as_str()).to_owned(),
                 value: value.is_finite().then_some(*value),
                 contribution: added.get(at).copied().unwrap_or_default(),
             });

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use cartwheel_catalogue::Product;
 use cartwheel_events::{ProductId, UserId};
+use cartwheel_recommend::Discovery;
 use cartwheel_registry::Release;
 use cartwheel_sessions::LiveCatalogue;
 use cartwheel_stream::Pending;
@@ -13,7 +14,7 @@ use rustc_hash::FxHashMap;
 use crate::answer::{Answer, Recommendation};
 use crate::engine::{Engine, EngineStatus};
 use crate::overlay::Overlay;
-use crate::question::{Filters, PageStart, ProductSearch, Query, StoredRecord};
+use crate::question::{Filters, PageStart, ProductSearch, Query, Similarity, StoredRecord};
 use crate::release::Opened;
 use crate::scorer::Scorer;
 use crate::shop::Shop;
@@ -39,6 +40,7 @@ pub struct ServingEngine {
     accepts_unknown: bool,
     scorer: Option<Arc<dyn Scorer>>,
     trends: Trends,
+    discovery: Discovery,
     erased: RwLock<FxHashMap<UserId, Erased>>,
 }
 
@@ -59,6 +61,7 @@ impl ServingEngine {
             accepts_unknown: false,
             scorer: None,
             trends: Trends::default(),
+            discovery: Discovery::NONE,
             erased: RwLock::default(),
         }
     }
@@ -71,6 +74,12 @@ impl ServingEngine {
         let opened = engine.current.read().opened.clone();
         *engine.current.write() = engine.laid_over(opened);
         engine
+    }
+
+    /// Gives a share of every answer to products that are new to the customer.
+    #[must_use]
+    pub fn discovering(self, discovery: Discovery) -> Self {
+        Self { discovery, ..self }
     }
 
     /// Scores on another machine. If that fails, the release's own model scores and the
@@ -107,7 +116,8 @@ impl ServingEngine {
         {
             Current { opened, overlay } = self.refreshed(live);
         }
-        Shop { opened, overlay, trends: self.trends.clone(), now_ms }
+        let (trends, discovery) = (self.trends.clone(), self.discovery);
+        Shop { opened, overlay, trends, now_ms, discovery }
     }
 
     /// Takes over the changes of the live catalogue. The first request after a change does it
@@ -189,10 +199,11 @@ impl Engine for ServingEngine {
     fn similar(
         &self,
         product_id: &ProductId,
+        similarity: Option<Similarity>,
         limit: usize,
         now_ms: i64,
     ) -> Option<Vec<Recommendation>> {
-        self.shop(now_ms).similar(product_id, limit)
+        self.shop(now_ms).similar(product_id, similarity, limit)
     }
 
     fn popular(&self, limit: usize, filters: &Filters, now_ms: i64) -> Vec<Recommendation> {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use cartwheel_catalogue::Product;
 use cartwheel_events::ProductId;
+use cartwheel_recommend::Discovery;
 use rustc_hash::FxHashSet;
 
 use crate::answer::Recommendation;
@@ -20,6 +21,7 @@ pub(crate) struct Shop {
     pub(crate) overlay: Arc<Overlay>,
     pub(crate) trends: Trends,
     pub(crate) now_ms: i64,
+    pub(crate) discovery: Discovery,
 }
 
 /// The texts of a product, the shop's newest before those of the release.

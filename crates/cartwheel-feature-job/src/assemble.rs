@@ -3,7 +3,7 @@
 use cartwheel_features::{
     Catalogue, Example, Moments, Scaler, UserState, group_of, mix, stable_hash,
 };
-use cartwheel_recommend::{FEATURES, candidates, rows};
+use cartwheel_recommend::{Discovery, FEATURES, candidates, rows};
 use rayon::prelude::*;
 
 use crate::finish::Assembly;
@@ -19,6 +19,8 @@ const WITH_CART: u64 = 3;
 const MAX_ROWS: usize = 1_000_000;
 /// Examples from which the number of rows is estimated.
 const COUNTED: usize = 256;
+/// One in this many examples is asked for new products, too: with as many candidates as then.
+const WITH_DISCOVERY: u64 = 4;
 
 /// Names a row.
 #[derive(Debug, Clone, Copy)]
@@ -122,7 +124,12 @@ fn labelled(others: &[Catalogue], examples: &[Example], seed: u64, negatives: u3
         let size = if example.cart.is_some() { 0 } else { cart_size(example, seed) };
         let (prefix, rest) = example.basket.split_at(size);
         let cart = example.cart.as_deref().unwrap_or(prefix);
-        let mut found = candidates(catalogue, state, cart, 0, |_| true);
+        let draw = stable_hash(format!("discover/{seed}/{key}").as_bytes());
+        let discovery = match draw.is_multiple_of(WITH_DISCOVERY) {
+            true => Discovery::ALL,
+            false => Discovery::NONE,
+        };
+        let mut found = candidates(catalogue, state, cart, 0, discovery, |_| true);
         let draw = stable_hash(format!("negatives/{seed}/{key}").as_bytes());
         found.retain(|candidate| {
             let drawn = mix(draw ^ u64::from(candidate.product));

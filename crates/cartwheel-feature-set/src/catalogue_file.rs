@@ -1,4 +1,5 @@
-//! Catalogues as bytes: a signature, then the catalogue in postcard.
+//! Catalogues as bytes: a signature, then the catalogue in postcard, then its affinities.
+//! Catalogues of releases that had none end before them.
 //!
 //! Catalogues of releases before the signature have no transitions, no hazards and no orders
 //! over time. They are read as far as they go, so that a shop answers after an update of the
@@ -16,7 +17,8 @@ const SIGNATURE: &[u8; 8] = b"\x80\x80\x80\x00CWC2";
 /// # Errors
 /// When memory is exhausted.
 pub fn encode_catalogue(catalogue: &Catalogue) -> postcard::Result<Vec<u8>> {
-    postcard::to_extend(catalogue, SIGNATURE.to_vec())
+    let bytes = postcard::to_extend(catalogue, SIGNATURE.to_vec())?;
+    postcard::to_extend(&catalogue.affinities, bytes)
 }
 
 /// Decodes a catalogue and checks that it refers to products of its own alone.
@@ -25,7 +27,7 @@ pub fn encode_catalogue(catalogue: &Catalogue) -> postcard::Result<Vec<u8>> {
 /// When the bytes are not a catalogue; the text says why.
 pub fn decode_catalogue(bytes: &[u8]) -> Result<Catalogue, String> {
     let catalogue = match bytes.strip_prefix(SIGNATURE) {
-        Some(bytes) => postcard::from_bytes(bytes),
+        Some(bytes) => signed(bytes),
         None => postcard::from_bytes::<Unsigned>(bytes).map(Catalogue::from),
     };
     let catalogue = catalogue.map_err(|error| error.to_string())?;
@@ -33,6 +35,15 @@ pub fn decode_catalogue(bytes: &[u8]) -> Result<Catalogue, String> {
         return Ok(catalogue.indexed());
     }
     Err("the catalogue refers to products that it does not contain".to_owned())
+}
+
+/// Decodes the part after the signature.
+fn signed(bytes: &[u8]) -> postcard::Result<Catalogue> {
+    let (mut catalogue, rest) = postcard::take_from_bytes::<Catalogue>(bytes)?;
+    if !rest.is_empty() {
+        catalogue.affinities = postcard::from_bytes(rest)?;
+    }
+    Ok(catalogue)
 }
 
 /// A catalogue without a signature.

@@ -5,6 +5,7 @@ use std::cmp::Reverse;
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 
+use crate::affinity::Affinities;
 use crate::hazard::{Hazard, Rebuys};
 use crate::neighbours::{Neighbour, neighbours};
 use crate::partial::{Partial, ProductStats};
@@ -91,6 +92,9 @@ pub struct Catalogue {
     pub others: Option<f32>,
     /// What visits tell about the products.
     pub visits: Visits,
+    /// Products that the same customers buy. Stored after the catalogue.
+    #[serde(skip)]
+    pub affinities: Affinities,
     #[serde(skip)]
     index: FxHashMap<String, u32>,
 }
@@ -114,7 +118,9 @@ impl Catalogue {
         let Partial { baskets, shoppers, visits, touches, .. } = partial;
         let scale = others.unwrap_or(1.0);
         let neighbours = neighbours(infos.len(), &baskets.into_sorted(), scale);
-        let transitions = transitions(infos.len(), &shoppers.into_sorted(), scale);
+        let shoppers = shoppers.into_sorted();
+        let transitions = transitions(infos.len(), &shoppers, scale);
+        let affinities = Affinities::of(infos.len(), &shoppers, scale);
         let visits = Visits::finish(&visits.into_sorted(), touches, scale);
         let mut popular: Vec<u32> = (0..infos.len() as u32).collect();
         let attention =
@@ -150,7 +156,7 @@ impl Catalogue {
         set_hazards(&mut products, &rebuys);
         let trail = Trail::new(all_weeks);
         let index = FxHashMap::default();
-        Self { products, popular, lines, orders, users, trail, others, visits, index }.indexed()
+        Self { products, popular, lines, orders, users, trail, others, visits, affinities, index }.indexed()
     }
 
     /// Whether every product index in it is valid; check this after reading a catalogue
@@ -164,6 +170,7 @@ impl Catalogue {
                 .iter()
                 .flat_map(|p| p.neighbours.iter().chain(&p.transitions))
                 .all(|related| exists(related.product))
+            && self.affinities.mentioned().all(exists)
     }
 
     /// Builds the indices, which are not stored.

@@ -8,12 +8,14 @@
 //! ([`Partial::merge`]), from which the [`Catalogue`] is built. The crate is pure: no I/O,
 //! no clock.
 
+mod affinity;
 mod basket;
 mod catalogue;
 mod codec;
 mod hazard;
 mod histories;
 mod holdout;
+mod inverse;
 mod neighbours;
 mod partial;
 mod returns;
@@ -26,6 +28,7 @@ mod user;
 mod visits;
 mod weeks;
 
+pub use affinity::{Affinities, MAX_AFFINITIES};
 pub use basket::Basket;
 pub use catalogue::{Catalogue, Product, ProductInfo, Sold};
 pub use codec::CodecError;

@@ -39,6 +39,18 @@ fn keep_heaviest(mut products: Vec<Weighted>) -> Vec<Weighted> {
     products
 }
 
+/// A history with one more order.
+fn after(mut history: Vec<Weighted>, order: &[u32]) -> Vec<Weighted> {
+    history.iter_mut().for_each(|(_, weight)| *weight *= DECAY);
+    for &product in order {
+        match history.iter_mut().find(|(bought, _)| *bought == product) {
+            Some((_, weight)) => *weight += DECAY,
+            None => history.push((product, DECAY)),
+        }
+    }
+    keep_heaviest(history)
+}
+
 impl Shopper {
     /// A user who had bought the products `before` and then placed `orders`.
     pub(crate) fn new<'a>(before: Vec<Weighted>, orders: impl Iterator<Item = &'a Order>) -> Self {
@@ -63,15 +75,15 @@ impl Shopper {
                 shares.iter_mut().for_each(|(_, weight)| *weight /= sum);
                 each(&shares, order);
             }
-            history.iter_mut().for_each(|(_, weight)| *weight *= DECAY);
-            for &product in order {
-                match history.iter_mut().find(|(bought, _)| *bought == product) {
-                    Some((_, weight)) => *weight += DECAY,
-                    None => history.push((product, DECAY)),
-                }
-            }
-            history = keep_heaviest(history);
+            history = after(history, order);
         }
+    }
+
+    /// The heaviest products of the whole history, heaviest first.
+    pub(crate) fn bought(&self) -> Vec<u32> {
+        let all =
+            self.orders.iter().fold(self.before.to_vec(), |before, order| after(before, order));
+        all.into_iter().map(|(product, _)| product).collect()
     }
 
     /// Number of steps.

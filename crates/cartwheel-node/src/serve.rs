@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use cartwheel_ambient::{Clock, system_ms};
 use cartwheel_api::{Assets, Imports};
-use cartwheel_engine::{Engine as _, Opened, ServingEngine};
+use cartwheel_engine::{Discovery, Engine as _, Opened, ServingEngine};
 use cartwheel_events::ProductId;
 use cartwheel_lake::{Delivery, DeliveryOptions, Inspector, Lake};
 use cartwheel_sessions::{RedbSessionTable, Sessions, consume_products, consume_sessions};
@@ -63,7 +63,11 @@ pub async fn serve(options: ServeOptions<'_>) -> Result<()> {
     let catalogue = Arc::new(catalogue::open(data_dir, &lake)?);
     let engine = ServingEngine::new(opened);
     let accept_unknown = settings.catalogue.accept_unknown;
-    let engine = Arc::new(engine.with_catalogue(catalogue.clone(), accept_unknown));
+    let engine = Arc::new(
+        engine
+            .discovering(Discovery::new(settings.recommend.discovery))
+            .with_catalogue(catalogue.clone(), accept_unknown),
+    );
     let describes = {
         let engine = engine.clone();
         move |id: &ProductId| engine.describes(id)

@@ -15,6 +15,8 @@ pub enum Source {
     Taste,
     /// Users with such a history buy it next.
     Next,
+    /// Customers who bought what the user has bought also bought it.
+    Affinity,
     /// It is popular with all users.
     Popular,
     /// Shoppers turn to it now.
@@ -33,6 +35,7 @@ impl Source {
             Self::Visit => "visit",
             Self::Taste => "taste",
             Self::Next => "next",
+            Self::Affinity => "affinity",
             Self::Popular => "popular",
             Self::Trending => "trending",
             Self::New => "new",
@@ -61,6 +64,18 @@ pub struct Candidate {
     pub next: f32,
     /// Its relation to what the user has just looked at.
     pub visit: VisitScores,
+    /// How much the user's products attract it.
+    pub attraction: f32,
+    /// How much the products of the user's newest order attract it.
+    pub attraction_last: f32,
+    /// Mean likeness of its buyers to those of the user's products.
+    pub companion: f32,
+    /// `attraction` as a share of the largest of any product that is new to the user.
+    pub attraction_relative: f32,
+    /// `companion` as a share of the largest of any product that is new to the user.
+    pub companion_relative: f32,
+    /// The user's product that attracts it most.
+    pub attraction_best: Option<TasteShare>,
 }
 
 /// How a product relates to those that the user touched last.
@@ -86,12 +101,12 @@ pub struct VisitScores {
     pub nearest_close: f32,
 }
 
-/// The share of one of the user's products in a candidate's taste score.
+/// The share of one of the user's products in a score of a candidate.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct TasteShare {
     /// Catalogue index of the user's product.
     pub product: u32,
-    /// Neighbour score times recency.
+    /// Its share.
     pub score: f32,
 }
 
@@ -108,6 +123,12 @@ impl Candidate {
             taste_best: None,
             next: 0.0,
             visit: VisitScores::default(),
+            attraction: 0.0,
+            attraction_last: 0.0,
+            companion: 0.0,
+            attraction_relative: 0.0,
+            companion_relative: 0.0,
+            attraction_best: None,
         }
     }
 }

@@ -4,6 +4,7 @@ use cartwheel_features::{Catalogue, HISTORY_PRODUCTS, MAX_TOUCHES, Neighbour, Us
 use rustc_hash::FxHashSet;
 
 use crate::candidate::{Candidate, Source, TasteShare};
+use crate::discovery::Discovery;
 use crate::scored::{Key, Scored, take_best};
 use crate::visit::score_visit;
 
@@ -22,6 +23,11 @@ const FROM_NEAREST: usize = 60;
 const FROM_TOGETHER: usize = 40;
 const FROM_TWO_STEPS: usize = 100;
 const FROM_LEADS: usize = 40;
+/// Maximum number of candidates that the user's products attract, and as many others whose
+/// buyers are alike, if new products are wanted.
+const FROM_AFFINITY: usize = 100;
+/// The same if they are not: few of them come near the products that the user buys.
+const FEW_FROM_AFFINITY: usize = 20;
 /// Maximum number of popular candidates.
 const FROM_POPULAR: usize = 30;
 /// Number of past products whose neighbours are considered.
@@ -32,12 +38,14 @@ const TASTE_PRODUCTS: usize = 40;
 ///
 /// A product is asked about before any list is cut, so that products that do not qualify take
 /// no place. There are `at_least` candidates while that many products qualify; training asks
-/// for none, and takes what the sources yield.
+/// for none, and takes what the sources yield. With `discovery`, more of the
+/// candidates are products that the user has not bought.
 pub fn candidates(
     catalogue: &Catalogue,
     state: &UserState,
     cart: &[u32],
     at_least: usize,
+    discovery: Discovery,
     qualifies: impl Fn(u32) -> bool,
 ) -> Vec<Candidate> {
     let next = state.orders + 1;
@@ -77,6 +85,7 @@ pub fn candidates(
     }
 
     score_visit(catalogue, state, &mut scored);
+    add_affinities(catalogue, state, history, &mut scored);
 
     let mut chosen: Vec<Candidate> = Vec::with_capacity(FROM_HISTORY);
     let mut taken: FxHashSet<u32> = in_cart;
@@ -95,7 +104,8 @@ pub fn candidates(
     // A product is asked about once, however many products it is related to.
     let others = scored.all().iter().filter(|c| !taken.contains(&c.product));
     let mut others: Vec<Candidate> = others.filter(|c| qualifies(c.product)).copied().collect();
-    let sources: [(Source, usize, Key); 8] = [
+    let affinity = if discovery.is_wanted() { FROM_AFFINITY } else { FEW_FROM_AFFINITY };
+    let sources: [(Source, usize, Key); 10] = [
         (Source::Cart, FROM_CART, |c| c.cart_sum),
         (Source::Visit, FROM_FOLLOWING, |c| c.visit.follow),
         (Source::Visit, FROM_NEAREST, |c| c.visit.nearest),
@@ -104,6 +114,8 @@ pub fn candidates(
         (Source::Visit, FROM_LEADS, |c| c.visit.leads_to),
         (Source::Taste, FROM_TASTE, |c| c.taste),
         (Source::Next, FROM_NEXT, |c| c.next),
+        (Source::Affinity, affinity, |c| c.attraction),
+        (Source::Affinity, affinity, |c| c.companion),
     ];
     for (source, most, key) in sources {
         for candidate in take_best(&mut others, most, key) {
@@ -115,6 +127,44 @@ pub fn candidates(
     let popular = catalogue.popular.iter().filter(|p| !taken.contains(p) && qualifies(**p));
     chosen.extend(popular.take(more).map(|&p| scored.with_source(p, Source::Popular)));
     chosen
+}
+
+/// Adds the scores of the products whose buyers are those of `history`, the user's heaviest
+/// products.
+fn add_affinities(
+    catalogue: &Catalogue,
+    state: &UserState,
+    history: &[(f32, u32)],
+    scored: &mut Scored,
+) {
+    let is_newest =
+        |product: u32| state.product(product).is_some_and(|bought| bought.last == state.orders);
+    for &(_, bought) in history {
+        let newest = is_newest(bought);
+        for Neighbour { product, score } in catalogue.affinities.attractions(bought) {
+            let entry = scored.of(*product, Source::Affinity);
+            entry.attraction += score;
+            entry.attraction_last += if newest { *score } else { 0.0 };
+            if entry.attraction_best.is_none_or(|best| *score > best.score) {
+                entry.attraction_best = Some(TasteShare { product: bought, score: *score });
+            }
+        }
+        for Neighbour { product, score } in catalogue.affinities.companions(bought) {
+            scored.of(*product, Source::Affinity).companion += score / history.len() as f32;
+        }
+    }
+    let new = scored.all().iter().filter(|c| state.product(c.product).is_none());
+    let (attraction, companion) = new.fold((0.0_f32, 0.0_f32), |(attraction, companion), c| {
+        (attraction.max(c.attraction), companion.max(c.companion))
+    });
+    for candidate in scored.all_mut() {
+        candidate.attraction_relative = over(candidate.attraction, attraction);
+        candidate.companion_relative = over(candidate.companion, companion);
+    }
+}
+
+fn over(a: f32, b: f32) -> f32 {
+    if b > 0.0 { a / b } else { 0.0 }
 }
 
 fn neighbours(catalogue: &Catalogue, product: u32) -> impl Iterator<Item = &Neighbour> {

@@ -2,11 +2,12 @@
 //! the words of the name. For products of which no order has taught anything yet.
 //!
 //! Each text becomes a term. Two products are as alike as the weights of the terms that they
-//! share, divided by those of either (weighted Jaccard). A category weighs most, a word least.
+//! share, divided by those of either (weighted Jaccard). A category weighs most, a word least, and
+//! a rare term more than a frequent one.
 
 use std::hash::{Hash, Hasher};
 
-use rustc_hash::FxHasher;
+use rustc_hash::{FxHashMap, FxHasher};
 
 /// Most terms of a product that are compared.
 const MAX_TERMS: usize = 64;
@@ -65,18 +66,41 @@ impl Terms {
         terms.dedup();
         Self(terms)
     }
-
-    /// How alike two products are, from 0 to 1.
-    pub fn likeness(&self, other: &Self) -> f32 {
-        let is_shared = |term: &&Term| other.0.binary_search(term).is_ok();
-        let shared = weight(self.0.iter().filter(is_shared));
-        let either = weight(self.0.iter()) + weight(other.0.iter()) - shared;
-        if either > 0.0 { shared / either } else { 0.0 }
-    }
 }
 
-fn weight<'a>(terms: impl Iterator<Item = &'a Term>) -> f32 {
-    terms.map(|term| (term & 7) as f32).sum()
+/// How rare terms are among some products: a word that many of them have says little.
+#[derive(Debug, Default)]
+pub struct Rarity {
+    products: u32,
+    counts: FxHashMap<Term, u32>,
+}
+
+impl Rarity {
+    /// Counts the terms of products.
+    pub fn among<'a>(products: impl Iterator<Item = &'a Terms>) -> Self {
+        let mut rarity = Self::default();
+        for terms in products {
+            rarity.products += 1;
+            terms.0.iter().for_each(|&term| *rarity.counts.entry(term).or_default() += 1);
+        }
+        rarity
+    }
+
+    /// How alike two products are, from 0 to 1.
+    pub fn likeness(&self, one: &Terms, other: &Terms) -> f32 {
+        let is_shared = |term: &&Term| other.0.binary_search(term).is_ok();
+        let shared = self.weight(one.0.iter().filter(is_shared));
+        let either = self.weight(one.0.iter()) + self.weight(other.0.iter()) - shared;
+        if either > 0.0 { shared / either } else { 0.0 }
+    }
+
+    fn weight<'a>(&self, terms: impl Iterator<Item = &'a Term>) -> f32 {
+        let weight = |&term: &Term| {
+            let count = self.counts.get(&term).map_or(1, |&count| count.max(1));
+            (term & 7) as f32 * (self.products as f32 / count as f32).ln_1p()
+        };
+        terms.map(weight).sum()
+    }
 }
 
 #[cfg(test)]
@@ -98,18 +122,29 @@ mod tests {
             terms(&["Tools"], None, "Blend stick"),
             terms(&["Tools"], None, "Hammer"),
         ];
-        let likeness: Vec<f32> = others.iter().map(|other| product.likeness(other)).collect();
+        let rarity = Rarity::among(others.iter());
+        let likeness: Vec<f32> =
+            others.iter().map(|other| rarity.likeness(&product, other)).collect();
         assert!(likeness.is_sorted_by(|a, b| a > b), "{likeness:?}");
         assert_eq!(likeness[4], 0.0);
-        assert_eq!(product.likeness(&product), 1.0);
-        assert_eq!(terms(&[""], None, "").likeness(&product), 0.0);
+        assert_eq!(rarity.likeness(&product, &product), 1.0);
+        assert_eq!(rarity.likeness(&terms(&[""], None, ""), &product), 0.0);
     }
 
     #[test]
     fn spelling_does_not_matter() {
         let one = terms(&["Café", "Beans"], Some("Größe"), "Süßes Müsli");
         let two = terms(&["CAFÉ", "beans "], Some("GRÖẞE"), "süßes MÜSLI!");
-        assert_eq!(one.likeness(&two), 1.0);
-        assert_eq!(two.likeness(&one), 1.0);
+        let rarity = Rarity::among([&one, &two].into_iter());
+        assert_eq!(rarity.likeness(&one, &two), 1.0);
+        assert_eq!(rarity.likeness(&two, &one), 1.0);
+    }
+
+    #[test]
+    fn a_rare_word_counts_for_more_than_a_frequent_one() {
+        let shelf = ["Organic zucchini", "Yellow zucchini", "Organic leek", "Organic beet"];
+        let shelf: Vec<Terms> = shelf.iter().map(|name| terms(&["Fresh"], None, name)).collect();
+        let rarity = Rarity::among(shelf.iter());
+        assert!(rarity.likeness(&shelf[0], &shelf[1]) > rarity.likeness(&shelf[0], &shelf[2]));
     }
 }

@@ -6,7 +6,9 @@
 pub mod baselines;
 mod candidate;
 mod candidates;
+mod columns;
 mod content;
+mod discovery;
 pub mod metrics;
 pub mod paired;
 mod rank;
@@ -19,9 +21,11 @@ mod visit;
 
 pub use candidate::{Candidate, Source, TasteShare, VisitScores};
 pub use candidates::candidates;
-pub use content::{Content, Terms};
-pub use rank::{Contributions, Model, ModelMismatch, Ranked, order, rank, scores};
-pub use reasons::reasons;
+pub use columns::{Column, Subject, column};
+pub use content::{Content, Rarity, Terms};
+pub use discovery::Discovery;
+pub use rank::{Contributions, Model, ModelMismatch, Ranked, discover, order, rank, scores};
+pub use reasons::{Reason, Said, reasons};
 pub use rows::{FEATURES, rows};
 pub use trending::{HALF_LIFE_MS, Trending};
 

@@ -5,6 +5,7 @@ use cartwheel_forest::{ExplainError, Forest};
 
 use crate::candidate::Candidate;
 use crate::candidates::candidates;
+use crate::discovery::Discovery;
 use crate::rows::{FEATURES, rows};
 
 /// A forest with the scaler that its training rows passed through.
@@ -107,9 +108,24 @@ pub fn rank(
     cart: &[u32],
     keep: impl Fn(u32) -> bool,
 ) -> Vec<Ranked> {
-    let chosen = candidates(catalogue, state, cart, 0, keep);
+    discover(catalogue, model, state, context, cart, Discovery::NONE, keep)
+}
+
+/// As [`rank`], with a share of products that are new to the user.
+pub fn discover(
+    catalogue: &Catalogue,
+    model: Option<&Model>,
+    state: &UserState,
+    context: &Context,
+    cart: &[u32],
+    discovery: Discovery,
+    keep: impl Fn(u32) -> bool,
+) -> Vec<Ranked> {
+    let keep = |product| keep(product) && discovery.admits(state, product);
+    let chosen = candidates(catalogue, state, cart, 0, discovery, keep);
     let scores = scores(catalogue, model, state, context, cart, &chosen);
-    order(catalogue, chosen, scores)
+    let is_new = |ranked: &Ranked| state.product(ranked.candidate.product).is_none();
+    discovery.arrange(order(catalogue, chosen, scores), is_new)
 }
 
 /// The probabilities of candidates, with a model or estimated without one.

@@ -7,7 +7,7 @@ use crate::candidate::{Candidate, Source};
 use crate::visit::{Seen, minutes};
 
 /// Column names of a feature row, in order.
-pub const FEATURES: [&str; 84] = [
+pub const FEATURES: [&str; 91] = [
     "user_orders",
     "user_periods",
     "user_mean_days_since_prior",
@@ -92,6 +92,13 @@ pub const FEATURES: [&str; 84] = [
     "source_taste",
     "source_next",
     "source_popular",
+    "attraction_score",
+    "attraction_last",
+    "attraction_lift",
+    "attraction_relative",
+    "companion_score",
+    "companion_relative",
+    "source_affinity",
 ];
 
 /// Appends one unscaled row per candidate to `out`: row-major and [`FEATURES`] wide. An
@@ -188,6 +195,9 @@ pub fn rows(
         out.extend([near.together, near.together_max, near.together_last, near.leads_to]);
         out.extend([near.nearest, near.nearest_close]);
         out.extend(attention(catalogue, candidate.product, sold.orders, week));
+        // Unknown for products that the user has bought: they would have the user as a buyer, but not
+        // in training.
+        let new = |value: f32| if own.is_none() { value } else { f32::NAN };
         let of = |shares: &FxHashMap<u32, f32>, key| shares.get(&key).copied().unwrap_or(0.0);
         out.extend([
             over(candidate.taste, user.weight),
@@ -210,6 +220,13 @@ pub fn rows(
             flag(candidate.source == Source::Taste),
             flag(candidate.source == Source::Next),
             flag(candidate.source == Source::Popular),
+            new(candidate.attraction),
+            new(candidate.attraction_last),
+            new(over(candidate.attraction, share)),
+            new(candidate.attraction_relative),
+            new(candidate.companion),
+            new(candidate.companion_relative),
+            flag(candidate.source == Source::Affinity),
         ]);
     }
 }

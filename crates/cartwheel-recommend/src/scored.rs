@@ -47,6 +47,11 @@ impl Scored {
         Candidate { source, ..found.copied().unwrap_or_else(|| Candidate::new(product, source)) }
     }
 
+    /// All candidates, to change.
+    pub(crate) fn all_mut(&mut self) -> &mut [Candidate] {
+        &mut self.found
+    }
+
     /// All candidates.
     pub(crate) fn all(&self) -> &[Candidate] {
         &self.found

@@ -4,7 +4,7 @@ use cartwheel_features::{
 };
 
 use crate::metrics::{Prediction, calibration, calibration_error, list_score, log_loss, mean};
-use crate::{FEATURES, Source, candidates, rank, reasons, rows};
+use crate::{Contributions, Discovery, FEATURES, Said, Source, candidates, rank, reasons, rows};
 
 fn look(product: u32, minute: i64) -> Touch {
     Touch { product, action: Action::View, at_ms: minute * 60_000 }
@@ -46,7 +46,7 @@ fn shop() -> (Catalogue, UserState) {
 #[test]
 fn an_unknown_user_gets_cart_neighbours_and_popular_products() {
     let (catalogue, _) = shop();
-    let found = candidates(&catalogue, &UserState::default(), &[0], 0, |_| true);
+    let found = candidates(&catalogue, &UserState::default(), &[0], 0, Discovery::NONE, |_| true);
     let first = found.iter().find(|c| c.product == 1).unwrap();
     assert_eq!(first.source, Source::Cart);
     assert!(found.iter().any(|c| c.source == Source::Popular));
@@ -54,15 +54,33 @@ fn an_unknown_user_gets_cart_neighbours_and_popular_products() {
     let ranked = rank(&catalogue, None, &UserState::default(), &Context::default(), &[0], |_| true);
     assert_eq!(ranked[0].candidate.product, 1, "products related to the cart come first");
     let name = |p: u32| catalogue.get(p).map_or("", |p| p.info.name.as_str());
-    assert_eq!(reasons(&catalogue, &UserState::default(), first, name), ["Goes with Product 0"]);
+    let found = reasons(&catalogue, &UserState::default(), first, name);
+    let chosen = |said: &mut Said| said.choose(first.source, None, found.clone());
+    let mut said = Said::default();
+    for _ in 0..3 {
+        assert_eq!(chosen(&mut said), ["Goes with Product 0"]);
+    }
+    assert_eq!(chosen(&mut said), ["Popular: in 50.0 % of all orders"], "a list repeats little");
+    // A model that counts the cart against the product gives another reason.
+    let of = |name: &&str| match *name {
+        "cart_score_max" => -1.0,
+        "prod_share" => 0.5,
+        _ => 0.0,
+    };
+    let values = FEATURES.iter().map(of).collect();
+    let against = Contributions { expected: 0.0, values };
+    let chosen = Said::default().choose(first.source, Some(&against), found.clone());
+    assert_eq!(chosen, ["Popular: in 50.0 % of all orders"]);
 }
 
 #[test]
 fn every_product_is_a_candidate_at_most_once() {
     let (catalogue, user) = shop();
     for cart in [&[][..], &[0], &[0, 2, 4, 5]] {
-        let mut found: Vec<u32> =
-            candidates(&catalogue, &user, cart, 0, |_| true).iter().map(|c| c.product).collect();
+        let mut found: Vec<u32> = candidates(&catalogue, &user, cart, 0, Discovery::NONE, |_| true)
+            .iter()
+            .map(|c| c.product)
+            .collect();
         let n = found.len();
         found.sort_unstable();
         found.dedup();
@@ -74,7 +92,7 @@ fn every_product_is_a_candidate_at_most_once() {
 #[test]
 fn rows_match_the_column_names_and_hold_the_features() {
     let (catalogue, user) = shop();
-    let found = candidates(&catalogue, &user, &[1], 0, |_| true);
+    let found = candidates(&catalogue, &user, &[1], 0, Discovery::NONE, |_| true);
     let mut out = Vec::new();
     let context = Context { dow: Some(2), days_since_prior: Some(3.0), ..Context::default() };
     rows(&catalogue, &user, &context, &[1], &found, &mut out);
@@ -138,7 +156,7 @@ fn what_a_guest_looked_at_shapes_candidates_and_rows() {
     let (catalogue, _) = shop();
     let mut guest = UserState::default();
     guest.apply(Event::Touch(look(7, 10)));
-    let found = candidates(&catalogue, &guest, &[], 0, |_| true);
+    let found = candidates(&catalogue, &guest, &[], 0, Discovery::NONE, |_| true);
     let source = |product: u32| found.iter().find(|c| c.product == product).unwrap().source;
     assert_eq!((source(7), source(8)), (Source::Seen, Source::Visit));
     let mut out = Vec::new();
@@ -151,6 +169,6 @@ fn what_a_guest_looked_at_shapes_candidates_and_rows() {
         assert_eq!(row[at("follow_last")] > 0.0, candidate.product == 8);
         assert_eq!(row[at("nearest_score")] > 0.0, [7, 8].contains(&candidate.product));
     }
-    let before = candidates(&catalogue, &UserState::default(), &[], 0, |_| true);
+    let before = candidates(&catalogue, &UserState::default(), &[], 0, Discovery::NONE, |_| true);
     assert!(before.iter().all(|c| c.source == Source::Popular), "nothing is known of a new guest");
 }

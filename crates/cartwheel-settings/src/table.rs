@@ -204,6 +204,14 @@ settings! {
         seed: u64 = 1, any();
     }
 
+    /// Recommendations.
+    recommend: Recommend {
+        /// Least share of an answer, 0 to 1, that goes to products which the customer has not
+        /// bought. Of its first `k` products, at least `k` times the share are new, rounded down;
+        /// apart from that the most probable product comes first. At 1 all are new.
+        discovery: f32 = 0.0, between(0.0, 1.0);
+    }
+
     /// Training.
     train: Train {
         /// Maximum number of trees. XGBoost's `num_round`.

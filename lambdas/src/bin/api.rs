@@ -8,7 +8,7 @@ use axum::http::HeaderValue;
 use cartwheel_ambient::Clock;
 use cartwheel_api::{Admission, AppState, DEGRADED, EVENTS, IMPRESSIONS_DROPPED, Settings};
 use cartwheel_aws::{Emf, Follower, Names, S3Registry};
-use cartwheel_engine::ServingEngine;
+use cartwheel_engine::{Discovery, ServingEngine};
 use lambda_http::{Error, Request, service_fn};
 use tower::ServiceExt;
 
@@ -35,7 +35,9 @@ async fn main() -> Result<(), Error> {
     let (config, opened) =
         tokio::join!(cartwheel_aws::sdk_config(), Follower::open(registry, &names.timezone));
     let (follower, opened) = opened?;
-    let engine = ServingEngine::new(opened);
+    let discovery = list::<f32>("CARTWHEEL_RECOMMEND_DISCOVERY")?.first().copied();
+    let discovery = Discovery::new(discovery.unwrap_or_default());
+    let engine = ServingEngine::new(opened).discovering(discovery);
     let engine = Arc::new(match cartwheel_aws::endpoint(&config, &names) {
         Some(endpoint) => engine.scored_by(Arc::new(endpoint)),
         None => engine,

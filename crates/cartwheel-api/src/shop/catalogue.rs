@@ -14,7 +14,7 @@ use crate::state::Shared;
 use cartwheel_catalogue::Money;
 use cartwheel_engine::{
     DepartmentView, Filters, PageStart, ProductSearch, ProductView, Products, Recommendation,
-    Visibility,
+    Similarity, Visibility,
 };
 use cartwheel_events::ProductId;
 
@@ -160,9 +160,16 @@ pub(crate) async fn product(
     product.filter(|product| !product.hidden).map(Json).ok_or_else(unknown_product)
 }
 
-/// Lists products that are bought together with a product, then others of its aisle and brand
+/// Lists products that are similar to a product
+///
+/// Without `kind`: products bought together with it, then others of its aisle and brand. With
+/// `bought_together`: only products that are in the same baskets, and whose buyers are the same,
+/// more often than by chance. With `substitutes`: products that are alike by category, brand, words
+/// and visits, but not bought together with it. With `also_viewed`: products that shoppers look at
+/// in the same visits, then others that are alike.
 #[utoipa::path(get, path = "/v1/products/{id}/similar", tag = "products", params(
     ("id" = String, Path, description = "The product"),
+    ("kind" = Option<String>, Query, description = "`bought_together`, `substitutes` or `also_viewed`"),
     ("limit" = Option<usize>, Query, minimum = 1, maximum = 50, description = "Maximum number of products, 1 to 50; 10 by default"),
 ), responses(
     (status = 200, description = "Products, best first", body = Ranked),
@@ -175,10 +182,21 @@ pub(crate) async fn similar(
     mut params: Params,
 ) -> Result<Json<Ranked>, Problem> {
     let limit = params.number("limit", 10, 1..=50)?;
-    params.end("limit")?;
-    let similar = state.engine.similar(&id, limit, state.clock.now_ms());
+    let kind = params.text("kind")?;
+    params.end("kind, limit")?;
+    let similarity = kind.as_deref().map(similarity).transpose()?;
+    let similar = state.engine.similar(&id, similarity, limit, state.clock.now_ms());
     let recommendations = similar.ok_or_else(unknown_product)?;
     Ok(Json(Ranked { recommendations }))
+}
+
+/// The similarity of a name.
+fn similarity(name: &str) -> Result<Similarity, Problem> {
+    let found = Similarity::NAMES.iter().find(|(known, _)| *known == name);
+    found.map(|(_, similarity)| *similarity).ok_or_else(|| {
+        let expected = "bought_together, substitutes or also_viewed";
+        Problem::field("kind", format!("kind is {name:?}."), expected)
+    })
 }
 
 /// Lists best-selling products, then the newest

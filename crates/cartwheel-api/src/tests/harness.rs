@@ -76,6 +76,9 @@ fn answer(query: &Query<'_>) -> Answer {
         base: Some(-2.0),
         features: vec![FeatureContribution {
             name: "user_orders".into(),
+            label: "Orders of the customer".into(),
+            unit: "orders".into(),
+            subject: "customer".into(),
             value: Some(3.0),
             contribution: 0.5,
         }],
@@ -100,8 +103,15 @@ impl Engine for Fake {
     fn recommend<'a>(&'a self, query: Query<'a>) -> Pending<'a, Answer> {
         Box::pin(async move { answer(&query) })
     }
-    fn similar(&self, id: &ProductId, limit: usize, _: i64) -> Option<Vec<Recommendation>> {
-        (id.as_str() == "p1").then(|| vec![recommendation("p2", 0.3); limit])
+    fn similar(
+        &self,
+        id: &ProductId,
+        similarity: Option<Similarity>,
+        limit: usize,
+        _: i64,
+    ) -> Option<Vec<Recommendation>> {
+        let found = if similarity == Some(Similarity::Substitutes) { "p3" } else { "p2" };
+        (id.as_str() == "p1").then(|| vec![recommendation(found, 0.3); limit])
     }
     fn popular(&self, limit: usize, filters: &Filters, _: i64) -> Vec<Recommendation> {
         let shown = if filters.departments == ["none"] { 0 } else { limit };

@@ -233,9 +233,12 @@ fn the_catalogue_is_searched_and_grouped() {
     let departments = engine.departments(NOW_MS);
     assert_eq!(departments[0].department, "food");
     assert_eq!(departments.iter().map(|d| d.products).sum::<usize>(), 10);
-    assert_eq!(engine.similar(&product("p0"), 1, NOW_MS).unwrap()[0].product_id.as_str(), "p1");
+    assert_eq!(
+        engine.similar(&product("p0"), None, 1, NOW_MS).unwrap()[0].product_id.as_str(),
+        "p1"
+    );
     assert!(
-        engine.similar(&product("nothing"), 1, NOW_MS).is_none()
+        engine.similar(&product("nothing"), None, 1, NOW_MS).is_none()
             && engine.product(&product("nothing"), NOW_MS).is_none()
     );
 }

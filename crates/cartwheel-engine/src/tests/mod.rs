@@ -3,6 +3,7 @@
 mod answers;
 mod catalogue;
 mod deployment;
+mod discovery;
 mod first_day;
 mod shop;
 mod small_shops;

@@ -34,7 +34,7 @@ fn order(number: u32, products: &[u32]) -> Order {
 /// A user with four orders of the products 0, 1 and 4.
 pub fn regular() -> UserState {
     let mut state = UserState::default();
-    (1..=4).for_each(|number| state.apply(&order(number, &[0, 1, 4])));
+    (1..=4).for_each(|number| state.apply(Event::Order(&order(number, &[0, 1, 4]))));
     state
 }
 

@@ -1,7 +1,7 @@
 //! The figures of products mean the same in training rows and in requests.
 
 use cartwheel_features::{Context, UserState};
-use cartwheel_recommend::{candidates, rows};
+use cartwheel_recommend::{Discovery, candidates, rows};
 
 use super::*;
 
@@ -61,7 +61,7 @@ fn served_rows(set: &FeatureSet) -> Vec<f32> {
     for at in 0..users.len() {
         let (_, state): (String, UserState) = users.record(at).unwrap();
         let context = Context { days_since_prior: Some(7.0), ..Context::default() };
-        let found = candidates(&catalogue, &state, &[], 0, |_| true);
+        let found = candidates(&catalogue, &state, &[], 0, Discovery::ALL, |_| true);
         rows(&catalogue, &state, &context, &[], &found, &mut out);
     }
     out

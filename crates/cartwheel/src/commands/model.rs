@@ -11,7 +11,7 @@ use cartwheel_feature_set::{BuildLock, Calendar, FeatureSet, NewFeatureSet};
 use cartwheel_features::{Event, UserState, week_end_ms};
 use cartwheel_forest::Forest;
 use cartwheel_lake::Lake;
-use cartwheel_recommend::rank;
+use cartwheel_recommend::{Discovery, discover, rank};
 use clap::{Args, ValueEnum};
 use rayon::prelude::*;
 use serde::Serialize;
@@ -255,6 +255,7 @@ pub fn predict(context: &Context, args: &Predict) -> Result<()> {
     // Of data that ended long ago, the next order follows its end.
     let newest = opened.catalogue.trail.span().map(|(_, last)| week_end_ms(last));
     let moment_ms = newest.map_or(now_ms, |end_ms| end_ms.min(now_ms));
+    let discovery = Discovery::new(context.settings.recommend.discovery);
     let progress = bar("predicting", records.len() as u64);
     let users = (0..records.len()).into_par_iter().map(|at| -> Result<_> {
         let (user_id, state) = records.record(at)?;
@@ -264,8 +265,9 @@ pub fn predict(context: &Context, args: &Predict) -> Result<()> {
         }
         let next = state.next.unwrap_or_else(|| opened.calendar.context(&state, moment_ms));
         let model = opened.model.as_ref();
-        let ranked =
-            rank(&opened.catalogue, model, &state, &next, &[], |product| shown[product as usize]);
+        let ranked = discover(&opened.catalogue, model, &state, &next, &[], discovery, |product| {
+            shown[product as usize]
+        });
         let ids = ranked.iter().take(args.limit as usize).filter_map(|r| {
             opened.catalogue.get(r.candidate.product).map(|p| p.info.product_id.clone())
         });
@@ -334,7 +336,9 @@ fn engine(context: &Context) -> Result<ServingEngine> {
     let opened = Opened::current(&dir, &context.settings.shop.timezone)?;
     let catalogue = Arc::new(delivered_catalogue(&Lake::open(&dir)?)?);
     let accept_unknown = context.settings.catalogue.accept_unknown;
-    Ok(ServingEngine::new(opened).with_catalogue(catalogue, accept_unknown))
+    let discovery = Discovery::new(context.settings.recommend.discovery);
+    let engine = ServingEngine::new(opened).discovering(discovery);
+    Ok(engine.with_catalogue(catalogue, accept_unknown))
 }
 
 /// One recommended product.

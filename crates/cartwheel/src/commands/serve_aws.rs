@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use cartwheel_aws::{Follower, Names, S3Registry};
-use cartwheel_engine::ServingEngine;
+use cartwheel_engine::{Discovery, ServingEngine};
 use cartwheel_node::{Host, Supervisor, until};
 
 use crate::commands::serve_args::Serve;
@@ -25,7 +25,8 @@ pub async fn run(context: &Context, args: &Serve) -> Result<()> {
     let registry = Arc::new(S3Registry::open(&names.lake)?);
     let (follower, opened) = Follower::open(registry, timezone).await?;
     let config = cartwheel_aws::sdk_config().await;
-    let engine = ServingEngine::new(opened);
+    let discovery = Discovery::new(context.settings.recommend.discovery);
+    let engine = ServingEngine::new(opened).discovering(discovery);
     let engine = Arc::new(match cartwheel_aws::endpoint(&config, &names) {
         Some(endpoint) => engine.scored_by(Arc::new(endpoint)),
         None => engine,

@@ -4,8 +4,11 @@ const NAMES: Record<string, string> = {
   history: 'bought before',
   cart: 'goes with the cart',
   taste: 'matches taste',
+  next: 'bought next by such customers',
+  affinity: 'bought by like customers',
   popular: 'popular',
   trending: 'trending now',
+  new: 'new in the shop',
 };
 
 export function sourceName(source: string): string {

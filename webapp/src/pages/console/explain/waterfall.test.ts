@@ -1,7 +1,14 @@
 import { expect, it } from 'vitest';
 import { featureValue, marks, waterfall } from './waterfall';
 
-const feature = (name: string, contribution: number) => ({ name, contribution, value: 1 });
+const feature = (name: string, contribution: number) => ({
+  name,
+  label: name,
+  unit: 'orders',
+  subject: 'habit',
+  contribution,
+  value: 1,
+});
 
 it('adds the largest contributions to the base, then the sum of the others', () => {
   const features = [feature('a', 0.1), feature('b', -2), feature('c', 0.2), feature('d', 1)];
