@@ -158,8 +158,10 @@ pub fn forest(
     settings: &Train,
     hyperparameters: &Hyperparameters,
 ) -> Result<Forest> {
+    let mut hyperparameters = hyperparameters.clone();
+    hyperparameters.extend(set.manifest.hyperparameters());
     let rows = [set.path(files::TRAIN), set.path(files::VALID)];
-    let fitted = fit(rows.each_ref().map(PathBuf::as_path), settings, hyperparameters)?;
+    let fitted = fit(rows.each_ref().map(PathBuf::as_path), settings, &hyperparameters)?;
     Ok(Forest::from_bytes(&fitted.trained.model)?)
 }
 
