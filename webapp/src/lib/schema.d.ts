@@ -681,7 +681,14 @@ export interface paths {
       path?: never;
       cookie?: never;
     };
-    /** Lists products that are bought together with a product, then others of its aisle and brand */
+    /**
+     * Lists products that are similar to a product
+     * @description Without `kind`: products bought together with it, then others of its aisle and brand. With
+     *     `bought_together`: only products that are in the same baskets, and whose buyers are the same,
+     *     more often than by chance. With `substitutes`: products that are alike by category, brand, words
+     *     and visits, but not bought together with it. With `also_viewed`: products that shoppers look at
+     *     in the same visits, then others that are alike.
+     */
     get: operations['similar'];
     put?: never;
     post?: never;
@@ -1245,8 +1252,14 @@ export interface components {
        * @description Its contribution to the log-odds; 0 without a model.
        */
       contribution: number;
+      /** @description The feature in plain words. */
+      label: string;
       /** @description The feature. */
       name: string;
+      /** @description The subject that it belongs to, such as `habit` or `cart`. */
+      subject: string;
+      /** @description The unit of its values. */
+      unit: string;
       /**
        * Format: float
        * @description Its value before scaling; null if missing.
@@ -6564,6 +6577,8 @@ export interface operations {
   similar: {
     parameters: {
       query?: {
+        /** @description `bought_together`, `substitutes` or `also_viewed` */
+        kind?: string;
         /** @description Maximum number of products, 1 to 50; 10 by default */
         limit?: number;
       };
