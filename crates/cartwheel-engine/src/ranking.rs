@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use cartwheel_events::{ProductId, UserId};
 use cartwheel_features::{Action, Context, Event, LastCheckout, Touch, UserState};
 use cartwheel_recommend::{
-    Candidate, Contributions, FEATURES, Ranked, Said, Source, candidates, column, order, reasons,
-    rows, scores,
+    Candidate, Contributions, FEATURES, Ranked, Said, Source, candidates, column, due_first,
+    is_due, order, reasons, rows, scores,
 };
 use cartwheel_sessions::{Session, SessionCheckout};
 use rustc_hash::FxHashSet;
@@ -80,6 +80,7 @@ impl Shop {
         let ranked = newcomers::with_newcomers(self, ranked, &state, &held, query.limit, qualifies);
         let is_new = |ranked: &Ranked| state.product(ranked.candidate.product).is_none();
         let ranked = self.discovery.arrange(ranked, is_new);
+        let ranked = due_first(ranked, |ranked| is_due(&state, &context, ranked.candidate.product));
         let shown = &ranked[..ranked.len().min(query.limit)];
         let explained = query.explain.then(|| opened.explain(&state, &context, &cart, shown));
         let mut explained = explained.into_iter().flatten();

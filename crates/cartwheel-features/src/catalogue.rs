@@ -156,7 +156,8 @@ impl Catalogue {
         set_hazards(&mut products, &rebuys);
         let trail = Trail::new(all_weeks);
         let index = FxHashMap::default();
-        Self { products, popular, lines, orders, users, trail, others, visits, affinities, index }.indexed()
+        Self { products, popular, lines, orders, users, trail, others, visits, affinities, index }
+            .indexed()
     }
 
     /// Whether every product index in it is valid; check this after reading a catalogue

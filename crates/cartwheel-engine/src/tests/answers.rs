@@ -1,7 +1,8 @@
 use std::sync::Arc;
 
 use cartwheel_events::UserId;
-use cartwheel_features::LastCheckout;
+use cartwheel_features::{Action, Event, LastCheckout, Touch, UserState};
+use cartwheel_sessions::{ProductView, Session};
 use cartwheel_stream::Pending;
 use futures::executor::block_on;
 
@@ -102,6 +103,51 @@ fn checkouts_after_the_record_are_folded_in_once() {
     assert!(of("p8").probability > 0.5, "the new checkout counts as history");
     assert!(of("p7").probability < 0.5, "the record already includes the old one");
     assert_eq!(of("p8").reasons, ["In 1 of your 5 orders"]);
+}
+
+#[test]
+fn what_was_bought_a_minute_ago_comes_last() {
+    let engine = ServingEngine::new(release(Some(model())));
+    let user = user();
+    let record = regular().encode();
+    let session = session(&[], &[("new", NOW_MS - 60_000, &["p0"])]);
+    let answer = ask(&engine, Query { session: Some(&session), ..query(&user, Some(&record)) });
+    let (last, others) = answer.items.split_last().unwrap();
+    assert_eq!(last.product_id.as_str(), "p0");
+    assert!(others.iter().all(|other| other.probability <= last.probability), "though most likely");
+    let tomorrow = Query { now_ms: NOW_MS + DAY_MS, ..query(&user, Some(&record)) };
+    let answer = ask(&engine, Query { session: Some(&session), ..tomorrow });
+    assert_eq!(ids(&answer)[0], "p0");
+}
+
+#[test]
+fn views_and_the_cart_of_the_session_shape_the_answer() {
+    let engine = ServingEngine::new(release(None));
+    let user = user();
+    let view = |id: &str, minute: i64| ProductView {
+        product_id: product(id),
+        at_ms: NOW_MS - 600_000 + minute * 60_000,
+    };
+    let seen = Session { views: [view("p7", 0), view("p5", 1)].into(), ..Session::default() };
+    let with = |session| Query { session, explain: true, ..query(&user, None) };
+    let sources = |answer: &Answer| -> Vec<String> {
+        answer.candidates.iter().map(|count| count.source.clone()).collect()
+    };
+    let before = ask(&engine, with(None));
+    let after = ask(&engine, with(Some(&seen)));
+    assert!(!sources(&before).contains(&"seen".to_owned()));
+    assert!(sources(&after).starts_with(&["seen".to_owned()]), "{:?}", sources(&after));
+    // A record that has the views already counts them once.
+    let mut state = UserState::default();
+    for view in &seen.views {
+        let index = view.product_id.as_str()[1..].parse().unwrap();
+        let touch = Touch { product: index, action: Action::View, at_ms: view.at_ms };
+        state.apply(Event::Touch(touch));
+    }
+    let record = state.encode();
+    let again = ask(&engine, Query { session: Some(&seen), ..query(&user, Some(&record)) });
+    let plain = ask(&engine, query(&user, Some(&record)));
+    assert_eq!(ids(&again), ids(&plain));
 }
 
 #[test]

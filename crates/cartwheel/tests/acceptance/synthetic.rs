@@ -75,6 +75,39 @@ fn its_events_are_imported_with_visits_guests_and_returns() {
     assert!(tied > 10, "{tied} guests are tied");
 }
 
+/// A guest looks at six products of an aisle: the list changes, and has more of that aisle.
+fn six_views_change_the_answer(server: &Server, shown: &[Value]) {
+    let mut aisles: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for product in shown {
+        let of_aisle = aisles.entry(product["aisle"].as_str().unwrap()).or_default();
+        of_aisle.push(product["product_id"].as_str().unwrap());
+    }
+    let wide = aisles.iter().filter(|(_, products)| products.len() >= 8);
+    let (mut rises, mut guests) = (0_i64, 0);
+    for (aisle, products) in wide.take(8) {
+        let guest = json!({"anonymous_id": format!("guest of {aisle}"), "limit": 20});
+        let list = || {
+            let (_, answer) = server.post("/v1/recommendations", &guest).unwrap();
+            let items = answer["recommendations"].as_array().unwrap().clone();
+            let of_aisle = items.iter().filter(|item| item["aisle"] == *aisle).count();
+            (ids(&answer), of_aisle as i64)
+        };
+        let (before, share_before) = list();
+        for product in &products[..6] {
+            let anonymous = &guest["anonymous_id"];
+            let view =
+                json!({"anonymous_id": anonymous, "event": "view", "product_ids": [product]});
+            assert_eq!(server.post("/submit", &view).unwrap().0, 200);
+        }
+        let (after, share_after) = list();
+        assert_ne!(before, after, "{aisle}");
+        assert!(share_after >= share_before, "{aisle}: {share_before} before, {share_after} after");
+        rises += share_after - share_before;
+        guests += 1;
+    }
+    assert!(guests >= 3 && rises > guests, "{rises} more products in the lists of {guests} guests");
+}
+
 #[test]
 fn the_demo_shows_prices_and_new_products_and_nothing_out_of_stock() {
     let data = tempfile::tempdir().unwrap();
@@ -116,6 +149,7 @@ fn the_demo_shows_prices_and_new_products_and_nothing_out_of_stock() {
     }
     assert!(answered.is_disjoint(&out), "{answered:?} and {out:?}");
     assert!(!unsold.is_disjoint(&answered), "{unsold:?}");
+    six_views_change_the_answer(&server, &shown);
     let (_, user) = server.get("/v1/users/1/orders").unwrap();
     assert!(user["history"]["products"][0]["price"].is_string(), "{user}");
     let (_, lake) = server.get("/v1/lake").unwrap();
