@@ -202,6 +202,8 @@ mod tests {
             gate_examples: 0,
             cross_folds: Vec::new(),
             judged_users: 0,
+            label: Default::default(),
+            negatives: 1,
             seed: 1,
             erasures: 0,
         }
