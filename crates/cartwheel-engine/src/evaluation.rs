@@ -70,6 +70,7 @@ pub fn evaluate(
         examples: set.gate()?,
         folds: 0,
         since_ms: None,
+        label: set.manifest.label,
     };
     if judged.examples.is_empty() {
         return Err(Refused::NoGate);
@@ -128,6 +129,7 @@ pub fn cross_validate(
         examples: set.cross_validation()?,
         folds: wanted.len() as u32,
         since_ms: None,
+        label: set.manifest.label,
     };
     let model = |example: &Example| {
         let held_out = |fold: &&u32| cross_fold_of(&example.user_id, **fold) == Fold::Gate;
@@ -150,6 +152,7 @@ pub fn evaluate_later(set: &FeatureSet, forest: Forest, since_ms: i64) -> Result
         examples: set.later()?,
         folds: 0,
         since_ms: Some(since_ms),
+        label: set.manifest.label,
     };
     if judged.examples.is_empty() {
         return Err(Refused::NothingLater);

@@ -1,9 +1,10 @@
 //! A model, the baselines and a reference, judged by the same orders.
 
+use cartwheel_feature_set::Label;
 use cartwheel_features::{
     Catalogue, Context, Example, GROUPS, Histories, OrderHistory, UserState, group_of, stable_hash,
 };
-use cartwheel_recommend::baselines::{Baseline, Question, of_others, simple};
+use cartwheel_recommend::baselines::{Baseline, Question, of_others, of_visits, simple};
 use cartwheel_recommend::metrics::{
     ListScore, Prediction, calibration, calibration_error, list_score, log_loss, mean,
 };
@@ -31,6 +32,8 @@ pub(crate) struct Judgement<'a> {
     pub(crate) folds: u32,
     /// The time from which on the orders were placed; `None` if they are the newest orders.
     pub(crate) since_ms: Option<i64>,
+    /// What the examples ask for.
+    pub(crate) label: Label,
     /// What the baselines know of the users and of others.
     pub(crate) histories: Histories,
 }
@@ -97,6 +100,7 @@ impl Judgement<'_> {
             users: judged.len(),
             folds: self.folds,
             since_ms: self.since_ms,
+            label: self.label.as_str().to_owned(),
             methods,
             candidate_recall: mean(&found),
             log_loss: log_loss(&predictions),
@@ -165,6 +169,7 @@ impl Judgement<'_> {
                 .collect();
             baselines.extend(of_others(&references, tuning));
         }
+        baselines.extend(self.catalogues.first().and_then(of_visits));
         baselines
     }
 }

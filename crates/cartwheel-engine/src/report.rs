@@ -1,5 +1,6 @@
 //! The report of an evaluation.
 
+use cartwheel_feature_set::Label;
 use cartwheel_recommend::metrics::{Bin, Mean};
 use cartwheel_recommend::paired::Paired;
 use cartwheel_recommend::slices::Slices;
@@ -24,6 +25,9 @@ pub struct Report {
     /// user after it: that time, UTC milliseconds. Null if users are judged by their newest orders.
     #[serde(default)]
     pub since_ms: Option<i64>,
+    /// The event whose probability is predicted: `next_basket` or `next_interaction`.
+    #[serde(default = "next_basket")]
+    pub label: String,
     /// The baselines, then the model.
     pub methods: Vec<Method>,
     /// The share of bought products among the candidates, with an empty cart.
@@ -39,6 +43,10 @@ pub struct Report {
     pub half_cart_recall_at_10: Mean,
     /// The comparison with the serving model, or with popularity.
     pub comparison: Comparison,
+}
+
+fn next_basket() -> String {
+    Label::default().as_str().to_owned()
 }
 
 /// Recall@10 of the model minus the reference's, user by user.
@@ -182,6 +190,7 @@ pub(crate) fn sample(model: f64, popular: f64, serving: bool, difference: f64, s
         users: 120,
         folds: 0,
         since_ms: None,
+        label: next_basket(),
         methods: vec![method("popular", popular, Some(lead)), method("model", model, None)],
         candidate_recall: at(0.8),
         log_loss: 0.1,

@@ -2699,6 +2699,8 @@ export interface components {
       folds?: number;
       /** @description Recall@10 for the rest of a half-filled cart. */
       half_cart_recall_at_10: components['schemas']['Mean'];
+      /** @description The event whose probability is predicted: `next_basket` or `next_interaction`. */
+      label?: string;
       /**
        * Format: double
        * @description Log-loss in nats per candidate.

@@ -1,9 +1,10 @@
 //! Recommenders without a trained model: the bar that a model has to exceed.
 //!
-//! A new one implements [`Baseline`] and is returned by [`simple`] or [`of_others`]; evaluation
+//! A new one implements [`Baseline`] and is returned by [`simple`], [`of_visits`] or [`of_others`]; evaluation
 //! and reports take it from there.
 
 mod question;
+mod similar_visits;
 mod simple;
 mod tifu_knn;
 mod tuning;
@@ -12,6 +13,7 @@ mod up_cf;
 use cartwheel_features::OrderHistory;
 
 pub use question::{Baseline, Question};
+pub use similar_visits::of_visits;
 pub use simple::simple;
 
 use tifu_knn::TifuKnn;

@@ -8,10 +8,11 @@ use cartwheel_recommend::slices::{Slice, Slices};
 pub fn table(report: &Report) -> String {
     let cell = |m: &Mean| format!("{:.4} ±{:.4}", m.mean, m.se);
     let mut out = format!(
-        "{}, feature set {}, model {}\n\n{:<18}{:<17}{:<17}{:<17}{:<17}{:<17}{}\n",
+        "{}, feature set {}, model {}, predicts {}\n\n{:<18}{:<17}{:<17}{:<17}{:<17}{:<17}{}\n",
         users(report),
         report.feature_set,
         report.model.as_deref().unwrap_or("none"),
+        report.label,
         "",
         "Recall@10",
         "NDCG@10",
