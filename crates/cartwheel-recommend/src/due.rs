@@ -1,4 +1,8 @@
 //! What was just bought is not wanted again yet.
+//!
+//! This is for a page that somebody looks at. A question about an order that is being placed, as in
+//! training and evaluation, does not ask it: an order on the same day often completes or repeats the
+//! one before.
 
 use cartwheel_features::{Context, UserState};
 

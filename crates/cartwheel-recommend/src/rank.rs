@@ -6,7 +6,6 @@ use cartwheel_forest::{ExplainError, Forest};
 use crate::candidate::Candidate;
 use crate::candidates::candidates;
 use crate::discovery::Discovery;
-use crate::due::{due_first, is_due};
 use crate::rows::{FEATURES, rows};
 
 /// A forest with the scaler that its training rows passed through.
@@ -98,7 +97,6 @@ pub struct Ranked {
 
 /// Ranks the candidates among the products that `keep` accepts, best first; ties are ordered by
 /// popularity.
-/// What was bought on the same day comes last.
 /// Without a model, the user's own products rank first by recency, then products related to
 /// the cart, then popular products; the probability is estimated from recency, neighbour
 /// scores and popularity.
@@ -127,8 +125,7 @@ pub fn discover(
     let chosen = candidates(catalogue, state, cart, 0, discovery, keep);
     let scores = scores(catalogue, model, state, context, cart, &chosen);
     let is_new = |ranked: &Ranked| state.product(ranked.candidate.product).is_none();
-    let ranked = discovery.arrange(order(catalogue, chosen, scores), is_new);
-    due_first(ranked, |ranked| is_due(state, context, ranked.candidate.product))
+    discovery.arrange(order(catalogue, chosen, scores), is_new)
 }
 
 /// The probabilities of candidates, with a model or estimated without one.
