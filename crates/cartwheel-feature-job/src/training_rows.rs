@@ -12,13 +12,13 @@ use cartwheel_features::{Catalogue, Example};
 use cartwheel_recommend::FEATURES;
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
-use parquet::file::properties::WriterProperties;
+use parquet::file::properties::{EnabledStatistics, WriterProperties};
 
 use crate::assemble::{Labelled, RowKey};
 use crate::batches::Batches;
 
-/// Rows of a batch.
-const BATCH: usize = 65_536;
+/// Rows of a batch: few enough that a batch stays in the cache while its columns are gathered.
+const BATCH: usize = 1024;
 
 fn other(error: impl std::error::Error + Send + Sync + 'static) -> io::Error {
     io::Error::other(error)
@@ -29,6 +29,8 @@ fn properties() -> io::Result<WriterProperties> {
     Ok(WriterProperties::builder()
         .set_compression(Compression::ZSTD(level))
         .set_dictionary_enabled(false)
+        // Training reads all rows.
+        .set_statistics_enabled(EnabledStatistics::None)
         .build())
 }
 

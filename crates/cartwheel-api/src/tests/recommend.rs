@@ -27,7 +27,8 @@ async fn explanations_show_the_contribution_of_each_feature() {
     assert_eq!(
         item["explanation"],
         json!({"source": "popular", "base": -2.0, "features": [
-            {"name": "user_orders", "value": 3.0, "contribution": 0.5},
+            {"name": "user_orders", "value": 3.0, "contribution": 0.5,
+             "label": "Orders of the customer", "unit": "orders", "subject": "customer"},
         ]})
     );
     assert_eq!(answer["candidates"], json!([{"source": "popular", "candidates": 200}]));

@@ -56,7 +56,7 @@ async fn load_lists_the_parts_of_a_run_and_loads_one() {
     assert_eq!(
         call(list).await.unwrap(),
         json!({"feature_set": "fs-1", "parts": ["fs-1/1", "fs-1/2"], "judged_by": "nothing",
-               "folds": []})
+               "folds": [], "hyperparameters": {"scale_pos_weight": "1"}})
     );
     let few = |gate_examples: u64, min_users: u64| {
         let mut manifest: Value = serde_json::from_slice(&manifest).unwrap();

@@ -75,22 +75,23 @@ fn its_events_are_imported_with_visits_guests_and_returns() {
     assert!(tied > 10, "{tied} guests are tied");
 }
 
-/// A guest looks at six products of an aisle: the list changes, and has more of that aisle.
+/// A guest looks at six products of a department: the list changes, and has more of that department.
 fn six_views_change_the_answer(server: &Server, shown: &[Value]) {
-    let mut aisles: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    let mut departments: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for product in shown {
-        let of_aisle = aisles.entry(product["aisle"].as_str().unwrap()).or_default();
-        of_aisle.push(product["product_id"].as_str().unwrap());
+        let of_department = departments.entry(product["department"].as_str().unwrap()).or_default();
+        of_department.push(product["product_id"].as_str().unwrap());
     }
-    let wide = aisles.iter().filter(|(_, products)| products.len() >= 8);
+    let wide = departments.iter().filter(|(_, products)| products.len() >= 8);
     let (mut rises, mut guests) = (0_i64, 0);
-    for (aisle, products) in wide.take(8) {
-        let guest = json!({"anonymous_id": format!("guest of {aisle}"), "limit": 20});
+    for (department, products) in wide.take(8) {
+        let guest = json!({"anonymous_id": format!("guest of {department}"), "limit": 20});
         let list = || {
             let (_, answer) = server.post("/v1/recommendations", &guest).unwrap();
             let items = answer["recommendations"].as_array().unwrap().clone();
-            let of_aisle = items.iter().filter(|item| item["aisle"] == *aisle).count();
-            (ids(&answer), of_aisle as i64)
+            let of_department =
+                items.iter().filter(|item| item["department"] == *department).count();
+            (ids(&answer), of_department as i64)
         };
         let (before, share_before) = list();
         for product in &products[..6] {
@@ -100,8 +101,11 @@ fn six_views_change_the_answer(server: &Server, shown: &[Value]) {
             assert_eq!(server.post("/submit", &view).unwrap().0, 200);
         }
         let (after, share_after) = list();
-        assert_ne!(before, after, "{aisle}");
-        assert!(share_after >= share_before, "{aisle}: {share_before} before, {share_after} after");
+        assert_ne!(before, after, "{department}");
+        assert!(
+            share_after >= share_before,
+            "{department}: {share_before} before, {share_after} after"
+        );
         rises += share_after - share_before;
         guests += 1;
     }
