@@ -23,6 +23,9 @@ use crate::views::{
     CheckoutProgress, DepartmentView, ProductView, Products, UnnamedProduct, UserLookup, UserView,
 };
 
+/// Records that are looked at for examples of users.
+const MAX_LOOKED_AT: usize = 10_000;
+
 /// Which feature sets still contain the records of an erased user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Erased {
@@ -253,9 +256,11 @@ impl Engine for ServingEngine {
     fn example_users(&self, limit: usize) -> Vec<UserView> {
         let shop = self.shop(0);
         let Some(users) = &shop.opened.users else { return Vec::new() };
-        let records = (0..users.len()).filter_map(|at| users.record(at).ok());
-        let visible = |id: &str| UserId::new(id).is_ok_and(|id| !self.hides(&shop.opened, &id));
-        let records = records.filter(|(id, _)| visible(id)).take(limit);
+        // Guests are no users, and a shop may have many of them.
+        let records = (0..users.len().min(MAX_LOOKED_AT)).filter_map(|at| users.record(at).ok());
+        let is_visible = |id: UserId| !id.is_guest() && !self.hides(&shop.opened, &id);
+        let visible = |id: &str| UserId::new(id).is_ok_and(is_visible);
+        let records = records.filter(|(id, state)| state.applied > 0 && visible(id)).take(limit);
         records.filter_map(|(id, state)| shop.user_view(&id, &state)).collect()
     }
 
