@@ -13,7 +13,7 @@ pub const MAX_CART: usize = 200;
 /// Most views that a session keeps.
 pub const MAX_VIEWS: usize = 50;
 /// Most changes of the cart that a session keeps.
-pub const MAX_CART_CHANGES: usize = 50;
+pub const MAX_CART_CHANGES: usize = 16;
 /// Most event ids that a session keeps for deduplication.
 pub const MAX_RECENT: usize = 64;
 /// Most checkouts that a session keeps.
