@@ -2,7 +2,7 @@
 
 use cartwheel_feature_set::Label;
 use cartwheel_features::{
-    Catalogue, Context, Example, GROUPS, Histories, OrderHistory, UserState, group_of, stable_hash,
+    Catalogue, Context, Example, GROUPS, Histories, OrderHistory, group_of, stable_hash,
 };
 use cartwheel_recommend::baselines::{Baseline, Question, of_others, of_visits, simple};
 use cartwheel_recommend::metrics::{
@@ -120,7 +120,6 @@ impl Judgement<'_> {
         let users = self.histories.groups.iter().flatten().chain(&self.histories.judged);
         let users: FxHashMap<&str, &OrderHistory> =
             users.map(|history| (history.user_id.as_str(), history)).collect();
-        let empty = UserState::default();
         let asked = |at: usize| {
             let known = |Judged { market, example }: &Judged<'_>| {
                 let history = users.get(example.user_id.as_str());
@@ -135,10 +134,11 @@ impl Judgement<'_> {
                 of_group[&group(example)][at].rank(&question, LIMIT)
             };
             let guest = |Judged { market, example }: &Judged<'_>| {
+                let state = example.state.as_guest();
                 let question = Question {
                     catalogue: market.catalogue(),
                     user_id: &example.user_id,
-                    state: &empty,
+                    state: &state,
                     orders: &[],
                     cart: held(example),
                 };
@@ -270,7 +270,7 @@ fn answer(judged: &Judged<'_>, model: Option<&Model>) -> Answer {
 fn guest_list(judged: &Judged<'_>, model: Option<&Model>) -> Vec<u32> {
     let Judged { market, example } = judged;
     let context = Context { days_since_prior: None, ..example.context };
-    let ranked =
-        rank(market.catalogue(), model, &UserState::default(), &context, held(example), |_| true);
+    let state = example.state.as_guest();
+    let ranked = rank(market.catalogue(), model, &state, &context, held(example), |_| true);
     ranked.iter().take(LIMIT).map(|r| r.candidate.product).collect()
 }

@@ -1,8 +1,6 @@
 //! The assemble phase: examples become scaled training rows.
 
-use cartwheel_features::{
-    Catalogue, Example, Moments, Scaler, UserState, group_of, mix, stable_hash,
-};
+use cartwheel_features::{Catalogue, Example, Moments, Scaler, group_of, mix, stable_hash};
 use cartwheel_recommend::{Discovery, FEATURES, candidates, rows};
 use rayon::prelude::*;
 
@@ -118,7 +116,7 @@ fn labelled(others: &[Catalogue], examples: &[Example], seed: u64, negatives: u3
         let mut out = Labelled::default();
         let catalogue = &others[group_of(stable_hash(example.user_id.as_bytes()))];
         let key = format!("forget/{seed}/{}/{}", example.user_id, example.order_number);
-        let guest = UserState { touches: example.state.touches.clone(), ..UserState::default() };
+        let guest = example.state.as_guest();
         let cold = stable_hash(key.as_bytes()).is_multiple_of(COLD_START);
         let state = if cold { &guest } else { &example.state };
         let size = if example.cart.is_some() { 0 } else { cart_size(example, seed) };

@@ -110,13 +110,13 @@ impl Questions<'_> {
         let left = (draw % (led as u64 + 1)) as usize;
         let (before, after) = touches.split_at(touches.len() - left);
         self.touches(before, calendar);
-        let at_ms = match after.first() {
-            Some(next) => before.last().map_or(next.at_ms, |last| last.at_ms),
-            None => order.context.at_ms.unwrap_or_default(),
-        };
-        let context = match after.is_empty() {
-            true => order.context,
-            false => calendar.context(&self.state, at_ms),
+        let context = match after.first() {
+            None => order.context,
+            // At the beginning of a visit, the touch before belongs to another day.
+            Some(next) => {
+                let newest = before.last().filter(|_| left < led).unwrap_or(next);
+                calendar.context(&self.state, newest.at_ms)
+            }
         };
         let cart = self.state.cart();
         self.ask_basket(asking, context, cart);
@@ -206,5 +206,46 @@ fn visit_before(touches: &[Touch], order: &Order) -> usize {
     match at_ms.saturating_sub(last.at_ms) <= VISIT_GAP_MS {
         true => visits(touches).last().map_or(0, <[Touch]>::len),
         false => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use cartwheel_features::{Action, Line};
+
+    use super::*;
+
+    const DAY_MS: i64 = 86_400_000;
+
+    #[test]
+    fn a_question_during_a_visit_is_asked_at_a_moment_of_that_visit() {
+        let calendar = Calendar::new("UTC").unwrap();
+        let view = |at_ms| Touch { product: 1, action: Action::View, at_ms };
+        let (begin, end) = (10 * DAY_MS, 10 * DAY_MS + 600_000);
+        let touches = [view(0), view(begin), view(begin + 60_000)];
+        let mut moments = Vec::new();
+        for seed in 0..40 {
+            let mut samples = [Samples::new(80), Samples::new(80)];
+            let [baskets, interactions] = &mut samples;
+            let mut questions = Questions {
+                user: Asked { user_id: "u", fold: Fold::Train, seed },
+                baskets,
+                interactions,
+                state: UserState::default(),
+                touched: 0,
+            };
+            let lines = vec![Line { product: 2, position: 1, reordered: None }];
+            let context = Context { at_ms: Some(end), ..Context::default() };
+            let order = Order { number: 1, context, lines };
+            let asking = Asking { order: &order, previous: None, is_last: true };
+            questions.before_order(&touches, &asking, &calendar);
+            assert_eq!(questions.state.touches.len(), touches.len());
+            let [baskets, _] = samples;
+            moments.extend(baskets.train.into_sorted().iter().map(|e| e.context.at_ms.unwrap()));
+        }
+        assert_eq!(moments.len(), 40);
+        moments.sort_unstable();
+        moments.dedup();
+        assert_eq!(moments, [begin, end], "its beginning, after the first touch, and the order");
     }
 }

@@ -195,6 +195,11 @@ impl UserState {
         self.recent_reordered += newest * (reordered - self.recent_reordered);
     }
 
+    /// The state of a guest who did the same without having bought anything.
+    pub fn as_guest(&self) -> Self {
+        Self { touches: self.touches.clone(), ..Self::default() }
+    }
+
     /// When the newest touch happened, UTC milliseconds.
     pub fn last_touch_ms(&self) -> Option<i64> {
         self.touches.last().map(|touch| touch.at_ms)
