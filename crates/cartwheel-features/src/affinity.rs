@@ -9,7 +9,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::inverse::Square;
-use crate::neighbours::Neighbour;
+use crate::neighbour::Neighbour;
+use crate::scratch_row::ScratchRow;
 use crate::shopper::Shopper;
 
 /// Maximum number of companions and of attractions kept per product, the strongest.
@@ -80,37 +81,26 @@ impl Buyers {
         Self { shoppers, of }
     }
 
-    /// Calls `each` with every product that buyers of `product` have bought, and the number of
-    /// those buyers. `counts` has a zero for every product, before and after.
-    fn together(&self, product: usize, counts: &mut [u32], mut each: impl FnMut(u32, f32)) {
-        let mut touched = Vec::new();
+    /// Counts for each product how many buyers of `product` have bought it too.
+    fn count_together(&self, product: usize, counts: &mut ScratchRow) {
         for &buyer in &self.of[product] {
-            for &other in &self.shoppers[buyer as usize] {
-                let count = &mut counts[other as usize];
-                if *count == 0 {
-                    touched.push(other);
-                }
-                *count += 1;
-            }
-        }
-        for other in touched {
-            each(other, std::mem::take(&mut counts[other as usize]) as f32);
+            self.shoppers[buyer as usize].iter().for_each(|&other| counts.add(other, 1.0));
         }
     }
 
     fn companions(&self, users_scale: f32) -> Vec<Vec<Neighbour>> {
-        let mut counts = vec![0; self.of.len()];
+        let mut counts = ScratchRow::new(self.of.len());
         let buyers = |product: usize| self.of[product].len() as f32;
         let of = |product: usize| {
-            let mut found = Vec::new();
-            self.together(product, &mut counts, |other, both| {
-                if other as usize != product && both >= MIN_COMMON {
-                    let either = (buyers(product) * buyers(other as usize)).sqrt();
-                    let score = both / (either + SHRINK / users_scale);
-                    found.push(Neighbour { product: other, score });
-                }
-            });
-            Neighbour::best(found, MAX_AFFINITIES)
+            self.count_together(product, &mut counts);
+            let common = counts.drain();
+            let common =
+                common.filter(|&(other, both)| other as usize != product && both >= MIN_COMMON);
+            let companion = |(other, both): (u32, f32)| {
+                let either = (buyers(product) * buyers(other as usize)).sqrt();
+                Neighbour { product: other, score: both / (either + SHRINK / users_scale) }
+            };
+            Neighbour::best(common.map(companion).collect(), MAX_AFFINITIES)
         };
         (0..self.of.len()).map(of).collect()
     }
@@ -126,14 +116,15 @@ impl Buyers {
             places[product as usize] = place;
         }
         let mut matrix = Square::zero(attracting.len());
-        let mut counts = vec![0; self.of.len()];
+        let mut counts = ScratchRow::new(self.of.len());
         for (place, &product) in attracting.iter().enumerate() {
             let row = matrix.row_mut(place);
-            self.together(product as usize, &mut counts, |other, both| {
+            self.count_together(product as usize, &mut counts);
+            for (other, both) in counts.drain() {
                 if let Some(cell) = row.get_mut(places[other as usize]) {
                     *cell = both;
                 }
-            });
+            }
             row[place] += RIDGE / users_scale;
         }
         matrix.invert();

@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::affinity::Affinities;
 use crate::hazard::{Hazard, Rebuys};
-use crate::neighbours::{Neighbour, neighbours};
+use crate::neighbour::Neighbour;
+use crate::neighbours::neighbours;
 use crate::partial::{Partial, ProductStats};
 use crate::transitions::transitions;
 use crate::user::{Context, UserProduct};

@@ -16,11 +16,13 @@ mod hazard;
 mod histories;
 mod holdout;
 mod inverse;
+mod neighbour;
 mod neighbours;
 mod partial;
 mod returns;
 mod sample;
 mod scaler;
+mod scratch_row;
 mod shopper;
 mod touch;
 mod transitions;
@@ -38,7 +40,8 @@ pub use holdout::{
     CROSS_FOLDS, CROSS_USERS, Fold, GATE_ONE_IN, GROUPS, cross_fold_of, example_key, fold_of,
     group_of, mix, stable_hash,
 };
-pub use neighbours::{MAX_NEIGHBOURS, Neighbour};
+pub use neighbour::Neighbour;
+pub use neighbours::MAX_NEIGHBOURS;
 pub use partial::{Partial, ProductStats, SampleSizes};
 pub use returns::{Movement, Pieces, net_returns};
 pub use sample::BottomK;

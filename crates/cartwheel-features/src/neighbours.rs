@@ -1,8 +1,8 @@
 //! Products that are bought together, from sampled baskets.
 
-use serde::{Deserialize, Serialize};
-
 use crate::basket::Basket;
+use crate::neighbour::Neighbour;
+use crate::scratch_row::ScratchRow;
 
 /// Maximum number of neighbours per product.
 pub const MAX_NEIGHBOURS: usize = 50;
@@ -12,28 +12,6 @@ const MAX_BASKETS: usize = 2_000;
 /// Number of co-purchases from which a score counts in full; fewer scale it down
 /// (significance weighting, Herlocker et al., SIGIR 1999).
 const SIGNIFICANT: f32 = 10.0;
-
-/// A product that is related to another.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Neighbour {
-    /// Catalogue index of the neighbour.
-    pub product: u32,
-    /// How strongly it is related, 0 to 1.
-    pub score: f32,
-}
-
-impl Neighbour {
-    /// Keeps the `most` entries with the largest scores, the largest first.
-    pub fn best(mut all: Vec<Self>, most: usize) -> Vec<Self> {
-        let best = |a: &Self, b: &Self| b.score.total_cmp(&a.score).then(a.product.cmp(&b.product));
-        if all.len() > most {
-            all.select_nth_unstable_by(most, best);
-            all.truncate(most);
-        }
-        all.sort_unstable_by(best);
-        all
-    }
-}
 
 /// Computes each product's neighbours: the score is the significance-weighted cosine similarity
 /// of the two products' baskets. `users_scale` is the number of the shop's users per user
@@ -58,34 +36,22 @@ pub(crate) fn neighbours(
             fill[product as usize] += 1;
         }
     }
-    let mut together = vec![0_u32; products];
-    let mut touched = Vec::new();
+    let mut together = ScratchRow::new(products);
     let mut all = Vec::with_capacity(products);
     for product in 0..products {
         let holders = &inverted[starts[product]..starts[product + 1]];
         let seen = &holders[..holders.len().min(MAX_BASKETS)];
         for &basket in seen {
-            for &other in &baskets[basket as usize] {
-                if other as usize != product {
-                    if together[other as usize] == 0 {
-                        touched.push(other);
-                    }
-                    together[other as usize] += 1;
-                }
-            }
+            let others = baskets[basket as usize].iter().filter(|&&p| p as usize != product);
+            others.for_each(|&other| together.add(other, 1.0));
         }
         // If baskets were skipped, each count stands for proportionally more of them.
         let scale = holders.len() as f32 / seen.len().max(1) as f32;
-        let found: Vec<Neighbour> = touched
-            .drain(..)
-            .map(|other| {
-                let count = std::mem::take(&mut together[other as usize]) as f32 * scale;
-                let both = (counts[product] as f32 * counts[other as usize] as f32).sqrt();
-                let score = (count / both).min(1.0) * (count * users_scale / SIGNIFICANT).min(1.0);
-                Neighbour { product: other, score }
-            })
-            .collect();
-        all.push(Neighbour::best(found, MAX_NEIGHBOURS));
+        all.push(together.best(MAX_NEIGHBOURS, |other, count| {
+            let count = count * scale;
+            let both = (counts[product] as f32 * counts[other as usize] as f32).sqrt();
+            (count / both).min(1.0) * (count * users_scale / SIGNIFICANT).min(1.0)
+        }));
     }
     all
 }

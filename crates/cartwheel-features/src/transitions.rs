@@ -6,7 +6,8 @@
 //! next: UP-CF (Faggioli et al., UMAP 2020) with a linear similarity, which needs no search
 //! for neighbours.
 
-use crate::neighbours::Neighbour;
+use crate::neighbour::Neighbour;
+use crate::scratch_row::ScratchRow;
 use crate::shopper::Shopper;
 
 /// Maximum number of transitions kept per product, the most probable.
@@ -59,8 +60,7 @@ pub(crate) fn transitions(
     users_scale: f32,
 ) -> Vec<Vec<Neighbour>> {
     let steps = Steps::new(products, shoppers);
-    let mut sums = vec![0.0_f32; products];
-    let mut touched: Vec<u32> = Vec::new();
+    let mut sums = ScratchRow::new(products);
     let row = |(holders, &shoppers): (&Vec<(u32, f32)>, &u32)| {
         if shoppers < MIN_SHOPPERS {
             return Vec::new();
@@ -69,20 +69,12 @@ pub(crate) fn transitions(
         for &(step, share) in holders {
             mass += share;
             for &next in steps.orders[step as usize] {
-                let sum = &mut sums[next as usize];
-                if *sum == 0.0 {
-                    touched.push(next);
-                }
-                *sum += share;
+                sums.add(next, share);
             }
         }
         let shoppers = shoppers as f32 * users_scale;
         let trust = shoppers / (shoppers + HALF_SHOPPERS);
-        let take = |product: u32| {
-            let sum = std::mem::take(&mut sums[product as usize]);
-            Neighbour { product, score: trust * sum / mass }
-        };
-        Neighbour::best(touched.drain(..).map(take).collect(), MAX_TRANSITIONS)
+        sums.best(MAX_TRANSITIONS, |_, sum| trust * sum / mass)
     };
     steps.holders.iter().zip(&steps.shoppers).map(row).collect()
 }

@@ -4,7 +4,8 @@
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 
-use crate::neighbours::Neighbour;
+use crate::neighbour::Neighbour;
+use crate::scratch_row::ScratchRow;
 use crate::touch::{Action, Touch};
 use crate::weeks::{Trail, Weeks, week_of};
 
@@ -251,65 +252,49 @@ impl Visits {
     }
 }
 
-/// Adds up weights of pairs of products.
-#[derive(Default)]
-struct Pairs(FxHashMap<(u32, u32), f32>);
-
-impl Pairs {
-    fn add(&mut self, from: u32, to: u32, weight: f32) {
-        *self.0.entry((from, to)).or_default() += weight;
-    }
-
-    /// The best pairs of each product by a score of the sum.
-    fn best(self, products: usize, score: impl Fn(u32, u32, f32) -> f32) -> Vec<Vec<Neighbour>> {
-        let mut lists = vec![Vec::new(); products];
-        for ((from, to), weight) in self.0 {
-            lists[from as usize].push(Neighbour { product: to, score: score(from, to, weight) });
-        }
-        lists.into_iter().map(|list| Neighbour::best(list, MAX_RELATED)).collect()
-    }
-}
-
+/// Relates each product to others, by all visits that contain it.
 fn relations(products: usize, visits: &[Visit], scale: f32) -> Vec<Related> {
-    let (mut follows, mut together, mut leads) =
-        (Pairs::default(), Pairs::default(), Pairs::default());
-    let (mut steps_after, mut visits_with) = (vec![0.0_f32; products], vec![0.0_f32; products]);
-    for visit in visits {
-        for (at, &(from, _)) in visit.steps.iter().enumerate() {
-            let next = visit.steps[at + 1..].iter().take(FOLLOW_STEPS);
-            for (steps, &(to, _)) in (1..).zip(next) {
-                let weight = 1.0 / steps as f32;
-                follows.add(from, to, weight);
-                steps_after[from as usize] += weight;
-            }
-        }
-        let distinct = visit.products();
-        for (at, &a) in distinct.iter().enumerate() {
-            visits_with[a as usize] += 1.0;
-            for (steps, &b) in (1..).zip(&distinct[at + 1..]) {
-                let weight = 1.0 / (steps as f32).sqrt();
-                together.add(a, b, weight);
-                together.add(b, a, weight);
-            }
-        }
-        let is_taken = |action: Action| matches!(action, Action::Add | Action::Buy);
-        let taken = visit.steps.iter().filter(|(_, action)| is_taken(*action));
-        let mut taken: Vec<u32> = taken.map(|&(product, _)| product).collect();
-        taken.sort_unstable();
-        taken.dedup();
-        for &to in &taken {
-            for &from in distinct.iter().filter(|&&from| from != to) {
-                leads.add(from, to, 1.0);
-            }
-        }
+    let distinct: Vec<Vec<u32>> = visits.iter().map(Visit::products).collect();
+    let mut holders = vec![Vec::new(); products];
+    for (at, products) in (0_u32..).zip(&distinct) {
+        products.iter().for_each(|&product| holders[product as usize].push(at));
     }
-    let visits_of = |product: u32| visits_with[product as usize] * scale + PRIOR;
-    let follows = follows.best(products, |from, _, weight| {
-        weight * scale / (steps_after[from as usize] * scale + 1.0)
-    });
-    let together = together
-        .best(products, |a, b, weight| weight * scale / (visits_of(a) * visits_of(b)).sqrt());
-    let leads_to = leads.best(products, |from, _, weight| weight * scale / visits_of(from));
-    let lists = follows.into_iter().zip(together).zip(leads_to);
-    lists.map(|((follows, together), leads_to)| Related { follows, together, leads_to }).collect()
+    let visits_of = |product: u32| holders[product as usize].len() as f32 * scale + PRIOR;
+    let mut follows = ScratchRow::new(products);
+    let mut together = ScratchRow::new(products);
+    let mut leads_to = ScratchRow::new(products);
+    let related = |product: u32| {
+        let mut steps_after = 0.0;
+        for &at in &holders[product as usize] {
+            let Visit { steps } = &visits[at as usize];
+            let turns = steps.iter().enumerate().filter(|(_, step)| step.0 == product);
+            for (place, _) in turns {
+                let next = steps[place + 1..].iter().take(FOLLOW_STEPS);
+                for (steps, &(next, _)) in (1..).zip(next) {
+                    let weight = 1.0 / steps as f32;
+                    follows.add(next, weight);
+                    steps_after += weight;
+                }
+            }
+            let products = &distinct[at as usize];
+            let own = products.iter().position(|&other| other == product).unwrap_or(0);
+            for (place, &other) in products.iter().enumerate().filter(|(place, _)| *place != own) {
+                together.add(other, 1.0 / (place.abs_diff(own) as f32).sqrt());
+                let is_taken = |step: &(u32, Action)| {
+                    step.0 == other && matches!(step.1, Action::Add | Action::Buy)
+                };
+                if steps.iter().any(is_taken) {
+                    leads_to.add(other, 1.0);
+                }
+            }
+        }
+        Related {
+            follows: follows.best(MAX_RELATED, |_, sum| sum * scale / (steps_after * scale + 1.0)),
+            together: together.best(MAX_RELATED, |other, sum| {
+                sum * scale / (visits_of(product) * visits_of(other)).sqrt()
+            }),
+            leads_to: leads_to.best(MAX_RELATED, |_, sum| sum * scale / visits_of(product)),
+        }
+    };
+    (0..products as u32).map(related).collect()
 }

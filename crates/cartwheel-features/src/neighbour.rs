@@ -1,0 +1,25 @@
+//! A product in relation to another.
+
+use serde::{Deserialize, Serialize};
+
+/// A product that is related to another.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Neighbour {
+    /// Catalogue index of the neighbour.
+    pub product: u32,
+    /// How strongly it is related, 0 to 1.
+    pub score: f32,
+}
+
+impl Neighbour {
+    /// Keeps the `most` entries with the largest scores, the largest first.
+    pub fn best(mut all: Vec<Self>, most: usize) -> Vec<Self> {
+        let best = |a: &Self, b: &Self| b.score.total_cmp(&a.score).then(a.product.cmp(&b.product));
+        if all.len() > most {
+            all.select_nth_unstable_by(most, best);
+            all.truncate(most);
+        }
+        all.sort_unstable_by(best);
+        all
+    }
+}
