@@ -1,6 +1,6 @@
 //! Putting the lines of a partition together to orders and events.
 
-use std::collections::BTreeMap;
+use std::fmt::Write;
 use std::io;
 
 use cartwheel_events::{EventKind, EventRecord, Item, ProductId, SCHEMA_VERSION, UserId};
@@ -120,10 +120,14 @@ impl Assembly<'_> {
             lines.into_iter().map(|spilled| (self.group(&spilled), spilled)).collect();
         grouped.sort_unstable_by(|(group_a, a), (group_b, b)| {
             let part = |spilled: &SpilledLine<'_>| (spilled.line.at_ms, spilled.place);
-            (a.line.shopper, a.line.kind as u8, *group_a)
-                .cmp(&(b.line.shopper, b.line.kind as u8, *group_b))
+            (a.line.kind as u8, *group_a)
+                .cmp(&(b.line.kind as u8, *group_b))
                 .then_with(|| part(a).cmp(&part(b)))
         });
+        // Few owners have the lines of more than one shopper, whose ids are long to compare.
+        if grouped.iter().any(|(_, spilled)| spilled.line.shopper != grouped[0].1.line.shopper) {
+            grouped.sort_by_key(|(_, spilled)| spilled.line.shopper);
+        }
         for own in grouped.chunk_by(|a, b| a.1.line.shopper == b.1.line.shopper) {
             // Ids were checked when their rows were read.
             match own.first().and_then(|(_, spilled)| spilled.line.shopper?.id()) {
@@ -187,11 +191,10 @@ impl Records {
                 tied: None,
             });
         }
-        let own = &mut self.events[start..];
-        own.sort_by(|a, b| (a.received_at_ms, &a.event_id).cmp(&(b.received_at_ms, &b.event_id)));
+        by_time(&mut self.events, start);
         self.counts.users += 1;
         self.counts.guests += u64::from(user.is_guest());
-        self.counts.count(own);
+        self.counts.count(&self.events[start..]);
     }
 
     /// Adds the orders of unknown customers.
@@ -217,6 +220,24 @@ impl Records {
             });
         }
     }
+}
+
+/// Sorts the records from `start` on by time and id. Records are large, so that each is moved
+/// twice instead of with each step of the sort.
+fn by_time(records: &mut Vec<EventRecord>, start: usize) {
+    let is_before = |a: &EventRecord, b: &EventRecord| {
+        (a.received_at_ms, &a.event_id) <= (b.received_at_ms, &b.event_id)
+    };
+    if records[start..].is_sorted_by(is_before) {
+        return;
+    }
+    let mut own: Vec<Option<EventRecord>> = records.drain(start..).map(Some).collect();
+    let mut order: Vec<usize> = (0..own.len()).collect();
+    order.sort_by(|&a, &b| {
+        let key = |at: usize| own[at].as_ref().map(|r| (r.received_at_ms, &r.event_id));
+        key(a).cmp(&key(b))
+    });
+    records.extend(order.into_iter().filter_map(|at| own[at].take()));
 }
 
 /// The products of a group, in the order of its lines. A repeated product adds to the first
@@ -252,7 +273,9 @@ struct Ids<'a> {
     /// Ids of orders. A return with the id of an order gets an id of its own.
     orders: FxHashSet<&'a str>,
     /// How often lines with the same content occurred that have no id.
-    repeats: BTreeMap<u64, u32>,
+    repeats: FxHashMap<u64, u32>,
+    /// The content that an id follows from, while it is hashed.
+    content: String,
 }
 
 impl<'a> Ids<'a> {
@@ -260,7 +283,9 @@ impl<'a> Ids<'a> {
     /// export with the same rows gives the same id.
     fn next(&mut self, user_id: &str, group: Group<'a>, line: &Line<'_>) -> String {
         let kind = line.kind.as_str();
-        let content = match group {
+        self.content.clear();
+        // Writing to a string never fails.
+        let _ = match group {
             Group::Id(id) => {
                 // The checkouts of a user come before the returns.
                 let is_taken = match line.kind {
@@ -269,12 +294,17 @@ impl<'a> Ids<'a> {
                 };
                 return if is_taken { format!("{id}:{kind}") } else { id.to_owned() };
             }
-            Group::Day(day) => format!("{user_id}\n{kind}\nday {day}"),
-            Group::Time(ms) => format!("{user_id}\n{kind}\n{ms}"),
-            Group::Search(ms, query) => format!("{user_id}\n{kind}\n{ms}\n{query}"),
-            Group::Line(_) => format!("{user_id}\n{kind}\n{}\n{}", line.at_ms, line.product_id),
+            Group::Day(day) => write!(self.content, "{user_id}\n{kind}\nday {day}"),
+            Group::Time(ms) => write!(self.content, "{user_id}\n{kind}\n{ms}"),
+            Group::Search(ms, query) => {
+                write!(self.content, "{user_id}\n{kind}\n{ms}\n{query}")
+            }
+            Group::Line(_) => {
+                let Line { at_ms, product_id, .. } = line;
+                write!(self.content, "{user_id}\n{kind}\n{at_ms}\n{product_id}")
+            }
         };
-        let hash = stable_hash(content.as_bytes());
+        let hash = stable_hash(self.content.as_bytes());
         let repeat = self.repeats.entry(hash).or_default();
         *repeat += 1;
         match *repeat {
