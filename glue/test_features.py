@@ -31,6 +31,8 @@ FILES = [
     "catalogue_others_0.bin",
     "catalogue_others_1.bin",
     "catalogue_others_2.bin",
+    "catalogue_others_3.bin",
+    "catalogue_others_4.bin",
     "gate.bin",
     "histories.bin",
     "scaler.json",

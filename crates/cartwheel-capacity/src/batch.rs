@@ -48,12 +48,12 @@ pub(crate) fn stored_events(load: &Load, rates: &Rates) -> f64 {
     json * PARQUET * DAY * f64::from(load.keep_days)
 }
 
-/// Events, impressions and feature sets of `keep_days`. A set holds four catalogues: one over all
+/// Events, impressions and feature sets of `keep_days`. A set holds six catalogues: one over all
 /// users, and one for the training rows of each group of users.
 pub(crate) fn lake(load: &Load, rates: &Rates, table: &Table, functions: &Functions) -> Lake {
     let sets = (load.retrain_per_day * f64::from(load.keep_days)).max(1.0);
     let features =
-        sets * (load.users as f64 * table.record_bytes + load.products as f64 * 4.0 * PRODUCT_FILE);
+        sets * (load.users as f64 * table.record_bytes + load.products as f64 * 6.0 * PRODUCT_FILE);
     let files = |bytes: f64| (bytes / DELIVERY_BYTES).max(1.0 / DELIVERY_SECONDS) * SECONDS;
     let events = files(rates.events * f64::from(load.event_bytes));
     let impressions = files(rates.recommendations * IMPRESSION_BYTES);

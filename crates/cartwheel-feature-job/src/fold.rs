@@ -57,9 +57,9 @@ impl Folded {
             baskets: Samples::new(options.max_examples),
             interactions: Samples::new(options.max_examples),
             later: BottomK::new(Samples::held_out(options.max_examples)),
-            // Half as many in a group: evaluation asks the users of two.
+            // Evaluation asks the users of all groups but one.
             histories: HistorySamples::new(
-                options.max_shoppers.div_ceil(2),
+                options.max_shoppers.div_ceil(GROUPS - 1),
                 Samples::held_out(options.max_examples),
             ),
             watermark_ms: 0,

@@ -11,8 +11,13 @@ pub const USERS: &str = "users.bin";
 pub const CATALOGUE: &str = "catalogue.bin";
 /// For each group of users the catalogue over the users of the other groups, for rows of the
 /// group. The first is for the users whom training holds out.
-pub const CATALOGUES_OF_OTHERS: [&str; GROUPS] =
-    ["catalogue_others_0.bin", "catalogue_others_1.bin", "catalogue_others_2.bin"];
+pub const CATALOGUES_OF_OTHERS: [&str; GROUPS] = [
+    "catalogue_others_0.bin",
+    "catalogue_others_1.bin",
+    "catalogue_others_2.bin",
+    "catalogue_others_3.bin",
+    "catalogue_others_4.bin",
+];
 /// Held-out examples: the newest orders of the gate users.
 pub const GATE: &str = "gate.bin";
 /// The first order of each user after the time at which the set ends. Only a set that ends before
@@ -59,6 +64,8 @@ pub const CROSS_VALIDATION: &[&str] = &[
     CATALOGUES_OF_OTHERS[0],
     CATALOGUES_OF_OTHERS[1],
     CATALOGUES_OF_OTHERS[2],
+    CATALOGUES_OF_OTHERS[3],
+    CATALOGUES_OF_OTHERS[4],
     CROSS,
     HISTORIES,
     SCALER,

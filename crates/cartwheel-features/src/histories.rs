@@ -194,7 +194,7 @@ mod tests {
     #[test]
     fn users_have_the_uses_of_their_folds() {
         let orders = [order(1, [1]), order(2, [2])];
-        let mut samples = [HistorySamples::new(50, 50), HistorySamples::new(50, 50)];
+        let mut samples = [HistorySamples::new(45, 50), HistorySamples::new(45, 50)];
         for user in 0..200 {
             let id = format!("u{user}");
             let hash = crate::holdout::stable_hash(id.as_bytes());
@@ -205,7 +205,7 @@ mod tests {
         all.merge(other);
         let histories = all.clone().finish(false);
         assert!(histories.groups[0].is_empty());
-        assert_eq!(histories.groups[1].len(), 50);
+        assert_eq!(histories.groups[1].len(), 45);
         let folds = |kept: &[OrderHistory], fold| kept.iter().all(|h| fold_of(&h.user_id) == fold);
         assert!(folds(&histories.judged, Fold::Gate) && !histories.judged.is_empty());
         assert!(folds(&histories.tuning, Fold::Valid) && !histories.tuning.is_empty());
