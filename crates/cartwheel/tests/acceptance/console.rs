@@ -46,7 +46,7 @@ fn models_are_shown_with_evaluation_and_training() {
     assert_eq!(detail["parameters"]["num_round"], "20");
     let curves = detail["learning"].as_array().unwrap();
     let names: Vec<_> = curves.iter().map(|curve| curve["metric"].as_str().unwrap()).collect();
-    assert_eq!(names, ["auc", "logloss"]);
+    assert_eq!(names, ["logloss"]);
     let rounds = curves[0]["train"].as_array().unwrap().len();
     assert!(rounds > 0 && curves.iter().all(|c| c["valid"].as_array().unwrap().len() == rounds));
     let importance = detail["importance"].as_array().unwrap();
