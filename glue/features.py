@@ -289,7 +289,7 @@ def build(spark, options):
     worker = Path(options.worker).name
     spark.sparkContext.addFile(options.worker)
     job = ["--products", "@" + put_products(spark, products)]
-    for name in ("timezone", "label_orders", "max_examples", "min_gate_users", "label", "seed"):
+    for name in ("timezone", "label_orders", "max_examples", "min_gate_users", "label", "without", "seed"):
         # What is not given is left to the worker's defaults, which are the local job's.
         if (value := getattr(options, name)) is not None:
             job += ["--" + name.replace("_", "-"), str(value)]
@@ -339,6 +339,7 @@ def parse(arguments):
     parser.add_argument("--min-gate-users", type=int)
     parser.add_argument("--label-orders", type=int)
     parser.add_argument("--label", help="auto, next_basket or next_interaction")
+    parser.add_argument("--without", help="sources to switch off, separated by commas")
     parser.add_argument("--seed", type=int)
     parser.add_argument("--timezone")
     parser.add_argument("--partitions", type=int, help="partitions of users; default: four per core")

@@ -4,8 +4,8 @@
 //! are not scored by it: they get a share of the probability of the products that the answer
 //! would show otherwise.
 
-use cartwheel_features::UserState;
-use cartwheel_recommend::{Candidate, Ranked, Source};
+use cartwheel_features::{Source, UserState};
+use cartwheel_recommend::{Candidate, Ranked};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::shop::Shop;

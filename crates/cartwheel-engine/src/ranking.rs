@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use cartwheel_events::{ProductId, UserId};
-use cartwheel_features::{Action, Context, Event, LastCheckout, Touch, UserState};
+use cartwheel_features::{Action, Context, Event, LastCheckout, Source, Touch, UserState};
 use cartwheel_recommend::{
-    Candidate, Contributions, FEATURES, Ranked, Said, Source, candidates, column, due_first,
-    is_due, order, reasons, rows, scores,
+    Candidate, Contributions, FEATURES, Ranked, Said, candidates, column, due_first, is_due, order,
+    reasons, rows, scores,
 };
 use cartwheel_sessions::{Session, SessionCheckout};
 use rustc_hash::FxHashSet;

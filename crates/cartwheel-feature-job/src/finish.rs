@@ -54,10 +54,11 @@ pub(crate) fn finish(folded: Folded, products: Vec<ProductInfo>, options: &JobOp
     };
     let without = |left_out: usize| {
         let others = merged(&|group| group != left_out);
-        Catalogue::of_others(products.clone(), others, users)
+        Catalogue::of_others(products.clone(), others, users).without_sources(&options.without)
     };
     let others: Vec<Catalogue> = (0..GROUPS).into_par_iter().map(without).collect();
-    let whole = Catalogue::finish(products.clone(), merged(&|_| true));
+    let whole =
+        Catalogue::finish(products.clone(), merged(&|_| true)).without_sources(&options.without);
     let (orders, lines) = (whole.orders, whole.lines);
     let by_key = |mut examples: Vec<Example>| {
         examples.sort_by(|a, b| (&a.user_id, a.order_number).cmp(&(&b.user_id, b.order_number)));

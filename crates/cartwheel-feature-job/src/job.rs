@@ -34,7 +34,7 @@ use crate::write::{Origin, short_hash, write};
 const PARTITION_LINES: u64 = 500_000;
 
 /// The input of the job.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Input {
     /// Id of the imported data; part of the set's name.
     pub import_id: String,
@@ -379,7 +379,7 @@ mod tests {
         };
         let text = format!(
             "imported\nJobOptions {{ label_orders: 20, max_examples: 16000, max_baskets: 1000000, \
-             max_shoppers: 20000, max_visits: 100000, label: None, min_gate_users: 20, seed: 1, timezone: \"UTC\", until_ms: None }}\n{}\nu 5 e [\"p\", \"q\"]\n",
+             max_shoppers: 20000, max_visits: 100000, label: None, without: [], min_gate_users: 20, seed: 1, timezone: \"UTC\", until_ms: None }}\n{}\nu 5 e [\"p\", \"q\"]\n",
             FEATURES.join(",")
         );
         let expected = format!("fs-{}", short_hash(text.as_bytes()));

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use cartwheel_feature_job::{JobOptions, phases};
 use cartwheel_feature_set::Label;
-use cartwheel_features::ProductInfo;
+use cartwheel_features::{ProductInfo, Source, Sources};
 use clap::{Args, Parser, Subcommand};
 
 /// Runs one phase of the feature job, with Arrow IPC streams as stdin and stdout.
@@ -73,9 +73,21 @@ struct Job {
     /// What the model predicts: `next_basket`, `next_interaction`, or `auto`.
     #[arg(long, default_value = "auto", value_parser = ["auto", "next_basket", "next_interaction"])]
     label: String,
+    /// Sources of candidates to switch off, separated by commas.
+    #[arg(long, default_value = "", value_parser = sources)]
+    without: Sources,
     /// Seed of samples and carts.
     #[arg(long, default_value_t = JobOptions::default().seed)]
     seed: u64,
+}
+
+/// Reads names of sources, separated by commas.
+fn sources(text: &str) -> Result<Sources, String> {
+    let names: Vec<&str> = text.split(',').map(str::trim).filter(|name| !name.is_empty()).collect();
+    Sources::parse(&names).map_err(|name| {
+        let all = Source::OPTIONAL.map(Source::as_str).join(", ");
+        format!("{name:?} cannot be switched off: expected some of {all}")
+    })
 }
 
 impl Job {
@@ -85,6 +97,7 @@ impl Job {
             max_examples: self.max_examples as usize,
             min_gate_users: self.min_gate_users as usize,
             label: Label::parse(&self.label),
+            without: self.without.clone(),
             seed: self.seed,
             timezone: self.timezone.clone(),
             ..JobOptions::default()

@@ -1,6 +1,7 @@
 //! Options of the job.
 
 use cartwheel_feature_set::Label;
+use cartwheel_features::Sources;
 
 /// Options that decide what the feature set holds.
 ///
@@ -20,6 +21,8 @@ pub struct JobOptions {
     /// What the model predicts; unset, the next basket in a shop with orders, otherwise the next
     /// interaction.
     pub label: Option<Label>,
+    /// Sources of candidates that are switched off, with their columns.
+    pub without: Sources,
     /// Gate examples from which on the gate judges by them alone. With fewer, the set is
     /// prepared for cross-validation.
     pub min_gate_users: usize,
@@ -41,6 +44,7 @@ impl Default for JobOptions {
             max_shoppers: 20_000,
             max_visits: 100_000,
             label: None,
+            without: Sources::default(),
             min_gate_users: 20,
             seed: 1,
             timezone: "UTC".to_owned(),

@@ -58,6 +58,7 @@ pub(crate) fn write(
         cross_folds: cross.folds,
         judged_users: cross.users as u64,
         label: assembly.label,
+        without: options.without.clone(),
         seed: options.seed,
         erasures: origin.erasures,
     })

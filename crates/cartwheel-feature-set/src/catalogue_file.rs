@@ -1,5 +1,5 @@
-//! Catalogues as bytes: a signature, then the catalogue in postcard, then its affinities.
-//! Catalogues of releases that had none end before them.
+//! Catalogues as bytes: a signature, then in postcard the catalogue, its affinities, and the sources
+//! that are switched off. Catalogues of releases that lacked the last of these end before them.
 //!
 //! Catalogues of releases before the signature have no transitions, no hazards and no orders
 //! over time. They are read as far as they go, so that a shop answers after an update of the
@@ -18,7 +18,8 @@ const SIGNATURE: &[u8; 8] = b"\x80\x80\x80\x00CWC2";
 /// When memory is exhausted.
 pub fn encode_catalogue(catalogue: &Catalogue) -> postcard::Result<Vec<u8>> {
     let bytes = postcard::to_extend(catalogue, SIGNATURE.to_vec())?;
-    postcard::to_extend(&catalogue.affinities, bytes)
+    let bytes = postcard::to_extend(&catalogue.affinities, bytes)?;
+    postcard::to_extend(&catalogue.without, bytes)
 }
 
 /// Decodes a catalogue and checks that it refers to products of its own alone.
@@ -40,10 +41,22 @@ pub fn decode_catalogue(bytes: &[u8]) -> Result<Catalogue, String> {
 /// Decodes the part after the signature.
 fn signed(bytes: &[u8]) -> postcard::Result<Catalogue> {
     let (mut catalogue, rest) = postcard::take_from_bytes::<Catalogue>(bytes)?;
-    if !rest.is_empty() {
-        catalogue.affinities = postcard::from_bytes(rest)?;
+    let rest = later(rest, &mut catalogue.affinities)?;
+    let rest = later(rest, &mut catalogue.without)?;
+    match rest {
+        [] => Ok(catalogue),
+        _ => Err(postcard::Error::DeserializeBadEncoding),
     }
-    Ok(catalogue)
+}
+
+/// Decodes a part that earlier releases did not write, and returns the bytes after it.
+fn later<'a, T: Deserialize<'a>>(bytes: &'a [u8], part: &mut T) -> postcard::Result<&'a [u8]> {
+    if bytes.is_empty() {
+        return Ok(bytes);
+    }
+    let (read, rest) = postcard::take_from_bytes(bytes)?;
+    *part = read;
+    Ok(rest)
 }
 
 /// A catalogue without a signature.
@@ -117,7 +130,9 @@ mod tests {
         let read = decode_catalogue(&bytes).unwrap();
         assert_eq!(read.products, catalogue().products);
         assert_eq!(read.find("tea"), Some(0));
-        assert!(decode_catalogue(&bytes[..bytes.len() - 1]).is_err());
+        // Without the last byte, it is a catalogue of a release that could switch no source off.
+        assert!(decode_catalogue(&bytes[..bytes.len() - 1]).is_ok());
+        assert!(decode_catalogue(&bytes[..bytes.len() - 2]).is_err());
         let mut foreign = catalogue();
         foreign.popular = vec![7];
         let error = decode_catalogue(&encode_catalogue(&foreign).unwrap()).unwrap_err();

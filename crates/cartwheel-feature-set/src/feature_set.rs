@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
-use cartwheel_features::{Catalogue, Example, Histories, Scaler};
+use cartwheel_features::{Catalogue, Example, Histories, Scaler, Sources};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::catalogue_file::decode_catalogue;
@@ -78,6 +78,9 @@ pub struct Manifest {
     /// What the rows ask for.
     #[serde(default)]
     pub label: Label,
+    /// Sources of candidates that are switched off, with their columns.
+    #[serde(default)]
+    pub without: Sources,
     /// Seed of the carts and samples.
     pub seed: u64,
     /// Erasures that the lake had completed, since its beginning, when the job read it.

@@ -203,6 +203,7 @@ mod tests {
             cross_folds: Vec::new(),
             judged_users: 0,
             label: Default::default(),
+            without: Default::default(),
             negatives: 1,
             seed: 1,
             erasures: 0,

@@ -10,6 +10,7 @@ use crate::hazard::{Hazard, Rebuys};
 use crate::neighbour::Neighbour;
 use crate::neighbours::neighbours;
 use crate::partial::{Partial, ProductStats};
+use crate::source::Sources;
 use crate::transitions::transitions;
 use crate::user::{Context, UserProduct};
 use crate::visits::Visits;
@@ -96,6 +97,9 @@ pub struct Catalogue {
     /// Products that the same customers buy. Stored after the catalogue.
     #[serde(skip)]
     pub affinities: Affinities,
+    /// Sources that propose nothing and whose columns are empty. Stored after the affinities.
+    #[serde(skip)]
+    pub without: Sources,
     #[serde(skip)]
     index: FxHashMap<String, u32>,
 }
@@ -156,9 +160,25 @@ impl Catalogue {
         let lines = stats.iter().map(|s| u64::from(s.orders)).sum();
         set_hazards(&mut products, &rebuys);
         let trail = Trail::new(all_weeks);
-        let index = FxHashMap::default();
-        Self { products, popular, lines, orders, users, trail, others, visits, affinities, index }
-            .indexed()
+        Self {
+            products,
+            popular,
+            lines,
+            orders,
+            users,
+            trail,
+            others,
+            visits,
+            affinities,
+            without: Sources::default(),
+            index: FxHashMap::default(),
+        }
+        .indexed()
+    }
+
+    /// Switches sources off: for requests and for training rows, since both ask the catalogue.
+    pub fn without_sources(self, sources: &Sources) -> Self {
+        Self { without: sources.clone(), ..self }
     }
 
     /// Whether every product index in it is valid; check this after reading a catalogue

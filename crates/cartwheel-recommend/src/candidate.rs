@@ -1,47 +1,6 @@
 //! A product to score.
 
-/// The reason why a product is a candidate, the strongest first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Source {
-    /// The user bought it before.
-    History,
-    /// The user has just looked at it.
-    Seen,
-    /// It is bought together with a product in the cart.
-    Cart,
-    /// Shoppers turn to it after what the user has just looked at.
-    Visit,
-    /// It is bought together with products that the user buys.
-    Taste,
-    /// Users with such a history buy it next.
-    Next,
-    /// Customers who bought what the user has bought also bought it.
-    Affinity,
-    /// It is popular with all users.
-    Popular,
-    /// Shoppers turn to it now.
-    Trending,
-    /// It is so new that no order has taught anything about it.
-    New,
-}
-
-impl Source {
-    /// Returns the source's name in impressions and explanations.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::History => "history",
-            Self::Seen => "seen",
-            Self::Cart => "cart",
-            Self::Visit => "visit",
-            Self::Taste => "taste",
-            Self::Next => "next",
-            Self::Affinity => "affinity",
-            Self::Popular => "popular",
-            Self::Trending => "trending",
-            Self::New => "new",
-        }
-    }
-}
+use cartwheel_features::Source;
 
 /// A product to score, with its relation to cart and history.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -1,9 +1,9 @@
 //! Selects the products that are worth scoring for a user and a cart.
 
-use cartwheel_features::{Catalogue, HISTORY_PRODUCTS, MAX_TOUCHES, Neighbour, UserState};
+use cartwheel_features::{Catalogue, HISTORY_PRODUCTS, MAX_TOUCHES, Neighbour, Source, UserState};
 use rustc_hash::FxHashSet;
 
-use crate::candidate::{Candidate, Source, TasteShare};
+use crate::candidate::{Candidate, TasteShare};
 use crate::discovery::Discovery;
 use crate::scored::{Key, Scored, take_best};
 use crate::visit::score_visit;
@@ -54,8 +54,9 @@ pub fn candidates(
         state.products.iter().map(|p| (p.recency(next), p.product)).collect();
     past.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
 
+    let is_on = |source| !catalogue.without.contains(source);
     let mut scored = Scored::new(catalogue.products.len());
-    for &held in cart {
+    for &held in cart.iter().filter(|_| is_on(Source::Cart)) {
         for neighbour in neighbours(catalogue, held) {
             let entry = scored.of(neighbour.product, Source::Cart);
             entry.cart_sum += neighbour.score;
@@ -65,7 +66,7 @@ pub fn candidates(
             }
         }
     }
-    for &(recency, bought) in past.iter().take(TASTE_PRODUCTS) {
+    for &(recency, bought) in past.iter().take(TASTE_PRODUCTS).filter(|_| is_on(Source::Taste)) {
         for neighbour in neighbours(catalogue, bought) {
             let entry = scored.of(neighbour.product, Source::Taste);
             let score = recency * neighbour.score;
@@ -77,15 +78,19 @@ pub fn candidates(
     }
     let history = &past[..past.len().min(HISTORY_PRODUCTS)];
     let weight: f32 = history.iter().map(|(recency, _)| recency).sum();
-    for &(recency, bought) in history {
+    for &(recency, bought) in history.iter().filter(|_| is_on(Source::Next)) {
         let share = recency / weight;
         for next in catalogue.get(bought).map_or(&[][..], |product| &product.transitions) {
             scored.of(next.product, Source::Next).next += next.score * share;
         }
     }
 
-    score_visit(catalogue, state, &mut scored);
-    add_affinities(catalogue, state, history, &mut scored);
+    if is_on(Source::Visit) {
+        score_visit(catalogue, state, &mut scored);
+    }
+    if is_on(Source::Affinity) {
+        add_affinities(catalogue, state, history, &mut scored);
+    }
 
     let mut chosen: Vec<Candidate> = Vec::with_capacity(FROM_HISTORY);
     let mut taken: FxHashSet<u32> = in_cart;
@@ -95,7 +100,7 @@ pub fn candidates(
         taken.insert(product);
         chosen.push(scored.with_source(product, Source::History));
     }
-    let touched = state.touched(MAX_TOUCHES).into_iter().rev();
+    let touched = state.touched(MAX_TOUCHES).into_iter().rev().filter(|_| is_on(Source::Seen));
     let touched = touched.filter(|&p| catalogue.get(p).is_some() && !taken.contains(&p));
     for product in touched.filter(|&product| qualifies(product)).collect::<Vec<_>>() {
         taken.insert(product);

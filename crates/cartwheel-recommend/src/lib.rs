@@ -20,7 +20,7 @@ pub mod slices;
 mod trending;
 mod visit;
 
-pub use candidate::{Candidate, Source, TasteShare, VisitScores};
+pub use candidate::{Candidate, TasteShare, VisitScores};
 pub use candidates::candidates;
 pub use columns::{Column, Subject, column};
 pub use content::{Content, Rarity, Terms};

@@ -1,9 +1,9 @@
 //! Reasons for a recommendation, as text.
 
-use cartwheel_features::{Catalogue, MAX_TOUCHES, UserState};
+use cartwheel_features::{Catalogue, MAX_TOUCHES, Source, UserState};
 use rustc_hash::FxHashMap;
 
-use crate::candidate::{Candidate, Source};
+use crate::candidate::Candidate;
 use crate::columns::{Subject, column};
 use crate::rank::Contributions;
 use crate::rows::FEATURES;

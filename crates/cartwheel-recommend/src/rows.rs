@@ -1,9 +1,9 @@
 //! Feature rows of candidates.
 
-use cartwheel_features::{Action, Catalogue, Context, Trail, UserState};
+use cartwheel_features::{Action, Catalogue, Context, Source, Trail, UserState};
 use rustc_hash::FxHashMap;
 
-use crate::candidate::{Candidate, Source};
+use crate::candidate::Candidate;
 use crate::visit::{Seen, minutes};
 
 /// Column names of a feature row, in order.
@@ -117,7 +117,10 @@ pub fn rows(
     let orders = state.applied as f32;
     let today = state.days + context.days_since_prior.unwrap_or(0.0);
     let basket = over(state.lines as f32, orders);
-    let visit = Seen::new(state, context.at_ms);
+    let guest = UserState::default();
+    // What a source that is switched off would tell is as in a shop without views.
+    let looks = |source| if catalogue.without.contains(source) { &guest } else { state };
+    let visit = Seen::new(looks(Source::Visit), context.at_ms);
     let week = catalogue.week(context);
     let (all_orders, all_lately) = catalogue.all_sold(week);
     out.reserve(candidates.len() * FEATURES.len());
@@ -190,7 +193,7 @@ pub fn rows(
         }
         let near = candidate.visit;
         out.extend([visit.touches, visit.products, visit.minutes_since, visit.of_last]);
-        out.extend(seen(state, candidate.product, context.at_ms));
+        out.extend(seen(looks(Source::Seen), candidate.product, context.at_ms));
         out.extend([near.follow_last, near.follow, near.follow_far]);
         out.extend([near.together, near.together_max, near.together_last, near.leads_to]);
         out.extend([near.nearest, near.nearest_close]);

@@ -2,7 +2,9 @@
 
 use std::cell::Cell;
 
-use crate::candidate::{Candidate, Source};
+use cartwheel_features::Source;
+
+use crate::candidate::Candidate;
 
 /// A product without a candidate.
 const EMPTY: u32 = u32::MAX;

@@ -1,10 +1,10 @@
 use cartwheel_features::{
-    Action, Catalogue, Context, Event, Line, Order, Partial, ProductInfo, SampleSizes, Touch,
-    UserState,
+    Action, Catalogue, Context, Event, Line, Order, Partial, ProductInfo, SampleSizes, Source,
+    Touch, UserState,
 };
 
 use crate::metrics::{Prediction, calibration, calibration_error, list_score, log_loss, mean};
-use crate::{Contributions, Discovery, FEATURES, Said, Source, candidates, rank, reasons, rows};
+use crate::{Contributions, Discovery, FEATURES, Said, candidates, rank, reasons, rows};
 
 fn look(product: u32, minute: i64) -> Touch {
     Touch { product, action: Action::View, at_ms: minute * 60_000 }

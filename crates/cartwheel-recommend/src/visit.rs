@@ -1,8 +1,7 @@
 //! Scores of products by what the user has just looked at.
 
-use cartwheel_features::{Catalogue, Neighbour, UserState};
+use cartwheel_features::{Catalogue, Neighbour, Source, UserState};
 
-use crate::candidate::Source;
 use crate::scored::Scored;
 
 /// Touched products that candidates are scored by, the newest.

@@ -76,18 +76,25 @@ pub struct Rule<T> {
     pub range: Option<String>,
     /// Whether a value is allowed.
     pub allows: Box<dyn Fn(&T) -> bool>,
+    /// What a value that is not allowed probably means, as a sentence.
+    pub advice: Box<dyn Fn(&T) -> Option<String>>,
 }
 
 impl<T> Rule<T> {
     /// Allows the values for which `allows` holds.
     pub fn new(range: impl Into<String>, allows: impl Fn(&T) -> bool + 'static) -> Self {
-        Self { range: Some(range.into()), allows: Box::new(allows) }
+        Self { range: Some(range.into()), allows: Box::new(allows), ..any() }
+    }
+
+    /// Explains values that are not allowed.
+    pub fn advising(self, advice: impl Fn(&T) -> Option<String> + 'static) -> Self {
+        Self { advice: Box::new(advice), ..self }
     }
 }
 
 /// Allows every value of the type.
 pub fn any<T>() -> Rule<T> {
-    Rule { range: None, allows: Box::new(|_| true) }
+    Rule { range: None, allows: Box::new(|_| true), advice: Box::new(|_| None) }
 }
 
 /// Allows values from `low` to `high`.

@@ -70,8 +70,7 @@ impl Settings {
     pub fn validate(&self) -> Result<(), InvalidSettings> {
         let keys = Self::keys();
         let wrong = self.check().into_iter();
-        let problems: Vec<String> =
-            wrong.map(|w| wrong_value(&keys, None, &w.key, &w.found, &w.expected)).collect();
+        let problems: Vec<String> = wrong.map(|wrong| wrong_value(&keys, None, &wrong)).collect();
         if problems.is_empty() { Ok(()) } else { Err(InvalidSettings { problems }) }
     }
 
@@ -112,13 +111,14 @@ impl Settings {
         let settings = Self::take(&mut values);
         problems.extend(values.unknown().map(|(key, source)| unknown_key(&keys, key, source)));
         for wrong in values.mistyped() {
-            let (key, found) = (&wrong.key, &wrong.found);
-            let expected = keys.iter().find(|known| known.path() == *key).map(Key::expected);
+            let (key, found) = (wrong.key.clone(), wrong.found.clone());
+            let expected = keys.iter().find(|known| known.path() == key).map(Key::expected);
             let expected = expected.unwrap_or_default();
-            problems.push(wrong_value(&keys, values.source(key), key, found, &expected));
+            let wrong = Violation { key, found, expected, advice: None };
+            problems.push(wrong_value(&keys, values.source(&wrong.key), &wrong));
         }
-        for Violation { key, found, expected } in settings.check() {
-            problems.push(wrong_value(&keys, values.source(&key), &key, &found, &expected));
+        for wrong in settings.check() {
+            problems.push(wrong_value(&keys, values.source(&wrong.key), &wrong));
         }
         if problems.is_empty() { Ok(settings) } else { Err(InvalidSettings { problems }) }
     }
@@ -131,17 +131,13 @@ fn not_toml(path: &Path, text: &str, error: &toml::de::Error) -> String {
     format!("{}, line {line}, is not valid TOML: {}", path.display(), error.message())
 }
 
-fn wrong_value(
-    keys: &[Key],
-    source: Option<&Source>,
-    path: &str,
-    found: &str,
-    expected: &str,
-) -> String {
+fn wrong_value(keys: &[Key], source: Option<&Source>, wrong: &Violation) -> String {
+    let Violation { key: path, found, expected, advice } = wrong;
     let source = source.map(|source| format!(" {source}")).unwrap_or_default();
-    let default = keys.iter().find(|key| key.path() == path).and_then(|key| key.default.as_ref());
+    let advice = advice.as_ref().map(|advice| format!(" {advice}")).unwrap_or_default();
+    let default = keys.iter().find(|key| key.path() == *path).and_then(|key| key.default.as_ref());
     let default = default.map(|default| format!(" The default is {default}.")).unwrap_or_default();
-    format!("{path}{source} is {found}: expected {expected}.{default}")
+    format!("{path}{source} is {found}: expected {expected}.{advice}{default}")
 }
 
 fn unknown_key(keys: &[Key], path: &str, source: &Source) -> String {
@@ -188,6 +184,7 @@ mod tests {
             ("CARTWHEEL_TRAIN_LIBRARY", "123"),
             ("CARTWHEEL_SERVER_LISTEN", "0.0.0.0:80"),
             ("CARTWHEEL_SERVER_CORS_ORIGINS", "[\"https://a.example\"]"),
+            ("CARTWHEEL_RECOMMEND_WITHOUT", "visit, affinity"),
             ("CARTWHEEL_STREAM", "events"),
             ("HOME", "/"),
         ];
@@ -196,6 +193,7 @@ mod tests {
         assert_eq!(settings.train.library, Some("123".into()));
         assert_eq!(settings.server.listen.to_string(), "0.0.0.0:80");
         assert_eq!(settings.server.cors_origins, ["https://a.example"]);
+        assert_eq!(settings.recommend.without, ["visit", "affinity"]);
         assert_eq!((settings.train.eta, settings.shop.timezone.as_str()), (0.1, "UTC"));
     }
 
@@ -208,6 +206,7 @@ mod tests {
             ("CARTWHEEL_DATADIR", "x"),
             ("CARTWHEEL_SERVER__LISTEN", "x"),
             ("CARTWHEEL_STREAM_SHARDS", "many"),
+            ("CARTWHEEL_RECOMMEND_WITHOUT", "vist"),
             ("CARTWHEEL_NOTHING_LIKE_IT", "1"),
         ];
         let problems = read(file, &variables).unwrap_err();
@@ -226,6 +225,9 @@ mod tests {
              256. The default is 4.",
             "train.eta in shop.toml is \"fast\": expected a number, above 0, at most 1. The \
              default is 0.1.",
+            "recommend.without from CARTWHEEL_RECOMMEND_WITHOUT is [\"vist\"]: expected a list of \
+             strings, some of seen, cart, visit, taste, next, affinity. For \"vist\", did you mean \
+             \"visit\"? The default is [].",
             "train.max_depth in shop.toml is 99: expected an integer, 1 to 16. The default is 5.",
             "server.tls_cert is unset: expected a path, because server.tls_key is set.",
         ];

@@ -22,8 +22,8 @@ cors_origins = [\"https://shop.example\"]
 ```
 
 The value of a variable is TOML or plain text: `CARTWHEEL_SERVER_LISTEN=127.0.0.1:8080`,
-`CARTWHEEL_SERVER_CORS_ORIGINS='[\"https://shop.example\"]'`. A default of – means that the key is
-unset.
+`CARTWHEEL_SERVER_CORS_ORIGINS='[\"https://shop.example\"]'`, and a list may be texts separated by
+commas: `CARTWHEEL_RECOMMEND_WITHOUT=visit,affinity`. A default of – means that the key is unset.
 "
     .to_owned();
     let keys = Settings::keys();

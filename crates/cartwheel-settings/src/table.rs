@@ -5,9 +5,11 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use cartwheel_feature_set::Label;
+use cartwheel_features::{Source, Sources};
 use serde::Serialize;
 
 use crate::key::{Key, Kind, Rule, any, at_least, between, expected, finite, share};
+use crate::nearest::nearest;
 use crate::origin::origin;
 use crate::values::Values;
 
@@ -25,6 +27,8 @@ pub struct Violation {
     pub found: String,
     /// What the value has to be.
     pub expected: String,
+    /// What it probably means.
+    pub advice: Option<String>,
 }
 
 macro_rules! settings {
@@ -101,6 +105,7 @@ macro_rules! settings {
                             key: concat!(stringify!($area), ".", stringify!($name)).to_owned(),
                             found: as_toml(value).unwrap_or_else(|| "unset".to_owned()),
                             expected: expected(<$type as Kind>::NAME, rule.range.as_deref()),
+                            advice: (rule.advice)(value),
                         });
                     }
                 })+)+
@@ -210,6 +215,10 @@ settings! {
         /// bought. Of its first `k` products, at least `k` times the share are new, rounded down;
         /// apart from that the most probable product comes first. At 1 all are new.
         discovery: f32 = 0.0, between(0.0, 1.0);
+        /// Sources of candidates that are switched off, with the columns of their scores: some of
+        /// `seen`, `cart`, `visit`, `taste`, `next` and `affinity`. It takes effect with the next
+        /// run of the pipeline, since a model knows the sources that it was trained with.
+        without: Vec<String> = Vec::new(), sources();
     }
 
     /// Training.
@@ -279,7 +288,8 @@ impl Settings {
         ] {
             if this.is_none() && other.is_some() {
                 let expected = format!("a path, because {name} is set");
-                violations.push(Violation { key: key.into(), found: "unset".into(), expected });
+                let (key, found) = (key.into(), "unset".into());
+                violations.push(Violation { key, found, expected, advice: None });
             }
         }
         let smallest = stream.segment_bytes.saturating_mul(MIN_SEGMENTS);
@@ -288,6 +298,7 @@ impl Settings {
                 key: "stream.max_bytes".to_owned(),
                 found: stream.max_bytes.to_string(),
                 expected: format!("at least {smallest}, {MIN_SEGMENTS} times stream.segment_bytes"),
+                advice: None,
             });
         }
         violations
@@ -312,6 +323,18 @@ fn time_zone() -> Rule<String> {
 fn label() -> Rule<String> {
     let allows = |name: &String| name == "auto" || Label::parse(name).is_some();
     Rule::new("auto, next_basket or next_interaction", allows)
+}
+
+/// Allows lists of sources that can be switched off.
+fn sources() -> Rule<Vec<String>> {
+    let names = Source::OPTIONAL.map(Source::as_str);
+    let allows = |list: &Vec<String>| Sources::parse(list).is_ok();
+    let rule = Rule::new(format!("some of {}", names.join(", ")), allows);
+    rule.advising(move |list| {
+        let wrong = Sources::parse(list).err()?;
+        let near = nearest(&wrong, names)?;
+        Some(format!("For {wrong:?}, did you mean {near:?}?"))
+    })
 }
 
 /// Allows lists of origins.

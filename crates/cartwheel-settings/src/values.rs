@@ -29,7 +29,8 @@ impl fmt::Display for Source {
 #[derive(Debug, Clone)]
 struct Raw {
     source: Source,
-    /// The value, and how else it can be understood: a variable may be TOML or plain text.
+    /// The value, and how else it can be understood: a variable may be TOML, plain text, or texts
+    /// separated by commas.
     readings: Vec<Value>,
 }
 
@@ -77,7 +78,10 @@ impl Values {
     /// Adds the value of an environment variable.
     pub fn add_variable(&mut self, key: String, variable: &str, text: &str) {
         let as_toml = text.parse::<Value>().ok();
-        let readings = as_toml.into_iter().chain([Value::String(text.to_owned())]).collect();
+        let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
+        let list = Value::Array(parts.map(|part| Value::String(part.to_owned())).collect());
+        let plain = [Value::String(text.to_owned()), list];
+        let readings = as_toml.into_iter().chain(plain).collect();
         let source = Source::Variable(variable.to_owned());
         self.raw.insert(key, Raw { source, readings });
     }

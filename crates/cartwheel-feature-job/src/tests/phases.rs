@@ -13,7 +13,7 @@ use arrow_array::{Array, ArrayRef, RecordBatch, StringArray};
 use arrow_ipc::writer::StreamWriter;
 use cartwheel_events::EventKind;
 use cartwheel_feature_set::{UserFile, files};
-use cartwheel_features::stable_hash;
+use cartwheel_features::{Sources, stable_hash};
 use cartwheel_lake::{Touch, Touches};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
@@ -258,11 +258,11 @@ fn input() -> (tempfile::TempDir, Input) {
 fn the_files_equal_those_of_the_local_job_for_any_partitioning_of_the_users() {
     let (dir, input) = input();
     let (rows, table) = (rows(&input), products(&input));
-    let options = JobOptions::default();
-    let set = build(input, &dir.path().join("features"), &options, &|_| {}).unwrap();
     let products = phases::read_products(&table[..]).unwrap();
 
-    for parts in [1, 3, 16] {
+    for (parts, off) in [(1, &[][..]), (3, &["seen", "next"]), (16, &[])] {
+        let options = JobOptions { without: Sources::parse(off).unwrap(), ..JobOptions::default() };
+        let set = build(input.clone(), &dir.path().join("features"), &options, &|_| {}).unwrap();
         let (mut users, mut partials) = (BTreeMap::new(), Vec::new());
         for part in 0..parts {
             let mine = rows.iter().filter(|(u, _)| stable_hash(u.as_bytes()) % parts == part);

@@ -1,6 +1,6 @@
 //! The figures of products mean the same in training rows and in requests.
 
-use cartwheel_features::{Context, UserState};
+use cartwheel_features::{Context, Sources, UserState};
 use cartwheel_recommend::{Discovery, candidates, rows};
 
 use super::*;
@@ -93,4 +93,28 @@ fn product_columns_have_the_same_distribution_in_training_and_in_requests() {
         compared += 1;
     }
     assert_eq!(compared, 17);
+}
+
+#[test]
+fn a_source_that_is_switched_off_proposes_nothing_and_its_columns_are_empty() {
+    let (orders, lines) = random_shop();
+    let (dir, input) = lake(&orders, &lines);
+    let columns = |without: &[&str]| {
+        let without = Sources::parse(without).unwrap();
+        let options = JobOptions { label_orders: 1, without, ..JobOptions::default() };
+        let set = build(input.clone(), &dir.path().join("features"), &options, &|_| {}).unwrap();
+        assert_eq!(set.manifest.without, options.without);
+        [means(&trained_rows(&set)), means(&served_rows(&set))]
+    };
+    let of_sources = ["next_", "taste_", "attraction_", "companion_", "source_next"];
+    for means in columns(&["next", "taste", "affinity"]) {
+        for (mean, name) in means.iter().zip(FEATURES) {
+            let is_off = of_sources.iter().any(|prefix| name.starts_with(prefix));
+            assert!(!is_off || *mean == 0.0, "{name}: {mean}");
+        }
+    }
+    for means in columns(&["visit"]) {
+        let next = FEATURES.iter().position(|name| *name == "next_score").unwrap();
+        assert!(means[next] > 0.0, "the other sources go on");
+    }
 }

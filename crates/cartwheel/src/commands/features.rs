@@ -6,7 +6,7 @@ use std::time::Instant;
 use anyhow::{Context as _, Result};
 use cartwheel_feature_job::{Input, JobOptions, Phase};
 use cartwheel_feature_set::{BuildLock, FeatureSet, Label};
-use cartwheel_features::{ProductInfo, stable_hash};
+use cartwheel_features::{ProductInfo, Sources, stable_hash};
 use cartwheel_lake::{Erasures, Lake};
 use clap::Args;
 use parking_lot::Mutex;
@@ -72,6 +72,7 @@ pub fn build(
         max_examples: settings.features.max_examples,
         min_gate_users: settings.gate.min_users as usize,
         label: Label::parse(&settings.train.label),
+        without: Sources::parse(&settings.recommend.without).map_err(anyhow::Error::msg)?,
         seed: settings.features.seed,
         timezone: settings.shop.timezone.clone(),
         until_ms,
