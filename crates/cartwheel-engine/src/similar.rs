@@ -1,8 +1,7 @@
 //! Products that are similar to a product, in one sense or another.
 
 use cartwheel_events::ProductId;
-use cartwheel_features::Neighbour;
-use cartwheel_recommend::{Content, Rarity, Terms};
+use cartwheel_features::{Content, Neighbour, Rarity, Terms};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::answer::Recommendation;

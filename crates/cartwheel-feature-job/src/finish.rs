@@ -1,8 +1,10 @@
 //! The end of the merge phase: the merged fold results become catalogues and examples.
 
+use std::sync::Arc;
+
 use cartwheel_feature_set::Label;
 use cartwheel_features::{
-    Catalogue, Example, GROUPS, Histories, Partial, ProductInfo, SampleSizes,
+    Catalogue, Contents, Example, GROUPS, Histories, Partial, ProductInfo, SampleSizes,
 };
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -54,11 +56,14 @@ pub(crate) fn finish(folded: Folded, products: Vec<ProductInfo>, options: &JobOp
     };
     let without = |left_out: usize| {
         let others = merged(&|group| group != left_out);
-        Catalogue::of_others(products.clone(), others, users).without_sources(&options.without)
+        Catalogue::of_others(products.clone(), others, users)
     };
-    let others: Vec<Catalogue> = (0..GROUPS).into_par_iter().map(without).collect();
-    let whole =
-        Catalogue::finish(products.clone(), merged(&|_| true)).without_sources(&options.without);
+    let contents = Arc::new(Contents::of(&products));
+    let described =
+        |catalogue: Catalogue| catalogue.without_sources(&options.without).with_contents(&contents);
+    let others = (0..GROUPS).into_par_iter().map(|group| described(without(group)));
+    let others: Vec<Catalogue> = others.collect();
+    let whole = described(Catalogue::finish(products.clone(), merged(&|_| true)));
     let (orders, lines) = (whole.orders, whole.lines);
     let by_key = |mut examples: Vec<Example>| {
         examples.sort_by(|a, b| (&a.user_id, a.order_number).cmp(&(&b.user_id, b.order_number)));

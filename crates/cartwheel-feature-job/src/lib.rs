@@ -34,6 +34,7 @@ mod write;
 pub use batches::RowGroups;
 pub use job::{Input, Phase, build};
 pub use options::JobOptions;
+pub use products::product_info;
 pub use training_rows::read_rows;
 
 #[cfg(test)]

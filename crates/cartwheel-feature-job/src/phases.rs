@@ -8,7 +8,7 @@ use std::path::Path;
 use arrow_array::types::Int8Type;
 use arrow_array::{Array, RecordBatch};
 use cartwheel_feature_set::{Calendar, FeatureSetWriter, UserFile, decode_catalogue, files};
-use cartwheel_features::{Action, Catalogue, GROUPS, ProductInfo, stable_hash};
+use cartwheel_features::{Action, Catalogue, GROUPS, ProductDetails, ProductInfo, stable_hash};
 use rustc_hash::FxHashSet;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -68,6 +68,7 @@ pub fn read_products(input: impl Read) -> io::Result<Vec<ProductInfo>> {
                     name: name.value(at).to_owned(),
                     aisle: aisle.value(at).to_owned(),
                     department: department.value(at).to_owned(),
+                    details: ProductDetails::default(),
                 }),
                 false => others.push(ProductInfo::unnamed(id.value(at))),
             }

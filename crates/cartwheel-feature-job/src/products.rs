@@ -2,7 +2,8 @@
 
 use std::io;
 
-use cartwheel_features::ProductInfo;
+use cartwheel_features::{ProductDetails, ProductInfo};
+use cartwheel_lake::ProductRow;
 use rustc_hash::FxHashMap;
 
 /// Orders products by catalogue index, which is the order of their ids. Of products with
@@ -30,5 +31,18 @@ impl<'a> ProductIndex<'a> {
 
     pub(crate) fn all<'b>(&self, ids: impl Iterator<Item = &'b str>) -> io::Result<Vec<u32>> {
         ids.map(|id| self.get(id)).collect()
+    }
+}
+
+/// A product of the lake as the job takes it.
+pub fn product_info(row: ProductRow) -> ProductInfo {
+    let ProductRow { categories, brand, tags, .. } = row;
+    let price = row.price.map(|price| price.approximate() as f32);
+    ProductInfo {
+        product_id: row.product_id,
+        name: row.product_name,
+        aisle: row.aisle,
+        department: row.department,
+        details: ProductDetails { categories, brand, tags, price },
     }
 }

@@ -1,11 +1,12 @@
-//! Catalogues as bytes: a signature, then in postcard the catalogue, its affinities, and the sources
-//! that are switched off. Catalogues of releases that lacked the last of these end before them.
+//! Catalogues as bytes: a signature, then in postcard the catalogue, its affinities, the sources that
+//! are switched off, and its contents. Catalogues of releases that lacked the last of these end before
+//! them.
 //!
 //! Catalogues of releases before the signature have no transitions, no hazards and no orders
 //! over time. They are read as far as they go, so that a shop answers after an update of the
 //! software until the pipeline has run.
 
-use cartwheel_features::{Catalogue, Neighbour, Product, ProductInfo, ProductStats};
+use cartwheel_features::{Catalogue, Contents, Neighbour, Product, ProductInfo, ProductStats};
 use serde::Deserialize;
 
 /// No catalogue without a signature begins with these bytes: as a number of products, they are
@@ -19,7 +20,8 @@ const SIGNATURE: &[u8; 8] = b"\x80\x80\x80\x00CWC2";
 pub fn encode_catalogue(catalogue: &Catalogue) -> postcard::Result<Vec<u8>> {
     let bytes = postcard::to_extend(catalogue, SIGNATURE.to_vec())?;
     let bytes = postcard::to_extend(&catalogue.affinities, bytes)?;
-    postcard::to_extend(&catalogue.without, bytes)
+    let bytes = postcard::to_extend(&catalogue.without, bytes)?;
+    postcard::to_extend(&*catalogue.contents, bytes)
 }
 
 /// Decodes a catalogue and checks that it refers to products of its own alone.
@@ -43,6 +45,9 @@ fn signed(bytes: &[u8]) -> postcard::Result<Catalogue> {
     let (mut catalogue, rest) = postcard::take_from_bytes::<Catalogue>(bytes)?;
     let rest = later(rest, &mut catalogue.affinities)?;
     let rest = later(rest, &mut catalogue.without)?;
+    let mut contents = Contents::default();
+    let rest = later(rest, &mut contents)?;
+    catalogue.contents = contents.into();
     match rest {
         [] => Ok(catalogue),
         _ => Err(postcard::Error::DeserializeBadEncoding),
@@ -130,9 +135,9 @@ mod tests {
         let read = decode_catalogue(&bytes).unwrap();
         assert_eq!(read.products, catalogue().products);
         assert_eq!(read.find("tea"), Some(0));
-        // Without the last byte, it is a catalogue of a release that could switch no source off.
-        assert!(decode_catalogue(&bytes[..bytes.len() - 1]).is_ok());
-        assert!(decode_catalogue(&bytes[..bytes.len() - 2]).is_err());
+        assert!(decode_catalogue(&bytes[..bytes.len() - 1]).is_err());
+        // A catalogue of an earlier release ends before its contents, which are two empty lists here.
+        assert!(decode_catalogue(&bytes[..bytes.len() - 2]).is_ok());
         let mut foreign = catalogue();
         foreign.popular = vec![7];
         let error = decode_catalogue(&encode_catalogue(&foreign).unwrap()).unwrap_err();

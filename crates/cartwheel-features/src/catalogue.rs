@@ -1,11 +1,14 @@
 //! Per-product data: finished from partials and held in memory.
 
 use std::cmp::Reverse;
+use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 
 use crate::affinity::Affinities;
+use crate::content::{Content, Terms};
+use crate::contents::Contents;
 use crate::hazard::{Hazard, Rebuys};
 use crate::neighbour::Neighbour;
 use crate::neighbours::neighbours;
@@ -17,7 +20,7 @@ use crate::visits::Visits;
 use crate::weeks::{FAST_DECAY_DAYS, Lately, Trail};
 
 /// The texts of a product, as the shop provides them.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct ProductInfo {
     /// The product's id.
     pub product_id: String,
@@ -27,6 +30,23 @@ pub struct ProductInfo {
     pub aisle: String,
     /// Name of its department.
     pub department: String,
+    /// What else the shop says about it. A catalogue keeps it as [`Contents`].
+    #[serde(skip)]
+    pub details: ProductDetails,
+}
+
+/// What only the live catalogue says about a product.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct ProductDetails {
+    /// The path of its category, from the widest to the narrowest; empty if only department and
+    /// aisle are known.
+    pub categories: Vec<String>,
+    /// Its brand.
+    pub brand: Option<String>,
+    /// Its tags, and its attributes as `name: value`.
+    pub tags: Vec<String>,
+    /// The price of a piece in the shop's currency.
+    pub price: Option<f32>,
 }
 
 /// The aisle and the department of a product of which only orders tell.
@@ -40,7 +60,26 @@ impl ProductInfo {
             name: format!("Product {product_id}"),
             aisle: UNKNOWN.to_owned(),
             department: UNKNOWN.to_owned(),
+            details: ProductDetails::default(),
         }
+    }
+
+    /// The terms by which it is compared with others.
+    pub fn terms(&self) -> Terms {
+        if self.is_unnamed() {
+            return Terms::default();
+        }
+        let path: Vec<&str> = match &self.details.categories[..] {
+            [] => vec![&self.department, &self.aisle],
+            path => path.iter().map(String::as_str).collect(),
+        };
+        let path: Vec<&str> = path.into_iter().filter(|name| *name != UNKNOWN).collect();
+        Terms::of(&Content {
+            categories: &path,
+            brand: self.details.brand.as_deref(),
+            tags: &self.details.tags,
+            name: &self.name,
+        })
     }
 
     /// Whether only orders tell of the product: no import and no change has described it.
@@ -100,6 +139,9 @@ pub struct Catalogue {
     /// Sources that propose nothing and whose columns are empty. Stored after the affinities.
     #[serde(skip)]
     pub without: Sources,
+    /// What the shop says about the products. Stored after the sources.
+    #[serde(skip)]
+    pub contents: Arc<Contents>,
     #[serde(skip)]
     index: FxHashMap<String, u32>,
 }
@@ -171,6 +213,7 @@ impl Catalogue {
             visits,
             affinities,
             without: Sources::default(),
+            contents: Arc::default(),
             index: FxHashMap::default(),
         }
         .indexed()
@@ -179,6 +222,11 @@ impl Catalogue {
     /// Switches sources off: for requests and for training rows, since both ask the catalogue.
     pub fn without_sources(self, sources: &Sources) -> Self {
         Self { without: sources.clone(), ..self }
+    }
+
+    /// Adds what the shop says about the products, which several catalogues may share.
+    pub fn with_contents(self, contents: &Arc<Contents>) -> Self {
+        Self { contents: contents.clone(), ..self }
     }
 
     /// Whether every product index in it is valid; check this after reading a catalogue
@@ -193,6 +241,7 @@ impl Catalogue {
                 .flat_map(|p| p.neighbours.iter().chain(&p.transitions))
                 .all(|related| exists(related.product))
             && self.affinities.mentioned().all(exists)
+            && self.contents.is_sound(self.products.len())
     }
 
     /// Builds the indices, which are not stored.

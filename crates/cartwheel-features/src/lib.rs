@@ -12,6 +12,8 @@ mod affinity;
 mod basket;
 mod catalogue;
 mod codec;
+mod content;
+mod contents;
 mod hazard;
 mod histories;
 mod holdout;
@@ -33,8 +35,10 @@ mod weeks;
 
 pub use affinity::{Affinities, MAX_AFFINITIES};
 pub use basket::Basket;
-pub use catalogue::{Catalogue, Product, ProductInfo, Sold};
+pub use catalogue::{Catalogue, Product, ProductDetails, ProductInfo, Sold};
 pub use codec::CodecError;
+pub use content::{Content, Rarity, Terms};
+pub use contents::{Contents, MAX_ALIKE};
 pub use hazard::{Hazard, Rebuys};
 pub use histories::{Histories, HistorySamples, OrderHistory};
 pub use holdout::{

@@ -21,6 +21,8 @@ pub enum Source {
     Next,
     /// Customers who bought what the user has bought also bought it.
     Affinity,
+    /// It is like what the user buys or turns to, by what the shop says about it.
+    Content,
     /// It is popular with all users.
     Popular,
     /// Shoppers turn to it now.
@@ -31,8 +33,15 @@ pub enum Source {
 
 impl Source {
     /// The sources that can be switched off.
-    pub const OPTIONAL: [Self; 6] =
-        [Self::Seen, Self::Cart, Self::Visit, Self::Taste, Self::Next, Self::Affinity];
+    pub const OPTIONAL: [Self; 7] = [
+        Self::Seen,
+        Self::Cart,
+        Self::Visit,
+        Self::Taste,
+        Self::Next,
+        Self::Affinity,
+        Self::Content,
+    ];
 
     /// Returns the source's name in impressions, explanations and settings.
     pub fn as_str(self) -> &'static str {
@@ -44,6 +53,7 @@ impl Source {
             Self::Taste => "taste",
             Self::Next => "next",
             Self::Affinity => "affinity",
+            Self::Content => "content",
             Self::Popular => "popular",
             Self::Trending => "trending",
             Self::New => "new",

@@ -111,6 +111,7 @@ impl Products {
                 aisle: aisle.to_owned(),
                 department: department.to_owned(),
                 product_id: id.into(),
+                ..ProductRow::default()
             }
         };
         products.map(row).collect()

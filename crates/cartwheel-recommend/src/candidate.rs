@@ -35,6 +35,12 @@ pub struct Candidate {
     pub companion_relative: f32,
     /// The user's product that attracts it most.
     pub attraction_best: Option<TasteShare>,
+    /// Mean likeness to the user's heaviest products, weighted by recency.
+    pub content: f32,
+    /// The user's product that it is most like.
+    pub content_best: Option<TasteShare>,
+    /// The product of the visit or the cart that it is most like.
+    pub content_now: Option<TasteShare>,
 }
 
 /// How a product relates to those that the user touched last.
@@ -60,7 +66,7 @@ pub struct VisitScores {
     pub nearest_close: f32,
 }
 
-/// The share of one of the user's products in a score of a candidate.
+/// One of the user's products with its part in a score of a candidate.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct TasteShare {
     /// Catalogue index of the user's product.
@@ -88,6 +94,9 @@ impl Candidate {
             attraction_relative: 0.0,
             companion_relative: 0.0,
             attraction_best: None,
+            content: 0.0,
+            content_best: None,
+            content_now: None,
         }
     }
 }

@@ -5,6 +5,7 @@ use rustc_hash::FxHashSet;
 
 use crate::candidate::{Candidate, TasteShare};
 use crate::discovery::Discovery;
+use crate::likeness::score_likeness;
 use crate::scored::{Key, Scored, take_best};
 use crate::visit::score_visit;
 
@@ -28,6 +29,10 @@ const FROM_LEADS: usize = 40;
 const FROM_AFFINITY: usize = 100;
 /// The same if they are not: few of them come near the products that the user buys.
 const FEW_FROM_AFFINITY: usize = 20;
+/// Maximum numbers of candidates that are like what the user buys, and like what the user has just
+/// turned to: if new products are wanted, and otherwise.
+const FROM_CONTENT: usize = 40;
+const FEW_FROM_CONTENT: usize = 5;
 /// Maximum number of popular candidates.
 const FROM_POPULAR: usize = 30;
 /// Number of past products whose neighbours are considered.
@@ -91,6 +96,9 @@ pub fn candidates(
     if is_on(Source::Affinity) {
         add_affinities(catalogue, state, history, &mut scored);
     }
+    if is_on(Source::Content) {
+        score_likeness(catalogue, state, cart, history, &mut scored);
+    }
 
     let mut chosen: Vec<Candidate> = Vec::with_capacity(FROM_HISTORY);
     let mut taken: FxHashSet<u32> = in_cart;
@@ -109,8 +117,11 @@ pub fn candidates(
     // A product is asked about once, however many products it is related to.
     let others = scored.all().iter().filter(|c| !taken.contains(&c.product));
     let mut others: Vec<Candidate> = others.filter(|c| qualifies(c.product)).copied().collect();
-    let affinity = if discovery.is_wanted() { FROM_AFFINITY } else { FEW_FROM_AFFINITY };
-    let sources: [(Source, usize, Key); 10] = [
+    let (affinity, content) = match discovery.is_wanted() {
+        true => (FROM_AFFINITY, FROM_CONTENT),
+        false => (FEW_FROM_AFFINITY, FEW_FROM_CONTENT),
+    };
+    let sources: [(Source, usize, Key); 12] = [
         (Source::Cart, FROM_CART, |c| c.cart_sum),
         (Source::Visit, FROM_FOLLOWING, |c| c.visit.follow),
         (Source::Visit, FROM_NEAREST, |c| c.visit.nearest),
@@ -121,6 +132,8 @@ pub fn candidates(
         (Source::Next, FROM_NEXT, |c| c.next),
         (Source::Affinity, affinity, |c| c.attraction),
         (Source::Affinity, affinity, |c| c.companion),
+        (Source::Content, content, |c| c.content),
+        (Source::Content, content, |c| c.content_now.map_or(0.0, |best| best.score)),
     ];
     for (source, most, key) in sources {
         for candidate in take_best(&mut others, most, key) {

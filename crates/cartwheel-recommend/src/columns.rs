@@ -15,6 +15,8 @@ pub enum Subject {
     Next,
     /// Whether customers of the user's products also buy it.
     Affinity,
+    /// Whether it is like what the user buys or looks at, by what the shop says about it.
+    Content,
     /// How much the user buys of its aisle and department.
     Aisle,
     /// How well it sells.
@@ -35,6 +37,7 @@ impl Subject {
             Self::Taste => "taste",
             Self::Next => "next",
             Self::Affinity => "affinity",
+            Self::Content => "content",
             Self::Aisle => "aisle",
             Self::Popularity => "popularity",
             Self::Customer => "customer",
@@ -172,6 +175,11 @@ const COLUMNS: &[Column] = &[
     of(Subject::Affinity, "companion_score", "Buyers like those of the products", "score"),
     of(Subject::Affinity, "companion_relative", "The same, against the best new one", "share"),
     of(Subject::Affinity, "source_affinity", "Proposed because of its buyers", "yes or no"),
+    of(Subject::Content, "content_score", "Like what the customer buys", "likeness"),
+    of(Subject::Content, "content_max", "The same, for the most similar product", "likeness"),
+    of(Subject::Content, "content_now", "Like what the visit or the cart holds", "likeness"),
+    of(Subject::Content, "price_ratio", "Its price against the customer's usual one", "ratio"),
+    of(Subject::Content, "source_content", "Proposed because of its likeness", "yes or no"),
 ];
 
 #[cfg(test)]

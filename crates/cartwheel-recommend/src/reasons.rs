@@ -3,7 +3,7 @@
 use cartwheel_features::{Catalogue, MAX_TOUCHES, Source, UserState};
 use rustc_hash::FxHashMap;
 
-use crate::candidate::Candidate;
+use crate::candidate::{Candidate, TasteShare};
 use crate::columns::{Subject, column};
 use crate::rank::Contributions;
 use crate::rows::FEATURES;
@@ -15,6 +15,8 @@ const SAME: u8 = 3;
 /// A product goes with another if they are together in this many times as many baskets as two
 /// products of their popularity are by chance.
 const GOES_WITH: f32 = 1.5;
+/// Least likeness of a product for it to be called like another.
+const IS_LIKE: f32 = 0.3;
 /// Least share of the customer's purchases from an aisle for it to be a reason.
 const OF_AISLE: f32 = 0.05;
 
@@ -60,6 +62,13 @@ pub fn reasons<'a>(
     }
     if let Some(best) = candidate.attraction_best {
         say(Subject::Affinity, format!("Customers who buy {} also buy this", name(best.product)));
+    }
+    let is_like = |best: &TasteShare| best.score >= IS_LIKE;
+    if let Some(best) = candidate.content_now.filter(is_like) {
+        say(Subject::Content, format!("Like {}", name(best.product)));
+    }
+    if let Some(best) = candidate.content_best.filter(is_like) {
+        say(Subject::Content, format!("Like what you bought: {}", name(best.product)));
     }
     if candidate.next > 0.0 {
         say(Subject::Next, "Bought next by customers who buy what you buy".to_owned());
@@ -156,6 +165,7 @@ fn of_source(source: Source) -> Option<Subject> {
         Source::Taste => Some(Subject::Taste),
         Source::Next => Some(Subject::Next),
         Source::Affinity => Some(Subject::Affinity),
+        Source::Content => Some(Subject::Content),
         Source::Popular => Some(Subject::Popularity),
         Source::Trending | Source::New => None,
     }

@@ -4,10 +4,11 @@ use cartwheel_features::{Action, Catalogue, Context, Source, Trail, UserState};
 use rustc_hash::FxHashMap;
 
 use crate::candidate::Candidate;
+use crate::likeness::usual_price;
 use crate::visit::{Seen, minutes};
 
 /// Column names of a feature row, in order.
-pub const FEATURES: [&str; 91] = [
+pub const FEATURES: [&str; 96] = [
     "user_orders",
     "user_periods",
     "user_mean_days_since_prior",
@@ -99,6 +100,11 @@ pub const FEATURES: [&str; 91] = [
     "companion_score",
     "companion_relative",
     "source_affinity",
+    "content_score",
+    "content_max",
+    "content_now",
+    "price_ratio",
+    "source_content",
 ];
 
 /// Appends one unscaled row per candidate to `out`: row-major and [`FEATURES`] wide. An
@@ -120,6 +126,10 @@ pub fn rows(
     let guest = UserState::default();
     // What a source that is switched off would tell is as in a shop without views.
     let looks = |source| if catalogue.without.contains(source) { &guest } else { state };
+    let usual_price = match catalogue.without.contains(Source::Content) {
+        true => f32::NAN,
+        false => usual_price(catalogue, state),
+    };
     let visit = Seen::new(looks(Source::Visit), context.at_ms);
     let week = catalogue.week(context);
     let (all_orders, all_lately) = catalogue.all_sold(week);
@@ -230,6 +240,11 @@ pub fn rows(
             new(candidate.companion),
             new(candidate.companion_relative),
             flag(candidate.source == Source::Affinity),
+            candidate.content,
+            candidate.content_best.map_or(0.0, |best| best.score),
+            candidate.content_now.map_or(0.0, |best| best.score),
+            catalogue.contents.price(candidate.product).map_or(f32::NAN, |p| p / usual_price),
+            flag(candidate.source == Source::Content),
         ]);
     }
 }

@@ -39,6 +39,7 @@ fn shop() -> (Catalogue, UserState) {
         name: format!("Product {p}"),
         aisle: format!("aisle {}", p / 2),
         department: "all".into(),
+        ..ProductInfo::default()
     };
     (Catalogue::finish((0..10).map(info).collect(), partial), user)
 }

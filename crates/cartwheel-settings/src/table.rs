@@ -216,7 +216,7 @@ settings! {
         /// apart from that the most probable product comes first. At 1 all are new.
         discovery: f32 = 0.0, between(0.0, 1.0);
         /// Sources of candidates that are switched off, with the columns of their scores: some of
-        /// `seen`, `cart`, `visit`, `taste`, `next` and `affinity`. It takes effect with the next
+        /// `seen`, `cart`, `visit`, `taste`, `next`, `affinity` and `content`. It takes effect with the next
         /// run of the pipeline, since a model knows the sources that it was trained with.
         without: Vec<String> = Vec::new(), sources();
     }

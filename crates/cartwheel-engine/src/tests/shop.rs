@@ -54,6 +54,7 @@ fn catalogue() -> Catalogue {
         name: format!("Product {p}"),
         aisle: format!("aisle {}", p / 2),
         department: if p < 5 { "food" } else { "other" }.to_owned(),
+        ..ProductInfo::default()
     };
     Catalogue::finish((0..10).map(info).collect(), partial)
 }

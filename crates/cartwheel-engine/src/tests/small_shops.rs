@@ -69,6 +69,7 @@ impl Size {
             name: format!("Product {n}"),
             aisle: format!("aisle {}", n % 5),
             department: format!("department {}", n % 2),
+            ..ProductInfo::default()
         };
         let input = Input {
             products: (0..self.products).map(info).collect(),

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use cartwheel_ambient::Clock;
 use cartwheel_events::{Event, EventRecord, Record};
-use cartwheel_feature_job::{Input, JobOptions, build};
+use cartwheel_feature_job::{Input, JobOptions, build, product_info};
 use cartwheel_feature_set::FeatureSet;
 use cartwheel_features::{ProductInfo, stable_hash};
 use cartwheel_import::Content;
@@ -91,13 +91,7 @@ fn feature_set(dir: &Path, input: Input) -> BTreeMap<String, Vec<u8>> {
 }
 
 fn products(lake: &Lake) -> Vec<ProductInfo> {
-    let product = |row: cartwheel_lake::ProductRow| ProductInfo {
-        product_id: row.product_id,
-        name: row.product_name,
-        aisle: row.aisle,
-        department: row.department,
-    };
-    lake.read_products().unwrap().into_iter().map(product).collect()
+    lake.read_products().unwrap().into_iter().map(product_info).collect()
 }
 
 fn imported(events: &[Value]) -> (Shop, Input) {

@@ -7,7 +7,7 @@ use std::path::Path;
 use arrow_array::Array;
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int32Type;
-use cartwheel_catalogue::Product;
+use cartwheel_catalogue::{Attribute, Money, Product};
 use cartwheel_events::{ProductId, ProductRecord, SCHEMA_VERSION};
 use cartwheel_stream::{Position, Sequence};
 use serde::Deserialize;
@@ -18,7 +18,7 @@ use crate::files::scan::{numbers, scan, sequences, texts};
 use crate::lake::Lake;
 
 /// A product's texts, as an import and later changes give them.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ProductRow {
     /// The product's id.
     pub product_id: String,
@@ -28,6 +28,14 @@ pub struct ProductRow {
     pub aisle: String,
     /// The name of the product's department.
     pub department: String,
+    /// The path of its category, from the widest to the narrowest; empty in an import.
+    pub categories: Vec<String>,
+    /// Its brand.
+    pub brand: Option<String>,
+    /// Its tags, and its attributes as `name: value`.
+    pub tags: Vec<String>,
+    /// The price of a piece.
+    pub price: Option<Money>,
 }
 
 /// The newest delivered change of each product.
@@ -67,6 +75,7 @@ impl Lake {
                 aisle: "unknown".to_owned(),
                 department: "unknown".to_owned(),
                 product_id: id,
+                ..ProductRow::default()
             });
             let set = |text: &mut String, new: Option<&str>| {
                 if let Some(new) = new {
@@ -76,6 +85,10 @@ impl Lake {
             set(&mut row.product_name, product.name.as_deref());
             set(&mut row.aisle, product.aisle());
             set(&mut row.department, product.department());
+            row.tags = product.tags;
+            row.tags.extend(product.attributes.iter().filter_map(attribute));
+            (row.categories, row.brand, row.price) =
+                (product.categories, product.brand, product.price);
         }
         Ok(rows.into_values().collect())
     }
@@ -112,9 +125,20 @@ fn read(path: &Path, products: &mut Vec<ProductRow>) -> io::Result<()> {
             product_name: name.value(row).to_owned(),
             aisle: aisle.value(row).to_owned(),
             department: department.value(row).to_owned(),
+            ..ProductRow::default()
         }));
         Ok(())
     })
+}
+
+/// An attribute as a text that products can share; a number rarely says how alike two of them are.
+fn attribute((name, value): (&String, &Attribute)) -> Option<String> {
+    match value {
+        Attribute::Flag(true) => Some(name.clone()),
+        Attribute::Text(text) => Some(format!("{name}: {text}")),
+        Attribute::List(texts) => Some(format!("{name}: {}", texts.join(", "))),
+        Attribute::Flag(false) | Attribute::Number(_) => None,
+    }
 }
 
 fn read_changes(path: &Path, mut visit: impl FnMut(Position, ProductRecord)) -> io::Result<()> {

@@ -4,9 +4,9 @@ use std::path::Path;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result};
-use cartwheel_feature_job::{Input, JobOptions, Phase};
+use cartwheel_feature_job::{Input, JobOptions, Phase, product_info};
 use cartwheel_feature_set::{BuildLock, FeatureSet, Label};
-use cartwheel_features::{ProductInfo, Sources, stable_hash};
+use cartwheel_features::{Sources, stable_hash};
 use cartwheel_lake::{Erasures, Lake};
 use clap::Args;
 use parking_lot::Mutex;
@@ -113,13 +113,7 @@ fn job_input(lake: &Lake, data_dir: &DataDir) -> Result<Input> {
         eprintln!("warning: left out: {problem}");
     }
     let mut input = Input { checkouts, touches, ties, erasures, ..Input::default() };
-    let products = lake.read_products()?.into_iter().map(|p| ProductInfo {
-        product_id: p.product_id,
-        name: p.product_name,
-        aisle: p.aisle,
-        department: p.department,
-    });
-    input.products = products.collect();
+    input.products = lake.read_products()?.into_iter().map(product_info).collect();
     let Some(manifest) = lake.import_manifest()? else { return Ok(input) };
     input.import_id = manifest.id;
     if erasures > 0 {

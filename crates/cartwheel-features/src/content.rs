@@ -1,5 +1,5 @@
 //! How alike two products are by what the shop says about them: categories, brand, tags and
-//! the words of the name. For products of which no order has taught anything yet.
+//! the words of the name. This holds for products that were never sold, too.
 //!
 //! Each text becomes a term. Two products are as alike as the weights of the terms that they
 //! share, divided by those of either (weighted Jaccard). A category weighs most, a word least, and
@@ -46,7 +46,7 @@ fn term(kind: Kind, text: &str) -> Term {
 }
 
 /// The terms of a product, sorted and without repeats.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Terms(Vec<Term>);
 
 impl Terms {
@@ -65,6 +65,16 @@ impl Terms {
         terms.sort_unstable();
         terms.dedup();
         Self(terms)
+    }
+
+    /// All terms.
+    pub(crate) fn all(&self) -> &[Term] {
+        &self.0
+    }
+
+    /// Whether a term is among them.
+    pub(crate) fn has(&self, term: Term) -> bool {
+        self.0.binary_search(&term).is_ok()
     }
 }
 
@@ -88,18 +98,18 @@ impl Rarity {
 
     /// How alike two products are, from 0 to 1.
     pub fn likeness(&self, one: &Terms, other: &Terms) -> f32 {
-        let is_shared = |term: &&Term| other.0.binary_search(term).is_ok();
-        let shared = self.weight(one.0.iter().filter(is_shared));
-        let either = self.weight(one.0.iter()) + self.weight(other.0.iter()) - shared;
+        let sum = |terms: &mut dyn Iterator<Item = &Term>| -> f32 {
+            terms.map(|&term| self.weight(term)).sum()
+        };
+        let shared = sum(&mut one.0.iter().filter(|&&term| other.has(term)));
+        let either = sum(&mut one.0.iter()) + sum(&mut other.0.iter()) - shared;
         if either > 0.0 { shared / either } else { 0.0 }
     }
 
-    fn weight<'a>(&self, terms: impl Iterator<Item = &'a Term>) -> f32 {
-        let weight = |&term: &Term| {
-            let count = self.counts.get(&term).map_or(1, |&count| count.max(1));
-            (term & 7) as f32 * (self.products as f32 / count as f32).ln_1p()
-        };
-        terms.map(weight).sum()
+    /// The weight of a term.
+    pub(crate) fn weight(&self, term: Term) -> f32 {
+        let count = self.counts.get(&term).map_or(1, |&count| count.max(1));
+        (term & 7) as f32 * (self.products as f32 / count as f32).ln_1p()
     }
 }
 
