@@ -1,8 +1,8 @@
 //! New products, matched by category, brand and newness.
 //!
-//! No order has taught a model anything about them, and training has no rows of them. So they
-//! are not scored by it: they get a share of the probability of the products that the answer
-//! would show otherwise.
+//! A model scores products that nobody has bought yet by their contents, as far as its release knows
+//! them. Those that arrived later, and all of them without such a model, have no rows: they get a
+//! share of the probability of the products that the answer would show otherwise.
 
 use cartwheel_features::{Source, UserState};
 use cartwheel_recommend::{Candidate, Ranked};
@@ -73,6 +73,7 @@ pub(crate) fn with_newcomers(
     let mut taken: FxHashSet<u32> = ranked.iter().map(|ranked| ranked.candidate.product).collect();
     taken.extend(cart);
     let missing = limit.saturating_sub(ranked.len());
+    let qualifies = |index| qualifies(index) && !is_scored(shop, index);
     let mut found = matches(shop, state, cart, |index| qualifies(index) && !taken.contains(&index));
     found.truncate(missing.max(MAX_NEWCOMERS));
     taken.extend(found.iter().map(|newcomer| newcomer.index));
@@ -97,6 +98,15 @@ pub(crate) fn with_newcomers(
     }));
     ranked.sort_by(|a, b| b.probability.total_cmp(&a.probability));
     ranked
+}
+
+/// Whether the model can score a new product, so that no rule has to.
+fn is_scored(shop: &Shop, index: u32) -> bool {
+    let catalogue = &shop.opened.catalogue;
+    let knows_contents = !catalogue.contents.is_empty()
+        && !catalogue.without.contains(Source::Content)
+        && shop.opened.model.is_some();
+    knows_contents && catalogue.get(index).is_some()
 }
 
 /// The new products for which `qualifies` holds, the best match first.

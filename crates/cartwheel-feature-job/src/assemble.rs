@@ -1,7 +1,7 @@
 //! The assemble phase: examples become scaled training rows.
 
 use cartwheel_features::{Catalogue, Example, Moments, Scaler, group_of, mix, stable_hash};
-use cartwheel_recommend::{Discovery, FEATURES, candidates, rows};
+use cartwheel_recommend::{Discovery, FEATURES, candidates_after, rows};
 use rayon::prelude::*;
 
 use crate::finish::Assembly;
@@ -9,6 +9,9 @@ use crate::options::JobOptions;
 
 /// One in this many examples loses its history, so that the model learns cold starts.
 const COLD_START: u64 = 20;
+/// One in this many products is forgotten in an example, unless the user has bought it, so that the
+/// model learns what a product is worth that nobody has bought yet.
+const FORGOTTEN: u64 = 12;
 /// One in this many examples is asked with a part of its basket in the cart.
 const WITH_CART: u64 = 3;
 
@@ -127,7 +130,10 @@ fn labelled(others: &[Catalogue], examples: &[Example], seed: u64, negatives: u3
             true => Discovery::ALL,
             false => Discovery::NONE,
         };
-        let mut found = candidates(catalogue, state, cart, 0, discovery, |_| true);
+        let draw = stable_hash(format!("forgotten/{seed}/{key}").as_bytes());
+        let is_forgotten = |p: u32| mix(draw ^ u64::from(p)).is_multiple_of(FORGOTTEN);
+        let mut found =
+            candidates_after(catalogue, state, cart, 0, discovery, |_| true, is_forgotten);
         let draw = stable_hash(format!("negatives/{seed}/{key}").as_bytes());
         found.retain(|candidate| {
             let drawn = mix(draw ^ u64::from(candidate.product));

@@ -336,7 +336,7 @@ fn set_hazards(products: &mut [Product], rebuys: &[Rebuys]) {
 }
 
 /// What was sold of a product.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Sold {
     /// Order lines: `prod_orders`.
     pub orders: f32,

@@ -54,6 +54,11 @@ impl Contents {
         self.prices.get(product as usize).copied().filter(|&price| price > 0.0)
     }
 
+    /// Whether nothing is known, as in catalogues of earlier releases.
+    pub fn is_empty(&self) -> bool {
+        self.alike.is_empty()
+    }
+
     /// Whether every product in it is one of the `products`.
     pub(crate) fn is_sound(&self, products: usize) -> bool {
         [self.alike.len(), self.prices.len()].iter().all(|&n| n == 0 || n == products)

@@ -41,6 +41,8 @@ pub struct Candidate {
     pub content_best: Option<TasteShare>,
     /// The product of the visit or the cart that it is most like.
     pub content_now: Option<TasteShare>,
+    /// Whether its row is that of a product that nobody has bought or looked at yet.
+    pub is_forgotten: bool,
 }
 
 /// How a product relates to those that the user touched last.
@@ -97,6 +99,19 @@ impl Candidate {
             content: 0.0,
             content_best: None,
             content_now: None,
+            is_forgotten: false,
+        }
+    }
+
+    /// The candidate without what others have taught about it: only what the shop says remains.
+    pub(crate) fn forgotten(&self) -> Self {
+        let Self { product, source, content, content_best, content_now, .. } = *self;
+        Self {
+            content,
+            content_best,
+            content_now,
+            is_forgotten: true,
+            ..Self::new(product, source)
         }
     }
 }

@@ -53,6 +53,21 @@ pub fn candidates(
     discovery: Discovery,
     qualifies: impl Fn(u32) -> bool,
 ) -> Vec<Candidate> {
+    candidates_after(catalogue, state, cart, at_least, discovery, qualifies, |_| false)
+}
+
+/// As [`candidates`], but products for which `is_forgotten` holds are taken as if nobody had bought
+/// or looked at them, except for those that the user has bought: only what the shop says about them
+/// can make them candidates. So a model learns what a new product is worth.
+pub fn candidates_after(
+    catalogue: &Catalogue,
+    state: &UserState,
+    cart: &[u32],
+    at_least: usize,
+    discovery: Discovery,
+    qualifies: impl Fn(u32) -> bool,
+    is_forgotten: impl Fn(u32) -> bool,
+) -> Vec<Candidate> {
     let next = state.orders + 1;
     let in_cart: FxHashSet<u32> = cart.iter().copied().collect();
     let mut past: Vec<(f32, u32)> =
@@ -82,6 +97,7 @@ pub fn candidates(
         }
     }
     let history = &past[..past.len().min(HISTORY_PRODUCTS)];
+    let is_forgotten = |product| is_forgotten(product) && state.product(product).is_none();
     let weight: f32 = history.iter().map(|(recency, _)| recency).sum();
     for &(recency, bought) in history.iter().filter(|_| is_on(Source::Next)) {
         let share = recency / weight;
@@ -98,6 +114,9 @@ pub fn candidates(
     }
     if is_on(Source::Content) {
         score_likeness(catalogue, state, cart, history, &mut scored);
+    }
+    for candidate in scored.all_mut().iter_mut().filter(|c| is_forgotten(c.product)) {
+        *candidate = candidate.forgotten();
     }
 
     let mut chosen: Vec<Candidate> = Vec::with_capacity(FROM_HISTORY);
@@ -142,8 +161,13 @@ pub fn candidates(
         }
     }
     let more = FROM_POPULAR.max(at_least.saturating_sub(chosen.len()));
-    let popular = catalogue.popular.iter().filter(|p| !taken.contains(p) && qualifies(**p));
+    let popular = catalogue.popular.iter().filter(|&&p| !taken.contains(&p) && !is_forgotten(p));
+    let popular = popular.filter(|&&product| qualifies(product));
     chosen.extend(popular.take(more).map(|&p| scored.with_source(p, Source::Popular)));
+    // Of those that the user has touched, some relate to nothing.
+    for candidate in chosen.iter_mut().filter(|c| is_forgotten(c.product)) {
+        *candidate = candidate.forgotten();
+    }
     chosen
 }
 

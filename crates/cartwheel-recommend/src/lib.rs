@@ -21,7 +21,7 @@ mod trending;
 mod visit;
 
 pub use candidate::{Candidate, TasteShare, VisitScores};
-pub use candidates::candidates;
+pub use candidates::{candidates, candidates_after};
 pub use columns::{Column, Subject, column};
 pub use discovery::Discovery;
 pub use due::{due_first, is_due};

@@ -1,6 +1,6 @@
 //! Feature rows of candidates.
 
-use cartwheel_features::{Action, Catalogue, Context, Source, Trail, UserState};
+use cartwheel_features::{Action, Attention, Catalogue, Context, Sold, Source, Trail, UserState};
 use rustc_hash::FxHashMap;
 
 use crate::candidate::Candidate;
@@ -132,16 +132,20 @@ pub fn rows(
     };
     let visit = Seen::new(looks(Source::Visit), context.at_ms);
     let week = catalogue.week(context);
+    let unsold = Trail::default();
     let (all_orders, all_lately) = catalogue.all_sold(week);
     out.reserve(candidates.len() * FEATURES.len());
     for candidate in candidates {
         let Some(product) = catalogue.get(candidate.product) else { continue };
         let own = state.product(candidate.product);
-        let sold = catalogue.sold(product, own, week, today);
+        let (sold, trail) = match candidate.is_forgotten {
+            true => (Sold::default(), &unsold),
+            false => (catalogue.sold(product, own, week, today), &product.trail),
+        };
         let share = over(sold.orders, all_orders);
         let recent = known(sold.lately.slow, all_lately.slow);
         let recent_fast = known(sold.lately.fast, all_lately.fast);
-        let first_week = product.trail.span().map(|(first, _)| first);
+        let first_week = trail.span().map(|(first, _)| first);
         let weeks = first_week.map_or(f32::NAN, |first| f32::from(week.saturating_sub(first)));
         out.extend([
             state.orders as f32,
@@ -207,7 +211,7 @@ pub fn rows(
         out.extend([near.follow_last, near.follow, near.follow_far]);
         out.extend([near.together, near.together_max, near.together_last, near.leads_to]);
         out.extend([near.nearest, near.nearest_close]);
-        out.extend(attention(catalogue, candidate.product, sold.orders, week));
+        out.extend(attention(catalogue, candidate, sold.orders, week));
         // Unknown for products that the user has bought: they would have the user as a buyer, but not
         // in training.
         let new = |value: f32| if own.is_none() { value } else { f32::NAN };
@@ -266,9 +270,12 @@ fn seen(state: &UserState, product: u32, at_ms: Option<i64>) -> [f32; 4] {
 
 /// How much attention the product gets: its share of all touches, lately and of the last days, the
 /// latter relative to the first, and adds and orders per view. NaN in a shop without views.
-fn attention(catalogue: &Catalogue, product: u32, orders: f32, week: u16) -> [f32; 6] {
-    let Some(attention) = catalogue.visits.attention.get(product as usize) else {
-        return [f32::NAN; 6];
+fn attention(catalogue: &Catalogue, candidate: &Candidate, orders: f32, week: u16) -> [f32; 6] {
+    let unseen = Attention::default();
+    let attention = match catalogue.visits.attention.get(candidate.product as usize) {
+        Some(_) if candidate.is_forgotten => &unseen,
+        Some(attention) => attention,
+        None => return [f32::NAN; 6],
     };
     let share = |of: fn(&Trail, u16) -> f32| {
         known(of(&attention.trail, week), of(&catalogue.visits.all, week))

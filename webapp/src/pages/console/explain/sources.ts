@@ -6,6 +6,7 @@ const NAMES: Record<string, string> = {
   taste: 'matches taste',
   next: 'bought next by such customers',
   affinity: 'bought by like customers',
+  content: 'like what was bought or looked at',
   popular: 'popular',
   trending: 'trending now',
   new: 'new in the shop',
