@@ -5,9 +5,9 @@ use std::collections::hash_map::Entry;
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 
-use crate::catalogue::ProductInfo;
 use crate::content::{Rarity, Terms};
 use crate::neighbour::Neighbour;
+use crate::product_info::ProductInfo;
 use crate::scratch_row::ScratchRow;
 
 /// Maximum number of products kept that are like a product, the most alike.
@@ -136,7 +136,7 @@ impl Index {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::catalogue::ProductDetails;
+    use crate::product_info::ProductDetails;
 
     fn info(id: usize, aisle: &str, name: &str, details: ProductDetails) -> ProductInfo {
         let (product_id, name, aisle) = (id.to_string(), name.to_owned(), aisle.to_owned());

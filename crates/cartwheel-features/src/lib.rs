@@ -21,6 +21,7 @@ mod inverse;
 mod neighbour;
 mod neighbours;
 mod partial;
+mod product_info;
 mod returns;
 mod sample;
 mod scaler;
@@ -35,7 +36,7 @@ mod weeks;
 
 pub use affinity::{Affinities, MAX_AFFINITIES};
 pub use basket::Basket;
-pub use catalogue::{Catalogue, Product, ProductDetails, ProductInfo, Sold};
+pub use catalogue::{Catalogue, Product, Sold};
 pub use codec::CodecError;
 pub use content::{Content, Rarity, Terms};
 pub use contents::{Contents, MAX_ALIKE};
@@ -48,6 +49,7 @@ pub use holdout::{
 pub use neighbour::Neighbour;
 pub use neighbours::MAX_NEIGHBOURS;
 pub use partial::{Partial, ProductStats, SampleSizes};
+pub use product_info::{ProductDetails, ProductInfo};
 pub use returns::{Movement, Pieces, net_returns};
 pub use sample::BottomK;
 pub use scaler::{Moments, Scaler};

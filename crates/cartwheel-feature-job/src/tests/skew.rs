@@ -43,15 +43,20 @@ fn means(rows: &[f32]) -> Vec<f64> {
     (0..width).map(mean).collect()
 }
 
-/// The newest order of each user, as a row of training has it.
-fn trained_rows(set: &FeatureSet) -> Vec<f32> {
+/// The newest order of each user, as a row of training has it, and the rows of forgotten products.
+fn trained_rows(set: &FeatureSet) -> (Vec<f32>, Vec<f32>) {
     let scaler = set.scaler().unwrap();
     let (_, scaled) = read_rows(&set.path(files::TRAIN)).unwrap();
-    let rows = scaled.chunks_exact(FEATURES.len()).flat_map(|row| {
+    let orders = FEATURES.iter().position(|name| *name == "prod_orders").unwrap();
+    let (mut known, mut forgotten) = (Vec::new(), Vec::new());
+    for row in scaled.chunks_exact(FEATURES.len()) {
         let plain = row.iter().zip(scaler.mean.iter().zip(&scaler.std));
-        plain.map(|(x, (mean, std))| x * std + mean)
-    });
-    rows.collect()
+        let plain: Vec<f32> = plain.map(|(x, (mean, std))| x * std + mean).collect();
+        // All products of the shop are sold.
+        let rows = if plain[orders] > 0.5 { &mut known } else { &mut forgotten };
+        rows.extend(plain);
+    }
+    (known, forgotten)
 }
 
 /// What a request of each user gets now.
@@ -70,15 +75,20 @@ fn served_rows(set: &FeatureSet) -> Vec<f32> {
 #[test]
 fn product_columns_have_the_same_distribution_in_training_and_in_requests() {
     let (orders, lines) = random_shop();
-    let (dir, input) = lake(&orders, &lines);
+    let (dir, mut input) = lake(&orders, &lines);
+    for (at, product) in input.products.iter_mut().enumerate() {
+        product.name = format!("kind{} of{}", at % 12, at % 5);
+    }
     // Labels are newest orders alone, whose moment is nearest to now.
     let options = JobOptions { label_orders: 1, ..JobOptions::default() };
     let set = build(input, &dir.path().join("features"), &options, &|_| {}).unwrap();
-    let (trained, served) = (means(&trained_rows(&set)), means(&served_rows(&set)));
+    let (known, forgotten) = trained_rows(&set);
+    let (trained, served) = (means(&known), means(&served_rows(&set)));
     let mut compared = 0;
     for (at, name) in FEATURES.iter().enumerate() {
-        let is_shared =
-            ["prod_", "next_", "up_hazard", "taste_score"].iter().any(|p| name.starts_with(p));
+        let is_shared = ["prod_", "next_", "up_hazard", "taste_score", "content_"]
+            .iter()
+            .any(|p| name.starts_with(p));
         // Nobody looked at anything.
         if !is_shared || trained[at] == 0.0 && served[at] == 0.0 {
             continue;
@@ -92,7 +102,17 @@ fn product_columns_have_the_same_distribution_in_training_and_in_requests() {
         );
         compared += 1;
     }
-    assert_eq!(compared, 17);
+    assert_eq!(compared, 19);
+    // What is forgotten is known by its contents alone.
+    assert!(forgotten.len() > 20 * FEATURES.len(), "{}", forgotten.len());
+    for (mean, name) in means(&forgotten).iter().zip(FEATURES) {
+        let is_learnt = ["next_", "taste_", "attraction_", "companion_", "up_order_count"];
+        if is_learnt.iter().any(|prefix| name.starts_with(prefix)) {
+            assert!(mean.abs() < 1e-3, "{name}: {mean}");
+        }
+    }
+    let content = FEATURES.iter().position(|name| *name == "content_score").unwrap();
+    assert!(means(&forgotten)[content] > 0.0);
 }
 
 #[test]
@@ -104,7 +124,7 @@ fn a_source_that_is_switched_off_proposes_nothing_and_its_columns_are_empty() {
         let options = JobOptions { label_orders: 1, without, ..JobOptions::default() };
         let set = build(input.clone(), &dir.path().join("features"), &options, &|_| {}).unwrap();
         assert_eq!(set.manifest.without, options.without);
-        [means(&trained_rows(&set)), means(&served_rows(&set))]
+        [means(&trained_rows(&set).0), means(&served_rows(&set))]
     };
     let of_sources = ["next_", "taste_", "attraction_", "companion_", "source_next"];
     for means in columns(&["next", "taste", "affinity"]) {
