@@ -10,6 +10,9 @@ use crate::shop::{Label, Shop};
 
 /// Most products that are compared with one, the best sellers first.
 const MAX_ALIKE: usize = 2_000;
+/// Common buyers, as many observed as expected by chance, that are added before the two are
+/// compared: a few customers are no evidence.
+const PRIOR_BUYERS: f32 = 3.0;
 
 /// A similar product with a score from 0 to 1 and the reason.
 type Found = (u32, f32, String);
@@ -53,6 +56,8 @@ impl Shop {
     /// The products that are in more baskets with a product than by chance, and that more of its
     /// buyers buy than by chance: the geometric mean of both excesses, each a difference of cosines.
     /// Baskets alone would be led by single customers who buy the same two products every week.
+    /// The mean is multiplied by the share of the common buyers that chance does not explain,
+    /// `1 - 1 / lift`: an excess alone would favour the products that everybody buys.
     fn together(&self, index: u32, label: &Label<'_>) -> Vec<Found> {
         let catalogue = &self.opened.catalogue;
         let Some(product) = catalogue.get(index) else { return Vec::new() };
@@ -70,9 +75,12 @@ impl Shop {
                 // Of a shop without reference shoppers, baskets tell all.
                 return Some(baskets);
             }
-            let buyers = companions.get(&neighbour.product)?;
-            let buyers = excess(*buyers, own.first_orders, other.first_orders, all.users);
-            Some((baskets * buyers).sqrt())
+            let cosine = *companions.get(&neighbour.product)?;
+            let buyers = excess(cosine, own.first_orders, other.first_orders, all.users);
+            let either = own.first_orders as f32 * other.first_orders as f32;
+            let (common, by_chance) = (cosine * either.sqrt(), either / all.users.max(1) as f32);
+            let explained = (by_chance + PRIOR_BUYERS) / (common + PRIOR_BUYERS);
+            Some((baskets * buyers).sqrt() * (1.0 - explained).max(0.0))
         };
         let reason = format!("Bought together with {}", label.name);
         let scored = product.neighbours.iter().filter_map(|n| Some((n.product, score(n)?)));

@@ -6,4 +6,5 @@ mod deployment;
 mod discovery;
 mod first_day;
 mod shop;
+mod similar;
 mod small_shops;
