@@ -1,8 +1,12 @@
-"""The tables and the pictures of docs/quality.md. Standard library only."""
+"""The sections of docs/quality.md that are measured. Standard library only."""
 
-import html
 import re
+from pathlib import Path
+from typing import Any
 
+import pictures
+from kept import slug
+from program import Row
 from shop import mean_and_error, paired
 
 BEGIN = "<!-- quality: {} -->"
@@ -20,47 +24,73 @@ COLUMNS = (
     ("MRR@20", "mrr@20"),
 )
 TITLES = {key: title for title, key in COLUMNS}
+# A lead with a higher p-value may be chance.
+SIGNIFICANT = 0.01
+# Well-known products whose similar ones the page shows, and how many of these.
+SHOWN, OF_EACH = 5, 5
+
+# What was measured on one shop: `name`, `sizes`, `metrics` (the first one ranks), `groups`, `rows` by method,
+# and `without` by switched-off source.
+Result = dict[str, Any]
 
 
-def name(folder):
+def name(folder: Path) -> str:
     """How a folder is called: by its own name, and by its parent's for `simple`."""
     folder = folder.resolve()
     return f"{folder.parent.name}-{folder.name}" if folder.name == "simple" else folder.name
 
 
-def probability(p):
+def probability(p: float) -> str:
     return "< 0.0001" if p < 0.0001 else f"{p:.4f}"
 
 
-def ranked(result):
+def table(head: list[str], rows: list[list[str]]) -> list[str]:
+    lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
+    return ["| " + " | ".join(cells) + " |" for cells in lines]
+
+
+def ranked(result: Result) -> list[tuple[str, Row]]:
     """The methods with figures: cartwheel first, then by the main metric, falling."""
     found = [(method, row) for method, row in result["rows"].items() if "scores" in row]
+    main = result["metrics"][0]
+    return sorted(
+        found, key=lambda item: (item[0] != "cartwheel", -mean_and_error(item[1]["scores"][main])[0])
+    )
 
-    def place(item):
-        return item[0] != "cartwheel", -mean_and_error(item[1]["scores"][result["main"]])[0]
 
-    return sorted(found, key=place)
-
-
-def comparison(result):
-    """Every method on what is predicted."""
-    main = result["main"]
-    ours = result["rows"]["cartwheel"]["scores"]
-    keys = [key for _, key in COLUMNS if key in ours]
-    titles = [TITLES[key] for key in keys]
-    head = ["method", *titles, f"cartwheel's lead, {TITLES[main]}", "p", "s", "MB"]
-    out = ["| " + " | ".join(head) + " |", "| --- |" + " ---: |" * (len(head) - 1)]
+def figures(result: Result) -> list[str]:
+    """Every metric of every method."""
+    keys = [key for _, key in COLUMNS if key in result["rows"]["cartwheel"]["scores"]]
+    rows = []
     for method, row in ranked(result):
-        cells = [f"{mean_and_error(row['scores'][key])[0]:.4f}" for key in keys]
-        lead, error, p = paired(ours[main], row["scores"][main], result["groups"])
-        beside = ["", ""] if method == "cartwheel" else [f"{lead:+.4f} ± {error:.4f}", probability(p)]
-        cells += [*beside, f"{row['seconds']:.1f}", f"{row['memory']:.0f}"]
         title = f"**{method}**" if method == "cartwheel" else method
-        out.append("| " + " | ".join([title, *cells]) + " |")
-    return out
+        cells = [f"{mean_and_error(row['scores'][key])[0]:.4f}" for key in keys]
+        rows.append([title, *cells, f"{row['seconds']:.1f}", f"{row['memory']:.0f}"])
+    return table(["method", *(TITLES[key] for key in keys), "s", "MB"], rows)
 
 
-def parameters(rows):
+def leads(result: Result) -> list[str]:
+    """cartwheel beside each other method, user by user, and a sentence for each metric."""
+    ours = result["rows"]["cartwheel"]["scores"]
+    others = [(method, row["scores"]) for method, row in ranked(result) if method != "cartwheel"]
+    rows: list[list[str]] = [[method] for method, _ in others]
+    out = []
+    for key in result["metrics"]:
+        doubts = []
+        for cells, (method, theirs) in zip(rows, others, strict=True):
+            lead, error, p = paired(ours[key], theirs[key], result["groups"])
+            cells += [f"{lead:+.4f} ± {error:.4f}", probability(p)]
+            if lead <= 0 or p >= SIGNIFICANT:
+                doubts.append(f"{method} ({lead:+.4f}, p {probability(p)})")
+        but = f", except {', '.join(doubts)}" if doubts else ""
+        out.append(f"- {TITLES[key]}: cartwheel is ahead of every method with p < {SIGNIFICANT}{but}.")
+    head = ["cartwheel's lead over"]
+    for key in result["metrics"]:
+        head += [TITLES[key], "p"]
+    return [*table(head, rows), "", *out]
+
+
+def parameters(rows: dict[str, Row]) -> list[str]:
     """How the peers were tuned, and which of them gave no figures."""
     out = []
     for method, row in rows.items():
@@ -72,20 +102,33 @@ def parameters(rows):
     return out
 
 
-def gate(report):
+def ablation(result: Result) -> list[str]:
+    """What each source of candidates is worth: the model trained and asked without it."""
+    whole = result["rows"]["cartwheel"]
+    head = ["without"]
+    for key in result["metrics"]:
+        head += [TITLES[key], "difference", "p"]
+    rows = []
+    for source, row in [("nothing", whole), *result["without"].items()]:
+        if "scores" not in row:
+            rows.append([source, f"no figures: {row['error']}", *[""] * len(head)])
+            continue
+        cells = [source]
+        for key in result["metrics"]:
+            lead, error, p = paired(row["scores"][key], whole["scores"][key], result["groups"])
+            beside = ["", ""] if row is whole else [f"{lead:+.4f} ± {error:.4f}", probability(p)]
+            cells += [f"{mean_and_error(row['scores'][key])[0]:.4f}", *beside]
+        rows.append([*cells, f"{row['seconds']:.1f}", f"{row['memory']:.0f}"])
+    return table([*head, "s", "MB"], rows)
+
+
+def gate(report: dict[str, Any] | None) -> list[str]:
     """The built-in baselines as `cartwheel evaluate` shows them."""
     if not report or not any(method.get("slices") for method in report["methods"]):
         return []
     head = ["", "Recall@10", "model's lead", "p", "bought before", "new to user", "guests", "1-3 orders"]
     head += ["new products", "coverage", "long tail", "novelty"]
-    users, error = report["users"], report["calibration_error"]
-    out = [
-        "",
-        f"`cartwheel evaluate` on {users} gate users, calibration error {error:.4f}:",
-        "",
-        "| " + " | ".join(head) + " |",
-        "| --- |" + " ---: |" * (len(head) - 1),
-    ]
+    rows = []
     for method in report["methods"]:
         slices, lead = method["slices"], method.get("model_lead")
         cells = [method["name"], f"{method['recall_at_10']['mean']:.4f}", "", ""]
@@ -95,51 +138,73 @@ def gate(report):
             slice_ = slices[f"{part}_recall_at_10"]
             cells.append(f"{slice_['mean']:.4f}" if slice_["users"] else "-")
         cells += [f"{100 * slices['coverage']:.1f} %", f"{100 * slices['long_tail']:.1f} %"]
-        cells.append(f"{slices['novelty']:.1f}")
-        out.append("| " + " | ".join(cells) + " |")
-    return out
+        rows.append([*cells, f"{slices['novelty']:.1f}"])
+    users, error = report["users"], report["calibration_error"]
+    title = f"`cartwheel evaluate` on {users} gate users, calibration error {error:.4f}:"
+    return [title, "", *table(head, rows)]
 
 
-def picture(result):
-    """The main metric of each method with its standard error, as SVG."""
-    main = result["main"]
-    bars = [(m, *mean_and_error(row["scores"][main])) for m, row in ranked(result)]
-    top = max(mean + error for _, mean, error in bars) or 1
-    height = 56 + 26 * len(bars)
-    size, font = f'viewBox="0 0 720 {height}"', 'font-family="system-ui, sans-serif" font-size="13"'
-    out = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" {size} {font}>',
-        f'<rect width="720" height="{height}" fill="#fff"/>',
-        f'<text x="16" y="26" font-weight="600">{TITLES[main]}, {html.escape(result["name"])}</text>',
+def similar(lists: list[dict[str, Any]]) -> list[str]:
+    """The nearest products of some well-known ones."""
+    shown = lists[:SHOWN]
+    kinds = list(shown[0]["similar"])
+    out = [["product", *(kind.replace("_", " ") for kind in kinds)], ["---"] * (len(kinds) + 1)]
+    for one in shown:
+        nearest = ["; ".join(one["similar"][kind][:OF_EACH]) or "-" for kind in kinds]
+        out.append([cell.replace("|", "/") for cell in [one["name"], *nearest]])
+    return ["| " + " | ".join(cells) + " |" for cells in out]
+
+
+def section(result: Result, pictured: Path) -> str:
+    """The section of one shop; its pictures go to the folder `pictured`."""
+    main, rows = result["metrics"][0], result["rows"]
+    ours = rows["cartwheel"]
+
+    def draw(kind: str, alt: str, drawn: list[pictures.Bar], form: str) -> str:
+        image = pictured / f"quality-{slug(result['name'])}{kind}.svg"
+        image.write_text(pictures.bars(f"{alt}, {result['name']}", drawn, form), encoding="utf-8")
+        return f"![{alt}](img/{image.name})"
+
+    methods = [
+        (method, *mean_and_error(row["scores"][main]), method.startswith("cartwheel"))
+        for method, row in ranked(result)
     ]
-    for at, (method, mean, error) in enumerate(bars):
-        y, width, spread = 44 + 26 * at, 380 * mean / top, 380 * error / top
-        colour = "#0b7a5b" if method.startswith("cartwheel") else "#9aa5ad"
-        out += [
-            f'<text x="240" y="{y + 14}" text-anchor="end">{html.escape(method)}</text>',
-            f'<rect x="250" y="{y}" width="{width:.1f}" height="18" fill="{colour}"/>',
-            f'<path d="M{250 + width - spread:.1f} {y + 9}h{2 * spread:.1f}" stroke="#222" fill="none"/>',
-            f'<text x="{258 + width + spread:.1f}" y="{y + 14}">{mean:.3f}</text>',
+    parts = [
+        [draw("", f"{TITLES[main]} of each method", methods, ".3f")],
+        figures(result),
+        leads(result),
+        parameters(rows),
+    ]
+    if result["without"]:
+        differences = [
+            (
+                f"without {source}",
+                *paired(row["scores"][main], ours["scores"][main], result["groups"])[:2],
+                True,
+            )
+            for source, row in result["without"].items()
+            if "scores" in row
         ]
-    return "\n".join([*out, "</svg>", ""])
+        parts += [["### Without a source of candidates"], ablation(result)]
+        if differences:
+            title = f"Change of {TITLES[main]} without a source"
+            parts.append([draw("-without", title, differences, "+.4f")])
+    if report := gate(ours.get("report")):
+        parts += [["### The report of `evaluate`"], report]
+    if ours.get("similar"):
+        parts += [["### Similar products"], similar(ours["similar"])]
+    lines = [f"## {result['name']}", "", f"{result['sizes'].capitalize()}."]
+    for part in parts:
+        lines += ["", *part] if part else []
+    return "\n".join([BEGIN.format(result["name"]), *lines, END])
 
 
-def write(path, pictures, results):
+def write(path: Path, pictured: Path, results: list[Result]) -> None:
     """Replaces the sections of these shops in the page; others stay, and new ones come last."""
     text = path.read_text("utf-8")
     for result in results:
-        slug = re.sub(r"[^a-z0-9]+", "-", result["name"].lower())
-        image = pictures / f"quality-{slug}.svg"
-        image.write_text(picture(result), encoding="utf-8")
-        begin = BEGIN.format(result["name"])
-        section = [begin, f"## {result['name']}", "", f"{result['sizes'].capitalize()}.", ""]
-        section += [f"![{TITLES[result['main']]} of each method](img/{image.name})", ""]
-        section += comparison(result)
-        notes = parameters(result["rows"])
-        section += ["", *notes] if notes else []
-        section += [*gate(result["report"]), END]
-        body = "\n".join(section)
-        old = re.compile(re.escape(begin) + r"\n.*?" + re.escape(END), re.DOTALL)
+        body = section(result, pictured)
+        old = re.compile(re.escape(BEGIN.format(result["name"])) + r"\n.*?" + re.escape(END), re.DOTALL)
         if old.search(text):
             text = old.sub(lambda _, body=body: body, text)
         else:

@@ -1,175 +1,106 @@
 #!/usr/bin/env python3
-"""Compares cartwheel's recommendations with published methods and writes the tables of docs/quality.md.
+"""Compares cartwheel's recommendations with published methods and writes the sections of docs/quality.md.
 
-  bench/quality/run.py CARTWHEEL PEER_PYTHON [FOLDER...] [--setting NAME=VALUE]... [--install-log FILE]
+  bench/quality/run.py CARTWHEEL PEER_PYTHON [FOLDER...] [options]
 
 Each folder holds a shop in the Instacart schema whose orders marked `test` are predicted, or click
 sessions (train.csv, test.csv) whose next clicks are; without one, a synthetic shop is generated. cartwheel
-runs with its settings as they come, and once more for each --setting, a variable such as
-CARTWHEEL_TRAIN_SEED=2: so a part that can be switched off shows its worth. Peers are tuned on the newest
+runs with its settings as they come, once more for each --setting, a variable such as
+CARTWHEEL_TRAIN_SEED=2, and once without each source of candidates. Peers are tuned on the newest
 orders or sessions before those that are predicted. Every process is measured alone.
+
+Rows are kept in bench/quality/results, also those of a run that was interrupted: they are measured again
+if the program, its settings, the scripts or the data have changed.
 """
 
 import argparse
-import json
-import os
 import shutil
 import subprocess
 import sys
 import tempfile
-import time
+from collections.abc import Callable
 from pathlib import Path
 
 import page
+import similar
 from clicks import METHODS as CLICK_METHODS
 from clicks import Clicks
+from kept import Kept, fingerprint, own_settings, slug
 from peers import METHODS
+from program import Cartwheel, Failed, Row, is_clicks, peer, scores
 from shop import Shop
 
-# What the columns of click sessions mean to `cartwheel import events`.
-CLICKS_MAPPING = ("--map", "anonymous_id=session_id", "--map", "product_id=item_id")
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
+# The setting `recommend.without` takes one of them or several.
+SOURCES = ("seen", "cart", "visit", "taste", "next", "affinity", "content")
+# What the figures of a peer depend on, apart from the shop.
+PEER_FILES = ("fit.py", "peers.py", "shop.py", "clicks.py", "requirements.txt")
 
 
-def measured(command, log, environment=None, limit=None):
-    """Runs a command. Returns its seconds, its peak memory in MB, and its error if it failed."""
-    start = time.monotonic()
-    with log.open("wb") as output:
-        child = subprocess.Popen(
-            list(map(str, command)),
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            env={**os.environ, **(environment or {})},
-        )
-        late = False
-        while True:
-            pid, status, usage = os.wait4(child.pid, os.WNOHANG)
-            if pid:
-                break
-            if limit and time.monotonic() - start > limit and not late:
-                late = True
-                child.kill()
-            time.sleep(0.02)
-    child.returncode = os.waitstatus_to_exitcode(status)
-    seconds, memory = time.monotonic() - start, usage.ru_maxrss / 1024
-    if late:
-        return seconds, memory, f"stopped after {limit} s"
-    if child.returncode:
-        lines = log.read_text("utf-8", "replace").strip().splitlines()
-        lines = lines or [f"ended by signal {-child.returncode}" if child.returncode < 0 else "no output"]
-        return seconds, memory, lines[-1][:200]
-    return seconds, memory, None
-
-
-def is_clicks(folder):
-    """Whether the folder holds click sessions, not orders."""
-    return any((folder / name).exists() for name in ("train.csv", "train.csv.gz"))
-
-
-class Cartwheel:
-    """The program with a data directory of its own."""
-
-    def __init__(self, binary, work, environment=None):
-        self.binary, self.work, self.environment = binary, Path(work), environment
-        self.data = self.work / "data"
-
-    def run(self, *arguments):
-        command = [self.binary, "--data-dir", self.data, *arguments]
-        seconds, memory, error = measured(command, self.work / "log", self.environment)
-        if error:
-            raise SystemExit(f"cartwheel {' '.join(map(str, arguments))}: {error}")
-        return seconds, memory
-
-    def predict(self, folder):
-        """Imports the shop, runs the pipeline and predicts. Returns the row of the table."""
-        out = self.work / "lists.json"
-        if is_clicks(folder):
-            packed = folder / "train.csv.gz"
-            self.run("import", "events", packed if packed.exists() else folder / "train.csv", *CLICKS_MAPPING)
-            asked = ["--sessions", folder]
-        else:
-            self.run("import", "instacart", folder)
-            asked = ["--users", "test"]
-        learning = self.run("pipeline", "run")
-        asking = self.run("predict", *asked, "--limit", "20", "--out", out)
-        text = out.read_text("utf-8")
-        if is_clicks(folder):
-            found = map(json.loads, text.splitlines())
-            lists = {(str(one["session_id"]), one["position"]): one["items"] for one in found}
-        else:
-            lists = json.loads(text)
-        return {
-            "lists": lists,
-            "seconds": learning[0] + asking[0],
-            "memory": max(learning[1], asking[1]),
-        }
-
-    def report(self):
-        """The evaluation on the gate's users, or None if the model was judged by cross-validation."""
-        command = [self.binary, "--data-dir", self.data, "--json", "evaluate"]
-        done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
-        return json.loads(done.stdout) if done.returncode == 0 else None
-
-
-def peer(python, name, folder, work, limit):
-    """Runs a peer. Returns the row of the table, with `error` if it gave no lists."""
-    out = Path(work, "lists.json")
-    command = [python, HERE / "fit.py", name, folder, out]
-    seconds, memory, error = measured(command, Path(work, "log"), limit=limit)
-    row = {"seconds": seconds, "memory": memory, "error": error}
-    if error:
-        return row
-    row |= json.loads(out.read_text("utf-8"))
-    if isinstance(row["lists"], list):
-        row["lists"] = {(session, position): items for session, position, items in row["lists"]}
-    return row
-
-
-def compare(options, name, folder, work):
+def compare(options: argparse.Namespace, name: str, folder: Path, work: Path) -> page.Result:
     """Runs everything on one shop."""
     shop = Clicks(folder) if is_clicks(folder) else Shop(folder)
     print(f"{name}: {shop.sizes()}", flush=True)
-    rows = {}
+    kept = Kept(options.results / slug(name), folder)
+    binary = fingerprint([options.cartwheel], own_settings())
+    program = Cartwheel(options.cartwheel, folder, work, options.limit)
 
-    def add(method, row):
+    def add(method: str, inputs: str, measure: Callable[[], Row]) -> Row:
+        row, was_kept = kept.row(method, inputs, measure)
         if "lists" in row:
-            row["scores"] = shop.scores(row.pop("lists"))
-            values = row["scores"][shop.main]
-            shown = f"{shop.main} {sum(values) / len(values):.4f}"
+            row["scores"] = scores(shop, row)
+            del row["lists"]
+            values = row["scores"][shop.metrics[0]]
+            shown = f"{shop.metrics[0]} {sum(values) / len(values):.4f}"
         else:
             shown = row["error"]
-        print(f"  {method:<40} {shown}  {row['seconds']:.1f} s  {row['memory']:.0f} MB", flush=True)
-        rows[method] = row
+        again = "  kept" if was_kept else ""
+        print(f"  {method:<40} {shown}  {row['seconds']:.1f} s  {row['memory']:.0f} MB{again}", flush=True)
+        return row
 
-    with tempfile.TemporaryDirectory(dir=work) as place:
-        program = Cartwheel(options.cartwheel, place)
-        add("cartwheel", program.predict(folder))
-        report = program.report()
+    ours = add("cartwheel", binary, lambda: program.row({}, whole=True))
+    if "scores" not in ours:
+        raise SystemExit(f"cartwheel on {folder}: {ours['error']}")
+    if ours.get("similar"):
+        lists = kept.folder / "similar.txt"
+        lists.write_text(similar.text(ours["similar"]), encoding="utf-8")
+        print(f"  similar products: {lists}", flush=True)
+    rows = {"cartwheel": ours}
     for setting in options.setting:
         variable, _, value = setting.partition("=")
-        with tempfile.TemporaryDirectory(dir=work) as place:
-            program = Cartwheel(options.cartwheel, place, {variable: value})
-            add(f"cartwheel, {setting}", program.predict(folder))
+        method = f"cartwheel, {setting}"
+        rows[method] = add(method, f"{binary} {setting}", lambda v=variable, x=value: program.row({v: x}))
+    peers = fingerprint([HERE / file for file in PEER_FILES], [])
     for method in CLICK_METHODS if is_clicks(folder) else METHODS:
-        with tempfile.TemporaryDirectory(dir=work) as place:
+
+        def measure(method: str = method) -> Row:
             if options.install_log:
                 lines = options.install_log.read_text("utf-8", "replace").strip().splitlines()
-                reason = f"the peers cannot be installed: {(lines or ['no output'])[-1][:200]}"
-                add(method, {"seconds": 0.0, "memory": 0.0, "error": reason})
-            else:
-                add(method, peer(options.peer_python, method, folder, place, options.limit))
+                reason = (lines or ["no output"])[-1][:200]
+                raise Failed(0.0, 0.0, f"the peers cannot be installed: {reason}")
+            return peer(options.peer_python, method, folder, work, options.limit)
+
+        rows[method] = add(method, peers, measure)
+    without = {
+        source: add(
+            f"without {source}",
+            f"{binary} without {source}",
+            lambda source=source: program.row({"CARTWHEEL_RECOMMEND_WITHOUT": source}),
+        )
+        for source in options.without
+    }
     return {
         "name": name,
         "sizes": shop.sizes(),
-        "main": shop.main,
+        "metrics": shop.metrics,
         "groups": shop.groups(),
         "rows": rows,
-        "report": report,
+        "without": without,
     }
 
 
-def main():
+def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -177,12 +108,17 @@ def main():
     parser.add_argument("peer_python", type=Path)
     parser.add_argument("folders", type=Path, nargs="*")
     parser.add_argument("--setting", action="append", default=[], metavar="NAME=VALUE")
-    parser.add_argument("--limit", type=float, default=1800, help="seconds for a peer")
+    parser.add_argument(
+        "--without", nargs="*", default=SOURCES, metavar="SOURCE", help="sources to switch off"
+    )
+    parser.add_argument("--limit", type=float, default=900, help="seconds for a process")
     parser.add_argument("--install-log", type=Path, help="why the peers cannot run")
+    parser.add_argument("--results", type=Path, default=HERE / "results")
     parser.add_argument("--page", type=Path, default=ROOT / "docs/quality.md")
     parser.add_argument("--pictures", type=Path, default=ROOT / "docs/img")
     options = parser.parse_args()
     work = Path(tempfile.mkdtemp(prefix="cartwheel-quality-"))
+    failed = []
     try:
         folders = {page.name(folder): folder for folder in options.folders}
         if not folders:
@@ -190,14 +126,16 @@ def main():
             size = ["--users", "2000", "--products", "2000", "--orders", "30000"]
             command = [options.cartwheel, "generate", *size, "--out", work / "shop"]
             subprocess.run(list(map(str, command)), check=True, stdout=subprocess.DEVNULL)
-        results = [compare(options, name, folder, work) for name, folder in folders.items()]
+        for name, folder in folders.items():
+            with tempfile.TemporaryDirectory(dir=work) as place:
+                result = compare(options, name, folder, Path(place))
+            page.write(options.page, options.pictures, [result])
+            measured = {**result["rows"], **result["without"]}
+            failed += [f"{name}: {method}" for method, row in measured.items() if row.get("error")]
     finally:
         shutil.rmtree(work, ignore_errors=True)
-    (HERE / "results.json").write_text(json.dumps(results), encoding="utf-8")
-    page.write(options.page, options.pictures, results)
-    failed = [f"{r['name']}: {m}" for r in results for m, row in r["rows"].items() if row.get("error")]
     if failed:
-        sys.exit("these peers have no figures: " + "; ".join(failed))
+        sys.exit("no figures: " + "; ".join(failed))
 
 
 if __name__ == "__main__":
