@@ -34,7 +34,8 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 # The setting `recommend.without` takes one of them or several.
 SOURCES = ("seen", "cart", "visit", "taste", "next", "affinity", "content")
-# What the figures of a peer depend on, apart from the shop.
+# What the figures of cartwheel and of a peer depend on, apart from the shop and the program.
+OWN_FILES = ("program.py", "similar.py")
 PEER_FILES = ("fit.py", "peers.py", "shop.py", "clicks.py", "requirements.txt")
 
 
@@ -43,7 +44,7 @@ def compare(options: argparse.Namespace, name: str, folder: Path, work: Path) ->
     shop = Clicks(folder) if is_clicks(folder) else Shop(folder)
     print(f"{name}: {shop.sizes()}", flush=True)
     kept = Kept(options.results / slug(name), folder)
-    binary = fingerprint([options.cartwheel], own_settings())
+    own = fingerprint([options.cartwheel, *(HERE / file for file in OWN_FILES)], own_settings())
     program = Cartwheel(options.cartwheel, folder, work, options.limit)
 
     def add(method: str, inputs: str, measure: Callable[[], Row]) -> Row:
@@ -59,7 +60,7 @@ def compare(options: argparse.Namespace, name: str, folder: Path, work: Path) ->
         print(f"  {method:<40} {shown}  {row['seconds']:.1f} s  {row['memory']:.0f} MB{again}", flush=True)
         return row
 
-    ours = add("cartwheel", binary, lambda: program.row({}, whole=True))
+    ours = add("cartwheel", own, lambda: program.row({}, whole=True))
     if "scores" not in ours:
         raise SystemExit(f"cartwheel on {folder}: {ours['error']}")
     if ours.get("similar"):
@@ -70,7 +71,7 @@ def compare(options: argparse.Namespace, name: str, folder: Path, work: Path) ->
     for setting in options.setting:
         variable, _, value = setting.partition("=")
         method = f"cartwheel, {setting}"
-        rows[method] = add(method, f"{binary} {setting}", lambda v=variable, x=value: program.row({v: x}))
+        rows[method] = add(method, f"{own} {setting}", lambda v=variable, x=value: program.row({v: x}))
     peers = fingerprint([HERE / file for file in PEER_FILES], [])
     for method in CLICK_METHODS if is_clicks(folder) else METHODS:
 
@@ -85,7 +86,7 @@ def compare(options: argparse.Namespace, name: str, folder: Path, work: Path) ->
     without = {
         source: add(
             f"without {source}",
-            f"{binary} without {source}",
+            f"{own} without {source}",
             lambda source=source: program.row({"CARTWHEEL_RECOMMEND_WITHOUT": source}),
         )
         for source in options.without
