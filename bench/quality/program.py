@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import time
 from pathlib import Path
@@ -37,16 +38,22 @@ def measured(command: list[Any], log: Path, environment: dict[str, str], limit: 
             stdout=output,
             stderr=subprocess.STDOUT,
             env={**os.environ, **environment},
+            # With its own children, it can be ended as a whole.
+            process_group=0,
         )
         late = False
-        while True:
-            pid, status, usage = os.wait4(child.pid, os.WNOHANG)
-            if pid:
-                break
-            if time.monotonic() - start > limit and not late:
-                late = True
-                child.kill()
-            time.sleep(0.02)
+        try:
+            while True:
+                pid, status, usage = os.wait4(child.pid, os.WNOHANG)
+                if pid:
+                    break
+                if time.monotonic() - start > limit and not late:
+                    late = True
+                    os.killpg(child.pid, signal.SIGKILL)
+                time.sleep(0.02)
+        except BaseException:
+            os.killpg(child.pid, signal.SIGKILL)
+            raise
     child.returncode = os.waitstatus_to_exitcode(status)
     seconds, memory = time.monotonic() - start, usage.ru_maxrss / 1024
     if late:
