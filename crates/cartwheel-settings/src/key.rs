@@ -70,6 +70,9 @@ impl<T: Kind> Kind for Option<T> {
     const NAME: &'static str = T::NAME;
 }
 
+/// Says what a value that is not allowed probably means.
+type Advice<T> = Box<dyn Fn(&T) -> Option<String>>;
+
 /// Which values of a type a key allows.
 pub struct Rule<T> {
     /// The allowed values in words; `None` if all are allowed.
@@ -77,7 +80,7 @@ pub struct Rule<T> {
     /// Whether a value is allowed.
     pub allows: Box<dyn Fn(&T) -> bool>,
     /// What a value that is not allowed probably means, as a sentence.
-    pub advice: Box<dyn Fn(&T) -> Option<String>>,
+    pub advice: Advice<T>,
 }
 
 impl<T> Rule<T> {

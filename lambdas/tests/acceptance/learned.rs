@@ -48,6 +48,7 @@ impl Learned {
             name: p.product_name,
             aisle: p.aisle,
             department: p.department,
+            ..ProductInfo::default()
         });
         let input = Input {
             import_id: manifest.id.clone(),
