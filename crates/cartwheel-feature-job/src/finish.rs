@@ -58,11 +58,13 @@ pub(crate) fn finish(folded: Folded, products: Vec<ProductInfo>, options: &JobOp
         let others = merged(&|group| group != left_out);
         Catalogue::of_others(products.clone(), others, users)
     };
-    let contents = Arc::new(Contents::of(&products));
+    let (contents, others): (_, Vec<Catalogue>) = rayon::join(
+        || Arc::new(Contents::of(&products)),
+        || (0..GROUPS).into_par_iter().map(without).collect(),
+    );
     let described =
         |catalogue: Catalogue| catalogue.without_sources(&options.without).with_contents(&contents);
-    let others = (0..GROUPS).into_par_iter().map(|group| described(without(group)));
-    let others: Vec<Catalogue> = others.collect();
+    let others: Vec<Catalogue> = others.into_iter().map(described).collect();
     let whole = described(Catalogue::finish(products.clone(), merged(&|_| true)));
     let (orders, lines) = (whole.orders, whole.lines);
     let by_key = |mut examples: Vec<Example>| {

@@ -44,7 +44,7 @@ pub(crate) fn score_likeness(
 /// recency, or touched, if none was bought; NaN if no price is known.
 pub(crate) fn usual_price(catalogue: &Catalogue, state: &UserState) -> f32 {
     let next = state.orders + 1;
-    let bought = state.products.iter().map(|p| (p.product, p.recency(next)));
+    let mut bought = state.products.iter().map(|p| (p.product, p.recency(next)));
     let mean = |weighed: &mut dyn Iterator<Item = (u32, f32)>| {
         let prices = weighed.filter_map(|(product, weight)| {
             Some((catalogue.contents.price(product)?.ln() * weight, weight))
@@ -52,7 +52,7 @@ pub(crate) fn usual_price(catalogue: &Catalogue, state: &UserState) -> f32 {
         let (sum, weight) = prices.fold((0.0, 0.0), |(a, b), (c, d)| (a + c, b + d));
         if weight > 0.0 { (sum / weight).exp() } else { f32::NAN }
     };
-    let of_bought = mean(&mut bought.into_iter());
+    let of_bought = mean(&mut bought);
     match of_bought.is_nan() {
         true => mean(&mut state.touched(NOW).into_iter().map(|product| (product, 1.0))),
         false => of_bought,
