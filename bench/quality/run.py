@@ -15,6 +15,7 @@ if the program, its settings, the scripts or the data have changed.
 
 import argparse
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -118,6 +119,8 @@ def main() -> None:
     parser.add_argument("--page", type=Path, default=ROOT / "docs/quality.md")
     parser.add_argument("--pictures", type=Path, default=ROOT / "docs/img")
     options = parser.parse_args()
+    # As an interrupt from the keyboard does, it ends the process that is measured, too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended"))
     work = Path(tempfile.mkdtemp(prefix="cartwheel-quality-"))
     failed = []
     try:
