@@ -86,7 +86,7 @@ def leads(result: Result) -> list[str]:
                 ahead += 1
             else:
                 doubts.append(f"{method} ({lead:+.4f}, p {probability(p)})")
-        but = f"; it is not of {', '.join(doubts)}" if doubts else ""
+        but = f"; not of {', '.join(doubts)}" if doubts else ""
         out.append(
             f"- {TITLES[key]}: cartwheel is ahead of {ahead} of {ahead + len(doubts)} methods "
             f"with p < {SIGNIFICANT}{but}."

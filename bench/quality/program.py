@@ -61,7 +61,7 @@ def measured(command: list[Any], log: Path, environment: dict[str, str], limit: 
     if child.returncode:
         lines = log.read_text("utf-8", "replace").strip().splitlines()
         lines = lines or [f"ended by signal {-child.returncode}" if child.returncode < 0 else "no output"]
-        raise Failed(seconds, memory, lines[-1][:200])
+        raise Failed(seconds, memory, lines[-1].strip()[:200])
     return seconds, memory
 
 
