@@ -1,8 +1,10 @@
 //! Quality of ranked lists and of probabilities.
 //!
 //! The definitions follow Li et al., "A Next Basket Recommendation Reality Check" (TOIS
-//! 2023): one value per user, then the mean over users. NDCG's ideal gain covers all of the
-//! label's items.
+//! 2023): one value per question, then the mean over questions. NDCG's ideal gain covers all of
+//! the label's items.
+
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
@@ -33,41 +35,62 @@ pub fn list_score(list: &[u32], label: &[u32], k: usize) -> ListScore {
     }
 }
 
+/// The value of one question, and the user who was asked.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Score {
+    /// A number of the user.
+    pub user: u32,
+    /// The value.
+    pub value: f64,
+}
+
 /// A mean and its standard error.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Mean {
     /// The mean.
     pub mean: f64,
-    /// The standard error: sample standard deviation divided by the root of n.
+    /// The standard error, clustered by user.
     pub se: f64,
 }
 
-/// Returns mean and standard error; zeros if there are no values.
-pub fn mean(values: &[f64]) -> Mean {
-    let n = values.len() as f64;
-    if values.is_empty() {
+/// Returns the mean over questions and its standard error; zeros if there are no questions.
+///
+/// The answers of one user resemble each other, so that many questions to a user say less than as
+/// many users. The error is therefore clustered by user: with *G* users, *n* questions and the sum
+/// *r* of each user's distances from the mean, it is the root of *G* / (*G* - 1) · Σ *r*² / *n*²
+/// (Cameron and Miller, "A Practitioner's Guide to Cluster-Robust Inference", 2015). With one
+/// question a user, that is the sample standard deviation divided by the root of *n*.
+pub fn mean(scores: &[Score]) -> Mean {
+    if scores.is_empty() {
         return Mean { mean: 0.0, se: 0.0 };
     }
-    let mean = values.iter().sum::<f64>() / n;
-    let squares = values.iter().map(|v| (v - mean).powi(2)).sum::<f64>();
-    Mean { mean, se: if n > 1.0 { (squares / (n - 1.0) / n).sqrt() } else { 0.0 } }
+    let n = scores.len() as f64;
+    let mean = scores.iter().map(|score| score.value).sum::<f64>() / n;
+    let mut of_user: BTreeMap<u32, f64> = BTreeMap::new();
+    for score in scores {
+        *of_user.entry(score.user).or_default() += score.value - mean;
+    }
+    let users = of_user.len() as f64;
+    let squares = of_user.values().map(|sum| sum.powi(2)).sum::<f64>();
+    let se = if users > 1.0 { (users / (users - 1.0) * squares).sqrt() / n } else { 0.0 };
+    Mean { mean, se }
 }
 
 /// A predicted probability and the outcome.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Prediction {
-    /// Predicted probability that the product is bought, 0 to 1.
+    /// Predicted probability of the label's event, 0 to 1.
     pub probability: f32,
-    /// Whether it was bought.
-    pub bought: bool,
+    /// Whether the event happened.
+    pub happened: bool,
 }
 
 /// Returns the mean negative log-likelihood, in nats.
 pub fn log_loss(predictions: &[Prediction]) -> f64 {
     let loss = |prediction: &Prediction| {
         let p = f64::from(prediction.probability).clamp(1e-7, 1.0 - 1e-7);
-        -(if prediction.bought { p } else { 1.0 - p }).ln()
+        -(if prediction.happened { p } else { 1.0 - p }).ln()
     };
     predictions.iter().map(loss).sum::<f64>() / predictions.len().max(1) as f64
 }
@@ -78,7 +101,7 @@ pub fn log_loss(predictions: &[Prediction]) -> f64 {
 pub struct Bin {
     /// Mean predicted probability.
     pub predicted: f64,
-    /// Fraction that was bought.
+    /// Fraction of them for which the event happened.
     pub observed: f64,
     /// Number of predictions.
     #[cfg_attr(feature = "schema", schema(value_type = u64))]
@@ -95,15 +118,16 @@ pub fn calibration(predictions: &[Prediction]) -> Vec<Bin> {
         let rows = bin.len() as f64;
         Bin {
             predicted: bin.iter().map(|p| f64::from(p.probability)).sum::<f64>() / rows,
-            observed: bin.iter().filter(|p| p.bought).count() as f64 / rows,
+            observed: bin.iter().filter(|p| p.happened).count() as f64 / rows,
             rows: bin.len(),
         }
     };
     sorted.chunks(size).map(bin).collect()
 }
 
-/// Returns the expected calibration error: the mean distance between predicted and observed
-/// rates (Naeini et al., AAAI 2015, with bins of equal size).
+/// Returns the expected calibration error: Σ *rows* · |*predicted* - *observed*| / Σ *rows* over
+/// the bins (Naeini et al., "Obtaining Well Calibrated Probabilities Using Bayesian Binning", AAAI
+/// 2015, with bins of equal size instead of equal width: most candidates are improbable).
 pub fn calibration_error(bins: &[Bin]) -> f64 {
     let rows = |bin: &Bin| bin.rows as f64;
     let error = |bin: &Bin| (bin.predicted - bin.observed).abs() * rows(bin);

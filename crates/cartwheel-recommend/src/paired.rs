@@ -1,16 +1,16 @@
-//! Tests of differences between two recommenders that answer for the same users.
+//! Tests of differences between two recommenders that answer the same questions.
 
 use serde::{Deserialize, Serialize};
 
-use crate::metrics::{Mean, mean};
+use crate::metrics::{Mean, Score, mean};
 
-/// A difference, user by user.
+/// A difference, question by question.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Paired {
     /// The mean difference.
     pub mean: f64,
-    /// Its standard error.
+    /// Its standard error, clustered by user.
     pub se: f64,
     /// The probability of a difference at least as large if the true one were 0: two-sided, by
     /// the normal approximation.
@@ -23,9 +23,11 @@ impl From<Paired> for Mean {
     }
 }
 
-/// Compares the scores of two recommenders for the same users.
-pub fn paired(ours: &[f64], theirs: &[f64]) -> Paired {
-    let differences: Vec<f64> = ours.iter().zip(theirs).map(|(a, b)| a - b).collect();
+/// Compares the scores of two recommenders for the same questions, in the same order.
+pub fn paired(ours: &[Score], theirs: &[Score]) -> Paired {
+    let pairs = ours.iter().zip(theirs);
+    let differences: Vec<Score> =
+        pairs.map(|(a, b)| Score { value: a.value - b.value, ..*a }).collect();
     let difference = mean(&differences);
     Paired {
         mean: difference.mean,
@@ -79,11 +81,27 @@ mod tests {
         assert_eq!((p_value(0.0, 0.1), p_value(0.1, 0.0)), (1.0, 1.0));
     }
 
+    /// One question a user.
+    fn scores(values: &[f64]) -> Vec<Score> {
+        values.iter().zip(0..).map(|(&value, user)| Score { user, value }).collect()
+    }
+
     #[test]
-    fn differences_are_taken_user_by_user() {
-        let far = paired(&[0.1, 0.5, 0.9, 0.3], &[0.0, 0.41, 0.8, 0.19]);
+    fn differences_are_taken_question_by_question() {
+        let far = paired(&scores(&[0.1, 0.5, 0.9, 0.3]), &scores(&[0.0, 0.41, 0.8, 0.19]));
         assert!((far.mean - 0.1).abs() < 1e-9 && far.se < 0.005 && far.p_value < 1e-6, "{far:?}");
-        let same = paired(&[0.1, 0.5], &[0.5, 0.1]);
+        let same = paired(&scores(&[0.1, 0.5]), &scores(&[0.5, 0.1]));
         assert_eq!((same.mean, same.p_value), (0.0, 1.0));
+    }
+
+    #[test]
+    fn the_same_questions_asked_again_make_no_difference_more_certain() {
+        let (ours, theirs) =
+            (scores(&[0.1, 0.5, 0.9, 0.3, 0.0]), scores(&[0.0, 0.6, 0.4, 0.1, 0.1]));
+        let once = paired(&ours, &theirs);
+        let again =
+            paired(&[&ours[..], &ours, &ours].concat(), &[&theirs[..], &theirs, &theirs].concat());
+        assert!((once.se - again.se).abs() < 1e-12, "{once:?} {again:?}");
+        assert!((once.p_value - again.p_value).abs() < 1e-9);
     }
 }

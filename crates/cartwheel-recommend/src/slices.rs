@@ -4,7 +4,7 @@ use cartwheel_features::{Catalogue, Example, week_of};
 use rustc_hash::FxHashSet;
 use serde::{Deserialize, Serialize};
 
-use crate::metrics::{list_score, mean};
+use crate::metrics::{Score, list_score, mean};
 
 /// A product is new for this many weeks after its first sale.
 const NEW_WEEKS: u16 = 4;
@@ -14,15 +14,15 @@ const FEW_ORDERS: u32 = 3;
 /// catalogue; the others are the long tail.
 const HEAD: f64 = 0.8;
 
-/// A recall over the users whom a slice is about.
+/// A recall over the questions that a slice is about.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Slice {
-    /// The mean recall; 0 without users.
+    /// The mean recall; 0 without questions.
     pub mean: f64,
-    /// Its standard error.
+    /// Its standard error, clustered by user.
     pub se: f64,
-    /// The number of users.
+    /// The number of users who were asked.
     #[cfg_attr(feature = "schema", schema(value_type = u64))]
     pub users: usize,
 }
@@ -108,6 +108,8 @@ impl<'a> Market<'a> {
 pub struct Judged<'a> {
     /// The products of other users.
     pub market: &'a Market<'a>,
+    /// A number of the user, the same for all questions to the user.
+    pub user: u32,
     /// The order and the state before it.
     pub example: &'a Example,
 }
@@ -118,17 +120,20 @@ fn part(list: &[u32], basket: &[u32], k: usize, is_part: impl Fn(u32) -> bool) -
     (!part.is_empty()).then(|| list_score(list, &part, k).recall)
 }
 
-fn slice(recalls: impl Iterator<Item = Option<f64>>) -> Slice {
-    let recalls: Vec<f64> = recalls.flatten().collect();
+fn slice(recalls: impl Iterator<Item = Option<Score>>) -> Slice {
+    let recalls: Vec<Score> = recalls.flatten().collect();
+    let users: FxHashSet<u32> = recalls.iter().map(|recall| recall.user).collect();
     let mean = mean(&recalls);
-    Slice { mean: mean.mean, se: mean.se, users: recalls.len() }
+    Slice { mean: mean.mean, se: mean.se, users: users.len() }
 }
 
 /// Computes the slices of a method. `lists` holds its list for each judged order, and
 /// `guest_lists` the list without the user's history.
 pub fn slices(lists: &[Vec<u32>], guest_lists: &[Vec<u32>], judged: &[Judged<'_>]) -> Slices {
     let all = |lists: &[Vec<u32>], recall: &dyn Fn(&[u32], &Judged<'_>) -> Option<f64>| {
-        slice(lists.iter().zip(judged).map(|(list, judged)| recall(list, judged)))
+        slice(lists.iter().zip(judged).map(|(list, judged)| {
+            recall(list, judged).map(|value| Score { user: judged.user, value })
+        }))
     };
     let bought = |k: usize, wanted: bool| {
         all(lists, &|list, Judged { example, .. }| {
@@ -143,9 +148,8 @@ pub fn slices(lists: &[Vec<u32>], guest_lists: &[Vec<u32>], judged: &[Judged<'_>
     let distinct: FxHashSet<u32> = shown.clone().map(|(_, product)| product).collect();
     let products = judged.first().map_or(1, |j| j.market.catalogue.products.len()).max(1);
     let mean_of = |value: fn(&Market<'_>, u32) -> f64| {
-        let values: Vec<f64> =
-            shown.clone().map(|(market, product)| value(market, product)).collect();
-        mean(&values).mean
+        let sum: f64 = shown.clone().map(|(market, product)| value(market, product)).sum();
+        sum / shown.clone().count().max(1) as f64
     };
     Slices {
         rep_recall_at_10: bought(10, true),
@@ -156,7 +160,7 @@ pub fn slices(lists: &[Vec<u32>], guest_lists: &[Vec<u32>], judged: &[Judged<'_>
         few_orders_recall_at_10: all(lists, &|list, Judged { example, .. }| {
             (1..=FEW_ORDERS).contains(&example.state.applied).then(|| whole(list, example))
         }),
-        new_product_recall_at_10: all(lists, &|list, Judged { market, example }| {
+        new_product_recall_at_10: all(lists, &|list, Judged { market, example, .. }| {
             part(list, &example.basket, 10, |product| market.is_new(product, example))
         }),
         coverage: distinct.len() as f64 / products as f64,
@@ -216,7 +220,11 @@ mod tests {
         let few = example(&[order(1, 8, &[0])], &order(2, 10, &[0, 1, 2]));
         let earlier: Vec<Order> = (1..=4).map(|n| order(n, i64::from(2 * n), &[0, 2])).collect();
         let many = example(&earlier, &order(5, 10, &[0, 2]));
-        let judged = [&few, &many].map(|example| Judged { market: &market, example });
+        let judged = [(0, &few), (1, &many)].map(|(user, example)| Judged {
+            market: &market,
+            user,
+            example,
+        });
         let lists = [vec![0, 2], vec![1]];
         let guests = [vec![0], vec![0]];
         let slices = slices(&lists, &guests, &judged);

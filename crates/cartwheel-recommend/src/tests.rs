@@ -3,7 +3,9 @@ use cartwheel_features::{
     Touch, UserState,
 };
 
-use crate::metrics::{Prediction, calibration, calibration_error, list_score, log_loss, mean};
+use crate::metrics::{
+    Bin, Prediction, Score, calibration, calibration_error, list_score, log_loss, mean,
+};
 use crate::{Contributions, Discovery, FEATURES, Said, candidates, rank, reasons, rows};
 
 fn look(product: u32, minute: i64) -> Touch {
@@ -135,14 +137,27 @@ fn list_scores_match_hand_computed_values() {
     assert!((score.ndcg - (1.0 / 3_f64.log2()) / ideal).abs() < 1e-12);
     assert_eq!(score.phr, 1.0);
     assert_eq!(list_score(&[7], &[1], 10).phr, 0.0);
-    let m = mean(&[1.0, 2.0, 3.0]);
+}
+
+#[test]
+fn errors_count_users_and_not_their_questions() {
+    let once = [(0, 1.0), (1, 2.0), (2, 3.0)].map(|(user, value)| Score { user, value });
+    let m = mean(&once);
     assert_eq!(m.mean, 2.0);
     assert!((m.se - (1.0_f64 / 3.0).sqrt()).abs() < 1e-12);
+    let thrice = mean(&[once, once, once].concat());
+    assert!((thrice.mean - m.mean).abs() < 1e-12 && (thrice.se - m.se).abs() < 1e-12);
+    // The questions of one user cancel out, those of the other two do not.
+    let mixed = [(0, 0.0), (0, 1.0), (1, 1.0), (2, 0.0)].map(|(user, value)| Score { user, value });
+    let expected = (3.0 / 2.0 * (0.25 + 0.25) / 16.0_f64).sqrt();
+    assert!((mean(&mixed).se - expected).abs() < 1e-12);
+    assert_eq!(mean(&[]).se, 0.0);
+    assert_eq!(mean(&[Score { user: 7, value: 1.0 }; 4]).se, 0.0, "of one user nothing is known");
 }
 
 #[test]
 fn log_loss_and_calibration_error_match_hand_computed_values() {
-    let prediction = |probability, bought| Prediction { probability, bought };
+    let prediction = |probability, happened| Prediction { probability, happened };
     let even = [prediction(0.5, true), prediction(0.5, false)];
     assert!((log_loss(&even) - 2_f64.ln()).abs() < 1e-6);
     let one_in_five_bought = |probability| -> Vec<Prediction> {
@@ -150,6 +165,18 @@ fn log_loss_and_calibration_error_match_hand_computed_values() {
     };
     assert!(calibration_error(&calibration(&one_in_five_bought(0.2))) < 0.01);
     assert!((calibration_error(&calibration(&one_in_five_bought(0.9))) - 0.7).abs() < 0.01);
+    // Each probability a tenth too high, in bins of equal size: ten of twelve predictions each.
+    let rising: Vec<Prediction> =
+        (0..120).map(|i| prediction((i / 12) as f32 / 12.0 + 0.1, i % 12 < i / 12)).collect();
+    let bins = calibration(&rising);
+    assert!(bins.len() == 10 && bins.iter().all(|bin| bin.rows == 12), "{bins:?}");
+    assert!(bins.iter().all(|bin| (bin.predicted - bin.observed - 0.1).abs() < 1e-6), "{bins:?}");
+    assert!((calibration_error(&bins) - 0.1).abs() < 1e-6);
+    // A bin counts by its predictions: (30 · 0.1 + 10 · 0.5) / 40.
+    let bin = |predicted, observed, rows| Bin { predicted, observed, rows };
+    let uneven = [bin(0.1, 0.2, 30), bin(0.9, 0.4, 10)];
+    assert!((calibration_error(&uneven) - 0.2).abs() < 1e-12);
+    assert_eq!(calibration_error(&[]), 0.0);
 }
 
 #[test]
