@@ -338,7 +338,7 @@ def parse(arguments):
     parser.add_argument("--max-examples", type=int)
     parser.add_argument("--min-gate-users", type=int)
     parser.add_argument("--label-orders", type=int)
-    parser.add_argument("--label", help="auto, next_basket or next_interaction")
+    parser.add_argument("--label", help="as train.label of the settings; default: auto")
     parser.add_argument("--without", help="sources to switch off, separated by commas")
     parser.add_argument("--seed", type=int)
     parser.add_argument("--timezone")

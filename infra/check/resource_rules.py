@@ -139,6 +139,7 @@ class Types:
                     "TIMEZONE",
                     "KEY_HASHES",
                     "CORS_ORIGINS",
+                    "RECOMMEND_DISCOVERY",
                 )
             },
             "has the environment variables that functions read",

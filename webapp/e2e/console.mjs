@@ -165,6 +165,8 @@ async function deployAndRollBack({ browser, baseUrl, screenshots }) {
 
   await row(before).getByRole('link').first().click();
   await page.getByTestId('verdict').filter({ hasText: 'strongest baseline' }).waitFor();
+  await page.getByTestId('label').filter({ hasText: 'next purchase' }).waitFor();
+  await page.getByText('Expected calibration error').waitFor();
   await page.getByText('up_').first().waitFor();
   await assertAccessible(page, 'a model');
   await screenshot(page, screenshots, 'console-model');

@@ -63,7 +63,8 @@ pub struct Recommendation {
     /// True if the shop states that it is in stock. Products out of stock are not recommended.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub in_stock: Option<bool>,
-    /// The probability that the shopper buys it next, 0 to 1.
+    /// The probability of the event that the model predicts, such as being in the shopper's next
+    /// purchase, 0 to 1. It does not depend on the product's value.
     pub probability: f32,
     /// Reasons to show the shopper.
     pub reasons: Vec<String>,
@@ -82,11 +83,25 @@ pub struct Recommendation {
 pub struct Explanation {
     /// The source that made it a candidate: `history`, `cart`, `taste`, `popular` or `new`.
     pub source: String,
+    /// The product's value, by which its place follows from the probability; null if answers are in the
+    /// order of the probabilities.
+    pub value: Option<ValueShare>,
     /// Log-odds before any feature is known; null without a model.
     pub base: Option<f32>,
     /// The contribution of each feature. Together with `base` they sum to the log-odds of
     /// the probability.
     pub features: Vec<FeatureContribution>,
+}
+
+/// The part of a product's value in its place: answers are ordered by probability times value. The
+/// amount is not shown, since a margin tells the cost.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct ValueShare {
+    /// The value: `price` or `margin`.
+    pub by: String,
+    /// Whether the catalogue has it. If not, it counts as the median of the answer's candidates.
+    pub is_known: bool,
 }
 
 /// The contribution of one feature (SHAP: Lundberg et al., Nature Machine Intelligence 2020).

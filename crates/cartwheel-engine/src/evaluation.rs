@@ -1,8 +1,8 @@
-//! Evaluation of a model on users whose newest orders it has not seen.
+//! Evaluation of a model on users whom training held out.
 
 use std::path::Path;
 
-use cartwheel_feature_set::{FeatureSet, SetError};
+use cartwheel_feature_set::{FeatureSet, Label, SetError};
 use cartwheel_features::{Example, Fold, GROUPS, cross_fold_of};
 use cartwheel_forest::Forest;
 use cartwheel_recommend::{Model, ModelMismatch};
@@ -17,8 +17,8 @@ use crate::report::Report;
 #[non_exhaustive]
 pub enum Refused {
     /// There are no gate users.
-    #[error("no gate user has two orders or more: import more users")]
-    NoGate,
+    #[error("no gate user has done what the model predicts ({0}): import more users")]
+    NoGate(Label),
     /// The gate's orders may be in the model's training data.
     #[error(
         "the model was trained on {trained_on}, and may have seen the gate orders of {gate_of}"
@@ -41,6 +41,12 @@ pub enum Refused {
     /// A bundle cannot be read.
     #[error(transparent)]
     Bundle(#[from] BundleError),
+    /// The first order after a date is no answer to the question that the model learns.
+    #[error(
+        "a model is judged by later orders only if train.label is next_basket; it is {0}: leave out \
+         the date"
+    )]
+    Later(Label),
     /// No order follows the time at which the feature set ends.
     #[error("there is no order after that date: choose an earlier one")]
     NothingLater,
@@ -49,9 +55,10 @@ pub enum Refused {
     Model(#[from] ModelMismatch),
 }
 
-/// Evaluates a model on the newest orders of the gate users with the code that serves.
+/// Evaluates a model on the newest orders of the gate users, or on all their visits if the label is
+/// about these, with the code that serves.
 ///
-/// No training row contains these orders. The model is compared with the model `against`,
+/// No training row contains them. The model is compared with the model `against`,
 /// which may come from an earlier feature set: a gate user never becomes a training user,
 /// and an earlier set cannot contain later orders. `models` is the folder of bundles.
 ///
@@ -72,8 +79,8 @@ pub fn evaluate(
         since_ms: None,
         label: set.manifest.label,
     };
-    if judged.examples.is_empty() {
-        return Err(Refused::NoGate);
+    if !judged.has_answers() {
+        return Err(Refused::NoGate(judged.label));
     }
     let model = match version {
         Some(version) => {
@@ -101,8 +108,8 @@ pub fn evaluate(
     Ok(judged.report(version, &|_| model.as_ref(), reference))
 }
 
-/// Judges the model `version` by cross-validation: the newest order of each user is ranked
-/// by the forest of the fold that held it out. `folds` are trained as the model was, on the
+/// Judges the model `version` by cross-validation: the newest order of each user, or all visits if the
+/// label is about these, are ranked by the forest of the fold that held them out. `folds` are trained as the model was, on the
 /// rows of their folds of `set`. The model is compared with popularity.
 ///
 /// # Errors
@@ -143,8 +150,11 @@ pub fn cross_validate(
 /// the catalogue or a baseline knows is later than that time.
 ///
 /// # Errors
-/// When no order follows, or the set cannot be read.
+/// When no order follows, the label is another than the next basket, or the set cannot be read.
 pub fn evaluate_later(set: &FeatureSet, forest: Forest, since_ms: i64) -> Result<Report, Refused> {
+    if set.manifest.label != Label::NextBasket {
+        return Err(Refused::Later(set.manifest.label));
+    }
     let judged = Judgement {
         set: &set.manifest.version,
         histories: set.histories()?,

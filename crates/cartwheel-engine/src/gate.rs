@@ -34,7 +34,7 @@ pub enum JudgedBy {
 
 /// Chooses how a model of a feature set is judged.
 pub fn judged_by(manifest: &Manifest, settings: &GateSettings) -> JudgedBy {
-    if manifest.gate_examples >= settings.min_users.max(1) {
+    if manifest.gate_users() >= settings.min_users.max(1) {
         JudgedBy::Gate
     } else if manifest.cross_folds.is_empty() {
         JudgedBy::Nothing

@@ -1,4 +1,4 @@
-//! A model, the baselines and a reference, judged by the same orders.
+//! A model, the baselines and a reference, judged by the same questions.
 
 use cartwheel_feature_set::Label;
 use cartwheel_features::{
@@ -6,7 +6,7 @@ use cartwheel_features::{
 };
 use cartwheel_recommend::baselines::{Baseline, Question, of_others, of_visits, simple};
 use cartwheel_recommend::metrics::{
-    ListScore, Prediction, calibration, calibration_error, list_score, log_loss, mean,
+    ListScore, Prediction, Score, calibration, calibration_error, list_score, log_loss, mean,
 };
 use cartwheel_recommend::paired::paired;
 use cartwheel_recommend::slices::{Judged, Market, slices};
@@ -21,7 +21,7 @@ const POPULAR: &str = "popular";
 /// Length of the lists that are judged.
 const LIMIT: usize = 20;
 
-/// Orders that a model is judged by, each with the state before it.
+/// Questions that a model is judged by, each with the state before it and its answer.
 pub(crate) struct Judgement<'a> {
     /// Version of the feature set.
     pub(crate) set: &'a str,
@@ -30,7 +30,7 @@ pub(crate) struct Judgement<'a> {
     pub(crate) examples: Vec<Example>,
     /// Folds of cross-validation; 0 for gate users.
     pub(crate) folds: u32,
-    /// The time from which on the orders were placed; `None` if they are the newest orders.
+    /// The time from which on the questions were asked; `None` if they are of held-out users.
     pub(crate) since_ms: Option<i64>,
     /// What the examples ask for.
     pub(crate) label: Label,
@@ -44,6 +44,10 @@ struct Lists {
     guests: Vec<Vec<u32>>,
 }
 
+fn has_answer(judged: &Judged<'_>) -> bool {
+    !judged.example.basket.is_empty()
+}
+
 /// The group of an example's user, who is judged with the users of other groups.
 fn group(example: &Example) -> usize {
     group_of(stable_hash(example.user_id.as_bytes()))
@@ -55,6 +59,11 @@ fn market<'m, 'c>(markets: &'m [Market<'c>], example: &Example) -> &'m Market<'c
 }
 
 impl Judgement<'_> {
+    /// Whether any question has an answer that can be found.
+    pub(crate) fn has_answers(&self) -> bool {
+        self.examples.iter().any(|example| !example.basket.is_empty())
+    }
+
     /// Compares the model of each example with the reference, or with popularity.
     pub(crate) fn report<'m>(
         &self,
@@ -63,13 +72,19 @@ impl Judgement<'_> {
         reference: Option<(&str, Model)>,
     ) -> Report {
         let markets: Vec<Market<'_>> = self.catalogues.iter().map(Market::new).collect();
-        let judged: Vec<Judged<'_>> = self
-            .examples
-            .iter()
-            .map(|example| Judged { market: market(&markets, example), example })
-            .collect();
-        let answers: Vec<Answer> =
-            judged.par_iter().map(|judged| answer(judged, model(judged.example))).collect();
+        let mut users: FxHashMap<&str, u32> = FxHashMap::default();
+        let mut all = Vec::with_capacity(self.examples.len());
+        for example in &self.examples {
+            let next = users.len() as u32;
+            let user = *users.entry(&example.user_id).or_insert(next);
+            all.push(Judged { market: market(&markets, example), user, example });
+        }
+        // In a visit that ends without the event nothing can be found: it only has probabilities.
+        let (judged, empty): (Vec<_>, Vec<_>) = all.into_iter().partition(has_answer);
+        let users: FxHashSet<u32> = judged.iter().map(|judged| judged.user).collect();
+        let answer = |judged: &Judged<'_>| answer(judged, model(judged.example));
+        let answers: Vec<Answer> = judged.par_iter().map(answer).collect();
+        let empty: Vec<Answer> = empty.par_iter().map(answer).collect();
         let lists = Lists {
             known: answers.iter().map(|answer| answer.list.clone()).collect(),
             guests: judged.par_iter().map(|j| guest_list(j, model(j.example))).collect(),
@@ -90,17 +105,26 @@ impl Judgement<'_> {
         let name = if version.is_some() { "model" } else { "no model" };
         methods.push(method(name, &lists, &judged));
         let predictions: Vec<Prediction> =
-            answers.iter().flat_map(|answer| answer.predictions.iter().copied()).collect();
+            answers.iter().chain(&empty).flat_map(|a| a.predictions.iter().copied()).collect();
         let bins = calibration(&predictions);
-        let found: Vec<f64> = answers.iter().map(|answer| answer.candidate_recall).collect();
-        let half: Vec<f64> = answers.iter().filter_map(|answer| answer.half_recall).collect();
+        let asked = || answers.iter().zip(&judged);
+        let found: Vec<Score> = asked()
+            .map(|(answer, judged)| Score { user: judged.user, value: answer.candidate_recall })
+            .collect();
+        let half: Vec<Score> = asked()
+            .filter_map(|(answer, judged)| {
+                Some(Score { user: judged.user, value: answer.half_recall? })
+            })
+            .collect();
         Report {
             feature_set: self.set.to_owned(),
             model: version.map(str::to_owned),
-            users: judged.len(),
+            users: users.len(),
+            questions: judged.len(),
             folds: self.folds,
             since_ms: self.since_ms,
-            label: self.label.as_str().to_owned(),
+            label: self.label,
+            event: self.label.event(),
             methods,
             candidate_recall: mean(&found),
             log_loss: log_loss(&predictions),
@@ -121,7 +145,7 @@ impl Judgement<'_> {
         let users: FxHashMap<&str, &OrderHistory> =
             users.map(|history| (history.user_id.as_str(), history)).collect();
         let asked = |at: usize| {
-            let known = |Judged { market, example }: &Judged<'_>| {
+            let known = |Judged { market, example, .. }: &Judged<'_>| {
                 let history = users.get(example.user_id.as_str());
                 let orders = history.map_or_else(Vec::new, |h| h.before(example.state.orders + 1));
                 let question = Question {
@@ -133,7 +157,7 @@ impl Judgement<'_> {
                 };
                 of_group[&group(example)][at].rank(&question, LIMIT)
             };
-            let guest = |Judged { market, example }: &Judged<'_>| {
+            let guest = |Judged { market, example, .. }: &Judged<'_>| {
                 let state = example.state.as_guest();
                 let question = Question {
                     catalogue: market.catalogue(),
@@ -174,19 +198,21 @@ impl Judgement<'_> {
     }
 }
 
-/// Recall@10 of each user.
-fn recalls(lists: &Lists, judged: &[Judged<'_>]) -> Vec<f64> {
+/// Recall@10 of each question.
+fn recalls(lists: &Lists, judged: &[Judged<'_>]) -> Vec<Score> {
     let pairs = lists.known.iter().zip(judged);
-    pairs.map(|(list, judged)| list_score(list, &judged.example.basket, 10).recall).collect()
+    pairs.map(|(list, judged)| score(list, judged, 10, |s| s.recall)).collect()
+}
+
+/// One figure of a list.
+fn score(list: &[u32], judged: &Judged<'_>, k: usize, pick: fn(ListScore) -> f64) -> Score {
+    Score { user: judged.user, value: pick(list_score(list, &judged.example.basket, k)) }
 }
 
 fn method(name: &str, lists: &Lists, judged: &[Judged<'_>]) -> Method {
     let at = |k: usize, pick: fn(ListScore) -> f64| {
         let pairs = lists.known.iter().zip(judged);
-        let score = |(list, judged): (&Vec<u32>, &Judged<'_>)| {
-            pick(list_score(list, &judged.example.basket, k))
-        };
-        mean(&pairs.map(score).collect::<Vec<_>>())
+        mean(&pairs.map(|(list, judged)| score(list, judged, k, pick)).collect::<Vec<_>>())
     };
     Method {
         name: name.to_owned(),
@@ -203,16 +229,15 @@ fn method(name: &str, lists: &Lists, judged: &[Judged<'_>]) -> Method {
 
 /// Compares the model's recalls with those of the reference, or of popularity.
 fn compare(
-    ours: &[f64],
-    popular: &[f64],
+    ours: &[Score],
+    popular: &[Score],
     judged: &[Judged<'_>],
     reference: Option<(&str, Model)>,
 ) -> Comparison {
     let theirs = match &reference {
         Some((_, model)) => {
             let recall = |judged: &Judged<'_>| {
-                let list = answer(judged, Some(model)).list;
-                list_score(&list, &judged.example.basket, 10).recall
+                score(&answer(judged, Some(model)).list, judged, 10, |s| s.recall)
             };
             judged.par_iter().map(recall).collect()
         }
@@ -242,7 +267,7 @@ struct Answer {
 }
 
 fn answer(judged: &Judged<'_>, model: Option<&Model>) -> Answer {
-    let Judged { market, example: e } = judged;
+    let Judged { market, example: e, .. } = judged;
     let ranked = rank(market.catalogue(), model, &e.state, &e.context, held(e), |_| true);
     let products: Vec<u32> = ranked.iter().map(|r| r.candidate.product).collect();
     let (cart, rest) = e.basket.split_at(e.basket.len() / 2);
@@ -258,7 +283,7 @@ fn answer(judged: &Judged<'_>, model: Option<&Model>) -> Answer {
             .iter()
             .map(|r| Prediction {
                 probability: r.probability,
-                bought: e.basket.contains(&r.candidate.product),
+                happened: e.basket.contains(&r.candidate.product),
             })
             .collect(),
         list: products.into_iter().take(LIMIT).collect(),
@@ -268,7 +293,7 @@ fn answer(judged: &Judged<'_>, model: Option<&Model>) -> Answer {
 
 /// The model's list for an example without the user's history.
 fn guest_list(judged: &Judged<'_>, model: Option<&Model>) -> Vec<u32> {
-    let Judged { market, example } = judged;
+    let Judged { market, example, .. } = judged;
     let context = Context { days_since_prior: None, ..example.context };
     let state = example.state.as_guest();
     let ranked = rank(market.catalogue(), model, &state, &context, held(example), |_| true);

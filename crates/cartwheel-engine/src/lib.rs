@@ -34,8 +34,10 @@ mod trends;
 mod verdict;
 mod views;
 
-pub use answer::{Answer, Explanation, FeatureContribution, Recommendation, SourceCount};
-pub use cartwheel_recommend::Discovery;
+pub use answer::{
+    Answer, Explanation, FeatureContribution, Recommendation, SourceCount, ValueShare,
+};
+pub use cartwheel_recommend::{Discovery, Value};
 pub use engine::{Engine, EngineStatus};
 pub use evaluation::{Refused, cross_validate, evaluate, evaluate_later};
 pub use gate::{GateSettings, JudgedBy, ServingModel, judged_by};

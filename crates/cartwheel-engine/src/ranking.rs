@@ -5,13 +5,15 @@ use std::collections::BTreeMap;
 use cartwheel_events::{ProductId, UserId};
 use cartwheel_features::{Action, Context, Event, LastCheckout, Source, Touch, UserState};
 use cartwheel_recommend::{
-    Candidate, Contributions, FEATURES, Ranked, Said, candidates, column, due_first, is_due, order,
-    reasons, rows, scores,
+    Candidate, Contributions, FEATURES, Ranked, Said, Value, by_value, candidates, column,
+    due_first, is_due, order, reasons, rows, scores,
 };
 use cartwheel_sessions::{Session, SessionCheckout};
 use rustc_hash::FxHashSet;
 
-use crate::answer::{Answer, Explanation, FeatureContribution, Recommendation, SourceCount};
+use crate::answer::{
+    Answer, Explanation, FeatureContribution, Recommendation, SourceCount, ValueShare,
+};
 use crate::browse::TRENDING;
 use crate::newcomers;
 use crate::question::{Query, StoredRecord};
@@ -78,12 +80,20 @@ impl Shop {
             None => self.with_trending(ranked, &held, query.limit, qualifies),
         };
         let ranked = newcomers::with_newcomers(self, ranked, &state, &held, query.limit, qualifies);
+        let ranked = match self.value {
+            Value::Off => ranked,
+            Value::Price | Value::Margin => by_value(ranked, |product| self.worth(product)),
+        };
         let is_new = |ranked: &Ranked| state.product(ranked.candidate.product).is_none();
         let ranked = self.discovery.arrange(ranked, is_new);
         let ranked = due_first(ranked, |ranked| is_due(&state, &context, ranked.candidate.product));
         let shown = &ranked[..ranked.len().min(query.limit)];
         let explained = query.explain.then(|| opened.explain(&state, &context, &cart, shown));
-        let mut explained = explained.into_iter().flatten();
+        let explained = explained.into_iter().flatten().zip(shown);
+        let mut explained = explained.map(|(explanation, ranked)| Explanation {
+            value: self.value_of(ranked.candidate.product),
+            ..explanation
+        });
         let mut said = Said::default();
         let items = shown.iter().filter_map(|ranked| {
             let explanation = explained.next();
@@ -123,6 +133,14 @@ impl Shop {
         }));
         ranked.sort_by(|a, b| b.probability.total_cmp(&a.probability));
         ranked
+    }
+
+    /// How the value of a product has a part in its place; `None` if answers are not ordered by it.
+    fn value_of(&self, product: u32) -> Option<ValueShare> {
+        (self.value != Value::Off).then(|| ValueShare {
+            by: self.value.as_str().to_owned(),
+            is_known: self.worth(product).is_some(),
+        })
     }
 
     /// The reasons for a product of a list, of which `said` knows the earlier ones.
@@ -253,6 +271,7 @@ impl Opened {
             Explanation {
                 source: candidate.source.as_str().to_owned(),
                 base: parts.as_ref().map(|parts| parts.expected),
+                value: None,
                 features: features.collect(),
             }
         })

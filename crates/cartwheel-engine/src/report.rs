@@ -6,8 +6,8 @@ use cartwheel_recommend::paired::Paired;
 use cartwheel_recommend::slices::Slices;
 use serde::{Deserialize, Serialize};
 
-/// Quality on users whose newest orders no training row contains: the gate users, or all
-/// users by cross-validation.
+/// Quality on users whom training held out: the gate users, or all users by cross-validation.
+/// Errors are clustered by user.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Report {
@@ -15,9 +15,15 @@ pub struct Report {
     pub feature_set: String,
     /// The evaluated model; null without one.
     pub model: Option<String>,
-    /// The number of users whose newest orders it is judged by.
+    /// The number of users that it is judged by.
     #[cfg_attr(feature = "schema", schema(value_type = u64))]
     pub users: usize,
+    /// The number of questions to these users that have an answer: one a user if the label is the next
+    /// basket. Without an answer, a question counts for the calibration and the log-loss alone. 0 in
+    /// reports of early versions.
+    #[serde(default)]
+    #[cfg_attr(feature = "schema", schema(value_type = u64))]
+    pub questions: usize,
     /// Folds of cross-validation; 0 if the users are the gate's.
     #[serde(default)]
     pub folds: u32,
@@ -25,16 +31,22 @@ pub struct Report {
     /// user after it: that time, UTC milliseconds. Null if users are judged by their newest orders.
     #[serde(default)]
     pub since_ms: Option<i64>,
-    /// The event whose probability is predicted: `next_basket` or `next_interaction`.
-    #[serde(default = "next_basket")]
-    pub label: String,
+    /// The label whose probability is predicted: `next_basket`, `next_interaction`, `next_purchase`, or
+    /// events with weights such as `purchase=1, cart=0.3`.
+    #[serde(default)]
+    #[cfg_attr(feature = "schema", schema(value_type = String))]
+    pub label: Label,
+    /// The event in words, as the end of "the probability that …". Empty in reports of early versions.
+    #[serde(default)]
+    pub event: String,
     /// The baselines, then the model.
     pub methods: Vec<Method>,
-    /// The share of bought products among the candidates, with an empty cart.
+    /// The share of the answers' products that are among the candidates.
     pub candidate_recall: Mean,
     /// Log-loss in nats per candidate.
     pub log_loss: f64,
-    /// Expected calibration error.
+    /// Expected calibration error: the mean distance between predicted and observed rates of the
+    /// bins, each weighted by its candidates (Naeini et al., AAAI 2015).
     pub calibration_error: f64,
     /// Ten bins of equal size, by rising probability. Empty in reports of early versions.
     #[serde(default)]
@@ -45,11 +57,7 @@ pub struct Report {
     pub comparison: Comparison,
 }
 
-fn next_basket() -> String {
-    Label::default().as_str().to_owned()
-}
-
-/// Recall@10 of the model minus the reference's, user by user.
+/// Recall@10 of the model minus the reference's, question by question.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Comparison {
@@ -78,16 +86,16 @@ pub struct Method {
     pub recall_at_10: Mean,
     /// Normalised discounted cumulative gain of the first 10.
     pub ndcg_at_10: Mean,
-    /// The share of users with at least one hit among the first 10.
+    /// The share of questions with at least one hit among the first 10.
     pub phr_at_10: Mean,
     /// The share of the basket among the first 20.
     pub recall_at_20: Mean,
     /// Normalised discounted cumulative gain of the first 20.
     pub ndcg_at_20: Mean,
-    /// The share of users with at least one hit among the first 20.
+    /// The share of questions with at least one hit among the first 20.
     pub phr_at_20: Mean,
     /// Recall@10 of the judged model, or of the ranking without a model, minus that of this
-    /// method, user by user. Null for the model itself and in reports of early versions.
+    /// method, question by question. Null for the model itself and in reports of early versions.
     #[serde(default)]
     pub model_lead: Option<Paired>,
     /// The figures by slices. Null in reports of early versions.
@@ -130,10 +138,20 @@ impl Report {
         };
         let users = match self.folds {
             0 if self.since_ms.is_some() => format!("{} users with later orders", self.users),
-            0 => format!("{} gate users", self.users),
-            folds => format!("{folds}-fold cross-validation over {} users", self.users),
+            0 => format!("{}{} gate users", self.asked(), self.users),
+            folds => {
+                format!("{folds}-fold cross-validation over {}{} users", self.asked(), self.users)
+            }
         };
         format!("{recall}{}{against} ({users})", self.against_strongest())
+    }
+
+    /// The number of questions, if users were asked several: the beginning of "… 20 users".
+    pub fn asked(&self) -> String {
+        match self.questions > self.users {
+            true => format!("{} questions to ", self.questions),
+            false => String::new(),
+        }
     }
 
     /// How the model compares with the strongest baseline.
@@ -190,7 +208,9 @@ pub(crate) fn sample(model: f64, popular: f64, serving: bool, difference: f64, s
         users: 120,
         folds: 0,
         since_ms: None,
-        label: next_basket(),
+        questions: 120,
+        label: Label::NextBasket,
+        event: Label::NextBasket.event(),
         methods: vec![method("popular", popular, Some(lead)), method("model", model, None)],
         candidate_recall: at(0.8),
         log_loss: 0.1,
@@ -227,6 +247,8 @@ mod tests {
         assert!(close.contains("not clearly better than popular, the strongest"), "{close}");
         let folds = Report { folds: 5, ..sample(0.276, 0.2, false, 0.076, 0.01) }.quality();
         assert!(folds.ends_with("(5-fold cross-validation over 120 users)"), "{folds}");
+        let visits = Report { questions: 900, ..sample(0.276, 0.2, false, 0.076, 0.01) }.quality();
+        assert!(visits.ends_with("(900 questions to 120 gate users)"), "{visits}");
         let none = Report { methods: Vec::new(), ..sample(0.2, 0.1, false, 0.1, 0.01) };
         assert_eq!(none.quality(), NOT_EVALUATED);
     }
@@ -251,7 +273,7 @@ mod tests {
         let json = serde_json::to_value(&report).unwrap();
         assert_eq!(serde_json::from_value::<Report>(json.clone()).unwrap(), report);
         let mut early = json;
-        for field in ["calibration", "folds"] {
+        for field in ["calibration", "folds", "questions", "label", "event"] {
             early.as_object_mut().unwrap().remove(field);
         }
         for field in ["recall_at_10", "p_value"] {
@@ -261,7 +283,8 @@ mod tests {
             early["methods"][0].as_object_mut().unwrap().remove(field);
         }
         let early: Report = serde_json::from_value(early).unwrap();
-        assert!(early.calibration.is_empty() && early.folds == 0);
+        assert!(early.calibration.is_empty() && early.folds == 0 && early.asked().is_empty());
+        assert_eq!(early.label, Label::NextBasket);
         assert_eq!((early.comparison.recall_at_10, early.comparison.p_value), (None, None));
         let quality = early.quality();
         assert!(quality.contains("against 0.200 of popular, the strongest"), "{quality}");

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use cartwheel_catalogue::Product;
 use cartwheel_events::{ProductId, UserId};
-use cartwheel_recommend::Discovery;
+use cartwheel_recommend::{Discovery, Value};
 use cartwheel_registry::Release;
 use cartwheel_sessions::LiveCatalogue;
 use cartwheel_stream::Pending;
@@ -44,6 +44,7 @@ pub struct ServingEngine {
     scorer: Option<Arc<dyn Scorer>>,
     trends: Trends,
     discovery: Discovery,
+    value: Value,
     erased: RwLock<FxHashMap<UserId, Erased>>,
 }
 
@@ -65,6 +66,7 @@ impl ServingEngine {
             scorer: None,
             trends: Trends::default(),
             discovery: Discovery::NONE,
+            value: Value::Off,
             erased: RwLock::default(),
         }
     }
@@ -83,6 +85,19 @@ impl ServingEngine {
     #[must_use]
     pub fn discovering(self, discovery: Discovery) -> Self {
         Self { discovery, ..self }
+    }
+
+    /// Orders answers by probability times the value of a product, which the live catalogue tells.
+    #[must_use]
+    pub fn valuing(self, value: Value) -> Self {
+        Self { value, ..self }
+    }
+
+    /// What a piece of a product is worth to the shop, in the currency of its price; `None` if the
+    /// shop has not said or if answers are not ordered by value.
+    pub fn worth(&self, product_id: &ProductId) -> Option<f64> {
+        let shop = self.shop(0);
+        shop.worth(shop.find(product_id)?)
     }
 
     /// Scores on another machine. If that fails, the release's own model scores and the
@@ -119,8 +134,8 @@ impl ServingEngine {
         {
             Current { opened, overlay } = self.refreshed(live);
         }
-        let (trends, discovery) = (self.trends.clone(), self.discovery);
-        Shop { opened, overlay, trends, now_ms, discovery }
+        let (trends, discovery, value) = (self.trends.clone(), self.discovery, self.value);
+        Shop { opened, overlay, trends, now_ms, discovery, value }
     }
 
     /// Takes over the changes of the live catalogue. The first request after a change does it

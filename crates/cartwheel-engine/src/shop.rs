@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use cartwheel_catalogue::Product;
+use cartwheel_catalogue::{Money, Product};
 use cartwheel_events::ProductId;
-use cartwheel_recommend::Discovery;
+use cartwheel_recommend::{Discovery, Value};
 use rustc_hash::FxHashSet;
 
 use crate::answer::Recommendation;
@@ -22,6 +22,7 @@ pub(crate) struct Shop {
     pub(crate) trends: Trends,
     pub(crate) now_ms: i64,
     pub(crate) discovery: Discovery,
+    pub(crate) value: Value,
 }
 
 /// The texts of a product, the shop's newest before those of the release.
@@ -47,6 +48,13 @@ impl Shop {
     /// The shop's own fields of a product, if the live catalogue has it.
     pub(crate) fn live(&self, index: u32) -> Option<&Arc<Product>> {
         self.overlay.product(index)
+    }
+
+    /// What a piece of a product is worth to the shop; `None` if it has not said.
+    pub(crate) fn worth(&self, index: u32) -> Option<f64> {
+        let live = self.live(index)?;
+        let approximate = |money: Option<Money>| money.map(Money::approximate);
+        self.value.of(approximate(live.price), approximate(live.cost))
     }
 
     /// Every product that is not deleted: those of the release by popularity, then new ones.

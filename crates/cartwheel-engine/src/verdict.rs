@@ -1,6 +1,6 @@
 //! The gate's verdict on a model, with the reason and the figures behind it.
 
-use cartwheel_feature_set::Manifest;
+use cartwheel_feature_set::{Label, Manifest};
 use cartwheel_features::{CROSS_USERS, GATE_ONE_IN};
 use cartwheel_recommend::metrics::Mean;
 use cartwheel_recommend::paired::Paired;
@@ -117,6 +117,11 @@ fn ahead(report: &Report) -> Option<String> {
 /// The verdict on a feature set on which no model is trained.
 pub fn untrained(manifest: &Manifest, settings: &GateSettings) -> Verdict {
     let reason = match manifest.judged_users {
+        users if manifest.label != Label::NextBasket => format!(
+            "The label {} was found for {users} users: too few, or none of these products could \
+             have been recommended. Training asks for {CROSS_USERS} users.",
+            manifest.label
+        ),
         users @ CROSS_USERS.. => format!(
             "The newest orders of {users} users contain no product that could have been \
              recommended: no model was trained."
@@ -127,13 +132,20 @@ pub fn untrained(manifest: &Manifest, settings: &GateSettings) -> Verdict {
             format!("{users} users have a second order. Training asks for {CROSS_USERS} of them.")
         }
     };
-    let advice = "The newest features serve with a ranking by rules: own purchases, products \
-                  bought together, popularity. Import earlier orders, or run the pipeline again \
-                  when more have come in.";
+    let earlier = match manifest.label {
+        Label::NextBasket => "Import earlier orders",
+        Label::NextInteraction | Label::RestOfVisit(_) => {
+            "Import earlier views, changes of the cart and orders with their times"
+        }
+    };
+    let advice = format!(
+        "The newest features serve with a ranking by rules: own purchases, products bought \
+         together, popularity. {earlier}, or run the pipeline again when more have come in."
+    );
     Verdict {
         outcome: Outcome::Untrained,
         reason,
-        advice: Some(advice.to_owned()),
+        advice: Some(advice),
         figures: asked(manifest, settings),
     }
 }
@@ -141,7 +153,7 @@ pub fn untrained(manifest: &Manifest, settings: &GateSettings) -> Verdict {
 /// The figures without an evaluation.
 fn asked(manifest: &Manifest, settings: &GateSettings) -> Figures {
     Figures {
-        gate_users: manifest.gate_examples,
+        gate_users: manifest.gate_users(),
         min_users: settings.min_users,
         margin: settings.margin,
         ..Figures::default()

@@ -7,6 +7,7 @@ use cartwheel_features::{
     Catalogue, Contents, Example, GROUPS, Histories, Partial, ProductInfo, SampleSizes,
 };
 use rayon::prelude::*;
+use rustc_hash::FxHashSet;
 use serde::{Deserialize, Serialize};
 
 use crate::fold::Folded;
@@ -28,6 +29,8 @@ pub(crate) struct Assembly {
     pub orders: u64,
     pub lines: u64,
     pub gate_examples: u64,
+    /// Gate users with a question that has an answer.
+    pub gate_users: u64,
 }
 
 /// The result of the merge phase.
@@ -78,9 +81,13 @@ pub(crate) fn finish(folded: Folded, products: Vec<ProductInfo>, options: &JobOp
     let Samples { train, valid, gate } = match label {
         Label::NextBasket => folded.baskets,
         Label::NextInteraction => folded.interactions,
+        Label::RestOfVisit(_) => folded.rests,
     };
     let gate = gate.into_sorted();
-    let gate_is_small = gate.len() < options.min_gate_users;
+    let answered = gate.iter().filter(|example| !example.basket.is_empty());
+    let gate_users: FxHashSet<&str> = answered.map(|example| example.user_id.as_str()).collect();
+    let gate_users = gate_users.len();
+    let gate_is_small = gate_users < options.min_gate_users;
     let histories = folded.histories.finish(gate_is_small || options.until_ms.is_some());
     let assembly = Assembly {
         train: by_key(train.into_sorted()),
@@ -95,6 +102,7 @@ pub(crate) fn finish(folded: Folded, products: Vec<ProductInfo>, options: &JobOp
         orders,
         lines,
         gate_examples: gate.len() as u64,
+        gate_users: gate_users as u64,
     };
     let later = by_key(folded.later.into_sorted());
     Finished { whole, others, gate, later, histories, assembly }

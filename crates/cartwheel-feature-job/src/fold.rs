@@ -2,13 +2,14 @@
 
 use std::io;
 
-use cartwheel_feature_set::{Calendar, UserRecords};
+use cartwheel_feature_set::{Calendar, Label, UserRecords};
 use cartwheel_features::{
     BottomK, Event, Example, GROUPS, HistorySamples, Partial, SHOPPER_ORDERS, SampleSizes,
     UserState, example_key, fold_of, group_of, heaviest, visits,
 };
 use serde::{Deserialize, Serialize};
 
+use crate::ahead::Ahead;
 use crate::history::{History, PastOrder};
 use crate::later;
 use crate::options::JobOptions;
@@ -25,6 +26,8 @@ pub(crate) struct Folded {
     pub baskets: Samples,
     /// Questions after the next product that the user turns to.
     pub interactions: Samples,
+    /// Questions after the rest of the visit; empty unless the label asks for it.
+    pub rests: Samples,
     /// The first order of each user after the set ends.
     pub later: BottomK<Example>,
     /// Histories for the baselines of evaluation.
@@ -56,6 +59,7 @@ impl Folded {
             groups: std::array::from_fn(|_| Partial::new(products, sizes)),
             baskets: Samples::new(options.max_examples),
             interactions: Samples::new(options.max_examples),
+            rests: Samples::new(options.max_examples),
             later: BottomK::new(Samples::held_out(options.max_examples)),
             // Evaluation asks the users of all groups but one.
             histories: HistorySamples::new(
@@ -79,6 +83,7 @@ impl Folded {
         }
         self.baskets.merge(other.baskets);
         self.interactions.merge(other.interactions);
+        self.rests.merge(other.rests);
         self.later.merge(other.later);
         self.histories.merge(other.histories);
         self.watermark_ms = self.watermark_ms.max(other.watermark_ms);
@@ -161,7 +166,8 @@ impl Folded {
         self.users += 1;
         self.histories.add(user_id, hash, history.orders.iter().map(|past| &past.order));
         let group = &mut self.groups[group_of(hash)];
-        for visit in visits(&history.timeline()) {
+        let timeline = history.timeline();
+        for visit in visits(&timeline) {
             group.visit(visit, hash);
         }
         let n = history.orders.len();
@@ -170,6 +176,11 @@ impl Folded {
             user: Asked { user_id, fold: fold_of(user_id), seed: options.seed },
             baskets: &mut self.baskets,
             interactions: &mut self.interactions,
+            rests: match options.label {
+                Some(Label::RestOfVisit(weights)) => Some((&mut self.rests, weights)),
+                _ => None,
+            },
+            ahead: Ahead::new(&timeline),
             state: UserState::default(),
             touched: 0,
         };

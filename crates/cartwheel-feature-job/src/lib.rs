@@ -10,6 +10,7 @@
 //! [`build`] runs all of them on this machine. [`phases`] are the last three over Arrow
 //! streams, for Spark, which shuffles by itself.
 
+mod ahead;
 mod assemble;
 mod batches;
 mod columns;

@@ -70,9 +70,10 @@ struct Job {
     /// Gate users below which the set is prepared for cross-validation.
     #[arg(long, default_value_t = JobOptions::default().min_gate_users as u32)]
     min_gate_users: u32,
-    /// What the model predicts: `next_basket`, `next_interaction`, or `auto`.
-    #[arg(long, default_value = "auto", value_parser = ["auto", "next_basket", "next_interaction"])]
-    label: String,
+    /// What the model predicts: `auto`, `next_basket`, `next_interaction`, `next_purchase`, or events
+    /// with weights such as `purchase=1, cart=0.3`.
+    #[arg(long, default_value = "auto", value_parser = label)]
+    label: Choice,
     /// Sources of candidates to switch off, separated by commas.
     #[arg(long, default_value = "", value_parser = sources)]
     without: Sources,
@@ -90,13 +91,25 @@ fn sources(text: &str) -> Result<Sources, String> {
     })
 }
 
+/// A label, or `None` to choose one by the data. Its name hides the `Option` from clap, which would
+/// make of it an argument without a default.
+type Choice = Option<Label>;
+
+/// Parses a label or `auto`.
+fn label(text: &str) -> Result<Choice, String> {
+    match text {
+        "auto" => Ok(None),
+        _ => text.parse().map(Some).map_err(|_| format!("expected auto, {}", Label::EXPECTED)),
+    }
+}
+
 impl Job {
     fn options(&self) -> JobOptions {
         JobOptions {
             label_orders: self.label_orders as usize,
             max_examples: self.max_examples as usize,
             min_gate_users: self.min_gate_users as usize,
-            label: Label::parse(&self.label),
+            label: self.label,
             without: self.without.clone(),
             seed: self.seed,
             timezone: self.timezone.clone(),

@@ -19,7 +19,7 @@ pub struct JobOptions {
     /// Most visits in a group of users, the newest, from which relations of products are computed.
     pub max_visits: usize,
     /// What the model predicts; unset, the next basket in a shop with orders, otherwise the next
-    /// interaction.
+    /// interaction. The fold asks for the rest of visits only if it is the label.
     pub label: Option<Label>,
     /// Sources of candidates that are switched off, with their columns.
     pub without: Sources,

@@ -3,14 +3,17 @@
 //!
 //! A question after the next basket is asked at the order's moment; if a visit led to the order, at
 //! a random moment of the visit, with the cart of that moment; and now and then right after the
-//! order before. A question after the next interaction is asked after every touch of a visit.
+//! order before. A question after the next interaction is asked after every touch of a visit that
+//! another follows, and one after the rest of the visit after every touch, whatever follows.
 
-use cartwheel_feature_set::Calendar;
+use cartwheel_feature_set::{Calendar, EventWeights};
 use cartwheel_features::{
     BottomK, Context, Event, Example, Fold, Order, Touch, UserState, VISIT_GAP_MS, example_key,
     stable_hash, visits,
 };
 use serde::{Deserialize, Serialize};
+
+use crate::ahead::{Ahead, positives};
 
 /// One in this many baskets is asked for right after the order before.
 const AFTER_CHECKOUT: u64 = 10;
@@ -78,6 +81,10 @@ pub(crate) struct Questions<'a> {
     pub user: Asked<'a>,
     pub baskets: &'a mut Samples,
     pub interactions: &'a mut Samples,
+    /// Where to ask for the rest of visits, and by which weights.
+    pub rests: Option<(&'a mut Samples, EventWeights)>,
+    /// What the user does later.
+    pub ahead: Ahead<'a>,
     /// The state so far.
     pub state: UserState,
     /// Touches so far.
@@ -133,6 +140,8 @@ impl Questions<'_> {
             }
             self.state.apply(Event::Touch(*touch));
             self.touched += 1;
+            self.ahead.pass_touch();
+            self.ask_rest(touch.at_ms, calendar);
         }
     }
 
@@ -193,6 +202,37 @@ impl Questions<'_> {
         );
     }
 
+    /// Asks for the rest of the visit in which the user has just touched something.
+    fn ask_rest(&mut self, at_ms: i64, calendar: &Calendar) {
+        let Asked { user_id, fold, seed } = self.user;
+        let number = self.touched;
+        let Some((samples, weights)) = &mut self.rests else { return };
+        let key = stable_hash(format!("{user_id}/rest/{number}").as_bytes());
+        // Every visit of a gate user is for the gate.
+        let sample = samples.of(fold, true);
+        if !sample.wants(key) {
+            return;
+        }
+        let cart = self.state.cart().unwrap_or_default();
+        let draw = |product: u32| {
+            let key = format!("weight/{seed}/{user_id}/{number}/{product}");
+            (stable_hash(key.as_bytes()) >> 11) as f64 / (1_u64 << 53) as f64
+        };
+        let mut basket = positives(self.ahead.rest(at_ms), weights, draw);
+        basket.retain(|product| !cart.contains(product));
+        sample.push(
+            key,
+            Example {
+                user_id: user_id.to_owned(),
+                order_number: number,
+                state: self.state.clone(),
+                context: calendar.context(&self.state, at_ms),
+                cart: Some(cart),
+                basket,
+            },
+        );
+    }
+
     /// A number that depends on the user, the order and the seed alone.
     fn draw(&self, purpose: &str, number: u32) -> u64 {
         let Asked { user_id, seed, .. } = self.user;
@@ -231,6 +271,8 @@ mod tests {
                 user: Asked { user_id: "u", fold: Fold::Train, seed },
                 baskets,
                 interactions,
+                rests: None,
+                ahead: Ahead::new(&[]),
                 state: UserState::default(),
                 touched: 0,
             };

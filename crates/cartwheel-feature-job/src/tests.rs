@@ -1,5 +1,6 @@
 mod phases;
 mod skew;
+mod visits;
 
 use std::path::Path;
 

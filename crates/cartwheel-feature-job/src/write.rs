@@ -31,7 +31,7 @@ pub(crate) fn write(
     let Assembled { assembly, train, valid, few_gate: _, scaler, negatives } = assembled;
     set.train(&encode_rows(train)?, &encode_keys(train, &assembly.train, catalogue)?)?;
     set.valid(&encode_rows(valid)?, &encode_keys(valid, &assembly.valid, catalogue)?)?;
-    let gate_is_small = assembly.gate_examples < options.min_gate_users as u64;
+    let gate_is_small = assembly.gate_users < options.min_gate_users as u64;
     let cross = cross_validation::plan(assembled, gate_is_small);
     if !cross.folds.is_empty() {
         set.cross_validation(&cross.examples)?;
@@ -55,6 +55,7 @@ pub(crate) fn write(
         negatives: *negatives,
         valid_rows: valid.labels.len() as u64,
         gate_examples: assembly.gate_examples,
+        gate_users: Some(assembly.gate_users),
         cross_folds: cross.folds,
         judged_users: cross.users as u64,
         label: assembly.label,

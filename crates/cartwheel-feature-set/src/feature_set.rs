@@ -10,36 +10,8 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::catalogue_file::decode_catalogue;
 use crate::files;
+use crate::label::Label;
 use crate::user_file::UserFile;
-
-/// The event whose probability a model predicts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Label {
-    /// The product is in the user's next purchase, or in the rest of the current one.
-    #[default]
-    NextBasket,
-    /// The product is the next one that the user turns to in this visit.
-    NextInteraction,
-}
-
-impl Label {
-    /// All labels.
-    pub const ALL: [Self; 2] = [Self::NextBasket, Self::NextInteraction];
-
-    /// The label with a name, if there is one.
-    pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|label| label.as_str() == name)
-    }
-
-    /// The name in settings and manifests.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::NextBasket => "next_basket",
-            Self::NextInteraction => "next_interaction",
-        }
-    }
-}
 
 /// Describes a feature set.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -66,13 +38,17 @@ pub struct Manifest {
     pub negatives: u32,
     /// Rows for early stopping.
     pub valid_rows: u64,
-    /// Held-out baskets for evaluation.
+    /// Held-out questions for evaluation.
     pub gate_examples: u64,
+    /// Held-out users with a question that has an answer. `None` in sets of early versions.
+    #[serde(default)]
+    pub gate_users: Option<u64>,
     /// Folds of cross-validation that a model can be trained in. Empty if the gate has enough
     /// examples, or if cross-validation has too few.
     #[serde(default)]
     pub cross_folds: Vec<u32>,
-    /// Users with an order that follows an earlier one: those that a model can be judged by.
+    /// Users that a model can be judged by: those with an order that follows an earlier one, or
+    /// with a visit in which the label's event happened.
     #[serde(default)]
     pub judged_users: u64,
     /// What the rows ask for.
@@ -122,6 +98,14 @@ pub struct FeatureSet {
     pub manifest: Manifest,
     /// When the set was written, UTC milliseconds.
     pub written_ms: i64,
+}
+
+impl Manifest {
+    /// Users whom the gate holds out and who can judge a model.
+    pub fn gate_users(&self) -> u64 {
+        // Early versions kept one question a user.
+        self.gate_users.unwrap_or(self.gate_examples)
+    }
 }
 
 impl FeatureSet {

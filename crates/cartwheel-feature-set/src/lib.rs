@@ -9,13 +9,15 @@ mod calendar;
 mod catalogue_file;
 mod feature_set;
 pub mod files;
+mod label;
 mod lock;
 mod user_file;
 mod writer;
 
 pub use calendar::Calendar;
 pub use catalogue_file::{decode_catalogue, encode_catalogue};
-pub use feature_set::{FeatureSet, Label, Manifest, SetError};
+pub use feature_set::{FeatureSet, Manifest, SetError};
+pub use label::{EventWeights, InvalidLabel, Label};
 pub use lock::{BuildLock, ExclusiveLock};
 pub use user_file::{UserFile, UserFileWriter, UserRecords};
 pub use writer::{FeatureSetWriter, NewFeatureSet};

@@ -200,6 +200,7 @@ mod tests {
             train_rows: 0,
             valid_rows: 0,
             gate_examples: 0,
+            gate_users: Some(0),
             cross_folds: Vec::new(),
             judged_users: 0,
             label: Default::default(),

@@ -66,6 +66,7 @@ pub async fn serve(options: ServeOptions<'_>) -> Result<()> {
     let engine = Arc::new(
         engine
             .discovering(Discovery::new(settings.recommend.discovery))
+            .valuing(settings.recommend.value.parse()?)
             .with_catalogue(catalogue.clone(), accept_unknown),
     );
     let describes = {

@@ -18,6 +18,7 @@ mod rows;
 mod scored;
 pub mod slices;
 mod trending;
+mod value;
 mod visit;
 
 pub use candidate::{Candidate, TasteShare, VisitScores};
@@ -25,10 +26,13 @@ pub use candidates::{candidates, candidates_after};
 pub use columns::{Column, Subject, column};
 pub use discovery::Discovery;
 pub use due::{due_first, is_due};
-pub use rank::{Contributions, Model, ModelMismatch, Ranked, discover, order, rank, scores};
+pub use rank::{
+    Arrangement, Contributions, Model, ModelMismatch, Ranked, arranged, order, rank, scores,
+};
 pub use reasons::{Reason, Said, reasons};
 pub use rows::{FEATURES, rows};
 pub use trending::{HALF_LIFE_MS, Trending};
+pub use value::{InvalidValue, Value, by_value};
 
 #[cfg(test)]
 mod tests;

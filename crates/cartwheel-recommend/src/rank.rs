@@ -7,6 +7,7 @@ use crate::candidate::Candidate;
 use crate::candidates::candidates;
 use crate::discovery::Discovery;
 use crate::rows::{FEATURES, rows};
+use crate::value::by_value;
 
 /// A forest with the scaler that its training rows passed through.
 #[derive(Debug)]
@@ -108,24 +109,39 @@ pub fn rank(
     cart: &[u32],
     keep: impl Fn(u32) -> bool,
 ) -> Vec<Ranked> {
-    discover(catalogue, model, state, context, cart, Discovery::NONE, keep)
+    arranged(catalogue, model, state, context, cart, Arrangement::BY_PROBABILITY, keep)
 }
 
-/// As [`rank`], with a share of products that are new to the user.
-pub fn discover(
+/// How a list is arranged once its products have probabilities.
+#[derive(Clone, Copy)]
+pub struct Arrangement<'a> {
+    /// The share of products that are new to the user.
+    pub discovery: Discovery,
+    /// The value of a product by which probabilities are multiplied. See [`by_value`].
+    pub value: &'a (dyn Fn(u32) -> Option<f64> + Sync),
+}
+
+impl Arrangement<'_> {
+    /// The most probable product comes first.
+    pub const BY_PROBABILITY: Self = Self { discovery: Discovery::NONE, value: &|_| None };
+}
+
+/// As [`rank`], in another arrangement.
+pub fn arranged(
     catalogue: &Catalogue,
     model: Option<&Model>,
     state: &UserState,
     context: &Context,
     cart: &[u32],
-    discovery: Discovery,
+    arrangement: Arrangement<'_>,
     keep: impl Fn(u32) -> bool,
 ) -> Vec<Ranked> {
+    let Arrangement { discovery, value } = arrangement;
     let keep = |product| keep(product) && discovery.admits(state, product);
     let chosen = candidates(catalogue, state, cart, 0, discovery, keep);
     let scores = scores(catalogue, model, state, context, cart, &chosen);
     let is_new = |ranked: &Ranked| state.product(ranked.candidate.product).is_none();
-    discovery.arrange(order(catalogue, chosen, scores), is_new)
+    discovery.arrange(by_value(order(catalogue, chosen, scores), value), is_new)
 }
 
 /// The probabilities of candidates, with a model or estimated without one.

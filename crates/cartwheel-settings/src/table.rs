@@ -219,6 +219,11 @@ settings! {
         /// `seen`, `cart`, `visit`, `taste`, `next`, `affinity` and `content`. It takes effect with the next
         /// run of the pipeline, since a model knows the sources that it was trained with.
         without: Vec<String> = Vec::new(), sources();
+        /// How the value of products shapes the order of an answer: `off` for none, `price`, or
+        /// `margin`, which is the price minus the cost. Products come in the order of probability times
+        /// value; the probabilities stay as they are. A product whose value the live catalogue does
+        /// not have counts with the median of the others that the answer chooses from.
+        value: String = "off".to_owned(), value();
     }
 
     /// Training.
@@ -242,8 +247,11 @@ settings! {
         lambda: f32 = 5.0, any();
         /// Seed of XGBoost.
         seed: u64 = 1, any();
-        /// What the model predicts: `next_basket`, `next_interaction`, or `auto`, which is the first in
-        /// a shop with orders and the second in one with views alone.
+        /// What the model predicts ([pipeline.md](pipeline.md#labels)). `next_basket`: the product is in
+        /// the next purchase. `next_interaction`: it is the next one in this visit. `next_purchase`: it
+        /// is bought in the rest of this visit. Several events of the rest of this visit have weights,
+        /// as in `purchase=1, cart=0.3, click=0.05`. `auto` is the first in a shop with orders and the
+        /// second in one with views alone.
         label: String = "auto".to_owned(), label();
         /// Path of libxgboost, if it is not in one of the usual places.
         library: Option<PathBuf> = None, any();
@@ -319,10 +327,24 @@ fn time_zone() -> Rule<String> {
     Rule::new("an IANA time zone such as Europe/Berlin", allows)
 }
 
-/// Allows names of labels.
+impl Train {
+    /// The label, or `None` to choose one by the data.
+    pub fn label(&self) -> Option<Label> {
+        self.label.parse().ok()
+    }
+}
+
+/// Allows values of products.
+fn value() -> Rule<String> {
+    Rule::new("off, price or margin", |text: &String| {
+        ["off", "price", "margin"].contains(&text.as_str())
+    })
+}
+
+/// Allows labels.
 fn label() -> Rule<String> {
-    let allows = |name: &String| name == "auto" || Label::parse(name).is_some();
-    Rule::new("auto, next_basket or next_interaction", allows)
+    let allows = |text: &String| text == "auto" || text.parse::<Label>().is_ok();
+    Rule::new(format!("auto, {}", Label::EXPECTED), allows)
 }
 
 /// Allows lists of sources that can be switched off.

@@ -23,6 +23,8 @@ module "stack" {
   endpoint_autoscaling = var.endpoint_autoscaling
   schedule             = var.schedule
   timezone             = var.timezone
+  label                = var.label
+  discovery            = var.discovery
   api_key_hashes       = var.api_key_hashes
   allow_anonymous      = var.allow_anonymous
   cors_origins         = var.cors_origins

@@ -58,6 +58,18 @@ variable "timezone" {
   default     = "UTC"
 }
 
+variable "label" {
+  description = "What the model predicts: auto, next_basket, next_interaction, next_purchase, or events with weights such as purchase=1, cart=0.3, click=0.05. It is train.label of a single machine."
+  type        = string
+  default     = "auto"
+}
+
+variable "discovery" {
+  description = "Least share of an answer, 0 to 1, that goes to products which the customer has not bought. It is recommend.discovery of a single machine."
+  type        = number
+  default     = 0
+}
+
 variable "api_key_hashes" {
   description = "SHA-256 of each API key, in hex. A bare hash grants every scope; scopes before the hash restrict it, as in events:write+recommendations:read=<hash>."
   type        = list(string)

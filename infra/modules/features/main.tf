@@ -104,6 +104,7 @@ resource "aws_glue_job" "features" {
   # Arguments that are the same for every run; the state machine adds lake, run and examples.
   default_arguments = {
     "--timezone"               = var.timezone
+    "--label"                  = var.label
     "--extra-files"            = "s3://${var.artifacts_bucket}/${aws_s3_object.this[local.worker].key}"
     "--TempDir"                = "s3://${var.artifacts_bucket}/temporary/"
     "--job-language"           = "python"

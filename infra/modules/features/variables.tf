@@ -65,6 +65,11 @@ variable "timezone" {
   type        = string
 }
 
+variable "label" {
+  description = "What the model predicts, such as auto or next_purchase."
+  type        = string
+}
+
 variable "log_retention_days" {
   description = "Days that logs are kept."
   type        = number

@@ -26,6 +26,8 @@ locals {
     CARTWHEEL_TIMEZONE     = var.timezone
     CARTWHEEL_KEY_HASHES   = join(",", var.api_key_hashes)
     CARTWHEEL_CORS_ORIGINS = join(",", var.cors_origins)
+
+    CARTWHEEL_RECOMMEND_DISCOVERY = tostring(var.discovery)
   }
 
   # The functions of the pipeline, by their names in its definition.
@@ -197,6 +199,7 @@ module "features" {
   worker             = "${var.dist}/glue/cartwheel-worker"
   max_workers        = var.glue_max_workers
   timezone           = var.timezone
+  label              = var.label
   log_retention_days = var.log_retention_days
   kms_key_arn        = var.kms_key_arn
 }

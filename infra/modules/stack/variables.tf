@@ -141,6 +141,28 @@ variable "timezone" {
   default     = "UTC"
 }
 
+variable "label" {
+  description = "What the model predicts: auto, next_basket, next_interaction, next_purchase, or events with weights such as purchase=1, cart=0.3, click=0.05. It is train.label of a single machine."
+  type        = string
+  default     = "auto"
+
+  validation {
+    condition     = can(regex("^(auto|next_basket|next_interaction|next_purchase|(purchase|cart|click)=[0-9.]+(, *(purchase|cart|click)=[0-9.]+)*)$", var.label))
+    error_message = "Choose auto, next_basket, next_interaction, next_purchase, or events with weights such as purchase=1, cart=0.3, click=0.05."
+  }
+}
+
+variable "discovery" {
+  description = "Least share of an answer, 0 to 1, that goes to products which the customer has not bought. It is recommend.discovery of a single machine."
+  type        = number
+  default     = 0
+
+  validation {
+    condition     = var.discovery >= 0 && var.discovery <= 1
+    error_message = "Choose a share from 0 to 1."
+  }
+}
+
 variable "api_key_hashes" {
   description = "SHA-256 of each API key, in hex. A bare hash grants every scope; scopes before the hash restrict it, as in events:write+recommendations:read=<hash>. ;publishable=cwp_<digits> and ;signing=cws_<digits> may follow."
   type        = list(string)

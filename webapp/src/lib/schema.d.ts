@@ -946,7 +946,7 @@ export interface components {
     CalibrationBin: {
       /**
        * Format: double
-       * @description Fraction that was bought.
+       * @description Fraction of them for which the event happened.
        */
       observed: number;
       /**
@@ -1070,7 +1070,7 @@ export interface components {
        */
       received_at_ms: number;
     };
-    /** @description Recall@10 of the model minus the reference's, user by user. */
+    /** @description Recall@10 of the model minus the reference's, question by question. */
     Comparison: {
       /** @description The mean difference. */
       difference: components['schemas']['Mean'];
@@ -1244,6 +1244,7 @@ export interface components {
       features: components['schemas']['FeatureContribution'][];
       /** @description The source that made it a candidate: `history`, `cart`, `taste`, `popular` or `new`. */
       source: string;
+      value?: components['schemas']['ValueShare'] | null;
     };
     /** @description The contribution of one feature (SHAP: Lundberg et al., Nature Machine Intelligence 2020). */
     FeatureContribution: {
@@ -1290,7 +1291,7 @@ export interface components {
       created_ms: number;
       /**
        * Format: int64
-       * @description The number of held-out baskets.
+       * @description The number of held-out questions.
        */
       gate_examples: number;
       /**
@@ -2194,7 +2195,7 @@ export interface components {
       mean: number;
       /**
        * Format: double
-       * @description The standard error: sample standard deviation divided by the root of n.
+       * @description The standard error, clustered by user.
        */
       se: number;
     };
@@ -2221,9 +2222,9 @@ export interface components {
       ndcg_at_10: components['schemas']['Mean'];
       /** @description Normalised discounted cumulative gain of the first 20. */
       ndcg_at_20: components['schemas']['Mean'];
-      /** @description The share of users with at least one hit among the first 10. */
+      /** @description The share of questions with at least one hit among the first 10. */
       phr_at_10: components['schemas']['Mean'];
-      /** @description The share of users with at least one hit among the first 20. */
+      /** @description The share of questions with at least one hit among the first 20. */
       phr_at_20: components['schemas']['Mean'];
       /** @description The share of the basket among the first 10. */
       recall_at_10: components['schemas']['Mean'];
@@ -2373,7 +2374,7 @@ export interface components {
      * @enum {string}
      */
     Outcome: 'released' | 'provisional' | 'rejected' | 'untrained';
-    /** @description A difference, user by user. */
+    /** @description A difference, question by question. */
     Paired: {
       /**
        * Format: double
@@ -2388,7 +2389,7 @@ export interface components {
       p_value: number;
       /**
        * Format: double
-       * @description Its standard error.
+       * @description Its standard error, clustered by user.
        */
       se: number;
     };
@@ -2600,7 +2601,8 @@ export interface components {
       price?: string | null;
       /**
        * Format: float
-       * @description The probability that the shopper buys it next, 0 to 1.
+       * @description The probability of the event that the model predicts, such as being in the shopper's next
+       *     purchase, 0 to 1. It does not depend on the product's value.
        */
       probability: number;
       /** @description The product. */
@@ -2675,21 +2677,24 @@ export interface components {
       schema_hash: string;
     };
     /**
-     * @description Quality on users whose newest orders no training row contains: the gate users, or all
-     *     users by cross-validation.
+     * @description Quality on users whom training held out: the gate users, or all users by cross-validation.
+     *     Errors are clustered by user.
      */
     Report: {
       /** @description Ten bins of equal size, by rising probability. Empty in reports of early versions. */
       calibration?: components['schemas']['CalibrationBin'][];
       /**
        * Format: double
-       * @description Expected calibration error.
+       * @description Expected calibration error: the mean distance between predicted and observed rates of the
+       *     bins, each weighted by its candidates (Naeini et al., AAAI 2015).
        */
       calibration_error: number;
-      /** @description The share of bought products among the candidates, with an empty cart. */
+      /** @description The share of the answers' products that are among the candidates. */
       candidate_recall: components['schemas']['Mean'];
       /** @description The comparison with the serving model, or with popularity. */
       comparison: components['schemas']['Comparison'];
+      /** @description The event in words, as the end of "the probability that …". Empty in reports of early versions. */
+      event?: string;
       /** @description The feature set that defines the users. */
       feature_set: string;
       /**
@@ -2699,7 +2704,10 @@ export interface components {
       folds?: number;
       /** @description Recall@10 for the rest of a half-filled cart. */
       half_cart_recall_at_10: components['schemas']['Mean'];
-      /** @description The event whose probability is predicted: `next_basket` or `next_interaction`. */
+      /**
+       * @description The label whose probability is predicted: `next_basket`, `next_interaction`, `next_purchase`, or
+       *     events with weights such as `purchase=1, cart=0.3`.
+       */
       label?: string;
       /**
        * Format: double
@@ -2712,13 +2720,20 @@ export interface components {
       model?: string | null;
       /**
        * Format: int64
+       * @description The number of questions to these users that have an answer: one a user if the label is the next
+       *     basket. Without an answer, a question counts for the calibration and the log-loss alone. 0 in
+       *     reports of early versions.
+       */
+      questions?: number;
+      /**
+       * Format: int64
        * @description If the model was trained on orders before a time and is judged by the first order of each
        *     user after it: that time, UTC milliseconds. Null if users are judged by their newest orders.
        */
       since_ms?: number | null;
       /**
        * Format: int64
-       * @description The number of users whose newest orders it is judged by.
+       * @description The number of users that it is judged by.
        */
       users: number;
     };
@@ -2807,21 +2822,21 @@ export interface components {
       /** @description Views, newest first, at most 50. */
       views: components['schemas']['ProductSeen'][];
     };
-    /** @description A recall over the users whom a slice is about. */
+    /** @description A recall over the questions that a slice is about. */
     Slice: {
       /**
        * Format: double
-       * @description The mean recall; 0 without users.
+       * @description The mean recall; 0 without questions.
        */
       mean: number;
       /**
        * Format: double
-       * @description Its standard error.
+       * @description Its standard error, clustered by user.
        */
       se: number;
       /**
        * Format: int64
-       * @description The number of users.
+       * @description The number of users who were asked.
        */
       users: number;
     };
@@ -3099,6 +3114,16 @@ export interface components {
     Users: {
       /** @description Users with a purchase history. */
       users: components['schemas']['UserSummary'][];
+    };
+    /**
+     * @description The part of a product's value in its place: answers are ordered by probability times value. The
+     *     amount is not shown, since a margin tells the cost.
+     */
+    ValueShare: {
+      /** @description The value: `price` or `margin`. */
+      by: string;
+      /** @description Whether the catalogue has it. If not, it counts as the median of the answer's candidates. */
+      is_known: boolean;
     };
     /** @description A decision of the gate that explains itself. */
     Verdict: {

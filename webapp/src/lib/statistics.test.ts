@@ -1,10 +1,16 @@
 import { expect, it } from 'vitest';
-import { plusMinus, probability, sigmoid, signed, wilson } from './statistics';
+import { asked, plusMinus, probability, sigmoid, signed, wilson } from './statistics';
 
 it('formats means and differences', () => {
   expect(plusMinus({ mean: 0.27649, se: 0.0123 })).toBe('0.276 ± 0.012');
   expect([signed(0.0126), signed(-0.2), signed(-0.0001)]).toEqual(['+0.013', '−0.200', '0.000']);
   expect([0.04567, 0.0009, 1].map(probability)).toEqual(['0.046', '< 0.001', '1.000']);
+});
+
+it('counts questions where users were asked several', () => {
+  expect(asked({ users: 1200, questions: 1200 })).toBe('1,200 users');
+  expect(asked({ users: 120, questions: 9000 })).toBe('9,000 questions to 120 users');
+  expect(asked({ users: 120 })).toBe('120 users');
 });
 
 it('computes the score interval of a proportion', () => {

@@ -1,5 +1,5 @@
 /** Estimates with their uncertainty. Pure. */
-import type { Mean } from './types';
+import type { Mean, Report } from './types';
 
 /** `0.276 ± 0.012`: a mean with its standard error. */
 export function plusMinus({ mean, se }: Mean, digits = 3): string {
@@ -11,6 +11,12 @@ export function signed(value: number, digits = 3): string {
   const text = Math.abs(value).toFixed(digits);
   if (Number(text) === 0) return text;
   return `${value < 0 ? '−' : '+'}${text}`;
+}
+
+/** `120 users`, or `900 questions to 120 users` if they were asked several. */
+export function asked({ questions = 0, users }: Pick<Report, 'questions' | 'users'>): string {
+  const several = questions > users ? `${questions.toLocaleString('en')} questions to ` : '';
+  return `${several}${users.toLocaleString('en')} users`;
 }
 
 /** A p-value: `0.012`, `< 0.001`. */

@@ -72,6 +72,7 @@ fn answer(query: &Query<'_>) -> Answer {
     let cart = cart.iter().map(|id| recommendation(id.as_str(), 0.9));
     let rest = (1..=200).map(|n| recommendation(&format!("p{n}"), 0.1));
     let explanation = query.explain.then(|| Explanation {
+        value: None,
         source: "popular".into(),
         base: Some(-2.0),
         features: vec![FeatureContribution {

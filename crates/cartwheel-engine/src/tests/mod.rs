@@ -5,6 +5,8 @@ mod catalogue;
 mod deployment;
 mod discovery;
 mod first_day;
+mod questions;
 mod shop;
 mod similar;
 mod small_shops;
+mod value;

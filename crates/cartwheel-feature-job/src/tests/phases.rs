@@ -12,7 +12,8 @@ use arrow_array::types::{Float32Type, Int32Type, Int64Type};
 use arrow_array::{Array, ArrayRef, RecordBatch, StringArray};
 use arrow_ipc::writer::StreamWriter;
 use cartwheel_events::EventKind;
-use cartwheel_feature_set::{UserFile, files};
+use cartwheel_feature_set::UserFile;
+use cartwheel_feature_set::files::{CATALOGUES_OF_OTHERS, USERS};
 use cartwheel_features::{Sources, stable_hash};
 use cartwheel_lake::{Touch, Touches};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
@@ -256,19 +257,37 @@ fn input() -> (tempfile::TempDir, Input) {
 
 #[test]
 fn the_files_equal_those_of_the_local_job_for_any_partitioning_of_the_users() {
+    let without = |off: &[&str]| JobOptions {
+        without: Sources::parse(off).unwrap(),
+        ..JobOptions::default()
+    };
+    let runs = [(1, without(&[])), (3, without(&["seen", "next"])), (16, without(&[]))];
+    // Cross-validation adds its examples and two files for each of five folds.
+    same_files(&runs, 14 + 1 + 10);
+}
+
+#[test]
+fn questions_after_visits_are_those_of_the_local_job() {
+    let label = Some("purchase=1, cart=0.5, click=0.5".parse().unwrap());
+    same_files(&[(3, JobOptions { label, ..JobOptions::default() })], 14);
+}
+
+/// Compares the files of both, for numbers of partitions.
+fn same_files(runs: &[(u64, JobOptions)], files: usize) {
     let (dir, input) = input();
     let (rows, table) = (rows(&input), products(&input));
     let products = phases::read_products(&table[..]).unwrap();
 
-    for (parts, off) in [(1, &[][..]), (3, &["seen", "next"]), (16, &[])] {
-        let options = JobOptions { without: Sources::parse(off).unwrap(), ..JobOptions::default() };
-        let set = build(input.clone(), &dir.path().join("features"), &options, &|_| {}).unwrap();
+    for (parts, options) in runs {
+        let parts = *parts;
+        let set = build(input.clone(), &dir.path().join("features"), options, &|_| {}).unwrap();
+        assert!(set.manifest.train_rows > 0);
         let (mut users, mut partials) = (BTreeMap::new(), Vec::new());
         for part in 0..parts {
             let mine = rows.iter().filter(|(u, _)| stable_hash(u.as_bytes()) % parts == part);
             let mine: Vec<Row> = mine.flat_map(|(_, rows)| rows.clone()).collect();
             let mut folded = Vec::new();
-            phases::fold(&stream(&arrow(&mine))[..], &mut folded, &products, &options).unwrap();
+            phases::fold(&stream(&arrow(&mine))[..], &mut folded, &products, options).unwrap();
             for (kind, key, value) in values_of(&folded) {
                 match kind.as_str() {
                     "user" => assert!(users.insert(key, value).is_none(), "each user once"),
@@ -286,15 +305,15 @@ fn the_files_equal_those_of_the_local_job_for_any_partitioning_of_the_users() {
             partials[count - 1].1 = format!("merged-{count}");
         }
         let mut finished = Vec::new();
-        phases::finish(&stream_of(&partials)[..], &mut finished, products.clone(), &options)
+        phases::finish(&stream_of(&partials)[..], &mut finished, products.clone(), options)
             .unwrap();
         let finished = values_of(&finished);
-        let is_taken = |key: &str| files::CATALOGUES_OF_OTHERS.contains(&key);
+        let is_taken = |key: &str| CATALOGUES_OF_OTHERS.contains(&key);
         let taken = finished.iter().filter(|p| is_taken(&p.1) || p.0 == "assembly");
         let version = &set.manifest.version;
         let mut assembled = Vec::new();
         let taken = stream_of(&taken.cloned().collect());
-        phases::assemble(&taken[..], &mut assembled, version, &options).unwrap();
+        phases::assemble(&taken[..], &mut assembled, version, options).unwrap();
 
         let mut written: BTreeMap<String, Vec<u8>> = BTreeMap::new();
         for (kind, key, value) in finished.into_iter().chain(values_of(&assembled)) {
@@ -302,18 +321,17 @@ fn the_files_equal_those_of_the_local_job_for_any_partitioning_of_the_users() {
                 written.insert(key, value);
             }
         }
-        // Cross-validation adds its examples and two files for each of five folds.
-        assert_eq!(written.len(), 14 + 1 + 10);
+        assert_eq!(written.len(), files);
         for (name, bytes) in written {
             let local = std::fs::read(set.path(&name)).unwrap();
             assert!(local == bytes, "{name} differs with {parts} parts");
         }
         let mut dumped = Vec::new();
-        phases::dump(&set.path(files::USERS), &mut dumped).unwrap();
+        phases::dump(&set.path(USERS), &mut dumped).unwrap();
         let local: BTreeMap<String, Vec<u8>> =
             values_of(&dumped).into_iter().map(|(_, user, record)| (user, record)).collect();
         assert_eq!(users, local);
-        assert_eq!(UserFile::open(&set.path(files::USERS)).unwrap().len(), local.len());
+        assert_eq!(UserFile::open(&set.path(USERS)).unwrap().len(), local.len());
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result};
 use cartwheel_feature_job::{Input, JobOptions, Phase, product_info};
-use cartwheel_feature_set::{BuildLock, FeatureSet, Label};
+use cartwheel_feature_set::{BuildLock, FeatureSet};
 use cartwheel_features::{Sources, stable_hash};
 use cartwheel_lake::{Erasures, Lake};
 use clap::Args;
@@ -35,7 +35,7 @@ pub fn features(data_dir: &DataDir, settings: &Settings, json: bool) -> Result<F
     result(json, m, || {
         format!(
             "Feature set {}: {} users, {} orders, {} lines, {} products; {} training and {} \
-             validation rows, {} gate baskets",
+             validation rows, {} gate questions",
             m.version,
             m.users,
             m.orders,
@@ -71,7 +71,7 @@ pub fn build(
         label_orders: settings.features.label_orders,
         max_examples: settings.features.max_examples,
         min_gate_users: settings.gate.min_users as usize,
-        label: Label::parse(&settings.train.label),
+        label: settings.train.label(),
         without: Sources::parse(&settings.recommend.without).map_err(anyhow::Error::msg)?,
         seed: settings.features.seed,
         timezone: settings.shop.timezone.clone(),

@@ -11,7 +11,7 @@ use cartwheel_feature_set::{BuildLock, Calendar, FeatureSet, NewFeatureSet};
 use cartwheel_features::{Event, UserState, week_end_ms};
 use cartwheel_forest::Forest;
 use cartwheel_lake::Lake;
-use cartwheel_recommend::{Discovery, discover, rank};
+use cartwheel_recommend::{Arrangement, Discovery, Value, arranged, rank};
 use clap::{Args, ValueEnum};
 use rayon::prelude::*;
 use serde::Serialize;
@@ -255,7 +255,16 @@ pub fn predict(context: &Context, args: &Predict) -> Result<()> {
     // Of data that ended long ago, the next order follows its end.
     let newest = opened.catalogue.trail.span().map(|(_, last)| week_end_ms(last));
     let moment_ms = newest.map_or(now_ms, |end_ms| end_ms.min(now_ms));
-    let discovery = Discovery::new(context.settings.recommend.discovery);
+    let worth: Vec<Option<f64>> = opened
+        .catalogue
+        .products
+        .iter()
+        .map(|product| engine.worth(&ProductId::new(&product.info.product_id).ok()?))
+        .collect();
+    let arrangement = Arrangement {
+        discovery: Discovery::new(context.settings.recommend.discovery),
+        value: &|product| worth[product as usize],
+    };
     let progress = bar("predicting", records.len() as u64);
     let users = (0..records.len()).into_par_iter().map(|at| -> Result<_> {
         let (user_id, state) = records.record(at)?;
@@ -265,9 +274,8 @@ pub fn predict(context: &Context, args: &Predict) -> Result<()> {
         }
         let next = state.next.unwrap_or_else(|| opened.calendar.context(&state, moment_ms));
         let model = opened.model.as_ref();
-        let ranked = discover(&opened.catalogue, model, &state, &next, &[], discovery, |product| {
-            shown[product as usize]
-        });
+        let is_shown = |product: u32| shown[product as usize];
+        let ranked = arranged(&opened.catalogue, model, &state, &next, &[], arrangement, is_shown);
         let ids = ranked.iter().take(args.limit as usize).filter_map(|r| {
             opened.catalogue.get(r.candidate.product).map(|p| p.info.product_id.clone())
         });
@@ -337,7 +345,8 @@ fn engine(context: &Context) -> Result<ServingEngine> {
     let catalogue = Arc::new(delivered_catalogue(&Lake::open(&dir)?)?);
     let accept_unknown = context.settings.catalogue.accept_unknown;
     let discovery = Discovery::new(context.settings.recommend.discovery);
-    let engine = ServingEngine::new(opened).discovering(discovery);
+    let value: Value = context.settings.recommend.value.parse()?;
+    let engine = ServingEngine::new(opened).discovering(discovery).valuing(value);
     Ok(engine.with_catalogue(catalogue, accept_unknown))
 }
 

@@ -1,18 +1,19 @@
 //! Evaluation reports as text and pictures.
 
 use cartwheel_engine::Report;
-use cartwheel_recommend::metrics::Mean;
+use cartwheel_recommend::metrics::{Bin, Mean};
 use cartwheel_recommend::slices::{Slice, Slices};
 
 /// The figures as a table.
 pub fn table(report: &Report) -> String {
     let cell = |m: &Mean| format!("{:.4} ±{:.4}", m.mean, m.se);
     let mut out = format!(
-        "{}, feature set {}, model {}, predicts {}\n\n{:<18}{:<17}{:<17}{:<17}{:<17}{:<17}{}\n",
+        "{}, feature set {}, model {}\nPredicts {}{}\n\n{:<18}{:<17}{:<17}{:<17}{:<17}{:<17}{}\n",
         users(report),
         report.feature_set,
         report.model.as_deref().unwrap_or("none"),
         report.label,
+        if report.event.is_empty() { String::new() } else { format!(": {}", report.event) },
         "",
         "Recall@10",
         "NDCG@10",
@@ -47,9 +48,27 @@ pub fn table(report: &Report) -> String {
         report.log_loss,
         report.calibration_error
     ));
+    out.push_str(&calibration(report));
     out.push_str(&leads(report));
     out.push_str(&slices(report));
     out
+}
+
+/// Predicted and observed rates of candidates, by rising probability.
+fn calibration(report: &Report) -> String {
+    if report.calibration.is_empty() {
+        return String::new();
+    }
+    let row = |name: &str, rate: fn(&Bin) -> f64| {
+        let rates = report.calibration.iter().map(|bin| format!("{:>8.4}", rate(bin)));
+        format!("{name:<18}{}\n", rates.collect::<String>())
+    };
+    let rows = report.calibration[0].rows;
+    format!(
+        "\nProbabilities in bins of {rows} candidates:\n{}{}",
+        row("  predicted", |bin| bin.predicted),
+        row("  observed", |bin| bin.observed)
+    )
 }
 
 /// A p-value.
@@ -72,7 +91,7 @@ fn leads(report: &Report) -> String {
     if out.is_empty() {
         return out;
     }
-    format!("\nRecall@10 of the model minus that of a baseline, paired by user:\n{out}")
+    format!("\nRecall@10 of the model minus that of a baseline, paired by question:\n{out}")
 }
 
 /// A column of the table of slices.
@@ -122,8 +141,8 @@ fn users(report: &Report) -> String {
         return format!("{} users with orders since {}", report.users, date(since_ms));
     }
     match report.folds {
-        0 => format!("{} gate users", report.users),
-        folds => format!("{} users, {folds}-fold cross-validation", report.users),
+        0 => format!("{}{} gate users", report.asked(), report.users),
+        folds => format!("{}{} users, {folds}-fold cross-validation", report.asked(), report.users),
     }
 }
 

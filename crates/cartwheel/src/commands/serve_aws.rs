@@ -19,6 +19,11 @@ const REFRESH: Duration = Duration::from_secs(5);
 /// and audit log are those of the data directory.
 pub async fn run(context: &Context, args: &Serve) -> Result<()> {
     let server = args.server(&context.settings.server);
+    anyhow::ensure!(
+        context.settings.recommend.value == "off",
+        "recommend.value takes prices from the live catalogue, which a server on AWS does not have: \
+         set it to off"
+    );
     let host = Host::new(&context.data_dir, server, Some(asset))?;
     let names = Names::from_env(&["CARTWHEEL_LAKE", "CARTWHEEL_TABLE", "CARTWHEEL_STREAM"])?;
     let timezone = &context.settings.shop.timezone;

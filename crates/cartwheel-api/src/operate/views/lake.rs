@@ -94,7 +94,7 @@ pub struct FeatureSetView {
     pub train_rows: u64,
     /// The number of validation rows.
     pub valid_rows: u64,
-    /// The number of held-out baskets.
+    /// The number of held-out questions.
     pub gate_examples: u64,
 }
 
