@@ -42,6 +42,8 @@ FILES = [
     "train_keys.parquet",
     "valid.parquet",
     "valid_keys.parquet",
+    "search_train.parquet",
+    "search_valid.parquet",
 ]
 
 

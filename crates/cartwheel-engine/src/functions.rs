@@ -5,7 +5,7 @@ use std::error::Error;
 use std::io;
 
 use cartwheel_ambient::Clock;
-use cartwheel_feature_set::{FeatureSet, SetError};
+use cartwheel_feature_set::{FeatureSet, Manifest, SetError};
 use cartwheel_forest::Forest;
 use cartwheel_recommend::FEATURES;
 use cartwheel_registry::{
@@ -18,6 +18,7 @@ use serde_json::{Value, json};
 use crate::deployment::{self, DeploymentError, serving_model};
 use crate::evaluation::{self, Refused};
 use crate::gate::{GateSettings, JudgedBy, ServingModel, judged_by};
+use crate::search::{SearchRecord, SearchStep, step};
 use crate::verdict::{Outcome, Verdict, judge, summary, untrained};
 
 /// An error of any kind.
@@ -107,6 +108,8 @@ pub enum Load {
         /// A part that `List` named.
         part: String,
     },
+    /// Decides the next step of the search for hyperparameters.
+    Search(SearchStep),
 }
 
 impl Load {
@@ -114,12 +117,14 @@ impl Load {
     pub fn lake(&self) -> &str {
         match self {
             Self::List { lake, .. } | Self::Load { lake, .. } => lake,
+            Self::Search(step) => &step.lake,
         }
     }
 }
 
-/// Lists the parts of user records, or loads one. The list says what a model of the feature
-/// set is judged by, and which folds of cross-validation are trained for that.
+/// Lists the parts of user records, loads one, or searches for hyperparameters. The list says
+/// what a model of the feature set is judged by, and which folds of cross-validation are trained
+/// for that.
 ///
 /// # Errors
 /// When the run has not built a feature set, or a part cannot be read or written. The same
@@ -133,9 +138,7 @@ pub async fn load(
         Load::List { run, gate, .. } => {
             let built = registry.built_by(&run).await?;
             let version = built.ok_or(FunctionError::NotBuilt(run))?;
-            let manifest = registry.feature_set(&version).await?;
-            let missing = || DeploymentError::NoFeatureSet(version.clone());
-            let manifest = manifest.ok_or_else(missing)?;
+            let manifest = manifest(registry, &version).await?;
             let parts = users.parts(&manifest.version).await.map_err(FunctionError::Users)?;
             let judged_by = judged_by(&manifest, &gate);
             let hyperparameters = manifest.hyperparameters();
@@ -155,7 +158,16 @@ pub async fn load(
             let loaded = users.load(&feature_set, &part).await.map_err(FunctionError::Users)?;
             Ok(serde_json::to_value(loaded)?)
         }
+        Load::Search(payload) => {
+            let manifest = manifest(registry, &payload.feature_set).await?;
+            Ok(serde_json::to_value(step(&payload, &manifest))?)
+        }
     }
+}
+
+async fn manifest(registry: &dyn Registry, version: &str) -> Result<Manifest, FunctionError> {
+    let manifest = registry.feature_set(version).await?;
+    Ok(manifest.ok_or_else(|| DeploymentError::NoFeatureSet(version.to_owned()))?)
 }
 
 /// The payload of `evaluate`.
@@ -170,6 +182,9 @@ pub struct Evaluate {
     /// The hyperparameters of the training job.
     #[serde(default)]
     pub hyperparameters: Value,
+    /// What the search for hyperparameters tried.
+    #[serde(default)]
+    pub search: Option<SearchRecord>,
     /// The models of cross-validation; empty if the gate judges.
     #[serde(default)]
     pub folds: Vec<FoldArtifacts>,
@@ -255,7 +270,7 @@ pub async fn evaluate(
         evaluation::cross_validate(&set, version, folds)?
     };
     let verdict = judge(&report, &set.manifest, &payload.gate, serving.as_ref());
-    Ok(summary(version, &report, &verdict)?)
+    Ok(summary(version, &report, &verdict, payload.search.as_ref())?)
 }
 
 /// The payload of `publish`.

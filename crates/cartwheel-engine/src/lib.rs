@@ -26,6 +26,8 @@ mod ranking;
 mod release;
 mod report;
 mod scorer;
+mod search;
+mod search_space;
 mod serving;
 mod shared_list;
 mod shop;
@@ -47,6 +49,7 @@ pub use question::{
 pub use release::{OpenError, Opened};
 pub use report::{Comparison, Method, NOT_EVALUATED, Report};
 pub use scorer::{ScoreError, Scorer};
+pub use search::{SearchMode, SearchRecord, Trial};
 pub use serving::{Erased, ServingEngine};
 pub use trends::Trends;
 pub use verdict::{Figures, Outcome, Verdict, judge, summary, untrained};

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use crate::gate::{GateSettings, ServingModel};
 use crate::report::Report;
+use crate::search::SearchRecord;
 
 /// What becomes of a model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -239,7 +240,8 @@ fn stays(serving: Option<&ServingModel>) -> String {
     }
 }
 
-/// Renders an evaluation for the state machine: the verdict and the whole report.
+/// Renders an evaluation for the state machine: the verdict, the whole report, and what the search
+/// for hyperparameters tried.
 ///
 /// # Errors
 /// When the report cannot be written as JSON.
@@ -247,6 +249,7 @@ pub fn summary(
     model: &str,
     report: &Report,
     verdict: &Verdict,
+    search: Option<&SearchRecord>,
 ) -> Result<Value, serde_json::Error> {
     let comparison = &report.comparison;
     Ok(json!({
@@ -258,6 +261,7 @@ pub fn summary(
         "standard_error": comparison.difference.se,
         "verdict": serde_json::to_value(verdict)?,
         "report": serde_json::to_value(report)?,
+        "search": serde_json::to_value(search)?,
     }))
 }
 

@@ -28,6 +28,7 @@ mod products;
 mod purchases;
 mod questions;
 mod rows;
+mod search_rows;
 mod shuffle;
 mod training_rows;
 mod write;

@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 use crate::assemble::Assembled;
 use crate::cross_validation::{self, FoldRows};
 use crate::options::JobOptions;
+use crate::search_rows::sample;
 use crate::training_rows::{encode_keys, encode_rows};
 
 /// What the manifest says besides the counts.
@@ -40,6 +41,13 @@ pub(crate) fn write(
         let FoldRows { train, valid } = cross_validation::rows(assembled, fold);
         set.fold(fold, &encode_rows(&train)?, &encode_rows(&valid)?)?;
     }
+    let mut search_questions = 0;
+    if !gate_is_small {
+        let learned = sample(train, &assembly.train, options.seed);
+        let judged = sample(valid, &assembly.valid, options.seed);
+        set.search(&encode_rows(&learned.rows)?, &encode_rows(&judged.rows)?)?;
+        search_questions = judged.questions;
+    }
     set.scaler(scaler)?;
     let schema_hash = short_hash(FEATURES.join(",").as_bytes());
     set.columns(&FEATURES, &schema_hash)?;
@@ -58,6 +66,7 @@ pub(crate) fn write(
         gate_users: Some(assembly.gate_users),
         cross_folds: cross.folds,
         judged_users: cross.users as u64,
+        search_questions,
         label: assembly.label,
         without: options.without.clone(),
         seed: options.seed,

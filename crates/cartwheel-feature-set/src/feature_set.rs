@@ -51,6 +51,10 @@ pub struct Manifest {
     /// with a visit in which the label's event happened.
     #[serde(default)]
     pub judged_users: u64,
+    /// Validation questions by which hyperparameters can be chosen; 0 if the set has no sample for
+    /// a search.
+    #[serde(default)]
+    pub search_questions: u64,
     /// What the rows ask for.
     #[serde(default)]
     pub label: Label,

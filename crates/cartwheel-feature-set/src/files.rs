@@ -42,6 +42,11 @@ pub const TRAIN_KEYS: &str = "train_keys.parquet";
 pub const VALID: &str = "valid.parquet";
 /// User, order, cart size and product of each row of [`VALID`].
 pub const VALID_KEYS: &str = "valid_keys.parquet";
+/// A sample of [`TRAIN`], on which hyperparameters are searched. Only a set whose models the gate
+/// judges has it.
+pub const SEARCH_TRAIN: &str = "search_train.parquet";
+/// A sample of [`VALID`], by which hyperparameters are chosen.
+pub const SEARCH_VALID: &str = "search_valid.parquet";
 
 /// Rows to train on in one fold of cross-validation, shaped like [`TRAIN`].
 pub fn fold_train(fold: u32) -> String {

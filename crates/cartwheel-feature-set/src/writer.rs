@@ -93,6 +93,15 @@ pub trait FeatureSetWriter {
         self.put(files::VALID_KEYS, keys)
     }
 
+    /// Writes the rows on which hyperparameters are searched, encoded as Parquet.
+    ///
+    /// # Errors
+    /// When a file cannot be stored.
+    fn search(&mut self, train: &[u8], valid: &[u8]) -> io::Result<()> {
+        self.put(files::SEARCH_TRAIN, train)?;
+        self.put(files::SEARCH_VALID, valid)
+    }
+
     /// Writes the scaler.
     ///
     /// # Errors
@@ -203,6 +212,7 @@ mod tests {
             gate_users: Some(0),
             cross_folds: Vec::new(),
             judged_users: 0,
+            search_questions: 0,
             label: Default::default(),
             without: Default::default(),
             negatives: 1,

@@ -3,8 +3,8 @@
 use std::future::Future;
 
 use anyhow::{Context as _, Result};
-use cartwheel_engine::Verdict;
 use cartwheel_engine::deployment::{self, DeploymentError};
+use cartwheel_engine::{SearchRecord, Verdict};
 use cartwheel_registry::{Evaluation, LocalRegistry, ModelRecord, Release};
 use serde::Deserialize;
 
@@ -30,6 +30,12 @@ pub fn find(data_dir: &DataDir, version: &str) -> Result<ModelRecord> {
 /// The verdict in an evaluation. `None` in evaluations of early versions.
 pub fn verdict(evaluation: &Evaluation) -> Option<Verdict> {
     Verdict::deserialize(&evaluation.report["verdict"]).ok()
+}
+
+/// What the search for hyperparameters tried before the evaluation. `None` in evaluations of early
+/// versions.
+pub fn search(evaluation: &Evaluation) -> Option<SearchRecord> {
+    SearchRecord::deserialize(&evaluation.report["search"]).ok()
 }
 
 /// Deploys a model, as [`deployment::deploy`] does. Blocks.

@@ -3,6 +3,7 @@
 
 mod job;
 mod resources;
+mod rows;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -89,9 +90,11 @@ fn default_name(now_ms: i64) -> String {
     format!("run-{}-{:03}", now.strftime("%Y%m%d-%H%M%S"), now.subsec_millisecond())
 }
 
-/// The state machine's input: resource names and the hyperparameters of the settings.
+/// The state machine's input: resource names, and the hyperparameters that replace its defaults.
 fn input(settings: &Settings, set: &Hyperparameters) -> Value {
+    let defaults = configured(&Settings::default().train);
     let mut hyperparameters = configured(&settings.train);
+    hyperparameters.retain(|name, value| defaults.get(name) != Some(value));
     hyperparameters.extend(set.clone());
     let function = |name: &str| format!("cartwheel-{name}");
     json!({
@@ -106,7 +109,12 @@ fn input(settings: &Settings, set: &Hyperparameters) -> Value {
             "job": "cartwheel-features",
             "max_examples": settings.features.max_examples.to_string(),
         },
-        "training": {"image": "local", "role": "local", "instance": "local"},
+        "training": {
+            "image": "local",
+            "role": "local",
+            "instance": "local",
+            "search": settings.train.search,
+        },
         "endpoint": {"mode": "embedded", "name": "cartwheel", "instance": "local"},
         "gate": {"margin": settings.gate.margin, "min_users": settings.gate.min_users},
         "hyperparameters": hyperparameters,
@@ -143,6 +151,7 @@ pub async fn schedule(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use cartwheel_engine::SearchMode;
     use cartwheel_workflow::{Machine, TaskResource};
 
     #[test]
@@ -162,11 +171,75 @@ mod tests {
         assert_eq!(definition["States"]["Defaults"]["Result"], ours);
     }
 
-    #[tokio::test]
-    async fn the_endpoint_states_create_an_endpoint_and_then_update_it() {
+    #[test]
+    fn the_input_names_only_what_differs_from_the_defaults_and_every_search_is_known() {
+        let mut settings = Settings::default();
+        settings.train.max_depth = 6;
+        let set = Hyperparameters::from([("eta".to_owned(), "0.1".to_owned())]);
+        let input = input(&settings, &set);
+        assert_eq!(input["hyperparameters"], json!({"max_depth": "6", "eta": "0.1"}));
+        for name in cartwheel_settings::SEARCHES {
+            let mode: Result<SearchMode, _> = serde_json::from_value(json!(name));
+            assert!(mode.is_ok(), "{name}");
+        }
+        assert_eq!(input["training"]["search"], json!(SearchMode::default()));
+    }
+
+    /// A part of the definition that begins with `names[0]` and ends where it would enter `end`.
+    fn part(names: &[&str], end: &str) -> Value {
         let whole = definition().unwrap();
         let mut states = serde_json::Map::new();
-        for name in [
+        for name in names {
+            states.insert((*name).to_owned(), whole["States"][*name].clone());
+        }
+        states.insert(end.to_owned(), json!({"Type": "Succeed"}));
+        json!({"StartAt": names[0], "States": states})
+    }
+
+    #[tokio::test]
+    async fn a_search_that_fails_leaves_the_configured_hyperparameters() {
+        let part = part(&["Search", "Searching", "TryOut", "SearchFailed"], "CrossValidate");
+        let dir = tempfile::tempdir().unwrap();
+        let data_dir = DataDir(dir.path().to_owned());
+        let set = data_dir.features().join("fs-1");
+        std::fs::create_dir_all(&set).unwrap();
+        let manifest = json!({
+            "version": "fs-1", "schema_hash": "h", "watermark_ms": 0, "users": 0, "orders": 0,
+            "lines": 0, "products": 0, "train_rows": 0, "valid_rows": 0, "gate_examples": 100,
+            "search_questions": 200, "seed": 1,
+        });
+        std::fs::write(set.join("manifest.json"), manifest.to_string()).unwrap();
+        let settings = Settings::default();
+        // Jobs are this program again, which is a test and fails as a job.
+        let pipeline = Pipeline::open(&data_dir, &settings, None, None).unwrap();
+        for (run, set, expected, failed) in [
+            ("trials", "fs-1", "The trial with the configured values failed", 4),
+            ("step", "fs-2", "The search failed, and the model is trained with", 0),
+        ] {
+            let mut data = input(&settings, &Hyperparameters::new());
+            data["run"] = json!(run);
+            data["fixed"] = data["hyperparameters"].take();
+            data["hyperparameters"] = json!(configured(&settings.train));
+            data["search"] = json!({"value": null, "ended": []});
+            data["built"] = json!({"value": {"feature_set": set}});
+            pipeline.runner().start("part", &part, run, data).unwrap();
+            pipeline.runner().ended(run).await;
+            let found = cartwheel_workflow::describe(pipeline.runner().dir(), run).unwrap();
+            assert_eq!(found.summary.status, "SUCCEEDED", "{:?}", found.cause);
+            let is_failure = |entry: &&cartwheel_workflow::Entry| {
+                entry.kind.as_str() == "PassStateEntered" && entry.details["name"] == "TrialFailed"
+            };
+            assert_eq!(found.history.iter().filter(is_failure).count(), failed, "{run}");
+            let search = &found.output.as_ref().unwrap()["search"]["value"];
+            assert_eq!(search["hyperparameters"], json!(configured(&settings.train)), "{run}");
+            let outcome = search["record"]["outcome"].as_str().unwrap();
+            assert!(outcome.starts_with(expected), "{outcome}");
+        }
+    }
+
+    #[tokio::test]
+    async fn the_endpoint_states_create_an_endpoint_and_then_update_it() {
+        let names = [
             "EndpointMode",
             "CreateModel",
             "CreateEndpointConfig",
@@ -179,11 +252,8 @@ mod tests {
             "EndpointFailed",
             "NotifyFailure",
             "Failed",
-        ] {
-            states.insert(name.to_owned(), whole["States"][name].clone());
-        }
-        states.insert("Publish".to_owned(), json!({"Type": "Succeed"}));
-        let part = json!({"StartAt": "EndpointMode", "States": states});
+        ];
+        let part = part(&names, "Publish");
         let dir = tempfile::tempdir().unwrap();
         let data_dir = DataDir(dir.path().to_owned());
         let pipeline = Pipeline::open(&data_dir, &Settings::default(), None, None).unwrap();

@@ -17,6 +17,8 @@ use crate::values::Values;
 const MIN_SEGMENT: u64 = 64 << 10;
 /// Minimum number of segments that the log has room for.
 const MIN_SEGMENTS: u64 = 3;
+/// The extents of a search for hyperparameters.
+pub const SEARCHES: [&str; 3] = ["off", "quick", "full"];
 
 /// A value that its key does not allow.
 #[derive(Debug, PartialEq, Eq)]
@@ -253,6 +255,10 @@ settings! {
         /// as in `purchase=1, cart=0.3, click=0.05`. `auto` is the first in a shop with orders and the
         /// second in one with views alone.
         label: String = "auto".to_owned(), label();
+        /// How many values of `max_depth`, `min_child_weight`, `lambda` and `colsample_bytree` a run of
+        /// the pipeline tries on validation users: `off`, `quick` or `full`, which are none, 4 and 12.
+        /// Values that differ from the default, or are given for the run, stay as they are.
+        search: String = "quick".to_owned(), search();
         /// Path of libxgboost, if it is not in one of the usual places.
         library: Option<PathBuf> = None, any();
     }
@@ -357,6 +363,11 @@ fn sources() -> Rule<Vec<String>> {
         let near = nearest(&wrong, names)?;
         Some(format!("For {wrong:?}, did you mean {near:?}?"))
     })
+}
+
+/// Allows the extents of a search.
+fn search() -> Rule<String> {
+    Rule::new("off, quick or full", |name: &String| SEARCHES.contains(&name.as_str()))
 }
 
 /// Allows lists of origins.

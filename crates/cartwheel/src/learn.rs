@@ -19,7 +19,8 @@ use crate::show::bar;
 /// The result of a training.
 #[derive(Debug, Serialize)]
 pub struct Trained {
-    /// Version of the new model; `None` for the model of a fold, which is not in the registry.
+    /// Version of the new model; `None` for the model of a fold or of the search, which is not in the
+    /// registry.
     pub model: Option<String>,
     /// Version of the feature set that it was trained on.
     pub feature_set: String,
@@ -165,25 +166,52 @@ pub fn forest(
     Ok(Forest::from_bytes(&fitted.trained.model)?)
 }
 
-/// Trains the model of one fold of cross-validation and writes it to `out`, as a training
-/// job on AWS does.
+/// A part of a feature set's rows.
+#[derive(Debug, Clone, Copy)]
+pub enum Part {
+    /// The rows of one fold of cross-validation.
+    Fold(u32),
+    /// The sample on which hyperparameters are searched.
+    Sample,
+}
+
+impl Part {
+    /// The files of the rows to train on and to stop by.
+    fn rows(self, set: &FeatureSet) -> Result<[PathBuf; 2]> {
+        let version = &set.manifest.version;
+        match self {
+            Self::Fold(fold) => {
+                let folds = &set.manifest.cross_folds;
+                anyhow::ensure!(
+                    folds.contains(&fold),
+                    "the feature set {version} has no fold {fold}; its folds are {folds:?}"
+                );
+                Ok([set.path(&files::fold_train(fold)), set.path(&files::fold_valid(fold))])
+            }
+            Self::Sample => {
+                anyhow::ensure!(
+                    set.manifest.search_questions > 0,
+                    "the feature set {version} has no sample for a search of hyperparameters"
+                );
+                Ok([set.path(files::SEARCH_TRAIN), set.path(files::SEARCH_VALID)])
+            }
+        }
+    }
+}
+
+/// Trains a model on a part of the rows and writes it to `out`, as a training job on AWS does. The
+/// hyperparameters are taken as they are.
 ///
 /// # Errors
-/// As [`train`], or when the feature set does not have the fold.
-pub fn train_fold(
+/// As [`train`], or when the feature set does not have the part.
+pub fn train_part(
     set: &FeatureSet,
-    fold: u32,
+    part: Part,
     out: &Path,
     settings: &Train,
     hyperparameters: &Hyperparameters,
 ) -> Result<Trained> {
-    anyhow::ensure!(
-        set.manifest.cross_folds.contains(&fold),
-        "the feature set {} has no fold {fold}; its folds are {:?}",
-        set.manifest.version,
-        set.manifest.cross_folds
-    );
-    let rows = [set.path(&files::fold_train(fold)), set.path(&files::fold_valid(fold))];
+    let rows = part.rows(set)?;
     let Fitted { trained, train_rows, valid_rows } =
         fit(rows.each_ref().map(PathBuf::as_path), settings, hyperparameters)?;
     cartwheel_files::replace(out, &cartwheel_registry::archive(&trained.model)?)

@@ -11,7 +11,7 @@ locals {
     lake            = "s3://${var.lake_bucket}"
     functions       = { for name, function in var.functions : name => function.name }
     features        = { job = var.features_job, max_examples = tostring(var.max_examples) }
-    training        = { image = var.training_image, role = var.training_role_arn, instance = var.training_instance }
+    training        = { image = var.training_image, role = var.training_role_arn, instance = var.training_instance, search = var.search }
     endpoint        = { mode = var.endpoint_mode, name = var.prefix, instance = var.endpoint_instance }
     gate            = { margin = var.gate_margin, min_users = var.gate_min_users }
     hyperparameters = var.hyperparameters

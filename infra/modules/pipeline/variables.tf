@@ -88,6 +88,11 @@ variable "hyperparameters" {
   type        = map(string)
 }
 
+variable "search" {
+  description = "off, quick or full: how many hyperparameters the pipeline tries."
+  type        = string
+}
+
 variable "schedule" {
   description = "Expression of EventBridge Scheduler, such as cron(0 3 * * ? *); empty disables the schedule."
   type        = string

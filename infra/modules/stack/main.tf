@@ -237,6 +237,7 @@ module "pipeline" {
   gate_margin        = var.gate_margin
   gate_min_users     = var.gate_min_users
   hyperparameters    = var.hyperparameters
+  search             = var.search
   schedule           = var.schedule
   timezone           = var.timezone
   log_retention_days = var.log_retention_days

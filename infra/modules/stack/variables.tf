@@ -129,6 +129,17 @@ variable "hyperparameters" {
   default     = {}
 }
 
+variable "search" {
+  description = "off, quick or full: how many hyperparameters the pipeline tries."
+  type        = string
+  default     = "quick"
+
+  validation {
+    condition     = contains(["off", "quick", "full"], var.search)
+    error_message = "search must be off, quick or full."
+  }
+}
+
 variable "schedule" {
   description = "Schedule of the pipeline, such as cron(0 3 * * ? *); empty disables it."
   type        = string

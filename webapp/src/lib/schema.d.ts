@@ -2281,6 +2281,7 @@ export interface components {
       report?: components['schemas']['Report'] | null;
       /** @description The run of the pipeline that decided. */
       run: string;
+      search?: components['schemas']['SearchRecord'] | null;
       verdict?: components['schemas']['Verdict'] | null;
     };
     /** @description Reactions to one model's answers. */
@@ -2777,6 +2778,28 @@ export interface components {
        */
       stopped_ms?: number | null;
     };
+    /**
+     * @description How many trials a search makes.
+     * @enum {string}
+     */
+    SearchMode: 'off' | 'quick' | 'full';
+    /** @description What a search tried, and what it chose. */
+    SearchRecord: {
+      /**
+       * Format: int32
+       * @description Number of the trial whose values the model is trained with; null while the search goes on, or
+       *     if nothing was tried.
+       */
+      chosen?: number | null;
+      /** @description How many trials were asked for. */
+      mode: components['schemas']['SearchMode'];
+      /** @description What the search came to, in one sentence. */
+      outcome: string;
+      /** @description Most rounds of a trial in each rung. */
+      rounds: number[];
+      /** @description The trials, by number; empty if nothing was tried. */
+      trials: components['schemas']['Trial'][];
+    };
     /** @description Several calls of Segment's tracking API. */
     SegmentBatch: {
       /** @description The calls. */
@@ -3002,6 +3025,22 @@ export interface components {
      * @enum {string}
      */
     TaskState: 'running' | 'restarting' | 'failed';
+    /** @description A trial of a search. */
+    Trial: {
+      /** @description Why it ended early, if it failed. */
+      error?: string | null;
+      /** @description The hyperparameters that the search varies. */
+      hyperparameters: {
+        [key: string]: string;
+      };
+      /** @description Its loss on the validation sample in each rung that it took part in. */
+      losses: number[];
+      /**
+       * Format: int32
+       * @description Its number; 0 has the configured values.
+       */
+      number: number;
+    };
     /** @description A product that only events name. */
     UnknownProductView: {
       /**

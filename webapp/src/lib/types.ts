@@ -89,6 +89,7 @@ export type Method = Schemas['Method'];
 export type CalibrationBin = Schemas['CalibrationBin'];
 export type Report = Schemas['Report'];
 export type Slices = Schemas['Slices'];
+export type SearchRecord = Schemas['SearchRecord'];
 export type ModelEvaluation = Schemas['ModelEvaluation'];
 export type Model = Schemas['Model'];
 export type LearningCurve = Schemas['LearningCurve'];

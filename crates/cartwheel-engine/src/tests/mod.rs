@@ -6,6 +6,7 @@ mod deployment;
 mod discovery;
 mod first_day;
 mod questions;
+mod search;
 mod shop;
 mod similar;
 mod small_shops;

@@ -34,6 +34,7 @@ pub fn model(record: ModelRecord) -> ModelView {
     let mut sentence = format!("{NOT_EVALUATED}.");
     let evaluation = record.evaluation.map(|evaluation| {
         let verdict = models::verdict(&evaluation);
+        let search = models::search(&evaluation);
         let report = match Report::deserialize(&evaluation.report["report"]) {
             Ok(report) => {
                 let quality = || format!("{}.", report.quality());
@@ -52,6 +53,7 @@ pub fn model(record: ModelRecord) -> ModelView {
             verdict,
             decided_ms: evaluation.decided_ms,
             report,
+            search,
         }
     });
     let manifest = record.manifest;

@@ -12,14 +12,14 @@ use cartwheel_engine::functions::{
     self, BoxError, Evaluate, FunctionError, Load, Loaded, Notify, Publish, UserRecords,
 };
 use cartwheel_engine::{Report, ServingModel, judge, summary};
-use cartwheel_feature_set::{FeatureSet, Manifest, files};
-use cartwheel_features::CROSS_FOLDS;
+use cartwheel_feature_set::{FeatureSet, Manifest};
 use cartwheel_registry::{LocalRegistry, Pending, Registry, layout};
 use cartwheel_workflow::{Failure, Progress, Reporter, Resources, TaskResult, TaskRun};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::job::Jobs;
+use super::rows::Rows;
 use crate::data_dir::DataDir;
 
 /// The address of the lake in the state machine's data.
@@ -133,16 +133,6 @@ struct Judged {
     serving: Option<ServingModel>,
 }
 
-/// The feature set of training rows and, if they are those of a fold, the fold.
-fn training_data(uri: &str) -> Option<(&str, Option<u32>)> {
-    let (set, name) = uri.strip_prefix(LAKE)?.strip_prefix("/features/")?.split_once('/')?;
-    if name == files::TRAIN {
-        return Some((set, None));
-    }
-    let fold = (0..CROSS_FOLDS).find(|fold| name == files::fold_train(*fold))?;
-    Some((set, Some(fold)))
-}
-
 /// The version of the bundle that training wrote.
 fn bundle_version(payload: &Evaluate) -> Result<&str> {
     let version = || {
@@ -208,7 +198,8 @@ impl Parts {
     async fn train(&self, input: &Value, report: &Reporter) -> Result<Value, Failure> {
         let uri =
             text(input, "/InputDataConfig/0/DataSource/S3DataSource/S3Uri").map_err(failed)?;
-        let (set, fold) = training_data(uri).ok_or_else(|| {
+        let inside = uri.strip_prefix(LAKE).and_then(|name| name.strip_prefix('/'));
+        let (set, rows) = inside.and_then(Rows::find).ok_or_else(|| {
             let cause = format!("{uri} is not the training data of a feature set");
             Failure::new("SageMaker.ValidationException", cause)
         })?;
@@ -217,9 +208,10 @@ impl Parts {
         let mut arguments = vec!["train".to_owned(), "--no-release".to_owned()];
         arguments.extend(["--feature-set".to_owned(), set.to_owned()]);
         let output = layout::training_output(job).map_err(|e| failed(e.into()))?;
-        if let Some(fold) = fold {
+        arguments.extend(rows.arguments());
+        if rows != Rows::All {
             let out = self.data_dir.lake().join(&output).display().to_string();
-            arguments.extend(["--fold".to_owned(), fold.to_string(), "--out".to_owned(), out]);
+            arguments.extend(["--out".to_owned(), out]);
         }
         for (name, value) in &hyperparameters {
             let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
@@ -227,9 +219,9 @@ impl Parts {
         }
         let started = self.clock.now_ms();
         let trained = self.jobs.run(&arguments, report).await?;
-        let archive = match fold {
-            Some(_) => output,
-            None => {
+        let archive = match rows {
+            Rows::Fold(_) | Rows::Sample => output,
+            Rows::All => {
                 let model = text(&trained, "/model").map_err(failed)?;
                 layout::model_file(model, layout::ARCHIVE).map_err(|e| failed(e.into()))?
             }
@@ -279,7 +271,7 @@ impl Parts {
             .map_err(failed)?;
         let Judged { model, manifest, serving } = judged;
         let verdict = judge(&figures, &manifest, &payload.gate, serving.as_ref());
-        summary(&model, &figures, &verdict).map_err(|e| failed(e.into()))
+        summary(&model, &figures, &verdict, payload.search.as_ref()).map_err(|e| failed(e.into()))
     }
 
     /// The arguments of `cartwheel evaluate`, and what its report is judged with.
@@ -320,7 +312,8 @@ impl Parts {
                 let notice: Notify = parse(payload)?;
                 log(&notice);
                 if notice.failure.is_none() {
-                    self.remove_trainings().context("cannot remove the models of the folds")?;
+                    self.remove_trainings()
+                        .context("cannot remove the models of folds and trials")?;
                 }
                 Ok(json!({}))
             }
@@ -328,7 +321,7 @@ impl Parts {
         }
     }
 
-    /// Removes the models of cross-validation. Those of a failed run stay, because it may be
+    /// Removes the models of cross-validation and of the search. Those of a failed run stay, because it may be
     /// continued.
     fn remove_trainings(&self) -> io::Result<()> {
         match std::fs::remove_dir_all(self.data_dir.lake().join(layout::TRAINING)) {

@@ -39,10 +39,14 @@ pub struct Train {
     #[arg(long)]
     no_release: bool,
     /// Train the model of one fold of cross-validation instead, and write it to `--out`.
-    #[arg(long, value_name = "NUMBER", requires = "out")]
+    #[arg(long, value_name = "NUMBER", requires = "out", group = "part")]
     fold: Option<u32>,
-    /// File for the model of a fold, a `model.tar.gz`.
-    #[arg(long, value_name = "FILE", requires = "fold")]
+    /// Train on the sample on which hyperparameters are searched instead, and write the model to
+    /// `--out`.
+    #[arg(long, requires = "out", group = "part")]
+    sample: bool,
+    /// File for the model of a fold or of the sample, a `model.tar.gz`.
+    #[arg(long, value_name = "FILE", requires = "part")]
     out: Option<PathBuf>,
 }
 
@@ -146,11 +150,13 @@ pub fn train(context: &Context, args: &Train) -> Result<()> {
     };
     let mut hyperparameters = cartwheel_settings::configured(&settings.train);
     hyperparameters.extend(args.set.iter().cloned());
-    let trained = match (args.fold, &args.out) {
-        (Some(fold), Some(out)) => {
-            learn::train_fold(&set, fold, out, &settings.train, &hyperparameters)?
-        }
-        _ => learn::train(data_dir, &set, &settings.train, &hyperparameters)?,
+    let part = match args.fold {
+        Some(fold) => learn::Part::Fold(fold),
+        None => learn::Part::Sample,
+    };
+    let trained = match &args.out {
+        Some(out) => learn::train_part(&set, part, out, &settings.train, &hyperparameters)?,
+        None => learn::train(data_dir, &set, &settings.train, &hyperparameters)?,
     };
     let released = !args.no_release && trained.model.is_some();
     if released {
@@ -164,7 +170,7 @@ pub fn train(context: &Context, args: &Train) -> Result<()> {
     result(*json, &trained, || {
         format!(
             "Model {}: {} trees from {} rows of {}{}",
-            trained.model.as_deref().unwrap_or("of a fold"),
+            trained.model.as_deref().unwrap_or("of a part of the rows"),
             trained.trees,
             trained.train_rows,
             trained.feature_set,

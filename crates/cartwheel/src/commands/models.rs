@@ -1,6 +1,7 @@
 //! `models`: the registry, deployment and rollback.
 
 mod args;
+mod search;
 
 use anyhow::Result;
 use cartwheel_engine::Report;
@@ -80,6 +81,7 @@ fn shown(model: &ModelRecord) -> String {
     if let Ok(report) = Report::deserialize(&evaluation.report["report"]) {
         out.push_str(&format!("\n{}", report::table(&report)));
     }
+    out.extend(models::search(evaluation).map(|record| format!("\n{}", search::text(&record))));
     if let Some(parameters) = manifest.parameters.as_object() {
         let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         let named = parameters.iter().map(|(name, value)| format!("{name}={}", text(value)));

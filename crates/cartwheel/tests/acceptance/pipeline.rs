@@ -23,6 +23,13 @@ fn settings(data: &Path, min_users: u32) {
     std::fs::write(data.join("cartwheel.toml"), text).unwrap();
 }
 
+/// Adds a line to the last table of the settings.
+fn append(data: &Path, line: &str) {
+    let path = data.join("cartwheel.toml");
+    let text = std::fs::read_to_string(&path).unwrap() + line;
+    std::fs::write(path, text).unwrap();
+}
+
 fn value(data: &Path, args: &[&str]) -> Value {
     let text = cartwheel(data, &[args, &["--json"]].concat()).unwrap();
     serde_json::from_str(&text).unwrap()
@@ -128,6 +135,7 @@ fn too_few_gate_users_are_judged_by_cross_validation_until_the_gate_can_decide()
     );
     assert!(verdict["figures"]["users"].as_u64() > verdict["figures"]["gate_users"].as_u64());
     assert_eq!(count(&run, "TaskStateEntered", "TrainFold"), 5);
+    assert_eq!(count(&run, "TaskStateEntered", "TrainTrial"), 0);
     let model = output["model"].as_str().unwrap();
     assert_eq!(current(data)["model"], model);
     assert_eq!(status_of(data, model), "serving");
@@ -135,6 +143,8 @@ fn too_few_gate_users_are_judged_by_cross_validation_until_the_gate_can_decide()
         let shown = cartwheel(data, &command).unwrap();
         assert!(shown.contains(reason) && shown.contains("rovisional"), "{command:?}: {shown}");
     }
+    let shown = cartwheel(data, &["models", "show", model]).unwrap();
+    assert!(shown.contains("a shop that cross-validation judges is too small"), "{shown}");
     assert!(cartwheel(data, &["models", "list"]).unwrap().contains("provisional"));
     assert!(!data.join("lake/training").exists(), "the models of the folds are removed");
 
@@ -187,6 +197,46 @@ fn whatever_becomes_of_training_the_newest_features_serve() {
     let listed = answer["recommendations"].as_array().unwrap().len();
     assert_eq!((status, listed, &answer["degraded"]), (200, 2, &json!(false)), "{answer}");
     server.stop();
+}
+
+#[test]
+fn a_search_is_recorded_with_the_model_and_leaves_what_the_run_sets() {
+    let data = unreleased();
+    let data = data.path();
+    let run = value(data, &["pipeline", "run", "--set", "num_round=20", "--set", "lambda=5"]);
+    let trained = count(&run, "TaskStateEntered", "TrainTrial");
+    assert!(trained == 4 || trained == 6, "{trained} trainings in one or two rungs");
+    let model = run["output"]["model"].as_str().unwrap();
+    let shown = value(data, &["models", "show", model]);
+    let search = &shown["evaluation"]["report"]["search"];
+    let trials = search["trials"].as_array().unwrap();
+    assert_eq!((&search["mode"], trials.len()), (&json!("quick"), 4));
+    let chosen = search["chosen"].as_u64().unwrap() as usize;
+    for (name, value) in trials[chosen]["hyperparameters"].as_object().unwrap() {
+        assert_eq!(shown["parameters"][name], *value, "{name}");
+    }
+    for trial in trials {
+        assert!(trial["losses"][0].as_f64().unwrap() > 0.0, "{trial}");
+        assert_eq!(trial["hyperparameters"]["lambda"], "5");
+    }
+    assert_eq!(shown["parameters"]["num_round"], "20");
+    let text = cartwheel(data, &["models", "show", model]).unwrap();
+    let outcome = search["outcome"].as_str().unwrap();
+    assert!(text.contains(&format!("Search for hyperparameters: {outcome}\n")), "{text}");
+    assert!(text.contains("LOGLOSS OF 40 ROUNDS"), "{text}");
+    assert!(!data.join("lake/training").exists(), "the models of the trials are removed");
+
+    // The same data and seed give the same trials and the same choice.
+    let again = value(data, &["pipeline", "run", "--set", "num_round=20", "--set", "lambda=5"]);
+    assert_eq!(searches(&again), searches(&run));
+    assert_eq!(searches(&run).last().unwrap()["record"], *search);
+}
+
+/// The values of the steps of a run's search.
+fn searches(run: &Value) -> Vec<&Value> {
+    let history = run["history"].as_array().unwrap().iter();
+    let values = history.map(|entry| &entry["details"]["output"]["Payload"]);
+    values.filter(|value| value["record"].is_object()).collect()
 }
 
 fn begin(data: &Path) -> Child {
@@ -246,7 +296,10 @@ fn a_run_killed_or_interrupted_in_training_resumes_without_rebuilding_features()
 fn a_run_cut_off_after_each_transition_ends_like_an_undisturbed_run() {
     let data = unreleased();
     let data = data.path();
+    // Trials would take too long after so many cuts.
+    append(data, "search = \"off\"\n");
     let whole = value(data, &["pipeline", "run", "--name", "cut", "--set", "num_round=5"]);
+    assert_eq!(count(&whole, "TaskStateEntered", "TrainTrial"), 0);
     let journal = data.join("pipeline/cut.jsonl");
     let text = std::fs::read_to_string(&journal).unwrap();
     let lines: Vec<&str> = text.split_inclusive('\n').collect();

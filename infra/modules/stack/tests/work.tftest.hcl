@@ -233,6 +233,7 @@ run "schedule" {
     gate_margin       = 0
     gate_min_users    = 20
     hyperparameters   = { max_depth = "6" }
+    search            = "full"
     schedule          = "cron(0 3 * * ? *)"
     timezone          = "Europe/Berlin"
   }
@@ -241,7 +242,7 @@ run "schedule" {
     error_message = "Scheduled executions have unique names with the prefix that the role allows."
   }
   assert {
-    condition     = jsondecode(one(aws_scheduler_schedule.this[0].target).input).Input == output.input && jsondecode(output.input).hyperparameters.max_depth == "6"
+    condition     = jsondecode(one(aws_scheduler_schedule.this[0].target).input).Input == output.input && jsondecode(output.input).hyperparameters.max_depth == "6" && jsondecode(output.input).training.search == "full"
     error_message = "Scheduled executions have the same input as others."
   }
   assert {

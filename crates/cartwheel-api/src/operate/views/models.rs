@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use cartwheel_engine::{Report, Verdict};
+use cartwheel_engine::{Report, SearchRecord, Verdict};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -35,6 +35,8 @@ pub struct ModelEvaluation {
     pub decided_ms: i64,
     /// The report; null if it cannot be read.
     pub report: Option<Report>,
+    /// What the search for hyperparameters tried; null in decisions of early versions.
+    pub search: Option<SearchRecord>,
 }
 
 /// A model.
