@@ -109,7 +109,7 @@ pub enum Load {
         part: String,
     },
     /// Decides the next step of the search for hyperparameters.
-    Search(SearchStep),
+    Search(Box<SearchStep>),
 }
 
 impl Load {

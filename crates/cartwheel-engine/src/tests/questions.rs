@@ -15,7 +15,7 @@ fn examples(users: u32) -> Vec<Example> {
         state: regular(),
         context: Default::default(),
         cart: Some(Vec::new()),
-        basket: if n % 2 == 0 { vec![0, 7] } else { vec![8] },
+        basket: if n.is_multiple_of(2) { vec![0, 7] } else { vec![8] },
     };
     (0..users).map(example).collect()
 }
