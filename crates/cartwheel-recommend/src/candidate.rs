@@ -115,3 +115,12 @@ impl Candidate {
         }
     }
 }
+
+/// A candidate with its predicted probability.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Ranked {
+    /// The candidate.
+    pub candidate: Candidate,
+    /// Probability of the event that the model predicts, 0 to 1.
+    pub probability: f32,
+}

@@ -21,14 +21,12 @@ mod trending;
 mod value;
 mod visit;
 
-pub use candidate::{Candidate, TasteShare, VisitScores};
+pub use candidate::{Candidate, Ranked, TasteShare, VisitScores};
 pub use candidates::{candidates, candidates_after};
 pub use columns::{Column, Subject, column};
 pub use discovery::Discovery;
 pub use due::{due_first, is_due};
-pub use rank::{
-    Arrangement, Contributions, Model, ModelMismatch, Ranked, arranged, order, rank, scores,
-};
+pub use rank::{Arrangement, Contributions, Model, ModelMismatch, arranged, order, rank, scores};
 pub use reasons::{Reason, Said, reasons};
 pub use rows::{FEATURES, rows};
 pub use trending::{HALF_LIFE_MS, Trending};

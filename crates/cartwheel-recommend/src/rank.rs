@@ -3,7 +3,7 @@
 use cartwheel_features::{Catalogue, Context, Scaler, UserState};
 use cartwheel_forest::{ExplainError, Forest};
 
-use crate::candidate::Candidate;
+use crate::candidate::{Candidate, Ranked};
 use crate::candidates::candidates;
 use crate::discovery::Discovery;
 use crate::rows::{FEATURES, rows};
@@ -85,15 +85,6 @@ pub struct Contributions {
     pub expected: f32,
     /// Contribution of each feature, in the order of [`FEATURES`].
     pub values: Vec<f32>,
-}
-
-/// A candidate with its predicted probability.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Ranked {
-    /// The candidate.
-    pub candidate: Candidate,
-    /// Probability that it is in the rest of the basket, 0 to 1.
-    pub probability: f32,
 }
 
 /// Ranks the candidates among the products that `keep` accepts, best first; ties are ordered by

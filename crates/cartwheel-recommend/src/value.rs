@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use crate::rank::Ranked;
+use crate::candidate::Ranked;
 
 /// What an answer multiplies probabilities by to order its products. The probabilities that it shows
 /// stay as they are.
