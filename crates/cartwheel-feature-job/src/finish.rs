@@ -74,7 +74,9 @@ pub(crate) fn finish(folded: Folded, products: Vec<ProductInfo>, options: &JobOp
         examples.sort_by(|a, b| (&a.user_id, a.order_number).cmp(&(&b.user_id, b.order_number)));
         examples
     };
-    let label = options.label.unwrap_or(match folded.baskets.train.is_empty() {
+    // A shop without either has too few orders, not too few visits.
+    let visits_alone = folded.baskets.train.is_empty() && !folded.interactions.train.is_empty();
+    let label = options.label.unwrap_or(match visits_alone {
         true => Label::NextInteraction,
         false => Label::NextBasket,
     });
