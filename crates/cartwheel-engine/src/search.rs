@@ -55,17 +55,23 @@ pub enum SearchMode {
 #[derive(Debug, Clone, Copy)]
 struct Rung {
     eta: &'static str,
-    /// Most rounds.
+    /// Most rounds, if the model may have as many.
     rounds: u32,
     /// Rounds without progress after which a trial ends.
     early_stopping: u32,
 }
 
 impl Rung {
-    fn hyperparameters(self) -> Hyperparameters {
+    /// Most rounds of a trial: no more than the model's own.
+    fn rounds(self, configured: &Hyperparameters) -> u32 {
+        let own = configured.get("num_round").and_then(|rounds| rounds.parse().ok());
+        own.map_or(self.rounds, |own: u32| self.rounds.min(own))
+    }
+
+    fn hyperparameters(self, rounds: u32) -> Hyperparameters {
         let values = [
             ("eta", self.eta.to_owned()),
-            ("num_round", self.rounds.to_string()),
+            ("num_round", rounds.to_string()),
             ("early_stopping_rounds", self.early_stopping.to_string()),
             ("eval_metric", "logloss".to_owned()),
         ];
@@ -225,7 +231,7 @@ pub(crate) fn step(payload: &SearchStep, manifest: &Manifest) -> Search {
         let mut hyperparameters = payload.hyperparameters.clone();
         hyperparameters.extend(manifest.hyperparameters());
         hyperparameters.extend(trial.hyperparameters.clone());
-        hyperparameters.extend(next.hyperparameters());
+        hyperparameters.extend(next.hyperparameters(next.rounds(&payload.hyperparameters)));
         Job { trial: trial.number, name: format!("{}-{rung}", trial.number), hyperparameters }
     };
     let due = record.trials.iter().filter(|trial| due.contains(&trial.number));
@@ -260,7 +266,7 @@ fn begin(payload: &SearchStep, manifest: &Manifest) -> (SearchRecord, Vec<u32>) 
     let all = std::iter::once(Hyperparameters::new()).chain(tried);
     let trials: Vec<Trial> = (CONFIGURED..).zip(all).map(trial).collect();
     let due = trials.iter().map(|trial| trial.number).collect();
-    let rounds = mode.rungs().iter().map(|rung| rung.rounds).collect();
+    let rounds = mode.rungs().iter().map(|rung| rung.rounds(hyperparameters)).collect();
     (SearchRecord { rounds, trials, ..record }, due)
 }
 

@@ -115,6 +115,14 @@ fn a_trial_that_is_clearly_better_trains_the_model() {
 }
 
 #[test]
+fn a_trial_has_no_more_rounds_than_the_model() {
+    let first = next(&payload("quick", &json!({"num_round": "60"})), &manifest(100, 230));
+    assert_eq!(first["record"]["rounds"], json!([40, 60]));
+    let short = next(&payload("quick", &json!({"num_round": "20"})), &manifest(100, 230));
+    assert_eq!(short["jobs"][0]["hyperparameters"]["num_round"], "20");
+}
+
+#[test]
 fn trials_learn_fast_from_the_weights_of_the_set() {
     let first = next(&payload("quick", &json!({"eta": "0.05"})), &manifest(100, 230));
     let jobs = first["jobs"].as_array().unwrap();

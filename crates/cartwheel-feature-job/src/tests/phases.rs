@@ -263,13 +263,13 @@ fn the_files_equal_those_of_the_local_job_for_any_partitioning_of_the_users() {
     };
     let runs = [(1, without(&[])), (3, without(&["seen", "next"])), (16, without(&[]))];
     // Cross-validation adds its examples and two files for each of five folds.
-    same_files(&runs, 14 + 1 + 10);
+    same_files(&runs, 16 + 1 + 10);
 }
 
 #[test]
 fn questions_after_visits_are_those_of_the_local_job() {
     let label = Some("purchase=1, cart=0.5, click=0.5".parse().unwrap());
-    same_files(&[(3, JobOptions { label, ..JobOptions::default() })], 14);
+    same_files(&[(3, JobOptions { label, ..JobOptions::default() })], 16);
 }
 
 /// Compares the files of both, for numbers of partitions.
