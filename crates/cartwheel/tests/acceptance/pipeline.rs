@@ -223,7 +223,7 @@ fn a_search_is_recorded_with_the_model_and_leaves_what_the_run_sets() {
     let text = cartwheel(data, &["models", "show", model]).unwrap();
     let outcome = search["outcome"].as_str().unwrap();
     assert!(text.contains(&format!("Search for hyperparameters: {outcome}\n")), "{text}");
-    assert!(text.contains("LOGLOSS OF 40 ROUNDS"), "{text}");
+    assert!(text.contains("LOGLOSS OF 20 ROUNDS"), "{text}");
     assert!(!data.join("lake/training").exists(), "the models of the trials are removed");
 
     // The same data and seed give the same trials and the same choice.
