@@ -26,7 +26,7 @@ async fn explanations_show_the_contribution_of_each_feature() {
     assert!(item.get("source").is_none());
     assert_eq!(
         item["explanation"],
-        json!({"source": "popular", "base": -2.0, "features": [
+        json!({"source": "popular", "value": null, "base": -2.0, "features": [
             {"name": "user_orders", "value": 3.0, "contribution": 0.5,
              "label": "Orders of the customer", "unit": "orders", "subject": "customer"},
         ]})
