@@ -94,6 +94,26 @@ fn probabilities(bencher: Bencher<'_, '_>, (trees, depth, rows): (usize, u32, us
         .bench_local(|| forest.probabilities(divan::black_box(&values), &mut out));
 }
 
+/// Number of trees, their depth, number of rows, and of features that all rows share.
+const REQUESTS: [(usize, u32, usize, usize); 4] =
+    [(400, 5, 400, 0), (400, 5, 400, 8), (400, 5, 400, 12), (500, 7, 1000, 8)];
+
+/// The candidates of a request share the values of user, cart and moment.
+#[divan::bench(args = REQUESTS)]
+fn request(bencher: Bencher<'_, '_>, (trees, depth, rows, shared): (usize, u32, usize, usize)) {
+    let forest = forest(trees, depth);
+    let mut rng = rng(11);
+    let mut values: Vec<f32> = (0..rows * FEATURES).map(|_| value(&mut rng)).collect();
+    let (first, others) = values.split_at_mut(FEATURES);
+    for row in others.chunks_exact_mut(FEATURES) {
+        row[..shared].copy_from_slice(&first[..shared]);
+    }
+    let mut out = vec![0.0; rows];
+    bencher
+        .counter(ItemsCount::new(rows))
+        .bench_local(|| forest.probabilities(divan::black_box(&values), &mut out));
+}
+
 /// Number of trees and their depth.
 const EXPLAINED: [(usize, u32); 3] = [(100, 6), (300, 6), (100, 10)];
 

@@ -1,8 +1,9 @@
 //! The forest: loading, scoring and explaining.
 
+use crate::columns;
 use crate::error::{ExplainError, ModelError};
 use crate::file::{self, Learner};
-use crate::layout::{self, Group};
+use crate::layout::{self, Group, Tree};
 use crate::shap;
 use crate::statistics::{Importance, Statistics};
 use crate::verify::{self, Node, VerifiedTree};
@@ -12,10 +13,8 @@ use crate::walk;
 const MAX_TREES: usize = 10_000;
 /// The largest accepted number of features.
 const MAX_FEATURES: usize = 65_536;
-/// Number of rows that walk the trees together, unless they are too wide.
-const BLOCK_ROWS: usize = 64;
-/// The largest number of values in a block of doubled rows: 128 KiB.
-const BLOCK_VALUES: usize = 32 * 1024;
+/// Fewer rows are walked down the trees one by one.
+const FEW_ROWS: usize = 16;
 
 /// The objective that the model was trained for; it determines how a margin becomes a score.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,11 +62,11 @@ impl Objective {
 #[derive(Debug, Clone)]
 pub struct Forest {
     features: usize,
-    trees: usize,
     objective: Objective,
     feature_names: Vec<String>,
     /// The margin before the first tree.
     base: f32,
+    trees: Vec<Tree>,
     groups: Vec<Group>,
     /// Separate from the groups, so that scoring does not load it into the cache.
     statistics: Result<Statistics, ExplainError>,
@@ -130,11 +129,11 @@ impl Forest {
         check_sum(base, &verified)?;
         Ok(Self {
             features,
-            trees: verified.len(),
             objective,
             feature_names: learner.feature_names,
             base,
-            groups: layout::lay_out(&verified),
+            trees: layout::trees(&verified),
+            groups: layout::groups(&verified),
             statistics: Statistics::gather(&declared, &verified),
         })
     }
@@ -146,7 +145,7 @@ impl Forest {
 
     /// Returns the number of trees.
     pub fn trees(&self) -> usize {
-        self.trees
+        self.trees.len()
     }
 
     /// Returns the objective that the model was trained for.
@@ -170,23 +169,14 @@ impl Forest {
     pub fn margins(&self, rows: &[f32], out: &mut [f32]) {
         assert_eq!(rows.len(), out.len() * self.features, "rows and out differ in length");
         out.fill(self.base);
-        if self.features == 0 {
-            // Without features no tree has a split, so any row will do.
-            out.iter_mut().for_each(|margin| walk::one_row(&self.groups, &[0.0; 2], margin));
-            return;
+        if self.features > 0 && out.len() >= FEW_ROWS {
+            return columns::add(&self.trees, rows, self.features, out);
         }
-        let stride = 2 * self.features;
-        let height = (BLOCK_VALUES / stride).clamp(1, BLOCK_ROWS).min(out.len());
-        let mut doubled = vec![0.0; stride * height];
-        for (rows, margins) in
-            rows.chunks(self.features * height.max(1)).zip(out.chunks_mut(height.max(1)))
-        {
-            for (row, doubled) in
-                rows.chunks_exact(self.features).zip(doubled.chunks_exact_mut(stride))
-            {
-                layout::double(row, doubled);
-            }
-            walk::block(&self.groups, &doubled[..stride * margins.len()], stride, margins);
+        // Without features no tree has a split, so any row will do.
+        let mut doubled = vec![0.0; (2 * self.features).max(2)];
+        for (at, margin) in out.iter_mut().enumerate() {
+            layout::double(&rows[at * self.features..(at + 1) * self.features], &mut doubled);
+            walk::one_row(&self.trees, &self.groups, &doubled, margin);
         }
     }
 

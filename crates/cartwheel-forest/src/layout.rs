@@ -1,4 +1,5 @@
-//! Lays out the trees for speed, in groups of eight that keep their order.
+//! Lays out the trees for speed: as nodes, which many rows go through column by column, and in groups of
+//! eight that keep their order, which a single row goes down side by side.
 //!
 //! A group of shallow trees is padded to perfect trees of one depth. The walk then has no
 //! branch to mispredict and no child to look up: the children of node `i` are `2i` and
@@ -8,13 +9,15 @@
 //! `2f + 1` with -∞. Thresholds are finite, so a split that reads the slot of its default
 //! direction needs no test for NaN.
 
+use std::ops::Range;
+
 use crate::verify::{Node, VerifiedTree};
 
-/// Number of trees in a group, and of rows in a step of a batch.
+/// Number of trees in a group.
 pub const LANES: usize = 8;
 
-/// The deepest tree that is padded: 256 splits of 8 bytes.
-const MAX_PADDED_DEPTH: usize = 8;
+/// The deepest tree that is padded, 256 splits of 8 bytes, or evaluated column by column.
+pub const MAX_DEPTH: usize = 8;
 
 /// A split: rows whose `slot` value is less than `threshold` go left.
 #[derive(Debug, Clone, Copy)]
@@ -24,7 +27,16 @@ pub struct Split {
     pub slot: u32,
 }
 
-/// A node of a linked tree.
+/// A tree as nodes; the root is the first.
+#[derive(Debug, Clone)]
+pub struct Tree {
+    /// Number of splits on the longest path to a leaf.
+    pub depth: usize,
+    /// Children come after their parent.
+    pub nodes: Vec<Link>,
+}
+
+/// A node of a tree.
 #[derive(Debug, Clone, Copy)]
 pub struct Link {
     /// The threshold, or the value of a leaf.
@@ -46,19 +58,26 @@ pub enum Group {
         /// `LANES` trees of `2^depth` leaves.
         leaves: Vec<f32>,
     },
-    /// Trees of any depth, at most `LANES`.
-    Linked(Vec<Vec<Link>>),
+    /// Trees of any depth, at most `LANES`, by their numbers.
+    Linked(Range<usize>),
 }
 
-/// Lays out verified trees.
-pub fn lay_out(trees: &[VerifiedTree]) -> Vec<Group> {
-    trees.chunks(LANES).map(group).collect()
+/// Lays out verified trees as nodes.
+pub fn trees(trees: &[VerifiedTree]) -> Vec<Tree> {
+    trees.iter().map(|tree| Tree { depth: tree.depth, nodes: link(tree) }).collect()
 }
 
-fn group(trees: &[VerifiedTree]) -> Group {
+/// Lays out verified trees in groups.
+pub fn groups(trees: &[VerifiedTree]) -> Vec<Group> {
+    let first = (0..trees.len()).step_by(LANES);
+    first.zip(trees.chunks(LANES)).map(|(first, trees)| group(first, trees)).collect()
+}
+
+/// Lays out a group whose first tree has the number `first`.
+fn group(first: usize, trees: &[VerifiedTree]) -> Group {
     let depth = trees.iter().map(|tree| tree.depth).max().unwrap_or(0);
-    if depth > MAX_PADDED_DEPTH {
-        return Group::Linked(trees.iter().map(link).collect());
+    if depth > MAX_DEPTH {
+        return Group::Linked(first..first + trees.len());
     }
     let size = 1 << depth;
     let mut splits = vec![Split { threshold: 0.0, slot: 0 }; LANES * size];
@@ -114,11 +133,26 @@ pub fn slot(feature: usize, missing_left: bool) -> u32 {
     (2 * feature + usize::from(missing_left)) as u32
 }
 
+/// Returns the value that a missing feature has in a slot.
+pub fn missing(slot: u32) -> f32 {
+    if slot.is_multiple_of(2) { f32::INFINITY } else { f32::NEG_INFINITY }
+}
+
 /// Writes a row in doubled form; see the module documentation.
 pub fn double(row: &[f32], doubled: &mut [f32]) {
     for (&value, slots) in row.iter().zip(doubled.chunks_exact_mut(2)) {
-        let missing = value.is_nan();
-        slots[0] = if missing { f32::INFINITY } else { value };
-        slots[1] = if missing { f32::NEG_INFINITY } else { value };
+        let is_missing = value.is_nan();
+        slots[0] = if is_missing { missing(0) } else { value };
+        slots[1] = if is_missing { missing(1) } else { value };
     }
+}
+
+/// Returns the leaf of one tree for a row, of which `value` returns the slots. Children come
+/// after their parent, so the walk ends.
+pub fn leaf(nodes: &[Link], value: impl Fn(u32) -> f32) -> f32 {
+    let mut node = nodes[0];
+    while node.left != 0 {
+        node = nodes[node.left as usize + usize::from(value(node.slot) >= node.value)];
+    }
+    node.value
 }

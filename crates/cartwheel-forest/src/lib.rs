@@ -2,7 +2,7 @@
 //! to the last bit.
 //!
 //! ```text
-//! bytes ──file──▶ declared trees ──verify──▶ verified trees ──layout──▶ groups ──walk──▶ margins
+//! bytes ──file──▶ declared trees ──verify──▶ verified trees ──layout──▶ trees, groups ──columns, walk──▶ margins
 //!        (ubj)                            │
 //!                                         └──statistics──▶ nodes ──shap──▶ contributions
 //! ```
@@ -12,6 +12,7 @@
 //! be evaluated on any rows without a panic.
 #![forbid(unsafe_code)]
 
+mod columns;
 mod error;
 mod file;
 mod forest;

@@ -24,8 +24,13 @@ fn compare(trees: &[Tree], features: usize, base: f32, rng: &mut ChaCha8Rng, cou
     let forest = Forest::from_bytes(model.to_string().as_bytes()).unwrap();
     assert_eq!((forest.trees(), forest.features()), (trees.len(), features));
     let rows = rows(rng, count, features);
-    let mut batch = vec![f32::NAN; count];
-    forest.margins(&rows, &mut batch);
+    compare_rows(&forest, trees, base, &rows);
+}
+
+fn compare_rows(forest: &Forest, trees: &[Tree], base: f32, rows: &[f32]) {
+    let features = forest.features();
+    let mut batch = vec![f32::NAN; rows.len() / features];
+    forest.margins(rows, &mut batch);
     for (row, &margin) in rows.chunks_exact(features).zip(&batch) {
         let plain = trees.iter().fold(base, |sum, tree| sum + tree.leaf(row));
         assert_eq!(margin.to_bits(), plain.to_bits(), "batch, {row:?}");
@@ -55,6 +60,23 @@ fn forests_of_mixed_depth_and_every_small_size_give_the_plain_sums() {
             })
             .collect();
         compare(&trees, 3, -0.125, &mut rng, 75);
+    }
+}
+
+/// The candidates of a request share the values of user, cart and moment.
+#[test]
+fn rows_that_share_some_of_their_values_have_the_plain_sums() {
+    let mut rng = rng(9);
+    for shared in 0..=8 {
+        let trees: Vec<_> = (0..21).map(|at| Tree::random(&mut rng, at % 10, 8)).collect();
+        let model = file(&trees, 8, "rank:ndcg", "[2.5E-1]");
+        let forest = Forest::from_bytes(model.to_string().as_bytes()).unwrap();
+        let mut rows = rows(&mut rng, 300, 8);
+        let (first, others) = rows.split_at_mut(8);
+        for row in others.chunks_exact_mut(8) {
+            row[..shared].copy_from_slice(&first[..shared]);
+        }
+        compare_rows(&forest, &trees, 0.25, &rows);
     }
 }
 
