@@ -6,7 +6,7 @@ use rustc_hash::FxHashSet;
 use crate::candidate::{Candidate, TasteShare};
 use crate::discovery::Discovery;
 use crate::likeness::score_likeness;
-use crate::scored::{Key, Scored, take_best};
+use crate::scored::{Key, Others, Scored};
 use crate::visit::score_visit;
 
 /// Maximum number of candidates from the user's history.
@@ -134,8 +134,8 @@ pub fn candidates_after(
         chosen.push(scored.with_source(product, Source::Seen));
     }
     // A product is asked about once, however many products it is related to.
-    let others = scored.all().iter().filter(|c| !taken.contains(&c.product));
-    let mut others: Vec<Candidate> = others.filter(|c| qualifies(c.product)).copied().collect();
+    let mut others =
+        Others::new(scored.all(), |c| !taken.contains(&c.product) && qualifies(c.product));
     let (affinity, content) = match discovery.is_wanted() {
         true => (FROM_AFFINITY, FROM_CONTENT),
         false => (FEW_FROM_AFFINITY, FEW_FROM_CONTENT),
@@ -155,7 +155,7 @@ pub fn candidates_after(
         (Source::Content, content, |c| c.content_now.map_or(0.0, |best| best.score)),
     ];
     for (source, most, key) in sources {
-        for candidate in take_best(&mut others, most, key) {
+        for &candidate in others.take_best(most, key) {
             taken.insert(candidate.product);
             chosen.push(Candidate { source, ..candidate });
         }

@@ -72,16 +72,49 @@ impl Drop for Scored {
 /// What a source prefers candidates by.
 pub(crate) type Key = fn(&Candidate) -> f32;
 
-/// Moves the `most` entries with the largest positive keys out of `all`, largest first; of equal
-/// ones the earlier product.
-pub(crate) fn take_best(all: &mut Vec<Candidate>, most: usize, key: Key) -> Vec<Candidate> {
-    let largest =
-        |a: &Candidate, b: &Candidate| key(b).total_cmp(&key(a)).then(a.product.cmp(&b.product));
-    if all.len() > most {
-        all.select_nth_unstable_by(most, largest);
+/// Candidates that no source has taken yet. A list is found by its keys alone, without moving the
+/// candidates.
+pub(crate) struct Others<'a> {
+    all: &'a [Candidate],
+    /// Places in `all`.
+    left: Vec<u32>,
+    /// Key, product and place of those that a source can take.
+    keyed: Vec<(f32, u32, u32)>,
+}
+
+impl<'a> Others<'a> {
+    /// The candidates that `is_left` accepts.
+    pub(crate) fn new(all: &'a [Candidate], is_left: impl Fn(&Candidate) -> bool) -> Self {
+        let places = (0..).zip(all);
+        let left = places.filter(|(_, candidate)| is_left(candidate)).map(|(place, _)| place);
+        Self { all, left: left.collect(), keyed: Vec::new() }
     }
-    let head = most.min(all.len());
-    all[..head].sort_unstable_by(largest);
-    let best = all[..head].iter().take_while(|candidate| key(candidate) > 0.0).count();
-    all.drain(..best).collect()
+
+    /// Takes the `most` candidates with the largest positive keys, largest first; of equal ones the
+    /// earlier product.
+    pub(crate) fn take_best(
+        &mut self,
+        most: usize,
+        key: Key,
+    ) -> impl Iterator<Item = &'a Candidate> {
+        let Self { all, left, keyed } = self;
+        let all: &'a [Candidate] = all;
+        keyed.clear();
+        keyed.extend(left.iter().filter_map(|&place| {
+            let candidate = &all[place as usize];
+            let key = key(candidate);
+            (key > 0.0).then_some((key, candidate.product, place))
+        }));
+        let largest =
+            |a: &(f32, u32, u32), b: &(f32, u32, u32)| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1));
+        if keyed.len() > most {
+            keyed.select_nth_unstable_by(most, largest);
+            keyed.truncate(most);
+        }
+        keyed.sort_unstable_by_key(|&(_, _, place)| place);
+        let mut taken = keyed.iter().map(|&(_, _, place)| place).peekable();
+        left.retain(|&place| taken.next_if_eq(&place).is_none());
+        keyed.sort_unstable_by(largest);
+        keyed.iter().map(move |&(_, _, place)| &all[place as usize])
+    }
 }
