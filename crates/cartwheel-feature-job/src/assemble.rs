@@ -23,6 +23,9 @@ const COUNTED: usize = 256;
 /// One in this many examples is asked for new products, too: with as many candidates as then.
 const WITH_DISCOVERY: u64 = 4;
 
+/// Examples whose rows are computed side by side.
+const PIECE: usize = 512;
+
 /// Names a row.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RowKey {
@@ -151,9 +154,14 @@ fn labelled(others: &[Catalogue], examples: &[Example], seed: u64, negatives: u3
         }
         out
     };
-    let parts: Vec<Labelled> = examples.par_iter().enumerate().map(rows_of).collect();
     let mut all = Labelled::default();
-    parts.into_iter().for_each(|part| all.extend(part));
+    // In pieces: together, the parts are as large as the whole.
+    for (piece, examples) in (0..).zip(examples.chunks(PIECE)) {
+        let numbered = examples.par_iter().enumerate();
+        let parts: Vec<Labelled> =
+            numbered.map(|(at, example)| rows_of((piece * PIECE + at, example))).collect();
+        parts.into_iter().for_each(|part| all.extend(part));
+    }
     all
 }
 

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use cartwheel_events::EventKind;
 use cartwheel_feature_set::{
@@ -119,24 +119,28 @@ pub fn build(
     let users = Mutex::new(OrderedUsers::new(set.users()?));
     let done = AtomicU64::new(0);
     let total = partitions.count() as u64;
-    let folded = (0..partitions.count())
-        .into_par_iter()
-        .try_fold(
-            || Folded::new(products.len(), options),
-            |mut folded, at| {
-                let records = folded.partition(rows(&partitions.read(at)?)?, options, &calendar)?;
-                users.lock().add(at, records)?;
-                progress(Phase::Fold { done: done.fetch_add(1, Ordering::Relaxed) + 1, total });
-                Ok::<_, io::Error>(folded)
-            },
-        )
-        .try_reduce(
-            || Folded::new(products.len(), options),
-            |mut a, b| {
-                a.merge(b);
-                Ok(a)
-            },
-        )?;
+    let next = AtomicUsize::new(0);
+    // One result a thread, because each is as large as the catalogue.
+    let fold = |_| {
+        let mut folded = None;
+        loop {
+            let at = next.fetch_add(1, Ordering::Relaxed);
+            if at >= partitions.count() {
+                return Ok::<_, io::Error>(folded);
+            }
+            let folded = folded.get_or_insert_with(|| Folded::new(products.len(), options));
+            let records = folded.partition(rows(&partitions.read(at)?)?, options, &calendar)?;
+            users.lock().add(at, records)?;
+            progress(Phase::Fold { done: done.fetch_add(1, Ordering::Relaxed) + 1, total });
+        }
+    };
+    let threads = (0..rayon::current_num_threads()).into_par_iter().with_max_len(1);
+    let folded: Vec<Option<Folded>> = threads.map(fold).collect::<io::Result<_>>()?;
+    let folded = folded.into_iter().flatten().reduce(|mut all, other| {
+        all.merge(other);
+        all
+    });
+    let folded = folded.unwrap_or_else(|| Folded::new(products.len(), options));
     drop(partitions);
     let users = users.into_inner().writer.finish()?;
 
