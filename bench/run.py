@@ -15,11 +15,13 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import defaultdict
 from pathlib import Path
 
 import figures
 from figures import add, ratio, run
-from serving import Serving
+from servers import Cartwheel
+from serving import Serving, measure_load
 
 HERE = Path(__file__).resolve().parent
 
@@ -57,6 +59,35 @@ def features(cartwheel, work, repeats, quick):
     add("features", "cartwheel: peak memory", memory, "MB")
     ratio("features", "the same tables / DuckDB", fold / duck, "target ≤ 0.5")
     ratio("features", "all / DuckDB", whole / duck)
+
+
+def scale(cartwheel, load, work, repeats, seconds, quick):
+    """A large shop: 32 million order lines of a million users, and 100,000 products."""
+    users = 100_000 if quick else 1_000_000
+    data, shop = work / "scale", work / "scale-shop"
+    size = ["--users", str(users), "--products", str(users // 10), "--orders", str(users * 365 // 100)]
+    run(cartwheel, "generate", *size, "--out", shop)
+    run(cartwheel, "--data-dir", data, "import", "instacart", shop)
+    shutil.rmtree(shop)
+    took, memory = measured(cartwheel, "--data-dir", data, "features")
+    add("scale", f"feature job, {users} users, {users // 10} products", [took], "s")
+    add("scale", "feature job: peak memory", [memory], "MB", "target ≤ 2000")
+    run(cartwheel, "--data-dir", data, "train")
+    server = Cartwheel(cartwheel, data)
+    try:
+        found = defaultdict(list)
+        for _ in range(repeats):
+            for clients in (1, 8):
+                for key, value in measure_load(load, server, "recommend", clients, seconds, users).items():
+                    found[key, clients].append(value)
+        memory = server.memory()
+    finally:
+        server.stop()
+    for clients in (1, 8):
+        add("scale", f"recommendations, {clients} client(s)", found["per_second", clients], "/s")
+        add("scale", "  p50", found["p50_ms", clients], "ms")
+        add("scale", "  p99", found["p99_ms", clients], "ms", "target ≤ 7" if clients == 8 else "")
+    add("scale", "resident memory after it", [memory], "MB")
 
 
 def measured(*command):
@@ -114,7 +145,7 @@ def main():
     for program in ("cartwheel", "load", "log", "forest"):
         parser.add_argument(program)
     parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--only", choices=("features", "imports", "scoring", "serving"))
+    parser.add_argument("--only", choices=("features", "imports", "scoring", "serving", "scale"))
     options = parser.parse_args()
     repeats, seconds = (3, 1) if options.quick else (5, 3)
     work = Path(tempfile.mkdtemp(prefix="cartwheel-bench-", dir=os.environ.get("BENCH_DIR")))
@@ -127,6 +158,8 @@ def main():
             serving.degraded()
         if options.only in (None, "features"):
             features(options.cartwheel, work, repeats, options.quick)
+        if options.only in (None, "scale"):
+            scale(options.cartwheel, options.load, work, repeats, seconds, options.quick)
         if options.only in (None, "imports"):
             imports(options.cartwheel, work, repeats, options.quick)
     finally:

@@ -9,6 +9,11 @@ from figures import add, ratio, run
 from servers import Cartwheel, Echo, Redis
 
 
+def measure_load(program, server, kind, clients, seconds, users):
+    """What the load generator measures with so many clients, of users 0 to `users`."""
+    return json.loads(run(program, server.address, kind, str(clients), str(seconds), str(users)))
+
+
 class Serving:
     """Measures one shop's server; `degraded` uses the data that `whole` leaves."""
 
@@ -19,8 +24,7 @@ class Serving:
 
     def load(self, server, kind, clients):
         """What the load generator measures with so many clients."""
-        command = [self.load_program, server.address, kind, str(clients), str(self.seconds), "2000"]
-        return json.loads(run(*command))
+        return measure_load(self.load_program, server, kind, clients, self.seconds, 2000)
 
     def whole(self):
         shop = self.work / "small"
