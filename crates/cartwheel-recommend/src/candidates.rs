@@ -133,9 +133,8 @@ pub fn candidates_after(
         taken.insert(product);
         chosen.push(scored.with_source(product, Source::Seen));
     }
-    // A product is asked about once, however many products it is related to.
-    let mut others =
-        Others::new(scored.all(), |c| !taken.contains(&c.product) && qualifies(c.product));
+    let is_left = |c: &Candidate| !taken.contains(&c.product);
+    let mut others = Others::new(scored.all(), is_left, &qualifies);
     let (affinity, content) = match discovery.is_wanted() {
         true => (FROM_AFFINITY, FROM_CONTENT),
         false => (FEW_FROM_AFFINITY, FEW_FROM_CONTENT),
@@ -155,9 +154,9 @@ pub fn candidates_after(
         (Source::Content, content, |c| c.content_now.map_or(0.0, |best| best.score)),
     ];
     for (source, most, key) in sources {
-        for &candidate in others.take_best(most, key) {
+        for candidate in others.take_best(most, key) {
             taken.insert(candidate.product);
-            chosen.push(Candidate { source, ..candidate });
+            chosen.push(Candidate { source, ..*candidate });
         }
     }
     let more = FROM_POPULAR.max(at_least.saturating_sub(chosen.len()));

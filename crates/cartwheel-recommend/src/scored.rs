@@ -9,10 +9,15 @@ use crate::candidate::Candidate;
 /// A product without a candidate.
 const EMPTY: u32 = u32::MAX;
 
+/// Candidates whose memory is kept between requests.
+const MOST_KEPT: usize = 20_000;
+
 thread_local! {
     /// By product: the place of its candidate. Kept between requests, all [`EMPTY`], so that a
     /// request neither hashes nor clears as many places as there are products.
     static PLACES: Cell<Vec<u32>> = const { Cell::new(Vec::new()) };
+    /// The memory of the candidates, kept between requests.
+    static FOUND: Cell<Vec<Candidate>> = const { Cell::new(Vec::new()) };
 }
 
 /// Candidates in the order in which they were found, one a product.
@@ -26,7 +31,7 @@ impl Scored {
     pub(crate) fn new(products: usize) -> Self {
         let mut places = PLACES.take();
         places.resize(products, EMPTY);
-        Self { places, found: Vec::new() }
+        Self { places, found: FOUND.take() }
     }
 
     /// Returns the candidate of a product, which is new from `source` if there is none.
@@ -65,6 +70,9 @@ impl Drop for Scored {
         for candidate in &self.found {
             self.places[candidate.product as usize] = EMPTY;
         }
+        self.found.clear();
+        self.found.shrink_to(MOST_KEPT);
+        FOUND.set(std::mem::take(&mut self.found));
         PLACES.set(std::mem::take(&mut self.places));
     }
 }
@@ -74,30 +82,36 @@ pub(crate) type Key = fn(&Candidate) -> f32;
 
 /// Candidates that no source has taken yet. A list is found by its keys alone, without moving the
 /// candidates.
-pub(crate) struct Others<'a> {
+pub(crate) struct Others<'a, Q> {
     all: &'a [Candidate],
+    /// Whether a product may be chosen.
+    qualifies: Q,
     /// Places in `all`.
     left: Vec<u32>,
     /// Key, product and place of those that a source can take.
-    keyed: Vec<(f32, u32, u32)>,
+    keyed: Vec<Keyed>,
 }
 
-impl<'a> Others<'a> {
+/// Key, product and place of a candidate.
+type Keyed = (f32, u32, u32);
+
+impl<'a, Q: Fn(u32) -> bool> Others<'a, Q> {
     /// The candidates that `is_left` accepts.
-    pub(crate) fn new(all: &'a [Candidate], is_left: impl Fn(&Candidate) -> bool) -> Self {
+    pub(crate) fn new(
+        all: &'a [Candidate],
+        is_left: impl Fn(&Candidate) -> bool,
+        qualifies: Q,
+    ) -> Self {
         let places = (0..).zip(all);
         let left = places.filter(|(_, candidate)| is_left(candidate)).map(|(place, _)| place);
-        Self { all, left: left.collect(), keyed: Vec::new() }
+        Self { all, qualifies, left: left.collect(), keyed: Vec::new() }
     }
 
-    /// Takes the `most` candidates with the largest positive keys, largest first; of equal ones the
-    /// earlier product.
-    pub(crate) fn take_best(
-        &mut self,
-        most: usize,
-        key: Key,
-    ) -> impl Iterator<Item = &'a Candidate> {
-        let Self { all, left, keyed } = self;
+    /// Takes the `most` candidates with the largest positive keys that qualify, largest first; of
+    /// equal ones the earlier product. A product is asked about once, and only if its key is
+    /// large enough.
+    pub(crate) fn take_best(&mut self, most: usize, key: Key) -> Vec<&'a Candidate> {
+        let Self { all, qualifies, left, keyed } = self;
         let all: &'a [Candidate] = all;
         keyed.clear();
         keyed.extend(left.iter().filter_map(|&place| {
@@ -105,16 +119,26 @@ impl<'a> Others<'a> {
             let key = key(candidate);
             (key > 0.0).then_some((key, candidate.product, place))
         }));
-        let largest =
-            |a: &(f32, u32, u32), b: &(f32, u32, u32)| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1));
-        if keyed.len() > most {
-            keyed.select_nth_unstable_by(most, largest);
-            keyed.truncate(most);
+        let largest = |a: &Keyed, b: &Keyed| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1));
+        let mut best = Vec::with_capacity(most.min(keyed.len()));
+        let mut asked = Vec::with_capacity(best.capacity());
+        let mut rest = &mut keyed[..];
+        while best.len() < most && !rest.is_empty() {
+            let wanted = (most - best.len()).min(rest.len());
+            if wanted < rest.len() {
+                rest.select_nth_unstable_by(wanted, largest);
+            }
+            let (next, others) = rest.split_at_mut(wanted);
+            next.sort_unstable_by(largest);
+            asked.extend(next.iter().map(|&(_, _, place)| place));
+            let next = next.iter().filter(|&&(_, product, _)| qualifies(product));
+            best.extend(next.map(|&(_, _, place)| &all[place as usize]));
+            rest = others;
         }
-        keyed.sort_unstable_by_key(|&(_, _, place)| place);
-        let mut taken = keyed.iter().map(|&(_, _, place)| place).peekable();
-        left.retain(|&place| taken.next_if_eq(&place).is_none());
-        keyed.sort_unstable_by(largest);
-        keyed.iter().map(move |&(_, _, place)| &all[place as usize])
+        // Those that do not qualify never will.
+        asked.sort_unstable();
+        let mut asked = asked.into_iter().peekable();
+        left.retain(|&place| asked.next_if_eq(&place).is_none());
+        best
     }
 }
