@@ -289,7 +289,7 @@ def build(spark, options):
     worker = Path(options.worker).name
     spark.sparkContext.addFile(options.worker)
     job = ["--products", "@" + put_products(spark, products)]
-    for name in ("timezone", "label_orders", "max_examples", "min_gate_users", "label", "without", "seed"):
+    for name in ("timezone", "label_orders", "max_examples", "min_gate_users", "label", "without", "search", "seed"):
         # What is not given is left to the worker's defaults, which are the local job's.
         if (value := getattr(options, name)) is not None:
             job += ["--" + name.replace("_", "-"), str(value)]
@@ -340,6 +340,7 @@ def parse(arguments):
     parser.add_argument("--label-orders", type=int)
     parser.add_argument("--label", help="as train.label of the settings; default: auto")
     parser.add_argument("--without", help="sources to switch off, separated by commas")
+    parser.add_argument("--search", help="as train.search of the settings; default: quick")
     parser.add_argument("--seed", type=int)
     parser.add_argument("--timezone")
     parser.add_argument("--partitions", type=int, help="partitions of users; default: four per core")

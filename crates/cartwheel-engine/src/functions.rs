@@ -270,7 +270,7 @@ pub async fn evaluate(
         evaluation::cross_validate(&set, version, folds)?
     };
     let verdict = judge(&report, &set.manifest, &payload.gate, serving.as_ref());
-    Ok(summary(version, &report, &verdict, payload.search.as_ref())?)
+    Ok(summary(version, &report, &verdict, &set.manifest, payload.search.as_ref())?)
 }
 
 /// The payload of `publish`.

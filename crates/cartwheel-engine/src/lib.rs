@@ -49,7 +49,8 @@ pub use question::{
 pub use release::{OpenError, Opened};
 pub use report::{Comparison, Method, NOT_EVALUATED, Report};
 pub use scorer::{ScoreError, Scorer};
-pub use search::{SearchMode, SearchRecord, Trial};
+pub use cartwheel_feature_set::SourceSearch;
+pub use search::{SearchRecord, Trial};
 pub use serving::{Erased, ServingEngine};
 pub use trends::Trends;
 pub use verdict::{Figures, Outcome, Verdict, judge, summary, untrained};

@@ -9,7 +9,7 @@
 
 use std::collections::BTreeMap;
 
-use cartwheel_feature_set::Manifest;
+use cartwheel_feature_set::{Manifest, SearchMode};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -35,20 +35,6 @@ const OBJECTIVE: &str = "binary:logistic";
 const TREES: &str = "gbtree";
 /// Most characters of a recorded error.
 const ERROR_CHARS: usize = 300;
-
-/// How many trials a search makes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
-#[serde(rename_all = "lowercase")]
-pub enum SearchMode {
-    /// None: the configured values are used.
-    Off,
-    /// 4 trials in two rungs.
-    #[default]
-    Quick,
-    /// 12 trials in three rungs.
-    Full,
-}
 
 /// How the trials of a rung are trained. The learning rate is not searched: a high one makes few
 /// rounds say which trial learns better, and the last rung is close to the training of the model.
@@ -79,24 +65,23 @@ impl Rung {
     }
 }
 
-impl SearchMode {
-    fn trials(self) -> usize {
-        match self {
-            Self::Off => 0,
-            Self::Quick => 4,
-            Self::Full => 12,
-        }
+/// Number of trials, the configured values among them.
+fn trials(mode: SearchMode) -> usize {
+    match mode {
+        SearchMode::Off => 0,
+        SearchMode::Quick => 4,
+        SearchMode::Full => 12,
     }
+}
 
-    fn rungs(self) -> &'static [Rung] {
-        const FIRST: Rung = Rung { eta: "0.3", rounds: 40, early_stopping: 5 };
-        const SECOND: Rung = Rung { eta: "0.2", rounds: 80, early_stopping: 8 };
-        const LAST: Rung = Rung { eta: "0.1", rounds: 160, early_stopping: 10 };
-        match self {
-            Self::Off => &[],
-            Self::Quick => &[FIRST, LAST],
-            Self::Full => &[FIRST, SECOND, LAST],
-        }
+fn rungs(mode: SearchMode) -> &'static [Rung] {
+    const FIRST: Rung = Rung { eta: "0.3", rounds: 40, early_stopping: 5 };
+    const SECOND: Rung = Rung { eta: "0.2", rounds: 80, early_stopping: 8 };
+    const LAST: Rung = Rung { eta: "0.1", rounds: 160, early_stopping: 10 };
+    match mode {
+        SearchMode::Off => &[],
+        SearchMode::Quick => &[FIRST, LAST],
+        SearchMode::Full => &[FIRST, SECOND, LAST],
     }
 }
 
@@ -226,7 +211,7 @@ pub(crate) fn step(payload: &SearchStep, manifest: &Manifest) -> Search {
         Some(search) => advance(search.record.clone(), &search.jobs, &payload.ended),
     };
     let rung = record.finished_rungs();
-    let next = record.mode.rungs().get(rung).filter(|_| record.outcome.is_empty());
+    let next = rungs(record.mode).get(rung).filter(|_| record.outcome.is_empty());
     let job = |trial: &Trial, next: &Rung| {
         let mut hyperparameters = payload.hyperparameters.clone();
         hyperparameters.extend(manifest.hyperparameters());
@@ -249,7 +234,7 @@ fn begin(payload: &SearchStep, manifest: &Manifest) -> (SearchRecord, Vec<u32>) 
     if let Some(outcome) = obstacle(payload, manifest) {
         return (SearchRecord { outcome, ..record }, Vec::new());
     }
-    let tried = challengers(mode.trials().saturating_sub(1), hyperparameters, fixed);
+    let tried = challengers(trials(*mode).saturating_sub(1), hyperparameters, fixed);
     if tried.is_empty() {
         let outcome = "Nothing was tried: all hyperparameters that the search varies are set.";
         return (SearchRecord { outcome: outcome.to_owned(), ..record }, Vec::new());
@@ -266,7 +251,7 @@ fn begin(payload: &SearchStep, manifest: &Manifest) -> (SearchRecord, Vec<u32>) 
     let all = std::iter::once(Hyperparameters::new()).chain(tried);
     let trials: Vec<Trial> = (CONFIGURED..).zip(all).map(trial).collect();
     let due = trials.iter().map(|trial| trial.number).collect();
-    let rounds = mode.rungs().iter().map(|rung| rung.rounds(hyperparameters)).collect();
+    let rounds = rungs(*mode).iter().map(|rung| rung.rounds(hyperparameters)).collect();
     (SearchRecord { rounds, trials, ..record }, due)
 }
 

@@ -240,8 +240,8 @@ fn stays(serving: Option<&ServingModel>) -> String {
     }
 }
 
-/// Renders an evaluation for the state machine: the verdict, the whole report, and what the search
-/// for hyperparameters tried.
+/// Renders an evaluation for the state machine: the verdict, the whole report, and what the searches
+/// for hyperparameters and for the parameters of the feature set's sources tried.
 ///
 /// # Errors
 /// When the report cannot be written as JSON.
@@ -249,6 +249,7 @@ pub fn summary(
     model: &str,
     report: &Report,
     verdict: &Verdict,
+    manifest: &Manifest,
     search: Option<&SearchRecord>,
 ) -> Result<Value, serde_json::Error> {
     let comparison = &report.comparison;
@@ -262,6 +263,7 @@ pub fn summary(
         "verdict": serde_json::to_value(verdict)?,
         "report": serde_json::to_value(report)?,
         "search": serde_json::to_value(search)?,
+        "sources": serde_json::to_value(&manifest.source_search)?,
     }))
 }
 

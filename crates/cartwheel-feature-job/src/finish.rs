@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use cartwheel_feature_set::Label;
+use cartwheel_feature_set::{Label, SourceSearch};
 use cartwheel_features::{
-    Catalogue, Contents, Example, GROUPS, Histories, Partial, ProductInfo, SampleSizes,
+    Catalogue, Contents, Example, GROUPS, Histories, Parameters, Partial, ProductInfo, SampleSizes,
 };
 use rayon::prelude::*;
 use rustc_hash::FxHashSet;
@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::fold::Folded;
 use crate::options::JobOptions;
 use crate::questions::Samples;
+use crate::source_search;
 
 /// The input of the assemble phase, besides the catalogues over others.
 #[derive(Debug, Serialize, Deserialize)]
@@ -24,6 +25,8 @@ pub(crate) struct Assembly {
     pub users: u64,
     /// What the examples ask for.
     pub label: Label,
+    /// How the parameters of the sources were chosen.
+    pub source_search: SourceSearch,
     /// Time of the newest checkout, UTC milliseconds.
     pub watermark_ms: i64,
     pub orders: u64,
@@ -67,8 +70,8 @@ pub(crate) fn finish(folded: Folded, products: Vec<ProductInfo>, options: &JobOp
     );
     let described =
         |catalogue: Catalogue| catalogue.without_sources(&options.without).with_contents(&contents);
-    let others: Vec<Catalogue> = others.into_iter().map(described).collect();
-    let whole = described(Catalogue::finish(products.clone(), merged(&|_| true)));
+    let mut others: Vec<Catalogue> = others.into_iter().map(described).collect();
+    let mut whole = described(Catalogue::finish(products.clone(), merged(&|_| true)));
     let (orders, lines) = (whole.orders, whole.lines);
     let by_key = |mut examples: Vec<Example>| {
         examples.sort_by(|a, b| (&a.user_id, a.order_number).cmp(&(&b.user_id, b.order_number)));
@@ -90,16 +93,34 @@ pub(crate) fn finish(folded: Folded, products: Vec<ProductInfo>, options: &JobOp
     let gate_users: FxHashSet<&str> = answered.map(|example| example.user_id.as_str()).collect();
     let gate_users = gate_users.len();
     let gate_is_small = gate_users < options.min_gate_users;
+    let valid = by_key(valid.into_sorted());
+    let source_search = match source_search::obstacle(&valid, gate_is_small, options.search) {
+        Some(outcome) => SourceSearch { mode: options.search, outcome, ..SourceSearch::default() },
+        None => {
+            // Validation users are in the first group.
+            let of_others = merged(&|group| group != 0);
+            source_search::search(&mut others[0], &of_others, &valid, options)
+        }
+    };
+    let parameters = others[0].parameters;
+    if parameters != Parameters::default() {
+        let adapt = |(group, catalogue): (usize, &mut Catalogue)| {
+            catalogue.adapt(parameters, &merged(&|other| other != group));
+        };
+        others.par_iter_mut().enumerate().skip(1).for_each(adapt);
+        whole.adapt(parameters, &merged(&|_| true));
+    }
     let histories = folded.histories.finish(gate_is_small || options.until_ms.is_some());
     let assembly = Assembly {
         train: by_key(train.into_sorted()),
-        valid: by_key(valid.into_sorted()),
+        valid,
         few_gate: match gate_is_small {
             true => by_key(gate.clone()),
             false => Vec::new(),
         },
         users: folded.users,
         label,
+        source_search,
         watermark_ms: folded.watermark_ms,
         orders,
         lines,

@@ -30,6 +30,7 @@ mod questions;
 mod rows;
 mod search_rows;
 mod shuffle;
+mod source_search;
 mod training_rows;
 mod write;
 

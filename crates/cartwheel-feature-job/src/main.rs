@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use cartwheel_feature_job::{JobOptions, phases};
-use cartwheel_feature_set::Label;
+use cartwheel_feature_set::{Label, SearchMode};
 use cartwheel_features::{ProductInfo, Source, Sources};
 use clap::{Args, Parser, Subcommand};
 
@@ -77,6 +77,9 @@ struct Job {
     /// Sources of candidates to switch off, separated by commas.
     #[arg(long, default_value = "", value_parser = sources)]
     without: Sources,
+    /// How many values of the sources' parameters are tried: off, quick or full.
+    #[arg(long, default_value = "quick")]
+    search: SearchMode,
     /// Seed of samples and carts.
     #[arg(long, default_value_t = JobOptions::default().seed)]
     seed: u64,
@@ -111,6 +114,7 @@ impl Job {
             min_gate_users: self.min_gate_users as usize,
             label: self.label,
             without: self.without.clone(),
+            search: self.search,
             seed: self.seed,
             timezone: self.timezone.clone(),
             ..JobOptions::default()

@@ -1,6 +1,6 @@
 //! Options of the job.
 
-use cartwheel_feature_set::Label;
+use cartwheel_feature_set::{Label, SearchMode};
 use cartwheel_features::Sources;
 
 /// Options that decide what the feature set holds.
@@ -23,6 +23,8 @@ pub struct JobOptions {
     pub label: Option<Label>,
     /// Sources of candidates that are switched off, with their columns.
     pub without: Sources,
+    /// How many values of the parameters of sources are tried.
+    pub search: SearchMode,
     /// Gate examples from which on the gate judges by them alone. With fewer, the set is
     /// prepared for cross-validation.
     pub min_gate_users: usize,
@@ -45,6 +47,7 @@ impl Default for JobOptions {
             max_visits: 100_000,
             label: None,
             without: Sources::default(),
+            search: SearchMode::default(),
             min_gate_users: 20,
             seed: 1,
             timezone: "UTC".to_owned(),

@@ -1,5 +1,6 @@
 mod phases;
 mod skew;
+mod sources;
 mod visits;
 
 use std::path::Path;

@@ -69,6 +69,8 @@ pub(crate) fn write(
         search_questions,
         label: assembly.label,
         without: options.without.clone(),
+        parameters: catalogue.parameters,
+        source_search: Some(assembly.source_search.clone()),
         seed: options.seed,
         erasures: origin.erasures,
     })

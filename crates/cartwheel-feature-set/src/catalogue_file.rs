@@ -1,5 +1,5 @@
 //! Catalogues as bytes: a signature, then in postcard the catalogue, its affinities, the sources that
-//! are switched off, and its contents. Catalogues of releases that lacked the last of these end before
+//! are switched off, its contents, and the parameters of its sources. Catalogues of releases that lacked the last of these end before
 //! them.
 //!
 //! Catalogues of releases before the signature have no transitions, no hazards and no orders
@@ -21,7 +21,8 @@ pub fn encode_catalogue(catalogue: &Catalogue) -> postcard::Result<Vec<u8>> {
     let bytes = postcard::to_extend(catalogue, SIGNATURE.to_vec())?;
     let bytes = postcard::to_extend(&catalogue.affinities, bytes)?;
     let bytes = postcard::to_extend(&catalogue.without, bytes)?;
-    postcard::to_extend(&*catalogue.contents, bytes)
+    let bytes = postcard::to_extend(&*catalogue.contents, bytes)?;
+    postcard::to_extend(&catalogue.parameters, bytes)
 }
 
 /// Decodes a catalogue and checks that it refers to products of its own alone.
@@ -48,6 +49,7 @@ fn signed(bytes: &[u8]) -> postcard::Result<Catalogue> {
     let mut contents = Contents::default();
     let rest = later(rest, &mut contents)?;
     catalogue.contents = contents.into();
+    let rest = later(rest, &mut catalogue.parameters)?;
     match rest {
         [] => Ok(catalogue),
         _ => Err(postcard::Error::DeserializeBadEncoding),
@@ -107,6 +109,8 @@ impl From<Unsigned> for Catalogue {
 
 #[cfg(test)]
 mod tests {
+    use cartwheel_features::{Parameter, Parameters};
+
     use super::*;
 
     fn catalogue() -> Catalogue {
@@ -136,8 +140,17 @@ mod tests {
         assert_eq!(read.products, catalogue().products);
         assert_eq!(read.find("tea"), Some(0));
         assert!(decode_catalogue(&bytes[..bytes.len() - 1]).is_err());
-        // A catalogue of an earlier release ends before its contents, which are two empty lists here.
-        assert!(decode_catalogue(&bytes[..bytes.len() - 2]).is_ok());
+        let parameters = Parameters::default().with(Parameter::VisitBack, 0.5);
+        let adapted = Catalogue { parameters, ..catalogue() };
+        let with_parameters = encode_catalogue(&adapted).unwrap();
+        assert_eq!(decode_catalogue(&with_parameters).unwrap().parameters, parameters);
+        // A catalogue of an earlier release ends before its parameters, or before its contents, which
+        // are two empty lists here.
+        let parameters = postcard::to_allocvec(&parameters).unwrap().len();
+        for end in [bytes.len() - parameters, bytes.len() - parameters - 2] {
+            let read = decode_catalogue(&bytes[..end]).unwrap();
+            assert_eq!(read.parameters, Parameters::default());
+        }
         let mut foreign = catalogue();
         foreign.popular = vec![7];
         let error = decode_catalogue(&encode_catalogue(&foreign).unwrap()).unwrap_err();

@@ -5,12 +5,13 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
-use cartwheel_features::{Catalogue, Example, Histories, Scaler, Sources};
+use cartwheel_features::{Catalogue, Example, Histories, Parameters, Scaler, Sources};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::catalogue_file::decode_catalogue;
 use crate::files;
 use crate::label::Label;
+use crate::source_search::SourceSearch;
 use crate::user_file::UserFile;
 
 /// Describes a feature set.
@@ -61,6 +62,12 @@ pub struct Manifest {
     /// Sources of candidates that are switched off, with their columns.
     #[serde(default)]
     pub without: Sources,
+    /// The parameters of the sources; the standard ones in sets of early versions.
+    #[serde(default)]
+    pub parameters: Parameters,
+    /// How they were chosen. `None` in sets of early versions.
+    #[serde(default)]
+    pub source_search: Option<SourceSearch>,
     /// Seed of the carts and samples.
     pub seed: u64,
     /// Erasures that the lake had completed, since its beginning, when the job read it.

@@ -11,6 +11,7 @@ mod feature_set;
 pub mod files;
 mod label;
 mod lock;
+mod source_search;
 mod user_file;
 mod writer;
 
@@ -19,5 +20,6 @@ pub use catalogue_file::{decode_catalogue, encode_catalogue};
 pub use feature_set::{FeatureSet, Manifest, SetError};
 pub use label::{EventWeights, InvalidLabel, Label};
 pub use lock::{BuildLock, ExclusiveLock};
+pub use source_search::{InvalidMode, ParameterSearch, ParameterTrial, SearchMode, SourceSearch};
 pub use user_file::{UserFile, UserFileWriter, UserRecords};
 pub use writer::{FeatureSetWriter, NewFeatureSet};

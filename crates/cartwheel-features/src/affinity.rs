@@ -10,13 +10,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::inverse::Square;
 use crate::neighbour::Neighbour;
+use crate::parameters::{Parameter, Parameters};
 use crate::scratch_row::ScratchRow;
 use crate::shopper::Shopper;
 
 /// Maximum number of companions and of attractions kept per product, the strongest.
 pub const MAX_AFFINITIES: usize = 100;
-/// Number of a shop's customers by which a cosine is dampened.
-const SHRINK: f32 = 10.0;
 /// Fewest common buyers of companions: of one, it would be what a single customer happens to buy.
 const MIN_COMMON: f32 = 2.0;
 /// Weight of the regularisation of attractions, in customers of the shop.
@@ -38,12 +37,28 @@ pub struct Affinities {
 impl Affinities {
     /// Computes both models for `products` products. `users_scale` is the number of the shop's
     /// users per user counted.
-    pub(crate) fn of(products: usize, shoppers: &[Shopper], users_scale: f32) -> Self {
+    pub(crate) fn of(
+        products: usize,
+        shoppers: &[Shopper],
+        users_scale: f32,
+        parameters: &Parameters,
+    ) -> Self {
         let buyers = Buyers::new(products, shoppers);
         Self {
-            companions: buyers.companions(users_scale),
+            companions: buyers.companions(users_scale, parameters),
             attractions: buyers.attractions(users_scale),
         }
+    }
+
+    /// Computes the companions again, from the same shoppers.
+    pub(crate) fn relate(
+        &mut self,
+        products: usize,
+        shoppers: &[Shopper],
+        users_scale: f32,
+        parameters: &Parameters,
+    ) {
+        self.companions = Buyers::new(products, shoppers).companions(users_scale, parameters);
     }
 
     /// The products whose buyers are most like those of a product, best first; scores 0 to 1.
@@ -88,7 +103,8 @@ impl Buyers {
         }
     }
 
-    fn companions(&self, users_scale: f32) -> Vec<Vec<Neighbour>> {
+    fn companions(&self, users_scale: f32, parameters: &Parameters) -> Vec<Vec<Neighbour>> {
+        let shrink = parameters[Parameter::CompanionShrink] as f32 / users_scale;
         let mut counts = ScratchRow::new(self.of.len());
         let buyers = |product: usize| self.of[product].len() as f32;
         let of = |product: usize| {
@@ -98,7 +114,7 @@ impl Buyers {
                 common.filter(|&(other, both)| other as usize != product && both >= MIN_COMMON);
             let companion = |(other, both): (u32, f32)| {
                 let either = (buyers(product) * buyers(other as usize)).sqrt();
-                Neighbour { product: other, score: both / (either + SHRINK / users_scale) }
+                Neighbour { product: other, score: both / (either + shrink) }
             };
             Neighbour::best(common.map(companion).collect(), MAX_AFFINITIES)
         };
@@ -163,7 +179,7 @@ mod tests {
                 orders.iter().zip(1..).map(|(basket, number)| order(number, basket)).collect();
             shoppers.push(Shopper::new(Vec::new(), orders.iter()));
         }
-        let affinities = Affinities::of(12, &shoppers, 1.0);
+        let affinities = Affinities::of(12, &shoppers, 1.0, &Parameters::default());
         let attracted: Vec<u32> = affinities.attractions(0).iter().map(|n| n.product).collect();
         assert!([1, 4].iter().all(|beside| attracted.contains(beside)), "{attracted:?}");
         assert!(!(5..10).any(|other| attracted.contains(&other)), "{attracted:?}");

@@ -11,6 +11,7 @@ use crate::contents::Contents;
 use crate::hazard::{Hazard, Rebuys};
 use crate::neighbour::Neighbour;
 use crate::neighbours::neighbours;
+use crate::parameters::{Parameter, Parameters};
 use crate::partial::{Partial, ProductStats};
 use crate::product_info::ProductInfo;
 use crate::source::Sources;
@@ -72,6 +73,9 @@ pub struct Catalogue {
     /// What the shop says about the products. Stored after the sources.
     #[serde(skip)]
     pub contents: Arc<Contents>,
+    /// The parameters of the sources that were chosen for the shop. Stored after the contents.
+    #[serde(skip)]
+    pub parameters: Parameters,
     #[serde(skip)]
     index: FxHashMap<String, u32>,
 }
@@ -94,11 +98,12 @@ impl Catalogue {
         let Partial { products: stats, rebuys, weeks, all_weeks, orders, users, .. } = partial;
         let Partial { baskets, shoppers, visits, touches, .. } = partial;
         let scale = others.unwrap_or(1.0);
-        let neighbours = neighbours(infos.len(), &baskets.into_sorted(), scale);
+        let parameters = Parameters::default();
+        let neighbours = neighbours(infos.len(), &baskets.into_sorted(), scale, &parameters);
         let shoppers = shoppers.into_sorted();
         let transitions = transitions(infos.len(), &shoppers, scale);
-        let affinities = Affinities::of(infos.len(), &shoppers, scale);
-        let visits = Visits::finish(&visits.into_sorted(), touches, scale);
+        let affinities = Affinities::of(infos.len(), &shoppers, scale, &parameters);
+        let visits = Visits::finish(&visits.into_sorted(), touches, scale, &parameters);
         let mut popular: Vec<u32> = (0..infos.len() as u32).collect();
         let attention =
             |p: u32| visits.attention.get(p as usize).map_or(0, |a| a.trail.total() as u64);
@@ -144,9 +149,34 @@ impl Catalogue {
             affinities,
             without: Sources::default(),
             contents: Arc::default(),
+            parameters,
             index: FxHashMap::default(),
         }
         .indexed()
+    }
+
+    /// Takes other parameters of the sources, and finishes again what they change. `partial` is the
+    /// one that the catalogue was built from.
+    pub fn adapt(&mut self, parameters: Parameters, partial: &Partial) {
+        let old = std::mem::replace(&mut self.parameters, parameters);
+        let changes =
+            |of: &[Parameter]| of.iter().any(|&parameter| parameters[parameter] != old[parameter]);
+        let (count, scale) = (self.products.len(), self.others.unwrap_or(1.0));
+        if changes(&[Parameter::SignificantPairs]) {
+            let baskets = partial.baskets.clone().into_sorted();
+            let found = neighbours(count, &baskets, scale, &parameters);
+            for (product, neighbours) in self.products.iter_mut().zip(found) {
+                product.neighbours = neighbours;
+            }
+        }
+        if changes(&[Parameter::CompanionShrink]) {
+            let shoppers = partial.shoppers.clone().into_sorted();
+            self.affinities.relate(count, &shoppers, scale, &parameters);
+        }
+        if changes(&[Parameter::FollowSteps, Parameter::VisitPrior]) {
+            let visits = partial.visits.clone().into_sorted();
+            self.visits.relate(&visits, scale, &parameters);
+        }
     }
 
     /// Switches sources off: for requests and for training rows, since both ask the catalogue.

@@ -20,6 +20,7 @@ mod holdout;
 mod inverse;
 mod neighbour;
 mod neighbours;
+mod parameters;
 mod partial;
 mod product_info;
 mod returns;
@@ -48,6 +49,7 @@ pub use holdout::{
 };
 pub use neighbour::Neighbour;
 pub use neighbours::MAX_NEIGHBOURS;
+pub use parameters::{Parameter, Parameters};
 pub use partial::{Partial, ProductStats, SampleSizes};
 pub use product_info::{ProductDetails, ProductInfo};
 pub use returns::{Movement, Pieces, net_returns};

@@ -2,6 +2,7 @@
 
 use crate::basket::Basket;
 use crate::neighbour::Neighbour;
+use crate::parameters::{Parameter, Parameters};
 use crate::scratch_row::ScratchRow;
 
 /// Maximum number of neighbours per product.
@@ -9,9 +10,6 @@ pub const MAX_NEIGHBOURS: usize = 50;
 /// Maximum number of baskets examined per product: enough for stable scores, and a bound
 /// on the work.
 const MAX_BASKETS: usize = 2_000;
-/// Number of co-purchases from which a score counts in full; fewer scale it down
-/// (significance weighting, Herlocker et al., SIGIR 1999).
-const SIGNIFICANT: f32 = 10.0;
 
 /// Computes each product's neighbours: the score is the significance-weighted cosine similarity
 /// of the two products' baskets. `users_scale` is the number of the shop's users per user
@@ -21,6 +19,7 @@ pub(crate) fn neighbours(
     products: usize,
     baskets: &[Basket],
     users_scale: f32,
+    parameters: &Parameters,
 ) -> Vec<Vec<Neighbour>> {
     let mut counts = vec![0_u32; products];
     baskets.iter().flatten().for_each(|&p| counts[p as usize] += 1);
@@ -36,6 +35,7 @@ pub(crate) fn neighbours(
             fill[product as usize] += 1;
         }
     }
+    let significant = parameters[Parameter::SignificantPairs] as f32;
     let mut together = ScratchRow::new(products);
     let mut all = Vec::with_capacity(products);
     for product in 0..products {
@@ -50,7 +50,7 @@ pub(crate) fn neighbours(
         all.push(together.best(MAX_NEIGHBOURS, |other, count| {
             let count = count * scale;
             let both = (counts[product] as f32 * counts[other as usize] as f32).sqrt();
-            (count / both).min(1.0) * (count * users_scale / SIGNIFICANT).min(1.0)
+            (count / both).min(1.0) * (count * users_scale / significant).min(1.0)
         }));
     }
     all

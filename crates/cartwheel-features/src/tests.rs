@@ -265,10 +265,10 @@ fn visits_relate_what_shoppers_turn_to_next() {
     assert_eq!((first.together[0].product, first.leads_to[0].product), (1, 1));
     assert!(visits.of(2).unwrap().leads_to.is_empty(), "nobody took 3");
     assert!(visits.of(1).unwrap().follows.iter().all(|next| next.product == 1), "nobody went back");
-    let near = visits.nearest(&[2]);
+    let near = visits.nearest(&[2], 100);
     assert_eq!(near.iter().map(|n| n.product).collect::<Vec<_>>(), [2, 3]);
     assert!(near[0].close > near[1].close, "the shared product is closest");
-    assert!(visits.nearest(&[4]).is_empty() && visits.nearest(&[]).is_empty());
+    assert!(visits.nearest(&[4], 100).is_empty() && visits.nearest(&[], 100).is_empty());
     assert_eq!(catalogue.popular[0], 1, "without orders, the most viewed products are popular");
     let attention = &visits.attention[1];
     assert_eq!((attention.views, attention.adds, attention.trail.total()), (20.0, 20.0, 40.0));

@@ -5,6 +5,7 @@ use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 
 use crate::neighbour::Neighbour;
+use crate::parameters::{Parameter, Parameters};
 use crate::scratch_row::ScratchRow;
 use crate::touch::{Action, Touch};
 use crate::weeks::{Trail, Weeks, week_of};
@@ -13,18 +14,13 @@ use crate::weeks::{Trail, Weeks, week_of};
 pub const VISIT_TOUCHES: usize = 30;
 /// Most relations kept per product and kind.
 pub const MAX_RELATED: usize = 100;
-/// Steps within a visit over which one product follows another.
-const FOLLOW_STEPS: usize = 10;
 /// Visits of a product that are compared with the current one, the newest.
 const NEWEST_VISITS: usize = 500;
-/// Visits that are compared with the current one, the newest, and of which the most similar count:
-/// the values of VS-kNN (Ludewig & Jannach, UMUAI 2018).
+/// Visits that are compared with the current one, the newest: the number of VS-kNN (Ludewig &
+/// Jannach, UMUAI 2018).
 const COMPARED: usize = 1_000;
-const NEAREST: usize = 100;
 /// Steps to the last shared product after which a product's weight has fallen to 1/e.
 const CLOSE_STEPS: f32 = 2.6;
-/// Visits that are added to a product's own, so that a single one says little.
-const PRIOR: f32 = 2.0;
 
 /// A visit: what a shopper did, oldest first.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -137,7 +133,12 @@ pub struct Visits {
 impl Visits {
     /// Finishes sampled visits, the newest first, and counts by product. `scale` is the number of
     /// the shop's users per user counted.
-    pub(crate) fn finish(visits: &[Visit], counts: Vec<TouchCounts>, scale: f32) -> Self {
+    pub(crate) fn finish(
+        visits: &[Visit],
+        counts: Vec<TouchCounts>,
+        scale: f32,
+        parameters: &Parameters,
+    ) -> Self {
         if visits.is_empty() {
             return Self::default();
         }
@@ -149,9 +150,14 @@ impl Visits {
             adds: count.adds as f32 * scale,
         });
         let attention: Vec<Attention> = attention.collect();
-        let related = relations(attention.len(), visits, scale);
+        let related = relations(attention.len(), visits, scale, parameters);
         let visits = visits.iter().map(|visit| visit.products().into()).collect();
         Self { related, attention, all: Trail::new(all), visits, by_product: Vec::new() }.indexed()
+    }
+
+    /// Computes the relations of products again, from the same visits.
+    pub(crate) fn relate(&mut self, visits: &[Visit], scale: f32, parameters: &Parameters) {
+        self.related = relations(self.attention.len(), visits, scale, parameters);
     }
 
     /// Builds the index by product, which is not stored.
@@ -187,8 +193,9 @@ impl Visits {
 
     /// What similar visits contain: VS-kNN (Ludewig & Jannach, UMUAI 2018), with products weighted by
     /// their place in the visit. `visit` are the products of the current visit
-    /// without repeats, in the order in which they were last touched.
-    pub fn nearest(&self, visit: &[u32]) -> Vec<Near> {
+    /// without repeats, in the order in which they were last touched; the `most` most similar
+    /// visits count.
+    pub fn nearest(&self, visit: &[u32], most: usize) -> Vec<Near> {
         let mut compared: Vec<u32> = Vec::new();
         let known = |product: &u32| self.by_product.get(*product as usize);
         for holders in visit.iter().filter_map(known) {
@@ -213,9 +220,9 @@ impl Visits {
         }
         let nearest =
             |a: &(f32, u32, usize), b: &(f32, u32, usize)| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1));
-        if similar.len() > NEAREST {
-            similar.select_nth_unstable_by(NEAREST, nearest);
-            similar.truncate(NEAREST);
+        if similar.len() > most {
+            similar.select_nth_unstable_by(most, nearest);
+            similar.truncate(most);
         }
         let mut scores: FxHashMap<u32, (f32, f32)> = FxHashMap::default();
         for (similarity, at, back) in similar {
@@ -253,13 +260,20 @@ impl Visits {
 }
 
 /// Relates each product to others, by all visits that contain it.
-fn relations(products: usize, visits: &[Visit], scale: f32) -> Vec<Related> {
+fn relations(
+    products: usize,
+    visits: &[Visit],
+    scale: f32,
+    parameters: &Parameters,
+) -> Vec<Related> {
+    let follow_steps = parameters[Parameter::FollowSteps] as usize;
+    let prior = parameters[Parameter::VisitPrior] as f32;
     let distinct: Vec<Vec<u32>> = visits.iter().map(Visit::products).collect();
     let mut holders = vec![Vec::new(); products];
     for (at, products) in (0_u32..).zip(&distinct) {
         products.iter().for_each(|&product| holders[product as usize].push(at));
     }
-    let visits_of = |product: u32| holders[product as usize].len() as f32 * scale + PRIOR;
+    let visits_of = |product: u32| holders[product as usize].len() as f32 * scale + prior;
     let mut follows = ScratchRow::new(products);
     let mut together = ScratchRow::new(products);
     let mut leads_to = ScratchRow::new(products);
@@ -269,7 +283,7 @@ fn relations(products: usize, visits: &[Visit], scale: f32) -> Vec<Related> {
             let Visit { steps } = &visits[at as usize];
             let turns = steps.iter().enumerate().filter(|(_, step)| step.0 == product);
             for (place, _) in turns {
-                let next = steps[place + 1..].iter().take(FOLLOW_STEPS);
+                let next = steps[place + 1..].iter().take(follow_steps);
                 for (steps, &(next, _)) in (1..).zip(next) {
                     let weight = 1.0 / steps as f32;
                     follows.add(next, weight);

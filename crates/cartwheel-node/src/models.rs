@@ -4,7 +4,7 @@ use std::future::Future;
 
 use anyhow::{Context as _, Result};
 use cartwheel_engine::deployment::{self, DeploymentError};
-use cartwheel_engine::{SearchRecord, Verdict};
+use cartwheel_engine::{SearchRecord, SourceSearch, Verdict};
 use cartwheel_registry::{Evaluation, LocalRegistry, ModelRecord, Release};
 use serde::Deserialize;
 
@@ -36,6 +36,12 @@ pub fn verdict(evaluation: &Evaluation) -> Option<Verdict> {
 /// versions.
 pub fn search(evaluation: &Evaluation) -> Option<SearchRecord> {
     SearchRecord::deserialize(&evaluation.report["search"]).ok()
+}
+
+/// How the parameters of the sources of the model's feature set were chosen. `None` in evaluations of
+/// early versions.
+pub fn sources(evaluation: &Evaluation) -> Option<SourceSearch> {
+    SourceSearch::deserialize(&evaluation.report["sources"]).ok()
 }
 
 /// Deploys a model, as [`deployment::deploy`] does. Blocks.

@@ -1,6 +1,8 @@
 //! Selects the products that are worth scoring for a user and a cart.
 
-use cartwheel_features::{Catalogue, HISTORY_PRODUCTS, MAX_TOUCHES, Neighbour, Source, UserState};
+use cartwheel_features::{
+    Catalogue, HISTORY_PRODUCTS, MAX_TOUCHES, Neighbour, Parameter, Source, UserState,
+};
 use rustc_hash::FxHashSet;
 
 use crate::candidate::{Candidate, TasteShare};
@@ -68,53 +70,11 @@ pub fn candidates_after(
     qualifies: impl Fn(u32) -> bool,
     is_forgotten: impl Fn(u32) -> bool,
 ) -> Vec<Candidate> {
-    let next = state.orders + 1;
     let in_cart: FxHashSet<u32> = cart.iter().copied().collect();
-    let mut past: Vec<(f32, u32)> =
-        state.products.iter().map(|p| (p.recency(next), p.product)).collect();
-    past.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
-
+    let past = past(state);
     let is_on = |source| !catalogue.without.contains(source);
-    let mut scored = Scored::new(catalogue.products.len());
-    for &held in cart.iter().filter(|_| is_on(Source::Cart)) {
-        for neighbour in neighbours(catalogue, held) {
-            let entry = scored.of(neighbour.product, Source::Cart);
-            entry.cart_sum += neighbour.score;
-            if neighbour.score > entry.cart_max {
-                entry.cart_max = neighbour.score;
-                entry.cart_best = Some(held);
-            }
-        }
-    }
-    for &(recency, bought) in past.iter().take(TASTE_PRODUCTS).filter(|_| is_on(Source::Taste)) {
-        for neighbour in neighbours(catalogue, bought) {
-            let entry = scored.of(neighbour.product, Source::Taste);
-            let score = recency * neighbour.score;
-            entry.taste += score;
-            if entry.taste_best.is_none_or(|best| score > best.score) {
-                entry.taste_best = Some(TasteShare { product: bought, score });
-            }
-        }
-    }
-    let history = &past[..past.len().min(HISTORY_PRODUCTS)];
+    let mut scored = score(catalogue, state, cart, &past, is_on);
     let is_forgotten = |product| is_forgotten(product) && state.product(product).is_none();
-    let weight: f32 = history.iter().map(|(recency, _)| recency).sum();
-    for &(recency, bought) in history.iter().filter(|_| is_on(Source::Next)) {
-        let share = recency / weight;
-        for next in catalogue.get(bought).map_or(&[][..], |product| &product.transitions) {
-            scored.of(next.product, Source::Next).next += next.score * share;
-        }
-    }
-
-    if is_on(Source::Visit) {
-        score_visit(catalogue, state, &mut scored);
-    }
-    if is_on(Source::Affinity) {
-        add_affinities(catalogue, state, history, &mut scored);
-    }
-    if is_on(Source::Content) {
-        score_likeness(catalogue, state, cart, history, &mut scored);
-    }
     for candidate in scored.all_mut().iter_mut().filter(|c| is_forgotten(c.product)) {
         *candidate = candidate.forgotten();
     }
@@ -168,6 +128,95 @@ pub fn candidates_after(
         *candidate = candidate.forgotten();
     }
     chosen
+}
+
+/// The products new to the user that a source lists by the score which `parameter` shapes, best
+/// first and as many as are candidates of it. By such lists the parameter's values are compared.
+pub fn list_of(
+    parameter: Parameter,
+    catalogue: &Catalogue,
+    state: &UserState,
+    cart: &[u32],
+) -> Vec<u32> {
+    let (most, key): (usize, Key) = match parameter {
+        Parameter::SignificantPairs => (FROM_TASTE, |c| c.taste),
+        Parameter::CompanionShrink => (FROM_AFFINITY, |c| c.companion),
+        Parameter::FollowSteps | Parameter::VisitBack => (FROM_FOLLOWING, |c| c.visit.follow),
+        Parameter::VisitPrior => (FROM_TOGETHER, |c| c.visit.together),
+        Parameter::NearestVisits => (FROM_NEAREST, |c| c.visit.nearest),
+    };
+    let is_on = |source| source == parameter.source();
+    let scored = score(catalogue, state, cart, &past(state), is_on);
+    let mut new = scored.all().to_vec();
+    new.retain(|candidate| is_new(state, cart, candidate.product));
+    take_best(&mut new, most, key).into_iter().map(|candidate| candidate.product).collect()
+}
+
+/// Whether a product is neither in the cart nor one that the user has bought or touched.
+pub fn is_new(state: &UserState, cart: &[u32], product: u32) -> bool {
+    !cart.contains(&product)
+        && state.product(product).is_none()
+        && state.touches.iter().all(|touch| touch.product != product)
+}
+
+/// The user's products with their weights by recency, the heaviest first.
+fn past(state: &UserState) -> Vec<(f32, u32)> {
+    let next = state.orders + 1;
+    let mut past: Vec<(f32, u32)> =
+        state.products.iter().map(|p| (p.recency(next), p.product)).collect();
+    past.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+    past
+}
+
+/// Scores the products that relate to the cart, to the user's products `past` or to what the user
+/// touched, by the sources that are on.
+fn score(
+    catalogue: &Catalogue,
+    state: &UserState,
+    cart: &[u32],
+    past: &[(f32, u32)],
+    is_on: impl Fn(Source) -> bool,
+) -> Scored {
+    let mut scored = Scored::new(catalogue.products.len());
+    for &held in cart.iter().filter(|_| is_on(Source::Cart)) {
+        for neighbour in neighbours(catalogue, held) {
+            let entry = scored.of(neighbour.product, Source::Cart);
+            entry.cart_sum += neighbour.score;
+            if neighbour.score > entry.cart_max {
+                entry.cart_max = neighbour.score;
+                entry.cart_best = Some(held);
+            }
+        }
+    }
+    for &(recency, bought) in past.iter().take(TASTE_PRODUCTS).filter(|_| is_on(Source::Taste)) {
+        for neighbour in neighbours(catalogue, bought) {
+            let entry = scored.of(neighbour.product, Source::Taste);
+            let score = recency * neighbour.score;
+            entry.taste += score;
+            if entry.taste_best.is_none_or(|best| score > best.score) {
+                entry.taste_best = Some(TasteShare { product: bought, score });
+            }
+        }
+    }
+    let history = &past[..past.len().min(HISTORY_PRODUCTS)];
+    let weight: f32 = history.iter().map(|(recency, _)| recency).sum();
+    for &(recency, bought) in history.iter().filter(|_| is_on(Source::Next)) {
+        let share = recency / weight;
+        for next in catalogue.get(bought).map_or(&[][..], |product| &product.transitions) {
+            scored.of(next.product, Source::Next).next += next.score * share;
+        }
+    }
+
+    if is_on(Source::Visit) {
+        score_visit(catalogue, state, &mut scored);
+    }
+    if is_on(Source::Affinity) {
+        add_affinities(catalogue, state, history, &mut scored);
+    }
+    if is_on(Source::Content) {
+        score_likeness(catalogue, state, cart, history, &mut scored);
+    }
+    scored
 }
 
 /// Adds the scores of the products whose buyers are those of `history`, the user's heaviest

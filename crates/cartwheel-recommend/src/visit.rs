@@ -1,19 +1,18 @@
 //! Scores of products by what the user has just looked at.
 
-use cartwheel_features::{Catalogue, Neighbour, Source, UserState};
+use cartwheel_features::{Catalogue, Neighbour, Parameter, Source, UserState};
 
 use crate::scored::Scored;
 
 /// Touched products that candidates are scored by, the newest.
 pub(crate) const TOUCHED: usize = 16;
-/// Weight of a touched product relative to the one touched after it.
-const BACK: f32 = 0.8;
 /// Products from which a second step is followed.
 const FIRST_STEPS: usize = 30;
 
 /// Scores the products that relate to those that the user touched last.
 pub(crate) fn score_visit(catalogue: &Catalogue, state: &UserState, scored: &mut Scored) {
     let touched = state.touched(TOUCHED);
+    let back_weight = catalogue.parameters[Parameter::VisitBack] as f32;
     let mut weight = 1.0;
     for (back, &product) in touched.iter().rev().enumerate() {
         let Some(related) = catalogue.visits.of(product) else { return };
@@ -35,7 +34,7 @@ pub(crate) fn score_visit(catalogue: &Catalogue, state: &UserState, scored: &mut
         for taken in &related.leads_to {
             scored.of(taken.product, Source::Visit).visit.leads_to += weight * taken.score;
         }
-        weight *= BACK;
+        weight *= back_weight;
     }
     let steps = scored.all().iter().filter(|c| c.visit.follow > 0.0);
     let steps = steps.map(|c| Neighbour { product: c.product, score: c.visit.follow });
@@ -44,7 +43,8 @@ pub(crate) fn score_visit(catalogue: &Catalogue, state: &UserState, scored: &mut
             scored.of(next.product, Source::Visit).visit.follow_far += step.score * next.score;
         }
     }
-    for near in catalogue.visits.nearest(&touched) {
+    let most = catalogue.parameters[Parameter::NearestVisits] as usize;
+    for near in catalogue.visits.nearest(&touched, most) {
         let scores = &mut scored.of(near.product, Source::Visit).visit;
         (scores.nearest, scores.nearest_close) = (near.score, near.close);
     }

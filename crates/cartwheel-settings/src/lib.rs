@@ -14,7 +14,7 @@ pub use hyperparameters::{Assignment, Hyperparameters, configured, parse};
 pub use load::InvalidSettings;
 pub use origin::origin;
 pub use reference::markdown;
-pub use table::{Lake, SEARCHES, Server, Settings, Stream, Train};
+pub use table::{Lake, Server, Settings, Stream, Train};
 
 #[cfg(test)]
 mod tests;

@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use cartwheel_feature_set::Label;
+use cartwheel_feature_set::{Label, SearchMode};
 use cartwheel_features::{Source, Sources};
 use serde::Serialize;
 
@@ -17,8 +17,6 @@ use crate::values::Values;
 const MIN_SEGMENT: u64 = 64 << 10;
 /// Minimum number of segments that the log has room for.
 const MIN_SEGMENTS: u64 = 3;
-/// The extents of a search for hyperparameters.
-pub const SEARCHES: [&str; 3] = ["off", "quick", "full"];
 
 /// A value that its key does not allow.
 #[derive(Debug, PartialEq, Eq)]
@@ -257,7 +255,8 @@ settings! {
         label: String = "auto".to_owned(), label();
         /// How many values of `max_depth`, `min_child_weight`, `lambda` and `colsample_bytree` a run of
         /// the pipeline tries on validation users: `off`, `quick` or `full`, which are none, 4 and 12.
-        /// Values that differ from the default, or are given for the run, stay as they are.
+        /// Values that differ from the default, or are given for the run, stay as they are. Of the
+        /// parameters of the sources of candidates it tries none, two or three values each, or five.
         search: String = "quick".to_owned(), search();
         /// Path of libxgboost, if it is not in one of the usual places.
         library: Option<PathBuf> = None, any();
@@ -338,6 +337,12 @@ impl Train {
     pub fn label(&self) -> Option<Label> {
         self.label.parse().ok()
     }
+
+    /// How much a run of the pipeline searches.
+    pub fn search(&self) -> SearchMode {
+        // Settings that were read are valid.
+        self.search.parse().unwrap_or_default()
+    }
 }
 
 /// Allows values of products.
@@ -367,7 +372,7 @@ fn sources() -> Rule<Vec<String>> {
 
 /// Allows the extents of a search.
 fn search() -> Rule<String> {
-    Rule::new("off, quick or full", |name: &String| SEARCHES.contains(&name.as_str()))
+    Rule::new("off, quick or full", |name: &String| name.parse::<SearchMode>().is_ok())
 }
 
 /// Allows lists of origins.

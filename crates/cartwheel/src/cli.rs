@@ -236,6 +236,9 @@ fn with_arguments(settings: &Settings, args: &Features) -> Result<Settings, Inva
     let mut settings = settings.clone();
     settings.features.max_examples = args.max_examples.unwrap_or(settings.features.max_examples);
     settings.gate.min_users = args.min_gate_users.unwrap_or(settings.gate.min_users);
+    if let Some(search) = &args.search {
+        search.clone_into(&mut settings.train.search);
+    }
     settings.validate()?;
     Ok(settings)
 }

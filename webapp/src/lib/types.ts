@@ -90,6 +90,7 @@ export type CalibrationBin = Schemas['CalibrationBin'];
 export type Report = Schemas['Report'];
 export type Slices = Schemas['Slices'];
 export type SearchRecord = Schemas['SearchRecord'];
+export type SourceSearch = Schemas['SourceSearch'];
 export type ModelEvaluation = Schemas['ModelEvaluation'];
 export type Model = Schemas['Model'];
 export type LearningCurve = Schemas['LearningCurve'];

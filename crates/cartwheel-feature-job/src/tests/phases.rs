@@ -18,6 +18,7 @@ use cartwheel_features::{Sources, stable_hash};
 use cartwheel_lake::{Touch, Touches};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
+use super::sources::visits;
 use super::{LINES, ORDERS, checkout, lake, shop};
 use crate::pieces;
 use crate::{Input, JobOptions, build, phases};
@@ -263,19 +264,31 @@ fn the_files_equal_those_of_the_local_job_for_any_partitioning_of_the_users() {
     };
     let runs = [(1, without(&[])), (3, without(&["seen", "next"])), (16, without(&[]))];
     // Cross-validation adds its examples and two files for each of five folds.
-    same_files(&runs, 16 + 1 + 10);
+    let (dir, input) = input();
+    same_files(&dir, &input, &runs, 16 + 1 + 10);
+}
+
+#[test]
+fn parameters_that_are_chosen_are_those_of_the_local_job() {
+    let (dir, input) = (tempfile::tempdir().unwrap(), visits(1500));
+    same_files(&dir, &input, &[(3, JobOptions::default())], 16 + 2);
 }
 
 #[test]
 fn questions_after_visits_are_those_of_the_local_job() {
     let label = Some("purchase=1, cart=0.5, click=0.5".parse().unwrap());
-    same_files(&[(3, JobOptions { label, ..JobOptions::default() })], 16);
+    let (dir, input) = input();
+    same_files(&dir, &input, &[(3, JobOptions { label, ..JobOptions::default() })], 16);
 }
 
 /// Compares the files of both, for numbers of partitions.
-fn same_files(runs: &[(u64, JobOptions)], files: usize) {
-    let (dir, input) = input();
-    let (rows, table) = (rows(&input), products(&input));
+fn same_files(
+    dir: &tempfile::TempDir,
+    input: &Input,
+    runs: &[(u64, JobOptions)],
+    files: usize,
+) {
+    let (rows, table) = (rows(input), products(input));
     let products = phases::read_products(&table[..]).unwrap();
 
     for (parts, options) in runs {

@@ -35,6 +35,7 @@ pub fn model(record: ModelRecord) -> ModelView {
     let evaluation = record.evaluation.map(|evaluation| {
         let verdict = models::verdict(&evaluation);
         let search = models::search(&evaluation);
+        let sources = models::sources(&evaluation);
         let report = match Report::deserialize(&evaluation.report["report"]) {
             Ok(report) => {
                 let quality = || format!("{}.", report.quality());
@@ -54,6 +55,7 @@ pub fn model(record: ModelRecord) -> ModelView {
             decided_ms: evaluation.decided_ms,
             report,
             search,
+            sources,
         }
     });
     let manifest = record.manifest;

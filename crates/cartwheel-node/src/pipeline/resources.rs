@@ -176,8 +176,17 @@ impl Parts {
         let started = self.clock.now_ms();
         let examples = text(input, "/Arguments/--max-examples").map_err(failed)?;
         let gate_users = text(input, "/Arguments/--min-gate-users").map_err(failed)?;
-        let arguments = ["features", "--max-examples", examples, "--min-gate-users", gate_users]
-            .map(str::to_owned);
+        let search = text(input, "/Arguments/--search").map_err(failed)?;
+        let arguments = [
+            "features",
+            "--max-examples",
+            examples,
+            "--min-gate-users",
+            gate_users,
+            "--search",
+            search,
+        ]
+        .map(str::to_owned);
         let built = self.jobs.run(&arguments, report).await?;
         let version = text(&built, "/version").map_err(failed)?;
         self.registry.note_built(run, version).map_err(|e| failed(e.into()))?;
@@ -271,7 +280,8 @@ impl Parts {
             .map_err(failed)?;
         let Judged { model, manifest, serving } = judged;
         let verdict = judge(&figures, &manifest, &payload.gate, serving.as_ref());
-        summary(&model, &figures, &verdict, payload.search.as_ref()).map_err(|e| failed(e.into()))
+        summary(&model, &figures, &verdict, &manifest, payload.search.as_ref())
+            .map_err(|e| failed(e.into()))
     }
 
     /// The arguments of `cartwheel evaluate`, and what its report is judged with.

@@ -1,6 +1,6 @@
 //! What visits like the current one contain.
 
-use cartwheel_features::Catalogue;
+use cartwheel_features::{Catalogue, Parameter};
 
 use super::question::{Baseline, Question};
 
@@ -17,7 +17,8 @@ impl Baseline for SimilarVisits {
 
     fn rank(&self, question: &Question<'_>, limit: usize) -> Vec<u32> {
         let touched = question.state.touched(TOUCHED);
-        let near = question.catalogue.visits.nearest(&touched);
+        let most = question.catalogue.parameters[Parameter::NearestVisits] as usize;
+        let near = question.catalogue.visits.nearest(&touched, most);
         question.best(near.into_iter().map(|near| (near.product, near.score)), limit)
     }
 }

@@ -26,6 +26,10 @@ pub struct Features {
     /// `gate.min_users`].
     #[arg(long, value_name = "NUMBER")]
     pub min_gate_users: Option<u32>,
+    /// How many values of the sources' parameters are tried: off, quick or full [default:
+    /// `train.search`].
+    #[arg(long, value_name = "EXTENT")]
+    pub search: Option<String>,
 }
 
 /// Runs `features`: builds the feature set of everything that the lake holds now.
@@ -73,6 +77,7 @@ pub fn build(
         min_gate_users: settings.gate.min_users as usize,
         label: settings.train.label(),
         without: Sources::parse(&settings.recommend.without).map_err(anyhow::Error::msg)?,
+        search: settings.train.search(),
         seed: settings.features.seed,
         timezone: settings.shop.timezone.clone(),
         until_ms,

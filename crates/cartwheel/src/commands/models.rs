@@ -2,6 +2,7 @@
 
 mod args;
 mod search;
+mod sources;
 
 use anyhow::Result;
 use cartwheel_engine::Report;
@@ -82,6 +83,7 @@ fn shown(model: &ModelRecord) -> String {
         out.push_str(&format!("\n{}", report::table(&report)));
     }
     out.extend(models::search(evaluation).map(|record| format!("\n{}", search::text(&record))));
+    out.extend(models::sources(evaluation).map(|record| format!("\n{}", sources::text(&record))));
     if let Some(parameters) = manifest.parameters.as_object() {
         let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         let named = parameters.iter().map(|(name, value)| format!("{name}={}", text(value)));

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use cartwheel_engine::{Report, SearchRecord, Verdict};
+use cartwheel_engine::{Report, SearchRecord, SourceSearch, Verdict};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -37,6 +37,9 @@ pub struct ModelEvaluation {
     pub report: Option<Report>,
     /// What the search for hyperparameters tried; null in decisions of early versions.
     pub search: Option<SearchRecord>,
+    /// How the parameters of the sources of the model's feature set were chosen; null in decisions of
+    /// early versions.
+    pub sources: Option<SourceSearch>,
 }
 
 /// A model.
