@@ -39,6 +39,7 @@ mod views;
 pub use answer::{
     Answer, Explanation, FeatureContribution, Recommendation, SourceCount, ValueShare,
 };
+pub use cartwheel_feature_set::SourceSearch;
 pub use cartwheel_recommend::{Discovery, Value};
 pub use engine::{Engine, EngineStatus};
 pub use evaluation::{Refused, cross_validate, evaluate, evaluate_later};
@@ -49,7 +50,6 @@ pub use question::{
 pub use release::{OpenError, Opened};
 pub use report::{Comparison, Method, NOT_EVALUATED, Report};
 pub use scorer::{ScoreError, Scorer};
-pub use cartwheel_feature_set::SourceSearch;
 pub use search::{SearchRecord, Trial};
 pub use serving::{Erased, ServingEngine};
 pub use trends::Trends;

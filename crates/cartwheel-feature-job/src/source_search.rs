@@ -44,11 +44,7 @@ fn challengers(parameter: Parameter, mode: SearchMode) -> &'static [f64] {
 }
 
 /// Why no values are compared, in one sentence.
-pub(crate) fn obstacle(
-    valid: &[Example],
-    gate_is_small: bool,
-    mode: SearchMode,
-) -> Option<String> {
+pub(crate) fn obstacle(valid: &[Example], gate_is_small: bool, mode: SearchMode) -> Option<String> {
     let questions = valid.iter().filter_map(Question::new).count();
     if mode == SearchMode::Off {
         Some("The search is off.".to_owned())
@@ -193,7 +189,8 @@ fn decide(trials: &[(ParameterTrial, Vec<Score>)]) -> (f64, String) {
     let best = last.max_by(|(a, _), (b, _)| figure(a).total_cmp(&figure(b)));
     let better = best.filter(|(trial, _)| figure(trial) > figure(standard));
     let Some((trial, scores)) = better else {
-        let outcome = format!("No value had better lists than the standard one, {}.", standard.value);
+        let outcome =
+            format!("No value had better lists than the standard one, {}.", standard.value);
         return (standard.value, outcome);
     };
     let lead = figure(trial) / figure(standard) - 1.0;

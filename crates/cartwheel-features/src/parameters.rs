@@ -136,8 +136,7 @@ mod tests {
         let named = BTreeMap::from(chosen);
         assert_eq!((named.len(), named["visit_back"]), (Parameter::ALL.len(), 0.5));
         assert_eq!(Parameters::from(named), chosen);
-        let of_another_release =
-            [("visit_back", 0.5), ("gone", 7.0), ("nearest_visits", f64::NAN)];
+        let of_another_release = [("visit_back", 0.5), ("gone", 7.0), ("nearest_visits", f64::NAN)];
         let named = of_another_release.map(|(name, value)| (name.to_owned(), value));
         assert_eq!(Parameters::from(BTreeMap::from(named)), chosen);
     }

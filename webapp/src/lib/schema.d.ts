@@ -2282,6 +2282,7 @@ export interface components {
       /** @description The run of the pipeline that decided. */
       run: string;
       search?: components['schemas']['SearchRecord'] | null;
+      sources?: components['schemas']['SourceSearch'] | null;
       verdict?: components['schemas']['Verdict'] | null;
     };
     /** @description Reactions to one model's answers. */
@@ -2393,6 +2394,32 @@ export interface components {
        * @description Its standard error, clustered by user.
        */
       se: number;
+    };
+    /** @description The search for the value of one parameter. */
+    ParameterSearch: {
+      /**
+       * Format: double
+       * @description The value that was chosen.
+       */
+      chosen: number;
+      /** @description The parameter's name. */
+      name: string;
+      /** @description Why, in one sentence. */
+      outcome: string;
+      /** @description The source by whose list its values are compared. */
+      source: string;
+      /** @description The values that were tried, the standard one first. */
+      trials: components['schemas']['ParameterTrial'][];
+    };
+    /** @description A value of a parameter. */
+    ParameterTrial: {
+      /** @description Mean NDCG of the source's list in each rung that the value took part in. */
+      scores: number[];
+      /**
+       * Format: double
+       * @description The value.
+       */
+      value: number;
     };
     /** @description Latencies in milliseconds. */
     Percentiles: {
@@ -2779,7 +2806,7 @@ export interface components {
       stopped_ms?: number | null;
     };
     /**
-     * @description How many trials a search makes.
+     * @description How much a search tries: for hyperparameters, and for the parameters of sources.
      * @enum {string}
      */
     SearchMode: 'off' | 'quick' | 'full';
@@ -2902,6 +2929,20 @@ export interface components {
       candidates: number;
       /** @description The source: `history`, `cart`, `taste`, `popular` or `new`. */
       source: string;
+    };
+    /** @description What a search for the parameters of sources tried, and what it chose. */
+    SourceSearch: {
+      /** @description How much was asked for. */
+      mode: components['schemas']['SearchMode'];
+      /** @description What the search came to, in one sentence. */
+      outcome: string;
+      /** @description The parameters, in the order in which they were chosen. */
+      parameters: components['schemas']['ParameterSearch'][];
+      /**
+       * @description Questions to validation users by which values are compared in each rung; empty if nothing was
+       *     tried.
+       */
+      questions: number[];
     };
     /** @description How to import. */
     StartFileImport: {

@@ -282,12 +282,7 @@ fn questions_after_visits_are_those_of_the_local_job() {
 }
 
 /// Compares the files of both, for numbers of partitions.
-fn same_files(
-    dir: &tempfile::TempDir,
-    input: &Input,
-    runs: &[(u64, JobOptions)],
-    files: usize,
-) {
+fn same_files(dir: &tempfile::TempDir, input: &Input, runs: &[(u64, JobOptions)], files: usize) {
     let (rows, table) = (rows(input), products(input));
     let products = phases::read_products(&table[..]).unwrap();
 
