@@ -1,5 +1,7 @@
 //! The assemble phase: examples become scaled training rows.
 
+use std::ops::Range;
+
 use cartwheel_features::{Catalogue, Example, Moments, Scaler, group_of, mix, stable_hash};
 use cartwheel_recommend::{Discovery, FEATURES, candidates_after, rows};
 use rayon::prelude::*;
@@ -68,26 +70,57 @@ pub(crate) struct Assembled {
     pub negatives: u32,
 }
 
-/// Computes the rows of the examples, and scales them by the training rows. `others` has for each
-/// group of users the catalogue over the other groups.
-pub(crate) fn assemble(
-    others: &[Catalogue],
+/// Computes the rows of the examples, with one catalogue after the other.
+pub(crate) struct Assembler<'a> {
     assembly: Assembly,
-    options: &JobOptions,
-) -> Assembled {
-    let negatives = match assembly.few_gate.is_empty() {
-        true => thinning(others, &assembly.train, options.seed),
+    options: &'a JobOptions,
+    train: Labelled,
+    valid: Labelled,
+    few_gate: Labelled,
+    /// As in [`Assembled`]; `None` before the first training examples.
+    negatives: Option<u32>,
+}
+
+impl<'a> Assembler<'a> {
+    pub(crate) fn new(assembly: Assembly, options: &'a JobOptions) -> Self {
+        let (train, valid, few_gate) = Default::default();
         // Cross-validation stops early by rows of the training examples.
-        false => 1,
-    };
-    let mut train = labelled(others, &assembly.train, options.seed, negatives);
-    let mut valid = labelled(others, &assembly.valid, options.seed, 1);
-    let mut few_gate = labelled(others, &assembly.few_gate, options.seed, 1);
-    let scaler = fit(&train.rows);
-    for data in [&mut train, &mut valid, &mut few_gate] {
-        data.rows.par_chunks_exact_mut(FEATURES.len()).for_each(|row| scaler.apply(row));
+        let negatives = (!assembly.few_gate.is_empty()).then_some(1);
+        Self { assembly, options, train, valid, few_gate, negatives }
     }
-    Assembled { assembly, train, valid, few_gate, scaler, negatives }
+
+    /// Adds the rows of the users of a group, whose catalogue is over the users of the others. Groups
+    /// come by rising number.
+    pub(crate) fn add(&mut self, group: usize, catalogue: &Catalogue) {
+        let Assembly { train, valid, few_gate, .. } = &self.assembly;
+        let seed = self.options.seed;
+        let learned = of_group(train, group);
+        if self.negatives.is_none() && !learned.is_empty() {
+            self.negatives = Some(thinning(catalogue, &train[learned.clone()], train.len(), seed));
+        }
+        let negatives = self.negatives.unwrap_or(1);
+        labelled(catalogue, train, learned, seed, negatives, &mut self.train);
+        labelled(catalogue, valid, of_group(valid, group), seed, 1, &mut self.valid);
+        labelled(catalogue, few_gate, of_group(few_gate, group), seed, 1, &mut self.few_gate);
+    }
+
+    /// Scales the rows by the training rows.
+    pub(crate) fn finish(self) -> Assembled {
+        let Self { assembly, mut train, mut valid, mut few_gate, negatives, .. } = self;
+        let scaler = fit(&train.rows);
+        for data in [&mut train, &mut valid, &mut few_gate] {
+            data.rows.par_chunks_exact_mut(FEATURES.len()).for_each(|row| scaler.apply(row));
+        }
+        Assembled { assembly, train, valid, few_gate, scaler, negatives: negatives.unwrap_or(1) }
+    }
+}
+
+/// The examples of a group's users, among examples by rising group.
+fn of_group(examples: &[Example], group: usize) -> Range<usize> {
+    let before = |group| {
+        examples.partition_point(|one| group_of(stable_hash(one.user_id.as_bytes())) < group)
+    };
+    before(group)..before(group + 1)
 }
 
 /// Returns the size of a random prefix of an example's basket, smaller than the basket.
@@ -107,20 +140,30 @@ fn cart_size(example: &Example, seed: u64) -> usize {
     }
 }
 
-/// Returns how many times more rows than [`MAX_ROWS`] the examples have.
-fn thinning(others: &[Catalogue], examples: &[Example], seed: u64) -> u32 {
-    let step = examples.len().div_ceil(COUNTED).max(1);
-    let counted: Vec<Example> = examples.iter().step_by(step).cloned().collect();
-    let rows = labelled(others, &counted, seed, 1).labels.len() * step;
+/// Returns how many times more rows than [`MAX_ROWS`] as many examples as `all` have, by `some`
+/// of them.
+fn thinning(catalogue: &Catalogue, some: &[Example], all: usize, seed: u64) -> u32 {
+    let step = some.len().div_ceil(COUNTED).max(1);
+    let counted: Vec<Example> = some.iter().step_by(step).cloned().collect();
+    let mut rows = Labelled::default();
+    labelled(catalogue, &counted, 0..counted.len(), seed, 1, &mut rows);
+    let rows = rows.labels.len() * all / counted.len().max(1);
     rows.div_ceil(MAX_ROWS).max(1) as u32
 }
 
-/// Computes the unscaled rows of all examples, in their order. One in `negatives` rows of products
-/// that did not follow is kept.
-fn labelled(others: &[Catalogue], examples: &[Example], seed: u64, negatives: u32) -> Labelled {
-    let rows_of = |(at, example): (usize, &Example)| {
+/// Adds the unscaled rows of a part of the examples to `all`, in their order. One in `negatives`
+/// rows of products that did not follow is kept.
+fn labelled(
+    catalogue: &Catalogue,
+    examples: &[Example],
+    part: Range<usize>,
+    seed: u64,
+    negatives: u32,
+    all: &mut Labelled,
+) {
+    let rows_of = |at: usize| {
+        let example = &examples[at];
         let mut out = Labelled::default();
-        let catalogue = &others[group_of(stable_hash(example.user_id.as_bytes()))];
         let key = format!("forget/{seed}/{}/{}", example.user_id, example.order_number);
         let guest = example.state.as_guest();
         let cold = stable_hash(key.as_bytes()).is_multiple_of(COLD_START);
@@ -154,15 +197,12 @@ fn labelled(others: &[Catalogue], examples: &[Example], seed: u64, negatives: u3
         }
         out
     };
-    let mut all = Labelled::default();
     // In pieces: together, the parts are as large as the whole.
-    for (piece, examples) in (0..).zip(examples.chunks(PIECE)) {
-        let numbered = examples.par_iter().enumerate();
-        let parts: Vec<Labelled> =
-            numbered.map(|(at, example)| rows_of((piece * PIECE + at, example))).collect();
+    for first in part.clone().step_by(PIECE) {
+        let piece = first..part.end.min(first + PIECE);
+        let parts: Vec<Labelled> = piece.into_par_iter().map(rows_of).collect();
         parts.into_iter().for_each(|part| all.extend(part));
     }
-    all
 }
 
 /// Fits the scaler to training rows.

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use cartwheel_feature_set::{Label, SourceSearch};
 use cartwheel_features::{
     Catalogue, Contents, Example, GROUPS, Histories, Parameters, Partial, ProductInfo, SampleSizes,
+    Sources, group_of, stable_hash,
 };
-use rayon::prelude::*;
 use rustc_hash::FxHashSet;
 use serde::{Deserialize, Serialize};
 
@@ -18,6 +18,7 @@ use crate::source_search;
 /// The input of the assemble phase, besides the catalogues over others.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Assembly {
+    /// By group, user and order, as the other examples.
     pub train: Vec<Example>,
     pub valid: Vec<Example>,
     /// The gate examples, if they are too few for the gate: for cross-validation.
@@ -38,10 +39,9 @@ pub(crate) struct Assembly {
 
 /// The result of the merge phase.
 pub(crate) struct Finished {
-    /// The catalogue over all orders.
-    pub whole: Catalogue,
-    /// For each group of users, the catalogue over the users of the other groups.
-    pub others: Vec<Catalogue>,
+    pub catalogues: Catalogues,
+    /// The catalogue over the users of all groups but the first.
+    pub first: Catalogue,
     pub gate: Vec<Example>,
     /// The first order of each user after the set ends.
     pub later: Vec<Example>,
@@ -49,32 +49,72 @@ pub(crate) struct Finished {
     pub assembly: Assembly,
 }
 
-/// Computes catalogues and examples. `products` are those that were folded with, in order.
-pub(crate) fn finish(folded: Folded, products: Vec<ProductInfo>, options: &JobOptions) -> Finished {
-    let users = folded.groups.iter().map(|group| group.users).sum();
-    let merged = |is_kept: &dyn Fn(usize) -> bool| {
-        let kept = folded.groups.iter().enumerate().filter(|(group, _)| is_kept(*group));
+/// Makes catalogues of the merged fold results: one at a time, because each takes several kilobytes a
+/// product.
+pub(crate) struct Catalogues {
+    groups: [Partial; GROUPS],
+    products: Vec<ProductInfo>,
+    contents: Arc<Contents>,
+    without: Sources,
+    parameters: Parameters,
+}
+
+impl Catalogues {
+    /// The catalogue over all orders.
+    pub(crate) fn whole(&self) -> Catalogue {
+        let whole = Catalogue::finish(self.products.clone(), self.partial(|_| true));
+        self.described(whole, |_| true)
+    }
+
+    /// The catalogue over the users of all groups but one.
+    pub(crate) fn of_others(&self, group: usize) -> Catalogue {
+        let is_kept = |other| other != group;
+        let users = self.groups.iter().map(|group| group.users).sum();
+        let others = Catalogue::of_others(self.products.clone(), self.partial(is_kept), users);
+        self.described(others, is_kept)
+    }
+
+    fn described(&self, catalogue: Catalogue, is_kept: impl Fn(usize) -> bool) -> Catalogue {
+        let mut all = catalogue.without_sources(&self.without).with_contents(&self.contents);
+        if self.parameters != all.parameters {
+            all.adapt(self.parameters, &self.partial(is_kept));
+        }
+        all
+    }
+
+    /// The merged results of some groups.
+    fn partial(&self, is_kept: impl Fn(usize) -> bool) -> Partial {
+        let kept = self.groups.iter().enumerate().filter(|(group, _)| is_kept(*group));
         let all = kept.map(|(_, partial)| partial.clone()).reduce(|mut all, other| {
             all.merge(other);
             all
         });
-        all.unwrap_or_else(|| Partial::new(products.len(), SampleSizes::default()))
+        all.unwrap_or_else(|| Partial::new(self.products.len(), SampleSizes::default()))
+    }
+
+    fn orders(&self) -> u64 {
+        self.groups.iter().map(|group| group.orders).sum()
+    }
+
+    fn lines(&self) -> u64 {
+        let products = self.groups.iter().flat_map(|group| &group.products);
+        products.map(|product| u64::from(product.orders)).sum()
+    }
+}
+
+/// Computes examples, and what catalogues are made of. `products` are those that were folded with,
+/// in order.
+pub(crate) fn finish(folded: Folded, products: Vec<ProductInfo>, options: &JobOptions) -> Finished {
+    let mut catalogues = Catalogues {
+        groups: folded.groups,
+        contents: Arc::new(Contents::of(&products)),
+        products,
+        without: options.without.clone(),
+        parameters: Parameters::default(),
     };
-    let without = |left_out: usize| {
-        let others = merged(&|group| group != left_out);
-        Catalogue::of_others(products.clone(), others, users)
-    };
-    let (contents, others): (_, Vec<Catalogue>) = rayon::join(
-        || Arc::new(Contents::of(&products)),
-        || (0..GROUPS).into_par_iter().map(without).collect(),
-    );
-    let described =
-        |catalogue: Catalogue| catalogue.without_sources(&options.without).with_contents(&contents);
-    let mut others: Vec<Catalogue> = others.into_iter().map(described).collect();
-    let mut whole = described(Catalogue::finish(products.clone(), merged(&|_| true)));
-    let (orders, lines) = (whole.orders, whole.lines);
-    let by_key = |mut examples: Vec<Example>| {
-        examples.sort_by(|a, b| (&a.user_id, a.order_number).cmp(&(&b.user_id, b.order_number)));
+    let in_order = |mut examples: Vec<Example>| {
+        // By group, because rows are made with one group's catalogue after the other.
+        examples.sort_by(|a, b| in_order_of(a).cmp(&in_order_of(b)));
         examples
     };
     // A shop without either has too few orders, not too few visits.
@@ -93,40 +133,39 @@ pub(crate) fn finish(folded: Folded, products: Vec<ProductInfo>, options: &JobOp
     let gate_users: FxHashSet<&str> = answered.map(|example| example.user_id.as_str()).collect();
     let gate_users = gate_users.len();
     let gate_is_small = gate_users < options.min_gate_users;
-    let valid = by_key(valid.into_sorted());
+    let valid = in_order(valid.into_sorted());
+    let mut first = catalogues.of_others(0);
     let source_search = match source_search::obstacle(&valid, gate_is_small, options.search) {
         Some(outcome) => SourceSearch { mode: options.search, outcome, ..SourceSearch::default() },
+        // Validation users are in the first group.
         None => {
-            // Validation users are in the first group.
-            let of_others = merged(&|group| group != 0);
-            source_search::search(&mut others[0], &of_others, &valid, options)
+            let partial = catalogues.partial(|group| group != 0);
+            source_search::search(&mut first, &partial, &valid, options)
         }
     };
-    let parameters = others[0].parameters;
-    if parameters != Parameters::default() {
-        let adapt = |(group, catalogue): (usize, &mut Catalogue)| {
-            catalogue.adapt(parameters, &merged(&|other| other != group));
-        };
-        others.par_iter_mut().enumerate().skip(1).for_each(adapt);
-        whole.adapt(parameters, &merged(&|_| true));
-    }
+    catalogues.parameters = first.parameters;
     let histories = folded.histories.finish(gate_is_small || options.until_ms.is_some());
     let assembly = Assembly {
-        train: by_key(train.into_sorted()),
+        train: in_order(train.into_sorted()),
         valid,
         few_gate: match gate_is_small {
-            true => by_key(gate.clone()),
+            true => in_order(gate.clone()),
             false => Vec::new(),
         },
         users: folded.users,
         label,
         source_search,
         watermark_ms: folded.watermark_ms,
-        orders,
-        lines,
+        orders: catalogues.orders(),
+        lines: catalogues.lines(),
         gate_examples: gate.len() as u64,
         gate_users: gate_users as u64,
     };
-    let later = by_key(folded.later.into_sorted());
-    Finished { whole, others, gate, later, histories, assembly }
+    let later = in_order(folded.later.into_sorted());
+    Finished { catalogues, first, gate, later, histories, assembly }
+}
+
+fn in_order_of(example: &Example) -> (usize, &str, u32) {
+    let group = group_of(stable_hash(example.user_id.as_bytes()));
+    (group, &example.user_id, example.order_number)
 }

@@ -8,7 +8,7 @@ use cartwheel_events::EventKind;
 use cartwheel_feature_set::{
     Calendar, FeatureSet, FeatureSetWriter, NewFeatureSet, UserFileWriter, UserRecords,
 };
-use cartwheel_features::{ProductInfo, stable_hash};
+use cartwheel_features::{GROUPS, ProductInfo, stable_hash};
 use cartwheel_files::Partitions;
 use cartwheel_lake::Ties;
 use cartwheel_recommend::FEATURES;
@@ -16,7 +16,7 @@ use parking_lot::Mutex;
 use rayon::prelude::*;
 use rustc_hash::FxHashMap;
 
-use crate::assemble::assemble;
+use crate::assemble::Assembler;
 use crate::batches::RowGroups;
 use crate::columns::strings;
 use crate::decode::{
@@ -145,22 +145,34 @@ pub fn build(
     let users = users.into_inner().writer.finish()?;
 
     progress(Phase::Merge);
-    let Finished { whole, others, gate, later, histories, assembly } =
+    let Finished { catalogues, first, gate, later, histories, assembly } =
         finish(folded, products, options);
     debug_assert_eq!(users, assembly.users);
-    set.catalogues(&whole, &others)?;
     set.gate(&gate)?;
     set.histories(&histories)?;
     if options.until_ms.is_some() {
         set.later(&later)?;
     }
-    drop((whole, later, histories));
+    drop((gate, later, histories));
 
+    let mut assembler = Assembler::new(assembly, options);
+    let mut first = Some(first);
+    for group in 0..GROUPS {
+        progress(Phase::Merge);
+        let others = first.take().unwrap_or_else(|| catalogues.of_others(group));
+        set.catalogue_of_others(group, &others)?;
+        progress(Phase::Assemble);
+        assembler.add(group, &others);
+    }
+    progress(Phase::Merge);
+    let whole = catalogues.whole();
+    drop(catalogues);
+    set.catalogue(&whole)?;
     progress(Phase::Assemble);
-    let assembled = assemble(&others, assembly, options);
+    let assembled = assembler.finish();
     progress(Phase::Write);
     let origin = Origin { version: version.clone(), erasures: input.erasures };
-    write(&mut set, &others[0], &assembled, origin, options)?;
+    write(&mut set, &whole, &assembled, origin, options)?;
     set.publish(&version)
 }
 

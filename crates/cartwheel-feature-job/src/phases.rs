@@ -8,12 +8,12 @@ use std::path::Path;
 use arrow_array::types::Int8Type;
 use arrow_array::{Array, RecordBatch};
 use cartwheel_feature_set::{Calendar, FeatureSetWriter, UserFile, decode_catalogue, files};
-use cartwheel_features::{Action, Catalogue, GROUPS, ProductDetails, ProductInfo, stable_hash};
+use cartwheel_features::{Action, GROUPS, ProductDetails, ProductInfo, stable_hash};
 use rustc_hash::FxHashSet;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::assemble;
+use crate::assemble::Assembler;
 use crate::columns::{numbers, strings};
 use crate::decode::{BasketColumns, CheckoutColumns, LineColumns, OrderColumns, TouchColumns};
 use crate::finish::{self, Assembly};
@@ -248,7 +248,11 @@ pub fn finish(
     }
     let finished = finish::finish(folded, products, options);
     let mut pieces = Pieces::new(out)?;
-    pieces.catalogues(&finished.whole, &finished.others)?;
+    pieces.catalogue_of_others(0, &finished.first)?;
+    for group in 1..GROUPS {
+        pieces.catalogue_of_others(group, &finished.catalogues.of_others(group))?;
+    }
+    pieces.catalogue(&finished.catalogues.whole())?;
     pieces.gate(&finished.gate)?;
     pieces.histories(&finished.histories)?;
     pieces.value(ASSEMBLY, "", &pack(&finished.assembly)?)?;
@@ -268,15 +272,13 @@ pub fn assemble(
     options: &JobOptions,
 ) -> io::Result<()> {
     let names = files::CATALOGUES_OF_OTHERS;
-    let mut others: [Option<Catalogue>; GROUPS] = [const { None }; GROUPS];
+    // Encoded, because only one at a time is needed in memory.
+    let mut others: [Option<Vec<u8>>; GROUPS] = [const { None }; GROUPS];
     let mut assembly: Option<Assembly> = None;
     pieces::read(input, |kind, key, bytes| {
         let group = names.iter().position(|name| kind == FILE && *name == key);
         match (kind, group) {
-            (_, Some(group)) => {
-                let read = decode_catalogue(&bytes);
-                others[group] = Some(read.map_err(|e| io::Error::other(format!("{key}: {e}")))?);
-            }
+            (_, Some(group)) => others[group] = Some(bytes),
             (ASSEMBLY, _) => assembly = Some(unpack(ASSEMBLY, &bytes)?),
             _ => {
                 return Err(io::Error::other(format!(
@@ -287,14 +289,22 @@ pub fn assemble(
         Ok(())
     })?;
     let missing = |what: &str| io::Error::other(format!("the input contains no {what}"));
-    let named = others.into_iter().zip(names);
-    let others = named.map(|(one, name)| one.ok_or_else(|| missing(name)));
-    let others = others.collect::<io::Result<Vec<Catalogue>>>()?;
-    let assembly = assembly.ok_or_else(|| missing(ASSEMBLY))?;
-    let assembled = assemble::assemble(&others, assembly, options);
+    if let Some((_, name)) = others.iter().zip(names).find(|(bytes, _)| bytes.is_none()) {
+        return Err(missing(name));
+    }
+    let mut assembler = Assembler::new(assembly.ok_or_else(|| missing(ASSEMBLY))?, options);
+    let mut named = None;
+    for (group, (bytes, name)) in others.into_iter().flatten().zip(names).enumerate() {
+        let read = decode_catalogue(&bytes);
+        let catalogue = read.map_err(|e| io::Error::other(format!("{name}: {e}")))?;
+        assembler.add(group, &catalogue);
+        named = Some(catalogue);
+    }
+    let catalogue = named.ok_or_else(|| missing(names[0]))?;
+    let assembled = assembler.finish();
     let origin = Origin { version: version.to_owned(), erasures: 0 };
     let mut pieces = Pieces::new(out)?;
-    write(&mut pieces, &others[0], &assembled, origin, options)?;
+    write(&mut pieces, &catalogue, &assembled, origin, options)?;
     pieces.finish()
 }
 

@@ -23,15 +23,21 @@ pub trait FeatureSetWriter {
     /// When the file cannot be stored.
     fn put(&mut self, name: &str, content: &[u8]) -> io::Result<()>;
 
-    /// Writes the catalogue over all orders, and for each group of users the one over others.
+    /// Writes the catalogue over all orders.
     ///
     /// # Errors
-    /// When a file cannot be stored.
-    fn catalogues(&mut self, whole: &Catalogue, others: &[Catalogue]) -> io::Result<()> {
-        let encode = |catalogue| encode_catalogue(catalogue).map_err(io::Error::other);
-        self.put(files::CATALOGUE, &encode(whole)?)?;
-        let mut named = files::CATALOGUES_OF_OTHERS.iter().zip(others);
-        named.try_for_each(|(name, catalogue)| self.put(name, &encode(catalogue)?))
+    /// When the file cannot be stored.
+    fn catalogue(&mut self, whole: &Catalogue) -> io::Result<()> {
+        self.put(files::CATALOGUE, &encode_catalogue(whole).map_err(io::Error::other)?)
+    }
+
+    /// Writes the catalogue over the users of all groups but one.
+    ///
+    /// # Errors
+    /// When the file cannot be stored.
+    fn catalogue_of_others(&mut self, group: usize, others: &Catalogue) -> io::Result<()> {
+        let name = files::CATALOGUES_OF_OTHERS[group];
+        self.put(name, &encode_catalogue(others).map_err(io::Error::other)?)
     }
 
     /// Writes the held-out examples.

@@ -99,11 +99,16 @@ impl Catalogue {
         let Partial { baskets, shoppers, visits, touches, .. } = partial;
         let scale = others.unwrap_or(1.0);
         let parameters = Parameters::default();
-        let neighbours = neighbours(infos.len(), &baskets.into_sorted(), scale, &parameters);
-        let shoppers = shoppers.into_sorted();
-        let transitions = transitions(infos.len(), &shoppers, scale);
-        let affinities = Affinities::of(infos.len(), &shoppers, scale, &parameters);
-        let visits = Visits::finish(&visits.into_sorted(), touches, scale, &parameters);
+        let (shoppers, count) = (shoppers.into_sorted(), infos.len());
+        let of_baskets = || {
+            let neighbours = neighbours(count, &baskets.into_sorted(), scale, &parameters);
+            (neighbours, transitions(count, &shoppers, scale))
+        };
+        let of_users = || {
+            let visits = Visits::finish(&visits.into_sorted(), touches, scale, &parameters);
+            (Affinities::of(count, &shoppers, scale, &parameters), visits)
+        };
+        let ((neighbours, transitions), (affinities, visits)) = rayon::join(of_baskets, of_users);
         let mut popular: Vec<u32> = (0..infos.len() as u32).collect();
         let attention =
             |p: u32| visits.attention.get(p as usize).map_or(0, |a| a.trail.total() as u64);

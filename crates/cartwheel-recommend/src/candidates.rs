@@ -147,9 +147,8 @@ pub fn list_of(
     };
     let is_on = |source| source == parameter.source();
     let scored = score(catalogue, state, cart, &past(state), is_on);
-    let mut new = scored.all().to_vec();
-    new.retain(|candidate| is_new(state, cart, candidate.product));
-    take_best(&mut new, most, key).into_iter().map(|candidate| candidate.product).collect()
+    let mut new = Others::new(scored.all(), |c| is_new(state, cart, c.product), |_| true);
+    new.take_best(most, key).into_iter().map(|candidate| candidate.product).collect()
 }
 
 /// Whether a product is neither in the cart nor one that the user has bought or touched.
