@@ -269,6 +269,9 @@ pub fn summary(
 
 #[cfg(test)]
 mod tests {
+    use cartwheel_feature_set::SourceSearch;
+    use cartwheel_features::Parameters;
+
     use super::*;
     use crate::report::{Method, sample};
 
@@ -279,6 +282,19 @@ mod tests {
             "gate_examples": gate_examples, "judged_users": judged_users, "seed": 1,
         });
         serde_json::from_value(json).unwrap()
+    }
+
+    #[test]
+    fn a_set_of_an_early_version_has_the_standard_parameters_and_no_record() {
+        let early = manifest(120, 900);
+        assert_eq!(early.parameters, Parameters::default());
+        let report = sample(0.3, 0.1, false, 0.05, 0.01);
+        let verdict = judge(&report, &early, &GateSettings::default(), None);
+        let of = |manifest: &Manifest| summary("m-1", &report, &verdict, manifest, None).unwrap();
+        assert_eq!(of(&early)["sources"], Value::Null);
+        let source_search = Some(SourceSearch::default());
+        let later = of(&Manifest { source_search, ..early });
+        assert_eq!(later["sources"]["parameters"], json!([]));
     }
 
     fn serving(provisional: bool) -> ServingModel {

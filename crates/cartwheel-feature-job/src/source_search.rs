@@ -190,13 +190,17 @@ fn decide(trials: &[(ParameterTrial, Vec<Score>)]) -> (f64, String) {
     let better = best.filter(|(trial, _)| figure(trial) > figure(standard));
     let Some((trial, scores)) = better else {
         let outcome =
-            format!("No value had better lists than the standard one, {}.", standard.value);
+            format!("No value had a higher NDCG than the standard one, {}.", standard.value);
         return (standard.value, outcome);
     };
     let lead = figure(trial) / figure(standard) - 1.0;
     let chance = paired(scores, own).p_value;
+    let p = match chance < 0.001 {
+        true => "p < 0.001".to_owned(),
+        false => format!("p = {chance:.3}"),
+    };
     let found = format!(
-        "The lists of {} are {:.1} % better than those of {}, p = {chance:.2}",
+        "The NDCG with {} is {:.1} % higher than with {}, {p}",
         trial.value,
         lead * 100.0,
         standard.value

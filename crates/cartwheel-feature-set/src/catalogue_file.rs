@@ -141,7 +141,8 @@ mod tests {
         assert_eq!(read.find("tea"), Some(0));
         assert!(decode_catalogue(&bytes[..bytes.len() - 1]).is_err());
         let parameters = Parameters::default().with(Parameter::VisitBack, 0.5);
-        let adapted = Catalogue { parameters, ..catalogue() };
+        let mut adapted = catalogue();
+        adapted.parameters = parameters;
         let with_parameters = encode_catalogue(&adapted).unwrap();
         assert_eq!(decode_catalogue(&with_parameters).unwrap().parameters, parameters);
         // A catalogue of an earlier release ends before its parameters, or before its contents, which

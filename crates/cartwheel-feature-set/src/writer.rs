@@ -221,6 +221,8 @@ mod tests {
             search_questions: 0,
             label: Default::default(),
             without: Default::default(),
+            parameters: Default::default(),
+            source_search: None,
             negatives: 1,
             seed: 1,
             erasures: 0,
