@@ -155,10 +155,16 @@ impl PhaseDurations {
         let phases = self.0.lock();
         let Some(start) = phases.first().map(|phase| phase.at) else { return String::new() };
         let ends = phases.iter().skip(1).map(|phase| phase.at).chain([instant()]);
-        let parts = phases
-            .iter()
-            .zip(ends)
-            .map(|(phase, end)| format!("{} {:.1}", phase.name, (end - phase.at).as_secs_f32()));
+        // Catalogues and examples take turns.
+        let mut parts: Vec<(&str, f32)> = Vec::new();
+        for (phase, end) in phases.iter().zip(ends) {
+            let seconds = (end - phase.at).as_secs_f32();
+            match parts.iter_mut().find(|(name, _)| *name == phase.name) {
+                Some((_, sum)) => *sum += seconds,
+                None => parts.push((phase.name, seconds)),
+            }
+        }
+        let parts = parts.iter().map(|(name, seconds)| format!("{name} {seconds:.1}"));
         let all = start.elapsed().as_secs_f32();
         format!("\nIn {all:.1} s: {}", parts.collect::<Vec<_>>().join(", "))
     }
