@@ -34,7 +34,7 @@ LINES = "user_id string, order_number int, product_id string, add_to_cart_order 
 PRODUCTS = "product_id string, product_name string, aisle string, department string"
 EVENTS = (
     "user_id string, event string, event_id string, received_at_ms bigint, product_ids array<string>, "
-    "quantities array<int>, anonymous_id string"
+    "quantities array<int>, anonymous_id string, query string"
 )
 BASKETS = "basket_id string, event string, product_ids array<string>, ordered_at_ms bigint"
 # Columns of the worker's input and, below, of its output.
@@ -42,11 +42,11 @@ ROWS = (
     "user_id string, kind tinyint, order_number int, eval_set string, order_dow int, "
     "order_hour_of_day int, days_since_prior_order float, ordered_at_ms bigint, "
     "product_id string, add_to_cart_order int, reordered int, event_id string, "
-    "received_at_ms bigint, product_ids array<string>, quantities array<int>"
+    "received_at_ms bigint, product_ids array<string>, quantities array<int>, query string"
 )
 PIECES = "kind string, key string, seq int, value binary"
 ORDER, LINE, CHECKOUT, RETURN, BASKET = 0, 1, 2, 3, 4
-# What an event does to its products; an update of the cart puts all of them into the cart.
+# What an event does to its products, if it has any; an update of the cart puts all of them into the cart.
 KINDS = {
     "checkout": CHECKOUT,
     "return": RETURN,
@@ -54,6 +54,7 @@ KINDS = {
     "add_to_cart": 6,
     "update_cart": 6,
     "remove_from_cart": 7,
+    "search": 8,
 }
 # Partials that one task merges.
 GROUP = 16
@@ -212,7 +213,8 @@ def rows(lake, spark):
             every = every.unionByName(more)
         kinds = with_owners(every.where(f.col("event").isin(*KINDS)), every)
         # Delivery may repeat an event; the first occurrence counts.
-        first = f.min(f.struct("received_at_ms", "product_ids", "quantities", "event")).alias("first")
+        first = f.struct("received_at_ms", "product_ids", "quantities", "event", "query")
+        first = f.min(first).alias("first")
         actions = kinds.groupBy("user_id", "event_id").agg(first)
         actions = actions.select("user_id", "event_id", "first.*")
         sold = actions.where("event = 'checkout'")

@@ -77,7 +77,7 @@ def add_checkouts(lake):
     users = sorted(set(orders.column("user_id").to_pylist()))[:40]
     last = max(t for t in orders.column("ordered_at_ms").to_pylist() if t is not None)
 
-    def event(n, user, kind, products):
+    def event(n, user, kind, products, query=None):
         return {
             "schema_version": 1,
             "event_id": f"e{n}",
@@ -86,12 +86,15 @@ def add_checkouts(lake):
             "product_ids": products,
             "quantities": [1] * len(products),
             "prices": [None] * len(products),
+            "query": query,
             "received_at_ms": last + (n % 9 + 1) * DAY_MS + n,
         }
 
     events = [event(n, user, "checkout", ["1", f"new-{n % 7}"]) for n, user in enumerate(users)]
     events += [event(n + 100, user, "checkout", ["2"]) for n, user in enumerate(users[::2])]
     events += [event(n + 200, user, "view", ["3"]) for n, user in enumerate(users)]
+    texts = ["Milk", "dark Bread", "a", "7"]
+    events += [event(n + 250, user, "search", [], texts[n % 4]) for n, user in enumerate(users)]
     events += [event(n + 300, "only-checkouts", "checkout", ["new-1", "4"]) for n in range(3)]
     for n, record in enumerate(events):
         record["shard"], record["sequence"] = n % 4, n
@@ -104,6 +107,7 @@ def add_checkouts(lake):
             ("product_ids", pa.list_(pa.string())),
             ("quantities", pa.list_(pa.int32())),
             ("prices", pa.list_(pa.float64())),
+            ("query", pa.string()),
             ("received_at_ms", pa.int64()),
             ("shard", pa.int32()),
             ("sequence", pa.uint64()),

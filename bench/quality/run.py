@@ -34,7 +34,7 @@ from shop import Shop
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 # The setting `recommend.without` takes one of them or several.
-SOURCES = ("seen", "cart", "visit", "taste", "next", "affinity", "content")
+SOURCES = ("seen", "cart", "search", "visit", "taste", "next", "affinity", "content")
 # What the figures of cartwheel and of a peer depend on, apart from the shop and the program.
 OWN_FILES = ("program.py", "similar.py")
 PEER_FILES = ("fit.py", "peers.py", "shop.py", "clicks.py", "requirements.txt")

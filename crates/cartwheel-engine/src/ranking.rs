@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use cartwheel_events::{ProductId, UserId};
-use cartwheel_features::{Action, Context, Event, LastCheckout, Source, Touch, UserState};
+use cartwheel_features::{Action, Context, Event, LastCheckout, Search, Source, Touch, UserState};
 use cartwheel_recommend::{
     Candidate, Contributions, FEATURES, Ranked, Said, Value, by_value, candidates, column,
     due_first, is_due, order, reasons, rows, scores,
 };
-use cartwheel_sessions::{Session, SessionCheckout};
+use cartwheel_sessions::{Session, SessionCheckout, SessionSearch};
 use rustc_hash::FxHashSet;
 
 use crate::answer::{
@@ -184,6 +184,7 @@ impl Opened {
         };
         // What the record has is not folded in again.
         let recorded_ms = state.last_touch_ms().unwrap_or(i64::MIN);
+        let searched_ms = state.last_search_ms().unwrap_or(i64::MIN);
         for event in query.session.into_iter().flat_map(later_events) {
             match event {
                 Later::Checkout(checkout) => {
@@ -205,6 +206,12 @@ impl Opened {
                     }
                     if let Some(product) = self.catalogue.find(product_id.as_str()) {
                         state.apply(Event::Touch(Touch { product, action, at_ms }));
+                    }
+                }
+                Later::Search(SessionSearch { query, at_ms }) => {
+                    let is_new = *at_ms > searched_ms;
+                    if let Some(search) = Search::of(query, *at_ms).filter(|_| is_new) {
+                        state.apply(Event::Search(&search));
                     }
                 }
             }
@@ -288,6 +295,7 @@ impl Opened {
 enum Later<'a> {
     Checkout(&'a SessionCheckout),
     Touch { product_id: &'a ProductId, action: Action, at_ms: i64 },
+    Search(&'a SessionSearch),
 }
 
 impl Later<'_> {
@@ -296,6 +304,7 @@ impl Later<'_> {
         match self {
             Self::Checkout(checkout) => checkout.received_at_ms,
             Self::Touch { at_ms, .. } => *at_ms,
+            Self::Search(search) => search.at_ms,
         }
     }
 }
@@ -313,7 +322,10 @@ fn later_events(session: &Session) -> Vec<Later<'_>> {
         at_ms: change.at_ms,
     });
     let checkouts = session.checkouts.iter().map(Later::Checkout);
-    let mut events: Vec<Later<'_>> = views.chain(changes).chain(checkouts).collect();
+    // Of the same moment, a search comes first, as in the feature job.
+    let searches = session.searches.iter().map(Later::Search);
+    let mut events: Vec<Later<'_>> =
+        searches.chain(views).chain(changes).chain(checkouts).collect();
     events.sort_by_key(Later::at_ms);
     events
 }

@@ -17,6 +17,13 @@ pub struct Carried {
     /// Viewed products with their times, UTC milliseconds, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub views: Vec<(ProductId, i64)>,
+    /// Changes of the cart, oldest first: the product, whether it was put into the cart, and the
+    /// time, UTC milliseconds.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cart_changes: Vec<(ProductId, bool, i64)>,
+    /// Texts of searches with their times, UTC milliseconds, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub searches: Vec<(String, i64)>,
     /// Purchases, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub checkouts: Vec<CarriedCheckout>,
@@ -36,7 +43,12 @@ pub struct CarriedCheckout {
 impl Carried {
     /// Tells whether nothing goes over.
     pub fn is_empty(&self) -> bool {
-        self.cart.is_empty() && self.views.is_empty() && self.checkouts.is_empty()
+        let Self { cart, views, cart_changes, searches, checkouts } = self;
+        cart.is_empty()
+            && views.is_empty()
+            && cart_changes.is_empty()
+            && searches.is_empty()
+            && checkouts.is_empty()
     }
 }
 

@@ -21,6 +21,11 @@ pub(crate) fn strings<'a>(batch: &'a RecordBatch, name: &str) -> io::Result<&'a 
     column(batch, name)?.as_string_opt().ok_or_else(|| mistyped(name))
 }
 
+/// A column that tables of earlier releases lack.
+pub(crate) fn optional_strings<'a>(batch: &'a RecordBatch, name: &str) -> Option<&'a StringArray> {
+    batch.column_by_name(name)?.as_string_opt()
+}
+
 pub(crate) fn numbers<'a, T: ArrowPrimitiveType>(
     batch: &'a RecordBatch,
     name: &str,

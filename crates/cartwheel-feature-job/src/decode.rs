@@ -10,11 +10,13 @@ use arrow_array::{
 };
 
 use cartwheel_events::EventKind;
-use cartwheel_features::{Action, stable_hash};
+use cartwheel_features::{Action, Search, stable_hash};
 
-use crate::columns::{lists, mistyped, numbers, optional, optional_lists, strings};
+use crate::columns::{
+    lists, mistyped, numbers, optional, optional_lists, optional_strings, strings,
+};
 use crate::products::ProductIndex;
-use crate::rows::{BasketRow, CheckoutRow, EvalSet, LineRow, OrderRow, TouchRow};
+use crate::rows::{BasketRow, CheckoutRow, EvalSet, LineRow, OrderRow, SearchRow, TouchRow};
 
 /// The columns of orders in a batch.
 pub(crate) struct OrderColumns<'a> {
@@ -176,6 +178,36 @@ impl<'a> TouchColumns<'a> {
         };
         Ok(known.map(touch).collect())
     }
+}
+
+/// The columns of searches in a batch.
+pub(crate) struct SearchColumns<'a> {
+    event_id: &'a StringArray,
+    received_at_ms: &'a Int64Array,
+    queries: Option<&'a StringArray>,
+}
+
+impl<'a> SearchColumns<'a> {
+    pub(crate) fn of(batch: &'a RecordBatch) -> io::Result<Self> {
+        Ok(Self {
+            event_id: strings(batch, "event_id")?,
+            received_at_ms: numbers::<Int64Type>(batch, "received_at_ms")?,
+            queries: optional_strings(batch, "query"),
+        })
+    }
+
+    /// The search of the event at a row; `None` if its text has no words.
+    pub(crate) fn row(&self, at: usize) -> Option<SearchRow> {
+        let query = self.queries.filter(|queries| queries.is_valid(at))?.value(at);
+        let event = stable_hash(self.event_id.value(at).as_bytes());
+        search_row(query, self.received_at_ms.value(at), event)
+    }
+}
+
+/// The row of a search of the event with the hash `event`; `None` if its text has no words.
+pub(crate) fn search_row(query: &str, at_ms: i64, event: u64) -> Option<SearchRow> {
+    let search = Search::of(query, at_ms)?;
+    Some(SearchRow { hash: 0, search, event, user_id: String::new() })
 }
 
 /// What an event does to its products, unless it buys or returns them. An update of the cart puts

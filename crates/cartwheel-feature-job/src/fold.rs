@@ -15,7 +15,7 @@ use crate::later;
 use crate::options::JobOptions;
 use crate::purchases::purchases;
 use crate::questions::{Asked, Asking, Questions, Samples};
-use crate::rows::{BasketRow, CheckoutRow, LineRow, OrderRow, Rows, TouchRow, split};
+use crate::rows::{BasketRow, CheckoutRow, LineRow, OrderRow, Rows, SearchRow, TouchRow, split};
 
 /// The result of folding some users, besides their records.
 #[derive(Debug, Serialize, Deserialize)]
@@ -38,13 +38,14 @@ pub(crate) struct Folded {
     pub users: u64,
 }
 
-/// One user's rows: orders by number, lines by order and position, checkouts and touches by time.
+/// One user's rows: orders by number, lines by order and position, and the others by time.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct UserRows<'a> {
     pub orders: &'a [OrderRow],
     pub lines: &'a [LineRow],
     pub checkouts: &'a [CheckoutRow],
     pub touches: &'a [TouchRow],
+    pub searches: &'a [SearchRow],
 }
 
 impl Folded {
@@ -110,13 +111,17 @@ impl Folded {
         rows.checkouts
             .sort_by(|a, b| (a.hash, a.at_ms, &a.event_id).cmp(&(b.hash, b.at_ms, &b.event_id)));
         rows.touches.sort_unstable();
+        rows.searches.sort_unstable();
         let mut records = UserRecords::default();
         let (mut orders, mut lines) = (&rows.orders[..], &rows.lines[..]);
         let (mut checkouts, mut touches) = (&rows.checkouts[..], &rows.touches[..]);
+        let mut searches = &rows.searches[..];
         loop {
             let [order, checkout] =
                 [orders.first().map(|o| o.hash), checkouts.first().map(|c| c.hash)];
-            let next = [order, checkout, touches.first().map(|t| t.hash)];
+            let [touch, search] =
+                [touches.first().map(|t| t.hash), searches.first().map(|s| s.hash)];
+            let next = [order, checkout, touch, search];
             let Some(hash) = next.into_iter().flatten().min() else { break };
             lines = &lines[lines.partition_point(|l| l.hash < hash)..];
             let user = UserRows {
@@ -124,10 +129,12 @@ impl Folded {
                 lines: split(&mut lines, |l| l.hash == hash),
                 checkouts: split(&mut checkouts, |c| c.hash == hash),
                 touches: split(&mut touches, |t| t.hash == hash),
+                searches: split(&mut searches, |s| s.hash == hash),
             };
             let ids = user.orders.iter().map(|o| &o.user_id);
             let ids = ids.chain(user.checkouts.iter().map(|c| &c.user_id));
-            let mut ids = ids.chain(user.touches.iter().map(|t| &t.user_id));
+            let ids = ids.chain(user.touches.iter().map(|t| &t.user_id));
+            let mut ids = ids.chain(user.searches.iter().map(|s| &s.user_id));
             let Some(user_id) = ids.next() else { break };
             if let Some(other) = ids.find(|&id| id != user_id) {
                 return Err(io::Error::other(format!(
@@ -157,7 +164,7 @@ impl Folded {
         options: &JobOptions,
         calendar: &Calendar,
     ) -> UserState {
-        let mut history = History::new(rows.orders, rows.lines, rows.touches);
+        let mut history = History::new(rows.orders, rows.lines, rows.touches, rows.searches);
         for purchase in purchases(rows.checkouts) {
             history.purchase(calendar, &purchase);
             self.watermark_ms = self.watermark_ms.max(purchase.row.at_ms);
@@ -182,19 +189,19 @@ impl Folded {
             },
             ahead: Ahead::new(&timeline),
             state: UserState::default(),
-            touched: 0,
+            done: 0,
         };
-        let mut touches = &history.touches[..];
+        let mut steps = &history.steps[..];
         for (at, PastOrder { order, marked_train }) in history.orders.iter().enumerate() {
             let at_ms = order.context.at_ms;
-            let before = split(&mut touches, |touch| at_ms.is_some_and(|ms| touch.at_ms <= ms));
+            let before = split(&mut steps, |step| at_ms.is_some_and(|ms| step.at_ms() <= ms));
             let is_label = at + options.label_orders >= n || *marked_train;
             let previous = at.checked_sub(1).map(|at| &history.orders[at].order);
             if is_label {
                 let is_last = at + 1 == n;
                 questions.before_order(before, &Asking { order, previous, is_last }, calendar);
             } else {
-                questions.touches(before, calendar);
+                questions.steps(before, calendar);
             }
             let state = &mut questions.state;
             group.order(state, order, hash);
@@ -204,7 +211,7 @@ impl Folded {
             }
             state.apply(Event::Order(order));
         }
-        questions.touches(touches, calendar);
+        questions.steps(steps, calendar);
         let mut state = questions.state;
         if let Some(order) = later.filter(|order| !order.lines.is_empty()) {
             let key = example_key(user_id, order.number);

@@ -1,10 +1,11 @@
-//! One user's history: orders, the purchases of the event stream among them, and touches.
+//! One user's history: orders, the purchases of the event stream among them, touches and searches.
 
 use cartwheel_feature_set::Calendar;
 use cartwheel_features::{Action, Context, LastCheckout, Line, Order, Touch, UserState};
 
 use crate::purchases::Purchase;
-use crate::rows::{CheckoutRow, EvalSet, LineRow, OrderRow, TouchRow, split};
+use crate::rows::{CheckoutRow, EvalSet, LineRow, OrderRow, SearchRow, TouchRow, split};
+use crate::step::{Step, steps};
 
 /// An order of a user's history.
 pub(crate) struct PastOrder {
@@ -23,18 +24,23 @@ pub(crate) struct History {
     /// The newest checkout.
     pub last_checkout: Option<LastCheckout>,
     /// What the user did besides, oldest first.
-    pub touches: Vec<Touch>,
+    pub steps: Vec<Step>,
 }
 
 impl History {
     /// Takes rows that are in order.
-    pub(crate) fn new(orders: &[OrderRow], mut lines: &[LineRow], touches: &[TouchRow]) -> Self {
+    pub(crate) fn new(
+        orders: &[OrderRow],
+        mut lines: &[LineRow],
+        touches: &[TouchRow],
+        searches: &[SearchRow],
+    ) -> Self {
         let mut history = Self {
             orders: Vec::with_capacity(orders.len()),
             tail: UserState::default(),
             next: None,
             last_checkout: None,
-            touches: touches_of(touches),
+            steps: steps(touches, searches),
         };
         for row in orders {
             let context = Context {
@@ -70,7 +76,7 @@ impl History {
     /// Removes what happened from a time on, and returns the first order of it. Orders without a
     /// time are earlier ones.
     pub(crate) fn cut(&mut self, until_ms: i64) -> Option<Order> {
-        self.touches.truncate(self.touches.partition_point(|touch| touch.at_ms < until_ms));
+        self.steps.truncate(self.steps.partition_point(|step| step.at_ms() < until_ms));
         let is_later = |past: &PastOrder| past.order.context.at_ms.is_some_and(|at| at >= until_ms);
         let at = self.orders.iter().position(is_later)?;
         self.orders.drain(at..).next().map(|past| past.order)
@@ -88,10 +94,10 @@ impl History {
     /// Everything that the user did with products, oldest first, purchases among it. Empty if the
     /// user did nothing but buy: then there are no visits.
     pub(crate) fn timeline(&self) -> Vec<Touch> {
-        if self.touches.is_empty() {
-            return Vec::new();
+        let mut all: Vec<Touch> = self.steps.iter().filter_map(Step::touch).collect();
+        if all.is_empty() {
+            return all;
         }
-        let mut all = self.touches.clone();
         for PastOrder { order, .. } in &self.orders {
             let Some(at_ms) = order.context.at_ms else { continue };
             let bought = order.lines.iter().map(|line| line.product);
@@ -100,14 +106,4 @@ impl History {
         all.sort_by_key(|touch| touch.at_ms);
         all
     }
-}
-
-/// The touches of rows in order. Delivery may repeat an event.
-fn touches_of(rows: &[TouchRow]) -> Vec<Touch> {
-    let same =
-        |a: &TouchRow, b: &TouchRow| (a.at_ms, a.event, a.place) == (b.at_ms, b.event, b.place);
-    let first = rows.chunk_by(same).filter_map(<[TouchRow]>::first);
-    let touch =
-        |row: &TouchRow| Touch { product: row.product, action: row.action, at_ms: row.at_ms };
-    first.map(touch).collect()
 }

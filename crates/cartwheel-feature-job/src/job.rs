@@ -20,7 +20,8 @@ use crate::assemble::Assembler;
 use crate::batches::RowGroups;
 use crate::columns::strings;
 use crate::decode::{
-    BasketColumns, CheckoutColumns, LineColumns, OrderColumns, TouchColumns, action_of,
+    BasketColumns, CheckoutColumns, LineColumns, OrderColumns, SearchColumns, TouchColumns,
+    action_of, search_row,
 };
 use crate::finish::{Finished, finish};
 use crate::fold::Folded;
@@ -46,7 +47,7 @@ pub struct Input {
     pub products: Vec<ProductInfo>,
     /// Delivered checkouts and returns, without repetitions.
     pub checkouts: Vec<cartwheel_lake::CheckoutRow>,
-    /// Delivered views, adds and removes.
+    /// Delivered views, adds, removes and searches.
     pub touches: cartwheel_lake::Touches,
     /// Imported Parquet files of the `events` table.
     pub events: Vec<PathBuf>,
@@ -194,6 +195,9 @@ fn version(input: &Input, options: &JobOptions) -> String {
         let hash = |touch| stable_hash(format!("{touch:?}").as_bytes());
         let sum = input.touches.iter().map(hash).fold(0, u64::wrapping_add);
         text.push_str(&format!("touches {sum:x}\n"));
+        let hash = |search| stable_hash(format!("{search:?}").as_bytes());
+        let sum = input.touches.searches().map(hash).fold(0, u64::wrapping_add);
+        text.push_str(&format!("searches {sum:x}\n"));
     }
     if !input.events.is_empty() {
         // A login after the import changes to whom imported events belong.
@@ -297,10 +301,15 @@ fn shuffle(
             TouchRow { hash: 0, at_ms, event, place, product, action, user_id: String::new() };
         sender.touch(user_id, &user_row)?;
     }
+    for search in tables.touches.searches() {
+        if let Some(row) = search_row(search.query, search.received_at_ms, search.event) {
+            sender.search(search.user_id, &row)?;
+        }
+    }
     sender.finish()
 }
 
-/// Sends the imported checkouts, returns and baskets to their partitions.
+/// Sends the imported checkouts, returns, touches, searches and baskets to their partitions.
 fn shuffle_events(
     tables: &Tables<'_>,
     index: &ProductIndex<'_>,
@@ -314,6 +323,7 @@ fn shuffle_events(
             let (users, kinds) = (strings(&batch, "user_id")?, strings(&batch, "event")?);
             let checkouts = CheckoutColumns::of(&batch, index)?;
             let touches = TouchColumns::of(&batch, index)?;
+            let searches = SearchColumns::of(&batch)?;
             for at in 0..batch.num_rows() {
                 let shopper = users.value(at);
                 let owner = |at_ms| tables.ties.user(shopper, at_ms).unwrap_or(shopper);
@@ -325,6 +335,8 @@ fn shuffle_events(
                     for row in touches.rows(at, action)? {
                         sender.touch(owner(row.at_ms), &row)?;
                     }
+                } else if let (EventKind::Search, Some(row)) = (kind, searches.row(at)) {
+                    sender.search(owner(row.search.at_ms), &row)?;
                 }
             }
             count(batch.num_rows());

@@ -31,6 +31,7 @@ mod rows;
 mod search_rows;
 mod shuffle;
 mod source_search;
+mod step;
 mod training_rows;
 mod write;
 

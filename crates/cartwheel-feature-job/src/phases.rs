@@ -15,7 +15,9 @@ use serde::de::DeserializeOwned;
 
 use crate::assemble::Assembler;
 use crate::columns::{numbers, strings};
-use crate::decode::{BasketColumns, CheckoutColumns, LineColumns, OrderColumns, TouchColumns};
+use crate::decode::{
+    BasketColumns, CheckoutColumns, LineColumns, OrderColumns, SearchColumns, TouchColumns,
+};
 use crate::finish::{self, Assembly};
 use crate::fold::{Folded, UserRows};
 use crate::options::JobOptions;
@@ -40,6 +42,7 @@ const BASKET: i8 = 4;
 const VIEW: i8 = 5;
 const ADD: i8 = 6;
 const REMOVE: i8 = 7;
+const SEARCH: i8 = 8;
 
 fn pack(value: &impl Serialize) -> io::Result<Vec<u8>> {
     postcard::to_allocvec(value).map_err(io::Error::other)
@@ -80,10 +83,9 @@ pub fn read_products(input: impl Read) -> io::Result<Vec<ProductInfo>> {
 }
 
 /// Folds users as they come, with one user in memory at a time. The input has one row for
-/// each order, order line, checkout, return, basket and touch, with the columns `user_id`, `kind`
-/// (0 order, 1 line, 2 checkout, 3 return, 4 basket, 5 view, 6 add to the cart, 7 removal from the
-/// cart) and those of the tables; the rows of a user
-/// are contiguous. A basket is the purchase of an unknown customer: its `user_id` is its own id,
+/// each order, order line, checkout, return, basket, touch and search, with the columns `user_id`,
+/// `kind` (0 order, 1 line, 2 checkout, 3 return, 4 basket, 5 view, 6 add to the cart, 7 removal from
+/// the cart, 8 search) and those of the tables; the rows of a user are contiguous. A basket is the purchase of an unknown customer: its `user_id` is its own id,
 /// and it occurs once.
 /// Writes a record for each user, and then the partial result over all of them.
 ///
@@ -138,6 +140,7 @@ impl<W: Write> Users<'_, W> {
         let checkouts = CheckoutColumns::of(batch, index)?;
         let baskets = BasketColumns::of(batch, "received_at_ms", index)?;
         let touches = TouchColumns::of(batch, index)?;
+        let searches = SearchColumns::of(batch)?;
         for at in 0..batch.num_rows() {
             if kinds.value(at) == BASKET {
                 let hash = stable_hash(user_ids.value(at).as_bytes());
@@ -157,10 +160,11 @@ impl<W: Write> Users<'_, W> {
                 VIEW => self.rows.touches.extend(touches.rows(at, Action::View)?),
                 ADD => self.rows.touches.extend(touches.rows(at, Action::Add)?),
                 REMOVE => self.rows.touches.extend(touches.rows(at, Action::Remove)?),
+                SEARCH => self.rows.searches.extend(searches.row(at)),
                 kind => {
                     return Err(io::Error::other(format!(
                         "column kind contains {kind}: expected 0 (order), 1 (line), 2 (checkout), \
-                         3 (return), 4 (basket), 5 (view), 6 (add) or 7 (removal)"
+                         3 (return), 4 (basket), 5 (view), 6 (add), 7 (removal) or 8 (search)"
                     )));
                 }
             }
@@ -181,16 +185,16 @@ impl<W: Write> Users<'_, W> {
                 self.user_id
             )));
         }
-        // Lines without an order make no history, as in the local job.
-        if rows.orders.is_empty() && rows.checkouts.is_empty() && rows.touches.is_empty() {
+        if !rows.tell_of_user() {
             return Ok(());
         }
         rows.orders.sort_by_key(|o| o.number);
         rows.lines.sort_unstable_by_key(|l| (l.number, l.position, l.product));
         rows.checkouts.sort_by(|a, b| (a.at_ms, &a.event_id).cmp(&(b.at_ms, &b.event_id)));
         rows.touches.sort_unstable();
-        let Rows { orders, lines, checkouts, touches, .. } = &rows;
-        let user = UserRows { orders, lines, checkouts, touches };
+        rows.searches.sort_unstable();
+        let Rows { orders, lines, checkouts, touches, searches, .. } = &rows;
+        let user = UserRows { orders, lines, checkouts, touches, searches };
         let state = self.folded.user(&self.user_id, hash, user, self.options, &self.calendar);
         self.out.value(USER, &self.user_id, &state.encode())
     }

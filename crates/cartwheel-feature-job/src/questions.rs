@@ -3,17 +3,18 @@
 //!
 //! A question after the next basket is asked at the order's moment; if a visit led to the order, at
 //! a random moment of the visit, with the cart of that moment; and now and then right after the
-//! order before. A question after the next interaction is asked after every touch of a visit that
-//! another follows, and one after the rest of the visit after every touch, whatever follows.
+//! order before. A question after the next interaction is asked after every touch or search of a visit that
+//! a touch follows, and one after the rest of the visit after each of them, whatever follows.
 
 use cartwheel_feature_set::{Calendar, EventWeights};
 use cartwheel_features::{
-    BottomK, Context, Event, Example, Fold, Order, Touch, UserState, VISIT_GAP_MS, example_key,
-    stable_hash, visits,
+    BottomK, Context, Example, Fold, Order, Touch, UserState, VISIT_GAP_MS, example_key,
+    stable_hash,
 };
 use serde::{Deserialize, Serialize};
 
 use crate::ahead::{Ahead, positives};
+use crate::step::{Step, first_touch, last_visit};
 
 /// One in this many baskets is asked for right after the order before.
 const AFTER_CHECKOUT: u64 = 10;
@@ -87,61 +88,63 @@ pub(crate) struct Questions<'a> {
     pub ahead: Ahead<'a>,
     /// The state so far.
     pub state: UserState,
-    /// Touches so far.
-    pub touched: u32,
+    /// Touches and searches so far.
+    pub done: u32,
 }
 
 impl Questions<'_> {
-    /// Folds the touches before an order, and asks for the order once.
+    /// Folds the steps before an order, and asks for the order once.
     pub(crate) fn before_order(
         &mut self,
-        touches: &[Touch],
+        steps: &[Step],
         asking: &Asking<'_>,
         calendar: &Calendar,
     ) {
         let Asking { order, previous, is_last } = asking;
-        let led = visit_before(touches, order);
+        let led = visit_before(steps, order);
         let draw = self.draw("moment", order.number);
         let is_held_out = self.user.fold == Fold::Gate && *is_last;
         if let (Some(previous), 0, 0, false) = (previous, led, draw % AFTER_CHECKOUT, is_held_out) {
             let at_once = Context { days_since_prior: Some(0.0), ..previous.context };
             self.ask_basket(asking, at_once, Some(Vec::new()));
-            self.touches(touches, calendar);
+            self.steps(steps, calendar);
             return;
         }
         // The first order tells nothing of a user who has done nothing before.
         if previous.is_none() && led == 0 {
-            self.touches(touches, calendar);
+            self.steps(steps, calendar);
             return;
         }
         let left = (draw % (led as u64 + 1)) as usize;
-        let (before, after) = touches.split_at(touches.len() - left);
-        self.touches(before, calendar);
+        let (before, after) = steps.split_at(steps.len() - left);
+        self.steps(before, calendar);
         let context = match after.first() {
             None => order.context,
-            // At the beginning of a visit, the touch before belongs to another day.
+            // At the beginning of a visit, the step before belongs to another day.
             Some(next) => {
                 let newest = before.last().filter(|_| left < led).unwrap_or(next);
-                calendar.context(&self.state, newest.at_ms)
+                calendar.context(&self.state, newest.at_ms())
             }
         };
         let cart = self.state.cart();
         self.ask_basket(asking, context, cart);
-        self.touches(after, calendar);
+        self.steps(after, calendar);
     }
 
-    /// Folds touches, and asks within each visit what the user turns to next.
-    pub(crate) fn touches(&mut self, touches: &[Touch], calendar: &Calendar) {
-        for touch in touches {
-            let last_ms = self.state.last_touch_ms();
-            let last_ms = last_ms.filter(|last| touch.at_ms.saturating_sub(*last) <= VISIT_GAP_MS);
-            if let Some(last_ms) = last_ms {
-                self.ask_interaction(touch, last_ms, calendar);
+    /// Folds touches and searches, and asks within each visit what the user turns to next.
+    pub(crate) fn steps(&mut self, steps: &[Step], calendar: &Calendar) {
+        for (at, step) in steps.iter().enumerate() {
+            let last_ms = self.state.last_touch_ms().max(self.state.last_search_ms());
+            let last_ms = last_ms.filter(|last| step.at_ms().saturating_sub(*last) <= VISIT_GAP_MS);
+            if let (Some(last_ms), Some(next)) = (last_ms, first_touch(&steps[at..])) {
+                self.ask_interaction(&next, last_ms, calendar);
             }
-            self.state.apply(Event::Touch(*touch));
-            self.touched += 1;
-            self.ahead.pass_touch();
-            self.ask_rest(touch.at_ms, calendar);
+            self.state.apply(step.event());
+            self.done += 1;
+            if let Step::Touch(_) = step {
+                self.ahead.pass_touch();
+            }
+            self.ask_rest(step.at_ms(), calendar);
         }
     }
 
@@ -178,7 +181,7 @@ impl Questions<'_> {
 
     fn ask_interaction(&mut self, next: &Touch, at_ms: i64, calendar: &Calendar) {
         let Asked { user_id, fold, .. } = self.user;
-        let number = self.touched;
+        let number = self.done;
         let key = stable_hash(format!("{user_id}/touch/{number}").as_bytes());
         // Every interaction of a gate user is for the gate.
         let sample = self.interactions.of(fold, true);
@@ -202,10 +205,10 @@ impl Questions<'_> {
         );
     }
 
-    /// Asks for the rest of the visit in which the user has just touched something.
+    /// Asks for the rest of the visit in which the user has just done something.
     fn ask_rest(&mut self, at_ms: i64, calendar: &Calendar) {
         let Asked { user_id, fold, seed } = self.user;
-        let number = self.touched;
+        let number = self.done;
         let Some((samples, weights)) = &mut self.rests else { return };
         let key = stable_hash(format!("{user_id}/rest/{number}").as_bytes());
         // Every visit of a gate user is for the gate.
@@ -240,11 +243,11 @@ impl Questions<'_> {
     }
 }
 
-/// Number of the last touches that belong to the visit in which an order was placed.
-fn visit_before(touches: &[Touch], order: &Order) -> usize {
-    let (Some(at_ms), Some(last)) = (order.context.at_ms, touches.last()) else { return 0 };
-    match at_ms.saturating_sub(last.at_ms) <= VISIT_GAP_MS {
-        true => visits(touches).last().map_or(0, <[Touch]>::len),
+/// Number of the last steps that belong to the visit in which an order was placed.
+fn visit_before(steps: &[Step], order: &Order) -> usize {
+    let (Some(at_ms), Some(last)) = (order.context.at_ms, steps.last()) else { return 0 };
+    match at_ms.saturating_sub(last.at_ms()) <= VISIT_GAP_MS {
+        true => last_visit(steps).len(),
         false => 0,
     }
 }
@@ -260,9 +263,9 @@ mod tests {
     #[test]
     fn a_question_during_a_visit_is_asked_at_a_moment_of_that_visit() {
         let calendar = Calendar::new("UTC").unwrap();
-        let view = |at_ms| Touch { product: 1, action: Action::View, at_ms };
+        let view = |at_ms| Step::Touch(Touch { product: 1, action: Action::View, at_ms });
         let (begin, end) = (10 * DAY_MS, 10 * DAY_MS + 600_000);
-        let touches = [view(0), view(begin), view(begin + 60_000)];
+        let steps = [view(0), view(begin), view(begin + 60_000)];
         let mut moments = Vec::new();
         for seed in 0..40 {
             let mut samples = [Samples::new(80), Samples::new(80)];
@@ -274,14 +277,14 @@ mod tests {
                 rests: None,
                 ahead: Ahead::new(&[]),
                 state: UserState::default(),
-                touched: 0,
+                done: 0,
             };
             let lines = vec![Line { product: 2, position: 1, reordered: None }];
             let context = Context { at_ms: Some(end), ..Context::default() };
             let order = Order { number: 1, context, lines };
             let asking = Asking { order: &order, previous: None, is_last: true };
-            questions.before_order(&touches, &asking, &calendar);
-            assert_eq!(questions.state.touches.len(), touches.len());
+            questions.before_order(&steps, &asking, &calendar);
+            assert_eq!(questions.state.touches.len(), steps.len());
             let [baskets, _] = samples;
             moments.extend(baskets.train.into_sorted().iter().map(|e| e.context.at_ms.unwrap()));
         }

@@ -1,6 +1,6 @@
 //! Rows of the users' histories, as the fold takes them.
 
-use cartwheel_features::Action;
+use cartwheel_features::{Action, Search};
 
 /// The role of an order in the imported data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,6 +82,19 @@ pub(crate) struct TouchRow {
     pub user_id: String,
 }
 
+/// A search. The order of the fields is that of the fold.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct SearchRow {
+    /// Hash of the user id. Only a row of a partition has it.
+    pub hash: u64,
+    /// Its words and when the server accepted it.
+    pub search: Search,
+    /// Hash of the event's id.
+    pub event: u64,
+    /// Only a row of a partition has it.
+    pub user_id: String,
+}
+
 /// Splits the rows that match off the front of a sorted slice.
 pub(crate) fn split<'a, T>(rows: &mut &'a [T], matches: impl Fn(&T) -> bool) -> &'a [T] {
     let (head, tail) = rows.split_at(rows.partition_point(matches));
@@ -107,13 +120,19 @@ pub(crate) struct Rows {
     pub lines: Vec<LineRow>,
     pub checkouts: Vec<CheckoutRow>,
     pub touches: Vec<TouchRow>,
+    pub searches: Vec<SearchRow>,
     pub baskets: Vec<BasketRow>,
 }
 
 impl Rows {
     /// Whether there is no row of a user.
     pub(crate) fn is_empty(&self) -> bool {
-        let Self { orders, lines, checkouts, touches, baskets: _ } = self;
-        orders.is_empty() && lines.is_empty() && checkouts.is_empty() && touches.is_empty()
+        self.lines.is_empty() && !self.tell_of_user()
+    }
+
+    /// Whether there is a history of a user. Lines without an order make none.
+    pub(crate) fn tell_of_user(&self) -> bool {
+        let Self { orders, lines: _, checkouts, touches, searches, baskets: _ } = self;
+        !(orders.is_empty() && checkouts.is_empty() && touches.is_empty() && searches.is_empty())
     }
 }

@@ -6,16 +6,17 @@
 
 use std::io;
 
-use cartwheel_features::{Action, stable_hash};
+use cartwheel_features::{Action, Search, stable_hash};
 use cartwheel_files::{FieldReader, PartitionWriter, Partitions, push_text};
 
-use crate::rows::{BasketRow, CheckoutRow, EvalSet, LineRow, OrderRow, Rows, TouchRow};
+use crate::rows::{BasketRow, CheckoutRow, EvalSet, LineRow, OrderRow, Rows, SearchRow, TouchRow};
 
 const ORDER: u8 = 0;
 const LINE: u8 = 1;
 const CHECKOUT: u8 = 2;
 const BASKET: u8 = 3;
 const TOUCH: u8 = 4;
+const SEARCH: u8 = 5;
 
 /// Decodes the rows of a partition.
 pub(crate) fn rows(bytes: &[u8]) -> io::Result<Rows> {
@@ -77,6 +78,14 @@ pub(crate) fn rows(bytes: &[u8]) -> io::Result<Rows> {
                 let action = action.ok_or_else(|| io::Error::other("unknown action"))?;
                 let user_id = reader.text()?.to_owned();
                 rows.touches.push(TouchRow { hash, at_ms, event, place, product, action, user_id });
+            }
+            SEARCH => {
+                let at_ms = i64::from_le_bytes(reader.array()?);
+                let event = u64::from_le_bytes(reader.array()?);
+                let search = Search::new(numbers(&mut reader)?, at_ms);
+                let search = search.ok_or_else(|| io::Error::other("a search without words"))?;
+                let user_id = reader.text()?.to_owned();
+                rows.searches.push(SearchRow { hash, search, event, user_id });
             }
             _ => {
                 let at_ms = i64::from_le_bytes(reader.array()?);
@@ -149,6 +158,16 @@ impl<'a> Sender<'a> {
             out.extend(row.place.to_le_bytes());
             out.extend(row.product.to_le_bytes());
             out.push(row.action as u8);
+            push_text(out, user_id);
+        })
+    }
+
+    /// Sends a search of a user.
+    pub(crate) fn search(&mut self, user_id: &str, row: &SearchRow) -> io::Result<()> {
+        self.row(user_id, SEARCH, |out| {
+            out.extend(row.search.at_ms.to_le_bytes());
+            out.extend(row.event.to_le_bytes());
+            push_numbers(out, row.search.words());
             push_text(out, user_id);
         })
     }

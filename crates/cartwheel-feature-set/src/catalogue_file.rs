@@ -1,12 +1,14 @@
 //! Catalogues as bytes: a signature, then in postcard the catalogue, its affinities, the sources that
-//! are switched off, its contents, and the parameters of its sources. Catalogues of releases that lacked the last of these end before
-//! them.
+//! are switched off, its contents, the parameters of its sources, and the words of its contents.
+//! Catalogues of releases that lacked the last of these end before them.
 //!
 //! Catalogues of releases before the signature have no transitions, no hazards and no orders
 //! over time. They are read as far as they go, so that a shop answers after an update of the
 //! software until the pipeline has run.
 
-use cartwheel_features::{Catalogue, Contents, Neighbour, Product, ProductInfo, ProductStats};
+use cartwheel_features::{
+    Catalogue, Contents, Neighbour, Product, ProductInfo, ProductStats, WordIndex,
+};
 use serde::Deserialize;
 
 /// No catalogue without a signature begins with these bytes: as a number of products, they are
@@ -22,7 +24,8 @@ pub fn encode_catalogue(catalogue: &Catalogue) -> postcard::Result<Vec<u8>> {
     let bytes = postcard::to_extend(&catalogue.affinities, bytes)?;
     let bytes = postcard::to_extend(&catalogue.without, bytes)?;
     let bytes = postcard::to_extend(&*catalogue.contents, bytes)?;
-    postcard::to_extend(&catalogue.parameters, bytes)
+    let bytes = postcard::to_extend(&catalogue.parameters, bytes)?;
+    postcard::to_extend(catalogue.contents.words(), bytes)
 }
 
 /// Decodes a catalogue and checks that it refers to products of its own alone.
@@ -48,8 +51,10 @@ fn signed(bytes: &[u8]) -> postcard::Result<Catalogue> {
     let rest = later(rest, &mut catalogue.without)?;
     let mut contents = Contents::default();
     let rest = later(rest, &mut contents)?;
-    catalogue.contents = contents.into();
     let rest = later(rest, &mut catalogue.parameters)?;
+    let mut words = WordIndex::default();
+    let rest = later(rest, &mut words)?;
+    catalogue.contents = contents.with_words(words).into();
     match rest {
         [] => Ok(catalogue),
         _ => Err(postcard::Error::DeserializeBadEncoding),
@@ -145,10 +150,11 @@ mod tests {
         adapted.parameters = parameters;
         let with_parameters = encode_catalogue(&adapted).unwrap();
         assert_eq!(decode_catalogue(&with_parameters).unwrap().parameters, parameters);
-        // A catalogue of an earlier release ends before its parameters, or before its contents, which
-        // are two empty lists here.
-        let parameters = postcard::to_allocvec(&parameters).unwrap().len();
-        for end in [bytes.len() - parameters, bytes.len() - parameters - 2] {
+        // A catalogue of an earlier release ends before its words, which are three empty lists and a
+        // number here, before its parameters, or before its contents, which are two empty lists.
+        let words = bytes.len() - 4;
+        let parameters = words - postcard::to_allocvec(&parameters).unwrap().len();
+        for end in [words, parameters, parameters - 2] {
             let read = decode_catalogue(&bytes[..end]).unwrap();
             assert_eq!(read.parameters, Parameters::default());
         }

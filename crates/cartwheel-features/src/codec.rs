@@ -1,9 +1,10 @@
 //! The compact encoding of a user's state: little-endian, versioned, bounded.
 
+use crate::search::{MAX_SEARCHES, SEARCH_WORDS, Search};
 use crate::touch::{Action, MAX_TOUCHES, Touch};
 use crate::user::{Context, LastCheckout, UserProduct, UserState};
 
-const VERSION: u8 = 3;
+const VERSION: u8 = 4;
 const PRODUCT_BYTES: usize = 44;
 const TOUCH_BYTES: usize = 13;
 
@@ -16,14 +17,17 @@ pub enum CodecError {
     /// An action has a number that no action has.
     #[error("user record has an unknown action")]
     Action,
+    /// A search has no words, or too many.
+    #[error("user record has an invalid search")]
+    Search,
     /// The record was written by a later release.
     #[error("user record has version {0}; this release reads versions 1 to {VERSION}")]
     Version(u8),
 }
 
 impl UserState {
-    /// Encodes the state: 78 bytes and the id of the last checkout, then 13 bytes per touch and 44
-    /// bytes per product.
+    /// Encodes the state: 79 bytes and the id of the last checkout, then 13 bytes per touch, 9 per
+    /// search and 4 per word of it, and 44 per product.
     pub fn encode(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(96 + self.products.len() * PRODUCT_BYTES);
         out.push(VERSION);
@@ -51,6 +55,13 @@ impl UserState {
             out.extend(touch.product.to_le_bytes());
             out.push(touch.action as u8);
             out.extend(touch.at_ms.to_le_bytes());
+        }
+        let searches = &self.searches[self.searches.len().saturating_sub(MAX_SEARCHES)..];
+        out.push(searches.len() as u8);
+        for search in searches {
+            out.extend(search.at_ms.to_le_bytes());
+            out.push(search.words().len() as u8);
+            search.words().iter().for_each(|word| out.extend(word.to_le_bytes()));
         }
         out.extend((self.products.len() as u32).to_le_bytes());
         for p in &self.products {
@@ -109,6 +120,16 @@ impl UserState {
             let product = reader.u32()?;
             let action = Action::from_number(reader.byte()?).ok_or(CodecError::Action)?;
             state.touches.push(Touch { product, action, at_ms: reader.i64()? });
+        }
+        let searches = if version < 4 { 0 } else { reader.byte()? as usize };
+        for _ in 0..searches {
+            let at_ms = reader.i64()?;
+            let count = reader.byte()? as usize;
+            if count > SEARCH_WORDS {
+                return Err(CodecError::Search);
+            }
+            let words = (0..count).map(|_| reader.u32()).collect::<Result<Vec<u32>, _>>()?;
+            state.searches.push(Search::new(words, at_ms).ok_or(CodecError::Search)?);
         }
         let count = reader.u32()? as usize;
         if reader.0.len() != count.saturating_mul(PRODUCT_BYTES) {

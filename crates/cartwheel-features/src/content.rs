@@ -9,10 +9,10 @@ use std::hash::{Hash, Hasher};
 
 use rustc_hash::{FxHashMap, FxHasher};
 
+use crate::words::words;
+
 /// Most terms of a product that are compared.
 const MAX_TERMS: usize = 64;
-/// Shortest word that counts, in characters.
-const MIN_WORD: usize = 3;
 
 /// What the shop says about a product.
 #[derive(Debug, Clone, Copy, Default)]
@@ -52,14 +52,12 @@ pub struct Terms(Vec<Term>);
 impl Terms {
     /// The terms of a product's texts.
     pub fn of(content: &Content<'_>) -> Self {
-        let words = content.name.split(|c: char| !c.is_alphanumeric());
-        let words = words.filter(|word| word.chars().count() >= MIN_WORD);
         let categories = content.categories.iter().filter(|category| !category.is_empty());
         let mut terms: Vec<Term> = categories
             .map(|category| term(Kind::Category, category))
             .chain(content.brand.map(|brand| term(Kind::Brand, brand)))
             .chain(content.tags.iter().map(|tag| term(Kind::Tag, tag)))
-            .chain(words.map(|word| term(Kind::Word, word)))
+            .chain(words(content.name).map(|word| term(Kind::Word, word)))
             .take(MAX_TERMS)
             .collect();
         terms.sort_unstable();

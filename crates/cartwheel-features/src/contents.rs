@@ -9,6 +9,7 @@ use crate::content::{Rarity, Terms};
 use crate::neighbour::Neighbour;
 use crate::product_info::ProductInfo;
 use crate::scratch_row::ScratchRow;
+use crate::word_index::WordIndex;
 
 /// Maximum number of products kept that are like a product, the most alike.
 pub const MAX_ALIKE: usize = 30;
@@ -27,6 +28,9 @@ pub struct Contents {
     alike: Vec<Vec<Neighbour>>,
     /// Empty if no price is known; an unknown price is NaN.
     prices: Vec<f32>,
+    /// Stored after the contents.
+    #[serde(skip)]
+    words: WordIndex,
 }
 
 impl Contents {
@@ -41,7 +45,17 @@ impl Contents {
         if prices.iter().all(|price| price.is_nan()) {
             prices.clear();
         }
-        Self { alike, prices }
+        Self { alike, prices, words: WordIndex::of(infos) }
+    }
+
+    /// Adds the words of the products, which are stored separately.
+    pub fn with_words(self, words: WordIndex) -> Self {
+        Self { words, ..self }
+    }
+
+    /// The products by their words, for searches.
+    pub fn words(&self) -> &WordIndex {
+        &self.words
     }
 
     /// The products that are most like a product, best first; scores 0 to 1.
@@ -62,6 +76,7 @@ impl Contents {
     /// Whether every product in it is one of the `products`.
     pub(crate) fn is_sound(&self, products: usize) -> bool {
         [self.alike.len(), self.prices.len()].iter().all(|&n| n == 0 || n == products)
+            && self.words.is_sound(products)
             && self.alike.iter().flatten().all(|alike| (alike.product as usize) < products)
     }
 }

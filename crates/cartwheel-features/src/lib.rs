@@ -3,7 +3,7 @@
 //! [`UserState::apply`] is the only definition of a user's features. The batch job folds
 //! a whole history of events, serving folds the session's later events into the stored state, and
 //! training folds up to the moment of a question and emits the example.
-//! An order is one kind of event; views, adds and removes are the others.
+//! An order is one kind of event; views, adds, removes and searches are the others.
 //! Product statistics and baskets are partials with an associative, commutative merge
 //! ([`Partial::merge`]), from which the [`Catalogue`] is built. The crate is pure: no I/O,
 //! no clock.
@@ -27,6 +27,7 @@ mod returns;
 mod sample;
 mod scaler;
 mod scratch_row;
+mod search;
 mod shopper;
 mod source;
 mod touch;
@@ -34,6 +35,8 @@ mod transitions;
 mod user;
 mod visits;
 mod weeks;
+mod word_index;
+mod words;
 
 pub use affinity::{Affinities, MAX_AFFINITIES};
 pub use basket::Basket;
@@ -55,6 +58,7 @@ pub use product_info::{ProductDetails, ProductInfo};
 pub use returns::{Movement, Pieces, net_returns};
 pub use sample::BottomK;
 pub use scaler::{Moments, Scaler};
+pub use search::{MAX_SEARCHES, SEARCH_WORDS, Search};
 pub use shopper::{HISTORY_PRODUCTS, SHOPPER_ORDERS, Shopper, Weighted, heaviest};
 pub use source::{Source, Sources};
 pub use touch::{Action, MAX_TOUCHES, Touch, VISIT_GAP_MS, cart_of, visits};
@@ -62,6 +66,7 @@ pub use transitions::MAX_TRANSITIONS;
 pub use user::{Context, Event, Example, LastCheckout, Line, Order, UserProduct, UserState};
 pub use visits::{Attention, MAX_RELATED, Near, Related, VISIT_TOUCHES, Visit, Visits};
 pub use weeks::{FAST_DECAY_DAYS, Lately, Trail, Weeks, week_end_ms, week_of};
+pub use word_index::{Wanted, WordIndex};
 
 #[cfg(test)]
 mod tests;

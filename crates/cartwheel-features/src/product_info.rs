@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::content::{Content, Terms};
+use crate::words::hashes;
 
 /// The texts of a product, as the shop provides them.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -54,17 +55,36 @@ impl ProductInfo {
         if self.is_unnamed() {
             return Terms::default();
         }
-        let path: Vec<&str> = match &self.details.categories[..] {
-            [] => vec![&self.department, &self.aisle],
-            path => path.iter().map(String::as_str).collect(),
-        };
-        let path: Vec<&str> = path.into_iter().filter(|name| *name != UNKNOWN).collect();
         Terms::of(&Content {
-            categories: &path,
+            categories: &self.path(),
             brand: self.details.brand.as_deref(),
             tags: &self.details.tags,
             name: &self.name,
         })
+    }
+
+    /// The hashes of the words by which a search finds it, those of its name first.
+    pub(crate) fn words(&self) -> impl Iterator<Item = u32> {
+        let texts = match self.is_unnamed() {
+            true => Vec::new(),
+            false => {
+                let mut texts = vec![self.name.as_str()];
+                texts.extend(self.details.brand.as_deref());
+                texts.extend(self.path());
+                texts.extend(self.details.tags.iter().map(String::as_str));
+                texts
+            }
+        };
+        texts.into_iter().flat_map(hashes)
+    }
+
+    /// The path of its category, as far as it is known.
+    fn path(&self) -> Vec<&str> {
+        let path: Vec<&str> = match &self.details.categories[..] {
+            [] => vec![&self.department, &self.aisle],
+            path => path.iter().map(String::as_str).collect(),
+        };
+        path.into_iter().filter(|name| *name != UNKNOWN).collect()
     }
 
     /// Whether only orders tell of the product: no import and no change has described it.

@@ -13,6 +13,8 @@ pub enum Source {
     Seen,
     /// It is bought together with a product in the cart.
     Cart,
+    /// It has the words that the user has searched for.
+    Search,
     /// Shoppers turn to it after what the user has just looked at.
     Visit,
     /// It is bought together with products that the user buys.
@@ -33,9 +35,10 @@ pub enum Source {
 
 impl Source {
     /// The sources that can be switched off.
-    pub const OPTIONAL: [Self; 7] = [
+    pub const OPTIONAL: [Self; 8] = [
         Self::Seen,
         Self::Cart,
+        Self::Search,
         Self::Visit,
         Self::Taste,
         Self::Next,
@@ -49,6 +52,7 @@ impl Source {
             Self::History => "history",
             Self::Seen => "seen",
             Self::Cart => "cart",
+            Self::Search => "search",
             Self::Visit => "visit",
             Self::Taste => "taste",
             Self::Next => "next",

@@ -1,8 +1,8 @@
 use proptest::prelude::*;
 
 use crate::{
-    Action, Catalogue, Context, Event, Line, MAX_TOUCHES, Order, Partial, ProductInfo, SampleSizes,
-    Touch, UserState, stable_hash,
+    Action, Catalogue, CodecError, Context, Event, Line, MAX_SEARCHES, MAX_TOUCHES, Order, Partial,
+    ProductInfo, SEARCH_WORDS, SampleSizes, Search, Touch, UserState, stable_hash,
 };
 
 fn order(number: u32, days: Option<f32>, products: &[u32]) -> Order {
@@ -218,13 +218,34 @@ fn a_record_of_an_earlier_release_is_read() {
     let mut record = state.encode();
     record[0] = 1;
     record.drain(48..56);
-    // Versions 1 and 2 lack the number of touches, which follows the last checkout.
-    record.remove(57);
+    // Versions 1 and 2 lack the number of touches, which follows the last checkout, and version 3
+    // lacks that of searches after it.
+    record.drain(57..59);
     assert_eq!(UserState::decode(&record).unwrap(), state);
+    for (version, missing) in [(2, 65..67), (3, 66..67)] {
+        let mut record = state.encode();
+        record[0] = version;
+        record.drain(missing);
+        assert_eq!(UserState::decode(&record).unwrap(), state);
+    }
+}
+
+#[test]
+fn a_state_keeps_the_newest_searches_and_its_record_has_them() {
+    let mut state = fold(&histories()[0]);
+    let search = |text: &str, at_ms| Search::of(text, at_ms).unwrap();
+    for at_ms in 0..20 {
+        state.apply(Event::Search(&search(&format!("word{at_ms} tea"), at_ms)));
+    }
+    assert_eq!((state.searches.len(), state.last_search_ms()), (MAX_SEARCHES, Some(19)));
+    state.apply(Event::Search(&search("tea, word15", 20)));
+    let times: Vec<i64> = state.searches.iter().map(|search| search.at_ms).collect();
+    assert_eq!(times, [12, 13, 14, 16, 17, 18, 19, 20], "the same search again is the newest");
+    assert_eq!(UserState::decode(&state.encode()).unwrap(), state);
+    assert_eq!(state.as_guest().searches, state.searches);
     let mut record = state.encode();
-    record[0] = 2;
-    record.remove(65);
-    assert_eq!(UserState::decode(&record).unwrap(), state);
+    record[67 + 8] = SEARCH_WORDS as u8 + 1;
+    assert_eq!(UserState::decode(&record), Err(CodecError::Search), "more words than a search has");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::search::{MAX_SEARCHES, Search};
 use crate::touch::{Action, MAX_TOUCHES, Touch, cart_of};
 
 /// Decay of a purchase's weight per later order: the within-user decay of TIFU-KNN
@@ -56,6 +57,8 @@ pub enum Event<'a> {
     Order(&'a Order),
     /// Any other action on a product.
     Touch(Touch),
+    /// A search.
+    Search(&'a Search),
 }
 
 /// A user's purchases of one product.
@@ -124,6 +127,8 @@ pub struct UserState {
     pub next: Option<Context>,
     /// The newest touches, oldest first; at most [`MAX_TOUCHES`].
     pub touches: Vec<Touch>,
+    /// The newest searches for different words, oldest first; at most [`MAX_SEARCHES`].
+    pub searches: Vec<Search>,
 }
 
 impl UserState {
@@ -136,6 +141,13 @@ impl UserState {
                     self.touches.remove(0);
                 }
                 self.touches.push(touch);
+            }
+            Event::Search(search) => {
+                self.searches.retain(|other| other.words() != search.words());
+                if self.searches.len() >= MAX_SEARCHES {
+                    self.searches.remove(0);
+                }
+                self.searches.push(search.clone());
             }
         }
     }
@@ -197,12 +209,18 @@ impl UserState {
 
     /// The state of a guest who did the same without having bought anything.
     pub fn as_guest(&self) -> Self {
-        Self { touches: self.touches.clone(), ..Self::default() }
+        let (touches, searches) = (self.touches.clone(), self.searches.clone());
+        Self { touches, searches, ..Self::default() }
     }
 
     /// When the newest touch happened, UTC milliseconds.
     pub fn last_touch_ms(&self) -> Option<i64> {
         self.touches.last().map(|touch| touch.at_ms)
+    }
+
+    /// When the newest search was made, UTC milliseconds.
+    pub fn last_search_ms(&self) -> Option<i64> {
+        self.searches.last().map(|search| search.at_ms)
     }
 
     /// The products in the cart, as far as the touches since the last order tell. `None` if they tell

@@ -21,6 +21,8 @@ pub struct Candidate {
     pub taste_best: Option<TasteShare>,
     /// Probability that users with such a history buy it next, by the products' transitions.
     pub next: f32,
+    /// How well it matches the user's newest searches.
+    pub search: f32,
     /// Its relation to what the user has just looked at.
     pub visit: VisitScores,
     /// How much the user's products attract it.
@@ -89,6 +91,7 @@ impl Candidate {
             taste: 0.0,
             taste_best: None,
             next: 0.0,
+            search: 0.0,
             visit: VisitScores::default(),
             attraction: 0.0,
             attraction_last: 0.0,
@@ -105,8 +108,9 @@ impl Candidate {
 
     /// The candidate without what others have taught about it: only what the shop says remains.
     pub(crate) fn forgotten(&self) -> Self {
-        let Self { product, source, content, content_best, content_now, .. } = *self;
+        let Self { product, source, search, content, content_best, content_now, .. } = *self;
         Self {
+            search,
             content,
             content_best,
             content_now,

@@ -9,12 +9,15 @@ use crate::candidate::{Candidate, TasteShare};
 use crate::discovery::Discovery;
 use crate::likeness::score_likeness;
 use crate::scored::{Key, Others, Scored};
+use crate::searched::score_searches;
 use crate::visit::score_visit;
 
 /// Maximum number of candidates from the user's history.
 const FROM_HISTORY: usize = 300;
 /// Maximum number of candidates related to the cart.
 const FROM_CART: usize = 50;
+/// Maximum number of candidates that match the user's searches.
+const FROM_SEARCH: usize = 40;
 /// Maximum number of candidates related to the user's history.
 const FROM_TASTE: usize = 30;
 /// Maximum number of candidates that users with such a history buy next.
@@ -99,8 +102,9 @@ pub fn candidates_after(
         true => (FROM_AFFINITY, FROM_CONTENT),
         false => (FEW_FROM_AFFINITY, FEW_FROM_CONTENT),
     };
-    let sources: [(Source, usize, Key); 12] = [
+    let sources: [(Source, usize, Key); 13] = [
         (Source::Cart, FROM_CART, |c| c.cart_sum),
+        (Source::Search, FROM_SEARCH, |c| c.search),
         (Source::Visit, FROM_FOLLOWING, |c| c.visit.follow),
         (Source::Visit, FROM_NEAREST, |c| c.visit.nearest),
         (Source::Visit, FROM_TOGETHER, |c| c.visit.together),
@@ -206,6 +210,9 @@ fn score(
         }
     }
 
+    if is_on(Source::Search) {
+        score_searches(catalogue, state, &mut scored);
+    }
     if is_on(Source::Visit) {
         score_visit(catalogue, state, &mut scored);
     }

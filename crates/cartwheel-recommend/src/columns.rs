@@ -7,6 +7,8 @@ pub enum Subject {
     Habit,
     /// How the product goes with the cart.
     Cart,
+    /// Whether it matches what the user has searched for.
+    Search,
     /// How it goes with what the user has just looked at.
     Visit,
     /// Whether it is bought together with products of the user.
@@ -33,6 +35,7 @@ impl Subject {
         match self {
             Self::Habit => "habit",
             Self::Cart => "cart",
+            Self::Search => "search",
             Self::Visit => "visit",
             Self::Taste => "taste",
             Self::Next => "next",
@@ -180,6 +183,10 @@ const COLUMNS: &[Column] = &[
     of(Subject::Content, "content_now", "Like what the visit or the cart holds", "likeness"),
     of(Subject::Content, "price_ratio", "Its price against the customer's usual one", "ratio"),
     of(Subject::Content, "source_content", "Proposed because of its likeness", "yes or no"),
+    of(Subject::Search, "search_match", "Words of the newest search that it has", "share"),
+    of(Subject::Search, "search_best", "The same, for the closest search", "share"),
+    of(Subject::Search, "search_minutes_ago", "Time since a search with its words", "minutes"),
+    of(Subject::Search, "source_search", "Proposed because of a search", "yes or no"),
 ];
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ mod rank;
 mod reasons;
 mod rows;
 mod scored;
+mod searched;
 pub mod slices;
 mod trending;
 mod value;

@@ -7,6 +7,7 @@ use crate::candidate::{Candidate, TasteShare};
 use crate::columns::{Subject, column};
 use crate::rank::Contributions;
 use crate::rows::FEATURES;
+use crate::searched::Searched;
 
 /// Reasons of one product, at most.
 const MOST: usize = 2;
@@ -52,6 +53,9 @@ pub fn reasons<'a>(
         && lift(catalogue, candidate.product, held, candidate.cart_max) >= GOES_WITH
     {
         say(Subject::Cart, format!("Goes with {}", name(held)));
+    }
+    if Searched::new(catalogue, state, None).is_match(candidate.product) {
+        say(Subject::Search, "Matches what you searched for".to_owned());
     }
     if let Some(best) = candidate.taste_best {
         say(Subject::Taste, format!("Often bought with {}, which you buy", name(best.product)));
@@ -161,6 +165,7 @@ fn of_source(source: Source) -> Option<Subject> {
     match source {
         Source::History => Some(Subject::Habit),
         Source::Cart => Some(Subject::Cart),
+        Source::Search => Some(Subject::Search),
         Source::Seen | Source::Visit => Some(Subject::Visit),
         Source::Taste => Some(Subject::Taste),
         Source::Next => Some(Subject::Next),

@@ -5,10 +5,11 @@ use rustc_hash::FxHashMap;
 
 use crate::candidate::Candidate;
 use crate::likeness::usual_price;
+use crate::searched::Searched;
 use crate::visit::{Seen, minutes};
 
 /// Column names of a feature row, in order.
-pub const FEATURES: [&str; 96] = [
+pub const FEATURES: [&str; 100] = [
     "user_orders",
     "user_periods",
     "user_mean_days_since_prior",
@@ -105,6 +106,10 @@ pub const FEATURES: [&str; 96] = [
     "content_now",
     "price_ratio",
     "source_content",
+    "search_match",
+    "search_best",
+    "search_minutes_ago",
+    "source_search",
 ];
 
 /// Appends one unscaled row per candidate to `out`: row-major and [`FEATURES`] wide. An
@@ -131,6 +136,7 @@ pub fn rows(
         false => usual_price(catalogue, state),
     };
     let visit = Seen::new(looks(Source::Visit), context.at_ms);
+    let searched = Searched::new(catalogue, looks(Source::Search), context.at_ms);
     let week = catalogue.week(context);
     let unsold = Trail::default();
     let (all_orders, all_lately) = catalogue.all_sold(week);
@@ -250,6 +256,8 @@ pub fn rows(
             catalogue.contents.price(candidate.product).map_or(f32::NAN, |p| p / usual_price),
             flag(candidate.source == Source::Content),
         ]);
+        out.extend(searched.columns(candidate.product));
+        out.push(flag(candidate.source == Source::Search));
     }
 }
 

@@ -14,6 +14,8 @@ pub const MAX_CART: usize = 200;
 pub const MAX_VIEWS: usize = 50;
 /// Most changes of the cart that a session keeps.
 pub const MAX_CART_CHANGES: usize = 16;
+/// Most searches that a session keeps.
+pub const MAX_SEARCHES: usize = 8;
 /// Most event ids that a session keeps for deduplication.
 pub const MAX_RECENT: usize = 64;
 /// Most checkouts that a session keeps.
@@ -63,6 +65,28 @@ pub struct CartChange {
     pub at_ms: i64,
 }
 
+/// A search. It is stored as a pair.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "(String, i64)", into = "(String, i64)")]
+pub struct SessionSearch {
+    /// Its text.
+    pub query: String,
+    /// When the server accepted it, UTC milliseconds.
+    pub at_ms: i64,
+}
+
+impl From<(String, i64)> for SessionSearch {
+    fn from((query, at_ms): (String, i64)) -> Self {
+        Self { query, at_ms }
+    }
+}
+
+impl From<SessionSearch> for (String, i64) {
+    fn from(search: SessionSearch) -> Self {
+        (search.query, search.at_ms)
+    }
+}
+
 /// A purchase of this session.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SessionCheckout {
@@ -94,6 +118,9 @@ pub struct Session {
     /// Changes of the cart, newest last.
     #[serde(default, skip_serializing_if = "VecDeque::is_empty")]
     pub cart_changes: VecDeque<CartChange>,
+    /// Searches, newest last.
+    #[serde(default, skip_serializing_if = "VecDeque::is_empty")]
+    pub searches: VecDeque<SessionSearch>,
     /// Recently accepted events, newest last.
     pub recent_events: VecDeque<RecentEvent>,
     /// Checkouts of the last seven days, newest last.
@@ -165,7 +192,7 @@ impl Session {
         true
     }
 
-    /// Whether the event is in the session: by its id, or as a view of the same moment.
+    /// Whether the event is in the session: by its id, or as a view or search of the same moment.
     fn has(&self, record: &EventRecord) -> bool {
         let key = event_key(&record.event_id);
         let is_viewed = |product_id: &ProductId| {
@@ -177,6 +204,10 @@ impl Session {
         self.recent_events.iter().any(|recent| recent.event_key == key)
             || self.checkouts.iter().any(|checkout| checkout.event_id == record.event_id)
             || record.event == EventKind::View && record.product_ids.iter().all(is_viewed)
+            || self.searches.iter().any(|search| {
+                search.at_ms == record.received_at_ms
+                    && Some(&search.query) == record.query.as_ref()
+            })
     }
 
     fn begin_again_if_expired(&mut self, now_ms: i64) {
@@ -215,12 +246,15 @@ impl Session {
                 self.add(record);
                 self.note_change(record, true);
             }
+            EventKind::Search => {
+                if let Some(query) = record.query.clone() {
+                    let search = SessionSearch { query, at_ms: now_ms };
+                    push_bounded(&mut self.searches, search, MAX_SEARCHES);
+                }
+            }
             EventKind::Checkout => self.check_out(record),
             // A return changes the history, which the next feature set reads.
-            EventKind::Search
-            | EventKind::Return
-            | EventKind::Identify
-            | EventKind::GetRecommendations => {}
+            EventKind::Return | EventKind::Identify | EventKind::GetRecommendations => {}
         }
         push_bounded(&mut self.recent_events, RecentEvent::new(position, record), MAX_RECENT);
     }
@@ -237,6 +271,12 @@ impl Session {
                     if self.views.len() < MAX_VIEWS {
                         self.views.insert(at, ProductView { product_id, at_ms });
                     }
+                }
+            }
+            EventKind::Search if self.searches.len() < MAX_SEARCHES => {
+                let at = self.searches.partition_point(|search| search.at_ms <= at_ms);
+                if let Some(query) = record.query.clone() {
+                    self.searches.insert(at, SessionSearch { query, at_ms });
                 }
             }
             EventKind::Checkout if self.checkouts.len() < MAX_CHECKOUTS => {

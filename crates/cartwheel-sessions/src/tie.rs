@@ -6,7 +6,8 @@ use cartwheel_events::{Carried, CarriedCheckout, Tied, UserId};
 use cartwheel_stream::Sequence;
 
 use crate::session::{
-    CartItem, MAX_CART, MAX_CHECKOUTS, MAX_VIEWS, ProductView, Session, SessionCheckout,
+    CartChange, CartItem, MAX_CART, MAX_CART_CHANGES, MAX_CHECKOUTS, MAX_SEARCHES, MAX_VIEWS,
+    ProductView, Session, SessionCheckout,
 };
 
 /// Most products of the purchases that go over with one tie, so that its record stays small.
@@ -35,7 +36,17 @@ impl Session {
         checkouts.reverse();
         let cart = self.cart.iter().map(|item| (item.product_id.clone(), item.quantity));
         let views = self.views.iter().map(|view| (view.product_id.clone(), view.at_ms));
-        Carried { cart: cart.collect(), views: views.collect(), checkouts }
+        let change = |change: &CartChange| {
+            let CartChange { product_id, is_added, at_ms } = change.clone();
+            (product_id, is_added, at_ms)
+        };
+        Carried {
+            cart: cart.collect(),
+            views: views.collect(),
+            cart_changes: self.cart_changes.iter().map(change).collect(),
+            searches: self.searches.iter().cloned().map(Into::into).collect(),
+            checkouts,
+        }
     }
 
     /// Adds what goes over from a guest. What is here already is not added again, so that a tie
@@ -52,15 +63,14 @@ impl Session {
                 None => {}
             }
         }
-        for (product_id, at_ms) in &carried.views {
-            let view = ProductView { product_id: product_id.clone(), at_ms: *at_ms };
-            if !self.views.contains(&view) {
-                let at = self.views.partition_point(|other| other.at_ms <= *at_ms);
-                self.views.insert(at, view);
-            }
-        }
-        let excess = self.views.len().saturating_sub(MAX_VIEWS);
-        self.views.drain(..excess);
+        let views = carried.views.iter().cloned().map(ProductView::from);
+        merge(&mut self.views, views, MAX_VIEWS, |view| view.at_ms);
+        let changes = carried.cart_changes.iter().cloned();
+        let changes =
+            changes.map(|(product_id, is_added, at_ms)| CartChange { product_id, is_added, at_ms });
+        merge(&mut self.cart_changes, changes, MAX_CART_CHANGES, |change| change.at_ms);
+        let searches = carried.searches.iter().cloned().map(Into::into);
+        merge(&mut self.searches, searches, MAX_SEARCHES, |search| search.at_ms);
         for checkout in &carried.checkouts {
             if self.checkouts.iter().any(|other| other.event_id == checkout.event_id) {
                 continue;
@@ -87,10 +97,28 @@ impl Session {
             self.cart.clear();
             self.views = VecDeque::new();
             self.cart_changes = VecDeque::new();
+            self.searches = VecDeque::new();
             self.checkouts.clear();
         }
         self.tied_to = Some(tied.user_id.clone());
     }
+}
+
+/// Inserts entries that are not there at their times, and keeps the `most` newest.
+fn merge<T: PartialEq>(
+    own: &mut VecDeque<T>,
+    carried: impl Iterator<Item = T>,
+    most: usize,
+    at_ms: impl Fn(&T) -> i64,
+) {
+    for entry in carried {
+        if !own.contains(&entry) {
+            let at = own.partition_point(|other| at_ms(other) <= at_ms(&entry));
+            own.insert(at, entry);
+        }
+    }
+    let excess = own.len().saturating_sub(most);
+    own.drain(..excess);
 }
 
 impl From<&SessionCheckout> for CarriedCheckout {

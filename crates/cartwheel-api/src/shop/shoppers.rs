@@ -142,6 +142,26 @@ pub(crate) struct ProductSeen {
     at_ms: i64,
 }
 
+/// A product that was put into the cart or taken out of it.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct CartChangeSeen {
+    /// The product.
+    product: ProductLabel,
+    /// Whether it was put into the cart.
+    is_added: bool,
+    /// The time of the change, UTC milliseconds.
+    at_ms: i64,
+}
+
+/// A search.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct SearchSeen {
+    /// Its text.
+    query: String,
+    /// The time of the search, UTC milliseconds.
+    at_ms: i64,
+}
+
 /// A purchase of the session.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct CheckoutSeen {
@@ -160,6 +180,10 @@ pub(crate) struct SessionView {
     cart: Vec<CartLine>,
     /// Views, newest first, at most 50.
     views: Vec<ProductSeen>,
+    /// Changes of the cart, newest first, at most 16.
+    cart_changes: Vec<CartChangeSeen>,
+    /// Searches, newest first, at most 8.
+    searches: Vec<SearchSeen>,
     /// Checkouts, newest first, at most 64.
     checkouts: Vec<CheckoutSeen>,
     /// The number of events.
@@ -368,11 +392,23 @@ pub(crate) async fn read(state: &AppState, user: &Permitted) -> Result<UserDetai
 
 fn view(engine: &dyn Engine, session: &Session, now_ms: i64) -> SessionView {
     let seen = session.views.iter().rev();
+    let changed = session.cart_changes.iter().rev();
+    let searched = session.searches.iter().rev();
     let bought = session.checkouts.iter().rev();
     SessionView {
         cart: lines(engine, &session.cart, now_ms),
         views: seen
             .map(|view| ProductSeen { product: label(engine, &view.product_id), at_ms: view.at_ms })
+            .collect(),
+        cart_changes: changed
+            .map(|change| CartChangeSeen {
+                product: label(engine, &change.product_id),
+                is_added: change.is_added,
+                at_ms: change.at_ms,
+            })
+            .collect(),
+        searches: searched
+            .map(|search| SearchSeen { query: search.query.clone(), at_ms: search.at_ms })
             .collect(),
         checkouts: bought
             .map(|checkout| CheckoutSeen {

@@ -1,8 +1,10 @@
 use std::sync::Arc;
 
 use cartwheel_events::UserId;
-use cartwheel_features::{Action, Event, LastCheckout, Touch, UserState};
-use cartwheel_sessions::{ProductView, Session};
+use cartwheel_features::{
+    Action, Contents, Event, LastCheckout, ProductInfo, Search, Touch, UserState,
+};
+use cartwheel_sessions::{ProductView, Session, SessionSearch};
 use cartwheel_stream::Pending;
 use futures::executor::block_on;
 
@@ -148,6 +150,52 @@ fn views_and_the_cart_of_the_session_shape_the_answer() {
     let again = ask(&engine, Query { session: Some(&seen), ..query(&user, Some(&record)) });
     let plain = ask(&engine, query(&user, Some(&record)));
     assert_eq!(ids(&again), ids(&plain));
+}
+
+#[test]
+fn searches_of_the_session_propose_what_matches_and_are_folded_in_once() {
+    let opened = release(None);
+    let infos: Vec<ProductInfo> =
+        opened.catalogue.products.iter().map(|product| product.info.clone()).collect();
+    let catalogue = opened.catalogue.with_contents(&Arc::new(Contents::of(&infos)));
+    let engine = ServingEngine::new(Opened { catalogue, ..release(None) });
+    let user = user();
+    let search = |query: &str, minute: i64| SessionSearch {
+        query: query.to_owned(),
+        at_ms: NOW_MS - 600_000 + minute * 60_000,
+    };
+    let searched =
+        Session { searches: [search("food", 0), search("OTHER", 1)].into(), ..Session::default() };
+    let with = |session| Query { session, explain: true, ..query(&user, None) };
+    let found = |answer: &Answer| -> Vec<String> {
+        let found = answer.items.iter().filter(|item| item.source.as_deref() == Some("search"));
+        found.map(|item| item.product_id.to_string()).collect()
+    };
+    assert!(found(&ask(&engine, with(None))).is_empty());
+    let after = ask(&engine, with(Some(&searched)));
+    assert_eq!(found(&after).len(), 10, "five of each department");
+    let said = after.items.iter().flat_map(|item| &item.reasons);
+    assert_eq!(said.filter(|reason| *reason == "Matches what you searched for").count(), 3);
+    // A record that has a search already does not take it for a newer one.
+    let mut state = UserState::default();
+    for SessionSearch { query, at_ms } in &searched.searches {
+        state.apply(Event::Search(&Search::of(query, *at_ms).unwrap()));
+    }
+    let record = state.encode();
+    let of_record = Query { explain: true, ..query(&user, Some(&record)) };
+    let plain = ask(&engine, of_record);
+    let earlier = Session { searches: [search("food", 0)].into(), ..Session::default() };
+    let again = Query { session: Some(&earlier), explain: true, ..query(&user, Some(&record)) };
+    let again = ask(&engine, again);
+    let newest = |answer: &Answer| -> Vec<(String, Option<f32>)> {
+        let column = |item: &crate::Recommendation| {
+            let columns = &item.explanation.as_ref().unwrap().features;
+            columns.iter().find(|column| column.name == "search_match").unwrap().value
+        };
+        answer.items.iter().map(|item| (item.product_id.to_string(), column(item))).collect()
+    };
+    assert_eq!(newest(&again), newest(&plain));
+    assert!(newest(&plain).contains(&("p9".to_owned(), Some(1.0))));
 }
 
 #[test]

@@ -15,7 +15,7 @@ use cartwheel_events::EventKind;
 use cartwheel_feature_set::UserFile;
 use cartwheel_feature_set::files::{CATALOGUES_OF_OTHERS, USERS};
 use cartwheel_features::{Sources, stable_hash};
-use cartwheel_lake::{Touch, Touches};
+use cartwheel_lake::{Search, Touch, Touches};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
 use super::sources::visits;
@@ -40,6 +40,7 @@ struct Row {
     event: Option<String>,
     received: Option<i64>,
     bought: Option<Vec<String>>,
+    query: Option<String>,
 }
 
 fn batches(files: &[PathBuf]) -> Vec<RecordBatch> {
@@ -124,6 +125,17 @@ fn rows(input: &Input) -> BTreeMap<String, Vec<Row>> {
             ..Row::default()
         });
     }
+    for search in input.touches.searches() {
+        let user = search.user_id.to_owned();
+        out.entry(user.clone()).or_default().push(Row {
+            user,
+            kind: 8,
+            event: Some(touch_id(search.received_at_ms)),
+            received: Some(search.received_at_ms),
+            query: Some(search.query.to_owned()),
+            ..Row::default()
+        });
+    }
     out
 }
 
@@ -132,7 +144,7 @@ fn touch_id(at_ms: i64) -> String {
     format!("touch {at_ms}")
 }
 
-/// What some users of the shop did before their checkouts, and what guests did.
+/// What some users of the shop did and searched for before their checkouts, and what guests did.
 fn touches() -> Touches {
     let action = |step: i64| match step % 5 {
         3 => EventKind::AddToCart,
@@ -151,7 +163,16 @@ fn touches() -> Touches {
         event: stable_hash(touch_id(*step).as_bytes()),
         place: 0,
     });
-    repeated.collect()
+    let mut touches: Touches = repeated.collect();
+    let users = ["u3", "guest 1", "only-searches", "u3"];
+    for (at_ms, user_id) in (2..).zip(users) {
+        // One of them has no words.
+        for query in ["fresh Milk", "p1", "?"] {
+            let event = stable_hash(touch_id(at_ms).as_bytes());
+            touches.push_search(Search { user_id, query, received_at_ms: at_ms, event });
+        }
+    }
+    touches
 }
 
 fn stream(batch: &RecordBatch) -> Vec<u8> {
@@ -194,6 +215,7 @@ fn arrow(rows: &[Row]) -> RecordBatch {
         ("event_id", column!(StringBuilder, |r: &Row| r.event.clone()), true),
         ("received_at_ms", column!(Int64Builder, |r: &Row| r.received), true),
         ("product_ids", Arc::new(bought.finish()), true),
+        ("query", column!(StringBuilder, |r: &Row| r.query.clone()), true),
     ])
     .unwrap()
 }

@@ -1,6 +1,8 @@
 //! The figures of products mean the same in training rows and in requests.
 
-use cartwheel_features::{Context, Sources, UserState};
+use cartwheel_events::EventKind;
+use cartwheel_features::{Action, Context, Event, Sources, UserState};
+use cartwheel_lake::{Search, Touch, Touches};
 use cartwheel_recommend::{Discovery, candidates, rows};
 
 use super::*;
@@ -113,6 +115,101 @@ fn product_columns_have_the_same_distribution_in_training_and_in_requests() {
     }
     let content = FEATURES.iter().position(|name| *name == "content_score").unwrap();
     assert!(means(&forgotten)[content] > 0.0);
+}
+
+const MINUTE_MS: i64 = 60_000;
+
+/// What a guest does: a search for one of twelve kinds of products, a minute later a view of one of
+/// that kind, and then of any.
+struct Visit {
+    user: String,
+    query: String,
+    at_ms: i64,
+    views: [String; 2],
+}
+
+fn visits_of(prefix: &str) -> Vec<Visit> {
+    let visit = |user: u64| {
+        let user = format!("{prefix}{user}");
+        let draw = |purpose: &str| stable_hash(format!("{user}/{purpose}").as_bytes());
+        let kind = draw("kind") % 12;
+        let views = [kind + 12 * (draw("first") % 5), draw("second") % PRODUCTS];
+        Visit {
+            query: format!("Kind{kind}"),
+            at_ms: AS_OF_MS + (draw("time") % 1_000) as i64,
+            views: views.map(|at| format!("p{at:02}")),
+            user,
+        }
+    };
+    (0..USERS).map(visit).collect()
+}
+
+/// The set of a shop that has seen some visits, and nothing else.
+fn set_of(dir: &Path, visits: &[Visit]) -> FeatureSet {
+    let event = |user: &str, at_ms: i64| stable_hash(format!("{user}/{at_ms}").as_bytes());
+    let views = visits.iter().flat_map(|visit| {
+        (1..).zip(&visit.views).map(move |(minute, product_id)| Touch {
+            user_id: &visit.user,
+            product_id,
+            kind: EventKind::View,
+            received_at_ms: visit.at_ms + minute * MINUTE_MS,
+            event: event(&visit.user, visit.at_ms + minute * MINUTE_MS),
+            place: 0,
+        })
+    });
+    let mut touches: Touches = views.collect();
+    for Visit { user, query, at_ms, .. } in visits {
+        let event = event(user, *at_ms);
+        touches.push_search(Search { user_id: user, query, received_at_ms: *at_ms, event });
+    }
+    let info = |at: u64| ProductInfo {
+        product_id: format!("p{at:02}"),
+        name: format!("kind{} of{}", at % 12, at % 5),
+        ..ProductInfo::default()
+    };
+    let products = (0..PRODUCTS).map(info).collect();
+    let input = Input { products, touches, ..Input::default() };
+    let label = Some("next_interaction".parse().unwrap());
+    let options = JobOptions { label, ..JobOptions::default() };
+    build(input, dir, &options, &|_| {}).unwrap()
+}
+
+#[test]
+fn search_columns_have_the_same_distribution_in_training_and_in_requests() {
+    let dir = tempfile::tempdir().unwrap();
+    let set = set_of(dir.path(), &visits_of("u"));
+    let (known, forgotten) = trained_rows(&set);
+    let trained = means(&[known, forgotten].concat());
+
+    // What other guests are answered after the search and after the first view.
+    let catalogue = set.catalogue().unwrap();
+    let mut served = Vec::new();
+    let mut ask = |state: &UserState, at_ms: i64| {
+        let context = Context { at_ms: Some(at_ms), ..Context::default() };
+        let found = candidates(&catalogue, state, &[], 0, Discovery::NONE, |_| true);
+        rows(&catalogue, state, &context, &[], &found, &mut served);
+    };
+    for Visit { query, at_ms, views, .. } in visits_of("other") {
+        let mut state = UserState::default();
+        let search = cartwheel_features::Search::of(&query, at_ms).unwrap();
+        state.apply(Event::Search(&search));
+        ask(&state, at_ms);
+        let (product, at_ms) = (catalogue.find(&views[0]).unwrap(), at_ms + MINUTE_MS);
+        let touch = cartwheel_features::Touch { product, action: Action::View, at_ms };
+        state.apply(Event::Touch(touch));
+        ask(&state, at_ms);
+    }
+    let served = means(&served);
+    for name in ["search_match", "search_best", "search_minutes_ago", "source_search"] {
+        let at = FEATURES.iter().position(|column| *column == name).unwrap();
+        let ratio = served[at] / trained[at];
+        assert!(
+            trained[at] > 0.01 && (0.85..1.15).contains(&ratio),
+            "{name}: {} trained, {} served",
+            trained[at],
+            served[at]
+        );
+    }
 }
 
 #[test]

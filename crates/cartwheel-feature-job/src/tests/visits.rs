@@ -1,8 +1,8 @@
-//! Questions after the rest of visits.
+//! Questions within visits.
 
 use cartwheel_events::EventKind;
 use cartwheel_feature_set::Label;
-use cartwheel_lake::{Touch, Touches};
+use cartwheel_lake::{Search, Touch, Touches};
 
 use super::*;
 
@@ -102,6 +102,53 @@ fn a_product_counts_in_the_share_of_draws_that_its_event_weighs() {
     let again = tempfile::tempdir().unwrap();
     let again = self::set(again.path(), "purchase=1, cart=0.4");
     assert_eq!(set.gate().unwrap(), again.gate().unwrap(), "draws are stable");
+}
+
+#[test]
+fn a_question_is_asked_after_a_search_with_what_was_searched_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let views = [("held", 1), ("later", 6), ("seen", 100)];
+    let users: Vec<String> = (0..SHOPPERS).map(|n| format!("s{n}")).collect();
+    let all = users.iter().flat_map(|user| views.map(|view| (user, view)));
+    let event = |user: &str, minute: i64| stable_hash(format!("{user}/{minute}").as_bytes());
+    let mut touches: Touches = all
+        .map(|(user, (product_id, minute))| Touch {
+            user_id: user,
+            product_id,
+            kind: EventKind::View,
+            received_at_ms: AS_OF_MS + minute * MINUTE_MS,
+            event: event(user, minute),
+            place: 0,
+        })
+        .collect();
+    for user_id in &users {
+        // No touch follows the last one in its visit.
+        for (query, minute) in [("held", 0), ("something new", 5), ("seen", 40)] {
+            let (received_at_ms, event) = (AS_OF_MS + minute * MINUTE_MS, event(user_id, minute));
+            touches.push_search(Search { user_id, query, received_at_ms, event });
+        }
+    }
+    let info = |id: &str| ProductInfo { product_id: id.to_owned(), ..ProductInfo::default() };
+    let products = ["held", "later", "seen"].map(info).to_vec();
+    let input = Input { products, touches, ..Input::default() };
+    let label: Option<Label> = Some("next_interaction".parse().unwrap());
+    let options = JobOptions { label, ..JobOptions::default() };
+    let set = build(input, &dir.path().join("features"), &options, &|_| {}).unwrap();
+    let mut asked: Vec<(i64, usize, u32)> = set
+        .gate()
+        .unwrap()
+        .iter()
+        .map(|example| {
+            let minute = (example.context.at_ms.unwrap() - AS_OF_MS) / MINUTE_MS;
+            (minute, example.state.searches.len(), example.basket[0])
+        })
+        .collect();
+    asked.sort_unstable();
+    asked.dedup();
+    // `held` has the index 0, `later` 1.
+    assert_eq!(asked, [(0, 1, 0), (1, 1, 1), (5, 2, 1)]);
+    let record = set.users().unwrap().get("s0").unwrap().unwrap();
+    assert_eq!((record.searches.len(), record.touches.len()), (3, 3));
 }
 
 #[test]

@@ -21,7 +21,7 @@ const DAY_MS: i64 = 86_400_000;
 /// 2025-01-01T09:00Z.
 const FIRST_MS: i64 = 1_735_722_000_000;
 
-/// A year of views, carts, purchases and returns of some users, as a client would have sent them.
+/// A year of searches, views, carts, purchases and returns of some users, as a client would have sent them.
 fn events() -> Vec<Value> {
     let mut events = guests();
     for user in 0..60_i64 {
@@ -29,6 +29,10 @@ fn events() -> Vec<Value> {
             let at = FIRST_MS + (order * 17 + user) * DAY_MS + user * 61_000;
             let user_id = format!("üser-{user}");
             let product = |n: i64| format!("p{}", (user * 7 + order * n) % 23);
+            if order % 2 == 1 {
+                events.push(json!({"event_id": format!("q{user}-{order}"), "user_id": user_id,
+                    "event": "search", "query": product(1), "timestamp": at - 90_000}));
+            }
             events.push(json!({"event_id": format!("v{user}-{order}"), "user_id": user_id,
                 "event": "view", "product_ids": [product(1)], "timestamp": at - 60_000,
                 "session_id": format!("s{user}")}));

@@ -100,6 +100,11 @@ pub(crate) fn texts<'a>(batch: &'a RecordBatch, name: &str) -> io::Result<&'a St
     column.ok_or_else(|| missing(name))
 }
 
+/// A column of texts that files of earlier releases lack.
+pub(crate) fn optional_texts<'a>(batch: &'a RecordBatch, name: &str) -> Option<&'a StringArray> {
+    batch.column_by_name(name)?.as_string_opt::<i32>()
+}
+
 /// A column of 64-bit integers, such as times.
 pub(crate) fn numbers<'a>(batch: &'a RecordBatch, name: &str) -> io::Result<&'a Int64Array> {
     let column = batch.column_by_name(name);

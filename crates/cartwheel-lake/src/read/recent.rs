@@ -8,7 +8,9 @@ use arrow_array::{Array, RecordBatch};
 use cartwheel_events::{EventKind, EventRecord, ProductId, SCHEMA_VERSION, UserId};
 
 use crate::error::LakeError;
-use crate::files::scan::{list_counts, list_texts, lists, numbers, scan_since, texts};
+use crate::files::scan::{
+    list_counts, list_texts, lists, numbers, optional_texts, scan_since, texts,
+};
 use crate::lake::Lake;
 
 /// Most events of a shopper; older ones are left out.
@@ -73,7 +75,7 @@ struct Shoppers<'a> {
 impl Shoppers<'_> {
     fn read(&mut self, path: &Path) -> io::Result<()> {
         const TIME: &str = "received_at_ms";
-        let columns = ["user_id", "event_id", "event", "product_ids", "quantities", TIME];
+        let columns = ["user_id", "event_id", "event", "product_ids", "quantities", "query", TIME];
         let read = scan_since(path, &columns, TIME, self.from_ms, |batch| {
             if self.is_ended { Ok(()) } else { self.batch(batch) }
         });
@@ -86,6 +88,7 @@ impl Shoppers<'_> {
         let (users, ids) = (texts(batch, "user_id")?, texts(batch, "event_id")?);
         let (kinds, times) = (texts(batch, "event")?, numbers(batch, "received_at_ms")?);
         let (products, quantities) = (lists(batch, "product_ids")?, lists(batch, "quantities")?);
+        let queries = optional_texts(batch, "query");
         for row in 0..batch.num_rows() {
             let at_ms = times.value(row);
             // A kind of a later release changes no session that this one knows.
@@ -100,6 +103,7 @@ impl Shoppers<'_> {
                 product_ids.collect::<Result<_, _>>().map_err(damaged)?;
             let mut quantities = list_counts(quantities, row)?;
             quantities.resize(product_ids.len(), 1);
+            let query = queries.filter(|queries| queries.is_valid(row));
             self.add(EventRecord {
                 schema_version: SCHEMA_VERSION,
                 event_id: ids.value(row).to_owned(),
@@ -110,7 +114,7 @@ impl Shoppers<'_> {
                 prices: vec![None; product_ids.len()],
                 product_ids,
                 quantities,
-                query: None,
+                query: query.map(|queries| queries.value(row).to_owned()),
                 timestamp_ms: None,
                 source: None,
                 recommendation_id: None,

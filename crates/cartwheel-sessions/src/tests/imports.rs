@@ -23,10 +23,11 @@ proptest! {
     /// and whether they come again.
     #[test]
     fn an_import_equals_live_events(
-        acts in prop::collection::vec((0..5_usize, 0..6_u8), 1..60),
+        acts in prop::collection::vec((0..6_usize, 0..6_u8), 1..60),
         again in 0..60_usize,
     ) {
-        let kinds = ["view", "add_to_cart", "remove_from_cart", "update_cart", "checkout"];
+        let kinds =
+            ["view", "add_to_cart", "remove_from_cart", "update_cart", "checkout", "search"];
         let (mut live, mut imported) = (Session::default(), Session::default());
         let mut records = Vec::new();
         for (n, &(kind, product)) in acts.iter().enumerate() {

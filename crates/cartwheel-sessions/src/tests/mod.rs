@@ -28,7 +28,11 @@ fn at(sequence: u64) -> Position {
     Position { shard: 3, sequence: sequence.into() }
 }
 
+/// An event about products; a search is for their ids.
 fn act(kind: &str, products: &[&str]) -> Value {
+    if kind == "search" {
+        return json!({"user_id": "u", "event": kind, "query": products.join(" ")});
+    }
     json!({"user_id": "u", "event": kind, "product_ids": products})
 }
 
@@ -51,15 +55,18 @@ fn cart(session: &Session) -> Vec<(String, u32)> {
 
 #[test]
 fn each_event_kind_changes_its_part_of_the_session() {
-    let session = session_of(&[
+    let mut session = session_of(&[
         ("view", &["a"]),
         ("add_to_cart", &["a", "b"]),
         ("add_to_cart", &["a"]),
         ("remove_from_cart", &["b"]),
+        ("search", &["green", "tea"]),
     ]);
+    let [search] = session.searches.make_contiguous() else { panic!("{session:?}") };
+    assert_eq!((&*search.query, search.at_ms), ("green tea", NOW));
     assert_eq!(cart(&session), [("a".to_owned(), 2)]);
     assert_eq!(session.views.len(), 1);
-    assert_eq!((session.events, session.adds), (4, 3));
+    assert_eq!((session.events, session.adds), (5, 3));
 
     let session = session_of(&[
         ("add_to_cart", &["a", "b", "c"]),
@@ -79,14 +86,19 @@ fn every_list_of_a_session_is_bounded() {
     let mut session = Session::default();
     for sequence in 0..300 {
         let product = format!("p{sequence}");
-        for (n, kind) in ["view", "add_to_cart", "checkout", "add_to_cart"].iter().enumerate() {
+        for (n, kind) in
+            ["view", "add_to_cart", "checkout", "add_to_cart", "search"].iter().enumerate()
+        {
             let id = format!("{sequence}-{n}");
-            session.apply(at(sequence * 4 + n as u64), &record(&id, &act(kind, &[&product]), NOW));
+            session.apply(at(sequence * 5 + n as u64), &record(&id, &act(kind, &[&product]), NOW));
         }
     }
     assert_eq!(session.cart.len(), MAX_CART);
     assert_eq!(session.views.len(), MAX_VIEWS);
     assert_eq!(session.views.back().unwrap().product_id.as_str(), "p299");
+    assert_eq!(session.cart_changes.len(), MAX_CART_CHANGES);
+    assert_eq!(session.searches.len(), MAX_SEARCHES);
+    assert_eq!(session.searches.back().unwrap().query, "p299");
     assert_eq!(session.recent_events.len(), MAX_RECENT);
     assert_eq!(session.checkouts.len(), MAX_CHECKOUTS);
     assert_eq!(session.checkouts.last().unwrap().event_id, "299-2");

@@ -5,8 +5,7 @@ use super::*;
 const GUEST: &str = "~g";
 
 fn of(shopper: &str, id: &str, kind: &str, products: &[&str], at_ms: i64) -> EventRecord {
-    let body = json!({"user_id": "x", "event": kind, "product_ids": products});
-    EventRecord { user_id: user(shopper), ..record(id, &body, at_ms) }
+    EventRecord { user_id: user(shopper), ..record(id, &act(kind, products), at_ms) }
 }
 
 /// The two records of a tie, as the API makes them from the guest's session.
@@ -23,13 +22,16 @@ fn tie(guest: &Session, to: &str, id: &str, at_ms: i64) -> Option<(EventRecord, 
 fn everything_goes_over_in_the_order_of_its_times() {
     let (mut guest, mut own) = (Session::default(), Session::default());
     for (n, (kind, product)) in
-        [("view", "a"), ("checkout", "b"), ("add_to_cart", "tea")].into_iter().enumerate()
+        [("view", "a"), ("checkout", "b"), ("add_to_cart", "tea"), ("search", "chai")]
+            .into_iter()
+            .enumerate()
     {
         guest.apply(at(n as u64), &of(GUEST, &format!("g{n}"), kind, &[product], NOW + n as i64));
     }
     own.apply(at(0), &of("u", "v0", "view", &["z"], NOW - 1));
     own.apply(at(1), &of("u", "c0", "checkout", &["y"], NOW + 5));
     own.apply(at(2), &of("u", "a0", "add_to_cart", &["tea", "jam"], NOW + 6));
+    own.apply(at(3), &of("u", "s0", "search", &["nuts"], NOW + 6));
     let (mine, theirs) = tie(&guest, "u", "t", NOW + 7).unwrap();
     own.apply(at(10), &mine);
     guest.apply(at(11), &theirs);
@@ -38,7 +40,13 @@ fn everything_goes_over_in_the_order_of_its_times() {
     assert_eq!(views, ["z", "a"]);
     let checkouts: Vec<_> = own.checkouts.iter().map(|checkout| &*checkout.event_id).collect();
     assert_eq!(checkouts, ["g1", "c0"]);
+    let changes: Vec<_> =
+        own.cart_changes.iter().map(|change| (change.product_id.as_str(), change.at_ms)).collect();
+    assert_eq!(changes, [("tea", NOW + 2), ("tea", NOW + 6), ("jam", NOW + 6)]);
+    let searches: Vec<_> = own.searches.iter().map(|search| &*search.query).collect();
+    assert_eq!(searches, ["chai", "nuts"]);
     assert!(guest.cart.is_empty() && guest.views.is_empty() && guest.checkouts.is_empty());
+    assert!(guest.cart_changes.is_empty() && guest.searches.is_empty());
     assert_eq!(guest.tie_to(&user("u")), None, "nothing is left to go over");
 }
 
@@ -83,10 +91,11 @@ proptest! {
     /// sessions are as they were.
     #[test]
     fn each_session_follows_from_its_own_records(
-        acts in prop::collection::vec((0..7_usize, 0..4_u8), 1..60),
+        acts in prop::collection::vec((0..8_usize, 0..4_u8), 1..60),
         restart in 0..60_usize,
     ) {
-        let kinds = ["view", "add_to_cart", "remove_from_cart", "update_cart", "checkout"];
+        let kinds =
+            ["view", "add_to_cart", "remove_from_cart", "update_cart", "checkout", "search"];
         let (mut guest, mut own) = (Session::default(), Session::default());
         let (mut of_guest, mut of_user) = (Vec::new(), Vec::new());
         for (n, &(act, product)) in acts.iter().enumerate() {

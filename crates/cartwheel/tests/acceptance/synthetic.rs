@@ -112,6 +112,29 @@ fn six_views_change_the_answer(server: &Server, shown: &[Value]) {
     assert!(guests >= 3 && rises > guests, "{rises} more products in the lists of {guests} guests");
 }
 
+/// A guest searches for a department by its name: the next answer has more of that department.
+fn a_search_changes_the_answer(server: &Server, shown: &[Value]) {
+    let departments: BTreeSet<&str> =
+        shown.iter().filter_map(|product| product["department"].as_str()).collect();
+    let (mut rises, mut guests) = (0_i64, 0);
+    for department in departments {
+        let guest = format!("searcher of {department}");
+        let count = |answer: &Value| {
+            let items = answer["recommendations"].as_array().unwrap();
+            items.iter().filter(|item| item["department"] == department).count() as i64
+        };
+        let body = json!({"anonymous_id": guest, "limit": 20});
+        let before = count(&server.post("/v1/recommendations", &body).unwrap().1);
+        let search = json!({"anonymous_id": guest, "event": "search", "query": department});
+        assert_eq!(server.post("/submit", &search).unwrap().0, 200);
+        let after = count(&server.post("/v1/recommendations", &body).unwrap().1);
+        assert!(after >= before, "{department}: {before} before, {after} after");
+        rises += after - before;
+        guests += 1;
+    }
+    assert!(guests >= 3 && rises > guests, "{rises} more products in the lists of {guests} guests");
+}
+
 #[test]
 fn the_demo_shows_prices_and_new_products_and_nothing_out_of_stock() {
     let data = tempfile::tempdir().unwrap();
@@ -154,6 +177,7 @@ fn the_demo_shows_prices_and_new_products_and_nothing_out_of_stock() {
     assert!(answered.is_disjoint(&out), "{answered:?} and {out:?}");
     assert!(!unsold.is_disjoint(&answered), "{unsold:?}");
     six_views_change_the_answer(&server, &shown);
+    a_search_changes_the_answer(&server, &shown);
     let (_, user) = server.get("/v1/users/1/orders").unwrap();
     assert!(user["history"]["products"][0]["price"].is_string(), "{user}");
     let (_, lake) = server.get("/v1/lake").unwrap();

@@ -23,6 +23,8 @@ import { Outbox } from './outbox.svelte';
 const SHOPPER_KEY = 'cartwheel.shopper.v1';
 /** Number of recommendations to ask for. */
 const LIST_LENGTH = 10;
+/** Longest text of a search, in characters; the server has the same limit. */
+const MAX_QUERY = 200;
 
 /** A list of recommendations, and its differences from the previous one. */
 export interface RecommendationList {
@@ -202,6 +204,12 @@ export class Shop {
     this.#record('view', { product_ids: [productId] }, from);
   }
 
+  /** Records a search that the shopper has finished. */
+  search(query: string): void {
+    const text = [...query.trim()].slice(0, MAX_QUERY).join('');
+    if (text !== '') this.#record('search', { query: text });
+  }
+
   /** Adds a product to the cart. `from` is the id of the recommendations that showed it. */
   add(product: ShownProduct, quantity = 1, from = ''): void {
     this.labels.add([product]);
@@ -266,7 +274,7 @@ export class Shop {
   /** Puts an event into the outbox. Returns false, with a notice, if the outbox is full. */
   #record(
     event: EventKind,
-    products: Pick<EventBody, 'items' | 'product_ids'>,
+    about: Pick<EventBody, 'items' | 'product_ids' | 'query'>,
     from = '',
     eventId = newId(),
   ): boolean {
@@ -275,7 +283,7 @@ export class Shop {
       user_id: this.userId,
       session_id: this.#sessionId,
       event,
-      ...products,
+      ...about,
       // `from` may come from the page's address, so it can be anything.
       ...(idProblem(from, '') === null ? { recommendation_id: from } : {}),
     });
@@ -304,8 +312,8 @@ export class Shop {
   #onRefused(body: EventBody, error: ApiError): void {
     if (this.order?.eventId === body.event_id) this.order = null;
     const expected = error.problem?.expected ? ` Expected: ${error.problem.expected}.` : '';
-    // Shoppers do not know that views are recorded.
-    if (body.event !== 'view') {
+    // Shoppers do not know that views and searches are recorded.
+    if (body.event !== 'view' && body.event !== 'search') {
       this.notices.show({ tone: 'bad', text: `Undone: ${error.message}${expected}` });
     }
     void this.#loadCart(body.user_id);
