@@ -969,6 +969,18 @@ export interface components {
       /** @description Products viewed, newest first, without repetition, at most 12. */
       viewed: components['schemas']['ProductLabel'][];
     };
+    /** @description A product that was put into the cart or taken out of it. */
+    CartChangeSeen: {
+      /**
+       * Format: int64
+       * @description The time of the change, UTC milliseconds.
+       */
+      at_ms: number;
+      /** @description Whether it was put into the cart. */
+      is_added: boolean;
+      /** @description The product. */
+      product: components['schemas']['ProductLabel'];
+    };
     /** @description A product in a cart. */
     CartItem: components['schemas']['OfferedProduct'] & {
       /**
@@ -2827,6 +2839,16 @@ export interface components {
       /** @description The trials, by number; empty if nothing was tried. */
       trials: components['schemas']['Trial'][];
     };
+    /** @description A search. */
+    SearchSeen: {
+      /**
+       * Format: int64
+       * @description The time of the search, UTC milliseconds.
+       */
+      at_ms: number;
+      /** @description Its text. */
+      query: string;
+    };
     /** @description Several calls of Segment's tracking API. */
     SegmentBatch: {
       /** @description The calls. */
@@ -2857,6 +2879,8 @@ export interface components {
     SessionView: {
       /** @description Products in the order of adding. */
       cart: components['schemas']['CartItem'][];
+      /** @description Changes of the cart, newest first, at most 16. */
+      cart_changes: components['schemas']['CartChangeSeen'][];
       /** @description Checkouts, newest first, at most 64. */
       checkouts: components['schemas']['CheckoutSeen'][];
       /**
@@ -2864,6 +2888,8 @@ export interface components {
        * @description The number of events.
        */
       events: number;
+      /** @description Searches, newest first, at most 8. */
+      searches: components['schemas']['SearchSeen'][];
       /**
        * Format: int64
        * @description The time of the newest event, UTC milliseconds.

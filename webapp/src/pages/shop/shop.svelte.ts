@@ -206,7 +206,7 @@ export class Shop {
 
   /** Records a search that the shopper has finished. */
   search(query: string): void {
-    const text = [...query.trim()].slice(0, MAX_QUERY).join('');
+    const text = Array.from(query.trim()).slice(0, MAX_QUERY).join('');
     if (text !== '') this.#record('search', { query: text });
   }
 
