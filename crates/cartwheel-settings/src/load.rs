@@ -226,8 +226,8 @@ mod tests {
             "train.eta in shop.toml is \"fast\": expected a number, above 0, at most 1. The \
              default is 0.1.",
             "recommend.without from CARTWHEEL_RECOMMEND_WITHOUT is [\"vist\"]: expected a list of \
-             strings, some of seen, cart, visit, taste, next, affinity, content. For \"vist\", did you \
-             mean \"visit\"? The default is [].",
+             strings, some of seen, cart, search, visit, taste, next, affinity, content. For \
+             \"vist\", did you mean \"visit\"? The default is [].",
             "train.max_depth in shop.toml is 99: expected an integer, 1 to 16. The default is 5.",
             "server.tls_cert is unset: expected a path, because server.tls_key is set.",
         ];

@@ -216,8 +216,8 @@ settings! {
         /// apart from that the most probable product comes first. At 1 all are new.
         discovery: f32 = 0.0, between(0.0, 1.0);
         /// Sources of candidates that are switched off, with the columns of their scores: some of
-        /// `seen`, `cart`, `visit`, `taste`, `next`, `affinity` and `content`. It takes effect with the next
-        /// run of the pipeline, since a model knows the sources that it was trained with.
+        /// `seen`, `cart`, `search`, `visit`, `taste`, `next`, `affinity` and `content`. It takes effect
+        /// with the next run of the pipeline, since a model knows the sources that it was trained with.
         without: Vec<String> = Vec::new(), sources();
         /// How the value of products shapes the order of an answer: `off` for none, `price`, or
         /// `margin`, which is the price minus the cost. Products come in the order of probability times
