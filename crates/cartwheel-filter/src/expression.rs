@@ -1,0 +1,101 @@
+//! Expressions, and the conditions that they become for a shopper.
+
+use std::fmt;
+
+use roaring::RoaringBitmap;
+
+use crate::ast::{Expr, Node};
+use crate::bind::{Shopper, bind};
+use crate::check::Request;
+use crate::context::Context;
+use crate::error::FilterError;
+use crate::evaluate::value;
+use crate::index::Index;
+use crate::item::Item;
+use crate::name::{Field, Name};
+use crate::parse::parse;
+use crate::select::Selection;
+
+/// A checked expression with the values that its request gives.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Expression {
+    root: Node,
+    context: Context,
+}
+
+/// What asks with an expression.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    /// A shopper with a cart: `user` and `cart` are known.
+    Shopper,
+    /// A list that is the same for everybody.
+    Everybody,
+}
+
+impl Expression {
+    /// Reads a text of at most [`MAX_LENGTH`](crate::MAX_LENGTH) characters.
+    ///
+    /// # Errors
+    /// The first problem: a character or a word that does not belong at its place, a name that
+    /// does not exist, values that cannot be compared, or an expression that is too large.
+    pub fn parse(text: &str, context: Context, source: Source) -> Result<Self, FilterError> {
+        let request = Request { context: &context, has_shopper: source == Source::Shopper };
+        let root = parse(text).and_then(|root| {
+            request.check(&root)?;
+            Ok(root)
+        });
+        root.map_err(|fault| fault.within(text)).map(|root| Self { root, context })
+    }
+
+    /// The condition on products for a shopper.
+    pub fn bind(&self, shopper: &Shopper<'_>) -> Condition {
+        Condition { root: bind(&self.root, shopper, &self.context) }
+    }
+}
+
+impl fmt::Display for Expression {
+    /// Writes a text that is read as the same expression.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.root.fmt(f)
+    }
+}
+
+/// A condition on products. Its display is the same for equal conditions alone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Condition {
+    root: Node,
+}
+
+impl Condition {
+    /// Whether a product fulfils it at `now_ms`, UTC milliseconds.
+    pub fn matches(&self, item: &Item<'_>, now_ms: i64) -> bool {
+        value(&self.root, item, now_ms).is_true()
+    }
+
+    /// The products of an index that fulfil it at `now_ms`, UTC milliseconds.
+    pub fn select(&self, index: &Index, now_ms: i64) -> RoaringBitmap {
+        Selection { index, now_ms }.of(&self.root)
+    }
+
+    /// Whether products begin or cease to fulfil it as time passes.
+    pub fn depends_on_time(&self) -> bool {
+        depends_on_time(&self.root)
+    }
+}
+
+impl fmt::Display for Condition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.root.fmt(f)
+    }
+}
+
+fn depends_on_time(node: &Node) -> bool {
+    match &node.expr {
+        Expr::Literal(_) => false,
+        // Whether a product has an age does not change.
+        Expr::Has(_) => false,
+        Expr::Name(name) => *name == Name::Field(Field::AgeDays),
+        Expr::Not(operand) | Expr::Minus(operand) => depends_on_time(operand),
+        Expr::Binary(_, left, right) => depends_on_time(left) || depends_on_time(right),
+    }
+}
