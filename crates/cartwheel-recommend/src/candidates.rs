@@ -74,6 +74,33 @@ pub fn candidates_after(
     is_forgotten: impl Fn(u32) -> bool,
 ) -> Vec<Candidate> {
     let in_cart: FxHashSet<u32> = cart.iter().copied().collect();
+    let qualifies = |product| !in_cart.contains(&product) && qualifies(product);
+    chosen(catalogue, state, cart, at_least, discovery, qualifies, is_forgotten)
+}
+
+/// Returns the candidates for a user and a cart among given catalogue indices: each of the products
+/// that the catalogue has, in the cart or not, with the source that proposes it first.
+pub fn candidates_among(
+    catalogue: &Catalogue,
+    state: &UserState,
+    cart: &[u32],
+    discovery: Discovery,
+    products: &FxHashSet<u32>,
+) -> Vec<Candidate> {
+    let is_given = |product| products.contains(&product);
+    chosen(catalogue, state, cart, products.len(), discovery, is_given, |_| false)
+}
+
+/// As [`candidates_after`], but products in the cart may qualify too.
+fn chosen(
+    catalogue: &Catalogue,
+    state: &UserState,
+    cart: &[u32],
+    at_least: usize,
+    discovery: Discovery,
+    qualifies: impl Fn(u32) -> bool,
+    is_forgotten: impl Fn(u32) -> bool,
+) -> Vec<Candidate> {
     let past = past(state);
     let is_on = |source| !catalogue.without.contains(source);
     let mut scored = score(catalogue, state, cart, &past, is_on);
@@ -83,10 +110,10 @@ pub fn candidates_after(
     }
 
     let mut chosen: Vec<Candidate> = Vec::with_capacity(FROM_HISTORY);
-    let mut taken: FxHashSet<u32> = in_cart;
+    let mut taken = FxHashSet::default();
     let bought = past.iter().map(|&(_, product)| product);
     let bought = bought.filter(|&product| catalogue.get(product).is_some() && qualifies(product));
-    for product in bought.filter(|p| !taken.contains(p)).take(FROM_HISTORY).collect::<Vec<_>>() {
+    for product in bought.take(FROM_HISTORY) {
         taken.insert(product);
         chosen.push(scored.with_source(product, Source::History));
     }

@@ -23,7 +23,7 @@ mod value;
 mod visit;
 
 pub use candidate::{Candidate, Ranked, TasteShare, VisitScores};
-pub use candidates::{candidates, candidates_after, is_new, list_of};
+pub use candidates::{candidates, candidates_after, candidates_among, is_new, list_of};
 pub use columns::{Column, Subject, column};
 pub use discovery::Discovery;
 pub use due::{due_first, is_due};
