@@ -19,7 +19,9 @@ use crate::fallback;
 use crate::observe::{Observer, observe};
 use crate::operate::{health, imports, lake, live, models, pipeline, privacy, quality};
 use crate::routes::Routes;
-use crate::shop::{catalogue, events, foreign, merge, products, recommendations, shoppers, submit};
+use crate::shop::{
+    catalogue, events, foreign, merge, products, rank, recommendations, shoppers, submit,
+};
 use crate::state::AppState;
 
 #[derive(utoipa::OpenApi)]
@@ -52,6 +54,7 @@ pub(crate) fn routes() -> Routes {
         foreign::routes(),
         merge::routes(),
         recommendations::routes(),
+        rank::routes(),
         shoppers::routes(),
         catalogue::routes(),
         products::routes(),

@@ -19,6 +19,57 @@ pub struct Answer {
     pub candidates: Vec<SourceCount>,
 }
 
+/// Given products in the order in which the shopper is likely to want them.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Ranking {
+    /// The products that may be shown and pass the filters, best first.
+    pub items: Vec<RankedProduct>,
+    /// The other products.
+    pub unranked: Vec<Unranked>,
+    /// The version of the model that ranked them, or `none`.
+    pub model_version: String,
+    /// The release that answered: feature set and model.
+    pub release: String,
+    /// Whether a part failed and the answer was made from the rest.
+    pub degraded: bool,
+}
+
+/// A product with its place in a ranking.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct RankedProduct {
+    /// The product.
+    #[cfg_attr(feature = "schema", schema(value_type = String))]
+    pub product_id: ProductId,
+    /// The probability of the event that the model predicts, such as being in the shopper's next
+    /// purchase, 0 to 1.
+    pub probability: f32,
+}
+
+/// A product without a place in a ranking.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct Unranked {
+    /// The product.
+    #[cfg_attr(feature = "schema", schema(value_type = String))]
+    pub product_id: ProductId,
+    /// Why it has none.
+    pub reason: UnrankedReason,
+}
+
+/// Why a product has no place in a ranking.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum UnrankedReason {
+    /// There is no such product.
+    Unknown,
+    /// It may not be shown now: hidden, out of stock, or outside its dates.
+    NotShown,
+    /// It does not pass the filter.
+    Filtered,
+}
+
 /// The number of candidates from one source.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]

@@ -10,7 +10,7 @@ use rustc_hash::FxHashSet;
 
 use crate::answer::Recommendation;
 use crate::question::{Filters, PageStart, ProductSearch, Visibility};
-use crate::shop::{Filter, Shop};
+use crate::shop::Shop;
 use crate::views::{
     AisleView, BoughtProduct, DepartmentView, ProductLabel, Products, UnnamedProduct, UserRecord,
     UserView,
@@ -26,7 +26,7 @@ const BOUGHT: usize = 100;
 impl Shop {
     /// The best-selling products, then the newest.
     pub(crate) fn popular(&self, limit: usize, filters: &Filters) -> Vec<Recommendation> {
-        let filter = Filter::new(self, filters);
+        let filter = self.filter(filters);
         let catalogue = &self.opened.catalogue;
         let mut seen = FxHashSet::default();
         let sold = catalogue.popular.iter().copied();
@@ -48,7 +48,7 @@ impl Shop {
 
     /// The products that shoppers turn to now, then the best-selling ones.
     pub(crate) fn trending(&self, limit: usize, filters: &Filters) -> Vec<Recommendation> {
-        let filter = Filter::new(self, filters);
+        let filter = self.filter(filters);
         let found = self.turned_to(limit, |product| filter.qualifies(product));
         let all: f64 = found.iter().map(|(_, count)| count).sum();
         let item = |(product, count): &(u32, f64)| {

@@ -5,7 +5,7 @@ use cartwheel_events::{ProductId, UserId};
 use cartwheel_stream::Pending;
 use serde::Serialize;
 
-use crate::answer::{Answer, Recommendation};
+use crate::answer::{Answer, Ranking, Recommendation};
 use crate::question::{Filters, PageStart, ProductSearch, Query, Similarity, StoredRecord};
 use crate::views::{
     CheckoutProgress, DepartmentView, ProductView, Products, UnnamedProduct, UserLookup, UserView,
@@ -27,13 +27,19 @@ pub trait Engine: Send + Sync {
     /// another machine scores.
     fn recommend<'a>(&'a self, query: Query<'a>) -> Pending<'a, Answer>;
 
+    /// Orders given products for a shopper, and returns the best `query.limit` of them; the query's
+    /// `explain` has no effect. Waits as `recommend` does.
+    fn rank<'a>(&'a self, query: Query<'a>, products: &'a [ProductId]) -> Pending<'a, Ranking>;
+
     /// Products similar to `product_id`, best first: in the given sense, or those bought together
-    /// with it and then others like it. `None` for an unknown product. `now_ms` is the current time, here and below, UTC milliseconds:
-    /// only products that may be shown now are in the answers.
+    /// with it and then others like it. `None` for an unknown product. `now_ms` is the current
+    /// time, here and below, UTC milliseconds: only products that may be shown now are in the
+    /// answers.
     fn similar(
         &self,
         product_id: &ProductId,
         similarity: Option<Similarity>,
+        filters: &Filters,
         limit: usize,
         now_ms: i64,
     ) -> Option<Vec<Recommendation>>;

@@ -16,12 +16,15 @@ pub mod conformance;
 pub mod deployment;
 mod engine;
 mod evaluation;
+mod filter_index;
 pub mod functions;
 mod gate;
 mod judgement;
 mod newcomers;
 mod overlay;
+mod qualify;
 mod question;
+mod rank;
 mod ranking;
 mod release;
 mod report;
@@ -37,7 +40,8 @@ mod verdict;
 mod views;
 
 pub use answer::{
-    Answer, Explanation, FeatureContribution, Recommendation, SourceCount, ValueShare,
+    Answer, Explanation, FeatureContribution, RankedProduct, Ranking, Recommendation, SourceCount,
+    Unranked, UnrankedReason, ValueShare,
 };
 pub use cartwheel_feature_set::SourceSearch;
 pub use cartwheel_recommend::{Discovery, Value};

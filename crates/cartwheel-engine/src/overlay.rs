@@ -194,6 +194,23 @@ impl Overlay {
         self.version
     }
 
+    /// The number of indices.
+    pub(crate) fn len(&self) -> u32 {
+        u32::try_from(self.entries.len()).unwrap_or(u32::MAX)
+    }
+
+    /// The indices of the products that are not as in an earlier overlay of the same release.
+    pub(crate) fn changed_since(&self, earlier: &Self) -> Vec<u32> {
+        let is_same = |a: &Entry, b: &Entry| match (&a.live, &b.live) {
+            (Live::Listed { product: a, .. }, Live::Listed { product: b, .. }) => Arc::ptr_eq(a, b),
+            (Live::Unlisted { .. }, Live::Unlisted { .. }) => true,
+            (Live::Deleted, Live::Deleted) => true,
+            _ => false,
+        };
+        let differing = self.entries.differing(&earlier.entries, is_same);
+        differing.into_iter().filter_map(|index| u32::try_from(index).ok()).collect()
+    }
+
     /// Whether a product may be shown at a moment. This is the one place that decides it.
     pub(crate) fn shows(&self, index: u32, now_ms: i64) -> bool {
         let entry = self.entries.get(index as usize);
@@ -237,7 +254,7 @@ impl Overlay {
 
     /// The indices of the products that the release does not contain.
     pub(crate) fn added_indices(&self) -> std::ops::Range<u32> {
-        self.released..u32::try_from(self.entries.len()).unwrap_or(u32::MAX)
+        self.released..self.len()
     }
 
     /// New products that may be shown at some time, the newest first, at most

@@ -2,6 +2,7 @@
 
 use cartwheel_catalogue::Money;
 use cartwheel_events::{ProductId, UserId};
+use cartwheel_filter::Expression;
 use cartwheel_sessions::Session;
 
 /// A request for recommendations.
@@ -34,6 +35,22 @@ impl Query<'_> {
             (None, None) => Vec::new(),
         }
     }
+
+    /// The same products, each once and with its pieces.
+    pub(crate) fn cart_pieces(&self) -> Vec<(&ProductId, u32)> {
+        let Some(cart) = &self.cart else {
+            let items = self.session.into_iter().flat_map(|session| &session.cart);
+            return items.map(|item| (&item.product_id, item.quantity)).collect();
+        };
+        let mut pieces: Vec<(&ProductId, u32)> = Vec::with_capacity(cart.len());
+        for id in cart {
+            match pieces.iter_mut().find(|(known, _)| *known == id) {
+                Some((_, count)) => *count += 1,
+                None => pieces.push((id, 1)),
+            }
+        }
+        pieces
+    }
 }
 
 /// A shopper's record that was read before the query.
@@ -59,6 +76,8 @@ pub struct Filters {
     /// Only products that the shop states to be in stock. Without it, products of whose stock
     /// nothing is known are shown too.
     pub in_stock_only: bool,
+    /// Only products that fulfil this expression.
+    pub expression: Option<Expression>,
 }
 
 /// A search of the catalogue. The default matches every product that may be shown.

@@ -19,13 +19,20 @@ use crate::newcomers;
 use crate::question::{Query, StoredRecord};
 use crate::release::Opened;
 use crate::scorer::Scorer;
-use crate::shop::{Filter, Shop};
+use crate::shop::Shop;
 
 /// The user's state for one query.
-struct Shopper {
-    state: UserState,
+pub(crate) struct Shopper {
+    pub(crate) state: UserState,
     /// Whether the stored record could not be read.
-    unreadable: bool,
+    pub(crate) unreadable: bool,
+}
+
+/// The probabilities of candidates.
+pub(crate) struct Scored {
+    pub(crate) probabilities: Vec<f32>,
+    /// Whether another machine should have scored them and failed.
+    pub(crate) failed: bool,
 }
 
 impl Shop {
@@ -39,41 +46,17 @@ impl Shop {
         let opened = &*self.opened;
         let catalogue = &opened.catalogue;
         let Shopper { state, unreadable } = opened.shopper(query, hidden);
-        let mut failed = unreadable;
-        // New products are in no feature row: they only steer what is new.
-        let held: Vec<u32> = query.cart_products().iter().filter_map(|id| self.find(id)).collect();
-        let is_released = |product: &u32| catalogue.get(*product).is_some();
-        let cart: Vec<u32> = held.iter().copied().filter(is_released).collect();
+        let (held, cart) = self.held(query);
         let context = opened.calendar.context(&state, query.now_ms);
-        let filter = Filter::new(self, &query.filters);
+        let filter = self.filter_for(query, &state);
         let qualifies = |product: u32| {
             filter.qualifies(product)
                 && self.discovery.admits(&state, product)
                 && !(query.filters.exclude_purchased && state.product(product).is_some())
         };
         let chosen = candidates(catalogue, &state, &cart, query.limit, self.discovery, qualifies);
-        let scores = match (scorer, &opened.model) {
-            (Some(scorer), Some(model)) => {
-                let mut features = Vec::new();
-                rows(catalogue, &state, &context, &cart, &chosen, &mut features);
-                model.scale(&mut features);
-                match scorer.score(&features, FEATURES.len()).await {
-                    Ok(scores) if scores.len() == chosen.len() => scores,
-                    other => {
-                        let count = other.as_ref().map(Vec::len);
-                        tracing::error!(
-                            ?count,
-                            rows = chosen.len(),
-                            "the endpoint failed; scoring in this process"
-                        );
-                        failed = true;
-                        model.probabilities(&features)
-                    }
-                }
-            }
-            (_, model) => scores(catalogue, model.as_ref(), &state, &context, &cart, &chosen),
-        };
-        let ranked = order(catalogue, chosen, scores);
+        let scored = self.scored(scorer, &state, &context, &cart, &chosen).await;
+        let ranked = order(catalogue, chosen, scored.probabilities);
         let ranked = match opened.model {
             // A model has learned what shoppers want of the products that it knows.
             Some(_) => ranked,
@@ -108,7 +91,50 @@ impl Shop {
             candidates: if query.explain { count_by_source(&ranked) } else { Vec::new() },
             model_version: opened.model_version().unwrap_or("none").to_owned(),
             release: opened.name(),
-            degraded: failed || opened.stands_in,
+            degraded: unreadable || scored.failed || opened.stands_in,
+        }
+    }
+
+    /// The products of the cart, and those of them that the release contains: new products are in no
+    /// feature row, and only steer what is new.
+    pub(crate) fn held(&self, query: &Query<'_>) -> (Vec<u32>, Vec<u32>) {
+        let held: Vec<u32> = query.cart_products().iter().filter_map(|id| self.find(id)).collect();
+        let is_released = |product: &u32| self.opened.catalogue.get(*product).is_some();
+        let released = held.iter().copied().filter(is_released).collect();
+        (held, released)
+    }
+
+    /// Scores candidates on another machine, if there is one, or in this process.
+    pub(crate) async fn scored(
+        &self,
+        scorer: Option<&dyn Scorer>,
+        state: &UserState,
+        context: &Context,
+        cart: &[u32],
+        chosen: &[Candidate],
+    ) -> Scored {
+        let catalogue = &self.opened.catalogue;
+        let (Some(scorer), Some(model)) = (scorer, &self.opened.model) else {
+            let model = self.opened.model.as_ref();
+            let probabilities = scores(catalogue, model, state, context, cart, chosen);
+            return Scored { probabilities, failed: false };
+        };
+        let mut features = Vec::new();
+        rows(catalogue, state, context, cart, chosen, &mut features);
+        model.scale(&mut features);
+        match scorer.score(&features, FEATURES.len()).await {
+            Ok(probabilities) if probabilities.len() == chosen.len() => {
+                Scored { probabilities, failed: false }
+            }
+            other => {
+                let count = other.as_ref().map(Vec::len);
+                tracing::error!(
+                    ?count,
+                    rows = chosen.len(),
+                    "the endpoint failed; scoring in this process"
+                );
+                Scored { probabilities: model.probabilities(&features), failed: true }
+            }
         }
     }
 
@@ -174,7 +200,7 @@ impl Explanation {
 
 impl Opened {
     /// The user's stored state with the session's later events folded in.
-    fn shopper(&self, query: &Query<'_>, hidden: bool) -> Shopper {
+    pub(crate) fn shopper(&self, query: &Query<'_>, hidden: bool) -> Shopper {
         let (mut state, unreadable) = match self.record(query.user_id, query.record) {
             Ok(state) => (state.filter(|_| !hidden).unwrap_or_default(), false),
             Err(error) => {

@@ -11,8 +11,9 @@ use cartwheel_stream::Pending;
 use parking_lot::RwLock;
 use rustc_hash::FxHashMap;
 
-use crate::answer::{Answer, Recommendation};
+use crate::answer::{Answer, Ranking, Recommendation};
 use crate::engine::{Engine, EngineStatus};
+use crate::filter_index::FilterIndex;
 use crate::overlay::Overlay;
 use crate::question::{Filters, PageStart, ProductSearch, Query, Similarity, StoredRecord};
 use crate::release::Opened;
@@ -45,6 +46,7 @@ pub struct ServingEngine {
     trends: Trends,
     discovery: Discovery,
     value: Value,
+    filter_index: FilterIndex,
     erased: RwLock<FxHashMap<UserId, Erased>>,
 }
 
@@ -67,6 +69,7 @@ impl ServingEngine {
             trends: Trends::default(),
             discovery: Discovery::NONE,
             value: Value::Off,
+            filter_index: FilterIndex::default(),
             erased: RwLock::default(),
         }
     }
@@ -134,8 +137,9 @@ impl ServingEngine {
         {
             Current { opened, overlay } = self.refreshed(live);
         }
-        let (trends, discovery, value) = (self.trends.clone(), self.discovery, self.value);
-        Shop { opened, overlay, trends, now_ms, discovery, value }
+        let (discovery, value) = (self.discovery, self.value);
+        let (trends, filter_index) = (self.trends.clone(), self.filter_index.clone());
+        Shop { opened, overlay, trends, now_ms, discovery, value, filter_index }
     }
 
     /// Takes over the changes of the live catalogue. The first request after a change does it
@@ -176,6 +180,13 @@ impl ServingEngine {
         self.pin().release.clone()
     }
 
+    /// Indexes the catalogue for filters now; otherwise the first request with one starts it.
+    #[cfg(test)]
+    pub(crate) fn index_for_filters(&self) {
+        let shop = self.shop(0);
+        self.filter_index.put(&shop.edition(), shop.index());
+    }
+
     fn hides(&self, opened: &Opened, user_id: &UserId) -> bool {
         match self.erased.read().get(user_id) {
             None => false,
@@ -214,14 +225,21 @@ impl Engine for ServingEngine {
         Box::pin(async move { shop.recommend(&query, self.scorer.as_deref(), hidden).await })
     }
 
+    fn rank<'a>(&'a self, query: Query<'a>, products: &'a [ProductId]) -> Pending<'a, Ranking> {
+        let shop = self.shop(query.now_ms);
+        let hidden = self.hides(&shop.opened, query.user_id);
+        Box::pin(async move { shop.rank(&query, products, self.scorer.as_deref(), hidden).await })
+    }
+
     fn similar(
         &self,
         product_id: &ProductId,
         similarity: Option<Similarity>,
+        filters: &Filters,
         limit: usize,
         now_ms: i64,
     ) -> Option<Vec<Recommendation>> {
-        self.shop(now_ms).similar(product_id, similarity, limit)
+        self.shop(now_ms).similar(product_id, similarity, filters, limit)
     }
 
     fn popular(&self, limit: usize, filters: &Filters, now_ms: i64) -> Vec<Recommendation> {

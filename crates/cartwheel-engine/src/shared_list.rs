@@ -45,6 +45,25 @@ impl<T: Clone> SharedList<T> {
         }
     }
 
+    /// The places of the entries that another list lacks, or has otherwise. Chunks that both
+    /// share are not looked at.
+    pub(crate) fn differing(&self, other: &Self, is_same: impl Fn(&T, &T) -> bool) -> Vec<usize> {
+        let mut places = Vec::new();
+        for (number, chunk) in self.chunks.iter().enumerate() {
+            let others = other.chunks.get(number);
+            if others.is_some_and(|others| Arc::ptr_eq(chunk, others)) {
+                continue;
+            }
+            for (place, entry) in chunk.iter().enumerate() {
+                let other = others.and_then(|others| others.get(place));
+                if !other.is_some_and(|other| is_same(entry, other)) {
+                    places.push(number * CHUNK + place);
+                }
+            }
+        }
+        places
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
         self.chunks.iter().flat_map(|chunk| chunk.iter())
     }
@@ -71,5 +90,7 @@ mod tests {
         assert_eq!((list.get(1500), list.get(3000), list.len()), (Some(&7), Some(&3000), 3001));
         assert_eq!((before.get(1500), before.get(3000)), (Some(&1500), None));
         assert!(before.iter().copied().eq(0..3000));
+        assert_eq!(list.differing(&before, |a, b| a == b), [1500, 3000]);
+        assert_eq!(before.differing(&list, |a, b| a == b), [1500]);
     }
 }

@@ -5,11 +5,10 @@ use std::sync::Arc;
 use cartwheel_catalogue::{Money, Product};
 use cartwheel_events::ProductId;
 use cartwheel_recommend::{Discovery, Value};
-use rustc_hash::FxHashSet;
 
 use crate::answer::Recommendation;
+use crate::filter_index::FilterIndex;
 use crate::overlay::Overlay;
-use crate::question::Filters;
 use crate::release::Opened;
 use crate::trends::Trends;
 use crate::views::ProductView;
@@ -23,6 +22,7 @@ pub(crate) struct Shop {
     pub(crate) now_ms: i64,
     pub(crate) discovery: Discovery,
     pub(crate) value: Value,
+    pub(crate) filter_index: FilterIndex,
 }
 
 /// The texts of a product, the shop's newest before those of the release.
@@ -138,41 +138,8 @@ impl Shop {
 }
 
 /// Whether a product is in stock, if the shop has said anything about it.
-fn stated_stock(live: Option<&Arc<Product>>) -> Option<bool> {
+pub(crate) fn stated_stock(live: Option<&Arc<Product>>) -> Option<bool> {
     let product = live?;
     let stated = product.in_stock.is_some() || product.stock.is_some();
     stated.then(|| product.is_in_stock())
-}
-
-/// A query's filters over a shop.
-pub(crate) struct Filter<'a> {
-    shop: &'a Shop,
-    filters: &'a Filters,
-    excluded: FxHashSet<u32>,
-}
-
-impl<'a> Filter<'a> {
-    pub(crate) fn new(shop: &'a Shop, filters: &'a Filters) -> Self {
-        let excluded = filters.exclude_products.iter().filter_map(|id| shop.find(id)).collect();
-        Self { shop, filters, excluded }
-    }
-
-    /// Whether a product may be shown now and passes the filters.
-    pub(crate) fn qualifies(&self, index: u32) -> bool {
-        let Filters { departments, aisles, in_stock_only, .. } = self.filters;
-        if !self.shop.shows(index) || self.excluded.contains(&index) {
-            return false;
-        }
-        if *in_stock_only && stated_stock(self.shop.live(index)) != Some(true) {
-            return false;
-        }
-        if departments.is_empty() && aisles.is_empty() {
-            return true;
-        }
-        let listed =
-            |names: &[String], name: &str| names.is_empty() || names.iter().any(|n| n == name);
-        self.shop.label(index).is_some_and(|label| {
-            listed(departments, label.department) && listed(aisles, label.aisle)
-        })
-    }
 }

@@ -5,7 +5,8 @@ use cartwheel_features::{Content, Neighbour, Rarity, Terms};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::answer::Recommendation;
-use crate::question::Similarity;
+use crate::qualify::Filter;
+use crate::question::{Filters, Similarity};
 use crate::shop::{Label, Shop};
 
 /// Most products that are compared with one, the best sellers first.
@@ -24,16 +25,18 @@ impl Shop {
         &self,
         product_id: &ProductId,
         similarity: Option<Similarity>,
+        filters: &Filters,
         limit: usize,
     ) -> Option<Vec<Recommendation>> {
         let index = self.find(product_id).filter(|&index| !self.overlay.is_deleted(index))?;
         let label = self.label(index)?;
+        let filter = self.filter(filters);
         let mut items = match similarity {
             Some(Similarity::Substitutes) => Vec::new(),
             Some(Similarity::AlsoViewed) => self.viewed(index, &label),
             Some(Similarity::BoughtTogether) | None => self.together(index, &label),
         };
-        items.retain(|(product, ..)| self.shows(*product));
+        items.retain(|(product, ..)| filter.qualifies(*product));
         items.truncate(limit);
         let missing = limit - items.len();
         if similarity != Some(Similarity::BoughtTogether) && missing > 0 {
@@ -45,7 +48,7 @@ impl Shop {
             }
             // Scores fall along the list.
             let least = items.last().map_or(1.0, |(_, score, _)| *score);
-            let alike = self.alike(index, &label, &taken).into_iter().take(missing);
+            let alike = self.alike(index, &label, &taken, &filter).into_iter().take(missing);
             items.extend(alike.map(|(other, likeness, reason)| (other, likeness * least, reason)));
         }
         let item =
@@ -101,8 +104,14 @@ impl Shop {
     }
 
     /// The products of the same aisle, brand or department that are most alike by what the shop says
-    /// about them, or by their visits. `taken` are left out.
-    fn alike(&self, index: u32, label: &Label<'_>, taken: &FxHashSet<u32>) -> Vec<Found> {
+    /// about them, or by their visits. `taken` are left out, and so is what does not qualify.
+    fn alike(
+        &self,
+        index: u32,
+        label: &Label<'_>,
+        taken: &FxHashSet<u32>,
+        filter: &Filter<'_>,
+    ) -> Vec<Found> {
         let brand = self.live(index).and_then(|product| product.brand.as_deref());
         let of_aisle = format!("Also in {}", label.aisle);
         let of_brand = format!("Also from {}", brand.unwrap_or_default());
@@ -122,7 +131,7 @@ impl Shop {
             };
             Some((other, self.terms(other, &others), reason))
         };
-        let others = self.indices().filter(|p| !taken.contains(p) && self.shows(*p));
+        let others = self.indices().filter(|p| !taken.contains(p) && filter.qualifies(*p));
         let related: Vec<_> = others.filter_map(related).take(MAX_ALIKE).collect();
         let own = self.terms(index, label);
         let rarity = Rarity::among(related.iter().map(|(_, terms, _)| terms));

@@ -7,6 +7,7 @@ mod asl;
 mod damage;
 mod event;
 mod features;
+mod filter;
 mod import;
 mod lake;
 mod log;
@@ -19,6 +20,7 @@ pub use asl::asl;
 pub use damage::{SplitMix64, damage};
 pub use event::event;
 pub use features::features;
+pub use filter::filter;
 pub use import::import;
 pub use lake::{manifest, parquet};
 pub use log::log;
@@ -38,11 +40,12 @@ pub struct Target {
 }
 
 /// Every target.
-pub const TARGETS: [Target; 10] = [
+pub const TARGETS: [Target; 11] = [
     Target { name: "asl", run: asl },
     Target { name: "bundle", run: bundle },
     Target { name: "event", run: event },
     Target { name: "features", run: features },
+    Target { name: "filter", run: filter },
     Target { name: "import", run: import },
     Target { name: "log", run: log },
     Target { name: "manifest", run: manifest },

@@ -5,6 +5,7 @@ use std::num::NonZeroU16;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use cartwheel_events::Invalid;
+use cartwheel_filter::FilterError;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -183,6 +184,9 @@ pub struct Problem {
     /// What was expected in that field.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expected: Option<String>,
+    /// The character of that field where the problem begins, from 1; only of a filter.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub position: Option<usize>,
     /// Seconds to wait before another attempt, if known. Sent as the header `retry-after`.
     #[serde(skip)]
     pub retry_after: Option<NonZeroU16>,
@@ -199,6 +203,7 @@ impl Problem {
             detail: detail.into(),
             field: None,
             expected: None,
+            position: None,
             retry_after: None,
         }
     }
@@ -227,6 +232,13 @@ impl From<Invalid> for Problem {
     fn from(invalid: Invalid) -> Self {
         let detail = format!("{} {}", invalid.field, invalid.problem);
         Self::field(invalid.field, detail.trim_start(), invalid.expected)
+    }
+}
+
+impl From<FilterError> for Problem {
+    fn from(error: FilterError) -> Self {
+        let detail = format!("{error}\n{}", error.excerpt());
+        Self { position: Some(error.position()), ..Self::field("filter", detail, error.expected()) }
     }
 }
 

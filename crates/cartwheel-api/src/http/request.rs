@@ -151,6 +151,11 @@ impl Params {
         }
     }
 
+    /// Takes a text whose length the handler checks.
+    pub(crate) fn long_text(&mut self, name: &str) -> Option<String> {
+        self.0.remove(name).filter(|text| !text.is_empty())
+    }
+
     /// Takes a text of at most 200 characters.
     pub(crate) fn text(&mut self, name: &str) -> Result<Option<String>, Problem> {
         match self.0.remove(name) {

@@ -10,6 +10,7 @@ use crate::access::scope::Scope;
 use crate::http::problem::{Kind, Problem};
 use crate::http::request::{Params, ProductPath};
 use crate::routes::Routes;
+use crate::shop::expression::expression;
 use crate::state::Shared;
 use cartwheel_catalogue::Money;
 use cartwheel_engine::{
@@ -17,6 +18,7 @@ use cartwheel_engine::{
     Similarity, Visibility,
 };
 use cartwheel_events::ProductId;
+use cartwheel_filter::{Expression, Source};
 
 /// The routes for products.
 pub(crate) fn routes() -> Routes {
@@ -171,6 +173,7 @@ pub(crate) async fn product(
     ("id" = String, Path, description = "The product"),
     ("kind" = Option<String>, Query, description = "`bought_together`, `substitutes` or `also_viewed`"),
     ("limit" = Option<usize>, Query, minimum = 1, maximum = 50, description = "Maximum number of products, 1 to 50; 10 by default"),
+    ("filter" = Option<String>, Query, max_length = 2000, description = "Only products that fulfil this expression, such as `price < 20 and not ('alcohol' in tags)`"),
 ), responses(
     (status = 200, description = "Products, best first", body = Ranked),
     (status = 400, description = "A parameter is not valid", body = Problem),
@@ -183,9 +186,11 @@ pub(crate) async fn similar(
 ) -> Result<Json<Ranked>, Problem> {
     let limit = params.number("limit", 10, 1..=50)?;
     let kind = params.text("kind")?;
-    params.end("kind, limit")?;
+    let filters = Filters { expression: filter_of(&mut params)?, ..Filters::default() };
+    params.end("kind, filter, limit")?;
     let similarity = kind.as_deref().map(similarity).transpose()?;
-    let similar = state.engine.similar(&id, similarity, limit, state.clock.now_ms());
+    let now_ms = state.clock.now_ms();
+    let similar = state.engine.similar(&id, similarity, &filters, limit, now_ms);
     let recommendations = similar.ok_or_else(unknown_product)?;
     Ok(Json(Ranked { recommendations }))
 }
@@ -205,6 +210,7 @@ fn similarity(name: &str) -> Result<Similarity, Problem> {
     ("department" = Option<String>, Query, max_length = 200, description = "Only this department"),
     ("aisle" = Option<String>, Query, max_length = 200, description = "Only this aisle"),
     ("in_stock_only" = Option<bool>, Query, description = "Only products that the shop states to be in stock"),
+    ("filter" = Option<String>, Query, max_length = 2000, description = "Only products that fulfil this expression, such as `price < 20 and not ('alcohol' in tags)`"),
 ), responses(
     (status = 200, description = "Products, best first", body = Ranked),
     (status = 400, description = "A parameter is not valid", body = Problem),
@@ -226,6 +232,7 @@ pub(crate) async fn popular(
     ("department" = Option<String>, Query, max_length = 200, description = "Only this department"),
     ("aisle" = Option<String>, Query, max_length = 200, description = "Only this aisle"),
     ("in_stock_only" = Option<bool>, Query, description = "Only products that the shop states to be in stock"),
+    ("filter" = Option<String>, Query, max_length = 2000, description = "Only products that fulfil this expression, such as `price < 20 and not ('alcohol' in tags)`"),
 ), responses(
     (status = 200, description = "Products, best first", body = Ranked),
     (status = 400, description = "A parameter is not valid", body = Problem),
@@ -246,8 +253,14 @@ fn list_of(mut params: Params) -> Result<(usize, Filters), Problem> {
         departments: params.text("department")?.into_iter().collect(),
         aisles: params.text("aisle")?.into_iter().collect(),
         in_stock_only: params.flag("in_stock_only")?,
+        expression: filter_of(&mut params)?,
         ..Filters::default()
     };
-    params.end("limit, department, aisle, in_stock_only")?;
+    params.end("limit, department, aisle, in_stock_only, filter")?;
     Ok((limit, filters))
+}
+
+/// The expression of a list that is the same for everybody.
+fn filter_of(params: &mut Params) -> Result<Option<Expression>, Problem> {
+    expression(params.long_text("filter").as_deref(), None, Source::Everybody)
 }

@@ -5,8 +5,10 @@ use axum::extract::{Request, State};
 use cartwheel_events::{
     ID_EXPECTED, Impression, ImpressionItem, MAX_ITEMS, ProductId, SCHEMA_VERSION, UserId,
 };
-use cartwheel_sessions::Shopper;
+use cartwheel_filter::{Expression, Source};
+use cartwheel_sessions::{Session, Shopper};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use utoipa::ToSchema;
 use utoipa_axum::routes;
 
@@ -16,6 +18,7 @@ use crate::contract::schema::Id;
 use crate::http::problem::Problem;
 use crate::http::request::{self, Params, UserPath};
 use crate::routes::Routes;
+use crate::shop::expression::expression;
 use crate::state::{AppState, Shared};
 use crate::telemetry::DEGRADED;
 use cartwheel_engine::{Filters, Query, Recommendation, SourceCount, StoredRecord};
@@ -49,6 +52,12 @@ pub(crate) struct RecommendationRequest {
     limit: Option<usize>,
     /// Restrictions on the answer.
     filters: Option<FiltersBody>,
+    /// Only products that fulfil this expression, such as `price < 20 and brand = context.brand`.
+    #[schema(min_length = 1, max_length = 2000)]
+    filter: Option<String>,
+    /// The values of the filter after `context.`: texts, numbers, flags, lists of texts or null.
+    #[schema(value_type = Option<Object>)]
+    context: Option<Map<String, Value>>,
     /// Whether to show the source of each product and the contribution of each feature. Such an
     /// answer is for operators and is not recorded as an impression.
     #[serde(default)]
@@ -78,7 +87,7 @@ pub(crate) struct FiltersBody {
 
 impl FiltersBody {
     /// Checks the lengths of the lists.
-    fn checked(self) -> Result<Filters, Problem> {
+    fn checked(self, expression: Option<Expression>) -> Result<Filters, Problem> {
         for (field, len) in [
             ("filters.departments", self.departments.len()),
             ("filters.aisles", self.aisles.len()),
@@ -89,7 +98,14 @@ impl FiltersBody {
             }
         }
         let Self { departments, aisles, exclude_products, exclude_purchased, in_stock_only } = self;
-        Ok(Filters { departments, aisles, exclude_products, exclude_purchased, in_stock_only })
+        Ok(Filters {
+            departments,
+            aisles,
+            exclude_products,
+            exclude_purchased,
+            in_stock_only,
+            expression,
+        })
     }
 }
 
@@ -120,6 +136,20 @@ pub(crate) struct Known {
     pub(crate) feature_set: Option<String>,
 }
 
+impl Known {
+    /// The shopper's session, if there was any event in it.
+    pub(crate) fn session(&self) -> Option<&Session> {
+        let session = self.shopper.as_ref()?.session.as_deref();
+        session.filter(|session| session.events > 0)
+    }
+
+    /// The shopper's record, if the engine needs one.
+    pub(crate) fn record(&self) -> Option<StoredRecord<'_>> {
+        let (feature_set, shopper) = (self.feature_set.as_deref()?, self.shopper.as_ref()?);
+        Some(StoredRecord { feature_set, bytes: shopper.record.as_deref() })
+    }
+}
+
 /// A question to the engine.
 pub(crate) struct Question<'a> {
     pub(crate) user_id: &'a UserId,
@@ -148,17 +178,10 @@ pub(crate) async fn known(state: &AppState, shopper: &Permitted) -> Known {
 /// Asks the engine and records the impression.
 pub(crate) async fn answer(state: &AppState, question: Question<'_>) -> Recommendations {
     let now_ms = state.clock.now_ms();
-    let Known { shopper, feature_set } = &question.known;
-    let shopper = shopper.as_ref();
-    let session = shopper.and_then(|s| s.session.as_deref()).filter(|session| session.events > 0);
-    let record = feature_set.as_deref().zip(shopper).map(|(feature_set, shopper)| StoredRecord {
-        feature_set,
-        bytes: shopper.record.as_deref(),
-    });
     let query = Query {
         user_id: question.user_id,
-        session,
-        record,
+        session: question.known.session(),
+        record: question.known.record(),
         cart: question.cart,
         limit: question.limit,
         filters: question.filters,
@@ -167,30 +190,19 @@ pub(crate) async fn answer(state: &AppState, question: Question<'_>) -> Recommen
     };
     let cart = query.cart_products();
     let mut answer = state.engine.recommend(query).await;
-    answer.degraded |= shopper.is_none();
-    state.monitor.answered(now_ms, answer.degraded);
-    if answer.degraded {
-        metrics::counter!(DEGRADED).increment(1);
-    }
-    let recommendation_id = state.ids.next(now_ms);
+    answer.degraded |= question.known.shopper.is_none();
     // An explanation is shown to an operator, not to the shopper.
-    if !question.explain {
-        let shown = answer.items.iter().zip(0..).map(|(item, position)| ImpressionItem {
+    let items = (!question.explain).then(|| {
+        let items = answer.items.iter().zip(0..).map(|(item, position)| ImpressionItem {
             product_id: item.product_id.clone(),
             position,
             score: item.probability,
             source: item.source.clone().unwrap_or_default(),
         });
-        state.impressions.put(Impression {
-            schema_version: SCHEMA_VERSION,
-            recommendation_id: recommendation_id.clone(),
-            user_id: question.user_id.clone(),
-            release: answer.release.clone(),
-            cart,
-            shown: shown.collect(),
-            received_at_ms: now_ms,
-        });
-    }
+        items.collect()
+    });
+    let shown = Shown { release: &answer.release, degraded: answer.degraded, cart, now_ms };
+    let recommendation_id = record_shown(state, question.user_id, shown, items);
     Recommendations {
         recommendation_id,
         model_version: answer.model_version,
@@ -201,8 +213,58 @@ pub(crate) async fn answer(state: &AppState, question: Question<'_>) -> Recommen
     }
 }
 
+/// An answer with products.
+pub(crate) struct Shown<'a> {
+    pub(crate) release: &'a str,
+    pub(crate) degraded: bool,
+    pub(crate) cart: Vec<ProductId>,
+    /// The server's clock, UTC milliseconds.
+    pub(crate) now_ms: i64,
+}
+
+/// Counts an answer, records the impression of its products if the shopper sees them, and returns
+/// the answer's id.
+pub(crate) fn record_shown(
+    state: &AppState,
+    user_id: &UserId,
+    answer: Shown<'_>,
+    shown: Option<Vec<ImpressionItem>>,
+) -> String {
+    let Shown { release, degraded, cart, now_ms } = answer;
+    state.monitor.answered(now_ms, degraded);
+    if degraded {
+        metrics::counter!(DEGRADED).increment(1);
+    }
+    let recommendation_id = state.ids.next(now_ms);
+    if let Some(shown) = shown {
+        state.impressions.put(Impression {
+            schema_version: SCHEMA_VERSION,
+            recommendation_id: recommendation_id.clone(),
+            user_id: user_id.clone(),
+            release: release.to_owned(),
+            cart,
+            shown,
+            received_at_ms: now_ms,
+        });
+    }
+    recommendation_id
+}
+
+/// Checks the number of products in a request's cart.
+pub(crate) fn cart_within_bounds(cart: Option<&[ProductId]>) -> Result<(), Problem> {
+    match cart {
+        Some(cart) if cart.len() > MAX_ITEMS => {
+            Err(Problem::field("cart", "cart is too long.", "at most 200 product ids"))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// The shopper of a request. Without a `user_id` it is the guest.
-fn shopper(user: Option<UserId>, anonymous_id: Option<UserId>) -> Result<UserId, Problem> {
+pub(crate) fn shopper(
+    user: Option<UserId>,
+    anonymous_id: Option<UserId>,
+) -> Result<UserId, Problem> {
     let invalid = |field, why| {
         let detail = format!("{field} {why}.");
         Problem::field(field, detail, ID_EXPECTED)
@@ -238,10 +300,9 @@ pub(crate) async fn recommend(
     if !(1..=MAX_LIMIT).contains(&limit) {
         return Err(Problem::field("limit", "limit is out of range.", "a number from 1 to 100"));
     }
-    if body.cart.as_ref().is_some_and(|cart| cart.len() > MAX_ITEMS) {
-        return Err(Problem::field("cart", "cart is too long.", "at most 200 product ids"));
-    }
-    let filters = body.filters.unwrap_or_default().checked()?;
+    cart_within_bounds(body.cart.as_deref())?;
+    let expression = expression(body.filter.as_deref(), body.context, Source::Shopper)?;
+    let filters = body.filters.unwrap_or_default().checked(expression)?;
     let shopper = caller.permit(shopper(body.user_id, body.anonymous_id)?)?;
     let known = known(&state, &shopper).await;
     let question = Question {
@@ -259,6 +320,7 @@ pub(crate) async fn recommend(
 #[utoipa::path(get, path = "/v1/users/{id}/recommendations", tag = "recommendations", params(
     ("id" = String, Path, description = "The shopper"),
     ("limit" = Option<usize>, Query, minimum = 1, maximum = 100, description = "Maximum number of products, 1 to 100; 10 by default"),
+    ("filter" = Option<String>, Query, max_length = 2000, description = "Only products that fulfil this expression, such as `price <= cart.max_price * 1.5`"),
     ("explain" = Option<bool>, Query, description = "Show sources and feature contributions; not recorded as an impression"),
 ), responses(
     (status = 200, description = "Recommendations, best first", body = Recommendations),
@@ -272,10 +334,12 @@ pub(crate) async fn for_user(
 ) -> Result<Json<Recommendations>, Problem> {
     let limit = params.number("limit", DEFAULT_LIMIT, 1..=MAX_LIMIT)?;
     let explain = params.flag("explain")?;
-    params.end("limit, explain")?;
+    let filter = params.long_text("filter");
+    let expression = expression(filter.as_deref(), None, Source::Shopper)?;
+    params.end("limit, explain, filter")?;
     let shopper = caller.permit(user_id)?;
     let known = known(&state, &shopper).await;
-    let filters = Filters::default();
+    let filters = Filters { expression, ..Filters::default() };
     let question = Question { user_id: shopper.id(), known, cart: None, limit, filters, explain };
     Ok(Json(answer(&state, question).await))
 }

@@ -43,6 +43,14 @@ fn recommendation(id: &str, probability: f32) -> Recommendation {
     }
 }
 
+/// A product whose reason is the filter that it fulfils, if there is one.
+fn filtered(item: Recommendation, filters: &Filters) -> Recommendation {
+    match &filters.expression {
+        Some(expression) => Recommendation { reasons: vec![expression.to_string()], ..item },
+        None => item,
+    }
+}
+
 fn product(id: &str, name: &str) -> ProductView {
     ProductView {
         product_id: ProductId::new(id).unwrap(),
@@ -87,6 +95,7 @@ fn answer(query: &Query<'_>) -> Answer {
     let items = cart
         .chain(rest)
         .filter(|item| !query.filters.exclude_products.contains(&item.product_id))
+        .map(|item| filtered(item, &query.filters))
         .map(|item| Recommendation { explanation: explanation.clone(), ..item });
     Answer {
         items: items.take(query.limit).collect(),
@@ -104,19 +113,40 @@ impl Engine for Fake {
     fn recommend<'a>(&'a self, query: Query<'a>) -> Pending<'a, Answer> {
         Box::pin(async move { answer(&query) })
     }
+    fn rank<'a>(&'a self, query: Query<'a>, products: &'a [ProductId]) -> Pending<'a, Ranking> {
+        let (unknown, mut known): (Vec<_>, Vec<_>) =
+            products.iter().cloned().partition(|id| id.as_str() == "unknown");
+        // Products in the cart come first.
+        known.sort_by_key(|id| !query.cart_products().contains(id));
+        let item = |product_id| RankedProduct { product_id, probability: 0.5 };
+        let reason = UnrankedReason::Unknown;
+        Box::pin(async move {
+            Ranking {
+                items: known.into_iter().map(item).take(query.limit).collect(),
+                unranked: unknown
+                    .into_iter()
+                    .map(|product_id| Unranked { product_id, reason })
+                    .collect(),
+                model_version: "m1".into(),
+                release: "r1".into(),
+                degraded: false,
+            }
+        })
+    }
     fn similar(
         &self,
         id: &ProductId,
         similarity: Option<Similarity>,
+        filters: &Filters,
         limit: usize,
         _: i64,
     ) -> Option<Vec<Recommendation>> {
         let found = if similarity == Some(Similarity::Substitutes) { "p3" } else { "p2" };
-        (id.as_str() == "p1").then(|| vec![recommendation(found, 0.3); limit])
+        (id.as_str() == "p1").then(|| vec![filtered(recommendation(found, 0.3), filters); limit])
     }
     fn popular(&self, limit: usize, filters: &Filters, _: i64) -> Vec<Recommendation> {
         let shown = if filters.departments == ["none"] { 0 } else { limit };
-        vec![recommendation("p1", 0.5); shown]
+        vec![filtered(recommendation("p1", 0.5), filters); shown]
     }
     fn trending(&self, limit: usize, filters: &Filters, now_ms: i64) -> Vec<Recommendation> {
         self.popular(limit, filters, now_ms)

@@ -196,6 +196,7 @@ async fn the_document_lists_every_route() {
         "post /v1/pipeline/executions/{name}/redrive 200 401 403 404 409 429 503",
         "post /v1/pipeline/executions/{name}/stop 200 401 403 404 409 429 503",
         "post /v1/products 200 400 401 403 404 408 409 413 415 429 503",
+        "post /v1/rank 200 400 401 403 408 413 415 429 503",
         "post /v1/recommendations 200 400 401 403 408 413 415 429 503",
         "post /v1/users/{id}/merge 200 400 401 403 408 413 415 429 503",
         "put /v1/products/{id} 200 201 400 401 403 404 408 412 413 415 429 503",

@@ -5,6 +5,7 @@
 mod audit;
 mod backfill;
 mod batch;
+mod filters;
 mod foreign;
 mod guests;
 mod harness;
@@ -13,6 +14,7 @@ mod hygiene;
 mod imports;
 mod keys;
 mod products;
+mod rank;
 mod recommend;
 mod serve;
 mod streams;

@@ -328,11 +328,13 @@ fn the_catalogue_is_searched_and_grouped() {
     assert_eq!(departments[0].department, "food");
     assert_eq!(departments.iter().map(|d| d.products).sum::<usize>(), 10);
     assert_eq!(
-        engine.similar(&product("p0"), None, 1, NOW_MS).unwrap()[0].product_id.as_str(),
+        engine.similar(&product("p0"), None, &Filters::default(), 1, NOW_MS).unwrap()[0]
+            .product_id
+            .as_str(),
         "p1"
     );
     assert!(
-        engine.similar(&product("nothing"), None, 1, NOW_MS).is_none()
+        engine.similar(&product("nothing"), None, &Filters::default(), 1, NOW_MS).is_none()
             && engine.product(&product("nothing"), NOW_MS).is_none()
     );
 }

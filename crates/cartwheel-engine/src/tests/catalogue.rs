@@ -79,7 +79,11 @@ impl Shop {
         shown.extend(self.engine.popular(100, &Filters::default(), now_ms));
         shown.extend(self.engine.trending(100, &Filters::default(), now_ms));
         for id in ["p0", "p2", "new"] {
-            shown.extend(self.engine.similar(&product(id), None, 50, now_ms).unwrap_or_default());
+            shown.extend(
+                self.engine
+                    .similar(&product(id), None, &Filters::default(), 50, now_ms)
+                    .unwrap_or_default(),
+            );
         }
         let start = PageStart::Offset(0);
         let found = self.engine.products(&ProductSearch::default(), &start, 100, now_ms);
@@ -161,7 +165,8 @@ fn texts_and_prices_are_the_newest() {
     assert_eq!(item.price.unwrap().to_string(), "1.90");
     assert_eq!((item.currency.unwrap().as_str(), item.in_stock), ("EUR", Some(true)));
     assert_eq!(item.image_url.as_deref(), Some("/oat.jpg"));
-    let similar = shop.engine.similar(&product("p0"), None, 1, NOW_MS).unwrap();
+    let similar =
+        shop.engine.similar(&product("p0"), None, &Filters::default(), 1, NOW_MS).unwrap();
     assert_eq!(similar[0].reasons, ["Bought together with Oat drink"]);
     let other = answer.iter().find(|item| item.product_id.as_str() == "p1").unwrap();
     assert_eq!((other.price, other.in_stock), (None, None), "nothing is known of it");
@@ -206,9 +211,12 @@ fn a_shop_without_orders_answers_from_its_catalogue() {
     assert_eq!(shop.engine.status().products, 20);
     assert_eq!(shop.ask(|_| ()).len(), 10);
     assert_eq!(shop.engine.popular(10, &Filters::default(), NOW_MS)[0].product_id.as_str(), "n19");
-    assert_eq!(shop.engine.similar(&product("n3"), None, 5, NOW_MS).unwrap().len(), 5);
+    assert_eq!(
+        shop.engine.similar(&product("n3"), None, &Filters::default(), 5, NOW_MS).unwrap().len(),
+        5
+    );
     shop.change("n3", None);
-    assert!(shop.engine.similar(&product("n3"), None, 5, NOW_MS).is_none());
+    assert!(shop.engine.similar(&product("n3"), None, &Filters::default(), 5, NOW_MS).is_none());
     assert_eq!(shop.engine.status().products, 19);
 }
 

@@ -6,7 +6,7 @@ use futures::executor::block_on;
 use rustc_hash::FxHashMap;
 
 use super::shop::{NOW_MS, model, product, query, regular, release};
-use crate::{Answer, Engine, Query, ServingEngine, Similarity};
+use crate::{Answer, Engine, Filters, Query, ServingEngine, Similarity};
 
 fn ask(share: f32, query: impl for<'a> Fn(&'a UserId, &'a [u8]) -> Query<'a>) -> Answer {
     let engine = ServingEngine::new(release(Some(model()))).discovering(Discovery::new(share));
@@ -63,7 +63,7 @@ fn an_explained_answer_names_its_columns_in_plain_words() {
 fn similar_products_are_bought_together_or_alike_but_not_both() {
     let engine = ServingEngine::new(release(None));
     let similar = |kind| {
-        let found = engine.similar(&product("p0"), kind, 5, NOW_MS).unwrap();
+        let found = engine.similar(&product("p0"), kind, &Filters::default(), 5, NOW_MS).unwrap();
         let id = |item: &crate::Recommendation| item.product_id.as_str().to_owned();
         found.iter().map(id).collect::<Vec<_>>()
     };

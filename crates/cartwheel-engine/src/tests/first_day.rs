@@ -120,9 +120,13 @@ fn products_that_nobody_has_bought_have_similar_ones_by_content() {
     ] {
         shop.put(id, json!({"name": name, "categories": path, "brand": brand}));
     }
-    let similar = shop.engine.similar(&product("house"), None, 10, NOW_MS).unwrap();
+    let similar =
+        shop.engine.similar(&product("house"), None, &Filters::default(), 10, NOW_MS).unwrap();
     assert_eq!(ids(&similar), ["dark", "decaf", "green", "mug"]);
     assert_eq!(similar[0].reasons, ["Also in Coffee"]);
     assert_eq!(similar[3].reasons, ["Also from Roast"]);
-    assert_eq!(shop.engine.similar(&product("house"), None, 1, NOW_MS).unwrap().len(), 1);
+    assert_eq!(
+        shop.engine.similar(&product("house"), None, &Filters::default(), 1, NOW_MS).unwrap().len(),
+        1
+    );
 }

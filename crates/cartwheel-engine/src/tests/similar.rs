@@ -3,7 +3,7 @@
 use cartwheel_features::{Catalogue, Line, Order, Partial, ProductInfo, SampleSizes, UserState};
 
 use super::shop::{NOW_MS, product, release};
-use crate::{Engine, Opened, ServingEngine, Similarity};
+use crate::{Engine, Filters, Opened, ServingEngine, Similarity};
 
 /// 200 customers with an order each. 40 of them buy chips; of these, 33 buy bananas, as 87 others
 /// do, and 6 buy dip, as 4 others do.
@@ -39,8 +39,8 @@ fn snacks() -> Catalogue {
 #[test]
 fn a_product_that_everybody_buys_does_not_lead_what_is_bought_together() {
     let engine = ServingEngine::new(Opened { catalogue: snacks(), ..release(None) });
-    let chips = product("chips");
-    let found = engine.similar(&chips, Some(Similarity::BoughtTogether), 10, NOW_MS).unwrap();
+    let (chips, kind) = (product("chips"), Some(Similarity::BoughtTogether));
+    let found = engine.similar(&chips, kind, &Filters::default(), 10, NOW_MS).unwrap();
     let ids: Vec<&str> = found.iter().map(|item| item.product_id.as_str()).collect();
     // Bananas are in 33 of the 40 baskets, but chance alone puts them into 24; dip into 2 of its 6.
     assert_eq!(ids, ["dip", "bananas"]);

@@ -1,0 +1,88 @@
+//! How a shop orders given products for a shopper.
+
+use cartwheel_events::ProductId;
+use cartwheel_features::Source;
+use cartwheel_recommend::{Candidate, Ranked, Value, by_value, candidates_among, order};
+use rustc_hash::FxHashSet;
+
+use crate::answer::{RankedProduct, Ranking, Unranked, UnrankedReason};
+use crate::newcomers::with_newcomers;
+use crate::qualify::Filter;
+use crate::question::Query;
+use crate::ranking::Shopper;
+use crate::scorer::Scorer;
+use crate::shop::Shop;
+
+impl Shop {
+    /// Orders products for a shopper: those in the cart too, since a page that lists them shows
+    /// them. `hidden` tells to ignore the user's stored record.
+    pub(crate) async fn rank(
+        &self,
+        query: &Query<'_>,
+        products: &[ProductId],
+        scorer: Option<&dyn Scorer>,
+        hidden: bool,
+    ) -> Ranking {
+        let opened = &*self.opened;
+        let Shopper { state, unreadable } = opened.shopper(query, hidden);
+        let (held, cart) = self.held(query);
+        let context = opened.calendar.context(&state, query.now_ms);
+        let filter = self.filter_for(query, &state);
+        let (given, unranked) = self.sorted_out(products, &filter);
+        let chosen = candidates_among(&opened.catalogue, &state, &cart, self.discovery, &given);
+        let scored = self.scored(scorer, &state, &context, &cart, &chosen).await;
+        let ranked = order(&opened.catalogue, chosen, scored.probabilities);
+        let is_given = |product| given.contains(&product);
+        let ranked = with_newcomers(self, ranked, &state, &held, given.len(), is_given);
+        let mut ranked = match self.value {
+            Value::Off => ranked,
+            Value::Price | Value::Margin => by_value(ranked, |product| self.worth(product)),
+        };
+        // New products in the cart: nothing tells whether they are bought again.
+        let found: FxHashSet<u32> = ranked.iter().map(|r| r.candidate.product).collect();
+        let mut others: Vec<u32> = given.iter().copied().filter(|p| !found.contains(p)).collect();
+        others.sort_unstable();
+        ranked.extend(others.into_iter().map(|product| Ranked {
+            candidate: Candidate::new(product, Source::New),
+            probability: 0.0,
+        }));
+        let item = |ranked: &Ranked| {
+            let label = self.label(ranked.candidate.product)?;
+            let product_id = ProductId::new(label.product_id).ok()?;
+            Some(RankedProduct { product_id, probability: ranked.probability })
+        };
+        Ranking {
+            items: ranked.iter().take(query.limit).filter_map(item).collect(),
+            unranked,
+            model_version: opened.model_version().unwrap_or("none").to_owned(),
+            release: opened.name(),
+            degraded: unreadable || scored.failed || opened.stands_in,
+        }
+    }
+
+    /// The products that have a place in the order, and the others with the reason. A product that
+    /// is given again counts once.
+    fn sorted_out(
+        &self,
+        products: &[ProductId],
+        filter: &Filter<'_>,
+    ) -> (FxHashSet<u32>, Vec<Unranked>) {
+        let mut given = FxHashSet::default();
+        let mut unranked = Vec::new();
+        let mut seen = FxHashSet::default();
+        for id in products.iter().filter(|id| seen.insert(*id)) {
+            let index = self.find(id).filter(|&index| !self.overlay.is_deleted(index));
+            let reason = match index {
+                None => UnrankedReason::Unknown,
+                Some(index) if !self.shows(index) => UnrankedReason::NotShown,
+                Some(index) if !filter.passes(index) => UnrankedReason::Filtered,
+                Some(index) => {
+                    given.insert(index);
+                    continue;
+                }
+            };
+            unranked.push(Unranked { product_id: id.clone(), reason });
+        }
+        (given, unranked)
+    }
+}
