@@ -719,6 +719,27 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  '/v1/rank': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Orders products for a shopper
+     * @description The products of a category page or of a search, in the order in which the shopper is likely to
+     *     want them. They are scored as recommendations are; products in the cart keep a place.
+     */
+    post: operations['rank'];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   '/v1/recommendations': {
     parameters: {
       query?: never;
@@ -2454,6 +2475,8 @@ export interface components {
       expected?: string | null;
       /** @description The offending field, as a path such as `items[2].quantity`. */
       field?: string | null;
+      /** @description The character of that field where the problem begins, from 1; only of a filter. */
+      position?: number | null;
       /**
        * Format: int32
        * @description The HTTP status.
@@ -2590,10 +2613,51 @@ export interface components {
       /** @description Whether older answers were left out because there were too many. */
       truncated: boolean;
     };
+    /** @description A request to order products. */
+    RankRequest: {
+      anonymous_id?: components['schemas']['Id'] | null;
+      /** @description The cart, up to 200 products. Overrides the session's cart. */
+      cart?: components['schemas']['Id'][] | null;
+      /** @description The values of the filter after `context.`: texts, numbers, flags, lists of texts or null. */
+      context?: Record<string, never> | null;
+      /** @description Only products that fulfil this expression, such as `price < 20 and brand = context.brand`. */
+      filter?: string | null;
+      /** @description Maximum number of products in the answer; all by default. */
+      limit?: number | null;
+      /** @description The products to order, such as those of a category page. A repeated product counts once. */
+      products: components['schemas']['Id'][];
+      user_id?: components['schemas']['Id'] | null;
+    };
     /** @description Ranked products. */
     Ranked: {
       /** @description Products, best first. */
       recommendations: components['schemas']['Recommendation'][];
+    };
+    /** @description A product with its place in a ranking. */
+    RankedProduct: {
+      /**
+       * Format: float
+       * @description The probability of the event that the model predicts, such as being in the shopper's next
+       *     purchase, 0 to 1.
+       */
+      probability: number;
+      /** @description The product. */
+      product_id: string;
+    };
+    /** @description Products in the order for a shopper. */
+    Ranking: {
+      /** @description Whether a part failed and the answer was made from the rest. */
+      degraded: boolean;
+      /** @description The model that ranked the products. */
+      model_version: string;
+      /** @description The products that may be shown and fulfil the filter, best first. */
+      products: components['schemas']['RankedProduct'][];
+      /** @description The answer's id. Send it with events that result from the answer. */
+      recommendation_id: string;
+      /** @description The release: feature set and model. */
+      release: string;
+      /** @description The other products of the request, each with the reason. */
+      unranked: components['schemas']['Unranked'][];
     };
     /** @description The server's readiness. */
     Readiness: {
@@ -2659,11 +2723,15 @@ export interface components {
       anonymous_id?: components['schemas']['Id'] | null;
       /** @description The cart to complete, up to 200 products. Overrides the session's cart. */
       cart?: components['schemas']['Id'][] | null;
+      /** @description The values of the filter after `context.`: texts, numbers, flags, lists of texts or null. */
+      context?: Record<string, never> | null;
       /**
        * @description Whether to show the source of each product and the contribution of each feature. Such an
        *     answer is for operators and is not recorded as an impression.
        */
       explain?: boolean;
+      /** @description Only products that fulfil this expression, such as `price < 20 and brand = context.brand`. */
+      filter?: string | null;
       filters?: components['schemas']['Filters'] | null;
       /** @description Maximum number of products; 10 by default. */
       limit?: number | null;
@@ -3135,6 +3203,18 @@ export interface components {
       /** @description The number of such products that are counted. */
       total: number;
     };
+    /** @description A product without a place in a ranking. */
+    Unranked: {
+      /** @description The product. */
+      product_id: string;
+      /** @description Why it has none. */
+      reason: components['schemas']['UnrankedReason'];
+    };
+    /**
+     * @description Why a product has no place in a ranking.
+     * @enum {string}
+     */
+    UnrankedReason: 'unknown' | 'not_shown' | 'filtered';
     /** @description A user's record and session. */
     UserDetail: {
       /** @description The serving feature set. */
@@ -6018,6 +6098,8 @@ export interface operations {
         aisle?: string;
         /** @description Only products that the shop states to be in stock */
         in_stock_only?: boolean;
+        /** @description Only products that fulfil this expression, such as `price < 20 and not ('alcohol' in tags)` */
+        filter?: string;
       };
       header?: never;
       path?: never;
@@ -6714,6 +6796,8 @@ export interface operations {
         kind?: string;
         /** @description Maximum number of products, 1 to 50; 10 by default */
         limit?: number;
+        /** @description Only products that fulfil this expression, such as `price < 20 and not ('alcohol' in tags)` */
+        filter?: string;
       };
       header?: never;
       path: {
@@ -6866,6 +6950,102 @@ export interface operations {
       };
     };
   };
+  rank: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        'application/json': components['schemas']['RankRequest'];
+      };
+    };
+    responses: {
+      /** @description The products, best first */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Ranking'];
+        };
+      };
+      /** @description Not JSON, or a field is not valid */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The key or token is missing, unknown or expired */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The API key lacks the scope recommendations:read, or the shopper token lacks it or is for another shopper; a publishable key alone acts for guests only */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The body did not arrive in time */
+      408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The body is too large */
+      413: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description Not application/json */
+      415: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description Too many requests; see Retry-After */
+      429: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description Temporarily unavailable, or the time limit was exceeded; see Retry-After */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+    };
+  };
   recommend: {
     parameters: {
       query?: never;
@@ -6973,6 +7153,8 @@ export interface operations {
         aisle?: string;
         /** @description Only products that the shop states to be in stock */
         in_stock_only?: boolean;
+        /** @description Only products that fulfil this expression, such as `price < 20 and not ('alcohol' in tags)` */
+        filter?: string;
       };
       header?: never;
       path?: never;
@@ -7566,6 +7748,8 @@ export interface operations {
       query?: {
         /** @description Maximum number of products, 1 to 100; 10 by default */
         limit?: number;
+        /** @description Only products that fulfil this expression, such as `price <= cart.max_price * 1.5` */
+        filter?: string;
         /** @description Show sources and feature contributions; not recorded as an impression */
         explain?: boolean;
       };
