@@ -1,0 +1,86 @@
+//! Finds the products of a segment that have every word of a query.
+
+use crate::reading::{Fit, Word};
+use crate::segment::{Posting, Segment};
+
+/// How much popularity adds to the score of the most popular product.
+const POPULARITY: f32 = 0.5;
+
+/// A product of a segment that has every word.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Hit {
+    pub(crate) place: u32,
+    /// The number of words of which it has the beginning.
+    pub(crate) parts: u8,
+    /// One bit for each word that it has with a typo.
+    pub(crate) typos: u16,
+    pub(crate) score: f32,
+}
+
+/// What is known of a product before all words are looked up.
+#[derive(Clone, Copy, Default)]
+struct Slot {
+    /// The words that it has, without a gap from the first on.
+    words: u8,
+    parts: u8,
+    typos: u16,
+    /// The alternative by which it has the current word, and how much.
+    alternative: u8,
+    current: f32,
+    total: f32,
+}
+
+/// The products of the segment `at` that have every word.
+pub(crate) fn hits(segment: &Segment, at: usize, words: &[Word]) -> Vec<Hit> {
+    if words.is_empty() || words.iter().any(|word| !has_stems(word, at)) {
+        return Vec::new();
+    }
+    let mut slots = vec![Slot::default(); segment.len()];
+    let mut having: Vec<u32> = Vec::new();
+    for (word, number) in words.iter().zip(0u8..) {
+        having.clear();
+        for (alternative, choice) in word.iter().zip(0u8..) {
+            for &stem in &alternative.stems[at] {
+                for &Posting { place, weight } in segment.postings(stem) {
+                    let slot = &mut slots[place as usize];
+                    let score = weight * alternative.rarity;
+                    if slot.words == number {
+                        slot.words += 1;
+                        (slot.alternative, slot.current) = (choice, score);
+                        having.push(place);
+                    } else if slot.words == number + 1 && slot.alternative == choice {
+                        slot.current = slot.current.max(score);
+                    }
+                }
+            }
+        }
+        for &place in &having {
+            let slot = &mut slots[place as usize];
+            slot.total += slot.current;
+            match word[usize::from(slot.alternative)].fit {
+                Fit::Whole => {}
+                Fit::Beginning => slot.parts += 1,
+                Fit::Typo => slot.typos |= 1 << number,
+            }
+        }
+    }
+    let hit = |place: u32| {
+        let Slot { parts, typos, total, .. } = slots[place as usize];
+        let score = total * (1.0 + POPULARITY * segment.popularity(place));
+        Hit { place, parts, typos, score }
+    };
+    having.into_iter().map(hit).collect()
+}
+
+fn has_stems(word: &Word, at: usize) -> bool {
+    word.iter().any(|alternative| !alternative.stems[at].is_empty())
+}
+
+/// The word that a product has instead of a misspelled one.
+pub(crate) fn meant(segment: &Segment, at: usize, word: &Word, place: u32) -> Option<String> {
+    let typo = word.iter().find(|alternative| alternative.fit == Fit::Typo)?;
+    let has = |stem: &&u32| {
+        segment.postings(**stem).binary_search_by_key(&place, |posting| posting.place).is_ok()
+    };
+    typo.stems[at].iter().find(has).map(|stem| segment.usual_word(*stem))
+}

@@ -1,0 +1,205 @@
+//! How the words of a query are understood.
+
+use std::sync::Arc;
+
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use crate::segment::Segment;
+use crate::words::singular;
+
+/// Most words that a misspelled word may stand for, the most frequent first.
+const MAX_ALTERNATIVES: usize = 32;
+/// Shortest word before the last that may be the beginning of another.
+const MIN_BEGINNING: usize = 3;
+
+/// How far a search goes to find anything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Effort {
+    /// Words as they are. A word that no product has may be the beginning of others.
+    Written,
+    /// Words that no product has may also have typos.
+    Corrected,
+    /// All words may have typos.
+    Widened,
+}
+
+/// How a part of a product fits a word of the query, best first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fit {
+    /// It is the word, or its plural or singular.
+    Whole,
+    /// It begins with the word.
+    Beginning,
+    /// It is the word, or begins with it, but for a typo.
+    Typo,
+}
+
+/// A word of the query, by what products may have instead. Empty if no product has anything.
+pub(crate) type Word = Vec<Alternative>;
+
+/// What products may have for a word of the query.
+#[derive(Debug)]
+pub(crate) struct Alternative {
+    pub(crate) fit: Fit,
+    /// How much it tells about a product: the rarer, the more (`idf` of BM25).
+    pub(crate) rarity: f32,
+    /// For each segment its stems.
+    pub(crate) stems: Vec<Vec<u32>>,
+}
+
+/// Understands words by the dictionaries of all segments at once. A word that only one of them has
+/// is a typo in none.
+#[derive(Clone, Copy)]
+pub(crate) struct Reader<'a> {
+    pub(crate) segments: &'a [Arc<Segment>],
+    /// The number of products.
+    pub(crate) products: usize,
+}
+
+impl Reader<'_> {
+    /// Understands the words of a query. `is_unfinished` tells of the last one.
+    pub(crate) fn read(&self, words: &[String], is_unfinished: bool, effort: Effort) -> Vec<Word> {
+        let last = words.len().saturating_sub(1);
+        let word = |(at, word): (usize, &String)| {
+            let is_last = at == last;
+            let whole = self.whole(word);
+            let letters: Vec<char> = word.chars().collect();
+            let may_begin = match whole {
+                None => is_last || letters.len() >= MIN_BEGINNING,
+                Some(_) => is_last && (is_unfinished || effort == Effort::Widened),
+            };
+            let beginning = may_begin.then(|| self.beginning(&letters)).flatten();
+            let may_be_typo = match effort {
+                Effort::Written => false,
+                Effort::Corrected => whole.is_none() && beginning.is_none(),
+                Effort::Widened => true,
+            };
+            let typo = may_be_typo.then(|| self.typo(&letters, is_last)).flatten();
+            [whole, beginning, typo].into_iter().flatten().collect()
+        };
+        words.iter().enumerate().map(word).collect()
+    }
+
+    fn whole(&self, word: &str) -> Option<Alternative> {
+        let stems = self.segments.iter().map(|segment| segment.stem(word).into_iter().collect());
+        self.alternative(Fit::Whole, stems.collect())
+    }
+
+    fn beginning(&self, word: &[char]) -> Option<Alternative> {
+        let stems = self.segments.iter().map(|segment| {
+            let range = segment.dictionary.beginning_with(word);
+            let mut stems: Vec<u32> = range.map(|term| segment.stem_of(term)).collect();
+            stems.sort_unstable();
+            stems.dedup();
+            stems
+        });
+        self.alternative(Fit::Beginning, stems.collect())
+    }
+
+    fn typo(&self, word: &[char], is_last: bool) -> Option<Alternative> {
+        let limit = typos_allowed(word);
+        if limit == 0 {
+            return None;
+        }
+        let cost = |segment: &Segment, near: crate::dictionary::Near| {
+            let other = segment.dictionary.word(near.term as usize);
+            let fits = other.first() == word.first();
+            // Only a single typo is forgiven where less than a whole word with the same first
+            // letter fits.
+            let is_likely = near.distance == 1 || (fits && !near.is_beginning);
+            let is_likely = is_likely && (fits || !near.is_beginning) && near.distance > 0;
+            is_likely.then_some((near.distance, !fits, near.is_beginning))
+        };
+        self.nearest(word, limit, is_last, cost)
+    }
+
+    /// The words of the least cost among those within `limit` steps.
+    fn nearest<C: Ord + Copy>(
+        &self,
+        word: &[char],
+        limit: u8,
+        beginnings: bool,
+        cost: impl Fn(&Segment, crate::dictionary::Near) -> Option<C>,
+    ) -> Option<Alternative> {
+        let mut near: Vec<(C, usize, u32)> = Vec::new();
+        // Two typos are looked for only where one does not explain the word.
+        for limit in 1..=limit {
+            for (at, segment) in self.segments.iter().enumerate() {
+                let found = segment.dictionary.near(word, limit, beginnings);
+                near.extend(found.into_iter().filter_map(|found| {
+                    Some((cost(segment, found)?, at, segment.stem_of(found.term as usize)))
+                }));
+            }
+            if !near.is_empty() {
+                break;
+            }
+        }
+        let least = near.iter().map(|(cost, ..)| *cost).min()?;
+        near.retain(|(cost, ..)| *cost == least);
+        let near: FxHashSet<(usize, u32)> =
+            near.into_iter().map(|(_, at, stem)| (at, stem)).collect();
+        let mut near: Vec<(usize, u32)> = near.into_iter().collect();
+        let count = |(at, stem): &(usize, u32)| self.segments[*at].postings(*stem).len();
+        near.sort_by_key(|found| (std::cmp::Reverse(count(found)), *found));
+        near.truncate(MAX_ALTERNATIVES);
+        let mut stems = vec![Vec::new(); self.segments.len()];
+        near.into_iter().for_each(|(at, stem)| stems[at].push(stem));
+        self.alternative(Fit::Typo, stems)
+    }
+
+    /// `None` if no product has one of the stems.
+    fn alternative(&self, fit: Fit, stems: Vec<Vec<u32>>) -> Option<Alternative> {
+        let postings =
+            self.segments.iter().zip(&stems).flat_map(|(segment, stems)| {
+                stems.iter().map(|stem| segment.postings(*stem).len())
+            });
+        let products = self.products as f32;
+        let with = (postings.sum::<usize>() as f32).min(products);
+        let rarity = (1.0 + (products - with + 0.5) / (with + 0.5)).ln();
+        (with > 0.0).then_some(Alternative { fit, rarity, stems })
+    }
+
+    /// The words of the dictionaries that are nearest to `word`, at most `limit`, nearest and most
+    /// frequent first. They are further away than typos.
+    pub(crate) fn far(&self, word: &str, limit: usize) -> Vec<String> {
+        let letters: Vec<char> = word.chars().collect();
+        if letters.len() < 3 || letters.iter().any(|letter| letter.is_numeric()) {
+            return Vec::new();
+        }
+        let steps = u8::try_from(letters.len() / 3 + 1).unwrap_or(u8::MAX).clamp(2, 4);
+        let mut found: FxHashMap<String, (u8, usize)> = FxHashMap::default();
+        for segment in self.segments {
+            for near in segment.dictionary.near(&letters, steps, false) {
+                let other = segment.dictionary.word(near.term as usize);
+                // Half of a word has to be right.
+                if usize::from(near.distance) * 2 > other.len().max(letters.len()) {
+                    continue;
+                }
+                let stem = segment.stem_of(near.term as usize);
+                let (distance, count) =
+                    found.entry(segment.usual_word(stem)).or_insert((near.distance, 0));
+                *distance = near.distance.min(*distance);
+                *count += segment.postings(stem).len();
+            }
+        }
+        found.retain(|other, _| singular(other) != singular(word));
+        let mut found: Vec<(String, (u8, usize))> = found.into_iter().collect();
+        found.sort_by(|(a, (near, few)), (b, (far, many))| {
+            near.cmp(far).then(many.cmp(few)).then_with(|| a.cmp(b))
+        });
+        found.into_iter().take(limit).map(|(word, _)| word).collect()
+    }
+}
+
+/// The steps that a typo may take: one up to five letters, two from six on. Very short words and
+/// numbers stand for themselves.
+fn typos_allowed(word: &[char]) -> u8 {
+    if word.iter().any(|letter| letter.is_numeric()) {
+        return 0;
+    }
+    match word.len() {
+        0..=2 => 0,
+        3..=5 => 1,
+        _ => 2,
+    }
+}
