@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Measures cartwheel and its peers in one run and prints a table.
 
-  bench/run.py CARTWHEEL LOAD LOG_BENCH FOREST_BENCH [--quick] [--only PART]
+  bench/run.py CARTWHEEL LOAD LOG_BENCH FOREST_BENCH SEARCH_BENCH [--quick] [--only PART]
 
 Each figure is the median of five repetitions (three with --quick), interleaved with its
 peer's, with the spread from least to most. Writes bench/results.json.
@@ -138,20 +138,37 @@ def scoring(forest):
         add("scoring", f"XGBoost inplace_predict, {rows} row(s), 100 trees", [float(us)], "µs")
 
 
+def searching(search, repeats):
+    """Searches of the shop and the time to make their index."""
+    found = {}
+    for _ in range(repeats):
+        for line in run(search, "--bench").splitlines():
+            name, *figures = re.split(r"\s{2,}|: ", line.strip())
+            if figures and name != "query":
+                found.setdefault(name, []).append([float(figure.split()[0]) for figure in figures])
+    for name, runs in found.items():
+        add("search", name if len(runs[0]) == 1 else f"{name}, p50", [run[0] for run in runs], "ms")
+        if len(runs[0]) > 1:
+            add("search", f"{name}, p99", [run[1] for run in runs], "ms")
+
+
 def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    for program in ("cartwheel", "load", "log", "forest"):
+    for program in ("cartwheel", "load", "log", "forest", "search"):
         parser.add_argument(program)
     parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--only", choices=("features", "imports", "scoring", "serving", "scale"))
+    parts = ("features", "imports", "scoring", "search", "serving", "scale")
+    parser.add_argument("--only", choices=parts)
     options = parser.parse_args()
     repeats, seconds = (3, 1) if options.quick else (5, 3)
     work = Path(tempfile.mkdtemp(prefix="cartwheel-bench-", dir=os.environ.get("BENCH_DIR")))
     try:
         if options.only in (None, "scoring"):
             scoring(options.forest)
+        if options.only in (None, "search"):
+            searching(options.search, repeats)
         if options.only in (None, "serving"):
             serving = Serving(options.cartwheel, options.load, options.log, work, repeats, seconds)
             serving.whole()

@@ -190,6 +190,66 @@ async function search({ browser, baseUrl }) {
   await close(opened);
 }
 
+// A word of products in several aisles, and the same word with two letters swapped.
+async function misspelled(baseUrl) {
+  const get = async (path) => (await fetch(baseUrl + path)).json();
+  const { products } = await get('/v1/products?limit=100');
+  const words = products.flatMap(({ product_name }) => product_name.toLowerCase().split(' '));
+  for (const word of words.filter((word) => /^[a-z]{6,}$/.test(word) && word[2] !== word[3])) {
+    const { facets } = await get(`/v1/search?q=${word}&limit=1`);
+    if (facets.aisles.length > 1)
+      return [word, word.slice(0, 2) + word[3] + word[2] + word.slice(4)];
+  }
+  return assert.fail('no word is in several aisles');
+}
+
+async function searchPage({ browser, baseUrl, screenshots }) {
+  const [word, typo] = await misspelled(baseUrl);
+  const options = { viewport: { width: 360, height: 740 }, colorScheme: 'dark' };
+  const opened = await openPage(browser, baseUrl, options);
+  const { page } = opened;
+  const field = page.getByRole('combobox', { name: 'Search products' });
+  const total = page.getByTestId('search-count');
+  await field.fill(typo);
+  await page
+    .getByTestId('search-option')
+    .filter({ hasText: new RegExp(word, 'i') })
+    .first()
+    .waitFor();
+  await page.keyboard.press('Enter');
+  // The typo is corrected.
+  await total.filter({ hasText: `for “${word}”` }).waitFor();
+  assert.match(await page.getByTestId('product-card').first().innerText(), new RegExp(word, 'i'));
+  await assertNoSidewaysScroll(page, 'the results of a search');
+  await assertAccessible(page, 'the results of a search in dark mode');
+  await screenshot(page, screenshots, 'shop-search-360-dark');
+
+  // A filter leaves as many products as it says, and can be removed.
+  await field.fill(word);
+  await page.keyboard.press('Enter');
+  await total.filter({ hasText: /products?$/ }).waitFor();
+  const all = await total.innerText();
+  const aisles = page.getByRole('group', { name: 'Aisle' });
+  const least = aisles.getByTestId('facet').last();
+  const count = (await least.locator('small').innerText()).trim();
+  await least.focus();
+  await page.keyboard.press('Enter');
+  await total.filter({ hasText: new RegExp(`^${count} products?$`) }).waitFor();
+  await page.getByRole('link', { name: /remove this filter/ }).click();
+  await total.filter({ hasText: all }).waitFor();
+  await page.getByRole('combobox', { name: 'Sort by' }).selectOption('popular');
+  await page.waitForURL(/sort=popular/);
+
+  // Where nothing is found, another query is offered, in the field and on the page.
+  await field.fill(`${word} zzqqzz`);
+  await page.getByTestId('search-suggestion').filter({ hasText: word }).waitFor();
+  await page.keyboard.press('Enter');
+  await page.getByTestId('did-you-mean').getByRole('link', { name: word }).click();
+  await total.filter({ hasText: all }).waitFor();
+  assert.equal(await field.inputValue(), word);
+  await close(opened);
+}
+
 async function notFound({ browser, baseUrl }) {
   const { context, page, faults } = await openPage(browser, `${baseUrl}/no-such-page`);
   await page.getByRole('heading', { level: 1, name: 'Page not found' }).waitFor();
@@ -357,6 +417,7 @@ export const steps = [
   ['shop: a shopper browses, adds, undoes and buys', journey],
   ['shop: recommendations for a new shopper', newShopper],
   ['shop: search as you type', search],
+  ['shop: a search corrects, filters and suggests', searchPage],
   ['shop: an unknown address shows the page “not found”', notFound],
   ['shop: no action is lost while the server is down', serverDown],
   ['shop: waiting events survive a reload', offlineReload],

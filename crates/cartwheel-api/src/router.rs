@@ -20,7 +20,7 @@ use crate::observe::{Observer, observe};
 use crate::operate::{health, imports, lake, live, models, pipeline, privacy, quality};
 use crate::routes::Routes;
 use crate::shop::{
-    catalogue, events, foreign, merge, products, rank, recommendations, shoppers, submit,
+    catalogue, events, foreign, merge, products, rank, recommendations, search, shoppers, submit,
 };
 use crate::state::AppState;
 
@@ -56,6 +56,7 @@ pub(crate) fn routes() -> Routes {
         recommendations::routes(),
         rank::routes(),
         shoppers::routes(),
+        search::routes(),
         catalogue::routes(),
         products::routes(),
         privacy::routes(),

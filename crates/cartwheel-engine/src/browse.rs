@@ -75,15 +75,16 @@ impl Shop {
         top.iter().filter_map(|(id, count)| Some((self.find(id)?, *count))).collect()
     }
 
-    /// A page of the products that match. `None` if the page begins after a product that does
-    /// not exist.
+    /// A page of the products that match; `fitting` are those that have the words of the search, if it
+    /// has any. `None` if the page begins after a product that does not exist.
     pub(crate) fn products(
         &self,
         search: &ProductSearch,
+        fitting: Option<FxHashSet<u32>>,
         start: &PageStart,
         limit: usize,
     ) -> Option<Products> {
-        let matches = Matches::new(self, search);
+        let matches = Matches { shop: self, search, fitting };
         let found: Vec<u32> = self.indices().filter(|&index| matches.contains(index)).collect();
         let skipped = match start {
             PageStart::Offset(offset) => (*offset).min(found.len()),
@@ -220,16 +221,11 @@ impl Shop {
 struct Matches<'a> {
     shop: &'a Shop,
     search: &'a ProductSearch,
-    words: Vec<String>,
+    /// The products that have its words, if there are any.
+    fitting: Option<FxHashSet<u32>>,
 }
 
-impl<'a> Matches<'a> {
-    fn new(shop: &'a Shop, search: &'a ProductSearch) -> Self {
-        let text = search.text.as_deref().unwrap_or("").to_lowercase();
-        let words = text.split_whitespace().map(str::to_owned).collect();
-        Self { shop, search, words }
-    }
-
+impl Matches<'_> {
     fn contains(&self, index: u32) -> bool {
         let ProductSearch { department, aisle, brand, min_price, max_price, visibility, .. } =
             self.search;
@@ -259,18 +255,7 @@ impl<'a> Matches<'a> {
         {
             return false;
         }
-        if self.words.is_empty() {
-            return true;
-        }
-        let mut text = label.name.to_lowercase();
-        if let Some(product) = live {
-            for more in product.brand.iter().chain(&product.tags) {
-                text.push(' ');
-                text.push_str(&more.to_lowercase());
-            }
-        }
-        let id = label.product_id.to_lowercase();
-        self.words.iter().all(|word| text.contains(word) || id == *word)
+        self.fitting.as_ref().is_none_or(|fitting| fitting.contains(&index))
     }
 }
 

@@ -6,7 +6,10 @@ use cartwheel_stream::Pending;
 use serde::Serialize;
 
 use crate::answer::{Answer, Ranking, Recommendation};
-use crate::question::{Filters, PageStart, ProductSearch, Query, Similarity, StoredRecord};
+use crate::question::{
+    Filters, PageStart, ProductSearch, Query, Similarity, StoredRecord, TextSearch,
+};
+use crate::search_results::SearchResults;
 use crate::views::{
     CheckoutProgress, DepartmentView, ProductView, Products, UnnamedProduct, UserLookup, UserView,
 };
@@ -59,6 +62,9 @@ pub trait Engine: Send + Sync {
         limit: usize,
         now_ms: i64,
     ) -> Option<Products>;
+
+    /// The products that fit a text and may be shown.
+    fn search(&self, search: &TextSearch<'_>) -> SearchResults;
 
     /// Departments with their aisles, best selling first.
     fn departments(&self, now_ms: i64) -> Vec<DepartmentView>;

@@ -22,6 +22,7 @@ mod gate;
 mod judgement;
 mod newcomers;
 mod overlay;
+mod product_index;
 mod qualify;
 mod question;
 mod rank;
@@ -30,11 +31,13 @@ mod release;
 mod report;
 mod scorer;
 mod search;
+mod search_results;
 mod search_space;
 mod serving;
 mod shared_list;
 mod shop;
 mod similar;
+mod text_search;
 mod trends;
 mod verdict;
 mod views;
@@ -45,16 +48,19 @@ pub use answer::{
 };
 pub use cartwheel_feature_set::SourceSearch;
 pub use cartwheel_recommend::{Discovery, Value};
+pub use cartwheel_search::{FacetFilters, InvalidSynonyms, Synonyms};
 pub use engine::{Engine, EngineStatus};
 pub use evaluation::{Refused, cross_validate, evaluate, evaluate_later};
 pub use gate::{GateSettings, JudgedBy, ServingModel, judged_by};
 pub use question::{
-    Filters, PageStart, ProductSearch, Query, Similarity, StoredRecord, Visibility,
+    Filters, PageStart, ProductSearch, Query, SearchOrder, Similarity, StoredRecord, TextSearch,
+    Visibility,
 };
 pub use release::{OpenError, Opened};
 pub use report::{Comparison, Method, NOT_EVALUATED, Report};
 pub use scorer::{ScoreError, Scorer};
 pub use search::{SearchRecord, Trial};
+pub use search_results::{FacetView, FacetsView, PriceRangeView, SearchResults, SuggestionView};
 pub use serving::{Erased, ServingEngine};
 pub use trends::Trends;
 pub use verdict::{Figures, Outcome, Verdict, judge, summary, untrained};

@@ -3,6 +3,7 @@
 use cartwheel_catalogue::Money;
 use cartwheel_events::{ProductId, UserId};
 use cartwheel_filter::Expression;
+use cartwheel_search::FacetFilters;
 use cartwheel_sessions::Session;
 
 /// A request for recommendations.
@@ -83,7 +84,7 @@ pub struct Filters {
 /// A search of the catalogue. The default matches every product that may be shown.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ProductSearch {
-    /// Words of the name, the brand or the tags, or the id.
+    /// Words as of a [`TextSearch`], the last one perhaps unfinished, or the id.
     pub text: Option<String>,
     /// Only this department, by name.
     pub department: Option<String>,
@@ -97,6 +98,56 @@ pub struct ProductSearch {
     pub max_price: Option<Money>,
     /// Which products, by whether they may be shown.
     pub visibility: Visibility,
+}
+
+/// A full-text search for products that may be shown.
+#[derive(Debug)]
+pub struct TextSearch<'a> {
+    /// What the shopper has written.
+    pub text: &'a str,
+    /// Whether the shopper is still writing: the last word may be the beginning of another although
+    /// it is a word.
+    pub is_typing: bool,
+    /// Restrictions on the products.
+    pub filters: FacetFilters,
+    /// The order of the products.
+    pub order: SearchOrder,
+    /// The shopper in whose order the most relevant products are put, with the limit and the
+    /// filters of the search and not of the query.
+    pub shopper: Option<Query<'a>>,
+    /// The number of products to skip.
+    pub offset: usize,
+    /// The maximum number of products, 1 to 100.
+    pub limit: usize,
+    /// The current time, UTC milliseconds.
+    pub now_ms: i64,
+}
+
+/// The order of what a search finds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum SearchOrder {
+    /// By how well products fit the words, then by popularity and by the shopper's taste.
+    #[default]
+    Relevance,
+    /// The lowest price first, and products without a price last.
+    Cheapest,
+    /// The highest price first, and products without a price last.
+    Dearest,
+    /// The products that the shop offers since the shortest time first.
+    Newest,
+    /// Best sellers first.
+    Popular,
+}
+
+impl SearchOrder {
+    /// Every order with its name in requests.
+    pub const NAMES: [(&str, Self); 5] = [
+        ("relevance", Self::Relevance),
+        ("price", Self::Cheapest),
+        ("-price", Self::Dearest),
+        ("newest", Self::Newest),
+        ("popular", Self::Popular),
+    ];
 }
 
 /// Which products a search considers.

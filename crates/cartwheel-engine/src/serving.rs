@@ -6,6 +6,7 @@ use cartwheel_catalogue::Product;
 use cartwheel_events::{ProductId, UserId};
 use cartwheel_recommend::{Discovery, Value};
 use cartwheel_registry::Release;
+use cartwheel_search::Synonyms;
 use cartwheel_sessions::LiveCatalogue;
 use cartwheel_stream::Pending;
 use parking_lot::RwLock;
@@ -15,9 +16,13 @@ use crate::answer::{Answer, Ranking, Recommendation};
 use crate::engine::{Engine, EngineStatus};
 use crate::filter_index::FilterIndex;
 use crate::overlay::Overlay;
-use crate::question::{Filters, PageStart, ProductSearch, Query, Similarity, StoredRecord};
+use crate::product_index::ProductIndex;
+use crate::question::{
+    Filters, PageStart, ProductSearch, Query, Similarity, StoredRecord, TextSearch,
+};
 use crate::release::Opened;
 use crate::scorer::Scorer;
+use crate::search_results::SearchResults;
 use crate::shop::Shop;
 use crate::trends::Trends;
 use crate::views::{
@@ -47,6 +52,7 @@ pub struct ServingEngine {
     discovery: Discovery,
     value: Value,
     filter_index: FilterIndex,
+    synonyms: Arc<Synonyms>,
     erased: RwLock<FxHashMap<UserId, Erased>>,
 }
 
@@ -55,14 +61,18 @@ pub struct ServingEngine {
 struct Current {
     opened: Arc<Opened>,
     overlay: Arc<Overlay>,
+    index: Arc<ProductIndex>,
 }
 
 impl ServingEngine {
     /// Serves `opened`, scored in this process.
     pub fn new(opened: Opened) -> Self {
         let overlay = Arc::new(Overlay::new(&opened.catalogue, 0, Vec::new(), false));
+        let synonyms = Arc::<Synonyms>::default();
+        let index = Arc::new(ProductIndex::new(None, synonyms.clone()));
         Self {
-            current: RwLock::new(Current { opened: Arc::new(opened), overlay }),
+            current: RwLock::new(Current { opened: Arc::new(opened), overlay, index }),
+            synonyms,
             live: None,
             accepts_unknown: false,
             scorer: None,
@@ -82,6 +92,21 @@ impl ServingEngine {
         let opened = engine.current.read().opened.clone();
         *engine.current.write() = engine.laid_over(opened);
         engine
+    }
+
+    /// Lets searches find products by words that mean the same.
+    #[must_use]
+    pub fn with_synonyms(self, synonyms: Synonyms) -> Self {
+        let engine = Self { synonyms: Arc::new(synonyms), ..self };
+        let opened = engine.current.read().opened.clone();
+        *engine.current.write() = engine.laid_over(opened);
+        engine
+    }
+
+    /// Makes the index of searches, for which the first search waits otherwise.
+    pub fn index_products(&self) {
+        let (shop, index) = self.searched(0);
+        index.of(&shop);
     }
 
     /// Gives a share of every answer to products that are new to the customer.
@@ -115,9 +140,11 @@ impl ServingEngine {
         self.trends.clone()
     }
 
-    /// Serves another release from the next request on.
+    /// Serves another release from the next request on. No search waits for its index.
     pub fn swap(&self, opened: Opened) {
         let current = self.laid_over(Arc::new(opened));
+        let index = current.index.clone();
+        index.of(&self.shop_of(current.clone(), 0));
         *self.current.write() = current;
     }
 
@@ -126,17 +153,34 @@ impl ServingEngine {
         let changes = self.live.as_ref().map(|live| live.changed_since(0));
         let (version, listings) = changes.unwrap_or_default();
         let overlay = Overlay::new(&opened.catalogue, version, listings, self.accepts_unknown);
-        Current { opened, overlay: Arc::new(overlay) }
+        let index = Arc::new(ProductIndex::new(self.live.clone(), self.synonyms.clone()));
+        Current { opened, overlay: Arc::new(overlay), index }
     }
 
     /// The release and the newest catalogue, for one request from start to end.
     fn shop(&self, now_ms: i64) -> Shop {
-        let Current { mut overlay, mut opened } = self.current.read().clone();
+        self.shop_of(self.newest(), now_ms)
+    }
+
+    /// The same, with the index over it.
+    fn searched(&self, now_ms: i64) -> (Shop, Arc<ProductIndex>) {
+        let current = self.newest();
+        let index = current.index.clone();
+        (self.shop_of(current, now_ms), index)
+    }
+
+    fn newest(&self) -> Current {
+        let mut current = self.current.read().clone();
         if let Some(live) = &self.live
-            && live.version() != overlay.version()
+            && live.version() != current.overlay.version()
         {
-            Current { opened, overlay } = self.refreshed(live);
+            current = self.refreshed(live);
         }
+        current
+    }
+
+    fn shop_of(&self, current: Current, now_ms: i64) -> Shop {
+        let Current { opened, overlay, .. } = current;
         let (discovery, value) = (self.discovery, self.value);
         let (trends, filter_index) = (self.trends.clone(), self.filter_index.clone());
         Shop { opened, overlay, trends, now_ms, discovery, value, filter_index }
@@ -151,9 +195,7 @@ impl ServingEngine {
             let catalogue = &current.opened.catalogue;
             let after = current.overlay.after(catalogue, version, listings);
             *current = match after {
-                Some(overlay) => {
-                    Current { opened: current.opened.clone(), overlay: Arc::new(overlay) }
-                }
+                Some(overlay) => Current { overlay: Arc::new(overlay), ..current.clone() },
                 None => self.laid_over(current.opened.clone()),
             };
         }
@@ -257,7 +299,17 @@ impl Engine for ServingEngine {
         limit: usize,
         now_ms: i64,
     ) -> Option<Products> {
-        self.shop(now_ms).products(search, start, limit)
+        let (shop, index) = self.searched(now_ms);
+        let text = search.text.as_deref();
+        let fitting = text.map(|text| shop.products_with(&index, text));
+        shop.products(search, fitting, start, limit)
+    }
+
+    fn search(&self, search: &TextSearch<'_>) -> SearchResults {
+        let (shop, index) = self.searched(search.now_ms);
+        let shopper = search.shopper.as_ref();
+        let hidden = shopper.is_some_and(|shopper| self.hides(&shop.opened, shopper.user_id));
+        shop.search(&index, search, hidden)
     }
 
     fn departments(&self, now_ms: i64) -> Vec<DepartmentView> {

@@ -18,6 +18,7 @@ mod pipeline;
 mod releases;
 mod serve;
 mod supervision;
+mod synonyms;
 mod trends;
 mod upkeep;
 
@@ -33,4 +34,5 @@ pub use pipeline::{
 };
 pub use serve::{ServeOptions, log_options, serve};
 pub use supervision::{Supervisor, until};
+pub use synonyms::synonyms;
 pub use upkeep::Upkeep;

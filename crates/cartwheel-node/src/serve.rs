@@ -23,6 +23,7 @@ use crate::operations::Operations;
 use crate::pipeline::{Pipeline, schedule};
 use crate::releases;
 use crate::supervision::{Supervisor, until};
+use crate::synonyms::synonyms;
 use crate::trends;
 use crate::upkeep::Upkeep;
 
@@ -67,6 +68,7 @@ pub async fn serve(options: ServeOptions<'_>) -> Result<()> {
         engine
             .discovering(Discovery::new(settings.recommend.discovery))
             .valuing(settings.recommend.value.parse()?)
+            .with_synonyms(synonyms(settings.search.synonyms.as_deref())?)
             .with_catalogue(catalogue.clone(), accept_unknown),
     );
     let describes = {
@@ -76,6 +78,9 @@ pub async fn serve(options: ServeOptions<'_>) -> Result<()> {
     // The first answer already has to know every change that was acknowledged.
     let caught_up = catalogue.catch_up(&stream, &describes, floor(&log, "catalogue")).await;
     caught_up.context("the live catalogue cannot follow the stream")?;
+    // The first search does not wait for its index, and the start does not either.
+    let searched = engine.clone();
+    tokio::task::spawn_blocking(move || searched.index_products());
     let delivery = Delivery::new(
         stream.clone(),
         &lake,

@@ -77,18 +77,30 @@ impl Dictionary {
         from..self.lower_bound(|word| word < prefix || word.starts_with(prefix))
     }
 
-    /// The words within `limit` steps of `word`; with `beginnings`, also words of which a
-    /// beginning is. Both have at most [`MAX_WORD`] characters, or nothing is near.
-    pub(crate) fn near(&self, word: &[char], limit: u8, beginnings: bool) -> Vec<Near> {
+    /// All places.
+    pub(crate) fn all(&self) -> Range<usize> {
+        0..self.len()
+    }
+
+    /// The words within `limit` steps of `word`, among those in a range of places; with
+    /// `beginnings`, also words of which a beginning is. All have at most [`MAX_WORD`] characters.
+    pub(crate) fn near(
+        &self,
+        range: Range<usize>,
+        word: &[char],
+        limit: u8,
+        beginnings: bool,
+    ) -> Vec<Near> {
         let mut found = Vec::new();
         if word.len() > MAX_WORD {
             return found;
         }
-        let mut matrix = Matrix::new(word);
-        // Words that share more than this with the one before are too far.
+        let mut matrix = Matrix::new(word, limit);
+        // Words that share at least this with the one before are too far.
         let mut too_far: Option<u8> = None;
-        for term in 0..self.len() {
-            let shared = self.shared[term];
+        let first = range.start;
+        for term in range {
+            let shared = if term == first { 0 } else { self.shared[term] };
             if too_far.is_some_and(|depth| shared >= depth) {
                 continue;
             }
@@ -120,9 +132,14 @@ impl Dictionary {
     }
 }
 
-/// The distances between the beginnings of two words.
+/// A distance beyond every limit.
+const FAR: u8 = 100;
+
+/// The distances between the beginnings of two words, as far as they are within a limit: what is
+/// further from the diagonal is [`FAR`].
 struct Matrix<'a> {
     word: &'a [char],
+    limit: usize,
     /// Row `i` has the distances of the first `i` letters of the other word.
     rows: Vec<u8>,
     /// The least distance of a beginning of up to `i` letters to the whole of `word`.
@@ -130,30 +147,36 @@ struct Matrix<'a> {
 }
 
 impl<'a> Matrix<'a> {
-    fn new(word: &'a [char]) -> Self {
+    fn new(word: &'a [char], limit: u8) -> Self {
         let width = word.len() + 1;
-        let mut rows = vec![0; width * (MAX_WORD + 2)];
+        let mut rows = vec![FAR; width * (MAX_WORD + 1)];
         for (at, cell) in rows.iter_mut().take(width).enumerate() {
             *cell = at as u8;
         }
-        let mut beginnings = vec![0; MAX_WORD + 2];
+        let mut beginnings = vec![FAR; MAX_WORD + 1];
         beginnings[0] = word.len() as u8;
-        Self { word, rows, beginnings }
+        Self { word, limit: usize::from(limit), rows, beginnings }
     }
 
-    /// Fills the row of the first `depth` letters, from 1 on, and returns its least value.
+    /// Fills the row of the first `depth` letters, from 1 to [`MAX_WORD`], and returns its least
+    /// value.
     fn row(&mut self, letters: &[char], depth: usize) -> u8 {
-        let width = self.word.len() + 1;
-        if depth > MAX_WORD {
-            return u8::MAX;
-        }
-        let letter = letters[depth - 1];
+        let last_column = self.word.len();
+        let width = last_column + 1;
         let (before, rest) = self.rows.split_at_mut(depth * width);
         let last = &before[(depth - 1) * width..];
         let row = &mut rest[..width];
-        row[0] = depth as u8;
-        let mut least = row[0];
-        for at in 1..width {
+        let letter = letters[depth - 1];
+        let (from, to) = (depth.saturating_sub(self.limit), (depth + self.limit).min(last_column));
+        row[last_column] = FAR;
+        let mut least = FAR;
+        if from == 0 {
+            row[0] = depth as u8;
+            least = row[0];
+        } else if from <= last_column {
+            row[from - 1] = FAR;
+        }
+        for at in from.max(1)..=to {
             let same = self.word[at - 1] == letter;
             let mut cell = (last[at] + 1).min(row[at - 1] + 1).min(last[at - 1] + u8::from(!same));
             let is_swap = depth > 1
@@ -163,10 +186,13 @@ impl<'a> Matrix<'a> {
             if is_swap {
                 cell = cell.min(before[(depth - 2) * width + at - 2] + 1);
             }
-            row[at] = cell;
+            row[at] = cell.min(FAR);
             least = least.min(cell);
         }
-        self.beginnings[depth] = self.beginnings[depth - 1].min(row[width - 1]);
+        if to < last_column {
+            row[to + 1] = FAR;
+        }
+        self.beginnings[depth] = self.beginnings[depth - 1].min(row[last_column]);
         least
     }
 
@@ -209,7 +235,7 @@ mod tests {
     fn a_swap_is_one_step() {
         let dictionary = Dictionary::new(["milk", "mill", "silk"].into_iter());
         let near = |word: &str, limit| {
-            let near = dictionary.near(&chars(word), limit, false);
+            let near = dictionary.near(dictionary.all(), &chars(word), limit, false);
             near.iter().map(|near| (near.term, near.distance)).collect::<Vec<_>>()
         };
         assert_eq!(near("mlik", 1), [(0, 1)]);
@@ -220,7 +246,7 @@ mod tests {
     #[test]
     fn a_beginning_may_be_near() {
         let dictionary = Dictionary::new(["choco", "chocolate", "cocoa"].into_iter());
-        let near = dictionary.near(&chars("choclat"), 1, true);
+        let near = dictionary.near(dictionary.all(), &chars("choclat"), 1, true);
         assert_eq!(near, [Near { term: 1, distance: 1, is_beginning: true }]);
     }
 
@@ -247,7 +273,7 @@ mod tests {
                     (beginnings && beginning <= limit).then_some(near)
                 }
             });
-            prop_assert_eq!(dictionary.near(&word, limit, beginnings), expected.collect::<Vec<_>>());
+            prop_assert_eq!(dictionary.near(dictionary.all(), &word, limit, beginnings), expected.collect::<Vec<_>>());
             let prefix = words.iter().enumerate()
                 .filter(|(_, other)| chars(other).starts_with(&word)).map(|(at, _)| at);
             prop_assert!(dictionary.beginning_with(&word).eq(prefix));

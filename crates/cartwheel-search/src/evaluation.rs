@@ -18,8 +18,8 @@ pub(crate) struct Hit {
 }
 
 /// What is known of a product before all words are looked up.
-#[derive(Clone, Copy, Default)]
 struct Slot {
+    place: u32,
     /// The words that it has, without a gap from the first on.
     words: u8,
     parts: u8,
@@ -35,27 +35,33 @@ pub(crate) fn hits(segment: &Segment, at: usize, words: &[Word]) -> Vec<Hit> {
     if words.is_empty() || words.iter().any(|word| !has_stems(word, at)) {
         return Vec::new();
     }
-    let mut slots = vec![Slot::default(); segment.len()];
-    let mut having: Vec<u32> = Vec::new();
+    // One more than the number of each product's slot; most products have none.
+    let mut slot_of = vec![0u32; segment.len()];
+    let mut slots: Vec<Slot> = Vec::new();
     for (word, number) in words.iter().zip(0u8..) {
-        having.clear();
         for (alternative, choice) in word.iter().zip(0u8..) {
             for &stem in &alternative.stems[at] {
                 for &Posting { place, weight } in segment.postings(stem) {
-                    let slot = &mut slots[place as usize];
                     let score = weight * alternative.rarity;
+                    let slot_of = &mut slot_of[place as usize];
+                    if *slot_of == 0 {
+                        if number > 0 {
+                            continue;
+                        }
+                        slots.push(Slot::new(place));
+                        *slot_of = slots.len() as u32;
+                    }
+                    let slot = &mut slots[*slot_of as usize - 1];
                     if slot.words == number {
                         slot.words += 1;
                         (slot.alternative, slot.current) = (choice, score);
-                        having.push(place);
                     } else if slot.words == number + 1 && slot.alternative == choice {
                         slot.current = slot.current.max(score);
                     }
                 }
             }
         }
-        for &place in &having {
-            let slot = &mut slots[place as usize];
+        for slot in slots.iter_mut().filter(|slot| slot.words == number + 1) {
             slot.total += slot.current;
             match word[usize::from(slot.alternative)].fit {
                 Fit::Whole => {}
@@ -64,12 +70,18 @@ pub(crate) fn hits(segment: &Segment, at: usize, words: &[Word]) -> Vec<Hit> {
             }
         }
     }
-    let hit = |place: u32| {
-        let Slot { parts, typos, total, .. } = slots[place as usize];
+    let complete = slots.iter().filter(|slot| usize::from(slot.words) == words.len());
+    let hit = |&Slot { place, parts, typos, total, .. }: &Slot| {
         let score = total * (1.0 + POPULARITY * segment.popularity(place));
         Hit { place, parts, typos, score }
     };
-    having.into_iter().map(hit).collect()
+    complete.map(hit).collect()
+}
+
+impl Slot {
+    fn new(place: u32) -> Self {
+        Self { place, words: 0, parts: 0, typos: 0, alternative: 0, current: 0.0, total: 0.0 }
+    }
 }
 
 fn has_stems(word: &Word, at: usize) -> bool {

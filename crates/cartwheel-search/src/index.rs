@@ -7,7 +7,7 @@ use rustc_hash::FxHashMap;
 use crate::corrections::suggestions;
 use crate::document::Document;
 use crate::evaluation::{Hit, hits, meant};
-use crate::facets::{Counter, FacetFilters};
+use crate::facets::{Counter, FacetFilters, Facets};
 use crate::found::{Found, Match};
 use crate::question::Question;
 use crate::reading::{Effort, Reader, Word};
@@ -134,7 +134,7 @@ impl Index {
         }
     }
 
-    fn count(&self, found: &Readings, filters: &FacetFilters) -> (Vec<Match>, crate::Facets) {
+    fn count(&self, found: &Readings, filters: &FacetFilters) -> (Vec<Match>, Facets) {
         let mut counter = Counter::new(filters);
         let mut matches = Vec::new();
         for (segment, hits) in self.segments.iter().zip(&found.hits) {

@@ -1,9 +1,11 @@
 //! How the words of a query are understood.
 
+use std::cmp::Reverse;
 use std::sync::Arc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use crate::dictionary::{Dictionary, Near};
 use crate::segment::Segment;
 use crate::words::singular;
 
@@ -101,38 +103,12 @@ impl Reader<'_> {
         if limit == 0 {
             return None;
         }
-        let cost = |segment: &Segment, near: crate::dictionary::Near| {
-            let other = segment.dictionary.word(near.term as usize);
-            let fits = other.first() == word.first();
-            // Only a single typo is forgiven where less than a whole word with the same first
-            // letter fits.
-            let is_likely = near.distance == 1 || (fits && !near.is_beginning);
-            let is_likely = is_likely && (fits || !near.is_beginning) && near.distance > 0;
-            is_likely.then_some((near.distance, !fits, near.is_beginning))
-        };
-        self.nearest(word, limit, is_last, cost)
-    }
-
-    /// The words of the least cost among those within `limit` steps.
-    fn nearest<C: Ord + Copy>(
-        &self,
-        word: &[char],
-        limit: u8,
-        beginnings: bool,
-        cost: impl Fn(&Segment, crate::dictionary::Near) -> Option<C>,
-    ) -> Option<Alternative> {
-        let mut near: Vec<(C, usize, u32)> = Vec::new();
-        // Two typos are looked for only where one does not explain the word.
-        for limit in 1..=limit {
-            for (at, segment) in self.segments.iter().enumerate() {
-                let found = segment.dictionary.near(word, limit, beginnings);
-                near.extend(found.into_iter().filter_map(|found| {
-                    Some((cost(segment, found)?, at, segment.stem_of(found.term as usize)))
-                }));
-            }
-            if !near.is_empty() {
-                break;
-            }
+        // A single typo may be anywhere, also in a word that is not complete.
+        let mut near = self.typos(word, |all| all.near(all.all(), word, 1, is_last));
+        near.retain(|((_, other_start, is_beginning), ..)| !(*other_start && *is_beginning));
+        if near.is_empty() && limit > 1 {
+            let start = &word[..1];
+            near = self.typos(word, |all| all.near(all.beginning_with(start), word, limit, false));
         }
         let least = near.iter().map(|(cost, ..)| *cost).min()?;
         near.retain(|(cost, ..)| *cost == least);
@@ -140,11 +116,31 @@ impl Reader<'_> {
             near.into_iter().map(|(_, at, stem)| (at, stem)).collect();
         let mut near: Vec<(usize, u32)> = near.into_iter().collect();
         let count = |(at, stem): &(usize, u32)| self.segments[*at].postings(*stem).len();
-        near.sort_by_key(|found| (std::cmp::Reverse(count(found)), *found));
+        near.sort_by_key(|found| (Reverse(count(found)), *found));
         near.truncate(MAX_ALTERNATIVES);
         let mut stems = vec![Vec::new(); self.segments.len()];
         near.into_iter().for_each(|(at, stem)| stems[at].push(stem));
         self.alternative(Fit::Typo, stems)
+    }
+
+    /// The stems that `near` finds in the dictionaries but for `word` itself, each with its segment
+    /// and its cost: steps, then another first letter, then an incomplete word.
+    fn typos(
+        &self,
+        word: &[char],
+        near: impl Fn(&Dictionary) -> Vec<Near>,
+    ) -> Vec<((u8, bool, bool), usize, u32)> {
+        let mut found = Vec::new();
+        for (at, segment) in self.segments.iter().enumerate() {
+            let all = near(&segment.dictionary).into_iter().filter(|near| near.distance > 0);
+            found.extend(all.map(|near| {
+                let term = near.term as usize;
+                let other_start = segment.dictionary.word(term).first() != word.first();
+                let cost = (near.distance, other_start, near.is_beginning);
+                (cost, at, segment.stem_of(term))
+            }));
+        }
+        found
     }
 
     /// `None` if no product has one of the stems.
@@ -159,8 +155,8 @@ impl Reader<'_> {
         (with > 0.0).then_some(Alternative { fit, rarity, stems })
     }
 
-    /// The words of the dictionaries that are nearest to `word`, at most `limit`, nearest and most
-    /// frequent first. They are further away than typos.
+    /// The words with the same first letter that are nearest to `word`, at most `limit`, nearest and
+    /// most frequent first. They may be further away than typos.
     pub(crate) fn far(&self, word: &str, limit: usize) -> Vec<String> {
         let letters: Vec<char> = word.chars().collect();
         if letters.len() < 3 || letters.iter().any(|letter| letter.is_numeric()) {
@@ -169,8 +165,10 @@ impl Reader<'_> {
         let steps = u8::try_from(letters.len() / 3 + 1).unwrap_or(u8::MAX).clamp(2, 4);
         let mut found: FxHashMap<String, (u8, usize)> = FxHashMap::default();
         for segment in self.segments {
-            for near in segment.dictionary.near(&letters, steps, false) {
-                let other = segment.dictionary.word(near.term as usize);
+            let dictionary = &segment.dictionary;
+            let range = dictionary.beginning_with(&letters[..1]);
+            for near in dictionary.near(range, &letters, steps, false) {
+                let other = dictionary.word(near.term as usize);
                 // Half of a word has to be right.
                 if usize::from(near.distance) * 2 > other.len().max(letters.len()) {
                     continue;

@@ -200,7 +200,7 @@ fn an_id_finds_its_product_first() {
     let index = Index::new(documents);
     assert_eq!(ranked(&find(&index, " a-1 ")), [0]);
     assert_eq!(ranked(&find(&index, "B2")), [1, 2]);
-    assert_eq!(ranked(&find(&index, "")), []);
+    assert!(find(&index, "").matches.is_empty());
 }
 
 proptest! {

@@ -226,6 +226,13 @@ settings! {
         value: String = "off".to_owned(), value();
     }
 
+    /// The search of the shop.
+    search: Search {
+        /// File of words that mean the same, read at the start ([search.md](search.md#synonyms)): a line
+        /// such as `soda, pop, soft drink`, or `tv => television` for one direction.
+        synonyms: Option<PathBuf> = None, any();
+    }
+
     /// Training.
     train: Train {
         /// Maximum number of trees. XGBoost's `num_round`.

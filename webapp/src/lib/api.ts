@@ -2,6 +2,7 @@
 import createClient, { type Client } from 'openapi-fetch';
 import { ApiError, failure, refusal } from './api-error';
 import type { paths } from './schema';
+import type { SearchQuery } from './search-query';
 import { readEvents } from './sse';
 import { send, type Sent } from './upload';
 import type {
@@ -32,6 +33,7 @@ import type {
   Recommendations,
   Release,
   Run,
+  SearchResults,
   StartFileImport,
   StartGenerate,
   StartImport,
@@ -56,6 +58,14 @@ export interface ProductQuery {
   department?: string;
   aisle?: string;
   offset?: number;
+  limit?: number;
+}
+
+/** A search of the shop, and the page of it; `cursor` is the `next_cursor` of the page before. */
+export interface ShopSearch extends SearchQuery {
+  typing?: boolean;
+  user_id?: string;
+  cursor?: string;
   limit?: number;
 }
 
@@ -126,6 +136,13 @@ export class Api {
   async products(query: ProductQuery, signal?: AbortSignal): Promise<Products> {
     return this.#data(
       this.#client.GET('/v1/products', { params: { query }, signal: this.#signal(signal) }),
+    );
+  }
+
+  /** The products that fit the words of a search, with facets and corrections. */
+  async search(query: ShopSearch, signal?: AbortSignal): Promise<SearchResults> {
+    return this.#data(
+      this.#client.GET('/v1/search', { params: { query }, signal: this.#signal(signal) }),
     );
   }
 

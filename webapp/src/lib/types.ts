@@ -35,6 +35,9 @@ export type ShownProduct = ProductLabel &
     in_stock?: boolean | null;
   };
 export type Products = Schemas['Products'];
+/** What a search of the shop finds. */
+export type SearchResults = Schemas['SearchResults'];
+export type Facets = Schemas['Facets'];
 export type Department = Schemas['Department'];
 export type FeatureContribution = Schemas['FeatureContribution'];
 export type Explanation = Schemas['Explanation'];

@@ -56,15 +56,17 @@ pub(crate) struct Page {
     pub(crate) limit: usize,
 }
 
+/// Takes a price.
+pub(crate) fn price(params: &mut Params, name: &str) -> Result<Option<Money>, Problem> {
+    let price = params.text(name)?.map(|text| text.parse::<Money>()).transpose();
+    let expected = "an amount such as 12.90";
+    price.map_err(|problem| Problem::field(name, format!("{name} {problem}."), expected))
+}
+
 /// Takes the parameters of a page.
 pub(crate) fn page(params: &mut Params, visibility: Visibility) -> Result<Page, Problem> {
-    let mut price = |name: &'static str| {
-        let text = params.text(name)?;
-        let price = text.map(|text| text.parse::<Money>()).transpose();
-        let expected = "an amount such as 12.90";
-        price.map_err(|problem| Problem::field(name, format!("{name} {problem}."), expected))
-    };
-    let (min_price, max_price) = (price("min_price")?, price("max_price")?);
+    let min_price = price(params, "min_price")?;
+    let max_price = price(params, "max_price")?;
     let search = ProductSearch {
         text: params.text("search")?,
         department: params.text("department")?,
@@ -96,7 +98,7 @@ pub(crate) fn unknown_cursor() -> Problem {
 ///
 /// Only products that may be shown now are listed.
 #[utoipa::path(get, path = "/v1/products", tag = "products", params(
-    ("search" = Option<String>, Query, max_length = 200, description = "Words of the name, the brand or the tags, or the id; at most 200 characters"),
+    ("search" = Option<String>, Query, max_length = 200, description = "Words as in `/v1/search`, the last one perhaps unfinished, or the id; at most 200 characters"),
     ("department" = Option<String>, Query, max_length = 200, description = "Only this department"),
     ("aisle" = Option<String>, Query, max_length = 200, description = "Only this aisle"),
     ("brand" = Option<String>, Query, max_length = 200, description = "Only this brand"),

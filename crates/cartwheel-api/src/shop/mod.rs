@@ -12,5 +12,6 @@ pub(crate) mod products;
 pub(crate) mod put;
 pub(crate) mod rank;
 pub(crate) mod recommendations;
+pub(crate) mod search;
 pub(crate) mod shoppers;
 pub(crate) mod submit;

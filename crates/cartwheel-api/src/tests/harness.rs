@@ -163,6 +163,9 @@ impl Engine for Fake {
         let products = (offset..offset + limit).map(|n| product(&format!("p{n}"), &name));
         Some(Products { products: products.collect(), total: 200, next_cursor: None })
     }
+    fn search(&self, _: &TextSearch<'_>) -> SearchResults {
+        SearchResults::default()
+    }
     fn product(&self, id: &ProductId, _: i64) -> Option<ProductView> {
         (id.as_str() == "p1").then(|| product("p1", "product"))
     }

@@ -16,6 +16,7 @@ mod keys;
 mod products;
 mod rank;
 mod recommend;
+mod search;
 mod serve;
 mod streams;
 mod submit;

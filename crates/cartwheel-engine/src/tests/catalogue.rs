@@ -11,20 +11,21 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::shop::{NOW_MS, model, product, query, regular, release, session, unnamed_release};
+use super::text_search::text_search;
 use crate::{
     Engine, Filters, Opened, PageStart, ProductSearch, Query, Recommendation, ServingEngine,
-    Visibility,
+    TextSearch, Visibility,
 };
 
 /// A shop whose products can be changed.
-struct Shop {
-    engine: ServingEngine,
-    live: Arc<LiveCatalogue>,
+pub(super) struct Shop {
+    pub(super) engine: ServingEngine,
+    pub(super) live: Arc<LiveCatalogue>,
     changes: u64,
 }
 
 impl Shop {
-    fn over(opened: Opened) -> Self {
+    pub(super) fn over(opened: Opened) -> Self {
         let live = Arc::new(LiveCatalogue::in_memory());
         let engine = ServingEngine::new(opened).with_catalogue(live.clone(), false);
         Self { engine, live, changes: 0 }
@@ -35,7 +36,7 @@ impl Shop {
     }
 
     /// Changes a product, or deletes it.
-    fn change(&mut self, id: &str, fields: Option<Value>) {
+    pub(super) fn change(&mut self, id: &str, fields: Option<Value>) {
         self.changes += 1;
         let fields = fields.map(|mut fields| {
             fields["product_id"] = json!(id);
@@ -51,7 +52,7 @@ impl Shop {
         self.live.apply(Position { shard: 0, sequence }, &record);
     }
 
-    fn put(&mut self, id: &str, fields: Value) {
+    pub(super) fn put(&mut self, id: &str, fields: Value) {
         self.change(id, Some(fields));
     }
 
@@ -90,8 +91,14 @@ impl Shop {
         let found = found.unwrap().products;
         let listed: usize = self.engine.departments(now_ms).iter().map(|d| d.products).sum();
         assert_eq!(listed, found.len(), "departments count what is listed");
+        let searches = ["product", "new"].into_iter().flat_map(|text| {
+            let search = TextSearch { now_ms, ..text_search(text) };
+            self.engine.search(&search).products
+        });
+        let searched: Vec<_> = searches.collect();
+        let found = found.into_iter().chain(searched);
         let ids = shown.into_iter().map(|item| item.product_id);
-        ids.chain(found.into_iter().map(|item| item.product_id)).map(|id| id.to_string()).collect()
+        ids.chain(found.map(|item| item.product_id)).map(|id| id.to_string()).collect()
     }
 }
 

@@ -12,4 +12,5 @@ mod search;
 mod shop;
 mod similar;
 mod small_shops;
+mod text_search;
 mod value;

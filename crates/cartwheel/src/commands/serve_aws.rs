@@ -31,7 +31,8 @@ pub async fn run(context: &Context, args: &Serve) -> Result<()> {
     let (follower, opened) = Follower::open(registry, timezone).await?;
     let config = cartwheel_aws::sdk_config().await;
     let discovery = Discovery::new(context.settings.recommend.discovery);
-    let engine = ServingEngine::new(opened).discovering(discovery);
+    let synonyms = cartwheel_node::synonyms(context.settings.search.synonyms.as_deref())?;
+    let engine = ServingEngine::new(opened).discovering(discovery).with_synonyms(synonyms);
     let engine = Arc::new(match cartwheel_aws::endpoint(&config, &names) {
         Some(endpoint) => engine.scored_by(Arc::new(endpoint)),
         None => engine,

@@ -74,7 +74,7 @@ pub(crate) struct UnknownProductView {
 /// Lists or searches the catalogue, with hidden products
 #[utoipa::path(get, path = "/v1/catalogue/products", tag = "catalogue", params(
     ("visibility" = Option<String>, Query, pattern = "^(all|shown|hidden)?$", description = "`all` (the default), `shown`, or `hidden`: hidden, out of stock, outside the dates, or never described"),
-    ("search" = Option<String>, Query, max_length = 200, description = "Words of the name, the brand or the tags, or the id"),
+    ("search" = Option<String>, Query, max_length = 200, description = "Words as in `/v1/search`, the last one perhaps unfinished, or the id"),
     ("department" = Option<String>, Query, max_length = 200, description = "Only this department"),
     ("aisle" = Option<String>, Query, max_length = 200, description = "Only this aisle"),
     ("brand" = Option<String>, Query, max_length = 200, description = "Only this brand"),
