@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use cartwheel_recommend::{Discovery, candidates, scores};
+use cartwheel_recommend::{Discovery, candidates_among, scores};
 use cartwheel_search::{FacetFilters, Match, Question};
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -117,7 +117,7 @@ impl Shop {
     }
 
     /// For each of some products, how likely the shopper wants it next. Products that the release
-    /// does not have, and those in the cart, have none.
+    /// does not have are left out.
     fn probabilities(
         &self,
         shopper: &Query<'_>,
@@ -130,9 +130,7 @@ impl Shop {
         let cart = shopper.cart_products();
         let cart: Vec<u32> = cart.iter().filter_map(|id| catalogue.find(id.as_str())).collect();
         let context = opened.calendar.context(&state, shopper.now_ms);
-        let is_wanted = |product: u32| products.contains(&product);
-        let limit = products.len();
-        let chosen = candidates(catalogue, &state, &cart, limit, Discovery::NONE, is_wanted);
+        let chosen = candidates_among(catalogue, &state, &cart, Discovery::NONE, products);
         let scores = scores(catalogue, opened.model.as_ref(), &state, &context, &cart, &chosen);
         chosen.iter().zip(scores).map(|(candidate, p)| (candidate.product, p)).collect()
     }

@@ -760,6 +760,29 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  '/v1/search': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * Searches the products that may be shown
+     * @description Finds products that have every word of `q` in name, brand, categories, tags or attributes, as it
+     *     is, as the beginning of a word, or with a typo, in this order; see docs/search.md. A query that
+     *     finds nothing offers others that do. With `user_id`, the most relevant products come in the
+     *     order of the shopper.
+     */
+    get: operations['search'];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   '/v1/trending': {
     parameters: {
       query?: never;
@@ -1278,6 +1301,29 @@ export interface components {
       /** @description The source that made it a candidate: `history`, `cart`, `taste`, `popular` or `new`. */
       source: string;
       value?: components['schemas']['ValueShare'] | null;
+    };
+    /** @description A value of a facet. */
+    Facet: {
+      /** @description The number of products that have it. */
+      count: number;
+      /** @description The value. */
+      name: string;
+    };
+    /**
+     * @description Counts of what a search finds. Each facet counts the products that pass all filters but its own,
+     *     so that it shows what another choice would give.
+     */
+    Facets: {
+      /** @description Aisles, most products first. */
+      aisles: components['schemas']['Facet'][];
+      /** @description Brands, most products first. */
+      brands: components['schemas']['Facet'][];
+      /** @description Departments, most products first; at most 50, as below. */
+      departments: components['schemas']['Facet'][];
+      /** @description Products that the shop states to be in stock. */
+      in_stock: number;
+      /** @description Up to four price ranges with about as many products each, lowest first. */
+      prices: components['schemas']['PriceRange'][];
     };
     /** @description The contribution of one feature (SHAP: Lundberg et al., Nature Machine Intelligence 2020). */
     FeatureContribution: {
@@ -2467,6 +2513,21 @@ export interface components {
        */
       p99: number;
     };
+    /** @description Products of similar prices. */
+    PriceRange: {
+      /** @description The number of products in it. */
+      count: number;
+      /**
+       * @description The highest price of the products in it.
+       * @example 4.50
+       */
+      max_price: string;
+      /**
+       * @description The lowest price of the products in it.
+       * @example 1.90
+       */
+      min_price: string;
+    };
     /** @description An RFC 9457 problem document. */
     Problem: {
       /** @description The problem with this request. */
@@ -2907,6 +2968,21 @@ export interface components {
       /** @description The trials, by number; empty if nothing was tried. */
       trials: components['schemas']['Trial'][];
     };
+    /** @description What a search finds. */
+    SearchResults: {
+      /** @description The query that was searched for, if words of `q` were taken for typos. */
+      corrected_query?: string | null;
+      /** @description Queries that find something, if `q` does not: what was probably meant. */
+      did_you_mean: components['schemas']['Suggestion'][];
+      /** @description Counts of the products on all pages. */
+      facets: components['schemas']['Facets'];
+      /** @description Send it as `cursor` for the next page; absent on the last page. */
+      next_cursor?: string | null;
+      /** @description Products, best first. */
+      products: components['schemas']['Product'][];
+      /** @description The number of products on all pages. */
+      total: number;
+    };
     /** @description A search. */
     SearchSeen: {
       /**
@@ -3142,6 +3218,13 @@ export interface components {
       shard_id?: string | null;
       /** @description What the sender should know about the event. */
       warnings?: string[];
+    };
+    /** @description A query that finds something. */
+    Suggestion: {
+      /** @description The query. */
+      query: string;
+      /** @description The number of products that it finds. */
+      total: number;
     };
     /** @description A background task of the server. */
     Task: {
@@ -3573,7 +3656,7 @@ export interface operations {
       query?: {
         /** @description `all` (the default), `shown`, or `hidden`: hidden, out of stock, outside the dates, or never described */
         visibility?: string;
-        /** @description Words of the name, the brand or the tags, or the id */
+        /** @description Words as in `/v1/search`, the last one perhaps unfinished, or the id */
         search?: string;
         /** @description Only this department */
         department?: string;
@@ -6166,7 +6249,7 @@ export interface operations {
   products: {
     parameters: {
       query?: {
-        /** @description Words of the name, the brand or the tags, or the id; at most 200 characters */
+        /** @description Words as in `/v1/search`, the last one perhaps unfinished, or the id; at most 200 characters */
         search?: string;
         /** @description Only this department */
         department?: string;
@@ -7115,6 +7198,96 @@ export interface operations {
       };
       /** @description Not application/json */
       415: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description Too many requests; see Retry-After */
+      429: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description Temporarily unavailable, or the time limit was exceeded; see Retry-After */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+    };
+  };
+  search: {
+    parameters: {
+      query: {
+        /** @description Words, of which the first twelve count, or a product's id */
+        q: string;
+        /** @description Whether the shopper is still writing, so that the last word may be unfinished although it is a word */
+        typing?: boolean;
+        /** @description Only this department */
+        department?: string;
+        /** @description Only this aisle */
+        aisle?: string;
+        /** @description Only this brand */
+        brand?: string;
+        /** @description Only products of at least this price */
+        min_price?: string;
+        /** @description Only products of at most this price */
+        max_price?: string;
+        /** @description Only products that the shop states to be in stock */
+        in_stock?: boolean;
+        /** @description `relevance` (the default), `price`, `-price`, `newest` or `popular` */
+        sort?: string;
+        /** @description The shopper for whom the most relevant products are ordered */
+        user_id?: string;
+        /** @description The `next_cursor` of the page before */
+        cursor?: string;
+        /** @description Maximum number of products, 1 to 100; 20 by default */
+        limit?: number;
+      };
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Products, best first, with facets */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['SearchResults'];
+        };
+      };
+      /** @description A parameter is not valid */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The key or token is missing, unknown or expired */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The API key lacks the scope recommendations:read, or the shopper token lacks it or is for another shopper */
+      403: {
         headers: {
           [name: string]: unknown;
         };

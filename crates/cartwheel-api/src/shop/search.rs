@@ -48,7 +48,6 @@ pub(crate) fn routes() -> Routes {
 ), responses(
     (status = 200, description = "Products, best first, with facets", body = SearchResults),
     (status = 400, description = "A parameter is not valid", body = Problem),
-    (status = 403, description = "The token is for another shopper", body = Problem),
 ))]
 pub(crate) async fn search(
     State(state): State<Shared>,
