@@ -56,7 +56,7 @@ impl<T: Clone> SharedList<T> {
             }
             for (place, entry) in chunk.iter().enumerate() {
                 let other = others.and_then(|others| others.get(place));
-                if !other.is_some_and(|other| is_same(entry, other)) {
+                if other.is_none_or(|other| !is_same(entry, other)) {
                     places.push(number * CHUNK + place);
                 }
             }

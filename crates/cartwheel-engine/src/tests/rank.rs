@@ -53,7 +53,8 @@ fn ids(ranking: &Ranking) -> Vec<&str> {
 fn every_product_that_may_be_shown_has_a_place() {
     let engine = shop(release(Some(model())));
     let given = ["p9", "p3", "nothing", "p1", "new", "p2", "p1", "p0"];
-    for cart in [&[][..], &["p0"], &["new", "p0"]] {
+    let carts: [&[&str]; 3] = [&[], &["p0"], &["new", "p0"]];
+    for cart in carts {
         let ranking = rank(&engine, &session(cart, &[]), &given, |_| ());
         let mut found = ids(&ranking);
         // The shopper buys 0 and 1 every week.
