@@ -51,6 +51,13 @@ pub(crate) struct Labelled {
 }
 
 impl Labelled {
+    /// Makes room for `times` as many rows, and some more.
+    fn reserve(&mut self, times: usize) {
+        self.rows.reserve(self.rows.len() * times * 9 / 8);
+        self.labels.reserve(self.labels.len() * times * 9 / 8);
+        self.keys.reserve(self.keys.len() * times * 9 / 8);
+    }
+
     fn extend(&mut self, other: Self) {
         self.rows.extend(other.rows);
         self.labels.extend(other.labels);
@@ -201,7 +208,12 @@ fn labelled(
     for first in part.clone().step_by(PIECE) {
         let piece = first..part.end.min(first + PIECE);
         let parts: Vec<Labelled> = piece.into_par_iter().map(rows_of).collect();
+        let is_first = all.labels.is_empty();
         parts.into_iter().for_each(|part| all.extend(part));
+        if is_first {
+            // Growth would hold the rows twice for a moment.
+            all.reserve(examples.len().saturating_sub(first + PIECE) / PIECE + 1);
+        }
     }
 }
 
