@@ -106,7 +106,7 @@ fn order(name: &str) -> Result<SearchOrder, Problem> {
 
 /// The number of products before the page of a cursor.
 fn offset(cursor: &str) -> Result<usize, Problem> {
-    let offset = cursor.parse().ok().filter(|offset| *offset <= MAX_OFFSET);
+    let offset = cursor.parse::<usize>().ok().filter(|offset| *offset <= MAX_OFFSET);
     offset.ok_or_else(|| {
         let detail = format!("The cursor is not valid, or beyond {MAX_OFFSET} products.");
         Problem::field("cursor", detail, "the next_cursor of the page before")
