@@ -21,6 +21,9 @@ export interface SearchQuery {
   sort?: string;
 }
 
+/** Parameters of a search to replace; `undefined` removes one. */
+export type SearchChange = { [Name in keyof SearchQuery]?: SearchQuery[Name] | undefined };
+
 /** Reads a search from the query of an address; what it does not know is left out. */
 export function readSearch(params: URLSearchParams): SearchQuery {
   const query: SearchQuery = { q: params.get('q') ?? '' };
@@ -34,8 +37,8 @@ export function readSearch(params: URLSearchParams): SearchQuery {
   return query;
 }
 
-/** The address of a search with some parameters replaced; `undefined` removes one. */
-export function searchHref(query: SearchQuery, change: Partial<SearchQuery> = {}): string {
+/** The address of a search with some parameters replaced. */
+export function searchHref(query: SearchQuery, change: SearchChange = {}): string {
   const params = new URLSearchParams();
   for (const [name, value] of Object.entries({ ...query, ...change })) {
     if (value !== undefined && value !== false && value !== '') params.set(name, String(value));
