@@ -75,6 +75,7 @@ fn view(shopper: Value) -> Value {
 fn body(path: &str) -> Value {
     match path {
         "/v1/recommendations" => json!({"user_id": "u"}),
+        "/v1/rank" => json!({"user_id": "u", "products": ["x"]}),
         "/v1/users/u/merge" => json!({"anonymous_id": GUEST}),
         "/v1/events/ga4" => json!({"user_id": "u",
             "events": [{"name": "view_item", "params": {"items": [{"item_id": "x"}]}}]}),
