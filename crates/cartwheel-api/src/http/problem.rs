@@ -186,7 +186,7 @@ pub struct Problem {
     pub expected: Option<String>,
     /// The character of that field where the problem begins, from 1; only of a filter.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub position: Option<usize>,
+    pub position: Option<u16>,
     /// Seconds to wait before another attempt, if known. Sent as the header `retry-after`.
     #[serde(skip)]
     pub retry_after: Option<NonZeroU16>,
@@ -238,7 +238,10 @@ impl From<Invalid> for Problem {
 impl From<FilterError> for Problem {
     fn from(error: FilterError) -> Self {
         let detail = format!("{error}\n{}", error.excerpt());
-        Self { position: Some(error.position()), ..Self::field("filter", detail, error.expected()) }
+        Self {
+            position: u16::try_from(error.position()).ok(),
+            ..Self::field("filter", detail, error.expected())
+        }
     }
 }
 

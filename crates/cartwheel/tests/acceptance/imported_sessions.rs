@@ -68,7 +68,7 @@ fn sessions(server: &Server) -> [Value; 3] {
 /// A session without the times.
 fn timeless(mut session: Value) -> Value {
     session["updated_ms"] = Value::Null;
-    for list in ["views", "checkouts"] {
+    for list in ["views", "cart_changes", "checkouts", "searches"] {
         for entry in session[list].as_array_mut().unwrap() {
             entry.as_object_mut().unwrap().retain(|name, _| !name.ends_with("at_ms"));
         }
