@@ -291,7 +291,16 @@ def build(spark, options):
     worker = Path(options.worker).name
     spark.sparkContext.addFile(options.worker)
     job = ["--products", "@" + put_products(spark, products)]
-    for name in ("timezone", "label_orders", "max_examples", "min_gate_users", "label", "without", "search", "seed"):
+    for name in (
+        "timezone",
+        "label_orders",
+        "max_examples",
+        "min_gate_users",
+        "label",
+        "without",
+        "search",
+        "seed",
+    ):
         # What is not given is left to the worker's defaults, which are the local job's.
         if (value := getattr(options, name)) is not None:
             job += ["--" + name.replace("_", "-"), str(value)]
