@@ -181,7 +181,7 @@ async function search({ browser, baseUrl }) {
   await page.keyboard.press('ArrowDown');
   assert.equal(await field.getAttribute('aria-activedescendant'), 'search-option-0');
   const { sent } = await submitBy(page, () => page.keyboard.press('Enter'));
-  assert.equal(sent.event, 'view');
+  assert.deepEqual([sent.event, sent.query], ['search', name]);
   await page.getByRole('heading', { level: 1, name }).waitFor();
   await field.fill('no such thing');
   await page.getByText('No product matches “no such thing”.').waitFor();
