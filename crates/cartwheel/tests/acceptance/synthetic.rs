@@ -132,7 +132,8 @@ fn a_search_changes_the_answer(server: &Server, shown: &[Value]) {
         rises += after - before;
         guests += 1;
     }
-    assert!(guests >= 3 && rises > guests, "{rises} more products in the lists of {guests} guests");
+    // At least every second guest sees one more.
+    assert!(guests >= 3 && 2 * rises >= guests, "{rises} more products in the lists of {guests} guests");
 }
 
 #[test]
