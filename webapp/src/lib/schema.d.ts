@@ -2536,7 +2536,10 @@ export interface components {
       expected?: string | null;
       /** @description The offending field, as a path such as `items[2].quantity`. */
       field?: string | null;
-      /** @description The character of that field where the problem begins, from 1; only of a filter. */
+      /**
+       * Format: int32
+       * @description The character of that field where the problem begins, from 1; only of a filter.
+       */
       position?: number | null;
       /**
        * Format: int32

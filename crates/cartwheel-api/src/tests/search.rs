@@ -103,7 +103,7 @@ async fn a_mistake_in_a_search_is_explained() {
         ("q=milk&limit=101", "limit"),
         ("q=milk&cursor=10001", "cursor"),
         ("q=milk&cursor=x", "cursor"),
-        ("q=milk&user_id=a%20b", "user_id"),
+        ("q=milk&user_id=a%01b", "user_id"),
         ("q=milk&min_price=free", "min_price"),
         ("q=milk&typing=1", "typing"),
         ("q=milk&colour=red", "colour"),

@@ -133,7 +133,10 @@ fn a_search_changes_the_answer(server: &Server, shown: &[Value]) {
         guests += 1;
     }
     // At least every second guest sees one more.
-    assert!(guests >= 3 && 2 * rises >= guests, "{rises} more products in the lists of {guests} guests");
+    assert!(
+        guests >= 3 && 2 * rises >= guests,
+        "{rises} more products in the lists of {guests} guests"
+    );
 }
 
 #[test]

@@ -16,7 +16,7 @@ use crate::strace::{self, Strace};
 /// What everybody may ask.
 const OPEN: [&str; 4] = ["/healthz", "/readyz", "/openapi.json", "/docs"];
 /// What a shop's pages may ask.
-const READ: [&str; 10] = [
+const READ: [&str; 12] = [
     "/v1/recommendations",
     "/v1/users/{id}/recommendations",
     "/v1/users/{id}/cart",
@@ -27,6 +27,8 @@ const READ: [&str; 10] = [
     "/v1/departments",
     "/v1/popular",
     "/v1/trending",
+    "/v1/rank",
+    "/v1/search",
 ];
 
 /// Which kind of key a route asks for: by the documents, not by the code.
