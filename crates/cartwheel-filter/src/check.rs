@@ -9,7 +9,8 @@ use crate::value::Kind;
 /// What an expression may refer to besides products.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Request<'a> {
-    pub(crate) context: &'a Context,
+    /// The values that the request gives; `None` before there is a request.
+    pub(crate) context: Option<&'a Context>,
     /// Whether there is a shopper with a cart.
     pub(crate) has_shopper: bool,
 }
@@ -112,16 +113,17 @@ impl Request<'_> {
                 let problem = format!("{name} is unknown, since the request has no shopper");
                 Err(Fault::new(node.at.clone(), problem, "fields of products and values"))
             }
-            Name::Context(given) => match self.context.get(given) {
-                Some(literal) => Ok(literal.kind()),
-                None => {
-                    let near = nearest(given, self.context.names());
+            Name::Context(given) => {
+                let Some(context) = self.context else { return Ok(Kind::Any) };
+                let kind = context.get(given).map(|literal| literal.kind());
+                kind.ok_or_else(|| {
+                    let near = nearest(given, context.names());
                     let near = near.map(|near| Name::Context(near.to_owned()).to_string());
                     let problem = format!("the request gives no {name}");
                     let expected = "a value of the request's `context`; null if it is unknown";
-                    Err(Fault::new(node.at.clone(), problem, expected).suggesting(near))
-                }
-            },
+                    Fault::new(node.at.clone(), problem, expected).suggesting(near)
+                })
+            }
         }
     }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use roaring::RoaringBitmap;
 
-use crate::ast::{Expr, Node};
+use crate::ast::{Expr, Node, Operator};
 use crate::bind::{Shopper, bind};
 use crate::check::Request;
 use crate::context::Context;
@@ -39,18 +39,38 @@ impl Expression {
     /// The first problem: a character or a word that does not belong at its place, a name that
     /// does not exist, values that cannot be compared, or an expression that is too large.
     pub fn parse(text: &str, context: Context, source: Source) -> Result<Self, FilterError> {
-        let request = Request { context: &context, has_shopper: source == Source::Shopper };
-        let root = parse(text).and_then(|root| {
-            request.check(&root)?;
-            Ok(root)
-        });
-        root.map_err(|fault| fault.within(text)).map(|root| Self { root, context })
+        read(text, Some(&context), source).map(|root| Self { root, context })
+    }
+
+    /// Checks a text that later requests will use, each with values of its own.
+    ///
+    /// # Errors
+    /// As [`Expression::parse`], but a value of the context may be missing, and of any kind.
+    pub fn check(text: &str, source: Source) -> Result<(), FilterError> {
+        read(text, None, source).map(|_| ())
+    }
+
+    /// The expression that both hold. Both have the values of the same request.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        let at = self.root.at.clone();
+        let expr = Expr::Binary(Operator::And, Box::new(self.root), Box::new(other.root));
+        Self { root: Node { expr, at }, context: self.context }
     }
 
     /// The condition on products for a shopper.
     pub fn bind(&self, shopper: &Shopper<'_>) -> Condition {
         Condition { root: bind(&self.root, shopper, &self.context) }
     }
+}
+
+fn read(text: &str, context: Option<&Context>, source: Source) -> Result<Node, FilterError> {
+    let request = Request { context, has_shopper: source == Source::Shopper };
+    let root = parse(text).and_then(|root| {
+        request.check(&root)?;
+        Ok(root)
+    });
+    root.map_err(|fault| fault.within(text))
 }
 
 impl fmt::Display for Expression {

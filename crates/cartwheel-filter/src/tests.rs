@@ -356,6 +356,17 @@ fn products() -> impl Strategy<Value = Vec<Option<Product>>> {
     prop::collection::vec(prop::option::weighted(0.9, one), 1..30)
 }
 
+#[test]
+fn a_text_is_checked_before_its_values_are_known_and_joined_with_another() {
+    for text in ["brand = context.b", "context.t in tags", "price < context.p * 2"] {
+        Expression::check(text, Source::Shopper).unwrap();
+    }
+    assert_eq!(Expression::check("brnd = 'a'", Source::Shopper).unwrap_err().position(), 1);
+    let read = |text| Expression::parse(text, Context::default(), Source::Everybody).unwrap();
+    let both = read("price < 5 or price > 9").and(read("stock = 1"));
+    assert_eq!(both.to_string(), "(price < 5 or price > 9) and stock = 1");
+}
+
 proptest! {
     #[test]
     fn what_is_written_is_read_as_the_same(tree in trees()) {

@@ -1,0 +1,65 @@
+//! The document of placements.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::kind::Kind;
+
+/// The limit of a placement that states none.
+pub const DEFAULT_LIMIT: usize = 10;
+/// Most products of a placement, unless its kind is `rank`.
+pub const MAX_LIMIT: usize = 100;
+/// Most products of a placement of the kind `rank`.
+pub const MAX_RANKED: usize = 1000;
+
+/// Every placement of a shop. The default is the document that exists from the start.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = PlacementsDocument))]
+#[serde(deny_unknown_fields)]
+pub struct Placements {
+    /// Placements by name, at most 100.
+    pub placements: BTreeMap<String, Placement>,
+}
+
+/// A place of a shop that shows products.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Placement {
+    /// The kind of list.
+    pub kind: Kind,
+    /// The number of products; 10 by default, at most 100, or 1000 of the kind `rank`.
+    #[serde(default = "default_limit")]
+    #[cfg_attr(feature = "schema", schema(minimum = 1, maximum = 1000, default = 10))]
+    pub limit: usize,
+    /// Only products that fulfil this expression, such as `price < 20 and not ("alcohol" in tags)`.
+    /// It may use values of the request, such as `context.brand`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schema(min_length = 1, max_length = 2000))]
+    pub filter: Option<String>,
+    /// Kinds or other placements whose products follow while the list is shorter than its limit, at
+    /// most 8.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "schema", schema(max_items = 8))]
+    pub fallback: Vec<String>,
+}
+
+fn default_limit() -> usize {
+    DEFAULT_LIMIT
+}
+
+impl Placement {
+    /// A placement of that kind, without filter and fallbacks.
+    pub fn new(kind: Kind, limit: usize) -> Self {
+        Self { kind, limit, filter: None, fallback: Vec::new() }
+    }
+
+    /// The largest limit that a placement of its kind may have.
+    pub fn max_limit(&self) -> usize {
+        match self.kind {
+            Kind::Rank => MAX_RANKED,
+            _ => MAX_LIMIT,
+        }
+    }
+}
