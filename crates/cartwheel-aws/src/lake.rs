@@ -164,6 +164,14 @@ impl Lake {
         }
     }
 
+    /// Removes an object.
+    ///
+    /// # Errors
+    /// When S3 fails.
+    pub(crate) async fn remove(&self, key: &str) -> Result<(), LakeError> {
+        Ok(self.0.delete(&Key::from(key)).await?)
+    }
+
     /// Lists the names of the objects below `prefix`, in order.
     ///
     /// # Errors

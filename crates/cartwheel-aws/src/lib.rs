@@ -10,6 +10,7 @@ mod breaker;
 mod clients;
 mod consume;
 mod dead_letters;
+mod documents;
 mod emf;
 mod endpoint;
 mod follow;

@@ -5,13 +5,14 @@ use std::path::Path;
 use cartwheel_feature_set::Manifest;
 use cartwheel_registry::layout::{self, EVALUATION, MANIFEST, METRICS, MODELS};
 use cartwheel_registry::{
-    Artifacts, BundleManifest, Evaluation, LocalCopy, ModelFiles, ModelRecord, PackedBundle,
-    Pending, Published, Registry, RegistryError, Release, records,
+    Artifacts, BundleManifest, DocumentChange, DocumentVersion, Evaluation, LocalCopy, ModelFiles,
+    ModelRecord, PackedBundle, Pending, Published, Registry, RegistryError, Release, records,
 };
 use futures::stream::{self, StreamExt, TryStreamExt};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+use crate::documents;
 use crate::lake::{Lake, LakeError, Read, Versioned};
 
 /// Attempts to publish a release while others publish theirs.
@@ -232,6 +233,28 @@ impl Registry for S3Registry {
             let note: Option<RunNote> = self.json(layout::run_note(run)?).await?;
             Ok(note.map(|note| note.feature_set))
         })
+    }
+
+    fn document<'a>(
+        &'a self,
+        name: &'a str,
+    ) -> Pending<'a, Result<Option<DocumentVersion>, RegistryError>> {
+        Box::pin(documents::current(&self.lake, name))
+    }
+
+    fn put_document<'a>(
+        &'a self,
+        change: DocumentChange<'a>,
+    ) -> Pending<'a, Result<DocumentVersion, RegistryError>> {
+        Box::pin(async move { documents::put(&self.lake, &change).await })
+    }
+
+    fn document_history<'a>(
+        &'a self,
+        name: &'a str,
+        limit: usize,
+    ) -> Pending<'a, Result<Vec<DocumentVersion>, RegistryError>> {
+        Box::pin(documents::history(&self.lake, name, limit))
     }
 
     fn local_copy<'a>(

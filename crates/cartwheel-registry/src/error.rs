@@ -34,6 +34,30 @@ pub enum RegistryError {
         "registry: the current release changed {0} times while this one was published: publish it again"
     )]
     Contended(usize),
+    /// Another change of a document was faster.
+    #[error(
+        "registry: the document {name} is at version {found} and not at {expected}: read it again and \
+         repeat the change"
+    )]
+    Changed {
+        /// The document.
+        name: String,
+        /// The version that the change was to replace.
+        expected: u64,
+        /// Its newest version; 0 if there is none.
+        found: u64,
+    },
+    /// The content of a document is too large.
+    #[error("registry: the document {name} has {bytes} bytes, and at most 4 MiB are stored")]
+    TooLarge {
+        /// The document.
+        name: String,
+        /// Its size.
+        bytes: usize,
+    },
+    /// Documents cannot be changed here.
+    #[error("registry: the document {0} cannot be changed here")]
+    ReadOnly(String),
 }
 
 impl RegistryError {

@@ -1,4 +1,4 @@
-//! Names of the files in a lake that hold releases, models and feature sets.
+//! Names of the files in a lake that hold releases, models, feature sets and documents.
 //!
 //! Names are relative to the lake and separated by `/`: they are paths in a local lake and
 //! keys in an object store.
@@ -40,6 +40,12 @@ pub const FEATURES: &str = "features";
 pub const TRAINING: &str = "training";
 /// The folder in [`FEATURES`] that notes which feature set each run built.
 pub const RUNS: &str = "runs";
+
+/// The folder of documents, one folder for each.
+pub const DOCUMENTS: &str = "documents";
+/// The folder of a document's earlier versions, in the document's folder.
+pub const HISTORY: &str = "history";
+
 /// The name of the release that serves.
 pub fn current() -> String {
     format!("{RELEASES}/{CURRENT}")
@@ -86,6 +92,35 @@ pub fn run_note(run: &str) -> Result<String, RegistryError> {
 /// When `job` cannot be the name of a job.
 pub fn training_output(job: &str) -> Result<String, RegistryError> {
     Ok(format!("{TRAINING}/{}/output/{ARCHIVE}", plain(job)?))
+}
+
+/// The name of the newest version of a document.
+///
+/// # Errors
+/// When `name` cannot be the name of a document.
+pub fn document(name: &str) -> Result<String, RegistryError> {
+    Ok(format!("{DOCUMENTS}/{}/{CURRENT}", plain(name)?))
+}
+
+/// The name of the folder of a document's earlier versions.
+///
+/// # Errors
+/// When `name` cannot be the name of a document.
+pub fn document_history(name: &str) -> Result<String, RegistryError> {
+    Ok(format!("{DOCUMENTS}/{}/{HISTORY}", plain(name)?))
+}
+
+/// The name of an earlier version of a document.
+///
+/// # Errors
+/// When `name` cannot be the name of a document.
+pub fn document_version(name: &str, version: u64) -> Result<String, RegistryError> {
+    Ok(format!("{}/{version}.json", document_history(name)?))
+}
+
+/// The number of the version that a file of a document's history holds.
+pub fn version_of(file: &str) -> Option<u64> {
+    file.strip_suffix(".json")?.parse().ok()
 }
 
 /// Admits names that stay in their folder: letters, digits, `-`, `_` and inner dots.

@@ -1,4 +1,4 @@
-//! The registry of releases and models.
+//! The registry of releases, models and documents.
 //!
 //! A [`Release`] names the feature set and the model that serve together. A model is a
 //! bundle: `models/<version>/` holds `model.tar.gz` (with `xgboost-model` alone at its top)
@@ -8,15 +8,24 @@
 //! release that serves, `releases/previous.json` the one before it. [`layout`] has the
 //! names.
 //!
+//! A document is what the shop configures beside settings, such as its placements: JSON that is
+//! replaced as a whole, on condition of the version that it replaces. [`LiveDocument`] holds one in
+//! memory.
+//!
 //! [`Registry`] is the interface; [`LocalRegistry`] implements it in a directory,
 //! `cartwheel-aws` on S3.
 
 mod bundle;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
+mod document;
+#[cfg(any(test, feature = "conformance"))]
+pub mod document_conformance;
 mod error;
 pub mod layout;
+mod live_document;
 mod local;
+mod local_documents;
 mod model;
 mod registry;
 mod release;
@@ -25,7 +34,9 @@ pub use bundle::{
     Bundle, BundleError, BundleManifest, BundleParts, PackedBundle, archive, extract, pack, read,
     write,
 };
+pub use document::{DocumentChange, DocumentVersion, KEPT_VERSIONS, MAX_DOCUMENT, last_expired};
 pub use error::RegistryError;
+pub use live_document::{Edition, LiveDocument};
 pub use local::{LocalRegistry, current, list, previous, publish};
 pub use model::{Evaluation, ModelFiles, ModelRecord, ModelStatus, records};
 pub use registry::{Artifacts, LocalCopy, Pending, Registry};

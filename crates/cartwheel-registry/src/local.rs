@@ -11,8 +11,10 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use sha2::{Digest, Sha256};
 
 use crate::bundle::{self, BundleManifest, PackedBundle};
+use crate::document::{DocumentChange, DocumentVersion};
 use crate::error::RegistryError;
 use crate::layout::{self, CURRENT, EVALUATION, MANIFEST, METRICS, MODELS, PREVIOUS, RELEASES};
+use crate::local_documents;
 use crate::model::{Evaluation, ModelFiles, ModelRecord, records};
 use crate::registry::{Artifacts, LocalCopy, Pending, Registry};
 use crate::release::{Published, Release};
@@ -223,6 +225,28 @@ impl Registry for LocalRegistry {
             let note: Option<RunNote> = read_json(&self.path(layout::run_note(run)?))?;
             Ok(note.map(|note| note.feature_set))
         })
+    }
+
+    fn document<'a>(
+        &'a self,
+        name: &'a str,
+    ) -> Pending<'a, Result<Option<DocumentVersion>, RegistryError>> {
+        Box::pin(async move { local_documents::current(&self.lake, name) })
+    }
+
+    fn put_document<'a>(
+        &'a self,
+        change: DocumentChange<'a>,
+    ) -> Pending<'a, Result<DocumentVersion, RegistryError>> {
+        Box::pin(async move { local_documents::put(&self.lake, &change) })
+    }
+
+    fn document_history<'a>(
+        &'a self,
+        name: &'a str,
+        limit: usize,
+    ) -> Pending<'a, Result<Vec<DocumentVersion>, RegistryError>> {
+        Box::pin(async move { local_documents::history(&self.lake, name, limit) })
     }
 
     /// The lake's own directory: a file that is missing is noticed by its reader.

@@ -9,6 +9,7 @@ use std::pin::Pin;
 use cartwheel_feature_set::{Manifest, files};
 
 use crate::bundle::{BundleManifest, PackedBundle};
+use crate::document::{DocumentChange, DocumentVersion};
 use crate::error::RegistryError;
 use crate::layout;
 use crate::model::{Evaluation, ModelRecord};
@@ -17,7 +18,7 @@ use crate::release::{Published, Release};
 /// A future that the caller drives.
 pub type Pending<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// The releases and models of a lake. The suite in `conformance` states the semantics in
+/// The releases, models and documents of a lake. The suite in `conformance` states the semantics in
 /// detail; every implementation passes it.
 pub trait Registry: fmt::Debug + Send + Sync {
     /// Returns the release that serves, if it is another than `known`. Without a release it
@@ -92,6 +93,36 @@ pub trait Registry: fmt::Debug + Send + Sync {
     /// # Errors
     /// When the storage fails or the run's note is damaged.
     fn built_by<'a>(&'a self, run: &'a str) -> Pending<'a, Result<Option<String>, RegistryError>>;
+
+    /// Reads the newest version of a document, if there is one.
+    ///
+    /// # Errors
+    /// When the storage fails or the document is damaged.
+    fn document<'a>(
+        &'a self,
+        name: &'a str,
+    ) -> Pending<'a, Result<Option<DocumentVersion>, RegistryError>>;
+
+    /// Replaces a document as a whole, if its newest version is the expected one, and returns the
+    /// new version. Whatever happens meanwhile, the old document or the new one can be read.
+    ///
+    /// # Errors
+    /// When the document has another version or is damaged, the content is too large, or the storage
+    /// fails: the old document then stands.
+    fn put_document<'a>(
+        &'a self,
+        change: DocumentChange<'a>,
+    ) -> Pending<'a, Result<DocumentVersion, RegistryError>>;
+
+    /// Reads the last `limit` versions of a document that are kept, the newest first.
+    ///
+    /// # Errors
+    /// When the storage fails or a version is damaged.
+    fn document_history<'a>(
+        &'a self,
+        name: &'a str,
+        limit: usize,
+    ) -> Pending<'a, Result<Vec<DocumentVersion>, RegistryError>>;
 
     /// Gives a directory that has the files at their places in a lake.
     ///

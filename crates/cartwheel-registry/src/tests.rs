@@ -8,8 +8,8 @@ use serde_json::json;
 
 use crate::conformance::{self, Backing, Directory};
 use crate::{
-    BundleError, BundleParts, LocalRegistry, ModelStatus, Release, current, list, previous,
-    publish, read, write,
+    BundleError, BundleParts, LocalRegistry, ModelStatus, Release, current, document_conformance,
+    list, previous, publish, read, write,
 };
 
 const MODEL: &[u8] = include_bytes!("../../cartwheel-forest/tests/fixtures/v3.2-logistic.json");
@@ -135,4 +135,5 @@ async fn a_local_registry_conforms() {
     let dir = tempfile::tempdir().unwrap();
     let lake = |name: &str| -> Arc<dyn Backing> { Arc::new(Directory(dir.path().join(name))) };
     conformance::registry(&lake).await;
+    document_conformance::documents(&lake).await;
 }

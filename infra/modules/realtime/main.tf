@@ -8,6 +8,8 @@ locals {
     log_retention_days = var.log_retention_days
     kms_key_arn        = var.kms_key_arn
   }
+  # What answers are made from: releases, and the documents that the shop configures.
+  served      = ["documents", "features", "models", "releases"]
   table_reads = ["dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query"]
 }
 
@@ -47,7 +49,7 @@ module "api_function" {
       Sid      = "ReadRelease"
       Effect   = "Allow"
       Action   = ["s3:GetObject"]
-      Resource = [for folder in ["features", "models", "releases"] : "${var.lake_arn}/${folder}/*"]
+      Resource = [for folder in local.served : "${var.lake_arn}/${folder}/*"]
     },
     {
       # Without it, S3 answers 403 instead of 404 for a missing object. That request has no
@@ -56,7 +58,7 @@ module "api_function" {
       Effect    = "Allow"
       Action    = ["s3:ListBucket"]
       Resource  = [var.lake_arn]
-      Condition = { StringLikeIfExists = { "s3:prefix" = ["features/*", "models/*", "releases/*"] } }
+      Condition = { StringLikeIfExists = { "s3:prefix" = [for folder in local.served : "${folder}/*"] } }
     },
     ], var.endpoint_arn == "" ? [] : [{
       Sid      = "Score"

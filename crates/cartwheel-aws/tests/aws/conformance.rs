@@ -69,6 +69,7 @@ async fn a_registry_on_s3_conforms() {
         Arc::new(Prefix(Arc::new(PrefixStore::new(bucket(&moto.url(), "lake"), name))))
     };
     cartwheel_registry::conformance::registry(&lake).await;
+    cartwheel_registry::document_conformance::documents(&lake).await;
     cartwheel_engine::conformance::deployment(&lake).await;
 }
 
