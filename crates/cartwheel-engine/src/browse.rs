@@ -27,6 +27,18 @@ impl Shop {
     /// The best-selling products, then the newest.
     pub(crate) fn popular(&self, limit: usize, filters: &Filters) -> Vec<Recommendation> {
         let filter = self.filter(filters);
+        let found = self.best_selling(limit, |product| filter.qualifies(product));
+        let item = |(product, share, reason)| self.recommendation(product, share, vec![reason]);
+        found.into_iter().filter_map(item).collect()
+    }
+
+    /// The first `limit` of these products that qualify, each with its share of all orders and the
+    /// reason.
+    pub(crate) fn best_selling(
+        &self,
+        limit: usize,
+        qualifies: impl Fn(u32) -> bool,
+    ) -> Vec<(u32, f32, String)> {
         let catalogue = &self.opened.catalogue;
         let mut seen = FxHashSet::default();
         let sold = catalogue.popular.iter().copied();
@@ -40,10 +52,10 @@ impl Shop {
                 0 => "New in the shop".to_owned(),
                 _ => format!("In {:.1} % of all orders", share * 100.0),
             };
-            self.recommendation(product, share, vec![reason])
+            (product, share, reason)
         };
-        let allowed = all.filter(|&product| filter.qualifies(product) && seen.insert(product));
-        allowed.take(limit).filter_map(item).collect()
+        let allowed = all.filter(|&product| qualifies(product) && seen.insert(product));
+        allowed.take(limit).map(item).collect()
     }
 
     /// The products that shoppers turn to now, then the best-selling ones.

@@ -6,6 +6,7 @@ use cartwheel_stream::Pending;
 use serde::Serialize;
 
 use crate::answer::{Answer, Ranking, Recommendation};
+use crate::page::{Page, Slot};
 use crate::question::{
     Filters, PageStart, ProductSearch, Query, Similarity, StoredRecord, TextSearch,
 };
@@ -33,6 +34,12 @@ pub trait Engine: Send + Sync {
     /// Orders given products for a shopper, and returns the best `query.limit` of them; the query's
     /// `explain` has no effect. Waits as `recommend` does.
     fn rank<'a>(&'a self, query: Query<'a>, products: &'a [ProductId]) -> Pending<'a, Ranking>;
+
+    /// Fills the lists of a page, in order: none shows a product that an earlier one shows, that is
+    /// in the cart (unless it is to be ranked), or to which the page compares others. The shopper is
+    /// ranked for once. The query's limit, expression and `explain` have no effect; its other
+    /// filters hold for every list. Waits as `recommend` does.
+    fn page<'a>(&'a self, query: Query<'a>, slots: &'a [Slot]) -> Pending<'a, Page>;
 
     /// Products similar to `product_id`, best first: in the given sense, or those bought together
     /// with it and then others like it. `None` for an unknown product. `now_ms` is the current

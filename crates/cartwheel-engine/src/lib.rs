@@ -22,6 +22,8 @@ mod gate;
 mod judgement;
 mod newcomers;
 mod overlay;
+mod page;
+mod page_lists;
 mod product_index;
 mod qualify;
 mod question;
@@ -36,6 +38,7 @@ mod search_space;
 mod serving;
 mod shared_list;
 mod shop;
+mod shopper;
 mod similar;
 mod text_search;
 mod trends;
@@ -52,6 +55,7 @@ pub use cartwheel_search::{FacetFilters, InvalidSynonyms, Synonyms};
 pub use engine::{Engine, EngineStatus};
 pub use evaluation::{Refused, cross_validate, evaluate, evaluate_later};
 pub use gate::{GateSettings, JudgedBy, ServingModel, judged_by};
+pub use page::{Page, Placed, Slot, SlotStep};
 pub use question::{
     Filters, PageStart, ProductSearch, Query, SearchOrder, Similarity, StoredRecord, TextSearch,
     Visibility,

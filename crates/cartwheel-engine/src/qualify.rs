@@ -2,7 +2,7 @@
 
 use cartwheel_events::ProductId;
 use cartwheel_features::UserState;
-use cartwheel_filter::{Condition, Index, Item, Shopper};
+use cartwheel_filter::{Condition, Expression, Index, Item, Shopper};
 use rustc_hash::FxHashSet;
 
 use crate::filter_index::{Edition, Selected};
@@ -20,14 +20,25 @@ pub(crate) struct Filter<'a> {
 impl Shop {
     /// The filters of a list that is the same for everybody.
     pub(crate) fn filter<'a>(&'a self, filters: &'a Filters) -> Filter<'a> {
-        self.filter_with(filters, &Shopper::default())
+        self.filter_with(filters, filters.expression.as_ref(), &Shopper::default())
     }
 
     /// The filters of a shopper's query.
     pub(crate) fn filter_for<'a>(&'a self, query: &'a Query<'_>, state: &UserState) -> Filter<'a> {
-        let cart = match &query.filters.expression {
-            Some(_) => query.cart_pieces(),
-            None => Vec::new(),
+        let expression = query.filters.expression.as_ref();
+        self.filters_for(query, state, &[expression]).swap_remove(0)
+    }
+
+    /// The filters of a shopper's query, each with an expression of its own.
+    pub(crate) fn filters_for<'a>(
+        &'a self,
+        query: &'a Query<'_>,
+        state: &UserState,
+        expressions: &[Option<&Expression>],
+    ) -> Vec<Filter<'a>> {
+        let cart = match expressions.iter().any(Option::is_some) {
+            true => query.cart_pieces(),
+            false => Vec::new(),
         };
         let line = |(id, pieces): (&'a ProductId, u32)| {
             let known = self.find(id).and_then(|index| self.item(index));
@@ -38,12 +49,20 @@ impl Shop {
             orders: state.orders,
             cart: cart.into_iter().map(line).collect(),
         };
-        self.filter_with(&query.filters, &shopper)
+        let filter = |expression: &Option<&Expression>| {
+            self.filter_with(&query.filters, *expression, &shopper)
+        };
+        expressions.iter().map(filter).collect()
     }
 
-    fn filter_with<'a>(&'a self, filters: &'a Filters, shopper: &Shopper<'_>) -> Filter<'a> {
+    fn filter_with<'a>(
+        &'a self,
+        filters: &'a Filters,
+        expression: Option<&Expression>,
+        shopper: &Shopper<'_>,
+    ) -> Filter<'a> {
         let excluded = filters.exclude_products.iter().filter_map(|id| self.find(id)).collect();
-        let condition = filters.expression.as_ref().map(|expression| {
+        let condition = expression.map(|expression| {
             let condition = expression.bind(shopper);
             let (shop, edition) = (self.clone(), self.edition());
             let build = move || shop.index();

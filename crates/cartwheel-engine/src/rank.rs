@@ -9,9 +9,9 @@ use crate::answer::{RankedProduct, Ranking, Unranked, UnrankedReason};
 use crate::newcomers::with_newcomers;
 use crate::qualify::Filter;
 use crate::question::Query;
-use crate::ranking::Shopper;
 use crate::scorer::Scorer;
 use crate::shop::Shop;
+use crate::shopper::Moment;
 
 impl Shop {
     /// Orders products for a shopper: those in the cart too, since a page that lists them shows
@@ -24,16 +24,48 @@ impl Shop {
         hidden: bool,
     ) -> Ranking {
         let opened = &*self.opened;
-        let Shopper { state, unreadable } = opened.shopper(query, hidden);
-        let (held, cart) = self.held(query);
-        let context = opened.calendar.context(&state, query.now_ms);
-        let filter = self.filter_for(query, &state);
+        let moment = self.moment(query, hidden);
+        let filter = self.filter_for(query, &moment.state);
         let (given, unranked) = self.sorted_out(products, &filter);
-        let chosen = candidates_among(&opened.catalogue, &state, &cart, self.discovery, &given);
-        let scored = self.scored(scorer, &state, &context, &cart, &chosen).await;
-        let ranked = order(&opened.catalogue, chosen, scored.probabilities);
+        let chosen = self.given_candidates(&moment, &given);
+        let scored = self.scored(scorer, &moment, &chosen).await;
+        let ranked = self.ordered_given(&moment, chosen, scored.probabilities, &given);
+        let item = |ranked: &Ranked| {
+            let label = self.label(ranked.candidate.product)?;
+            let product_id = ProductId::new(label.product_id).ok()?;
+            Some(RankedProduct { product_id, probability: ranked.probability })
+        };
+        Ranking {
+            items: ranked.iter().take(query.limit).filter_map(item).collect(),
+            unranked,
+            model_version: opened.model_version().unwrap_or("none").to_owned(),
+            release: opened.name(),
+            degraded: moment.unreadable || scored.failed || opened.stands_in,
+        }
+    }
+
+    /// The candidates among given products.
+    pub(crate) fn given_candidates(
+        &self,
+        moment: &Moment,
+        given: &FxHashSet<u32>,
+    ) -> Vec<Candidate> {
+        let Moment { state, cart, .. } = moment;
+        candidates_among(&self.opened.catalogue, state, cart, self.discovery, given)
+    }
+
+    /// Puts given products into the order for a shopper, each of them once.
+    pub(crate) fn ordered_given(
+        &self,
+        moment: &Moment,
+        chosen: Vec<Candidate>,
+        probabilities: Vec<f32>,
+        given: &FxHashSet<u32>,
+    ) -> Vec<Ranked> {
+        let Moment { state, held, .. } = moment;
+        let ranked = order(&self.opened.catalogue, chosen, probabilities);
         let is_given = |product| given.contains(&product);
-        let ranked = with_newcomers(self, ranked, &state, &held, given.len(), is_given);
+        let ranked = with_newcomers(self, ranked, state, held, given.len(), is_given);
         let mut ranked = match self.value {
             Value::Off => ranked,
             Value::Price | Value::Margin => by_value(ranked, |product| self.worth(product)),
@@ -46,23 +78,12 @@ impl Shop {
             candidate: Candidate::new(product, Source::New),
             probability: 0.0,
         }));
-        let item = |ranked: &Ranked| {
-            let label = self.label(ranked.candidate.product)?;
-            let product_id = ProductId::new(label.product_id).ok()?;
-            Some(RankedProduct { product_id, probability: ranked.probability })
-        };
-        Ranking {
-            items: ranked.iter().take(query.limit).filter_map(item).collect(),
-            unranked,
-            model_version: opened.model_version().unwrap_or("none").to_owned(),
-            release: opened.name(),
-            degraded: unreadable || scored.failed || opened.stands_in,
-        }
+        ranked
     }
 
     /// The products that have a place in the order, and the others with the reason. A product that
     /// is given again counts once.
-    fn sorted_out(
+    pub(crate) fn sorted_out(
         &self,
         products: &[ProductId],
         filter: &Filter<'_>,

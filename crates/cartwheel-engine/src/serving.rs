@@ -16,6 +16,7 @@ use crate::answer::{Answer, Ranking, Recommendation};
 use crate::engine::{Engine, EngineStatus};
 use crate::filter_index::FilterIndex;
 use crate::overlay::Overlay;
+use crate::page::{Page, Slot};
 use crate::product_index::ProductIndex;
 use crate::question::{
     Filters, PageStart, ProductSearch, Query, Similarity, StoredRecord, TextSearch,
@@ -271,6 +272,12 @@ impl Engine for ServingEngine {
         let shop = self.shop(query.now_ms);
         let hidden = self.hides(&shop.opened, query.user_id);
         Box::pin(async move { shop.rank(&query, products, self.scorer.as_deref(), hidden).await })
+    }
+
+    fn page<'a>(&'a self, query: Query<'a>, slots: &'a [Slot]) -> Pending<'a, Page> {
+        let shop = self.shop(query.now_ms);
+        let hidden = self.hides(&shop.opened, query.user_id);
+        Box::pin(async move { shop.page(&query, slots, self.scorer.as_deref(), hidden).await })
     }
 
     fn similar(

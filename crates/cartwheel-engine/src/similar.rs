@@ -5,7 +5,6 @@ use cartwheel_features::{Content, Neighbour, Rarity, Terms};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::answer::Recommendation;
-use crate::qualify::Filter;
 use crate::question::{Filters, Similarity};
 use crate::shop::{Label, Shop};
 
@@ -16,7 +15,7 @@ const MAX_ALIKE: usize = 2_000;
 const PRIOR_BUYERS: f32 = 3.0;
 
 /// A similar product with a score from 0 to 1 and the reason.
-type Found = (u32, f32, String);
+pub(crate) type Found = (u32, f32, String);
 
 impl Shop {
     /// Products that are similar to a product in the given sense, the most similar first; without
@@ -29,14 +28,28 @@ impl Shop {
         limit: usize,
     ) -> Option<Vec<Recommendation>> {
         let index = self.find(product_id).filter(|&index| !self.overlay.is_deleted(index))?;
-        let label = self.label(index)?;
         let filter = self.filter(filters);
+        let found = self.similar_to(index, similarity, limit, &|other| filter.qualifies(other));
+        let item =
+            |(product, score, reason): Found| self.recommendation(product, score, vec![reason]);
+        Some(found.into_iter().filter_map(item).collect())
+    }
+
+    /// The first `limit` of these products that qualify, each with its score and the reason.
+    pub(crate) fn similar_to(
+        &self,
+        index: u32,
+        similarity: Option<Similarity>,
+        limit: usize,
+        qualifies: &dyn Fn(u32) -> bool,
+    ) -> Vec<Found> {
+        let Some(label) = self.label(index) else { return Vec::new() };
         let mut items = match similarity {
             Some(Similarity::Substitutes) => Vec::new(),
             Some(Similarity::AlsoViewed) => self.viewed(index, &label),
             Some(Similarity::BoughtTogether) | None => self.together(index, &label),
         };
-        items.retain(|(product, ..)| filter.qualifies(*product));
+        items.retain(|(product, ..)| qualifies(*product));
         items.truncate(limit);
         let missing = limit - items.len();
         if similarity != Some(Similarity::BoughtTogether) && missing > 0 {
@@ -48,12 +61,10 @@ impl Shop {
             }
             // Scores fall along the list.
             let least = items.last().map_or(1.0, |(_, score, _)| *score);
-            let alike = self.alike(index, &label, &taken, &filter).into_iter().take(missing);
+            let alike = self.alike(index, &label, &taken, qualifies).into_iter().take(missing);
             items.extend(alike.map(|(other, likeness, reason)| (other, likeness * least, reason)));
         }
-        let item =
-            |(product, score, reason): Found| self.recommendation(product, score, vec![reason]);
-        Some(items.into_iter().filter_map(item).collect())
+        items
     }
 
     /// The products that are in more baskets with a product than by chance, and that more of its
@@ -110,7 +121,7 @@ impl Shop {
         index: u32,
         label: &Label<'_>,
         taken: &FxHashSet<u32>,
-        filter: &Filter<'_>,
+        qualifies: &dyn Fn(u32) -> bool,
     ) -> Vec<Found> {
         let brand = self.live(index).and_then(|product| product.brand.as_deref());
         let of_aisle = format!("Also in {}", label.aisle);
@@ -131,7 +142,7 @@ impl Shop {
             };
             Some((other, self.terms(other, &others), reason))
         };
-        let others = self.indices().filter(|p| !taken.contains(p) && filter.qualifies(*p));
+        let others = self.indices().filter(|p| !taken.contains(p) && qualifies(*p));
         let related: Vec<_> = others.filter_map(related).take(MAX_ALIKE).collect();
         let own = self.terms(index, label);
         let rarity = Rarity::among(related.iter().map(|(_, terms, _)| terms));

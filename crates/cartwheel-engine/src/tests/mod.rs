@@ -6,6 +6,7 @@ mod deployment;
 mod discovery;
 mod filters;
 mod first_day;
+mod page;
 mod questions;
 mod rank;
 mod search;

@@ -1,0 +1,360 @@
+//! How a shop fills the lists of a page.
+//!
+//! Candidates are made once for each filter of the page, and scored together: however many lists a
+//! page has, its shopper is ranked for once. Each list then takes its products from that ranking,
+//! or from what is the same for everybody, and none that an earlier list shows.
+
+use cartwheel_features::Action;
+use cartwheel_filter::Expression;
+use cartwheel_placements::Kind;
+use cartwheel_recommend::{Candidate, Ranked, Said, candidates, is_due};
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use crate::answer::Recommendation;
+use crate::browse::TRENDING;
+use crate::newcomers;
+use crate::page::{Page, Placed, Slot};
+use crate::qualify::Filter;
+use crate::question::{Query, Similarity};
+use crate::scorer::Scorer;
+use crate::shop::Shop;
+use crate::shopper::Moment;
+use crate::similar::Found;
+
+/// Products of a personal ranking, while so many qualify: the largest limit of a list.
+const PERSONAL: usize = 100;
+
+/// The reason for a product that the shopper looked at.
+const VIEWED: &str = "You looked at it";
+
+/// A product of a list before the list is cut.
+struct Listed<'a> {
+    kind: Kind,
+    product: u32,
+    probability: f32,
+    why: Why<'a>,
+}
+
+enum Why<'a> {
+    /// It was ranked for the shopper.
+    Ranked(&'a Ranked),
+    /// The list tells.
+    Said(String),
+}
+
+/// Candidates that are scored with others.
+struct Pool {
+    candidates: Vec<Candidate>,
+    of: PoolOf,
+}
+
+/// The ranking that a pool becomes.
+#[derive(PartialEq)]
+enum PoolOf {
+    /// Of the shopper, with a filter.
+    Personal(usize),
+    /// Of given products, for a step of a slot.
+    Given((usize, usize), FxHashSet<u32>),
+}
+
+/// What a page's lists take their products from.
+struct Sources<'a> {
+    moment: Moment,
+    query: &'a Query<'a>,
+    /// The filter of each step of each slot, as a place in `filters`.
+    filter_of: Vec<Vec<usize>>,
+    filters: Vec<Filter<'a>>,
+    /// The ranking for the shopper, by the filter.
+    personal: FxHashMap<usize, Vec<Ranked>>,
+    /// The ranking of given products, by slot and step.
+    given: FxHashMap<(usize, usize), Vec<Ranked>>,
+    /// The products to which the page compares others.
+    compared: FxHashSet<u32>,
+    /// These, and those of the cart.
+    excluded: FxHashSet<u32>,
+}
+
+impl Shop {
+    /// Answers a page. The query's limit, expression and `explain` have no effect. `hidden` tells to
+    /// ignore the user's stored record.
+    pub(crate) async fn page(
+        &self,
+        query: &Query<'_>,
+        slots: &[Slot],
+        scorer: Option<&dyn Scorer>,
+        hidden: bool,
+    ) -> Page {
+        let opened = &*self.opened;
+        let (sources, failed) = self.sources(query, slots, scorer, hidden).await;
+        let mut shown = FxHashSet::default();
+        let lists = slots.iter().enumerate().map(|(at, slot)| {
+            let listed = self.listed(&sources, at, slot, &shown);
+            let list = cut(listed, slot.limit);
+            shown.extend(list.iter().map(|listed| listed.product));
+            self.placed(&sources.moment, list)
+        });
+        Page {
+            lists: lists.collect(),
+            model_version: opened.model_version().unwrap_or("none").to_owned(),
+            release: opened.name(),
+            degraded: sources.moment.unreadable || failed || opened.stands_in,
+        }
+    }
+
+    /// Ranks for the shopper all that the lists of a page need, in one pass. Returns it, and whether
+    /// another machine should have scored it and failed.
+    async fn sources<'a, 's>(
+        &'a self,
+        query: &'a Query<'_>,
+        slots: &'s [Slot],
+        scorer: Option<&dyn Scorer>,
+        hidden: bool,
+    ) -> (Sources<'a>, bool) {
+        let moment = self.moment(query, hidden);
+        // Steps with the same expression share a filter.
+        let mut expressions: Vec<Option<&Expression>> = Vec::new();
+        let mut place = |expression| {
+            let known = expressions.iter().position(|known| *known == expression);
+            known.unwrap_or_else(|| {
+                expressions.push(expression);
+                expressions.len() - 1
+            })
+        };
+        let mut places = |slot: &'s Slot| {
+            slot.steps.iter().map(|step| place(step.expression.as_ref())).collect()
+        };
+        let filter_of = slots.iter().map(&mut places).collect();
+        let filters = self.filters_for(query, &moment.state, &expressions);
+        let compared = slots.iter().filter_map(|slot| self.find(slot.product.as_ref()?));
+        let compared: FxHashSet<u32> = compared.collect();
+        let excluded = compared.iter().chain(&moment.held).copied().collect();
+        let mut sources = Sources {
+            moment,
+            query,
+            filter_of,
+            filters,
+            personal: FxHashMap::default(),
+            given: FxHashMap::default(),
+            compared,
+            excluded,
+        };
+        let pools = self.pools(&sources, slots);
+        let chosen: Vec<Candidate> =
+            pools.iter().flat_map(|pool| pool.candidates.iter().copied()).collect();
+        let scored = match chosen.is_empty() {
+            true => None,
+            false => Some(self.scored(scorer, &sources.moment, &chosen).await),
+        };
+        let failed = scored.as_ref().is_some_and(|scored| scored.failed);
+        let mut probabilities = scored.into_iter().flat_map(|scored| scored.probabilities);
+        for Pool { candidates, of } in pools {
+            let probabilities = probabilities.by_ref().take(candidates.len()).collect();
+            match of {
+                PoolOf::Personal(filter) => {
+                    let qualifies = |product| sources.qualifies(filter, product);
+                    let moment = &sources.moment;
+                    let ranked =
+                        self.ordered_for(moment, candidates, probabilities, PERSONAL, qualifies);
+                    sources.personal.insert(filter, ranked);
+                }
+                PoolOf::Given(at, given) => {
+                    let moment = &sources.moment;
+                    let ranked = self.ordered_given(moment, candidates, probabilities, &given);
+                    sources.given.insert(at, ranked);
+                }
+            }
+        }
+        (sources, failed)
+    }
+
+    /// The candidates of every ranking that the lists of a page take products from.
+    fn pools(&self, sources: &Sources<'_>, slots: &[Slot]) -> Vec<Pool> {
+        let Moment { state, cart, .. } = &sources.moment;
+        let mut pools: Vec<Pool> = Vec::new();
+        for (at, slot) in slots.iter().enumerate() {
+            for (number, step) in slot.steps.iter().enumerate() {
+                let filter = sources.filter_of[at][number];
+                match step.kind {
+                    Kind::ForYou | Kind::Cart | Kind::BuyAgain => {
+                        let of = PoolOf::Personal(filter);
+                        if !pools.iter().any(|pool| pool.of == of) {
+                            let qualifies = |product| sources.qualifies(filter, product);
+                            let (all, discovery) = (&self.opened.catalogue, self.discovery);
+                            let candidates =
+                                candidates(all, state, cart, PERSONAL, discovery, qualifies);
+                            pools.push(Pool { candidates, of });
+                        }
+                    }
+                    Kind::Rank => {
+                        let (mut given, _) =
+                            self.sorted_out(&slot.products, &sources.filters[filter]);
+                        given.retain(|product| !sources.compared.contains(product));
+                        let candidates = self.given_candidates(&sources.moment, &given);
+                        pools.push(Pool { candidates, of: PoolOf::Given((at, number), given) });
+                    }
+                    Kind::BoughtTogether
+                    | Kind::Substitutes
+                    | Kind::AlsoViewed
+                    | Kind::Trending
+                    | Kind::Popular
+                    | Kind::New
+                    | Kind::RecentlyViewed => {}
+                }
+            }
+        }
+        pools
+    }
+
+    /// The products of a slot in their order, before they are cut to its limit: those of its first
+    /// step, then those of later ones while there are too few. None of them is `shown` already.
+    fn listed<'s>(
+        &self,
+        sources: &'s Sources<'_>,
+        at: usize,
+        slot: &Slot,
+        shown: &FxHashSet<u32>,
+    ) -> Vec<Listed<'s>> {
+        let mut list: Vec<Listed<'_>> = Vec::new();
+        let mut taken = shown.clone();
+        for number in 0..slot.steps.len() {
+            let missing = slot.limit.saturating_sub(list.len());
+            if missing == 0 {
+                break;
+            }
+            let found = self.step(sources, slot, (at, number), missing, &taken);
+            taken.extend(found.iter().map(|listed| listed.product));
+            list.extend(found);
+        }
+        list
+    }
+
+    /// The products of a step that are not `taken`, in their order; at least `limit` of them if so
+    /// many qualify.
+    fn step<'s>(
+        &self,
+        sources: &'s Sources<'_>,
+        slot: &Slot,
+        (at, number): (usize, usize),
+        limit: usize,
+        taken: &FxHashSet<u32>,
+    ) -> Vec<Listed<'s>> {
+        let (kind, filter) = (slot.steps[number].kind, sources.filter_of[at][number]);
+        let is_free = |product: u32| !taken.contains(&product);
+        let qualifies = |product: u32| is_free(product) && sources.qualifies(filter, product);
+        let said = |(product, probability, reason): Found| {
+            let why = Why::Said(reason);
+            Listed { kind, product, probability, why }
+        };
+        let ranked = |ranked: &'s Ranked| {
+            let (product, probability) = (ranked.candidate.product, ranked.probability);
+            Listed { kind, product, probability, why: Why::Ranked(ranked) }
+        };
+        let own = sources.personal.get(&filter).map_or(&[][..], Vec::as_slice);
+        let own = own.iter().filter(|ranked| is_free(ranked.candidate.product));
+        let state = &sources.moment.state;
+        let admitted = |r: &&Ranked| self.discovery.admits(state, r.candidate.product);
+        let similar = |similarity| {
+            let index = slot.product.as_ref().and_then(|id| self.find(id));
+            let index = index.filter(|&index| !self.overlay.is_deleted(index));
+            let found =
+                index.map(|index| self.similar_to(index, Some(similarity), limit, &qualifies));
+            found.into_iter().flatten().map(said).collect()
+        };
+        match kind {
+            Kind::ForYou => own.filter(admitted).map(ranked).collect(),
+            Kind::Cart => {
+                let relates = |ranked: &&Ranked| ranked.candidate.cart_max > 0.0;
+                own.filter(admitted).filter(relates).map(ranked).collect()
+            }
+            Kind::BuyAgain => bought_again(own, &sources.moment).map(ranked).collect(),
+            Kind::Rank => {
+                let given = sources.given.get(&(at, number)).map_or(&[][..], Vec::as_slice);
+                given.iter().filter(|r| is_free(r.candidate.product)).map(ranked).collect()
+            }
+            Kind::BoughtTogether => similar(Similarity::BoughtTogether),
+            Kind::Substitutes => similar(Similarity::Substitutes),
+            Kind::AlsoViewed => similar(Similarity::AlsoViewed),
+            Kind::Popular => self.best_selling(limit, qualifies).into_iter().map(said).collect(),
+            Kind::Trending => {
+                let found = self.turned_to(limit, qualifies);
+                let all: f64 = found.iter().map(|(_, count)| count).sum();
+                let share = |(product, count): (u32, f64)| {
+                    said((product, (count / all) as f32, TRENDING.to_owned()))
+                };
+                found.into_iter().map(share).collect()
+            }
+            Kind::New => {
+                let newest = self.overlay.newest().iter().copied().filter(|p| qualifies(*p));
+                let newest = newest.take(limit);
+                newest.map(|p| said((p, 0.0, newcomers::reason(self, p)))).collect()
+            }
+            Kind::RecentlyViewed => {
+                let viewed = self.recently_viewed(sources.query, &sources.moment);
+                let viewed = viewed.into_iter().filter(|product| qualifies(*product)).take(limit);
+                viewed.map(|product| said((product, 0.0, VIEWED.to_owned()))).collect()
+            }
+        }
+    }
+
+    /// The products that the shopper looked at, the newest first: of the session, then of the
+    /// history.
+    fn recently_viewed(&self, query: &Query<'_>, moment: &Moment) -> Vec<u32> {
+        let session = query.session.into_iter().flat_map(|session| session.views.iter().rev());
+        let session = session.filter_map(|view| self.find(&view.product_id));
+        let touches = moment.state.touches.iter().rev();
+        let history = touches.filter(|touch| touch.action == Action::View).map(|t| t.product);
+        let mut seen = FxHashSet::default();
+        session.chain(history).filter(|product| seen.insert(*product)).collect()
+    }
+
+    /// The products of a list as they are shown.
+    fn placed(&self, moment: &Moment, list: Vec<Listed<'_>>) -> Vec<Placed> {
+        let mut said = Said::default();
+        let placed = list.into_iter().filter_map(|listed| {
+            let Listed { kind, product, probability, why } = listed;
+            let (reasons, source) = match why {
+                Why::Ranked(ranked) => {
+                    let source = match kind {
+                        Kind::Rank => kind.as_str(),
+                        _ => ranked.candidate.source.as_str(),
+                    };
+                    (self.why(&moment.state, ranked, None, &mut said), source)
+                }
+                Why::Said(reason) => (vec![reason], kind.as_str()),
+            };
+            let item = self.recommendation(product, probability, reasons)?;
+            let recommendation = Recommendation { source: Some(source.to_owned()), ..item };
+            Some(Placed { kind, recommendation })
+        });
+        placed.collect()
+    }
+}
+
+/// Cuts a list to its limit: what rearranges a list does so before.
+fn cut(mut list: Vec<Listed<'_>>, limit: usize) -> Vec<Listed<'_>> {
+    list.truncate(limit);
+    list
+}
+
+/// Of a ranking, what the shopper has bought and may want again by now.
+fn bought_again<'a>(
+    ranked: impl Iterator<Item = &'a Ranked>,
+    moment: &Moment,
+) -> impl Iterator<Item = &'a Ranked> {
+    let Moment { state, context, .. } = moment;
+    ranked.filter(|ranked| {
+        let product = ranked.candidate.product;
+        state.product(product).is_some() && is_due(state, context, product)
+    })
+}
+
+impl Sources<'_> {
+    /// Whether a list with a filter may show a product: neither in the cart nor one to which the page
+    /// compares others.
+    fn qualifies(&self, filter: usize, product: u32) -> bool {
+        let bought = || self.moment.state.product(product).is_some();
+        !self.excluded.contains(&product)
+            && !(self.query.filters.exclude_purchased && bought())
+            && self.filters[filter].qualifies(product)
+    }
+}
