@@ -20,7 +20,8 @@ use crate::observe::{Observer, observe};
 use crate::operate::{health, imports, lake, live, models, pipeline, privacy, quality};
 use crate::routes::Routes;
 use crate::shop::{
-    catalogue, events, foreign, merge, products, rank, recommendations, search, shoppers, submit,
+    catalogue, events, foreign, merge, placements, products, rank, recommendations, search,
+    shoppers, submit,
 };
 use crate::state::AppState;
 
@@ -36,6 +37,7 @@ use crate::state::AppState;
     tags(
         (name = "events", description = "Events of shoppers"),
         (name = "recommendations", description = "Recommendations for shoppers"),
+        (name = "placements", description = "The lists of the shop's pages"),
         (name = "products", description = "Products that may be shown"),
         (name = "catalogue", description = "The catalogue as the shop keeps it"),
         (name = "pipeline", description = "Training, evaluation, and the models that result"),
@@ -55,6 +57,7 @@ pub(crate) fn routes() -> Routes {
         merge::routes(),
         recommendations::routes(),
         rank::routes(),
+        placements::routes(),
         shoppers::routes(),
         search::routes(),
         catalogue::routes(),

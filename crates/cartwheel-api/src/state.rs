@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use cartwheel_ambient::{Clock, Ids};
 use cartwheel_engine::Engine;
+use cartwheel_placements::Placements;
+use cartwheel_registry::LiveDocument;
 use cartwheel_sessions::{ProductStore, UserStore};
 use cartwheel_stream::Stream;
 use tokio::sync::watch;
@@ -24,6 +26,9 @@ use crate::settings::Settings;
 use crate::shop::impressions::Impressions;
 use crate::shop::products::full_feed::FullFeeds;
 use crate::telemetry::Metrics;
+
+/// The name of the document of placements in the registry.
+pub const PLACEMENTS: &str = "placements";
 
 /// How a host admits requests. Every host decides on both.
 #[derive(Clone, Default)]
@@ -55,6 +60,8 @@ pub struct AppState {
     pub metrics: Metrics,
     /// The live catalogue. `None` on a server whose products come from imports alone.
     pub catalogue: Option<Arc<dyn ProductStore>>,
+    /// The placements of the shop. Without a registry, those that exist from the start.
+    pub placements: Arc<LiveDocument<Placements>>,
     /// The feeds of products that are being received.
     pub(crate) full_feeds: Arc<FullFeeds>,
     /// The files of the web app, if this server has them.
@@ -105,6 +112,7 @@ impl AppState {
             ids: Ids::uuid_v7(),
             metrics: Metrics::install(),
             catalogue: None,
+            placements: Arc::new(LiveDocument::without_registry(PLACEMENTS)),
             full_feeds: Arc::default(),
             assets: None,
             operator: None,

@@ -352,9 +352,9 @@ impl Sources<'_> {
     /// Whether a list with a filter may show a product: neither in the cart nor one to which the page
     /// compares others.
     fn qualifies(&self, filter: usize, product: u32) -> bool {
-        let bought = || self.moment.state.product(product).is_some();
-        !self.excluded.contains(&product)
-            && !(self.query.filters.exclude_purchased && bought())
-            && self.filters[filter].qualifies(product)
+        let is_excluded = self.excluded.contains(&product)
+            || (self.query.filters.exclude_purchased
+                && self.moment.state.product(product).is_some());
+        !is_excluded && self.filters[filter].qualifies(product)
     }
 }

@@ -93,6 +93,12 @@ pub struct Impression {
     pub shown: Vec<ImpressionItem>,
     /// The server's clock, UTC milliseconds.
     pub received_at_ms: i64,
+    /// The placement that showed them, if one did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub placement: Option<String>,
+    /// The page of the shop, as the request names it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub page: Option<String>,
 }
 
 /// One product of an impression.

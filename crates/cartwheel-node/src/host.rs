@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use cartwheel_api::{Admission, AppState, Assets, Connections};
+use cartwheel_api::{Admission, AppState, Assets, Connections, PLACEMENTS};
 use cartwheel_engine::Engine;
+use cartwheel_registry::{LiveDocument, Registry};
 use cartwheel_sessions::UserStore;
 use cartwheel_settings::Server;
 use cartwheel_stream::Stream;
@@ -49,7 +50,8 @@ impl Host {
         Ok(Self { server, data_dir: data_dir.clone(), connections, keys, assets })
     }
 
-    /// The state of the API over these parts, with this host's keys, audit log and web app.
+    /// The state of the API over these parts, with this host's keys, audit log and web app. Placements
+    /// are those of the registry from the first [`follow_document`](crate::follow_document) on.
     ///
     /// # Errors
     /// When the keys cannot be read.
@@ -58,6 +60,7 @@ impl Host {
         engine: Arc<dyn Engine>,
         stream: Arc<dyn Stream>,
         users: Arc<dyn UserStore>,
+        registry: Arc<dyn Registry>,
     ) -> Result<AppState> {
         let admission = Admission {
             keys: self.keys.api_keys()?,
@@ -66,6 +69,7 @@ impl Host {
         let settings = listen::api_settings(&self.server)?;
         let mut state = AppState::new(engine, stream, users, settings, admission);
         state.assets = self.assets;
+        state.placements = Arc::new(LiveDocument::new(registry, PLACEMENTS));
         Ok(state)
     }
 

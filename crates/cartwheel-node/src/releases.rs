@@ -9,8 +9,8 @@ use tokio::time::{Instant, sleep};
 
 use crate::data_dir::DataDir;
 
-/// Interval at which the published release is read.
-const RELEASE_CHECK: Duration = Duration::from_millis(200);
+/// Interval at which the registry is read, for the published release and for documents.
+pub(crate) const RELEASE_CHECK: Duration = Duration::from_millis(200);
 /// Pause before another attempt to open a release that could not be opened.
 const RETRY: Duration = Duration::from_secs(5);
 

@@ -10,18 +10,20 @@ use cartwheel_api::{Assets, Imports};
 use cartwheel_engine::{Discovery, Engine as _, Opened, ServingEngine};
 use cartwheel_events::ProductId;
 use cartwheel_lake::{Delivery, DeliveryOptions, Inspector, Lake};
+use cartwheel_registry::LocalRegistry;
 use cartwheel_sessions::{RedbSessionTable, Sessions, consume_products, consume_sessions};
 use cartwheel_settings::{Server, Settings, Stream as StreamSettings};
 use cartwheel_stream::{Log, LogOptions, Sequence, Stream};
 
 use crate::catalogue;
 use crate::data_dir::DataDir;
+use crate::documents::follow_document;
 use crate::host::Host;
 use crate::imported::LakeImports;
 use crate::imports::ImportJobs;
 use crate::operations::Operations;
 use crate::pipeline::{Pipeline, schedule};
-use crate::releases;
+use crate::releases::{self, RELEASE_CHECK};
 use crate::supervision::{Supervisor, until};
 use crate::synonyms::synonyms;
 use crate::trends;
@@ -102,7 +104,8 @@ pub async fn serve(options: ServeOptions<'_>) -> Result<()> {
     )?);
     let threads = settings.pipeline.job_threads();
     let pipeline = Pipeline::open(data_dir, settings, config, Some(threads))?;
-    let mut state = host.state(engine.clone(), stream.clone(), sessions.clone())?;
+    let registry = Arc::new(LocalRegistry::new(data_dir.lake()));
+    let mut state = host.state(engine.clone(), stream.clone(), sessions.clone(), registry)?;
     state.catalogue = Some(catalogue.clone());
     let importer = ImportJobs::new(pipeline.jobs().clone(), lake.clone());
     state.keys.set_own(importer.key());
@@ -119,6 +122,12 @@ pub async fn serve(options: ServeOptions<'_>) -> Result<()> {
         Inspector::new(lake),
         upkeep.clone(),
     )));
+
+    if let Err(error) = state.placements.refresh().await {
+        eprintln!(
+            "Serving the placements that exist from the start until they can be read: {error}"
+        );
+    }
 
     let supervisor = Supervisor::new(state.tasks.clone());
     // These three own the checkpoints: only a restart of the process can take over.
@@ -158,6 +167,10 @@ pub async fn serve(options: ServeOptions<'_>) -> Result<()> {
     let (of, timezone) = (data_dir.clone(), settings.shop.timezone.clone());
     supervisor.run_restarting("releases", move |stop| {
         until(stop, releases::follow(of.clone(), timezone.clone(), engine.clone()))
+    });
+    let placements = state.placements.clone();
+    supervisor.run_restarting("placements", move |stop| {
+        until(stop, follow_document(placements.clone(), RELEASE_CHECK))
     });
     let (every, after) = (settings.pipeline.every, settings.pipeline.after_checkouts);
     let every = (every > 0).then(|| Duration::from_secs(every * 60));

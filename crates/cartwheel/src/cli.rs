@@ -17,12 +17,13 @@ use crate::commands::keys::Keys;
 use crate::commands::model::{Evaluate, Predict, Recommend, Train};
 use crate::commands::models::Models;
 use crate::commands::pipeline::PipelineCommand;
+use crate::commands::placements::PlacementsCommand;
 use crate::commands::serve::{Demo, Serve};
 use crate::commands::stream::Stream;
 use crate::commands::users::{LakeCommand, Users};
 use crate::commands::{
-    audit, capacity, config, features, generate, import, keys, model, models, pipeline, serve,
-    stream, users,
+    audit, capacity, config, features, generate, import, keys, model, models, pipeline, placements,
+    serve, stream, users,
 };
 use crate::context::Context;
 use crate::errors;
@@ -98,6 +99,14 @@ enum Command {
         #[command(subcommand)]
         command: Models,
     },
+    /// List, replace and undo placements: the lists of the shop's pages.
+    #[command(
+        after_help = "Examples:\n  cartwheel placements list\n  cartwheel placements apply placements.json"
+    )]
+    Placements {
+        #[command(subcommand)]
+        command: PlacementsCommand,
+    },
     /// Create, list and revoke API keys. From the first key on, every call needs one.
     #[command(after_help = "Example:\n  cartwheel keys create operator --scope admin")]
     Keys {
@@ -159,6 +168,7 @@ impl Command {
             | Self::Recommend(_)
             | Self::Pipeline { .. }
             | Self::Models { .. }
+            | Self::Placements { .. }
             | Self::Keys { .. }
             | Self::Stream { .. }
             | Self::Lake { .. }
@@ -220,6 +230,7 @@ fn execute(cli: Cli) -> Result<()> {
         Command::Recommend(args) => model::recommend(&context, &args),
         Command::Pipeline { command } => pipeline::run(&context, command),
         Command::Models { command } => models::run(data_dir, command, *json),
+        Command::Placements { command } => placements::run(&context, &command),
         Command::Keys { command } => keys::run(&context, command),
         Command::Stream { command } => stream::run(&context, command),
         Command::Lake { command: LakeCommand::Compact } => users::compact(&context),

@@ -28,6 +28,8 @@ locals {
       ["cart", "array<string>"],
       ["shown", "array<struct<product_id:string,position:int,score:double,source:string>>"],
       ["received_at_ms", "bigint"],
+      ["placement", "string"],
+      ["page", "string"],
     ]
   }
   imported = {

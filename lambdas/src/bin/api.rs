@@ -6,13 +6,16 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::http::HeaderValue;
 use cartwheel_ambient::Clock;
-use cartwheel_api::{Admission, AppState, DEGRADED, EVENTS, IMPRESSIONS_DROPPED, Settings};
+use cartwheel_api::{
+    Admission, AppState, DEGRADED, EVENTS, IMPRESSIONS_DROPPED, PLACEMENTS, Settings,
+};
 use cartwheel_aws::{Emf, Follower, Names, S3Registry};
 use cartwheel_engine::{Discovery, ServingEngine};
+use cartwheel_registry::LiveDocument;
 use lambda_http::{Error, Request, service_fn};
 use tower::ServiceExt;
 
-/// Interval between checks for a new release.
+/// Interval between checks for a new release and for new placements.
 const REFRESH: Duration = Duration::from_secs(15);
 /// Longest time that a response waits for its impression to be stored.
 const SETTLE: Duration = Duration::from_millis(100);
@@ -32,8 +35,17 @@ async fn main() -> Result<(), Error> {
         ..Settings::default()
     };
     let registry = Arc::new(S3Registry::open(&names.lake)?);
-    let (config, opened) =
-        tokio::join!(cartwheel_aws::sdk_config(), Follower::open(registry, &names.timezone));
+    // Placements are changed by `cartwheel serve --backend aws`, which audits changes.
+    let placements = LiveDocument::new(registry.clone(), PLACEMENTS).read_only();
+    let placements = Arc::new(placements);
+    let (config, opened, known) = tokio::join!(
+        cartwheel_aws::sdk_config(),
+        Follower::open(registry, &names.timezone),
+        placements.refresh(),
+    );
+    if let Err(error) = known {
+        tracing::error!(%error, "cannot read the placements; those that exist from the start serve");
+    }
     let (follower, opened) = opened?;
     let discovery = list::<f32>("CARTWHEEL_RECOMMEND_DISCOVERY")?.first().copied();
     let discovery = Discovery::new(discovery.unwrap_or_default());
@@ -46,16 +58,21 @@ async fn main() -> Result<(), Error> {
     let users = Arc::new(cartwheel_aws::users(&config, &names));
     // CloudTrail and the state machine record what operators change here.
     let admission = Admission { keys: list("CARTWHEEL_KEY_HASHES")?, audit: None };
-    let state = AppState::new(engine.clone(), stream, users, settings, admission);
+    let mut state = AppState::new(engine.clone(), stream, users, settings, admission);
+    state.placements = placements.clone();
     let (router, follower) = (cartwheel_api::router(state.clone()), Arc::new(follower));
 
     lambda_http::run(service_fn(async |request: Request| {
         if follower.is_due(REFRESH) {
             let (follower, engine) = (follower.clone(), engine.clone());
+            let placements = placements.clone();
             // In the background: this request is answered with the current release.
             tokio::spawn(async move {
                 if let Err(error) = follower.refresh(&engine).await {
                     tracing::error!(%error, "loading the new release failed");
+                }
+                if let Err(error) = placements.refresh().await {
+                    tracing::error!(%error, "reading the placements failed");
                 }
             });
         }

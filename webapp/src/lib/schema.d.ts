@@ -468,6 +468,26 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  '/v1/page': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Fills several placements of a page
+     * @description The shopper is ranked for once. No product is in two lists: earlier lists choose first.
+     */
+    post: operations['page'];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   '/v1/pipeline/definition': {
     parameters: {
       query?: never;
@@ -586,6 +606,91 @@ export interface paths {
     /** Stops a run */
     post: operations['stop'];
     delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/v1/placements': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** Lists all placements */
+    get: operations['placements'];
+    /**
+     * Replaces all placements
+     * @description The whole document is replaced, or nothing. It is in effect with the next request.
+     */
+    put: operations['put_placements'];
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/v1/placements/history': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** Lists the versions of the placements */
+    get: operations['placement_history'];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/v1/placements/undo': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Puts an earlier version of the placements back
+     * @description It becomes the newest version, so that this can be undone too.
+     */
+    post: operations['undo_placements'];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/v1/placements/{name}': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** Shows a placement */
+    get: operations['show_placement'];
+    /**
+     * Adds or replaces a placement
+     * @description It is in effect with the next request.
+     */
+    put: operations['put_placement'];
+    /**
+     * Fills a placement for a shopper
+     * @description The list is filled up by the placement's fallbacks: it is shorter than its limit only if fewer
+     *     products qualify. Products in the cart are left out, unless the placement orders given products.
+     */
+    post: operations['placement'];
+    /** Removes a placement */
+    delete: operations['delete_placement'];
     options?: never;
     head?: never;
     patch?: never;
@@ -2097,6 +2202,18 @@ export interface components {
       /** @description Values on the validation rows; empty without validation rows. */
       valid: number[];
     };
+    /** @description A list of a page. */
+    ListRequest: {
+      /** @description Only products that fulfil this expression too, beside the placement's filter. */
+      filter?: string | null;
+      /** @description Maximum number of products; by default, and at most, the placement's limit. */
+      limit?: number | null;
+      /** @description The placement. */
+      name: string;
+      product_id?: components['schemas']['Id'] | null;
+      /** @description The products to order, for the kind `rank`. */
+      products?: components['schemas']['Id'][] | null;
+    };
     /** @description The state of the server at one moment. */
     Live: {
       /**
@@ -2455,6 +2572,34 @@ export interface components {
      * @enum {string}
      */
     Outcome: 'released' | 'provisional' | 'rejected' | 'untrained';
+    /** @description The lists of a page. */
+    PageAnswer: {
+      /** @description Whether a part failed and the answer was made from the rest. */
+      degraded: boolean;
+      /** @description The model that ranked the products. */
+      model_version: string;
+      /** @description A list for each placement of the request, in its order. */
+      placements: components['schemas']['PlacementList'][];
+      /** @description The release: feature set and model. */
+      release: string;
+    };
+    /** @description A request for several lists of a page. */
+    PageRequest: {
+      anonymous_id?: components['schemas']['Id'] | null;
+      /** @description The cart, up to 200 products. Overrides the session's cart. */
+      cart?: components['schemas']['Id'][] | null;
+      /** @description The values of filters after `context.`: texts, numbers, flags, lists of texts or null. */
+      context?: Record<string, never> | null;
+      /** @description The name of the page, for impressions; a name as those of placements. */
+      page?: string | null;
+      /**
+       * @description The lists of the page, from the top: no product is in two of them, and earlier lists choose
+       *     first.
+       */
+      placements: components['schemas']['ListRequest'][];
+      product_id?: components['schemas']['Id'] | null;
+      user_id?: components['schemas']['Id'] | null;
+    };
     /** @description A difference, question by question. */
     Paired: {
       /**
@@ -2512,6 +2657,134 @@ export interface components {
        * @description The 99th percentile.
        */
       p99: number;
+    };
+    /** @description A product of a list. */
+    PlacedProduct: components['schemas']['Recommendation'] & {
+      /** @description The kind of list that it comes from: the placement's own, or a fallback's. */
+      kind: components['schemas']['PlacementKind'];
+    };
+    /** @description A place of a shop that shows products. */
+    Placement: {
+      /**
+       * @description Kinds or other placements whose products follow while the list is shorter than its limit, at
+       *     most 8.
+       */
+      fallback?: string[];
+      /**
+       * @description Only products that fulfil this expression, such as `price < 20 and not ("alcohol" in tags)`.
+       *     It may use values of the request, such as `context.brand`.
+       */
+      filter?: string | null;
+      /** @description The kind of list. */
+      kind: components['schemas']['PlacementKind'];
+      /**
+       * @description The number of products; 10 by default, at most 100, or 1000 of the kind `rank`.
+       * @default 10
+       */
+      limit?: number;
+    };
+    /** @description The products of a placement, with their origin. */
+    PlacementAnswer: components['schemas']['PlacementList'] & {
+      /** @description Whether a part failed and the answer was made from the rest. */
+      degraded: boolean;
+      /** @description The model that ranked the products. */
+      model_version: string;
+      /** @description The release: feature set and model. */
+      release: string;
+    };
+    /** @description The versions of the placements. */
+    PlacementHistory: {
+      /** @description Versions, the newest first. The last 50 are kept. */
+      versions: components['schemas']['PlacementVersion'][];
+    };
+    /**
+     * @description A kind of list.
+     * @enum {string}
+     */
+    PlacementKind:
+      | 'for_you'
+      | 'cart'
+      | 'bought_together'
+      | 'substitutes'
+      | 'also_viewed'
+      | 'trending'
+      | 'popular'
+      | 'new'
+      | 'buy_again'
+      | 'recently_viewed'
+      | 'rank';
+    /** @description The products of a placement. */
+    PlacementList: {
+      /** @description The placement. */
+      placement: string;
+      /** @description The list's id. Send it with events that result from the list. */
+      recommendation_id: string;
+      /** @description Products, best first. */
+      recommendations: components['schemas']['PlacedProduct'][];
+    };
+    /** @description A request for the products of a placement. */
+    PlacementRequest: {
+      anonymous_id?: components['schemas']['Id'] | null;
+      /** @description The cart, up to 200 products. Overrides the session's cart. */
+      cart?: components['schemas']['Id'][] | null;
+      /** @description The values of filters after `context.`: texts, numbers, flags, lists of texts or null. */
+      context?: Record<string, never> | null;
+      /** @description Only products that fulfil this expression too, beside the placement's filter. */
+      filter?: string | null;
+      /** @description Maximum number of products; by default, and at most, the placement's limit. */
+      limit?: number | null;
+      /** @description The name of the page that shows the list, for impressions; a name as those of placements. */
+      page?: string | null;
+      product_id?: components['schemas']['Id'] | null;
+      /** @description The products to order, for the kind `rank`. */
+      products?: components['schemas']['Id'][] | null;
+      user_id?: components['schemas']['Id'] | null;
+    };
+    /** @description A version of the placements. */
+    PlacementVersion: {
+      /** @description The name of the key that stored it, or `cli`. */
+      by: string;
+      /**
+       * @description The placements that differ from the version before, in alphabetical order; null if that
+       *     version is no longer kept.
+       */
+      changed?: string[] | null;
+      /**
+       * Format: int64
+       * @description When it was stored, UTC milliseconds.
+       */
+      changed_at_ms: number;
+      /**
+       * Format: int64
+       * @description Its number.
+       */
+      version: number;
+    };
+    /** @description Every placement of a shop. The default is the document that exists from the start. */
+    PlacementsDocument: {
+      /** @description Placements by name, at most 100. */
+      placements: {
+        [key: string]: components['schemas']['Placement'];
+      };
+    };
+    /** @description Every placement, with the version of the document. */
+    PlacementsView: {
+      /** @description The name of the key that changed them, or `cli`. */
+      by?: string | null;
+      /**
+       * Format: int64
+       * @description When they last changed, UTC milliseconds; null for those that exist from the start.
+       */
+      changed_at_ms?: number | null;
+      /** @description Placements by name. */
+      placements: {
+        [key: string]: components['schemas']['Placement'];
+      };
+      /**
+       * Format: int64
+       * @description The version, which is also the entity tag; 0 for the placements that exist from the start.
+       */
+      version: number;
     };
     /** @description Products of similar prices. */
     PriceRange: {
@@ -3261,6 +3534,15 @@ export interface components {
        * @description Its number; 0 has the configured values.
        */
       number: number;
+    };
+    /** @description A request to put an earlier version back. */
+    UndoRequest: {
+      /**
+       * Format: int64
+       * @description The version to put back: by default the one before the newest; 0 for the placements that
+       *     exist from the start.
+       */
+      version?: number | null;
     };
     /** @description A product that only events name. */
     UnknownProductView: {
@@ -5571,6 +5853,111 @@ export interface operations {
       };
     };
   };
+  page: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        'application/json': components['schemas']['PageRequest'];
+      };
+    };
+    responses: {
+      /** @description A list for each placement */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['PageAnswer'];
+        };
+      };
+      /** @description Not JSON, or a field is not valid */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The key or token is missing, unknown or expired */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The API key lacks the scope recommendations:read, or the shopper token lacks it or is for another shopper; a publishable key alone acts for guests only */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description A placement does not exist */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The body did not arrive in time */
+      408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The body is too large */
+      413: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description Not application/json */
+      415: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description Too many requests; see Retry-After */
+      429: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description Temporarily unavailable, or the time limit was exceeded; see Retry-After */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+    };
+  };
   definition: {
     parameters: {
       query?: never;
@@ -6146,6 +6533,801 @@ export interface operations {
       };
       /** @description The run has ended */
       409: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description Too many requests; see Retry-After */
+      429: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description Temporarily unavailable, or the time limit was exceeded; see Retry-After */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+    };
+  };
+  placements: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description The placements, with their entity tag */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['PlacementsView'];
+        };
+      };
+      /** @description A parameter is not valid */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The key or token is missing, unknown or expired */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The API key lacks the scope admin */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description Too many requests; see Retry-After */
+      429: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description Temporarily unavailable, or the time limit was exceeded; see Retry-After */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+    };
+  };
+  put_placements: {
+    parameters: {
+      query?: never;
+      header?: {
+        /** @description Replace them only if they have one of these entity tags */
+        'If-Match'?: string | null;
+      };
+      path?: never;
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        'application/json': components['schemas']['PlacementsDocument'];
+      };
+    };
+    responses: {
+      /** @description The placements, with their new entity tag */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['PlacementsView'];
+        };
+      };
+      /** @description Not JSON, or a field is not valid */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The key or token is missing, unknown or expired */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The API key lacks the scope admin */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description This server does not change placements */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The body did not arrive in time */
+      408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description Others change them at the same time */
+      409: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description They do not have the entity tag */
+      412: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The decoded body is too large */
+      413: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The content type or encoding is not supported */
+      415: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description Too many requests; see Retry-After */
+      429: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description Temporarily unavailable, or the time limit was exceeded; see Retry-After */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+    };
+  };
+  placement_history: {
+    parameters: {
+      query?: {
+        /** @description Maximum number of versions, 1 to 50; 20 by default */
+        limit?: number;
+      };
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Versions, the newest first */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['PlacementHistory'];
+        };
+      };
+      /** @description A parameter is not valid */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The key or token is missing, unknown or expired */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The API key lacks the scope admin */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description Too many requests; see Retry-After */
+      429: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description Temporarily unavailable, or the time limit was exceeded; see Retry-After */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+    };
+  };
+  undo_placements: {
+    parameters: {
+      query?: never;
+      header?: {
+        /** @description Do so only if the document has one of these entity tags */
+        'If-Match'?: string | null;
+      };
+      path?: never;
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        'application/json': components['schemas']['UndoRequest'];
+      };
+    };
+    responses: {
+      /** @description The placements, with their new entity tag */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['PlacementsView'];
+        };
+      };
+      /** @description Not JSON, or a field is not valid */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The key or token is missing, unknown or expired */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The API key lacks the scope admin */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The version is not kept, or this server does not change placements */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The body did not arrive in time */
+      408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description There is no earlier version, it is not valid any more, or others change them at the same time */
+      409: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The document does not have the entity tag */
+      412: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The decoded body is too large */
+      413: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The content type or encoding is not supported */
+      415: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description Too many requests; see Retry-After */
+      429: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description Temporarily unavailable, or the time limit was exceeded; see Retry-After */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+    };
+  };
+  show_placement: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        /** @description The placement */
+        name: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description The placement, with the entity tag of the document */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Placement'];
+        };
+      };
+      /** @description A parameter is not valid */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The key or token is missing, unknown or expired */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The API key lacks the scope admin */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The placement does not exist */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description Too many requests; see Retry-After */
+      429: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description Temporarily unavailable, or the time limit was exceeded; see Retry-After */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+    };
+  };
+  put_placement: {
+    parameters: {
+      query?: never;
+      header?: {
+        /** @description Store it only if the document has one of these entity tags */
+        'If-Match'?: string | null;
+      };
+      path: {
+        /** @description The placement */
+        name: string;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        'application/json': components['schemas']['Placement'];
+      };
+    };
+    responses: {
+      /** @description The replaced placement, with the new entity tag */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Placement'];
+        };
+      };
+      /** @description The new placement, with the new entity tag */
+      201: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Placement'];
+        };
+      };
+      /** @description Not JSON, or the name or a field is not valid */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The key or token is missing, unknown or expired */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The API key lacks the scope admin */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description This server does not change placements */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The body did not arrive in time */
+      408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description Others change placements at the same time */
+      409: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The document does not have the entity tag */
+      412: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The decoded body is too large */
+      413: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The content type or encoding is not supported */
+      415: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description Too many requests; see Retry-After */
+      429: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description Temporarily unavailable, or the time limit was exceeded; see Retry-After */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+    };
+  };
+  placement: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        /** @description The placement */
+        name: string;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        'application/json': components['schemas']['PlacementRequest'];
+      };
+    };
+    responses: {
+      /** @description Products, best first */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['PlacementAnswer'];
+        };
+      };
+      /** @description Not JSON, or a field is not valid */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The key or token is missing, unknown or expired */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The API key lacks the scope recommendations:read, or the shopper token lacks it or is for another shopper; a publishable key alone acts for guests only */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The placement does not exist */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The body did not arrive in time */
+      408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The body is too large */
+      413: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description Not application/json */
+      415: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description Too many requests; see Retry-After */
+      429: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description Temporarily unavailable, or the time limit was exceeded; see Retry-After */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+    };
+  };
+  delete_placement: {
+    parameters: {
+      query?: never;
+      header?: {
+        /** @description Remove it only if the document has one of these entity tags */
+        'If-Match'?: string | null;
+      };
+      path: {
+        /** @description The placement */
+        name: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description It is removed; the header has the new entity tag */
+      204: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content?: never;
+      };
+      /** @description The key or token is missing, unknown or expired */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The API key lacks the scope admin */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The placement does not exist, or this server does not change placements */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description Another placement falls back to it */
+      409: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The document does not have the entity tag */
+      412: {
         headers: {
           [name: string]: unknown;
         };

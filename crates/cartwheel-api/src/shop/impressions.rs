@@ -10,7 +10,7 @@ use tokio::sync::Semaphore;
 use crate::shop::put::put;
 use crate::telemetry::IMPRESSIONS_DROPPED;
 
-/// Stores a bounded number of impressions at once.
+/// Stores the impressions of a bounded number of answers at once.
 #[derive(Clone)]
 pub(crate) struct Impressions {
     stream: Arc<dyn Stream>,
@@ -20,24 +20,26 @@ pub(crate) struct Impressions {
 }
 
 impl Impressions {
-    /// Stores at most `in_flight` impressions at once.
+    /// Stores the impressions of at most `in_flight` answers at once.
     pub(crate) fn new(stream: Arc<dyn Stream>, in_flight: usize) -> Self {
         let in_flight = u32::try_from(in_flight).unwrap_or(u32::MAX);
         let places = Arc::new(Semaphore::new(in_flight as usize));
         Self { stream, places, in_flight, dropped: Arc::default() }
     }
 
-    /// Stores the impression in the background, or drops and counts it.
-    pub(crate) fn put(&self, impression: Impression) {
+    /// Stores the impressions of an answer in the background, or drops and counts them.
+    pub(crate) fn put(&self, impressions: Vec<Impression>) {
         let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
-            drop_one(&self.dropped);
+            count_dropped(&self.dropped, impressions.len());
             return;
         };
         let (stream, dropped) = (Arc::clone(&self.stream), Arc::clone(&self.dropped));
         tokio::spawn(async move {
-            let results = put(&*stream, vec![Record::Impression(impression)]).await;
-            if !results.iter().all(Result::is_ok) {
-                drop_one(&dropped);
+            let records = impressions.into_iter().map(Record::Impression).collect();
+            let results = put(&*stream, records).await;
+            let failed = results.iter().filter(|result| result.is_err()).count();
+            if failed > 0 {
+                count_dropped(&dropped, failed);
             }
             drop(place);
         });
@@ -54,14 +56,15 @@ impl Impressions {
         let _ = self.places.acquire_many(self.in_flight).await;
     }
 
-    /// The number of further impressions that can be stored now.
+    /// The number of further answers whose impressions can be stored now.
     #[cfg(test)]
     pub(crate) fn free(&self) -> usize {
         self.places.available_permits()
     }
 }
 
-fn drop_one(dropped: &AtomicU64) {
-    dropped.fetch_add(1, Ordering::Relaxed);
-    metrics::counter!(IMPRESSIONS_DROPPED).increment(1);
+fn count_dropped(dropped: &AtomicU64, count: usize) {
+    let count = count as u64;
+    dropped.fetch_add(count, Ordering::Relaxed);
+    metrics::counter!(IMPRESSIONS_DROPPED).increment(count);
 }

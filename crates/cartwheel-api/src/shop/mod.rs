@@ -8,6 +8,7 @@ pub(crate) mod expression;
 pub(crate) mod foreign;
 pub(crate) mod impressions;
 pub(crate) mod merge;
+pub(crate) mod placements;
 pub(crate) mod products;
 pub(crate) mod put;
 pub(crate) mod rank;

@@ -222,6 +222,17 @@ pub(crate) struct Shown<'a> {
     pub(crate) now_ms: i64,
 }
 
+/// A list of an answer.
+#[derive(Default)]
+pub(crate) struct ShownList {
+    /// Its products, if the shopper sees them.
+    pub(crate) items: Vec<ImpressionItem>,
+    /// The placement that it fills, if it fills one.
+    pub(crate) placement: Option<String>,
+    /// The page that it is on, if the request names one.
+    pub(crate) page: Option<String>,
+}
+
 /// Counts an answer, records the impression of its products if the shopper sees them, and returns
 /// the answer's id.
 pub(crate) fn record_shown(
@@ -230,24 +241,45 @@ pub(crate) fn record_shown(
     answer: Shown<'_>,
     shown: Option<Vec<ImpressionItem>>,
 ) -> String {
+    let is_seen = shown.is_some();
+    let list = ShownList { items: shown.unwrap_or_default(), ..ShownList::default() };
+    record_lists(state, user_id, answer, vec![list], is_seen).pop().unwrap_or_default()
+}
+
+/// Counts an answer, records an impression for each of its lists if the shopper sees them, and
+/// returns an id for each list.
+pub(crate) fn record_lists(
+    state: &AppState,
+    user_id: &UserId,
+    answer: Shown<'_>,
+    lists: Vec<ShownList>,
+    is_seen: bool,
+) -> Vec<String> {
     let Shown { release, degraded, cart, now_ms } = answer;
     state.monitor.answered(now_ms, degraded);
     if degraded {
         metrics::counter!(DEGRADED).increment(1);
     }
-    let recommendation_id = state.ids.next(now_ms);
-    if let Some(shown) = shown {
-        state.impressions.put(Impression {
+    let (mut ids, mut impressions) = (Vec::new(), Vec::new());
+    for ShownList { items, placement, page } in lists {
+        let recommendation_id = state.ids.next(now_ms);
+        ids.push(recommendation_id.clone());
+        impressions.push(Impression {
             schema_version: SCHEMA_VERSION,
-            recommendation_id: recommendation_id.clone(),
+            recommendation_id,
             user_id: user_id.clone(),
             release: release.to_owned(),
-            cart,
-            shown,
+            cart: cart.clone(),
+            shown: items,
             received_at_ms: now_ms,
+            placement,
+            page,
         });
     }
-    recommendation_id
+    if is_seen {
+        state.impressions.put(impressions);
+    }
+    ids
 }
 
 /// Checks the number of products in a request's cart.

@@ -133,6 +133,21 @@ impl Engine for Fake {
             }
         })
     }
+    /// Every list of the page shows the next products after the cart, as many as it may.
+    fn page<'a>(&'a self, query: Query<'a>, slots: &'a [Slot]) -> Pending<'a, Page> {
+        let limit = slots.iter().map(|slot| slot.limit).sum();
+        let mut items = answer(&Query { limit, ..query }).items.into_iter();
+        let list = |slot: &Slot| {
+            let step = &slot.steps[0];
+            let filters = Filters { expression: step.expression.clone(), ..Filters::default() };
+            let placed =
+                |item| Placed { kind: step.kind, recommendation: filtered(item, &filters) };
+            items.by_ref().take(slot.limit).map(placed).collect()
+        };
+        let (model_version, release) = ("m1".into(), "r1".into());
+        let lists = slots.iter().map(list).collect();
+        Box::pin(async move { Page { lists, model_version, release, degraded: false } })
+    }
     fn similar(
         &self,
         id: &ProductId,

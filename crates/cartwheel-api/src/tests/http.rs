@@ -146,6 +146,7 @@ async fn the_document_lists_every_route() {
     routes.sort();
     let expected = [
         "delete /v1/imports/{id} 204 401 403 404 429 503",
+        "delete /v1/placements/{name} 204 401 403 404 409 412 429 503",
         "delete /v1/products/{id} 204 400 401 403 404 412 429 503",
         "delete /v1/users/{id} 202 400 401 403 404 429 503",
         "get /healthz 200 429 503",
@@ -169,6 +170,9 @@ async fn the_document_lists_every_route() {
         "get /v1/pipeline/executions/{name} 200 401 403 404 429 503",
         "get /v1/pipeline/executions/{name}/events 200 401 403 404 429 503",
         "get /v1/pipeline/executions/{name}/logs 200 401 403 404 429 503",
+        "get /v1/placements 200 400 401 403 429 503",
+        "get /v1/placements/history 200 400 401 403 429 503",
+        "get /v1/placements/{name} 200 400 401 403 404 429 503",
         "get /v1/popular 200 400 401 403 429 503",
         "get /v1/products 200 400 401 403 429 503",
         "get /v1/products/{id} 200 400 401 403 404 429 503",
@@ -193,13 +197,18 @@ async fn the_document_lists_every_route() {
         "post /v1/lake/job 202 400 401 403 404 408 409 413 415 429 503",
         "post /v1/models/rollback 200 401 403 404 409 429 503",
         "post /v1/models/{version}/deploy 200 401 403 404 409 429 503",
+        "post /v1/page 200 400 401 403 404 408 413 415 429 503",
         "post /v1/pipeline/executions 201 400 401 403 404 408 409 413 415 429 503",
         "post /v1/pipeline/executions/{name}/redrive 200 401 403 404 409 429 503",
         "post /v1/pipeline/executions/{name}/stop 200 401 403 404 409 429 503",
+        "post /v1/placements/undo 200 400 401 403 404 408 409 412 413 415 429 503",
+        "post /v1/placements/{name} 200 400 401 403 404 408 413 415 429 503",
         "post /v1/products 200 400 401 403 404 408 409 413 415 429 503",
         "post /v1/rank 200 400 401 403 408 413 415 429 503",
         "post /v1/recommendations 200 400 401 403 408 413 415 429 503",
         "post /v1/users/{id}/merge 200 400 401 403 408 413 415 429 503",
+        "put /v1/placements 200 400 401 403 404 408 409 412 413 415 429 503",
+        "put /v1/placements/{name} 200 201 400 401 403 404 408 409 412 413 415 429 503",
         "put /v1/products/{id} 200 201 400 401 403 404 408 412 413 415 429 503",
     ];
     assert_eq!(routes, expected);

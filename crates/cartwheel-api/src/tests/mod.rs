@@ -13,6 +13,8 @@ mod http;
 mod hygiene;
 mod imports;
 mod keys;
+mod placements;
+mod placements_document;
 mod products;
 mod rank;
 mod recommend;

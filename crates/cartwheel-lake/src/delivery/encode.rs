@@ -168,6 +168,8 @@ pub(super) fn encode_impressions(rows: &[StreamRow<'_, Impression>]) -> io::Resu
             "received_at_ms",
             Arc::new(Int64Array::from_iter_values(records().map(|i| i.received_at_ms))),
         ),
+        ("placement", texts(records().map(|i| i.placement.as_deref()))),
+        ("page", texts(records().map(|i| i.page.as_deref()))),
         shard,
         sequence,
     ])

@@ -156,6 +156,8 @@ fn impression(id: &str, user: &str, products: &[&str], at: i64) -> Record {
         cart: Vec::new(),
         shown: (0..).zip(products).map(item).collect(),
         received_at_ms: at,
+        placement: Some("home".to_owned()),
+        page: None,
     })
 }
 

@@ -14,6 +14,7 @@ pub mod keys;
 pub mod model;
 pub mod models;
 pub mod pipeline;
+pub mod placements;
 mod report;
 pub mod serve;
 mod serve_args;

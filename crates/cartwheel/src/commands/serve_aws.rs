@@ -6,13 +6,13 @@ use std::time::Duration;
 use anyhow::Result;
 use cartwheel_aws::{Follower, Names, S3Registry};
 use cartwheel_engine::{Discovery, ServingEngine};
-use cartwheel_node::{Host, Supervisor, until};
+use cartwheel_node::{Host, Supervisor, follow_document, until};
 
 use crate::commands::serve_args::Serve;
 use crate::commands::web::asset;
 use crate::context::Context;
 
-/// Interval at which the lake is asked for a new release.
+/// Interval at which the lake is asked for a new release and for new placements.
 const REFRESH: Duration = Duration::from_secs(5);
 
 /// Serves. Firehose delivers to the lake, and the function `consume` keeps the sessions. Keys
@@ -28,7 +28,7 @@ pub async fn run(context: &Context, args: &Serve) -> Result<()> {
     let names = Names::from_env(&["CARTWHEEL_LAKE", "CARTWHEEL_TABLE", "CARTWHEEL_STREAM"])?;
     let timezone = &context.settings.shop.timezone;
     let registry = Arc::new(S3Registry::open(&names.lake)?);
-    let (follower, opened) = Follower::open(registry, timezone).await?;
+    let (follower, opened) = Follower::open(registry.clone(), timezone).await?;
     let config = cartwheel_aws::sdk_config().await;
     let discovery = Discovery::new(context.settings.recommend.discovery);
     let synonyms = cartwheel_node::synonyms(context.settings.search.synonyms.as_deref())?;
@@ -41,11 +41,19 @@ pub async fn run(context: &Context, args: &Serve) -> Result<()> {
         engine.clone(),
         Arc::new(cartwheel_aws::stream(&config, &names)),
         Arc::new(cartwheel_aws::users(&config, &names)),
+        registry,
     )?;
+    if let Err(error) = state.placements.refresh().await {
+        tracing::error!(%error, "cannot read the placements; those that exist from the start serve");
+    }
     let supervisor = Supervisor::new(state.tasks.clone());
     let follower = Arc::new(follower);
     supervisor.run_restarting("releases", move |stop| {
         until(stop, follow(follower.clone(), engine.clone()))
+    });
+    let placements = state.placements.clone();
+    supervisor.run_restarting("placements", move |stop| {
+        until(stop, follow_document(placements.clone(), REFRESH))
     });
     host.run(state, supervisor, std::future::ready(())).await
 }

@@ -16,7 +16,7 @@ use crate::strace::{self, Strace};
 /// What everybody may ask.
 const OPEN: [&str; 4] = ["/healthz", "/readyz", "/openapi.json", "/docs"];
 /// What a shop's pages may ask.
-const READ: [&str; 12] = [
+const READ: [&str; 13] = [
     "/v1/recommendations",
     "/v1/users/{id}/recommendations",
     "/v1/users/{id}/cart",
@@ -28,6 +28,7 @@ const READ: [&str; 12] = [
     "/v1/popular",
     "/v1/trending",
     "/v1/rank",
+    "/v1/page",
     "/v1/search",
 ];
 
@@ -40,6 +41,7 @@ fn scope_of(method: &str, path: &str) -> Option<&'static str> {
         path if path.starts_with("/v1/catalogue") => Some("catalogue:write"),
         path if path.starts_with("/v1/products") && method != "GET" => Some("catalogue:write"),
         "/v1/users/{id}/merge" => Some("events:write"),
+        "/v1/placements/{name}" if method == "POST" => Some("recommendations:read"),
         path if READ.contains(&path) => Some("recommendations:read"),
         _ => Some("admin"),
     }
