@@ -298,6 +298,7 @@ def build(spark, options):
         "min_gate_users",
         "label",
         "without",
+        "unlearned",
         "search",
         "seed",
     ):
@@ -351,6 +352,9 @@ def parse(arguments):
     parser.add_argument("--label-orders", type=int)
     parser.add_argument("--label", help="as train.label of the settings; default: auto")
     parser.add_argument("--without", help="sources to switch off, separated by commas")
+    parser.add_argument(
+        "--unlearned", help="subjects that the model does not learn from, separated by commas"
+    )
     parser.add_argument("--search", help="as train.search of the settings; default: quick")
     parser.add_argument("--seed", type=int)
     parser.add_argument("--timezone")

@@ -30,7 +30,7 @@ SIGNIFICANT = 0.01
 SHOWN, OF_EACH = 5, 5
 
 # What was measured on one shop: `name`, `sizes`, `metrics` (the first one ranks), `groups`, `rows` by method,
-# and `without` by switched-off source.
+# and ablations: `without` by switched-off source, `unlearned` by subject of features.
 Result = dict[str, Any]
 
 
@@ -109,18 +109,18 @@ def parameters(rows: dict[str, Row]) -> list[str]:
     return out
 
 
-def ablation(result: Result) -> list[str]:
-    """What each source of candidates is worth: the model trained and asked without it."""
+def ablation(result: Result, kind: str) -> list[str]:
+    """What each part is worth: the model trained and asked without it."""
     whole = result["rows"]["cartwheel"]
     head = ["without"]
     for key in result["metrics"]:
         head += [TITLES[key], "difference", "p"]
     rows = []
-    for source, row in [("nothing", whole), *result["without"].items()]:
+    for part, row in [("nothing", whole), *result[kind].items()]:
         if "scores" not in row:
-            rows.append([source, f"no figures: {row['error']}", *[""] * len(head)])
+            rows.append([part, f"no figures: {row['error']}", *[""] * len(head)])
             continue
-        cells = [source]
+        cells = [part]
         for key in result["metrics"]:
             lead, error, p = paired(row["scores"][key], whole["scores"][key], result["groups"])
             beside = ["", ""] if row is whole else [f"{lead:+.4f} ± {error:.4f}", probability(p)]
@@ -182,20 +182,25 @@ def section(result: Result, pictured: Path) -> str:
         leads(result),
         parameters(rows),
     ]
-    if result["without"]:
+    for kind, title in (
+        ("without", "Without a source of candidates"),
+        ("unlearned", "Without a subject of features"),
+    ):
+        if not result[kind]:
+            continue
+        parts += [[f"### {title}"], ablation(result, kind)]
         differences = [
             (
-                f"without {source}",
+                f"without {part}",
                 *paired(row["scores"][main], ours["scores"][main], result["groups"])[:2],
                 True,
             )
-            for source, row in result["without"].items()
+            for part, row in result[kind].items()
             if "scores" in row
         ]
-        parts += [["### Without a source of candidates"], ablation(result)]
         if differences:
-            title = f"Change of {TITLES[main]} without a source"
-            parts.append([draw("-without", title, differences, "+.4f")])
+            alt = f"Change of {TITLES[main]} {title[0].lower()}{title[1:]}"
+            parts.append([draw(f"-{kind}", alt, differences, "+.4f")])
     if report := gate(ours.get("report")):
         parts += [["### The report of `evaluate`"], report]
     if ours.get("similar"):

@@ -6,7 +6,8 @@
 Each folder holds a shop in the Instacart schema whose orders marked `test` are predicted, or click
 sessions (train.csv, test.csv) whose next clicks are; without one, a synthetic shop is generated. cartwheel
 runs with its settings as they come, once more for each --setting, a variable such as
-CARTWHEEL_TRAIN_SEED=2, and once without each source of candidates. Peers are tuned on the newest
+CARTWHEEL_TRAIN_SEED=2, once without each source of candidates, and once with a model that learns nothing
+of each subject of features. Peers are tuned on the newest
 orders or sessions before those that are predicted. Every process is measured alone.
 
 Rows are kept in bench/quality/results, also those of a run that was interrupted: they are measured again
@@ -35,6 +36,21 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 # The setting `recommend.without` takes one of them or several.
 SOURCES = ("seen", "cart", "search", "visit", "taste", "next", "affinity", "content")
+# The setting `train.without` takes one of them or several.
+SUBJECTS = (
+    "habit",
+    "cart",
+    "search",
+    "visit",
+    "taste",
+    "next",
+    "affinity",
+    "content",
+    "aisle",
+    "popularity",
+    "customer",
+    "moment",
+)
 # What the figures of cartwheel and of a peer depend on, apart from the shop and the program.
 OWN_FILES = ("program.py", "similar.py")
 PEER_FILES = ("fit.py", "peers.py", "shop.py", "clicks.py", "requirements.txt")
@@ -84,21 +100,25 @@ def compare(options: argparse.Namespace, name: str, folder: Path, work: Path) ->
             return peer(options.peer_python, method, folder, work, options.limit)
 
         rows[method] = add(method, peers, measure)
-    without = {
-        source: add(
-            f"without {source}",
-            f"{own} without {source}",
-            lambda source=source: program.row({"CARTWHEEL_RECOMMEND_WITHOUT": source}),
-        )
-        for source in options.without
-    }
+
+    def without(what: str, variable: str, names: list[str]) -> dict[str, Row]:
+        return {
+            name: add(
+                f"without {what}{name}", f"{own} {variable} {name}", lambda n=name: program.row({variable: n})
+            )
+            for name in names
+        }
+
+    sources = without("", "CARTWHEEL_RECOMMEND_WITHOUT", options.without)
+    subjects = without("features of ", "CARTWHEEL_TRAIN_WITHOUT", options.unlearned)
     return {
         "name": name,
         "sizes": shop.sizes(),
         "metrics": shop.metrics,
         "groups": shop.groups(),
         "rows": rows,
-        "without": without,
+        "without": sources,
+        "unlearned": subjects,
     }
 
 
@@ -112,6 +132,9 @@ def main() -> None:
     parser.add_argument("--setting", action="append", default=[], metavar="NAME=VALUE")
     parser.add_argument(
         "--without", nargs="*", default=SOURCES, metavar="SOURCE", help="sources to switch off"
+    )
+    parser.add_argument(
+        "--unlearned", nargs="*", default=SUBJECTS, metavar="SUBJECT", help="subjects to learn nothing of"
     )
     parser.add_argument("--limit", type=float, default=900, help="seconds for a process")
     parser.add_argument("--install-log", type=Path, help="why the peers cannot run")
@@ -134,7 +157,7 @@ def main() -> None:
             with tempfile.TemporaryDirectory(dir=work) as place:
                 result = compare(options, name, folder, Path(place))
             page.write(options.page, options.pictures, [result])
-            measured = {**result["rows"], **result["without"]}
+            measured = {**result["rows"], **result["without"], **result["unlearned"]}
             failed += [f"{name}: {method}" for method, row in measured.items() if row.get("error")]
     finally:
         shutil.rmtree(work, ignore_errors=True)

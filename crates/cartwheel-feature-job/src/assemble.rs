@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use cartwheel_features::{Catalogue, Example, Moments, Scaler, group_of, mix, stable_hash};
-use cartwheel_recommend::{Discovery, FEATURES, candidates_after, rows};
+use cartwheel_recommend::{Discovery, FEATURES, candidates_after, column, rows};
 use rayon::prelude::*;
 
 use crate::finish::Assembly;
@@ -111,12 +111,20 @@ impl<'a> Assembler<'a> {
         labelled(catalogue, few_gate, of_group(few_gate, group), seed, 1, &mut self.few_gate);
     }
 
-    /// Scales the rows by the training rows.
+    /// Scales the rows by the training rows, and empties the columns that are not learned from: no
+    /// tree tests them then, whatever a request has in them.
     pub(crate) fn finish(self) -> Assembled {
-        let Self { assembly, mut train, mut valid, mut few_gate, negatives, .. } = self;
+        let Self { assembly, options, mut train, mut valid, mut few_gate, negatives } = self;
         let scaler = fit(&train.rows);
+        let is_unlearned =
+            |name| column(name).is_some_and(|column| options.unlearned.contains(column.subject));
+        let empty: Vec<usize> =
+            (0..FEATURES.len()).filter(|&at| is_unlearned(FEATURES[at])).collect();
         for data in [&mut train, &mut valid, &mut few_gate] {
-            data.rows.par_chunks_exact_mut(FEATURES.len()).for_each(|row| scaler.apply(row));
+            data.rows.par_chunks_exact_mut(FEATURES.len()).for_each(|row| {
+                scaler.apply(row);
+                empty.iter().for_each(|&at| row[at] = f32::NAN);
+            });
         }
         Assembled { assembly, train, valid, few_gate, scaler, negatives: negatives.unwrap_or(1) }
     }

@@ -407,7 +407,7 @@ mod tests {
         };
         let text = format!(
             "imported\nJobOptions {{ label_orders: 20, max_examples: 16000, max_baskets: 1000000, \
-             max_shoppers: 20000, max_visits: 100000, label: None, without: [], search: Quick, min_gate_users: 20, seed: 1, timezone: \"UTC\", until_ms: None }}\n{}\nu 5 e [\"p\", \"q\"]\n",
+             max_shoppers: 20000, max_visits: 100000, label: None, without: [], unlearned: [], search: Quick, min_gate_users: 20, seed: 1, timezone: \"UTC\", until_ms: None }}\n{}\nu 5 e [\"p\", \"q\"]\n",
             FEATURES.join(",")
         );
         let expected = format!("fs-{}", short_hash(text.as_bytes()));

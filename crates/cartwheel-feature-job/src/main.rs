@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use cartwheel_feature_job::{JobOptions, phases};
 use cartwheel_feature_set::{Label, SearchMode};
-use cartwheel_features::{ProductInfo, Source, Sources};
+use cartwheel_features::{Named, ProductInfo, Selection, Source, Sources, Subject, Subjects};
 use clap::{Args, Parser, Subcommand};
 
 /// Runs one phase of the feature job, with Arrow IPC streams as stdin and stdout.
@@ -75,8 +75,11 @@ struct Job {
     #[arg(long, default_value = "auto", value_parser = label)]
     label: Choice,
     /// Sources of candidates to switch off, separated by commas.
-    #[arg(long, default_value = "", value_parser = sources)]
+    #[arg(long, default_value = "", value_parser = selection::<Source>)]
     without: Sources,
+    /// Subjects of columns that the model does not learn from, separated by commas.
+    #[arg(long, default_value = "", value_parser = selection::<Subject>)]
+    unlearned: Subjects,
     /// How many values of the sources' parameters are tried: off, quick or full.
     #[arg(long, default_value = "quick")]
     search: SearchMode,
@@ -85,12 +88,12 @@ struct Job {
     seed: u64,
 }
 
-/// Reads names of sources, separated by commas.
-fn sources(text: &str) -> Result<Sources, String> {
+/// Reads names, separated by commas.
+fn selection<T: Named>(text: &str) -> Result<Selection<T>, String> {
     let names: Vec<&str> = text.split(',').map(str::trim).filter(|name| !name.is_empty()).collect();
-    Sources::parse(&names).map_err(|name| {
-        let all = Source::OPTIONAL.map(Source::as_str).join(", ");
-        format!("{name:?} cannot be switched off: expected some of {all}")
+    Selection::parse(&names).map_err(|name| {
+        let known: Vec<&str> = T::CHOICES.iter().map(|choice| choice.name()).collect();
+        format!("no {} is named {name}: expected some of {}", T::WHAT, known.join(", "))
     })
 }
 
@@ -114,6 +117,7 @@ impl Job {
             min_gate_users: self.min_gate_users as usize,
             label: self.label,
             without: self.without.clone(),
+            unlearned: self.unlearned.clone(),
             search: self.search,
             seed: self.seed,
             timezone: self.timezone.clone(),

@@ -1,7 +1,7 @@
 //! Options of the job.
 
 use cartwheel_feature_set::{Label, SearchMode};
-use cartwheel_features::Sources;
+use cartwheel_features::{Sources, Subjects};
 
 /// Options that decide what the feature set holds.
 ///
@@ -23,6 +23,8 @@ pub struct JobOptions {
     pub label: Option<Label>,
     /// Sources of candidates that are switched off, with their columns.
     pub without: Sources,
+    /// Subjects that the model does not learn from: their columns are empty in the training rows.
+    pub unlearned: Subjects,
     /// How many values of the parameters of sources are tried.
     pub search: SearchMode,
     /// Gate examples from which on the gate judges by them alone. With fewer, the set is
@@ -47,6 +49,7 @@ impl Default for JobOptions {
             max_visits: 100_000,
             label: None,
             without: Sources::default(),
+            unlearned: Subjects::default(),
             search: SearchMode::default(),
             min_gate_users: 20,
             seed: 1,

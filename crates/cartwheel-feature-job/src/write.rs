@@ -69,6 +69,7 @@ pub(crate) fn write(
         search_questions,
         label: assembly.label,
         without: options.without.clone(),
+        unlearned: options.unlearned.clone(),
         parameters: catalogue.parameters,
         source_search: Some(assembly.source_search.clone()),
         seed: options.seed,

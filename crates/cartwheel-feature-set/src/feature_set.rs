@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
-use cartwheel_features::{Catalogue, Example, Histories, Parameters, Scaler, Sources};
+use cartwheel_features::{Catalogue, Example, Histories, Parameters, Scaler, Sources, Subjects};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::catalogue_file::decode_catalogue;
@@ -62,6 +62,9 @@ pub struct Manifest {
     /// Sources of candidates that are switched off, with their columns.
     #[serde(default)]
     pub without: Sources,
+    /// Subjects whose columns are empty in the training rows.
+    #[serde(default, skip_serializing_if = "Subjects::is_empty")]
+    pub unlearned: Subjects,
     /// The parameters of the sources; the standard ones in sets of early versions.
     #[serde(default)]
     pub parameters: Parameters,

@@ -221,6 +221,7 @@ mod tests {
             search_questions: 0,
             label: Default::default(),
             without: Default::default(),
+            unlearned: Default::default(),
             parameters: Default::default(),
             source_search: None,
             negatives: 1,

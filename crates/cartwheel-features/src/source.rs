@@ -1,8 +1,6 @@
 //! Why products are proposed, and which of these ways a shop has switched off.
 
-use std::fmt;
-
-use serde::{Deserialize, Serialize};
+use crate::selection::{Named, Selection};
 
 /// The reason why a product is a candidate, the strongest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -47,7 +45,7 @@ impl Source {
     ];
 
     /// Returns the source's name in impressions, explanations and settings.
-    pub fn as_str(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::History => "history",
             Self::Seen => "seen",
@@ -65,65 +63,14 @@ impl Source {
     }
 }
 
-/// Sources that can be switched off, each at most once.
-#[derive(Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(into = "Vec<String>", try_from = "Vec<String>")]
-pub struct Sources(Vec<Source>);
+/// Sources that are switched off.
+pub type Sources = Selection<Source>;
 
-impl Sources {
-    /// Reads names of sources.
-    ///
-    /// # Errors
-    /// Returns the first name that no source of [`Source::OPTIONAL`] has.
-    pub fn parse<T: AsRef<str>>(names: &[T]) -> Result<Self, String> {
-        let source = |name: &T| {
-            let found = Source::OPTIONAL.into_iter().find(|s| s.as_str() == name.as_ref());
-            found.ok_or_else(|| name.as_ref().to_owned())
-        };
-        let mut sources = names.iter().map(source).collect::<Result<Vec<Source>, String>>()?;
-        sources.sort_unstable();
-        sources.dedup();
-        Ok(Self(sources))
-    }
+impl Named for Source {
+    const WHAT: &'static str = "source";
+    const CHOICES: &'static [Self] = &Self::OPTIONAL;
 
-    /// Whether a source is among them.
-    pub fn contains(&self, source: Source) -> bool {
-        self.0.contains(&source)
-    }
-}
-
-impl fmt::Debug for Sources {
-    /// The list of names.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.0.iter().map(|source| source.as_str())).finish()
-    }
-}
-
-impl From<Sources> for Vec<String> {
-    fn from(sources: Sources) -> Self {
-        sources.0.into_iter().map(|source| source.as_str().to_owned()).collect()
-    }
-}
-
-impl TryFrom<Vec<String>> for Sources {
-    type Error = String;
-
-    fn try_from(names: Vec<String>) -> Result<Self, String> {
-        Self::parse(&names).map_err(|name| format!("no source is named {name}"))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_are_read_in_any_order_and_written_in_one() {
-        let sources = Sources::parse(&["affinity", "visit", "visit"]).unwrap();
-        assert_eq!(format!("{sources:?}"), r#"["visit", "affinity"]"#);
-        assert!(sources.contains(Source::Visit) && !sources.contains(Source::Cart));
-        assert_eq!(Sources::try_from(Vec::from(sources.clone())), Ok(sources));
-        // Repetition and popularity always have a place in an answer.
-        assert_eq!(Sources::parse(&["visit", "history"]), Err("history".to_owned()));
+    fn name(self) -> &'static str {
+        self.as_str()
     }
 }

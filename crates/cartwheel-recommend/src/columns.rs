@@ -1,53 +1,6 @@
 //! The meaning of the columns of a feature row.
 
-/// A subject of columns. The contributions of its columns add up to that of the subject.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Subject {
-    /// How the user bought the product before.
-    Habit,
-    /// How the product goes with the cart.
-    Cart,
-    /// Whether it matches what the user has searched for.
-    Search,
-    /// How it goes with what the user has just looked at.
-    Visit,
-    /// Whether it is bought together with products of the user.
-    Taste,
-    /// Whether customers with such a history buy it next.
-    Next,
-    /// Whether customers of the user's products also buy it.
-    Affinity,
-    /// Whether it is like what the user buys or looks at, by what the shop says about it.
-    Content,
-    /// How much the user buys of its aisle and department.
-    Aisle,
-    /// How well it sells.
-    Popularity,
-    /// What kind of customer the user is.
-    Customer,
-    /// When the user asks.
-    Moment,
-}
-
-impl Subject {
-    /// Returns the name of the subject.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Habit => "habit",
-            Self::Cart => "cart",
-            Self::Search => "search",
-            Self::Visit => "visit",
-            Self::Taste => "taste",
-            Self::Next => "next",
-            Self::Affinity => "affinity",
-            Self::Content => "content",
-            Self::Aisle => "aisle",
-            Self::Popularity => "popularity",
-            Self::Customer => "customer",
-            Self::Moment => "moment",
-        }
-    }
-}
+pub use cartwheel_features::Subject;
 
 /// Describes a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use cartwheel_feature_set::{Label, SearchMode};
-use cartwheel_features::{Source, Sources};
+use cartwheel_features::{Named, Selection, Source, Subject};
 use serde::Serialize;
 
 use crate::key::{Key, Kind, Rule, any, at_least, between, expected, finite, share};
@@ -218,7 +218,7 @@ settings! {
         /// Sources of candidates that are switched off, with the columns of their scores: some of
         /// `seen`, `cart`, `search`, `visit`, `taste`, `next`, `affinity` and `content`. It takes effect
         /// with the next run of the pipeline, since a model knows the sources that it was trained with.
-        without: Vec<String> = Vec::new(), sources();
+        without: Vec<String> = Vec::new(), selection::<Source>();
         /// How the value of products shapes the order of an answer: `off` for none, `price`, or
         /// `margin`, which is the price minus the cost. Products come in the order of probability times
         /// value; the probabilities stay as they are. A product whose value the live catalogue does
@@ -265,6 +265,10 @@ settings! {
         /// Values that differ from the default, or are given for the run, stay as they are. Of the
         /// parameters of the sources of candidates it tries none, two or three values each, or five.
         search: String = "quick".to_owned(), search();
+        /// Subjects of which the model learns nothing, to see what they are worth: some of `habit`, `cart`,
+        /// `search`, `visit`, `taste`, `next`, `affinity`, `content`, `aisle`, `popularity`, `customer` and
+        /// `moment`. Candidates stay as they are. It takes effect with the next run of the pipeline.
+        without: Vec<String> = Vec::new(), selection::<Subject>();
         /// Path of libxgboost, if it is not in one of the usual places.
         library: Option<PathBuf> = None, any();
     }
@@ -365,14 +369,14 @@ fn label() -> Rule<String> {
     Rule::new(format!("auto, {}", Label::EXPECTED), allows)
 }
 
-/// Allows lists of sources that can be switched off.
-fn sources() -> Rule<Vec<String>> {
-    let names = Source::OPTIONAL.map(Source::as_str);
-    let allows = |list: &Vec<String>| Sources::parse(list).is_ok();
-    let rule = Rule::new(format!("some of {}", names.join(", ")), allows);
-    rule.advising(move |list| {
-        let wrong = Sources::parse(list).err()?;
-        let near = nearest(&wrong, names)?;
+/// Allows lists of names.
+fn selection<T: Named>() -> Rule<Vec<String>> {
+    let names = || T::CHOICES.iter().map(|choice| choice.name());
+    let known = names().collect::<Vec<_>>().join(", ");
+    let allows = |list: &Vec<String>| Selection::<T>::parse(list).is_ok();
+    Rule::new(format!("some of {known}"), allows).advising(move |list| {
+        let wrong = Selection::<T>::parse(list).err()?;
+        let near = nearest(&wrong, names())?;
         Some(format!("For {wrong:?}, did you mean {near:?}?"))
     })
 }

@@ -14,7 +14,7 @@ use arrow_ipc::writer::StreamWriter;
 use cartwheel_events::EventKind;
 use cartwheel_feature_set::UserFile;
 use cartwheel_feature_set::files::{CATALOGUES_OF_OTHERS, USERS};
-use cartwheel_features::{Sources, stable_hash};
+use cartwheel_features::{Sources, Subjects, stable_hash};
 use cartwheel_lake::{Search, Touch, Touches};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
@@ -282,9 +282,10 @@ fn input() -> (tempfile::TempDir, Input) {
 fn the_files_equal_those_of_the_local_job_for_any_partitioning_of_the_users() {
     let without = |off: &[&str]| JobOptions {
         without: Sources::parse(off).unwrap(),
+        unlearned: Subjects::parse(off).unwrap(),
         ..JobOptions::default()
     };
-    let runs = [(1, without(&[])), (3, without(&["seen", "next"])), (16, without(&[]))];
+    let runs = [(1, without(&[])), (3, without(&["visit", "next"])), (16, without(&[]))];
     // Cross-validation adds its examples and two files for each of five folds.
     let (dir, input) = input();
     same_files(&dir, &input, &runs, 16 + 1 + 10);

@@ -1,9 +1,9 @@
 //! The figures of products mean the same in training rows and in requests.
 
 use cartwheel_events::EventKind;
-use cartwheel_features::{Action, Context, Event, Sources, UserState};
+use cartwheel_features::{Action, Context, Event, Sources, Subject, Subjects, UserState};
 use cartwheel_lake::{Search, Touch, Touches};
-use cartwheel_recommend::{Discovery, candidates, rows};
+use cartwheel_recommend::{Discovery, candidates, column, rows};
 
 use super::*;
 
@@ -234,4 +234,27 @@ fn a_source_that_is_switched_off_proposes_nothing_and_its_columns_are_empty() {
         let next = FEATURES.iter().position(|name| *name == "next_score").unwrap();
         assert!(means[next] > 0.0, "the other sources go on");
     }
+}
+
+#[test]
+fn columns_that_are_not_learned_from_are_empty_in_training_alone() {
+    let (orders, lines) = random_shop();
+    let (dir, input) = lake(&orders, &lines);
+    let set = |unlearned: &[&str]| {
+        let unlearned = Subjects::parse(unlearned).unwrap();
+        let options = JobOptions { label_orders: 1, unlearned, ..JobOptions::default() };
+        let set = build(input.clone(), &dir.path().join("features"), &options, &|_| {}).unwrap();
+        assert_eq!(set.manifest.unlearned, options.unlearned);
+        set
+    };
+    let (all, without) = (set(&[]), set(&["habit"]));
+    let empty = |set: &FeatureSet, at: usize| {
+        let (_, rows) = read_rows(&set.path(files::TRAIN)).unwrap();
+        rows.iter().skip(at).step_by(FEATURES.len()).all(|value| value.is_nan())
+    };
+    for (at, name) in FEATURES.iter().enumerate() {
+        let is_habit = column(name).unwrap().subject == Subject::Habit;
+        assert_eq!(empty(&without, at), is_habit || empty(&all, at), "{name}");
+    }
+    assert_eq!(means(&served_rows(&without)), means(&served_rows(&all)));
 }

@@ -6,7 +6,7 @@ use std::time::Instant;
 use anyhow::{Context as _, Result};
 use cartwheel_feature_job::{Input, JobOptions, Phase, product_info};
 use cartwheel_feature_set::{BuildLock, FeatureSet};
-use cartwheel_features::{Sources, stable_hash};
+use cartwheel_features::{Sources, Subjects, stable_hash};
 use cartwheel_lake::{Erasures, Lake};
 use clap::Args;
 use parking_lot::Mutex;
@@ -77,6 +77,7 @@ pub fn build(
         min_gate_users: settings.gate.min_users as usize,
         label: settings.train.label(),
         without: Sources::parse(&settings.recommend.without).map_err(anyhow::Error::msg)?,
+        unlearned: Subjects::parse(&settings.train.without).map_err(anyhow::Error::msg)?,
         search: settings.train.search(),
         seed: settings.features.seed,
         timezone: settings.shop.timezone.clone(),
