@@ -247,7 +247,7 @@ async function quality({ browser, baseUrl, screenshots }) {
   await submit(baseUrl, { user_id: 'judge', event: 'checkout' });
   const deadline = Date.now() + 20_000;
   for (;;) {
-    const { total } = await (await fetch(`${baseUrl}/v1/quality?days=1`)).json();
+    const { total } = await (await fetch(`${baseUrl}/v1/quality?days=2`)).json();
     if (total.bought > 0) break;
     assert.ok(Date.now() < deadline, 'the purchase is not counted');
     await new Promise((resolve) => setTimeout(resolve, 300));

@@ -49,7 +49,7 @@ pub use operate::views::models::{
     FeatureImportance, LearningCurve, ModelDetail, ModelEvaluation, ModelStatus, ModelView,
     ReleaseView,
 };
-pub use operate::views::quality::{DayQuality, Funnel, ModelQuality, Quality};
+pub use operate::views::quality::{DayQuality, Funnel, Quality, QualityPart};
 pub use operate::views::run::StartRun;
 pub use router::{openapi, router};
 pub use settings::Settings;

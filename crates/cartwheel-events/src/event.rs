@@ -40,11 +40,13 @@ pub enum EventKind {
     Identify,
     /// Requested recommendations; changes nothing.
     GetRecommendations,
+    /// Saw products of the answer `recommendation_id`, because the page showed them on the screen.
+    Impression,
 }
 
 impl EventKind {
     /// Every kind, in the order in which the documentation lists them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::View,
         Self::Search,
         Self::AddToCart,
@@ -54,6 +56,7 @@ impl EventKind {
         Self::Return,
         Self::Identify,
         Self::GetRecommendations,
+        Self::Impression,
     ];
 
     /// Returns the kind's name in JSON.
@@ -68,6 +71,7 @@ impl EventKind {
             Self::Return => "return",
             Self::Identify => "identify",
             Self::GetRecommendations => "get_recommendations",
+            Self::Impression => "impression",
         }
     }
 
@@ -78,7 +82,15 @@ impl EventKind {
 
     /// Whether an event of this kind must name a product.
     pub(crate) fn needs_products(self) -> bool {
-        matches!(self, Self::View | Self::AddToCart | Self::RemoveFromCart | Self::Return)
+        matches!(
+            self,
+            Self::View | Self::AddToCart | Self::RemoveFromCart | Self::Return | Self::Impression
+        )
+    }
+
+    /// Whether an event of this kind is an action of the shopper, and not a report of the page.
+    pub fn is_action(self) -> bool {
+        self != Self::Impression
     }
 }
 
@@ -181,6 +193,11 @@ impl Event {
             let problem = format!("must name at least one product when event is {}", kind.as_str());
             return Err(invalid("product_ids", problem, "at least one product id"));
         }
+        let recommendation_id = optional_id(fields, "recommendation_id")?;
+        if kind == EventKind::Impression && recommendation_id.is_none() {
+            let problem = "is missing: an impression names the answer whose products were seen";
+            return Err(invalid("recommendation_id", problem, ID_EXPECTED));
+        }
         Ok(Self {
             event_id: optional_id(fields, "event_id")?,
             user_id,
@@ -191,13 +208,13 @@ impl Event {
             query: query(fields, kind)?,
             timestamp_ms: timestamp(fields)?,
             source: optional_id(fields, "source")?,
-            recommendation_id: optional_id(fields, "recommendation_id")?,
+            recommendation_id,
         })
     }
 }
 
-const KINDS: &str = "view, search, add_to_cart, remove_from_cart, update_cart, checkout, return, identify or \
-     get_recommendations";
+const KINDS: &str = "view, search, add_to_cart, remove_from_cart, update_cart, checkout, return, identify, \
+     get_recommendations or impression";
 
 /// Reads the shopper, and the guest to tie to the shopper.
 fn shopper(fields: &Map<String, Value>) -> Result<(UserId, Option<UserId>), Invalid> {

@@ -45,6 +45,8 @@ fn an_error_names_the_invalid_field() {
         (json!({"user_id": "u"}), "event"),
         (json!({"user_id": "u", "event": "buy"}), "event"),
         (json!({"user_id": "u", "event": "view"}), "product_ids"),
+        (json!({"user_id": "u", "event": "impression", "recommendation_id": "r"}), "product_ids"),
+        (json!({"user_id": "u", "event": "impression", "product_ids": ["x"]}), "recommendation_id"),
         (json!({"user_id": "u", "event": "view", "product_ids": "x"}), "product_ids"),
         (json!({"user_id": "u", "event": "view", "product_ids": ["ok", ""]}), "product_ids[1]"),
         (json!({"user_id": "u", "event": "view", "product_ids": vec!["x"; 201]}), "product_ids"),

@@ -221,7 +221,8 @@ pub(crate) fn action_of(kind: EventKind) -> Option<Action> {
         | EventKind::Checkout
         | EventKind::Return
         | EventKind::Identify
-        | EventKind::GetRecommendations => None,
+        | EventKind::GetRecommendations
+        | EventKind::Impression => None,
     }
 }
 

@@ -18,6 +18,8 @@ impl Neighbour {
         if all.len() > most {
             all.select_nth_unstable_by(most, best);
             all.truncate(most);
+            // What is left out may be a hundred times as long.
+            all.shrink_to_fit();
         }
         all.sort_unstable_by(best);
         all

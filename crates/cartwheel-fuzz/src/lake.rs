@@ -16,6 +16,9 @@ pub(crate) const EVENTS: &[u8] = include_bytes!("../../../fuzz/corpus/parquet/ev
 /// Number of checkouts in it.
 const CHECKOUTS: usize = 3;
 const HOUR: &str = "year=2023/month=11/day=14/hour=22";
+/// Its beginning and its length, in milliseconds.
+const HOUR_FROM_MS: i64 = 1_699_999_200_000;
+const HOUR_MS: i64 = 3_600_000;
 
 /// Reads `bytes` as a delivered part of events and of impressions beside an intact part, and as
 /// training rows. An error must name the file, and the intact part must still be read.
@@ -52,7 +55,7 @@ pub(crate) fn beside_an_intact_part(dir: &Path, bytes: &[u8]) -> Result<(), Stri
     if kept.count() != CHECKOUTS {
         return Err("checkouts of the intact part are missing".to_owned());
     }
-    if let Err(error) = lake.engagement(0, i64::MAX, 1000) {
+    if let Err(error) = lake.feedback(HOUR_FROM_MS, HOUR_FROM_MS + HOUR_MS, HOUR_MS, 1000) {
         named(error.to_string())?;
     }
     let inspector = Inspector::new(lake);

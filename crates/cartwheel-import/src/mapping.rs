@@ -185,7 +185,9 @@ impl Mapping {
 /// The kind of event that a usual name means.
 pub(crate) fn usual_event(name: &str) -> Option<EventKind> {
     if let Some(kind) = EventKind::parse(name) {
-        return (kind != EventKind::GetRecommendations).then_some(kind);
+        // Neither tells anything without the answers of this server.
+        let is_history = !matches!(kind, EventKind::GetRecommendations | EventKind::Impression);
+        return is_history.then_some(kind);
     }
     Some(match crate::field::plain(name).as_str() {
         "view" | "views" | "productview" | "productviewed" | "viewitem" | "viewproduct"

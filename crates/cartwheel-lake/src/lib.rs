@@ -4,7 +4,8 @@
 //! `imports/current.json` names the parts, and readers read only those, so that an import
 //! appears as a whole or not at all. Delivery fills `events/`, `impressions/`, `catalogue/` and
 //! `errors/` from the stream, by hour. The name of a part states the range that it covers, so
-//! that compaction replaces many parts by one at once.
+//! that compaction replaces many parts by one at once. `feedback/` has what followed from
+//! recommendations, a file a day.
 
 mod compaction;
 mod dates;
@@ -36,8 +37,9 @@ pub use lake::Lake;
 pub use manifest::{ImportEntry, ImportKind, ImportSummary, Manifest};
 pub use progress::CompactionProgress;
 pub use read::checkouts::{CheckoutRow, Checkouts};
-pub use read::engagement::{EngagedImpression, Engagement, EngagementReport};
 pub use read::export::UserRecords;
+pub use read::feedback::{Feedback, FeedbackKey, Reactions};
+pub use read::feedback_days::FeedbackDays;
 pub use read::inspect::{Column, Inspector, Sample, Table, TableFile};
 pub use read::products::{CatalogueChanges, ProductRow};
 pub use read::recent::{RecentEvents, RecentShopper};

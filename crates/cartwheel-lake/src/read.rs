@@ -1,8 +1,10 @@
-//! Reading the lake: training data, engagement, one user's records, and the tables as they are.
+//! Reading the lake: training data, feedback, one user's records, and the tables as they are.
 
 pub(crate) mod checkouts;
-pub(crate) mod engagement;
 pub(crate) mod export;
+pub(crate) mod feedback;
+pub(crate) mod feedback_days;
+mod feedback_join;
 pub(crate) mod inspect;
 pub(crate) mod products;
 pub(crate) mod recent;

@@ -7,6 +7,7 @@ mod audit;
 mod catalogue;
 mod data_dir;
 mod documents;
+mod feedback;
 mod fill;
 mod host;
 mod imported;

@@ -17,13 +17,11 @@ use cartwheel_workflow::{Runner, RunnerError};
 use serde_json::Value;
 
 use crate::data_dir::DataDir;
+use crate::feedback::Feedback;
 use crate::models;
 use crate::pipeline::{self, Pipeline};
 use crate::upkeep::Upkeep;
 use lake_job::LakeJobs;
-
-/// Most impressions that a quality report reads, to bound its memory on a small machine.
-const MAX_IMPRESSIONS: usize = 100_000;
 
 /// The administrative operations on a data directory.
 pub struct Operations {
@@ -35,6 +33,7 @@ pub struct Operations {
     inspector: Inspector,
     jobs: LakeJobs,
     upkeep: Arc<Upkeep>,
+    feedback: Arc<Feedback>,
 }
 
 impl Operations {
@@ -45,9 +44,9 @@ impl Operations {
         pipeline: Pipeline,
         log: Arc<Log>,
         sessions: Arc<Sessions>,
-        delivery: DeliveryStatus,
         inspector: Inspector,
         upkeep: Arc<Upkeep>,
+        feedback: Arc<Feedback>,
     ) -> Self {
         let jobs = LakeJobs::new(pipeline.jobs().clone(), data_dir.clone());
         Self {
@@ -55,10 +54,11 @@ impl Operations {
             pipeline,
             log,
             sessions,
-            delivery,
+            delivery: upkeep.delivery(),
             inspector,
             jobs,
             upkeep,
+            feedback,
         }
     }
 }
@@ -156,9 +156,13 @@ impl Operator for Operations {
         with_causes(self.upkeep.stored(user_id))
     }
 
-    fn quality(&self, from_ms: i64, to_ms: i64) -> Result<Quality, String> {
-        let report = self.inspector.lake().engagement(from_ms, to_ms, MAX_IMPRESSIONS);
-        let report = report.map_err(|error| error.to_string())?;
-        Ok(views::quality(&report, from_ms, to_ms))
+    fn quality(
+        &self,
+        days: usize,
+        placement: Option<&str>,
+        now_ms: i64,
+    ) -> Result<Quality, String> {
+        let found = self.feedback.quality(self.inspector.lake(), days, placement, now_ms);
+        found.map_err(|error| error.to_string())
     }
 }

@@ -18,6 +18,7 @@ use cartwheel_stream::{Log, LogOptions, Sequence, Stream};
 use crate::catalogue;
 use crate::data_dir::DataDir;
 use crate::documents::follow_document;
+use crate::feedback::Feedback;
 use crate::host::Host;
 use crate::imported::LakeImports;
 use crate::imports::ImportJobs;
@@ -113,14 +114,16 @@ pub async fn serve(options: ServeOptions<'_>) -> Result<()> {
     let imports = Imports::new(uploads, limit, Arc::new(importer), Clock::system());
     let imports = Arc::new(imports.context("remove uploaded files of an earlier server")?);
     state.imports = Some(imports.clone());
+    let window_hours = settings.quality.window_hours;
+    let feedback = Arc::new(Feedback::new(&settings.shop.timezone, window_hours)?);
     state.operator = Some(Arc::new(Operations::new(
         data_dir,
         pipeline.clone(),
         log.clone(),
         sessions.clone(),
-        delivery.status(),
-        Inspector::new(lake),
+        Inspector::new(lake.clone()),
         upkeep.clone(),
+        feedback.clone(),
     )));
 
     if let Err(error) = state.placements.refresh().await {
@@ -148,6 +151,9 @@ pub async fn serve(options: ServeOptions<'_>) -> Result<()> {
                 ended = counting => Ok(ended?),
             }
         }
+    });
+    supervisor.run_restarting("feedback", move |stop| {
+        until(stop, feedback.clone().follow(lake.clone(), Clock::system()))
     });
     supervisor.run_restarting("imports", move |stop| until(stop, imports.clone().follow()));
     let sessions_floor = floor(&log, "sessions");

@@ -104,6 +104,11 @@ impl Upkeep {
         Ok(upkeep)
     }
 
+    /// How far records are delivered.
+    pub(crate) fn delivery(&self) -> DeliveryStatus {
+        self.delivery.clone()
+    }
+
     fn erasures(&self) -> MutexGuard<'_, Erasures> {
         self.erasures.lock().unwrap_or_else(PoisonError::into_inner)
     }

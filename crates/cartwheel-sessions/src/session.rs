@@ -225,6 +225,9 @@ impl Session {
     fn apply_next(&mut self, position: Option<Position>, record: &EventRecord) {
         let now_ms = record.received_at_ms;
         self.updated_ms = self.updated_ms.max(now_ms);
+        if !record.event.is_action() {
+            return;
+        }
         self.events += 1;
         match record.event {
             EventKind::View => {
@@ -254,7 +257,10 @@ impl Session {
             }
             EventKind::Checkout => self.check_out(record),
             // A return changes the history, which the next feature set reads.
-            EventKind::Return | EventKind::Identify | EventKind::GetRecommendations => {}
+            EventKind::Return
+            | EventKind::Identify
+            | EventKind::GetRecommendations
+            | EventKind::Impression => {}
         }
         push_bounded(&mut self.recent_events, RecentEvent::new(position, record), MAX_RECENT);
     }
@@ -262,6 +268,9 @@ impl Session {
     /// Applies a backfilled or imported event that is older than the newest one. It joins the
     /// history at its time. The cart is of today and stays, and no newer entry makes room for it.
     fn apply_late(&mut self, position: Option<Position>, record: &EventRecord) {
+        if !record.event.is_action() {
+            return;
+        }
         let at_ms = record.received_at_ms;
         self.events += 1;
         match record.event {

@@ -226,6 +226,13 @@ settings! {
         value: String = "off".to_owned(), value();
     }
 
+    /// What follows from recommendations.
+    quality: Quality {
+        /// Hours for which an event that names an answer counts for it, and a purchase for the
+        /// addition to the cart before it.
+        window_hours: u32 = 24, between(1, 720);
+    }
+
     /// The search of the shop.
     search: Search {
         /// File of words that mean the same, read at the start ([search.md](search.md#synonyms)): a line

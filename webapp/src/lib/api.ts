@@ -115,6 +115,12 @@ export class Api {
     return { answer: data, status: response.status };
   }
 
+  /** Reports events that need no recommendations. `leaving` lets the request outlive the page. */
+  async report(events: EventBody[], leaving = false): Promise<void> {
+    const init = leaving ? { keepalive: true } : { signal: this.#signal() };
+    await this.#data(this.#client.POST('/v1/events', { body: events, ...init }));
+  }
+
   /** Recommendations for a user, without submitting an event. */
   async recommend(query: {
     user_id: string;
@@ -388,8 +394,9 @@ export class Api {
     await this.#empty(this.#client.DELETE('/v1/imports/{id}', options));
   }
 
-  async quality(days: number): Promise<Quality> {
-    const params = { query: { days } };
+  /** What followed from recommendations; of all placements if `placement` is empty. */
+  async quality(days: number, placement = ''): Promise<Quality> {
+    const params = { query: placement === '' ? { days } : { days, placement } };
     return this.#data(this.#client.GET('/v1/quality', { params, signal: this.#signal() }));
   }
 

@@ -33,7 +33,9 @@ export function applyEvent(cart: readonly CartLine[], body: EventBody): CartLine
       return items.length === 0 ? [] : without(cart, items);
     case 'view':
     case 'search':
+    case 'return':
     case 'identify':
+    case 'impression':
     case 'get_recommendations':
       return [...cart];
   }

@@ -8,8 +8,10 @@ const NAMES: Record<EventKind, string> = {
   remove_from_cart: 'Remove from cart',
   update_cart: 'Update cart',
   checkout: 'Checkout',
+  return: 'Return',
   identify: 'Identify guest',
   get_recommendations: 'Get recommendations',
+  impression: 'Impression',
 };
 
 /** The display name of an event kind. */

@@ -812,8 +812,8 @@ export interface paths {
     };
     /**
      * Shows how shoppers reacted to recommendations
-     * @description Joins impressions with the events that carry their recommendation_id, as far as both have
-     *     been delivered to the lake.
+     * @description Joins answers with the events that carry their recommendation_id, as far as both have been
+     *     delivered to the lake. The figures of a day no longer change once no event can count for it.
      */
     get: operations['quality'];
     put?: never;
@@ -1252,9 +1252,9 @@ export interface components {
      * @enum {string}
      */
     DateOrder: 'dmy' | 'mdy';
-    /** @description Reactions on one day. */
+    /** @description What followed from the recommendations of one day. */
     DayQuality: components['schemas']['Funnel'] & {
-      /** @description The day in UTC, such as `2026-01-31`. */
+      /** @description The day in the shop's time zone, such as `2026-01-31`. */
       day: string;
     };
     /** @description A department. */
@@ -1363,8 +1363,10 @@ export interface components {
       | 'remove_from_cart'
       | 'update_cart'
       | 'checkout'
+      | 'return'
       | 'identify'
-      | 'get_recommendations';
+      | 'get_recommendations'
+      | 'impression';
     /** @description The result of an event: ids, a problem, or `ignored`. */
     EventResult: {
       error?: components['schemas']['Problem'] | null;
@@ -1642,9 +1644,9 @@ export interface components {
       in_stock_only?: boolean;
     };
     /**
-     * @description Reactions to products shown. A view or an addition counts if the event carries the answer's
-     *     recommendation_id and the product. A purchase counts if the shopper added the product in
-     *     this way before the checkout.
+     * @description What followed from recommended products. An event counts if it carries the answer's
+     *     recommendation_id and the product, within the window after the answer. A purchase counts if it
+     *     does so itself, or if it follows such an addition to the cart: once, for the newest of them.
      */
     Funnel: {
       /**
@@ -1658,8 +1660,20 @@ export interface components {
        */
       bought: number;
       /**
+       * Format: double
+       * @description What shoppers paid for the products bought, as far as checkouts have prices, in the shop's
+       *     currency.
+       */
+      revenue: number;
+      /**
        * Format: int64
-       * @description Products shown.
+       * @description Products sent to pages.
+       */
+      sent: number;
+      /**
+       * Format: int64
+       * @description Products that shoppers saw: the page has reported it by an impression event, or another
+       *     event tells.
        */
       shown: number;
       /**
@@ -2481,18 +2495,6 @@ export interface components {
       sources?: components['schemas']['SourceSearch'] | null;
       verdict?: components['schemas']['Verdict'] | null;
     };
-    /** @description Reactions to one model's answers. */
-    ModelQuality: components['schemas']['Funnel'] & {
-      /**
-       * Format: int64
-       * @description The number of answers.
-       */
-      answers: number;
-      /** @description The model; `none` if no model ranked. */
-      model_version: string;
-      /** @description By position, from the first. */
-      positions: components['schemas']['Funnel'][];
-    };
     /**
      * @description The status of a model.
      * @enum {string}
@@ -2922,33 +2924,57 @@ export interface components {
       /** @description The number of matches on all pages. */
       total: number;
     };
-    /** @description Reactions to recommendations in a period. */
+    /** @description What followed from recommendations in a period. */
     Quality: {
       /**
        * Format: int64
        * @description The number of answers with products.
        */
       answers: number;
-      /** @description By day, oldest first. */
+      /** @description By day, oldest first; only days with answers. */
       days: components['schemas']['DayQuality'][];
-      /**
-       * Format: int64
-       * @description The start of the period, UTC milliseconds.
-       */
-      from_ms: number;
+      /** @description The first day in the shop's time zone. */
+      from: string;
       /** @description By model, most answers first. */
-      models: components['schemas']['ModelQuality'][];
+      models: components['schemas']['QualityPart'][];
+      /**
+       * Format: int32
+       * @description On the day with the most answers, the figures are those of one in this many shoppers; 1
+       *     unless there were too many answers.
+       */
+      one_in: number;
+      /** @description By placement, most answers first. */
+      placements: components['schemas']['QualityPart'][];
       /** @description By position, from the first. */
       positions: components['schemas']['Funnel'][];
-      /**
-       * Format: int64
-       * @description The end of the period, UTC milliseconds.
-       */
-      to_ms: number;
+      /** @description By rule that moved the product, most products first. */
+      rules: components['schemas']['QualityPart'][];
+      /** @description By source, most products first. */
+      sources: components['schemas']['QualityPart'][];
+      /** @description The last day, which is today. */
+      to: string;
       /** @description All positions together. */
       total: components['schemas']['Funnel'];
-      /** @description Whether older answers were left out because there were too many. */
-      truncated: boolean;
+      /**
+       * Format: int32
+       * @description How long after an answer an event counts for it, in hours.
+       */
+      window_hours: number;
+    };
+    /** @description What followed from a part of the recommendations. */
+    QualityPart: components['schemas']['Funnel'] & {
+      /**
+       * Format: int64
+       * @description The number of answers; absent for sources and rules, of which an answer has several.
+       */
+      answers?: number | null;
+      /**
+       * @description The model, placement, source or rule; `none` for answers of no model, and empty for no
+       *     placement or no rule.
+       */
+      name: string;
+      /** @description By position, from the first; of models and placements. */
+      positions?: components['schemas']['Funnel'][];
     };
     /** @description A request to order products. */
     RankRequest: {
@@ -8144,8 +8170,10 @@ export interface operations {
   quality: {
     parameters: {
       query?: {
-        /** @description Number of days, 1 to 90; 7 by default */
+        /** @description Number of days, 1 to 90, the last of which is today; 7 by default */
         days?: number;
+        /** @description Only answers of this placement */
+        placement?: string;
       };
       header?: never;
       path?: never;

@@ -124,3 +124,4 @@ export type StartFileImport = Schemas['StartFileImport'];
 
 export type Funnel = Schemas['Funnel'];
 export type Quality = Schemas['Quality'];
+export type QualityPart = Schemas['QualityPart'];

@@ -89,7 +89,8 @@ pub(crate) struct EventBody {
     timestamp: Option<i64>,
     /// The origin of the event.
     source: Option<Id>,
-    /// The answer that this event results from.
+    /// The answer that this event results from; required for `impression`, which reports the products of
+    /// the answer that were visible.
     recommendation_id: Option<Id>,
 }
 
@@ -117,8 +118,10 @@ pub(crate) enum EventName {
     RemoveFromCart,
     UpdateCart,
     Checkout,
+    Return,
     Identify,
     GetRecommendations,
+    Impression,
 }
 
 /// A body of GA4's Measurement Protocol. Other fields are ignored.

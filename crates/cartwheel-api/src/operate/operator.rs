@@ -95,9 +95,11 @@ pub trait Operator: Send + Sync {
     /// When it cannot be read.
     fn stored(&self, user_id: &UserId) -> Result<Value, String>;
 
-    /// How shoppers reacted to the answers since `from_ms`.
+    /// What followed from the answers of the last `days` days, of all or of one placement's.
+    /// `now_ms` is the current time, UTC milliseconds.
     ///
     /// # Errors
     /// When the lake cannot be read.
-    fn quality(&self, from_ms: i64, to_ms: i64) -> Result<Quality, String>;
+    fn quality(&self, days: usize, placement: Option<&str>, now_ms: i64)
+    -> Result<Quality, String>;
 }

@@ -12,8 +12,6 @@ use crate::operate::views::quality::Quality;
 use crate::routes::Routes;
 use crate::state::Shared;
 
-const DAY_MS: i64 = 86_400_000;
-
 /// The route for online quality.
 pub(crate) fn routes() -> Routes {
     Routes::default().scoped(Scope::Admin, routes!(quality))
@@ -21,10 +19,11 @@ pub(crate) fn routes() -> Routes {
 
 /// Shows how shoppers reacted to recommendations
 ///
-/// Joins impressions with the events that carry their recommendation_id, as far as both have
-/// been delivered to the lake.
+/// Joins answers with the events that carry their recommendation_id, as far as both have been
+/// delivered to the lake. The figures of a day no longer change once no event can count for it.
 #[utoipa::path(get, path = "/v1/quality", tag = "data", params(
-    ("days" = Option<usize>, Query, minimum = 1, maximum = 90, description = "Number of days, 1 to 90; 7 by default"),
+    ("days" = Option<usize>, Query, minimum = 1, maximum = 90, description = "Number of days, 1 to 90, the last of which is today; 7 by default"),
+    ("placement" = Option<String>, Query, description = "Only answers of this placement"),
 ), responses(
     (status = 200, description = "Counts of products shown, viewed, added and bought", body = Quality),
     (status = 400, description = "A parameter is not valid", body = Problem),
@@ -36,12 +35,12 @@ pub(crate) async fn quality(
     mut params: Params,
 ) -> Result<Json<Quality>, Problem> {
     let days = params.number("days", 7, 1..=90)?;
-    params.end("days")?;
+    let placement = params.text("placement")?;
+    params.end("days, placement")?;
     let operator = state.operator()?;
-    let to_ms = state.clock.now_ms();
-    let from_ms = to_ms - i64::try_from(days).unwrap_or(7) * DAY_MS;
-    let quality = blocking(move || operator.quality(from_ms, to_ms)).await?;
+    let now_ms = state.clock.now_ms();
+    let read = move || operator.quality(days, placement.as_deref(), now_ms);
     let unread =
         |why| Problem::hiding(Kind::Unavailable, "The lake cannot be read at the moment.", why);
-    quality.map(Json).map_err(unread)
+    blocking(read).await?.map(Json).map_err(unread)
 }

@@ -5,8 +5,8 @@ use std::io;
 use std::path::Path;
 
 use arrow_array::cast::AsArray;
-use arrow_array::types::{Int32Type, Int64Type, UInt64Type};
-use arrow_array::{Int64Array, ListArray, RecordBatch, StringArray, UInt64Array};
+use arrow_array::types::{Float64Type, Int32Type, Int64Type, UInt64Type};
+use arrow_array::{Float64Array, Int64Array, ListArray, RecordBatch, StringArray, UInt64Array};
 use arrow_schema::SchemaRef;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
@@ -109,6 +109,13 @@ pub(crate) fn optional_texts<'a>(batch: &'a RecordBatch, name: &str) -> Option<&
 pub(crate) fn numbers<'a>(batch: &'a RecordBatch, name: &str) -> io::Result<&'a Int64Array> {
     let column = batch.column_by_name(name);
     let column = column.and_then(|column| column.as_primitive_opt::<Int64Type>());
+    column.ok_or_else(|| missing(name))
+}
+
+/// A column of floating-point numbers.
+pub(crate) fn floats<'a>(batch: &'a RecordBatch, name: &str) -> io::Result<&'a Float64Array> {
+    let column = batch.column_by_name(name);
+    let column = column.and_then(|column| column.as_primitive_opt::<Float64Type>());
     column.ok_or_else(|| missing(name))
 }
 

@@ -84,7 +84,8 @@ impl Lake {
     }
 }
 
-fn read(path: &Path, ties: &mut Ties) -> io::Result<()> {
+/// Adds the ties of a part.
+pub(super) fn read(path: &Path, ties: &mut Ties) -> io::Result<()> {
     // Most imported parts have no ties, which their smallest column tells.
     let mut has_ties = false;
     scan(path, Some(&["anonymous_id"]), |batch| {

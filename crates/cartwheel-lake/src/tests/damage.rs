@@ -93,8 +93,8 @@ async fn a_damaged_part_is_reported_and_the_others_are_read() {
     let found = lake.checkouts().unwrap();
     assert_eq!(found.records.len(), 1);
     assert!(found.problems[0].contains("bad.parquet"), "{:?}", found.problems);
-    let report = lake.engagement(0, 10, 100).unwrap();
-    assert_eq!((report.impressions.len(), report.problems.len()), (1, 2), "{report:?}");
+    let report = lake.feedback(0, 10, 10, 100).unwrap();
+    assert_eq!((report.rows.len(), report.problems.len()), (1, 2), "{report:?}");
     let events = Inspector::new(lake.clone()).table("events").unwrap().unwrap();
     assert_eq!((events.files.len(), events.problems.len()), (1, 1));
     assert!(events.problems[0].contains("bad.parquet"));
@@ -127,7 +127,7 @@ async fn readers_survive_a_thousand_damaged_parts() {
         let read = catch_unwind(AssertUnwindSafe(|| {
             let inspector = Inspector::new(lake.clone());
             let checkouts = lake.checkouts().unwrap();
-            let report = lake.engagement(0, 100, 100).unwrap();
+            let report = lake.feedback(0, 100, 100, 100).unwrap();
             let exported = lake.user_records("u1", 100).unwrap();
             let _ = inspector.sample(Path::new(&bad_events), 10);
             let tables = inspector.tables().unwrap();
@@ -136,7 +136,8 @@ async fn readers_survive_a_thousand_damaged_parts() {
                 let id = format!("e{n}");
                 assert!(checkouts.records.iter().any(|row| row.event_id == id), "seed {seed}");
             }
-            assert!(report.impressions.len() >= 3, "seed {seed}: {report:?}");
+            let sent: u64 = report.rows.values().map(|row| row.sent).sum();
+            assert!(sent >= 3, "seed {seed}: {report:?}");
             assert!(!exported.events.is_empty(), "seed {seed}: {exported:?}");
             let files = tables.iter().map(|table| table.files.len()).sum::<usize>();
             assert!(files >= 2, "seed {seed}");

@@ -5,6 +5,7 @@ mod compaction;
 mod damage;
 mod delivery;
 mod erasure;
+mod feedback;
 mod import;
 mod read;
 mod recent;

@@ -1,47 +1,5 @@
 use super::*;
-use crate::{Engagement, Inspector, read_rejects};
-
-#[tokio::test]
-async fn an_event_counts_for_the_impression_that_it_names() {
-    let stream = Arc::new(MemoryStream::new(2));
-    stream
-        .put(vec![
-            impression("r1", "u1", &["a", "b", "c"], 1_000),
-            event("u1", "view", &["b"], Some("r1"), 2_000),
-            event("u1", "add_to_cart", &["b"], Some("r1"), 3_000),
-            // No recommendation, a product that it does not hold, an unknown recommendation.
-            event("u1", "add_to_cart", &["a"], None, 4_000),
-            event("u1", "add_to_cart", &["z"], Some("r1"), 5_000),
-            event("u1", "view", &["a"], Some("other"), 6_000),
-            // Another shopper buys the product first.
-            event("u2", "checkout", &["b"], None, 7_000),
-            impression("r2", "u2", &["b"], 8_000),
-            event("u1", "checkout", &["b", "a"], None, 9_000),
-            // A later hour, and an impression without products.
-            impression("r3", "u1", &["c"], 7_300_000),
-            event("u1", "checkout", &["c"], Some("r3"), 7_400_000),
-            impression("r4", "u1", &[], 7_500_000),
-        ])
-        .await;
-    let dir = tempfile::tempdir().unwrap();
-    delivery(&stream, dir.path()).deliver().await.unwrap();
-    let lake = Lake::open(&dir.path().join("lake")).unwrap();
-    let report = |from, to, limit| {
-        let mut found = lake.engagement(from, to, limit).unwrap();
-        found.impressions.sort_by_key(|impression| impression.received_at_ms);
-        found
-    };
-    let all = report(0, 8_000_000, 100);
-    let no = Engagement::default();
-    let positions: Vec<_> = all.impressions.iter().map(|i| i.positions.clone()).collect();
-    assert_eq!(positions[0], [no, Engagement { viewed: true, added: true, bought: true }, no]);
-    assert_eq!(positions[1..], [vec![no], vec![Engagement { bought: true, ..no }]]);
-    assert_eq!((all.truncated, all.impressions[0].release.as_str()), (false, "f+m"));
-    assert_eq!(report(7_000_000, 8_000_000, 100).impressions.len(), 1);
-    assert_eq!(report(0, 1_000, 100).impressions.len(), 0);
-    let newest = report(0, 8_000_000, 1);
-    assert!(newest.truncated && newest.impressions[0].received_at_ms == 7_300_000, "{newest:?}");
-}
+use crate::{Inspector, read_rejects};
 
 #[tokio::test]
 async fn the_inspector_lists_and_samples_tables() {

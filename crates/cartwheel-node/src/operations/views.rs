@@ -1,16 +1,14 @@
 //! Views of the data directory in the shapes of the API.
 
-use std::collections::BTreeMap;
-
 use anyhow::{Context as _, Result};
 use cartwheel_api::{
-    ColumnView, DayQuality, FeatureImportance, FeatureSetView, FileView, Funnel, LakeJob, LakeView,
-    LearningCurve, ModelDetail, ModelEvaluation, ModelQuality, ModelStatus, ModelView, Quality,
-    RejectView, RejectsView, ReleaseView, SampleView, TableSummary, TableView,
+    ColumnView, FeatureImportance, FeatureSetView, FileView, LakeJob, LakeView, LearningCurve,
+    ModelDetail, ModelEvaluation, ModelStatus, ModelView, RejectView, RejectsView, ReleaseView,
+    SampleView, TableSummary, TableView,
 };
 use cartwheel_engine::{NOT_EVALUATED, Report};
 use cartwheel_feature_set::FeatureSet;
-use cartwheel_lake::{Column, EngagedImpression, Engagement, EngagementReport, Inspector, Table};
+use cartwheel_lake::{Column, Inspector, Table};
 use cartwheel_registry::layout::METRICS;
 use cartwheel_registry::{ModelRecord, ModelStatus as Status, Release};
 use serde::Deserialize;
@@ -22,8 +20,6 @@ use crate::models;
 const NEWEST_FILES: usize = 20;
 const SAMPLE_ROWS: usize = 20;
 const SHOWN_REJECTS: usize = 10;
-/// Positions of a list that a report counts separately.
-const POSITIONS: usize = 10;
 
 pub fn release(release: Release) -> ReleaseView {
     let Release { feature_set, model, schema_hash } = release;
@@ -224,49 +220,4 @@ fn rejects(inspector: &Inspector) -> Result<Option<RejectsView>> {
         file: path.strip_prefix(lake.dir()).unwrap_or(&path).display().to_string(),
         sample: sample.collect(),
     }))
-}
-
-fn add(funnel: &mut Funnel, position: Engagement) {
-    funnel.shown += 1;
-    funnel.viewed += u64::from(position.viewed);
-    funnel.added += u64::from(position.added);
-    funnel.bought += u64::from(position.bought);
-}
-
-fn add_positions(positions: &mut Vec<Funnel>, impression: &EngagedImpression) {
-    for (at, position) in impression.positions.iter().take(POSITIONS).enumerate() {
-        if positions.len() == at {
-            positions.push(Funnel::default());
-        }
-        add(&mut positions[at], *position);
-    }
-}
-
-pub fn quality(report: &EngagementReport, from_ms: i64, to_ms: i64) -> Quality {
-    let mut quality = Quality { from_ms, to_ms, truncated: report.truncated, ..Quality::default() };
-    let mut models: BTreeMap<&str, ModelQuality> = BTreeMap::new();
-    let mut days: BTreeMap<String, Funnel> = BTreeMap::new();
-    for impression in &report.impressions {
-        // A release's name is the feature set, `+`, and the model.
-        let model = impression.release.split_once('+').map_or("none", |(_, model)| model);
-        let of_model = models.entry(model).or_default();
-        let day = jiff::Timestamp::from_millisecond(impression.received_at_ms).unwrap_or_default();
-        let of_day = days.entry(day.strftime("%Y-%m-%d").to_string()).or_default();
-        quality.answers += 1;
-        of_model.answers += 1;
-        for position in &impression.positions {
-            add(&mut quality.total, *position);
-            add(&mut of_model.funnel, *position);
-            add(of_day, *position);
-        }
-        add_positions(&mut quality.positions, impression);
-        add_positions(&mut of_model.positions, impression);
-    }
-    let named = models
-        .into_iter()
-        .map(|(name, model)| ModelQuality { model_version: name.to_owned(), ..model });
-    quality.models = named.collect();
-    quality.models.sort_by_key(|model| std::cmp::Reverse(model.answers));
-    quality.days = days.into_iter().map(|(day, funnel)| DayQuality { day, funnel }).collect();
-    quality
 }

@@ -338,6 +338,22 @@ fn event_record(user: &str, id: &str, kind: &str) -> Record {
     Record::Event(record(id, &body, NOW))
 }
 
+#[test]
+fn what_a_page_reports_as_seen_is_no_action_of_the_shopper() {
+    let mut session = Session::default();
+    let view = act("view", &["a"]);
+    assert!(session.apply(at(0), &record("e1", &view, NOW)));
+    let before = session.clone();
+    let mut seen = act("impression", &["a", "b"]);
+    seen["recommendation_id"] = json!("r");
+    assert!(session.apply(at(1), &record("e2", &seen, NOW + 1)));
+    let mut backfilled = record("e3", &seen, NOW - 1);
+    backfilled.backfilled_at_ms = Some(NOW + 2);
+    assert!(session.apply(at(2), &backfilled));
+    let expected = Session { next_sequence: session.next_sequence, updated_ms: NOW + 1, ..before };
+    assert_eq!(session, expected);
+}
+
 /// Runs the consumer until `until` holds, and then shuts it down.
 async fn consume(stream: &Arc<MemoryStream>, sessions: &Arc<Sessions>, until: impl Fn() -> bool) {
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();

@@ -122,15 +122,21 @@ fn engagement_with_recommendations_is_counted() {
                               "recommendation_id": answer}));
     }
     server.submit(&json!({"user_id": "someone", "event": "checkout"}));
-    wait_for_delivery(data.path(), 3);
+    let seen = &first["recommendations"][0]["product_id"];
+    let seen = json!({"user_id": "someone", "event": "impression", "product_ids": [seen],
+                      "recommendation_id": answer});
+    assert_eq!(server.post("/v1/events", &seen).unwrap().0, 200);
+    wait_for_delivery(data.path(), 4);
     let quality = eventually("the answers are counted", || {
-        let (_, quality) = server.get("/v1/quality?days=1").unwrap();
-        (quality["answers"] == 4 && quality["total"]["bought"] == 1).then_some(quality)
+        let (_, quality) = server.get("/v1/quality?days=2").unwrap();
+        let total = &quality["total"];
+        (quality["answers"] == 4 && total["bought"] == 1 && total["shown"] == 2).then_some(quality)
     });
     let of_model = &quality["models"][0];
-    assert!(of_model["model_version"].as_str().unwrap().starts_with("m-"), "{quality}");
+    assert!(of_model["name"].as_str().unwrap().starts_with("m-"), "{quality}");
     assert_eq!(of_model["positions"].as_array().unwrap().len(), 10);
-    let third = json!({"shown": 4, "viewed": 1, "added": 1, "bought": 1});
+    let third = json!({"sent": 4, "shown": 1, "viewed": 1, "added": 1, "bought": 1,
+                       "revenue": 0.0});
     assert_eq!((&of_model["positions"][2], &quality["positions"][2]), (&third, &third));
     assert_eq!(quality["days"].as_array().unwrap().len(), 1);
     server.stop();

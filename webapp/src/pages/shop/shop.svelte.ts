@@ -19,6 +19,7 @@ import type {
 import { idProblem, userIdProblem } from '../../lib/validate';
 import { Notices } from './notices.svelte';
 import { Outbox } from './outbox.svelte';
+import { Seen } from './seen';
 
 const SHOPPER_KEY = 'cartwheel.shopper.v1';
 /** Number of recommendations to ask for. */
@@ -48,6 +49,8 @@ export class Shop {
   readonly outbox: Outbox;
   readonly labels = new ProductLabels();
   readonly notices = new Notices();
+  /** The recommended products that were visible. */
+  readonly seen: Seen;
   readonly #store: Storage | null;
   readonly #sessionId = newId();
   /** Carts without the events that are still in the outbox. */
@@ -98,6 +101,7 @@ export class Shop {
       store,
     );
     this.#carts = new Carts(store, this.labels);
+    this.seen = new Seen((seen, leaving) => this.#report(seen, leaving));
     this.userId = loadShopper(store) ?? newGuest();
     this.#saveShopper();
   }
@@ -105,6 +109,7 @@ export class Shop {
   /** Stops sending and timers; the outbox stays stored for the next page. */
   stop(): void {
     this.outbox.stop();
+    this.seen.stop();
     this.notices.dismiss();
   }
 
@@ -185,6 +190,7 @@ export class Shop {
 
   /** Switches to another shopper. */
   async choose(userId: string): Promise<void> {
+    void this.seen.flush();
     this.userId = userId;
     this.list = null;
     this.order = null;
@@ -297,6 +303,19 @@ export class Shop {
       });
     }
     return queued;
+  }
+
+  /** Reports which products of each answer were visible. */
+  #report(seen: ReadonlyMap<string, readonly string[]>, leaving: boolean): Promise<void> {
+    const events = [...seen].map(([recommendationId, products]) => ({
+      event_id: newId(),
+      user_id: this.userId,
+      session_id: this.#sessionId,
+      event: 'impression' as const,
+      product_ids: [...products],
+      recommendation_id: recommendationId,
+    }));
+    return this.app.api.report(events, leaving);
   }
 
   #onAccepted(body: EventBody, answer: SubmitAnswer): void {

@@ -3,12 +3,15 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// Reactions to products shown. A view or an addition counts if the event carries the answer's
-/// recommendation_id and the product. A purchase counts if the shopper added the product in
-/// this way before the checkout.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, ToSchema)]
+/// What followed from recommended products. An event counts if it carries the answer's
+/// recommendation_id and the product, within the window after the answer. A purchase counts if it
+/// does so itself, or if it follows such an addition to the cart: once, for the newest of them.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, ToSchema)]
 pub struct Funnel {
-    /// Products shown.
+    /// Products sent to pages.
+    pub sent: u64,
+    /// Products that shoppers saw: the page has reported it by an impression event, or another
+    /// event tells.
     pub shown: u64,
     /// Products viewed.
     pub viewed: u64,
@@ -16,49 +19,64 @@ pub struct Funnel {
     pub added: u64,
     /// Products bought.
     pub bought: u64,
+    /// What shoppers paid for the products bought, as far as checkouts have prices, in the shop's
+    /// currency.
+    pub revenue: f64,
 }
 
-/// Reactions to one model's answers.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, ToSchema)]
-pub struct ModelQuality {
-    /// The model; `none` if no model ranked.
-    pub model_version: String,
-    /// The number of answers.
-    pub answers: u64,
+/// What followed from a part of the recommendations.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, ToSchema)]
+pub struct QualityPart {
+    /// The model, placement, source or rule; `none` for answers of no model, and empty for no
+    /// placement or no rule.
+    pub name: String,
+    /// The number of answers; absent for sources and rules, of which an answer has several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub answers: Option<u64>,
     /// All positions together.
     #[serde(flatten)]
     pub funnel: Funnel,
-    /// By position, from the first.
+    /// By position, from the first; of models and placements.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub positions: Vec<Funnel>,
 }
 
-/// Reactions on one day.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, ToSchema)]
+/// What followed from the recommendations of one day.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, ToSchema)]
 pub struct DayQuality {
-    /// The day in UTC, such as `2026-01-31`.
+    /// The day in the shop's time zone, such as `2026-01-31`.
     pub day: String,
     /// All positions together.
     #[serde(flatten)]
     pub funnel: Funnel,
 }
 
-/// Reactions to recommendations in a period.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, ToSchema)]
+/// What followed from recommendations in a period.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, ToSchema)]
 pub struct Quality {
-    /// The start of the period, UTC milliseconds.
-    pub from_ms: i64,
-    /// The end of the period, UTC milliseconds.
-    pub to_ms: i64,
-    /// Whether older answers were left out because there were too many.
-    pub truncated: bool,
+    /// The first day in the shop's time zone.
+    pub from: String,
+    /// The last day, which is today.
+    pub to: String,
+    /// How long after an answer an event counts for it, in hours.
+    pub window_hours: u32,
+    /// On the day with the most answers, the figures are those of one in this many shoppers; 1
+    /// unless there were too many answers.
+    pub one_in: u32,
     /// The number of answers with products.
     pub answers: u64,
     /// All positions together.
     pub total: Funnel,
     /// By model, most answers first.
-    pub models: Vec<ModelQuality>,
+    pub models: Vec<QualityPart>,
+    /// By placement, most answers first.
+    pub placements: Vec<QualityPart>,
+    /// By source, most products first.
+    pub sources: Vec<QualityPart>,
+    /// By rule that moved the product, most products first.
+    pub rules: Vec<QualityPart>,
     /// By position, from the first.
     pub positions: Vec<Funnel>,
-    /// By day, oldest first.
+    /// By day, oldest first; only days with answers.
     pub days: Vec<DayQuality>,
 }

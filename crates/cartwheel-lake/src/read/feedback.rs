@@ -1,0 +1,160 @@
+//! What followed from recommendations: answers joined with the events that name them.
+
+use std::collections::BTreeMap;
+use std::hash::{Hash, Hasher};
+use std::path::{Path, PathBuf};
+
+use rustc_hash::FxHasher;
+
+use crate::error::LakeError;
+use crate::files::partition::{HOUR_MS, hour_folder};
+use crate::files::parts::{PartsRead, live_parts, read_parts};
+use crate::files::scan::{footer, scan};
+use crate::lake::Lake;
+use crate::read::feedback_join::Join;
+use crate::read::ties::{Ties, read as read_ties};
+
+/// Columns of `impressions`; files of earlier releases lack some of them.
+const ANSWERS: [&str; 8] = [
+    "recommendation_id",
+    "user_id",
+    "release",
+    "product_ids",
+    "sources",
+    "placement",
+    "rules",
+    "received_at_ms",
+];
+/// Columns of `events`.
+const EVENTS: [&str; 7] = [
+    "user_id",
+    "event",
+    "product_ids",
+    "quantities",
+    "prices",
+    "recommendation_id",
+    "received_at_ms",
+];
+
+/// What a figure of feedback is about.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct FeedbackKey {
+    /// The placement; empty for an answer to a question without one.
+    pub placement: String,
+    /// The model that ranked; `none` if no model did.
+    pub model: String,
+    /// The position in the answer, from 0.
+    pub position: u32,
+    /// Where the product came from.
+    pub source: String,
+    /// The rule that moved the product; empty if none did.
+    pub rule: String,
+}
+
+/// What followed from some recommended products.
+///
+/// An event counts if it names the answer and the product, within the window after the answer. A
+/// purchase counts if it names them too, or if it follows an addition to the cart that does: once,
+/// for the newest of them.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Reactions {
+    /// Products that were sent to the page.
+    pub sent: u64,
+    /// Those that the shopper saw: the page has reported it, or another event tells.
+    pub shown: u64,
+    /// Those that the shopper looked at.
+    pub viewed: u64,
+    /// Those that the shopper put into the cart.
+    pub added: u64,
+    /// Those that the shopper bought.
+    pub bought: u64,
+    /// What the shopper paid for those with a known price, in the shop's currency.
+    pub revenue: f64,
+}
+
+impl Reactions {
+    /// Adds other figures.
+    pub fn add(&mut self, other: &Self) {
+        self.sent += other.sent;
+        self.shown += other.shown;
+        self.viewed += other.viewed;
+        self.added += other.added;
+        self.bought += other.bought;
+        self.revenue += other.revenue;
+    }
+}
+
+/// The figures of a span of time.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Feedback {
+    /// By what they are about.
+    pub rows: BTreeMap<FeedbackKey, Reactions>,
+    /// The figures are those of one in this many shoppers, because there were too many answers.
+    pub one_in: u32,
+    /// Parts that could not be read, each with its path and the error. The figures lack their
+    /// records.
+    pub problems: Vec<String>,
+}
+
+impl Lake {
+    /// Joins the answers from `from_ms` until before `to_ms` with the events of the
+    /// `window_ms` after each. Of about `limit` answers at most are in memory: if there are more, the
+    /// figures are those of a part of the shoppers.
+    ///
+    /// # Errors
+    /// When a folder cannot be listed.
+    pub fn feedback(
+        &self,
+        from_ms: i64,
+        to_ms: i64,
+        window_ms: i64,
+        limit: u64,
+    ) -> Result<Feedback, LakeError> {
+        let answers = || self.parts_between("impressions", from_ms, to_ms);
+        let events = || self.parts_between("events", from_ms, to_ms.saturating_add(window_ms));
+        let counted = answers()?;
+        // A part that has gone since is counted by the part that replaces it, once it is read.
+        let rows: u64 = counted.iter().filter_map(|path| Some(footer(path).ok()?.rows)).sum();
+        let one_in = u32::try_from(rows.div_ceil(limit.max(1)).max(1)).unwrap_or(u32::MAX);
+        let PartsRead { content: mut ties, mut problems } =
+            read_parts(events, |path, ties: &mut Ties| read_ties(path, ties))?;
+        ties.sort();
+        let is_asked = |user: &str| {
+            let mut hasher = FxHasher::default();
+            user.hash(&mut hasher);
+            one_in == 1 || (hasher.finish() >> 32).is_multiple_of(u64::from(one_in))
+        };
+        let read = |path: &Path, join: &mut Join| {
+            scan(path, Some(&ANSWERS), |batch| {
+                join.add_answers(batch, from_ms..to_ms, &ties, is_asked)
+            })
+        };
+        let PartsRead { content: mut join, problems: more } = read_parts(answers, read)?;
+        problems.extend(more);
+        let read = |path: &Path, found: &mut Vec<_>| {
+            scan(path, Some(&EVENTS), |batch| join.read_events(batch, &ties, is_asked, found))
+        };
+        let PartsRead { content: found, problems: more } = read_parts(events, read)?;
+        // Parts of events are read twice.
+        let new: Vec<String> = more.into_iter().filter(|one| !problems.contains(one)).collect();
+        problems.extend(new);
+        join.apply(found, window_ms);
+        Ok(Feedback { rows: join.rows(), one_in, problems })
+    }
+
+    /// Live parts of a delivered table in the hours of a time range, the oldest hour first.
+    pub(crate) fn parts_between(
+        &self,
+        table: &str,
+        from_ms: i64,
+        to_ms: i64,
+    ) -> Result<Vec<PathBuf>, LakeError> {
+        let root = self.dir().join(table);
+        let hours = from_ms.div_euclid(HOUR_MS)..=to_ms.div_euclid(HOUR_MS);
+        let mut paths = Vec::new();
+        for hour in hours {
+            paths.extend(live_parts(&root.join(hour_folder(hour * HOUR_MS)))?);
+        }
+        Ok(paths)
+    }
+}
