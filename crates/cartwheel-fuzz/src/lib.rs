@@ -13,6 +13,7 @@ mod lake;
 mod log;
 mod model;
 mod mutations;
+mod placements;
 mod product;
 mod scratch;
 
@@ -28,6 +29,7 @@ pub use model::{bundle, model};
 pub use mutations::{
     DamagedModel, MutationReport, damaged_models, model_mutations, parquet_mutations,
 };
+pub use placements::placements;
 pub use product::product;
 
 /// A fuzz target.
@@ -40,7 +42,7 @@ pub struct Target {
 }
 
 /// Every target.
-pub const TARGETS: [Target; 11] = [
+pub const TARGETS: [Target; 12] = [
     Target { name: "asl", run: asl },
     Target { name: "bundle", run: bundle },
     Target { name: "event", run: event },
@@ -51,5 +53,6 @@ pub const TARGETS: [Target; 11] = [
     Target { name: "manifest", run: manifest },
     Target { name: "model", run: model },
     Target { name: "parquet", run: parquet },
+    Target { name: "placements", run: placements },
     Target { name: "product", run: product },
 ];

@@ -7316,6 +7316,15 @@ export interface operations {
         };
         content?: never;
       };
+      /** @description The name is not valid */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
       /** @description The key or token is missing, unknown or expired */
       401: {
         headers: {

@@ -6,6 +6,7 @@ use axum::extract::{FromRequestParts, Path, Query, Request};
 use axum::http::header;
 use axum::http::request::Parts;
 use cartwheel_events::{ID_EXPECTED, ProductId, UserId};
+use cartwheel_placements::NAME_EXPECTED;
 use serde::de::DeserializeOwned;
 
 use crate::http::body::Bodies;
@@ -210,6 +211,20 @@ impl<S: Send + Sync> FromRequestParts<S> for ProductPath {
         ProductId::new(path_text(parts, state).await?)
             .map(Self)
             .map_err(|e| Problem::field("id", format!("The product's id {e}."), ID_EXPECTED))
+    }
+}
+
+/// The name of a placement from the path. Whether there is such a placement is for the handler.
+#[derive(Debug)]
+pub(crate) struct PlacementPath(pub(crate) String);
+
+impl<S: Send + Sync> FromRequestParts<S> for PlacementPath {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let name = path_text(parts, state).await;
+        let invalid = |_| Problem::field("name", "The path is not UTF-8.", NAME_EXPECTED);
+        name.map(Self).map_err(invalid)
     }
 }
 

@@ -146,7 +146,7 @@ async fn the_document_lists_every_route() {
     routes.sort();
     let expected = [
         "delete /v1/imports/{id} 204 401 403 404 429 503",
-        "delete /v1/placements/{name} 204 401 403 404 409 412 429 503",
+        "delete /v1/placements/{name} 204 400 401 403 404 409 412 429 503",
         "delete /v1/products/{id} 204 400 401 403 404 412 429 503",
         "delete /v1/users/{id} 202 400 401 403 404 429 503",
         "get /healthz 200 429 503",

@@ -140,6 +140,10 @@ async fn what_is_not_valid_changes_nothing_and_names_the_field() {
         }
         assert_eq!(reply.problem(400, "invalid-field")["field"], field, "{name}");
     }
+    for (method, path) in [("DELETE", "/v1/placements/%ff"), ("GET", "/v1/placements/%ff")] {
+        let reply = ask(&shop, method, path, &json!({}), None).await;
+        assert_eq!(reply.problem(400, "invalid-field")["field"], "name");
+    }
     let circle = json!({"kind": "for_you", "fallback": ["home"]});
     let problem = put(&shop, "home", circle.clone()).await.problem(400, "invalid-field");
     assert_eq!(problem["field"], "fallback");

@@ -29,6 +29,8 @@ mod imports;
 mod kill;
 #[cfg(test)]
 mod pipeline;
+#[cfg(test)]
+mod placements;
 #[cfg(feature = "aws")]
 #[cfg(test)]
 mod s3_sources;

@@ -42,6 +42,8 @@ mod models;
 #[cfg(test)]
 mod names;
 #[cfg(test)]
+mod placements;
+#[cfg(test)]
 mod poison;
 #[cfg(test)]
 mod rows;

@@ -5,7 +5,7 @@ use anyhow::Result;
 use crate::case::{Case, Shown};
 use crate::{
     access, catalogue, clock, disk, durability, elsewhere, floods, imports, load, log_damage,
-    models, names, poison, slow_clients, syscalls,
+    models, names, placements, poison, slow_clients, syscalls,
 };
 
 /// One fault.
@@ -29,7 +29,7 @@ const fn alone(number: u8, fault: &'static str, run: fn(&Case) -> Result<Shown>)
 }
 
 /// Every row, in the scorecard's order.
-pub const ROWS: [Row; 27] = [
+pub const ROWS: [Row; 28] = [
     row(1, "kill -9 at random moments under load", durability::kills),
     row(2, "power cut at every step", durability::power_cuts),
     row(3, "order of system calls", syscalls::order),
@@ -57,4 +57,5 @@ pub const ROWS: [Row; 27] = [
     alone(25, "soak", load::soak),
     row(26, "kill -9 during changes of products", catalogue::kills),
     row(27, "kill -9 during an import", imports::kills),
+    row(28, "kill -9 during changes of placements", placements::kills),
 ];

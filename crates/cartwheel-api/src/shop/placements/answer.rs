@@ -1,7 +1,7 @@
 //! `POST /v1/placements/{name}` and `POST /v1/page`: a shopper in, lists of products out.
 
 use axum::Json;
-use axum::extract::{Path, Request, State};
+use axum::extract::{Request, State};
 use cartwheel_engine::{Filters, Page, Placed, Query};
 use cartwheel_events::{ImpressionItem, ProductId, UserId};
 use cartwheel_filter::Context;
@@ -13,8 +13,8 @@ use utoipa::ToSchema;
 use super::slot::{Asked, slot};
 use crate::access::caller::Caller;
 use crate::contract::schema::Id;
-use crate::http::problem::Problem;
-use crate::http::request;
+use crate::http::problem::{Kind, Problem};
+use crate::http::request::{self, PlacementPath};
 use crate::shop::recommendations::{
     Shown, ShownList, cart_within_bounds, known, record_lists, shopper,
 };
@@ -167,7 +167,7 @@ struct Visit {
 pub(crate) async fn placement(
     State(state): State<Shared>,
     caller: Caller,
-    Path(name): Path<String>,
+    PlacementPath(name): PlacementPath,
     request: Request,
 ) -> Result<Json<PlacementAnswer>, Problem> {
     let body: PlacementRequest = request::json(request, &state.bodies).await?;
@@ -181,9 +181,8 @@ pub(crate) async fn placement(
     };
     let asked = Asked { name, product_id, products, limit, filter };
     let (page, mut lists) = lists(&state, &caller, visit, vec![asked], |_| String::new()).await?;
-    let list = lists.pop().ok_or_else(|| {
-        Problem::new(crate::http::problem::Kind::Internal, "The placement has no list.")
-    })?;
+    let missing = || Problem::new(Kind::Internal, "The placement has no list.");
+    let list = lists.pop().ok_or_else(missing)?;
     let Page { model_version, release, degraded, .. } = page;
     Ok(Json(PlacementAnswer { list, model_version, release, degraded }))
 }
@@ -240,6 +239,7 @@ async fn lists(
     at: impl Fn(usize) -> String,
 ) -> Result<(Page, Vec<PlacementList>), Problem> {
     let Visit { user_id, anonymous_id, page, cart, context } = visit;
+    let shopper = caller.permit(shopper(user_id, anonymous_id)?)?;
     if let Some(page) = page.as_deref().filter(|page| !is_name(page)) {
         let shown: String = page.chars().take(64).collect();
         return Err(Problem::field("page", format!("page is {shown:?}."), NAME_EXPECTED));
@@ -252,7 +252,6 @@ async fn lists(
         names.push(asked.name.clone());
         slots.push(slot(&document.content, asked, &context, &at(number))?);
     }
-    let shopper = caller.permit(shopper(user_id, anonymous_id)?)?;
     let known = known(state, &shopper).await;
     let now_ms = state.clock.now_ms();
     let query = Query {

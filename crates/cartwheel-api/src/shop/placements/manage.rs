@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use axum::Json;
-use axum::extract::{Path, Request, State};
+use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use cartwheel_placements::{Kind as ListKind, Placement, Placements};
@@ -14,7 +14,7 @@ use super::change::{Version, change, etag, refused};
 use super::slot::unknown;
 use crate::access::caller::Caller;
 use crate::http::problem::{Kind, Problem};
-use crate::http::request::{self, Params};
+use crate::http::request::{self, Params, PlacementPath};
 use crate::state::Shared;
 
 /// Every placement, with the version of the document.
@@ -91,7 +91,7 @@ pub(crate) async fn put_placements(
 ))]
 pub(crate) async fn show_placement(
     State(state): State<Shared>,
-    Path(name): Path<String>,
+    PlacementPath(name): PlacementPath,
     params: Params,
 ) -> Result<Response, Problem> {
     params.end("none")?;
@@ -115,7 +115,7 @@ pub(crate) async fn show_placement(
 pub(crate) async fn put_placement(
     State(state): State<Shared>,
     caller: Caller,
-    Path(name): Path<String>,
+    PlacementPath(name): PlacementPath,
     headers: HeaderMap,
     request: Request,
 ) -> Result<Response, Problem> {
@@ -135,6 +135,7 @@ pub(crate) async fn put_placement(
     ("If-Match" = Option<String>, Header, description = "Remove it only if the document has one of these entity tags"),
 ), responses(
     (status = 204, description = "It is removed; the header has the new entity tag"),
+    (status = 400, description = "The name is not valid", body = Problem),
     (status = 404, description = "The placement does not exist, or this server does not change placements", body = Problem),
     (status = 409, description = "Another placement falls back to it", body = Problem),
     (status = 412, description = "The document does not have the entity tag", body = Problem),
@@ -142,7 +143,7 @@ pub(crate) async fn put_placement(
 pub(crate) async fn delete_placement(
     State(state): State<Shared>,
     caller: Caller,
-    Path(name): Path<String>,
+    PlacementPath(name): PlacementPath,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let delete = |document: &mut Placements| {
