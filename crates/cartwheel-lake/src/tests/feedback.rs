@@ -64,7 +64,7 @@ async fn an_event_counts_for_the_answer_that_it_names() {
     let all = lake.feedback(0, 8_000_000, HOUR_MS, 100).unwrap();
     let key = all.rows.keys().next().unwrap();
     let expected = FeedbackKey { model: "m".into(), source: "popular".into(), ..key.clone() };
-    assert_eq!((key, key.placement.as_str(), all.one_in), (&expected, "", 1));
+    assert_eq!((key, key.placement.as_str(), all.one_in), (&expected, "home", 1));
 }
 
 #[tokio::test]
