@@ -18,6 +18,9 @@ const CONNECTION_LOST = [
 
 const recommendations = (page) => page.getByRole('complementary').getByTestId('recommendation');
 const ids = (items) => items.evaluateAll((all) => all.map((item) => item.dataset.productId));
+/** The shelf of a placement. */
+const shelf = (page, placement) =>
+  page.locator(`[data-testid=shelf][data-placement="${placement}"]`);
 const cartLabel = (page) => page.getByTestId('cart-button').getAttribute('aria-label');
 
 // The event that `action` sends, with the server's response.
@@ -96,7 +99,10 @@ async function journey({ browser, baseUrl, screenshots }) {
     before,
     'the list does not change with the cart',
   );
+  assert.doesNotMatch(await recommendations(page).first().innerText(), /%/);
+  await page.getByTestId('operator-view').check();
   assert.match(await recommendations(page).first().innerText(), /%/);
+  await page.getByTestId('operator-view').uncheck();
   const reason = await recommendations(page).first().locator('.reason').innerText();
   assert.notEqual(reason.trim(), '', 'a recommendation has no reason');
 
@@ -143,6 +149,86 @@ async function journey({ browser, baseUrl, screenshots }) {
   await page.getByTestId('order-done').filter({ hasText: 'Thank you' }).waitFor();
   assert.equal(await lines.count(), 0);
   assert.match(await cartLabel(page), /0 items/);
+  await close(opened);
+}
+
+/** The products of the shelves of a page that have a placement. */
+async function placed(page) {
+  const cards = page.locator('[data-placement] [data-testid=product-card]');
+  return ids(cards);
+}
+
+async function placements({ browser, baseUrl, screenshots }) {
+  const opened = await openPage(browser, baseUrl);
+  const { page } = opened;
+  const report = page.waitForRequest(
+    (request) => request.url().endsWith('/v1/events') && /"impression"/.test(request.postData()),
+  );
+  await chooseShopper(page, 0);
+  await shelf(page, 'home_buy_again').waitFor();
+  await shelf(page, 'home_trending').waitFor();
+  const home = await placed(page);
+  assert.equal(new Set(home).size, home.length, 'a product stands twice on the front page');
+  await assertAccessible(page, 'the front page with placements');
+  await screenshot(page, screenshots, 'shop-placements');
+  // What was on the screen is reported; what is further down is not.
+  const reported = await report;
+  const events = JSON.parse(reported.postData());
+  assert.ok(events.every((event) => event.recommendation_id && event.product_ids.length > 0));
+
+  const card = shelf(page, 'home_buy_again').getByTestId('product-card').first();
+  const product = await card.getAttribute('data-product-id');
+  const viewed = await submitBy(page, () => card.getByRole('link').click());
+  assert.ok(viewed.sent.recommendation_id, 'the view does not name the list');
+  await shelf(page, 'product').waitFor();
+  const lists = await placed(page);
+  assert.ok(!lists.includes(product), 'a product is recommended on its own page');
+  assert.equal(new Set(lists).size, lists.length, 'a product stands twice on its page');
+  await submitBy(page, () =>
+    page.getByRole('button', { name: 'Add to cart', exact: true }).click(),
+  );
+  await page.getByTestId('cart-button').click();
+  await shelf(page, 'cart').waitFor();
+  assert.ok(!(await placed(page)).includes(product), 'the cart recommends what it holds');
+  await submitBy(page, () => page.getByTestId('checkout').click());
+  await shelf(page, 'checkout').waitFor();
+  await close(opened);
+}
+
+async function backAgain({ browser, baseUrl }) {
+  const opened = await openPage(browser, baseUrl);
+  const { page } = opened;
+  await page.getByRole('navigation', { name: 'Departments' }).getByRole('link').first().click();
+  await page.getByTestId('product-card').first().waitFor();
+  const cards = page.getByTestId('product-card');
+  await page.getByRole('button', { name: /^Show \d+ more/ }).click();
+  await page.waitForFunction(
+    () => document.querySelectorAll('[data-testid=product-card]').length > 24,
+  );
+  const count = await cards.count();
+  await cards.last().scrollIntoViewIfNeeded();
+  const before = await page.evaluate(() => window.scrollY);
+  assert.ok(before > 0);
+  await submitBy(page, () => cards.last().getByRole('link').click());
+  await page.getByTestId('product').waitFor();
+  await page.goBack();
+  await page.waitForFunction(
+    (n) => document.querySelectorAll('main [data-testid=product-card]').length >= n,
+    count,
+  );
+  await page.waitForFunction((top) => Math.abs(window.scrollY - top) < 5, before);
+  await close(opened);
+}
+
+async function twoTabs({ browser, baseUrl }) {
+  const opened = await openPage(browser, baseUrl);
+  const { page, context } = opened;
+  await recommendations(page).first().waitFor();
+  const other = await context.newPage();
+  await other.goto(baseUrl);
+  await recommendations(other).first().waitFor();
+  await submitBy(other, () => recommendations(other).first().getByRole('button').click());
+  await page.getByTestId('cart-button').filter({ hasText: '1' }).waitFor();
   await close(opened);
 }
 
@@ -374,8 +460,7 @@ async function narrowAndDark({ browser, baseUrl, screenshots }) {
   const options = { viewport: { width: 360, height: 740 }, colorScheme: 'dark' };
   const opened = await openPage(browser, baseUrl, options);
   const { page } = opened;
-  await page.getByTestId('product-card').first().waitFor();
-  await recommendations(page).first().waitFor();
+  await shelf(page, 'home').getByTestId('product-card').first().waitFor();
   await assertNoSidewaysScroll(page, 'the front page');
   await assertAccessible(page, 'the front page in dark mode');
   await screenshot(page, screenshots, 'shop-360-dark');
@@ -416,6 +501,9 @@ async function firstLoad({ browser, baseUrl }) {
 export const steps = [
   ['shop: a shopper browses, adds, undoes and buys', journey],
   ['shop: recommendations for a new shopper', newShopper],
+  ['shop: the lists of the front page, of a product and of the cart', placements],
+  ['shop: back leads to the same place of a list', backAgain],
+  ['shop: tabs share one cart', twoTabs],
   ['shop: search as you type', search],
   ['shop: a search corrects, filters and suggests', searchPage],
   ['shop: an unknown address shows the page “not found”', notFound],

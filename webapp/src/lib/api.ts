@@ -20,11 +20,13 @@ import type {
   Lake,
   LakeJob,
   LakeTableDetail,
+  ListRequest,
   Live,
   LogLine,
   Model,
   ModelDetail,
   Orders,
+  PlacementList,
   Product,
   Products,
   Quality,
@@ -131,6 +133,21 @@ export class Api {
     return this.#data(
       this.#client.POST('/v1/recommendations', { body: query, signal: this.#signal() }),
     );
+  }
+
+  /** The lists of a page for a user, none with a product of another. */
+  async page(
+    query: {
+      user_id: string;
+      page: string;
+      cart?: string[];
+      product_id?: string;
+      placements: ListRequest[];
+    },
+    signal?: AbortSignal,
+  ): Promise<PlacementList[]> {
+    const request = this.#client.POST('/v1/page', { body: query, signal: this.#signal(signal) });
+    return (await this.#data(request)).placements;
   }
 
   async departments(): Promise<Department[]> {

@@ -2,7 +2,7 @@
 import { SvelteMap } from 'svelte/reactivity';
 import { applyEvent, type CartLine } from './cart';
 import type { ProductLabels } from './labels.svelte';
-import { loadCarts, saveCart } from './storage';
+import { CARTS_KEY, loadCarts, saveCart } from './storage';
 import type { EventBody } from './types';
 
 export class Carts {
@@ -14,9 +14,20 @@ export class Carts {
   constructor(store: Storage | null, labels: ProductLabels) {
     this.#store = store;
     this.#labels = labels;
-    for (const cart of store ? loadCarts(store) : []) {
+    this.#load();
+  }
+
+  /** Takes over the carts that another tab has stored under `key`; null if it removed everything. */
+  read(key: string | null): void {
+    if (key !== null && key !== CARTS_KEY) return;
+    this.#carts.clear();
+    this.#load();
+  }
+
+  #load(): void {
+    for (const cart of this.#store ? loadCarts(this.#store) : []) {
       this.#carts.set(cart.user_id, cart.lines);
-      labels.add(cart.products);
+      this.#labels.add(cart.products);
     }
   }
 

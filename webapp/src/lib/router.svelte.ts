@@ -1,26 +1,67 @@
 /** Client-side routing: follows links between the app's pages without a reload. */
 import { tick } from 'svelte';
 
+/** Milliseconds for which a page that is opened again may grow to its former height. */
+const RESTORE_MS = 2_000;
+
 /** The current path and query. */
 export class Router {
+  /** Scroll positions by entry of the browser's history. */
+  readonly #positions = new Map<string, number>();
+  #entry = newEntry();
+  #restoring: ReturnType<typeof setInterval> | undefined;
+
   path = $state(window.location.pathname);
   query = $state.raw(new URLSearchParams(window.location.search));
 
   constructor() {
-    window.addEventListener('popstate', () => this.#read());
+    // The browser restores too early: products load later.
+    window.history.scrollRestoration = 'manual';
+    window.history.replaceState({ entry: this.#entry }, '');
+    window.addEventListener('popstate', (event) => this.#return(event.state));
     document.addEventListener('click', (event) => this.#follow(event));
   }
 
   /** Opens a page of the app; `replace` adds no entry to the browser's history. */
   go(href: string, { replace = false, keepFocus = false } = {}): void {
-    if (replace) window.history.replaceState(null, '', href);
-    else window.history.pushState(null, '', href);
+    if (replace) {
+      window.history.replaceState({ entry: this.#entry }, '', href);
+    } else {
+      this.#leave();
+      this.#entry = newEntry();
+      window.history.pushState({ entry: this.#entry }, '', href);
+    }
     const before = this.path;
     this.#read();
     if (this.path === before) return;
     window.scrollTo(0, 0);
     // Screen readers do not notice the new page: move the focus to its beginning.
     if (!keepFocus) void tick().then(() => document.getElementById('main')?.focus());
+  }
+
+  #leave(): void {
+    clearInterval(this.#restoring);
+    this.#positions.set(this.#entry, window.scrollY);
+  }
+
+  /** Shows an entry of the history again, at the place where it was left. */
+  #return(state: unknown): void {
+    this.#leave();
+    const known = typeof state === 'object' && state !== null && 'entry' in state;
+    this.#entry = known ? String(state.entry) : newEntry();
+    this.#read();
+    const top = this.#positions.get(this.#entry) ?? 0;
+    const until = Date.now() + RESTORE_MS;
+    const restore = (): void => {
+      window.scrollTo(0, top);
+      if (Math.abs(window.scrollY - top) < 2 || Date.now() > until) clearInterval(this.#restoring);
+    };
+    this.#restoring = setInterval(restore, 50);
+    void tick().then(restore);
+    const stop = (): void => clearInterval(this.#restoring);
+    for (const moved of ['wheel', 'touchstart', 'keydown']) {
+      window.addEventListener(moved, stop, { once: true, passive: true });
+    }
   }
 
   #read(): void {
@@ -39,6 +80,10 @@ export class Router {
     event.preventDefault();
     this.go(pathname + search);
   }
+}
+
+function newEntry(): string {
+  return Math.random().toString(36).slice(2);
 }
 
 /** The decoded part of `path` after `prefix`; null if `path` has another prefix. */

@@ -5,7 +5,8 @@
 import { MAX_CART, type CartLine } from './cart';
 import type { ShownProduct } from './types';
 
-const KEY = 'cartwheel.carts';
+/** The key of the carts in the storage. */
+export const CARTS_KEY = 'cartwheel.carts';
 /** Maximum number of users whose carts are kept, newest first. */
 export const MAX_USERS = 20;
 
@@ -56,7 +57,7 @@ function isStoredCart(value: unknown): value is StoredCart {
 /** Every stored cart, newest first. */
 export function loadCarts(store: Store): StoredCart[] {
   try {
-    const value: unknown = JSON.parse(store.getItem(KEY) ?? '[]');
+    const value: unknown = JSON.parse(store.getItem(CARTS_KEY) ?? '[]');
     return Array.isArray(value) ? value.filter(isStoredCart).slice(0, MAX_USERS) : [];
   } catch {
     return [];
@@ -68,7 +69,7 @@ export function saveCart(store: Store, cart: StoredCart): void {
   const others = loadCarts(store).filter((other) => other.user_id !== cart.user_id);
   const carts = cart.lines.length > 0 ? [cart, ...others] : others;
   try {
-    store.setItem(KEY, JSON.stringify(carts.slice(0, MAX_USERS)));
+    store.setItem(CARTS_KEY, JSON.stringify(carts.slice(0, MAX_USERS)));
   } catch {
     // Storage is full or disabled: the cart lasts until the page is closed.
   }

@@ -2,11 +2,16 @@ import { describe, expect, it } from 'vitest';
 import { GLYPHS, glyphOf, TILE_COLOURS, tileOf } from './tile';
 
 describe('tiles', () => {
-  it('take the drawing from the aisle, then from the department', () => {
-    expect(glyphOf('fresh fruits', 'produce')).toBe('apple');
-    expect(glyphOf('eggs', 'dairy eggs')).toBe('egg');
-    expect(glyphOf('unheard of', 'bakery')).toBe('bread');
-    expect(glyphOf('', '')).toBe('box');
+  it('fit the thing: by its name, then by the aisle, then by the department', () => {
+    expect(glyphOf('Organic Bananas', 'fresh fruits', 'produce')).toBe('banana');
+    expect(glyphOf('Crisp Apples', 'fresh fruits', 'produce')).toBe('apple');
+    expect(glyphOf('Apple Juice', 'juice', 'beverages')).toBe('bottle');
+    expect(glyphOf('Strawberry Jam', 'spreads', 'breakfast')).toBe('jar');
+    expect(glyphOf('Carrot Cake', 'cakes', 'bakery')).toBe('bread');
+    expect(glyphOf('Pineapple', 'fresh fruits', 'produce')).toBe('fruit');
+    expect(glyphOf('Large', 'eggs', 'dairy eggs')).toBe('egg');
+    expect(glyphOf('Something', 'unheard of', 'bakery')).toBe('bread');
+    expect(glyphOf('', '', '')).toBe('box');
   });
   it('are equal for equal products and stay within bounds', () => {
     const tile = tileOf('Banana', 'fresh fruits', 'produce');

@@ -1,4 +1,4 @@
-/** Product pictures: the aisle selects the drawing and the colour. Pure. */
+/** Product pictures: the name or the aisle selects the drawing, and the aisle the colour. Pure. */
 
 export const GLYPHS = [
   'apple',
@@ -14,19 +14,45 @@ export const GLYPHS = [
   'spray',
   'egg',
   'cup',
+  'banana',
+  'pear',
+  'grapes',
+  'fruit',
+  'carrot',
+  'mushroom',
+  'cheese',
+  'meat',
 ] as const;
 export type Glyph = (typeof GLYPHS)[number];
 
 /** Number of colour classes, `tile-0` and up. */
 export const TILE_COLOURS = 8;
 
+/** What products look like whatever their aisle; `none` leaves it to the aisle. */
+const THINGS: readonly (readonly [RegExp, Glyph | 'none'])[] = [
+  [/\b(juice|drink|cola|lemonade|water|wine|beer|oil|vinegar)\b/, 'bottle'],
+  [/\b(jam|spread|honey|sauce|purée|puree|butter|pickled)\b/, 'jar'],
+  [/\b(cake|pie|muffins?|bars?|yogurt|ice cream|sorbet|shampoo|tea|soup|pudding)\b/, 'none'],
+  [/\bbananas?\b/, 'banana'],
+  [/\bapples?\b/, 'apple'],
+  [/\bpears?\b/, 'pear'],
+  [/\b(grapes?|[a-z]*berr(y|ies)|cherr(y|ies))\b/, 'grapes'],
+  [/\b(oranges?|plums?|peach(es)?|lemons?|limes?|mangos?|melons?|tomato(es)?)\b/, 'fruit'],
+  [/\b(carrots?|beetroots?|radish(es)?|parsnips?|peppers?)\b/, 'carrot'],
+  [/\bmushrooms?\b/, 'mushroom'],
+  [/\b(cheese|cheddar|gouda|mozzarella|brie)\b/, 'cheese'],
+];
+
 const PATTERNS: readonly (readonly [RegExp, Glyph])[] = [
   [/egg/, 'egg'],
+  [/cheese/, 'cheese'],
   [/fish|seafood|sushi/, 'fish'],
-  [/fruit|apple|berr|banana/, 'apple'],
+  [/berr/, 'grapes'],
+  [/fruit/, 'fruit'],
   [/frozen|ice cream|\bice\b/, 'snow'],
   [/vegetable|herb|salad|produce|floral|tofu/, 'leaf'],
-  [/milk|cream|dairy|yogurt|cheese|butter/, 'carton'],
+  [/milk|cream|dairy|yogurt|butter/, 'carton'],
+  [/meat|poultry|beef|pork|sausage|chicken|ham\b/, 'meat'],
   [/bread|bakery|bun|tortilla|pastr|cake|breakfast/, 'bread'],
   [/tea|coffee|cocoa/, 'cup'],
   [/water|drink|juice|soda|beer|wine|beverage|spirit|oil|vinegar/, 'bottle'],
@@ -35,8 +61,10 @@ const PATTERNS: readonly (readonly [RegExp, Glyph])[] = [
   [/soup|cereal|pasta|rice|grain|meal|deli|noodle|bean|granola/, 'bowl'],
 ];
 
-/** The drawing of a product: by its aisle's name, or else its department's. */
-export function glyphOf(aisle: string, department: string): Glyph {
+/** The drawing of a product: by its name, or else its aisle's, or else its department's. */
+export function glyphOf(name: string, aisle: string, department: string): Glyph {
+  const thing = THINGS.find(([pattern]) => pattern.test(name.toLowerCase()))?.[1];
+  if (thing && thing !== 'none') return thing;
   for (const text of [aisle, department]) {
     const found = PATTERNS.find(([pattern]) => pattern.test(text.toLowerCase()));
     if (found) return found[1];
@@ -67,7 +95,7 @@ export interface Tile {
 export function tileOf(name: string, aisle: string, department: string): Tile {
   const bits = hash(`${name}|${aisle}`);
   return {
-    glyph: glyphOf(aisle, department),
+    glyph: glyphOf(name, aisle, department),
     colour: hash(aisle || department || name) % TILE_COLOURS,
     shade: { x: 6 + (bits & 31), y: 6 + ((bits >>> 5) & 31), r: 12 + ((bits >>> 10) & 7) },
     echoes: [echo(hash(`${name}|1`), -14), echo(hash(`${name}|2`), 52)],

@@ -47,6 +47,10 @@ export type Recommendation = Schemas['Recommendation'];
 export type SubmitAnswer = Schemas['Submitted'];
 /** Response of `POST /v1/recommendations`. */
 export type Recommendations = Schemas['Recommendations'];
+/** A list of a page. */
+export type PlacementList = Schemas['PlacementList'];
+export type PlacedProduct = PlacementList['recommendations'][number];
+export type ListRequest = Schemas['ListRequest'];
 export type UserSummary = Schemas['UserSummary'];
 export type CartItem = Schemas['CartItem'];
 /** The cart in a shopper's session on the server. */

@@ -1,7 +1,7 @@
 /** The shop's state: the shopper, the cart and the recommendations. */
 import { ApiError } from '../../lib/api-error';
 import type { App } from '../../lib/app.svelte';
-import { applyEvent, type CartLine } from '../../lib/cart';
+import { applyEvent, MAX_CART, type CartLine } from '../../lib/cart';
 import { Carts } from '../../lib/carts.svelte';
 import { compareLists, type Changes } from '../../lib/changes';
 import { count } from '../../lib/format';
@@ -22,6 +22,7 @@ import { Outbox } from './outbox.svelte';
 import { Seen } from './seen';
 
 const SHOPPER_KEY = 'cartwheel.shopper.v1';
+const OPERATOR_KEY = 'cartwheel.operator-view.v1';
 /** Number of recommendations to ask for. */
 const LIST_LENGTH = 10;
 /** Longest text of a search, in characters; the server has the same limit. */
@@ -69,6 +70,8 @@ export class Shop {
   order = $state.raw<Order | null>(null);
   cartOpen = $state(false);
   pickerOpen = $state(false);
+  /** Whether lists show probabilities and changes. */
+  operatorView = $state(false);
 
   /** The cart with all events of the outbox applied. */
   readonly cart = $derived.by(() => {
@@ -104,6 +107,7 @@ export class Shop {
     this.seen = new Seen((seen, leaving) => this.#report(seen, leaving));
     this.userId = loadShopper(store) ?? newGuest();
     this.#saveShopper();
+    this.operatorView = store?.getItem(OPERATOR_KEY) === 'on';
   }
 
   /** Stops sending and timers; the outbox stays stored for the next page. */
@@ -177,6 +181,21 @@ export class Shop {
     }
   }
 
+  /** Shows or hides what is for operators. */
+  setOperatorView(on: boolean): void {
+    this.operatorView = on;
+    try {
+      this.#store?.setItem(OPERATOR_KEY, on ? 'on' : 'off');
+    } catch {
+      // Storage is disabled: the choice lasts until the page is closed.
+    }
+  }
+
+  /** Takes over what another tab has stored under `key`; null after everything was removed. */
+  readStorage(key: string | null): void {
+    this.#carts.read(key);
+  }
+
   /** Opens the cart, with the prices and the stock of this moment. */
   openCart(): void {
     this.cartOpen = true;
@@ -219,6 +238,7 @@ export class Shop {
   /** Adds a product to the cart. `from` is the id of the recommendations that showed it. */
   add(product: ShownProduct, quantity = 1, from = ''): void {
     this.labels.add([product]);
+    if (!this.#hasRoom([product.product_id])) return;
     this.order = null;
     const items = [{ product_id: product.product_id, quantity }];
     if (this.#record('add_to_cart', { items }, from)) {
@@ -231,6 +251,7 @@ export class Shop {
     const offered = products.filter(({ shown }) => shown !== false);
     if (offered.length === 0) return;
     this.labels.add(offered);
+    if (!this.#hasRoom(offered.map(({ product_id }) => product_id))) return;
     this.order = null;
     const items = offered.map(({ product_id }) => ({ product_id, quantity: 1 }));
     if (!this.#record('add_to_cart', { items })) return;
@@ -238,6 +259,15 @@ export class Shop {
     const missing = left === 0 ? '' : ` ${count(left, 'product')} cannot be bought now.`;
     const text = `Added ${count(offered.length, 'product')} to the cart.${missing}`;
     this.notices.show({ tone: 'good', text });
+  }
+
+  /** Whether the cart has room for these products; says so if it has not. */
+  #hasRoom(products: readonly string[]): boolean {
+    const held = new Set([...this.cart.map(({ product_id }) => product_id), ...products]);
+    if (held.size <= MAX_CART) return true;
+    const text = `The cart holds at most ${MAX_CART} different products. Remove some, or check out first.`;
+    this.notices.show({ tone: 'bad', text });
+    return false;
   }
 
   /** Sets the quantity of a product in the cart; 0 removes the product. */
