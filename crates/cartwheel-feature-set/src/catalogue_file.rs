@@ -1,5 +1,6 @@
 //! Catalogues as bytes: a signature, then in postcard the catalogue, its affinities, the sources that
-//! are switched off, its contents, the parameters of its sources, and the words of its contents.
+//! are switched off, its contents, the parameters of its sources, the words of its contents, and how
+//! soon products are bought again.
 //! Catalogues of releases that lacked the last of these end before them.
 //!
 //! Catalogues of releases before the signature have no transitions, no hazards and no orders
@@ -25,7 +26,8 @@ pub fn encode_catalogue(catalogue: &Catalogue) -> postcard::Result<Vec<u8>> {
     let bytes = postcard::to_extend(&catalogue.without, bytes)?;
     let bytes = postcard::to_extend(&*catalogue.contents, bytes)?;
     let bytes = postcard::to_extend(&catalogue.parameters, bytes)?;
-    postcard::to_extend(catalogue.contents.words(), bytes)
+    let bytes = postcard::to_extend(catalogue.contents.words(), bytes)?;
+    postcard::to_extend(&catalogue.cadences, bytes)
 }
 
 /// Decodes a catalogue and checks that it refers to products of its own alone.
@@ -54,6 +56,7 @@ fn signed(bytes: &[u8]) -> postcard::Result<Catalogue> {
     let rest = later(rest, &mut catalogue.parameters)?;
     let mut words = WordIndex::default();
     let rest = later(rest, &mut words)?;
+    let rest = later(rest, &mut catalogue.cadences)?;
     catalogue.contents = contents.with_words(words).into();
     match rest {
         [] => Ok(catalogue),

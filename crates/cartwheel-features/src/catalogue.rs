@@ -7,6 +7,7 @@ use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 
 use crate::affinity::Affinities;
+use crate::cadence::Cadences;
 use crate::contents::Contents;
 use crate::hazard::{Hazard, Rebuys};
 use crate::neighbour::Neighbour;
@@ -76,6 +77,9 @@ pub struct Catalogue {
     /// The parameters of the sources that were chosen for the shop. Stored after the contents.
     #[serde(skip)]
     pub parameters: Parameters,
+    /// How soon the products are bought again. Stored after the words of the contents.
+    #[serde(skip)]
+    pub cadences: Cadences,
     #[serde(skip)]
     index: FxHashMap<String, u32>,
 }
@@ -96,7 +100,7 @@ impl Catalogue {
 
     fn build(infos: Vec<ProductInfo>, partial: Partial, others: Option<f32>) -> Self {
         let Partial { products: stats, rebuys, weeks, all_weeks, orders, users, .. } = partial;
-        let Partial { baskets, shoppers, visits, touches, .. } = partial;
+        let Partial { baskets, shoppers, visits, touches, gaps, .. } = partial;
         let scale = others.unwrap_or(1.0);
         let parameters = Parameters::default();
         let (shoppers, count) = (shoppers.into_sorted(), infos.len());
@@ -141,6 +145,7 @@ impl Catalogue {
             .collect();
         let lines = stats.iter().map(|s| u64::from(s.orders)).sum();
         set_hazards(&mut products, &rebuys);
+        let of_aisle: Vec<u32> = products.iter().map(|product| product.aisle).collect();
         let trail = Trail::new(all_weeks);
         Self {
             products,
@@ -155,6 +160,7 @@ impl Catalogue {
             without: Sources::default(),
             contents: Arc::default(),
             parameters,
+            cadences: Cadences::finish(&gaps, &of_aisle),
             index: FxHashMap::default(),
         }
         .indexed()
@@ -207,6 +213,7 @@ impl Catalogue {
                 .all(|related| exists(related.product))
             && self.affinities.mentioned().all(exists)
             && self.contents.is_sound(self.products.len())
+            && self.cadences.is_sound(self.products.len())
     }
 
     /// Builds the indices, which are not stored.

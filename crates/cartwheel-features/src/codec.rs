@@ -4,7 +4,7 @@ use crate::search::{MAX_SEARCHES, SEARCH_WORDS, Search};
 use crate::touch::{Action, MAX_TOUCHES, Touch};
 use crate::user::{Context, LastCheckout, UserProduct, UserState};
 
-const VERSION: u8 = 4;
+const VERSION: u8 = 5;
 const PRODUCT_BYTES: usize = 44;
 const TOUCH_BYTES: usize = 13;
 
@@ -26,7 +26,7 @@ pub enum CodecError {
 }
 
 impl UserState {
-    /// Encodes the state: 79 bytes and the id of the last checkout, then 13 bytes per touch, 9 per
+    /// Encodes the state: 87 bytes and the id of the last checkout, then 13 bytes per touch, 9 per
     /// search and 4 per word of it, and 44 per product.
     pub fn encode(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(96 + self.products.len() * PRODUCT_BYTES);
@@ -37,7 +37,9 @@ impl UserState {
         for x in [self.days, self.recent_lines, self.recent_reordered] {
             out.extend(x.to_le_bytes());
         }
-        out.extend(self.last_order_ms.unwrap_or(i64::MIN).to_le_bytes());
+        for ms in [self.last_order_ms, self.first_order_ms] {
+            out.extend(ms.unwrap_or(i64::MIN).to_le_bytes());
+        }
         let next = self.next.unwrap_or_default();
         out.push(u8::from(self.next.is_some()));
         out.push(next.dow.unwrap_or(u8::MAX));
@@ -97,6 +99,9 @@ impl UserState {
             ..Self::default()
         };
         state.last_order_ms = Some(reader.i64()?).filter(|&ms| ms != i64::MIN);
+        if version >= 5 {
+            state.first_order_ms = Some(reader.i64()?).filter(|&ms| ms != i64::MIN);
+        }
         let some = reader.byte()?;
         let next = Context {
             dow: Some(reader.byte()?).filter(|&x| x != u8::MAX),

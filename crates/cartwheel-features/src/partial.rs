@@ -1,6 +1,7 @@
 //! Per-product statistics over some users, as partials that merge in any order.
 
 use crate::basket::{BASKET_LINES, Basket};
+use crate::gaps::Gaps;
 use crate::hazard::Rebuys;
 use crate::holdout::mix;
 use crate::sample::BottomK;
@@ -30,6 +31,8 @@ pub struct Partial {
     pub products: Vec<ProductStats>,
     /// How soon each product is bought again, by catalogue index.
     pub rebuys: Vec<Rebuys>,
+    /// How long until each product is bought again, by catalogue index.
+    pub gaps: Vec<Gaps>,
     /// Orders of each product by week, by catalogue index.
     pub weeks: Vec<Weeks>,
     /// All orders by week.
@@ -70,6 +73,7 @@ impl Partial {
         Self {
             products: vec![ProductStats::default(); products],
             rebuys: vec![Rebuys::default(); products],
+            gaps: vec![Gaps::default(); products],
             weeks: vec![Weeks::default(); products],
             all_weeks: Weeks::default(),
             baskets: BottomK::new(sizes.baskets),
@@ -164,6 +168,9 @@ impl Partial {
                 let bought = basket.binary_search(&past.product).is_ok();
                 let orders = order.number.saturating_sub(past.last);
                 rebuys.count(orders, day - past.last_day, bought);
+                if let Some(gaps) = self.gaps.get_mut(past.product as usize) {
+                    gaps.count(before, past, order, bought);
+                }
             }
         }
     }
@@ -197,6 +204,9 @@ impl Partial {
             mine.second_orders += theirs.second_orders;
         }
         for (mine, theirs) in self.rebuys.iter_mut().zip(&other.rebuys) {
+            mine.merge(theirs);
+        }
+        for (mine, theirs) in self.gaps.iter_mut().zip(&other.gaps) {
             mine.merge(theirs);
         }
         for (mine, theirs) in self.weeks.iter_mut().zip(&other.weeks) {

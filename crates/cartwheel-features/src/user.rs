@@ -121,6 +121,8 @@ pub struct UserState {
     pub products: Vec<UserProduct>,
     /// Time of the newest order, UTC milliseconds.
     pub last_order_ms: Option<i64>,
+    /// Time of the oldest order, UTC milliseconds.
+    pub first_order_ms: Option<i64>,
     /// Newest checkout of the event stream in this state.
     pub last_checkout: Option<LastCheckout>,
     /// Context of the order to predict, if the history ends in a `test` order.
@@ -156,6 +158,7 @@ impl UserState {
         self.orders = self.orders.max(order.number);
         self.applied += 1;
         self.days += order.context.days_since_prior.unwrap_or(0.0);
+        self.first_order_ms = self.first_order_ms.or(order.context.at_ms);
         self.last_order_ms = order.context.at_ms.or(self.last_order_ms);
         let before = (self.lines, self.reordered);
         for (index, line) in order.lines.iter().enumerate() {

@@ -4,6 +4,7 @@
 //! [`candidates`] and [`rows`], so the two cannot differ.
 
 pub mod baselines;
+mod buy_again;
 mod candidate;
 mod candidates;
 mod columns;
@@ -11,6 +12,7 @@ mod discovery;
 mod due;
 mod likeness;
 pub mod metrics;
+mod normal;
 pub mod paired;
 mod rank;
 mod reasons;
@@ -22,6 +24,7 @@ mod trending;
 mod value;
 mod visit;
 
+pub use buy_again::{Due, INTERVAL, by_due_date};
 pub use candidate::{Candidate, Ranked, TasteShare, VisitScores};
 pub use candidates::{candidates, candidates_after, candidates_among, is_new, list_of};
 pub use columns::{Column, Subject, column};
