@@ -20,8 +20,8 @@ use crate::observe::{Observer, observe};
 use crate::operate::{health, imports, lake, live, models, pipeline, privacy, quality};
 use crate::routes::Routes;
 use crate::shop::{
-    catalogue, events, foreign, merge, placements, products, rank, recommendations, search,
-    shoppers, submit,
+    buy_again, catalogue, events, foreign, merge, placements, products, rank, recommendations,
+    search, shoppers, submit,
 };
 use crate::state::AppState;
 
@@ -58,6 +58,7 @@ pub(crate) fn routes() -> Routes {
         recommendations::routes(),
         rank::routes(),
         placements::routes(),
+        buy_again::routes(),
         shoppers::routes(),
         search::routes(),
         catalogue::routes(),

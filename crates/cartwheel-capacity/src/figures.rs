@@ -49,13 +49,13 @@ pub(crate) const LINE_FILE: f64 = 10.0;
 /// Measured: bytes of an impression of 10 products as JSON (1,073), rounded.
 pub(crate) const IMPRESSION_BYTES: f64 = 1_100.0;
 /// Computed, at most: bytes of a product in memory. 760 with 50 neighbours, texts and its index
-/// entry; 100 transitions of 8, 20 shares of its hazard of 4, a cadence of 24, a trail of 104 weeks
+/// entry; 100 transitions of 8, 20 shares of its hazard of 4, a cadence of 16, a trail of 104 weeks
 /// of 12, and the heads of two lists of 24.
-pub(crate) const PRODUCT_MEMORY: f64 = 760.0 + 800.0 + 80.0 + 24.0 + 1_248.0 + 48.0;
+pub(crate) const PRODUCT_MEMORY: f64 = 760.0 + 800.0 + 80.0 + 16.0 + 1_248.0 + 48.0;
 /// Computed, at most: bytes of the same product in `catalogue.bin`. 420, then transitions of 7, if
 /// there are up to two million products, the hazard, the cadence, weeks of 10, and the lengths of two
 /// lists.
-pub(crate) const PRODUCT_FILE: f64 = 420.0 + 700.0 + 80.0 + 24.0 + 1_040.0 + 2.0;
+pub(crate) const PRODUCT_FILE: f64 = 420.0 + 700.0 + 80.0 + 16.0 + 1_040.0 + 2.0;
 /// From the codec: bytes of a user's record without products, with the keys of its item.
 pub(crate) const RECORD_BYTES: f64 = 121.0 + ITEM_BYTES;
 /// From the codec: bytes of each product in a user's record.

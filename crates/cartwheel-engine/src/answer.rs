@@ -115,10 +115,25 @@ pub struct Recommendation {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub in_stock: Option<bool>,
     /// The probability of the event that the model predicts, such as being in the shopper's next
-    /// purchase, 0 to 1. It does not depend on the product's value.
+    /// purchase, 0 to 1. It does not depend on the product's value. In a list of what to buy again: the
+    /// probability that the shopper still buys it.
     pub probability: f32,
     /// Reasons to show the shopper.
     pub reasons: Vec<String>,
+    /// When the shopper is expected to buy the product again: the time in RFC 3339 before which the next
+    /// purchase is as likely as after it. It lies in the past for a product that is overdue. Only for
+    /// products that the shopper has bought, and that shoppers buy again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schema(format = DateTime, example = "2026-03-14T09:00:00Z"))]
+    pub due_at: Option<String>,
+    /// The beginning of the interval that contains the next purchase with a probability of 80 %.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schema(format = DateTime, example = "2026-03-09T09:00:00Z"))]
+    pub due_earliest: Option<String>,
+    /// The end of that interval.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schema(format = DateTime, example = "2026-03-22T09:00:00Z"))]
+    pub due_latest: Option<String>,
     /// The source that made it a candidate; recorded in the impression.
     #[serde(skip)]
     #[cfg_attr(feature = "schema", schema(ignore))]

@@ -11,6 +11,7 @@ use rustc_hash::FxHashSet;
 use crate::answer::Recommendation;
 use crate::question::{Filters, PageStart, ProductSearch, Visibility};
 use crate::shop::Shop;
+use crate::trends::Trend;
 use crate::views::{
     AisleView, BoughtProduct, DepartmentView, ProductLabel, Products, UnnamedProduct, UserRecord,
     UserView,
@@ -58,21 +59,40 @@ impl Shop {
         allowed.take(limit).map(item).collect()
     }
 
-    /// The products that shoppers turn to now, then the best-selling ones.
-    pub(crate) fn trending(&self, limit: usize, filters: &Filters) -> Vec<Recommendation> {
+    /// The products that shoppers turn to more than usual, then the best-selling ones.
+    pub(crate) fn trending(
+        &self,
+        trend: Trend,
+        limit: usize,
+        filters: &Filters,
+    ) -> Vec<Recommendation> {
         let filter = self.filter(filters);
-        let found = self.turned_to(limit, |product| filter.qualifies(product));
-        let all: f64 = found.iter().map(|(_, count)| count).sum();
-        let item = |(product, count): &(u32, f64)| {
-            self.recommendation(*product, (count / all) as f32, vec![TRENDING.to_owned()])
-        };
-        let mut items: Vec<Recommendation> = found.iter().filter_map(item).collect();
+        let found = self.trending_now(trend, limit, |product| filter.qualifies(product));
+        let item = |(product, share, reason)| self.recommendation(product, share, vec![reason]);
+        let mut items: Vec<Recommendation> = found.into_iter().filter_map(item).collect();
         let taken: FxHashSet<ProductId> =
             items.iter().map(|item| item.product_id.clone()).collect();
         let others = self.popular(limit, filters).into_iter();
         let others = others.filter(|item| !taken.contains(&item.product_id));
         items.extend(others.take(limit - taken.len()));
         items
+    }
+
+    /// The first `limit` of the products that trend and qualify, each with its share of their scores
+    /// and the reason.
+    pub(crate) fn trending_now(
+        &self,
+        trend: Trend,
+        limit: usize,
+        qualifies: impl Fn(u32) -> bool,
+    ) -> Vec<(u32, f32, String)> {
+        let keep = |id: &ProductId| self.find(id).is_some_and(&qualifies);
+        let found = self.trends.top(trend, self.now_ms, limit, keep);
+        let all: f64 = found.iter().map(|(_, score)| score).sum();
+        let item = |(id, score): &(ProductId, f64)| {
+            Some((self.find(id)?, (score / all) as f32, TRENDING.to_owned()))
+        };
+        found.iter().filter_map(item).collect()
     }
 
     /// The products that shoppers turn to now and that `qualifies` accepts, with their
@@ -83,7 +103,7 @@ impl Shop {
         qualifies: impl Fn(u32) -> bool,
     ) -> Vec<(u32, f64)> {
         let keep = |id: &ProductId| self.find(id).is_some_and(&qualifies);
-        let top = self.trends.top(self.now_ms, limit, keep);
+        let top = self.trends.busiest(self.now_ms, limit, keep);
         top.iter().filter_map(|(id, count)| Some((self.find(id)?, *count))).collect()
     }
 

@@ -11,6 +11,7 @@ use crate::question::{
     Filters, PageStart, ProductSearch, Query, Similarity, StoredRecord, TextSearch,
 };
 use crate::search_results::SearchResults;
+use crate::trends::Trend;
 use crate::views::{
     CheckoutProgress, DepartmentView, ProductView, Products, UnnamedProduct, UserLookup, UserView,
 };
@@ -41,6 +42,11 @@ pub trait Engine: Send + Sync {
     /// filters hold for every list. Waits as `recommend` does.
     fn page<'a>(&'a self, query: Query<'a>, slots: &'a [Slot]) -> Pending<'a, Page>;
 
+    /// Lists the products of the shopper's history that are due to be bought again: the longest overdue
+    /// first, and behind the others those that the shopper has probably abandoned. The query's
+    /// `explain` has no effect.
+    fn buy_again(&self, query: &Query<'_>) -> Answer;
+
     /// Products similar to `product_id`, best first: in the given sense, or those bought together
     /// with it and then others like it. `None` for an unknown product. `now_ms` is the current
     /// time, here and below, UTC milliseconds: only products that may be shown now are in the
@@ -57,8 +63,14 @@ pub trait Engine: Send + Sync {
     /// The best-selling products, then the newest.
     fn popular(&self, limit: usize, filters: &Filters, now_ms: i64) -> Vec<Recommendation>;
 
-    /// The products that shoppers turn to now, then the best-selling ones.
-    fn trending(&self, limit: usize, filters: &Filters, now_ms: i64) -> Vec<Recommendation>;
+    /// The products that shoppers turn to more than usual, then the best-selling ones.
+    fn trending(
+        &self,
+        trend: Trend,
+        limit: usize,
+        filters: &Filters,
+        now_ms: i64,
+    ) -> Vec<Recommendation>;
 
     /// The products that match `search`, best sellers first. `None` if the page begins after a
     /// product that does not exist.

@@ -5,6 +5,7 @@ use cartwheel_features::{
     Catalogue, Context, Example, GROUPS, Histories, OrderHistory, group_of, stable_hash,
 };
 use cartwheel_recommend::baselines::{Baseline, Question, of_others, of_visits, simple};
+use cartwheel_recommend::due_dates::due_dates;
 use cartwheel_recommend::metrics::{
     ListScore, Prediction, Score, calibration, calibration_error, list_score, log_loss, mean,
 };
@@ -131,6 +132,10 @@ impl Judgement<'_> {
             calibration_error: calibration_error(&bins),
             calibration: bins,
             half_cart_recall_at_10: mean(&half),
+            due_dates: match self.label {
+                Label::NextBasket => due_dates(&judged),
+                _ => None,
+            },
             comparison: compare(&ours, &popular, &judged, reference),
         }
     }

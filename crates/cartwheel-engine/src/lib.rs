@@ -11,6 +11,7 @@
 
 mod answer;
 mod browse;
+mod buy_again;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
 pub mod deployment;
@@ -50,7 +51,7 @@ pub use answer::{
     Unranked, UnrankedReason, ValueShare,
 };
 pub use cartwheel_feature_set::SourceSearch;
-pub use cartwheel_recommend::{Discovery, Value};
+pub use cartwheel_recommend::{Discovery, Value, Window};
 pub use cartwheel_search::{FacetFilters, InvalidSynonyms, Synonyms};
 pub use engine::{Engine, EngineStatus};
 pub use evaluation::{Refused, cross_validate, evaluate, evaluate_later};
@@ -66,7 +67,7 @@ pub use scorer::{ScoreError, Scorer};
 pub use search::{SearchRecord, Trial};
 pub use search_results::{FacetView, FacetsView, PriceRangeView, SearchResults, SuggestionView};
 pub use serving::{Erased, ServingEngine};
-pub use trends::Trends;
+pub use trends::{Trend, Trends, TrendsError};
 pub use verdict::{Figures, Outcome, Verdict, judge, summary, untrained};
 pub use views::{
     AisleView, BoughtProduct, CheckoutProgress, DepartmentView, ProductLabel, ProductView,

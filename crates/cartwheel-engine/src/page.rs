@@ -48,8 +48,8 @@ pub struct Page {
 pub struct Placed {
     /// The kind of list that it comes from: the placement's own, or a fallback's.
     pub kind: Kind,
-    /// The product. The kinds `for_you`, `cart`, `buy_again` and `rank` give the probability that
-    /// the model predicts. The others give their own score from 0 to 1; it is 0 for `new` and
+    /// The product. The kinds `for_you`, `cart` and `rank` give the probability that the model
+    /// predicts, `buy_again` that the shopper still buys it. The others give their own score from 0 to 1; it is 0 for `new` and
     /// `recently_viewed`.
     #[serde(flatten)]
     pub recommendation: Recommendation,

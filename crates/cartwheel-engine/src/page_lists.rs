@@ -7,11 +7,10 @@
 use cartwheel_features::Action;
 use cartwheel_filter::Expression;
 use cartwheel_placements::Kind;
-use cartwheel_recommend::{Candidate, Ranked, Said, candidates, is_due};
+use cartwheel_recommend::{Candidate, Ranked, Said, candidates};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::answer::Recommendation;
-use crate::browse::TRENDING;
 use crate::newcomers;
 use crate::page::{Page, Placed, Slot};
 use crate::qualify::Filter;
@@ -20,6 +19,7 @@ use crate::scorer::Scorer;
 use crate::shop::Shop;
 use crate::shopper::Moment;
 use crate::similar::Found;
+use crate::trends::Trend;
 
 /// Products of a personal ranking, while so many qualify: the largest limit of a list.
 const PERSONAL: usize = 100;
@@ -175,7 +175,7 @@ impl Shop {
             for (number, step) in slot.steps.iter().enumerate() {
                 let filter = sources.filter_of[at][number];
                 match step.kind {
-                    Kind::ForYou | Kind::Cart | Kind::BuyAgain => {
+                    Kind::ForYou | Kind::Cart => {
                         let of = PoolOf::Personal(filter);
                         if !pools.iter().any(|pool| pool.of == of) {
                             let qualifies = |product| sources.qualifies(filter, product);
@@ -195,6 +195,7 @@ impl Shop {
                     Kind::BoughtTogether
                     | Kind::Substitutes
                     | Kind::AlsoViewed
+                    | Kind::BuyAgain
                     | Kind::Trending
                     | Kind::Popular
                     | Kind::New
@@ -266,7 +267,10 @@ impl Shop {
                 let relates = |ranked: &&Ranked| ranked.candidate.cart_max > 0.0;
                 own.filter(admitted).filter(relates).map(ranked).collect()
             }
-            Kind::BuyAgain => bought_again(own, &sources.moment).map(ranked).collect(),
+            Kind::BuyAgain => {
+                let due = self.due_products(&sources.moment, limit, qualifies);
+                due.into_iter().map(said).collect()
+            }
             Kind::Rank => {
                 let given = sources.given.get(&(at, number)).map_or(&[][..], Vec::as_slice);
                 given.iter().filter(|r| is_free(r.candidate.product)).map(ranked).collect()
@@ -276,12 +280,8 @@ impl Shop {
             Kind::AlsoViewed => similar(Similarity::AlsoViewed),
             Kind::Popular => self.best_selling(limit, qualifies).into_iter().map(said).collect(),
             Kind::Trending => {
-                let found = self.turned_to(limit, qualifies);
-                let all: f64 = found.iter().map(|(_, count)| count).sum();
-                let share = |(product, count): (u32, f64)| {
-                    said((product, (count / all) as f32, TRENDING.to_owned()))
-                };
-                found.into_iter().map(share).collect()
+                let found = self.trending_now(Trend::default(), limit, qualifies);
+                found.into_iter().map(said).collect()
             }
             Kind::New => {
                 let newest = self.overlay.newest().iter().copied().filter(|p| qualifies(*p));
@@ -323,6 +323,7 @@ impl Shop {
                 Why::Said(reason) => (vec![reason], kind.as_str()),
             };
             let item = self.recommendation(product, probability, reasons)?;
+            let item = self.dated(&moment.state, product, item);
             let recommendation = Recommendation { source: Some(source.to_owned()), ..item };
             Some(Placed { kind, recommendation })
         });
@@ -334,18 +335,6 @@ impl Shop {
 fn cut(mut list: Vec<Listed<'_>>, limit: usize) -> Vec<Listed<'_>> {
     list.truncate(limit);
     list
-}
-
-/// Of a ranking, what the shopper has bought and may want again by now.
-fn bought_again<'a>(
-    ranked: impl Iterator<Item = &'a Ranked>,
-    moment: &Moment,
-) -> impl Iterator<Item = &'a Ranked> {
-    let Moment { state, context, .. } = moment;
-    ranked.filter(|ranked| {
-        let product = ranked.candidate.product;
-        state.product(product).is_some() && is_due(state, context, product)
-    })
 }
 
 impl Sources<'_> {

@@ -62,6 +62,7 @@ impl Shop {
             let product = ranked.candidate.product;
             let reasons = self.why(state, ranked, explanation.as_ref(), &mut said);
             let item = self.recommendation(product, ranked.probability, reasons)?;
+            let item = self.dated(&moment.state, product, item);
             let source = Some(ranked.candidate.source.as_str().to_owned());
             Some(Recommendation { source, explanation, ..item })
         });

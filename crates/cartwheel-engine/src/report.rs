@@ -1,6 +1,7 @@
 //! The report of an evaluation.
 
 use cartwheel_feature_set::Label;
+use cartwheel_recommend::due_dates::DueDates;
 use cartwheel_recommend::metrics::{Bin, Mean};
 use cartwheel_recommend::paired::Paired;
 use cartwheel_recommend::slices::Slices;
@@ -53,6 +54,10 @@ pub struct Report {
     pub calibration: Vec<Bin>,
     /// Recall@10 for the rest of a half-filled cart.
     pub half_cart_recall_at_10: Mean,
+    /// How well the dates of next purchases hold. Null if the label is not the next basket, if no
+    /// product of the answers was bought before, and in reports of early versions.
+    #[serde(default)]
+    pub due_dates: Option<DueDates>,
     /// The comparison with the serving model, or with popularity.
     pub comparison: Comparison,
 }
@@ -217,6 +222,7 @@ pub(crate) fn sample(model: f64, popular: f64, serving: bool, difference: f64, s
         calibration_error: 0.01,
         calibration: Vec::new(),
         half_cart_recall_at_10: at(0.3),
+        due_dates: None,
         comparison: Comparison {
             reference: if serving { "m-1" } else { "popular" }.to_owned(),
             serving,
@@ -273,7 +279,7 @@ mod tests {
         let json = serde_json::to_value(&report).unwrap();
         assert_eq!(serde_json::from_value::<Report>(json.clone()).unwrap(), report);
         let mut early = json;
-        for field in ["calibration", "folds", "questions", "label", "event"] {
+        for field in ["calibration", "folds", "questions", "label", "event", "due_dates"] {
             early.as_object_mut().unwrap().remove(field);
         }
         for field in ["recall_at_10", "p_value"] {

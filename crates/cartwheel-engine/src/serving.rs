@@ -25,7 +25,7 @@ use crate::release::Opened;
 use crate::scorer::Scorer;
 use crate::search_results::SearchResults;
 use crate::shop::Shop;
-use crate::trends::Trends;
+use crate::trends::{Trend, Trends};
 use crate::views::{
     CheckoutProgress, DepartmentView, ProductView, Products, UnnamedProduct, UserLookup, UserView,
 };
@@ -280,6 +280,12 @@ impl Engine for ServingEngine {
         Box::pin(async move { shop.page(&query, slots, self.scorer.as_deref(), hidden).await })
     }
 
+    fn buy_again(&self, query: &Query<'_>) -> Answer {
+        let shop = self.shop(query.now_ms);
+        let hidden = self.hides(&shop.opened, query.user_id);
+        shop.buy_again(query, hidden)
+    }
+
     fn similar(
         &self,
         product_id: &ProductId,
@@ -295,8 +301,14 @@ impl Engine for ServingEngine {
         self.shop(now_ms).popular(limit, filters)
     }
 
-    fn trending(&self, limit: usize, filters: &Filters, now_ms: i64) -> Vec<Recommendation> {
-        self.shop(now_ms).trending(limit, filters)
+    fn trending(
+        &self,
+        trend: Trend,
+        limit: usize,
+        filters: &Filters,
+        now_ms: i64,
+    ) -> Vec<Recommendation> {
+        self.shop(now_ms).trending(trend, limit, filters)
     }
 
     fn products(

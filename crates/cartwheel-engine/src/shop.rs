@@ -108,6 +108,9 @@ impl Shop {
             in_stock: stated_stock(live),
             probability,
             reasons,
+            due_at: None,
+            due_earliest: None,
+            due_latest: None,
             source: None,
             explanation: None,
         })

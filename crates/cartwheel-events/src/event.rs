@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::country::{COUNTRY_EXPECTED, Country};
 use crate::id::{ID_EXPECTED, InvalidId, ProductId, UserId, json_id};
 
 /// Maximum number of items in an event.
@@ -124,6 +125,8 @@ pub struct Event {
     pub items: Vec<Item>,
     /// The text of a search.
     pub query: Option<String>,
+    /// The shopper's country, if the client knows it.
+    pub country: Option<Country>,
     /// The client's clock, UTC milliseconds; never used to order records.
     pub timestamp_ms: Option<i64>,
     /// Origin of the event, as the client names it.
@@ -145,8 +148,8 @@ pub struct Invalid {
     pub expected: &'static str,
 }
 
-const FIELDS: &str = "event_id, user_id, anonymous_id, session_id, event, product_ids, items, query, timestamp, \
-                      source, recommendation_id";
+const FIELDS: &str = "event_id, user_id, anonymous_id, session_id, event, product_ids, items, query, country, \
+                      timestamp, source, recommendation_id";
 
 fn sentence(field: &str, problem: &str) -> String {
     if field.is_empty() { problem.to_owned() } else { format!("{field} {problem}") }
@@ -206,6 +209,7 @@ impl Event {
             kind,
             items,
             query: query(fields, kind)?,
+            country: country(fields)?,
             timestamp_ms: timestamp(fields)?,
             source: optional_id(fields, "source")?,
             recommendation_id,
@@ -258,6 +262,18 @@ pub(crate) fn checked_query(value: &Value) -> Result<String, Invalid> {
     match text {
         Some(text) if text.chars().count() <= MAX_QUERY => Ok(text.to_owned()),
         _ => Err(invalid("query", "is not the text of a search", QUERY_EXPECTED)),
+    }
+}
+
+fn country(fields: &Map<String, Value>) -> Result<Option<Country>, Invalid> {
+    match fields.get("country") {
+        None | Some(Value::Null) => Ok(None),
+        Some(value) => {
+            let country = value.as_str().and_then(|text| text.parse().ok());
+            country
+                .map(Some)
+                .ok_or_else(|| invalid("country", "is not a country code", COUNTRY_EXPECTED))
+        }
     }
 }
 

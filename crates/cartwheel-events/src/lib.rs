@@ -5,12 +5,14 @@
 //! [`Foreign::read`] converts events in the formats of other products. The crate is pure:
 //! no I/O, no clock, no random numbers.
 
+mod country;
 mod event;
 mod foreign;
 mod id;
 mod record;
 mod tie;
 
+pub use country::{COUNTRY_EXPECTED, Country, InvalidCountry};
 pub use event::{Event, EventKind, Invalid, Item, MAX_BATCH, MAX_ITEMS, MAX_QUERY};
 pub use foreign::{Foreign, Mapped};
 pub use id::{GUEST, ID_EXPECTED, InvalidId, MAX_ID, ProductId, UserId, check_id};

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::country::Country;
 use crate::event::{Event, EventKind, Item};
 use crate::id::{ProductId, UserId, check_id};
 use crate::tie::{Carried, Tied};
@@ -50,6 +51,9 @@ pub struct EventRecord {
     /// The text of a search.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub query: Option<String>,
+    /// The shopper's country.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub country: Option<Country>,
     /// The client's clock, UTC milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timestamp_ms: Option<i64>,
@@ -217,6 +221,7 @@ impl EventRecord {
             quantities: event.items.iter().map(|i| i.quantity).collect(),
             prices: event.items.iter().map(|i| i.price).collect(),
             query: event.query,
+            country: event.country,
             timestamp_ms: event.timestamp_ms,
             source: event.source,
             recommendation_id: event.recommendation_id,
@@ -240,6 +245,7 @@ impl EventRecord {
             quantities: Vec::new(),
             prices: Vec::new(),
             query: None,
+            country: event.country,
             timestamp_ms: event.timestamp_ms,
             source: event.source.clone(),
             recommendation_id: None,

@@ -137,3 +137,20 @@ fn a_search_has_a_text_and_no_other_event_does() {
     let view = json!({"user_id": "u", "event": "view", "product_ids": ["1"], "query": "tea"});
     assert_eq!(Event::from_json(&view).unwrap_err().field, "query");
 }
+
+#[test]
+fn an_event_may_name_the_shoppers_country() {
+    let view = |country: serde_json::Value| {
+        let body =
+            json!({"user_id": "u", "event": "view", "product_ids": ["1"], "country": country});
+        Event::from_json(&body)
+    };
+    let record = EventRecord::new(view(json!("at")).unwrap(), "e".into(), 1);
+    let stored = Record::from_slice(&Record::Event(record.clone()).to_vec()).unwrap();
+    assert_eq!(stored, Record::Event(record.clone()));
+    assert_eq!(record.country.unwrap().as_str(), "AT");
+    assert_eq!(view(json!(null)).unwrap().country, None);
+    for country in [json!(""), json!("AUT"), json!(4), json!("a1")] {
+        assert_eq!(view(country).unwrap_err().field, "country");
+    }
+}

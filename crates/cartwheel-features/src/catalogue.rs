@@ -100,7 +100,7 @@ impl Catalogue {
 
     fn build(infos: Vec<ProductInfo>, partial: Partial, others: Option<f32>) -> Self {
         let Partial { products: stats, rebuys, weeks, all_weeks, orders, users, .. } = partial;
-        let Partial { baskets, shoppers, visits, touches, gaps, .. } = partial;
+        let Partial { baskets, shoppers, visits, touches, gaps, repeats, .. } = partial;
         let scale = others.unwrap_or(1.0);
         let parameters = Parameters::default();
         let (shoppers, count) = (shoppers.into_sorted(), infos.len());
@@ -145,7 +145,8 @@ impl Catalogue {
             .collect();
         let lines = stats.iter().map(|s| u64::from(s.orders)).sum();
         set_hazards(&mut products, &rebuys);
-        let of_aisle: Vec<u32> = products.iter().map(|product| product.aisle).collect();
+        let sold: Vec<(u32, u32)> =
+            products.iter().map(|product| (product.aisle, product.stats.first_orders)).collect();
         let trail = Trail::new(all_weeks);
         Self {
             products,
@@ -160,7 +161,7 @@ impl Catalogue {
             without: Sources::default(),
             contents: Arc::default(),
             parameters,
-            cadences: Cadences::finish(&gaps, &of_aisle),
+            cadences: Cadences::finish(&gaps, &repeats, &sold),
             index: FxHashMap::default(),
         }
         .indexed()

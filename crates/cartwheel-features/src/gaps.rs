@@ -12,104 +12,87 @@ use crate::user::{Order, UserProduct, UserState};
 pub const SHORTEST_GAP: f32 = 0.5;
 /// Days that count as one more gap between a user's orders, so that a pace is always known.
 const USUAL_PAUSE: f32 = 14.0;
-/// Purchases before a gap from which on a user's mean gap is taken to be known.
-const STEADY: u32 = 4;
-/// Number of orders after the first purchase, of each bucket but the last.
-const ORDERS: [u32; CHANCES] = [1, 2, 3, 5, 8, 13, 25];
-const CHANCES: usize = 7;
 /// Steps of a logarithm in whole numbers.
 const SCALE: f32 = 1024.0;
 const DAY_MS: f32 = 86_400_000.0;
 
-/// Sums of a number and its square.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub(crate) struct Sums {
-    pub(crate) count: u32,
-    pub(crate) sum: i64,
-    pub(crate) squares: i64,
+/// Last number of earlier gaps of each range but the last.
+const RANGES: [u32; GAP_RANGES - 1] = [1, 2, 3, 5, 8, 12];
+/// Ranges of the number of a user's earlier gaps of a product.
+pub(crate) const GAP_RANGES: usize = 7;
+
+/// The range of a number of earlier gaps, from 1.
+pub(crate) fn range_of(gaps: u32) -> usize {
+    RANGES.partition_point(|&last| last < gaps)
 }
 
-impl Sums {
-    fn add(&mut self, x: i64) {
-        self.count += 1;
-        self.sum += x;
-        self.squares += x * x;
+/// Sums over pairs of logarithms.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Pairs {
+    pub(crate) count: u32,
+    pub(crate) x: i64,
+    pub(crate) y: i64,
+    pub(crate) xx: i64,
+    pub(crate) xy: i64,
+    pub(crate) yy: i64,
+}
+
+impl Pairs {
+    fn add(&mut self, x: i64, y: i64) {
+        self.merge(&Self { count: 1, x, y, xx: x * x, xy: x * y, yy: y * y });
     }
 
     pub(crate) fn merge(&mut self, other: &Self) {
         self.count += other.count;
-        self.sum += other.sum;
-        self.squares += other.squares;
+        self.x += other.x;
+        self.y += other.y;
+        self.xx += other.xx;
+        self.xy += other.xy;
+        self.yy += other.yy;
     }
 }
 
-/// Users who had bought the product once, at an order, and those of them who bought it again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub(crate) struct Chance {
-    pub(crate) users: u32,
-    pub(crate) taken: u32,
+/// How gaps follow a user's earlier ones, over all products: pairs of the logarithm of the mean of the
+/// earlier gaps and that of the next, by the number of earlier gaps.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Repeats(pub(crate) [Pairs; GAP_RANGES]);
+
+impl Repeats {
+    pub(crate) fn merge(&mut self, other: &Self) {
+        self.0.iter_mut().zip(&other.0).for_each(|(mine, theirs)| mine.merge(theirs));
+    }
 }
 
 /// Gaps of one product.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Gaps {
-    /// Logarithms of the gaps from a user's first purchase to the second.
-    pub(crate) first: Sums,
-    /// Logarithms of these users' [`pace`].
-    pub(crate) pace: Sums,
-    /// Sum of products of the two.
-    pub(crate) both: i64,
-    /// Logarithms of gaps of users who had bought it [`STEADY`] times or more, relative to the mean
-    /// of their earlier ones.
-    pub(crate) steady: Sums,
-    /// By the number of orders since the first purchase.
-    pub(crate) chances: [Chance; CHANCES],
+    /// The [`pace`] of users, and the logarithm of the gap from their first purchase to the second.
+    pub(crate) first: Pairs,
 }
 
 impl Gaps {
-    /// Counts the order of a user who has bought the product before. `before` is the state before
-    /// the order.
+    /// Counts the order of a user who buys the product again. `before` is the state before
+    /// the order, and `repeats` the counts over all products.
     pub(crate) fn count(
         &mut self,
+        repeats: &mut Repeats,
         before: &UserState,
         own: &UserProduct,
         order: &Order,
-        bought: bool,
     ) {
-        if own.orders == 1 {
-            let since = order.number.saturating_sub(own.last);
-            if let Some(chance) = self.chances.get_mut(ORDERS.partition_point(|&to| to < since)) {
-                chance.users += 1;
-                chance.taken += u32::from(bought);
-            }
-        }
-        if !bought {
-            return;
-        }
         let since = match (before.last_order_ms, order.context.at_ms) {
             (Some(last), Some(now)) => now.saturating_sub(last) as f32 / DAY_MS,
             _ => order.context.days_since_prior.unwrap_or(0.0),
         };
         let gap = logarithm(before.days_before_last_order(own) + since.max(0.0));
-        if own.orders == 1 {
-            let pace = whole(pace(before));
-            self.first.add(gap);
-            self.pace.add(pace);
-            self.both += gap * pace;
-        } else if own.orders >= STEADY {
-            self.steady.add(gap - logarithm(before.mean_gap(own).unwrap_or(SHORTEST_GAP)));
+        match before.mean_gap(own) {
+            None => self.first.add(whole(pace(before)), gap),
+            Some(mean) => repeats.0[range_of(own.orders - 1)].add(logarithm(mean), gap),
         }
     }
 
     pub(crate) fn merge(&mut self, other: &Self) {
         self.first.merge(&other.first);
-        self.pace.merge(&other.pace);
-        self.both += other.both;
-        self.steady.merge(&other.steady);
-        for (mine, theirs) in self.chances.iter_mut().zip(&other.chances) {
-            mine.users += theirs.users;
-            mine.taken += theirs.taken;
-        }
     }
 }
 

@@ -44,12 +44,12 @@ mod words;
 
 pub use affinity::{Affinities, MAX_AFFINITIES};
 pub use basket::Basket;
-pub use cadence::{Cadence, Cadences};
+pub use cadence::{Cadence, Cadences, Credibility};
 pub use catalogue::{Catalogue, Product, Sold};
 pub use codec::CodecError;
 pub use content::{Content, Rarity, Terms};
 pub use contents::{Contents, MAX_ALIKE};
-pub use gaps::{Gaps, SHORTEST_GAP};
+pub use gaps::{Gaps, Repeats, SHORTEST_GAP};
 pub use hazard::{Hazard, Rebuys};
 pub use histories::{Histories, HistorySamples, OrderHistory};
 pub use holdout::{

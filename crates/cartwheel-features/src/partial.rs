@@ -1,7 +1,7 @@
 //! Per-product statistics over some users, as partials that merge in any order.
 
 use crate::basket::{BASKET_LINES, Basket};
-use crate::gaps::Gaps;
+use crate::gaps::{Gaps, Repeats};
 use crate::hazard::Rebuys;
 use crate::holdout::mix;
 use crate::sample::BottomK;
@@ -33,6 +33,8 @@ pub struct Partial {
     pub rebuys: Vec<Rebuys>,
     /// How long until each product is bought again, by catalogue index.
     pub gaps: Vec<Gaps>,
+    /// How gaps follow a user's earlier ones.
+    pub repeats: Repeats,
     /// Orders of each product by week, by catalogue index.
     pub weeks: Vec<Weeks>,
     /// All orders by week.
@@ -74,6 +76,7 @@ impl Partial {
             products: vec![ProductStats::default(); products],
             rebuys: vec![Rebuys::default(); products],
             gaps: vec![Gaps::default(); products],
+            repeats: Repeats::default(),
             weeks: vec![Weeks::default(); products],
             all_weeks: Weeks::default(),
             baskets: BottomK::new(sizes.baskets),
@@ -168,8 +171,8 @@ impl Partial {
                 let bought = basket.binary_search(&past.product).is_ok();
                 let orders = order.number.saturating_sub(past.last);
                 rebuys.count(orders, day - past.last_day, bought);
-                if let Some(gaps) = self.gaps.get_mut(past.product as usize) {
-                    gaps.count(before, past, order, bought);
+                if let Some(gaps) = self.gaps.get_mut(past.product as usize).filter(|_| bought) {
+                    gaps.count(&mut self.repeats, before, past, order);
                 }
             }
         }
@@ -209,6 +212,7 @@ impl Partial {
         for (mine, theirs) in self.gaps.iter_mut().zip(&other.gaps) {
             mine.merge(theirs);
         }
+        self.repeats.merge(&other.repeats);
         for (mine, theirs) in self.weeks.iter_mut().zip(&other.weeks) {
             mine.merge(theirs);
         }

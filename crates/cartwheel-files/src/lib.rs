@@ -3,7 +3,7 @@
 mod partitions;
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::process;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,7 +16,21 @@ pub use partitions::{FieldReader, PartitionWriter, Partitions, push_text};
 /// # Errors
 /// When the content cannot be written or renamed; the old content then still stands.
 pub fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
-    replace_opened(path, content, File::options().write(true).create(true).truncate(true))
+    let write = |file: &mut BufWriter<File>| file.write_all(content);
+    replace_opened(path, write, File::options().write(true).create(true).truncate(true))
+}
+
+/// Replaces the content of `path` as [`replace`] does, by what `write` writes, which need not fit into
+/// memory.
+///
+/// # Errors
+/// When `write` fails, or the content cannot be written or renamed; the old content then still
+/// stands.
+pub fn replace_with(
+    path: &Path,
+    write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,
+) -> io::Result<()> {
+    replace_opened(path, write, File::options().write(true).create(true).truncate(true))
 }
 
 /// Replaces the content of `path` as [`replace`] does. Where the system has such permissions,
@@ -29,16 +43,22 @@ pub fn replace_private(path: &Path, content: &[u8]) -> io::Result<()> {
     options.write(true).create(true).truncate(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    replace_opened(path, content, &options)
+    replace_opened(path, |file| file.write_all(content), &options)
 }
 
-fn replace_opened(path: &Path, content: &[u8], options: &OpenOptions) -> io::Result<()> {
+fn replace_opened(
+    path: &Path,
+    write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,
+    options: &OpenOptions,
+) -> io::Result<()> {
     let directory = parent(path);
     fs::create_dir_all(directory)?;
     let scratch = scratch(path);
-    let written = options.open(&scratch).and_then(|mut file| {
-        file.write_all(content)?;
-        file.sync_all()
+    let written = options.open(&scratch).and_then(|file| {
+        let mut file = BufWriter::new(file);
+        write(&mut file)?;
+        file.flush()?;
+        file.get_ref().sync_all()
     });
     let written = written.and_then(|()| fs::rename(&scratch, path));
     if let Err(error) = written {

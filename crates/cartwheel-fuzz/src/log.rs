@@ -110,6 +110,7 @@ fn record() -> Record {
         recommendation_id: None,
         received_at_ms: 1,
         query: None,
+        country: None,
         backfilled_at_ms: None,
         carried: None,
         tied: None,

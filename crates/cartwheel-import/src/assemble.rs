@@ -186,6 +186,7 @@ impl Records {
                 recommendation_id: None,
                 received_at_ms: first.line.at_ms,
                 query: Some(first.line.query.to_owned()).filter(|query| !query.is_empty()),
+                country: None,
                 backfilled_at_ms: None,
                 carried: None,
                 tied: None,

@@ -125,6 +125,11 @@ impl DataDir {
         self.0.join("catalogue.redb")
     }
 
+    /// What shoppers turn to, with the positions up to which the stream is counted.
+    pub fn trends(&self) -> PathBuf {
+        self.0.join("trends.bin")
+    }
+
     /// The checkpoint of the delivery to the lake.
     pub fn delivery(&self) -> PathBuf {
         self.0.join("delivery.json")

@@ -27,7 +27,7 @@ use crate::pipeline::{Pipeline, schedule};
 use crate::releases::{self, RELEASE_CHECK};
 use crate::supervision::{Supervisor, until};
 use crate::synonyms::synonyms;
-use crate::trends;
+use crate::trends::TrendCounter;
 use crate::upkeep::Upkeep;
 
 /// Users whose sessions stay in memory.
@@ -142,15 +142,11 @@ pub async fn serve(options: ServeOptions<'_>) -> Result<()> {
         let stopped = stop.cancelled_owned();
         Ok(consume_products(changes, catalogue, describes, catalogue_floor, stopped).await?)
     });
-    let (counted, trends) = (stream.clone(), engine.trends());
+    let trends = TrendCounter::open(stream.clone(), engine.trends(), data_dir.trends());
+    let trends = Arc::new(trends);
     supervisor.run_restarting("trends", move |stop| {
-        let counting = trends::follow(counted.clone(), trends.clone());
-        async move {
-            tokio::select! {
-                () = stop.cancelled() => Ok(()),
-                ended = counting => Ok(ended?),
-            }
-        }
+        let trends = trends.clone();
+        async move { trends.follow(stop.cancelled_owned()).await }
     });
     supervisor.run_restarting("feedback", move |stop| {
         until(stop, feedback.clone().follow(lake.clone(), Clock::system()))

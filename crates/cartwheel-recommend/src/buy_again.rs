@@ -1,36 +1,35 @@
 //! When a user buys a product again: a date, an interval, and whether the user still does.
 //!
-//! The logarithm of a gap between purchases is taken to be normal. With *n* gaps of a user and a
-//! product, whose mean has the logarithm *l*, the next one has the mean
+//! The logarithm of the gap to the next purchase is taken to be logistically distributed: such gaps have
+//! a log-logistic distribution (Kalbfleisch and Prentice, The Statistical Analysis of Failure Time Data,
+//! 2.2). After *n* gaps of a user and a product, whose mean has the logarithm *l*, its mean is
 //!
-//! > *μ* = (*μ₀* / *τ²* + *n* · *l* / *σ²*) / (1 / *τ²* + *n* / *σ²*)
+//! > *z* · *l* + (1 - *z*) · (*m* + *d*)
 //!
-//! and the variance *σ²* + 1 / (1 / *τ²* + *n* / *σ²*): the posterior of a normal mean (Gelman et al.,
-//! Bayesian Data Analysis, 2.5), as credibility theory weighs one customer against all (Bühlmann,
-//! 1967). *μ₀* is the mean of the product's first gaps, moved to the user's pace of ordering; *σ²* is
-//! the variance of gaps of users with many, and *τ²* what first gaps vary beyond it. So one purchase
-//! gives a wide interval, and ten a narrow one.
+//! where *m* is the mean of the product's first gaps, moved to the user's pace of ordering. The
+//! credibility *z*, the shift *d* and the variance are fitted to the shop's gaps after as many earlier
+//! ones ([`Credibility`](cartwheel_features::Credibility)), and the variance is scaled by the product's.
+//! So one purchase gives a wide interval, and ten a narrow one.
 //!
 //! Whether the user still buys the product follows Fader, Hardie and Lee (BG/NBD, Marketing Science
-//! 2005): after each purchase a user may stop for good. After *n* gaps, the probability of another
-//! purchase is (*p* + *n*) / (1 + *n*), where *p* is the product's after a first purchase; the longer
-//! the user has not come back, the less likely it is.
+//! 2005): after each purchase a user may stop for good, with a probability that differs between users.
+//! With a share *p* of the product's buyers who bought it again, the probability of another purchase
+//! after *n* gaps is (2 *p* + *n*) / (2 + *n*), the mean of a beta distribution; the longer the user has
+//! not come back, the less likely it is.
 
 use std::cmp::Ordering;
+use std::f64::consts::PI;
 
 use cartwheel_features::{Catalogue, SHORTEST_GAP, UserState};
 
-use crate::normal::above;
-
 /// The probability that a next purchase lies within [`Due::earliest_ms`] and [`Due::latest_ms`].
 pub const INTERVAL: f64 = 0.8;
-/// Standard deviations from the mean to the ends of the interval.
-const TO_END: f64 = 1.281_551_6;
+/// Scales from the mean of a logistic variable to the ends of the interval: ln 9.
+const TO_END: f64 = 2.197_224_6;
+/// Gaps that a product's share of users who bought it again counts for.
+const STRENGTH: f64 = 2.0;
 /// Users who are less likely to buy a product again have abandoned it.
 const ALIVE: f64 = 0.5;
-/// Share of the variance of first gaps that lies at least between users, if those of users with many
-/// gaps vary as much.
-const LEAST_BETWEEN: f64 = 0.1;
 const DAY_MS: f64 = 86_400_000.0;
 
 /// When a user is expected to buy a product again.
@@ -42,8 +41,8 @@ pub struct Due {
     now_ms: i64,
     /// Mean of the logarithm of the gap in days.
     mean: f64,
-    /// Its standard deviation.
-    deviation: f64,
+    /// The scale of its distribution: the standard deviation times √3 / π.
+    scale: f64,
     /// Probability, right after the last purchase, that there is another one.
     again: f64,
 }
@@ -56,22 +55,23 @@ impl Due {
         let cadence = catalogue.cadences.get(product)?;
         let days_before = f64::from(state.days_before_last_order(own));
         let last_ms = state.last_order_ms?.saturating_sub((days_before * DAY_MS) as i64);
-        let variance = f64::from(cadence.variance);
-        let within = f64::from(cadence.steady_variance).min(variance * (1.0 - LEAST_BETWEEN));
-        let between = variance - within;
-        let usual = f64::from(cadence.mean + catalogue.cadences.by_pace(state));
-        let gaps = f64::from(own.orders.saturating_sub(1));
-        let precision = 1.0 / between + gaps / within;
-        let own_mean = state.mean_gap(own).map_or(0.0, |gap| {
-            // The logarithm of a mean is larger than the mean of logarithms.
-            f64::from(gap.ln()) + f64::from(cadence.steady_mean) * (1.0 - 1.0 / gaps)
-        });
+        let usual = cadence.mean + catalogue.cadences.by_pace(state);
+        let gaps = own.orders.saturating_sub(1);
+        let (mean, variance) = match state.mean_gap(own) {
+            None => (usual, cadence.variance),
+            Some(gap) => {
+                let of = catalogue.cadences.credibility(gaps);
+                let mean = of.weight * gap.ln() + (1.0 - of.weight) * (usual + of.shift);
+                (mean, cadence.variance * of.spread)
+            }
+        };
+        let gaps = f64::from(gaps);
         Some(Self {
             last_ms,
             now_ms,
-            mean: (usual / between + gaps * own_mean / within) / precision,
-            deviation: (within + 1.0 / precision).sqrt(),
-            again: (f64::from(cadence.again) + gaps) / (1.0 + gaps),
+            mean: f64::from(mean),
+            scale: f64::from(variance).sqrt() * 3_f64.sqrt() / PI,
+            again: (STRENGTH * f64::from(cadence.again) + gaps) / (STRENGTH + gaps),
         })
     }
 
@@ -83,12 +83,17 @@ impl Due {
 
     /// The beginning of the interval around it, UTC milliseconds.
     pub fn earliest_ms(&self) -> i64 {
-        self.after(self.mean - TO_END * self.deviation)
+        self.after(self.mean - TO_END * self.scale)
     }
 
     /// The end of the interval, UTC milliseconds.
     pub fn latest_ms(&self) -> i64 {
-        self.after(self.mean + TO_END * self.deviation)
+        self.after(self.mean + TO_END * self.scale)
+    }
+
+    /// The time of the last purchase, UTC milliseconds.
+    pub fn last_ms(&self) -> i64 {
+        self.last_ms
     }
 
     /// The expected days from the last purchase to the next.
@@ -100,6 +105,11 @@ impl Due {
     pub fn alive(&self) -> f64 {
         let open = self.again * self.open(self.now_ms);
         if open > 0.0 { open / (open + 1.0 - self.again) } else { 0.0 }
+    }
+
+    /// Whether the user has probably stopped buying it.
+    pub fn is_abandoned(&self) -> bool {
+        self.alive() < ALIVE
     }
 
     /// The probability that the next purchase falls between two times, UTC milliseconds. The past has
@@ -115,7 +125,7 @@ impl Due {
         let days = ms.saturating_sub(self.last_ms) as f64 / DAY_MS;
         match days < f64::from(SHORTEST_GAP) {
             true => 1.0,
-            false => above((days.ln() - self.mean) / self.deviation),
+            false => 1.0 / (1.0 + ((days.ln() - self.mean) / self.scale).exp()),
         }
     }
 
@@ -173,7 +183,7 @@ mod tests {
         let mut partial = Partial::new(3, SampleSizes::default());
         for user in 0..200_u64 {
             let (mut state, mut day) = (UserState::default(), 0);
-            for number in 1..=8 {
+            for number in 1..=12 {
                 let gap = (4 + user % 19 + (user + u64::from(number) * 5) % 3) as i64;
                 day += gap;
                 let products = if number == 1 { &[0, 1][..] } else { &[0] };
@@ -235,8 +245,9 @@ mod tests {
     #[test]
     fn the_longest_overdue_comes_first_unless_it_is_abandoned() {
         let catalogue = catalogue();
-        let due = |day: i64, last: i64| {
-            Due { last_ms: last * DAY, ..Due::of(&catalogue, &buyer(&[0, 7, 7]), 0, day * DAY).unwrap() }
+        let due = |day: i64, last: i64| Due {
+            last_ms: last * DAY,
+            ..Due::of(&catalogue, &buyer(&[0, 7, 7]), 0, day * DAY).unwrap()
         };
         let (overdue, later, gone, long_gone) =
             (due(100, 92), due(100, 99), due(100, 40), due(100, 10));

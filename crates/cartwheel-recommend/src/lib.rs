@@ -10,9 +10,9 @@ mod candidates;
 mod columns;
 mod discovery;
 mod due;
+pub mod due_dates;
 mod likeness;
 pub mod metrics;
-mod normal;
 pub mod paired;
 mod rank;
 mod reasons;
@@ -33,7 +33,7 @@ pub use due::{due_first, is_due};
 pub use rank::{Arrangement, Contributions, Model, ModelMismatch, arranged, order, rank, scores};
 pub use reasons::{Reason, Said, reasons};
 pub use rows::{FEATURES, rows};
-pub use trending::{HALF_LIFE_MS, Trending};
+pub use trending::{HALF_LIVES_MS, StoredCounts, Trending, Window};
 pub use value::{InvalidValue, Value, by_value};
 
 #[cfg(test)]

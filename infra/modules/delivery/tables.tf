@@ -19,6 +19,7 @@ locals {
       ["anonymous_id", "string"],
       ["backfilled_at_ms", "bigint"],
       ["query", "string"],
+      ["country", "string"],
     ]
     impressions = [
       ["schema_version", "int"],

@@ -896,8 +896,10 @@ export interface paths {
       cookie?: never;
     };
     /**
-     * Lists products that shoppers turn to now, then best-selling ones
-     * @description Views, additions to carts and purchases count, and a count halves in a day.
+     * Lists products that shoppers turn to more than usual, then best-selling ones
+     * @description Views, additions to carts and purchases count. A count halves within the window, and is compared with
+     *     the product's share of all attention in a much longer time, so that what is always popular does
+     *     not trend.
      */
     get: operations['trending'];
     put?: never;
@@ -945,6 +947,29 @@ export interface paths {
      *     events of the user start a new history.
      */
     delete: operations['erase'];
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/v1/users/{id}/buy-again': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * Lists what a shopper is due to buy again
+     * @description The products that the shopper has bought and that shoppers buy more than once, by `due_at`: the
+     *     longest overdue first. Behind them come products that the shopper has probably abandoned, the
+     *     likeliest first, and what was bought on the same day. The list is empty for a shopper without
+     *     orders.
+     */
+    get: operations['buy_again'];
+    put?: never;
+    post?: never;
+    delete?: never;
     options?: never;
     head?: never;
     patch?: never;
@@ -1271,6 +1296,64 @@ export interface components {
       /** @description Departments, best selling first. */
       departments: components['schemas']['Department'][];
     };
+    /**
+     * @description Dates at which users were expected to buy products again, against those at which they did: over
+     *     the products of held-out orders that the user had bought before.
+     */
+    DueDates: {
+      /** @description All of these purchases. */
+      all: components['schemas']['DueSlice'];
+      /**
+       * Format: double
+       * @description The probability for which the intervals are made.
+       */
+      interval: number;
+      /**
+       * Format: double
+       * @description Their median error in days if the user's last gap repeats: as many orders as there were between
+       *     the last two purchases, at the user's mean pace.
+       */
+      last_gap_error_days: number;
+      /**
+       * Format: double
+       * @description Their median error in days if the mean of the user's gaps repeats.
+       */
+      mean_gap_error_days: number;
+      /** @description The products that the user had bought at least twice, for which there are simpler dates. */
+      repeated: components['schemas']['DueSlice'];
+      /** @description The same by the number of earlier purchases of the product. */
+      slices: components['schemas']['DueSlice'][];
+      /** @description The share of purchases within their intervals. */
+      within: components['schemas']['Mean'];
+    };
+    /** @description Some of the purchases. */
+    DueSlice: {
+      /**
+       * Format: double
+       * @description The median distance of the expected from the true date, in days.
+       */
+      error_days: number;
+      /**
+       * Format: int32
+       * @description Least number of earlier purchases of the product.
+       */
+      from: number;
+      /**
+       * Format: int64
+       * @description The number of purchases that are predicted.
+       */
+      purchases: number;
+      /**
+       * Format: double
+       * @description The median width of the interval, in days.
+       */
+      width_days: number;
+      /**
+       * Format: double
+       * @description The share of them within their intervals.
+       */
+      within: number;
+    };
     /** @description Data that was imported before. */
     EarlierImports: {
       /**
@@ -1332,6 +1415,8 @@ export interface components {
     /** @description A shopper's action. */
     Event: {
       anonymous_id?: components['schemas']['Id'] | null;
+      /** @description The shopper's country, two letters as in ISO 3166-1, if the client knows it. */
+      country?: string | null;
       /** @description The kind of event. */
       event: components['schemas']['EventName'];
       event_id?: components['schemas']['Id'] | null;
@@ -3051,6 +3136,26 @@ export interface components {
       currency?: string | null;
       /** @description The name of its department. */
       department: string;
+      /**
+       * Format: date-time
+       * @description When the shopper is expected to buy the product again: the time in RFC 3339 before which the next
+       *     purchase is as likely as after it. It lies in the past for a product that is overdue. Only for
+       *     products that the shopper has bought, and that shoppers buy again.
+       * @example 2026-03-14T09:00:00Z
+       */
+      due_at?: string | null;
+      /**
+       * Format: date-time
+       * @description The beginning of the interval that contains the next purchase with a probability of 80 %.
+       * @example 2026-03-09T09:00:00Z
+       */
+      due_earliest?: string | null;
+      /**
+       * Format: date-time
+       * @description The end of that interval.
+       * @example 2026-03-22T09:00:00Z
+       */
+      due_latest?: string | null;
       explanation?: components['schemas']['Explanation'] | null;
       /** @description A picture. */
       image_url?: string | null;
@@ -3069,7 +3174,8 @@ export interface components {
       /**
        * Format: float
        * @description The probability of the event that the model predicts, such as being in the shopper's next
-       *     purchase, 0 to 1. It does not depend on the product's value.
+       *     purchase, 0 to 1. It does not depend on the product's value. In a list of what to buy again: the
+       *     probability that the shopper still buys it.
        */
       probability: number;
       /** @description The product. */
@@ -3164,6 +3270,7 @@ export interface components {
       candidate_recall: components['schemas']['Mean'];
       /** @description The comparison with the serving model, or with popularity. */
       comparison: components['schemas']['Comparison'];
+      due_dates?: components['schemas']['DueDates'] | null;
       /** @description The event in words, as the end of "the probability that …". Empty in reports of early versions. */
       event?: string;
       /** @description The feature set that defines the users. */
@@ -8540,6 +8647,10 @@ export interface operations {
   trending: {
     parameters: {
       query?: {
+        /** @description The time in which attention halves: `10m`, `1h`, `1d` or `1w`; `1d` by default */
+        window?: string;
+        /** @description Only the attention of shoppers of this country, two letters as events name it */
+        country?: string;
         /** @description Maximum number of products, 1 to 100; 10 by default */
         limit?: number;
         /** @description Only this department */
@@ -8816,6 +8927,79 @@ export interface operations {
         };
       };
       /** @description The erasure cannot be recorded at the moment */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+    };
+  };
+  buy_again: {
+    parameters: {
+      query?: {
+        /** @description Maximum number of products, 1 to 100; 10 by default */
+        limit?: number;
+        /** @description Only products that fulfil this expression, such as `price <= cart.max_price * 1.5` */
+        filter?: string;
+      };
+      header?: never;
+      path: {
+        /** @description The shopper */
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Products, each with the date at which it is due */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Recommendations'];
+        };
+      };
+      /** @description A parameter is not valid */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The key or token is missing, unknown or expired */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The API key lacks the scope recommendations:read, or the shopper token lacks it or is for another shopper; a publishable key alone acts for guests only */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description Too many requests; see Retry-After */
+      429: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description Temporarily unavailable, or the time limit was exceeded; see Retry-After */
       503: {
         headers: {
           [name: string]: unknown;

@@ -83,6 +83,9 @@ pub(crate) struct EventBody {
     /// The text of a search; required for `search`, and for no other kind.
     #[schema(min_length = 1, max_length = 200)]
     query: Option<String>,
+    /// The shopper's country, two letters as in ISO 3166-1, if the client knows it.
+    #[schema(pattern = "^[A-Za-z]{2}$")]
+    country: Option<String>,
     /// The client's time, UTC milliseconds since 1970. The server orders by it only with
     /// `backfill`, and warns about one that is older than an hour without it.
     #[schema(minimum = 0, maximum = 253_402_300_799_999_isize)]

@@ -15,9 +15,9 @@ use crate::state::Shared;
 use cartwheel_catalogue::Money;
 use cartwheel_engine::{
     DepartmentView, Filters, PageStart, ProductSearch, ProductView, Products, Recommendation,
-    Similarity, Visibility,
+    Similarity, Trend, Visibility, Window,
 };
-use cartwheel_events::ProductId;
+use cartwheel_events::{COUNTRY_EXPECTED, Country, ProductId};
 use cartwheel_filter::{Expression, Source};
 
 /// The routes for products.
@@ -221,15 +221,19 @@ pub(crate) async fn popular(
     State(state): State<Shared>,
     params: Params,
 ) -> Result<Json<Ranked>, Problem> {
-    let (limit, filters) = list_of(params)?;
+    let (limit, filters) = list_of(params, "limit, department, aisle, in_stock_only, filter")?;
     let recommendations = state.engine.popular(limit, &filters, state.clock.now_ms());
     Ok(Json(Ranked { recommendations }))
 }
 
-/// Lists products that shoppers turn to now, then best-selling ones
+/// Lists products that shoppers turn to more than usual, then best-selling ones
 ///
-/// Views, additions to carts and purchases count, and a count halves in a day.
+/// Views, additions to carts and purchases count. A count halves within the window, and is compared with
+/// the product's share of all attention in a much longer time, so that what is always popular does
+/// not trend.
 #[utoipa::path(get, path = "/v1/trending", tag = "products", params(
+    ("window" = Option<String>, Query, description = "The time in which attention halves: `10m`, `1h`, `1d` or `1w`; `1d` by default"),
+    ("country" = Option<String>, Query, max_length = 2, description = "Only the attention of shoppers of this country, two letters as events name it"),
     ("limit" = Option<usize>, Query, minimum = 1, maximum = 100, description = "Maximum number of products, 1 to 100; 10 by default"),
     ("department" = Option<String>, Query, max_length = 200, description = "Only this department"),
     ("aisle" = Option<String>, Query, max_length = 200, description = "Only this aisle"),
@@ -241,15 +245,32 @@ pub(crate) async fn popular(
 ))]
 pub(crate) async fn trending(
     State(state): State<Shared>,
-    params: Params,
+    mut params: Params,
 ) -> Result<Json<Ranked>, Problem> {
-    let (limit, filters) = list_of(params)?;
-    let recommendations = state.engine.trending(limit, &filters, state.clock.now_ms());
+    let trend = Trend { window: window(&mut params)?, country: country(&mut params)? };
+    let known = "window, country, limit, department, aisle, in_stock_only, filter";
+    let (limit, filters) = list_of(params, known)?;
+    let recommendations = state.engine.trending(trend, limit, &filters, state.clock.now_ms());
     Ok(Json(Ranked { recommendations }))
 }
 
-/// The length and the filters of a list that a request asks for.
-fn list_of(mut params: Params) -> Result<(usize, Filters), Problem> {
+fn window(params: &mut Params) -> Result<Window, Problem> {
+    let Some(name) = params.text("window")? else { return Ok(Window::default()) };
+    let found = Window::NAMES.iter().find(|(known, _)| *known == name);
+    found.map(|(_, window)| *window).ok_or_else(|| {
+        Problem::field("window", format!("window is {name:?}."), "10m, 1h, 1d or 1w")
+    })
+}
+
+fn country(params: &mut Params) -> Result<Option<Country>, Problem> {
+    let country = params.text("country")?.map(|text| text.parse::<Country>()).transpose();
+    country
+        .map_err(|error| Problem::field("country", format!("country {error}."), COUNTRY_EXPECTED))
+}
+
+/// The length and the filters of a list that a request asks for. `known` names all parameters of
+/// the list.
+fn list_of(mut params: Params, known: &str) -> Result<(usize, Filters), Problem> {
     let limit = params.number("limit", 10, 1..=100)?;
     let filters = Filters {
         departments: params.text("department")?.into_iter().collect(),
@@ -258,7 +279,7 @@ fn list_of(mut params: Params) -> Result<(usize, Filters), Problem> {
         expression: filter_of(&mut params)?,
         ..Filters::default()
     };
-    params.end("limit, department, aisle, in_stock_only, filter")?;
+    params.end(known)?;
     Ok((limit, filters))
 }
 

@@ -76,6 +76,7 @@ pub(crate) async fn merge(
         kind: EventKind::Identify,
         items: Vec::new(),
         query: None,
+        country: None,
         timestamp_ms: None,
         source: None,
         recommendation_id: None,

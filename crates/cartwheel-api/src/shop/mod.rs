@@ -2,6 +2,7 @@
 
 pub(crate) mod accept;
 pub(crate) mod backfill;
+pub(crate) mod buy_again;
 pub(crate) mod catalogue;
 pub(crate) mod events;
 pub(crate) mod expression;

@@ -38,6 +38,9 @@ fn recommendation(id: &str, probability: f32) -> Recommendation {
         in_stock: None,
         probability,
         reasons: vec!["often bought together".into()],
+        due_at: None,
+        due_earliest: None,
+        due_latest: None,
         source: Some("popular".into()),
         explanation: None,
     }
@@ -148,6 +151,11 @@ impl Engine for Fake {
         let lists = slots.iter().map(list).collect();
         Box::pin(async move { Page { lists, model_version, release, degraded: false } })
     }
+    fn buy_again(&self, query: &Query<'_>) -> Answer {
+        let dated = |item| Recommendation { due_at: Some("2026-03-14T09:00:00Z".into()), ..item };
+        let found = answer(query);
+        Answer { items: found.items.into_iter().map(dated).collect(), ..found }
+    }
     fn similar(
         &self,
         id: &ProductId,
@@ -163,8 +171,16 @@ impl Engine for Fake {
         let shown = if filters.departments == ["none"] { 0 } else { limit };
         vec![filtered(recommendation("p1", 0.5), filters); shown]
     }
-    fn trending(&self, limit: usize, filters: &Filters, now_ms: i64) -> Vec<Recommendation> {
-        self.popular(limit, filters, now_ms)
+    fn trending(
+        &self,
+        trend: Trend,
+        limit: usize,
+        filters: &Filters,
+        now_ms: i64,
+    ) -> Vec<Recommendation> {
+        let asked = format!("{:?} {:?}", trend.window, trend.country.map(|c| c.to_string()));
+        let found = self.popular(limit, filters, now_ms).into_iter();
+        found.map(|item| Recommendation { aisle: asked.clone(), ..item }).collect()
     }
     fn products(
         &self,

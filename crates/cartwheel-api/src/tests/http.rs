@@ -182,6 +182,7 @@ async fn the_document_lists_every_route() {
         "get /v1/trending 200 400 401 403 429 503",
         "get /v1/users 200 400 401 403 429 503",
         "get /v1/users/{id} 200 400 401 403 429 503",
+        "get /v1/users/{id}/buy-again 200 400 401 403 429 503",
         "get /v1/users/{id}/cart 200 400 401 403 429 503",
         "get /v1/users/{id}/export 200 400 401 403 404 429 503",
         "get /v1/users/{id}/orders 200 400 401 403 429 503",

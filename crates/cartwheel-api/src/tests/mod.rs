@@ -5,6 +5,7 @@
 mod audit;
 mod backfill;
 mod batch;
+mod buy_again;
 mod filters;
 mod foreign;
 mod guests;

@@ -111,6 +111,9 @@ async fn bad_requests_name_the_field() {
         ("/v1/products?offset=x", "offset"),
         ("/v1/products/%00", "id"),
         ("/v1/popular?in_stock_only=1", "in_stock_only"),
+        ("/v1/trending?window=2h", "window"),
+        ("/v1/trending?country=AUT", "country"),
+        ("/v1/popular?window=1h", "window"),
         ("/v1/users?limit=0", "limit"),
     ] {
         let problem = shop.get(path).await.problem(400, "invalid-field");
@@ -134,6 +137,10 @@ async fn the_catalogue_can_be_browsed() {
         assert_eq!(shop.get(&none).await.products().len(), 0);
     }
     assert_eq!(shop.get("/v1/users?limit=2").await.json()["users"][1]["orders"], 3);
+    let asked = |answer: &Value| answer["recommendations"][0]["aisle"].clone();
+    let trending = shop.get("/v1/trending?window=1h&country=at").await.json();
+    assert_eq!(asked(&trending), "Hour Some(\"AT\")");
+    assert_eq!(asked(&shop.get("/v1/trending").await.json()), "Day None");
 }
 
 #[tokio::test]

@@ -14,7 +14,7 @@ use super::shop::{NOW_MS, model, product, query, regular, release, session, unna
 use super::text_search::text_search;
 use crate::{
     Engine, Filters, Opened, PageStart, ProductSearch, Query, Recommendation, ServingEngine,
-    TextSearch, Visibility,
+    TextSearch, Trend, Visibility,
 };
 
 /// A shop whose products can be changed.
@@ -78,7 +78,7 @@ impl Shop {
         let cart = session(&["p0"], &[]);
         shown.extend(self.ask_in(&cart, |query| query.now_ms = now_ms));
         shown.extend(self.engine.popular(100, &Filters::default(), now_ms));
-        shown.extend(self.engine.trending(100, &Filters::default(), now_ms));
+        shown.extend(self.engine.trending(Trend::default(), 100, &Filters::default(), now_ms));
         for id in ["p0", "p2", "new"] {
             shown.extend(
                 self.engine

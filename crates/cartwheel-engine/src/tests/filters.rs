@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::shop::{NOW_MS, model, product, query, regular, release, session};
-use crate::{Engine, Filters, Query, Recommendation, ServingEngine};
+use crate::{Engine, Filters, Query, Recommendation, ServingEngine, Trend};
 
 struct Shop {
     engine: ServingEngine,
@@ -88,7 +88,12 @@ fn a_list_is_filled_up_with_products_that_fulfil_the_expression() {
         assert!(found.iter().all(|id| number(id) % 3 == 0));
         assert_eq!(shop.popular(100, "price < 10").len(), 100);
         assert_eq!(shop.popular(7, "price < 10 and product_id != 'n0'").len(), 7);
-        let trending = shop.engine.trending(5, &filters("price = 15", Source::Everybody), NOW_MS);
+        let trending = shop.engine.trending(
+            Trend::default(),
+            5,
+            &filters("price = 15", Source::Everybody),
+            NOW_MS,
+        );
         assert_eq!(trending.len(), 5);
         // Of products that only the release describes, department and aisle are known.
         let food = shop.popular(100, "department = 'food' and not ('aisle 0' in categories)");

@@ -2,14 +2,16 @@
 
 use std::sync::Arc;
 
-use cartwheel_events::{Event, EventRecord, ProductRecord, UserId};
+use cartwheel_events::{Event, EventRecord, ProductRecord, Record, UserId};
 use cartwheel_sessions::LiveCatalogue;
 use cartwheel_stream::{Position, Sequence};
 use futures::executor::block_on;
 use serde_json::{Value, json};
 
 use super::shop::{DAY_MS, NOW_MS, product, query};
-use crate::{Answer, Engine, Filters, Opened, Query, Recommendation, ServingEngine, StoredRecord};
+use crate::{
+    Answer, Engine, Filters, Opened, Query, Recommendation, ServingEngine, StoredRecord, Trend,
+};
 
 struct FirstDay {
     engine: ServingEngine,
@@ -40,7 +42,10 @@ impl FirstDay {
     fn event(&self, kind: &str, id: &str, at_ms: i64) {
         let body = json!({"user_id": "u", "event": kind, "product_ids": [id]});
         let event = Event::from_json(&body).unwrap();
-        self.engine.trends().add(&EventRecord::new(event, format!("e{at_ms}"), at_ms));
+        let record = EventRecord::new(event, format!("e{at_ms}"), at_ms);
+        let trends = self.engine.trends();
+        let at = trends.counted(0);
+        trends.count(0, &[(at, Record::Event(record))], at.next());
     }
 
     fn ask(&self, cart: &[&str]) -> Answer {
@@ -55,7 +60,7 @@ impl FirstDay {
     }
 
     fn trending(&self, now_ms: i64) -> Vec<Recommendation> {
-        self.engine.trending(10, &Filters::default(), now_ms)
+        self.engine.trending(Trend::default(), 10, &Filters::default(), now_ms)
     }
 }
 
@@ -96,7 +101,8 @@ fn shoppers_turn_to_products_and_the_lists_follow() {
     assert_eq!(answer.items.len(), 10);
     assert_eq!(answer.items[0].source.as_deref(), Some("trending"));
     assert_eq!(answer.items[0].reasons, ["Many shoppers turn to it now"]);
-    assert_eq!(ids(&shop.trending(NOW_MS))[..3], ["p7", "p2", "p6"]);
+    assert_eq!(ids(&shop.trending(NOW_MS))[..2], ["p7", "p2"]);
+    assert_ne!(shop.trending(NOW_MS)[2].reasons, ["Many shoppers turn to it now"], "long ago");
     let later = shop.trending(NOW_MS + 60 * DAY_MS);
     assert_eq!(later.len(), 10);
     assert_ne!(later[0].reasons, ["Many shoppers turn to it now"]);

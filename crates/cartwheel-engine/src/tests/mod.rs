@@ -1,6 +1,7 @@
 //! The engine over a small release that is made in memory.
 
 mod answers;
+mod buy_again;
 mod catalogue;
 mod deployment;
 mod discovery;
@@ -14,4 +15,5 @@ mod shop;
 mod similar;
 mod small_shops;
 mod text_search;
+mod trends;
 mod value;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use cartwheel_events::{EventKind, EventRecord, ProductId, UserId};
+use cartwheel_events::{EventKind, EventRecord, ProductId, Record, UserId};
 use cartwheel_filter::{Context, Expression, Source};
 use cartwheel_placements::{Kind, Placements};
 use cartwheel_recommend::FEATURES;
@@ -15,7 +15,7 @@ use serde_json::json;
 
 use super::catalogue::Shop;
 use super::shop::{NOW_MS, model, product, query, regular, release, session};
-use crate::{Engine, Page, Query, ScoreError, Scorer, ServingEngine, Slot, SlotStep};
+use crate::{Engine, Page, Placed, Query, ScoreError, Scorer, ServingEngine, Slot, SlotStep};
 
 fn slot(limit: usize, kinds: &[Kind]) -> Slot {
     let step = |&kind| SlotStep { kind, expression: None };
@@ -137,6 +137,8 @@ fn fallbacks_fill_a_list_and_each_product_says_where_it_is_from() {
     assert_eq!(kinds(&filled, 0), [Kind::BuyAgain, Kind::BuyAgain, Kind::BuyAgain, Kind::Popular]);
     let bought: BTreeSet<&str> = ids(&filled, 0)[..3].iter().copied().collect();
     assert_eq!(bought, BTreeSet::from(["p0", "p1", "p4"]));
+    let dated = |placed: &Placed| placed.recommendation.due_at.is_some();
+    assert!(filled.lists[0][..3].iter().all(dated), "{filled:?}");
 
     let with_cart = page(&engine, &session(&["p2"], &[]), &[cart]);
     // The shopper has bought p4 before; p3 is always bought with p2.
@@ -178,7 +180,9 @@ fn each_kind_lists_its_own_products() {
         ..session(&["p2"], &[])
     };
     let event = EventRecord { product_ids: vec![product("p8")], ..view(NOW_MS - 1000) };
-    shop.engine.trends().add(&event);
+    let trends = shop.engine.trends();
+    let at = trends.counted(0);
+    trends.count(0, &[(at, Record::Event(event))], at.next());
     for (kind, expected) in [
         (Kind::New, vec!["new"]),
         (Kind::RecentlyViewed, vec!["p7", "p6", "new"]),

@@ -117,6 +117,7 @@ impl Table {
             kind: mapping.kind,
             items,
             query,
+            country: None,
             timestamp_ms,
             source: Some(self.source.to_owned()),
             recommendation_id: id(self.recommendation_id)?,

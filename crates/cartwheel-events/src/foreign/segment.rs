@@ -120,6 +120,7 @@ fn tie(call: &Map<String, Value>, path: &str, guest: &'static [&'static str]) ->
         kind: EventKind::Identify,
         items: Vec::new(),
         query: None,
+        country: None,
         timestamp_ms: timestamp(call, path)?,
         source: Some(TABLE.source.to_owned()),
         recommendation_id: None,

@@ -138,6 +138,7 @@ fn records_batch<'a, I: Iterator<Item = &'a EventRecord>>(
             Arc::new(Int64Array::from_iter(records().map(|e| e.backfilled_at_ms))),
         ),
         ("query", texts(records().map(|e| e.query.as_deref()))),
+        ("country", texts(records().map(|e| e.country.as_ref().map(|country| country.as_str())))),
         shard,
         sequence,
     ])

@@ -115,6 +115,7 @@ impl Shoppers<'_> {
                 product_ids,
                 quantities,
                 query: query.map(|queries| queries.value(row).to_owned()),
+                country: None,
                 timestamp_ms: None,
                 source: None,
                 recommendation_id: None,

@@ -4,6 +4,7 @@ pub mod audit;
 pub mod capacity;
 mod clicks;
 pub mod config;
+mod due;
 pub mod features;
 pub mod generate;
 pub mod import;

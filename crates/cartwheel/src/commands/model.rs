@@ -16,6 +16,7 @@ use clap::{Args, ValueEnum};
 use rayon::prelude::*;
 use serde::Serialize;
 
+use crate::commands::due::{self, DueArgs, Question};
 use crate::commands::{clicks, features, report};
 use crate::context::Context;
 use crate::learn;
@@ -103,7 +104,9 @@ enum UserSelection {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   cartwheel predict --users test --limit 20 --out predictions.json
-  cartwheel predict --sessions clicks --out predictions.jsonl")]
+  cartwheel predict --sessions clicks --out predictions.jsonl
+  cartwheel predict --due-within 7d --out mail.csv
+  cartwheel predict --due-within 2w --by product --out stock.csv")]
 pub struct Predict {
     /// Users to predict for.
     #[arg(long, value_enum, default_value = "all")]
@@ -115,8 +118,11 @@ pub struct Predict {
     /// Products for each user or click.
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1000))]
     limit: u32,
+    #[command(flatten)]
+    due: DueArgs,
     /// File to write: {"user_id": ["product_id", …]}; of sessions a line for each click,
-    /// {"session_id": …, "position": 1, "items": ["product_id", …]}.
+    /// {"session_id": …, "position": 1, "items": ["product_id", …]}; of dates CSV, or JSON lines if its
+    /// name ends in .jsonl.
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
 }
@@ -261,6 +267,18 @@ pub fn predict(context: &Context, args: &Predict) -> Result<()> {
     // Of data that ended long ago, the next order follows its end.
     let newest = opened.catalogue.trail.span().map(|(_, last)| week_end_ms(last));
     let moment_ms = newest.map_or(now_ms, |end_ms| end_ms.min(now_ms));
+    if let Some(days) = args.due.due_within {
+        let question = Question {
+            opened: &opened,
+            records,
+            shown: &shown,
+            from_ms: moment_ms,
+            days,
+            only_test: args.users == UserSelection::Test,
+            limit: args.limit as usize,
+        };
+        return due::predict(context, &question, args.due.by, &args.out);
+    }
     let worth: Vec<Option<f64>> = opened
         .catalogue
         .products

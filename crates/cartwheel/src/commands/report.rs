@@ -1,6 +1,7 @@
 //! Evaluation reports as text and pictures.
 
 use cartwheel_engine::Report;
+use cartwheel_recommend::due_dates::DueSlice;
 use cartwheel_recommend::metrics::{Bin, Mean};
 use cartwheel_recommend::slices::{Slice, Slices};
 
@@ -49,6 +50,7 @@ pub fn table(report: &Report) -> String {
         report.calibration_error
     ));
     out.push_str(&calibration(report));
+    out.push_str(&due_dates(report));
     out.push_str(&leads(report));
     out.push_str(&slices(report));
     out
@@ -69,6 +71,45 @@ fn calibration(report: &Report) -> String {
         row("  predicted", |bin| bin.predicted),
         row("  observed", |bin| bin.observed)
     )
+}
+
+/// How well the dates of next purchases hold.
+fn due_dates(report: &Report) -> String {
+    let Some(dates) = &report.due_dates else { return String::new() };
+    let mut out = format!(
+        "\nNext purchases within their intervals of {:.0} %: {:.1} % ±{:.1}\n{:<18}{:>9}{:>9}{:>12}{:>12}\n",
+        100.0 * dates.interval,
+        100.0 * dates.within.mean,
+        100.0 * dates.within.se,
+        "  bought before",
+        "number",
+        "within",
+        "error/days",
+        "width/days"
+    );
+    let mut row = |name: &str, slice: &DueSlice| {
+        out.push_str(&format!(
+            "{name:<18}{:>9}{:>7.1} %{:>12.1}{:>12.1}\n",
+            slice.purchases,
+            100.0 * slice.within,
+            slice.error_days,
+            slice.width_days
+        ));
+    };
+    for (at, slice) in dates.slices.iter().enumerate() {
+        let name = match dates.slices.get(at + 1) {
+            Some(next) if next.from == slice.from + 1 => format!("  {} x", slice.from),
+            Some(next) => format!("  {}-{} x", slice.from, next.from - 1),
+            None => format!("  {} x or more", slice.from),
+        };
+        row(&name, slice);
+    }
+    row("  all", &dates.all);
+    out.push_str(&format!(
+        "  Median error in days, bought twice or more: {:.1}; if the mean gap repeats {:.1}, the last gap {:.1}\n",
+        dates.repeated.error_days, dates.mean_gap_error_days, dates.last_gap_error_days
+    ));
+    out
 }
 
 /// A p-value.

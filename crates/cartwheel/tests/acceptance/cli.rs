@@ -260,6 +260,31 @@ fn results_are_json_on_request() {
     assert_eq!(users, tested);
     assert!(lists.as_object().unwrap().values().all(|l| l.as_array().unwrap().len() == 5));
     assert_eq!(predicted("all").as_object().unwrap().len(), 150);
+
+    // Dates of next purchases, judged and listed.
+    assert!(table.contains("Next purchases within their intervals of 80 %"), "{table}");
+    let due = |arguments: &[&str], out: &str| -> String {
+        let all = [&["predict", "--due-within", "2w", "--out", out][..], arguments].concat();
+        let summary = json(&all);
+        let text = std::fs::read_to_string(data.path().join(out)).unwrap();
+        let header = usize::from(!out.ends_with(".jsonl"));
+        assert_eq!(summary["rows"], text.lines().count() - header, "{summary}");
+        text
+    };
+    let lines = due(&["--limit", "3"], "due.jsonl");
+    let rows: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!(rows.len() > 150, "{}", rows.len());
+    for of_user in rows.chunk_by(|a, b| a["user_id"] == b["user_id"]) {
+        assert!(of_user.len() <= 3 && of_user.is_sorted_by_key(|row| row["due_at"].to_string()));
+    }
+    let mails = due(&["--users", "test"], "due.csv");
+    let header = "user_id,product_id,product_name,due_at,due_earliest,due_latest,probability\n";
+    assert!(mails.starts_with(header), "{mails}");
+    let stock = due(&["--by", "product"], "stock.csv");
+    assert!(stock.starts_with("product_id,product_name,day,expected\n"), "{stock}");
+    let days: std::collections::BTreeSet<&str> =
+        stock.lines().skip(1).map(|line| line.rsplit(',').nth(1).unwrap()).collect();
+    assert!((14..=15).contains(&days.len()), "{days:?}");
 }
 
 #[test]

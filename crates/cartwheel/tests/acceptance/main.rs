@@ -44,3 +44,4 @@ mod stored;
 mod synthetic;
 #[cfg(test)]
 mod the_loop;
+mod trends;

@@ -8,6 +8,7 @@ const NAMES: Record<string, string> = {
   affinity: 'bought by like customers',
   content: 'like what was bought or looked at',
   popular: 'popular',
+  buy_again: 'due to be bought again',
   trending: 'trending now',
   new: 'new in the shop',
 };
