@@ -2,22 +2,34 @@
 
 use crate::ast::{Expr, Node, Operator};
 use crate::context::Context;
-use crate::error::Fault;
+use crate::error::{Fault, FilterError};
 use crate::name::{Name, nearest};
+use crate::parse::parse;
 use crate::value::Kind;
 
-/// What an expression may refer to besides products.
+/// What an expression may refer to.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Request<'a> {
     /// The values that the request gives; `None` before there is a request.
     pub(crate) context: Option<&'a Context>,
     /// Whether there is a shopper with a cart.
     pub(crate) has_shopper: bool,
+    /// Whether it is a condition on products.
+    pub(crate) has_products: bool,
 }
 
 impl Request<'_> {
+    /// Reads a condition.
+    pub(crate) fn read(self, text: &str) -> Result<Node, FilterError> {
+        let root = parse(text).and_then(|root| {
+            self.check(&root)?;
+            Ok(root)
+        });
+        root.map_err(|fault| fault.within(text))
+    }
+
     /// Checks that an expression is a condition.
-    pub(crate) fn check(self, node: &Node) -> Result<(), Fault> {
+    fn check(self, node: &Node) -> Result<(), Fault> {
         self.demand(node, Kind::Flag, "a condition, such as a comparison")
     }
 
@@ -107,7 +119,11 @@ impl Request<'_> {
 
     fn kind_of(self, name: &Name, node: &Node) -> Result<Kind, Fault> {
         match name {
-            Name::Field(field) => Ok(field.kind()),
+            Name::Field(field) if self.has_products => Ok(field.kind()),
+            Name::Field(_) => {
+                let problem = format!("{name} belongs to a product, and no product is asked about");
+                Err(Fault::new(node.at.clone(), problem, "names of `user`, `cart` and `context`"))
+            }
             Name::Fact(fact) if self.has_shopper => Ok(fact.kind()),
             Name::Fact(_) => {
                 let problem = format!("{name} is unknown, since the request has no shopper");

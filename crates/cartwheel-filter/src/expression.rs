@@ -13,7 +13,6 @@ use crate::evaluate::value;
 use crate::index::Index;
 use crate::item::Item;
 use crate::name::{Field, Name};
-use crate::parse::parse;
 use crate::select::Selection;
 
 /// A checked expression with the values that its request gives.
@@ -65,12 +64,7 @@ impl Expression {
 }
 
 fn read(text: &str, context: Option<&Context>, source: Source) -> Result<Node, FilterError> {
-    let request = Request { context, has_shopper: source == Source::Shopper };
-    let root = parse(text).and_then(|root| {
-        request.check(&root)?;
-        Ok(root)
-    });
-    root.map_err(|fault| fault.within(text))
+    Request { context, has_shopper: source == Source::Shopper, has_products: true }.read(text)
 }
 
 impl fmt::Display for Expression {

@@ -3,7 +3,7 @@
 //! [`Expression::parse`] reads a text. [`Expression::bind`] replaces what it says about shopper
 //! and cart by values. The resulting [`Condition`] decides on one product
 //! ([`Condition::matches`]), or selects from an [`Index`] of all products at once
-//! ([`Condition::select`]); both always agree. The crate is pure: no I/O, no clock.
+//! ([`Condition::select`]); both always agree. A [`Segment`] is a condition on the shopper alone. The crate is pure: no I/O, no clock.
 
 mod ast;
 mod bind;
@@ -19,6 +19,7 @@ mod item;
 mod lex;
 mod name;
 mod parse;
+mod segment;
 mod select;
 mod value;
 
@@ -30,6 +31,7 @@ pub use index::Index;
 pub use item::Item;
 pub use lex::MAX_LENGTH;
 pub use parse::{MAX_DEPTH, MAX_TERMS};
+pub use segment::Segment;
 
 #[cfg(test)]
 mod tests;
