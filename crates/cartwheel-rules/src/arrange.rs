@@ -5,11 +5,10 @@
 //! place has the largest probability of the list, the second place the second largest, and so on.
 //! In a list by probability these are the products' own.
 
-use rustc_hash::FxHashMap;
-
 use crate::arranged::{Arranged, LeftOut, Moved, Placed};
 use crate::document::Per;
 use crate::ruling::{Effect, Ruling};
+use crate::tally::Tally;
 
 /// Odds have a logarithm for probabilities from here to one minus this.
 const LEAST: f64 = 1e-6;
@@ -50,10 +49,9 @@ impl<'a> Ruling<'a> {
         let mut choice = Choice {
             ruling: self,
             ranked,
-            name_of,
+            tally: Tally::new(self, name_of),
             limit,
             states: vec![State::Open; ranked.len()],
-            counts: FxHashMap::default(),
             chosen: 0,
         };
         for (at, held) in self.rules.iter().enumerate() {
@@ -143,60 +141,33 @@ fn reordered(ranked: &[(u32, f32)], factors: &[f64]) -> Vec<usize> {
 struct Choice<'r, 'a, 'n, F: Fn(u32, Per) -> Option<&'n str>> {
     ruling: &'r Ruling<'a>,
     ranked: &'r [(u32, f32)],
-    name_of: F,
+    tally: Tally<'r, 'a, 'n, F>,
     limit: usize,
     /// By rank.
     states: Vec<State>,
-    /// The number of chosen products by `at_most` rule and category or brand.
-    counts: FxHashMap<(usize, &'n str), usize>,
     chosen: usize,
 }
 
 impl<'a, 'n, F: Fn(u32, Per) -> Option<&'n str>> Choice<'_, 'a, 'n, F> {
-    /// The `at_most` rules, of the first `before` rules, that count a product, each with its
-    /// maximum and the category or brand.
-    fn limits(&self, product: u32, before: usize) -> Vec<(usize, usize, &'n str)> {
-        let rules = self.ruling.rules[..before].iter().enumerate();
-        let counted = rules.filter_map(|(at, held)| {
-            let Effect::AtMost { count, per } = held.effect else { return None };
-            let name = match per {
-                Some(per) => (self.name_of)(product, per)?,
-                None => "",
-            };
-            held.is_about(product).then_some((at, count, name))
-        });
-        counted.collect()
-    }
-
-    /// The first rule, of the first `before` rules, that has no room for a product.
-    fn full(&self, product: u32, before: usize) -> Option<usize> {
-        let is_full = |&(at, most, name): &(usize, usize, &'n str)| {
-            self.counts.get(&(at, name)).is_some_and(|count| *count >= most)
-        };
-        self.limits(product, before).iter().find(|limit| is_full(limit)).map(|(at, ..)| *at)
-    }
-
     /// Whether no rule of the first `before` blocks a product or has no room for it.
     fn fits(&self, rank: usize, before: usize) -> bool {
         let (product, _) = self.ranked[rank];
         self.ruling.block(product).is_none_or(|block| block >= before)
-            && self.full(product, before).is_none()
+            && self.tally.full(product, before).is_none()
     }
 
     /// The id of the rule that keeps an unchosen product out of the list.
     fn obstacle(&self, rank: usize) -> Option<&'a str> {
         let (product, _) = self.ranked[rank];
         let all = self.ruling.rules.len();
-        let at = self.ruling.block(product).or_else(|| self.full(product, all))?;
+        let at = self.ruling.block(product).or_else(|| self.tally.full(product, all))?;
         Some(self.ruling.rules[at].id)
     }
 
     fn choose(&mut self, rank: usize, state: State) {
         if self.states[rank] == State::Open {
             self.chosen += 1;
-            for (at, _, name) in self.limits(self.ranked[rank].0, self.ruling.rules.len()) {
-                *self.counts.entry((at, name)).or_default() += 1;
-            }
+            self.tally.add(self.ranked[rank].0);
         }
         self.states[rank] = state;
     }

@@ -15,6 +15,7 @@ mod problem;
 mod rule_set;
 mod ruling;
 mod scope;
+mod tally;
 
 pub use arranged::{Arranged, LeftOut, Moved, Placed};
 pub use check::{MAX_FACTOR, MAX_IDS, MAX_PLACE, MAX_RULES};

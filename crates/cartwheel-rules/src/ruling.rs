@@ -163,10 +163,4 @@ impl<'a> Ruling<'a> {
             _ => None,
         })
     }
-
-    /// Whether a rule limits how many products of a kind a list has, so that it takes more
-    /// candidates than places to fill a list.
-    pub fn limits(&self) -> bool {
-        self.rules.iter().any(|held| matches!(held.effect, Effect::AtMost { .. }))
-    }
 }

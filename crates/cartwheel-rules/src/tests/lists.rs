@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Asked, HOME, arrange, listed, rule_set};
+use super::{Asked, HOME, arrange, listed, rule_set, with_ruling};
 
 #[test]
 fn without_rules_a_list_is_the_ranking() {
@@ -84,6 +84,21 @@ fn counts_are_limited_and_demanded() {
     let mut first = least.clone();
     first["priority"] = json!(5);
     assert_eq!(listed(json!([most, first]), 4).0, [0, 1, 5, 10]);
+}
+
+#[test]
+fn limits_take_more_products_to_fill_a_list() {
+    let lacking = |rules: Value, ranked: std::ops::Range<u32>, limit: usize| {
+        with_ruling(&rule_set(rules), &HOME, |ruling, name_of| {
+            ruling.lacking(ranked.clone(), limit, ranked.end..20, name_of)
+        })
+    };
+    let one =
+        || json!([{"id": "a", "action": {"kind": "at_most", "count": 1, "per": "department"}}]);
+    assert_eq!(lacking(one(), 0..3, 5), [3, 4], "p3 and p4 are of other departments");
+    assert_eq!(lacking(one(), 0..3, 3), [0; 0]);
+    assert_eq!(lacking(one(), 0..3, 9), [3, 4], "there are five departments");
+    assert_eq!(lacking(json!([]), 0..3, 9), [0; 0]);
 }
 
 #[test]

@@ -14,12 +14,13 @@ mod properties;
 
 const NOW_MS: i64 = 1_795_824_000_000;
 const TODAY: Date = date(2026, 11, 28);
+const DEPARTMENTS: [&str; 5] = ["Tea", "Milk", "Bread", "Fruit", "Wine"];
+const BRANDS: [&str; 2] = ["Uji", "Ito"];
 
 /// Twenty products: `p0` to `p19`, four of each department in turn, two brands.
 fn shop() -> Vec<Product> {
     let product = |n: usize| {
-        let department = ["Tea", "Milk", "Bread", "Fruit", "Wine"][n % 5];
-        let brand = ["Uji", "Ito"][n % 2];
+        let (department, brand) = (DEPARTMENTS[n % 5], BRANDS[n % 2]);
         Product::from_json(json!({
             "product_id": format!("p{n}"), "categories": [department], "brand": brand,
         }))
@@ -56,23 +57,22 @@ struct Asked<'a> {
 
 const HOME: Asked<'static> = Asked { placement: "home", cart: &[], context: Value::Null };
 
-/// The list of the 20 products, of which the first is the most probable, with the numbers of the
-/// products that rules have moved and the ids of these rules.
-fn arrange(set: &RuleSet, limit: usize, asked: &Asked<'_>) -> (Vec<u32>, Vec<String>) {
+/// Calls `with` with the rules that hold for a request, and with the names of categories and brands.
+fn with_ruling<T>(
+    set: &RuleSet,
+    asked: &Asked<'_>,
+    with: impl Fn(&Ruling<'_>, &dyn Fn(u32, Per) -> Option<&'static str>) -> T,
+) -> T {
     let shop = shop();
     let cart = asked.cart.iter().map(|&n| (item(&shop[n]), 1)).collect();
     let shopper = Shopper { is_guest: false, orders: 3, cart };
-    let Value::Object(context) =
-        (if asked.context.is_null() { json!({}) } else { asked.context.clone() })
-    else {
-        unreachable!()
-    };
-    let context = Context::from_json(context).unwrap();
+    let values = if asked.context.is_null() { json!({}) } else { asked.context.clone() };
+    let Value::Object(values) = values else { unreachable!() };
     let occasion = Occasion {
         placement: asked.placement,
         categories: &[],
         shopper: &shopper,
-        context: &context,
+        context: &Context::from_json(values).unwrap(),
         today: TODAY,
         now_ms: NOW_MS,
     };
@@ -80,24 +80,31 @@ fn arrange(set: &RuleSet, limit: usize, asked: &Asked<'_>) -> (Vec<u32>, Vec<Str
         let shop = &shop;
         Box::new(move |n| selector.matches(&item(&shop[n as usize]), NOW_MS))
     });
-    let ranked: Vec<(u32, f32)> =
-        (0..20).filter(|&n| ruling.admits(n)).map(|n| (n, 0.5 * 0.8_f32.powi(n as i32))).collect();
-    let name_of = |n: u32, per: Per| {
-        let product = &shop[n as usize];
-        match per {
-            Per::Department | Per::Aisle => product.department(),
-            Per::Brand => product.brand.as_deref(),
-        }
+    let name_of = |n: u32, per: Per| match per {
+        Per::Department | Per::Aisle => Some(DEPARTMENTS[n as usize % 5]),
+        Per::Brand => Some(BRANDS[n as usize % 2]),
     };
-    let arranged = ruling.arrange(&ranked, limit, name_of);
-    let list = arranged.items.iter().map(|placed| ranked[placed.rank].0).collect();
-    let moves = arranged.items.iter().filter_map(|placed| {
-        let Moved { rule, from, to } = placed.moved_by?;
-        Some(format!("p{} {rule} {from}>{to}", ranked[placed.rank].0))
-    });
-    let out =
-        arranged.left_out.iter().map(|out| format!("p{} out {}", ranked[out.rank].0, out.rule));
-    (list, moves.chain(out).collect())
+    with(&ruling, &name_of)
+}
+
+/// The list of the 20 products, of which the first is the most probable, with the products that
+/// rules have moved or put out.
+fn arrange(set: &RuleSet, limit: usize, asked: &Asked<'_>) -> (Vec<u32>, Vec<String>) {
+    with_ruling(set, asked, |ruling, name_of| {
+        let ranked: Vec<(u32, f32)> = (0..20)
+            .filter(|&n| ruling.admits(n))
+            .map(|n| (n, 0.5 * 0.8_f32.powi(n as i32)))
+            .collect();
+        let arranged = ruling.arrange(&ranked, limit, name_of);
+        let list = arranged.items.iter().map(|placed| ranked[placed.rank].0).collect();
+        let moves = arranged.items.iter().filter_map(|placed| {
+            let Moved { rule, from, to } = placed.moved_by?;
+            Some(format!("p{} {rule} {from}>{to}", ranked[placed.rank].0))
+        });
+        let out = arranged.left_out.iter();
+        let out = out.map(|out| format!("p{} out {}", ranked[out.rank].0, out.rule));
+        (list, moves.chain(out).collect())
+    })
 }
 
 fn listed(rules: Value, limit: usize) -> (Vec<u32>, Vec<String>) {
