@@ -9,6 +9,7 @@ use cartwheel_recommend::{Model, ModelMismatch};
 use cartwheel_registry::BundleError;
 use rustc_hash::FxHashMap;
 
+use crate::diversity_curve::DiversityPoint;
 use crate::judgement::Judgement;
 use crate::report::Report;
 
@@ -70,31 +71,8 @@ pub fn evaluate(
     version: Option<&str>,
     against: Option<&str>,
 ) -> Result<Report, Refused> {
-    let judged = Judgement {
-        set: &set.manifest.version,
-        histories: set.histories()?,
-        catalogues: vec![set.catalogue_of_others(0)?],
-        examples: set.gate()?,
-        folds: 0,
-        since_ms: None,
-        label: set.manifest.label,
-    };
-    if !judged.has_answers() {
-        return Err(Refused::NoGate(judged.label));
-    }
-    let model = match version {
-        Some(version) => {
-            let bundle = cartwheel_registry::read(models, version)?;
-            if bundle.manifest.feature_set != set.manifest.version {
-                return Err(Refused::Seen {
-                    trained_on: bundle.manifest.feature_set,
-                    gate_of: set.manifest.version.clone(),
-                });
-            }
-            Some(Model::new(bundle.forest, bundle.scaler)?)
-        }
-        None => None,
-    };
+    let judged = of_gate(set)?;
+    let model = version.map(|version| judgeable(models, set, version)).transpose()?;
     let reference = match against {
         Some(version) => {
             let bundle = cartwheel_registry::read(models, version)?;
@@ -106,6 +84,47 @@ pub fn evaluate(
         None => None,
     };
     Ok(judged.report(version, &|_| model.as_ref(), reference))
+}
+
+/// The price of diversity in recall: the newest orders of the gate users, asked with each dial at
+/// several settings. Without a model, the ranking of a release without one is rearranged.
+///
+/// # Errors
+/// As [`evaluate()`].
+pub fn diversity(
+    models: &Path,
+    set: &FeatureSet,
+    version: Option<&str>,
+) -> Result<Vec<DiversityPoint>, Refused> {
+    let judged = of_gate(set)?;
+    let model = version.map(|version| judgeable(models, set, version)).transpose()?;
+    Ok(judged.diversity(model.as_ref()))
+}
+
+/// The questions to the gate users.
+fn of_gate(set: &FeatureSet) -> Result<Judgement<'_>, Refused> {
+    let judged = Judgement {
+        set: &set.manifest.version,
+        histories: set.histories()?,
+        catalogues: vec![set.catalogue_of_others(0)?],
+        examples: set.gate()?,
+        folds: 0,
+        since_ms: None,
+        label: set.manifest.label,
+    };
+    if judged.has_answers() { Ok(judged) } else { Err(Refused::NoGate(judged.label)) }
+}
+
+/// A model that has not seen the answers of the gate users.
+fn judgeable(models: &Path, set: &FeatureSet, version: &str) -> Result<Model, Refused> {
+    let bundle = cartwheel_registry::read(models, version)?;
+    if bundle.manifest.feature_set != set.manifest.version {
+        return Err(Refused::Seen {
+            trained_on: bundle.manifest.feature_set,
+            gate_of: set.manifest.version.clone(),
+        });
+    }
+    Ok(Model::new(bundle.forest, bundle.scaler)?)
 }
 
 /// Judges the model `version` by cross-validation: the newest order of each user, or all visits if the

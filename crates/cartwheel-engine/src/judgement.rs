@@ -15,6 +15,7 @@ use cartwheel_recommend::{Model, rank};
 use rayon::prelude::*;
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use crate::diversity_curve::{DiversityPoint, diversity_curve};
 use crate::report::{Comparison, Method, Report};
 
 /// The baseline that a first model is compared with.
@@ -65,6 +66,27 @@ impl Judgement<'_> {
         self.examples.iter().any(|example| !example.basket.is_empty())
     }
 
+    /// The questions with their markets, of which there is one or one a group.
+    fn questions<'q>(&'q self, markets: &'q [Market<'q>]) -> Vec<Judged<'q>> {
+        let mut users: FxHashMap<&str, u32> = FxHashMap::default();
+        let number = |example: &'q Example| {
+            let next = users.len() as u32;
+            let user = *users.entry(&example.user_id).or_insert(next);
+            Judged { market: market(markets, example), user, example }
+        };
+        self.examples.iter().map(number).collect()
+    }
+
+    /// The price of diversity, over the questions that have an answer.
+    pub(crate) fn diversity(&self, model: Option<&Model>) -> Vec<DiversityPoint> {
+        let markets: Vec<Market<'_>> = self.catalogues.iter().map(Market::new).collect();
+        let asked: Vec<Judged<'_>> =
+            self.questions(&markets).into_iter().filter(has_answer).collect();
+        diversity_curve(&asked, |Judged { market, example: e, .. }| {
+            rank(market.catalogue(), model, &e.state, &e.context, held(e), |_| true)
+        })
+    }
+
     /// Compares the model of each example with the reference, or with popularity.
     pub(crate) fn report<'m>(
         &self,
@@ -73,13 +95,7 @@ impl Judgement<'_> {
         reference: Option<(&str, Model)>,
     ) -> Report {
         let markets: Vec<Market<'_>> = self.catalogues.iter().map(Market::new).collect();
-        let mut users: FxHashMap<&str, u32> = FxHashMap::default();
-        let mut all = Vec::with_capacity(self.examples.len());
-        for example in &self.examples {
-            let next = users.len() as u32;
-            let user = *users.entry(&example.user_id).or_insert(next);
-            all.push(Judged { market: market(&markets, example), user, example });
-        }
+        let all = self.questions(&markets);
         // In a visit that ends without the event nothing can be found: it only has probabilities.
         let (judged, empty): (Vec<_>, Vec<_>) = all.into_iter().partition(has_answer);
         let users: FxHashSet<u32> = judged.iter().map(|judged| judged.user).collect();

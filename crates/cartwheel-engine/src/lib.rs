@@ -15,6 +15,7 @@ mod buy_again;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
 pub mod deployment;
+mod diversity_curve;
 mod engine;
 mod evaluation;
 mod filter_index;
@@ -51,10 +52,11 @@ pub use answer::{
     Unranked, UnrankedReason, ValueShare,
 };
 pub use cartwheel_feature_set::SourceSearch;
-pub use cartwheel_recommend::{Discovery, Value, Window};
+pub use cartwheel_recommend::{Discovery, Diversity, Value, Window};
 pub use cartwheel_search::{FacetFilters, InvalidSynonyms, Synonyms};
+pub use diversity_curve::DiversityPoint;
 pub use engine::{Engine, EngineStatus};
-pub use evaluation::{Refused, cross_validate, evaluate, evaluate_later};
+pub use evaluation::{Refused, cross_validate, diversity, evaluate, evaluate_later};
 pub use gate::{GateSettings, JudgedBy, ServingModel, judged_by};
 pub use page::{Page, Placed, Slot, SlotStep};
 pub use question::{

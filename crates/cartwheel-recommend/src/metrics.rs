@@ -35,6 +35,18 @@ pub fn list_score(list: &[u32], label: &[u32], k: usize) -> ListScore {
     }
 }
 
+/// Returns the mean distance between two products of a list, 0 to 1: one minus their similarity
+/// (Smyth and McClave, "Similarity vs. Diversity", ICCBR 2001). `None` with fewer than two products.
+pub fn intra_list_distance(list: &[u32], similarity: impl Fn(u32, u32) -> f32) -> Option<f64> {
+    let pairs = list
+        .iter()
+        .enumerate()
+        .flat_map(|(at, &one)| list[at + 1..].iter().map(move |&other| (one, other)));
+    let distances: Vec<f64> =
+        pairs.map(|(one, other)| 1.0 - f64::from(similarity(one, other))).collect();
+    (!distances.is_empty()).then(|| distances.iter().sum::<f64>() / distances.len() as f64)
+}
+
 /// The value of one question, and the user who was asked.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Score {

@@ -4,7 +4,8 @@ use cartwheel_features::{Catalogue, Example, week_of};
 use rustc_hash::FxHashSet;
 use serde::{Deserialize, Serialize};
 
-use crate::metrics::{Score, list_score, mean};
+use crate::metrics::{Score, intra_list_distance, list_score, mean};
+use crate::similarity::similarity;
 
 /// A product is new for this many weeks after its first sale.
 const NEW_WEEKS: u16 = 4;
@@ -52,6 +53,10 @@ pub struct Slices {
     pub long_tail: f64,
     /// The mean of -log2 of the share of orders that hold a product, over the first 10, in bits.
     pub novelty: f64,
+    /// The mean distance between two of the first 10, 0 to 1: one minus their similarity by what the
+    /// shop says and by what is bought together. 0 in reports of early versions.
+    #[serde(default)]
+    pub intra_list_distance: f64,
 }
 
 /// A catalogue, and where its long tail begins.
@@ -127,6 +132,17 @@ fn slice(recalls: impl Iterator<Item = Option<Score>>) -> Slice {
     Slice { mean: mean.mean, se: mean.se, users: users.len() }
 }
 
+/// The mean distance between two of the first 10 products of a list, over the lists with two.
+fn spread(lists: &[Vec<u32>], judged: &[Judged<'_>]) -> f64 {
+    let distances = lists.iter().zip(judged).filter_map(|(list, judged)| {
+        let catalogue = judged.market.catalogue;
+        let top = &list[..list.len().min(10)];
+        intra_list_distance(top, |one, other| similarity(catalogue, one, other))
+    });
+    let distances: Vec<f64> = distances.collect();
+    distances.iter().sum::<f64>() / distances.len().max(1) as f64
+}
+
 /// Computes the slices of a method. `lists` holds its list for each judged order, and
 /// `guest_lists` the list without the user's history.
 pub fn slices(lists: &[Vec<u32>], guest_lists: &[Vec<u32>], judged: &[Judged<'_>]) -> Slices {
@@ -166,6 +182,7 @@ pub fn slices(lists: &[Vec<u32>], guest_lists: &[Vec<u32>], judged: &[Judged<'_>
         coverage: distinct.len() as f64 / products as f64,
         long_tail: mean_of(|market, product| f64::from(u8::from(market.is_tail(product)))),
         novelty: mean_of(|market, product| market.novelty(product)),
+        intra_list_distance: spread(lists, judged),
     }
 }
 
@@ -239,5 +256,6 @@ mod tests {
         assert!((slices.long_tail - 2.0 / 3.0).abs() < 1e-9);
         let bits = -(2.0 * (1.0_f64 / 12.0).log2() + (10.0_f64 / 12.0).log2()) / 3.0;
         assert!((slices.novelty - bits).abs() < 1e-9, "{}", slices.novelty);
+        assert_eq!(slices.intra_list_distance, 1.0, "0 and 2 are never in one basket");
     }
 }

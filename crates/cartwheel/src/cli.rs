@@ -10,11 +10,12 @@ use clap::{Parser, Subcommand};
 use crate::commands::audit::Audit;
 use crate::commands::capacity::Capacity;
 use crate::commands::config::Config;
+use crate::commands::evaluate::Evaluate;
 use crate::commands::features::Features;
 use crate::commands::generate::Generate;
 use crate::commands::import::Import;
 use crate::commands::keys::Keys;
-use crate::commands::model::{Evaluate, Predict, Recommend, Train};
+use crate::commands::model::{Predict, Recommend, Train};
 use crate::commands::models::Models;
 use crate::commands::pipeline::PipelineCommand;
 use crate::commands::placements::PlacementsCommand;
@@ -22,8 +23,8 @@ use crate::commands::serve::{Demo, Serve};
 use crate::commands::stream::Stream;
 use crate::commands::users::{LakeCommand, Users};
 use crate::commands::{
-    audit, capacity, config, features, generate, import, keys, model, models, pipeline, placements,
-    serve, stream, users,
+    audit, capacity, config, evaluate, features, generate, import, keys, model, models, pipeline,
+    placements, serve, stream, users,
 };
 use crate::context::Context;
 use crate::errors;
@@ -225,7 +226,7 @@ fn execute(cli: Cli) -> Result<()> {
             features::features(data_dir, &with_arguments(settings, &args)?, *json).map(|_| ())
         }
         Command::Train(args) => model::train(&context, &args),
-        Command::Evaluate(args) => model::evaluate(&context, &args),
+        Command::Evaluate(args) => evaluate::evaluate(&context, &args),
         Command::Predict(args) => model::predict(&context, &args),
         Command::Recommend(args) => model::recommend(&context, &args),
         Command::Pipeline { command } => pipeline::run(&context, command),

@@ -3486,6 +3486,12 @@ export interface components {
       guest_recall_at_10: components['schemas']['Slice'];
       /**
        * Format: double
+       * @description The mean distance between two of the first 10, 0 to 1: one minus their similarity by what the
+       *     shop says and by what is bought together. 0 in reports of early versions.
+       */
+      intra_list_distance?: number;
+      /**
+       * Format: double
        * @description The share of the first 10 that are outside the most popular products, which together make
        *     up 80 % of the order lines.
        */

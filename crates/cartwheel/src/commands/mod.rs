@@ -5,6 +5,7 @@ pub mod capacity;
 mod clicks;
 pub mod config;
 mod due;
+pub mod evaluate;
 pub mod features;
 pub mod generate;
 pub mod import;

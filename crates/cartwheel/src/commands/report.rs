@@ -1,6 +1,6 @@
 //! Evaluation reports as text and pictures.
 
-use cartwheel_engine::Report;
+use cartwheel_engine::{DiversityPoint, Report};
 use cartwheel_recommend::due_dates::DueSlice;
 use cartwheel_recommend::metrics::{Bin, Mean};
 use cartwheel_recommend::slices::{Slice, Slices};
@@ -153,7 +153,7 @@ fn slices(report: &Report) -> String {
     let Some((_, first)) = rows.first() else { return String::new() };
     let mut out = format!("\n{:<18}", "Recall@10 of");
     SLICES.iter().for_each(|(name, _)| out.push_str(&format!("{name:<15}")));
-    out.push_str("coverage  long tail  novelty\n");
+    out.push_str("coverage  long tail  novelty  distance\n");
     for (name, slices) in &rows {
         out.push_str(&format!("{name:<18}"));
         for (_, slice) in SLICES {
@@ -164,14 +164,41 @@ fn slices(report: &Report) -> String {
             };
             out.push_str(&format!("{cell:<15}"));
         }
-        let Slices { coverage, long_tail, novelty, .. } = slices;
+        let Slices { coverage, long_tail, novelty, intra_list_distance, .. } = slices;
         let (coverage, long_tail) = (100.0 * coverage, 100.0 * long_tail);
-        out.push_str(&format!("{coverage:>6.1} %  {long_tail:>7.1} %  {novelty:>7.2}\n"));
+        out.push_str(&format!("{coverage:>6.1} %  {long_tail:>7.1} %  {novelty:>7.2}"));
+        out.push_str(&format!("  {intra_list_distance:>8.3}\n"));
     }
     out.push_str(&format!("{:<18}", "users"));
     SLICES.iter().for_each(|(_, slice)| out.push_str(&format!("{:<15}", slice(first).users)));
     out.truncate(out.trim_end().len());
     out.push('\n');
+    out
+}
+
+/// The price of diversity: a line for each setting of the dials.
+pub fn diversity(points: &[DiversityPoint]) -> String {
+    let mut out = format!(
+        "{:<13}{:<9}{:<17}{:<27}{:<10}{:<12}{}\n",
+        "calibration", "variety", "Recall@10", "difference", "distance", "categories", "coverage"
+    );
+    for point in points {
+        let DiversityPoint { dials, recall_at_10: recall, difference, .. } = point;
+        let recall = format!("{:.4} ±{:.4}", recall.mean, recall.se);
+        let p = probability(difference.p_value);
+        let difference = match dials == &cartwheel_recommend::Diversity::NONE {
+            true => String::new(),
+            false => format!("{:+.4} ±{:.4}  p {p}", difference.mean, difference.se),
+        };
+        out.push_str(&format!(
+            "{:<13}{:<9}{recall:<17}{difference:<27}{:<10.3}{:<12.3}{:>6.1} %\n",
+            dials.calibration,
+            dials.variety,
+            point.intra_list_distance,
+            point.category_distance,
+            100.0 * point.coverage
+        ));
+    }
     out
 }
 

@@ -234,6 +234,15 @@ fn results_are_json_on_request() {
     assert!(report["methods"][7]["slices"]["expl_recall_at_10"]["users"].as_u64().unwrap() > 0);
     let table = cartwheel(data.path(), &["evaluate"]).unwrap();
     assert!(table.contains("the strongest baseline") && table.contains("new to user"), "{table}");
+    let curve = json(&["evaluate", "--diversity"]);
+    let curve = curve.as_array().unwrap();
+    let figure = |at: usize, name: &str| curve[at][name].as_f64().unwrap();
+    assert_eq!((curve.len(), figure(0, "calibration"), figure(0, "variety")), (11, 0.0, 0.0));
+    assert_eq!(curve[0]["recall_at_10"], report["methods"][7]["recall_at_10"]);
+    assert!(figure(5, "category_distance") < figure(0, "category_distance"), "{curve:?}");
+    assert!(figure(10, "intra_list_distance") > figure(0, "intra_list_distance"), "{curve:?}");
+    let table = cartwheel(data.path(), &["evaluate", "--diversity"]).unwrap();
+    assert_eq!(table.lines().count(), 12, "{table}");
     let chart = std::fs::read_to_string(data.path().join("chart.svg")).unwrap();
     assert!(chart.starts_with("<svg") && chart.contains("personal+popular"));
     assert_eq!(json(&["recommend", "--user", "1", "--cart", "1,2"]).as_array().unwrap().len(), 10);
