@@ -138,9 +138,26 @@ pub struct Recommendation {
     #[serde(skip)]
     #[cfg_attr(feature = "schema", schema(ignore))]
     pub source: Option<String>,
+    /// The rule that has put it at its place, if one has.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub moved_by: Option<MovedBy>,
     /// Present only on request.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub explanation: Option<Explanation>,
+}
+
+/// A product's move by a rule. Products that only make room for others have none.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct MovedBy {
+    /// The id of the rule.
+    pub rule: String,
+    /// Its place in the ranking without rules, from 1.
+    #[cfg_attr(feature = "schema", schema(value_type = u64))]
+    pub from: usize,
+    /// Its place in the list, from 1.
+    #[cfg_attr(feature = "schema", schema(value_type = u64))]
+    pub to: usize,
 }
 
 /// The numbers behind a recommendation.

@@ -1,5 +1,7 @@
 //! What a shopper is to buy again, by the date at which it is due.
 
+use std::sync::Arc;
+
 use cartwheel_features::{UserProduct, UserState};
 use cartwheel_recommend::{Due, by_due_date, due_first, is_due};
 use jiff::Timestamp;
@@ -18,7 +20,10 @@ impl Shop {
     /// are due. The cart is left out. `hidden` tells to ignore the user's stored record.
     pub(crate) fn buy_again(&self, query: &Query<'_>, hidden: bool) -> Answer {
         let moment = self.moment(query, hidden);
-        let filter = self.filter_for(query, &moment.state);
+        let shopper = self.asking(query, &moment.state);
+        // Rules that move products have no part in an order by date.
+        let blocks = Arc::new(self.ruling(query, &shopper, SOURCE));
+        let filter = self.filter_for(query, &shopper, Some(blocks));
         let qualifies = |product: u32| {
             !moment.held.contains(&product)
                 && !query.filters.exclude_purchased

@@ -86,7 +86,9 @@ fn dials() -> Vec<Diversity> {
 
 fn scored(judged: &Judged<'_>, dials: Diversity, ranked: Vec<Ranked>) -> Scored {
     let (catalogue, example) = (judged.market.catalogue(), judged.example);
-    let ranked = dials.rearrange(catalogue, &example.state, ranked, LIMIT);
+    let ranked = dials.rearrange(catalogue, &example.state, ranked, LIMIT, |ranked| {
+        (ranked.candidate.product, ranked.probability)
+    });
     let list: Vec<u32> = ranked.iter().take(LIMIT).map(|r| r.candidate.product).collect();
     let proportions = Proportions::of(catalogue, &example.state);
     Scored {

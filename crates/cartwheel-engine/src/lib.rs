@@ -26,6 +26,7 @@ mod newcomers;
 mod overlay;
 mod page;
 mod page_lists;
+mod page_rules;
 mod product_index;
 mod qualify;
 mod question;
@@ -33,6 +34,7 @@ mod rank;
 mod ranking;
 mod release;
 mod report;
+mod rules;
 mod scorer;
 mod search;
 mod search_results;
@@ -48,8 +50,8 @@ mod verdict;
 mod views;
 
 pub use answer::{
-    Answer, Explanation, FeatureContribution, RankedProduct, Ranking, Recommendation, SourceCount,
-    Unranked, UnrankedReason, ValueShare,
+    Answer, Explanation, FeatureContribution, MovedBy, RankedProduct, Ranking, Recommendation,
+    SourceCount, Unranked, UnrankedReason, ValueShare,
 };
 pub use cartwheel_feature_set::SourceSearch;
 pub use cartwheel_recommend::{Discovery, Diversity, Value, Window};
@@ -60,8 +62,8 @@ pub use evaluation::{Refused, cross_validate, diversity, evaluate, evaluate_late
 pub use gate::{GateSettings, JudgedBy, ServingModel, judged_by};
 pub use page::{Page, Placed, Slot, SlotStep};
 pub use question::{
-    Filters, PageStart, ProductSearch, Query, SearchOrder, Similarity, StoredRecord, TextSearch,
-    Visibility,
+    Filters, PageStart, ProductSearch, Query, Ruled, SearchOrder, Similarity, StoredRecord,
+    TextSearch, Visibility,
 };
 pub use release::{OpenError, Opened};
 pub use report::{Comparison, Method, NOT_EVALUATED, Report};

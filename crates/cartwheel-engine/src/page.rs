@@ -3,6 +3,7 @@
 use cartwheel_events::ProductId;
 use cartwheel_filter::Expression;
 use cartwheel_placements::Kind;
+use cartwheel_recommend::Diversity;
 use serde::Serialize;
 
 use crate::answer::Recommendation;
@@ -10,10 +11,14 @@ use crate::answer::Recommendation;
 /// A list that a page asks for.
 #[derive(Debug, Clone, Default)]
 pub struct Slot {
+    /// The name of the placement, by which rules know the list.
+    pub placement: String,
     /// Where its products come from, one after the other while it is not full.
     pub steps: Vec<SlotStep>,
     /// The maximum number of products.
     pub limit: usize,
+    /// How far the list departs from the ranking.
+    pub diversity: Diversity,
     /// The product to which others are compared. It is in no list of the page.
     pub product: Option<ProductId>,
     /// The products to order, for the kind `rank`.

@@ -4,15 +4,18 @@
 //! page has, its shopper is ranked for once. Each list then takes its products from that ranking,
 //! or from what is the same for everybody, and none that an earlier list shows.
 
+use std::sync::Arc;
+
 use cartwheel_features::Action;
 use cartwheel_filter::Expression;
 use cartwheel_placements::Kind;
 use cartwheel_recommend::{Candidate, Ranked, Said, candidates};
+use cartwheel_rules::Ruling;
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use crate::answer::Recommendation;
+use crate::answer::{MovedBy, Recommendation};
 use crate::newcomers;
-use crate::page::{Page, Placed, Slot};
+use crate::page::{Page, Placed, Slot, SlotStep};
 use crate::qualify::Filter;
 use crate::question::{Query, Similarity};
 use crate::scorer::Scorer;
@@ -26,16 +29,19 @@ const PERSONAL: usize = 100;
 
 /// The reason for a product that the shopper looked at.
 const VIEWED: &str = "You looked at it";
+/// How many times the missing products a source is asked for if rules limit the list.
+const SPARE: usize = 5;
 
 /// A product of a list before the list is cut.
-struct Listed<'a> {
-    kind: Kind,
-    product: u32,
-    probability: f32,
-    why: Why<'a>,
+pub(crate) struct Listed<'a> {
+    pub(crate) kind: Kind,
+    pub(crate) product: u32,
+    pub(crate) probability: f32,
+    pub(crate) why: Why<'a>,
 }
 
-enum Why<'a> {
+/// Why a product is in a list.
+pub(crate) enum Why<'a> {
     /// It was ranked for the shopper.
     Ranked(&'a Ranked),
     /// The list tells.
@@ -58,14 +64,16 @@ enum PoolOf {
 }
 
 /// What a page's lists take their products from.
-struct Sources<'a> {
-    moment: Moment,
+pub(crate) struct Sources<'a> {
+    pub(crate) moment: Moment,
     query: &'a Query<'a>,
     /// The filter of each step of each slot, as a place in `filters`.
-    filter_of: Vec<Vec<usize>>,
+    pub(crate) filter_of: Vec<Vec<usize>>,
     filters: Vec<Filter<'a>>,
+    /// The rules that hold for each slot.
+    pub(crate) rulings: Vec<Arc<Ruling<'a>>>,
     /// The ranking for the shopper, by the filter.
-    personal: FxHashMap<usize, Vec<Ranked>>,
+    pub(crate) personal: FxHashMap<usize, Vec<Ranked>>,
     /// The ranking of given products, by slot and step.
     given: FxHashMap<(usize, usize), Vec<Ranked>>,
     /// The products to which the page compares others.
@@ -89,8 +97,8 @@ impl Shop {
         let mut shown = FxHashSet::default();
         let lists = slots.iter().enumerate().map(|(at, slot)| {
             let listed = self.listed(&sources, at, slot, &shown);
-            let list = cut(listed, slot.limit);
-            shown.extend(list.iter().map(|listed| listed.product));
+            let list = self.cut(&sources, at, slot, listed);
+            shown.extend(list.iter().map(|(listed, _)| listed.product));
             self.placed(&sources.moment, list)
         });
         Page {
@@ -111,20 +119,26 @@ impl Shop {
         hidden: bool,
     ) -> (Sources<'a>, bool) {
         let moment = self.moment(query, hidden);
-        // Steps with the same expression share a filter.
-        let mut expressions: Vec<Option<&Expression>> = Vec::new();
-        let mut place = |expression| {
-            let known = expressions.iter().position(|known| *known == expression);
+        let shopper = self.asking(query, &moment.state);
+        let ruling = |slot: &Slot| Arc::new(self.ruling(query, &shopper, &slot.placement));
+        let rulings: Vec<Arc<Ruling<'_>>> = slots.iter().map(ruling).collect();
+        // Steps with the same expression and the same blocked products share a filter.
+        let mut filters = Vec::new();
+        let mut wanted: Vec<(Option<&Expression>, Vec<&str>)> = Vec::new();
+        let mut place = |step: &'s SlotStep, ruling: &Arc<Ruling<'a>>| {
+            let key = (step.expression.as_ref(), ruling.guards().collect());
+            let known = wanted.iter().position(|known| *known == key);
             known.unwrap_or_else(|| {
-                expressions.push(expression);
-                expressions.len() - 1
+                let ruling = Some(ruling.clone());
+                filters.push(self.filter_with(&query.filters, key.0, ruling, &shopper));
+                wanted.push(key);
+                wanted.len() - 1
             })
         };
-        let mut places = |slot: &'s Slot| {
-            slot.steps.iter().map(|step| place(step.expression.as_ref())).collect()
+        let mut places = |(slot, ruling): (&'s Slot, &Arc<Ruling<'a>>)| {
+            slot.steps.iter().map(|step| place(step, ruling)).collect()
         };
-        let filter_of = slots.iter().map(&mut places).collect();
-        let filters = self.filters_for(query, &moment.state, &expressions);
+        let filter_of = slots.iter().zip(&rulings).map(&mut places).collect();
         let compared = slots.iter().filter_map(|slot| self.find(slot.product.as_ref()?));
         let compared: FxHashSet<u32> = compared.collect();
         let excluded = compared.iter().chain(&moment.held).copied().collect();
@@ -133,6 +147,7 @@ impl Shop {
             query,
             filter_of,
             filters,
+            rulings,
             personal: FxHashMap::default(),
             given: FxHashMap::default(),
             compared,
@@ -177,13 +192,19 @@ impl Shop {
                 match step.kind {
                     Kind::ForYou | Kind::Cart => {
                         let of = PoolOf::Personal(filter);
-                        if !pools.iter().any(|pool| pool.of == of) {
-                            let qualifies = |product| sources.qualifies(filter, product);
+                        let qualifies = |product| sources.qualifies(filter, product);
+                        let known = pools.iter().position(|pool| pool.of == of);
+                        let pool = known.unwrap_or_else(|| {
                             let (all, discovery) = (&self.opened.catalogue, self.discovery);
                             let candidates =
                                 candidates(all, state, cart, PERSONAL, discovery, qualifies);
                             pools.push(Pool { candidates, of });
-                        }
+                            pools.len() - 1
+                        });
+                        let (ruling, chosen) = (&sources.rulings[at], &mut pools[pool].candidates);
+                        let moment = &sources.moment;
+                        let lacking = self.lacking(moment, ruling, chosen, slot.limit, qualifies);
+                        chosen.extend(self.given_candidates(moment, &lacking));
                     }
                     Kind::Rank => {
                         let (mut given, _) =
@@ -217,15 +238,21 @@ impl Shop {
     ) -> Vec<Listed<'s>> {
         let mut list: Vec<Listed<'_>> = Vec::new();
         let mut taken = shown.clone();
+        let ruling = &sources.rulings[at];
+        let spare = if ruling.limits() { SPARE } else { 1 };
+        let mut room = ruling.room(|product, per| self.name_of(product, per));
+        let mut fitting = 0;
         for number in 0..slot.steps.len() {
-            let missing = slot.limit.saturating_sub(list.len());
+            let missing = slot.limit.saturating_sub(fitting);
             if missing == 0 {
                 break;
             }
-            let found = self.step(sources, slot, (at, number), missing, &taken);
+            let found = self.step(sources, slot, (at, number), missing * spare, &taken);
             taken.extend(found.iter().map(|listed| listed.product));
+            fitting += found.iter().filter(|listed| room.take(listed.product)).count();
             list.extend(found);
         }
+        list.extend(self.demanded_of(sources, at, slot, &taken));
         list
     }
 
@@ -308,9 +335,9 @@ impl Shop {
     }
 
     /// The products of a list as they are shown.
-    fn placed(&self, moment: &Moment, list: Vec<Listed<'_>>) -> Vec<Placed> {
+    fn placed(&self, moment: &Moment, list: Vec<(Listed<'_>, Option<MovedBy>)>) -> Vec<Placed> {
         let mut said = Said::default();
-        let placed = list.into_iter().filter_map(|listed| {
+        let placed = list.into_iter().filter_map(|(listed, moved_by)| {
             let Listed { kind, product, probability, why } = listed;
             let (reasons, source) = match why {
                 Why::Ranked(ranked) => {
@@ -324,23 +351,18 @@ impl Shop {
             };
             let item = self.recommendation(product, probability, reasons)?;
             let item = self.dated(&moment.state, product, item);
-            let recommendation = Recommendation { source: Some(source.to_owned()), ..item };
+            let source = Some(source.to_owned());
+            let recommendation = Recommendation { source, moved_by, ..item };
             Some(Placed { kind, recommendation })
         });
         placed.collect()
     }
 }
 
-/// Cuts a list to its limit: what rearranges a list does so before.
-fn cut(mut list: Vec<Listed<'_>>, limit: usize) -> Vec<Listed<'_>> {
-    list.truncate(limit);
-    list
-}
-
 impl Sources<'_> {
     /// Whether a list with a filter may show a product: neither in the cart nor one to which the page
     /// compares others.
-    fn qualifies(&self, filter: usize, product: u32) -> bool {
+    pub(crate) fn qualifies(&self, filter: usize, product: u32) -> bool {
         let is_excluded = self.excluded.contains(&product)
             || (self.query.filters.exclude_purchased
                 && self.moment.state.product(product).is_some());

@@ -1,8 +1,11 @@
 //! Which products of a shop qualify for a request.
 
+use std::sync::Arc;
+
 use cartwheel_events::ProductId;
 use cartwheel_features::UserState;
 use cartwheel_filter::{Condition, Expression, Index, Item, Shopper};
+use cartwheel_rules::Ruling;
 use rustc_hash::FxHashSet;
 
 use crate::filter_index::{Edition, Selected};
@@ -15,61 +18,75 @@ pub(crate) struct Filter<'a> {
     filters: &'a Filters,
     excluded: FxHashSet<u32>,
     condition: Option<(Condition, Option<Selected>)>,
+    /// The rules that may block products.
+    ruling: Option<Arc<Ruling<'a>>>,
 }
 
 impl Shop {
     /// The filters of a list that is the same for everybody.
     pub(crate) fn filter<'a>(&'a self, filters: &'a Filters) -> Filter<'a> {
-        self.filter_with(filters, filters.expression.as_ref(), &Shopper::default())
+        self.filter_with(filters, filters.expression.as_ref(), None, &Shopper::default())
     }
 
     /// The filters of a shopper's query.
-    pub(crate) fn filter_for<'a>(&'a self, query: &'a Query<'_>, state: &UserState) -> Filter<'a> {
-        let expression = query.filters.expression.as_ref();
-        self.filters_for(query, state, &[expression]).swap_remove(0)
-    }
-
-    /// The filters of a shopper's query, each with an expression of its own.
-    pub(crate) fn filters_for<'a>(
+    pub(crate) fn filter_for<'a>(
         &'a self,
         query: &'a Query<'_>,
-        state: &UserState,
-        expressions: &[Option<&Expression>],
-    ) -> Vec<Filter<'a>> {
-        let cart = match expressions.iter().any(Option::is_some) {
-            true => query.cart_pieces(),
-            false => Vec::new(),
-        };
+        shopper: &Shopper<'_>,
+        ruling: Option<Arc<Ruling<'a>>>,
+    ) -> Filter<'a> {
+        let expression = query.filters.expression.as_ref();
+        self.filter_with(&query.filters, expression, ruling, shopper)
+    }
+
+    /// The shopper of a query, as expressions see a shopper.
+    pub(crate) fn asking<'a>(&'a self, query: &'a Query<'_>, state: &UserState) -> Shopper<'a> {
         let line = |(id, pieces): (&'a ProductId, u32)| {
             let known = self.find(id).and_then(|index| self.item(index));
             (known.unwrap_or(Item::unknown(id.as_str())), pieces)
         };
-        let shopper = Shopper {
+        Shopper {
             is_guest: query.user_id.is_guest(),
             orders: state.orders,
-            cart: cart.into_iter().map(line).collect(),
-        };
-        let filter = |expression: &Option<&Expression>| {
-            self.filter_with(&query.filters, *expression, &shopper)
-        };
-        expressions.iter().map(filter).collect()
+            cart: query.cart_pieces().into_iter().map(line).collect(),
+        }
     }
 
-    fn filter_with<'a>(
+    /// As the query's filters, with another expression.
+    pub(crate) fn filter_with<'a>(
         &'a self,
         filters: &'a Filters,
         expression: Option<&Expression>,
+        ruling: Option<Arc<Ruling<'a>>>,
         shopper: &Shopper<'_>,
     ) -> Filter<'a> {
         let excluded = filters.exclude_products.iter().filter_map(|id| self.find(id)).collect();
         let condition = expression.map(|expression| {
             let condition = expression.bind(shopper);
-            let (shop, edition) = (self.clone(), self.edition());
-            let build = move || shop.index();
-            let selected = self.filter_index.select(edition, &condition, self.now_ms, build);
+            let selected = self.selected(&condition);
             (condition, selected)
         });
-        Filter { shop: self, filters, excluded, condition }
+        Filter { shop: self, filters, excluded, condition, ruling }
+    }
+
+    /// The products that fulfil a condition, as far as an index knows them.
+    pub(crate) fn selected(&self, condition: &Condition) -> Option<Selected> {
+        let (shop, edition) = (self.clone(), self.edition());
+        let build = move || shop.index();
+        self.filter_index.select(edition, condition, self.now_ms, build)
+    }
+
+    /// Whether a product fulfils a condition, of which an index may have told the products.
+    pub(crate) fn fulfils(
+        &self,
+        condition: &Condition,
+        selected: Option<&Selected>,
+        index: u32,
+    ) -> bool {
+        let known = selected.and_then(|selected| selected.contains(index));
+        known.unwrap_or_else(|| {
+            self.item(index).is_some_and(|item| condition.matches(&item, self.now_ms))
+        })
     }
 
     pub(crate) fn edition(&self) -> Edition {
@@ -101,10 +118,13 @@ impl Filter<'_> {
         self.shop.shows(index) && self.passes(index)
     }
 
-    /// Whether a product passes the filters.
+    /// Whether a product passes the filters and is not blocked by a rule.
     pub(crate) fn passes(&self, index: u32) -> bool {
         let Filters { departments, aisles, in_stock_only, .. } = self.filters;
         if self.excluded.contains(&index) || !self.fulfils(index) {
+            return false;
+        }
+        if self.ruling.as_ref().is_some_and(|ruling| !ruling.admits(index)) {
             return false;
         }
         if *in_stock_only && stated_stock(self.shop.live(index)) != Some(true) {
@@ -122,11 +142,8 @@ impl Filter<'_> {
 
     /// Whether a product fulfils the expression, if there is one.
     fn fulfils(&self, index: u32) -> bool {
-        let Some((condition, selected)) = &self.condition else { return true };
-        let known = selected.as_ref().and_then(|selected| selected.contains(index));
-        known.unwrap_or_else(|| {
-            let item = self.shop.item(index);
-            item.is_some_and(|item| condition.matches(&item, self.shop.now_ms))
+        self.condition.as_ref().is_none_or(|(condition, selected)| {
+            self.shop.fulfils(condition, selected.as_ref(), index)
         })
     }
 }

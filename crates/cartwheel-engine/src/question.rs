@@ -2,7 +2,8 @@
 
 use cartwheel_catalogue::Money;
 use cartwheel_events::{ProductId, UserId};
-use cartwheel_filter::Expression;
+use cartwheel_filter::{Context, Expression};
+use cartwheel_rules::RuleSet;
 use cartwheel_search::FacetFilters;
 use cartwheel_sessions::Session;
 
@@ -21,6 +22,8 @@ pub struct Query<'a> {
     pub limit: usize,
     /// Restrictions on the answer.
     pub filters: Filters,
+    /// The rules that lists have to follow.
+    pub rules: Option<Ruled<'a>>,
     /// Whether to report how each feature contributed.
     pub explain: bool,
     /// The current time, UTC milliseconds.
@@ -52,6 +55,15 @@ impl Query<'_> {
         }
         pieces
     }
+}
+
+/// The rules of the shop, and the values of a request that their scopes may ask for.
+#[derive(Debug, Clone, Copy)]
+pub struct Ruled<'a> {
+    /// The rules.
+    pub rules: &'a RuleSet,
+    /// The values.
+    pub context: &'a Context,
 }
 
 /// A shopper's record that was read before the query.

@@ -1,7 +1,6 @@
 //! How a shop orders given products for a shopper.
 
 use cartwheel_events::ProductId;
-use cartwheel_features::Source;
 use cartwheel_recommend::{Candidate, Ranked, Value, by_value, candidates_among, order};
 use rustc_hash::FxHashSet;
 
@@ -9,6 +8,7 @@ use crate::answer::{RankedProduct, Ranking, Unranked, UnrankedReason};
 use crate::newcomers::with_newcomers;
 use crate::qualify::Filter;
 use crate::question::Query;
+use crate::ranking::with_unscored;
 use crate::scorer::Scorer;
 use crate::shop::Shop;
 use crate::shopper::Moment;
@@ -25,7 +25,8 @@ impl Shop {
     ) -> Ranking {
         let opened = &*self.opened;
         let moment = self.moment(query, hidden);
-        let filter = self.filter_for(query, &moment.state);
+        let shopper = self.asking(query, &moment.state);
+        let filter = self.filter_for(query, &shopper, None);
         let (given, unranked) = self.sorted_out(products, &filter);
         let chosen = self.given_candidates(&moment, &given);
         let scored = self.scored(scorer, &moment, &chosen).await;
@@ -66,19 +67,12 @@ impl Shop {
         let ranked = order(&self.opened.catalogue, chosen, probabilities);
         let is_given = |product| given.contains(&product);
         let ranked = with_newcomers(self, ranked, state, held, given.len(), is_given);
-        let mut ranked = match self.value {
+        let ranked = match self.value {
             Value::Off => ranked,
             Value::Price | Value::Margin => by_value(ranked, |product| self.worth(product)),
         };
         // New products in the cart: nothing tells whether they are bought again.
-        let found: FxHashSet<u32> = ranked.iter().map(|r| r.candidate.product).collect();
-        let mut others: Vec<u32> = given.iter().copied().filter(|p| !found.contains(p)).collect();
-        others.sort_unstable();
-        ranked.extend(others.into_iter().map(|product| Ranked {
-            candidate: Candidate::new(product, Source::New),
-            probability: 0.0,
-        }));
-        ranked
+        with_unscored(ranked, given)
     }
 
     /// The products that have a place in the order, and the others with the reason. A product that

@@ -1,6 +1,7 @@
 //! How a shop answers a query.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use cartwheel_features::{Context, Source, UserState};
 use cartwheel_recommend::{
@@ -16,6 +17,7 @@ use crate::browse::TRENDING;
 use crate::newcomers;
 use crate::question::Query;
 use crate::release::Opened;
+use crate::rules::RECOMMENDATIONS;
 use crate::scorer::Scorer;
 use crate::shop::Shop;
 use crate::shopper::Moment;
@@ -38,37 +40,45 @@ impl Shop {
         let opened = &*self.opened;
         let moment = self.moment(query, hidden);
         let Moment { state, unreadable, context, cart, .. } = &moment;
-        let filter = self.filter_for(query, state);
+        let shopper = self.asking(query, state);
+        let ruling = Arc::new(self.ruling(query, &shopper, RECOMMENDATIONS));
+        let filter = self.filter_for(query, &shopper, Some(ruling.clone()));
         let qualifies = |product: u32| {
             filter.qualifies(product)
                 && self.discovery.admits(state, product)
                 && !(query.filters.exclude_purchased && state.product(product).is_some())
         };
         let (catalogue, discovery) = (&opened.catalogue, self.discovery);
-        let chosen = candidates(catalogue, state, cart, query.limit, discovery, qualifies);
+        let mut chosen = candidates(catalogue, state, cart, query.limit, discovery, qualifies);
+        let lacking = self.lacking(&moment, &ruling, &chosen, query.limit, qualifies);
+        chosen.extend(self.given_candidates(&moment, &lacking));
         let scored = self.scored(scorer, &moment, &chosen).await;
         let ranked =
             self.ordered_for(&moment, chosen, scored.probabilities, query.limit, qualifies);
-        let shown = &ranked[..ranked.len().min(query.limit)];
-        let explained = query.explain.then(|| opened.explain(state, context, cart, shown));
-        let explained = explained.into_iter().flatten().zip(shown);
+        let ranked = with_unscored(ranked, &lacking);
+        let counted = if query.explain { count_by_source(&ranked) } else { Vec::new() };
+        let of = |ranked: &Ranked| (ranked.candidate.product, ranked.probability);
+        let (shown, moves): (Vec<Ranked>, Vec<_>) =
+            self.arranged(&ruling, ranked, query.limit, of).into_iter().unzip();
+        let explained = query.explain.then(|| opened.explain(state, context, cart, &shown));
+        let explained = explained.into_iter().flatten().zip(&shown);
         let mut explained = explained.map(|(explanation, ranked)| Explanation {
             value: self.value_of(ranked.candidate.product),
             ..explanation
         });
         let mut said = Said::default();
-        let items = shown.iter().filter_map(|ranked| {
+        let items = shown.iter().zip(moves).filter_map(|(ranked, moved_by)| {
             let explanation = explained.next();
             let product = ranked.candidate.product;
             let reasons = self.why(state, ranked, explanation.as_ref(), &mut said);
             let item = self.recommendation(product, ranked.probability, reasons)?;
             let item = self.dated(&moment.state, product, item);
             let source = Some(ranked.candidate.source.as_str().to_owned());
-            Some(Recommendation { source, explanation, ..item })
+            Some(Recommendation { source, moved_by, explanation, ..item })
         });
         Answer {
             items: items.collect(),
-            candidates: if query.explain { count_by_source(&ranked) } else { Vec::new() },
+            candidates: counted,
             model_version: opened.model_version().unwrap_or("none").to_owned(),
             release: opened.name(),
             degraded: *unreadable || scored.failed || opened.stands_in,
@@ -243,6 +253,19 @@ impl Opened {
         })
         .collect()
     }
+}
+
+/// Adds those of some products that a ranking lacks, since the release does not have them, in a
+/// fixed order.
+pub(crate) fn with_unscored(mut ranked: Vec<Ranked>, products: &FxHashSet<u32>) -> Vec<Ranked> {
+    let found: FxHashSet<u32> = ranked.iter().map(|r| r.candidate.product).collect();
+    let mut others: Vec<u32> = products.iter().copied().filter(|p| !found.contains(p)).collect();
+    others.sort_unstable();
+    ranked.extend(others.into_iter().map(|product| Ranked {
+        candidate: Candidate::new(product, Source::New),
+        probability: 0.0,
+    }));
+    ranked
 }
 
 /// Counts ranked candidates by source, the strongest source first.

@@ -112,6 +112,7 @@ impl Shop {
             due_earliest: None,
             due_latest: None,
             source: None,
+            moved_by: None,
             explanation: None,
         })
     }

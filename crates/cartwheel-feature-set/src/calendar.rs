@@ -28,6 +28,12 @@ impl Calendar {
         Ok(day.to_zoned(self.0.clone())?.timestamp().as_millisecond())
     }
 
+    /// Returns the local day at `ms`, UTC milliseconds.
+    pub fn day(&self, ms: i64) -> Date {
+        let time = Timestamp::from_millisecond(ms).unwrap_or(Timestamp::UNIX_EPOCH);
+        self.0.to_datetime(time).date()
+    }
+
     /// Returns the local day (since 1970), weekday (0 = Sunday) and hour.
     fn local(&self, ms: i64) -> (i64, u8, u8) {
         let time = Timestamp::from_millisecond(ms).unwrap_or(Timestamp::UNIX_EPOCH);

@@ -3,7 +3,6 @@
 use cartwheel_features::{Catalogue, UserState};
 use serde::{Deserialize, Serialize};
 
-use crate::candidate::Ranked;
 use crate::proportions::{Counts, Proportions, department};
 use crate::similarity::Similarities;
 
@@ -36,7 +35,8 @@ impl Diversity {
         (0.0..=1.0).contains(&self.calibration) && (0.0..=1.0).contains(&self.variety)
     }
 
-    /// Rearranges the first 100 products of a ranking for a list of `limit` products. The list is
+    /// Rearranges the first 100 products of a ranking for a list of `limit` products. `of` gives the
+    /// product and the probability of an entry. The list is
     /// chosen product by product: with the dials *c* and *v*, the next one has the largest
     /// (1 - *c*) · (1 - *v*) · *s* - *c* · *d* - *v* · *m*. Here *s* is the probability at its place
     /// of the ranking as a share of the largest, *d* the distance from the shopper's
@@ -44,13 +44,14 @@ impl Diversity {
     /// others follow in their order.
     ///
     /// It takes the time of `limit` passes over 100 products.
-    pub fn rearrange(
+    pub fn rearrange<T>(
         self,
         catalogue: &Catalogue,
         state: &UserState,
-        mut ranked: Vec<Ranked>,
+        ranked: Vec<T>,
         limit: usize,
-    ) -> Vec<Ranked> {
+        of: impl Fn(&T) -> (u32, f32),
+    ) -> Vec<T> {
         let proportions = match self.calibration > 0.0 {
             true => Proportions::of(catalogue, state),
             false => Proportions::default(),
@@ -59,10 +60,12 @@ impl Diversity {
         if calibration <= 0.0 && self.variety <= 0.0 {
             return ranked;
         }
-        let rest = ranked.split_off(ranked.len().min(REARRANGED));
+        let first: Vec<(u32, f32)> = ranked.iter().take(REARRANGED).map(of).collect();
         let dials = Dials { calibration, variety: self.variety };
-        let order = dials.order(catalogue, &proportions, &ranked, limit);
-        order.into_iter().map(|place| ranked[place]).chain(rest).collect()
+        let order = dials.order(catalogue, &proportions, &first, limit);
+        let mut entries: Vec<Option<T>> = ranked.into_iter().map(Some).collect();
+        let order = order.into_iter().chain(first.len()..entries.len());
+        order.filter_map(|place| entries[place].take()).collect()
     }
 }
 
@@ -78,10 +81,10 @@ impl Dials {
         &self,
         catalogue: &Catalogue,
         proportions: &Proportions,
-        ranked: &[Ranked],
+        ranked: &[(u32, f32)],
         limit: usize,
     ) -> Vec<usize> {
-        let products: Vec<u32> = ranked.iter().map(|r| r.candidate.product).collect();
+        let products: Vec<u32> = ranked.iter().map(|(product, _)| *product).collect();
         let departments: Vec<Option<usize>> =
             products.iter().map(|&product| department(catalogue, product)).collect();
         let similarities = (self.variety > 0.0).then(|| Similarities::of(catalogue, &products));
@@ -123,8 +126,8 @@ impl Dials {
 
 /// The probability at each place as a share of the largest. A ranking that is in another order than
 /// that of the probabilities keeps its order.
-fn relevance(ranked: &[Ranked]) -> Vec<f64> {
-    let mut falling: Vec<f64> = ranked.iter().map(|r| f64::from(r.probability.max(0.0))).collect();
+fn relevance(ranked: &[(u32, f32)]) -> Vec<f64> {
+    let mut falling: Vec<f64> = ranked.iter().map(|(_, p)| f64::from(p.max(0.0))).collect();
     falling.sort_by(|a, b| b.total_cmp(a));
     let largest = falling.first().copied().filter(|largest| *largest > 0.0).unwrap_or(1.0);
     falling.into_iter().map(|probability| probability / largest).collect()
@@ -134,13 +137,11 @@ fn relevance(ranked: &[Ranked]) -> Vec<f64> {
 mod tests {
     use std::sync::Arc;
 
-    use cartwheel_features::{
-        Contents, Event, Line, Order, Partial, ProductInfo, SampleSizes, Source,
-    };
+    use cartwheel_features::{Contents, Event, Line, Order, Partial, ProductInfo, SampleSizes};
 
     use super::*;
     use crate::metrics::intra_list_distance;
-    use crate::{Candidate, similarity};
+    use crate::similarity;
 
     fn order(number: u32, products: &[u32]) -> Order {
         let line = |&product| Line { product, position: 1, reordered: None };
@@ -177,14 +178,11 @@ mod tests {
     /// The products 0 to 11 as they are ranked, rearranged.
     fn rearranged(dials: (f32, f32), state: &UserState, limit: usize) -> Vec<u32> {
         let (catalogue, _) = shop();
-        let ranked = (0..12).map(|product| Ranked {
-            candidate: Candidate::new(product, Source::Popular),
-            probability: 0.5 * 0.9_f32.powi(product as i32),
-        });
+        let ranked = (0..12).map(|product| (product, 0.5 * 0.9_f32.powi(product as i32)));
         let diversity = Diversity { calibration: dials.0, variety: dials.1 };
         assert!(diversity.is_valid());
-        let list = diversity.rearrange(&catalogue, state, ranked.collect(), limit);
-        list.iter().map(|ranked| ranked.candidate.product).collect()
+        let list = diversity.rearrange(&catalogue, state, ranked.collect(), limit, |entry| *entry);
+        list.into_iter().map(|(product, _)| product).collect()
     }
 
     #[test]

@@ -5,8 +5,8 @@
 //! place has the largest probability of the list, the second place the second largest, and so on.
 //! In a list by probability these are the products' own.
 
-use crate::arranged::{Arranged, LeftOut, Moved, Placed};
 use crate::document::Per;
+use crate::placed::{Moved, Placed};
 use crate::ruling::{Effect, Ruling};
 use crate::tally::Tally;
 
@@ -39,10 +39,10 @@ impl<'a> Ruling<'a> {
         ranked: &[(u32, f32)],
         limit: usize,
         name_of: impl Fn(u32, Per) -> Option<&'n str>,
-    ) -> Arranged<'a> {
+    ) -> Vec<Placed<'a>> {
         if self.is_empty() {
-            let items = (0..ranked.len().min(limit)).map(|rank| Placed { rank, moved_by: None });
-            return Arranged { items: items.collect(), left_out: Vec::new() };
+            let plain = (0..ranked.len().min(limit)).map(|rank| Placed { rank, moved_by: None });
+            return plain.collect();
         }
         let factors: Vec<f64> = ranked.iter().map(|(product, _)| self.factor(*product)).collect();
         let order = reordered(ranked, &factors);
@@ -66,18 +66,11 @@ impl<'a> Ruling<'a> {
         }
         choice.fill(&order);
         let list = choice.list(&order);
-        let items = list.iter().enumerate().map(|(at, &rank)| {
+        let placed = list.iter().enumerate().map(|(at, &rank)| {
             let moved_by = self.moved(choice.states[rank], ranked[rank].0, rank + 1, at + 1, limit);
             Placed { rank, moved_by }
         });
-        let items = items.collect();
-        let out = (0..ranked.len().min(limit)).filter(|&rank| choice.states[rank] == State::Open);
-        let left_out = out.filter_map(|rank| {
-            let rule = choice.obstacle(rank).or_else(|| self.strongest(ranked[rank].0, true))?;
-            Some(LeftOut { rank, rule })
-        });
-        let left_out = left_out.collect();
-        Arranged { items, left_out }
+        placed.collect()
     }
 
     /// The product of all factors on the odds of a product.
@@ -154,14 +147,6 @@ impl<'a, 'n, F: Fn(u32, Per) -> Option<&'n str>> Choice<'_, 'a, 'n, F> {
         let (product, _) = self.ranked[rank];
         self.ruling.block(product).is_none_or(|block| block >= before)
             && self.tally.full(product, before).is_none()
-    }
-
-    /// The id of the rule that keeps an unchosen product out of the list.
-    fn obstacle(&self, rank: usize) -> Option<&'a str> {
-        let (product, _) = self.ranked[rank];
-        let all = self.ruling.rules.len();
-        let at = self.ruling.block(product).or_else(|| self.tally.full(product, all))?;
-        Some(self.ruling.rules[at].id)
     }
 
     fn choose(&mut self, rank: usize, state: State) {

@@ -6,26 +6,27 @@
 //! I/O, no clock, no catalogue of its own.
 
 mod arrange;
-mod arranged;
 mod check;
 mod checked;
 mod conflicts;
 mod document;
+mod placed;
 mod problem;
 mod rule_set;
 mod ruling;
 mod scope;
 mod tally;
 
-pub use arranged::{Arranged, LeftOut, Moved, Placed};
 pub use check::{MAX_FACTOR, MAX_IDS, MAX_PLACE, MAX_RULES};
 pub use checked::Selector;
 pub use conflicts::{Conflict, ConflictKind, Known, MAX_CONFLICTS};
 pub use document::{Action, Per, Products, Rule, Rules};
+pub use placed::{Moved, Placed};
 pub use problem::{Problem, Problems};
 pub use rule_set::RuleSet;
-pub use ruling::{Occasion, Ruling, Selects};
+pub use ruling::{Demand, Occasion, Ruling, Selects};
 pub use scope::{Scope, Weekday};
+pub use tally::Room;
 
 #[cfg(test)]
 mod tests;

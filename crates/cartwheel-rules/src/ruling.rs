@@ -71,6 +71,23 @@ impl fmt::Debug for Held<'_> {
     }
 }
 
+/// Products that a list needs for a rule to hold.
+#[derive(Debug, Clone, Copy)]
+pub struct Demand<'r, 'a> {
+    /// Which products.
+    pub selector: &'a Selector,
+    /// How many of them.
+    pub count: usize,
+    held: &'r Held<'a>,
+}
+
+impl Demand<'_, '_> {
+    /// Whether a product is one of them.
+    pub fn is_about(&self, product: u32) -> bool {
+        self.held.is_about(product)
+    }
+}
+
 /// The rules that hold for one request. The default has none.
 #[derive(Debug, Default)]
 pub struct Ruling<'a> {
@@ -142,25 +159,28 @@ impl<'a> Ruling<'a> {
         before.any(|held| matches!(held.effect, Effect::Pin { .. }) && held.is_about(product))
     }
 
-    /// The id of the rule that keeps a product from being a candidate.
-    pub fn blocked_by(&self, product: u32) -> Option<&'a str> {
-        let block = self.block(product)?;
-        (!self.admits(product)).then(|| self.rules[block].id)
-    }
-
     /// The place of the first rule that blocks a product.
     pub(crate) fn block(&self, product: u32) -> Option<usize> {
         let blocks = |held: &Held<'_>| held.effect == Effect::Block && held.is_about(product);
         self.rules.iter().position(blocks)
     }
 
-    /// Products that have to be candidates for the rules to hold: selectors, each with the number
-    /// of its products that a list needs.
-    pub fn demands(&self) -> impl Iterator<Item = (&'a Selector, usize)> + '_ {
-        self.rules.iter().filter_map(|held| match held.effect {
-            Effect::Pin { .. } => Some((held.selector?, 1)),
-            Effect::AtLeast { count } => Some((held.selector?, count)),
-            _ => None,
+    /// The ids of the rules that [`Ruling::admits`] asks: with the same ones, it gives the same answers.
+    pub fn guards(&self) -> impl Iterator<Item = &'a str> + '_ {
+        let guards = self.rules.iter();
+        let guards = guards.filter(|h| matches!(h.effect, Effect::Block | Effect::Pin { .. }));
+        guards.map(|held| held.id)
+    }
+
+    /// Products that have to be candidates for the rules to hold.
+    pub fn demands(&self) -> impl Iterator<Item = Demand<'_, 'a>> {
+        self.rules.iter().filter_map(|held| {
+            let count = match held.effect {
+                Effect::Pin { .. } => 1,
+                Effect::AtLeast { count } => count,
+                _ => return None,
+            };
+            Some(Demand { selector: held.selector?, count, held })
         })
     }
 }

@@ -48,30 +48,31 @@ impl<'r, 'a, 'n, F: Fn(u32, Per) -> Option<&'n str>> Tally<'r, 'a, 'n, F> {
     }
 }
 
-impl Ruling<'_> {
-    /// Products that a ranking lacks to fill a list of `limit` products in spite of the limits, taken
-    /// from `others` in their order. None without limits.
-    pub fn lacking<'n>(
-        &self,
-        ranked: impl Iterator<Item = u32>,
-        limit: usize,
-        others: impl Iterator<Item = u32>,
-        name_of: impl Fn(u32, Per) -> Option<&'n str>,
-    ) -> Vec<u32> {
-        let mut lacking = Vec::new();
-        if !self.rules.iter().any(|held| matches!(held.effect, Effect::AtMost { .. })) {
-            return lacking;
+/// The room that the limits leave in a list.
+pub struct Room<'r, 'a, 'n, F: Fn(u32, Per) -> Option<&'n str>>(Tally<'r, 'a, 'n, F>);
+
+impl<'a> Ruling<'a> {
+    /// Whether a rule limits the number of some products, so that a full list takes more candidates
+    /// than it has places.
+    pub fn limits(&self) -> bool {
+        self.rules.iter().any(|held| matches!(held.effect, Effect::AtMost { .. }))
+    }
+
+    /// The room in an empty list. `name_of` gives the category or brand of a product.
+    pub fn room<'n, F: Fn(u32, Per) -> Option<&'n str>>(&self, name_of: F) -> Room<'_, 'a, 'n, F> {
+        Room(Tally::new(self, name_of))
+    }
+}
+
+impl<'n, F: Fn(u32, Per) -> Option<&'n str>> Room<'_, '_, 'n, F> {
+    /// Whether there is room for one more product, which then takes it.
+    pub fn take(&mut self, product: u32) -> bool {
+        let Self(tally) = self;
+        let all = tally.ruling.rules.len();
+        let fits = tally.ruling.admits(product) && tally.full(product, all).is_none();
+        if fits {
+            tally.add(product);
         }
-        let mut tally = Tally::new(self, name_of);
-        let mut room = |product: u32| {
-            let fits = self.admits(product) && tally.full(product, self.rules.len()).is_none();
-            if fits {
-                tally.add(product);
-            }
-            fits
-        };
-        let fitting = ranked.filter(|&product| room(product)).take(limit).count();
-        lacking.extend(others.filter(|&product| room(product)).take(limit - fitting));
-        lacking
+        fits
     }
 }

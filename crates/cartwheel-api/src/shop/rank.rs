@@ -112,6 +112,7 @@ pub(crate) async fn rank(
         cart,
         limit,
         filters: Filters { expression, ..Filters::default() },
+        rules: None,
         explain: false,
         now_ms,
     };

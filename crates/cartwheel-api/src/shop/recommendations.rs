@@ -185,6 +185,7 @@ pub(crate) async fn answer(state: &AppState, question: Question<'_>) -> Recommen
         cart: question.cart,
         limit: question.limit,
         filters: question.filters,
+        rules: None,
         explain: question.explain,
         now_ms,
     };

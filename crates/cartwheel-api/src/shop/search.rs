@@ -87,6 +87,7 @@ pub(crate) async fn search(
         cart: None,
         limit,
         filters: Filters::default(),
+        rules: None,
         explain: false,
         now_ms,
     });

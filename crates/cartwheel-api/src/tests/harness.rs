@@ -42,6 +42,7 @@ fn recommendation(id: &str, probability: f32) -> Recommendation {
         due_earliest: None,
         due_latest: None,
         source: Some("popular".into()),
+        moved_by: None,
         explanation: None,
     }
 }

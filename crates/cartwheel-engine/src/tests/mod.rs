@@ -10,6 +10,7 @@ mod first_day;
 mod page;
 mod questions;
 mod rank;
+mod rules;
 mod search;
 mod shop;
 mod similar;

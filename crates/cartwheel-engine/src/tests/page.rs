@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use cartwheel_events::{EventKind, EventRecord, ProductId, Record, UserId};
 use cartwheel_filter::{Context, Expression, Source};
 use cartwheel_placements::{Kind, Placements};
-use cartwheel_recommend::FEATURES;
+use cartwheel_recommend::{Diversity, FEATURES};
 use cartwheel_sessions::{ProductView, Session};
 use cartwheel_stream::Pending;
 use futures::executor::block_on;
@@ -53,8 +53,10 @@ fn placement(name: &str, product_id: Option<&str>, products: &[&str]) -> Slot {
     let step =
         |step: cartwheel_placements::Step<'_>| SlotStep { kind: step.kind, expression: None };
     Slot {
+        placement: name.to_owned(),
         steps: document.chain(name).into_iter().map(step).collect(),
         limit: document.placements[name].limit,
+        diversity: Diversity::NONE,
         product: product_id.map(product),
         products: products.iter().map(|id| product(id)).collect(),
     }

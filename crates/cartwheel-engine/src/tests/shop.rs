@@ -142,6 +142,7 @@ pub fn query<'a>(user_id: &'a UserId, bytes: Option<&'a [u8]>) -> Query<'a> {
         cart: None,
         limit: 10,
         filters: Filters::default(),
+        rules: None,
         explain: false,
         now_ms: NOW_MS,
     }

@@ -89,6 +89,7 @@ fn ask(engine: &ServingEngine, user: &str, cart: &[String], limit: usize) -> Ans
         cart: Some(cart.iter().map(|id| product(id)).collect()),
         limit,
         filters: Filters::default(),
+        rules: None,
         explain: false,
         now_ms: NOW_MS,
     }))

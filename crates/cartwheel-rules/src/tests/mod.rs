@@ -87,8 +87,7 @@ fn with_ruling<T>(
     with(&ruling, &name_of)
 }
 
-/// The list of the 20 products, of which the first is the most probable, with the products that
-/// rules have moved or put out.
+/// The list of the 20 products, of which the first is the most probable, with the moves by rules.
 fn arrange(set: &RuleSet, limit: usize, asked: &Asked<'_>) -> (Vec<u32>, Vec<String>) {
     with_ruling(set, asked, |ruling, name_of| {
         let ranked: Vec<(u32, f32)> = (0..20)
@@ -96,14 +95,12 @@ fn arrange(set: &RuleSet, limit: usize, asked: &Asked<'_>) -> (Vec<u32>, Vec<Str
             .map(|n| (n, 0.5 * 0.8_f32.powi(n as i32)))
             .collect();
         let arranged = ruling.arrange(&ranked, limit, name_of);
-        let list = arranged.items.iter().map(|placed| ranked[placed.rank].0).collect();
-        let moves = arranged.items.iter().filter_map(|placed| {
+        let list = arranged.iter().map(|placed| ranked[placed.rank].0).collect();
+        let moves = arranged.iter().filter_map(|placed| {
             let Moved { rule, from, to } = placed.moved_by?;
             Some(format!("p{} {rule} {from}>{to}", ranked[placed.rank].0))
         });
-        let out = arranged.left_out.iter();
-        let out = out.map(|out| format!("p{} out {}", ranked[out.rank].0, out.rule));
-        (list, moves.chain(out).collect())
+        (list, moves.collect())
     })
 }
 

@@ -299,6 +299,7 @@ pub fn recommend(context: &Context, args: &Recommend) -> Result<()> {
         cart: Some(args.cart.iter().map(find).collect::<Result<_>>()?),
         limit: args.limit as usize,
         filters: Filters::default(),
+        rules: None,
         explain: false,
         now_ms,
     };

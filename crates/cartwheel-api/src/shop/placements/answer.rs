@@ -261,6 +261,7 @@ async fn lists(
         cart,
         limit: slots.iter().map(|slot| slot.limit).sum(),
         filters: Filters::default(),
+        rules: None,
         explain: false,
         now_ms,
     };

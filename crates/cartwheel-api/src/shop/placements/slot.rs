@@ -1,6 +1,6 @@
 //! From a placement and a request's parameters to a question for the engine.
 
-use cartwheel_engine::{Slot, SlotStep};
+use cartwheel_engine::{Diversity, Slot, SlotStep};
 use cartwheel_events::ProductId;
 use cartwheel_filter::{Context, Expression, Source};
 use cartwheel_placements::{MAX_RANKED, Parameter, Placements, Step};
@@ -66,7 +66,9 @@ pub(super) fn slot(
     let steps = document.chain(&name).into_iter().map(step);
     Ok(Slot {
         steps: steps.collect::<Result<_, Problem>>()?,
+        placement: name,
         limit,
+        diversity: Diversity::NONE,
         product: product_id,
         products: products.unwrap_or_default(),
     })
