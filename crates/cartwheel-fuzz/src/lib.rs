@@ -15,6 +15,7 @@ mod model;
 mod mutations;
 mod placements;
 mod product;
+mod rules;
 mod scratch;
 
 pub use asl::asl;
@@ -31,6 +32,7 @@ pub use mutations::{
 };
 pub use placements::placements;
 pub use product::product;
+pub use rules::rules;
 
 /// A fuzz target.
 #[derive(Debug, Clone, Copy)]
@@ -42,7 +44,7 @@ pub struct Target {
 }
 
 /// Every target.
-pub const TARGETS: [Target; 12] = [
+pub const TARGETS: [Target; 13] = [
     Target { name: "asl", run: asl },
     Target { name: "bundle", run: bundle },
     Target { name: "event", run: event },
@@ -55,4 +57,5 @@ pub const TARGETS: [Target; 12] = [
     Target { name: "parquet", run: parquet },
     Target { name: "placements", run: placements },
     Target { name: "product", run: product },
+    Target { name: "rules", run: rules },
 ];

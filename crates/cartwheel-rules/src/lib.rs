@@ -6,6 +6,7 @@
 //! I/O, no clock, no catalogue of its own.
 
 mod arrange;
+mod book;
 mod check;
 mod checked;
 mod conflicts;
@@ -17,6 +18,7 @@ mod ruling;
 mod scope;
 mod tally;
 
+pub use book::RuleBook;
 pub use check::{MAX_FACTOR, MAX_IDS, MAX_PLACE, MAX_RULES};
 pub use checked::Selector;
 pub use conflicts::{Conflict, ConflictKind, Known, MAX_CONFLICTS};

@@ -65,7 +65,14 @@ fn unknown_fields_are_refused() {
     assert!(read(json!({"id": "a", "action": {"kind": "shout"}})).unwrap_err().contains("shout"));
     let document: Rules = serde_json::from_value(json!({"rules": [right]})).unwrap();
     let written = serde_json::to_value(&document).unwrap();
-    assert_eq!(serde_json::from_value::<Rules>(written).unwrap(), document);
+    assert_eq!(serde_json::from_value::<Rules>(written.clone()).unwrap(), document);
+    let book: RuleBook = serde_json::from_value(written.clone()).unwrap();
+    assert_eq!((book.document(), book.set().is_empty()), (&document, false));
+    assert_eq!(serde_json::to_value(&book).unwrap(), written);
+    let mut wrong = written;
+    wrong["rules"][0]["id"] = json!("?");
+    let error = serde_json::from_value::<RuleBook>(wrong).unwrap_err().to_string();
+    assert!(error.contains("The id is no plain name."), "{error}");
 }
 
 #[test]
