@@ -21,7 +21,7 @@ use crate::operate::{health, imports, lake, live, models, pipeline, privacy, qua
 use crate::routes::Routes;
 use crate::shop::{
     buy_again, catalogue, events, foreign, merge, placements, products, rank, recommendations,
-    search, shoppers, submit,
+    rules, search, shoppers, submit,
 };
 use crate::state::AppState;
 
@@ -38,6 +38,7 @@ use crate::state::AppState;
         (name = "events", description = "Events of shoppers"),
         (name = "recommendations", description = "Recommendations for shoppers"),
         (name = "placements", description = "The lists of the shop's pages"),
+        (name = "rules", description = "What the shop demands of its lists"),
         (name = "products", description = "Products that may be shown"),
         (name = "catalogue", description = "The catalogue as the shop keeps it"),
         (name = "pipeline", description = "Training, evaluation, and the models that result"),
@@ -59,6 +60,7 @@ pub(crate) fn routes() -> Routes {
         rank::routes(),
         placements::routes(),
         buy_again::routes(),
+        rules::routes(),
         shoppers::routes(),
         search::routes(),
         catalogue::routes(),

@@ -8,6 +8,7 @@ use cartwheel_ambient::{Clock, Ids};
 use cartwheel_engine::Engine;
 use cartwheel_placements::Placements;
 use cartwheel_registry::LiveDocument;
+use cartwheel_rules::RuleBook;
 use cartwheel_sessions::{ProductStore, UserStore};
 use cartwheel_stream::Stream;
 use tokio::sync::watch;
@@ -29,6 +30,8 @@ use crate::telemetry::Metrics;
 
 /// The name of the document of placements in the registry.
 pub const PLACEMENTS: &str = "placements";
+/// The name of the document of rules in the registry.
+pub const RULES: &str = "rules";
 
 /// How a host admits requests. Every host decides on both.
 #[derive(Clone, Default)]
@@ -62,6 +65,8 @@ pub struct AppState {
     pub catalogue: Option<Arc<dyn ProductStore>>,
     /// The placements of the shop. Without a registry, those that exist from the start.
     pub placements: Arc<LiveDocument<Placements>>,
+    /// The rules of the shop. Without a registry, there are none.
+    pub rules: Arc<LiveDocument<RuleBook>>,
     /// The feeds of products that are being received.
     pub(crate) full_feeds: Arc<FullFeeds>,
     /// The files of the web app, if this server has them.
@@ -113,6 +118,7 @@ impl AppState {
             metrics: Metrics::install(),
             catalogue: None,
             placements: Arc::new(LiveDocument::without_registry(PLACEMENTS)),
+            rules: Arc::new(LiveDocument::without_registry(RULES)),
             full_feeds: Arc::default(),
             assets: None,
             operator: None,

@@ -2,6 +2,7 @@
 
 use cartwheel_catalogue::Product;
 use cartwheel_events::{ProductId, UserId};
+use cartwheel_rules::{Conflict, RuleSet};
 use cartwheel_stream::Pending;
 use serde::Serialize;
 
@@ -46,6 +47,9 @@ pub trait Engine: Send + Sync {
     /// first, and behind the others those that the shopper has probably abandoned. The query's
     /// `explain` has no effect.
     fn buy_again(&self, query: &Query<'_>) -> Answer;
+
+    /// Rules that contradict one another from today on, in the shop's time zone.
+    fn conflicts(&self, rules: &RuleSet, now_ms: i64) -> Vec<Conflict>;
 
     /// Products similar to `product_id`, best first: in the given sense, or those bought together
     /// with it and then others like it. `None` for an unknown product. `now_ms` is the current

@@ -1,8 +1,9 @@
 //! How the rules of the shop come into its lists.
 
+use cartwheel_events::ProductId;
 use cartwheel_filter::Shopper;
 use cartwheel_recommend::Candidate;
-use cartwheel_rules::{Moved, Occasion, Per, Ruling, Selector, Selects};
+use cartwheel_rules::{Conflict, Moved, Occasion, Per, RuleSet, Ruling, Selector, Selects};
 use rustc_hash::FxHashSet;
 
 use crate::answer::MovedBy;
@@ -36,6 +37,12 @@ impl Shop {
             now_ms: self.now_ms,
         };
         ruled.rules.ruling(&occasion, |selector| self.selects(selector))
+    }
+
+    /// Rules that contradict one another, with what the catalogue knows of their products.
+    pub(crate) fn conflicts(&self, rules: &RuleSet) -> Vec<Conflict> {
+        let known = |id: &ProductId| self.find(id).and_then(|index| self.item(index));
+        rules.conflicts(self.opened.calendar.day(self.now_ms), &known, self.now_ms)
     }
 
     fn selects<'a>(&'a self, selector: &'a Selector) -> Selects<'a> {

@@ -6,6 +6,7 @@ use cartwheel_catalogue::Product;
 use cartwheel_events::{ProductId, UserId};
 use cartwheel_recommend::{Discovery, Value};
 use cartwheel_registry::Release;
+use cartwheel_rules::{Conflict, RuleSet};
 use cartwheel_search::Synonyms;
 use cartwheel_sessions::LiveCatalogue;
 use cartwheel_stream::Pending;
@@ -284,6 +285,10 @@ impl Engine for ServingEngine {
         let shop = self.shop(query.now_ms);
         let hidden = self.hides(&shop.opened, query.user_id);
         shop.buy_again(query, hidden)
+    }
+
+    fn conflicts(&self, rules: &RuleSet, now_ms: i64) -> Vec<Conflict> {
+        self.shop(now_ms).conflicts(rules)
     }
 
     fn similar(

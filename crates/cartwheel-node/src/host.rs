@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use cartwheel_api::{Admission, AppState, Assets, Connections, PLACEMENTS};
+use cartwheel_api::{Admission, AppState, Assets, Connections, PLACEMENTS, RULES};
 use cartwheel_engine::Engine;
 use cartwheel_registry::{LiveDocument, Registry};
 use cartwheel_sessions::UserStore;
@@ -51,7 +51,7 @@ impl Host {
     }
 
     /// The state of the API over these parts, with this host's keys, audit log and web app. Placements
-    /// are those of the registry from the first [`follow_document`](crate::follow_document) on.
+    /// and rules are those of the registry from the first [`follow_document`](crate::follow_document) on.
     ///
     /// # Errors
     /// When the keys cannot be read.
@@ -69,7 +69,8 @@ impl Host {
         let settings = listen::api_settings(&self.server)?;
         let mut state = AppState::new(engine, stream, users, settings, admission);
         state.assets = self.assets;
-        state.placements = Arc::new(LiveDocument::new(registry, PLACEMENTS));
+        state.placements = Arc::new(LiveDocument::new(registry.clone(), PLACEMENTS));
+        state.rules = Arc::new(LiveDocument::new(registry, RULES));
         Ok(state)
     }
 

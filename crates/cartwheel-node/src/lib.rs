@@ -19,6 +19,7 @@ mod operations;
 mod pipeline;
 pub mod placements;
 mod releases;
+pub mod rules;
 mod serve;
 mod supervision;
 mod synonyms;

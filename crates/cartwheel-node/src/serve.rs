@@ -126,6 +126,9 @@ pub async fn serve(options: ServeOptions<'_>) -> Result<()> {
         feedback.clone(),
     )));
 
+    if let Err(error) = state.rules.refresh().await {
+        eprintln!("Serving without rules until they can be read: {error}");
+    }
     if let Err(error) = state.placements.refresh().await {
         eprintln!(
             "Serving the placements that exist from the start until they can be read: {error}"
@@ -169,6 +172,10 @@ pub async fn serve(options: ServeOptions<'_>) -> Result<()> {
     let (of, timezone) = (data_dir.clone(), settings.shop.timezone.clone());
     supervisor.run_restarting("releases", move |stop| {
         until(stop, releases::follow(of.clone(), timezone.clone(), engine.clone()))
+    });
+    let rules = state.rules.clone();
+    supervisor.run_restarting("rules", move |stop| {
+        until(stop, follow_document(rules.clone(), RELEASE_CHECK))
     });
     let placements = state.placements.clone();
     supervisor.run_restarting("placements", move |stop| {

@@ -3,7 +3,7 @@
 use cartwheel_filter::{Expression, Source};
 
 use crate::kind::Kind;
-use crate::placement::{Placement, Placements};
+use crate::placement::{Dials, Placement, Placements};
 
 /// Most placements of a document.
 pub const MAX_PLACEMENTS: usize = 100;
@@ -106,6 +106,13 @@ impl Placements {
         }
         if let Some(filter) = &placement.filter {
             check_filter(name, filter)?;
+        }
+        let Dials { calibration, variety } = placement.diversity;
+        for (dial, value) in [("calibration", calibration), ("variety", variety)] {
+            if !(0.0..=1.0).contains(&value) {
+                let (field, detail) = (format!("diversity.{dial}"), format!("{dial} is {value}."));
+                return invalid(field, detail, "a number from 0 to 1".to_owned());
+            }
         }
         if placement.fallback.len() > MAX_FALLBACK {
             let detail = format!("fallback has {} entries.", placement.fallback.len());

@@ -14,7 +14,7 @@ pub const MAX_LIMIT: usize = 100;
 pub const MAX_RANKED: usize = 1000;
 
 /// Every placement of a shop. The default is the document that exists from the start.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = PlacementsDocument))]
 #[serde(deny_unknown_fields)]
 pub struct Placements {
@@ -23,7 +23,7 @@ pub struct Placements {
 }
 
 /// A place of a shop that shows products.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Placement {
@@ -38,6 +38,9 @@ pub struct Placement {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schema(min_length = 1, max_length = 2000))]
     pub filter: Option<String>,
+    /// How far the list departs from the ranking; not at all by default.
+    #[serde(default, skip_serializing_if = "Dials::are_off")]
+    pub diversity: Dials,
     /// Kinds or other placements whose products follow while the list is shorter than its limit, at
     /// most 8.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -49,10 +52,32 @@ fn default_limit() -> usize {
     DEFAULT_LIMIT
 }
 
+/// The dials of diversity, each from 0, which changes nothing, to 1.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = PlacementDiversity))]
+#[serde(deny_unknown_fields)]
+pub struct Dials {
+    /// How much the departments of the list are in the proportions of the shopper's purchases.
+    #[serde(default)]
+    #[cfg_attr(feature = "schema", schema(minimum = 0, maximum = 1, default = 0))]
+    pub calibration: f32,
+    /// How much a product has to be unlike those before it.
+    #[serde(default)]
+    #[cfg_attr(feature = "schema", schema(minimum = 0, maximum = 1, default = 0))]
+    pub variety: f32,
+}
+
+impl Dials {
+    /// Whether they change nothing.
+    pub fn are_off(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 impl Placement {
     /// A placement of that kind, without filter and fallbacks.
     pub fn new(kind: Kind, limit: usize) -> Self {
-        Self { kind, limit, filter: None, fallback: Vec::new() }
+        Self { kind, limit, filter: None, diversity: Dials::default(), fallback: Vec::new() }
     }
 
     /// The largest limit that a placement of its kind may have.

@@ -65,6 +65,11 @@ fn a_refusal_names_the_field_and_says_what_is_accepted() {
         (one(json!({"kind": "new", "limit": 0})), "placements.home.limit", "1 to 100"),
         (one(json!({"kind": "new", "limit": 101})), "placements.home.limit", "1 to 100"),
         (one(json!({"kind": "rank", "limit": 1001})), "placements.home.limit", "1 to 1000"),
+        (
+            one(json!({"kind": "new", "diversity": {"variety": 1.5}})),
+            "placements.home.diversity.variety",
+            "0 to 1",
+        ),
         (one(json!({"kind": "new", "fallback": ["x"]})), "placements.home.fallback[0]", "popular"),
         (
             one(json!({"kind": "new", "fallback": ["cart", "cart"]})),

@@ -26,7 +26,10 @@ const MAX_PLACEMENTS: usize = 50;
 /// The largest priority.
 const MAX_PRIORITY: i32 = 1_000;
 
-const PLAIN: &str = "1 to 64 of a-z, 0-9, - and _";
+/// Ids that are paths of the API.
+const RESERVED: [&str; 2] = ["history", "undo"];
+
+const PLAIN: &str = "1 to 64 of a-z, 0-9, - and _, and neither history nor undo";
 const PLACEMENTS: &str = "at most 50 names, each 1 to 64 of a-z, 0-9, - and _";
 const TEXT: &str = "at most 200 characters on one line";
 const COUNT: &str = "a whole number from 1 to 100";
@@ -38,7 +41,8 @@ const COUNT: &str = "a whole number from 1 to 100";
 pub(crate) fn check(rule: &Rule) -> Result<Checked, Vec<Problem>> {
     let mut found = Found::default();
     let Rule { id, name, active: _, priority, products, action, scope } = rule;
-    found.demand(is_plain(id), "id", "The id is no plain name.", PLAIN);
+    let is_free = is_plain(id) && !RESERVED.contains(&id.as_str());
+    found.demand(is_free, "id", "The id is no plain name.", PLAIN);
     found.demand(is_line(name), "name", "The name is too long.", TEXT);
     let in_range = (-MAX_PRIORITY..=MAX_PRIORITY).contains(priority);
     found.demand(in_range, "priority", "The priority is out of range.", "-1000 to 1000");

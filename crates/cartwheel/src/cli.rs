@@ -19,12 +19,13 @@ use crate::commands::model::{Predict, Recommend, Train};
 use crate::commands::models::Models;
 use crate::commands::pipeline::PipelineCommand;
 use crate::commands::placements::PlacementsCommand;
+use crate::commands::rules::RulesCommand;
 use crate::commands::serve::{Demo, Serve};
 use crate::commands::stream::Stream;
 use crate::commands::users::{LakeCommand, Users};
 use crate::commands::{
     audit, capacity, config, evaluate, features, generate, import, keys, model, models, pipeline,
-    placements, serve, stream, users,
+    placements, rules, serve, stream, users,
 };
 use crate::context::Context;
 use crate::errors;
@@ -108,6 +109,14 @@ enum Command {
         #[command(subcommand)]
         command: PlacementsCommand,
     },
+    /// List, check, replace and undo rules: what the shop demands of its lists.
+    #[command(
+        after_help = "Examples:\n  cartwheel rules check rules.json\n  cartwheel rules apply rules.json"
+    )]
+    Rules {
+        #[command(subcommand)]
+        command: RulesCommand,
+    },
     /// Create, list and revoke API keys. From the first key on, every call needs one.
     #[command(after_help = "Example:\n  cartwheel keys create operator --scope admin")]
     Keys {
@@ -170,6 +179,7 @@ impl Command {
             | Self::Pipeline { .. }
             | Self::Models { .. }
             | Self::Placements { .. }
+            | Self::Rules { .. }
             | Self::Keys { .. }
             | Self::Stream { .. }
             | Self::Lake { .. }
@@ -232,6 +242,7 @@ fn execute(cli: Cli) -> Result<()> {
         Command::Pipeline { command } => pipeline::run(&context, command),
         Command::Models { command } => models::run(data_dir, command, *json),
         Command::Placements { command } => placements::run(&context, &command),
+        Command::Rules { command } => rules::run(&context, &command),
         Command::Keys { command } => keys::run(&context, command),
         Command::Stream { command } => stream::run(&context, command),
         Command::Lake { command: LakeCommand::Compact } => users::compact(&context),

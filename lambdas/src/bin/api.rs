@@ -7,7 +7,7 @@ use axum::body::Body;
 use axum::http::HeaderValue;
 use cartwheel_ambient::Clock;
 use cartwheel_api::{
-    Admission, AppState, DEGRADED, EVENTS, IMPRESSIONS_DROPPED, PLACEMENTS, Settings,
+    Admission, AppState, DEGRADED, EVENTS, IMPRESSIONS_DROPPED, PLACEMENTS, RULES, Settings,
 };
 use cartwheel_aws::{Emf, Follower, Names, S3Registry};
 use cartwheel_engine::{Discovery, ServingEngine};
@@ -35,14 +35,19 @@ async fn main() -> Result<(), Error> {
         ..Settings::default()
     };
     let registry = Arc::new(S3Registry::open(&names.lake)?);
-    // Placements are changed by `cartwheel serve --backend aws`, which audits changes.
+    // Placements and rules are changed by `cartwheel serve --backend aws`, which audits changes.
     let placements = LiveDocument::new(registry.clone(), PLACEMENTS).read_only();
     let placements = Arc::new(placements);
-    let (config, opened, known) = tokio::join!(
+    let rules = Arc::new(LiveDocument::new(registry.clone(), RULES).read_only());
+    let (config, opened, known, ruled) = tokio::join!(
         cartwheel_aws::sdk_config(),
         Follower::open(registry, &names.timezone),
         placements.refresh(),
+        rules.refresh(),
     );
+    if let Err(error) = ruled {
+        tracing::error!(%error, "cannot read the rules; lists follow none");
+    }
     if let Err(error) = known {
         tracing::error!(%error, "cannot read the placements; those that exist from the start serve");
     }
@@ -60,16 +65,20 @@ async fn main() -> Result<(), Error> {
     let admission = Admission { keys: list("CARTWHEEL_KEY_HASHES")?, audit: None };
     let mut state = AppState::new(engine.clone(), stream, users, settings, admission);
     state.placements = placements.clone();
+    state.rules = rules.clone();
     let (router, follower) = (cartwheel_api::router(state.clone()), Arc::new(follower));
 
     lambda_http::run(service_fn(async |request: Request| {
         if follower.is_due(REFRESH) {
             let (follower, engine) = (follower.clone(), engine.clone());
-            let placements = placements.clone();
+            let (placements, rules) = (placements.clone(), rules.clone());
             // In the background: this request is answered with the current release.
             tokio::spawn(async move {
                 if let Err(error) = follower.refresh(&engine).await {
                     tracing::error!(%error, "loading the new release failed");
+                }
+                if let Err(error) = rules.refresh().await {
+                    tracing::error!(%error, "reading the rules failed");
                 }
                 if let Err(error) = placements.refresh().await {
                     tracing::error!(%error, "reading the placements failed");

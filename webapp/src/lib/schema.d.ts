@@ -696,6 +696,27 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  '/v1/placements/{name}/preview': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Shows a list before and after a change of rules
+     * @description The list is made for the shopper with the rules in effect and with those of the request. Nothing
+     *     is stored, and no impression is recorded.
+     */
+    post: operations['preview'];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   '/v1/popular': {
     parameters: {
       query?: never;
@@ -860,6 +881,81 @@ export interface paths {
      */
     post: operations['recommend'];
     delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/v1/rules': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** Lists all rules */
+    get: operations['rules'];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/v1/rules/history': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** Lists the versions of the rules */
+    get: operations['rule_history'];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/v1/rules/undo': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Puts an earlier version of the rules back
+     * @description It becomes the newest version, so that this can be undone too.
+     */
+    post: operations['undo_rules'];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/v1/rules/{id}': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    /**
+     * Adds or replaces a rule
+     * @description It is in effect with the next request. Rules that contradict it are in the answer.
+     */
+    put: operations['put_rule'];
+    post?: never;
+    /** Removes a rule */
+    delete: operations['delete_rule'];
     options?: never;
     head?: never;
     patch?: never;
@@ -1272,6 +1368,18 @@ export interface components {
       /** @description Whether the reference is a model. */
       serving: boolean;
     };
+    /**
+     * @description The kinds of contradictions.
+     * @enum {string}
+     */
+    ConflictKind:
+      | 'same_place'
+      | 'pinned_and_blocked'
+      | 'demanded_and_blocked'
+      | 'too_many'
+      | 'moved_and_blocked'
+      | 'boosted_and_buried'
+      | 'never_holds';
     /**
      * @description The order of day and month.
      * @enum {string}
@@ -2590,6 +2698,21 @@ export interface components {
       /** @description Models, newest first. */
       models: components['schemas']['Model'][];
     };
+    /** @description A product's move by a rule. Products that only make room for others have none. */
+    MovedBy: {
+      /**
+       * Format: int64
+       * @description Its place in the ranking without rules, from 1.
+       */
+      from: number;
+      /** @description The id of the rule. */
+      rule: string;
+      /**
+       * Format: int64
+       * @description Its place in the list, from 1.
+       */
+      to: number;
+    };
     /** @description A product of a cart or an order, as the shop offers it now. */
     OfferedProduct: components['schemas']['ProductLabel'] & {
       /**
@@ -2752,6 +2875,8 @@ export interface components {
     };
     /** @description A place of a shop that shows products. */
     Placement: {
+      /** @description How far the list departs from the ranking; not at all by default. */
+      diversity?: components['schemas']['PlacementDiversity'];
       /**
        * @description Kinds or other placements whose products follow while the list is shorter than its limit, at
        *     most 8.
@@ -2778,6 +2903,21 @@ export interface components {
       model_version: string;
       /** @description The release: feature set and model. */
       release: string;
+    };
+    /** @description The dials of diversity, each from 0, which changes nothing, to 1. */
+    PlacementDiversity: {
+      /**
+       * Format: float
+       * @description How much the departments of the list are in the proportions of the shopper's purchases.
+       * @default 0
+       */
+      calibration?: number;
+      /**
+       * Format: float
+       * @description How much a product has to be unlike those before it.
+       * @default 0
+       */
+      variety?: number;
     };
     /** @description The versions of the placements. */
     PlacementHistory: {
@@ -2872,6 +3012,31 @@ export interface components {
        * @description The version, which is also the entity tag; 0 for the placements that exist from the start.
        */
       version: number;
+    };
+    /** @description A list before and after. */
+    Preview: {
+      /** @description The list with the rules of the request. */
+      after: components['schemas']['PlacedProduct'][];
+      /** @description The list with the rules that are in effect. */
+      before: components['schemas']['PlacedProduct'][];
+      /** @description Rules of the request that contradict one another. */
+      conflicts: components['schemas']['RuleConflict'][];
+      /** @description Whether a part failed and the lists were made from the rest. */
+      degraded: boolean;
+    };
+    /** @description A shopper, and the rules to try. */
+    PreviewRequest: {
+      anonymous_id?: components['schemas']['Id'] | null;
+      /** @description The cart, up to 200 products. Overrides the session's cart. */
+      cart?: components['schemas']['Id'][] | null;
+      /** @description The values of filters and segments after `context.`. */
+      context?: Record<string, never> | null;
+      product_id?: components['schemas']['Id'] | null;
+      /** @description The products to order, for the kind `rank`. */
+      products?: components['schemas']['Id'][] | null;
+      /** @description All rules of the shop as they would be, in place of those that are in effect. */
+      rules: components['schemas']['Rule'][];
+      user_id?: components['schemas']['Id'] | null;
     };
     /** @description Products of similar prices. */
     PriceRange: {
@@ -3166,6 +3331,7 @@ export interface components {
        * @example 14.90
        */
       list_price?: string | null;
+      moved_by?: components['schemas']['MovedBy'] | null;
       /**
        * @description The price of a piece, if the shop has given one.
        * @example 12.90
@@ -3314,6 +3480,190 @@ export interface components {
        * @description The number of users that it is judged by.
        */
       users: number;
+    };
+    /** @description A rule: an action on some products, where and when it holds. */
+    Rule: {
+      /** @description What is done with them. */
+      action: components['schemas']['RuleAction'];
+      /**
+       * @description Whether it is in effect.
+       * @default true
+       */
+      active?: boolean;
+      /**
+       * @description Its id: 1 to 64 of `a-z`, `0-9`, `-` and `_`.
+       * @example overstocked-tea
+       */
+      id: string;
+      /** @description A title for people, at most 200 characters. */
+      name?: string;
+      /**
+       * Format: int32
+       * @description Of rules that contradict one another, the one with the higher priority wins; -1,000 to
+       *     1,000.
+       */
+      priority?: number;
+      products?: components['schemas']['RuleProducts'] | null;
+      /** @description Where and when it holds; always, if empty. */
+      scope?: components['schemas']['RuleScope'];
+    };
+    /** @description What a rule does with its products. */
+    RuleAction:
+      | {
+          /** @enum {string} */
+          kind: 'pin';
+          /**
+           * Format: int32
+           * @description The place, from 1 to 100.
+           */
+          place: number;
+        }
+      | {
+          /**
+           * Format: double
+           * @description More than 1, at most 1,000.
+           */
+          factor: number;
+          /** @enum {string} */
+          kind: 'boost';
+        }
+      | {
+          /**
+           * Format: double
+           * @description More than 1, at most 1,000.
+           */
+          factor: number;
+          /** @enum {string} */
+          kind: 'bury';
+        }
+      | {
+          /** @enum {string} */
+          kind: 'block';
+        }
+      | {
+          /**
+           * Format: int32
+           * @description 1 to 100.
+           */
+          count: number;
+          /** @enum {string} */
+          kind: 'at_most';
+          per?: components['schemas']['RulePer'] | null;
+        }
+      | {
+          /**
+           * Format: int32
+           * @description 1 to 100.
+           */
+          count: number;
+          /** @enum {string} */
+          kind: 'at_least';
+        }
+      | {
+          /** @description The products of the cart. */
+          cart: components['schemas']['RuleProducts'];
+          /** @enum {string} */
+          kind: 'only_with';
+        }
+      | {
+          /** @description The products of the cart. */
+          cart: components['schemas']['RuleProducts'];
+          /** @enum {string} */
+          kind: 'never_with';
+        };
+    /** @description A contradiction between rules. They can be saved: the one that wins is in effect. */
+    RuleConflict: {
+      /** @description Its kind. */
+      kind: components['schemas']['ConflictKind'];
+      /** @description A sentence that says why. */
+      reason: string;
+      /** @description The ids of the rules, the one of higher precedence first. */
+      rules: string[];
+      /** @description The rule that is in effect where both hold; null if both are, or none is. */
+      wins?: string | null;
+    };
+    /** @description The versions of the rules. */
+    RuleHistory: {
+      /** @description Versions, the newest first. The last 50 are kept. */
+      versions: components['schemas']['RuleVersion'][];
+    };
+    /**
+     * @description A group of products that `at_most` counts by itself.
+     * @enum {string}
+     */
+    RulePer: 'department' | 'aisle' | 'brand';
+    /** @description Products, by id or by a condition. */
+    RuleProducts:
+      | {
+          /** @description 1 to 200 ids. */
+          ids: string[];
+        }
+      | {
+          /** @description A filter expression over fields of products. */
+          select: string;
+        };
+    /** @description Where and when a rule holds: everywhere and always, apart from what is given. */
+    RuleScope: {
+      /** @description The department or aisle that the request has to be about, by name. */
+      category?: string | null;
+      /**
+       * Format: date
+       * @description The first day, in the shop's time zone.
+       */
+      from?: string | null;
+      /** @description Names of placements; empty for all. */
+      placements?: string[];
+      /**
+       * @description A condition on shopper, cart and context.
+       * @example user.orders > 3
+       */
+      segment?: string | null;
+      /**
+       * Format: date
+       * @description The last day, in the shop's time zone.
+       */
+      until?: string | null;
+      /** @description Days of the week, in the shop's time zone; empty for all. */
+      weekdays?: components['schemas']['Weekday'][];
+    };
+    /** @description A version of the rules. */
+    RuleVersion: {
+      /** @description The name of the key that stored it, or `cli`. */
+      by: string;
+      /**
+       * @description The ids of the rules that differ from the version before, in alphabetical order; null if that
+       *     version is no longer kept.
+       */
+      changed?: string[] | null;
+      /**
+       * Format: int64
+       * @description When it was stored, UTC milliseconds.
+       */
+      changed_at_ms: number;
+      /**
+       * Format: int64
+       * @description Its number.
+       */
+      version: number;
+    };
+    /** @description The rules, with the version of the document. */
+    RulesView: {
+      /** @description The name of the key that changed them, or `cli`. */
+      by?: string | null;
+      /**
+       * Format: int64
+       * @description When they last changed, UTC milliseconds; null before the first rule.
+       */
+      changed_at_ms?: number | null;
+      /** @description Rules that contradict one another, and the one that wins. */
+      conflicts: components['schemas']['RuleConflict'][];
+      /** @description Rules, in the order in which they were added. */
+      rules: components['schemas']['Rule'][];
+      /**
+       * Format: int64
+       * @description The version, which is also the entity tag; 0 before the first rule.
+       */
+      version: number;
     };
     /** @description An execution in full. */
     Run: components['schemas']['RunSummary'] & {
@@ -3613,6 +3963,21 @@ export interface components {
       /** @description Description of the current step. */
       what: string;
     };
+    /** @description A stored rule. */
+    StoredRule: {
+      /**
+       * @description The contradictions that the rule is a part of. They are no reason to refuse it: the rule that
+       *     wins is in effect.
+       */
+      conflicts: components['schemas']['RuleConflict'][];
+      /** @description The rule. */
+      rule: components['schemas']['Rule'];
+      /**
+       * Format: int64
+       * @description The version of the document, which is also the entity tag.
+       */
+      version: number;
+    };
     /** @description The answer to an event. */
     Submitted: {
       /** @description Whether a part failed and the answer was made from the rest. */
@@ -3680,6 +4045,14 @@ export interface components {
        * Format: int64
        * @description The version to put back: by default the one before the newest; 0 for the placements that
        *     exist from the start.
+       */
+      version?: number | null;
+    };
+    /** @description A request to put an earlier version back. */
+    UndoRulesRequest: {
+      /**
+       * Format: int64
+       * @description The version to put back: by default the one before the newest; 0 for no rules.
        */
       version?: number | null;
     };
@@ -3829,6 +4202,11 @@ export interface components {
       /** @description The reason in one sentence, with the figures that decide. */
       reason: string;
     };
+    /**
+     * @description A day of the week.
+     * @enum {string}
+     */
+    Weekday: 'monday' | 'tuesday' | 'wednesday' | 'thursday' | 'friday' | 'saturday' | 'sunday';
   };
   responses: never;
   parameters: never;
@@ -7503,6 +7881,114 @@ export interface operations {
       };
     };
   };
+  preview: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        /** @description The placement */
+        name: string;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        'application/json': components['schemas']['PreviewRequest'];
+      };
+    };
+    responses: {
+      /** @description The list before and after */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Preview'];
+        };
+      };
+      /** @description Not JSON, or a field is not valid */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The key or token is missing, unknown or expired */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The API key lacks the scope admin */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The placement does not exist */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The body did not arrive in time */
+      408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The body is too large */
+      413: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description Not application/json */
+      415: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description Too many requests; see Retry-After */
+      429: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description Temporarily unavailable, or the time limit was exceeded; see Retry-After */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+    };
+  };
   popular: {
     parameters: {
       query?: {
@@ -8533,6 +9019,490 @@ export interface operations {
       };
       /** @description Not application/json */
       415: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description Too many requests; see Retry-After */
+      429: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description Temporarily unavailable, or the time limit was exceeded; see Retry-After */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+    };
+  };
+  rules: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description The rules, with their entity tag */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['RulesView'];
+        };
+      };
+      /** @description A parameter is not valid */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The key or token is missing, unknown or expired */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The API key lacks the scope admin */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description Too many requests; see Retry-After */
+      429: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description Temporarily unavailable, or the time limit was exceeded; see Retry-After */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+    };
+  };
+  rule_history: {
+    parameters: {
+      query?: {
+        /** @description Maximum number of versions, 1 to 50; 20 by default */
+        limit?: number;
+      };
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Versions, the newest first */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['RuleHistory'];
+        };
+      };
+      /** @description A parameter is not valid */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The key or token is missing, unknown or expired */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The API key lacks the scope admin */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description Too many requests; see Retry-After */
+      429: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description Temporarily unavailable, or the time limit was exceeded; see Retry-After */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+    };
+  };
+  undo_rules: {
+    parameters: {
+      query?: never;
+      header?: {
+        /** @description Do so only if the document has one of these entity tags */
+        'If-Match'?: string | null;
+      };
+      path?: never;
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        'application/json': components['schemas']['UndoRulesRequest'];
+      };
+    };
+    responses: {
+      /** @description The rules, with their new entity tag */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['RulesView'];
+        };
+      };
+      /** @description Not JSON, or a field is not valid */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The key or token is missing, unknown or expired */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The API key lacks the scope admin */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The version is not kept, or this server does not change rules */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The body did not arrive in time */
+      408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description There is no earlier version, it is not valid any more, or others change them at the same time */
+      409: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The document does not have the entity tag */
+      412: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The decoded body is too large */
+      413: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The content type or encoding is not supported */
+      415: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description Too many requests; see Retry-After */
+      429: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description Temporarily unavailable, or the time limit was exceeded; see Retry-After */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+    };
+  };
+  put_rule: {
+    parameters: {
+      query?: never;
+      header?: {
+        /** @description Store it only if the document has one of these entity tags */
+        'If-Match'?: string | null;
+      };
+      path: {
+        /** @description The rule */
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        'application/json': components['schemas']['Rule'];
+      };
+    };
+    responses: {
+      /** @description The replaced rule, with the new entity tag */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['StoredRule'];
+        };
+      };
+      /** @description The new rule, with the new entity tag */
+      201: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['StoredRule'];
+        };
+      };
+      /** @description Not JSON, or a field is not valid */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The key or token is missing, unknown or expired */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The API key lacks the scope admin */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description This server does not change rules */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The body did not arrive in time */
+      408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description Others change rules at the same time */
+      409: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The document does not have the entity tag */
+      412: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The decoded body is too large */
+      413: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The content type or encoding is not supported */
+      415: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description Too many requests; see Retry-After */
+      429: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description Temporarily unavailable, or the time limit was exceeded; see Retry-After */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+    };
+  };
+  delete_rule: {
+    parameters: {
+      query?: never;
+      header?: {
+        /** @description Remove it only if the document has one of these entity tags */
+        'If-Match'?: string | null;
+      };
+      path: {
+        /** @description The rule */
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description It is removed; the header has the new entity tag */
+      204: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content?: never;
+      };
+      /** @description The key or token is missing, unknown or expired */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The API key lacks the scope admin */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The rule does not exist, or this server does not change rules */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description Others change rules at the same time */
+      409: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The document does not have the entity tag */
+      412: {
         headers: {
           [name: string]: unknown;
         };

@@ -5,7 +5,7 @@ use axum::extract::{Request, State};
 use cartwheel_events::{
     ID_EXPECTED, Impression, ImpressionItem, MAX_ITEMS, ProductId, SCHEMA_VERSION, UserId,
 };
-use cartwheel_filter::{Expression, Source};
+use cartwheel_filter::{Context, Expression, Source};
 use cartwheel_sessions::{Session, Shopper};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -21,7 +21,7 @@ use crate::routes::Routes;
 use crate::shop::expression::expression;
 use crate::state::{AppState, Shared};
 use crate::telemetry::DEGRADED;
-use cartwheel_engine::{Filters, Query, Recommendation, SourceCount, StoredRecord};
+use cartwheel_engine::{Filters, Query, Recommendation, Ruled, SourceCount, StoredRecord};
 
 const DEFAULT_LIMIT: usize = 10;
 const MAX_LIMIT: usize = 100;
@@ -157,6 +157,8 @@ pub(crate) struct Question<'a> {
     pub(crate) cart: Option<Vec<ProductId>>,
     pub(crate) limit: usize,
     pub(crate) filters: Filters,
+    /// The values of the request, for the scopes of rules.
+    pub(crate) context: Context,
     pub(crate) explain: bool,
 }
 
@@ -178,6 +180,7 @@ pub(crate) async fn known(state: &AppState, shopper: &Permitted) -> Known {
 /// Asks the engine and records the impression.
 pub(crate) async fn answer(state: &AppState, question: Question<'_>) -> Recommendations {
     let now_ms = state.clock.now_ms();
+    let rules = state.rules.current();
     let query = Query {
         user_id: question.user_id,
         session: question.known.session(),
@@ -185,7 +188,7 @@ pub(crate) async fn answer(state: &AppState, question: Question<'_>) -> Recommen
         cart: question.cart,
         limit: question.limit,
         filters: question.filters,
-        rules: None,
+        rules: Some(Ruled { rules: rules.content.set(), context: &question.context }),
         explain: question.explain,
         now_ms,
     };
@@ -334,6 +337,7 @@ pub(crate) async fn recommend(
         return Err(Problem::field("limit", "limit is out of range.", "a number from 1 to 100"));
     }
     cart_within_bounds(body.cart.as_deref())?;
+    let context = Context::from_json(body.context.clone().unwrap_or_default())?;
     let expression = expression(body.filter.as_deref(), body.context, Source::Shopper)?;
     let filters = body.filters.unwrap_or_default().checked(expression)?;
     let shopper = caller.permit(shopper(body.user_id, body.anonymous_id)?)?;
@@ -344,6 +348,7 @@ pub(crate) async fn recommend(
         cart: body.cart,
         limit,
         filters,
+        context,
         explain: body.explain,
     };
     Ok(Json(answer(&state, question).await))
@@ -373,6 +378,8 @@ pub(crate) async fn for_user(
     let shopper = caller.permit(user_id)?;
     let known = known(&state, &shopper).await;
     let filters = Filters { expression, ..Filters::default() };
-    let question = Question { user_id: shopper.id(), known, cart: None, limit, filters, explain };
+    let context = Context::default();
+    let user_id = shopper.id();
+    let question = Question { user_id, known, cart: None, limit, filters, context, explain };
     Ok(Json(answer(&state, question).await))
 }

@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::{Request, State};
 use cartwheel_events::{Event, EventKind};
+use cartwheel_filter::Context;
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -94,6 +95,7 @@ pub(crate) async fn submit(
         cart: None,
         limit: SHOWN,
         filters: Filters::default(),
+        context: Context::default(),
         explain: false,
     };
     let answer = answer(&state, question).await;

@@ -8,9 +8,11 @@ use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode};
 use cartwheel_ambient::{Clock, Ids};
 use cartwheel_events::{EventRecord, ProductId, Record};
+use cartwheel_rules::{Conflict, RuleSet};
 use cartwheel_sessions::{RedbSessionTable, Sessions};
 use cartwheel_stream::{MemoryStream, Pending, Stream};
 use http_body_util::BodyExt;
+use jiff::civil::date;
 use serde_json::Value;
 use tower::ServiceExt;
 
@@ -156,6 +158,9 @@ impl Engine for Fake {
         let dated = |item| Recommendation { due_at: Some("2026-03-14T09:00:00Z".into()), ..item };
         let found = answer(query);
         Answer { items: found.items.into_iter().map(dated).collect(), ..found }
+    }
+    fn conflicts(&self, rules: &RuleSet, now_ms: i64) -> Vec<Conflict> {
+        rules.conflicts(date(2026, 6, 1), &|_| None, now_ms)
     }
     fn similar(
         &self,

@@ -148,6 +148,7 @@ async fn the_document_lists_every_route() {
         "delete /v1/imports/{id} 204 401 403 404 429 503",
         "delete /v1/placements/{name} 204 400 401 403 404 409 412 429 503",
         "delete /v1/products/{id} 204 400 401 403 404 412 429 503",
+        "delete /v1/rules/{id} 204 401 403 404 409 412 429 503",
         "delete /v1/users/{id} 202 400 401 403 404 429 503",
         "get /healthz 200 429 503",
         "get /metrics 200 401 403 429 503",
@@ -178,6 +179,8 @@ async fn the_document_lists_every_route() {
         "get /v1/products/{id} 200 400 401 403 404 429 503",
         "get /v1/products/{id}/similar 200 400 401 403 404 429 503",
         "get /v1/quality 200 400 401 403 404 429 503",
+        "get /v1/rules 200 400 401 403 429 503",
+        "get /v1/rules/history 200 400 401 403 429 503",
         "get /v1/search 200 400 401 403 429 503",
         "get /v1/trending 200 400 401 403 429 503",
         "get /v1/users 200 400 401 403 429 503",
@@ -204,13 +207,16 @@ async fn the_document_lists_every_route() {
         "post /v1/pipeline/executions/{name}/stop 200 401 403 404 409 429 503",
         "post /v1/placements/undo 200 400 401 403 404 408 409 412 413 415 429 503",
         "post /v1/placements/{name} 200 400 401 403 404 408 413 415 429 503",
+        "post /v1/placements/{name}/preview 200 400 401 403 404 408 413 415 429 503",
         "post /v1/products 200 400 401 403 404 408 409 413 415 429 503",
         "post /v1/rank 200 400 401 403 408 413 415 429 503",
         "post /v1/recommendations 200 400 401 403 408 413 415 429 503",
+        "post /v1/rules/undo 200 400 401 403 404 408 409 412 413 415 429 503",
         "post /v1/users/{id}/merge 200 400 401 403 408 413 415 429 503",
         "put /v1/placements 200 400 401 403 404 408 409 412 413 415 429 503",
         "put /v1/placements/{name} 200 201 400 401 403 404 408 409 412 413 415 429 503",
         "put /v1/products/{id} 200 201 400 401 403 404 408 412 413 415 429 503",
+        "put /v1/rules/{id} 200 201 400 401 403 404 408 409 412 413 415 429 503",
     ];
     assert_eq!(routes, expected);
     assert_eq!(serde_json::from_str::<Value>(&crate::openapi()).unwrap(), document);

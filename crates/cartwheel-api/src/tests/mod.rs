@@ -19,6 +19,7 @@ mod placements_document;
 mod products;
 mod rank;
 mod recommend;
+mod rules;
 mod search;
 mod serve;
 mod streams;

@@ -18,6 +18,7 @@ pub mod models;
 pub mod pipeline;
 pub mod placements;
 mod report;
+pub mod rules;
 pub mod serve;
 mod serve_args;
 #[cfg(feature = "aws")]

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
 use cartwheel_node::{AuditFile, placements};
-use cartwheel_placements::{Placement, Placements};
+use cartwheel_placements::{Dials, Placement, Placements};
 use cartwheel_registry::{DocumentVersion, Edition};
 use serde_json::json;
 
@@ -92,10 +92,15 @@ fn table(current: &Edition<Placements>) -> String {
     };
     out.push_str(&format!("{:<34}{:<17}{:<7}{}\n", "PLACEMENT", "KIND", "LIMIT", "THEN"));
     for (name, placement) in &current.content.placements {
-        let Placement { kind, limit, filter, fallback } = placement;
+        let Placement { kind, limit, filter, fallback, diversity } = placement;
         let kind = kind.as_str();
         out.push_str(&format!("{name:<34}{kind:<17}{limit:<7}{}\n", fallback.join(", ")));
         out.extend(filter.as_ref().map(|filter| format!("{:<34}{filter}\n", "")));
+        if !diversity.are_off() {
+            let Dials { calibration, variety } = diversity;
+            let dials = format!("calibration {calibration}, variety {variety}");
+            out.push_str(&format!("{:<34}{dials}\n", ""));
+        }
     }
     out
 }

@@ -51,6 +51,12 @@ pub async fn run(context: &Context, args: &Serve) -> Result<()> {
     supervisor.run_restarting("releases", move |stop| {
         until(stop, follow(follower.clone(), engine.clone()))
     });
+    if let Err(error) = state.rules.refresh().await {
+        tracing::error!(%error, "cannot read the rules; lists follow none");
+    }
+    let rules = state.rules.clone();
+    supervisor
+        .run_restarting("rules", move |stop| until(stop, follow_document(rules.clone(), REFRESH)));
     let placements = state.placements.clone();
     supervisor.run_restarting("placements", move |stop| {
         until(stop, follow_document(placements.clone(), REFRESH))

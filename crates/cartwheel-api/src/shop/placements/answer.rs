@@ -2,22 +2,19 @@
 
 use axum::Json;
 use axum::extract::{Request, State};
-use cartwheel_engine::{Filters, Page, Placed, Query};
+use cartwheel_engine::{Page, Placed};
 use cartwheel_events::{ImpressionItem, ProductId, UserId};
-use cartwheel_filter::Context;
-use cartwheel_placements::{NAME_EXPECTED, is_name};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use super::slot::{Asked, slot};
+use super::slot::Asked;
+use super::visit::{Prepared, Visit};
 use crate::access::caller::Caller;
 use crate::contract::schema::Id;
 use crate::http::problem::{Kind, Problem};
 use crate::http::request::{self, PlacementPath};
-use crate::shop::recommendations::{
-    Shown, ShownList, cart_within_bounds, known, record_lists, shopper,
-};
+use crate::shop::recommendations::{Shown, ShownList, record_lists};
 use crate::state::Shared;
 
 /// Most placements of a page.
@@ -142,15 +139,6 @@ pub(crate) struct PageAnswer {
     placements: Vec<PlacementList>,
 }
 
-/// The shopper and the page of a request.
-struct Visit {
-    user_id: Option<UserId>,
-    anonymous_id: Option<UserId>,
-    page: Option<String>,
-    cart: Option<Vec<ProductId>>,
-    context: Option<Map<String, Value>>,
-}
-
 /// Fills a placement for a shopper
 ///
 /// The list is filled up by the placement's fallbacks: it is shorter than its limit only if fewer
@@ -238,46 +226,20 @@ async fn lists(
     asked: Vec<Asked>,
     at: impl Fn(usize) -> String,
 ) -> Result<(Page, Vec<PlacementList>), Problem> {
-    let Visit { user_id, anonymous_id, page, cart, context } = visit;
-    let shopper = caller.permit(shopper(user_id, anonymous_id)?)?;
-    if let Some(page) = page.as_deref().filter(|page| !is_name(page)) {
-        let shown: String = page.chars().take(64).collect();
-        return Err(Problem::field("page", format!("page is {shown:?}."), NAME_EXPECTED));
-    }
-    cart_within_bounds(cart.as_deref())?;
-    let context = Context::from_json(context.unwrap_or_default())?;
-    let document = state.placements.current();
-    let (mut names, mut slots) = (Vec::new(), Vec::new());
-    for (number, asked) in asked.into_iter().enumerate() {
-        names.push(asked.name.clone());
-        slots.push(slot(&document.content, asked, &context, &at(number))?);
-    }
-    let known = known(state, &shopper).await;
-    let now_ms = state.clock.now_ms();
-    let query = Query {
-        user_id: shopper.id(),
-        session: known.session(),
-        record: known.record(),
-        cart,
-        limit: slots.iter().map(|slot| slot.limit).sum(),
-        filters: Filters::default(),
-        rules: None,
-        explain: false,
-        now_ms,
-    };
-    let cart = query.cart_products();
-    let mut answer = state.engine.page(query, &slots).await;
-    answer.degraded |= known.shopper.is_none();
+    let prepared = Prepared::new(state, caller, visit, asked, at).await?;
+    let mut answer = prepared.fill(state, state.rules.current().content.set()).await;
+    let Prepared { names, shopper, page, now_ms, .. } = &prepared;
     let shown = names.iter().zip(&answer.lists).map(|(name, list)| ShownList {
         items: list.iter().zip(0..).map(|(placed, position)| item(placed, position)).collect(),
         placement: Some(name.clone()),
         page: page.clone(),
     });
     let shown: Vec<ShownList> = shown.collect();
-    let shown_in = Shown { release: &answer.release, degraded: answer.degraded, cart, now_ms };
+    let (release, degraded, now_ms) = (&*answer.release, answer.degraded, *now_ms);
+    let shown_in = Shown { release, degraded, cart: prepared.cart_products(), now_ms };
     let ids = record_lists(state, shopper.id(), shown_in, shown, true);
     let lists = std::mem::take(&mut answer.lists).into_iter();
-    let lists = names.into_iter().zip(ids).zip(lists);
+    let lists = names.iter().cloned().zip(ids).zip(lists);
     let lists = lists.map(|((placement, recommendation_id), recommendations)| PlacementList {
         placement,
         recommendation_id,

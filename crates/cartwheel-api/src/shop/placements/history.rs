@@ -8,13 +8,11 @@ use cartwheel_placements::Placements;
 use cartwheel_registry::{DocumentVersion, KEPT_VERSIONS};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use tokio::runtime::Handle;
 use utoipa::ToSchema;
 
-use super::change::{change, refused, unreadable};
+use super::change::{document, refused};
 use super::manage::view;
 use crate::access::caller::Caller;
-use crate::http::blocking::blocking;
 use crate::http::problem::{Kind, Problem};
 use crate::http::request::{self, Params};
 use crate::state::Shared;
@@ -68,7 +66,7 @@ pub(crate) async fn placement_history(
     let limit = params.number("limit", DEFAULT_LIMIT, 1..=MAX_LIMIT)?;
     params.end("limit")?;
     // One more, to say what the last one changed.
-    let mut stored = stored(&state, limit + 1).await?;
+    let mut stored = document(&state).history(limit + 1).await?;
     stored.extend(stored.last().is_some_and(|oldest| oldest.version == 1).then(from_the_start));
     let changed = |at: usize| {
         let before = stored.get(at + 1)?;
@@ -118,12 +116,12 @@ pub(crate) async fn undo_placements(
         placements.clone_from(&content);
         Ok(())
     };
-    Ok(view(&change(&state, &caller, &headers, put_back).await?))
+    Ok(view(&document(&state).change(&state, &caller, &headers, put_back).await?))
 }
 
 /// A version that is kept, if it is still valid.
 async fn earlier(state: &Shared, wanted: u64) -> Result<Placements, Problem> {
-    let stored = stored(state, MAX_LIMIT).await?;
+    let stored = document(state).history(MAX_LIMIT).await?;
     let found = stored.into_iter().find(|version| version.version == wanted).ok_or_else(|| {
         let detail = format!("Version {wanted} is not kept; /v1/placements/history lists those.");
         Problem::new(Kind::NotFound, detail)
@@ -137,12 +135,6 @@ async fn earlier(state: &Shared, wanted: u64) -> Result<Placements, Problem> {
         Problem::new(Kind::Conflict, problem.detail)
     })?;
     Ok(content)
-}
-
-async fn stored(state: &Shared, limit: usize) -> Result<Vec<DocumentVersion>, Problem> {
-    let (document, runtime) = (state.placements.clone(), Handle::current());
-    let read = blocking(move || runtime.block_on(document.history(limit))).await?;
-    read.map_err(unreadable)
 }
 
 /// The placements that exist from the start, as the version before the first.

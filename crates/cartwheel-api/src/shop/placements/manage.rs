@@ -10,11 +10,12 @@ use cartwheel_placements::{Kind as ListKind, Placement, Placements};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::change::{Version, change, etag, refused};
+use super::change::{Version, document, refused};
 use super::slot::unknown;
 use crate::access::caller::Caller;
 use crate::http::problem::{Kind, Problem};
 use crate::http::request::{self, Params, PlacementPath};
+use crate::shop::document::etag;
 use crate::state::Shared;
 
 /// Every placement, with the version of the document.
@@ -72,13 +73,13 @@ pub(crate) async fn put_placements(
     headers: HeaderMap,
     request: Request,
 ) -> Result<Response, Problem> {
-    let document: Placements = request::json(request, &state.bodies).await?;
-    document.check().map_err(|invalid| refused(invalid, None))?;
+    let wanted: Placements = request::json(request, &state.bodies).await?;
+    wanted.check().map_err(|invalid| refused(invalid, None))?;
     let replace = |placements: &mut Placements| {
-        placements.clone_from(&document);
+        placements.clone_from(&wanted);
         Ok(())
     };
-    Ok(view(&change(&state, &caller, &headers, replace).await?))
+    Ok(view(&document(&state).change(&state, &caller, &headers, replace).await?))
 }
 
 /// Shows a placement
@@ -125,7 +126,7 @@ pub(crate) async fn put_placement(
         document.placements.insert(name.clone(), placement.clone());
         document.check().map_err(|invalid| refused(invalid, Some(&name)))
     };
-    let version = change(&state, &caller, &headers, put).await?;
+    let version = document(&state).change(&state, &caller, &headers, put).await?;
     one(if existed { StatusCode::OK } else { StatusCode::CREATED }, &version, &name)
 }
 
@@ -161,7 +162,7 @@ pub(crate) async fn delete_placement(
             None => Ok(()),
         }
     };
-    let version = change(&state, &caller, &headers, delete).await?;
+    let version = document(&state).change(&state, &caller, &headers, delete).await?;
     Ok((StatusCode::NO_CONTENT, etag(version.version)).into_response())
 }
 

@@ -4,7 +4,9 @@ mod answer;
 mod change;
 mod history;
 mod manage;
+mod preview;
 mod slot;
+mod visit;
 
 use utoipa_axum::routes;
 
@@ -23,4 +25,5 @@ pub(crate) fn routes() -> Routes {
         )
         .scoped(Scope::Admin, routes!(history::placement_history))
         .scoped(Scope::Admin, routes!(history::undo_placements))
+        .scoped(Scope::Admin, routes!(preview::preview))
 }

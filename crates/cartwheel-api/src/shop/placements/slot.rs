@@ -3,7 +3,7 @@
 use cartwheel_engine::{Diversity, Slot, SlotStep};
 use cartwheel_events::ProductId;
 use cartwheel_filter::{Context, Expression, Source};
-use cartwheel_placements::{MAX_RANKED, Parameter, Placements, Step};
+use cartwheel_placements::{Dials, MAX_RANKED, Parameter, Placements, Step};
 
 use crate::http::problem::{Kind, Problem};
 
@@ -64,11 +64,12 @@ pub(super) fn slot(
         Ok(SlotStep { kind: step.kind, expression })
     };
     let steps = document.chain(&name).into_iter().map(step);
+    let Dials { calibration, variety } = placement.diversity;
     Ok(Slot {
         steps: steps.collect::<Result<_, Problem>>()?,
         placement: name,
         limit,
-        diversity: Diversity::NONE,
+        diversity: Diversity { calibration, variety },
         product: product_id,
         products: products.unwrap_or_default(),
     })
