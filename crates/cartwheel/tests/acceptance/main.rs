@@ -31,6 +31,8 @@ mod kill;
 mod pipeline;
 #[cfg(test)]
 mod placements;
+#[cfg(test)]
+mod rules;
 #[cfg(feature = "aws")]
 #[cfg(test)]
 mod s3_sources;
