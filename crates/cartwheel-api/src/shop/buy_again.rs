@@ -2,9 +2,9 @@
 
 use axum::Json;
 use axum::extract::State;
-use cartwheel_engine::{Filters, Query};
+use cartwheel_engine::{Filters, Query, Ruled};
 use cartwheel_events::ImpressionItem;
-use cartwheel_filter::Source;
+use cartwheel_filter::{Context, Source};
 use utoipa_axum::routes;
 
 use crate::access::caller::Caller;
@@ -47,6 +47,7 @@ pub(crate) async fn buy_again(
     let shopper = caller.permit(user_id)?;
     let known = known(&state, &shopper).await;
     let now_ms = state.clock.now_ms();
+    let (rules, context) = (state.rules.current(), Context::default());
     let query = Query {
         user_id: shopper.id(),
         session: known.session(),
@@ -54,6 +55,7 @@ pub(crate) async fn buy_again(
         cart: None,
         limit,
         filters: Filters { expression, ..Filters::default() },
+        rules: Some(Ruled { rules: rules.content.set(), context: &context }),
         explain: false,
         now_ms,
     };

@@ -12,6 +12,7 @@ use crate::files::parts::{PartsRead, live_parts, read_parts};
 use crate::files::scan::{footer, scan};
 use crate::lake::Lake;
 use crate::read::feedback_join::Join;
+use crate::read::reactions::{FeedbackKey, Reactions};
 use crate::read::ties::{Ties, read as read_ties};
 
 /// Columns of `impressions`; files of earlier releases lack some of them.
@@ -35,54 +36,6 @@ const EVENTS: [&str; 7] = [
     "recommendation_id",
     "received_at_ms",
 ];
-
-/// What a figure of feedback is about.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default)]
-pub struct FeedbackKey {
-    /// The placement; empty for an answer to a question without one.
-    pub placement: String,
-    /// The model that ranked; `none` if no model did.
-    pub model: String,
-    /// The position in the answer, from 0.
-    pub position: u32,
-    /// Where the product came from.
-    pub source: String,
-    /// The rule that moved the product; empty if none did.
-    pub rule: String,
-}
-
-/// What followed from some recommended products.
-///
-/// An event counts if it names the answer and the product, within the window after the answer. A
-/// purchase counts if it names them too, or if it follows an addition to the cart that does: once,
-/// for the newest of them.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct Reactions {
-    /// Products that were sent to the page.
-    pub sent: u64,
-    /// Those that the shopper saw: the page has reported it, or another event tells.
-    pub shown: u64,
-    /// Those that the shopper looked at.
-    pub viewed: u64,
-    /// Those that the shopper put into the cart.
-    pub added: u64,
-    /// Those that the shopper bought.
-    pub bought: u64,
-    /// What the shopper paid for those with a known price, in the shop's currency.
-    pub revenue: f64,
-}
-
-impl Reactions {
-    /// Adds other figures.
-    pub fn add(&mut self, other: &Self) {
-        self.sent += other.sent;
-        self.shown += other.shown;
-        self.viewed += other.viewed;
-        self.added += other.added;
-        self.bought += other.bought;
-        self.revenue += other.revenue;
-    }
-}
 
 /// The figures of a span of time.
 #[derive(Debug, Clone, PartialEq, Default)]

@@ -14,7 +14,8 @@ use crate::error::LakeError;
 use crate::files::partition::HOUR_MS;
 use crate::files::scan::{floats, numbers, scan, texts};
 use crate::lake::Lake;
-use crate::read::feedback::{Feedback, FeedbackKey, Reactions};
+use crate::read::feedback::Feedback;
+use crate::read::reactions::{FeedbackKey, Reactions};
 
 /// The table's folder.
 const FOLDER: &str = "feedback";

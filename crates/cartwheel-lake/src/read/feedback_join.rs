@@ -11,7 +11,7 @@ use cartwheel_events::EventKind;
 use rustc_hash::FxHashMap;
 
 use crate::files::scan::{list_counts, list_texts, lists, numbers, optional_texts, texts};
-use crate::read::feedback::{FeedbackKey, Reactions};
+use crate::read::reactions::{FeedbackKey, Reactions};
 use crate::read::ties::Ties;
 
 /// An answer with its products.
