@@ -13,6 +13,8 @@ use crate::shopper::Moment;
 
 /// The name by which scopes call a list that no placement asks for.
 pub(crate) const RECOMMENDATIONS: &str = "recommendations";
+/// The value of a request that names the category of its page.
+const CATEGORY: &str = "category";
 /// Best sellers that are looked at to fill a list which rules limit: a bound on the work.
 const LOOKED_AT: usize = 10_000;
 
@@ -27,7 +29,8 @@ impl Shop {
         let Some(ruled) = query.rules.filter(|ruled| !ruled.rules.is_empty()) else {
             return Ruling::default();
         };
-        let categories = [&query.filters.departments[..], &query.filters.aisles[..]].concat();
+        let mut categories = [&query.filters.departments[..], &query.filters.aisles[..]].concat();
+        categories.extend(ruled.context.text(CATEGORY).map(str::to_owned));
         let occasion = Occasion {
             placement,
             categories: &categories,

@@ -51,6 +51,14 @@ impl Context {
         Ok(Self(read))
     }
 
+    /// A value that is a text.
+    pub fn text(&self, name: &str) -> Option<&str> {
+        match self.get(name) {
+            Some(Literal::Text(text)) => Some(text),
+            _ => None,
+        }
+    }
+
     pub(crate) fn get(&self, name: &str) -> Option<&Literal> {
         self.0.get(name)
     }

@@ -81,6 +81,28 @@ fn a_rule_puts_a_product_at_its_place_and_the_answer_says_so() {
 }
 
 #[test]
+fn a_rule_for_a_category_holds_on_its_page() {
+    let engine = ServingEngine::new(release(Some(model())));
+    let mut rules = pin("p8", 1);
+    rules[0]["scope"] = json!({"category": "food"});
+    let context = |category: &str| {
+        let Value::Object(values) = json!({ "category": category }) else { unreachable!() };
+        Context::from_json(values).unwrap()
+    };
+    let first = |context: &Context, departments: &[&str]| {
+        let (user, record) = (UserId::new("u").unwrap(), regular().encode());
+        let rules = rule_set(rules.clone());
+        let mut query = query(&user, Some(&record));
+        query.rules = Some(Ruled { rules: &rules, context });
+        query.filters.departments = departments.iter().map(|&name| name.to_owned()).collect();
+        block_on(engine.recommend(query)).items[0].product_id == product("p8")
+    };
+    assert!(first(&context("food"), &[]) && !first(&context("other"), &[]));
+    assert!(first(&Context::default(), &["food", "other"]));
+    assert!(!first(&Context::default(), &["other"]) && !first(&Context::default(), &[]));
+}
+
+#[test]
 fn a_blocked_product_takes_no_place() {
     let engine = ServingEngine::new(release(Some(model())));
     let block = json!([{"id": "no", "products": {"select": "department = 'food'"},
