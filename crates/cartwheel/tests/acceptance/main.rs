@@ -46,4 +46,5 @@ mod stored;
 mod synthetic;
 #[cfg(test)]
 mod the_loop;
+#[cfg(test)]
 mod trends;
