@@ -116,6 +116,9 @@ pub struct ImpressionItem {
     pub score: f32,
     /// The candidate source that proposed it.
     pub source: String,
+    /// The rule that moved it, if one did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rule: Option<String>,
 }
 
 /// A change of a product: its whole state afterwards. Applying the records of a product in

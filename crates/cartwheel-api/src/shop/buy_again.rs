@@ -3,7 +3,6 @@
 use axum::Json;
 use axum::extract::State;
 use cartwheel_engine::{Filters, Query, Ruled};
-use cartwheel_events::ImpressionItem;
 use cartwheel_filter::{Context, Source};
 use utoipa_axum::routes;
 
@@ -13,7 +12,7 @@ use crate::http::problem::Problem;
 use crate::http::request::{Params, UserPath};
 use crate::routes::Routes;
 use crate::shop::expression::expression;
-use crate::shop::recommendations::{Recommendations, Shown, known, record_shown};
+use crate::shop::recommendations::{Recommendations, Shown, known, record_shown, shown_item};
 use crate::state::Shared;
 
 /// The route of what to buy again.
@@ -61,12 +60,7 @@ pub(crate) async fn buy_again(
     };
     let mut answer = state.engine.buy_again(&query);
     answer.degraded |= known.shopper.is_none();
-    let items = answer.items.iter().zip(0..).map(|(item, position)| ImpressionItem {
-        product_id: item.product_id.clone(),
-        position,
-        score: item.probability,
-        source: item.source.clone().unwrap_or_default(),
-    });
+    let items = answer.items.iter().zip(0..).map(|(item, position)| shown_item(item, position));
     let cart = query.cart_products();
     let shown = Shown { release: &answer.release, degraded: answer.degraded, cart, now_ms };
     let recommendation_id = record_shown(&state, shopper.id(), shown, Some(items.collect()));

@@ -177,6 +177,17 @@ pub(crate) async fn known(state: &AppState, shopper: &Permitted) -> Known {
     Known { shopper, feature_set }
 }
 
+/// A recommendation as the impression has it.
+pub(crate) fn shown_item(shown: &Recommendation, position: u32) -> ImpressionItem {
+    ImpressionItem {
+        product_id: shown.product_id.clone(),
+        position,
+        score: shown.probability,
+        source: shown.source.clone().unwrap_or_default(),
+        rule: shown.moved_by.as_ref().map(|moved| moved.rule.clone()),
+    }
+}
+
 /// Asks the engine and records the impression.
 pub(crate) async fn answer(state: &AppState, question: Question<'_>) -> Recommendations {
     let now_ms = state.clock.now_ms();
@@ -197,13 +208,7 @@ pub(crate) async fn answer(state: &AppState, question: Question<'_>) -> Recommen
     answer.degraded |= question.known.shopper.is_none();
     // An explanation is shown to an operator, not to the shopper.
     let items = (!question.explain).then(|| {
-        let items = answer.items.iter().zip(0..).map(|(item, position)| ImpressionItem {
-            product_id: item.product_id.clone(),
-            position,
-            score: item.probability,
-            source: item.source.clone().unwrap_or_default(),
-        });
-        items.collect()
+        answer.items.iter().zip(0..).map(|(item, position)| shown_item(item, position)).collect()
     });
     let shown = Shown { release: &answer.release, degraded: answer.degraded, cart, now_ms };
     let recommendation_id = record_shown(state, question.user_id, shown, items);

@@ -171,6 +171,15 @@ pub(super) fn encode_impressions(rows: &[StreamRow<'_, Impression>]) -> io::Resu
         ),
         ("placement", texts(records().map(|i| i.placement.as_deref()))),
         ("page", texts(records().map(|i| i.page.as_deref()))),
+        // Empty where no rule has moved the product.
+        (
+            "rules",
+            text_lists(
+                records().map(|i| {
+                    i.shown.iter().map(|s| s.rule.as_deref().unwrap_or_default()).collect()
+                }),
+            ),
+        ),
         shard,
         sequence,
     ])

@@ -61,6 +61,10 @@ async fn an_event_counts_for_the_answer_that_it_names() {
     assert_eq!(counted(8_000, 9_000), [[1, 0, 0, 0, 0]]);
     assert_eq!(counted(7_000_000, 8_000_000), [[1, 1, 0, 0, 1]]);
     assert!(counted(0, 1_000).is_empty());
+    let (_dir, ruled) = lake_of(vec![impression("r", "u", &["a", "moved"], 0)]).await;
+    let ruled = ruled.feedback(0, 1, HOUR_MS, 100).unwrap();
+    let rules: Vec<&str> = ruled.rows.keys().map(|key| key.rule.as_str()).collect();
+    assert_eq!(rules, ["", "tea"]);
     let all = lake.feedback(0, 8_000_000, HOUR_MS, 100).unwrap();
     let key = all.rows.keys().next().unwrap();
     let expected = FeedbackKey { model: "m".into(), source: "popular".into(), ..key.clone() };

@@ -148,6 +148,7 @@ fn impression(id: &str, user: &str, products: &[&str], at: i64) -> Record {
         position,
         score: 0.5,
         source: "popular".to_owned(),
+        rule: (*product == "moved").then(|| "tea".to_owned()),
     };
     Record::Impression(Impression {
         schema_version: 1,

@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::{Request, State};
 use cartwheel_engine::{Page, Placed};
-use cartwheel_events::{ImpressionItem, ProductId, UserId};
+use cartwheel_events::{ProductId, UserId};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
@@ -14,7 +14,7 @@ use crate::access::caller::Caller;
 use crate::contract::schema::Id;
 use crate::http::problem::{Kind, Problem};
 use crate::http::request::{self, PlacementPath};
-use crate::shop::recommendations::{Shown, ShownList, record_lists};
+use crate::shop::recommendations::{Shown, ShownList, record_lists, shown_item};
 use crate::state::Shared;
 
 /// Most placements of a page.
@@ -230,7 +230,9 @@ async fn lists(
     let mut answer = prepared.fill(state, state.rules.current().content.set()).await;
     let Prepared { names, shopper, page, now_ms, .. } = &prepared;
     let shown = names.iter().zip(&answer.lists).map(|(name, list)| ShownList {
-        items: list.iter().zip(0..).map(|(placed, position)| item(placed, position)).collect(),
+        items: (list.iter().zip(0..))
+            .map(|(placed, position)| shown_item(&placed.recommendation, position))
+            .collect(),
         placement: Some(name.clone()),
         page: page.clone(),
     });
@@ -247,14 +249,4 @@ async fn lists(
     });
     let lists = lists.collect();
     Ok((answer, lists))
-}
-
-fn item(placed: &Placed, position: u32) -> ImpressionItem {
-    let shown = &placed.recommendation;
-    ImpressionItem {
-        product_id: shown.product_id.clone(),
-        position,
-        score: shown.probability,
-        source: shown.source.clone().unwrap_or_default(),
-    }
 }
