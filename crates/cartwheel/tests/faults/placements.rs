@@ -1,17 +1,21 @@
 //! Row 28: kill -9 while placements are changed. The document is the old one or the new one.
 
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 
 use crate::case::{Case, Random, Shown};
+use crate::journal::wait_until;
 use crate::kit::{Client, Node};
 use crate::strace::{self, Strace};
 
 /// Clients that change placements, each one of its own.
 const WRITERS: usize = 2;
+/// Changes of a round that are acknowledged before the kill.
+const BEFORE: u64 = 4;
 /// Versions that are kept.
 const KEPT: usize = 50;
 
@@ -36,7 +40,7 @@ struct Writer {
 
 impl Writer {
     /// Changes the placement until the server is gone.
-    fn run(&mut self, address: &str, stop: &AtomicBool) -> Result<()> {
+    fn run(&mut self, address: &str, stop: &AtomicBool, all: &AtomicU64) -> Result<()> {
         let Ok(mut client) = Client::connect(address) else { return Ok(()) };
         while !stop.load(Ordering::Relaxed) {
             let n = self.acknowledged + 1;
@@ -48,6 +52,7 @@ impl Writer {
             ensure!(status == 200 || status == 201, "{path}: {status} {text}");
             (self.acknowledged, self.in_flight) = (n, None);
             self.changes += 1;
+            all.fetch_add(1, Ordering::Relaxed);
         }
         Ok(())
     }
@@ -86,18 +91,22 @@ pub fn kills(case: &Case) -> Result<Shown> {
         // In every other round, each step of a change takes long, so that the kill falls into one.
         let slow = round % 2 == 1 && strace::missing().is_none();
         let watch = slow.then(|| attach(&node, &data, round, &mut random)).transpose()?;
-        let stop = AtomicBool::new(false);
+        let (stop, made) = (AtomicBool::new(false), AtomicU64::new(0));
         std::thread::scope(|scope| -> Result<()> {
-            let (address, stop) = (node.address.clone(), &stop);
+            let (address, stop, made) = (node.address.clone(), &stop, &made);
             let run = |writer| {
                 let address = address.clone();
-                scope.spawn(move || Writer::run(writer, &address, stop))
+                scope.spawn(move || Writer::run(writer, &address, stop, made))
             };
             let clients: Vec<_> = writers.iter_mut().map(run).collect();
-            std::thread::sleep(random.ms(20..if slow { 700 } else { 200 }));
+            let began = wait_until("changes are made", Duration::from_secs(30), || {
+                Ok(made.load(Ordering::Relaxed) >= BEFORE)
+            });
+            std::thread::sleep(random.ms(1..if slow { 500 } else { 100 }));
             node.kill()?;
             stop.store(true, Ordering::Relaxed);
-            clients.into_iter().try_for_each(|client| client.join().expect("a client ends"))
+            clients.into_iter().try_for_each(|client| client.join().expect("a client ends"))?;
+            began
         })?;
         watch.map(Strace::end).transpose()?;
         halfway += u64::from(is_halfway(&data)?);
@@ -108,7 +117,7 @@ pub fn kills(case: &Case) -> Result<Shown> {
     ensure!(answer.status == 200, "{}", answer.text());
     node.stop()?;
     let changes: u64 = writers.iter().map(|writer| writer.changes).sum();
-    ensure!(changes > 3 * kills, "it was hardly under load: {changes} changes");
+    ensure!(changes >= BEFORE * kills, "it was hardly under load: {changes} changes");
     ensure!(version >= changes, "{changes} changes, but version {version}");
     let note = format!("{changes} changes acknowledged; {halfway} kills between two steps of one");
     Shown::all(kills, note)
