@@ -153,11 +153,13 @@ mod tests {
         adapted.parameters = parameters;
         let with_parameters = encode_catalogue(&adapted).unwrap();
         assert_eq!(decode_catalogue(&with_parameters).unwrap().parameters, parameters);
-        // A catalogue of an earlier release ends before its words, which are three empty lists and a
-        // number here, before its parameters, or before its contents, which are two empty lists.
-        let words = bytes.len() - 4;
+        // A catalogue of an earlier release ends before its cadences, before its words, which are three
+        // empty lists and a number here, before its parameters, or before its contents, which are two
+        // empty lists.
+        let cadences = bytes.len() - postcard::to_allocvec(&catalogue().cadences).unwrap().len();
+        let words = cadences - 4;
         let parameters = words - postcard::to_allocvec(&parameters).unwrap().len();
-        for end in [words, parameters, parameters - 2] {
+        for end in [cadences, words, parameters, parameters - 2] {
             let read = decode_catalogue(&bytes[..end]).unwrap();
             assert_eq!(read.parameters, Parameters::default());
         }
