@@ -233,6 +233,35 @@ async function data({ browser, baseUrl, screenshots }) {
   await close(opened);
 }
 
+async function placements({ browser, baseUrl, screenshots }) {
+  const opened = await openPage(browser, `${baseUrl}/console/placements`);
+  const { page } = opened;
+  await page.getByTestId('placement').filter({ hasText: 'home_trending' }).waitFor();
+  await assertAccessible(page, 'the placements');
+  await screenshot(page, screenshots, 'console-placements');
+  await page.getByRole('link', { name: 'home_trending' }).click();
+  const form = page.getByTestId('placement-form');
+  await form.getByLabel('Products', { exact: true }).fill('3');
+  await form.getByLabel('Only products with').fill('price <');
+  await form.getByRole('button', { name: 'Save' }).click();
+  await form.getByRole('alert').waitFor();
+  await form.getByLabel('Only products with').fill('price < 100');
+  await form.getByRole('button', { name: 'Save' }).click();
+  await form.getByText('Saved').waitFor();
+  await page.getByRole('button', { name: 'Show' }).click();
+  const preview = page.getByTestId('placement-preview').getByRole('listitem');
+  await preview.first().waitFor();
+  assert.equal(await preview.count(), 3);
+  await assertAccessible(page, 'a placement');
+  await screenshot(page, screenshots, 'console-placement');
+  await page.getByRole('main').getByRole('link', { name: 'Placements' }).click();
+  await page.getByTestId('placement-version').filter({ hasText: 'home_trending' }).waitFor();
+  await page.getByRole('button', { name: 'Put back those from the start' }).click();
+  const row = page.getByTestId('placement').filter({ hasText: 'home_trending' });
+  await row.filter({ hasText: '12' }).waitFor();
+  await close(opened, [/400/]);
+}
+
 async function quality({ browser, baseUrl, screenshots }) {
   const asked = await submit(baseUrl, { user_id: 'judge', event: 'get_recommendations' });
   const [first] = asked.recommendations;
@@ -278,6 +307,8 @@ async function narrowAndDark({ browser, baseUrl, screenshots }) {
     '/data',
     '/data?import',
     '/data/events',
+    '/placements',
+    '/placements/home',
     '/quality',
   ];
   for (const path of paths) {
@@ -300,6 +331,7 @@ export const steps = [
   ['console: compare a model with itself', compareWithItself],
   ['console: explain a recommendation', explain],
   ['console: show tables and generate a shop', data],
+  ['console: placements are changed, previewed and put back', placements],
   ['console: the quality page counts purchases', quality],
   ['console: every page fits 360 px in dark mode', narrowAndDark],
 ];

@@ -26,7 +26,12 @@ import type {
   Model,
   ModelDetail,
   Orders,
+  Placement,
   PlacementList,
+  Placements,
+  PlacementVersion,
+  Preview,
+  PreviewRequest,
   Product,
   Products,
   Quality,
@@ -148,6 +153,36 @@ export class Api {
   ): Promise<PlacementList[]> {
     const request = this.#client.POST('/v1/page', { body: query, signal: this.#signal(signal) });
     return (await this.#data(request)).placements;
+  }
+
+  /** A placement's list for a user, with the rules in effect and with those of `body`; nothing is
+   * recorded. */
+  async previewPlacement(name: string, body: PreviewRequest): Promise<Preview> {
+    const options = { params: { path: { name } }, body, signal: this.#signal() };
+    return this.#data(this.#client.POST('/v1/placements/{name}/preview', options));
+  }
+
+  async placements(): Promise<Placements> {
+    return this.#data(this.#client.GET('/v1/placements', { signal: this.#signal() }));
+  }
+
+  /** The versions of the placements, the newest first. */
+  async placementHistory(): Promise<PlacementVersion[]> {
+    const request = this.#client.GET('/v1/placements/history', { signal: this.#signal() });
+    return (await this.#data(request)).versions;
+  }
+
+  /** Creates or replaces a placement, if the document still has that version. */
+  async putPlacement(name: string, body: Placement, version: number): Promise<Placement> {
+    const params = { path: { name }, header: { 'If-Match': `"${version}"` } };
+    const options = { params, body, signal: this.#signal() };
+    return this.#data(this.#client.PUT('/v1/placements/{name}', options));
+  }
+
+  /** Puts back the placements of an earlier version. */
+  async undoPlacements(version: number): Promise<Placements> {
+    const request = { body: { version }, signal: this.#signal() };
+    return this.#data(this.#client.POST('/v1/placements/undo', request));
   }
 
   async departments(): Promise<Department[]> {

@@ -51,6 +51,12 @@ export type Recommendations = Schemas['Recommendations'];
 export type PlacementList = Schemas['PlacementList'];
 export type PlacedProduct = PlacementList['recommendations'][number];
 export type ListRequest = Schemas['ListRequest'];
+export type Placement = Schemas['Placement'];
+export type PlacementKind = Schemas['PlacementKind'];
+export type Placements = Schemas['PlacementsView'];
+export type PlacementVersion = Schemas['PlacementVersion'];
+export type Preview = Schemas['Preview'];
+export type PreviewRequest = Schemas['PreviewRequest'];
 export type UserSummary = Schemas['UserSummary'];
 export type CartItem = Schemas['CartItem'];
 /** The cart in a shopper's session on the server. */
