@@ -241,8 +241,8 @@ fn results_are_json_on_request() {
     assert_eq!(curve[0]["recall_at_10"], report["methods"][7]["recall_at_10"]);
     assert!(figure(5, "category_distance") < figure(0, "category_distance"), "{curve:?}");
     assert!(figure(10, "intra_list_distance") > figure(0, "intra_list_distance"), "{curve:?}");
-    let table = cartwheel(data.path(), &["evaluate", "--diversity"]).unwrap();
-    assert_eq!(table.lines().count(), 12, "{table}");
+    let printed = cartwheel(data.path(), &["evaluate", "--diversity"]).unwrap();
+    assert_eq!(printed.lines().count(), 12, "{printed}");
     let chart = std::fs::read_to_string(data.path().join("chart.svg")).unwrap();
     assert!(chart.starts_with("<svg") && chart.contains("personal+popular"));
     assert_eq!(json(&["recommend", "--user", "1", "--cart", "1,2"]).as_array().unwrap().len(), 10);
