@@ -104,7 +104,7 @@ pub fn predict(context: &Context, question: &Question<'_>, by: By, out: &Path) -
     cartwheel_files::replace_with(out, |file| {
         let mut sink = match out.extension().is_some_and(|extension| extension == "jsonl") {
             true => Sink::Lines(file),
-            false => Sink::Csv(csv::Writer::from_writer(file)),
+            false => Sink::Csv(Box::new(csv::Writer::from_writer(file))),
         };
         rows = match by {
             By::User => question.by_user(&mut sink)?,
@@ -120,7 +120,7 @@ pub fn predict(context: &Context, question: &Question<'_>, by: By, out: &Path) -
 
 /// Where rows go.
 enum Sink<W: Write> {
-    Csv(csv::Writer<W>),
+    Csv(Box<csv::Writer<W>>),
     Lines(W),
 }
 

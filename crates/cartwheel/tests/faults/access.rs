@@ -16,9 +16,10 @@ use crate::strace::{self, Strace};
 /// What everybody may ask.
 const OPEN: [&str; 4] = ["/healthz", "/readyz", "/openapi.json", "/docs"];
 /// What a shop's pages may ask.
-const READ: [&str; 13] = [
+const READ: [&str; 14] = [
     "/v1/recommendations",
     "/v1/users/{id}/recommendations",
+    "/v1/users/{id}/buy-again",
     "/v1/users/{id}/cart",
     "/v1/users/{id}/orders",
     "/v1/products",
