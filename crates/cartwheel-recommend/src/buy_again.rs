@@ -137,7 +137,7 @@ impl Due {
 }
 
 /// The order of a list of what to buy again: the longest overdue first. Products that the user has
-/// probably abandoned (less likely than [`ALIVE`] to be bought again) follow the others, the
+/// probably abandoned (more likely not bought again) follow the others, the
 /// likeliest first: a date long past is then no reason to show them.
 pub fn by_due_date(a: &Due, b: &Due) -> Ordering {
     let (alive_a, alive_b) = (a.alive(), b.alive());
