@@ -17,10 +17,9 @@ mod listen;
 pub mod models;
 mod operations;
 mod pipeline;
-pub mod placements;
 mod releases;
-pub mod rules;
 mod serve;
+mod stored_document;
 mod supervision;
 mod synonyms;
 mod trends;
@@ -38,6 +37,7 @@ pub use pipeline::{
     executions,
 };
 pub use serve::{ServeOptions, log_options, serve};
+pub use stored_document::StoredDocument;
 pub use supervision::{Supervisor, until};
 pub use synonyms::synonyms;
 pub use upkeep::Upkeep;

@@ -1404,6 +1404,31 @@ export interface components {
       /** @description Departments, best selling first. */
       departments: components['schemas']['Department'][];
     };
+    /** @description The versions of a document. */
+    DocumentHistory: {
+      /** @description Versions, the newest first. The last 50 are kept. */
+      versions: components['schemas']['DocumentVersion'][];
+    };
+    /** @description A version of a document. */
+    DocumentVersion: {
+      /** @description The name of the key that stored it, or `cli`. */
+      by: string;
+      /**
+       * @description The names of the placements, or the ids of the rules, that differ from the version before, in
+       *     alphabetical order; null if that version is no longer kept.
+       */
+      changed?: string[] | null;
+      /**
+       * Format: int64
+       * @description When it was stored, UTC milliseconds.
+       */
+      changed_at_ms: number;
+      /**
+       * Format: int64
+       * @description Its number.
+       */
+      version: number;
+    };
     /**
      * @description Dates at which users were expected to buy products again, against those at which they did: over
      *     the products of held-out orders that the user had bought before.
@@ -2919,11 +2944,6 @@ export interface components {
        */
       variety?: number;
     };
-    /** @description The versions of the placements. */
-    PlacementHistory: {
-      /** @description Versions, the newest first. The last 50 are kept. */
-      versions: components['schemas']['PlacementVersion'][];
-    };
     /**
      * @description A kind of list.
      * @enum {string}
@@ -2966,26 +2986,6 @@ export interface components {
       /** @description The products to order, for the kind `rank`. */
       products?: components['schemas']['Id'][] | null;
       user_id?: components['schemas']['Id'] | null;
-    };
-    /** @description A version of the placements. */
-    PlacementVersion: {
-      /** @description The name of the key that stored it, or `cli`. */
-      by: string;
-      /**
-       * @description The placements that differ from the version before, in alphabetical order; null if that
-       *     version is no longer kept.
-       */
-      changed?: string[] | null;
-      /**
-       * Format: int64
-       * @description When it was stored, UTC milliseconds.
-       */
-      changed_at_ms: number;
-      /**
-       * Format: int64
-       * @description Its number.
-       */
-      version: number;
     };
     /** @description Every placement of a shop. The default is the document that exists from the start. */
     PlacementsDocument: {
@@ -3582,11 +3582,6 @@ export interface components {
       /** @description The rule that is in effect where both hold; null if both are, or none is. */
       wins?: string | null;
     };
-    /** @description The versions of the rules. */
-    RuleHistory: {
-      /** @description Versions, the newest first. The last 50 are kept. */
-      versions: components['schemas']['RuleVersion'][];
-    };
     /**
      * @description A group of products that `at_most` counts by itself.
      * @enum {string}
@@ -3625,26 +3620,6 @@ export interface components {
       until?: string | null;
       /** @description Days of the week, in the shop's time zone; empty for all. */
       weekdays?: components['schemas']['Weekday'][];
-    };
-    /** @description A version of the rules. */
-    RuleVersion: {
-      /** @description The name of the key that stored it, or `cli`. */
-      by: string;
-      /**
-       * @description The ids of the rules that differ from the version before, in alphabetical order; null if that
-       *     version is no longer kept.
-       */
-      changed?: string[] | null;
-      /**
-       * Format: int64
-       * @description When it was stored, UTC milliseconds.
-       */
-      changed_at_ms: number;
-      /**
-       * Format: int64
-       * @description Its number.
-       */
-      version: number;
     };
     /** @description The rules, with the version of the document. */
     RulesView: {
@@ -4043,16 +4018,8 @@ export interface components {
     UndoRequest: {
       /**
        * Format: int64
-       * @description The version to put back: by default the one before the newest; 0 for the placements that
-       *     exist from the start.
-       */
-      version?: number | null;
-    };
-    /** @description A request to put an earlier version back. */
-    UndoRulesRequest: {
-      /**
-       * Format: int64
-       * @description The version to put back: by default the one before the newest; 0 for no rules.
+       * @description The version to put back: by default the one before the newest; 0 for what every shop has before
+       *     anybody changes it.
        */
       version?: number | null;
     };
@@ -7286,7 +7253,7 @@ export interface operations {
           [name: string]: unknown;
         };
         content: {
-          'application/json': components['schemas']['PlacementHistory'];
+          'application/json': components['schemas']['DocumentHistory'];
         };
       };
       /** @description A parameter is not valid */
@@ -9129,7 +9096,7 @@ export interface operations {
           [name: string]: unknown;
         };
         content: {
-          'application/json': components['schemas']['RuleHistory'];
+          'application/json': components['schemas']['DocumentHistory'];
         };
       };
       /** @description A parameter is not valid */
@@ -9191,7 +9158,7 @@ export interface operations {
     };
     requestBody: {
       content: {
-        'application/json': components['schemas']['UndoRulesRequest'];
+        'application/json': components['schemas']['UndoRequest'];
       };
     };
     responses: {

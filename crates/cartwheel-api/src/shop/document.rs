@@ -69,7 +69,7 @@ where
     }
 
     /// The last `limit` versions as they are stored, the newest first.
-    pub(crate) async fn history(&self, limit: usize) -> Result<Vec<DocumentVersion>, Problem> {
+    pub(super) async fn stored(&self, limit: usize) -> Result<Vec<DocumentVersion>, Problem> {
         let (document, runtime) = (self.live.clone(), Handle::current());
         let read = blocking(move || runtime.block_on(document.history(limit))).await?;
         read.map_err(|error| self.unreadable(error))

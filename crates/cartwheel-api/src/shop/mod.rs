@@ -5,6 +5,7 @@ pub(crate) mod backfill;
 pub(crate) mod buy_again;
 pub(crate) mod catalogue;
 pub(crate) mod document;
+pub(crate) mod document_history;
 pub(crate) mod events;
 pub(crate) mod expression;
 pub(crate) mod foreign;

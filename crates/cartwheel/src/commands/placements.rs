@@ -6,7 +6,7 @@ mod args;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
-use cartwheel_node::{AuditFile, placements};
+use cartwheel_node::{AuditFile, StoredDocument};
 use cartwheel_placements::{Dials, Placement, Placements};
 use cartwheel_registry::{DocumentVersion, Edition};
 use serde_json::json;
@@ -17,7 +17,8 @@ pub use args::PlacementsCommand;
 
 /// Runs a subcommand of `placements`.
 pub fn run(context: &Context, command: &PlacementsCommand) -> Result<()> {
-    let current = placements::current(&context.data_dir)?;
+    let placements = StoredDocument::placements(&context.data_dir);
+    let current = placements.current()?;
     match command {
         PlacementsCommand::List => list(context, &current),
         PlacementsCommand::Show { name } => show(&current, name.as_deref())?,
@@ -28,7 +29,7 @@ pub fn run(context: &Context, command: &PlacementsCommand) -> Result<()> {
             put(context, current.version, "placements apply", &target, &document)?;
         }
         PlacementsCommand::History { limit } => {
-            let versions = placements::history(&context.data_dir, *limit)?;
+            let versions = placements.history(*limit)?;
             result(context.json, &summaries(&versions), || history(&versions));
         }
         PlacementsCommand::Undo { version } => {
@@ -36,7 +37,8 @@ pub fn run(context: &Context, command: &PlacementsCommand) -> Result<()> {
             let wanted = before.context(
                 "the placements are those that exist from the start: there is no change to undo",
             )?;
-            let document = placements::version(&context.data_dir, wanted)?;
+            let document = placements.version(wanted)?;
+            document.check().with_context(|| format!("version {wanted} is not valid any more"))?;
             let wanted = wanted.to_string();
             let target = [("version", wanted.as_str())];
             put(context, current.version, "placements undo", &target, &document)?;
@@ -65,7 +67,8 @@ fn put(
     document: &Placements,
 ) -> Result<()> {
     let (data_dir, now_ms) = (&context.data_dir, context.clock.now_ms());
-    let store = || placements::put(data_dir, expected, document, now_ms);
+    let placements = StoredDocument::placements(data_dir);
+    let store = || placements.put(expected, document, now_ms);
     let stored = AuditFile::new(data_dir).command(command, target, store)?;
     let all = &stored.content.placements;
     result(context.json, &json!({"version": stored.version, "placements": all}), || {

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
 use cartwheel_feature_set::Calendar;
-use cartwheel_node::{AuditFile, rules};
+use cartwheel_node::{AuditFile, StoredDocument};
 use cartwheel_registry::{DocumentVersion, Edition};
 use cartwheel_rules::{Conflict, Problem, Problems, Products, Rule, RuleBook, Rules};
 use serde_json::json;
@@ -28,7 +28,8 @@ pub fn run(context: &Context, command: &RulesCommand) -> Result<()> {
         });
         return Ok(());
     }
-    let current = rules::current(&context.data_dir)?;
+    let rules = StoredDocument::rules(&context.data_dir);
+    let current = rules.current()?;
     match command {
         RulesCommand::Check { .. } => {}
         RulesCommand::List => list(context, &current)?,
@@ -39,13 +40,13 @@ pub fn run(context: &Context, command: &RulesCommand) -> Result<()> {
             put(context, current.version, "rules apply", &[("file", &file)], &book)?;
         }
         RulesCommand::History { limit } => {
-            let versions = rules::history(&context.data_dir, *limit)?;
+            let versions = rules.history(*limit)?;
             result(context.json, &summaries(&versions), || history(&versions));
         }
         RulesCommand::Undo { version } => {
             let before = version.or(current.version.checked_sub(1));
             let wanted = before.context("nobody has changed the rules yet")?;
-            let book = rules::version(&context.data_dir, wanted)?;
+            let book = rules.version(wanted)?;
             let wanted = wanted.to_string();
             put(context, current.version, "rules undo", &[("version", &wanted)], &book)?;
         }
@@ -98,7 +99,8 @@ fn put(
 ) -> Result<()> {
     let conflicts = conflicts(context, book)?;
     let (data_dir, now_ms) = (&context.data_dir, context.clock.now_ms());
-    let store = || rules::put(data_dir, expected, book, now_ms);
+    let rules = StoredDocument::rules(data_dir);
+    let store = || rules.put(expected, book, now_ms);
     let stored = AuditFile::new(data_dir).command(command, target, store)?;
     let all = &stored.content.document().rules;
     let value = json!({"version": stored.version, "rules": all, "conflicts": conflicts});
