@@ -1,5 +1,6 @@
 /** Client-side routing: follows links between the app's pages without a reload. */
 import { tick } from 'svelte';
+import { newId } from './ids';
 
 /** Milliseconds for which a page that is opened again may grow to its former height. */
 const RESTORE_MS = 2_000;
@@ -8,7 +9,7 @@ const RESTORE_MS = 2_000;
 export class Router {
   /** Scroll positions by entry of the browser's history. */
   readonly #positions = new Map<string, number>();
-  #entry = newEntry();
+  #entry = newId();
   #restoring: ReturnType<typeof setInterval> | undefined;
 
   path = $state(window.location.pathname);
@@ -18,6 +19,10 @@ export class Router {
     // The browser restores too early: products load later.
     window.history.scrollRestoration = 'manual';
     window.history.replaceState({ entry: this.#entry }, '');
+    // Nothing scrolls against the visitor.
+    for (const moved of ['wheel', 'touchstart', 'keydown']) {
+      window.addEventListener(moved, () => clearInterval(this.#restoring), { passive: true });
+    }
     window.addEventListener('popstate', (event) => this.#return(event.state));
     document.addEventListener('click', (event) => this.#follow(event));
   }
@@ -28,7 +33,7 @@ export class Router {
       window.history.replaceState({ entry: this.#entry }, '', href);
     } else {
       this.#leave();
-      this.#entry = newEntry();
+      this.#entry = newId();
       window.history.pushState({ entry: this.#entry }, '', href);
     }
     const before = this.path;
@@ -48,7 +53,7 @@ export class Router {
   #return(state: unknown): void {
     this.#leave();
     const known = typeof state === 'object' && state !== null && 'entry' in state;
-    this.#entry = known ? String(state.entry) : newEntry();
+    this.#entry = known ? String(state.entry) : newId();
     this.#read();
     const top = this.#positions.get(this.#entry) ?? 0;
     const until = Date.now() + RESTORE_MS;
@@ -58,10 +63,6 @@ export class Router {
     };
     this.#restoring = setInterval(restore, 50);
     void tick().then(restore);
-    const stop = (): void => clearInterval(this.#restoring);
-    for (const moved of ['wheel', 'touchstart', 'keydown']) {
-      window.addEventListener(moved, stop, { once: true, passive: true });
-    }
   }
 
   #read(): void {
@@ -80,10 +81,6 @@ export class Router {
     event.preventDefault();
     this.go(pathname + search);
   }
-}
-
-function newEntry(): string {
-  return Math.random().toString(36).slice(2);
 }
 
 /** The decoded part of `path` after `prefix`; null if `path` has another prefix. */

@@ -5,18 +5,22 @@ import type { Action } from 'svelte/action';
 export const VISIBLE_MS = 500;
 /** Milliseconds for which reports are collected before they are sent. */
 export const COLLECT_MS = 1_000;
-/** Most answers whose reports wait; the oldest are given up. */
-const MAX_WAITING = 50;
+/** Most answers of which products are noted, the newest. */
+const MAX_ANSWERS = 50;
+
+/** The products of an answer that were visible, and those of them that have not been reported. */
+interface Noted {
+  all: Set<string>;
+  waiting: Set<string>;
+}
 
 /** Sends the products of each answer. `leaving` tells that the page is about to go away. */
 type Send = (seen: ReadonlyMap<string, readonly string[]>, leaving: boolean) => Promise<void>;
 
 export class Seen {
   readonly #send: Send;
-  /** Products by answer that have not been reported. */
-  #waiting = new Map<string, Set<string>>();
-  /** Everything noted, so that no product of an answer is reported twice. */
-  #noted = new Set<string>();
+  /** By the answer's id, oldest first. */
+  readonly #answers = new Map<string, Noted>();
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(send: Send) {
@@ -25,10 +29,11 @@ export class Seen {
 
   /** Notes that a product of an answer was visible. */
   note(recommendationId: string, productId: string): void {
-    const key = `${recommendationId}/${productId}`;
-    if (recommendationId === '' || this.#noted.has(key)) return;
-    this.#noted.add(key);
-    this.#wait(recommendationId, [productId]);
+    if (recommendationId === '') return;
+    const noted = this.#noted(recommendationId);
+    if (noted.all.has(productId)) return;
+    noted.all.add(productId);
+    noted.waiting.add(productId);
     this.#timer ??= setTimeout(() => void this.flush(), COLLECT_MS);
   }
 
@@ -36,13 +41,16 @@ export class Seen {
   async flush(leaving = false): Promise<void> {
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    if (this.#waiting.size === 0) return;
-    const sent = new Map([...this.#waiting].map(([id, products]) => [id, [...products]]));
-    this.#waiting = new Map();
+    const waiting = [...this.#answers].filter(([, { waiting }]) => waiting.size > 0);
+    if (waiting.length === 0) return;
+    const sent = new Map(waiting.map(([id, noted]) => [id, [...noted.waiting]]));
+    for (const [, noted] of waiting) noted.waiting.clear();
     try {
       await this.#send(sent, leaving);
     } catch {
-      for (const [id, products] of sent) this.#wait(id, products);
+      for (const [id, products] of sent) {
+        for (const product of products) this.#answers.get(id)?.waiting.add(product);
+      }
     }
   }
 
@@ -51,12 +59,14 @@ export class Seen {
     void this.flush(true);
   }
 
-  #wait(recommendationId: string, products: readonly string[]): void {
-    const all = this.#waiting.get(recommendationId) ?? new Set<string>();
-    for (const product of products) all.add(product);
-    this.#waiting.set(recommendationId, all);
-    const oldest = this.#waiting.keys().next();
-    if (this.#waiting.size > MAX_WAITING && !oldest.done) this.#waiting.delete(oldest.value);
+  #noted(recommendationId: string): Noted {
+    const known = this.#answers.get(recommendationId);
+    if (known) return known;
+    const noted = { all: new Set<string>(), waiting: new Set<string>() };
+    this.#answers.set(recommendationId, noted);
+    const oldest = this.#answers.keys().next();
+    if (this.#answers.size > MAX_ANSWERS && !oldest.done) this.#answers.delete(oldest.value);
+    return noted;
   }
 }
 
