@@ -47,9 +47,10 @@ where
         let noun = self.noun;
         for _ in 0..ATTEMPTS {
             let current = self.live.current();
-            self.check_condition(headers, current.version)?;
             let mut content = current.content.clone();
+            // What would be refused anyway is refused for its own reason (RFC 9110, section 13.2.1).
             edit(&mut content)?;
+            self.check_condition(headers, current.version)?;
             match self.store(state, caller, current.version, content).await? {
                 Ok(version) => return Ok(version),
                 Err(RegistryError::Changed { .. }) => self.refresh().await?,

@@ -105,6 +105,12 @@ async fn a_condition_protects_the_changes_of_others() {
     refused.problem(412, "precondition-failed");
     assert_eq!(ask(&shop, "PUT", "/v1/placements", &all, Some("\"3\"")).await.status, 200);
 
+    // What is wrong with the request itself comes first.
+    let invalid = json!({"kind": "new", "limit": 0});
+    let refused = ask(&shop, "PUT", path, &invalid, Some("\"1\"")).await;
+    assert_eq!(refused.problem(400, "invalid-field")["field"], "limit");
+    ask(&shop, "DELETE", path, &json!({}), Some("\"1\"")).await.problem(404, "not-found");
+
     // Another process has changed them since: the change is made after it.
     let registry = Arc::new(LocalRegistry::new(lake.path()));
     let other = LiveDocument::<Placements>::new(registry, PLACEMENTS);

@@ -88,7 +88,9 @@ async fn a_rule_is_stored_with_its_contradictions() {
     let path = "/v1/rules/no-tea";
     ask(&shop, "DELETE", path, &json!({}), Some("\"1\"")).await.problem(412, "precondition-failed");
     assert_eq!(ask(&shop, "DELETE", path, &json!({}), Some("\"3\"")).await.status, 204);
-    ask(&shop, "DELETE", path, &json!({}), None).await.problem(404, "not-found");
+    for condition in [None, Some("\"1\"")] {
+        ask(&shop, "DELETE", path, &json!({}), condition).await.problem(404, "not-found");
+    }
 }
 
 #[tokio::test]
