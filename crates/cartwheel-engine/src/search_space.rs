@@ -18,7 +18,7 @@ const VALUES: [&[&str]; 4] = [
 /// The first ones that are tried: small trees that trust few rows, small trees that ask for many, and
 /// trees that see more columns.
 const FIRST: [[&str; 4]; 3] =
-    [["3", "3", "1", "0.3"], ["3", "40", "25", "0.3"], ["5", "10", "5", "0.6"]];
+    [["3", "3", "1", "0.15"], ["3", "40", "25", "0.15"], ["5", "10", "5", "0.6"]];
 /// Draws from the space, at most: with few values left, all of them turn up.
 const MAX_DRAWS: u32 = 1000;
 
@@ -73,7 +73,7 @@ mod tests {
             ("max_depth", "5"),
             ("min_child_weight", "10.0"),
             ("lambda", "5"),
-            ("colsample_bytree", "0.3"),
+            ("colsample_bytree", "0.15"),
             ("seed", seed),
         ])
     }
@@ -98,7 +98,7 @@ mod tests {
         let left = challengers(11, &configured("1"), &fixed);
         assert_eq!(
             left,
-            [map(&[("colsample_bytree", "0.6")]), map(&[("colsample_bytree", "0.15")])]
+            [map(&[("colsample_bytree", "0.6")]), map(&[("colsample_bytree", "0.3")])]
         );
         let all = NAMES.map(|name| (name, "1"));
         assert!(challengers(11, &configured("1"), &map(&all)).is_empty());

@@ -243,20 +243,20 @@ settings! {
     /// Training.
     train: Train {
         /// Maximum number of trees. XGBoost's `num_round`.
-        rounds: u32 = 400, between(1, 10_000);
+        rounds: u32 = 600, between(1, 10_000);
         /// Rounds without progress on the validation users after which training stops. XGBoost's
         /// `early_stopping_rounds`.
         early_stopping: u32 = 30, any();
         /// Maximum depth of a tree.
         max_depth: u32 = 5, between(1, 16);
         /// Learning rate.
-        eta: f32 = 0.1, share();
+        eta: f32 = 0.07, share();
         /// Minimum sum of hessians in a leaf.
         min_child_weight: f32 = 10.0, any();
         /// Share of the rows that each tree sees.
-        subsample: f32 = 0.8, share();
+        subsample: f32 = 0.5, share();
         /// Share of the columns that each tree sees.
-        colsample_bytree: f32 = 0.3, any();
+        colsample_bytree: f32 = 0.15, any();
         /// L2 regularisation.
         lambda: f32 = 5.0, any();
         /// Seed of XGBoost.

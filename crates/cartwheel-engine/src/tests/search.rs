@@ -18,7 +18,7 @@ fn configured() -> Value {
     json!({
         "objective": "binary:logistic", "eval_metric": "auc,logloss", "num_round": "400",
         "early_stopping_rounds": "30", "max_depth": "5", "eta": "0.1", "min_child_weight": "10",
-        "lambda": "5", "colsample_bytree": "0.3", "seed": "1",
+        "lambda": "5", "colsample_bytree": "0.15", "seed": "1",
     })
 }
 
@@ -101,7 +101,7 @@ fn a_trial_that_is_clearly_better_trains_the_model() {
     assert_eq!(
         trials[0]["hyperparameters"],
         json!({
-            "max_depth": "5", "min_child_weight": "10", "lambda": "5", "colsample_bytree": "0.3",
+            "max_depth": "5", "min_child_weight": "10", "lambda": "5", "colsample_bytree": "0.15",
         })
     );
     assert!(outcome(&search).contains("0.09375, is 40.0 % below"), "{}", outcome(&search));
