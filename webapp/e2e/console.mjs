@@ -255,10 +255,92 @@ async function placements({ browser, baseUrl, screenshots }) {
   await assertAccessible(page, 'a placement');
   await screenshot(page, screenshots, 'console-placement');
   await page.getByRole('main').getByRole('link', { name: 'Placements' }).click();
-  await page.getByTestId('placement-version').filter({ hasText: 'home_trending' }).waitFor();
-  await page.getByRole('button', { name: 'Put back those from the start' }).click();
+  await page.getByTestId('version').filter({ hasText: 'home_trending' }).waitFor();
+  await page.getByRole('button', { name: 'Undo' }).click();
   const row = page.getByTestId('placement').filter({ hasText: 'home_trending' });
   await row.filter({ hasText: '12' }).waitFor();
+  await close(opened, [/400/]);
+}
+
+async function rules({ browser, baseUrl, screenshots }) {
+  const preview = await fetch(`${baseUrl}/v1/placements/home_trending/preview`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ user_id: 'preview', rules: [] }),
+  });
+  const last = (await preview.json()).before.at(-1);
+  const opened = await openPage(browser, `${baseUrl}/console/rules`);
+  const { page } = opened;
+  await page.getByText('There are no rules').waitFor();
+  await page.getByRole('link', { name: 'Add a rule' }).click();
+  const form = page.getByTestId('rule-form');
+  await form.getByLabel('Name').fill('Push the last');
+  await form.getByLabel('What it does').selectOption('boost');
+  await form.getByLabel('Factor').fill('1');
+  await form.getByLabel('Chosen by').selectOption('ids');
+  await form.getByLabel('Product ids').fill(last.product_id);
+  await form.getByLabel('Last day').fill('2999-12-05');
+  await form.getByLabel('home_trending').check();
+  const sentence = page.getByTestId('rule-sentence');
+  await sentence.filter({ hasText: 'on home_trending, until 5 December 2999.' }).waitFor();
+  // The server refuses the factor, and says so at its field.
+  await form.getByRole('button', { name: 'Save' }).click();
+  await form.locator('[aria-invalid=true]').waitFor();
+  assert.equal(await form.getByLabel('Factor').getAttribute('aria-invalid'), 'true');
+  await assertAccessible(page, 'the form of a rule with a mistake');
+  await form.getByLabel('What it does').selectOption('pin');
+  await form.getByLabel('Place', { exact: true }).fill('1');
+  await page.getByRole('button', { name: 'Show' }).click();
+  const first = (list) => page.getByTestId(`rule-preview-${list}`).getByRole('listitem').first();
+  await first('after').filter({ hasText: last.product_name }).waitFor();
+  await first('after').filter({ hasText: 'rule push-the-last' }).waitFor();
+  assert.ok(!(await first('before').innerText()).includes('rule'));
+  await screenshot(page, screenshots, 'console-rule');
+  await form.getByRole('button', { name: 'Save' }).click();
+  const rule = (id) => page.locator(`[data-testid=rule][data-rule=${id}]`);
+  const phase = (id) => rule(id).getByTestId('rule-phase');
+  await phase('push-the-last').filter({ hasText: 'Active until 5 December 2999' }).waitFor();
+
+  // Another rule contradicts it. The page says which one is in effect.
+  await page.getByRole('link', { name: 'Add a rule' }).click();
+  await form.getByLabel('Name').fill('Recalled');
+  await form.getByLabel('What it does').selectOption('block');
+  await form.getByLabel('Chosen by').selectOption('ids');
+  const lookup = form.getByRole('combobox', { name: 'Find a product by name' });
+  await lookup.pressSequentially(last.product_name);
+  await page.getByRole('listbox').getByRole('option').first().waitFor();
+  await page.keyboard.press('Enter');
+  assert.notEqual(await form.getByLabel('Product ids').inputValue(), '');
+  await form.getByLabel('Product ids').fill(last.product_id);
+  await form.getByLabel('First day').fill('2020-01-01');
+  await form.getByRole('button', { name: 'Save' }).click();
+  await rule('recalled')
+    .getByTestId('conflicts')
+    .filter({ hasText: 'In effect: Recalled' })
+    .waitFor();
+  await rule('push-the-last').getByTestId('conflicts').waitFor();
+  await assertAccessible(page, 'the rules');
+  await screenshot(page, screenshots, 'console-rules');
+  await rule('recalled').getByRole('button', { name: 'Switch off' }).click();
+  await phase('recalled').filter({ hasText: 'Switched off' }).waitFor();
+  await rule('push-the-last').getByTestId('conflicts').waitFor({ state: 'detached' });
+  await page.getByTestId('version').first().filter({ hasText: 'recalled' }).waitFor();
+  await page.getByRole('button', { name: 'Undo' }).click();
+  await phase('recalled').filter({ hasText: 'Active' }).waitFor();
+  await rule('recalled').getByRole('button', { name: 'Remove' }).click();
+  await page.getByTestId('confirm').click();
+  await rule('recalled').waitFor({ state: 'detached' });
+
+  // The keyboard alone changes a rule.
+  await tabTo(page, () => document.activeElement.textContent === 'Push the last', 'the rule');
+  await page.keyboard.press('Enter');
+  await form.waitFor();
+  await tabTo(page, () => document.activeElement.labels?.[0]?.textContent === 'Place', 'the place');
+  await page.keyboard.press('ArrowUp');
+  await page.keyboard.press('Enter');
+  await form.getByText('Saved').waitFor();
+  const stored = await (await fetch(`${baseUrl}/v1/rules`)).json();
+  assert.deepEqual(stored.rules[0].action, { kind: 'pin', place: 2 });
   await close(opened, [/400/]);
 }
 
@@ -309,6 +391,8 @@ async function narrowAndDark({ browser, baseUrl, screenshots }) {
     '/data/events',
     '/placements',
     '/placements/home',
+    '/rules?new',
+    '/rules',
     '/quality',
   ];
   for (const path of paths) {
@@ -332,6 +416,7 @@ export const steps = [
   ['console: explain a recommendation', explain],
   ['console: show tables and generate a shop', data],
   ['console: placements are changed, previewed and put back', placements],
+  ['console: rules are added, tried, switched and put back', rules],
   ['console: the quality page counts purchases', quality],
   ['console: every page fits 360 px in dark mode', narrowAndDark],
 ];

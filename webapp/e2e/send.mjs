@@ -169,7 +169,7 @@ async function keyboardOnly({ browser, baseUrl }) {
     'an example user',
   );
   await page.keyboard.press('Enter');
-  await tabTo(page, () => document.activeElement.id === 'product-query', 'the product search');
+  await tabTo(page, () => document.activeElement.role === 'combobox', 'the product search');
   await page.keyboard.press('Shift+Tab');
   const { sent } = await submitBy(page, () => page.keyboard.press('Enter'));
   assert.equal(sent.event, 'get_recommendations');
@@ -192,7 +192,7 @@ async function productSearch({ browser, baseUrl }) {
   );
   assert.ok(index >= 0, `the search for “${name}” does not find the product`);
   for (let step = 0; step <= index; step += 1) await page.keyboard.press('ArrowDown');
-  assert.equal(await field.getAttribute('aria-activedescendant'), `product-option-${index}`);
+  assert.ok((await field.getAttribute('aria-activedescendant')).endsWith(`-option-${index}`));
   await page.keyboard.press('Enter');
   assert.equal(await page.getByLabel(/^Product ids/).inputValue(), productId);
   assert.equal(

@@ -11,6 +11,7 @@ import type {
   CataloguePage,
   CatalogueProduct,
   Department,
+  DocumentVersion,
   EventBody,
   Executions,
   FileImport,
@@ -29,7 +30,6 @@ import type {
   Placement,
   PlacementList,
   Placements,
-  PlacementVersion,
   Preview,
   PreviewRequest,
   Product,
@@ -39,6 +39,8 @@ import type {
   Recommendation,
   Recommendations,
   Release,
+  Rule,
+  Rules,
   Run,
   SearchResults,
   StartFileImport,
@@ -167,7 +169,7 @@ export class Api {
   }
 
   /** The versions of the placements, the newest first. */
-  async placementHistory(): Promise<PlacementVersion[]> {
+  async placementHistory(): Promise<DocumentVersion[]> {
     const request = this.#client.GET('/v1/placements/history', { signal: this.#signal() });
     return (await this.#data(request)).versions;
   }
@@ -183,6 +185,36 @@ export class Api {
   async undoPlacements(version: number): Promise<Placements> {
     const request = { body: { version }, signal: this.#signal() };
     return this.#data(this.#client.POST('/v1/placements/undo', request));
+  }
+
+  /** The rules, and those that contradict one another. */
+  async rules(): Promise<Rules> {
+    return this.#data(this.#client.GET('/v1/rules', { signal: this.#signal() }));
+  }
+
+  /** The versions of the rules, the newest first. */
+  async ruleHistory(): Promise<DocumentVersion[]> {
+    const request = this.#client.GET('/v1/rules/history', { signal: this.#signal() });
+    return (await this.#data(request)).versions;
+  }
+
+  /** Adds or replaces a rule, if the document still has that version. */
+  async putRule(body: Rule, version: number): Promise<void> {
+    const params = { path: { id: body.id }, header: { 'If-Match': `"${version}"` } };
+    const options = { params, body, signal: this.#signal() };
+    await this.#data(this.#client.PUT('/v1/rules/{id}', options));
+  }
+
+  /** Removes a rule, if the document still has that version. */
+  async deleteRule(id: string, version: number): Promise<void> {
+    const params = { path: { id }, header: { 'If-Match': `"${version}"` } };
+    await this.#empty(this.#client.DELETE('/v1/rules/{id}', { params, signal: this.#signal() }));
+  }
+
+  /** Puts back the rules of an earlier version. */
+  async undoRules(version: number): Promise<Rules> {
+    const request = { body: { version }, signal: this.#signal() };
+    return this.#data(this.#client.POST('/v1/rules/undo', request));
   }
 
   async departments(): Promise<Department[]> {

@@ -37,3 +37,20 @@ export function timeOfDay(ms: number): string {
 export function minuteInUtc(ms: number): string {
   return new Date(ms).toISOString().slice(0, 16).replace('T', ' ');
 }
+
+/** `5 December 2026`: a day such as `2026-12-05`. */
+export function longDay(day: string): string {
+  return new Date(`${day}T00:00:00Z`).toLocaleDateString('en-GB', {
+    day: 'numeric',
+    month: 'long',
+    year: 'numeric',
+    timeZone: 'UTC',
+  });
+}
+
+/** The day of a UTC timestamp in milliseconds, such as `2026-12-05`, in the browser's time zone. */
+export function isoDay(ms: number): string {
+  const day = new Date(ms);
+  const part = (value: number): string => value.toString().padStart(2, '0');
+  return `${day.getFullYear()}-${part(day.getMonth() + 1)}-${part(day.getDate())}`;
+}

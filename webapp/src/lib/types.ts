@@ -54,9 +54,17 @@ export type ListRequest = Schemas['ListRequest'];
 export type Placement = Schemas['Placement'];
 export type PlacementKind = Schemas['PlacementKind'];
 export type Placements = Schemas['PlacementsView'];
-export type PlacementVersion = Schemas['DocumentVersion'];
+/** A version of the placements or the rules: when it was stored, by whom, and what it changed. */
+export type DocumentVersion = Schemas['DocumentVersion'];
 export type Preview = Schemas['Preview'];
 export type PreviewRequest = Schemas['PreviewRequest'];
+export type Rules = Schemas['RulesView'];
+export type Rule = Schemas['Rule'];
+export type RuleAction = Schemas['RuleAction'];
+export type RuleProducts = Schemas['RuleProducts'];
+export type RuleScope = Schemas['RuleScope'];
+export type RuleConflict = Schemas['RuleConflict'];
+export type Weekday = Schemas['Weekday'];
 export type UserSummary = Schemas['UserSummary'];
 export type CartItem = Schemas['CartItem'];
 /** The cart in a shopper's session on the server. */
