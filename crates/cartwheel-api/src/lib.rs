@@ -53,7 +53,7 @@ pub use operate::views::quality::{DayQuality, Funnel, Quality, QualityPart};
 pub use operate::views::run::StartRun;
 pub use router::{openapi, router};
 pub use settings::Settings;
-pub use state::{Admission, AppState, PLACEMENTS, RULES};
+pub use state::{Admission, AppState, PLACEMENTS, RULES, SYNONYMS};
 pub use telemetry::{DEGRADED, EVENTS, IMPRESSIONS_DROPPED, Metrics};
 
 #[cfg(test)]

@@ -21,7 +21,7 @@ use crate::operate::{health, imports, lake, live, models, pipeline, privacy, qua
 use crate::routes::Routes;
 use crate::shop::{
     buy_again, catalogue, events, foreign, merge, placements, products, rank, recommendations,
-    rules, search, shoppers, submit,
+    rules, search, shoppers, submit, synonyms,
 };
 use crate::state::AppState;
 
@@ -39,6 +39,7 @@ use crate::state::AppState;
         (name = "recommendations", description = "Recommendations for shoppers"),
         (name = "placements", description = "The lists of the shop's pages"),
         (name = "rules", description = "What the shop demands of its lists"),
+        (name = "synonyms", description = "Words that mean the same in searches"),
         (name = "products", description = "Products that may be shown"),
         (name = "catalogue", description = "The catalogue as the shop keeps it"),
         (name = "pipeline", description = "Training, evaluation, and the models that result"),
@@ -63,6 +64,7 @@ pub(crate) fn routes() -> Routes {
         rules::routes(),
         shoppers::routes(),
         search::routes(),
+        synonyms::routes(),
         catalogue::routes(),
         products::routes(),
         privacy::routes(),

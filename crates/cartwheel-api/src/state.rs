@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use cartwheel_ambient::{Clock, Ids};
-use cartwheel_engine::Engine;
+use cartwheel_engine::{Engine, Synonyms};
 use cartwheel_placements::Placements;
 use cartwheel_registry::LiveDocument;
 use cartwheel_rules::RuleBook;
@@ -32,6 +32,8 @@ use crate::telemetry::Metrics;
 pub const PLACEMENTS: &str = "placements";
 /// The name of the document of rules in the registry.
 pub const RULES: &str = "rules";
+/// The name of the document of synonyms in the registry.
+pub const SYNONYMS: &str = "synonyms";
 
 /// How a host admits requests. Every host decides on both.
 #[derive(Clone, Default)]
@@ -67,6 +69,8 @@ pub struct AppState {
     pub placements: Arc<LiveDocument<Placements>>,
     /// The rules of the shop. Without a registry, there are none.
     pub rules: Arc<LiveDocument<RuleBook>>,
+    /// Words that mean the same in searches. Without a registry, there are none.
+    pub synonyms: Arc<LiveDocument<Synonyms>>,
     /// The feeds of products that are being received.
     pub(crate) full_feeds: Arc<FullFeeds>,
     /// The files of the web app, if this server has them.
@@ -119,6 +123,7 @@ impl AppState {
             catalogue: None,
             placements: Arc::new(LiveDocument::without_registry(PLACEMENTS)),
             rules: Arc::new(LiveDocument::without_registry(RULES)),
+            synonyms: Arc::new(LiveDocument::without_registry(SYNONYMS)),
             full_feeds: Arc::default(),
             assets: None,
             operator: None,

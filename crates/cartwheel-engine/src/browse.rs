@@ -111,7 +111,7 @@ impl Shop {
     /// has any. `None` if the page begins after a product that does not exist.
     pub(crate) fn products(
         &self,
-        search: &ProductSearch,
+        search: &ProductSearch<'_>,
         fitting: Option<FxHashSet<u32>>,
         start: &PageStart,
         limit: usize,
@@ -252,7 +252,7 @@ impl Shop {
 /// A search over a shop.
 struct Matches<'a> {
     shop: &'a Shop,
-    search: &'a ProductSearch,
+    search: &'a ProductSearch<'a>,
     /// The products that have its words, if there are any.
     fitting: Option<FxHashSet<u32>>,
 }

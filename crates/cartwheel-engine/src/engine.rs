@@ -80,7 +80,7 @@ pub trait Engine: Send + Sync {
     /// product that does not exist.
     fn products(
         &self,
-        search: &ProductSearch,
+        search: &ProductSearch<'_>,
         start: &PageStart,
         limit: usize,
         now_ms: i64,

@@ -55,7 +55,7 @@ pub use answer::{
 };
 pub use cartwheel_feature_set::SourceSearch;
 pub use cartwheel_recommend::{Discovery, Diversity, Value, Window};
-pub use cartwheel_search::{FacetFilters, InvalidSynonyms, Synonyms};
+pub use cartwheel_search::{FacetFilters, InvalidSynonyms, SynonymGroups, Synonyms};
 pub use diversity_curve::DiversityPoint;
 pub use engine::{Engine, EngineStatus};
 pub use evaluation::{Refused, cross_validate, diversity, evaluate, evaluate_later};

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use cartwheel_catalogue::Attribute;
-use cartwheel_search::{Document, Found, Index, Question, Synonyms};
+use cartwheel_search::{Document, Found, Index, Question};
 use cartwheel_sessions::LiveCatalogue;
 use parking_lot::{Mutex, RwLock};
 
@@ -24,7 +24,6 @@ const MAX_ADDED: usize = 5000;
 /// The index over one release with the live catalogue laid over it.
 pub(crate) struct ProductIndex {
     live: Option<Arc<LiveCatalogue>>,
-    synonyms: Arc<Synonyms>,
     current: RwLock<Option<Indexed>>,
     /// Held by the search that brings the index up to date.
     updating: Mutex<()>,
@@ -45,20 +44,14 @@ struct Indexed {
 
 impl ProductIndex {
     /// An index that the first search makes.
-    pub(crate) fn new(live: Option<Arc<LiveCatalogue>>, synonyms: Arc<Synonyms>) -> Self {
+    pub(crate) fn new(live: Option<Arc<LiveCatalogue>>) -> Self {
         Self {
             live,
-            synonyms,
             current: RwLock::default(),
             updating: Mutex::default(),
             is_renewing: AtomicBool::default(),
             is_behind: AtomicBool::default(),
         }
-    }
-
-    /// Words that mean the same.
-    pub(crate) fn synonyms(&self) -> &Synonyms {
-        &self.synonyms
     }
 
     /// The products of a shop that fit a text and that `accepts` admits.

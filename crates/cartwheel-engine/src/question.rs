@@ -4,7 +4,7 @@ use cartwheel_catalogue::Money;
 use cartwheel_events::{ProductId, UserId};
 use cartwheel_filter::{Context, Expression};
 use cartwheel_rules::RuleSet;
-use cartwheel_search::FacetFilters;
+use cartwheel_search::{FacetFilters, Synonyms};
 use cartwheel_sessions::Session;
 
 /// A request for recommendations.
@@ -95,9 +95,11 @@ pub struct Filters {
 
 /// A search of the catalogue. The default matches every product that may be shown.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct ProductSearch {
+pub struct ProductSearch<'a> {
     /// Words as of a [`TextSearch`], the last one perhaps unfinished, or the id.
     pub text: Option<String>,
+    /// Words that mean the same.
+    pub synonyms: Option<&'a Synonyms>,
     /// Only this department, by name.
     pub department: Option<String>,
     /// Only this aisle, by name.
@@ -120,6 +122,8 @@ pub struct TextSearch<'a> {
     /// Whether the shopper is still writing: the last word may be the beginning of another although
     /// it is a word.
     pub is_typing: bool,
+    /// Words that mean the same.
+    pub synonyms: Option<&'a Synonyms>,
     /// Restrictions on the products.
     pub filters: FacetFilters,
     /// The order of the products.

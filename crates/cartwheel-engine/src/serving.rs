@@ -7,7 +7,6 @@ use cartwheel_events::{ProductId, UserId};
 use cartwheel_recommend::{Discovery, Value};
 use cartwheel_registry::Release;
 use cartwheel_rules::{Conflict, RuleSet};
-use cartwheel_search::Synonyms;
 use cartwheel_sessions::LiveCatalogue;
 use cartwheel_stream::Pending;
 use parking_lot::RwLock;
@@ -54,7 +53,6 @@ pub struct ServingEngine {
     discovery: Discovery,
     value: Value,
     filter_index: FilterIndex,
-    synonyms: Arc<Synonyms>,
     erased: RwLock<FxHashMap<UserId, Erased>>,
 }
 
@@ -70,11 +68,9 @@ impl ServingEngine {
     /// Serves `opened`, scored in this process.
     pub fn new(opened: Opened) -> Self {
         let overlay = Arc::new(Overlay::new(&opened.catalogue, 0, Vec::new(), false));
-        let synonyms = Arc::<Synonyms>::default();
-        let index = Arc::new(ProductIndex::new(None, synonyms.clone()));
+        let index = Arc::new(ProductIndex::new(None));
         Self {
             current: RwLock::new(Current { opened: Arc::new(opened), overlay, index }),
-            synonyms,
             live: None,
             accepts_unknown: false,
             scorer: None,
@@ -91,15 +87,6 @@ impl ServingEngine {
     #[must_use]
     pub fn with_catalogue(self, live: Arc<LiveCatalogue>, accepts_unknown: bool) -> Self {
         let engine = Self { live: Some(live), accepts_unknown, ..self };
-        let opened = engine.current.read().opened.clone();
-        *engine.current.write() = engine.laid_over(opened);
-        engine
-    }
-
-    /// Lets searches find products by words that mean the same.
-    #[must_use]
-    pub fn with_synonyms(self, synonyms: Synonyms) -> Self {
-        let engine = Self { synonyms: Arc::new(synonyms), ..self };
         let opened = engine.current.read().opened.clone();
         *engine.current.write() = engine.laid_over(opened);
         engine
@@ -155,7 +142,7 @@ impl ServingEngine {
         let changes = self.live.as_ref().map(|live| live.changed_since(0));
         let (version, listings) = changes.unwrap_or_default();
         let overlay = Overlay::new(&opened.catalogue, version, listings, self.accepts_unknown);
-        let index = Arc::new(ProductIndex::new(self.live.clone(), self.synonyms.clone()));
+        let index = Arc::new(ProductIndex::new(self.live.clone()));
         Current { opened, overlay: Arc::new(overlay), index }
     }
 
@@ -318,14 +305,14 @@ impl Engine for ServingEngine {
 
     fn products(
         &self,
-        search: &ProductSearch,
+        search: &ProductSearch<'_>,
         start: &PageStart,
         limit: usize,
         now_ms: i64,
     ) -> Option<Products> {
         let (shop, index) = self.searched(now_ms);
         let text = search.text.as_deref();
-        let fitting = text.map(|text| shop.products_with(&index, text));
+        let fitting = text.map(|text| shop.products_with(&index, text, search.synonyms));
         shop.products(search, fitting, start, limit)
     }
 

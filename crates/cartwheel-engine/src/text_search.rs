@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use cartwheel_recommend::{Discovery, candidates_among, scores};
-use cartwheel_search::{FacetFilters, Match, Question};
+use cartwheel_search::{FacetFilters, Match, Question, Synonyms};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::product_index::ProductIndex;
@@ -22,11 +22,12 @@ impl Shop {
         search: &TextSearch<'_>,
         hidden: bool,
     ) -> SearchResults {
+        let none = Synonyms::default();
         let question = Question {
             text: search.text,
             is_typing: search.is_typing,
             filters: &search.filters,
-            synonyms: index.synonyms(),
+            synonyms: search.synonyms.unwrap_or(&none),
         };
         let found = index.find(self, &question, |product| self.shows(product));
         let total = found.matches.len();
@@ -48,9 +49,14 @@ impl Shop {
     }
 
     /// The products that fit a text, whether they may be shown or not.
-    pub(crate) fn products_with(&self, index: &Arc<ProductIndex>, text: &str) -> FxHashSet<u32> {
-        let filters = FacetFilters::default();
-        let synonyms = index.synonyms();
+    pub(crate) fn products_with(
+        &self,
+        index: &Arc<ProductIndex>,
+        text: &str,
+        synonyms: Option<&Synonyms>,
+    ) -> FxHashSet<u32> {
+        let (filters, none) = (FacetFilters::default(), Synonyms::default());
+        let synonyms = synonyms.unwrap_or(&none);
         let question = Question { text, is_typing: true, filters: &filters, synonyms };
         let found = index.find(self, &question, |product| !self.overlay.is_deleted(product));
         found.matches.into_iter().map(|found| found.key).collect()

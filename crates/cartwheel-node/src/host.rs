@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use cartwheel_api::{Admission, AppState, Assets, Connections, PLACEMENTS, RULES};
+use cartwheel_api::{Admission, AppState, Assets, Connections, PLACEMENTS, RULES, SYNONYMS};
 use cartwheel_engine::Engine;
 use cartwheel_registry::{LiveDocument, Registry};
 use cartwheel_sessions::UserStore;
@@ -50,8 +50,8 @@ impl Host {
         Ok(Self { server, data_dir: data_dir.clone(), connections, keys, assets })
     }
 
-    /// The state of the API over these parts, with this host's keys, audit log and web app. Placements
-    /// and rules are those of the registry from the first [`follow_document`](crate::follow_document) on.
+    /// The state of the API over these parts, with this host's keys, audit log and web app. Placements,
+    /// rules and synonyms are those of the registry from the first [`follow_document`](crate::follow_document) on.
     ///
     /// # Errors
     /// When the keys cannot be read.
@@ -70,7 +70,8 @@ impl Host {
         let mut state = AppState::new(engine, stream, users, settings, admission);
         state.assets = self.assets;
         state.placements = Arc::new(LiveDocument::new(registry.clone(), PLACEMENTS));
-        state.rules = Arc::new(LiveDocument::new(registry, RULES));
+        state.rules = Arc::new(LiveDocument::new(registry.clone(), RULES));
+        state.synonyms = Arc::new(LiveDocument::new(registry, SYNONYMS));
         Ok(state)
     }
 

@@ -21,7 +21,6 @@ mod releases;
 mod serve;
 mod stored_document;
 mod supervision;
-mod synonyms;
 mod trends;
 mod upkeep;
 
@@ -39,5 +38,4 @@ pub use pipeline::{
 pub use serve::{ServeOptions, log_options, serve};
 pub use stored_document::StoredDocument;
 pub use supervision::{Supervisor, until};
-pub use synonyms::synonyms;
 pub use upkeep::Upkeep;

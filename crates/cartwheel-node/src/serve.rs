@@ -26,7 +26,6 @@ use crate::operations::Operations;
 use crate::pipeline::{Pipeline, schedule};
 use crate::releases::{self, RELEASE_CHECK};
 use crate::supervision::{Supervisor, until};
-use crate::synonyms::synonyms;
 use crate::trends::TrendCounter;
 use crate::upkeep::Upkeep;
 
@@ -71,7 +70,6 @@ pub async fn serve(options: ServeOptions<'_>) -> Result<()> {
         engine
             .discovering(Discovery::new(settings.recommend.discovery))
             .valuing(settings.recommend.value.parse()?)
-            .with_synonyms(synonyms(settings.search.synonyms.as_deref())?)
             .with_catalogue(catalogue.clone(), accept_unknown),
     );
     let describes = {
@@ -134,6 +132,9 @@ pub async fn serve(options: ServeOptions<'_>) -> Result<()> {
             "Serving the placements that exist from the start until they can be read: {error}"
         );
     }
+    if let Err(error) = state.synonyms.refresh().await {
+        eprintln!("Searching without synonyms until they can be read: {error}");
+    }
 
     let supervisor = Supervisor::new(state.tasks.clone());
     // These three own the checkpoints: only a restart of the process can take over.
@@ -176,6 +177,10 @@ pub async fn serve(options: ServeOptions<'_>) -> Result<()> {
     let rules = state.rules.clone();
     supervisor.run_restarting("rules", move |stop| {
         until(stop, follow_document(rules.clone(), RELEASE_CHECK))
+    });
+    let synonyms = state.synonyms.clone();
+    supervisor.run_restarting("synonyms", move |stop| {
+        until(stop, follow_document(synonyms.clone(), RELEASE_CHECK))
     });
     let placements = state.placements.clone();
     supervisor.run_restarting("placements", move |stop| {

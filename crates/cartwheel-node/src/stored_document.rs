@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
-use cartwheel_api::{PLACEMENTS, RULES};
+use cartwheel_api::{PLACEMENTS, RULES, SYNONYMS};
+use cartwheel_engine::Synonyms;
 use cartwheel_placements::Placements;
 use cartwheel_registry::{DocumentVersion, Edition, KEPT_VERSIONS, LiveDocument, LocalRegistry};
 use cartwheel_rules::RuleBook;
@@ -32,6 +33,13 @@ impl StoredDocument<RuleBook> {
     /// The rules of a data directory.
     pub fn rules(data_dir: &DataDir) -> Self {
         Self::new(data_dir, RULES)
+    }
+}
+
+impl StoredDocument<Synonyms> {
+    /// The synonyms of a data directory.
+    pub fn synonyms(data_dir: &DataDir) -> Self {
+        Self::new(data_dir, SYNONYMS)
     }
 }
 

@@ -25,7 +25,7 @@ pub use facets::{Facet, FacetFilters, Facets, PriceRange};
 pub use found::{Found, Match, Suggestion};
 pub use index::Index;
 pub use question::{MAX_QUERY_WORDS, Question};
-pub use synonyms::{InvalidSynonyms, MAX_SYNONYM_GROUPS, Synonyms};
+pub use synonyms::{InvalidSynonyms, MAX_SYNONYM_GROUPS, SynonymGroups, Synonyms};
 
 #[cfg(test)]
 mod tests;

@@ -1,15 +1,17 @@
 //! Words that mean the same, as a shop writes them down.
 //!
-//! A line is a group, `soda, pop, soft drink`, each of which finds all others; or a direction,
-//! `tv => television, screen`, where the left side also finds the right. Empty lines and those
-//! that begin with `#` are skipped.
+//! A group, `soda, pop, soft drink`, lets each phrase find all others. A direction,
+//! `tv => television, screen`, lets the left side also find the right.
 
 use rustc_hash::FxHashMap;
+use serde::{Deserialize, Serialize};
 
 use crate::words::words;
 
-/// Most groups of a file.
+/// Most groups of a shop.
 pub const MAX_SYNONYM_GROUPS: usize = 10_000;
+/// Longest group in characters.
+const MAX_GROUP: usize = 2_000;
 /// Most phrases of a group.
 const MAX_PHRASES: usize = 50;
 /// Most words of a phrase.
@@ -21,61 +23,104 @@ const MAX_READINGS: usize = 8;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}: {problem}")]
 pub struct InvalidSynonyms {
-    /// The line, from 1.
+    /// The line of a file, or the group of a document, from 1.
     pub line: usize,
     /// What is wrong and how to write it.
     pub problem: String,
 }
 
-/// Words that mean the same.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+/// The document of words that mean the same, as it is stored and sent.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct SynonymGroups {
+    /// At most 10,000 groups of up to 2,000 characters. `soda, pop` finds in both directions, and
+    /// `tv => television` in one. A group has up to 50 phrases of up to five words.
+    #[cfg_attr(feature = "schema", schema(max_items = 10_000, example = json!(["soda, pop, soft drink"])))]
+    pub groups: Vec<String>,
+}
+
+/// Words that mean the same. It is checked when it is read, and written as its document.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(try_from = "SynonymGroups", into = "SynonymGroups")]
 pub struct Synonyms {
+    document: SynonymGroups,
     /// By phrase, the phrases that it also finds.
     others: FxHashMap<Vec<String>, Vec<Vec<String>>>,
     longest: usize,
 }
 
+impl TryFrom<SynonymGroups> for Synonyms {
+    type Error = InvalidSynonyms;
+
+    fn try_from(document: SynonymGroups) -> Result<Self, InvalidSynonyms> {
+        let mut synonyms = Self::default();
+        for (group, line) in document.groups.iter().zip(1..) {
+            synonyms.add(group).map_err(|problem| InvalidSynonyms { line, problem })?;
+        }
+        Ok(synonyms)
+    }
+}
+
+impl From<Synonyms> for SynonymGroups {
+    fn from(synonyms: Synonyms) -> Self {
+        synonyms.document
+    }
+}
+
 impl Synonyms {
-    /// Reads the groups of a file.
+    /// Reads a file with a group on each line. Empty lines and those that begin with `#` are
+    /// skipped.
     ///
     /// # Errors
     /// When a line is neither a group nor a direction, or the text is too large.
     pub fn parse(text: &str) -> Result<Self, InvalidSynonyms> {
         let mut synonyms = Self::default();
-        let mut groups = 0;
-        for (line, number) in text.lines().zip(1..) {
-            let line = line.trim();
-            if line.is_empty() || line.starts_with('#') {
-                continue;
-            }
-            let invalid = |problem: String| InvalidSynonyms { line: number, problem };
-            groups += 1;
-            if groups > MAX_SYNONYM_GROUPS {
-                let problem = format!("the file has more than {MAX_SYNONYM_GROUPS} groups");
-                return Err(invalid(problem));
-            }
-            let (from, to) = match line.split_once("=>") {
-                Some((from, to)) => (phrases(from), phrases(to)),
-                None => (phrases(line), phrases(line)),
-            };
-            let (from, to) = (from.map_err(invalid)?, to.map_err(invalid)?);
-            let has_pair = from.iter().any(|phrase| to.iter().any(|other| other != phrase));
-            if !has_pair {
-                let problem = "write two or more phrases, as in `soda, pop` or `tv => television`";
-                return Err(invalid(problem.to_owned()));
-            }
-            for phrase in from {
-                synonyms.longest = synonyms.longest.max(phrase.len());
-                let others = synonyms.others.entry(phrase.clone()).or_default();
-                let new: Vec<Vec<String>> = to
-                    .iter()
-                    .filter(|other| **other != phrase && !others.contains(other))
-                    .cloned()
-                    .collect();
-                others.extend(new);
+        for (group, line) in text.lines().map(str::trim).zip(1..) {
+            if !group.is_empty() && !group.starts_with('#') {
+                synonyms.add(group).map_err(|problem| InvalidSynonyms { line, problem })?;
             }
         }
         Ok(synonyms)
+    }
+
+    /// The document.
+    pub fn document(&self) -> &SynonymGroups {
+        &self.document
+    }
+
+    fn add(&mut self, group: &str) -> Result<(), String> {
+        if self.document.groups.len() == MAX_SYNONYM_GROUPS {
+            return Err(format!("there are more than {MAX_SYNONYM_GROUPS} groups"));
+        }
+        if group.chars().count() > MAX_GROUP {
+            return Err(format!("a group has at most {MAX_GROUP} characters"));
+        }
+        // A file could not hold it.
+        if group.starts_with('#') || group.contains(char::is_control) {
+            return Err("a group is one line and does not begin with #".to_owned());
+        }
+        let (from, to) = match group.split_once("=>") {
+            Some((from, to)) => (phrases(from)?, phrases(to)?),
+            None => (phrases(group)?, phrases(group)?),
+        };
+        let has_pair = from.iter().any(|phrase| to.iter().any(|other| other != phrase));
+        if !has_pair {
+            let problem = "write two or more phrases, as in `soda, pop` or `tv => television`";
+            return Err(problem.to_owned());
+        }
+        for phrase in from {
+            self.longest = self.longest.max(phrase.len());
+            let others = self.others.entry(phrase.clone()).or_default();
+            let new: Vec<Vec<String>> = to
+                .iter()
+                .filter(|other| **other != phrase && !others.contains(other))
+                .cloned()
+                .collect();
+            others.extend(new);
+        }
+        self.document.groups.push(group.trim().to_owned());
+        Ok(())
     }
 
     /// The ways to read a query: as it is written, and with one phrase replaced.
@@ -149,6 +194,23 @@ mod tests {
         }
         let many = "a, b\n".repeat(MAX_SYNONYM_GROUPS + 1);
         assert_eq!(Synonyms::parse(&many).unwrap_err().line, MAX_SYNONYM_GROUPS + 1);
+    }
+
+    #[test]
+    fn a_document_is_written_as_it_is_read_and_checked() {
+        let json = r#"{"groups":["soda, pop","tv => television"]}"#;
+        let synonyms: Synonyms = serde_json::from_str(json).unwrap();
+        assert_eq!(serde_json::to_string(&synonyms).unwrap(), json);
+        assert_eq!(synonyms, Synonyms::parse("# two\nsoda, pop\ntv => television").unwrap());
+        let long = format!("a, {}", "b".repeat(MAX_GROUP));
+        for group in ["alone", "# a, b", "a, b\nc, d", long.as_str()] {
+            let groups = vec!["a, b".to_owned(), group.to_owned()];
+            assert_eq!(
+                Synonyms::try_from(SynonymGroups { groups }).unwrap_err().line,
+                2,
+                "{group}"
+            );
+        }
     }
 
     #[test]

@@ -233,13 +233,6 @@ settings! {
         window_hours: u32 = 24, between(1, 720);
     }
 
-    /// The search of the shop.
-    search: Search {
-        /// File of words that mean the same, read at the start ([search.md](search.md#synonyms)): a line
-        /// such as `soda, pop, soft drink`, or `tv => television` for one direction.
-        synonyms: Option<PathBuf> = None, any();
-    }
-
     /// Training.
     train: Train {
         /// Maximum number of trees. XGBoost's `num_round`.

@@ -22,10 +22,11 @@ use crate::commands::placements::PlacementsCommand;
 use crate::commands::rules::RulesCommand;
 use crate::commands::serve::{Demo, Serve};
 use crate::commands::stream::Stream;
+use crate::commands::synonyms::SynonymsCommand;
 use crate::commands::users::{LakeCommand, Users};
 use crate::commands::{
     audit, capacity, config, evaluate, features, generate, import, keys, model, models, pipeline,
-    placements, rules, serve, stream, users,
+    placements, rules, serve, stream, synonyms, users,
 };
 use crate::context::Context;
 use crate::errors;
@@ -117,6 +118,14 @@ enum Command {
         #[command(subcommand)]
         command: RulesCommand,
     },
+    /// Show, replace and undo synonyms: words that mean the same in searches.
+    #[command(
+        after_help = "Examples:\n  cartwheel synonyms apply synonyms.txt\n  cartwheel synonyms show"
+    )]
+    Synonyms {
+        #[command(subcommand)]
+        command: SynonymsCommand,
+    },
     /// Create, list and revoke API keys. From the first key on, every call needs one.
     #[command(after_help = "Example:\n  cartwheel keys create operator --scope admin")]
     Keys {
@@ -180,6 +189,7 @@ impl Command {
             | Self::Models { .. }
             | Self::Placements { .. }
             | Self::Rules { .. }
+            | Self::Synonyms { .. }
             | Self::Keys { .. }
             | Self::Stream { .. }
             | Self::Lake { .. }
@@ -243,6 +253,7 @@ fn execute(cli: Cli) -> Result<()> {
         Command::Models { command } => models::run(data_dir, command, *json),
         Command::Placements { command } => placements::run(&context, &command),
         Command::Rules { command } => rules::run(&context, &command),
+        Command::Synonyms { command } => synonyms::run(&context, &command),
         Command::Keys { command } => keys::run(&context, command),
         Command::Stream { command } => stream::run(&context, command),
         Command::Lake { command: LakeCommand::Compact } => users::compact(&context),

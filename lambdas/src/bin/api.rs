@@ -7,7 +7,8 @@ use axum::body::Body;
 use axum::http::HeaderValue;
 use cartwheel_ambient::Clock;
 use cartwheel_api::{
-    Admission, AppState, DEGRADED, EVENTS, IMPRESSIONS_DROPPED, PLACEMENTS, RULES, Settings,
+    Admission, AppState, DEGRADED, EVENTS, IMPRESSIONS_DROPPED, PLACEMENTS, RULES, SYNONYMS,
+    Settings,
 };
 use cartwheel_aws::{Emf, Follower, Names, S3Registry};
 use cartwheel_engine::{Discovery, ServingEngine};
@@ -35,16 +36,21 @@ async fn main() -> Result<(), Error> {
         ..Settings::default()
     };
     let registry = Arc::new(S3Registry::open(&names.lake)?);
-    // Placements and rules are changed by `cartwheel serve --backend aws`, which audits changes.
+    // Placements, rules and synonyms are changed by `cartwheel serve --backend aws`, which audits changes.
     let placements = LiveDocument::new(registry.clone(), PLACEMENTS).read_only();
     let placements = Arc::new(placements);
     let rules = Arc::new(LiveDocument::new(registry.clone(), RULES).read_only());
-    let (config, opened, known, ruled) = tokio::join!(
+    let synonyms = Arc::new(LiveDocument::new(registry.clone(), SYNONYMS).read_only());
+    let (config, opened, known, ruled, meant) = tokio::join!(
         cartwheel_aws::sdk_config(),
         Follower::open(registry, &names.timezone),
         placements.refresh(),
         rules.refresh(),
+        synonyms.refresh(),
     );
+    if let Err(error) = meant {
+        tracing::error!(%error, "cannot read the synonyms; searches know none");
+    }
     if let Err(error) = ruled {
         tracing::error!(%error, "cannot read the rules; lists follow none");
     }
@@ -66,12 +72,14 @@ async fn main() -> Result<(), Error> {
     let mut state = AppState::new(engine.clone(), stream, users, settings, admission);
     state.placements = placements.clone();
     state.rules = rules.clone();
+    state.synonyms = synonyms.clone();
     let (router, follower) = (cartwheel_api::router(state.clone()), Arc::new(follower));
 
     lambda_http::run(service_fn(async |request: Request| {
         if follower.is_due(REFRESH) {
             let (follower, engine) = (follower.clone(), engine.clone());
             let (placements, rules) = (placements.clone(), rules.clone());
+            let synonyms = synonyms.clone();
             // In the background: this request is answered with the current release.
             tokio::spawn(async move {
                 if let Err(error) = follower.refresh(&engine).await {
@@ -79,6 +87,9 @@ async fn main() -> Result<(), Error> {
                 }
                 if let Err(error) = rules.refresh().await {
                     tracing::error!(%error, "reading the rules failed");
+                }
+                if let Err(error) = synonyms.refresh().await {
+                    tracing::error!(%error, "reading the synonyms failed");
                 }
                 if let Err(error) = placements.refresh().await {
                     tracing::error!(%error, "reading the placements failed");

@@ -51,7 +51,7 @@ pub(crate) const PAGE_PARAMETERS: &str =
 
 /// A page of products that a request asks for.
 pub(crate) struct Page {
-    pub(crate) search: ProductSearch,
+    pub(crate) search: ProductSearch<'static>,
     pub(crate) start: PageStart,
     pub(crate) limit: usize,
 }
@@ -69,6 +69,7 @@ pub(crate) fn page(params: &mut Params, visibility: Visibility) -> Result<Page, 
     let max_price = price(params, "max_price")?;
     let search = ProductSearch {
         text: params.text("search")?,
+        synonyms: None,
         department: params.text("department")?,
         aisle: params.text("aisle")?,
         brand: params.text("brand")?,
@@ -118,7 +119,9 @@ pub(crate) async fn products(
     let page = page(&mut params, Visibility::Shown)?;
     params.end(PAGE_PARAMETERS)?;
     let now_ms = state.clock.now_ms();
-    let found = state.engine.products(&page.search, &page.start, page.limit, now_ms);
+    let synonyms = state.synonyms.current();
+    let search = ProductSearch { synonyms: Some(&synonyms.content), ..page.search };
+    let found = state.engine.products(&search, &page.start, page.limit, now_ms);
     found.map(Json).ok_or_else(unknown_cursor)
 }
 

@@ -20,3 +20,4 @@ pub(crate) mod rules;
 pub(crate) mod search;
 pub(crate) mod shoppers;
 pub(crate) mod submit;
+pub(crate) mod synonyms;

@@ -92,7 +92,10 @@ pub(crate) async fn search(
         now_ms,
     });
     let text = text.as_str();
-    let search = TextSearch { text, is_typing, filters, order, shopper, offset, limit, now_ms };
+    let synonyms = state.synonyms.current();
+    let synonyms = Some(&synonyms.content);
+    let search =
+        TextSearch { text, is_typing, synonyms, filters, order, shopper, offset, limit, now_ms };
     Ok(Json(state.engine.search(&search)))
 }
 

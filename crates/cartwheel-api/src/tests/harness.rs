@@ -190,7 +190,7 @@ impl Engine for Fake {
     }
     fn products(
         &self,
-        wanted: &ProductSearch,
+        wanted: &ProductSearch<'_>,
         start: &PageStart,
         limit: usize,
         _: i64,

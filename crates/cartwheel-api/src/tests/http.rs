@@ -182,6 +182,8 @@ async fn the_document_lists_every_route() {
         "get /v1/rules 200 400 401 403 429 503",
         "get /v1/rules/history 200 400 401 403 429 503",
         "get /v1/search 200 400 401 403 429 503",
+        "get /v1/synonyms 200 400 401 403 429 503",
+        "get /v1/synonyms/history 200 400 401 403 429 503",
         "get /v1/trending 200 400 401 403 429 503",
         "get /v1/users 200 400 401 403 429 503",
         "get /v1/users/{id} 200 400 401 403 429 503",
@@ -212,11 +214,13 @@ async fn the_document_lists_every_route() {
         "post /v1/rank 200 400 401 403 408 413 415 429 503",
         "post /v1/recommendations 200 400 401 403 408 413 415 429 503",
         "post /v1/rules/undo 200 400 401 403 404 408 409 412 413 415 429 503",
+        "post /v1/synonyms/undo 200 400 401 403 404 408 409 412 413 415 429 503",
         "post /v1/users/{id}/merge 200 400 401 403 408 413 415 429 503",
         "put /v1/placements 200 400 401 403 404 408 409 412 413 415 429 503",
         "put /v1/placements/{name} 200 201 400 401 403 404 408 409 412 413 415 429 503",
         "put /v1/products/{id} 200 201 400 401 403 404 408 412 413 415 429 503",
         "put /v1/rules/{id} 200 201 400 401 403 404 408 409 412 413 415 429 503",
+        "put /v1/synonyms 200 400 401 403 404 408 409 412 413 415 429 503",
     ];
     assert_eq!(routes, expected);
     assert_eq!(serde_json::from_str::<Value>(&crate::openapi()).unwrap(), document);

@@ -24,5 +24,6 @@ mod search;
 mod serve;
 mod streams;
 mod submit;
+mod synonyms;
 mod tls;
 mod tokens;

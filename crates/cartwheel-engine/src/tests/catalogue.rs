@@ -261,7 +261,7 @@ fn pages_follow_each_other_and_searches_find_by_every_field() {
         shop.put(&format!("new{n}"), fields);
     }
     shop.put("p4", json!({"hidden": true}));
-    let page = |search: &ProductSearch, start: &PageStart| {
+    let page = |search: &ProductSearch<'_>, start: &PageStart| {
         shop.engine.products(search, start, 4, NOW_MS).unwrap()
     };
     let mut seen = Vec::new();
@@ -278,7 +278,7 @@ fn pages_follow_each_other_and_searches_find_by_every_field() {
     let unknown = PageStart::After(product("gone"));
     assert!(shop.engine.products(&ProductSearch::default(), &unknown, 4, NOW_MS).is_none());
 
-    let count = |search: ProductSearch| page(&search, &PageStart::Offset(0)).total;
+    let count = |search: ProductSearch<'_>| page(&search, &PageStart::Offset(0)).total;
     let text = |text: &str| ProductSearch { text: Some(text.to_owned()), ..Default::default() };
     assert_eq!([count(text("cup")), count(text("mug gift")), count(text("NEW3"))], [5, 5, 1]);
     let brand = ProductSearch { brand: Some("Mug & Co".to_owned()), ..Default::default() };

@@ -12,6 +12,7 @@ pub(super) fn text_search(text: &str) -> TextSearch<'_> {
     TextSearch {
         text,
         is_typing: false,
+        synonyms: None,
         filters: FacetFilters::default(),
         order: SearchOrder::Relevance,
         shopper: None,
@@ -107,8 +108,11 @@ fn a_known_shopper_finds_what_was_bought_before_first() {
 
 #[test]
 fn synonyms_are_found() {
-    let engine = shop().engine.with_synonyms(Synonyms::parse("article, product").unwrap());
-    assert_eq!(engine.search(&text_search("article 7")).products[0].product_name, "Product 7");
+    let shop = shop();
+    let synonyms = Synonyms::parse("article, product").unwrap();
+    let search = TextSearch { synonyms: Some(&synonyms), ..text_search("article 7") };
+    assert_eq!(shop.engine.search(&search).products[0].product_name, "Product 7");
+    assert_eq!(shop.engine.search(&text_search("article 7")).total, 0);
 }
 
 #[test]

@@ -25,5 +25,6 @@ mod serve_args;
 pub mod serve_aws;
 mod sources;
 pub mod stream;
+pub mod synonyms;
 pub mod users;
 mod web;

@@ -31,8 +31,7 @@ pub async fn run(context: &Context, args: &Serve) -> Result<()> {
     let (follower, opened) = Follower::open(registry.clone(), timezone).await?;
     let config = cartwheel_aws::sdk_config().await;
     let discovery = Discovery::new(context.settings.recommend.discovery);
-    let synonyms = cartwheel_node::synonyms(context.settings.search.synonyms.as_deref())?;
-    let engine = ServingEngine::new(opened).discovering(discovery).with_synonyms(synonyms);
+    let engine = ServingEngine::new(opened).discovering(discovery);
     let engine = Arc::new(match cartwheel_aws::endpoint(&config, &names) {
         Some(endpoint) => engine.scored_by(Arc::new(endpoint)),
         None => engine,
@@ -57,6 +56,13 @@ pub async fn run(context: &Context, args: &Serve) -> Result<()> {
     let rules = state.rules.clone();
     supervisor
         .run_restarting("rules", move |stop| until(stop, follow_document(rules.clone(), REFRESH)));
+    if let Err(error) = state.synonyms.refresh().await {
+        tracing::error!(%error, "cannot read the synonyms; searches know none");
+    }
+    let synonyms = state.synonyms.clone();
+    supervisor.run_restarting("synonyms", move |stop| {
+        until(stop, follow_document(synonyms.clone(), REFRESH))
+    });
     let placements = state.placements.clone();
     supervisor.run_restarting("placements", move |stop| {
         until(stop, follow_document(placements.clone(), REFRESH))

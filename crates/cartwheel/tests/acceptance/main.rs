@@ -42,6 +42,7 @@ mod settings;
 mod shop;
 #[cfg(test)]
 mod stored;
+mod synonyms;
 #[cfg(test)]
 mod synthetic;
 #[cfg(test)]

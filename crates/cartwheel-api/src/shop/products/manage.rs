@@ -6,7 +6,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use cartwheel_catalogue::Product;
-use cartwheel_engine::{ProductView, Visibility};
+use cartwheel_engine::{ProductSearch, ProductView, Visibility};
 use cartwheel_events::ProductId;
 use cartwheel_sessions::{Listing, UnknownProduct};
 use serde::Serialize;
@@ -105,7 +105,9 @@ pub(crate) async fn catalogue_products(
     let page = page(&mut params, visibility)?;
     params.end(&format!("visibility, {PAGE_PARAMETERS}"))?;
     let now_ms = state.clock.now_ms();
-    let found = state.engine.products(&page.search, &page.start, page.limit, now_ms);
+    let synonyms = state.synonyms.current();
+    let search = ProductSearch { synonyms: Some(&synonyms.content), ..page.search };
+    let found = state.engine.products(&search, &page.start, page.limit, now_ms);
     let found = found.ok_or_else(unknown_cursor)?;
     let products = entries(&state, found.products).await?;
     Ok(Json(CataloguePage { products, total: found.total, next_cursor: found.next_cursor }))
