@@ -344,6 +344,56 @@ async function rules({ browser, baseUrl, screenshots }) {
   await close(opened, [/400/]);
 }
 
+async function search({ browser, baseUrl, screenshots }) {
+  const { products } = await (await fetch(`${baseUrl}/v1/products?limit=1`)).json();
+  const word = products[0].product_name.split(' ').at(-1).toLowerCase();
+  for (const user of ['s1', 's2', 's3']) {
+    for (const query of [word, 'qqxxzz']) {
+      await submit(baseUrl, { user_id: user, event: 'search', query });
+    }
+  }
+  await submit(baseUrl, { user_id: 's1', event: 'search', query: 'the address of one person' });
+  const deadline = Date.now() + 20_000;
+  for (;;) {
+    const counted = await (await fetch(`${baseUrl}/v1/search/queries`)).json();
+    if (counted.queries.length === 2 && counted.unnamed === 1) break;
+    assert.ok(Date.now() < deadline, `the searches are not counted: ${JSON.stringify(counted)}`);
+    await new Promise((resolve) => setTimeout(resolve, 300));
+  }
+  const opened = await openPage(browser, `${baseUrl}/console/search`);
+  const { page } = opened;
+  const without = page.locator('[data-testid=query-without][data-query=qqxxzz]');
+  await without.waitFor();
+  assert.equal(await page.getByTestId('query').count(), 2);
+  assert.ok(!(await page.locator('main').innerText()).includes('address of one person'));
+  await without.getByRole('button', { name: 'Add a synonym' }).click();
+  const form = page.getByTestId('synonym-form');
+  assert.equal(await form.getByLabel('A search for').inputValue(), 'qqxxzz');
+  // The server refuses a phrase of six words, and says so at the field.
+  await form.getByLabel('Also finds').fill('one two three four five six');
+  await form.getByRole('button', { name: 'Add' }).click();
+  await page.getByRole('alert').filter({ hasText: '1 to 5 words' }).waitFor();
+  await assertAccessible(page, 'a synonym with a mistake');
+  await form.getByLabel('Also finds').fill(word);
+  await form.getByRole('button', { name: 'Add' }).click();
+  await page
+    .getByTestId('synonym')
+    .filter({ hasText: `qqxxzz also finds ${word}` })
+    .waitFor();
+  await without.waitFor({ state: 'detached' });
+  const found = async () =>
+    (await (await fetch(`${baseUrl}/v1/search?q=qqxxzz`)).json()).products.length;
+  assert.ok((await found()) > 0, 'the search does not know the synonym');
+  await assertAccessible(page, 'the search page');
+  await screenshot(page, screenshots, 'console-search');
+  await page.getByTestId('version').filter({ hasText: 'qqxxzz' }).waitFor();
+  await page.getByRole('button', { name: 'Undo' }).click();
+  await page.getByText('There are no synonyms').waitFor();
+  await without.waitFor();
+  assert.equal(await found(), 0);
+  await close(opened, [/400/]);
+}
+
 async function quality({ browser, baseUrl, screenshots }) {
   const asked = await submit(baseUrl, { user_id: 'judge', event: 'get_recommendations' });
   const [first] = asked.recommendations;
@@ -393,6 +443,7 @@ async function narrowAndDark({ browser, baseUrl, screenshots }) {
     '/placements/home',
     '/rules?new',
     '/rules',
+    '/search',
     '/quality',
   ];
   for (const path of paths) {
@@ -417,6 +468,7 @@ export const steps = [
   ['console: show tables and generate a shop', data],
   ['console: placements are changed, previewed and put back', placements],
   ['console: rules are added, tried, switched and put back', rules],
+  ['console: searches are counted, and synonyms are added and put back', search],
   ['console: the quality page counts purchases', quality],
   ['console: every page fits 360 px in dark mode', narrowAndDark],
 ];

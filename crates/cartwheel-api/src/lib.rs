@@ -51,6 +51,7 @@ pub use operate::views::models::{
 };
 pub use operate::views::quality::{DayQuality, Funnel, Quality, QualityPart};
 pub use operate::views::run::StartRun;
+pub use operate::views::searches::{QueryCount, SearchCounts};
 pub use router::{openapi, router};
 pub use settings::Settings;
 pub use state::{Admission, AppState, PLACEMENTS, RULES, SYNONYMS};

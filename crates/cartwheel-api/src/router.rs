@@ -17,7 +17,7 @@ use crate::access::admit::{Gate, admit};
 use crate::contract::{document, reference};
 use crate::fallback;
 use crate::observe::{Observer, observe};
-use crate::operate::{health, imports, lake, live, models, pipeline, privacy, quality};
+use crate::operate::{health, imports, lake, live, models, pipeline, privacy, quality, searches};
 use crate::routes::Routes;
 use crate::shop::{
     buy_again, catalogue, events, foreign, merge, placements, products, rank, recommendations,
@@ -73,6 +73,7 @@ pub(crate) fn routes() -> Routes {
         lake::routes(),
         imports::routes::routes(),
         quality::routes(),
+        searches::routes(),
         live::routes(),
         health::routes(),
     ]

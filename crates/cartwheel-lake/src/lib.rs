@@ -44,6 +44,7 @@ pub use read::inspect::{Column, Inspector, Sample, Table, TableFile};
 pub use read::products::{CatalogueChanges, ProductRow};
 pub use read::reactions::{FeedbackKey, Reactions};
 pub use read::recent::{RecentEvents, RecentShopper};
+pub use read::searches::{SearchCount, Searches};
 pub use read::ties::Ties;
 pub use read::touches::{Search, Touch, Touches};
 pub use rejects::{RejectedRow, read_rejects};

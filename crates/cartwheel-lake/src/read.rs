@@ -9,5 +9,6 @@ pub(crate) mod inspect;
 pub(crate) mod products;
 pub(crate) mod reactions;
 pub(crate) mod recent;
+pub(crate) mod searches;
 pub(crate) mod ties;
 pub(crate) mod touches;

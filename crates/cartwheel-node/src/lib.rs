@@ -18,6 +18,7 @@ pub mod models;
 mod operations;
 mod pipeline;
 mod releases;
+mod searches;
 mod serve;
 mod stored_document;
 mod supervision;

@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use cartwheel_api::{
     ErasureView, Flow, LakeJob, LakeView, ModelDetail, ModelView, Operator, Part, Quality,
-    ReleaseView, StartLakeJob, StartRun, TableView,
+    ReleaseView, SearchCounts, StartLakeJob, StartRun,
+    TableView,
 };
 use cartwheel_events::UserId;
 use cartwheel_lake::{DeliveryStatus, Inspector};
@@ -20,6 +21,7 @@ use crate::data_dir::DataDir;
 use crate::feedback::Feedback;
 use crate::models;
 use crate::pipeline::{self, Pipeline};
+use crate::searches::searches;
 use crate::upkeep::Upkeep;
 use lake_job::LakeJobs;
 
@@ -164,5 +166,9 @@ impl Operator for Operations {
     ) -> Result<Quality, String> {
         let found = self.feedback.quality(self.inspector.lake(), days, placement, now_ms);
         found.map_err(|error| error.to_string())
+    }
+
+    fn searches(&self, days: usize, now_ms: i64) -> Result<SearchCounts, String> {
+        searches(self.inspector.lake(), days, now_ms).map_err(|error| error.to_string())
     }
 }

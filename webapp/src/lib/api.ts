@@ -42,11 +42,13 @@ import type {
   Rule,
   Rules,
   Run,
+  SearchQueries,
   SearchResults,
   StartFileImport,
   StartGenerate,
   StartImport,
   SubmitAnswer,
+  Synonyms,
   UnknownProducts,
   UserDetail,
   UserSummary,
@@ -215,6 +217,35 @@ export class Api {
   async undoRules(version: number): Promise<Rules> {
     const request = { body: { version }, signal: this.#signal() };
     return this.#data(this.#client.POST('/v1/rules/undo', request));
+  }
+
+  /** What shoppers searched for in the last days. */
+  async searchQueries(days: number): Promise<SearchQueries> {
+    const params = { query: { days } };
+    return this.#data(this.#client.GET('/v1/search/queries', { params, signal: this.#signal() }));
+  }
+
+  async synonyms(): Promise<Synonyms> {
+    return this.#data(this.#client.GET('/v1/synonyms', { signal: this.#signal() }));
+  }
+
+  /** The versions of the synonyms, the newest first. */
+  async synonymHistory(): Promise<DocumentVersion[]> {
+    const request = this.#client.GET('/v1/synonyms/history', { signal: this.#signal() });
+    return (await this.#data(request)).versions;
+  }
+
+  /** Replaces all synonyms, if the document still has that version. */
+  async putSynonyms(groups: string[], version: number): Promise<Synonyms> {
+    const params = { header: { 'If-Match': `"${version}"` } };
+    const options = { params, body: { groups }, signal: this.#signal() };
+    return this.#data(this.#client.PUT('/v1/synonyms', options));
+  }
+
+  /** Puts back the synonyms of an earlier version. */
+  async undoSynonyms(version: number): Promise<Synonyms> {
+    const request = { body: { version }, signal: this.#signal() };
+    return this.#data(this.#client.POST('/v1/synonyms/undo', request));
   }
 
   async departments(): Promise<Department[]> {

@@ -984,6 +984,28 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  '/v1/search/queries': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * Shows what shoppers searched for
+     * @description Counts events `search` as far as they have been delivered to the lake, and searches the most
+     *     frequent queries again to see what they find now. A query that fewer than three shoppers have
+     *     asked is not named, because it may tell who asked it.
+     */
+    get: operations['queries'];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   '/v1/synonyms': {
     parameters: {
       query?: never;
@@ -3284,6 +3306,27 @@ export interface components {
       /** @description By position, from the first; of models and placements. */
       positions?: components['schemas']['Funnel'][];
     };
+    /** @description How often a query was asked. */
+    QueryCount: {
+      /**
+       * Format: int64
+       * @description Searches after which the shopper looked at a product or added it to the cart: within half
+       *     an hour, before the next search, and not from a recommendation.
+       */
+      followed: number;
+      /** @description The query in lower case, with one space between words. */
+      query: string;
+      /**
+       * Format: int64
+       * @description How often it was asked. A shopper's same query within half an hour counts once.
+       */
+      searches: number;
+      /**
+       * Format: int64
+       * @description Shoppers who asked it.
+       */
+      shoppers: number;
+    };
     /** @description A request to order products. */
     RankRequest: {
       anonymous_id?: components['schemas']['Id'] | null;
@@ -3743,6 +3786,37 @@ export interface components {
      * @enum {string}
      */
     SearchMode: 'off' | 'quick' | 'full';
+    /** @description What shoppers searched for in a period. */
+    SearchQueries: {
+      /**
+       * Format: int64
+       * @description Queries of fewer shoppers are counted, and not named.
+       */
+      min_shoppers: number;
+      /** @description The most frequent queries, at most 100. */
+      queries: components['schemas']['SearchedQuery'][];
+      /**
+       * Format: int64
+       * @description All searches.
+       */
+      searches: number;
+      /**
+       * Format: int64
+       * @description When the period begins, UTC milliseconds; later than asked for if there were too many
+       *     events.
+       */
+      since_ms: number;
+      /**
+       * Format: int64
+       * @description Searches with queries that are not named.
+       */
+      unnamed: number;
+      /**
+       * @description Those of the 500 most frequent queries that find no product now, or only with another
+       *     spelling; at most 100.
+       */
+      without_products: components['schemas']['SearchedQuery'][];
+    };
     /** @description What a search tried, and what it chose. */
     SearchRecord: {
       /**
@@ -3784,6 +3858,13 @@ export interface components {
       at_ms: number;
       /** @description Its text. */
       query: string;
+    };
+    /** @description A query, and what it finds. */
+    SearchedQuery: components['schemas']['QueryCount'] & {
+      /** @description The spelling with which it finds them, if not with its own. */
+      corrected_query?: string | null;
+      /** @description Products that it finds now. */
+      products: number;
     };
     /** @description Several calls of Segment's tracking API. */
     SegmentBatch: {
@@ -9663,6 +9744,83 @@ export interface operations {
         };
       };
       /** @description Temporarily unavailable, or the time limit was exceeded; see Retry-After */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+    };
+  };
+  queries: {
+    parameters: {
+      query?: {
+        /** @description Number of days until now, 1 to 30; 7 by default */
+        days?: number;
+      };
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Queries, the most frequent first */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['SearchQueries'];
+        };
+      };
+      /** @description A parameter is not valid */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The key or token is missing, unknown or expired */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The API key lacks the scope admin */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description This server has no lake */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description Too many requests; see Retry-After */
+      429: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The lake cannot be read at the moment */
       503: {
         headers: {
           [name: string]: unknown;

@@ -64,6 +64,11 @@ export type RuleAction = Schemas['RuleAction'];
 export type RuleProducts = Schemas['RuleProducts'];
 export type RuleScope = Schemas['RuleScope'];
 export type RuleConflict = Schemas['RuleConflict'];
+/** Words that mean the same in searches, with the version of the document. */
+export type Synonyms = Schemas['SynonymsView'];
+/** What shoppers searched for, and what it finds now. */
+export type SearchQueries = Schemas['SearchQueries'];
+export type SearchedQuery = Schemas['SearchedQuery'];
 export type Weekday = Schemas['Weekday'];
 export type UserSummary = Schemas['UserSummary'];
 export type CartItem = Schemas['CartItem'];

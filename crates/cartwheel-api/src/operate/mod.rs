@@ -13,5 +13,6 @@ pub(crate) mod operator;
 pub(crate) mod pipeline;
 pub(crate) mod privacy;
 pub(crate) mod quality;
+pub(crate) mod searches;
 pub(crate) mod tasks;
 pub(crate) mod views;

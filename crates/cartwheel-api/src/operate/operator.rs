@@ -11,6 +11,7 @@ use crate::operate::views::lake::{LakeJob, LakeJobState, LakeView, StartLakeJob,
 use crate::operate::views::models::{ModelDetail, ModelView, ReleaseView};
 use crate::operate::views::quality::Quality;
 use crate::operate::views::run::StartRun;
+use crate::operate::views::searches::SearchCounts;
 
 /// Operates pipeline, models and lake. The calls may block. Errors are sentences for the log.
 pub trait Operator: Send + Sync {
@@ -102,4 +103,10 @@ pub trait Operator: Send + Sync {
     /// When the lake cannot be read.
     fn quality(&self, days: usize, placement: Option<&str>, now_ms: i64)
     -> Result<Quality, String>;
+
+    /// What shoppers searched for in the last `days` days until `now_ms`.
+    ///
+    /// # Errors
+    /// When the lake cannot be read.
+    fn searches(&self, days: usize, now_ms: i64) -> Result<SearchCounts, String>;
 }

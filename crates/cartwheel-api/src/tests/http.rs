@@ -182,6 +182,7 @@ async fn the_document_lists_every_route() {
         "get /v1/rules 200 400 401 403 429 503",
         "get /v1/rules/history 200 400 401 403 429 503",
         "get /v1/search 200 400 401 403 429 503",
+        "get /v1/search/queries 200 400 401 403 404 429 503",
         "get /v1/synonyms 200 400 401 403 429 503",
         "get /v1/synonyms/history 200 400 401 403 429 503",
         "get /v1/trending 200 400 401 403 429 503",

@@ -92,6 +92,7 @@ async fn a_key_grants_its_scopes_only() {
         ("POST", "/v1/lake/job", "operates"),
         ("GET", "/v1/quality", "operates"),
         ("GET", "/v1/search", "reads operates"),
+        ("GET", "/v1/search/queries", "operates"),
         ("GET", "/v1/synonyms", "operates"),
         ("POST", "/v1/pipeline/executions", "operates"),
         ("POST", "/v1/nothing", "operates"),

@@ -9,6 +9,7 @@ mod feedback;
 mod import;
 mod read;
 mod recent;
+mod searches;
 mod store;
 
 use std::path::Path;

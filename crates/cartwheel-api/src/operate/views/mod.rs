@@ -8,3 +8,4 @@ pub(crate) mod lake;
 pub(crate) mod models;
 pub(crate) mod quality;
 pub(crate) mod run;
+pub(crate) mod searches;
