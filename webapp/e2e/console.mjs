@@ -418,6 +418,21 @@ async function quality({ browser, baseUrl, screenshots }) {
   await page.getByTestId('quality-model').first().waitFor();
   await assertAccessible(page, 'the quality page');
   await screenshot(page, screenshots, 'console-quality');
+  await page.getByRole('link', { name: 'Products', exact: true }).click();
+  await page.getByLabel('Order').selectOption('bought');
+  await page
+    .getByTestId('quality-product')
+    .first()
+    .filter({ hasText: first.product_name })
+    .waitFor();
+  await assertAccessible(page, 'the products by quality');
+  await screenshot(page, screenshots, 'console-quality-products');
+  await page.getByTestId('quality-product').first().getByRole('link').click();
+  await page.getByRole('heading', { level: 1, name: first.product_name }).waitFor();
+  await page.getByTestId('product-funnel').filter({ hasText: '1 ' }).waitFor();
+  await page.getByTestId('quality-day').first().waitFor();
+  await assertAccessible(page, 'the quality of a product');
+  await screenshot(page, screenshots, 'console-quality-product');
   await close(opened);
 }
 
@@ -445,6 +460,8 @@ async function narrowAndDark({ browser, baseUrl, screenshots }) {
     '/rules',
     '/search',
     '/quality',
+    '/quality?products',
+    '/quality/1',
   ];
   for (const path of paths) {
     await page.goto(`${baseUrl}/console${path}`);

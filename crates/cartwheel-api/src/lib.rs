@@ -49,7 +49,10 @@ pub use operate::views::models::{
     FeatureImportance, LearningCurve, ModelDetail, ModelEvaluation, ModelStatus, ModelView,
     ReleaseView,
 };
-pub use operate::views::quality::{DayQuality, Funnel, Quality, QualityPart};
+pub use operate::views::quality::{
+    DayQuality, Funnel, FunnelOrder, ProductFunnel, ProductQuality, ProductsQuality, Quality,
+    QualityPart,
+};
 pub use operate::views::run::StartRun;
 pub use operate::views::searches::{QueryCount, SearchCounts};
 pub use router::{openapi, router};

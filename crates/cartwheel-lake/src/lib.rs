@@ -5,7 +5,7 @@
 //! appears as a whole or not at all. Delivery fills `events/`, `impressions/`, `catalogue/` and
 //! `errors/` from the stream, by hour. The name of a part states the range that it covers, so
 //! that compaction replaces many parts by one at once. `feedback/` has what followed from
-//! recommendations, a file a day.
+//! recommendations, a file a day, and `feedback_products/` the same by product.
 
 mod compaction;
 mod dates;
@@ -38,11 +38,11 @@ pub use manifest::{ImportEntry, ImportKind, ImportSummary, Manifest};
 pub use progress::CompactionProgress;
 pub use read::checkouts::{CheckoutRow, Checkouts};
 pub use read::export::UserRecords;
-pub use read::feedback::Feedback;
+pub use read::feedback::{Feedback, ProductFeedback};
 pub use read::feedback_days::FeedbackDays;
 pub use read::inspect::{Column, Inspector, Sample, Table, TableFile};
 pub use read::products::{CatalogueChanges, ProductRow};
-pub use read::reactions::{FeedbackKey, Reactions};
+pub use read::reactions::{FeedbackKey, ProductKey, Reactions};
 pub use read::recent::{RecentEvents, RecentShopper};
 pub use read::searches::{SearchCount, Searches};
 pub use read::ties::Ties;

@@ -7,6 +7,7 @@ pub(crate) mod feedback_days;
 mod feedback_join;
 pub(crate) mod inspect;
 pub(crate) mod products;
+mod reaction_columns;
 pub(crate) mod reactions;
 pub(crate) mod recent;
 pub(crate) mod searches;

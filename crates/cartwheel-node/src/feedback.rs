@@ -6,7 +6,11 @@ use std::time::Duration;
 
 use anyhow::Result;
 use cartwheel_ambient::Clock;
-use cartwheel_api::{DayQuality, Funnel, Quality, QualityPart};
+use cartwheel_api::{
+    DayQuality, Funnel, FunnelOrder, ProductFunnel, ProductQuality, ProductsQuality, Quality,
+    QualityPart,
+};
+use cartwheel_events::ProductId;
 use cartwheel_lake::{FeedbackDays, FeedbackKey, Lake, LakeError, Reactions};
 use jiff::ToSpan;
 use jiff::civil::Date;
@@ -55,7 +59,6 @@ impl Feedback {
         now_ms: i64,
     ) -> Result<Quality, LakeError> {
         let days = self.last(days, now_ms);
-        let text = |day: Option<&Date>| day.map(Date::to_string).unwrap_or_default();
         let mut sum = Sum::default();
         let mut quality = Quality {
             from: text(days.first()),
@@ -81,6 +84,85 @@ impl Feedback {
         Ok(sum.into_quality(quality))
     }
 
+    /// The figures of the last `days` days by product: of at most `limit` products, in an order.
+    pub(crate) fn by_product(
+        &self,
+        lake: &Lake,
+        days: usize,
+        order: FunnelOrder,
+        limit: usize,
+        now_ms: i64,
+    ) -> Result<ProductsQuality, LakeError> {
+        let days = self.last(days, now_ms);
+        let mut sums: BTreeMap<String, Reactions> = BTreeMap::new();
+        let mut one_in = 1;
+        for day in &days {
+            let found = self.days.products_of(lake, *day, now_ms)?;
+            one_in = one_in.max(found.one_in);
+            for (key, row) in found.rows {
+                sums.entry(key.product_id).or_default().add(&row);
+            }
+        }
+        let figure = |row: &Reactions| match order {
+            FunnelOrder::Shown => row.shown as f64,
+            FunnelOrder::Viewed => row.viewed as f64,
+            FunnelOrder::Added => row.added as f64,
+            FunnelOrder::Bought => row.bought as f64,
+            FunnelOrder::Revenue => row.revenue,
+        };
+        let mut sums: Vec<(String, Reactions)> = sums.into_iter().collect();
+        sums.sort_by(|(_, a), (_, b)| {
+            figure(b).total_cmp(&figure(a)).then_with(|| (b.shown, b.sent).cmp(&(a.shown, a.sent)))
+        });
+        sums.truncate(limit);
+        let view = |(product_id, row)| ProductFunnel { product_id, funnel: funnel(&row) };
+        let products = sums.into_iter().map(view).collect();
+        Ok(ProductsQuality { from: text(days.first()), to: text(days.last()), one_in, products })
+    }
+
+    /// The figures of a product in the last `days` days.
+    pub(crate) fn of_product(
+        &self,
+        lake: &Lake,
+        product_id: &ProductId,
+        days: usize,
+        now_ms: i64,
+    ) -> Result<ProductQuality, LakeError> {
+        let days = self.last(days, now_ms);
+        let mut quality = ProductQuality {
+            product_id: product_id.to_string(),
+            from: text(days.first()),
+            to: text(days.last()),
+            one_in: 1,
+            ..ProductQuality::default()
+        };
+        let mut total = Reactions::default();
+        let mut placements: BTreeMap<String, Part> = BTreeMap::new();
+        let mut sources: BTreeMap<String, Part> = BTreeMap::new();
+        for day in days {
+            let found = self.days.products_of(lake, day, now_ms)?;
+            quality.one_in = quality.one_in.max(found.one_in);
+            let mut of_day = Reactions::default();
+            for (key, row) in found.rows {
+                if key.product_id == product_id.as_str() {
+                    of_day.add(&row);
+                    placements.entry(key.placement).or_default().all.add(&row);
+                    sources.entry(key.source).or_default().all.add(&row);
+                }
+            }
+            total.add(&of_day);
+            if of_day.sent > 0 {
+                quality.days.push(DayQuality { day: day.to_string(), funnel: funnel(&of_day) });
+            }
+        }
+        Ok(ProductQuality {
+            total: funnel(&total),
+            placements: of_products(views(placements, |part| part.funnel.sent)),
+            sources: of_products(views(sources, |part| part.funnel.sent)),
+            ..quality
+        })
+    }
+
     /// Stores the figures of the days that have ended. Runs until dropped.
     pub(crate) async fn follow(self: Arc<Self>, lake: Lake, clock: Clock) {
         let mut count = AFTER_START;
@@ -88,7 +170,10 @@ impl Feedback {
             let (feedback, lake, now_ms) = (self.clone(), lake.clone(), clock.now_ms());
             let store = move || {
                 let days = feedback.last(count, now_ms);
-                days.into_iter().try_for_each(|day| feedback.days.of(&lake, day, now_ms).map(drop))
+                days.into_iter().try_for_each(|day| {
+                    feedback.days.of(&lake, day, now_ms)?;
+                    feedback.days.products_of(&lake, day, now_ms).map(drop)
+                })
             };
             let stored = tokio::task::spawn_blocking(store).await.map_err(anyhow::Error::from);
             if let Err(error) = stored.and_then(|stored| Ok(stored?)) {
@@ -99,6 +184,11 @@ impl Feedback {
             tokio::time::sleep(STORE_INTERVAL).await;
         }
     }
+}
+
+/// A day as text; empty without one.
+fn text(day: Option<&Date>) -> String {
+    day.map(Date::to_string).unwrap_or_default()
 }
 
 fn funnel(row: &Reactions) -> Funnel {

@@ -6,11 +6,11 @@ mod views;
 use std::sync::Arc;
 
 use cartwheel_api::{
-    ErasureView, Flow, LakeJob, LakeView, ModelDetail, ModelView, Operator, Part, Quality,
-    ReleaseView, SearchCounts, StartLakeJob, StartRun,
+    ErasureView, Flow, FunnelOrder, LakeJob, LakeView, ModelDetail, ModelView, Operator, Part,
+    ProductQuality, ProductsQuality, Quality, ReleaseView, SearchCounts, StartLakeJob, StartRun,
     TableView,
 };
-use cartwheel_events::UserId;
+use cartwheel_events::{ProductId, UserId};
 use cartwheel_lake::{DeliveryStatus, Inspector};
 use cartwheel_sessions::Sessions;
 use cartwheel_stream::{Log, Pending};
@@ -165,6 +165,28 @@ impl Operator for Operations {
         now_ms: i64,
     ) -> Result<Quality, String> {
         let found = self.feedback.quality(self.inspector.lake(), days, placement, now_ms);
+        found.map_err(|error| error.to_string())
+    }
+
+    fn quality_by_product(
+        &self,
+        days: usize,
+        order: FunnelOrder,
+        limit: usize,
+        now_ms: i64,
+    ) -> Result<ProductsQuality, String> {
+        let lake = self.inspector.lake();
+        let found = self.feedback.by_product(lake, days, order, limit, now_ms);
+        found.map_err(|error| error.to_string())
+    }
+
+    fn product_quality(
+        &self,
+        product_id: &ProductId,
+        days: usize,
+        now_ms: i64,
+    ) -> Result<ProductQuality, String> {
+        let found = self.feedback.of_product(self.inspector.lake(), product_id, days, now_ms);
         found.map_err(|error| error.to_string())
     }
 

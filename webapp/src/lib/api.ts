@@ -33,7 +33,9 @@ import type {
   Preview,
   PreviewRequest,
   Product,
+  ProductQuality,
   Products,
+  ProductsQuality,
   Quality,
   Readiness,
   Recommendation,
@@ -513,6 +515,18 @@ export class Api {
   async quality(days: number, placement = ''): Promise<Quality> {
     const params = { query: placement === '' ? { days } : { days, placement } };
     return this.#data(this.#client.GET('/v1/quality', { params, signal: this.#signal() }));
+  }
+
+  /** What followed from recommendations by product, the highest figures of `sort` first. */
+  async qualityByProduct(days: number, sort: string): Promise<ProductsQuality> {
+    const params = { query: { days, sort, limit: 50 } };
+    return this.#data(this.#client.GET('/v1/quality/products', { params, signal: this.#signal() }));
+  }
+
+  /** What followed from the recommendations of a product. */
+  async productQuality(id: string, days: number): Promise<ProductQuality> {
+    const options = { params: { path: { id }, query: { days } }, signal: this.#signal() };
+    return this.#data(this.#client.GET('/v1/quality/products/{id}', options));
   }
 
   #signal(signal?: AbortSignal): AbortSignal {

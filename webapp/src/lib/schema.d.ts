@@ -845,6 +845,47 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  '/v1/quality/products': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * Shows how shoppers reacted to recommendations by product
+     * @description Of each day, the 20,000 combinations of product, placement and source count that were shown
+     *     most often.
+     */
+    get: operations['quality_by_product'];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/v1/quality/products/{id}': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * Shows how shoppers reacted to the recommendations of a product
+     * @description By day, placement and source. A product without recommendations has figures of 0.
+     */
+    get: operations['product_quality'];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   '/v1/rank': {
     parameters: {
       query?: never;
@@ -2818,6 +2859,25 @@ export interface components {
        */
       to: number;
     };
+    /** @description What followed from the recommendations of a product, with its name. */
+    NamedProduct: components['schemas']['ProductFunnel'] & {
+      /** @description The product's name, or its id if the catalogue has it no longer. */
+      product_name: string;
+    };
+    /** @description Products with their names, and what followed from their recommendations. */
+    NamedProducts: {
+      /** @description The first day in the shop's time zone. */
+      from: string;
+      /**
+       * Format: int32
+       * @description As of `Quality`.
+       */
+      one_in: number;
+      /** @description Products in the order that was asked for. */
+      products: components['schemas']['NamedProduct'][];
+      /** @description The last day, which is today. */
+      to: string;
+    };
     /** @description A product of a cart or an order, as the shop offers it now. */
     OfferedProduct: components['schemas']['ProductLabel'] & {
       /**
@@ -3210,6 +3270,11 @@ export interface components {
       /** @description One result per product. */
       products: components['schemas']['ProductResult'][];
     };
+    /** @description What followed from the recommendations of a product. */
+    ProductFunnel: components['schemas']['Funnel'] & {
+      /** @description The product. */
+      product_id: string;
+    };
     /** @description The names of a product. */
     ProductLabel: {
       /** @description The name of its aisle. */
@@ -3226,6 +3291,31 @@ export interface components {
      * @enum {string}
      */
     ProductOutcome: 'created' | 'updated' | 'unchanged';
+    /**
+     * @description What followed from the recommendations of one product. Of each day, the 20,000 combinations of
+     *     product, placement and source count that were shown most often.
+     */
+    ProductQuality: {
+      /** @description By day, oldest first; only days on which the product was sent. */
+      days: components['schemas']['DayQuality'][];
+      /** @description The first day in the shop's time zone. */
+      from: string;
+      /**
+       * Format: int32
+       * @description As of `Quality`.
+       */
+      one_in: number;
+      /** @description By placement, most sent first. */
+      placements: components['schemas']['QualityPart'][];
+      /** @description The product. */
+      product_id: string;
+      /** @description By source, most sent first. */
+      sources: components['schemas']['QualityPart'][];
+      /** @description The last day, which is today. */
+      to: string;
+      /** @description All placements and sources together. */
+      total: components['schemas']['Funnel'];
+    };
     /** @description The result of a product: its entity tag, or a problem. */
     ProductResult: {
       error?: components['schemas']['Problem'] | null;
@@ -8930,6 +9020,167 @@ export interface operations {
         };
         content: {
           'application/json': components['schemas']['Quality'];
+        };
+      };
+      /** @description A parameter is not valid */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The key or token is missing, unknown or expired */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The API key lacks the scope admin */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description This server has no lake */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description Too many requests; see Retry-After */
+      429: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The lake cannot be read at the moment */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+    };
+  };
+  quality_by_product: {
+    parameters: {
+      query?: {
+        /** @description Number of days, 1 to 90, the last of which is today; 7 by default */
+        days?: number;
+        /** @description `shown` (the default), `viewed`, `added`, `bought` or `revenue`, the highest first */
+        sort?: string;
+        /** @description Maximum number of products, 1 to 100; 20 by default */
+        limit?: number;
+      };
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Products, the highest figures first */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['NamedProducts'];
+        };
+      };
+      /** @description A parameter is not valid */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The key or token is missing, unknown or expired */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The API key lacks the scope admin */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description This server has no lake */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description Too many requests; see Retry-After */
+      429: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The lake cannot be read at the moment */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+    };
+  };
+  product_quality: {
+    parameters: {
+      query?: {
+        /** @description Number of days, 1 to 90, the last of which is today; 7 by default */
+        days?: number;
+      };
+      header?: never;
+      path: {
+        /** @description The product */
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Counts of how often it was shown, viewed, added and bought */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ProductQuality'];
         };
       };
       /** @description A parameter is not valid */

@@ -148,3 +148,7 @@ export type StartFileImport = Schemas['StartFileImport'];
 export type Funnel = Schemas['Funnel'];
 export type Quality = Schemas['Quality'];
 export type QualityPart = Schemas['QualityPart'];
+export type DayQuality = Schemas['DayQuality'];
+/** What followed from recommendations, by product. */
+export type ProductsQuality = Schemas['NamedProducts'];
+export type ProductQuality = Schemas['ProductQuality'];

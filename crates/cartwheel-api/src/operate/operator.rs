@@ -1,6 +1,6 @@
 //! The interface between the API and the operation of pipeline, models and lake.
 
-use cartwheel_events::UserId;
+use cartwheel_events::{ProductId, UserId};
 use cartwheel_stream::Pending;
 use cartwheel_workflow::{Runner, RunnerError};
 use serde_json::Value;
@@ -9,7 +9,7 @@ use crate::operate::flow::Flow;
 use crate::operate::views::erasure::ErasureView;
 use crate::operate::views::lake::{LakeJob, LakeJobState, LakeView, StartLakeJob, TableView};
 use crate::operate::views::models::{ModelDetail, ModelView, ReleaseView};
-use crate::operate::views::quality::Quality;
+use crate::operate::views::quality::{FunnelOrder, ProductQuality, ProductsQuality, Quality};
 use crate::operate::views::run::StartRun;
 use crate::operate::views::searches::SearchCounts;
 
@@ -103,6 +103,30 @@ pub trait Operator: Send + Sync {
     /// When the lake cannot be read.
     fn quality(&self, days: usize, placement: Option<&str>, now_ms: i64)
     -> Result<Quality, String>;
+
+    /// What followed from recommendations in the last `days` days by product: of at most `limit`
+    /// products, in an order.
+    ///
+    /// # Errors
+    /// When the lake cannot be read.
+    fn quality_by_product(
+        &self,
+        days: usize,
+        order: FunnelOrder,
+        limit: usize,
+        now_ms: i64,
+    ) -> Result<ProductsQuality, String>;
+
+    /// What followed from the recommendations of a product in the last `days` days.
+    ///
+    /// # Errors
+    /// When the lake cannot be read.
+    fn product_quality(
+        &self,
+        product_id: &ProductId,
+        days: usize,
+        now_ms: i64,
+    ) -> Result<ProductQuality, String>;
 
     /// What shoppers searched for in the last `days` days until `now_ms`.
     ///

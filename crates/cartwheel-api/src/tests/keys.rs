@@ -91,6 +91,8 @@ async fn a_key_grants_its_scopes_only() {
         ("POST", "/v1/models/rollback", "operates"),
         ("POST", "/v1/lake/job", "operates"),
         ("GET", "/v1/quality", "operates"),
+        ("GET", "/v1/quality/products", "operates"),
+        ("GET", "/v1/quality/products/p1", "operates"),
         ("GET", "/v1/search", "reads operates"),
         ("GET", "/v1/search/queries", "operates"),
         ("GET", "/v1/synonyms", "operates"),

@@ -12,7 +12,7 @@ use crate::files::parts::{PartsRead, live_parts, read_parts};
 use crate::files::scan::{footer, scan};
 use crate::lake::Lake;
 use crate::read::feedback_join::Join;
-use crate::read::reactions::{FeedbackKey, Reactions};
+use crate::read::reactions::{FeedbackKey, ProductKey, Reactions};
 use crate::read::ties::{Ties, read as read_ties};
 
 /// Columns of `impressions`; files of earlier releases lack some of them.
@@ -49,6 +49,24 @@ pub struct Feedback {
     pub problems: Vec<String>,
 }
 
+/// The figures of a span of time by product.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct ProductFeedback {
+    /// By what they are about.
+    pub rows: BTreeMap<ProductKey, Reactions>,
+    /// The figures are those of one in this many shoppers, because there were too many answers.
+    pub one_in: u32,
+    /// Parts that could not be read, each with its path and the error.
+    pub problems: Vec<String>,
+}
+
+/// Answers with what followed.
+struct Joined {
+    join: Join,
+    one_in: u32,
+    problems: Vec<String>,
+}
+
 impl Lake {
     /// Joins the answers from `from_ms` until before `to_ms` with the events of the
     /// `window_ms` after each. Of about `limit` answers at most are in memory: if there are more, the
@@ -63,6 +81,34 @@ impl Lake {
         window_ms: i64,
         limit: u64,
     ) -> Result<Feedback, LakeError> {
+        let Joined { join, one_in, problems } = self.joined(from_ms, to_ms, window_ms, limit)?;
+        Ok(Feedback { rows: join.rows(), one_in, problems })
+    }
+
+    /// The same by product: of the `most` combinations of product, placement and source that were
+    /// shown most often.
+    ///
+    /// # Errors
+    /// When a folder cannot be listed.
+    pub fn product_feedback(
+        &self,
+        from_ms: i64,
+        to_ms: i64,
+        window_ms: i64,
+        limit: u64,
+        most: usize,
+    ) -> Result<ProductFeedback, LakeError> {
+        let Joined { join, one_in, problems } = self.joined(from_ms, to_ms, window_ms, limit)?;
+        Ok(ProductFeedback { rows: join.products(most), one_in, problems })
+    }
+
+    fn joined(
+        &self,
+        from_ms: i64,
+        to_ms: i64,
+        window_ms: i64,
+        limit: u64,
+    ) -> Result<Joined, LakeError> {
         let answers = || self.parts_between("impressions", from_ms, to_ms);
         let events = || self.parts_between("events", from_ms, to_ms.saturating_add(window_ms));
         let counted = answers()?;
@@ -92,7 +138,7 @@ impl Lake {
         let new: Vec<String> = more.into_iter().filter(|one| !problems.contains(one)).collect();
         problems.extend(new);
         join.apply(found, window_ms);
-        Ok(Feedback { rows: join.rows(), one_in, problems })
+        Ok(Joined { join, one_in, problems })
     }
 
     /// Live parts of a delivered table in the hours of a time range, the oldest hour first.

@@ -11,7 +11,7 @@ use cartwheel_events::EventKind;
 use rustc_hash::FxHashMap;
 
 use crate::files::scan::{list_counts, list_texts, lists, numbers, optional_texts, texts};
-use crate::read::reactions::{FeedbackKey, Reactions};
+use crate::read::reactions::{FeedbackKey, ProductKey, Reactions};
 use crate::read::ties::Ties;
 
 /// An answer with its products.
@@ -32,6 +32,19 @@ struct Sent {
     added: bool,
     bought: bool,
     revenue: f64,
+}
+
+impl Sent {
+    fn reactions(&self) -> Reactions {
+        Reactions {
+            sent: 1,
+            shown: u64::from(self.shown),
+            viewed: u64::from(self.viewed),
+            added: u64::from(self.added),
+            bought: u64::from(self.bought),
+            revenue: self.revenue,
+        }
+    }
 }
 
 /// An event that may count.
@@ -204,6 +217,7 @@ impl Join {
         let mut rows: BTreeMap<FeedbackKey, Reactions> = BTreeMap::new();
         for answer in self.answers {
             for (position, sent) in (0_u32..).zip(answer.products) {
+                let reactions = sent.reactions();
                 let key = FeedbackKey {
                     placement: answer.placement.clone(),
                     model: answer.model.clone(),
@@ -211,17 +225,32 @@ impl Join {
                     source: sent.source,
                     rule: sent.rule,
                 };
-                rows.entry(key).or_default().add(&Reactions {
-                    sent: 1,
-                    shown: u64::from(sent.shown),
-                    viewed: u64::from(sent.viewed),
-                    added: u64::from(sent.added),
-                    bought: u64::from(sent.bought),
-                    revenue: sent.revenue,
-                });
+                rows.entry(key).or_default().add(&reactions);
             }
         }
         rows
+    }
+
+    /// The sums by product: of the `most` combinations that were shown most often.
+    pub(super) fn products(self, most: usize) -> BTreeMap<ProductKey, Reactions> {
+        let mut rows: FxHashMap<ProductKey, Reactions> = FxHashMap::default();
+        for answer in self.answers {
+            for sent in answer.products {
+                let reactions = sent.reactions();
+                let key = ProductKey {
+                    product_id: sent.product_id,
+                    placement: answer.placement.clone(),
+                    source: sent.source,
+                };
+                rows.entry(key).or_default().add(&reactions);
+            }
+        }
+        let mut rows: Vec<(ProductKey, Reactions)> = rows.into_iter().collect();
+        rows.sort_unstable_by(|(a, x), (b, y)| {
+            (y.shown, y.sent).cmp(&(x.shown, x.sent)).then_with(|| a.cmp(b))
+        });
+        rows.truncate(most);
+        rows.into_iter().collect()
     }
 }
 

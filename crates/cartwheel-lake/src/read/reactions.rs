@@ -15,6 +15,17 @@ pub struct FeedbackKey {
     pub rule: String,
 }
 
+/// What a figure about a product is about.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct ProductKey {
+    /// The product.
+    pub product_id: String,
+    /// The placement; empty for an answer to a question without one.
+    pub placement: String,
+    /// Where the product came from.
+    pub source: String,
+}
+
 /// What followed from some recommended products.
 ///
 /// An event counts if it names the answer and the product, within the window after the answer. A

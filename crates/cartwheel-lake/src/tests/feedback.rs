@@ -4,7 +4,7 @@ use jiff::civil::date;
 use jiff::tz::TimeZone;
 
 use super::*;
-use crate::{Feedback, FeedbackDays, FeedbackKey, Reactions};
+use crate::{Feedback, FeedbackDays, FeedbackKey, ProductFeedback, Reactions};
 
 const HOUR_MS: i64 = 3_600_000;
 const DAY_MS: i64 = 24 * HOUR_MS;
@@ -156,4 +156,39 @@ async fn the_figures_of_a_day_are_stored_once_nothing_can_change_them() {
     std::fs::write(&stored, b"damaged").unwrap();
     let again = tokyo.of(&lake, date(1970, 1, 2), later).unwrap();
     assert_eq!(by_position(&again), [[1, 0, 0, 0, 0]], "counted from what is left");
+}
+
+/// The figures by product and placement: sent, shown, viewed, added, bought.
+fn by_product(found: &ProductFeedback) -> Vec<(&str, &str, [u64; 5])> {
+    let mut rows = Vec::new();
+    for (key, row) in &found.rows {
+        let Reactions { sent, shown, viewed, added, bought, .. } = *row;
+        let counts = [sent, shown, viewed, added, bought];
+        rows.push((key.product_id.as_str(), key.placement.as_str(), counts));
+    }
+    rows
+}
+
+#[tokio::test]
+async fn the_figures_of_a_product_are_counted_and_stored_by_themselves() {
+    let (_dir, lake) = lake_of(vec![
+        impression("r1", "u", &["a", "b"], 1_000),
+        impression("r2", "v", &["b"], 2_000),
+        event("u", "view", &["b"], Some("r1"), 3_000),
+        event("v", "add_to_cart", &["b"], Some("r2"), 4_000),
+        event("v", "checkout", &["b"], None, 5_000),
+    ])
+    .await;
+    let days = FeedbackDays { zone: TimeZone::UTC, window_ms: HOUR_MS, limit: 100 };
+    let day = date(1970, 1, 1);
+    let stored = lake.dir().join("feedback_products/1970-01-01.parquet");
+    let expected = vec![("a", "home", [1, 0, 0, 0, 0]), ("b", "home", [2, 2, 1, 1, 1])];
+    let open = days.products_of(&lake, day, HOUR_MS).unwrap();
+    assert_eq!((by_product(&open), stored.exists()), (expected.clone(), false));
+    assert_eq!(days.products_of(&lake, day, 10 * DAY_MS).unwrap(), open);
+    std::fs::remove_dir_all(lake.dir().join("events")).unwrap();
+    assert_eq!(days.products_of(&lake, day, 10 * DAY_MS).unwrap(), open, "read, not counted");
+    // Of too many, those that were shown most often.
+    let few = lake.product_feedback(0, HOUR_MS, HOUR_MS, 100, 1).unwrap();
+    assert_eq!(by_product(&few), [("b", "home", [2, 0, 0, 0, 0])]);
 }

@@ -51,6 +51,79 @@ pub struct DayQuality {
     pub funnel: Funnel,
 }
 
+/// What followed from the recommendations of a product.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, ToSchema)]
+pub struct ProductFunnel {
+    /// The product.
+    pub product_id: String,
+    /// The figures.
+    #[serde(flatten)]
+    pub funnel: Funnel,
+}
+
+/// What followed from recommendations by product. Of each day, the 20,000 combinations of product,
+/// placement and source count that were shown most often.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, ToSchema)]
+pub struct ProductsQuality {
+    /// The first day in the shop's time zone.
+    pub from: String,
+    /// The last day, which is today.
+    pub to: String,
+    /// As of `Quality`.
+    pub one_in: u32,
+    /// Products in the order that was asked for.
+    pub products: Vec<ProductFunnel>,
+}
+
+/// What followed from the recommendations of one product. Of each day, the 20,000 combinations of
+/// product, placement and source count that were shown most often.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, ToSchema)]
+pub struct ProductQuality {
+    /// The product.
+    pub product_id: String,
+    /// The first day in the shop's time zone.
+    pub from: String,
+    /// The last day, which is today.
+    pub to: String,
+    /// As of `Quality`.
+    pub one_in: u32,
+    /// All placements and sources together.
+    pub total: Funnel,
+    /// By placement, most sent first.
+    pub placements: Vec<QualityPart>,
+    /// By source, most sent first.
+    pub sources: Vec<QualityPart>,
+    /// By day, oldest first; only days on which the product was sent.
+    pub days: Vec<DayQuality>,
+}
+
+/// By what products are ordered, the highest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum FunnelOrder {
+    /// How often they were shown.
+    #[default]
+    Shown,
+    /// How often they were viewed.
+    Viewed,
+    /// How often they were added to the cart.
+    Added,
+    /// How often they were bought.
+    Bought,
+    /// What shoppers paid for them.
+    Revenue,
+}
+
+impl FunnelOrder {
+    /// The orders by name.
+    pub const NAMES: [(&'static str, Self); 5] = [
+        ("shown", Self::Shown),
+        ("viewed", Self::Viewed),
+        ("added", Self::Added),
+        ("bought", Self::Bought),
+        ("revenue", Self::Revenue),
+    ];
+}
+
 /// What followed from recommendations in a period.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, ToSchema)]
 pub struct Quality {
