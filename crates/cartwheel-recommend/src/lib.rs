@@ -12,6 +12,7 @@ mod discovery;
 mod diversity;
 mod due;
 pub mod due_dates;
+pub mod exploration;
 mod likeness;
 pub mod metrics;
 pub mod paired;
