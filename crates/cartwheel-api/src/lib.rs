@@ -50,8 +50,8 @@ pub use operate::views::models::{
     ReleaseView,
 };
 pub use operate::views::quality::{
-    DayQuality, Funnel, FunnelOrder, ProductFunnel, ProductQuality, ProductsQuality, Quality,
-    QualityPart,
+    DayQuality, ExplorationQuality, Funnel, FunnelOrder, ProductFunnel, ProductQuality,
+    ProductsQuality, Quality, QualityPart,
 };
 pub use operate::views::run::StartRun;
 pub use operate::views::searches::{QueryCount, SearchCounts};

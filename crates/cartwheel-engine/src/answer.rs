@@ -141,6 +141,11 @@ pub struct Recommendation {
     /// The rule that has put it at its place, if one has.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub moved_by: Option<MovedBy>,
+    /// The probability with which exploration put it at its place, given the places and lists before.
+    /// Absent from products that exploration did not choose.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schema(minimum = 0, maximum = 1))]
+    pub propensity: Option<f64>,
     /// Present only on request.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub explanation: Option<Explanation>,

@@ -14,7 +14,8 @@ use crate::question::{
 use crate::search_results::SearchResults;
 use crate::trends::Trend;
 use crate::views::{
-    CheckoutProgress, DepartmentView, ProductView, Products, UnnamedProduct, UserLookup, UserView,
+    CheckoutProgress, DepartmentView, ExploredProduct, ProductView, Products, UnnamedProduct,
+    UserLookup, UserView,
 };
 
 /// Answers from the serving release. Every call uses one release from start to end. No call
@@ -75,6 +76,11 @@ pub trait Engine: Send + Sync {
         filters: &Filters,
         now_ms: i64,
     ) -> Vec<Recommendation>;
+
+    /// The products that exploration has tried most often, at most `limit`.
+    fn explored(&self, _limit: usize) -> Vec<ExploredProduct> {
+        Vec::new()
+    }
 
     /// The products that match `search`, best sellers first. `None` if the page begins after a
     /// product that does not exist.

@@ -25,6 +25,7 @@ mod judgement;
 mod newcomers;
 mod overlay;
 mod page;
+mod page_exploration;
 mod page_lists;
 mod page_rules;
 mod product_index;
@@ -46,6 +47,7 @@ mod shopper;
 mod similar;
 mod text_search;
 mod trends;
+mod trials;
 mod verdict;
 mod views;
 
@@ -74,8 +76,8 @@ pub use serving::{Erased, ServingEngine};
 pub use trends::{Trend, Trends, TrendsError};
 pub use verdict::{Figures, Outcome, Verdict, judge, summary, untrained};
 pub use views::{
-    AisleView, BoughtProduct, CheckoutProgress, DepartmentView, ProductLabel, ProductView,
-    Products, UnnamedProduct, UserLookup, UserRecord, UserView,
+    AisleView, BoughtProduct, CheckoutProgress, DepartmentView, ExploredProduct, ProductLabel,
+    ProductView, Products, UnnamedProduct, UserLookup, UserRecord, UserView,
 };
 
 #[cfg(test)]

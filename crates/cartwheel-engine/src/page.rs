@@ -19,6 +19,11 @@ pub struct Slot {
     pub limit: usize,
     /// How far the list departs from the ranking.
     pub diversity: Diversity,
+    /// How many of its last places are given to exploration.
+    pub explore: usize,
+    /// The id of its answer, which seeds what is explored. Without one, nothing is: a preview is the
+    /// same each time.
+    pub recommendation_id: Option<String>,
     /// The product to which others are compared. It is in no list of the page.
     pub product: Option<ProductId>,
     /// The products to order, for the kind `rank`.

@@ -29,18 +29,24 @@ const PERSONAL: usize = 100;
 
 /// The reason for a product that the shopper looked at.
 const VIEWED: &str = "You looked at it";
+/// Products from which the explored places of a list are drawn.
+pub(crate) const POOL: usize = 40;
 /// How many times the missing products a source is asked for if rules limit the list.
 const SPARE: usize = 5;
 
 /// A product of a list before the list is cut.
+#[derive(Clone)]
 pub(crate) struct Listed<'a> {
     pub(crate) kind: Kind,
     pub(crate) product: u32,
     pub(crate) probability: f32,
     pub(crate) why: Why<'a>,
+    /// The probability with which exploration chose it, if it did.
+    pub(crate) propensity: Option<f64>,
 }
 
 /// Why a product is in a list.
+#[derive(Clone)]
 pub(crate) enum Why<'a> {
     /// It was ranked for the shopper.
     Ranked(&'a Ranked),
@@ -97,7 +103,7 @@ impl Shop {
         let mut shown = FxHashSet::default();
         let lists = slots.iter().enumerate().map(|(at, slot)| {
             let listed = self.listed(&sources, at, slot, &shown);
-            let list = self.cut(&sources, at, slot, listed);
+            let list = self.cut(&sources, (at, slot), listed, &shown);
             shown.extend(list.iter().map(|(listed, _)| listed.product));
             self.placed(&sources.moment, list)
         });
@@ -240,6 +246,7 @@ impl Shop {
         let mut taken = shown.clone();
         let ruling = &sources.rulings[at];
         let spare = if ruling.limits() { SPARE } else { 1 };
+        let below = if slot.explore > 0 { POOL } else { 0 };
         let mut room = ruling.room(|product, per| self.name_of(product, per));
         let mut fitting = 0;
         for number in 0..slot.steps.len() {
@@ -247,7 +254,7 @@ impl Shop {
             if missing == 0 {
                 break;
             }
-            let found = self.step(sources, slot, (at, number), missing * spare, &taken);
+            let found = self.step(sources, slot, (at, number), missing * spare + below, &taken);
             taken.extend(found.iter().map(|listed| listed.product));
             fitting += found.iter().filter(|listed| room.take(listed.product)).count();
             list.extend(found);
@@ -271,11 +278,12 @@ impl Shop {
         let qualifies = |product: u32| is_free(product) && sources.qualifies(filter, product);
         let said = |(product, probability, reason): Found| {
             let why = Why::Said(reason);
-            Listed { kind, product, probability, why }
+            Listed { kind, product, probability, why, propensity: None }
         };
         let ranked = |ranked: &'s Ranked| {
             let (product, probability) = (ranked.candidate.product, ranked.probability);
-            Listed { kind, product, probability, why: Why::Ranked(ranked) }
+            let why = Why::Ranked(ranked);
+            Listed { kind, product, probability, why, propensity: None }
         };
         let own = sources.personal.get(&filter).map_or(&[][..], Vec::as_slice);
         let own = own.iter().filter(|ranked| is_free(ranked.candidate.product));
@@ -338,7 +346,7 @@ impl Shop {
     fn placed(&self, moment: &Moment, list: Vec<(Listed<'_>, Option<MovedBy>)>) -> Vec<Placed> {
         let mut said = Said::default();
         let placed = list.into_iter().filter_map(|(listed, moved_by)| {
-            let Listed { kind, product, probability, why } = listed;
+            let Listed { kind, product, probability, why, propensity } = listed;
             let (reasons, source) = match why {
                 Why::Ranked(ranked) => {
                     let source = match kind {
@@ -352,7 +360,7 @@ impl Shop {
             let item = self.recommendation(product, probability, reasons)?;
             let item = self.dated(&moment.state, product, item);
             let source = Some(source.to_owned());
-            let recommendation = Recommendation { source, moved_by, ..item };
+            let recommendation = Recommendation { source, moved_by, propensity, ..item };
             Some(Placed { kind, recommendation })
         });
         placed.collect()

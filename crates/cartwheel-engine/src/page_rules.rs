@@ -3,8 +3,8 @@
 use cartwheel_recommend::Ranked;
 use rustc_hash::FxHashSet;
 
-use crate::answer::MovedBy;
 use crate::page::Slot;
+use crate::page_exploration::Entry;
 use crate::page_lists::{Listed, Sources, Why};
 use crate::shop::Shop;
 
@@ -29,24 +29,30 @@ impl Shop {
             let ranked = own.iter().find(|ranked| ranked.candidate.product == product);
             let probability = ranked.map_or(0.0, |ranked| ranked.probability);
             let why = ranked.map_or_else(|| Why::Said(PICKED.to_owned()), Why::Ranked);
-            Listed { kind: step.kind, product, probability, why }
+            Listed { kind: step.kind, product, probability, why, propensity: None }
         };
         let qualifies = |product| sources.qualifies(filter, product);
         let demanded = self.demanded(&sources.rulings[at], taken, qualifies);
         demanded.into_iter().map(listed).collect()
     }
 
-    /// Arranges a list by diversity and rules, and cuts it to its limit.
+    /// Arranges a list by diversity and rules, cuts it to its limit, and draws its explored places.
+    /// `shown` is in earlier lists of the page.
     pub(crate) fn cut<'s>(
         &self,
         sources: &Sources<'_>,
-        at: usize,
-        slot: &Slot,
+        (at, slot): (usize, &Slot),
         list: Vec<Listed<'s>>,
-    ) -> Vec<(Listed<'s>, Option<MovedBy>)> {
+        shown: &FxHashSet<u32>,
+    ) -> Vec<Entry<'s>> {
         let of = |listed: &Listed<'_>| (listed.product, listed.probability);
         let (catalogue, state) = (&self.opened.catalogue, &sources.moment.state);
         let list = slot.diversity.rearrange(catalogue, state, list, slot.limit, of);
-        self.arranged(&sources.rulings[at], list, slot.limit, of)
+        let ranked = if slot.explore > 0 { list.clone() } else { Vec::new() };
+        let list = self.arranged(&sources.rulings[at], list, slot.limit, of);
+        match slot.explore {
+            0 => list,
+            _ => self.explored(sources, (at, slot), list, ranked, shown),
+        }
     }
 }

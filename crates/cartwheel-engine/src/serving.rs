@@ -27,7 +27,8 @@ use crate::search_results::SearchResults;
 use crate::shop::Shop;
 use crate::trends::{Trend, Trends};
 use crate::views::{
-    CheckoutProgress, DepartmentView, ProductView, Products, UnnamedProduct, UserLookup, UserView,
+    CheckoutProgress, DepartmentView, ExploredProduct, ProductView, Products, UnnamedProduct,
+    UserLookup, UserView,
 };
 
 /// Records that are looked at for examples of users.
@@ -301,6 +302,10 @@ impl Engine for ServingEngine {
         now_ms: i64,
     ) -> Vec<Recommendation> {
         self.shop(now_ms).trending(trend, limit, filters)
+    }
+
+    fn explored(&self, limit: usize) -> Vec<ExploredProduct> {
+        self.shop(0).explored_most(limit)
     }
 
     fn products(

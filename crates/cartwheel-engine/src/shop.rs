@@ -113,6 +113,7 @@ impl Shop {
             due_latest: None,
             source: None,
             moved_by: None,
+            propensity: None,
             explanation: None,
         })
     }

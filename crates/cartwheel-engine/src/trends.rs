@@ -14,6 +14,8 @@ use parking_lot::RwLock;
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 
+use crate::trials::{StoredTrials, Trials, Tried};
+
 /// Products that are counted, and twice as many for a while.
 const CAPACITY: usize = 20_000;
 /// Products that are counted for a country.
@@ -21,7 +23,9 @@ const COUNTRY_CAPACITY: usize = 2_000;
 /// Countries with counts of their own: those with the most attention.
 const COUNTRIES: usize = 40;
 /// The format of stored counts.
-const FORMAT: u8 = 1;
+const FORMAT: u8 = 2;
+/// The format without what exploration has learned.
+const WITHOUT_TRIALS: u8 = 1;
 
 /// Decayed counts by product. Copies share them.
 #[derive(Debug, Clone)]
@@ -40,11 +44,13 @@ pub struct Trend {
 struct Counts {
     shop: Trending<ProductId>,
     countries: FxHashMap<Country, Trending<ProductId>>,
+    trials: Trials,
     /// By shard: the sequence number of the first record that is not counted.
     next: BTreeMap<u32, Sequence>,
 }
 
-/// The counts as they are stored, in postcard after the format's number.
+/// The counts as they are stored, in postcard after the format's number. What exploration has learned
+/// follows as [`StoredTrials`].
 #[derive(Serialize, Deserialize)]
 struct Stored {
     shop: StoredCounts<String>,
@@ -66,6 +72,7 @@ impl Default for Counts {
         Self {
             shop: Trending::new(CAPACITY),
             countries: FxHashMap::default(),
+            trials: Trials::default(),
             next: BTreeMap::new(),
         }
     }
@@ -83,8 +90,13 @@ impl Trends {
     pub fn count(&self, shard: u32, records: &[(Sequence, Record)], next: Sequence) {
         let mut counts = self.0.write();
         for (_, record) in records {
-            if let Record::Event(event) = record {
-                counts.add(event);
+            match record {
+                Record::Event(event) => {
+                    counts.add(event);
+                    counts.trials.add_event(event);
+                }
+                Record::Impression(impression) => counts.trials.add_answer(impression),
+                Record::Product(_) => {}
             }
         }
         counts.next.insert(shard, next);
@@ -103,7 +115,7 @@ impl Trends {
     /// The counts, and how far they go, as bytes for [`Trends::restore`].
     pub fn stored(&self) -> Vec<u8> {
         // Requests do not wait for the encoding.
-        let Counts { shop, countries, next } = self.0.read().clone();
+        let Counts { shop, countries, trials, next } = self.0.read().clone();
         let name = |product: &ProductId| product.as_str().to_owned();
         let stored = Stored {
             shop: shop.stored(name),
@@ -114,7 +126,9 @@ impl Trends {
             next: next.iter().map(|(&shard, next)| (shard, next.to_string())).collect(),
         };
         // Encoding these structs into memory cannot fail.
-        postcard::to_extend(&stored, vec![FORMAT]).unwrap_or_default()
+        postcard::to_extend(&stored, vec![FORMAT])
+            .and_then(|bytes| postcard::to_extend(&trials.stored(), bytes))
+            .unwrap_or_default()
     }
 
     /// Takes stored counts in place of the present ones.
@@ -122,8 +136,14 @@ impl Trends {
     /// # Errors
     /// When the bytes are damaged or of a later release. The present counts remain.
     pub fn restore(&self, bytes: &[u8]) -> Result<(), TrendsError> {
-        let bytes = bytes.strip_prefix(&[FORMAT]).ok_or(TrendsError::Format)?;
-        let stored: Stored = postcard::from_bytes(bytes).map_err(|_| TrendsError::Format)?;
+        let (&format, bytes) = bytes.split_first().ok_or(TrendsError::Format)?;
+        let damaged = |_| TrendsError::Format;
+        let (stored, rest): (Stored, _) = postcard::take_from_bytes(bytes).map_err(damaged)?;
+        let trials = match format {
+            FORMAT => postcard::from_bytes(rest).map_err(damaged)?,
+            WITHOUT_TRIALS => StoredTrials::default(),
+            _ => return Err(TrendsError::Format),
+        };
         let product = |name: String| ProductId::new(name).ok();
         let shard = |(shard, next): (u32, String)| Some((shard, next.parse().ok()?));
         let country = |(name, counts): (String, StoredCounts<String>)| {
@@ -134,6 +154,7 @@ impl Trends {
         *self.0.write() = Counts {
             shop: Trending::restored(CAPACITY, stored.shop, product),
             countries: stored.countries.into_iter().filter_map(country).collect(),
+            trials: Trials::restored(trials),
             next: next.ok_or(TrendsError::Format)?,
         };
         Ok(())
@@ -154,6 +175,17 @@ impl Trends {
             Some(country) => counts.countries.get(&country),
         };
         of.map_or_else(Vec::new, |counts| counts.top(trend.window, now_ms, limit, keep))
+    }
+
+    /// What exploration has seen of a product.
+    pub(crate) fn tried(&self, product_id: &str) -> Tried {
+        ProductId::new(product_id)
+            .map_or_else(|_| Tried::default(), |id| self.0.read().trials.of(&id))
+    }
+
+    /// The products that exploration has tried most often.
+    pub(crate) fn most_tried(&self, limit: usize) -> Vec<(ProductId, Tried)> {
+        self.0.read().trials.most_tried(limit)
     }
 
     /// The products that `keep` accepts and that draw the most attention at `now_ms`, with their

@@ -178,3 +178,24 @@ pub struct CheckoutProgress {
     /// The serving model, if it was trained on that feature set.
     pub model_version: Option<String>,
 }
+
+/// What exploration has learned about a product.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct ExploredProduct {
+    /// The product.
+    pub product_id: String,
+    /// The product's name.
+    pub product_name: String,
+    /// How often exploration chose it and a shopper saw it; how often it was sent, while no page has
+    /// reported what is visible.
+    pub trials: u64,
+    /// Of these, how often it was viewed, added to the cart or bought.
+    pub clicks: u64,
+    /// The expected click rate, 0 to 1.
+    pub mean: f64,
+    /// The beginning of the interval that contains the click rate with a probability of 90 %.
+    pub low: f64,
+    /// The end of that interval.
+    pub high: f64,
+}

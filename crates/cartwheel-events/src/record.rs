@@ -119,6 +119,10 @@ pub struct ImpressionItem {
     /// The rule that moved it, if one did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rule: Option<String>,
+    /// The probability with which exploration put it at its position, given the positions and lists
+    /// before. 1 without it: nothing else could stand there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub propensity: Option<f64>,
 }
 
 /// A change of a product: its whole state afterwards. Applying the records of a product in

@@ -7,14 +7,16 @@ use std::time::Duration;
 use anyhow::Result;
 use cartwheel_ambient::Clock;
 use cartwheel_api::{
-    DayQuality, Funnel, FunnelOrder, ProductFunnel, ProductQuality, ProductsQuality, Quality,
-    QualityPart,
+    DayQuality, ExplorationQuality, Funnel, FunnelOrder, ProductFunnel, ProductQuality,
+    ProductsQuality, Quality, QualityPart,
 };
 use cartwheel_events::ProductId;
 use cartwheel_lake::{FeedbackDays, FeedbackKey, Lake, LakeError, Reactions};
 use jiff::ToSpan;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
+
+use crate::exploration::{Cost, Places};
 
 /// Most answers of a day in memory.
 const MAX_ANSWERS: u64 = 100_000;
@@ -193,8 +195,24 @@ fn text(day: Option<&Date>) -> String {
 
 fn funnel(row: &Reactions) -> Funnel {
     let Reactions { sent, shown, viewed, added, bought, revenue } = *row;
-    // Sums of prices as they are printed: without what adding binary fractions leaves.
-    Funnel { sent, shown, viewed, added, bought, revenue: (revenue * 100.0).round() / 100.0 }
+    Funnel { sent, shown, viewed, added, bought, revenue: cents(revenue) }
+}
+
+/// A sum of prices as it is printed: without what adding binary fractions leaves.
+fn cents(sum: f64) -> f64 {
+    (sum * 100.0).round() / 100.0
+}
+
+/// The cost of exploration. What it has learned is not in the lake.
+fn exploration(cost: &Cost) -> ExplorationQuality {
+    ExplorationQuality {
+        explored: funnel(&cost.explored),
+        others: funnel(&cost.others),
+        lost_views: cents(cost.views),
+        lost_revenue: cents(cost.revenue),
+        compared: cost.compared,
+        products: Vec::new(),
+    }
 }
 
 /// The figures of a part of the answers.
@@ -233,11 +251,13 @@ struct Sum {
     placements: BTreeMap<String, Part>,
     sources: BTreeMap<String, Part>,
     rules: BTreeMap<String, Part>,
+    places: Places,
 }
 
 impl Sum {
     fn add(&mut self, key: &FeedbackKey, row: &Reactions) {
         self.whole.add(key, row);
+        self.places.add(key, row);
         for (parts, name) in [
             (&mut self.models, &key.model),
             (&mut self.placements, &key.placement),
@@ -262,6 +282,7 @@ impl Sum {
             models: views(self.models, |part| part.answers.unwrap_or_default()),
             placements: views(self.placements, |part| part.answers.unwrap_or_default()),
             sources: of_products(views(self.sources, |part| part.funnel.sent)),
+            exploration: exploration(&self.places.cost()),
             rules: of_products(views(self.rules, |part| part.funnel.sent)),
             ..quality
         }

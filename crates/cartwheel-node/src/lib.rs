@@ -7,6 +7,7 @@ mod audit;
 mod catalogue;
 mod data_dir;
 mod documents;
+mod exploration;
 mod feedback;
 mod fill;
 mod host;

@@ -3,7 +3,7 @@
 use cartwheel_filter::{Expression, Source};
 
 use crate::kind::Kind;
-use crate::placement::{Dials, Placement, Placements};
+use crate::placement::{Dials, MAX_EXPLORED, Placement, Placements};
 
 /// Most placements of a document.
 pub const MAX_PLACEMENTS: usize = 100;
@@ -113,6 +113,16 @@ impl Placements {
                 let (field, detail) = (format!("diversity.{dial}"), format!("{dial} is {value}."));
                 return invalid(field, detail, "a number from 0 to 1".to_owned());
             }
+        }
+        let slots = placement.explore.slots;
+        let most = if placement.kind.is_open() { placement.limit.min(MAX_EXPLORED) } else { 0 };
+        if slots > most {
+            let detail = format!("explore.slots is {slots}.");
+            let expected = match most {
+                0 => format!("0, because a list of the kind {} names its products", placement.kind),
+                most => format!("a number from 0 to {most}"),
+            };
+            return invalid("explore.slots".to_owned(), detail, expected);
         }
         if placement.fallback.len() > MAX_FALLBACK {
             let detail = format!("fallback has {} entries.", placement.fallback.len());

@@ -80,6 +80,11 @@ impl Kind {
         }
     }
 
+    /// Whether its list may show a product that does not belong to it, to learn about it.
+    pub fn is_open(self) -> bool {
+        !matches!(self, Self::Rank | Self::BuyAgain | Self::RecentlyViewed)
+    }
+
     /// What the kind needs of its request, if anything.
     pub fn needs(self) -> Option<Parameter> {
         match self {

@@ -15,7 +15,9 @@ pub use check::{
     InvalidPlacement, MAX_CHAIN, MAX_FALLBACK, MAX_PLACEMENTS, NAME_EXPECTED, is_name,
 };
 pub use kind::{Kind, Parameter};
-pub use placement::{DEFAULT_LIMIT, Dials, MAX_LIMIT, MAX_RANKED, Placement, Placements};
+pub use placement::{
+    DEFAULT_LIMIT, Dials, Explore, MAX_EXPLORED, MAX_LIMIT, MAX_RANKED, Placement, Placements,
+};
 
 #[cfg(test)]
 mod tests;

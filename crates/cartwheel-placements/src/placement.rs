@@ -13,6 +13,9 @@ pub const MAX_LIMIT: usize = 100;
 /// Most products of a placement of the kind `rank`.
 pub const MAX_RANKED: usize = 1000;
 
+/// Most places of a placement that are explored.
+pub const MAX_EXPLORED: usize = 10;
+
 /// Every placement of a shop. The default is the document that exists from the start.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = PlacementsDocument))]
@@ -41,6 +44,9 @@ pub struct Placement {
     /// How far the list departs from the ranking; not at all by default.
     #[serde(default, skip_serializing_if = "Dials::are_off")]
     pub diversity: Dials,
+    /// Places for products of which little is known; none by default.
+    #[serde(default, skip_serializing_if = "Explore::is_off")]
+    pub explore: Explore,
     /// Kinds or other placements whose products follow while the list is shorter than its limit, at
     /// most 8.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -74,10 +80,35 @@ impl Dials {
     }
 }
 
+/// How far a list tries products of which little is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = PlacementExploration))]
+#[serde(deny_unknown_fields)]
+pub struct Explore {
+    /// How many of the last places are drawn from new products and those below the cut: at most 10,
+    /// and at most the limit. The kinds `rank`, `buy_again` and `recently_viewed` have none.
+    #[cfg_attr(feature = "schema", schema(minimum = 0, maximum = 10))]
+    pub slots: usize,
+}
+
+impl Explore {
+    /// Whether nothing is explored.
+    pub fn is_off(&self) -> bool {
+        self.slots == 0
+    }
+}
+
 impl Placement {
     /// A placement of that kind, without filter and fallbacks.
     pub fn new(kind: Kind, limit: usize) -> Self {
-        Self { kind, limit, filter: None, diversity: Dials::default(), fallback: Vec::new() }
+        Self {
+            kind,
+            limit,
+            filter: None,
+            diversity: Dials::default(),
+            explore: Explore::default(),
+            fallback: Vec::new(),
+        }
     }
 
     /// The largest limit that a placement of its kind may have.

@@ -186,3 +186,26 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn as_many_places_are_explored_as_the_list_may_have_and_none_by_default() {
+    let read_one = |kind: &str, limit: usize, slots: usize| {
+        read(json!({"home": {"kind": kind, "limit": limit, "explore": {"slots": slots}}}))
+    };
+    for (kind, limit, slots) in [("for_you", 10, 10), ("popular", 2, 2), ("rank", 500, 0)] {
+        read_one(kind, limit, slots).check().unwrap();
+    }
+    for (kind, limit, slots, expected) in [
+        ("for_you", 3, 4, "a number from 0 to 3"),
+        ("for_you", 100, 11, "a number from 0 to 10"),
+        ("buy_again", 10, 1, "0, because a list of the kind buy_again names its products"),
+    ] {
+        let refused = read_one(kind, limit, slots).check().unwrap_err();
+        assert_eq!(refused.path(), "placements.home.explore.slots");
+        assert_eq!(refused.expected, expected);
+    }
+    let written = serde_json::to_value(read_one("for_you", 10, 0)).unwrap();
+    assert_eq!(written["placements"]["home"].get("explore"), None);
+    let written = serde_json::to_value(read_one("for_you", 10, 2)).unwrap();
+    assert_eq!(written["placements"]["home"]["explore"], json!({"slots": 2}));
+}

@@ -6,6 +6,8 @@
 //! grid of click rates, and the arm is drawn from them: the policy is Thompson's up to the grid, and
 //! the propensity of what it shows is exact.
 
+use std::sync::LazyLock;
+
 /// Cells of the grid. Click rates are small, so that cell `k` of `CELLS` has the rate
 /// ((k + 1/2) / CELLS)².
 const CELLS: usize = 512;
@@ -13,6 +15,12 @@ const CELLS: usize = 512;
 const MOST_TRIALS: f64 = 10_000.0;
 /// The least α of a prior, so that its density stays bounded on the grid.
 const LEAST_ALPHA: f64 = 0.5;
+
+/// By cell, the logarithms of √rate and of 1 − rate.
+static LOGARITHMS: LazyLock<Vec<(f64, f64)>> = LazyLock::new(|| {
+    let root = |cell: usize| (cell as f64 + 0.5) / CELLS as f64;
+    (0..CELLS).map(root).map(|root| (root.ln(), (-root * root).ln_1p())).collect()
+});
 
 /// What is believed of the click rate of an arm: Beta(α, β) with α = s·m + c and
 /// β = s·(1 − m) + n − c, for a prior mean m of the strength s, and c clicks in n trials.
@@ -40,20 +48,15 @@ impl Belief {
         let (trials, clicks) = (trials.max(clicks) as f64, clicks as f64);
         let kept = (MOST_TRIALS / trials.max(1.0)).min(1.0);
         let alpha = (strength * prior).max(LEAST_ALPHA).min(strength / 2.0);
-        Self {
-            alpha: alpha + kept * clicks,
-            beta: strength - alpha + kept * (trials - clicks),
-        }
+        Self { alpha: alpha + kept * clicks, beta: strength - alpha + kept * (trials - clicks) }
     }
 
     /// The probability of each cell of the grid.
     fn cells(&self) -> Vec<f64> {
-        let log = |cell: usize| {
-            let root = (cell as f64 + 0.5) / CELLS as f64;
-            // The density of √rate, up to a factor.
-            (2.0 * self.alpha - 1.0) * root.ln() + (self.beta - 1.0) * (-root * root).ln_1p()
-        };
-        let logs: Vec<f64> = (0..CELLS).map(log).collect();
+        // The density of √rate, up to a factor.
+        let log =
+            |(root, rest): &(f64, f64)| (2.0 * self.alpha - 1.0) * root + (self.beta - 1.0) * rest;
+        let logs: Vec<f64> = LOGARITHMS.iter().map(log).collect();
         let most = logs.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         let weights: Vec<f64> = logs.iter().map(|log| (log - most).exp()).collect();
         let sum: f64 = weights.iter().sum();

@@ -67,12 +67,17 @@ impl<'a> Ruling<'a> {
 impl<'n, F: Fn(u32, Per) -> Option<&'n str>> Room<'_, '_, 'n, F> {
     /// Whether there is room for one more product, which then takes it.
     pub fn take(&mut self, product: u32) -> bool {
-        let Self(tally) = self;
-        let all = tally.ruling.rules.len();
-        let fits = tally.ruling.admits(product) && tally.full(product, all).is_none();
+        let fits = self.fits(product);
         if fits {
-            tally.add(product);
+            self.0.add(product);
         }
         fits
+    }
+
+    /// Whether there is room for one more product.
+    pub fn fits(&self, product: u32) -> bool {
+        let Self(tally) = self;
+        let all = tally.ruling.rules.len();
+        tally.ruling.admits(product) && tally.full(product, all).is_none()
     }
 }

@@ -27,7 +27,7 @@ locals {
       ["user_id", "string"],
       ["release", "string"],
       ["cart", "array<string>"],
-      ["shown", "array<struct<product_id:string,position:int,score:double,source:string,rule:string>>"],
+      ["shown", "array<struct<product_id:string,position:int,score:double,source:string,rule:string,propensity:double>>"],
       ["received_at_ms", "bigint"],
       ["placement", "string"],
       ["page", "string"],

@@ -152,3 +152,4 @@ export type DayQuality = Schemas['DayQuality'];
 /** What followed from recommendations, by product. */
 export type ProductsQuality = Schemas['NamedProducts'];
 export type ProductQuality = Schemas['ProductQuality'];
+export type ExplorationQuality = Schemas['ExplorationQuality'];

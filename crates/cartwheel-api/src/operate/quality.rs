@@ -20,6 +20,9 @@ use crate::operate::views::quality::{
 use crate::routes::Routes;
 use crate::state::Shared;
 
+/// Products of which the answer shows what exploration has learned.
+const MOST_EXPLORED: usize = 20;
+
 /// The routes for online quality.
 pub(crate) fn routes() -> Routes {
     Routes::default()
@@ -51,7 +54,9 @@ pub(crate) async fn quality(
     let now_ms = state.clock.now_ms();
     let read =
         move |operator: Arc<dyn Operator>| operator.quality(days, placement.as_deref(), now_ms);
-    asked(&state, read).await.map(Json)
+    let mut quality = asked(&state, read).await?;
+    quality.exploration.products = state.engine.explored(MOST_EXPLORED);
+    Ok(Json(quality))
 }
 
 /// Products with their names, and what followed from their recommendations.

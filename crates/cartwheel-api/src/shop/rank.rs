@@ -125,6 +125,7 @@ pub(crate) async fn rank(
         score: item.probability,
         source: SOURCE.to_owned(),
         rule: None,
+        propensity: None,
     });
     let shown = Shown { release: &answer.release, degraded: answer.degraded, cart, now_ms };
     let recommendation_id = record_shown(&state, shopper.id(), shown, Some(items.collect()));

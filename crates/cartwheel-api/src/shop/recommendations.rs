@@ -185,6 +185,7 @@ pub(crate) fn shown_item(shown: &Recommendation, position: u32) -> ImpressionIte
         score: shown.probability,
         source: shown.source.clone().unwrap_or_default(),
         rule: shown.moved_by.as_ref().map(|moved| moved.rule.clone()),
+        propensity: shown.propensity,
     }
 }
 
@@ -234,6 +235,8 @@ pub(crate) struct Shown<'a> {
 /// A list of an answer.
 #[derive(Default)]
 pub(crate) struct ShownList {
+    /// Its id, if it was needed before the answer.
+    pub(crate) recommendation_id: Option<String>,
     /// Its products, if the shopper sees them.
     pub(crate) items: Vec<ImpressionItem>,
     /// The placement that it fills, if it fills one.
@@ -270,8 +273,8 @@ pub(crate) fn record_lists(
         metrics::counter!(DEGRADED).increment(1);
     }
     let (mut ids, mut impressions) = (Vec::new(), Vec::new());
-    for ShownList { items, placement, page } in lists {
-        let recommendation_id = state.ids.next(now_ms);
+    for ShownList { recommendation_id, items, placement, page } in lists {
+        let recommendation_id = recommendation_id.unwrap_or_else(|| state.ids.next(now_ms));
         ids.push(recommendation_id.clone());
         impressions.push(Impression {
             schema_version: SCHEMA_VERSION,

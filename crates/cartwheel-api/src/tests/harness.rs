@@ -45,6 +45,7 @@ fn recommendation(id: &str, probability: f32) -> Recommendation {
         due_latest: None,
         source: Some("popular".into()),
         moved_by: None,
+        propensity: None,
         explanation: None,
     }
 }
@@ -148,7 +149,12 @@ impl Engine for Fake {
             let filters = Filters { expression: step.expression.clone(), ..Filters::default() };
             let placed =
                 |item| Placed { kind: step.kind, recommendation: filtered(item, &filters) };
-            items.by_ref().take(slot.limit).map(placed).collect()
+            let mut list: Vec<Placed> = items.by_ref().take(slot.limit).map(placed).collect();
+            let explores = if slot.recommendation_id.is_some() { slot.explore } else { 0 };
+            for placed in list.iter_mut().rev().take(explores) {
+                placed.recommendation.propensity = Some(0.25);
+            }
+            list
         };
         let (model_version, release) = ("m1".into(), "r1".into());
         let lists = slots.iter().map(list).collect();

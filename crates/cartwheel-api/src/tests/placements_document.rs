@@ -251,3 +251,29 @@ async fn a_server_without_a_registry_answers_and_changes_nothing() {
     assert_eq!(shop.get("/v1/placements").await.json()["version"], 0);
     assert_eq!(shop.get("/v1/placements/history").await.json()["versions"], json!([]));
 }
+
+#[tokio::test]
+async fn explored_places_are_marked_and_recorded_and_a_preview_has_none() {
+    let lake = tempfile::tempdir().unwrap();
+    let shop = shop(lake.path()).await;
+    let refused = put(&shop, "home", json!({"kind": "for_you", "explore": {"slots": 11}})).await;
+    assert_eq!((refused.status.as_u16(), &refused.json()["field"]), (400, &json!("explore.slots")));
+    let placement = json!({"kind": "for_you", "limit": 4, "explore": {"slots": 2}});
+    assert_eq!(put(&shop, "home", placement).await.status, 200);
+    let asked = json!({"user_id": "u1", "limit": 3});
+    let answer = ask(&shop, "POST", "/v1/placements/home", &asked, None).await.json();
+    let propensities = |list: &Value| -> Vec<Value> {
+        let list = list.as_array().unwrap().iter();
+        list.map(|item| item["propensity"].clone()).collect()
+    };
+    let marked = [json!(null), json!(0.25), json!(0.25)];
+    assert_eq!(propensities(&answer["recommendations"]), marked);
+    let records = shop.stored(1).await;
+    let [cartwheel_events::Record::Impression(shown)] = &records[..] else { panic!("{records:?}") };
+    assert_eq!(answer["recommendation_id"], shown.recommendation_id.as_str());
+    let recorded: Vec<Option<f64>> = shown.shown.iter().map(|item| item.propensity).collect();
+    assert_eq!(recorded, [None, Some(0.25), Some(0.25)]);
+    let draft = json!({"user_id": "u1", "rules": []});
+    let preview = ask(&shop, "POST", "/v1/placements/home/preview", &draft, None).await.json();
+    assert_eq!(propensities(&preview["before"]), vec![json!(null); 4]);
+}

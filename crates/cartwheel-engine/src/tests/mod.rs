@@ -5,6 +5,7 @@ mod buy_again;
 mod catalogue;
 mod deployment;
 mod discovery;
+mod exploration;
 mod filters;
 mod first_day;
 mod page;

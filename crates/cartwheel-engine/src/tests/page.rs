@@ -57,6 +57,8 @@ fn placement(name: &str, product_id: Option<&str>, products: &[&str]) -> Slot {
         steps: document.chain(name).into_iter().map(step).collect(),
         limit: document.placements[name].limit,
         diversity: Diversity::NONE,
+        explore: 0,
+        recommendation_id: None,
         product: product_id.map(product),
         products: products.iter().map(|id| product(id)).collect(),
     }

@@ -148,10 +148,13 @@ fn records_batch<'a, I: Iterator<Item = &'a EventRecord>>(
 pub(super) fn encode_impressions(rows: &[StreamRow<'_, Impression>]) -> io::Result<Bytes> {
     let records = || rows.iter().map(|row| row.record);
     let mut scores = ListBuilder::new(Float64Builder::new());
+    let mut propensities = ListBuilder::new(Float64Builder::new());
     for impression in records() {
         let shown = impression.shown.iter();
-        shown.for_each(|item| scores.values().append_value(f64::from(item.score)));
+        shown.clone().for_each(|item| scores.values().append_value(f64::from(item.score)));
         scores.append(true);
+        shown.for_each(|item| propensities.values().append_option(item.propensity));
+        propensities.append(true);
     }
     let [shard, sequence] = positions(rows);
     encode(vec![
@@ -180,6 +183,8 @@ pub(super) fn encode_impressions(rows: &[StreamRow<'_, Impression>]) -> io::Resu
                 }),
             ),
         ),
+        // Null where exploration has not chosen the product.
+        ("propensities", Arc::new(propensities.finish())),
         shard,
         sequence,
     ])

@@ -16,7 +16,7 @@ use crate::read::reactions::{FeedbackKey, ProductKey, Reactions};
 use crate::read::ties::{Ties, read as read_ties};
 
 /// Columns of `impressions`; files of earlier releases lack some of them.
-const ANSWERS: [&str; 8] = [
+const ANSWERS: [&str; 9] = [
     "recommendation_id",
     "user_id",
     "release",
@@ -24,6 +24,7 @@ const ANSWERS: [&str; 8] = [
     "sources",
     "placement",
     "rules",
+    "propensities",
     "received_at_ms",
 ];
 /// Columns of `events`.

@@ -5,7 +5,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use arrow_array::{ArrayRef, Int64Array, RecordBatch};
+use arrow_array::cast::AsArray as _;
+use arrow_array::{ArrayRef, BooleanArray, Int64Array, RecordBatch};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -108,6 +109,7 @@ impl FeedbackDays {
     fn encoded(&self, day: Date, found: &Feedback) -> io::Result<bytes::Bytes> {
         let keys = || found.rows.keys();
         let text = |of: fn(&FeedbackKey) -> &str| text_column(keys().map(|key| Some(of(key))));
+        let explored = BooleanArray::from_iter(keys().map(|key| Some(key.explored)));
         let positions = keys().map(|key| i64::from(key.position));
         let mut all = self.head(day, found.one_in, found.rows.len());
         all.extend([
@@ -116,6 +118,7 @@ impl FeedbackDays {
             ("position", Arc::new(Int64Array::from_iter_values(positions)) as _),
             ("source", text(|key| &key.source)),
             ("rule", text(|key| &key.rule)),
+            ("explored", Arc::new(explored) as _),
         ]);
         all.extend(columns(found.rows.values()));
         encode(all)
@@ -182,6 +185,8 @@ impl FeedbackDays {
                 texts(batch, "rule")?,
             ];
             let (position, figures) = (numbers(batch, "position")?, ReactionColumns::of(batch)?);
+            // Files of earlier releases lack it: nothing was explored then.
+            let explored = batch.column_by_name("explored").and_then(|c| c.as_boolean_opt());
             for row in 0..batch.num_rows() {
                 let key = FeedbackKey {
                     placement: placement.value(row).to_owned(),
@@ -189,6 +194,7 @@ impl FeedbackDays {
                     position: u32::try_from(position.value(row)).unwrap_or_default(),
                     source: source.value(row).to_owned(),
                     rule: rule.value(row).to_owned(),
+                    explored: explored.is_some_and(|explored| explored.value(row)),
                 };
                 rows.entry(key).or_default().add(&figures.row(row));
             }

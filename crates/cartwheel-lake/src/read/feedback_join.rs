@@ -27,6 +27,7 @@ struct Sent {
     product_id: String,
     source: String,
     rule: String,
+    explored: bool,
     shown: bool,
     viewed: bool,
     added: bool,
@@ -87,6 +88,7 @@ impl Join {
         let products = lists(batch, "product_ids")?;
         let placement = optional_texts(batch, "placement");
         let (sources, rules) = (lists(batch, "sources").ok(), lists(batch, "rules").ok());
+        let propensities = lists(batch, "propensities").ok();
         for row in 0..batch.num_rows() {
             let received_at_ms = received.value(row);
             let user = ties.user(user.value(row), received_at_ms).unwrap_or(user.value(row));
@@ -97,10 +99,12 @@ impl Join {
             }
             let mut sources = optional_list(sources, row)?.into_iter();
             let mut rules = optional_list(rules, row)?.into_iter();
+            let mut propensities = optional_numbers(propensities, row).into_iter();
             let sent = list_texts(products, row)?.into_iter().map(|product_id| Sent {
                 product_id,
                 source: sources.next().unwrap_or_default(),
                 rule: rules.next().unwrap_or_default(),
+                explored: propensities.next().flatten().is_some(),
                 shown: false,
                 viewed: false,
                 added: false,
@@ -152,7 +156,7 @@ impl Join {
             if !counts {
                 continue;
             }
-            let prices = optional_prices(prices, row);
+            let prices = optional_numbers(prices, row);
             let prices = prices.into_iter().chain(std::iter::repeat(None));
             let items = list_texts(products, row)?.into_iter();
             let items = items.zip(list_counts(quantities, row)?).zip(prices);
@@ -224,6 +228,7 @@ impl Join {
                     position,
                     source: sent.source,
                     rule: sent.rule,
+                    explored: sent.explored,
                 };
                 rows.entry(key).or_default().add(&reactions);
             }
@@ -259,12 +264,12 @@ fn optional_list(lists: Option<&ListArray>, row: usize) -> io::Result<Vec<String
     lists.filter(|lists| lists.is_valid(row)).map_or(Ok(Vec::new()), |lists| list_texts(lists, row))
 }
 
-/// The prices of a list; an unknown one is `None`.
-fn optional_prices(lists: Option<&ListArray>, row: usize) -> Vec<Option<f64>> {
+/// The numbers of a list; an unknown one is `None`.
+fn optional_numbers(lists: Option<&ListArray>, row: usize) -> Vec<Option<f64>> {
     let Some(lists) = lists.filter(|lists| lists.is_valid(row)) else { return Vec::new() };
     let values = lists.value(row);
     values
         .as_primitive_opt::<Float64Type>()
-        .map(|prices| prices.iter().collect())
+        .map(|numbers| numbers.iter().collect())
         .unwrap_or_default()
 }

@@ -13,6 +13,8 @@ pub struct FeedbackKey {
     pub source: String,
     /// The rule that moved the product; empty if none did.
     pub rule: String,
+    /// Whether exploration chose the product.
+    pub explored: bool,
 }
 
 /// What a figure about a product is about.

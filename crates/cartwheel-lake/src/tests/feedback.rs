@@ -192,3 +192,19 @@ async fn the_figures_of_a_product_are_counted_and_stored_by_themselves() {
     let few = lake.product_feedback(0, HOUR_MS, HOUR_MS, 100, 1).unwrap();
     assert_eq!(by_product(&few), [("b", "home", [2, 0, 0, 0, 0])]);
 }
+
+#[tokio::test]
+async fn products_that_exploration_chose_are_counted_separately_and_stored() {
+    let (_dir, lake) = lake_of(vec![
+        impression("r1", "u", &["a", "explored"], 0),
+        event("u", "view", &["explored"], Some("r1"), 1),
+    ])
+    .await;
+    let days = FeedbackDays { zone: TimeZone::UTC, window_ms: HOUR_MS, limit: 100 };
+    let found = days.of(&lake, date(1970, 1, 1), 3 * DAY_MS).unwrap();
+    let explored: Vec<(u32, bool, u64)> =
+        found.rows.iter().map(|(key, row)| (key.position, key.explored, row.viewed)).collect();
+    assert_eq!(explored, [(0, false, 0), (1, true, 1)]);
+    assert!(lake.dir().join("feedback/1970-01-01.parquet").exists());
+    assert_eq!(days.of(&lake, date(1970, 1, 1), 4 * DAY_MS).unwrap(), found, "as it is stored");
+}

@@ -150,6 +150,7 @@ fn impression(id: &str, user: &str, products: &[&str], at: i64) -> Record {
         score: 0.5,
         source: "popular".to_owned(),
         rule: (*product == "moved").then(|| "tea".to_owned()),
+        propensity: (*product == "explored").then_some(0.25),
     };
     Record::Impression(Impression {
         schema_version: 1,

@@ -95,7 +95,7 @@ fn table(current: &Edition<Placements>) -> String {
     };
     out.push_str(&format!("{:<34}{:<17}{:<7}{}\n", "PLACEMENT", "KIND", "LIMIT", "THEN"));
     for (name, placement) in &current.content.placements {
-        let Placement { kind, limit, filter, fallback, diversity } = placement;
+        let Placement { kind, limit, filter, fallback, diversity, explore } = placement;
         let kind = kind.as_str();
         out.push_str(&format!("{name:<34}{kind:<17}{limit:<7}{}\n", fallback.join(", ")));
         out.extend(filter.as_ref().map(|filter| format!("{:<34}{filter}\n", "")));
@@ -103,6 +103,9 @@ fn table(current: &Edition<Placements>) -> String {
             let Dials { calibration, variety } = diversity;
             let dials = format!("calibration {calibration}, variety {variety}");
             out.push_str(&format!("{:<34}{dials}\n", ""));
+        }
+        if !explore.is_off() {
+            out.push_str(&format!("{:<34}explores {} places\n", "", explore.slots));
         }
     }
     out

@@ -1,5 +1,6 @@
 //! What followed from recommendations, as the API shows it.
 
+use cartwheel_engine::ExploredProduct;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -124,6 +125,26 @@ impl FunnelOrder {
     ];
 }
 
+/// What exploration cost in a period, and what it has learned so far.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, ToSchema)]
+pub struct ExplorationQuality {
+    /// Products that exploration chose.
+    pub explored: Funnel,
+    /// The other products of the placements that explored.
+    pub others: Funnel,
+    /// Products viewed that exploration cost, an estimate: each explored product shown, times the view
+    /// rate of products that were not explored at the same position of the placement, or at the
+    /// nearest position above of which at least 100 were shown; less the explored products viewed.
+    /// Positions above are viewed more often, so that the cost is rather smaller.
+    pub lost_views: f64,
+    /// Revenue that it cost, estimated in the same way.
+    pub lost_revenue: f64,
+    /// The explored products shown for which there was such a position; both estimates are of these.
+    pub compared: u64,
+    /// The products that exploration has tried most often since counting began, at most 20.
+    pub products: Vec<ExploredProduct>,
+}
+
 /// What followed from recommendations in a period.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, ToSchema)]
 pub struct Quality {
@@ -148,6 +169,8 @@ pub struct Quality {
     pub sources: Vec<QualityPart>,
     /// By rule that moved the product, most products first.
     pub rules: Vec<QualityPart>,
+    /// What exploration cost and learned.
+    pub exploration: ExplorationQuality,
     /// By position, from the first.
     pub positions: Vec<Funnel>,
     /// By day, oldest first; only days with answers.

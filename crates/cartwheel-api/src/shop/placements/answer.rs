@@ -226,10 +226,12 @@ async fn lists(
     asked: Vec<Asked>,
     at: impl Fn(usize) -> String,
 ) -> Result<(Page, Vec<PlacementList>), Problem> {
-    let prepared = Prepared::new(state, caller, visit, asked, at).await?;
+    let mut prepared = Prepared::new(state, caller, visit, asked, at).await?;
+    let ids = prepared.name_answers(state);
     let mut answer = prepared.fill(state, state.rules.current().content.set()).await;
     let Prepared { names, shopper, page, now_ms, .. } = &prepared;
-    let shown = names.iter().zip(&answer.lists).map(|(name, list)| ShownList {
+    let shown = names.iter().zip(&answer.lists).zip(ids).map(|((name, list), id)| ShownList {
+        recommendation_id: Some(id),
         items: (list.iter().zip(0..))
             .map(|(placed, position)| shown_item(&placed.recommendation, position))
             .collect(),

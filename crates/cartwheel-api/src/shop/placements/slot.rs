@@ -70,6 +70,8 @@ pub(super) fn slot(
         placement: name,
         limit,
         diversity: Diversity { calibration, variety },
+        explore: placement.explore.slots.min(limit),
+        recommendation_id: None,
         product: product_id,
         products: products.unwrap_or_default(),
     })

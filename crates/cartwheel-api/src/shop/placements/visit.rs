@@ -65,6 +65,15 @@ impl Prepared {
         Ok(Self { names, shopper, page, now_ms, slots, known, cart, context })
     }
 
+    /// Gives each list the id of its answer, and returns the ids.
+    pub(super) fn name_answers(&mut self, state: &Shared) -> Vec<String> {
+        let named = self.slots.iter_mut().map(|slot| {
+            let id = state.ids.next(self.now_ms);
+            slot.recommendation_id.insert(id).clone()
+        });
+        named.collect()
+    }
+
     fn query<'a>(&'a self, rules: Option<Ruled<'a>>) -> Query<'a> {
         Query {
             user_id: self.shopper.id(),

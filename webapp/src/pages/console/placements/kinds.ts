@@ -20,6 +20,11 @@ export function needsProduct(kind: PlacementKind): boolean {
   return kind === 'bought_together' || kind === 'substitutes' || kind === 'also_viewed';
 }
 
+/** Whether a list of a kind may try products that do not belong to it. */
+export function isOpen(kind: PlacementKind): boolean {
+  return kind !== 'rank' && kind !== 'buy_again' && kind !== 'recently_viewed';
+}
+
 /** The kinds of a field's text, separated by commas or spaces. */
 export function namesOf(text: string): string[] {
   return text.split(/[\s,]+/).filter((name) => name !== '');
