@@ -1748,6 +1748,294 @@ export interface components {
       source: string;
       value?: components['schemas']['ValueShare'] | null;
     };
+    /**
+     * @description What followed from recommended products. An event counts if it carries the answer's
+     *     recommendation_id and the product, within the window after the answer. A purchase counts if it
+     *     does so itself, or if it follows such an addition to the cart: once, for the newest of them.
+     *     erive(Debug, Clone, Copy, PartialEq, Default, Serialize, ToSchema)]
+     *     struct Funnel {
+     *     /// Products sent to pages.
+     *     pub sent: u64,
+     *     /// Products that shoppers saw: the page has reported it by an impression event, or another
+     *     /// event tells.
+     *     pub shown: u64,
+     *     /// Products viewed.
+     *     pub viewed: u64,
+     *     /// Products added to the cart.
+     *     pub added: u64,
+     *     /// Products bought.
+     *     pub bought: u64,
+     *     /// What shoppers paid for the products bought, as far as checkouts have prices, in the shop's
+     *     /// currency.
+     *     pub revenue: f64,
+     *
+     *
+     *     What followed from a part of the recommendations.
+     *     erive(Debug, Clone, PartialEq, Default, Serialize, ToSchema)]
+     *     struct QualityPart {
+     *     /// The model, placement, source or rule; `none` for answers of no model, and empty for no
+     *     /// placement or no rule.
+     *     pub name: String,
+     *     /// The number of answers; absent for sources and rules, of which an answer has several.
+     *     #[serde(skip_serializing_if = "Option::is_none")]
+     *     pub answers: Option<u64>,
+     *     /// All positions together.
+     *     #[serde(flatten)]
+     *     pub funnel: Funnel,
+     *     /// By position, from the first; of models and placements.
+     *     #[serde(skip_serializing_if = "Vec::is_empty")]
+     *     pub positions: Vec<Funnel>,
+     *
+     *
+     *     What followed from the recommendations of one day.
+     *     erive(Debug, Clone, PartialEq, Default, Serialize, ToSchema)]
+     *     struct DayQuality {
+     *     /// The day in the shop's time zone, such as `2026-01-31`.
+     *     pub day: String,
+     *     /// All positions together.
+     *     #[serde(flatten)]
+     *     pub funnel: Funnel,
+     *
+     *
+     *     What exploration cost in a period, and what it has learned so far.
+     */
+    ExplorationQuality: {
+      /**
+       * Format: int64
+       * @description The explored products shown for which there was such a position; both estimates are of these.
+       */
+      compared: number;
+      /** @description Products that exploration chose. */
+      explored: components['schemas']['Funnel'];
+      /**
+       * Format: double
+       * @description Revenue that it cost, estimated in the same way.
+       */
+      lost_revenue: number;
+      /**
+       * Format: double
+       * @description Products viewed that exploration cost, an estimate: each explored product shown, times the view
+       *     rate of products that were not explored at the same position of the placement, or at the
+       *     nearest position above of which at least 100 were shown; less the explored products viewed.
+       *     Positions above are viewed more often, so that the cost is rather smaller.
+       */
+      lost_views: number;
+      /** @description The other products of the placements that explored. */
+      others: components['schemas']['Funnel'];
+      /** @description The products that exploration has tried most often since counting began, at most 20. */
+      products: components['schemas']['ExploredProduct'][];
+    };
+    /**
+     * @description A page of products.
+     *     erive(Debug, Clone, PartialEq, Default, Serialize)]
+     *     fg_attr(feature = "schema", derive(utoipa::ToSchema))]
+     *     struct Products {
+     *     /// Products, best sellers first.
+     *     pub products: Vec<ProductView>,
+     *     /// The number of matches on all pages.
+     *     pub total: usize,
+     *     /// Send it as `cursor` for the next page; absent on the last page.
+     *     #[serde(skip_serializing_if = "Option::is_none")]
+     *     #[cfg_attr(feature = "schema", schema(value_type = Option<String>))]
+     *     pub next_cursor: Option<ProductId>,
+     *
+     *
+     *     A product of the catalogue.
+     *     erive(Debug, Clone, PartialEq, Serialize)]
+     *     fg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = Product))]
+     *     struct ProductView {
+     *     /// The product.
+     *     #[cfg_attr(feature = "schema", schema(value_type = String))]
+     *     pub product_id: ProductId,
+     *     /// The product's name.
+     *     pub product_name: String,
+     *     /// The name of its aisle.
+     *     pub aisle: String,
+     *     /// The name of its department.
+     *     pub department: String,
+     *     /// The number of orders that contain it.
+     *     pub orders: u64,
+     *     /// Whether it can be bought: the shop does not state that it is out of stock.
+     *     pub in_stock: bool,
+     *     /// Whether it may be shown now: not hidden, in stock, and within its dates.
+     *     pub shown: bool,
+     *     /// Whether the shop hides it. Such a product is shown to nobody but the shop.
+     *     #[serde(skip)]
+     *     #[cfg_attr(feature = "schema", schema(ignore))]
+     *     pub hidden: bool,
+     *     /// The brand.
+     *     #[serde(skip_serializing_if = "Option::is_none")]
+     *     pub brand: Option<String>,
+     *     /// The price of a piece, if the shop has given one.
+     *     #[serde(skip_serializing_if = "Option::is_none")]
+     *     #[cfg_attr(feature = "schema", schema(value_type = Option<String>, example = "12.90"))]
+     *     pub price: Option<Money>,
+     *     /// The price before a reduction.
+     *     #[serde(skip_serializing_if = "Option::is_none")]
+     *     #[cfg_attr(feature = "schema", schema(value_type = Option<String>, example = "14.90"))]
+     *     pub list_price: Option<Money>,
+     *     /// The currency of the prices, a code of ISO 4217.
+     *     #[serde(skip_serializing_if = "Option::is_none")]
+     *     #[cfg_attr(feature = "schema", schema(value_type = Option<String>, example = "EUR"))]
+     *     pub currency: Option<Currency>,
+     *     /// The product's page.
+     *     #[serde(skip_serializing_if = "Option::is_none")]
+     *     pub url: Option<String>,
+     *     /// A picture.
+     *     #[serde(skip_serializing_if = "Option::is_none")]
+     *     pub image_url: Option<String>,
+     *
+     *
+     *     A product of which only orders tell.
+     *     erive(Debug, Clone, PartialEq, Eq, Serialize)]
+     *     struct UnnamedProduct {
+     *     /// The product.
+     *     pub product_id: ProductId,
+     *     /// The number of orders that contain it.
+     *     pub orders: u64,
+     *
+     *
+     *     The names of a product.
+     *     erive(Debug, Clone, PartialEq, Eq, Serialize)]
+     *     fg_attr(feature = "schema", derive(utoipa::ToSchema))]
+     *     struct ProductLabel {
+     *     /// The product.
+     *     pub product_id: String,
+     *     /// The product's name, or its id if the catalogue does not contain it.
+     *     pub product_name: String,
+     *     /// The name of its aisle.
+     *     pub aisle: String,
+     *     /// The name of its department.
+     *     pub department: String,
+     *
+     *
+     *     A department.
+     *     erive(Debug, Clone, PartialEq, Eq, Serialize)]
+     *     fg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = Department))]
+     *     struct DepartmentView {
+     *     /// The department's name.
+     *     pub department: String,
+     *     /// The number of its products.
+     *     pub products: usize,
+     *     /// Its aisles, best selling first.
+     *     pub aisles: Vec<AisleView>,
+     *
+     *
+     *     An aisle.
+     *     erive(Debug, Clone, PartialEq, Eq, Serialize)]
+     *     fg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = Aisle))]
+     *     struct AisleView {
+     *     /// The aisle's name.
+     *     pub aisle: String,
+     *     /// The number of its products.
+     *     pub products: usize,
+     *
+     *
+     *     A user with a purchase history.
+     *     erive(Debug, Clone, PartialEq, Serialize)]
+     *     fg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = UserSummary))]
+     *     struct UserView {
+     *     /// The user.
+     *     #[cfg_attr(feature = "schema", schema(value_type = String))]
+     *     pub user_id: UserId,
+     *     /// The number of orders.
+     *     pub orders: u32,
+     *     /// The number of distinct products bought.
+     *     pub products: u32,
+     *     /// The names of up to three products, most bought first.
+     *     pub favourites: Vec<String>,
+     *     /// Mean days between orders; null with a single order.
+     *     pub mean_days: Option<f32>,
+     *
+     *
+     *     The result of looking a user up in the serving release.
+     *     erive(Debug, Clone, PartialEq, Default)]
+     *     struct UserLookup {
+     *     /// The serving feature set.
+     *     pub feature_set: String,
+     *     /// The user's record in it, if any.
+     *     pub record: Option<UserRecord>,
+     *
+     *
+     *     A user's record in the feature set.
+     *     erive(Debug, Clone, PartialEq, Serialize)]
+     *     fg_attr(feature = "schema", derive(utoipa::ToSchema))]
+     *     struct UserRecord {
+     *     /// The number of orders.
+     *     pub orders: u32,
+     *     /// The number of distinct products bought.
+     *     pub products: usize,
+     *     /// The number of lines in all orders.
+     *     pub lines: u32,
+     *     /// Mean days between orders.
+     *     pub mean_days_since_prior: f32,
+     *     /// The share of lines after the first order that repeat an earlier purchase.
+     *     pub reorder_ratio: f32,
+     *     /// The time of the newest order, UTC milliseconds, if known.
+     *     pub last_order_ms: Option<i64>,
+     *     /// Products bought, most bought first, at most 100.
+     *     pub bought: Vec<BoughtProduct>,
+     *
+     *
+     *     A product that a user has bought.
+     *     erive(Debug, Clone, PartialEq, Serialize)]
+     *     fg_attr(feature = "schema", derive(utoipa::ToSchema))]
+     *     struct BoughtProduct {
+     *     /// The product.
+     *     #[serde(flatten)]
+     *     pub product: ProductLabel,
+     *     /// The number of the user's orders that contain it.
+     *     pub orders: u32,
+     *     /// The number of the user's last order that contains it.
+     *     pub last_order_number: u32,
+     *     /// Mean position in the cart, from 1.
+     *     pub mean_position: f32,
+     *
+     *
+     *     How far a checkout has travelled towards the model.
+     *     erive(Debug, Clone, PartialEq, Eq, Default)]
+     *     struct CheckoutProgress {
+     *     /// The serving feature set, if it contains the checkout.
+     *     pub feature_set: Option<String>,
+     *     /// The serving model, if it was trained on that feature set.
+     *     pub model_version: Option<String>,
+     *
+     *
+     *     What exploration has learned about a product.
+     *     erive(Debug, Clone, PartialEq, Serialize)]
+     */
+    ExploredProduct: {
+      /**
+       * Format: int64
+       * @description Of these, how often it was viewed, added to the cart or bought.
+       */
+      clicks: number;
+      /**
+       * Format: double
+       * @description The end of that interval.
+       */
+      high: number;
+      /**
+       * Format: double
+       * @description The beginning of the interval that contains the click rate with a probability of 90 %.
+       */
+      low: number;
+      /**
+       * Format: double
+       * @description The expected click rate, 0 to 1.
+       */
+      mean: number;
+      /** @description The product. */
+      product_id: string;
+      /** @description The product's name. */
+      product_name: string;
+      /**
+       * Format: int64
+       * @description How often exploration chose it and a shopper saw it; how often it was sent, while no page has
+       *     reported what is visible.
+       */
+      trials: number;
+    };
     /** @description A value of a facet. */
     Facet: {
       /** @description The number of products that have it. */
@@ -3042,6 +3330,8 @@ export interface components {
     Placement: {
       /** @description How far the list departs from the ranking; not at all by default. */
       diversity?: components['schemas']['PlacementDiversity'];
+      /** @description Places for products of which little is known; none by default. */
+      explore?: components['schemas']['PlacementExploration'];
       /**
        * @description Kinds or other placements whose products follow while the list is shorter than its limit, at
        *     most 8.
@@ -3083,6 +3373,14 @@ export interface components {
        * @default 0
        */
       variety?: number;
+    };
+    /** @description How far a list tries products of which little is known. */
+    PlacementExploration: {
+      /**
+       * @description How many of the last places are drawn from new products and those below the cut: at most 10,
+       *     and at most the limit. The kinds `rank`, `buy_again` and `recently_viewed` have none.
+       */
+      slots: number;
     };
     /**
      * @description A kind of list.
@@ -3353,6 +3651,8 @@ export interface components {
       answers: number;
       /** @description By day, oldest first; only days with answers. */
       days: components['schemas']['DayQuality'][];
+      /** @description What exploration cost and learned. */
+      exploration: components['schemas']['ExplorationQuality'];
       /** @description The first day in the shop's time zone. */
       from: string;
       /** @description By model, most answers first. */
@@ -3539,6 +3839,12 @@ export interface components {
       product_id: string;
       /** @description The product's name. */
       product_name: string;
+      /**
+       * Format: double
+       * @description The probability with which exploration put it at its place, given the places and lists before.
+       *     Absent from products that exploration did not choose.
+       */
+      propensity?: number | null;
       /** @description Reasons to show the shopper. */
       reasons: string[];
       /** @description The product's page. */

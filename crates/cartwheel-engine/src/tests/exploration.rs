@@ -1,6 +1,6 @@
 //! Exploration: which products it may show, how, and what it learns.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use cartwheel_events::{Event, EventRecord, Impression, ImpressionItem, ProductId, Record, UserId};
 use cartwheel_filter::{Context, Expression, Source};
@@ -10,6 +10,7 @@ use cartwheel_stream::Sequence;
 use futures::executor::block_on;
 use serde_json::{Value, json};
 
+use super::catalogue::Shop;
 use super::shop::{NOW_MS, model, query, regular, release, session};
 use crate::{Engine, Placed, Ruled, ServingEngine, Slot, SlotStep};
 
@@ -83,7 +84,7 @@ fn the_last_places_are_drawn_by_the_id_of_the_answer() {
 fn a_product_is_shown_as_often_as_its_propensity_says() {
     const ANSWERS: usize = 4_000;
     let engine = engine();
-    let mut counts = std::collections::BTreeMap::<String, (usize, f64)>::new();
+    let mut counts = BTreeMap::<String, (usize, f64)>::new();
     for n in 0..ANSWERS {
         let found = list(&engine, &slot(5, 1, &format!("019ac5a2-{n}")));
         let drawn = &found[4].recommendation;
@@ -217,4 +218,32 @@ fn products_that_are_sent_count_while_no_page_reports_what_is_visible() {
     count(&engine, &answered(2, "p6", &["view"]));
     let learned = engine.explored(1).remove(0);
     assert_eq!((learned.trials, learned.clicks), (2, 1));
+}
+
+#[test]
+fn new_products_are_tried_until_they_are_known() {
+    let mut shop = Shop::over(release(Some(model())));
+    for n in 0..10 {
+        shop.put(&format!("p{n}"), json!({"name": format!("name {n}")}));
+    }
+    for n in 0..45 {
+        shop.put(&format!("new{n}"), json!({"name": format!("new name {n}")}));
+    }
+    let tried = |shop: &Shop| {
+        let mut tried = BTreeMap::<String, usize>::new();
+        for n in 0..400 {
+            let found = list(&shop.engine, &slot(5, 1, &format!("r{n}")));
+            *tried.entry(found[4].recommendation.product_id.to_string()).or_default() += 1;
+        }
+        tried
+    };
+    let before = tried(&shop);
+    let new = before.keys().filter(|id| id.starts_with("new")).count();
+    assert!(new > 10 && before["new44"] > 4, "the newest are among them: {before:?}");
+    // Once the newest was seen two hundred times without a click, others take its place.
+    for n in 0..200 {
+        count(&shop.engine, &answered(n, "new44", &["impression"]));
+    }
+    let after = tried(&shop);
+    assert!(after.get("new44").is_none_or(|count| *count < 4), "{before:?} {after:?}");
 }
