@@ -87,7 +87,7 @@ pub(crate) struct NamedProduct {
 /// most often.
 #[utoipa::path(get, path = "/v1/quality/products", tag = "data", params(
     ("days" = Option<usize>, Query, minimum = 1, maximum = 90, description = "Number of days, 1 to 90, the last of which is today; 7 by default"),
-    ("sort" = Option<String>, Query, description = "`shown` (the default), `viewed`, `added`, `bought` or `revenue`, the highest first"),
+    ("sort" = Option<String>, Query, pattern = "^(shown|viewed|added|bought|revenue)?$", description = "`shown` (the default), `viewed`, `added`, `bought` or `revenue`, the highest first"),
     ("limit" = Option<usize>, Query, minimum = 1, maximum = 100, description = "Maximum number of products, 1 to 100; 20 by default"),
 ), responses(
     (status = 200, description = "Products, the highest figures first", body = NamedProducts),

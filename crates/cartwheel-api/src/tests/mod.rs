@@ -6,6 +6,7 @@ mod audit;
 mod backfill;
 mod batch;
 mod buy_again;
+mod figures;
 mod filters;
 mod foreign;
 mod guests;
