@@ -113,7 +113,10 @@ fn the_effective_settings_are_printed() {
     assert_eq!(settings["train"]["rounds"].as_integer(), Some(7));
     let out = check(dir.path(), file, &variables, true);
     let settings: Value = serde_json::from_slice(&out.stdout).unwrap();
-    assert_eq!((&settings["train"]["rounds"], &settings["train"]["eta"]), (&7.into(), &0.07.into()));
+    assert_eq!(
+        (&settings["train"]["rounds"], &settings["train"]["eta"]),
+        (&7.into(), &0.07.into())
+    );
     let page = include_str!("../../../../docs/settings.md");
     let out = Command::new(env!("CARGO_BIN_EXE_cartwheel")).args(["config", "reference"]).output();
     assert_eq!(text(&out.unwrap().stdout), page);
