@@ -4,6 +4,8 @@ use cartwheel_catalogue::{Currency, Money};
 use cartwheel_events::ProductId;
 use serde::Serialize;
 
+use crate::basis::Basis;
+
 /// The answer to a [`Query`](crate::Query).
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Answer {
@@ -17,6 +19,8 @@ pub struct Answer {
     pub degraded: bool,
     /// The number of candidates by source. Empty unless the query asked for explanations.
     pub candidates: Vec<SourceCount>,
+    /// What it was made from.
+    pub basis: Basis,
 }
 
 /// Given products in the order in which the shopper is likely to want them.

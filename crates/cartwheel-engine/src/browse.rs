@@ -87,7 +87,7 @@ impl Shop {
         qualifies: impl Fn(u32) -> bool,
     ) -> Vec<(u32, f32, String)> {
         let keep = |id: &ProductId| self.find(id).is_some_and(&qualifies);
-        let found = self.trends.top(trend, self.now_ms, limit, keep);
+        let found = self.attention.top(trend, self.now_ms, limit, keep);
         let all: f64 = found.iter().map(|(_, score)| score).sum();
         let item = |(id, score): &(ProductId, f64)| {
             Some((self.find(id)?, (score / all) as f32, TRENDING.to_owned()))
@@ -103,7 +103,7 @@ impl Shop {
         qualifies: impl Fn(u32) -> bool,
     ) -> Vec<(u32, f64)> {
         let keep = |id: &ProductId| self.find(id).is_some_and(&qualifies);
-        let top = self.trends.busiest(self.now_ms, limit, keep);
+        let top = self.attention.busiest(self.now_ms, limit, keep);
         top.iter().filter_map(|(id, count)| Some((self.find(id)?, *count))).collect()
     }
 

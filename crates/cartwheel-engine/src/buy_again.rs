@@ -41,6 +41,7 @@ impl Shop {
             model_version: "none".to_owned(),
             release: self.opened.name(),
             degraded: moment.unreadable || self.opened.stands_in,
+            basis: self.basis(hidden),
         }
     }
 

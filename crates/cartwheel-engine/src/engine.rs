@@ -40,8 +40,8 @@ pub trait Engine: Send + Sync {
 
     /// Fills the lists of a page, in order: none shows a product that an earlier one shows, that is
     /// in the cart (unless it is to be ranked), or to which the page compares others. The shopper is
-    /// ranked for once. The query's limit, expression and `explain` have no effect; its other
-    /// filters hold for every list. Waits as `recommend` does.
+    /// ranked for once. The query's limit and expression have no effect; its other filters hold for
+    /// every list. Waits as `recommend` does.
     fn page<'a>(&'a self, query: Query<'a>, slots: &'a [Slot]) -> Pending<'a, Page>;
 
     /// Lists the products of the shopper's history that are due to be bought again: the longest overdue

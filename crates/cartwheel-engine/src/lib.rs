@@ -10,6 +10,7 @@
 //! command line link neither.
 
 mod answer;
+mod basis;
 mod browse;
 mod buy_again;
 #[cfg(any(test, feature = "conformance"))]
@@ -55,6 +56,7 @@ pub use answer::{
     Answer, Explanation, FeatureContribution, MovedBy, RankedProduct, Ranking, Recommendation,
     SourceCount, Unranked, UnrankedReason, ValueShare,
 };
+pub use basis::{Basis, Noted};
 pub use cartwheel_feature_set::SourceSearch;
 pub use cartwheel_recommend::{Discovery, Diversity, Value, Window};
 pub use cartwheel_search::{FacetFilters, InvalidSynonyms, SynonymGroups, Synonyms};

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use cartwheel_catalogue::Product;
 use cartwheel_events::ProductId;
 use cartwheel_features::Catalogue;
-use cartwheel_sessions::Listing;
+use cartwheel_sessions::{CatalogueMark, Changes, Listing};
 use rustc_hash::FxHashMap;
 
 use crate::shared_list::SharedList;
@@ -23,6 +23,8 @@ const MAX_NEWEST: usize = 500;
 pub(crate) struct Overlay {
     /// The version of the live catalogue that it reflects.
     version: u64,
+    /// The same, for whoever builds the overlay again.
+    mark: CatalogueMark,
     /// Products of the release; those after them are new.
     released: u32,
     /// By index.
@@ -83,15 +85,10 @@ impl Entry {
 }
 
 impl Overlay {
-    /// An overlay of `catalogue` with the listings of the live catalogue at `version`.
-    pub(crate) fn new(
-        catalogue: &Catalogue,
-        version: u64,
-        listings: Vec<(ProductId, Listing)>,
-        accepts_unknown: bool,
-    ) -> Self {
+    /// An overlay of `catalogue` with all listings of the live catalogue.
+    pub(crate) fn new(catalogue: &Catalogue, all: Changes, accepts_unknown: bool) -> Self {
         let is_named = catalogue.products.iter().any(|product| !product.info.is_unnamed());
-        let has_catalogue = is_named || listings.iter().any(|(_, l)| l.product.is_some());
+        let has_catalogue = is_named || all.listings.iter().any(|(_, l)| l.product.is_some());
         let shows_unknown = accepts_unknown || !has_catalogue;
         let entry = |product: &cartwheel_features::Product| {
             let unnamed = product.info.is_unnamed();
@@ -100,6 +97,7 @@ impl Overlay {
         };
         let mut overlay = Self {
             version: 0,
+            mark: CatalogueMark::default(),
             released: u32::try_from(catalogue.products.len()).unwrap_or(u32::MAX),
             entries: catalogue.products.iter().map(entry).collect(),
             added: Arc::default(),
@@ -108,39 +106,35 @@ impl Overlay {
             has_catalogue,
             products: catalogue.products.len(),
         };
-        overlay.apply(catalogue, version, listings);
+        overlay.apply(catalogue, all);
         overlay.find_newest(catalogue);
         overlay
     }
 
-    /// The overlay after changes that lead to `version`. `None` if it has to be built anew:
+    /// The overlay after changes. `None` if it has to be built anew:
     /// where only the shop describes products, the first of them hides all others, and the
     /// deletion of the last one shows them again.
-    pub(crate) fn after(
-        &self,
-        catalogue: &Catalogue,
-        version: u64,
-        listings: Vec<(ProductId, Listing)>,
-    ) -> Option<Self> {
+    pub(crate) fn after(&self, catalogue: &Catalogue, changes: Changes) -> Option<Self> {
         let turns =
             |(_, listing): &(ProductId, Listing)| listing.product.is_some() != self.has_catalogue;
-        if !self.is_named && listings.iter().any(turns) {
+        if !self.is_named && changes.listings.iter().any(turns) {
             return None;
         }
         let mut overlay = self.clone();
-        if overlay.apply(catalogue, version, listings) {
+        if overlay.apply(catalogue, changes) {
             overlay.find_newest(catalogue);
         }
         Some(overlay)
     }
 
     /// Replaces entries. Returns whether one of them is new.
-    fn apply(
-        &mut self,
-        catalogue: &Catalogue,
-        version: u64,
-        listings: Vec<(ProductId, Listing)>,
-    ) -> bool {
+    fn apply(&mut self, catalogue: &Catalogue, changes: Changes) -> bool {
+        let Changes { version, mark, mut listings } = changes;
+        // Indices decide between equal products: they follow from the products, not from when they
+        // were taken over.
+        listings.sort_by(|(a, one), (b, other)| {
+            (one.added_at_ms, a).cmp(&(other.added_at_ms, b))
+        });
         let mut any_new = false;
         for (id, listing) in listings {
             let entry = Entry::of(&listing);
@@ -168,7 +162,7 @@ impl Overlay {
                 }
             }
         }
-        self.version = version;
+        (self.version, self.mark) = (version, mark);
         any_new
     }
 
@@ -192,6 +186,11 @@ impl Overlay {
     /// The version of the live catalogue that it reflects.
     pub(crate) fn version(&self) -> u64 {
         self.version
+    }
+
+    /// The state of the live catalogue that it reflects.
+    pub(crate) fn mark(&self) -> CatalogueMark {
+        self.mark
     }
 
     /// The number of indices.

@@ -7,6 +7,7 @@ use cartwheel_recommend::Diversity;
 use serde::Serialize;
 
 use crate::answer::Recommendation;
+use crate::basis::Basis;
 
 /// A list that a page asks for.
 #[derive(Debug, Clone, Default)]
@@ -50,6 +51,8 @@ pub struct Page {
     pub release: String,
     /// Whether a part failed and the answer was made from the rest.
     pub degraded: bool,
+    /// What it was made from.
+    pub basis: Basis,
 }
 
 /// A product of a list.

@@ -13,7 +13,7 @@ use cartwheel_recommend::{Candidate, Ranked, Said, candidates};
 use cartwheel_rules::Ruling;
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use crate::answer::{MovedBy, Recommendation};
+use crate::answer::{Explanation, MovedBy, Recommendation};
 use crate::newcomers;
 use crate::page::{Page, Placed, Slot, SlotStep};
 use crate::qualify::Filter;
@@ -89,7 +89,7 @@ pub(crate) struct Sources<'a> {
 }
 
 impl Shop {
-    /// Answers a page. The query's limit, expression and `explain` have no effect. `hidden` tells to
+    /// Answers a page. The query's limit and expression have no effect. `hidden` tells to
     /// ignore the user's stored record.
     pub(crate) async fn page(
         &self,
@@ -105,13 +105,14 @@ impl Shop {
             let listed = self.listed(&sources, at, slot, &shown);
             let list = self.cut(&sources, (at, slot), listed, &shown);
             shown.extend(list.iter().map(|(listed, _)| listed.product));
-            self.placed(&sources.moment, list)
+            self.placed(&sources.moment, list, query.explain)
         });
         Page {
             lists: lists.collect(),
             model_version: opened.model_version().unwrap_or("none").to_owned(),
             release: opened.name(),
             degraded: sources.moment.unreadable || failed || opened.stands_in,
+            basis: self.basis(hidden),
         }
     }
 
@@ -342,13 +343,37 @@ impl Shop {
         session.chain(history).filter(|product| seen.insert(*product)).collect()
     }
 
+    /// How the ranked products of a list came to their probabilities, in their order.
+    fn explained(
+        &self,
+        moment: &Moment,
+        list: &[(Listed<'_>, Option<MovedBy>)],
+    ) -> Vec<Explanation> {
+        let ranked = list.iter().filter_map(|(listed, _)| match listed.why {
+            Why::Ranked(ranked) => Some(*ranked),
+            Why::Said(_) => None,
+        });
+        let ranked: Vec<Ranked> = ranked.collect();
+        let Moment { state, context, cart, .. } = moment;
+        self.opened.explain(state, context, cart, &ranked)
+    }
+
     /// The products of a list as they are shown.
-    fn placed(&self, moment: &Moment, list: Vec<(Listed<'_>, Option<MovedBy>)>) -> Vec<Placed> {
+    fn placed(
+        &self,
+        moment: &Moment,
+        list: Vec<(Listed<'_>, Option<MovedBy>)>,
+        explain: bool,
+    ) -> Vec<Placed> {
         let mut said = Said::default();
+        let mut explained = if explain { self.explained(moment, &list) } else { Vec::new() };
+        explained.reverse();
         let placed = list.into_iter().filter_map(|(listed, moved_by)| {
             let Listed { kind, product, probability, why, propensity } = listed;
+            let mut explanation = None;
             let (reasons, source) = match why {
                 Why::Ranked(ranked) => {
+                    explanation = explained.pop();
                     let source = match kind {
                         Kind::Rank => kind.as_str(),
                         _ => ranked.candidate.source.as_str(),
@@ -360,7 +385,8 @@ impl Shop {
             let item = self.recommendation(product, probability, reasons)?;
             let item = self.dated(&moment.state, product, item);
             let source = Some(source.to_owned());
-            let recommendation = Recommendation { source, moved_by, propensity, ..item };
+            let recommendation =
+                Recommendation { source, moved_by, propensity, explanation, ..item };
             Some(Placed { kind, recommendation })
         });
         placed.collect()

@@ -85,7 +85,7 @@ impl ProductIndex {
 
     /// The index with the products that have changed since its version.
     fn updated(self: &Arc<Self>, before: Indexed, shop: &Shop) -> Indexed {
-        let changes = self.live.as_ref().map(|live| live.changed_since(before.version).1);
+        let changes = self.live.as_ref().map(|live| live.changed_since(before.version).listings);
         let changed = changes.into_iter().flatten().filter_map(|(id, _)| shop.find(&id));
         let changed: Vec<u32> = changed.collect();
         let products = before.index.products();

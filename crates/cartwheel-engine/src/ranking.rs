@@ -82,6 +82,7 @@ impl Shop {
             model_version: opened.model_version().unwrap_or("none").to_owned(),
             release: opened.name(),
             degraded: *unreadable || scored.failed || opened.stands_in,
+            basis: self.basis(hidden),
         }
     }
 
@@ -208,7 +209,7 @@ impl Explanation {
 
 impl Opened {
     /// The rows as they were scored, before scaling, with the contribution of each value.
-    fn explain(
+    pub(crate) fn explain(
         &self,
         state: &UserState,
         context: &Context,

@@ -7,11 +7,12 @@ use cartwheel_events::{ProductId, UserId};
 use cartwheel_recommend::{Discovery, Value};
 use cartwheel_registry::Release;
 use cartwheel_rules::{Conflict, RuleSet};
-use cartwheel_sessions::LiveCatalogue;
+use cartwheel_sessions::{Changes, LiveCatalogue};
 use cartwheel_stream::Pending;
 use parking_lot::RwLock;
 use rustc_hash::FxHashMap;
 
+use crate::basis::{Attention, Noted};
 use crate::answer::{Answer, Ranking, Recommendation};
 use crate::engine::{Engine, EngineStatus};
 use crate::filter_index::FilterIndex;
@@ -51,6 +52,8 @@ pub struct ServingEngine {
     accepts_unknown: bool,
     scorer: Option<Arc<dyn Scorer>>,
     trends: Trends,
+    /// Read in place of `trends`.
+    past_attention: Option<Vec<Noted>>,
     discovery: Discovery,
     value: Value,
     filter_index: FilterIndex,
@@ -68,7 +71,7 @@ struct Current {
 impl ServingEngine {
     /// Serves `opened`, scored in this process.
     pub fn new(opened: Opened) -> Self {
-        let overlay = Arc::new(Overlay::new(&opened.catalogue, 0, Vec::new(), false));
+        let overlay = Arc::new(Overlay::new(&opened.catalogue, Changes::default(), false));
         let index = Arc::new(ProductIndex::new(None));
         Self {
             current: RwLock::new(Current { opened: Arc::new(opened), overlay, index }),
@@ -76,6 +79,7 @@ impl ServingEngine {
             accepts_unknown: false,
             scorer: None,
             trends: Trends::default(),
+            past_attention: None,
             discovery: Discovery::NONE,
             value: Value::Off,
             filter_index: FilterIndex::default(),
@@ -118,6 +122,12 @@ impl ServingEngine {
         shop.worth(shop.find(product_id)?)
     }
 
+    /// Answers with what shoppers turned to when an earlier answer was made, instead of now.
+    #[must_use]
+    pub fn with_attention(self, readings: Vec<Noted>) -> Self {
+        Self { past_attention: Some(readings), ..self }
+    }
+
     /// Scores on another machine. If that fails, the release's own model scores and the
     /// answer is `degraded`.
     #[must_use]
@@ -141,8 +151,8 @@ impl ServingEngine {
     /// A release with the live catalogue as it is now.
     fn laid_over(&self, opened: Arc<Opened>) -> Current {
         let changes = self.live.as_ref().map(|live| live.changed_since(0));
-        let (version, listings) = changes.unwrap_or_default();
-        let overlay = Overlay::new(&opened.catalogue, version, listings, self.accepts_unknown);
+        let changes = changes.unwrap_or_default();
+        let overlay = Overlay::new(&opened.catalogue, changes, self.accepts_unknown);
         let index = Arc::new(ProductIndex::new(self.live.clone()));
         Current { opened, overlay: Arc::new(overlay), index }
     }
@@ -172,18 +182,19 @@ impl ServingEngine {
     fn shop_of(&self, current: Current, now_ms: i64) -> Shop {
         let Current { opened, overlay, .. } = current;
         let (discovery, value) = (self.discovery, self.value);
-        let (trends, filter_index) = (self.trends.clone(), self.filter_index.clone());
-        Shop { opened, overlay, trends, now_ms, discovery, value, filter_index }
+        let attention = Attention::new(&self.trends, self.past_attention.as_deref());
+        let filter_index = self.filter_index.clone();
+        Shop { opened, overlay, attention, now_ms, discovery, value, filter_index }
     }
 
     /// Takes over the changes of the live catalogue. The first request after a change does it
     /// for all others.
     fn refreshed(&self, live: &LiveCatalogue) -> Current {
         let mut current = self.current.write();
-        let (version, listings) = live.changed_since(current.overlay.version());
-        if version != current.overlay.version() {
+        let changes = live.changed_since(current.overlay.version());
+        if changes.version != current.overlay.version() {
             let catalogue = &current.opened.catalogue;
-            let after = current.overlay.after(catalogue, version, listings);
+            let after = current.overlay.after(catalogue, changes);
             *current = match after {
                 Some(overlay) => Current { overlay: Arc::new(overlay), ..current.clone() },
                 None => self.laid_over(current.opened.clone()),

@@ -7,10 +7,10 @@ use cartwheel_events::ProductId;
 use cartwheel_recommend::{Discovery, Value};
 
 use crate::answer::Recommendation;
+use crate::basis::{Attention, Basis};
 use crate::filter_index::FilterIndex;
 use crate::overlay::Overlay;
 use crate::release::Opened;
-use crate::trends::Trends;
 use crate::views::ProductView;
 
 /// A release with the live catalogue laid over it, at one moment.
@@ -18,7 +18,7 @@ use crate::views::ProductView;
 pub(crate) struct Shop {
     pub(crate) opened: Arc<Opened>,
     pub(crate) overlay: Arc<Overlay>,
-    pub(crate) trends: Trends,
+    pub(crate) attention: Attention,
     pub(crate) now_ms: i64,
     pub(crate) discovery: Discovery,
     pub(crate) value: Value,
@@ -35,6 +35,11 @@ pub(crate) struct Label<'a> {
 }
 
 impl Shop {
+    /// What an answer was made from. `hidden` as for the answer.
+    pub(crate) fn basis(&self, hidden: bool) -> Basis {
+        Basis { catalogue: self.overlay.mark(), attention: self.attention.noted(), hidden }
+    }
+
     /// Whether a product may be shown now.
     pub(crate) fn shows(&self, index: u32) -> bool {
         self.overlay.shows(index, self.now_ms)

@@ -9,6 +9,7 @@ pub(crate) mod conformance;
 mod consumer;
 mod listing;
 mod live;
+mod mark;
 mod redb_table;
 mod state;
 mod store;
@@ -16,7 +17,8 @@ mod unknown;
 
 pub use consumer::consume_products;
 pub use listing::Listing;
-pub use live::{LiveCatalogue, MAX_PRODUCTS};
+pub use live::{Changes, LiveCatalogue, MAX_PRODUCTS};
+pub use mark::CatalogueMark;
 pub use store::{ProductLock, ProductStore};
 pub use unknown::{MAX_UNKNOWN, UnknownProduct};
 

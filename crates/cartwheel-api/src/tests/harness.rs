@@ -110,6 +110,7 @@ fn answer(query: &Query<'_>) -> Answer {
         model_version: "m1".into(),
         release: "r1".into(),
         degraded: false,
+        basis: Basis::default(),
     }
 }
 
@@ -158,7 +159,7 @@ impl Engine for Fake {
         };
         let (model_version, release) = ("m1".into(), "r1".into());
         let lists = slots.iter().map(list).collect();
-        Box::pin(async move { Page { lists, model_version, release, degraded: false } })
+        Box::pin(async move { Page { lists, model_version, release, degraded: false, basis: Basis::default() } })
     }
     fn buy_again(&self, query: &Query<'_>) -> Answer {
         let dated = |item| Recommendation { due_at: Some("2026-03-14T09:00:00Z".into()), ..item };

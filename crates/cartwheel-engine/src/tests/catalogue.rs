@@ -329,7 +329,7 @@ proptest! {
         }
         let now_ms = NOW_MS + later;
         let mut expected: BTreeSet<String> = (0..10).map(|n| format!("p{n}")).collect();
-        for (id, listing) in shop.live.changed_since(0).1 {
+        for (id, listing) in shop.live.changed_since(0).listings {
             match listing.product.is_some_and(|product| product.is_shown(now_ms)) {
                 true => expected.insert(id.to_string()),
                 false => expected.remove(id.as_str()),

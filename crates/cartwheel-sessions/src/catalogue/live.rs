@@ -9,6 +9,7 @@ use cartwheel_stream::{Pending, Position, Sequence};
 use parking_lot::{Mutex, RwLock};
 
 use crate::catalogue::listing::Listing;
+use crate::catalogue::mark::CatalogueMark;
 use crate::catalogue::redb_table::RedbCatalogue;
 use crate::catalogue::state::State;
 use crate::catalogue::store::{ProductLock, ProductStore};
@@ -18,6 +19,17 @@ use crate::user_locks::UserLocks;
 
 /// Most products of the live catalogue, deleted ones included.
 pub const MAX_PRODUCTS: usize = 1_000_000;
+
+/// Listings that have changed, and the state to which they lead.
+#[derive(Debug, Clone, Default)]
+pub struct Changes {
+    /// Counts the changes of the catalogue since it was opened.
+    pub version: u64,
+    /// The same state, for whoever builds it again.
+    pub mark: CatalogueMark,
+    /// The listings.
+    pub listings: Vec<(ProductId, Listing)>,
+}
 
 /// Every product that was changed through the stream, as it is now.
 ///
@@ -92,11 +104,11 @@ impl LiveCatalogue {
         self.version.load(Ordering::Acquire)
     }
 
-    /// The listings that changed after `version`, and perhaps others, with the version that
-    /// they lead to.
-    pub fn changed_since(&self, version: u64) -> (u64, Vec<(ProductId, Listing)>) {
+    /// The listings that changed after `version`, and perhaps others.
+    pub fn changed_since(&self, version: u64) -> Changes {
         let state = self.state.read();
-        (state.version(), state.changed_since(version))
+        let listings = state.changed_since(version);
+        Changes { version: state.version(), mark: state.mark(), listings }
     }
 
     /// Applies a record unless it is already applied. A product that cannot be read is

@@ -7,6 +7,7 @@ use cartwheel_stream::{Position, Sequence};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::catalogue::listing::Listing;
+use crate::catalogue::mark::CatalogueMark;
 use crate::catalogue::redb_table::{Commit, Loaded};
 use crate::catalogue::unknown::UnknownProducts;
 
@@ -22,6 +23,7 @@ pub(crate) struct State {
     applied: FxHashMap<u32, Sequence>,
     /// Counts the changes of listings.
     version: u64,
+    mark: CatalogueMark,
     /// The products of the last changes, the newest last.
     changes: VecDeque<ProductId>,
     dirty: FxHashSet<ProductId>,
@@ -32,8 +34,13 @@ pub(crate) struct State {
 impl State {
     pub(crate) fn new(loaded: Loaded) -> Self {
         let version = loaded.listings.len() as u64;
+        let mut mark = CatalogueMark::default();
+        for (id, listing) in &loaded.listings {
+            mark.note(id, None, listing.position.sequence);
+        }
         Self {
             listings: loaded.listings,
+            mark,
             unknown: UnknownProducts::new(loaded.unknown),
             applied: loaded.checkpoints,
             version,
@@ -51,7 +58,8 @@ impl State {
         let Some(listing) = Listing::after(self.listings.get(id), position, record)? else {
             return Ok(false);
         };
-        self.listings.insert(id.clone(), listing);
+        let before = self.listings.insert(id.clone(), listing);
+        self.mark.note(id, before.map(|before| before.position.sequence), position.sequence);
         self.unknown.remove(id);
         self.dirty.insert(id.clone());
         self.version += 1;
@@ -64,6 +72,10 @@ impl State {
 
     pub(crate) fn version(&self) -> u64 {
         self.version
+    }
+
+    pub(crate) fn mark(&self) -> CatalogueMark {
+        self.mark
     }
 
     /// The listings that changed after `version`, and perhaps others.

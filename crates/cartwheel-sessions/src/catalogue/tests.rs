@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::conformance::change;
-use super::{LiveCatalogue, MAX_UNKNOWN, consume_products};
+use super::{Changes, LiveCatalogue, MAX_UNKNOWN, consume_products};
 
 fn id(id: &str) -> ProductId {
     ProductId::new(id).unwrap()
@@ -73,7 +73,7 @@ async fn an_unknown_product_is_counted_until_it_is_named_or_ignored() {
     stream.put(vec![view(&["x".into(), "y".into()]), view(&["x".into(), "known".into()])]).await;
     // The engine looks into the catalogue to answer.
     let own = Arc::clone(&catalogue);
-    let known = move |id: &ProductId| !own.changed_since(0).1.is_empty() || id.as_str() == "known";
+    let known = move |id: &ProductId| !own.changed_since(0).listings.is_empty() || id.as_str() == "known";
     let (s, c) = (Arc::clone(&stream), Arc::clone(&catalogue));
     consume_products(s, c, known, |_| (), async {}).await.unwrap();
     let events: Vec<u64> =
@@ -128,7 +128,7 @@ proptest! {
         let mut version = 0;
         for (n, (product, deleted)) in writes.iter().enumerate() {
             if n == from {
-                let (now, listings) = catalogue.changed_since(0);
+                let Changes { version: now, listings, .. } = catalogue.changed_since(0);
                 version = now;
                 seen.extend(listings);
             }
@@ -137,7 +137,7 @@ proptest! {
             let position = cartwheel_stream::Position { shard: 0, sequence };
             catalogue.apply(position, &change(&format!("p{product}"), fields, n as i64));
         }
-        let (now, listings) = catalogue.changed_since(version);
+        let Changes { version: now, listings, .. } = catalogue.changed_since(version);
         seen.extend(listings);
         prop_assert_eq!(now, catalogue.version());
         for product in 0..9 {
