@@ -36,6 +36,7 @@ pub use operate::flow::{Flow, Part};
 pub use operate::importer::{ImportFile, Importer, OnProgress};
 pub use operate::imports::open::Imports;
 pub use operate::operator::Operator;
+pub use operate::replay::replay;
 pub use operate::tasks::{TaskHealth, TaskState, TaskStatus};
 pub use operate::views::erasure::{ErasureStep, ErasureView};
 pub use operate::views::import::{EarlierImports, ImportContent, ImportMode, StartFileImport};
@@ -53,10 +54,13 @@ pub use operate::views::quality::{
     DayQuality, ExplorationQuality, Funnel, FunnelOrder, ProductFunnel, ProductQuality,
     ProductsQuality, Quality, QualityPart,
 };
+pub use operate::views::replay::{AnsweredProduct, Replay, ReplayOutcome, ReplayedPlace};
 pub use operate::views::run::StartRun;
 pub use operate::views::searches::{QueryCount, SearchCounts};
 pub use router::{openapi, router};
 pub use settings::Settings;
+pub use shop::again::Past;
+pub use shop::moment::{AnswerSettings, Moment, SessionMark};
 pub use state::{Admission, AppState, PLACEMENTS, RULES, SYNONYMS};
 pub use telemetry::{DEGRADED, EVENTS, IMPRESSIONS_DROPPED, Metrics};
 

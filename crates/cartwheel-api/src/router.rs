@@ -17,7 +17,9 @@ use crate::access::admit::{Gate, admit};
 use crate::contract::{document, reference};
 use crate::fallback;
 use crate::observe::{Observer, observe};
-use crate::operate::{health, imports, lake, live, models, pipeline, privacy, quality, searches};
+use crate::operate::{
+    health, imports, lake, live, models, pipeline, privacy, quality, replay, searches,
+};
 use crate::routes::Routes;
 use crate::shop::{
     buy_again, catalogue, events, foreign, merge, placements, products, rank, recommendations,
@@ -74,6 +76,7 @@ pub(crate) fn routes() -> Routes {
         imports::routes::routes(),
         quality::routes(),
         searches::routes(),
+        replay::routes(),
         live::routes(),
         health::routes(),
     ]

@@ -25,6 +25,7 @@ use crate::operate::operator::Operator;
 use crate::operate::tasks::TaskHealth;
 use crate::settings::Settings;
 use crate::shop::impressions::Impressions;
+use crate::shop::moment::AnswerSettings;
 use crate::shop::products::full_feed::FullFeeds;
 use crate::telemetry::Metrics;
 
@@ -71,6 +72,9 @@ pub struct AppState {
     pub rules: Arc<LiveDocument<RuleBook>>,
     /// Words that mean the same in searches. Without a registry, there are none.
     pub synonyms: Arc<LiveDocument<Synonyms>>,
+    /// The settings on which answers depend. `None` on a host that cannot make answers again: it
+    /// records nothing for that.
+    pub answer_settings: Option<Arc<AnswerSettings>>,
     /// The feeds of products that are being received.
     pub(crate) full_feeds: Arc<FullFeeds>,
     /// The files of the web app, if this server has them.
@@ -124,6 +128,7 @@ impl AppState {
             placements: Arc::new(LiveDocument::without_registry(PLACEMENTS)),
             rules: Arc::new(LiveDocument::without_registry(RULES)),
             synonyms: Arc::new(LiveDocument::without_registry(SYNONYMS)),
+            answer_settings: None,
             full_feeds: Arc::default(),
             assets: None,
             operator: None,

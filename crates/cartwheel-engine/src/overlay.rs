@@ -132,9 +132,7 @@ impl Overlay {
         let Changes { version, mark, mut listings } = changes;
         // Indices decide between equal products: they follow from the products, not from when they
         // were taken over.
-        listings.sort_by(|(a, one), (b, other)| {
-            (one.added_at_ms, a).cmp(&(other.added_at_ms, b))
-        });
+        listings.sort_by(|(a, one), (b, other)| (one.added_at_ms, a).cmp(&(other.added_at_ms, b)));
         let mut any_new = false;
         for (id, listing) in listings {
             let entry = Entry::of(&listing);

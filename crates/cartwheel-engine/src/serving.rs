@@ -12,8 +12,8 @@ use cartwheel_stream::Pending;
 use parking_lot::RwLock;
 use rustc_hash::FxHashMap;
 
-use crate::basis::{Attention, Noted};
 use crate::answer::{Answer, Ranking, Recommendation};
+use crate::basis::{Attention, Noted};
 use crate::engine::{Engine, EngineStatus};
 use crate::filter_index::FilterIndex;
 use crate::overlay::Overlay;
@@ -70,11 +70,12 @@ struct Current {
 
 impl ServingEngine {
     /// Serves `opened`, scored in this process.
-    pub fn new(opened: Opened) -> Self {
+    pub fn new(opened: impl Into<Arc<Opened>>) -> Self {
+        let opened = opened.into();
         let overlay = Arc::new(Overlay::new(&opened.catalogue, Changes::default(), false));
         let index = Arc::new(ProductIndex::new(None));
         Self {
-            current: RwLock::new(Current { opened: Arc::new(opened), overlay, index }),
+            current: RwLock::new(Current { opened, overlay, index }),
             live: None,
             accepts_unknown: false,
             scorer: None,
@@ -215,12 +216,17 @@ impl ServingEngine {
 
     /// Whether a fallback serves instead of the current release.
     pub fn is_fallback(&self) -> bool {
-        self.pin().stands_in
+        self.opened().stands_in
+    }
+
+    /// The serving release, open.
+    pub fn opened(&self) -> Arc<Opened> {
+        self.current.read().opened.clone()
     }
 
     /// The serving release.
     pub fn release(&self) -> Release {
-        self.pin().release.clone()
+        self.opened().release.clone()
     }
 
     /// Indexes the catalogue for filters now; otherwise the first request with one starts it.
@@ -236,10 +242,6 @@ impl ServingEngine {
             Some(Erased::InLake) => true,
             Some(Erased::BeforeErasure(count)) => opened.erasures < *count,
         }
-    }
-
-    fn pin(&self) -> Arc<Opened> {
-        self.current.read().opened.clone()
     }
 }
 
@@ -258,7 +260,7 @@ impl Engine for ServingEngine {
     }
 
     fn external_records(&self) -> Option<String> {
-        let opened = self.pin();
+        let opened = self.opened();
         opened.users.is_none().then(|| opened.release.feature_set.clone())
     }
 
@@ -396,7 +398,7 @@ impl Engine for ServingEngine {
         received_at_ms: i64,
         event_id: &str,
     ) -> CheckoutProgress {
-        let opened = self.pin();
+        let opened = self.opened();
         let Some(users) = &opened.users else { return CheckoutProgress::default() };
         let last = users.get(user_id.as_str()).ok().flatten().and_then(|s| s.last_checkout);
         let included =

@@ -103,6 +103,10 @@ pub struct Impression {
     /// The page of the shop, as the request names it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub page: Option<String>,
+    /// The request and the moment, as JSON text of `cartwheel_api::Moment`: all that is needed to
+    /// make the answer again. Absent if the host cannot do that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub moment: Option<String>,
 }
 
 /// One product of an impression.

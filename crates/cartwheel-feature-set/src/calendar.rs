@@ -8,7 +8,7 @@ use jiff::{Timestamp, tz::TimeZone};
 const MAX_GAP_DAYS: i64 = 30;
 
 /// Converts UTC milliseconds to the shop's local days and hours.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Calendar(TimeZone);
 
 impl Calendar {

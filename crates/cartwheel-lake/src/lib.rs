@@ -41,6 +41,7 @@ pub use read::export::UserRecords;
 pub use read::feedback::{Feedback, ProductFeedback};
 pub use read::feedback_days::FeedbackDays;
 pub use read::inspect::{Column, Inspector, Sample, Table, TableFile};
+pub use read::past::Past;
 pub use read::products::{CatalogueChanges, ProductRow};
 pub use read::reactions::{FeedbackKey, ProductKey, Reactions};
 pub use read::recent::{RecentEvents, RecentShopper};

@@ -6,6 +6,7 @@ pub(crate) mod feedback;
 pub(crate) mod feedback_days;
 mod feedback_join;
 pub(crate) mod inspect;
+pub(crate) mod past;
 pub(crate) mod products;
 mod reaction_columns;
 pub(crate) mod reactions;

@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use cartwheel_api::{
     ErasureView, Flow, FunnelOrder, LakeJob, LakeView, ModelDetail, ModelView, Operator, Part,
-    ProductQuality, ProductsQuality, Quality, ReleaseView, SearchCounts, StartLakeJob, StartRun,
-    TableView,
+    ProductQuality, ProductsQuality, Quality, ReleaseView, Replay, SearchCounts, StartLakeJob,
+    StartRun, TableView,
 };
 use cartwheel_events::{ProductId, UserId};
 use cartwheel_lake::{DeliveryStatus, Inspector};
@@ -156,6 +156,10 @@ impl Operator for Operations {
 
     fn stored(&self, user_id: &UserId) -> Result<Value, String> {
         with_causes(self.upkeep.stored(user_id))
+    }
+
+    fn replay(&self, id: &str, now_ms: i64) -> Result<Option<Replay>, String> {
+        with_causes(self.upkeep.replay(id, now_ms))
     }
 
     fn quality(

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use cartwheel_ambient::{Clock, system_ms};
-use cartwheel_api::{Assets, Imports};
+use cartwheel_api::{AnswerSettings, Assets, Imports};
 use cartwheel_engine::{Discovery, Engine as _, Opened, ServingEngine};
 use cartwheel_events::ProductId;
 use cartwheel_lake::{Delivery, DeliveryOptions, Inspector, Lake};
@@ -106,6 +106,12 @@ pub async fn serve(options: ServeOptions<'_>) -> Result<()> {
     let registry = Arc::new(LocalRegistry::new(data_dir.lake()));
     let mut state = host.state(engine.clone(), stream.clone(), sessions.clone(), registry)?;
     state.catalogue = Some(catalogue.clone());
+    state.answer_settings = Some(Arc::new(AnswerSettings {
+        timezone: settings.shop.timezone.clone(),
+        discovery: settings.recommend.discovery,
+        value: settings.recommend.value.clone(),
+        accept_unknown,
+    }));
     let importer = ImportJobs::new(pipeline.jobs().clone(), lake.clone());
     state.keys.set_own(importer.key());
     let (uploads, limit) = (data_dir.uploads(), settings.import.max_upload_bytes);

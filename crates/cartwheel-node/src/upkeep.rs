@@ -6,6 +6,8 @@
 //! feature set serves whose build began after that. A file holds each erasure's step, so a
 //! crash only repeats work.
 
+mod replay;
+
 use std::future::Future;
 use std::iter;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -64,6 +66,8 @@ pub struct Upkeep {
     erasures: Mutex<Erasures>,
     /// Notified of each new erasure.
     requested: Notify,
+    /// Held while an earlier answer is made again.
+    replaying: Mutex<()>,
 }
 
 impl Upkeep {
@@ -99,6 +103,7 @@ impl Upkeep {
             delivery,
             erasures: Mutex::new(erasures),
             requested: Notify::new(),
+            replaying: Mutex::default(),
         };
         upkeep.hide()?;
         Ok(upkeep)

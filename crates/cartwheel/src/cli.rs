@@ -19,6 +19,7 @@ use crate::commands::model::{Predict, Recommend, Train};
 use crate::commands::models::Models;
 use crate::commands::pipeline::PipelineCommand;
 use crate::commands::placements::PlacementsCommand;
+use crate::commands::replay::Replay;
 use crate::commands::rules::RulesCommand;
 use crate::commands::serve::{Demo, Serve};
 use crate::commands::stream::Stream;
@@ -26,7 +27,7 @@ use crate::commands::synonyms::SynonymsCommand;
 use crate::commands::users::{LakeCommand, Users};
 use crate::commands::{
     audit, capacity, config, evaluate, features, generate, import, keys, model, models, pipeline,
-    placements, rules, serve, stream, synonyms, users,
+    placements, replay, rules, serve, stream, synonyms, users,
 };
 use crate::context::Context;
 use crate::errors;
@@ -144,6 +145,8 @@ enum Command {
         #[command(subcommand)]
         command: LakeCommand,
     },
+    /// Compute an earlier answer again from what is stored, and compare it.
+    Replay(Replay),
     /// Export or erase what is stored about a user.
     #[command(after_help = "Examples:\n  cartwheel users export 347\n  cartwheel users erase 347")]
     Users {
@@ -193,6 +196,7 @@ impl Command {
             | Self::Keys { .. }
             | Self::Stream { .. }
             | Self::Lake { .. }
+            | Self::Replay(_)
             | Self::Users { .. }
             | Self::Audit(_) => DataUse::Required,
         }
@@ -257,6 +261,7 @@ fn execute(cli: Cli) -> Result<()> {
         Command::Keys { command } => keys::run(&context, command),
         Command::Stream { command } => stream::run(&context, command),
         Command::Lake { command: LakeCommand::Compact } => users::compact(&context),
+        Command::Replay(args) => replay::run(&context, &args),
         Command::Users { command } => users::run(&context, command),
         Command::Audit(args) => audit::run(&context, &args),
         Command::Capacity(args) => capacity::run(&args, *json),

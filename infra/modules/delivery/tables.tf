@@ -31,6 +31,7 @@ locals {
       ["received_at_ms", "bigint"],
       ["placement", "string"],
       ["page", "string"],
+      ["moment", "string"],
     ]
   }
   imported = {

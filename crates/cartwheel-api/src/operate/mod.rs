@@ -13,6 +13,7 @@ pub(crate) mod operator;
 pub(crate) mod pipeline;
 pub(crate) mod privacy;
 pub(crate) mod quality;
+pub(crate) mod replay;
 pub(crate) mod searches;
 pub(crate) mod tasks;
 pub(crate) mod views;

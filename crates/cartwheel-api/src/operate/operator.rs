@@ -10,6 +10,7 @@ use crate::operate::views::erasure::ErasureView;
 use crate::operate::views::lake::{LakeJob, LakeJobState, LakeView, StartLakeJob, TableView};
 use crate::operate::views::models::{ModelDetail, ModelView, ReleaseView};
 use crate::operate::views::quality::{FunnelOrder, ProductQuality, ProductsQuality, Quality};
+use crate::operate::views::replay::Replay;
 use crate::operate::views::run::StartRun;
 use crate::operate::views::searches::SearchCounts;
 
@@ -95,6 +96,13 @@ pub trait Operator: Send + Sync {
     /// # Errors
     /// When it cannot be read.
     fn stored(&self, user_id: &UserId) -> Result<Value, String>;
+
+    /// Makes the answer `id` again from what is stored. `None` if no such answer is. `now_ms` is the
+    /// current time, UTC milliseconds.
+    ///
+    /// # Errors
+    /// When stream, lake or registry cannot be read.
+    fn replay(&self, id: &str, now_ms: i64) -> Result<Option<Replay>, String>;
 
     /// What followed from the answers of the last `days` days, of all or of one placement's.
     /// `now_ms` is the current time, UTC milliseconds.

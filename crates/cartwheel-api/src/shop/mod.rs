@@ -1,6 +1,7 @@
 //! Routes for the shop: events in, recommendations and products out.
 
 pub(crate) mod accept;
+pub(crate) mod again;
 pub(crate) mod backfill;
 pub(crate) mod buy_again;
 pub(crate) mod catalogue;
@@ -8,9 +9,11 @@ pub(crate) mod document;
 pub(crate) mod document_history;
 pub(crate) mod events;
 pub(crate) mod expression;
+pub(crate) mod filters;
 pub(crate) mod foreign;
 pub(crate) mod impressions;
 pub(crate) mod merge;
+pub(crate) mod moment;
 pub(crate) mod placements;
 pub(crate) mod products;
 pub(crate) mod put;

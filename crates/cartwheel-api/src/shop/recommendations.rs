@@ -5,7 +5,7 @@ use axum::extract::{Request, State};
 use cartwheel_events::{
     ID_EXPECTED, Impression, ImpressionItem, MAX_ITEMS, ProductId, SCHEMA_VERSION, UserId,
 };
-use cartwheel_filter::{Context, Expression, Source};
+use cartwheel_filter::{Context, Source};
 use cartwheel_sessions::{Session, Shopper};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -19,13 +19,14 @@ use crate::http::problem::Problem;
 use crate::http::request::{self, Params, UserPath};
 use crate::routes::Routes;
 use crate::shop::expression::expression;
+use crate::shop::filters::FiltersBody;
+use crate::shop::moment::{Moment, Remembered, ShopperRequest};
 use crate::state::{AppState, Shared};
 use crate::telemetry::DEGRADED;
 use cartwheel_engine::{Filters, Query, Recommendation, Ruled, SourceCount, StoredRecord};
 
 const DEFAULT_LIMIT: usize = 10;
 const MAX_LIMIT: usize = 100;
-const MAX_FILTER: usize = 1000;
 
 /// The routes for recommendations.
 pub(crate) fn routes() -> Routes {
@@ -62,51 +63,6 @@ pub(crate) struct RecommendationRequest {
     /// answer is for operators and is not recorded as an impression.
     #[serde(default)]
     explain: bool,
-}
-
-/// Restrictions on an answer. An empty list restricts nothing.
-#[derive(Debug, Clone, Default, Deserialize, ToSchema)]
-#[schema(as = Filters)]
-#[serde(default, deny_unknown_fields)]
-pub(crate) struct FiltersBody {
-    /// Only these departments, by name.
-    #[schema(max_items = 1000)]
-    departments: Vec<String>,
-    /// Only these aisles, by name.
-    #[schema(max_items = 1000)]
-    aisles: Vec<String>,
-    /// None of these products.
-    #[schema(value_type = Vec<Id>, max_items = 1000)]
-    exclude_products: Vec<ProductId>,
-    /// No product that the shopper has bought before.
-    exclude_purchased: bool,
-    /// Only products that the shop states to be in stock. Products that are out of stock are
-    /// never recommended; without this filter, those of unknown stock are.
-    in_stock_only: bool,
-}
-
-impl FiltersBody {
-    /// Checks the lengths of the lists.
-    fn checked(self, expression: Option<Expression>) -> Result<Filters, Problem> {
-        for (field, len) in [
-            ("filters.departments", self.departments.len()),
-            ("filters.aisles", self.aisles.len()),
-            ("filters.exclude_products", self.exclude_products.len()),
-        ] {
-            if len > MAX_FILTER {
-                return Err(Problem::field(field, format!("{field} is too long."), "at most 1000"));
-            }
-        }
-        let Self { departments, aisles, exclude_products, exclude_purchased, in_stock_only } = self;
-        Ok(Filters {
-            departments,
-            aisles,
-            exclude_products,
-            exclude_purchased,
-            in_stock_only,
-            expression,
-        })
-    }
 }
 
 /// Recommendations.
@@ -159,6 +115,8 @@ pub(crate) struct Question<'a> {
     pub(crate) filters: Filters,
     /// The values of the request, for the scopes of rules.
     pub(crate) context: Context,
+    /// The request, as the impression records it.
+    pub(crate) request: ShopperRequest,
     pub(crate) explain: bool,
 }
 
@@ -193,6 +151,8 @@ pub(crate) fn shown_item(shown: &Recommendation, position: u32) -> ImpressionIte
 pub(crate) async fn answer(state: &AppState, question: Question<'_>) -> Recommendations {
     let now_ms = state.clock.now_ms();
     let rules = state.rules.current();
+    let own_cart = question.cart.is_some();
+    let request = ShopperRequest { limit: question.limit, own_cart, ..question.request };
     let query = Query {
         user_id: question.user_id,
         session: question.known.session(),
@@ -208,11 +168,18 @@ pub(crate) async fn answer(state: &AppState, question: Question<'_>) -> Recommen
     let mut answer = state.engine.recommend(query).await;
     answer.degraded |= question.known.shopper.is_none();
     // An explanation is shown to an operator, not to the shopper.
-    let items = (!question.explain).then(|| {
-        answer.items.iter().zip(0..).map(|(item, position)| shown_item(item, position)).collect()
+    let list = (!question.explain).then(|| {
+        let items = answer.items.iter().zip(0..);
+        let moment = state.answer_settings.as_ref().and_then(|settings| {
+            let (session, request) = (question.known.session(), Remembered::Shopper(request));
+            let moment = Moment::new(session, &answer.basis, settings, request);
+            Moment { rules: rules.version, ..moment }.encoded()
+        });
+        let items = items.map(|(item, position)| shown_item(item, position)).collect();
+        ShownList { items, moment, ..ShownList::default() }
     });
     let shown = Shown { release: &answer.release, degraded: answer.degraded, cart, now_ms };
-    let recommendation_id = record_shown(state, question.user_id, shown, items);
+    let recommendation_id = record_list(state, question.user_id, shown, list);
     Recommendations {
         recommendation_id,
         model_version: answer.model_version,
@@ -243,6 +210,8 @@ pub(crate) struct ShownList {
     pub(crate) placement: Option<String>,
     /// The page that it is on, if the request names one.
     pub(crate) page: Option<String>,
+    /// What is needed to make it again, encoded.
+    pub(crate) moment: Option<String>,
 }
 
 /// Counts an answer, records the impression of its products if the shopper sees them, and returns
@@ -253,9 +222,20 @@ pub(crate) fn record_shown(
     answer: Shown<'_>,
     shown: Option<Vec<ImpressionItem>>,
 ) -> String {
-    let is_seen = shown.is_some();
-    let list = ShownList { items: shown.unwrap_or_default(), ..ShownList::default() };
-    record_lists(state, user_id, answer, vec![list], is_seen).pop().unwrap_or_default()
+    let list = shown.map(|items| ShownList { items, ..ShownList::default() });
+    record_list(state, user_id, answer, list)
+}
+
+/// The same, with what is needed to make the answer again.
+fn record_list(
+    state: &AppState,
+    user_id: &UserId,
+    answer: Shown<'_>,
+    list: Option<ShownList>,
+) -> String {
+    let is_seen = list.is_some();
+    let lists = vec![list.unwrap_or_default()];
+    record_lists(state, user_id, answer, lists, is_seen).pop().unwrap_or_default()
 }
 
 /// Counts an answer, records an impression for each of its lists if the shopper sees them, and
@@ -273,7 +253,7 @@ pub(crate) fn record_lists(
         metrics::counter!(DEGRADED).increment(1);
     }
     let (mut ids, mut impressions) = (Vec::new(), Vec::new());
-    for ShownList { recommendation_id, items, placement, page } in lists {
+    for ShownList { recommendation_id, items, placement, page, moment } in lists {
         let recommendation_id = recommendation_id.unwrap_or_else(|| state.ids.next(now_ms));
         ids.push(recommendation_id.clone());
         impressions.push(Impression {
@@ -286,6 +266,7 @@ pub(crate) fn record_lists(
             received_at_ms: now_ms,
             placement,
             page,
+            moment,
         });
     }
     if is_seen {
@@ -346,6 +327,12 @@ pub(crate) async fn recommend(
     }
     cart_within_bounds(body.cart.as_deref())?;
     let context = Context::from_json(body.context.clone().unwrap_or_default())?;
+    let request = ShopperRequest {
+        filters: body.filters.clone().unwrap_or_default(),
+        filter: body.filter.clone(),
+        context: body.context.clone().unwrap_or_default(),
+        ..ShopperRequest::default()
+    };
     let expression = expression(body.filter.as_deref(), body.context, Source::Shopper)?;
     let filters = body.filters.unwrap_or_default().checked(expression)?;
     let shopper = caller.permit(shopper(body.user_id, body.anonymous_id)?)?;
@@ -357,6 +344,7 @@ pub(crate) async fn recommend(
         limit,
         filters,
         context,
+        request,
         explain: body.explain,
     };
     Ok(Json(answer(&state, question).await))
@@ -387,7 +375,15 @@ pub(crate) async fn for_user(
     let known = known(&state, &shopper).await;
     let filters = Filters { expression, ..Filters::default() };
     let context = Context::default();
-    let user_id = shopper.id();
-    let question = Question { user_id, known, cart: None, limit, filters, context, explain };
+    let question = Question {
+        user_id: shopper.id(),
+        known,
+        cart: None,
+        limit,
+        filters,
+        context,
+        request: ShopperRequest { filter, ..ShopperRequest::default() },
+        explain,
+    };
     Ok(Json(answer(&state, question).await))
 }

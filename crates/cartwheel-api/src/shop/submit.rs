@@ -16,6 +16,7 @@ use crate::http::problem::Problem;
 use crate::http::request;
 use crate::routes::Routes;
 use crate::shop::accept::accept;
+use crate::shop::moment::ShopperRequest;
 use crate::shop::recommendations::{Question, answer, known};
 use crate::state::Shared;
 use cartwheel_engine::{Filters, Recommendation};
@@ -96,6 +97,7 @@ pub(crate) async fn submit(
         limit: SHOWN,
         filters: Filters::default(),
         context: Context::default(),
+        request: ShopperRequest::default(),
         explain: false,
     };
     let answer = answer(&state, question).await;

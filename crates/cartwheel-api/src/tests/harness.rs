@@ -159,7 +159,9 @@ impl Engine for Fake {
         };
         let (model_version, release) = ("m1".into(), "r1".into());
         let lists = slots.iter().map(list).collect();
-        Box::pin(async move { Page { lists, model_version, release, degraded: false, basis: Basis::default() } })
+        Box::pin(async move {
+            Page { lists, model_version, release, degraded: false, basis: Basis::default() }
+        })
     }
     fn buy_again(&self, query: &Query<'_>) -> Answer {
         let dated = |item| Recommendation { due_at: Some("2026-03-14T09:00:00Z".into()), ..item };

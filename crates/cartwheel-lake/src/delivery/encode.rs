@@ -174,6 +174,7 @@ pub(super) fn encode_impressions(rows: &[StreamRow<'_, Impression>]) -> io::Resu
         ),
         ("placement", texts(records().map(|i| i.placement.as_deref()))),
         ("page", texts(records().map(|i| i.page.as_deref()))),
+        ("moment", texts(records().map(|i| i.moment.as_deref()))),
         // Empty where no rule has moved the product.
         (
             "rules",

@@ -141,7 +141,11 @@ fn attribute((name, value): (&String, &Attribute)) -> Option<String> {
     }
 }
 
-fn read_changes(path: &Path, mut visit: impl FnMut(Position, ProductRecord)) -> io::Result<()> {
+/// Visits the changes of a part of `catalogue`.
+pub(super) fn read_changes(
+    path: &Path,
+    mut visit: impl FnMut(Position, ProductRecord),
+) -> io::Result<()> {
     let columns = ["product_id", "product", "received_at_ms", "shard", "sequence"];
     scan(path, Some(&columns), |batch| {
         let (ids, products) = (texts(batch, "product_id")?, texts(batch, "product")?);

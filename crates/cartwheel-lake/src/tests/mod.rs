@@ -162,6 +162,7 @@ fn impression(id: &str, user: &str, products: &[&str], at: i64) -> Record {
         received_at_ms: at,
         placement: Some("home".to_owned()),
         page: None,
+        moment: None,
     })
 }
 

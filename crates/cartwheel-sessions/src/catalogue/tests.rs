@@ -73,7 +73,8 @@ async fn an_unknown_product_is_counted_until_it_is_named_or_ignored() {
     stream.put(vec![view(&["x".into(), "y".into()]), view(&["x".into(), "known".into()])]).await;
     // The engine looks into the catalogue to answer.
     let own = Arc::clone(&catalogue);
-    let known = move |id: &ProductId| !own.changed_since(0).listings.is_empty() || id.as_str() == "known";
+    let known =
+        move |id: &ProductId| !own.changed_since(0).listings.is_empty() || id.as_str() == "known";
     let (s, c) = (Arc::clone(&stream), Arc::clone(&catalogue));
     consume_products(s, c, known, |_| (), async {}).await.unwrap();
     let events: Vec<u64> =

@@ -17,6 +17,7 @@ pub mod model;
 pub mod models;
 pub mod pipeline;
 pub mod placements;
+pub mod replay;
 mod report;
 pub mod rules;
 pub mod serve;

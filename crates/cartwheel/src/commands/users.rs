@@ -192,14 +192,14 @@ pub fn compact(context: &Context) -> Result<()> {
 
 /// The data directory opened by this process, with everything in its stream applied and
 /// delivered.
-struct LocalData {
+pub(super) struct LocalData {
     sessions: Arc<Sessions>,
-    upkeep: Arc<Upkeep>,
+    pub(super) upkeep: Arc<Upkeep>,
 }
 
 impl LocalData {
     /// Opens the data directory; `None` if a server uses it.
-    async fn open(context: &Context) -> Result<Option<Self>> {
+    pub(super) async fn open(context: &Context) -> Result<Option<Self>> {
         let Context { data_dir, settings, .. } = context;
         let log = match Log::open(&data_dir.stream(), log_options(&settings.stream)) {
             Ok(log) => Arc::new(log),

@@ -7,5 +7,6 @@ pub(crate) mod import_preview;
 pub(crate) mod lake;
 pub(crate) mod models;
 pub(crate) mod quality;
+pub(crate) mod replay;
 pub(crate) mod run;
 pub(crate) mod searches;

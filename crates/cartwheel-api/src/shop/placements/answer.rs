@@ -228,16 +228,21 @@ async fn lists(
 ) -> Result<(Page, Vec<PlacementList>), Problem> {
     let mut prepared = Prepared::new(state, caller, visit, asked, at).await?;
     let ids = prepared.name_answers(state);
-    let mut answer = prepared.fill(state, state.rules.current().content.set()).await;
+    let rules = state.rules.current();
+    let mut answer = prepared.fill(state, rules.content.set()).await;
+    let moments = prepared.moments(state, &answer, rules.version);
     let Prepared { names, shopper, page, now_ms, .. } = &prepared;
-    let shown = names.iter().zip(&answer.lists).zip(ids).map(|((name, list), id)| ShownList {
-        recommendation_id: Some(id),
-        items: (list.iter().zip(0..))
-            .map(|(placed, position)| shown_item(&placed.recommendation, position))
-            .collect(),
-        placement: Some(name.clone()),
-        page: page.clone(),
-    });
+    let shown = names.iter().zip(&answer.lists).zip(ids.into_iter().zip(moments)).map(
+        |((name, list), (id, moment))| ShownList {
+            recommendation_id: Some(id),
+            items: (list.iter().zip(0..))
+                .map(|(placed, position)| shown_item(&placed.recommendation, position))
+                .collect(),
+            placement: Some(name.clone()),
+            page: page.clone(),
+            moment,
+        },
+    );
     let shown: Vec<ShownList> = shown.collect();
     let (release, degraded, now_ms) = (&*answer.release, answer.degraded, *now_ms);
     let shown_in = Shown { release, degraded, cart: prepared.cart_products(), now_ms };

@@ -5,7 +5,7 @@ mod change;
 mod history;
 mod manage;
 mod preview;
-mod slot;
+pub(crate) mod slot;
 mod visit;
 
 use utoipa_axum::routes;

@@ -4,23 +4,29 @@ use cartwheel_engine::{Diversity, Slot, SlotStep};
 use cartwheel_events::ProductId;
 use cartwheel_filter::{Context, Expression, Source};
 use cartwheel_placements::{Dials, MAX_RANKED, Parameter, Placements, Step};
+use serde::{Deserialize, Serialize};
 
 use crate::http::problem::{Kind, Problem};
 
 /// What a request says about one of its lists.
-#[derive(Debug, Default)]
-pub(super) struct Asked {
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Asked {
     /// The placement.
-    pub(super) name: String,
-    pub(super) product_id: Option<ProductId>,
-    pub(super) products: Option<Vec<ProductId>>,
-    pub(super) limit: Option<usize>,
-    pub(super) filter: Option<String>,
+    pub(crate) name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) product_id: Option<ProductId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) products: Option<Vec<ProductId>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) limit: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) filter: Option<String>,
 }
 
 /// The question for a list. `at` is where the request describes the list, for errors: such as
 /// `placements[2].`, or nothing.
-pub(super) fn slot(
+pub(crate) fn slot(
     document: &Placements,
     asked: Asked,
     context: &Context,

@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 use super::slot::{Asked, slot};
 use crate::access::caller::{Caller, Permitted};
 use crate::http::problem::Problem;
+use crate::shop::moment::{ListsRequest, Moment, Remembered};
 use crate::shop::recommendations::{Known, cart_within_bounds, known, shopper};
 use crate::state::Shared;
 
@@ -30,6 +31,10 @@ pub(super) struct Prepared {
     pub(super) page: Option<String>,
     /// When it was received, UTC milliseconds.
     pub(super) now_ms: i64,
+    /// The request, as impressions record it.
+    request: ListsRequest,
+    /// The version of the placements.
+    placements: u64,
     slots: Vec<Slot>,
     known: Known,
     cart: Option<Vec<ProductId>>,
@@ -53,6 +58,12 @@ impl Prepared {
             return Err(Problem::field("page", format!("page is {shown:?}."), NAME_EXPECTED));
         }
         cart_within_bounds(cart.as_deref())?;
+        let request = ListsRequest {
+            lists: asked.clone(),
+            at: 0,
+            own_cart: cart.is_some(),
+            context: context.clone().unwrap_or_default(),
+        };
         let context = Context::from_json(context.unwrap_or_default())?;
         let document = state.placements.current();
         let (mut names, mut slots) = (Vec::new(), Vec::new());
@@ -62,7 +73,8 @@ impl Prepared {
         }
         let known = known(state, &shopper).await;
         let now_ms = state.clock.now_ms();
-        Ok(Self { names, shopper, page, now_ms, slots, known, cart, context })
+        let placements = document.version;
+        Ok(Self { names, shopper, page, now_ms, request, placements, slots, known, cart, context })
     }
 
     /// Gives each list the id of its answer, and returns the ids.
@@ -91,6 +103,18 @@ impl Prepared {
     /// The cart for which the lists are made.
     pub(super) fn cart_products(&self) -> Vec<ProductId> {
         self.query(None).cart_products()
+    }
+
+    /// What the impression of each list records of the moment of `page`, which the version `rules` of
+    /// the rules made: nothing on a host that cannot make answers again.
+    pub(super) fn moments(&self, state: &Shared, page: &Page, rules: u64) -> Vec<Option<String>> {
+        let moment = |at| {
+            let settings = state.answer_settings.as_ref()?;
+            let request = Remembered::Lists(ListsRequest { at, ..self.request.clone() });
+            let moment = Moment::new(self.known.session(), &page.basis, settings, request);
+            Moment { rules, placements: self.placements, ..moment }.encoded()
+        };
+        (0..page.lists.len()).map(moment).collect()
     }
 
     /// The lists under some rules.

@@ -1,0 +1,162 @@
+//! What an impression records of its request and its moment, so that the answer can be made again.
+
+use cartwheel_engine::{Basis, Noted};
+use cartwheel_events::ProductId;
+use cartwheel_sessions::{CatalogueMark, Session};
+use cartwheel_stream::Sequence;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::shop::filters::FiltersBody;
+use crate::shop::placements::slot::Asked;
+
+/// Longest moment, in bytes of JSON. An answer with a longer one cannot be made again.
+const MAX_MOMENT: usize = 8 << 10;
+
+/// The settings on which answers depend.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct AnswerSettings {
+    /// `shop.timezone`.
+    pub timezone: String,
+    /// `recommend.discovery`.
+    #[serde(skip_serializing_if = "is_default")]
+    pub discovery: f32,
+    /// `recommend.value`.
+    pub value: String,
+    /// `catalogue.accept_unknown`.
+    #[serde(skip_serializing_if = "is_default")]
+    pub accept_unknown: bool,
+}
+
+/// Names the session that an answer was made from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionMark {
+    /// The sequence number of the shopper's first record that was not applied.
+    pub next: Sequence,
+    /// The number of events applied since the session began.
+    pub events: u64,
+}
+
+impl SessionMark {
+    /// The mark of a session.
+    pub fn of(session: &Session) -> Self {
+        Self { next: session.next_sequence, events: session.events }
+    }
+}
+
+/// All that an answer depended on, beside its release and the clock.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Moment {
+    /// The shopper's session, if there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<SessionMark>,
+    /// The state of the live catalogue.
+    pub catalogue: CatalogueMark,
+    /// What shoppers turned to: products with the bits of their counts, one reading after the other.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) attention: Vec<Vec<(ProductId, u64)>>,
+    /// The version of the rules.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub rules: u64,
+    /// The version of the placements; 0 too for an answer without placement.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub placements: u64,
+    /// Whether the shopper's stored record was ignored, because the shopper was being erased.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub hidden: bool,
+    /// The settings.
+    pub settings: AnswerSettings,
+    pub(crate) request: Remembered,
+}
+
+/// A request without its shopper and its cart, which the impression has.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Remembered {
+    /// For recommendations.
+    Shopper(ShopperRequest),
+    /// For the lists of a page, of which the impression is one.
+    Lists(ListsRequest),
+}
+
+/// A request for recommendations.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct ShopperRequest {
+    pub(crate) limit: usize,
+    /// Whether the cart is the request's own, instead of the session's.
+    #[serde(skip_serializing_if = "is_default")]
+    pub(crate) own_cart: bool,
+    #[serde(skip_serializing_if = "is_default")]
+    pub(crate) filters: FiltersBody,
+    #[serde(skip_serializing_if = "is_default")]
+    pub(crate) filter: Option<String>,
+    #[serde(skip_serializing_if = "is_default")]
+    pub(crate) context: Map<String, Value>,
+}
+
+/// A request for lists.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct ListsRequest {
+    pub(crate) lists: Vec<Asked>,
+    /// The place of the impression's list among them, from 0.
+    #[serde(skip_serializing_if = "is_default")]
+    pub(crate) at: usize,
+    #[serde(skip_serializing_if = "is_default")]
+    pub(crate) own_cart: bool,
+    #[serde(skip_serializing_if = "is_default")]
+    pub(crate) context: Map<String, Value>,
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
+impl Moment {
+    /// The moment of an answer, with the version 0 of rules and placements.
+    pub(crate) fn new(
+        session: Option<&Session>,
+        basis: &Basis,
+        settings: &AnswerSettings,
+        request: Remembered,
+    ) -> Self {
+        let bits = |noted: &Noted| {
+            noted.iter().map(|(product, count)| (product.clone(), count.to_bits())).collect()
+        };
+        Self {
+            session: session.map(SessionMark::of),
+            catalogue: basis.catalogue,
+            attention: basis.attention.iter().map(bits).collect(),
+            rules: 0,
+            placements: 0,
+            hidden: basis.hidden,
+            settings: settings.clone(),
+            request,
+        }
+    }
+
+    /// The moment as an impression records it; `None` if it is too long.
+    pub(crate) fn encoded(&self) -> Option<String> {
+        // Encoding these structs cannot fail.
+        let text = serde_json::to_string(self).unwrap_or_default();
+        (1..=MAX_MOMENT).contains(&text.len()).then_some(text)
+    }
+
+    /// Reads the moment of an impression.
+    ///
+    /// # Errors
+    /// When it is damaged, or of a later release.
+    pub fn read(text: &str) -> Result<Self, serde_json::Error> {
+        serde_json::from_str(text)
+    }
+
+    /// What shoppers turned to.
+    pub fn attention(&self) -> Vec<Noted> {
+        let noted = |noted: &Vec<(ProductId, u64)>| {
+            noted.iter().map(|(product, bits)| (product.clone(), f64::from_bits(*bits))).collect()
+        };
+        self.attention.iter().map(noted).collect()
+    }
+}
