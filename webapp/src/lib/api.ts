@@ -41,6 +41,7 @@ import type {
   Recommendation,
   Recommendations,
   Release,
+  Replay,
   Rule,
   Rules,
   Run,
@@ -527,6 +528,14 @@ export class Api {
   async productQuality(id: string, days: number): Promise<ProductQuality> {
     const options = { params: { path: { id }, query: { days } }, signal: this.#signal() };
     return this.#data(this.#client.GET('/v1/quality/products/{id}', options));
+  }
+
+  /** An earlier answer, computed again. */
+  async replay(id: string): Promise<Replay> {
+    const params = { path: { id } };
+    return this.#data(
+      this.#client.GET('/v1/recommendations/{id}/replay', { params, signal: this.#signal() }),
+    );
   }
 
   #signal(signal?: AbortSignal): AbortSignal {

@@ -927,6 +927,28 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  '/v1/recommendations/{id}/replay': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * Computes an earlier answer again
+     * @description From the release, the catalogue, the rules and the shopper's events as they were at that moment, and
+     *     shows place by place whether it is the same, with the contribution of each feature. What is no
+     *     longer stored is named.
+     */
+    get: operations['replay_answer'];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   '/v1/rules': {
     parameters: {
       query?: never;
@@ -1295,6 +1317,20 @@ export interface components {
       aisle: string;
       /** @description The number of its products. */
       products: number;
+    };
+    /** @description A product of an answer. */
+    AnsweredProduct: {
+      /**
+       * Format: float
+       * @description Its probability or score, 0 to 1.
+       */
+      probability: number;
+      /** @description The product. */
+      product_id: string;
+      /** @description The rule that moved it, if one did. */
+      rule?: string | null;
+      /** @description The candidate source that proposed it. */
+      source: string;
     };
     /** @description The value of an attribute. */
     Attribute: boolean | number | string | string[];
@@ -3687,6 +3723,48 @@ export interface components {
       model?: string | null;
       /** @description The hash of the columns that both share. */
       schema_hash: string;
+    };
+    /** @description An earlier answer, computed again from what is stored. */
+    Replay: {
+      /**
+       * Format: int64
+       * @description When the answer was given, UTC milliseconds.
+       */
+      answered_at_ms: number;
+      /** @description What is no longer stored, or why the answer cannot be computed: a sentence for each. */
+      missing: string[];
+      /** @description How the two compare. */
+      outcome: components['schemas']['ReplayOutcome'];
+      /** @description The placement that it filled, if it filled one. */
+      placement?: string | null;
+      /** @description The answer, place by place. Empty if it cannot be computed. */
+      places: components['schemas']['ReplayedPlace'][];
+      /** @description The answer's id. */
+      recommendation_id: string;
+      /** @description The release that gave it: feature set and model. */
+      release: string;
+      /** @description The shopper; absent after an erasure. */
+      user_id?: string | null;
+    };
+    /**
+     * @description How an answer that was made again compares with the one that was given.
+     * @enum {string}
+     */
+    ReplayOutcome: 'same' | 'different' | 'incomplete' | 'erased';
+    /** @description A place of an answer. */
+    ReplayedPlace: {
+      again?: components['schemas']['AnsweredProduct'] | null;
+      explanation?: components['schemas']['Explanation'] | null;
+      given?: components['schemas']['AnsweredProduct'] | null;
+      /** @description Whether both answers have the same product here, with equal values. */
+      is_same: boolean;
+      /**
+       * Format: int64
+       * @description The place, from 1.
+       */
+      place: number;
+      /** @description The name of the product that was computed again. */
+      product_name?: string | null;
     };
     /**
      * @description Quality on users whom training held out: the gate users, or all users by cross-validation.
@@ -9499,6 +9577,83 @@ export interface operations {
         };
       };
       /** @description Temporarily unavailable, or the time limit was exceeded; see Retry-After */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+    };
+  };
+  replay_answer: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        /** @description The answer's recommendation_id */
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Both answers, compared */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Replay'];
+        };
+      };
+      /** @description A parameter is not valid */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The key or token is missing, unknown or expired */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The API key lacks the scope admin */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description No such answer is stored, or this server has no lake */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description Too many requests; see Retry-After */
+      429: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description What is stored cannot be read at the moment */
       503: {
         headers: {
           [name: string]: unknown;

@@ -147,6 +147,8 @@ export type StartFileImport = Schemas['StartFileImport'];
 
 export type Funnel = Schemas['Funnel'];
 export type Quality = Schemas['Quality'];
+/** An earlier answer, computed again. */
+export type Replay = Schemas['Replay'];
 export type QualityPart = Schemas['QualityPart'];
 export type DayQuality = Schemas['DayQuality'];
 /** What followed from recommendations, by product. */
