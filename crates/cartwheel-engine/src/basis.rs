@@ -27,12 +27,13 @@ pub struct Basis {
 /// Reads what shoppers turn to, for one answer, and notes what it has read. Copies share the notes.
 #[derive(Clone)]
 pub(crate) struct Attention {
-    from: From,
+    from: Counted,
     noted: Arc<Mutex<Vec<Noted>>>,
 }
 
+/// Where attention is read from.
 #[derive(Clone)]
-enum From {
+enum Counted {
     /// The counts of now.
     Counts(Trends),
     /// The readings of an earlier answer, in their order.
@@ -43,8 +44,8 @@ impl Attention {
     /// Reads the counts, or `past` readings in their place.
     pub(crate) fn new(trends: &Trends, past: Option<&[Noted]>) -> Self {
         let from = match past {
-            None => From::Counts(trends.clone()),
-            Some(past) => From::Readings(Arc::new(Mutex::new(past.iter().cloned().collect()))),
+            None => Counted::Counts(trends.clone()),
+            Some(past) => Counted::Readings(Arc::new(Mutex::new(past.iter().cloned().collect()))),
         };
         Self { from, noted: Arc::default() }
     }
@@ -77,8 +78,8 @@ impl Attention {
 
     fn read(&self, count: impl FnOnce(&Trends) -> Noted) -> Noted {
         let read = match &self.from {
-            From::Counts(trends) => count(trends),
-            From::Readings(readings) => readings.lock().pop_front().unwrap_or_default(),
+            Counted::Counts(trends) => count(trends),
+            Counted::Readings(readings) => readings.lock().pop_front().unwrap_or_default(),
         };
         self.noted.lock().push(read.clone());
         read

@@ -1,6 +1,6 @@
 //! Makes an earlier answer again, by the code that made it.
 
-use cartwheel_engine::{Engine as _, Query, Recommendation, Ruled, ServingEngine, Slot};
+use cartwheel_engine::{Engine as _, Filters, Query, Recommendation, Ruled, ServingEngine, Slot};
 use cartwheel_events::Impression;
 use cartwheel_filter::{Context, Source};
 use cartwheel_placements::Placements;
@@ -81,7 +81,7 @@ fn query<'a>(
         record: None,
         cart: own_cart.then(|| impression.cart.clone()),
         limit,
-        filters: Default::default(),
+        filters: Filters::default(),
         rules: Some(Ruled { rules: past.rules.set(), context }),
         explain: true,
         now_ms: impression.received_at_ms,

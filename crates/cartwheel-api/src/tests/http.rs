@@ -181,6 +181,7 @@ async fn the_document_lists_every_route() {
         "get /v1/quality 200 400 401 403 404 429 503",
         "get /v1/quality/products 200 400 401 403 404 429 503",
         "get /v1/quality/products/{id} 200 400 401 403 404 429 503",
+        "get /v1/recommendations/{id}/replay 200 400 401 403 404 429 503",
         "get /v1/rules 200 400 401 403 429 503",
         "get /v1/rules/history 200 400 401 403 429 503",
         "get /v1/search 200 400 401 403 429 503",

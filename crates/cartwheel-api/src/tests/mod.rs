@@ -15,6 +15,7 @@ mod http;
 mod hygiene;
 mod imports;
 mod keys;
+mod moment;
 mod placements;
 mod placements_document;
 mod products;

@@ -14,7 +14,7 @@ use cartwheel_engine::{Discovery, Erased, Opened, ServingEngine, Value};
 use cartwheel_events::{EventRecord, Impression, Record, UserId};
 use cartwheel_feature_set::Calendar;
 use cartwheel_registry::Release;
-use cartwheel_sessions::{LiveCatalogue, Session};
+use cartwheel_sessions::{CatalogueMark, LiveCatalogue, Session};
 use cartwheel_stream::{Position, Sequence, Stream as _};
 use tokio::runtime::Handle;
 
@@ -162,7 +162,8 @@ impl Upkeep {
     ) -> Result<LiveCatalogue> {
         let live = LiveCatalogue::in_memory();
         let newest = moment.catalogue.newest;
-        if newest > Sequence::default() {
+        // The first record of a stream has the number 0.
+        if moment.catalogue != CatalogueMark::default() {
             let delivered = self.lake.catalogue_until(newest)?;
             missing.extend(delivered.problems.into_iter().map(unreadable));
             for (position, change) in &delivered.found {
@@ -218,9 +219,9 @@ impl Upkeep {
         }
         if SessionMark::of(&session) != *mark {
             missing.push(format!(
-                "The session of that moment had {} events; those that are stored lead to {}. Events of \
-                 an import, what a guest brought along more than the stream's retention ago, and \
-                 sessions older than 28 days cannot be put together again.",
+                "The session of that moment had {} events; those that are stored lead to {}. Not put \
+                 together again: events of an import, what a guest brought along before the \
+                 stream's retention, a guest after the tie to a user, a session of more than 28 days.",
                 mark.events, session.events
             ));
         }

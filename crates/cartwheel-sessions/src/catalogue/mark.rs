@@ -34,5 +34,5 @@ impl CatalogueMark {
 /// The first bytes of a SHA-256, which stays the same from release to release.
 fn hash(product_id: &ProductId, sequence: Sequence) -> u64 {
     let digest = Sha256::digest(format!("{product_id} {sequence}"));
-    digest.iter().take(8).fold(0, |hash, byte| hash << 8 | u64::from(*byte))
+    digest.iter().take(8).fold(0, |hash, byte| (hash << 8) | u64::from(*byte))
 }

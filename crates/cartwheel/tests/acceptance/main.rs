@@ -32,6 +32,8 @@ mod pipeline;
 #[cfg(test)]
 mod placements;
 #[cfg(test)]
+mod replay;
+#[cfg(test)]
 mod rules;
 #[cfg(feature = "aws")]
 #[cfg(test)]
