@@ -2,6 +2,7 @@
 
 use cartwheel_engine::{Basis, Noted};
 use cartwheel_events::ProductId;
+use cartwheel_placements::Placements;
 use cartwheel_sessions::{CatalogueMark, Session};
 use cartwheel_stream::Sequence;
 use serde::{Deserialize, Serialize};
@@ -150,6 +151,16 @@ impl Moment {
     /// When it is damaged, or of a later release.
     pub fn read(text: &str) -> Result<Self, serde_json::Error> {
         serde_json::from_str(text)
+    }
+
+    /// Whether the list, or one before it on the page, tried products of which little is known. Which
+    /// ones it drew depends on counts that are not recorded.
+    pub fn explored(&self, placements: &Placements) -> bool {
+        let Remembered::Lists(ListsRequest { lists, at, .. }) = &self.request else { return false };
+        lists.iter().take(at + 1).any(|asked| {
+            let placement = placements.placements.get(&asked.name);
+            placement.is_some_and(|placement| placement.explore.slots > 0)
+        })
     }
 
     /// What shoppers turned to.

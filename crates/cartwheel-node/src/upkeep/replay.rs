@@ -109,6 +109,13 @@ impl Upkeep {
         let (Some(opened), Some(rules), Some(placements)) = (opened, rules, placements) else {
             return Ok(None);
         };
+        if moment.explored(&placements) {
+            missing.push(
+                "The list, or one before it on its page, explored: what was known of the products \
+                 that it tried is not stored."
+                    .to_owned(),
+            );
+        }
         let engine = ServingEngine::new(opened)
             .discovering(Discovery::new(moment.settings.discovery))
             .valuing(value.unwrap_or_default())
