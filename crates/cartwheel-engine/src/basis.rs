@@ -8,6 +8,7 @@ use cartwheel_sessions::CatalogueMark;
 use parking_lot::Mutex;
 
 use crate::trends::{Trend, Trends};
+use crate::trials::Tried;
 
 /// Products with their counts or scores, largest first.
 pub type Noted = Vec<(ProductId, f64)>;
@@ -74,6 +75,22 @@ impl Attention {
         keep: impl Fn(&ProductId) -> bool,
     ) -> Noted {
         self.read(|trends| trends.busiest(now_ms, limit, keep))
+    }
+
+    /// As [`Trends::most_tried`]; nothing of an earlier answer.
+    pub(crate) fn most_tried(&self, limit: usize) -> Vec<(ProductId, Tried)> {
+        match &self.from {
+            Counted::Counts(trends) => trends.most_tried(limit),
+            Counted::Readings(_) => Vec::new(),
+        }
+    }
+
+    /// As [`Trends::tried`]. It is not noted: an earlier answer is made again without exploration.
+    pub(crate) fn tried(&self, product_id: &str) -> Tried {
+        match &self.from {
+            Counted::Counts(trends) => trends.tried(product_id),
+            Counted::Readings(_) => Tried::default(),
+        }
     }
 
     fn read(&self, count: impl FnOnce(&Trends) -> Noted) -> Noted {

@@ -132,7 +132,7 @@ impl Shop {
     }
 
     fn trials(&self, product: u32) -> u64 {
-        self.label(product).map_or(0, |label| self.trends.tried(label.product_id).trials)
+        self.label(product).map_or(0, |label| self.attention.tried(label.product_id).trials)
     }
 
     /// What is believed of a product's click rate: the prior is the probability that the model
@@ -145,7 +145,7 @@ impl Shop {
         let known = self.opened.catalogue.get(listed.product);
         let is_bought = known.is_some_and(|product| product.stats.orders > 0);
         let strength = if is_bought { FIRM } else { WEAK };
-        let tried = self.label(listed.product).map(|label| self.trends.tried(label.product_id));
+        let tried = self.label(listed.product).map(|label| self.attention.tried(label.product_id));
         tried.unwrap_or_default().belief(prior, strength)
     }
 
@@ -164,6 +164,6 @@ impl Shop {
                 high: estimate.high,
             }
         };
-        self.trends.most_tried(limit).into_iter().map(product).collect()
+        self.attention.most_tried(limit).into_iter().map(product).collect()
     }
 }

@@ -265,7 +265,7 @@ fn optional_list(lists: Option<&ListArray>, row: usize) -> io::Result<Vec<String
 }
 
 /// The numbers of a list; an unknown one is `None`.
-fn optional_numbers(lists: Option<&ListArray>, row: usize) -> Vec<Option<f64>> {
+pub(super) fn optional_numbers(lists: Option<&ListArray>, row: usize) -> Vec<Option<f64>> {
     let Some(lists) = lists.filter(|lists| lists.is_valid(row)) else { return Vec::new() };
     let values = lists.value(row);
     values

@@ -19,6 +19,7 @@ use crate::files::scan::{
     list_counts, list_texts, lists, numbers, optional_texts, scan, sequences, texts,
 };
 use crate::lake::Lake;
+use crate::read::feedback_join::optional_numbers;
 use crate::read::products::read_changes;
 
 /// Something read from several parts of a table.
@@ -160,6 +161,7 @@ fn impression(batch: &RecordBatch, row: usize) -> io::Result<(Sequence, Impressi
     let scores = scores.ok_or_else(|| damaged("its scores are no numbers"))?;
     let sources = list_texts(lists(batch, "sources")?, row)?;
     let rules = lists(batch, "rules").map_or(Ok(Vec::new()), |rules| list_texts(rules, row))?;
+    let propensities = optional_numbers(lists(batch, "propensities").ok(), row);
     let shown = products(lists(batch, "product_ids")?, row)?.into_iter().enumerate();
     let shown = shown.map(|(at, product_id)| ImpressionItem {
         product_id,
@@ -168,6 +170,7 @@ fn impression(batch: &RecordBatch, row: usize) -> io::Result<(Sequence, Impressi
         score: scores.iter().nth(at).flatten().unwrap_or_default() as f32,
         source: sources.get(at).cloned().unwrap_or_default(),
         rule: rules.get(at).filter(|rule| !rule.is_empty()).cloned(),
+        propensity: propensities.get(at).copied().flatten(),
     });
     let impression = Impression {
         schema_version: SCHEMA_VERSION,

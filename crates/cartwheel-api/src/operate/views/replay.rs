@@ -160,6 +160,7 @@ mod tests {
             score: *score,
             source: "cart".to_owned(),
             rule: None,
+            propensity: None,
         };
         Impression {
             schema_version: 1,
