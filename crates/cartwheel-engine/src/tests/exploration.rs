@@ -156,6 +156,7 @@ fn answered(n: usize, explored: &str, events: &[&str]) -> Vec<(Sequence, Record)
         received_at_ms: NOW_MS,
         placement: None,
         page: None,
+        moment: None,
     });
     let event = |kind: &&str| {
         let body = json!({"user_id": "u", "event": kind, "product_ids": ["p0", explored],

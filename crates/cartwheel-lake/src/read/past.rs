@@ -72,7 +72,7 @@ impl Lake {
             events.extend(events_of(path, user_id)?);
             Ok(())
         })?;
-        let found = read.content.into_iter().map(|(_, event)| event).collect();
+        let found = read.content.into_values().collect();
         Ok(Past { found, problems: read.problems })
     }
 

@@ -195,6 +195,7 @@ mod tests {
             due_latest: None,
             source: Some(item.source.clone()),
             moved_by: None,
+            propensity: None,
             explanation: None,
         };
         impression.shown.iter().map(item).collect()
