@@ -78,7 +78,8 @@ fn busy_hour(data: &Path, server: &Server) -> Vec<(String, String)> {
                 return answers;
             }
             if n == ANSWERS / 3 {
-                // The events so far make another feature set.
+                // The events so far make another feature set, once checkouts are in the lake.
+                wait_for_delivery(data, ANSWERS / 12);
                 cartwheel(data, &["features"]).unwrap();
                 cartwheel(data, &["train"]).unwrap();
             }

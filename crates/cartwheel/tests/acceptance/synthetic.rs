@@ -142,7 +142,7 @@ fn a_search_changes_the_answer(server: &Server, shown: &[Value]) {
 #[test]
 fn the_demo_shows_prices_and_new_products_and_nothing_out_of_stock() {
     let data = tempfile::tempdir().unwrap();
-    let settings = "[gate]\nmin_users = 5\n[train]\nrounds = 30\n";
+    let settings = "[gate]\nmin_users = 5\n[train]\nrounds = 100\n";
     std::fs::write(data.path().join("cartwheel.toml"), settings).unwrap();
     let server = Server::spawn(data.path(), &[&["demo"], &SIZE[..]].concat());
     assert!(!data.path().join("shop").exists(), "no copy of the imported data stays");
