@@ -194,7 +194,7 @@ mod tests {
         assert_eq!(settings.server.listen.to_string(), "0.0.0.0:80");
         assert_eq!(settings.server.cors_origins, ["https://a.example"]);
         assert_eq!(settings.recommend.without, ["visit", "affinity"]);
-        assert_eq!((settings.train.eta, settings.shop.timezone.as_str()), (0.1, "UTC"));
+        assert_eq!((settings.train.eta, settings.shop.timezone.as_str()), (0.07, "UTC"));
     }
 
     #[test]
@@ -224,7 +224,7 @@ mod tests {
             "stream.shards from CARTWHEEL_STREAM_SHARDS is \"many\": expected an integer, 1 to \
              256. The default is 4.",
             "train.eta in shop.toml is \"fast\": expected a number, above 0, at most 1. The \
-             default is 0.1.",
+             default is 0.07.",
             "recommend.without from CARTWHEEL_RECOMMEND_WITHOUT is [\"vist\"]: expected a list of \
              strings, some of seen, cart, search, visit, taste, next, affinity, content. For \
              \"vist\", did you mean \"visit\"? The default is [].",
