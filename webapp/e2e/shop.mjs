@@ -373,7 +373,13 @@ async function serverDown({ browser, baseUrl, server }) {
   const added = await Promise.all(
     [0, 1, 2].map((index) => cards.nth(index).getAttribute('data-product-id')),
   );
-  const cart = await (await fetch(`${baseUrl}/v1/users/${user}/cart`)).json();
+  const readCart = async () => (await fetch(`${baseUrl}/v1/users/${user}/cart`)).json();
+  let cart = await readCart();
+  // The status may be gone between two actions that are being sent.
+  for (let tries = 0; cart.items.length < added.length && tries < 50; tries += 1) {
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    cart = await readCart();
+  }
   assert.deepEqual(
     cart.items.map(({ product_id, quantity }) => [product_id, quantity]),
     added.map((id) => [id, 1]),
