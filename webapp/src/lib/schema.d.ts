@@ -1571,8 +1571,8 @@ export interface components {
       /** @description The name of the key that stored it, or `cli`. */
       by: string;
       /**
-       * @description The names of the placements, the ids of the rules, or the groups of synonyms that differ from the version before, in
-       *     alphabetical order; null if that version is no longer kept.
+       * @description The names of the placements, the ids of the rules or the groups of synonyms that differ from
+       *     the version before, in alphabetical order; null if that version is no longer kept.
        */
       changed?: string[] | null;
       /**

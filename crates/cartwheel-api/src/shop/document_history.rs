@@ -33,8 +33,8 @@ pub(crate) struct DocumentVersion {
     changed_at_ms: i64,
     /// The name of the key that stored it, or `cli`.
     by: String,
-    /// The names of the placements, the ids of the rules, or the groups of synonyms that differ from the version before, in
-    /// alphabetical order; null if that version is no longer kept.
+    /// The names of the placements, the ids of the rules or the groups of synonyms that differ from
+    /// the version before, in alphabetical order; null if that version is no longer kept.
     changed: Option<Vec<String>>,
 }
 
