@@ -4,12 +4,13 @@
 //! page has, its shopper is ranked for once. Each list then takes its products from that ranking,
 //! or from what is the same for everybody, and none that an earlier list shows.
 
+use std::cell::OnceCell;
 use std::sync::Arc;
 
 use cartwheel_features::Action;
 use cartwheel_filter::Expression;
 use cartwheel_placements::Kind;
-use cartwheel_recommend::{Candidate, Ranked, Said, candidates};
+use cartwheel_recommend::{Candidate, Ranked, Relations, Said};
 use cartwheel_rules::Ruling;
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -193,6 +194,9 @@ impl Shop {
     fn pools(&self, sources: &Sources<'_>, slots: &[Slot]) -> Vec<Pool> {
         let Moment { state, cart, .. } = &sources.moment;
         let mut pools: Vec<Pool> = Vec::new();
+        let relations = OnceCell::new();
+        let relations =
+            || relations.get_or_init(|| Relations::new(&self.opened.catalogue, state, cart));
         for (at, slot) in slots.iter().enumerate() {
             for (number, step) in slot.steps.iter().enumerate() {
                 let filter = sources.filter_of[at][number];
@@ -202,22 +206,21 @@ impl Shop {
                         let qualifies = |product| sources.qualifies(filter, product);
                         let known = pools.iter().position(|pool| pool.of == of);
                         let pool = known.unwrap_or_else(|| {
-                            let (all, discovery) = (&self.opened.catalogue, self.discovery);
                             let candidates =
-                                candidates(all, state, cart, PERSONAL, discovery, qualifies);
+                                relations().candidates(PERSONAL, self.discovery, qualifies);
                             pools.push(Pool { candidates, of });
                             pools.len() - 1
                         });
                         let (ruling, chosen) = (&sources.rulings[at], &mut pools[pool].candidates);
                         let moment = &sources.moment;
                         let lacking = self.lacking(moment, ruling, chosen, slot.limit, qualifies);
-                        chosen.extend(self.given_candidates(moment, &lacking));
+                        chosen.extend(relations().among(lacking));
                     }
                     Kind::Rank => {
                         let (mut given, _) =
                             self.sorted_out(&slot.products, &sources.filters[filter]);
                         given.retain(|product| !sources.compared.contains(product));
-                        let candidates = self.given_candidates(&sources.moment, &given);
+                        let candidates = relations().among(given.iter().copied());
                         pools.push(Pool { candidates, of: PoolOf::Given((at, number), given) });
                     }
                     Kind::BoughtTogether

@@ -1,7 +1,7 @@
 //! How a shop orders given products for a shopper.
 
 use cartwheel_events::ProductId;
-use cartwheel_recommend::{Candidate, Ranked, Value, by_value, candidates_among, order};
+use cartwheel_recommend::{Candidate, Ranked, Relations, Value, by_value, order};
 use rustc_hash::FxHashSet;
 
 use crate::answer::{RankedProduct, Ranking, Unranked, UnrankedReason};
@@ -28,7 +28,9 @@ impl Shop {
         let shopper = self.asking(query, &moment.state);
         let filter = self.filter_for(query, &shopper, None);
         let (given, unranked) = self.sorted_out(products, &filter);
-        let chosen = self.given_candidates(&moment, &given);
+        let relations = Relations::new(&opened.catalogue, &moment.state, &moment.cart);
+        let chosen = relations.among(given.iter().copied());
+        drop(relations);
         let scored = self.scored(scorer, &moment, &chosen).await;
         let ranked = self.ordered_given(&moment, chosen, scored.probabilities, &given);
         let item = |ranked: &Ranked| {
@@ -43,16 +45,6 @@ impl Shop {
             release: opened.name(),
             degraded: moment.unreadable || scored.failed || opened.stands_in,
         }
-    }
-
-    /// The candidates among given products.
-    pub(crate) fn given_candidates(
-        &self,
-        moment: &Moment,
-        given: &FxHashSet<u32>,
-    ) -> Vec<Candidate> {
-        let Moment { state, cart, .. } = moment;
-        candidates_among(&self.opened.catalogue, state, cart, self.discovery, given)
     }
 
     /// Puts given products into the order for a shopper, each of them once.

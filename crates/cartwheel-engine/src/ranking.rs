@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use cartwheel_features::{Context, Source, UserState};
 use cartwheel_recommend::{
-    Candidate, Contributions, FEATURES, Ranked, Said, Value, by_value, candidates, column,
+    Candidate, Contributions, FEATURES, Ranked, Relations, Said, Value, by_value, column,
     due_first, is_due, order, reasons, rows, scores,
 };
 use rustc_hash::FxHashSet;
@@ -48,10 +48,11 @@ impl Shop {
                 && self.discovery.admits(state, product)
                 && !(query.filters.exclude_purchased && state.product(product).is_some())
         };
-        let (catalogue, discovery) = (&opened.catalogue, self.discovery);
-        let mut chosen = candidates(catalogue, state, cart, query.limit, discovery, qualifies);
+        let relations = Relations::new(&opened.catalogue, state, cart);
+        let mut chosen = relations.candidates(query.limit, self.discovery, qualifies);
         let lacking = self.lacking(&moment, &ruling, &chosen, query.limit, qualifies);
-        chosen.extend(self.given_candidates(&moment, &lacking));
+        chosen.extend(relations.among(lacking.iter().copied()));
+        drop(relations);
         let scored = self.scored(scorer, &moment, &chosen).await;
         let ranked =
             self.ordered_for(&moment, chosen, scored.probabilities, query.limit, qualifies);

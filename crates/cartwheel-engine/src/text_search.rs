@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use cartwheel_recommend::{Discovery, candidates_among, scores};
+use cartwheel_recommend::{Relations, scores};
 use cartwheel_search::{FacetFilters, Match, Question, Synonyms};
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -136,7 +136,7 @@ impl Shop {
         let cart = shopper.cart_products();
         let cart: Vec<u32> = cart.iter().filter_map(|id| catalogue.find(id.as_str())).collect();
         let context = opened.calendar.context(&state, shopper.now_ms);
-        let chosen = candidates_among(catalogue, &state, &cart, Discovery::NONE, products);
+        let chosen = Relations::new(catalogue, &state, &cart).among(products.iter().copied());
         let scores = scores(catalogue, opened.model.as_ref(), &state, &context, &cart, &chosen);
         chosen.iter().zip(scores).map(|(candidate, p)| (candidate.product, p)).collect()
     }

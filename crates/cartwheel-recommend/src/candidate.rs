@@ -106,6 +106,11 @@ impl Candidate {
         }
     }
 
+    /// The likeness of `content_now`; 0 if there is none.
+    pub(crate) fn like_now(&self) -> f32 {
+        self.content_now.map_or(0.0, |best| best.score)
+    }
+
     /// The candidate without what others have taught about it: only what the shop says remains.
     pub(crate) fn forgotten(&self) -> Self {
         let Self { product, source, search, content, content_best, content_now, .. } = *self;

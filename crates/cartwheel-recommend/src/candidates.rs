@@ -8,7 +8,7 @@ use rustc_hash::FxHashSet;
 use crate::candidate::{Candidate, TasteShare};
 use crate::discovery::Discovery;
 use crate::likeness::score_likeness;
-use crate::scored::{Key, Others, Scored};
+use crate::scored::{Key, Lists, Scored};
 use crate::searched::score_searches;
 use crate::visit::score_visit;
 
@@ -43,13 +43,145 @@ const FROM_POPULAR: usize = 30;
 /// Number of past products whose neighbours are considered.
 const TASTE_PRODUCTS: usize = 40;
 
-/// Returns the candidates for a user and a cart of catalogue indices: at most a few hundred,
-/// none of them in the cart, all of them products that qualify.
-///
-/// A product is asked about before any list is cut, so that products that do not qualify take
-/// no place. There are `at_least` candidates while that many products qualify; training asks
-/// for none, and takes what the sources yield. With `discovery`, more of the
-/// candidates are products that the user has not bought.
+/// How products relate to a user and a cart: what every source says, added up once for all lists
+/// that are made of it.
+pub struct Relations<'a> {
+    catalogue: &'a Catalogue,
+    state: &'a UserState,
+    cart: &'a [u32],
+    /// The user's products with their weights by recency, the heaviest first.
+    past: Vec<(f32, u32)>,
+    /// What is on of what the user has touched, the newest first.
+    touched: Vec<u32>,
+    scored: Scored,
+}
+
+impl<'a> Relations<'a> {
+    /// Scores the products that relate to a user and a cart of catalogue indices.
+    pub fn new(catalogue: &'a Catalogue, state: &'a UserState, cart: &'a [u32]) -> Self {
+        let past = past(state);
+        let is_on = |source| !catalogue.without.contains(source);
+        let mut scored = score(catalogue, state, cart, &past, is_on);
+        let mut touched = state.touched(MAX_TOUCHES);
+        touched.reverse();
+        touched.retain(|_| is_on(Source::Seen));
+        let known = |product: &u32| catalogue.get(*product).is_some();
+        let bought = past.iter().map(|(_, product)| product);
+        for &product in bought.chain(&touched).filter(|&product| known(product)) {
+            scored.of(product, Source::History);
+        }
+        Self { catalogue, state, cart, past, touched, scored }
+    }
+
+    /// The candidates: at most a few hundred, none of them in the cart, all of them products that
+    /// qualify.
+    ///
+    /// A product is asked about before any list is cut, so that products that do not qualify take
+    /// no place. There are `at_least` candidates while that many products qualify; training asks
+    /// for none, and takes what the sources yield. With `discovery`, more of the
+    /// candidates are products that the user has not bought.
+    pub fn candidates(
+        &self,
+        at_least: usize,
+        discovery: Discovery,
+        qualifies: impl Fn(u32) -> bool,
+    ) -> Vec<Candidate> {
+        self.chosen(at_least, discovery, qualifies, |_| false)
+    }
+
+    /// Each of some products that the catalogue has, in the cart or not, with the first source that
+    /// says anything of it. The earliest product of the catalogue comes first.
+    pub fn among(&self, products: impl IntoIterator<Item = u32>) -> Vec<Candidate> {
+        let mut products: Vec<u32> = products.into_iter().collect();
+        products.retain(|&product| self.catalogue.get(product).is_some());
+        products.sort_unstable();
+        products.dedup();
+        let candidate = |product| self.scored.with_source(product, self.first_source(product));
+        products.into_iter().map(candidate).collect()
+    }
+
+    fn first_source(&self, product: u32) -> Source {
+        if self.state.product(product).is_some() {
+            return Source::History;
+        }
+        if self.touched.contains(&product) {
+            return Source::Seen;
+        }
+        let Some(candidate) = self.scored.get(product) else { return Source::Popular };
+        let said = LISTS.iter().find(|list| (list.key)(candidate) > 0.0);
+        said.map_or(Source::Popular, |list| list.source)
+    }
+
+    /// Products for which `is_forgotten` holds are taken as if nobody had bought or looked at them.
+    fn chosen(
+        &self,
+        at_least: usize,
+        discovery: Discovery,
+        qualifies: impl Fn(u32) -> bool,
+        is_forgotten: impl Fn(u32) -> bool,
+    ) -> Vec<Candidate> {
+        let Self { catalogue, scored, .. } = self;
+        let in_cart: FxHashSet<u32> = self.cart.iter().copied().collect();
+        let qualifies = |product| !in_cart.contains(&product) && qualifies(product);
+        let mut chosen: Vec<Candidate> = Vec::with_capacity(FROM_HISTORY);
+        let mut lists = Lists::new(scored);
+        let bought = self.past.iter().map(|(_, product)| product);
+        let own = bought.filter(|&&product| qualifies(product));
+        let own = own.filter_map(|&product| lists.take(product)).take(FROM_HISTORY);
+        chosen.extend(own.map(|c| Candidate { source: Source::History, ..*c }));
+        for &product in self.touched.iter().filter(|&&product| qualifies(product)) {
+            let seen = lists.take(product);
+            chosen.extend(seen.map(|c| Candidate { source: Source::Seen, ..*c }));
+        }
+        lists.fill(LISTS.map(|list| list.key));
+        for (at, List { source, few, most, .. }) in LISTS.into_iter().enumerate() {
+            let length = if discovery.is_wanted() { most } else { few };
+            let best = lists.take_best(at, length, &qualifies);
+            chosen.extend(best.map(|candidate| Candidate { source, ..*candidate }));
+        }
+        let more = FROM_POPULAR.max(at_least.saturating_sub(chosen.len()));
+        let popular = catalogue.popular.iter().filter(|&&p| !lists.has(p) && !is_forgotten(p));
+        let popular = popular.filter(|&&product| qualifies(product));
+        chosen.extend(popular.take(more).map(|&p| scored.with_source(p, Source::Popular)));
+        chosen
+    }
+}
+
+/// A list of candidates that a source makes.
+#[derive(Clone, Copy)]
+struct List {
+    source: Source,
+    /// How many candidates it may have.
+    few: usize,
+    /// The same if new products are wanted.
+    most: usize,
+    key: Key,
+}
+
+impl List {
+    const fn new(source: Source, length: usize, key: Key) -> Self {
+        Self { source, few: length, most: length, key }
+    }
+}
+
+/// The lists after the user's own products, in their order.
+const LISTS: [List; 13] = [
+    List::new(Source::Cart, FROM_CART, |c| c.cart_sum),
+    List::new(Source::Search, FROM_SEARCH, |c| c.search),
+    List::new(Source::Visit, FROM_FOLLOWING, |c| c.visit.follow),
+    List::new(Source::Visit, FROM_NEAREST, |c| c.visit.nearest),
+    List::new(Source::Visit, FROM_TOGETHER, |c| c.visit.together),
+    List::new(Source::Visit, FROM_TWO_STEPS, |c| c.visit.follow_far),
+    List::new(Source::Visit, FROM_LEADS, |c| c.visit.leads_to),
+    List::new(Source::Taste, FROM_TASTE, |c| c.taste),
+    List::new(Source::Next, FROM_NEXT, |c| c.next),
+    List { few: FEW_FROM_AFFINITY, ..List::new(Source::Affinity, FROM_AFFINITY, |c| c.attraction) },
+    List { few: FEW_FROM_AFFINITY, ..List::new(Source::Affinity, FROM_AFFINITY, |c| c.companion) },
+    List { few: FEW_FROM_CONTENT, ..List::new(Source::Content, FROM_CONTENT, |c| c.content) },
+    List { few: FEW_FROM_CONTENT, ..List::new(Source::Content, FROM_CONTENT, Candidate::like_now) },
+];
+
+/// As [`Relations::candidates`], for one list.
 pub fn candidates(
     catalogue: &Catalogue,
     state: &UserState,
@@ -58,107 +190,26 @@ pub fn candidates(
     discovery: Discovery,
     qualifies: impl Fn(u32) -> bool,
 ) -> Vec<Candidate> {
-    candidates_after(catalogue, state, cart, at_least, discovery, qualifies, |_| false)
+    Relations::new(catalogue, state, cart).candidates(at_least, discovery, qualifies)
 }
 
-/// As [`candidates`], but products for which `is_forgotten` holds are taken as if nobody had bought
-/// or looked at them, except for those that the user has bought: only what the shop says about them
-/// can make them candidates. So a model learns what a new product is worth.
+/// The candidates for training: as [`candidates`], but products for which `is_forgotten` holds are
+/// taken as if nobody had bought or looked at them, except for those that the user has bought: only
+/// what the shop says about them can make them candidates. So a model learns what a new product is
+/// worth.
 pub fn candidates_after(
     catalogue: &Catalogue,
     state: &UserState,
     cart: &[u32],
-    at_least: usize,
     discovery: Discovery,
-    qualifies: impl Fn(u32) -> bool,
     is_forgotten: impl Fn(u32) -> bool,
 ) -> Vec<Candidate> {
-    let in_cart: FxHashSet<u32> = cart.iter().copied().collect();
-    let qualifies = |product| !in_cart.contains(&product) && qualifies(product);
-    chosen(catalogue, state, cart, at_least, discovery, qualifies, is_forgotten)
-}
-
-/// Returns the candidates for a user and a cart among given catalogue indices: each of the products
-/// that the catalogue has, in the cart or not, with the source that proposes it first.
-pub fn candidates_among(
-    catalogue: &Catalogue,
-    state: &UserState,
-    cart: &[u32],
-    discovery: Discovery,
-    products: &FxHashSet<u32>,
-) -> Vec<Candidate> {
-    let is_given = |product| products.contains(&product);
-    chosen(catalogue, state, cart, products.len(), discovery, is_given, |_| false)
-}
-
-/// As [`candidates_after`], but products in the cart may qualify too.
-fn chosen(
-    catalogue: &Catalogue,
-    state: &UserState,
-    cart: &[u32],
-    at_least: usize,
-    discovery: Discovery,
-    qualifies: impl Fn(u32) -> bool,
-    is_forgotten: impl Fn(u32) -> bool,
-) -> Vec<Candidate> {
-    let past = past(state);
-    let is_on = |source| !catalogue.without.contains(source);
-    let mut scored = score(catalogue, state, cart, &past, is_on);
+    let mut relations = Relations::new(catalogue, state, cart);
     let is_forgotten = |product| is_forgotten(product) && state.product(product).is_none();
-    for candidate in scored.all_mut().iter_mut().filter(|c| is_forgotten(c.product)) {
+    for candidate in relations.scored.all_mut().iter_mut().filter(|c| is_forgotten(c.product)) {
         *candidate = candidate.forgotten();
     }
-
-    let mut chosen: Vec<Candidate> = Vec::with_capacity(FROM_HISTORY);
-    let mut taken = FxHashSet::default();
-    let bought = past.iter().map(|&(_, product)| product);
-    let bought = bought.filter(|&product| catalogue.get(product).is_some() && qualifies(product));
-    for product in bought.take(FROM_HISTORY) {
-        taken.insert(product);
-        chosen.push(scored.with_source(product, Source::History));
-    }
-    let touched = state.touched(MAX_TOUCHES).into_iter().rev().filter(|_| is_on(Source::Seen));
-    let touched = touched.filter(|&p| catalogue.get(p).is_some() && !taken.contains(&p));
-    for product in touched.filter(|&product| qualifies(product)).collect::<Vec<_>>() {
-        taken.insert(product);
-        chosen.push(scored.with_source(product, Source::Seen));
-    }
-    let is_left = |c: &Candidate| !taken.contains(&c.product);
-    let mut others = Others::new(scored.all(), is_left, &qualifies);
-    let (affinity, content) = match discovery.is_wanted() {
-        true => (FROM_AFFINITY, FROM_CONTENT),
-        false => (FEW_FROM_AFFINITY, FEW_FROM_CONTENT),
-    };
-    let sources: [(Source, usize, Key); 13] = [
-        (Source::Cart, FROM_CART, |c| c.cart_sum),
-        (Source::Search, FROM_SEARCH, |c| c.search),
-        (Source::Visit, FROM_FOLLOWING, |c| c.visit.follow),
-        (Source::Visit, FROM_NEAREST, |c| c.visit.nearest),
-        (Source::Visit, FROM_TOGETHER, |c| c.visit.together),
-        (Source::Visit, FROM_TWO_STEPS, |c| c.visit.follow_far),
-        (Source::Visit, FROM_LEADS, |c| c.visit.leads_to),
-        (Source::Taste, FROM_TASTE, |c| c.taste),
-        (Source::Next, FROM_NEXT, |c| c.next),
-        (Source::Affinity, affinity, |c| c.attraction),
-        (Source::Affinity, affinity, |c| c.companion),
-        (Source::Content, content, |c| c.content),
-        (Source::Content, content, |c| c.content_now.map_or(0.0, |best| best.score)),
-    ];
-    for (source, most, key) in sources {
-        for candidate in others.take_best(most, key) {
-            taken.insert(candidate.product);
-            chosen.push(Candidate { source, ..*candidate });
-        }
-    }
-    let more = FROM_POPULAR.max(at_least.saturating_sub(chosen.len()));
-    let popular = catalogue.popular.iter().filter(|&&p| !taken.contains(&p) && !is_forgotten(p));
-    let popular = popular.filter(|&&product| qualifies(product));
-    chosen.extend(popular.take(more).map(|&p| scored.with_source(p, Source::Popular)));
-    // Of those that the user has touched, some relate to nothing.
-    for candidate in chosen.iter_mut().filter(|c| is_forgotten(c.product)) {
-        *candidate = candidate.forgotten();
-    }
-    chosen
+    relations.chosen(0, discovery, |_| true, is_forgotten)
 }
 
 /// The products new to the user that a source lists by the score which `parameter` shapes, best
@@ -178,8 +229,10 @@ pub fn list_of(
     };
     let is_on = |source| source == parameter.source();
     let scored = score(catalogue, state, cart, &past(state), is_on);
-    let mut new = Others::new(scored.all(), |c| is_new(state, cart, c.product), |_| true);
-    new.take_best(most, key).into_iter().map(|candidate| candidate.product).collect()
+    let mut lists = Lists::new(&scored);
+    lists.fill([key]);
+    let best = lists.take_best(0, most, |product| is_new(state, cart, product));
+    best.map(|candidate| candidate.product).collect()
 }
 
 /// Whether a product is neither in the cart nor one that the user has bought or touched.

@@ -30,7 +30,7 @@ mod visit;
 
 pub use buy_again::{Due, INTERVAL, by_due_date};
 pub use candidate::{Candidate, Ranked, TasteShare, VisitScores};
-pub use candidates::{candidates, candidates_after, candidates_among, is_new, list_of};
+pub use candidates::{Relations, candidates, candidates_after, is_new, list_of};
 pub use columns::{Column, Subject, column};
 pub use discovery::Discovery;
 pub use diversity::Diversity;

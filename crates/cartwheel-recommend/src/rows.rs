@@ -252,7 +252,7 @@ pub fn rows(
             flag(candidate.source == Source::Affinity),
             candidate.content,
             candidate.content_best.map_or(0.0, |best| best.score),
-            candidate.content_now.map_or(0.0, |best| best.score),
+            candidate.like_now(),
             catalogue.contents.price(candidate.product).map_or(f32::NAN, |p| p / usual_price),
             flag(candidate.source == Source::Content),
         ]);

@@ -18,6 +18,8 @@ thread_local! {
     static PLACES: Cell<Vec<u32>> = const { Cell::new(Vec::new()) };
     /// The memory of the candidates, kept between requests.
     static FOUND: Cell<Vec<Candidate>> = const { Cell::new(Vec::new()) };
+    /// The memory of the lists, kept between requests.
+    static KEYED: Cell<Vec<Vec<Keyed>>> = const { Cell::new(Vec::new()) };
 }
 
 /// Candidates in the order in which they were found, one a product.
@@ -47,11 +49,20 @@ impl Scored {
         &mut self.found[*place as usize]
     }
 
+    fn place(&self, product: u32) -> Option<usize> {
+        let place = self.places.get(product as usize).copied().filter(|&place| place != EMPTY);
+        place.map(|place| place as usize)
+    }
+
+    /// Returns the candidate of a product, if it has one.
+    pub(crate) fn get(&self, product: u32) -> Option<&Candidate> {
+        self.place(product).map(|place| &self.found[place])
+    }
+
     /// Returns a product's candidate with another source.
     pub(crate) fn with_source(&self, product: u32, source: Source) -> Candidate {
-        let place = self.places.get(product as usize).filter(|&&place| place != EMPTY);
-        let found = place.and_then(|&place| self.found.get(place as usize));
-        Candidate { source, ..found.copied().unwrap_or_else(|| Candidate::new(product, source)) }
+        let found = self.get(product).copied();
+        Candidate { source, ..found.unwrap_or_else(|| Candidate::new(product, source)) }
     }
 
     /// All candidates, to change.
@@ -80,65 +91,101 @@ impl Drop for Scored {
 /// What a source prefers candidates by.
 pub(crate) type Key = fn(&Candidate) -> f32;
 
-/// Candidates that no source has taken yet. A list is found by its keys alone, without moving the
-/// candidates.
-pub(crate) struct Others<'a, Q> {
-    all: &'a [Candidate],
-    /// Whether a product may be chosen.
-    qualifies: Q,
-    /// Places in `all`.
-    left: Vec<u32>,
-    /// Key, product and place of those that a source can take.
-    keyed: Vec<Keyed>,
+/// Candidates from which several lists take the best, each candidate for one list.
+pub(crate) struct Lists<'a> {
+    scored: &'a Scored,
+    /// By place: whether it is in a list, or does not qualify.
+    gone: Vec<bool>,
+    /// Of each list, those that it can take.
+    keyed: Vec<Vec<Keyed>>,
 }
 
-/// Key, product and place of a candidate.
-type Keyed = (f32, u32, u32);
+/// A candidate by what a list prefers.
+#[derive(Clone, Copy)]
+struct Keyed {
+    /// The key, then the product, the earlier the better: larger is better. Positive numbers are in
+    /// the order of their bits.
+    order: u64,
+    place: u32,
+}
 
-impl<'a, Q: Fn(u32) -> bool> Others<'a, Q> {
-    /// The candidates that `is_left` accepts.
-    pub(crate) fn new(
-        all: &'a [Candidate],
-        is_left: impl Fn(&Candidate) -> bool,
-        qualifies: Q,
-    ) -> Self {
-        let places = (0..).zip(all);
-        let left = places.filter(|(_, candidate)| is_left(candidate)).map(|(place, _)| place);
-        Self { all, qualifies, left: left.collect(), keyed: Vec::new() }
+impl<'a> Lists<'a> {
+    /// Lists of nothing yet.
+    pub(crate) fn new(scored: &'a Scored) -> Self {
+        Self { scored, gone: vec![false; scored.found.len()], keyed: KEYED.take() }
     }
 
-    /// Takes the `most` candidates with the largest positive keys that qualify, largest first; of
+    /// Takes the candidate of a product that no list has yet.
+    pub(crate) fn take(&mut self, product: u32) -> Option<&'a Candidate> {
+        let place = self.scored.place(product)?;
+        let is_taken = std::mem::replace(&mut self.gone[place], true);
+        (!is_taken).then_some(&self.scored.found[place])
+    }
+
+    /// Whether a list has a product, or would have it if it qualified.
+    pub(crate) fn has(&self, product: u32) -> bool {
+        self.scored.place(product).is_some_and(|place| self.gone[place])
+    }
+
+    /// Finds the candidates that each list can take, with positive keys. All at once: candidates
+    /// are much larger than their keys.
+    pub(crate) fn fill<const N: usize>(&mut self, keys: [Key; N]) {
+        self.keyed.resize_with(N, Vec::new);
+        self.keyed.iter_mut().for_each(Vec::clear);
+        let places = (0..).zip(&self.scored.found).zip(&self.gone);
+        for ((place, candidate), _) in places.filter(|(_, gone)| !**gone) {
+            for (key, keyed) in keys.iter().zip(&mut self.keyed) {
+                let key = key(candidate);
+                if key > 0.0 {
+                    let order = u64::from(key.to_bits()) << 32 | u64::from(!candidate.product);
+                    keyed.push(Keyed { order, place });
+                }
+            }
+        }
+    }
+
+    /// Takes the `most` candidates of a list with the largest keys that qualify, largest first; of
     /// equal ones the earlier product. A product is asked about once, and only if its key is
     /// large enough.
-    pub(crate) fn take_best(&mut self, most: usize, key: Key) -> Vec<&'a Candidate> {
-        let Self { all, qualifies, left, keyed } = self;
-        let all: &'a [Candidate] = all;
-        keyed.clear();
-        keyed.extend(left.iter().filter_map(|&place| {
-            let candidate = &all[place as usize];
-            let key = key(candidate);
-            (key > 0.0).then_some((key, candidate.product, place))
-        }));
-        let largest = |a: &Keyed, b: &Keyed| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1));
-        let mut best = Vec::with_capacity(most.min(keyed.len()));
-        let mut asked = Vec::with_capacity(best.capacity());
+    pub(crate) fn take_best(
+        &mut self,
+        list: usize,
+        most: usize,
+        qualifies: impl Fn(u32) -> bool,
+    ) -> impl Iterator<Item = &'a Candidate> {
+        let Self { scored, gone, keyed } = self;
+        let found: &'a [Candidate] = &scored.found;
+        let keyed = &mut keyed[list];
+        keyed.retain(|keyed| !gone[keyed.place as usize]);
+        let largest = |keyed: &Keyed| std::cmp::Reverse(keyed.order);
+        let mut best: Vec<u32> = Vec::with_capacity(most.min(keyed.len()));
         let mut rest = &mut keyed[..];
         while best.len() < most && !rest.is_empty() {
             let wanted = (most - best.len()).min(rest.len());
             if wanted < rest.len() {
-                rest.select_nth_unstable_by(wanted, largest);
+                rest.select_nth_unstable_by_key(wanted, largest);
             }
             let (next, others) = rest.split_at_mut(wanted);
-            next.sort_unstable_by(largest);
-            asked.extend(next.iter().map(|&(_, _, place)| place));
-            let next = next.iter().filter(|&&(_, product, _)| qualifies(product));
-            best.extend(next.map(|&(_, _, place)| &all[place as usize]));
+            next.sort_unstable_by_key(largest);
+            for &Keyed { place, .. } in &*next {
+                // One that does not qualify never will.
+                gone[place as usize] = true;
+                if qualifies(found[place as usize].product) {
+                    best.push(place);
+                }
+            }
             rest = others;
         }
-        // Those that do not qualify never will.
-        asked.sort_unstable();
-        let mut asked = asked.into_iter().peekable();
-        left.retain(|&place| asked.next_if_eq(&place).is_none());
-        best
+        best.into_iter().map(|place| &found[place as usize])
+    }
+}
+
+impl Drop for Lists<'_> {
+    fn drop(&mut self) {
+        self.keyed.iter_mut().for_each(|keyed| {
+            keyed.clear();
+            keyed.shrink_to(MOST_KEPT);
+        });
+        KEYED.set(std::mem::take(&mut self.keyed));
     }
 }
