@@ -1,8 +1,10 @@
 //! Load on a running server, for benchmarks: a bounded time, keep-alive
 //! connections, one request after another on each.
 //!
-//! `load ADDRESS submit|batch|recommend|changes|echo CLIENTS SECONDS USERS` prints requests a
-//! second and percentiles of latency as JSON; a `batch` has 500 events. `changes` takes a
+//! `load ADDRESS submit|batch|recommend|page|rank|search|changes|echo CLIENTS SECONDS USERS` prints
+//! requests a second and percentiles of latency as JSON. A `batch` has 500 events, a `page` five
+//! placements, `rank` gets the 1,000 products from a number on, and `search` types the best
+//! sellers' names: a letter more with each request. `changes` takes a
 //! best seller of its own off the shelf and puts it back, and measures from the change to the
 //! next recommendation, which has to show it. `echo` sends the
 //! events of `submit` to a server of nothing else: `load ADDRESS serve-echo` is one, of
@@ -26,7 +28,7 @@ async fn main() -> Result<()> {
     }
     let [_, address, what, clients, seconds, users] = args.as_slice() else {
         anyhow::bail!(
-            "usage: load ADDRESS submit|batch|recommend|changes|echo CLIENTS SECONDS USERS"
+            "usage: load ADDRESS submit|batch|recommend|page|rank|search|changes|echo CLIENTS SECONDS USERS"
         );
     };
     let (clients, users): (usize, usize) = (clients.parse()?, users.parse()?);
@@ -86,26 +88,76 @@ async fn run(
     if what == "changes" {
         return changes(socket, buffer, client, start, time).await;
     }
+    let names = match what {
+        "search" => best_sellers(&mut socket, &mut buffer, "name").await?,
+        _ => Vec::new(),
+    };
     let mut n = client;
     while start.elapsed() < time {
         n += 37;
         let user = n % users + 1;
-        let (path, body) = match what {
-            "submit" | "echo" => ("/v1/events", event(user)),
+        let (method, path, body) = match what {
+            "submit" | "echo" => ("POST", "/v1/events".into(), event(user)),
             "batch" => {
                 let events: Vec<String> =
                     (0..BATCH).map(|n| event((user + n) % users + 1)).collect();
-                ("/v1/events", format!("[{}]", events.join(",")))
+                ("POST", "/v1/events".into(), format!("[{}]", events.join(",")))
             }
-            _ => ("/v1/recommendations", format!("{{\"user_id\":\"{user}\"}}")),
+            "page" => ("POST", "/v1/page".into(), page(user)),
+            "rank" => ("POST", "/v1/rank".into(), rank(user, n % 1000)),
+            "search" => {
+                let typed = typed(&names, latencies.len());
+                ("GET", format!("/v1/search?user_id={user}&q={typed}"), String::new())
+            }
+            _ => ("POST", "/v1/recommendations".into(), format!("{{\"user_id\":\"{user}\"}}")),
         };
-        let request = request("POST", path, &body);
+        let request = request(method, &path, &body);
         let sent = Instant::now();
         socket.write_all(request.as_bytes()).await?;
         answer(&mut socket, &mut buffer).await?;
         latencies.push(sent.elapsed());
     }
     Ok(latencies)
+}
+
+/// A product's page with five placements, under one ranking.
+fn page(user: usize) -> String {
+    let names = ["product", "product_substitutes", "home", "home_buy_again", "home_trending"];
+    let placements = names.map(|name| format!("{{\"name\":\"{name}\"}}")).join(",");
+    let product = user % 1000 + 1;
+    format!(
+        "{{\"user_id\":\"{user}\",\"page\":\"product\",\"product_id\":\"{product}\",\
+         \"placements\":[{placements}]}}"
+    )
+}
+
+fn rank(user: usize, first: usize) -> String {
+    let products: Vec<String> = (1..=1000).map(|n| format!("\"{}\"", first + n)).collect();
+    format!("{{\"user_id\":\"{user}\",\"products\":[{}]}}", products.join(","))
+}
+
+/// The `turn`th query of a shopper who types one name after another.
+fn typed(names: &[String], turn: usize) -> String {
+    const LETTERS: usize = 12;
+    let name = &names[turn / LETTERS % names.len()];
+    name.chars().take(turn % LETTERS + 1).map(|c| if c == ' ' { '+' } else { c }).collect()
+}
+
+/// This field, a text, of the best sellers.
+async fn best_sellers(
+    socket: &mut TcpStream,
+    buffer: &mut Vec<u8>,
+    field: &str,
+) -> Result<Vec<String>> {
+    socket.write_all(request("GET", "/v1/popular?limit=20", "").as_bytes()).await?;
+    answer(socket, buffer).await?;
+    let body = String::from_utf8_lossy(buffer);
+    let key = format!("\"{field}\":\"");
+    let values = body.split(&key).skip(1);
+    let values: Vec<String> =
+        values.filter_map(|rest| Some(rest.split('"').next()?.to_owned())).collect();
+    anyhow::ensure!(!values.is_empty(), "no best seller");
+    Ok(values)
 }
 
 fn request(method: &str, path: &str, body: &str) -> String {
@@ -124,11 +176,8 @@ async fn changes(
     start: Instant,
     time: Duration,
 ) -> Result<Vec<Duration>> {
-    socket.write_all(request("GET", "/v1/popular?limit=20", "").as_bytes()).await?;
-    answer(&mut socket, &mut buffer).await?;
-    let body = String::from_utf8_lossy(&buffer).into_owned();
-    let mut ids = body.split("\"product_id\":\"").skip(1);
-    let id = ids.nth(client).and_then(|rest| rest.split('"').next()).context("no best seller")?;
+    let ids = best_sellers(&mut socket, &mut buffer, "product_id").await?;
+    let id = ids.get(client).context("no best seller is left for this client")?;
     let (path, named) = (format!("/v1/products/{id}"), format!("\"product_id\":\"{id}\""));
     let mut latencies = Vec::new();
     let mut in_stock = true;
