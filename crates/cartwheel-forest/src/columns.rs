@@ -1,8 +1,8 @@
 //! Evaluates many rows column by column.
 //!
 //! The candidates of one request share most of their values: those of user, cart and moment.
-//! Every split that tests a column with one value in all rows is resolved once, and the
-//! rest of each tree becomes a short postfix program. A step of it handles a whole block of rows
+//! Every split that sends all rows to one side, by the column's least and largest value, is resolved
+//! once, and the rest of each tree becomes a short postfix program. A step of it handles a whole block of rows
 //! with vector instructions: it compares a column with a threshold and selects one of two
 //! values. All splits of the rest are computed, but none of them mispredicts or waits for another.
 //!
@@ -13,7 +13,7 @@ use pulp::{Arch, Simd, WithSimd};
 use crate::layout::{self, Link, Tree};
 
 /// Most rows that go through a program together: their columns stay in the cache.
-const BLOCK: usize = 128;
+const BLOCK: usize = 384;
 /// The widest vector of any processor, in values.
 const WIDEST: usize = 16;
 
@@ -52,8 +52,8 @@ enum Part {
 /// A forest for the rows of one call.
 struct Program {
     steps: Vec<Step>,
-    /// By slot of a doubled row: its value, if it is the same in all rows.
-    constants: Vec<Option<f32>>,
+    /// By slot of a doubled row: its least and its largest value.
+    bounds: Vec<(f32, f32)>,
     /// By slot: its place in `columns`, or [`UNUSED`].
     places: Vec<u32>,
     /// The slots that the steps test.
@@ -97,7 +97,7 @@ impl Program {
     fn new(trees: &[Tree], rows: &[f32], features: usize) -> Self {
         let mut program = Self {
             steps: Vec::with_capacity(8 * trees.len()),
-            constants: constants(rows, features),
+            bounds: bounds(rows, features),
             places: vec![UNUSED; 2 * features],
             columns: Vec::new(),
         };
@@ -122,8 +122,12 @@ impl Program {
             if node.left == 0 {
                 return Part::Leaf(node.value);
             }
-            let Some(value) = self.constants[node.slot as usize] else { break node.slot };
-            node = nodes[node.left as usize + usize::from(value >= node.value)];
+            let (least, largest) = self.bounds[node.slot as usize];
+            let goes_right = least >= node.value;
+            if !goes_right && largest >= node.value {
+                break node.slot;
+            }
+            node = nodes[node.left as usize + usize::from(goes_right)];
         };
         let left = self.part(nodes, node.left);
         let right = self.part(nodes, node.left + 1);
@@ -248,16 +252,28 @@ fn choose<S: Simd>(
     }
 }
 
-/// By slot: the value that it has in all rows.
-fn constants(rows: &[f32], features: usize) -> Vec<Option<f32>> {
-    let (first, others) = rows.split_at(features);
-    let mut differs = vec![0_u32; features];
-    for row in others.chunks_exact(features) {
-        for ((differs, value), first) in differs.iter_mut().zip(row).zip(first) {
-            *differs |= value.to_bits() ^ first.to_bits();
+/// By slot: the least and the largest value of any row.
+fn bounds(rows: &[f32], features: usize) -> Vec<(f32, f32)> {
+    // NaN is never the less or the larger of two.
+    let mut least = vec![f32::INFINITY; features];
+    let mut largest = vec![f32::NEG_INFINITY; features];
+    let mut missing = vec![0_u32; features];
+    for row in rows.chunks_exact(features) {
+        let seen = least.iter_mut().zip(&mut largest).zip(&mut missing);
+        for (((least, largest), missing), &value) in seen.zip(row) {
+            *least = if value < *least { value } else { *least };
+            *largest = if value > *largest { value } else { *largest };
+            *missing |= u32::from(value.is_nan());
         }
     }
-    let slot = |slot: u32| (differs[slot as usize / 2] == 0).then(|| value(first, slot));
+    let slot = |slot: u32| {
+        let feature = slot as usize / 2;
+        let (least, largest) = (least[feature], largest[feature]);
+        match (missing[feature] > 0, layout::missing(slot)) {
+            (true, missing) => (least.min(missing), largest.max(missing)),
+            (false, _) => (least, largest),
+        }
+    };
     (0..2 * features as u32).map(slot).collect()
 }
 
