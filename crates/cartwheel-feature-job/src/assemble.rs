@@ -193,8 +193,7 @@ fn labelled(
         };
         let draw = stable_hash(format!("forgotten/{seed}/{key}").as_bytes());
         let is_forgotten = |p: u32| mix(draw ^ u64::from(p)).is_multiple_of(FORGOTTEN);
-        let mut found =
-            candidates_after(catalogue, state, cart, discovery, is_forgotten);
+        let mut found = candidates_after(catalogue, state, cart, discovery, is_forgotten);
         let draw = stable_hash(format!("negatives/{seed}/{key}").as_bytes());
         found.retain(|candidate| {
             let drawn = mix(draw ^ u64::from(candidate.product));

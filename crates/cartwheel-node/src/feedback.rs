@@ -172,10 +172,7 @@ impl Feedback {
             let (feedback, lake, now_ms) = (self.clone(), lake.clone(), clock.now_ms());
             let store = move || {
                 let days = feedback.last(count, now_ms);
-                days.into_iter().try_for_each(|day| {
-                    feedback.days.of(&lake, day, now_ms)?;
-                    feedback.days.products_of(&lake, day, now_ms).map(drop)
-                })
+                days.into_iter().try_for_each(|day| feedback.days.store(&lake, day, now_ms))
             };
             let stored = tokio::task::spawn_blocking(store).await.map_err(anyhow::Error::from);
             if let Err(error) = stored.and_then(|stored| Ok(stored?)) {

@@ -146,8 +146,7 @@ mod tests {
         let (catalogue, user) = shop();
         let found = |forgotten: &[u32], product: u32| {
             let is_forgotten = |p: u32| forgotten.contains(&p);
-            let found =
-                candidates_after(&catalogue, &user, &[], Discovery::ALL, is_forgotten);
+            let found = candidates_after(&catalogue, &user, &[], Discovery::ALL, is_forgotten);
             found.into_iter().find(|c| c.product == product)
         };
         let unsold = row(&catalogue, &user, found(&[], 2).unwrap());

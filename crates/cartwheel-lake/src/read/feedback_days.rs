@@ -101,6 +101,19 @@ impl FeedbackDays {
         Some((self.begin_ms(day)?, self.begin_ms(day.tomorrow().ok()?)?))
     }
 
+    /// Stores the figures of a day if no event can count for its answers any more; otherwise there
+    /// is nothing to do.
+    ///
+    /// # Errors
+    /// When the lake cannot be read, or the figures cannot be stored.
+    pub fn store(&self, lake: &Lake, day: Date, now_ms: i64) -> Result<(), LakeError> {
+        if self.span(day).is_some_and(|(_, to_ms)| self.is_final(to_ms, now_ms)) {
+            self.of(lake, day, now_ms)?;
+            self.products_of(lake, day, now_ms)?;
+        }
+        Ok(())
+    }
+
     /// Whether no event can count any more for the answers of a day that ended at `to_ms`.
     fn is_final(&self, to_ms: i64, now_ms: i64) -> bool {
         to_ms + self.window_ms + DELIVERY_MS <= now_ms
