@@ -86,8 +86,12 @@ impl Trail {
 
     /// Returns the sums over all weeks before `week`: what was known when it began.
     pub fn before(&self, week: u16) -> Lately {
-        let at = self.weeks.partition_point(|&(earlier, _)| earlier < week);
-        let newest = at.checked_sub(1).map(|at| self.weeks[at]);
+        let newest = self.weeks.last().copied().filter(|&(last, _)| last < week);
+        // A request asks for now, and saves the search.
+        let newest = newest.or_else(|| {
+            let at = self.weeks.partition_point(|&(earlier, _)| earlier < week);
+            at.checked_sub(1).map(|at| self.weeks[at])
+        });
         newest.map_or_else(Lately::default, |(earlier, sum)| {
             sum.after(week.saturating_sub(earlier + 1))
         })

@@ -8,7 +8,7 @@ use rustc_hash::FxHashSet;
 use crate::candidate::{Candidate, TasteShare};
 use crate::discovery::Discovery;
 use crate::likeness::score_likeness;
-use crate::scored::{Key, Lists, Scored};
+use crate::scored::{Lists, Scored};
 use crate::searched::score_searches;
 use crate::visit::score_visit;
 
@@ -108,8 +108,8 @@ impl<'a> Relations<'a> {
             return Source::Seen;
         }
         let Some(candidate) = self.scored.get(product) else { return Source::Popular };
-        let said = LISTS.iter().find(|list| (list.key)(candidate) > 0.0);
-        said.map_or(Source::Popular, |list| list.source)
+        let said = LISTS.iter().zip(keys(candidate)).find(|(_, key)| *key > 0.0);
+        said.map_or(Source::Popular, |(list, _)| list.source)
     }
 
     /// Products for which `is_forgotten` holds are taken as if nobody had bought or looked at them.
@@ -133,8 +133,8 @@ impl<'a> Relations<'a> {
             let seen = lists.take(product);
             chosen.extend(seen.map(|c| Candidate { source: Source::Seen, ..*c }));
         }
-        lists.fill(LISTS.map(|list| list.key));
-        for (at, List { source, few, most, .. }) in LISTS.into_iter().enumerate() {
+        lists.fill(keys);
+        for (at, List { source, few, most }) in LISTS.into_iter().enumerate() {
             let length = if discovery.is_wanted() { most } else { few };
             let best = lists.take_best(at, length, &qualifies);
             chosen.extend(best.map(|candidate| Candidate { source, ..*candidate }));
@@ -155,31 +155,49 @@ struct List {
     few: usize,
     /// The same if new products are wanted.
     most: usize,
-    key: Key,
 }
 
 impl List {
-    const fn new(source: Source, length: usize, key: Key) -> Self {
-        Self { source, few: length, most: length, key }
+    const fn new(source: Source, length: usize) -> Self {
+        Self { source, few: length, most: length }
     }
 }
 
 /// The lists after the user's own products, in their order.
 const LISTS: [List; 13] = [
-    List::new(Source::Cart, FROM_CART, |c| c.cart_sum),
-    List::new(Source::Search, FROM_SEARCH, |c| c.search),
-    List::new(Source::Visit, FROM_FOLLOWING, |c| c.visit.follow),
-    List::new(Source::Visit, FROM_NEAREST, |c| c.visit.nearest),
-    List::new(Source::Visit, FROM_TOGETHER, |c| c.visit.together),
-    List::new(Source::Visit, FROM_TWO_STEPS, |c| c.visit.follow_far),
-    List::new(Source::Visit, FROM_LEADS, |c| c.visit.leads_to),
-    List::new(Source::Taste, FROM_TASTE, |c| c.taste),
-    List::new(Source::Next, FROM_NEXT, |c| c.next),
-    List { few: FEW_FROM_AFFINITY, ..List::new(Source::Affinity, FROM_AFFINITY, |c| c.attraction) },
-    List { few: FEW_FROM_AFFINITY, ..List::new(Source::Affinity, FROM_AFFINITY, |c| c.companion) },
-    List { few: FEW_FROM_CONTENT, ..List::new(Source::Content, FROM_CONTENT, |c| c.content) },
-    List { few: FEW_FROM_CONTENT, ..List::new(Source::Content, FROM_CONTENT, Candidate::like_now) },
+    List::new(Source::Cart, FROM_CART),
+    List::new(Source::Search, FROM_SEARCH),
+    List::new(Source::Visit, FROM_FOLLOWING),
+    List::new(Source::Visit, FROM_NEAREST),
+    List::new(Source::Visit, FROM_TOGETHER),
+    List::new(Source::Visit, FROM_TWO_STEPS),
+    List::new(Source::Visit, FROM_LEADS),
+    List::new(Source::Taste, FROM_TASTE),
+    List::new(Source::Next, FROM_NEXT),
+    List { source: Source::Affinity, few: FEW_FROM_AFFINITY, most: FROM_AFFINITY },
+    List { source: Source::Affinity, few: FEW_FROM_AFFINITY, most: FROM_AFFINITY },
+    List { source: Source::Content, few: FEW_FROM_CONTENT, most: FROM_CONTENT },
+    List { source: Source::Content, few: FEW_FROM_CONTENT, most: FROM_CONTENT },
 ];
+
+/// What each of [`LISTS`] prefers candidates by.
+fn keys(c: &Candidate) -> [f32; LISTS.len()] {
+    [
+        c.cart_sum,
+        c.search,
+        c.visit.follow,
+        c.visit.nearest,
+        c.visit.together,
+        c.visit.follow_far,
+        c.visit.leads_to,
+        c.taste,
+        c.next,
+        c.attraction,
+        c.companion,
+        c.content,
+        c.like_now(),
+    ]
+}
 
 /// As [`Relations::candidates`], for one list.
 pub fn candidates(
@@ -220,7 +238,7 @@ pub fn list_of(
     state: &UserState,
     cart: &[u32],
 ) -> Vec<u32> {
-    let (most, key): (usize, Key) = match parameter {
+    let (most, key): (usize, fn(&Candidate) -> f32) = match parameter {
         Parameter::SignificantPairs => (FROM_TASTE, |c| c.taste),
         Parameter::CompanionShrink => (FROM_AFFINITY, |c| c.companion),
         Parameter::FollowSteps | Parameter::VisitBack => (FROM_FOLLOWING, |c| c.visit.follow),
@@ -230,7 +248,7 @@ pub fn list_of(
     let is_on = |source| source == parameter.source();
     let scored = score(catalogue, state, cart, &past(state), is_on);
     let mut lists = Lists::new(&scored);
-    lists.fill([key]);
+    lists.fill(|candidate| [key(candidate)]);
     let best = lists.take_best(0, most, |product| is_new(state, cart, product));
     best.map(|candidate| candidate.product).collect()
 }

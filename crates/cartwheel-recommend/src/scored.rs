@@ -88,9 +88,6 @@ impl Drop for Scored {
     }
 }
 
-/// What a source prefers candidates by.
-pub(crate) type Key = fn(&Candidate) -> f32;
-
 /// Candidates from which several lists take the best, each candidate for one list.
 pub(crate) struct Lists<'a> {
     scored: &'a Scored,
@@ -127,15 +124,14 @@ impl<'a> Lists<'a> {
         self.scored.place(product).is_some_and(|place| self.gone[place])
     }
 
-    /// Finds the candidates that each list can take, with positive keys. All at once: candidates
-    /// are much larger than their keys.
-    pub(crate) fn fill<const N: usize>(&mut self, keys: [Key; N]) {
+    /// Finds the candidates that each list can take, with positive keys; `keys` tells what each list
+    /// prefers a candidate by. All at once: candidates are much larger than their keys.
+    pub(crate) fn fill<const N: usize>(&mut self, keys: impl Fn(&Candidate) -> [f32; N]) {
         self.keyed.resize_with(N, Vec::new);
         self.keyed.iter_mut().for_each(Vec::clear);
         let places = (0..).zip(&self.scored.found).zip(&self.gone);
         for ((place, candidate), _) in places.filter(|(_, gone)| !**gone) {
-            for (key, keyed) in keys.iter().zip(&mut self.keyed) {
-                let key = key(candidate);
+            for (key, keyed) in keys(candidate).into_iter().zip(&mut self.keyed) {
                 if key > 0.0 {
                     let order = u64::from(key.to_bits()) << 32 | u64::from(!candidate.product);
                     keyed.push(Keyed { order, place });
