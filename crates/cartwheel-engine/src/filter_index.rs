@@ -1,10 +1,13 @@
-//! An index of the catalogue for filter expressions, kept beside the catalogue.
+//! An index of the catalogue for filter expressions and for products that are alike, kept beside the
+//! catalogue.
 //!
 //! The first request with an expression starts to build the index of its catalogue, and later ones
 //! select from it. A product that has changed since is decided on by itself, and so are all of
 //! them while there is no index: a change is in effect at once, and nobody waits for an index. When
 //! many products have changed, another one is built.
 
+use std::borrow::Borrow;
+use std::hash::Hash;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 
@@ -13,6 +16,7 @@ use parking_lot::{Mutex, RwLock};
 use roaring::RoaringBitmap;
 use rustc_hash::FxHashMap;
 
+use crate::alike::Alike;
 use crate::overlay::Overlay;
 use crate::release::Opened;
 
@@ -20,6 +24,8 @@ use crate::release::Opened;
 const MAX_CHANGED: u64 = 2_000;
 /// Most selections that are kept: of a million products they take 32 MB.
 const MAX_SELECTIONS: usize = 256;
+/// Most products whose list of those alike is kept, of some 10 kB each.
+const MAX_ALIKE: usize = 2_048;
 
 /// The newest index. Copies share it.
 #[derive(Clone, Default)]
@@ -36,7 +42,8 @@ struct Indexed {
     opened: Weak<Opened>,
     overlay: Arc<Overlay>,
     index: Index,
-    selections: Mutex<Selections>,
+    selections: Mutex<Recent<String, RoaringBitmap>>,
+    alike: Mutex<Recent<u32, Alike>>,
     /// The products that have changed until a version of the live catalogue.
     changed: Mutex<(u64, Arc<RoaringBitmap>)>,
 }
@@ -51,6 +58,11 @@ impl Selected {
     /// Whether a product fulfils the condition; `None` if it has to be decided on by itself.
     pub(crate) fn contains(&self, product: u32) -> Option<bool> {
         (!self.changed.contains(product)).then(|| self.found.contains(product))
+    }
+
+    /// All products that may fulfil the condition.
+    pub(crate) fn possible(&self) -> impl Iterator<Item = u32> {
+        (&*self.found | &*self.changed).into_iter()
     }
 }
 
@@ -71,6 +83,36 @@ impl FilterIndex {
         now_ms: i64,
         build: impl FnOnce() -> Index + Send + 'static,
     ) -> Option<Selected> {
+        let (indexed, changed) = self.current(edition, build)?;
+        Some(Selected { found: indexed.select(condition, now_ms), changed })
+    }
+
+    /// What a product is alike to, and the products that may have changed since: kept if `is_same`
+    /// holds for it, or else what `make` returns. `None` and `build` as for [`Self::select`].
+    pub(crate) fn alike(
+        &self,
+        edition: Edition,
+        product: u32,
+        is_same: impl Fn(&Alike) -> bool,
+        make: impl FnOnce() -> Alike,
+        build: impl FnOnce() -> Index + Send + 'static,
+    ) -> Option<(Arc<Alike>, Arc<RoaringBitmap>)> {
+        let (indexed, changed) = self.current(edition, build)?;
+        let known = indexed.alike.lock().get(&product).filter(|alike| is_same(alike));
+        let alike = known.unwrap_or_else(|| {
+            let made = Arc::new(make());
+            indexed.alike.lock().put(product, made.clone());
+            made
+        });
+        Some((alike, changed))
+    }
+
+    /// The index for an edition, and the products that have changed since it was built.
+    fn current(
+        &self,
+        edition: Edition,
+        build: impl FnOnce() -> Index + Send + 'static,
+    ) -> Option<(Arc<Indexed>, Arc<RoaringBitmap>)> {
         let indexed = self.0.indexed.read().clone();
         let indexed = indexed.filter(|i| std::ptr::eq(i.opened.as_ptr(), &*edition.opened));
         let Some(indexed) = indexed else {
@@ -81,7 +123,7 @@ impl FilterIndex {
         if changed.len() > MAX_CHANGED {
             self.build_aside(edition, build);
         }
-        Some(Selected { found: indexed.select(condition, now_ms), changed })
+        Some((indexed, changed))
     }
 
     /// Builds an index in the background, unless one is being built.
@@ -105,7 +147,8 @@ impl FilterIndex {
             opened: Arc::downgrade(&edition.opened),
             overlay: edition.overlay.clone(),
             index,
-            selections: Mutex::default(),
+            selections: Mutex::new(Recent::new(MAX_SELECTIONS)),
+            alike: Mutex::new(Recent::new(MAX_ALIKE)),
             changed: Mutex::new((edition.overlay.version(), Arc::default())),
         };
         *self.0.indexed.write() = Some(Arc::new(indexed));
@@ -148,30 +191,37 @@ impl Indexed {
     }
 }
 
-/// The selections that were used last, by their condition.
-#[derive(Default)]
-struct Selections {
+/// What was used last, by its key.
+struct Recent<K, V> {
+    most: usize,
     uses: u64,
     /// Each with the number of its last use.
-    by_condition: FxHashMap<String, (u64, Arc<RoaringBitmap>)>,
+    by_key: FxHashMap<K, (u64, Arc<V>)>,
 }
 
-impl Selections {
-    fn get(&mut self, condition: &str) -> Option<Arc<RoaringBitmap>> {
+impl<K: Eq + Hash + Clone, V> Recent<K, V> {
+    fn new(most: usize) -> Self {
+        Self { most, uses: 0, by_key: FxHashMap::default() }
+    }
+
+    fn get<Q: Eq + Hash + ?Sized>(&mut self, key: &Q) -> Option<Arc<V>>
+    where
+        K: Borrow<Q>,
+    {
         self.uses += 1;
-        let (used, found) = self.by_condition.get_mut(condition)?;
+        let (used, found) = self.by_key.get_mut(key)?;
         *used = self.uses;
         Some(found.clone())
     }
 
-    fn put(&mut self, condition: String, found: Arc<RoaringBitmap>) {
-        if self.by_condition.len() >= MAX_SELECTIONS {
-            let oldest = self.by_condition.iter().min_by_key(|(_, (used, _))| *used);
-            if let Some(oldest) = oldest.map(|(condition, _)| condition.clone()) {
-                self.by_condition.remove(&oldest);
+    fn put(&mut self, key: K, found: Arc<V>) {
+        if self.by_key.len() >= self.most {
+            let oldest = self.by_key.iter().min_by_key(|(_, (used, _))| *used);
+            if let Some(oldest) = oldest.map(|(key, _)| key.clone()) {
+                self.by_key.remove(&oldest);
             }
         }
-        self.by_condition.insert(condition, (self.uses, found));
+        self.by_key.insert(key, (self.uses, found));
     }
 }
 
@@ -180,21 +230,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_selections_that_were_used_last_are_kept() {
-        let mut selections = Selections::default();
-        let most = MAX_SELECTIONS as u32;
-        for number in 0..=most {
+    fn what_was_used_last_is_kept() {
+        let mut recent = Recent::new(256);
+        for number in 0..=256 {
             // The first one is asked for again and again.
-            let _ = selections.get("0");
-            let found: RoaringBitmap = [number].into_iter().collect();
-            selections.put(number.to_string(), Arc::new(found));
+            let _ = recent.get(&0);
+            recent.put(number, Arc::new(number));
         }
-        assert_eq!(selections.by_condition.len(), MAX_SELECTIONS);
-        let found = |selections: &mut Selections, n: u32| {
-            selections.get(&n.to_string()).map(|found| found.contains(n))
-        };
-        assert_eq!(found(&mut selections, 0), Some(true));
-        assert_eq!(found(&mut selections, 1), None);
-        assert_eq!(found(&mut selections, most), Some(true));
+        assert_eq!(recent.by_key.len(), 256);
+        assert_eq!(recent.get(&0), Some(Arc::new(0)));
+        assert_eq!(recent.get(&1), None);
+        assert_eq!(recent.get(&256), Some(Arc::new(256)));
     }
 }

@@ -9,6 +9,7 @@
 //! The crate knows neither HTTP nor libxgboost, so that the functions on AWS and the
 //! command line link neither.
 
+mod alike;
 mod answer;
 mod basis;
 mod browse;
@@ -34,6 +35,7 @@ mod qualify;
 mod question;
 mod rank;
 mod ranking;
+mod related;
 mod release;
 mod report;
 mod rules;

@@ -1,15 +1,13 @@
 //! Products that are similar to a product, in one sense or another.
 
 use cartwheel_events::ProductId;
-use cartwheel_features::{Content, Neighbour, Rarity, Terms};
+use cartwheel_features::Neighbour;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::answer::Recommendation;
 use crate::question::{Filters, Similarity};
 use crate::shop::{Label, Shop};
 
-/// Most products that are compared with one, the best sellers first.
-const MAX_ALIKE: usize = 2_000;
 /// Common buyers, as many observed as expected by chance, that are added before the two are
 /// compared: a few customers are no evidence.
 const PRIOR_BUYERS: f32 = 3.0;
@@ -61,7 +59,8 @@ impl Shop {
             }
             // Scores fall along the list.
             let least = items.last().map_or(1.0, |(_, score, _)| *score);
-            let alike = self.alike(index, &label, &taken, qualifies).into_iter().take(missing);
+            let accepts = |other: u32| !taken.contains(&other) && qualifies(other);
+            let alike = self.alike(index, &label, missing, &accepts).into_iter();
             items.extend(alike.map(|(other, likeness, reason)| (other, likeness * least, reason)));
         }
         items
@@ -110,67 +109,7 @@ impl Shop {
         self.seen_with(index).iter().map(|n| (n.product, n.score, reason.clone())).collect()
     }
 
-    fn seen_with(&self, index: u32) -> &[Neighbour] {
+    pub(crate) fn seen_with(&self, index: u32) -> &[Neighbour] {
         self.opened.catalogue.visits.of(index).map_or(&[], |related| &related.together)
-    }
-
-    /// The products of the same aisle, brand or department that are most alike by what the shop says
-    /// about them, or by their visits. `taken` are left out, and so is what does not qualify.
-    fn alike(
-        &self,
-        index: u32,
-        label: &Label<'_>,
-        taken: &FxHashSet<u32>,
-        qualifies: &dyn Fn(u32) -> bool,
-    ) -> Vec<Found> {
-        let brand = self.live(index).and_then(|product| product.brand.as_deref());
-        let of_aisle = format!("Also in {}", label.aisle);
-        let of_brand = format!("Also from {}", brand.unwrap_or_default());
-        let of_department = format!("Also in {}", label.department);
-        let related = |other: u32| {
-            let others = self.label(other)?;
-            let others_brand = self.live(other).and_then(|product| product.brand.as_deref());
-            let same = |a: &str, b: &str| !a.is_empty() && a == b;
-            let reason = if same(label.aisle, others.aisle) {
-                &of_aisle
-            } else if brand.is_some() && others_brand == brand {
-                &of_brand
-            } else if same(label.department, others.department) {
-                &of_department
-            } else {
-                return None;
-            };
-            Some((other, self.terms(other, &others), reason))
-        };
-        let others = self.indices().filter(|p| !taken.contains(p) && qualifies(*p));
-        let related: Vec<_> = others.filter_map(related).take(MAX_ALIKE).collect();
-        let own = self.terms(index, label);
-        let rarity = Rarity::among(related.iter().map(|(_, terms, _)| terms));
-        let visits = self.seen_with(index).iter().map(|n| (n.product, n.score));
-        let visits: FxHashMap<u32, f32> = visits.collect();
-        let compared = related.into_iter().map(|(other, terms, reason)| {
-            let apart = 1.0 - visits.get(&other).copied().unwrap_or_default().min(1.0);
-            let likeness = 1.0 - (1.0 - rarity.likeness(&own, &terms)) * apart;
-            (other, likeness, reason.clone())
-        });
-        let mut alike: Vec<Found> = compared.collect();
-        // Stable: the better seller comes first among equals.
-        alike.sort_by(|a, b| b.1.total_cmp(&a.1));
-        alike
-    }
-
-    /// What likeness to other products is computed from.
-    fn terms(&self, index: u32, label: &Label<'_>) -> Terms {
-        let live = self.live(index);
-        let path: Vec<&str> = match live.map_or(&[][..], |product| &product.categories) {
-            [] => vec![label.department, label.aisle],
-            path => path.iter().map(String::as_str).collect(),
-        };
-        Terms::of(&Content {
-            categories: &path,
-            brand: live.and_then(|product| product.brand.as_deref()),
-            tags: live.map_or(&[][..], |product| &product.tags),
-            name: label.name,
-        })
     }
 }

@@ -89,7 +89,7 @@ async fn run(
         return changes(socket, buffer, client, start, time).await;
     }
     let names = match what {
-        "search" => best_sellers(&mut socket, &mut buffer, "name").await?,
+        "search" => best_sellers(&mut socket, &mut buffer, "product_name").await?,
         _ => Vec::new(),
     };
     let mut n = client;
@@ -162,7 +162,7 @@ async fn best_sellers(
 
 fn request(method: &str, path: &str, body: &str) -> String {
     format!(
-        "{method} {path} HTTP/1.1\r\nhost: bench\r\ncontent-type: application/json\r\n\
+        "{method} {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n\
          content-length: {}\r\n\r\n{body}",
         body.len()
     )

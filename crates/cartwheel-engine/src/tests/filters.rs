@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::shop::{NOW_MS, model, product, query, regular, release, session};
-use crate::{Engine, Filters, Query, Recommendation, ServingEngine, Trend};
+use crate::{Engine, Filters, Query, Recommendation, ServingEngine, Similarity, Trend};
 
 struct Shop {
     engine: ServingEngine,
@@ -129,6 +129,35 @@ fn a_changed_product_counts_with_the_next_request() {
     shop.engine.swap(release(None));
     shop.price("p7", "3");
     assert_eq!(cheap(&shop), ["p7"]);
+}
+
+#[test]
+fn products_that_are_alike_follow_changes() {
+    let mut shop = Shop::new();
+    // One more than a kept list has, all in the aisle of "own".
+    let fields = |name: &str| json!({"name": name, "categories": ["food", "teas"]});
+    shop.change("own", Some(fields("green tea")));
+    (0..=200).for_each(|n| shop.change(&format!("n{n:03}"), Some(fields(&format!("tea {n}")))));
+    shop.engine.index_for_filters();
+    let alike = |shop: &Shop, limit: usize, text: &str| {
+        let (own, kind) = (product("own"), Some(Similarity::Substitutes));
+        let found =
+            shop.engine.similar(&own, kind, &filters(text, Source::Everybody), limit, NOW_MS);
+        ids(&found.unwrap())
+    };
+    let any = "product_id != ''";
+    assert_eq!(alike(&shop, 2, any), ["n000", "n001"]);
+    assert_eq!(alike(&shop, 2, "product_id != 'n000'"), ["n001", "n002"]);
+    // Another product comes nearer; one leaves the aisle, and one the shop.
+    shop.change("n007", Some(fields("green tea")));
+    shop.change("n000", Some(json!({"name": "tea 0", "categories": ["garden", "hoses"]})));
+    shop.change("n001", None);
+    assert_eq!(alike(&shop, 3, any), ["n007", "n002", "n003"]);
+    assert_eq!(alike(&shop, 1, "product_id = 'n200'"), ["n200"], "beyond what is kept");
+    assert_eq!(alike(&shop, 300, any).len(), 199 + 5, "with the department's");
+    // The product itself becomes another one.
+    shop.change("own", Some(json!({"name": "hose", "categories": ["garden", "hoses"]})));
+    assert_eq!(alike(&shop, 3, any), ["n000"]);
 }
 
 #[test]
