@@ -166,6 +166,13 @@ impl Record {
     /// # Errors
     /// When the bytes are not a valid record.
     pub fn from_slice(bytes: &[u8]) -> Result<Self, RecordError> {
+        // An impression may be long, and is not to be read as an event first.
+        let second = bytes.split(|&byte| byte == b',').nth(1);
+        if second.is_some_and(|field| field.starts_with(b"\"recommendation_id\""))
+            && let Ok(impression) = serde_json::from_slice(bytes)
+        {
+            return Ok(Self::Impression(impression));
+        }
         // Most records are events. Trying that type first is cheaper than an untagged
         // deserializer, which copies the input.
         let record = match serde_json::from_slice::<EventRecord>(bytes) {
