@@ -8,7 +8,7 @@ use cartwheel_feature_set::{BuildLock, Calendar, FeatureSet, NewFeatureSet};
 use cartwheel_forest::Forest;
 use clap::Args;
 
-use crate::commands::{features, report};
+use crate::commands::{diversity, features, report};
 use crate::context::Context;
 use crate::learn;
 use crate::show::result;
@@ -19,7 +19,7 @@ use crate::show::result;
   cartwheel evaluate --json
   cartwheel evaluate --since 2025-11-01
   cartwheel evaluate --chart quality.svg
-  cartwheel evaluate --diversity")]
+  cartwheel evaluate --diversity --chart diversity.svg")]
 pub struct Evaluate {
     /// Version of the model [default: the serving model].
     #[arg(long, value_name = "VERSION")]
@@ -35,12 +35,12 @@ pub struct Evaluate {
     /// each user from then on. The model is not kept.
     #[arg(long, value_name = "DAY", conflicts_with_all = ["model", "against", "fold"])]
     since: Option<jiff::civil::Date>,
-    /// File for a chart of Recall@10 as SVG.
+    /// File for a chart of Recall@10 as SVG; with `--diversity`, for its curves.
     #[arg(long, value_name = "FILE")]
     chart: Option<PathBuf>,
     /// Instead of the report: Recall@10 and the variety of lists at several settings of each dial of
     /// diversity.
-    #[arg(long, conflicts_with_all = ["against", "fold", "since", "chart"])]
+    #[arg(long, conflicts_with_all = ["against", "fold", "since"])]
     diversity: bool,
 }
 
@@ -64,7 +64,11 @@ pub fn evaluate(context: &Context, args: &Evaluate) -> Result<()> {
         let (version, set) = judged(context, args)?;
         let models = context.data_dir.models();
         let points = cartwheel_engine::diversity(&models, &set, version.as_deref())?;
-        result(context.json, &points, || report::diversity(&points));
+        if let Some(path) = &args.chart {
+            let chart = diversity::chart(&points);
+            std::fs::write(path, chart).with_context(|| path.display().to_string())?;
+        }
+        result(context.json, &points, || diversity::table(&points));
         return Ok(());
     }
     let report = match args.since {

@@ -4,6 +4,7 @@ pub mod audit;
 pub mod capacity;
 mod clicks;
 pub mod config;
+mod diversity;
 mod due;
 pub mod evaluate;
 pub mod features;

@@ -1,6 +1,6 @@
 //! Evaluation reports as text and pictures.
 
-use cartwheel_engine::{DiversityPoint, Report};
+use cartwheel_engine::Report;
 use cartwheel_recommend::due_dates::DueSlice;
 use cartwheel_recommend::metrics::{Bin, Mean};
 use cartwheel_recommend::slices::{Slice, Slices};
@@ -113,7 +113,7 @@ fn due_dates(report: &Report) -> String {
 }
 
 /// A p-value.
-fn probability(p: f64) -> String {
+pub(super) fn probability(p: f64) -> String {
     if p < 0.0001 { "< 0.0001".to_owned() } else { format!("{p:.4}") }
 }
 
@@ -173,32 +173,6 @@ fn slices(report: &Report) -> String {
     SLICES.iter().for_each(|(_, slice)| out.push_str(&format!("{:<15}", slice(first).users)));
     out.truncate(out.trim_end().len());
     out.push('\n');
-    out
-}
-
-/// The price of diversity: a line for each setting of the dials.
-pub fn diversity(points: &[DiversityPoint]) -> String {
-    let mut out = format!(
-        "{:<13}{:<9}{:<17}{:<27}{:<10}{:<12}{}\n",
-        "calibration", "variety", "Recall@10", "difference", "distance", "categories", "coverage"
-    );
-    for point in points {
-        let DiversityPoint { dials, recall_at_10: recall, difference, .. } = point;
-        let recall = format!("{:.4} ±{:.4}", recall.mean, recall.se);
-        let p = probability(difference.p_value);
-        let difference = match dials == &cartwheel_recommend::Diversity::NONE {
-            true => String::new(),
-            false => format!("{:+.4} ±{:.4}  p {p}", difference.mean, difference.se),
-        };
-        out.push_str(&format!(
-            "{:<13}{:<9}{recall:<17}{difference:<27}{:<10.3}{:<12.3}{:>6.1} %\n",
-            dials.calibration,
-            dials.variety,
-            point.intra_list_distance,
-            point.category_distance,
-            100.0 * point.coverage
-        ));
-    }
     out
 }
 
