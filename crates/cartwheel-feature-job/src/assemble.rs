@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use cartwheel_features::{Catalogue, Example, Moments, Scaler, group_of, mix, stable_hash};
+use cartwheel_features::{Catalogue, Example, Scaler, group_of, mix, stable_hash};
 use cartwheel_recommend::{Discovery, FEATURES, candidates_after, column, rows};
 use rayon::prelude::*;
 
@@ -115,7 +115,7 @@ impl<'a> Assembler<'a> {
     /// tree tests them then, whatever a request has in them.
     pub(crate) fn finish(self) -> Assembled {
         let Self { assembly, options, mut train, mut valid, mut few_gate, negatives } = self;
-        let scaler = fit(&train.rows);
+        let scaler = Scaler::fit(&train.rows, FEATURES.len());
         let is_unlearned =
             |name| column(name).is_some_and(|column| options.unlearned.contains(column.subject));
         let empty: Vec<usize> =
@@ -222,11 +222,4 @@ fn labelled(
             all.reserve(examples.len().saturating_sub(first + PIECE) / PIECE + 1);
         }
     }
-}
-
-/// Fits the scaler to training rows.
-fn fit(rows: &[f32]) -> Scaler {
-    let mut moments = Moments::new(FEATURES.len());
-    rows.chunks_exact(FEATURES.len()).for_each(|row| moments.add(row));
-    moments.finish()
 }

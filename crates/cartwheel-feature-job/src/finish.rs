@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use cartwheel_feature_set::{Label, SourceSearch};
 use cartwheel_features::{
-    Catalogue, Contents, Example, GROUPS, Histories, Parameters, Partial, ProductInfo, SampleSizes,
+    Catalogue, Contents, Example, GROUPS, Histories, Merged, Parameters, Partial, ProductInfo,
     Sources, group_of, stable_hash,
 };
 use rustc_hash::FxHashSet;
@@ -62,34 +62,29 @@ pub(crate) struct Catalogues {
 impl Catalogues {
     /// The catalogue over all orders.
     pub(crate) fn whole(&self) -> Catalogue {
-        let whole = Catalogue::finish(self.products.clone(), self.partial(|_| true));
-        self.described(whole, |_| true)
+        let merged = self.merged(|_| true);
+        self.described(Catalogue::of_all(self.products.clone(), &merged, self.parameters))
     }
 
     /// The catalogue over the users of all groups but one.
     pub(crate) fn of_others(&self, group: usize) -> Catalogue {
-        let is_kept = |other| other != group;
-        let users = self.groups.iter().map(|group| group.users).sum();
-        let others = Catalogue::of_others(self.products.clone(), self.partial(is_kept), users);
-        self.described(others, is_kept)
+        self.built_of_others(&self.merged(|other| other != group))
     }
 
-    fn described(&self, catalogue: Catalogue, is_kept: impl Fn(usize) -> bool) -> Catalogue {
-        let mut all = catalogue.without_sources(&self.without).with_contents(&self.contents);
-        if self.parameters != all.parameters {
-            all.adapt(self.parameters, &self.partial(is_kept));
-        }
-        all
+    fn built_of_others(&self, merged: &Merged<'_>) -> Catalogue {
+        let users = self.groups.iter().map(|group| group.users).sum();
+        let products = self.products.clone();
+        self.described(Catalogue::of_others(products, merged, users, self.parameters))
+    }
+
+    fn described(&self, catalogue: Catalogue) -> Catalogue {
+        catalogue.without_sources(&self.without).with_contents(&self.contents)
     }
 
     /// The merged results of some groups.
-    fn partial(&self, is_kept: impl Fn(usize) -> bool) -> Partial {
+    fn merged(&self, is_kept: impl Fn(usize) -> bool) -> Merged<'_> {
         let kept = self.groups.iter().enumerate().filter(|(group, _)| is_kept(*group));
-        let all = kept.map(|(_, partial)| partial.clone()).reduce(|mut all, other| {
-            all.merge(other);
-            all
-        });
-        all.unwrap_or_else(|| Partial::new(self.products.len(), SampleSizes::default()))
+        Merged::of(&kept.map(|(_, partial)| partial).collect::<Vec<_>>())
     }
 
     fn orders(&self) -> u64 {
@@ -134,15 +129,14 @@ pub(crate) fn finish(folded: Folded, products: Vec<ProductInfo>, options: &JobOp
     let gate_users = gate_users.len();
     let gate_is_small = gate_users < options.min_gate_users;
     let valid = in_order(valid.into_sorted());
-    let mut first = catalogues.of_others(0);
+    // Validation users are in the first group.
+    let merged = catalogues.merged(|group| group != 0);
+    let mut first = catalogues.built_of_others(&merged);
     let source_search = match source_search::obstacle(&valid, gate_is_small, options.search) {
         Some(outcome) => SourceSearch { mode: options.search, outcome, ..SourceSearch::default() },
-        // Validation users are in the first group.
-        None => {
-            let partial = catalogues.partial(|group| group != 0);
-            source_search::search(&mut first, &partial, &valid, options)
-        }
+        None => source_search::search(&mut first, &merged, &valid, options),
     };
+    drop(merged);
     catalogues.parameters = first.parameters;
     let histories = folded.histories.finish(gate_is_small || options.until_ms.is_some());
     let assembly = Assembly {

@@ -6,7 +6,7 @@
 //! lead.
 
 use cartwheel_feature_set::{ParameterSearch, ParameterTrial, SearchMode, SourceSearch};
-use cartwheel_features::{Catalogue, Example, Parameter, Partial, mix, stable_hash};
+use cartwheel_features::{Catalogue, Example, Merged, Parameter, mix, stable_hash};
 use cartwheel_recommend::metrics::{Score, list_score, mean};
 use cartwheel_recommend::paired::paired;
 use cartwheel_recommend::{is_new, list_of};
@@ -61,10 +61,10 @@ pub(crate) fn obstacle(valid: &[Example], gate_is_small: bool, mode: SearchMode)
 }
 
 /// Chooses the parameters and adapts `catalogue` to them. It is the one over all users but those of
-/// the `valid` examples and their group, and built from `partial`.
+/// the `valid` examples and their group, and built from `merged`.
 pub(crate) fn search(
     catalogue: &mut Catalogue,
-    partial: &Partial,
+    merged: &Merged<'_>,
     valid: &[Example],
     options: &JobOptions,
 ) -> SourceSearch {
@@ -78,7 +78,7 @@ pub(crate) fn search(
     let searched = sources.filter(|parameter| !catalogue.without.contains(parameter.source()));
     let searched: Vec<Parameter> = searched.collect();
     let values = |parameter| {
-        let mut values = Values { parameter, catalogue: &mut *catalogue, partial };
+        let mut values = Values { parameter, catalogue: &mut *catalogue, merged };
         values.search(&questions, options.search)
     };
     let parameters: Vec<ParameterSearch> = searched.into_iter().filter_map(values).collect();
@@ -127,36 +127,39 @@ struct Values<'a> {
     parameter: Parameter,
     /// Has the parameters that were chosen so far.
     catalogue: &'a mut Catalogue,
-    partial: &'a Partial,
+    merged: &'a Merged<'a>,
 }
 
 impl Values<'_> {
     /// Chooses a value. Returns `None` if the source lists nothing in this shop.
     fn search(&mut self, questions: &[Question<'_>], mode: SearchMode) -> Option<ParameterSearch> {
         let standard = self.catalogue.parameters[self.parameter];
-        let few = &questions[..questions.len() / FIRST_RUNG];
-        let trial = |value, scores: &[Score]| {
-            (ParameterTrial { value, scores: vec![mean(scores).mean] }, Vec::new())
-        };
-        let own = trial(standard, &self.scores(standard, few));
-        if own.0.scores == [0.0] {
+        let few = questions.len() / FIRST_RUNG;
+        let own = self.scores(standard, questions);
+        if mean(&own[..few]).mean == 0.0 {
             return None;
         }
+        // To build the lists takes longer than to ask: each value is asked everything at once.
         let tried = challengers(self.parameter, mode).iter();
-        let others = tried.map(|&value| trial(value, &self.scores(value, few)));
+        let others = tried.map(|&value| (value, self.scores(value, questions)));
+        let all: Vec<(f64, Vec<Score>)> = std::iter::once((standard, own)).chain(others).collect();
+        let first = |(value, scores): &(f64, Vec<Score>)| ParameterTrial {
+            value: *value,
+            scores: vec![mean(&scores[..few]).mean],
+        };
         let mut trials: Vec<(ParameterTrial, Vec<Score>)> =
-            std::iter::once(own).chain(others).collect();
+            all.iter().map(|one| (first(one), Vec::new())).collect();
         let mut order: Vec<usize> = (1..trials.len()).collect();
         order.sort_by(|&a, &b| trials[b].0.scores[0].total_cmp(&trials[a].0.scores[0]));
         order.truncate((trials.len() / 2).max(2) - 1);
         for at in std::iter::once(0).chain(order) {
             let (trial, scores) = &mut trials[at];
-            *scores = self.scores(trial.value, questions);
+            scores.clone_from(&all[at].1);
             trial.scores.push(mean(scores).mean);
         }
         let (chosen, outcome) = decide(&trials);
         let parameters = self.catalogue.parameters.with(self.parameter, chosen);
-        self.catalogue.adapt(parameters, self.partial);
+        self.catalogue.adapt(parameters, self.merged);
         Some(ParameterSearch {
             name: self.parameter.as_str().to_owned(),
             source: self.parameter.source().as_str().to_owned(),
@@ -169,7 +172,7 @@ impl Values<'_> {
     /// The NDCG of each question's list with a value.
     fn scores(&mut self, value: f64, questions: &[Question<'_>]) -> Vec<Score> {
         let parameters = self.catalogue.parameters.with(self.parameter, value);
-        self.catalogue.adapt(parameters, self.partial);
+        self.catalogue.adapt(parameters, self.merged);
         let (parameter, catalogue) = (self.parameter, &*self.catalogue);
         let score = |question: &Question<'_>| {
             let list = list_of(parameter, catalogue, &question.example.state, question.cart);

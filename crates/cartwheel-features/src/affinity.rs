@@ -6,12 +6,13 @@
 //!   with ridge regularisation (EASE: Steck, WWW 2019). Where several products tell the same, it
 //!   counts them once, and so popular products attract little.
 
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::inverse::Square;
 use crate::neighbour::Neighbour;
 use crate::parameters::{Parameter, Parameters};
-use crate::scratch_row::ScratchRow;
+use crate::scratch_row::{SIDE_BY_SIDE, ScratchRow};
 use crate::shopper::Shopper;
 
 /// Maximum number of companions and of attractions kept per product, the strongest.
@@ -39,22 +40,18 @@ impl Affinities {
     /// users per user counted.
     pub(crate) fn of(
         products: usize,
-        shoppers: &[Shopper],
+        shoppers: &[&Shopper],
         users_scale: f32,
         parameters: &Parameters,
     ) -> Self {
-        let buyers = Buyers::new(products, shoppers);
-        Self {
-            companions: buyers.companions(users_scale, parameters),
-            attractions: buyers.attractions(users_scale),
-        }
+        Buyers::new(products, shoppers).affinities(users_scale, parameters)
     }
 
     /// Computes the companions again, from the same shoppers.
     pub(crate) fn relate(
         &mut self,
         products: usize,
-        shoppers: &[Shopper],
+        shoppers: &[&Shopper],
         users_scale: f32,
         parameters: &Parameters,
     ) {
@@ -87,8 +84,8 @@ struct Buyers {
 }
 
 impl Buyers {
-    fn new(products: usize, shoppers: &[Shopper]) -> Self {
-        let shoppers: Vec<Vec<u32>> = shoppers.iter().map(Shopper::bought).collect();
+    fn new(products: usize, shoppers: &[&Shopper]) -> Self {
+        let shoppers: Vec<Vec<u32>> = shoppers.par_iter().map(|shopper| shopper.bought()).collect();
         let mut of = vec![Vec::new(); products];
         for (shopper, bought) in (0_u32..).zip(&shoppers) {
             bought.iter().for_each(|&product| of[product as usize].push(shopper));
@@ -103,58 +100,95 @@ impl Buyers {
         }
     }
 
+    /// The companions of each product.
     fn companions(&self, users_scale: f32, parameters: &Parameters) -> Vec<Vec<Neighbour>> {
-        let shrink = parameters[Parameter::CompanionShrink] as f32 / users_scale;
-        let mut counts = ScratchRow::new(self.of.len());
-        let buyers = |product: usize| self.of[product].len() as f32;
-        let of = |product: usize| {
-            self.count_together(product, &mut counts);
-            let common = counts.drain();
-            let common =
-                common.filter(|&(other, both)| other as usize != product && both >= MIN_COMMON);
-            let companion = |(other, both): (u32, f32)| {
-                let either = (buyers(product) * buyers(other as usize)).sqrt();
-                Neighbour { product: other, score: both / (either + shrink) }
-            };
-            Neighbour::best(common.map(companion).collect(), MAX_AFFINITIES)
+        let shrink = shrink(users_scale, parameters);
+        let of = |counts: &mut ScratchRow, product: u32| {
+            self.companions_of(product, counts, shrink, |_, _| ())
         };
-        (0..self.of.len()).map(of).collect()
+        let each = (0..self.of.len() as u32).into_par_iter().with_min_len(SIDE_BY_SIDE);
+        each.map_init(|| ScratchRow::new(self.of.len()), of).collect()
     }
 
-    fn attractions(&self, users_scale: f32) -> Vec<Vec<Neighbour>> {
+    /// The companions of a product. Calls `each` with every product that its buyers have bought, itself
+    /// among them, and with how many of them have.
+    fn companions_of(
+        &self,
+        product: u32,
+        counts: &mut ScratchRow,
+        shrink: f32,
+        mut each: impl FnMut(u32, f32),
+    ) -> Vec<Neighbour> {
+        self.count_together(product as usize, counts);
+        let buyers = |product: u32| self.of[product as usize].len() as f32;
+        let common = counts.drain().inspect(|&(other, both)| each(other, both));
+        let common = common.filter(|&(other, both)| other != product && both >= MIN_COMMON);
+        let companion = |(other, both): (u32, f32)| {
+            let either = (buyers(product) * buyers(other)).sqrt();
+            Neighbour { product: other, score: both / (either + shrink) }
+        };
+        Neighbour::best(common.map(companion).collect(), MAX_AFFINITIES)
+    }
+
+    /// Both models. What buyers have in common is counted once for the two.
+    fn affinities(&self, users_scale: f32, parameters: &Parameters) -> Affinities {
+        let products = self.of.len();
         let enough =
             |&product: &u32| self.of[product as usize].len() as f32 * users_scale >= MIN_BUYERS;
-        let mut attracting: Vec<u32> = (0..self.of.len() as u32).filter(enough).collect();
+        let mut attracting: Vec<u32> = (0..products as u32).filter(enough).collect();
         attracting.sort_by_key(|&p| (std::cmp::Reverse(self.of[p as usize].len()), p));
         attracting.truncate(MAX_ATTRACTING);
-        let mut places = vec![usize::MAX; self.of.len()];
+        let mut places = vec![usize::MAX; products];
         for (place, &product) in attracting.iter().enumerate() {
             places[product as usize] = place;
         }
+        let others: Vec<u32> =
+            (0..products as u32).filter(|&p| places[p as usize] == usize::MAX).collect();
+
+        let shrink = shrink(users_scale, parameters);
+        let scratch = || ScratchRow::new(products);
         let mut matrix = Square::zero(attracting.len());
-        let mut counts = ScratchRow::new(self.of.len());
-        for (place, &product) in attracting.iter().enumerate() {
-            let row = matrix.row_mut(place);
-            self.count_together(product as usize, &mut counts);
-            for (other, both) in counts.drain() {
+        let rows = matrix.par_rows_mut().zip(&attracting).enumerate().with_min_len(SIDE_BY_SIDE);
+        let fill = |counts: &mut ScratchRow, (at, (row, &product)): (usize, (&mut [f32], &u32))| {
+            let companions = self.companions_of(product, counts, shrink, |other, both| {
                 if let Some(cell) = row.get_mut(places[other as usize]) {
                     *cell = both;
                 }
-            }
-            row[place] += RIDGE / users_scale;
-        }
+            });
+            row[at] += RIDGE / users_scale;
+            companions
+        };
+        let of_attracting: Vec<Vec<Neighbour>> = rows.map_init(scratch, fill).collect();
+        let of = |counts: &mut ScratchRow, &product: &u32| {
+            self.companions_of(product, counts, shrink, |_, _| ())
+        };
+        let rest = others.par_iter().with_min_len(SIDE_BY_SIDE);
+        let of_others: Vec<Vec<Neighbour>> = rest.map_init(scratch, of).collect();
+        let mut companions = vec![Vec::new(); products];
+        let found = attracting.iter().zip(of_attracting).chain(others.iter().zip(of_others));
+        found.for_each(|(&product, found)| companions[product as usize] = found);
+
         matrix.invert();
         let diagonal: Vec<f32> = (0..attracting.len()).map(|at| matrix.row(at)[at]).collect();
-        let mut all = vec![Vec::new(); self.of.len()];
-        for (place, &product) in attracting.iter().enumerate() {
+        let of = |place: usize| {
+            let own = attracting[place];
             let cells = matrix.row(place).iter().zip(&diagonal).zip(&attracting);
             let weights =
                 cells.map(|((cell, own), &product)| Neighbour { product, score: -cell / own });
-            let positive = weights.filter(|w| w.product != product && w.score > 0.0);
-            all[product as usize] = Neighbour::best(positive.collect(), MAX_AFFINITIES);
-        }
-        all
+            let positive = weights.filter(|w| w.product != own && w.score > 0.0);
+            Neighbour::best(positive.collect(), MAX_AFFINITIES)
+        };
+        let found: Vec<Vec<Neighbour>> = (0..attracting.len()).into_par_iter().map(of).collect();
+        let mut attractions = vec![Vec::new(); products];
+        let found = attracting.iter().zip(found);
+        found.for_each(|(&product, found)| attractions[product as usize] = found);
+        Affinities { companions, attractions }
     }
+}
+
+/// What is added to the buyers of a pair of products, in shoppers counted.
+fn shrink(users_scale: f32, parameters: &Parameters) -> f32 {
+    parameters[Parameter::CompanionShrink] as f32 / users_scale
 }
 
 #[cfg(test)]
@@ -179,6 +213,7 @@ mod tests {
                 orders.iter().zip(1..).map(|(basket, number)| order(number, basket)).collect();
             shoppers.push(Shopper::new(Vec::new(), orders.iter()));
         }
+        let shoppers: Vec<&Shopper> = shoppers.iter().collect();
         let affinities = Affinities::of(12, &shoppers, 1.0, &Parameters::default());
         let attracted: Vec<u32> = affinities.attractions(0).iter().map(|n| n.product).collect();
         assert!([1, 4].iter().all(|beside| attracted.contains(beside)), "{attracted:?}");

@@ -13,7 +13,7 @@ use crate::hazard::{Hazard, Rebuys};
 use crate::neighbour::Neighbour;
 use crate::neighbours::neighbours;
 use crate::parameters::{Parameter, Parameters};
-use crate::partial::{Partial, ProductStats};
+use crate::partial::{Merged, Partial, ProductStats};
 use crate::product_info::ProductInfo;
 use crate::source::Sources;
 use crate::transitions::transitions;
@@ -85,32 +85,46 @@ pub struct Catalogue {
 }
 
 impl Catalogue {
-    /// Builds the catalogue over all users from their partial. `infos` holds the texts by
-    /// product index.
+    /// Builds the catalogue over all users from their partial, with the standard parameters. `infos`
+    /// holds the texts by product index.
     pub fn finish(infos: Vec<ProductInfo>, partial: Partial) -> Self {
-        Self::build(infos, partial, None)
+        Self::of_all(infos, &Merged::of(&[&partial]), Parameters::default())
     }
 
-    /// Builds a catalogue for the training rows of users whom `partial` leaves out. `users` is
+    /// Builds the catalogue over all users. `infos` holds the texts by product index.
+    pub fn of_all(infos: Vec<ProductInfo>, all: &Merged<'_>, parameters: Parameters) -> Self {
+        Self::build(infos, all, None, parameters)
+    }
+
+    /// Builds a catalogue for the training rows of users whom `merged` leaves out. `users` is
     /// the number of all users.
-    pub fn of_others(infos: Vec<ProductInfo>, partial: Partial, users: u64) -> Self {
-        let others = users.max(1) as f32 / partial.users.max(1) as f32;
-        Self::build(infos, partial, Some(others))
+    pub fn of_others(
+        infos: Vec<ProductInfo>,
+        merged: &Merged<'_>,
+        users: u64,
+        parameters: Parameters,
+    ) -> Self {
+        let others = users.max(1) as f32 / merged.counts.users.max(1) as f32;
+        Self::build(infos, merged, Some(others), parameters)
     }
 
-    fn build(infos: Vec<ProductInfo>, partial: Partial, others: Option<f32>) -> Self {
-        let Partial { products: stats, rebuys, weeks, all_weeks, orders, users, .. } = partial;
-        let Partial { baskets, shoppers, visits, touches, gaps, repeats, .. } = partial;
+    fn build(
+        infos: Vec<ProductInfo>,
+        merged: &Merged<'_>,
+        others: Option<f32>,
+        parameters: Parameters,
+    ) -> Self {
+        let Merged { counts, baskets, shoppers, visits } = merged;
+        let (stats, orders, users) = (&counts.products, counts.orders, counts.users);
         let scale = others.unwrap_or(1.0);
-        let parameters = Parameters::default();
-        let (shoppers, count) = (shoppers.into_sorted(), infos.len());
+        let count = infos.len();
         let of_baskets = || {
-            let neighbours = neighbours(count, &baskets.into_sorted(), scale, &parameters);
-            (neighbours, transitions(count, &shoppers, scale))
+            let neighbours = neighbours(count, baskets, scale, &parameters);
+            (neighbours, transitions(count, shoppers, scale))
         };
         let of_users = || {
-            let visits = Visits::finish(&visits.into_sorted(), touches, scale, &parameters);
-            (Affinities::of(count, &shoppers, scale, &parameters), visits)
+            let visits = Visits::finish(visits, &counts.touches, scale, &parameters);
+            (Affinities::of(count, shoppers, scale, &parameters), visits)
         };
         let ((neighbours, transitions), (affinities, visits)) = rayon::join(of_baskets, of_users);
         let mut popular: Vec<u32> = (0..infos.len() as u32).collect();
@@ -128,7 +142,7 @@ impl Catalogue {
             let next = names.len() as u32;
             *names.entry(name.to_owned()).or_insert(next)
         };
-        let related = neighbours.into_iter().zip(transitions).zip(weeks);
+        let related = neighbours.into_iter().zip(transitions).zip(&counts.weeks);
         let products = infos.into_iter().zip(related).enumerate();
         let mut products: Vec<Product> = products
             .map(|(at, (info, ((neighbours, transitions), weeks)))| Product {
@@ -144,10 +158,10 @@ impl Catalogue {
             })
             .collect();
         let lines = stats.iter().map(|s| u64::from(s.orders)).sum();
-        set_hazards(&mut products, &rebuys);
+        set_hazards(&mut products, &counts.rebuys);
         let sold: Vec<(u32, u32)> =
             products.iter().map(|product| (product.aisle, product.stats.first_orders)).collect();
-        let trail = Trail::new(all_weeks);
+        let trail = Trail::new(&counts.all_weeks);
         Self {
             products,
             popular,
@@ -161,33 +175,30 @@ impl Catalogue {
             without: Sources::default(),
             contents: Arc::default(),
             parameters,
-            cadences: Cadences::finish(&gaps, &repeats, &sold),
+            cadences: Cadences::finish(&counts.gaps, &counts.repeats, &sold),
             index: FxHashMap::default(),
         }
         .indexed()
     }
 
-    /// Takes other parameters of the sources, and finishes again what they change. `partial` is the
-    /// one that the catalogue was built from.
-    pub fn adapt(&mut self, parameters: Parameters, partial: &Partial) {
+    /// Takes other parameters of the sources, and finishes again what they change. `merged` is what the
+    /// catalogue was built from.
+    pub fn adapt(&mut self, parameters: Parameters, merged: &Merged<'_>) {
         let old = std::mem::replace(&mut self.parameters, parameters);
         let changes =
             |of: &[Parameter]| of.iter().any(|&parameter| parameters[parameter] != old[parameter]);
         let (count, scale) = (self.products.len(), self.others.unwrap_or(1.0));
         if changes(&[Parameter::SignificantPairs]) {
-            let baskets = partial.baskets.clone().into_sorted();
-            let found = neighbours(count, &baskets, scale, &parameters);
+            let found = neighbours(count, &merged.baskets, scale, &parameters);
             for (product, neighbours) in self.products.iter_mut().zip(found) {
                 product.neighbours = neighbours;
             }
         }
         if changes(&[Parameter::CompanionShrink]) {
-            let shoppers = partial.shoppers.clone().into_sorted();
-            self.affinities.relate(count, &shoppers, scale, &parameters);
+            self.affinities.relate(count, &merged.shoppers, scale, &parameters);
         }
         if changes(&[Parameter::FollowSteps, Parameter::VisitPrior]) {
-            let visits = partial.visits.clone().into_sorted();
-            self.visits.relate(&visits, scale, &parameters);
+            self.visits.relate(&merged.visits, scale, &parameters);
         }
     }
 

@@ -2,13 +2,14 @@
 
 use std::collections::hash_map::Entry;
 
+use rayon::prelude::*;
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 
 use crate::content::{Rarity, Terms};
 use crate::neighbour::Neighbour;
 use crate::product_info::ProductInfo;
-use crate::scratch_row::ScratchRow;
+use crate::scratch_row::{SIDE_BY_SIDE, ScratchRow};
 use crate::word_index::WordIndex;
 
 /// Maximum number of products kept that are like a product, the most alike.
@@ -38,8 +39,9 @@ impl Contents {
     /// [`Terms`].
     pub fn of(infos: &[ProductInfo]) -> Self {
         let index = Index::new(infos);
-        let mut shared = ScratchRow::new(infos.len());
-        let alike = (0..infos.len()).map(|at| index.alike(at, &mut shared)).collect();
+        let each = (0..infos.len()).into_par_iter().with_min_len(SIDE_BY_SIDE);
+        let scratch = || ScratchRow::new(infos.len());
+        let alike = each.map_init(scratch, |shared, at| index.alike(at, shared)).collect();
         let mut prices: Vec<f32> =
             infos.iter().map(|info| info.details.price.unwrap_or(f32::NAN)).collect();
         if prices.iter().all(|price| price.is_nan()) {

@@ -59,11 +59,11 @@ pub use holdout::{
 pub use neighbour::Neighbour;
 pub use neighbours::MAX_NEIGHBOURS;
 pub use parameters::{Parameter, Parameters};
-pub use partial::{Partial, ProductStats, SampleSizes};
+pub use partial::{Merged, Partial, ProductStats, SampleSizes};
 pub use product_info::{ProductDetails, ProductInfo};
 pub use returns::{Movement, Pieces, net_returns};
 pub use sample::BottomK;
-pub use scaler::{Moments, Scaler};
+pub use scaler::Scaler;
 pub use search::{MAX_SEARCHES, SEARCH_WORDS, Search};
 pub use selection::{Named, Selection};
 pub use shopper::{HISTORY_PRODUCTS, SHOPPER_ORDERS, Shopper, Weighted, heaviest};

@@ -1,9 +1,11 @@
 //! Products that are bought together, from sampled baskets.
 
+use rayon::prelude::*;
+
 use crate::basket::Basket;
 use crate::neighbour::Neighbour;
 use crate::parameters::{Parameter, Parameters};
-use crate::scratch_row::ScratchRow;
+use crate::scratch_row::{SIDE_BY_SIDE, ScratchRow};
 
 /// Maximum number of neighbours per product.
 pub const MAX_NEIGHBOURS: usize = 50;
@@ -17,41 +19,51 @@ const MAX_BASKETS: usize = 2_000;
 /// one product at a time, in a dense scratch row.
 pub(crate) fn neighbours(
     products: usize,
-    baskets: &[Basket],
+    baskets: &[&Basket],
     users_scale: f32,
     parameters: &Parameters,
 ) -> Vec<Vec<Neighbour>> {
     let mut counts = vec![0_u32; products];
-    baskets.iter().flatten().for_each(|&p| counts[p as usize] += 1);
+    // All baskets one after another, with the end of each.
+    let mut lines = Vec::new();
+    let mut ends = Vec::with_capacity(baskets.len());
+    for basket in baskets {
+        basket.iter().for_each(|&product| counts[product as usize] += 1);
+        lines.extend_from_slice(basket);
+        ends.push(lines.len());
+    }
+    let lines_of = |basket: usize| {
+        let begin = basket.checked_sub(1).map_or(0, |before| ends[before]);
+        &lines[begin..ends[basket]]
+    };
     let mut starts = vec![0_usize; products + 1];
     for product in 0..products {
         starts[product + 1] = starts[product] + counts[product] as usize;
     }
     let mut fill = starts.clone();
     let mut inverted = vec![0_u32; starts[products]];
-    for (at, basket) in baskets.iter().enumerate() {
-        for &product in basket {
+    for at in 0..baskets.len() {
+        for &product in lines_of(at) {
             inverted[fill[product as usize]] = at as u32;
             fill[product as usize] += 1;
         }
     }
     let significant = parameters[Parameter::SignificantPairs] as f32;
-    let mut together = ScratchRow::new(products);
-    let mut all = Vec::with_capacity(products);
-    for product in 0..products {
+    let of = |together: &mut ScratchRow, product: usize| {
         let holders = &inverted[starts[product]..starts[product + 1]];
         let seen = &holders[..holders.len().min(MAX_BASKETS)];
         for &basket in seen {
-            let others = baskets[basket as usize].iter().filter(|&&p| p as usize != product);
+            let others = lines_of(basket as usize).iter().filter(|&&p| p as usize != product);
             others.for_each(|&other| together.add(other, 1.0));
         }
         // If baskets were skipped, each count stands for proportionally more of them.
         let scale = holders.len() as f32 / seen.len().max(1) as f32;
-        all.push(together.best(MAX_NEIGHBOURS, |other, count| {
+        together.best(MAX_NEIGHBOURS, |other, count| {
             let count = count * scale;
             let both = (counts[product] as f32 * counts[other as usize] as f32).sqrt();
             (count / both).min(1.0) * (count * users_scale / significant).min(1.0)
-        }));
-    }
-    all
+        })
+    };
+    let each = (0..products).into_par_iter().with_min_len(SIDE_BY_SIDE);
+    each.map_init(|| ScratchRow::new(products), of).collect()
 }

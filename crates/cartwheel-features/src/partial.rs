@@ -200,7 +200,15 @@ impl Partial {
 
     /// Merges another partial into this one; associative and commutative.
     pub fn merge(&mut self, other: Self) {
-        for (mine, theirs) in self.products.iter_mut().zip(other.products) {
+        self.add_counts(&other);
+        self.baskets.merge(other.baskets);
+        self.shoppers.merge(other.shoppers);
+        self.visits.merge(other.visits);
+    }
+
+    /// Adds what another partial counts, without its samples.
+    fn add_counts(&mut self, other: &Self) {
+        for (mine, theirs) in self.products.iter_mut().zip(&other.products) {
             mine.orders += theirs.orders;
             mine.reorders += theirs.reorders;
             mine.first_orders += theirs.first_orders;
@@ -217,11 +225,8 @@ impl Partial {
             mine.merge(theirs);
         }
         self.all_weeks.merge(&other.all_weeks);
-        self.baskets.merge(other.baskets);
-        self.shoppers.merge(other.shoppers);
-        self.visits.merge(other.visits);
         if self.touches.is_empty() {
-            self.touches = other.touches;
+            self.touches.clone_from(&other.touches);
         } else {
             for (mine, theirs) in self.touches.iter_mut().zip(&other.touches) {
                 mine.merge(theirs);
@@ -229,5 +234,31 @@ impl Partial {
         }
         self.orders += other.orders;
         self.users += other.users;
+    }
+}
+
+/// Several partials together, as catalogues are built from: what they count, added up, and the union
+/// of their samples in order, which the partials keep.
+#[derive(Debug)]
+pub struct Merged<'a> {
+    pub(crate) counts: Partial,
+    pub(crate) baskets: Vec<&'a Basket>,
+    pub(crate) shoppers: Vec<&'a Shopper>,
+    pub(crate) visits: Vec<&'a Visit>,
+}
+
+impl<'a> Merged<'a> {
+    /// Puts partials over the same products together; there is at least one.
+    pub fn of(partials: &[&'a Partial]) -> Self {
+        let products = partials.first().map_or(0, |first| first.products.len());
+        let mut counts = Partial::new(products, SampleSizes::default());
+        partials.iter().for_each(|partial| counts.add_counts(partial));
+        let all = || partials.iter().copied();
+        Self {
+            counts,
+            baskets: BottomK::union(all().map(|partial| &partial.baskets)),
+            shoppers: BottomK::union(all().map(|partial| &partial.shoppers)),
+            visits: BottomK::union(all().map(|partial| &partial.visits)),
+        }
     }
 }

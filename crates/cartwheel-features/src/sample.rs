@@ -61,6 +61,22 @@ impl<T> BottomK<T> {
         }
     }
 
+    /// Returns the entries of the samples' union, which is as large as the first of them, in the order
+    /// of their hashes.
+    pub(crate) fn union<'a>(samples: impl Iterator<Item = &'a Self> + Clone) -> Vec<&'a T> {
+        let capacity = samples.clone().next().map_or(0, |first| first.capacity);
+        let mut all: Vec<(u64, &T)> = samples
+            .flat_map(|sample| &sample.heap)
+            .map(|Entry(hash, entry)| (*hash, entry))
+            .collect();
+        if all.len() > capacity {
+            all.select_nth_unstable_by_key(capacity, |(hash, _)| *hash);
+            all.truncate(capacity);
+        }
+        all.sort_unstable_by_key(|(hash, _)| *hash);
+        all.into_iter().map(|(_, entry)| entry).collect()
+    }
+
     /// Returns the entries in the order of their hashes.
     pub fn into_sorted(self) -> Vec<T> {
         self.heap.into_sorted_vec().into_iter().map(|e| e.1).collect()

@@ -1,7 +1,11 @@
 //! The standard scaler: `(x - mean) / std` with the population standard deviation, 1 if
 //! that is 0. NaN stays NaN.
 
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
+
+/// Columns that a thread fits at a time: a line of the cache.
+const COLUMNS: usize = 16;
 
 /// Running mean and variance of one column (Chan et al., 1979).
 #[derive(Debug, Clone, Copy, Default)]
@@ -12,41 +16,22 @@ struct Moment {
     squares: f64,
 }
 
-/// Running moments of each column. NaN and infinite values are skipped.
-#[derive(Debug, Clone, Default)]
-pub struct Moments {
-    columns: Vec<Moment>,
-}
-
-impl Moments {
-    /// Creates the moments of `columns` columns, without rows.
-    pub fn new(columns: usize) -> Self {
-        Self { columns: vec![Moment::default(); columns] }
-    }
-
-    /// Adds one row, with one value per column.
-    pub fn add(&mut self, row: &[f32]) {
-        for (column, &x) in self.columns.iter_mut().zip(row) {
-            if x.is_finite() {
-                column.count += 1.0;
-                let delta = f64::from(x) - column.mean;
-                column.mean += delta / column.count;
-                column.squares += delta * (f64::from(x) - column.mean);
-            }
+impl Moment {
+    /// Adds a value. NaN and infinite values are skipped.
+    fn add(&mut self, x: f32) {
+        if x.is_finite() {
+            self.count += 1.0;
+            let delta = f64::from(x) - self.mean;
+            self.mean += delta / self.count;
+            self.squares += delta * (f64::from(x) - self.mean);
         }
     }
 
-    /// Returns the scaler fitted on the rows added so far.
-    pub fn finish(&self) -> Scaler {
-        let std = |column: &Moment| {
-            let variance = column.squares / column.count;
-            let std = if column.count > 0.0 { variance.sqrt() as f32 } else { 0.0 };
-            if std > 0.0 { std } else { 1.0 }
-        };
-        Scaler {
-            mean: self.columns.iter().map(|column| column.mean as f32).collect(),
-            std: self.columns.iter().map(std).collect(),
-        }
+    /// The population standard deviation; 1 if it is 0.
+    fn std(&self) -> f32 {
+        let variance = self.squares / self.count;
+        let std = if self.count > 0.0 { variance.sqrt() as f32 } else { 0.0 };
+        if std > 0.0 { std } else { 1.0 }
     }
 }
 
@@ -60,6 +45,23 @@ pub struct Scaler {
 }
 
 impl Scaler {
+    /// Fits a scaler to rows of `columns` columns, row-major. NaN and infinite values are skipped.
+    pub fn fit(rows: &[f32], columns: usize) -> Self {
+        let of = |first: usize| {
+            let mut moments = vec![Moment::default(); COLUMNS.min(columns - first)];
+            for row in rows.chunks_exact(columns) {
+                moments.iter_mut().zip(&row[first..]).for_each(|(moment, &x)| moment.add(x));
+            }
+            moments
+        };
+        let all: Vec<usize> = (0..columns).step_by(COLUMNS).collect();
+        let moments: Vec<Moment> = all.into_par_iter().flat_map_iter(of).collect();
+        Self {
+            mean: moments.iter().map(|moment| moment.mean as f32).collect(),
+            std: moments.iter().map(Moment::std).collect(),
+        }
+    }
+
     /// Scales a row in place; NaN stays NaN.
     pub fn apply(&self, row: &mut [f32]) {
         for ((x, mean), std) in row.iter_mut().zip(&self.mean).zip(&self.std) {

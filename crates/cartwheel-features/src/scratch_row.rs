@@ -2,6 +2,9 @@
 
 use crate::neighbour::Neighbour;
 
+/// Fewest products that a thread takes at a time, each with a row of its own.
+pub(crate) const SIDE_BY_SIDE: usize = 64;
+
 /// Sums of positive weights by product. Draining it costs as much as it was added to, however many
 /// products there are.
 pub(crate) struct ScratchRow {

@@ -1,5 +1,7 @@
 //! Reference shoppers: what some users bought, and what they bought next.
 
+use std::cmp::Ordering;
+
 use serde::{Deserialize, Serialize};
 
 use crate::basket::{BASKET_LINES, Basket};
@@ -29,26 +31,45 @@ pub fn heaviest(state: &UserState) -> Vec<Weighted> {
     keep_heaviest(weigh.collect())
 }
 
+/// Heaviest first; of the same weight, the earlier product.
+fn by_weight(a: &Weighted, b: &Weighted) -> Ordering {
+    b.1.total_cmp(&a.1).then(a.0.cmp(&b.0))
+}
+
 fn keep_heaviest(mut products: Vec<Weighted>) -> Vec<Weighted> {
-    let order = |a: &Weighted, b: &Weighted| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0));
     if products.len() > HISTORY_PRODUCTS {
-        products.select_nth_unstable_by(HISTORY_PRODUCTS, order);
+        products.select_nth_unstable_by(HISTORY_PRODUCTS, by_weight);
         products.truncate(HISTORY_PRODUCTS);
     }
-    products.sort_unstable_by(order);
+    products.sort_unstable_by(by_weight);
     products
 }
 
-/// A history with one more order.
+/// A history, heaviest first, with one more order.
 fn after(mut history: Vec<Weighted>, order: &[u32]) -> Vec<Weighted> {
     history.iter_mut().for_each(|(_, weight)| *weight *= DECAY);
-    for &product in order {
-        match history.iter_mut().find(|(bought, _)| *bought == product) {
-            Some((_, weight)) => *weight += DECAY,
-            None => history.push((product, DECAY)),
+    let mut bought: Vec<Weighted> = order.iter().map(|&product| (product, DECAY)).collect();
+    history.retain(|(product, weight)| {
+        // The order is sorted.
+        let found = order.binary_search(product);
+        if let Ok(at) = found {
+            bought[at].1 += weight;
         }
+        found.is_err()
+    });
+    // Two weights may have become the same by rounding.
+    if !history.is_sorted_by(|a, b| by_weight(a, b).is_le()) {
+        history.sort_unstable_by(by_weight);
     }
-    keep_heaviest(history)
+    bought.sort_unstable_by(by_weight);
+    let mut all = Vec::with_capacity(history.len() + bought.len());
+    let (mut old, mut new) = (history.into_iter().peekable(), bought.into_iter().peekable());
+    while let (Some(a), Some(b)) = (old.peek(), new.peek()) {
+        all.extend(if by_weight(a, b).is_le() { old.next() } else { new.next() });
+    }
+    all.extend(old.chain(new));
+    all.truncate(HISTORY_PRODUCTS);
+    all
 }
 
 impl Shopper {

@@ -6,8 +6,10 @@
 //! next: UP-CF (Faggioli et al., UMAP 2020) with a linear similarity, which needs no search
 //! for neighbours.
 
+use rayon::prelude::*;
+
 use crate::neighbour::Neighbour;
-use crate::scratch_row::ScratchRow;
+use crate::scratch_row::{SIDE_BY_SIDE, ScratchRow};
 use crate::shopper::Shopper;
 
 /// Maximum number of transitions kept per product, the most probable.
@@ -29,7 +31,7 @@ struct Steps<'a> {
 }
 
 impl<'a> Steps<'a> {
-    fn new(products: usize, shoppers: &'a [Shopper]) -> Self {
+    fn new(products: usize, shoppers: &[&'a Shopper]) -> Self {
         let mut orders: Vec<&'a [u32]> = Vec::new();
         let mut holders = vec![Vec::new(); products];
         let mut counts = vec![0; products];
@@ -56,12 +58,11 @@ impl<'a> Steps<'a> {
 /// the shop's users per user counted.
 pub(crate) fn transitions(
     products: usize,
-    shoppers: &[Shopper],
+    shoppers: &[&Shopper],
     users_scale: f32,
 ) -> Vec<Vec<Neighbour>> {
     let steps = Steps::new(products, shoppers);
-    let mut sums = ScratchRow::new(products);
-    let row = |(holders, &shoppers): (&Vec<(u32, f32)>, &u32)| {
+    let row = |sums: &mut ScratchRow, (holders, &shoppers): (&Vec<(u32, f32)>, &u32)| {
         if shoppers < MIN_SHOPPERS {
             return Vec::new();
         }
@@ -76,5 +77,6 @@ pub(crate) fn transitions(
         let trust = shoppers / (shoppers + HALF_SHOPPERS);
         sums.best(MAX_TRANSITIONS, |_, sum| trust * sum / mass)
     };
-    steps.holders.iter().zip(&steps.shoppers).map(row).collect()
+    let each = steps.holders.par_iter().zip(&steps.shoppers).with_min_len(SIDE_BY_SIDE);
+    each.map_init(|| ScratchRow::new(products), row).collect()
 }

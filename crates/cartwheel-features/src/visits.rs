@@ -1,12 +1,13 @@
 //! What shoppers look at in one visit: relations between products, and the visits themselves as
 //! neighbours of a visit that is going on.
 
+use rayon::prelude::*;
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 
 use crate::neighbour::Neighbour;
 use crate::parameters::{Parameter, Parameters};
-use crate::scratch_row::ScratchRow;
+use crate::scratch_row::{SIDE_BY_SIDE, ScratchRow};
 use crate::touch::{Action, Touch};
 use crate::weeks::{Trail, Weeks, week_of};
 
@@ -134,8 +135,8 @@ impl Visits {
     /// Finishes sampled visits, the newest first, and counts by product. `scale` is the number of
     /// the shop's users per user counted.
     pub(crate) fn finish(
-        visits: &[Visit],
-        counts: Vec<TouchCounts>,
+        visits: &[&Visit],
+        counts: &[TouchCounts],
         scale: f32,
         parameters: &Parameters,
     ) -> Self {
@@ -144,19 +145,19 @@ impl Visits {
         }
         let mut all = Weeks::default();
         counts.iter().for_each(|count| all.merge(&count.weeks));
-        let attention = counts.into_iter().map(|count| Attention {
-            trail: Trail::new(count.weeks),
+        let attention = counts.iter().map(|count| Attention {
+            trail: Trail::new(&count.weeks),
             views: count.views as f32 * scale,
             adds: count.adds as f32 * scale,
         });
         let attention: Vec<Attention> = attention.collect();
         let related = relations(attention.len(), visits, scale, parameters);
         let visits = visits.iter().map(|visit| visit.products().into()).collect();
-        Self { related, attention, all: Trail::new(all), visits, by_product: Vec::new() }.indexed()
+        Self { related, attention, all: Trail::new(&all), visits, by_product: Vec::new() }.indexed()
     }
 
     /// Computes the relations of products again, from the same visits.
-    pub(crate) fn relate(&mut self, visits: &[Visit], scale: f32, parameters: &Parameters) {
+    pub(crate) fn relate(&mut self, visits: &[&Visit], scale: f32, parameters: &Parameters) {
         self.related = relations(self.attention.len(), visits, scale, parameters);
     }
 
@@ -262,25 +263,22 @@ impl Visits {
 /// Relates each product to others, by all visits that contain it.
 fn relations(
     products: usize,
-    visits: &[Visit],
+    visits: &[&Visit],
     scale: f32,
     parameters: &Parameters,
 ) -> Vec<Related> {
     let follow_steps = parameters[Parameter::FollowSteps] as usize;
     let prior = parameters[Parameter::VisitPrior] as f32;
-    let distinct: Vec<Vec<u32>> = visits.iter().map(Visit::products).collect();
+    let distinct: Vec<Vec<u32>> = visits.iter().map(|visit| visit.products()).collect();
     let mut holders = vec![Vec::new(); products];
     for (at, products) in (0_u32..).zip(&distinct) {
         products.iter().for_each(|&product| holders[product as usize].push(at));
     }
     let visits_of = |product: u32| holders[product as usize].len() as f32 * scale + prior;
-    let mut follows = ScratchRow::new(products);
-    let mut together = ScratchRow::new(products);
-    let mut leads_to = ScratchRow::new(products);
-    let related = |product: u32| {
+    let related = |[follows, together, leads_to]: &mut [ScratchRow; 3], product: u32| {
         let mut steps_after = 0.0;
         for &at in &holders[product as usize] {
-            let Visit { steps } = &visits[at as usize];
+            let Visit { steps } = visits[at as usize];
             let turns = steps.iter().enumerate().filter(|(_, step)| step.0 == product);
             for (place, _) in turns {
                 let next = steps[place + 1..].iter().take(follow_steps);
@@ -310,5 +308,6 @@ fn relations(
             leads_to: leads_to.best(MAX_RELATED, |_, sum| sum * scale / visits_of(product)),
         }
     };
-    (0..products as u32).map(related).collect()
+    let each = (0..products as u32).into_par_iter().with_min_len(SIDE_BY_SIDE);
+    each.map_init(|| [(); 3].map(|()| ScratchRow::new(products)), related).collect()
 }

@@ -72,16 +72,16 @@ pub struct Trail {
 
 impl Trail {
     /// Sums up counts by week.
-    pub(crate) fn new(weeks: Weeks) -> Self {
+    pub(crate) fn new(weeks: &Weeks) -> Self {
         let mut sum = (0, Lately::default());
-        let add = |(week, count): (u16, u32)| {
+        let add = |&(week, count): &(u16, u32)| {
             let before = sum.1.after(week - sum.0);
             let count = count as f32;
             sum = (week, Lately { slow: before.slow + count, fast: before.fast + count });
             sum
         };
         let total = weeks.0.iter().map(|&(_, count)| count as f32).sum();
-        Self { weeks: weeks.0.into_iter().map(add).collect(), total }
+        Self { weeks: weeks.0.iter().map(add).collect(), total }
     }
 
     /// Returns the sums over all weeks before `week`: what was known when it began.
@@ -120,7 +120,7 @@ mod tests {
 
     #[test]
     fn sums_know_only_earlier_weeks() {
-        let trail = Trail::new(weeks(&[(10, 4), (12, 1)]));
+        let trail = Trail::new(&weeks(&[(10, 4), (12, 1)]));
         assert_eq!(trail.before(10), Lately::default());
         assert_eq!(trail.before(11), Lately { slow: 4.0, fast: 4.0 });
         let later = trail.before(13);
