@@ -161,20 +161,31 @@ pub fn build(
     for group in 0..GROUPS {
         progress(Phase::Merge);
         let others = first.take().unwrap_or_else(|| catalogues.of_others(group));
-        set.catalogue_of_others(group, &others)?;
         progress(Phase::Assemble);
-        assembler.add(group, &others);
+        beside(|| set.catalogue_of_others(group, &others), || assembler.add(group, &others))?;
     }
     progress(Phase::Merge);
     let whole = catalogues.whole();
     drop(catalogues);
-    set.catalogue(&whole)?;
     progress(Phase::Assemble);
-    let assembled = assembler.finish();
+    let assembled = beside(|| set.catalogue(&whole), || assembler.finish())?;
     progress(Phase::Write);
     let origin = Origin { version: version.clone(), erasures: input.erasures };
     write(&mut set, &whole, &assembled, origin, options)?;
     set.publish(&version)
+}
+
+/// Stores something on a thread of its own, which mostly waits for the disk, while all others compute.
+fn beside<T>(
+    store: impl FnOnce() -> io::Result<()> + Send,
+    compute: impl FnOnce() -> T,
+) -> io::Result<T> {
+    std::thread::scope(|scope| {
+        let stored = scope.spawn(store);
+        let computed = compute();
+        stored.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+        Ok(computed)
+    })
 }
 
 /// Names a set by its data, options and columns, so that the same set is built once.

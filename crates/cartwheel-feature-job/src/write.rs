@@ -30,9 +30,21 @@ pub(crate) fn write(
     options: &JobOptions,
 ) -> io::Result<()> {
     let Assembled { assembly, train, valid, few_gate: _, scaler, negatives } = assembled;
-    set.train(&encode_rows(train)?, &encode_keys(train, &assembly.train, catalogue)?)?;
-    set.valid(&encode_rows(valid)?, &encode_keys(valid, &assembly.valid, catalogue)?)?;
     let gate_is_small = assembly.gate_users < options.min_gate_users as u64;
+    // Encoding is most of the work, and files are stored one after the other.
+    let keys = |rows, examples| encode_keys(rows, examples, catalogue);
+    let of_train = || rayon::join(|| encode_rows(train), || keys(train, &assembly.train));
+    let of_valid = || rayon::join(|| encode_rows(valid), || keys(valid, &assembly.valid));
+    let of_search = || {
+        let [learned, judged] = [(train, &assembly.train), (valid, &assembly.valid)]
+            .map(|(rows, examples)| sample(rows, examples, options.seed));
+        (encode_rows(&learned.rows), encode_rows(&judged.rows), judged.questions)
+    };
+    let of_held_out = || rayon::join(of_valid, || (!gate_is_small).then(of_search));
+    let ((train_rows, train_keys), ((valid_rows, valid_keys), searched)) =
+        rayon::join(of_train, of_held_out);
+    set.train(&train_rows?, &train_keys?)?;
+    set.valid(&valid_rows?, &valid_keys?)?;
     let cross = cross_validation::plan(assembled, gate_is_small);
     if !cross.folds.is_empty() {
         set.cross_validation(&cross.examples)?;
@@ -42,11 +54,9 @@ pub(crate) fn write(
         set.fold(fold, &encode_rows(&train)?, &encode_rows(&valid)?)?;
     }
     let mut search_questions = 0;
-    if !gate_is_small {
-        let learned = sample(train, &assembly.train, options.seed);
-        let judged = sample(valid, &assembly.valid, options.seed);
-        set.search(&encode_rows(&learned.rows)?, &encode_rows(&judged.rows)?)?;
-        search_questions = judged.questions;
+    if let Some((learned, judged, questions)) = searched {
+        set.search(&learned?, &judged?)?;
+        search_questions = questions;
     }
     set.scaler(scaler)?;
     let schema_hash = short_hash(FEATURES.join(",").as_bytes());
