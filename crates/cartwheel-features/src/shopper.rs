@@ -112,3 +112,41 @@ impl Shopper {
         self.orders.len().saturating_sub(usize::from(self.before.is_empty()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// A history with one more order, sorted from the beginning.
+    fn sorted_after(mut history: Vec<Weighted>, order: &[u32]) -> Vec<Weighted> {
+        history.iter_mut().for_each(|(_, weight)| *weight *= DECAY);
+        for &product in order {
+            match history.iter_mut().find(|(bought, _)| *bought == product) {
+                Some((_, weight)) => *weight += DECAY,
+                None => history.push((product, DECAY)),
+            }
+        }
+        keep_heaviest(history)
+    }
+
+    proptest! {
+        #[test]
+        fn a_history_stays_sorted_by_weight_after_every_order(
+            before in proptest::collection::btree_map(0_u32..90, 1_u32..6, 0..70),
+            orders in proptest::collection::vec(
+                proptest::collection::btree_set(0_u32..120, 0..60), 1..6),
+        ) {
+            // Few different weights, so that many are the same.
+            let before = before.into_iter().map(|(product, weight)| (product, weight as f32 / 3.0));
+            let mut history = keep_heaviest(before.collect());
+            for order in orders {
+                let order: Vec<u32> = order.into_iter().collect();
+                let expected = sorted_after(history.clone(), &order);
+                history = after(history, &order);
+                prop_assert_eq!(&history, &expected);
+            }
+        }
+    }
+}

@@ -1,8 +1,8 @@
 use proptest::prelude::*;
 
 use crate::{
-    Action, Catalogue, CodecError, Context, Event, Line, MAX_SEARCHES, MAX_TOUCHES, Order, Partial,
-    ProductInfo, SEARCH_WORDS, SampleSizes, Search, Touch, UserState, stable_hash,
+    Action, Catalogue, CodecError, Contents, Context, Event, Line, MAX_SEARCHES, MAX_TOUCHES,
+    Order, Partial, ProductInfo, SEARCH_WORDS, SampleSizes, Search, Touch, UserState, stable_hash,
 };
 
 fn order(number: u32, days: Option<f32>, products: &[u32]) -> Order {
@@ -299,4 +299,50 @@ fn visits_relate_what_shoppers_turn_to_next() {
     assert_eq!(catalogue.popular[0], 1, "without orders, the most viewed products are popular");
     let attention = &visits.attention[1];
     assert_eq!((attention.views, attention.adds, attention.trail.total()), (20.0, 20.0, 40.0));
+}
+
+#[test]
+fn a_catalogue_is_the_same_on_any_number_of_threads() {
+    // Enough products that several threads share them, and that the matrix has several blocks.
+    let products = 450_u32;
+    let draw = |user: u32, n: u32| {
+        (stable_hash(&[user.to_le_bytes(), n.to_le_bytes()].concat()) >> 7) as u32
+    };
+    let built = |threads: usize| {
+        let mut partial = Partial::new(products as usize, sizes(5_000));
+        for user in 0..2_000 {
+            let basket = |number: u32| -> Vec<u32> {
+                (0..6).map(|line| draw(user, number * 6 + line) % products).collect()
+            };
+            let orders: Vec<Order> =
+                (1..=4).map(|number| order(number, Some(7.0), &basket(number))).collect();
+            let hash = u64::from(draw(user, 999)) << 32 | u64::from(user);
+            partial.shopper(Vec::new(), orders.iter(), hash);
+            let mut state = UserState::default();
+            for order in &orders {
+                partial.order(&state, order, hash);
+                state.apply(Event::Order(order));
+            }
+            let looks: Vec<Touch> =
+                (0..5).map(|n| view(draw(user, 100 + n) % products, i64::from(n))).collect();
+            partial.visit(&looks, hash);
+        }
+        let info = |p: u32| ProductInfo {
+            product_id: p.to_string(),
+            name: format!("word{} word{}", p % 40, p % 7),
+            ..Default::default()
+        };
+        let infos: Vec<ProductInfo> = (0..products).map(info).collect();
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        let catalogue = pool.install(|| {
+            let contents = std::sync::Arc::new(Contents::of(&infos));
+            Catalogue::finish(infos, partial).with_contents(&contents)
+        });
+        let Catalogue { products, affinities, visits, contents, .. } = catalogue;
+        assert!(products.iter().all(|p| !p.neighbours.is_empty() && !p.transitions.is_empty()));
+        assert!((0..450).all(|p| !affinities.attractions(p).is_empty()));
+        assert!(visits.related.iter().all(|related| !related.follows.is_empty()));
+        (products, affinities, visits, contents)
+    };
+    assert!(built(1) == built(3));
 }
