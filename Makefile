@@ -22,7 +22,7 @@ WEB := webapp/dist/index.html
 # Stand-ins for AWS services, which the tests start.
 EMULATORS := crates/cartwheel-testkit/node_modules/.installed
 
-.PHONY: help demo binary test types test-api test-web test-deploy test-spark fuzz lint advisories lock fmt bench clean setup tools
+.PHONY: help demo binary test types test-api test-web test-deploy test-bench test-spark fuzz lint advisories lock fmt bench clean setup tools
 .PHONY: faults soak quality infra package plan deploy run-pipeline deploy-webapp destroy execute-step-function update-api-url
 
 help: ## This list
@@ -41,7 +41,7 @@ binary:
 test: setup $(VENV_TEST) $(EMULATORS) ## Every test, the page in a headless browser included
 	scripts/fault-tools
 	cargo test --workspace --features cartwheel/aws
-	$(MAKE) --no-print-directory test-api test-web test-deploy
+	$(MAKE) --no-print-directory test-api test-web test-deploy test-bench
 
 test-api: setup ## Requests made from the OpenAPI document, to the real binary
 	scripts/test-api
@@ -53,6 +53,9 @@ test-web: setup
 
 test-deploy: $(VENV_TEST) $(VENV_AWS)
 	.venv-test/bin/python scripts/test-deploy
+
+test-bench:
+	$(PYTHON) -m unittest discover --start-directory bench
 
 test-spark: setup ## The Glue job in Spark against the local features
 	scripts/test-spark
@@ -96,7 +99,7 @@ faults: setup ## Every fault of the scorecard, with its numbers; under 20 minute
 soak: setup ## 50 million events, with memory, files and disk watched
 	scripts/faults --soak
 
-bench: setup ## Speed, beside peers in the same run
+bench: setup ## Speed, beside peers in the same run; results for bench/compare.py
 	scripts/bench
 
 infra: ## Check the Terraform code and the state machine

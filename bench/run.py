@@ -4,7 +4,8 @@
   bench/run.py CARTWHEEL LOAD LOG_BENCH FOREST_BENCH SEARCH_BENCH [--quick] [--only PART]
 
 Each figure is the median of five repetitions (three with --quick), interleaved with its
-peer's, with the spread from least to most. Writes bench/results.json.
+peer's, with the spread from least to most. All repetitions go to bench/results.json, or to the
+path of --out; bench/compare.py compares two such files.
 """
 
 import argparse
@@ -55,10 +56,10 @@ def features(cartwheel, work, repeats, quick):
             theirs.append(time.time() - start)
     fold = add("features", "cartwheel: the same tables (read, fold)", phases, "s")
     whole = add("features", "cartwheel: all, with neighbours, examples, rows", ours, "s")
-    duck = add("features", "DuckDB: user, product, user-product tables", theirs, "s")
+    duck = add("features", "DuckDB: user, product, user-product tables", theirs, "s", peer=True)
     add("features", "cartwheel: peak memory", memory, "MB")
-    ratio("features", "the same tables / DuckDB", fold / duck, "target ≤ 0.5")
-    ratio("features", "all / DuckDB", whole / duck)
+    ratio("features", "the same tables / DuckDB", fold, duck, "target ≤ 0.5")
+    ratio("features", "all / DuckDB", whole, duck)
 
 
 def scale(cartwheel, load, work, repeats, seconds, quick):
@@ -85,8 +86,9 @@ def scale(cartwheel, load, work, repeats, seconds, quick):
         server.stop()
     for clients in (1, 8):
         add("scale", f"recommendations, {clients} client(s)", found["per_second", clients], "/s")
-        add("scale", "  p50", found["p50_ms", clients], "ms")
-        add("scale", "  p99", found["p99_ms", clients], "ms", "target ≤ 7" if clients == 8 else "")
+        add("scale", f"  p50, {clients} client(s)", found["p50_ms", clients], "ms")
+        note = "target ≤ 7" if clients == 8 else ""
+        add("scale", f"  p99, {clients} client(s)", found["p99_ms", clients], "ms", note)
     add("scale", "resident memory after it", [memory], "MB")
 
 
@@ -120,22 +122,45 @@ def imports(cartwheel, work, repeats, quick):
             peer_memory.append(peak)
         peaks[count] = add("imports", f"cartwheel: peak memory, {count} lines", memory, "MB")
         csv.unlink()
-    for name, times in (("cartwheel", ours), ("DuckDB", theirs)):
-        add("imports", f"{name}: lines per second", [rows / seconds for seconds in times], "/s")
-    add("imports", f"DuckDB: peak memory, {rows} lines", peer_memory, "MB")
-    mine, duck = sorted(ours)[len(ours) // 2], sorted(theirs)[len(theirs) // 2]
-    ratio("imports", "cartwheel / DuckDB, time", mine / duck)
-    ratio("imports", "peak memory, all lines / a tenth", peaks[rows] / peaks[rows // 10])
+    mine, duck = (
+        add("imports", f"{name}: lines per second", [rows / t for t in times], "/s", peer=name == "DuckDB")
+        for name, times in (("cartwheel", ours), ("DuckDB", theirs))
+    )
+    add("imports", f"DuckDB: peak memory, {rows} lines", peer_memory, "MB", peer=True)
+    ratio("imports", "cartwheel / DuckDB, lines per second", mine, duck)
+    ratio("imports", "peak memory, all lines / a tenth", peaks[rows], peaks[rows // 10])
 
 
-def scoring(forest):
+# A line of divan's table: a benchmark's name or arguments, and in the third column the median.
+DIVAN = re.compile(r"^(.*?)[├╰]─ (.+?)  +(?:[^│]*│){2} *(?:([0-9.]+) (ns|µs|ms|s))? *│")
+MICROSECONDS = {"ns": 1e-3, "µs": 1, "ms": 1e3, "s": 1e6}
+
+
+def divan_medians(text):
+    """The medians of a run of divan in microseconds, by benchmark and arguments."""
+    medians, bench = {}, ""
+    for line in filter(None, map(DIVAN.match, text.splitlines())):
+        indent, name, value, unit = line.groups()
+        bench = bench if indent else name
+        if value:
+            medians[f"{bench} {name}" if indent else name] = float(value) * MICROSECONDS[unit]
+    return medians
+
+
+def scoring(forest, repeats):
     """The forest's own benchmark beside XGBoost."""
-    lines = run(sys.executable, HERE / "xgboost_predict.py").splitlines()
-    for line in run(forest, "--bench").splitlines():
-        if line.strip():
-            print("             " + line, flush=True)
-    for rows, us in (line.split() for line in lines):
-        add("scoring", f"XGBoost inplace_predict, {rows} row(s), 100 trees", [float(us)], "µs")
+    ours, theirs = defaultdict(list), defaultdict(list)
+    for _ in range(repeats):
+        for name, us in divan_medians(run(forest, "--bench")).items():
+            ours[name].append(us)
+        for line in run(sys.executable, HERE / "xgboost_predict.py").splitlines():
+            rows, us = line.split()
+            theirs[rows].append(float(us))
+    found = {name: add("scoring", name, values, "µs") for name, values in ours.items()}
+    for rows, values in theirs.items():
+        peer = add("scoring", f"XGBoost inplace_predict, {rows} row(s), 100 trees", values, "µs", peer=True)
+        mine = found[f"probabilities (100, 6, {rows})"]
+        ratio("scoring", f"cartwheel / XGBoost, {rows} row(s), 100 trees", mine, peer)
 
 
 def searching(search, repeats):
@@ -161,12 +186,13 @@ def main():
     parser.add_argument("--quick", action="store_true")
     parts = ("features", "imports", "scoring", "search", "serving", "scale")
     parser.add_argument("--only", choices=parts)
+    parser.add_argument("--out", type=Path, default=HERE / "results.json")
     options = parser.parse_args()
     repeats, seconds = (3, 1) if options.quick else (5, 3)
     work = Path(tempfile.mkdtemp(prefix="cartwheel-bench-", dir=os.environ.get("BENCH_DIR")))
     try:
         if options.only in (None, "scoring"):
-            scoring(options.forest)
+            scoring(options.forest, repeats)
         if options.only in (None, "search"):
             searching(options.search, repeats)
         if options.only in (None, "serving"):
@@ -181,7 +207,7 @@ def main():
             imports(options.cartwheel, work, repeats, options.quick)
     finally:
         shutil.rmtree(work, ignore_errors=True)
-        figures.save()
+        figures.save(options.out, options.quick)
 
 
 if __name__ == "__main__":
