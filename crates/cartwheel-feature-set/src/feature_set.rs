@@ -8,7 +8,7 @@ use std::time::UNIX_EPOCH;
 use cartwheel_features::{Catalogue, Example, Histories, Parameters, Scaler, Sources, Subjects};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use crate::catalogue_file::decode_catalogue;
+use crate::catalogue_file::read_catalogue;
 use crate::files;
 use crate::label::Label;
 use crate::source_search::SourceSearch;
@@ -251,9 +251,7 @@ fn json<T: DeserializeOwned>(path: &Path) -> Result<T, SetError> {
 }
 
 fn catalogue(path: &Path) -> Result<Catalogue, SetError> {
-    let read =
-        std::fs::read(path).and_then(|bytes| decode_catalogue(&bytes).map_err(io::Error::other));
-    read.map_err(|source| SetError::File { path: path.to_owned(), source })
+    read_catalogue(path).map_err(|source| SetError::File { path: path.to_owned(), source })
 }
 
 fn packed<T: DeserializeOwned>(path: &Path) -> Result<T, SetError> {

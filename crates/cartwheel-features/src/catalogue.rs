@@ -48,7 +48,8 @@ pub struct Product {
 /// All products by index; immutable once built.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Catalogue {
-    /// Products in the order of their ids.
+    /// Products in the order of their ids. Stored separately, so that they are read side by side.
+    #[serde(skip)]
     pub products: Vec<Product>,
     /// Product indices by popularity, best first.
     pub popular: Vec<u32>,
