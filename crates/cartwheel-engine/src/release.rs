@@ -1,6 +1,6 @@
 //! An open release: its features, user records and model in memory.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use cartwheel_feature_set::{Calendar, FeatureSet, SetError, UserFile, files};
 use cartwheel_features::Catalogue;
@@ -133,26 +133,18 @@ impl Opened {
     /// When a part is missing, damaged, or does not fit the others.
     pub fn open(lake: &Path, release: &Release, timezone: &str) -> Result<Self, OpenError> {
         let set = FeatureSet::open(&lake.join(FEATURES).join(&release.feature_set))?;
-        let mut trained_on = None;
-        let model = match &release.model {
-            Some(version) => {
-                let bundle = cartwheel_registry::read(&lake.join(MODELS), version)?;
-                if bundle.manifest.schema_hash != set.manifest.schema_hash {
-                    return Err(OpenError::Columns {
-                        model: bundle.manifest.schema_hash,
-                        set: set.manifest.schema_hash,
-                    });
-                }
-                trained_on = Some(bundle.manifest.feature_set);
-                Some(Model::new(bundle.forest, bundle.scaler)?)
-            }
-            None => None,
+        let model = || {
+            let version = release.model.as_ref();
+            version.map(|version| open_model(lake, version, &set.manifest.schema_hash)).transpose()
         };
-        let users: PathBuf = set.path(files::USERS);
+        let users = || set.path(files::USERS).exists().then(|| set.users()).transpose();
+        // A large catalogue takes longest.
+        let (catalogue, (model, users)) = rayon::join(|| set.catalogue(), || (model(), users()));
+        let (model, trained_on) = model?.unzip();
         Ok(Self {
             release: release.clone(),
-            catalogue: set.catalogue()?,
-            users: users.exists().then(|| set.users()).transpose()?,
+            catalogue: catalogue?,
+            users: users?,
             user_count: usize::try_from(set.manifest.users).unwrap_or(usize::MAX),
             model,
             trained_on,
@@ -161,4 +153,17 @@ impl Opened {
             stands_in: false,
         })
     }
+}
+
+/// Opens a model for rows with the columns of `schema_hash`, and returns it with the version of the
+/// feature set that it was trained on.
+fn open_model(lake: &Path, version: &str, schema_hash: &str) -> Result<(Model, String), OpenError> {
+    let bundle = cartwheel_registry::read(&lake.join(MODELS), version)?;
+    if bundle.manifest.schema_hash != schema_hash {
+        return Err(OpenError::Columns {
+            model: bundle.manifest.schema_hash,
+            set: schema_hash.to_owned(),
+        });
+    }
+    Ok((Model::new(bundle.forest, bundle.scaler)?, bundle.manifest.feature_set))
 }

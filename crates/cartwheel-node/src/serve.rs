@@ -14,6 +14,7 @@ use cartwheel_registry::LocalRegistry;
 use cartwheel_sessions::{RedbSessionTable, Sessions, consume_products, consume_sessions};
 use cartwheel_settings::{Server, Settings, Stream as StreamSettings};
 use cartwheel_stream::{Log, LogOptions, Sequence, Stream};
+use tokio::task::spawn_blocking;
 
 use crate::catalogue;
 use crate::data_dir::DataDir;
@@ -53,17 +54,23 @@ pub struct ServeOptions<'a> {
 pub async fn serve(options: ServeOptions<'_>) -> Result<()> {
     let ServeOptions { data_dir, settings, server, config, assets } = options;
     let host = Host::new(data_dir, server, assets)?;
+    let lake = Lake::open(&data_dir.lake())?;
+    // Log and live catalogue are opened while the release is read, which takes longer. Of two servers
+    // on the same directory, the log refuses the second.
+    let (of, delivered, options) = (data_dir.clone(), lake.clone(), log_options(&settings.stream));
+    let stored = spawn_blocking(move || -> Result<_> {
+        let log = Log::open(&of.stream(), options)?;
+        Ok((Arc::new(log), Arc::new(catalogue::open(&of, &delivered)?)))
+    });
     let (opened, problem) = Opened::best(&data_dir.lake(), &settings.shop.timezone)?;
     if let Some(problem) = problem {
         eprintln!("Serving a fallback until a release can be opened: {problem}");
     }
-    let log = Arc::new(Log::open(&data_dir.stream(), log_options(&settings.stream))?);
+    let (log, catalogue) = stored.await??;
     let stream: Arc<dyn Stream> = log.clone();
     let table = Arc::new(RedbSessionTable::new(data_dir.sessions()));
-    let lake = Lake::open(&data_dir.lake())?;
     let sessions = Sessions::new(table, SESSIONS_IN_MEMORY);
     let sessions = Arc::new(sessions.with_imports(Arc::new(LakeImports(lake.clone()))));
-    let catalogue = Arc::new(catalogue::open(data_dir, &lake)?);
     let engine = ServingEngine::new(opened);
     let accept_unknown = settings.catalogue.accept_unknown;
     let engine = Arc::new(
@@ -81,7 +88,7 @@ pub async fn serve(options: ServeOptions<'_>) -> Result<()> {
     caught_up.context("the live catalogue cannot follow the stream")?;
     // The first search does not wait for its index, and the start does not either.
     let searched = engine.clone();
-    tokio::task::spawn_blocking(move || searched.index_products());
+    spawn_blocking(move || searched.index_products());
     let delivery = Delivery::new(
         stream.clone(),
         &lake,
