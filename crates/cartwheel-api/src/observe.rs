@@ -9,6 +9,7 @@ use tracing::Instrument;
 
 use crate::access::caller::Caller;
 use crate::access::plain_name::is_plain_name;
+use crate::http::peer::{Peer, look_behind};
 use crate::http::request_id::REQUEST_ID;
 use crate::state::Shared;
 use crate::telemetry::{LATENCY, REQUESTS};
@@ -63,6 +64,8 @@ pub(crate) async fn observe(
     next: Next,
 ) -> Response {
     let start = Instant::now();
+    look_behind(&mut request, &state.settings.trusted_proxies);
+    let peer = request.extensions().get::<Peer>().copied();
     let method = request.method().clone();
     let path = request.uri().path().chars().take(200).collect::<String>();
     let route = request.extensions().get::<MatchedPath>().map(|route| route.as_str().to_owned());
@@ -101,11 +104,12 @@ pub(crate) async fn observe(
     state.monitor.request(state.clock.now_ms(), &route, status, took);
     metrics::histogram!(LATENCY, "route" => route).record(took.as_secs_f64());
     let caller = response.extensions().get::<Caller>().map_or("", Caller::name);
+    let client = peer.map(|peer| tracing::field::display(peer.0));
     let took_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
     if status >= 500 {
-        tracing::warn!(%method, path, status, took_us, caller, request_id = id, "request");
+        tracing::warn!(%method, path, status, took_us, client, caller, request_id = id, "request");
     } else {
-        tracing::info!(%method, path, status, took_us, caller, request_id = id, "request");
+        tracing::info!(%method, path, status, took_us, client, caller, request_id = id, "request");
     }
     response
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use axum::http::HeaderValue;
+use ipnet::IpNet;
 
 /// Limits and options of the API.
 #[derive(Debug, Clone)]
@@ -14,6 +15,13 @@ pub struct Settings {
     /// Impressions on their way to the stream at once. Further impressions are dropped and
     /// counted.
     pub impressions_in_flight: usize,
+    /// Whether a gateway before this process decides which hosts and sites reach it, as on AWS.
+    pub behind_gateway: bool,
+    /// Names that this server answers to beside `localhost` and addresses. Empty with keys means
+    /// every name.
+    pub hosts: Vec<String>,
+    /// Networks of the proxies that are believed about their clients' addresses.
+    pub trusted_proxies: Vec<IpNet>,
     /// Origins of other sites that may call from a browser.
     pub cors_origins: Vec<HeaderValue>,
     /// Origins of other sites whose pictures the pages may show.
@@ -33,6 +41,9 @@ impl Default for Settings {
             max_body: 1 << 20,
             timeout: Duration::from_secs(10),
             impressions_in_flight: 1024,
+            behind_gateway: false,
+            hosts: Vec::new(),
+            trusted_proxies: Vec::new(),
             cors_origins: Vec::new(),
             image_hosts: Vec::new(),
             rate_per_key: 0,

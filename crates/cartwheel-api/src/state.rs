@@ -39,7 +39,7 @@ pub const SYNONYMS: &str = "synonyms";
 /// How a host admits requests. Every host decides on both.
 #[derive(Clone, Default)]
 pub struct Admission {
-    /// The valid API keys. Without any key, every request is admitted.
+    /// The valid API keys. With the first one, every request needs a key.
     pub keys: Vec<ApiKey>,
     /// Records admin actions, if the host operates anything.
     pub audit: Option<Arc<dyn AuditLog>>,

@@ -8,10 +8,10 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::{Context as _, Result};
 use cartwheel_api::{Connections, Tls};
+use ipnet::IpNet;
 use tokio::net::TcpListener;
 
-use cartwheel_settings::Server;
-use cartwheel_settings::origin;
+use cartwheel_settings::{Server, network, origin};
 
 /// How often the certificate's files are checked for changes.
 const TLS_CHECK: Duration = Duration::from_secs(2);
@@ -23,10 +23,12 @@ const OTHER_FILES: u64 = 512;
 /// Derives the API's settings from the server's.
 ///
 /// # Errors
-/// When an origin is not valid.
+/// When an origin or a network is not valid.
 pub fn api_settings(server: &Server) -> Result<cartwheel_api::Settings> {
     let origins = |texts: &[String]| texts.iter().map(|text| origin(text)).collect::<Result<_>>();
     Ok(cartwheel_api::Settings {
+        hosts: server.hosts.clone(),
+        trusted_proxies: proxies(server)?,
         max_body: server.max_body_bytes,
         timeout: Duration::from_secs(server.request_seconds),
         cors_origins: origins(&server.cors_origins).context("server.cors_origins")?,
@@ -38,10 +40,15 @@ pub fn api_settings(server: &Server) -> Result<cartwheel_api::Settings> {
     })
 }
 
+fn proxies(server: &Server) -> Result<Vec<IpNet>> {
+    let networks = server.trusted_proxies.iter().map(|text| network(text));
+    networks.collect::<Result<_>>().context("server.trusted_proxies")
+}
+
 /// Derives the limits and TLS of connections from the server's settings.
 ///
 /// # Errors
-/// When the certificate or its key cannot be used.
+/// When the certificate or its key cannot be used, or a network is not valid.
 pub fn connections(server: &Server) -> Result<Connections> {
     let tls = match (&server.tls_cert, &server.tls_key) {
         (Some(cert), Some(key)) => Some(Tls::open(cert, key).context("server.tls_cert")?),

@@ -12,7 +12,7 @@ mod variables;
 
 pub use hyperparameters::{Assignment, Hyperparameters, configured, parse};
 pub use load::InvalidSettings;
-pub use origin::origin;
+pub use origin::{network, origin};
 pub use reference::markdown;
 pub use table::{Lake, Server, Settings, Stream, Train};
 

@@ -1,7 +1,10 @@
-//! Origins of web pages.
+//! Origins of web pages, names of hosts, networks.
 
-use anyhow::Result;
+use std::net::IpAddr;
+
+use anyhow::{Context as _, Result};
 use http::HeaderValue;
+use ipnet::IpNet;
 
 /// Parses an origin as browsers write it: `https://shop.example`, without a path.
 ///
@@ -20,9 +23,45 @@ pub fn origin(text: &str) -> Result<HeaderValue> {
     Ok(HeaderValue::from_str(text)?)
 }
 
+/// Parses a network as `10.0.0.0/8`, or a single address.
+///
+/// # Errors
+/// When the text is neither.
+pub fn network(text: &str) -> Result<IpNet> {
+    let single = text.parse::<IpAddr>().map(IpNet::from);
+    single.or_else(|_| text.parse()).with_context(|| {
+        format!("{text:?} is neither an address such as 192.0.2.1 nor a network such as 10.0.0.0/8")
+    })
+}
+
+/// Whether the text is a host name in lower case, without scheme and port.
+pub(crate) fn is_host(text: &str) -> bool {
+    let letter =
+        |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b".-_".contains(&byte);
+    (1..=253).contains(&text.len()) && text.bytes().all(letter)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_network_is_an_address_or_has_a_prefix() {
+        for good in ["192.0.2.1", "10.0.0.0/8", "::1", "2001:db8::/32", "0.0.0.0/0"] {
+            assert!(network(good).is_ok(), "{good}");
+        }
+        for bad in ["", "*", "10.0.0.0/33", "proxy.example", "10.0.0", "10.0.0.0/"] {
+            assert!(network(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_host_is_a_name_alone() {
+        assert!(is_host("shop.example") && is_host("cartwheel"));
+        for bad in ["", "*", "shop.example:80", "https://shop.example", "Shop.example", "a/b"] {
+            assert!(!is_host(bad), "{bad}");
+        }
+    }
 
     #[test]
     fn an_origin_is_what_a_browser_sends() {

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::key::{Key, Kind, Rule, any, at_least, between, expected, finite, share};
 use crate::nearest::nearest;
-use crate::origin::origin;
+use crate::origin::{is_host, network, origin};
 use crate::values::Values;
 
 /// Minimum size of a segment of the log in bytes.
@@ -140,6 +140,11 @@ settings! {
         tls_cert: Option<PathBuf> = None, any();
         /// Private key of the certificate, PEM.
         tls_key: Option<PathBuf> = None, any();
+        /// Host names that the server answers to beside `localhost` and addresses, without the
+        /// port. A server with API keys answers to every name while this list is empty.
+        hosts: Vec<String> = Vec::new(), hosts();
+        /// Addresses or networks of proxies whose `x-forwarded-for` names the client.
+        trusted_proxies: Vec<String> = Vec::new(), networks();
         /// Origins of other sites whose pages may call the API.
         cors_origins: Vec<String> = Vec::new(), origins();
         /// Origins of other sites whose pictures the web app may show. Without them, it draws
@@ -269,7 +274,7 @@ settings! {
         /// `search`, `visit`, `taste`, `next`, `affinity`, `content`, `aisle`, `popularity`, `customer` and
         /// `moment`. Candidates stay as they are. It takes effect with the next run of the pipeline.
         without: Vec<String> = Vec::new(), selection::<Subject>();
-        /// Path of libxgboost, if it is not in one of the usual places.
+        /// Path of libxgboost, if it is neither beside the program nor in the system's places.
         library: Option<PathBuf> = None, any();
     }
 
@@ -390,6 +395,18 @@ fn search() -> Rule<String> {
 fn origins() -> Rule<Vec<String>> {
     let allows = |list: &Vec<String>| list.iter().all(|text| origin(text).is_ok());
     Rule::new("each as https://shop.example, in lower case and without a path", allows)
+}
+
+/// Allows lists of host names.
+fn hosts() -> Rule<Vec<String>> {
+    let allows = |list: &Vec<String>| list.iter().all(|text| is_host(text));
+    Rule::new("each as shop.example, in lower case and without scheme and port", allows)
+}
+
+/// Allows lists of addresses and networks.
+fn networks() -> Rule<Vec<String>> {
+    let allows = |list: &Vec<String>| list.iter().all(|text| network(text).is_ok());
+    Rule::new("each as 192.0.2.1 or 10.0.0.0/8", allows)
 }
 
 /// A value as TOML; `None` if it is unset.

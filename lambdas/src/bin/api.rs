@@ -32,6 +32,7 @@ async fn main() -> Result<(), Error> {
     let emf = Emf::install("api", &[EVENTS, DEGRADED, IMPRESSIONS_DROPPED], Clock::system());
     let names = Names::from_env(&["CARTWHEEL_LAKE", "CARTWHEEL_TABLE", "CARTWHEEL_STREAM"])?;
     let settings = Settings {
+        behind_gateway: true,
         cors_origins: list::<HeaderValue>("CARTWHEEL_CORS_ORIGINS")?,
         ..Settings::default()
     };

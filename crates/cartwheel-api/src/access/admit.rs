@@ -1,4 +1,4 @@
-//! Admission of requests: rate limits, keys and scopes, the audit log.
+//! Admission of requests: rate limits, hosts and sites, keys and scopes, the audit log.
 
 use std::collections::HashSet;
 use std::io;
@@ -6,16 +6,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::RequestExt;
+use axum::body::Body;
 use axum::extract::{MatchedPath, RawPathParams, Request, State};
 use axum::http::request::Parts;
-use axum::http::{Extensions, Method};
+use axum::http::{Extensions, Method, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use futures::StreamExt;
 
 use crate::access::audit::{AdminAction, hashed_id};
 use crate::access::caller::Caller;
 use crate::access::credential::{Credential, NoCredential};
+use crate::access::keys::Keys;
 use crate::access::scope::{Access, AccessTable, Scope};
+use crate::access::site;
 use crate::http::bounded::{LONGEST_UPLOAD, bounded};
 use crate::http::peer::Peer;
 use crate::http::problem::{Kind, Problem};
@@ -34,15 +38,16 @@ pub(crate) struct Gate {
     pub(crate) uploads: Arc<HashSet<String>>,
 }
 
-/// Admits requests within the limits whose key or token, in `x-api-key` or `authorization:
-/// Bearer`, grants the scope that the route needs. Admits every request within the limits to an
-/// open route, or while no key exists. Attaches the [`Caller`] to request and response.
+/// Admits requests within the limits, to this host and from allowed sites, whose key or token, in `x-api-key` or `authorization:
+/// Bearer`, grants the scope that the route needs. An open route needs none, and nor does any
+/// route while no key is required. Attaches the [`Caller`] to request and response.
 pub(crate) async fn admit(State(gate): State<Gate>, mut request: Request, next: Next) -> Response {
     let access = gate.access.needed(request.method(), route(request.extensions()));
     match gate.caller(access, &request) {
         Ok(caller) => {
             request.extensions_mut().insert(caller.clone());
-            let mut response = gate.run(access, request, &caller, next).await;
+            let response = gate.run(access, request, &caller, next).await;
+            let mut response = while_admitted(response, &gate.state.keys, &caller);
             response.extensions_mut().insert(caller);
             response
         }
@@ -50,16 +55,37 @@ pub(crate) async fn admit(State(gate): State<Gate>, mut request: Request, next: 
     }
 }
 
+/// Ends a stream of events when its caller is admitted no more. Other answers are short.
+fn while_admitted(response: Response, keys: &Keys, caller: &Caller) -> Response {
+    let media = response.headers().get(header::CONTENT_TYPE);
+    if !media.is_some_and(|media| media.as_bytes().starts_with(b"text/event-stream")) {
+        return response;
+    }
+    let revoked = keys.clone().revoked(caller.held());
+    response.map(|body| Body::from_stream(body.into_data_stream().take_until(revoked)))
+}
+
 impl Gate {
     fn caller(&self, access: Access, request: &Request) -> Result<Caller, Problem> {
         let peer = request.extensions().get::<Peer>().copied();
         self.state.limits.address(peer)?;
-        let Access::Needs(scope, audience) = access else { return Ok(Caller::anonymous()) };
-        let keys = &self.state.keys;
-        if keys.is_empty() {
+        let needs_keys = self.state.keys.are_required();
+        site::check(&self.state.settings, needs_keys, request)?;
+        if !needs_keys {
             return Ok(Caller::anonymous());
         }
-        let found = Credential::find(keys, request.headers(), self.state.clock.now_ms());
+        let found =
+            Credential::find(&self.state.keys, request.headers(), self.state.clock.now_ms());
+        let Access::Needs(scope, audience) = access else {
+            return match found {
+                Ok(credential) => Ok(credential.on_open_route()),
+                // The answer may tell keys from guesses.
+                Err(NoCredential::Wrong(_)) => {
+                    self.state.limits.wrong_key(peer).map(|()| Caller::stranger())
+                }
+                Err(_) => Ok(Caller::stranger()),
+            };
+        };
         let credential = found.or_else(|missing| {
             Err(match missing {
                 NoCredential::Missing => Problem::new(
@@ -151,4 +177,50 @@ impl Gate {
 
 fn route(extensions: &Extensions) -> Option<&str> {
     extensions.get::<MatchedPath>().map(MatchedPath::as_str)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use super::*;
+    use crate::access::keys::{ApiKey, KeyHash};
+
+    fn key(name: &str) -> ApiKey {
+        let scopes = vec![Scope::Admin];
+        let hash = KeyHash::of(name);
+        ApiKey { name: name.into(), hash, scopes, publishable: None, signing: None }
+    }
+
+    /// A stream of events that never ends by itself.
+    fn stream(keys: &Keys, caller: &Caller) -> Response {
+        let endless = futures::stream::once(async { Ok::<_, Infallible>("data: 1\n\n") });
+        let body = Body::from_stream(endless.chain(futures::stream::pending()));
+        let response = ([(header::CONTENT_TYPE, "text/event-stream")], body).into_response();
+        while_admitted(response, keys, caller)
+    }
+
+    #[tokio::test]
+    async fn an_event_stream_ends_with_its_key() {
+        let keys: Keys = [key("a"), key("b")].into_iter().collect();
+        let mut streams = ["a", "b"]
+            .map(|name| stream(&keys, &Caller::admin(&key(name))).into_body().into_data_stream());
+        let [of_a, of_b] = &mut streams;
+        assert!(of_a.next().await.is_some() && of_b.next().await.is_some());
+        keys.replace(vec![key("b")]);
+        assert!(of_a.next().await.is_none(), "its key is revoked");
+        let second = tokio::time::timeout(Duration::from_millis(50), of_b.next());
+        assert!(second.await.is_err(), "the other key is valid");
+        keys.replace(Vec::new());
+        assert!(of_b.next().await.is_none());
+    }
+
+    #[tokio::test]
+    async fn an_event_stream_without_a_key_ends_with_the_first_key() {
+        let keys = Keys::default();
+        let mut events = stream(&keys, &Caller::anonymous()).into_body().into_data_stream();
+        assert!(events.next().await.is_some());
+        keys.replace(vec![key("a")]);
+        assert!(events.next().await.is_none());
+    }
 }

@@ -6,6 +6,7 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use cartwheel_events::{Event, UserId};
 
+use crate::access::keys::{ApiKey, KeyHash};
 use crate::http::problem::{Kind, Problem};
 
 /// The least number of hexadecimal digits of an anonymous id that cannot be guessed: 128 bits.
@@ -28,7 +29,7 @@ pub(crate) enum Shoppers {
 /// The sender of a request.
 #[derive(Debug, Clone)]
 pub(crate) struct Caller {
-    key: Option<Arc<str>>,
+    key: Option<(Arc<str>, KeyHash)>,
     admin: bool,
     shoppers: Shoppers,
 }
@@ -51,19 +52,34 @@ impl Permitted {
 }
 
 impl Caller {
-    /// A caller that needs no key, because the route is open or no key exists.
+    /// A caller that needs no key, because no key is required.
     pub(crate) fn anonymous() -> Self {
         Self { key: None, admin: true, shoppers: Shoppers::All }
     }
 
-    /// A caller with the key of that name, or with a token that the key has signed.
-    pub(crate) fn new(key: Arc<str>, shoppers: Shoppers) -> Self {
-        Self { key: Some(key), admin: false, shoppers }
+    /// A caller of an open route who brings no valid key although others need one.
+    pub(crate) fn stranger() -> Self {
+        Self { key: None, admin: false, shoppers: Shoppers::Guests }
     }
 
-    /// A caller with the secret half of the admin key of that name.
-    pub(crate) fn admin(key: Arc<str>) -> Self {
-        Self { key: Some(key), admin: true, shoppers: Shoppers::All }
+    /// A caller with that key, or with a token that the key has signed.
+    pub(crate) fn new(key: &ApiKey, shoppers: Shoppers) -> Self {
+        Self { key: Some((key.name.clone(), key.hash)), admin: false, shoppers }
+    }
+
+    /// A caller with the secret half of that admin key.
+    pub(crate) fn admin(key: &ApiKey) -> Self {
+        Self { admin: true, ..Self::new(key, Shoppers::All) }
+    }
+
+    /// The hash of the key; `None` for a caller without one.
+    pub(crate) fn held(&self) -> Option<KeyHash> {
+        self.key.as_ref().map(|(_, hash)| *hash)
+    }
+
+    /// Whether the caller may see how the server is: with an admin key, or while no key is needed.
+    pub(crate) fn is_admin(&self) -> bool {
+        self.admin
     }
 
     /// Checks that the caller is an admin, for what an admin alone may do on a route that others
@@ -83,7 +99,7 @@ impl Caller {
 
     /// The name of the key, or `anonymous`.
     pub(crate) fn name(&self) -> &str {
-        self.key.as_deref().unwrap_or("anonymous")
+        self.key.as_ref().map_or("anonymous", |(name, _)| name)
     }
 
     /// Checks that the caller may act for a shopper.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use parking_lot::RwLock;
 use sha2::{Digest, Sha256};
 use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
+use tokio::sync::watch;
 
 use crate::access::key_error::KeyError;
 use crate::access::plain_name::is_plain_name;
@@ -149,18 +150,44 @@ impl ApiKey {
     }
 }
 
-/// The valid keys. Without any key, every request is admitted. Clones share them.
+/// The valid keys. From the first key on, every request needs one, even if none is left, until
+/// [`disable`](Self::disable). Clones share them.
 #[derive(Debug, Clone, Default)]
 pub struct Keys {
-    given: Arc<RwLock<Vec<ApiKey>>>,
+    given: Arc<RwLock<Given>>,
+    changes: watch::Sender<()>,
     /// The key of the host's own jobs. It is valid beside the others and does not count as one.
     own: Option<ApiKey>,
+}
+
+#[derive(Debug, Default)]
+struct Given {
+    keys: Vec<ApiKey>,
+    are_required: bool,
 }
 
 impl Keys {
     /// Replaces all keys but the host's own.
     pub fn replace(&self, keys: Vec<ApiKey>) {
-        *self.given.write() = keys;
+        self.change(|given| {
+            given.are_required |= !keys.is_empty();
+            given.keys = keys;
+        });
+    }
+
+    /// Lets every request need a key, whether there is one or not.
+    pub fn require(&self) {
+        self.change(|given| given.are_required = true);
+    }
+
+    /// Removes all keys but the host's own, and lets requests need none.
+    pub fn disable(&self) {
+        self.change(|given| *given = Given::default());
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Given)) {
+        change(&mut self.given.write());
+        self.changes.send_replace(());
     }
 
     /// Adds the key with which jobs of the host call its API.
@@ -171,13 +198,13 @@ impl Keys {
     /// Finds a key in constant time: every key is compared, whichever matches. A publishable
     /// half is no secret.
     pub(crate) fn find(&self, given: &str) -> Option<(ApiKey, Half)> {
-        let keys = self.given.read();
+        let keys = &self.given.read().keys;
         let published = |key: &&ApiKey| key.publishable.as_ref().is_some_and(|p| p.0 == given);
         if let Some(key) = keys.iter().find(published) {
             return Some((key.clone(), Half::Publishable));
         }
         let hash = KeyHash::of(given);
-        let found = select(&keys, |key| key.hash.is(&hash));
+        let found = select(keys, |key| key.hash.is(&hash));
         let own = self.own.as_ref().filter(|key| key.hash.is(&hash).into());
         Some((found.or_else(|| own.cloned())?, Half::Secret))
     }
@@ -185,17 +212,34 @@ impl Keys {
     /// Finds the key that has signed a token, in constant time.
     pub(crate) fn signer(&self, token: &UncheckedToken<'_>) -> Option<ApiKey> {
         let signed = |key: &ApiKey| key.signing.as_ref().is_some_and(|s| token.is_signed_by(s));
-        select(&self.given.read(), |key| Choice::from(u8::from(signed(key))))
+        select(&self.given.read().keys, |key| Choice::from(u8::from(signed(key))))
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.given.read().is_empty()
+    /// Whether every request needs a key.
+    pub fn are_required(&self) -> bool {
+        self.given.read().are_required
+    }
+
+    /// Resolves when a caller with the key of this hash, or without a key, is admitted no more.
+    pub(crate) async fn revoked(self, held: Option<KeyHash>) {
+        let mut changes = self.changes.subscribe();
+        while self.admits(held) && changes.changed().await.is_ok() {}
+    }
+
+    fn admits(&self, held: Option<KeyHash>) -> bool {
+        let given = self.given.read();
+        match held {
+            None => !given.are_required,
+            Some(hash) => given.keys.iter().chain(&self.own).any(|key| key.hash == hash),
+        }
     }
 }
 
 impl FromIterator<ApiKey> for Keys {
     fn from_iter<T: IntoIterator<Item = ApiKey>>(keys: T) -> Self {
-        Self { given: Arc::new(RwLock::new(keys.into_iter().collect())), own: None }
+        let found = Self::default();
+        found.replace(keys.into_iter().collect());
+        found
     }
 }
 

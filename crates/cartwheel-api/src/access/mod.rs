@@ -1,4 +1,4 @@
-//! Access: keys and tokens, rate limits, the audit log.
+//! Access: hosts and sites, keys and tokens, rate limits, the audit log.
 
 pub(crate) mod admit;
 pub(crate) mod audit;
@@ -9,4 +9,5 @@ pub(crate) mod keys;
 pub(crate) mod limits;
 pub(crate) mod plain_name;
 pub(crate) mod scope;
+pub(crate) mod site;
 pub(crate) mod token;

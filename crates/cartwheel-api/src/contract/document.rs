@@ -64,7 +64,11 @@ pub(crate) fn complete(document: &mut OpenApi, access: &AccessTable) {
 }
 
 fn keys(operation: &mut Operation, access: Access) {
-    let Access::Needs(scope, audience) = access else { return };
+    let elsewhere = "a page of another site has sent the request";
+    let Access::Needs(scope, audience) = access else {
+        let refused = format!("A proxy stands before a server without keys, or {elsewhere}");
+        return answers(operation, Kind::ForwardedWithoutKeys, &refused);
+    };
     let by = |scheme: &str| SecurityRequirement::new(scheme, [scope.as_str()]);
     let mut security = vec![by("key"), by("bearer")];
     let mut refused = format!("The API key lacks the scope {scope}");
@@ -76,12 +80,14 @@ fn keys(operation: &mut Operation, access: Access) {
         security.push(by("publishable"));
         refused.push_str("; a publishable key alone acts for guests only");
     }
+    refused.push_str(&format!("; or {elsewhere}"));
     operation.security = Some(security);
     answers(operation, Kind::Unauthorized, "The key or token is missing, unknown or expired");
     answers(operation, Kind::Forbidden, &refused);
 }
 
 fn limits(operation: &mut Operation) {
+    answers(operation, Kind::Misdirected, "The server does not answer to this host");
     answers(operation, Kind::Throttled, "Too many requests; see Retry-After");
     answers(
         operation,

@@ -25,6 +25,12 @@ pub enum Kind {
     Forbidden,
     /// The token or publishable key does not act for this shopper.
     OtherShopper,
+    /// A page of another site has sent the request.
+    ForeignSite,
+    /// A proxy stands before a server without keys.
+    ForwardedWithoutKeys,
+    /// The server does not answer to this host.
+    Misdirected,
     /// The path, product or page does not exist.
     NotFound,
     /// The path does not support the method.
@@ -55,13 +61,16 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind, in the order of the documentation.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 22] = [
         Self::MalformedJson,
         Self::InvalidField,
         Self::Unauthorized,
         Self::InvalidToken,
         Self::Forbidden,
         Self::OtherShopper,
+        Self::ForeignSite,
+        Self::ForwardedWithoutKeys,
+        Self::Misdirected,
         Self::NotFound,
         Self::MethodNotAllowed,
         Self::SlowBody,
@@ -105,6 +114,21 @@ impl Kind {
             Self::Forbidden => {
                 ("urn:cartwheel:problem:forbidden", S::FORBIDDEN, "The API key lacks the scope")
             }
+            Self::ForeignSite => (
+                "urn:cartwheel:problem:foreign-site",
+                S::FORBIDDEN,
+                "Pages of this site may not call the server",
+            ),
+            Self::ForwardedWithoutKeys => (
+                "urn:cartwheel:problem:forwarded-without-keys",
+                S::FORBIDDEN,
+                "A server behind a proxy needs API keys",
+            ),
+            Self::Misdirected => (
+                "urn:cartwheel:problem:misdirected",
+                S::MISDIRECTED_REQUEST,
+                "The server does not answer to this host",
+            ),
             Self::NotFound => ("urn:cartwheel:problem:not-found", S::NOT_FOUND, "Not found"),
             Self::MethodNotAllowed => (
                 "urn:cartwheel:problem:method-not-allowed",

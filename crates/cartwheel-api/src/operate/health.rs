@@ -9,6 +9,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::routes;
 
+use crate::access::caller::Caller;
 use crate::access::scope::Scope;
 use crate::http::problem::{Kind, Problem};
 use crate::operate::tasks::{TaskState, TaskStatus};
@@ -24,7 +25,8 @@ pub(crate) fn routes() -> Routes {
         .scoped(Scope::Admin, routes!(metrics))
 }
 
-/// The server's readiness.
+/// The server's readiness. Where keys are required, only an admin key is told more than `ready` and
+/// `degraded`.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Readiness {
     /// Whether events are accepted and answered.
@@ -32,14 +34,18 @@ pub(crate) struct Readiness {
     /// Whether answers lack a part.
     degraded: bool,
     /// Whether the sessions have caught up with the stream.
-    sessions: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sessions: Option<bool>,
     /// The state of the stream: `ready`; `full` until a consumer catches up or the disk has
     /// space; `stopped` until a restart.
-    stream: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stream: Option<&'static str>,
     /// The state of the engine.
-    engine: EngineStatus,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    engine: Option<EngineStatus>,
     /// The background tasks of this server, by name.
-    tasks: Vec<TaskStatus>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tasks: Option<Vec<TaskStatus>>,
 }
 
 /// Reports that the process runs
@@ -51,11 +57,16 @@ pub(crate) async fn healthz() -> &'static str {
 }
 
 /// Reports whether events are accepted and answered
+///
+/// Where keys are required, a request without an admin key gets `ready` and `degraded` alone.
 #[utoipa::path(get, path = "/readyz", tag = "operations", responses(
     (status = 200, description = "Events are accepted and answered", body = Readiness),
     (status = 503, description = "Not yet, or no longer", body = Readiness),
 ))]
-pub(crate) async fn readyz(State(state): State<Shared>) -> (StatusCode, Json<Readiness>) {
+pub(crate) async fn readyz(
+    State(state): State<Shared>,
+    caller: Caller,
+) -> (StatusCode, Json<Readiness>) {
     let engine = state.engine.status();
     let sessions = state.users.is_ready();
     let stream = match state.stream.state() {
@@ -69,7 +80,16 @@ pub(crate) async fn readyz(State(state): State<Shared>) -> (StatusCode, Json<Rea
     let ready = engine.ready && sessions && stream == "ready" && !failed;
     let degraded = engine.degraded || !sessions || restarting;
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    (status, Json(Readiness { ready, degraded, sessions, stream, engine, tasks }))
+    let told = caller.is_admin();
+    let readiness = Readiness {
+        ready,
+        degraded,
+        sessions: told.then_some(sessions),
+        stream: told.then_some(stream),
+        engine: told.then_some(engine),
+        tasks: told.then_some(tasks),
+    };
+    (status, Json(readiness))
 }
 
 /// Shows metrics in the Prometheus text format

@@ -209,11 +209,19 @@ async fn a_text_plain_body_is_parsed_as_json_unless_another_site_sends_it() {
         (None, None, 200),
         (plain, None, 200),
         (plain, Some(trusted), 200),
-        (plain, Some("https://other.example"), 415),
-        (None, Some("null"), 415),
+        (plain, Some("https://other.example"), 403),
+        (None, Some("null"), 403),
     ] {
         let reply = shop.send(with(&body, GA4, media, origin)).await;
         assert_eq!(reply.status, status, "{media:?} {origin:?}");
     }
     assert_eq!(own_events(&shop).await.len(), 3);
+    // Behind a gateway, the content type alone decides.
+    let shop = Shop::with(|state| {
+        let settings = crate::Settings { behind_gateway: true, ..Default::default() };
+        state.settings = std::sync::Arc::new(settings);
+    })
+    .await;
+    let reply = shop.send(with(&body, GA4, plain, Some("https://other.example"))).await;
+    assert_eq!(reply.status, 415);
 }

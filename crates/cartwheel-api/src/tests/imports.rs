@@ -282,6 +282,9 @@ async fn files_that_do_not_fit_or_do_not_arrive_leave_nothing() {
     let uploads = Uploads::open().await;
     let send = |headers: &[(&str, &str)], body: Body| {
         let mut request = Request::post("/v1/imports?kind=orders");
+        if !headers.iter().any(|(name, _)| *name == "content-type") {
+            request = request.header("content-type", "text/csv");
+        }
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
@@ -295,8 +298,12 @@ async fn files_that_do_not_fit_or_do_not_arrive_leave_nothing() {
     assert_eq!(large["expected"], "at most 64 bytes");
     send(&[("content-length", "65")], Body::empty()).await.problem(413, "payload-too-large");
     send(&[], Body::empty()).await.problem(400, "invalid-field");
-    let form = [("content-type", "multipart/form-data; boundary=x")];
-    send(&form, pieces(1)).await.problem(415, "unsupported-media-type");
+    for form in
+        ["", "text/plain", "multipart/form-data; boundary=x", "application/x-www-form-urlencoded"]
+    {
+        let form = [("content-type", form)];
+        send(&form, pieces(1)).await.problem(415, "unsupported-media-type");
+    }
     send(&[("content-encoding", "br")], pieces(1)).await.problem(415, "unsupported-media-type");
     let broken = stream::iter([Ok(Bytes::from_static(b"x")), Err(std::io::Error::other("gone"))]);
     send(&[], Body::from_stream(broken)).await.problem(400, "malformed-json");

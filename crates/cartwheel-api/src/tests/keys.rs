@@ -123,6 +123,45 @@ async fn a_key_grants_its_scopes_only() {
     ask(&shop, "GET", "/v1/popular", ("x-api-key", "reads")).await.problem(401, "unauthorized");
 }
 
+#[tokio::test]
+async fn without_a_key_left_nobody_is_admitted_until_keys_are_disabled() {
+    let mut keys = None;
+    let shop = Shop::with(|state| keys = Some(state.keys.clone())).await;
+    let keys = keys.unwrap();
+    assert_eq!(shop.get("/v1/users").await.status, 200);
+    keys.replace(vec![key("operates", &[Scope::Admin])]);
+    keys.replace(Vec::new());
+    shop.get("/v1/users").await.problem(401, "unauthorized");
+    ask(&shop, "GET", "/v1/users", ("x-api-key", "operates")).await.problem(401, "unauthorized");
+    assert_eq!(shop.get("/healthz").await.status, 200);
+    keys.disable();
+    assert_eq!(shop.get("/v1/users").await.status, 200);
+    keys.require();
+    shop.get("/v1/users").await.problem(401, "unauthorized");
+}
+
+#[tokio::test]
+async fn readiness_tells_strangers_no_counts() {
+    let shop = Shop::with(one_key_a_scope).await;
+    for brought in ["", "stranger", "writes", "reads", "keeps"] {
+        let body = ask(&shop, "GET", "/readyz", ("x-api-key", brought)).await.json();
+        assert_eq!(body, json!({"ready": true, "degraded": false}), "{brought}");
+    }
+    let body = ask(&shop, "GET", "/readyz", ("x-api-key", "operates")).await.json();
+    assert_eq!((&body["engine"]["release"], &body["stream"]), (&json!("r1"), &json!("ready")));
+    assert_eq!(Shop::open().await.get("/readyz").await.json(), body);
+    // An open route is no place for guesses.
+    let guess = async || {
+        let mut request = asking("GET", "/readyz", ("x-api-key", "guess"));
+        request.extensions_mut().insert(Peer("192.0.2.7".parse().unwrap()));
+        shop.send(request).await.status.as_u16()
+    };
+    for _ in 0..30 {
+        assert_eq!(guess().await, 200);
+    }
+    assert_eq!(guess().await, 429);
+}
+
 /// Tries every route of the OpenAPI document with every kind of key. The document also names
 /// the scopes; another test compares it with the file in the repository.
 #[tokio::test]

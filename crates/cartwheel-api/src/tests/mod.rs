@@ -24,6 +24,7 @@ mod recommend;
 mod rules;
 mod search;
 mod serve;
+mod sites;
 mod streams;
 mod submit;
 mod synonyms;

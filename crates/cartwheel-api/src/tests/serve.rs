@@ -66,7 +66,7 @@ async fn answer(socket: &mut TcpStream) -> String {
     }
 }
 
-const ASK: &str = "GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n";
+const ASK: &str = "GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n";
 
 #[tokio::test]
 async fn shutdown_finishes_open_requests_and_accepts_no_more() {
@@ -74,7 +74,7 @@ async fn shutdown_finishes_open_requests_and_accepts_no_more() {
     let mut client = TcpStream::connect(address).await.unwrap();
     let body = r#"{"user_id":"u","event":"view","product_ids":["x"]}"#;
     let head = format!(
-        "POST /submit HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n\
+        "POST /submit HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n\
          content-length: {}\r\nexpect: 100-continue\r\n\r\n",
         body.len()
     );
@@ -159,9 +159,9 @@ async fn large_heads_are_refused() {
     let many: String = (0..10_000).map(|n| format!("h{n}: x\r\n")).collect();
     let long = "x".repeat(300_000);
     for head in [
-        format!("GET / HTTP/1.1\r\nhost: x\r\n{many}\r\n"),
-        format!("GET / HTTP/1.1\r\nhost: x\r\nh: {long}\r\n\r\n"),
-        format!("GET /{long} HTTP/1.1\r\nhost: x\r\n\r\n"),
+        format!("GET / HTTP/1.1\r\nhost: localhost\r\n{many}\r\n"),
+        format!("GET / HTTP/1.1\r\nhost: localhost\r\nh: {long}\r\n\r\n"),
+        format!("GET /{long} HTTP/1.1\r\nhost: localhost\r\n\r\n"),
     ] {
         let mut socket = TcpStream::connect(running.address).await.unwrap();
         // The server may close before the whole head is sent.
@@ -185,7 +185,7 @@ async fn http_1_0_and_pipelining_clients_are_served() {
     let told = rest(&mut send(running.address, "GET /healthz HTTP/1.0\r\n\r\n").await).await;
     assert!(told.starts_with("HTTP/1.0 200") && told.ends_with("ok\n"), "{told}");
     // Three pipelined requests get three responses in order.
-    let last = "GET /healthz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+    let last = "GET /healthz HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
     let told = rest(&mut send(running.address, &[ASK, ASK, last].concat()).await).await;
     assert_eq!(told.matches("HTTP/1.1 200").count(), 3, "{told}");
 }
@@ -193,7 +193,7 @@ async fn http_1_0_and_pipelining_clients_are_served() {
 #[tokio::test]
 async fn a_client_that_does_not_read_its_response_is_closed() {
     let running = start(impatient()).await;
-    let ask = "GET /openapi.json HTTP/1.1\r\nhost: x\r\n\r\n";
+    let ask = "GET /openapi.json HTTP/1.1\r\nhost: localhost\r\n\r\n";
     let mut socket = TcpStream::connect(running.address).await.unwrap();
     // Far more than the socket buffers hold.
     let asking = async { while socket.write_all(ask.repeat(16).as_bytes()).await.is_ok() {} };

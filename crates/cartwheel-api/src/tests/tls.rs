@@ -102,7 +102,7 @@ async fn a_client_without_a_handshake_is_closed_in_time() {
         TcpStream::connect(running.address).await.unwrap(),
         TcpStream::connect(running.address).await.unwrap(),
     );
-    plain.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    plain.write_all(b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n").await.unwrap();
     for socket in [&mut silent, &mut plain] {
         let mut answer = Vec::new();
         let read = socket.read_to_end(&mut answer);

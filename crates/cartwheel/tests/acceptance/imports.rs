@@ -26,8 +26,8 @@ fn announce(
     let mut socket = TcpStream::connect(&server.address).unwrap();
     socket.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
     let head = format!(
-        "{method} {path} HTTP/1.1\r\nhost: shop\r\nconnection: close\r\nx-api-key: {key}\r\n\
-         content-length: {length}\r\n\r\n"
+        "{method} {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\nx-api-key: {key}\r\n\
+         content-type: application/octet-stream\r\ncontent-length: {length}\r\n\r\n"
     );
     socket.write_all(&[head.as_bytes(), body].concat()).unwrap();
     let mut answer = String::new();

@@ -105,7 +105,7 @@ impl Server {
     pub fn first_event(&self, path: &str) -> Value {
         let mut socket = TcpStream::connect(&self.address).unwrap();
         socket.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
-        write!(socket, "GET {path} HTTP/1.1\r\nhost: shop\r\n\r\n").unwrap();
+        write!(socket, "GET {path} HTTP/1.1\r\nhost: localhost\r\n\r\n").unwrap();
         let lines = BufReader::new(socket).lines();
         let data = lines
             .map(Result::unwrap)
@@ -174,7 +174,7 @@ pub fn request_with(
     socket.set_read_timeout(Some(Duration::from_secs(20))).ok()?;
     let body = body.unwrap_or_default();
     let text = format!(
-        "{method} {path} HTTP/1.1\r\nhost: shop\r\nconnection: close\r\n{headers}\
+        "{method} {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n{headers}\
          content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
         body.len()
     );

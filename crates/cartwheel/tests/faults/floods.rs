@@ -70,7 +70,7 @@ fn post(length: Option<u64>) -> String {
         None => "transfer-encoding: chunked".to_owned(),
     };
     format!(
-        "POST /v1/events HTTP/1.1\r\nhost: shop\r\ncontent-type: application/json\r\n{framing}\r\n\r\n"
+        "POST /v1/events HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n{framing}\r\n\r\n"
     )
 }
 
@@ -115,7 +115,7 @@ pub fn floods(case: &Case) -> Result<Shown> {
     // Clients that send the same flood.
     let at_once = case.pick(2, 4);
     let headers = |count: usize, length: usize| {
-        let mut head = "GET /v1/popular HTTP/1.1\r\nhost: shop\r\n".to_owned();
+        let mut head = "GET /v1/popular HTTP/1.1\r\nhost: localhost\r\n".to_owned();
         (0..count).for_each(|n| head.push_str(&format!("x-{n}: {}\r\n", "v".repeat(length))));
         (head + "\r\n").into_bytes()
     };
@@ -127,7 +127,7 @@ pub fn floods(case: &Case) -> Result<Shown> {
     let bad: &[u16] = &[400];
     let heads: &[u16] = &[400, 414, 431];
     let (many, wide, uri) = (headers(10_000, 8), headers(1, 1 << 20), "a".repeat(1 << 20));
-    let uri = format!("GET /{uri} HTTP/1.1\r\nhost: shop\r\n\r\n").into_bytes();
+    let uri = format!("GET /{uri} HTTP/1.1\r\nhost: localhost\r\n\r\n").into_bytes();
     let floods = [
         flood("a body of 1 GiB, announced", large, |node| pour(node, &post(Some(GIB)), GIB, false)),
         flood("a body in chunks", large, move |node| pour(node, &post(None), chunked_bytes, true)),

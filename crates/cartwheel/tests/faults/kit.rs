@@ -226,7 +226,7 @@ impl Client {
         headers: &[(&str, &str)],
         body: &[u8],
     ) -> io::Result<Answer> {
-        let mut head = format!("{method} {path} HTTP/1.1\r\nhost: shop\r\n");
+        let mut head = format!("{method} {path} HTTP/1.1\r\nhost: localhost\r\n");
         let own = |name: &str| headers.iter().any(|(key, _)| key.eq_ignore_ascii_case(name));
         if !body.is_empty() && !own("content-type") {
             head.push_str("content-type: application/json\r\n");

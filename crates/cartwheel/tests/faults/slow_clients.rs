@@ -26,17 +26,17 @@ const STYLES: [(&str, &str, &[u8]); 5] = [
     ("dripping head", "GET /v1/popular HTTP/1.1\r\n", b"x: y\r\n"),
     (
         "dripping body",
-        "POST /submit HTTP/1.1\r\nhost: s\r\ncontent-type: application/json\r\n\
+        "POST /submit HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n\
          content-length: 900000\r\n\r\n",
         b" ",
     ),
     (
         "dripping chunks",
-        "POST /submit HTTP/1.1\r\nhost: s\r\ncontent-type: application/json\r\n\
+        "POST /submit HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n\
          transfer-encoding: chunked\r\n\r\n",
         b"1\r\n \r\n",
     ),
-    ("idle after a request", "GET /healthz HTTP/1.1\r\nhost: s\r\n\r\n", b""),
+    ("idle after a request", "GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n", b""),
 ];
 
 struct Slow {

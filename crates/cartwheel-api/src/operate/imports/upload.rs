@@ -12,7 +12,12 @@ use tokio::io::AsyncWriteExt;
 use tokio::sync::watch;
 
 use crate::http::problem::{Kind, Problem};
+use crate::http::request::media_type;
 use crate::operate::imports::open::Imports;
+
+/// Content types of forms, and none: what a page can send to another site without a preflight.
+const FORMS: [&str; 4] =
+    ["", "text/plain", "multipart/form-data", "application/x-www-form-urlencoded"];
 
 /// A file that arrives. It is removed with its import unless it arrives whole.
 struct Upload<'a> {
@@ -36,14 +41,14 @@ impl Drop for Upload<'_> {
 /// Checks that a request brings a file that fits, and returns its size if the client says it.
 ///
 /// # Errors
-/// When the body is too large, or a form, or encoded.
+/// When the body is too large, or a form, or encoded in a way that is not known.
 pub(super) fn check(request: &Request, limit: u64) -> Result<Option<u64>, Problem> {
     let value = |name| {
         let value = request.headers().get(name).and_then(|value| value.to_str().ok());
         value.map(str::to_ascii_lowercase)
     };
-    if value(header::CONTENT_TYPE).is_some_and(|media| media.starts_with("multipart/")) {
-        return Err(unsupported("content-type", "A form is not supported here."));
+    if FORMS.contains(&&*media_type(request)) {
+        return Err(unsupported("content-type", "The content type is not that of a file."));
     }
     // An import recognises both by the file's own beginning.
     let coding = value(header::CONTENT_ENCODING);
@@ -126,7 +131,11 @@ fn too_large(limit: u64) -> Problem {
 fn unsupported(field: &str, detail: &str) -> Problem {
     Problem {
         field: Some(field.to_owned()),
-        expected: Some("the file itself as the body, such as curl --data-binary @FILE".to_owned()),
+        expected: Some(
+            "the file itself as the body, such as curl --data-binary @FILE -H 'content-type: \
+             application/octet-stream'"
+                .to_owned(),
+        ),
         ..Problem::new(Kind::UnsupportedMediaType, detail)
     }
 }
