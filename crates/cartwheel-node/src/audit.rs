@@ -84,16 +84,7 @@ impl AuditFile {
         target: &[(&str, &str)],
         work: impl FnOnce() -> Result<T>,
     ) -> Result<T> {
-        let action = AdminAction {
-            time_ms: Clock::system().now_ms(),
-            actor: "cli".to_owned(),
-            address: None,
-            method: "RUN".to_owned(),
-            route: command.to_owned(),
-            target: target.iter().map(|&(k, v)| (k.to_owned(), v.to_owned())).collect(),
-            request_id: None,
-        };
-        let outcome = self.begin(&action).with_context(|| {
+        let outcome = self.begin(&by_command(command, target)).with_context(|| {
             format!(
                 "{}: cannot write the audit entry; the command did not run",
                 self.path.display()
@@ -104,6 +95,16 @@ impl AuditFile {
         let status = if result.is_ok() { 200 } else { 500 };
         outcome(status).with_context(|| self.path.display().to_string())?;
         result
+    }
+
+    /// Records a command that has succeeded. For what takes rights away: it must not depend on
+    /// the log.
+    ///
+    /// # Errors
+    /// When the log cannot be written.
+    pub fn record(&self, command: &str, target: &[(&str, &str)]) -> Result<()> {
+        let outcome = self.begin(&by_command(command, target));
+        outcome.and_then(|end| end(200)).with_context(|| self.path.display().to_string())
     }
 
     /// Reads the entries since `from_ms` (UTC milliseconds), oldest first.
@@ -166,6 +167,19 @@ impl AuditFile {
         }
         let digits = BEGUN.to_string().len() as u64;
         Ok((file, end + line.len() as u64 - AFTER_STATUS - digits))
+    }
+}
+
+/// The action of a command.
+fn by_command(command: &str, target: &[(&str, &str)]) -> AdminAction {
+    AdminAction {
+        time_ms: Clock::system().now_ms(),
+        actor: "cli".to_owned(),
+        address: None,
+        method: "RUN".to_owned(),
+        route: command.to_owned(),
+        target: target.iter().map(|&(k, v)| (k.to_owned(), v.to_owned())).collect(),
+        request_id: None,
     }
 }
 

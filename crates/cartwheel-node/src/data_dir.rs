@@ -145,6 +145,11 @@ impl DataDir {
         self.0.join("keys.json")
     }
 
+    /// Whether requests need an API key.
+    pub fn keys_state(&self) -> PathBuf {
+        self.0.join("keys.state")
+    }
+
     /// The audit log.
     pub fn audit(&self) -> PathBuf {
         self.0.join("audit.ndjson")
@@ -164,6 +169,13 @@ impl DataDir {
     pub fn shop(&self) -> PathBuf {
         self.0.join("shop")
     }
+}
+
+/// Lets nobody but the owner read the files that this process creates from now on: they hold
+/// what shoppers do.
+pub fn keep_files_private() {
+    // SAFETY: the call cannot fail and touches no memory.
+    unsafe { libc::umask(0o077) };
 }
 
 #[cfg(test)]

@@ -42,11 +42,15 @@ impl Host {
     /// without keys.
     pub fn new(data_dir: &DataDir, server: Server, assets: Option<Assets>) -> Result<Self> {
         let keys = KeyFile::new(data_dir);
-        let has_keys = !keys.api_keys()?.is_empty();
-        listen::check_reach(server.listen, has_keys, server.open_to_everyone)?;
+        let needs_keys = keys.is_required()?;
+        listen::check_reach(server.listen, needs_keys, server.open_to_everyone)?;
         let connections = listen::connections(&server)?;
         listen::raise_file_limit(&connections);
         data_dir.begin()?;
+        if needs_keys {
+            // The files of earlier releases do not say so.
+            keys.require()?;
+        }
         Ok(Self { server, data_dir: data_dir.clone(), connections, keys, assets })
     }
 
@@ -68,6 +72,9 @@ impl Host {
         };
         let settings = listen::api_settings(&self.server)?;
         let mut state = AppState::new(engine, stream, users, settings, admission);
+        if self.keys.is_required()? {
+            state.keys.require();
+        }
         state.assets = self.assets;
         state.placements = Arc::new(LiveDocument::new(registry.clone(), PLACEMENTS));
         state.rules = Arc::new(LiveDocument::new(registry.clone(), RULES));
@@ -121,9 +128,10 @@ impl Host {
 
     /// The tasks that every host needs.
     fn start_tasks(&self, state: &AppState, supervisor: &Supervisor) {
-        let (keys, known, listen) = (self.keys.clone(), state.keys.clone(), self.server.listen);
+        let (keys, known) = (self.keys.clone(), state.keys.clone());
+        let may_be_open = self.server.listen.ip().is_loopback() || self.server.open_to_everyone;
         supervisor.run_restarting("keys", move |stop| {
-            until(stop, keys.clone().follow(listen, known.clone()))
+            until(stop, keys.clone().follow(known.clone(), may_be_open))
         });
         let metrics = state.metrics.clone();
         supervisor.run_restarting("metrics", move |stop| {

@@ -28,7 +28,7 @@ mod upkeep;
 
 pub use audit::{AuditEntry, AuditFile};
 pub use catalogue::delivered_catalogue;
-pub use data_dir::DataDir;
+pub use data_dir::{DataDir, keep_files_private};
 pub use documents::follow_document;
 pub use fill::fill_catalogue;
 pub use host::Host;

@@ -236,7 +236,11 @@ fn execute(cli: Cli) -> Result<()> {
         clock: Clock::system(),
     };
     let Context { data_dir, settings, json, .. } = &context;
-    match cli.command.data_use() {
+    let data_use = cli.command.data_use();
+    if data_use != DataUse::Unused {
+        cartwheel_node::keep_files_private();
+    }
+    match data_use {
         DataUse::Unused => {}
         DataUse::Created => data_dir.check()?,
         DataUse::Required => data_dir.require()?,

@@ -1,4 +1,4 @@
-//! `keys`: creates, lists and revokes API keys, and signs shopper tokens.
+//! `keys`: creates, lists, revokes and disables API keys, and signs shopper tokens.
 
 use anyhow::{Context as _, Result};
 use cartwheel_api::{
@@ -60,7 +60,13 @@ pub enum Keys {
         /// Name of the key.
         name: String,
     },
+    /// Revoke every key and require none from now on. Without this, requests need a key even when
+    /// none is left.
+    #[command(after_help = "Example:\n  cartwheel keys disable")]
+    Disable,
 }
+
+const OPEN: &str = "The API can be called without a key";
 
 /// The scopes that a token can grant.
 const SHOPPER_SCOPES: [Scope; 2] = [Scope::EventsWrite, Scope::RecommendationsRead];
@@ -72,16 +78,10 @@ fn shopper(text: &str) -> Result<UserId, String> {
 /// Runs a subcommand of `keys`.
 pub fn run(context: &Context, command: Keys) -> Result<()> {
     let file = KeyFile::new(&context.data_dir);
-    let mut stored = file.read()?;
     let audit = AuditFile::new(&context.data_dir);
     match command {
         Keys::Create { name, scopes, publishable } => {
             key_name(&name)?;
-            anyhow::ensure!(
-                !stored.iter().any(|key| key.name == name),
-                "a key with the name {name:?} exists already: revoke it first, or choose another \
-                 name"
-            );
             anyhow::ensure!(
                 !publishable || !scopes.contains(&Scope::Admin),
                 "an admin key cannot have a publishable half: create a key with events:write and \
@@ -90,36 +90,39 @@ pub fn run(context: &Context, command: Keys) -> Result<()> {
             context.data_dir.begin()?;
             let new = NewKey::draw(publishable);
             let scopes: Vec<String> = scopes.iter().map(ToString::to_string).collect();
-            stored.push(StoredKey {
+            let key = StoredKey {
                 name: name.clone(),
                 hash: KeyHash::of(&new.key).to_string(),
                 scopes: scopes.clone(),
                 created_ms: context.clock.now_ms(),
                 publishable: new.publishable.clone(),
                 signing: Some(new.signing.expose().to_owned()),
-            });
+            };
             let target = [("name", &*name), ("scopes", &*scopes.join("+"))];
-            audit.command("keys create", &target, || file.write(&stored))?;
+            audit.command("keys create", &target, || file.create(key))?;
             new.show(context.json, &name, &scopes);
         }
         Keys::Token { shopper, key, seconds, scopes } => {
-            let token = token(context, &stored, &key, shopper, seconds, &scopes)?;
+            let token = token(context, &file.read()?, &key, shopper, seconds, &scopes)?;
             result(context.json, &json!({"token": token}), || token.clone());
         }
         Keys::List => {
-            let listed = stored.into_iter().map(|key| StoredKey { signing: None, ..key });
+            let listed = file.read()?.into_iter().map(|key| StoredKey { signing: None, ..key });
             let listed: Vec<StoredKey> = listed.collect();
-            result(context.json, &listed, || table(&listed));
+            let is_required = file.is_required()?;
+            result(context.json, &listed, || table(&listed, is_required));
         }
         Keys::Revoke { name } => {
-            let before = stored.len();
-            stored.retain(|key| key.name != name);
-            anyhow::ensure!(
-                stored.len() < before,
-                "there is no key with the name {name:?}: see `cartwheel keys list`"
-            );
-            audit.command("keys revoke", &[("name", &name)], || file.write(&stored))?;
+            file.revoke(&name)?;
+            // A full disk must not keep a stolen key valid.
+            audit.record("keys revoke", &[("name", &name)]).with_context(|| {
+                format!("{name} is revoked, but the audit log could not record it")
+            })?;
             result(context.json, &json!({"revoked": name}), || format!("{name} is revoked"));
+        }
+        Keys::Disable => {
+            audit.command("keys disable", &[], || file.disable())?;
+            result(context.json, &json!({"disabled": true}), || OPEN.to_owned());
         }
     }
     Ok(())
@@ -199,9 +202,14 @@ fn token(
     Ok(Claims { sub: shopper, exp, scope: scope.join(" ") }.sign(&secret.parse()?))
 }
 
-fn table(stored: &[StoredKey]) -> String {
+fn table(stored: &[StoredKey], is_required: bool) -> String {
     if stored.is_empty() {
-        return "No keys: the API can be called without one".to_owned();
+        return match is_required {
+            true => "No keys, and every request needs one: create a key, or run \
+                     `cartwheel keys disable`"
+                .to_owned(),
+            false => format!("No keys. {OPEN}"),
+        };
     }
     let mut out =
         format!("{:<20}{:<18}{:<38}{}\n", "KEY", "CREATED (UTC)", "PUBLISHABLE", "SCOPES");
