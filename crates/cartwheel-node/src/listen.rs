@@ -56,6 +56,7 @@ pub fn connections(server: &Server) -> Result<Connections> {
     };
     Ok(Connections {
         most: server.max_connections,
+        proxies: proxies(server)?,
         idle: Duration::from_secs(server.idle_seconds),
         tls,
         ..Connections::default()

@@ -7,6 +7,7 @@ pub(crate) mod bounded;
 pub(crate) mod completion;
 pub(crate) mod connection;
 pub(crate) mod peer;
+pub(crate) mod places;
 pub(crate) mod problem;
 pub(crate) mod request;
 pub(crate) mod request_id;

@@ -3,25 +3,26 @@
 use std::convert::Infallible;
 use std::future::Future;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use ipnet::IpNet;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tower::Service;
 
 use crate::http::connection::{Answering, Busy, ClientLimits, Paced};
 use crate::http::peer::Peer;
+use crate::http::places::{Place, Places};
+use crate::http::problem::{Kind, Problem};
 use crate::http::tls::Tls;
 
 /// Time for open requests to end after the shutdown begins.
@@ -30,15 +31,21 @@ const DRAIN_TIME: Duration = Duration::from_secs(20);
 const LARGEST_HEAD: usize = 64 * 1024;
 /// Maximum number of headers. More are answered with 431.
 const MOST_HEADERS: usize = 100;
-/// The answer to connections beyond the limit.
+/// What is answered to connections in the reserve.
+const PROBES: [&str; 2] = ["/healthz", "/readyz"];
+/// The answer to connections beyond the reserve.
 const FULL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\nconnection: close\r\n\
                       content-length: 0\r\n\r\n";
 
 /// How connections are accepted.
 #[derive(Debug, Clone)]
 pub struct Connections {
-    /// Maximum number at once. Further connections are answered with 503 and closed.
+    /// Maximum number at once. One address holds a quarter of them. Further connections get an
+    /// answer to one probe of the server's health, if there are not too many of them; others are
+    /// answered with 503 and closed.
     pub most: usize,
+    /// Networks of proxies, which hold the connections of all clients.
+    pub proxies: Vec<IpNet>,
     /// Time limit for a TLS handshake, for a request's head, and for accepting more bytes of
     /// an answer.
     pub head: Duration,
@@ -51,7 +58,7 @@ pub struct Connections {
 impl Default for Connections {
     fn default() -> Self {
         let (head, idle) = (Duration::from_secs(10), Duration::from_secs(75));
-        Self { most: 4096, head, idle, tls: None }
+        Self { most: 4096, proxies: Vec::new(), head, idle, tls: None }
     }
 }
 
@@ -65,7 +72,7 @@ pub async fn serve(
 ) -> bool {
     let mut shutdown = std::pin::pin!(shutdown);
     let graceful = GracefulShutdown::new();
-    let places = Arc::new(Semaphore::new(connections.most));
+    let places = Places::new(connections.most, &connections.proxies);
     loop {
         let accepted = tokio::select! {
             () = &mut shutdown => break,
@@ -80,7 +87,7 @@ pub async fn serve(
                 continue;
             }
         };
-        let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
+        let Some(place) = places.take(Peer(peer.ip())) else {
             tracing::debug!(%peer, "too many connections");
             if connections.tls.is_none() {
                 // A new socket has an empty buffer, so that this does not block.
@@ -93,7 +100,7 @@ pub async fn serve(
             peer,
             limits: ClientLimits { head: connections.head, idle: connections.idle },
             watcher: graceful.watcher(),
-            _place: place,
+            place,
         };
         tokio::spawn(connection.run(socket, connections.tls.clone()));
     }
@@ -110,7 +117,7 @@ struct Connection {
     peer: SocketAddr,
     limits: ClientLimits,
     watcher: Watcher,
-    _place: OwnedSemaphorePermit,
+    place: Place,
 }
 
 impl Connection {
@@ -130,22 +137,37 @@ impl Connection {
         let busy = Busy::default();
         let socket = Paced::new(socket, busy.clone(), self.limits);
         let (router, peer) = (self.router, Peer(self.peer.ip()));
+        let for_probes = self.place.for_probes;
         let service = service_fn(move |request: hyper::Request<Incoming>| {
             let working = busy.begin();
             let mut request: Request = request.map(Body::new);
             request.extensions_mut().insert(peer);
-            let answer = router.clone().call(request);
+            let answers = !for_probes || PROBES.contains(&request.uri().path());
+            let answer = answers.then(|| router.clone().call(request));
             async move {
-                let Ok(response): Result<Response, Infallible> = answer.await;
+                let response = match answer {
+                    Some(answer) => {
+                        let Ok(response): Result<Response, Infallible> = answer.await;
+                        response
+                    }
+                    None => too_many(),
+                };
                 Ok::<_, Infallible>(response.map(|body| Answering::new(body, working)))
             }
         });
         let connection = http1::Builder::new()
             .max_buf_size(LARGEST_HEAD)
             .max_headers(MOST_HEADERS)
+            .keep_alive(!for_probes)
             .serve_connection(TokioIo::new(socket), service);
         if let Err(error) = self.watcher.watch(connection).await {
             tracing::debug!(%error, "connection closed early");
         }
     }
+}
+
+/// The answer in the reserve to what is no probe.
+fn too_many() -> Response {
+    let detail = "The server, or this client's address, has too many connections.";
+    Problem::new(Kind::Unavailable, detail).into_response()
 }

@@ -9,6 +9,7 @@ use tokio::task::JoinHandle;
 
 use super::harness::Shop;
 use crate::Connections;
+use crate::http::places::RESERVE;
 
 /// Long enough for a busy machine, short enough for a test.
 const HEAD: Duration = Duration::from_millis(300);
@@ -142,7 +143,18 @@ async fn slow_clients_block_nobody_and_excess_connections_are_refused() {
     for _ in 0..50 {
         slow.push(send(running.address, "POST /submit HTTP/1.1\r\n").await);
     }
-    // All connections are taken until they time out.
+    // All connections are taken until they time out. The reserve answers one probe each.
+    for path in ["/healthz", "/readyz"] {
+        let ask = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n\r\n");
+        let told = rest(&mut send(running.address, &ask).await).await;
+        assert!(told.starts_with("HTTP/1.1 200"), "{told}");
+    }
+    let other = "GET /docs HTTP/1.1\r\nhost: localhost\r\n\r\n";
+    let told = rest(&mut send(running.address, other).await).await;
+    assert!(told.starts_with("HTTP/1.1 503") && told.contains("retry-after: 1"), "{told}");
+    for _ in 0..RESERVE {
+        slow.push(send(running.address, "GET /healthz HTTP/1.1\r\n").await);
+    }
     let mut refused = TcpStream::connect(running.address).await.unwrap();
     let told = rest(&mut refused).await;
     assert!(told.starts_with("HTTP/1.1 503") && told.contains("retry-after: 1"), "{told}");
