@@ -34,12 +34,16 @@ pub struct Trained {
     pub metrics: serde_json::Value,
 }
 
-/// Where libxgboost may be: the configured path, or a virtual environment nearby.
+/// Where libxgboost may be, beside the system's places: the configured path, and the program's
+/// folder. Never in the current directory, to which others may write. A debug build also knows
+/// the virtual environment of the source tree that it was built from.
 fn libraries(settings: &Train) -> Vec<PathBuf> {
     let mut paths: Vec<PathBuf> = settings.library.clone().into_iter().collect();
-    for root in [Path::new(".venv"), Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../.venv"))]
-    {
-        for entry in std::fs::read_dir(root.join("lib")).into_iter().flatten().flatten() {
+    let program = std::env::current_exe().ok();
+    paths.extend(program.map(|program| program.with_file_name("libxgboost.so")));
+    if cfg!(debug_assertions) {
+        let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../.venv/lib"));
+        for entry in std::fs::read_dir(root).into_iter().flatten().flatten() {
             paths.push(entry.path().join("site-packages/xgboost/lib/libxgboost.so"));
         }
     }
