@@ -60,7 +60,7 @@ pub(crate) struct RecommendationRequest {
     #[schema(value_type = Option<Object>)]
     context: Option<Map<String, Value>>,
     /// Whether to show the source of each product and the contribution of each feature. Such an
-    /// answer is for operators and is not recorded as an impression.
+    /// answer is for operators, needs an admin key, and is not recorded as an impression.
     #[serde(default)]
     explain: bool,
 }
@@ -305,6 +305,11 @@ pub(crate) fn shopper(
     }
 }
 
+/// Checks that the caller may see an explanation: it shows figures of what a shopper has bought.
+fn permit_explaining(caller: &Caller, explain: bool) -> Result<(), Problem> {
+    if explain { caller.permit_admin("An explanation") } else { Ok(()) }
+}
+
 /// Recommends for a shopper
 ///
 /// An unknown shopper gets best sellers and products that go with the cart.
@@ -336,6 +341,7 @@ pub(crate) async fn recommend(
     let expression = expression(body.filter.as_deref(), body.context, Source::Shopper)?;
     let filters = body.filters.unwrap_or_default().checked(expression)?;
     let shopper = caller.permit(shopper(body.user_id, body.anonymous_id)?)?;
+    permit_explaining(&caller, body.explain)?;
     let known = known(&state, &shopper).await;
     let question = Question {
         user_id: shopper.id(),
@@ -355,7 +361,7 @@ pub(crate) async fn recommend(
     ("id" = String, Path, description = "The shopper"),
     ("limit" = Option<usize>, Query, minimum = 1, maximum = 100, description = "Maximum number of products, 1 to 100; 10 by default"),
     ("filter" = Option<String>, Query, max_length = 2000, description = "Only products that fulfil this expression, such as `price <= cart.max_price * 1.5`"),
-    ("explain" = Option<bool>, Query, description = "Show sources and feature contributions; not recorded as an impression"),
+    ("explain" = Option<bool>, Query, description = "Show sources and feature contributions; needs an admin key, and is not recorded as an impression"),
 ), responses(
     (status = 200, description = "Recommendations, best first", body = Recommendations),
     (status = 400, description = "A parameter is not valid", body = Problem),
@@ -372,6 +378,7 @@ pub(crate) async fn for_user(
     let expression = expression(filter.as_deref(), None, Source::Shopper)?;
     params.end("limit, explain, filter")?;
     let shopper = caller.permit(user_id)?;
+    permit_explaining(&caller, explain)?;
     let known = known(&state, &shopper).await;
     let filters = Filters { expression, ..Filters::default() };
     let context = Context::default();

@@ -150,6 +150,58 @@ async fn every_route_refuses_browsers_that_act_for_another_shopper() {
     assert_eq!((stored.len(), own), (6, 5));
 }
 
+/// An explanation shows figures of what a shopper has bought.
+#[tokio::test]
+async fn an_explanation_needs_an_admin_key() {
+    let shop = Shop::with(|state| {
+        web_key(state);
+        let admin = ApiKey {
+            name: "boss".into(),
+            hash: KeyHash::of("boss"),
+            scopes: vec![Scope::Admin],
+            publishable: None,
+            signing: None,
+        };
+        let secret = ApiKey {
+            name: "web".into(),
+            hash: KeyHash::of("secret"),
+            scopes: vec![Scope::EventsWrite, Scope::RecommendationsRead],
+            publishable: Some(PublishableKey::new([5; 16])),
+            signing: Some(signing()),
+        };
+        state.keys.replace(vec![secret, admin]);
+    })
+    .await;
+    let guest = format!("~{GUEST}");
+    let key = |key: &str| vec![("x-api-key", key.to_owned())];
+    for (who, headers, allowed) in [
+        ("u1", bearer(&token("u1", BOTH, 60)), false),
+        (&*guest, published(), false),
+        ("u1", key("secret"), false),
+        ("u1", key("boss"), true),
+    ] {
+        let path = format!("/v1/users/{who}/recommendations");
+        let ask = match who.strip_prefix('~') {
+            Some(anonymous_id) => json!({"anonymous_id": anonymous_id}),
+            None => json!({"user_id": who}),
+        };
+        for explain in [false, true] {
+            let mut ask = ask.clone();
+            ask["explain"] = json!(explain);
+            for reply in [
+                send(&shop, "GET", &format!("{path}?explain={explain}"), &headers, &Value::Null)
+                    .await,
+                send(&shop, "POST", "/v1/recommendations", &headers, &ask).await,
+            ] {
+                match explain && !allowed {
+                    true => drop(reply.problem(403, "forbidden")),
+                    false => assert_eq!(reply.status, 200, "{who} {explain}"),
+                }
+            }
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_batch_stores_the_events_of_the_tokens_shopper_only() {
     let shop = Shop::with(web_key).await;
