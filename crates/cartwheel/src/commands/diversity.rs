@@ -89,7 +89,8 @@ pub fn chart(points: &[DiversityPoint]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use cartwheel_recommend::{Mean, Paired};
+    use cartwheel_recommend::metrics::Mean;
+    use cartwheel_recommend::paired::Paired;
 
     use super::*;
 
