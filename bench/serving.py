@@ -46,6 +46,7 @@ class Serving:
         ratio("log", "the log / the disk, 1 client", found["log_1x1"], found["bound_1"])
         report_ingest(figures)
         report_recommendations(figures)
+        report_lists(figures)
         self.restart()
         # The interrupted execution must not continue during the next measurements.
         run(self.cartwheel, "--data-dir", self.data, "pipeline", "stop")
@@ -75,6 +76,10 @@ class Serving:
                 figures["redis", "batch"].append(rate)
                 figures["redis p99", "batch"].append(p99)
             for clients in (1, 8):
+                for kind in ("page", "rank", "search"):
+                    found = self.load(server, kind, clients)
+                    for key in ("per_second", "p99_ms"):
+                        figures[f"{kind} {key}", clients].append(found[key])
                 found = self.load(server, "recommend", clients)
                 for key in ("per_second", "p50_ms", "p99_ms"):
                     figures[key, clients].append(found[key])
@@ -164,3 +169,16 @@ def report_recommendations(figures):
         rest = add("recommend", f"  p99, {clients} client(s)", figures["p99_ms", clients], "ms", note)
     busy = add("recommend", "  p99, 8 clients, during an execution", figures["p99_ms", "run"], "ms")
     ratio("recommend", "  p99 during an execution / at rest", busy, rest, "target ≤ 2")
+
+
+def report_lists(figures):
+    lists = {
+        "page": ("a page of five placements", 8),
+        "rank": ("1,000 products ranked", 10),
+        "search": ("a search, while typing", 5),
+    }
+    for kind, (name, target) in lists.items():
+        for clients in (1, 8):
+            add("lists", f"{name}, {clients} client(s)", figures[f"{kind} per_second", clients], "/s")
+            note = f"target ≤ {target}" if clients == 8 else ""
+            add("lists", f"{name}, p99, {clients} client(s)", figures[f"{kind} p99_ms", clients], "ms", note)
