@@ -120,6 +120,7 @@ pub(crate) struct Counter<'a> {
 pub(crate) struct SegmentCounter<'a, 'b> {
     all: &'b mut Counter<'a>,
     columns: &'a Columns,
+    is_filtered: bool,
     /// For each facet, whether it is filtered by, and the number of the wanted name.
     wanted: [(bool, Option<u32>); 3],
     counts: [Vec<usize>; 3],
@@ -140,7 +141,8 @@ impl<'a> Counter<'a> {
             *wanted = (name.is_some(), number);
         }
         let counts = columns.names.each_ref().map(|names| vec![0; names.names.len()]);
-        SegmentCounter { all: self, columns, wanted, counts }
+        let is_filtered = *self.filters != FacetFilters::default();
+        SegmentCounter { all: self, columns, is_filtered, wanted, counts }
     }
 
     pub(crate) fn facets(self) -> Facets {
@@ -162,6 +164,14 @@ impl SegmentCounter<'_, '_> {
     pub(crate) fn admit(&mut self, place: u32) -> bool {
         let at = place as usize;
         let price = self.columns.prices[at];
+        if !self.is_filtered {
+            self.all.prices.extend(price);
+            self.all.in_stock += usize::from(self.columns.in_stock[at]);
+            for (counts, names) in self.counts.iter_mut().zip(&self.columns.names) {
+                counts[names.column[at] as usize] += 1;
+            }
+            return true;
+        }
         let FacetFilters { min_price, max_price, in_stock, .. } = self.all.filters;
         let within = min_price.is_none_or(|min| price.is_some_and(|price| price >= min))
             && max_price.is_none_or(|max| price.is_some_and(|price| price <= max));
@@ -190,7 +200,8 @@ impl SegmentCounter<'_, '_> {
     pub(crate) fn finish(self) {
         let Self { all, columns, counts, .. } = self;
         for ((all, names), counts) in all.names.iter_mut().zip(&columns.names).zip(counts) {
-            for (name, count) in names.names.iter().zip(counts) {
+            // A shop may have many brands, of which a search finds few.
+            for (name, count) in names.names.iter().zip(counts).filter(|(_, count)| *count > 0) {
                 *all.entry(name).or_default() += count;
             }
         }

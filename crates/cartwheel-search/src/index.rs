@@ -149,6 +149,9 @@ impl Index {
     /// The query with the words that the best match has instead of misspelled ones; `None` if none
     /// of its words is misspelled.
     fn corrected(&self, readings: &[Vec<String>], found: &Readings) -> Option<String> {
+        if found.hits.iter().flatten().all(|(_, hit)| hit.typos == 0) {
+            return None;
+        }
         let all = self.segments.iter().zip(&found.hits).enumerate();
         let all = all.flat_map(|(at, (segment, hits))| {
             hits.iter().map(move |(reading, hit)| (at, segment, *reading, hit))
