@@ -167,8 +167,7 @@ impl Record {
     /// When the bytes are not a valid record.
     pub fn from_slice(bytes: &[u8]) -> Result<Self, RecordError> {
         // An impression may be long, and is not to be read as an event first.
-        let second = bytes.split(|&byte| byte == b',').nth(1);
-        if second.is_some_and(|field| field.starts_with(b"\"recommendation_id\""))
+        if Self::looks_like_impression(bytes)
             && let Ok(impression) = serde_json::from_slice(bytes)
         {
             return Ok(Self::Impression(impression));
@@ -196,6 +195,12 @@ impl Record {
             }
         }
         Ok(record)
+    }
+
+    /// Whether a stored record begins as impressions do, and no other record does.
+    pub fn looks_like_impression(bytes: &[u8]) -> bool {
+        let second = bytes.split(|&byte| byte == b',').nth(1);
+        second.is_some_and(|field| field.starts_with(b"\"recommendation_id\""))
     }
 
     /// Encodes the record as one line of JSON.

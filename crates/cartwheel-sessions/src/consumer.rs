@@ -180,7 +180,7 @@ impl Consumer {
     /// Applies the next records of a shard. Returns whether there were any.
     async fn read(&self, shard: u32) -> Result<bool, ConsumeError> {
         let from = self.sessions.checkpoint(shard)?;
-        let batch = self.stream.read(shard, from, BATCH).await?;
+        let batch = self.stream.read_without_impressions(shard, from, BATCH).await?;
         if batch.missed > 0 {
             let missed = batch.missed;
             tracing::error!(shard, missed, "the stream dropped records that sessions had not read");

@@ -21,6 +21,19 @@ pub fn record(user: &str, id: &str) -> Record {
     Record::Event(EventRecord::new(event, id.to_owned(), 1_700_000_000_000))
 }
 
+/// Returns an impression of a product by `user`, with the id `answer`.
+///
+/// # Panics
+/// When `user` is not a valid id.
+pub fn impression(user: &str) -> Record {
+    let text = json!({
+        "schema_version": 1, "recommendation_id": "answer", "user_id": user, "release": "r",
+        "cart": [], "shown": [{"product_id": "p", "position": 0, "score": 0.5, "source": "cart"}],
+        "received_at_ms": 1_700_000_000_000_i64
+    });
+    Record::Impression(serde_json::from_value(text).unwrap())
+}
+
 /// Returns the id of a record.
 pub fn id(record: &Record) -> String {
     match record {
@@ -74,6 +87,22 @@ pub async fn stream(stream: Arc<dyn Stream>) {
         assert_eq!(order, expected, "a user's records keep their order");
     }
     let shard = results[0].as_ref().unwrap().shard;
+    stream.put(vec![impression("u0"), record("u0", "after")]).await;
+    let (mut from, mut others) = (Sequence::default(), Vec::new());
+    loop {
+        let batch = stream.read_without_impressions(shard, from, 7).await.unwrap();
+        others.extend(batch.records.iter().map(|(_, record)| id(record)));
+        if batch.next == from {
+            break;
+        }
+        from = batch.next;
+    }
+    let mut all = Vec::new();
+    let found = self::all(&*stream).await;
+    all.extend(found.iter().filter(|((of, _), _)| *of == shard).map(|(_, record)| id(record)));
+    assert_eq!(all.len(), others.len() + 1, "all but the impression");
+    all.retain(|id| id != "answer");
+    assert_eq!(all, others);
     let end = stream.read(shard, Sequence::default(), 1000).await.unwrap().next;
     let late = stream.clone();
     let waiting = tokio::spawn(async move { late.wait(shard, end).await });

@@ -187,6 +187,24 @@ impl Drop for Log {
     }
 }
 
+impl Log {
+    /// Reads the records whose data is `wanted`; the others are not decoded.
+    fn read_records(
+        &self,
+        shard: u32,
+        from: Sequence,
+        limit: usize,
+        wanted: fn(&[u8]) -> bool,
+    ) -> Pending<'_, Result<Batch, ReadError>> {
+        let shared = self.shared.clone();
+        Box::pin(async move {
+            let read = move || reader::read(&shared, shard, from, limit, wanted);
+            let read = tokio::task::spawn_blocking(read);
+            read.await.unwrap_or_else(|e| Err(ReadError::Failed(e.to_string())))
+        })
+    }
+}
+
 impl Stream for Log {
     fn shards(&self) -> u32 {
         self.shared.shards
@@ -208,12 +226,16 @@ impl Stream for Log {
         from: Sequence,
         limit: usize,
     ) -> Pending<'_, Result<Batch, ReadError>> {
-        let shared = self.shared.clone();
-        Box::pin(async move {
-            let read =
-                tokio::task::spawn_blocking(move || reader::read(&shared, shard, from, limit));
-            read.await.unwrap_or_else(|e| Err(ReadError::Failed(e.to_string())))
-        })
+        self.read_records(shard, from, limit, |_| true)
+    }
+
+    fn read_without_impressions(
+        &self,
+        shard: u32,
+        from: Sequence,
+        limit: usize,
+    ) -> Pending<'_, Result<Batch, ReadError>> {
+        self.read_records(shard, from, limit, |data| !Record::looks_like_impression(data))
     }
 
     fn wait(&self, _shard: u32, from: Sequence) -> Pending<'_, ()> {

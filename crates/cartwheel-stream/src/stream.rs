@@ -130,6 +130,20 @@ pub trait Stream: Send + Sync {
         limit: usize,
     ) -> Pending<'_, Result<Batch, ReadError>>;
 
+    /// As [`Self::read`], without impressions. They are long, and most readers make nothing of them.
+    fn read_without_impressions(
+        &self,
+        shard: u32,
+        from: Sequence,
+        limit: usize,
+    ) -> Pending<'_, Result<Batch, ReadError>> {
+        Box::pin(async move {
+            let mut batch = self.read(shard, from, limit).await?;
+            batch.records.retain(|(_, record)| !matches!(record, Record::Impression(_)));
+            Ok(batch)
+        })
+    }
+
     /// Waits until `shard` may have a record at `from` or later.
     fn wait(&self, shard: u32, from: Sequence) -> Pending<'_, ()>;
 }

@@ -136,7 +136,7 @@ impl<K: Fn(&ProductId) -> bool, F: Fn(Sequence)> Consumer<K, F> {
 
     async fn read(&self, shard: u32) -> Result<bool, ConsumeError> {
         let from = self.catalogue.checkpoint(shard);
-        let batch = self.stream.read(shard, from, BATCH).await?;
+        let batch = self.stream.read_without_impressions(shard, from, BATCH).await?;
         if batch.missed > 0 && from > Sequence::default() {
             let missed = batch.missed;
             tracing::error!(

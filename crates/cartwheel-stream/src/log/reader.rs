@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::segment::{MARK_BYTES, Segment};
+use super::segment::{Entry, MARK_BYTES, Segment};
 use super::shared::Shared;
 use super::walk::Walk;
 use crate::position::Sequence;
@@ -11,12 +11,13 @@ use crate::stream::{Batch, ReadError};
 /// Number of bytes of the first read; usually there is little new data.
 const FIRST_WINDOW: usize = 64 << 10;
 
-/// Reads up to `limit` records of `shard` from sequence number `from`.
+/// Reads up to `limit` records of `shard` from sequence number `from`: those whose data is `wanted`.
 pub(super) fn read(
     shared: &Shared,
     shard: u32,
     from: Sequence,
     limit: usize,
+    wanted: fn(&[u8]) -> bool,
 ) -> Result<Batch, ReadError> {
     let synced = *shared.synced.borrow();
     if shard >= shared.shards {
@@ -32,7 +33,8 @@ pub(super) fn read(
     while next < synced && batch.len() < limit {
         let Some(segment) = segment_of(shared, next) else { break };
         let before = next;
-        scan(shared, &segment, shard, synced, limit, &mut batch, &mut next)?;
+        let is_wanted = |entry: &Entry, data: &[u8]| entry.shard == shard && wanted(data);
+        scan(shared, &segment, is_wanted, synced, limit, &mut batch, &mut next)?;
         if next == before || !batch.is_empty() {
             break;
         }
@@ -52,7 +54,7 @@ fn segment_of(shared: &Shared, sequence: u64) -> Option<Arc<Segment>> {
 fn scan(
     shared: &Shared,
     segment: &Segment,
-    shard: u32,
+    is_wanted: impl Fn(&Entry, &[u8]) -> bool,
     synced: u64,
     limit: usize,
     batch: &mut Batch,
@@ -83,7 +85,7 @@ fn scan(
                 sequence = entry.sequence + 1;
                 if entry.sequence >= *next {
                     *next = sequence;
-                    if entry.shard == shard {
+                    if is_wanted(&entry, data) {
                         batch.add(entry.sequence.into(), data);
                     }
                     if batch.len() >= limit {

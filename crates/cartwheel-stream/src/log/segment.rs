@@ -205,10 +205,21 @@ impl Segment {
 
     /// Reads up to `length` bytes at an offset; fewer at the end of the file.
     pub(super) fn read(&self, offset: u64, length: usize) -> io::Result<Vec<u8>> {
-        let length = (self.bytes.saturating_sub(offset)).min(length as u64) as usize;
-        let mut bytes = vec![0; length];
-        self.file.read_exact_at(&mut bytes, offset)?;
+        let mut bytes = Vec::new();
+        self.read_into(&mut bytes, offset, length)?;
         Ok(bytes)
+    }
+
+    /// As [`Self::read`], in the place of `bytes`.
+    pub(super) fn read_into(
+        &self,
+        bytes: &mut Vec<u8>,
+        offset: u64,
+        length: usize,
+    ) -> io::Result<()> {
+        let length = (self.bytes.saturating_sub(offset)).min(length as u64) as usize;
+        bytes.resize(length, 0);
+        self.file.read_exact_at(bytes, offset)
     }
 
     /// Returns an upper bound of the end of the synced records.

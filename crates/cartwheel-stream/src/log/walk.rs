@@ -1,5 +1,6 @@
 //! Iterates over a segment's records, window by window.
 
+use std::cell::Cell;
 use std::io;
 use std::ops::Range;
 
@@ -7,6 +8,14 @@ use super::segment::{Entry, Found, Segment, look, resync};
 
 /// Maximum number of bytes per read, unless a record is larger.
 const WINDOW: usize = 4 << 20;
+
+/// Most bytes of a window whose memory is kept for the next walk.
+const KEPT: usize = 1 << 20;
+
+thread_local! {
+    /// Readers come back for every few new records: fresh memory would cost more than reading them.
+    static BYTES: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
 
 /// A position in a segment.
 pub(super) struct Walk<'a> {
@@ -68,7 +77,10 @@ impl<'a> Walk<'a> {
         self.at = 0;
         let length = self.window.max(least) as u64;
         let length = length.min(self.stop.saturating_sub(self.start));
-        self.bytes = self.segment.read(self.start, length as usize)?;
+        if self.bytes.is_empty() {
+            self.bytes = BYTES.take();
+        }
+        self.segment.read_into(&mut self.bytes, self.start, length as usize)?;
         self.window = (self.window * 4).min(WINDOW);
         Ok(())
     }
@@ -86,5 +98,16 @@ impl<'a> Walk<'a> {
         let found = resync(self.rest()?, 0, max_record, range);
         self.at = found.unwrap_or(0);
         Ok(found.is_some())
+    }
+}
+
+impl Drop for Walk<'_> {
+    fn drop(&mut self) {
+        let mut bytes = std::mem::take(&mut self.bytes);
+        if !bytes.is_empty() {
+            bytes.truncate(KEPT);
+            bytes.shrink_to(KEPT);
+            BYTES.set(bytes);
+        }
     }
 }
