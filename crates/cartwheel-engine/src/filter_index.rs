@@ -43,7 +43,7 @@ struct Indexed {
     overlay: Arc<Overlay>,
     index: Index,
     selections: Mutex<Recent<String, RoaringBitmap>>,
-    alike: Mutex<Recent<u32, Alike>>,
+    alike: Mutex<AlikeLists>,
     /// The products that have changed until a version of the live catalogue.
     changed: Mutex<(u64, Arc<RoaringBitmap>)>,
 }
@@ -87,24 +87,23 @@ impl FilterIndex {
         Some(Selected { found: indexed.select(condition, now_ms), changed })
     }
 
-    /// What a product is alike to, and the products that may have changed since: kept if `is_same`
-    /// holds for it, or else what `make` returns. `None` and `build` as for [`Self::select`].
+    /// What a product of an edition is alike to, from `make` unless it is kept. Nothing is kept while
+    /// there is no index of its release; one is then being built by `build`.
     pub(crate) fn alike(
         &self,
         edition: Edition,
         product: u32,
-        is_same: impl Fn(&Alike) -> bool,
         make: impl FnOnce() -> Alike,
         build: impl FnOnce() -> Index + Send + 'static,
-    ) -> Option<(Arc<Alike>, Arc<RoaringBitmap>)> {
-        let (indexed, changed) = self.current(edition, build)?;
-        let known = indexed.alike.lock().get(&product).filter(|alike| is_same(alike));
-        let alike = known.unwrap_or_else(|| {
-            let made = Arc::new(make());
-            indexed.alike.lock().put(product, made.clone());
-            made
-        });
-        Some((alike, changed))
+    ) -> Arc<Alike> {
+        let overlay = edition.overlay.clone();
+        let Some((indexed, _)) = self.current(edition, build) else { return Arc::new(make()) };
+        if let Some(alike) = indexed.alike.lock().of(&overlay).get(&product) {
+            return alike;
+        }
+        let made = Arc::new(make());
+        indexed.alike.lock().of(&overlay).put(product, made.clone());
+        made
     }
 
     /// The index for an edition, and the products that have changed since it was built.
@@ -148,7 +147,7 @@ impl FilterIndex {
             overlay: edition.overlay.clone(),
             index,
             selections: Mutex::new(Recent::new(MAX_SELECTIONS)),
-            alike: Mutex::new(Recent::new(MAX_ALIKE)),
+            alike: Mutex::new(AlikeLists::new(edition.overlay.clone())),
             changed: Mutex::new((edition.overlay.version(), Arc::default())),
         };
         *self.0.indexed.write() = Some(Arc::new(indexed));
@@ -188,6 +187,30 @@ impl Indexed {
         let found = select();
         self.selections.lock().put(key, found.clone());
         found
+    }
+}
+
+/// What the products that were asked for last are alike to, as of a version of the live catalogue.
+struct AlikeLists {
+    overlay: Arc<Overlay>,
+    lists: Recent<u32, Alike>,
+}
+
+impl AlikeLists {
+    fn new(overlay: Arc<Overlay>) -> Self {
+        Self { overlay, lists: Recent::new(MAX_ALIKE) }
+    }
+
+    /// The lists as of a version: none, if the texts of a product are others.
+    fn of(&mut self, overlay: &Arc<Overlay>) -> &mut Recent<u32, Alike> {
+        if overlay.version() != self.overlay.version() {
+            let changed = overlay.changed_since(&self.overlay);
+            if changed.into_iter().any(|product| !overlay.says_the_same(&self.overlay, product)) {
+                self.lists = Recent::new(MAX_ALIKE);
+            }
+            self.overlay = overlay.clone();
+        }
+        &mut self.lists
     }
 }
 

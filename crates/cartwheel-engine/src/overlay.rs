@@ -208,6 +208,17 @@ impl Overlay {
         differing.into_iter().filter_map(|index| u32::try_from(index).ok()).collect()
     }
 
+    /// Whether a product has the same texts as in another version, or is deleted in both.
+    pub(crate) fn says_the_same(&self, other: &Self, index: u32) -> bool {
+        let texts = |overlay: &Self| {
+            let product = overlay.product(index).cloned();
+            let texts = product
+                .map(|p| (p.name.clone(), p.brand.clone(), p.tags.clone(), p.categories.clone()));
+            (overlay.is_deleted(index), texts)
+        };
+        texts(self) == texts(other)
+    }
+
     /// Whether a product may be shown at a moment. This is the one place that decides it.
     pub(crate) fn shows(&self, index: u32, now_ms: i64) -> bool {
         let entry = self.entries.get(index as usize);

@@ -1,12 +1,11 @@
 //! The products that are most alike by what the shop says about them, or by their visits.
 //!
 //! A product is compared with all of its aisle, brand and department, up to thousands. So the lists
-//! of the products that were asked for last are kept with the index of the catalogue, and products
-//! that have changed since are compared anew.
+//! of the products that were asked for last are kept with the index of the catalogue, until the texts
+//! of any product change.
 
 use cartwheel_features::{Content, Rarity, Terms};
 use cartwheel_filter::{Context, Expression, Shopper, Source};
-use roaring::RoaringBitmap;
 use rustc_hash::FxHashMap;
 use serde_json::{Map, Value};
 
@@ -29,60 +28,42 @@ impl Shop {
         limit: usize,
         accepts: &dyn Fn(u32) -> bool,
     ) -> Vec<Found> {
-        let own = self.terms(index, label);
         let build = {
             let shop = self.clone();
             move || shop.index()
         };
         let make = || {
-            let mut alike = self.compared(index, label, &own, |_| true);
-            alike.is_whole &= alike.products.len() <= MAX_KEPT;
-            alike.products.truncate(MAX_KEPT);
-            alike
+            let mut products = self.compared(index, label, |_| true);
+            let is_whole = products.len() <= MAX_KEPT;
+            products.truncate(MAX_KEPT);
+            Alike { products, is_whole }
         };
-        let is_same = |alike: &Alike| alike.own == own;
-        let known = self.filter_index.alike(self.edition(), index, is_same, make, build);
-        let known = known.and_then(|(alike, changed)| {
-            let found = self.still_alike(index, label, &alike, &changed, accepts);
-            (alike.is_whole || found.len() >= limit).then_some(found)
-        });
-        let found = known.unwrap_or_else(|| self.compared(index, label, &own, accepts).products);
+        let alike = self.filter_index.alike(self.edition(), index, make, build);
+        let accepted = |products: &[(u32, f32)]| -> Vec<(u32, f32)> {
+            products.iter().copied().filter(|(other, _)| accepts(*other)).take(limit).collect()
+        };
+        let mut found = accepted(&alike.products);
+        if found.len() < limit && !alike.is_whole {
+            found = accepted(&self.compared(index, label, |_| true));
+        }
+        if found.len() < limit {
+            found = accepted(&self.compared(index, label, accepts));
+        }
         let reasoned = found.into_iter().filter_map(|(other, likeness)| {
             let reason = self.relation(index, label, other)?;
             Some((other, likeness, reason))
         });
-        reasoned.take(limit).collect()
+        reasoned.collect()
     }
 
-    /// The accepted products of a list that was made before some products changed.
-    fn still_alike(
-        &self,
-        index: u32,
-        label: &Label<'_>,
-        alike: &Alike,
-        changed: &RoaringBitmap,
-        accepts: &dyn Fn(u32) -> bool,
-    ) -> Vec<(u32, f32)> {
-        let related = |other: &u32| {
-            !self.overlay.is_deleted(*other) && self.relation(index, label, *other).is_some()
-        };
-        let anew = changed.iter().filter(|&other| other != index).filter(related);
-        let anew =
-            anew.map(|other| (other, self.likeness(index, &alike.own, &alike.rarity, other)));
-        let kept = alike.products.iter().copied().filter(|(other, _)| !changed.contains(*other));
-        let mut found: Vec<_> = kept.chain(anew).filter(|(other, _)| accepts(*other)).collect();
-        self.sort(&mut found);
-        found
-    }
-
-    /// Compares a product with the related ones that are accepted.
+    /// Compares a product with the related ones that are accepted: each with its likeness from 0 to
+    /// 1, the most alike first. The better seller comes first among equals.
     fn compared(
         &self,
         index: u32,
         label: &Label<'_>,
-        own: &Terms,
         accepts: impl Fn(u32) -> bool,
-    ) -> Alike {
+    ) -> Vec<(u32, f32)> {
         let related = self.of_the_same_kind(index, label).into_iter();
         let related = related.filter(|&other| other != index && accepts(other));
         let terms = related.filter_map(|other| {
@@ -91,32 +72,18 @@ impl Shop {
             Some((other, self.terms(other, &others)))
         });
         let terms: Vec<(u32, Terms)> = terms.take(MAX_COMPARED).collect();
+        let own = self.terms(index, label);
         let rarity = Rarity::among(terms.iter().map(|(_, terms)| terms));
         let visits = self.seen_with(index).iter().map(|n| (n.product, n.score));
         let visits: FxHashMap<u32, f32> = visits.collect();
-        let likeness = |(other, terms): &(u32, Terms)| {
-            let visits = visits.get(other).copied().unwrap_or_default();
-            (*other, together(rarity.likeness(own, terms), visits))
-        };
-        let mut products: Vec<(u32, f32)> = terms.iter().map(likeness).collect();
-        self.sort(&mut products);
-        let is_whole = products.len() < MAX_COMPARED;
-        Alike { own: own.clone(), rarity, products, is_whole }
-    }
-
-    /// How alike a product is to one that is known.
-    fn likeness(&self, index: u32, own: &Terms, rarity: &Rarity, other: u32) -> f32 {
-        let Some(label) = self.label(other) else { return 0.0 };
-        let visits = self.seen_with(index).iter().find(|n| n.product == other);
-        let visits = visits.map_or(0.0, |neighbour| neighbour.score);
-        together(rarity.likeness(own, &self.terms(other, &label)), visits)
-    }
-
-    /// The most alike first; the better seller comes first among equals.
-    fn sort(&self, products: &mut [(u32, f32)]) {
-        products.sort_by(|a, b| {
-            b.1.total_cmp(&a.1).then_with(|| self.place(a.0).cmp(&self.place(b.0)))
+        let compared = terms.iter().map(|(other, terms)| {
+            let apart = 1.0 - visits.get(other).copied().unwrap_or_default().min(1.0);
+            (*other, 1.0 - (1.0 - rarity.likeness(&own, terms)) * apart)
         });
+        let mut products: Vec<(u32, f32)> = compared.collect();
+        // Stable.
+        products.sort_by(|a, b| b.1.total_cmp(&a.1));
+        products
     }
 
     /// The products that may share the aisle, the brand or the department of a product, the best
@@ -175,9 +142,4 @@ impl Shop {
             name: label.name,
         })
     }
-}
-
-/// Likeness by texts, and by being in the same visits.
-fn together(texts: f32, visits: f32) -> f32 {
-    1.0 - (1.0 - texts) * (1.0 - visits.min(1.0))
 }
