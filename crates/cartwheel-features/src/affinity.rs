@@ -6,10 +6,13 @@
 //!   with ridge regularisation (EASE: Steck, WWW 2019). Where several products tell the same, it
 //!   counts them once, and so popular products attract little.
 
+use std::cmp::Reverse;
+
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::inverse::Square;
+use crate::lists::Lists;
 use crate::neighbour::Neighbour;
 use crate::parameters::{Parameter, Parameters};
 use crate::scratch_row::{SIDE_BY_SIDE, ScratchRow};
@@ -78,25 +81,28 @@ impl Affinities {
 
 /// What each shopper has bought, and who has bought each product.
 struct Buyers {
-    shoppers: Vec<Vec<u32>>,
+    shoppers: Lists,
     /// By product: its buyers.
-    of: Vec<Vec<u32>>,
+    of: Lists,
 }
 
 impl Buyers {
     fn new(products: usize, shoppers: &[&Shopper]) -> Self {
-        let shoppers: Vec<Vec<u32>> = shoppers.par_iter().map(|shopper| shopper.bought()).collect();
-        let mut of = vec![Vec::new(); products];
-        for (shopper, bought) in (0_u32..).zip(&shoppers) {
-            bought.iter().for_each(|&product| of[product as usize].push(shopper));
-        }
-        Self { shoppers, of }
+        let bought: Vec<Vec<u32>> = shoppers.par_iter().map(|shopper| shopper.bought()).collect();
+        let mut shoppers = Lists::default();
+        bought.iter().for_each(|bought| shoppers.push(bought));
+        Self { of: shoppers.inverted(products), shoppers }
+    }
+
+    /// Number of buyers of a product.
+    fn count(&self, product: u32) -> f32 {
+        self.of.get(product as usize).len() as f32
     }
 
     /// Counts for each product how many buyers of `product` have bought it too.
-    fn count_together(&self, product: usize, counts: &mut ScratchRow) {
-        for &buyer in &self.of[product] {
-            self.shoppers[buyer as usize].iter().for_each(|&other| counts.add(other, 1.0));
+    fn count_together(&self, product: u32, counts: &mut ScratchRow) {
+        for &buyer in self.of.get(product as usize) {
+            self.shoppers.get(buyer as usize).iter().for_each(|&other| counts.add(other, 1.0));
         }
     }
 
@@ -119,12 +125,11 @@ impl Buyers {
         shrink: f32,
         mut each: impl FnMut(u32, f32),
     ) -> Vec<Neighbour> {
-        self.count_together(product as usize, counts);
-        let buyers = |product: u32| self.of[product as usize].len() as f32;
+        self.count_together(product, counts);
         let common = counts.drain().inspect(|&(other, both)| each(other, both));
         let common = common.filter(|&(other, both)| other != product && both >= MIN_COMMON);
         let companion = |(other, both): (u32, f32)| {
-            let either = (buyers(product) * buyers(other)).sqrt();
+            let either = (self.count(product) * self.count(other)).sqrt();
             Neighbour { product: other, score: both / (either + shrink) }
         };
         Neighbour::best(common.map(companion).collect(), MAX_AFFINITIES)
@@ -133,10 +138,9 @@ impl Buyers {
     /// Both models. What buyers have in common is counted once for the two.
     fn affinities(&self, users_scale: f32, parameters: &Parameters) -> Affinities {
         let products = self.of.len();
-        let enough =
-            |&product: &u32| self.of[product as usize].len() as f32 * users_scale >= MIN_BUYERS;
+        let enough = |&product: &u32| self.count(product) * users_scale >= MIN_BUYERS;
         let mut attracting: Vec<u32> = (0..products as u32).filter(enough).collect();
-        attracting.sort_by_key(|&p| (std::cmp::Reverse(self.of[p as usize].len()), p));
+        attracting.sort_by_key(|&p| (Reverse(self.of.get(p as usize).len()), p));
         attracting.truncate(MAX_ATTRACTING);
         let mut places = vec![usize::MAX; products];
         for (place, &product) in attracting.iter().enumerate() {

@@ -20,6 +20,7 @@ mod hazard;
 mod histories;
 mod holdout;
 mod inverse;
+mod lists;
 mod neighbour;
 mod neighbours;
 mod parameters;

@@ -3,6 +3,7 @@
 use rayon::prelude::*;
 
 use crate::basket::Basket;
+use crate::lists::Lists;
 use crate::neighbour::Neighbour;
 use crate::parameters::{Parameter, Parameters};
 use crate::scratch_row::{SIDE_BY_SIDE, ScratchRow};
@@ -23,44 +24,23 @@ pub(crate) fn neighbours(
     users_scale: f32,
     parameters: &Parameters,
 ) -> Vec<Vec<Neighbour>> {
-    let mut counts = vec![0_u32; products];
-    // All baskets one after another, with the end of each.
-    let mut lines = Vec::new();
-    let mut ends = Vec::with_capacity(baskets.len());
-    for basket in baskets {
-        basket.iter().for_each(|&product| counts[product as usize] += 1);
-        lines.extend_from_slice(basket);
-        ends.push(lines.len());
-    }
-    let lines_of = |basket: usize| {
-        let begin = basket.checked_sub(1).map_or(0, |before| ends[before]);
-        &lines[begin..ends[basket]]
-    };
-    let mut starts = vec![0_usize; products + 1];
-    for product in 0..products {
-        starts[product + 1] = starts[product] + counts[product] as usize;
-    }
-    let mut fill = starts.clone();
-    let mut inverted = vec![0_u32; starts[products]];
-    for at in 0..baskets.len() {
-        for &product in lines_of(at) {
-            inverted[fill[product as usize]] = at as u32;
-            fill[product as usize] += 1;
-        }
-    }
+    let mut lines = Lists::default();
+    baskets.iter().for_each(|basket| lines.push(basket));
+    let inverted = lines.inverted(products);
+    let count_of = |product: usize| inverted.get(product).len() as f32;
     let significant = parameters[Parameter::SignificantPairs] as f32;
     let of = |together: &mut ScratchRow, product: usize| {
-        let holders = &inverted[starts[product]..starts[product + 1]];
+        let holders = inverted.get(product);
         let seen = &holders[..holders.len().min(MAX_BASKETS)];
         for &basket in seen {
-            let others = lines_of(basket as usize).iter().filter(|&&p| p as usize != product);
+            let others = lines.get(basket as usize).iter().filter(|&&p| p as usize != product);
             others.for_each(|&other| together.add(other, 1.0));
         }
         // If baskets were skipped, each count stands for proportionally more of them.
         let scale = holders.len() as f32 / seen.len().max(1) as f32;
         together.best(MAX_NEIGHBOURS, |other, count| {
             let count = count * scale;
-            let both = (counts[product] as f32 * counts[other as usize] as f32).sqrt();
+            let both = (count_of(product) * count_of(other as usize)).sqrt();
             (count / both).min(1.0) * (count * users_scale / significant).min(1.0)
         })
     };

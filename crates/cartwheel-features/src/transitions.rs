@@ -8,6 +8,7 @@
 
 use rayon::prelude::*;
 
+use crate::lists::Lists;
 use crate::neighbour::Neighbour;
 use crate::scratch_row::{SIDE_BY_SIDE, ScratchRow};
 use crate::shopper::Shopper;
@@ -21,18 +22,18 @@ const MIN_SHOPPERS: u32 = 3;
 const HALF_SHOPPERS: f32 = 2.0;
 
 /// The orders of all shoppers, by the products bought before them.
-struct Steps<'a> {
+struct Steps {
     /// The orders.
-    orders: Vec<&'a [u32]>,
+    orders: Lists,
     /// By product: step and share, in the order of the steps.
     holders: Vec<Vec<(u32, f32)>>,
     /// By product: number of shoppers.
     shoppers: Vec<u32>,
 }
 
-impl<'a> Steps<'a> {
-    fn new(products: usize, shoppers: &[&'a Shopper]) -> Self {
-        let mut orders: Vec<&'a [u32]> = Vec::new();
+impl Steps {
+    fn new(products: usize, shoppers: &[&Shopper]) -> Self {
+        let mut orders = Lists::default();
         let mut holders = vec![Vec::new(); products];
         let mut counts = vec![0; products];
         // By product: number of the last shopper who bought it, from 1.
@@ -69,7 +70,7 @@ pub(crate) fn transitions(
         let mut mass = 0.0;
         for &(step, share) in holders {
             mass += share;
-            for &next in steps.orders[step as usize] {
+            for &next in steps.orders.get(step as usize) {
                 sums.add(next, share);
             }
         }
