@@ -316,7 +316,7 @@ fn a_catalogue_is_the_same_on_any_number_of_threads() {
             };
             let orders: Vec<Order> =
                 (1..=4).map(|number| order(number, Some(7.0), &basket(number))).collect();
-            let hash = u64::from(draw(user, 999)) << 32 | u64::from(user);
+            let hash = (u64::from(draw(user, 999)) << 32) | u64::from(user);
             partial.shopper(Vec::new(), orders.iter(), hash);
             let mut state = UserState::default();
             for order in &orders {
