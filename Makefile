@@ -22,7 +22,7 @@ WEB := webapp/dist/index.html
 # Stand-ins for AWS services, which the tests start.
 EMULATORS := crates/cartwheel-testkit/node_modules/.installed
 
-.PHONY: help demo binary test types test-api test-web test-deploy test-bench test-spark fuzz lint advisories lock fmt bench clean setup tools
+.PHONY: help demo binary test types test-api test-web test-deploy test-bench counts test-spark fuzz lint advisories lock fmt bench clean setup tools
 .PHONY: faults soak quality infra package plan deploy run-pipeline deploy-webapp destroy execute-step-function update-api-url
 
 help: ## This list
@@ -41,7 +41,7 @@ binary:
 test: setup $(VENV_TEST) $(EMULATORS) ## Every test, the page in a headless browser included
 	scripts/fault-tools
 	cargo test --workspace --features cartwheel/aws
-	$(MAKE) --no-print-directory test-api test-web test-deploy test-bench
+	$(MAKE) --no-print-directory test-api test-web test-deploy test-bench counts
 
 test-api: setup ## Requests made from the OpenAPI document, to the real binary
 	scripts/test-api
@@ -56,6 +56,9 @@ test-deploy: $(VENV_TEST) $(VENV_AWS)
 
 test-bench:
 	$(PYTHON) -m unittest discover --start-directory bench
+
+counts: tools ## Instructions of forest, rank and accept against bench/instructions.json
+	scripts/instruction-counts
 
 test-spark: setup ## The Glue job in Spark against the local features
 	scripts/test-spark
