@@ -230,7 +230,7 @@ fn the_seeds_of_a_feature_sets_binary_files_are_read() {
         bytes[last..last + 8].copy_from_slice(&(1_u64 << 60).to_le_bytes());
         bytes
     }));
-    features(&seed("features", "catalogue.bin", || catalogue(0)));
-    features(&seed("features", "catalogue-of-more-than-it-has.bin", || catalogue(7)));
+    features(&seed("features", "catalogue-in-parts.bin", || catalogue(0)));
+    features(&seed("features", "catalogue-in-parts-of-more-than-it-has.bin", || catalogue(7)));
     features(&seed("features", "user-state", || state().encode()));
 }
