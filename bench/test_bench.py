@@ -13,8 +13,30 @@ import unittest
 from pathlib import Path
 
 import figures
+import run
 
 COMPARE = Path(__file__).resolve().parent / "compare.py"
+
+
+# A table of divan, whose benchmarks have arguments or none, and units of each size.
+DIVAN = """\
+forest                   fastest       │ slowest       │ median        │ mean          │ samples │ iters
+├─ loading               10.08 ms      │ 15.5 ms       │ 14.21 ms      │ 12.84 ms      │ 5       │ 5
+╰─ probabilities                       │               │               │               │         │
+   ├─ (100, 6, 1)        530.7 ns      │ 5.046 µs      │ 590.7 ns      │ 1.536 µs      │ 5       │ 5
+   │                     1.884 Mitem/s │ 198.1 Kitem/s │ 1.692 Mitem/s │ 650.9 Kitem/s │         │
+   ╰─ (100, 6, 200)      93.88 µs      │ 111.8 µs      │ 96.52 µs      │ 99.01 µs      │ 5       │ 5
+                         2.13 Mitem/s  │ 1.787 Mitem/s │ 2.072 Mitem/s │ 2.019 Mitem/s │         │
+"""
+
+
+class Recording(unittest.TestCase):
+    def test_the_medians_of_divan_are_read(self):
+        found = run.divan_medians(DIVAN)
+        names = ["loading", "probabilities (100, 6, 1)", "probabilities (100, 6, 200)"]
+        self.assertEqual(list(found), names)
+        for name, microseconds in zip(names, (14210, 0.5907, 96.52), strict=True):
+            self.assertAlmostEqual(found[name], microseconds)
 
 
 class Comparing(unittest.TestCase):
