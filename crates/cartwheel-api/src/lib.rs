@@ -23,7 +23,7 @@ mod telemetry;
 
 pub use axum::Router;
 
-pub use access::audit::{ActionEnd, AdminAction, AuditLog, hashed_id};
+pub use access::audit::{ActionEnd, AdminAction, AuditKey, AuditLog};
 pub use access::key_error::KeyError;
 pub use access::keys::{ApiKey, KeyHash, Keys, PublishableKey, key_name};
 pub use access::scope::Scope;

@@ -155,6 +155,11 @@ impl DataDir {
         self.0.join("audit.ndjson")
     }
 
+    /// The secret of the audit log.
+    pub fn audit_key(&self) -> PathBuf {
+        self.0.join("audit.key")
+    }
+
     /// The address of the running server.
     pub fn server(&self) -> PathBuf {
         self.0.join("server.address")

@@ -26,7 +26,7 @@ mod supervision;
 mod trends;
 mod upkeep;
 
-pub use audit::{AuditEntry, AuditFile};
+pub use audit::{AuditEntry, AuditFile, Verified};
 pub use catalogue::delivered_catalogue;
 pub use data_dir::{DataDir, keep_files_private};
 pub use documents::follow_document;

@@ -214,7 +214,11 @@ impl Account {
 /// A request of API Gateway's HTTP API, in payload format 2.0.
 pub fn gateway(method: &str, path: &str, body: Option<&Value>, key: Option<&str>) -> Value {
     let (path, query) = path.split_once('?').unwrap_or((path, ""));
-    let mut headers = json!({"content-type": "application/json", "host": "api.example.com"});
+    let mut headers = json!({
+        "content-type": "application/json",
+        "host": "api.example.com",
+        "x-forwarded-for": "192.0.2.1",
+    });
     if let Some(key) = key {
         headers["x-api-key"] = key.into();
     }

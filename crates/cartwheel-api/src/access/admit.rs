@@ -14,13 +14,14 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures::StreamExt;
 
-use crate::access::audit::{AdminAction, hashed_id};
+use crate::access::audit::AdminAction;
 use crate::access::caller::Caller;
 use crate::access::credential::{Credential, NoCredential};
 use crate::access::keys::Keys;
 use crate::access::scope::{Access, AccessTable, Scope};
 use crate::access::site;
-use crate::http::bounded::{LONGEST_UPLOAD, bounded};
+use crate::http::bounded::{LONGEST_UPLOAD, answered, bounded, in_time};
+use crate::http::completion::run_to_completion;
 use crate::http::peer::Peer;
 use crate::http::problem::{Kind, Problem};
 use crate::http::request_id::request_id;
@@ -106,7 +107,8 @@ impl Gate {
         credential.admit(scope, audience)
     }
 
-    /// Runs the request; an admin's change between two entries of the audit log.
+    /// Runs the request; an admin's change between two entries of the audit log. Such a change is
+    /// completed even if it takes longer than the client waits, so that the log has its outcome.
     async fn run(
         &self,
         access: Access,
@@ -125,7 +127,8 @@ impl Gate {
         let (parts, body) = request.into_parts();
         let action = self.action(&parts, params.as_ref(), caller);
         let id = action.request_id.clone();
-        let begun = tokio::task::spawn_blocking(move || audit.begin(&action)).await;
+        let begin = move || audit.begin(&action.with_users_hidden(&*audit)?);
+        let begun = tokio::task::spawn_blocking(begin).await;
         let end = match begun.map_err(io::Error::other).flatten() {
             Ok(end) => end,
             Err(error) => {
@@ -134,14 +137,18 @@ impl Gate {
                 return Problem::new(Kind::Unavailable, detail).into_response();
             }
         };
-        let response = bounded(timeout, Request::from_parts(parts, body), next).await;
-        let status = response.status().as_u16();
-        let ended = tokio::task::spawn_blocking(move || end(status)).await;
-        if let Err(error) = ended.map_err(io::Error::other).flatten() {
-            // The beginning of the action is on disk.
-            tracing::error!(%error, request_id = id, status, "cannot record how an admin action ended");
-        }
-        response
+        let answer = answered(timeout, Request::from_parts(parts, body), next);
+        let recorded = async move {
+            let response = answer.await;
+            let status = response.status().as_u16();
+            let ended = tokio::task::spawn_blocking(move || end(status)).await;
+            if let Err(error) = ended.map_err(io::Error::other).flatten() {
+                // The beginning of the action is on disk.
+                tracing::error!(%error, request_id = id, status, "cannot record how an admin action ended");
+            }
+            response
+        };
+        in_time(timeout, run_to_completion(recorded)).await
     }
 
     fn time_limit(&self, request: &Request) -> Duration {
@@ -157,11 +164,7 @@ impl Gate {
         caller: &Caller,
     ) -> AdminAction {
         let route = route(&parts.extensions).unwrap_or_default();
-        let names_user = route.starts_with("/v1/users/");
-        let value = |value: &str| match names_user {
-            true => hashed_id(value),
-            false => value.chars().take(LONGEST_PARAMETER).collect(),
-        };
+        let value = |value: &str| value.chars().take(LONGEST_PARAMETER).collect();
         let target = params.into_iter().flatten();
         AdminAction {
             time_ms: self.state.clock.now_ms(),

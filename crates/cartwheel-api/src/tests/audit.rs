@@ -2,13 +2,18 @@
 
 use std::io;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use axum::body::Body;
-use axum::http::Request;
+use axum::http::{Request, StatusCode};
+use axum::routing::post;
+use axum::{Router, middleware};
+use tower::ServiceExt;
 
 use super::harness::{Reply, Shop};
+use crate::access::admit::{Gate, admit};
 use crate::http::peer::Peer;
-use crate::{ActionEnd, AdminAction, ApiKey, AuditLog, KeyHash, Scope, hashed_id};
+use crate::{ActionEnd, AdminAction, ApiKey, AuditKey, AuditLog, KeyHash, Scope, Settings};
 
 type Actions = Arc<Mutex<Vec<(AdminAction, Option<u16>)>>>;
 
@@ -31,6 +36,10 @@ impl AuditLog for Kept {
             actions.lock().unwrap()[at].1 = Some(status);
             Ok(())
         }))
+    }
+
+    fn pseudonym(&self, user_id: &str) -> io::Result<String> {
+        Ok(AuditKey::new("secret of the log").pseudonym(user_id))
     }
 }
 
@@ -96,14 +105,15 @@ async fn reads_and_refused_requests_are_not_recorded() {
 }
 
 #[tokio::test]
-async fn a_user_is_recorded_as_a_hash() {
+async fn a_user_is_recorded_as_a_keyed_hash() {
     let (shop, actions) = shop(false).await;
     // Whatever the outcome, the path names a user.
     ask(&shop, "DELETE", "/v1/users/someone%40shop.example", "secret-boss").await;
     let written = actions.lock().unwrap().clone();
     let target = &written[0].0.target["id"];
-    assert_eq!(*target, hashed_id("someone@shop.example"));
-    assert!(target.starts_with("sha256:") && target.len() == 7 + 16, "{target}");
+    assert_eq!(*target, AuditKey::new("secret of the log").pseudonym("someone@shop.example"));
+    assert_ne!(*target, AuditKey::new("another secret").pseudonym("someone@shop.example"));
+    assert!(target.starts_with("hmac:") && target.len() == 5 + 16, "{target}");
     assert!(!serde_json::to_string(&written[0].0).unwrap().contains("someone"));
 }
 
@@ -114,4 +124,33 @@ async fn an_action_that_cannot_be_recorded_is_not_run() {
     reply.problem(503, "unavailable");
     // Reads are still answered.
     assert_eq!(ask(&shop, "GET", "/v1/users", "secret-boss").await.status, 200);
+}
+
+/// An action that the client did not wait for has happened all the same.
+#[tokio::test]
+async fn an_action_that_outlives_the_time_limit_is_recorded_as_it_ended() {
+    let kept = Kept::default();
+    let actions = kept.actions.clone();
+    let mut state = None;
+    let _shop = Shop::with(|shop| {
+        shop.audit = Some(Arc::new(kept));
+        let timeout = Duration::from_millis(50);
+        shop.settings = Arc::new(Settings { timeout, ..Settings::default() });
+        state = Some(shop.clone());
+    })
+    .await;
+    let gate =
+        Gate { state: Arc::new(state.unwrap()), access: Arc::default(), uploads: Arc::default() };
+    let slow = || async {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        StatusCode::CREATED
+    };
+    let router = Router::new()
+        .route("/v1/models/rollback", post(slow))
+        .layer(middleware::from_fn_with_state(gate, admit));
+    let request = Request::post("/v1/models/rollback").body(Body::empty()).unwrap();
+    assert_eq!(router.oneshot(request).await.unwrap().status(), 503);
+    assert_eq!(actions.lock().unwrap()[0].1, None, "it goes on");
+    tokio::time::sleep(Duration::from_millis(400)).await;
+    assert_eq!(actions.lock().unwrap()[0].1, Some(201));
 }

@@ -74,10 +74,12 @@ async fn erase(context: &Context, user_id: &UserId) -> Result<()> {
     let data_dir = &context.data_dir;
     let erased = match LocalData::open(context).await? {
         Some(local) => {
-            let target = [("id", &*cartwheel_api::hashed_id(user_id.as_str()))];
+            let audit = AuditFile::new(data_dir);
+            let id = audit.pseudonym(user_id.as_str()).context("audit.key")?;
+            let target = [("id", &*id)];
             let erased = tokio::task::block_in_place(|| {
                 let erase = || Handle::current().block_on(local.upkeep.erase(user_id));
-                AuditFile::new(data_dir).command("users erase", &target, erase)
+                audit.command("users erase", &target, erase)
             })?;
             serde_json::to_value(erased)?
         }

@@ -42,6 +42,7 @@ fn every_commands_help_has_an_example() {
         &["models", "rollback"],
         &["capacity"],
         &["audit"],
+        &["audit", "verify"],
         &["stream", "stat"],
         &["stream", "verify"],
         &["stream", "tail"],
@@ -52,6 +53,7 @@ fn every_commands_help_has_an_example() {
         &["keys", "create"],
         &["keys", "list"],
         &["keys", "revoke"],
+        &["keys", "disable"],
         &["keys", "token"],
         &["config", "check"],
         &["config", "reference"],
@@ -369,4 +371,38 @@ fn an_import_shows_what_it_understands_before_and_after() {
     let again = ["--append", "--mapping", saved.to_str().unwrap()];
     let added = cartwheel(&data, &[&import[..], &again].concat()).unwrap();
     assert!(added.contains("Imported: 1 orders with 1 lines of 1 users"), "{added}");
+}
+
+#[test]
+fn a_library_in_the_current_directory_is_not_loaded() {
+    let data = shop();
+    let folder = data.path().join(".venv/lib/python3/site-packages/xgboost/lib");
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join("libxgboost.so"), "planted by somebody").unwrap();
+    cartwheel(data.path(), &["train"]).unwrap();
+}
+
+#[test]
+fn what_commands_write_is_the_owners_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    std::fs::create_dir(&data).unwrap();
+    let out = dir.path().join("csv");
+    let run = |args: &[&str]| cartwheel(&data, args).unwrap();
+    let size = ["--users", "20", "--products", "20", "--orders", "60"];
+    run(&[&["generate"], &size[..], &["--out", out.to_str().unwrap()]].concat());
+    run(&["import", "instacart", out.to_str().unwrap()]);
+    run(&["keys", "create", "operator", "--scope", "admin"]);
+    let (mut folders, mut seen) = (vec![data.clone()], 0);
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let entry = entry.unwrap();
+            let mode = entry.metadata().unwrap().permissions().mode();
+            assert_eq!(mode & 0o077, 0, "{:?} has the mode {mode:o}", entry.path());
+            folders.extend(entry.file_type().unwrap().is_dir().then(|| entry.path()));
+            seen += 1;
+        }
+    }
+    assert!(seen > 8, "{seen}");
 }
