@@ -45,7 +45,10 @@ export interface paths {
       path?: never;
       cookie?: never;
     };
-    /** Reports whether events are accepted and answered */
+    /**
+     * Reports whether events are accepted and answered
+     * @description Where keys are required, a request without an admin key gets `ready` and `degraded` alone.
+     */
     get: operations['readyz'];
     put?: never;
     post?: never;
@@ -3571,23 +3574,25 @@ export interface components {
       /** @description The other products of the request, each with the reason. */
       unranked: components['schemas']['Unranked'][];
     };
-    /** @description The server's readiness. */
+    /**
+     * @description The server's readiness. Where keys are required, only an admin key is told more than `ready` and
+     *     `degraded`.
+     */
     Readiness: {
       /** @description Whether answers lack a part. */
       degraded: boolean;
-      /** @description The state of the engine. */
-      engine: components['schemas']['EngineStatus'];
+      engine?: components['schemas']['EngineStatus'] | null;
       /** @description Whether events are accepted and answered. */
       ready: boolean;
       /** @description Whether the sessions have caught up with the stream. */
-      sessions: boolean;
+      sessions?: boolean | null;
       /**
        * @description The state of the stream: `ready`; `full` until a consumer catches up or the disk has
        *     space; `stopped` until a restart.
        */
-      stream: string;
+      stream?: string | null;
       /** @description The background tasks of this server, by name. */
-      tasks: components['schemas']['Task'][];
+      tasks?: components['schemas']['Task'][] | null;
     };
     /** @description A recommended product. */
     Recommendation: {
@@ -3667,7 +3672,7 @@ export interface components {
       context?: Record<string, never> | null;
       /**
        * @description Whether to show the source of each product and the contribution of each feature. Such an
-       *     answer is for operators and is not recorded as an impression.
+       *     answer is for operators, needs an admin key, and is not recorded as an impression.
        */
       explain?: boolean;
       /** @description Only products that fulfil this expression, such as `price < 20 and brand = context.brand`. */
@@ -4614,6 +4619,24 @@ export interface operations {
           'text/plain': string;
         };
       };
+      /** @description A proxy stands before a server without keys, or a page of another site has sent the request */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The server does not answer to this host */
+      421: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
       /** @description Too many requests; see Retry-After */
       429: {
         headers: {
@@ -4661,8 +4684,17 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key lacks the scope admin */
+      /** @description The API key lacks the scope admin; or a page of another site has sent the request */
       403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The server does not answer to this host */
+      421: {
         headers: {
           [name: string]: unknown;
         };
@@ -4706,6 +4738,24 @@ export interface operations {
         };
         content: {
           'application/json': components['schemas']['Readiness'];
+        };
+      };
+      /** @description A proxy stands before a server without keys, or a page of another site has sent the request */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The server does not answer to this host */
+      421: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
         };
       };
       /** @description Too many requests; see Retry-After */
@@ -4768,7 +4818,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key lacks the scope events:write, or the shopper token lacks it or is for another shopper; a publishable key alone acts for guests only */
+      /** @description The API key lacks the scope events:write, or the shopper token lacks it or is for another shopper; a publishable key alone acts for guests only; or a page of another site has sent the request */
       403: {
         headers: {
           [name: string]: unknown;
@@ -4797,6 +4847,15 @@ export interface operations {
       };
       /** @description Not application/json */
       415: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The server does not answer to this host */
+      421: {
         headers: {
           [name: string]: unknown;
         };
@@ -4890,7 +4949,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key lacks the scope catalogue:write */
+      /** @description The API key lacks the scope catalogue:write; or a page of another site has sent the request */
       403: {
         headers: {
           [name: string]: unknown;
@@ -4901,6 +4960,15 @@ export interface operations {
       };
       /** @description This server keeps no live catalogue */
       404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The server does not answer to this host */
+      421: {
         headers: {
           [name: string]: unknown;
         };
@@ -4967,7 +5035,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key lacks the scope catalogue:write */
+      /** @description The API key lacks the scope catalogue:write; or a page of another site has sent the request */
       403: {
         headers: {
           [name: string]: unknown;
@@ -4978,6 +5046,15 @@ export interface operations {
       };
       /** @description The product does not exist */
       404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The server does not answer to this host */
+      421: {
         headers: {
           [name: string]: unknown;
         };
@@ -5041,7 +5118,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key lacks the scope catalogue:write */
+      /** @description The API key lacks the scope catalogue:write; or a page of another site has sent the request */
       403: {
         headers: {
           [name: string]: unknown;
@@ -5052,6 +5129,15 @@ export interface operations {
       };
       /** @description This server keeps no live catalogue */
       404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The server does not answer to this host */
+      421: {
         headers: {
           [name: string]: unknown;
         };
@@ -5115,8 +5201,17 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key lacks the scope recommendations:read, or the shopper token lacks it or is for another shopper */
+      /** @description The API key lacks the scope recommendations:read, or the shopper token lacks it or is for another shopper; or a page of another site has sent the request */
       403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The server does not answer to this host */
+      421: {
         headers: {
           [name: string]: unknown;
         };
@@ -5180,7 +5275,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key lacks the scope admin */
+      /** @description The API key lacks the scope admin; or a page of another site has sent the request */
       403: {
         headers: {
           [name: string]: unknown;
@@ -5191,6 +5286,15 @@ export interface operations {
       };
       /** @description This server does not store users */
       404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The server does not answer to this host */
+      421: {
         headers: {
           [name: string]: unknown;
         };
@@ -5262,7 +5366,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key lacks the scope events:write, or the shopper token lacks it or is for another shopper; a publishable key alone acts for guests only */
+      /** @description The API key lacks the scope events:write, or the shopper token lacks it or is for another shopper; a publishable key alone acts for guests only; or a page of another site has sent the request */
       403: {
         headers: {
           [name: string]: unknown;
@@ -5291,6 +5395,15 @@ export interface operations {
       };
       /** @description Neither application/json nor application/x-ndjson */
       415: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The server does not answer to this host */
+      421: {
         headers: {
           [name: string]: unknown;
         };
@@ -5367,7 +5480,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key lacks the scope events:write, or the shopper token lacks it or is for another shopper; a publishable key alone acts for guests only */
+      /** @description The API key lacks the scope events:write, or the shopper token lacks it or is for another shopper; a publishable key alone acts for guests only; or a page of another site has sent the request */
       403: {
         headers: {
           [name: string]: unknown;
@@ -5396,6 +5509,15 @@ export interface operations {
       };
       /** @description The content type is neither application/json nor text/plain */
       415: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The server does not answer to this host */
+      421: {
         headers: {
           [name: string]: unknown;
         };
@@ -5472,7 +5594,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key lacks the scope events:write, or the shopper token lacks it or is for another shopper; a publishable key alone acts for guests only */
+      /** @description The API key lacks the scope events:write, or the shopper token lacks it or is for another shopper; a publishable key alone acts for guests only; or a page of another site has sent the request */
       403: {
         headers: {
           [name: string]: unknown;
@@ -5501,6 +5623,15 @@ export interface operations {
       };
       /** @description The content type is neither application/json nor text/plain */
       415: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The server does not answer to this host */
+      421: {
         headers: {
           [name: string]: unknown;
         };
@@ -5564,7 +5695,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key lacks the scope admin */
+      /** @description The API key lacks the scope admin; or a page of another site has sent the request */
       403: {
         headers: {
           [name: string]: unknown;
@@ -5575,6 +5706,15 @@ export interface operations {
       };
       /** @description This server imports no files */
       404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The server does not answer to this host */
+      421: {
         headers: {
           [name: string]: unknown;
         };
@@ -5647,7 +5787,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key lacks the scope admin */
+      /** @description The API key lacks the scope admin; or a page of another site has sent the request */
       403: {
         headers: {
           [name: string]: unknown;
@@ -5694,6 +5834,15 @@ export interface operations {
       };
       /** @description The content type or encoding is not supported */
       415: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The server does not answer to this host */
+      421: {
         headers: {
           [name: string]: unknown;
         };
@@ -5751,7 +5900,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key lacks the scope admin */
+      /** @description The API key lacks the scope admin; or a page of another site has sent the request */
       403: {
         headers: {
           [name: string]: unknown;
@@ -5762,6 +5911,15 @@ export interface operations {
       };
       /** @description The import does not exist */
       404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The server does not answer to this host */
+      421: {
         headers: {
           [name: string]: unknown;
         };
@@ -5817,7 +5975,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key lacks the scope admin */
+      /** @description The API key lacks the scope admin; or a page of another site has sent the request */
       403: {
         headers: {
           [name: string]: unknown;
@@ -5828,6 +5986,15 @@ export interface operations {
       };
       /** @description The import does not exist */
       404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The server does not answer to this host */
+      421: {
         headers: {
           [name: string]: unknown;
         };
@@ -5898,7 +6065,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key lacks the scope admin */
+      /** @description The API key lacks the scope admin; or a page of another site has sent the request */
       403: {
         headers: {
           [name: string]: unknown;
@@ -5945,6 +6112,15 @@ export interface operations {
       };
       /** @description The content type or encoding is not supported */
       415: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The server does not answer to this host */
+      421: {
         headers: {
           [name: string]: unknown;
         };
@@ -6015,7 +6191,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key lacks the scope admin */
+      /** @description The API key lacks the scope admin; or a page of another site has sent the request */
       403: {
         headers: {
           [name: string]: unknown;
@@ -6062,6 +6238,15 @@ export interface operations {
       };
       /** @description The content type or encoding is not supported */
       415: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The server does not answer to this host */
+      421: {
         headers: {
           [name: string]: unknown;
         };
@@ -6116,7 +6301,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key lacks the scope admin */
+      /** @description The API key lacks the scope admin; or a page of another site has sent the request */
       403: {
         headers: {
           [name: string]: unknown;
@@ -6127,6 +6312,15 @@ export interface operations {
       };
       /** @description This server has no lake */
       404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The server does not answer to this host */
+      421: {
         headers: {
           [name: string]: unknown;
         };
@@ -6181,7 +6375,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key lacks the scope admin */
+      /** @description The API key lacks the scope admin; or a page of another site has sent the request */
       403: {
         headers: {
           [name: string]: unknown;
@@ -6192,6 +6386,15 @@ export interface operations {
       };
       /** @description This server has no lake */
       404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The server does not answer to this host */
+      421: {
         headers: {
           [name: string]: unknown;
         };
@@ -6259,7 +6462,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key lacks the scope admin */
+      /** @description The API key lacks the scope admin; or a page of another site has sent the request */
       403: {
         headers: {
           [name: string]: unknown;
@@ -6306,6 +6509,15 @@ export interface operations {
       };
       /** @description Not application/json */
       415: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The server does not answer to this host */
+      421: {
         headers: {
           [name: string]: unknown;
         };
@@ -6363,7 +6575,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key lacks the scope admin */
+      /** @description The API key lacks the scope admin; or a page of another site has sent the request */
       403: {
         headers: {
           [name: string]: unknown;
@@ -6374,6 +6586,15 @@ export interface operations {
       };
       /** @description The table does not exist */
       404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The server does not answer to this host */
+      421: {
         headers: {
           [name: string]: unknown;
         };
@@ -6428,7 +6649,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key lacks the scope admin */
+      /** @description The API key lacks the scope admin; or a page of another site has sent the request */
       403: {
         headers: {
           [name: string]: unknown;
@@ -6439,6 +6660,15 @@ export interface operations {
       };
       /** @description This server does not run the whole loop */
       404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The server does not answer to this host */
+      421: {
         headers: {
           [name: string]: unknown;
         };
@@ -6493,7 +6723,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key lacks the scope admin */
+      /** @description The API key lacks the scope admin; or a page of another site has sent the request */
       403: {
         headers: {
           [name: string]: unknown;
@@ -6504,6 +6734,15 @@ export interface operations {
       };
       /** @description This server has no models */
       404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The server does not answer to this host */
+      421: {
         headers: {
           [name: string]: unknown;
         };
@@ -6558,7 +6797,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key lacks the scope admin */
+      /** @description The API key lacks the scope admin; or a page of another site has sent the request */
       403: {
         headers: {
           [name: string]: unknown;
@@ -6578,6 +6817,15 @@ export interface operations {
       };
       /** @description There is no previous release */
       409: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The server does not answer to this host */
+      421: {
         headers: {
           [name: string]: unknown;
         };
@@ -6635,7 +6883,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key lacks the scope admin */
+      /** @description The API key lacks the scope admin; or a page of another site has sent the request */
       403: {
         headers: {
           [name: string]: unknown;
@@ -6646,6 +6894,15 @@ export interface operations {
       };
       /** @description The model does not exist */
       404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The server does not answer to this host */
+      421: {
         headers: {
           [name: string]: unknown;
         };
@@ -6703,7 +6960,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key lacks the scope admin */
+      /** @description The API key lacks the scope admin; or a page of another site has sent the request */
       403: {
         headers: {
           [name: string]: unknown;
@@ -6723,6 +6980,15 @@ export interface operations {
       };
       /** @description The model cannot serve */
       409: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The server does not answer to this host */
+      421: {
         headers: {
           [name: string]: unknown;
         };
@@ -6790,7 +7056,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key lacks the scope recommendations:read, or the shopper token lacks it or is for another shopper; a publishable key alone acts for guests only */
+      /** @description The API key lacks the scope recommendations:read, or the shopper token lacks it or is for another shopper; a publishable key alone acts for guests only; or a page of another site has sent the request */
       403: {
         headers: {
           [name: string]: unknown;
@@ -6828,6 +7094,15 @@ export interface operations {
       };
       /** @description Not application/json */
       415: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The server does not answer to this host */
+      421: {
         headers: {
           [name: string]: unknown;
         };
@@ -6882,7 +7157,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key lacks the scope admin */
+      /** @description The API key lacks the scope admin; or a page of another site has sent the request */
       403: {
         headers: {
           [name: string]: unknown;
@@ -6893,6 +7168,15 @@ export interface operations {
       };
       /** @description This server runs no pipeline */
       404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The server does not answer to this host */
+      421: {
         headers: {
           [name: string]: unknown;
         };
@@ -6947,7 +7231,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key lacks the scope admin */
+      /** @description The API key lacks the scope admin; or a page of another site has sent the request */
       403: {
         headers: {
           [name: string]: unknown;
@@ -6958,6 +7242,15 @@ export interface operations {
       };
       /** @description This server runs no pipeline */
       404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The server does not answer to this host */
+      421: {
         headers: {
           [name: string]: unknown;
         };
@@ -7025,7 +7318,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key lacks the scope admin */
+      /** @description The API key lacks the scope admin; or a page of another site has sent the request */
       403: {
         headers: {
           [name: string]: unknown;
@@ -7072,6 +7365,15 @@ export interface operations {
       };
       /** @description Not application/json */
       415: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The server does not answer to this host */
+      421: {
         headers: {
           [name: string]: unknown;
         };
@@ -7129,7 +7431,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key lacks the scope admin */
+      /** @description The API key lacks the scope admin; or a page of another site has sent the request */
       403: {
         headers: {
           [name: string]: unknown;
@@ -7140,6 +7442,15 @@ export interface operations {
       };
       /** @description The run does not exist */
       404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The server does not answer to this host */
+      421: {
         headers: {
           [name: string]: unknown;
         };
@@ -7197,7 +7508,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key lacks the scope admin */
+      /** @description The API key lacks the scope admin; or a page of another site has sent the request */
       403: {
         headers: {
           [name: string]: unknown;
@@ -7208,6 +7519,15 @@ export interface operations {
       };
       /** @description The run does not exist */
       404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The server does not answer to this host */
+      421: {
         headers: {
           [name: string]: unknown;
         };
@@ -7265,7 +7585,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key lacks the scope admin */
+      /** @description The API key lacks the scope admin; or a page of another site has sent the request */
       403: {
         headers: {
           [name: string]: unknown;
@@ -7276,6 +7596,15 @@ export interface operations {
       };
       /** @description The run does not exist */
       404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The server does not answer to this host */
+      421: {
         headers: {
           [name: string]: unknown;
         };
@@ -7333,7 +7662,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key lacks the scope admin */
+      /** @description The API key lacks the scope admin; or a page of another site has sent the request */
       403: {
         headers: {
           [name: string]: unknown;
@@ -7353,6 +7682,15 @@ export interface operations {
       };
       /** @description The run is running or has succeeded, or another run is running */
       409: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The server does not answer to this host */
+      421: {
         headers: {
           [name: string]: unknown;
         };
@@ -7410,7 +7748,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key lacks the scope admin */
+      /** @description The API key lacks the scope admin; or a page of another site has sent the request */
       403: {
         headers: {
           [name: string]: unknown;
@@ -7430,6 +7768,15 @@ export interface operations {
       };
       /** @description The run has ended */
       409: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The server does not answer to this host */
+      421: {
         headers: {
           [name: string]: unknown;
         };
@@ -7493,8 +7840,17 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key lacks the scope admin */
+      /** @description The API key lacks the scope admin; or a page of another site has sent the request */
       403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The server does not answer to this host */
+      421: {
         headers: {
           [name: string]: unknown;
         };
@@ -7565,7 +7921,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key lacks the scope admin */
+      /** @description The API key lacks the scope admin; or a page of another site has sent the request */
       403: {
         headers: {
           [name: string]: unknown;
@@ -7621,6 +7977,15 @@ export interface operations {
       };
       /** @description The content type or encoding is not supported */
       415: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The server does not answer to this host */
+      421: {
         headers: {
           [name: string]: unknown;
         };
@@ -7687,8 +8052,17 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key lacks the scope admin */
+      /** @description The API key lacks the scope admin; or a page of another site has sent the request */
       403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The server does not answer to this host */
+      421: {
         headers: {
           [name: string]: unknown;
         };
@@ -7759,7 +8133,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key lacks the scope admin */
+      /** @description The API key lacks the scope admin; or a page of another site has sent the request */
       403: {
         headers: {
           [name: string]: unknown;
@@ -7815,6 +8189,15 @@ export interface operations {
       };
       /** @description The content type or encoding is not supported */
       415: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The server does not answer to this host */
+      421: {
         headers: {
           [name: string]: unknown;
         };
@@ -7881,7 +8264,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key lacks the scope admin */
+      /** @description The API key lacks the scope admin; or a page of another site has sent the request */
       403: {
         headers: {
           [name: string]: unknown;
@@ -7892,6 +8275,15 @@ export interface operations {
       };
       /** @description The placement does not exist */
       404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The server does not answer to this host */
+      421: {
         headers: {
           [name: string]: unknown;
         };
@@ -7974,7 +8366,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key lacks the scope admin */
+      /** @description The API key lacks the scope admin; or a page of another site has sent the request */
       403: {
         headers: {
           [name: string]: unknown;
@@ -8030,6 +8422,15 @@ export interface operations {
       };
       /** @description The content type or encoding is not supported */
       415: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The server does not answer to this host */
+      421: {
         headers: {
           [name: string]: unknown;
         };
@@ -8100,7 +8501,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key lacks the scope recommendations:read, or the shopper token lacks it or is for another shopper; a publishable key alone acts for guests only */
+      /** @description The API key lacks the scope recommendations:read, or the shopper token lacks it or is for another shopper; a publishable key alone acts for guests only; or a page of another site has sent the request */
       403: {
         headers: {
           [name: string]: unknown;
@@ -8138,6 +8539,15 @@ export interface operations {
       };
       /** @description Not application/json */
       415: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The server does not answer to this host */
+      421: {
         headers: {
           [name: string]: unknown;
         };
@@ -8205,7 +8615,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key lacks the scope admin */
+      /** @description The API key lacks the scope admin; or a page of another site has sent the request */
       403: {
         headers: {
           [name: string]: unknown;
@@ -8234,6 +8644,15 @@ export interface operations {
       };
       /** @description The document does not have the entity tag */
       412: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The server does not answer to this host */
+      421: {
         headers: {
           [name: string]: unknown;
         };
@@ -8304,7 +8723,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key lacks the scope admin */
+      /** @description The API key lacks the scope admin; or a page of another site has sent the request */
       403: {
         headers: {
           [name: string]: unknown;
@@ -8342,6 +8761,15 @@ export interface operations {
       };
       /** @description Not application/json */
       415: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The server does not answer to this host */
+      421: {
         headers: {
           [name: string]: unknown;
         };
@@ -8416,8 +8844,17 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key lacks the scope recommendations:read, or the shopper token lacks it or is for another shopper */
+      /** @description The API key lacks the scope recommendations:read, or the shopper token lacks it or is for another shopper; or a page of another site has sent the request */
       403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The server does not answer to this host */
+      421: {
         headers: {
           [name: string]: unknown;
         };
@@ -8500,8 +8937,17 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key lacks the scope recommendations:read, or the shopper token lacks it or is for another shopper */
+      /** @description The API key lacks the scope recommendations:read, or the shopper token lacks it or is for another shopper; or a page of another site has sent the request */
       403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The server does not answer to this host */
+      421: {
         headers: {
           [name: string]: unknown;
         };
@@ -8581,7 +9027,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key lacks the scope catalogue:write */
+      /** @description The API key lacks the scope catalogue:write; or a page of another site has sent the request */
       403: {
         headers: {
           [name: string]: unknown;
@@ -8628,6 +9074,15 @@ export interface operations {
       };
       /** @description The content type or encoding is not supported */
       415: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The server does not answer to this host */
+      421: {
         headers: {
           [name: string]: unknown;
         };
@@ -8694,7 +9149,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key lacks the scope recommendations:read, or the shopper token lacks it or is for another shopper */
+      /** @description The API key lacks the scope recommendations:read, or the shopper token lacks it or is for another shopper; or a page of another site has sent the request */
       403: {
         headers: {
           [name: string]: unknown;
@@ -8705,6 +9160,15 @@ export interface operations {
       };
       /** @description The product does not exist */
       404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The server does not answer to this host */
+      421: {
         headers: {
           [name: string]: unknown;
         };
@@ -8789,7 +9253,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key lacks the scope catalogue:write */
+      /** @description The API key lacks the scope catalogue:write; or a page of another site has sent the request */
       403: {
         headers: {
           [name: string]: unknown;
@@ -8836,6 +9300,15 @@ export interface operations {
       };
       /** @description The content type or encoding is not supported */
       415: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The server does not answer to this host */
+      421: {
         headers: {
           [name: string]: unknown;
         };
@@ -8903,7 +9376,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key lacks the scope catalogue:write */
+      /** @description The API key lacks the scope catalogue:write; or a page of another site has sent the request */
       403: {
         headers: {
           [name: string]: unknown;
@@ -8923,6 +9396,15 @@ export interface operations {
       };
       /** @description The condition does not hold */
       412: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The server does not answer to this host */
+      421: {
         headers: {
           [name: string]: unknown;
         };
@@ -8997,7 +9479,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key lacks the scope catalogue:write */
+      /** @description The API key lacks the scope catalogue:write; or a page of another site has sent the request */
       403: {
         headers: {
           [name: string]: unknown;
@@ -9044,6 +9526,15 @@ export interface operations {
       };
       /** @description The content type or encoding is not supported */
       415: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The server does not answer to this host */
+      421: {
         headers: {
           [name: string]: unknown;
         };
@@ -9117,7 +9608,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key lacks the scope recommendations:read, or the shopper token lacks it or is for another shopper */
+      /** @description The API key lacks the scope recommendations:read, or the shopper token lacks it or is for another shopper; or a page of another site has sent the request */
       403: {
         headers: {
           [name: string]: unknown;
@@ -9128,6 +9619,15 @@ export interface operations {
       };
       /** @description The product does not exist */
       404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The server does not answer to this host */
+      421: {
         headers: {
           [name: string]: unknown;
         };
@@ -9196,7 +9696,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key lacks the scope admin */
+      /** @description The API key lacks the scope admin; or a page of another site has sent the request */
       403: {
         headers: {
           [name: string]: unknown;
@@ -9207,6 +9707,15 @@ export interface operations {
       };
       /** @description This server has no lake */
       404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The server does not answer to this host */
+      421: {
         headers: {
           [name: string]: unknown;
         };
@@ -9277,7 +9786,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key lacks the scope admin */
+      /** @description The API key lacks the scope admin; or a page of another site has sent the request */
       403: {
         headers: {
           [name: string]: unknown;
@@ -9288,6 +9797,15 @@ export interface operations {
       };
       /** @description This server has no lake */
       404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The server does not answer to this host */
+      421: {
         headers: {
           [name: string]: unknown;
         };
@@ -9357,7 +9875,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key lacks the scope admin */
+      /** @description The API key lacks the scope admin; or a page of another site has sent the request */
       403: {
         headers: {
           [name: string]: unknown;
@@ -9368,6 +9886,15 @@ export interface operations {
       };
       /** @description This server has no lake */
       404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The server does not answer to this host */
+      421: {
         headers: {
           [name: string]: unknown;
         };
@@ -9435,7 +9962,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key lacks the scope recommendations:read, or the shopper token lacks it or is for another shopper; a publishable key alone acts for guests only */
+      /** @description The API key lacks the scope recommendations:read, or the shopper token lacks it or is for another shopper; a publishable key alone acts for guests only; or a page of another site has sent the request */
       403: {
         headers: {
           [name: string]: unknown;
@@ -9464,6 +9991,15 @@ export interface operations {
       };
       /** @description Not application/json */
       415: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The server does not answer to this host */
+      421: {
         headers: {
           [name: string]: unknown;
         };
@@ -9531,7 +10067,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key lacks the scope recommendations:read, or the shopper token lacks it or is for another shopper; a publishable key alone acts for guests only */
+      /** @description The API key lacks the scope recommendations:read, or the shopper token lacks it or is for another shopper; a publishable key alone acts for guests only; or a page of another site has sent the request */
       403: {
         headers: {
           [name: string]: unknown;
@@ -9560,6 +10096,15 @@ export interface operations {
       };
       /** @description Not application/json */
       415: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The server does not answer to this host */
+      421: {
         headers: {
           [name: string]: unknown;
         };
@@ -9626,7 +10171,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key lacks the scope admin */
+      /** @description The API key lacks the scope admin; or a page of another site has sent the request */
       403: {
         headers: {
           [name: string]: unknown;
@@ -9637,6 +10182,15 @@ export interface operations {
       };
       /** @description No such answer is stored, or this server has no lake */
       404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The server does not answer to this host */
+      421: {
         headers: {
           [name: string]: unknown;
         };
@@ -9700,8 +10254,17 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key lacks the scope admin */
+      /** @description The API key lacks the scope admin; or a page of another site has sent the request */
       403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The server does not answer to this host */
+      421: {
         headers: {
           [name: string]: unknown;
         };
@@ -9768,8 +10331,17 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key lacks the scope admin */
+      /** @description The API key lacks the scope admin; or a page of another site has sent the request */
       403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The server does not answer to this host */
+      421: {
         headers: {
           [name: string]: unknown;
         };
@@ -9840,7 +10412,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key lacks the scope admin */
+      /** @description The API key lacks the scope admin; or a page of another site has sent the request */
       403: {
         headers: {
           [name: string]: unknown;
@@ -9896,6 +10468,15 @@ export interface operations {
       };
       /** @description The content type or encoding is not supported */
       415: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The server does not answer to this host */
+      421: {
         headers: {
           [name: string]: unknown;
         };
@@ -9978,7 +10559,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key lacks the scope admin */
+      /** @description The API key lacks the scope admin; or a page of another site has sent the request */
       403: {
         headers: {
           [name: string]: unknown;
@@ -10041,6 +10622,15 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
+      /** @description The server does not answer to this host */
+      421: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
       /** @description Too many requests; see Retry-After */
       429: {
         headers: {
@@ -10092,7 +10682,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key lacks the scope admin */
+      /** @description The API key lacks the scope admin; or a page of another site has sent the request */
       403: {
         headers: {
           [name: string]: unknown;
@@ -10121,6 +10711,15 @@ export interface operations {
       };
       /** @description The document does not have the entity tag */
       412: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The server does not answer to this host */
+      421: {
         headers: {
           [name: string]: unknown;
         };
@@ -10209,8 +10808,17 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key lacks the scope recommendations:read, or the shopper token lacks it or is for another shopper */
+      /** @description The API key lacks the scope recommendations:read, or the shopper token lacks it or is for another shopper; or a page of another site has sent the request */
       403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The server does not answer to this host */
+      421: {
         headers: {
           [name: string]: unknown;
         };
@@ -10277,7 +10885,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key lacks the scope admin */
+      /** @description The API key lacks the scope admin; or a page of another site has sent the request */
       403: {
         headers: {
           [name: string]: unknown;
@@ -10288,6 +10896,15 @@ export interface operations {
       };
       /** @description This server has no lake */
       404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The server does not answer to this host */
+      421: {
         headers: {
           [name: string]: unknown;
         };
@@ -10351,8 +10968,17 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key lacks the scope admin */
+      /** @description The API key lacks the scope admin; or a page of another site has sent the request */
       403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The server does not answer to this host */
+      421: {
         headers: {
           [name: string]: unknown;
         };
@@ -10423,7 +11049,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key lacks the scope admin */
+      /** @description The API key lacks the scope admin; or a page of another site has sent the request */
       403: {
         headers: {
           [name: string]: unknown;
@@ -10479,6 +11105,15 @@ export interface operations {
       };
       /** @description The content type or encoding is not supported */
       415: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The server does not answer to this host */
+      421: {
         headers: {
           [name: string]: unknown;
         };
@@ -10545,8 +11180,17 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key lacks the scope admin */
+      /** @description The API key lacks the scope admin; or a page of another site has sent the request */
       403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The server does not answer to this host */
+      421: {
         headers: {
           [name: string]: unknown;
         };
@@ -10617,7 +11261,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key lacks the scope admin */
+      /** @description The API key lacks the scope admin; or a page of another site has sent the request */
       403: {
         headers: {
           [name: string]: unknown;
@@ -10673,6 +11317,15 @@ export interface operations {
       };
       /** @description The content type or encoding is not supported */
       415: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The server does not answer to this host */
+      421: {
         headers: {
           [name: string]: unknown;
         };
@@ -10751,8 +11404,17 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key lacks the scope recommendations:read, or the shopper token lacks it or is for another shopper */
+      /** @description The API key lacks the scope recommendations:read, or the shopper token lacks it or is for another shopper; or a page of another site has sent the request */
       403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The server does not answer to this host */
+      421: {
         headers: {
           [name: string]: unknown;
         };
@@ -10819,8 +11481,17 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key lacks the scope admin */
+      /** @description The API key lacks the scope admin; or a page of another site has sent the request */
       403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The server does not answer to this host */
+      421: {
         headers: {
           [name: string]: unknown;
         };
@@ -10887,8 +11558,17 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key lacks the scope admin */
+      /** @description The API key lacks the scope admin; or a page of another site has sent the request */
       403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The server does not answer to this host */
+      421: {
         headers: {
           [name: string]: unknown;
         };
@@ -10955,7 +11635,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key lacks the scope admin */
+      /** @description The API key lacks the scope admin; or a page of another site has sent the request */
       403: {
         headers: {
           [name: string]: unknown;
@@ -10966,6 +11646,15 @@ export interface operations {
       };
       /** @description This server does not store users */
       404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The server does not answer to this host */
+      421: {
         headers: {
           [name: string]: unknown;
         };
@@ -11037,8 +11726,17 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key lacks the scope recommendations:read, or the shopper token lacks it or is for another shopper; a publishable key alone acts for guests only */
+      /** @description The API key lacks the scope recommendations:read, or the shopper token lacks it or is for another shopper; a publishable key alone acts for guests only; or a page of another site has sent the request */
       403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The server does not answer to this host */
+      421: {
         headers: {
           [name: string]: unknown;
         };
@@ -11105,8 +11803,17 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key lacks the scope recommendations:read, or the shopper token lacks it or is for another shopper */
+      /** @description The API key lacks the scope recommendations:read, or the shopper token lacks it or is for another shopper; or a page of another site has sent the request */
       403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The server does not answer to this host */
+      421: {
         headers: {
           [name: string]: unknown;
         };
@@ -11173,7 +11880,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key lacks the scope admin */
+      /** @description The API key lacks the scope admin; or a page of another site has sent the request */
       403: {
         headers: {
           [name: string]: unknown;
@@ -11184,6 +11891,15 @@ export interface operations {
       };
       /** @description This server does not store users */
       404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The server does not answer to this host */
+      421: {
         headers: {
           [name: string]: unknown;
         };
@@ -11254,7 +11970,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key lacks the scope events:write, or the shopper token lacks it or is for another shopper */
+      /** @description The API key lacks the scope events:write, or the shopper token lacks it or is for another shopper; or a page of another site has sent the request */
       403: {
         headers: {
           [name: string]: unknown;
@@ -11283,6 +11999,15 @@ export interface operations {
       };
       /** @description Not application/json */
       415: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The server does not answer to this host */
+      421: {
         headers: {
           [name: string]: unknown;
         };
@@ -11349,8 +12074,17 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key lacks the scope recommendations:read, or the shopper token lacks it or is for another shopper */
+      /** @description The API key lacks the scope recommendations:read, or the shopper token lacks it or is for another shopper; or a page of another site has sent the request */
       403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The server does not answer to this host */
+      421: {
         headers: {
           [name: string]: unknown;
         };
@@ -11385,7 +12119,7 @@ export interface operations {
         limit?: number;
         /** @description Only products that fulfil this expression, such as `price <= cart.max_price * 1.5` */
         filter?: string;
-        /** @description Show sources and feature contributions; not recorded as an impression */
+        /** @description Show sources and feature contributions; needs an admin key, and is not recorded as an impression */
         explain?: boolean;
       };
       header?: never;
@@ -11424,8 +12158,17 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The API key lacks the scope recommendations:read, or the shopper token lacks it or is for another shopper; a publishable key alone acts for guests only */
+      /** @description The API key lacks the scope recommendations:read, or the shopper token lacks it or is for another shopper; a publishable key alone acts for guests only; or a page of another site has sent the request */
       403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The server does not answer to this host */
+      421: {
         headers: {
           [name: string]: unknown;
         };

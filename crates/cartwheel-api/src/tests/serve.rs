@@ -138,7 +138,7 @@ async fn an_idle_connection_is_closed_after_the_idle_timeout() {
 
 #[tokio::test]
 async fn slow_clients_block_nobody_and_excess_connections_are_refused() {
-    let running = start(Connections { most: 50, ..impatient() }).await;
+    let running = start(Connections { most: 50, head: 10 * HEAD, ..impatient() }).await;
     let mut slow = Vec::new();
     for _ in 0..50 {
         slow.push(send(running.address, "POST /submit HTTP/1.1\r\n").await);
