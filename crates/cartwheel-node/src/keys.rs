@@ -107,15 +107,23 @@ impl KeyFile {
     /// When a key of that name exists, or the files cannot be written.
     pub fn create(&self, key: StoredKey) -> Result<()> {
         let _turn = self.lock()?;
-        let mut keys = self.read()?;
-        anyhow::ensure!(
-            !keys.iter().any(|other| other.name == key.name),
-            "a key with the name {:?} exists already: revoke it first, or choose another name",
-            key.name
-        );
+        let mut keys = self.free(&key.name)?;
         keys.push(key);
         self.require()?;
         self.replace(&keys).with_context(|| self.name())
+    }
+
+    /// Returns all keys, of which none has this name.
+    ///
+    /// # Errors
+    /// When one has it, or the file cannot be read.
+    pub fn free(&self, name: &str) -> Result<Vec<StoredKey>> {
+        let keys = self.read()?;
+        anyhow::ensure!(
+            !keys.iter().any(|other| other.name == name),
+            "a key with the name {name:?} exists already: revoke it first, or choose another name"
+        );
+        Ok(keys)
     }
 
     /// Removes a key. Requests need a key as before, even if none is left.

@@ -88,6 +88,8 @@ pub fn run(context: &Context, command: Keys) -> Result<()> {
                  recommendations:read for pages"
             );
             context.data_dir.begin()?;
+            // What is refused is no change, and not in the audit log.
+            file.free(&name)?;
             let new = NewKey::draw(publishable);
             let scopes: Vec<String> = scopes.iter().map(ToString::to_string).collect();
             let key = StoredKey {
