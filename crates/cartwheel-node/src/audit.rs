@@ -10,8 +10,6 @@
 //! ([`AuditFile::verify`]). A file begins with a line that names the last link of the file before
 //! it. Earlier releases wrote lines without links, and replaced the status in them.
 
-mod verify;
-
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
@@ -25,8 +23,6 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::data_dir::DataDir;
-
-pub use verify::Verified;
 
 /// Size in bytes at which the file is rotated. Rotation replaces the previous old file.
 const MAX_BYTES: u64 = 64 << 20;
@@ -85,7 +81,7 @@ struct Outcome {
 }
 
 /// A line without its link, and the link if it has one.
-fn split(line: &str) -> (String, Option<&str>) {
+pub(crate) fn split(line: &str) -> (String, Option<&str>) {
     let found = line.strip_suffix(END).and_then(|line| line.rsplit_once(LINK));
     match found {
         Some((content, link)) => (format!("{content}}}"), Some(link)),
@@ -160,7 +156,10 @@ impl AuditFile {
     }
 
     /// Calls `found` with each line of both files, oldest first, and the file's path.
-    fn each_line(&self, mut found: impl FnMut(&Path, &str)) -> Result<()> {
+    ///
+    /// # Errors
+    /// When a file cannot be read.
+    pub(crate) fn each_line(&self, mut found: impl FnMut(&Path, &str)) -> Result<()> {
         for path in [self.rotated(), self.path.clone()] {
             let name = || path.display().to_string();
             let file = match File::open(&path) {
@@ -186,7 +185,10 @@ impl AuditFile {
     }
 
     /// The secret of the log. The first call makes it.
-    fn key(&self) -> io::Result<AuditKey> {
+    ///
+    /// # Errors
+    /// When it can be neither read nor made.
+    pub(crate) fn key(&self) -> io::Result<AuditKey> {
         match std::fs::read_to_string(&self.key) {
             Ok(secret) => return Ok(AuditKey::new(secret.trim())),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
@@ -200,7 +202,10 @@ impl AuditFile {
     }
 
     /// Lets one process at a time append.
-    fn lock(&self) -> io::Result<File> {
+    ///
+    /// # Errors
+    /// When the lock cannot be made.
+    pub(crate) fn lock(&self) -> io::Result<File> {
         std::fs::create_dir_all(self.path.parent().unwrap_or(Path::new(".")))?;
         let lock = File::create(self.path.with_extension("lock"))?;
         lock.lock()?;

@@ -4,6 +4,7 @@
 //! server over AWS shares. Background tasks run under a [`Supervisor`].
 
 mod audit;
+mod audit_chain;
 mod catalogue;
 mod data_dir;
 mod documents;
@@ -26,7 +27,8 @@ mod supervision;
 mod trends;
 mod upkeep;
 
-pub use audit::{AuditEntry, AuditFile, Verified};
+pub use audit::{AuditEntry, AuditFile};
+pub use audit_chain::Verified;
 pub use catalogue::delivered_catalogue;
 pub use data_dir::{DataDir, keep_files_private};
 pub use documents::follow_document;

@@ -390,7 +390,7 @@ fn what_commands_write_is_the_owners_alone() {
     std::fs::create_dir(&data).unwrap();
     let out = dir.path().join("csv");
     let run = |args: &[&str]| cartwheel(&data, args).unwrap();
-    let size = ["--users", "20", "--products", "20", "--orders", "60"];
+    let size = ["--users", "150", "--products", "200", "--orders", "1500"];
     run(&[&["generate"], &size[..], &["--out", out.to_str().unwrap()]].concat());
     run(&["import", "instacart", out.to_str().unwrap()]);
     run(&["keys", "create", "operator", "--scope", "admin"]);

@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result};
 use cartwheel_api::AuditKey;
 use serde::Deserialize;
 
-use super::{AuditFile, split};
+use crate::audit::{AuditFile, split};
 
 /// An audit log whose links are right.
 #[derive(Debug)]
@@ -75,8 +75,8 @@ impl AuditFile {
     /// When a line was changed, removed or inserted, with its file and number; when the log or its
     /// secret cannot be read.
     pub fn verify(&self) -> Result<Verified> {
-        let _turn = self.lock().with_context(|| self.path.display().to_string())?;
-        let key = self.key().with_context(|| self.key.display().to_string())?;
+        let _turn = self.lock().context("the audit log's lock")?;
+        let key = self.key().context("the audit log's secret, audit.key")?;
         let (lines, unlinked, last) = (0, 0, String::new());
         let mut verified = Verified { lines, unlinked, last, links: HashSet::new() };
         let (mut of, mut number, mut outcome) = (None, 0, Ok(()));
