@@ -323,7 +323,7 @@ mod tests {
             let file = file.clone();
             std::thread::spawn(move || {
                 file.create(key(&format!("key-{n}"))).unwrap();
-                if n % 2 == 0 {
+                if n.is_multiple_of(2) {
                     file.revoke(&format!("key-{n}")).unwrap();
                 }
             })
