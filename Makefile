@@ -139,7 +139,10 @@ update-api-url: $(VENV_AWS)
 clean: ## Remove what was built here
 	rm -rf target fuzz/work dist .venv .venv-aws .venv-lint .venv-test bench/.venv bench/quality/.venv bench/quality/results glue/.venv infra/check/.venv infra/check/.venv-checkov webapp/node_modules webapp/dist $(dir $(EMULATORS)) $(DATA)
 
+# Programs look for libxgboost beside themselves, not in the current directory.
 setup: tools $(VENV) $(WEB)
+	@mkdir -p "$$CARGO_TARGET_DIR/release"
+	@ln -sfn "$$(scripts/libxgboost)" "$$CARGO_TARGET_DIR/release/libxgboost.so"
 
 tools:
 	@scripts/check-tools

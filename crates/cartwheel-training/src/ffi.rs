@@ -86,7 +86,7 @@ impl Xgboost {
     /// by another library.
     pub fn load(explicit: Option<&Path>) -> Result<Self, TrainingError> {
         match explicit {
-            Some(path) if path.is_file() => Self::open(path),
+            Some(path) if path.is_file() => Self::open_file(path),
             Some(path) => Err(TrainingError::NotFound(path.display().to_string())),
             None => Self::search(&[]),
         }
@@ -98,7 +98,7 @@ impl Xgboost {
     /// When there is no library, or the one found is older than 1.7.
     pub fn search(paths: &[PathBuf]) -> Result<Self, TrainingError> {
         if let Some(path) = paths.iter().find(|p| p.is_file()) {
-            return Self::open(path);
+            return Self::open_file(path);
         }
         const SYSTEM: [&str; 2] = ["libxgboost.so.0", "libxgboost.so"];
         for name in SYSTEM {
@@ -109,6 +109,14 @@ impl Xgboost {
         let own = paths.iter().map(|p| p.display().to_string());
         let searched: Vec<String> = own.chain(SYSTEM.map(str::to_owned)).collect();
         Err(TrainingError::NotFound(searched.join(", ")))
+    }
+
+    /// Loads a file, which may be a link: its own libraries are beside the file itself.
+    fn open_file(path: &Path) -> Result<Self, TrainingError> {
+        match path.canonicalize() {
+            Ok(file) => Self::open(&file),
+            Err(error) => Err(TrainingError::Library(path.into(), error.to_string())),
+        }
     }
 
     fn open(path: &Path) -> Result<Self, TrainingError> {

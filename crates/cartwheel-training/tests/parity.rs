@@ -14,13 +14,17 @@ const COLUMNS: usize = 7;
 
 /// Loads the library that `make setup` installs. Tests fail without it.
 fn xgboost() -> Xgboost {
+    Xgboost::search(&installed()).expect("run `make setup` first")
+}
+
+fn installed() -> Vec<PathBuf> {
     let lib = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.venv/lib");
     let mut paths: Vec<PathBuf> =
         std::env::var_os("CARTWHEEL_TRAIN_LIBRARY").map(PathBuf::from).into_iter().collect();
     for entry in std::fs::read_dir(lib).into_iter().flatten().flatten() {
         paths.push(entry.path().join("site-packages/xgboost/lib/libxgboost.so"));
     }
-    Xgboost::search(&paths).expect("run `make setup` first")
+    paths
 }
 
 fn rows(n: usize, seed: u64) -> Vec<f32> {
@@ -221,4 +225,16 @@ fn a_missing_or_invalid_library_is_an_error() {
     let other = error(Xgboost::load(Some(&manifest)));
     assert!(matches!(other, TrainingError::Library(..)), "{other}");
     assert!(xgboost().version() >= (1, 7, 0));
+}
+
+#[test]
+fn a_link_beside_the_program_finds_what_the_library_needs() {
+    let file = installed().into_iter().find(|path| path.is_file()).unwrap();
+    let folder = std::env::temp_dir().join(format!("cartwheel-link-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let link = folder.join("libxgboost.so");
+    std::os::unix::fs::symlink(file, &link).unwrap();
+    let loaded = Xgboost::load(Some(&link));
+    std::fs::remove_dir_all(&folder).unwrap();
+    assert!(loaded.is_ok(), "{:?}", loaded.err());
 }
