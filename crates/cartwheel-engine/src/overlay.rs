@@ -210,13 +210,17 @@ impl Overlay {
 
     /// Whether a product has the same texts as in another version, or is deleted in both.
     pub(crate) fn says_the_same(&self, other: &Self, index: u32) -> bool {
-        let texts = |overlay: &Self| {
-            let product = overlay.product(index).cloned();
-            let texts = product
-                .map(|p| (p.name.clone(), p.brand.clone(), p.tags.clone(), p.categories.clone()));
-            (overlay.is_deleted(index), texts)
-        };
-        texts(self) == texts(other)
+        if self.is_deleted(index) != other.is_deleted(index) {
+            return false;
+        }
+        match (self.product(index), other.product(index)) {
+            (Some(a), Some(b)) => {
+                (&a.name, &a.brand, &a.tags, &a.categories)
+                    == (&b.name, &b.brand, &b.tags, &b.categories)
+            }
+            (None, None) => true,
+            _ => false,
+        }
     }
 
     /// Whether a product may be shown at a moment. This is the one place that decides it.

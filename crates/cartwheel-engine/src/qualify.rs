@@ -71,9 +71,13 @@ impl Shop {
 
     /// The products that fulfil a condition, as far as an index knows them.
     pub(crate) fn selected(&self, condition: &Condition) -> Option<Selected> {
-        let (shop, edition) = (self.clone(), self.edition());
-        let build = move || shop.index();
-        self.filter_index.select(edition, condition, self.now_ms, build)
+        self.filter_index.select(self.edition(), condition, self.now_ms, self.indexing())
+    }
+
+    /// Builds the index of this shop, later and perhaps in another thread.
+    pub(crate) fn indexing(&self) -> impl FnOnce() -> Index + Send + use<> {
+        let shop = self.clone();
+        move || shop.index()
     }
 
     /// Whether a product fulfils a condition, of which an index may have told the products.

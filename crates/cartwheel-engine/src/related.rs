@@ -28,26 +28,24 @@ impl Shop {
         limit: usize,
         accepts: &dyn Fn(u32) -> bool,
     ) -> Vec<Found> {
-        let build = {
-            let shop = self.clone();
-            move || shop.index()
-        };
         let make = || {
             let mut products = self.compared(index, label, |_| true);
             let is_whole = products.len() <= MAX_KEPT;
             products.truncate(MAX_KEPT);
             Alike { products, is_whole }
         };
-        let alike = self.filter_index.alike(self.edition(), index, make, build);
+        let alike = self.filter_index.alike(self.edition(), index, make, self.indexing());
         let accepted = |products: &[(u32, f32)]| -> Vec<(u32, f32)> {
             products.iter().copied().filter(|(other, _)| accepts(*other)).take(limit).collect()
         };
         let mut found = accepted(&alike.products);
         if found.len() < limit && !alike.is_whole {
-            found = accepted(&self.compared(index, label, |_| true));
-        }
-        if found.len() < limit {
-            found = accepted(&self.compared(index, label, accepts));
+            let all = self.compared(index, label, |_| true);
+            found = accepted(&all);
+            if found.len() < limit && all.len() == MAX_COMPARED {
+                // Among those that were not compared, others may be accepted.
+                found = accepted(&self.compared(index, label, accepts));
+            }
         }
         let reasoned = found.into_iter().filter_map(|(other, likeness)| {
             let reason = self.relation(index, label, other)?;

@@ -39,9 +39,10 @@ pub(crate) struct Gate {
     pub(crate) uploads: Arc<HashSet<String>>,
 }
 
-/// Admits requests within the limits, to this host and from allowed sites, whose key or token, in `x-api-key` or `authorization:
-/// Bearer`, grants the scope that the route needs. An open route needs none, and nor does any
-/// route while no key is required. Attaches the [`Caller`] to request and response.
+/// Admits requests within the limits, to this host and from allowed sites, whose key or token, in
+/// `x-api-key` or `authorization: Bearer`, grants the scope that the route needs. An open route
+/// needs none, and nor does any route while no key is required. Attaches the [`Caller`] to request
+/// and response.
 pub(crate) async fn admit(State(gate): State<Gate>, mut request: Request, next: Next) -> Response {
     let access = gate.access.needed(request.method(), route(request.extensions()));
     match gate.caller(access, &request) {
