@@ -63,12 +63,21 @@ pub struct PriceRange {
     pub count: usize,
 }
 
-/// The values of the products of a segment, by place.
+/// What the products of a segment may be filtered and counted by.
 #[derive(Debug, Default)]
-pub(crate) struct Columns {
+pub(crate) struct Values {
     names: [Names; 3],
-    prices: Vec<Option<Money>>,
-    in_stock: Vec<bool>,
+    /// By place.
+    rows: Vec<Row>,
+}
+
+/// The values of a product.
+#[derive(Debug, Clone, Copy)]
+struct Row {
+    /// The numbers of its department, aisle and brand.
+    names: [u32; 3],
+    is_in_stock: bool,
+    price: Option<Money>,
 }
 
 /// The names of one facet.
@@ -76,42 +85,42 @@ pub(crate) struct Columns {
 struct Names {
     numbers: FxHashMap<String, u32>,
     names: Vec<String>,
-    /// By place.
-    column: Vec<u32>,
 }
 
 impl Names {
-    fn push(&mut self, name: &str) {
-        let number = self.numbers.get(name).copied().unwrap_or_else(|| {
+    fn number(&mut self, name: &str) -> u32 {
+        self.numbers.get(name).copied().unwrap_or_else(|| {
             let number = u32::try_from(self.names.len()).unwrap_or(u32::MAX);
             self.numbers.insert(name.to_owned(), number);
             self.names.push(name.to_owned());
             number
-        });
-        self.column.push(number);
+        })
     }
 }
 
-impl Columns {
+impl Values {
     pub(crate) fn push(&mut self, document: &Document<'_>) {
-        let brand = document.brand.unwrap_or_default();
-        for (names, name) in self.names.iter_mut().zip([document.department, document.aisle, brand])
-        {
-            names.push(name);
-        }
-        self.prices.push(document.price);
-        self.in_stock.push(document.is_in_stock);
+        let [departments, aisles, brands] = &mut self.names;
+        let names = [
+            departments.number(document.department),
+            aisles.number(document.aisle),
+            brands.number(document.brand.unwrap_or_default()),
+        ];
+        let (price, is_in_stock) = (document.price, document.is_in_stock);
+        self.rows.push(Row { names, is_in_stock, price });
     }
 
     pub(crate) fn price(&self, place: u32) -> Option<Money> {
-        self.prices[place as usize]
+        self.rows[place as usize].price
     }
 }
 
 /// Filters and counts the matches of all segments.
 pub(crate) struct Counter<'a> {
     filters: &'a FacetFilters,
-    names: [FxHashMap<&'a str, usize>; 3],
+    /// By facet, the names that matches have, each once for each segment.
+    names: [Vec<(&'a str, usize)>; 3],
+    segments: usize,
     prices: Vec<Money>,
     in_stock: usize,
 }
@@ -119,67 +128,85 @@ pub(crate) struct Counter<'a> {
 /// Filters and counts the matches of one segment.
 pub(crate) struct SegmentCounter<'a, 'b> {
     all: &'b mut Counter<'a>,
-    columns: &'a Columns,
+    values: &'a Values,
     is_filtered: bool,
     /// For each facet, whether it is filtered by, and the number of the wanted name.
     wanted: [(bool, Option<u32>); 3],
-    counts: [Vec<usize>; 3],
+    counts: [Vec<u32>; 3],
 }
 
 impl<'a> Counter<'a> {
     pub(crate) fn new(filters: &'a FacetFilters) -> Self {
-        Self { filters, names: Default::default(), prices: Vec::new(), in_stock: 0 }
+        Self { filters, names: Default::default(), segments: 0, prices: Vec::new(), in_stock: 0 }
     }
 
-    pub(crate) fn of<'b>(&'b mut self, columns: &'a Columns) -> SegmentCounter<'a, 'b> {
+    /// The counter of a segment of which about `matches` match.
+    pub(crate) fn of<'b>(
+        &'b mut self,
+        values: &'a Values,
+        matches: usize,
+    ) -> SegmentCounter<'a, 'b> {
         let FacetFilters { department, aisle, brand, .. } = self.filters;
         let mut wanted = [(false, None); 3];
         for ((wanted, name), names) in
-            wanted.iter_mut().zip([department, aisle, brand]).zip(&columns.names)
+            wanted.iter_mut().zip([department, aisle, brand]).zip(&values.names)
         {
             let number = name.as_ref().and_then(|name| names.numbers.get(name).copied());
             *wanted = (name.is_some(), number);
         }
-        let counts = columns.names.each_ref().map(|names| vec![0; names.names.len()]);
+        self.prices.reserve(matches);
+        self.segments += 1;
+        let counts = values.names.each_ref().map(|names| vec![0; names.names.len()]);
         let is_filtered = *self.filters != FacetFilters::default();
-        SegmentCounter { all: self, columns, is_filtered, wanted, counts }
+        SegmentCounter { all: self, values, is_filtered, wanted, counts }
     }
 
     pub(crate) fn facets(self) -> Facets {
+        let is_split = self.segments > 1;
         let [departments, aisles, brands] = self.names.map(|names| {
-            let named = names.into_iter().filter(|(name, count)| !name.is_empty() && *count > 0);
-            let mut facets: Vec<Facet> =
-                named.map(|(name, count)| Facet { name: name.to_owned(), count }).collect();
-            facets.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.name.cmp(&b.name)));
-            facets.truncate(MAX_VALUES);
-            facets
+            let mut names = if is_split { added_up(names) } else { names };
+            let order = |a: &(&str, usize), b: &(&str, usize)| b.1.cmp(&a.1).then(a.0.cmp(b.0));
+            // A shop may have many brands.
+            if names.len() > MAX_VALUES {
+                names.select_nth_unstable_by(MAX_VALUES, order);
+                names.truncate(MAX_VALUES);
+            }
+            names.sort_unstable_by(order);
+            let facet = |(name, count): (&str, usize)| Facet { name: name.to_owned(), count };
+            names.into_iter().map(facet).collect()
         });
         let prices = ranges(self.prices);
         Facets { departments, aisles, brands, prices, in_stock: self.in_stock }
     }
 }
 
+/// The counts of names, each once.
+fn added_up(names: Vec<(&str, usize)>) -> Vec<(&str, usize)> {
+    let mut all: FxHashMap<&str, usize> = FxHashMap::default();
+    for (name, count) in names {
+        *all.entry(name).or_default() += count;
+    }
+    all.into_iter().collect()
+}
+
 impl SegmentCounter<'_, '_> {
     /// Counts a match and returns whether it passes all filters.
     pub(crate) fn admit(&mut self, place: u32) -> bool {
-        let at = place as usize;
-        let price = self.columns.prices[at];
+        let Row { names, is_in_stock, price } = self.values.rows[place as usize];
         if !self.is_filtered {
             self.all.prices.extend(price);
-            self.all.in_stock += usize::from(self.columns.in_stock[at]);
-            for (counts, names) in self.counts.iter_mut().zip(&self.columns.names) {
-                counts[names.column[at] as usize] += 1;
+            self.all.in_stock += usize::from(is_in_stock);
+            for (counts, number) in self.counts.iter_mut().zip(names) {
+                counts[number as usize] += 1;
             }
             return true;
         }
         let FacetFilters { min_price, max_price, in_stock, .. } = self.all.filters;
         let within = min_price.is_none_or(|min| price.is_some_and(|price| price >= min))
             && max_price.is_none_or(|max| price.is_some_and(|price| price <= max));
-        let is_in_stock = self.columns.in_stock[at];
-        let numbers = self.columns.names.each_ref().map(|names| names.column[at]);
         let mut passed = [within, is_in_stock || !in_stock, true, true, true];
         for ((passed, (is_wanted, wanted)), number) in
-            passed[2..].iter_mut().zip(self.wanted).zip(numbers)
+            passed[2..].iter_mut().zip(self.wanted).zip(names)
         {
             *passed = !is_wanted || wanted == Some(number);
         }
@@ -190,37 +217,42 @@ impl SegmentCounter<'_, '_> {
             self.all.prices.extend(price);
         }
         self.all.in_stock += usize::from(counts(1) && is_in_stock);
-        for (facet, number) in numbers.into_iter().enumerate() {
-            self.counts[facet][number as usize] += usize::from(counts(facet + 2));
+        for (facet, number) in names.into_iter().enumerate() {
+            self.counts[facet][number as usize] += u32::from(counts(facet + 2));
         }
         failed == 0
     }
 
     /// Adds the counts to those of all segments.
     pub(crate) fn finish(self) {
-        let Self { all, columns, counts, .. } = self;
-        for ((all, names), counts) in all.names.iter_mut().zip(&columns.names).zip(counts) {
-            // A shop may have many brands, of which a search finds few.
-            for (name, count) in names.names.iter().zip(counts).filter(|(_, count)| *count > 0) {
-                *all.entry(name).or_default() += count;
-            }
+        let Self { all, values, counts, .. } = self;
+        for ((all, names), counts) in all.names.iter_mut().zip(&values.names).zip(counts) {
+            let named = names.names.iter().zip(counts);
+            let named = named.filter(|(name, count)| *count > 0 && !name.is_empty());
+            all.extend(named.map(|(name, count)| (name.as_str(), count as usize)));
         }
     }
 }
 
 /// Divides prices into ranges of about as many each. Equal prices are in the same range.
 fn ranges(mut prices: Vec<Money>) -> Vec<PriceRange> {
-    prices.sort_unstable();
-    let mut ranges: Vec<PriceRange> = Vec::new();
     let size = prices.len().div_ceil(PRICE_RANGES).max(1);
-    for price in prices {
-        match ranges.last_mut() {
-            Some(range) if range.count < size || range.max == price => {
-                range.max = price;
-                range.count += 1;
+    let mut ranges = Vec::new();
+    let mut left = &mut prices[..];
+    while !left.is_empty() {
+        let last = size.min(left.len()) - 1;
+        let (before, max, after) = left.select_nth_unstable(last);
+        let max = *max;
+        let min = before.iter().copied().fold(max, Money::min);
+        let mut count = last + 1;
+        for at in 0..after.len() {
+            if after[at] == max {
+                after.swap(at, count - last - 1);
+                count += 1;
             }
-            _ => ranges.push(PriceRange { min: price, max: price, count: 1 }),
         }
+        ranges.push(PriceRange { min, max, count });
+        left = &mut left[count..];
     }
     ranges
 }

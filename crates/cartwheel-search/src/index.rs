@@ -6,7 +6,7 @@ use rustc_hash::FxHashMap;
 
 use crate::corrections::suggestions;
 use crate::document::Document;
-use crate::evaluation::{Hit, hits, meant};
+use crate::evaluation::{Hit, meant, visit};
 use crate::facets::{Counter, FacetFilters, Facets};
 use crate::found::{Found, Match};
 use crate::question::Question;
@@ -101,7 +101,7 @@ impl Index {
         is_unfinished: bool,
         effort: Effort,
         accepts: impl Fn(u32) -> bool,
-    ) -> Readings {
+    ) -> Readings<'_> {
         let mut found = Readings::default();
         for reading in readings {
             found.words.push(self.reader().read(reading, is_unfinished, effort));
@@ -109,11 +109,14 @@ impl Index {
         for (at, segment) in self.segments.iter().enumerate() {
             let is_live =
                 |place: u32| !is_set(&self.replaced[at], place) && accepts(segment.key(place));
-            let mut all: Vec<(usize, Hit)> = Vec::new();
-            for (reading, words) in found.words.iter().enumerate() {
+            let mut all: Vec<Hit> = Vec::new();
+            for (words, reading) in found.words.iter().zip(0u8..) {
                 let factor = if reading == 0 { 1.0 } else { SYNONYM };
-                let hits = hits(segment, at, words).into_iter().filter(|hit| is_live(hit.place));
-                all.extend(hits.map(|hit| (reading, Hit { score: hit.score * factor, ..hit })));
+                visit(segment, at, words, |hit| {
+                    if is_live(hit.place) {
+                        all.push(Hit { reading, score: hit.score * factor, ..hit });
+                    }
+                });
             }
             found.hits.push(if readings.len() > 1 { best_of_each(all) } else { all });
         }
@@ -121,26 +124,27 @@ impl Index {
     }
 
     /// Puts the product with an id before all others.
-    fn add_by_id(&self, id: &str, found: &mut Readings, accepts: impl Fn(u32) -> bool) {
+    fn add_by_id(&self, id: &str, found: &mut Readings<'_>, accepts: impl Fn(u32) -> bool) {
         let id = id.to_lowercase();
         for (at, segment) in self.segments.iter().enumerate() {
             let is_live =
                 |place: &u32| !is_set(&self.replaced[at], *place) && accepts(segment.key(*place));
             if let Some(place) = segment.by_id(&id).filter(is_live) {
-                let hit = Hit { place, parts: 0, typos: 0, score: f32::MAX };
-                found.hits[at].retain(|(_, hit)| hit.place != place);
-                found.hits[at].push((0, hit));
+                let hit = Hit { place, reading: 0, parts: 0, typos: 0, score: f32::MAX };
+                found.hits[at].retain(|hit| hit.place != place);
+                found.hits[at].push(hit);
             }
         }
     }
 
-    fn count(&self, found: &Readings, filters: &FacetFilters) -> (Vec<Match>, Facets) {
+    fn count(&self, found: &Readings<'_>, filters: &FacetFilters) -> (Vec<Match>, Facets) {
         let mut counter = Counter::new(filters);
         let mut matches = Vec::new();
         for (segment, hits) in self.segments.iter().zip(&found.hits) {
-            let mut counter = counter.of(&segment.columns);
-            let passing = hits.iter().filter(|(_, hit)| counter.admit(hit.place));
-            matches.extend(passing.map(|(_, hit)| matched(segment, hit)));
+            let mut counter = counter.of(&segment.values, hits.len());
+            matches.reserve(hits.len());
+            let passing = hits.iter().filter(|hit| counter.admit(hit.place));
+            matches.extend(passing.map(|hit| matched(segment, hit)));
             counter.finish();
         }
         (matches, counter.facets())
@@ -148,16 +152,16 @@ impl Index {
 
     /// The query with the words that the best match has instead of misspelled ones; `None` if none
     /// of its words is misspelled.
-    fn corrected(&self, readings: &[Vec<String>], found: &Readings) -> Option<String> {
-        if found.hits.iter().flatten().all(|(_, hit)| hit.typos == 0) {
+    fn corrected(&self, readings: &[Vec<String>], found: &Readings<'_>) -> Option<String> {
+        if found.hits.iter().flatten().all(|hit| hit.typos == 0) {
             return None;
         }
         let all = self.segments.iter().zip(&found.hits).enumerate();
-        let all = all.flat_map(|(at, (segment, hits))| {
-            hits.iter().map(move |(reading, hit)| (at, segment, *reading, hit))
-        });
-        let (at, segment, reading, hit) =
-            all.min_by(|a, b| matched(a.1, a.3).by_relevance(&matched(b.1, b.3)))?;
+        let all =
+            all.flat_map(|(at, (segment, hits))| hits.iter().map(move |hit| (at, segment, hit)));
+        let (at, segment, hit) =
+            all.min_by(|a, b| matched(a.1, a.2).by_relevance(&matched(b.1, b.2)))?;
+        let reading = usize::from(hit.reading);
         let words = readings[reading].iter().zip(&found.words[reading]).enumerate();
         let words = words.map(|(number, (written, word))| {
             let is_typo = hit.typos & (1 << number) != 0;
@@ -170,14 +174,14 @@ impl Index {
 
 /// What the readings of a query find.
 #[derive(Default)]
-struct Readings {
+struct Readings<'a> {
     /// For each reading, its words.
-    words: Vec<Vec<Word>>,
-    /// For each segment, its hits with the numbers of their readings.
-    hits: Vec<Vec<(usize, Hit)>>,
+    words: Vec<Vec<Word<'a>>>,
+    /// By segment.
+    hits: Vec<Vec<Hit>>,
 }
 
-impl Readings {
+impl Readings<'_> {
     fn is_empty(&self) -> bool {
         self.hits.iter().all(Vec::is_empty)
     }
@@ -197,19 +201,19 @@ fn matched(segment: &Segment, hit: &Hit) -> Match {
         typos: u8::try_from(hit.typos.count_ones()).unwrap_or(u8::MAX),
         parts: hit.parts,
         score: hit.score,
-        price: segment.columns.price(hit.place),
+        price: segment.values.price(hit.place),
     }
 }
 
 /// Of the hits of each product the one with the fewest typos and parts and the best score.
-fn best_of_each(all: Vec<(usize, Hit)>) -> Vec<(usize, Hit)> {
-    let mut best: FxHashMap<u32, (usize, Hit)> = FxHashMap::default();
+fn best_of_each(all: Vec<Hit>) -> Vec<Hit> {
+    let mut best: FxHashMap<u32, Hit> = FxHashMap::default();
     let worse = |hit: &Hit| (hit.typos.count_ones(), hit.parts);
-    for (reading, hit) in all {
-        let entry = best.entry(hit.place).or_insert((reading, hit));
-        let order = worse(&hit).cmp(&worse(&entry.1));
-        if order.then(entry.1.score.total_cmp(&hit.score)).is_lt() {
-            *entry = (reading, hit);
+    for hit in all {
+        let entry = best.entry(hit.place).or_insert(hit);
+        let order = worse(&hit).cmp(&worse(entry));
+        if order.then(entry.score.total_cmp(&hit.score)).is_lt() {
+            *entry = hit;
         }
     }
     best.into_values().collect()

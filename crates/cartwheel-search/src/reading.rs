@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::dictionary::{Dictionary, Near};
-use crate::segment::Segment;
+use crate::segment::{Beginning, Posting, Segment};
 use crate::words::singular;
 
 /// Most words that a misspelled word may stand for, the most frequent first.
@@ -37,16 +37,70 @@ pub(crate) enum Fit {
 }
 
 /// A word of the query, by what products may have instead. Empty if no product has anything.
-pub(crate) type Word = Vec<Alternative>;
+pub(crate) type Word<'a> = Vec<Alternative<'a>>;
 
 /// What products may have for a word of the query.
 #[derive(Debug)]
-pub(crate) struct Alternative {
+pub(crate) struct Alternative<'a> {
     pub(crate) fit: Fit,
     /// How much it tells about a product: the rarer, the more (`idf` of BM25).
     pub(crate) rarity: f32,
-    /// For each segment its stems.
-    pub(crate) stems: Vec<Vec<u32>>,
+    /// By segment.
+    had: Vec<Had<'a>>,
+}
+
+/// What the products of a segment have.
+#[derive(Debug)]
+enum Had<'a> {
+    /// One of these stems.
+    Stems(Vec<u32>),
+    /// A word with a beginning that many products have.
+    Beginning(&'a Beginning),
+}
+
+impl Had<'_> {
+    /// The number of postings of all stems.
+    fn occurrences(&self, segment: &Segment) -> usize {
+        match self {
+            Self::Stems(stems) => stems.iter().map(|stem| segment.postings(*stem).len()).sum(),
+            Self::Beginning(beginning) => beginning.occurrences,
+        }
+    }
+}
+
+impl Alternative<'_> {
+    /// Whether no product of the segment `at` can have it.
+    pub(crate) fn is_empty(&self, at: usize) -> bool {
+        matches!(&self.had[at], Had::Stems(stems) if stems.is_empty())
+    }
+
+    /// Calls `visit` with the products of `segment`, which is the one `at`. A product may come more
+    /// than once.
+    pub(crate) fn visit(&self, segment: &Segment, at: usize, mut visit: impl FnMut(Posting)) {
+        match &self.had[at] {
+            Had::Stems(stems) => {
+                let lists = stems.iter().map(|stem| segment.postings(*stem));
+                lists.for_each(|postings| postings.iter().copied().for_each(&mut visit));
+            }
+            Had::Beginning(beginning) => beginning.postings.iter().copied().for_each(visit),
+        }
+    }
+
+    /// The products of the segment `at` if they are at hand, each once.
+    pub(crate) fn listed(&self, at: usize) -> Option<&[Posting]> {
+        match &self.had[at] {
+            Had::Beginning(beginning) => Some(&beginning.postings),
+            Had::Stems(_) => None,
+        }
+    }
+
+    /// Its stems in the segment `at`; none if the products are listed by a beginning.
+    pub(crate) fn stems(&self, at: usize) -> &[u32] {
+        match &self.had[at] {
+            Had::Stems(stems) => stems,
+            Had::Beginning(_) => &[],
+        }
+    }
 }
 
 /// Understands words by the dictionaries of all segments at once. A word that only one of them has
@@ -58,9 +112,14 @@ pub(crate) struct Reader<'a> {
     pub(crate) products: usize,
 }
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
     /// Understands the words of a query. `is_unfinished` tells of the last one.
-    pub(crate) fn read(&self, words: &[String], is_unfinished: bool, effort: Effort) -> Vec<Word> {
+    pub(crate) fn read(
+        &self,
+        words: &[String],
+        is_unfinished: bool,
+        effort: Effort,
+    ) -> Vec<Word<'a>> {
         let last = words.len().saturating_sub(1);
         let word = |(at, word): (usize, &String)| {
             let is_last = at == last;
@@ -82,23 +141,21 @@ impl Reader<'_> {
         words.iter().enumerate().map(word).collect()
     }
 
-    fn whole(&self, word: &str) -> Option<Alternative> {
-        let stems = self.segments.iter().map(|segment| segment.stem(word).into_iter().collect());
-        self.alternative(Fit::Whole, stems.collect())
+    fn whole(&self, word: &str) -> Option<Alternative<'a>> {
+        let stem = |segment: &Segment| segment.stem(word).into_iter().collect();
+        let had = self.segments.iter().map(|segment| Had::Stems(stem(segment)));
+        self.alternative(Fit::Whole, had.collect())
     }
 
-    fn beginning(&self, word: &[char]) -> Option<Alternative> {
-        let stems = self.segments.iter().map(|segment| {
-            let range = segment.dictionary.beginning_with(word);
-            let mut stems: Vec<u32> = range.map(|term| segment.stem_of(term)).collect();
-            stems.sort_unstable();
-            stems.dedup();
-            stems
+    fn beginning(&self, word: &[char]) -> Option<Alternative<'a>> {
+        let had = self.segments.iter().map(|segment| match segment.beginning(word) {
+            Some(beginning) => Had::Beginning(beginning),
+            None => Had::Stems(segment.stems_of(segment.dictionary.beginning_with(word))),
         });
-        self.alternative(Fit::Beginning, stems.collect())
+        self.alternative(Fit::Beginning, had.collect())
     }
 
-    fn typo(&self, word: &[char], is_last: bool) -> Option<Alternative> {
+    fn typo(&self, word: &[char], is_last: bool) -> Option<Alternative<'a>> {
         let limit = typos_allowed(word);
         if limit == 0 {
             return None;
@@ -120,7 +177,7 @@ impl Reader<'_> {
         near.truncate(MAX_ALTERNATIVES);
         let mut stems = vec![Vec::new(); self.segments.len()];
         near.into_iter().for_each(|(at, stem)| stems[at].push(stem));
-        self.alternative(Fit::Typo, stems)
+        self.alternative(Fit::Typo, stems.into_iter().map(Had::Stems).collect())
     }
 
     /// The stems that `near` finds in the dictionaries but for `word` itself, each with its segment
@@ -144,15 +201,13 @@ impl Reader<'_> {
     }
 
     /// `None` if no product has one of the stems.
-    fn alternative(&self, fit: Fit, stems: Vec<Vec<u32>>) -> Option<Alternative> {
-        let postings =
-            self.segments.iter().zip(&stems).flat_map(|(segment, stems)| {
-                stems.iter().map(|stem| segment.postings(*stem).len())
-            });
+    fn alternative(&self, fit: Fit, had: Vec<Had<'a>>) -> Option<Alternative<'a>> {
         let products = self.products as f32;
-        let with = (postings.sum::<usize>() as f32).min(products);
+        let all = self.segments.iter().zip(&had);
+        let occurrences: usize = all.map(|(segment, had)| had.occurrences(segment)).sum();
+        let with = (occurrences as f32).min(products);
         let rarity = (1.0 + (products - with + 0.5) / (with + 0.5)).ln();
-        (with > 0.0).then_some(Alternative { fit, rarity, stems })
+        (with > 0.0).then_some(Alternative { fit, rarity, had })
     }
 
     /// The words with the same first letter that are nearest to `word`, at most `limit`, nearest and

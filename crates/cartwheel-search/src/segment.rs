@@ -1,10 +1,12 @@
 //! An inverted index over some products.
 
+use std::ops::Range;
+
 use rustc_hash::FxHashMap;
 
 use crate::dictionary::Dictionary;
 use crate::document::Document;
-use crate::facets::Columns;
+use crate::facets::Values;
 use crate::words::{singular, words};
 
 /// Most words of a product that are indexed.
@@ -15,6 +17,10 @@ const USUAL_WORDS: f32 = 4.0;
 const LENGTH: f32 = 0.3;
 /// How soon more occurrences add little (`k1` of BM25F).
 const SATURATION: f32 = 1.2;
+/// Longest beginning of words whose products are listed, in characters.
+const MAX_BEGINNING: usize = 3;
+/// Fewest occurrences of words with the same beginning for which their products are listed.
+const MIN_OCCURRENCES: usize = 2048;
 
 /// An inverted index over some products. It never changes.
 #[derive(Debug, Default)]
@@ -25,7 +31,7 @@ pub(crate) struct Segment {
     /// Places by id in lower case.
     ids: FxHashMap<String, u32>,
     popularity: Vec<f32>,
-    pub(crate) columns: Columns,
+    pub(crate) values: Values,
     /// Words as they occur.
     pub(crate) dictionary: Dictionary,
     /// By place in the dictionary: the stem, which plural and singular share.
@@ -37,6 +43,17 @@ pub(crate) struct Segment {
     postings: Vec<Posting>,
     /// By stem: its most frequent word, by place in the dictionary.
     usual: Vec<u32>,
+    /// The first letters that many products have words with: who types them asks for all of these.
+    beginnings: FxHashMap<Vec<char>, Beginning>,
+}
+
+/// The products that have a word with the same beginning.
+#[derive(Debug)]
+pub(crate) struct Beginning {
+    /// The number of postings of all its stems.
+    pub(crate) occurrences: usize,
+    /// The products by rising number, each once, with the largest of its weights.
+    pub(crate) postings: Vec<Posting>,
 }
 
 /// A word of a product.
@@ -61,7 +78,7 @@ impl Segment {
                 segment.ids.insert(document.id.to_lowercase(), place);
             }
             segment.popularity.push(document.popularity);
-            segment.columns.push(&document);
+            segment.values.push(&document);
             let mut left = MAX_WORDS;
             for (weight, text) in document.fields() {
                 let words = words(text);
@@ -100,7 +117,38 @@ impl Segment {
         }
         segment.usual = usual.into_iter().map(|(_, at)| at).collect();
         segment.stems = terms.stems;
+        segment.list_beginnings(segment.dictionary.all(), 1);
         segment
+    }
+
+    /// Lists the products of the beginnings with `len` characters or more of the words at `places`,
+    /// which share all characters before the last of these.
+    fn list_beginnings(&mut self, places: Range<usize>, len: usize) {
+        let mut from = places.start;
+        while from < places.end {
+            let word = self.dictionary.word(from);
+            let Some(beginning) = word.get(..len).map(<[char]>::to_vec) else {
+                from += 1;
+                continue;
+            };
+            let same = self.dictionary.beginning_with(&beginning);
+            from = same.end;
+            let stems = self.stems_of(same.clone());
+            let occurrences = stems.iter().map(|stem| self.postings(*stem).len()).sum();
+            if occurrences < MIN_OCCURRENCES {
+                continue;
+            }
+            let all = stems.iter().flat_map(|stem| self.postings(*stem)).copied();
+            let mut postings: Vec<Posting> = all.collect();
+            postings
+                .sort_unstable_by(|a, b| a.place.cmp(&b.place).then(b.weight.total_cmp(&a.weight)));
+            postings.dedup_by_key(|posting| posting.place);
+            postings.shrink_to_fit();
+            self.beginnings.insert(beginning, Beginning { occurrences, postings });
+            if len < MAX_BEGINNING {
+                self.list_beginnings(same, len + 1);
+            }
+        }
     }
 
     /// The number of products.
@@ -136,6 +184,19 @@ impl Segment {
     /// The stem that a word shares with its plural or singular, if a product has it.
     pub(crate) fn stem(&self, word: &str) -> Option<u32> {
         self.stems.get(&singular(word)).copied()
+    }
+
+    /// The stems of places in the dictionary, each once.
+    pub(crate) fn stems_of(&self, terms: Range<usize>) -> Vec<u32> {
+        let mut stems = self.stem_of[terms].to_vec();
+        stems.sort_unstable();
+        stems.dedup();
+        stems
+    }
+
+    /// The products that have a word with this beginning, if they are many.
+    pub(crate) fn beginning(&self, beginning: &[char]) -> Option<&Beginning> {
+        self.beginnings.get(beginning)
     }
 
     /// The stem of a place in the dictionary.
