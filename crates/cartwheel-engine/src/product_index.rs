@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use cartwheel_catalogue::Attribute;
-use cartwheel_search::{Document, Found, Index, Question};
+use cartwheel_search::{Document, Index};
 use cartwheel_sessions::LiveCatalogue;
 use parking_lot::{Mutex, RwLock};
 
@@ -52,16 +52,6 @@ impl ProductIndex {
             is_renewing: AtomicBool::default(),
             is_behind: AtomicBool::default(),
         }
-    }
-
-    /// The products of a shop that fit a text and that `accepts` admits.
-    pub(crate) fn find(
-        self: &Arc<Self>,
-        shop: &Shop,
-        question: &Question<'_>,
-        accepts: impl Fn(u32) -> bool,
-    ) -> Found {
-        self.of(shop).search(question, accepts)
     }
 
     /// The index for the products of a shop.
@@ -140,7 +130,10 @@ impl Drop for Renewing {
 
 /// An index over all products of a shop.
 fn made(shop: &Shop) -> Index {
-    Index::new(shop.indices().filter_map(|key| document(shop, key)))
+    // In the order of the numbers by which searches ask whether a product may be shown.
+    let mut keys: Vec<u32> = shop.indices().collect();
+    keys.sort_unstable();
+    Index::new(keys.into_iter().filter_map(|key| document(shop, key)))
 }
 
 /// A product as the index sees it; `None` if it is deleted, or nobody has described it and its

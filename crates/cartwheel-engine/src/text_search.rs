@@ -1,7 +1,9 @@
 //! How a shop answers a full-text search.
 
+use std::cmp::Ordering;
 use std::sync::Arc;
 
+use cartwheel_catalogue::Money;
 use cartwheel_recommend::{Relations, scores};
 use cartwheel_search::{FacetFilters, Match, Question, Synonyms};
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -29,11 +31,20 @@ impl Shop {
             filters: &search.filters,
             synonyms: search.synonyms.unwrap_or(&none),
         };
-        let found = index.find(self, &question, |product| self.shows(product));
-        let total = found.matches.len();
         let wanted = search.offset.saturating_add(search.limit);
-        let ordered = self.ordered(found.matches, search, wanted, hidden);
-        let page = ordered.iter().skip(search.offset).take(search.limit);
+        let shopper = search.shopper.as_ref().filter(|_| search.order == SearchOrder::Relevance);
+        let mut first = First::new(wanted.max(shopper.map_or(0, |_| PERSONAL)));
+        let found = index.of(self).search(
+            &question,
+            |product| self.shows(product),
+            |found| first.push(self.sort_key(search.order, &found), found),
+        );
+        let mut matches = first.in_order();
+        if let Some(shopper) = shopper {
+            self.personalise(&mut matches, shopper, hidden);
+        }
+        let total = found.total;
+        let page = matches.iter().skip(search.offset).take(search.limit);
         let suggestion = |suggestion: cartwheel_search::Suggestion| SuggestionView {
             query: suggestion.query,
             total: suggestion.total,
@@ -58,46 +69,25 @@ impl Shop {
         let (filters, none) = (FacetFilters::default(), Synonyms::default());
         let synonyms = synonyms.unwrap_or(&none);
         let question = Question { text, is_typing: true, filters: &filters, synonyms };
-        let found = index.find(self, &question, |product| !self.overlay.is_deleted(product));
-        found.matches.into_iter().map(|found| found.key).collect()
+        let exists = |product: u32| !self.overlay.is_deleted(product);
+        let mut products = FxHashSet::default();
+        index.of(self).search(&question, exists, |found| {
+            products.insert(found.key);
+        });
+        products
     }
 
-    /// The first `wanted` matches in the order that a search asks for.
-    fn ordered(
-        &self,
-        mut matches: Vec<Match>,
-        search: &TextSearch<'_>,
-        wanted: usize,
-        hidden: bool,
-    ) -> Vec<Match> {
-        match search.order {
-            SearchOrder::Relevance => {
-                let shopper = search.shopper.as_ref();
-                let personal = shopper.map_or(0, |_| PERSONAL);
-                first(&mut matches, wanted.max(personal), Match::by_relevance);
-                if let Some(shopper) = shopper {
-                    self.personalise(&mut matches, shopper, hidden);
-                }
-            }
-            SearchOrder::Cheapest => first(&mut matches, wanted, |a, b| {
-                let key = |found: &Match| (found.price.is_none(), found.price);
-                key(a).cmp(&key(b)).then_with(|| a.by_relevance(b))
-            }),
-            SearchOrder::Dearest => first(&mut matches, wanted, |a, b| {
-                b.price.cmp(&a.price).then_with(|| a.by_relevance(b))
-            }),
-            SearchOrder::Newest => {
-                let since: FxHashMap<u32, Option<i64>> =
-                    matches.iter().map(|found| (found.key, self.since_ms(found.key))).collect();
-                first(&mut matches, wanted, |a, b| {
-                    since[&b.key].cmp(&since[&a.key]).then_with(|| a.by_relevance(b))
-                });
-            }
-            SearchOrder::Popular => {
-                first(&mut matches, wanted, |a, b| self.place(a.key).cmp(&self.place(b.key)));
-            }
+    /// What matches are sorted by before their relevance, lowest first.
+    fn sort_key(&self, order: SearchOrder, found: &Match) -> i64 {
+        let price = |price: Money| i64::try_from(price.ten_thousandths()).unwrap_or(i64::MAX);
+        // What is not known comes last.
+        match order {
+            SearchOrder::Relevance => 0,
+            SearchOrder::Cheapest => found.price.map_or(i64::MAX, price),
+            SearchOrder::Dearest => found.price.map_or(i64::MAX, |p| -price(p)),
+            SearchOrder::Newest => self.since_ms(found.key).map_or(i64::MAX, i64::wrapping_neg),
+            SearchOrder::Popular => i64::from(self.place(found.key)),
         }
-        matches
     }
 
     /// When the shop first offered a product, UTC milliseconds, if it is known.
@@ -142,15 +132,46 @@ impl Shop {
     }
 }
 
-/// Leaves the first `wanted` matches in an order.
-fn first(
-    matches: &mut Vec<Match>,
+/// The first matches by a key, then by relevance.
+struct First {
     wanted: usize,
-    order: impl Fn(&Match, &Match) -> std::cmp::Ordering,
-) {
-    if wanted < matches.len() {
-        matches.select_nth_unstable_by(wanted, &order);
-        matches.truncate(wanted);
+    /// The first ones so far, in no order, and at most as many others.
+    kept: Vec<(i64, Match)>,
+    /// Matches after this one are not among the first.
+    last: Option<(i64, Match)>,
+}
+
+impl First {
+    fn new(wanted: usize) -> Self {
+        Self { wanted: wanted.max(1), kept: Vec::new(), last: None }
     }
-    matches.sort_unstable_by(order);
+
+    fn push(&mut self, key: i64, found: Match) {
+        let new = (key, found);
+        if self.last.is_some_and(|last| Self::order(&last, &new).is_lt()) {
+            return;
+        }
+        self.kept.push(new);
+        if self.kept.len() >= self.wanted.saturating_mul(2) {
+            self.cut();
+        }
+    }
+
+    fn cut(&mut self) {
+        if self.wanted < self.kept.len() {
+            let (_, last, _) = self.kept.select_nth_unstable_by(self.wanted - 1, Self::order);
+            self.last = Some(*last);
+            self.kept.truncate(self.wanted);
+        }
+    }
+
+    fn in_order(mut self) -> Vec<Match> {
+        self.cut();
+        self.kept.sort_unstable_by(Self::order);
+        self.kept.into_iter().map(|(_, found)| found).collect()
+    }
+
+    fn order(a: &(i64, Match), b: &(i64, Match)) -> Ordering {
+        a.0.cmp(&b.0).then_with(|| a.1.by_relevance(&b.1))
+    }
 }

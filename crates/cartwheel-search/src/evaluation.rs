@@ -34,7 +34,7 @@ struct Slot {
 
 /// Calls `visit` with the products of the segment `at` that have every word, each once, as hits of
 /// the first reading.
-pub(crate) fn visit(segment: &Segment, at: usize, words: &[Word<'_>], visit: impl FnMut(Hit)) {
+pub(crate) fn hits(segment: &Segment, at: usize, words: &[Word<'_>], visit: impl FnMut(Hit)) {
     let has_word = |word: &Word<'_>| word.iter().any(|alternative| !alternative.is_empty(at));
     if words.is_empty() || !words.iter().all(has_word) {
         return;

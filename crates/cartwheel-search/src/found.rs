@@ -7,10 +7,10 @@ use cartwheel_catalogue::Money;
 use crate::facets::Facets;
 
 /// What a search finds.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Found {
-    /// The products that match and pass the filters, in no order.
-    pub matches: Vec<Match>,
+    /// The number of products that match and pass the filters.
+    pub total: usize,
     /// Counts of the matches.
     pub facets: Facets,
     /// The query that was searched for, if typos were corrected.

@@ -6,7 +6,7 @@ use rustc_hash::FxHashMap;
 
 use crate::corrections::suggestions;
 use crate::document::Document;
-use crate::evaluation::{Hit, meant, visit};
+use crate::evaluation::{Hit, hits, meant};
 use crate::facets::{Counter, FacetFilters, Facets};
 use crate::found::{Found, Match};
 use crate::question::Question;
@@ -62,132 +62,141 @@ impl Index {
     }
 
     /// Finds the products that have every word of a question and whose keys `accepts` admits, and
-    /// the product whose id the question is.
+    /// the product whose id the question is. Calls `take` with each of them that passes the filters,
+    /// in no order.
     ///
     /// Words count as they are written, in plural or singular, or replaced by synonyms. The last
     /// word may be the beginning of another, and so may any word that no product has. Only if
     /// nothing is found, words that no product has are taken for typos, and after them all words.
-    pub fn search(&self, question: &Question<'_>, accepts: impl Fn(u32) -> bool) -> Found {
+    pub fn search(
+        &self,
+        question: &Question<'_>,
+        accepts: impl Fn(u32) -> bool,
+        take: impl FnMut(Match),
+    ) -> Found {
         let words = question.words();
         let is_unfinished = question.is_unfinished();
         let readings = question.synonyms.readings(&words);
-        let mut best = Readings::default();
+        let mut found = Collected::new(question.filters, take);
         for effort in [Effort::Written, Effort::Corrected, Effort::Widened] {
-            best = self.read(&readings, is_unfinished, effort, &accepts);
-            self.add_by_id(question.text.trim(), &mut best, &accepts);
-            if !best.is_empty() {
-                break;
+            let read = |words: &Vec<String>| self.reader().read(words, is_unfinished, effort);
+            let understood: Vec<Vec<Word<'_>>> = readings.iter().map(read).collect();
+            self.visit(&understood, question.text.trim(), &accepts, |at, hit| {
+                found.add(&self.segments[at], at, hit);
+            });
+            if let Some((at, hit)) = found.best {
+                let corrected = self.corrected(&readings, &understood, at, &hit);
+                let (total, facets) = found.end();
+                return Found { total, facets, corrected, suggestions: Vec::new() };
             }
         }
-        if best.is_empty() {
-            let suggestions = suggestions(&self.reader(), &words, |words| {
-                self.read(&[words], false, Effort::Written, &accepts).len()
-            });
-            return Found { suggestions, ..Found::default() };
-        }
-        let corrected = self.corrected(&readings, &best);
-        let (matches, facets) = self.count(&best, question.filters);
-        Found { matches, facets, corrected, suggestions: Vec::new() }
+        let suggestions = suggestions(&self.reader(), &words, |words| {
+            let read = self.reader().read(&words, false, Effort::Written);
+            let mut total = 0;
+            self.visit(&[read], "", &accepts, |_, _| total += 1);
+            total
+        });
+        Found { suggestions, ..Found::default() }
     }
 
     fn reader(&self) -> Reader<'_> {
         Reader { segments: &self.segments, products: self.products }
     }
 
-    /// The accepted products that fit any of the readings.
-    fn read(
+    /// Calls `visit` with the accepted products that fit any of the readings, each once, after the
+    /// number of its segment. The product with the id comes before all others.
+    fn visit(
         &self,
-        readings: &[Vec<String>],
-        is_unfinished: bool,
-        effort: Effort,
+        readings: &[Vec<Word<'_>>],
+        id: &str,
         accepts: impl Fn(u32) -> bool,
-    ) -> Readings<'_> {
-        let mut found = Readings::default();
-        for reading in readings {
-            found.words.push(self.reader().read(reading, is_unfinished, effort));
-        }
-        for (at, segment) in self.segments.iter().enumerate() {
-            let is_live =
-                |place: u32| !is_set(&self.replaced[at], place) && accepts(segment.key(place));
-            let mut all: Vec<Hit> = Vec::new();
-            for (words, reading) in found.words.iter().zip(0u8..) {
-                let factor = if reading == 0 { 1.0 } else { SYNONYM };
-                visit(segment, at, words, |hit| {
-                    if is_live(hit.place) {
-                        all.push(Hit { reading, score: hit.score * factor, ..hit });
-                    }
-                });
-            }
-            found.hits.push(if readings.len() > 1 { best_of_each(all) } else { all });
-        }
-        found
-    }
-
-    /// Puts the product with an id before all others.
-    fn add_by_id(&self, id: &str, found: &mut Readings<'_>, accepts: impl Fn(u32) -> bool) {
+        mut visit: impl FnMut(usize, Hit),
+    ) {
         let id = id.to_lowercase();
         for (at, segment) in self.segments.iter().enumerate() {
             let is_live =
-                |place: &u32| !is_set(&self.replaced[at], *place) && accepts(segment.key(*place));
-            if let Some(place) = segment.by_id(&id).filter(is_live) {
-                let hit = Hit { place, reading: 0, parts: 0, typos: 0, score: f32::MAX };
-                found.hits[at].retain(|hit| hit.place != place);
-                found.hits[at].push(hit);
+                |place: u32| !is_set(&self.replaced[at], place) && accepts(segment.key(place));
+            let by_id = segment.by_id(&id).filter(|&place| is_live(place));
+            if let Some(place) = by_id {
+                visit(at, Hit { place, reading: 0, parts: 0, typos: 0, score: f32::MAX });
             }
+            let is_other = |place: u32| Some(place) != by_id && is_live(place);
+            if let [words] = readings {
+                hits(segment, at, words, |hit| {
+                    if is_other(hit.place) {
+                        visit(at, hit);
+                    }
+                });
+                continue;
+            }
+            let mut best: FxHashMap<u32, Hit> = FxHashMap::default();
+            for (words, reading) in readings.iter().zip(0u8..) {
+                let factor = if reading == 0 { 1.0 } else { SYNONYM };
+                hits(segment, at, words, |hit| {
+                    if is_other(hit.place) {
+                        let hit = Hit { reading, score: hit.score * factor, ..hit };
+                        let known = best.entry(hit.place).or_insert(hit);
+                        if fits_better(&hit, known) {
+                            *known = hit;
+                        }
+                    }
+                });
+            }
+            best.into_values().for_each(|hit| visit(at, hit));
         }
     }
 
-    fn count(&self, found: &Readings<'_>, filters: &FacetFilters) -> (Vec<Match>, Facets) {
-        let mut counter = Counter::new(filters);
-        let mut matches = Vec::new();
-        for (segment, hits) in self.segments.iter().zip(&found.hits) {
-            let mut counter = counter.of(&segment.values, hits.len());
-            matches.reserve(hits.len());
-            let passing = hits.iter().filter(|hit| counter.admit(hit.place));
-            matches.extend(passing.map(|hit| matched(segment, hit)));
-            counter.finish();
-        }
-        (matches, counter.facets())
-    }
-
-    /// The query with the words that the best match has instead of misspelled ones; `None` if none
-    /// of its words is misspelled.
-    fn corrected(&self, readings: &[Vec<String>], found: &Readings<'_>) -> Option<String> {
-        if found.hits.iter().flatten().all(|hit| hit.typos == 0) {
-            return None;
-        }
-        let all = self.segments.iter().zip(&found.hits).enumerate();
-        let all =
-            all.flat_map(|(at, (segment, hits))| hits.iter().map(move |hit| (at, segment, hit)));
-        let (at, segment, hit) =
-            all.min_by(|a, b| matched(a.1, a.2).by_relevance(&matched(b.1, b.2)))?;
-        let reading = usize::from(hit.reading);
-        let words = readings[reading].iter().zip(&found.words[reading]).enumerate();
+    /// The query with the words that the best match, a hit of the segment `at`, has instead of
+    /// misspelled ones; `None` if none of its words is misspelled.
+    fn corrected(
+        &self,
+        readings: &[Vec<String>],
+        understood: &[Vec<Word<'_>>],
+        at: usize,
+        best: &Hit,
+    ) -> Option<String> {
+        let reading = usize::from(best.reading);
+        let words = readings[reading].iter().zip(&understood[reading]).enumerate();
         let words = words.map(|(number, (written, word))| {
-            let is_typo = hit.typos & (1 << number) != 0;
-            let meant = is_typo.then(|| meant(segment, at, word, hit.place)).flatten();
+            let is_typo = best.typos & (1 << number) != 0;
+            let meant = is_typo.then(|| meant(&self.segments[at], at, word, best.place)).flatten();
             meant.unwrap_or_else(|| written.clone())
         });
-        (hit.typos != 0).then(|| words.collect::<Vec<_>>().join(" "))
+        (best.typos != 0).then(|| words.collect::<Vec<_>>().join(" "))
     }
 }
 
-/// What the readings of a query find.
-#[derive(Default)]
-struct Readings<'a> {
-    /// For each reading, its words.
-    words: Vec<Vec<Word<'a>>>,
-    /// By segment.
-    hits: Vec<Vec<Hit>>,
+/// What a search has found so far.
+struct Collected<'a, T> {
+    counter: Counter<'a>,
+    /// The hits that pass the filters.
+    total: usize,
+    /// The most relevant hit and its segment, whether it passes the filters or not.
+    best: Option<(usize, Hit)>,
+    best_match: Option<Match>,
+    take: T,
 }
 
-impl Readings<'_> {
-    fn is_empty(&self) -> bool {
-        self.hits.iter().all(Vec::is_empty)
+impl<'a, T: FnMut(Match)> Collected<'a, T> {
+    fn new(filters: &'a FacetFilters, take: T) -> Self {
+        let counter = Counter::new(filters);
+        Self { counter, total: 0, best: None, best_match: None, take }
     }
 
-    fn len(&self) -> usize {
-        self.hits.iter().map(Vec::len).sum()
+    /// Adds a hit of the segment `at`. Those of one segment come together.
+    fn add(&mut self, segment: &'a Segment, at: usize, hit: Hit) {
+        let found = matched(segment, &hit);
+        if self.best_match.is_none_or(|best| found.by_relevance(&best).is_lt()) {
+            (self.best, self.best_match) = (Some((at, hit)), Some(found));
+        }
+        if self.counter.admit(&segment.values, hit.place) {
+            self.total += 1;
+            (self.take)(found);
+        }
+    }
+
+    fn end(self) -> (usize, Facets) {
+        (self.total, self.counter.facets())
     }
 }
 
@@ -205,16 +214,8 @@ fn matched(segment: &Segment, hit: &Hit) -> Match {
     }
 }
 
-/// Of the hits of each product the one with the fewest typos and parts and the best score.
-fn best_of_each(all: Vec<Hit>) -> Vec<Hit> {
-    let mut best: FxHashMap<u32, Hit> = FxHashMap::default();
+/// Whether a hit has fewer typos, or as many and fewer parts, or as many and a better score.
+fn fits_better(hit: &Hit, other: &Hit) -> bool {
     let worse = |hit: &Hit| (hit.typos.count_ones(), hit.parts);
-    for hit in all {
-        let entry = best.entry(hit.place).or_insert(hit);
-        let order = worse(&hit).cmp(&worse(entry));
-        if order.then(entry.score.total_cmp(&hit.score)).is_lt() {
-            *entry = hit;
-        }
-    }
-    best.into_values().collect()
+    worse(hit).cmp(&worse(other)).then(other.score.total_cmp(&hit.score)).is_lt()
 }

@@ -92,6 +92,7 @@ impl Segment {
                 (stem, Posting { place, weight: weight / (weight + SATURATION) })
             }));
         }
+        segment.values.sort_prices();
         entries.sort_unstable_by_key(|(stem, posting)| (*stem, posting.place));
         segment.ends = vec![0; terms.stems.len()];
         for (stem, _) in &entries {

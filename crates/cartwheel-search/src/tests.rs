@@ -6,7 +6,14 @@ use cartwheel_catalogue::Money;
 use proptest::prelude::*;
 
 use crate::words::{singular, words};
-use crate::{Document, FacetFilters, Found, Index, Question, Synonyms};
+use crate::{Document, FacetFilters, Found, Index, Match, Question, Synonyms};
+
+/// A search with its matches, best first.
+#[derive(Debug, PartialEq)]
+struct Answer {
+    matches: Vec<Match>,
+    found: Found,
+}
 
 fn document(key: u32, name: &str) -> Document<'_> {
     Document { key, name, department: "Food", aisle: "Shelf", ..Document::default() }
@@ -16,11 +23,11 @@ fn index(names: &[&str]) -> Index {
     Index::new(names.iter().zip(0..).map(|(name, key)| document(key, name)))
 }
 
-fn question(text: &str) -> Found {
+fn question(text: &str) -> Answer {
     find(&index(&SHELF), text)
 }
 
-fn find(index: &Index, text: &str) -> Found {
+fn find(index: &Index, text: &str) -> Answer {
     ask(index, text, &FacetFilters::default(), &Synonyms::default(), false)
 }
 
@@ -30,17 +37,23 @@ fn ask(
     filters: &FacetFilters,
     synonyms: &Synonyms,
     is_typing: bool,
-) -> Found {
-    index.search(&Question { text, is_typing, filters, synonyms }, |_| true)
+) -> Answer {
+    search(index, &Question { text, is_typing, filters, synonyms }, |_| true)
 }
 
-fn ranked(found: &Found) -> Vec<u32> {
-    let mut matches = found.matches.clone();
-    matches.sort_by(crate::Match::by_relevance);
-    matches.iter().map(|found| found.key).collect()
+fn search(index: &Index, question: &Question<'_>, accepts: impl Fn(u32) -> bool) -> Answer {
+    let mut matches = Vec::new();
+    let found = index.search(question, accepts, |found| matches.push(found));
+    assert_eq!(found.total, matches.len());
+    matches.sort_by(Match::by_relevance);
+    Answer { matches, found }
 }
 
-fn names(found: &Found) -> Vec<&'static str> {
+fn ranked(found: &Answer) -> Vec<u32> {
+    found.matches.iter().map(|found| found.key).collect()
+}
+
+fn names(found: &Answer) -> Vec<&'static str> {
     ranked(found).into_iter().map(|key| SHELF[key as usize]).collect()
 }
 
@@ -62,15 +75,15 @@ const SHELF: [&str; 12] = [
 #[test]
 fn typos_are_forgiven() {
     assert_eq!(names(&question("mlik")), ["Whole Milk", "Chocolate Milk Drink with Vanilla"]);
-    assert_eq!(question("mlik").corrected.as_deref(), Some("milk"));
+    assert_eq!(question("mlik").found.corrected.as_deref(), Some("milk"));
     assert_eq!(
         names(&question("choclate")),
         ["Dark Chocolate", "Chocolate Milk Drink with Vanilla"]
     );
     assert_eq!(names(&question("bananna")), ["Bananas"]);
     assert_eq!(names(&question("dark choclat")), ["Dark Chocolate"]);
-    assert_eq!(question("dark choclat").corrected.as_deref(), Some("dark chocolate"));
-    assert_eq!(question("milk").corrected, None);
+    assert_eq!(question("dark choclat").found.corrected.as_deref(), Some("dark chocolate"));
+    assert_eq!(question("milk").found.corrected, None);
 }
 
 #[test]
@@ -107,7 +120,7 @@ fn a_query_without_results_offers_one_that_has_some() {
     let suggested = |text| -> Vec<(String, usize)> {
         let found = question(text);
         assert!(found.matches.is_empty());
-        found.suggestions.into_iter().map(|s| (s.query, s.total)).collect()
+        found.found.suggestions.into_iter().map(|s| (s.query, s.total)).collect()
     };
     assert_eq!(suggested("choklatt"), [("chocolate".to_owned(), 2)]);
     assert_eq!(suggested("organic qqqqqq"), [("organic".to_owned(), 3)]);
@@ -142,14 +155,14 @@ fn facets_show_what_another_choice_would_give() {
     };
     let all = found(FacetFilters::default());
     assert_eq!(all.matches.len(), 4);
-    assert_eq!(counts(&all.facets.brands), pairs(&[("A", 2), ("B", 1)]));
-    assert_eq!(counts(&all.facets.departments), pairs(&[("Food", 3), ("Rare", 1)]));
-    let ranges: Vec<usize> = all.facets.prices.iter().map(|range| range.count).collect();
-    assert_eq!((ranges, all.facets.in_stock), (vec![1, 2, 1], 2));
+    assert_eq!(counts(&all.found.facets.brands), pairs(&[("A", 2), ("B", 1)]));
+    assert_eq!(counts(&all.found.facets.departments), pairs(&[("Food", 3), ("Rare", 1)]));
+    let ranges: Vec<usize> = all.found.facets.prices.iter().map(|range| range.count).collect();
+    assert_eq!((ranges, all.found.facets.in_stock), (vec![1, 2, 1], 2));
     let of_b = found(FacetFilters { brand: Some("B".to_owned()), ..FacetFilters::default() });
     assert_eq!(of_b.matches.len(), 1);
-    assert_eq!(counts(&of_b.facets.brands), pairs(&[("A", 2), ("B", 1)]));
-    assert_eq!(counts(&of_b.facets.departments), pairs(&[("Food", 1)]));
+    assert_eq!(counts(&of_b.found.facets.brands), pairs(&[("A", 2), ("B", 1)]));
+    assert_eq!(counts(&of_b.found.facets.departments), pairs(&[("Food", 1)]));
     let cheap = FacetFilters { max_price: price("3"), in_stock: true, ..FacetFilters::default() };
     assert_eq!(ranked(&found(cheap)), [2]);
     let unknown = FacetFilters { aisle: Some("?".to_owned()), ..FacetFilters::default() };
@@ -165,7 +178,7 @@ fn a_change_replaces_a_product_and_what_is_known_elsewhere_is_no_typo() {
     assert_eq!(ranked(&find(&after, "butter")), [2]);
     let milk = find(&after, "milk");
     // The word is still in the older segment, but no product has it any longer.
-    assert_eq!((ranked(&milk), milk.corrected.as_deref()), (vec![0], Some("silk")));
+    assert_eq!((ranked(&milk), milk.found.corrected.as_deref()), (vec![0], Some("silk")));
     let again = after.with([document(5, "Milk")].into_iter());
     assert_eq!(ranked(&find(&again, "milk")), [5]);
 }
@@ -177,9 +190,9 @@ fn what_is_not_accepted_is_not_found_counted_or_suggested() {
     let synonyms = Synonyms::default();
     let question =
         |text| Question { text, is_typing: false, filters: &filters, synonyms: &synonyms };
-    let found = index.search(&question("milk"), |key| key != 0);
-    assert_eq!((ranked(&found), found.corrected.as_deref()), (vec![2], Some("silk")));
-    assert_eq!(index.search(&question("bar"), |_| false), Found::default());
+    let found = search(&index, &question("milk"), |key| key != 0);
+    assert_eq!((ranked(&found), found.found.corrected.as_deref()), (vec![2], Some("silk")));
+    assert_eq!(search(&index, &question("bar"), |_| false).found, Found::default());
 }
 
 #[test]
@@ -201,6 +214,25 @@ fn an_id_finds_its_product_first() {
     assert_eq!(ranked(&find(&index, " a-1 ")), [0]);
     assert_eq!(ranked(&find(&index, "B2")), [1, 2]);
     assert!(find(&index, "").matches.is_empty());
+}
+
+#[test]
+fn a_beginning_finds_the_same_in_one_segment_as_in_many() {
+    // A large segment lists the products of a beginning, a small one does not.
+    const PRODUCTS: u32 = 6000;
+    const SMALL: u32 = 200;
+    let names = ["own thing", "owner's thing", "own owner or thing of own owner", "other"];
+    let named = |keys: std::ops::Range<u32>| {
+        keys.map(|key| document(key, names[key as usize % names.len()]))
+    };
+    let one = Index::new(named(0..PRODUCTS));
+    let many = (0..PRODUCTS / SMALL)
+        .fold(Index::default(), |index, at| index.with(named(at * SMALL..(at + 1) * SMALL)));
+    for text in ["o", "ow", "own", "owne", "thing o", "own thi", "foo", "foot", "t"] {
+        let (of_one, of_many) = (find(&one, text), find(&many, text));
+        assert_eq!(of_one, of_many, "{text}");
+        assert!(!of_one.matches.is_empty());
+    }
 }
 
 proptest! {

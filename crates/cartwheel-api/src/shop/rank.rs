@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::{Request, State};
 use cartwheel_engine::{Filters, Query, RankedProduct, Unranked};
-use cartwheel_events::{ImpressionItem, ProductId, UserId};
+use cartwheel_events::{ImpressionItem, MAX_ITEMS, ProductId, UserId};
 use cartwheel_filter::Source;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -77,7 +77,8 @@ pub(crate) struct Ranking {
 /// Orders products for a shopper
 ///
 /// The products of a category page or of a search, in the order in which the shopper is likely to
-/// want them. They are scored as recommendations are; products in the cart keep a place.
+/// want them. They are scored as recommendations are; products in the cart keep a place. The first
+/// 200 count as sent: what follows from the others does not count in /v1/quality.
 #[utoipa::path(post, path = "/v1/rank", tag = "recommendations",
     request_body = RankRequest, responses(
     (status = 200, description = "The products, best first", body = Ranking),
@@ -119,7 +120,9 @@ pub(crate) async fn rank(
     let cart = query.cart_products();
     let mut answer = state.engine.rank(query, &products).await;
     answer.degraded |= known.shopper.is_none();
-    let items = answer.items.iter().zip(0..).map(|(item, position)| ImpressionItem {
+    // Nobody sees so many: a long list would take longer to write than to rank.
+    let recorded = answer.items.iter().take(MAX_ITEMS);
+    let items = recorded.zip(0..).map(|(item, position)| ImpressionItem {
         product_id: item.product_id.clone(),
         position,
         score: item.probability,

@@ -34,6 +34,19 @@ async fn given_products_are_ranked_and_recorded_as_an_impression() {
 }
 
 #[tokio::test]
+async fn of_a_long_ranking_the_first_200_products_count_as_sent() {
+    let shop = Shop::open().await;
+    let products: Vec<String> = (0..300).map(|n| format!("p{n}")).collect();
+    let answer = shop.post("/v1/rank", &json!({"user_id": "u", "products": products})).await.json();
+    assert_eq!(answer["products"].as_array().unwrap().len(), 300);
+    let records = shop.stored(1).await;
+    let Record::Impression(impression) = &records[0] else { panic!("{records:?}") };
+    assert_eq!(impression.shown.len(), 200);
+    let last = impression.shown[199].product_id.as_str();
+    assert_eq!(answer["products"][199]["product_id"], last);
+}
+
+#[tokio::test]
 async fn a_bad_request_names_the_field() {
     let shop = Shop::open().await;
     for (body, field) in [

@@ -1,10 +1,11 @@
-//! What trends, across kill -9.
+//! What trends, and what exploration has learned, across kill -9.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::shop::{Server, shop};
+use crate::shop::{Server, request, shop, wait_until};
 
 fn view(server: &Server, product: &str, shoppers: std::ops::Range<u32>) {
     for shopper in shoppers {
@@ -61,5 +62,70 @@ fn a_killed_server_counts_every_event_once() {
     view(&server, "2", 3..12);
     let last = trending(&server, |found| found[0].0 == "2");
     assert!(last[0].1 < 0.6, "12 views against 10: {last:?}");
+    server.stop();
+}
+
+/// Trials and clicks of each product that was explored.
+type Learned = BTreeMap<String, (u64, u64)>;
+
+fn learned(server: &Server) -> Learned {
+    let (status, quality) = server.get("/v1/quality").expect("an answer");
+    assert_eq!(status, 200, "{quality}");
+    let products = quality["exploration"]["products"].as_array().unwrap().iter();
+    let number = |value: &Value| value.as_u64().unwrap();
+    let of = |product: &Value| {
+        let id = product["product_id"].as_str().unwrap().to_owned();
+        (id, (number(&product["trials"]), number(&product["clicks"])))
+    };
+    products.map(of).collect()
+}
+
+/// Shows each shopper a list that explores. The shopper views the first explored product of it.
+fn explore(server: &Server, shoppers: std::ops::Range<u32>, expected: &mut Learned) {
+    for shopper in shoppers {
+        let shopper = format!("e{shopper}");
+        let (status, answer) =
+            server.post("/v1/placements/home", &json!({"user_id": shopper})).expect("an answer");
+        assert_eq!(status, 200, "{answer}");
+        let items = answer["recommendations"].as_array().unwrap().iter();
+        let explored = items.filter(|item| item["propensity"].is_number());
+        let ids: Vec<&str> = explored.map(|item| item["product_id"].as_str().unwrap()).collect();
+        assert_eq!(ids.len(), 2, "{answer}");
+        ids.iter().for_each(|id| expected.entry((*id).to_owned()).or_default().0 += 1);
+        expected.get_mut(ids[0]).unwrap().1 += 1;
+        server.submit(&json!({
+            "user_id": shopper, "event": "view", "product_ids": [ids[0]],
+            "recommendation_id": answer["recommendation_id"],
+        }));
+    }
+}
+
+#[test]
+fn a_killed_server_counts_every_trial_once() {
+    let data = shop();
+    let mut server = Server::start(data.path());
+    // Few enough products that /v1/quality lists all of them.
+    let (_, popular) = server.get("/v1/popular?limit=12").expect("an answer");
+    let popular = popular["recommendations"].as_array().unwrap().iter();
+    let ids: Vec<String> =
+        popular.map(|item| format!("product_id = {}", item["product_id"])).collect();
+    let placement = json!({"kind": "popular", "limit": 6, "explore": {"slots": 2},
+                           "filter": ids.join(" or ")});
+    let put = request(&server.address, "PUT", "/v1/placements/home", Some(&placement.to_string()));
+    assert_eq!(put.unwrap().0, 200);
+
+    let mut expected = Learned::new();
+    explore(&server, 0..10, &mut expected);
+    wait_until("the trials are counted", || learned(&server) == expected);
+    wait_until("the counts are stored", || data.path().join("trends.bin").exists());
+    // These follow the stored counts.
+    explore(&server, 10..25, &mut expected);
+    wait_until("the trials are counted", || learned(&server) == expected);
+    server.kill();
+
+    let server = Server::start(data.path());
+    wait_until("the same trials are counted", || learned(&server) == expected);
+    explore(&server, 25..30, &mut expected);
+    wait_until("new trials are counted", || learned(&server) == expected);
     server.stop();
 }
