@@ -80,8 +80,19 @@ fn learned(server: &Server) -> Learned {
     products.map(of).collect()
 }
 
-/// Shows each shopper a list that explores. The shopper views the first explored product of it.
+/// Waits until the server has counted what was expected, and no more.
+fn wait_for(server: &Server, expected: &Learned) {
+    let start = Instant::now();
+    while learned(server) != *expected {
+        assert!(start.elapsed() < Duration::from_secs(30), "{:?}: {expected:?}", learned(server));
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// Shows each shopper a list that explores, and waits until the server knows. Then each shopper
+/// views the first explored product.
 fn explore(server: &Server, shoppers: std::ops::Range<u32>, expected: &mut Learned) {
+    let mut views = Vec::new();
     for shopper in shoppers {
         let shopper = format!("e{shopper}");
         let (status, answer) =
@@ -92,12 +103,15 @@ fn explore(server: &Server, shoppers: std::ops::Range<u32>, expected: &mut Learn
         let ids: Vec<&str> = explored.map(|item| item["product_id"].as_str().unwrap()).collect();
         assert_eq!(ids.len(), 2, "{answer}");
         ids.iter().for_each(|id| expected.entry((*id).to_owned()).or_default().0 += 1);
-        expected.get_mut(ids[0]).unwrap().1 += 1;
-        server.submit(&json!({
-            "user_id": shopper, "event": "view", "product_ids": [ids[0]],
-            "recommendation_id": answer["recommendation_id"],
-        }));
+        views.push(json!({"user_id": shopper, "event": "view", "product_ids": [ids[0]],
+                          "recommendation_id": answer["recommendation_id"]}));
     }
+    wait_for(server, expected);
+    for view in views {
+        server.submit(&view);
+        expected.get_mut(view["product_ids"][0].as_str().unwrap()).unwrap().1 += 1;
+    }
+    wait_for(server, expected);
 }
 
 #[test]
@@ -116,16 +130,13 @@ fn a_killed_server_counts_every_trial_once() {
 
     let mut expected = Learned::new();
     explore(&server, 0..10, &mut expected);
-    wait_until("the trials are counted", || learned(&server) == expected);
     wait_until("the counts are stored", || data.path().join("trends.bin").exists());
     // These follow the stored counts.
     explore(&server, 10..25, &mut expected);
-    wait_until("the trials are counted", || learned(&server) == expected);
     server.kill();
 
     let server = Server::start(data.path());
-    wait_until("the same trials are counted", || learned(&server) == expected);
+    wait_for(&server, &expected);
     explore(&server, 25..30, &mut expected);
-    wait_until("new trials are counted", || learned(&server) == expected);
     server.stop();
 }
