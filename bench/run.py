@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Measures cartwheel and its peers in one run and prints a table.
 
-  bench/run.py CARTWHEEL LOAD LOG_BENCH FOREST_BENCH SEARCH_BENCH [--quick] [--only PART]
+  bench/run.py CARTWHEEL LOAD LOG_BENCH FOREST_BENCH SCORE SEARCH_BENCH [--quick] [--only PART]
 
 Each figure is the median of five repetitions (three with --quick), interleaved with its
 peer's, with the spread from least to most. All repetitions go to bench/results.json, or to the
@@ -147,20 +147,23 @@ def divan_medians(text):
     return medians
 
 
-def scoring(forest, repeats):
-    """The forest's own benchmark beside XGBoost."""
-    ours, theirs = defaultdict(list), defaultdict(list)
+def scoring(forest, score, repeats):
+    """The forest's own benchmark, then the same models and rows in other libraries."""
+    ours = defaultdict(list)
     for _ in range(repeats):
         for name, us in divan_medians(run(forest, "--bench")).items():
             ours[name].append(us)
-        for line in run(sys.executable, HERE / "xgboost_predict.py").splitlines():
-            rows, us = line.split()
-            theirs[rows].append(float(us))
-    found = {name: add("scoring", name, values, "µs") for name, values in ours.items()}
-    for rows, values in theirs.items():
-        peer = add("scoring", f"XGBoost inplace_predict, {rows} row(s), 100 trees", values, "µs", peer=True)
-        mine = found[f"probabilities (100, 6, {rows})"]
-        ratio("scoring", f"cartwheel / XGBoost, {rows} row(s), 100 trees", mine, peer)
+    for name, values in ours.items():
+        add("scoring", name, values, "µs")
+    calls = defaultdict(lambda: defaultdict(list))
+    for line in run(sys.executable, HERE / "forest_peers.py", score, str(repeats)).splitlines():
+        trees, depth, rows, who, us = line.split()
+        calls[f"{trees} trees of depth {depth}, {rows} row(s)"][who].append(float(us))
+    for case, by in calls.items():
+        mine = add("scoring", f"cartwheel, {case}", by["cartwheel"], "µs")
+        for who, name in (("xgboost", "XGBoost's C API"), ("tl2cgen", "tl2cgen")):
+            peer = add("scoring", f"{name}, {case}", by[who], "µs", peer=True)
+            ratio("scoring", f"cartwheel / {name}, {case}", mine, peer)
 
 
 def searching(search, repeats):
@@ -181,7 +184,7 @@ def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    for program in ("cartwheel", "load", "log", "forest", "search"):
+    for program in ("cartwheel", "load", "log", "forest", "score", "search"):
         parser.add_argument(program)
     parser.add_argument("--quick", action="store_true")
     parts = ("features", "imports", "scoring", "search", "serving", "scale")
@@ -192,7 +195,7 @@ def main():
     work = Path(tempfile.mkdtemp(prefix="cartwheel-bench-", dir=os.environ.get("BENCH_DIR")))
     try:
         if options.only in (None, "scoring"):
-            scoring(options.forest, repeats)
+            scoring(options.forest, options.score, repeats)
         if options.only in (None, "search"):
             searching(options.search, repeats)
         if options.only in (None, "serving"):

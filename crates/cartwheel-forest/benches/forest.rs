@@ -114,16 +114,19 @@ fn request(bencher: Bencher<'_, '_>, (trees, depth, rows, shared): (usize, u32, 
         .bench_local(|| forest.probabilities(divan::black_box(&values), &mut out));
 }
 
-/// Number of trees and their depth.
-const EXPLAINED: [(usize, u32); 3] = [(100, 6), (300, 6), (100, 10)];
+/// Number of trees, their depth, and number of rows.
+const EXPLAINED: [(usize, u32, usize); 4] = [(100, 6, 1), (400, 5, 10), (400, 6, 10), (100, 10, 1)];
 
 #[divan::bench(args = EXPLAINED)]
-fn contributions(bencher: Bencher<'_, '_>, (trees, depth): (usize, u32)) {
+fn contributions(bencher: Bencher<'_, '_>, (trees, depth, rows): (usize, u32, usize)) {
     let forest = forest(trees, depth);
     let mut rng = rng(11);
-    let row: Vec<f32> = (0..FEATURES).map(|_| value(&mut rng)).collect();
+    let rows: Vec<f32> = (0..rows * FEATURES).map(|_| value(&mut rng)).collect();
     let mut out = vec![0.0; FEATURES];
-    bencher.bench_local(|| forest.contributions(divan::black_box(&row), &mut out));
+    bencher.bench_local(|| {
+        let explain = |row| forest.contributions(divan::black_box(row), &mut out);
+        rows.chunks_exact(FEATURES).map(explain).filter(Result::is_ok).count()
+    });
 }
 
 #[divan::bench]

@@ -32,7 +32,9 @@ pub fn contributions(
     // A path has at most as many features as levels, and `POINTS` points are exact for a
     // product of up to `2 * POINTS - 1` factors.
     match statistics.depth {
-        0..=8 => Walk::<4>::over(statistics, row, out),
+        0..=4 => Walk::<2>::over(statistics, row, out),
+        5..=6 => Walk::<3>::over(statistics, row, out),
+        7..=8 => Walk::<4>::over(statistics, row, out),
         9..=16 => Walk::<8>::over(statistics, row, out),
         17..=32 => Walk::<16>::over(statistics, row, out),
         33..=MAX_EXPLAINED_DEPTH => Walk::<{ MAX_EXPLAINED_DEPTH / 2 }>::over(statistics, row, out),
@@ -46,23 +48,23 @@ pub fn contributions(
 struct Factor {
     /// The product of the cover ratios at the feature's splits.
     share: f64,
-    /// Whether the row takes this side at all of them.
-    followed: bool,
+    /// 1 if the row takes this side at all of them, else 0.
+    followed: f64,
 }
 
 impl Factor {
     /// The factor of a feature that is not on the path; it is 1 for every `t`.
-    const ABSENT: Self = Self { share: 1.0, followed: true };
+    const ABSENT: Self = Self { share: 1.0, followed: 1.0 };
 
     /// Returns the factor of the product under the integral. It is positive if the feature
     /// is followed, since `0 < t < 1`.
     fn at(self, t: f64) -> f64 {
-        self.share * (1.0 - t) + if self.followed { t } else { 0.0 }
+        self.share * (1.0 - t) + self.followed * t
     }
 
     /// Returns the difference that the feature's presence in the coalition makes.
     fn change(self) -> f64 {
-        f64::from(u8::from(self.followed)) - self.share
+        self.followed - self.share
     }
 }
 
@@ -104,15 +106,15 @@ impl<'a, const POINTS: usize> Walk<'a, POINTS> {
             return [f64::from(node.value); POINTS];
         }
         let feature = node.feature();
-        let goes_left = node.goes_left(self.row[feature]);
+        let left = f64::from(u8::from(node.goes_left(self.row[feature])));
         let before = self.factors[feature];
         let mut sum = [0.0; POINTS];
         for ((share, way), child) in
-            self.statistics.shares(&node).into_iter().zip([goes_left, !goes_left]).zip(node.left..)
+            self.statistics.shares(&node).into_iter().zip([left, 1.0 - left]).zip(node.left..)
         {
-            let after = Factor { share: before.share * share, followed: before.followed && way };
+            let after = Factor { share: before.share * share, followed: before.followed * way };
             self.factors[feature] = after;
-            let part = if before.followed {
+            let part = if before.followed > 0.0 {
                 self.credited(feature, before, after, child as usize, product)
             } else {
                 self.scaled(share, child as usize, product)
@@ -135,16 +137,22 @@ impl<'a, const POINTS: usize> Walk<'a, POINTS> {
         child: usize,
         product: &[f64; POINTS],
     ) -> [f64; POINTS] {
-        let mut others = [0.0; POINTS];
-        let mut ratio = [0.0; POINTS];
-        let mut to_child = [0.0; POINTS];
-        for (i, &t) in self.quadrature.points.iter().enumerate() {
-            let inverse = 1.0 / before.at(t);
-            others[i] = product[i] * inverse;
-            ratio[i] = after.at(t) * inverse;
-            to_child[i] = others[i] * after.at(t);
+        let mut others = *product;
+        let mut ratio = self.quadrature.points.map(|t| after.at(t));
+        // At the first split on a feature, the usual case, this would divide by 1.
+        if before.share < 1.0 {
+            for (i, &t) in self.quadrature.points.iter().enumerate() {
+                let inverse = 1.0 / before.at(t);
+                others[i] *= inverse;
+                ratio[i] *= inverse;
+            }
         }
-        let mut sum = self.below(child, &to_child);
+        let leaf = &self.statistics.nodes[child];
+        let mut sum = if leaf.is_leaf() {
+            [f64::from(leaf.value); POINTS]
+        } else {
+            self.below(child, &std::array::from_fn(|i| product[i] * ratio[i]))
+        };
         let mut credit = 0.0;
         for (i, &weight) in self.quadrature.weights.iter().enumerate() {
             let change = after.change() - before.change() * ratio[i];
