@@ -16,6 +16,9 @@ use crate::session_table::StoreError;
 const STRIPES: usize = 64;
 /// A flush is due once one in this many of the allowed unwritten sessions are unwritten.
 const FLUSH_DUE: usize = 4;
+/// Bytes that a session may take while as many users as the capacity are cached. After 64 events, one
+/// takes some 10 kB; the largest take 200 kB.
+const SESSION_BYTES: usize = 16 << 10;
 
 /// How a cached session relates to the stored one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +36,15 @@ enum State {
 struct Entry {
     session: Option<Arc<Session>>,
     state: State,
+    /// The bytes of the session.
+    bytes: usize,
+}
+
+impl Entry {
+    fn loaded(session: Option<Arc<Session>>) -> Self {
+        let bytes = session.as_ref().map_or(0, |session| session.bytes());
+        Self { session, state: State::Clean, bytes }
+    }
 }
 
 /// Two generations: an access moves a user to `young`. When `young` is full it becomes
@@ -40,6 +52,8 @@ struct Entry {
 #[derive(Debug, Default)]
 struct Stripe {
     young: FxHashMap<UserId, Entry>,
+    /// The bytes of the sessions in `young`.
+    young_bytes: usize,
     old: FxHashMap<UserId, Entry>,
     /// Users whose entry became dirty since the last flush.
     dirty: Vec<UserId>,
@@ -60,8 +74,9 @@ pub(crate) struct SessionCache {
     stripes: Vec<Mutex<Stripe>>,
     /// Users in a generation of a stripe.
     generation_size: usize,
-    /// Entries that are not clean.
+    /// Entries that are not clean, and the bytes of their sessions.
     unwritten: AtomicUsize,
+    unwritten_bytes: AtomicUsize,
     max_unwritten: usize,
     flush_due: Notify,
 }
@@ -73,6 +88,7 @@ impl SessionCache {
             stripes: (0..STRIPES).map(|_| Mutex::default()).collect(),
             generation_size: (capacity / STRIPES / 2).max(1),
             unwritten: AtomicUsize::new(0),
+            unwritten_bytes: AtomicUsize::new(0),
             max_unwritten: capacity.max(1),
             flush_due: Notify::new(),
         }
@@ -107,14 +123,23 @@ impl SessionCache {
         let is_changed = change(session);
         let session = Arc::clone(session);
         if is_changed {
-            if entry.state == State::Clean {
-                let unwritten = self.unwritten.fetch_add(1, Ordering::Relaxed) + 1;
-                if unwritten >= self.max_unwritten.div_ceil(FLUSH_DUE) {
-                    self.flush_due.notify_one();
-                }
-            }
-            if std::mem::replace(&mut entry.state, State::Dirty) != State::Dirty {
+            let before = std::mem::replace(&mut entry.bytes, session.bytes());
+            let after = entry.bytes;
+            let state = std::mem::replace(&mut entry.state, State::Dirty);
+            // The entry is young: it has just been found.
+            stripe.young_bytes = stripe.young_bytes.saturating_sub(before) + after;
+            if state != State::Dirty {
                 stripe.dirty.push(user.clone());
+            }
+            if state == State::Clean {
+                self.unwritten.fetch_add(1, Ordering::Relaxed);
+                self.unwritten_bytes.fetch_add(after, Ordering::Relaxed);
+            } else {
+                self.unwritten_bytes.fetch_add(after, Ordering::Relaxed);
+                self.unwritten_bytes.fetch_sub(before, Ordering::Relaxed);
+            }
+            if state == State::Clean && self.is_filled(FLUSH_DUE) {
+                self.flush_due.notify_one();
             }
         }
         Ok(session)
@@ -130,17 +155,21 @@ impl SessionCache {
         if !stripe.young.contains_key(user) {
             let entry = match stripe.old.remove(user) {
                 Some(entry) => entry,
-                None => Entry { session: load()?, state: State::Clean },
+                None => Entry::loaded(load()?),
             };
-            if stripe.young.len() >= self.generation_size {
+            if stripe.young.len() >= self.generation_size
+                || stripe.young_bytes >= self.generation_size * SESSION_BYTES
+            {
                 stripe.old.retain(|_, entry| entry.state != State::Clean);
                 let young = std::mem::take(&mut stripe.young);
                 stripe.old.extend(young);
+                stripe.young_bytes = 0;
             }
+            stripe.young_bytes += entry.bytes;
             stripe.young.insert(user.clone(), entry);
         }
         // The entry is there: this only finds it.
-        Ok(stripe.young.entry(user.clone()).or_insert(Entry { session: None, state: State::Clean }))
+        Ok(stripe.young.entry(user.clone()).or_insert_with(|| Entry::loaded(None)))
     }
 
     /// Returns the number of unwritten sessions.
@@ -150,7 +179,14 @@ impl SessionCache {
 
     /// Tells whether as many sessions are unwritten as memory may hold.
     pub(crate) fn is_full(&self) -> bool {
-        self.unwritten() >= self.max_unwritten
+        self.is_filled(1)
+    }
+
+    /// Tells whether one in `parts` of the sessions, or of the bytes, that may be unwritten are.
+    fn is_filled(&self, parts: usize) -> bool {
+        let max_bytes = self.max_unwritten.saturating_mul(SESSION_BYTES);
+        self.unwritten() >= self.max_unwritten.div_ceil(parts)
+            || self.unwritten_bytes.load(Ordering::Relaxed) >= max_bytes.div_ceil(parts)
     }
 
     /// Waits until so many sessions are unwritten that a flush should not wait for its
@@ -184,6 +220,7 @@ impl SessionCache {
                 if is_written {
                     entry.state = State::Clean;
                     self.unwritten.fetch_sub(1, Ordering::Relaxed);
+                    self.unwritten_bytes.fetch_sub(entry.bytes, Ordering::Relaxed);
                 } else {
                     entry.state = State::Dirty;
                     stripe.dirty.push(user.clone());
@@ -198,15 +235,19 @@ impl SessionCache {
             *stripe.lock() = Stripe::default();
         }
         self.unwritten.store(0, Ordering::Relaxed);
+        self.unwritten_bytes.store(0, Ordering::Relaxed);
     }
 
-    /// Returns the number of cached users.
+    /// Returns the number of cached users, and the bytes of their sessions.
     #[cfg(test)]
-    pub(crate) fn len(&self) -> usize {
-        let len = |stripe: &Mutex<Stripe>| {
+    pub(crate) fn size(&self) -> (usize, usize) {
+        let mut size = (0, 0);
+        for stripe in &self.stripes {
             let stripe = stripe.lock();
-            stripe.young.len() + stripe.old.len()
-        };
-        self.stripes.iter().map(len).sum()
+            for entry in stripe.young.values().chain(stripe.old.values()) {
+                size = (size.0 + 1, size.1 + entry.bytes);
+            }
+        }
+        size
     }
 }

@@ -30,8 +30,8 @@ pub use dedup::{DEDUP_MS, RecentEvent, event_hash};
 pub use imported_events::{ImportedEvents, ShopperEvents};
 pub use redb_table::RedbSessionTable;
 pub use session::{
-    CartChange, CartItem, MAX_CART, MAX_CART_CHANGES, MAX_CHECKOUTS, MAX_RECENT, MAX_SEARCHES,
-    MAX_VIEWS, ProductView, SESSION_MS, Session, SessionCheckout, SessionSearch,
+    CartChange, CartItem, MAX_CART, MAX_CART_CHANGES, MAX_CHECKED_OUT, MAX_CHECKOUTS, MAX_RECENT,
+    MAX_SEARCHES, MAX_VIEWS, ProductView, SESSION_MS, Session, SessionCheckout, SessionSearch,
 };
 pub use session_table::{SessionTable, StoreError};
 pub use sessions::Sessions;

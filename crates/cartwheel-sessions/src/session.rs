@@ -20,6 +20,8 @@ pub const MAX_SEARCHES: usize = 8;
 pub const MAX_RECENT: usize = 64;
 /// Most checkouts that a session keeps.
 pub const MAX_CHECKOUTS: usize = 64;
+/// Most products of all checkouts that a session keeps; the newest checkout is kept in any case.
+pub const MAX_CHECKED_OUT: usize = 1000;
 /// A session expires this long after its last event, in milliseconds.
 pub const SESSION_MS: i64 = 7 * 24 * 3_600_000;
 
@@ -288,7 +290,7 @@ impl Session {
                     self.searches.insert(at, SessionSearch { query, at_ms });
                 }
             }
-            EventKind::Checkout if self.checkouts.len() < MAX_CHECKOUTS => {
+            EventKind::Checkout if self.has_room_for_checkout(record) => {
                 self.checkout_count += 1;
                 let key = (at_ms, &*record.event_id);
                 let is_before = |c: &SessionCheckout| (c.received_at_ms, &*c.event_id) < key;
@@ -302,6 +304,13 @@ impl Session {
             let at = self.recent_events.partition_point(|recent| recent.received_at_ms <= at_ms);
             self.recent_events.insert(at, RecentEvent::new(position, record));
         }
+    }
+
+    /// Whether a checkout fits beside all others.
+    fn has_room_for_checkout(&self, record: &EventRecord) -> bool {
+        let products: usize = self.checkouts.iter().map(|checkout| checkout.items.len()).sum();
+        self.checkouts.len() < MAX_CHECKOUTS
+            && products + record.product_ids.len() <= MAX_CHECKED_OUT
     }
 
     /// Tells whether the session has expired at `now_ms` (UTC milliseconds).
@@ -373,11 +382,53 @@ impl Session {
         self.remove(&record.product_ids);
         let oldest = record.received_at_ms.saturating_sub(SESSION_MS);
         self.checkouts.retain(|checkout| checkout.received_at_ms >= oldest);
-        if self.checkouts.len() >= MAX_CHECKOUTS {
-            self.checkouts.remove(0);
-        }
         self.checkouts.push(SessionCheckout::of(record));
+        self.bound_checkouts();
     }
+
+    /// Forgets the oldest checkouts beyond [`MAX_CHECKOUTS`] and [`MAX_CHECKED_OUT`].
+    pub(crate) fn bound_checkouts(&mut self) {
+        let mut products = 0;
+        let fits = |checkout: &&SessionCheckout| {
+            products += checkout.items.len();
+            products <= MAX_CHECKED_OUT
+        };
+        let kept = self.checkouts.iter().rev().take(MAX_CHECKOUTS).take_while(fits).count();
+        let excess = self.checkouts.len().saturating_sub(kept.max(1));
+        self.checkouts.drain(..excess);
+    }
+
+    /// The memory that the session takes, in bytes: its fields, their elements, and the ids that are
+    /// too long to stand in them.
+    pub fn bytes(&self) -> usize {
+        let views: usize = self.views.iter().map(|view| apart(&view.product_id)).sum();
+        let changes: usize = self.cart_changes.iter().map(|c| apart(&c.product_id)).sum();
+        let cart: usize = self.cart.iter().map(|item| apart(&item.product_id)).sum();
+        let searches: usize = self.searches.iter().map(|search| search.query.len()).sum();
+        let checkout = |checkout: &SessionCheckout| {
+            let ids: usize = checkout.items.iter().map(apart).sum();
+            checkout.event_id.len() + size_of_val(&checkout.items[..]) + ids
+        };
+        let checkouts: usize = self.checkouts.iter().map(checkout).sum();
+        size_of::<Self>()
+            + views
+            + changes
+            + cart
+            + searches
+            + checkouts
+            + self.views.len() * size_of::<ProductView>()
+            + self.cart_changes.len() * size_of::<CartChange>()
+            + self.searches.len() * size_of::<SessionSearch>()
+            + self.recent_events.len() * size_of::<RecentEvent>()
+            + size_of_val(&self.cart[..])
+            + size_of_val(&self.checkouts[..])
+    }
+}
+
+/// The bytes of an id that does not stand in its field.
+fn apart(id: &ProductId) -> usize {
+    let len = id.as_str().len();
+    if len < size_of::<ProductId>() { 0 } else { len }
 }
 
 fn push_bounded<T>(queue: &mut VecDeque<T>, value: T, limit: usize) {

@@ -44,8 +44,9 @@ impl std::fmt::Debug for Sessions {
 }
 
 impl Sessions {
-    /// Sessions over `table`, with about `capacity` users in memory (a session takes up to
-    /// 10 kB, more with many checkouts). At most `capacity` sessions may be unwritten.
+    /// Sessions over `table`, with about `capacity` users in memory, or fewer if their sessions
+    /// take more than 16 kB each. At most `capacity` sessions may be unwritten, or as many as take
+    /// `capacity` times 16 kB.
     pub fn new(table: Arc<dyn SessionTable>, capacity: usize) -> Self {
         Self {
             table,
@@ -314,9 +315,9 @@ impl Sessions {
         self.table.sweep(after, limit, now_ms)
     }
 
-    /// Returns the number of users in memory.
+    /// Returns the number of users in memory, and the bytes of their sessions.
     #[cfg(test)]
-    pub(crate) fn cached(&self) -> usize {
-        self.cache.len()
+    pub(crate) fn cached(&self) -> (usize, usize) {
+        self.cache.size()
     }
 }

@@ -6,8 +6,8 @@ use cartwheel_events::{Carried, CarriedCheckout, Tied, UserId};
 use cartwheel_stream::Sequence;
 
 use crate::session::{
-    CartChange, CartItem, MAX_CART, MAX_CART_CHANGES, MAX_CHECKOUTS, MAX_SEARCHES, MAX_VIEWS,
-    ProductView, Session, SessionCheckout,
+    CartChange, CartItem, MAX_CART, MAX_CART_CHANGES, MAX_SEARCHES, MAX_VIEWS, ProductView,
+    Session, SessionCheckout,
 };
 
 /// Most products of the purchases that go over with one tie, so that its record stays small.
@@ -81,8 +81,7 @@ impl Session {
             self.checkouts.insert(at, checkout);
             self.checkout_count += 1;
         }
-        let excess = self.checkouts.len().saturating_sub(MAX_CHECKOUTS);
-        self.checkouts.drain(..excess);
+        self.bound_checkouts();
     }
 
     /// Notes the user to whom this guest is tied, and lets go of what has gone over. `next` is
