@@ -56,8 +56,12 @@ impl Pipeline {
         config: Option<&Path>,
         beside: Option<usize>,
     ) -> Result<Self, RunnerError> {
-        let jobs =
-            Jobs { data_dir: data_dir.0.clone(), config: config.map(Path::to_owned), beside };
+        let jobs = Jobs {
+            data_dir: data_dir.0.clone(),
+            config: config.map(Path::to_owned),
+            beside,
+            max_memory_bytes: settings.import.max_memory_bytes,
+        };
         let clock = Clock::system();
         let resources = resources::Local::new(data_dir, jobs.clone(), clock.clone());
         let options = RunnerOptions { clock: clock.clone(), keep: settings.pipeline.keep };

@@ -22,6 +22,7 @@ pub const OF_THE_BINARY: &[Variable] = variables! {
     CARTWHEEL_API_KEY: "API key that commands send to a running server.";
     CARTWHEEL_PROGRESS: "`json` turns progress bars into lines of JSON on standard error.";
     CARTWHEEL_JOB: "Marks a process as a job of another one. The pipeline sets it.";
+    CARTWHEEL_JOB_MEMORY: "Most memory of a job in bytes. The server sets it, by `import.max_memory_bytes`.";
 };
 
 /// Variables of the functions on AWS, and of `serve --backend aws`. Terraform sets them.

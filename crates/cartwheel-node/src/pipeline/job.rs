@@ -1,6 +1,6 @@
 //! Jobs: subcommands of this program in child processes. A job has its own memory and
 //! threads, and stops when its process is killed. Beside a server it has few threads and
-//! the idle scheduling class.
+//! the idle scheduling class, and if the machine runs out of memory, it ends before the server.
 
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
@@ -21,6 +21,11 @@ const ERROR: &str = "error: ";
 const JOB_VARIABLE: &str = "CARTWHEEL_JOB";
 /// Value of [`JOB_VARIABLE`] in jobs beside a server.
 const BESIDE: &str = "beside";
+/// Environment variable with the most memory of a job, in bytes.
+const MEMORY_VARIABLE: &str = "CARTWHEEL_JOB_MEMORY";
+/// A job's memory is looked at this often.
+#[cfg(target_os = "linux")]
+const MEMORY_CHECK: std::time::Duration = std::time::Duration::from_millis(50);
 /// Last lines of a failed job's output in its error.
 const TAIL_LINES: usize = 12;
 /// Largest result of a job, in bytes.
@@ -53,6 +58,8 @@ pub struct Jobs {
     pub config: Option<PathBuf>,
     /// Threads of a job beside a server; `None` for no limit.
     pub beside: Option<usize>,
+    /// Most memory of a job that reads what somebody has uploaded, in bytes.
+    pub max_memory_bytes: u64,
 }
 
 /// The end of a job.
@@ -84,8 +91,8 @@ impl Jobs {
             .map_err(|e| failed(format!("the job's result is not JSON: {e}")))
     }
 
-    /// Runs a subcommand with `--json` in `folder`, whose files its arguments may name. It calls
-    /// the server with `key`.
+    /// Runs a subcommand with `--json` in `folder`, whose files its arguments may name, within the
+    /// memory that such a job may have. It calls the server with `key`.
     ///
     /// # Errors
     /// When the job cannot be started or followed.
@@ -99,7 +106,8 @@ impl Jobs {
         // Without a configuration, a file of the folder that has its name must not become one.
         let config = self.config.as_deref().unwrap_or(Path::new("/dev/null"));
         let mut command = self.command(Some(config), arguments)?;
-        command.current_dir(folder).env(KEY_VARIABLE, key);
+        let memory = self.max_memory_bytes.to_string();
+        command.current_dir(folder).env(KEY_VARIABLE, key).env(MEMORY_VARIABLE, memory);
         let Output { status, stdout, tail } = output(command, watcher).await?;
         let error = (!status.success()).then(|| {
             // Warnings may stand before it.
@@ -190,7 +198,8 @@ async fn listen(stderr: tokio::process::ChildStderr, watcher: &impl Watcher) -> 
 }
 
 /// Makes this process a job if its parent started it as one: it is killed when its parent
-/// ends and, beside a server, runs only when cores are idle.
+/// ends and, beside a server, runs only when cores are idle and is the first to be killed if memory
+/// runs out. A job with a limit of memory ends when it has more.
 pub fn become_job() {
     #[cfg(target_os = "linux")]
     if let Some(job) = std::env::var_os(JOB_VARIABLE) {
@@ -202,5 +211,40 @@ pub fn become_job() {
                 libc::sched_setscheduler(0, libc::SCHED_IDLE, &idle);
             }
         }
+        if job == BESIDE {
+            // Without it, the kernel chooses by size alone.
+            let _ = std::fs::write("/proc/self/oom_score_adj", "500");
+        }
+        let limit = std::env::var(MEMORY_VARIABLE).ok().and_then(|bytes| bytes.parse().ok());
+        if let Some(limit) = limit {
+            let watch = move || end_beyond(limit);
+            if let Err(error) = std::thread::Builder::new().name("memory".into()).spawn(watch) {
+                tracing::warn!(%error, "the memory of this job has no limit");
+            }
+        }
     }
+}
+
+/// Ends the process once its memory is larger than `limit` bytes. As after any other end, the next
+/// import removes what this one has begun.
+#[cfg(target_os = "linux")]
+fn end_beyond(limit: u64) {
+    // A limit of the kernel's would count address space that is never touched.
+    while resident_bytes().is_none_or(|bytes| bytes <= limit) {
+        std::thread::sleep(MEMORY_CHECK);
+    }
+    let limit = limit as f64 / f64::from(1 << 20);
+    eprintln!(
+        "{ERROR}the file needs more than the {limit:.0} MiB of memory that an import over HTTP may \
+         take. Raise import.max_memory_bytes, or run `cartwheel import` on the machine."
+    );
+    std::process::exit(1);
+}
+
+/// The memory of this process, in bytes.
+#[cfg(target_os = "linux")]
+fn resident_bytes() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    line.trim().strip_suffix(" kB")?.parse::<u64>().ok().map(|kib| kib << 10)
 }

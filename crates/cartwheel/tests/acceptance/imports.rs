@@ -219,3 +219,20 @@ fn a_discarded_import_and_a_restart_leave_nothing() {
     assert_eq!((uploads(data.path()), &about["import"]), (0, &Value::Null));
     server.stop();
 }
+
+#[test]
+fn an_import_that_needs_too_much_memory_ends_alone() {
+    let data = tempfile::tempdir().unwrap();
+    std::fs::write(data.path().join("cartwheel.toml"), "[import]\nmax_memory_bytes = 1000000\n")
+        .unwrap();
+    let server = Server::start(data.path());
+    let view = upload(&server, "orders", "shop.csv", orders(200_000).as_bytes(), "");
+    assert!(view.to_string().contains("Raise import.max_memory_bytes"), "{view}");
+    assert_eq!(server.get("/readyz").unwrap().0, 200);
+
+    // The command line has no limit.
+    std::fs::write(data.path().join("shop.csv"), orders(400)).unwrap();
+    let import = ["import", "orders", "shop.csv", "--map", "product_id=thing"];
+    cartwheel(data.path(), &import).unwrap();
+    server.stop();
+}
