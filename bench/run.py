@@ -9,6 +9,7 @@ path of --out; bench/compare.py compares two such files.
 """
 
 import argparse
+import json
 import os
 import re
 import shutil
@@ -60,6 +61,27 @@ def features(cartwheel, work, repeats, quick):
     add("features", "cartwheel: peak memory", memory, "MB")
     ratio("features", "the same tables / DuckDB", fold, duck, "target ≤ 0.5")
     ratio("features", "all / DuckDB", whole, duck)
+    training(cartwheel, data, repeats)
+
+
+def training(cartwheel, data, repeats):
+    """Training on the newest feature set beside Python's xgboost, both as new processes."""
+    (feature_set,) = (path for path in (data / "lake/features").iterdir() if path.is_dir())
+    rounds = ["--set", "num_round=100", "--set", "early_stopping_rounds=100"]
+    ours, theirs = [], []
+    for _ in range(repeats):
+        start = time.time()
+        run(cartwheel, "--data-dir", data, "train", "--no-release", *rounds)
+        ours.append(time.time() - start)
+        (model,) = (data / "lake/models").iterdir()
+        start = time.time()
+        losses = json.loads(run(sys.executable, HERE / "xgboost_train.py", feature_set, model))
+        theirs.append(time.time() - start)
+        assert losses["ours"] == losses["theirs"], losses
+    rows = json.loads((feature_set / "manifest.json").read_text())["train_rows"]
+    mine = add("training", f"cartwheel: 100 rounds, {rows} rows", ours, "s")
+    peer = add("training", "Python's xgboost, the same rows and losses", theirs, "s", peer=True)
+    ratio("training", "cartwheel / Python's xgboost", mine, peer, "target ≤ 1.05")
 
 
 def scale(cartwheel, load, work, repeats, seconds, quick):
