@@ -23,6 +23,7 @@ mod writer;
 
 #[cfg(test)]
 pub(crate) use backoff::backoff;
+pub(crate) use checkpoint::delivered_by;
 pub use consumer::{Delivery, DeliveryOptions};
 #[cfg(test)]
 pub(crate) use encode::{StreamRow, encode_events};

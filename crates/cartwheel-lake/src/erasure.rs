@@ -4,8 +4,10 @@ mod erase;
 mod imported;
 mod lines;
 mod pending;
+mod tombstones;
 mod users;
 
 pub use erase::ErasureResult;
 pub(crate) use erase::erase;
 pub use pending::{Erasure, ErasureError, Erasures, PendingErasure};
+pub use tombstones::{append_tombstones, parse_tombstones, read_tombstones};

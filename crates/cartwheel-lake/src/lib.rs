@@ -8,6 +8,7 @@
 //! recommendations, a file a day, and `feedback_products/` the same by product.
 
 mod compaction;
+mod copying;
 mod dates;
 mod delivery;
 mod erasure;
@@ -22,11 +23,15 @@ mod rejects;
 mod tables;
 
 pub use compaction::{CompactionOptions, CompactionSummary, Compactor};
+pub use copying::DeliveredFiles;
 pub use dates::AssumedDates;
 pub use delivery::{
     DeliveredFile, Delivery, DeliveryError, DeliveryOptions, DeliverySnapshot, DeliveryStatus,
 };
-pub use erasure::{Erasure, ErasureError, ErasureResult, Erasures, PendingErasure};
+pub use erasure::{
+    Erasure, ErasureError, ErasureResult, Erasures, PendingErasure, append_tombstones,
+    parse_tombstones, read_tombstones,
+};
 pub use error::LakeError;
 pub use files::guard::guarded;
 pub use import::{

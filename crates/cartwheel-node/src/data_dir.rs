@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
+use cartwheel_lake::{Erasures, append_tombstones, read_tombstones};
 use cartwheel_registry::layout;
 
 /// The data directory.
@@ -11,7 +12,11 @@ pub struct DataDir(pub PathBuf);
 
 /// The format of the data directory that this release reads and writes. It is counted up when
 /// older releases cannot read what a newer release writes.
-const FORMAT: u32 = 1;
+///
+/// Format 2 keeps the list of everybody who was erased, `erased.ndjson`. A release that does not
+/// know the list would leave out its own erasures, and a restored backup would bring these
+/// shoppers back.
+const FORMAT: u32 = 2;
 
 /// Entries by which a data directory is recognised: each of them may be the first to exist.
 /// Directories of the first releases have no `format`.
@@ -25,6 +30,7 @@ impl DataDir {
     /// # Errors
     /// When it is missing, when it is something else, or when a later release has written it.
     pub fn require(&self) -> Result<()> {
+        self.check_restored()?;
         let reason = match std::fs::metadata(&self.0) {
             Ok(found) if !found.is_dir() => Some("it is not a directory"),
             Ok(_) if ENTRIES.iter().all(|entry| !self.0.join(entry).exists()) => {
@@ -47,15 +53,40 @@ impl DataDir {
     /// Refuses a data directory that a later release has written. It may be missing.
     ///
     /// # Errors
-    /// When it belongs to a later release, or cannot be read.
+    /// When it belongs to a later release, a restore into it was interrupted, or it cannot be
+    /// read.
     pub fn check(&self) -> Result<()> {
+        self.check_restored()?;
+        match self.found_format()? {
+            Some(text) => self.check_format(&text).map(drop),
+            None => Ok(()),
+        }
+    }
+
+    fn check_restored(&self) -> Result<()> {
+        anyhow::ensure!(
+            !self.restoring().exists(),
+            "a restore into {} was interrupted: empty the directory and restore again",
+            self.0.display()
+        );
+        Ok(())
+    }
+
+    /// The content of `format`. `None` if one of the first releases wrote the directory, or it is
+    /// not written yet.
+    fn found_format(&self) -> Result<Option<String>> {
         let path = self.format();
-        let text = match std::fs::read_to_string(&path) {
-            Ok(text) => text,
-            // Written by one of the first releases, or not yet written.
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
-            Err(error) => return Err(error).with_context(|| path.display().to_string()),
-        };
+        match std::fs::read_to_string(&path) {
+            Ok(text) => Ok(Some(text)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error).with_context(|| path.display().to_string()),
+        }
+    }
+
+    /// Refuses the content of a `format` file that a later release has written, and returns the
+    /// format.
+    pub(crate) fn check_format(&self, text: &str) -> Result<u32> {
+        let path = self.format();
         let format: u32 = text
             .trim()
             .parse()
@@ -66,24 +97,31 @@ impl DataDir {
              to {FORMAT}): use that release, or name another --data-dir",
             self.0.display()
         );
-        Ok(())
+        Ok(format)
     }
 
-    /// Creates the data directory unless it exists, and marks it with this release's format.
+    /// Creates the data directory unless it exists, and marks it with this release's format. A
+    /// directory of an earlier format is migrated; copies of the files that change stay in
+    /// `before-format-<new>`.
     ///
     /// # Errors
     /// When it belongs to a later release, or cannot be written.
     pub fn begin(&self) -> Result<()> {
         self.check()?;
-        let path = self.format();
-        let write = || -> std::io::Result<()> {
-            std::fs::create_dir_all(&self.0)?;
-            if !path.exists() {
-                std::fs::write(&path, format!("{FORMAT}\n"))?;
-            }
-            Ok(())
+        let found = match self.found_format()? {
+            Some(text) => Some(self.check_format(&text)?),
+            // Directories of the first releases have no file.
+            None if ENTRIES.iter().any(|entry| self.0.join(entry).exists()) => Some(1),
+            None => None,
         };
-        write().with_context(|| path.display().to_string())
+        match found {
+            Some(FORMAT) => return Ok(()),
+            Some(earlier) => migrate(self, earlier)?,
+            None => {}
+        }
+        let path = self.format();
+        cartwheel_files::replace(&path, format!("{FORMAT}\n").as_bytes())
+            .with_context(|| path.display().to_string())
     }
 
     fn format(&self) -> PathBuf {
@@ -140,6 +178,26 @@ impl DataDir {
         self.0.join("erasures.json")
     }
 
+    /// Everybody who was ever erased.
+    pub fn erased(&self) -> PathBuf {
+        self.0.join("erased.ndjson")
+    }
+
+    /// Held by upkeep while it removes files, and by a backup while it needs them.
+    pub(crate) fn upkeep_lock(&self) -> PathBuf {
+        self.0.join("upkeep.lock")
+    }
+
+    /// Copies of files that the server has open, for a backup.
+    pub(crate) fn snapshot(&self) -> PathBuf {
+        self.0.join("snapshot")
+    }
+
+    /// Exists while a backup is being restored into the directory.
+    pub(crate) fn restoring(&self) -> PathBuf {
+        self.0.join("restoring")
+    }
+
     /// API keys, by their hashes.
     pub fn keys(&self) -> PathBuf {
         self.0.join("keys.json")
@@ -176,6 +234,33 @@ impl DataDir {
     }
 }
 
+/// Brings a directory of an earlier format to this one. Repeating it after a crash changes
+/// nothing more.
+fn migrate(data_dir: &DataDir, from: u32) -> Result<()> {
+    let kept = data_dir.0.join(format!("before-format-{FORMAT}"));
+    for path in [data_dir.format(), data_dir.erasures()] {
+        let Some(name) = path.file_name().filter(|_| path.exists()) else { continue };
+        let copy = kept.join(name);
+        if !copy.exists() {
+            let copied =
+                std::fs::read(&path).and_then(|bytes| cartwheel_files::replace(&copy, &bytes));
+            copied.with_context(|| format!("keep a copy of {}", path.display()))?;
+        }
+    }
+    // The list of format 2 begins with the erasures that are not finished.
+    let listed = read_tombstones(&data_dir.erased())?;
+    let pending = Erasures::open(&data_dir.erasures())?.pending();
+    let missing = pending.into_iter().map(|pending| pending.erasure);
+    let missing: Vec<_> = missing.filter(|erasure| !listed.contains(erasure)).collect();
+    append_tombstones(&data_dir.erased(), &missing)?;
+    eprintln!(
+        "{} was of format {from} and is now of format {FORMAT}. Files that changed are kept in {}",
+        data_dir.0.display(),
+        kept.display()
+    );
+    Ok(())
+}
+
 /// Lets nobody but the owner read the files that this process creates from now on: they hold
 /// what shoppers do.
 pub fn keep_files_private() {
@@ -207,5 +292,30 @@ mod tests {
         let early = DataDir(dir.path().join("early"));
         std::fs::create_dir_all(early.stream()).unwrap();
         early.require().unwrap();
+    }
+
+    #[test]
+    fn an_earlier_format_is_migrated_and_a_later_one_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let data = DataDir(dir.path().to_owned());
+        let pending = r#"{"cleaned":3,"pending":{"347":{"user_id":"347","before":9,"erased_at_ms":5,"cleaned":null}}}"#;
+        std::fs::write(data.format(), "1\n").unwrap();
+        std::fs::write(data.erasures(), pending).unwrap();
+        data.begin().unwrap();
+        data.begin().unwrap();
+        let read = |name: &str| std::fs::read_to_string(dir.path().join(name)).unwrap();
+        assert_eq!(read("format"), "2\n");
+        assert_eq!(read("before-format-2/format"), "1\n");
+        assert_eq!(read("before-format-2/erasures.json"), pending);
+        let listed = read_tombstones(&data.erased()).unwrap();
+        assert_eq!((listed.len(), &*listed[0].user_id), (1, "347"));
+
+        std::fs::write(data.format(), "3\n").unwrap();
+        let refused = data.begin().unwrap_err().to_string();
+        let named = [dir.path().to_str().unwrap(), "later release", "format 3", "up to 2"];
+        assert!(named.iter().all(|part| refused.contains(part)), "{refused}");
+        assert_eq!(read("format"), "3\n");
+        std::fs::write(data.restoring(), "x").unwrap();
+        assert!(data.require().unwrap_err().to_string().contains("restore"));
     }
 }

@@ -5,6 +5,7 @@
 
 mod audit;
 mod audit_chain;
+pub mod backup;
 mod catalogue;
 mod data_dir;
 mod documents;

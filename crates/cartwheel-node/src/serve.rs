@@ -16,6 +16,7 @@ use cartwheel_settings::{Server, Settings, Stream as StreamSettings};
 use cartwheel_stream::{Log, LogOptions, Sequence, Stream};
 use tokio::task::spawn_blocking;
 
+use crate::backup::snapshot;
 use crate::catalogue;
 use crate::data_dir::DataDir;
 use crate::documents::follow_document;
@@ -69,7 +70,7 @@ pub async fn serve(options: ServeOptions<'_>) -> Result<()> {
     let (log, catalogue) = stored.await??;
     let stream: Arc<dyn Stream> = log.clone();
     let table = Arc::new(RedbSessionTable::new(data_dir.sessions()));
-    let sessions = Sessions::new(table, SESSIONS_IN_MEMORY);
+    let sessions = Sessions::new(table.clone(), SESSIONS_IN_MEMORY);
     let sessions = Arc::new(sessions.with_imports(Arc::new(LakeImports(lake.clone()))));
     let engine = ServingEngine::new(opened);
     let accept_unknown = settings.catalogue.accept_unknown;
@@ -153,6 +154,11 @@ pub async fn serve(options: ServeOptions<'_>) -> Result<()> {
     // These three own the checkpoints: only a restart of the process can take over.
     supervisor.run_fatal("delivery", |stop| async move {
         Ok(delivery.run(stop.cancelled_owned()).await?)
+    });
+    snapshot::remove(data_dir)?;
+    let (of, listed) = (data_dir.clone(), catalogue.clone());
+    supervisor.run_restarting("backups", move |stop| {
+        until(stop, snapshot::follow(of.clone(), table.clone(), listed.clone()))
     });
     let (changes, catalogue_floor) = (stream.clone(), floor(&log, "catalogue"));
     supervisor.run_fatal("catalogue", |stop| async move {

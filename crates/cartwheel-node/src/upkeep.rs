@@ -8,6 +8,7 @@
 
 mod replay;
 
+use std::fs::{File, TryLockError};
 use std::future::Future;
 use std::iter;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -21,7 +22,7 @@ use cartwheel_events::{EventRecord, Record, UserId};
 use cartwheel_feature_set::{ExclusiveLock, FeatureSet};
 use cartwheel_lake::{
     CompactionOptions, CompactionProgress, CompactionSummary, Compactor, DeliveryStatus, Erasure,
-    Erasures, Lake, PendingErasure, Ties,
+    Erasures, Lake, PendingErasure, Ties, append_tombstones,
 };
 use cartwheel_sessions::Sessions;
 use cartwheel_stream::{Log, Stream, shard_of};
@@ -29,6 +30,7 @@ use serde_json::{Value, json};
 use tokio::sync::Notify;
 use tokio::time::MissedTickBehavior;
 
+use crate::backup::snapshot;
 use crate::data_dir::DataDir;
 use cartwheel_settings as settings;
 
@@ -153,8 +155,10 @@ impl Upkeep {
         };
         let (before, erased_at_ms) = (self.log.stat().next.into(), Clock::system().now_ms());
         let of = |user: &UserId| Erasure { user_id: user.to_string(), before, erased_at_ms };
-        for shopper in &shoppers {
-            self.erasures().add(of(shopper))?;
+        let erasures: Vec<Erasure> = shoppers.iter().map(of).collect();
+        append_tombstones(&self.data_dir.erased(), &erasures)?;
+        for erasure in erasures {
+            self.erasures().add(erasure)?;
         }
         for shopper in &shoppers {
             if let Some(engine) = &self.engine {
@@ -220,6 +224,12 @@ impl Upkeep {
     /// # Errors
     /// When a file cannot be read or written; the next call continues.
     pub fn run(&self, progress: &mut dyn FnMut(CompactionProgress)) -> Result<CompactionSummary> {
+        let Some(_turn) = self.turn()? else {
+            let problem = "a backup needs the files; the next compaction removes them".to_owned();
+            return Ok(CompactionSummary { problems: vec![problem], ..Default::default() });
+        };
+        // A backup that was killed leaves copies of sessions.
+        snapshot::remove(&self.data_dir)?;
         let now_ms = Clock::system().now_ms();
         let pending = self.erasures().pending();
         let uncleaned: Vec<Erasure> = pending
@@ -250,6 +260,17 @@ impl Upkeep {
         }
         self.drop_feature_sets()?;
         Ok(compacted)
+    }
+
+    /// Keeps backups from beginning while this process removes files. `None` while one needs
+    /// them.
+    fn turn(&self) -> Result<Option<File>> {
+        let file = File::create(self.data_dir.upkeep_lock()).context("upkeep.lock")?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(file)),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => Err(error).context("upkeep.lock"),
+        }
     }
 
     /// Removes feature sets with erased users that do not serve, and finishes erasures whose
@@ -343,7 +364,10 @@ impl Upkeep {
             let upkeep = Arc::clone(&self);
             let work = move || match due {
                 Due::Nothing => Ok(CompactionSummary::default()),
-                Due::Features => upkeep.drop_feature_sets().map(|()| CompactionSummary::default()),
+                Due::Features => match upkeep.turn()? {
+                    Some(_turn) => upkeep.drop_feature_sets().map(|()| Default::default()),
+                    None => Ok(CompactionSummary::default()),
+                },
                 Due::Lake => upkeep.run(&mut |_| ()),
             };
             let done = tokio::task::spawn_blocking(work).await;

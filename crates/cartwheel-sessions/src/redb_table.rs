@@ -32,6 +32,15 @@ impl RedbSessionTable {
         Self { path: path.into(), database: Mutex::default() }
     }
 
+    /// Writes sessions and checkpoints, as they are at one moment, to a new file at `path`, for a
+    /// backup. Others write meanwhile.
+    ///
+    /// # Errors
+    /// When a file cannot be read or written.
+    pub fn copy_to(&self, path: &Path) -> Result<(), StoreError> {
+        self.with(|database| copy(database, path, |_, _| true))
+    }
+
     fn open(path: &Path) -> Result<Database, StoreError> {
         // `Sessions` has a cache: redb's own can be small.
         let database = Database::builder().set_cache_size(16 << 20).create(path)?;
@@ -200,30 +209,7 @@ impl SessionTable for RedbSessionTable {
                 Some(database) => database,
                 None => Arc::new(self.open_or_replace()?),
             };
-            let copy = Self::open(&scratch)?;
-            let (read, write) = (old.begin_read()?, copy.begin_write()?);
-            {
-                let checkpoints = read.open_table(CHECKPOINTS)?;
-                let applied = applied(&checkpoints)?;
-                let mut table = write.open_table(CHECKPOINTS)?;
-                for entry in checkpoints.iter()? {
-                    let (shard, next) = entry?;
-                    table.insert(shard.value(), next.value())?;
-                }
-                let mut table = write.open_table(IMPORTS)?;
-                for entry in read.open_table(IMPORTS)?.iter()? {
-                    table.insert(entry?.0.value(), ())?;
-                }
-                let mut table = write.open_table(SESSIONS)?;
-                for entry in read.open_table(SESSIONS)?.iter()? {
-                    let (user, bytes) = entry?;
-                    let session = serde_json::from_slice::<Session>(bytes.value());
-                    if session.is_ok_and(|session| !session.is_over(now_ms, applied)) {
-                        table.insert(user.value(), bytes.value())?;
-                    }
-                }
-            }
-            write.commit()?;
+            copy(&old, &scratch, |session, applied| !session.is_over(now_ms, applied))?;
         }
         // This call has closed both files: the next call opens the new one.
         std::fs::rename(&scratch, &self.path)?;
@@ -235,6 +221,41 @@ impl SessionTable for RedbSessionTable {
             _ => Ok(()),
         }
     }
+}
+
+/// Copies a database into a new file at `path`, as it is at one moment. Sessions for which `keep`
+/// is false, which also gets the sequence number before which everything is applied, and sessions
+/// that cannot be parsed stay out.
+fn copy(
+    from: &Database,
+    path: &Path,
+    keep: impl Fn(&Session, Sequence) -> bool,
+) -> Result<(), StoreError> {
+    let copy = RedbSessionTable::open(path)?;
+    let (read, write) = (from.begin_read()?, copy.begin_write()?);
+    {
+        let checkpoints = read.open_table(CHECKPOINTS)?;
+        let applied = applied(&checkpoints)?;
+        let mut table = write.open_table(CHECKPOINTS)?;
+        for entry in checkpoints.iter()? {
+            let (shard, next) = entry?;
+            table.insert(shard.value(), next.value())?;
+        }
+        let mut table = write.open_table(IMPORTS)?;
+        for entry in read.open_table(IMPORTS)?.iter()? {
+            table.insert(entry?.0.value(), ())?;
+        }
+        let mut table = write.open_table(SESSIONS)?;
+        for entry in read.open_table(SESSIONS)?.iter()? {
+            let (user, bytes) = entry?;
+            let session = serde_json::from_slice::<Session>(bytes.value());
+            if session.is_ok_and(|session| keep(&session, applied)) {
+                table.insert(user.value(), bytes.value())?;
+            }
+        }
+    }
+    write.commit()?;
+    Ok(())
 }
 
 /// Returns the sequence number before which every record of every shard is applied.

@@ -8,6 +8,7 @@ use cartwheel_ambient::Clock;
 use clap::{Parser, Subcommand};
 
 use crate::commands::audit::Audit;
+use crate::commands::backup::BackupCommand;
 use crate::commands::capacity::Capacity;
 use crate::commands::config::Config;
 use crate::commands::evaluate::Evaluate;
@@ -26,8 +27,8 @@ use crate::commands::stream::Stream;
 use crate::commands::synonyms::SynonymsCommand;
 use crate::commands::users::{LakeCommand, Users};
 use crate::commands::{
-    audit, capacity, config, evaluate, features, generate, import, keys, model, models, pipeline,
-    placements, replay, rules, serve, stream, synonyms, users,
+    audit, backup, capacity, config, evaluate, features, generate, import, keys, model, models,
+    pipeline, placements, replay, rules, serve, stream, synonyms, users,
 };
 use crate::context::Context;
 use crate::errors;
@@ -145,6 +146,14 @@ enum Command {
         #[command(subcommand)]
         command: LakeCommand,
     },
+    /// Make, check and restore backups of the data directory.
+    #[command(
+        after_help = "Examples:\n  cartwheel backup create /mnt/backups\n  cartwheel backup restore /mnt/backups --data-dir restored"
+    )]
+    Backup {
+        #[command(subcommand)]
+        command: BackupCommand,
+    },
     /// Compute an earlier answer again from what is stored, and compare it.
     Replay(Replay),
     /// Export or erase what is stored about a user.
@@ -168,7 +177,7 @@ enum Command {
 /// What a command needs of the data directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum DataUse {
-    /// Nothing.
+    /// Nothing, or the command checks it.
     Unused,
     /// It may be missing: the command creates it.
     Created,
@@ -181,6 +190,8 @@ impl Command {
         match self {
             Self::Generate(_) | Self::Capacity(_) | Self::Config { .. } => DataUse::Unused,
             Self::Pipeline { command: PipelineCommand::Graph { .. } } => DataUse::Unused,
+            Self::Backup { command: BackupCommand::Create { .. } } => DataUse::Required,
+            Self::Backup { .. } => DataUse::Unused,
             Self::Demo(_) | Self::Serve(_) | Self::Import { .. } => DataUse::Created,
             Self::Keys { command: Keys::Create { .. } } => DataUse::Created,
             Self::Features(_)
@@ -237,7 +248,7 @@ fn execute(cli: Cli) -> Result<()> {
     };
     let Context { data_dir, settings, json, .. } = &context;
     let data_use = cli.command.data_use();
-    if data_use != DataUse::Unused {
+    if data_use != DataUse::Unused || matches!(cli.command, Command::Backup { .. }) {
         cartwheel_node::keep_files_private();
     }
     match data_use {
@@ -265,6 +276,7 @@ fn execute(cli: Cli) -> Result<()> {
         Command::Keys { command } => keys::run(&context, command),
         Command::Stream { command } => stream::run(&context, command),
         Command::Lake { command: LakeCommand::Compact } => users::compact(&context),
+        Command::Backup { command } => backup::run(&context, &command),
         Command::Replay(args) => replay::run(&context, &args),
         Command::Users { command } => users::run(&context, command),
         Command::Audit(args) => audit::run(&context, &args),

@@ -19,6 +19,13 @@ pub(super) struct ShardProgress {
     pub planned_at_ms: Option<i64>,
 }
 
+/// The sequence numbers below which a checkpoint's file counts all records as delivered, by
+/// shard.
+pub(crate) fn delivered_by(checkpoint: &[u8]) -> io::Result<BTreeMap<u32, Sequence>> {
+    let shards: BTreeMap<u32, ShardProgress> = serde_json::from_slice(checkpoint)?;
+    Ok(shards.into_iter().map(|(shard, progress)| (shard, progress.next)).collect())
+}
+
 /// The progress of every shard, kept in a file.
 #[derive(Debug)]
 pub(super) struct Checkpoint {

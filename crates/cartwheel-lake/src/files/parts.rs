@@ -26,7 +26,7 @@ pub(crate) struct PartName {
 
 impl PartName {
     /// Parses a file name. `None` for files that another writer named.
-    fn parse(path: &Path) -> Option<Self> {
+    pub(crate) fn parse(path: &Path) -> Option<Self> {
         let mut fields = path.file_stem()?.to_str()?.strip_prefix("part-")?.split('-');
         let mut field = || fields.next();
         let shard = field()?.parse().ok()?;

@@ -63,6 +63,15 @@ impl LiveCatalogue {
         Ok(Self::over(State::new(loaded), Some(table)))
     }
 
+    /// Writes the stored listings and checkpoints, as they are at one moment, to a new file at
+    /// `path`, for a backup. A catalogue that is not stored writes nothing.
+    ///
+    /// # Errors
+    /// When a file cannot be read or written.
+    pub fn copy_to(&self, path: &Path) -> Result<(), StoreError> {
+        self.table.as_ref().map_or(Ok(()), |table| table.copy_to(path))
+    }
+
     /// An empty catalogue that is not stored.
     pub fn in_memory() -> Self {
         Self::over(State::default(), None)

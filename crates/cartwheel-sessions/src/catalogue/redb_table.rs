@@ -84,6 +84,26 @@ impl RedbCatalogue {
         *slot = Some(database);
         Ok(())
     }
+
+    /// Writes the content, as it is at one moment, to a new file at `path`.
+    pub(crate) fn copy_to(&self, path: &Path) -> Result<(), StoreError> {
+        let mut slot = self.database.lock();
+        let database = match slot.take() {
+            Some(database) => database,
+            None => Arc::new(create(&self.path)?),
+        };
+        let Loaded { listings, unknown, checkpoints } = load(&database)?;
+        *slot = Some(database);
+        // The table is free for others while the copy is written.
+        drop(slot);
+        let position = |(shard, sequence)| Position { shard, sequence };
+        let commit = Commit {
+            listings: listings.into_iter().collect(),
+            unknown: unknown.into_iter().map(|(id, count)| (id, Some(count))).collect(),
+            checkpoints: checkpoints.into_iter().map(position).collect(),
+        };
+        write(&create(path)?, &commit)
+    }
 }
 
 fn create(path: &Path) -> Result<Database, StoreError> {

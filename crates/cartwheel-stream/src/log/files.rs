@@ -108,10 +108,25 @@ impl LogFiles {
     /// # Errors
     /// As [`LogFiles::open`].
     pub fn end(dir: &Path) -> Result<u64, OpenError> {
+        Ok(Self::at_end(dir)?.next)
+    }
+
+    /// Opens the log in `dir` behind its last record. Reads only the newest segment.
+    ///
+    /// # Errors
+    /// As [`LogFiles::open`].
+    pub fn at_end(dir: &Path) -> Result<Self, OpenError> {
         let mut files = Self::open(dir, u64::MAX)?;
         files.next = files.segment.as_ref().map_or(0, |segment| segment.first);
         while !files.read()?.is_empty() {}
-        Ok(files.next)
+        Ok(files)
+    }
+
+    /// Returns the segment's file that holds the next record, or will, and the record's offset
+    /// in bytes. Every record before it is complete there, and nothing but an erasure changes
+    /// them.
+    pub fn position(&self) -> Option<(&Path, u64)> {
+        self.segment.as_ref().map(|segment| (segment.path.as_path(), self.offset))
     }
 
     /// Returns the number of shards.

@@ -1,6 +1,7 @@
 //! The commands, each with its arguments.
 
 pub mod audit;
+pub mod backup;
 pub mod capacity;
 mod clicks;
 pub mod config;

@@ -59,7 +59,7 @@ fn all_data_of_0_1_is_read() {
         std::fs::read(data.join("lake/features/fs-7254eff0fe3c2b14/manifest.json")).unwrap();
     let before: Value = serde_json::from_slice(&before).unwrap();
     assert_eq!(set["orders"].as_u64(), before["orders"].as_u64().map(|orders| orders + 2), "{set}");
-    assert_eq!(std::fs::read_to_string(data.join("format")).unwrap(), "1\n");
+    assert_eq!(std::fs::read_to_string(data.join("format")).unwrap(), "2\n");
     cartwheel(data, &["pipeline", "run", "--set", "num_round=5"]).unwrap();
     let server = Server::start(data);
     let asked = request_as(&server.address, "POST", "/v1/recommendations", Some(&body), Some(KEY));

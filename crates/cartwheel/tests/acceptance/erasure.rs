@@ -50,7 +50,7 @@ fn stands(bytes: &[u8], id: &str) -> bool {
 
 /// Every file below `dir` that contains the id. Parquet files are compressed, so they are
 /// decoded. The server may replace a file meanwhile: then all are searched again.
-fn files_with(dir: &Path, id: &str) -> Vec<PathBuf> {
+pub fn files_with(dir: &Path, id: &str) -> Vec<PathBuf> {
     loop {
         match search(dir, id) {
             Ok(found) => return found,

@@ -6,6 +6,8 @@
 #[cfg(test)]
 mod aws;
 #[cfg(test)]
+mod backup;
+#[cfg(test)]
 mod capacity;
 #[cfg(test)]
 mod cli;

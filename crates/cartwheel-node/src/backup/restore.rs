@@ -1,0 +1,149 @@
+//! Restoring a backup into a new data directory.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, File};
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, ensure};
+use cartwheel_backup::{Backup, BackupError, Store};
+use cartwheel_files::sync_dir;
+use cartwheel_lake::{Erasure, Erasures, append_tombstones, parse_tombstones, read_tombstones};
+use cartwheel_stream::LogFiles;
+
+use crate::data_dir::DataDir;
+
+/// The list of everybody who was erased, in a backup.
+const ERASED: &str = "erased.ndjson";
+
+/// A restored backup.
+#[derive(Debug)]
+pub struct Restored {
+    /// The backup.
+    pub backup: Backup,
+    /// Shoppers who were erased after the backup, and are being erased again.
+    pub erased_again: Vec<String>,
+    /// Later backups whose erasures cannot be read.
+    pub problems: Vec<String>,
+}
+
+/// Restores a backup, by default the newest, into a directory that is missing or empty. Shoppers
+/// whose erasure later backups of the store or the file `erased` know are erased: a server hides
+/// them from its first answer on, and removes their records. `progress` receives the bytes that
+/// are done and the total.
+///
+/// # Errors
+/// When the directory is not empty, a stored file is missing or damaged, or a file cannot be
+/// written. An interrupted restore leaves a directory that no command accepts.
+pub fn restore(
+    store: &Store,
+    name: Option<&str>,
+    erased: Option<&Path>,
+    data_dir: &DataDir,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<Restored> {
+    let names = store.names()?;
+    let newest = names.last().map(String::as_str);
+    let name = name.or(newest).context("the store holds no backup yet")?;
+    let backup = store.backup(name)?;
+    let dir = &data_dir.0;
+    fs::create_dir_all(dir).with_context(|| dir.display().to_string())?;
+    let mut entries = fs::read_dir(dir).with_context(|| dir.display().to_string())?;
+    ensure!(
+        entries.next().is_none(),
+        "{} is not empty: name a new directory with --data-dir",
+        dir.display()
+    );
+    if let Some(format) = content(store, &backup, "format")? {
+        data_dir.check_format(&String::from_utf8_lossy(&format))?;
+    }
+    // Nothing starts on half of a backup.
+    cartwheel_files::replace(&data_dir.restoring(), name.as_bytes())?;
+    let (mut done, total) = (0, backup.bytes());
+    let mut folders = BTreeSet::from([dir.clone()]);
+    for file in &backup.files {
+        let path = dir.join(&file.path);
+        write(&path, |out| Ok(store.get(file, out)?))?;
+        folders.extend(
+            path.ancestors().skip(1).take_while(|at| at.starts_with(dir)).map(PathBuf::from),
+        );
+        done += file.size;
+        progress(done, total);
+    }
+    for folder in folders.iter().rev() {
+        sync_dir(folder).with_context(|| folder.display().to_string())?;
+    }
+    let mut problems = Vec::new();
+    let erased_again = erase_again(store, &names, &backup, erased, data_dir, &mut problems)?;
+    fs::remove_file(data_dir.restoring()).context("restoring")?;
+    sync_dir(dir).with_context(|| dir.display().to_string())?;
+    Ok(Restored { backup, erased_again, problems })
+}
+
+fn write(path: &Path, fill: impl FnOnce(&mut BufWriter<File>) -> Result<()>) -> Result<()> {
+    let failed = || path.display().to_string();
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder).with_context(failed)?;
+    }
+    let mut file = BufWriter::new(File::create_new(path).with_context(failed)?);
+    fill(&mut file)?;
+    file.flush().and_then(|()| file.get_ref().sync_all()).with_context(failed)
+}
+
+/// The content of a small file of a backup, if it has the file.
+fn content(store: &Store, backup: &Backup, path: &str) -> Result<Option<Vec<u8>>, BackupError> {
+    let Some(file) = backup.files.iter().find(|file| file.path == path) else { return Ok(None) };
+    let mut bytes = Vec::new();
+    store.get(file, &mut bytes).map(|()| Some(bytes))
+}
+
+/// Begins the erasures that the backup does not know, and returns the shoppers.
+fn erase_again(
+    store: &Store,
+    names: &[String],
+    backup: &Backup,
+    erased: Option<&Path>,
+    data_dir: &DataDir,
+    problems: &mut Vec<String>,
+) -> Result<Vec<String>> {
+    let known = read_tombstones(&data_dir.erased())?;
+    let mut others = match erased {
+        Some(path) => {
+            ensure!(path.exists(), "{} does not exist", path.display());
+            read_tombstones(path)?
+        }
+        None => Vec::new(),
+    };
+    for name in names.iter().filter(|name| **name != backup.name) {
+        let list = store.backup(name).and_then(|other| content(store, &other, ERASED));
+        match list {
+            Ok(list) => others.extend(parse_tombstones(&list.unwrap_or_default())),
+            Err(error) => problems.push(format!("the erasures of backup {name}: {error}")),
+        }
+    }
+    // Every record of the backup is older than these erasures, and every later record is new.
+    let end = match data_dir.stream().exists() {
+        true => LogFiles::end(&data_dir.stream())?,
+        false => 0,
+    };
+    let known: BTreeSet<(&str, i64)> =
+        known.iter().map(|erasure| (&*erasure.user_id, erasure.erased_at_ms)).collect();
+    let mut new: BTreeMap<String, Erasure> = BTreeMap::new();
+    others.sort_by_key(|erasure| erasure.erased_at_ms);
+    for erasure in others {
+        if !known.contains(&(&*erasure.user_id, erasure.erased_at_ms)) {
+            let erasure = Erasure { before: erasure.before.min(end.into()), ..erasure };
+            new.insert(erasure.user_id.clone(), erasure);
+        }
+    }
+    if new.is_empty() {
+        return Ok(Vec::new());
+    }
+    let all: Vec<Erasure> = new.values().cloned().collect();
+    append_tombstones(&data_dir.erased(), &all)?;
+    let mut erasures = Erasures::open(&data_dir.erasures())?;
+    for erasure in all {
+        erasures.add(erasure)?;
+    }
+    Ok(new.into_keys().collect())
+}

@@ -1,0 +1,274 @@
+//! `backup`: makes, checks, lists, restores and removes backups.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, bail};
+use cartwheel_backup::{Access, Backup, Key, Store};
+use cartwheel_node::backup::{self, Created, Restored};
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+
+use crate::context::Context;
+use crate::show::{bar, instant, result, second};
+
+/// The subcommands of `backup`.
+#[derive(Debug, Subcommand)]
+pub enum BackupCommand {
+    /// Back up the data directory, also while a server uses it. What the last backup has is not
+    /// copied again.
+    #[command(after_help = "Examples:
+  cartwheel backup create /mnt/backups
+  cartwheel backup create /mnt/backups --key-file backup.key
+
+A key: openssl rand -hex 32 > backup.key. Keep it apart from the backups: without it they are lost.
+Ctrl-C leaves the backups that exist as they are.")]
+    Create {
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Read every byte of the backups and name damaged files. Fails if there are any.
+    #[command(after_help = "Examples:
+  cartwheel backup verify /mnt/backups
+  cartwheel backup verify /mnt/backups --backup 20260131-235959 --json")]
+    Verify {
+        #[command(flatten)]
+        place: Place,
+        /// The backup to check [default: all].
+        #[arg(long, value_name = "NAME")]
+        backup: Option<String>,
+    },
+    /// List the backups, the oldest first.
+    #[command(after_help = "Example:\n  cartwheel backup list /mnt/backups")]
+    List {
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Restore a backup into a data directory that is missing or empty: the one of --data-dir.
+    /// Users who were erased after the backup are erased again.
+    #[command(after_help = "Examples:
+  cartwheel backup restore /mnt/backups --data-dir restored
+  cartwheel backup restore /mnt/backups --data-dir restored --erasures data/erased.ndjson")]
+    Restore {
+        #[command(flatten)]
+        place: Place,
+        /// The backup to restore [default: the newest].
+        #[arg(long, value_name = "NAME")]
+        backup: Option<String>,
+        /// The list of erased users of the data directory that is replaced, `erased.ndjson`, if it
+        /// still exists: it knows those who were erased after the last backup.
+        #[arg(long, value_name = "FILE")]
+        erasures: Option<PathBuf>,
+    },
+    /// Remove old backups, and what only they hold.
+    #[command(after_help = "Example:\n  cartwheel backup prune /mnt/backups --keep 14")]
+    Prune {
+        #[command(flatten)]
+        place: Place,
+        /// How many of the newest backups stay.
+        #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+        keep: u32,
+    },
+}
+
+/// Where backups are.
+#[derive(Debug, Args)]
+pub struct Place {
+    /// Directory of the backups, for one data directory only.
+    #[arg(value_name = "DEST")]
+    dest: PathBuf,
+    /// File with the key of encrypted backups: 64 hexadecimal digits.
+    #[arg(long, value_name = "FILE")]
+    key_file: Option<PathBuf>,
+}
+
+impl Place {
+    fn open(&self, access: Access) -> Result<Store> {
+        let key = self.key_file.as_deref().map(Key::from_file).transpose()?;
+        Ok(Store::open(&self.dest, key, access)?)
+    }
+}
+
+/// Runs a subcommand of `backup`.
+pub fn run(context: &Context, command: &BackupCommand) -> Result<()> {
+    match command {
+        BackupCommand::Create { place } => create(context, place),
+        BackupCommand::Verify { place, backup } => verify(context, place, backup.as_deref()),
+        BackupCommand::List { place } => list(context, place),
+        BackupCommand::Restore { place, backup, erasures } => {
+            restore(context, place, backup.as_deref(), erasures.as_deref())
+        }
+        BackupCommand::Prune { place, keep } => prune(context, place, *keep),
+    }
+}
+
+fn create(context: &Context, place: &Place) -> Result<()> {
+    let started = instant();
+    let data = &context.data_dir;
+    // A backup of the backups would never end.
+    let inside = std::path::absolute(&place.dest)?;
+    anyhow::ensure!(
+        !inside.starts_with(std::path::absolute(&data.0)?),
+        "{} is inside the data directory: name a directory elsewhere, best on another disk",
+        place.dest.display()
+    );
+    let mut store = place.open(Access::Write)?;
+    let progress = bar("backing up", 0);
+    let created = backup::create(
+        data,
+        &context.settings.stream,
+        &mut store,
+        &context.clock,
+        &mut |done, total| {
+            progress.set_length(total.max(done));
+            progress.set_position(done);
+        },
+    );
+    progress.finish_and_clear();
+    let Created { backup, new_files, new_bytes } = created?;
+    let seconds = started.elapsed().as_secs_f64();
+    let mut view = view(&backup);
+    view["new_files"] = json!(new_files);
+    view["new_bytes"] = json!(new_bytes);
+    view["seconds"] = json!(seconds);
+    result(context.json, &view, || {
+        format!(
+            "Backup {}: {} files, {:.1} MB; {new_files} of them with {:.1} MB were new; {seconds:.1} s",
+            backup.name,
+            backup.files.len(),
+            megabytes(backup.bytes()),
+            megabytes(new_bytes),
+        )
+    });
+    Ok(())
+}
+
+fn verify(context: &Context, place: &Place, backup: Option<&str>) -> Result<()> {
+    let store = place.open(Access::Read)?;
+    let names = match backup {
+        Some(name) => vec![name.to_owned()],
+        None => store.names()?,
+    };
+    let progress = bar("verifying", 0);
+    let problems = store.verify(&names, |done, total| {
+        progress.set_length(total);
+        progress.set_position(done);
+    })?;
+    progress.finish_and_clear();
+    let listed = problems.iter().map(|problem| {
+        json!({"backup": problem.backup, "path": problem.path, "problem": problem.problem})
+    });
+    let view = json!({"backups": names, "problems": listed.collect::<Vec<_>>()});
+    result(context.json, &view, || {
+        if problems.is_empty() {
+            return format!("{} backups are intact", names.len());
+        }
+        let line = |problem: &cartwheel_backup::Problem| {
+            let path = problem.path.as_deref().unwrap_or("the backup's own file");
+            format!("{}  {path}: {}\n", problem.backup, problem.problem)
+        };
+        problems.iter().map(line).collect()
+    });
+    if !problems.is_empty() {
+        bail!(
+            "{} files cannot be restored. The next `cartwheel backup create` stores what the data \
+             directory still has again",
+            problems.len()
+        );
+    }
+    Ok(())
+}
+
+fn list(context: &Context, place: &Place) -> Result<()> {
+    let store = place.open(Access::Read)?;
+    let mut views = Vec::new();
+    let mut table =
+        format!("{:<20}{:<22}{:>10}{:>12}\n", "BACKUP", "STATE OF (UTC)", "FILES", "MB");
+    for name in store.names()? {
+        match store.backup(&name) {
+            Ok(backup) => {
+                let (at, files) = (second(backup.started_ms), backup.files.len());
+                let size = megabytes(backup.bytes());
+                table.push_str(&format!("{name:<20}{at:<22}{files:>10}{size:>12.1}\n"));
+                views.push(view(&backup));
+            }
+            Err(error) => {
+                table.push_str(&format!("{name:<20}{error}\n"));
+                views.push(json!({"name": name, "problem": error.to_string()}));
+            }
+        }
+    }
+    result(context.json, &json!({"backups": views}), || match views.is_empty() {
+        true => "No backup yet".to_owned(),
+        false => table,
+    });
+    Ok(())
+}
+
+fn restore(
+    context: &Context,
+    place: &Place,
+    backup: Option<&str>,
+    erasures: Option<&Path>,
+) -> Result<()> {
+    let store = place.open(Access::Read)?;
+    let progress = bar("restoring", 0);
+    let restored =
+        backup::restore(&store, backup, erasures, &context.data_dir, &mut |done, total| {
+            progress.set_length(total);
+            progress.set_position(done);
+        });
+    progress.finish_and_clear();
+    let Restored { backup, erased_again, problems } =
+        restored.with_context(|| format!("restore into {}", context.data_dir.0.display()))?;
+    for problem in &problems {
+        eprintln!("warning: left out: {problem}");
+    }
+    let mut view = view(&backup);
+    view["erased_again"] = json!(erased_again);
+    view["problems"] = json!(problems);
+    result(context.json, &view, || {
+        let mut text = format!(
+            "Restored {} into {}: {} files, {:.1} MB. It has everything that was acknowledged \
+             before {} UTC",
+            backup.name,
+            context.data_dir.0.display(),
+            backup.files.len(),
+            megabytes(backup.bytes()),
+            second(backup.started_ms),
+        );
+        if !erased_again.is_empty() {
+            text.push_str(&format!(
+                ". {} users were erased later and are being erased again: see `cartwheel users \
+                 erasures`",
+                erased_again.len()
+            ));
+        }
+        text
+    });
+    Ok(())
+}
+
+fn prune(context: &Context, place: &Place, keep: u32) -> Result<()> {
+    let mut store = place.open(Access::Write)?;
+    let pruned = store.prune(keep as usize)?;
+    let view = json!({"removed": pruned.backups, "objects": pruned.objects, "bytes": pruned.bytes});
+    result(context.json, &view, || {
+        format!(
+            "Removed {} backups, and {:.1} MB that only they held",
+            pruned.backups.len(),
+            megabytes(pruned.bytes)
+        )
+    });
+    Ok(())
+}
+
+fn view(backup: &Backup) -> Value {
+    json!({
+        "name": backup.name, "started_ms": backup.started_ms, "ended_ms": backup.ended_ms,
+        "release": backup.release, "files": backup.files.len(), "bytes": backup.bytes(),
+    })
+}
+
+fn megabytes(bytes: u64) -> f64 {
+    bytes as f64 / 1e6
+}
