@@ -82,6 +82,7 @@ lint: setup $(VENV_LINT) ## Formatting, lints, documentation, licences, import c
 	scripts/test-cycles
 	scripts/check-cycles
 	scripts/crate-graph --check
+	scripts/check-promises
 
 advisories: $(VENV_LINT) $(VENV_ADVISORIES) ## Known vulnerabilities of the dependencies; asks their databases
 	scripts/advisories

@@ -15,11 +15,13 @@ pub struct FileEntry {
     pub size: u64,
     /// SHA-256 of the content, in hexadecimal digits.
     pub sha256: String,
-    /// When the file was last changed, nanoseconds since 1970. `None` if the content was not
-    /// copied as a whole, so that the next backup reads the file again.
-    pub modified_ns: Option<i64>,
+    /// When the file was last changed, nanoseconds since 1970.
+    pub modified_ns: i64,
     /// The number of the file in its file system.
     pub inode: u64,
+    /// Whether the next backup need not read the file again if size, time and number are still
+    /// the same: the content is the whole file, which had not changed shortly before.
+    pub is_settled: bool,
 }
 
 /// A backup.

@@ -12,7 +12,7 @@ fn back_up(store: &mut Store, started_ms: i64, files: &[(&str, &[u8])]) -> Backu
         let stored = store.put(Path::new(path), *content).unwrap();
         let path = (*path).to_owned();
         let (size, sha256) = (stored.size, stored.sha256);
-        FileEntry { path, size, sha256, modified_ns: None, inode: 0 }
+        FileEntry { path, size, sha256, modified_ns: 0, inode: 0, is_settled: false }
     });
     let files = files.collect();
     let release = "test".to_owned();

@@ -9,5 +9,6 @@ mod users;
 
 pub use erase::ErasureResult;
 pub(crate) use erase::erase;
+pub(crate) use lines::{rejected_records_of, rejected_rows_of};
 pub use pending::{Erasure, ErasureError, Erasures, PendingErasure};
 pub use tombstones::{append_tombstones, parse_tombstones, read_tombstones};

@@ -125,14 +125,17 @@ fn input(settings: &Settings, set: &Hyperparameters) -> Value {
     })
 }
 
-/// Starts a run at the interval `every` since the last start, and after `after` new
-/// checkouts in `count`.
+/// Starts a run at the interval `every` since the last start, after `after` new checkouts in
+/// `count`, and when an erasure `is_overdue`; such a run not more often than every `erasure`.
 pub async fn schedule(
     pipeline: Pipeline,
     every: Option<Duration>,
     after: Option<u64>,
     count: Arc<AtomicU64>,
+    erasure: Duration,
+    is_overdue: impl Fn() -> bool,
 ) {
+    let mut last_erasure: Option<tokio::time::Instant> = None;
     let mut last = tokio::time::Instant::now();
     let mut counted = 0;
     loop {
@@ -140,15 +143,20 @@ pub async fn schedule(
         let checkouts = count.load(Ordering::Relaxed);
         let due = every.is_some_and(|every| last.elapsed() >= every)
             || after.is_some_and(|after| checkouts - counted >= after);
+        let may_erase = last_erasure.is_none_or(|at| at.elapsed() >= erasure);
+        let erases = may_erase && is_overdue();
         // A run that is due waits until the current run ends.
-        if !due || pipeline.runner().running().is_some() {
+        if !(due || erases) || pipeline.runner().running().is_some() {
             continue;
         }
         match pipeline.start(None, &Hyperparameters::new()) {
-            Ok(run) => tracing::info!(run, checkouts, "started a scheduled run"),
+            Ok(run) => tracing::info!(run, checkouts, erases, "started a scheduled run"),
             Err(error) => tracing::error!(%error, "cannot start a scheduled run"),
         }
         (last, counted) = (tokio::time::Instant::now(), checkouts);
+        if erases {
+            last_erasure = Some(last);
+        }
     }
 }
 

@@ -180,6 +180,7 @@ pub async fn serve(options: ServeOptions<'_>) -> Result<()> {
         let stopped = stop.cancelled_owned();
         Ok(consume_sessions(stream, sessions, Clock::system(), sessions_floor, stopped).await?)
     });
+    let erasures = upkeep.clone();
     let compact = settings.lake.compact_seconds;
     let compact = (compact > 0).then(|| Duration::from_secs(compact));
     supervisor.run_restarting("upkeep", move |stop| {
@@ -209,8 +210,14 @@ pub async fn serve(options: ServeOptions<'_>) -> Result<()> {
     let every = (every > 0).then(|| Duration::from_secs(every * 60));
     let after = (after > 0).then_some(after);
     let (scheduled, checkouts) = (pipeline.clone(), state.checkouts.clone());
+    let erasure = Duration::from_secs(settings.pipeline.erasure_hours * 3600);
     supervisor.run_restarting("schedule", move |stop| {
-        until(stop, schedule(scheduled.clone(), every, after, checkouts.clone()))
+        let erasures = erasures.clone();
+        let is_overdue = move || erasures.is_overdue(erasure);
+        until(
+            stop,
+            schedule(scheduled.clone(), every, after, checkouts.clone(), erasure, is_overdue),
+        )
     });
 
     // Runs end first: clients that follow one learn of its end and disconnect.

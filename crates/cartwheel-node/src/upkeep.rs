@@ -6,6 +6,7 @@
 //! feature set serves whose build began after that. A file holds each erasure's step, so a
 //! crash only repeats work.
 
+mod export;
 mod replay;
 
 use std::fs::{File, TryLockError};
@@ -22,11 +23,10 @@ use cartwheel_events::{EventRecord, Record, UserId};
 use cartwheel_feature_set::{ExclusiveLock, FeatureSet};
 use cartwheel_lake::{
     CompactionOptions, CompactionProgress, CompactionSummary, Compactor, DeliveryStatus, Erasure,
-    Erasures, Lake, PendingErasure, Ties, append_tombstones,
+    ErasureResult, Erasures, Lake, PendingErasure, Ties, append_tombstones,
 };
 use cartwheel_sessions::Sessions;
 use cartwheel_stream::{Log, Stream, shard_of};
-use serde_json::{Value, json};
 use tokio::sync::Notify;
 use tokio::time::MissedTickBehavior;
 
@@ -66,6 +66,8 @@ pub struct Upkeep {
     delivery: DeliveryStatus,
     compactor: Compactor,
     erasures: Mutex<Erasures>,
+    /// Erased users of the serving feature set that no other file holds.
+    held: Mutex<Vec<String>>,
     /// Notified of each new erasure.
     requested: Notify,
     /// Held while an earlier answer is made again.
@@ -104,6 +106,7 @@ impl Upkeep {
             engine,
             delivery,
             erasures: Mutex::new(erasures),
+            held: Mutex::default(),
             requested: Notify::new(),
             replaying: Mutex::default(),
         };
@@ -122,7 +125,7 @@ impl Upkeep {
 
     /// Hides users with a pending erasure from the engine and the sessions.
     fn hide(&self) -> Result<()> {
-        for PendingErasure { erasure, cleaned } in self.erasures().pending() {
+        for PendingErasure { erasure, cleaned, .. } in self.erasures().pending() {
             let user_id = UserId::new(&erasure.user_id)?;
             if let Some(engine) = &self.engine {
                 engine.hide(user_id.clone(), cleaned.map_or(Erased::InLake, Erased::BeforeErasure));
@@ -167,7 +170,8 @@ impl Upkeep {
             self.sessions.erase(shopper, before, erased_at_ms)?;
         }
         self.requested.notify_one();
-        Ok(view(&of(user_id), None))
+        let erasure = of(user_id);
+        Ok(view(&PendingErasure { erasure, cleaned: None, unreadable: Vec::new() }))
     }
 
     /// The ties of guests to users in the lake, and those of a user that are not delivered yet.
@@ -216,7 +220,17 @@ impl Upkeep {
     /// Pending erasures, by user id.
     pub fn pending(&self) -> Vec<ErasureView> {
         let pending = self.erasures().pending();
-        pending.iter().map(|pending| view(&pending.erasure, pending.cleaned)).collect()
+        pending.iter().map(view).collect()
+    }
+
+    /// Whether the serving feature set holds a user whose erasure was requested `after` ago.
+    pub(crate) fn is_overdue(&self, after: Duration) -> bool {
+        let after_ms = i64::try_from(after.as_millis()).unwrap_or(i64::MAX);
+        let due_ms = Clock::system().now_ms().saturating_sub(after_ms);
+        let pending = self.erasures().pending();
+        let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_due = |p: &PendingErasure| p.erasure.erased_at_ms <= due_ms;
+        pending.iter().any(|p| is_due(p) && held.contains(&p.erasure.user_id))
     }
 
     /// Compacts the lake and advances erasures as far as possible. Blocks.
@@ -232,9 +246,15 @@ impl Upkeep {
         snapshot::remove(&self.data_dir)?;
         let now_ms = Clock::system().now_ms();
         let pending = self.erasures().pending();
+        // What could not be read before is tried again; stream and sessions are done.
+        let again: Vec<String> = pending
+            .iter()
+            .filter(|pending| pending.cleaned.is_some())
+            .map(|pending| pending.erasure.user_id.clone())
+            .collect();
         let uncleaned: Vec<Erasure> = pending
             .into_iter()
-            .filter(|pending| pending.cleaned.is_none())
+            .filter(|pending| pending.cleaned.is_none() || !pending.unreadable.is_empty())
             .map(|pending| pending.erasure)
             .collect();
         let delivered = self.delivery.now().next;
@@ -244,16 +264,18 @@ impl Upkeep {
         }
         let applied = self.sessions.floor(self.log.shards())?;
         let gone = compacted.erasures.iter().filter(|e| e.complete && e.erasure.before <= applied);
-        let gone: Vec<&Erasure> = gone.map(|erased| &erased.erasure).collect();
-        for erasure in &gone {
+        let gone: Vec<&ErasureResult> = gone.collect();
+        let fresh = gone.iter().map(|result| &result.erasure);
+        let fresh: Vec<&Erasure> = fresh.filter(|one| !again.contains(&one.user_id)).collect();
+        for erasure in &fresh {
             let before = erasure.before.as_u64().unwrap_or(u64::MAX);
             self.log.erase(&erasure.user_id, before).context("the stream")?;
         }
-        if !gone.is_empty() {
+        if !fresh.is_empty() {
             self.sessions.purge(now_ms)?;
         }
-        for erasure in gone {
-            let cleaned = self.erasures().mark_cleaned(erasure)?;
+        for ErasureResult { erasure, unreadable, .. } in gone {
+            let cleaned = self.erasures().mark_cleaned(erasure, unreadable)?;
             if let (Some(engine), Some(cleaned)) = (&self.engine, cleaned) {
                 engine.hide(UserId::new(&erasure.user_id)?, Erased::BeforeErasure(cleaned));
             }
@@ -307,6 +329,9 @@ impl Upkeep {
                 tracing::info!(version, "removed a feature set with erased users");
             }
         }
+        let of_serving = cleaned.iter().zip(&held).filter(|(_, held)| **held);
+        let of_serving = of_serving.map(|((erasure, _), _)| erasure.user_id.clone()).collect();
+        *self.held.lock().unwrap_or_else(PoisonError::into_inner) = of_serving;
         for ((erasure, _), held) in cleaned.iter().zip(held) {
             if held || lock.is_none() {
                 continue;
@@ -381,45 +406,14 @@ impl Upkeep {
             pause = if held_up { (pause * 2).min(MAX_PAUSE) } else { CHECK_INTERVAL };
         }
     }
-
-    /// Exports the data that lake and stream store about a user, and what guests did that turned
-    /// out to be this user. Blocks; must be called within a tokio runtime.
-    ///
-    /// # Errors
-    /// When a file cannot be read.
-    pub fn stored(&self, user_id: &UserId) -> Result<Value> {
-        let mut stored = self.stored_of(user_id)?;
-        let ties = tokio::runtime::Handle::current().block_on(self.ties(user_id))?;
-        let mut guests = serde_json::Map::new();
-        for guest in ties.guests(user_id.as_str()) {
-            let mut of_guest = self.stored_of(&UserId::new(guest)?)?;
-            let is_own = |row: &Value| {
-                let at_ms = row["received_at_ms"].as_i64().unwrap_or_default();
-                ties.user(guest, at_ms) == Some(user_id.as_str())
-            };
-            for rows in of_guest.as_object_mut().into_iter().flat_map(|tables| tables.values_mut())
-            {
-                if let Value::Array(rows) = rows {
-                    rows.retain(|row| !row.is_object() || is_own(row));
-                }
-            }
-            guests.insert(guest.to_owned(), of_guest);
-        }
-        stored["guests"] = Value::Object(guests);
-        Ok(stored)
-    }
-
-    /// Exports the records of one shopper.
-    fn stored_of(&self, user_id: &UserId) -> Result<Value> {
-        let stored = self.lake.user_records(user_id.as_str(), MAX_ROWS)?;
-        let mut stored = serde_json::to_value(stored)?;
-        let runtime = tokio::runtime::Handle::current();
-        stored["stream"] = json!(runtime.block_on(self.undelivered(user_id))?);
-        Ok(stored)
-    }
 }
 
-fn view(erasure: &Erasure, cleaned: Option<u64>) -> ErasureView {
+fn view(PendingErasure { erasure, cleaned, unreadable }: &PendingErasure) -> ErasureView {
     let step = if cleaned.is_none() { ErasureStep::Lake } else { ErasureStep::Features };
-    ErasureView { user_id: erasure.user_id.clone(), erased_at_ms: erasure.erased_at_ms, step }
+    ErasureView {
+        user_id: erasure.user_id.clone(),
+        erased_at_ms: erasure.erased_at_ms,
+        step,
+        unreadable: unreadable.clone(),
+    }
 }

@@ -295,6 +295,9 @@ settings! {
         every: u64 = 0, any();
         /// New checkouts after which a run starts; 0 to ignore checkouts.
         after_checkouts: u64 = 0, any();
+        /// Hours after the request to erase a user at which a run starts that leaves the user out of
+        /// the feature sets, if none did before. It starts also without a schedule.
+        erasure_hours: u64 = 24, between(1, 720);
         /// Threads of a job beside a server; 0 for half of the cores.
         threads: usize = 0, any();
         /// Number of ended runs to keep.

@@ -1697,6 +1697,11 @@ export interface components {
       erased_at_ms: number;
       /** @description The next step. */
       step: components['schemas']['ErasureStep'];
+      /**
+       * @description Files of the lake that cannot be read and may hold the user, each with the error; at most
+       *     five. The erasure ends once each of them is repaired or removed.
+       */
+      unreadable: string[];
       /** @description The user. */
       user_id: string;
     };
@@ -4499,7 +4504,8 @@ export interface components {
       record?: components['schemas']['UserRecord'] | null;
       session?: components['schemas']['SessionView'] | null;
       /**
-       * @description Rows of the lake by table (`orders`, `events`, `impressions`), and records of the stream
+       * @description Rows of the lake by table (`orders`, `events`, `impressions`), malformed records and rejected
+       *     rows of imports that hold the id (`errors`, `rejects`), and records of the `stream`
        *     that are not delivered yet. `truncated` tells whether there are more. `guests` has the same
        *     of each guest that turned out to be the user.
        */

@@ -52,7 +52,8 @@ pub(crate) struct UserExport {
     session: Option<SessionView>,
     /// The user's record in the serving feature set.
     record: Option<UserRecord>,
-    /// Rows of the lake by table (`orders`, `events`, `impressions`), and records of the stream
+    /// Rows of the lake by table (`orders`, `events`, `impressions`), malformed records and rejected
+    /// rows of imports that hold the id (`errors`, `rejects`), and records of the `stream`
     /// that are not delivered yet. `truncated` tells whether there are more. `guests` has the same
     /// of each guest that turned out to be the user.
     #[schema(value_type = Object)]

@@ -22,14 +22,16 @@ use crate::tables::{DELIVERED, DeliveredTable};
 pub struct ErasureResult {
     /// The erasure.
     pub erasure: Erasure,
-    /// Whether no table holds erased records any longer.
+    /// Whether no file that can be read holds erased records any longer.
     pub complete: bool,
+    /// Files that cannot be read and may hold the user, each with its path and the error.
+    pub unreadable: Vec<String>,
 }
 
 /// Erases users from every file of the lake's tables. A delivered file is replaced under the same
 /// name, so that readers see the old rows or the new ones; a file without remaining rows is
-/// removed. A file that cannot be read stays and is added to `problems`, since it may hold the
-/// user.
+/// removed. A file that cannot be read stays, and each result names it, since it may hold the
+/// user. It holds up no other file.
 pub(crate) fn erase(
     lake: &Lake,
     delivered: &[Sequence],
@@ -38,15 +40,20 @@ pub(crate) fn erase(
     progress: &mut dyn FnMut(CompactionProgress),
 ) -> Result<Vec<ErasureResult>, LakeError> {
     let users = ErasedUsers::new(erasures);
-    let before = problems.len();
-    erase_delivered(lake, &users, delivered, problems, progress)?;
-    erase_imported(lake, &users, problems)?;
-    let all_read = problems.len() == before;
+    let mut unreadable = Vec::new();
+    erase_delivered(lake, &users, delivered, &mut unreadable, progress)?;
+    let was_free = erase_imported(lake, &users, &mut unreadable)?;
+    if !was_free {
+        problems.push("an import is running; the next compaction erases from its tables".into());
+    }
     let result = |erasure: &Erasure| {
         let all_delivered = delivered.iter().all(|next| erasure.before <= *next);
-        ErasureResult { erasure: erasure.clone(), complete: all_read && all_delivered }
+        let complete = was_free && all_delivered;
+        ErasureResult { erasure: erasure.clone(), complete, unreadable: unreadable.clone() }
     };
-    Ok(erasures.iter().map(result).collect())
+    let results = erasures.iter().map(result).collect();
+    problems.extend(unreadable);
+    Ok(results)
 }
 
 fn erase_delivered(
@@ -84,22 +91,20 @@ fn erase_delivered(
     Ok(())
 }
 
-/// Erases users from the imported tables and the rejects files.
+/// Erases users from the imported tables and the rejects files. Returns false while an import is
+/// running.
 fn erase_imported(
     lake: &Lake,
     users: &ErasedUsers<'_>,
     problems: &mut Vec<String>,
-) -> Result<(), LakeError> {
-    let Some(_lock) = lake.try_lock("import")? else {
-        problems.push("an import is running; the next compaction erases from its tables".into());
-        return Ok(());
-    };
+) -> Result<bool, LakeError> {
+    let Some(_lock) = lake.try_lock("import")? else { return Ok(false) };
     imported::erase(lake, users, problems)?;
     for path in files_below(&lake.dir().join("rejects"))? {
         let erased = lines::erase(lake, &path, |line| lines::is_rejected_row_of(line, users));
         erased.or_else(|error| error.into_problem(problems))?;
     }
-    Ok(())
+    Ok(true)
 }
 
 /// Replaces a file by one without the erased rows, if it has any.

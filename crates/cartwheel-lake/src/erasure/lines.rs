@@ -2,21 +2,23 @@
 //!
 //! These lines hold malformed records and rows, so the user's id may be anywhere in their text.
 
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::Path;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use cartwheel_stream::Sequence;
 use serde::Deserialize;
+use serde_json::Value;
 
+use crate::erasure::pending::Erasure;
 use crate::erasure::users::ErasedUsers;
 use crate::error::LakeError;
 use crate::files::lines::Lines;
 use crate::files::rewrite::RewriteError;
 use crate::files::upload::Upload;
 use crate::lake::Lake;
-use crate::rejects::HEADER;
+use crate::rejects::{HEADER, RejectedRow};
 
 /// Replaces a file by one without the lines for which `is_erased` returns true, if it has any.
 pub(super) fn erase(
@@ -66,6 +68,57 @@ struct RejectedRecord {
     reason: String,
     encoding: String,
     data: String,
+}
+
+/// The lines of a file that hold a user's id, as JSON: an object where the line is one, else its
+/// text. At most `limit`.
+pub(crate) fn rejected_records_of(
+    path: &Path,
+    user_id: &str,
+    limit: usize,
+    found: &mut Vec<Value>,
+) -> io::Result<()> {
+    let everything = everything_of(user_id);
+    let users = ErasedUsers::new(&everything);
+    let mut lines = Lines::open(path)?;
+    while found.len() < limit
+        && let Some(line) = lines.next()?
+    {
+        if is_rejected_record_of(line, &users) {
+            let text = || String::from_utf8_lossy(line).trim_end().into();
+            found.push(serde_json::from_slice(line).unwrap_or_else(|_| text()));
+        }
+    }
+    Ok(())
+}
+
+/// The rows of a rejects file that hold a user's id. At most `limit`.
+pub(crate) fn rejected_rows_of(
+    path: &Path,
+    user_id: &str,
+    limit: usize,
+    found: &mut Vec<Value>,
+) -> io::Result<()> {
+    let everything = everything_of(user_id);
+    let users = ErasedUsers::new(&everything);
+    let mut lines = Lines::open(path)?;
+    while found.len() < limit
+        && let Some(line) = lines.next()?
+    {
+        if is_rejected_row_of(line, &users) {
+            let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(line);
+            let row = reader.deserialize::<RejectedRow>().next();
+            let row = row.and_then(|row| serde_json::to_value(row.ok()?).ok());
+            let text = || String::from_utf8_lossy(line).trim_end().into();
+            found.push(row.unwrap_or_else(text));
+        }
+    }
+    Ok(())
+}
+
+/// What an erasure of all records of a user would cover.
+fn everything_of(user_id: &str) -> [Erasure; 1] {
+    [Erasure { user_id: user_id.to_owned(), before: u64::MAX.into(), erased_at_ms: i64::MAX }]
 }
 
 /// Whether a line of `errors` holds the id of an erased user.
@@ -131,7 +184,6 @@ fn unescaped(text: &[u8]) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::erasure::pending::Erasure;
 
     #[test]
     fn an_id_is_found_as_a_whole_value_only() {

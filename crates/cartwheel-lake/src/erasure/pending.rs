@@ -11,6 +11,8 @@ use crate::error::LakeError;
 
 /// Maximum number of pending erasures.
 const MAX_PENDING: usize = 100_000;
+/// Maximum number of unreadable files that an erasure names.
+const MAX_UNREADABLE: usize = 5;
 
 /// The erasure of a user.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,6 +35,10 @@ pub struct PendingErasure {
     /// The value of [`Erasures::cleaned`] that includes this erasure. `None` while the lake or
     /// the stream may hold the user.
     pub cleaned: Option<u64>,
+    /// Files of the lake that could not be read and may hold the user, each with its path and
+    /// the error; at most five. The erasure is not finished before they can be read or are gone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unreadable: Vec<String>,
 }
 
 /// Why an erasure was not added to the list.
@@ -85,7 +91,8 @@ impl Erasures {
     /// When the list is full or the file cannot be written. The list is then unchanged.
     pub fn add(&mut self, erasure: Erasure) -> Result<(), ErasureError> {
         let mut list = self.list.clone();
-        let new = || PendingErasure { erasure: erasure.clone(), cleaned: None };
+        let new =
+            || PendingErasure { erasure: erasure.clone(), cleaned: None, unreadable: Vec::new() };
         let pending = list.pending.entry(erasure.user_id.clone()).or_insert_with(new);
         pending.erasure.before = pending.erasure.before.max(erasure.before);
         pending.erasure.erased_at_ms = pending.erasure.erased_at_ms.max(erasure.erased_at_ms);
@@ -112,31 +119,40 @@ impl Erasures {
         self.list.cleaned
     }
 
-    /// Records that the lake and the stream no longer hold the user, and returns the number of
-    /// erasures completed there. Returns `None` if the erasure was widened meanwhile.
+    /// Records that the lake and the stream no longer hold the user, except for `unreadable`
+    /// files, and returns the number of erasures completed there. Returns `None` if the erasure
+    /// was widened meanwhile. Recording it again only replaces the unreadable files.
     ///
     /// # Errors
     /// When the file cannot be written. The list is then unchanged.
-    pub fn mark_cleaned(&mut self, erasure: &Erasure) -> Result<Option<u64>, LakeError> {
+    pub fn mark_cleaned(
+        &mut self,
+        erasure: &Erasure,
+        unreadable: &[String],
+    ) -> Result<Option<u64>, LakeError> {
         let mut list = self.list.clone();
-        let cleaned = list.cleaned + 1;
-        match list.pending.get_mut(&erasure.user_id) {
-            Some(pending) if pending.erasure == *erasure => pending.cleaned = Some(cleaned),
-            _ => return Ok(None),
-        }
-        list.cleaned = cleaned;
+        let pending = list.pending.get_mut(&erasure.user_id);
+        let Some(pending) = pending.filter(|pending| pending.erasure == *erasure) else {
+            return Ok(None);
+        };
+        let cleaned = *pending.cleaned.get_or_insert(list.cleaned + 1);
+        pending.unreadable = unreadable.iter().take(MAX_UNREADABLE).cloned().collect();
+        list.cleaned = list.cleaned.max(cleaned);
         self.replace(list)?;
         Ok(Some(cleaned))
     }
 
-    /// Removes a finished erasure from the list, unless it was widened meanwhile.
+    /// Removes a finished erasure from the list, unless it was widened meanwhile or a file could
+    /// not be read.
     ///
     /// # Errors
     /// When the file cannot be written. The list is then unchanged.
     pub fn finish(&mut self, erasure: &Erasure) -> Result<(), LakeError> {
         let mut list = self.list.clone();
         match list.pending.remove(&erasure.user_id) {
-            Some(pending) if pending.erasure == *erasure => self.replace(list),
+            Some(pending) if pending.erasure == *erasure && pending.unreadable.is_empty() => {
+                self.replace(list)
+            }
             _ => Ok(()),
         }
     }

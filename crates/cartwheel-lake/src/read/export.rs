@@ -1,7 +1,7 @@
 //! Exporting everything that the lake stores of one user.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float32Type, Float64Type, Int32Type, Int64Type, UInt64Type};
@@ -11,9 +11,12 @@ use rustc_hash::FxHashMap;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use crate::erasure::{rejected_records_of, rejected_rows_of};
 use crate::error::LakeError;
-use crate::files::parts::{PartsRead, read_parts};
+use crate::files::format::Format;
+use crate::files::parts::{Folder, PartsRead, folders, read_parts};
 use crate::files::scan::{scan, texts};
+use crate::files::walk::files_below;
 use crate::lake::Lake;
 
 /// The stored records of a user. Each record's fields are the columns of its table.
@@ -23,8 +26,12 @@ pub struct UserRecords {
     pub orders: Vec<Value>,
     /// Events by the time of their acceptance.
     pub events: Vec<Value>,
-    /// Impressions by time.
+    /// Impressions by time, each with its placement.
     pub impressions: Vec<Value>,
+    /// Malformed records that hold the user's id.
+    pub errors: Vec<Value>,
+    /// Rows that imports rejected and that hold the user's id.
+    pub rejects: Vec<Value>,
     /// Whether a table has more rows than the limit.
     pub truncated: bool,
     /// Files that could not be read, each with its path and the error. They may hold more.
@@ -54,7 +61,34 @@ impl Lake {
         out.events = self.rows_of(user_id, "events", "received_at_ms", limit, &mut out)?;
         out.impressions =
             self.rows_of(user_id, "impressions", "received_at_ms", limit, &mut out)?;
+        let of_errors = |path: &Path, found: &mut Vec<Value>| {
+            rejected_records_of(path, user_id, limit + 1, found)
+        };
+        let errors = || {
+            let folders = folders(&self.dir().join("errors"), Format::Ndjson)?;
+            Ok(folders.iter().flat_map(Folder::live).map(|part| part.path.clone()).collect())
+        };
+        out.errors = self.lines_of(errors, of_errors, limit, &mut out)?;
+        let of_rejects =
+            |path: &Path, found: &mut Vec<Value>| rejected_rows_of(path, user_id, limit + 1, found);
+        let rejects = || files_below(&self.dir().join("rejects"));
+        out.rejects = self.lines_of(rejects, of_rejects, limit, &mut out)?;
         Ok(out)
+    }
+
+    /// Reads the user's lines of some files. Sets `truncated` and `problems` of `out`.
+    fn lines_of(
+        &self,
+        list: impl FnMut() -> Result<Vec<PathBuf>, LakeError>,
+        read: impl FnMut(&Path, &mut Vec<Value>) -> io::Result<()>,
+        limit: usize,
+        out: &mut UserRecords,
+    ) -> Result<Vec<Value>, LakeError> {
+        let PartsRead { content: mut lines, problems } = read_parts(list, read)?;
+        out.problems.extend(problems);
+        out.truncated |= lines.len() > limit;
+        lines.truncate(limit);
+        Ok(lines)
     }
 
     /// Reads the user's rows of a table. Sets `truncated` and `problems` of `out`.
@@ -68,11 +102,7 @@ impl Lake {
     ) -> Result<Vec<Value>, LakeError> {
         // One row more shows whether the limit cuts any off.
         let read = |path: &Path, rows: &mut Vec<Value>| read(path, user_id, limit + 1, rows);
-        let PartsRead { content: mut rows, problems } =
-            read_parts(|| self.table_files(table), read)?;
-        out.problems.extend(problems);
-        out.truncated |= rows.len() > limit;
-        rows.truncate(limit);
+        let mut rows = self.lines_of(|| self.table_files(table), read, limit, out)?;
         let key = |row: &Value| (row[order_by].as_i64(), row["sequence"].as_u64());
         rows.sort_by_key(key);
         Ok(rows)

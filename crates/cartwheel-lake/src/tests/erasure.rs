@@ -204,7 +204,7 @@ async fn rows_without_a_sequence_number_are_erased_by_time() {
 }
 
 #[tokio::test]
-async fn an_erasure_is_not_complete_while_a_file_cannot_be_read() {
+async fn an_unreadable_file_is_named_and_holds_up_no_other() {
     let dir = tempfile::tempdir().unwrap();
     let (lake, _, running) = full_lake(dir.path()).await;
     let bad = lake.dir().join("events/year=1970/bad.parquet");
@@ -213,13 +213,36 @@ async fn an_erasure_is_not_complete_while_a_file_cannot_be_read() {
     let next = running.status().now().next;
     let erasures = [erasure("u1", 60)];
     let done = compactor.compact(0, &next, &erasures, &mut |_| {}).unwrap();
-    assert!(!done.erasures[0].complete && done.problems[0].contains("bad.parquet"), "{done:?}");
+    let named = |done: &crate::CompactionSummary| done.erasures[0].unreadable.concat();
+    assert!(done.erasures[0].complete && named(&done).contains("bad.parquet"), "{done:?}");
+    assert!(done.problems[0].contains("bad.parquet"), "{done:?}");
     std::fs::remove_file(&bad).unwrap();
+    assert_eq!(occurrences(lake.dir(), "u1"), Vec::<String>::new());
     let held = lake.lock("import").unwrap();
     let done = compactor.compact(0, &next, &erasures, &mut |_| {}).unwrap();
     assert!(!done.erasures[0].complete && done.problems[0].contains("import"), "{done:?}");
     drop(held);
-    assert!(compactor.compact(0, &next, &erasures, &mut |_| {}).unwrap().erasures[0].complete);
+    let done = compactor.compact(0, &next, &erasures, &mut |_| {}).unwrap();
+    assert!(done.erasures[0].complete && done.erasures[0].unreadable.is_empty(), "{done:?}");
+}
+
+#[test]
+fn an_erasure_waits_for_its_unreadable_files() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("erasures.json");
+    let mut erasures = Erasures::open(&path).unwrap();
+    let one = erasure("u1", 5);
+    erasures.add(one.clone()).unwrap();
+    let files: Vec<String> = (0..9).map(|at| format!("part-{at}: damaged")).collect();
+    assert_eq!(erasures.mark_cleaned(&one, &files).unwrap(), Some(1));
+    erasures.finish(&one).unwrap();
+    let mut again = Erasures::open(&path).unwrap();
+    let pending = again.pending().remove(0);
+    assert_eq!((pending.cleaned, &pending.unreadable[..]), (Some(1), &files[..5]));
+    // Once they can be read, nothing is counted a second time.
+    assert_eq!(again.mark_cleaned(&one, &[]).unwrap(), Some(1));
+    again.finish(&one).unwrap();
+    assert!(again.pending().is_empty() && again.cleaned() == 1);
 }
 
 #[test]
@@ -233,23 +256,26 @@ fn erasures_are_pending_until_they_are_finished() {
     erasures.add(wider).unwrap();
     let mut again = Erasures::open(&path).unwrap();
     assert_eq!(again.pending().len(), 2);
-    let PendingErasure { erasure: widened, cleaned } = again.pending().remove(0);
+    let PendingErasure { erasure: widened, cleaned, .. } = again.pending().remove(0);
     assert_eq!((&widened.before, cleaned), (&9.into(), None));
     // The erasure was widened after the compaction of the first one started.
-    assert_eq!(again.mark_cleaned(&first).unwrap(), None);
-    assert_eq!(again.mark_cleaned(&widened).unwrap(), Some(1));
+    assert_eq!(again.mark_cleaned(&first, &[]).unwrap(), None);
+    assert_eq!(again.mark_cleaned(&widened, &[]).unwrap(), Some(1));
     assert_eq!(
         Erasures::open(&path).unwrap().pending()[0],
-        PendingErasure { erasure: widened.clone(), cleaned: Some(1) }
+        PendingErasure { erasure: widened.clone(), cleaned: Some(1), unreadable: Vec::new() }
     );
     again.finish(&first).unwrap();
     assert_eq!(again.pending().len(), 2);
     // Widened once more, it starts again.
     let widest = erasure("u1", 12);
     again.add(widest.clone()).unwrap();
-    assert_eq!(again.pending()[0], PendingErasure { erasure: widest.clone(), cleaned: None });
+    assert_eq!(
+        again.pending()[0],
+        PendingErasure { erasure: widest.clone(), cleaned: None, unreadable: Vec::new() }
+    );
     again.finish(&widened).unwrap();
-    assert_eq!(again.mark_cleaned(&widest).unwrap(), Some(2));
+    assert_eq!(again.mark_cleaned(&widest, &[]).unwrap(), Some(2));
     again.finish(&widest).unwrap();
     let left = Erasures::open(&path).unwrap();
     let pending = left.pending();
@@ -265,6 +291,9 @@ async fn the_export_holds_all_records_of_a_user() {
     let dir = tempfile::tempdir().unwrap();
     let (lake, ..) = full_lake(dir.path()).await;
     let all = lake.user_records("u1", 100).unwrap();
+    assert_eq!((all.errors.len(), all.rejects.len()), (1, 1), "{all:?}");
+    assert!(all.errors[0]["data"].as_str().unwrap().contains("u1"));
+    assert!(all.rejects[0]["row"].as_str().unwrap().contains("u1"));
     assert!(!all.truncated && all.problems.is_empty());
     let orders: Vec<_> = all.orders.iter().map(|order| order["order_id"].as_str()).collect();
     assert_eq!(orders, [Some("1"), Some("3")]);

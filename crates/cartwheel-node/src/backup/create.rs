@@ -64,7 +64,7 @@ pub fn create(
         Err(error) => return Err(error.into()),
     };
     let known = store.newest()?.map(|newest| newest.files).unwrap_or_default();
-    let known = known.into_iter().filter(|file| file.modified_ns.is_some() && store.holds(file));
+    let known = known.into_iter().filter(|file| file.is_settled && store.holds(file));
     let known = known.map(|file| (file.path.clone(), file)).collect();
     let mut copier = Copier { data_dir, clock, store, known, new: (0, 0), progress, done: (0, 0) };
     copier.copy_ahead()?;
@@ -142,7 +142,7 @@ impl Copier<'_> {
         self.done = (0, sizes.map(|found| found.len()).sum());
         for path in ahead {
             if let Some(file) = self.copy(&path, &self.data_dir.0.join(&path), None)?
-                && file.modified_ns.is_some()
+                && file.is_settled
             {
                 self.known.insert(file.path.clone(), file);
             }
@@ -165,7 +165,9 @@ impl Copier<'_> {
             let stored = self.store.put(&path, &*bytes)?;
             let path = "delivery.json".to_owned();
             let (size, sha256) = (stored.size, stored.sha256);
-            copied.push(FileEntry { path, size, sha256, modified_ns: None, inode: 0 });
+            let modified_ns = self.clock.now_ms().saturating_mul(1_000_000);
+            let (inode, is_settled) = (0, false);
+            copied.push(FileEntry { path, size, sha256, modified_ns, inode, is_settled });
         }
         for path in files::list(&data)? {
             let is_apart = path.starts_with("lake")
@@ -250,7 +252,7 @@ impl Copier<'_> {
             let State { size, modified_ns, inode } = before;
             until.is_none()
                 && (known.size, known.inode) == (size, inode)
-                && known.modified_ns == Some(modified_ns)
+                && known.modified_ns == modified_ns
         });
         if let Some(known) = known {
             (self.progress)(self.done.0, self.done.1);
@@ -274,8 +276,9 @@ impl Copier<'_> {
             path: name,
             size: stored.size,
             sha256: stored.sha256,
-            modified_ns: (is_whole && is_old).then_some(before.modified_ns),
+            modified_ns: before.modified_ns,
             inode: before.inode,
+            is_settled: is_whole && is_old,
         }))
     }
 }

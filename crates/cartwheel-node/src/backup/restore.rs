@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, UNIX_EPOCH};
 
 use anyhow::{Context as _, Result, ensure};
 use cartwheel_backup::{Backup, BackupError, Store};
@@ -63,7 +64,8 @@ pub fn restore(
     let mut folders = BTreeSet::from([dir.clone()]);
     for file in &backup.files {
         let path = dir.join(&file.path);
-        write(&path, |out| Ok(store.get(file, out)?))?;
+        let modified = Duration::from_nanos(file.modified_ns.try_into().unwrap_or_default());
+        write(&path, modified, |out| Ok(store.get(file, out)?))?;
         folders.extend(
             path.ancestors().skip(1).take_while(|at| at.starts_with(dir)).map(PathBuf::from),
         );
@@ -80,14 +82,21 @@ pub fn restore(
     Ok(Restored { backup, erased_again, problems })
 }
 
-fn write(path: &Path, fill: impl FnOnce(&mut BufWriter<File>) -> Result<()>) -> Result<()> {
+/// Writes a file with the time of its last change, which tells the age of models and parts.
+fn write(
+    path: &Path,
+    modified: Duration,
+    fill: impl FnOnce(&mut BufWriter<File>) -> Result<()>,
+) -> Result<()> {
     let failed = || path.display().to_string();
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder).with_context(failed)?;
     }
     let mut file = BufWriter::new(File::create_new(path).with_context(failed)?);
     fill(&mut file)?;
-    file.flush().and_then(|()| file.get_ref().sync_all()).with_context(failed)
+    file.flush().with_context(failed)?;
+    let file = file.get_ref();
+    file.set_modified(UNIX_EPOCH + modified).and_then(|()| file.sync_all()).with_context(failed)
 }
 
 /// The content of a small file of a backup, if it has the file.

@@ -148,6 +148,10 @@ fn table(erasures: &Value) -> String {
         };
         let user = erasure["user_id"].as_str().unwrap_or_default();
         out.push_str(&format!("{user:<24}{erased:<22}{next}\n"));
+        for file in erasure["unreadable"].as_array().into_iter().flatten() {
+            let file = file.as_str().unwrap_or_default();
+            out.push_str(&format!("{:<24}repair or remove {file}\n", ""));
+        }
     }
     out
 }

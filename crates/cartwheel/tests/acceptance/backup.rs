@@ -128,6 +128,10 @@ fn a_backup_holds_models_keys_and_documents_and_copies_only_what_is_new() {
     assert_eq!(listed["backups"].as_array().unwrap().len(), 3);
 
     let (to, _) = restored(dest, first["name"].as_str().unwrap(), &[]);
+    // The age of a model is that of its file.
+    let models =
+        [data.path(), to.path()].map(|dir| json(cartwheel(dir, &["models", "list", "--json"])));
+    assert_eq!(models[0], models[1]);
     for command in [&["models", "list"][..], &["keys", "list"], &["audit"], &["stream", "stat"]] {
         let both = [data.path(), to.path()].map(|dir| cartwheel(dir, command).unwrap());
         assert_eq!(both[0], both[1], "{command:?}");
@@ -226,6 +230,34 @@ fn erased_users_stay_erased_after_a_restore() {
     server.stop();
     let (to, told) = restored(dest, &with_user, &key);
     check(to.path(), &told);
+}
+
+#[test]
+fn an_overdue_erasure_starts_a_run_without_a_schedule() {
+    let data = shop();
+    let place = tempfile::tempdir().unwrap();
+    let dest = place.path().join("backups");
+    let dest = dest.to_str().unwrap();
+    let made = json(cartwheel(data.path(), &["backup", "create", dest, "--json"]));
+    // The list of a shop in which a user was erased long ago.
+    let list = place.path().join("erased.ndjson");
+    let line = json!({"user_id": "7", "before": 0, "erased_at_ms": 1});
+    std::fs::write(&list, line.to_string()).unwrap();
+    let more = ["--erasures", list.to_str().unwrap()];
+    let (to, told) = restored(dest, made["name"].as_str().unwrap(), &more);
+    assert_eq!(told["erased_again"], json!(["7"]), "{told}");
+    let settings = "[gate]\nmin_users = 5\n[train]\nrounds = 20\n";
+    std::fs::write(to.path().join("cartwheel.toml"), settings).unwrap();
+    let server = Server::start(to.path());
+    assert!(server.get("/v1/users/7").unwrap().1["record"].is_null());
+    wait_until("a run has left the user out", || {
+        server.get("/v1/erasures").unwrap().1["erasures"] == json!([])
+    });
+    assert!(server.get("/v1/users/7").unwrap().1["record"].is_null());
+    assert!(!server.get("/v1/users/8").unwrap().1["record"].is_null());
+    let runs = server.get("/v1/pipeline/executions").unwrap().1["executions"].clone();
+    assert_eq!(runs.as_array().unwrap().len(), 1, "{runs}");
+    server.stop();
 }
 
 #[test]

@@ -9,7 +9,7 @@ use crate::shop::{cartwheel, shop};
 
 /// Makes a directory an empty data directory.
 fn begin(dir: &Path) {
-    std::fs::write(dir.join("format"), "1\n").unwrap();
+    std::fs::write(dir.join("format"), "2\n").unwrap();
 }
 
 #[test]

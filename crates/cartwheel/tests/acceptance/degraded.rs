@@ -62,11 +62,27 @@ fn the_server_falls_back_from_a_damaged_model_until_it_is_repaired() {
 #[test]
 fn a_data_directory_of_a_later_release_is_refused_and_left_unchanged() {
     let data = shop();
-    std::fs::write(data.path().join("format"), "2\n").unwrap();
+    std::fs::write(data.path().join("format"), "3\n").unwrap();
     for args in [&["models", "list"][..], &["import", "instacart", "."], &["stream", "stat"]] {
         let error = cartwheel(data.path(), args).unwrap_err();
-        assert!(error.contains("later release") && error.contains("format 2"), "{error}");
+        assert!(error.contains("later release") && error.contains("format 3"), "{error}");
     }
+}
+
+#[test]
+fn a_data_directory_of_the_format_before_is_migrated_with_copies_of_what_changes() {
+    let data = shop();
+    let path = |name: &str| data.path().join(name);
+    cartwheel(data.path(), &["users", "erase", "7"]).unwrap();
+    // The releases before knew no list of the erased.
+    std::fs::remove_file(path("erased.ndjson")).unwrap();
+    std::fs::write(path("format"), "1\n").unwrap();
+    let pending = std::fs::read(path("erasures.json")).unwrap();
+    Server::start(data.path()).stop();
+    assert_eq!(std::fs::read_to_string(path("format")).unwrap(), "2\n");
+    assert_eq!(std::fs::read_to_string(path("before-format-2/format")).unwrap(), "1\n");
+    assert_eq!(std::fs::read(path("before-format-2/erasures.json")).unwrap(), pending);
+    assert!(std::fs::read_to_string(path("erased.ndjson")).unwrap().contains("\"7\""));
 }
 
 #[test]

@@ -22,4 +22,7 @@ pub struct ErasureView {
     pub erased_at_ms: i64,
     /// The next step.
     pub step: ErasureStep,
+    /// Files of the lake that cannot be read and may hold the user, each with the error; at most
+    /// five. The erasure ends once each of them is repaired or removed.
+    pub unreadable: Vec<String>,
 }
