@@ -34,6 +34,8 @@ pub struct Backup {
     pub started_ms: i64,
     /// When its last file was read, UTC milliseconds.
     pub ended_ms: i64,
+    /// The sequence number behind the last record of its log.
+    pub log_next: u64,
     /// The release of cartwheel that made it.
     pub release: String,
     /// The files, by path.

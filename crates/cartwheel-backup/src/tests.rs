@@ -16,7 +16,7 @@ fn back_up(store: &mut Store, started_ms: i64, files: &[(&str, &[u8])]) -> Backu
     });
     let files = files.collect();
     let release = "test".to_owned();
-    let backup = Backup { name, started_ms, ended_ms: started_ms, release, files };
+    let backup = Backup { name, started_ms, ended_ms: started_ms, log_next: 0, release, files };
     store.commit(&backup).unwrap();
     backup
 }

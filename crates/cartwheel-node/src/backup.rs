@@ -6,8 +6,9 @@
 mod create;
 mod files;
 mod log;
+mod moment;
 mod restore;
 pub(crate) mod snapshot;
 
 pub use create::{Created, create};
-pub use restore::{Restored, restore};
+pub use restore::{RestoreOptions, Restored, restore};

@@ -71,7 +71,7 @@ pub fn create(
     let turn = File::create(data_dir.upkeep_lock()).and_then(|file| file.lock().map(|()| file));
     let _turn = turn.context("upkeep.lock")?;
     let mut attempts = 0;
-    let mut files = loop {
+    let (mut files, log_next) = loop {
         if let Some(files) = copier.copy_all(has_server)? {
             break files;
         }
@@ -88,7 +88,7 @@ pub fn create(
     let (new_files, new_bytes) = copier.new;
     let ended_ms = clock.now_ms();
     let release = env!("CARGO_PKG_VERSION").to_owned();
-    let backup = Backup { name, started_ms, ended_ms, release, files };
+    let backup = Backup { name, started_ms, ended_ms, log_next, release, files };
     store.commit(&backup)?;
     drop(held);
     Ok(Created { backup, new_files, new_bytes })
@@ -150,9 +150,10 @@ impl Copier<'_> {
         Ok(())
     }
 
-    /// Copies everything in an order that makes the copy consistent. `None` if something that is
+    /// Copies everything in an order that makes the copy consistent, and returns the files with the
+    /// sequence number behind the log. `None` if something that is
     /// needed disappeared meanwhile.
-    fn copy_all(&mut self, has_server: bool) -> Result<Option<Vec<FileEntry>>> {
+    fn copy_all(&mut self, has_server: bool) -> Result<Option<(Vec<FileEntry>, u64)>> {
         self.done = (0, 0);
         let data = self.data_dir.0.clone();
         let stream = self.data_dir.stream();
@@ -192,7 +193,8 @@ impl Copier<'_> {
             let Some(file) = self.copy(&path, &data.join(&path), None)? else { return Ok(None) };
             copied.push(file);
         }
-        for segment in log::segments(&stream)? {
+        let (segments, next) = log::segments(&stream)?;
+        for segment in segments {
             let Some(path) = self.relative(&segment.path) else { continue };
             let Some(file) = self.copy(&path, &segment.path, segment.until)? else {
                 return Ok(None);
@@ -201,7 +203,7 @@ impl Copier<'_> {
         }
         let same =
             log::files(&stream)?.into_iter().next() == oldest && self.pointers()? == pointers;
-        Ok(same.then_some(copied))
+        Ok(same.then_some((copied, next)))
     }
 
     fn relative(&self, path: &Path) -> Option<PathBuf> {

@@ -15,11 +15,11 @@ pub(super) struct Segment {
     pub until: Option<u64>,
 }
 
-/// The segments with every record that is in the log now.
+/// The segments with every record that is in the log now, and the sequence number behind them.
 ///
 /// The end is looked up first and the files are read afterwards, so the records before the end
 /// are complete when they are read. What follows may be written at that moment, and stays out.
-pub(super) fn segments(dir: &Path) -> Result<Vec<Segment>> {
+pub(super) fn segments(dir: &Path) -> Result<(Vec<Segment>, u64)> {
     let end = LogFiles::at_end(dir)?;
     let (last, offset) = end.position().context("the log has no segment")?;
     let mut found = Vec::new();
@@ -30,7 +30,7 @@ pub(super) fn segments(dir: &Path) -> Result<Vec<Segment>> {
             break;
         }
     }
-    Ok(found)
+    Ok((found, end.next()))
 }
 
 /// The files of segments, the oldest first: their names begin with their first sequence number.

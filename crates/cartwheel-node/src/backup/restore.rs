@@ -11,11 +11,25 @@ use cartwheel_backup::{Backup, BackupError, Store};
 use cartwheel_files::sync_dir;
 use cartwheel_lake::{Erasure, Erasures, append_tombstones, parse_tombstones, read_tombstones};
 use cartwheel_stream::LogFiles;
+use serde_json::json;
 
+use crate::backup::moment::{ORIGIN, backup_of};
 use crate::data_dir::DataDir;
 
 /// The list of everybody who was erased, in a backup.
 const ERASED: &str = "erased.ndjson";
+
+/// What is restored.
+#[derive(Debug, Default)]
+pub struct RestoreOptions<'a> {
+    /// The backup; by default the newest.
+    pub name: Option<&'a str>,
+    /// Restores events, changes of products and impressions up to this moment instead, UTC
+    /// milliseconds. Everything else is as in the last backup before it.
+    pub until_ms: Option<i64>,
+    /// Another list of erased users.
+    pub erased: Option<&'a Path>,
+}
 
 /// A restored backup.
 #[derive(Debug)]
@@ -28,8 +42,8 @@ pub struct Restored {
     pub problems: Vec<String>,
 }
 
-/// Restores a backup, by default the newest, into a directory that is missing or empty. Shoppers
-/// whose erasure later backups of the store or the file `erased` know are erased: a server hides
+/// Restores a backup into a directory that is missing or empty. Shoppers whose erasure later
+/// backups of the store or the list of the options know are erased: a server hides
 /// them from its first answer on, and removes their records. `progress` receives the bytes that
 /// are done and the total.
 ///
@@ -38,15 +52,16 @@ pub struct Restored {
 /// written. An interrupted restore leaves a directory that no command accepts.
 pub fn restore(
     store: &Store,
-    name: Option<&str>,
-    erased: Option<&Path>,
+    options: &RestoreOptions<'_>,
     data_dir: &DataDir,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<Restored> {
     let names = store.names()?;
     let newest = names.last().map(String::as_str);
-    let name = name.or(newest).context("the store holds no backup yet")?;
-    let backup = store.backup(name)?;
+    let backup = match options.until_ms {
+        Some(until_ms) => backup_of(store, &names, until_ms)?,
+        None => store.backup(options.name.or(newest).context("the store holds no backup yet")?)?,
+    };
     let dir = &data_dir.0;
     fs::create_dir_all(dir).with_context(|| dir.display().to_string())?;
     let mut entries = fs::read_dir(dir).with_context(|| dir.display().to_string())?;
@@ -59,12 +74,16 @@ pub fn restore(
         data_dir.check_format(&String::from_utf8_lossy(&format))?;
     }
     // Nothing starts on half of a backup.
-    cartwheel_files::replace(&data_dir.restoring(), name.as_bytes())?;
+    cartwheel_files::replace(&data_dir.restoring(), backup.name.as_bytes())?;
     let (mut done, total) = (0, backup.bytes());
     let mut folders = BTreeSet::from([dir.clone()]);
     for file in &backup.files {
         let path = dir.join(&file.path);
         let modified = Duration::from_nanos(file.modified_ns.try_into().unwrap_or_default());
+        // The backup's own origin gives way to the new one.
+        if file.path == ORIGIN {
+            continue;
+        }
         write(&path, modified, |out| Ok(store.get(file, out)?))?;
         folders.extend(
             path.ancestors().skip(1).take_while(|at| at.starts_with(dir)).map(PathBuf::from),
@@ -75,7 +94,19 @@ pub fn restore(
     for folder in folders.iter().rev() {
         sync_dir(folder).with_context(|| folder.display().to_string())?;
     }
+    if let Some(until_ms) = options.until_ms {
+        let next = LogFiles::cut(&data_dir.stream(), until_ms)?;
+        ensure!(
+            next >= backup.log_next,
+            "the clock went back since backup {}: there is no state of that moment",
+            backup.name
+        );
+    }
+    let origin = json!({"backup": backup.name, "until_ms": options.until_ms});
+    let origin = serde_json::to_vec(&origin).context(ORIGIN)?;
+    cartwheel_files::replace(&dir.join(ORIGIN), &origin).context(ORIGIN)?;
     let mut problems = Vec::new();
+    let erased = options.erased;
     let erased_again = erase_again(store, &names, &backup, erased, data_dir, &mut problems)?;
     fs::remove_file(data_dir.restoring()).context("restoring")?;
     sync_dir(dir).with_context(|| dir.display().to_string())?;

@@ -1,6 +1,8 @@
 //! Reads a log's files, even while a server writes them. Changes nothing. It may return
 //! records just before they are acknowledged.
 
+mod cut;
+
 use std::io;
 use std::path::{Path, PathBuf};
 

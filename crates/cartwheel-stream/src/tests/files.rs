@@ -1,6 +1,7 @@
 //! Tests that read and erase a log's files, including files of an earlier release.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use super::{last_segment, open, options, put_ids, used};
 use crate::conformance::{all, id, record};
@@ -56,6 +57,31 @@ fn verifying_counts_records_and_reports_damage() {
     assert_eq!((damage.sequence, damage.offset), (2, 432));
     assert_eq!(all, 8192);
     assert!(done > 4096);
+}
+
+#[tokio::test]
+async fn a_log_is_cut_at_a_moment_and_goes_on() {
+    static NOW: AtomicI64 = AtomicI64::new(0);
+    let dir = tempfile::tempdir().unwrap();
+    let options = || LogOptions { clock: || NOW.load(Ordering::Relaxed), ..small() };
+    let log = Log::open(dir.path(), options()).unwrap();
+    for n in 0..60 {
+        NOW.store(n as i64 * 10, Ordering::Relaxed);
+        put_ids(&log, n..n + 1).await;
+    }
+    assert!(log.stat().segments > 3);
+    drop(log);
+    assert_eq!(LogFiles::cut(dir.path(), 590).unwrap(), 60);
+    for (until_ms, next) in [(305, 31), (300, 31), (299, 30), (5, 1), (-1, 0)] {
+        assert_eq!(LogFiles::cut(dir.path(), until_ms).unwrap(), next, "{until_ms}");
+        let log = Log::open(dir.path(), options()).unwrap();
+        let stat = log.stat();
+        assert_eq!((stat.next, stat.damaged, stat.torn_bytes), (next, 0, 0), "{until_ms}");
+        assert_eq!(all(&log).await.len() as u64, next);
+    }
+    let log = Log::open(dir.path(), options()).unwrap();
+    put_ids(&log, 0..20).await;
+    assert_eq!((log.stat().next, all(&log).await.len()), (20, 20));
 }
 
 #[tokio::test]

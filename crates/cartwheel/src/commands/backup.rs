@@ -1,10 +1,10 @@
 //! `backup`: makes, checks, lists, restores and removes backups.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, bail};
 use cartwheel_backup::{Access, Backup, Key, Store};
-use cartwheel_node::backup::{self, Created, Restored};
+use cartwheel_node::backup::{self, Created, RestoreOptions, Restored};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
@@ -47,6 +47,7 @@ Ctrl-C leaves the backups that exist as they are.")]
     /// Users who were erased after the backup are erased again.
     #[command(after_help = "Examples:
   cartwheel backup restore /mnt/backups --data-dir restored
+  cartwheel backup restore /mnt/backups --data-dir restored --until 2026-01-31T17:45:00Z
   cartwheel backup restore /mnt/backups --data-dir restored --erasures data/erased.ndjson")]
     Restore {
         #[command(flatten)]
@@ -54,6 +55,10 @@ Ctrl-C leaves the backups that exist as they are.")]
         /// The backup to restore [default: the newest].
         #[arg(long, value_name = "NAME")]
         backup: Option<String>,
+        /// Restore events and products as of a moment between two backups, such as
+        /// 2026-01-31T17:45:00Z. Everything else is as in the backup before it.
+        #[arg(long, value_name = "TIME", value_parser = moment, conflicts_with = "backup")]
+        until: Option<i64>,
         /// The list of erased users of the data directory that is replaced, `erased.ndjson`, if it
         /// still exists: it knows those who were erased after the last backup.
         #[arg(long, value_name = "FILE")]
@@ -94,8 +99,9 @@ pub fn run(context: &Context, command: &BackupCommand) -> Result<()> {
         BackupCommand::Create { place } => create(context, place),
         BackupCommand::Verify { place, backup } => verify(context, place, backup.as_deref()),
         BackupCommand::List { place } => list(context, place),
-        BackupCommand::Restore { place, backup, erasures } => {
-            restore(context, place, backup.as_deref(), erasures.as_deref())
+        BackupCommand::Restore { place, backup, until, erasures } => {
+            let (name, erased) = (backup.as_deref(), erasures.as_deref());
+            restore(context, place, &RestoreOptions { name, until_ms: *until, erased })
         }
         BackupCommand::Prune { place, keep } => prune(context, place, *keep),
     }
@@ -204,19 +210,20 @@ fn list(context: &Context, place: &Place) -> Result<()> {
     Ok(())
 }
 
-fn restore(
-    context: &Context,
-    place: &Place,
-    backup: Option<&str>,
-    erasures: Option<&Path>,
-) -> Result<()> {
+/// Parses a time such as `2026-01-31T17:45:00Z` into UTC milliseconds.
+fn moment(text: &str) -> Result<i64, String> {
+    let time = text.parse::<jiff::Timestamp>();
+    time.map(jiff::Timestamp::as_millisecond)
+        .map_err(|error| format!("a time such as 2026-01-31T17:45:00Z is expected: {error}"))
+}
+
+fn restore(context: &Context, place: &Place, options: &RestoreOptions<'_>) -> Result<()> {
     let store = place.open(Access::Read)?;
     let progress = bar("restoring", 0);
-    let restored =
-        backup::restore(&store, backup, erasures, &context.data_dir, &mut |done, total| {
-            progress.set_length(total);
-            progress.set_position(done);
-        });
+    let restored = backup::restore(&store, options, &context.data_dir, &mut |done, total| {
+        progress.set_length(total);
+        progress.set_position(done);
+    });
     progress.finish_and_clear();
     let Restored { backup, erased_again, problems } =
         restored.with_context(|| format!("restore into {}", context.data_dir.0.display()))?;
@@ -224,6 +231,7 @@ fn restore(
         eprintln!("warning: left out: {problem}");
     }
     let mut view = view(&backup);
+    view["until_ms"] = json!(options.until_ms);
     view["erased_again"] = json!(erased_again);
     view["problems"] = json!(problems);
     result(context.json, &view, || {
@@ -234,7 +242,7 @@ fn restore(
             context.data_dir.0.display(),
             backup.files.len(),
             megabytes(backup.bytes()),
-            second(backup.started_ms),
+            second(options.until_ms.unwrap_or(backup.started_ms)),
         );
         if !erased_again.is_empty() {
             text.push_str(&format!(

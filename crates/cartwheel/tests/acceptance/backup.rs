@@ -233,6 +233,65 @@ fn erased_users_stay_erased_after_a_restore() {
 }
 
 #[test]
+fn a_moment_between_two_backups_is_restored() {
+    let data = tempfile::tempdir().unwrap();
+    std::fs::write(data.path().join("cartwheel.toml"), BUSY).unwrap();
+    let place = tempfile::tempdir().unwrap();
+    let dest = place.path().to_str().unwrap();
+    let back_up = || json(cartwheel(data.path(), &["backup", "create", dest, "--json"]));
+    let server = Server::start(data.path());
+    // More than a segment each.
+    let send = |letter: char| {
+        for n in 0..20 {
+            let of = |at: i32| {
+                json!({"user_id": format!("u{at}"), "event": "view", "product_ids": ["1"],
+                       "event_id": format!("{letter}-{n}-{at}")})
+            };
+            let events: Vec<Value> = (0..200).map(of).collect();
+            let (status, answer) = server.post("/v1/events", &json!(events)).unwrap();
+            assert_eq!((status, &answer["failed_count"]), (200, &json!(0)));
+        }
+        // Moments are told apart by milliseconds.
+        std::thread::sleep(Duration::from_millis(50));
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+        std::thread::sleep(Duration::from_millis(50));
+        jiff::Timestamp::from_millisecond(now.as_millis() as i64).unwrap().to_string()
+    };
+    let before = send('a');
+    back_up();
+    let between = send('b');
+    let put = request(&server.address, "PUT", "/v1/products/oat", Some(r#"{"name":"Oats"}"#));
+    assert!(put.unwrap().0 < 300);
+    send('c');
+    let restore = |until: &str| {
+        let to = tempfile::tempdir().unwrap();
+        let done = cartwheel(to.path(), &["backup", "restore", dest, "--until", until, "--json"]);
+        (to, done)
+    };
+    let too_new = restore(&between).1.unwrap_err();
+    assert!(too_new.contains("no backup began after"), "{too_new}");
+    back_up();
+    let too_old = restore(&before).1.unwrap_err();
+    assert!(too_old.contains("no backup ended before"), "{too_old}");
+    let (to, done) = restore(&between);
+    done.unwrap();
+    let again = Server::start(to.path());
+    assert_eq!(again.get("/v1/products/oat").unwrap().0, 404);
+    again.submit(&json!({"user_id": "u1", "event": "view", "product_ids": ["1"], "event_id": "d"}));
+    again.stop();
+    let rows = rows(to.path());
+    let of = |letter: char| rows.keys().filter(|id| id.starts_with(letter)).count();
+    assert_eq!((of('a'), of('b'), of('c'), of('d')), (4000, 4000, 0, 1));
+    assert!(rows.values().all(|count| *count == 1));
+    // What was restored has another log: there is no moment between the two.
+    let made = json(cartwheel(to.path(), &["backup", "create", dest, "--json"]));
+    let at = jiff::Timestamp::from_millisecond(made["started_ms"].as_i64().unwrap() - 1).unwrap();
+    let other = restore(&at.to_string()).1.unwrap_err();
+    assert!(other.contains("a backup was restored"), "{other}");
+    server.stop();
+}
+
+#[test]
 fn an_overdue_erasure_starts_a_run_without_a_schedule() {
     let data = shop();
     let place = tempfile::tempdir().unwrap();
