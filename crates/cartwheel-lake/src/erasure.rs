@@ -9,6 +9,6 @@ mod users;
 
 pub use erase::ErasureResult;
 pub(crate) use erase::erase;
-pub(crate) use lines::{rejected_records_of, rejected_rows_of};
+pub(crate) use lines::{for_each_id, rejected_records_of, rejected_rows_of};
 pub use pending::{Erasure, ErasureError, Erasures, PendingErasure};
-pub use tombstones::{append_tombstones, parse_tombstones, read_tombstones};
+pub use tombstones::{Tombstone, append_tombstones, bury, parse_tombstones, read_tombstones};

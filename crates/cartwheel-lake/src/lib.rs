@@ -29,8 +29,8 @@ pub use delivery::{
     DeliveredFile, Delivery, DeliveryError, DeliveryOptions, DeliverySnapshot, DeliveryStatus,
 };
 pub use erasure::{
-    Erasure, ErasureError, ErasureResult, Erasures, PendingErasure, append_tombstones,
-    parse_tombstones, read_tombstones,
+    Erasure, ErasureError, ErasureResult, Erasures, PendingErasure, Tombstone, append_tombstones,
+    bury, parse_tombstones, read_tombstones,
 };
 pub use error::LakeError;
 pub use files::guard::guarded;

@@ -14,3 +14,4 @@ pub(crate) mod recent;
 pub(crate) mod searches;
 pub(crate) mod ties;
 pub(crate) mod touches;
+mod users;

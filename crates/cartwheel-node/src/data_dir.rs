@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
-use cartwheel_lake::{Erasures, append_tombstones, read_tombstones};
+use cartwheel_ambient::{Clock, Ids};
+use cartwheel_lake::{Erasure, Erasures, bury, read_tombstones};
 use cartwheel_registry::layout;
 
 /// The data directory.
@@ -238,27 +239,28 @@ impl DataDir {
 /// nothing more.
 fn migrate(data_dir: &DataDir, from: u32) -> Result<()> {
     let kept = data_dir.0.join(format!("before-format-{FORMAT}"));
-    for path in [data_dir.format(), data_dir.erasures()] {
-        let Some(name) = path.file_name().filter(|_| path.exists()) else { continue };
-        let copy = kept.join(name);
-        if !copy.exists() {
-            let copied =
-                std::fs::read(&path).and_then(|bytes| cartwheel_files::replace(&copy, &bytes));
-            copied.with_context(|| format!("keep a copy of {}", path.display()))?;
-        }
+    if let Some(text) = data_dir.found_format()? {
+        let copied = cartwheel_files::replace(&kept.join("format"), text.as_bytes());
+        copied.with_context(|| kept.display().to_string())?;
     }
     // The list of format 2 begins with the erasures that are not finished.
     let listed = read_tombstones(&data_dir.erased())?;
     let pending = Erasures::open(&data_dir.erasures())?.pending();
     let missing = pending.into_iter().map(|pending| pending.erasure);
-    let missing: Vec<_> = missing.filter(|erasure| !listed.contains(erasure)).collect();
-    append_tombstones(&data_dir.erased(), &missing)?;
+    let is_listed = |erasure: &Erasure| listed.iter().any(|tombstone| tombstone.is_of(erasure));
+    let missing: Vec<_> = missing.filter(|erasure| !is_listed(erasure)).collect();
+    bury(&data_dir.erased(), &missing, salt)?;
     eprintln!(
         "{} was of format {from} and is now of format {FORMAT}. Files that changed are kept in {}",
         data_dir.0.display(),
         kept.display()
     );
     Ok(())
+}
+
+/// A random text.
+pub(crate) fn salt() -> String {
+    Ids::uuid_v7().next(Clock::system().now_ms())
 }
 
 /// Lets nobody but the owner read the files that this process creates from now on: they hold
@@ -306,9 +308,9 @@ mod tests {
         let read = |name: &str| std::fs::read_to_string(dir.path().join(name)).unwrap();
         assert_eq!(read("format"), "2\n");
         assert_eq!(read("before-format-2/format"), "1\n");
-        assert_eq!(read("before-format-2/erasures.json"), pending);
         let listed = read_tombstones(&data.erased()).unwrap();
-        assert_eq!((listed.len(), &*listed[0].user_id), (1, "347"));
+        let erasure = Erasure { user_id: "347".to_owned(), before: 9.into(), erased_at_ms: 5 };
+        assert!(listed.len() == 1 && listed[0].is_of(&erasure), "{listed:?}");
 
         std::fs::write(data.format(), "3\n").unwrap();
         let refused = data.begin().unwrap_err().to_string();

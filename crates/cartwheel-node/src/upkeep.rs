@@ -23,7 +23,7 @@ use cartwheel_events::{EventRecord, Record, UserId};
 use cartwheel_feature_set::{ExclusiveLock, FeatureSet};
 use cartwheel_lake::{
     CompactionOptions, CompactionProgress, CompactionSummary, Compactor, DeliveryStatus, Erasure,
-    ErasureResult, Erasures, Lake, PendingErasure, Ties, append_tombstones,
+    ErasureResult, Erasures, Lake, PendingErasure, Ties, bury,
 };
 use cartwheel_sessions::Sessions;
 use cartwheel_stream::{Log, Stream, shard_of};
@@ -31,7 +31,7 @@ use tokio::sync::Notify;
 use tokio::time::MissedTickBehavior;
 
 use crate::backup::snapshot;
-use crate::data_dir::DataDir;
+use crate::data_dir::{DataDir, salt};
 use cartwheel_settings as settings;
 
 /// How often pending erasures are checked.
@@ -159,7 +159,7 @@ impl Upkeep {
         let (before, erased_at_ms) = (self.log.stat().next.into(), Clock::system().now_ms());
         let of = |user: &UserId| Erasure { user_id: user.to_string(), before, erased_at_ms };
         let erasures: Vec<Erasure> = shoppers.iter().map(of).collect();
-        append_tombstones(&self.data_dir.erased(), &erasures)?;
+        bury(&self.data_dir.erased(), &erasures, salt)?;
         for erasure in erasures {
             self.erasures().add(erasure)?;
         }

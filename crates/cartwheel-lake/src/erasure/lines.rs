@@ -116,6 +116,24 @@ pub(crate) fn rejected_rows_of(
     Ok(())
 }
 
+/// Calls `visit` with every stretch of a file of lines that may be an id.
+pub(crate) fn for_each_id(path: &Path, visit: &mut dyn FnMut(&str)) -> io::Result<()> {
+    let mut lines = Lines::open(path)?;
+    while let Some(line) = lines.next()? {
+        ids(line).for_each(&mut *visit);
+        let record = serde_json::from_slice::<RejectedRecord>(line);
+        if let Ok(record) = record
+            && record.encoding == "base64"
+            && let Ok(data) = STANDARD.decode(&record.data)
+        {
+            ids(&data).for_each(&mut *visit);
+        } else {
+            ids(&unescaped(line)).for_each(&mut *visit);
+        }
+    }
+    Ok(())
+}
+
 /// What an erasure of all records of a user would cover.
 fn everything_of(user_id: &str) -> [Erasure; 1] {
     [Erasure { user_id: user_id.to_owned(), before: u64::MAX.into(), erased_at_ms: i64::MAX }]

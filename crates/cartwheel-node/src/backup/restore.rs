@@ -1,6 +1,6 @@
 //! Restoring a backup into a new data directory.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fs::{self, File};
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -8,9 +8,12 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use anyhow::{Context as _, Result, ensure};
 use cartwheel_backup::{Backup, BackupError, Store};
+use cartwheel_events::Record;
 use cartwheel_files::sync_dir;
-use cartwheel_lake::{Erasure, Erasures, append_tombstones, parse_tombstones, read_tombstones};
-use cartwheel_stream::LogFiles;
+use cartwheel_lake::{
+    Erasure, Erasures, Lake, Tombstone, append_tombstones, parse_tombstones, read_tombstones,
+};
+use cartwheel_stream::{LogFiles, Sequence};
 use serde_json::json;
 
 use crate::backup::moment::{ORIGIN, backup_of};
@@ -161,29 +164,69 @@ fn erase_again(
             Err(error) => problems.push(format!("the erasures of backup {name}: {error}")),
         }
     }
-    // Every record of the backup is older than these erasures, and every later record is new.
-    let end = match data_dir.stream().exists() {
-        true => LogFiles::end(&data_dir.stream())?,
-        false => 0,
-    };
     let known: BTreeSet<(&str, i64)> =
-        known.iter().map(|erasure| (&*erasure.user_id, erasure.erased_at_ms)).collect();
-    let mut new: BTreeMap<String, Erasure> = BTreeMap::new();
-    others.sort_by_key(|erasure| erasure.erased_at_ms);
-    for erasure in others {
-        if !known.contains(&(&*erasure.user_id, erasure.erased_at_ms)) {
-            let erasure = Erasure { before: erasure.before.min(end.into()), ..erasure };
-            new.insert(erasure.user_id.clone(), erasure);
-        }
-    }
+        known.iter().map(|buried| (&*buried.user, buried.erased_at_ms)).collect();
+    others.sort_by_key(|buried| buried.erased_at_ms);
+    let new =
+        others.into_iter().filter(|buried| !known.contains(&(&*buried.user, buried.erased_at_ms)));
+    // Of several erasures of a user, the last.
+    let new: BTreeMap<String, Tombstone> =
+        new.map(|buried| (buried.user.clone(), buried)).collect();
     if new.is_empty() {
         return Ok(Vec::new());
     }
-    let all: Vec<Erasure> = new.values().cloned().collect();
-    append_tombstones(&data_dir.erased(), &all)?;
+    append_tombstones(&data_dir.erased(), &new.values().cloned().collect::<Vec<_>>())?;
+    let found = erased_users(data_dir, &new, problems)?;
     let mut erasures = Erasures::open(&data_dir.erasures())?;
-    for erasure in all {
-        erasures.add(erasure)?;
+    for erasure in &found {
+        erasures.add(erasure.clone())?;
     }
-    Ok(new.into_keys().collect())
+    Ok(found.into_iter().map(|erasure| erasure.user_id).collect())
+}
+
+/// Finds the users of tombstones, by their hashes, among all users of lake and log.
+fn erased_users(
+    data_dir: &DataDir,
+    tombstones: &BTreeMap<String, Tombstone>,
+    problems: &mut Vec<String>,
+) -> Result<Vec<Erasure>> {
+    let salts: BTreeSet<&str> = tombstones.values().map(|buried| &*buried.salt).collect();
+    let mut seen = HashSet::new();
+    let mut found = Vec::new();
+    let mut visit = |user: &str| {
+        if seen.contains(user) {
+            return;
+        }
+        seen.insert(user.to_owned());
+        let hashes = salts.iter().map(|salt| Tombstone::hash(salt, user));
+        let mut buried = hashes.filter_map(|hash| tombstones.get(&hash));
+        if let Some(buried) = buried.next() {
+            found.push((user.to_owned(), buried.before, buried.erased_at_ms));
+        }
+    };
+    problems.extend(Lake::open(&data_dir.lake())?.for_each_user(&mut visit)?);
+    let mut end = 0;
+    if data_dir.stream().exists() {
+        let mut files = LogFiles::open(&data_dir.stream(), 0)?;
+        loop {
+            let entries = files.read()?;
+            if entries.is_empty() {
+                break;
+            }
+            for entry in entries {
+                let record = Record::from_slice(&entry.data);
+                let user = record.as_ref().ok().and_then(|record| record.user_id());
+                user.into_iter().for_each(|user| visit(user.as_str()));
+            }
+        }
+        end = files.next();
+    }
+    found.sort();
+    // Every record of the backup is older than these erasures, and every later record is new.
+    let erasure = |(user_id, before, erased_at_ms): (String, Sequence, i64)| Erasure {
+        user_id,
+        before: before.min(end.into()),
+        erased_at_ms,
+    };
+    Ok(found.into_iter().map(erasure).collect())
 }

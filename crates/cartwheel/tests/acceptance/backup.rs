@@ -299,8 +299,10 @@ fn an_overdue_erasure_starts_a_run_without_a_schedule() {
     let dest = dest.to_str().unwrap();
     let made = json(cartwheel(data.path(), &["backup", "create", dest, "--json"]));
     // The list of a shop in which a user was erased long ago.
-    let list = place.path().join("erased.ndjson");
-    let line = json!({"user_id": "7", "before": 0, "erased_at_ms": 1});
+    cartwheel(data.path(), &["users", "erase", "7"]).unwrap();
+    let list = data.path().join("erased.ndjson");
+    let mut line: Value = serde_json::from_slice(&std::fs::read(&list).unwrap()).unwrap();
+    line["erased_at_ms"] = json!(1);
     std::fs::write(&list, line.to_string()).unwrap();
     let more = ["--erasures", list.to_str().unwrap()];
     let (to, told) = restored(dest, made["name"].as_str().unwrap(), &more);

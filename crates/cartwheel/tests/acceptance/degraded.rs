@@ -77,12 +77,11 @@ fn a_data_directory_of_the_format_before_is_migrated_with_copies_of_what_changes
     // The releases before knew no list of the erased.
     std::fs::remove_file(path("erased.ndjson")).unwrap();
     std::fs::write(path("format"), "1\n").unwrap();
-    let pending = std::fs::read(path("erasures.json")).unwrap();
     Server::start(data.path()).stop();
     assert_eq!(std::fs::read_to_string(path("format")).unwrap(), "2\n");
     assert_eq!(std::fs::read_to_string(path("before-format-2/format")).unwrap(), "1\n");
-    assert_eq!(std::fs::read(path("before-format-2/erasures.json")).unwrap(), pending);
-    assert!(std::fs::read_to_string(path("erased.ndjson")).unwrap().contains("\"7\""));
+    let list = std::fs::read_to_string(path("erased.ndjson")).unwrap();
+    assert_eq!(list.lines().count(), 1, "{list}");
 }
 
 #[test]

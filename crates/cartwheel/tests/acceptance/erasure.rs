@@ -239,3 +239,37 @@ fn the_command_line_erases_and_compacts_without_a_server() {
     assert!(rolled.contains("serves again"), "{rolled}");
     assert_eq!(files_with(path, ALICE), Vec::<PathBuf>::new());
 }
+
+#[test]
+fn an_unreadable_file_is_named_and_the_erasure_goes_on_without_it() {
+    let data = tempfile::tempdir().unwrap();
+    let path = data.path();
+    let server = Server::start(path);
+    for user in [ALICE, OTHER] {
+        event(&server, user, "add_to_cart", "4");
+    }
+    server.stop();
+    let bad = path.join("lake/events/year=2026/bad.parquet");
+    std::fs::create_dir_all(bad.parent().unwrap()).unwrap();
+    std::fs::write(&bad, "PAR1 damaged PAR1").unwrap();
+    cartwheel(path, &["users", "erase", ALICE]).unwrap();
+    let compact = || cartwheel(path, &["lake", "compact"]).unwrap();
+    let erasures = || {
+        let told = cartwheel(path, &["users", "erasures", "--json"]).unwrap();
+        serde_json::from_str::<Value>(&told).unwrap()["erasures"].clone()
+    };
+    compact();
+    let pending = erasures();
+    assert_eq!((&pending[0]["user_id"], &pending[0]["step"]), (&json!(ALICE), &json!("features")));
+    let named = pending[0]["unreadable"][0].as_str().unwrap();
+    assert!(named.contains("bad.parquet"), "{pending}");
+    let told = cartwheel(path, &["users", "erasures"]).unwrap();
+    assert!(told.contains("repair or remove") && told.contains("bad.parquet"), "{told}");
+    std::fs::remove_file(&bad).unwrap();
+    // Everything else is erased already, and the pending erasure is still listed.
+    assert_eq!(files_with(path, ALICE), [PathBuf::from("erasures.json")]);
+    compact();
+    assert_eq!(files_with(path, ALICE), Vec::<PathBuf>::new());
+    assert_eq!(erasures(), json!([]));
+    assert!(!files_with(path, OTHER).is_empty());
+}
