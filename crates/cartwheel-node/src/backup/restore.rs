@@ -17,7 +17,7 @@ use cartwheel_stream::{LogFiles, Sequence};
 use serde_json::json;
 
 use crate::backup::moment::{ORIGIN, backup_of};
-use crate::data_dir::DataDir;
+use crate::data_dir::{DataDir, salt};
 
 /// The list of everybody who was erased, in a backup.
 const ERASED: &str = "erased.ndjson";
@@ -105,7 +105,8 @@ pub fn restore(
             backup.name
         );
     }
-    let origin = json!({"backup": backup.name, "until_ms": options.until_ms});
+    // A backup that is restored twice gives two logs that differ from there on.
+    let origin = json!({"id": salt(), "backup": backup.name, "until_ms": options.until_ms});
     let origin = serde_json::to_vec(&origin).context(ORIGIN)?;
     cartwheel_files::replace(&dir.join(ORIGIN), &origin).context(ORIGIN)?;
     let mut problems = Vec::new();

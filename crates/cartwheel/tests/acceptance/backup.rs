@@ -307,7 +307,7 @@ fn an_overdue_erasure_starts_a_run_without_a_schedule() {
     let more = ["--erasures", list.to_str().unwrap()];
     let (to, told) = restored(dest, made["name"].as_str().unwrap(), &more);
     assert_eq!(told["erased_again"], json!(["7"]), "{told}");
-    let settings = "[gate]\nmin_users = 5\n[train]\nrounds = 20\n";
+    let settings = "[gate]\nmin_users = 5\n[train]\nrounds = 5\nsearch = 'off'\n";
     std::fs::write(to.path().join("cartwheel.toml"), settings).unwrap();
     let server = Server::start(to.path());
     assert!(server.get("/v1/users/7").unwrap().1["record"].is_null());
