@@ -69,7 +69,7 @@ async fn a_log_is_cut_at_a_moment_and_goes_on() {
         NOW.store(n as i64 * 10, Ordering::Relaxed);
         put_ids(&log, n..n + 1).await;
     }
-    assert!(log.stat().segments > 3);
+    assert!(log.stat().segments >= 3);
     drop(log);
     assert_eq!(LogFiles::cut(dir.path(), 590).unwrap(), 60);
     for (until_ms, next) in [(305, 31), (300, 31), (299, 30), (5, 1), (-1, 0)] {
