@@ -117,11 +117,8 @@ pub fn router(state: AppState) -> Router {
             "/docs.css",
             get(|| async { ([(header::CONTENT_TYPE, "text/css; charset=utf-8")], reference::CSS) }),
         );
-    let gate = Gate {
-        state: state.clone(),
-        access: Arc::new(routes.access),
-        uploads: Arc::new(routes.uploads),
-    };
+    let gate =
+        Arc::new(Gate { state: state.clone(), access: routes.access, uploads: routes.uploads });
     let (router, _) = routes.router.split_for_parts();
     let router = router
         .fallback(fallback::fallback)

@@ -18,6 +18,7 @@ use crate::access::keys::{ApiKey, Keys};
 use crate::access::limits::Limits;
 use crate::http::assets::Assets;
 use crate::http::body::Bodies;
+use crate::http::lines::LineBodies;
 use crate::http::problem::{Kind, Problem};
 use crate::operate::imports::open::Imports;
 use crate::operate::monitor::Monitor;
@@ -56,6 +57,7 @@ pub struct AppState {
     pub(crate) monitor: Monitor,
     pub(crate) limits: Arc<Limits>,
     pub(crate) bodies: Arc<Bodies>,
+    pub(crate) line_bodies: Arc<LineBodies>,
     /// The valid API keys.
     pub keys: Keys,
     /// The clock.
@@ -119,6 +121,7 @@ impl AppState {
             users,
             limits: Arc::new(Limits::new(&settings)),
             bodies: Arc::new(Bodies::new(settings.max_body)),
+            line_bodies: Arc::new(LineBodies::new(settings.max_body)),
             settings: Arc::new(settings),
             keys: admission.keys.into_iter().collect(),
             clock: Clock::system(),

@@ -180,9 +180,15 @@ export interface paths {
     put?: never;
     /**
      * Stores events
-     * @description Accepts one event, an array of up to 500, or up to 500 lines of NDJSON. Events succeed or
-     *     fail individually: the answer is 200 with one result each, and an event without an error
-     *     is durable. If a single event that is not in an array fails, the answer is its problem.
+     * @description Accepts one event, or an array of up to 500. Events succeed or fail individually: the answer
+     *     is 200 with one result each, and an event without an error is durable. If a single event that
+     *     is not in an array fails, the answer is its problem.
+     *
+     *     As NDJSON, any number of events come as a stream, an event a line, which needs the secret half
+     *     of a key. They are stored in pieces of up to 500 while the body arrives. The answer is NDJSON
+     *     too: a line for each piece once it is durable, and at the end a line with `done`. If that is
+     *     false or missing, send the lines after the last `through_line` again; what was stored of them
+     *     is recognized by its `event_id`. Read the answer while you send.
      *
      *     With `backfill`, which needs the scope admin, events of the past keep their times: `timestamp`
      *     is required and orders the events. They join the shopper's history without touching the cart
@@ -2659,6 +2665,16 @@ export interface components {
       /** @description Values on the validation rows; empty without validation rows. */
       valid: number[];
     };
+    /** @description A rejected event. */
+    LineError: {
+      /** @description Why it is rejected. */
+      error: components['schemas']['Problem'];
+      /**
+       * Format: int64
+       * @description Its line in the body, counted from 1.
+       */
+      line: number;
+    };
     /** @description A list of a page. */
     ListRequest: {
       /** @description Only products that fulfil this expression too, beside the placement's filter. */
@@ -4333,6 +4349,33 @@ export interface components {
       /** @description Description of the current step. */
       what: string;
     };
+    /** @description What became of a piece of the stream: up to 500 events. */
+    StoredPiece: {
+      /**
+       * Format: int64
+       * @description The number of events of the piece that are durable.
+       */
+      accepted: number;
+      /** @description Why, for each of them. */
+      errors?: components['schemas']['LineError'][];
+      /**
+       * Format: int64
+       * @description The number of events that are rejected: sending them again would not help.
+       */
+      rejected: number;
+      /**
+       * Format: int64
+       * @description The number of those that were stored before.
+       */
+      repeated: number;
+      /**
+       * Format: int64
+       * @description Up to this line of the body, counted from 1, each event is durable or rejected for good.
+       */
+      through_line: number;
+      /** @description What the sender should know about stored events. */
+      warnings?: string[];
+    };
     /** @description A stored rule. */
     StoredRule: {
       /**
@@ -4348,6 +4391,37 @@ export interface components {
        */
       version: number;
     };
+    /** @description The end of a stream, with its totals. */
+    StreamEnd: {
+      /**
+       * Format: int64
+       * @description The number of events that are durable.
+       */
+      accepted: number;
+      /**
+       * @description Whether every line of the body is decided. If not, `problem` says why, and the lines after
+       *     `through_line` have to be sent again.
+       */
+      done: boolean;
+      problem?: components['schemas']['Problem'] | null;
+      /**
+       * Format: int64
+       * @description The number of events that are rejected.
+       */
+      rejected: number;
+      /**
+       * Format: int64
+       * @description The number of those that were stored before.
+       */
+      repeated: number;
+      /**
+       * Format: int64
+       * @description The last line that is decided, counted from 1; 0 if there is none.
+       */
+      through_line: number;
+    };
+    /** @description A line of the answer to a stream of events. */
+    StreamLine: components['schemas']['StoredPiece'] | components['schemas']['StreamEnd'];
     /** @description The answer to an event. */
     Submitted: {
       /** @description Whether a part failed and the answer was made from the rest. */
@@ -5345,13 +5419,14 @@ export interface operations {
       };
     };
     responses: {
-      /** @description One result per event */
+      /** @description One result per event; of a stream, one line per piece */
       200: {
         headers: {
           [name: string]: unknown;
         };
         content: {
           'application/json': components['schemas']['BatchAnswer'];
+          'application/x-ndjson': components['schemas']['StreamLine'];
         };
       };
       /** @description Not JSON, more than 500 events, or the one event is not valid */
@@ -5390,7 +5465,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description The body is too large */
+      /** @description The body, or the first line of a stream, is too large */
       413: {
         headers: {
           [name: string]: unknown;

@@ -9,7 +9,7 @@ use axum::RequestExt;
 use axum::body::Body;
 use axum::extract::{MatchedPath, RawPathParams, Request, State};
 use axum::http::request::Parts;
-use axum::http::{Extensions, Method, header};
+use axum::http::{Extensions, HeaderValue, Method, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures::StreamExt;
@@ -31,19 +31,22 @@ use crate::state::Shared;
 const LONGEST_PARAMETER: usize = 80;
 
 /// What admission decides by.
-#[derive(Clone)]
 pub(crate) struct Gate {
     pub(crate) state: Shared,
-    pub(crate) access: Arc<AccessTable>,
+    pub(crate) access: AccessTable,
     /// Paths to which files are posted.
-    pub(crate) uploads: Arc<HashSet<String>>,
+    pub(crate) uploads: HashSet<String>,
 }
 
 /// Admits requests within the limits, to this host and from allowed sites, whose key or token, in
 /// `x-api-key` or `authorization: Bearer`, grants the scope that the route needs. An open route
 /// needs none, and nor does any route while no key is required. Attaches the [`Caller`] to request
 /// and response.
-pub(crate) async fn admit(State(gate): State<Gate>, mut request: Request, next: Next) -> Response {
+pub(crate) async fn admit(
+    State(gate): State<Arc<Gate>>,
+    mut request: Request,
+    next: Next,
+) -> Response {
     let access = gate.access.needed(request.method(), route(request.extensions()));
     match gate.caller(access, &request) {
         Ok(caller) => {
@@ -57,10 +60,13 @@ pub(crate) async fn admit(State(gate): State<Gate>, mut request: Request, next: 
     }
 }
 
-/// Ends a stream of events when its caller is admitted no more. Other answers are short.
+/// The media types of answers that last.
+const STREAMS: [&[u8]; 2] = [b"text/event-stream", b"application/x-ndjson"];
+
+/// Ends a stream when its caller is admitted no more. Other answers are short.
 fn while_admitted(response: Response, keys: &Keys, caller: &Caller) -> Response {
-    let media = response.headers().get(header::CONTENT_TYPE);
-    if !media.is_some_and(|media| media.as_bytes().starts_with(b"text/event-stream")) {
+    let media = response.headers().get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
+    if !media.is_some_and(|media| STREAMS.iter().any(|stream| media.starts_with(stream))) {
         return response;
     }
     let revoked = keys.clone().revoked(caller.held());

@@ -97,6 +97,24 @@ impl Caller {
         }
     }
 
+    /// Checks that the caller may act for every shopper: with the secret half of a key, or while no
+    /// key is needed.
+    ///
+    /// # Errors
+    /// 403 otherwise.
+    pub(crate) fn permit_every_shopper(&self, what: &str) -> Result<(), Problem> {
+        if self.shoppers == Shoppers::All {
+            return Ok(());
+        }
+        let detail = format!("{what} needs the secret half of a key.");
+        Err(Problem::new(Kind::Forbidden, detail))
+    }
+
+    /// The name of the key that limits this caller's requests.
+    pub(crate) fn key_name(&self) -> Option<&Arc<str>> {
+        self.key.as_ref().map(|(name, _)| name)
+    }
+
     /// The name of the key, or `anonymous`.
     pub(crate) fn name(&self) -> &str {
         self.key.as_ref().map_or("anonymous", |(name, _)| name)

@@ -13,6 +13,7 @@ use governor::state::keyed::HashMapStateStore;
 use governor::{Quota, RateLimiter};
 use parking_lot::RwLock;
 
+use crate::access::caller::Caller;
 use crate::http::peer::Peer;
 use crate::http::problem::{Kind, Problem};
 use crate::settings::Settings;
@@ -110,6 +111,15 @@ impl Limits {
     pub(crate) fn key(&self, name: &Arc<str>) -> Result<(), Problem> {
         let Some(buckets) = &self.key else { return Ok(()) };
         buckets.take(name).map_err(|wait| throttled("This API key sends too many requests.", wait))
+    }
+
+    /// Waits until the caller's key may send a further piece of a request, and counts it as a
+    /// request.
+    pub(crate) async fn turn(&self, caller: &Caller) {
+        let (Some(buckets), Some(name)) = (&self.key, caller.key_name()) else { return };
+        while let Err(wait) = buckets.take(name) {
+            tokio::time::sleep(wait).await;
+        }
     }
 
     /// Counts an unknown key. Valid keys are admitted regardless: 32 random bytes cannot be

@@ -108,10 +108,7 @@ impl Bodies {
             io::ErrorKind::ResourceBusy => {
                 Problem::new(Kind::Throttled, "Too many large bodies arrive at once.")
             }
-            _ => Problem::new(
-                Kind::MalformedJson,
-                "The body is not valid gzip, although content-encoding says so.",
-            ),
+            _ => not_gzip(),
         }
     }
 
@@ -172,7 +169,7 @@ impl AsRef<[u8]> for Collected {
 }
 
 /// Whether the body is gzip. Only gzip and unencoded bodies are accepted.
-fn is_gzip(headers: &HeaderMap) -> Result<bool, Problem> {
+pub(crate) fn is_gzip(headers: &HeaderMap) -> Result<bool, Problem> {
     let mut codings = headers.get_all(header::CONTENT_ENCODING).iter();
     let coding = codings.next().map(|value| value.to_str().unwrap_or("?"));
     match coding.map(str::to_ascii_lowercase).as_deref() {
@@ -186,6 +183,11 @@ fn is_gzip(headers: &HeaderMap) -> Result<bool, Problem> {
     }
 }
 
-fn ended_early() -> Problem {
+pub(crate) fn not_gzip() -> Problem {
+    let detail = "The body is not valid gzip, although content-encoding says so.";
+    Problem::new(Kind::MalformedJson, detail)
+}
+
+pub(crate) fn ended_early() -> Problem {
     Problem::new(Kind::MalformedJson, "The body ended early.")
 }

@@ -6,6 +6,7 @@ pub(crate) mod body;
 pub(crate) mod bounded;
 pub(crate) mod completion;
 pub(crate) mod connection;
+pub(crate) mod lines;
 pub(crate) mod peer;
 pub(crate) mod places;
 pub(crate) mod problem;

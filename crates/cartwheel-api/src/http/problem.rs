@@ -238,6 +238,11 @@ impl Problem {
         Self::new(kind, format!("{detail} The server's log has the cause under this request's id."))
     }
 
+    /// Whether the same request may succeed later: its cause is not the request.
+    pub(crate) fn is_passing(&self) -> bool {
+        self.status == 429 || self.status >= 500
+    }
+
     /// A field that is not valid.
     pub fn field(
         field: impl Into<String>,

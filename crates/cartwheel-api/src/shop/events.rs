@@ -2,6 +2,7 @@
 
 use axum::Json;
 use axum::extract::{Request, State};
+use axum::response::{IntoResponse, Response};
 use cartwheel_events::{Event, MAX_BATCH};
 use cartwheel_stream::Position;
 use serde::Serialize;
@@ -16,6 +17,7 @@ use crate::http::problem::Problem;
 use crate::http::request::{self, Params};
 use crate::routes::Routes;
 use crate::shop::accept::{Dating, accept_all};
+use crate::shop::event_stream::{self, StreamLine};
 use crate::state::Shared;
 use crate::telemetry::EVENTS;
 
@@ -62,9 +64,15 @@ pub(crate) struct EventResult {
 
 /// Stores events
 ///
-/// Accepts one event, an array of up to 500, or up to 500 lines of NDJSON. Events succeed or
-/// fail individually: the answer is 200 with one result each, and an event without an error
-/// is durable. If a single event that is not in an array fails, the answer is its problem.
+/// Accepts one event, or an array of up to 500. Events succeed or fail individually: the answer
+/// is 200 with one result each, and an event without an error is durable. If a single event that
+/// is not in an array fails, the answer is its problem.
+///
+/// As NDJSON, any number of events come as a stream, an event a line, which needs the secret half
+/// of a key. They are stored in pieces of up to 500 while the body arrives. The answer is NDJSON
+/// too: a line for each piece once it is durable, and at the end a line with `done`. If that is
+/// false or missing, send the lines after the last `through_line` again; what was stored of them
+/// is recognized by its `event_id`. Read the answer while you send.
 ///
 /// With `backfill`, which needs the scope admin, events of the past keep their times: `timestamp`
 /// is required and orders the events. They join the shopper's history without touching the cart
@@ -73,10 +81,12 @@ pub(crate) struct EventResult {
     params(("backfill" = Option<bool>, Query, description = "Whether the events keep their own times; false by default")),
     request_body(content((EventBody = "application/json"), (Vec<EventBody> = "application/json"),
                          (EventBody = "application/x-ndjson"))), responses(
-    (status = 200, description = "One result per event", body = BatchAnswer),
+    (status = 200, description = "One result per event; of a stream, one line per piece",
+     content((BatchAnswer = "application/json"), (StreamLine = "application/x-ndjson"))),
     (status = 400, description = "Not JSON, more than 500 events, or the one event is not valid",
      body = Problem),
-    (status = 413, description = "The body is too large", body = Problem),
+    (status = 413, description = "The body, or the first line of a stream, is too large",
+     body = Problem),
     (status = 415, description = "Neither application/json nor application/x-ndjson",
      body = Problem),
     (status = 422, description = "The one event's id belongs to another, or its cart is empty",
@@ -89,7 +99,7 @@ pub(crate) async fn events(
     caller: Caller,
     mut params: Params,
     request: Request,
-) -> Result<Json<BatchAnswer>, Problem> {
+) -> Result<Response, Problem> {
     let dating = match params.flag("backfill")? {
         true => Dating::Backfill,
         false => Dating::Arrival,
@@ -99,31 +109,28 @@ pub(crate) async fn events(
         caller.permit_admin("A backfill")?;
     }
     let media = request::media_type(&request);
-    let ndjson = request::is_ndjson(&media);
-    if !ndjson && !request::is_json(&media) {
+    if request::is_ndjson(&media) {
+        return event_stream::answer(&state, caller, request, dating).await;
+    }
+    if !request::is_json(&media) {
         return Err(request::unsupported(&media, MEDIA));
     }
     let body = state.bodies.read(request).await?;
-    let (events, alone): (Vec<Result<Event, Problem>>, bool) = if ndjson {
-        let lines = body.split(|&byte| byte == b'\n').filter(|line| !line.trim_ascii().is_empty());
-        (lines.take(MAX_BATCH + 1).map(|line| event(request::parse(line)?)).collect(), false)
-    } else {
-        match request::parse(&body)? {
-            Value::Array(values) if values.len() > MAX_BATCH => return Err(too_many()),
-            Value::Array(values) => (values.into_iter().map(event).collect(), false),
-            value => (vec![event(value)], true),
+    let (events, alone): (Vec<Result<Event, Problem>>, bool) = match request::parse(&body)? {
+        Value::Array(values) if values.len() > MAX_BATCH => {
+            let detail = "The body contains more than 500 events. NDJSON has no limit.";
+            return Err(Problem::field("", detail, "1 to 500 events"));
         }
+        Value::Array(values) => (values.into_iter().map(event).collect(), false),
+        value => (vec![event(value)], true),
     };
     // Storing may take a while: free the memory first.
     drop(body);
     if events.is_empty() {
         return Err(Problem::field("", "The body contains no event.", "1 to 500 events"));
     }
-    if events.len() > MAX_BATCH {
-        return Err(too_many());
-    }
     let events = events.into_iter().map(|event| event.map(Some)).collect();
-    answer(&state, &caller, events, dating, alone).await.map(Json)
+    answer(&state, &caller, events, dating, alone).await.map(|answer| Json(answer).into_response())
 }
 
 /// Stores events and returns one result each. If the event is `alone`, its problem is the
@@ -166,8 +173,4 @@ pub(crate) async fn answer(
 
 fn event(value: Value) -> Result<Event, Problem> {
     Ok(Event::from_json(&value)?)
-}
-
-fn too_many() -> Problem {
-    Problem::field("", "The body contains more than 500 events.", "1 to 500 events")
 }

@@ -7,6 +7,7 @@ pub(crate) mod buy_again;
 pub(crate) mod catalogue;
 pub(crate) mod document;
 pub(crate) mod document_history;
+pub(crate) mod event_stream;
 pub(crate) mod events;
 pub(crate) mod expression;
 pub(crate) mod filters;

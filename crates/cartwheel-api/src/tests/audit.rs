@@ -1,5 +1,6 @@
 //! The audit log records administrative changes before they happen.
 
+use std::collections::HashSet;
 use std::io;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -12,6 +13,7 @@ use tower::ServiceExt;
 
 use super::harness::{Reply, Shop};
 use crate::access::admit::{Gate, admit};
+use crate::access::scope::AccessTable;
 use crate::http::peer::Peer;
 use crate::{ActionEnd, AdminAction, ApiKey, AuditKey, AuditLog, KeyHash, Scope, Settings};
 
@@ -139,8 +141,11 @@ async fn an_action_that_outlives_the_time_limit_is_recorded_as_it_ended() {
         state = Some(shop.clone());
     })
     .await;
-    let gate =
-        Gate { state: Arc::new(state.unwrap()), access: Arc::default(), uploads: Arc::default() };
+    let gate = Arc::new(Gate {
+        state: Arc::new(state.unwrap()),
+        access: AccessTable::default(),
+        uploads: HashSet::new(),
+    });
     let slow = || async {
         tokio::time::sleep(Duration::from_millis(200)).await;
         StatusCode::CREATED
