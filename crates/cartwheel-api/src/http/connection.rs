@@ -14,7 +14,7 @@ use std::time::Duration;
 use axum::body::{Body, HttpBody};
 use bytes::Bytes;
 use futures::task::AtomicWaker;
-use hyper::body::{Frame, SizeHint};
+use hyper::body::{Frame, Incoming, SizeHint};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep};
 
@@ -27,6 +27,13 @@ pub(crate) struct ClientLimits {
     pub(crate) idle: Duration,
 }
 
+/// What a client may still send, at most, after an answer to a body that was not read. The system
+/// resets a connection that is closed before it has read everything, and the reset may overtake
+/// the answer.
+const DRAIN_BYTES: usize = 16 << 20;
+/// How long it may do so.
+const DRAIN_TIME: Duration = Duration::from_secs(3);
+
 /// Whether a request is being answered. Clones share the state.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Busy(Arc<Shared>);
@@ -34,6 +41,8 @@ pub(crate) struct Busy(Arc<Shared>);
 #[derive(Debug, Default)]
 struct Shared {
     busy: AtomicBool,
+    /// Whether the client may still be sending the body of the last request.
+    unread: AtomicBool,
     /// Wakes the reader after an answer: hyper does not poll it again while it is blocked.
     reader: AtomicWaker,
 }
@@ -43,6 +52,43 @@ impl Busy {
     pub(crate) fn begin(&self) -> Working {
         self.0.busy.store(true, Ordering::Release);
         Working(self.clone())
+    }
+
+    /// The body of the request, watched until it is read.
+    pub(crate) fn receive(&self, body: Incoming) -> Body {
+        let unread = !body.is_end_stream();
+        self.0.unread.store(unread, Ordering::Relaxed);
+        if unread { Body::new(Receiving { body, busy: self.clone() }) } else { Body::empty() }
+    }
+}
+
+/// The body of a request.
+struct Receiving {
+    body: Incoming,
+    busy: Busy,
+}
+
+impl HttpBody for Receiving {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
+        if frame.is_none() || self.body.is_end_stream() {
+            self.busy.0.unread.store(false, Ordering::Relaxed);
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
     }
 }
 
@@ -74,9 +120,17 @@ pub(crate) struct Paced<S> {
     busy: Busy,
     limits: ClientLimits,
     awaiting: Awaiting,
+    /// When the client has been waited for too long.
+    until: Instant,
+    /// Ends at `until` or earlier: to set a timer takes longer than to look at the clock, and most
+    /// requests come long before it ends.
     reading: Pin<Box<Sleep>>,
     writing: Pin<Box<Sleep>>,
     stalled: bool,
+    /// Bytes that the client may still send after the last answer.
+    to_drain: usize,
+    /// Whether the client knows that nothing more is written.
+    is_shut: bool,
 }
 
 impl<S> Paced<S> {
@@ -87,9 +141,12 @@ impl<S> Paced<S> {
             busy,
             limits,
             awaiting: Awaiting::Head,
+            until: Instant::now() + limits.head,
             reading: Box::pin(sleep(limits.head)),
             writing: Box::pin(sleep(limits.head)),
             stalled: false,
+            to_drain: DRAIN_BYTES,
+            is_shut: false,
         }
     }
 
@@ -103,7 +160,21 @@ impl<S> Paced<S> {
             Awaiting::Next => self.limits.idle,
             Awaiting::Nothing => return,
         };
-        self.reading.as_mut().reset(Instant::now() + time);
+        self.until = Instant::now() + time;
+    }
+
+    /// Waits until the client has been waited for too long.
+    fn expire(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            if self.reading.deadline() > self.until {
+                self.reading.as_mut().reset(self.until);
+            }
+            ready!(self.reading.as_mut().poll(cx));
+            if self.reading.deadline() >= self.until {
+                return Poll::Ready(());
+            }
+            self.reading.as_mut().reset(self.until);
+        }
     }
 
     /// The result of a write. Fails if the client accepted nothing for too long.
@@ -150,12 +221,12 @@ impl<S: AsyncRead + Unpin> AsyncRead for Paced<S> {
         if poll.is_ready() {
             return poll;
         }
-        ready!(this.reading.as_mut().poll(cx));
+        ready!(this.expire(cx));
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Paced<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Paced<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -184,8 +255,31 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Paced<S> {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let poll = Pin::new(&mut self.socket).poll_shutdown(cx);
-        self.written(cx, poll)
+        if !self.is_shut {
+            let poll = Pin::new(&mut self.socket).poll_shutdown(cx);
+            ready!(self.written(cx, poll))?;
+            self.is_shut = true;
+            self.until = Instant::now() + DRAIN_TIME;
+        }
+        self.drain(cx).map(Ok)
+    }
+}
+
+impl<S: AsyncRead + Unpin> Paced<S> {
+    /// Discards the rest of a body that was not read, within limits.
+    fn drain(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut bytes = [0; 8 << 10];
+        while self.busy.0.unread.load(Ordering::Relaxed) && self.to_drain > 0 {
+            let mut buffer = ReadBuf::new(&mut bytes);
+            match Pin::new(&mut self.socket).poll_read(cx, &mut buffer) {
+                Poll::Ready(Ok(())) if !buffer.filled().is_empty() => {
+                    self.to_drain = self.to_drain.saturating_sub(buffer.filled().len());
+                }
+                Poll::Ready(_) => break,
+                Poll::Pending => return self.expire(cx),
+            }
+        }
+        Poll::Ready(())
     }
 }
 

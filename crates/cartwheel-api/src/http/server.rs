@@ -6,7 +6,6 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Body;
 use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use hyper::body::Incoming;
@@ -140,7 +139,7 @@ impl Connection {
         let for_probes = self.place.for_probes;
         let service = service_fn(move |request: hyper::Request<Incoming>| {
             let working = busy.begin();
-            let mut request: Request = request.map(Body::new);
+            let mut request: Request = request.map(|body| busy.receive(body));
             request.extensions_mut().insert(peer);
             let answers = !for_probes || PROBES.contains(&request.uri().path());
             let answer = answers.then(|| router.clone().call(request));

@@ -166,6 +166,37 @@ async fn slow_clients_block_nobody_and_excess_connections_are_refused() {
 }
 
 #[tokio::test]
+async fn the_answer_to_a_body_that_is_not_read_arrives() {
+    let running = start(Connections::default()).await;
+    let head = |bytes: usize| {
+        format!(
+            "POST /submit HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n\
+             content-length: {bytes}\r\n\r\n"
+        )
+    };
+    // Far more than socket buffers hold, and all of it is sent before the answer is read.
+    let body = vec![b' '; 12 << 20];
+    let mut socket = send(running.address, &head(body.len())).await;
+    socket.write_all(&body).await.unwrap();
+    let told = rest(&mut socket).await;
+    assert!(told.starts_with("HTTP/1.1 413") && told.contains("payload-too-large"), "{told}");
+    // A client that never ends is not listened to for ever, however fast it sends.
+    for pause in [Duration::ZERO, Duration::from_millis(50)] {
+        let mut socket = send(running.address, &head(1 << 40)).await;
+        let sending = async {
+            let mut sent = 0;
+            while socket.write_all(&body[..64 << 10]).await.is_ok() {
+                sent += 64 << 10;
+                tokio::time::sleep(pause).await;
+            }
+            sent
+        };
+        let sent = tokio::time::timeout(Duration::from_secs(20), sending).await.expect("closed");
+        assert!(sent < 40 << 20, "{sent} bytes");
+    }
+}
+
+#[tokio::test]
 async fn large_heads_are_refused() {
     let running = start(Connections::default()).await;
     let many: String = (0..10_000).map(|n| format!("h{n}: x\r\n")).collect();
