@@ -1,5 +1,7 @@
 //! The outermost middleware: request id, log, metrics, security headers.
 
+use std::sync::Arc;
+
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderName, HeaderValue, header};
 use axum::middleware::Next;
@@ -12,7 +14,7 @@ use crate::access::plain_name::is_plain_name;
 use crate::http::peer::{Peer, look_behind};
 use crate::http::request_id::REQUEST_ID;
 use crate::state::Shared;
-use crate::telemetry::{LATENCY, REQUESTS};
+use crate::telemetry::RequestCounts;
 
 const SECURITY: [(HeaderName, &str); 5] = [
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
@@ -34,12 +36,13 @@ pub(crate) struct Observer {
     state: Shared,
     /// The content security policy of every response.
     policy: HeaderValue,
+    counts: Arc<RequestCounts>,
 }
 
 impl Observer {
     pub(crate) fn new(state: Shared) -> Self {
         let policy = content_security_policy(&state.settings.image_hosts);
-        Self { state, policy }
+        Self { state, policy, counts: Arc::default() }
     }
 }
 
@@ -59,7 +62,7 @@ fn content_security_policy(image_hosts: &[HeaderValue]) -> HeaderValue {
 
 /// Assigns the request an id, times, counts and logs it.
 pub(crate) async fn observe(
-    State(Observer { state, policy }): State<Observer>,
+    State(Observer { state, policy, counts }): State<Observer>,
     mut request: Request,
     next: Next,
 ) -> Response {
@@ -67,9 +70,9 @@ pub(crate) async fn observe(
     look_behind(&mut request, &state.settings.trusted_proxies);
     let peer = request.extensions().get::<Peer>().copied();
     let method = request.method().clone();
-    let path = request.uri().path().chars().take(200).collect::<String>();
-    let route = request.extensions().get::<MatchedPath>().map(|route| route.as_str().to_owned());
-    let route = route.unwrap_or_else(|| "other".to_owned());
+    let uri = request.uri().clone();
+    let matched = request.extensions().get::<MatchedPath>().cloned();
+    let route = matched.as_ref().map_or("other", MatchedPath::as_str);
     let given = request.headers().get(&REQUEST_ID).and_then(|value| value.to_str().ok());
     let id = match given.filter(|id| is_plain_name(id)) {
         Some(id) => id.to_owned(),
@@ -83,6 +86,7 @@ pub(crate) async fn observe(
     let span = tracing::error_span!("request", request_id = id);
     let mut response = next.run(request).instrument(span).await;
     let headers = response.headers_mut();
+    headers.reserve(SECURITY.len() + 4);
     for (name, value) in SECURITY {
         headers.insert(name, HeaderValue::from_static(value));
     }
@@ -94,22 +98,17 @@ pub(crate) async fn observe(
     headers.extend(id_value.map(|value| (REQUEST_ID, value)));
     let took = start.elapsed();
     let status = response.status().as_u16();
-    let method_label = match method.as_str() {
-        "GET" | "POST" | "HEAD" | "OPTIONS" | "PUT" | "DELETE" => method.to_string(),
-        _ => "other".to_owned(),
-    };
-    metrics::counter!(REQUESTS, "method" => method_label, "route" => route.clone(),
-                      "status" => status.to_string())
-    .increment(1);
-    state.monitor.request(state.clock.now_ms(), &route, status, took);
-    metrics::histogram!(LATENCY, "route" => route).record(took.as_secs_f64());
+    counts.request(&method, route, status, took);
+    state.monitor.request(state.clock.now_ms(), route, status, took);
     let caller = response.extensions().get::<Caller>().map_or("", Caller::name);
     let client = peer.map(|peer| tracing::field::display(peer.0));
     let took_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+    // Only a line that is written takes its time.
+    let path = || uri.path().chars().take(200).collect::<String>();
     if status >= 500 {
-        tracing::warn!(%method, path, status, took_us, client, caller, request_id = id, "request");
+        tracing::warn!(%method, path = path(), status, took_us, client, caller, request_id = id, "request");
     } else {
-        tracing::info!(%method, path, status, took_us, client, caller, request_id = id, "request");
+        tracing::info!(%method, path = path(), status, took_us, client, caller, request_id = id, "request");
     }
     response
 }

@@ -1,10 +1,15 @@
 //! Names of metrics, and the recorder behind `/metrics`.
 
+use std::collections::HashMap;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use crate::operate::flow::Flow;
+use axum::http::Method;
+use metrics::{Counter, Histogram};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use parking_lot::RwLock;
+
+use crate::operate::flow::Flow;
 
 /// Requests by method, route and status.
 pub const REQUESTS: &str = "cartwheel_http_requests_total";
@@ -87,6 +92,50 @@ impl Metrics {
             if let Some(handle) = &self.0 {
                 handle.run_upkeep();
             }
+        }
+    }
+}
+
+/// Counts requests. It keeps the metrics of each route: to find them by their labels takes longer
+/// than all else that is done with them.
+#[derive(Default)]
+pub(crate) struct RequestCounts {
+    /// By route, and by method and status.
+    routes: RwLock<HashMap<String, HashMap<(&'static str, u16), (Counter, Histogram)>>>,
+}
+
+impl RequestCounts {
+    /// Counts a request by method, route and status, and its time by route. A route is one of the
+    /// router's or `other`, so that their number is bounded.
+    pub(crate) fn request(&self, method: &Method, route: &str, status: u16, took: Duration) {
+        let method = match method.as_str() {
+            "GET" => "GET",
+            "POST" => "POST",
+            "HEAD" => "HEAD",
+            "OPTIONS" => "OPTIONS",
+            "PUT" => "PUT",
+            "DELETE" => "DELETE",
+            _ => "other",
+        };
+        let count = |(counter, histogram): &(Counter, Histogram)| {
+            counter.increment(1);
+            histogram.record(took.as_secs_f64());
+        };
+        let key = (method, status);
+        let known = self.routes.read().get(route).and_then(|route| route.get(&key)).map(count);
+        if known.is_none() {
+            let label = route.to_owned();
+            let counter = metrics::counter!(REQUESTS, "method" => method, "route" => label.clone(),
+                                            "status" => status.to_string());
+            let histogram = metrics::histogram!(LATENCY, "route" => label.clone());
+            count(
+                self.routes
+                    .write()
+                    .entry(label)
+                    .or_default()
+                    .entry(key)
+                    .or_insert((counter, histogram)),
+            );
         }
     }
 }

@@ -185,7 +185,7 @@ fn locate(state: &AppState, flow: &Flow, tracked: Tracked) -> LiveEvent {
         event_id: tracked.event_id,
         user_id: tracked.user_id,
         event: tracked.event,
-        product_ids: tracked.product_ids,
+        product_ids: tracked.product_ids.iter().map(ToString::to_string).collect(),
         received_at_ms: tracked.received_at_ms,
         stage,
         record_id: tracked.synced.map(|(position, _)| position.record_id()),

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cartwheel_events::{EventKind, EventRecord, UserId};
+use cartwheel_events::{EventKind, EventRecord, ProductId, UserId};
 use cartwheel_stream::Position;
 use parking_lot::{Mutex, MutexGuard};
 use serde::Serialize;
@@ -53,7 +53,7 @@ pub(crate) struct Tracked {
     pub(crate) event_id: String,
     pub(crate) user_id: UserId,
     pub(crate) event: EventKind,
-    pub(crate) product_ids: Vec<String>,
+    pub(crate) product_ids: Vec<ProductId>,
     pub(crate) received_at_ms: i64,
     pub(crate) synced: Option<(Position, Duration)>,
 }
@@ -127,7 +127,7 @@ impl Monitor {
                 event_id: record.event_id.clone(),
                 user_id: record.user_id.clone(),
                 event: record.event,
-                product_ids: record.product_ids.iter().map(ToString::to_string).collect(),
+                product_ids: record.product_ids.clone(),
                 received_at_ms: record.received_at_ms,
                 synced: None,
             })

@@ -1,12 +1,12 @@
 //! Accepts events: deduplicates, fills in the cart of a checkout, puts, applies.
 
-use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use cartwheel_events::{Carried, Event, EventKind, EventRecord, Item, Record, UserId};
 use cartwheel_sessions::{Session, Shopper, event_hash};
 use cartwheel_stream::{Position, Sequence};
+use rustc_hash::{FxHashMap, FxHashSet};
 use tokio::time::Instant;
 
 use crate::access::caller::Caller;
@@ -45,7 +45,7 @@ struct BatchResult {
     /// One result per event.
     results: Vec<Result<Accepted, Problem>>,
     /// The shoppers after the batch, without those that could not be read or written.
-    shoppers: HashMap<UserId, Shopper>,
+    shoppers: FxHashMap<UserId, Shopper>,
     /// The feature set of their records, if the engine needs one.
     feature_set: Option<String>,
 }
@@ -53,7 +53,7 @@ struct BatchResult {
 impl BatchResult {
     fn rejected(events: Vec<Result<Event, Problem>>, problem: &Problem) -> Self {
         let results = events.into_iter().map(|event| Err(event.err().unwrap_or(problem.clone())));
-        Self { results: results.collect(), shoppers: HashMap::new(), feature_set: None }
+        Self { results: results.collect(), shoppers: FxHashMap::default(), feature_set: None }
     }
 }
 
@@ -149,14 +149,14 @@ async fn run(state: &AppState, events: Vec<Result<Event, Problem>>, dating: Dati
     let mut users: Vec<UserId> = events.iter().flatten().flat_map(named).flatten().collect();
     users.sort_unstable();
     let again = users.windows(2).filter(|pair| pair[0] == pair[1]).map(|pair| pair[0].clone());
-    let again: HashSet<UserId> = again.collect();
+    let again: FxHashSet<UserId> = again.collect();
     users.dedup();
     let lock = state.users.lock(&users).await;
     // Batches are answered without recommendations and need no user records.
     let feature_set = state.engine.external_records().filter(|_| events.len() == 1);
     let now_ms = state.clock.now_ms();
     let found = state.users.find(&users, feature_set.as_deref(), now_ms).await;
-    let mut shoppers: HashMap<UserId, Shopper> = match found {
+    let mut shoppers: FxHashMap<UserId, Shopper> = match found {
         Ok(found) => users.into_iter().zip(found).collect(),
         Err(error) => {
             tracing::error!(%error, "cannot read sessions");
@@ -164,7 +164,7 @@ async fn run(state: &AppState, events: Vec<Result<Event, Problem>>, dating: Dati
                 return BatchResult::rejected(events, &unread());
             }
             // Elsewhere a consumer of the stream keeps the sessions: store without them.
-            HashMap::new()
+            FxHashMap::default()
         }
     };
     let plans = Planner::new(state, now_ms, dating, &shoppers, &again).plan(events);
@@ -212,7 +212,11 @@ async fn run(state: &AppState, events: Vec<Result<Event, Problem>>, dating: Dati
 
 /// Stores the guests' sides of ties whose users' sides are durable: nothing is let go of before it
 /// has gone over. One that is not stored is made up for by the next event of both.
-async fn let_go(state: &AppState, shoppers: &mut HashMap<UserId, Shopper>, ties: Vec<EventRecord>) {
+async fn let_go(
+    state: &AppState,
+    shoppers: &mut FxHashMap<UserId, Shopper>,
+    ties: Vec<EventRecord>,
+) {
     let puts = put(&*state.stream, ties.iter().cloned().map(Record::Event).collect()).await;
     for (tie, put) in ties.iter().zip(puts) {
         match put {
@@ -225,7 +229,7 @@ async fn let_go(state: &AppState, shoppers: &mut HashMap<UserId, Shopper>, ties:
 /// Applies a durable record to the session. The event counts as accepted even if this fails.
 async fn apply(
     state: &AppState,
-    shoppers: &mut HashMap<UserId, Shopper>,
+    shoppers: &mut FxHashMap<UserId, Shopper>,
     position: Position,
     record: &EventRecord,
 ) {
@@ -264,15 +268,15 @@ struct Planner<'a> {
     state: &'a AppState,
     now_ms: i64,
     dating: Dating,
-    shoppers: &'a HashMap<UserId, Shopper>,
+    shoppers: &'a FxHashMap<UserId, Shopper>,
     /// Users with more than one event in the batch.
-    again: &'a HashSet<UserId>,
+    again: &'a FxHashSet<UserId>,
     /// The sessions of those users with the batch's events applied.
-    drafts: HashMap<UserId, Arc<Session>>,
+    drafts: FxHashMap<UserId, Arc<Session>>,
     /// Indices of the events of those users that are to be stored.
-    planned: HashMap<(UserId, String), usize>,
+    planned: FxHashMap<(UserId, String), usize>,
     /// Index of the last of them.
-    last: HashMap<UserId, usize>,
+    last: FxHashMap<UserId, usize>,
 }
 
 impl<'a> Planner<'a> {
@@ -280,10 +284,11 @@ impl<'a> Planner<'a> {
         state: &'a AppState,
         now_ms: i64,
         dating: Dating,
-        shoppers: &'a HashMap<UserId, Shopper>,
-        again: &'a HashSet<UserId>,
+        shoppers: &'a FxHashMap<UserId, Shopper>,
+        again: &'a FxHashSet<UserId>,
     ) -> Self {
-        let (drafts, planned, last) = (HashMap::new(), HashMap::new(), HashMap::new());
+        let (drafts, planned, last) =
+            (FxHashMap::default(), FxHashMap::default(), FxHashMap::default());
         Self { state, now_ms, dating, shoppers, again, drafts, planned, last }
     }
 
