@@ -205,9 +205,12 @@ impl Record {
 
     /// Encodes the record as one line of JSON.
     pub fn to_vec(&self) -> Vec<u8> {
+        // Most records fit, so that their bytes are not moved while they are written.
+        let mut bytes = Vec::with_capacity(384);
         // Serialising these structs cannot fail: map keys are strings, and a non-finite
         // float becomes null.
-        serde_json::to_vec(self).unwrap_or_default()
+        let _ = serde_json::to_writer(&mut bytes, self);
+        bytes
     }
 
     /// Returns the partition key: records with the same key keep their order. The key of a

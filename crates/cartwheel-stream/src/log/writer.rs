@@ -14,6 +14,8 @@ use crate::stream::PutError;
 
 /// Milliseconds to wait before trying a full disk again.
 const FULL_PAUSE_MS: i64 = 1000;
+/// Bytes of the buffer that are kept between commits.
+const KEPT_BYTES: usize = 1 << 20;
 const FULL: &str = "no space is left on the device";
 
 pub(super) struct Writer {
@@ -22,6 +24,8 @@ pub(super) struct Writer {
     /// Offset of the next record.
     end: u64,
     next: u64,
+    /// Encoded records; kept from commit to commit.
+    buffer: Vec<u8>,
     spare: Option<Spare>,
     /// When the disk had no space for a new segment, in milliseconds.
     full_since_ms: Option<i64>,
@@ -34,7 +38,7 @@ impl Writer {
         let segment = segments.values().next_back().cloned();
         drop(segments);
         let Some(segment) = segment else { unreachable!("a log has a segment") };
-        Self { shared, segment, end, next, spare: None, full_since_ms: None }
+        Self { shared, segment, end, next, buffer: Vec::new(), spare: None, full_since_ms: None }
     }
 
     pub(super) fn run(mut self) {
@@ -76,7 +80,7 @@ impl Writer {
         let max_record = self.shared.options.max_record_bytes;
         let room = (self.shared.options.segment_bytes - HEADER) as usize;
         let now_ms = (self.shared.options.clock)();
-        let mut buffer = Vec::new();
+        let mut buffer = std::mem::take(&mut self.buffer);
         let mut all = Vec::with_capacity(puts.len());
         // Once a record finds no space, later ones are refused as well, to keep the order.
         let mut full: Option<PutError> = None;
@@ -108,6 +112,8 @@ impl Writer {
             all.push(results);
         }
         self.flush(&mut buffer)?;
+        buffer.shrink_to(KEPT_BYTES);
+        self.buffer = buffer;
         Ok(all)
     }
 

@@ -7,6 +7,9 @@ use cartwheel_import::{Source, read_feed};
 use cartwheel_lake::{EarlierImports, ImportEntry, ImportKind, Lake};
 use cartwheel_node::{DataDir, ServeOptions, fill_catalogue};
 use cartwheel_settings::Hyperparameters;
+use tracing::Level;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::prelude::*;
 
 pub use crate::commands::serve_args::{Backend, Demo, Serve};
 use crate::commands::web::asset;
@@ -95,11 +98,13 @@ pub fn serve(context: &Context, args: &Serve) -> Result<()> {
 }
 
 fn log_to_stderr() {
-    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
+    let asked = std::env::var("RUST_LOG").ok().filter(|text| !text.is_empty());
+    let asked = asked.and_then(|text| text.parse().ok());
+    // By target and level alone: a filter that also knows spans looks each request's up many times.
+    let targets = asked.unwrap_or_else(|| Targets::new().with_default(Level::WARN));
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     // A second call in one process keeps the first.
-    let _ =
-        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+    let _ = tracing_subscriber::registry().with(lines).with(targets).try_init();
 }
 
 async fn run(context: &Context, args: &Serve) -> Result<()> {
