@@ -28,7 +28,7 @@ use crate::settings::Settings;
 use crate::shop::impressions::Impressions;
 use crate::shop::moment::AnswerSettings;
 use crate::shop::products::full_feed::FullFeeds;
-use crate::telemetry::Metrics;
+use crate::telemetry::{EventCounts, Metrics};
 
 /// The name of the document of placements in the registry.
 pub const PLACEMENTS: &str = "placements";
@@ -58,6 +58,7 @@ pub struct AppState {
     pub(crate) limits: Arc<Limits>,
     pub(crate) bodies: Arc<Bodies>,
     pub(crate) line_bodies: Arc<LineBodies>,
+    pub(crate) event_counts: Arc<EventCounts>,
     /// The valid API keys.
     pub keys: Keys,
     /// The clock.
@@ -114,6 +115,7 @@ impl AppState {
         settings: Settings,
         admission: Admission,
     ) -> Self {
+        let metrics = Metrics::install();
         Self {
             impressions: Impressions::new(Arc::clone(&stream), settings.impressions_in_flight),
             engine,
@@ -123,10 +125,11 @@ impl AppState {
             bodies: Arc::new(Bodies::new(settings.max_body)),
             line_bodies: Arc::new(LineBodies::new(settings.max_body)),
             settings: Arc::new(settings),
+            event_counts: Arc::new(EventCounts::new(&metrics)),
             keys: admission.keys.into_iter().collect(),
             clock: Clock::system(),
             ids: Ids::uuid_v7(),
-            metrics: Metrics::install(),
+            metrics,
             catalogue: None,
             placements: Arc::new(LiveDocument::without_registry(PLACEMENTS)),
             rules: Arc::new(LiveDocument::without_registry(RULES)),

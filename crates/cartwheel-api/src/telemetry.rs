@@ -96,6 +96,30 @@ impl Metrics {
     }
 }
 
+/// Counts events by their result.
+pub(crate) struct EventCounts {
+    /// Stored.
+    pub(crate) accepted: Counter,
+    /// Stored before.
+    pub(crate) repeated: Counter,
+    /// Not stored.
+    pub(crate) failed: Counter,
+    /// Of another product, and about nothing that is stored.
+    pub(crate) ignored: Counter,
+}
+
+impl EventCounts {
+    /// The counters behind `/metrics`, which have to be installed before.
+    pub(crate) fn new(_: &Metrics) -> Self {
+        Self {
+            accepted: metrics::counter!(EVENTS, "result" => "accepted"),
+            repeated: metrics::counter!(EVENTS, "result" => "repeated"),
+            failed: metrics::counter!(EVENTS, "result" => "failed"),
+            ignored: metrics::counter!(EVENTS, "result" => "ignored"),
+        }
+    }
+}
+
 /// Counts requests. It keeps the metrics of each route: to find them by their labels takes longer
 /// than all else that is done with them.
 #[derive(Default)]

@@ -16,7 +16,6 @@ use crate::shop::backfill;
 use crate::shop::put::put;
 use crate::shop::recommendations::Known;
 use crate::state::{AppState, Shared};
-use crate::telemetry::EVENTS;
 
 /// How events are dated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -119,18 +118,14 @@ async fn work(state: &Shared, events: Vec<Result<Event, Problem>>, dating: Datin
             accepted.warnings.push(backfill::OLD_TIMESTAMP);
         }
     }
-    let (mut stored, mut repeated, mut failed) = (0, 0, 0);
+    let counts = &state.event_counts;
     for result in &batch.results {
-        match result {
-            Ok(accepted) if accepted.repeated => repeated += 1,
-            Ok(_) => stored += 1,
-            Err(_) => failed += 1,
-        }
-    }
-    for (label, count) in [("accepted", stored), ("repeated", repeated), ("failed", failed)] {
-        if count > 0 {
-            metrics::counter!(EVENTS, "result" => label).increment(count);
-        }
+        let count = match result {
+            Ok(accepted) if accepted.repeated => &counts.repeated,
+            Ok(_) => &counts.accepted,
+            Err(_) => &counts.failed,
+        };
+        count.increment(1);
     }
     batch
 }

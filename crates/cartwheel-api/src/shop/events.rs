@@ -19,7 +19,6 @@ use crate::routes::Routes;
 use crate::shop::accept::{Dating, accept_all};
 use crate::shop::event_stream::{self, StreamLine};
 use crate::state::Shared;
-use crate::telemetry::EVENTS;
 
 const MEDIA: &str = "application/json or application/x-ndjson";
 
@@ -167,7 +166,7 @@ pub(crate) async fn answer(
     }
     let failed_count = records.iter().filter(|record| record.error.is_some()).count();
     let ignored_count = records.iter().filter(|record| record.ignored.is_some()).count();
-    metrics::counter!(EVENTS, "result" => "ignored").increment(ignored_count as u64);
+    state.event_counts.ignored.increment(ignored_count as u64);
     Ok(BatchAnswer { failed_count, ignored_count, records })
 }
 

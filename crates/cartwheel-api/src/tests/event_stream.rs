@@ -16,11 +16,14 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use futures::{StreamExt, stream};
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tower::ServiceExt;
 
 use super::harness::{Reply, Shop};
-use crate::{ApiKey, KeyHash, Scope, Settings};
+use super::serve::start;
+use crate::{ApiKey, Connections, KeyHash, Scope, Settings};
 
 const NDJSON: &str = "application/x-ndjson";
 
@@ -261,6 +264,39 @@ async fn gzip_is_decoded_as_it_arrives() {
     let started = std::time::Instant::now();
     gzipped(&shop, bomb.finish().unwrap()).await.problem(413, "payload-too-large");
     assert!(started.elapsed() < Duration::from_secs(2), "it ends at the limit");
+}
+
+/// Reads from a socket until what it has sent ends with `end`.
+async fn read_until(socket: &mut TcpStream, end: &str) -> String {
+    let mut told = Vec::new();
+    while !told.ends_with(end.as_bytes()) {
+        let read = tokio::time::timeout(Duration::from_secs(20), socket.read_buf(&mut told));
+        assert!(read.await.expect("in time").unwrap() > 0, "{}", String::from_utf8_lossy(&told));
+    }
+    String::from_utf8(told).unwrap()
+}
+
+#[tokio::test]
+async fn a_client_on_a_socket_reads_while_it_sends() {
+    let running = start(Connections::default()).await;
+    let mut socket = TcpStream::connect(running.address).await.unwrap();
+    let head = "POST /v1/events HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n\
+                content-type: application/x-ndjson\r\n\r\n";
+    let chunk = |text: &str| format!("{:x}\r\n{text}\r\n", text.len());
+    for end in ["", "x"] {
+        socket.write_all(head.as_bytes()).await.unwrap();
+        socket.write_all(chunk(&view(1)).as_bytes()).await.unwrap();
+        let told = read_until(&mut socket, "}\n\r\n").await;
+        assert!(told.starts_with("HTTP/1.1 200") && told.contains("\"through_line\":1"), "{told}");
+        // An empty chunk ends the body. A line without end is refused, and the answer arrives
+        // although most of the line is never read.
+        let rest = chunk(&end.repeat(9 << 20));
+        socket.write_all(rest.as_bytes()).await.unwrap();
+        let told = read_until(&mut socket, "0\r\n\r\n").await;
+        let expected = if end.is_empty() { "\"done\":true" } else { "payload-too-large" };
+        assert!(told.contains(expected), "{told}");
+    }
+    assert_eq!(socket.read(&mut [0; 1]).await.unwrap(), 0, "the connection ends in order");
 }
 
 #[tokio::test]
