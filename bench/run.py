@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Measures cartwheel and its peers in one run and prints a table.
 
-  bench/run.py CARTWHEEL LOAD LOG_BENCH FOREST_BENCH SCORE SEARCH_BENCH [--quick] [--only PART]
+  bench/run.py CARTWHEEL LOAD STACK LOG_BENCH FOREST_BENCH SCORE SEARCH_BENCH [--quick] [--only PART]
 
 Each figure is the median of five repetitions (three with --quick), interleaved with its
 peer's, with the spread from least to most. All repetitions go to bench/results.json, or to the
@@ -24,6 +24,7 @@ import figures
 from figures import add, ratio, run
 from servers import Cartwheel
 from serving import Serving, measure_load
+from stack import stack
 
 HERE = Path(__file__).resolve().parent
 
@@ -206,10 +207,10 @@ def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    for program in ("cartwheel", "load", "log", "forest", "score", "search"):
+    for program in ("cartwheel", "load", "stack", "log", "forest", "score", "search"):
         parser.add_argument(program)
     parser.add_argument("--quick", action="store_true")
-    parts = ("features", "imports", "scoring", "search", "serving", "scale")
+    parts = ("features", "imports", "scoring", "search", "stack", "serving", "scale")
     parser.add_argument("--only", choices=parts)
     parser.add_argument("--out", type=Path, default=HERE / "results.json")
     options = parser.parse_args()
@@ -220,8 +221,11 @@ def main():
             scoring(options.forest, options.score, repeats)
         if options.only in (None, "search"):
             searching(options.search, repeats)
+        if options.only in (None, "stack"):
+            stack(options.cartwheel, options.stack, options.load, work, repeats, seconds)
         if options.only in (None, "serving"):
-            serving = Serving(options.cartwheel, options.load, options.log, work, repeats, seconds)
+            programs = options.cartwheel, options.load, options.stack, options.log
+            serving = Serving(*programs, work, repeats, seconds)
             serving.whole()
             serving.degraded()
         if options.only in (None, "features"):

@@ -1,4 +1,4 @@
-"""The servers that are measured, each on a free port: cartwheel, Redis, and axum alone."""
+"""The servers that are measured, each on a free port: cartwheel, Redis, and parts of cartwheel."""
 
 import re
 import shutil
@@ -93,12 +93,12 @@ class Redis:
         self.child.wait()
 
 
-class Echo:
-    """axum alone, which returns each body."""
+class Layer:
+    """A server that does a part of what storing an event takes, such as `axum`: returning its body."""
 
-    def __init__(self, load):
+    def __init__(self, stack, layer, folder):
         self.address = f"127.0.0.1:{free_port()}"
-        self.child = subprocess.Popen([load, self.address, "serve-echo"], stdin=subprocess.PIPE)
+        self.child = subprocess.Popen([stack, self.address, layer, folder], stdin=subprocess.PIPE)
         time.sleep(0.5)
 
     def stop(self):

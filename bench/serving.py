@@ -5,7 +5,7 @@ import time
 from collections import defaultdict
 
 from figures import add, ratio, run
-from servers import Cartwheel, Echo, Redis
+from servers import Cartwheel, Layer, Redis
 
 
 def measure_load(program, server, kind, clients, seconds, users):
@@ -13,27 +13,33 @@ def measure_load(program, server, kind, clients, seconds, users):
     return json.loads(run(program, server.address, kind, str(clients), str(seconds), str(users)))
 
 
+def small_shop(cartwheel, work):
+    """The data directory of a small shop, with a model."""
+    shop, data = work / "small", work / "serving"
+    if not data.exists():
+        run(cartwheel, "generate", "--out", shop)
+        run(cartwheel, "--data-dir", data, "import", "instacart", shop)
+        run(cartwheel, "--data-dir", data, "features")
+        run(cartwheel, "--data-dir", data, "train")
+    return data
+
+
 class Serving:
     """Measures one shop's server; `degraded` uses the data that `whole` leaves."""
 
-    def __init__(self, cartwheel, load, log, work, repeats, seconds):
-        self.cartwheel, self.log, self.load_program = cartwheel, log, load
+    def __init__(self, cartwheel, load, stack, log, work, repeats, seconds):
+        self.cartwheel, self.log, self.load_program, self.stack = cartwheel, log, load, stack
         self.work, self.repeats, self.seconds = work, repeats, seconds
-        self.data = work / "serving"
+        self.data = small_shop(cartwheel, work)
 
     def load(self, server, kind, clients):
         """What the load generator measures with so many clients."""
         return measure_load(self.load_program, server, kind, clients, self.seconds, 2000)
 
     def whole(self):
-        shop = self.work / "small"
-        run(self.cartwheel, "generate", "--out", shop)
-        run(self.cartwheel, "--data-dir", self.data, "import", "instacart", shop)
-        run(self.cartwheel, "--data-dir", self.data, "features")
-        run(self.cartwheel, "--data-dir", self.data, "train")
         server = Cartwheel(self.cartwheel, self.data)
         redis = Redis.start(self.work)
-        echo = Echo(self.load_program)
+        echo = Layer(self.stack, "axum", self.work)
         try:
             figures = self.measure(server, redis, echo)
         finally:
@@ -60,14 +66,14 @@ class Serving:
                 found = json.loads(line)
                 figures["log", found["name"]].append(found["per_second"])
             for clients in (1, 50):
-                found = self.load(server, "submit", clients)
+                found = self.load(server, "event", clients)
                 figures["http", clients].append(found["per_second"])
                 figures["http p99", clients].append(found["p99_ms"])
                 if redis:
                     rate, p99 = redis.xadd(clients)
                     figures["redis", clients].append(rate)
                     figures["redis p99", clients].append(p99)
-                figures["echo", clients].append(self.load(echo, "echo", clients)["per_second"])
+                figures["echo", clients].append(self.load(echo, "event", clients)["per_second"])
             found = self.load(server, "batch", 4)
             figures["http", "batch"].append(found["per_second"] * 500)
             figures["http p99", "batch"].append(found["p99_ms"])

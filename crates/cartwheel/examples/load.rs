@@ -1,14 +1,13 @@
 //! Load on a running server, for benchmarks: a bounded time, keep-alive
 //! connections, one request after another on each.
 //!
-//! `load ADDRESS submit|batch|recommend|page|rank|search|changes|echo CLIENTS SECONDS USERS` prints
+//! `load ADDRESS event|submit|batch|recommend|page|rank|search|changes CLIENTS SECONDS USERS` prints
 //! requests a second and percentiles of latency as JSON. A `batch` has 500 events, a `page` five
 //! placements, `rank` gets the 1,000 products from a number on, and `search` types the best
 //! sellers' names: a letter more with each request. `changes` takes a
 //! best seller of its own off the shelf and puts it back, and measures from the change to the
-//! next recommendation, which has to show it. `echo` sends the
-//! events of `submit` to a server of nothing else: `load ADDRESS serve-echo` is one, of
-//! axum alone, and stops when its standard input ends.
+//! next recommendation, which has to show it. An `event` goes to `/v1/events`, where the servers of
+//! `stack` take it too, and `submit` sends it to `/submit`.
 
 #![allow(clippy::disallowed_methods, reason = "real programs are measured in real time")]
 
@@ -21,14 +20,9 @@ use tokio::net::TcpStream;
 #[tokio::main]
 async fn main() -> Result<()> {
     let args: Vec<String> = std::env::args().collect();
-    if let [_, address, what] = args.as_slice()
-        && what == "serve-echo"
-    {
-        return serve_echo(address).await;
-    }
     let [_, address, what, clients, seconds, users] = args.as_slice() else {
         anyhow::bail!(
-            "usage: load ADDRESS submit|batch|recommend|page|rank|search|changes|echo CLIENTS SECONDS USERS"
+            "usage: load ADDRESS event|submit|batch|recommend|page|rank|search|changes CLIENTS SECONDS USERS"
         );
     };
     let (clients, users): (usize, usize) = (clients.parse()?, users.parse()?);
@@ -53,18 +47,6 @@ async fn main() -> Result<()> {
         latencies.len()
     );
     Ok(())
-}
-
-/// What HTTP alone costs: the body comes back.
-async fn serve_echo(address: &str) -> Result<()> {
-    let router = axum::Router::new()
-        .route("/v1/events", axum::routing::post(|body: bytes::Bytes| async move { body }));
-    let listener = tokio::net::TcpListener::bind(address).await?;
-    let ended = async {
-        let end = || std::io::Read::read(&mut std::io::stdin(), &mut [0; 1]);
-        let _ = tokio::task::spawn_blocking(end).await;
-    };
-    Ok(axum::serve(listener, router).with_graceful_shutdown(ended).await?)
 }
 
 const BATCH: usize = 500;
@@ -97,7 +79,8 @@ async fn run(
         n += 37;
         let user = n % users + 1;
         let (method, path, body) = match what {
-            "submit" | "echo" => ("POST", "/v1/events".into(), event(user)),
+            "event" => ("POST", "/v1/events".into(), event(user)),
+            "submit" => ("POST", "/submit".into(), event(user)),
             "batch" => {
                 let events: Vec<String> =
                     (0..BATCH).map(|n| event((user + n) % users + 1)).collect();
