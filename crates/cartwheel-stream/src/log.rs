@@ -70,7 +70,7 @@ pub(crate) use disk::Disk;
 pub(crate) use disk::Step;
 pub use files::{Damage, LogFiles, StoredEntry, Verified};
 pub use options::{Clock, LogOptions, LogStat, OpenError};
-use queue::{Put, Queue};
+use queue::{Put, Queue, Records};
 use shared::Shared;
 use writer::Writer;
 
@@ -145,12 +145,16 @@ impl Log {
         let count = entries.len();
         let (answer, answered) = oneshot::channel();
         // Queued here and not when first polled, so that the order of calls is kept.
-        let queued = self.shared.queue.push(Put { entries, answer }, &self.shared.options);
+        let records = Records { entries, results: Vec::with_capacity(count) };
+        let queued = self.shared.queue.push(Put { records, answer }, &self.shared.options);
         Box::pin(async move {
             if let Err(error) = queued {
                 return vec![Err(error); count];
             }
-            answered.await.unwrap_or_else(|_| vec![Err(PutError::Stopped); count])
+            match answered.await {
+                Ok(records) => records.results,
+                Err(_) => vec![Err(PutError::Stopped); count],
+            }
         })
     }
 

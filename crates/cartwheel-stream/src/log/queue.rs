@@ -13,11 +13,20 @@ use crate::stream::{PutError, StreamState};
 /// Maximum number of bytes per commit.
 const COMMIT_BYTES: usize = 8 << 20;
 
-/// The records of one put, and the channel for the results.
+/// The records of one put with their results, and the channel that returns both. The memory is
+/// allocated and freed by the caller's thread: freeing it in the writer's would take longer for
+/// both.
 pub(super) struct Put {
+    pub records: Records,
+    pub answer: oneshot::Sender<Records>,
+}
+
+/// The records of one put.
+pub(super) struct Records {
     /// Shards and data.
     pub entries: Vec<(u32, Vec<u8>)>,
-    pub answer: oneshot::Sender<Vec<Result<Position, PutError>>>,
+    /// One result for each, once they are written.
+    pub results: Vec<Result<Position, PutError>>,
 }
 
 /// The puts that wait for the writer; bounded in bytes.
@@ -38,7 +47,7 @@ struct Waiting {
 }
 
 fn bytes_of(put: &Put) -> usize {
-    put.entries.iter().map(|(_, data)| record_size(data.len())).sum()
+    put.records.entries.iter().map(|(_, data)| record_size(data.len())).sum()
 }
 
 impl Queue {

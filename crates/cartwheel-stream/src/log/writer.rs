@@ -5,7 +5,7 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use super::queue::Put;
+use super::queue::{Put, Records};
 use super::segment::{HEADER, Segment, encode, record_size};
 use super::shared::Shared;
 use super::spare::{self, Spare};
@@ -51,42 +51,37 @@ impl Writer {
     }
 
     fn write_all(&mut self) {
-        while let Some(puts) = self.shared.queue.take() {
-            let mut answers = Vec::with_capacity(puts.len());
-            match self.commit(&puts) {
-                Ok(results) => answers.extend(results),
-                Err(error) => {
-                    tracing::error!(%error, "the log stops: a write or sync failed");
-                    let failed = PutError::Failed(error.to_string());
-                    for put in puts {
-                        let results = vec![Err(failed.clone()); put.entries.len()];
-                        let _ = put.answer.send(results);
-                    }
-                    self.shared.queue.fail();
-                    return;
+        while let Some(mut puts) = self.shared.queue.take() {
+            if let Err(error) = self.commit(&mut puts) {
+                tracing::error!(%error, "the log stops: a write or sync failed");
+                let failed = PutError::Failed(error.to_string());
+                for mut put in puts {
+                    put.records.results = vec![Err(failed.clone()); put.records.entries.len()];
+                    let _ = put.answer.send(put.records);
                 }
+                self.shared.queue.fail();
+                return;
             }
             self.shared.synced.send_replace(self.next);
-            for (put, results) in puts.into_iter().zip(answers) {
+            for put in puts {
                 // The caller may have gone away.
-                let _ = put.answer.send(results);
+                let _ = put.answer.send(put.records);
             }
             self.look_ahead();
         }
     }
 
-    /// Writes and syncs the puts. The returned positions are durable.
-    fn commit(&mut self, puts: &[Put]) -> io::Result<Vec<Vec<Result<Position, PutError>>>> {
+    /// Writes and syncs the puts. Their positions are durable once it returns.
+    fn commit(&mut self, puts: &mut [Put]) -> io::Result<()> {
         let max_record = self.shared.options.max_record_bytes;
         let room = (self.shared.options.segment_bytes - HEADER) as usize;
         let now_ms = (self.shared.options.clock)();
         let mut buffer = std::mem::take(&mut self.buffer);
-        let mut all = Vec::with_capacity(puts.len());
         // Once a record finds no space, later ones are refused as well, to keep the order.
         let mut full: Option<PutError> = None;
         for put in puts {
-            let mut results = Vec::with_capacity(put.entries.len());
-            for (shard, data) in &put.entries {
+            let Records { entries, results } = &mut put.records;
+            for (shard, data) in &*entries {
                 let size = record_size(data.len());
                 if data.is_empty() || data.len() > max_record || size > room {
                     results.push(Err(PutError::TooLarge));
@@ -109,12 +104,11 @@ impl Writer {
                 self.next += 1;
                 results.push(Ok(Position { shard: *shard, sequence: sequence.into() }));
             }
-            all.push(results);
         }
         self.flush(&mut buffer)?;
         buffer.shrink_to(KEPT_BYTES);
         self.buffer = buffer;
-        Ok(all)
+        Ok(())
     }
 
     fn flush(&mut self, buffer: &mut Vec<u8>) -> io::Result<()> {
