@@ -124,9 +124,11 @@ impl EventCounts {
 /// than all else that is done with them.
 #[derive(Default)]
 pub(crate) struct RequestCounts {
-    /// By route, and by method and status.
-    routes: RwLock<HashMap<String, HashMap<(&'static str, u16), (Counter, Histogram)>>>,
+    routes: RwLock<HashMap<String, RouteMetrics>>,
 }
+
+/// By method and status: the requests, and the times of the route.
+type RouteMetrics = HashMap<(&'static str, u16), (Counter, Histogram)>;
 
 impl RequestCounts {
     /// Counts a request by method, route and status, and its time by route. A route is one of the

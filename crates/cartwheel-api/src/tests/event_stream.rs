@@ -41,7 +41,7 @@ fn views(range: std::ops::Range<usize>) -> String {
 fn lines(reply: &Reply) -> Vec<Value> {
     assert_eq!(reply.status, 200, "{}", String::from_utf8_lossy(&reply.bytes));
     assert_eq!(reply.headers["content-type"], NDJSON);
-    reply.bytes.trim_ascii().split(|b| *b == b'\n').map(|line| json_line(line)).collect()
+    reply.bytes.trim_ascii().split(|b| *b == b'\n').map(json_line).collect()
 }
 
 fn json_line(line: &[u8]) -> Value {
