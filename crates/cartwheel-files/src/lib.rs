@@ -52,7 +52,7 @@ fn replace_opened(
     options: &OpenOptions,
 ) -> io::Result<()> {
     let directory = parent(path);
-    fs::create_dir_all(directory)?;
+    create_dir(directory)?;
     let scratch = scratch(path);
     let written = options.open(&scratch).and_then(|file| {
         let mut file = BufWriter::new(file);
@@ -86,6 +86,23 @@ pub fn write_synced(path: &Path, content: &[u8]) -> io::Result<()> {
 /// When the directory cannot be opened or synced.
 pub fn sync_dir(directory: &Path) -> io::Result<()> {
     File::open(directory)?.sync_all()
+}
+
+/// Creates a directory with the parents that it lacks, and waits until their names are on disk.
+///
+/// # Errors
+/// When a directory cannot be created or synced.
+pub fn create_dir(directory: &Path) -> io::Result<()> {
+    if directory.is_dir() {
+        return Ok(());
+    }
+    let above = parent(directory);
+    create_dir(above)?;
+    match fs::create_dir(directory) {
+        // Another thread was faster.
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+        _ => sync_dir(above),
+    }
 }
 
 /// The directory that holds `path`.

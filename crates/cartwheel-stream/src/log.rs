@@ -9,6 +9,7 @@
 //! <first sequence, 20 digits>.log
 //!   header, 64 bytes   "CWLOG\0\0\1"  magic and format version
 //!                      u64 first sequence, u32 shards, u32 CRC32C of the 20 bytes before
+//!                      u64 size of the file, u32 CRC32C of the 32 bytes before
 //!                      zeros
 //!   records            u32 length of the data, u32 CRC32C of all that follows
 //!                      u64 sequence, i64 time (UTC ms), u32 shard, u32 zero
@@ -26,14 +27,19 @@
 //!   then answers (group commit). Readers see synced records only.
 //! - When the last segment is half full, a second thread fills the next segment's file with
 //!   zeros. If the disk has no space for it, puts fail until it does.
-//! - A failed write or sync stops the log for good. The page cache may have lost the pages,
-//!   so a second sync could report success falsely. A restart reads what the disk has.
+//! - A failed write or sync stops the log for good: the pages now count as clean, so a second
+//!   sync could report success falsely.
+//! - What a start reads may be in memory alone: written and never synced, or after a failed sync.
+//!   Opening therefore writes the last segment again as it read it, and syncs it and the names,
+//!   before anything is read or put. Earlier segments were synced before the last one got its name.
 //! - Opening scans the last segment. Bytes after the last intact record, with no later intact
 //!   record behind them, are a torn tail: they were never acknowledged and are zeroed. A
 //!   damaged record with intact records behind it is counted and skipped.
 //! - A torn tail may also be a damaged last record that a reader has already seen. Its
 //!   sequence numbers are therefore not reused: a record without a shard (`u32::MAX`) skips
 //!   as many numbers as the lost bytes could have held.
+//! - A log that ends before a consumer's checkpoint has lost records. [`Log::skip_to`] then skips
+//!   the numbers that the consumer has seen.
 //! - Sequence numbers only increase. An intact record with a smaller number than the record
 //!   before it counts as damage.
 //! - An erased record is overwritten in place by a record without a shard, of the same size.
@@ -58,6 +64,7 @@ mod writer;
 use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use cartwheel_events::Record;
 use parking_lot::{Mutex, RwLock};
@@ -71,6 +78,7 @@ pub(crate) use disk::Step;
 pub use files::{Damage, LogFiles, StoredEntry, Verified};
 pub use options::{Clock, LogOptions, LogStat, OpenError};
 use queue::{Put, Queue, Records};
+use segment::{NO_SHARD, PASSED_OVER};
 use shared::Shared;
 use writer::Writer;
 
@@ -96,7 +104,7 @@ impl Log {
         options: LogOptions,
     ) -> Result<Self, OpenError> {
         let io = |source| OpenError::Io { path: dir.to_owned(), source };
-        std::fs::create_dir_all(dir).map_err(io)?;
+        cartwheel_files::create_dir(dir).map_err(io)?;
         let lock = File::create(dir.join("lock")).map_err(io)?;
         if lock.try_lock().is_err() {
             return Err(OpenError::Locked(dir.to_owned()));
@@ -110,6 +118,7 @@ impl Log {
             synced: watch::Sender::new(next),
             queue: Queue::default(),
             floors: Mutex::default(),
+            least: AtomicU64::new(0),
             retaining: Mutex::default(),
             damaged: Mutex::new(found.damaged),
             torn_bytes: found.torn_bytes,
@@ -129,6 +138,24 @@ impl Log {
         if self.shared.queue.is_full() {
             self.shared.retain((self.shared.options.clock)());
         }
+    }
+
+    /// Never assigns a sequence number below `next`, to be called before the first put: a consumer
+    /// that has read up to there would miss the record. Without effect if the log is that far.
+    /// Returns once this is durable.
+    ///
+    /// # Errors
+    /// When the log cannot be written.
+    pub async fn skip_to(&self, next: u64) -> Result<(), PutError> {
+        let end = *self.shared.synced.borrow();
+        if end >= next {
+            return Ok(());
+        }
+        tracing::error!(end, next, "the log ends before a checkpoint: records are lost");
+        self.shared.least.store(next - 1, Ordering::Release);
+        let entries = vec![(NO_SHARD, PASSED_OVER.to_vec())];
+        let put = self.put_entries(entries).await.pop().unwrap_or(Err(PutError::Stopped));
+        put.map(drop)
     }
 
     /// Puts data that may not be a record, for fault injection.

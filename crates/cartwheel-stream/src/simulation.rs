@@ -48,8 +48,9 @@ pub enum Action {
     /// The log is closed, and opened again with these bytes after the last record, as an
     /// unacknowledged write would leave them.
     Tear(Vec<u8>),
-    /// The next sync fails; the log is then opened again.
-    FailSync,
+    /// The next sync fails; the log is then opened again, after memory has forgotten some of what
+    /// was not synced, as the seed says.
+    FailSync(u64),
     /// The disk has no space for new files, or has space again.
     Full(bool),
     /// The power is cut, the seed determines what the disk keeps, and the log is opened again.
@@ -63,6 +64,7 @@ pub struct Simulation {
     log: Option<Log>,
     /// The directory's state when the log was opened.
     before: Image,
+    /// By number: acknowledged, or returned by a read, so that a consumer may be past it.
     acknowledged: BTreeMap<u64, String>,
     /// Put but not acknowledged: present once or not at all.
     unsure: BTreeSet<String>,
@@ -89,9 +91,6 @@ impl Simulation {
     }
 
     fn open(&mut self) {
-        self.before = Image::read(self.dir.path()).unwrap();
-        self.before.acknowledged = self.acknowledged.clone();
-        self.before.consumed = self.consumed;
         self.disk = Arc::default();
         let log = Log::open_on(self.disk.clone(), self.dir.path(), options()).unwrap();
         log.set_floor("model", self.consumed);
@@ -100,6 +99,12 @@ impl Simulation {
 
     fn log(&self) -> &Log {
         self.log.as_ref().unwrap()
+    }
+
+    /// Ends the log as a killed process would. What was written stays in memory, synced or not.
+    fn kill(&mut self) -> Result<(), String> {
+        self.log = None;
+        self.disk.trace().iter().try_for_each(|step| self.before.apply(step))
     }
 
     /// Applies `action` and compares the log with the model.
@@ -118,18 +123,24 @@ impl Simulation {
                 NOW_MS.fetch_add(i64::from(*days) * DAY_MS, Ordering::SeqCst);
             }
             Action::Reopen => {
-                self.log = None;
+                self.kill()?;
                 self.open();
             }
             Action::Tear(bytes) => {
                 self.log = None;
-                tear(self.dir.path(), bytes).unwrap();
+                if let Some(torn) = tear(self.dir.path(), bytes).unwrap() {
+                    self.disk.note(torn);
+                }
+                self.kill()?;
                 self.open();
             }
-            Action::FailSync => {
+            Action::FailSync(seed) => {
                 self.disk.fail_sync.store(true, Ordering::SeqCst);
                 self.put(&[1]).await?;
-                self.log = None;
+                self.kill()?;
+                self.before.evict(&mut Random::new(*seed));
+                self.dir = tempfile::tempdir().unwrap();
+                self.before.restart(self.dir.path()).unwrap();
                 self.open();
             }
             Action::Full(full) => {
@@ -145,7 +156,7 @@ impl Simulation {
                 let cut = random.below(steps.len() as u64 + 1) as usize;
                 run(&mut image, &steps[..cut])?;
                 let after = tempfile::tempdir().unwrap();
-                image.cut(after.path(), &mut random).unwrap();
+                self.before = image.cut(after.path(), &mut random).unwrap();
                 self.dir = after;
                 // The cut lies in the past: later acknowledgements have not happened.
                 let later = self.acknowledged.iter();
@@ -203,8 +214,8 @@ impl Simulation {
         Ok(())
     }
 
-    /// Checks that the log holds what the model says.
-    async fn check(&self) -> Result<(), String> {
+    /// Checks that the log holds what the model says, and reads it for all consumers.
+    async fn check(&mut self) -> Result<(), String> {
         let first = self.log().stat().first;
         let kept: BTreeMap<u64, String> =
             self.acknowledged.range(first..).map(|(n, id)| (*n, id.clone())).collect();
@@ -214,7 +225,12 @@ impl Simulation {
                 self.consumed
             ));
         }
-        compare(self.log(), &kept, &self.unsure).await
+        for (sequence, id) in compare(self.log(), &kept, &self.unsure).await? {
+            self.unsure.remove(&id);
+            self.disk.note(TraceEntry::Acknowledged(sequence, id.clone()));
+            self.acknowledged.insert(sequence, id);
+        }
+        Ok(())
     }
 }
 
@@ -224,25 +240,29 @@ impl Default for Simulation {
     }
 }
 
-fn tear(dir: &Path, bytes: &[u8]) -> std::io::Result<()> {
+fn tear(dir: &Path, bytes: &[u8]) -> std::io::Result<Option<TraceEntry>> {
     let names = std::fs::read_dir(dir)?.map(|entry| entry.map(|e| e.path()));
     let names = names.collect::<Result<Vec<_>, _>>()?;
     let logs = names.into_iter().filter(|path| path.extension().is_some_and(|x| x == "log"));
-    let Some(last) = logs.max() else { return Ok(()) };
+    let Some(last) = logs.max() else { return Ok(None) };
     let mut file = std::fs::read(&last)?;
     let end = file.iter().rposition(|&b| b != 0).map_or(0, |last| last + 1);
     let end = end.max(64).next_multiple_of(8).min(file.len());
     let room = bytes.len().min(file.len() - end);
-    file[end..end + room].copy_from_slice(&bytes[..room]);
-    std::fs::write(&last, file)
+    let data = bytes[..room].to_vec();
+    file[end..end + room].copy_from_slice(&data);
+    std::fs::write(&last, file)?;
+    let name = last.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    Ok(Some(TraceEntry::Write { name, offset: end, data }))
 }
 
-/// Checks that every acknowledged record is at its number, and every other at most once.
+/// Checks that every acknowledged record is at its number, and every other at most once. Returns
+/// the others.
 async fn compare(
     log: &Log,
     acknowledged: &BTreeMap<u64, String>,
     unsure: &BTreeSet<String>,
-) -> Result<(), String> {
+) -> Result<BTreeMap<u64, String>, String> {
     let mut found: BTreeMap<u64, String> = BTreeMap::new();
     for ((_, sequence), record) in all(log).await {
         found.insert(sequence.as_u64().ok_or("not of the log")?, id(&record));
@@ -259,7 +279,7 @@ async fn compare(
             return Err(format!("{id} is at {sequence}, where it was not put"));
         }
     }
-    Ok(())
+    Ok(found)
 }
 
 /// Applies the steps, except a final sync: the power is cut during it.
@@ -321,9 +341,32 @@ pub fn power_cuts(seed: u64, actions: usize) -> Report {
             if let Err(failure) = after_cut(&at_cut, &ids, &mut random, 2).await {
                 report.failures.push(format!("seed {seed}, cut at {cut}: {failure}"));
             }
+            if let Err(failure) = after_kill(at_cut, &ids, &mut random).await {
+                report.failures.push(format!("seed {seed}, killed at {cut}, then cut: {failure}"));
+            }
         }
     });
     report
+}
+
+/// Opens what a killed process leaves in memory, reads all of it, and cuts the power. What was read
+/// may be behind a consumer's checkpoint, so it has to be there still.
+async fn after_kill(
+    mut image: Image,
+    ids: &BTreeSet<String>,
+    random: &mut Random,
+) -> Result<(), String> {
+    let dir = tempfile::tempdir().unwrap();
+    image.restart(dir.path()).unwrap();
+    let disk: Arc<RecordingDisk> = Arc::default();
+    let log = Log::open_on(disk.clone(), dir.path(), options()).map_err(|e| e.to_string())?;
+    let kept = image.acknowledged.range(image.removed_before..);
+    let kept: BTreeMap<u64, String> = kept.map(|(n, id)| (*n, id.clone())).collect();
+    let others = compare(&log, &kept, ids).await?;
+    image.acknowledged.extend(others.into_iter().filter(|(n, _)| *n >= image.removed_before));
+    disk.trace().iter().try_for_each(|step| image.apply(step))?;
+    drop(log);
+    after_cut(&image, ids, random, 0).await
 }
 
 /// Opens what a cut leaves. The power may be cut again during opening, up to `more` times.
@@ -334,8 +377,7 @@ async fn after_cut(
     more: usize,
 ) -> Result<(), String> {
     let dir = tempfile::tempdir().unwrap();
-    image.cut(dir.path(), random).unwrap();
-    let before = Image::read(dir.path()).unwrap();
+    let before = image.cut(dir.path(), random).unwrap();
     let disk: Arc<RecordingDisk> = Arc::default();
     let log = Log::open_on(disk.clone(), dir.path(), options()).map_err(|e| e.to_string())?;
     log.set_floor("model", 0);
@@ -356,8 +398,6 @@ async fn after_cut(
     reopened(dir.path(), &kept, ids).await?;
     if more > 0 && !opening.is_empty() {
         let mut again = before;
-        again.acknowledged = image.acknowledged.clone();
-        again.removed_before = image.removed_before;
         let cut = random.below(opening.len() as u64 + 1) as usize;
         run(&mut again, &opening[..cut])?;
         Box::pin(after_cut(&again, ids, random, more - 1)).await?;
@@ -371,5 +411,5 @@ async fn reopened(
     ids: &BTreeSet<String>,
 ) -> Result<(), String> {
     let log = Log::open(dir, options()).map_err(|e| e.to_string())?;
-    compare(&log, kept, ids).await
+    compare(&log, kept, ids).await.map(drop)
 }

@@ -7,7 +7,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::options::OpenError;
-use super::segment::{HEADER, Segment};
+use super::segment::{HEADER, LAST_SEQUENCE, Segment};
 use super::walk::Walk;
 
 /// Number of bytes of the first read.
@@ -201,8 +201,7 @@ impl LogFiles {
 
     /// Reads up to [`MAX_ENTRIES`] records of one segment.
     fn read_from(&mut self, segment: &Segment) -> io::Result<Vec<StoredEntry>> {
-        let max_record = usize::try_from(segment.bytes).unwrap_or(usize::MAX);
-        let mut walk = Walk::new(segment, self.offset, segment.bytes, WINDOW, max_record);
+        let mut walk = Walk::new(segment, self.offset, segment.bytes, WINDOW);
         let mut entries = Vec::new();
         while entries.len() < MAX_ENTRIES {
             let at = walk.offset();
@@ -220,8 +219,7 @@ impl LogFiles {
                 continue;
             }
             // A write may be in progress: only a gap before intact records is damage.
-            let end = self.next.saturating_add(segment.bytes);
-            if !walk.resync(self.next..end)? {
+            if !walk.resync(self.next..LAST_SEQUENCE + 1)? {
                 break;
             }
             let path = segment.path.clone();

@@ -67,8 +67,7 @@ fn scan(
         later.map_or(synced, |(&first, _)| first).min(synced)
     };
     let mut marked = segment.start_of(*next);
-    let max_record = shared.options.max_record_bytes;
-    let mut walk = Walk::new(segment, marked, segment.end(), FIRST_WINDOW, max_record);
+    let mut walk = Walk::new(segment, marked, segment.end(), FIRST_WINDOW);
     let mut sequence = segment.first.max((*next).min(end));
     while sequence < end {
         let offset = walk.offset();

@@ -8,7 +8,9 @@ use std::sync::atomic::AtomicBool;
 
 use super::disk::Disk;
 use super::options::{LogOptions, OpenError};
-use super::segment::{HEADER, NO_SHARD, RECORD_HEADER, Segment, encode};
+use super::segment::{
+    HEADER, LAST_SEQUENCE, NO_SHARD, PASSED_OVER, RECORD_HEADER, Segment, encode,
+};
 use super::spare;
 use super::walk::Walk;
 
@@ -66,8 +68,8 @@ pub(super) fn recover(
             torn_bytes: 0,
         });
     };
-    let scan = scan(&last, options.max_record_bytes).map_err(|e| io(&last.path, e))?;
-    let torn_bytes = zero_tail(disk, &last, scan.end).map_err(|e| io(&last.path, e))?;
+    let scan = scan(&last).map_err(|e| io(&last.path, e))?;
+    let torn_bytes = settle(disk, dir, &last, scan.end).map_err(|e| io(&last.path, e))?;
     last.set_end(scan.end);
     if !scan.damaged.is_empty() || torn_bytes > 0 {
         let damaged = scan.damaged.len();
@@ -82,10 +84,12 @@ pub(super) fn recover(
         torn_bytes,
     };
     // A truncated file has lost as many bytes as it may have held.
-    let cut_bytes = options.segment_bytes.saturating_sub(last.bytes);
-    let lost = torn_bytes.max(cut_bytes) / RECORD_HEADER as u64;
+    let cut_bytes = last.made_bytes.unwrap_or(options.segment_bytes).saturating_sub(last.bytes);
     if torn_bytes + cut_bytes > 0 {
-        pass_over(&mut found, &last, lost, (dir, options, disk)).map_err(|e| io(dir, e))?;
+        let lost = torn_bytes.max(cut_bytes) / RECORD_HEADER as u64;
+        // A truncated file takes no more records: the next opening has nothing to skip.
+        let room = if cut_bytes > 0 { 0 } else { last.bytes - scan.end };
+        pass_over(&mut found, &last, lost, room, (dir, options, disk)).map_err(|e| io(dir, e))?;
     }
     Ok(found)
 }
@@ -95,13 +99,14 @@ fn pass_over(
     found: &mut Recovered,
     last: &Segment,
     lost: u64,
+    room: u64,
     (dir, options, disk): (&Path, &LogOptions, &dyn Disk),
 ) -> io::Result<()> {
     let sequence = found.next + lost;
     let mut bytes = Vec::new();
-    encode(&mut bytes, sequence, (options.clock)(), NO_SHARD, b"passed over");
+    encode(&mut bytes, sequence, (options.clock)(), NO_SHARD, PASSED_OVER);
     found.next = sequence + 1;
-    if found.end + bytes.len() as u64 <= last.bytes {
+    if bytes.len() as u64 <= room {
         disk.write(&last.file, &last.path, found.end, &bytes)?;
         disk.sync(&last.file, &last.path)?;
         found.end += bytes.len() as u64;
@@ -125,8 +130,8 @@ fn create(
     Segment::create(disk, dir, file, first, shards)
 }
 
-fn scan(segment: &Segment, max_record: usize) -> io::Result<Scan> {
-    let mut walk = Walk::new(segment, HEADER, segment.bytes, WINDOW, max_record);
+fn scan(segment: &Segment) -> io::Result<Scan> {
+    let mut walk = Walk::new(segment, HEADER, segment.bytes, WINDOW);
     let mut scan = Scan { end: HEADER, next: segment.first, damaged: BTreeSet::new() };
     loop {
         if let Some((entry, _)) = walk.next()? {
@@ -137,20 +142,30 @@ fn scan(segment: &Segment, max_record: usize) -> io::Result<Scan> {
         // An intact record further on cannot be from a commit before this place was written,
         // so the records here were written and are lost. Zeros count as well, because a lost
         // page reads as zeros.
-        if !walk.resync(scan.next..scan.next + segment.bytes)? {
+        if !walk.resync(scan.next..LAST_SEQUENCE + 1)? {
             return Ok(scan);
         }
         scan.damaged.insert(scan.next);
     }
 }
 
-/// Zeroes a torn write after the last record, since new records would run into its remains.
-/// Returns the number of bytes zeroed.
-fn zero_tail(disk: &dyn Disk, segment: &Segment, end: u64) -> io::Result<u64> {
-    let left = usize::try_from(segment.bytes.saturating_sub(end)).unwrap_or(usize::MAX);
-    let bytes = segment.read(end, left)?;
-    let Some(last) = bytes.iter().rposition(|&b| b != 0) else { return Ok(0) };
-    disk.write(&segment.file, &segment.path, end, &vec![0; last + 1])?;
+/// Writes the segment again as it was read, with zeros after the last record, since new records would
+/// run into the remains of a torn write. Then everything that was read is on the disk. Returns the
+/// number of bytes after the last record that were not zero.
+fn settle(disk: &dyn Disk, dir: &Path, segment: &Segment, end: u64) -> io::Result<u64> {
+    let (mut bytes, mut at, mut torn) = (Vec::new(), 0, 0);
+    while at < segment.bytes {
+        segment.read_into(&mut bytes, at, WINDOW)?;
+        let kept = (end.saturating_sub(at) as usize).min(bytes.len());
+        if let Some(last) = bytes[kept..].iter().rposition(|&b| b != 0) {
+            torn = at + (kept + last) as u64 + 1 - end;
+        }
+        bytes[kept..].fill(0);
+        disk.write(&segment.file, &segment.path, at, &bytes)?;
+        at += bytes.len() as u64;
+    }
     disk.sync(&segment.file, &segment.path)?;
-    Ok(last as u64 + 1)
+    // A name may be newer than the last sync of the directory.
+    disk.sync_dir(dir)?;
+    Ok(torn)
 }

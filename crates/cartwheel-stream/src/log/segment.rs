@@ -16,6 +16,8 @@ pub(super) const HEADER: u64 = 64;
 pub(super) const RECORD_HEADER: usize = 32;
 /// The shard of records that every reader skips.
 pub(super) const NO_SHARD: u32 = u32::MAX;
+/// The data of a record that skips sequence numbers.
+pub(super) const PASSED_OVER: &[u8] = b"passed over";
 const MAGIC: &[u8; 8] = b"CWLOG\0\0\x01";
 /// No log reaches a larger sequence number, so such a number is damage.
 pub(super) const LAST_SEQUENCE: u64 = 1 << 62;
@@ -29,6 +31,8 @@ pub(super) struct Segment {
     pub file: File,
     pub first: u64,
     pub bytes: u64,
+    /// Size with which the file was made; `None` for files of releases that did not write it down.
+    pub made_bytes: Option<u64>,
     /// An upper bound of the end of the synced records.
     end: AtomicU64,
     /// Offsets of some records by sequence number, where readers can start.
@@ -157,15 +161,18 @@ impl Segment {
         header[16..20].copy_from_slice(&shards.to_le_bytes());
         let crc = crc32c::crc32c(&header[..20]);
         header[20..24].copy_from_slice(&crc.to_le_bytes());
+        let bytes = file.metadata()?.len();
+        header[24..32].copy_from_slice(&bytes.to_le_bytes());
+        let crc = crc32c::crc32c(&header[..32]);
+        header[32..36].copy_from_slice(&crc.to_le_bytes());
         let scratch = scratch(dir);
         disk.write(&file, &scratch, 0, &header)?;
         disk.sync(&file, &scratch)?;
         let path = dir.join(format!("{first:020}.log"));
         disk.rename(&scratch, &path)?;
         disk.sync_dir(dir)?;
-        let bytes = file.metadata()?.len();
-        let end = AtomicU64::new(HEADER);
-        Ok(Self { path, file, first, bytes, end, marks: Mutex::default() })
+        let (end, made_bytes) = (AtomicU64::new(HEADER), Some(bytes));
+        Ok(Self { path, file, first, bytes, made_bytes, end, marks: Mutex::default() })
     }
 
     /// Opens a segment and checks its header. Also returns the number of shards.
@@ -195,12 +202,15 @@ impl Segment {
             return Ok(Err("has a damaged header".to_owned()));
         }
         let (first, shards) = (long(&header, 8), word(&header, 16));
-        if first > LAST_SEQUENCE {
+        let made_bytes = header[24..36].iter().any(|&b| b != 0).then(|| long(&header, 24));
+        let size_holds = crc32c::crc32c(&header[..32]) == word(&header, 32);
+        if first > LAST_SEQUENCE || made_bytes.is_some() && !size_holds {
             return Ok(Err("has a damaged header".to_owned()));
         }
         let path = path.to_owned();
         let end = AtomicU64::new(bytes);
-        Ok(Ok((Self { path, file, first, bytes, end, marks: Mutex::default() }, shards)))
+        let marks = Mutex::default();
+        Ok(Ok((Self { path, file, first, bytes, made_bytes, end, marks }, shards)))
     }
 
     /// Reads up to `length` bytes at an offset; fewer at the end of the file.

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use parking_lot::{Mutex, RwLock, RwLockReadGuard};
 use tokio::sync::watch;
@@ -24,6 +25,8 @@ pub(super) struct Shared {
     pub(super) queue: Queue,
     /// Next sequence number that each consumer needs.
     pub(super) floors: Mutex<BTreeMap<String, u64>>,
+    /// No record gets a smaller number.
+    pub(super) least: AtomicU64,
     /// Held while old segments are deleted.
     pub(super) retaining: Mutex<()>,
     /// Damaged places, by the sequence number that was expected there.
@@ -50,6 +53,6 @@ impl Shared {
 
     /// Returns the total size of all segments in bytes.
     pub(super) fn bytes(&self) -> u64 {
-        self.segments().len() as u64 * self.options.segment_bytes
+        self.segments().values().map(|segment| segment.bytes).sum()
     }
 }

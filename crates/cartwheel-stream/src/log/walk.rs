@@ -20,6 +20,7 @@ thread_local! {
 /// A position in a segment.
 pub(super) struct Walk<'a> {
     segment: &'a Segment,
+    /// As long as the file: records that were put under another limit are records too.
     max_record: usize,
     /// The end of the range to read.
     stop: u64,
@@ -37,14 +38,9 @@ pub(super) struct Walk<'a> {
 impl<'a> Walk<'a> {
     /// Starts at `offset`, where a record starts, and ends at `stop`. The first read takes
     /// `window` bytes, later ones more.
-    pub(super) fn new(
-        segment: &'a Segment,
-        offset: u64,
-        stop: u64,
-        window: usize,
-        max_record: usize,
-    ) -> Self {
+    pub(super) fn new(segment: &'a Segment, offset: u64, stop: u64, window: usize) -> Self {
         let least = segment.first;
+        let max_record = usize::try_from(segment.bytes).unwrap_or(usize::MAX);
         Self { segment, max_record, stop, start: offset, bytes: Vec::new(), at: 0, window, least }
     }
 

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::queue::{Put, Records};
 use super::segment::{HEADER, Segment, encode, record_size};
@@ -76,6 +76,7 @@ impl Writer {
         let max_record = self.shared.options.max_record_bytes;
         let room = (self.shared.options.segment_bytes - HEADER) as usize;
         let now_ms = (self.shared.options.clock)();
+        self.next = self.next.max(self.shared.least.load(Ordering::Acquire));
         let mut buffer = std::mem::take(&mut self.buffer);
         // Once a record finds no space, later ones are refused as well, to keep the order.
         let mut full: Option<PutError> = None;

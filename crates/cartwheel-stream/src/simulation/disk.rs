@@ -23,6 +23,8 @@ pub(super) enum TraceEntry {
         data: Vec<u8>,
     },
     Sync(String),
+    /// A sync failed: as on Linux, what was written since the last one counts as clean.
+    FailedSync(String),
     Rename {
         from: String,
         to: String,
@@ -63,7 +65,8 @@ impl Disk for RecordingDisk {
             Step::Create { .. } if self.full.load(Ordering::SeqCst) => {
                 return Err(io::ErrorKind::StorageFull.into());
             }
-            Step::Sync { .. } if self.fail_sync.load(Ordering::SeqCst) => {
+            Step::Sync { path } if self.fail_sync.load(Ordering::SeqCst) => {
+                self.note(TraceEntry::FailedSync(name(path)));
                 return Err(io::Error::from_raw_os_error(5));
             }
             Step::Create { path } => TraceEntry::Create(name(path)),
@@ -84,7 +87,71 @@ impl Disk for RecordingDisk {
 #[derive(Debug, Clone, Default)]
 struct FileState {
     synced: Vec<u8>,
-    since: Vec<(usize, Vec<u8>)>,
+    since: Vec<Written>,
+}
+
+/// A write that is in memory, and on the disk perhaps.
+#[derive(Debug, Clone)]
+struct Written {
+    offset: usize,
+    data: Vec<u8>,
+    /// A sync of it failed: later syncs leave it out, and memory may forget it.
+    clean: bool,
+}
+
+impl FileState {
+    fn sync(&mut self) {
+        let (mut clean, mut rest): (Vec<Written>, Vec<Written>) = (Vec::new(), Vec::new());
+        std::mem::swap(&mut self.since, &mut rest);
+        for written in rest {
+            if written.clean {
+                clean.push(written);
+                continue;
+            }
+            write(&mut self.synced, written.offset, &written.data);
+            // What lies above an older write is synced, whatever becomes of the rest of that write.
+            for below in &mut clean {
+                let start = below.offset.max(written.offset);
+                let end =
+                    (below.offset + below.data.len()).min(written.offset + written.data.len());
+                if start < end {
+                    let over = &written.data[start - written.offset..end - written.offset];
+                    below.data[start - below.offset..end - below.offset].copy_from_slice(over);
+                }
+            }
+        }
+        self.since = clean;
+    }
+
+    fn in_memory(&self) -> Vec<u8> {
+        let mut bytes = self.synced.clone();
+        for written in &self.since {
+            write(&mut bytes, written.offset, &written.data);
+        }
+        bytes
+    }
+
+    /// Keeps some sectors of the writes that `which` selects, and forgets the others.
+    fn lose(&mut self, random: &mut Random, which: impl Fn(&Written) -> bool) {
+        let mut kept = Vec::new();
+        for written in std::mem::take(&mut self.since) {
+            if !which(&written) {
+                kept.push(written);
+                continue;
+            }
+            let (first, end) = (written.offset, written.offset + written.data.len());
+            let mut start = first;
+            while start < end {
+                let stop = ((start / SECTOR + 1) * SECTOR).min(end);
+                if random.coin() {
+                    let data = written.data[start - first..stop - first].to_vec();
+                    kept.push(Written { offset: start, data, clean: written.clean });
+                }
+                start = stop;
+            }
+        }
+        self.since = kept;
+    }
 }
 
 /// A change of names that is not synced yet.
@@ -133,19 +200,6 @@ fn first(name: &str) -> Option<u64> {
 }
 
 impl Image {
-    /// Reads a directory; everything in it counts as synced.
-    pub(super) fn read(dir: &Path) -> io::Result<Self> {
-        let mut image = Self::default();
-        for entry in std::fs::read_dir(dir)? {
-            let path = entry?.path();
-            let synced = std::fs::read(&path)?;
-            image.names.insert(name(&path), image.files.len());
-            image.files.push(FileState { synced, since: Vec::new() });
-        }
-        image.synced_names = image.names.clone();
-        Ok(image)
-    }
-
     fn change(&mut self, change: NameChange) {
         rename(&mut self.names, &change);
         self.since.push(change);
@@ -162,16 +216,20 @@ impl Image {
                 let Some(&file) = self.names.get(name) else {
                     return Err(format!("a write to {name}, which does not exist"));
                 };
-                self.files[file].since.push((*offset, data.clone()));
+                let written = Written { offset: *offset, data: data.clone(), clean: false };
+                self.files[file].since.push(written);
             }
             TraceEntry::Sync(name) => {
                 let Some(&file) = self.names.get(name) else {
                     return Err(format!("a sync of {name}, which does not exist"));
                 };
-                let file = &mut self.files[file];
-                for (offset, data) in std::mem::take(&mut file.since) {
-                    write(&mut file.synced, offset, &data);
-                }
+                self.files[file].sync();
+            }
+            TraceEntry::FailedSync(name) => {
+                let Some(&file) = self.names.get(name) else {
+                    return Err(format!("a sync of {name}, which does not exist"));
+                };
+                self.files[file].since.iter_mut().for_each(|written| written.clean = true);
             }
             TraceEntry::Rename { from, to } => {
                 let Some(&file) = self.names.get(from) else {
@@ -204,30 +262,36 @@ impl Image {
         Ok(())
     }
 
+    /// Lets memory forget some of what a failed sync left: reads then return what the disk has.
+    pub(super) fn evict(&mut self, random: &mut Random) {
+        for file in &mut self.files {
+            file.lose(random, |written| written.clean);
+        }
+    }
+
+    /// Writes the state in memory into `dir`, as the next process finds it.
+    pub(super) fn restart(&self, dir: &Path) -> io::Result<()> {
+        self.names.iter().try_for_each(|(name, &file)| {
+            std::fs::write(dir.join(name), self.files[file].in_memory())
+        })
+    }
+
     /// Writes the state that a power cut leaves into `dir`: everything synced, and of the rest
-    /// what `random` selects, sector by sector and name by name.
-    pub(super) fn cut(&self, dir: &Path, random: &mut Random) -> io::Result<()> {
-        let mut names = self.synced_names.clone();
-        for change in &self.since {
+    /// what `random` selects, sector by sector and name by name. Returns it; all of it is synced.
+    pub(super) fn cut(&self, dir: &Path, random: &mut Random) -> io::Result<Self> {
+        let mut after = self.clone();
+        for change in std::mem::take(&mut after.since) {
             if random.coin() {
-                rename(&mut names, change);
+                rename(&mut after.synced_names, &change);
             }
         }
-        for (name, file) in names {
-            let file = &self.files[file];
-            let mut bytes = file.synced.clone();
-            for (offset, data) in &file.since {
-                let mut start = *offset;
-                while start < offset + data.len() {
-                    let end = ((start / SECTOR + 1) * SECTOR).min(offset + data.len());
-                    if random.coin() {
-                        write(&mut bytes, start, &data[start - offset..end - offset]);
-                    }
-                    start = end;
-                }
-            }
-            std::fs::write(dir.join(name), bytes)?;
+        after.names = after.synced_names.clone();
+        for file in &mut after.files {
+            file.lose(random, |_| true);
+            file.synced = file.in_memory();
+            file.since.clear();
         }
-        Ok(())
+        after.restart(dir)?;
+        Ok(after)
     }
 }

@@ -107,7 +107,7 @@ fn action() -> impl Strategy<Value = Action> {
         1 => (-400..400_i16).prop_map(Action::Jump),
         1 => Just(Action::Reopen),
         1 => proptest::collection::vec(any::<u8>(), 1..90).prop_map(Action::Tear),
-        1 => Just(Action::FailSync),
+        1 => any::<u64>().prop_map(Action::FailSync),
         1 => any::<bool>().prop_map(Action::Full),
         1 => any::<u64>().prop_map(Action::Cut),
     ]
