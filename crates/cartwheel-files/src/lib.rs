@@ -1,5 +1,6 @@
 //! Small files that are replaced as a whole, and records on disk in partitions.
 
+mod checked;
 mod partitions;
 
 use std::fs::{self, File, OpenOptions};
@@ -8,6 +9,9 @@ use std::path::{Path, PathBuf};
 use std::process;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+pub use checked::{
+    read_checked, replace_checked, replace_private_checked, with_checksum, without_checksum,
+};
 pub use partitions::{FieldReader, PartitionWriter, Partitions, push_text};
 
 /// Replaces the content of `path` and waits until it is on disk. Missing parent directories
