@@ -23,6 +23,7 @@ mod writer;
 
 #[cfg(test)]
 pub(crate) use backoff::backoff;
+pub use checkpoint::delivered_before;
 pub(crate) use checkpoint::delivered_by;
 pub use consumer::{Delivery, DeliveryOptions};
 #[cfg(test)]

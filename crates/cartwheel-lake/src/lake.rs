@@ -13,6 +13,7 @@ use object_store::path::Path as Key;
 use object_store::{ObjectStore, ObjectStoreExt, PutPayload};
 
 use crate::error::LakeError;
+use crate::files::walk::walk;
 
 /// A lake in a local directory. Clones share the object store.
 #[derive(Debug, Clone)]
@@ -74,13 +75,23 @@ impl Lake {
         block_on(put).map(drop).map_err(|e| LakeError::object(path, e))
     }
 
-    /// Deletes an object. `path` is relative to the lake. A missing object is not an error.
+    /// Deletes an object. `path` is relative to the lake. A missing object is not an error. After a
+    /// power cut it may be back, unless [`Self::sync_removals`] followed.
     pub(crate) fn remove(&self, path: &Path) -> Result<(), LakeError> {
         let key = object_key(path)?;
         match block_on(self.store.delete(&key)) {
             Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
             Err(error) => Err(LakeError::object(path, error)),
         }
+    }
+
+    /// Waits until no removed file can come back, also of processes that ended before.
+    pub(crate) fn sync_removals(&self) -> Result<(), LakeError> {
+        walk(&self.dir, |folder, _| match sync_dir(folder) {
+            // A folder that is gone has no names.
+            Err(e) if e.kind() != io::ErrorKind::NotFound => Err(LakeError::file(folder, e)),
+            _ => Ok(()),
+        })
     }
 
     /// Syncs the folders of the object at `path`, which is relative to the lake. A process that

@@ -27,6 +27,7 @@ pub use copying::DeliveredFiles;
 pub use dates::AssumedDates;
 pub use delivery::{
     DeliveredFile, Delivery, DeliveryError, DeliveryOptions, DeliverySnapshot, DeliveryStatus,
+    delivered_before,
 };
 pub use erasure::{
     Erasure, ErasureError, ErasureResult, Erasures, PendingErasure, Tombstone, append_tombstones,

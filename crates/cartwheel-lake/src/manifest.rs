@@ -181,7 +181,7 @@ impl Lake {
     /// When the file cannot be read or is damaged.
     pub fn import_manifest(&self) -> Result<Option<Manifest>, LakeError> {
         let path = self.dir().join(CURRENT);
-        let bytes = match std::fs::read(&path) {
+        let bytes = match cartwheel_files::read_checked(&path) {
             Ok(bytes) => bytes,
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(e) => return Err(LakeError::file(&path, e)),
@@ -211,7 +211,7 @@ impl Lake {
         }
         let bytes = serde_json::to_vec_pretty(&manifest);
         let bytes = bytes.map_err(|e| LakeError::file(Path::new(CURRENT), e))?;
-        self.put(Path::new(CURRENT), bytes.into())
+        self.put(Path::new(CURRENT), cartwheel_files::with_checksum(&bytes).into())
     }
 
     /// Removes what an interrupted import has written. While another import is running, that one

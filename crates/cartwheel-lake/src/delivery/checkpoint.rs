@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use cartwheel_stream::Sequence;
 use serde::{Deserialize, Serialize};
 
+use crate::error::LakeError;
+
 /// The progress of a shard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(super) struct ShardProgress {
@@ -22,8 +24,21 @@ pub(super) struct ShardProgress {
 /// The sequence numbers below which a checkpoint's file counts all records as delivered, by
 /// shard.
 pub(crate) fn delivered_by(checkpoint: &[u8]) -> io::Result<BTreeMap<u32, Sequence>> {
-    let shards: BTreeMap<u32, ShardProgress> = serde_json::from_slice(checkpoint)?;
+    let json = cartwheel_files::without_checksum(checkpoint.to_vec())?;
+    let shards: BTreeMap<u32, ShardProgress> = serde_json::from_slice(&json)?;
     Ok(shards.into_iter().map(|(shard, progress)| (shard, progress.next)).collect())
+}
+
+/// The sequence number below which the file at `path` calls a record delivered, or plans to deliver
+/// it; 0 without a file. The stream has assigned all numbers below it.
+///
+/// # Errors
+/// When the file cannot be read or is damaged.
+pub fn delivered_before(path: &Path) -> Result<Sequence, LakeError> {
+    let checkpoint = Checkpoint::open(path, 0).map_err(|e| LakeError::file(path, e))?;
+    let ends =
+        checkpoint.shards.values().map(|shard| shard.next.max(shard.planned.unwrap_or_default()));
+    Ok(ends.max().unwrap_or_default())
 }
 
 /// The progress of every shard, kept in a file.
@@ -36,7 +51,7 @@ pub(super) struct Checkpoint {
 impl Checkpoint {
     /// Opens the file `path`, which need not exist, for a stream of `shards` shards.
     pub(super) fn open(path: &Path, shards: u32) -> io::Result<Self> {
-        let mut progress: BTreeMap<u32, ShardProgress> = match std::fs::read(path) {
+        let mut progress: BTreeMap<u32, ShardProgress> = match cartwheel_files::read_checked(path) {
             Ok(bytes) => serde_json::from_slice(&bytes)?,
             Err(e) if e.kind() == io::ErrorKind::NotFound => BTreeMap::new(),
             Err(e) => return Err(e),
@@ -67,7 +82,7 @@ impl Checkpoint {
     pub(super) fn save(&mut self, shard: u32, progress: ShardProgress) -> io::Result<()> {
         let mut shards = self.shards.clone();
         shards.insert(shard, progress);
-        cartwheel_files::replace(&self.path, &serde_json::to_vec(&shards)?)?;
+        cartwheel_files::replace_checked(&self.path, &serde_json::to_vec(&shards)?)?;
         self.shards = shards;
         Ok(())
     }

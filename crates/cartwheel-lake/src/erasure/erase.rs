@@ -46,6 +46,8 @@ pub(crate) fn erase(
     if !was_free {
         problems.push("an import is running; the next compaction erases from its tables".into());
     }
+    // Only then may anybody record that the users are gone.
+    lake.sync_removals()?;
     let result = |erasure: &Erasure| {
         let all_delivered = delivered.iter().all(|next| erasure.before <= *next);
         let complete = was_free && all_delivered;

@@ -77,7 +77,7 @@ impl Erasures {
     /// When the file cannot be read or is damaged.
     pub fn open(path: &Path) -> Result<Self, LakeError> {
         let failed = |e: io::Error| LakeError::file(path, e);
-        let list = match std::fs::read(path) {
+        let list = match cartwheel_files::read_checked(path) {
             Ok(bytes) => serde_json::from_slice(&bytes).map_err(|e| failed(e.into()))?,
             Err(e) if e.kind() == io::ErrorKind::NotFound => List::default(),
             Err(e) => return Err(failed(e)),
@@ -160,7 +160,7 @@ impl Erasures {
     fn replace(&mut self, list: List) -> Result<(), LakeError> {
         let failed = |e: io::Error| LakeError::file(&self.path, e);
         let content = serde_json::to_vec(&list).map_err(|e| failed(e.into()))?;
-        cartwheel_files::replace(&self.path, &content).map_err(failed)?;
+        cartwheel_files::replace_checked(&self.path, &content).map_err(failed)?;
         self.list = list;
         Ok(())
     }

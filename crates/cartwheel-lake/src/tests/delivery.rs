@@ -29,6 +29,8 @@ async fn each_record_is_delivered_once_despite_a_crash() {
     let new = std::fs::read(dir.path().join("delivery.json")).unwrap();
     let new: serde_json::Value = serde_json::from_slice(&new).unwrap();
     let mut planned = old.clone();
+    // Of the file before: this one is written as earlier releases wrote it.
+    planned.as_object_mut().unwrap().remove("crc32c");
     for shard in ["0", "1"] {
         planned[shard]["planned"] = new[shard]["next"].clone();
     }
