@@ -1,5 +1,6 @@
 //! The files of the lake: their names, their format, reading and writing them.
 
+pub(crate) mod checksum;
 pub(crate) mod format;
 pub(crate) mod guard;
 pub(crate) mod lines;

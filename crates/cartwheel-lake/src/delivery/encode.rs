@@ -13,6 +13,7 @@ use cartwheel_events::{EventRecord, Impression};
 use cartwheel_stream::Sequence;
 use parquet::arrow::ArrowWriter;
 
+use crate::files::checksum;
 use crate::files::format::writer_properties;
 
 /// A record with its position in the stream.
@@ -208,5 +209,6 @@ fn encode_batch(batch: &RecordBatch) -> io::Result<Bytes> {
     let mut writer = ArrowWriter::try_new(&mut out, batch.schema(), Some(writer_properties()))
         .map_err(io::Error::other)?;
     writer.write(batch).and_then(|()| writer.close()).map_err(io::Error::other)?;
+    checksum::seal(0, &mut out)?;
     Ok(out.into())
 }

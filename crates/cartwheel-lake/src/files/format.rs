@@ -4,6 +4,8 @@ use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::schema::types::ColumnPath;
 
+use crate::files::checksum;
+
 /// Rows of a row group. A row group is the unit that one thread of a reader takes.
 const GROUP_ROWS: usize = 128 << 10;
 /// Maximum number of bytes of a row group before compression, which bounds a writer's memory.
@@ -31,7 +33,8 @@ impl Format {
     }
 }
 
-/// The writer properties of every Parquet file of the lake.
+/// The writer properties of every Parquet file of the lake. What is written with them is sealed by
+/// [`checksum::seal`].
 pub(crate) fn writer_properties() -> WriterProperties {
     // Level 1 is fast, and it is the default of the crate.
     let level = ZstdLevel::try_new(1).unwrap_or_default();
@@ -39,6 +42,8 @@ pub(crate) fn writer_properties() -> WriterProperties {
         .set_compression(Compression::ZSTD(level))
         // Readers choose row groups, not pages.
         .set_statistics_enabled(EnabledStatistics::Chunk)
+        .set_created_by(checksum::WRITER.to_owned())
+        .set_key_value_metadata(Some(checksum::placeholder()))
         .set_max_row_group_row_count(Some(GROUP_ROWS))
         .set_max_row_group_bytes(Some(GROUP_BYTES));
     for name in WITHOUT_DICTIONARY {

@@ -21,6 +21,8 @@ pub(crate) struct Rewritten {
     pub rows: u64,
     /// Rows that were left out.
     pub dropped: u64,
+    /// Rows that were left out as repetitions and yet differ from the row that was kept.
+    pub conflicting: u64,
     /// Bytes of the new file.
     pub bytes: u64,
 }
@@ -96,7 +98,7 @@ pub(crate) fn rewrite(
         return Ok(done);
     }
     let upload = writer.into_inner().map_err(|e| failed(e.into()))?;
-    done.bytes = upload.finish().map_err(failed)?;
+    done.bytes = upload.finish_sealed().map_err(failed)?;
     Ok(done)
 }
 

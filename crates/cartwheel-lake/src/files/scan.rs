@@ -13,11 +13,19 @@ use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::file::metadata::RowGroupMetaData;
 use parquet::file::statistics::Statistics;
 
+use crate::files::checksum;
 use crate::files::guard::{caught, guarded};
 
 /// Opens a file and reads its footer.
 fn open(path: &Path) -> io::Result<ParquetRecordBatchReaderBuilder<File>> {
     ParquetRecordBatchReaderBuilder::try_new(File::open(path)?).map_err(io::Error::other)
+}
+
+/// As [`open`], and checks the file's checksum.
+fn open_checked(path: &Path) -> io::Result<ParquetRecordBatchReaderBuilder<File>> {
+    let opened = open(path)?;
+    checksum::check(&File::open(path)?, opened.metadata().file_metadata())?;
+    Ok(opened)
 }
 
 /// The content of a file's footer.
@@ -72,7 +80,7 @@ fn scan_groups(
     mut visit: impl FnMut(&RecordBatch) -> io::Result<()>,
 ) -> io::Result<()> {
     let mut batches = guarded(|| {
-        let mut opened = open(path)?;
+        let mut opened = open_checked(path)?;
         let groups = opened.metadata().row_groups();
         let wanted: Vec<usize> = (0..groups.len()).filter(|at| is_wanted(&groups[*at])).collect();
         if wanted.len() < groups.len() {

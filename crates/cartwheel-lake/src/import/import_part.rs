@@ -8,6 +8,7 @@ use cartwheel_events::EventRecord;
 use parquet::arrow::ArrowWriter;
 
 use crate::delivery::encode::imported_batch;
+use crate::files::checksum;
 use crate::files::format::writer_properties;
 use crate::import::baskets::{Basket, baskets_batch};
 
@@ -56,7 +57,8 @@ impl<R> ImportPart<R> {
     /// The part as a file. `None` if it has no rows.
     pub(super) fn finish(self) -> io::Result<Option<Bytes>> {
         let Some(writer) = self.writer else { return Ok(None) };
-        let bytes = writer.into_inner().map_err(io::Error::other)?;
+        let mut bytes = writer.into_inner().map_err(io::Error::other)?;
+        checksum::seal(0, &mut bytes)?;
         Ok(Some(bytes.into()))
     }
 }

@@ -7,6 +7,7 @@ use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::SchemaRef;
 use parquet::arrow::ArrowWriter;
 
+use crate::files::checksum;
 use crate::files::format::writer_properties;
 use crate::lake::Lake;
 
@@ -58,7 +59,8 @@ impl<'a> PartWriter<'a> {
     /// Puts the open part into the lake.
     fn close(&mut self) -> io::Result<()> {
         let Some(part) = self.open.take() else { return Ok(()) };
-        let bytes = part.writer.into_inner().map_err(io::Error::other)?;
+        let mut bytes = part.writer.into_inner().map_err(io::Error::other)?;
+        checksum::seal(0, &mut bytes)?;
         let path = self.folder.join(format!("part-{:05}.parquet", self.parts.len()));
         self.lake.put(&path, bytes.into()).map_err(io::Error::other)?;
         self.parts.push(path);

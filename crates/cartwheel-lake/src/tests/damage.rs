@@ -8,7 +8,9 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::*;
-use crate::Inspector;
+use crate::files::partition::HOUR_MS;
+use crate::files::scan::scan;
+use crate::{CompactionOptions, Compactor, Inspector};
 
 /// An allocator that records the largest allocation of each thread.
 struct WatchedAllocator;
@@ -100,6 +102,104 @@ async fn a_damaged_part_is_reported_and_the_others_are_read() {
     assert!(events.problems[0].contains("bad.parquet"));
     let all = lake.user_records("u", 10).unwrap();
     assert_eq!((all.events.len(), all.impressions.len(), all.problems.len()), (1, 1, 2));
+}
+
+/// The rows of a part, as text; the error of a part that cannot be read.
+fn values(path: &Path) -> Result<String, String> {
+    let mut text = String::new();
+    let read = scan(path, None, |batch| {
+        text += &format!("{batch:?}");
+        Ok(())
+    });
+    read.map(|()| text).map_err(|error| error.to_string())
+}
+
+#[tokio::test]
+async fn a_damaged_part_is_named_or_equal_to_the_original() {
+    let stream = Arc::new(MemoryStream::new(1));
+    let dir = tempfile::tempdir().unwrap();
+    stream.put((0..9).map(|n| checkout(&format!("u{n}"), &format!("e{n}"), n)).collect()).await;
+    delivery(&stream, dir.path()).deliver().await.unwrap();
+    let hour = dir.path().join("lake/events/year=1970/month=01/day=01/hour=00");
+    let (path, whole) = listing(&hour).remove(0);
+    let (path, original) = (Path::new(&path), values(Path::new(&path)).unwrap());
+    let mut equal = 0;
+    let mut check = |bytes: &[u8], what: String| {
+        std::fs::write(path, bytes).unwrap();
+        match values(path) {
+            Ok(values) => {
+                assert_eq!(values, original, "{what}");
+                equal += 1;
+            }
+            Err(error) => assert!(!error.is_empty()),
+        }
+    };
+    for seed in 0..1_000 {
+        check(&damaged(&whole, seed), format!("seed {seed}"));
+    }
+    for bit in (0..whole.len() * 8).step_by(3) {
+        let mut flipped = whole.clone();
+        flipped[bit / 8] ^= 1 << (bit % 8);
+        check(&flipped, format!("bit {bit}"));
+    }
+    check(&whole, "intact".to_owned());
+    assert!(equal < 100, "{equal} damaged files were read");
+}
+
+#[tokio::test]
+async fn compaction_does_not_copy_a_damaged_part() {
+    let stream = Arc::new(MemoryStream::new(1));
+    let dir = tempfile::tempdir().unwrap();
+    let mut delivery = delivery(&stream, dir.path());
+    for part in 0..3 {
+        let record = |n: i64| checkout("u", &format!("e{part}-{n}"), part * 10 + n);
+        stream.put((0..5).map(record).collect()).await;
+        delivery.deliver().await.unwrap();
+    }
+    let lake = Lake::open(&dir.path().join("lake")).unwrap();
+    let hour = lake.dir().join("events/year=1970/month=01/day=01/hour=00");
+    let (path, mut bytes) = listing(&hour).remove(2);
+    // In the statistics of the footer: the part can be read either way.
+    let at = bytes.windows(4).position(|found| found == b"e2-4").unwrap();
+    bytes[at + 3] = b'9';
+    std::fs::write(&path, &bytes).unwrap();
+    let compact = || {
+        let compactor = Compactor::new(&lake, CompactionOptions::default());
+        compactor.compact(10 * HOUR_MS, &[100.into()], &[], &mut |_| {}).unwrap()
+    };
+    let done = compact();
+    assert!(done.problems.iter().any(|problem| problem.contains(&path)), "{done:?}");
+    assert!(done.problems[0].contains("checksum"), "{done:?}");
+    assert_eq!(std::fs::read(&path).unwrap(), bytes, "the damaged part stays");
+    assert_eq!((done.rows, done.parts_after), (10, 2), "the intact ones are merged");
+}
+
+#[tokio::test]
+async fn a_flipped_bit_in_a_small_file_is_refused_by_name() {
+    let stream = Arc::new(MemoryStream::new(1));
+    let dir = tempfile::tempdir().unwrap();
+    stream.put((0..9).map(|n| checkout("u", &format!("e{n}"), n)).collect()).await;
+    delivery(&stream, dir.path()).deliver().await.unwrap();
+    let path = dir.path().join("delivery.json");
+    let whole = std::fs::read(&path).unwrap();
+    let lake = Lake::open(&dir.path().join("lake")).unwrap();
+    let open = || {
+        let options = delivery_options(10, Clock::system());
+        Delivery::new(Arc::clone(&stream) as _, &lake, options, &path, |_| {}).map(drop)
+    };
+    assert_eq!(crate::delivered_before(&path).unwrap(), 9);
+    for bit in 0..whole.len() * 8 {
+        let mut flipped = whole.clone();
+        flipped[bit / 8] ^= 1 << (bit % 8);
+        std::fs::write(&path, flipped).unwrap();
+        let error = open().expect_err(&format!("bit {bit}")).to_string();
+        assert!(error.contains("delivery.json"), "{error}");
+    }
+    // Without the checksum, as earlier releases wrote it and a person may.
+    let text = String::from_utf8(whole).unwrap();
+    let (_, rest) = text.split_once(',').unwrap();
+    std::fs::write(&path, format!("{{{rest}")).unwrap();
+    open().unwrap();
 }
 
 #[tokio::test]

@@ -48,7 +48,11 @@ fn occurrences(dir: &Path, id: &str) -> Vec<String> {
             }
         }
         let keys = metadata.file_metadata().key_value_metadata();
-        assert!(keys.into_iter().flatten().all(|key| key.key == "ARROW:schema"));
+        assert!(
+            keys.into_iter()
+                .flatten()
+                .all(|key| ["ARROW:schema", "cartwheel.crc32c"].contains(&&*key.key))
+        );
     }
     found
 }
