@@ -31,6 +31,9 @@ pub struct CompactionSummary {
     pub rows: u64,
     /// Rows that were dropped as duplicates.
     pub rows_dropped: u64,
+    /// Dropped rows whose event differs from the one that was stored first under its id: a client
+    /// has used the id for two events.
+    pub rows_conflicting: u64,
     /// Bytes of the merged parts.
     pub bytes: u64,
     /// Superseded parts that were removed.
@@ -120,6 +123,14 @@ impl Compactor {
                     Ok(merged) => {
                         summary.rows += merged.rows;
                         summary.rows_dropped += merged.dropped;
+                        summary.rows_conflicting += merged.conflicting;
+                        if merged.conflicting > 0 {
+                            tracing::warn!(
+                                rows = merged.conflicting,
+                                folder = %folder.path.display(),
+                                "clients have used event ids again for other events: these were dropped"
+                            );
+                        }
                         summary.bytes += merged.bytes;
                         summary.parts_after -= sources.len() as u64 - 1;
                         candidates[run].iter_mut().for_each(|part| part.is_mergeable = false);

@@ -1,19 +1,23 @@
 //! Dropping events that were delivered before.
 //!
-//! The server recognizes a repeated event id for a day. An event that comes again later than
-//! that is another event and is kept.
+//! The server recognizes the last 64 event ids of a shopper for a day. An id that comes again behind
+//! 64 others is stored twice, and its later rows are dropped here. If the later event has other
+//! content, the client has used the id for two events, which is counted. An event that comes again
+//! later than a day is another event and is kept.
 
+use std::collections::hash_map::Entry;
+use std::hash::{Hash as _, Hasher as _};
 use std::io;
 use std::path::PathBuf;
 
 use arrow_array::{Array, RecordBatch};
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::{FxHashMap, FxHasher};
 use sha2::{Digest, Sha256};
 
 use crate::files::partition::{HOUR_MS, hour_start_ms};
 use crate::files::parts::Folder;
 use crate::files::rewrite::RewriteError;
-use crate::files::scan::{numbers, scan, texts};
+use crate::files::scan::{list_texts, lists, numbers, scan, texts};
 
 /// Earlier hours that may hold the same events. Together with the hour itself they cover a day.
 const DEDUP_HOURS: i64 = 24;
@@ -21,6 +25,17 @@ const DEDUP_HOURS: i64 = 24;
 /// The first half of a SHA-256 hash of a row's user and key. It takes the place of the texts so
 /// that a million rows need little memory, and collisions are practically impossible.
 pub(super) type RowKey = [u8; 16];
+
+/// The hash of what a client reports with an event.
+type Content = u64;
+
+/// The rows of which one is written, by their keys.
+#[derive(Debug, Default)]
+pub(super) struct Seen {
+    contents: FxHashMap<RowKey, Content>,
+    /// Dropped rows whose content differs from that of the row that is kept.
+    pub conflicting: u64,
+}
 
 /// Returns the folders of earlier hours that may hold the same events as `folder`. `before` are
 /// the folders before it, by path.
@@ -36,10 +51,41 @@ pub(super) fn hours_before<'a>(folder: &Folder, before: &'a [Folder]) -> Vec<&'a
 pub(super) fn first_occurrences(
     batch: &RecordBatch,
     key_column: &str,
-    seen: &mut FxHashSet<RowKey>,
+    seen: &mut Seen,
 ) -> io::Result<Vec<bool>> {
-    let keys = row_keys(batch, key_column)?;
-    Ok(keys.into_iter().map(|key| key.is_none_or(|key| seen.insert(key))).collect())
+    let (keys, contents) = (row_keys(batch, key_column)?, contents(batch)?);
+    let mut is_first = |(key, content): (Option<RowKey>, Content)| {
+        let Some(key) = key else { return true };
+        match seen.contents.entry(key) {
+            Entry::Vacant(new) => {
+                new.insert(content);
+                true
+            }
+            Entry::Occupied(first) => {
+                seen.conflicting += u64::from(*first.get() != content);
+                false
+            }
+        }
+    };
+    Ok(keys.into_iter().zip(contents).map(&mut is_first).collect())
+}
+
+/// The content of each row of `events`; the same for all rows of other tables, whose keys the
+/// server makes.
+fn contents(batch: &RecordBatch) -> io::Result<Vec<Content>> {
+    if batch.column_by_name("event").is_none() {
+        return Ok(vec![0; batch.num_rows()]);
+    }
+    let (kinds, products) = (texts(batch, "event")?, lists(batch, "product_ids")?);
+    let content = |row: usize| {
+        let mut hash = FxHasher::default();
+        (!kinds.is_null(row)).then(|| kinds.value(row)).hash(&mut hash);
+        if !products.is_null(row) {
+            list_texts(products, row)?.hash(&mut hash);
+        }
+        Ok(hash.finish())
+    };
+    (0..batch.num_rows()).map(content).collect()
 }
 
 /// Returns the keys of rows in `sources` that the `earlier` hours hold too. Memory holds the
@@ -49,17 +95,17 @@ pub(super) fn keys_in_earlier_hours(
     shard: u32,
     sources: &[PathBuf],
     earlier: &[&Folder],
-) -> Result<FxHashSet<RowKey>, RewriteError> {
-    let mut repeated = FxHashSet::default();
+) -> Result<Seen, RewriteError> {
+    let mut repeated = Seen::default();
     if earlier.is_empty() {
         return Ok(repeated);
     }
-    let columns = ["user_id", key_column, "received_at_ms"];
+    let columns = ["user_id", key_column, "received_at_ms", "event", "product_ids"];
     let mut first_ms: FxHashMap<RowKey, i64> = FxHashMap::default();
     for path in sources {
         let bad = |error| RewriteError::Source { path: path.clone(), error };
         scan(path, Some(&columns), |batch| {
-            for TimedKey { key, received_at_ms } in timed_keys(batch, key_column)? {
+            for TimedKey { key, received_at_ms, .. } in timed_keys(batch, key_column)? {
                 let first = first_ms.entry(key).or_insert(received_at_ms);
                 *first = received_at_ms.min(*first);
             }
@@ -77,8 +123,11 @@ pub(super) fn keys_in_earlier_hours(
                 let first = first_ms.get(&timed.key);
                 first.is_some_and(|at| at - timed.received_at_ms <= DEDUP_HOURS * HOUR_MS)
             };
-            let timed = timed_keys(batch, key_column)?.into_iter();
-            repeated.extend(timed.filter(is_repeated).map(|timed| timed.key));
+            let rows = timed_keys(batch, key_column)?;
+            let contents = contents(batch)?;
+            for timed in rows.iter().filter(|timed| is_repeated(timed)) {
+                repeated.contents.entry(timed.key).or_insert(contents[timed.row]);
+            }
             Ok(())
         });
     }
@@ -87,6 +136,7 @@ pub(super) fn keys_in_earlier_hours(
 
 /// The key of a row and when the server accepted its record.
 struct TimedKey {
+    row: usize,
     key: RowKey,
     received_at_ms: i64,
 }
@@ -95,7 +145,7 @@ struct TimedKey {
 fn timed_keys(batch: &RecordBatch, key_column: &str) -> io::Result<Vec<TimedKey>> {
     let (keys, received) = (row_keys(batch, key_column)?, numbers(batch, "received_at_ms")?);
     let timed = |(row, key): (usize, Option<RowKey>)| {
-        Some(TimedKey { key: key?, received_at_ms: received.value(row) })
+        Some(TimedKey { row, key: key?, received_at_ms: received.value(row) })
     };
     Ok(keys.into_iter().enumerate().filter_map(timed).collect())
 }

@@ -3,6 +3,8 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use arrow_array::RecordBatch;
+
 use crate::compaction::dedup::{first_occurrences, hours_before, keys_in_earlier_hours};
 use crate::error::LakeError;
 use crate::files::format::Format;
@@ -50,7 +52,10 @@ pub(super) fn merge(
         };
     };
     let mut seen = keys_in_earlier_hours(key, first.shard, &sources, &hour.earlier)?;
-    rewrite(lake, &sources, &target, false, |batch| first_occurrences(batch, key, &mut seen))
+    let keep = |batch: &RecordBatch| first_occurrences(batch, key, &mut seen);
+    let mut done = rewrite(lake, &sources, &target, false, keep)?;
+    done.conflicting = seen.conflicting;
+    Ok(done)
 }
 
 /// Concatenates files of lines.

@@ -180,6 +180,34 @@ async fn the_first_of_two_equal_events_is_kept() {
 }
 
 #[tokio::test]
+async fn an_id_that_is_used_for_two_events_is_counted() {
+    let dir = tempfile::tempdir().unwrap();
+    let stream = Arc::new(MemoryStream::new(1));
+    let mut running = delivery(&stream, dir.path());
+    let view = |id: &str, at: i64| {
+        let Record::Event(mut record) = event("u1", "view", &["p1"], None, at) else { panic!() };
+        record.event_id = id.to_owned();
+        Record::Event(record)
+    };
+    // The same hour, and the next: `a` and `b` are used again for views, `c` is sent again.
+    for record in [
+        checkout("u1", "a", 1),
+        checkout("u1", "b", 2),
+        checkout("u1", "c", 3),
+        view("a", 4),
+        view("b", HOUR_MS),
+        checkout("u1", "c", HOUR_MS + 1),
+    ] {
+        stream.put(vec![record]).await;
+        running.deliver().await.unwrap();
+    }
+    let lake = Lake::open(&dir.path().join("lake")).unwrap();
+    let done = compact(&lake, 5 * HOUR_MS, &running.status().now().next);
+    assert_eq!((done.rows, done.rows_dropped, done.rows_conflicting), (3, 3, 2), "{done:?}");
+    assert_eq!(delivered(dir.path()), ["a", "b", "c"]);
+}
+
+#[tokio::test]
 async fn an_event_that_is_repeated_within_a_day_is_kept_once() {
     let dir = tempfile::tempdir().unwrap();
     let stream = Arc::new(MemoryStream::new(1));
