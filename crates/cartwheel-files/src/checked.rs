@@ -14,23 +14,6 @@ const ARRAY: &[u8] = b"[{\"crc32c\":\"";
 /// Hexadecimal digits of a checksum.
 const DIGITS: usize = 8;
 
-/// Replaces the JSON object or array in `path` as [`replace`](crate::replace) does, with a checksum.
-///
-/// # Errors
-/// When the content cannot be written or renamed; the old content then still stands.
-pub fn replace_checked(path: &Path, json: &[u8]) -> io::Result<()> {
-    crate::replace(path, &with_checksum(json))
-}
-
-/// Replaces the JSON object or array in `path` as [`replace_private`](crate::replace_private) does,
-/// with a checksum.
-///
-/// # Errors
-/// When the content cannot be written or renamed; the old content then still stands.
-pub fn replace_private_checked(path: &Path, json: &[u8]) -> io::Result<()> {
-    crate::replace_private(path, &with_checksum(json))
-}
-
 /// Reads a JSON file and checks its checksum, if it has one. Returns the text without it.
 ///
 /// # Errors
@@ -101,18 +84,5 @@ mod tests {
                 );
             }
         }
-    }
-
-    #[test]
-    fn a_file_is_json_for_every_reader_and_may_lack_the_checksum() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("state.json");
-        replace_checked(&path, b"{\"next\":7}").unwrap();
-        assert_eq!(fs::read(&path).unwrap(), b"{\"crc32c\":\"2a9661f6\",\"next\":7}");
-        assert_eq!(read_checked(&path).unwrap(), b"{\"next\":7}");
-        fs::write(&path, b"{\"next\":8}").unwrap();
-        assert_eq!(read_checked(&path).unwrap(), b"{\"next\":8}");
-        assert_eq!(with_checksum(b"[1]").get(..12), Some(&b"[{\"crc32c\":\""[..]));
-        assert_eq!(with_checksum(b"text"), b"text");
     }
 }

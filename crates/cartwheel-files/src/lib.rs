@@ -9,9 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-pub use checked::{
-    read_checked, replace_checked, replace_private_checked, with_checksum, without_checksum,
-};
+pub use checked::{read_checked, with_checksum, without_checksum};
 pub use partitions::{FieldReader, PartitionWriter, Partitions, push_text};
 
 /// Replaces the content of `path` and waits until it is on disk. Missing parent directories
@@ -48,6 +46,22 @@ pub fn replace_private(path: &Path, content: &[u8]) -> io::Result<()> {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     replace_opened(path, |file| file.write_all(content), &options)
+}
+
+/// Replaces the JSON object or array in `path` as [`replace`] does, with a checksum.
+///
+/// # Errors
+/// When the content cannot be written or renamed; the old content then still stands.
+pub fn replace_checked(path: &Path, json: &[u8]) -> io::Result<()> {
+    replace(path, &with_checksum(json))
+}
+
+/// Replaces the JSON object or array in `path` as [`replace_private`] does, with a checksum.
+///
+/// # Errors
+/// When the content cannot be written or renamed; the old content then still stands.
+pub fn replace_private_checked(path: &Path, json: &[u8]) -> io::Result<()> {
+    replace_private(path, &with_checksum(json))
 }
 
 fn replace_opened(
@@ -159,5 +173,18 @@ mod tests {
         assert!(replace(&path, b"x").is_err());
         assert!(path.is_dir());
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_file_is_json_for_every_reader_and_may_lack_the_checksum() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("state.json");
+        replace_checked(&path, b"{\"next\":7}").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"{\"crc32c\":\"2a9661f6\",\"next\":7}");
+        assert_eq!(read_checked(&path).unwrap(), b"{\"next\":7}");
+        fs::write(&path, b"{\"next\":8}").unwrap();
+        assert_eq!(read_checked(&path).unwrap(), b"{\"next\":8}");
+        assert_eq!(with_checksum(b"[1]").get(..12), Some(&b"[{\"crc32c\":\""[..]));
+        assert_eq!(with_checksum(b"text"), b"text");
     }
 }
