@@ -88,7 +88,7 @@ pub(super) fn recover(
     if torn_bytes + cut_bytes > 0 {
         let lost = torn_bytes.max(cut_bytes) / RECORD_HEADER as u64;
         // A truncated file takes no more records: the next opening has nothing to skip.
-        let room = if cut_bytes > 0 { 0 } else { last.bytes - scan.end };
+        let room = if cut_bytes > 0 { 0 } else { last.bytes.saturating_sub(scan.end) };
         pass_over(&mut found, &last, lost, room, (dir, options, disk)).map_err(|e| io(dir, e))?;
     }
     Ok(found)

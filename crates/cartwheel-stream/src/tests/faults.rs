@@ -171,6 +171,113 @@ async fn a_file_truncated_at_any_byte_keeps_its_intact_records() {
 }
 
 #[tokio::test]
+async fn a_truncated_log_is_noticed_under_any_setting() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = Log::open(dir.path(), options()).unwrap();
+    put_ids(&log, 0..30).await;
+    drop(log);
+    let path = last_segment(dir.path());
+    let whole = std::fs::read(&path).unwrap();
+    // Right after a record: nothing but the length tells that records are missing.
+    let cut = ends(&whole)[14].next_multiple_of(8);
+    for segment_bytes in [4 << 10, 16 << 10, 64 << 10] {
+        std::fs::write(&path, &whole[..cut]).unwrap();
+        let options = LogOptions { segment_bytes, ..options() };
+        let log = Log::open(dir.path(), options.clone()).unwrap();
+        let put = log.put(vec![record("u", "new")]).await;
+        assert!(put[0].as_ref().unwrap().sequence > 29, "{put:?}");
+        let next = log.stat().next;
+        drop(log);
+        let log = Log::open(dir.path(), options).unwrap();
+        assert_eq!(log.stat().next, next, "numbers are skipped once");
+        assert_eq!(all(&log).await.len(), 16);
+        drop(log);
+        std::fs::remove_file(last_segment(dir.path())).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_whole_log_skips_no_numbers_under_a_larger_setting() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = Log::open(dir.path(), options()).unwrap();
+    put_ids(&log, 0..30).await;
+    drop(log);
+    let larger = LogOptions { segment_bytes: 64 << 10, ..options() };
+    let log = Log::open(dir.path(), larger).unwrap();
+    assert_eq!(log.stat().next, 30);
+    drop(log);
+    // Records that were put under a larger limit are read.
+    let smaller = LogOptions { max_record_bytes: 40, ..options() };
+    let log = Log::open(dir.path(), smaller).unwrap();
+    assert_eq!((all(&log).await.len(), log.stat().next, log.stat().damaged), (30, 30, 0));
+}
+
+#[tokio::test]
+async fn numbers_that_a_consumer_has_seen_are_skipped() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = Log::open(dir.path(), options()).unwrap();
+    put_ids(&log, 0..10).await;
+    log.skip_to(10).await.unwrap();
+    assert_eq!(log.stat().next, 10);
+    log.skip_to(5_000_000).await.unwrap();
+    assert_eq!(log.stat().next, 5_000_000);
+    let put = log.put(vec![record("u", "later")]).await;
+    let position = *put[0].as_ref().unwrap();
+    assert_eq!(position.sequence, 5_000_000);
+    let batch = log.read(position.shard, 4_000_000.into(), 10).await.unwrap();
+    assert_eq!((batch.records.len(), batch.missed), (1, 0));
+    assert_eq!(all(&log).await.len(), 11);
+    drop(log);
+    let path = last_segment(dir.path());
+    // Damage before the gap does not hide what is behind it.
+    let mut bytes = std::fs::read(&path).unwrap();
+    let at = ends(&bytes)[8] - 1;
+    bytes[at] ^= 1;
+    std::fs::write(&path, bytes).unwrap();
+    let log = Log::open(dir.path(), options()).unwrap();
+    assert_eq!((all(&log).await.len(), log.stat().next), (10, 5_000_001));
+    let found = crate::LogFiles::verify(dir.path(), |_, _| ()).unwrap();
+    assert_eq!((found.next, found.damaged.len()), (5_000_001, 1));
+}
+
+/// Fails the syncs of an erasure, and records which files are written.
+#[derive(Default)]
+struct Watching {
+    fail: AtomicBool,
+    written: AtomicUsize,
+}
+
+impl Disk for Watching {
+    fn before(&self, step: Step<'_>) -> io::Result<()> {
+        match step {
+            Step::Sync { .. } if self.fail.load(Ordering::SeqCst) => {
+                Err(io::Error::from_raw_os_error(5))
+            }
+            Step::Write { .. } => {
+                self.written.fetch_add(1, Ordering::SeqCst);
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_erasure_whose_sync_failed_is_written_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let disk = Arc::new(Watching::default());
+    let log = Log::open_on(disk.clone(), dir.path(), options()).unwrap();
+    put_ids(&log, 0..10).await;
+    disk.fail.store(true, Ordering::SeqCst);
+    assert!(log.erase("u1", 10).is_err());
+    disk.fail.store(false, Ordering::SeqCst);
+    disk.written.store(0, Ordering::SeqCst);
+    // Reads find no record of the user any more, but the disk may.
+    assert_eq!(log.erase("u1", 10).unwrap(), 0);
+    assert_eq!(disk.written.load(Ordering::SeqCst), 2);
+}
+
+#[tokio::test]
 async fn the_number_of_a_damaged_last_record_is_not_reused() {
     let dir = tempfile::tempdir().unwrap();
     let log = Log::open(dir.path(), options()).unwrap();
