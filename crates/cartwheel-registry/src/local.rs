@@ -88,7 +88,7 @@ pub fn list(models: &Path, releases: &Path) -> Result<Vec<ModelRecord>, Registry
             manifest,
             created_ms: i64::try_from(age.as_millis()).unwrap_or(i64::MAX),
             metrics: fs::read(directory.join(METRICS)).ok(),
-            evaluation: fs::read(directory.join(EVALUATION)).ok(),
+            evaluation: read(&directory.join(EVALUATION)).ok().flatten(),
         });
     }
     Ok(records(files, current.as_ref(), previous.as_ref()))
@@ -96,9 +96,12 @@ pub fn list(models: &Path, releases: &Path) -> Result<Vec<ModelRecord>, Registry
 
 /// Reads a file, if there is one.
 fn read(path: &Path) -> Result<Option<Vec<u8>>, RegistryError> {
-    match fs::read(path) {
+    match cartwheel_files::read_checked(path) {
         Ok(content) => Ok(Some(content)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+            Err(RegistryError::damaged(path.display(), error))
+        }
         Err(error) => Err(RegistryError::storage(path.display(), error)),
     }
 }
@@ -117,7 +120,7 @@ fn published(path: &Path) -> Result<Option<Published>, RegistryError> {
 fn replace(path: &Path, value: &impl Serialize) -> Result<(), RegistryError> {
     let written = serde_json::to_vec_pretty(value)
         .map_err(io::Error::other)
-        .and_then(|content| cartwheel_files::replace(path, &content));
+        .and_then(|content| cartwheel_files::replace_checked(path, &content));
     written.map_err(|error| RegistryError::storage(path.display(), error))
 }
 

@@ -61,15 +61,18 @@ pub(crate) fn history(
 }
 
 fn read(path: &Path) -> Result<Option<DocumentVersion>, RegistryError> {
-    match fs::read(path) {
+    match cartwheel_files::read_checked(path) {
         Ok(bytes) => DocumentVersion::parse(&path.display().to_string(), &bytes).map(Some),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+            Err(RegistryError::damaged(path.display(), error))
+        }
         Err(error) => Err(RegistryError::storage(path.display(), error)),
     }
 }
 
 fn replace(path: &Path, content: &[u8]) -> Result<(), RegistryError> {
-    let written = cartwheel_files::replace(path, content);
+    let written = cartwheel_files::replace_checked(path, content);
     written.map_err(|error| RegistryError::storage(path.display(), error))
 }
 

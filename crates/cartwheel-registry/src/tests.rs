@@ -86,6 +86,29 @@ fn a_release_names_the_one_before_it() {
     assert!(error.contains("current.json is damaged"), "{error}");
 }
 
+#[test]
+fn a_flipped_bit_in_a_release_is_refused_or_changes_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    publish(dir.path(), &release("a")).unwrap();
+    let path = dir.path().join("current.json");
+    let whole = std::fs::read(&path).unwrap();
+    let mut refused = 0;
+    for bit in 0..whole.len() * 8 {
+        let mut flipped = whole.clone();
+        flipped[bit / 8] ^= 1 << (bit % 8);
+        std::fs::write(&path, flipped).unwrap();
+        match current(dir.path()) {
+            Ok(read) => assert_eq!(read, Some(release("a")), "bit {bit}"),
+            Err(error) => {
+                assert!(error.to_string().contains("current.json"), "{error}");
+                refused += 1;
+            }
+        }
+    }
+    // The rest is in the name of the checksum's member, which is then one that nobody knows.
+    assert!(refused > whole.len() * 8 * 3 / 4, "{refused}");
+}
+
 /// The statuses are in the conformance suite; these are the files behind them.
 #[test]
 fn the_list_passes_over_bundles_that_are_being_written() {
@@ -126,7 +149,7 @@ fn files_keep_their_names() {
     let current = std::fs::read_to_string(dir.path().join("releases/current.json")).unwrap();
     assert_eq!(
         current,
-        "{\n  \"feature_set\": \"fs-1\",\n  \"model\": \"b\",\n  \"schema_hash\": \"s\"\n}"
+        "{\"crc32c\":\"3dbdf105\",\n  \"feature_set\": \"fs-1\",\n  \"model\": \"b\",\n  \"schema_hash\": \"s\"\n}"
     );
 }
 
