@@ -159,7 +159,9 @@ impl FeatureSet {
         let name = self.dir.file_name().unwrap_or_default().to_string_lossy();
         let removed = self.dir.with_file_name(format!("{}{name}", files::REMOVED_PREFIX));
         std::fs::rename(&self.dir, &removed)?;
-        std::fs::remove_dir_all(&removed)
+        std::fs::remove_dir_all(&removed)?;
+        // An erasure is recorded as finished after this.
+        removed.parent().map_or(Ok(()), cartwheel_files::sync_dir)
     }
 
     /// Returns the path of one of the set's [`files`].

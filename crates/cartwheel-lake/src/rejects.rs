@@ -49,6 +49,9 @@ impl Rejects {
         match self.file {
             Some(mut file) => {
                 file.flush()?;
+                file.get_ref().sync_all()?;
+                // The manifest will name this file.
+                self.path.parent().map_or(Ok(()), cartwheel_files::sync_dir)?;
                 Ok(Some(self.path))
             }
             None => Ok(None),

@@ -17,6 +17,7 @@ mod redb_table;
 mod session;
 mod session_table;
 mod sessions;
+mod stored_checkpoint;
 mod tie;
 mod user_locks;
 mod user_store;
@@ -35,6 +36,7 @@ pub use session::{
 };
 pub use session_table::{SessionTable, StoreError};
 pub use sessions::Sessions;
+pub use stored_checkpoint::stored_checkpoint;
 pub use user_locks::UserLock;
 pub use user_store::{Shopper, UserStore};
 

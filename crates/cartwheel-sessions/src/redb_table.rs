@@ -213,13 +213,15 @@ impl SessionTable for RedbSessionTable {
         }
         // This call has closed both files: the next call opens the new one.
         std::fs::rename(&scratch, &self.path)?;
+        match std::fs::remove_file(self.path.with_extension("damaged")) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
+            _ => {}
+        }
+        // Both are on disk before anybody records that a user is gone.
         if let Some(dir) = self.path.parent().filter(|dir| !dir.as_os_str().is_empty()) {
             cartwheel_files::sync_dir(dir)?;
         }
-        match std::fs::remove_file(self.path.with_extension("damaged")) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error.into()),
-            _ => Ok(()),
-        }
+        Ok(())
     }
 }
 
