@@ -74,11 +74,11 @@ impl DataDir {
     }
 
     /// The content of `format`. `None` if one of the first releases wrote the directory, or it is
-    /// not written yet.
+    /// not written yet: such a release did not sync it, so that it may be empty after a power cut.
     fn found_format(&self) -> Result<Option<String>> {
         let path = self.format();
         match std::fs::read_to_string(&path) {
-            Ok(text) => Ok(Some(text)),
+            Ok(text) => Ok(Some(text).filter(|text| !text.is_empty())),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error).with_context(|| path.display().to_string()),
         }
@@ -121,7 +121,8 @@ impl DataDir {
             None => {}
         }
         let path = self.format();
-        cartwheel_files::replace(&path, format!("{FORMAT}\n").as_bytes())
+        cartwheel_files::create_dir(&self.0)
+            .and_then(|()| cartwheel_files::replace(&path, format!("{FORMAT}\n").as_bytes()))
             .with_context(|| path.display().to_string())
     }
 
@@ -290,6 +291,12 @@ mod tests {
         let begun = DataDir(dir.path().join("data"));
         begun.begin().unwrap();
         begun.require().unwrap();
+        assert_eq!(std::fs::read_to_string(begun.format()).unwrap(), "1\n");
+        // After a power cut, under a release that did not sync the file.
+        std::fs::write(begun.format(), "").unwrap();
+        begun.require().unwrap();
+        begun.begin().unwrap();
+        assert_eq!(std::fs::read_to_string(begun.format()).unwrap(), "1\n");
         // Left by the first releases.
         let early = DataDir(dir.path().join("early"));
         std::fs::create_dir_all(early.stream()).unwrap();

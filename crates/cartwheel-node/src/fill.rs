@@ -12,6 +12,7 @@ use cartwheel_settings::Settings;
 use cartwheel_stream::{Log, Stream};
 
 use crate::data_dir::DataDir;
+use crate::kept_numbers::{keep_numbers, read_before};
 use crate::serve::log_options;
 
 /// Products that are put at once.
@@ -28,6 +29,7 @@ pub async fn fill_catalogue(
     products: &[Product],
 ) -> Result<()> {
     let log = Arc::new(Log::open(&data_dir.stream(), log_options(&settings.stream))?);
+    keep_numbers(&log, read_before(data_dir)?).await?;
     let clock = Clock::system();
     let record = |product: &Product| {
         Record::Product(ProductRecord {

@@ -71,7 +71,7 @@ impl KeyFile {
     /// # Errors
     /// When the file is damaged.
     pub fn read(&self) -> Result<Vec<StoredKey>> {
-        match std::fs::read(&self.keys) {
+        match cartwheel_files::read_checked(&self.keys) {
             Ok(bytes) => serde_json::from_slice(&bytes).with_context(|| self.name()),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
             Err(error) => Err(error).with_context(|| self.name()),
@@ -241,7 +241,7 @@ impl KeyFile {
     /// Replaces every key. Only the owner of the file may read it, since it holds the secrets
     /// that sign shopper tokens.
     fn replace(&self, keys: &[StoredKey]) -> io::Result<()> {
-        cartwheel_files::replace_private(&self.keys, &serde_json::to_vec_pretty(keys)?)
+        cartwheel_files::replace_private_checked(&self.keys, &serde_json::to_vec_pretty(keys)?)
     }
 
     /// Writes fewer keys over the old ones: on a full disk, a second file has no room. Blanks fill
@@ -250,6 +250,7 @@ impl KeyFile {
         let mut file = File::options().write(true).open(&self.keys)?;
         let length = usize::try_from(file.metadata()?.len()).unwrap_or(usize::MAX);
         let mut content = serde_json::to_vec_pretty(keys)?;
+        // Without a checksum, which would take room too; the next change adds it again.
         content.resize(length.max(content.len()), b' ');
         file.write_all(&content)?;
         file.sync_all()

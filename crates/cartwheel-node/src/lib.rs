@@ -15,6 +15,7 @@ mod fill;
 mod host;
 mod imported;
 mod imports;
+mod kept_numbers;
 mod keys;
 mod listen;
 pub mod models;
@@ -35,6 +36,7 @@ pub use data_dir::{DataDir, keep_files_private};
 pub use documents::follow_document;
 pub use fill::fill_catalogue;
 pub use host::Host;
+pub use kept_numbers::{keep_numbers, read_before};
 pub use keys::{KeyFile, StoredKey};
 pub use pipeline::{
     Ended, Jobs, KEY_VARIABLE, PROGRESS_VARIABLE, Pipeline, Watcher, become_job, definition,

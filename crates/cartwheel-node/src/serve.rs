@@ -24,6 +24,7 @@ use crate::feedback::Feedback;
 use crate::host::Host;
 use crate::imported::LakeImports;
 use crate::imports::ImportJobs;
+use crate::kept_numbers::{keep_numbers, read_before};
 use crate::operations::Operations;
 use crate::pipeline::{Pipeline, schedule};
 use crate::releases::{self, RELEASE_CHECK};
@@ -61,13 +62,15 @@ pub async fn serve(options: ServeOptions<'_>) -> Result<()> {
     let (of, delivered, options) = (data_dir.clone(), lake.clone(), log_options(&settings.stream));
     let stored = spawn_blocking(move || -> Result<_> {
         let log = Log::open(&of.stream(), options)?;
-        Ok((Arc::new(log), Arc::new(catalogue::open(&of, &delivered)?)))
+        let read = read_before(&of)?;
+        Ok((Arc::new(log), read, Arc::new(catalogue::open(&of, &delivered)?)))
     });
     let (opened, problem) = Opened::best(&data_dir.lake(), &settings.shop.timezone)?;
     if let Some(problem) = problem {
         eprintln!("Serving a fallback until a release can be opened: {problem}");
     }
-    let (log, catalogue) = stored.await??;
+    let (log, read, catalogue) = stored.await??;
+    keep_numbers(&log, read).await?;
     let stream: Arc<dyn Stream> = log.clone();
     let table = Arc::new(RedbSessionTable::new(data_dir.sessions()));
     let sessions = Sessions::new(table.clone(), SESSIONS_IN_MEMORY);

@@ -20,7 +20,7 @@ use crate::context::Context;
 use crate::show::{bar, minute, print, result};
 use cartwheel_node::AuditFile;
 use cartwheel_node::Upkeep;
-use cartwheel_node::log_options;
+use cartwheel_node::{keep_numbers, log_options, read_before};
 
 /// Users whose sessions stay in memory.
 const SESSIONS_IN_MEMORY: usize = 1000;
@@ -178,6 +178,7 @@ pub fn compact(context: &Context) -> Result<()> {
     let view = json!({
         "parts_before": compacted.parts_before, "parts_after": compacted.parts_after,
         "rows": compacted.rows, "rows_dropped": compacted.rows_dropped,
+        "rows_conflicting": compacted.rows_conflicting,
         "bytes": compacted.bytes, "removed": compacted.removed,
         "erased": compacted.erasures.iter().filter(|erasure| erasure.complete).count(),
         "problems": compacted.problems,
@@ -212,6 +213,7 @@ impl LocalData {
             Err(OpenError::Locked(_)) => return Ok(None),
             Err(error) => return Err(error.into()),
         };
+        keep_numbers(&log, read_before(data_dir)?).await?;
         let stream: Arc<dyn Stream> = log.clone();
         let table = Arc::new(RedbSessionTable::new(data_dir.sessions()));
         let sessions = Arc::new(Sessions::new(table, SESSIONS_IN_MEMORY));
