@@ -56,7 +56,9 @@ pub(crate) struct Submitted {
 /// Stores an event and recommends
 ///
 /// The event is durable before the server answers, and the recommendations already reflect
-/// it. An event that is sent again with the same event_id within 24 hours is stored once.
+/// it. An event that is sent again with the same event_id within 24 hours is stored once, and the
+/// same event_id with another body is a 422, as long as the shopper has sent at most 63 other events
+/// since. Behind more events, a repeat is stored again and dropped when the hour's files are merged.
 /// `get_recommendations` stores nothing. A `checkout` without products uses the shopper's cart.
 #[utoipa::path(post, path = "/submit", tag = "events", request_body = EventBody, responses(
     (status = 200, description = "The event is stored", body = Submitted),
