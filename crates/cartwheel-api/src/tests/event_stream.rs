@@ -63,8 +63,12 @@ impl Open {
         let request = Request::post("/v1/events").header("content-type", NDJSON);
         let request = request.body(Body::from_stream(pieces)).unwrap();
         let response: Response = shop.router.clone().oneshot(request).await.unwrap();
-        assert_eq!(response.status(), 200);
-        Self { body: Some(body), answer: response.into_body().into_data_stream() }
+        let status = response.status();
+        let mut answer = response.into_body().into_data_stream();
+        if status != 200 {
+            panic!("{status}: {:?}", answer.next().await);
+        }
+        Self { body: Some(body), answer }
     }
 
     async fn send(&self, piece: String) {
