@@ -8,9 +8,10 @@ import os
 import unittest
 from pathlib import Path
 
+import access
 import asl
 import rules
-from state import State
+from state import State, many
 
 MACHINE = Path(__file__).resolve().parent.parent / "pipeline.asl.json"
 
@@ -226,6 +227,21 @@ class Checks(unittest.TestCase):
             with self.subTest(number=number, rule=expected):
                 complaints = with_task(self.state(), change)
                 self.assertTrue([c for c in complaints if expected in c], complaints)
+
+    def test_hadoop_may_look_for_folders(self):
+        self.assertEqual(access.check(self.state())[1], [])
+        for key in ("/events", "/features_$folder$", "/temporary", "/imports/*"):
+            with self.subTest(key=key):
+                state = self.state()
+                for policy in state.all("aws_iam_role_policy"):
+                    document = json.loads(policy["policy"])
+                    for statement in document["Statement"]:
+                        statement["Resource"] = [
+                            resource for resource in many(statement["Resource"]) if not resource.endswith(key)
+                        ] or ["none"]
+                    policy.values["policy"] = json.dumps(document)
+                missing = f"may not s3:GetObject on arn:aws:s3:::cartwheel-prod-{'artifacts' if 'temp' in key else 'lake'}"
+                self.assertTrue([r for r in access.check(state)[1] if missing in r])
 
     def test_missing_permissions(self):
         for action in (

@@ -5,6 +5,8 @@ locals {
   script = "features.py"
   worker = "cartwheel-worker"
   logs   = "/aws-glue/jobs/${local.name}"
+
+  tables = ["events", "features", "imports", "order_products", "orders", "products"]
 }
 
 resource "aws_s3_object" "this" {
@@ -40,11 +42,13 @@ module "role" {
       Resource = [var.lake_arn, var.artifacts_arn]
     },
     {
+      # Hadoop asks for a folder's own key and for its marker before it lists the folder. S3
+      # answers 404, which Hadoop expects, only if the role may read that key.
       Sid    = "Read"
       Effect = "Allow"
       Action = ["s3:GetObject"]
       Resource = concat(
-        [for table in ["events", "imports", "orders", "order_products", "products", "features"] : "${var.lake_arn}/${table}/*"],
+        flatten([for table in local.tables : [for key in ["", "/*", "_$folder$"] : "${var.lake_arn}/${table}${key}"]]),
         [for key in [local.script, local.worker] : "${var.artifacts_arn}/${key}"],
       )
     },
@@ -59,7 +63,7 @@ module "role" {
       Sid      = "Temporary"
       Effect   = "Allow"
       Action   = ["s3:AbortMultipartUpload", "s3:DeleteObject", "s3:GetObject", "s3:PutObject"]
-      Resource = ["${var.artifacts_arn}/temporary/*"]
+      Resource = [for key in ["", "/*", "_$folder$"] : "${var.artifacts_arn}/temporary${key}"]
     },
     {
       Sid      = "Log"
