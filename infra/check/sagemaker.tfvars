@@ -10,6 +10,6 @@ timezone             = "Europe/Berlin"
 web_domain           = { name = "shop.example", certificate_arn = "arn:aws:acm:us-east-1:123456789012:certificate/1" }
 alarm_email          = "operations@shop.example"
 monthly_budget_usd   = 500
-github_repository    = "shop/cartwheel"
+github_repository    = "shop@1001/cartwheel@2002"
 state_bucket         = "shop-terraform-state"
 kms_key_arn          = "arn:aws:kms:eu-central-1:123456789012:key/00000000-0000-0000-0000-000000000000"

@@ -119,7 +119,7 @@ variable "monthly_budget_usd" {
 }
 
 variable "github_repository" {
-  description = "GitHub repository, as owner/name, whose workflows may deploy; empty allows none."
+  description = "GitHub repository whose workflows may deploy, as owner@ID/name@ID; empty allows none. docs/deploy.md shows how to find the IDs."
   type        = string
   default     = ""
 }

@@ -153,8 +153,11 @@ locals {
       resources = ["${local.arn}:s3:::${var.state_bucket}"]
     }
   }
-  database     = replace(var.prefix, "-", "_")
-  provider_arn = var.provider_arn == "" ? aws_iam_openid_connect_provider.github[0].arn : var.provider_arn
+  # Tokens of repositories created, renamed or transferred since July 2026 name them with their
+  # IDs, which nobody can take over: owner@1/name@2. Tokens of older ones have the names alone.
+  named_by_name = replace(var.repository, "/@[0-9]+/", "")
+  database      = replace(var.prefix, "-", "_")
+  provider_arn  = var.provider_arn == "" ? aws_iam_openid_connect_provider.github[0].arn : var.provider_arn
 }
 
 # An account can have only one provider for GitHub.
@@ -177,7 +180,7 @@ resource "aws_iam_role" "deploy" {
       Principal = { Federated = local.provider_arn }
       Condition = { StringEquals = {
         "${local.issuer}:aud" = "sts.amazonaws.com"
-        "${local.issuer}:sub" = "repo:${var.repository}:environment:${var.environment}"
+        "${local.issuer}:sub" = [for name in distinct([local.named_by_name, var.repository]) : "repo:${name}:environment:${var.environment}"]
       } }
     }]
   })

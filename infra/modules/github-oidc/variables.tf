@@ -19,7 +19,7 @@ variable "account_id" {
 }
 
 variable "repository" {
-  description = "GitHub repository, as owner/name."
+  description = "GitHub repository, as owner@ID/name@ID, or as owner/name for one whose tokens have no IDs."
   type        = string
 }
 

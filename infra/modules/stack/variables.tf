@@ -315,13 +315,13 @@ variable "monthly_budget_usd" {
 }
 
 variable "github_repository" {
-  description = "GitHub repository, as owner/name, whose workflows may deploy; empty allows none."
+  description = "GitHub repository whose workflows may deploy, as owner@ID/name@ID; empty allows none. One that has not been created, renamed or transferred since July 2026 may be given as owner/name."
   type        = string
   default     = ""
 
   validation {
-    condition     = var.github_repository == "" || can(regex("^[A-Za-z0-9._-]+/[A-Za-z0-9._-]+$", var.github_repository))
-    error_message = "Write the repository as owner/name."
+    condition     = var.github_repository == "" || can(regex("^([A-Za-z0-9._-]+/[A-Za-z0-9._-]+|[A-Za-z0-9._-]+@[0-9]+/[A-Za-z0-9._-]+@[0-9]+)$", var.github_repository))
+    error_message = "Write the repository as owner@ID/name@ID, or as owner/name. The IDs: gh api repos/OWNER/NAME --jq '\"\\(.owner.login)@\\(.owner.id)/\\(.name)@\\(.id)\"'"
   }
 }
 

@@ -121,6 +121,16 @@ run "names_fit_every_service" {
   expect_failures = [var.name]
 }
 
+run "a_repository_has_both_ids_or_none" {
+  command = plan
+  variables {
+    allow_anonymous   = true
+    github_repository = "shop@1001/cartwheel"
+    state_bucket      = "shop-terraform-state"
+  }
+  expect_failures = [var.github_repository]
+}
+
 run "workflows_need_the_state" {
   command = plan
   variables {

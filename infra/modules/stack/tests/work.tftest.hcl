@@ -62,12 +62,28 @@ run "no_policy_allows_everything" {
     error_message = "Only actions that support no resource are allowed on *."
   }
   assert {
-    condition     = jsondecode(aws_iam_role.deploy.assume_role_policy).Statement[0].Condition.StringEquals["token.actions.githubusercontent.com:sub"] == "repo:shop/cartwheel:environment:prod"
+    condition     = jsondecode(aws_iam_role.deploy.assume_role_policy).Statement[0].Condition.StringEquals["token.actions.githubusercontent.com:sub"] == ["repo:shop/cartwheel:environment:prod"]
     error_message = "Only one environment of one repository can assume the role."
   }
   assert {
     condition     = length(aws_iam_role_policy.deploy.policy) < 10240
     error_message = "An inline policy may have up to 10,240 characters."
+  }
+}
+
+run "a_repository_with_ids" {
+  module {
+    source = "../github-oidc"
+  }
+  variables {
+    repository   = "shop@1001/cartwheel@2002"
+    environment  = "prod"
+    provider_arn = ""
+    state_bucket = "shop-terraform-state"
+  }
+  assert {
+    condition     = jsondecode(aws_iam_role.deploy.assume_role_policy).Statement[0].Condition.StringEquals["token.actions.githubusercontent.com:sub"] == ["repo:shop/cartwheel:environment:prod", "repo:shop@1001/cartwheel@2002:environment:prod"]
+    error_message = "Both forms of the subject are accepted, without patterns."
   }
 }
 
