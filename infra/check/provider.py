@@ -147,6 +147,7 @@ def computed(facts, values):
 class Provider(plugin_rpc.ProviderServicer):
     def __init__(self):
         self.tags = {}
+        self.region = REGION
 
     def GetMetadata(self, request, context):
         return plugin.GetMetadata.Response(
@@ -173,8 +174,9 @@ class Provider(plugin_rpc.ProviderServicer):
 
     def ConfigureProvider(self, request, context):
         # The provider's tags apply to every resource with tags.
-        tags = (unpack(request.config).get("default_tags") or [{}])[0].get("tags")
-        self.tags = tags or {}
+        config = unpack(request.config)
+        self.tags = (config.get("default_tags") or [{}])[0].get("tags") or {}
+        self.region = config.get("region") or REGION
         return plugin.ConfigureProvider.Response()
 
     def UpgradeResourceState(self, request, context):
@@ -199,7 +201,7 @@ class Provider(plugin_rpc.ProviderServicer):
             for name, wanted in computed(
                 facts, {k: None if v == UNKNOWN else v for k, v in state.items()}
             ).items():
-                state[name] = invented(request.type_name, name, wanted, state)
+                state[name] = self.here(invented(request.type_name, name, wanted, state))
             if "tags_all" in state:
                 state["tags_all"] = {**self.tags, **(state.get("tags") or {})}
         return plugin.ApplyResourceChange.Response(new_state=pack(state))
@@ -208,8 +210,12 @@ class Provider(plugin_rpc.ProviderServicer):
         state = unpack(request.config)
         answers = ANSWERS.get(request.type_name, {})
         for name, wanted in computed(SCHEMA["data"][request.type_name], state).items():
-            state[name] = answers.get(name, invented(request.type_name, name, wanted, state))
+            state[name] = self.here(answers.get(name, invented(request.type_name, name, wanted, state)))
         return plugin.ReadDataSource.Response(state=pack(state))
+
+    def here(self, value):
+        """A value of REGION as it is in the configured region."""
+        return value.replace(REGION, self.region) if isinstance(value, str) else value
 
     def GetFunctions(self, request, context):
         return plugin.GetFunctions.Response()

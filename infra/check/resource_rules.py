@@ -11,8 +11,10 @@ class Types:
     def __init__(self, environment, mode, state):
         self.prod = environment == "prod"
         self.serving = mode == "sagemaker"
-        self.prefix = f"cartwheel-{environment}"
         self.state = state
+        # Every name begins with that of the system, which a variable sets, and the environment.
+        self.prefix = state.outputs["table_name"].removesuffix("-users")
+        self.name = self.prefix.removesuffix(f"-{environment}")
 
     def tls_only(self, resource):
         statements = json.loads(resource["policy"])["Statement"]
@@ -235,6 +237,10 @@ class Types:
         yield (
             limits.get("throttling_rate_limit", 0) > 0 and limits.get("throttling_burst_limit", 0) > 0,
             "throttles",
+        )
+        yield (
+            self.prod or limits.get("throttling_rate_limit", 0) <= 10,
+            "throttles a flood of requests to dev before it is expensive",
         )
         yield stage.block("access_log_settings").get("destination_arn"), "logs requests"
 

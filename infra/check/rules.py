@@ -60,7 +60,8 @@ def of_resource(types, resource):
     if resource.kind == "aws_iam_role_policy":
         yield from of_actions(json.loads(resource["policy"]))
     if "tags_all" in resource.values:
-        yield f"cartwheel-{resource['tags_all'].get('Environment')}" == types.prefix, "is tagged"
+        tags = resource["tags_all"]
+        yield f"{tags.get('Project')}-{tags.get('Environment')}" == types.prefix, "is tagged"
 
 
 def of_policy(document):

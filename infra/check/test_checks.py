@@ -5,15 +5,18 @@ STATE=state.json python -m unittest discover -s infra/check    (STATE: of prod w
 
 import json
 import os
+import re
 import unittest
 from pathlib import Path
 
 import access
 import asl
+import costs
 import rules
 from state import State, many
 
-MACHINE = Path(__file__).resolve().parent.parent / "pipeline.asl.json"
+INFRA = Path(__file__).resolve().parent.parent
+MACHINE = INFRA / "pipeline.asl.json"
 
 
 def first(state, kind, **wanted):
@@ -240,8 +243,39 @@ class Checks(unittest.TestCase):
                             resource for resource in many(statement["Resource"]) if not resource.endswith(key)
                         ] or ["none"]
                     policy.values["policy"] = json.dumps(document)
-                missing = f"may not s3:GetObject on arn:aws:s3:::cartwheel-prod-{'artifacts' if 'temp' in key else 'lake'}"
+                missing = f"may not s3:GetObject on arn:aws:s3:::shop-prod-{'artifacts' if 'temp' in key else 'lake'}"
                 self.assertTrue([r for r in access.check(state)[1] if missing in r])
+
+    def test_money(self):
+        self.assertEqual(costs.check(self.state())[2], [])
+        for kind, path, value, expected in (
+            ("aws_budgets_budget", "limit_amount", "100", "notice of the idle cost"),
+            (
+                "aws_apigatewayv2_stage",
+                "default_route_settings.throttling_rate_limit",
+                5000,
+                "more than the budget",
+            ),
+        ):
+            with self.subTest(kind=kind):
+                state = self.state()
+                set_block(first(state, kind), path, value)
+                self.assertTrue([c for c in costs.check(state)[2] if expected in c])
+
+    def test_dev_is_throttled_low(self):
+        broken = rules.check("dev", "sagemaker", self.state())[1]
+        self.assertTrue([b for b in broken if "flood of requests" in b], broken)
+
+    def test_an_environment_exposes_every_variable_of_the_stack(self):
+        declared = re.findall(r'^variable "(\w+)"', (INFRA / "modules/stack/variables.tf").read_text(), re.M)
+        given = re.findall(r"^  (\w+) +=", (INFRA / "environments/dev/main.tf").read_text(), re.M)
+        self.assertEqual(sorted(set(declared) - set(given)), [])
+
+    def test_the_provider_is_the_one_whose_schema_is_checked(self):
+        version = json.loads((INFRA / "check/schema.json").read_text())["version"]
+        for environment in ("dev", "prod"):
+            text = (INFRA / f"environments/{environment}/versions.tf").read_text()
+            self.assertIn(f'version = "{version}"', text)
 
     def test_missing_permissions(self):
         for action in (

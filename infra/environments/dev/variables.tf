@@ -34,6 +34,114 @@ variable "stream_shards" {
   default     = null
 }
 
+variable "table_warm_throughput" {
+  description = "Units per second, read and write, that the users table takes at once; null leaves it at 12000 and 4000, from which it grows with use. It is billed once, and can only be raised."
+  type        = object({ read = number, write = number })
+  default     = null
+}
+
+variable "requests_per_second" {
+  description = "Requests per second above which the API answers 429. It bounds the cost of a flood of requests. Default: 10 in dev, 500 in prod."
+  type        = number
+  default     = null
+}
+
+variable "burst" {
+  description = "Concurrent requests above which the API answers 429. Default: 50 in dev, 1000 in prod."
+  type        = number
+  default     = null
+}
+
+variable "api_memory_mib" {
+  description = "Memory of the API's function in MiB; it holds the catalogue and the model."
+  type        = number
+  default     = 1024
+}
+
+variable "api_scratch_mib" {
+  description = "Size of /tmp of the API's function in MiB; it holds a release."
+  type        = number
+  default     = 512
+}
+
+variable "api_concurrency" {
+  description = "Reserved concurrency of the API's function; -1 reserves none."
+  type        = number
+  default     = -1
+}
+
+variable "consume_concurrency" {
+  description = "Reserved concurrency of the consumer; -1 reserves none."
+  type        = number
+  default     = -1
+}
+
+variable "parallelization" {
+  description = "Batches of one shard that the consumer processes concurrently, 1 to 10. An on-demand stream begins with 4 shards, and a new account may run 10 functions at once."
+  type        = number
+  default     = 1
+}
+
+variable "glue_max_workers" {
+  description = "Maximum number of Spark workers of the feature job."
+  type        = number
+  default     = 10
+}
+
+variable "max_examples" {
+  description = "Maximum number of training examples of a feature set."
+  type        = number
+  default     = 2000000
+}
+
+variable "training_instance" {
+  description = "SageMaker's instance type for training."
+  type        = string
+  default     = "ml.m5.xlarge"
+}
+
+variable "hyperparameters" {
+  description = "Hyperparameters of training that override those of the definition."
+  type        = map(string)
+  default     = {}
+}
+
+variable "search" {
+  description = "off, quick or full: how many hyperparameters the pipeline tries."
+  type        = string
+  default     = "quick"
+}
+
+variable "gate_margin" {
+  description = "Margin by which a model's Recall@10 has to exceed that of the serving model."
+  type        = number
+  default     = 0
+}
+
+variable "gate_min_users" {
+  description = "Least number of users in that comparison."
+  type        = number
+  default     = 20
+}
+
+variable "endpoint_instance" {
+  description = "SageMaker's instance type for the endpoint."
+  type        = string
+  default     = "ml.m5.large"
+}
+
+variable "web" {
+  description = "Whether to create the web app. A new account may not create CloudFront distributions until AWS Support has verified it."
+  type        = bool
+  default     = true
+}
+
+variable "web_acl_arn" {
+  description = "ARN of a WAF web ACL in us-east-1 for the web app."
+  type        = string
+  default     = null
+}
+
 variable "endpoint_mode" {
   description = "embedded: the API's function scores, at no idle cost. sagemaker: an endpoint scores and bills by the hour."
   type        = string
@@ -47,9 +155,9 @@ variable "endpoint_autoscaling" {
 }
 
 variable "schedule" {
-  description = "Schedule of the pipeline, such as cron(0 3 * * ? *); empty disables it."
+  description = "Schedule of the pipeline, such as cron(0 3 * * ? *); empty disables it, and user records expire 90 days after the last run. Default: weekly in dev, daily in prod."
   type        = string
-  default     = ""
+  default     = null
 }
 
 variable "timezone" {
@@ -113,7 +221,7 @@ variable "alarm_email" {
 }
 
 variable "monthly_budget_usd" {
-  description = "Monthly cost of the account in USD above which a notice is sent; 0 disables it. Default: 20 in dev, 0 in prod."
+  description = "Monthly cost of the account in USD above which a notice is sent; 0 disables it. Default: 60 in dev, 0 in prod."
   type        = number
   default     = null
 }

@@ -11,4 +11,7 @@ locals {
   delivery_buffer_mib     = 128
   delivery_buffer_seconds = 300
   monthly_budget_usd      = 0
+  requests_per_second     = 500
+  burst                   = 1000
+  schedule                = "cron(0 3 * * ? *)"
 }

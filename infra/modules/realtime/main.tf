@@ -23,6 +23,7 @@ module "api_function" {
   log_retention_days   = local.function.log_retention_days
   kms_key_arn          = local.function.kms_key_arn
   memory_mib           = var.api_memory_mib # It holds catalogue and model.
+  scratch_mib          = var.api_scratch_mib
   timeout_seconds      = 10
   reserved_concurrency = var.api_concurrency
   environment          = var.environment

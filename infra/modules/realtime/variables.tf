@@ -83,6 +83,11 @@ variable "api_memory_mib" {
   type        = number
 }
 
+variable "api_scratch_mib" {
+  description = "Size of /tmp of the API's function in MiB."
+  type        = number
+}
+
 variable "api_concurrency" {
   description = "Reserved concurrency of the API's function; -1 reserves none."
   type        = number

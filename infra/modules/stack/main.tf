@@ -14,6 +14,11 @@ locals {
   serving    = var.endpoint_mode == "sagemaker"
   endpoint   = local.serving ? "arn:${local.partition}:sagemaker:${local.region}:${local.account_id}:endpoint/${local.prefix}" : ""
 
+  # The page of this environment is another origin than its API. CloudFront's own domain is known
+  # only after a deployment, so that cors_origins has to list it.
+  own_page     = var.web && var.web_domain != null ? ["https://${var.web_domain.name}"] : []
+  cors_origins = length(var.cors_origins) == 0 ? [] : distinct(concat(var.cors_origins, local.own_page))
+
   # All functions get the same variables.
   function_environment = {
     CARTWHEEL_LAKE         = "s3://${module.lake.bucket}"
@@ -25,7 +30,7 @@ locals {
     CARTWHEEL_ENDPOINT     = local.serving ? local.prefix : ""
     CARTWHEEL_TIMEZONE     = var.timezone
     CARTWHEEL_KEY_HASHES   = join(",", var.api_key_hashes)
-    CARTWHEEL_CORS_ORIGINS = join(",", var.cors_origins)
+    CARTWHEEL_CORS_ORIGINS = join(",", local.cors_origins)
 
     CARTWHEEL_RECOMMEND_DISCOVERY = tostring(var.discovery)
   }
@@ -133,10 +138,11 @@ module "stream" {
 }
 
 module "store" {
-  source      = "../store"
-  prefix      = local.prefix
-  protect     = var.protect
-  kms_key_arn = var.kms_key_arn
+  source          = "../store"
+  prefix          = local.prefix
+  protect         = var.protect
+  warm_throughput = var.table_warm_throughput
+  kms_key_arn     = var.kms_key_arn
 }
 
 module "delivery" {
@@ -258,11 +264,12 @@ module "realtime" {
   lake_arn            = module.lake.arn
   dead_letters_arn    = module.stream.dead_letters_arn
   endpoint_arn        = local.endpoint
-  cors_origins        = var.cors_origins
+  cors_origins        = local.cors_origins
   direct_ingest       = var.direct_ingest
   requests_per_second = var.requests_per_second
   burst               = var.burst
   api_memory_mib      = var.api_memory_mib
+  api_scratch_mib     = var.api_scratch_mib
   api_concurrency     = var.api_concurrency
   consume_concurrency = var.consume_concurrency
   parallelization     = var.parallelization
@@ -272,6 +279,7 @@ module "realtime" {
 
 module "web" {
   source      = "../web"
+  count       = var.web ? 1 : 0
   prefix      = local.prefix
   account_id  = local.account_id
   api_url     = module.realtime.api_url

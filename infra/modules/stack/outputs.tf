@@ -1,6 +1,6 @@
 output "web_url" {
-  description = "URL of the web app."
-  value       = module.web.url
+  description = "URL of the web app; null without one."
+  value       = one(module.web[*].url)
 }
 
 output "api_url" {
@@ -34,13 +34,13 @@ output "artifacts_bucket" {
 }
 
 output "web_bucket" {
-  description = "Name of the web app's bucket."
-  value       = module.web.bucket
+  description = "Name of the web app's bucket; null without one."
+  value       = one(module.web[*].bucket)
 }
 
 output "distribution_id" {
-  description = "ID of the web app's distribution, for invalidations."
-  value       = module.web.distribution_id
+  description = "ID of the web app's distribution, for invalidations; null without one."
+  value       = one(module.web[*].distribution_id)
 }
 
 output "dashboard_url" {

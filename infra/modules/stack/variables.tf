@@ -205,6 +205,11 @@ variable "cors_origins" {
     condition     = alltrue([for origin in var.cors_origins : can(regex("^https?://[^/*]+$", origin))])
     error_message = "An origin consists of a scheme and a host, such as https://shop.example, without a path."
   }
+
+  validation {
+    condition     = length(var.cors_origins) == 0 || !var.web || var.web_domain != null || anytrue([for origin in var.cors_origins : endswith(origin, ".cloudfront.net")])
+    error_message = "cors_origins excludes the environment's own web app. Add its address, the output web_url, to the list (deploy once with an empty list to find out), or set web_domain, or web = false."
+  }
 }
 
 variable "image_hosts" {
@@ -225,21 +230,40 @@ variable "direct_ingest" {
 }
 
 variable "requests_per_second" {
-  description = "Requests per second above which the API answers 429."
+  description = "Requests per second above which the API answers 429. It bounds the cost of a flood of requests."
   type        = number
-  default     = 500
+
+  validation {
+    condition     = var.requests_per_second > 0 && (var.requests_per_second <= 50 || length(var.api_key_hashes) > 0)
+    error_message = "Without API keys everybody can cause cost: use at most 50 requests per second, or set api_key_hashes."
+  }
 }
 
 variable "burst" {
   description = "Concurrent requests above which the API answers 429."
   type        = number
-  default     = 1000
+
+  validation {
+    condition     = var.burst >= var.requests_per_second
+    error_message = "burst has to be at least requests_per_second."
+  }
 }
 
 variable "api_memory_mib" {
   description = "Memory of the API's function in MiB; it holds the catalogue and the model."
   type        = number
   default     = 1024
+}
+
+variable "api_scratch_mib" {
+  description = "Size of /tmp of the API's function in MiB; it holds a release."
+  type        = number
+  default     = 512
+
+  validation {
+    condition     = var.api_scratch_mib >= 512 && var.api_scratch_mib <= 10240
+    error_message = "Lambda offers 512 to 10240 MiB."
+  }
 }
 
 variable "api_concurrency" {
@@ -255,9 +279,9 @@ variable "consume_concurrency" {
 }
 
 variable "parallelization" {
-  description = "Batches of one shard that the consumer processes concurrently, 1 to 10."
+  description = "Batches of one shard that the consumer processes concurrently, 1 to 10. An on-demand stream begins with 4 shards, and a new account may run 10 functions at once."
   type        = number
-  default     = 2
+  default     = 1
 }
 
 variable "stream_shards" {
@@ -288,6 +312,23 @@ variable "glue_max_workers" {
   description = "Maximum number of Spark workers of the feature job."
   type        = number
   default     = 10
+}
+
+variable "table_warm_throughput" {
+  description = "Units per second, read and write, that the users table takes at once; null leaves it at 12000 and 4000, from which it grows with use. It is billed once, and can only be raised."
+  type        = object({ read = number, write = number })
+  default     = null
+
+  validation {
+    condition     = var.table_warm_throughput == null || try(var.table_warm_throughput.read >= 12000 && var.table_warm_throughput.write >= 4000, false)
+    error_message = "Warm throughput is at least 12000 read and 4000 write units per second."
+  }
+}
+
+variable "web" {
+  description = "Whether to create the web app. A new account may not create CloudFront distributions until AWS Support has verified it."
+  type        = bool
+  default     = true
 }
 
 variable "web_domain" {

@@ -28,6 +28,14 @@ resource "aws_dynamodb_table" "users" {
     enabled = var.protect
   }
 
+  dynamic "warm_throughput" {
+    for_each = var.warm_throughput == null ? [] : [var.warm_throughput]
+    content {
+      read_units_per_second  = warm_throughput.value.read
+      write_units_per_second = warm_throughput.value.write
+    }
+  }
+
   # The AWS-managed key unless a customer-managed key is set.
   server_side_encryption {
     enabled     = true

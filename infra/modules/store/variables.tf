@@ -13,3 +13,9 @@ variable "kms_key_arn" {
   type        = string
   default     = null
 }
+
+variable "warm_throughput" {
+  description = "Units per second, read and write, that the table takes at once; null for the defaults of AWS."
+  type        = object({ read = number, write = number })
+  default     = null
+}

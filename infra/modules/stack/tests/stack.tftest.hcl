@@ -6,13 +6,15 @@ mock_provider "aws" {
 }
 
 variables {
-  environment        = "test"
-  protect            = false
-  alarms             = false
-  log_retention_days = 14
-  dist               = "../../../dist"
-  glue_script        = "../../../glue/features.py"
-  definition         = "../../pipeline.asl.json"
+  environment         = "test"
+  protect             = false
+  alarms              = false
+  log_retention_days  = 14
+  requests_per_second = 10
+  burst               = 50
+  dist                = "../../../dist"
+  glue_script         = "../../../glue/features.py"
+  definition          = "../../pipeline.asl.json"
 }
 
 run "an_anonymous_api_needs_consent" {
@@ -60,6 +62,8 @@ run "embedded" {
 
 run "every_option_enabled" {
   variables {
+    cors_origins         = ["https://shop.example"]
+    web_domain           = { name = "www.shop.example", certificate_arn = "arn:aws:acm:us-east-1:123456789012:certificate/1" }
     alarms               = true
     api_key_hashes       = [sha256("a key"), "web@events:write+recommendations:read=${sha256("a shop's key")};publishable=cwp_00112233445566778899aabbccddeeff;signing=cws_${sha256("a secret")}"]
     endpoint_mode        = "sagemaker"
@@ -110,6 +114,37 @@ run "an_origin_is_not_a_pattern" {
     cors_origins    = ["https://*.shop.example"]
   }
   expect_failures = [var.cors_origins]
+}
+
+run "the_own_page_is_an_origin" {
+  command = plan
+  variables {
+    allow_anonymous = true
+    cors_origins    = ["https://shop.example"]
+  }
+  expect_failures = [var.cors_origins]
+}
+
+run "an_anonymous_api_is_throttled" {
+  command = plan
+  variables {
+    allow_anonymous     = true
+    requests_per_second = 500
+    burst               = 1000
+  }
+  expect_failures = [var.requests_per_second]
+}
+
+run "without_a_web_app" {
+  variables {
+    allow_anonymous = true
+    web             = false
+    cors_origins    = ["https://shop.example"]
+  }
+  assert {
+    condition     = output.web_url == null && output.distribution_id == null && output.api_url != null
+    error_message = "A new account, which may not create distributions, has everything else."
+  }
 }
 
 run "names_fit_every_service" {
