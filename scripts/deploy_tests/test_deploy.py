@@ -6,7 +6,7 @@ import pty
 import shutil
 import subprocess
 
-from harness import EXECUTION, INPUT, OUTPUTS, REGION, Case, rule
+from harness import EXECUTION, INPUT, OUTPUTS, REGION, Case, outputs, rule
 
 
 class Deploy(Case):
@@ -25,9 +25,9 @@ class Deploy(Case):
             applied,
             "plan .*-target=module.stack.module.realtime",
             applied,
+            "stepfunctions start-execution",
             "plan (?!.*-target)",
             applied,
-            "stepfunctions start-execution",
             "cloudfront create-invalidation",
         )
         self.assertEqual(len(self.calls(applied)), 4)
@@ -35,6 +35,48 @@ class Deploy(Case):
             self.out.splitlines()[-2:],
             [f"web  {OUTPUTS['web_url']}", f"API  {OUTPUTS['api_url']}"],
         )
+
+    def test_the_account_is_asked_before_anything_is_made(self):
+        self.assertEqual(self.deploy(YES="1"), 0, self.shown)
+        self.assert_in_order("get-account-settings", "ml.m5.xlarge for training job usage", " plan ")
+
+    def test_a_quota_of_zero(self):
+        self.but(rule("^aws service-quotas", "0.0\n"))
+        self.refused(self.deploy(YES="1"), "ml.m5.xlarge for training job usage", "Service Quotas")
+        self.assertEqual(self.calls(" plan "), [])
+
+    def test_the_quota_of_the_endpoint(self):
+        self.but(
+            rule("console var.endpoint_mode", '"sagemaker"\n'),
+            rule("^aws service-quotas .*endpoint usage", "0.0\n"),
+        )
+        self.refused(self.deploy(YES="1"), "ml.m5.large for endpoint usage")
+
+    def test_a_new_account_runs_few_functions_at_once(self):
+        self.but(
+            rule("^aws lambda get-account-settings", "10\n"),
+            rule("^aws service-quotas", code=254, complain="AccessDenied\n"),
+        )
+        self.assertEqual(self.deploy(YES="1"), 0, self.shown)
+        self.assertIn("runs 10 functions at once", self.shown)
+        self.assertIn("cannot be read", self.shown)
+
+    def test_the_pipeline_runs_although_the_distribution_is_refused(self):
+        refusal = "AccessDenied: Your account must be verified before you can add new CloudFront resources.\n"
+        # The fourth apply is that of the web phase.
+        count = self.home / "applied"
+        self.executable("count", f'#!/bin/sh\necho >>{count}\n[ "$(wc -l <{count})" -lt 4 ]\n')
+        self.but(rule("^terraform .* apply ", complain=refusal, run=[str(self.bin / "count")]))
+        self.assertEqual(self.deploy(YES="1"), 1)
+        self.assertIn("applying phase web failed", self.shown)
+        self.assert_in_order("start-execution", " apply ")
+
+    def test_without_a_web_app(self):
+        values = {**OUTPUTS, "web_url": None, "web_bucket": None, "distribution_id": None}
+        self.but(rule("^terraform .* output -json", outputs(values)), rule("console var.web", "false\n"))
+        self.assertEqual(self.deploy(YES="1"), 0, self.shown)
+        self.assertEqual(self.out.splitlines()[-1], f"API  {OUTPUTS['api_url']}")
+        self.assertEqual(self.calls("s3 (sync|cp)|cloudfront"), [])
 
     def test_a_phase_without_changes_is_not_applied(self):
         self.but(rule("^terraform .* plan .*-detailed-exitcode"))
@@ -135,7 +177,7 @@ class Deploy(Case):
     def test_missing_output(self):
         self.but(rule("^terraform .* output -json", "{}\n"))
         self.assertEqual(self.deploy(YES="1"), 1)
-        self.assertIn("has no output 'web_url'", self.shown)
+        self.assertIn("has no output 'api_url'", self.shown)
         self.assertEqual(self.calls("start-execution|s3 "), [])
 
     def test_a_failed_execution_fails_the_deployment(self):

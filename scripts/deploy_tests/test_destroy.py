@@ -58,8 +58,14 @@ class Destroy(Moto):
             logs.create_log_group(logGroupName=group)
             for name in (stream, "another"):
                 logs.create_log_stream(logGroupName=group, logStreamName=name)
-        others = ["/aws/lambda/another", "/aws/lambda/cartwheel-dev2-api", *shared]
-        for group in ("/aws/lambda/cartwheel-dev-api", "/aws/sagemaker/Endpoints/cartwheel-dev", *others[:2]):
+        others = [
+            "/aws/lambda/another",
+            "/aws/lambda/cartwheel-dev2-api",
+            # The environment x of a system called cartwheel-dev.
+            "/aws/lambda/cartwheel-dev-x-api",
+            *shared,
+        ]
+        for group in ("/aws/lambda/cartwheel-dev-api", "/aws/sagemaker/Endpoints/cartwheel-dev", *others[:3]):
             logs.create_log_group(logGroupName=group)
         self.answers(*self.gone)
 

@@ -229,10 +229,11 @@ resource "aws_iam_role_policy" "deploy" {
             "cloudfront:CreateOriginAccessControl", "cloudfront:ListCachePolicies",
             "cloudfront:ListDistributions",
             "kinesis:UpdateStreamMode",
-            "lambda:ListEventSourceMappings",
+            "lambda:GetAccountSettings", "lambda:ListEventSourceMappings",
             "logs:*LogDelivery", "logs:DescribeLogGroups", "logs:DescribeResourcePolicies",
             "logs:ListLogDeliveries", "logs:PutResourcePolicy",
             "sagemaker:ListEndpointConfigs", "sagemaker:ListModels",
+            "servicequotas:ListServiceQuotas",
             "sns:GetSubscriptionAttributes", "sns:Unsubscribe",
             "states:ListStateMachines", "states:ValidateStateMachineDefinition",
           ]
