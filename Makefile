@@ -12,7 +12,7 @@ export FUZZ_SECONDS ?= 60
 export PYTHON ?= python3
 # The environment on AWS, and the processors of its functions: arm64 or x86_64.
 export ENV ?= dev
-export ARCH ?= arm64
+export ARCH ?= x86_64
 
 VENV := .venv/.installed
 VENV_ADVISORIES := .venv-advisories/.installed

@@ -57,11 +57,11 @@ def check(state):
             complaints.append(f"the budget of {budget:.0f} USD gives a notice of the idle cost, {month:.0f} USD")
     [stage] = state.all("aws_apigatewayv2_stage")
     rate = stage.block("default_route_settings")["throttling_rate_limit"]
-    # Gateway, function (1 GB for 40 ms), one record of the stream, one impression, its logs.
+    # Gateway, function (1 GB for 40 ms of x86_64), one record of the stream, one impression, its logs.
     request = (
         prices["api_gateway"]["million_requests"][0][1]
         + prices["lambda"]["million_requests"]
-        + 1e6 * 0.04 * prices["lambda"]["gb_second"][0][1]
+        + 1e6 * 0.04 * prices["lambda"]["gb_second"][0][1] * 1.25
         + 2 * 2 * prices["dynamodb"]["million_reads"]
         + 2 * prices["dynamodb"]["million_writes"]
         + 1e6 / 2**20 * (prices["kinesis"]["gb_in"] + 5 * prices["firehose"]["gb"][0][1])

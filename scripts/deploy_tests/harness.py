@@ -149,7 +149,7 @@ class Case(unittest.TestCase):
             "web/favicon.svg": "<svg/>",
             "web/assets/index-aaaa.js": "let a",
             "web/assets/index-bbbb.css": "p {}",
-            "lambda/arm64/api.zip": "zip",
+            "lambda/x86_64/api.zip": "zip",
             "glue/cartwheel-worker": "elf",
         }.items():
             path = self.home / "dist" / name

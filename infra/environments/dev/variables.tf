@@ -25,7 +25,7 @@ variable "glue_script" {
 variable "architecture" {
   description = "Architecture that the functions are built for: arm64 or x86_64."
   type        = string
-  default     = "arm64"
+  default     = "x86_64"
 }
 
 variable "stream_shards" {

@@ -63,7 +63,7 @@ variable "definition" {
 variable "architecture" {
   description = "Architecture of the functions: arm64 or x86_64."
   type        = string
-  default     = "arm64"
+  default     = "x86_64"
 
   validation {
     condition     = contains(["arm64", "x86_64"], var.architecture)
