@@ -32,10 +32,69 @@ SYNC = {
         "events:DescribeRule",
     ],
 }
+# Errors that an integration gives in place of those that the API's model does not have for the
+# operation, such as throttling.
+BASE_ERRORS = {
+    "glue": {"AWSGlueException"},
+    "lambda": {"AWSLambdaException", "SdkClientException"},
+    "sagemaker": {"AmazonSageMakerException"},
+    "aws-sdk:sagemaker": {"SageMakerException"},
+}
+# Units that a table without warm throughput takes in a second, and those of one LoadPart at most:
+# 16 requests of 25 items.
+TABLE_UNITS, PART_UNITS = 4000, 400
 # Actions that pass a role.
 PASSING = {"sagemaker:CreateTrainingJob": ["iam:PassRole"], "sagemaker:CreateModel": ["iam:PassRole"]}
 # Services and actions that the role may have in addition: logging and SageMaker's tags.
 EXTRA = {"logs", "sagemaker:AddTags", "sagemaker:ListTags"}
+
+
+def known_errors(task, service, operation):
+    """The names of errors that a task of this operation can fail with."""
+    match = re.match(r"arn:aws:states:::(aws-sdk:)?(\w+)", task["Resource"])
+    prefix = {"glue": "Glue", "lambda": "Lambda", "sagemaker": "SageMaker"}[match[2]]
+    modelled = {shape.name for shape in service.operation_model(operation).error_shapes}
+    if match[2] == "sagemaker" and not match[1]:
+        # The model has ResourceLimitExceeded, the integration an exception.
+        modelled = {f"{name}Exception" for name in modelled}
+    base = BASE_ERRORS[(match[1] or "") + match[2]]
+    return {f"{prefix}.{name}" for name in modelled | base}
+
+
+def of_failures(machine):
+    """Complaints about what happens when a task fails: a redrive has to continue with that task."""
+    for name, state in machine["States"].items():
+        if state["Type"] == "Fail":
+            yield f"{name}: a redrive would continue with this Fail state, and fail again"
+    for name, task in tasks(machine):
+        job = task["Parameters"].get("TrainingJobName.$", "$$.Execution.RedriveCount")
+        if "$$.Execution.RedriveCount" not in job:
+            yield f"{name}: a redriven job has the name of the failed one"
+    load = machine["States"]["LoadFeatures"]
+    if load["MaxConcurrency"] * PART_UNITS > TABLE_UNITS / 2:
+        yield f"LoadFeatures: {load['MaxConcurrency']} parts at once leave a new table no units for requests"
+    part = load["ItemProcessor"]["States"]["LoadPart"]
+    waits = [
+        sum(
+            min(r["IntervalSeconds"] * r["BackoffRate"] ** n, r.get("MaxDelaySeconds", 1e9))
+            for n in range(r["MaxAttempts"])
+        )
+        for r in part["Retry"]
+        if "States.TaskFailed" in r["ErrorEquals"]
+    ]
+    if max(waits, default=0) < 600:
+        yield "LoadPart: gives up before the table has adapted, which takes minutes"
+    update = machine["States"]["UpdateEndpoint"]["Parameters"]
+    if update.get("RetainAllVariantProperties") is not True:
+        yield "UpdateEndpoint: resets what autoscaling has set"
+    for name, task in tasks(machine):
+        for catcher in task.get("Catch", []):
+            after = machine["States"].get(catcher["Next"], {})
+            if "SageMaker.SageMakerException" in catcher["ErrorEquals"] and "Cause" not in json.dumps(after):
+                yield f"{name}: takes every error of the API, such as throttling, for one"
+    for rule in machine["States"]["InService"]["Choices"]:
+        if rule["Next"] == "Publish" and "$.run" not in json.dumps(rule):
+            yield "InService: does not ask whether the endpoint has the configuration of this run"
 
 
 def tasks(machine):
@@ -126,6 +185,10 @@ def check(machine, state):
             complaints.append(f"{name}: {match['service']} has no operation {operation}")
             continue
         shape = service.operation_model(operation).input_shape
+        for handler in task.get("Retry", []) + task.get("Catch", []):
+            for error in handler["ErrorEquals"]:
+                if not error.startswith("States.") and error not in known_errors(task, service, operation):
+                    complaints.append(f"{name}: {error} is no error of {operation}")
         report = ParamValidator().validate(filled(task["Parameters"], shape, given, name, complaints), shape)
         if report.has_errors():
             complaints.append(f"{name}: {report.generate_report()}")
@@ -135,6 +198,8 @@ def check(machine, state):
         endpoint = match["service"] == "sagemaker" and not match["sync"]
         if not (endpoint and embedded):
             needed |= {call, *PASSING.get(call, []), *(SYNC[call] if match["sync"] else [])}
+
+    complaints += of_failures(machine)
 
     # Settings lists the fields of the input.
     fields = {path.split(".")[1] for path in references(machine["States"]["Settings"]["Parameters"])} - {
@@ -174,7 +239,13 @@ def check(machine, state):
     for action in sorted(allowed - needed):
         if not {action, action.split(":")[0]} & EXTRA:
             complaints.append(f"the role of the state machine allows {action}, which no task needs")
-    if json.loads(pipeline["definition"]) != machine:
+    deployed = json.loads(pipeline["definition"])
+    in_network = bool(state.all("aws_vpc"))
+    for name, task in tasks(deployed):
+        placed = task["Resource"].endswith(("createTrainingJob.sync", "createModel"))
+        if placed and in_network != bool(task["Parameters"].pop("VpcConfig", None)):
+            complaints.append(f"{name}: is in the network if there is one")
+    if deployed != machine:
         complaints.append("the deployed definition differs from the file")
     invoked = [
         resource

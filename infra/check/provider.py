@@ -31,6 +31,7 @@ NESTING = {
 
 # Values of data sources.
 ANSWERS = {
+    "aws_availability_zones": {"names": [f"{REGION}{zone}" for zone in "abc"]},
     "aws_caller_identity": {"account_id": ACCOUNT},
     "aws_partition": {"partition": "aws", "dns_suffix": "amazonaws.com"},
     "aws_region": {"region": REGION},
@@ -41,6 +42,7 @@ ANSWERS = {
 HERE = f"{REGION}:{ACCOUNT}"
 ARNS = {
     "aws_cloudfront_distribution": f"arn:aws:cloudfront::{ACCOUNT}:distribution/E123",
+    "aws_cloudwatch_event_rule": f"arn:aws:events:{HERE}:rule/{{name}}",
     "aws_cloudwatch_log_group": f"arn:aws:logs:{HERE}:log-group:{{name}}",
     "aws_dynamodb_table": f"arn:aws:dynamodb:{HERE}:table/{{name}}",
     "aws_glue_catalog_database": f"arn:aws:glue:{HERE}:database/{{name}}",
@@ -215,6 +217,8 @@ class Provider(plugin_rpc.ProviderServicer):
 
     def here(self, value):
         """A value of REGION as it is in the configured region."""
+        if isinstance(value, list):
+            return [self.here(item) for item in value]
         return value.replace(REGION, self.region) if isinstance(value, str) else value
 
     def GetFunctions(self, request, context):

@@ -1,5 +1,6 @@
 """The rules for each type of resource, as pairs of whether a rule holds and its text."""
 
+import base64
 import json
 
 from state import many
@@ -124,7 +125,11 @@ class Types:
         yield function.block("logging_config").get("log_format") == "JSON", "logs JSON"
         groups = {group["name"] for group in self.state.all("aws_cloudwatch_log_group")}
         yield function.block("logging_config").get("log_group") in groups, "logs to a group with expiry"
-        yield not function["vpc_config"], "has no VPC"
+        inside = [group["id"] for group in self.state.all("aws_security_group")]
+        yield (
+            function.block("vpc_config").get("security_group_ids", []) == inside,
+            "is in the network if there is one",
+        )
         names = function.block("environment")["variables"]
         yield (
             set(names)
@@ -153,9 +158,33 @@ class Types:
         yield not own, "invokes no other function"
 
     def aws_lambda_permission(self, permission):
+        rules = [rule["arn"] for rule in self.state.all("aws_cloudwatch_event_rule")]
         yield (
-            permission["source_arn"] and permission["principal"] == "apigateway.amazonaws.com",
-            "allows only this API",
+            permission["source_arn"] in rules
+            if permission["principal"] == "events.amazonaws.com"
+            else permission["source_arn"] and permission["principal"] == "apigateway.amazonaws.com",
+            "allows only this API, or a rule of this environment",
+        )
+
+    def aws_cloudwatch_event_rule(self, rule):
+        pattern = json.loads(rule["event_pattern"])
+        [machine] = self.state.all("aws_sfn_state_machine")
+        yield (
+            pattern["source"] == ["aws.states"]
+            and pattern["detail"]["stateMachineArn"] == [machine["arn"]]
+            and set(pattern["detail"]["status"]) == {"FAILED", "TIMED_OUT", "ABORTED"},
+            "sees every execution of the pipeline that did not succeed",
+        )
+
+    def aws_cloudwatch_event_target(self, target):
+        allowed = [
+            p["function_name"]
+            for p in self.state.all("aws_lambda_permission")
+            if p["principal"] == "events.amazonaws.com"
+        ]
+        yield (
+            target["input_path"] == "$.detail" and target["arn"].rsplit(":", 1)[-1] in allowed,
+            "may invoke the function that sends notices",
         )
 
     def aws_lambda_event_source_mapping(self, mapping):
@@ -191,7 +220,38 @@ class Types:
         yield delivery.block("extended_s3_configuration", "cloudwatch_logging_options").get("enabled"), "logs"
         yield to["data_format_conversion_configuration"], "writes Parquet"
 
+    def view(self, view):
+        """Rules for a view of Athena, which the catalogue has as encoded JSON."""
+        text = view["view_original_text"].removeprefix("/* Presto View: ").removesuffix(" */")
+        decoded = json.loads(base64.b64decode(text))
+        columns = view.block("storage_descriptor")["columns"]
+        hive = {"varchar": "string", "integer": "int", "real": "float", "timestamp(3)": "timestamp"}
+        yield (
+            [(c["name"], hive.get(c["type"], c["type"])) for c in decoded["columns"]]
+            == [(c["name"], c["type"]) for c in columns],
+            "has the same columns for Athena and for the catalogue",
+        )
+        source = decoded["originalSql"].split(" FROM ")[1].split()[0]
+        tables = {t["name"]: t for t in self.state.all("aws_glue_catalog_table")}
+        yield source in tables and decoded["schema"] == view["database_name"], "reads a table of the lake"
+        yield (
+            view["parameters"].get("presto_view") == "true"
+            and view["view_expanded_text"] == "/* Presto View */",
+            "is marked as Athena marks views",
+        )
+
     def aws_glue_catalog_table(self, table):
+        if table["table_type"] == "VIRTUAL_VIEW":
+            yield from self.view(table)
+            return
+        if table["name"] == "user_records":
+            parameters = table["parameters"]
+            yield (
+                parameters["projection.feature_set.type"] == "injected"
+                and parameters["storage.location.template"].endswith("/features/${feature_set}/users/"),
+                "is where the feature job writes user records",
+            )
+            return
         delivered = {"events", "impressions"}
         projected = (table["parameters"] or {}).get("projection.enabled") == "true"
         yield projected == (table["name"] in delivered), "has partition projection if it is delivered"
@@ -228,7 +288,41 @@ class Types:
             given["Name"] == f"{self.prefix}-<aws.scheduler.execution-id>",
             "starts executions with names that the role allows",
         )
+        # SageMaker's names have 63 characters. Scheduler's IDs have 16 characters.
+        run = len(given["Name"].replace("<aws.scheduler.execution-id>", "x" * 16))
+        yield run + len("-trial-11-2-r99") <= 63, "leaves room for the names of training jobs"
         yield given["Input"] == self.state.outputs["pipeline_input"], "has the input of executions"
+
+    # The network.
+
+    def aws_default_security_group(self, group):
+        yield not group["ingress"] and not group["egress"], "allows nothing"
+
+    def aws_security_group(self, group):
+        yield not group["ingress"] and not group["egress"], "has rules of its own"
+
+    def aws_vpc_security_group_ingress_rule(self, rule):
+        yield rule["referenced_security_group_id"] == rule["security_group_id"], "allows its own group only"
+
+    def aws_vpc_security_group_egress_rule(self, rule):
+        inside = rule["referenced_security_group_id"] == rule["security_group_id"]
+        gateways = [e["prefix_list_id"] for e in self.state.all("aws_vpc_endpoint")]
+        yield inside or rule["prefix_list_id"] in gateways, "allows its own group and the gateways only"
+
+    def aws_subnet(self, subnet):
+        yield not subnet["map_public_ip_on_launch"], "has no public addresses"
+
+    def aws_vpc_endpoint(self, endpoint):
+        yield (
+            endpoint["private_dns_enabled"]
+            if endpoint["vpc_endpoint_type"] == "Interface"
+            else endpoint["route_table_ids"],
+            "is found under the usual name of its service",
+        )
+
+    def aws_glue_connection(self, connection):
+        [job] = self.state.all("aws_glue_job")
+        yield job["connections"] == [connection["name"]], "is used by the feature job"
 
     # API and web app.
 

@@ -27,8 +27,11 @@ PLAIN = {
     "aws_cloudwatch_log_stream",
     "aws_glue_catalog_database",
     "aws_iam_openid_connect_provider",
+    "aws_route_table",
+    "aws_route_table_association",
     "aws_s3_object",
     "aws_sns_topic_subscription",
+    "aws_vpc",
 }
 # The attribute with the policy of each type that has one.
 POLICIES = {
@@ -132,6 +135,15 @@ def of_whole(types):
         watched == (wanted if types.prod else set()),
         "are the expected ones in prod, and none in dev",
     )
+    yield "schedule", bool(types.state.all("aws_scheduler_schedule")), "renews user records, which expire"
+    rules = types.state.all("aws_cloudwatch_event_rule")
+    targets = {target["rule"] for target in types.state.all("aws_cloudwatch_event_target")}
+    yield "notices", {rule["name"] for rule in rules} == targets != set(), "tell of failed executions"
+    reached = {e["service_name"].split(".", 3)[-1] for e in types.state.all("aws_vpc_endpoint")}
+    called = {"dynamodb", "kinesis-firehose", "kinesis-streams", "logs", "s3", "sns", "sqs"} | (
+        {"sagemaker.runtime"} if types.serving else set()
+    )
+    yield "network", not reached or called <= reached, f"has endpoints of all services: {called - reached}"
     addresses = [re.sub(r"\[.*?\]", "", resource.address) for resource in types.state.resources]
     for phase, names in PHASES.items():
         missing = [n for n in names if not any(a.startswith(f"module.stack.module.{n}.") for a in addresses)]

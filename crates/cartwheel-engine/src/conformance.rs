@@ -14,7 +14,7 @@ use cartwheel_registry::{
 use serde_json::{Value, json};
 
 use crate::deployment::{
-    DeploymentError, decide, deploy, publish, publish_features, rollback, serving_model,
+    DeploymentError, decide, deploy, publish, publish_features, refresh_features, rollback, serving_model,
 };
 use crate::{ServingModel, functions};
 
@@ -236,9 +236,12 @@ async fn decisions(lake: &dyn Backing) {
     let noted = models.iter().find(|record| record.manifest.version == first).unwrap();
     assert_eq!(noted.evaluation, Some(decision(true)));
 
-    // A failed training releases the newest features as a rejection does.
-    let served = publish_features(registry, "fs-1").await.unwrap();
-    assert_eq!(served, release("fs-1", &first, "h"));
+    // The newest features serve before a model is trained on them.
+    let served = refresh_features(registry, "fs-1").await.unwrap();
+    assert_eq!(served, Some(release("fs-1", &first, "h")));
+    assert_eq!(shop.current().await, served);
+    assert_eq!(refresh_features(registry, "fs-3").await.unwrap(), None, "other columns");
+    assert_eq!(shop.current().await, served, "the serving model stays");
 
     // Other columns: the serving model does not take them.
     let other = Release { model: None, ..release("fs-3", &third, "other") };

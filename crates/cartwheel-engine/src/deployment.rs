@@ -118,6 +118,23 @@ pub async fn publish_features(
     publish_checked(registry, Release { model: serving.map(|model| model.version), ..new }).await
 }
 
+/// Publishes a feature set before a model is trained on it: with the serving model, or without a
+/// model if none serves. A serving model with other columns stays, with its own features: `None`.
+///
+/// # Errors
+/// When the feature set does not exist, the release cannot serve, or the registry fails.
+pub async fn refresh_features(
+    registry: &dyn Registry,
+    feature_set: &str,
+) -> Result<Option<Release>, DeploymentError> {
+    let new = features(registry, feature_set).await?;
+    let current = registry.current().await?.map(|current| current.release);
+    if current.is_some_and(|r| r.model.is_some() && r.schema_hash != new.schema_hash) {
+        return Ok(None);
+    }
+    publish_features(registry, feature_set).await.map(Some)
+}
+
 /// The model of the current release, if it takes the columns with this hash.
 ///
 /// # Errors

@@ -1,6 +1,8 @@
 //! The functions of the state machine. Each takes the `Payload` of its task in
 //! `infra/pipeline.asl.json` and returns the value that the next state reads.
 
+mod notice;
+
 use std::error::Error;
 use std::io;
 
@@ -20,6 +22,8 @@ use crate::evaluation::{self, Refused};
 use crate::gate::{GateSettings, JudgedBy, ServingModel, judged_by};
 use crate::search::{SearchRecord, SearchStep, step};
 use crate::verdict::{Outcome, Verdict, judge, summary, untrained};
+
+pub use notice::Notify;
 
 /// An error of any kind.
 pub type BoxError = Box<dyn Error + Send + Sync>;
@@ -57,6 +61,18 @@ pub enum FunctionError {
     /// The model cannot be evaluated.
     #[error(transparent)]
     Refused(#[from] Refused),
+    /// The endpoint does not serve the run's model.
+    #[error("the endpoint {name} is {status} with the configuration {config:?} instead of {run:?}: look at its events, delete it if it is Failed, and redrive the execution")]
+    Endpoint {
+        /// The endpoint.
+        name: String,
+        /// Its status.
+        status: String,
+        /// Its configuration.
+        config: String,
+        /// The run, which names the expected configuration.
+        run: String,
+    },
     /// The user records cannot be listed or loaded.
     #[error("user records: {0}")]
     Users(BoxError),
@@ -301,6 +317,27 @@ pub enum Publish {
         /// The gate's settings.
         #[serde(default)]
         gate: GateSettings,
+        /// Whether the current release stands if its model does not have the new columns.
+        #[serde(default)]
+        keep: bool,
+    },
+    /// Fails, because the endpoint does not serve the run's model, unless the execution has been
+    /// redriven since the attempt to update it.
+    Endpoint {
+        /// The lake, `s3://bucket`.
+        lake: String,
+        /// The run, which names the configuration that the endpoint should have.
+        run: String,
+        /// The endpoint.
+        endpoint: String,
+        /// Its status.
+        status: String,
+        /// The configuration that it has.
+        config: String,
+        /// Redrives of the execution at the attempt.
+        attempt: u32,
+        /// Redrives of the execution now.
+        redrives: u32,
     },
     /// Releases a feature set with a model.
     Publish {
@@ -324,6 +361,7 @@ impl Publish {
         match self {
             Self::Decide { lake, .. }
             | Self::Features { lake, .. }
+            | Self::Endpoint { lake, .. }
             | Self::Publish { lake, .. }
             | Self::Rollback { lake } => lake,
         }
@@ -355,6 +393,15 @@ pub async fn publish(
             let decision = Evaluation { run, passed, provisional, decided_ms, report: evaluation };
             deployment::decide(registry, &feature_set, &model, decision).await?
         }
+        Publish::Features { feature_set, keep: true, .. } => {
+            deployment::refresh_features(registry, &feature_set).await?
+        }
+        Publish::Endpoint { run, endpoint, status, config, attempt, redrives, .. } => {
+            if redrives <= attempt {
+                return Err(FunctionError::Endpoint { name: endpoint, status, config, run });
+            }
+            None
+        }
         Publish::Features { feature_set, gate, .. } => {
             let release = deployment::publish_features(registry, &feature_set).await?;
             let manifest = registry.feature_set(&feature_set).await?;
@@ -368,55 +415,4 @@ pub async fn publish(
         Publish::Rollback { .. } => Some(deployment::rollback(registry).await?),
     };
     Ok(json!({"release": release}))
-}
-
-/// The payload of `notify`: how a run ended.
-#[derive(Debug, Deserialize)]
-pub struct Notify {
-    /// The run.
-    pub run: String,
-    /// `released`, `provisional`, `rejected`, `untrained` or `failed`.
-    pub outcome: String,
-    /// `Error` and `Cause` of a failed run.
-    pub failure: Option<Value>,
-    /// The value that `evaluate` returned.
-    pub evaluation: Option<Value>,
-    /// The value that `publish` returned.
-    pub released: Option<Value>,
-}
-
-impl Notify {
-    /// The subject of a notice, one line.
-    pub fn subject(&self) -> String {
-        format!("cartwheel: run {} {}", self.run, self.outcome)
-    }
-
-    /// The text of a notice.
-    pub fn message(&self) -> String {
-        let mut message = format!("Run {} ended: {}.\n", self.run, self.outcome);
-        if let Some(failure) = &self.failure {
-            let part = |name: &str| failure[name].as_str().unwrap_or_default().to_owned();
-            message.push_str(&format!("Error: {}\nCause: {}\n", part("Error"), part("Cause")));
-        }
-        if let Some(evaluation) = &self.evaluation {
-            message.push_str(&format!(
-                "Model {}: Recall@10 {:+.4} against {} (standard error {:.4}, {} users).\n",
-                evaluation["model"].as_str().unwrap_or_default(),
-                evaluation["difference"].as_f64().unwrap_or_default(),
-                evaluation["reference"].as_str().unwrap_or_default(),
-                evaluation["standard_error"].as_f64().unwrap_or_default(),
-                evaluation["users"],
-            ));
-        }
-        let judged = self.evaluation.iter().chain(&self.released);
-        let verdict = judged.filter_map(|from| Verdict::deserialize(&from["verdict"]).ok()).next();
-        if let Some(Verdict { reason, advice, .. }) = verdict {
-            message.push_str(&format!("{reason}\n"));
-            message.extend(advice.map(|advice| format!("{advice}\n")));
-        }
-        if let Some(released) = self.released.as_ref().filter(|r| !r["release"].is_null()) {
-            message.push_str(&format!("Released: {}\n", released["release"]));
-        }
-        message
-    }
 }

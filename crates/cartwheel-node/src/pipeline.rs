@@ -251,15 +251,16 @@ mod tests {
             "EndpointMode",
             "CreateModel",
             "CreateEndpointConfig",
+            "Attempt",
             "FindEndpoint",
+            "Absent",
+            "EndpointUnknown",
             "CreateEndpoint",
             "UpdateEndpoint",
             "Endpoint",
             "InService",
             "WaitForEndpoint",
-            "EndpointFailed",
-            "NotifyFailure",
-            "Failed",
+            "RefuseEndpoint",
         ];
         let part = part(&names, "Publish");
         let dir = tempfile::tempdir().unwrap();

@@ -14,6 +14,7 @@ module "role" {
   service              = "lambda.amazonaws.com"
   account_id           = var.account_id
   check_source_account = false
+  in_network           = var.network != null
   kms_key_arn          = var.kms_key_arn
   statements = concat(var.statements, [{
     Sid      = "Log"
@@ -26,8 +27,8 @@ module "role" {
 resource "aws_lambda_function" "this" {
   #checkov:skip=CKV_AWS_50:Traces are billed per request; logs carry the request ID, and PassThrough continues the traces of callers.
   #checkov:skip=CKV_AWS_115:Reserved concurrency reduces that of the account's other functions; reserved_concurrency sets it.
-  #checkov:skip=CKV_AWS_116:No function is invoked asynchronously; failures of the stream's batches go to the dead-letter queue.
-  #checkov:skip=CKV_AWS_117:Without a VPC there is no cost of a NAT gateway; services are accessed over TLS with IAM.
+  #checkov:skip=CKV_AWS_116:Only notify is invoked asynchronously, and a failed execution is seen in prod's alarms too; failures of the stream's batches go to the dead-letter queue.
+  #checkov:skip=CKV_AWS_117:vpc puts functions into a VPC, whose endpoints have an idle cost; without it, services are accessed over TLS with IAM.
   #checkov:skip=CKV_AWS_173:The variables contain names and hashes, no secrets; Lambda's key encrypts them unless kms_key_arn is set.
   #checkov:skip=CKV_AWS_272:The archive is built and deployed together with this configuration.
   function_name                  = var.name
@@ -42,6 +43,14 @@ resource "aws_lambda_function" "this" {
   timeout                        = var.timeout_seconds
   reserved_concurrent_executions = var.reserved_concurrency
   kms_key_arn                    = var.kms_key_arn
+
+  dynamic "vpc_config" {
+    for_each = var.network == null ? [] : [var.network]
+    content {
+      subnet_ids         = vpc_config.value.subnet_ids
+      security_group_ids = [vpc_config.value.security_group_id]
+    }
+  }
 
   ephemeral_storage {
     size = var.scratch_mib

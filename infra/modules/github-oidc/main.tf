@@ -78,15 +78,19 @@ locals {
       ]
       resources = [for kind in ["stateMachine", "execution"] : "${local.arn}:states:${local.here}:${kind}:${var.prefix}-*"]
     }
+    Events = {
+      actions   = ["events:*Rule", "events:*Targets", "events:*TagResource", "events:ListTagsForResource", "events:ListTargetsByRule"]
+      resources = ["${local.arn}:events:${local.here}:rule/${var.prefix}-*"]
+    }
     Schedule = {
       actions   = ["scheduler:*Schedule"]
       resources = ["${local.arn}:scheduler:${local.here}:schedule/default/${var.prefix}-*"]
     }
     Glue = {
-      actions = ["glue:*Database*", "glue:*Job*", "glue:*Table*", "glue:*Tag*", "glue:GetPartitionIndexes"]
+      actions = ["glue:*Connection*", "glue:*Database*", "glue:*Job*", "glue:*Table*", "glue:*Tag*", "glue:GetPartitionIndexes"]
       resources = [for kind in [
         "catalog", "database/${local.database}", "table/${local.database}/*",
-        "userDefinedFunction/${local.database}/*", "job/${var.prefix}-*",
+        "userDefinedFunction/${local.database}/*", "job/${var.prefix}-*", "connection/${var.prefix}-*",
       ] : "${local.arn}:glue:${local.here}:${kind}"]
     }
     SageMaker = {
@@ -241,6 +245,24 @@ resource "aws_iam_role_policy" "deploy" {
           Condition = { StringEquals = { "aws:RequestedRegion" = distinct([var.region, "us-east-1"]) } }
         },
       ],
+      [for statement in [
+        {
+          # A network has generated IDs.
+          Sid    = "Network"
+          Effect = "Allow"
+          Action = ["ec2:*RouteTable*", "ec2:*SecurityGroup*", "ec2:*Subnet*", "ec2:*Tags", "ec2:*Vpc", "ec2:*VpcAttribute", "ec2:*VpcEndpoint*"]
+          Resource = [for kind in [
+            "network-interface", "route-table", "security-group", "security-group-rule", "subnet", "vpc", "vpc-endpoint",
+          ] : "${local.arn}:ec2:${local.here}:${kind}/*"]
+        },
+        {
+          Sid       = "NetworkFacts"
+          Effect    = "Allow"
+          Action    = ["ec2:DescribeAvailabilityZones", "ec2:DescribeNetworkAcls", "ec2:DescribeNetworkInterfaces", "ec2:DescribePrefixLists", "ec2:DescribeRouteTables", "ec2:DescribeSecurityGroupRules", "ec2:DescribeSecurityGroups", "ec2:DescribeSubnets", "ec2:DescribeTags", "ec2:DescribeVpcEndpoints", "ec2:DescribeVpcs"]
+          Resource  = ["*"]
+          Condition = { StringEquals = { "aws:RequestedRegion" = var.region } }
+        },
+      ] : statement if var.vpc],
     )
   })
 }

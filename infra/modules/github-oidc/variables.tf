@@ -37,3 +37,9 @@ variable "state_bucket" {
   description = "Bucket of the Terraform state, which is under <prefix>/."
   type        = string
 }
+
+variable "vpc" {
+  description = "Whether the environment has a VPC."
+  type        = bool
+  default     = false
+}

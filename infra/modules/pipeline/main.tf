@@ -6,6 +6,28 @@ locals {
   name      = "${var.prefix}-pipeline"
   sagemaker = "arn:${var.partition}:sagemaker:${var.region}:${var.account_id}"
 
+  # The definition has the same states for every environment. In a VPC, training and models get its
+  # subnets, which a definition cannot leave out by its input.
+  definition = jsondecode(file(var.definition))
+  vpc_config = var.network == null ? {} : { VpcConfig = {
+    Subnets          = var.network.subnet_ids
+    SecurityGroupIds = [var.network.security_group_id]
+  } }
+  trained = { for outer, inner in { TryOut = "TrainTrial", CrossValidate = "TrainFold" } :
+    outer => merge(local.definition.States[outer], { ItemProcessor = merge(local.definition.States[outer].ItemProcessor, {
+      States = merge(local.definition.States[outer].ItemProcessor.States, {
+        (inner) = merge(local.definition.States[outer].ItemProcessor.States[inner], {
+          Parameters = merge(local.definition.States[outer].ItemProcessor.States[inner].Parameters, local.vpc_config)
+        })
+      })
+    }) })
+  }
+  in_network = merge(local.definition, { States = merge(local.definition.States, local.trained, {
+    for name in ["Train", "CreateModel"] : name => merge(local.definition.States[name], {
+      Parameters = merge(local.definition.States[name].Parameters, local.vpc_config)
+    })
+  }) })
+
   # The input of an execution.
   input = jsonencode({
     lake            = "s3://${var.lake_bucket}"
@@ -119,7 +141,7 @@ resource "aws_sfn_state_machine" "this" {
   name       = local.name
   type       = "STANDARD"
   role_arn   = module.role.arn
-  definition = file(var.definition)
+  definition = var.network == null ? file(var.definition) : jsonencode(local.in_network)
 
   logging_configuration {
     level                  = "ALL"
@@ -134,6 +156,37 @@ resource "aws_sfn_state_machine" "this" {
       kms_key_id = encryption_configuration.value
     }
   }
+}
+
+# Notices of executions that failed, timed out or were aborted. No state of the definition sends
+# them: a state after a failed task would be what a redrive continues with.
+
+resource "aws_cloudwatch_event_rule" "ended" {
+  name        = "${var.prefix}-pipeline-failed"
+  description = "Executions of the pipeline that did not succeed."
+  event_pattern = jsonencode({
+    source      = ["aws.states"]
+    detail-type = ["Step Functions Execution Status Change"]
+    detail = {
+      stateMachineArn = [aws_sfn_state_machine.this.arn]
+      status          = ["FAILED", "TIMED_OUT", "ABORTED"]
+    }
+  })
+}
+
+resource "aws_cloudwatch_event_target" "notify" {
+  rule       = aws_cloudwatch_event_rule.ended.name
+  target_id  = "notify"
+  arn        = var.functions["notify"].arn
+  input_path = "$.detail"
+}
+
+resource "aws_lambda_permission" "notify" {
+  statement_id  = "failed-executions"
+  action        = "lambda:InvokeFunction"
+  function_name = var.functions["notify"].name
+  principal     = "events.amazonaws.com"
+  source_arn    = aws_cloudwatch_event_rule.ended.arn
 }
 
 # The optional schedule.

@@ -9,6 +9,35 @@ locals {
     Action   = ["kms:Decrypt", "kms:GenerateDataKey"]
     Resource = [var.kms_key_arn]
   }]
+  # Interfaces have no names before they exist; the account and the region are the only restriction.
+  ec2 = "arn:${data.aws_partition.here.partition}:ec2:${data.aws_region.here.region}:${data.aws_caller_identity.here.account_id}"
+  interfaces = [for statement in [
+    {
+      Sid    = "NetworkInterfaces"
+      Effect = "Allow"
+      Action = [
+        "ec2:AssignPrivateIpAddresses", "ec2:CreateNetworkInterface", "ec2:CreateNetworkInterfacePermission",
+        "ec2:DeleteNetworkInterface", "ec2:UnassignPrivateIpAddresses",
+      ]
+      Resource = [for kind in ["network-interface", "security-group", "subnet"] : "${local.ec2}:${kind}/*"]
+    },
+    {
+      Sid      = "NetworkAttributes"
+      Effect   = "Allow"
+      Action   = ["ec2:DescribeVpcAttribute"]
+      Resource = ["${local.ec2}:vpc/*"]
+    },
+    {
+      Sid    = "Network"
+      Effect = "Allow"
+      Action = [
+        "ec2:DescribeDhcpOptions", "ec2:DescribeNetworkInterfaces", "ec2:DescribeRouteTables",
+        "ec2:DescribeSecurityGroups", "ec2:DescribeSubnets", "ec2:DescribeVpcEndpoints", "ec2:DescribeVpcs",
+      ]
+      Resource  = ["*"]
+      Condition = { StringEquals = { "aws:RequestedRegion" = data.aws_region.here.region } }
+    },
+  ] : statement if var.in_network]
   trust = {
     Sid       = "Service"
     Effect    = "Allow"
@@ -17,6 +46,12 @@ locals {
   }
   only_own_account = { Condition = { StringEquals = { "aws:SourceAccount" = var.account_id } } }
 }
+
+data "aws_caller_identity" "here" {}
+
+data "aws_partition" "here" {}
+
+data "aws_region" "here" {}
 
 resource "aws_iam_role" "this" {
   name        = var.name
@@ -32,6 +67,6 @@ resource "aws_iam_role_policy" "this" {
   role = aws_iam_role.this.id
   policy = jsonencode({
     Version   = "2012-10-17"
-    Statement = concat(var.statements, local.key)
+    Statement = concat(var.statements, local.key, local.interfaces)
   })
 }

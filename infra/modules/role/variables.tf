@@ -34,3 +34,9 @@ variable "kms_key_arn" {
   type        = string
   default     = null
 }
+
+variable "in_network" {
+  description = "Whether the service creates network interfaces in a VPC in the name of this role."
+  type        = bool
+  default     = false
+}

@@ -145,14 +145,8 @@ fn bundle_version(payload: &Evaluate) -> Result<&str> {
 
 /// Logs the outcome of a run, since there is no topic for notices on one machine.
 fn log(notice: &Notify) {
-    let Notify { run, outcome, failure, .. } = notice;
-    match failure {
-        Some(failure) => {
-            let (error, cause) = (&failure["Error"], &failure["Cause"]);
-            tracing::error!(run, outcome, %error, %cause, "pipeline");
-        }
-        None => tracing::warn!(run, outcome, "pipeline"),
-    }
+    let Notify { run, outcome, .. } = notice;
+    tracing::warn!(run, outcome, "pipeline");
 }
 
 impl Parts {
@@ -321,10 +315,7 @@ impl Parts {
             "cartwheel-notify" => {
                 let notice: Notify = parse(payload)?;
                 log(&notice);
-                if notice.failure.is_none() {
-                    self.remove_trainings()
-                        .context("cannot remove the models of folds and trials")?;
-                }
+                self.remove_trainings().context("cannot remove the models of folds and trials")?;
                 Ok(json!({}))
             }
             _ => anyhow::bail!("there is no function {name}"),

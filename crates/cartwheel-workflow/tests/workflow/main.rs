@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod peers;
 #[cfg(test)]
+mod pipeline;
+#[cfg(test)]
 mod runner;
 #[cfg(test)]
 mod steps;

@@ -12,12 +12,12 @@ use serde_json::{Value, json};
 const START_MS: i64 = 1_767_225_600_000;
 
 /// An execution with a clock that jumps to the next wake-up.
-struct Simulation {
+pub struct Simulation {
     machine: Machine,
-    execution: Execution,
+    pub execution: Execution,
     now_ms: i64,
     timers: BTreeSet<Timer>,
-    tasks: Vec<TaskRun>,
+    pub tasks: Vec<TaskRun>,
     cancelled: Vec<u64>,
     events: Vec<TimedEvent>,
 }
@@ -34,7 +34,7 @@ fn start_with(input: Value) -> Start {
 }
 
 impl Simulation {
-    fn new(definition: &Value, input: Value) -> Self {
+    pub fn new(definition: &Value, input: Value) -> Self {
         let machine = Machine::parse(definition).unwrap();
         let (execution, commands) = start(&machine, start_with(input));
         let mut simulation = Self {
@@ -65,7 +65,7 @@ impl Simulation {
         }
     }
 
-    fn apply(&mut self, event: Event) {
+    pub fn apply(&mut self, event: Event) {
         let event = TimedEvent { at_ms: self.now_ms, event };
         let (execution, commands) = step(&self.machine, self.execution.clone(), &event);
         self.events.push(event);
@@ -74,7 +74,7 @@ impl Simulation {
     }
 
     /// Delivers the next wake-up. Returns false when there is none.
-    fn wake(&mut self) -> bool {
+    pub fn wake(&mut self) -> bool {
         let Some(Timer { at_ms, ticket }) = self.timers.pop_first() else { return false };
         self.now_ms = self.now_ms.max(at_ms);
         self.apply(Event::Woken { ticket });
@@ -85,21 +85,25 @@ impl Simulation {
         self.tasks.remove(0)
     }
 
-    fn succeed(&mut self, output: Value) {
+    pub fn succeed(&mut self, output: Value) {
         let ticket = self.next_task().ticket;
         self.apply(Event::Succeeded { ticket, output });
     }
 
-    fn fail(&mut self, error: &str) {
-        let ticket = self.next_task().ticket;
-        self.apply(Event::Failed { ticket, failure: Failure::new(error, "cause") });
+    pub fn fail(&mut self, error: &str) {
+        self.fail_with(error, "cause");
     }
 
-    fn error(&self) -> &str {
+    pub fn fail_with(&mut self, error: &str, cause: &str) {
+        let ticket = self.next_task().ticket;
+        self.apply(Event::Failed { ticket, failure: Failure::new(error, cause) });
+    }
+
+    pub fn error(&self) -> &str {
         self.execution.status().failure().map_or("", |failure| &failure.error)
     }
 
-    fn seconds(&self) -> f64 {
+    pub fn seconds(&self) -> f64 {
         (self.now_ms - START_MS) as f64 / 1000.0
     }
 }

@@ -169,10 +169,13 @@ fn whatever_becomes_of_training_the_newest_features_serve() {
         "{failed}"
     );
     let shown = value(data, &["pipeline", "show", "bad"]);
-    assert_eq!(
-        (count(&shown, "TaskStateEntered", "NotifyFailure"), &shown["status"]),
-        (1, &json!("FAILED"))
-    );
+    assert_eq!(shown["status"], "FAILED");
+    // A redrive continues with the task that failed.
+    assert!(cartwheel(data, &["pipeline", "redrive", "bad"]).unwrap_err().contains("deep"));
+    let shown = value(data, &["pipeline", "show", "bad"]);
+    assert_eq!(shown["status"], "FAILED");
+    let entered = |state| count(&shown, "TaskStateEntered", state);
+    assert_eq!((entered("BuildFeatures"), entered("RefreshFeatures"), entered("Train")), (1, 1, 2));
     let served = current(data);
     assert_eq!(served["model"], json!(null));
     let recommended = value(data, &["recommend", "--user", "nobody"]);
