@@ -17,8 +17,10 @@ PRICES = Path(__file__).resolve().parent.parent / "prices.toml"
 # By how much a region's hourly prices exceed those of us-east-1, at most.
 FACTORS = {"us-east-1": 1.0, "us-west-2": 1.0, "eu-central-1": 1.2, "eu-west-1": 1.15}
 OTHER_REGION = 1.6
-# USD a month without a price in prices.toml: a customer-managed key.
+# Without a price in prices.toml: USD a month of a customer-managed key, and USD an hour of an endpoint
+# of the network in one zone.
 KEY = 1.0
+ENDPOINT = 0.01
 
 
 def idle(state):
@@ -39,6 +41,9 @@ def idle(state):
         costs[alarm.address] = prices["cloudwatch"]["alarm_month"]
     for target in state.all("aws_appautoscaling_target"):
         costs[target.address] = prices["sagemaker"]["endpoint_hour"] * HOURS * target["min_capacity"]
+    for endpoint in state.all("aws_vpc_endpoint"):
+        if endpoint["vpc_endpoint_type"] == "Interface":
+            costs[endpoint.address] = ENDPOINT * HOURS * len(endpoint["subnet_ids"])
     if any(stream["kms_key_id"] != "alias/aws/kinesis" for stream in state.all("aws_kinesis_stream")):
         costs["customer-managed key"] = KEY
     return costs
@@ -54,7 +59,9 @@ def check(state):
     for budget in budgets:
         # The first notice comes at 80 %.
         if budget * 0.8 <= month:
-            complaints.append(f"the budget of {budget:.0f} USD gives a notice of the idle cost, {month:.0f} USD")
+            complaints.append(
+                f"the budget of {budget:.0f} USD gives a notice of the idle cost, {month:.0f} USD"
+            )
     [stage] = state.all("aws_apigatewayv2_stage")
     rate = stage.block("default_route_settings")["throttling_rate_limit"]
     # Gateway, function (1 GB for 40 ms of x86_64), one record of the stream, one impression, its logs.

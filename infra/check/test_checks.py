@@ -5,12 +5,17 @@ STATE=state.json python -m unittest discover -s infra/check    (STATE: of prod w
 
 import json
 import os
+import platform
 import re
+import sys
+import tempfile
 import unittest
+import zipfile
 from pathlib import Path
 
 import access
 import asl
+import binaries
 import costs
 import rules
 from state import State, many
@@ -163,6 +168,26 @@ BREAKS = [
     ),
     (lambda s: first(s, "aws_lambda_function")["tags_all"].clear(), "tagged"),
     (
+        lambda s: first(s, "aws_glue_catalog_table", name="users")["storage_descriptor"][0]["columns"].pop(),
+        "the same columns",
+    ),
+    (
+        lambda s: first(s, "aws_cloudwatch_event_rule").update(
+            event_pattern=first(s, "aws_cloudwatch_event_rule")["event_pattern"].replace("TIMED_OUT", "X")
+        ),
+        "every execution",
+    ),
+    (
+        lambda s: first(s, "aws_vpc_security_group_egress_rule").update(
+            referenced_security_group_id=None, prefix_list_id=None, cidr_ipv4="0.0.0.0/0"
+        ),
+        "the gateways only",
+    ),
+    (lambda s: drop(s, "aws_vpc_endpoint"), "endpoints of all services"),
+    (lambda s: first(s, "aws_lambda_function").update(vpc_config=[]), "in the network"),
+    (lambda s: drop(s, "aws_cloudwatch_event_target"), "tell of failed executions"),
+    (lambda s: drop(s, "aws_scheduler_schedule"), "renews user records"),
+    (
         lambda s: s.resources.append(type(s.resources[0])("aws_nat_gateway.x", "aws_nat_gateway", {})),
         "has no rule",
     ),
@@ -225,6 +250,35 @@ class Checks(unittest.TestCase):
                 ),
                 "lacks sagemaker:CreateTransformJob",
             ),
+            (
+                lambda states: states.update(Failed={"Type": "Fail"}),
+                "a redrive would continue with this Fail state",
+            ),
+            (
+                lambda states: states["Train"]["Parameters"].update({"TrainingJobName.$": "$.run"}),
+                "has the name of the failed one",
+            ),
+            (lambda states: states["LoadFeatures"].update(MaxConcurrency=8), "leave a new table no units"),
+            (
+                lambda states: states["LoadFeatures"]["ItemProcessor"]["States"]["LoadPart"]["Retry"].pop(),
+                "before the table has adapted",
+            ),
+            (
+                lambda states: states["Train"]["Retry"][0]["ErrorEquals"].append("SageMaker.Throttling"),
+                "SageMaker.Throttling is no error of CreateTrainingJob",
+            ),
+            (
+                lambda states: states["UpdateEndpoint"]["Parameters"].pop("RetainAllVariantProperties"),
+                "resets what autoscaling has set",
+            ),
+            (
+                lambda states: states["InService"]["Choices"][0]["And"].pop(),
+                "has the configuration of this run",
+            ),
+            (
+                lambda states: states["FindEndpoint"]["Catch"][0].update(Next="CreateEndpoint"),
+                "such as throttling, for one",
+            ),
         ]
         for number, (change, expected) in enumerate(breaks):
             with self.subTest(number=number, rule=expected):
@@ -243,8 +297,28 @@ class Checks(unittest.TestCase):
                             resource for resource in many(statement["Resource"]) if not resource.endswith(key)
                         ] or ["none"]
                     policy.values["policy"] = json.dumps(document)
-                missing = f"may not s3:GetObject on arn:aws:s3:::shop-prod-{'artifacts' if 'temp' in key else 'lake'}"
+                bucket = "artifacts" if key == "/temporary" else "lake"
+                missing = f"may not s3:GetObject on arn:aws:s3:::shop-prod-{bucket}"
                 self.assertTrue([r for r in access.check(state)[1] if missing in r])
+
+    def test_binaries(self):
+        # The interpreter that runs this test is a program of this machine's processor.
+        program = Path(sys.executable).resolve().read_bytes()
+        here = {"x86_64": "x86_64", "aarch64": "arm64"}[platform.machine()]
+        other = {"x86_64": "arm64", "arm64": "x86_64"}[here]
+
+        def complaints(architecture, glibc):
+            return list(binaries.of_binary("api", program, architecture, glibc))
+
+        self.assertEqual(complaints(here, (9, 0)), [])
+        self.assertIn(f"not for {other}", complaints(other, (9, 0))[0])
+        self.assertIn("needs glibc 2.", complaints(here, (2, 0))[0])
+        with tempfile.TemporaryDirectory() as dist:
+            archive = Path(dist, "lambda", here, "api.zip")
+            archive.parent.mkdir(parents=True)
+            with zipfile.ZipFile(archive, "w") as opened:
+                opened.writestr("bootstrap", "a script")
+            self.assertIn("is no program for Linux", binaries.check(dist)[1][0])
 
     def test_money(self):
         self.assertEqual(costs.check(self.state())[2], [])

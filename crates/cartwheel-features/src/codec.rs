@@ -188,3 +188,54 @@ impl<'a> Reader<'a> {
         self.array().map(i64::from_le_bytes)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The view that reads records in Athena names the first columns by their offsets.
+    #[test]
+    fn the_view_of_athena_reads_what_is_encoded() {
+        let state = UserState {
+            orders: 11,
+            applied: 12,
+            lines: 13,
+            later_lines: 14,
+            reordered: 15,
+            days: 1.5,
+            recent_lines: 2.5,
+            recent_reordered: 0.25,
+            last_order_ms: Some(1_795_000_000_000),
+            first_order_ms: Some(1_700_000_000_000),
+            ..UserState::default()
+        };
+        let record = state.encode();
+        let view = include_str!("../../../infra/modules/delivery/views.tf");
+        let read = |line: &str| {
+            let cells: Vec<&str> = line.trim().trim_matches(['[', ']', ',']).split(", ").collect();
+            let at: usize = cells[1].parse().unwrap();
+            let name = cells[0].trim_matches('"').to_owned();
+            let number = match cells[2] {
+                "\"u32\"" => f64::from(u32::from_le_bytes(record[at..at + 4].try_into().unwrap())),
+                "\"f32\"" => f64::from(f32::from_le_bytes(record[at..at + 4].try_into().unwrap())),
+                _ => i64::from_le_bytes(record[at..at + 8].try_into().unwrap()) as f64,
+            };
+            (name, number)
+        };
+        let columns = view.lines().skip_while(|line| *line != "  record = [").skip(1);
+        let found: Vec<_> = columns.take_while(|line| *line != "  ]").map(read).collect();
+        let expected = [
+            ("orders", 11.0),
+            ("orders_applied", 12.0),
+            ("lines", 13.0),
+            ("later_lines", 14.0),
+            ("reordered_lines", 15.0),
+            ("days", 1.5),
+            ("recent_lines_per_order", 2.5),
+            ("recent_reordered_share", 0.25),
+            ("last_order_ms", 1_795_000_000_000.0),
+            ("first_order_ms", 1_700_000_000_000.0),
+        ];
+        assert_eq!(found, expected.map(|(name, number)| (name.to_owned(), number)));
+    }
+}

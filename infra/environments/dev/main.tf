@@ -46,6 +46,7 @@ module "stack" {
   cors_origins          = var.cors_origins
   image_hosts           = var.image_hosts
   direct_ingest         = var.direct_ingest
+  vpc                   = var.vpc
   web                   = var.web
   web_domain            = var.web_domain
   web_acl_arn           = var.web_acl_arn

@@ -32,9 +32,25 @@ module "role" {
   description          = "Lets the feature job read the lake's tables and write feature sets."
   service              = "glue.amazonaws.com"
   check_source_account = false
+  in_network           = var.connection != null
   account_id           = var.account_id
   kms_key_arn          = var.kms_key_arn
-  statements = [
+  statements = concat([for statement in [
+    {
+      Sid      = "Connection"
+      Effect   = "Allow"
+      Action   = ["glue:GetConnection"]
+      Resource = [for kind in ["catalog", "connection/${coalesce(var.connection, "none")}"] : "arn:${var.partition}:glue:${var.region}:${var.account_id}:${kind}"]
+    },
+    {
+      # Glue tags the interfaces that it creates.
+      Sid       = "Tags"
+      Effect    = "Allow"
+      Action    = ["ec2:CreateTags", "ec2:DeleteTags"]
+      Resource  = ["arn:${var.partition}:ec2:${var.region}:${var.account_id}:network-interface/*"]
+      Condition = { "ForAllValues:StringEquals" = { "aws:TagKeys" = ["aws-glue-service-resource"] } }
+    },
+    ] : statement if var.connection != null], [
     {
       Sid      = "List"
       Effect   = "Allow"
@@ -79,7 +95,7 @@ module "role" {
       Resource  = ["*"]
       Condition = { StringEquals = { "cloudwatch:namespace" = "Glue" } }
     },
-  ]
+  ])
 }
 
 resource "aws_glue_job" "features" {
@@ -93,6 +109,7 @@ resource "aws_glue_job" "features" {
   timeout           = 240 # minutes
   # The state machine retries failed runs.
   max_retries = 0
+  connections = var.connection == null ? null : [var.connection]
 
   command {
     name            = "glueetl"

@@ -80,3 +80,9 @@ variable "kms_key_arn" {
   type        = string
   default     = null
 }
+
+variable "connection" {
+  description = "Name of the Glue connection to the network; null for no VPC."
+  type        = string
+  default     = null
+}

@@ -7,6 +7,7 @@ locals {
     architecture       = var.architecture
     log_retention_days = var.log_retention_days
     kms_key_arn        = var.kms_key_arn
+    network            = var.network
   }
   # What answers are made from: releases, and the documents that the shop configures.
   served      = ["documents", "features", "models", "releases"]
@@ -22,6 +23,7 @@ module "api_function" {
   architecture         = local.function.architecture
   log_retention_days   = local.function.log_retention_days
   kms_key_arn          = local.function.kms_key_arn
+  network              = local.function.network
   memory_mib           = var.api_memory_mib # It holds catalogue and model.
   scratch_mib          = var.api_scratch_mib
   timeout_seconds      = 10
@@ -101,6 +103,7 @@ module "consume_function" {
   architecture         = local.function.architecture
   log_retention_days   = local.function.log_retention_days
   kms_key_arn          = local.function.kms_key_arn
+  network              = local.function.network
   memory_mib           = 256
   timeout_seconds      = 60
   reserved_concurrency = var.consume_concurrency

@@ -118,3 +118,9 @@ variable "kms_key_arn" {
   type        = string
   default     = null
 }
+
+variable "network" {
+  description = "IDs of the private subnets and of the security group; null for no VPC."
+  type        = object({ subnet_ids = list(string), security_group_id = string })
+  default     = null
+}

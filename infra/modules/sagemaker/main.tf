@@ -18,6 +18,7 @@ module "role" {
   name        = "${var.prefix}-training"
   description = "Lets training jobs read feature sets and write models, and the endpoint read models."
   service     = "sagemaker.amazonaws.com"
+  in_network  = var.network != null
   account_id  = var.account_id
   kms_key_arn = var.kms_key_arn
   statements = [

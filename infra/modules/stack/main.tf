@@ -19,6 +19,8 @@ locals {
   own_page     = var.web && var.web_domain != null ? ["https://${var.web_domain.name}"] : []
   cors_origins = length(var.cors_origins) == 0 ? [] : distinct(concat(var.cors_origins, local.own_page))
 
+  network = one(module.network[*].subnets)
+
   # All functions get the same variables.
   function_environment = {
     CARTWHEEL_LAKE         = "s3://${module.lake.bucket}"
@@ -120,6 +122,16 @@ locals {
   }
 }
 
+module "network" {
+  source  = "../network"
+  count   = var.vpc == null ? 0 : 1
+  prefix  = local.prefix
+  region  = local.region
+  cidr    = var.vpc.cidr
+  zones   = var.vpc.zones
+  serving = local.serving
+}
+
 module "lake" {
   source      = "../lake"
   prefix      = local.prefix
@@ -181,6 +193,7 @@ module "functions" {
   environment        = local.function_environment
   log_retention_days = var.log_retention_days
   kms_key_arn        = var.kms_key_arn
+  network            = local.network
   # Without permission to list, S3 answers 403 instead of 404 for a missing object. That
   # request has no prefix, hence IfExists.
   statements = concat(each.value.statements, length(each.value.prefixes) == 0 ? [] : [{
@@ -208,6 +221,7 @@ module "features" {
   label              = var.label
   log_retention_days = var.log_retention_days
   kms_key_arn        = var.kms_key_arn
+  connection         = one(module.network[*].connection)
 }
 
 module "training" {
@@ -221,6 +235,7 @@ module "training" {
   endpoint_autoscaling = var.endpoint_autoscaling
   log_retention_days   = var.log_retention_days
   kms_key_arn          = var.kms_key_arn
+  network              = local.network
 }
 
 module "pipeline" {
@@ -248,6 +263,7 @@ module "pipeline" {
   timezone           = var.timezone
   log_retention_days = var.log_retention_days
   kms_key_arn        = var.kms_key_arn
+  network            = local.network
 }
 
 module "realtime" {
@@ -275,6 +291,7 @@ module "realtime" {
   parallelization     = var.parallelization
   log_retention_days  = var.log_retention_days
   kms_key_arn         = var.kms_key_arn
+  network             = local.network
 }
 
 module "web" {
@@ -317,4 +334,5 @@ module "github" {
   environment  = var.environment
   provider_arn = var.github_provider_arn
   state_bucket = var.state_bucket
+  vpc          = var.vpc != null
 }

@@ -331,6 +331,12 @@ variable "web" {
   default     = true
 }
 
+variable "vpc" {
+  description = "Puts functions, the feature job and training into private subnets with endpoints of the services in place of a NAT gateway: addresses (a /16 to /24) and number of availability zones. Each endpoint costs $7 a month and zone. null: no VPC."
+  type        = object({ cidr = string, zones = number })
+  default     = null
+}
+
 variable "web_domain" {
   description = "Domain of the web app, and the ARN of its certificate in us-east-1; null uses CloudFront's domain."
   type        = object({ name = string, certificate_arn = string })

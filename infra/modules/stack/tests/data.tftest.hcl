@@ -157,6 +157,10 @@ run "delivery" {
     error_message = "The catalogue contains the lake's tables."
   }
   assert {
+    condition     = toset(keys(aws_glue_catalog_table.view)) == toset(["users", "purchases"])
+    error_message = "The catalogue contains readable views."
+  }
+  assert {
     condition     = aws_glue_catalog_table.this["events"].parameters["storage.location.template"] == "s3://cartwheel-test-lake-123456789012/events/year=$${year}/month=$${month}/day=$${day}/hour=$${hour}/"
     error_message = "Partitions of events are computed from the time."
   }

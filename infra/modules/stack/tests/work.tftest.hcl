@@ -266,3 +266,26 @@ run "schedule" {
     error_message = "The definition equals the file that also runs on a single machine."
   }
 }
+
+run "network" {
+  module {
+    source = "../network"
+  }
+  variables {
+    cidr    = "10.20.0.0/16"
+    zones   = 2
+    serving = true
+  }
+  assert {
+    condition     = [for subnet in aws_subnet.private : subnet.cidr_block] == ["10.20.0.0/20", "10.20.16.0/20"] && alltrue([for subnet in aws_subnet.private : subnet.map_public_ip_on_launch != true])
+    error_message = "The network has a private subnet in each zone."
+  }
+  assert {
+    condition     = aws_vpc_endpoint.gateway["s3"].vpc_endpoint_type == "Gateway" && alltrue([for endpoint in aws_vpc_endpoint.interface : endpoint.private_dns_enabled && length(endpoint.subnet_ids) == 2])
+    error_message = "Services are reached by endpoints."
+  }
+  assert {
+    condition     = alltrue([for rule in aws_vpc_security_group_egress_rule.gateways : rule.cidr_ipv4 == null])
+    error_message = "Nothing is allowed to the internet."
+  }
+}
