@@ -43,10 +43,43 @@ BASE_ERRORS = {
 # Units that a table without warm throughput takes in a second, and those of one LoadPart at most:
 # 16 requests of 25 items.
 TABLE_UNITS, PART_UNITS = 4000, 400
+# The hyperparameters and the formats of SageMaker's XGBoost 3.0.
+HYPERPARAMETERS = set(
+    (  # noqa: SIM905 (a list of this length is easier to read as words)
+        "alpha base_score booster colsample_bylevel colsample_bynode colsample_bytree csv_weights "
+        "deterministic_histogram early_stopping_rounds eta eval_metric gamma grow_policy "
+        "interaction_constraints lambda lambda_bias max_bin max_delta_step max_depth max_leaves "
+        "min_child_weight monotone_constraints normalize_type nthread num_class num_parallel_tree num_round "
+        "objective one_drop process_type rate_drop refresh_leaf sample_type save_model_on_termination "
+        "scale_pos_weight seed single_precision_histogram sketch_eps skip_drop subsample tree_method "
+        "tweedie_variance_power updater use_dask_gpu_training verbosity"
+    ).split()
+)
+CONTENT_TYPES = {"text/csv", "text/libsvm", "application/x-parquet", "application/x-recordio-protobuf"}
 # Actions that pass a role.
 PASSING = {"sagemaker:CreateTrainingJob": ["iam:PassRole"], "sagemaker:CreateModel": ["iam:PassRole"]}
 # Services and actions that the role may have in addition: logging and SageMaker's tags.
 EXTRA = {"logs", "sagemaker:AddTags", "sagemaker:ListTags"}
+
+
+def of_training(machine):
+    """Complaints about what SageMaker's XGBoost container would refuse, by its documentation."""
+    given = machine["States"]["Defaults"]["Result"]
+    for name, value in given.items():
+        if name not in HYPERPARAMETERS:
+            yield f"Defaults: the container has no hyperparameter {name}"
+        if not isinstance(value, str):
+            yield f"Defaults: {name} is not a string"
+    if "num_round" not in given:
+        yield "Defaults: the container needs num_round"
+    for name, task in tasks(machine):
+        if "InputDataConfig" in task["Parameters"]:
+            channels = {c["ChannelName"]: c["ContentType"] for c in task["Parameters"]["InputDataConfig"]}
+            # Without validation, early stopping is ignored.
+            if set(channels) != {"train", "validation"}:
+                yield f"{name}: the channels are {sorted(channels)} instead of train and validation"
+            if set(channels.values()) - CONTENT_TYPES:
+                yield f"{name}: the container does not read {sorted(channels.values())}"
 
 
 def known_errors(task, service, operation):
@@ -199,7 +232,7 @@ def check(machine, state):
         if not (endpoint and embedded):
             needed |= {call, *PASSING.get(call, []), *(SYNC[call] if match["sync"] else [])}
 
-    complaints += of_failures(machine)
+    complaints += [*of_failures(machine), *of_training(machine)]
 
     # Settings lists the fields of the input.
     fields = {path.split(".")[1] for path in references(machine["States"]["Settings"]["Parameters"])} - {
