@@ -190,6 +190,7 @@ class Types:
     def aws_lambda_event_source_mapping(self, mapping):
         yield mapping["function_response_types"] == ["ReportBatchItemFailures"], "retries only failed records"
         yield mapping["bisect_batch_on_function_error"], "bisects failed batches"
+        yield mapping["parallelization_factor"] == 1, "leaves a new account functions for its API"
         yield 0 < (mapping["maximum_retry_attempts"] or -1) <= 100, "limits retries"
         [stream] = self.state.all("aws_kinesis_stream")
         yield (
