@@ -2,14 +2,23 @@
 
     python infra/check/access.py STATE    (STATE: see state.py)
 
-The requests of Hadoop are listed here: they follow from the paths that glue/features.py uses.
+The requests of Hadoop are listed here: they follow from the paths that glue/features.py uses. Those of
+the functions are in requests.json, which the acceptance tests of lambdas/ write: they record what the
+functions' binaries ask of the emulated services.
 """
 
 import fnmatch
+import json
 import sys
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from state import State, many
+
+RECORDED = json.loads((Path(__file__).resolve().parent / "requests.json").read_text())
+# What AWS does in the name of a function's role: the event source mapping reads the stream, and Lambda
+# writes the logs.
+BY_LAMBDA = ["kinesis:Describe*", "kinesis:Get*", "kinesis:ListShards", "logs:*", "kms:*", "ec2:*"]
 
 
 @dataclass(frozen=True)
@@ -44,15 +53,14 @@ def holds(operator, key, expected, context):
 
 def covers(statement, request):
     """Whether a statement is about a request."""
-    conditions = [
-        holds(operator, key, expected, request.context)
-        for operator, keys in statement.get("Condition", {}).items()
-        for key, expected in keys.items()
-    ]
     return (
         matches([a.lower() for a in many(statement["Action"])], request.action.lower())
         and matches(statement["Resource"], request.resource)
-        and all(conditions)
+        and all(
+            holds(operator, key, expected, request.context)
+            for operator, keys in statement.get("Condition", {}).items()
+            for key, expected in keys.items()
+        )
     )
 
 
@@ -122,14 +130,73 @@ def of_features(lake, artifacts):
     yield from hadoop_writes(artifacts, "temporary/spark-1")
 
 
+def recorded(text, state):
+    """A request from its text in requests.json, about the resources of this environment."""
+    action, resource, *prefix = text.split(" ")
+    service = action.split(":")[0]
+    if service == "s3":
+        [lake] = [b["arn"] for b in state.all("aws_s3_bucket") if "-lake-" in b["arn"]]
+        # The recorded key ends with `*`: any key of that folder.
+        folder = resource.partition("/")[2].replace("*", "any")
+        context = {"s3:prefix": prefix[0].replace("*", "any")} if prefix else {}
+        return Request(action, f"{lake}/{folder}" if folder else lake, context)
+    kinds = {
+        "dynamodb": "aws_dynamodb_table",
+        "firehose": "aws_kinesis_firehose_delivery_stream",
+        "kinesis": "aws_kinesis_stream",
+        "sns": "aws_sns_topic",
+        "sqs": "aws_sqs_queue",
+    }
+    if service == "sagemaker":
+        machine = state.outputs["state_machine_arn"]
+        return Request(
+            action,
+            machine.replace("states", "sagemaker").split("stateMachine")[0]
+            + "endpoint/"
+            + (json.loads(state.outputs["pipeline_input"])["endpoint"]["name"]),
+        )
+    [arn] = [
+        r["arn"] for r in state.all(kinds[service]) if service != "firehose" or r["name"].endswith(resource)
+    ]
+    return Request(action, arn)
+
+
+def of_functions(state):
+    """The role and each request of the functions. A GET of a missing key also needs s3:ListBucket."""
+    serving = json.loads(state.outputs["pipeline_input"])["endpoint"]["mode"] == "sagemaker"
+    for function in state.all("aws_lambda_function"):
+        name = function["function_name"].rsplit("-", 1)[-1]
+        for text in RECORDED.get(name, []):
+            if text.startswith("sagemaker:") and not serving:
+                continue
+            request = recorded(text, state)
+            yield function["role"], request
+            if request.action == "s3:GetObject":
+                yield function["role"], Request("s3:ListBucket", request.resource.split("/")[0])
+
+
+def unused(state):
+    """Rights of the functions that no recorded request uses: role and action."""
+    asked = {}
+    for role, request in of_functions(state):
+        asked.setdefault(role, set()).add(request.action.lower())
+    for function in state.all("aws_lambda_function"):
+        role = function["role"]
+        for statement in state.policy_of(role):
+            for action in many(statement["Action"]):
+                if action.lower() not in asked.get(role, set()) and not matches(BY_LAMBDA, action):
+                    yield f"{role.rsplit('/', 1)[-1]}: {action}"
+
+
 def check(state):
     """The number of requests, and those that the roles refuse."""
     [job] = state.all("aws_glue_job")
     buckets = [bucket["arn"] for bucket in state.all("aws_s3_bucket")]
     [lake] = [arn for arn in buckets if "-lake-" in arn]
     [artifacts] = [arn for arn in buckets if "-artifacts-" in arn]
-    requests = {str(request): request for request in of_features(lake, artifacts)}
-    needed = [(job["role_arn"], request) for request in requests.values()]
+    needed = [(job["role_arn"], request) for request in of_features(lake, artifacts)]
+    needed += of_functions(state)
+    needed = list({f"{role} {request}": (role, request) for role, request in needed}.values())
     refused = [
         f"{role.rsplit('/', 1)[-1]} may not {request}"
         for role, request in needed
@@ -139,7 +206,10 @@ def check(state):
 
 
 if __name__ == "__main__":
-    count, refused = check(State(sys.argv[1]))
+    state = State(sys.argv[1])
+    count, refused = check(state)
+    for right in unused(state):
+        print(f"access: no test uses the right of {right}")
     for complaint in refused:
         print(f"access: {complaint}")
     print(f"access: {count} requests, {len(refused)} refused")

@@ -18,6 +18,7 @@ import asl
 import binaries
 import costs
 import rules
+import values
 from state import State, many
 
 INFRA = Path(__file__).resolve().parent.parent
@@ -258,6 +259,15 @@ class Checks(unittest.TestCase):
                 lambda states: states["Train"]["Parameters"].update({"TrainingJobName.$": "$.run"}),
                 "has the name of the failed one",
             ),
+            (
+                lambda states: states["Defaults"]["Result"].update(learning_rate="0.1"),
+                "has no hyperparameter learning_rate",
+            ),
+            (lambda states: states["Defaults"]["Result"].update(max_depth=5), "max_depth is not a string"),
+            (
+                lambda states: states["Train"]["Parameters"]["InputDataConfig"].pop(),
+                "instead of train and validation",
+            ),
             (lambda states: states["LoadFeatures"].update(MaxConcurrency=8), "leave a new table no units"),
             (
                 lambda states: states["LoadFeatures"]["ItemProcessor"]["States"]["LoadPart"]["Retry"].pop(),
@@ -335,6 +345,38 @@ class Checks(unittest.TestCase):
                 state = self.state()
                 set_block(first(state, kind), path, value)
                 self.assertTrue([c for c in costs.check(state)[2] if expected in c])
+
+    def test_values(self):
+        self.assertEqual(values.check(self.state())[1], [])
+        for kind, path, value in (
+            ("aws_lambda_function", "runtime", "provided.al2024"),
+            ("aws_lambda_function", "memory_size", 64),
+            ("aws_lambda_function", "ephemeral_storage.size", 256),
+            ("aws_kinesis_stream", "stream_mode_details.stream_mode", "ON-DEMAND"),
+            ("aws_cloudwatch_event_rule", "name", "a rule"),
+            ("aws_lambda_event_source_mapping", "parallelization_factor", 11),
+        ):
+            with self.subTest(kind=kind, path=path):
+                state = self.state()
+                set_block(first(state, kind), path, value)
+                self.assertEqual(len(values.check(state)[1]), 1)
+        state = self.state()
+        given = json.loads(state.outputs["pipeline_input"])
+        given["training"]["instance"] = "ml.m5.huge"
+        state.outputs["pipeline_input"] = json.dumps(given)
+        self.assertIn("pipeline_input.training.instance: 'ml.m5.huge'", values.check(state)[1][0])
+
+    def test_no_function_has_a_right_that_it_does_not_use(self):
+        self.assertEqual(list(access.unused(self.state())), [])
+
+    def test_a_role_lacks_what_its_function_asks_for(self):
+        state = self.state()
+        for policy in state.all("aws_iam_role_policy"):
+            policy.values["policy"] = policy["policy"].replace("dynamodb:BatchGetItem", "dynamodb:Scan")
+        self.assertTrue(
+            [r for r in access.check(state)[1] if r.startswith("shop-prod-api may not dynamodb:BatchGetItem")]
+        )
+        self.assertIn("shop-prod-api: dynamodb:Scan", list(access.unused(state)))
 
     def test_dev_is_throttled_low(self):
         broken = rules.check("dev", "sagemaker", self.state())[1]

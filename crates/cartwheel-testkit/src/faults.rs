@@ -4,6 +4,7 @@
 //! `PutRecordBatch`, `BatchWriteItem`, `BatchGetItem`). It forwards some of their entries and
 //! reports the others as failed, as the service would.
 
+use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -65,6 +66,7 @@ struct State {
     rng: ChaCha8Rng,
     faults: Faults,
     seen: Seen,
+    asked: BTreeSet<String>,
 }
 
 #[derive(Debug)]
@@ -100,7 +102,7 @@ impl FaultProxy {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a free port");
         let address = listener.local_addr().expect("an address");
         let rng = ChaCha8Rng::seed_from_u64(seed);
-        let state = State { rng, faults, seen: Seen::default() };
+        let state = State { rng, faults, seen: Seen::default(), asked: BTreeSet::new() };
         let shared = Arc::new(Shared { target, state: Mutex::new(state) });
         let task = tokio::spawn(serve(listener, shared.clone())).abort_handle();
         Self { shared, address, task }
@@ -114,6 +116,11 @@ impl FaultProxy {
     /// Replaces the faults for later requests.
     pub fn set(&self, faults: Faults) {
         self.shared.state.lock().faults = faults;
+    }
+
+    /// Returns what was asked so far, in the terms of IAM: actions and resources, sorted.
+    pub fn asked(&self) -> BTreeSet<String> {
+        self.shared.state.lock().asked.clone()
     }
 
     /// Returns the counts so far.
@@ -143,7 +150,7 @@ async fn serve(listener: TcpListener, shared: Arc<Shared>) {
 impl Shared {
     fn fate(&self) -> (Fate, Option<Duration>) {
         let mut state = self.state.lock();
-        let State { rng, faults, seen } = &mut *state;
+        let State { rng, faults, seen, .. } = &mut *state;
         seen.requests += 1;
         let slow = faults.slow.filter(|slow| rng.random_bool(slow.fraction));
         let fate = if rng.random_bool(faults.error) {
@@ -171,6 +178,9 @@ impl Shared {
 async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> Answer {
     let (parts, body) = request.into_parts();
     let body = body.collect().await?.to_bytes();
+    if let Some(asked) = crate::asked::asked(&parts, &body) {
+        shared.state.lock().asked.insert(asked);
+    }
     let (fate, delay) = shared.fate();
     if let Some(delay) = delay {
         tokio::time::sleep(delay).await;

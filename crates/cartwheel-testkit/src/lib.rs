@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 #![allow(clippy::disallowed_methods, reason = "it waits for processes, in real time")]
 
+mod asked;
 mod emulators;
 mod faults;
 mod lambda;

@@ -10,8 +10,7 @@ locals {
     network            = var.network
   }
   # What answers are made from: releases, and the documents that the shop configures.
-  served      = ["documents", "features", "models", "releases"]
-  table_reads = ["dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query"]
+  served = ["documents", "features", "models", "releases"]
 }
 
 module "api_function" {
@@ -45,7 +44,7 @@ module "api_function" {
     {
       Sid      = "ReadUsers"
       Effect   = "Allow"
-      Action   = local.table_reads
+      Action   = ["dynamodb:BatchGetItem"]
       Resource = [var.table_arn]
     },
     {
@@ -121,7 +120,7 @@ module "consume_function" {
     {
       Sid      = "Sessions"
       Effect   = "Allow"
-      Action   = ["dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"]
+      Action   = ["dynamodb:BatchGetItem", "dynamodb:PutItem"]
       Resource = [var.table_arn]
     },
     {

@@ -77,7 +77,7 @@ locals {
         {
           Sid      = "WriteModels"
           Effect   = "Allow"
-          Action   = ["s3:AbortMultipartUpload", "s3:PutObject"]
+          Action   = ["s3:PutObject"]
           Resource = ["${module.lake.arn}/models/*"]
         },
       ]

@@ -20,6 +20,7 @@ use parquet::arrow::ArrowWriter;
 use serde_json::{Value, json};
 
 use crate::learned::Learned;
+use crate::rights::Rights;
 use crate::scenario::{Shop, products};
 
 pub const LAKE: &str = "s3://lake";
@@ -30,6 +31,7 @@ pub struct Account {
     dynamodb: Emulator,
     moto: Emulator,
     variables: Vec<(String, String)>,
+    rights: Rights,
 }
 
 async fn config(url: &str) -> SdkConfig {
@@ -79,11 +81,23 @@ impl Account {
         for service in ["S3", "SQS", "SNS", "FIREHOSE"] {
             variables.push((format!("AWS_ENDPOINT_URL_{service}"), moto.url()));
         }
-        Self { kinesis, dynamodb, moto, variables }
+        Self { kinesis, dynamodb, moto, variables, rights: Rights::default() }
     }
 
-    /// Starts a function's binary with additional variables.
+    /// Starts a function's binary with additional variables, and listens to what it asks.
     pub async fn function(&self, name: &str, own: &[(&str, String)]) -> Function {
+        let variables = self.rights.listen(name, self.variables(own)).await;
+        Self::start(name, &variables).await
+    }
+
+    /// The variables of a function.
+    fn variables(&self, own: &[(&str, String)]) -> Vec<(String, String)> {
+        let mut variables = self.variables.clone();
+        variables.extend(own.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
+        variables
+    }
+
+    async fn start(name: &str, variables: &[(String, String)]) -> Function {
         let binary = match name {
             "api" => env!("CARGO_BIN_EXE_api"),
             "consume" => env!("CARGO_BIN_EXE_consume"),
@@ -98,9 +112,7 @@ impl Account {
             format!("{dir}/{name}/bootstrap")
         });
         let binary = packaged.unwrap_or_else(|_| binary.to_owned());
-        let mut variables = self.variables.clone();
-        variables.extend(own.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
-        Function::start(Path::new(&binary), name, &variables).await
+        Function::start(Path::new(&binary), name, variables).await
     }
 
     fn lake(&self) -> Arc<dyn ObjectStore> {
@@ -420,6 +432,10 @@ pub async fn releases(learned: &Learned) {
     let notice = json!({"run": "run-1", "outcome": "released", "evaluation": first,
                         "released": {"release": current}});
     assert_eq!(notify.invoke(&notice).await.unwrap(), json!({}));
+    // The detail of EventBridge's event.
+    let failed = json!({"name": "run-2", "status": "FAILED", "error": "States.TaskFailed",
+                        "cause": "no capacity", "executionArn": "arn:aws:states:us-east-1:1:execution:m:run-2"});
+    assert_eq!(notify.invoke(&failed).await.unwrap(), json!({}));
     let error = notify.invoke(&json!({"run": 7})).await.unwrap_err();
     assert!(error["errorMessage"].as_str().unwrap().contains("expected a string"), "{error}");
 }
@@ -434,8 +450,9 @@ pub async fn bad_days(learned: &Learned) {
         ("CARTWHEEL_ENDPOINT", "shop".to_owned()),
         ("AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME", nowhere),
     ];
-    let api = account.function("api", &own).await;
-    let plain = account.function("api", &[]).await;
+    // Nobody listens in between, since the answers are timed.
+    let api = Account::start("api", &account.variables(&own)).await;
+    let plain = Account::start("api", &account.variables(&[])).await;
     let user = &learned.users[0];
     let ask = gateway("GET", &format!("/v1/users/{user}/recommendations"), None, None);
 

@@ -6,6 +6,7 @@
 mod cloud;
 mod embedded;
 mod learned;
+mod rights;
 mod scenario;
 
 use learned::Learned;

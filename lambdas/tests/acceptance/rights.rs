@@ -1,0 +1,72 @@
+//! The rights that the functions need: what their binaries ask of the emulated services.
+//!
+//! `infra/check/requests.json` has them by function, and `make infra` replays them against the
+//! policies of the planned roles. UPDATE=1 adds what is missing.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::Mutex;
+
+use cartwheel_testkit::{FaultProxy, Faults};
+
+/// Actions and resources by function.
+type Requests = BTreeMap<String, BTreeSet<String>>;
+
+static FILE: Mutex<()> = Mutex::new(());
+
+/// Listens to what functions ask. Dropping it compares that with the file.
+#[derive(Default)]
+pub struct Rights {
+    proxies: Mutex<Vec<(String, FaultProxy)>>,
+}
+
+impl Rights {
+    /// The variables of a function, with a proxy of its own in front of each service.
+    pub async fn listen(
+        &self,
+        function: &str,
+        variables: Vec<(String, String)>,
+    ) -> Vec<(String, String)> {
+        let mut urls = BTreeMap::new();
+        let mut heard = Vec::new();
+        for (name, value) in variables {
+            let port = value.rsplit(':').next().and_then(|port| port.parse::<u16>().ok());
+            let Some(port) = port.filter(|_| name.starts_with("AWS_ENDPOINT_URL")) else {
+                heard.push((name, value));
+                continue;
+            };
+            if !urls.contains_key(&port) {
+                let proxy = FaultProxy::start(port, 0, Faults::default()).await;
+                urls.insert(port, proxy.url());
+                self.proxies.lock().unwrap().push((function.to_owned(), proxy));
+            }
+            heard.push((name, urls[&port].clone()));
+        }
+        heard
+    }
+}
+
+impl Drop for Rights {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            return;
+        }
+        let mut asked = Requests::new();
+        for (function, proxy) in self.proxies.lock().unwrap().drain(..) {
+            asked.entry(function).or_default().extend(proxy.asked());
+        }
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../infra/check/requests.json");
+        let _one_at_a_time = FILE.lock().unwrap();
+        let text = std::fs::read_to_string(&path).unwrap_or_else(|_| "{}".to_owned());
+        let mut known: Requests = serde_json::from_str(&text).unwrap();
+        let before = known.clone();
+        for (function, requests) in asked {
+            known.entry(function).or_default().extend(requests);
+        }
+        if std::env::var_os("UPDATE").is_some() {
+            std::fs::write(&path, serde_json::to_string_pretty(&known).unwrap() + "\n").unwrap();
+        } else {
+            assert_eq!(known, before, "new requests: UPDATE=1 adds them to {}", path.display());
+        }
+    }
+}
