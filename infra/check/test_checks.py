@@ -167,6 +167,12 @@ BREAKS = [
         ),
         "restricted principal",
     ),
+    (
+        lambda s: policy_statement(
+            s, "aws_iam_role_policy", Action="s3:ListBucket", Resource=["arn:aws:s3:::x"] * 600
+        ),
+        "that IAM takes",
+    ),
     (lambda s: first(s, "aws_lambda_function")["tags_all"].clear(), "tagged"),
     (
         lambda s: first(s, "aws_glue_catalog_table", name="users")["storage_descriptor"][0]["columns"].pop(),

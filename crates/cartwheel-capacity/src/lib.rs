@@ -19,7 +19,7 @@ mod tests;
 
 pub use batch::{Features, Lake, Training};
 pub use limits::{FirstHit, Limit};
-pub use load::{EndpointMode, Load};
+pub use load::{Account, EndpointMode, Load};
 pub use machine::{Fits, Machine};
 pub use plan::{Cost, Plan, PricesAsOf};
 pub use prices::{BUILT_IN, Prices, PricesError};

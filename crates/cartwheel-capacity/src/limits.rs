@@ -11,10 +11,10 @@ use crate::figures::{
     API_MEMORY, ENDPOINT_REQUESTS, ENDPOINT_TARGET, GLUE_CORES, GLUE_SECONDS, IMPRESSION_BYTES, KB,
     MB, ON_DEMAND_SHARDS, PART_USERS, PRODUCT_FILE, PRODUCT_MEMORY, RUNTIME_MEMORY,
 };
-use crate::load::{EndpointMode, Load, Rates};
+use crate::load::{Account, EndpointMode, Load, Rates};
 use crate::realtime::{Table, api_seconds, consumers, shards};
 
-/// Set in infra: default of `requests_per_second`.
+/// Set in infra: `requests_per_second` of prod.
 const REQUESTS_SET: f64 = 500.0;
 /// Set in infra: default of `glue_max_workers`.
 const WORKERS_SET: f64 = 10.0;
@@ -66,6 +66,14 @@ pub(crate) fn limits(load: &Load, rates: &Rates, table: &Table) -> Vec<Limit> {
     limits
 }
 
+/// Lambda's concurrency, and SageMaker's instances for an endpoint.
+fn quotas(account: Account) -> (f64, f64) {
+    match account {
+        Account::Standard => (1_000.0, 20.0),
+        Account::Fresh => (10.0, 0.0),
+    }
+}
+
 /// Quotas that events, answers and the catalogue reach.
 fn serving(load: &Load, rates: &Rates, table: &Table) -> Vec<Limit> {
     let peak = rates.events * rates.peak;
@@ -73,6 +81,7 @@ fn serving(load: &Load, rates: &Rates, table: &Table) -> Vec<Limit> {
     let calls = rates.calls * rates.peak;
     let shards = shards(load, peak);
     let products = load.products as f64;
+    let (concurrency, instances) = quotas(load.account);
     let mut limits = vec![
         limit(
             "infra: requests_per_second",
@@ -95,7 +104,7 @@ fn serving(load: &Load, rates: &Rates, table: &Table) -> Vec<Limit> {
             "Lambda: concurrency",
             "events",
             Growth { base: 0.0, slope: calls * api_seconds(load) + consumers(peak, shards) },
-            1_000.0,
+            concurrency,
             "at once",
             "Ask AWS for a higher quota. Reserve concurrency for consume, so that the API cannot \
              starve it.",
@@ -189,10 +198,20 @@ fn serving(load: &Load, rates: &Rates, table: &Table) -> Vec<Limit> {
             "SageMaker: instances of an endpoint",
             "events",
             Growth { base: 0.0, slope: answers / ENDPOINT_REQUESTS / ENDPOINT_TARGET },
-            20.0,
+            instances,
             "ml.c7i.large",
             "Ask AWS for a higher quota (a new account's may be lower), use larger instances, or \
              score embedded.",
+        ));
+    }
+    if load.account == Account::Fresh {
+        limits.push(limit(
+            "SageMaker: instances for training",
+            "nothing",
+            Growth { base: 1.0, slope: 0.0 },
+            0.0,
+            "ml.m5.xlarge",
+            "Ask AWS for a quota of 2 or more before the first run of the pipeline.",
         ));
     }
     limits
@@ -261,7 +280,10 @@ fn limit(
     unit: &'static str,
     remedy: &'static str,
 ) -> Limit {
-    let reached_at_times = (slope > 0.0).then(|| (quota - base) / slope);
+    let reached_at_times = match base > quota {
+        true => Some(0.0),
+        false => (slope > 0.0).then(|| (quota - base) / slope),
+    };
     Limit { name, grows_with, now: base + slope, quota, unit, reached_at_times, remedy }
 }
 

@@ -14,6 +14,16 @@ pub enum EndpointMode {
     Sagemaker,
 }
 
+/// The quotas that an AWS account has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Account {
+    /// The documented defaults.
+    Standard,
+    /// Those that a new account often has until AWS raises them.
+    Fresh,
+}
+
 /// The load to plan for.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Load {
@@ -39,6 +49,8 @@ pub struct Load {
     pub keep_days: u32,
     /// Where requests are scored.
     pub endpoint_mode: EndpointMode,
+    /// Quotas of the account.
+    pub account: Account,
 }
 
 impl Load {

@@ -23,6 +23,7 @@ fn load() -> Load {
         retrain_per_day: 1.0,
         keep_days: 365,
         endpoint_mode: EndpointMode::Embedded,
+        account: Account::Standard,
     }
 }
 
@@ -133,6 +134,23 @@ fn a_load_that_reaches_a_quota_takes_all_of_it() {
     }
 }
 
+#[test]
+fn a_new_account_reaches_its_first_quota_before_the_first_run() {
+    let fresh = Load { account: Account::Fresh, ..load() };
+    let plan = plan(&fresh, &prices());
+    let first = &plan.limits[0];
+    assert_eq!(
+        (first.name, first.reached_at_times),
+        ("SageMaker: instances for training", Some(0.0))
+    );
+    assert_eq!(plan.limits_first_hit[0].limits[0], first.name);
+    let concurrency = |plan: &Plan| {
+        plan.limits.iter().find(|limit| limit.name == "Lambda: concurrency").unwrap().quota
+    };
+    assert_eq!(concurrency(&plan), 10.0);
+    assert_eq!(concurrency(&super::plan(&load(), &prices())), 1_000.0);
+}
+
 /// Collects the numbers of a plan. JSON has finite numbers only.
 fn numbers(value: &Value, path: &str, out: &mut Vec<(String, f64)>) {
     match value {
@@ -166,6 +184,7 @@ fn the_smallest_and_the_largest_load_have_finite_plans() {
         retrain_per_day: 0.0,
         keep_days: 1,
         endpoint_mode: EndpointMode::Embedded,
+        account: Account::Standard,
     };
     let most = Load {
         events_per_second: 1e6,
@@ -179,6 +198,7 @@ fn the_smallest_and_the_largest_load_have_finite_plans() {
         retrain_per_day: 96.0,
         keep_days: 3_650,
         endpoint_mode: EndpointMode::Sagemaker,
+        account: Account::Standard,
     };
     for load in [&least, &most] {
         let plan = plan(load, &prices());
@@ -216,6 +236,7 @@ fn any_load() -> impl Strategy<Value = Load> {
             retrain_per_day: c.0,
             keep_days: c.1,
             endpoint_mode: c.2,
+            account: Account::Standard,
         })
 }
 

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
-use cartwheel_capacity::{BUILT_IN, EndpointMode, Fits, Limit, Load, Plan, Prices, plan};
+use cartwheel_capacity::{Account, BUILT_IN, EndpointMode, Fits, Limit, Load, Plan, Prices, plan};
 use clap::{Args, ValueEnum};
 
 use crate::show::result;
@@ -58,6 +58,17 @@ struct LoadArgs {
     /// Where requests are scored.
     #[arg(long, value_name = "MODE", value_enum, default_value = "embedded")]
     endpoint_mode: EndpointModeArg,
+    /// Quotas of the AWS account.
+    #[arg(long, value_name = "KIND", value_enum, default_value = "standard")]
+    account: AccountArg,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum AccountArg {
+    /// The documented defaults.
+    Standard,
+    /// Those of a new account.
+    Fresh,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -84,6 +95,10 @@ impl LoadArgs {
             endpoint_mode: match self.endpoint_mode {
                 EndpointModeArg::Embedded => EndpointMode::Embedded,
                 EndpointModeArg::Sagemaker => EndpointMode::Sagemaker,
+            },
+            account: match self.account {
+                AccountArg::Standard => Account::Standard,
+                AccountArg::Fresh => Account::Fresh,
             },
         }
     }
