@@ -31,7 +31,6 @@ NESTING = {
 
 # Values of data sources.
 ANSWERS = {
-    "aws_availability_zones": {"names": [f"{REGION}{zone}" for zone in "abc"]},
     "aws_caller_identity": {"account_id": ACCOUNT},
     "aws_partition": {"partition": "aws", "dns_suffix": "amazonaws.com"},
     "aws_region": {"region": REGION},
@@ -217,8 +216,6 @@ class Provider(plugin_rpc.ProviderServicer):
 
     def here(self, value):
         """A value of REGION as it is in the configured region."""
-        if isinstance(value, list):
-            return [self.here(item) for item in value]
         return value.replace(REGION, self.region) if isinstance(value, str) else value
 
     def GetFunctions(self, request, context):

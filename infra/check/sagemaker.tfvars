@@ -13,4 +13,4 @@ monthly_budget_usd   = 500
 github_repository    = "shop@1001/cartwheel@2002"
 state_bucket         = "shop-terraform-state"
 kms_key_arn          = "arn:aws:kms:eu-central-1:123456789012:key/00000000-0000-0000-0000-000000000000"
-vpc                  = { cidr = "10.20.0.0/16", zones = 2 }
+vpc                  = { cidr = "10.20.0.0/16", zones = ["us-west-2a", "us-west-2b"] }

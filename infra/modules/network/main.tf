@@ -2,7 +2,6 @@
 # that functions, the feature job and training call. There is no NAT gateway.
 
 locals {
-  zones = slice(data.aws_availability_zones.here.names, 0, var.zones)
   # Free of charge.
   gateways = ["dynamodb", "s3"]
   # Billed by the hour and zone.
@@ -10,10 +9,6 @@ locals {
     ["glue", "kinesis-firehose", "kinesis-streams", "logs", "monitoring", "sns", "sqs"],
     var.serving ? ["sagemaker.runtime"] : [],
   )
-}
-
-data "aws_availability_zones" "here" {
-  state = "available"
 }
 
 resource "aws_vpc" "this" {
@@ -30,7 +25,7 @@ resource "aws_default_security_group" "none" {
 }
 
 resource "aws_subnet" "private" {
-  for_each          = { for index, zone in local.zones : zone => index }
+  for_each          = { for index, zone in var.zones : zone => index }
   vpc_id            = aws_vpc.this.id
   availability_zone = each.key
   cidr_block        = cidrsubnet(var.cidr, 4, each.value)
@@ -107,8 +102,8 @@ resource "aws_glue_connection" "private" {
   connection_type = "NETWORK"
 
   physical_connection_requirements {
-    availability_zone      = local.zones[0]
-    subnet_id              = aws_subnet.private[local.zones[0]].id
+    availability_zone      = var.zones[0]
+    subnet_id              = aws_subnet.private[var.zones[0]].id
     security_group_id_list = [aws_security_group.inside.id]
   }
 }

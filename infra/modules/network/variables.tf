@@ -14,11 +14,11 @@ variable "cidr" {
 }
 
 variable "zones" {
-  description = "Number of availability zones, 1 to 3. Endpoints are billed for each."
-  type        = number
+  description = "Names of 1 to 3 availability zones. Endpoints are billed for each. A new zone is added at the end, since the order determines the addresses."
+  type        = list(string)
 
   validation {
-    condition     = var.zones >= 1 && var.zones <= 3
+    condition     = length(var.zones) >= 1 && length(var.zones) <= 3
     error_message = "Choose 1 to 3 availability zones."
   }
 }

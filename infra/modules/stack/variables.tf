@@ -332,8 +332,8 @@ variable "web" {
 }
 
 variable "vpc" {
-  description = "Puts functions, the feature job and training into private subnets with endpoints of the services in place of a NAT gateway: addresses (a /16 to /24) and number of availability zones. Each endpoint costs $7 a month and zone. null: no VPC."
-  type        = object({ cidr = string, zones = number })
+  description = "Puts functions, the feature job and training into private subnets with endpoints of the services in place of a NAT gateway: addresses (a /16 to /24) and names of 1 to 3 availability zones. Each endpoint costs $7 a month and zone. null: no VPC."
+  type        = object({ cidr = string, zones = list(string) })
   default     = null
 }
 

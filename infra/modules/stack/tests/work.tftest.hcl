@@ -273,7 +273,7 @@ run "network" {
   }
   variables {
     cidr    = "10.20.0.0/16"
-    zones   = 2
+    zones   = ["eu-central-1a", "eu-central-1b"]
     serving = true
   }
   assert {

@@ -4,10 +4,6 @@ mock_data "aws_caller_identity" {
   defaults = { account_id = "123456789012" }
 }
 
-mock_data "aws_availability_zones" {
-  defaults = { names = ["eu-central-1a", "eu-central-1b", "eu-central-1c"] }
-}
-
 mock_data "aws_partition" {
   defaults = { partition = "aws", dns_suffix = "amazonaws.com" }
 }
