@@ -14,7 +14,8 @@ use cartwheel_registry::{
 use serde_json::{Value, json};
 
 use crate::deployment::{
-    DeploymentError, decide, deploy, publish, publish_features, refresh_features, rollback, serving_model,
+    DeploymentError, decide, deploy, publish, publish_features, refresh_features, rollback,
+    serving_model,
 };
 use crate::{ServingModel, functions};
 

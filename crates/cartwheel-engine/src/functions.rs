@@ -62,7 +62,9 @@ pub enum FunctionError {
     #[error(transparent)]
     Refused(#[from] Refused),
     /// The endpoint does not serve the run's model.
-    #[error("the endpoint {name} is {status} with the configuration {config:?} instead of {run:?}: look at its events, delete it if it is Failed, and redrive the execution")]
+    #[error(
+        "the endpoint {name} is {status} with the configuration {config:?} instead of {run:?}: look at its events, delete it if it is Failed, and redrive the execution"
+    )]
     Endpoint {
         /// The endpoint.
         name: String,
