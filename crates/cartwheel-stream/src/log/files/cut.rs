@@ -46,8 +46,7 @@ impl LogFiles {
 
 /// The offset of the first record after `until_ms`, if the segment has one. Counts up `next`.
 fn end(segment: &Segment, until_ms: i64, next: &mut u64) -> io::Result<Option<u64>> {
-    let max_record = usize::try_from(segment.bytes).unwrap_or(usize::MAX);
-    let mut walk = Walk::new(segment, HEADER, segment.bytes, WINDOW, max_record);
+    let mut walk = Walk::new(segment, HEADER, segment.bytes, WINDOW);
     loop {
         let offset = walk.offset();
         if let Some((entry, _)) = walk.next()? {
