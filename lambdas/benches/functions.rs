@@ -10,6 +10,8 @@
 mod cloud;
 #[path = "../tests/acceptance/learned.rs"]
 mod learned;
+#[path = "../tests/acceptance/rights.rs"]
+mod rights;
 #[path = "../tests/acceptance/scenario.rs"]
 mod scenario;
 
@@ -43,7 +45,7 @@ async fn warm(function: &Function, event: &Value, count: usize) -> (f64, f64) {
 #[tokio::main]
 async fn main() {
     let learned = learned::Learned::make();
-    let account = cloud::Account::open().await;
+    let account = cloud::Account::unheard().await;
     account.run_pipeline(&learned, "run-1", true).await;
     let user = &learned.users[0];
     let path = format!("/v1/users/{user}/recommendations");

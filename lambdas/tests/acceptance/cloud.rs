@@ -31,7 +31,8 @@ pub struct Account {
     dynamodb: Emulator,
     moto: Emulator,
     variables: Vec<(String, String)>,
-    rights: Rights,
+    /// Listens to what the functions ask, if it is of interest.
+    rights: Option<Rights>,
 }
 
 async fn config(url: &str) -> SdkConfig {
@@ -46,6 +47,11 @@ async fn config(url: &str) -> SdkConfig {
 
 impl Account {
     pub async fn open() -> Self {
+        Self { rights: Some(Rights::default()), ..Self::unheard().await }
+    }
+
+    /// The same, with nothing between the functions and the services.
+    pub async fn unheard() -> Self {
         let (kinesis, dynamodb, moto) =
             (Emulator::kinesis(), Emulator::dynamodb(), Emulator::moto());
         kinesis.make_stream("events", 2);
@@ -81,12 +87,16 @@ impl Account {
         for service in ["S3", "SQS", "SNS", "FIREHOSE"] {
             variables.push((format!("AWS_ENDPOINT_URL_{service}"), moto.url()));
         }
-        Self { kinesis, dynamodb, moto, variables, rights: Rights::default() }
+        Self { kinesis, dynamodb, moto, variables, rights: None }
     }
 
     /// Starts a function's binary with additional variables, and listens to what it asks.
     pub async fn function(&self, name: &str, own: &[(&str, String)]) -> Function {
-        let variables = self.rights.listen(name, self.variables(own)).await;
+        let variables = self.variables(own);
+        let variables = match &self.rights {
+            Some(rights) => rights.listen(name, variables).await,
+            None => variables,
+        };
         Self::start(name, &variables).await
     }
 

@@ -3,6 +3,7 @@
 //! `infra/check/requests.json` has them by function, and `make infra` replays them against the
 //! policies of the planned roles. UPDATE=1 adds what is missing.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Mutex;
@@ -35,12 +36,16 @@ impl Rights {
                 heard.push((name, value));
                 continue;
             };
-            if !urls.contains_key(&port) {
-                let proxy = FaultProxy::start(port, 0, Faults::default()).await;
-                urls.insert(port, proxy.url());
-                self.proxies.lock().unwrap().push((function.to_owned(), proxy));
-            }
-            heard.push((name, urls[&port].clone()));
+            let url = match urls.entry(port) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(new) => {
+                    let proxy = FaultProxy::start(port, 0, Faults::default()).await;
+                    let url = new.insert(proxy.url());
+                    self.proxies.lock().unwrap().push((function.to_owned(), proxy));
+                    url
+                }
+            };
+            heard.push((name, url.clone()));
         }
         heard
     }
