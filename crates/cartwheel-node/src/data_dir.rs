@@ -291,12 +291,13 @@ mod tests {
         let begun = DataDir(dir.path().join("data"));
         begun.begin().unwrap();
         begun.require().unwrap();
-        assert_eq!(std::fs::read_to_string(begun.format()).unwrap(), "1\n");
+        let format = format!("{FORMAT}\n");
+        assert_eq!(std::fs::read_to_string(begun.format()).unwrap(), format);
         // After a power cut, under a release that did not sync the file.
         std::fs::write(begun.format(), "").unwrap();
         begun.require().unwrap();
         begun.begin().unwrap();
-        assert_eq!(std::fs::read_to_string(begun.format()).unwrap(), "1\n");
+        assert_eq!(std::fs::read_to_string(begun.format()).unwrap(), format);
         // Left by the first releases.
         let early = DataDir(dir.path().join("early"));
         std::fs::create_dir_all(early.stream()).unwrap();

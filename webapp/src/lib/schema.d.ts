@@ -909,7 +909,8 @@ export interface paths {
     /**
      * Orders products for a shopper
      * @description The products of a category page or of a search, in the order in which the shopper is likely to
-     *     want them. They are scored as recommendations are; products in the cart keep a place.
+     *     want them. They are scored as recommendations are; products in the cart keep a place. The first
+     *     200 count as sent: what follows from the others does not count in /v1/quality.
      */
     post: operations['rank'];
     delete?: never;

@@ -98,10 +98,12 @@ fn the_archive_of_training_is_in_the_lake() {
 #[test]
 fn a_notice_says_how_a_run_ended() {
     let notice = |payload: Value| serde_json::from_value::<Notify>(payload).unwrap();
-    let failed = notice(json!({"run": "run-1", "outcome": "failed",
-                               "failure": {"Error": "States.Timeout", "Cause": "late"}}));
-    assert_eq!(failed.subject(), "cartwheel: run run-1 failed");
-    assert_eq!(failed.message(), "Run run-1 ended: failed.\nError: States.Timeout\nCause: late\n");
+    // As EventBridge tells of an execution.
+    let failed = notice(json!({"name": "run-1", "status": "TIMED_OUT",
+                               "error": "States.Timeout", "cause": "late"}));
+    assert_eq!(failed.subject(), "cartwheel: run run-1 timed out");
+    let message = "Run run-1 ended: timed out.\nError: States.Timeout\nCause: late\n";
+    assert_eq!(failed.message(), message);
     let released = notice(json!({
         "run": "run-1", "outcome": "released", "released": {"release": {"model": "m-1"}},
         "evaluation": {"model": "m-1", "difference": 0.01, "reference": "popular",
