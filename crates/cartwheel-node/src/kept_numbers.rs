@@ -3,7 +3,7 @@
 use anyhow::{Context as _, Result};
 use cartwheel_lake::{Erasures, delivered_before};
 use cartwheel_sessions::stored_checkpoint;
-use cartwheel_stream::Log;
+use cartwheel_stream::{Log, Sequence};
 
 use crate::data_dir::DataDir;
 
@@ -15,14 +15,19 @@ const BEYOND: u64 = 1 << 20;
 /// record. The caller has the log open, and nothing else.
 ///
 /// # Errors
-/// When a file cannot be read or is damaged.
+/// When a file other than the sessions cannot be read or is damaged.
 pub fn read_before(data_dir: &DataDir) -> Result<u64> {
     let stored = |path: std::path::PathBuf| {
         stored_checkpoint(&path).with_context(|| path.display().to_string())
     };
+    // Without its sessions a server starts all the same, and accepts no event.
+    let sessions = stored(data_dir.sessions()).unwrap_or_else(|error| {
+        tracing::warn!(error = format!("{error:#}"), "cannot compare the log with the sessions");
+        Sequence::default()
+    });
     let erasures = Erasures::open(&data_dir.erasures())?.pending();
     let ends = [
-        stored(data_dir.sessions())?,
+        sessions,
         stored(data_dir.catalogue())?,
         delivered_before(&data_dir.delivery())?,
         erasures.iter().map(|pending| pending.erasure.before).max().unwrap_or_default(),

@@ -4,7 +4,9 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader, ParquetMetaDataWriter};
+use parquet::file::metadata::{
+    FileMetaData, ParquetMetaData, ParquetMetaDataReader, ParquetMetaDataWriter,
+};
 use serde_json::{Value, json};
 
 use crate::shop::{Server, cartwheel, shop, wait_for_delivery};
@@ -40,7 +42,8 @@ fn the_stream_can_be_counted_verified_and_followed_while_in_use() {
     assert!(error.contains("records are missing at 1 places"), "{error}");
 }
 
-/// Copies a part, with a footer whose column offsets lie before the start of the file.
+/// Copies a part, with a footer whose column offsets lie before the start of the file, and without
+/// the checksum that would tell.
 fn with_a_lying_footer(part: &Path) -> PathBuf {
     let footer = ParquetMetaDataReader::new().parse_and_finish(&File::open(part).unwrap()).unwrap();
     let groups = footer.row_groups().iter().map(|group| {
@@ -50,7 +53,18 @@ fn with_a_lying_footer(part: &Path) -> PathBuf {
         let columns = group.columns().iter().cloned().map(lie).collect();
         group.clone().into_builder().set_column_metadata(columns).build().unwrap()
     });
-    let lying = ParquetMetaData::new(footer.file_metadata().clone(), groups.collect());
+    let file = footer.file_metadata();
+    let others = file.key_value_metadata().into_iter().flatten();
+    let others = others.filter(|entry| entry.key != "cartwheel.crc32c").cloned().collect();
+    let file = FileMetaData::new(
+        file.version(),
+        file.num_rows(),
+        Some("another writer".to_owned()),
+        Some(others),
+        file.schema_descr_ptr(),
+        file.column_orders().cloned(),
+    );
+    let lying = ParquetMetaData::new(file, groups.collect());
     let mut bytes = std::fs::read(part).unwrap();
     ParquetMetaDataWriter::new(&mut bytes, &lying).finish().unwrap();
     let copy = part.with_file_name("part-0000-00000000000000000900-00000000000000000901.parquet");
