@@ -18,6 +18,9 @@ pub enum LakeError {
     /// Work that only one process may do at a time is already running.
     #[error("lake: another {0} is running; try again when it has ended")]
     Busy(&'static str),
+    /// A compaction was asked to end.
+    #[error("lake: the compaction was stopped; the next one continues")]
+    Stopped,
 }
 
 impl LakeError {

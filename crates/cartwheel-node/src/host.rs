@@ -20,10 +20,10 @@ use crate::listen;
 use crate::supervision::{Supervisor, until};
 
 /// Time for background tasks to end after the last request.
-const TASKS_END: Duration = Duration::from_secs(30);
+const TASKS_END: Duration = Duration::from_secs(6);
 
 /// Time for the last impressions to be stored.
-const SETTLE: Duration = Duration::from_secs(5);
+const SETTLE: Duration = Duration::from_secs(2);
 
 /// A server that is configured and does not listen yet.
 pub struct Host {
@@ -83,8 +83,8 @@ impl Host {
     }
 
     /// Serves until Ctrl-C, SIGTERM or the failure of a task that cannot be restarted. Then
-    /// `pause` runs, open requests have 20 s to end, impressions 5 s, and the tasks of
-    /// `supervisor`, which see the last requests, 30 s.
+    /// `pause` runs, open requests have 6 s to end, impressions 2 s, and the tasks of
+    /// `supervisor`, which see the last requests, 6 s.
     ///
     /// # Errors
     /// When the address cannot be bound, a task failed, or tasks did not end in time.

@@ -361,7 +361,8 @@ impl Upkeep {
     }
 
     /// Compacts at the interval `every` (`None` switches it off) and advances erasures when
-    /// they can continue, until `shutdown` ends.
+    /// they can continue, until `shutdown` ends. A compaction that is running then ends after the
+    /// file at which it is.
     pub async fn follow(
         self: Arc<Self>,
         every: Option<Duration>,
@@ -395,7 +396,15 @@ impl Upkeep {
                 },
                 Due::Lake => upkeep.run(&mut |_| ()),
             };
-            let done = tokio::task::spawn_blocking(work).await;
+            let mut work = tokio::task::spawn_blocking(work);
+            let done = tokio::select! {
+                done = &mut work => done,
+                () = &mut shutdown => {
+                    self.compactor.stop();
+                    let _ = work.await;
+                    return;
+                }
+            };
             match done.map_err(anyhow::Error::from).and_then(|done| done) {
                 Ok(done) if done.rows + done.removed > 0 => tracing::info!(?done, "compacted"),
                 Ok(_) => {}

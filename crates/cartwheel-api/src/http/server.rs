@@ -25,7 +25,7 @@ use crate::http::problem::{Kind, Problem};
 use crate::http::tls::Tls;
 
 /// Time for open requests to end after the shutdown begins.
-const DRAIN_TIME: Duration = Duration::from_secs(20);
+const DRAIN_TIME: Duration = Duration::from_secs(6);
 /// Largest request head, in bytes. Larger heads are answered with 431.
 const LARGEST_HEAD: usize = 64 * 1024;
 /// Maximum number of headers. More are answered with 431.
@@ -61,7 +61,7 @@ impl Default for Connections {
     }
 }
 
-/// Serves until `shutdown` resolves, then waits up to 20 s for open requests. Returns whether
+/// Serves until `shutdown` resolves, then waits up to 6 s for open requests. Returns whether
 /// all of them ended.
 pub async fn serve(
     listener: TcpListener,

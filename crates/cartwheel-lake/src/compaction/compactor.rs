@@ -2,6 +2,8 @@
 
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use cartwheel_stream::Sequence;
 
@@ -17,7 +19,7 @@ use crate::files::parts::{Part, folders};
 use crate::files::rewrite::RewriteError;
 use crate::files::scan::footer;
 use crate::lake::Lake;
-use crate::progress::CompactionProgress;
+use crate::progress::{CompactionProgress, go_on};
 use crate::tables::{DELIVERED, DeliveredTable};
 
 /// The counts of a compaction.
@@ -49,12 +51,19 @@ pub struct CompactionSummary {
 pub struct Compactor {
     lake: Lake,
     options: CompactionOptions,
+    stopped: Arc<AtomicBool>,
 }
 
 impl Compactor {
     /// A compactor of `lake`.
     pub fn new(lake: &Lake, options: CompactionOptions) -> Self {
-        Self { lake: lake.clone(), options }
+        Self { lake: lake.clone(), options, stopped: Arc::default() }
+    }
+
+    /// Ends the compaction that is running after the file at which it is, and every later one of
+    /// this compactor and its clones at once: nothing is lost, and another one continues.
+    pub fn stop(&self) {
+        self.stopped.store(true, Ordering::Release);
     }
 
     /// Erases users, merges small parts, and removes parts that were merged long enough ago.
@@ -63,8 +72,8 @@ impl Compactor {
     /// lake. The call blocks: do not call it within an async task.
     ///
     /// # Errors
-    /// When the lake cannot be listed or written, or another compaction is running. The next
-    /// compaction continues with the rest.
+    /// When the lake cannot be listed or written, another compaction is running, or this one is
+    /// stopped. The next compaction continues with the rest.
     pub fn compact(
         &self,
         now_ms: i64,
@@ -76,8 +85,9 @@ impl Compactor {
         let _lock = lock.ok_or(LakeError::Busy("compaction"))?;
         let mut summary = CompactionSummary::default();
         if !erasures.is_empty() {
+            let problems = &mut summary.problems;
             summary.erasures =
-                erase(&self.lake, delivered, erasures, &mut summary.problems, progress)?;
+                erase(&self.lake, delivered, erasures, problems, &self.stopped, progress)?;
         }
         let list =
             |table: &DeliveredTable| folders(&self.lake.dir().join(table.name), table.format);
@@ -87,6 +97,7 @@ impl Compactor {
         let mut done = 0;
         for (table, folders) in &all {
             for (at, folder) in folders.iter().enumerate() {
+                go_on(&self.stopped)?;
                 let hour = Hour::new(folder, &folders[..at]);
                 self.compact_hour(table, &hour, now_ms, delivered, &mut summary)?;
                 done += 1;
@@ -118,6 +129,7 @@ impl Compactor {
         loop {
             let mut is_done = true;
             for run in plan_merges(&candidates, is_over, &self.options) {
+                go_on(&self.stopped)?;
                 let sources = &live[run.clone()];
                 match merge(&self.lake, table, hour, sources) {
                     Ok(merged) => {

@@ -1,6 +1,7 @@
 //! Erasing users from every table.
 
 use std::path::Path;
+use std::sync::atomic::AtomicBool;
 
 use cartwheel_stream::Sequence;
 
@@ -14,7 +15,7 @@ use crate::files::parts::folders;
 use crate::files::rewrite::{RewriteError, rewrite};
 use crate::files::walk::files_below;
 use crate::lake::Lake;
-use crate::progress::CompactionProgress;
+use crate::progress::{CompactionProgress, go_on};
 use crate::tables::{DELIVERED, DeliveredTable};
 
 /// The result of an erasure.
@@ -37,11 +38,12 @@ pub(crate) fn erase(
     delivered: &[Sequence],
     erasures: &[Erasure],
     problems: &mut Vec<String>,
+    stopped: &AtomicBool,
     progress: &mut dyn FnMut(CompactionProgress),
 ) -> Result<Vec<ErasureResult>, LakeError> {
     let users = ErasedUsers::new(erasures);
     let mut unreadable = Vec::new();
-    erase_delivered(lake, &users, delivered, &mut unreadable, progress)?;
+    erase_delivered(lake, &users, delivered, &mut unreadable, stopped, progress)?;
     let was_free = erase_imported(lake, &users, &mut unreadable)?;
     if !was_free {
         problems.push("an import is running; the next compaction erases from its tables".into());
@@ -63,6 +65,7 @@ fn erase_delivered(
     users: &ErasedUsers<'_>,
     delivered: &[Sequence],
     problems: &mut Vec<String>,
+    stopped: &AtomicBool,
     progress: &mut dyn FnMut(CompactionProgress),
 ) -> Result<(), LakeError> {
     let mut work = Vec::new();
@@ -75,6 +78,7 @@ fn erase_delivered(
     let total = work.len() as u64;
     for ((format, folder), done) in work.iter().zip(1..) {
         for part in &folder.parts {
+            go_on(stopped)?;
             // Delivery may be writing this part. If it holds records to erase, the erasure is
             // not complete before they are delivered, and a later compaction erases them.
             if part.name.is_some_and(|name| !name.is_settled(delivered)) {

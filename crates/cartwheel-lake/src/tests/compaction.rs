@@ -289,6 +289,24 @@ async fn only_one_compaction_runs() {
     compactor.compact(0, &[], &[], &mut |_| {}).unwrap();
 }
 
+#[tokio::test]
+async fn a_stopped_compaction_loses_nothing_and_another_one_continues() {
+    let dir = tempfile::tempdir().unwrap();
+    let (lake, delivered) = small_parts(dir.path(), 8).await;
+    let before = rows(&lake);
+    let compactor = Compactor::new(&lake, options());
+    // After the first folder, of several.
+    let stop = &mut |_| compactor.stop();
+    let stopped = compactor.compact(5 * HOUR_MS, &delivered, &[], stop).unwrap_err();
+    assert!(matches!(stopped, LakeError::Stopped), "{stopped}");
+    let parts = count(&lake, "events") + count(&lake, "impressions");
+    assert!(8 < parts && parts < 40, "{parts} parts");
+    assert_eq!(rows(&lake), before);
+    compact(&lake, 5 * HOUR_MS, &delivered);
+    assert_eq!((count(&lake, "events"), count(&lake, "impressions")), (4, 4));
+    assert_eq!(rows(&lake), before);
+}
+
 /// Runs a future in a test that blocks and therefore cannot be async.
 fn block_on<T>(work: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work)

@@ -1,6 +1,7 @@
 //! `serve` and `demo`.
 
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::Result;
 use cartwheel_import::{Source, read_feed};
@@ -17,6 +18,8 @@ use crate::commands::{generate, import, pipeline};
 use crate::context::Context;
 use crate::show::instant;
 
+/// Time for blocking work to end after everything else.
+const BLOCKED: Duration = Duration::from_secs(1);
 /// How long a serving process keeps pages that are free.
 const FREE_PAGES_MS: std::ffi::c_long = 10;
 /// Examples that the demo trains on: enough to be good, few enough not to wait.
@@ -86,7 +89,7 @@ fn bring_in(context: &Context, args: &Demo, shop: &Path) -> Result<()> {
 pub fn serve(context: &Context, args: &Serve) -> Result<()> {
     log_to_stderr();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    match args.backend {
+    let served = match args.backend {
         Backend::Embedded => runtime.block_on(run(context, args)),
         #[cfg(feature = "aws")]
         Backend::Aws => runtime.block_on(super::serve_aws::run(context, args)),
@@ -94,7 +97,10 @@ pub fn serve(context: &Context, args: &Serve) -> Result<()> {
         Backend::Aws => anyhow::bail!(
             "this binary was built without AWS: cargo build --bin cartwheel --features aws"
         ),
-    }
+    };
+    // What still blocks then is as after a kill.
+    runtime.shutdown_timeout(BLOCKED);
+    served
 }
 
 fn log_to_stderr() {

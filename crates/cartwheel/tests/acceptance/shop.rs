@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
@@ -187,17 +187,35 @@ pub fn request_with(
     Some((status, serde_json::from_str(body).ok()?))
 }
 
+/// The shard of a part of the lake, and its first and last sequence number.
+fn range(part: &Path) -> Option<(u32, u64, u64)> {
+    let mut numbers = part.file_stem()?.to_str()?.split('-').skip(1);
+    let mut next = || numbers.next()?.parse::<u64>().ok();
+    Some((u32::try_from(next()?).ok()?, next()?, next()?))
+}
+
+/// Whether compaction has merged a part into another one of its folder, and it waits for its removal.
+fn is_merged(part: &Path, others: &[PathBuf]) -> bool {
+    let Some((shard, first, last)) = range(part) else { return false };
+    others
+        .iter()
+        .filter(|other| *other != part)
+        .filter_map(|other| range(other))
+        .any(|(of, from, to)| of == shard && from <= first && last <= to)
+}
+
 /// The values of one text column of every delivered event.
 pub fn delivered(data: &Path, column: &str) -> Vec<String> {
     let mut out = Vec::new();
     let mut folders = vec![data.join("lake/events")];
     while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(folder).into_iter().flatten() {
-            let path = entry.unwrap().path();
+        let entries = std::fs::read_dir(folder).into_iter().flatten();
+        let paths: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
+        for path in &paths {
             if path.is_dir() {
-                folders.push(path);
-            } else if path.extension().is_some_and(|x| x == "parquet") {
-                let file = std::fs::File::open(&path).unwrap();
+                folders.push(path.clone());
+            } else if path.extension().is_some_and(|x| x == "parquet") && !is_merged(path, &paths) {
+                let file = std::fs::File::open(path).unwrap();
                 let reader = ParquetRecordBatchReaderBuilder::try_new(file).unwrap();
                 for batch in reader.build().unwrap() {
                     let batch = batch.unwrap();
