@@ -78,18 +78,8 @@ pub(crate) fn rejected_records_of(
     limit: usize,
     found: &mut Vec<Value>,
 ) -> io::Result<()> {
-    let everything = everything_of(user_id);
-    let users = ErasedUsers::new(&everything);
-    let mut lines = Lines::open(path)?;
-    while found.len() < limit
-        && let Some(line) = lines.next()?
-    {
-        if is_rejected_record_of(line, &users) {
-            let text = || String::from_utf8_lossy(line).trim_end().into();
-            found.push(serde_json::from_slice(line).unwrap_or_else(|_| text()));
-        }
-    }
-    Ok(())
+    let parsed = |line: &[u8]| serde_json::from_slice(line).ok();
+    lines_of(path, user_id, limit, is_rejected_record_of, parsed, found)
 }
 
 /// The rows of a rejects file that hold a user's id. At most `limit`.
@@ -99,18 +89,32 @@ pub(crate) fn rejected_rows_of(
     limit: usize,
     found: &mut Vec<Value>,
 ) -> io::Result<()> {
+    let parsed = |line: &[u8]| {
+        let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(line);
+        let row = reader.deserialize::<RejectedRow>().next()?.ok()?;
+        serde_json::to_value(row).ok()
+    };
+    lines_of(path, user_id, limit, is_rejected_row_of, parsed, found)
+}
+
+/// The lines that `is_of` a user, as `parsed` reads them, else as text.
+fn lines_of(
+    path: &Path,
+    user_id: &str,
+    limit: usize,
+    is_of: impl Fn(&[u8], &ErasedUsers<'_>) -> bool,
+    parsed: impl Fn(&[u8]) -> Option<Value>,
+    found: &mut Vec<Value>,
+) -> io::Result<()> {
     let everything = everything_of(user_id);
     let users = ErasedUsers::new(&everything);
     let mut lines = Lines::open(path)?;
     while found.len() < limit
         && let Some(line) = lines.next()?
     {
-        if is_rejected_row_of(line, &users) {
-            let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(line);
-            let row = reader.deserialize::<RejectedRow>().next();
-            let row = row.and_then(|row| serde_json::to_value(row.ok()?).ok());
+        if is_of(line, &users) {
             let text = || String::from_utf8_lossy(line).trim_end().into();
-            found.push(row.unwrap_or_else(text));
+            found.push(parsed(line).unwrap_or_else(text));
         }
     }
     Ok(())
