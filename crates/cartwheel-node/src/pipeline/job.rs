@@ -217,7 +217,12 @@ pub fn become_job() {
         }
         let limit = std::env::var(MEMORY_VARIABLE).ok().and_then(|bytes| bytes.parse().ok());
         if let Some(limit) = limit {
-            let watch = move || end_beyond(limit);
+            // Whatever is soon done was checked too.
+            end_beyond(limit);
+            let watch = move || loop {
+                std::thread::sleep(MEMORY_CHECK);
+                end_beyond(limit);
+            };
             if let Err(error) = std::thread::Builder::new().name("memory".into()).spawn(watch) {
                 tracing::warn!(%error, "the memory of this job has no limit");
             }
@@ -225,13 +230,13 @@ pub fn become_job() {
     }
 }
 
-/// Ends the process once its memory is larger than `limit` bytes. As after any other end, the next
+/// Ends the process if its memory is larger than `limit` bytes. As after any other end, the next
 /// import removes what this one has begun.
 #[cfg(target_os = "linux")]
 fn end_beyond(limit: u64) {
     // A limit of the kernel's would count address space that is never touched.
-    while resident_bytes().is_none_or(|bytes| bytes <= limit) {
-        std::thread::sleep(MEMORY_CHECK);
+    if resident_bytes().is_none_or(|bytes| bytes <= limit) {
+        return;
     }
     let limit = limit as f64 / f64::from(1 << 20);
     eprintln!(
