@@ -135,13 +135,19 @@ impl Values<'_> {
     fn search(&mut self, questions: &[Question<'_>], mode: SearchMode) -> Option<ParameterSearch> {
         let standard = self.catalogue.parameters[self.parameter];
         let few = questions.len() / FIRST_RUNG;
-        let own = self.scores(standard, questions);
+        let own = self.scores(questions);
         if mean(&own[..few]).mean == 0.0 {
             return None;
         }
+        let tried = challengers(self.parameter, mode);
+        let mut variants = self.catalogue.variants(self.parameter, tried, self.merged);
         // To build the lists takes longer than to ask: each value is asked everything at once.
-        let tried = challengers(self.parameter, mode).iter();
-        let others = tried.map(|&value| (value, self.scores(value, questions)));
+        let others = tried.iter().zip(&mut variants).map(|(&value, variant)| {
+            self.catalogue.swap(variant);
+            let scores = self.scores(questions);
+            self.catalogue.swap(variant);
+            (value, scores)
+        });
         let all: Vec<(f64, Vec<Score>)> = std::iter::once((standard, own)).chain(others).collect();
         let first = |(value, scores): &(f64, Vec<Score>)| ParameterTrial {
             value: *value,
@@ -158,8 +164,9 @@ impl Values<'_> {
             trial.scores.push(mean(scores).mean);
         }
         let (chosen, outcome) = decide(&trials);
-        let parameters = self.catalogue.parameters.with(self.parameter, chosen);
-        self.catalogue.adapt(parameters, self.merged);
+        if let Some(at) = tried.iter().position(|&value| value == chosen) {
+            self.catalogue.swap(&mut variants[at]);
+        }
         Some(ParameterSearch {
             name: self.parameter.as_str().to_owned(),
             source: self.parameter.source().as_str().to_owned(),
@@ -169,10 +176,8 @@ impl Values<'_> {
         })
     }
 
-    /// The NDCG of each question's list with a value.
-    fn scores(&mut self, value: f64, questions: &[Question<'_>]) -> Vec<Score> {
-        let parameters = self.catalogue.parameters.with(self.parameter, value);
-        self.catalogue.adapt(parameters, self.merged);
+    /// The NDCG of each question's list with the value that the catalogue has.
+    fn scores(&self, questions: &[Question<'_>]) -> Vec<Score> {
         let (parameter, catalogue) = (self.parameter, &*self.catalogue);
         let score = |question: &Question<'_>| {
             let list = list_of(parameter, catalogue, &question.example.state, question.cart);

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::inverse::Square;
 use crate::lists::Lists;
-use crate::neighbour::Neighbour;
+use crate::neighbour::{Neighbour, by_value};
 use crate::parameters::{Parameter, Parameters};
 use crate::scratch_row::{SIDE_BY_SIDE, ScratchRow};
 use crate::shopper::Shopper;
@@ -50,15 +50,9 @@ impl Affinities {
         Buyers::new(products, shoppers).affinities(users_scale, parameters)
     }
 
-    /// Computes the companions again, from the same shoppers.
-    pub(crate) fn relate(
-        &mut self,
-        products: usize,
-        shoppers: &[&Shopper],
-        users_scale: f32,
-        parameters: &Parameters,
-    ) {
-        self.companions = Buyers::new(products, shoppers).companions(users_scale, parameters);
+    /// Replaces the companions.
+    pub(crate) fn swap_companions(&mut self, companions: &mut Vec<Vec<Neighbour>>) {
+        std::mem::swap(&mut self.companions, companions);
     }
 
     /// The products whose buyers are most like those of a product, best first; scores 0 to 1.
@@ -106,33 +100,20 @@ impl Buyers {
         }
     }
 
-    /// The companions of each product.
-    fn companions(&self, users_scale: f32, parameters: &Parameters) -> Vec<Vec<Neighbour>> {
-        let shrink = shrink(users_scale, parameters);
-        let of = |counts: &mut ScratchRow, product: u32| {
-            self.companions_of(product, counts, shrink, |_, _| ())
-        };
-        let each = (0..self.of.len() as u32).into_par_iter().with_min_len(SIDE_BY_SIDE);
-        each.map_init(|| ScratchRow::new(self.of.len()), of).collect()
-    }
-
-    /// The companions of a product. Calls `each` with every product that its buyers have bought, itself
-    /// among them, and with how many of them have.
-    fn companions_of(
+    /// Calls `each` with every product that the buyers of a product have bought, itself among them,
+    /// and with how many of them have. Returns each companion with the buyers of both and the mean of
+    /// the buyers of each.
+    fn common(
         &self,
         product: u32,
         counts: &mut ScratchRow,
-        shrink: f32,
         mut each: impl FnMut(u32, f32),
-    ) -> Vec<Neighbour> {
+    ) -> Vec<(u32, f32, f32)> {
         self.count_together(product, counts);
         let common = counts.drain().inspect(|&(other, both)| each(other, both));
         let common = common.filter(|&(other, both)| other != product && both >= MIN_COMMON);
-        let companion = |(other, both): (u32, f32)| {
-            let either = (self.count(product) * self.count(other)).sqrt();
-            Neighbour { product: other, score: both / (either + shrink) }
-        };
-        Neighbour::best(common.map(companion).collect(), MAX_AFFINITIES)
+        let either = |other: u32| (self.count(product) * self.count(other)).sqrt();
+        common.map(|(other, both)| (other, both, either(other))).collect()
     }
 
     /// Both models. What buyers have in common is counted once for the two.
@@ -149,22 +130,22 @@ impl Buyers {
         let others: Vec<u32> =
             (0..products as u32).filter(|&p| places[p as usize] == usize::MAX).collect();
 
-        let shrink = shrink(users_scale, parameters);
+        let shrink = shrink(users_scale, parameters[Parameter::CompanionShrink]);
         let scratch = || ScratchRow::new(products);
         let mut matrix = Square::zero(attracting.len());
         let rows = matrix.par_rows_mut().zip(&attracting).enumerate().with_min_len(SIDE_BY_SIDE);
         let fill = |counts: &mut ScratchRow, (at, (row, &product)): (usize, (&mut [f32], &u32))| {
-            let companions = self.companions_of(product, counts, shrink, |other, both| {
+            let common = self.common(product, counts, |other, both| {
                 if let Some(cell) = row.get_mut(places[other as usize]) {
                     *cell = both;
                 }
             });
             row[at] += RIDGE / users_scale;
-            companions
+            strongest(&common, shrink)
         };
         let of_attracting: Vec<Vec<Neighbour>> = rows.map_init(scratch, fill).collect();
         let of = |counts: &mut ScratchRow, &product: &u32| {
-            self.companions_of(product, counts, shrink, |_, _| ())
+            strongest(&self.common(product, counts, |_, _| ()), shrink)
         };
         let rest = others.par_iter().with_min_len(SIDE_BY_SIDE);
         let of_others: Vec<Vec<Neighbour>> = rest.map_init(scratch, of).collect();
@@ -190,9 +171,35 @@ impl Buyers {
     }
 }
 
-/// What is added to the buyers of a pair of products, in shoppers counted.
-fn shrink(users_scale: f32, parameters: &Parameters) -> f32 {
-    parameters[Parameter::CompanionShrink] as f32 / users_scale
+/// The companions of each product by several values of [`Parameter::CompanionShrink`], from the same
+/// shoppers as [`Affinities::of`].
+pub(crate) fn companions(
+    products: usize,
+    shoppers: &[&Shopper],
+    users_scale: f32,
+    shrinks: &[f64],
+) -> Vec<Vec<Vec<Neighbour>>> {
+    let buyers = Buyers::new(products, shoppers);
+    let of = |counts: &mut ScratchRow, product: u32| {
+        let common = buyers.common(product, counts, |_, _| ());
+        shrinks.iter().map(|&value| strongest(&common, shrink(users_scale, value))).collect()
+    };
+    let each = (0..products as u32).into_par_iter().with_min_len(SIDE_BY_SIDE);
+    by_value(shrinks.len(), each.map_init(|| ScratchRow::new(products), of).collect())
+}
+
+/// The strongest of a product's companions, by what [`Buyers::common`] tells of them.
+fn strongest(common: &[(u32, f32, f32)], shrink: f32) -> Vec<Neighbour> {
+    let companion = |&(product, both, either): &(u32, f32, f32)| Neighbour {
+        product,
+        score: both / (either + shrink),
+    };
+    Neighbour::best(common.iter().map(companion).collect(), MAX_AFFINITIES)
+}
+
+/// What is added to the buyers of a pair of products, in shoppers counted, for a number of customers.
+fn shrink(users_scale: f32, customers: f64) -> f32 {
+    customers as f32 / users_scale
 }
 
 #[cfg(test)]

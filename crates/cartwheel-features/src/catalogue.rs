@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 
-use crate::affinity::Affinities;
+use crate::affinity::{Affinities, companions};
 use crate::cadence::Cadences;
 use crate::contents::Contents;
 use crate::hazard::{Hazard, Rebuys};
@@ -18,7 +18,7 @@ use crate::product_info::ProductInfo;
 use crate::source::Sources;
 use crate::transitions::transitions;
 use crate::user::{Context, UserProduct};
-use crate::visits::Visits;
+use crate::visits::{Related, Visits, relations};
 use crate::weeks::{FAST_DECAY_DAYS, Lately, Trail};
 
 /// One product of the catalogue.
@@ -85,6 +85,21 @@ pub struct Catalogue {
     index: FxHashMap<String, u32>,
 }
 
+/// A catalogue's parameters with another value of one of them, and what it shapes.
+pub struct Variant {
+    parameters: Parameters,
+    lists: Shaped,
+}
+
+/// What a parameter shapes, by catalogue index.
+enum Shaped {
+    Neighbours(Vec<Vec<Neighbour>>),
+    Companions(Vec<Vec<Neighbour>>),
+    Related(Vec<Related>),
+    /// It has its part in requests alone.
+    Nothing,
+}
+
 impl Catalogue {
     /// Builds the catalogue over all users from their partial, with the standard parameters. `infos`
     /// holds the texts by product index.
@@ -120,7 +135,8 @@ impl Catalogue {
         let scale = others.unwrap_or(1.0);
         let count = infos.len();
         let of_baskets = || {
-            let neighbours = neighbours(count, baskets, scale, &parameters);
+            let significant = parameters[Parameter::SignificantPairs];
+            let neighbours = neighbours(count, baskets, scale, &[significant]).swap_remove(0);
             (neighbours, transitions(count, shoppers, scale))
         };
         let of_users = || {
@@ -182,24 +198,51 @@ impl Catalogue {
         .indexed()
     }
 
-    /// Takes other parameters of the sources, and finishes again what they change. `merged` is what the
-    /// catalogue was built from.
-    pub fn adapt(&mut self, parameters: Parameters, merged: &Merged<'_>) {
-        let old = std::mem::replace(&mut self.parameters, parameters);
-        let changes =
-            |of: &[Parameter]| of.iter().any(|&parameter| parameters[parameter] != old[parameter]);
+    /// What a parameter shapes by each of several values: counted once, and finished for each.
+    /// `merged` is what the catalogue was built from.
+    pub fn variants(
+        &self,
+        parameter: Parameter,
+        values: &[f64],
+        merged: &Merged<'_>,
+    ) -> Vec<Variant> {
         let (count, scale) = (self.products.len(), self.others.unwrap_or(1.0));
-        if changes(&[Parameter::SignificantPairs]) {
-            let found = neighbours(count, &merged.baskets, scale, &parameters);
-            for (product, neighbours) in self.products.iter_mut().zip(found) {
-                product.neighbours = neighbours;
+        let with = |value| self.parameters.with(parameter, value);
+        let lists: Vec<Shaped> = match parameter {
+            Parameter::SignificantPairs => {
+                let found = neighbours(count, &merged.baskets, scale, values);
+                found.into_iter().map(Shaped::Neighbours).collect()
             }
-        }
-        if changes(&[Parameter::CompanionShrink]) {
-            self.affinities.relate(count, &merged.shoppers, scale, &parameters);
-        }
-        if changes(&[Parameter::FollowSteps, Parameter::VisitPrior]) {
-            self.visits.relate(&merged.visits, scale, &parameters);
+            Parameter::CompanionShrink => {
+                let found = companions(count, &merged.shoppers, scale, values);
+                found.into_iter().map(Shaped::Companions).collect()
+            }
+            Parameter::FollowSteps | Parameter::VisitPrior => {
+                let related = |&value: &f64| {
+                    relations(self.visits.related.len(), &merged.visits, scale, &with(value))
+                };
+                values.iter().map(related).map(Shaped::Related).collect()
+            }
+            Parameter::VisitBack | Parameter::NearestVisits => {
+                values.iter().map(|_| Shaped::Nothing).collect()
+            }
+        };
+        let variants = values.iter().zip(lists);
+        variants.map(|(&value, lists)| Variant { parameters: with(value), lists }).collect()
+    }
+
+    /// Takes what a variant has, and leaves there what the catalogue had.
+    pub fn swap(&mut self, variant: &mut Variant) {
+        std::mem::swap(&mut self.parameters, &mut variant.parameters);
+        match &mut variant.lists {
+            Shaped::Neighbours(lists) => {
+                for (product, list) in self.products.iter_mut().zip(lists) {
+                    std::mem::swap(&mut product.neighbours, list);
+                }
+            }
+            Shaped::Companions(lists) => self.affinities.swap_companions(lists),
+            Shaped::Related(related) => std::mem::swap(&mut self.visits.related, related),
+            Shaped::Nothing => {}
         }
     }
 

@@ -46,7 +46,7 @@ mod words;
 pub use affinity::{Affinities, MAX_AFFINITIES};
 pub use basket::Basket;
 pub use cadence::{Cadence, Cadences, Credibility};
-pub use catalogue::{Catalogue, Product, Sold};
+pub use catalogue::{Catalogue, Product, Sold, Variant};
 pub use codec::CodecError;
 pub use content::{Content, Rarity, Terms};
 pub use contents::{Contents, MAX_ALIKE};

@@ -25,3 +25,15 @@ impl Neighbour {
         all
     }
 }
+
+/// Lists by value and product, of lists by product and value.
+pub(crate) fn by_value(
+    values: usize,
+    by_product: Vec<Vec<Vec<Neighbour>>>,
+) -> Vec<Vec<Vec<Neighbour>>> {
+    let mut all = vec![Vec::with_capacity(by_product.len()); values];
+    for lists in by_product {
+        all.iter_mut().zip(lists).for_each(|(all, list)| all.push(list));
+    }
+    all
+}

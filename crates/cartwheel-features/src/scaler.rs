@@ -7,7 +7,10 @@ use serde::{Deserialize, Serialize};
 /// Columns that a thread fits at a time: a line of the cache.
 const COLUMNS: usize = 16;
 
-/// Running mean and variance of one column (Chan et al., 1979).
+/// Rows whose deviations are taken from their own mean, before they are added to those of all.
+const BLOCK: usize = 256;
+
+/// Running mean and variance of one column.
 #[derive(Debug, Clone, Copy, Default)]
 struct Moment {
     count: f64,
@@ -17,13 +20,40 @@ struct Moment {
 }
 
 impl Moment {
-    /// Adds a value. NaN and infinite values are skipped.
-    fn add(&mut self, x: f32) {
-        if x.is_finite() {
-            self.count += 1.0;
-            let delta = f64::from(x) - self.mean;
-            self.mean += delta / self.count;
-            self.squares += delta * (f64::from(x) - self.mean);
+    /// The moments of some columns, the first of them at `first`, of a block of rows. Values that are
+    /// not finite are skipped.
+    fn of_block(rows: &[f32], columns: usize, first: usize, out: &mut [Self]) {
+        let (mut counts, mut sums, mut squares) = ([0.0; COLUMNS], [0.0; COLUMNS], [0.0; COLUMNS]);
+        let cells = || rows.chunks_exact(columns).map(|row| &row[first..][..out.len()]);
+        for row in cells() {
+            for ((count, sum), &x) in counts.iter_mut().zip(&mut sums).zip(row) {
+                let is_finite = x.is_finite();
+                *count += f64::from(u8::from(is_finite));
+                *sum += if is_finite { f64::from(x) } else { 0.0 };
+            }
+        }
+        let mut means = sums;
+        means.iter_mut().zip(&counts).for_each(|(sum, count)| *sum /= f64::max(*count, 1.0));
+        for row in cells() {
+            for ((squares, mean), &x) in squares.iter_mut().zip(&means).zip(row) {
+                let delta = if x.is_finite() { f64::from(x) - mean } else { 0.0 };
+                *squares += delta * delta;
+            }
+        }
+        let blocks = counts.into_iter().zip(means).zip(squares);
+        for (all, ((count, mean), squares)) in out.iter_mut().zip(blocks) {
+            all.add(Self { count, mean, squares });
+        }
+    }
+
+    /// Adds the moment of other values (Chan et al., 1979).
+    fn add(&mut self, other: Self) {
+        let count = self.count + other.count;
+        if other.count > 0.0 {
+            let delta = other.mean - self.mean;
+            self.squares += other.squares + delta * delta * self.count * other.count / count;
+            self.mean += delta * other.count / count;
+            self.count = count;
         }
     }
 
@@ -49,8 +79,8 @@ impl Scaler {
     pub fn fit(rows: &[f32], columns: usize) -> Self {
         let of = |first: usize| {
             let mut moments = vec![Moment::default(); COLUMNS.min(columns - first)];
-            for row in rows.chunks_exact(columns) {
-                moments.iter_mut().zip(&row[first..]).for_each(|(moment, &x)| moment.add(x));
+            for block in rows.chunks(BLOCK * columns) {
+                Moment::of_block(block, columns, first, &mut moments);
             }
             moments
         };

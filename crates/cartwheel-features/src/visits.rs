@@ -156,11 +156,6 @@ impl Visits {
         Self { related, attention, all: Trail::new(&all), visits, by_product: Vec::new() }.indexed()
     }
 
-    /// Computes the relations of products again, from the same visits.
-    pub(crate) fn relate(&mut self, visits: &[&Visit], scale: f32, parameters: &Parameters) {
-        self.related = relations(self.attention.len(), visits, scale, parameters);
-    }
-
     /// Builds the index by product, which is not stored.
     pub(crate) fn indexed(mut self) -> Self {
         self.by_product = vec![Vec::new(); self.related.len()];
@@ -261,7 +256,7 @@ impl Visits {
 }
 
 /// Relates each product to others, by all visits that contain it.
-fn relations(
+pub(crate) fn relations(
     products: usize,
     visits: &[&Visit],
     scale: f32,
