@@ -96,7 +96,8 @@ impl Shop {
             Some((baskets * buyers).sqrt() * (1.0 - explained).max(0.0))
         };
         let reason = format!("Bought together with {}", label.name);
-        let scored = product.neighbours.iter().filter_map(|n| Some((n.product, score(n)?)));
+        let scored =
+            catalogue.neighbours.of(index).iter().filter_map(|n| Some((n.product, score(n)?)));
         let above = scored.filter(|(_, score)| *score > 0.0);
         let mut found: Vec<Found> = above.map(|(p, score)| (p, score, reason.clone())).collect();
         found.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
@@ -110,6 +111,6 @@ impl Shop {
     }
 
     pub(crate) fn seen_with(&self, index: u32) -> &[Neighbour] {
-        self.opened.catalogue.visits.of(index).map_or(&[], |related| &related.together)
+        self.opened.catalogue.visits.related.together.of(index)
     }
 }

@@ -3,41 +3,41 @@
 //! ```text
 //! signature    8 bytes
 //! parts        their number u32, and the length of each u64 (little-endian)
-//! part 0       the catalogue without its products, in postcard as all parts
-//! part 1       affinities
-//! part 2       sources that are switched off, contents, parameters of the sources, words of the
-//!              contents, how soon products are bought again
-//! part 3 …     the products, some thousands in each
+//! part 0       what is not in the others, in postcard
+//! part 1 …     lists of neighbours by product, in the order of `lists`: the number of lists u64, where
+//!              each ends u64, and of each neighbour product u32 and score f32
+//! part 9 …     the products, some thousands in each, in postcard
 //! ```
 //!
-//! Catalogues of earlier releases are a signature, the products, and then the parts 0 to 2 without
-//! lengths; they may end before any of those after the catalogue.
-//!
-//! Catalogues of releases before the signature have no transitions, no hazards and no orders
-//! over time. They are read as far as they go, so that a shop answers after an update of the
-//! software until the pipeline has run.
+//! A large catalogue is mostly neighbours, so that reading them is little more than copying them.
 
 use std::fs::File;
 use std::io;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
+use std::sync::Arc;
 
 use cartwheel_features::{
-    Catalogue, Contents, Neighbour, Product, ProductInfo, ProductStats, WordIndex,
+    Affinities, Attention, Cadences, Catalogue, Contents, Lists, Neighbour, Parameters, Product,
+    Related, Sources, Trail, Visits, WordIndex,
 };
 use rayon::prelude::*;
-use serde::{Deserialize, de::DeserializeOwned};
+use serde::de::DeserializeOwned;
+
+use crate::old_catalogue;
 
 /// No catalogue without a signature begins with these bytes: as a number of products, they are
 /// written with fewer.
-const SIGNATURE: &[u8; 8] = b"\x80\x80\x80\x00CWC3";
-/// The signature of catalogues without lengths.
-const WITHOUT_LENGTHS: &[u8; 8] = b"\x80\x80\x80\x00CWC2";
-/// Products of one part, of some 600 bytes each.
+const SIGNATURE: &[u8; 8] = b"\x80\x80\x80\x00CWC4";
+/// Products of one part, of some 200 bytes each.
 const PRODUCTS_PER_PART: usize = 4_096;
+/// Lists of neighbours.
+const LISTS: usize = 8;
 /// Parts before those of the products.
-const FIRST_PARTS: usize = 3;
+const FIRST_PARTS: usize = 1 + LISTS;
+/// Bytes of neighbours that are read at a time.
+const NEIGHBOURS: u64 = 8 << 16;
 
 /// Encodes a catalogue.
 ///
@@ -56,21 +56,55 @@ pub fn encode_catalogue(catalogue: &Catalogue) -> postcard::Result<Vec<u8>> {
         bytes[at..at + 8].copy_from_slice(&((end - start) as u64).to_le_bytes());
         (at, start) = (at + 8, end);
     };
-    bytes = postcard::to_extend(catalogue, bytes)?;
+    let Catalogue { visits, contents, .. } = catalogue;
+    let rest = (
+        &catalogue.popular,
+        (catalogue.lines, catalogue.orders, catalogue.users, catalogue.others),
+        &catalogue.trail,
+        (&visits.attention, &visits.all, &visits.sampled),
+        &catalogue.without,
+        &catalogue.parameters,
+        (&contents.prices, &contents.words),
+        &catalogue.cadences,
+    );
+    bytes = postcard::to_extend(&rest, bytes)?;
     end_part(&mut bytes);
-    bytes = postcard::to_extend(&catalogue.affinities, bytes)?;
-    end_part(&mut bytes);
-    bytes = postcard::to_extend(&catalogue.without, bytes)?;
-    bytes = postcard::to_extend(&*catalogue.contents, bytes)?;
-    bytes = postcard::to_extend(&catalogue.parameters, bytes)?;
-    bytes = postcard::to_extend(catalogue.contents.words(), bytes)?;
-    bytes = postcard::to_extend(&catalogue.cadences, bytes)?;
-    end_part(&mut bytes);
+    for lists in lists(catalogue) {
+        encode_lists(lists, &mut bytes);
+        end_part(&mut bytes);
+    }
     for products in products {
         bytes = postcard::to_extend(products, bytes)?;
         end_part(&mut bytes);
     }
     Ok(bytes)
+}
+
+/// The lists of neighbours of a catalogue.
+fn lists(catalogue: &Catalogue) -> [&Lists<Neighbour>; LISTS] {
+    let Catalogue { affinities, visits, contents, .. } = catalogue;
+    let Related { follows, together, leads_to } = &visits.related;
+    [
+        &catalogue.neighbours,
+        &catalogue.transitions,
+        &affinities.companions,
+        &affinities.attractions,
+        &contents.alike,
+        follows,
+        together,
+        leads_to,
+    ]
+}
+
+fn encode_lists(lists: &Lists<Neighbour>, out: &mut Vec<u8>) {
+    out.reserve(8 * (1 + lists.len() + lists.items().len()));
+    out.extend((lists.len() as u64).to_le_bytes());
+    for &end in lists.ends() {
+        out.extend((end as u64).to_le_bytes());
+    }
+    for Neighbour { product, score } in lists.items() {
+        out.extend((u64::from(score.to_bits()) << 32 | u64::from(*product)).to_le_bytes());
+    }
 }
 
 /// Decodes a catalogue and checks that it refers to products of its own alone.
@@ -119,11 +153,7 @@ fn decode(stored: &Stored<'_>, length: u64) -> io::Result<Catalogue> {
         in_parts(stored, length)
     } else {
         let bytes = stored.part(0..length, &mut buffer)?;
-        match bytes.strip_prefix(WITHOUT_LENGTHS) {
-            Some(bytes) => without_lengths(bytes),
-            None => postcard::from_bytes::<Unsigned>(bytes).map(Catalogue::from),
-        }
-        .map_err(io::Error::other)
+        old_catalogue::decode(bytes).map_err(io::Error::other)
     }?;
     if catalogue.is_sound() {
         return Ok(catalogue.indexed());
@@ -135,24 +165,84 @@ fn decode(stored: &Stored<'_>, length: u64) -> io::Result<Catalogue> {
 fn in_parts(stored: &Stored<'_>, length: u64) -> io::Result<Catalogue> {
     let ranges = ranges(stored, length)?;
     let (first, of_products) = ranges.split_at_checked(FIRST_PARTS).ok_or_else(damaged)?;
-    let first = || {
-        let mut buffer = Vec::new();
-        let mut catalogue: Catalogue = whole(stored.part(first[0].clone(), &mut buffer)?)?;
-        catalogue.affinities = whole(stored.part(first[1].clone(), &mut buffer)?)?;
-        let rest = stored.part(first[2].clone(), &mut buffer)?;
-        after_affinities(rest, &mut catalogue).map_err(io::Error::other)?;
-        Ok(catalogue)
+    let rest = || without_lists(stored.part(first[0].clone(), &mut Vec::new())?);
+    let lists = || -> io::Result<Vec<Lists<Neighbour>>> {
+        let read =
+            |buffer: &mut Vec<u8>, range: &Range<u64>| decode_lists(stored, range.clone(), buffer);
+        first[1..].par_iter().with_max_len(1).map_init(Vec::new, read).collect()
     };
     let products = || -> io::Result<Vec<Vec<Product>>> {
         let read =
             |buffer: &mut Vec<u8>, range: &Range<u64>| whole(stored.part(range.clone(), buffer)?);
         of_products.par_iter().map_init(Vec::new, read).collect()
     };
-    let (catalogue, products): (io::Result<Catalogue>, _) = rayon::join(first, products);
-    let (mut catalogue, products) = (catalogue?, products?);
+    let (lists, (rest, products)) = rayon::join(lists, || rayon::join(rest, products));
+    let (mut catalogue, mut contents): (Catalogue, Contents) = rest?;
+    let products = products?;
     catalogue.products.reserve_exact(products.iter().map(Vec::len).sum());
     products.into_iter().for_each(|products| catalogue.products.extend(products));
+    let lists = <[_; LISTS]>::try_from(lists?).map_err(|_| damaged())?;
+    let [neighbours, transitions, companions, attractions, alike, follows, together, leads_to] =
+        lists;
+    (catalogue.neighbours, catalogue.transitions) = (neighbours, transitions);
+    catalogue.affinities = Affinities { companions, attractions };
+    catalogue.visits.related = Related { follows, together, leads_to };
+    contents.alike = alike;
+    catalogue.contents = Arc::new(contents);
     Ok(catalogue)
+}
+
+/// Decodes the first part: the catalogue and what its contents are, without lists and products.
+fn without_lists(bytes: &[u8]) -> io::Result<(Catalogue, Contents)> {
+    type Counts = (u64, u64, u64, Option<f32>);
+    type Visited = (Vec<Attention>, Trail, Vec<Box<[u32]>>);
+    type Texts = (Vec<f32>, WordIndex);
+    type Rest = (Vec<u32>, Counts, Trail, Visited, Sources, Parameters, Texts, Cadences);
+    let (popular, counts, trail, visited, without, parameters, texts, cadences): Rest =
+        whole(bytes)?;
+    let (lines, orders, users, others) = counts;
+    let (attention, all, sampled) = visited;
+    let visits = Visits::new(Related::default(), attention, all, sampled);
+    let (prices, words) = texts;
+    let contents = Contents { prices, words, ..Contents::default() };
+    let mut catalogue = Catalogue::default();
+    (catalogue.popular, catalogue.trail, catalogue.others) = (popular, trail, others);
+    (catalogue.lines, catalogue.orders, catalogue.users) = (lines, orders, users);
+    (catalogue.without, catalogue.parameters) = (without, parameters);
+    (catalogue.visits, catalogue.cadences) = (visits, cadences);
+    Ok((catalogue, contents))
+}
+
+/// Decodes lists of neighbours.
+fn decode_lists(
+    stored: &Stored<'_>,
+    range: Range<u64>,
+    buffer: &mut Vec<u8>,
+) -> io::Result<Lists<Neighbour>> {
+    let until = |start: u64, length: Option<u64>| {
+        let end = length.and_then(|length| start.checked_add(length));
+        end.filter(|&end| end <= range.end).ok_or_else(damaged)
+    };
+    let start = until(range.start, Some(8))?;
+    let (count, _) = stored.part(range.start..start, buffer)?.as_chunks::<8>();
+    let count = count.first().map_or(0, |count| u64::from_le_bytes(*count));
+    let mut at = until(start, count.checked_mul(8))?;
+    let (ends, _) = stored.part(start..at, buffer)?.as_chunks::<8>();
+    let ends: Vec<usize> = ends.iter().map(|end| u64::from_le_bytes(*end) as usize).collect();
+    let mut items = Vec::with_capacity(((range.end - at) / 8) as usize);
+    while at < range.end {
+        let end = range.end.min(at + NEIGHBOURS);
+        let (neighbours, rest) = stored.part(at..end, buffer)?.as_chunks::<8>();
+        if !rest.is_empty() {
+            return Err(damaged());
+        }
+        items.extend(neighbours.iter().map(|bytes| {
+            let both = u64::from_le_bytes(*bytes);
+            Neighbour { product: both as u32, score: f32::from_bits((both >> 32) as u32) }
+        }));
+        at = end;
+    }
+    Lists::from_parts(items, ends).ok_or_else(damaged)
 }
 
 /// Where the parts are: one after another up to the end.
@@ -192,107 +282,40 @@ fn whole<T: DeserializeOwned>(bytes: &[u8]) -> io::Result<T> {
     if rest.is_empty() { Ok(value) } else { Err(damaged()) }
 }
 
-/// Decodes the part after the signature of a catalogue without lengths.
-fn without_lengths(bytes: &[u8]) -> postcard::Result<Catalogue> {
-    let (products, rest) = postcard::take_from_bytes(bytes)?;
-    let (mut catalogue, rest) = postcard::take_from_bytes::<Catalogue>(rest)?;
-    catalogue.products = products;
-    let rest = later(rest, &mut catalogue.affinities)?;
-    after_affinities(rest, &mut catalogue)?;
-    Ok(catalogue)
-}
-
-/// Decodes what follows the affinities.
-fn after_affinities(bytes: &[u8], catalogue: &mut Catalogue) -> postcard::Result<()> {
-    let rest = later(bytes, &mut catalogue.without)?;
-    let mut contents = Contents::default();
-    let rest = later(rest, &mut contents)?;
-    let rest = later(rest, &mut catalogue.parameters)?;
-    let mut words = WordIndex::default();
-    let rest = later(rest, &mut words)?;
-    let rest = later(rest, &mut catalogue.cadences)?;
-    catalogue.contents = contents.with_words(words).into();
-    match rest {
-        [] => Ok(()),
-        _ => Err(postcard::Error::DeserializeBadEncoding),
-    }
-}
-
-/// Decodes a part that earlier releases did not write, and returns the bytes after it.
-fn later<'a, T: Deserialize<'a>>(bytes: &'a [u8], part: &mut T) -> postcard::Result<&'a [u8]> {
-    if bytes.is_empty() {
-        return Ok(bytes);
-    }
-    let (read, rest) = postcard::take_from_bytes(bytes)?;
-    *part = read;
-    Ok(rest)
-}
-
-/// A catalogue without a signature.
-#[derive(Deserialize)]
-struct Unsigned {
-    products: Vec<UnsignedProduct>,
-    popular: Vec<u32>,
-    lines: u64,
-    orders: u64,
-    users: u64,
-}
-
-#[derive(Deserialize)]
-struct UnsignedProduct {
-    info: ProductInfo,
-    stats: ProductStats,
-    aisle: u32,
-    department: u32,
-    rank: u32,
-    neighbours: Vec<Neighbour>,
-}
-
-impl From<Unsigned> for Catalogue {
-    fn from(old: Unsigned) -> Self {
-        let product = |old: UnsignedProduct| Product {
-            info: old.info,
-            stats: old.stats,
-            aisle: old.aisle,
-            department: old.department,
-            rank: old.rank,
-            neighbours: old.neighbours,
-            transitions: Vec::new(),
-            hazard: Default::default(),
-            trail: Default::default(),
-        };
-        let mut catalogue = Self::default();
-        catalogue.products = old.products.into_iter().map(product).collect();
-        catalogue.popular = old.popular;
-        (catalogue.lines, catalogue.orders, catalogue.users) = (old.lines, old.orders, old.users);
-        catalogue
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use cartwheel_features::{Parameter, Parameters};
+    use cartwheel_features::{Hazard, Parameter, ProductInfo, ProductStats};
 
     use super::*;
 
     fn catalogue() -> Catalogue {
         let info =
             ProductInfo { product_id: "tea".into(), name: "Tea".into(), ..ProductInfo::default() };
-        let old = Unsigned {
-            products: vec![UnsignedProduct {
-                info,
-                stats: ProductStats { orders: 3, ..ProductStats::default() },
-                aisle: 0,
-                department: 0,
-                rank: 0,
-                neighbours: vec![Neighbour { product: 0, score: 0.5 }],
-            }],
-            popular: vec![0],
-            lines: 3,
-            orders: 2,
-            users: 1,
+        let tea = Product {
+            info,
+            stats: ProductStats { orders: 3, ..ProductStats::default() },
+            aisle: 0,
+            department: 0,
+            rank: 0,
+            hazard: Hazard::default(),
+            trail: Trail::default(),
         };
-        old.into()
+        let mut catalogue = Catalogue::default();
+        catalogue.products = vec![tea];
+        catalogue.neighbours.push(&[Neighbour { product: 0, score: 0.5 }]);
+        catalogue.popular = vec![0];
+        (catalogue.lines, catalogue.orders, catalogue.users) = (3, 2, 1);
+        catalogue
+    }
+
+    /// A list a product, which names it and the first one.
+    fn every_list(products: u32) -> [Lists<Neighbour>; LISTS] {
+        let named = |product, at: usize| Neighbour { product, score: at as f32 / 8.0 };
+        let of = |at: usize| {
+            let lists = (0..products).map(|product| vec![named(product, at), named(0, at)]);
+            lists.collect()
+        };
+        std::array::from_fn(of)
     }
 
     #[test]
@@ -300,6 +323,7 @@ mod tests {
         let bytes = encode_catalogue(&catalogue()).unwrap();
         let read = decode_catalogue(&bytes).unwrap();
         assert_eq!(read.products, catalogue().products);
+        assert_eq!(lists(&read), lists(&catalogue()));
         assert_eq!((read.popular, read.lines, read.orders, read.users), (vec![0], 3, 2, 1));
         let parameters = Parameters::default().with(Parameter::VisitBack, 0.5);
         let mut adapted = catalogue();
@@ -318,10 +342,18 @@ mod tests {
         let of = |at: usize| {
             let mut product = catalogue().products.remove(0);
             product.info.product_id = format!("tea {at}");
-            product.neighbours[0].product = at as u32;
             product
         };
         large.products = (0..2 * PRODUCTS_PER_PART + 7).map(of).collect();
+        let count = large.products.len();
+        large.visits.attention = vec![Attention::default(); count];
+        let lists = every_list(count as u32);
+        let [neighbours, transitions, companions, attractions, alike, follows, together, leads_to] =
+            lists;
+        (large.neighbours, large.transitions) = (neighbours, transitions);
+        large.affinities = Affinities { companions, attractions };
+        large.visits.related = Related { follows, together, leads_to };
+        large.contents = Contents { alike, ..Contents::default() }.into();
         large
     }
 
@@ -332,6 +364,7 @@ mod tests {
         let read = read_catalogue(file.path()).unwrap();
         assert_eq!(read.products, large().products);
         assert_eq!(read.find("tea 5000"), Some(5000));
+        assert!(lists(&read) == lists(&large()));
     }
 
     #[test]
@@ -343,6 +376,16 @@ mod tests {
             std::fs::write(file.path(), &bytes[..end]).unwrap();
             assert!(read_catalogue(file.path()).is_err(), "{end} bytes");
         }
+        // Neighbours that do not exist, and lists that end elsewhere.
+        for lists in 1..FIRST_PARTS {
+            let ranges = ranges(&Stored::Bytes(&bytes), bytes.len() as u64).unwrap();
+            let (start, end) = (ranges[lists].start as usize, ranges[lists].end as usize);
+            for at in [start, start + 8, end - 5] {
+                let mut bytes = bytes.clone();
+                bytes[at] ^= 0x80;
+                assert!(decode_catalogue(&bytes).is_err(), "lists {lists}: byte {at}");
+            }
+        }
         // Every byte of the number of parts and of their lengths matters.
         for at in 8..12 + 8 * (FIRST_PARTS + 3) {
             for change in [1, 0x80, 0xff] {
@@ -351,53 +394,5 @@ mod tests {
                 assert!(decode_catalogue(&bytes).is_err(), "byte {at}");
             }
         }
-    }
-
-    #[test]
-    fn a_catalogue_without_lengths_is_read() {
-        let expected = catalogue();
-        let bytes = postcard::to_extend(&expected.products, WITHOUT_LENGTHS.to_vec()).unwrap();
-        let mut bytes = postcard::to_extend(&expected, bytes).unwrap();
-        // Releases wrote more and more parts.
-        let mut ends = vec![bytes.len()];
-        let parts = [
-            postcard::to_allocvec(&expected.affinities),
-            postcard::to_allocvec(&expected.without),
-            postcard::to_allocvec(&*expected.contents),
-            postcard::to_allocvec(&expected.parameters),
-            postcard::to_allocvec(expected.contents.words()),
-            postcard::to_allocvec(&expected.cadences),
-        ];
-        for part in parts {
-            bytes.extend(part.unwrap());
-            ends.push(bytes.len());
-        }
-        for end in ends {
-            let read = decode_catalogue(&bytes[..end]).unwrap();
-            assert_eq!(read.products, expected.products);
-            assert_eq!((read.lines, read.parameters), (3, Parameters::default()));
-        }
-        bytes.push(0);
-        assert!(decode_catalogue(&bytes).is_err());
-    }
-
-    #[test]
-    fn a_catalogue_of_an_earlier_release_is_read() {
-        // One product, "tea" of aisle and department "", in the form without a signature.
-        let bytes = [
-            &[1, 3][..],
-            b"tea",
-            &[3],
-            b"Tea",
-            &[0, 0], // texts
-            &[3, 0, 0, 0],
-            &[0, 0, 0],           // counts, categories and rank
-            &[1, 0, 0, 0, 0, 63], // one neighbour of score 0.5
-            &[1, 0],
-            &[3, 2, 1], // popular, lines, orders, users
-        ];
-        let read = decode_catalogue(&bytes.concat()).unwrap();
-        assert_eq!(read.products, catalogue().products);
-        assert_eq!((read.popular, read.lines, read.orders, read.users), (vec![0], 3, 2, 1));
     }
 }

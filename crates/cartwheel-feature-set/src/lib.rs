@@ -11,6 +11,7 @@ mod feature_set;
 pub mod files;
 mod label;
 mod lock;
+mod old_catalogue;
 mod source_search;
 mod user_file;
 mod writer;

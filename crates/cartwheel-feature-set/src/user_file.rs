@@ -140,11 +140,19 @@ impl UserFile {
             return Err(invalid());
         }
         file.seek(SeekFrom::Start(end))?;
-        let mut bytes = vec![0; (body - end) as usize];
-        file.read_exact(&mut bytes)?;
-        let entries = bytes.chunks_exact(ENTRY as usize);
-        let entries = entries.map(|e| IndexEntry { hash: word(&e[..8]), offset: word(&e[8..]) });
-        let index: Vec<IndexEntry> = entries.collect();
+        let mut index: Vec<IndexEntry> = Vec::with_capacity(count as usize);
+        // In pieces: memory for all of it would be as large as the index.
+        let mut bytes = [0; 1 << 14];
+        let mut left = body - end;
+        while left > 0 {
+            let length = left.min(bytes.len() as u64) as usize;
+            let piece = &mut bytes[..length];
+            file.read_exact(piece)?;
+            left -= piece.len() as u64;
+            let entries = piece.chunks_exact(ENTRY as usize);
+            index
+                .extend(entries.map(|e| IndexEntry { hash: word(&e[..8]), offset: word(&e[8..]) }));
+        }
         if index.windows(2).any(|w| w[0].hash > w[1].hash || w[0].offset >= w[1].offset) {
             return Err(invalid());
         }

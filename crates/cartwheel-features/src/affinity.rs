@@ -9,7 +9,6 @@
 use std::cmp::Reverse;
 
 use rayon::prelude::*;
-use serde::{Deserialize, Serialize};
 
 use crate::inverse::Square;
 use crate::lists::Lists;
@@ -32,10 +31,13 @@ const MAX_ATTRACTING: usize = 4_000;
 
 /// Products that the same customers buy, by catalogue index; both lists are empty for catalogues
 /// of releases that did not have them.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Affinities {
-    companions: Vec<Vec<Neighbour>>,
-    attractions: Vec<Vec<Neighbour>>,
+    /// By product: those whose buyers are most like its own, best first; scores 0 to 1.
+    pub companions: Lists<Neighbour>,
+    /// By product: those that having bought it speaks for most, given everything else that a customer
+    /// has bought; best first. The scores of a customer's products add up.
+    pub attractions: Lists<Neighbour>,
 }
 
 impl Affinities {
@@ -50,34 +52,22 @@ impl Affinities {
         Buyers::new(products, shoppers).affinities(users_scale, parameters)
     }
 
-    /// Replaces the companions.
-    pub(crate) fn swap_companions(&mut self, companions: &mut Vec<Vec<Neighbour>>) {
-        std::mem::swap(&mut self.companions, companions);
-    }
-
-    /// The products whose buyers are most like those of a product, best first; scores 0 to 1.
+    /// The companions of a product.
     pub fn companions(&self, product: u32) -> &[Neighbour] {
-        self.companions.get(product as usize).map_or(&[], Vec::as_slice)
+        self.companions.of(product)
     }
 
-    /// The products that having bought a product speaks for most, given everything else that a
-    /// customer has bought; best first. The scores of a customer's products add up.
+    /// The attractions of a product.
     pub fn attractions(&self, product: u32) -> &[Neighbour] {
-        self.attractions.get(product as usize).map_or(&[], Vec::as_slice)
-    }
-
-    /// Every product that is in a list.
-    pub(crate) fn mentioned(&self) -> impl Iterator<Item = u32> + '_ {
-        let lists = self.companions.iter().chain(&self.attractions);
-        lists.flatten().map(|neighbour| neighbour.product)
+        self.attractions.of(product)
     }
 }
 
 /// What each shopper has bought, and who has bought each product.
 struct Buyers {
-    shoppers: Lists,
+    shoppers: Lists<u32>,
     /// By product: its buyers.
-    of: Lists,
+    of: Lists<u32>,
 }
 
 impl Buyers {
@@ -167,6 +157,8 @@ impl Buyers {
         let mut attractions = vec![Vec::new(); products];
         let found = attracting.iter().zip(found);
         found.for_each(|(&product, found)| attractions[product as usize] = found);
+        let [companions, attractions] =
+            [companions, attractions].map(|lists| lists.into_iter().collect());
         Affinities { companions, attractions }
     }
 }
@@ -178,7 +170,7 @@ pub(crate) fn companions(
     shoppers: &[&Shopper],
     users_scale: f32,
     shrinks: &[f64],
-) -> Vec<Vec<Vec<Neighbour>>> {
+) -> Vec<Lists<Neighbour>> {
     let buyers = Buyers::new(products, shoppers);
     let of = |counts: &mut ScratchRow, product: u32| {
         let common = buyers.common(product, counts, |_, _| ());

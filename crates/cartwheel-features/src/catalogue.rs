@@ -1,16 +1,19 @@
 //! Per-product data: finished from partials and held in memory.
 
 use std::cmp::Reverse;
+use std::hash::BuildHasher;
 use std::sync::Arc;
 
-use rustc_hash::FxHashMap;
+use hashbrown::HashTable;
+use rustc_hash::{FxBuildHasher, FxHashMap};
 use serde::{Deserialize, Serialize};
 
 use crate::affinity::{Affinities, companions};
 use crate::cadence::Cadences;
 use crate::contents::Contents;
 use crate::hazard::{Hazard, Rebuys};
-use crate::neighbour::Neighbour;
+use crate::lists::Lists;
+use crate::neighbour::{Neighbour, all_below};
 use crate::neighbours::neighbours;
 use crate::parameters::{Parameter, Parameters};
 use crate::partial::{Merged, Partial, ProductStats};
@@ -34,11 +37,6 @@ pub struct Product {
     pub department: u32,
     /// Popularity rank, from 0.
     pub rank: u32,
-    /// Products in the same baskets, best first; at most [`crate::MAX_NEIGHBOURS`].
-    pub neighbours: Vec<Neighbour>,
-    /// Products that its buyers buy next, itself among them, by probability, best first; at
-    /// most [`crate::MAX_TRANSITIONS`].
-    pub transitions: Vec<Neighbour>,
     /// How soon it is bought again.
     pub hazard: Hazard,
     /// Its orders over time.
@@ -46,11 +44,15 @@ pub struct Product {
 }
 
 /// All products by index; immutable once built.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default)]
 pub struct Catalogue {
-    /// Products in the order of their ids. Stored separately, so that they are read side by side.
-    #[serde(skip)]
+    /// Products in the order of their ids.
     pub products: Vec<Product>,
+    /// By product: products in the same baskets, best first; at most [`crate::MAX_NEIGHBOURS`].
+    pub neighbours: Lists<Neighbour>,
+    /// By product: products that its buyers buy next, itself among them, by probability, best first; at
+    /// most [`crate::MAX_TRANSITIONS`].
+    pub transitions: Lists<Neighbour>,
     /// Product indices by popularity, best first.
     pub popular: Vec<u32>,
     /// Number of order lines counted.
@@ -66,23 +68,18 @@ pub struct Catalogue {
     pub others: Option<f32>,
     /// What visits tell about the products.
     pub visits: Visits,
-    /// Products that the same customers buy. Stored after the catalogue.
-    #[serde(skip)]
+    /// Products that the same customers buy.
     pub affinities: Affinities,
-    /// Sources that propose nothing and whose columns are empty. Stored after the affinities.
-    #[serde(skip)]
+    /// Sources that propose nothing and whose columns are empty.
     pub without: Sources,
-    /// What the shop says about the products. Stored after the sources.
-    #[serde(skip)]
+    /// What the shop says about the products.
     pub contents: Arc<Contents>,
-    /// The parameters of the sources that were chosen for the shop. Stored after the contents.
-    #[serde(skip)]
+    /// The parameters of the sources that were chosen for the shop.
     pub parameters: Parameters,
-    /// How soon the products are bought again. Stored after the words of the contents.
-    #[serde(skip)]
+    /// How soon the products are bought again.
     pub cadences: Cadences,
-    #[serde(skip)]
-    index: FxHashMap<String, u32>,
+    /// Places of the products, found by the hashes of their ids.
+    index: HashTable<u32>,
 }
 
 /// A catalogue's parameters with another value of one of them, and what it shapes.
@@ -93,9 +90,9 @@ pub struct Variant {
 
 /// What a parameter shapes, by catalogue index.
 enum Shaped {
-    Neighbours(Vec<Vec<Neighbour>>),
-    Companions(Vec<Vec<Neighbour>>),
-    Related(Vec<Related>),
+    Neighbours(Lists<Neighbour>),
+    Companions(Lists<Neighbour>),
+    Related(Related),
     /// It has its part in requests alone.
     Nothing,
 }
@@ -159,16 +156,13 @@ impl Catalogue {
             let next = names.len() as u32;
             *names.entry(name.to_owned()).or_insert(next)
         };
-        let related = neighbours.into_iter().zip(transitions).zip(&counts.weeks);
-        let products = infos.into_iter().zip(related).enumerate();
+        let products = infos.into_iter().zip(&counts.weeks).enumerate();
         let mut products: Vec<Product> = products
-            .map(|(at, (info, ((neighbours, transitions), weeks)))| Product {
+            .map(|(at, (info, weeks))| Product {
                 stats: stats[at],
                 aisle: dense(&mut aisles, &info.aisle),
                 department: dense(&mut departments, &info.department),
                 rank: rank[at],
-                neighbours,
-                transitions,
                 hazard: Hazard::default(),
                 trail: Trail::new(weeks),
                 info,
@@ -181,6 +175,8 @@ impl Catalogue {
         let trail = Trail::new(&counts.all_weeks);
         Self {
             products,
+            neighbours,
+            transitions,
             popular,
             lines,
             orders,
@@ -193,7 +189,7 @@ impl Catalogue {
             contents: Arc::default(),
             parameters,
             cadences: Cadences::finish(&counts.gaps, &counts.repeats, &sold),
-            index: FxHashMap::default(),
+            index: HashTable::new(),
         }
         .indexed()
     }
@@ -219,7 +215,7 @@ impl Catalogue {
             }
             Parameter::FollowSteps | Parameter::VisitPrior => {
                 let related = |&value: &f64| {
-                    relations(self.visits.related.len(), &merged.visits, scale, &with(value))
+                    relations(self.visits.attention.len(), &merged.visits, scale, &with(value))
                 };
                 values.iter().map(related).map(Shaped::Related).collect()
             }
@@ -235,12 +231,8 @@ impl Catalogue {
     pub fn swap(&mut self, variant: &mut Variant) {
         std::mem::swap(&mut self.parameters, &mut variant.parameters);
         match &mut variant.lists {
-            Shaped::Neighbours(lists) => {
-                for (product, list) in self.products.iter_mut().zip(lists) {
-                    std::mem::swap(&mut product.neighbours, list);
-                }
-            }
-            Shaped::Companions(lists) => self.affinities.swap_companions(lists),
+            Shaped::Neighbours(lists) => std::mem::swap(&mut self.neighbours, lists),
+            Shaped::Companions(lists) => std::mem::swap(&mut self.affinities.companions, lists),
             Shaped::Related(related) => std::mem::swap(&mut self.visits.related, related),
             Shaped::Nothing => {}
         }
@@ -259,30 +251,33 @@ impl Catalogue {
     /// Whether every product index in it is valid; check this after reading a catalogue
     /// back.
     pub fn is_sound(&self) -> bool {
-        let exists = |product: u32| (product as usize) < self.products.len();
-        self.visits.is_sound(self.products.len())
-            && self.popular.iter().all(|&product| exists(product))
-            && self
-                .products
-                .iter()
-                .flat_map(|p| p.neighbours.iter().chain(&p.transitions))
-                .all(|related| exists(related.product))
-            && self.affinities.mentioned().all(exists)
-            && self.contents.is_sound(self.products.len())
-            && self.cadences.is_sound(self.products.len())
+        let count = self.products.len();
+        let Affinities { companions, attractions } = &self.affinities;
+        let lists = [&self.neighbours, &self.transitions, companions, attractions];
+        self.popular.iter().all(|&product| (product as usize) < count)
+            && lists.map(Lists::len).iter().all(|&n| n == 0 || n == count)
+            && lists.iter().all(|lists| all_below(lists.items(), count))
+            && self.visits.is_sound(count)
+            && self.contents.is_sound(count)
+            && self.cadences.is_sound(count)
     }
 
     /// Builds the indices, which are not stored.
     pub fn indexed(mut self) -> Self {
         self.visits = self.visits.indexed();
-        let ids = self.products.iter().enumerate();
-        self.index = ids.map(|(at, p)| (p.info.product_id.clone(), at as u32)).collect();
+        let hash = |at: &u32| hash(&self.products[*at as usize].info.product_id);
+        let mut index = HashTable::with_capacity(self.products.len());
+        for at in 0..self.products.len() as u32 {
+            index.insert_unique(hash(&at), at, hash);
+        }
+        self.index = index;
         self
     }
 
     /// Returns the index of the product with the given id.
     pub fn find(&self, product_id: &str) -> Option<u32> {
-        self.index.get(product_id).copied()
+        let is_it = |at: &u32| self.products[*at as usize].info.product_id == product_id;
+        self.index.find(hash(product_id), is_it).copied()
     }
 
     /// Returns the product at an index.
@@ -345,6 +340,11 @@ impl Catalogue {
 
 /// Sets how soon each product is bought again. Products that few have bought are taken to be like
 /// their aisle, and aisles like the shop.
+/// The hash by which a product is found.
+fn hash(product_id: &str) -> u64 {
+    FxBuildHasher.hash_one(product_id)
+}
+
 fn set_hazards(products: &mut [Product], rebuys: &[Rebuys]) {
     let mut shop = Rebuys::default();
     let mut aisles: Vec<Rebuys> = Vec::new();

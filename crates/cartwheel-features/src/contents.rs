@@ -4,10 +4,10 @@ use std::collections::hash_map::Entry;
 
 use rayon::prelude::*;
 use rustc_hash::FxHashMap;
-use serde::{Deserialize, Serialize};
 
 use crate::content::{Rarity, Terms};
-use crate::neighbour::Neighbour;
+use crate::lists::Lists;
+use crate::neighbour::{Neighbour, all_below};
 use crate::product_info::ProductInfo;
 use crate::scratch_row::{SIDE_BY_SIDE, ScratchRow};
 use crate::word_index::WordIndex;
@@ -24,14 +24,14 @@ const LEAST: f32 = 0.1;
 
 /// What the shop's texts and prices tell, by catalogue index. Empty in catalogues of releases that
 /// did not have it.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Contents {
-    alike: Vec<Vec<Neighbour>>,
+    /// By product: those that are most like it, best first; scores 0 to 1.
+    pub alike: Lists<Neighbour>,
     /// Empty if no price is known; an unknown price is NaN.
-    prices: Vec<f32>,
-    /// Stored after the contents.
-    #[serde(skip)]
-    words: WordIndex,
+    pub prices: Vec<f32>,
+    /// The products by their words, for searches.
+    pub words: WordIndex,
 }
 
 impl Contents {
@@ -41,28 +41,19 @@ impl Contents {
         let index = Index::new(infos);
         let each = (0..infos.len()).into_par_iter().with_min_len(SIDE_BY_SIDE);
         let scratch = || ScratchRow::new(infos.len());
-        let alike = each.map_init(scratch, |shared, at| index.alike(at, shared)).collect();
+        let alike = each.map_init(scratch, |shared, at| index.alike(at, shared));
+        let alike: Vec<Vec<Neighbour>> = alike.collect();
         let mut prices: Vec<f32> =
             infos.iter().map(|info| info.details.price.unwrap_or(f32::NAN)).collect();
         if prices.iter().all(|price| price.is_nan()) {
             prices.clear();
         }
-        Self { alike, prices, words: WordIndex::of(infos) }
+        Self { alike: alike.into_iter().collect(), prices, words: WordIndex::of(infos) }
     }
 
-    /// Adds the words of the products, which are stored separately.
-    pub fn with_words(self, words: WordIndex) -> Self {
-        Self { words, ..self }
-    }
-
-    /// The products by their words, for searches.
-    pub fn words(&self) -> &WordIndex {
-        &self.words
-    }
-
-    /// The products that are most like a product, best first; scores 0 to 1.
+    /// The products that are most like a product.
     pub fn alike(&self, product: u32) -> &[Neighbour] {
-        self.alike.get(product as usize).map_or(&[], Vec::as_slice)
+        self.alike.of(product)
     }
 
     /// The price of a product; `None` if it is unknown or zero.
@@ -79,7 +70,7 @@ impl Contents {
     pub(crate) fn is_sound(&self, products: usize) -> bool {
         [self.alike.len(), self.prices.len()].iter().all(|&n| n == 0 || n == products)
             && self.words.is_sound(products)
-            && self.alike.iter().flatten().all(|alike| (alike.product as usize) < products)
+            && all_below(self.alike.items(), products)
     }
 }
 

@@ -57,6 +57,7 @@ pub use holdout::{
     CROSS_FOLDS, CROSS_USERS, Fold, GATE_ONE_IN, GROUPS, cross_fold_of, example_key, fold_of,
     group_of, mix, stable_hash,
 };
+pub use lists::Lists;
 pub use neighbour::Neighbour;
 pub use neighbours::MAX_NEIGHBOURS;
 pub use parameters::{Parameter, Parameters};

@@ -1,6 +1,9 @@
 //! A product in relation to another.
 
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
+
+use crate::lists::Lists;
 
 /// A product that is related to another.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -26,14 +29,22 @@ impl Neighbour {
     }
 }
 
-/// Lists by value and product, of lists by product and value.
+/// The lists of all products by value, of lists by value for each product.
 pub(crate) fn by_value(
     values: usize,
     by_product: Vec<Vec<Vec<Neighbour>>>,
-) -> Vec<Vec<Vec<Neighbour>>> {
-    let mut all = vec![Vec::with_capacity(by_product.len()); values];
+) -> Vec<Lists<Neighbour>> {
+    let mut all = vec![Lists::default(); values];
     for lists in by_product {
-        all.iter_mut().zip(lists).for_each(|(all, list)| all.push(list));
+        all.iter_mut().zip(lists).for_each(|(all, list)| all.push(&list));
     }
     all
+}
+
+/// Whether all neighbours are among so many products. A catalogue has tens of millions.
+pub(crate) fn all_below(neighbours: &[Neighbour], products: usize) -> bool {
+    const TOGETHER: usize = 1 << 16;
+    let largest = |part: &[Neighbour]| part.iter().fold(0, |most, one| one.product.max(most));
+    let below = |part: &[Neighbour]| (largest(part) as usize) < products;
+    neighbours.par_chunks(TOGETHER).all(below)
 }

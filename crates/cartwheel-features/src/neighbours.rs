@@ -23,7 +23,7 @@ pub(crate) fn neighbours(
     baskets: &[&Basket],
     users_scale: f32,
     significant: &[f64],
-) -> Vec<Vec<Vec<Neighbour>>> {
+) -> Vec<Lists<Neighbour>> {
     let mut lines = Lists::default();
     baskets.iter().for_each(|basket| lines.push(basket));
     let inverted = lines.inverted(products);

@@ -89,7 +89,7 @@ fn product_features_match_the_hand_computed_values() {
     assert_eq!(catalogue.popular, [0, 1, 2, 3]);
     assert_eq!(catalogue.find("2"), Some(2));
     // 0 is in 4 baskets, 2 in 2, both in 2: cosine 2/sqrt(8), scaled by 2 of 10 co-purchases.
-    let best = catalogue.products[0].neighbours[0];
+    let best = catalogue.neighbours.of(0)[0];
     assert_eq!(best.product, 2);
     assert!((best.score - 2.0 / 8.0_f32.sqrt() * 0.2).abs() < 1e-6, "{}", best.score);
 }
@@ -199,8 +199,8 @@ fn transitions_tell_what_the_buyers_of_a_product_buy_next() {
     shopper(40, &[[4], [0]]);
     let infos = (0..5).map(|p| ProductInfo { product_id: p.to_string(), ..Default::default() });
     let catalogue = Catalogue::finish(infos.collect(), partial);
-    let next = |product: usize| -> Vec<(u32, f32)> {
-        let transitions = catalogue.products[product].transitions.iter();
+    let next = |product| -> Vec<(u32, f32)> {
+        let transitions = catalogue.transitions.of(product).iter();
         transitions.map(|next| (next.product, (next.score * 100.0).round() / 100.0)).collect()
     };
     assert_eq!(next(0), [(1, 0.47), (2, 0.47)], "half of 30 shoppers, who are trusted as 30 of 32");
@@ -286,12 +286,12 @@ fn visits_relate_what_shoppers_turn_to_next() {
     let infos = (0..5).map(|p| ProductInfo { product_id: p.to_string(), ..Default::default() });
     let catalogue = Catalogue::finish(infos.collect(), partial);
     let visits = &catalogue.visits;
-    let first = visits.of(0).unwrap();
-    assert_eq!(first.follows.len(), 1);
-    assert!(first.follows[0].product == 1 && first.follows[0].score > 0.9);
-    assert_eq!((first.together[0].product, first.leads_to[0].product), (1, 1));
-    assert!(visits.of(2).unwrap().leads_to.is_empty(), "nobody took 3");
-    assert!(visits.of(1).unwrap().follows.iter().all(|next| next.product == 1), "nobody went back");
+    let crate::Related { follows, together, leads_to } = &visits.related;
+    assert_eq!(follows.of(0).len(), 1);
+    assert!(follows.of(0)[0].product == 1 && follows.of(0)[0].score > 0.9);
+    assert_eq!((together.of(0)[0].product, leads_to.of(0)[0].product), (1, 1));
+    assert!(leads_to.of(2).is_empty(), "nobody took 3");
+    assert!(follows.of(1).iter().all(|next| next.product == 1), "nobody went back");
     let near = visits.nearest(&[2], 100);
     assert_eq!(near.iter().map(|n| n.product).collect::<Vec<_>>(), [2, 3]);
     assert!(near[0].close > near[1].close, "the shared product is closest");
@@ -338,11 +338,13 @@ fn a_catalogue_is_the_same_on_any_number_of_threads() {
             let contents = std::sync::Arc::new(Contents::of(&infos));
             Catalogue::finish(infos, partial).with_contents(&contents)
         });
-        let Catalogue { products, affinities, visits, contents, .. } = catalogue;
-        assert!(products.iter().all(|p| !p.neighbours.is_empty() && !p.transitions.is_empty()));
+        let all = 0..products;
+        let Catalogue { products, neighbours, transitions, affinities, visits, contents, .. } =
+            catalogue;
+        assert!(all.clone().all(|p| !neighbours.of(p).is_empty() && !transitions.of(p).is_empty()));
         assert!((0..450).all(|p| !affinities.attractions(p).is_empty()));
-        assert!(visits.related.iter().all(|related| !related.follows.is_empty()));
-        (products, affinities, visits, contents)
+        assert!(all.clone().all(|p| !visits.related.follows.of(p).is_empty()));
+        (products, neighbours, transitions, affinities, visits, contents)
     };
     assert!(built(1) == built(3));
 }

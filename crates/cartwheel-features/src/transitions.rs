@@ -24,7 +24,7 @@ const HALF_SHOPPERS: f32 = 2.0;
 /// The orders of all shoppers, by the products bought before them.
 struct Steps {
     /// The orders.
-    orders: Lists,
+    orders: Lists<u32>,
     /// By product: step and share, in the order of the steps.
     holders: Vec<Vec<(u32, f32)>>,
     /// By product: number of shoppers.
@@ -61,7 +61,7 @@ pub(crate) fn transitions(
     products: usize,
     shoppers: &[&Shopper],
     users_scale: f32,
-) -> Vec<Vec<Neighbour>> {
+) -> Lists<Neighbour> {
     let steps = Steps::new(products, shoppers);
     let row = |sums: &mut ScratchRow, (holders, &shoppers): (&Vec<(u32, f32)>, &u32)| {
         if shoppers < MIN_SHOPPERS {
@@ -79,5 +79,6 @@ pub(crate) fn transitions(
         sums.best(MAX_TRANSITIONS, |_, sum| trust * sum / mass)
     };
     let each = steps.holders.par_iter().zip(&steps.shoppers).with_min_len(SIDE_BY_SIDE);
-    each.map_init(|| ScratchRow::new(products), row).collect()
+    let lists: Vec<Vec<Neighbour>> = each.map_init(|| ScratchRow::new(products), row).collect();
+    lists.into_iter().collect()
 }

@@ -5,7 +5,8 @@ use rayon::prelude::*;
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 
-use crate::neighbour::Neighbour;
+use crate::lists::Lists;
+use crate::neighbour::{Neighbour, all_below};
 use crate::parameters::{Parameter, Parameters};
 use crate::scratch_row::{SIDE_BY_SIDE, ScratchRow};
 use crate::touch::{Action, Touch};
@@ -102,32 +103,37 @@ pub struct Attention {
     pub adds: f32,
 }
 
-/// Relations of one product, the strongest first.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+/// Relations of products by catalogue index, the strongest first; empty if there are no visits.
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Related {
-    /// Products that shoppers turn to within the next steps, itself among them. The scores of all
-    /// add up to at most 1.
-    pub follows: Vec<Neighbour>,
+    /// Products that shoppers turn to within the next steps, the product itself among them. The scores
+    /// of all add up to at most 1.
+    pub follows: Lists<Neighbour>,
     /// Products in the same visits, by the cosine of their visits.
-    pub together: Vec<Neighbour>,
+    pub together: Lists<Neighbour>,
     /// Products that are put into the cart or bought later in visits in which it is looked at, by
     /// their share of these visits.
-    pub leads_to: Vec<Neighbour>,
+    pub leads_to: Lists<Neighbour>,
+}
+
+impl Related {
+    fn lists(&self) -> [&Lists<Neighbour>; 3] {
+        [&self.follows, &self.together, &self.leads_to]
+    }
 }
 
 /// What visits tell about products; empty in a shop without views.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Visits {
-    /// By catalogue index; empty if there are no visits.
-    pub related: Vec<Related>,
+    /// Relations of products.
+    pub related: Related,
     /// Attention by catalogue index; empty if there are no visits.
     pub attention: Vec<Attention>,
     /// Touches of all products over time.
     pub all: Trail,
-    /// Sampled visits, newest first.
-    visits: Vec<Box<[u32]>>,
+    /// The products of sampled visits, newest first.
+    pub sampled: Vec<Box<[u32]>>,
     /// By product: the newest visits with it, newest first.
-    #[serde(skip)]
     by_product: Vec<Vec<u32>>,
 }
 
@@ -152,14 +158,29 @@ impl Visits {
         });
         let attention: Vec<Attention> = attention.collect();
         let related = relations(attention.len(), visits, scale, parameters);
-        let visits = visits.iter().map(|visit| visit.products().into()).collect();
-        Self { related, attention, all: Trail::new(&all), visits, by_product: Vec::new() }.indexed()
+        let sampled = visits.iter().map(|visit| visit.products().into()).collect();
+        Self::new(related, attention, Trail::new(&all), sampled)
+    }
+
+    /// Puts the parts together.
+    pub fn new(
+        related: Related,
+        attention: Vec<Attention>,
+        all: Trail,
+        sampled: Vec<Box<[u32]>>,
+    ) -> Self {
+        Self { related, attention, all, sampled, by_product: Vec::new() }
+    }
+
+    /// Whether there are no visits.
+    pub fn is_empty(&self) -> bool {
+        self.related.follows.is_empty()
     }
 
     /// Builds the index by product, which is not stored.
     pub(crate) fn indexed(mut self) -> Self {
-        self.by_product = vec![Vec::new(); self.related.len()];
-        for (at, visit) in self.visits.iter().enumerate() {
+        self.by_product = vec![Vec::new(); self.attention.len()];
+        for (at, visit) in self.sampled.iter().enumerate() {
             for &product in visit {
                 let holders = &mut self.by_product[product as usize];
                 if holders.len() < NEWEST_VISITS {
@@ -172,19 +193,14 @@ impl Visits {
 
     /// Whether every product in it is one of the `products`.
     pub(crate) fn is_sound(&self, products: usize) -> bool {
-        let exists = |product: u32| (product as usize) < products;
-        let lists = |r: &Related| {
-            let mut all = r.follows.iter().chain(&r.together).chain(&r.leads_to);
-            all.all(|related| exists(related.product))
-        };
-        [self.related.len(), self.attention.len()].iter().all(|&n| n == 0 || n == products)
-            && self.related.iter().all(lists)
-            && self.visits.iter().flatten().all(|&p| exists(p) && !self.related.is_empty())
-    }
-
-    /// The relations of a product, if there are visits.
-    pub fn of(&self, product: u32) -> Option<&Related> {
-        self.related.get(product as usize)
+        let related = self.related.lists();
+        let sizes = related.map(Lists::len).into_iter().chain([self.attention.len()]);
+        let mut sampled = self.sampled.iter().flatten();
+        // Without attention, no product has a place among the visits by product.
+        let known = |&product: &u32| (product as usize) < self.attention.len();
+        sizes.into_iter().all(|n| n == 0 || n == products)
+            && related.iter().all(|lists| all_below(lists.items(), products))
+            && sampled.all(known)
     }
 
     /// What similar visits contain: VS-kNN (Ludewig & Jannach, UMUAI 2018), with products weighted by
@@ -204,7 +220,7 @@ impl Visits {
         let length = visit.len() as f32;
         let mut similar: Vec<(f32, u32, usize)> = Vec::with_capacity(compared.len());
         for at in compared {
-            let other = &self.visits[at as usize];
+            let other = &self.sampled[at as usize];
             let (mut sum, mut last) = (0.0, 0);
             for (place, product) in (1..).zip(visit) {
                 if other.contains(product) {
@@ -224,7 +240,7 @@ impl Visits {
         for (similarity, at, back) in similar {
             let decay = 1.0 - 0.1 * (back as f32 + 1.0);
             if decay > 0.0 {
-                let other = &self.visits[at as usize];
+                let other = &self.sampled[at as usize];
                 let shared = visit[visit.len() - 1 - back];
                 let shared = other.iter().position(|&product| product == shared).unwrap_or(0);
                 for (place, &product) in other.iter().enumerate() {
@@ -235,7 +251,7 @@ impl Visits {
                 }
             }
         }
-        let all = self.visits.len() as f32;
+        let all = self.sampled.len() as f32;
         let rarity = |product: u32| {
             let holders = self.by_product[product as usize].len().max(1) as f32;
             (1.0 + all / holders).ln()
@@ -261,7 +277,7 @@ pub(crate) fn relations(
     visits: &[&Visit],
     scale: f32,
     parameters: &Parameters,
-) -> Vec<Related> {
+) -> Related {
     let follow_steps = parameters[Parameter::FollowSteps] as usize;
     let prior = parameters[Parameter::VisitPrior] as f32;
     let distinct: Vec<Vec<u32>> = visits.iter().map(|visit| visit.products()).collect();
@@ -295,14 +311,22 @@ pub(crate) fn relations(
                 }
             }
         }
-        Related {
-            follows: follows.best(MAX_RELATED, |_, sum| sum * scale / (steps_after * scale + 1.0)),
-            together: together.best(MAX_RELATED, |other, sum| {
+        [
+            follows.best(MAX_RELATED, |_, sum| sum * scale / (steps_after * scale + 1.0)),
+            together.best(MAX_RELATED, |other, sum| {
                 sum * scale / (visits_of(product) * visits_of(other)).sqrt()
             }),
-            leads_to: leads_to.best(MAX_RELATED, |_, sum| sum * scale / visits_of(product)),
-        }
+            leads_to.best(MAX_RELATED, |_, sum| sum * scale / visits_of(product)),
+        ]
     };
     let each = (0..products as u32).into_par_iter().with_min_len(SIDE_BY_SIDE);
-    each.map_init(|| [(); 3].map(|()| ScratchRow::new(products)), related).collect()
+    let scratch = || [(); 3].map(|()| ScratchRow::new(products));
+    let lists: Vec<[Vec<Neighbour>; 3]> = each.map_init(scratch, related).collect();
+    let mut all = Related::default();
+    for [follows, together, leads_to] in lists {
+        all.follows.push(&follows);
+        all.together.push(&together);
+        all.leads_to.push(&leads_to);
+    }
+    all
 }

@@ -35,8 +35,8 @@ pub fn features(bytes: &[u8]) {
     for catalogue in [set.catalogue(), set.catalogue_of_others(0)] {
         match catalogue {
             Ok(catalogue) => {
-                let products = catalogue.products.iter();
-                let neighbours = products.flat_map(|p| p.neighbours.iter().chain(&p.transitions));
+                let lists = [&catalogue.neighbours, &catalogue.transitions];
+                let neighbours = lists.into_iter().flat_map(|lists| lists.items());
                 let named = catalogue.popular.iter().copied();
                 for product in named.chain(neighbours.map(|neighbour| neighbour.product)) {
                     assert!(catalogue.get(product).is_some(), "product {product} does not exist");

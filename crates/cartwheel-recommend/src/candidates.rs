@@ -280,7 +280,7 @@ fn score(
 ) -> Scored {
     let mut scored = Scored::new(catalogue.products.len());
     for &held in cart.iter().filter(|_| is_on(Source::Cart)) {
-        for neighbour in neighbours(catalogue, held) {
+        for neighbour in catalogue.neighbours.of(held) {
             let entry = scored.of(neighbour.product, Source::Cart);
             entry.cart_sum += neighbour.score;
             if neighbour.score > entry.cart_max {
@@ -290,7 +290,7 @@ fn score(
         }
     }
     for &(recency, bought) in past.iter().take(TASTE_PRODUCTS).filter(|_| is_on(Source::Taste)) {
-        for neighbour in neighbours(catalogue, bought) {
+        for neighbour in catalogue.neighbours.of(bought) {
             let entry = scored.of(neighbour.product, Source::Taste);
             let score = recency * neighbour.score;
             entry.taste += score;
@@ -303,7 +303,7 @@ fn score(
     let weight: f32 = history.iter().map(|(recency, _)| recency).sum();
     for &(recency, bought) in history.iter().filter(|_| is_on(Source::Next)) {
         let share = recency / weight;
-        for next in catalogue.get(bought).map_or(&[][..], |product| &product.transitions) {
+        for next in catalogue.transitions.of(bought) {
             scored.of(next.product, Source::Next).next += next.score * share;
         }
     }
@@ -359,8 +359,4 @@ fn add_affinities(
 
 fn over(a: f32, b: f32) -> f32 {
     if b > 0.0 { a / b } else { 0.0 }
-}
-
-fn neighbours(catalogue: &Catalogue, product: u32) -> impl Iterator<Item = &Neighbour> {
-    catalogue.get(product).map_or(&[][..], |product| &product.neighbours).iter()
 }

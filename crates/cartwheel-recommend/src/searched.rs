@@ -22,7 +22,7 @@ pub(crate) fn score_searches(catalogue: &Catalogue, state: &UserState, scored: &
     let least = catalogue.popular.len().max(1) as f32;
     let mut weight = 1.0;
     for search in state.searches.iter().rev().take(PROPOSED) {
-        let mut found = catalogue.contents.words().look_up(search).products(&catalogue.popular);
+        let mut found = catalogue.contents.words.look_up(search).products(&catalogue.popular);
         for found in &mut found {
             let rank = catalogue.get(found.product).map_or(least, |product| product.rank as f32);
             found.score += POPULARITY * (1.0 - rank / least);
@@ -44,7 +44,7 @@ pub(crate) struct Searched<'a> {
 impl<'a> Searched<'a> {
     /// Looks up the searches of `state` as of a time in UTC milliseconds.
     pub(crate) fn new(catalogue: &'a Catalogue, state: &UserState, at_ms: Option<i64>) -> Self {
-        let words = catalogue.contents.words();
+        let words = &catalogue.contents.words;
         let newest = state.searches.iter().rev();
         let look_up = |search| (words.look_up(search), minutes(Some(search.at_ms), at_ms));
         Self { searches: newest.map(look_up).collect() }

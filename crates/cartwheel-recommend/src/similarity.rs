@@ -19,8 +19,7 @@ pub fn similarity(catalogue: &Catalogue, one: u32, other: u32) -> f32 {
 
 /// The products that are most like a product, and those most often bought with it.
 fn related(catalogue: &Catalogue, product: u32) -> impl Iterator<Item = &Neighbour> {
-    let bought_with = catalogue.get(product).map_or(&[][..], |product| &product.neighbours);
-    catalogue.contents.alike(product).iter().chain(bought_with)
+    catalogue.contents.alike(product).iter().chain(catalogue.neighbours.of(product))
 }
 
 /// The similarities within a list: for each place, the other places with similar products.

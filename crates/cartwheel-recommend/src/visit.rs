@@ -11,19 +11,22 @@ const FIRST_STEPS: usize = 30;
 
 /// Scores the products that relate to those that the user touched last.
 pub(crate) fn score_visit(catalogue: &Catalogue, state: &UserState, scored: &mut Scored) {
+    if catalogue.visits.is_empty() {
+        return;
+    }
+    let related = &catalogue.visits.related;
     let touched = state.touched(TOUCHED);
     let back_weight = catalogue.parameters[Parameter::VisitBack] as f32;
     let mut weight = 1.0;
     for (back, &product) in touched.iter().rev().enumerate() {
-        let Some(related) = catalogue.visits.of(product) else { return };
-        for next in &related.follows {
+        for next in related.follows.of(product) {
             let scores = &mut scored.of(next.product, Source::Visit).visit;
             scores.follow += weight * next.score;
             if back == 0 {
                 scores.follow_last = next.score;
             }
         }
-        for other in &related.together {
+        for other in related.together.of(product) {
             let scores = &mut scored.of(other.product, Source::Visit).visit;
             scores.together += weight * other.score;
             scores.together_max = scores.together_max.max(other.score);
@@ -31,7 +34,7 @@ pub(crate) fn score_visit(catalogue: &Catalogue, state: &UserState, scored: &mut
                 scores.together_last = other.score;
             }
         }
-        for taken in &related.leads_to {
+        for taken in related.leads_to.of(product) {
             scored.of(taken.product, Source::Visit).visit.leads_to += weight * taken.score;
         }
         weight *= back_weight;
@@ -39,7 +42,7 @@ pub(crate) fn score_visit(catalogue: &Catalogue, state: &UserState, scored: &mut
     let steps = scored.all().iter().filter(|c| c.visit.follow > 0.0);
     let steps = steps.map(|c| Neighbour { product: c.product, score: c.visit.follow });
     for step in Neighbour::best(steps.collect(), FIRST_STEPS) {
-        for next in catalogue.visits.of(step.product).map_or(&[][..], |r| &r.follows) {
+        for next in related.follows.of(step.product) {
             scored.of(next.product, Source::Visit).visit.follow_far += step.score * next.score;
         }
     }

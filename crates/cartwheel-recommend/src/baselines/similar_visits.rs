@@ -25,6 +25,6 @@ impl Baseline for SimilarVisits {
 
 /// Returns the baseline that looks for similar visits, if the catalogue has any.
 pub fn of_visits(catalogue: &Catalogue) -> Option<Box<dyn Baseline>> {
-    let has_visits = !catalogue.visits.related.is_empty();
+    let has_visits = !catalogue.visits.is_empty();
     has_visits.then(|| Box::new(SimilarVisits) as Box<dyn Baseline>)
 }

@@ -73,7 +73,7 @@ fn neighbours(question: &Question<'_>, limit: usize) -> Vec<u32> {
     let mut scores: FxHashMap<u32, f32> = FxHashMap::default();
     let own = question.state.products.iter().map(|p| (p.product, p.orders as f32));
     for (product, weight) in own.chain(question.cart.iter().map(|&p| (p, 1.0))) {
-        for n in catalogue.get(product).map_or(&[][..], |p| &p.neighbours) {
+        for n in catalogue.neighbours.of(product) {
             *scores.entry(n.product).or_default() += weight * n.score;
         }
     }

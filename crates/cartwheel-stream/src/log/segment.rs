@@ -129,21 +129,26 @@ pub(super) fn look(bytes: &[u8], at: usize, max_record: usize) -> Found {
     })
 }
 
-/// Returns the next offset after `at` with an intact record whose sequence number is in
-/// `range`.
+/// Returns the first offset where there is, or may be, an intact record whose sequence number is in
+/// `range`, and what is there: a record, or one that needs more than these bytes. Without either, the
+/// offset is the first one that was not looked at.
 pub(super) fn resync(
     bytes: &[u8],
-    at: usize,
     max_record: usize,
-    range: std::ops::Range<u64>,
-) -> Option<usize> {
-    let candidates = (at + 8..bytes.len()).step_by(8);
-    candidates.into_iter().find(|&at| {
+    range: &std::ops::Range<u64>,
+) -> (usize, Found) {
+    let mut at = 0;
+    while at + RECORD_HEADER <= bytes.len() {
         // Checking the sequence number first avoids most checksums.
-        bytes.len() >= at + RECORD_HEADER
-            && range.contains(&long(bytes, at + 8))
-            && matches!(look(bytes, at, max_record), Found::Record(_))
-    })
+        if range.contains(&long(bytes, at + 8)) {
+            let found = look(bytes, at, max_record);
+            if matches!(found, Found::Record(_) | Found::Short(_)) {
+                return (at, found);
+            }
+        }
+        at += 8;
+    }
+    (at, Found::End)
 }
 
 impl Segment {

@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::io;
 use std::ops::Range;
 
-use super::segment::{Entry, Found, Segment, look, resync};
+use super::segment::{Entry, Found, RECORD_HEADER, Segment, look, resync};
 
 /// Maximum number of bytes per read, unless a record is larger.
 const WINDOW: usize = 4 << 20;
@@ -81,19 +81,35 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    /// Reads everything from the next record to the end.
-    pub(super) fn rest(&mut self) -> io::Result<&[u8]> {
-        self.read(usize::MAX)?;
-        Ok(&self.bytes)
-    }
-
-    /// Skips to the next intact record with a sequence number in `range`. Returns whether there
-    /// is one. This is rare, so it simply reads everything that is left.
+    /// Skips to the next intact record with a sequence number in `range`, or stays here if there is
+    /// none. Returns whether there is one.
     pub(super) fn resync(&mut self, range: Range<u64>) -> io::Result<bool> {
-        let max_record = self.max_record;
-        let found = resync(self.rest()?, 0, max_record, range);
-        self.at = found.unwrap_or(0);
-        Ok(found.is_some())
+        let here = self.offset();
+        let mut from = here + 8;
+        while from + RECORD_HEADER as u64 <= self.stop {
+            (self.start, self.at) = (from, 0);
+            self.read(RECORD_HEADER)?;
+            match resync(&self.bytes, self.max_record, &range) {
+                (at, Found::Record(_)) => {
+                    self.at = at;
+                    return Ok(true);
+                }
+                // It may be intact, and is larger than the window.
+                (at, Found::Short(size)) => {
+                    let start = self.offset() + at as u64;
+                    self.at = at;
+                    self.read(size)?;
+                    if matches!(look(&self.bytes, 0, self.max_record), Found::Record(_)) {
+                        return Ok(true);
+                    }
+                    from = start + 8;
+                }
+                (at, _) => from = self.offset() + at as u64,
+            }
+        }
+        (self.start, self.at) = (here, 0);
+        self.bytes.clear();
+        Ok(false)
     }
 }
 
