@@ -267,10 +267,9 @@ impl Upkeep {
         let gone: Vec<&ErasureResult> = gone.collect();
         let fresh = gone.iter().map(|result| &result.erasure);
         let fresh: Vec<&Erasure> = fresh.filter(|one| !again.contains(&one.user_id)).collect();
-        for erasure in &fresh {
-            let before = erasure.before.as_u64().unwrap_or(u64::MAX);
-            self.log.erase(&erasure.user_id, before).context("the stream")?;
-        }
+        let of = |erasure: &&Erasure| erasure.before.as_u64().unwrap_or(u64::MAX);
+        let users = fresh.iter().map(|erasure| (erasure.user_id.as_str(), of(erasure)));
+        self.log.erase(users).context("the stream")?;
         if !fresh.is_empty() {
             self.sessions.purge(now_ms)?;
         }

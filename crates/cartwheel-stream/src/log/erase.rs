@@ -1,8 +1,9 @@
-//! Erases a user's records from the log.
+//! Erases users' records from the log.
 //!
 //! A record is overwritten in place by one without a shard and of the same size. Nothing
 //! moves, so positions and readers remain valid.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
 
@@ -16,29 +17,42 @@ use super::walk::Walk;
 /// Number of bytes of the first read.
 const WINDOW: usize = 1 << 20;
 
+/// By user: records with a smaller sequence number are erased.
+type Erased<'a> = BTreeMap<&'a str, u64>;
+
 impl Log {
-    /// Overwrites every record of `user` with a sequence number below `before`, including data
-    /// that is not a record but contains the user's id. Returns how many were overwritten,
-    /// once that is on disk. After an interruption, call it again.
+    /// Overwrites the records of users, each with the sequence number below which its records go,
+    /// including data that is not a record but contains the user's id. Reads the log once, however
+    /// many users there are. Returns how many records were overwritten, once that is on disk. After an
+    /// interruption, call it again.
     ///
     /// # Errors
     /// When a file cannot be read or written.
-    pub fn erase(&self, user: &str, before: u64) -> io::Result<u64> {
+    pub fn erase<'a>(&self, users: impl IntoIterator<Item = (&'a str, u64)>) -> io::Result<u64> {
+        let mut erased = Erased::new();
+        for (user, before) in users {
+            let least = erased.entry(user).or_default();
+            *least = before.max(*least);
+        }
+        let before = erased.values().copied().max().unwrap_or(0);
         let segments: Vec<_> =
             self.shared.segments().range(..before).map(|s| s.1.clone()).collect();
-        let mut erased = 0;
+        let mut count = 0;
         for segment in segments {
-            erased += self.shared.erase(&segment, user, before)?;
+            count += self.shared.erase(&segment, &erased, before)?;
         }
-        Ok(erased)
+        Ok(count)
     }
 }
 
-/// Whether data belongs to a user.
-fn names(data: &[u8], user: &str) -> bool {
+/// Whether the data with a sequence number belongs to a user who is erased.
+fn is_erased(data: &[u8], sequence: u64, erased: &Erased<'_>) -> bool {
     match Record::from_slice(data) {
-        Ok(record) => record.user_id().is_some_and(|id| id.as_str() == user),
-        Err(_) => contains(data, user),
+        Ok(record) => {
+            let before = record.user_id().and_then(|id| erased.get(id.as_str()));
+            before.is_some_and(|before| sequence < *before)
+        }
+        Err(_) => erased.iter().any(|(user, before)| sequence < *before && contains(data, user)),
     }
 }
 
@@ -54,7 +68,7 @@ fn contains(data: &[u8], user: &str) -> bool {
 }
 
 impl Shared {
-    fn erase(&self, segment: &Segment, user: &str, before: u64) -> io::Result<u64> {
+    fn erase(&self, segment: &Segment, erased: &Erased<'_>, before: u64) -> io::Result<u64> {
         let max_record = self.options.max_record_bytes;
         let mut walk = Walk::new(segment, HEADER, segment.end(), WINDOW);
         let mut found: Vec<(u64, Vec<u8>)> = Vec::new();
@@ -64,7 +78,7 @@ impl Shared {
             let offset = walk.offset();
             if let Some((entry, data)) = walk.next()? {
                 sequence = entry.sequence + 1;
-                if entry.sequence < before && entry.shard != NO_SHARD && names(data, user) {
+                if entry.shard != NO_SHARD && is_erased(data, entry.sequence, erased) {
                     found.push((offset, filler(entry.sequence, entry.time_ms, entry.length)));
                 }
                 if entry.shard == NO_SHARD && data.iter().all(|&b| b == b' ') {
@@ -80,7 +94,7 @@ impl Shared {
             let end = if whole { walk.offset() } else { segment.end() };
             let mut gap = segment.read(offset, (end - offset) as usize)?;
             let length = gap.len().saturating_sub(RECORD_HEADER);
-            if length > 0 && contains(&gap, user) {
+            if length > 0 && erased.keys().any(|user| contains(&gap, user)) {
                 // A gap may exceed the record limit. The filler covers its start; the zeros
                 // after it are skipped.
                 gap.fill(0);

@@ -269,11 +269,11 @@ async fn an_erasure_whose_sync_failed_is_written_again() {
     let log = Log::open_on(disk.clone(), dir.path(), options()).unwrap();
     put_ids(&log, 0..10).await;
     disk.fail.store(true, Ordering::SeqCst);
-    assert!(log.erase("u1", 10).is_err());
+    assert!(log.erase([("u1", 10)]).is_err());
     disk.fail.store(false, Ordering::SeqCst);
     disk.written.store(0, Ordering::SeqCst);
     // Reads find no record of the user any more, but the disk may.
-    assert_eq!(log.erase("u1", 10).unwrap(), 0);
+    assert_eq!(log.erase([("u1", 10)]).unwrap(), 0);
     assert_eq!(disk.written.load(Ordering::SeqCst), 2);
 }
 

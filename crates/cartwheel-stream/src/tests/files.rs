@@ -144,8 +144,8 @@ async fn an_erased_user_is_in_no_file_and_others_are_unaffected() {
     let before = log.stat().next;
     assert!(log.put(vec![record("alice", "later")]).await[0].is_ok());
     assert!(log.stat().segments > 1);
-    assert_eq!(log.erase("alice", before).unwrap(), 51);
-    assert_eq!(log.erase("alice", before).unwrap(), 0, "nothing is left to erase");
+    assert_eq!(log.erase([("alice", before)]).unwrap(), 51);
+    assert_eq!(log.erase([("alice", before)]).unwrap(), 0, "nothing is left to erase");
     for _ in 0..2 {
         let found = all(&log).await;
         assert_eq!(found.len(), 101);
@@ -158,7 +158,7 @@ async fn an_erased_user_is_in_no_file_and_others_are_unaffected() {
         );
         assert_eq!(log.stat().damaged, 0);
     }
-    assert_eq!(log.erase("alice", log.stat().next).unwrap(), 1);
+    assert_eq!(log.erase([("alice", log.stat().next)]).unwrap(), 1);
     assert!(!holds(dir.path(), "\"alice\"") && holds(dir.path(), "alice2"));
     drop(log);
     let log = open(dir.path());
@@ -183,7 +183,38 @@ async fn the_next_erasure_completes_an_interrupted_one() {
     std::fs::write(&path, bytes).unwrap();
     let log = open(dir.path());
     assert_eq!(log.stat().damaged, 1);
-    assert_eq!(log.erase("alice", 20).unwrap(), 10);
+    assert_eq!(log.erase([("alice", 20)]).unwrap(), 10);
     assert!(!holds(dir.path(), "alice"));
     assert_eq!(all(&log).await.len(), 10);
+}
+
+/// Bytes that this thread has read by system calls.
+#[cfg(target_os = "linux")]
+fn bytes_read() -> u64 {
+    let counts = std::fs::read_to_string("/proc/thread-self/io").unwrap();
+    let read = counts.lines().find_map(|line| line.strip_prefix("rchar: ")).unwrap();
+    read.parse().unwrap()
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_thousand_users_are_erased_while_the_log_is_read_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = LogOptions { segment_bytes: 1 << 20, ..LogOptions::new(|| 0) };
+    let log = Log::open(dir.path(), options).unwrap();
+    let users: Vec<String> = (0..2000).map(|n| format!("user-{n}")).collect();
+    for batch in 0..8 {
+        let records = users.iter().map(|user| record(user, &format!("{user}-{batch}")));
+        assert!(log.put(records.collect()).await.iter().all(Result::is_ok));
+    }
+    let bytes = log.stat().segments as u64 * (1 << 20);
+    let before = log.stat().next;
+    let erased = users.iter().step_by(2).map(|user| (user.as_str(), before));
+    let read = bytes_read();
+    assert_eq!(log.erase(erased).unwrap(), 8000);
+    let read = bytes_read() - read;
+    assert!(log.stat().segments > 2 && read < bytes * 5 / 4, "{read} bytes read of {bytes}");
+    let rest = all(&log).await;
+    assert_eq!(rest.len(), 8000);
+    assert!(!holds(dir.path(), "\"user-0\"") && holds(dir.path(), "\"user-1\""));
 }
