@@ -9,6 +9,8 @@ pub mod backup;
 mod catalogue;
 mod data_dir;
 mod documents;
+#[cfg(test)]
+mod dying_tasks;
 mod exploration;
 mod feedback;
 mod fill;

@@ -59,7 +59,7 @@ impl Supervisor {
         let (health, fatal, stop) = (self.health.clone(), self.fatal.clone(), self.stop.clone());
         let work = task(stop.clone());
         self.tasks.spawn(async move {
-            let Some(error) = failure(work, &stop).await else { return };
+            let Some(error) = failure(name, work, &stop).await else { return };
             health.failed(name, false);
             tracing::error!(
                 task = name,
@@ -90,7 +90,8 @@ impl Supervisor {
             let mut pause = FIRST_PAUSE;
             loop {
                 let started = Instant::now();
-                let Some(error) = failure(task(stop.clone()), &stop).await else { return };
+                let ended = failure(name, task(stop.clone()), &stop).await;
+                let Some(error) = ended else { return };
                 health.failed(name, true);
                 if started.elapsed() >= STABLE {
                     pause = FIRST_PAUSE;
@@ -145,14 +146,50 @@ pub async fn until(stop: CancellationToken, work: impl Future<Output = ()>) -> R
 
 /// Runs a task to its end. `None` if it ended because it was asked to.
 async fn failure(
+    name: &'static str,
     work: impl Future<Output = Result<()>>,
     stop: &CancellationToken,
 ) -> Option<Error> {
+    #[cfg(test)]
+    let work = doom::or_panic(name, work);
+    #[cfg(not(test))]
+    let _ = name;
     match AssertUnwindSafe(work).catch_unwind().await {
         Ok(Ok(())) if stop.is_cancelled() => None,
         Ok(Ok(())) => Some(anyhow!("it ended by itself")),
         Ok(Err(error)) => Some(error),
         Err(panic) => Some(anyhow!("panic: {}", message(&*panic))),
+    }
+}
+
+/// Lets a test make a task panic.
+#[cfg(test)]
+pub(crate) mod doom {
+    use std::sync::LazyLock;
+
+    use super::{Future, Result, watch};
+
+    static DOOMED: LazyLock<watch::Sender<String>> = LazyLock::new(watch::Sender::default);
+
+    /// The task of that name panics, once.
+    pub(crate) fn panics(name: &str) {
+        DOOMED.send_replace(name.to_owned());
+    }
+
+    /// Runs a task until it is to panic.
+    pub(super) async fn or_panic(
+        name: &'static str,
+        work: impl Future<Output = Result<()>>,
+    ) -> Result<()> {
+        let mut doomed = DOOMED.subscribe();
+        let is_doomed = async move { drop(doomed.wait_for(|doomed| doomed == name).await) };
+        tokio::select! {
+            ended = work => ended,
+            () = is_doomed => {
+                panics("");
+                panic!("as planned");
+            }
+        }
     }
 }
 
