@@ -346,6 +346,38 @@ class Types:
             "needs a signature if no function checks keys",
         )
 
+    def aws_api_gateway_rest_api(self, api):
+        body = json.loads(api["body"])
+        for path, methods in body["paths"].items():
+            asked = {name: method.get("security") for name, method in methods.items() if name != "options"}
+            yield all(asked.values()), f"asks for a key on {path}"
+            yield "options" in methods, f"answers pages that ask what they may send to {path}"
+        validators = [
+            method.get("x-amazon-apigateway-request-validator")
+            for methods in body["paths"].values()
+            for name, method in methods.items()
+            if name != "options"
+        ]
+        checks = body["x-amazon-apigateway-request-validators"]
+        yield (
+            all(name and checks[name]["validateRequestBody"] for name in validators),
+            "checks bodies before they reach the stream",
+        )
+
+    def aws_api_gateway_stage(self, stage):
+        yield stage.block("access_log_settings").get("destination_arn"), "logs requests"
+
+    def aws_api_gateway_usage_plan(self, plan):
+        limits = plan.block("throttle_settings")
+        yield limits.get("rate_limit", 0) > 0 and limits.get("burst_limit", 0) > 0, "throttles"
+        yield (
+            self.prod or limits.get("rate_limit", 0) <= 10,
+            "throttles a flood of requests to dev before it is expensive",
+        )
+
+    def aws_api_gateway_usage_plan_key(self, key):
+        yield key["usage_plan_id"] and key["key_id"], "binds a key to a plan"
+
     def aws_cloudfront_distribution(self, distribution):
         yield distribution["origin"][0]["origin_access_control_id"], "signs its requests to the bucket"
         for behaviour in [*distribution["default_cache_behavior"], *distribution["ordered_cache_behavior"]]:

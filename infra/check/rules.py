@@ -17,6 +17,8 @@ from state import State, many
 
 # Types without rules.
 PLAIN = {
+    "aws_api_gateway_api_key",
+    "aws_api_gateway_deployment",
     "aws_apigatewayv2_api",
     "aws_apigatewayv2_integration",
     "aws_appautoscaling_policy",

@@ -2,6 +2,7 @@
 endpoint_mode        = "sagemaker"
 endpoint_autoscaling = true
 direct_ingest        = true
+browser_ingest       = true
 api_key_hashes       = ["9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"]
 cors_origins         = ["https://shop.example"]
 image_hosts          = ["https://cdn.shop.example"]

@@ -17,6 +17,7 @@ import access
 import asl
 import binaries
 import costs
+import ingested
 import rules
 import values
 from state import State, many
@@ -53,6 +54,24 @@ BREAKS = [
     (
         lambda s: first(s, "aws_s3_bucket_public_access_block").update(block_public_acls=False),
         "block_public_acls",
+    ),
+    (
+        lambda s: first(s, "aws_api_gateway_rest_api").update(
+            body=first(s, "aws_api_gateway_rest_api")["body"].replace(
+                '"validateRequestBody":true', '"validateRequestBody":false'
+            )
+        ),
+        "checks bodies before",
+    ),
+    (
+        lambda s: first(s, "aws_api_gateway_rest_api").update(
+            body=first(s, "aws_api_gateway_rest_api")["body"].replace('"security"', '"unused"')
+        ),
+        "asks for a key",
+    ),
+    (
+        lambda s: set_block(first(s, "aws_api_gateway_usage_plan"), "throttle_settings.rate_limit", 0),
+        "throttles",
     ),
     (lambda s: drop(s, "aws_s3_bucket_public_access_block"), "public_access_block"),
     (lambda s: drop(s, "aws_s3_bucket_versioning"), "versioning"),
@@ -383,6 +402,9 @@ class Checks(unittest.TestCase):
             [r for r in access.check(state)[1] if r.startswith("shop-prod-api may not dynamodb:BatchGetItem")]
         )
         self.assertIn("shop-prod-api: dynamodb:Scan", list(access.unused(state)))
+
+    def test_the_records_of_pages_are_those_that_the_crate_compares(self):
+        self.assertEqual(ingested.ingested(self.state()), json.loads(ingested.FILE.read_text()))
 
     def test_dev_is_throttled_low(self):
         broken = rules.check("dev", "sagemaker", self.state())[1]

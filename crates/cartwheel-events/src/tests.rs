@@ -93,6 +93,22 @@ fn a_record_round_trips() {
     assert_eq!(Record::from_slice(&record.to_vec()).unwrap(), record);
 }
 
+/// API Gateway writes records of pages without a function: infra/modules/browser_ingest/event.vtl.
+#[test]
+fn records_that_the_mapping_template_writes_are_those_of_the_server() {
+    let cases: Vec<serde_json::Value> =
+        serde_json::from_str(include_str!("../../../infra/check/ingested.json")).unwrap();
+    assert!(!cases.is_empty());
+    for case in cases {
+        let (body, record) = (&case["event"], &case["record"]);
+        let event = Event::from_json(body).unwrap();
+        let id = record["event_id"].as_str().unwrap().to_owned();
+        let at_ms = record["received_at_ms"].as_i64().unwrap();
+        let expected = Record::Event(EventRecord::new(event, id, at_ms));
+        assert_eq!(Record::from_slice(record.to_string().as_bytes()).unwrap(), expected, "{body}");
+    }
+}
+
 #[test]
 fn a_record_with_lists_of_different_length_is_rejected() {
     let text = br#"{"schema_version":1,"event_id":"e","user_id":"u","event":"view",

@@ -46,6 +46,7 @@ module "stack" {
   cors_origins          = var.cors_origins
   image_hosts           = var.image_hosts
   direct_ingest         = var.direct_ingest
+  browser_ingest        = var.browser_ingest
   vpc                   = var.vpc
   web                   = var.web
   web_domain            = var.web_domain

@@ -208,6 +208,12 @@ variable "direct_ingest" {
   default     = false
 }
 
+variable "browser_ingest" {
+  description = "Whether pages can put events into the stream without a function, through a REST API with a key of its own, under the limits of requests_per_second and burst."
+  type        = bool
+  default     = false
+}
+
 variable "vpc" {
   description = "Puts functions, the feature job and training into private subnets with endpoints of the services in place of a NAT gateway: addresses (a /16 to /24) and names of 1 to 3 availability zones. Each endpoint costs $7 a month and zone. null: no VPC."
   type        = object({ cidr = string, zones = list(string) })

@@ -1,5 +1,5 @@
-# The functions of the API and of the stream's consumer, and the optional route from the API
-# to the stream.
+# The functions of the API and of the stream's consumer, and the optional routes to the stream
+# without a function.
 
 locals {
   function = {
@@ -91,6 +91,21 @@ module "direct_ingest" {
   stream_name = var.stream_name
   stream_arn  = var.stream_arn
   kms_key_arn = var.kms_key_arn
+}
+
+module "browser_ingest" {
+  count               = var.browser_ingest ? 1 : 0
+  source              = "../browser_ingest"
+  prefix              = var.prefix
+  partition           = var.partition
+  region              = var.region
+  account_id          = var.account_id
+  stream_name         = var.stream_name
+  stream_arn          = var.stream_arn
+  requests_per_second = var.requests_per_second
+  burst               = var.burst
+  log_retention_days  = var.log_retention_days
+  kms_key_arn         = var.kms_key_arn
 }
 
 module "consume_function" {

@@ -13,6 +13,11 @@ output "api_url" {
   value       = module.api.url
 }
 
+output "browser_ingest" {
+  description = "Where pages put events into the stream, and the ID of their API key; null without it."
+  value       = one([for ingest in module.browser_ingest : { url = ingest.url, key_id = ingest.key_id }])
+}
+
 output "ingest_url" {
   description = "URL for events. With direct ingest it bypasses the function."
   value       = "${module.api.url}${var.direct_ingest ? module.direct_ingest[0].path : "/v1/events"}"

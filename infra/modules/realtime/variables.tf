@@ -3,6 +3,16 @@ variable "prefix" {
   type        = string
 }
 
+variable "partition" {
+  description = "Partition of the account: aws, aws-cn or aws-us-gov."
+  type        = string
+}
+
+variable "region" {
+  description = "Region of the stream."
+  type        = string
+}
+
 variable "account_id" {
   description = "Account of the roles."
   type        = string
@@ -65,6 +75,11 @@ variable "cors_origins" {
 
 variable "direct_ingest" {
   description = "Whether to create the route to the stream without a function."
+  type        = bool
+}
+
+variable "browser_ingest" {
+  description = "Whether to create the API through which pages put events into the stream."
   type        = bool
 }
 

@@ -269,6 +269,8 @@ module "pipeline" {
 module "realtime" {
   source              = "../realtime"
   prefix              = local.prefix
+  partition           = local.partition
+  region              = local.region
   account_id          = local.account_id
   architecture        = var.architecture
   archives            = local.archives
@@ -282,6 +284,7 @@ module "realtime" {
   endpoint_arn        = local.endpoint
   cors_origins        = local.cors_origins
   direct_ingest       = var.direct_ingest
+  browser_ingest      = var.browser_ingest
   requests_per_second = var.requests_per_second
   burst               = var.burst
   api_memory_mib      = var.api_memory_mib

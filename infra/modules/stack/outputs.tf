@@ -8,6 +8,11 @@ output "api_url" {
   value       = module.realtime.api_url
 }
 
+output "browser_ingest" {
+  description = "Where pages put events into the stream, and the ID of their API key; null without it."
+  value       = module.realtime.browser_ingest
+}
+
 output "ingest_url" {
   description = "URL for events. With direct ingest it bypasses the function."
   value       = module.realtime.ingest_url

@@ -229,6 +229,12 @@ variable "direct_ingest" {
   default     = false
 }
 
+variable "browser_ingest" {
+  description = "Whether pages can put events into the stream without a function, through a REST API with a key of its own, under the limits of requests_per_second and burst."
+  type        = bool
+  default     = false
+}
+
 variable "requests_per_second" {
   description = "Requests per second above which the API answers 429. It bounds the cost of a flood of requests."
   type        = number

@@ -196,6 +196,31 @@ run "direct_ingest" {
   }
 }
 
+run "browser_ingest" {
+  module {
+    source = "../browser_ingest"
+  }
+  variables {
+    region              = "eu-central-1"
+    stream_name         = "cartwheel-test-events"
+    stream_arn          = "arn:aws:kinesis:eu-central-1:123456789012:stream/cartwheel-test-events"
+    requests_per_second = 5
+    burst               = 7
+  }
+  assert {
+    condition     = strcontains(jsondecode(aws_api_gateway_rest_api.this.body).paths["/events"].post["x-amazon-apigateway-integration"].requestTemplates["application/json"], "\"StreamName\": \"cartwheel-test-events\", \"PartitionKey\": $user")
+    error_message = "All events of a user go to one shard of the stream."
+  }
+  assert {
+    condition     = jsondecode(aws_api_gateway_rest_api.this.body).paths["/events"].options["x-amazon-apigateway-integration"].responses.default.responseParameters["method.response.header.Access-Control-Allow-Origin"] == "'*'"
+    error_message = "A page of any origin may ask; its key decides."
+  }
+  assert {
+    condition     = one(aws_api_gateway_usage_plan.pages.throttle_settings).rate_limit == 5 && one(aws_api_gateway_usage_plan.pages.throttle_settings).burst_limit == 7
+    error_message = "The key of the pages has the limits of the API."
+  }
+}
+
 run "web" {
   module {
     source = "../web"
