@@ -232,7 +232,7 @@ def main():
     for program in ("cartwheel", "load", "stack", "log", "forest", "score", "search"):
         parser.add_argument(program)
     parser.add_argument("--quick", action="store_true")
-    parts = ("features", "imports", "scoring", "search", "stack", "serving", "scale")
+    parts = ("features", "imports", "scoring", "endpoint", "search", "stack", "serving", "scale")
     parser.add_argument("--only", choices=parts)
     parser.add_argument("--out", type=Path, default=HERE / "results.json")
     options = parser.parse_args()
@@ -241,6 +241,11 @@ def main():
     try:
         if options.only in (None, "scoring"):
             scoring(options.forest, options.score, repeats)
+        if options.only in (None, "endpoint"):
+            # Needs packages that the tests of the recording do without.
+            from endpoint import endpoint
+
+            endpoint(options.cartwheel, options.load, work, repeats, seconds)
         if options.only in (None, "search"):
             searching(options.search, repeats)
         if options.only in (None, "stack"):

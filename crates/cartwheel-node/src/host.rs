@@ -148,7 +148,7 @@ impl Host {
 
 /// Resolves at Ctrl-C or SIGTERM. A signal counts from this call on, even before the future is
 /// awaited.
-fn interrupted() -> impl Future<Output = ()> {
+pub fn interrupted() -> impl Future<Output = ()> {
     use tokio::signal::unix::{SignalKind, signal};
     let terminate = signal(SignalKind::terminate());
     let interrupt = signal(SignalKind::interrupt());

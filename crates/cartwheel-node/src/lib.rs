@@ -37,7 +37,7 @@ pub use catalogue::delivered_catalogue;
 pub use data_dir::{DataDir, keep_files_private};
 pub use documents::follow_document;
 pub use fill::fill_catalogue;
-pub use host::Host;
+pub use host::{Host, interrupted};
 pub use kept_numbers::{keep_numbers, read_before};
 pub use keys::{KeyFile, StoredKey};
 pub use pipeline::{

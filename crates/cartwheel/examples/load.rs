@@ -1,13 +1,14 @@
 //! Load on a running server, for benchmarks: a bounded time, keep-alive
 //! connections, one request after another on each.
 //!
-//! `load ADDRESS event|submit|batch|recommend|page|rank|search|changes CLIENTS SECONDS USERS` prints
+//! `load ADDRESS event|submit|batch|recommend|page|rank|search|changes|score CLIENTS SECONDS USERS` prints
 //! requests a second and percentiles of latency as JSON. A `batch` has 500 events, a `page` five
 //! placements, `rank` gets the 1,000 products from a number on, and `search` types the best
 //! sellers' names: a letter more with each request. `changes` takes a
 //! best seller of its own off the shelf and puts it back, and measures from the change to the
 //! next recommendation, which has to show it. An `event` goes to `/v1/events`, where the servers of
-//! `stack` take it too, and `submit` sends it to `/submit`.
+//! `stack` take it too, and `submit` sends it to `/submit`. `score` sends a row of USERS values as CSV to
+//! `/invocations`.
 
 #![allow(clippy::disallowed_methods, reason = "real programs are measured in real time")]
 
@@ -22,7 +23,7 @@ async fn main() -> Result<()> {
     let args: Vec<String> = std::env::args().collect();
     let [_, address, what, clients, seconds, users] = args.as_slice() else {
         anyhow::bail!(
-            "usage: load ADDRESS event|submit|batch|recommend|page|rank|search|changes CLIENTS SECONDS USERS"
+            "usage: load ADDRESS event|submit|batch|recommend|page|rank|search|changes|score CLIENTS SECONDS USERS"
         );
     };
     let (clients, users): (usize, usize) = (clients.parse()?, users.parse()?);
@@ -88,13 +89,17 @@ async fn run(
             }
             "page" => ("POST", "/v1/page".into(), page(user)),
             "rank" => ("POST", "/v1/rank".into(), rank(user, n % 1000)),
+            "score" => ("POST", "/invocations".into(), row(user, users)),
             "search" => {
                 let typed = typed(&names, latencies.len());
                 ("GET", format!("/v1/search?user_id={user}&q={typed}"), String::new())
             }
             _ => ("POST", "/v1/recommendations".into(), format!("{{\"user_id\":\"{user}\"}}")),
         };
-        let request = request(method, &path, &body);
+        let mut request = request(method, &path, &body);
+        if what == "score" {
+            request = request.replacen("application/json", "text/csv", 1);
+        }
         let sent = Instant::now();
         socket.write_all(request.as_bytes()).await?;
         answer(&mut socket, &mut buffer).await?;
@@ -117,6 +122,16 @@ fn page(user: usize) -> String {
 fn rank(user: usize, first: usize) -> String {
     let products: Vec<String> = (1..=1000).map(|n| format!("\"{}\"", first + n)).collect();
     format!("{{\"user_id\":\"{user}\",\"products\":[{}]}}", products.join(","))
+}
+
+/// A row that differs from others in one value; every eighth value is missing.
+fn row(user: usize, width: usize) -> String {
+    let cell = |at: usize| match at {
+        0 => format!("0.{user}"),
+        at if at % 8 == 7 => String::new(),
+        at => format!("{}", (at as f64 - 10.0) / 7.0),
+    };
+    (0..width).map(cell).collect::<Vec<_>>().join(",")
 }
 
 /// The `turn`th query of a shopper who types one name after another.
@@ -198,7 +213,9 @@ async fn answer(socket: &mut TcpStream, buffer: &mut Vec<u8>) -> Result<()> {
                 "{}",
                 String::from_utf8_lossy(buffer)
             );
-            let length = head.lines().find_map(|l| l.strip_prefix("content-length: "));
+            let mut headers = head.lines().filter_map(|line| line.split_once(": "));
+            let length = headers.find(|(name, _)| name.eq_ignore_ascii_case("content-length"));
+            let length = length.map(|(_, bytes)| bytes);
             bytes = Some(at + 4 + length.context("no content-length")?.parse::<usize>()?);
         }
     }

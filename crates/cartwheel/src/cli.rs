@@ -11,6 +11,7 @@ use crate::commands::audit::Audit;
 use crate::commands::backup::BackupCommand;
 use crate::commands::capacity::Capacity;
 use crate::commands::config::Config;
+use crate::commands::endpoint::Endpoint;
 use crate::commands::evaluate::Evaluate;
 use crate::commands::features::Features;
 use crate::commands::generate::Generate;
@@ -27,8 +28,8 @@ use crate::commands::stream::Stream;
 use crate::commands::synonyms::SynonymsCommand;
 use crate::commands::users::{LakeCommand, Users};
 use crate::commands::{
-    audit, backup, capacity, config, evaluate, features, generate, import, keys, model, models,
-    pipeline, placements, replay, rules, serve, stream, synonyms, users,
+    audit, backup, capacity, config, endpoint, evaluate, features, generate, import, keys, model,
+    models, pipeline, placements, replay, rules, serve, stream, synonyms, users,
 };
 use crate::context::Context;
 use crate::errors;
@@ -92,6 +93,8 @@ enum Command {
     Predict(Predict),
     /// Recommend products to one user.
     Recommend(Recommend),
+    /// Score rows over HTTP, as SageMaker's XGBoost container does.
+    Endpoint(Endpoint),
     /// Run features, training, evaluation, gate and deployment as one durable run.
     #[command(after_help = "Examples:\n  cartwheel pipeline run\n  cartwheel pipeline list")]
     Pipeline {
@@ -188,7 +191,9 @@ enum DataUse {
 impl Command {
     fn data_use(&self) -> DataUse {
         match self {
-            Self::Generate(_) | Self::Capacity(_) | Self::Config { .. } => DataUse::Unused,
+            Self::Generate(_) | Self::Capacity(_) | Self::Config { .. } | Self::Endpoint(_) => {
+                DataUse::Unused
+            }
             Self::Pipeline { command: PipelineCommand::Graph { .. } } => DataUse::Unused,
             Self::Backup { command: BackupCommand::Create { .. } } => DataUse::Required,
             Self::Backup { .. } => DataUse::Unused,
@@ -268,6 +273,7 @@ fn execute(cli: Cli) -> Result<()> {
         Command::Evaluate(args) => evaluate::evaluate(&context, &args),
         Command::Predict(args) => model::predict(&context, &args),
         Command::Recommend(args) => model::recommend(&context, &args),
+        Command::Endpoint(args) => endpoint::run(&args),
         Command::Pipeline { command } => pipeline::run(&context, command),
         Command::Models { command } => models::run(data_dir, command, *json),
         Command::Placements { command } => placements::run(&context, &command),

@@ -7,6 +7,7 @@ mod clicks;
 pub mod config;
 mod diversity;
 mod due;
+pub mod endpoint;
 pub mod evaluate;
 pub mod features;
 pub mod generate;

@@ -87,17 +87,24 @@ fn bring_in(context: &Context, args: &Demo, shop: &Path) -> Result<()> {
 }
 
 pub fn serve(context: &Context, args: &Serve) -> Result<()> {
-    log_to_stderr();
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let served = match args.backend {
-        Backend::Embedded => runtime.block_on(run(context, args)),
+    match args.backend {
+        Backend::Embedded => run_server(run(context, args)),
         #[cfg(feature = "aws")]
-        Backend::Aws => runtime.block_on(super::serve_aws::run(context, args)),
+        Backend::Aws => run_server(super::serve_aws::run(context, args)),
         #[cfg(not(feature = "aws"))]
         Backend::Aws => anyhow::bail!(
             "this binary was built without AWS: cargo build --bin cartwheel --features aws"
         ),
-    };
+    }
+}
+
+/// Runs a server on all processors, with its log on standard error.
+pub fn run_server(server: impl Future<Output = Result<()>>) -> Result<()> {
+    log_to_stderr();
+    // What one request frees, the next needs: returning each page at once would cost more.
+    crate::allocator::keep_free_pages(FREE_PAGES_MS);
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let served = runtime.block_on(server);
     // What still blocks then is as after a kill.
     runtime.shutdown_timeout(BLOCKED);
     served
@@ -114,8 +121,6 @@ fn log_to_stderr() {
 }
 
 async fn run(context: &Context, args: &Serve) -> Result<()> {
-    // What one request frees, the next needs: returning each page at once would cost more.
-    crate::allocator::keep_free_pages(FREE_PAGES_MS);
     cartwheel_node::serve(ServeOptions {
         data_dir: &context.data_dir,
         settings: &context.settings,

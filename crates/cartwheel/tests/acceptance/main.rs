@@ -18,6 +18,8 @@ mod degraded;
 #[cfg(test)]
 mod earlier;
 #[cfg(test)]
+mod endpoint;
+#[cfg(test)]
 mod erasure;
 #[cfg(test)]
 mod feeds;
