@@ -16,6 +16,7 @@ from pathlib import Path
 import access
 import asl
 import binaries
+import cloudformation
 import costs
 import ingested
 import rules
@@ -401,6 +402,18 @@ class Checks(unittest.TestCase):
         self.assertTrue(
             [r for r in access.check(state)[1] if r.startswith("shop-prod-api may not dynamodb:BatchGetItem")]
         )
+    def test_cloudformation(self):
+        state = self.state()
+        first(state, "aws_cloudwatch_log_group").update(retention_in_days=13)
+        first(state, "aws_glue_job").update(worker_type="G.3X")
+        first(state, "aws_lambda_function").update(memory_size=64)
+        first(state, "aws_cloudwatch_metric_alarm").update(treat_missing_data="good")
+        complaints, count = cloudformation.check(state)
+        self.assertGreater(count, 600)
+        for value in ("13", "G.3X", "64", "good"):
+            with self.subTest(value=value):
+                self.assertTrue([c for c in complaints if value in c], complaints)
+
         self.assertIn("shop-prod-api: dynamodb:Scan", list(access.unused(state)))
 
     def test_the_records_of_pages_are_those_that_the_crate_compares(self):
