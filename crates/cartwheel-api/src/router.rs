@@ -8,7 +8,7 @@ use axum::response::{Html, IntoResponse};
 use axum::routing::get;
 use axum::{Router, middleware};
 use bytes::Bytes;
-use tower_http::cors::{Any, CorsLayer};
+use tower_http::cors::{AllowHeaders, Any, CorsLayer};
 use utoipa::OpenApi as _;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
@@ -22,8 +22,8 @@ use crate::operate::{
 };
 use crate::routes::Routes;
 use crate::shop::{
-    buy_again, catalogue, events, foreign, merge, placements, products, rank, recommendations,
-    rules, search, shoppers, submit, synonyms,
+    buy_again, catalogue, clients, events, foreign, merge, placements, products, rank,
+    recommendations, rules, search, shoppers, submit, synonyms,
 };
 use crate::state::AppState;
 
@@ -38,6 +38,7 @@ use crate::state::AppState;
     ),
     tags(
         (name = "events", description = "Events of shoppers"),
+        (name = "clients", description = "Events from the clients of Segment, RudderStack and Google Analytics 4"),
         (name = "recommendations", description = "Recommendations for shoppers"),
         (name = "placements", description = "The lists of the shop's pages"),
         (name = "rules", description = "What the shop demands of its lists"),
@@ -58,6 +59,7 @@ pub(crate) fn routes() -> Routes {
         submit::routes(),
         events::routes(),
         foreign::routes(),
+        clients::routes(),
         merge::routes(),
         recommendations::routes(),
         rank::routes(),
@@ -128,7 +130,9 @@ pub fn router(state: AppState) -> Router {
         let id = HeaderName::from_static("x-request-id");
         let exposed = [id, header::RETRY_AFTER, header::WWW_AUTHENTICATE];
         let cors = CorsLayer::new().allow_origin(origins).expose_headers(exposed);
-        cors.allow_methods(Any).allow_headers(Any).max_age(PREFLIGHT_AGE)
+        // The wildcard would leave out `authorization`.
+        let headers = AllowHeaders::mirror_request();
+        cors.allow_methods(Any).allow_headers(headers).max_age(PREFLIGHT_AGE)
     });
     let router = router.layer(middleware::from_fn_with_state(gate, admit));
     // Outside of admission, so that a page of another site can read a 401.

@@ -16,7 +16,7 @@ use futures::StreamExt;
 
 use crate::access::audit::AdminAction;
 use crate::access::caller::Caller;
-use crate::access::credential::{Credential, NoCredential};
+use crate::access::credential::{Credential, NoCredential, key_in_query};
 use crate::access::keys::Keys;
 use crate::access::scope::{Access, AccessTable, Scope};
 use crate::access::site;
@@ -82,8 +82,9 @@ impl Gate {
         if !needs_keys {
             return Ok(Caller::anonymous());
         }
-        let found =
-            Credential::find(&self.state.keys, request.headers(), self.state.clock.now_ms());
+        let in_query = key_in_query(route(request.extensions()), request.uri());
+        let now_ms = self.state.clock.now_ms();
+        let found = Credential::find(&self.state.keys, request.headers(), in_query, now_ms);
         let Access::Needs(scope, audience) = access else {
             return match found {
                 Ok(credential) => Ok(credential.on_open_route()),

@@ -110,6 +110,11 @@ impl Caller {
         Err(Problem::new(Kind::Forbidden, detail))
     }
 
+    /// Whether the caller acts for guests alone, as a publishable key does.
+    pub(crate) fn acts_for_guests(&self) -> bool {
+        self.shoppers == Shoppers::Guests
+    }
+
     /// The name of the key that limits this caller's requests.
     pub(crate) fn key_name(&self) -> Option<&Arc<str>> {
         self.key.as_ref().map(|(name, _)| name)

@@ -1,12 +1,17 @@
 //! The key or token of a request.
 
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, Uri, header};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 
 use crate::access::caller::{Caller, Shoppers};
 use crate::access::keys::{ApiKey, Half, Keys};
 use crate::access::scope::{Audience, Scope};
 use crate::access::token::{Claims, TokenError, UncheckedToken};
 use crate::http::problem::{Kind, Problem};
+
+/// The only route that takes a key in its query: the Measurement Protocol has no other place.
+const COLLECT: &str = "/mp/collect";
 
 /// A key, or a token that a key has signed.
 #[derive(Debug)]
@@ -35,21 +40,23 @@ pub(crate) enum NoCredential {
 }
 
 impl Credential {
-    /// Finds the credential in `x-api-key` or `authorization: Bearer`. A token decides alone,
-    /// whichever key stands beside it.
+    /// Finds the credential in `x-api-key`, or in `authorization` as `Bearer` or as the user name
+    /// of `Basic`; `in_query` is that of the address, if the route takes one there. A token decides
+    /// alone, whichever key stands beside it.
     pub(crate) fn find(
         keys: &Keys,
         headers: &HeaderMap,
+        in_query: Option<&str>,
         now_ms: i64,
     ) -> Result<Self, NoCredential> {
         let header = |name| headers.get(name).and_then(|value| value.to_str().ok());
-        let bearer = header(header::AUTHORIZATION.as_str())
-            .and_then(|value| value.strip_prefix("Bearer "))
-            .unwrap_or_default();
-        if UncheckedToken::is_token(bearer) {
-            return Self::from_token(keys, bearer, now_ms);
+        let authorization = header(header::AUTHORIZATION.as_str()).unwrap_or_default();
+        let basic = user_name(authorization);
+        let bearer = authorization.strip_prefix("Bearer ").or(basic.as_deref());
+        if let Some(token) = bearer.filter(|bearer| UncheckedToken::is_token(bearer)) {
+            return Self::from_token(keys, token, now_ms);
         }
-        let given = header("x-api-key").unwrap_or(bearer);
+        let given = header("x-api-key").or(bearer).or(in_query).unwrap_or_default();
         if given.is_empty() {
             return Err(NoCredential::Missing);
         }
@@ -106,4 +113,18 @@ impl Credential {
         };
         Ok(Caller::new(&self.key, shoppers))
     }
+}
+
+/// The user name of HTTP's Basic scheme, where clients of other products put their key. There is
+/// no password.
+fn user_name(authorization: &str) -> Option<String> {
+    let coded = authorization.strip_prefix("Basic ")?;
+    let text = String::from_utf8(BASE64.decode(coded.trim()).ok()?).ok()?;
+    text.split_once(':').map(|(name, _)| name.to_owned())
+}
+
+/// The key in the query of a request to the Measurement Protocol's address. Keys need no escapes.
+pub(crate) fn key_in_query<'a>(route: Option<&str>, uri: &'a Uri) -> Option<&'a str> {
+    let query = uri.query().filter(|_| route == Some(COLLECT))?;
+    query.split('&').find_map(|pair| pair.strip_prefix("api_secret="))
 }

@@ -77,11 +77,13 @@ fn check_host(settings: &Settings, request: &Request) -> Result<(), Problem> {
 fn answers_to(settings: &Settings, host: &str) -> bool {
     let Ok(authority) = host.parse::<Authority>() else { return false };
     let name = authority.host();
+    is_near(name) || settings.hosts.iter().any(|own| own.eq_ignore_ascii_case(name))
+}
+
+/// Whether a host is an address or localhost.
+pub(crate) fn is_near(name: &str) -> bool {
     let address = name.trim_start_matches('[').trim_end_matches(']');
-    let is_own = |own: &str| own.eq_ignore_ascii_case(name);
-    is_own("localhost")
-        || address.parse::<IpAddr>().is_ok()
-        || settings.hosts.iter().any(|own| is_own(own))
+    name.eq_ignore_ascii_case("localhost") || address.parse::<IpAddr>().is_ok()
 }
 
 /// Whether a page of another site that may not call has sent the request. What is no browser

@@ -55,6 +55,9 @@ pub(crate) fn complete(document: &mut OpenApi, access: &AccessTable) {
     let token = bearer().bearer_format("v1.CLAIMS.SIGNATURE");
     let token = token.description(Some("A token that the shop's server signs for one shopper."));
     components.add_security_scheme("token", SecurityScheme::Http(token.build()));
+    let basic = HttpBuilder::new().scheme(HttpAuthScheme::Basic);
+    let basic = basic.description(Some("A key or token as the user name, without a password."));
+    components.add_security_scheme("basic", SecurityScheme::Http(basic.build()));
     let publishable = ApiKeyValue::with_description(
         "x-api-key",
         "The publishable half of a key, for guests whose anonymous_id is random.",
@@ -81,6 +84,9 @@ fn keys(operation: &mut Operation, access: Access) {
         refused.push_str("; a publishable key alone acts for guests only");
     }
     refused.push_str(&format!("; or {elsewhere}"));
+    if operation.tags.iter().flatten().any(|tag| tag == "clients") {
+        security.push(by("basic"));
+    }
     operation.security = Some(security);
     answers(operation, Kind::Unauthorized, "The key or token is missing, unknown or expired");
     answers(operation, Kind::Forbidden, &refused);

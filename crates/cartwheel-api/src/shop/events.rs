@@ -38,6 +38,18 @@ pub(crate) struct BatchAnswer {
     records: Vec<EventResult>,
 }
 
+impl BatchAnswer {
+    /// Fails with the first problem that will pass, for senders that look at the status alone and
+    /// send everything again.
+    pub(crate) fn passed(mut self) -> Result<Self, Problem> {
+        let mut errors = self.records.iter_mut().map(|record| &mut record.error);
+        match errors.find_map(|error| error.take_if(|error| error.is_passing())) {
+            Some(problem) => Err(problem),
+            None => Ok(self),
+        }
+    }
+}
+
 /// The result of an event: ids, a problem, or `ignored`.
 #[derive(Debug, Default, Serialize, ToSchema)]
 pub(crate) struct EventResult {

@@ -5,6 +5,7 @@ pub(crate) mod again;
 pub(crate) mod backfill;
 pub(crate) mod buy_again;
 pub(crate) mod catalogue;
+pub(crate) mod clients;
 pub(crate) mod document;
 pub(crate) mod document_history;
 pub(crate) mod event_stream;

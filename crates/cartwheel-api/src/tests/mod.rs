@@ -6,6 +6,7 @@ mod audit;
 mod backfill;
 mod batch;
 mod buy_again;
+mod clients;
 mod event_stream;
 mod figures;
 mod filters;
