@@ -18,7 +18,7 @@ use crate::contract::{document, reference};
 use crate::fallback;
 use crate::observe::{Observer, observe};
 use crate::operate::{
-    health, imports, lake, live, models, pipeline, privacy, quality, replay, searches,
+    health, imports, lake, live, metrics, models, pipeline, privacy, quality, replay, searches,
 };
 use crate::routes::Routes;
 use crate::shop::{
@@ -81,6 +81,7 @@ pub(crate) fn routes() -> Routes {
         replay::routes(),
         live::routes(),
         health::routes(),
+        metrics::routes(),
     ]
     .into_iter()
     .fold(Routes { router: document, ..Routes::default() }, Routes::merge)

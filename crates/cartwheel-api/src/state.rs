@@ -20,6 +20,7 @@ use crate::http::assets::Assets;
 use crate::http::body::Bodies;
 use crate::http::lines::LineBodies;
 use crate::http::problem::{Kind, Problem};
+use crate::operate::figures::KeptFigures;
 use crate::operate::imports::open::Imports;
 use crate::operate::monitor::Monitor;
 use crate::operate::operator::Operator;
@@ -59,6 +60,8 @@ pub struct AppState {
     pub(crate) bodies: Arc<Bodies>,
     pub(crate) line_bodies: Arc<LineBodies>,
     pub(crate) event_counts: Arc<EventCounts>,
+    /// Figures for `/metrics`.
+    pub(crate) figures: Arc<KeptFigures>,
     /// The valid API keys.
     pub keys: Keys,
     /// The clock.
@@ -126,6 +129,7 @@ impl AppState {
             line_bodies: Arc::new(LineBodies::new(settings.max_body)),
             settings: Arc::new(settings),
             event_counts: Arc::new(EventCounts::new(&metrics)),
+            figures: Arc::default(),
             keys: admission.keys.into_iter().collect(),
             clock: Clock::system(),
             ids: Ids::uuid_v7(),

@@ -1,4 +1,5 @@
-//! Names of metrics, and the recorder behind `/metrics`.
+//! Names of metrics that are counted as things happen, and their recorder. `operate::metrics` adds
+//! the state at the moment of a scrape.
 
 use std::collections::HashMap;
 use std::sync::OnceLock;
@@ -9,8 +10,6 @@ use metrics::{Counter, Histogram};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use parking_lot::RwLock;
 
-use crate::operate::flow::Flow;
-
 /// Requests by method, route and status.
 pub const REQUESTS: &str = "cartwheel_http_requests_total";
 /// Seconds from request to answer, by route.
@@ -19,10 +18,6 @@ pub const LATENCY: &str = "cartwheel_http_request_duration_seconds";
 pub const EVENTS: &str = "cartwheel_events_total";
 /// Changes of products by result: `stored`, `unchanged` or `failed`.
 pub const PRODUCT_CHANGES: &str = "cartwheel_product_changes_total";
-/// Products that are not deleted.
-const PRODUCTS: &str = "cartwheel_products";
-/// Products that only events name.
-const UNKNOWN_PRODUCTS: &str = "cartwheel_products_unknown";
 /// Impressions that were not stored.
 pub const IMPRESSIONS_DROPPED: &str = "cartwheel_impressions_dropped_total";
 /// Degraded answers.
@@ -30,15 +25,6 @@ pub const DEGRADED: &str = "cartwheel_answers_degraded_total";
 
 /// Failures of background tasks, by task.
 pub const TASK_FAILURES: &str = "cartwheel_task_failures_total";
-
-/// Records of the stream that a consumer has not read.
-const WAITING: &str = "cartwheel_stream_records_waiting";
-/// Damaged places in the stream that were skipped.
-const DAMAGED: &str = "cartwheel_stream_damaged_places";
-/// Malformed records.
-const REJECTED: &str = "cartwheel_delivery_rejected_total";
-/// Records that the stream had deleted before they were delivered.
-const MISSED: &str = "cartwheel_delivery_missed_total";
 
 const BUCKETS: [f64; 13] =
     [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
@@ -60,22 +46,6 @@ impl Metrics {
             Some(handle)
         });
         Self(handle.clone())
-    }
-
-    /// Updates the metrics of the stream and its consumers.
-    pub(crate) fn flow(&self, flow: &Flow) {
-        let waiting = |consumer: &'static str| metrics::gauge!(WAITING, "consumer" => consumer);
-        waiting("sessions").set(flow.sessions_waiting as f64);
-        waiting("delivery").set(flow.delivery_waiting as f64);
-        metrics::gauge!(DAMAGED).set(flow.damaged as f64);
-        metrics::counter!(REJECTED).absolute(flow.rejected);
-        metrics::counter!(MISSED).absolute(flow.missed);
-    }
-
-    /// Updates the metrics of the catalogue.
-    pub(crate) fn catalogue(&self, products: usize, unknown: usize) {
-        metrics::gauge!(PRODUCTS).set(products as f64);
-        metrics::gauge!(UNKNOWN_PRODUCTS).set(unknown as f64);
     }
 
     /// Renders the Prometheus text format.
@@ -171,17 +141,14 @@ fn describe() {
     metrics::describe_histogram!(LATENCY, metrics::Unit::Seconds, "Time from request to answer.");
     metrics::describe_counter!(EVENTS, "Events by result.");
     metrics::describe_counter!(PRODUCT_CHANGES, "Changes of products by result.");
-    metrics::describe_gauge!(PRODUCTS, "Products of the catalogue, without deleted ones.");
-    metrics::describe_gauge!(UNKNOWN_PRODUCTS, "Products that only events name.");
     metrics::describe_counter!(IMPRESSIONS_DROPPED, "Impressions that were not stored.");
-    metrics::describe_gauge!(WAITING, "Records that a consumer has not read yet.");
-    metrics::describe_gauge!(DAMAGED, "Damaged places in the stream that were skipped.");
-    metrics::describe_counter!(REJECTED, "Malformed records, written to the lake's errors.");
-    metrics::describe_counter!(MISSED, "Records deleted from the stream before delivery.");
     metrics::describe_counter!(TASK_FAILURES, "Panics and errors of background tasks.");
     metrics::describe_counter!(DEGRADED, "Degraded answers.");
-    for result in ["accepted", "repeated", "failed"] {
+    for result in ["accepted", "repeated", "failed", "ignored"] {
         metrics::counter!(EVENTS, "result" => result).increment(0);
+    }
+    for result in ["stored", "unchanged", "failed"] {
+        metrics::counter!(PRODUCT_CHANGES, "result" => result).increment(0);
     }
     metrics::counter!(IMPRESSIONS_DROPPED).increment(0);
     metrics::counter!(DEGRADED).increment(0);

@@ -28,7 +28,10 @@ export interface paths {
       path?: never;
       cookie?: never;
     };
-    /** Shows metrics in the Prometheus text format */
+    /**
+     * Shows metrics in the Prometheus text format
+     * @description Figures of models, runs and quality are those of the last five minutes.
+     */
     get: operations['metrics'];
     put?: never;
     post?: never;

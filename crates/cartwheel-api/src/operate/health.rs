@@ -1,28 +1,22 @@
-//! Routes for liveness, readiness and metrics.
+//! Routes for liveness and readiness.
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::StatusCode;
 use cartwheel_stream::StreamState;
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::routes;
 
 use crate::access::caller::Caller;
-use crate::access::scope::Scope;
-use crate::http::problem::{Kind, Problem};
 use crate::operate::tasks::{TaskState, TaskStatus};
 use crate::routes::Routes;
 use crate::state::Shared;
 use cartwheel_engine::EngineStatus;
 
-/// The routes for health and metrics.
+/// The routes for health.
 pub(crate) fn routes() -> Routes {
-    Routes::default()
-        .open(routes!(healthz))
-        .open(routes!(readyz))
-        .scoped(Scope::Admin, routes!(metrics))
+    Routes::default().open(routes!(healthz)).open(routes!(readyz))
 }
 
 /// The server's readiness. Where keys are required, only an admin key is told more than `ready` and
@@ -90,26 +84,4 @@ pub(crate) async fn readyz(
         tasks: told.then_some(tasks),
     };
     (status, Json(readiness))
-}
-
-/// Shows metrics in the Prometheus text format
-#[utoipa::path(get, path = "/metrics", tag = "operations", responses(
-    (status = 200, description = "Metrics", body = String, content_type = "text/plain"),
-))]
-pub(crate) async fn metrics(State(state): State<Shared>) -> Response {
-    if let Some(operator) = &state.operator {
-        state.metrics.flow(&operator.flow());
-    }
-    if let Some(catalogue) = &state.catalogue
-        && let Ok(unknown) = catalogue.unknown().await
-    {
-        state.metrics.catalogue(state.engine.status().products, unknown.len());
-    }
-    match state.metrics.render() {
-        Some(text) => ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text)
-            .into_response(),
-        None => {
-            Problem::new(Kind::NotFound, "Metrics are sent to another recorder.").into_response()
-        }
-    }
 }

@@ -1,5 +1,7 @@
 //! Routes for operators, and the interfaces behind them.
 
+pub(crate) mod exposition;
+pub(crate) mod figures;
 pub(crate) mod flow;
 pub(crate) mod health;
 pub(crate) mod importer;
@@ -7,6 +9,7 @@ pub(crate) mod imports;
 pub(crate) mod lake;
 pub(crate) mod latency;
 pub(crate) mod live;
+pub(crate) mod metrics;
 pub(crate) mod models;
 pub(crate) mod monitor;
 pub(crate) mod operator;

@@ -41,6 +41,7 @@ impl TaskHealth {
     /// Reports that a task runs.
     pub fn running(&self, name: &'static str) {
         self.update(name, TaskState::Running, 0);
+        metrics::counter!(TASK_FAILURES, "task" => name).increment(0);
     }
 
     /// Reports a failure and whether the task is restarted.
