@@ -13,6 +13,7 @@ use crate::access::caller::Caller;
 use crate::access::plain_name::is_plain_name;
 use crate::http::peer::{Peer, look_behind};
 use crate::http::request_id::REQUEST_ID;
+use crate::http::trace::Trace;
 use crate::state::Shared;
 use crate::telemetry::RequestCounts;
 
@@ -60,7 +61,7 @@ fn content_security_policy(image_hosts: &[HeaderValue]) -> HeaderValue {
     HeaderValue::try_from(policy).unwrap_or(HeaderValue::from_static("default-src 'self'"))
 }
 
-/// Assigns the request an id, times, counts and logs it.
+/// Assigns the request an id, times, counts and logs it. Keeps the trace that the client has begun.
 pub(crate) async fn observe(
     State(Observer { state, policy, counts }): State<Observer>,
     mut request: Request,
@@ -78,12 +79,14 @@ pub(crate) async fn observe(
         Some(id) => id.to_owned(),
         None => state.ids.next(state.clock.now_ms()),
     };
+    let trace = Trace::of(request.headers());
     let id_value = HeaderValue::try_from(&id).ok();
     if let Some(value) = &id_value {
         request.headers_mut().insert(REQUEST_ID, value.clone());
     }
-    // At the error level, so that no log filter drops the id.
-    let span = tracing::error_span!("request", request_id = id);
+    // At the error level, so that no log filter drops the ids.
+    let trace_id = trace.as_ref().map(Trace::id);
+    let span = tracing::error_span!("request", request_id = id, trace_id);
     let mut response = next.run(request).instrument(span).await;
     let headers = response.headers_mut();
     headers.reserve(SECURITY.len() + 4);
@@ -96,6 +99,7 @@ pub(crate) async fn observe(
     }
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     headers.extend(id_value.map(|value| (REQUEST_ID, value)));
+    headers.extend(trace.clone().map(Trace::into_header));
     let took = start.elapsed();
     let status = response.status().as_u16();
     counts.request(&method, route, status, took);
@@ -106,9 +110,9 @@ pub(crate) async fn observe(
     // Only a line that is written takes its time.
     let path = || uri.path().chars().take(200).collect::<String>();
     if status >= 500 {
-        tracing::warn!(%method, path = path(), status, took_us, client, caller, request_id = id, "request");
+        tracing::warn!(%method, path = path(), status, took_us, client, caller, request_id = id, trace_id, "request");
     } else {
-        tracing::info!(%method, path = path(), status, took_us, client, caller, request_id = id, "request");
+        tracing::info!(%method, path = path(), status, took_us, client, caller, request_id = id, trace_id, "request");
     }
     response
 }

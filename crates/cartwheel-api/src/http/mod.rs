@@ -14,3 +14,4 @@ pub(crate) mod request;
 pub(crate) mod request_id;
 pub(crate) mod server;
 pub(crate) mod tls;
+pub(crate) mod trace;

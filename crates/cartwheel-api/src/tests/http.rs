@@ -55,6 +55,19 @@ async fn every_response_has_an_id_and_security_headers() {
 }
 
 #[tokio::test]
+async fn the_trace_of_the_client_is_kept() {
+    let shop = Shop::open().await;
+    let ask = |trace: &str| {
+        let request = Request::get("/v1/popular").header("traceparent", trace);
+        shop.send(request.body(Body::empty()).unwrap())
+    };
+    let trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    assert_eq!(ask(trace).await.headers["traceparent"], trace);
+    assert!(!ask("not a trace").await.headers.contains_key("traceparent"));
+    assert!(!shop.get("/healthz").await.headers.contains_key("traceparent"));
+}
+
+#[tokio::test]
 async fn metrics_count() {
     let shop = Shop::open().await;
     let body = json!({"user_id": "u", "event": "view", "product_ids": ["x"]});
