@@ -24,7 +24,7 @@ WEB := webapp/dist/index.html
 EMULATORS := crates/cartwheel-testkit/node_modules/.installed
 
 .PHONY: help demo binary test types test-api test-web test-deploy test-bench counts test-spark fuzz lint advisories lock fmt bench clean setup tools
-.PHONY: faults soak quality infra package plan deploy run-pipeline deploy-webapp destroy execute-step-function update-api-url
+.PHONY: faults soak quality infra package packages test-monitoring plan deploy run-pipeline deploy-webapp destroy execute-step-function update-api-url
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
@@ -42,7 +42,7 @@ binary:
 test: setup $(VENV_TEST) $(EMULATORS) ## Every test, the page in a headless browser included
 	scripts/fault-tools
 	cargo test --workspace --features cartwheel/aws
-	$(MAKE) --no-print-directory test-api test-web test-deploy test-bench counts
+	$(MAKE) --no-print-directory test-api test-web test-deploy test-bench test-monitoring counts
 
 test-api: setup ## Requests made from the OpenAPI document, to the real binary
 	scripts/test-api
@@ -54,6 +54,9 @@ test-web: setup
 
 test-deploy: $(VENV_TEST) $(VENV_AWS)
 	.venv-test/bin/python scripts/test-deploy
+
+test-monitoring: ## /metrics, alert rules and their tests, with promtool
+	packaging/check-monitoring "$$CARGO_TARGET_DIR/debug/cartwheel"
 
 test-bench:
 	$(PYTHON) -m unittest discover --start-directory bench
@@ -78,7 +81,8 @@ lint: setup $(VENV_LINT) ## Formatting, lints, documentation, licences, import c
 	cd webapp && npm run check
 	.venv-lint/bin/ruff check --quiet
 	.venv-lint/bin/ruff format --check --quiet
-	.venv-lint/bin/shellcheck -x $$(grep -slE '^#!.* bash|^# shellcheck shell' scripts/* .ci/run)
+	.venv-lint/bin/shellcheck -x $$(grep -slE '^#!(.* bash|/bin/sh)|^# shellcheck shell' scripts/* .ci/run packaging/* packaging/npm/*)
+	.venv-lint/bin/hadolint packaging/Containerfile
 	! grep -rn 'uses: [^.]' .github | grep -vE '@[0-9a-f]{40} # v'
 	scripts/test-cycles
 	scripts/check-cycles
@@ -116,6 +120,11 @@ quality: setup ## Recommendations beside published methods, on the folders of DA
 package: tools $(WEB) $(VENV_AWS) ## Build what is deployed into dist/, for ARCH
 	scripts/package
 
+packages: setup $(VENV_LINT) ## Build, install and start every package of this machine; check the Helm chart
+	cargo build --release --locked --package cartwheel --bin cartwheel
+	packaging/test "$$CARGO_TARGET_DIR/release/cartwheel"
+	packaging/check-chart
+
 plan: package ## Show what a deployment to ENV would change
 	scripts/deploy plan
 
@@ -139,7 +148,7 @@ update-api-url: $(VENV_AWS)
 	scripts/deploy-webapp --config-only
 
 clean: ## Remove what was built here
-	rm -rf target fuzz/work dist .venv .venv-aws .venv-lint .venv-test bench/.venv bench/quality/.venv bench/quality/results glue/.venv infra/check/.venv infra/check/.venv-checkov webapp/node_modules webapp/dist $(dir $(EMULATORS)) $(DATA)
+	rm -rf target fuzz/work dist .venv .venv-aws .venv-lint .venv-test bench/.venv bench/quality/.venv bench/quality/results glue/.venv infra/check/.venv infra/check/.venv-checkov packaging/.venv webapp/node_modules webapp/dist $(dir $(EMULATORS)) $(DATA)
 
 # Programs look for libxgboost beside themselves, not in the current directory.
 setup: tools $(VENV) $(WEB)
