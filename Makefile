@@ -23,7 +23,7 @@ WEB := webapp/dist/index.html
 # Stand-ins for AWS services, which the tests start.
 EMULATORS := crates/cartwheel-testkit/node_modules/.installed
 
-.PHONY: help demo binary test types test-api test-web test-deploy test-bench counts test-spark fuzz lint advisories lock fmt bench clean setup tools
+.PHONY: help demo binary test types test-api test-web test-clients test-deploy test-bench counts test-spark fuzz lint advisories lock fmt bench clean setup tools
 .PHONY: faults soak quality infra package packages test-monitoring plan deploy run-pipeline deploy-webapp destroy execute-step-function update-api-url
 
 help: ## This list
@@ -42,7 +42,7 @@ binary:
 test: setup $(VENV_TEST) $(EMULATORS) ## Every test, the page in a headless browser included
 	scripts/fault-tools
 	cargo test --workspace --features cartwheel/aws
-	$(MAKE) --no-print-directory test-api test-web test-deploy test-bench test-monitoring counts
+	$(MAKE) --no-print-directory test-api test-web test-clients test-deploy test-bench test-monitoring counts
 
 test-api: setup ## Requests made from the OpenAPI document, to the real binary
 	scripts/test-api
@@ -51,6 +51,9 @@ test-api: setup ## Requests made from the OpenAPI document, to the real binary
 test-web: setup
 	cd webapp && npm test
 	scripts/test-page
+
+test-clients: setup ## The clients of clients/ against the real binary
+	scripts/test-clients
 
 test-deploy: $(VENV_TEST) $(VENV_AWS)
 	.venv-test/bin/python scripts/test-deploy
@@ -98,6 +101,7 @@ lock: $(VENV_LINT) ## Resolve the Python requirements again
 types: webapp/node_modules/.installed ## Make the web app's types from the API again
 	UPDATE=1 cargo test --quiet --workspace --features cartwheel/aws --lib the_document_lists_every_route
 	cd webapp && npm run types
+	$(PYTHON) clients/python/generate.py
 
 fmt: ## Format the Rust code
 	cargo fmt --all
@@ -174,7 +178,7 @@ webapp/node_modules/.installed: webapp/package-lock.json
 	@cd webapp && npm ci --no-audit --no-fund --loglevel=error
 	@touch $@
 
-$(WEB): webapp/node_modules/.installed $(shell find webapp/src webapp/public webapp/index.html webapp/*.js -type f 2>/dev/null)
+$(WEB): webapp/node_modules/.installed $(shell find webapp/src webapp/public webapp/index.html webapp/*.js clients/browser/src -type f 2>/dev/null)
 	@echo "web app: building"
 	@cd webapp && npm run --silent build -- --logLevel warn
 	@touch $@
