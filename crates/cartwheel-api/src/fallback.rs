@@ -1,12 +1,16 @@
 //! Answers requests that match no route: files of the web app, or a problem.
 
+use axum::body::Body;
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
+use sha2::{Digest, Sha256};
 
 use crate::http::assets::Asset;
 use crate::http::problem::{Kind, Problem};
 use crate::state::Shared;
+
+const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
 
 /// First segments of the web app's pages. Each page is `index.html`; the browser routes.
 const PAGES: [&str; 8] =
@@ -30,23 +34,49 @@ pub(crate) async fn fallback(
         _ => None,
     };
     if let Some(asset) = found {
-        return serve(asset, path);
+        return serve(asset, path, &headers);
     }
     // Below /v1 there is only the API, whoever asks.
     let app = assets.filter(|_| first != "v1" && accepts_html(&headers));
     if let Some(index) = app.and_then(|assets| assets("index.html")) {
-        return (StatusCode::NOT_FOUND, serve(index, "index.html")).into_response();
+        return (StatusCode::NOT_FOUND, file(index, NO_CACHE)).into_response();
     }
     let detail = "There is nothing at this path; /docs lists every route.";
     Problem::new(Kind::NotFound, detail).into_response()
 }
 
-fn serve(asset: Asset, path: &str) -> Response {
+/// The tag for pages of other sites. Unlike a page, it may be an hour old.
+const TAG: &str = "cartwheel.js";
+const NO_CACHE: &str = "no-cache";
+
+fn serve(asset: Asset, path: &str, headers: &HeaderMap) -> Response {
     // Names below assets/ contain a hash of the content.
-    let cache = match path.starts_with("assets/") {
-        true => "public, max-age=31536000, immutable",
-        false => "no-cache",
-    };
+    if path.starts_with("assets/") {
+        return file(asset, "public, max-age=31536000, immutable");
+    }
+    let etag = format!("\"{}\"", hex::encode(&Sha256::digest(&asset.body)[..16]));
+    let given = headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok());
+    let known = given.is_some_and(|given| {
+        let mut tags = given.split(',').map(str::trim);
+        tags.any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == etag)
+    });
+    let cache = if path == TAG { "public, max-age=3600" } else { NO_CACHE };
+    let mut response = file(asset, cache);
+    if known {
+        *response.status_mut() = StatusCode::NOT_MODIFIED;
+        *response.body_mut() = Body::empty();
+        response.headers_mut().remove(header::CONTENT_LENGTH);
+    }
+    let headers = response.headers_mut();
+    headers.extend(HeaderValue::try_from(etag).ok().map(|etag| (header::ETAG, etag)));
+    if path == TAG {
+        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+        headers.insert(RESOURCE_POLICY, HeaderValue::from_static("cross-origin"));
+    }
+    response
+}
+
+fn file(asset: Asset, cache: &'static str) -> Response {
     let mime = HeaderValue::try_from(&*asset.mime)
         .unwrap_or(HeaderValue::from_static("application/octet-stream"));
     let headers =

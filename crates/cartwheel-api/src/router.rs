@@ -22,7 +22,7 @@ use crate::operate::{
 };
 use crate::routes::Routes;
 use crate::shop::{
-    buy_again, catalogue, clients, events, foreign, merge, placements, products, rank,
+    beacon, buy_again, catalogue, clients, events, foreign, merge, placements, products, rank,
     recommendations, rules, search, shoppers, submit, synonyms,
 };
 use crate::state::AppState;
@@ -58,6 +58,7 @@ pub(crate) fn routes() -> Routes {
     [
         submit::routes(),
         events::routes(),
+        beacon::routes(),
         foreign::routes(),
         clients::routes(),
         merge::routes(),

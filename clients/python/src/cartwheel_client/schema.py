@@ -29,6 +29,13 @@ class BatchAnswer(TypedDict):
     records: list[EventResult]
 
 
+class Beacon(TypedDict):
+    """Events with the credential of their page."""
+
+    events: list[Event]
+    key: NotRequired[str | None]
+
+
 class BoughtBefore(TypedDict):
     """A product that the shopper has bought before."""
 

@@ -18,14 +18,14 @@ use crate::access::audit::AdminAction;
 use crate::access::caller::Caller;
 use crate::access::credential::{Credential, NoCredential, key_in_query};
 use crate::access::keys::Keys;
-use crate::access::scope::{Access, AccessTable, Scope};
+use crate::access::scope::{Access, AccessTable, Audience, Scope};
 use crate::access::site;
 use crate::http::bounded::{LONGEST_UPLOAD, answered, bounded, in_time};
 use crate::http::completion::run_to_completion;
 use crate::http::peer::Peer;
 use crate::http::problem::{Kind, Problem};
 use crate::http::request_id::request_id;
-use crate::state::Shared;
+use crate::state::{AppState, Shared};
 
 /// Longest path parameter in the audit log, in characters.
 const LONGEST_PARAMETER: usize = 80;
@@ -53,11 +53,40 @@ pub(crate) async fn admit(
             request.extensions_mut().insert(caller.clone());
             let response = gate.run(access, request, &caller, next).await;
             let mut response = while_admitted(response, &gate.state.keys, &caller);
-            response.extensions_mut().insert(caller);
+            // A handler that reads the credential from the body knows better.
+            response.extensions_mut().get_or_insert_with(|| caller);
             response
         }
         Err(problem) => problem.into_response(),
     }
+}
+
+/// Admits the credential that a request brings, or does not bring, `place`; within the limits.
+///
+/// # Errors
+/// 401, 403 or 429 otherwise.
+pub(crate) fn admit_credential(
+    state: &AppState,
+    found: Result<Credential, NoCredential>,
+    place: &str,
+    peer: Option<Peer>,
+    (scope, audience): (Scope, Audience),
+) -> Result<Caller, Problem> {
+    let credential = found.or_else(|missing| {
+        Err(match missing {
+            NoCredential::Missing => Problem::new(
+                Kind::Unauthorized,
+                format!("The request has no API key: send a key with the scope {scope} {place}."),
+            ),
+            NoCredential::Wrong(problem) => {
+                state.limits.wrong_key(peer)?;
+                problem
+            }
+            NoCredential::Expired(problem) => problem,
+        })
+    })?;
+    state.limits.key(&credential.key.name)?;
+    credential.admit(scope, audience)
 }
 
 /// The media types of answers that last.
@@ -95,24 +124,7 @@ impl Gate {
                 Err(_) => Ok(Caller::stranger()),
             };
         };
-        let credential = found.or_else(|missing| {
-            Err(match missing {
-                NoCredential::Missing => Problem::new(
-                    Kind::Unauthorized,
-                    format!(
-                        "The request has no API key: send a key with the scope {scope} as \
-                         x-api-key."
-                    ),
-                ),
-                NoCredential::Wrong(problem) => {
-                    self.state.limits.wrong_key(peer)?;
-                    problem
-                }
-                NoCredential::Expired(problem) => problem,
-            })
-        })?;
-        self.state.limits.key(&credential.key.name)?;
-        credential.admit(scope, audience)
+        admit_credential(&self.state, found, "as x-api-key", peer, (scope, audience))
     }
 
     /// Runs the request; an admin's change between two entries of the audit log. Such a change is

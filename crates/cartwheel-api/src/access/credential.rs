@@ -57,8 +57,16 @@ impl Credential {
             return Self::from_token(keys, token, now_ms);
         }
         let given = header("x-api-key").or(bearer).or(in_query).unwrap_or_default();
+        Self::from_text(keys, given, now_ms)
+    }
+
+    /// Finds the credential that a text is: a token, or a half of a key.
+    pub(crate) fn from_text(keys: &Keys, given: &str, now_ms: i64) -> Result<Self, NoCredential> {
         if given.is_empty() {
             return Err(NoCredential::Missing);
+        }
+        if UncheckedToken::is_token(given) {
+            return Self::from_token(keys, given, now_ms);
         }
         match keys.find(given) {
             Some((key, Half::Secret)) => Ok(Self { key, bearer: Bearer::Key }),

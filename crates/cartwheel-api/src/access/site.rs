@@ -88,7 +88,7 @@ pub(crate) fn is_near(name: &str) -> bool {
 
 /// Whether a page of another site that may not call has sent the request. What is no browser
 /// says nothing of this.
-fn is_foreign(settings: &Settings, request: &Request) -> bool {
+pub(crate) fn is_foreign(settings: &Settings, request: &Request) -> bool {
     let headers = request.headers();
     let origin = headers.get(header::ORIGIN);
     if origin.is_some_and(|origin| settings.cors_origins.contains(origin)) {

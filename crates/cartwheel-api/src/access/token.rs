@@ -22,7 +22,7 @@ pub const LONGEST_TOKEN: i64 = 24 * 3600;
 /// Clocks of a shop's server and of this one may differ by as much, in seconds.
 const CLOCK_SKEW: i64 = 60;
 /// Longest token, in bytes.
-const MAX_TOKEN: usize = 1024;
+pub(crate) const MAX_TOKEN: usize = 1024;
 const VERSION: &str = "v1.";
 const SECRET: &str = "cws_";
 

@@ -3,6 +3,7 @@
 pub(crate) mod accept;
 pub(crate) mod again;
 pub(crate) mod backfill;
+pub(crate) mod beacon;
 pub(crate) mod buy_again;
 pub(crate) mod catalogue;
 pub(crate) mod clients;

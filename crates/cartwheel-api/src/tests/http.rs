@@ -88,6 +88,7 @@ fn files(path: &str) -> Option<Asset> {
     let (body, mime) = match path {
         "index.html" => ("<html>", "text/html"),
         "assets/app-1a2b.js" => ("js", "text/javascript"),
+        "cartwheel.js" => ("tag", "text/javascript"),
         _ => return None,
     };
     Some(Asset { body: body.as_bytes().into(), mime: mime.into() })
@@ -106,6 +107,40 @@ async fn the_web_app_is_served() {
     assert!(reply.headers["cache-control"].to_str().unwrap().contains("immutable"));
     shop.get("/assets/other.js").await.problem(404, "not-found");
     assert_eq!(shop.get("/healthz").await.headers["cache-control"], "no-store");
+}
+
+/// A file whose name stays is fetched again only after a change, and the tag is there for pages of
+/// other sites.
+#[tokio::test]
+async fn files_have_tags_of_their_content() {
+    let shop = Shop::with(|state| {
+        state.assets = Some(files);
+        // Files need no key.
+        state.keys.require();
+    })
+    .await;
+    let first = shop.get("/cartwheel.js").await;
+    assert_eq!((first.status.as_u16(), &*first.bytes), (200, &b"tag"[..]));
+    assert_eq!(first.headers["cache-control"], "public, max-age=3600");
+    assert_eq!(first.headers["access-control-allow-origin"], "*");
+    assert_eq!(first.headers["cross-origin-resource-policy"], "cross-origin");
+    let tag = first.headers["etag"].to_str().unwrap();
+    for (path, given, status) in [
+        ("/cartwheel.js", tag, 304),
+        ("/cartwheel.js", &*format!("\"other\", W/{tag}"), 304),
+        ("/cartwheel.js", "*", 304),
+        ("/cartwheel.js", "\"other\"", 200),
+        ("/", tag, 200),
+        ("/nothing", "*", 404),
+    ] {
+        let request =
+            Request::get(path).header("if-none-match", given).header("accept", "text/html");
+        let reply = shop.send(request.body(Body::empty()).unwrap()).await;
+        assert_eq!(reply.status, status, "{path} {given}");
+        assert_eq!(reply.bytes.is_empty(), status == 304, "{path} {given}");
+        assert_eq!(reply.headers.contains_key("etag"), status != 404, "{path} {given}");
+    }
+    assert!(!shop.get("/").await.headers.contains_key("access-control-allow-origin"));
 }
 
 #[tokio::test]
@@ -217,6 +252,7 @@ async fn the_document_lists_every_route() {
         "post /v1/alias 200 400 401 403 408 413 415 421 422 429 503",
         "post /v1/b 200 400 401 403 408 413 415 421 422 429 503",
         "post /v1/batch 200 400 401 403 408 413 415 421 422 429 503",
+        "post /v1/beacon 200 400 401 403 408 413 415 421 429 503",
         "post /v1/events 200 400 401 403 408 413 415 421 422 429 503",
         "post /v1/events/ga4 200 400 401 403 408 413 415 421 422 429 503",
         "post /v1/events/segment 200 400 401 403 408 413 415 421 422 429 503",

@@ -5,6 +5,7 @@
 mod audit;
 mod backfill;
 mod batch;
+mod beacon;
 mod buy_again;
 mod clients;
 mod event_stream;
