@@ -11,6 +11,7 @@ import { steps as importSteps } from './imports.mjs';
 import { steps as keySteps } from './keys.mjs';
 import { steps as sendSteps } from './send.mjs';
 import { steps as shopSteps } from './shop.mjs';
+import { steps as tagSteps } from './tag.mjs';
 
 const USAGE = 'usage: node e2e/run.mjs BINARY [--only TEXT] [--screenshots FOLDER]';
 
@@ -38,6 +39,7 @@ const steps = [
   ...consoleSteps,
   ...importSteps,
   ...keySteps,
+  ...tagSteps,
 ].filter(([name]) => name.includes(only));
 const server = await Server.open(binary);
 const browser = await launch();

@@ -21,16 +21,18 @@ export class Server {
   #process = null;
   #log = '';
 
-  constructor(binary, data, port) {
+  constructor(binary, data, port, shopPort) {
     this.#binary = binary;
     this.data = data;
     this.url = `http://127.0.0.1:${port}`;
+    /** Where tests may serve the pages of another shop, of another site. */
+    this.shopUrl = `http://localhost:${shopPort}`;
   }
 
   /** Generates a shop, trains a model and starts the server. */
   static async open(binary) {
     const data = await mkdtemp(join(tmpdir(), 'cartwheel-page-'));
-    const server = new Server(binary, data, await freePort());
+    const server = new Server(binary, data, await freePort(), await freePort());
     await server.start();
     return server;
   }
@@ -38,7 +40,11 @@ export class Server {
   async start() {
     const listen = new URL(this.url).host;
     const args = ['--data-dir', this.data, 'demo', ...SHOP, '--listen', listen];
-    const env = { ...process.env, CARTWHEEL_DELIVERY_MAX_AGE_SECONDS: '2' };
+    const env = {
+      ...process.env,
+      CARTWHEEL_DELIVERY_MAX_AGE_SECONDS: '2',
+      CARTWHEEL_SERVER_CORS_ORIGINS: this.shopUrl,
+    };
     this.#process = spawn(this.#binary, args, { env, stdio: ['ignore', 'ignore', 'pipe'] });
     this.#process.stderr.on('data', (text) => (this.#log = (this.#log + text).slice(-8000)));
     const deadline = Date.now() + START_TIMEOUT_MS;
