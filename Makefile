@@ -101,7 +101,7 @@ lock: $(VENV_LINT) ## Resolve the Python requirements again
 types: webapp/node_modules/.installed ## Make the web app's types from the API again
 	UPDATE=1 cargo test --quiet --workspace --features cartwheel/aws --lib the_document_lists_every_route
 	cd webapp && npm run types
-	$(PYTHON) clients/python/generate.py
+	$(PYTHON) clients/generate.py
 
 fmt: ## Format the Rust code
 	cargo fmt --all
@@ -152,7 +152,7 @@ update-api-url: $(VENV_AWS)
 	scripts/deploy-webapp --config-only
 
 clean: ## Remove what was built here
-	rm -rf target fuzz/work dist .venv .venv-aws .venv-lint .venv-test bench/.venv bench/quality/.venv bench/quality/results glue/.venv infra/check/.venv infra/check/.venv-checkov packaging/.venv webapp/node_modules webapp/dist $(dir $(EMULATORS)) $(DATA)
+	rm -rf target clients/typescript/dist clients/java/target fuzz/work dist .venv .venv-aws .venv-lint .venv-test bench/.venv bench/quality/.venv bench/quality/results glue/.venv infra/check/.venv infra/check/.venv-checkov packaging/.venv webapp/node_modules webapp/dist $(dir $(EMULATORS)) $(DATA)
 
 # Programs look for libxgboost beside themselves, not in the current directory.
 setup: tools $(VENV) $(WEB)

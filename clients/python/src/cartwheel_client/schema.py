@@ -1,4 +1,4 @@
-"""The shapes of the API. Made by clients/python/generate.py from webapp/openapi.json."""
+"""The shapes of the API. Made by clients/generate.py from webapp/openapi.json."""
 
 from __future__ import annotations
 

@@ -1,0 +1,3 @@
+module cartwheel
+
+go 1.22
