@@ -17,13 +17,14 @@ export ARCH ?= x86_64
 VENV := .venv/.installed
 VENV_ADVISORIES := .venv-advisories/.installed
 VENV_AWS := .venv-aws/.installed
+VENV_DOCS := .venv-docs/.installed
 VENV_LINT := .venv-lint/.installed
 VENV_TEST := .venv-test/.installed
 WEB := webapp/dist/index.html
 # Stand-ins for AWS services, which the tests start.
 EMULATORS := crates/cartwheel-testkit/node_modules/.installed
 
-.PHONY: help demo binary test types test-api test-web test-clients test-deploy test-bench counts test-spark fuzz lint advisories lock fmt bench clean setup tools
+.PHONY: help demo docs record binary test types test-api test-web test-clients test-deploy test-bench counts test-spark fuzz lint advisories lock fmt bench clean setup tools
 .PHONY: faults soak quality infra package packages test-monitoring plan deploy run-pipeline deploy-webapp destroy execute-step-function update-api-url
 
 help: ## This list
@@ -44,9 +45,10 @@ test: setup $(VENV_TEST) $(EMULATORS) ## Every test, the page in a headless brow
 	cargo test --workspace --features cartwheel/aws
 	$(MAKE) --no-print-directory test-api test-web test-clients test-deploy test-bench test-monitoring counts
 
-test-api: setup ## Requests made from the OpenAPI document, to the real binary
+test-api: setup ## Requests made from the OpenAPI document, and the commands of the pages
 	scripts/test-api
 	scripts/check-token-examples
+	scripts/check-commands "$$CARGO_TARGET_DIR/debug/cartwheel"
 
 test-web: setup
 	cd webapp && npm test
@@ -91,6 +93,15 @@ lint: setup $(VENV_LINT) ## Formatting, lints, documentation, licences, import c
 	scripts/check-cycles
 	scripts/crate-graph --check
 	scripts/check-promises
+	$(MAKE) --no-print-directory docs
+
+docs: $(VENV_DOCS) ## The documentation site in target/site; every link is checked
+	scripts/check-commands
+	NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --quiet --strict
+
+record: setup $(VENV_DOCS) ## Record the pictures of the README from the real page
+	cargo build --quiet --package cartwheel --bin cartwheel
+	.venv-docs/bin/python scripts/record-shop "$$CARGO_TARGET_DIR/debug/cartwheel"
 
 advisories: $(VENV_LINT) $(VENV_ADVISORIES) ## Known vulnerabilities of the dependencies; asks their databases
 	scripts/advisories
@@ -152,7 +163,7 @@ update-api-url: $(VENV_AWS)
 	scripts/deploy-webapp --config-only
 
 clean: ## Remove what was built here
-	rm -rf target clients/typescript/dist clients/java/target fuzz/work dist .venv .venv-aws .venv-lint .venv-test bench/.venv bench/quality/.venv bench/quality/results glue/.venv infra/check/.venv infra/check/.venv-checkov packaging/.venv webapp/node_modules webapp/dist $(dir $(EMULATORS)) $(DATA)
+	rm -rf target clients/typescript/dist clients/java/target fuzz/work dist .venv .venv-aws .venv-docs .venv-lint .venv-test bench/.venv bench/quality/.venv bench/quality/results glue/.venv infra/check/.venv infra/check/.venv-checkov packaging/.venv webapp/node_modules webapp/dist $(dir $(EMULATORS)) $(DATA)
 
 # Programs look for libxgboost beside themselves, not in the current directory.
 setup: tools $(VENV) $(WEB)
@@ -166,7 +177,7 @@ tools:
 $(VENV): requirements.txt
 	@scripts/venv .venv $<
 
-$(VENV_TEST) $(VENV_LINT) $(VENV_AWS) $(VENV_ADVISORIES): .venv-%/.installed: requirements-%.txt
+$(VENV_TEST) $(VENV_DOCS) $(VENV_LINT) $(VENV_AWS) $(VENV_ADVISORIES): .venv-%/.installed: requirements-%.txt
 	@scripts/venv .venv-$* $<
 
 $(EMULATORS): crates/cartwheel-testkit/package-lock.json
