@@ -23,6 +23,8 @@ async function adminKey({ browser, baseUrl, server }) {
   };
   await dialog.waitFor();
   await assertAccessible(page, 'the API key dialog');
+  const focused = await page.evaluate(() => document.activeElement?.id);
+  assert.equal(focused, 'api-key', 'the dialog begins elsewhere than at the key');
   // A shopper's key has no access to the console.
   await useKey(shop.key);
   await dialog.getByText('lacks the scope admin').waitFor();
@@ -35,6 +37,12 @@ async function adminKey({ browser, baseUrl, server }) {
 
   // The shop works with a shopper's key, except for the list of shoppers.
   await page.goto(baseUrl);
+  // Visitors read why, without an error or a dialog.
+  await page.getByRole('heading', { name: 'This shop is closed to visitors' }).waitFor();
+  assert.equal(await page.getByRole('alert').count(), 0, 'a visitor meets an error');
+  assert.ok(!(await dialog.isVisible()), 'a visitor is asked for a key');
+  await assertAccessible(page, 'the closed shop');
+  await page.getByRole('button', { name: 'Enter a key' }).click();
   await useKey(shop.key);
   await page.getByTestId('product-card').first().waitFor();
   const [response] = await Promise.all([

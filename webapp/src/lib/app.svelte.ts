@@ -17,6 +17,8 @@ export class App {
   connection = $state.raw<Connection>({ state: 'unknown' });
   /** Message of the API key dialog; null while the dialog is closed. */
   keyPrompt = $state<string | null>(null);
+  /** Why the server answers nobody without a key; null while it answers. Set by the shop's pages. */
+  closed = $state<string | null>(null);
   /** Counts the keys entered; pages load again when it changes. */
   keyVersion = $state(0);
 
@@ -58,16 +60,19 @@ export class App {
   useKey(key: string): void {
     this.api.key = key.trim();
     this.keyPrompt = null;
+    this.closed = null;
     this.keyVersion += 1;
   }
 
   /**
-   * Converts a thrown value to an {@link ApiError}. Asks for an API key after a 401 or 403
-   * and checks the connection after a network failure or timeout. Never throws.
+   * Converts a thrown value to an {@link ApiError}. Asks operators for an API key after a 401 or
+   * 403, tells shoppers that the shop is closed to them after a 401, and checks the connection after a network failure or timeout. Never throws.
    */
   handleError(error: unknown): ApiError {
     const failure = asApiError(error);
-    if (failure.status === 401 || failure.status === 403) this.keyPrompt = failure.message;
+    const isOperator = /^\/(console|send)(\/|$)/.test(this.router.path);
+    if (failure.status === 401 && !isOperator) this.closed = failure.message;
+    else if (failure.status === 401 || failure.status === 403) this.keyPrompt = failure.message;
     if (failure.kind === 'network' || failure.kind === 'timeout') void this.checkConnection();
     return failure;
   }
