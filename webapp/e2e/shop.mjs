@@ -504,7 +504,24 @@ async function firstLoad({ browser, baseUrl }) {
   await close({ context, faults });
 }
 
+async function guide({ browser, baseUrl }) {
+  const opened = await openPage(browser, baseUrl);
+  const { page } = opened;
+  const current = page.getByTestId('guide').locator('[aria-current=step]');
+  await current.filter({ hasText: 'Put something into the cart' }).waitFor();
+  const card = page.getByTestId('product-card').first();
+  await submitBy(page, () => card.getByRole('button', { name: /^Add/ }).click());
+  // What changed is said where the visitor looks.
+  await current.filter({ hasText: 'Follow the event' }).waitFor();
+  await page.getByTestId('guide').getByRole('button', { name: 'Hide' }).click();
+  await page.reload();
+  await card.waitFor();
+  assert.equal(await page.getByTestId('guide').count(), 0, 'the hidden guide is back');
+  await close(opened);
+}
+
 export const steps = [
+  ['shop: the guide leads from the cart to the console', guide],
   ['shop: a shopper browses, adds, undoes and buys', journey],
   ['shop: recommendations for a new shopper', newShopper],
   ['shop: the lists of the front page, of a product and of the cart', placements],

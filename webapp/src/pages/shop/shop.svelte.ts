@@ -67,6 +67,8 @@ export class Shop {
   failure = $state.raw<ApiError | null>(null);
   departments = $state.raw<Department[]>([]);
   departmentsFailure = $state.raw<ApiError | null>(null);
+  /** Whether the server has answered that it has no products. */
+  isEmpty = $state(false);
   order = $state.raw<Order | null>(null);
   cartOpen = $state(false);
   pickerOpen = $state(false);
@@ -134,6 +136,7 @@ export class Shop {
     this.departmentsFailure = null;
     try {
       this.departments = await this.app.api.departments();
+      this.isEmpty = this.departments.length === 0;
     } catch (error) {
       this.departmentsFailure = this.app.handleError(error);
     }
