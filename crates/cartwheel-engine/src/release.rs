@@ -13,7 +13,7 @@ use cartwheel_registry::{BundleError, RegistryError, Release};
 #[non_exhaustive]
 pub enum OpenError {
     /// There is no release.
-    #[error("nothing is released yet: run `cartwheel train`")]
+    #[error("nothing is released yet: run `cartwheel pipeline run`")]
     Nothing,
     /// The release document cannot be read.
     #[error(transparent)]

@@ -40,6 +40,17 @@ impl Lake {
         Ok(files)
     }
 
+    /// Whether the lake holds nothing from which features could be built: neither an import nor
+    /// delivered events or products.
+    ///
+    /// # Errors
+    /// When a folder or the manifest cannot be read.
+    pub fn is_empty(&self) -> Result<bool, LakeError> {
+        Ok(self.import_manifest()?.is_none()
+            && self.delivered_files("events")?.is_empty()
+            && self.delivered_files("catalogue")?.is_empty())
+    }
+
     /// The delivered files of a Parquet table that readers use; none of a table that only imports
     /// fill.
     pub(crate) fn delivered_files(&self, table: &str) -> Result<Vec<PathBuf>, LakeError> {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
 use cartwheel_ambient::{Clock, Ids};
-use cartwheel_lake::{Erasure, Erasures, bury, read_tombstones};
+use cartwheel_lake::{Erasure, Erasures, Lake, bury, read_tombstones};
 use cartwheel_registry::layout;
 
 /// The data directory.
@@ -99,6 +99,21 @@ impl DataDir {
             self.0.display()
         );
         Ok(format)
+    }
+
+    /// Checks that the lake holds something to learn from, or that something was learned. Creates
+    /// nothing.
+    ///
+    /// # Errors
+    /// When both are missing: the message names the next step. When a file cannot be read.
+    pub fn require_history(&self) -> Result<()> {
+        anyhow::ensure!(
+            (self.lake().exists() && !Lake::open(&self.lake())?.is_empty()?)
+                || cartwheel_registry::current(&self.releases())?.is_some(),
+            "there is nothing to learn from yet: import orders (`cartwheel import --help`), or send \
+             products and events to the server. Then `cartwheel pipeline run` learns from them"
+        );
+        Ok(())
     }
 
     /// Creates the data directory unless it exists, and marks it with this release's format. A
@@ -293,6 +308,9 @@ mod tests {
         begun.require().unwrap();
         let format = format!("{FORMAT}\n");
         assert_eq!(std::fs::read_to_string(begun.format()).unwrap(), format);
+        let error = begun.require_history().unwrap_err().to_string();
+        assert!(error.contains("nothing to learn from") && error.contains("import"), "{error}");
+        assert!(!begun.lake().exists());
         // After a power cut, under a release that did not sync the file.
         std::fs::write(begun.format(), "").unwrap();
         begun.require().unwrap();

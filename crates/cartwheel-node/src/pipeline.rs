@@ -80,7 +80,12 @@ impl Pipeline {
     }
 
     /// Starts a run and returns its name.
+    ///
+    /// # Errors
+    /// As [`Runner::start`], and when there is nothing to learn from.
     pub fn start(&self, name: Option<&str>, set: &Hyperparameters) -> Result<String, RunnerError> {
+        let history = DataDir(self.jobs.data_dir.clone()).require_history();
+        history.map_err(|error| RunnerError::NothingToDo(error.to_string()))?;
         let name = name.map_or_else(|| default_name(self.clock.now_ms()), str::to_owned);
         let definition = serde_json::from_str(DEFINITION).unwrap_or_default();
         self.runner.start(MACHINE, &definition, &name, input(&self.settings, set))?;

@@ -186,6 +186,8 @@ enum DataUse {
     Created,
     /// It has to exist. A mistyped name is an error and creates nothing.
     Required,
+    /// It has to exist and to hold something to learn from, or a release.
+    History,
 }
 
 impl Command {
@@ -203,8 +205,8 @@ impl Command {
             | Self::Train(_)
             | Self::Evaluate(_)
             | Self::Predict(_)
-            | Self::Recommend(_)
-            | Self::Pipeline { .. }
+            | Self::Recommend(_) => DataUse::History,
+            Self::Pipeline { .. }
             | Self::Models { .. }
             | Self::Placements { .. }
             | Self::Rules { .. }
@@ -260,6 +262,10 @@ fn execute(cli: Cli) -> Result<()> {
         DataUse::Unused => {}
         DataUse::Created => data_dir.check()?,
         DataUse::Required => data_dir.require()?,
+        DataUse::History => {
+            data_dir.require()?;
+            data_dir.require_history()?;
+        }
     }
     match cli.command {
         Command::Demo(args) => serve::demo(&context, &args),

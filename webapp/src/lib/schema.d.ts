@@ -7564,7 +7564,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description Another run is running, or has this name */
+      /** @description Another run is running or has this name, or the lake is empty */
       409: {
         headers: {
           [name: string]: unknown;

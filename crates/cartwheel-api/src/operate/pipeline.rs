@@ -68,7 +68,10 @@ pub(crate) struct Log {
 fn refused(error: RunnerError) -> Problem {
     let kind = match &error {
         RunnerError::Unknown(_) => Kind::NotFound,
-        RunnerError::Busy(_) | RunnerError::Exists(_) | RunnerError::State(..) => Kind::Conflict,
+        RunnerError::Busy(_)
+        | RunnerError::Exists(_)
+        | RunnerError::State(..)
+        | RunnerError::NothingToDo(_) => Kind::Conflict,
         RunnerError::Name(_) | RunnerError::Definition(_) => Kind::InvalidField,
         _ => {
             let detail = "The pipeline's files cannot be used at the moment.";
@@ -124,7 +127,7 @@ pub(crate) async fn executions(State(state): State<Shared>) -> Result<Json<Execu
     (status = 201, description = "The run has started", body = Started),
     (status = 400, description = "A field is not valid", body = Problem),
     (status = 404, description = "This server runs no pipeline", body = Problem),
-    (status = 409, description = "Another run is running, or has this name", body = Problem),
+    (status = 409, description = "Another run is running or has this name, or the lake is empty", body = Problem),
     (status = 413, description = "The body is too large", body = Problem),
     (status = 415, description = "Not application/json", body = Problem),
     (status = 503, description = "The files of the run cannot be written at the moment", body = Problem),

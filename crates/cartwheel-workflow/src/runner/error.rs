@@ -25,6 +25,9 @@ pub enum RunnerError {
     /// The execution's status does not allow the operation.
     #[error("the execution {0}")]
     State(&'static str),
+    /// An execution would have nothing to work on.
+    #[error("{0}")]
+    NothingToDo(String),
     /// The name is not valid.
     #[error("{0:?} is not a valid name: use 1 to 80 letters, digits, hyphens and underscores")]
     Name(String),

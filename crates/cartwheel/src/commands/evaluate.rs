@@ -105,7 +105,7 @@ fn judged(context: &Context, args: &Evaluate) -> Result<(Option<String>, Feature
         }
         None => {
             let release = cartwheel_registry::current(&data_dir.releases())?
-                .context("nothing is released yet: run `cartwheel train`")?;
+                .context("nothing is released yet: run `cartwheel pipeline run`")?;
             // A release can pair a model with newer features than those it was trained on.
             let models = cartwheel_registry::list(&data_dir.models(), &data_dir.releases())?;
             let trained_on = release.model.as_ref().and_then(|version| {

@@ -19,6 +19,9 @@ fn a_server_on_an_empty_directory_answers_from_its_first_product_on() {
     assert!(ids(&asked(&server, "u")).is_empty());
     let live = server.first_event("/v1/live");
     assert_eq!(live["ready"], true, "an empty shop raises no alarm: {live}");
+    let (status, refused) = server.post("/v1/pipeline/executions", &json!({})).unwrap();
+    assert_eq!(status, 409, "{refused}");
+    assert!(refused["detail"].as_str().unwrap().contains("import orders"), "{refused}");
     let product = |n: u32| json!({"product_id": format!("p{n}"), "name": format!("Product {n}")});
     let products: Vec<Value> = (0..10).map(product).collect();
     let (status, stored) = server.post("/v1/products", &json!(products)).unwrap();
