@@ -32,5 +32,5 @@ pub use history::{Entry, EntryType, MAX_HISTORY};
 pub use problem::{InvalidDefinition, Problem};
 pub use runner::{
     Description, JournalError, Listing, LogLine, Progress, Reporter, Resources, Runner,
-    RunnerError, RunnerOptions, Summary, TaskResult, describe, list, logs,
+    RunnerError, RunnerOptions, Summary, TaskResult, describe, is_open, list, logs,
 };

@@ -21,7 +21,7 @@ use crate::definition::Machine;
 use crate::execution::{self, Event, Start, Status, TimedEvent};
 use crate::failure::Failure;
 use crate::problem::{InvalidDefinition, Problem};
-pub use directory::{Description, Listing, Summary, describe, list, logs};
+pub use directory::{Description, Listing, Summary, describe, is_open, list, logs};
 use directory::{check_name, existing_journal, journal_path, log_path};
 use driver::{ActiveExecutions, Driver, Shared};
 pub use error::RunnerError;

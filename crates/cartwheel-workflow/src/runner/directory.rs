@@ -85,6 +85,13 @@ pub fn list(dir: &Path) -> Listing {
     listing
 }
 
+/// Whether a process has opened the directory. Without one, its running executions are interrupted
+/// until the next [`Runner`](crate::Runner) continues them.
+pub fn is_open(dir: &Path) -> bool {
+    // A free lock is held for a moment only.
+    std::fs::File::open(dir.join("lock")).is_ok_and(|lock| lock.try_lock_shared().is_err())
+}
+
 /// Describes an execution of a directory, up to the newest event of its journal.
 ///
 /// # Errors

@@ -3,10 +3,13 @@
 mod graph;
 mod view;
 
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use cartwheel_workflow::{Description, Failure, Listing, RunnerError, describe, list};
+use cartwheel_workflow::{
+    Description, Failure, Listing, RunnerError, Summary, describe, is_open, list,
+};
 use clap::Subcommand;
 use serde_json::json;
 
@@ -86,7 +89,8 @@ pub fn run(context: &Context, command: PipelineCommand) -> Result<()> {
             start(context, name.as_deref(), &set.into_iter().collect(), detach)
         }
         PipelineCommand::List => {
-            let Listing { executions: runs, damaged } = list(&dir);
+            let Listing { executions: mut runs, damaged } = list(&dir);
+            runs.iter_mut().for_each(|run| mark_interrupted(&dir, run));
             damaged.iter().for_each(|error| eprintln!("warning: {error}"));
             result(context.json, &runs, || view::table(&runs));
             Ok(())
@@ -96,7 +100,8 @@ pub fn run(context: &Context, command: PipelineCommand) -> Result<()> {
             in_runtime(async { follow(context, &name).await })
         }
         PipelineCommand::Show { name, follow: false, history } => {
-            let run = describe(&dir, &name_or_newest(context, name)?)?;
+            let mut run = describe(&dir, &name_or_newest(context, name)?)?;
+            mark_interrupted(&dir, &mut run.summary);
             result(context.json, &run, || view::text(&run, history));
             Ok(())
         }
@@ -106,6 +111,13 @@ pub fn run(context: &Context, command: PipelineCommand) -> Result<()> {
             print(graph(&definition()?, form).trim_end());
             Ok(())
         }
+    }
+}
+
+/// Gives a run that no process continues its own status: its journal says that it is running.
+fn mark_interrupted(dir: &Path, run: &mut Summary) {
+    if run.status == "RUNNING" && !is_open(dir) {
+        view::INTERRUPTED.clone_into(&mut run.status);
     }
 }
 
@@ -212,13 +224,9 @@ async fn follow(context: &Context, name: &str) -> Result<()> {
 
 /// Ends once no process has the pipeline.
 async fn server_gone(context: &Context) {
-    let lock = executions(&context.data_dir).join("lock");
-    loop {
+    let dir = executions(&context.data_dir);
+    while is_open(&dir) {
         tokio::time::sleep(Duration::from_secs(1)).await;
-        let free = std::fs::File::open(&lock).is_ok_and(|lock| lock.try_lock_shared().is_ok());
-        if free {
-            return;
-        }
     }
 }
 

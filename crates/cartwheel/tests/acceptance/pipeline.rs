@@ -284,7 +284,8 @@ fn a_run_killed_or_interrupted_in_training_resumes_without_rebuilding_features()
         assert!(Command::new("kill").args([signal, "--", &group]).status().unwrap().success());
         assert!(!run.wait().unwrap().success());
     }
-    assert_eq!(value(data, &["pipeline", "show", "cut"])["status"], "RUNNING");
+    assert_eq!(value(data, &["pipeline", "show", "cut"])["status"], "INTERRUPTED");
+    assert_eq!(value(data, &["pipeline", "list"])[0]["status"], "INTERRUPTED");
     let run = value(data, &["pipeline", "run", "--set", "num_round=1"]);
     assert_eq!((&run["name"], &run["output"]["outcome"]), (&json!("cut"), &json!("released")));
     let built = run["history"].as_array().unwrap().iter().filter(|entry| {
@@ -311,7 +312,7 @@ fn a_run_cut_off_after_each_transition_ends_like_an_undisturbed_run() {
         // As after a kill: the last entry may be incomplete.
         let torn = &lines[kept][..lines[kept].len() / 2];
         std::fs::write(&journal, lines[..kept].concat() + torn).unwrap();
-        assert_eq!(value(data, &["pipeline", "show", "cut"])["status"], "RUNNING");
+        assert_eq!(value(data, &["pipeline", "show", "cut"])["status"], "INTERRUPTED");
         let run = value(data, &["pipeline", "run"]);
         for field in ["name", "status", "input"] {
             assert_eq!(run[field], whole[field], "cut after line {kept}");

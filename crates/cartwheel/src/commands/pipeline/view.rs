@@ -21,6 +21,9 @@ const DETAILS_WIDTH: usize = 160;
 /// Characters of a step's name that are printed.
 const STEP_WIDTH: usize = 60;
 
+/// Status of a run that no process continues.
+pub const INTERRUPTED: &str = "INTERRUPTED";
+
 fn took(ms: i64) -> String {
     format!("{:.1} s", ms as f64 / 1000.0)
 }
@@ -109,8 +112,12 @@ pub fn text(run: &Description, history: bool) -> String {
         }
     } else {
         for visit in visits(run) {
-            let _ = writeln!(out, "  {}", line(&visit, summary.status == "RUNNING"));
+            let goes_on = matches!(summary.status.as_str(), "RUNNING" | INTERRUPTED);
+            let _ = writeln!(out, "  {}", line(&visit, goes_on));
         }
+    }
+    if summary.status == INTERRUPTED {
+        out.push_str("`cartwheel pipeline run` continues it, `cartwheel pipeline stop` ends it\n");
     }
     if let Some(error) = &summary.error {
         let _ = writeln!(out, "{error}: {}", run.cause.as_deref().unwrap_or_default());
