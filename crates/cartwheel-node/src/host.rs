@@ -4,14 +4,14 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use cartwheel_api::{Admission, AppState, Assets, Connections, PLACEMENTS, RULES, SYNONYMS};
 use cartwheel_engine::Engine;
 use cartwheel_registry::{LiveDocument, Registry};
 use cartwheel_sessions::UserStore;
 use cartwheel_settings::Server;
 use cartwheel_stream::Stream;
-use tokio::net::TcpListener;
+use tokio::net::TcpSocket;
 
 use crate::audit::AuditFile;
 use crate::data_dir::DataDir;
@@ -25,9 +25,13 @@ const TASKS_END: Duration = Duration::from_secs(6);
 /// Time for the last impressions to be stored.
 const SETTLE: Duration = Duration::from_secs(2);
 
+/// Connections that may wait to be accepted.
+const BACKLOG: u32 = 1024;
+
 /// A server that is configured and does not listen yet.
 pub struct Host {
     server: Server,
+    socket: TcpSocket,
     data_dir: DataDir,
     connections: Connections,
     keys: KeyFile,
@@ -35,23 +39,25 @@ pub struct Host {
 }
 
 impl Host {
-    /// Checks that the server may listen where `server` says, and prepares the process.
+    /// Checks that the server may listen where `server` says, takes the address, and prepares the
+    /// process.
     ///
     /// # Errors
-    /// When keys or certificate cannot be read, or the server would be open to other machines
+    /// When keys or certificate cannot be read, when the address is taken, or the server would be open to other machines
     /// without keys.
     pub fn new(data_dir: &DataDir, server: Server, assets: Option<Assets>) -> Result<Self> {
         let keys = KeyFile::new(data_dir);
         let needs_keys = keys.is_required()?;
         listen::check_reach(server.listen, needs_keys, server.open_to_everyone)?;
         let connections = listen::connections(&server)?;
+        let socket = listen::take_address(server.listen)?;
         listen::raise_file_limit(&connections);
         data_dir.begin()?;
         if needs_keys {
             // The files of earlier releases do not say so.
             keys.require()?;
         }
-        Ok(Self { server, data_dir: data_dir.clone(), connections, keys, assets })
+        Ok(Self { server, socket, data_dir: data_dir.clone(), connections, keys, assets })
     }
 
     /// The state of the API over these parts, with this host's keys, audit log and web app. Placements,
@@ -87,7 +93,7 @@ impl Host {
     /// `supervisor`, which see the last requests, 6 s.
     ///
     /// # Errors
-    /// When the address cannot be bound, a task failed, or tasks did not end in time.
+    /// When another program listens on the address meanwhile, a task failed, or tasks did not end in time.
     pub async fn run(
         self,
         state: AppState,
@@ -96,9 +102,9 @@ impl Host {
     ) -> Result<()> {
         let interrupted = interrupted();
         let listen = self.server.listen;
-        let listener =
-            TcpListener::bind(listen).await.with_context(|| format!("listen on {listen}"))?;
         self.start_tasks(&state, &supervisor);
+        let listener = self.socket.listen(BACKLOG);
+        let listener = listener.map_err(|error| listen::cannot_listen(listen, error))?;
         let closing = state.closing.clone();
         let router = cartwheel_api::router(state.clone());
         let stop = supervisor.stop_token();

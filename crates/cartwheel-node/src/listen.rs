@@ -2,6 +2,7 @@
 //! that a server without API keys is not reachable from other machines.
 
 use std::future::Future;
+use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::time::{Duration, SystemTime};
@@ -9,7 +10,7 @@ use std::time::{Duration, SystemTime};
 use anyhow::{Context as _, Result};
 use cartwheel_api::{Connections, Tls};
 use ipnet::IpNet;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 
 use cartwheel_settings::{Server, network, origin};
 
@@ -85,6 +86,34 @@ pub fn check_reach(listen: SocketAddr, keys: bool, open_to_everyone: bool) -> Re
     Ok(())
 }
 
+/// Takes an address that the server listens on later: until then, connections are refused.
+///
+/// # Errors
+/// When another program listens there, or the address cannot be used.
+pub fn take_address(address: SocketAddr) -> Result<TcpSocket> {
+    let taken = || -> io::Result<TcpSocket> {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+        // Connections of an earlier server that are still closing do not hold the address.
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)?;
+        Ok(socket)
+    };
+    taken().map_err(|error| cannot_listen(address, error))
+}
+
+/// Says why the server cannot listen on `address`, and what to do.
+pub fn cannot_listen(address: SocketAddr, error: io::Error) -> anyhow::Error {
+    if error.kind() != io::ErrorKind::AddrInUse {
+        return anyhow::Error::new(error).context(format!("listen on {address}"));
+    }
+    let mut other = address;
+    other.set_port(address.port().checked_add(1).unwrap_or(8080));
+    anyhow::anyhow!(
+        "another program listens on {address}, perhaps another `cartwheel serve`: stop it, or \
+         choose another address, such as --listen {other}"
+    )
+}
+
 /// The server's URL, for a browser.
 pub fn url(address: SocketAddr, connections: &Connections) -> String {
     let scheme = if connections.tls.is_some() { "https" } else { "http" };
@@ -158,6 +187,18 @@ pub fn raise_file_limit(connections: &Connections) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_taken_address_is_an_error_before_anything_else_starts() {
+        let other = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = other.local_addr().unwrap();
+        let error = take_address(address).unwrap_err().to_string();
+        let expected = format!("another program listens on {address}");
+        assert!(error.contains(&expected) && error.contains("--listen"), "{error}");
+        drop(other);
+        let taken = take_address(address).unwrap();
+        assert_eq!(taken.listen(1).unwrap().local_addr().unwrap(), address);
+    }
 
     #[test]
     fn other_machines_need_api_keys_or_an_explicit_flag() {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::Result;
 use cartwheel_import::{Source, read_feed};
 use cartwheel_lake::{EarlierImports, ImportEntry, ImportKind, Lake};
-use cartwheel_node::{DataDir, ServeOptions, fill_catalogue};
+use cartwheel_node::{DataDir, ServeOptions, fill_catalogue, take_address};
 use cartwheel_settings::Hyperparameters;
 use tracing::Level;
 use tracing_subscriber::filter::Targets;
@@ -29,10 +29,25 @@ const DEMO_EXAMPLES: usize = 800;
 pub fn demo(context: &Context, args: &Demo) -> Result<()> {
     let started = instant();
     log_to_stderr();
+    let serving = Serve { listen: args.listen, ..Serve::default() };
+    // Nobody waits for a shop that cannot be served.
+    drop(take_address(serving.server(&context.settings.server).listen)?);
     let mut context = context.clone();
+    let data_dir = &context.data_dir;
+    let released = cartwheel_registry::current(&data_dir.releases())?.is_some();
+    match (&args.data, released) {
+        (Some(dir), _) => {
+            eprintln!("Imports the orders of {}, learns from them and serves.", dir.display())
+        }
+        (None, true) => eprintln!("Serves the shop of {}.", data_dir.0.display()),
+        (None, false) => eprintln!(
+            "Generates a shop with {} products and {} users, learns from its orders and serves both: \
+             about a minute. The next start takes a second.",
+            args.size.products, args.size.users
+        ),
+    }
     let examples = &mut context.settings.features.max_examples;
     *examples = (*examples).min(DEMO_EXAMPLES);
-    let released = cartwheel_registry::current(&context.data_dir.releases())?.is_some();
     let is_new = match &args.data {
         Some(dir) => take_orders(&context.data_dir, dir)?,
         None if released => false,
@@ -45,7 +60,11 @@ pub fn demo(context: &Context, args: &Demo) -> Result<()> {
         pipeline::run_here(&context, &Hyperparameters::new())?;
     }
     eprintln!("Ready to serve after {:.1} s", started.elapsed().as_secs_f32());
-    serve(&context, &Serve { listen: args.listen, ..Serve::default() })
+    eprintln!(
+        "Next: open the page below and put something into the cart. The list “For you” changes with it, \
+         /console shows how far the event has travelled, and /docs lists every call."
+    );
+    serve(&context, &serving)
 }
 
 /// Imports orders in the Instacart schema. Returns whether they are new.
