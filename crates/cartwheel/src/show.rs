@@ -129,6 +129,11 @@ pub fn print(text: &str) {
     }
 }
 
+/// A number with its noun, such as `1 backup` and `2 backups`.
+pub fn counted(number: usize, noun: &str) -> String {
+    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
+}
+
 /// A UTC time such as `2026-01-31 23:59`.
 pub fn minute(ms: i64) -> String {
     format_time(ms, "%Y-%m-%d %H:%M")
@@ -142,4 +147,14 @@ pub fn second(ms: i64) -> String {
 fn format_time(ms: i64, format: &str) -> String {
     let time = jiff::Timestamp::from_millisecond(ms).unwrap_or_default();
     time.strftime(format).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_is_not_several() {
+        assert_eq!([0, 1, 2].map(|n| counted(n, "backup")), ["0 backups", "1 backup", "2 backups"]);
+    }
 }

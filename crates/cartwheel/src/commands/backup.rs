@@ -9,7 +9,7 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use crate::context::Context;
-use crate::show::{bar, instant, result, second};
+use crate::show::{bar, counted, instant, result, second};
 
 /// The subcommands of `backup`.
 #[derive(Debug, Subcommand)]
@@ -166,7 +166,8 @@ fn verify(context: &Context, place: &Place, backup: Option<&str>) -> Result<()> 
     let view = json!({"backups": names, "problems": listed.collect::<Vec<_>>()});
     result(context.json, &view, || {
         if problems.is_empty() {
-            return format!("{} backups are intact", names.len());
+            let are = if names.len() == 1 { "is" } else { "are" };
+            return format!("{} {are} intact", counted(names.len(), "backup"));
         }
         let line = |problem: &cartwheel_backup::Problem| {
             let path = problem.path.as_deref().unwrap_or("the backup's own file");
@@ -262,8 +263,8 @@ fn prune(context: &Context, place: &Place, keep: u32) -> Result<()> {
     let view = json!({"removed": pruned.backups, "objects": pruned.objects, "bytes": pruned.bytes});
     result(context.json, &view, || {
         format!(
-            "Removed {} backups, and {:.1} MB that only they held",
-            pruned.backups.len(),
+            "Removed {}, and {:.1} MB that nothing else held",
+            counted(pruned.backups.len(), "backup"),
             megabytes(pruned.bytes)
         )
     });
