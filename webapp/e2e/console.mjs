@@ -99,6 +99,17 @@ async function pipeline({ browser, baseUrl, screenshots }) {
   await assertAccessible(page, 'a run');
   await screenshot(page, screenshots, 'console-pipeline');
 
+  // The whole graph is in sight on request, and its parts can be magnified.
+  const graph = page.getByRole('region', { name: 'State machine' });
+  const drawn = graph.locator('svg');
+  const height = async (element) => (await element.boundingBox()).height;
+  await page.getByRole('button', { name: 'Fit' }).click();
+  const fitted = await height(drawn);
+  assert.ok(fitted <= (await height(graph)), 'the fitted graph is clipped');
+  await page.getByRole('button', { name: 'Zoom in' }).click();
+  assert.ok((await height(drawn)) > 1.2 * fitted, 'zooming in does not magnify');
+  await page.getByRole('button', { name: /%/ }).click();
+
   // The keyboard opens a state's panel; then the log.
   await tabTo(page, () => document.activeElement.closest('[data-state=Train]') !== null, 'a state');
   await page.keyboard.press('Enter');
@@ -469,6 +480,15 @@ async function narrowAndDark({ browser, baseUrl, screenshots }) {
     await page.getByRole('heading', { level: 1 }).waitFor();
     await page.waitForTimeout(800);
     await assertNoSidewaysScroll(page, `/console${path}`);
+    const hidden = await page
+      .getByRole('navigation', { name: 'Console' })
+      .getByRole('link')
+      .evaluateAll((links) =>
+        links
+          .filter((link) => link.getBoundingClientRect().right > window.innerWidth)
+          .map((link) => link.textContent),
+      );
+    assert.deepEqual(hidden, [], `/console${path} has links beyond the edge`);
     await assertAccessible(page, `/console${path}, dark`);
     const name = path.split(/[/?]/)[1] || 'live';
     await screenshot(page, screenshots, `console-360-dark-${name}`);
@@ -476,7 +496,30 @@ async function narrowAndDark({ browser, baseUrl, screenshots }) {
   await close(opened);
 }
 
+async function apiReference({ browser, baseUrl, screenshots }) {
+  const opened = await openPage(browser, `${baseUrl}/console`);
+  const { page } = opened;
+  await page.getByRole('link', { name: 'API' }).click();
+  await page.getByRole('heading', { name: 'cartwheel API' }).waitFor();
+  await assertAccessible(page, 'the API reference');
+  const call = page.locator('form[data-path="/v1/users/{id}/recommendations"]');
+  await page.locator('details').filter({ has: call }).locator('summary').click();
+  await call.getByRole('textbox', { name: 'id' }).fill('1');
+  const command = await call.locator('.curl').textContent();
+  assert.equal(
+    command.split('?')[0].replace(/'$/, ''),
+    `curl -s '${baseUrl}/v1/users/1/recommendations`,
+  );
+  await call.getByRole('button', { name: 'Send' }).click();
+  await call.locator('output').filter({ hasText: '"recommendation_id"' }).waitFor();
+  await screenshot(page, screenshots, 'api-reference');
+  await page.setViewportSize({ width: 360, height: 740 });
+  await assertNoSidewaysScroll(page, 'the API reference');
+  await close(opened);
+}
+
 export const steps = [
+  ['console: the API reference sends a call', apiReference],
   ['console: the live page follows an event into the lake', followEvent],
   ['console: start, watch and inspect a run', pipeline],
   ['console: stop and redrive a run', stopAndRedrive],

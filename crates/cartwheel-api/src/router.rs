@@ -120,6 +120,12 @@ pub fn router(state: AppState) -> Router {
         .open_page(
             "/docs.css",
             get(|| async { ([(header::CONTENT_TYPE, "text/css; charset=utf-8")], reference::CSS) }),
+        )
+        .open_page(
+            "/docs.js",
+            get(|| async {
+                ([(header::CONTENT_TYPE, "text/javascript; charset=utf-8")], reference::JS)
+            }),
         );
     let gate =
         Arc::new(Gate { state: state.clone(), access: routes.access, uploads: routes.uploads });

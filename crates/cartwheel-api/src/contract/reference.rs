@@ -1,14 +1,18 @@
-//! The readable reference: the OpenAPI document as plain HTML.
+//! The readable reference: the OpenAPI document as HTML, with an example call of each operation that can
+//! be changed and sent.
 
 use std::fmt::Write;
 
 use serde_json::{Map, Value};
 use utoipa::openapi::OpenApi;
 
+use crate::contract::example::example;
 use crate::http::problem::Kind;
 
 /// The page's style sheet.
 pub(crate) const CSS: &str = include_str!("reference.css");
+/// The script that sends the example calls. Without it the page is readable all the same.
+pub(crate) const JS: &str = include_str!("reference.js");
 
 const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
 
@@ -22,11 +26,15 @@ pub(crate) fn page(document: &OpenApi) -> String {
         "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\
          <title>{title} API</title><link rel=\"stylesheet\" href=\"/docs.css\"></head><body>\
+         <script src=\"/docs.js\" defer></script>\
          <h1>{title} API</h1><p class=\"quiet\">Version {version} · \
-         <a href=\"/openapi.json\">openapi.json</a></p><p>{description}</p>",
+         <a href=\"/openapi.json\">openapi.json</a> · <a href=\"/\">shop</a> · \
+         <a href=\"/console\">console</a></p><p>{description}</p>\
+         <p><label>API key, if the server asks for one: \
+         <input id=\"key\" type=\"password\" autocomplete=\"off\"></label></p>",
         title = text(&info["title"]),
         version = text(&info["version"]),
-        description = text(&info["description"]),
+        description = prose(&info["description"]),
     );
     let operations = operations(&document);
     html.push_str("<nav><ul>");
@@ -40,10 +48,11 @@ pub(crate) fn page(document: &OpenApi) -> String {
     }
     html.push_str("</ul></nav>");
     for tag in document["tags"].as_array().into_iter().flatten() {
-        let _ = write!(html, "<h2>{}</h2><p>{}</p>", text(&tag["name"]), text(&tag["description"]));
+        let _ =
+            write!(html, "<h2>{}</h2><p>{}</p>", text(&tag["name"]), prose(&tag["description"]));
         let name = tag["name"].as_str().unwrap_or_default();
         for operation in operations.iter().filter(|operation| operation.tag == name) {
-            render_operation(&mut html, operation);
+            render_operation(&mut html, operation, &document["components"]["schemas"]);
         }
     }
     html.push_str("<h2>Shapes</h2>");
@@ -81,7 +90,7 @@ fn operations(document: &Value) -> Vec<Operation<'_>> {
     found
 }
 
-fn render_operation(html: &mut String, operation: &Operation<'_>) {
+fn render_operation(html: &mut String, operation: &Operation<'_>, schemas: &Value) {
     let Operation { method, path, anchor, body, .. } = operation;
     let _ = write!(
         html,
@@ -89,8 +98,9 @@ fn render_operation(html: &mut String, operation: &Operation<'_>) {
          <p><strong>{}.</strong> {}</p>",
         escape(path),
         text(&body["summary"]),
-        text(&body["description"]),
+        prose(&body["description"]),
     );
+    render_call(html, operation, schemas);
     if let Some(parameters) = body["parameters"].as_array() {
         html.push_str("<h4>Parameters</h4><table>");
         for parameter in parameters {
@@ -100,7 +110,7 @@ fn render_operation(html: &mut String, operation: &Operation<'_>) {
                 text(&parameter["name"]),
                 text(&parameter["in"]),
                 type_of(&parameter["schema"]),
-                text(&parameter["description"]),
+                prose(&parameter["description"]),
             );
         }
         html.push_str("</table>");
@@ -122,17 +132,69 @@ fn render_operation(html: &mut String, operation: &Operation<'_>) {
             html,
             "<tr><td>{}</td><td>{}</td><td>{}</td></tr>",
             escape(status),
-            text(&response["description"]),
+            prose(&response["description"]),
             shapes.join(" or "),
         );
     }
     html.push_str("</table>");
 }
 
+/// A form with the operation's parameters and an example body, and the call as a command.
+fn render_call(html: &mut String, operation: &Operation<'_>, schemas: &Value) {
+    let Operation { method, path, body, .. } = operation;
+    let contents = &body["requestBody"]["content"];
+    let json = &contents["application/json"]["schema"];
+    // A file cannot be typed.
+    if json.is_null() && !contents.is_null() {
+        return;
+    }
+    let _ = write!(
+        html,
+        "<details><summary>Example</summary><form data-method=\"{}\" data-path=\"{}\">",
+        method.to_uppercase(),
+        escape(path),
+    );
+    for parameter in body["parameters"].as_array().into_iter().flatten() {
+        let needed = parameter["required"] == true;
+        let name = parameter["name"].as_str().unwrap_or_default();
+        let value = if needed {
+            // The id of a path is that of what the path is about.
+            let about = if path.starts_with("/v1/users/") { "user_id" } else { "product_id" };
+            let name = if name == "id" { about } else { name };
+            text(&example(name, &parameter["schema"], schemas))
+        } else {
+            String::new()
+        };
+        let _ = write!(
+            html,
+            "<label><code>{name}</code> <input name=\"{name}\" data-in=\"{}\" value=\"{value}\"{}></label>",
+            text(&parameter["in"]),
+            if needed { " required" } else { "" },
+            name = escape(name),
+        );
+    }
+    if !json.is_null() {
+        let body = &contents["application/json"]["example"];
+        let body = if body.is_null() { example("body", json, schemas) } else { body.clone() };
+        let body = serde_json::to_string_pretty(&body).unwrap_or_default();
+        let rows = body.lines().count().min(20);
+        let _ = write!(
+            html,
+            "<label>Body<textarea rows=\"{rows}\" spellcheck=\"false\">{}</textarea></label>",
+            escape(&body)
+        );
+    }
+    let changes = if *method == "get" { "" } else { " to this server" };
+    let _ = write!(
+        html,
+        "<pre class=\"curl\"></pre><button>Send{changes}</button><output></output></form></details>"
+    );
+}
+
 fn render_schema(html: &mut String, name: &str, schema: &Value) {
     let name = escape(name);
     let _ =
-        write!(html, "<h3 id=\"shape-{name}\">{name}</h3><p>{}</p>", text(&schema["description"]));
+        write!(html, "<h3 id=\"shape-{name}\">{name}</h3><p>{}</p>", prose(&schema["description"]));
     if schema["enum"].is_array() {
         let _ = write!(html, "<p>{}</p>", type_of(schema));
         return;
@@ -147,7 +209,7 @@ fn render_schema(html: &mut String, name: &str, schema: &Value) {
             escape(field),
             type_of(shape),
             if needed { "required" } else { "" },
-            text(&shape["description"]),
+            prose(&shape["description"]),
         );
     }
     html.push_str("</table>");
@@ -201,6 +263,21 @@ fn text(value: &Value) -> String {
         Value::String(text) => escape(text),
         other => escape(&other.to_string()),
     }
+}
+
+/// A description with its code marked up.
+fn prose(value: &Value) -> String {
+    let text = text(value);
+    let mut html = String::with_capacity(text.len());
+    for (at, part) in text.split('`').enumerate() {
+        match at % 2 {
+            0 => html.push_str(part),
+            _ => {
+                let _ = write!(html, "<code>{part}</code>");
+            }
+        }
+    }
+    html
 }
 
 fn escape(text: &str) -> String {

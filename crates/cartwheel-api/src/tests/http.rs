@@ -311,7 +311,7 @@ async fn the_document_lists_every_route() {
 }
 
 #[tokio::test]
-async fn the_reference_is_plain_html() {
+async fn the_reference_shows_each_operation_with_a_call_to_try() {
     let shop = Shop::open().await;
     let page = String::from_utf8(shop.get("/docs").await.bytes).unwrap();
     for part in
@@ -319,10 +319,17 @@ async fn the_reference_is_plain_html() {
     {
         assert!(page.contains(part), "{part}");
     }
-    assert!(!page.contains("<script") && !page.contains("style=") && !page.contains("onclick"));
+    let script = "<script src=\"/docs.js\" defer></script>";
+    assert!(page.contains(script) && page.matches("<script").count() == 1);
+    assert!(!page.contains("style=") && !page.contains("onclick"));
+    assert!(!page.contains('`'), "a backtick near {:?}", page.split('`').nth(1));
+    let submit = page.split("data-path=\"/submit\"").nth(1).unwrap();
+    assert!(submit.split("</form>").next().unwrap().contains("&quot;user_id&quot;: &quot;7&quot;"));
     let links = page.split("href=\"#").skip(1).map(|rest| rest.split('"').next().unwrap());
     for link in links {
         assert!(page.contains(&format!("id=\"{link}\"")), "{link} leads nowhere");
     }
-    assert_eq!(shop.get("/docs.css").await.status, 200);
+    for file in ["/docs.css", "/docs.js"] {
+        assert_eq!(shop.get(file).await.status, 200, "{file}");
+    }
 }
