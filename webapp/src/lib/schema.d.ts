@@ -421,7 +421,7 @@ export interface paths {
     };
     /**
      * Streams the live view
-     * @description Server-sent events: once a second, the figures of the last minute and how far each of the
+     * @description Server-sent events: once a second, the figures of the last minute and hour, and how far each of the
      *     last events has travelled.
      */
     get: operations['live'];
@@ -2756,7 +2756,9 @@ export interface components {
       release?: string | null;
       run?: components['schemas']['LiveRun'] | null;
       /** @description The last 60 whole seconds, oldest first. */
-      seconds: components['schemas']['LiveSecond'][];
+      seconds: components['schemas']['LiveTraffic'][];
+      /** @description The last 60 minutes up to the current one, oldest first. */
+      minutes: components['schemas']['LiveTraffic'][];
       /** @description The progress of the sessions' consumer. */
       sessions: components['schemas']['LiveSessions'];
       /**
@@ -2834,16 +2836,24 @@ export interface components {
       /** @description The run's name. */
       name: string;
     };
-    /** @description One second of traffic. */
-    LiveSecond: {
+    /** @description The progress of the sessions' consumer. */
+    LiveSessions: {
       /**
        * Format: int64
-       * @description The start of the second, UTC milliseconds.
+       * @description Records that the consumer has not read yet.
+       */
+      waiting: number;
+    };
+    /** @description The traffic of one second or minute. */
+    LiveTraffic: {
+      /**
+       * Format: int64
+       * @description The start of the second or minute, UTC milliseconds.
        */
       at_ms: number;
       /**
        * Format: int32
-       * @description Answers with a status of 500 or more.
+       * @description All answers with a status of 500 or more.
        */
       errors: number;
       /**
@@ -2858,17 +2868,9 @@ export interface components {
       recommendations: number;
       /**
        * Format: int32
-       * @description Requests answered.
+       * @description Requests of the shop answered, without those of operators and probes.
        */
       requests: number;
-    };
-    /** @description The progress of the sessions' consumer. */
-    LiveSessions: {
-      /**
-       * Format: int64
-       * @description Records that the consumer has not read yet.
-       */
-      waiting: number;
     };
     /** @description The log of a run's tasks. */
     Log: {

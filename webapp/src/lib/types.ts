@@ -97,7 +97,7 @@ export type Percentiles = Schemas['Percentiles'];
 /** The last processing stage that an event has reached. */
 export type EventStage = Schemas['EventStage'];
 export type LiveEvent = Schemas['LiveEvent'];
-export type LiveSecond = Schemas['LiveSecond'];
+export type LiveTraffic = Schemas['LiveTraffic'];
 /** Data of each `live` event of `GET /v1/live`, once a second. */
 export type Live = Schemas['Live'];
 

@@ -1,4 +1,4 @@
-//! The live view: figures of the last minute and the last events, once a second.
+//! The live view: figures of the last minute and hour, and the last events, once a second.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use crate::access::scope::Scope;
 use crate::http::problem::Problem;
 use crate::operate::flow::{Flow, Part};
 use crate::operate::latency::Percentiles;
-use crate::operate::monitor::{LiveSecond, Tracked};
+use crate::operate::monitor::{LiveTraffic, Tracked};
 use crate::operate::operator::Operator;
 use crate::routes::Routes;
 use crate::state::{AppState, Shared};
@@ -125,7 +125,9 @@ pub(crate) struct Live {
     /// The number of users with a purchase history.
     users: usize,
     /// The last 60 whole seconds, oldest first.
-    seconds: Vec<LiveSecond>,
+    seconds: Vec<LiveTraffic>,
+    /// The last 60 minutes up to the current one, oldest first.
+    minutes: Vec<LiveTraffic>,
     /// Latency of events over the last minute; null without events.
     submit_ms: Option<Percentiles>,
     /// Latency of recommendations over the last minute; null without requests.
@@ -199,10 +201,10 @@ fn locate(state: &AppState, flow: &Flow, tracked: Tracked) -> LiveEvent {
 /// Collects the live view. Reads files.
 fn view(state: &AppState, operator: &dyn Operator) -> Live {
     let now_ms = state.clock.now_ms();
-    let minute = state.monitor.minute(now_ms);
+    let figures = state.monitor.figures(now_ms);
     let flow = operator.flow();
     let engine = state.engine.status();
-    let located = minute.events.into_iter().take(SHOWN_EVENTS);
+    let located = figures.events.into_iter().take(SHOWN_EVENTS);
     let events: Vec<LiveEvent> = located.map(|event| locate(state, &flow, event)).collect();
     let waits = |event: &&LiveEvent| event.stage == EventStage::Synced;
     let oldest = events.iter().filter(waits).map(|event| event.received_at_ms).min();
@@ -217,12 +219,13 @@ fn view(state: &AppState, operator: &dyn Operator) -> Live {
         model_version: engine.model_version,
         products: engine.products,
         users: engine.users,
-        seconds: minute.seconds,
-        submit_ms: minute.submit.percentiles(),
-        recommend_ms: minute.recommend.percentiles(),
-        sync_ms: minute.sync.percentiles(),
-        events_total: minute.events_total,
-        degraded_total: minute.degraded_total,
+        seconds: figures.seconds,
+        minutes: figures.minutes,
+        submit_ms: figures.submit.percentiles(),
+        recommend_ms: figures.recommend.percentiles(),
+        sync_ms: figures.sync.percentiles(),
+        events_total: figures.events_total,
+        degraded_total: figures.degraded_total,
         impressions_dropped_total: state.impressions.dropped(),
         shards: flow.shards,
         delivery: LiveDelivery {
@@ -241,7 +244,7 @@ fn view(state: &AppState, operator: &dyn Operator) -> Live {
 
 /// Streams the live view
 ///
-/// Server-sent events: once a second, the figures of the last minute and how far each of the
+/// Server-sent events: once a second, the figures of the last minute and hour, and how far each of the
 /// last events has travelled.
 #[utoipa::path(get, path = "/v1/live", tag = "operations", responses(
     (status = 200, description = "The live view, once a second", body = Live, content_type = "text/event-stream"),

@@ -1,4 +1,4 @@
-//! Figures of the last minute and the last events.
+//! Figures of the last minute and the last hour, and the last events.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -14,19 +14,47 @@ use crate::operate::latency::Times;
 
 /// Whole seconds that are kept.
 const SECONDS: usize = 60;
+/// Minutes that are kept, with the current one.
+const MINUTES: usize = 60;
 /// Events that are kept.
 const KEPT_EVENTS: usize = 200;
 /// Events of one batch that are kept: a large batch would displace all others.
 const KEPT_OF_BATCH: usize = 50;
 
-/// One second of traffic.
+/// Routes of operators and of probes: what they ask for is not the shop's traffic.
+const OPERATORS: [&str; 17] = [
+    "/healthz",
+    "/readyz",
+    "/metrics",
+    "/docs",
+    "/openapi.json",
+    "/v1/live",
+    "/v1/pipeline",
+    "/v1/models",
+    "/v1/lake",
+    "/v1/imports",
+    "/v1/quality",
+    "/v1/erasures",
+    "/v1/catalogue/unknown",
+    "/v1/search/queries",
+    "/v1/placements",
+    "/v1/rules",
+    "/v1/synonyms",
+];
+
+/// Whether a request to the route is the shop's traffic. Files of the web app have no route.
+fn is_traffic(route: &str) -> bool {
+    route != "other" && !OPERATORS.iter().any(|operators| route.starts_with(operators))
+}
+
+/// The traffic of one second or minute.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
-pub(crate) struct LiveSecond {
-    /// The start of the second, UTC milliseconds.
+pub(crate) struct LiveTraffic {
+    /// The start of the second or minute, UTC milliseconds.
     at_ms: i64,
-    /// Requests answered.
+    /// Requests of the shop answered, without those of operators and probes.
     requests: u32,
-    /// Answers with a status of 500 or more.
+    /// All answers with a status of 500 or more.
     errors: u32,
     /// Events stored.
     events: u32,
@@ -34,14 +62,26 @@ pub(crate) struct LiveSecond {
     recommendations: u32,
 }
 
-#[derive(Clone, Default)]
-struct Second {
-    /// Seconds since 1970.
-    at: i64,
+#[derive(Clone, Copy, Default)]
+struct Counts {
     requests: u32,
     errors: u32,
     events: u32,
     recommendations: u32,
+}
+
+impl Counts {
+    fn at(self, at_ms: i64) -> LiveTraffic {
+        let Self { requests, errors, events, recommendations } = self;
+        LiveTraffic { at_ms, requests, errors, events, recommendations }
+    }
+}
+
+#[derive(Clone, Default)]
+struct Second {
+    /// Seconds since 1970.
+    at: i64,
+    counts: Counts,
     submit: Times,
     recommend: Times,
     sync: Times,
@@ -62,6 +102,8 @@ pub(crate) struct Tracked {
 struct Kept {
     /// Oldest first, up to the current second.
     seconds: VecDeque<Second>,
+    /// Minutes since 1970, oldest first, up to the current one.
+    minutes: VecDeque<(i64, Counts)>,
     /// Oldest first.
     events: VecDeque<Tracked>,
     events_total: u64,
@@ -80,6 +122,23 @@ impl Kept {
         }
         self.seconds.back_mut()
     }
+
+    /// Counts in the current second and in the current minute.
+    fn count(&mut self, now_ms: i64, add: impl Fn(&mut Counts)) {
+        if let Some(second) = self.second(now_ms) {
+            add(&mut second.counts);
+        }
+        let at = now_ms.div_euclid(60_000);
+        if self.minutes.back().is_none_or(|(last, _)| *last < at) {
+            if self.minutes.len() >= MINUTES {
+                self.minutes.pop_front();
+            }
+            self.minutes.push_back((at, Counts::default()));
+        }
+        if let Some((_, counts)) = self.minutes.back_mut() {
+            add(counts);
+        }
+    }
 }
 
 /// Counts requests and events. Clones share the counts.
@@ -94,9 +153,11 @@ impl Monitor {
     /// Counts a request by its route.
     pub(crate) fn request(&self, now_ms: i64, route: &str, status: u16, took: Duration) {
         let mut kept = self.kept();
+        kept.count(now_ms, |counts| {
+            counts.requests += u32::from(is_traffic(route));
+            counts.errors += u32::from(status >= 500);
+        });
         let Some(second) = kept.second(now_ms) else { return };
-        second.requests += 1;
-        second.errors += u32::from(status >= 500);
         match route {
             "/submit" => second.submit.add(took),
             "/v1/recommendations" | "/v1/users/{id}/recommendations" => second.recommend.add(took),
@@ -108,9 +169,7 @@ impl Monitor {
     pub(crate) fn answered(&self, now_ms: i64, degraded: bool) {
         let mut kept = self.kept();
         kept.degraded_total += u64::from(degraded);
-        if let Some(second) = kept.second(now_ms) {
-            second.recommendations += 1;
-        }
+        kept.count(now_ms, |counts| counts.recommendations += 1);
     }
 
     /// Removes the user's events.
@@ -149,12 +208,10 @@ impl Monitor {
         let stored = results.iter().filter(|(_, position)| position.is_some()).count();
         let mut kept = self.kept();
         kept.events_total += stored as u64;
-        if let Some(second) = kept.second(now_ms) {
-            second.events += stored as u32;
-            // They were synced together, so that one time counts for all.
-            if stored > 0 {
-                second.sync.add(took);
-            }
+        kept.count(now_ms, |counts| counts.events += stored as u32);
+        // They were synced together, so that one time counts for all.
+        if let Some(second) = kept.second(now_ms).filter(|_| stored > 0) {
+            second.sync.add(took);
         }
         // `accepted` kept only these.
         for &(record, position) in results.iter().rev().take(KEPT_OF_BATCH) {
@@ -170,9 +227,10 @@ impl Monitor {
     }
 }
 
-/// A copy of the last minute, taken so that the lock is held only briefly.
-pub(crate) struct Minute {
-    pub(crate) seconds: Vec<LiveSecond>,
+/// A copy of the figures, taken so that the lock is held only briefly.
+pub(crate) struct Figures {
+    pub(crate) seconds: Vec<LiveTraffic>,
+    pub(crate) minutes: Vec<LiveTraffic>,
     pub(crate) submit: Times,
     pub(crate) recommend: Times,
     pub(crate) sync: Times,
@@ -182,7 +240,7 @@ pub(crate) struct Minute {
 }
 
 impl Monitor {
-    pub(crate) fn minute(&self, now_ms: i64) -> Minute {
+    pub(crate) fn figures(&self, now_ms: i64) -> Figures {
         let kept = self.kept();
         let end = now_ms.div_euclid(1000);
         let begin = end - SECONDS as i64;
@@ -195,17 +253,16 @@ impl Monitor {
         }
         let seconds = (begin..end).map(|at| {
             let found = kept.seconds.iter().find(|second| second.at == at);
-            let count = |pick: fn(&Second) -> u32| found.map_or(0, pick);
-            LiveSecond {
-                at_ms: at * 1000,
-                requests: count(|s| s.requests),
-                errors: count(|s| s.errors),
-                events: count(|s| s.events),
-                recommendations: count(|s| s.recommendations),
-            }
+            found.map_or_else(Counts::default, |second| second.counts).at(at * 1000)
         });
-        Minute {
+        let this = now_ms.div_euclid(60_000);
+        let minutes = (this - MINUTES as i64 + 1..=this).map(|at| {
+            let found = kept.minutes.iter().find(|(minute, _)| *minute == at);
+            found.map_or_else(Counts::default, |(_, counts)| *counts).at(at * 60_000)
+        });
+        Figures {
             seconds: seconds.collect(),
+            minutes: minutes.collect(),
             submit,
             recommend,
             sync,
@@ -221,16 +278,37 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_last_minute_is_kept() {
+    fn only_the_last_minute_and_the_last_hour_are_kept() {
         let monitor = Monitor::default();
-        for second in 0..200 {
+        for second in 0..8000 {
             monitor.request(second * 1000, "/submit", 200, Duration::from_millis(3));
             monitor.request(second * 1000 + 500, "/v1/x", 500, Duration::from_millis(3));
         }
         assert!(monitor.kept().seconds.len() <= SECONDS + 1);
-        let minute = monitor.minute(200_000);
-        assert_eq!(minute.seconds.len(), SECONDS);
-        assert!(minute.seconds.iter().all(|s| s.requests == 2 && s.errors == 1));
-        assert_eq!(monitor.minute(400_000).seconds.iter().map(|s| s.requests).sum::<u32>(), 0);
+        assert!(monitor.kept().minutes.len() <= MINUTES);
+        let figures = monitor.figures(8_000_000);
+        assert_eq!((figures.seconds.len(), figures.minutes.len()), (SECONDS, MINUTES));
+        assert!(figures.seconds.iter().all(|s| s.requests == 2 && s.errors == 1));
+        // The last minute has begun 20 seconds ago.
+        let requests: Vec<u32> = figures.minutes.iter().map(|m| m.requests).collect();
+        assert_eq!(requests, [vec![120; 59], vec![40]].concat());
+        assert_eq!(figures.minutes[59].at_ms, 7_980_000);
+        let later = monitor.figures(20_000_000);
+        let counted = |figures: &[LiveTraffic]| figures.iter().map(|s| s.requests).sum::<u32>();
+        assert_eq!((counted(&later.seconds), counted(&later.minutes)), (0, 0));
+    }
+
+    #[test]
+    fn what_operators_ask_for_is_no_traffic_but_its_errors_count() {
+        let monitor = Monitor::default();
+        for route in ["/readyz", "/v1/live", "/v1/pipeline/executions/{name}", "/docs.css", "other"]
+        {
+            monitor.request(1000, route, 503, Duration::ZERO);
+        }
+        for route in ["/submit", "/v1/page", "/v1/search", "/v1/users/{id}/cart"] {
+            monitor.request(1000, route, 200, Duration::ZERO);
+        }
+        let second = &monitor.figures(2000).seconds[SECONDS - 1];
+        assert_eq!((second.requests, second.errors), (4, 5));
     }
 }

@@ -10,6 +10,7 @@ const idle: Live = {
   products: 10,
   users: 1,
   seconds: [],
+  minutes: [],
   events_total: 0,
   degraded_total: 0,
   impressions_dropped_total: 0,
@@ -60,4 +61,23 @@ test('every flow has a path in both layouts', () => {
 
 test('more traffic moves faster', () => {
   expect([0, 0.2, 5, 50, 5000].map(speedOf)).toEqual([0, 1, 2, 3, 4]);
+});
+
+test('a run that failed is a problem until the next run begins', () => {
+  const failed = {
+    name: 'nightly',
+    machine: 'pipeline',
+    status: 'FAILED',
+    started_ms: 10_000,
+    stopped_ms: 40_000,
+    current: [],
+  };
+  const training = (live: Live, run: typeof failed | null): string[] | undefined =>
+    loopOf(live, run).parts.find(({ id }) => id === 'training')?.lines;
+  expect(training(idle, null)).toEqual(['no run yet']);
+  expect(training(idle, failed)).toEqual(['last run failed', '1 min 0 s ago']);
+  expect(training(idle, { ...failed, status: 'SUCCEEDED' })?.[0]).toBe('last run succeeded');
+  expect(loopOf(idle, failed).problems[0]?.text).toMatch(/run of the pipeline failed: nightly/);
+  const next = { ...idle, run: { name: 'next', current: ['Train'] } };
+  expect(loopOf(next, failed).problems).toEqual([]);
 });

@@ -1,7 +1,7 @@
 /** The loop of the system: its parts, the flows between them and its problems. Pure. */
 import { duration, milliseconds } from '../../../lib/time';
 import { count } from '../../../lib/format';
-import type { Live, Percentiles } from '../../../lib/types';
+import type { Live, Percentiles, RunSummary } from '../../../lib/types';
 
 export type PartId =
   'web' | 'api' | 'stream' | 'sessions' | 'delivery' | 'lake' | 'features' | 'training' | 'model';
@@ -52,7 +52,14 @@ function latency(percentiles: Percentiles | null | undefined): string {
   return `p50 ${milliseconds(percentiles.p50)} · p99 ${milliseconds(percentiles.p99)}`;
 }
 
-export function loopOf(live: Live): Loop {
+/** Why a run failed or was not finished; null for a run that succeeded, or runs. */
+function failureOf(run: RunSummary | null): string | null {
+  if (!run || run.status === 'RUNNING' || run.status === 'SUCCEEDED') return null;
+  return run.status === 'ABORTED' ? 'was stopped' : 'failed';
+}
+
+/** `lastRun` is the newest run of the pipeline, if there is one. */
+export function loopOf(live: Live, lastRun: RunSummary | null = null): Loop {
   const { delivery, run } = live;
   const [requests, events, responses] = [
     meanRate(live, 'requests'),
@@ -104,9 +111,23 @@ export function loopOf(live: Live): Loop {
         delivery.last_ms == null ? '' : `last ${duration(live.now_ms - delivery.last_ms)} ago`,
       ]),
       part('features', 'Features', [count(live.products, 'product'), count(live.users, 'user')]),
-      part('training', 'Training', run ? ['running', run.current.join(', ')] : ['not running']),
+      part(
+        'training',
+        'Training',
+        run
+          ? ['running', run.current.join(', ')]
+          : lastRun
+            ? [
+                `last run ${failureOf(lastRun) ?? 'succeeded'}`,
+                lastRun.stopped_ms == null
+                  ? ''
+                  : `${duration(live.now_ms - lastRun.stopped_ms)} ago`,
+              ]
+            : ['no run yet'],
+        !run && failureOf(lastRun) === 'failed',
+      ),
       part('model', 'Model', [
-        live.model_version ?? 'no model',
+        live.model_version ?? 'no model yet',
         `${perSecond(responses)} responses`,
       ]),
     ],
@@ -122,16 +143,18 @@ export function loopOf(live: Live): Loop {
       { from: 'training', to: 'model', rate: run ? 1 : 0 },
       { from: 'model', to: 'api', rate: live.model_version ? responses : 0 },
     ],
-    problems: problemsOf(live, errors),
+    problems: problemsOf(live, errors, run ? null : lastRun),
   };
 }
 
-function problemsOf(live: Live, errors: number): Problem[] {
+function problemsOf(live: Live, errors: number, lastRun: RunSummary | null): Problem[] {
   const { delivery, degraded_total: degraded, impressions_dropped_total: dropped } = live;
   const present = [
     !live.ready && 'The server is not ready to recommend products.',
     errors > 0 && `${count(errors, 'response')} with status 500 or higher in the last minute.`,
     delivery.error && `The last delivery to the lake failed: ${delivery.error}`,
+    failureOf(lastRun) === 'failed' &&
+      `The last run of the pipeline failed: ${lastRun?.name}. The page Pipeline shows why.`,
   ];
   const past = [
     degraded > 0 && `${count(degraded, 'degraded response')} since the server started.`,
