@@ -151,6 +151,28 @@ type CheckoutSeen struct {
 	ReceivedAtMS int64          `json:"received_at_ms"`
 }
 
+type ClientIntegrations struct {
+	SegmentIo ClientTarget `json:"Segment.io"`
+}
+
+// ClientMetrics: The client's measurements of itself.
+type ClientMetrics struct {
+	SampleRate int64 `json:"sampleRate"`
+}
+
+// ClientSettings: The settings that Segment's browser client loads for a write key.
+type ClientSettings struct {
+	Integrations ClientIntegrations `json:"integrations"`
+	Metrics      ClientMetrics      `json:"metrics"`
+}
+
+// ClientTarget: Where the client sends its calls.
+type ClientTarget struct {
+	ApiHost  string `json:"apiHost"`
+	ApiKey   string `json:"apiKey"`
+	Protocol string `json:"protocol"`
+}
+
 // Comparison: Recall@10 of the model minus the reference's, question by question.
 type Comparison struct {
 	Difference Mean     `json:"difference"`
@@ -782,24 +804,25 @@ type ListRequest struct {
 
 // Live: The state of the server at one moment.
 type Live struct {
-	DegradedTotal           int64        `json:"degraded_total"`
-	Delivery                LiveDelivery `json:"delivery"`
-	Events                  []LiveEvent  `json:"events"`
-	EventsTotal             int64        `json:"events_total"`
-	ImpressionsDroppedTotal int64        `json:"impressions_dropped_total"`
-	ModelVersion            string       `json:"model_version,omitempty"`
-	NowMS                   int64        `json:"now_ms"`
-	Products                int64        `json:"products"`
-	Ready                   bool         `json:"ready"`
-	RecommendMS             *Percentiles `json:"recommend_ms,omitempty"`
-	Release                 string       `json:"release,omitempty"`
-	Run                     *LiveRun     `json:"run,omitempty"`
-	Seconds                 []LiveSecond `json:"seconds"`
-	Sessions                LiveSessions `json:"sessions"`
-	Shards                  int64        `json:"shards"`
-	SubmitMS                *Percentiles `json:"submit_ms,omitempty"`
-	SyncMS                  *Percentiles `json:"sync_ms,omitempty"`
-	Users                   int64        `json:"users"`
+	DegradedTotal           int64         `json:"degraded_total"`
+	Delivery                LiveDelivery  `json:"delivery"`
+	Events                  []LiveEvent   `json:"events"`
+	EventsTotal             int64         `json:"events_total"`
+	ImpressionsDroppedTotal int64         `json:"impressions_dropped_total"`
+	Minutes                 []LiveTraffic `json:"minutes"`
+	ModelVersion            string        `json:"model_version,omitempty"`
+	NowMS                   int64         `json:"now_ms"`
+	Products                int64         `json:"products"`
+	Ready                   bool          `json:"ready"`
+	RecommendMS             *Percentiles  `json:"recommend_ms,omitempty"`
+	Release                 string        `json:"release,omitempty"`
+	Run                     *LiveRun      `json:"run,omitempty"`
+	Seconds                 []LiveTraffic `json:"seconds"`
+	Sessions                LiveSessions  `json:"sessions"`
+	Shards                  int64         `json:"shards"`
+	SubmitMS                *Percentiles  `json:"submit_ms,omitempty"`
+	SyncMS                  *Percentiles  `json:"sync_ms,omitempty"`
+	Users                   int64         `json:"users"`
 }
 
 // LiveDelivery: The progress of delivery.
@@ -833,18 +856,18 @@ type LiveRun struct {
 	Name    string   `json:"name"`
 }
 
-// LiveSecond: One second of traffic.
-type LiveSecond struct {
+// LiveSessions: The progress of the sessions' consumer.
+type LiveSessions struct {
+	Waiting int64 `json:"waiting"`
+}
+
+// LiveTraffic: The traffic of one second or minute.
+type LiveTraffic struct {
 	AtMS            int64 `json:"at_ms"`
 	Errors          int64 `json:"errors"`
 	Events          int64 `json:"events"`
 	Recommendations int64 `json:"recommendations"`
 	Requests        int64 `json:"requests"`
-}
-
-// LiveSessions: The progress of the sessions' consumer.
-type LiveSessions struct {
-	Waiting int64 `json:"waiting"`
 }
 
 // Log: The log of a run's tasks.

@@ -165,6 +165,32 @@ class CheckoutSeen(TypedDict):
     received_at_ms: int
 
 
+ClientIntegrations = TypedDict('ClientIntegrations', {
+    'Segment.io': 'ClientTarget',
+})
+
+
+class ClientMetrics(TypedDict):
+    """The client's measurements of itself."""
+
+    sampleRate: int
+
+
+class ClientSettings(TypedDict):
+    """The settings that Segment's browser client loads for a write key."""
+
+    integrations: ClientIntegrations
+    metrics: ClientMetrics
+
+
+class ClientTarget(TypedDict):
+    """Where the client sends its calls."""
+
+    apiHost: str
+    apiKey: str
+    protocol: str
+
+
 class Comparison(TypedDict):
     """Recall@10 of the model minus the reference's, question by question."""
 
@@ -728,6 +754,7 @@ class Live(TypedDict):
     events: list[LiveEvent]
     events_total: int
     impressions_dropped_total: int
+    minutes: list[LiveTraffic]
     model_version: NotRequired[str | None]
     now_ms: int
     products: int
@@ -735,7 +762,7 @@ class Live(TypedDict):
     recommend_ms: NotRequired[Percentiles | None]
     release: NotRequired[str | None]
     run: NotRequired[LiveRun | None]
-    seconds: list[LiveSecond]
+    seconds: list[LiveTraffic]
     sessions: LiveSessions
     shards: int
     submit_ms: NotRequired[Percentiles | None]
@@ -777,20 +804,20 @@ class LiveRun(TypedDict):
     name: str
 
 
-class LiveSecond(TypedDict):
-    """One second of traffic."""
+class LiveSessions(TypedDict):
+    """The progress of the sessions' consumer."""
+
+    waiting: int
+
+
+class LiveTraffic(TypedDict):
+    """The traffic of one second or minute."""
 
     at_ms: int
     errors: int
     events: int
     recommendations: int
     requests: int
-
-
-class LiveSessions(TypedDict):
-    """The progress of the sessions' consumer."""
-
-    waiting: int
 
 
 class Log(TypedDict):
