@@ -8,6 +8,8 @@
 
 mod export;
 mod replay;
+#[cfg(test)]
+mod tests;
 
 use std::fs::{File, TryLockError};
 use std::future::Future;
@@ -130,11 +132,21 @@ impl Upkeep {
             if let Some(engine) = &self.engine {
                 engine.hide(user_id.clone(), cleaned.map_or(Erased::InLake, Erased::BeforeErasure));
             }
-            if cleaned.is_none() {
+            if cleaned.is_none() && !self.is_hidden(&user_id, &erasure)? {
                 self.sessions.erase(&user_id, erasure.before, erasure.erased_at_ms)?;
             }
         }
         Ok(())
+    }
+
+    /// Whether the user's session is of after the erasure. Erasing it again would lose what came since:
+    /// the stream is replayed from the checkpoint only.
+    fn is_hidden(&self, user_id: &UserId, erasure: &Erasure) -> Result<bool> {
+        let session = self.sessions.session(user_id, erasure.erased_at_ms)?;
+        Ok(session.is_some_and(|session| {
+            session.next_sequence >= erasure.before
+                && session.erased_ms.is_some_and(|erased_ms| erased_ms >= erasure.erased_at_ms)
+        }))
     }
 
     /// Erases a user with all guests that were tied to the user: once this returns, they are

@@ -1,0 +1,75 @@
+use cartwheel_ambient::Clock;
+use cartwheel_events::Event;
+use cartwheel_lake::DeliveryStatus;
+use cartwheel_sessions::{RedbSessionTable, consume_sessions};
+use cartwheel_settings::Settings;
+
+use super::*;
+use crate::serve::log_options;
+
+/// One start of the parts that an erasure concerns.
+struct Start {
+    log: Arc<Log>,
+    sessions: Arc<Sessions>,
+    upkeep: Upkeep,
+}
+
+impl Start {
+    async fn begin(data_dir: &DataDir) -> Self {
+        let settings = Settings::default();
+        let log = Arc::new(Log::open(&data_dir.stream(), log_options(&settings.stream)).unwrap());
+        let table = Arc::new(RedbSessionTable::new(data_dir.sessions()));
+        let sessions = Arc::new(Sessions::new(table, 100));
+        let delivery = DeliveryStatus::default();
+        let (of, users) = (log.clone(), sessions.clone());
+        let upkeep = Upkeep::open(data_dir, &settings.lake, of, users, None, delivery).unwrap();
+        let start = Self { log, sessions, upkeep };
+        start.consume().await;
+        start
+    }
+
+    /// Replays the stream, and stores sessions and checkpoints.
+    async fn consume(&self) {
+        let ready = self.sessions.clone();
+        let caught_up = async move {
+            while !ready.is_ready() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        let (stream, sessions) = (self.log.clone(), self.sessions.clone());
+        consume_sessions(stream, sessions, Clock::system(), |_| (), caught_up).await.unwrap();
+    }
+
+    async fn view(&self, id: &str) {
+        let body = serde_json::json!({"user_id": "u", "event": "view", "product_ids": ["p"]});
+        let event = Event::from_json(&body).unwrap();
+        let record = EventRecord::new(event, id.to_owned(), Clock::system().now_ms());
+        let put = self.log.put(vec![Record::Event(record.clone())]).await;
+        self.sessions.apply(*put[0].as_ref().unwrap(), &record).unwrap();
+    }
+
+    fn events(&self) -> u64 {
+        let user = UserId::new("u").unwrap();
+        let session = self.sessions.session(&user, Clock::system().now_ms()).unwrap();
+        session.map_or(0, |session| session.events)
+    }
+}
+
+#[tokio::test]
+async fn a_restart_during_an_erasure_keeps_what_the_user_has_done_since() {
+    let dir = tempfile::tempdir().unwrap();
+    let data_dir = DataDir(dir.path().to_owned());
+    let first = Start::begin(&data_dir).await;
+    first.view("before").await;
+    first.upkeep.erase(&UserId::new("u").unwrap()).await.unwrap();
+    assert_eq!(first.events(), 0);
+    first.view("after").await;
+    first.consume().await;
+    drop(first);
+    // The erasure waits for delivery; the checkpoint of sessions is behind the event.
+    let second = Start::begin(&data_dir).await;
+    assert_eq!(second.upkeep.pending().len(), 1);
+    assert_eq!(second.events(), 1);
+    second.view("later").await;
+    assert_eq!(second.events(), 2);
+}
