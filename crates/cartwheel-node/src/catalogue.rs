@@ -11,7 +11,7 @@ use crate::data_dir::DataDir;
 ///
 /// # Errors
 /// When the file cannot be opened, or the lake cannot be listed.
-pub fn open(data_dir: &DataDir, lake: &Lake) -> Result<LiveCatalogue> {
+pub fn open_catalogue(data_dir: &DataDir, lake: &Lake) -> Result<LiveCatalogue> {
     let path = data_dir.catalogue();
     let catalogue =
         LiveCatalogue::open(&path).with_context(|| format!("open {}", path.display()))?;

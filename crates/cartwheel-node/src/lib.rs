@@ -33,7 +33,7 @@ mod upkeep;
 
 pub use audit::{AuditEntry, AuditFile};
 pub use audit_chain::Verified;
-pub use catalogue::delivered_catalogue;
+pub use catalogue::{delivered_catalogue, open_catalogue};
 pub use data_dir::{DataDir, keep_files_private};
 pub use documents::follow_document;
 pub use fill::fill_catalogue;

@@ -17,7 +17,7 @@ use cartwheel_stream::{Log, LogOptions, Sequence, Stream};
 use tokio::task::spawn_blocking;
 
 use crate::backup::snapshot;
-use crate::catalogue;
+use crate::catalogue::open_catalogue;
 use crate::data_dir::DataDir;
 use crate::documents::follow_document;
 use crate::feedback::Feedback;
@@ -63,7 +63,7 @@ pub async fn serve(options: ServeOptions<'_>) -> Result<()> {
     let stored = spawn_blocking(move || -> Result<_> {
         let log = Log::open(&of.stream(), options)?;
         let read = read_before(&of)?;
-        Ok((Arc::new(log), read, Arc::new(catalogue::open(&of, &delivered)?)))
+        Ok((Arc::new(log), read, Arc::new(open_catalogue(&of, &delivered)?)))
     });
     let (opened, problem) = Opened::best(&data_dir.lake(), &settings.shop.timezone)?;
     if let Some(problem) = problem {

@@ -1,0 +1,187 @@
+//! Options, worlds, and the report.
+
+use std::process::ExitCode;
+use std::time::Instant;
+
+use anyhow::{Context as _, Result, bail};
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+
+use crate::calls;
+use crate::disk::Disk;
+use crate::world::World;
+
+/// Steps of a world.
+const STEPS: u64 = 400;
+/// Steps of the short form.
+const SHORT: u64 = 6_000;
+/// Worlds between the first ones of two seeds.
+const WORLDS: u64 = 1_000_000;
+/// Paths whose syncs matter, and what they are.
+const SYNCS: [&str; 8] = [
+    "stream/0",      // the log's segments
+    "delivery.json", // checkpoints
+    "erasures.json",
+    "sessions.redb",
+    "catalogue.redb",
+    ".parquet",
+    "stream/", // names of segments
+    "lake/events",
+];
+/// The simulation's clock starts in 2040, so that files are older.
+const START_MS: i64 = 2_208_988_800_000;
+
+struct Options {
+    steps: u64,
+    seed: u64,
+    world: Option<u64>,
+    forget: Option<String>,
+}
+
+fn options() -> Result<Option<Options>> {
+    let mut options = Options { steps: 0, seed: 1, world: None, forget: None };
+    let mut arguments = std::env::args().skip(1);
+    while let Some(argument) = arguments.next() {
+        // What `cargo test` passes to every target.
+        if argument == "--list" {
+            return Ok(None);
+        }
+        let mut value = || arguments.next().with_context(|| format!("{argument} needs a value"));
+        match argument.as_str() {
+            "--steps" => options.steps = value()?.parse()?,
+            "--seed" => options.seed = value()?.parse()?,
+            "--world" => options.world = Some(value()?.parse()?),
+            "--forget-syncs" => options.forget = Some(value()?),
+            _ => {}
+        }
+    }
+    Ok(Some(options))
+}
+
+/// What a world saw.
+struct Seen {
+    steps: u64,
+    acknowledged: usize,
+    disk_steps: u64,
+    trace: u64,
+    failure: Option<String>,
+}
+
+/// Runs a world to its end or its first failure.
+fn world(seed: u64, forget: Option<&str>) -> Result<Seen> {
+    let memory = std::path::Path::new("/dev/shm");
+    let dir = match memory.is_dir() {
+        true => tempfile::tempdir_in(memory)?,
+        false => tempfile::tempdir()?,
+    };
+    let root = dir.path().canonicalize()?.join("data");
+    std::fs::create_dir(&root)?;
+    let mut disk = Disk::new(&root);
+    disk.forgets_syncs_of = forget.map(str::to_owned);
+    calls::begin(disk, START_MS, seed);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .max_blocking_threads(1)
+        .build()?;
+    let mut world = World::new(&root, ChaCha8Rng::seed_from_u64(seed));
+    let (mut steps, mut failure) = (0, None);
+    while steps < STEPS && failure.is_none() {
+        steps += 1;
+        if let Err(error) = runtime.block_on(world.step()) {
+            failure = Some(format!("world {seed}, step {steps}: {error:#}"));
+        }
+    }
+    if failure.is_none()
+        && let Err(error) = runtime.block_on(world.verify_all())
+    {
+        failure = Some(format!("world {seed}, after its last step: {error:#}"));
+    }
+    if failure.is_some() && std::env::var_os("HISTORY").is_some() {
+        world.history.iter().for_each(|line| println!("  {line}"));
+    }
+    let acknowledged = world.acknowledged();
+    drop(world);
+    drop(runtime);
+    calls::end();
+    let (disk_steps, trace) = calls::disk(|disk| (disk.steps, disk.trace));
+    Ok(Seen { steps, acknowledged, disk_steps, trace, failure })
+}
+
+pub fn run() -> ExitCode {
+    match report() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            println!("simulation: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn report() -> Result<()> {
+    let Some(options) = options()? else { return Ok(()) };
+    if let Some(seed) = options.world {
+        let seen = world(seed, options.forget.as_deref())?;
+        println!("world {seed}: {} steps, {} of the disk", seen.steps, seen.disk_steps);
+        return seen.failure.map_or(Ok(()), |failure| bail!(failure));
+    }
+    if let Some(forget) = &options.forget {
+        let steps = if options.steps == 0 { 400_000 } else { options.steps };
+        println!("{}", noticed(options.seed, forget, steps)?);
+        return Ok(());
+    }
+    let first = options.seed * WORLDS;
+    let is_short = options.steps == 0;
+    worlds(first, if is_short { SHORT } else { options.steps })?;
+    let (one, again) = (world(first, None)?, world(first, None)?);
+    if (one.trace, one.disk_steps) != (again.trace, again.disk_steps) {
+        bail!("world {first} is not the same a second time");
+    }
+    println!("world {first} repeats itself: {} steps of the disk", one.disk_steps);
+    if !is_short {
+        for forget in SYNCS {
+            println!("{}", noticed(options.seed, forget, 400_000)?);
+        }
+    }
+    Ok(())
+}
+
+/// Runs worlds until they have taken so many steps.
+fn worlds(first: u64, steps: u64) -> Result<()> {
+    let began = Instant::now();
+    let (mut done, mut acknowledged, mut of_disk, mut seed) = (0, 0, 0, first);
+    while done < steps {
+        let seen = world(seed, None)?;
+        if let Some(failure) = seen.failure {
+            bail!(
+                "{failure}\nrepeat it with: cargo test -p cartwheel-node --test simulation -- --world {seed}"
+            );
+        }
+        done += seen.steps;
+        acknowledged += seen.acknowledged;
+        of_disk += seen.disk_steps;
+        seed += 1;
+    }
+    println!(
+        "{done} steps in {} worlds from {first} on, {of_disk} of the disk; {acknowledged} records \
+         acknowledged; {:.1} s",
+        seed - first,
+        began.elapsed().as_secs_f64()
+    );
+    Ok(())
+}
+
+/// Runs worlds whose disk forgets some syncs, until one of them fails.
+fn noticed(seed: u64, forget: &str, most: u64) -> Result<String> {
+    let (mut steps, mut seed) = (0, seed * WORLDS);
+    while steps < most {
+        let seen = world(seed, Some(forget))?;
+        steps += seen.steps;
+        if let Some(failure) = seen.failure {
+            let first = failure.lines().next().unwrap_or_default().to_owned();
+            return Ok(format!("without syncs of {forget}: noticed after {steps} steps: {first}"));
+        }
+        seed += 1;
+    }
+    bail!("syncs of {forget} are missing, and {most} steps did not notice")
+}
