@@ -37,7 +37,7 @@ impl TrendCounter {
     /// Continues with the counts in the file at `path`. Without a valid one, it counts what the stream
     /// still has.
     pub(crate) fn open(stream: Arc<dyn Stream>, trends: Trends, path: PathBuf) -> Self {
-        let restored = std::fs::read(&path).map(|bytes| trends.restore(&bytes));
+        let restored = std::fs::read(&path).map(|bytes| trends.restore(unsealed(&bytes)));
         match restored {
             Ok(Ok(())) => {}
             Ok(Err(error)) => {
@@ -102,12 +102,32 @@ impl TrendCounter {
     /// reported.
     async fn store(&self) {
         let (trends, file) = (self.trends.clone(), self.file.clone());
-        let write = move || cartwheel_files::replace(&file.lock(), &trends.stored());
+        let write = move || cartwheel_files::replace(&file.lock(), &sealed(trends.stored()));
         match tokio::task::spawn_blocking(write).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::warn!(%error, "cannot store trends"),
             Err(error) => tracing::warn!(%error, "cannot store trends"),
         }
+    }
+}
+
+/// The mark at the end of a file with a checksum. Files of earlier releases have none.
+const SEAL: &[u8; 4] = b"CRC1";
+
+/// Adds the CRC32C of the content, little-endian, and the mark.
+fn sealed(mut content: Vec<u8>) -> Vec<u8> {
+    let crc = crc32c::crc32c(&content);
+    content.extend_from_slice(&crc.to_le_bytes());
+    content.extend_from_slice(SEAL);
+    content
+}
+
+/// The content of a file; nothing, which counts as damaged, if it does not have its checksum.
+fn unsealed(file: &[u8]) -> &[u8] {
+    let Some(marked) = file.strip_suffix(SEAL) else { return file };
+    match marked.split_last_chunk() {
+        Some((content, crc)) if crc32c::crc32c(content).to_le_bytes() == *crc => content,
+        _ => &[],
     }
 }
 
@@ -137,7 +157,10 @@ mod tests {
     impl Start {
         fn begin(dir: &Path) -> Self {
             let log = Log::open(&dir.join("stream"), log_options(&Settings::default().stream));
-            let log = Arc::new(log.unwrap());
+            Self::over(Arc::new(log.unwrap()), dir)
+        }
+
+        fn over(log: Arc<Log>, dir: &Path) -> Self {
             let live = LiveCatalogue::in_memory();
             for (id, at) in ["a", "b"].iter().zip(0_u64..) {
                 let record = ProductRecord {
@@ -224,6 +247,29 @@ mod tests {
         let third = Start::begin(dir.path());
         third.count().await;
         assert_eq!(third.trending()[0].0, "b");
+    }
+
+    #[tokio::test]
+    async fn a_flipped_bit_in_the_file_is_noticed_or_changes_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("trends.bin");
+        let first = Start::begin(dir.path());
+        first.views("a", 7).await;
+        first.count().await;
+        first.counter.store().await;
+        let (whole, before) = (std::fs::read(&path).unwrap(), first.trending());
+        let mut noticed = 0;
+        for bit in 0..whole.len() * 8 {
+            let mut flipped = whole.clone();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            std::fs::write(&path, &flipped).unwrap();
+            let again = Start::over(first.log.clone(), dir.path());
+            let trending = again.trending();
+            let is_empty = trending.iter().all(|(_, score)| *score == 0.0);
+            assert!(is_empty || trending == before, "bit {bit}: {trending:?}");
+            noticed += usize::from(is_empty);
+        }
+        assert!(noticed > whole.len() * 6, "{noticed} of {} noticed", whole.len() * 8);
     }
 
     #[tokio::test]

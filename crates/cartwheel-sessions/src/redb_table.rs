@@ -42,13 +42,17 @@ impl RedbSessionTable {
     }
 
     fn open(path: &Path) -> Result<Database, StoreError> {
-        // `Sessions` has a cache: redb's own can be small.
-        let database = Database::builder().set_cache_size(16 << 20).create(path)?;
+        // `Sessions` has a cache: redb's own can be small. After a kill, opening reads everything
+        // anyway; a damaged checkpoint of a file that was closed would otherwise go unnoticed.
+        let mut builder = Database::builder();
+        let database =
+            builder.set_cache_size(16 << 20).set_check_integrity_on_open(true).create(path)?;
         let write = database.begin_write()?;
         write.open_table(SESSIONS)?;
         write.open_table(CHECKPOINTS)?;
         write.open_table(IMPORTS)?;
         write.commit()?;
+        sync_name(path)?;
         Ok(database)
     }
 
@@ -218,10 +222,16 @@ impl SessionTable for RedbSessionTable {
             _ => {}
         }
         // Both are on disk before anybody records that a user is gone.
-        if let Some(dir) = self.path.parent().filter(|dir| !dir.as_os_str().is_empty()) {
-            cartwheel_files::sync_dir(dir)?;
-        }
-        Ok(())
+        Ok(sync_name(&self.path)?)
+    }
+}
+
+/// Waits until the name of a file is on disk. redb syncs content alone, and once a checkpoint is
+/// stored, the stream may drop the records before it.
+pub(crate) fn sync_name(path: &Path) -> io::Result<()> {
+    match path.parent().filter(|dir| !dir.as_os_str().is_empty()) {
+        Some(dir) => cartwheel_files::sync_dir(dir),
+        None => Ok(()),
     }
 }
 

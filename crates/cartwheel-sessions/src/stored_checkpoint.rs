@@ -26,7 +26,7 @@ fn newest(path: &Path) -> Result<Sequence, StoreError> {
     if !path.exists() {
         return Ok(Sequence::default());
     }
-    let database = Database::open(path)?;
+    let database = Database::builder().set_check_integrity_on_open(true).open(path)?;
     let table = match database.begin_read()?.open_table(CHECKPOINTS) {
         Err(TableError::TableDoesNotExist(_)) => return Ok(Sequence::default()),
         table => table?,

@@ -12,6 +12,7 @@ use rustc_hash::FxHashMap;
 
 use crate::catalogue::listing::Listing;
 use crate::catalogue::unknown::UnknownProduct;
+use crate::redb_table::sync_name;
 use crate::session_table::StoreError;
 
 const LISTINGS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("listings");
@@ -107,13 +108,17 @@ impl RedbCatalogue {
 }
 
 fn create(path: &Path) -> Result<Database, StoreError> {
-    // Everything is in memory: redb's own cache can be small.
-    let database = Database::builder().set_cache_size(4 << 20).create(path)?;
+    // Everything is in memory: redb's own cache can be small. Everything is read anyway, so that a
+    // check costs little.
+    let mut builder = Database::builder();
+    let database =
+        builder.set_cache_size(4 << 20).set_check_integrity_on_open(true).create(path)?;
     let write = database.begin_write()?;
     write.open_table(LISTINGS)?;
     write.open_table(UNKNOWN)?;
     write.open_table(CHECKPOINTS)?;
     write.commit()?;
+    sync_name(path)?;
     Ok(database)
 }
 

@@ -1,11 +1,12 @@
 mod backfill;
 mod cache;
+mod damage;
 mod imports;
 mod recovery;
 mod ties;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use cartwheel_ambient::Clock;
 use cartwheel_events::{Event, EventRecord, Record, UserId};
