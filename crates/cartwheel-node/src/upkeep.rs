@@ -127,26 +127,28 @@ impl Upkeep {
 
     /// Hides users with a pending erasure from the engine and the sessions.
     fn hide(&self) -> Result<()> {
-        for PendingErasure { erasure, cleaned, .. } in self.erasures().pending() {
+        let all = self.erasures().pending();
+        for pending in &all {
+            let PendingErasure { erasure, cleaned, .. } = pending;
             let user_id = UserId::new(&erasure.user_id)?;
             if let Some(engine) = &self.engine {
                 engine.hide(user_id.clone(), cleaned.map_or(Erased::InLake, Erased::BeforeErasure));
             }
-            if cleaned.is_none() && !self.is_hidden(&user_id, &erasure)? {
+            if cleaned.is_none() && !self.is_hidden(&user_id, pending)? {
                 self.sessions.erase(&user_id, erasure.before, erasure.erased_at_ms)?;
+                self.erasures().mark_hidden(std::slice::from_ref(erasure))?;
             }
         }
         Ok(())
     }
 
-    /// Whether the user's session is of after the erasure. Erasing it again would lose what came since:
-    /// the stream is replayed from the checkpoint only.
-    fn is_hidden(&self, user_id: &UserId, erasure: &Erasure) -> Result<bool> {
+    /// Whether the user's session holds what came since the erasure and nothing of before. Erasing it
+    /// again would lose that: the stream is replayed from the checkpoint only. A session that ends
+    /// before the erasure may be of a backup that is older than the list.
+    fn is_hidden(&self, user_id: &UserId, pending: &PendingErasure) -> Result<bool> {
+        let PendingErasure { erasure, hidden, .. } = pending;
         let session = self.sessions.session(user_id, erasure.erased_at_ms)?;
-        Ok(session.is_some_and(|session| {
-            session.next_sequence >= erasure.before
-                && session.erased_ms.is_some_and(|erased_ms| erased_ms >= erasure.erased_at_ms)
-        }))
+        Ok(*hidden && session.is_some_and(|session| session.next_sequence > erasure.before))
     }
 
     /// Erases a user with all guests that were tied to the user: once this returns, they are
@@ -172,8 +174,8 @@ impl Upkeep {
         let of = |user: &UserId| Erasure { user_id: user.to_string(), before, erased_at_ms };
         let erasures: Vec<Erasure> = shoppers.iter().map(of).collect();
         bury(&self.data_dir.erased(), &erasures, salt)?;
-        for erasure in erasures {
-            self.erasures().add(erasure)?;
+        for erasure in &erasures {
+            self.erasures().add(erasure.clone())?;
         }
         for shopper in &shoppers {
             if let Some(engine) = &self.engine {
@@ -181,9 +183,14 @@ impl Upkeep {
             }
             self.sessions.erase(shopper, before, erased_at_ms)?;
         }
+        self.erasures().mark_hidden(&erasures)?;
         self.requested.notify_one();
-        let erasure = of(user_id);
-        Ok(view(&PendingErasure { erasure, cleaned: None, unreadable: Vec::new() }))
+        Ok(ErasureView {
+            user_id: user_id.to_string(),
+            erased_at_ms,
+            step: ErasureStep::Lake,
+            unreadable: Vec::new(),
+        })
     }
 
     /// The ties of guests to users in the lake, and those of a user that are not delivered yet.
@@ -428,7 +435,7 @@ impl Upkeep {
     }
 }
 
-fn view(PendingErasure { erasure, cleaned, unreadable }: &PendingErasure) -> ErasureView {
+fn view(PendingErasure { erasure, cleaned, unreadable, .. }: &PendingErasure) -> ErasureView {
     let step = if cleaned.is_none() { ErasureStep::Lake } else { ErasureStep::Features };
     ErasureView {
         user_id: erasure.user_id.clone(),

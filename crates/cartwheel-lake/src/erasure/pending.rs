@@ -32,6 +32,9 @@ pub struct PendingErasure {
     /// The erasure.
     #[serde(flatten)]
     pub erasure: Erasure,
+    /// Whether the session has forgotten the user, so that what it holds came later.
+    #[serde(default)]
+    pub hidden: bool,
     /// The value of [`Erasures::cleaned`] that includes this erasure. `None` while the lake or
     /// the stream may hold the user.
     pub cleaned: Option<u64>,
@@ -91,12 +94,16 @@ impl Erasures {
     /// When the list is full or the file cannot be written. The list is then unchanged.
     pub fn add(&mut self, erasure: Erasure) -> Result<(), ErasureError> {
         let mut list = self.list.clone();
-        let new =
-            || PendingErasure { erasure: erasure.clone(), cleaned: None, unreadable: Vec::new() };
+        let new = || PendingErasure {
+            erasure: erasure.clone(),
+            hidden: false,
+            cleaned: None,
+            unreadable: Vec::new(),
+        };
         let pending = list.pending.entry(erasure.user_id.clone()).or_insert_with(new);
         pending.erasure.before = pending.erasure.before.max(erasure.before);
         pending.erasure.erased_at_ms = pending.erasure.erased_at_ms.max(erasure.erased_at_ms);
-        pending.cleaned = None;
+        (pending.hidden, pending.cleaned) = (false, None);
         if list.pending.len() > MAX_PENDING {
             return Err(ErasureError::Full);
         }
@@ -117,6 +124,22 @@ impl Erasures {
     /// build starts afterwards does not hold these users.
     pub fn cleaned(&self) -> u64 {
         self.list.cleaned
+    }
+
+    /// Records that the sessions of these users have forgotten them, of each unless its erasure was
+    /// widened meanwhile.
+    ///
+    /// # Errors
+    /// When the file cannot be written. The list is then unchanged.
+    pub fn mark_hidden(&mut self, erasures: &[Erasure]) -> Result<(), LakeError> {
+        let mut list = self.list.clone();
+        for erasure in erasures {
+            let pending = list.pending.get_mut(&erasure.user_id);
+            if let Some(pending) = pending.filter(|pending| pending.erasure == *erasure) {
+                pending.hidden = true;
+            }
+        }
+        self.replace(list)
     }
 
     /// Records that the lake and the stream no longer hold the user, except for `unreadable`

@@ -264,10 +264,18 @@ fn erasures_are_pending_until_they_are_finished() {
     assert_eq!((&widened.before, cleaned), (&9.into(), None));
     // The erasure was widened after the compaction of the first one started.
     assert_eq!(again.mark_cleaned(&first, &[]).unwrap(), None);
+    again.mark_hidden(std::slice::from_ref(&first)).unwrap();
+    assert!(!again.pending()[0].hidden);
+    again.mark_hidden(std::slice::from_ref(&widened)).unwrap();
     assert_eq!(again.mark_cleaned(&widened, &[]).unwrap(), Some(1));
     assert_eq!(
         Erasures::open(&path).unwrap().pending()[0],
-        PendingErasure { erasure: widened.clone(), cleaned: Some(1), unreadable: Vec::new() }
+        PendingErasure {
+            erasure: widened.clone(),
+            hidden: true,
+            cleaned: Some(1),
+            unreadable: Vec::new()
+        }
     );
     again.finish(&first).unwrap();
     assert_eq!(again.pending().len(), 2);
@@ -276,7 +284,12 @@ fn erasures_are_pending_until_they_are_finished() {
     again.add(widest.clone()).unwrap();
     assert_eq!(
         again.pending()[0],
-        PendingErasure { erasure: widest.clone(), cleaned: None, unreadable: Vec::new() }
+        PendingErasure {
+            erasure: widest.clone(),
+            hidden: false,
+            cleaned: None,
+            unreadable: Vec::new()
+        }
     );
     again.finish(&widened).unwrap();
     assert_eq!(again.mark_cleaned(&widest, &[]).unwrap(), Some(2));

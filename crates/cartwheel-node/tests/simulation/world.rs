@@ -168,6 +168,11 @@ impl World {
                 continue;
             }
             opened.context("the start")?;
+            for name in ["sessions.damaged", "catalogue.damaged"] {
+                if self.data_dir.0.join(name).exists() {
+                    self.note(format!("there is {name}"));
+                }
+            }
             return self.verify().await;
         }
     }
