@@ -58,6 +58,10 @@ pub struct World {
     puts: u64,
     /// How the process ends when the disk says that it has.
     end: End,
+    /// Whether a sync has failed in this world.
+    a_sync_failed: bool,
+    /// Whether sessions are only as old as the stream was.
+    sessions_are_rebuilt: bool,
     /// What has happened, for the report of a failure.
     pub history: Vec<String>,
 }
@@ -75,6 +79,8 @@ impl World {
             model: Model::default(),
             puts: 0,
             end: End::Kill,
+            a_sync_failed: false,
+            sessions_are_rebuilt: false,
             history: Vec::new(),
         }
     }
@@ -106,6 +112,7 @@ impl World {
                 let after = u64::from(self.below(6));
                 self.note(format!("the sync after {after} more fails"));
                 calls::disk(|disk| disk.fails_sync_after = Some(after));
+                self.a_sync_failed = true;
             }
             947..965 => self.verify().await?,
             965..971 => self.restart(End::Stop).await?,
@@ -168,10 +175,11 @@ impl World {
                 continue;
             }
             opened.context("the start")?;
-            for name in ["sessions.damaged", "catalogue.damaged"] {
-                if self.data_dir.0.join(name).exists() {
-                    self.note(format!("there is {name}"));
-                }
+            if self.data_dir.0.join("sessions.damaged").exists() {
+                self.note("sessions were damaged".to_owned());
+                // redb goes on with pages whose sync failed; the disk may lose them later.
+                ensure!(self.a_sync_failed, "the file of sessions is damaged, and no sync failed");
+                self.sessions_are_rebuilt = true;
             }
             return self.verify().await;
         }
@@ -387,7 +395,7 @@ impl World {
                 let is_clean = step != Some(cartwheel_api::ErasureStep::Lake);
                 self.model.check_lake(&user, &stored.events, &delivered, is_clean)?;
             }
-            if node.sessions.is_ready() {
+            if node.sessions.is_ready() && !self.sessions_are_rebuilt {
                 let session = node.sessions.session(&UserId::new(&user)?, system_ms());
                 let session = self.excused("reading a session", session.map_err(Into::into))?;
                 if let Some(session) = session {
