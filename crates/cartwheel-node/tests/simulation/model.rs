@@ -1,6 +1,6 @@
 //! What must hold: the records that were acknowledged, and what follows from them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Result, bail, ensure};
 use cartwheel_events::Record;
@@ -36,8 +36,8 @@ pub struct Model {
     unsure: BTreeMap<String, Record>,
     /// By user: records with smaller numbers are erased.
     erased: BTreeMap<String, u64>,
-    /// The same of erasures that were asked for and perhaps not recorded.
-    maybe_erased: BTreeMap<String, u64>,
+    /// The numbers of all erasures that were asked for; some were perhaps not recorded.
+    maybe_erased: BTreeMap<String, BTreeSet<u64>>,
 }
 
 impl Model {
@@ -62,13 +62,17 @@ impl Model {
 
     /// An erasure is asked for, or was acknowledged.
     pub fn erased(&mut self, user: &str, before: u64, is_acknowledged: bool) {
-        let map = if is_acknowledged { &mut self.erased } else { &mut self.maybe_erased };
-        let at = map.entry(user.to_owned()).or_default();
-        *at = before.max(*at);
+        if is_acknowledged {
+            let at = self.erased.entry(user.to_owned()).or_default();
+            *at = before.max(*at);
+        } else {
+            self.maybe_erased.entry(user.to_owned()).or_default().insert(before);
+        }
     }
 
     fn is_maybe_erased(&self, sequence: u64, record: &Record) -> bool {
-        self.maybe_erased.get(user(record)).is_some_and(|before| sequence < *before)
+        let befores = self.maybe_erased.get(user(record));
+        befores.and_then(BTreeSet::last).is_some_and(|before| sequence < *before)
     }
 
     /// Compares what the log has, from number `first` on, with what it must have.
@@ -139,10 +143,11 @@ impl Model {
 
     /// Compares a session with the fold of the user's records.
     pub fn check_session(&self, of: &str, found: Option<&Session>) -> Result<()> {
-        let befores = [self.erased.get(of), self.maybe_erased.get(of)];
-        let befores = befores.map(|before| before.copied().unwrap_or(0));
+        let erased = self.erased.get(of).copied().unwrap_or(0);
+        let later = self.maybe_erased.get(of).into_iter().flatten().copied();
+        let befores = std::iter::once(erased).chain(later.filter(|before| *before > erased));
         let seen = found.map(Seen::of).unwrap_or_default();
-        let expected = befores.map(|before| {
+        let fold = |before: u64| {
             let mut session = Session::default();
             for (sequence, record) in self.records.range(before..) {
                 if let Record::Event(event) = record
@@ -153,7 +158,8 @@ impl Model {
                 }
             }
             Seen::of(&session)
-        });
+        };
+        let expected: Vec<Seen> = befores.map(fold).collect();
         ensure!(expected.contains(&seen), "the session of {of} is {seen:?}, not {expected:?}");
         Ok(())
     }

@@ -14,7 +14,7 @@ use crate::world::World;
 /// Steps of a world.
 const STEPS: u64 = 400;
 /// Steps of the short form.
-const SHORT: u64 = 6_000;
+const SHORT: u64 = 2_000;
 /// Worlds between the first ones of two seeds.
 const WORLDS: u64 = 1_000_000;
 /// Paths whose syncs matter, and what they are.
@@ -36,10 +36,12 @@ struct Options {
     seed: u64,
     world: Option<u64>,
     forget: Option<String>,
+    /// The first world of a process that another one has started to share the work.
+    part: Option<u64>,
 }
 
 fn options() -> Result<Option<Options>> {
-    let mut options = Options { steps: 0, seed: 1, world: None, forget: None };
+    let mut options = Options { steps: 0, seed: 1, world: None, forget: None, part: None };
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         // What `cargo test` passes to every target.
@@ -51,6 +53,7 @@ fn options() -> Result<Option<Options>> {
             "--steps" => options.steps = value()?.parse()?,
             "--seed" => options.seed = value()?.parse()?,
             "--world" => options.world = Some(value()?.parse()?),
+            "--part" => options.part = Some(value()?.parse()?),
             "--forget-syncs" => options.forget = Some(value()?),
             _ => {}
         }
@@ -130,9 +133,16 @@ fn report() -> Result<()> {
         println!("{}", noticed(options.seed, forget, steps)?);
         return Ok(());
     }
+    if let Some(first) = options.part {
+        return worlds(first, options.steps).map(|seen| println!("{seen}"));
+    }
     let first = options.seed * WORLDS;
     let is_short = options.steps == 0;
-    worlds(first, if is_short { SHORT } else { options.steps })?;
+    if is_short {
+        println!("{}", worlds(first, SHORT)?);
+    } else {
+        shared(first, options.steps)?;
+    }
     let (one, again) = (world(first, None)?, world(first, None)?);
     if (one.trace, one.disk_steps) != (again.trace, again.disk_steps) {
         bail!("world {first} is not the same a second time");
@@ -146,9 +156,29 @@ fn report() -> Result<()> {
     Ok(())
 }
 
-/// Runs worlds until they have taken so many steps.
-fn worlds(first: u64, steps: u64) -> Result<()> {
+/// Runs worlds until they have taken so many steps, in as many processes as there are processors: a
+/// process has one disk.
+fn shared(first: u64, steps: u64) -> Result<()> {
     let began = Instant::now();
+    let parts = std::thread::available_parallelism().map_or(1, |n| n.get() as u64);
+    let start = |part: u64| {
+        let (from, steps) = (first + part * WORLDS / parts, steps.div_ceil(parts));
+        std::process::Command::new(std::env::current_exe()?)
+            .args(["--part", &from.to_string(), "--steps", &steps.to_string()])
+            .spawn()
+    };
+    let children = (0..parts).map(start).collect::<std::io::Result<Vec<_>>>()?;
+    let mut held = true;
+    for mut child in children {
+        held &= child.wait()?.success();
+    }
+    let seconds = began.elapsed().as_secs_f64();
+    println!("{steps} steps in {parts} processes from world {first} on, {seconds:.0} s");
+    if held { Ok(()) } else { bail!("a world failed, see above") }
+}
+
+/// Runs worlds until they have taken so many steps, and says what they saw.
+fn worlds(first: u64, steps: u64) -> Result<String> {
     let (mut done, mut acknowledged, mut of_disk, mut seed) = (0, 0, 0, first);
     while done < steps {
         let seen = world(seed, None)?;
@@ -162,13 +192,10 @@ fn worlds(first: u64, steps: u64) -> Result<()> {
         of_disk += seen.disk_steps;
         seed += 1;
     }
-    println!(
-        "{done} steps in {} worlds from {first} on, {of_disk} of the disk; {acknowledged} records \
-         acknowledged; {:.1} s",
-        seed - first,
-        began.elapsed().as_secs_f64()
-    );
-    Ok(())
+    Ok(format!(
+        "{} worlds from {first} on: {done} steps, {of_disk} of the disk, {acknowledged} records acknowledged",
+        seed - first
+    ))
 }
 
 /// Runs worlds whose disk forgets some syncs, until one of them fails.
