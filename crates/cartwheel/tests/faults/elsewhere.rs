@@ -1,4 +1,4 @@
-//! Rows 22, 23 and 24: what other tests show, and data of other releases.
+//! Rows 22 to 24 and 29 to 38: what other tests show, and data of other releases.
 
 use std::path::Path;
 use std::process::Command;
@@ -11,8 +11,8 @@ use crate::kit::Node;
 use crate::traffic::event;
 use crate::{access, lake, log_file};
 
-/// Runs some tests of another target, and says how many held.
-fn tests(target: &str, filter: &str) -> Result<Shown> {
+/// Runs cargo with other tests, and gives what they print.
+fn cargo_test(arguments: &[&str]) -> Result<String> {
     // What cargo has set for this process is not set for `make test`: with it, crates that
     // look at it (ring's build script at OUT_DIR) would be compiled anew. By name, as make
     // calls it: where that is rustup's, it sets again what was set then.
@@ -28,16 +28,31 @@ fn tests(target: &str, filter: &str) -> Result<Shown> {
     let out = command
         // As `make test` builds it: nothing is compiled twice.
         .args(["test", "--quiet", "--workspace", "--features", "cartwheel/aws"])
-        .args(["--test", target, filter])
+        .args(arguments)
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .output()?;
     let text = String::from_utf8_lossy(&out.stdout).into_owned();
     let why = || format!("{text}{}", String::from_utf8_lossy(&out.stderr));
-    ensure!(out.status.success(), "{filter} of {target}: {}", why());
+    ensure!(out.status.success(), "cargo test {arguments:?}: {}", why());
+    Ok(text)
+}
+
+/// Runs some tests of other targets, and says how many held.
+fn tests(targets: &[&str], filters: &[&str]) -> Result<Shown> {
+    let text = cargo_test(&[targets, &["--"], filters].concat())?;
     let results = text.lines().filter_map(|line| line.strip_prefix("test result: ok. "));
     let passed = results.filter_map(|rest| rest.split(' ').next()?.parse::<u64>().ok()).sum();
-    ensure!(passed > 0, "{}", why());
-    Shown::all(passed, format!("tests {filter} of the target {target}"))
+    ensure!(passed > 0, "there is no test {filters:?}: {text}");
+    Shown::all(passed, format!("tests {} of {}", filters.join(", "), targets.join(" ")))
+}
+
+/// The same in the full form. The short form is a part of `make test`, which runs them itself.
+fn within(case: &Case, targets: &[&str], filters: &[&str]) -> Result<Shown> {
+    if case.full {
+        return tests(targets, filters);
+    }
+    let what = format!("tests {} of {}", filters.join(", "), targets.join(" "));
+    Shown::skip(format!("{what}: run within `make test`, and here with --full"))
 }
 
 /// Row 22.
@@ -51,16 +66,82 @@ pub fn aws(case: &Case) -> Result<Shown> {
     if !emulators.exists() {
         return Shown::skip(format!("{WHERE}: the emulators are not installed; `make test` does"));
     }
-    tests("aws", "faults")
+    tests(&["--test", "aws"], &["faults"])
 }
 
 /// Row 23.
 pub fn workflow(case: &Case) -> Result<Shown> {
-    const WHERE: &str = "crates/cartwheel/tests/acceptance/pipeline.rs";
+    within(case, &["--test", "acceptance"], &["pipeline::a_run"])
+}
+
+/// Row 29.
+pub fn sites(case: &Case) -> Result<Shown> {
+    within(case, &["--lib"], &["tests::sites::"])
+}
+
+/// Row 30.
+pub fn removed_keys(case: &Case) -> Result<Shown> {
+    const API: &str = "without_a_key_left_nobody_is_admitted_until_keys_are_disabled";
+    const FILES: &str = "from_the_first_key_on_requests_need_one_until_keys_are_disabled";
+    within(case, &["--lib"], &[API, FILES])
+}
+
+/// Row 31.
+pub fn shoppers(case: &Case) -> Result<Shown> {
+    within(case, &["--lib"], &["tests::tokens::"])
+}
+
+/// Row 32.
+pub fn lost_pages(case: &Case) -> Result<Shown> {
+    const FILTERS: [&str; 4] = [
+        "a_power_cut_at_any_step_loses_no_acknowledged_record",
+        "the_log_behaves_like_a_list",
+        "an_erasure_whose_sync_failed_is_written_again",
+        "a_log_that_lost_its_end_goes_on_after_every_checkpoint",
+    ];
+    within(case, &["--lib"], &FILTERS)
+}
+
+/// Row 33.
+pub fn small_files(case: &Case) -> Result<Shown> {
+    within(case, &["--lib"], &["flipped_bit"])
+}
+
+/// Row 34.
+pub fn large_sessions(case: &Case) -> Result<Shown> {
+    within(case, &["--lib"], &["the_largest_sessions_stay_within_their_memory"])
+}
+
+/// Row 35.
+pub fn dying_tasks(case: &Case) -> Result<Shown> {
+    within(case, &["--lib"], &["dying_tasks::"])
+}
+
+/// Row 36.
+pub fn asked_to_end(case: &Case) -> Result<Shown> {
+    const FILTER: &str = "a_server_that_is_asked_to_end_does_so_in_time_and_loses_nothing";
+    within(case, &["--test", "acceptance"], &[FILTER])
+}
+
+/// Row 37.
+pub fn backups(case: &Case) -> Result<Shown> {
+    within(case, &["--test", "acceptance"], &["backup::"])
+}
+
+/// Row 38.
+pub fn simulation(case: &Case) -> Result<Shown> {
+    const STEPS: u64 = 1_000_000;
     if !case.full {
-        return Shown::skip(format!("{WHERE}: runs within `make test`, and here with --full"));
+        return Shown::skip(
+            "crates/cartwheel-node/tests/simulation: runs within `make test`, and here with --full",
+        );
     }
-    tests("acceptance", "pipeline::a_run")
+    // A world's seed is that of the row with six more digits.
+    let (steps, seed) = (STEPS.to_string(), (case.seed % STEPS).to_string());
+    let options = ["--test", "simulation", "--", "--steps", &steps, "--seed", &seed];
+    let text = cargo_test(&options)?;
+    let summary = text.lines().find(|line| line.contains(" steps in ")).context("no summary")?;
+    Shown::all(STEPS, summary)
 }
 
 /// Row 24.

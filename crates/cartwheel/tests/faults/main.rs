@@ -38,6 +38,8 @@ mod log_damage;
 #[cfg(test)]
 mod log_file;
 #[cfg(test)]
+mod maxima;
+#[cfg(test)]
 mod models;
 #[cfg(test)]
 mod names;

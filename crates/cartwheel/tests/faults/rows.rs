@@ -5,7 +5,7 @@ use anyhow::Result;
 use crate::case::{Case, Shown};
 use crate::{
     access, catalogue, clock, disk, durability, elsewhere, floods, imports, load, log_damage,
-    models, names, placements, poison, slow_clients, syscalls,
+    maxima, models, names, placements, poison, slow_clients, syscalls,
 };
 
 /// One fault.
@@ -29,7 +29,7 @@ const fn alone(number: u8, fault: &'static str, run: fn(&Case) -> Result<Shown>)
 }
 
 /// Every row, in the scorecard's order.
-pub const ROWS: [Row; 28] = [
+pub const ROWS: [Row; 41] = [
     row(1, "kill -9 at random moments under load", durability::kills),
     row(2, "power cut at every step", durability::power_cuts),
     row(3, "order of system calls", syscalls::order),
@@ -58,4 +58,17 @@ pub const ROWS: [Row; 28] = [
     row(26, "kill -9 during changes of products", catalogue::kills),
     row(27, "kill -9 during an import", imports::kills),
     row(28, "kill -9 during changes of placements", placements::kills),
+    row(29, "pages of other sites; DNS rebinding", elsewhere::sites),
+    row(30, "keys removed while serving", elsewhere::removed_keys),
+    row(31, "one shopper's page asks for another", elsewhere::shoppers),
+    row(32, "unsynced pages read back, and lost", elsewhere::lost_pages),
+    row(33, "bit flips in every small file", elsewhere::small_files),
+    row(34, "the largest sessions", elsewhere::large_sessions),
+    row(35, "each background task panics", elsewhere::dying_tasks),
+    row(36, "SIGTERM under load and in a compaction", elsewhere::asked_to_end),
+    row(37, "the disk is gone: backup and restore", elsewhere::backups),
+    alone(38, "a whole node on a simulated disk", elsewhere::simulation),
+    alone(39, "very many new products", maxima::new_products),
+    row(40, "a thousand erasures in a large log", maxima::erasures),
+    alone(41, "a thousand readers of the live view", maxima::live_readers),
 ];
