@@ -47,7 +47,8 @@ pub fn advance(ms: i64) {
 /// The disk, which `work` may ask and set. It must not make system calls.
 pub fn disk<T>(work: impl FnOnce(&mut Disk) -> T) -> T {
     let mut slot = DISK.lock();
-    work(slot.as_mut().unwrap())
+    let Some(disk) = slot.as_mut() else { unreachable!("a simulation has begun") };
+    work(disk)
 }
 
 /// The disk, for `work` that makes system calls of its own.

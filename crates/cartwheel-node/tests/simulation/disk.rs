@@ -210,14 +210,9 @@ impl Disk {
         if !self.is_dead && self.dies_after == Some(0) {
             self.is_dead = true;
         }
-        let failure = match () {
-            () if self.is_dead => Some(libc::EIO),
-            () if self.is_full && adds => Some(libc::ENOSPC),
-            () => None,
-        };
-        if let Some(error) = failure {
+        if self.is_dead || (self.is_full && adds) {
             self.has_failed = true;
-            return Err(error);
+            return Err(if self.is_dead { libc::EIO } else { libc::ENOSPC });
         }
         self.dies_after = self.dies_after.map(|left| left - 1);
         self.steps += 1;
