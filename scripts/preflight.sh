@@ -9,13 +9,13 @@ quota_of_jobs() { # SageMaker's quota name: its value, or nothing if it cannot b
     --query "Quotas[?QuotaName=='$1'].Value | [0]" --output text 2>/dev/null || true
 }
 
-need_quota() { # SageMaker's quota name
+need_quota() { # SageMaker's quota name, the least that is needed, what to ask for
   local value
   value=$(quota_of_jobs "$1")
   case $value in
     '' | None) say "the quota \"$1\" cannot be read; in a new account it is often 0" ;;
-    0 | 0.0) fail "SageMaker's quota \"$1\" is 0: the pipeline could not train" \
-      "Ask for 2 or more in the console: Service Quotas, Amazon SageMaker. Or set another instance in terraform.tfvars." ;;
+    *) [ "${value%%.*}" -ge "$2" ] || fail "SageMaker's quota \"$1\" is ${value%%.*}, and the pipeline needs $2" \
+      "Ask for $3 or more in the console: Service Quotas, Amazon SageMaker. Or set another instance in terraform.tfvars." ;;
   esac
 }
 
@@ -27,8 +27,9 @@ preflight() {
     say "this account runs $concurrency functions at once, which few shoppers exhaust. Ask for 1,000 in the console:"
     say "Service Quotas, AWS Lambda, Concurrent executions"
   fi
-  need_quota "$(setting training_instance) for training job usage"
+  need_quota "$(setting training_instance) for training job usage" 1 2
   if [ "$(setting endpoint_mode)" = sagemaker ]; then
-    need_quota "$(setting endpoint_instance) for endpoint usage"
+    # One instance for each variant, and as many anew during an update.
+    need_quota "$(setting endpoint_instance) for endpoint usage" 2 4
   fi
 }

@@ -51,7 +51,7 @@ HYPERPARAMETERS = set(
         "interaction_constraints lambda lambda_bias max_bin max_delta_step max_depth max_leaves "
         "min_child_weight monotone_constraints normalize_type nthread num_class num_parallel_tree num_round "
         "objective one_drop process_type rate_drop refresh_leaf sample_type save_model_on_termination "
-        "scale_pos_weight seed single_precision_histogram sketch_eps skip_drop subsample tree_method "
+        "scale_pos_weight sampling_method seed sketch_eps skip_drop subsample tree_method "
         "tweedie_variance_power updater use_dask_gpu_training verbosity"
     ).split()
 )
@@ -120,6 +120,12 @@ def of_failures(machine):
     update = machine["States"]["UpdateEndpoint"]["Parameters"]
     if update.get("RetainAllVariantProperties") is not True:
         yield "UpdateEndpoint: resets what autoscaling has set"
+    if "$.accepted" not in machine["States"]["CreateEndpointConfig"]["Parameters"].get(
+        "ProductionVariants.$", ""
+    ):
+        yield "CreateEndpointConfig: replaces the model of the serving release before the next"
+    if "variant.$" not in machine["States"]["Publish"]["Parameters"]["Payload"]:
+        yield "Publish: the release does not name the variant that has its model"
     for name, task in tasks(machine):
         for catcher in task.get("Catch", []):
             after = machine["States"].get(catcher["Next"], {})
@@ -171,9 +177,11 @@ def sample(shape):
     kind = shape.type_name
     if kind == "string":
         return "x" * max(shape.metadata.get("min", 1), 1)
-    return {"integer": 1, "long": 1, "double": 1.0, "float": 1.0, "boolean": True, "list": [], "map": {}}.get(
-        kind, {}
-    )
+    if kind == "list":
+        return [sample(shape.member)] * shape.metadata.get("min", 0)
+    if kind == "structure":
+        return {name: sample(shape.members[name]) for name in shape.required_members}
+    return {"integer": 1, "long": 1, "double": 1.0, "float": 1.0, "boolean": True}.get(kind, {})
 
 
 def filled(value, shape, given, at, complaints):

@@ -131,7 +131,7 @@ def of_whole(types):
             "table-write-throttles",
             "pipeline-failed",
             "pipeline-timed-out",
-            *(("endpoint-5xx", "endpoint-latency") if types.serving else ()),
+            *(f"endpoint-{v}-{what}" for v in "ab" for what in ("5xx", "latency") if types.serving),
         )
     }
     yield (
@@ -152,8 +152,8 @@ def of_whole(types):
     for phase, names in PHASES.items():
         missing = [n for n in names if not any(a.startswith(f"module.stack.module.{n}.") for a in addresses)]
         yield f"phase {phase}", not missing, f"has all modules: {missing}"
-    scaled = bool(types.state.all("aws_appautoscaling_target"))
-    yield "endpoint", scaled is types.serving, "scales if there is one"
+    scaled = len(types.state.all("aws_appautoscaling_target"))
+    yield "endpoint", scaled == (2 if types.serving else 0), "scales both variants if there is one"
     may_score = [
         s
         for p in types.state.all("aws_iam_role_policy")

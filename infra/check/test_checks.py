@@ -144,7 +144,7 @@ BREAKS = [
     ),
     (lambda s: drop(s, "aws_cloudwatch_metric_alarm"), "expected ones in prod"),
     (lambda s: first(s, "aws_cloudwatch_metric_alarm").update(alarm_actions=[]), "publishes to the topic"),
-    (lambda s: drop(s, "aws_appautoscaling_target"), "scales if there is one"),
+    (lambda s: drop(s, "aws_appautoscaling_target"), "scales both variants"),
     (
         lambda s: policy_statement(s, "aws_iam_role_policy", Action="*", Resource="arn:aws:s3:::x"),
         "single actions",
@@ -300,6 +300,16 @@ class Checks(unittest.TestCase):
                 "before the table has adapted",
             ),
             (
+                lambda states: states["CreateEndpointConfig"]["Parameters"].update(
+                    {"ProductionVariants.$": "$.variants"}
+                ),
+                "replaces the model of the serving release",
+            ),
+            (
+                lambda states: states["Publish"]["Parameters"]["Payload"].pop("variant.$"),
+                "does not name the variant",
+            ),
+            (
                 lambda states: states["Train"]["Retry"][0]["ErrorEquals"].append("SageMaker.Throttling"),
                 "SageMaker.Throttling is no error of CreateTrainingJob",
             ),
@@ -392,16 +402,6 @@ class Checks(unittest.TestCase):
         state.outputs["pipeline_input"] = json.dumps(given)
         self.assertIn("pipeline_input.training.instance: 'ml.m5.huge'", values.check(state)[1][0])
 
-    def test_no_function_has_a_right_that_it_does_not_use(self):
-        self.assertEqual(list(access.unused(self.state())), [])
-
-    def test_a_role_lacks_what_its_function_asks_for(self):
-        state = self.state()
-        for policy in state.all("aws_iam_role_policy"):
-            policy.values["policy"] = policy["policy"].replace("dynamodb:BatchGetItem", "dynamodb:Scan")
-        self.assertTrue(
-            [r for r in access.check(state)[1] if r.startswith("shop-prod-api may not dynamodb:BatchGetItem")]
-        )
     def test_cloudformation(self):
         state = self.state()
         first(state, "aws_cloudwatch_log_group").update(retention_in_days=13)
@@ -414,6 +414,16 @@ class Checks(unittest.TestCase):
             with self.subTest(value=value):
                 self.assertTrue([c for c in complaints if value in c], complaints)
 
+    def test_no_function_has_a_right_that_it_does_not_use(self):
+        self.assertEqual(list(access.unused(self.state())), [])
+
+    def test_a_role_lacks_what_its_function_asks_for(self):
+        state = self.state()
+        for policy in state.all("aws_iam_role_policy"):
+            policy.values["policy"] = policy["policy"].replace("dynamodb:BatchGetItem", "dynamodb:Scan")
+        self.assertTrue(
+            [r for r in access.check(state)[1] if r.startswith("shop-prod-api may not dynamodb:BatchGetItem")]
+        )
         self.assertIn("shop-prod-api: dynamodb:Scan", list(access.unused(state)))
 
     def test_the_records_of_pages_are_those_that_the_crate_compares(self):

@@ -48,7 +48,7 @@ class Deploy(Case):
     def test_the_quota_of_the_endpoint(self):
         self.but(
             rule("console var.endpoint_mode", '"sagemaker"\n'),
-            rule("^aws service-quotas .*endpoint usage", "0.0\n"),
+            rule("^aws service-quotas .*endpoint usage", "1.0\n"),
         )
         self.refused(self.deploy(YES="1"), "ml.m5.large for endpoint usage")
 

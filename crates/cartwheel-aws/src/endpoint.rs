@@ -28,8 +28,10 @@ impl Endpoint {
         Self { client, name: name.into(), breaker: Breaker::new(LIMIT) }
     }
 
-    async fn invoke(&self, body: String) -> Result<Vec<f32>, String> {
+    async fn invoke(&self, variant: &str, body: String) -> Result<Vec<f32>, String> {
         let request = self.client.invoke_endpoint().endpoint_name(&self.name);
+        // Another variant may have another model, or that of the next release.
+        let request = request.target_variant(variant);
         let request = request.content_type("text/csv").accept("text/csv");
         let output = request.body(Blob::new(body)).send().await.map_err(|e| text(&e))?;
         let body = output.body().map(Blob::as_ref).unwrap_or_default();
@@ -64,6 +66,7 @@ fn scores(body: &str) -> Result<Vec<f32>, String> {
 impl Scorer for Endpoint {
     fn score<'a>(
         &'a self,
+        variant: &'a str,
         rows: &'a [f32],
         width: usize,
     ) -> Pending<'a, Result<Vec<f32>, ScoreError>> {
@@ -71,7 +74,7 @@ impl Scorer for Endpoint {
             if rows.is_empty() {
                 return Ok(Vec::new());
             }
-            let invoked = self.breaker.call(self.invoke(csv(rows, width))).await;
+            let invoked = self.breaker.call(self.invoke(variant, csv(rows, width))).await;
             invoked.map_err(|error| ScoreError(error.to_string()))
         })
     }

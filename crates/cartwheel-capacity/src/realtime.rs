@@ -218,10 +218,11 @@ pub(crate) fn delivery(load: &Load, rates: &Rates) -> Delivery {
     Delivery { gb_per_month: bytes * SECONDS / GB }
 }
 
-/// Instances of ml.c7i.large. Autoscaling follows the average and has to allow the peak.
+/// Instances of ml.c7i.large. Autoscaling follows the average and has to allow the peak. The variant that
+/// does not serve keeps one.
 pub(crate) fn endpoint(rates: &Rates) -> Endpoint {
     let instances =
-        |requests: f64| (requests / ENDPOINT_REQUESTS / ENDPOINT_TARGET).ceil().max(1.0);
+        |requests: f64| (requests / ENDPOINT_REQUESTS / ENDPOINT_TARGET).ceil().max(1.0) + 1.0;
     Endpoint {
         instances: count(instances(rates.recommendations)),
         instances_at_peak: count(instances(rates.recommendations * rates.peak)),

@@ -82,8 +82,8 @@ fn an_endpoint_costs_only_if_it_is_used() {
     let plan = plan(&load, &prices());
     let endpoint = plan.endpoint.as_ref().unwrap();
     // 1,000 and 3,000 requests a second, 100 an instance at 70 %.
-    assert_eq!((endpoint.instances, endpoint.instances_at_peak), (15, 43));
-    let hours = 15.0 * 730.0 * 0.107;
+    assert_eq!((endpoint.instances, endpoint.instances_at_peak), (16, 44));
+    let hours = 16.0 * 730.0 * 0.107;
     let traffic = 2_628e6 * 95_000.0 / 1_073_741_824.0 * 0.016;
     close(usd(&plan, "SageMaker") - usd(&embedded, "SageMaker"), hours + traffic);
     assert!(plan.limits.iter().any(|limit| limit.name.starts_with("SageMaker")));

@@ -9,7 +9,7 @@ use cartwheel_ambient::Clock;
 use cartwheel_recommend::FEATURES;
 use cartwheel_registry::conformance::{Backing, bundle, set_manifest};
 use cartwheel_registry::{
-    Evaluation, ModelStatus, PackedBundle, Registry, RegistryError, Release, layout,
+    Evaluation, ModelStatus, PackedBundle, Registry, RegistryError, Release, Variant, layout,
 };
 use serde_json::{Value, json};
 
@@ -80,6 +80,7 @@ fn release(feature_set: &str, model: &str, schema_hash: &str) -> Release {
         feature_set: feature_set.to_owned(),
         model: Some(model.to_owned()),
         schema_hash: schema_hash.to_owned(),
+        variant: None,
     }
 }
 
@@ -100,6 +101,7 @@ pub async fn deployment(lake: &(dyn Fn(&str) -> Arc<dyn Backing> + Sync)) {
     refusals(&*lake("refusals")).await;
     decisions(&*lake("decisions")).await;
     publish_function(&*lake("publish-function")).await;
+    endpoint_variants(&*lake("endpoint-variants")).await;
 }
 
 /// Rollback serves the previous release, and once more undoes it.
@@ -111,9 +113,9 @@ async fn there_and_back(lake: &dyn Backing) {
     let first = shop.add_model(0.1, "fs-1", "h").await;
     let second = shop.add_model(0.2, "fs-2", "h").await;
     assert!(matches!(rollback(registry).await, Err(DeploymentError::NoPrevious)));
-    publish(registry, "fs-1", &first).await.unwrap();
+    publish(registry, "fs-1", &first, None).await.unwrap();
     assert!(matches!(rollback(registry).await, Err(DeploymentError::NoPrevious)));
-    publish(registry, "fs-2", &second).await.unwrap();
+    publish(registry, "fs-2", &second, None).await.unwrap();
     for expected in [release("fs-1", &first, "h"), release("fs-2", &second, "h")] {
         assert_eq!(rollback(registry).await.unwrap(), expected);
         assert_eq!(shop.current().await, Some(expected));
@@ -131,8 +133,8 @@ async fn removed_features(lake: &dyn Backing) {
     shop.add_features("fs-2", "h").await;
     let first = shop.add_model(0.1, "fs-1", "h").await;
     let second = shop.add_model(0.2, "fs-2", "h").await;
-    publish(registry, "fs-1", &first).await.unwrap();
-    publish(registry, "fs-2", &second).await.unwrap();
+    publish(registry, "fs-1", &first, None).await.unwrap();
+    publish(registry, "fs-2", &second, None).await.unwrap();
     let removed = layout::set_manifest("fs-1").unwrap();
     lake.remove(&removed).await;
     for expected in [release("fs-2", &first, "h"), release("fs-2", &second, "h")] {
@@ -161,12 +163,12 @@ async fn other_columns(lake: &dyn Backing) {
     let third = shop.add_model(0.3, "fs-3", "other").await;
     let deployed = deploy(registry, &first).await.unwrap();
     assert_eq!(deployed, release("fs-1", &first, "h"), "nothing serves: its own features");
-    publish(registry, "fs-2", &first).await.unwrap();
+    publish(registry, "fs-2", &first, None).await.unwrap();
     assert_eq!(deploy(registry, &first).await.unwrap(), release("fs-2", &first, "h"));
     assert_eq!(deploy(registry, &third).await.unwrap(), release("fs-3", &third, "other"));
     assert_eq!(registry.previous().await.unwrap(), Some(release("fs-2", &first, "h")));
     // The pair has different columns.
-    let error = publish(registry, "fs-2", &third).await.unwrap_err();
+    let error = publish(registry, "fs-2", &third, None).await.unwrap_err();
     assert!(matches!(error, DeploymentError::Open(_)), "{error}");
     assert_eq!(shop.current().await, Some(release("fs-3", &third, "other")));
 }
@@ -178,10 +180,10 @@ async fn refusals(lake: &dyn Backing) {
     shop.add_features("fs-1", "h").await;
     let good = shop.add_model(0.1, "fs-1", "h").await;
     let bad = shop.add_model(0.2, "fs-1", "h").await;
-    publish(registry, "fs-1", &good).await.unwrap();
+    publish(registry, "fs-1", &good, None).await.unwrap();
     let archive = layout::model_file(&bad, layout::ARCHIVE).unwrap();
     lake.put(&archive, b"damaged").await;
-    assert!(publish(registry, "fs-1", &bad).await.is_err());
+    assert!(publish(registry, "fs-1", &bad, None).await.is_err());
     assert!(deploy(registry, &bad).await.is_err());
     lake.remove(&archive).await;
     assert!(deploy(registry, &bad).await.is_err());
@@ -189,14 +191,14 @@ async fn refusals(lake: &dyn Backing) {
         let error = deploy(registry, unknown).await.unwrap_err();
         assert!(matches!(&error, DeploymentError::NoModel(model) if model == unknown), "{error}");
     }
-    assert!(publish(registry, "fs-1", "m-0").await.unwrap_err().to_string().contains("m-0"));
-    let error = publish(registry, "fs-0", &good).await.unwrap_err();
+    assert!(publish(registry, "fs-1", "m-0", None).await.unwrap_err().to_string().contains("m-0"));
+    let error = publish(registry, "fs-0", &good, None).await.unwrap_err();
     assert!(matches!(&error, DeploymentError::NoFeatureSet(set) if set == "fs-0"), "{error}");
     assert_eq!(shop.current().await, Some(release("fs-1", &good, "h")));
     assert_eq!(registry.previous().await.unwrap(), None);
 
     lake.put(&layout::current(), b"{").await;
-    for error in [deploy(registry, &good).await, publish(registry, "fs-1", &good).await] {
+    for error in [deploy(registry, &good).await, publish(registry, "fs-1", &good, None).await] {
         let error = error.unwrap_err();
         let damaged = DeploymentError::Registry(RegistryError::damaged("", ""));
         assert_eq!(std::mem::discriminant(&error), std::mem::discriminant(&damaged), "{error}");
@@ -224,7 +226,7 @@ async fn decisions(lake: &dyn Backing) {
     assert_eq!(shop.status(&first).await, ModelStatus::Rejected);
     assert_eq!(shop.current().await, alone);
     decide(registry, "fs-1", &first, decision(true)).await.unwrap();
-    publish(registry, "fs-1", &first).await.unwrap();
+    publish(registry, "fs-1", &first, None).await.unwrap();
 
     let released = decide(registry, "fs-2", &second, decision(false)).await.unwrap();
     assert_eq!(released, Some(release("fs-2", &first, "h")), "new features, serving model");
@@ -256,12 +258,63 @@ async fn decisions(lake: &dyn Backing) {
     assert_eq!(serving_model(registry, "h").await.unwrap(), None);
 
     // A provisional model is known as one.
-    publish(registry, "fs-2", &second).await.unwrap();
+    publish(registry, "fs-2", &second, None).await.unwrap();
     let provisional = Evaluation { provisional: true, ..decision(true) };
     decide(registry, "fs-2", &second, provisional).await.unwrap();
     let serving = serving_model(registry, "h").await.unwrap().unwrap();
     assert_eq!((serving.version.as_str(), serving.provisional), (second.as_str(), true));
     assert_eq!(ServingModel::standard(Some(&serving)), None);
+}
+
+/// The variants of an endpoint: a release names the one with its model, and that one keeps the model for
+/// as long as the release serves.
+async fn endpoint_variants(lake: &dyn Backing) {
+    let shop = Shop::new(lake);
+    let registry = &*shop.registry;
+    shop.add_features("fs-1", "h").await;
+    shop.add_features("fs-2", "h").await;
+    let models = [shop.add_model(0.1, "fs-1", "h").await, shop.add_model(0.2, "fs-2", "h").await];
+    let decide = async |run: &str, model: &str, passed: bool| {
+        let payload = json!({
+            "action": "decide", "passed": passed, "lake": "s3://lake", "run": run, "feature_set": "fs-2",
+            "evaluation": {"model": model},
+            "endpoint": {"mode": "sagemaker", "instance": "ml.m5.large", "name": "shop"},
+        });
+        let payload = serde_json::from_value(payload).unwrap();
+        let decided = functions::publish(registry, &Clock::fixed(42), payload).await.unwrap();
+        let pair = |of: &Value| (of["VariantName"].clone(), of["ModelName"].clone());
+        let named: Vec<_> = decided["variants"].as_array().unwrap().iter().map(pair).collect();
+        let variant: Variant = serde_json::from_value(decided["variant"].clone()).unwrap();
+        assert_eq!(named[0], (json!(variant.name), json!(variant.model)));
+        (variant, named[1].clone())
+    };
+    let current = async || shop.current().await.unwrap();
+
+    let (a, other) = decide("run-1", &models[0], true).await;
+    assert_eq!((a.name.as_str(), a.model.as_str()), ("a", "run-1"));
+    assert_eq!(other, (json!("b"), json!("run-1")));
+    publish(registry, "fs-1", &models[0], Some(a.clone())).await.unwrap();
+    assert_eq!(current().await.variant.as_ref(), Some(&a));
+
+    // New features with the same model, after a rejection too.
+    refresh_features(registry, "fs-2").await.unwrap();
+    let (b, serving) = decide("run-2", &models[1], false).await;
+    assert_eq!((b.name.as_str(), serving), ("b", (json!("a"), json!("run-1"))));
+    let release = current().await;
+    assert_eq!((release.feature_set.as_str(), release.variant.as_ref()), ("fs-2", Some(&a)));
+
+    let (b, serving) = decide("run-3", &models[1], true).await;
+    assert_eq!(serving, (json!("a"), json!("run-1")));
+    publish(registry, "fs-2", &models[1], Some(b.clone())).await.unwrap();
+    assert_eq!(current().await.variant, Some(b));
+    let (next, serving) = decide("run-4", &models[1], true).await;
+    assert_eq!((next.name.as_str(), serving), ("a", (json!("b"), json!("run-3"))));
+
+    // The variant of the previous release may have another model: its model scores in the process.
+    assert_eq!(rollback(registry).await.unwrap().model.as_ref(), Some(&models[0]));
+    assert_eq!(current().await.variant, None);
+    let (_, other) = decide("run-5", &models[1], true).await;
+    assert_eq!(other, (json!("b"), json!("run-5")));
 }
 
 /// `publish`, as the state machine calls it.
@@ -277,7 +330,8 @@ async fn publish_function(lake: &dyn Backing) {
     let lake = "s3://lake";
     let decided = json!({"action": "decide", "passed": true, "lake": lake, "run": "run-1",
                          "feature_set": "fs-1", "evaluation": {"model": first, "users": 20}});
-    assert_eq!(call(decided).await.unwrap(), json!({"release": null}));
+    let nothing = json!({"release": null, "variant": null, "variants": []});
+    assert_eq!(call(decided).await.unwrap(), nothing);
     let records = shop.registry.models().await.unwrap();
     let record = records.iter().find(|record| record.manifest.version == first).unwrap();
     let noted = record.evaluation.as_ref().unwrap();

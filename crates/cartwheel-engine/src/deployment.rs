@@ -3,7 +3,7 @@
 //! Every release is opened as a whole before it is published, so that one that cannot serve
 //! leaves the current release in place.
 
-use cartwheel_registry::{Artifacts, Evaluation, Registry, RegistryError, Release};
+use cartwheel_registry::{Artifacts, Evaluation, Registry, RegistryError, Release, Variant};
 
 use crate::gate::{ServingModel, consequences};
 use crate::release::{OpenError, Opened};
@@ -29,7 +29,10 @@ pub enum DeploymentError {
     NoPrevious,
 }
 
-/// Publishes a feature set with a model.
+/// The names of the endpoint's variants. One has the serving model, the other takes the next one.
+const VARIANTS: [&str; 2] = ["a", "b"];
+
+/// Publishes a feature set with a model, and the variant of the endpoint that has the model.
 ///
 /// # Errors
 /// When the two cannot serve together or the registry fails.
@@ -37,8 +40,30 @@ pub async fn publish(
     registry: &dyn Registry,
     feature_set: &str,
     model: &str,
+    variant: Option<Variant>,
 ) -> Result<Release, DeploymentError> {
-    publish_checked(registry, pair(registry, feature_set, model).await?).await
+    let pair = pair(registry, feature_set, model).await?;
+    publish_checked(registry, Release { variant, ..pair }).await
+}
+
+/// The variants that the endpoint needs until the model of `run` is published, and after: first the one
+/// for that model, then the one of the serving model. The serving one stays, so that its model scores
+/// until the very moment of publication. Without one, both have the new model.
+///
+/// # Errors
+/// When the registry fails.
+pub async fn next_variants(
+    registry: &dyn Registry,
+    run: &str,
+) -> Result<[Variant; 2], RegistryError> {
+    let serving = registry.current().await?.and_then(|current| current.release.variant);
+    let new = |name: &str| Variant { name: name.to_owned(), model: run.to_owned() };
+    let [a, b] = VARIANTS;
+    Ok(match serving {
+        Some(serving) if serving.name == a => [new(b), serving],
+        Some(serving) if serving.name == b => [new(a), serving],
+        _ => [new(a), new(b)],
+    })
 }
 
 /// Publishes a model: with the current features if they have its columns, otherwise with
@@ -59,6 +84,7 @@ pub async fn deploy(registry: &dyn Registry, version: &str) -> Result<Release, D
         feature_set: features.map_or(model.feature_set, |release| release.feature_set),
         model: Some(model.version),
         schema_hash: model.schema_hash,
+        variant: None,
     };
     publish_checked(registry, release).await
 }
@@ -76,7 +102,8 @@ pub async fn rollback(registry: &dyn Registry) -> Result<Release, DeploymentErro
             None => Err(DeploymentError::NoFeatureSet(previous.feature_set)),
         };
     }
-    publish_checked(registry, previous).await
+    // Its variant may have another model by now.
+    publish_checked(registry, Release { variant: None, ..previous }).await
 }
 
 /// Notes the gate's decision on a model that was evaluated on a feature set. After a
@@ -158,7 +185,12 @@ async fn features(registry: &dyn Registry, version: &str) -> Result<Release, Dep
     let manifest = registry.feature_set(version).await?;
     let missing = || DeploymentError::NoFeatureSet(version.to_owned());
     let manifest = manifest.ok_or_else(missing)?;
-    Ok(Release { feature_set: manifest.version, model: None, schema_hash: manifest.schema_hash })
+    Ok(Release {
+        feature_set: manifest.version,
+        model: None,
+        schema_hash: manifest.schema_hash,
+        variant: None,
+    })
 }
 
 /// A feature set with a model.
@@ -170,11 +202,17 @@ async fn pair(
     Ok(Release { model: Some(model.to_owned()), ..features(registry, feature_set).await? })
 }
 
-/// Publishes a release once it has been opened as a whole.
+/// Publishes a release once it has been opened as a whole. With the model of the current release, its
+/// variant stays too.
 async fn publish_checked(
     registry: &dyn Registry,
-    release: Release,
+    mut release: Release,
 ) -> Result<Release, DeploymentError> {
+    if release.variant.is_none() && release.model.is_some() {
+        let current = registry.current().await?.map(|current| current.release);
+        let same = current.filter(|current| current.model == release.model);
+        release.variant = same.and_then(|current| current.variant);
+    }
     let copy = registry.local_copy(Artifacts::Release(&release)).await?;
     // The time zone does not matter to whether the release can be opened.
     Opened::open(copy.lake(), &release, "UTC")?;

@@ -1,84 +1,28 @@
 //! The functions of the state machine. Each takes the `Payload` of its task in
 //! `infra/pipeline.asl.json` and returns the value that the next state reads.
 
+mod error;
 mod notice;
+mod publish;
 
-use std::error::Error;
 use std::io;
 
-use cartwheel_ambient::Clock;
-use cartwheel_feature_set::{FeatureSet, Manifest, SetError};
+use cartwheel_feature_set::{FeatureSet, Manifest};
 use cartwheel_forest::Forest;
 use cartwheel_recommend::FEATURES;
-use cartwheel_registry::{
-    Artifacts, BundleError, BundleParts, Evaluation, Pending, Registry, RegistryError, extract,
-    pack,
-};
+use cartwheel_registry::{Artifacts, BundleParts, Pending, Registry, extract, pack};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::deployment::{self, DeploymentError, serving_model};
-use crate::evaluation::{self, Refused};
+use crate::deployment::{DeploymentError, serving_model};
+use crate::evaluation;
 use crate::gate::{GateSettings, JudgedBy, ServingModel, judged_by};
 use crate::search::{SearchRecord, SearchStep, step};
-use crate::verdict::{Outcome, Verdict, judge, summary, untrained};
+use crate::verdict::{judge, summary};
 
+pub use error::{BoxError, FunctionError};
 pub use notice::Notify;
-
-/// An error of any kind.
-pub type BoxError = Box<dyn Error + Send + Sync>;
-
-/// Why a function failed. The text becomes the cause of the task's failure.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum FunctionError {
-    /// The payload differs from what the state machine sends.
-    #[error("payload: {0}")]
-    Payload(#[from] serde_json::Error),
-    /// The registry does not answer.
-    #[error(transparent)]
-    Registry(#[from] RegistryError),
-    /// The release was not published.
-    #[error(transparent)]
-    Deployment(#[from] DeploymentError),
-    /// The run has not built a feature set.
-    #[error("the run {0:?} has not built a feature set")]
-    NotBuilt(String),
-    /// The feature set cannot be read.
-    #[error(transparent)]
-    Set(#[from] SetError),
-    /// The output of training is not an archive with a model.
-    #[error("{artifacts}: {source}")]
-    Archive {
-        /// The archive.
-        artifacts: String,
-        /// What is wrong with it.
-        source: io::Error,
-    },
-    /// The bundle cannot be packed.
-    #[error(transparent)]
-    Bundle(#[from] BundleError),
-    /// The model cannot be evaluated.
-    #[error(transparent)]
-    Refused(#[from] Refused),
-    /// The endpoint does not serve the run's model.
-    #[error(
-        "the endpoint {name} is {status} with the configuration {config:?} instead of {run:?}: look at its events, delete it if it is Failed, and redrive the execution"
-    )]
-    Endpoint {
-        /// The endpoint.
-        name: String,
-        /// Its status.
-        status: String,
-        /// Its configuration.
-        config: String,
-        /// The run, which names the expected configuration.
-        run: String,
-    },
-    /// The user records cannot be listed or loaded.
-    #[error("user records: {0}")]
-    Users(BoxError),
-}
+pub use publish::{EndpointInput, EndpointMode, Publish, publish};
 
 /// The records of a feature set's users, and the place that requests read them from.
 pub trait UserRecords: Send + Sync {
@@ -289,132 +233,4 @@ pub async fn evaluate(
     };
     let verdict = judge(&report, &set.manifest, &payload.gate, serving.as_ref());
     Ok(summary(version, &report, &verdict, &set.manifest, payload.search.as_ref())?)
-}
-
-/// The payload of `publish`.
-#[derive(Debug, Deserialize)]
-#[serde(tag = "action", rename_all = "lowercase")]
-pub enum Publish {
-    /// Notes the gate's decision. A rejection releases the new features with the serving
-    /// model or without a model.
-    Decide {
-        /// The lake, `s3://bucket`.
-        lake: String,
-        /// The run.
-        run: String,
-        /// Whether the model passed.
-        passed: bool,
-        /// Version of the feature set.
-        feature_set: String,
-        /// The value that `evaluate` returned.
-        evaluation: Value,
-    },
-    /// Releases a feature set that no model was trained on, with the serving model or
-    /// without a model.
-    Features {
-        /// The lake, `s3://bucket`.
-        lake: String,
-        /// Version of the feature set.
-        feature_set: String,
-        /// The gate's settings.
-        #[serde(default)]
-        gate: GateSettings,
-        /// Whether the current release stands if its model does not have the new columns.
-        #[serde(default)]
-        keep: bool,
-    },
-    /// Fails, because the endpoint does not serve the run's model, unless the execution has been
-    /// redriven since the attempt to update it.
-    Endpoint {
-        /// The lake, `s3://bucket`.
-        lake: String,
-        /// The run, which names the configuration that the endpoint should have.
-        run: String,
-        /// The endpoint.
-        endpoint: String,
-        /// Its status.
-        status: String,
-        /// The configuration that it has.
-        config: String,
-        /// Redrives of the execution at the attempt.
-        attempt: u32,
-        /// Redrives of the execution now.
-        redrives: u32,
-    },
-    /// Releases a feature set with a model.
-    Publish {
-        /// The lake, `s3://bucket`.
-        lake: String,
-        /// Version of the feature set.
-        feature_set: String,
-        /// Version of the model.
-        model: String,
-    },
-    /// Releases the previous release again.
-    Rollback {
-        /// The lake, `s3://bucket`.
-        lake: String,
-    },
-}
-
-impl Publish {
-    /// The lake.
-    pub fn lake(&self) -> &str {
-        match self {
-            Self::Decide { lake, .. }
-            | Self::Features { lake, .. }
-            | Self::Endpoint { lake, .. }
-            | Self::Publish { lake, .. }
-            | Self::Rollback { lake } => lake,
-        }
-    }
-}
-
-/// What an evaluation is about, and the verdict on it.
-#[derive(Deserialize)]
-struct Evaluated {
-    model: String,
-    verdict: Option<Verdict>,
-}
-
-/// Decides, publishes or rolls back. Returns `{"release": …}`: the release that was
-/// published, or null. `Features` adds the verdict if no model could be judged.
-///
-/// # Errors
-/// When the release cannot serve or the registry fails: the current release stands.
-pub async fn publish(
-    registry: &dyn Registry,
-    clock: &Clock,
-    payload: Publish,
-) -> Result<Value, FunctionError> {
-    let release = match payload {
-        Publish::Decide { run, passed, feature_set, evaluation, .. } => {
-            let Evaluated { model, verdict } = Evaluated::deserialize(&evaluation)?;
-            let decided_ms = clock.now_ms();
-            let provisional = verdict.is_some_and(|v| v.outcome == Outcome::Provisional);
-            let decision = Evaluation { run, passed, provisional, decided_ms, report: evaluation };
-            deployment::decide(registry, &feature_set, &model, decision).await?
-        }
-        Publish::Features { feature_set, keep: true, .. } => {
-            deployment::refresh_features(registry, &feature_set).await?
-        }
-        Publish::Endpoint { run, endpoint, status, config, attempt, redrives, .. } => {
-            if redrives <= attempt {
-                return Err(FunctionError::Endpoint { name: endpoint, status, config, run });
-            }
-            None
-        }
-        Publish::Features { feature_set, gate, .. } => {
-            let release = deployment::publish_features(registry, &feature_set).await?;
-            let manifest = registry.feature_set(&feature_set).await?;
-            let too_few = manifest.filter(|m| judged_by(m, &gate) == JudgedBy::Nothing);
-            let verdict = too_few.map(|manifest| untrained(&manifest, &gate));
-            return Ok(json!({"release": release, "verdict": verdict}));
-        }
-        Publish::Publish { feature_set, model, .. } => {
-            Some(deployment::publish(registry, &feature_set, &model).await?)
-        }
-        Publish::Rollback { .. } => Some(deployment::rollback(registry).await?),
-    };
-    Ok(json!({"release": release}))
 }

@@ -96,6 +96,7 @@ mod tests {
             feature_set: "fs-2".to_owned(),
             model: model.map(str::to_owned),
             schema_hash: "h".to_owned(),
+            variant: None,
         }
     }
 

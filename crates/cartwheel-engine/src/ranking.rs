@@ -115,7 +115,8 @@ impl Shop {
         due_first(ranked, |ranked| is_due(state, context, ranked.candidate.product))
     }
 
-    /// Scores candidates on another machine, if there is one, or in this process.
+    /// Scores candidates on another machine, if there is one that has the release's model, or in this
+    /// process.
     pub(crate) async fn scored(
         &self,
         scorer: Option<&dyn Scorer>,
@@ -124,7 +125,8 @@ impl Shop {
     ) -> Scored {
         let Moment { state, context, cart, .. } = moment;
         let catalogue = &self.opened.catalogue;
-        let (Some(scorer), Some(model)) = (scorer, &self.opened.model) else {
+        let (variant, model) = (&self.opened.release.variant, &self.opened.model);
+        let (Some(scorer), Some(variant), Some(model)) = (scorer, variant, model) else {
             let model = self.opened.model.as_ref();
             let probabilities = scores(catalogue, model, state, context, cart, chosen);
             return Scored { probabilities, failed: false };
@@ -132,7 +134,7 @@ impl Shop {
         let mut features = Vec::new();
         rows(catalogue, state, context, cart, chosen, &mut features);
         model.scale(&mut features);
-        match scorer.score(&features, FEATURES.len()).await {
+        match scorer.score(&variant.name, &features, FEATURES.len()).await {
             Ok(probabilities) if probabilities.len() == chosen.len() => {
                 Scored { probabilities, failed: false }
             }

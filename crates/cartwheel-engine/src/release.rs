@@ -79,8 +79,12 @@ impl Opened {
     /// # Errors
     /// When the time zone does not exist.
     pub fn nothing(timezone: &str) -> Result<Self, OpenError> {
-        let release =
-            Release { feature_set: "none".to_owned(), model: None, schema_hash: String::new() };
+        let release = Release {
+            feature_set: "none".to_owned(),
+            model: None,
+            schema_hash: String::new(),
+            variant: None,
+        };
         Ok(Self {
             release,
             catalogue: Catalogue::default(),

@@ -9,9 +9,11 @@ pub struct ScoreError(pub String);
 
 /// Scores rows on another machine.
 pub trait Scorer: Send + Sync {
-    /// Returns one probability per row. `rows` holds scaled values, `width` per row.
+    /// Returns one probability per row, of the model that `variant` has. `rows` holds scaled values,
+    /// `width` per row.
     fn score<'a>(
         &'a self,
+        variant: &'a str,
         rows: &'a [f32],
         width: usize,
     ) -> Pending<'a, Result<Vec<f32>, ScoreError>>;

@@ -91,6 +91,7 @@ fn shop() -> Result<(Opened, Vec<u8>)> {
             feature_set: FEATURE_SET.to_owned(),
             model: Some("m-1".to_owned()),
             schema_hash: "s".to_owned(),
+            variant: None,
         },
         catalogue: Catalogue::finish((0..PRODUCTS).map(info).collect(), partial),
         users: None,

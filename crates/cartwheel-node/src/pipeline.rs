@@ -276,6 +276,7 @@ mod tests {
             data["run"] = json!(run);
             data["endpoint"]["mode"] = json!("sagemaker");
             data["trained"] = json!({"artifacts": "s3://lake/models/m-1/model.tar.gz"});
+            data["accepted"]["value"]["variants"] = json!([{"VariantName": "a", "ModelName": run}]);
             pipeline.runner().start("part", &part, run, data).unwrap();
             pipeline.runner().ended(run).await;
             let found = cartwheel_workflow::describe(pipeline.runner().dir(), run).unwrap();

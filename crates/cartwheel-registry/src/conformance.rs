@@ -54,6 +54,7 @@ pub fn release(n: usize) -> Release {
         feature_set: format!("fs-{n}"),
         model: Some(format!("m-{n}")),
         schema_hash: "h".to_owned(),
+        variant: None,
     }
 }
 

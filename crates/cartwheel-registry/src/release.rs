@@ -14,6 +14,18 @@ pub struct Release {
     pub model: Option<String>,
     /// Hash of the columns, the same in both.
     pub schema_hash: String,
+    /// The variant of the endpoint that has the model; `None` if processes score with it themselves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub variant: Option<Variant>,
+}
+
+/// A production variant of an endpoint of SageMaker.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Variant {
+    /// Its name within the endpoint.
+    pub name: String,
+    /// SageMaker's name of its model.
+    pub model: String,
 }
 
 impl Release {

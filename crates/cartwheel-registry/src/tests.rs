@@ -36,7 +36,12 @@ fn written(models: &Path, eta: f64) -> String {
 }
 
 fn release(model: &str) -> Release {
-    Release { feature_set: "fs-1".into(), model: Some(model.to_owned()), schema_hash: "s".into() }
+    Release {
+        feature_set: "fs-1".into(),
+        model: Some(model.to_owned()),
+        schema_hash: "s".into(),
+        variant: None,
+    }
 }
 
 #[test]

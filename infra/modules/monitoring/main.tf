@@ -6,7 +6,7 @@ locals {
   stream_of = { StreamName = var.stream_name }
   table_of  = { TableName = var.table_name }
   runs_of   = { StateMachineArn = var.state_machine_arn }
-  scores_of = { EndpointName = var.endpoint_name, VariantName = "main" }
+  scores_of = { for variant in ["a", "b"] : variant => { EndpointName = var.endpoint_name, VariantName = variant } }
 
   # Namespace, metric, dimensions, statistic, and threshold.
   lambda = merge([for name, function in var.functions : {
@@ -41,10 +41,11 @@ locals {
     "pipeline-timed-out" = ["AWS/States", "ExecutionsTimedOut", local.runs_of, "Sum", 0]
   }
 
-  endpoint = { for name, watched in {
-    "endpoint-5xx"     = ["AWS/SageMaker", "Invocation5XXErrors", local.scores_of, "Sum", 0]
-    "endpoint-latency" = ["AWS/SageMaker", "ModelLatency", local.scores_of, "p99", 100000] # µs
-  } : name => watched if var.endpoint_name != "" }
+  # One variant has the serving model, the other that of the release before.
+  endpoint = merge([for variant, of in local.scores_of : {
+    "endpoint-${variant}-5xx"     = ["AWS/SageMaker", "Invocation5XXErrors", of, "Sum", 0]
+    "endpoint-${variant}-latency" = ["AWS/SageMaker", "ModelLatency", of, "p99", 100000] # µs
+  } if var.endpoint_name != ""]...)
 
   watched = {
     for name, of in merge(

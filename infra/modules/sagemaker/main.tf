@@ -86,23 +86,23 @@ resource "aws_cloudwatch_log_group" "endpoint" {
 }
 
 # Scaling can be registered only for an existing variant: it is enabled after the first
-# execution of the pipeline has created the endpoint.
+# execution of the pipeline has created the endpoint, with both variants.
 resource "aws_appautoscaling_target" "variant" {
-  count              = local.serving && var.endpoint_autoscaling ? 1 : 0
+  for_each           = local.serving && var.endpoint_autoscaling ? toset(["a", "b"]) : toset([])
   service_namespace  = "sagemaker"
   scalable_dimension = "sagemaker:variant:DesiredInstanceCount"
-  resource_id        = "endpoint/${var.prefix}/variant/main"
+  resource_id        = "endpoint/${var.prefix}/variant/${each.key}"
   min_capacity       = var.endpoint_instances.min
   max_capacity       = var.endpoint_instances.max
 }
 
 resource "aws_appautoscaling_policy" "variant" {
-  count              = length(aws_appautoscaling_target.variant)
-  name               = "${var.prefix}-invocations"
+  for_each           = aws_appautoscaling_target.variant
+  name               = "${var.prefix}-invocations-${each.key}"
   policy_type        = "TargetTrackingScaling"
-  service_namespace  = aws_appautoscaling_target.variant[0].service_namespace
-  scalable_dimension = aws_appautoscaling_target.variant[0].scalable_dimension
-  resource_id        = aws_appautoscaling_target.variant[0].resource_id
+  service_namespace  = each.value.service_namespace
+  scalable_dimension = each.value.scalable_dimension
+  resource_id        = each.value.resource_id
 
   target_tracking_scaling_policy_configuration {
     target_value       = var.invocations_per_instance

@@ -215,11 +215,16 @@ impl Account {
             .unwrap();
         let publish = self.function("publish", &[]).await;
         let decide = json!({"action": "decide", "passed": passed, "lake": LAKE, "run": run,
-                            "feature_set": built["feature_set"], "evaluation": evaluation});
+                            "feature_set": built["feature_set"], "evaluation": evaluation,
+                            "endpoint": {"mode": "sagemaker", "name": "shop", "instance": "ml.m5.large"}});
         let decided = publish.invoke(&decide).await.unwrap();
         if passed {
-            assert_eq!(decided, json!({"release": null}));
-            let name = json!({"action": "publish", "lake": LAKE, "run": run,
+            assert_eq!(decided["variants"].as_array().unwrap().len(), 2);
+            assert_eq!(
+                (&decided["release"], &decided["variants"][0]["ModelName"]),
+                (&Value::Null, &json!(run))
+            );
+            let name = json!({"action": "publish", "lake": LAKE, "run": run, "variant": decided["variant"],
                               "feature_set": built["feature_set"], "model": evaluation["model"]});
             let released = publish.invoke(&name).await.unwrap();
             assert_eq!(released["release"]["model"], evaluation["model"]);
@@ -512,6 +517,8 @@ async fn container(learned: &Learned) -> String {
     let bundle = cartwheel_registry::read(&learned.lake().join("models"), &learned.model).unwrap();
     let forest = Arc::new(bundle.forest);
     let invoke = async move |headers: axum::http::HeaderMap, body: String| {
+        // The release names the variant that has its model.
+        assert_eq!(headers["x-amzn-sagemaker-target-variant"], "a");
         if headers["content-type"] != "text/csv" {
             return (axum::http::StatusCode::UNSUPPORTED_MEDIA_TYPE, String::new());
         }

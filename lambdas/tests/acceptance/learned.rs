@@ -9,7 +9,7 @@ use cartwheel_feature_set::{FeatureSet, files};
 use cartwheel_features::ProductInfo;
 use cartwheel_lake::{EarlierImports, ImportOptions, Lake};
 use cartwheel_recommend::FEATURES;
-use cartwheel_registry::{BundleParts, Release};
+use cartwheel_registry::{BundleParts, Release, Variant};
 use cartwheel_synthetic::ShopSpec;
 use cartwheel_training::{Data, Xgboost};
 use serde_json::json;
@@ -75,6 +75,7 @@ impl Learned {
             feature_set: self.set.manifest.version.clone(),
             model: Some(self.model.clone()),
             schema_hash: self.set.manifest.schema_hash.clone(),
+            variant: Some(Variant { name: "a".to_owned(), model: "run-1".to_owned() }),
         }
     }
 }

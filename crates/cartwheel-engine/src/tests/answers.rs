@@ -36,9 +36,11 @@ enum Endpoint {
 impl Scorer for Endpoint {
     fn score<'a>(
         &'a self,
+        variant: &'a str,
         rows: &'a [f32],
         width: usize,
     ) -> Pending<'a, Result<Vec<f32>, ScoreError>> {
+        assert_eq!(variant, "a");
         let rows = rows.len() / width;
         Box::pin(std::future::ready(match self {
             Self::Down => Err(ScoreError("connection refused".to_owned())),
@@ -233,6 +235,12 @@ fn an_endpoint_that_fails_degrades_the_answer_and_no_more() {
     let answer = ask(&engine, query(&user, Some(&record)));
     assert!(!answer.degraded);
     assert_ne!(ids(&answer), ids(&here), "the endpoint's scores rank");
+    let mut without_variant = release(Some(model()));
+    without_variant.release.variant = None;
+    let engine = ServingEngine::new(without_variant).scored_by(Arc::new(Endpoint::Down));
+    let answer = ask(&engine, query(&user, Some(&record)));
+    assert!(!answer.degraded, "a release without a variant is scored in this process");
+    assert_eq!(answer.items, here.items);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use cartwheel_features::{
 };
 use cartwheel_forest::Forest;
 use cartwheel_recommend::{FEATURES, Model};
-use cartwheel_registry::Release;
+use cartwheel_registry::{Release, Variant};
 use cartwheel_sessions::{CartItem, Session, SessionCheckout};
 use serde_json::json;
 
@@ -102,6 +102,7 @@ pub fn release(model: Option<Model>) -> Opened {
             feature_set: FEATURE_SET.to_owned(),
             model: version,
             schema_hash: "s".to_owned(),
+            variant: Some(Variant { name: "a".to_owned(), model: "run".to_owned() }),
         },
         catalogue: catalogue(),
         users: None,

@@ -156,7 +156,7 @@ impl Upkeep {
             return None;
         }
         let feature_set = features.to_owned();
-        let release = Release { feature_set, model, schema_hash: String::new() };
+        let release = Release { feature_set, model, schema_hash: String::new(), variant: None };
         kept(Opened::open(&self.data_dir.lake(), &release, zone), missing)
     }
 

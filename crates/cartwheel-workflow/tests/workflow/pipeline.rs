@@ -44,6 +44,16 @@ fn until_training(simulation: &mut Simulation) {
     assert_eq!(simulation.execution.current(), ["Train"]);
 }
 
+/// What the function answers to an accepted model, while the variant `a` serves.
+fn variants() -> Value {
+    let production = |name: &str, model: &str| json!({"VariantName": name, "ModelName": model});
+    json!({
+        "release": null,
+        "variant": {"name": "b", "model": "run"},
+        "variants": [production("b", "run"), production("a", "old")],
+    })
+}
+
 /// Succeeds with every task from the training to the decision.
 fn until_accepted(simulation: &mut Simulation) {
     let job = simulation.tasks[0].input["TrainingJobName"].clone();
@@ -56,7 +66,12 @@ fn until_accepted(simulation: &mut Simulation) {
         "model": "m-1", "difference": 0.1, "reference": "popular", "verdict": verdict,
     })));
     assert_eq!(simulation.execution.current(), ["Accept"]);
-    simulation.succeed(payload(json!({"release": null})));
+    let asked = &simulation.tasks[0].input["Payload"]["endpoint"];
+    let variants = match asked["mode"].as_str() {
+        Some("sagemaker") => variants(),
+        _ => json!({"release": null, "variant": null, "variants": []}),
+    };
+    simulation.succeed(payload(variants));
 }
 
 fn until_released(simulation: &mut Simulation) {
@@ -149,6 +164,25 @@ fn an_endpoint_that_was_rolled_back_publishes_no_release_until_a_redrive_updates
     simulation.succeed(json!({"EndpointStatus": "InService", "EndpointConfigName": "old"}));
     simulation.succeed(json!({}));
     described(&mut simulation, "InService", "run");
+    until_released(&mut simulation);
+}
+
+#[test]
+fn the_serving_variant_stays_until_the_release_names_the_new_one() {
+    let mut simulation = run("sagemaker");
+    until_training(&mut simulation);
+    until_accepted(&mut simulation);
+    assert_eq!(simulation.execution.current(), ["CreateModel"]);
+    simulation.succeed(json!({}));
+    assert_eq!(simulation.execution.current(), ["CreateEndpointConfig"]);
+    let config = &simulation.tasks[0].input;
+    assert_eq!(config["ProductionVariants"], variants()["variants"]);
+    simulation.succeed(json!({}));
+    simulation.succeed(json!({"EndpointStatus": "InService", "EndpointConfigName": "old"}));
+    simulation.succeed(json!({}));
+    simulation.succeed(json!({"EndpointStatus": "InService", "EndpointConfigName": "run"}));
+    assert_eq!(simulation.execution.current(), ["Publish"]);
+    assert_eq!(simulation.tasks[0].input["Payload"]["variant"], variants()["variant"]);
     until_released(&mut simulation);
 }
 

@@ -129,6 +129,7 @@ pub fn train(context: &Context, args: &Train) -> Result<()> {
             feature_set: set.manifest.version.clone(),
             model: trained.model.clone(),
             schema_hash: set.manifest.schema_hash.clone(),
+            variant: None,
         };
         cartwheel_registry::publish(&data_dir.releases(), &release)?;
     }

@@ -89,7 +89,7 @@ run "every_option_enabled" {
     error_message = "Each function has alarms."
   }
   assert {
-    condition     = contains(output.alarms, "cartwheel-test-endpoint-5xx")
+    condition     = contains(output.alarms, "cartwheel-test-endpoint-a-5xx") && contains(output.alarms, "cartwheel-test-endpoint-b-latency")
     error_message = "The endpoint has alarms."
   }
   assert {

@@ -130,11 +130,11 @@ run "sagemaker_with_autoscaling" {
     endpoint_autoscaling = true
   }
   assert {
-    condition     = aws_appautoscaling_target.variant[0].resource_id == "endpoint/cartwheel-test/variant/main"
-    error_message = "The variant that the state machine creates scales."
+    condition     = [for target in aws_appautoscaling_target.variant : target.resource_id] == ["endpoint/cartwheel-test/variant/a", "endpoint/cartwheel-test/variant/b"]
+    error_message = "The variants that the state machine creates scale."
   }
   assert {
-    condition     = one(one(aws_appautoscaling_policy.variant[0].target_tracking_scaling_policy_configuration).predefined_metric_specification).predefined_metric_type == "SageMakerVariantInvocationsPerInstance"
+    condition     = one(one(aws_appautoscaling_policy.variant["a"].target_tracking_scaling_policy_configuration).predefined_metric_specification).predefined_metric_type == "SageMakerVariantInvocationsPerInstance"
     error_message = "The number of instances depends on invocations."
   }
 }
