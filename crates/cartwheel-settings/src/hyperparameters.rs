@@ -47,7 +47,7 @@ enum Form {
 use Form::{Integer, Number, Text};
 
 /// Names with the form of their values.
-const HYPERPARAMETERS: [(&str, Form); 51] = [
+const HYPERPARAMETERS: [(&str, Form); 50] = [
     ("aft_loss_distribution", Text),
     ("aft_loss_distribution_scale", Number),
     ("alpha", Number),
@@ -90,7 +90,6 @@ const HYPERPARAMETERS: [(&str, Form); 51] = [
     ("save_model_on_termination", Text),
     ("scale_pos_weight", Number),
     ("seed", Integer),
-    ("single_precision_histogram", Text),
     ("sketch_eps", Number),
     ("skip_drop", Number),
     ("subsample", Number),
