@@ -29,7 +29,7 @@ use crate::commands::synonyms::SynonymsCommand;
 use crate::commands::users::{LakeCommand, Users};
 use crate::commands::{
     audit, backup, capacity, config, endpoint, evaluate, features, generate, import, keys, model,
-    models, pipeline, placements, replay, rules, serve, stream, synonyms, users,
+    models, pipeline, placements, ready, replay, rules, serve, stream, synonyms, users,
 };
 use crate::context::Context;
 use crate::errors;
@@ -73,6 +73,9 @@ enum Command {
     Demo(Demo),
     /// Serve the current release: events in, recommendations out.
     Serve(Serve),
+    /// Fail unless the server of the data directory accepts and answers events.
+    #[command(after_help = "Example:\n  cartwheel ready && echo serving")]
+    Ready,
     /// Write a synthetic grocery shop: orders in the Instacart schema, or events and products.
     Generate(Generate),
     /// Import a shop's history: orders and events from files or standard input.
@@ -214,6 +217,7 @@ impl Command {
             | Self::Keys { .. }
             | Self::Stream { .. }
             | Self::Lake { .. }
+            | Self::Ready
             | Self::Replay(_)
             | Self::Users { .. }
             | Self::Audit(_) => DataUse::Required,
@@ -270,6 +274,7 @@ fn execute(cli: Cli) -> Result<()> {
     match cli.command {
         Command::Demo(args) => serve::demo(&context, &args),
         Command::Serve(args) => serve::serve(&context, &args),
+        Command::Ready => ready::run(&context),
         Command::Generate(args) => generate::run(&args, &context.clock, *json),
         Command::Import { command } => import::run(&context, command),
         Command::Features(args) => {

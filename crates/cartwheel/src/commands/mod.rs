@@ -20,6 +20,7 @@ pub mod model;
 pub mod models;
 pub mod pipeline;
 pub mod placements;
+pub mod ready;
 pub mod replay;
 mod report;
 pub mod rules;

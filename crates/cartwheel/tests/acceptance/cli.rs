@@ -19,6 +19,7 @@ fn every_commands_help_has_an_example() {
         &[][..],
         &["demo"],
         &["serve"],
+        &["ready"],
         &["generate"],
         &["import"],
         &["import", "orders"],
@@ -74,7 +75,8 @@ fn errors_name_the_cause_and_the_next_step() {
     let out = dir.path().join("p.json");
     let out = out.to_str().unwrap();
     for (args, expected) in [
-        (&["features"][..], LEARN),
+        (&["ready"][..], "start one with `cartwheel serve`"),
+        (&["features"], LEARN),
         (&["train"], LEARN),
         (&["evaluate"], LEARN),
         (&["predict", "--out", out], LEARN),
