@@ -32,6 +32,8 @@ mod imports;
 #[cfg(test)]
 mod kill;
 #[cfg(test)]
+mod metrics;
+#[cfg(test)]
 mod pipeline;
 #[cfg(test)]
 mod placements;
