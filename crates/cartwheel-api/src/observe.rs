@@ -8,6 +8,7 @@ use axum::middleware::Next;
 use axum::response::Response;
 use tokio::time::Instant;
 use tracing::Instrument;
+use tracing::field::Empty;
 
 use crate::access::caller::Caller;
 use crate::access::plain_name::is_plain_name;
@@ -85,9 +86,10 @@ pub(crate) async fn observe(
         request.headers_mut().insert(REQUEST_ID, value.clone());
     }
     // At the error level, so that no log filter drops the ids.
-    let trace_id = trace.as_ref().map(Trace::id);
-    let span = tracing::error_span!("request", request_id = id, trace_id);
-    let mut response = next.run(request).instrument(span).await;
+    let traceparent = trace.as_ref().map(Trace::text);
+    let span = tracing::error_span!("request", request_id = id, traceparent);
+    let answer = tracing::info_span!(parent: &span, "answer", %method, route, status = Empty);
+    let mut response = next.run(request).instrument(answer.clone()).instrument(span).await;
     let headers = response.headers_mut();
     headers.reserve(SECURITY.len() + 4);
     for (name, value) in SECURITY {
@@ -102,6 +104,8 @@ pub(crate) async fn observe(
     headers.extend(trace.clone().map(Trace::into_header));
     let took = start.elapsed();
     let status = response.status().as_u16();
+    answer.record("status", status);
+    let trace_id = trace.as_ref().map(Trace::id);
     counts.request(&method, route, status, took);
     state.monitor.request(state.clock.now_ms(), route, status, took);
     let caller = response.extensions().get::<Caller>().map_or("", Caller::name);

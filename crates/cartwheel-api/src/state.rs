@@ -163,6 +163,22 @@ impl AppState {
         tokio::time::timeout(limit, self.impressions.settle()).await.is_ok()
     }
 
+    /// Ends the spans of deliveries once the lake has their events. Runs until dropped.
+    pub async fn follow_deliveries(&self) {
+        let mut ticks = tokio::time::interval(Duration::from_secs(1));
+        loop {
+            ticks.tick().await;
+            if !self.monitor.traces_delivery() {
+                continue;
+            }
+            if let Some(operator) = self.operator.clone()
+                && let Ok(flow) = tokio::task::spawn_blocking(move || operator.flow()).await
+            {
+                self.monitor.delivered(&flow.delivered);
+            }
+        }
+    }
+
     /// The operator's interface.
     ///
     /// # Errors

@@ -139,10 +139,12 @@ impl Host {
         supervisor.run_restarting("keys", move |stop| {
             until(stop, keys.clone().follow(known.clone(), may_be_open))
         });
-        let metrics = state.metrics.clone();
+        let of = state.clone();
         supervisor.run_restarting("metrics", move |stop| {
-            let metrics = metrics.clone();
-            until(stop, async move { metrics.upkeep().await })
+            let of = of.clone();
+            until(stop, async move {
+                tokio::join!(of.metrics.upkeep(), of.follow_deliveries());
+            })
         });
         if let Some(tls) = self.connections.tls.clone() {
             supervisor.run_restarting("certificate", move |stop| {

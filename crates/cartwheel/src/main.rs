@@ -7,7 +7,9 @@ mod commands;
 mod context;
 mod errors;
 mod learn;
+mod otlp;
 mod show;
+mod traces;
 
 fn main() -> std::process::ExitCode {
     // Opening a release takes several times the memory that stays in use.

@@ -27,9 +27,14 @@ impl Trace {
         (valid && !(version == "00" && has_more)).then(|| Self(value.clone()))
     }
 
+    /// The whole header.
+    pub(crate) fn text(&self) -> &str {
+        self.0.to_str().unwrap_or_default()
+    }
+
     /// The trace's id, 32 hexadecimal digits.
     pub(crate) fn id(&self) -> &str {
-        self.0.to_str().ok().and_then(|value| value.get(3..35)).unwrap_or_default()
+        self.text().get(3..35).unwrap_or_default()
     }
 
     /// The header of the answer.

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cartwheel_events::{EventKind, EventRecord, ProductId, UserId};
-use cartwheel_stream::Position;
+use cartwheel_stream::{Position, Sequence};
 use parking_lot::{Mutex, MutexGuard};
 use serde::Serialize;
+use tracing::Span;
 use utoipa::ToSchema;
 
 use crate::operate::latency::Times;
@@ -96,6 +97,8 @@ pub(crate) struct Tracked {
     pub(crate) product_ids: Vec<ProductId>,
     pub(crate) received_at_ms: i64,
     pub(crate) synced: Option<(Position, Duration)>,
+    /// Open until the event is in the lake, if somebody traces it.
+    delivery: Option<Span>,
 }
 
 #[derive(Default)]
@@ -189,6 +192,7 @@ impl Monitor {
                 product_ids: record.product_ids.clone(),
                 received_at_ms: record.received_at_ms,
                 synced: None,
+                delivery: None,
             })
             .collect();
         newest.reverse();
@@ -205,6 +209,9 @@ impl Monitor {
         took: Duration,
         results: &[(&EventRecord, Option<Position>)],
     ) {
+        // For the newest event, which stands for those that were stored with it.
+        let delivery = tracing::info_span!("deliver");
+        let mut delivery = (!delivery.is_disabled()).then_some(delivery);
         let stored = results.iter().filter(|(_, position)| position.is_some()).count();
         let mut kept = self.kept();
         kept.events_total += stored as u64;
@@ -220,8 +227,28 @@ impl Monitor {
             };
             let Some(at) = kept.events.iter().rposition(is) else { continue };
             match position {
-                Some(position) => kept.events[at].synced = Some((position, took)),
+                Some(position) => {
+                    kept.events[at].synced = Some((position, took));
+                    kept.events[at].delivery = delivery.take();
+                }
                 None => drop(kept.events.remove(at)),
+            }
+        }
+    }
+}
+
+impl Monitor {
+    /// Whether somebody traces the delivery of a kept event.
+    pub(crate) fn traces_delivery(&self) -> bool {
+        self.kept().events.iter().any(|event| event.delivery.is_some())
+    }
+
+    /// Ends the spans of events that are in the lake: below these sequence numbers, by shard.
+    pub(crate) fn delivered(&self, next: &[Sequence]) {
+        for event in &mut self.kept().events {
+            let Some((position, _)) = event.synced else { continue };
+            if next.get(position.shard as usize).is_some_and(|next| position.sequence < *next) {
+                event.delivery = None;
             }
         }
     }

@@ -8,6 +8,7 @@ use cartwheel_sessions::{Session, Shopper, event_hash};
 use cartwheel_stream::{Position, Sequence};
 use rustc_hash::{FxHashMap, FxHashSet};
 use tokio::time::Instant;
+use tracing::Instrument;
 
 use crate::access::caller::Caller;
 use crate::http::completion::run_to_completion;
@@ -166,7 +167,9 @@ async fn run(state: &AppState, events: Vec<Result<Event, Problem>>, dating: Dati
     let stored = || plans.iter().filter_map(Plan::stored);
     state.monitor.accepted(stored());
     let start = Instant::now();
-    let puts = put(&*state.stream, stored().cloned().map(Record::Event).collect()).await;
+    let span = tracing::info_span!("store", events = stored().count());
+    let records = stored().cloned().map(Record::Event).collect();
+    let puts = put(&*state.stream, records).instrument(span).await;
     let positions = puts.iter().map(|put| put.as_ref().ok().copied());
     let placed: Vec<_> = stored().zip(positions).collect();
     state.monitor.stored(now_ms, start.elapsed(), &placed);

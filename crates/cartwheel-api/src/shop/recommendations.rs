@@ -9,6 +9,7 @@ use cartwheel_filter::{Context, Source};
 use cartwheel_sessions::{Session, Shopper};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use tracing::Instrument;
 use utoipa::ToSchema;
 use utoipa_axum::routes;
 
@@ -165,7 +166,7 @@ pub(crate) async fn answer(state: &AppState, question: Question<'_>) -> Recommen
         now_ms,
     };
     let cart = query.cart_products();
-    let mut answer = state.engine.recommend(query).await;
+    let mut answer = state.engine.recommend(query).instrument(tracing::info_span!("rank")).await;
     answer.degraded |= question.known.shopper.is_none();
     // An explanation is shown to an operator, not to the shopper.
     let list = (!question.explain).then(|| {

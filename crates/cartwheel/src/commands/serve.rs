@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use cartwheel_import::{Source, read_feed};
 use cartwheel_lake::{EarlierImports, ImportEntry, ImportKind, Lake};
 use cartwheel_node::{DataDir, ServeOptions, fill_catalogue, take_address};
@@ -16,7 +16,9 @@ pub use crate::commands::serve_args::{Backend, Demo, Serve};
 use crate::commands::web::asset;
 use crate::commands::{generate, import, pipeline};
 use crate::context::Context;
+use crate::otlp::Exporter;
 use crate::show::instant;
+use crate::traces::Traces;
 
 /// Time for blocking work to end after everything else.
 const BLOCKED: Duration = Duration::from_secs(1);
@@ -28,7 +30,7 @@ const DEMO_EXAMPLES: usize = 800;
 /// Makes a shop or takes one, learns from it unless that is done, and serves it.
 pub fn demo(context: &Context, args: &Demo) -> Result<()> {
     let started = instant();
-    log_to_stderr();
+    let _exporter = observe()?;
     let serving = Serve { listen: args.listen, ..Serve::default() };
     // Nobody waits for a shop that cannot be served.
     drop(take_address(serving.server(&context.settings.server).listen)?);
@@ -119,7 +121,7 @@ pub fn serve(context: &Context, args: &Serve) -> Result<()> {
 
 /// Runs a server on all processors, with its log on standard error.
 pub fn run_server(server: impl Future<Output = Result<()>>) -> Result<()> {
-    log_to_stderr();
+    let _exporter = observe()?;
     // What one request frees, the next needs: returning each page at once would cost more.
     crate::allocator::keep_free_pages(FREE_PAGES_MS);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
@@ -129,14 +131,25 @@ pub fn run_server(server: impl Future<Output = Result<()>>) -> Result<()> {
     served
 }
 
-fn log_to_stderr() {
-    let asked = std::env::var("RUST_LOG").ok().filter(|text| !text.is_empty());
-    let asked = asked.and_then(|text| text.parse().ok());
+/// Logs to standard error, and sends traces to the collector that a variable names, as long as the
+/// exporter exists.
+fn observe() -> Result<Option<Exporter>> {
+    let variable = |name: &str| std::env::var(name).ok().filter(|text| !text.is_empty());
+    let asked = variable("RUST_LOG").and_then(|text| text.parse().ok());
     // By target and level alone: a filter that also knows spans looks each request's up many times.
     let targets = asked.unwrap_or_else(|| Targets::new().with_default(Level::WARN));
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     // A second call in one process keeps the first.
-    let _ = tracing_subscriber::registry().with(lines).with(targets).try_init();
+    let Some(collector) = variable("OTEL_EXPORTER_OTLP_ENDPOINT") else {
+        let _ = tracing_subscriber::registry().with(lines).with(targets).try_init();
+        return Ok(None);
+    };
+    let exporter = Exporter::start(&collector).context("OTEL_EXPORTER_OTLP_ENDPOINT")?;
+    let traces = Traces::new(exporter.queue());
+    let traces = traces.with_filter(Targets::new().with_target("cartwheel_api", Level::INFO));
+    let lines = lines.with_filter(targets);
+    let _ = tracing_subscriber::registry().with(lines).with(traces).try_init();
+    Ok(Some(exporter))
 }
 
 async fn run(context: &Context, args: &Serve) -> Result<()> {

@@ -56,4 +56,6 @@ mod synthetic;
 #[cfg(test)]
 mod the_loop;
 #[cfg(test)]
+mod traces;
+#[cfg(test)]
 mod trends;

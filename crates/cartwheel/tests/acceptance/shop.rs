@@ -72,12 +72,18 @@ impl Server {
 
     /// Runs a command that serves, on a free port, until it names its address.
     pub fn spawn(data: &Path, command: &[&str]) -> Self {
+        Self::spawn_with(data, command, &[])
+    }
+
+    /// As [`Server::spawn`], with further variables.
+    pub fn spawn_with(data: &Path, command: &[&str], variables: &[(&str, &str)]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_cartwheel"))
             .arg("--data-dir")
             .arg(data)
             .args(command)
             .args(["--listen", "127.0.0.1:0"])
             .env("CARTWHEEL_DELIVERY_MAX_AGE_SECONDS", "1")
+            .envs(variables.iter().copied())
             .current_dir(data)
             .stdout(Stdio::null())
             .stderr(Stdio::piped())

@@ -6,6 +6,7 @@ use cartwheel_filter::Context;
 use cartwheel_placements::{NAME_EXPECTED, is_name};
 use cartwheel_rules::RuleSet;
 use serde_json::{Map, Value};
+use tracing::Instrument;
 
 use super::slot::{Asked, slot};
 use crate::access::caller::{Caller, Permitted};
@@ -120,7 +121,8 @@ impl Prepared {
     /// The lists under some rules.
     pub(super) async fn fill(&self, state: &Shared, rules: &RuleSet) -> Page {
         let query = self.query(Some(Ruled { rules, context: &self.context }));
-        let mut page = state.engine.page(query, &self.slots).await;
+        let ranked = state.engine.page(query, &self.slots);
+        let mut page = ranked.instrument(tracing::info_span!("rank")).await;
         page.degraded |= self.known.shopper.is_none();
         page
     }
