@@ -22,19 +22,22 @@ const MAX_WAIT_MS = 30_000;
 /** A timer of Node.js, which can be told not to keep the process running. */
 type Timer = ReturnType<typeof setTimeout> & { unref?: () => void };
 
-/** The queues with events, to be sent when a Node.js process ends by itself. */
+/** The queues with events, to be sent when a Node.js process ends by itself or a page goes away. */
 const unsent = new Set<Queue>();
 
-const { process: node } = globalThis as {
-  process?: { on?: (event: 'beforeExit', run: () => void) => void };
-};
-
-node?.on?.('beforeExit', () => {
+function flushAll(): void {
   const all = [...unsent];
   // Once: what the server cannot take now must not keep the process running.
   unsent.clear();
   for (const queue of all) queue.flush().catch(() => {});
-});
+}
+
+const { process: node, addEventListener: listen } = globalThis as {
+  process?: { on?: (event: 'beforeExit', run: () => void) => void };
+  addEventListener?: (event: 'pagehide', run: () => void) => void;
+};
+node?.on?.('beforeExit', flushAll);
+listen?.('pagehide', flushAll);
 
 /** Events that wait to be sent. Each has an id before its first attempt and keeps it. */
 export class Queue {

@@ -26,6 +26,8 @@ export interface Options<A> {
 
 const FIRST_WAIT_MS = 200;
 const MAX_WAIT_MS = 10_000;
+/** Longest body of a request that outlives its page, in characters; browsers allow 64 KiB. */
+const MAX_KEPT_BODY = 20_000;
 /** Requests that change nothing, or whose events have ids: a second one does no harm. */
 const REPEATABLE = /^\/(submit|v1\/(events|page|rank|recommendations|placements\/\{name\}))$/;
 
@@ -103,7 +105,9 @@ export class Transport {
     else if (key !== undefined) headers['x-api-key'] = key;
     const timeout = AbortSignal.timeout(options.timeoutMs ?? this.#settings.timeoutMs ?? 2_000);
     const signal = options.signal ? AbortSignal.any([options.signal, timeout]) : timeout;
-    const init: RequestInit = { method: method.toUpperCase(), headers, signal };
+    // A browser completes a short request even if its page goes away.
+    const keepalive = body !== undefined && body.length < MAX_KEPT_BODY;
+    const init: RequestInit = { method: method.toUpperCase(), headers, signal, keepalive };
     const response = await fetch(address, body === undefined ? init : { ...init, body });
     if (!response.ok) throw await refused(response);
     return response;
