@@ -15,8 +15,8 @@ const KNOWN: [(&str, &str); 5] = [
 
 /// An example of a parameter or field called `name`.
 ///
-/// An example or default in the schema comes first. Objects have their required fields, and those
-/// with an example.
+/// An example or default in the schema comes first. Objects have their required fields, those with an
+/// example, and those that name a shopper or products.
 pub(crate) fn example(name: &str, schema: &Value, schemas: &Value) -> Value {
     nested(name, schema, schemas, 0)
 }
@@ -57,12 +57,15 @@ fn nested(name: &str, schema: &Value, schemas: &Value, depth: usize) -> Value {
         },
         Some("boolean") => json!(true),
         Some("string") if schema["format"] == "date-time" => json!("2026-01-31T12:00:00Z"),
-        Some("string") => {
-            let known = KNOWN.iter().find(|(known, _)| *known == name);
-            known.map_or_else(|| json!(name), |(_, value)| json!(value))
-        }
+        Some("string") => json!(known(name).unwrap_or(name)),
         _ => Value::Null,
     }
+}
+
+/// The known value of a field, or of the items of a list with that name.
+fn known(name: &str) -> Option<&'static str> {
+    let item = name.strip_suffix('s').unwrap_or(name);
+    KNOWN.iter().find(|(known, _)| *known == item).map(|(_, value)| *value)
 }
 
 /// The example or the default that the schema states itself.
@@ -78,7 +81,7 @@ fn object(schema: &Value, schemas: &Value, depth: usize) -> Value {
     let fields = schema["properties"].as_object().into_iter().flatten();
     let shown = fields.filter(|(name, field)| {
         let has_example = !field["example"].is_null() || !field["examples"][0].is_null();
-        is_required(name) || has_example
+        is_required(name) || has_example || known(name).is_some()
     });
     let values = shown.map(|(name, field)| (name.clone(), nested(name, field, schemas, depth + 1)));
     Value::Object(values.collect::<Map<_, _>>())
@@ -100,6 +103,7 @@ mod tests {
                     "items": {"type": "array", "items": {"$ref": "#/components/schemas/Item"}},
                     "at": {"type": ["string", "null"], "format": "date-time"},
                     "session_id": {"type": "string"},
+                    "product_ids": {"type": "array", "items": {"type": "string"}},
                 },
             },
             "Item": {
@@ -119,6 +123,7 @@ mod tests {
             "event": "view",
             "items": [{"product_id": "12", "quantity": 1, "query": "oat milk"}],
             "at": "2026-01-31T12:00:00Z",
+            "product_ids": ["12"],
         });
         assert_eq!(of("Event"), expected);
         assert_eq!(of("Endless"), Value::Null);

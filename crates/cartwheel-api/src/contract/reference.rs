@@ -25,7 +25,7 @@ pub(crate) fn page(document: &OpenApi) -> String {
         html,
         "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\
-         <title>{title} API</title><link rel=\"stylesheet\" href=\"/docs.css\"></head><body>\
+         <title>{title} API</title><link rel=\"icon\" href=\"/favicon.svg\"><link rel=\"stylesheet\" href=\"/docs.css\"></head><body>\
          <script src=\"/docs.js\" defer></script>\
          <h1>{title} API</h1><p class=\"quiet\">Version {version} · \
          <a href=\"/openapi.json\">openapi.json</a> · <a href=\"/\">shop</a> · \

@@ -34,12 +34,12 @@ pub fn table(runs: &[Summary]) -> String {
         return "No runs yet: start one with `cartwheel pipeline run`".to_owned();
     }
     let mut out =
-        format!("{:<26}{:<11}{:<21}{:<10}{}\n", "RUN", "STATUS", "STARTED (UTC)", "TOOK", "STATE");
+        format!("{:<26}{:<13}{:<21}{:<10}{}\n", "RUN", "STATUS", "STARTED (UTC)", "TOOK", "STATE");
     for run in runs {
         let took = run.stopped_ms.map_or_else(|| "–".to_owned(), |end| took(end - run.started_ms));
         let state = run.error.clone().unwrap_or_else(|| run.current.join(" › "));
         let (name, status, started) = (&run.name, &run.status, second(run.started_ms));
-        let _ = writeln!(out, "{name:<26}{status:<11}{started:<21}{took:<10}{state}");
+        let _ = writeln!(out, "{name:<26}{status:<13}{started:<21}{took:<10}{state}");
     }
     out
 }
