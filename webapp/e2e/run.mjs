@@ -5,6 +5,7 @@ import { mkdir } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { launch } from './browser.mjs';
 import { Server } from './server.mjs';
+import { steps as clientSteps } from './clients.mjs';
 import { steps as catalogueSteps } from './catalogue.mjs';
 import { steps as consoleSteps } from './console.mjs';
 import { steps as importSteps } from './imports.mjs';
@@ -38,6 +39,7 @@ const steps = [
   ...catalogueSteps,
   ...consoleSteps,
   ...importSteps,
+  ...clientSteps,
   ...keySteps,
   ...tagSteps,
 ].filter(([name]) => name.includes(only));

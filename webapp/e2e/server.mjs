@@ -21,30 +21,45 @@ export class Server {
   #process = null;
   #log = '';
 
-  constructor(binary, data, port, shopPort) {
+  #args;
+  #env;
+  /** Where tests may serve the pages of another shop, of another site. */
+  shopUrl = null;
+
+  constructor(binary, data, port, args, env) {
     this.#binary = binary;
     this.data = data;
     this.url = `http://127.0.0.1:${port}`;
-    /** Where tests may serve the pages of another shop, of another site. */
-    this.shopUrl = `http://localhost:${shopPort}`;
+    this.#args = args;
+    this.#env = env;
   }
 
   /** Generates a shop, trains a model and starts the server. */
   static async open(binary) {
     const data = await mkdtemp(join(tmpdir(), 'cartwheel-page-'));
-    const server = new Server(binary, data, await freePort(), await freePort());
+    const shopUrl = `http://localhost:${await freePort()}`;
+    const env = {
+      CARTWHEEL_DELIVERY_MAX_AGE_SECONDS: '2',
+      CARTWHEEL_SERVER_CORS_ORIGINS: shopUrl,
+    };
+    const server = new Server(binary, data, await freePort(), ['demo', ...SHOP], env);
+    server.shopUrl = shopUrl;
+    await server.start();
+    return server;
+  }
+
+  /** Starts a server of the same binary over an empty directory. */
+  async another(env) {
+    const data = await mkdtemp(join(tmpdir(), 'cartwheel-page-'));
+    const server = new Server(this.#binary, data, await freePort(), ['serve'], env);
     await server.start();
     return server;
   }
 
   async start() {
     const listen = new URL(this.url).host;
-    const args = ['--data-dir', this.data, 'demo', ...SHOP, '--listen', listen];
-    const env = {
-      ...process.env,
-      CARTWHEEL_DELIVERY_MAX_AGE_SECONDS: '2',
-      CARTWHEEL_SERVER_CORS_ORIGINS: this.shopUrl,
-    };
+    const args = ['--data-dir', this.data, ...this.#args, '--listen', listen];
+    const env = { ...process.env, ...this.#env };
     this.#process = spawn(this.#binary, args, { env, stdio: ['ignore', 'ignore', 'pipe'] });
     this.#process.stderr.on('data', (text) => (this.#log = (this.#log + text).slice(-8000)));
     const deadline = Date.now() + START_TIMEOUT_MS;
