@@ -175,10 +175,9 @@ impl World {
                 continue;
             }
             opened.context("the start")?;
-            if self.data_dir.0.join("sessions.damaged").exists() {
-                self.note("sessions were damaged".to_owned());
-                // redb goes on with pages whose sync failed; the disk may lose them later.
-                ensure!(self.a_sync_failed, "the file of sessions is damaged, and no sync failed");
+            // redb goes on with pages whose sync failed; the disk may lose them later. (A file that
+            // was being created may be damaged too, and had nothing.)
+            if self.data_dir.0.join("sessions.damaged").exists() && self.a_sync_failed {
                 self.sessions_are_rebuilt = true;
             }
             return self.verify().await;
