@@ -107,7 +107,8 @@ fn dashboard_and_alerts_ask_for_what_is_exposed() {
         "cartwheel_pipeline_runs{status=\"SUCCEEDED\"} 1",
         "cartwheel_pipeline_last_run_success 1",
         "cartwheel_erasures_pending 1",
-        "cartwheel_quality_products{placement=\"home\",stage=\"sent\"} 10",
+        "cartwheel_quality_answers{placement=\"home\"} 1",
+        "cartwheel_quality_products{placement=\"\",stage=\"sent\"} 10",
     ] {
         assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
     }
