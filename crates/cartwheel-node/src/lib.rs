@@ -40,7 +40,7 @@ pub use fill::fill_catalogue;
 pub use host::{Host, interrupted};
 pub use kept_numbers::{keep_numbers, read_before};
 pub use keys::{KeyFile, StoredKey};
-pub use listen::take_address;
+pub use listen::{check_reach, files_needed, take_address};
 pub use pipeline::{
     Ended, Jobs, KEY_VARIABLE, PROGRESS_VARIABLE, Pipeline, Watcher, become_job, definition,
     executions,

@@ -167,6 +167,11 @@ fn stamp(path: &Path) -> Option<(SystemTime, u64)> {
     Some((file.modified().ok()?, file.len()))
 }
 
+/// The open files that a server with so many connections needs.
+pub fn files_needed(connections: usize) -> u64 {
+    connections as u64 + OTHER_FILES
+}
+
 /// Raises the limit of open files to the most that the system allows, and logs a warning if
 /// connections need more.
 pub fn raise_file_limit(connections: &Connections) {
@@ -178,7 +183,7 @@ pub fn raise_file_limit(connections: &Connections) {
     limit.rlim_cur = limit.rlim_max;
     // SAFETY: the call only reads the struct, and fails if the limit may not be raised.
     unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &limit) };
-    if limit.rlim_max < connections.most as u64 + OTHER_FILES {
+    if limit.rlim_max < files_needed(connections.most) {
         let (files, wanted) = (limit.rlim_max, connections.most);
         tracing::warn!(files, wanted, "server.max_connections exceeds the limit of open files");
     }

@@ -5,12 +5,13 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use cartwheel_ambient::Clock;
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::commands::audit::Audit;
 use crate::commands::backup::BackupCommand;
 use crate::commands::capacity::Capacity;
 use crate::commands::config::Config;
+use crate::commands::doctor::Doctor;
 use crate::commands::endpoint::Endpoint;
 use crate::commands::evaluate::Evaluate;
 use crate::commands::features::Features;
@@ -24,12 +25,14 @@ use crate::commands::placements::PlacementsCommand;
 use crate::commands::replay::Replay;
 use crate::commands::rules::RulesCommand;
 use crate::commands::serve::{Demo, Serve};
+use crate::commands::shell::{Completions, Man};
 use crate::commands::stream::Stream;
 use crate::commands::synonyms::SynonymsCommand;
 use crate::commands::users::{LakeCommand, Users};
 use crate::commands::{
-    audit, backup, capacity, config, endpoint, evaluate, features, generate, import, keys, model,
-    models, pipeline, placements, ready, replay, rules, serve, stream, synonyms, users,
+    audit, backup, capacity, config, doctor, endpoint, evaluate, features, generate, import, keys,
+    model, models, pipeline, placements, ready, replay, rules, serve, shell, stream, synonyms,
+    users,
 };
 use crate::context::Context;
 use crate::errors;
@@ -178,6 +181,12 @@ enum Command {
         #[command(subcommand)]
         command: Config,
     },
+    /// Look for what is missing, slow or misconfigured, and say what to do.
+    Doctor(Doctor),
+    /// Print a script that completes commands in a shell.
+    Completions(Completions),
+    /// Write manual pages.
+    Man(Man),
 }
 
 /// What a command needs of the data directory.
@@ -199,6 +208,7 @@ impl Command {
             Self::Generate(_) | Self::Capacity(_) | Self::Config { .. } | Self::Endpoint(_) => {
                 DataUse::Unused
             }
+            Self::Doctor(_) | Self::Completions(_) | Self::Man(_) => DataUse::Unused,
             Self::Pipeline { command: PipelineCommand::Graph { .. } } => DataUse::Unused,
             Self::Backup { command: BackupCommand::Create { .. } } => DataUse::Required,
             Self::Backup { .. } => DataUse::Unused,
@@ -246,9 +256,19 @@ pub fn run() -> ExitCode {
 }
 
 fn execute(cli: Cli) -> Result<()> {
-    if let Command::Config { command: Config::Reference } = cli.command {
-        config::reference();
-        return Ok(());
+    // These need no valid settings.
+    match &cli.command {
+        Command::Config { command: Config::Reference } => {
+            config::reference();
+            return Ok(());
+        }
+        Command::Completions(args) => {
+            shell::completions(args, Cli::command());
+            return Ok(());
+        }
+        Command::Man(args) => return shell::man(args, Cli::command(), cli.json),
+        Command::Doctor(_) => return doctor::run(cli.data_dir, cli.config.as_deref(), cli.json),
+        _ => {}
     }
     let context = Context {
         data_dir: DataDir(cli.data_dir),
@@ -299,7 +319,11 @@ fn execute(cli: Cli) -> Result<()> {
         Command::Audit(args) => audit::run(&context, &args),
         Command::Capacity(args) => capacity::run(&args, *json),
         Command::Config { command: Config::Check } => config::check(settings, *json),
-        Command::Config { command: Config::Reference } => Ok(()),
+        // Done above.
+        Command::Config { command: Config::Reference }
+        | Command::Doctor(_)
+        | Command::Completions(_)
+        | Command::Man(_) => Ok(()),
     }
 }
 
@@ -317,8 +341,6 @@ fn with_arguments(settings: &Settings, args: &Features) -> Result<Settings, Inva
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     /// Calls `found` for a command and everything below it, with its words.

@@ -2,6 +2,7 @@
 
 use anyhow::{Context, Result, bail};
 use http_body_util::{BodyExt, Full};
+use hyper::StatusCode;
 use hyper::body::Bytes;
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
@@ -27,6 +28,34 @@ pub async fn send(
     path: &str,
     body: Option<&Value>,
 ) -> Result<Value> {
+    let (status, answer) = ask(data_dir, method, path, body).await?;
+    let answer: Value = serde_json::from_slice(&answer).unwrap_or_default();
+    if !status.is_success() {
+        let reason = answer["detail"].as_str().or_else(|| answer["title"].as_str());
+        let reason = reason.unwrap_or(status.as_str());
+        if status == StatusCode::UNAUTHORIZED {
+            bail!("{reason} Set {KEY_VARIABLE} to an admin key.");
+        }
+        bail!("{reason}");
+    }
+    Ok(answer)
+}
+
+/// Reads a path and returns status and body, whatever the status is.
+///
+/// # Errors
+/// When no server answers.
+pub async fn get(data_dir: &DataDir, path: &str) -> Result<(u16, String)> {
+    let (status, body) = ask(data_dir, "GET", path, None).await?;
+    Ok((status.as_u16(), String::from_utf8_lossy(&body).into_owned()))
+}
+
+async fn ask(
+    data_dir: &DataDir,
+    method: &str,
+    path: &str,
+    body: Option<&Value>,
+) -> Result<(StatusCode, Bytes)> {
     let address = std::fs::read_to_string(data_dir.server())
         .context("another command uses the data directory: try again when it has ended")?;
     let address = address.trim();
@@ -49,14 +78,5 @@ pub async fn send(
     let status = response.status();
     let answer = response.into_body().collect().await?.to_bytes();
     connection.abort();
-    let answer: Value = serde_json::from_slice(&answer).unwrap_or_default();
-    if !status.is_success() {
-        let reason = answer["detail"].as_str().or_else(|| answer["title"].as_str());
-        let reason = reason.unwrap_or(status.as_str());
-        if status == hyper::StatusCode::UNAUTHORIZED {
-            bail!("{reason} Set {KEY_VARIABLE} to an admin key.");
-        }
-        bail!("{reason}");
-    }
-    Ok(answer)
+    Ok((status, answer))
 }

@@ -37,7 +37,7 @@ pub struct Trained {
 /// Where libxgboost may be, beside the system's places: the configured path, and the program's
 /// folder. Never in the current directory, to which others may write. A debug build also knows
 /// the virtual environment of the source tree that it was built from.
-fn libraries(settings: &Train) -> Vec<PathBuf> {
+pub fn libraries(settings: &Train) -> Vec<PathBuf> {
     let mut paths: Vec<PathBuf> = settings.library.clone().into_iter().collect();
     let program = std::env::current_exe().ok();
     paths.extend(program.map(|program| program.with_file_name("libxgboost.so")));

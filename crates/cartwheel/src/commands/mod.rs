@@ -6,6 +6,7 @@ pub mod capacity;
 mod clicks;
 pub mod config;
 mod diversity;
+pub mod doctor;
 mod due;
 pub mod endpoint;
 pub mod evaluate;
@@ -28,6 +29,7 @@ pub mod serve;
 mod serve_args;
 #[cfg(feature = "aws")]
 pub mod serve_aws;
+pub mod shell;
 mod sources;
 pub mod stream;
 pub mod synonyms;

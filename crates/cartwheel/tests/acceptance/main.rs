@@ -16,6 +16,8 @@ mod console;
 #[cfg(test)]
 mod degraded;
 #[cfg(test)]
+mod doctor;
+#[cfg(test)]
 mod earlier;
 #[cfg(test)]
 mod endpoint;
