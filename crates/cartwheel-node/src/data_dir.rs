@@ -245,6 +245,11 @@ impl DataDir {
         self.0.join("uploads")
     }
 
+    /// Changes that assistants propose.
+    pub fn proposals(&self) -> PathBuf {
+        self.0.join("proposals")
+    }
+
     /// The synthetic shop of the demo.
     pub fn shop(&self) -> PathBuf {
         self.0.join("shop")

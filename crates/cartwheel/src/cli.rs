@@ -18,10 +18,12 @@ use crate::commands::features::Features;
 use crate::commands::generate::Generate;
 use crate::commands::import::Import;
 use crate::commands::keys::Keys;
+use crate::commands::mcp::Mcp;
 use crate::commands::model::{Predict, Recommend, Train};
 use crate::commands::models::Models;
 use crate::commands::pipeline::PipelineCommand;
 use crate::commands::placements::PlacementsCommand;
+use crate::commands::proposals::ProposalsCommand;
 use crate::commands::replay::Replay;
 use crate::commands::rules::RulesCommand;
 use crate::commands::serve::{Demo, Serve};
@@ -31,8 +33,8 @@ use crate::commands::synonyms::SynonymsCommand;
 use crate::commands::users::{LakeCommand, Users};
 use crate::commands::{
     audit, backup, capacity, config, doctor, endpoint, evaluate, features, generate, import, keys,
-    model, models, pipeline, placements, ready, replay, rules, serve, shell, stream, synonyms,
-    users,
+    mcp, model, models, pipeline, placements, proposals, ready, replay, rules, serve, shell,
+    stream, synonyms, users,
 };
 use crate::context::Context;
 use crate::errors;
@@ -183,6 +185,16 @@ enum Command {
     },
     /// Look for what is missing, slow or misconfigured, and say what to do.
     Doctor(Doctor),
+    /// Let an assistant look at the shop and propose changes (Model Context Protocol).
+    Mcp(Mcp),
+    /// List, confirm and reject what assistants propose.
+    #[command(
+        after_help = "Examples:\n  cartwheel proposals list\n  cartwheel proposals confirm 8f2b61c0a9d4"
+    )]
+    Proposals {
+        #[command(subcommand)]
+        command: ProposalsCommand,
+    },
     /// Print a script that completes commands in a shell.
     Completions(Completions),
     /// Write manual pages.
@@ -230,6 +242,8 @@ impl Command {
             | Self::Ready
             | Self::Replay(_)
             | Self::Users { .. }
+            | Self::Mcp(_)
+            | Self::Proposals { .. }
             | Self::Audit(_) => DataUse::Required,
         }
     }
@@ -319,6 +333,8 @@ fn execute(cli: Cli) -> Result<()> {
         Command::Audit(args) => audit::run(&context, &args),
         Command::Capacity(args) => capacity::run(&args, *json),
         Command::Config { command: Config::Check } => config::check(settings, *json),
+        Command::Mcp(_) => mcp::run(&context),
+        Command::Proposals { command } => proposals::run(&context, &command),
         // Done above.
         Command::Config { command: Config::Reference }
         | Command::Doctor(_)

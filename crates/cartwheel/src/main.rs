@@ -8,6 +8,7 @@ mod context;
 mod errors;
 mod learn;
 mod otlp;
+mod proposals;
 mod show;
 mod traces;
 

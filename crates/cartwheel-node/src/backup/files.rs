@@ -3,8 +3,10 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Entries of the data directory that a backup leaves out: what only a running process means.
-const LEFT_OUT: [&str; 5] = ["server.address", "uploads", "shop", "snapshot", "restoring"];
+/// Entries of the data directory that a backup leaves out: what only a running process means, and
+/// what waits for a person.
+const LEFT_OUT: [&str; 6] =
+    ["server.address", "uploads", "shop", "snapshot", "restoring", "proposals"];
 
 /// Extensions of locks, of files that are being written, and of files moved aside.
 const UNFINISHED: [&str; 4] = ["lock", "new", "progress-new", "damaged"];

@@ -2,6 +2,8 @@
 
 #![allow(clippy::disallowed_methods, reason = "real programs are measured in real time")]
 
+#[cfg(test)]
+mod assistants;
 #[cfg(feature = "aws")]
 #[cfg(test)]
 mod aws;
