@@ -1,5 +1,6 @@
 //! `doctor`: looks for what is missing, slow or misconfigured, and says what to do.
 
+mod finding;
 mod machine;
 mod shop;
 
@@ -12,6 +13,7 @@ use cartwheel_settings::Settings;
 use clap::Args;
 use serde::Serialize;
 
+use self::finding::{Finding, Level};
 use crate::show::result;
 
 /// The arguments of `doctor`.
@@ -23,43 +25,6 @@ use crate::show::result;
 The exit status is 0 unless a finding is an error. Nothing is changed; beside a running server, an
 admin key in CARTWHEEL_API_KEY shows more.")]
 pub struct Doctor {}
-
-/// How bad a finding is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-enum Level {
-    /// As it should be.
-    Ok,
-    /// It works, and may not for long, or is slow.
-    Warning,
-    /// It does not work.
-    Error,
-}
-
-/// What a check has found.
-#[derive(Debug, Serialize)]
-struct Finding {
-    check: &'static str,
-    level: Level,
-    found: String,
-    /// What to do about it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    next: Option<String>,
-}
-
-impl Finding {
-    fn ok(check: &'static str, found: impl Into<String>) -> Self {
-        Self { check, level: Level::Ok, found: found.into(), next: None }
-    }
-
-    fn warning(check: &'static str, found: impl Into<String>, next: impl Into<String>) -> Self {
-        Self { check, level: Level::Warning, found: found.into(), next: Some(next.into()) }
-    }
-
-    fn error(check: &'static str, found: impl Into<String>, next: impl Into<String>) -> Self {
-        Self { level: Level::Error, ..Self::warning(check, found, next) }
-    }
-}
 
 /// Everything that was found.
 #[derive(Debug, Serialize)]
@@ -110,12 +75,4 @@ fn text(report: &Report) -> String {
         }
     }
     out
-}
-
-/// Bytes in readable units.
-fn bytes(bytes: u64) -> String {
-    match bytes as f64 {
-        many if many >= 1e9 => format!("{:.1} GB", many / 1e9),
-        few => format!("{:.0} MB", few / 1e6),
-    }
 }

@@ -12,7 +12,7 @@ use cartwheel_node::{DataDir, files_needed};
 use cartwheel_settings::Settings;
 use cartwheel_training::Xgboost;
 
-use super::{Finding, bytes};
+use super::finding::{Finding, bytes};
 use crate::learn::libraries;
 use crate::show::instant;
 

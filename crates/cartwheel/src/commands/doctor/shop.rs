@@ -8,7 +8,7 @@ use cartwheel_node::{DataDir, KEY_VARIABLE, KeyFile, check_reach};
 use cartwheel_settings::{Server, Settings};
 use serde_json::Value;
 
-use super::Finding;
+use super::finding::Finding;
 use crate::client;
 
 /// Records that wait for a consumer from which on it is behind: seconds of a busy shop.
