@@ -1,5 +1,7 @@
 //! The endpoint's answers, with scores that XGBoost has predicted.
 
+#![allow(clippy::unwrap_used)]
+
 use std::path::PathBuf;
 
 use axum::Router;

@@ -132,7 +132,10 @@ fn shells_complete_every_command() {
         "{script}\nCOMP_WORDS=(cartwheel keys cr) COMP_CWORD=2\n\
          _cartwheel cartwheel cr keys\necho \"${{COMPREPLY[@]}}\""
     );
-    let out = Command::new("bash").args(["-c", &program]).output().unwrap();
+    // It is longer than an argument may be.
+    let file = dir.path().join("complete.sh");
+    std::fs::write(&file, program).unwrap();
+    let out = Command::new("bash").arg(&file).output().unwrap();
     assert_eq!(String::from_utf8(out.stdout).unwrap().trim(), "create");
 }
 
