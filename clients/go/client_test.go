@@ -45,7 +45,7 @@ func setting(t *testing.T, name string) string {
 func open(t *testing.T, base string, settings Settings) *Client {
 	t.Helper()
 	if settings.Token == nil {
-		settings.Key = setting(t, "CARTWHEEL_KEY")
+		settings.Key = setting(t, "CARTWHEEL_API_KEY")
 	}
 	if settings.Timeout == 0 {
 		settings.Timeout = patient
@@ -230,7 +230,7 @@ func TestTheExampleOfTheReadmeRuns(t *testing.T) {
 		t.Fatalf("it has %d lines", lines)
 	}
 	example = strings.ReplaceAll(example, "http://127.0.0.1:8080", setting(t, "CARTWHEEL_URL"))
-	example = strings.ReplaceAll(example, "cw_…", setting(t, "CARTWHEEL_KEY"))
+	example = strings.ReplaceAll(example, "cw_…", setting(t, "CARTWHEEL_API_KEY"))
 	folder := t.TempDir()
 	here, _ := filepath.Abs(".")
 	module := "module example\n\ngo 1.22\n\nrequire cartwheel v0.0.0\n\nreplace cartwheel => " + here + "\n"

@@ -17,7 +17,7 @@ from cartwheel_client import AsyncCartwheel, Cartwheel, CartwheelError, shopper_
 from faulty import proxy
 
 URL = os.environ["CARTWHEEL_URL"]
-KEY = os.environ["CARTWHEEL_KEY"]
+KEY = os.environ["CARTWHEEL_API_KEY"]
 SECRET = os.environ["CARTWHEEL_SIGNING_SECRET"]
 PYTHON = Path(__file__).resolve().parents[1]
 # Seconds; long enough for a machine that is busy.

@@ -40,7 +40,9 @@ fn every_variable_of_the_repository_is_known() {
         .chain(variables::all().map(|variable| variable.name.to_owned()))
         .collect();
     let mut unknown = BTreeSet::new();
-    for folder in ["scripts", "infra", "lambdas", "glue", "bench", "webapp", "crates"] {
+    for folder in
+        ["scripts", "infra", "lambdas", "glue", "bench", "webapp", "clients", "packaging", "crates"]
+    {
         for_each_file(&root().join(folder), &mut |path, text| {
             // Tests of the settings misspell names on purpose.
             if path.ends_with("cartwheel-settings/src/load.rs")

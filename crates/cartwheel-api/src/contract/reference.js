@@ -28,7 +28,7 @@ function curlOf({ url, method, headers, body }) {
   const quote = (text) => `'${text.replaceAll("'", "'\\''")}'`;
   const parts = ['curl -s', method === 'GET' ? '' : `-X ${method}`, quote(url)];
   for (const [name, value] of Object.entries(headers)) {
-    if (name === 'authorization') parts.push('-H "authorization: Bearer $CARTWHEEL_KEY"');
+    if (name === 'authorization') parts.push('-H "authorization: Bearer $CARTWHEEL_API_KEY"');
     else parts.push(`-H ${quote(`${name}: ${value}`)}`);
   }
   if (body !== undefined) parts.push(`\\\n  -d ${quote(body)}`);

@@ -36,7 +36,7 @@ import org.junit.jupiter.api.Timeout;
 @Timeout(120)
 final class CartwheelTest {
   private static final String URL = setting("CARTWHEEL_URL");
-  private static final String KEY = setting("CARTWHEEL_KEY");
+  private static final String KEY = setting("CARTWHEEL_API_KEY");
 
   /** Long enough for a machine that is busy. */
   private static final Duration PATIENT = Duration.ofSeconds(30);
