@@ -14,7 +14,10 @@ use crate::shop;
 use crate::strace::{self, Strace};
 
 /// What everybody may ask.
-const OPEN: [&str; 4] = ["/healthz", "/readyz", "/openapi.json", "/docs"];
+const OPEN: [&str; 5] =
+    ["/healthz", "/readyz", "/openapi.json", "/docs", "/v1/projects/{name}/settings"];
+/// It takes its key from the body alone.
+const BEACON: &str = "/v1/beacon";
 /// What a shop's pages may ask.
 const READ: [&str; 14] = [
     "/v1/recommendations",
@@ -33,11 +36,29 @@ const READ: [&str; 14] = [
     "/v1/search",
 ];
 
+/// Where the SDKs of Segment and RudderStack send events.
+const SDKS: [&str; 13] = [
+    "/v1/a",
+    "/v1/alias",
+    "/v1/b",
+    "/v1/batch",
+    "/v1/g",
+    "/v1/group",
+    "/v1/i",
+    "/v1/identify",
+    "/v1/p",
+    "/v1/s",
+    "/v1/screen",
+    "/v1/t",
+    "/v1/track",
+];
+
 /// Which kind of key a route asks for: by the documents, not by the code.
 fn scope_of(method: &str, path: &str) -> Option<&'static str> {
     match path {
         path if OPEN.contains(&path) => None,
-        "/submit" => Some("events:write"),
+        "/submit" | "/mp/collect" => Some("events:write"),
+        path if SDKS.contains(&path) => Some("events:write"),
         path if path.starts_with("/v1/events") => Some("events:write"),
         path if path.starts_with("/v1/catalogue") => Some("catalogue:write"),
         path if path.starts_with("/v1/products") && method != "GET" => Some("catalogue:write"),
@@ -87,6 +108,22 @@ pub fn keys(case: &Case) -> Result<Shown> {
     last.replace_range(last.len() - 1.., if last.ends_with('0') { "1" } else { "0" });
     let wrong = ["", "cw_", "null", "' OR 1=1 --", &keys[0][..20], last.as_str(), "\u{e9}"];
     for (method, path) in routes(&node)? {
+        if path == BEACON {
+            for key in &keys {
+                let body = json!({"key": key, "events": []}).to_string();
+                for (headers, body) in [(&[("x-api-key", key.as_str())][..], "{}"), (&[], &body)] {
+                    let answer = node.client()?.send(&method, &path, headers, body.as_bytes())?;
+                    let status = answer.status;
+                    ensure!(
+                        matches!(status, 400 | 401 | 403),
+                        "{path}: {status} {}",
+                        answer.text()
+                    );
+                    tried += 1;
+                }
+            }
+            continue;
+        }
         let scope = scope_of(&method, &path);
         let path = path.replace("{id}", "1").replace("{version}", "m-1").replace("{name}", "one");
         let path = path.replace(['{', '}'], "");
