@@ -7,7 +7,11 @@ import { promisify } from 'node:util';
 import { Cartwheel, CartwheelError, shopperToken } from 'cartwheel-client';
 import { openProxy } from './faulty.mjs';
 
-const { CARTWHEEL_URL: url, CARTWHEEL_API_KEY: key, CARTWHEEL_SIGNING_SECRET: secret } = process.env;
+const {
+  CARTWHEEL_URL: url,
+  CARTWHEEL_API_KEY: key,
+  CARTWHEEL_SIGNING_SECRET: secret,
+} = process.env;
 // Long enough for a machine that is busy.
 const patient = { url, key, timeoutMs: 30_000 };
 const run = promisify(execFile);
