@@ -43,8 +43,8 @@ impl Host {
     /// process.
     ///
     /// # Errors
-    /// When keys or certificate cannot be read, when the address is taken, or the server would be open to other machines
-    /// without keys.
+    /// When keys or certificate cannot be read, when the address is taken, or the server would be
+    /// open to other machines without keys.
     pub fn new(data_dir: &DataDir, server: Server, assets: Option<Assets>) -> Result<Self> {
         let keys = KeyFile::new(data_dir);
         let needs_keys = keys.is_required()?;
@@ -93,7 +93,8 @@ impl Host {
     /// `supervisor`, which see the last requests, 6 s.
     ///
     /// # Errors
-    /// When another program listens on the address meanwhile, a task failed, or tasks did not end in time.
+    /// When another program listens on the address meanwhile, a task failed, or tasks did not end in
+    /// time.
     pub async fn run(
         self,
         state: AppState,

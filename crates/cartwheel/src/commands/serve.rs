@@ -134,12 +134,15 @@ pub fn run_server(server: impl Future<Output = Result<()>>) -> Result<()> {
 /// Logs to standard error, and sends traces to the collector that a variable names, as long as the
 /// exporter exists.
 fn observe() -> Result<Option<Exporter>> {
+    if tracing::dispatcher::has_been_set() {
+        // The demo observes its training, and then its server.
+        return Ok(None);
+    }
     let variable = |name: &str| std::env::var(name).ok().filter(|text| !text.is_empty());
     let asked = variable("RUST_LOG").and_then(|text| text.parse().ok());
     // By target and level alone: a filter that also knows spans looks each request's up many times.
     let targets = asked.unwrap_or_else(|| Targets::new().with_default(Level::WARN));
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
-    // A second call in one process keeps the first.
     let Some(collector) = variable("OTEL_EXPORTER_OTLP_ENDPOINT") else {
         let _ = tracing_subscriber::registry().with(lines).with(targets).try_init();
         return Ok(None);
