@@ -8,9 +8,11 @@ use cartwheel_ambient::Clock;
 use cartwheel_catalogue::Product;
 use cartwheel_events::{ProductRecord, Record, SCHEMA_VERSION};
 use cartwheel_lake::{Delivery, DeliveryOptions, Lake};
+use cartwheel_sessions::RedbSessionTable;
 use cartwheel_settings::Settings;
 use cartwheel_stream::{Log, Stream};
 
+use crate::catalogue::open_catalogue;
 use crate::data_dir::DataDir;
 use crate::kept_numbers::{keep_numbers, read_before};
 use crate::serve::log_options;
@@ -29,7 +31,10 @@ pub async fn fill_catalogue(
     products: &[Product],
 ) -> Result<()> {
     let log = Arc::new(Log::open(&data_dir.stream(), log_options(&settings.stream))?);
-    keep_numbers(&log, read_before(data_dir)?).await?;
+    let lake = Lake::open(&data_dir.lake())?;
+    let sessions = RedbSessionTable::new(data_dir.sessions());
+    let read = read_before(data_dir, &sessions, &open_catalogue(data_dir, &lake)?)?;
+    keep_numbers(&log, read).await?;
     let clock = Clock::system();
     let record = |product: &Product| {
         Record::Product(ProductRecord {
@@ -48,7 +53,6 @@ pub async fn fill_catalogue(
         max_age: Duration::ZERO,
         clock: clock.clone(),
     };
-    let lake = Lake::open(&data_dir.lake())?;
     let stream: Arc<dyn Stream> = log.clone();
     // Every record is read again by the server's own consumers, so none is released here.
     let mut delivery = Delivery::new(stream, &lake, options, &data_dir.delivery(), |_| {})?;

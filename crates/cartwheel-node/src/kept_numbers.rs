@@ -2,7 +2,7 @@
 
 use anyhow::{Context as _, Result};
 use cartwheel_lake::{Erasures, delivered_before};
-use cartwheel_sessions::stored_checkpoint;
+use cartwheel_sessions::{LiveCatalogue, RedbSessionTable};
 use cartwheel_stream::{Log, Sequence};
 
 use crate::data_dir::DataDir;
@@ -12,23 +12,24 @@ use crate::data_dir::DataDir;
 const BEYOND: u64 = 1 << 20;
 
 /// Reads the sequence number below which a consumer of the data directory may have read every
-/// record. The caller has the log open, and nothing else.
+/// record. The caller has the log open.
 ///
 /// # Errors
 /// When a file other than the sessions cannot be read or is damaged.
-pub fn read_before(data_dir: &DataDir) -> Result<u64> {
-    let stored = |path: std::path::PathBuf| {
-        stored_checkpoint(&path).with_context(|| path.display().to_string())
-    };
+pub fn read_before(
+    data_dir: &DataDir,
+    sessions: &RedbSessionTable,
+    catalogue: &LiveCatalogue,
+) -> Result<u64> {
     // Without its sessions a server starts all the same, and accepts no event.
-    let sessions = stored(data_dir.sessions()).unwrap_or_else(|error| {
-        tracing::warn!(error = format!("{error:#}"), "cannot compare the log with the sessions");
+    let sessions = sessions.newest_checkpoint().unwrap_or_else(|error| {
+        tracing::warn!(%error, "cannot compare the log with the sessions");
         Sequence::default()
     });
     let erasures = Erasures::open(&data_dir.erasures())?.pending();
     let ends = [
         sessions,
-        stored(data_dir.catalogue())?,
+        catalogue.newest_checkpoint(),
         delivered_before(&data_dir.delivery())?,
         erasures.iter().map(|pending| pending.erasure.before).max().unwrap_or_default(),
     ];
@@ -70,7 +71,11 @@ mod tests {
     async fn a_log_that_lost_its_end_goes_on_after_every_checkpoint() {
         let dir = tempfile::tempdir().unwrap();
         let data_dir = DataDir(dir.path().to_owned());
-        assert_eq!(read_before(&data_dir).unwrap(), 0);
+        let read_before = || {
+            let sessions = RedbSessionTable::new(data_dir.sessions());
+            read_before(&data_dir, &sessions, &LiveCatalogue::in_memory()).unwrap()
+        };
+        assert_eq!(read_before(), 0);
         let open = || {
             Arc::new(
                 Log::open(&data_dir.stream(), log_options(&Settings::default().stream)).unwrap(),
@@ -89,19 +94,19 @@ mod tests {
         let stream: Arc<dyn Stream> = log.clone();
         let delivery = Delivery::new(stream, &lake, options, &data_dir.delivery(), |_| {});
         delivery.unwrap().deliver().await.unwrap();
-        assert_eq!(read_before(&data_dir).unwrap(), 5);
+        assert_eq!(read_before(), 5);
         keep_numbers(&log, 5).await.unwrap();
         assert_eq!(put(&log).await, 5, "a log that is whole skips nothing");
         drop(log);
 
         std::fs::remove_dir_all(data_dir.stream()).unwrap();
         let log = open();
-        keep_numbers(&log, read_before(&data_dir).unwrap()).await.unwrap();
+        keep_numbers(&log, read_before()).await.unwrap();
         let first = put(&log).await;
         assert!(first >= 5 + BEYOND, "{first}");
         drop(log);
         let log = open();
-        keep_numbers(&log, read_before(&data_dir).unwrap()).await.unwrap();
+        keep_numbers(&log, read_before()).await.unwrap();
         assert_eq!(put(&log).await, first + 1, "only once");
     }
 }

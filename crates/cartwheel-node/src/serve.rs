@@ -60,10 +60,13 @@ pub async fn serve(options: ServeOptions<'_>) -> Result<()> {
     // Log and live catalogue are opened while the release is read, which takes longer. Of two servers
     // on the same directory, the log refuses the second.
     let (of, delivered, options) = (data_dir.clone(), lake.clone(), log_options(&settings.stream));
+    let table = Arc::new(RedbSessionTable::new(data_dir.sessions()));
+    let stored_sessions = table.clone();
     let stored = spawn_blocking(move || -> Result<_> {
         let log = Log::open(&of.stream(), options)?;
-        let read = read_before(&of)?;
-        Ok((Arc::new(log), read, Arc::new(open_catalogue(&of, &delivered)?)))
+        let catalogue = open_catalogue(&of, &delivered)?;
+        let read = read_before(&of, &stored_sessions, &catalogue)?;
+        Ok((Arc::new(log), read, Arc::new(catalogue)))
     });
     let (opened, problem) = Opened::best(&data_dir.lake(), &settings.shop.timezone)?;
     if let Some(problem) = problem {
@@ -72,7 +75,6 @@ pub async fn serve(options: ServeOptions<'_>) -> Result<()> {
     let (log, read, catalogue) = stored.await??;
     keep_numbers(&log, read).await?;
     let stream: Arc<dyn Stream> = log.clone();
-    let table = Arc::new(RedbSessionTable::new(data_dir.sessions()));
     let sessions = Sessions::new(table.clone(), SESSIONS_IN_MEMORY);
     let sessions = Arc::new(sessions.with_imports(Arc::new(LakeImports(lake.clone()))));
     let engine = ServingEngine::new(opened);

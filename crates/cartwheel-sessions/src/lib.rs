@@ -17,7 +17,6 @@ mod redb_table;
 mod session;
 mod session_table;
 mod sessions;
-mod stored_checkpoint;
 mod tie;
 mod user_locks;
 mod user_store;
@@ -36,7 +35,6 @@ pub use session::{
 };
 pub use session_table::{SessionTable, StoreError};
 pub use sessions::Sessions;
-pub use stored_checkpoint::stored_checkpoint;
 pub use user_locks::UserLock;
 pub use user_store::{Shopper, UserStore};
 

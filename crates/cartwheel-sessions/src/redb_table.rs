@@ -41,6 +41,22 @@ impl RedbSessionTable {
         self.with(|database| copy(database, path, |_, _| true))
     }
 
+    /// The highest checkpoint of a shard: every number below it has been assigned. 0 without one.
+    /// The file stays open, because opening it reads all of it.
+    ///
+    /// # Errors
+    /// When the file cannot be opened or read.
+    pub fn newest_checkpoint(&self) -> Result<Sequence, StoreError> {
+        self.with(|database| {
+            let table = database.begin_read()?.open_table(CHECKPOINTS)?;
+            let mut newest = 0;
+            for entry in table.iter()? {
+                newest = newest.max(entry?.1.value());
+            }
+            Ok(newest.into())
+        })
+    }
+
     fn open(path: &Path) -> Result<Database, StoreError> {
         // `Sessions` has a cache: redb's own can be small. After a kill, opening reads everything
         // anyway; a damaged checkpoint of a file that was closed would otherwise go unnoticed.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use rustc_hash::FxHasher;
 
 use crate::error::LakeError;
-use crate::files::partition::{HOUR_MS, hour_folder};
+use crate::files::partition::hours_between;
 use crate::files::parts::{PartsRead, live_parts, read_parts};
 use crate::files::scan::{footer, scan};
 use crate::lake::Lake;
@@ -149,11 +149,9 @@ impl Lake {
         from_ms: i64,
         to_ms: i64,
     ) -> Result<Vec<PathBuf>, LakeError> {
-        let root = self.dir().join(table);
-        let hours = from_ms.div_euclid(HOUR_MS)..=to_ms.div_euclid(HOUR_MS);
         let mut paths = Vec::new();
-        for hour in hours {
-            paths.extend(live_parts(&root.join(hour_folder(hour * HOUR_MS)))?);
+        for (_, folder) in hours_between(&self.dir().join(table), from_ms, to_ms)? {
+            paths.extend(live_parts(&folder)?);
         }
         Ok(paths)
     }

@@ -9,7 +9,7 @@ use cartwheel_events::EventKind;
 use rustc_hash::{FxHashMap, FxHasher};
 
 use crate::error::LakeError;
-use crate::files::partition::{HOUR_MS, hour_folder};
+use crate::files::partition::{HOUR_MS, hours_between};
 use crate::files::parts::{PartsRead, live_parts, read_parts};
 use crate::files::scan::{footer, numbers, optional_texts, scan, texts};
 use crate::lake::Lake;
@@ -77,13 +77,12 @@ impl Lake {
         let root = self.dir().join("events");
         let limit = u64::try_from(limit).unwrap_or(u64::MAX);
         let mut events = 0;
-        let hours = from_ms.div_euclid(HOUR_MS)..=to_ms.div_euclid(HOUR_MS);
-        for hour in hours.rev() {
-            let parts = live_parts(&root.join(hour_folder(hour * HOUR_MS)))?;
+        for (hour, folder) in hours_between(&root, from_ms, to_ms)?.into_iter().rev() {
+            let parts = live_parts(&folder)?;
             // A part that cannot be read is reported when it is read.
             let rows: u64 = parts.iter().filter_map(|path| Some(footer(path).ok()?.rows)).sum();
             if rows > 0 && events > 0 && events + rows > limit {
-                return Ok(from_ms.max((hour + 1) * HOUR_MS));
+                return Ok(from_ms.max(hour + HOUR_MS));
             }
             events += rows;
         }

@@ -197,14 +197,14 @@ impl World {
             ..LogOptions::new(system_ms)
         };
         let log = Arc::new(Log::open(&data_dir.stream(), options)?);
-        let read = read_before(&data_dir)?;
+        let lake = Lake::open(&data_dir.lake())?;
+        let catalogue = Arc::new(open_catalogue(&data_dir, &lake)?);
+        let table = Arc::new(RedbSessionTable::new(data_dir.sessions()));
+        let read = read_before(&data_dir, &table, &catalogue)?;
         let end = log.stat().next;
         ensure!(end >= read, "the log ends at {end}, and a checkpoint is at {read}");
         keep_numbers(&log, read).await?;
-        let lake = Lake::open(&data_dir.lake())?;
-        let catalogue = Arc::new(open_catalogue(&data_dir, &lake)?);
         let stream: Arc<dyn Stream> = log.clone();
-        let table = Arc::new(RedbSessionTable::new(data_dir.sessions()));
         let sessions = Arc::new(Sessions::new(table, 64));
         catalogue.catch_up(&stream, |_| true, floor(&log, "catalogue")).await?;
         let delivery = Delivery::new(

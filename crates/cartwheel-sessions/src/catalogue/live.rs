@@ -93,6 +93,11 @@ impl LiveCatalogue {
         self.state.read().is_fresh()
     }
 
+    /// The highest checkpoint of a shard: every number below it has been assigned. 0 without one.
+    pub fn newest_checkpoint(&self) -> Sequence {
+        self.state.read().newest_checkpoint()
+    }
+
     /// The number of products, deleted ones included.
     pub fn len(&self) -> usize {
         self.state.read().listings.len()

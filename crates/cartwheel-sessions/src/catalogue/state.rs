@@ -99,6 +99,11 @@ impl State {
         self.applied.is_empty()
     }
 
+    /// The highest of the shards' sequence numbers; 0 without one.
+    pub(crate) fn newest_checkpoint(&self) -> Sequence {
+        self.applied.values().copied().max().unwrap_or_default()
+    }
+
     /// Notes that every record of `shard` before `next` is applied.
     pub(crate) fn advance(&mut self, shard: u32, next: Sequence) {
         self.applied.insert(shard, next);

@@ -42,12 +42,12 @@ fn a_flipped_bit_in_the_sessions_file_is_noticed_or_changes_nothing() {
     let refused = AtomicUsize::new(0);
     let flips = flip(&path, folder.path(), |path| {
         let aside = path.with_extension("damaged");
-        let Ok(checkpoint) = stored_checkpoint(path) else {
+        let table = RedbSessionTable::new(path);
+        let Ok(checkpoint) = table.newest_checkpoint() else {
             // It seems to be of another version of redb.
             refused.fetch_add(1, Ordering::SeqCst);
             return;
         };
-        let table = RedbSessionTable::new(path);
         let next = table.checkpoint(3).unwrap();
         if aside.exists() {
             // It is moved aside, and the stream replayed.

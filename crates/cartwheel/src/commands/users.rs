@@ -20,7 +20,7 @@ use crate::context::Context;
 use crate::show::{bar, minute, print, result};
 use cartwheel_node::AuditFile;
 use cartwheel_node::Upkeep;
-use cartwheel_node::{keep_numbers, log_options, read_before};
+use cartwheel_node::{keep_numbers, log_options, open_catalogue, read_before};
 
 /// Users whose sessions stay in memory.
 const SESSIONS_IN_MEMORY: usize = 1000;
@@ -213,9 +213,11 @@ impl LocalData {
             Err(OpenError::Locked(_)) => return Ok(None),
             Err(error) => return Err(error.into()),
         };
-        keep_numbers(&log, read_before(data_dir)?).await?;
-        let stream: Arc<dyn Stream> = log.clone();
+        let lake = Lake::open(&data_dir.lake())?;
         let table = Arc::new(RedbSessionTable::new(data_dir.sessions()));
+        let read = read_before(data_dir, &table, &open_catalogue(data_dir, &lake)?)?;
+        keep_numbers(&log, read).await?;
+        let stream: Arc<dyn Stream> = log.clone();
         let sessions = Arc::new(Sessions::new(table, SESSIONS_IN_MEMORY));
         let ignore_floor = |_: Sequence| ();
         let options = DeliveryOptions {
@@ -223,13 +225,8 @@ impl LocalData {
             max_age: Duration::ZERO,
             clock: Clock::system(),
         };
-        let mut delivery = Delivery::new(
-            stream.clone(),
-            &Lake::open(&data_dir.lake())?,
-            options,
-            &data_dir.delivery(),
-            ignore_floor,
-        )?;
+        let mut delivery =
+            Delivery::new(stream.clone(), &lake, options, &data_dir.delivery(), ignore_floor)?;
         let upkeep =
             Upkeep::open(data_dir, &settings.lake, log, sessions.clone(), None, delivery.status())?;
         delivery.deliver().await?;
