@@ -61,11 +61,13 @@ pub fn example_key(user_id: &str, order_number: u32) -> u64 {
 /// FNV-1a followed by SplitMix64's finaliser. Used for partitions, samples and the hold-out,
 /// so it returns the same hash on every machine and in every release.
 pub fn stable_hash(bytes: &[u8]) -> u64 {
-    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
-    for &byte in bytes {
-        hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-    }
-    mix(hash)
+    mix(fnv1a(bytes))
+}
+
+/// FNV-1a, 64 bits.
+pub fn fnv1a(bytes: &[u8]) -> u64 {
+    let step = |hash: u64, &byte: &u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, step)
 }
 
 /// SplitMix64's finaliser: every input bit affects every output bit.

@@ -54,8 +54,8 @@ pub use gaps::{Gaps, Repeats, SHORTEST_GAP};
 pub use hazard::{Hazard, Rebuys};
 pub use histories::{Histories, HistorySamples, OrderHistory};
 pub use holdout::{
-    CROSS_FOLDS, CROSS_USERS, Fold, GATE_ONE_IN, GROUPS, cross_fold_of, example_key, fold_of,
-    group_of, mix, stable_hash,
+    CROSS_FOLDS, CROSS_USERS, Fold, GATE_ONE_IN, GROUPS, cross_fold_of, example_key, fnv1a,
+    fold_of, group_of, mix, stable_hash,
 };
 pub use lists::Lists;
 pub use neighbour::Neighbour;

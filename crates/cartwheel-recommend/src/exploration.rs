@@ -8,6 +8,8 @@
 
 use std::sync::LazyLock;
 
+use cartwheel_features::{fnv1a, mix};
+
 /// Cells of the grid. Click rates are small, so that cell `k` of `CELLS` has the rate
 /// ((k + 1/2) / CELLS)².
 const CELLS: usize = 512;
@@ -157,13 +159,8 @@ impl Arms {
 /// The random number, from 0 to below 1, of an answer's `draw`th draw: the same for the same id. The
 /// hash of the id is FNV-1a, the generator SplitMix64 (Steele et al., OOPSLA 2014).
 pub fn uniform(id: &str, draw: u64) -> f64 {
-    let hash = id.bytes().fold(0xCBF2_9CE4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3)
-    });
-    let state = hash.wrapping_add((draw + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15));
-    let mixed = (state ^ (state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    ((mixed ^ (mixed >> 31)) >> 11) as f64 / (1_u64 << 53) as f64
+    let state = (draw + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15).wrapping_add(fnv1a(id.as_bytes()));
+    (mix(state) >> 11) as f64 / (1_u64 << 53) as f64
 }
 
 #[cfg(test)]
@@ -242,5 +239,14 @@ mod tests {
         assert_eq!([first.min(second), first.max(second)], [0, 2]);
         assert_eq!(last, 1.0, "nothing else could be drawn");
         assert_eq!(arms.draw(0.0), None);
+    }
+
+    #[test]
+    fn draws_of_an_answer_never_change() {
+        // An answer is computed again from its id, also by a later release.
+        assert_eq!(
+            [0, 1].map(|draw| uniform("r-1", draw)),
+            [0.24892555466934085, 0.492422490108981]
+        );
     }
 }

@@ -1,5 +1,6 @@
 //! Failing tables, damaged files and erased users.
 
+use super::failing::Failing;
 use super::*;
 
 /// Tells whether the file contains a text.
