@@ -126,6 +126,8 @@ pub struct TextSearch<'a> {
     pub synonyms: Option<&'a Synonyms>,
     /// Restrictions on the products.
     pub filters: FacetFilters,
+    /// Only products that fulfil this expression. It may ask for user and cart if there is a shopper.
+    pub expression: Option<Expression>,
     /// The order of the products.
     pub order: SearchOrder,
     /// The shopper in whose order the most relevant products are put, with the limit and the

@@ -9,7 +9,7 @@ use cartwheel_search::{FacetFilters, Match, Question, Synonyms};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::product_index::ProductIndex;
-use crate::question::{Query, SearchOrder, TextSearch};
+use crate::question::{Filters, Query, SearchOrder, TextSearch};
 use crate::search_results::{FacetsView, SearchResults, SuggestionView};
 use crate::shop::Shop;
 
@@ -33,10 +33,16 @@ impl Shop {
         };
         let wanted = search.offset.saturating_add(search.limit);
         let shopper = search.shopper.as_ref().filter(|_| search.order == SearchOrder::Relevance);
+        let state = search.shopper.as_ref().filter(|_| search.expression.is_some());
+        let state = state.map(|query| (query, self.opened.shopper(query, hidden).state));
+        let asking = state.as_ref().map(|(query, state)| self.asking(query, state));
+        let unfiltered = Filters::default();
+        let expression = search.expression.as_ref();
+        let filter = self.filter_with(&unfiltered, expression, None, &asking.unwrap_or_default());
         let mut first = First::new(wanted.max(shopper.map_or(0, |_| PERSONAL)));
         let found = index.of(self).search(
             &question,
-            |product| self.shows(product),
+            |product| filter.qualifies(product),
             |found| first.push(self.sort_key(search.order, &found), found),
         );
         let mut matches = first.in_order();

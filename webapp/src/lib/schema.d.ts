@@ -12758,6 +12758,8 @@ export interface operations {
         max_price?: string;
         /** @description Only products that the shop states to be in stock */
         in_stock?: boolean;
+        /** @description Only products that fulfil this expression, such as `price < 20 and not ('alcohol' in tags)`; with `user_id` it may ask for `user` and `cart` */
+        filter?: string;
         /** @description `relevance` (the default), `price`, `-price`, `newest` or `popular` */
         sort?: string;
         /** @description The shopper for whom the most relevant products are ordered */

@@ -107,6 +107,7 @@ fn searched(state: &AppState, count: QueryCount) -> SearchedQuery {
         is_typing: false,
         synonyms: Some(&synonyms.content),
         filters: FacetFilters::default(),
+        expression: None,
         order: SearchOrder::Relevance,
         shopper: None,
         offset: 0,

@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use cartwheel_events::{ID_EXPECTED, UserId};
+use cartwheel_filter::Source;
 use utoipa_axum::routes;
 
 use crate::access::caller::Caller;
@@ -11,6 +12,7 @@ use crate::http::problem::Problem;
 use crate::http::request::Params;
 use crate::routes::Routes;
 use crate::shop::catalogue::price;
+use crate::shop::expression::expression;
 use crate::shop::recommendations::{Known, known};
 use crate::state::Shared;
 use cartwheel_engine::{FacetFilters, Filters, Query, SearchOrder, SearchResults, TextSearch};
@@ -19,7 +21,7 @@ use cartwheel_engine::{FacetFilters, Filters, Query, SearchOrder, SearchResults,
 const MAX_OFFSET: usize = 10_000;
 
 const PARAMETERS: &str = "q, typing, department, aisle, brand, min_price, max_price, in_stock, \
-                          sort, user_id, cursor, limit";
+                          filter, sort, user_id, cursor, limit";
 
 /// The route for searches.
 pub(crate) fn routes() -> Routes {
@@ -41,6 +43,7 @@ pub(crate) fn routes() -> Routes {
     ("min_price" = Option<String>, Query, max_length = 200, description = "Only products of at least this price"),
     ("max_price" = Option<String>, Query, max_length = 200, description = "Only products of at most this price"),
     ("in_stock" = Option<bool>, Query, description = "Only products that the shop states to be in stock"),
+    ("filter" = Option<String>, Query, max_length = 2000, description = "Only products that fulfil this expression, such as `price < 20 and not ('alcohol' in tags)`; with `user_id` it may ask for `user` and `cart`"),
     ("sort" = Option<String>, Query, description = "`relevance` (the default), `price`, `-price`, `newest` or `popular`"),
     ("user_id" = Option<String>, Query, max_length = 64, description = "The shopper for whom the most relevant products are ordered"),
     ("cursor" = Option<String>, Query, max_length = 200, description = "The `next_cursor` of the page before"),
@@ -65,6 +68,7 @@ pub(crate) async fn search(
         max_price: price(&mut params, "max_price")?,
         in_stock: params.flag("in_stock")?,
     };
+    let filter = params.long_text("filter");
     let is_typing = params.flag("typing")?;
     let order = params.text("sort")?.as_deref().map(order).transpose()?.unwrap_or_default();
     let user_id = params.text("user_id")?.map(|id| {
@@ -74,6 +78,8 @@ pub(crate) async fn search(
     let offset = params.text("cursor")?.map_or(Ok(0), |cursor| offset(&cursor))?;
     let limit = params.number("limit", 20, 1..=100)?;
     params.end(PARAMETERS)?;
+    let source = if user_id.is_some() { Source::Shopper } else { Source::Everybody };
+    let expression = expression(filter.as_deref(), None, source)?;
     let shopper = user_id.transpose()?.map(|id| caller.permit(id)).transpose()?;
     let found = match &shopper {
         Some(shopper) => known(&state, shopper).await,
@@ -94,8 +100,18 @@ pub(crate) async fn search(
     let text = text.as_str();
     let synonyms = state.synonyms.current();
     let synonyms = Some(&synonyms.content);
-    let search =
-        TextSearch { text, is_typing, synonyms, filters, order, shopper, offset, limit, now_ms };
+    let search = TextSearch {
+        text,
+        is_typing,
+        synonyms,
+        filters,
+        expression,
+        order,
+        shopper,
+        offset,
+        limit,
+        now_ms,
+    };
     Ok(Json(state.engine.search(&search)))
 }
 

@@ -56,6 +56,15 @@ async fn a_search_finds_counts_and_narrows() {
     assert_eq!(ids(&search("q=milk&sort=-price").await), ["m3", "m2", "m1"]);
     assert_eq!(search("q=milk&sort=newest").await["total"], 3);
     assert_eq!(search("q=milk&sort=popular").await["total"], 3);
+    let cheap = search("q=milk&filter=price%20%3C%3D%202.4").await;
+    assert_eq!((ids(&cheap).len(), &cheap["total"]), (2, &json!(2)));
+    assert!(!ids(&cheap).contains(&"m3"));
+    assert_eq!(cheap["facets"]["brands"].as_array().unwrap().len(), 2, "{cheap}");
+    let of_cart = "q=milk&user_id=u1&filter=cart.size%20%3E%200";
+    assert_eq!(search(of_cart).await["total"], 0);
+    let event = json!({"user_id": "u1", "event": "add_to_cart", "product_ids": ["m1"]});
+    assert_eq!(shop.post("/v1/events", &event).await.status, 200);
+    assert_eq!(search(of_cart).await["total"], 3);
     let nothing = search("q=oat%20tea").await;
     assert_eq!((nothing["total"].clone(), ids(&nothing).len()), (json!(0), 0));
     assert_eq!(
@@ -107,6 +116,8 @@ async fn a_mistake_in_a_search_is_explained() {
         ("q=milk&min_price=free", "min_price"),
         ("q=milk&typing=1", "typing"),
         ("q=milk&colour=red", "colour"),
+        ("q=milk&filter=price%20%3C", "filter"),
+        ("q=milk&filter=cart.size%20%3D%200", "filter"),
     ] {
         let reply = shop.get(&format!("/v1/search?{query}")).await;
         assert_eq!(reply.problem(400, "invalid-field")["field"], field);

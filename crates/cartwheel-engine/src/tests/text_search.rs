@@ -14,6 +14,7 @@ pub(super) fn text_search(text: &str) -> TextSearch<'_> {
         is_typing: false,
         synonyms: None,
         filters: FacetFilters::default(),
+        expression: None,
         order: SearchOrder::Relevance,
         shopper: None,
         offset: 0,
