@@ -16,6 +16,7 @@ mod consumer;
 pub(crate) mod encode;
 mod encode_products;
 mod error;
+mod newest;
 mod poison;
 mod range;
 mod status;

@@ -33,7 +33,7 @@ pub async fn fill_catalogue(
     let log = Arc::new(Log::open(&data_dir.stream(), log_options(&settings.stream))?);
     let lake = Lake::open(&data_dir.lake())?;
     let sessions = RedbSessionTable::new(data_dir.sessions());
-    let read = read_before(data_dir, &sessions, &open_catalogue(data_dir, &lake)?)?;
+    let read = read_before(data_dir, &lake, &sessions, &open_catalogue(data_dir, &lake)?)?;
     keep_numbers(&log, read).await?;
     let clock = Clock::system();
     let record = |product: &Product| {

@@ -1,7 +1,7 @@
 //! The sequence numbers that the log of a data directory may not assign again.
 
 use anyhow::{Context as _, Result};
-use cartwheel_lake::{Erasures, delivered_before};
+use cartwheel_lake::{Erasures, Lake, delivered_before};
 use cartwheel_sessions::{LiveCatalogue, RedbSessionTable};
 use cartwheel_stream::{Log, Sequence};
 
@@ -18,6 +18,7 @@ const BEYOND: u64 = 1 << 20;
 /// When a file other than the sessions cannot be read or is damaged.
 pub fn read_before(
     data_dir: &DataDir,
+    lake: &Lake,
     sessions: &RedbSessionTable,
     catalogue: &LiveCatalogue,
 ) -> Result<u64> {
@@ -30,7 +31,7 @@ pub fn read_before(
     let ends = [
         sessions,
         catalogue.newest_checkpoint(),
-        delivered_before(&data_dir.delivery())?,
+        delivered_before(&data_dir.delivery(), lake)?,
         erasures.iter().map(|pending| pending.erasure.before).max().unwrap_or_default(),
     ];
     Ok(ends.into_iter().max().and_then(|end| end.as_u64()).unwrap_or(0))
@@ -51,7 +52,7 @@ pub async fn keep_numbers(log: &Log, read: u64) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use cartwheel_ambient::Clock;
-    use cartwheel_lake::{Delivery, DeliveryOptions, Lake};
+    use cartwheel_lake::{Delivery, DeliveryOptions};
     use cartwheel_settings::Settings;
     use cartwheel_stream::Stream;
     use std::sync::Arc;
@@ -73,7 +74,8 @@ mod tests {
         let data_dir = DataDir(dir.path().to_owned());
         let read_before = || {
             let sessions = RedbSessionTable::new(data_dir.sessions());
-            read_before(&data_dir, &sessions, &LiveCatalogue::in_memory()).unwrap()
+            let lake = Lake::open(&data_dir.lake()).unwrap();
+            read_before(&data_dir, &lake, &sessions, &LiveCatalogue::in_memory()).unwrap()
         };
         assert_eq!(read_before(), 0);
         let open = || {
@@ -108,5 +110,11 @@ mod tests {
         let log = open();
         keep_numbers(&log, read_before()).await.unwrap();
         assert_eq!(put(&log).await, first + 1, "only once");
+        drop(log);
+
+        // Without the checkpoint, the names of the lake's parts tell.
+        std::fs::remove_dir_all(data_dir.stream()).unwrap();
+        std::fs::remove_file(data_dir.delivery()).unwrap();
+        assert_eq!(read_before(), 5);
     }
 }

@@ -65,7 +65,7 @@ pub async fn serve(options: ServeOptions<'_>) -> Result<()> {
     let stored = spawn_blocking(move || -> Result<_> {
         let log = Log::open(&of.stream(), options)?;
         let catalogue = open_catalogue(&of, &delivered)?;
-        let read = read_before(&of, &stored_sessions, &catalogue)?;
+        let read = read_before(&of, &delivered, &stored_sessions, &catalogue)?;
         Ok((Arc::new(log), read, Arc::new(catalogue)))
     });
     let (opened, problem) = Opened::best(&data_dir.lake(), &settings.shop.timezone)?;

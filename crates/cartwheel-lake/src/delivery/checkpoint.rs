@@ -1,4 +1,8 @@
 //! The durable progress of delivery.
+//!
+//! The names of the lake's parts say how far it has come, too, and no number that is wrong in the
+//! file can be right there. Where the two do not agree, the parts are believed
+//! ([`Checkpoint::agree`]).
 
 use std::collections::BTreeMap;
 use std::io;
@@ -7,7 +11,9 @@ use std::path::{Path, PathBuf};
 use cartwheel_stream::Sequence;
 use serde::{Deserialize, Serialize};
 
+use crate::delivery::newest::{NewestRange, newest_ranges};
 use crate::error::LakeError;
+use crate::lake::Lake;
 
 /// The progress of a shard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -19,6 +25,48 @@ pub(super) struct ShardProgress {
     /// When the range was planned, UTC milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub planned_at_ms: Option<i64>,
+    /// The end of what earlier processes have delivered or planned, as the file says. They may have
+    /// begun to write parts below it.
+    #[serde(skip)]
+    pub seen: Sequence,
+    /// Whether the lake's parts told what is planned, and not the file.
+    #[serde(skip)]
+    pub is_repair: bool,
+}
+
+impl ShardProgress {
+    /// The progress after a range that ends before `end`.
+    pub(super) fn after(self, end: Sequence) -> Self {
+        match self.planned {
+            // The rest of a plan that is longer than one delivery.
+            Some(planned) if end < planned => Self { next: end, ..self },
+            _ => Self { next: end, seen: self.seen, ..Self::default() },
+        }
+    }
+
+    /// Corrects what does not agree with the newest range of which the lake has a part. Returns
+    /// false if the lake has a part beyond what the file tells.
+    fn agree(&mut self, newest: Option<NewestRange>, now_ms: i64) -> bool {
+        self.seen = self.next.max(self.planned.unwrap_or_default());
+        let end = newest.map_or(Sequence::default(), |range| range.end);
+        let is_behind = end > self.seen;
+        let stored = (self.next, self.planned);
+        match newest {
+            // What is planned has no part yet.
+            Some(range) if range.end == self.next => {}
+            // Everything below the newest range is in the lake, and a part of that range at least. The
+            // others may be missing.
+            Some(range) if !range.is_merged || self.planned == Some(range.end) => {
+                (self.next, self.planned) = (range.first, Some(range.end));
+                self.is_repair = (self.next, self.planned) != stored;
+                self.planned_at_ms = range.errors_at_ms.or(self.planned_at_ms).or(Some(now_ms));
+            }
+            _ => self.next = end,
+        }
+        self.planned = self.planned.filter(|planned| *planned > self.next);
+        self.seen = self.seen.max(end);
+        !is_behind
+    }
 }
 
 /// The sequence numbers below which a checkpoint's file counts all records as delivered, by
@@ -30,14 +78,17 @@ pub(crate) fn delivered_by(checkpoint: &[u8]) -> io::Result<BTreeMap<u32, Sequen
 }
 
 /// The sequence number below which the file at `path` calls a record delivered, or plans to deliver
-/// it; 0 without a file. The stream has assigned all numbers below it.
+/// it, or below which the lake has a record; 0 without any. The stream has assigned all numbers
+/// below it.
 ///
 /// # Errors
-/// When the file cannot be read or is damaged.
-pub fn delivered_before(path: &Path) -> Result<Sequence, LakeError> {
+/// When the file cannot be read or is damaged, or the lake cannot be listed.
+pub fn delivered_before(path: &Path, lake: &Lake) -> Result<Sequence, LakeError> {
     let checkpoint = Checkpoint::open(path, 0).map_err(|e| LakeError::file(path, e))?;
-    let ends =
+    let planned =
         checkpoint.shards.values().map(|shard| shard.next.max(shard.planned.unwrap_or_default()));
+    let parts = newest_ranges(lake, |_| Ok(()))?;
+    let ends = planned.chain(parts.values().map(|newest| newest.end));
     Ok(ends.max().unwrap_or_default())
 }
 
@@ -54,12 +105,41 @@ impl Checkpoint {
         let mut progress: BTreeMap<u32, ShardProgress> = match cartwheel_files::read_checked(path) {
             Ok(bytes) => serde_json::from_slice(&bytes)?,
             Err(e) if e.kind() == io::ErrorKind::NotFound => BTreeMap::new(),
+            Err(e) if e.kind() == io::ErrorKind::InvalidData => {
+                const HINT: &str =
+                    "You can also remove the file: the names of the lake's parts tell the same";
+                return Err(io::Error::new(e.kind(), format!("{e}. {HINT}")));
+            }
             Err(e) => return Err(e),
         };
         for shard in 0..shards {
             progress.entry(shard).or_default();
         }
         Ok(Self { path: path.to_owned(), shards: progress })
+    }
+
+    /// Corrects what does not agree with the newest ranges of which the lake has parts, and stores
+    /// the progress if it was behind them.
+    pub(super) fn agree(
+        &mut self,
+        newest: &BTreeMap<u32, NewestRange>,
+        now_ms: i64,
+    ) -> io::Result<()> {
+        let mut all_agree = true;
+        for (shard, progress) in &mut self.shards {
+            let stored = progress.next;
+            if !progress.agree(newest.get(shard).copied(), now_ms) {
+                all_agree = false;
+                tracing::warn!(
+                    shard,
+                    %stored,
+                    next = %progress.next,
+                    path = %self.path.display(),
+                    "the file is older than the lake's parts, or missing: delivery goes on after them"
+                );
+            }
+        }
+        if all_agree { Ok(()) } else { self.store(&self.shards) }
     }
 
     /// The progress of a shard.
@@ -82,8 +162,12 @@ impl Checkpoint {
     pub(super) fn save(&mut self, shard: u32, progress: ShardProgress) -> io::Result<()> {
         let mut shards = self.shards.clone();
         shards.insert(shard, progress);
-        cartwheel_files::replace_checked(&self.path, &serde_json::to_vec(&shards)?)?;
+        self.store(&shards)?;
         self.shards = shards;
         Ok(())
+    }
+
+    fn store(&self, shards: &BTreeMap<u32, ShardProgress>) -> io::Result<()> {
+        cartwheel_files::replace_checked(&self.path, &serde_json::to_vec(shards)?)
     }
 }

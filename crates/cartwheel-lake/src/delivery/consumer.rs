@@ -12,13 +12,13 @@ use tokio::sync::watch;
 use crate::delivery::backoff::backoff;
 use crate::delivery::checkpoint::{Checkpoint, ShardProgress};
 use crate::delivery::error::DeliveryError;
+use crate::delivery::newest::newest_ranges;
 use crate::delivery::range;
 use crate::delivery::status::DeliveryStatus;
 use crate::delivery::writer::{Encoders, PlannedRange, RangeWriter};
 use crate::error::LakeError;
-use crate::files::staged::remove_staged;
+use crate::files::staged;
 use crate::lake::Lake;
-use crate::tables::DELIVERED;
 
 /// Maximum number of bytes of the records of one delivery, approximately.
 const MAX_BYTES: usize = 64 << 20;
@@ -50,10 +50,11 @@ pub struct Delivery {
 impl Delivery {
     /// A delivery that continues from the file `checkpoint`, which need not exist. `set_floor`
     /// receives the least sequence number that it still needs, which the stream must retain.
-    /// Staged files of an earlier process are removed.
+    /// Staged files of an earlier process are removed. Where the checkpoint and the names of the
+    /// lake's parts do not agree, the parts are believed.
     ///
     /// # Errors
-    /// When the checkpoint is damaged or the lake cannot be read.
+    /// When the checkpoint is damaged or cannot be written, or the lake cannot be read.
     pub fn new(
         stream: Arc<dyn Stream>,
         lake: &Lake,
@@ -62,13 +63,13 @@ impl Delivery {
         set_floor: impl Fn(Sequence) + Send + Sync + 'static,
     ) -> Result<Self, LakeError> {
         let opened = Checkpoint::open(checkpoint, stream.shards());
-        let opened = opened.map_err(|e| LakeError::file(checkpoint, e))?;
-        for table in &DELIVERED {
-            let removed = remove_staged(&lake.dir().join(table.name))?;
-            if removed > 0 {
-                tracing::info!(table = table.name, removed, "removed incomplete files");
-            }
-        }
+        let mut opened = opened.map_err(|e| LakeError::file(checkpoint, e))?;
+        let newest = newest_ranges(lake, |staged| {
+            tracing::info!(path = %staged.display(), "remove an incomplete file");
+            staged::remove(staged)
+        })?;
+        let agreed = opened.agree(&newest, options.clock.now_ms());
+        agreed.map_err(|e| LakeError::file(checkpoint, e))?;
         let status = DeliveryStatus::default();
         let delivery = Self {
             stream,
@@ -191,31 +192,27 @@ impl Delivery {
     async fn deliver_range(&mut self, shard: u32) -> Result<bool, DeliveryError> {
         let before = self.checkpoint.shard(shard);
         let next = before.next;
-        let range = match before.planned {
-            Some(end) => range::read_planned(&*self.stream, shard, next, end).await?,
-            None => {
-                let max_records = self.options.max_records.max(1);
-                range::read_next(&*self.stream, shard, next, max_records, self.max_bytes).await?
-            }
-        };
+        let max_records = self.options.max_records.max(1);
+        let wanted = (next, before.planned);
+        let range = range::read(&*self.stream, shard, wanted, max_records, self.max_bytes).await?;
         if range.end == next {
             return Ok(false);
         }
         let (end, missed) = (range.end, range.missed);
-        let delivered = ShardProgress { next: end, ..ShardProgress::default() };
+        let delivered = before.after(end);
         if range.is_empty() && before.planned.is_none() {
             // Nothing was written, so this progress need not be durable.
             self.checkpoint.advance(shard, delivered);
-            self.count_missed(shard, next, missed);
+            self.count_missed(shard, before, missed);
         } else {
             let mut plan = before;
             if plan.planned.is_none() {
                 let planned_at_ms = Some(self.options.clock.now_ms());
-                plan = ShardProgress { next, planned: Some(end), planned_at_ms };
+                plan = ShardProgress { planned: Some(end), planned_at_ms, ..before };
                 self.checkpoint.save(shard, plan)?;
-                self.count_missed(shard, next, missed);
+                self.count_missed(shard, before, missed);
             }
-            let is_repeated = before.planned.is_some();
+            let is_repeated = before.planned.is_some() || next < before.seen;
             let planned = PlannedRange { shard, plan, range, is_repeated };
             let rejected = self.writer.write(planned).await?;
             self.checkpoint.save(shard, delivered)?;
@@ -225,7 +222,12 @@ impl Delivery {
         Ok(true)
     }
 
-    fn count_missed(&self, shard: u32, from: Sequence, missed: u64) {
+    /// Counts numbers that the stream no longer has. Of those that earlier processes have delivered,
+    /// an erasure may have left no part.
+    fn count_missed(&self, shard: u32, progress: ShardProgress, missed: u64) {
+        let from = progress.next;
+        let number = |sequence: Sequence| sequence.as_u64().unwrap_or(0);
+        let missed = missed.saturating_sub(number(progress.seen).saturating_sub(number(from)));
         if missed > 0 {
             tracing::error!(
                 shard,

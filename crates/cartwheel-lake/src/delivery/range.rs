@@ -41,33 +41,13 @@ impl Range {
     }
 }
 
-/// Reads a range that was planned before, all of it.
-pub(super) async fn read_planned(
+/// Reads the records from a sequence number on, up to the end that was planned for them, if any. The
+/// range ends before at the end of the shard, after `max_records` records, or before it would
+/// exceed `max_bytes` bytes. It has at least one record if there is one.
+pub(super) async fn read(
     stream: &dyn Stream,
     shard: u32,
-    from: Sequence,
-    end: Sequence,
-) -> Result<Range, ReadError> {
-    let mut range = Range { end: from, ..Range::default() };
-    let mut memory = Memory::default();
-    while range.end < end {
-        let batch = stream.read(shard, range.end, memory.limit(usize::MAX)).await?;
-        if batch.next == range.end {
-            break;
-        }
-        memory.add(&batch);
-        range.add(batch);
-    }
-    range.truncate(end);
-    Ok(range)
-}
-
-/// Reads the next range. It ends at the end of the shard, after `max_records` records, or before
-/// it would exceed `max_bytes` bytes. It has at least one record if there is one.
-pub(super) async fn read_next(
-    stream: &dyn Stream,
-    shard: u32,
-    from: Sequence,
+    (from, planned): (Sequence, Option<Sequence>),
     max_records: usize,
     max_bytes: usize,
 ) -> Result<Range, ReadError> {
@@ -75,6 +55,10 @@ pub(super) async fn read_next(
     let mut memory = Memory::default();
     loop {
         let count = range.records.len() + range.rejected.len();
+        if let Some(end) = planned.filter(|end| *end <= range.end) {
+            range.truncate(end);
+            return Ok(range);
+        }
         if count >= max_records || memory.total >= max_bytes {
             return Ok(range);
         }
@@ -87,7 +71,7 @@ pub(super) async fn read_next(
         memory.add(&batch);
         range.add(batch);
         if let Some(end) = excess {
-            range.truncate(end);
+            range.truncate(planned.map_or(end, |planned| end.min(planned)));
             return Ok(range);
         }
     }

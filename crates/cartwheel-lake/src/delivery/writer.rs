@@ -76,6 +76,9 @@ impl RangeWriter {
     pub(super) async fn write(&self, planned: PlannedRange) -> Result<u64, DeliveryError> {
         let PlannedRange { shard, plan, range, is_repeated } = planned;
         let Range { records, rejected, missed, end } = range;
+        // If the stream has lost records since the first attempt, or may have, the files of that
+        // attempt hold more records and are kept.
+        let keeps_existing = is_repeated && (missed > 0 || plan.is_repair);
         let last = end.previous().unwrap_or_default();
         let name = PartName { shard, first: plan.next, last };
         let EncodedRange { mut files, poison } = self.encode(&name, &records);
@@ -85,20 +88,29 @@ impl RangeWriter {
         for PoisonRecord { sequence, reason, .. } in &poison {
             tracing::error!(shard, %sequence, reason, "a record goes to errors/");
         }
-        if !poison.is_empty() {
+        let errors = (!poison.is_empty()).then(|| {
             // A malformed record has no time, so the part gets the time of the plan, which is the
             // same at every attempt.
             let hour = hour_folder(plan.planned_at_ms.unwrap_or_default());
-            let path = format!("errors/{hour}/{}", name.file(Format::Ndjson));
+            format!("errors/{hour}/{}", name.file(Format::Ndjson))
+        });
+        if let Some(path) = errors.clone() {
             files.push(EncodedFile { path, content: encode_lines(shard, &poison)? });
         }
+        let mut rejected = 0;
         for EncodedFile { path, content } in files {
-            self.put(&path, content, is_repeated, missed).await?;
-            let file = DeliveredFile { shard, first: name.first, last: name.last, path };
-            self.status.add(file, self.clock.now_ms());
+            let is_new = self.put(&path, content, keeps_existing).await?;
+            if is_repeated {
+                self.lake.sync_folders(Path::new(&path))?;
+            }
+            if is_new {
+                rejected += if errors.as_ref() == Some(&path) { poison.len() as u64 } else { 0 };
+                let file = DeliveredFile { shard, first: name.first, last: name.last, path };
+                self.status.add(file, self.clock.now_ms());
+            }
         }
         tracing::debug!(shard, records = records.len(), "delivered");
-        Ok(poison.len() as u64)
+        Ok(rejected)
     }
 
     /// Encodes the records of a range by table and hour.
@@ -132,26 +144,20 @@ impl RangeWriter {
         out
     }
 
+    /// Writes a part. Returns false if it exists and is kept.
     async fn put(
         &self,
         path: &str,
         content: Bytes,
-        is_repeated: bool,
-        missed: u64,
-    ) -> Result<(), DeliveryError> {
-        // If retention removed records since the first attempt, the file of that attempt holds
-        // more records and is kept.
-        let keeps_existing = is_repeated && missed > 0;
+        keeps_existing: bool,
+    ) -> Result<bool, DeliveryError> {
         let mode = if keeps_existing { PutMode::Create } else { PutMode::Overwrite };
         let (key, payload) = (Key::from(path), PutPayload::from_bytes(content));
         match self.lake.store().put_opts(&key, payload, PutOptions::from(mode)).await {
-            Ok(_) | Err(object_store::Error::AlreadyExists { .. }) => {}
-            Err(error) => return Err(error.into()),
+            Ok(_) => Ok(true),
+            Err(object_store::Error::AlreadyExists { .. }) => Ok(false),
+            Err(error) => Err(error.into()),
         }
-        if is_repeated {
-            self.lake.sync_folders(Path::new(path))?;
-        }
-        Ok(())
     }
 }
 

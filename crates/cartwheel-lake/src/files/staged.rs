@@ -22,11 +22,16 @@ pub(crate) fn is_staged(path: &Path) -> bool {
 pub(crate) fn remove_staged(root: &Path) -> Result<usize, LakeError> {
     let mut removed = 0;
     for file in files_below(root)?.iter().filter(|file| is_staged(file)) {
-        match fs::remove_file(file) {
-            Ok(()) => removed += 1,
-            Err(e) if e.kind() == io::ErrorKind::NotFound => {}
-            Err(e) => return Err(LakeError::file(file, e)),
-        }
+        remove(file)?;
+        removed += 1;
     }
     Ok(removed)
+}
+
+/// Removes a staged file.
+pub(crate) fn remove(file: &Path) -> Result<(), LakeError> {
+    match fs::remove_file(file) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(LakeError::file(file, e)),
+        _ => Ok(()),
+    }
 }

@@ -187,7 +187,7 @@ async fn a_flipped_bit_in_a_small_file_is_refused_by_name() {
         let options = delivery_options(10, Clock::system());
         Delivery::new(Arc::clone(&stream) as _, &lake, options, &path, |_| {}).map(drop)
     };
-    assert_eq!(crate::delivered_before(&path).unwrap(), 9);
+    assert_eq!(crate::delivered_before(&path, &lake).unwrap(), 9);
     for bit in 0..whole.len() * 8 {
         let mut flipped = whole.clone();
         flipped[bit / 8] ^= 1 << (bit % 8);
@@ -195,6 +195,10 @@ async fn a_flipped_bit_in_a_small_file_is_refused_by_name() {
         let error = open().expect_err(&format!("bit {bit}")).to_string();
         assert!(error.contains("delivery.json"), "{error}");
     }
+    let mut flipped = whole.clone();
+    flipped[whole.len() / 2] ^= 1;
+    std::fs::write(&path, flipped).unwrap();
+    assert!(open().unwrap_err().to_string().contains("remove the file"));
     // Without the checksum, as earlier releases wrote it and a person may.
     let text = String::from_utf8(whole).unwrap();
     let (_, rest) = text.split_once(',').unwrap();

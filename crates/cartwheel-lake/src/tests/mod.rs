@@ -7,6 +7,7 @@ mod delivery;
 mod erasure;
 mod feedback;
 mod import;
+mod positions;
 mod read;
 mod recent;
 mod searches;

@@ -200,7 +200,7 @@ impl World {
         let lake = Lake::open(&data_dir.lake())?;
         let catalogue = Arc::new(open_catalogue(&data_dir, &lake)?);
         let table = Arc::new(RedbSessionTable::new(data_dir.sessions()));
-        let read = read_before(&data_dir, &table, &catalogue)?;
+        let read = read_before(&data_dir, &lake, &table, &catalogue)?;
         let end = log.stat().next;
         ensure!(end >= read, "the log ends at {end}, and a checkpoint is at {read}");
         keep_numbers(&log, read).await?;

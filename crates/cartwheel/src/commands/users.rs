@@ -215,7 +215,7 @@ impl LocalData {
         };
         let lake = Lake::open(&data_dir.lake())?;
         let table = Arc::new(RedbSessionTable::new(data_dir.sessions()));
-        let read = read_before(data_dir, &table, &open_catalogue(data_dir, &lake)?)?;
+        let read = read_before(data_dir, &lake, &table, &open_catalogue(data_dir, &lake)?)?;
         keep_numbers(&log, read).await?;
         let stream: Arc<dyn Stream> = log.clone();
         let sessions = Arc::new(Sessions::new(table, SESSIONS_IN_MEMORY));

@@ -47,6 +47,7 @@ mod names;
 mod placements;
 #[cfg(test)]
 mod poison;
+mod positions;
 #[cfg(test)]
 mod rows;
 #[cfg(test)]

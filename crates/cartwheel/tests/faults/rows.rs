@@ -5,7 +5,7 @@ use anyhow::Result;
 use crate::case::{Case, Shown};
 use crate::{
     access, catalogue, clock, disk, durability, elsewhere, floods, imports, load, log_damage,
-    maxima, models, names, placements, poison, slow_clients, syscalls,
+    maxima, models, names, placements, poison, positions, slow_clients, syscalls,
 };
 
 /// One fault.
@@ -29,7 +29,7 @@ const fn alone(number: u8, fault: &'static str, run: fn(&Case) -> Result<Shown>)
 }
 
 /// Every row, in the scorecard's order.
-pub const ROWS: [Row; 41] = [
+pub const ROWS: [Row; 42] = [
     row(1, "kill -9 at random moments under load", durability::kills),
     row(2, "power cut at every step", durability::power_cuts),
     row(3, "order of system calls", syscalls::order),
@@ -71,4 +71,5 @@ pub const ROWS: [Row; 41] = [
     alone(39, "very many new products", maxima::new_products),
     row(40, "a thousand erasures in a large log", maxima::erasures),
     alone(41, "a thousand readers of the live view", maxima::live_readers),
+    row(42, "delivery.json changed, put back, removed", positions::changed),
 ];
