@@ -57,7 +57,7 @@ locals {
     type                = "aws"
     httpMethod          = "POST"
     uri                 = "arn:${var.partition}:apigateway:${var.region}:kinesis:action/PutRecord"
-    credentials         = module.role.arn
+    credentials         = var.role_arn
     passthroughBehavior = "never"
     timeoutInMillis     = 5000
     requestParameters   = { "integration.request.header.Content-Type" = "'application/x-amz-json-1.1'" }
@@ -79,22 +79,6 @@ locals {
       }
     }
   }
-}
-
-module "role" {
-  source               = "../role"
-  name                 = "${var.prefix}-browser-ingest"
-  description          = "Lets API Gateway put the events of pages into the stream."
-  service              = "apigateway.amazonaws.com"
-  account_id           = var.account_id
-  check_source_account = false
-  kms_key_arn          = var.kms_key_arn
-  statements = [{
-    Sid      = "Put"
-    Effect   = "Allow"
-    Action   = ["kinesis:PutRecord"]
-    Resource = [var.stream_arn]
-  }]
 }
 
 resource "aws_api_gateway_rest_api" "this" {

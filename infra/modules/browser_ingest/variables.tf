@@ -13,18 +13,13 @@ variable "region" {
   type        = string
 }
 
-variable "account_id" {
-  description = "Account of the role."
-  type        = string
-}
-
 variable "stream_name" {
   description = "Name of the stream."
   type        = string
 }
 
-variable "stream_arn" {
-  description = "ARN of the stream."
+variable "role_arn" {
+  description = "ARN of the role with which API Gateway puts records into the stream."
   type        = string
 }
 
@@ -44,7 +39,7 @@ variable "log_retention_days" {
 }
 
 variable "kms_key_arn" {
-  description = "ARN of the stream's customer-managed KMS key."
+  description = "ARN of the customer-managed KMS key of the access logs; null uses keys of AWS."
   type        = string
   default     = null
 }

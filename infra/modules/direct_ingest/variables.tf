@@ -1,13 +1,3 @@
-variable "prefix" {
-  description = "Prefix of every name."
-  type        = string
-}
-
-variable "account_id" {
-  description = "Account of the role."
-  type        = string
-}
-
 variable "api_id" {
   description = "ID of the HTTP API that gets the route."
   type        = string
@@ -18,13 +8,7 @@ variable "stream_name" {
   type        = string
 }
 
-variable "stream_arn" {
-  description = "ARN of the stream."
+variable "role_arn" {
+  description = "ARN of the role with which API Gateway puts records into the stream."
   type        = string
-}
-
-variable "kms_key_arn" {
-  description = "ARN of the stream's customer-managed KMS key."
-  type        = string
-  default     = null
 }

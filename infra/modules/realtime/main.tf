@@ -82,15 +82,29 @@ module "api" {
   kms_key_arn         = var.kms_key_arn
 }
 
+module "ingest_role" {
+  count                = var.direct_ingest || var.browser_ingest ? 1 : 0
+  source               = "../role"
+  name                 = "${var.prefix}-ingest"
+  description          = "Lets API Gateway put records into the stream."
+  service              = "apigateway.amazonaws.com"
+  account_id           = var.account_id
+  check_source_account = false
+  kms_key_arn          = var.kms_key_arn
+  statements = [{
+    Sid      = "Put"
+    Effect   = "Allow"
+    Action   = ["kinesis:PutRecord"]
+    Resource = [var.stream_arn]
+  }]
+}
+
 module "direct_ingest" {
   count       = var.direct_ingest ? 1 : 0
   source      = "../direct_ingest"
-  prefix      = var.prefix
-  account_id  = var.account_id
   api_id      = module.api.id
   stream_name = var.stream_name
-  stream_arn  = var.stream_arn
-  kms_key_arn = var.kms_key_arn
+  role_arn    = module.ingest_role[0].arn
 }
 
 module "browser_ingest" {
@@ -99,9 +113,8 @@ module "browser_ingest" {
   prefix              = var.prefix
   partition           = var.partition
   region              = var.region
-  account_id          = var.account_id
   stream_name         = var.stream_name
-  stream_arn          = var.stream_arn
+  role_arn            = module.ingest_role[0].arn
   requests_per_second = var.requests_per_second
   burst               = var.burst
   log_retention_days  = var.log_retention_days

@@ -184,7 +184,7 @@ run "direct_ingest" {
   variables {
     api_id      = "api"
     stream_name = "cartwheel-test-events"
-    stream_arn  = "arn:aws:kinesis:eu-central-1:123456789012:stream/cartwheel-test-events"
+    role_arn    = "arn:aws:iam::123456789012:role/cartwheel-test-ingest"
   }
   assert {
     condition     = aws_apigatewayv2_integration.stream.integration_subtype == "Kinesis-PutRecord" && aws_apigatewayv2_integration.stream.request_parameters.PartitionKey == "$request.body.user_id"
@@ -203,7 +203,7 @@ run "browser_ingest" {
   variables {
     region              = "eu-central-1"
     stream_name         = "cartwheel-test-events"
-    stream_arn          = "arn:aws:kinesis:eu-central-1:123456789012:stream/cartwheel-test-events"
+    role_arn            = "arn:aws:iam::123456789012:role/cartwheel-test-ingest"
     requests_per_second = 5
     burst               = 7
   }
