@@ -6,7 +6,7 @@ locals {
   worker = "cartwheel-worker"
   logs   = "/aws-glue/jobs/${local.name}"
 
-  tables = ["events", "features", "imports", "order_products", "orders", "products"]
+  tables = ["baskets", "events", "features", "imports", "order_products", "orders", "products"]
 }
 
 resource "aws_s3_object" "this" {
