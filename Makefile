@@ -25,7 +25,7 @@ WEB := webapp/dist/index.html
 EMULATORS := crates/cartwheel-testkit/node_modules/.installed
 
 .PHONY: help demo docs record binary test types test-api test-web test-clients test-deploy test-bench counts test-spark fuzz lint advisories lock fmt bench clean setup tools
-.PHONY: faults soak quality infra package packages test-monitoring plan deploy run-pipeline deploy-webapp destroy execute-step-function update-api-url
+.PHONY: faults soak quality infra package packages test-monitoring plan deploy run-pipeline deploy-webapp destroy import execute-step-function update-api-url
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
@@ -152,6 +152,9 @@ run-pipeline: $(VENV_AWS) ## Run the pipeline of ENV and follow it
 deploy-webapp: tools $(WEB) $(VENV_AWS) ## Publish the web app of ENV
 	scripts/package web
 	scripts/deploy-webapp
+
+import: $(VENV_AWS) ## Import the files of incoming/FOLDER of the lake of ENV
+	scripts/import
 
 destroy: $(VENV_AWS) ## Remove ENV with all of its data
 	scripts/destroy

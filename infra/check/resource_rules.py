@@ -81,8 +81,8 @@ class Types:
                 yield prefix not in ("", "releases/"), "keeps all versions of releases"
         if "-lake-" in lifecycle["bucket"]:
             yield (
-                expiring == {"errors/": 90},
-                "expires errors after 90 days, and nothing that a release may refer to",
+                expiring == {"errors/": 90, "incoming/": 30},
+                "expires errors and uploaded files, and nothing that a release may refer to",
             )
         yield (
             any(rule.get("abort_incomplete_multipart_upload") for rule in lifecycle["rule"]),

@@ -50,7 +50,7 @@ PHASES = {
     "realtime": ["realtime"],
     "web": ["web"],
 }
-FUNCTIONS = {"api", "consume", "load", "evaluate", "publish", "notify"}
+FUNCTIONS = {"api", "consume", "load", "evaluate", "publish", "notify", "import"}
 
 
 def of_resource(types, resource):

@@ -10,7 +10,7 @@ from harness import Case
 
 
 class Package(Case):
-    FUNCTIONS = ("api", "consume", "load-features", "evaluate", "publish", "notify")
+    FUNCTIONS = ("api", "consume", "load-features", "evaluate", "publish", "notify", "import")
 
     def setUp(self):
         super().setUp()
@@ -56,7 +56,7 @@ esac
     def test_same_code_gives_the_same_files(self):
         self.assertEqual(self.package(), 0, self.shown)
         first = self.digests()
-        self.assertEqual(len(first), 8)
+        self.assertEqual(len(first), 9)
         time.sleep(2.1)  # Times in a zip have a resolution of two seconds.
         self.assertEqual(self.package(), 0, self.shown)
         self.assertEqual(self.digests(), first)

@@ -17,6 +17,8 @@ use crate::lake::{Lake, LakeError};
 use crate::registry::S3Registry;
 use crate::users::Users;
 
+pub use crate::import::{Import, import};
+
 /// Why a function failed. Step Functions shows it as the error's cause.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -35,6 +37,15 @@ pub enum FunctionError {
         /// The lake.
         lake: String,
     },
+    /// Nothing was imported.
+    #[error(transparent)]
+    Import(#[from] cartwheel_import::ImportError),
+    /// What was asked cannot be done; the text says why, and what to do.
+    #[error("{0}")]
+    Options(String),
+    /// A file of this machine cannot be read or written.
+    #[error("import: {0}")]
+    Io(#[from] std::io::Error),
     /// The notice was not sent.
     #[error("{0}")]
     Notice(String),

@@ -3,7 +3,7 @@
 //! [`KinesisStream`] is the stream, [`Users`] the user store on DynamoDB, [`Lake`] the
 //! objects of the lake on S3, [`S3Registry`] its releases and models, [`Follower`] the
 //! served release, [`Endpoint`] a scorer on SageMaker, and [`Object`] a source of an import.
-//! [`consume`] applies the stream's batches; [`functions`] are the state machine's. Only this
+//! [`consume`] applies the stream's batches; [`functions`] are the state machine's, and the import's. Only this
 //! crate uses the AWS SDK and `object_store` with its `aws` feature.
 
 mod breaker;
@@ -15,6 +15,8 @@ mod emf;
 mod endpoint;
 mod follow;
 pub mod functions;
+mod import;
+mod imported;
 mod kinesis;
 mod lake;
 mod names;

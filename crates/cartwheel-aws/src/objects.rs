@@ -4,6 +4,7 @@ use std::io::{self, Read};
 use std::sync::Arc;
 
 use bytes::{Buf, Bytes};
+use cartwheel_import::{Source, Stored};
 use object_store::path::Path as Key;
 use object_store::{Error, GetOptions, GetRange, ObjectMeta, ObjectStore, ObjectStoreExt};
 use tokio::runtime::Runtime;
@@ -66,6 +67,14 @@ impl Object {
     /// The last step of the key.
     pub fn file_name(&self) -> &str {
         self.key.filename().unwrap_or_default()
+    }
+
+    /// The source of an import, for threads that may block.
+    pub fn source(self, runtime: &Arc<Runtime>) -> Source {
+        let runtime = Arc::clone(runtime);
+        let (name, bytes) = (self.uri.clone(), self.bytes);
+        let open = move || Ok(Box::new(self.reader(Arc::clone(&runtime))) as Box<_>);
+        Source::Stored(Stored::new(name, bytes, open))
     }
 
     /// Reads the content, for threads that may block.

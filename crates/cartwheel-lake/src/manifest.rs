@@ -118,14 +118,25 @@ impl fmt::Display for ImportSummary {
 }
 
 impl Manifest {
+    /// The names of the imported tables, which are folders of the lake.
+    pub const TABLES: [&str; 5] = ["orders", "order_products", "products", "events", "baskets"];
+
+    /// The parts of all imported tables.
+    pub fn parts(&self) -> impl Iterator<Item = &PathBuf> {
+        [&self.orders, &self.order_products, &self.products, &self.events, &self.baskets]
+            .into_iter()
+            .flatten()
+    }
+
     /// The parts of each imported table, by the table's name.
     pub(crate) fn tables_mut(&mut self) -> [(&'static str, &mut Vec<PathBuf>); 5] {
+        let [orders, order_products, products, events, baskets] = Self::TABLES;
         [
-            ("orders", &mut self.orders),
-            ("order_products", &mut self.order_products),
-            ("products", &mut self.products),
-            ("events", &mut self.events),
-            ("baskets", &mut self.baskets),
+            (orders, &mut self.orders),
+            (order_products, &mut self.order_products),
+            (products, &mut self.products),
+            (events, &mut self.events),
+            (baskets, &mut self.baskets),
         ]
     }
 

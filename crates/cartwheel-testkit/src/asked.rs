@@ -42,6 +42,11 @@ pub(crate) fn asked(parts: &Parts, body: &[u8]) -> Option<String> {
         return Some(format!("sns:{} {topic}", field("Action=")?));
     }
     let (bucket, key) = path.split_once('/').unwrap_or((path, ""));
+    if key.is_empty() && query.starts_with("delete") {
+        // Several objects of one folder.
+        let key = std::str::from_utf8(body).ok()?.split("<Key>").nth(1)?.split('<').next()?;
+        return Some(format!("s3:DeleteObject {bucket}/{}", objects(key)?));
+    }
     if key.is_empty() {
         let prefix = query.split('&').find_map(|pair| pair.strip_prefix("prefix="))?;
         let prefix = prefix.replace("%2F", "/");
@@ -54,7 +59,16 @@ pub(crate) fn asked(parts: &Parts, body: &[u8]) -> Option<String> {
         ("DELETE", false) => "DeleteObject",
         _ => "PutObject",
     };
-    Some(format!("s3:{action} {bucket}/{}/*", key.split('/').next()?))
+    Some(format!("s3:{action} {bucket}/{}", objects(key)?))
+}
+
+/// The objects that a right to a key is for: those of its folder. Rights to the parts of imports may be
+/// narrower than those to their table.
+fn objects(key: &str) -> Option<String> {
+    let mut steps = key.split('/');
+    let (folder, below) = (steps.next()?, steps.next().unwrap_or_default());
+    let is_part = below.replace("%3D", "=").starts_with("import=");
+    Some(format!("{folder}/{}*", if is_part { "import=*/" } else { "" }))
 }
 
 #[cfg(test)]
@@ -91,6 +105,14 @@ mod tests {
             ),
             ("s3:GetObject lake/releases/*", of("GET", "/lake/releases/current.json", &[], "")),
             ("s3:PutObject lake/models/*", of("PUT", "/lake/models/m-1/model.tar.gz", &[], "")),
+            (
+                "s3:PutObject lake/events/import=*/*",
+                of("PUT", "/lake/events/import%3D7f/part-00000.parquet", &[], ""),
+            ),
+            (
+                "s3:DeleteObject lake/events/import=*/*",
+                of("POST", "/lake?delete", &[], "<Object><Key>events/import=7f/a</Key></Object>"),
+            ),
             (
                 "s3:AbortMultipartUpload lake/models/*",
                 of("DELETE", "/lake/models/m?uploadId=1", &[], ""),

@@ -1,11 +1,11 @@
-# The buckets of the lake and of job artifacts. No lifecycle rule deletes objects that a
-# release may refer to: feature sets, models, and the archives that endpoints load.
+# The buckets of the lake and of job artifacts. Uploaded files are the shop's copies of what the import
+# has made tables of. No lifecycle rule deletes objects that a release may refer to: feature sets, models, and the archives that endpoints load.
 
 locals {
   # Versions under releases/ are never deleted: they are the history of releases.
   overwritten = [
-    "events/", "impressions/", "imports/", "orders/", "order_products/", "products/",
-    "features/", "models/", "training/", "errors/",
+    "events/", "impressions/", "imports/", "orders/", "order_products/", "products/", "baskets/",
+    "features/", "models/", "training/", "errors/", "incoming/", "rejects/",
   ]
 }
 
@@ -14,7 +14,7 @@ module "lake" {
   name                   = "${var.prefix}-lake-${var.account_id}"
   force_destroy          = !var.protect
   kms_key_arn            = var.kms_key_arn
-  expire_days            = { "errors/" = 90 }
+  expire_days            = { "errors/" = 90, "incoming/" = 30 }
   expire_noncurrent_days = { for prefix in local.overwritten : prefix => var.protect ? 90 : 7 }
 }
 

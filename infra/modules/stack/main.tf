@@ -37,8 +37,40 @@ locals {
     CARTWHEEL_RECOMMEND_DISCOVERY = tostring(var.discovery)
   }
 
-  # The functions of the pipeline, by their names in its definition.
-  pipeline_functions = {
+  # What an import writes: parts of tables in folders of their own, and rows that it rejects.
+  imported = [for table in ["baskets", "events", "order_products", "orders", "products"] : "${module.lake.arn}/${table}/import=*"]
+
+  # The functions of the pipeline, by their names in its definition, and that of imports.
+  functions = {
+    import = {
+      archive     = "import"
+      description = "Imports a shop's files from a folder of the lake."
+      memory_mib  = 3008 # The most in a new account.
+      timeout     = 900
+      scratch_mib = 10240
+      statements = [
+        {
+          Sid      = "Read"
+          Effect   = "Allow"
+          Action   = ["s3:GetObject"]
+          Resource = [for folder in ["imports", "incoming"] : "${module.lake.arn}/${folder}/*"]
+        },
+        {
+          Sid      = "Write"
+          Effect   = "Allow"
+          Action   = ["s3:PutObject"]
+          Resource = concat([for folder in ["imports", "rejects"] : "${module.lake.arn}/${folder}/*"], local.imported)
+        },
+        {
+          # Parts of replaced imports. Versions keep them for a while.
+          Sid      = "Remove"
+          Effect   = "Allow"
+          Action   = ["s3:DeleteObject"]
+          Resource = local.imported
+        },
+      ]
+      prefixes = ["baskets/*", "events/*", "imports/*", "incoming/*", "order_products/*", "orders/*", "products/*"]
+    }
     load = {
       archive     = "load-features"
       description = "Lists the parts of a feature set, and loads a part into the users table."
@@ -181,7 +213,7 @@ module "notices" {
 
 module "functions" {
   source             = "../function"
-  for_each           = local.pipeline_functions
+  for_each           = local.functions
   name               = "${local.prefix}-${each.key}"
   description        = each.value.description
   account_id         = local.account_id
@@ -246,7 +278,7 @@ module "pipeline" {
   account_id         = local.account_id
   definition         = var.definition
   lake_bucket        = module.lake.bucket
-  functions          = { for name, function in module.functions : name => { name = function.name, arn = function.arn } }
+  functions          = { for name, function in module.functions : name => { name = function.name, arn = function.arn } if name != "import" }
   features_job       = module.features.job
   features_job_arn   = module.features.job_arn
   max_examples       = var.max_examples

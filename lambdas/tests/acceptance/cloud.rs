@@ -114,6 +114,7 @@ impl Account {
             "load" => env!("CARGO_BIN_EXE_load-features"),
             "evaluate" => env!("CARGO_BIN_EXE_evaluate"),
             "publish" => env!("CARGO_BIN_EXE_publish"),
+            "import" => env!("CARGO_BIN_EXE_import"),
             _ => env!("CARGO_BIN_EXE_notify"),
         };
         // The packaged binary instead of the one built for the tests.
@@ -125,7 +126,7 @@ impl Account {
         Function::start(Path::new(&binary), name, variables).await
     }
 
-    fn lake(&self) -> Arc<dyn ObjectStore> {
+    pub fn lake(&self) -> Arc<dyn ObjectStore> {
         let store = AmazonS3Builder::new()
             .with_bucket_name("lake")
             .with_region("us-east-1")
@@ -137,11 +138,11 @@ impl Account {
         Arc::new(store.unwrap())
     }
 
-    async fn put(&self, key: &str, bytes: Vec<u8>) {
+    pub async fn put(&self, key: &str, bytes: Vec<u8>) {
         self.lake().put(&key.into(), bytes.into()).await.unwrap();
     }
 
-    async fn keys(&self, prefix: &str) -> Vec<String> {
+    pub async fn keys(&self, prefix: &str) -> Vec<String> {
         use futures::TryStreamExt;
         let objects: Vec<_> = self.lake().list(Some(&prefix.into())).try_collect().await.unwrap();
         objects.iter().map(|object| object.location.to_string()).collect()
@@ -232,7 +233,7 @@ impl Account {
         evaluation
     }
 
-    async fn json(&self, key: &str) -> Value {
+    pub async fn json(&self, key: &str) -> Value {
         let bytes = self.lake().get(&key.into()).await.unwrap().bytes().await.unwrap();
         serde_json::from_slice(&bytes).unwrap()
     }

@@ -5,6 +5,7 @@
 
 mod cloud;
 mod embedded;
+mod imported;
 mod learned;
 mod rights;
 mod scenario;
@@ -58,4 +59,14 @@ async fn the_release_is_swapped_whole_or_not_at_all() {
 #[tokio::test(flavor = "multi_thread")]
 async fn without_users_or_endpoint_answers_are_degraded_and_quick() {
     cloud::bad_days(&Learned::make()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_shops_files_are_imported_from_the_lake() {
+    imported::imports().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_import_that_fails_says_why_and_changes_nothing() {
+    imported::fails().await;
 }

@@ -24,7 +24,7 @@ fn objects(uri: &str) -> Result<Vec<Source>> {
 
     use anyhow::{Context as _, ensure};
     use cartwheel_aws::Object;
-    use cartwheel_import::{Stored, matches};
+    use cartwheel_import::matches;
 
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let (folder, pattern) = uri.rsplit_once('/').unwrap_or((uri, ""));
@@ -47,13 +47,7 @@ fn objects(uri: &str) -> Result<Vec<Source>> {
     let objects = runtime.block_on(found).with_context(|| uri.to_owned())?;
     ensure!(!objects.is_empty(), "{uri}: there is no such object");
     let runtime = Arc::new(runtime);
-    let source = |object: Object| {
-        let runtime = Arc::clone(&runtime);
-        let (name, bytes) = (object.uri.clone(), object.bytes);
-        let open = move || Ok(Box::new(object.reader(Arc::clone(&runtime))) as Box<_>);
-        Source::Stored(Stored::new(name, bytes, open))
-    };
-    Ok(objects.into_iter().map(source).collect())
+    Ok(objects.into_iter().map(|object| object.source(&runtime)).collect())
 }
 
 #[cfg(not(feature = "aws"))]
