@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Makes the types of the Python and Go clients from the OpenAPI document.
+"""Makes the types of the Python, Go and PHP clients from the OpenAPI document.
 
 clients/generate.py [--check]
 
@@ -33,6 +33,19 @@ package cartwheel
 GO_TYPES = {"string": "string", "integer": "int64", "number": "float64", "boolean": "bool"}
 # Words that Go writes in capitals.
 GO_CAPITALS = {"id": "ID", "ids": "IDs", "url": "URL", "ms": "MS"}
+PHP_HEAD = """<?php
+
+declare(strict_types=1);
+
+namespace Cartwheel;
+
+/**
+ * The shapes of the API, for analysers: `@phpstan-import-type Event from \\Cartwheel\\Schema`.
+ *
+ * Made by clients/generate.py from webapp/openapi.json.
+ *
+"""
+PHP_TYPES = {"string": "string", "integer": "int", "number": "int|float", "boolean": "bool", "null": "null"}
 Schema = dict[str, Any]
 
 
@@ -200,11 +213,46 @@ def go(schemas: Schema) -> str:
     return GO_HEAD + "\n".join(go_definition(name, schemas) for name in schemas)
 
 
+def php_type(schema: Schema) -> str:
+    if name := name_of(schema):
+        return name
+    if values := schema.get("enum"):
+        return "|".join(f"'{value}'" for value in values)
+    several = choices(schema)
+    if len(several) > 1 or several[0] is not schema:
+        return "|".join(dict.fromkeys(php_type(one) for one in several))
+    kind = schema.get("type")
+    if kind == "array":
+        return f"list<{php_type(schema.get('items', {}))}>"
+    if kind == "object":
+        values = schema.get("additionalProperties")
+        return f"array<string, {php_type(values) if isinstance(values, dict) else 'mixed'}>"
+    return PHP_TYPES[kind] if kind else "mixed"
+
+
+def php_definition(name: str, schemas: Schema) -> str:
+    found = fields(schemas[name], schemas)
+    if found is None:
+        return f" * @phpstan-type {name} {php_type(schemas[name])}\n"
+    properties, required = found
+    rows = ""
+    for field, one in properties.items():
+        key = field if field.isidentifier() else repr(field)
+        rows += f" *   {key}{'' if field in required else '?'}: {php_type(one)},\n"
+    return f" * @phpstan-type {name} array{{\n{rows} * }}\n"
+
+
+def php(schemas: Schema) -> str:
+    types = "".join(php_definition(name, schemas) for name in schemas)
+    return f"{PHP_HEAD}{types} */\ninterface Schema {{}}\n"
+
+
 def main() -> int:
     schemas = json.loads(DOCUMENT.read_text())["components"]["schemas"]
     made = {
         "clients/python/src/cartwheel_client/schema.py": python(schemas),
         "clients/go/types.go": go(schemas),
+        "clients/php/src/Schema.php": php(schemas),
     }
     wrong = []
     for name, text in made.items():
