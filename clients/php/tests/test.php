@@ -217,6 +217,8 @@ $tests = [
             unset($client);
         });
         check([count($bodies), $lost], [3, [['3'], ['4']]]);
+        $ids = array_map(static fn (string $body) => json_decode($body, true)[0]['event_id'], $bodies);
+        check(count(array_unique($ids)), 1);
     },
     'a token acts for its shopper and is fetched again' => static function (): void {
         $user = newUser();
