@@ -290,10 +290,13 @@ async function rules({ browser, baseUrl, screenshots }) {
   await form.getByLabel('Factor').fill('1');
   await form.getByLabel('Chosen by').selectOption('ids');
   await form.getByLabel('Product ids').fill(last.product_id);
+  await form.getByRole('button', { name: `Remove “${last.product_name}”` }).waitFor();
   await form.getByLabel('Last day').fill('2999-12-05');
   await form.getByLabel('home_trending').check();
   const sentence = page.getByTestId('rule-sentence');
-  await sentence.filter({ hasText: 'on home_trending, until 5 December 2999.' }).waitFor();
+  const named = `“${last.product_name}” (${last.product_id})`;
+  const when = 'on home_trending, until 5 December 2999.';
+  await sentence.filter({ hasText: `${named} by 1 ${when}` }).waitFor();
   // The server refuses the factor, and says so at its field.
   await form.getByRole('button', { name: 'Save' }).click();
   await form.locator('[aria-invalid=true]').waitFor();
@@ -311,6 +314,7 @@ async function rules({ browser, baseUrl, screenshots }) {
   const rule = (id) => page.locator(`[data-testid=rule][data-rule=${id}]`);
   const phase = (id) => rule(id).getByTestId('rule-phase');
   await phase('push-the-last').filter({ hasText: 'Active until 5 December 2999' }).waitFor();
+  await rule('push-the-last').filter({ hasText: named }).waitFor();
 
   // Another rule contradicts it. The page says which one is in effect.
   await page.getByRole('link', { name: 'Add a rule' }).click();

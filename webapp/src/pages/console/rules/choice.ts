@@ -1,5 +1,5 @@
 /** The products of a rule, as a form asks for them. Pure. */
-import { abbreviate, count } from '../../../lib/format';
+import { abbreviate } from '../../../lib/format';
 import type { RuleProducts } from '../../../lib/types';
 
 /** How products are chosen, in plain words. */
@@ -54,17 +54,15 @@ export function idsOf(text: string): string[] {
     .filter((id) => id !== '');
 }
 
-/** `products of the brand “Uji”`: products as a part of a sentence. */
-export function describeChoice({ by, text }: Choice): string {
+/** `products of the brand “Uji”`: products as a part of a sentence; `nameOf` names one by its id. */
+export function describeChoice({ by, text }: Choice, nameOf: (id: string) => string): string {
   const name = text.trim();
   if (by === 'all') return 'all products';
   if (by === 'select') return `products with ${name}`;
   if (by === 'tag') return `products with the tag “${name}”`;
   if (by !== 'ids') return `products of the ${by} “${name}”`;
-  const ids = idsOf(text);
-  return ids.length === 1
-    ? `the product ${ids[0]}`
-    : `${count(ids.length, 'product')} (${abbreviate(ids)})`;
+  const names = idsOf(text).map(nameOf);
+  return names.length === 1 ? `the product ${names[0]}` : `the products ${abbreviate(names)}`;
 }
 
 function unquoted(text: string): string {

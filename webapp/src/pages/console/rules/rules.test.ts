@@ -45,6 +45,11 @@ describe('sentences', () => {
         }),
       ),
     ).toBe('Put the product tin-7 at place 2 on home, mail and cart on Saturdays and Sundays.');
+    const names: Record<string, string> = { 'tin-7': 'Sencha' };
+    const products = { ids: ['tin-7', 'pot', 'cup', 'bowl'] };
+    expect(sentence(rule({ products }), (id) => names[id] ?? id)).toBe(
+      'Never show the products Sencha, pot, cup and 1 more.',
+    );
     expect(sentence(rule({ action: { kind: 'at_most', count: 2, per: 'brand' } }))).toBe(
       'Show at most 2 of each brand.',
     );

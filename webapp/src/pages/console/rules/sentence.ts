@@ -24,8 +24,12 @@ function listed(names: readonly string[]): string {
   return names.length < 2 ? last : `${names.slice(0, -1).join(', ')} and ${last}`;
 }
 
-function actionOf(action: RuleAction, chosen: RuleProducts | null | undefined): string {
-  const products = describeChoice(choiceOf(chosen));
+function actionOf(
+  action: RuleAction,
+  chosen: RuleProducts | null | undefined,
+  nameOf: (id: string) => string,
+): string {
+  const products = describeChoice(choiceOf(chosen), nameOf);
   switch (action.kind) {
     case 'pin': {
       const one = chosen && 'ids' in chosen && chosen.ids.length === 1;
@@ -45,16 +49,22 @@ function actionOf(action: RuleAction, chosen: RuleProducts | null | undefined): 
     case 'at_least':
       return `Show at least ${action.count} of ${products}`;
     case 'only_with':
-      return `Show ${products} only with ${describeChoice(choiceOf(action.cart))} in the cart`;
+      return `Show ${products} only with ${describeChoice(choiceOf(action.cart), nameOf)} in the cart`;
     case 'never_with':
-      return `Do not show ${products} with ${describeChoice(choiceOf(action.cart))} in the cart`;
+      return `Do not show ${products} with ${describeChoice(choiceOf(action.cart), nameOf)} in the cart`;
   }
 }
 
-/** `Boost products of the brand “Uji” by 1.5 on home, until 5 December 2026.` */
-export function sentence({ action, products, scope = {} }: Rule): string {
+/**
+ * `Boost products of the brand “Uji” by 1.5 on home, until 5 December 2026.` Products that are
+ * listed by id have the names that `nameOf` gives them.
+ */
+export function sentence(
+  { action, products, scope = {} }: Rule,
+  nameOf: (id: string) => string = (id) => id,
+): string {
   const { placements = [], category, segment, weekdays = [], from, until } = scope;
-  let text = actionOf(action, products);
+  let text = actionOf(action, products, nameOf);
   if (placements.length > 0) text += ` on ${listed(placements)}`;
   if (category) text += ` where the page is about “${category}”`;
   if (segment) text += ` for shoppers with ${segment}`;
