@@ -53,7 +53,10 @@ def on_page_markdown(markdown, page, config, files):
         text, target = match.groups()
         inside = (Path(page.file.src_uri).parent / target.split("#")[0]).as_posix()
         leaves = ".." in Path(inside).parts and not re.match(r"^adr/\.\./[\w-]+\.md$", inside)
-        return f"{text} (`{target.removeprefix('../')}`)" if leaves else match.group()
+        path = target.removeprefix("../")
+        # A text that is a part of the path says nothing more.
+        shown = f"`{path}`" if text.strip("`") in path else f"{text} (`{path}`)"
+        return shown if leaves else match.group()
 
     outside = {f"]({name})" for name in ("CONTRIBUTING.md", "SECURITY.md", "README.md")}
     for link in outside:

@@ -45,8 +45,8 @@ function fill(content: DocumentFragment, item: Item): void {
         if (kind === 'text') element.textContent = text;
         else element.setAttribute(attribute, text);
       } else if (kind === 'text' ? !element.textContent?.trim() : !element.hasAttribute(kind)) {
-        // Neither the product nor the template says anything.
-        element.remove();
+        // Neither the product nor the template says anything. A link may still have a text.
+        if (kind !== 'href' || !element.hasAttribute('data-cartwheel-text')) element.remove();
       }
     }
   }
