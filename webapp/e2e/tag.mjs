@@ -9,6 +9,7 @@ import { gzipSync } from 'node:zlib';
 import { assertAccessible, screenshot } from './browser.mjs';
 
 const DEMO = new URL('../../clients/browser/demo/', import.meta.url);
+const START = new URL('../../docs/start.md', import.meta.url);
 const TYPES = { '.html': 'text/html; charset=utf-8', '.css': 'text/css' };
 const MOST_BYTES = 6 * 1024;
 const BROWSER_SCOPES = ['--scope', 'events:write', '--scope', 'recommendations:read'];
@@ -24,7 +25,9 @@ async function openShop(server, keys) {
       return response.end(shopperToken(keys.signing, url.searchParams.get('user')));
     }
     const name = url.pathname.slice(1) || 'index.html';
-    const file = await readFile(new URL(name, DEMO), 'utf8').catch(() => null);
+    const file = await (name === 'start.html'
+      ? startPage(server.url)
+      : readFile(new URL(name, DEMO), 'utf8').catch(() => null));
     if (file === null) return response.writeHead(404).end();
     // A test of the list itself must not depend on how fast the machine is.
     const patient = url.search === '?patient' ? 'limit="4" wait="15000"' : 'limit="4"';
@@ -37,6 +40,14 @@ async function openShop(server, keys) {
   });
   await new Promise((resolve) => shop.listen(new URL(server.shopUrl).port, '127.0.0.1', resolve));
   return shop;
+}
+
+// The page that docs/start.md tells readers to save, with the key that the server asks for by now.
+async function startPage(url) {
+  const [, page] = /```html\n(.*?)```/s.exec(await readFile(START, 'utf8'));
+  const script = 'src="http://127.0.0.1:8080/cartwheel.js"';
+  assert.ok(page.includes(script), 'docs/start.md has another address');
+  return page.replace(script, `src="${url}/cartwheel.js" data-key="cwp_your_publishable_key"`);
 }
 
 function shopperToken(secret, sub) {
@@ -157,11 +168,26 @@ async function listOfAnotherShop(context) {
   });
 }
 
+async function pageOfTheFirstTenMinutes(context) {
+  await inShop(context, 'start.html?patient', async (page) => {
+    await inState(page, 'product', 'list');
+    assert.equal(await items(page, 'product').count(), 4);
+    await page.getByRole('button', { name: 'Add to cart' }).first().click();
+    await stored(page, 'add_to_cart');
+    assert.deepEqual(await cartOf(context.server, `~${await guestOf(page)}`), { 12: 1 });
+  });
+}
+
 async function ownDataOfThePage(context) {
   await inShop(context, 'product.html', async (page) => {
     await inState(page, 'product', 'list');
     await inState(page, 'product_substitutes', 'list');
     await assertAccessible(page, 'the page with two lists');
+    // A link without an address keeps its text.
+    for (const name of await items(page, 'product_substitutes').locator('a').allInnerTexts()) {
+      assert.notEqual(name, '');
+    }
+    assert.equal(await items(page, 'product_substitutes').locator('a:not([href])').count(), 4);
     // The reserved room was as large as the lists.
     assert.equal(await page.evaluate(() => globalThis.shifts), 0, 'the layout has shifted');
     const shown = await page.locator('cartwheel-list [data-cartwheel-add]').evaluateAll((all) => {
@@ -358,6 +384,7 @@ async function tokens(context) {
 export const steps = [
   ['tag: it is served to every site, small and with an entity tag', served],
   ['tag: a list in the page of another shop, and what follows from it', listOfAnotherShop],
+  ['tag: the page of the first ten minutes', pageOfTheFirstTenMinutes],
   ['tag: attributes, JSON-LD, the data layer and calls', ownDataOfThePage],
   ['tag: offline and lost answers', offlineThenOnline],
   ['tag: a beacon takes along what waits', leaving],
