@@ -273,11 +273,11 @@ fn execute(cli: Cli) -> Result<()> {
     // These need no valid settings.
     match &cli.command {
         Command::Config { command: Config::Reference } => {
-            config::reference();
+            config::reference(cli.json);
             return Ok(());
         }
         Command::Completions(args) => {
-            shell::completions(args, Cli::command());
+            shell::completions(args, Cli::command(), cli.json);
             return Ok(());
         }
         Command::Man(args) => return shell::man(args, Cli::command(), cli.json),

@@ -34,7 +34,10 @@ pub async fn send(
         let reason = answer["detail"].as_str().or_else(|| answer["title"].as_str());
         let reason = reason.unwrap_or(status.as_str());
         if status == StatusCode::UNAUTHORIZED {
-            bail!("{reason} Set {KEY_VARIABLE} to an admin key.");
+            bail!(
+                "{reason} Set {KEY_VARIABLE} to an admin key: `cartwheel keys create operator --scope \
+                 admin` makes one."
+            );
         }
         bail!("{reason}");
     }

@@ -1,6 +1,7 @@
 //! The cartwheel binary: parses, wires, runs.
 
 mod allocator;
+mod arguments;
 mod cli;
 mod client;
 mod commands;

@@ -143,10 +143,15 @@ fn bundle_version(payload: &Evaluate) -> Result<&str> {
     version().with_context(|| format!("{} is not a bundle of this lake", payload.artifacts))
 }
 
-/// Logs the outcome of a run, since there is no topic for notices on one machine.
+/// Logs the outcome of a run, since there is no topic for notices on one machine. A release is what
+/// a run is for; every other outcome asks somebody to look.
 fn log(notice: &Notify) {
     let Notify { run, outcome, .. } = notice;
-    tracing::warn!(run, outcome, "pipeline");
+    if outcome == "released" {
+        tracing::info!(run, outcome, "pipeline");
+    } else {
+        tracing::warn!(run, outcome, "pipeline");
+    }
 }
 
 impl Parts {

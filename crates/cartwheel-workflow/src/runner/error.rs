@@ -20,7 +20,7 @@ pub enum RunnerError {
     #[error("the execution {0:?} already exists: choose another name")]
     Exists(String),
     /// No execution has the name.
-    #[error("there is no execution {0:?}")]
+    #[error("there is no execution {0:?}: the list of runs has their names")]
     Unknown(String),
     /// The execution's status does not allow the operation.
     #[error("the execution {0}")]

@@ -5,6 +5,7 @@ use clap::{Args, Subcommand};
 use jiff::tz::TimeZone;
 use serde_json::json;
 
+use crate::arguments::day;
 use crate::context::Context;
 use crate::show::{result, second};
 use cartwheel_node::{AuditEntry, AuditFile, Verified};
@@ -22,7 +23,7 @@ pub struct Audit {
     #[command(subcommand)]
     command: Option<AuditCommand>,
     /// First day to list, UTC [default: all].
-    #[arg(long, value_name = "DAY")]
+    #[arg(long, value_name = "DAY", value_parser = day)]
     since: Option<jiff::civil::Date>,
 }
 

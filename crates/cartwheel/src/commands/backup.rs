@@ -154,6 +154,9 @@ fn verify(context: &Context, place: &Place, backup: Option<&str>) -> Result<()> 
         Some(name) => vec![name.to_owned()],
         None => store.names()?,
     };
+    if names.is_empty() {
+        bail!("there is no complete backup: run `cartwheel backup create`");
+    }
     let progress = bar("verifying", 0);
     let problems = store.verify(&names, |done, total| {
         progress.set_length(total);

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use clap::Subcommand;
 
-use crate::show::{print, result};
+use crate::show::result;
 use cartwheel_settings::{Settings, markdown};
 
 /// The subcommands of `config`.
@@ -27,6 +27,7 @@ pub fn check(settings: &Settings, json: bool) -> Result<()> {
 }
 
 /// Runs `config reference`.
-pub fn reference() {
-    print(markdown().trim_end());
+pub fn reference(json: bool) {
+    let markdown = markdown();
+    result(json, &serde_json::json!({"markdown": markdown}), || markdown.trim_end().to_owned());
 }

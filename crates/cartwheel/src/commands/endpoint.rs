@@ -12,6 +12,7 @@ use cartwheel_registry::layout::MANIFEST;
 use clap::{Args, ValueEnum};
 use tokio::net::TcpListener;
 
+use crate::arguments::address;
 use crate::commands::serve::run_server;
 
 /// The largest body that can be allowed. SageMaker itself sends at most 100 MB.
@@ -40,7 +41,7 @@ pub struct Endpoint {
     model: Option<PathBuf>,
     /// Address and port to listen on. There are no API keys: whoever reaches it can ask for scores
     /// [default: 127.0.0.1:8080; with `serve`, 0.0.0.0 and the port of SAGEMAKER_BIND_TO_PORT or 8080].
-    #[arg(long)]
+    #[arg(long, value_parser = address)]
     listen: Option<SocketAddr>,
     /// Largest body.
     #[arg(long, value_name = "BYTES", env = "MAX_CONTENT_LENGTH", default_value_t = 6 << 20,

@@ -8,6 +8,7 @@ use cartwheel_feature_set::{BuildLock, Calendar, FeatureSet, NewFeatureSet};
 use cartwheel_forest::Forest;
 use clap::Args;
 
+use crate::arguments::day;
 use crate::commands::{diversity, features, report};
 use crate::context::Context;
 use crate::learn;
@@ -33,7 +34,7 @@ pub struct Evaluate {
     fold: Vec<FoldModel>,
     /// Train on the orders before a day of the shop's calendar, and judge by the first order of
     /// each user from then on. The model is not kept.
-    #[arg(long, value_name = "DAY", conflicts_with_all = ["model", "against", "fold"])]
+    #[arg(long, value_name = "DAY", value_parser = day, conflicts_with_all = ["model", "against", "fold"])]
     since: Option<jiff::civil::Date>,
     /// File for a chart of Recall@10 as SVG; with `--diversity`, for its curves.
     #[arg(long, value_name = "FILE")]
@@ -86,6 +87,9 @@ pub fn evaluate(context: &Context, args: &Evaluate) -> Result<()> {
 fn evaluate_since(context: &Context, day: jiff::civil::Date) -> Result<Report> {
     let Context { data_dir, settings, .. } = context;
     let since_ms = Calendar::new(&settings.shop.timezone)?.begin_ms(day)?;
+    eprintln!(
+        "Trains on the orders before {day} and judges by all later ones: minutes for a large shop"
+    );
     // An erasure waits until the temporary set is gone.
     let _lock = BuildLock::acquire(&data_dir.features())?;
     let scratch = NewFeatureSet::create(&data_dir.features())?;

@@ -8,6 +8,7 @@ use cartwheel_synthetic::{GenerateError, ShopSpec, Summary};
 use clap::{Args, ValueEnum};
 use jiff::civil::Date;
 
+use crate::arguments::day;
 use crate::show::{bar, result};
 
 /// A day, in milliseconds.
@@ -52,7 +53,7 @@ pub struct Generate {
     #[arg(long, value_enum, default_value = "instacart")]
     pub format: ShopFormat,
     /// Last day of the events, UTC [default: yesterday].
-    #[arg(long, value_name = "DAY")]
+    #[arg(long, value_name = "DAY", value_parser = day)]
     pub until: Option<Date>,
     /// Folder to write to.
     #[arg(long)]

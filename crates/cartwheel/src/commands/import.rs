@@ -8,6 +8,7 @@ use cartwheel_import::{Content, DateOrder, ImportStep, Mapping, Options, OrderBy
 use cartwheel_lake::{EarlierImports, ImportOptions, ImportSummary, Lake};
 use clap::{Args, Subcommand, ValueEnum};
 
+use crate::arguments::day;
 use crate::commands::import_hint::{self, explained, with_hint};
 use crate::commands::import_products;
 use crate::commands::import_report::{imported, preview};
@@ -42,7 +43,7 @@ pub enum Import {
         /// Folder with orders.csv, order_products.csv, products.csv, …
         dir: PathBuf,
         /// Last day of data without dates [default: as in the first import, or today].
-        #[arg(long, value_name = "DAY")]
+        #[arg(long, value_name = "DAY", value_parser = day)]
         as_of: Option<jiff::civil::Date>,
         /// Remove all data that was imported before, not only orders in this schema.
         #[arg(long)]

@@ -88,7 +88,7 @@ pub struct Predict {
 
 /// The arguments of `recommend`.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  cartwheel recommend --user 347 --cart 13176,21137")]
+#[command(after_help = "Example:\n  cartwheel recommend --user 347 --cart 12,1559")]
 pub struct Recommend {
     /// Id of the user.
     #[arg(long)]
@@ -291,7 +291,11 @@ pub fn recommend(context: &Context, args: &Recommend) -> Result<()> {
     }
     let find = |id: &String| {
         let product = ProductId::new(id).ok().filter(|id| engine.product(id, now_ms).is_some());
-        product.with_context(|| format!("product {id:?} is not in the catalogue"))
+        product.with_context(|| {
+            format!(
+                "product {id:?} is not in the catalogue: ids are those of the imported products"
+            )
+        })
     };
     let query = Query {
         user_id: &user_id,

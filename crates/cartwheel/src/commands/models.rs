@@ -35,8 +35,14 @@ pub fn run(place: &DataDir, command: Models, json: bool) -> Result<()> {
             let release = AuditFile::new(place)
                 .command("models rollback", &[], || models::rollback(place))?;
             result(json, &release, || {
-                let model = release.model.as_deref().unwrap_or("no model");
-                format!("{model} serves again with {}", release.feature_set)
+                let set = &release.feature_set;
+                match &release.model {
+                    Some(model) => format!("{model} serves again with {set}"),
+                    None => format!(
+                        "No model serves: {set} ranks by rules. A second `cartwheel models rollback` \
+                         undoes this"
+                    ),
+                }
             });
         }
     }

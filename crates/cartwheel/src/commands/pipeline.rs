@@ -15,7 +15,7 @@ use serde_json::json;
 
 use crate::client;
 use crate::context::Context;
-use crate::show::{print, result};
+use crate::show::result;
 use cartwheel_node::{Pipeline, definition, executions};
 use cartwheel_settings::Hyperparameters;
 use cartwheel_settings::{Assignment, parse};
@@ -70,7 +70,7 @@ pub enum PipelineCommand {
         /// Name of the run [default: the newest].
         name: Option<String>,
     },
-    /// Print the state machine as a graph.
+    /// Print the state machine as a graph; with --json, in the Amazon States Language.
     #[command(after_help = "Examples:
   cartwheel pipeline graph | dot -Tsvg > pipeline.svg
   cartwheel pipeline graph --form mermaid")]
@@ -108,7 +108,8 @@ pub fn run(context: &Context, command: PipelineCommand) -> Result<()> {
         PipelineCommand::Stop { name } => stop(context, name),
         PipelineCommand::Redrive { name } => redrive(context, &name_or_newest(context, name)?),
         PipelineCommand::Graph { form } => {
-            print(graph(&definition()?, form).trim_end());
+            let definition = definition()?;
+            result(context.json, &definition, || graph(&definition, form).trim_end().to_owned());
             Ok(())
         }
     }
@@ -270,6 +271,10 @@ fn redrive(context: &Context, name: &str) -> Result<()> {
     in_runtime(async {
         match open(context)? {
             Some(pipeline) => {
+                let dir = executions(&context.data_dir);
+                if describe(&dir, name)?.summary.status == "RUNNING" {
+                    bail!("{name} was interrupted: `cartwheel pipeline run` continues it");
+                }
                 pipeline.runner().redrive(name)?;
                 watch(context, &pipeline, name).await?;
             }

@@ -51,7 +51,9 @@ pub fn run(context: &Context, command: &PlacementsCommand) -> Result<()> {
 fn read(file: &Path) -> Result<Placements> {
     let shown = file.display();
     let text = std::fs::read(file).with_context(|| shown.to_string())?;
-    let document: Placements = serde_json::from_slice(&text).with_context(|| shown.to_string())?;
+    let document: Placements = serde_json::from_slice(&text).with_context(|| {
+        format!("{shown} has another form than `cartwheel placements show` prints")
+    })?;
     match document.check() {
         Ok(()) => Ok(document),
         Err(invalid) => bail!("{shown}: {invalid} Expected: {}.", invalid.expected),

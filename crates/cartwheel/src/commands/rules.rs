@@ -58,7 +58,8 @@ pub fn run(context: &Context, command: &RulesCommand) -> Result<()> {
 fn read(file: &Path) -> Result<RuleBook> {
     let shown = file.display();
     let text = std::fs::read(file).with_context(|| shown.to_string())?;
-    let document: Rules = serde_json::from_slice(&text).with_context(|| shown.to_string())?;
+    let document: Rules = serde_json::from_slice(&text)
+        .with_context(|| format!("{shown} has another form than `cartwheel rules show` prints"))?;
     match RuleBook::try_from(document) {
         Ok(book) => Ok(book),
         Err(Problems(problems)) => {
@@ -154,7 +155,10 @@ fn show(document: &Rules, id: Option<&str>) -> Result<()> {
             let found = document.rules.iter().find(|rule| rule.id == id);
             let found = found.with_context(|| {
                 let ids: Vec<&str> = document.rules.iter().map(|rule| rule.id.as_str()).collect();
-                format!("there is no rule {id:?}; the rules are: {}", ids.join(", "))
+                match ids.as_slice() {
+                    [] => format!("there is no rule {id:?}: there are no rules"),
+                    ids => format!("there is no rule {id:?}; the rules are: {}", ids.join(", ")),
+                }
             })?;
             serde_json::to_string_pretty(found)?
         }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
+use crate::arguments::address;
 use crate::commands::generate::ShopSize;
 use cartwheel_settings::Server;
 
@@ -16,7 +17,7 @@ pub struct Demo {
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
     /// Address and port to listen on.
-    #[arg(long)]
+    #[arg(long, value_parser = address)]
     pub listen: Option<SocketAddr>,
     #[command(flatten)]
     pub size: ShopSize,
@@ -31,7 +32,7 @@ pub struct Demo {
   CARTWHEEL_LAKE=s3://lake CARTWHEEL_TABLE=users CARTWHEEL_STREAM=events cartwheel serve --backend aws")]
 pub struct Serve {
     /// Address and port to listen on.
-    #[arg(long)]
+    #[arg(long, value_parser = address)]
     pub listen: Option<SocketAddr>,
     /// Certificate chain, PEM. The server then speaks TLS only.
     #[arg(long, value_name = "FILE", requires = "tls_key")]

@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result};
 use clap::Args;
 use clap_complete::Shell;
 
-use crate::show::{print, result};
+use crate::show::result;
 
 /// The arguments of `completions`.
 #[derive(Debug, Args)]
@@ -30,11 +30,12 @@ pub struct Man {
 }
 
 /// Prints a script that completes commands, options and their values.
-pub fn completions(args: &Completions, mut command: clap::Command) {
+pub fn completions(args: &Completions, mut command: clap::Command, json: bool) {
     let mut script = Vec::new();
     let name = command.get_name().to_owned();
     clap_complete::generate(args.shell, &mut command, name, &mut script);
-    print(String::from_utf8_lossy(&script).trim_end());
+    let script = String::from_utf8_lossy(&script);
+    result(json, &serde_json::json!({"script": script}), || script.trim_end().to_owned());
 }
 
 /// Writes a manual page for each command.

@@ -8,7 +8,7 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use crate::context::Context;
-use crate::show::{bar, print, result};
+use crate::show::{bar, counted, print, result};
 use cartwheel_node::DataDir;
 
 /// Time between two looks of `tail --follow`.
@@ -92,8 +92,8 @@ fn to_json(found: &Verified) -> Value {
 fn text(found: &Verified) -> String {
     let all: u64 = found.records.iter().sum();
     let mut out = format!(
-        "{all} records in {} segments ({:.1} MB), sequence numbers {} to {}\n",
-        found.segments,
+        "{all} records in {} ({:.1} MB), sequence numbers {} to {}\n",
+        counted(found.segments, "segment"),
         found.bytes as f64 / 1e6,
         found.first,
         found.next.saturating_sub(1).max(found.first)

@@ -101,6 +101,9 @@ fn errors_name_the_cause_and_the_next_step() {
         (&["import", "orders", "-", "--map", "sku"], "user_id=customer"),
         (&["generate", "--users", "0", "--out", out], "expected 1 to"),
         (&["--config", "none.toml", "config", "check"], "none.toml"),
+        (&["audit", "--since", "yesterday"], "2026-01-31"),
+        (&["serve", "--listen", "here"], "127.0.0.1:8080"),
+        (&["pipeline", "show", "nightly"], "the list of runs"),
     ] {
         let error = cartwheel(dir.path(), args).unwrap_err();
         assert!(error.contains(expected), "{args:?}: {error}");
@@ -259,6 +262,11 @@ fn results_are_json_on_request() {
     let chart = std::fs::read_to_string(data.path().join("chart.svg")).unwrap();
     assert!(chart.starts_with("<svg") && chart.contains("personal+popular"));
     assert_eq!(json(&["recommend", "--user", "1", "--cart", "1,2"]).as_array().unwrap().len(), 10);
+    assert!(json(&["pipeline", "graph"])["States"].is_object());
+    assert!(json(&["completions", "bash"])["script"].as_str().unwrap().contains("_cartwheel"));
+    assert!(json(&["config", "reference"])["markdown"].as_str().unwrap().contains("# Settings"));
+    let error = cartwheel(data.path(), &["rules", "show", "tea"]).unwrap_err();
+    assert!(error.contains("there are no rules"), "{error}");
     let error = cartwheel(data.path(), &["recommend", "--user", "1", "--cart", "nix"]).unwrap_err();
     assert!(error.contains("\"nix\" is not in the catalogue"), "{error}");
 
