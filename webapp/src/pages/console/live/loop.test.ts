@@ -78,6 +78,7 @@ test('a run that failed is a problem until the next run begins', () => {
   expect(training(idle, failed)).toEqual(['last run failed', '1 min 0 s ago']);
   expect(training(idle, { ...failed, status: 'SUCCEEDED' })?.[0]).toBe('last run succeeded');
   expect(loopOf(idle, failed).problems[0]?.text).toMatch(/run of the pipeline failed: nightly/);
+  expect(loopOf(idle, failed).problems[0]?.href).toBe('/console/pipeline/nightly');
   const next = { ...idle, run: { name: 'next', current: ['Train'] } };
   expect(loopOf(next, failed).problems).toEqual([]);
 });

@@ -19,6 +19,8 @@ export interface Problem {
   text: string;
   /** Whether the problem happened at some time since the start, so it may be over. */
   past: boolean;
+  /** The page that shows why. */
+  href?: string;
 }
 
 export interface Flow {
@@ -153,16 +155,27 @@ function problemsOf(live: Live, errors: number, lastRun: RunSummary | null): Pro
     !live.ready && 'The server is not ready to recommend products.',
     errors > 0 && `${count(errors, 'response')} with status 500 or higher in the last minute.`,
     delivery.error && `The last delivery to the lake failed: ${delivery.error}`,
-    failureOf(lastRun) === 'failed' &&
-      `The last run of the pipeline failed: ${lastRun?.name}. The page Pipeline shows why.`,
   ];
+  const failed = failureOf(lastRun) === 'failed' ? (lastRun?.name ?? null) : null;
   const past = [
     degraded > 0 && `${count(degraded, 'degraded response')} since the server started.`,
     dropped > 0 && `${count(dropped, 'impression')} dropped since the server started.`,
   ];
-  return [present, past].flatMap((sentences, index) =>
+  const said = (sentences: readonly unknown[], over: boolean): Problem[] =>
     sentences
       .filter((sentence) => typeof sentence === 'string')
-      .map((text) => ({ text, past: index === 1 })),
-  );
+      .map((text) => ({ text, past: over }));
+  return [
+    ...said(present, false),
+    ...(failed === null
+      ? []
+      : [
+          {
+            text: `The last run of the pipeline failed: ${failed}.`,
+            past: false,
+            href: `/console/pipeline/${failed}`,
+          },
+        ]),
+    ...said(past, true),
+  ];
 }
