@@ -35,6 +35,7 @@ pub use http::tls::{Tls, TlsError};
 pub use operate::flow::{Flow, Part};
 pub use operate::importer::{ImportFile, Importer, OnProgress};
 pub use operate::imports::open::Imports;
+pub use operate::metrics::otlp_metrics;
 pub use operate::operator::Operator;
 pub use operate::replay::replay;
 pub use operate::tasks::{TaskHealth, TaskState, TaskStatus};

@@ -6,6 +6,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use axum::http::Method;
+use cartwheel_ambient::system_ms;
 use metrics::{Counter, Histogram};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use parking_lot::RwLock;
@@ -31,26 +32,31 @@ const BUCKETS: [f64; 13] =
 
 /// Renders metrics. Empty if another recorder is installed.
 #[derive(Clone, Debug)]
-pub struct Metrics(Option<PrometheusHandle>);
+pub struct Metrics(Option<(PrometheusHandle, i64)>);
 
 impl Metrics {
     /// Installs the recorder of the process. Later calls share it.
     pub fn install() -> Self {
-        static HANDLE: OnceLock<Option<PrometheusHandle>> = OnceLock::new();
+        static HANDLE: OnceLock<Option<(PrometheusHandle, i64)>> = OnceLock::new();
         let handle = HANDLE.get_or_init(|| {
             let builder = PrometheusBuilder::new().set_buckets(&BUCKETS).ok()?;
             let recorder = builder.build_recorder();
             let handle = recorder.handle();
             metrics::set_global_recorder(recorder).ok()?;
             describe();
-            Some(handle)
+            Some((handle, system_ms()))
         });
         Self(handle.clone())
     }
 
     /// Renders the Prometheus text format.
     pub fn render(&self) -> Option<String> {
-        self.0.as_ref().map(PrometheusHandle::render)
+        self.0.as_ref().map(|(handle, _)| handle.render())
+    }
+
+    /// When counts began, UTC milliseconds.
+    pub(crate) fn start_ms(&self) -> Option<i64> {
+        self.0.as_ref().map(|(_, start_ms)| *start_ms)
     }
 
     /// Folds samples into histograms, so that memory stays bounded even without scrapes. Runs
@@ -59,7 +65,7 @@ impl Metrics {
         let mut ticks = tokio::time::interval(Duration::from_secs(5));
         loop {
             ticks.tick().await;
-            if let Some(handle) = &self.0 {
+            if let Some((handle, _)) = &self.0 {
                 handle.run_upkeep();
             }
         }

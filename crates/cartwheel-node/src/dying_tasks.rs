@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use cartwheel_settings::Settings;
@@ -11,14 +12,16 @@ use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 
 use crate::data_dir::DataDir;
+use crate::export::MetricsExport;
 use crate::serve::{ServeOptions, serve};
 use crate::supervision::doom;
 
 /// Tasks that own checkpoints: the server ends with them.
 const FATAL: [&str; 3] = ["catalogue", "delivery", "sessions"];
 /// Tasks that are started again. `certificate`, which only a server with TLS has, is another one.
-const RESTARTING: [&str; 12] = [
+const RESTARTING: [&str; 13] = [
     "backups",
+    "export",
     "feedback",
     "imports",
     "keys",
@@ -49,6 +52,7 @@ fn serving<F: Future<Output = ()>>(work: impl FnOnce(String) -> F) -> anyhow::Re
         server,
         config: None,
         assets: None,
+        metrics: Some(MetricsExport { every: LIMIT, push: Arc::new(|_| {}) }),
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let served = runtime.block_on(async {

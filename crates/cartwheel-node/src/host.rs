@@ -15,6 +15,7 @@ use tokio::net::TcpSocket;
 
 use crate::audit::AuditFile;
 use crate::data_dir::DataDir;
+use crate::export::MetricsExport;
 use crate::keys::KeyFile;
 use crate::listen;
 use crate::supervision::{Supervisor, until};
@@ -36,6 +37,7 @@ pub struct Host {
     connections: Connections,
     keys: KeyFile,
     assets: Option<Assets>,
+    metrics: Option<MetricsExport>,
 }
 
 impl Host {
@@ -57,7 +59,20 @@ impl Host {
             // The files of earlier releases do not say so.
             keys.require()?;
         }
-        Ok(Self { server, socket, data_dir: data_dir.clone(), connections, keys, assets })
+        Ok(Self {
+            server,
+            socket,
+            data_dir: data_dir.clone(),
+            connections,
+            keys,
+            assets,
+            metrics: None,
+        })
+    }
+
+    /// Pushes metrics too.
+    pub fn exporting(self, metrics: Option<MetricsExport>) -> Self {
+        Self { metrics, ..self }
     }
 
     /// The state of the API over these parts, with this host's keys, audit log and web app. Placements,
@@ -147,6 +162,11 @@ impl Host {
                 tokio::join!(of.metrics.upkeep(), of.follow_deliveries());
             })
         });
+        if let Some(export) = self.metrics.clone() {
+            let of = state.clone();
+            supervisor
+                .run_restarting("export", move |stop| export.clone().follow(of.clone(), stop));
+        }
         if let Some(tls) = self.connections.tls.clone() {
             supervisor.run_restarting("certificate", move |stop| {
                 until(stop, listen::follow_certificate(tls.clone()))

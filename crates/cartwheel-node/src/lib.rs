@@ -12,6 +12,7 @@ mod documents;
 #[cfg(test)]
 mod dying_tasks;
 mod exploration;
+mod export;
 mod feedback;
 mod fill;
 mod host;
@@ -36,6 +37,7 @@ pub use audit_chain::Verified;
 pub use catalogue::{delivered_catalogue, open_catalogue};
 pub use data_dir::{DataDir, keep_files_private};
 pub use documents::follow_document;
+pub use export::MetricsExport;
 pub use fill::fill_catalogue;
 pub use host::{Host, interrupted};
 pub use kept_numbers::{keep_numbers, read_before};

@@ -20,6 +20,7 @@ use crate::backup::snapshot;
 use crate::catalogue::open_catalogue;
 use crate::data_dir::DataDir;
 use crate::documents::follow_document;
+use crate::export::MetricsExport;
 use crate::feedback::Feedback;
 use crate::host::Host;
 use crate::imported::LakeImports;
@@ -47,6 +48,8 @@ pub struct ServeOptions<'a> {
     pub config: Option<&'a Path>,
     /// The files of the web app.
     pub assets: Option<Assets>,
+    /// Where metrics are pushed, if they are.
+    pub metrics: Option<MetricsExport>,
 }
 
 /// Serves a data directory until Ctrl-C, SIGTERM or a fatal failure.
@@ -54,8 +57,8 @@ pub struct ServeOptions<'a> {
 /// # Errors
 /// When a part cannot be opened or fails, or does not end in time.
 pub async fn serve(options: ServeOptions<'_>) -> Result<()> {
-    let ServeOptions { data_dir, settings, server, config, assets } = options;
-    let host = Host::new(data_dir, server, assets)?;
+    let ServeOptions { data_dir, settings, server, config, assets, metrics } = options;
+    let host = Host::new(data_dir, server, assets)?.exporting(metrics);
     let lake = Lake::open(&data_dir.lake())?;
     // Log and live catalogue are opened while the release is read, which takes longer. Of two servers
     // on the same directory, the log refuses the second.

@@ -6,6 +6,7 @@ use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use cartwheel_stream::StreamState;
+use serde_json::Value;
 use utoipa_axum::routes;
 
 use crate::access::scope::Scope;
@@ -14,6 +15,7 @@ use crate::operate::exposition::{Exposition, Kind};
 use crate::operate::figures::{Figures, QUALITY_DAYS};
 use crate::operate::flow::Flow;
 use crate::operate::operator::Operator;
+use crate::operate::otlp;
 use crate::operate::tasks::TaskState;
 use crate::operate::views::models::{ModelEvaluation, ModelStatus, ModelView};
 use crate::operate::views::quality::Quality;
@@ -32,13 +34,25 @@ pub(crate) fn routes() -> Routes {
     (status = 200, description = "Metrics", body = String, content_type = "text/plain"),
 ))]
 pub(crate) async fn metrics(State(state): State<Shared>) -> Response {
-    let Some(counted) = state.metrics.render() else {
+    let Some(text) = exposition(&state).await else {
         let detail = "Metrics are sent to another recorder.";
         return Problem::new(ProblemKind::NotFound, detail).into_response();
     };
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
+}
+
+/// What `/metrics` shows, as metrics of OTLP in its mapping to JSON; `None` if another recorder counts.
+pub async fn otlp_metrics(state: &AppState) -> Option<Vec<Value>> {
+    let text = exposition(state).await?;
+    Some(otlp::metrics(&text, state.metrics.start_ms()?, state.clock.now_ms()))
+}
+
+/// Every metric in the Prometheus text format; `None` if another recorder counts.
+async fn exposition(state: &AppState) -> Option<String> {
+    let counted = state.metrics.render()?;
     let mut shown = Exposition::default();
-    health(&mut shown, &state);
-    catalogue(&mut shown, &state).await;
+    health(&mut shown, state);
+    catalogue(&mut shown, state).await;
     if let Some(operator) = &state.operator {
         let now_ms = state.clock.now_ms();
         flow(&mut shown, &operator.flow());
@@ -52,8 +66,7 @@ pub(crate) async fn metrics(State(state): State<Shared>) -> Response {
             quality(&mut shown, figures.quality.as_ref());
         }
     }
-    let text = counted + &shown.into_text();
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
+    Some(counted + &shown.into_text())
 }
 
 /// 1 for true.

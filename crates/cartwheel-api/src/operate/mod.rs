@@ -13,6 +13,7 @@ pub(crate) mod metrics;
 pub(crate) mod models;
 pub(crate) mod monitor;
 pub(crate) mod operator;
+pub(crate) mod otlp;
 pub(crate) mod pipeline;
 pub(crate) mod privacy;
 pub(crate) mod quality;

@@ -1,10 +1,12 @@
+use std::collections::BTreeSet;
+
 use axum::body::Body;
 use axum::http::Request;
 use serde_json::{Value, json};
 
 use super::harness::Shop;
 use super::streams::Faults;
-use crate::Asset;
+use crate::{Asset, otlp_metrics};
 
 #[tokio::test]
 async fn unknown_paths_and_methods_are_problems() {
@@ -81,6 +83,44 @@ async fn metrics_count() {
         "cartwheel_http_request_duration_seconds_bucket{route=\"/submit\",le=\"0.005\"}",
     ] {
         assert!(text.contains(line), "{line} is not in\n{text}");
+    }
+}
+
+#[tokio::test]
+async fn a_collector_gets_every_series_of_the_metrics_once() {
+    let mut state = None;
+    let shop = Shop::with(|of| state = Some(of.clone())).await;
+    let body = json!({"user_id": "u", "event": "view", "product_ids": ["x"]});
+    shop.post("/submit", &body).await;
+    let text = String::from_utf8(shop.get("/metrics").await.bytes).unwrap();
+    let sent = otlp_metrics(&state.unwrap()).await.unwrap();
+    let names: Vec<&str> = sent.iter().map(|metric| metric["name"].as_str().unwrap()).collect();
+    let different: BTreeSet<&str> = names.iter().copied().collect();
+    assert_eq!(different.len(), names.len(), "{names:?}");
+    // Other tests of the process count too, but never remove a family.
+    for line in text.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
+        let name = line.split(['{', ' ']).next().unwrap();
+        let family =
+            ["_bucket", "_sum", "_count"].into_iter().find_map(|end| name.strip_suffix(end));
+        assert!(
+            different.contains(name) || different.contains(family.unwrap_or_default()),
+            "{line}"
+        );
+    }
+    let of = |name: &str| sent.iter().find(|metric| metric["name"] == name).unwrap();
+    let accepted = json!([{"key": "result", "value": {"stringValue": "accepted"}}]);
+    let points = of("cartwheel_events_total")["sum"]["dataPoints"].as_array().unwrap();
+    let point = points.iter().find(|point| point["attributes"] == accepted).unwrap();
+    assert!(point["asDouble"].as_f64().unwrap() >= 1.0, "{point}");
+    let time = |at: &str| point[at].as_str().unwrap().parse::<u64>().unwrap();
+    assert!(time("startTimeUnixNano") > 0);
+    for point in
+        of("cartwheel_http_request_duration_seconds")["histogram"]["dataPoints"].as_array().unwrap()
+    {
+        let counts = point["bucketCounts"].as_array().unwrap();
+        assert_eq!(counts.len(), point["explicitBounds"].as_array().unwrap().len() + 1);
+        let number = |count: &Value| count.as_str().unwrap().parse::<u64>().unwrap();
+        assert_eq!(counts.iter().map(number).sum::<u64>(), number(&point["count"]), "{point}");
     }
 }
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use cartwheel_import::{Source, read_feed};
 use cartwheel_lake::{EarlierImports, ImportEntry, ImportKind, Lake};
 use cartwheel_node::{DataDir, ServeOptions, fill_catalogue, take_address};
@@ -16,7 +16,7 @@ pub use crate::commands::serve_args::{Backend, Demo, Serve};
 use crate::commands::web::asset;
 use crate::commands::{generate, import, pipeline};
 use crate::context::Context;
-use crate::otlp::Exporter;
+use crate::otlp::{self, Collector, Exporter, Signal, variable};
 use crate::show::instant;
 use crate::traces::Traces;
 
@@ -138,16 +138,15 @@ fn observe() -> Result<Option<Exporter>> {
         // The demo observes its training, and then its server.
         return Ok(None);
     }
-    let variable = |name: &str| std::env::var(name).ok().filter(|text| !text.is_empty());
     let asked = variable("RUST_LOG").and_then(|text| text.parse().ok());
     // By target and level alone: a filter that also knows spans looks each request's up many times.
     let targets = asked.unwrap_or_else(|| Targets::new().with_default(Level::WARN));
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
-    let Some(collector) = variable("OTEL_EXPORTER_OTLP_ENDPOINT") else {
+    let Some(collector) = Collector::of(Signal::Traces, variable)? else {
         let _ = tracing_subscriber::registry().with(lines).with(targets).try_init();
         return Ok(None);
     };
-    let exporter = Exporter::start(&collector).context("OTEL_EXPORTER_OTLP_ENDPOINT")?;
+    let exporter = Exporter::start(collector)?;
     let traces = Traces::new(exporter.queue());
     let traces = traces.with_filter(Targets::new().with_target("cartwheel_api", Level::INFO));
     let lines = lines.with_filter(targets);
@@ -156,12 +155,14 @@ fn observe() -> Result<Option<Exporter>> {
 }
 
 async fn run(context: &Context, args: &Serve) -> Result<()> {
+    let (metrics, _sender) = otlp::metrics(variable)?.unzip();
     cartwheel_node::serve(ServeOptions {
         data_dir: &context.data_dir,
         settings: &context.settings,
         server: args.server(&context.settings.server),
         config: context.config.as_deref(),
         assets: Some(asset),
+        metrics,
     })
     .await
 }

@@ -11,6 +11,7 @@ use cartwheel_node::{Host, Supervisor, follow_document, until};
 use crate::commands::serve_args::Serve;
 use crate::commands::web::asset;
 use crate::context::Context;
+use crate::otlp;
 
 /// Interval at which the lake is asked for a new release and for new placements.
 const REFRESH: Duration = Duration::from_secs(5);
@@ -24,7 +25,8 @@ pub async fn run(context: &Context, args: &Serve) -> Result<()> {
         "recommend.value takes prices from the live catalogue, which a server on AWS does not have: \
          set it to off"
     );
-    let host = Host::new(&context.data_dir, server, Some(asset))?;
+    let (metrics, _sender) = otlp::metrics(otlp::variable)?.unzip();
+    let host = Host::new(&context.data_dir, server, Some(asset))?.exporting(metrics);
     let names = Names::from_env(&["CARTWHEEL_LAKE", "CARTWHEEL_TABLE", "CARTWHEEL_STREAM"])?;
     let timezone = &context.settings.shop.timezone;
     let registry = Arc::new(S3Registry::open(&names.lake)?);
