@@ -4,6 +4,7 @@
 //! The counts know how far each shard has been counted. Both change together and are stored together,
 //! so that a reader continues after a crash where the stored counts end, and counts nothing twice.
 
+use std::borrow::Borrow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -87,10 +88,10 @@ impl Default for Trends {
 impl Trends {
     /// Counts the events among the records of a shard up to `next`. Records before
     /// [`Trends::counted`] must not be among them.
-    pub fn count(&self, shard: u32, records: &[(Sequence, Record)], next: Sequence) {
+    pub fn count(&self, shard: u32, records: &[(Sequence, impl Borrow<Record>)], next: Sequence) {
         let mut counts = self.0.write();
         for (_, record) in records {
-            match record {
+            match record.borrow() {
                 Record::Event(event) => {
                     counts.add(event);
                     counts.trials.add_event(event);

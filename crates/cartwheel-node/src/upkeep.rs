@@ -226,8 +226,8 @@ impl Upkeep {
         let mut waiting = Vec::new();
         while waiting.len() < MAX_ROWS {
             let batch = self.log.read(shard, next, BATCH).await?;
-            let own = batch.records.into_iter().map(|(_, record)| record);
-            waiting.extend(own.filter(|record: &Record| record.user_id() == Some(user_id)));
+            let own = batch.records.iter().filter(|(_, record)| record.user_id() == Some(user_id));
+            waiting.extend(own.map(|(_, record)| Record::clone(record)));
             if batch.next == next {
                 break;
             }

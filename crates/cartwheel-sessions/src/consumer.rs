@@ -191,7 +191,7 @@ impl Consumer {
             tracing::warn!(shard, %sequence, reason, "sessions skip a malformed record");
         }
         for (sequence, record) in &batch.records {
-            if let Record::Event(event) = record {
+            if let Record::Event(event) = &**record {
                 self.sessions.apply(Position { shard, sequence: *sequence }, event)?;
             }
         }

@@ -52,7 +52,7 @@ pub async fn all(stream: &dyn Stream) -> BTreeMap<(u32, Sequence), Record> {
             let batch = stream.read(shard, from, 7).await.unwrap();
             for (sequence, record) in batch.records {
                 assert!(sequence >= from, "no record is read twice");
-                out.insert((shard, sequence), record);
+                out.insert((shard, sequence), (*record).clone());
             }
             if batch.next == from {
                 break;

@@ -53,6 +53,7 @@ mod files;
 mod options;
 mod queue;
 mod reader;
+mod recent;
 mod recover;
 mod retain;
 mod segment;
@@ -78,6 +79,8 @@ pub(crate) use disk::Step;
 pub use files::{Damage, LogFiles, StoredEntry, Verified};
 pub use options::{Clock, LogOptions, LogStat, OpenError};
 use queue::{Put, Queue, Records};
+use reader::Wanted;
+use recent::Recent;
 use segment::{NO_SHARD, PASSED_OVER};
 use shared::Shared;
 use writer::Writer;
@@ -117,6 +120,7 @@ impl Log {
             segments: RwLock::new(found.segments),
             synced: watch::Sender::new(next),
             queue: Queue::default(),
+            recent: Recent::default(),
             floors: Mutex::default(),
             least: AtomicU64::new(0),
             retaining: Mutex::default(),
@@ -154,7 +158,8 @@ impl Log {
         tracing::error!(end, next, "the log ends before a checkpoint: records are lost");
         self.shared.least.store(next - 1, Ordering::Release);
         let entries = vec![(NO_SHARD, PASSED_OVER.to_vec())];
-        let put = self.put_entries(entries).await.pop().unwrap_or(Err(PutError::Stopped));
+        let put =
+            self.put_entries(entries, Vec::new()).await.pop().unwrap_or(Err(PutError::Stopped));
         put.map(drop)
     }
 
@@ -162,17 +167,18 @@ impl Log {
     #[cfg(any(test, feature = "conformance"))]
     pub async fn put_bytes(&self, user: &str, data: Vec<u8>) -> Result<Position, PutError> {
         let entries = vec![(shard_of(user, self.shared.shards), data)];
-        self.put_entries(entries).await.pop().unwrap_or(Err(PutError::Stopped))
+        self.put_entries(entries, Vec::new()).await.pop().unwrap_or(Err(PutError::Stopped))
     }
 
     fn put_entries(
         &self,
         entries: Vec<(u32, Vec<u8>)>,
+        decoded: Vec<Arc<Record>>,
     ) -> Pending<'_, Vec<Result<Position, PutError>>> {
         let count = entries.len();
         let (answer, answered) = oneshot::channel();
         // Queued here and not when first polled, so that the order of calls is kept.
-        let records = Records { entries, results: Vec::with_capacity(count) };
+        let records = Records { entries, decoded, results: Vec::with_capacity(count) };
         let queued = self.shared.queue.push(Put { records, answer }, &self.shared.options);
         Box::pin(async move {
             if let Err(error) = queued {
@@ -219,16 +225,21 @@ impl Drop for Log {
 }
 
 impl Log {
-    /// Reads the records whose data is `wanted`; the others are not decoded.
+    /// Reads the records that are `wanted`; the others are not decoded.
     fn read_records(
         &self,
         shard: u32,
         from: Sequence,
         limit: usize,
-        wanted: fn(&[u8]) -> bool,
+        wanted: Wanted,
     ) -> Pending<'_, Result<Batch, ReadError>> {
         let shared = self.shared.clone();
         Box::pin(async move {
+            if let Some(batch) = reader::read_recent(&shared, shard, from, limit, wanted) {
+                // Nothing waits here: a reader that goes on and on would leave no time to others.
+                tokio::task::yield_now().await;
+                return Ok(batch);
+            }
             let read = move || reader::read(&shared, shard, from, limit, wanted);
             let read = tokio::task::spawn_blocking(read);
             read.await.unwrap_or_else(|e| Err(ReadError::Failed(e.to_string())))
@@ -248,7 +259,15 @@ impl Stream for Log {
     fn put(&self, records: Vec<Record>) -> Pending<'_, Vec<Result<Position, PutError>>> {
         let shards = self.shared.shards;
         let entry = |r: &Record| (shard_of(&r.partition_key(), shards), r.to_vec());
-        self.put_entries(records.iter().map(entry).collect())
+        let entries: Vec<(u32, Vec<u8>)> = records.iter().map(entry).collect();
+        let is_same = |(r, (_, data)): (&Record, &(u32, Vec<u8>))| {
+            Record::from_slice(data).is_ok_and(|read| read == *r)
+        };
+        debug_assert!(
+            records.iter().zip(&entries).all(is_same),
+            "what is read from memory is what the disk has"
+        );
+        self.put_entries(entries, records.into_iter().map(Arc::new).collect())
     }
 
     fn read(
@@ -257,7 +276,7 @@ impl Stream for Log {
         from: Sequence,
         limit: usize,
     ) -> Pending<'_, Result<Batch, ReadError>> {
-        self.read_records(shard, from, limit, |_| true)
+        self.read_records(shard, from, limit, Wanted { data: |_| true, record: |_| true })
     }
 
     fn read_without_impressions(
@@ -266,7 +285,11 @@ impl Stream for Log {
         from: Sequence,
         limit: usize,
     ) -> Pending<'_, Result<Batch, ReadError>> {
-        self.read_records(shard, from, limit, |data| !Record::looks_like_impression(data))
+        let wanted = Wanted {
+            data: |data| !Record::looks_like_impression(data),
+            record: |record| !matches!(record, Record::Impression(_)),
+        };
+        self.read_records(shard, from, limit, wanted)
     }
 
     fn wait(&self, _shard: u32, from: Sequence) -> Pending<'_, ()> {

@@ -1,6 +1,7 @@
 //! An in-memory stream for tests.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use cartwheel_events::Record;
 use parking_lot::Mutex;
@@ -12,7 +13,7 @@ use crate::stream::{Batch, Pending, PutError, ReadError, Stream};
 /// Keeps records in memory; they are lost when the process ends.
 #[derive(Debug)]
 pub struct MemoryStream {
-    shards: Vec<Mutex<VecDeque<Record>>>,
+    shards: Vec<Mutex<VecDeque<Arc<Record>>>>,
     changed: Notify,
 }
 
@@ -25,7 +26,10 @@ impl MemoryStream {
 
     /// Returns every record, shard by shard.
     pub fn records(&self) -> Vec<Record> {
-        self.shards.iter().flat_map(|shard| shard.lock().clone()).collect()
+        let of_shard = |shard: &Mutex<VecDeque<Arc<Record>>>| {
+            shard.lock().iter().map(|record| (**record).clone()).collect::<Vec<_>>()
+        };
+        self.shards.iter().flat_map(of_shard).collect()
     }
 }
 
@@ -39,7 +43,7 @@ impl Stream for MemoryStream {
             let put = |record: Record| {
                 let index = shard_of(&record.partition_key(), self.shards()) as usize;
                 let mut shard = self.shards[index].lock();
-                shard.push_back(record);
+                shard.push_back(Arc::new(record));
                 Ok(Position { shard: index as u32, sequence: (shard.len() as u64 - 1).into() })
             };
             // Yields before and after storing, as waiting for a disk would.
@@ -69,7 +73,7 @@ impl Stream for MemoryStream {
                 .map(Sequence::from)
                 .zip(records.range(from as usize..).cloned())
                 .take(limit);
-            let records: Vec<(Sequence, Record)> = found.collect();
+            let records: Vec<(Sequence, Arc<Record>)> = found.collect();
             let next = Sequence::from(from + records.len() as u64);
             Ok(Batch { records, next, ..Batch::default() })
         })

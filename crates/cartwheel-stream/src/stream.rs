@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 
 use cartwheel_events::Record;
 
@@ -62,7 +63,7 @@ pub struct Rejected {
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Batch {
     /// Sequence numbers and records; empty at the end of the shard.
-    pub records: Vec<(Sequence, Record)>,
+    pub records: Vec<(Sequence, Arc<Record>)>,
     /// Data among them that is not a valid record. Reading it again returns it again.
     pub rejected: Vec<Rejected>,
     /// How many sequence numbers, of all shards, after the requested one are no longer kept.
@@ -75,7 +76,7 @@ impl Batch {
     /// Adds the record in `data`, or rejects the data if it is not a valid record.
     pub fn add(&mut self, sequence: Sequence, data: &[u8]) {
         match Record::from_slice(data) {
-            Ok(record) => self.records.push((sequence, record)),
+            Ok(record) => self.records.push((sequence, Arc::new(record))),
             Err(error) => self.rejected.push(Rejected {
                 sequence,
                 data: data.to_vec(),
@@ -139,7 +140,7 @@ pub trait Stream: Send + Sync {
     ) -> Pending<'_, Result<Batch, ReadError>> {
         Box::pin(async move {
             let mut batch = self.read(shard, from, limit).await?;
-            batch.records.retain(|(_, record)| !matches!(record, Record::Impression(_)));
+            batch.records.retain(|(_, record)| !matches!(**record, Record::Impression(_)));
             Ok(batch)
         })
     }

@@ -1,5 +1,7 @@
 //! Reading the records of one delivery in bounded memory.
 
+use std::sync::Arc;
+
 use cartwheel_events::Record;
 use cartwheel_stream::{Batch, ReadError, Rejected, Sequence, Stream};
 use serde_json::Value;
@@ -12,7 +14,7 @@ const FIRST_GUESS: usize = 16 << 10;
 /// The records of a shard in a range of sequence numbers.
 #[derive(Debug, Default)]
 pub(super) struct Range {
-    pub records: Vec<(Sequence, Record)>,
+    pub records: Vec<(Sequence, Arc<Record>)>,
     /// Malformed records.
     pub rejected: Vec<Rejected>,
     /// Sequence numbers whose records the stream no longer retains.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use cartwheel_ambient::Clock;
@@ -114,14 +115,14 @@ impl RangeWriter {
     }
 
     /// Encodes the records of a range by table and hour.
-    fn encode(&self, name: &PartName, records: &[(Sequence, Record)]) -> EncodedRange {
+    fn encode(&self, name: &PartName, records: &[(Sequence, Arc<Record>)]) -> EncodedRange {
         let mut events = ByHour::default();
         let mut impressions = ByHour::default();
         let mut products = ByHour::default();
         let shard = name.shard;
         for (sequence, record) in records {
             let sequence = *sequence;
-            match record {
+            match &**record {
                 Record::Event(event) => events
                     .entry(hour_folder(event.received_at_ms))
                     .or_default()

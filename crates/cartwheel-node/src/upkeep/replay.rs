@@ -28,7 +28,7 @@ const LOOK_BACK_MS: i64 = 28 * 24 * 3_600_000;
 const CLOCK_MS: i64 = 24 * 3_600_000;
 
 /// The records that are not delivered yet, by place in the stream.
-type Waiting = BTreeMap<Sequence, (u32, Record)>;
+type Waiting = BTreeMap<Sequence, (u32, Arc<Record>)>;
 
 impl Upkeep {
     /// Makes the answer `id` again. `None` if no such answer is stored. `now_ms` is the current time,
@@ -43,16 +43,15 @@ impl Upkeep {
         let _turn = self.replaying.lock().unwrap_or_else(PoisonError::into_inner);
         // What is delivered meanwhile is read twice, which changes nothing.
         let waiting = self.waiting()?;
-        let is_wanted = |record: &Record| match record {
-            Record::Impression(impression) => impression.recommendation_id == id,
-            Record::Event(_) | Record::Product(_) => false,
-        };
-        let found = waiting.iter().find(|(_, (_, record))| is_wanted(record));
-        let found = match found {
-            Some((sequence, (_, Record::Impression(impression)))) => {
-                Some((*sequence, impression.clone()))
+        let wanted = |(sequence, (_, record)): (&Sequence, &(u32, Arc<Record>))| match &**record {
+            Record::Impression(shown) if shown.recommendation_id == id => {
+                Some((*sequence, shown.clone()))
             }
-            _ => self.lake.answer(id, at_ms)?.found,
+            _ => None,
+        };
+        let found = match waiting.iter().find_map(wanted) {
+            Some(found) => Some(found),
+            None => self.lake.answer(id, at_ms)?.found,
         };
         let Some((sequence, impression)) = found else { return Ok(None) };
         if self.erased_before(&impression.user_id).is_some_and(|before| sequence < before) {
@@ -177,7 +176,7 @@ impl Upkeep {
                 live.apply(*position, change);
             }
             for (&sequence, (shard, record)) in waiting.range(..=newest) {
-                if let Record::Product(change) = record {
+                if let Record::Product(change) = &**record {
                     live.apply(Position { shard: *shard, sequence }, change);
                 }
             }
@@ -210,7 +209,7 @@ impl Upkeep {
             events.insert(position.sequence, (position, event));
         }
         for (&sequence, (shard, record)) in waiting.range(..mark.next) {
-            if let Record::Event(event) = record
+            if let Record::Event(event) = &**record
                 && event.user_id == *user_id
             {
                 let position = Position { shard: *shard, sequence };
@@ -243,7 +242,10 @@ impl Upkeep {
         let read = self.log.read(position.shard, position.sequence, 1);
         let batch = Handle::current().block_on(read)?;
         Ok(match batch.records.into_iter().next() {
-            Some((sequence, Record::Event(stored))) if sequence == position.sequence => stored,
+            Some((sequence, record)) if sequence == position.sequence => match &*record {
+                Record::Event(stored) => stored.clone(),
+                _ => event,
+            },
             _ => event,
         })
     }

@@ -375,7 +375,9 @@ impl World {
             loop {
                 let batch = node.log.read(shard, from, 1000).await?;
                 ensure!(batch.rejected.is_empty(), "{:?}", batch.rejected);
-                found.extend(batch.records.into_iter().map(|(at, record)| (number(at), record)));
+                found.extend(
+                    batch.records.iter().map(|(at, record)| (number(*at), Record::clone(record))),
+                );
                 if batch.next == from {
                     break;
                 }

@@ -146,7 +146,7 @@ impl<K: Fn(&ProductId) -> bool, F: Fn(Sequence)> Consumer<K, F> {
             );
         }
         for (sequence, record) in &batch.records {
-            match record {
+            match &**record {
                 Record::Product(change) => {
                     self.catalogue.apply(Position { shard, sequence: *sequence }, change);
                 }

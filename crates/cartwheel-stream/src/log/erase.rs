@@ -41,6 +41,8 @@ impl Log {
         for segment in segments {
             count += self.shared.erase(&segment, &erased, before)?;
         }
+        // Readers do not get them from memory either.
+        self.shared.recent.clear();
         Ok(count)
     }
 }

@@ -1,7 +1,9 @@
 //! The puts that wait for the writer.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
+use cartwheel_events::Record;
 use parking_lot::{Condvar, Mutex};
 use tokio::sync::oneshot;
 
@@ -25,6 +27,8 @@ pub(super) struct Put {
 pub(super) struct Records {
     /// Shards and data.
     pub entries: Vec<(u32, Vec<u8>)>,
+    /// What the data is, of each entry or of none.
+    pub decoded: Vec<Arc<Record>>,
     /// One result for each, once they are written.
     pub results: Vec<Result<Position, PutError>>,
 }

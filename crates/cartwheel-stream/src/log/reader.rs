@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use cartwheel_events::Record;
+
 use super::segment::{Entry, MARK_BYTES, Segment};
 use super::shared::Shared;
 use super::walk::Walk;
@@ -11,13 +13,40 @@ use crate::stream::{Batch, ReadError};
 /// Number of bytes of the first read; usually there is little new data.
 const FIRST_WINDOW: usize = 64 << 10;
 
-/// Reads up to `limit` records of `shard` from sequence number `from`: those whose data is `wanted`.
+/// Which records a reader wants.
+#[derive(Clone, Copy)]
+pub(super) struct Wanted {
+    /// Tells it by a record's data, so that it need not be decoded,
+    pub(super) data: fn(&[u8]) -> bool,
+    /// and of a record that is decoded already.
+    pub(super) record: fn(&Record) -> bool,
+}
+
+/// As [`read`], without the disk. `None` if not all of these records are in memory.
+pub(super) fn read_recent(
+    shared: &Shared,
+    shard: u32,
+    from: Sequence,
+    limit: usize,
+    wanted: Wanted,
+) -> Option<Batch> {
+    let synced = *shared.synced.borrow();
+    let from = from.as_u64().filter(|from| *from <= synced && shard < shared.shards)?;
+    // The reader of the disk counts what is missing.
+    let is_kept = shared.segments().keys().next().is_some_and(|oldest| *oldest <= from);
+    if !is_kept {
+        return None;
+    }
+    shared.recent.read(shard, from, synced, limit, wanted.record)
+}
+
+/// Reads up to `limit` records of `shard` from sequence number `from`: those that are `wanted`.
 pub(super) fn read(
     shared: &Shared,
     shard: u32,
     from: Sequence,
     limit: usize,
-    wanted: fn(&[u8]) -> bool,
+    wanted: Wanted,
 ) -> Result<Batch, ReadError> {
     let synced = *shared.synced.borrow();
     if shard >= shared.shards {
@@ -33,7 +62,7 @@ pub(super) fn read(
     while next < synced && batch.len() < limit {
         let Some(segment) = segment_of(shared, next) else { break };
         let before = next;
-        let is_wanted = |entry: &Entry, data: &[u8]| entry.shard == shard && wanted(data);
+        let is_wanted = |entry: &Entry, data: &[u8]| entry.shard == shard && (wanted.data)(data);
         scan(shared, &segment, is_wanted, synced, limit, &mut batch, &mut next)?;
         if next == before || !batch.is_empty() {
             break;

@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use super::disk::Disk;
 use super::options::LogOptions;
 use super::queue::Queue;
+use super::recent::Recent;
 use super::segment::Segment;
 
 /// State that the writer and the readers share.
@@ -23,6 +24,7 @@ pub(super) struct Shared {
     /// The first sequence number that is not synced yet.
     pub(super) synced: watch::Sender<u64>,
     pub(super) queue: Queue,
+    pub(super) recent: Recent,
     /// Next sequence number that each consumer needs.
     pub(super) floors: Mutex<BTreeMap<String, u64>>,
     /// No record gets a smaller number.

@@ -62,11 +62,13 @@ impl Writer {
                 self.shared.queue.fail();
                 return;
             }
+            let gone = self.shared.recent.add(&puts);
             self.shared.synced.send_replace(self.next);
             for put in puts {
                 // The caller may have gone away.
                 let _ = put.answer.send(put.records);
             }
+            drop(gone);
             self.look_ahead();
         }
     }
@@ -81,7 +83,7 @@ impl Writer {
         // Once a record finds no space, later ones are refused as well, to keep the order.
         let mut full: Option<PutError> = None;
         for put in puts {
-            let Records { entries, results } = &mut put.records;
+            let Records { entries, results, .. } = &mut put.records;
             for (shard, data) in &*entries {
                 let size = record_size(data.len());
                 if data.is_empty() || data.len() > max_record || size > room {

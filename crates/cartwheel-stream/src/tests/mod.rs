@@ -1,5 +1,6 @@
 mod faults;
 mod files;
+mod recent;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -59,8 +59,8 @@ pub fn read_all(
             let batch = runtime.block_on(log.read(shard, from, 1000))?;
             ensure!(batch.rejected.is_empty(), "a record that is none: {:?}", batch.rejected);
             for (sequence, record) in batch.records {
-                let Record::Event(event) = record else { bail!("an impression that nobody put") };
-                found.insert(sequence, event.event_id);
+                let Record::Event(event) = &*record else { bail!("an impression that nobody put") };
+                found.insert(sequence, event.event_id.clone());
             }
             if batch.next == from {
                 break;
