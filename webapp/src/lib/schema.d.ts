@@ -5343,7 +5343,10 @@ export interface operations {
   };
   submit: {
     parameters: {
-      query?: never;
+      query?: {
+        /** @description Recommend only products that fulfil this expression, such as `price <= cart.max_price * 1.5`; it is no part of the event */
+        filter?: string;
+      };
       header?: never;
       path?: never;
       cookie?: never;

@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::{Request, State};
 use cartwheel_events::{Event, EventKind};
-use cartwheel_filter::Context;
+use cartwheel_filter::{Context, Source};
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -13,9 +13,10 @@ use crate::access::caller::Caller;
 use crate::access::scope::Scope;
 use crate::contract::schema::EventBody;
 use crate::http::problem::Problem;
-use crate::http::request;
+use crate::http::request::{self, Params};
 use crate::routes::Routes;
 use crate::shop::accept::accept;
+use crate::shop::expression::expression;
 use crate::shop::moment::ShopperRequest;
 use crate::shop::recommendations::{Question, answer, known};
 use crate::state::Shared;
@@ -60,7 +61,9 @@ pub(crate) struct Submitted {
 /// same event_id with another body is a 422, as long as the shopper has sent at most 63 other events
 /// since. Behind more events, a repeat is stored again and dropped when the hour's files are merged.
 /// `get_recommendations` stores nothing. A `checkout` without products uses the shopper's cart.
-#[utoipa::path(post, path = "/submit", tag = "events", request_body = EventBody, responses(
+#[utoipa::path(post, path = "/submit", tag = "events", request_body = EventBody, params(
+    ("filter" = Option<String>, Query, max_length = 2000, description = "Recommend only products that fulfil this expression, such as `price <= cart.max_price * 1.5`; it is no part of the event"),
+), responses(
     (status = 200, description = "The event is stored", body = Submitted),
     (status = 400, description = "Not JSON, or a field is not valid", body = Problem),
     (status = 413, description = "The body is too large", body = Problem),
@@ -73,8 +76,12 @@ pub(crate) struct Submitted {
 pub(crate) async fn submit(
     State(state): State<Shared>,
     caller: Caller,
+    mut params: Params,
     request: Request,
 ) -> Result<Json<Submitted>, Problem> {
+    let filter = params.long_text("filter");
+    let expression = expression(filter.as_deref(), None, Source::Shopper)?;
+    params.end("filter")?;
     let body: Value = request::json(request, &state.bodies).await?;
     let event = Event::from_json(&body)?;
     let user_id = event.user_id.clone();
@@ -97,9 +104,9 @@ pub(crate) async fn submit(
         known,
         cart: None,
         limit: SHOWN,
-        filters: Filters::default(),
+        filters: Filters { expression, ..Filters::default() },
         context: Context::default(),
-        request: ShopperRequest::default(),
+        request: ShopperRequest { filter, ..ShopperRequest::default() },
         explain: false,
     };
     let answer = answer(&state, question).await;

@@ -14,6 +14,9 @@ async fn every_list_takes_a_filter() {
         let answer = shop.get(&format!("/v1/{list}?limit=1&filter={encoded}")).await.json();
         assert_eq!(answer["recommendations"][0]["reasons"], json!([written]), "{list}");
     }
+    let event = json!({"user_id": "u1", "event": "view", "product_ids": ["p1"]});
+    let answer = shop.post(&format!("/submit?filter={encoded}"), &event).await.json();
+    assert_eq!(answer["recommendations"][0]["reasons"], json!([written]));
     let body = json!({"user_id": "u1", "filter": "price <= cart.max_price * 1.5 and \
                       brand = context.brand", "context": {"brand": "Uji"}});
     let answer = shop.post("/v1/recommendations", &body).await.json();
@@ -42,6 +45,13 @@ async fn a_bad_filter_is_a_problem_with_its_position() {
         let problem = shop.get(path).await.problem(400, "invalid-field");
         assert_eq!((&problem["field"], &problem["position"]), (&json!("filter"), &json!(1)));
     }
+    // Nothing is stored of an event whose answer cannot be given.
+    let event = json!({"user_id": "u1", "event": "view", "product_ids": ["p1"], "event_id": "e1"});
+    for path in ["/submit?filter=price", "/submit?limit=3"] {
+        shop.post(path, &event).await.problem(400, "invalid-field");
+    }
+    let stored = shop.post("/submit", &event).await.json();
+    assert_eq!(stored["message"], "The event is stored.");
     for (context, field) in [
         (json!({"brand": {"is": "Uji"}}), "context.brand"),
         (json!({"other": "Uji"}), "filter"),
