@@ -21,6 +21,7 @@ from collections import defaultdict
 from pathlib import Path
 
 import figures
+from checks import checks
 from figures import add, ratio, run
 from servers import Cartwheel
 from serving import Serving, measure_load
@@ -232,7 +233,7 @@ def main():
     for program in ("cartwheel", "load", "stack", "log", "forest", "score", "search"):
         parser.add_argument(program)
     parser.add_argument("--quick", action="store_true")
-    parts = ("features", "imports", "scoring", "endpoint", "search", "stack", "serving", "scale")
+    parts = ("features", "imports", "scoring", "endpoint", "search", "stack", "serving", "checks", "scale")
     parser.add_argument("--only", choices=parts)
     parser.add_argument("--out", type=Path, default=HERE / "results.json")
     options = parser.parse_args()
@@ -255,6 +256,8 @@ def main():
             serving = Serving(*programs, work, repeats, seconds)
             serving.whole()
             serving.degraded()
+        if options.only in (None, "checks"):
+            checks(options.cartwheel, options.load, options.log, work, repeats, seconds)
         if options.only in (None, "features"):
             features(options.cartwheel, work, repeats, options.quick)
         if options.only in (None, "scale"):

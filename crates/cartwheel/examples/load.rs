@@ -1,14 +1,14 @@
 //! Load on a running server, for benchmarks: a bounded time, keep-alive
 //! connections, one request after another on each.
 //!
-//! `load ADDRESS event|submit|batch|recommend|page|rank|search|changes|score CLIENTS SECONDS USERS` prints
+//! `load [KEY@]ADDRESS event|submit|batch|recommend|page|rank|search|changes|score CLIENTS SECONDS USERS` prints
 //! requests a second and percentiles of latency as JSON. A `batch` has 500 events, a `page` five
 //! placements, `rank` gets the 1,000 products from a number on, and `search` types the best
 //! sellers' names: a letter more with each request. `changes` takes a
 //! best seller of its own off the shelf and puts it back, and measures from the change to the
 //! next recommendation, which has to show it. An `event` goes to `/v1/events`, where the servers of
 //! `stack` take it too, and `submit` sends it to `/submit`. `score` sends a row of USERS values as CSV to
-//! `/invocations`.
+//! `/invocations`. KEY is an API key, which `changes` and `search` do not take.
 
 #![allow(clippy::disallowed_methods, reason = "real programs are measured in real time")]
 
@@ -23,7 +23,7 @@ async fn main() -> Result<()> {
     let args: Vec<String> = std::env::args().collect();
     let [_, address, what, clients, seconds, users] = args.as_slice() else {
         anyhow::bail!(
-            "usage: load ADDRESS event|submit|batch|recommend|page|rank|search|changes|score CLIENTS SECONDS USERS"
+            "usage: load [KEY@]ADDRESS event|submit|batch|recommend|page|rank|search|changes|score CLIENTS SECONDS USERS"
         );
     };
     let (clients, users): (usize, usize) = (clients.parse()?, users.parse()?);
@@ -64,6 +64,10 @@ async fn run(
     start: Instant,
     time: Duration,
 ) -> Result<Vec<Duration>> {
+    let (key, address) = match address.rsplit_once('@') {
+        Some((key, address)) => (format!("x-api-key: {key}\r\n"), address),
+        None => (String::new(), address),
+    };
     let mut socket = TcpStream::connect(address).await?;
     socket.set_nodelay(true)?;
     let mut latencies = Vec::new();
@@ -100,6 +104,7 @@ async fn run(
         if what == "score" {
             request = request.replacen("application/json", "text/csv", 1);
         }
+        request = request.replacen("host:", &format!("{key}host:"), 1);
         let sent = Instant::now();
         socket.write_all(request.as_bytes()).await?;
         answer(&mut socket, &mut buffer).await?;
