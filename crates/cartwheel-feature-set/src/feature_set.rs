@@ -247,7 +247,7 @@ impl FeatureSet {
 }
 
 fn json<T: DeserializeOwned>(path: &Path) -> Result<T, SetError> {
-    let read = std::fs::read(path)
+    let read = cartwheel_files::read_checked(path)
         .and_then(|bytes| serde_json::from_slice(&bytes).map_err(io::Error::other));
     read.map_err(|source| SetError::File { path: path.to_owned(), source })
 }

@@ -113,7 +113,7 @@ pub trait FeatureSetWriter {
     /// # Errors
     /// When the file cannot be stored.
     fn scaler(&mut self, scaler: &Scaler) -> io::Result<()> {
-        self.put(files::SCALER, &json(scaler)?)
+        self.put(files::SCALER, &checked(scaler)?)
     }
 
     /// Writes the names of the feature columns, in order, and the schema of the rows.
@@ -132,7 +132,7 @@ pub trait FeatureSetWriter {
     /// # Errors
     /// When the file cannot be stored.
     fn manifest(&mut self, manifest: &Manifest) -> io::Result<()> {
-        self.put(files::MANIFEST, &json(manifest)?)
+        self.put(files::MANIFEST, &checked(manifest)?)
     }
 }
 
@@ -142,6 +142,11 @@ fn packed<T: Serialize + ?Sized>(value: &T) -> io::Result<Vec<u8>> {
 
 fn json<T: Serialize + ?Sized>(value: &T) -> io::Result<Vec<u8>> {
     serde_json::to_vec_pretty(value).map_err(io::Error::other)
+}
+
+/// As [`json`], with a checksum.
+fn checked<T: Serialize>(value: &T) -> io::Result<Vec<u8>> {
+    Ok(cartwheel_files::with_checksum(&json(value)?))
 }
 
 /// A feature set being written, in a hidden directory beside the finished sets. Dropping it
@@ -227,6 +232,25 @@ mod tests {
             negatives: 1,
             seed: 1,
             erasures: 0,
+        }
+    }
+
+    #[test]
+    fn a_flipped_bit_in_the_manifest_is_refused_or_changes_nothing() {
+        let root = tempfile::tempdir().unwrap();
+        let mut new = NewFeatureSet::create(root.path()).unwrap();
+        new.manifest(&manifest("fs-1")).unwrap();
+        let set = new.publish("fs-1").unwrap();
+        let path = set.path(files::MANIFEST);
+        let whole = std::fs::read(&path).unwrap();
+        for bit in 0..whole.len() * 8 {
+            let mut flipped = whole.clone();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            std::fs::write(&path, flipped).unwrap();
+            match FeatureSet::open(&root.path().join("fs-1")) {
+                Ok(read) => assert_eq!(read.manifest, set.manifest, "bit {bit}"),
+                Err(error) => assert!(error.to_string().contains("manifest.json"), "{error}"),
+            }
         }
     }
 

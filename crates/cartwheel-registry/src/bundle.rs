@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use cartwheel_features::Scaler;
-use cartwheel_files::{sync_dir, write_synced};
+use cartwheel_files::{sync_dir, with_checksum, without_checksum, write_synced};
 use cartwheel_forest::Forest;
 use flate2::{Compression, read::GzDecoder, write::GzEncoder};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -113,10 +113,10 @@ pub fn pack(parts: &BundleParts<'_>) -> Result<PackedBundle, BundleError> {
     let pack = || -> io::Result<Vec<(&'static str, Vec<u8>)>> {
         Ok(vec![
             (ARCHIVE, archive(parts.model)?),
-            (SCALER, serde_json::to_vec_pretty(parts.scaler)?),
+            (SCALER, with_checksum(&serde_json::to_vec_pretty(parts.scaler)?)),
             (COLUMNS, serde_json::to_vec_pretty(parts.features)?),
             (METRICS, serde_json::to_vec_pretty(&parts.metrics)?),
-            (MANIFEST, serde_json::to_vec_pretty(&manifest)?),
+            (MANIFEST, with_checksum(&serde_json::to_vec_pretty(&manifest)?)),
         ])
     };
     match pack() {
@@ -215,7 +215,9 @@ fn json<T: DeserializeOwned>(
     version: &str,
     name: &str,
 ) -> Result<T, BundleError> {
-    serde_json::from_slice(&file(&directory.join(name))?).map_err(|error| BundleError::Model {
+    let content = without_checksum(file(&directory.join(name))?);
+    let read = content.and_then(|content| Ok(serde_json::from_slice(&content)?));
+    read.map_err(|error| BundleError::Model {
         version: version.to_owned(),
         reason: format!("{name}: {error}"),
     })

@@ -114,6 +114,30 @@ fn a_flipped_bit_in_a_release_is_refused_or_changes_nothing() {
     assert!(refused > whole.len() * 8 * 3 / 4, "{refused}");
 }
 
+#[test]
+fn a_flipped_bit_in_a_bundle_is_refused_or_changes_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let version = written(dir.path(), 0.1);
+    let original = read(dir.path(), &version).unwrap();
+    for name in ["manifest.json", "scaler.json"] {
+        let path = dir.path().join(&version).join(name);
+        let whole = std::fs::read(&path).unwrap();
+        for bit in 0..whole.len() * 8 {
+            let mut flipped = whole.clone();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            std::fs::write(&path, flipped).unwrap();
+            match read(dir.path(), &version) {
+                Ok(bundle) => {
+                    assert_eq!(bundle.manifest, original.manifest, "{name}, bit {bit}");
+                    assert_eq!(bundle.scaler, original.scaler, "{name}, bit {bit}");
+                }
+                Err(error) => assert!(error.to_string().contains(name), "{error}"),
+            }
+        }
+        std::fs::write(&path, whole).unwrap();
+    }
+}
+
 /// The statuses are in the conformance suite; these are the files behind them.
 #[test]
 fn the_list_passes_over_bundles_that_are_being_written() {
