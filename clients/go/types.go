@@ -958,11 +958,12 @@ type ModelStatus string
 
 // The values of ModelStatus.
 const (
-	ModelStatusCandidate ModelStatus = "candidate"
-	ModelStatusServing   ModelStatus = "serving"
-	ModelStatusPrevious  ModelStatus = "previous"
-	ModelStatusRetired   ModelStatus = "retired"
-	ModelStatusRejected  ModelStatus = "rejected"
+	ModelStatusCandidate  ModelStatus = "candidate"
+	ModelStatusServing    ModelStatus = "serving"
+	ModelStatusChallenger ModelStatus = "challenger"
+	ModelStatusPrevious   ModelStatus = "previous"
+	ModelStatusRetired    ModelStatus = "retired"
+	ModelStatusRejected   ModelStatus = "rejected"
 )
 
 // Models: Models.

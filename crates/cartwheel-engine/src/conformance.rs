@@ -9,13 +9,14 @@ use cartwheel_ambient::Clock;
 use cartwheel_recommend::FEATURES;
 use cartwheel_registry::conformance::{Backing, bundle, set_manifest};
 use cartwheel_registry::{
-    Evaluation, ModelStatus, PackedBundle, Registry, RegistryError, Release, Variant, layout,
+    Challenger, Evaluation, ModelStatus, PackedBundle, Registry, RegistryError, Release, Variant,
+    layout,
 };
 use serde_json::{Value, json};
 
 use crate::deployment::{
-    DeploymentError, decide, deploy, publish, publish_features, refresh_features, rollback,
-    serving_model,
+    DeploymentError, challenge, decide, deploy, publish, publish_features, refresh_features,
+    rollback, serving_model,
 };
 use crate::{ServingModel, functions};
 
@@ -81,6 +82,7 @@ fn release(feature_set: &str, model: &str, schema_hash: &str) -> Release {
         model: Some(model.to_owned()),
         schema_hash: schema_hash.to_owned(),
         variant: None,
+        challenger: None,
     }
 }
 
@@ -102,6 +104,7 @@ pub async fn deployment(lake: &(dyn Fn(&str) -> Arc<dyn Backing> + Sync)) {
     decisions(&*lake("decisions")).await;
     publish_function(&*lake("publish-function")).await;
     endpoint_variants(&*lake("endpoint-variants")).await;
+    challenger(&*lake("challenger")).await;
 }
 
 /// Rollback serves the previous release, and once more undoes it.
@@ -264,6 +267,42 @@ async fn decisions(lake: &dyn Backing) {
     let serving = serving_model(registry, "h").await.unwrap().unwrap();
     assert_eq!((serving.version.as_str(), serving.provisional), (second.as_str(), true));
     assert_eq!(ServingModel::standard(Some(&serving)), None);
+}
+
+/// A challenger stays with the serving model, over new features too, and goes with it.
+async fn challenger(lake: &dyn Backing) {
+    let shop = Shop::new(lake);
+    let registry = &*shop.registry;
+    for set in ["fs-1", "fs-2"] {
+        shop.add_features(set, "h").await;
+    }
+    shop.add_features("fs-3", "other").await;
+    let first = shop.add_model(0.1, "fs-1", "h").await;
+    let second = shop.add_model(0.2, "fs-1", "h").await;
+    let foreign = shop.add_model(0.3, "fs-3", "other").await;
+    let nobody = challenge(registry, &second, 10).await;
+    assert!(matches!(nobody, Err(DeploymentError::Challenger(_))), "{nobody:?}");
+    publish(registry, "fs-1", &first, None).await.unwrap();
+    for (version, percent) in [(&first, 10), (&second, 100), (&second, 0)] {
+        let refused = challenge(registry, version, percent).await;
+        assert!(matches!(refused, Err(DeploymentError::Challenger(_))), "{refused:?}");
+    }
+    assert!(matches!(challenge(registry, "m-0", 10).await, Err(DeploymentError::NoModel(_))));
+    assert!(matches!(challenge(registry, &foreign, 10).await, Err(DeploymentError::Open(_))));
+
+    let payload =
+        json!({"action": "challenge", "lake": "s3://lake", "model": second, "percent": 10});
+    let payload = serde_json::from_value(payload).unwrap();
+    functions::publish(registry, &Clock::fixed(42), payload).await.unwrap();
+    let expected = Challenger { model: second.clone(), percent: 10 };
+    assert_eq!(shop.current().await.unwrap().challenger.as_ref(), Some(&expected));
+    assert_eq!(shop.status(&second).await, ModelStatus::Challenger);
+    let kept = publish_features(registry, "fs-2").await.unwrap();
+    assert_eq!((kept.feature_set.as_str(), kept.challenger), ("fs-2", Some(expected)));
+    let ended = challenge(registry, &second, 0).await.unwrap();
+    assert_eq!((ended.model.as_ref(), ended.challenger), (Some(&first), None));
+    challenge(registry, &second, 99).await.unwrap();
+    assert_eq!(deploy(registry, &second).await.unwrap().challenger, None);
 }
 
 /// The variants of an endpoint: a release names the one with its model, and that one keeps the model for

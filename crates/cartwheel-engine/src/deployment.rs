@@ -3,7 +3,9 @@
 //! Every release is opened as a whole before it is published, so that one that cannot serve
 //! leaves the current release in place.
 
-use cartwheel_registry::{Artifacts, Evaluation, Registry, RegistryError, Release, Variant};
+use cartwheel_registry::{
+    Artifacts, Challenger, Evaluation, Registry, RegistryError, Release, Variant,
+};
 
 use crate::gate::{ServingModel, consequences};
 use crate::release::{OpenError, Opened};
@@ -24,6 +26,9 @@ pub enum DeploymentError {
     /// The lake does not have the feature set.
     #[error("there is no feature set {0:?}")]
     NoFeatureSet(String),
+    /// The model cannot be a challenger.
+    #[error("{0}")]
+    Challenger(String),
     /// There is no release to go back to.
     #[error("no release served before this one")]
     NoPrevious,
@@ -85,8 +90,62 @@ pub async fn deploy(registry: &dyn Registry, version: &str) -> Result<Release, D
         model: Some(model.version),
         schema_hash: model.schema_hash,
         variant: None,
+        challenger: None,
     };
     publish_checked(registry, release).await
+}
+
+/// Makes a model the challenger: it ranks for `percent` of a hundred shoppers, and the model of the
+/// current release for the others. It ends with 0, and with the next release of another model.
+///
+/// # Errors
+/// When no model serves, the model is unknown or cannot serve with the current features, or the
+/// registry fails.
+pub async fn challenge(
+    registry: &dyn Registry,
+    version: &str,
+    percent: u8,
+) -> Result<Release, DeploymentError> {
+    let refused = |why: String| Err(DeploymentError::Challenger(why));
+    let current = registry.current().await?.map(|current| current.release);
+    let Some(current) = current.filter(|release| release.model.is_some()) else {
+        return refused("no model serves that another one could be compared with".to_owned());
+    };
+    if percent > 99 {
+        return refused(format!(
+            "{percent} % of the shoppers: 1 to 99 are possible, and 0 ends the comparison; deploy the model \
+             for all of them"
+        ));
+    }
+    if current.model.as_deref() == Some(version) {
+        return refused(format!("{version} serves already: name the model to compare it with"));
+    }
+    if percent == 0 {
+        if current.challenger.as_ref().is_none_or(|challenger| challenger.model != version) {
+            return refused(format!("{version} is not the challenger"));
+        }
+        return publish_opened(registry, Release { challenger: None, ..current }).await;
+    }
+    match registry.model(version).await {
+        Ok(Some(_)) => {}
+        Ok(None) | Err(RegistryError::Name(_)) => {
+            return Err(DeploymentError::NoModel(version.to_owned()));
+        }
+        Err(error) => return Err(error.into()),
+    }
+    let challenger = Some(Challenger { model: version.to_owned(), percent });
+    publish_opened(registry, Release { challenger, ..current }).await
+}
+
+/// A release of the serving model with other features keeps its challenger, if that takes the
+/// same columns.
+async fn keep_challenger(
+    registry: &dyn Registry,
+    release: Release,
+) -> Result<Release, DeploymentError> {
+    let current = registry.current().await?.map(|current| current.release);
+    let same = current.filter(|c| c.model == release.model && c.schema_hash == release.schema_hash);
+    Ok(Release { challenger: same.and_then(|current| current.challenger), ..release })
 }
 
 /// Publishes the previous release again. If its feature set no longer exists, its model is
@@ -103,7 +162,7 @@ pub async fn rollback(registry: &dyn Registry) -> Result<Release, DeploymentErro
         };
     }
     // Its variant may have another model by now.
-    publish_checked(registry, Release { variant: None, ..previous }).await
+    publish_checked(registry, Release { variant: None, challenger: None, ..previous }).await
 }
 
 /// Notes the gate's decision on a model that was evaluated on a feature set. After a
@@ -126,7 +185,10 @@ pub async fn decide(
         registry.put_evaluation(model, note).await?;
     }
     match consequences.release {
-        Some(release) => publish_checked(registry, release).await.map(Some),
+        Some(release) => {
+            let release = keep_challenger(registry, release).await?;
+            publish_checked(registry, release).await.map(Some)
+        }
         None => Ok(None),
     }
 }
@@ -142,7 +204,8 @@ pub async fn publish_features(
 ) -> Result<Release, DeploymentError> {
     let new = features(registry, feature_set).await?;
     let serving = serving_model(registry, &new.schema_hash).await?;
-    publish_checked(registry, Release { model: serving.map(|model| model.version), ..new }).await
+    let release = Release { model: serving.map(|model| model.version), ..new };
+    publish_checked(registry, keep_challenger(registry, release).await?).await
 }
 
 /// Publishes a feature set before a model is trained on it: with the serving model, or without a
@@ -190,6 +253,7 @@ async fn features(registry: &dyn Registry, version: &str) -> Result<Release, Dep
         model: None,
         schema_hash: manifest.schema_hash,
         variant: None,
+        challenger: None,
     })
 }
 
@@ -213,6 +277,14 @@ async fn publish_checked(
         let same = current.filter(|current| current.model == release.model);
         release.variant = same.and_then(|current| current.variant);
     }
+    publish_opened(registry, release).await
+}
+
+/// Publishes a release once it has been opened as a whole.
+async fn publish_opened(
+    registry: &dyn Registry,
+    release: Release,
+) -> Result<Release, DeploymentError> {
     let copy = registry.local_copy(Artifacts::Release(&release)).await?;
     // The time zone does not matter to whether the release can be opened.
     Opened::open(copy.lake(), &release, "UTC")?;

@@ -97,6 +97,7 @@ mod tests {
             model: model.map(str::to_owned),
             schema_hash: "h".to_owned(),
             variant: None,
+            challenger: None,
         }
     }
 

@@ -14,6 +14,7 @@ mod answer;
 mod basis;
 mod browse;
 mod buy_again;
+mod challenger;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
 pub mod deployment;

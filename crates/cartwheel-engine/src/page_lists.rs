@@ -110,8 +110,8 @@ impl Shop {
         });
         Page {
             lists: lists.collect(),
-            model_version: opened.model_version().unwrap_or("none").to_owned(),
-            release: opened.name(),
+            model_version: self.model_version().to_owned(),
+            release: self.release(),
             degraded: sources.moment.unreadable || failed || opened.stands_in,
             basis: self.basis(hidden),
         }
@@ -358,7 +358,7 @@ impl Shop {
         });
         let ranked: Vec<Ranked> = ranked.collect();
         let Moment { state, context, cart, .. } = moment;
-        self.opened.explain(state, context, cart, &ranked)
+        self.explain(state, context, cart, &ranked)
     }
 
     /// The products of a list as they are shown.

@@ -41,8 +41,8 @@ impl Shop {
         Ranking {
             items: ranked.iter().take(query.limit).filter_map(item).collect(),
             unranked,
-            model_version: opened.model_version().unwrap_or("none").to_owned(),
-            release: opened.name(),
+            model_version: self.model_version().to_owned(),
+            release: self.release(),
             degraded: moment.unreadable || scored.failed || opened.stands_in,
         }
     }

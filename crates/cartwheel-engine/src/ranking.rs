@@ -16,7 +16,6 @@ use crate::answer::{
 use crate::browse::TRENDING;
 use crate::newcomers;
 use crate::question::Query;
-use crate::release::Opened;
 use crate::rules::RECOMMENDATIONS;
 use crate::scorer::Scorer;
 use crate::shop::Shop;
@@ -61,7 +60,7 @@ impl Shop {
         let of = |ranked: &Ranked| (ranked.candidate.product, ranked.probability);
         let (shown, moves): (Vec<Ranked>, Vec<_>) =
             self.arranged(&ruling, ranked, query.limit, of).into_iter().unzip();
-        let explained = query.explain.then(|| opened.explain(state, context, cart, &shown));
+        let explained = query.explain.then(|| self.explain(state, context, cart, &shown));
         let explained = explained.into_iter().flatten().zip(&shown);
         let mut explained = explained.map(|(explanation, ranked)| Explanation {
             value: self.value_of(ranked.candidate.product),
@@ -80,8 +79,8 @@ impl Shop {
         Answer {
             items: items.collect(),
             candidates: counted,
-            model_version: opened.model_version().unwrap_or("none").to_owned(),
-            release: opened.name(),
+            model_version: self.model_version().to_owned(),
+            release: self.release(),
             degraded: *unreadable || scored.failed || opened.stands_in,
             basis: self.basis(hidden),
         }
@@ -100,7 +99,7 @@ impl Shop {
         let Moment { state, context, held, .. } = moment;
         let opened = &*self.opened;
         let ranked = order(&opened.catalogue, chosen, probabilities);
-        let ranked = match opened.model {
+        let ranked = match self.model() {
             // A model has learned what shoppers want of the products that it knows.
             Some(_) => ranked,
             None => self.with_trending(ranked, held, limit, qualifies),
@@ -125,10 +124,9 @@ impl Shop {
     ) -> Scored {
         let Moment { state, context, cart, .. } = moment;
         let catalogue = &self.opened.catalogue;
-        let (variant, model) = (&self.opened.release.variant, &self.opened.model);
-        let (Some(scorer), Some(variant), Some(model)) = (scorer, variant, model) else {
-            let model = self.opened.model.as_ref();
-            let probabilities = scores(catalogue, model, state, context, cart, chosen);
+        let (Some(scorer), Some(variant), Some(model)) = (scorer, self.variant(), self.model())
+        else {
+            let probabilities = scores(catalogue, self.model(), state, context, cart, chosen);
             return Scored { probabilities, failed: false };
         };
         let mut features = Vec::new();
@@ -210,7 +208,7 @@ impl Explanation {
     }
 }
 
-impl Opened {
+impl Shop {
     /// The rows as they were scored, before scaling, with the contribution of each value.
     pub(crate) fn explain(
         &self,
@@ -223,9 +221,9 @@ impl Opened {
         let all = shown.iter().map(|ranked| ranked.candidate);
         let candidates: Vec<Candidate> = all.clone().filter(is_scored).collect();
         let mut values = Vec::new();
-        rows(&self.catalogue, state, context, cart, &candidates, &mut values);
+        rows(&self.opened.catalogue, state, context, cart, &candidates, &mut values);
         let mut scaled = values.clone();
-        if let Some(model) = &self.model {
+        if let Some(model) = self.model() {
             model.scale(&mut scaled);
         }
         let width = FEATURES.len();
@@ -236,7 +234,7 @@ impl Opened {
             let (row, scaled) =
                 if is_scored(&candidate) { pairs.next().unwrap_or(none) } else { none };
             // A model file without statistics can serve but cannot be explained.
-            let model = self.model.as_ref().filter(|_| !scaled.is_empty());
+            let model = self.model().filter(|_| !scaled.is_empty());
             let parts = model.and_then(|model| model.contributions(scaled).ok());
             let added = parts.as_ref().map_or(&[][..], |parts| &parts.values);
             let features = FEATURES.iter().zip(row).enumerate();

@@ -6,7 +6,7 @@ use cartwheel_feature_set::{Calendar, FeatureSet, SetError, UserFile, files};
 use cartwheel_features::Catalogue;
 use cartwheel_recommend::{Model, ModelMismatch};
 use cartwheel_registry::layout::{FEATURES, MODELS, RELEASES};
-use cartwheel_registry::{BundleError, RegistryError, Release};
+use cartwheel_registry::{BundleError, Challenger, RegistryError, Release};
 
 /// Why a release cannot serve.
 #[derive(Debug, thiserror::Error)]
@@ -52,6 +52,8 @@ pub struct Opened {
     pub user_count: usize,
     /// Its model, if it has one.
     pub model: Option<Model>,
+    /// Its challenger, if it has one.
+    pub challenger: Option<Model>,
     /// Version of the feature set that its model was trained on.
     pub trained_on: Option<String>,
     /// The shop's local time.
@@ -84,6 +86,7 @@ impl Opened {
             model: None,
             schema_hash: String::new(),
             variant: None,
+            challenger: None,
         };
         Ok(Self {
             release,
@@ -91,6 +94,7 @@ impl Opened {
             users: None,
             user_count: 0,
             model: None,
+            challenger: None,
             trained_on: None,
             calendar: Calendar::new(timezone)?,
             erasures: 0,
@@ -99,7 +103,7 @@ impl Opened {
     }
 
     /// Opens the current release of the lake in a directory. If it cannot serve, it falls
-    /// back to its features without the model, to the previous release, or to a release
+    /// back to its features without the challenger or without a model, to the previous release, or to a release
     /// without products, and returns the reason with it. Before the first release there is
     /// no reason.
     ///
@@ -113,9 +117,12 @@ impl Opened {
             Err(error) => error,
         };
         let current = cartwheel_registry::current(&releases).ok().flatten();
-        let without_model = current.map(|release| Release { model: None, ..release });
+        let challenged = current.clone().filter(|release| release.challenger.is_some());
+        let without_challenger = challenged.map(|release| Release { challenger: None, ..release });
+        let without_model =
+            current.map(|release| Release { model: None, challenger: None, ..release });
         let previous = cartwheel_registry::previous(&releases).ok().flatten();
-        let fallbacks = without_model.into_iter().chain(previous);
+        let fallbacks = without_challenger.into_iter().chain(without_model).chain(previous);
         let opened =
             fallbacks.filter_map(|release| Self::open(lake, &release, timezone).ok()).next();
         let opened = opened.map_or_else(|| Self::nothing(timezone), Ok)?;
@@ -141,9 +148,17 @@ impl Opened {
             let version = release.model.as_ref();
             version.map(|version| open_model(lake, version, &set.manifest.schema_hash)).transpose()
         };
+        let challenger = || {
+            let challenger = release.challenger.as_ref();
+            let open = |challenger: &Challenger| {
+                open_model(lake, &challenger.model, &set.manifest.schema_hash)
+            };
+            challenger.map(|challenger| open(challenger).map(|(model, _)| model)).transpose()
+        };
         let users = || set.path(files::USERS).exists().then(|| set.users()).transpose();
         // A large catalogue takes longest.
-        let (catalogue, (model, users)) = rayon::join(|| set.catalogue(), || (model(), users()));
+        let rest = || (model(), challenger(), users());
+        let (catalogue, (model, challenger, users)) = rayon::join(|| set.catalogue(), rest);
         let (model, trained_on) = model?.unzip();
         Ok(Self {
             release: release.clone(),
@@ -151,6 +166,7 @@ impl Opened {
             users: users?,
             user_count: usize::try_from(set.manifest.users).unwrap_or(usize::MAX),
             model,
+            challenger: challenger?,
             trained_on,
             calendar: Calendar::new(timezone)?,
             erasures: set.manifest.erasures,

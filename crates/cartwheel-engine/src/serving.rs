@@ -185,7 +185,16 @@ impl ServingEngine {
         let (discovery, value) = (self.discovery, self.value);
         let attention = Attention::new(&self.trends, self.past_attention.as_deref());
         let filter_index = self.filter_index.clone();
-        Shop { opened, overlay, attention, now_ms, discovery, value, filter_index }
+        Shop {
+            opened,
+            challenged: false,
+            overlay,
+            attention,
+            now_ms,
+            discovery,
+            value,
+            filter_index,
+        }
     }
 
     /// Takes over the changes of the live catalogue. The first request after a change does it
@@ -265,19 +274,19 @@ impl Engine for ServingEngine {
     }
 
     fn recommend<'a>(&'a self, query: Query<'a>) -> Pending<'a, Answer> {
-        let shop = self.shop(query.now_ms);
+        let shop = self.shop(query.now_ms).seen_by(query.user_id);
         let hidden = self.hides(&shop.opened, query.user_id);
         Box::pin(async move { shop.recommend(&query, self.scorer.as_deref(), hidden).await })
     }
 
     fn rank<'a>(&'a self, query: Query<'a>, products: &'a [ProductId]) -> Pending<'a, Ranking> {
-        let shop = self.shop(query.now_ms);
+        let shop = self.shop(query.now_ms).seen_by(query.user_id);
         let hidden = self.hides(&shop.opened, query.user_id);
         Box::pin(async move { shop.rank(&query, products, self.scorer.as_deref(), hidden).await })
     }
 
     fn page<'a>(&'a self, query: Query<'a>, slots: &'a [Slot]) -> Pending<'a, Page> {
-        let shop = self.shop(query.now_ms);
+        let shop = self.shop(query.now_ms).seen_by(query.user_id);
         let hidden = self.hides(&shop.opened, query.user_id);
         Box::pin(async move { shop.page(&query, slots, self.scorer.as_deref(), hidden).await })
     }
@@ -335,8 +344,11 @@ impl Engine for ServingEngine {
     }
 
     fn search(&self, search: &TextSearch<'_>) -> SearchResults {
-        let (shop, index) = self.searched(search.now_ms);
+        let (mut shop, index) = self.searched(search.now_ms);
         let shopper = search.shopper.as_ref();
+        if let Some(shopper) = shopper {
+            shop = shop.seen_by(shopper.user_id);
+        }
         let hidden = shopper.is_some_and(|shopper| self.hides(&shop.opened, shopper.user_id));
         shop.search(&index, search, hidden)
     }

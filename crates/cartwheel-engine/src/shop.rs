@@ -17,6 +17,8 @@ use crate::views::ProductView;
 #[derive(Clone)]
 pub(crate) struct Shop {
     pub(crate) opened: Arc<Opened>,
+    /// Whether the challenger ranks.
+    pub(crate) challenged: bool,
     pub(crate) overlay: Arc<Overlay>,
     pub(crate) attention: Attention,
     pub(crate) now_ms: i64,

@@ -133,7 +133,7 @@ impl Shop {
         let cart: Vec<u32> = cart.iter().filter_map(|id| catalogue.find(id.as_str())).collect();
         let context = opened.calendar.context(&state, shopper.now_ms);
         let chosen = Relations::new(catalogue, &state, &cart).among(products.iter().copied());
-        let scores = scores(catalogue, opened.model.as_ref(), &state, &context, &cart, &chosen);
+        let scores = scores(catalogue, self.model(), &state, &context, &cart, &chosen);
         chosen.iter().zip(scores).map(|(candidate, p)| (candidate.product, p)).collect()
     }
 }

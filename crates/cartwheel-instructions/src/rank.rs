@@ -92,6 +92,7 @@ fn shop() -> Result<(Opened, Vec<u8>)> {
             model: Some("m-1".to_owned()),
             schema_hash: "s".to_owned(),
             variant: None,
+            challenger: None,
         },
         catalogue: Catalogue::finish((0..PRODUCTS).map(info).collect(), partial),
         users: None,

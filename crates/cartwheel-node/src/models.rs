@@ -52,6 +52,14 @@ pub fn deploy(data_dir: &DataDir, version: &str) -> Result<Release> {
     wait(deployment::deploy(&LocalRegistry::new(data_dir.lake()), version))
 }
 
+/// Makes a model the challenger, as [`deployment::challenge`] does. Blocks.
+///
+/// # Errors
+/// When the model does not exist or cannot serve, or no other model serves.
+pub fn challenge(data_dir: &DataDir, version: &str, percent: u8) -> Result<Release> {
+    wait(deployment::challenge(&LocalRegistry::new(data_dir.lake()), version, percent))
+}
+
 /// Rolls back to the previous release, as [`deployment::rollback`] does. Blocks.
 ///
 /// # Errors

@@ -55,6 +55,7 @@ pub fn release(n: usize) -> Release {
         model: Some(format!("m-{n}")),
         schema_hash: "h".to_owned(),
         variant: None,
+        challenger: None,
     }
 }
 

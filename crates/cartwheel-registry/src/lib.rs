@@ -40,7 +40,7 @@ pub use live_document::{Edition, LiveDocument};
 pub use local::{LocalRegistry, current, list, previous, publish};
 pub use model::{Evaluation, ModelFiles, ModelRecord, ModelStatus, records};
 pub use registry::{Artifacts, LocalCopy, Pending, Registry};
-pub use release::{Published, Release, Variant};
+pub use release::{Challenger, Published, Release, Variant};
 
 #[cfg(test)]
 mod tests;

@@ -14,6 +14,8 @@ pub enum ModelStatus {
     Candidate,
     /// Part of the current release.
     Serving,
+    /// It ranks for a share of the shoppers, beside the model of the current release.
+    Challenger,
     /// Part of the previous release.
     Previous,
     /// Accepted by the gate and since replaced.
@@ -76,10 +78,17 @@ pub fn records(
 ) -> Vec<ModelRecord> {
     let model = |release: Option<&Release>| release.and_then(|release| release.model.clone());
     let (serving, before) = (model(current), model(previous));
+    let challenger = current.and_then(|release| release.challenger.as_ref());
+    let challenger = challenger.map(|challenger| challenger.model.as_str());
     let record = |files: ModelFiles| {
         let manifest: BundleManifest = serde_json::from_slice(&files.manifest).ok()?;
         let evaluation = files.evaluation.and_then(|bytes| serde_json::from_slice(&bytes).ok());
-        let status = status(&manifest.version, serving.as_deref(), before.as_deref(), &evaluation);
+        let roles = [
+            (serving.as_deref(), ModelStatus::Serving),
+            (challenger, ModelStatus::Challenger),
+            (before.as_deref(), ModelStatus::Previous),
+        ];
+        let status = status(&manifest.version, &roles, &evaluation);
         let rounds = files.metrics.and_then(|bytes| serde_json::from_slice::<Value>(&bytes).ok());
         let last = rounds.as_ref().and_then(|rounds| rounds.as_array()?.last().cloned());
         Some(ModelRecord {
@@ -97,15 +106,16 @@ pub fn records(
     records
 }
 
+/// The first role that a model has in the releases, or the decision of the gate.
 fn status(
     version: &str,
-    serving: Option<&str>,
-    before: Option<&str>,
+    roles: &[(Option<&str>, ModelStatus)],
     evaluation: &Option<Evaluation>,
 ) -> ModelStatus {
+    if let Some((_, status)) = roles.iter().find(|(model, _)| *model == Some(version)) {
+        return *status;
+    }
     match evaluation.as_ref().map(|evaluation| evaluation.passed) {
-        _ if serving == Some(version) => ModelStatus::Serving,
-        _ if before == Some(version) => ModelStatus::Previous,
         Some(true) => ModelStatus::Retired,
         Some(false) => ModelStatus::Rejected,
         None => ModelStatus::Candidate,

@@ -166,7 +166,11 @@ impl Artifacts<'_> {
         match self {
             Self::Release(release) => {
                 let mut files = layout::set_files(&release.feature_set, files::SERVING)?;
-                files.extend(bundles(release.model.as_deref().as_slice())?);
+                let challenger =
+                    release.challenger.as_ref().map(|challenger| challenger.model.as_str());
+                let models: Vec<&str> =
+                    release.model.as_deref().into_iter().chain(challenger).collect();
+                files.extend(bundles(&models)?);
                 Ok(files)
             }
             Self::Gate(feature_set) => layout::set_files(feature_set, files::EVALUATION),

@@ -17,6 +17,18 @@ pub struct Release {
     /// The variant of the endpoint that has the model; `None` if processes score with it themselves.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub variant: Option<Variant>,
+    /// A second model, which ranks for a share of the shoppers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub challenger: Option<Challenger>,
+}
+
+/// A model beside the release's own, to compare the two.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Challenger {
+    /// Version of the model.
+    pub model: String,
+    /// The shoppers of a hundred for whom it ranks, 1 to 99.
+    pub percent: u8,
 }
 
 /// A production variant of an endpoint of SageMaker.

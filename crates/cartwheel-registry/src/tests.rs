@@ -41,6 +41,7 @@ fn release(model: &str) -> Release {
         model: Some(model.to_owned()),
         schema_hash: "s".into(),
         variant: None,
+        challenger: None,
     }
 }
 

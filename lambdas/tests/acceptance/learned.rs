@@ -76,6 +76,7 @@ impl Learned {
             model: Some(self.model.clone()),
             schema_hash: self.set.manifest.schema_hash.clone(),
             variant: Some(Variant { name: "a".to_owned(), model: "run-1".to_owned() }),
+            challenger: None,
         }
     }
 }

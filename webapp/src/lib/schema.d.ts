@@ -3322,7 +3322,7 @@ export interface components {
      * @description The status of a model.
      * @enum {string}
      */
-    ModelStatus: 'candidate' | 'serving' | 'previous' | 'retired' | 'rejected';
+    ModelStatus: 'candidate' | 'serving' | 'challenger' | 'previous' | 'retired' | 'rejected';
     /** @description Models. */
     Models: {
       /** @description Models, newest first. */

@@ -1913,7 +1913,7 @@ LakeJobState: TypeAlias = Literal['running', 'done', 'failed']
 
 
 # The status of a model.
-ModelStatus: TypeAlias = Literal['candidate', 'serving', 'previous', 'retired', 'rejected']
+ModelStatus: TypeAlias = Literal['candidate', 'serving', 'challenger', 'previous', 'retired', 'rejected']
 
 
 # What makes an order of a customer's lines without an order id.

@@ -178,6 +178,7 @@ fn models(shown: &mut Exposition, models: &[ModelView]) {
     for (status, name) in [
         (ModelStatus::Candidate, "candidate"),
         (ModelStatus::Serving, "serving"),
+        (ModelStatus::Challenger, "challenger"),
         (ModelStatus::Previous, "previous"),
         (ModelStatus::Retired, "retired"),
         (ModelStatus::Rejected, "rejected"),

@@ -75,6 +75,15 @@ pub enum Publish {
         #[serde(default)]
         variant: Option<Variant>,
     },
+    /// Makes a model the challenger of the current release.
+    Challenge {
+        /// The lake, `s3://bucket`.
+        lake: String,
+        /// Version of the model.
+        model: String,
+        /// The shoppers of a hundred for whom it ranks; 0 ends it.
+        percent: u8,
+    },
     /// Releases the previous release again.
     Rollback {
         /// The lake, `s3://bucket`.
@@ -109,6 +118,7 @@ impl Publish {
             | Self::Features { lake, .. }
             | Self::Endpoint { lake, .. }
             | Self::Publish { lake, .. }
+            | Self::Challenge { lake, .. }
             | Self::Rollback { lake } => lake,
         }
     }
@@ -181,6 +191,9 @@ pub async fn publish(
         }
         Publish::Publish { feature_set, model, variant, .. } => {
             Some(deployment::publish(registry, &feature_set, &model, variant).await?)
+        }
+        Publish::Challenge { model, percent, .. } => {
+            Some(deployment::challenge(registry, &model, percent).await?)
         }
         Publish::Rollback { .. } => Some(deployment::rollback(registry).await?),
     };

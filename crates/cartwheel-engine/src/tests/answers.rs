@@ -4,6 +4,7 @@ use cartwheel_events::UserId;
 use cartwheel_features::{
     Action, Contents, Event, LastCheckout, ProductInfo, Search, Touch, UserState,
 };
+use cartwheel_registry::Challenger;
 use cartwheel_sessions::{ProductView, Session, SessionSearch};
 use cartwheel_stream::Pending;
 use futures::executor::block_on;
@@ -47,6 +48,48 @@ impl Scorer for Endpoint {
             Self::Short => Ok(vec![0.5; rows - 1]),
             Self::Reversed => Ok((0..rows).map(|row| row as f32 / rows as f32).collect()),
         }))
+    }
+}
+
+#[test]
+fn a_challenger_ranks_for_the_same_share_of_the_shoppers_each_time() {
+    let with = |percent: u8| {
+        let mut opened = release(Some(model()));
+        opened.challenger = Some(model());
+        opened.release.challenger = Some(Challenger { model: "m-2".to_owned(), percent });
+        ServingEngine::new(opened)
+    };
+    let versions = |engine: &ServingEngine| -> Vec<(String, String)> {
+        let of = |n: usize| {
+            let user = UserId::new(format!("u{n}")).unwrap();
+            let answer = ask(engine, query(&user, None));
+            (answer.model_version, answer.release)
+        };
+        (0..400).map(of).collect()
+    };
+    let (small, large) = (with(10), with(40));
+    let (few, more) = (versions(&small), versions(&large));
+    assert_eq!(few, versions(&small), "a shopper always meets the same model");
+    let count = |of: &[(String, String)]| of.iter().filter(|(model, _)| model == "m-2").count();
+    assert!((20..=60).contains(&count(&few)), "{} of 400", count(&few));
+    assert!((120..=200).contains(&count(&more)), "{} of 400", count(&more));
+    for ((before, release), (after, _)) in few.iter().zip(&more) {
+        assert!(before == "m-1" || after == "m-2", "a larger share keeps its shoppers");
+        assert_eq!(release.split_once('+').unwrap().1, before, "the release names the model");
+    }
+}
+
+/// The endpoint has the model of the release, and the challenger ranks here.
+#[test]
+fn a_challenger_is_not_asked_of_the_endpoint() {
+    let mut opened = release(Some(model()));
+    opened.challenger = Some(model());
+    opened.release.challenger = Some(Challenger { model: "m-2".to_owned(), percent: 50 });
+    let engine = ServingEngine::new(opened).scored_by(Arc::new(Endpoint::Down));
+    for n in 0..50 {
+        let user = UserId::new(format!("u{n}")).unwrap();
+        let answer = ask(&engine, query(&user, None));
+        assert_eq!(answer.degraded, answer.model_version == "m-1", "{}", answer.model_version);
     }
 }
 

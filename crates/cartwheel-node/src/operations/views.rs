@@ -23,7 +23,7 @@ const SHOWN_REJECTS: usize = 10;
 
 pub fn release(release: Release) -> ReleaseView {
     // On this machine, nothing scores on an endpoint.
-    let Release { feature_set, model, schema_hash, variant: _ } = release;
+    let Release { feature_set, model, schema_hash, variant: _, challenger: _ } = release;
     ReleaseView { feature_set, model, schema_hash }
 }
 
@@ -62,6 +62,7 @@ pub fn model(record: ModelRecord) -> ModelView {
         status: match record.status {
             Status::Candidate => ModelStatus::Candidate,
             Status::Serving => ModelStatus::Serving,
+            Status::Challenger => ModelStatus::Challenger,
             Status::Previous => ModelStatus::Previous,
             Status::Retired => ModelStatus::Retired,
             Status::Rejected => ModelStatus::Rejected,

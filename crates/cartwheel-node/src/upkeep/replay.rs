@@ -155,7 +155,9 @@ impl Upkeep {
             return None;
         }
         let feature_set = features.to_owned();
-        let release = Release { feature_set, model, schema_hash: String::new(), variant: None };
+        // A challenger's answer names the challenger in the place of the model.
+        let schema_hash = String::new();
+        let release = Release { feature_set, model, schema_hash, variant: None, challenger: None };
         kept(Opened::open(&self.data_dir.lake(), &release, zone), missing)
     }
 

@@ -130,6 +130,7 @@ pub fn train(context: &Context, args: &Train) -> Result<()> {
             model: trained.model.clone(),
             schema_hash: set.manifest.schema_hash.clone(),
             variant: None,
+            challenger: None,
         };
         cartwheel_registry::publish(&data_dir.releases(), &release)?;
     }

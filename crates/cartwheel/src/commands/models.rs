@@ -31,6 +31,16 @@ pub fn run(place: &DataDir, command: Models, json: bool) -> Result<()> {
                 AuditFile::new(place).command("models deploy", &[("version", &version)], deploy)?;
             result(json, &release, || format!("{version} serves with {}", release.feature_set));
         }
+        Models::Challenge { version, percent } => {
+            let share = percent.to_string();
+            let named = [("version", version.as_str()), ("percent", share.as_str())];
+            let challenge = || models::challenge(place, &version, percent);
+            let release = AuditFile::new(place).command("models challenge", &named, challenge)?;
+            result(json, &release, || match percent {
+                0 => format!("{version} is compared no longer"),
+                percent => format!("{version} ranks for {percent} % of the shoppers"),
+            });
+        }
         Models::Rollback => {
             let release = AuditFile::new(place)
                 .command("models rollback", &[], || models::rollback(place))?;
@@ -56,6 +66,7 @@ fn status(model: &ModelRecord) -> &'static str {
         ModelStatus::Candidate => "candidate",
         ModelStatus::Serving if provisional => "provisional",
         ModelStatus::Serving => "serving",
+        ModelStatus::Challenger => "challenger",
         ModelStatus::Previous => "previous",
         ModelStatus::Retired => "retired",
         ModelStatus::Rejected => "rejected",

@@ -14,6 +14,8 @@ pub enum ModelStatus {
     Candidate,
     /// It serves.
     Serving,
+    /// It ranks for a share of the shoppers, beside the serving model.
+    Challenger,
     /// It served before the current model.
     Previous,
     /// It served earlier.
