@@ -17,8 +17,6 @@ use crate::lake::{Lake, LakeError};
 use crate::registry::S3Registry;
 use crate::users::Users;
 
-pub use crate::import::{Import, import};
-
 /// Why a function failed. Step Functions shows it as the error's cause.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]

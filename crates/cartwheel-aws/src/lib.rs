@@ -3,7 +3,7 @@
 //! [`KinesisStream`] is the stream, [`Users`] the user store on DynamoDB, [`Lake`] the
 //! objects of the lake on S3, [`S3Registry`] its releases and models, [`Follower`] the
 //! served release, [`Endpoint`] a scorer on SageMaker, and [`Object`] a source of an import.
-//! [`consume`] applies the stream's batches; [`functions`] are the state machine's, and the import's. Only this
+//! [`consume`] applies the stream's batches; [`functions`] are the state machine's, and [`import()`] imports files. Only this
 //! crate uses the AWS SDK and `object_store` with its `aws` feature.
 
 mod breaker;
@@ -31,6 +31,7 @@ pub use dead_letters::{DeadLetter, DeadLetters, Notices};
 pub use emf::Emf;
 pub use endpoint::Endpoint;
 pub use follow::{FollowError, Follower};
+pub use import::{Import, import};
 pub use kinesis::KinesisStream;
 pub use lake::{Lake, LakeError};
 pub use names::{Missing, Names};

@@ -1,7 +1,7 @@
 //! Imports a shop's files from a folder of the lake.
 
 use cartwheel_ambient::Clock;
-use cartwheel_aws::{Names, functions};
+use cartwheel_aws::Names;
 use lambda_runtime::Error;
 
 #[tokio::main]
@@ -12,7 +12,7 @@ async fn main() -> Result<(), Error> {
     // Lambda hands a function one event at a time, and keeps its files between two of them.
     let scratch = std::env::temp_dir().join("cartwheel-import");
     cartwheel_lambdas::run("import", |payload| {
-        functions::import(&clock, &names.timezone, &scratch, payload)
+        cartwheel_aws::import(&clock, &names.timezone, &scratch, payload)
     })
     .await
 }
