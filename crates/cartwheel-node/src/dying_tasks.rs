@@ -18,9 +18,10 @@ use crate::supervision::doom;
 
 /// Tasks that own checkpoints: the server ends with them.
 const FATAL: [&str; 3] = ["catalogue", "delivery", "sessions"];
-/// Tasks that are started again. `certificate`, which only a server with TLS has, is another one.
-const RESTARTING: [&str; 13] = [
+/// Tasks that are started again.
+const RESTARTING: [&str; 14] = [
     "backups",
+    "certificate",
     "export",
     "feedback",
     "imports",
@@ -37,14 +38,19 @@ const RESTARTING: [&str; 13] = [
 /// Longest wait for anything.
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// Serves an empty data directory while `work` runs with its address, or until the server ends; its
-/// result is then an error.
+/// Serves an empty data directory with TLS while `work` runs with its address for commands, which is
+/// plain HTTP, or until the server ends; its result is then an error.
 fn serving<F: Future<Output = ()>>(work: impl FnOnce(String) -> F) -> anyhow::Result<()> {
     let dir = tempfile::tempdir()?;
     let data_dir = DataDir(dir.path().join("data"));
     let settings = Settings::default();
     let mut server = settings.server.clone();
     server.listen = "127.0.0.1:0".parse()?;
+    let certified = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()])?;
+    let (cert, key) = (dir.path().join("cert.pem"), dir.path().join("key.pem"));
+    std::fs::write(&cert, certified.cert.pem())?;
+    std::fs::write(&key, certified.signing_key.serialize_pem())?;
+    (server.tls_cert, server.tls_key) = (Some(cert), Some(key));
     let address = data_dir.server();
     let options = ServeOptions {
         data_dir: &data_dir,
