@@ -171,8 +171,9 @@ settings! {
         /// Maximum size of an uploaded file in bytes, as it arrives. It is kept in the data
         /// directory until its import is complete.
         max_upload_bytes: u64 = 1 << 30, at_least(1);
-        /// Most memory of the process that reads an uploaded file, in bytes. A file that needs more is
-        /// not imported; `cartwheel import` has no limit.
+        /// Most memory of the process that reads an uploaded file, in bytes, and of imports and generated
+        /// shops that are started over HTTP. One that needs more is not imported; `cartwheel import`
+        /// has no limit.
         max_memory_bytes: u64 = 4 << 30, at_least(1);
     }
 

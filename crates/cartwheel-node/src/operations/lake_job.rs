@@ -141,7 +141,7 @@ impl LakeJobs {
     }
 
     async fn job(&self, arguments: &[String]) -> Result<Value, String> {
-        let done = self.jobs.run(arguments, &self.last).await;
+        let done = self.jobs.run_bounded(arguments, &self.last).await;
         done.map_err(|failure| failure.cause)
     }
 }

@@ -58,7 +58,7 @@ pub struct Jobs {
     pub config: Option<PathBuf>,
     /// Threads of a job beside a server; `None` for no limit.
     pub beside: Option<usize>,
-    /// Most memory of a job that reads what somebody has uploaded, in bytes.
+    /// Most memory of an import or a generated shop that somebody started over HTTP, in bytes.
     pub max_memory_bytes: u64,
 }
 
@@ -79,8 +79,30 @@ impl Jobs {
         watcher: &impl Watcher,
     ) -> Result<Value, Failure> {
         let failed = |cause: String| Failure::new("States.TaskFailed", cause);
-        watcher.line(&format!("cartwheel {}", arguments.join(" ")));
         let command = self.command(self.config.as_deref(), arguments).map_err(failed)?;
+        self.result(command, arguments, watcher).await
+    }
+
+    /// As [`Self::run`], within the memory that such a job may have.
+    pub async fn run_bounded(
+        &self,
+        arguments: &[String],
+        watcher: &impl Watcher,
+    ) -> Result<Value, Failure> {
+        let failed = |cause: String| Failure::new("States.TaskFailed", cause);
+        let mut command = self.command(self.config.as_deref(), arguments).map_err(failed)?;
+        command.env(MEMORY_VARIABLE, self.max_memory_bytes.to_string());
+        self.result(command, arguments, watcher).await
+    }
+
+    async fn result(
+        &self,
+        command: Command,
+        arguments: &[String],
+        watcher: &impl Watcher,
+    ) -> Result<Value, Failure> {
+        let failed = |cause: String| Failure::new("States.TaskFailed", cause);
+        watcher.line(&format!("cartwheel {}", arguments.join(" ")));
         let output = output(command, watcher).await;
         let Output { status, stdout, tail } = output.map_err(failed)?;
         watcher.line(&format!("ended with {status}"));
@@ -240,8 +262,9 @@ fn end_beyond(limit: u64) {
     }
     let limit = limit as f64 / f64::from(1 << 20);
     eprintln!(
-        "{ERROR}the file needs more than the {limit:.0} MiB of memory that an import over HTTP may \
-         take. Raise import.max_memory_bytes, or run `cartwheel import` on the machine."
+        "{ERROR}this needs more than the {limit:.0} MiB of memory that an import over HTTP may \
+         take. Raise import.max_memory_bytes, or run `cartwheel import` or `cartwheel generate` on \
+         the machine."
     );
     std::process::exit(1);
 }

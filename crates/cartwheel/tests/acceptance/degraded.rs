@@ -1,5 +1,7 @@
 //! Degraded service: responses come from the remaining parts, say so, and recover on their own.
 
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -59,14 +61,36 @@ fn the_server_falls_back_from_a_damaged_model_until_it_is_repaired() {
     server.stop();
 }
 
+/// Every file below a folder with its content.
+fn contents(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                let bytes = std::fs::read(&path).unwrap();
+                found.insert(path, bytes);
+            }
+        }
+    }
+    found
+}
+
 #[test]
 fn a_data_directory_of_a_later_release_is_refused_and_left_unchanged() {
     let data = shop();
     std::fs::write(data.path().join("format"), "3\n").unwrap();
-    for args in [&["models", "list"][..], &["import", "instacart", "."], &["stream", "stat"]] {
+    let before = contents(data.path());
+    let serve = &["serve", "--listen", "127.0.0.1:0"];
+    for args in [&["models", "list"][..], &["import", "instacart", "."], &["stream", "stat"], serve]
+    {
         let error = cartwheel(data.path(), args).unwrap_err();
         assert!(error.contains("later release") && error.contains("format 3"), "{error}");
     }
+    assert!(contents(data.path()) == before, "a refused command changes something");
 }
 
 #[test]

@@ -228,6 +228,12 @@ fn an_import_that_needs_too_much_memory_ends_alone() {
     let server = Server::start(data.path());
     let view = upload(&server, "orders", "shop.csv", orders(200_000).as_bytes(), "");
     assert!(view.to_string().contains("Raise import.max_memory_bytes"), "{view}");
+    let generate = json!({"kind": "generate", "users": 2000, "products": 2000, "orders": 50_000,
+                          "seed": 1});
+    assert_eq!(server.post("/v1/lake/job", &generate).unwrap().0, 202);
+    let job = || server.get("/v1/lake/job").unwrap().1["job"].clone();
+    wait_until("the generated shop has its end", || job()["state"] != "running");
+    assert!(job()["message"].to_string().contains("Raise import.max_memory_bytes"), "{}", job());
     assert_eq!(server.get("/readyz").unwrap().0, 200);
 
     // The command line has no limit.
