@@ -16,6 +16,14 @@ type AnsweredProduct struct {
 	Source      string  `json:"source"`
 }
 
+// AssistantMessage: A message of JSON-RPC, as the Model Context Protocol describes it.
+type AssistantMessage struct {
+	ID      MessageId      `json:"id,omitempty"`
+	Jsonrpc string         `json:"jsonrpc"`
+	Method  string         `json:"method"`
+	Params  map[string]any `json:"params,omitempty"`
+}
+
 // Attribute: The value of an attribute.
 type Attribute = any
 
@@ -899,6 +907,9 @@ type Merged struct {
 	RecordID string `json:"record_id"`
 	UserID   string `json:"user_id"`
 }
+
+// MessageId: The id by which an answer names its request.
+type MessageId = string
 
 // Method: The figures of one method.
 type Method struct {

@@ -31,7 +31,7 @@ async function openSite() {
 }
 
 /** Runs `step` with a server that has a key with both halves, and an operator's key. */
-async function withKeys(server, env, step) {
+export async function withKeys(server, env, step) {
   const own = await server.another(env);
   try {
     const scope = ['--scope', 'events:write'];
@@ -50,7 +50,7 @@ async function withKeys(server, env, step) {
     // The server takes over new keys within a moment.
     await until(async () => (await fetch(`${own.url}/v1/users`)).status === 401, 'keys count');
     await until(async () => (await read('/v1/users')) !== null, 'the key is valid');
-    await step({ url: own.url, key, publishable, read });
+    await step({ url: own.url, key, publishable, read, operator: operator.key, server: own });
   } finally {
     await own.close();
   }

@@ -5,6 +5,7 @@ import { mkdir } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { launch } from './browser.mjs';
 import { Server } from './server.mjs';
+import { steps as assistantSteps } from './assistants.mjs';
 import { steps as clientSteps } from './clients.mjs';
 import { steps as catalogueSteps } from './catalogue.mjs';
 import { steps as consoleSteps } from './console.mjs';
@@ -40,6 +41,7 @@ const steps = [
   ...consoleSteps,
   ...importSteps,
   ...clientSteps,
+  ...assistantSteps,
   ...keySteps,
   ...tagSteps,
 ].filter(([name]) => name.includes(only));

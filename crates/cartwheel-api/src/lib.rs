@@ -39,6 +39,7 @@ pub use operate::metrics::otlp_metrics;
 pub use operate::operator::Operator;
 pub use operate::replay::replay;
 pub use operate::tasks::{TaskHealth, TaskState, TaskStatus};
+pub use operate::tools::Assistants;
 pub use operate::views::erasure::{ErasureStep, ErasureView};
 pub use operate::views::import::{EarlierImports, ImportContent, ImportMode, StartFileImport};
 pub use operate::views::import_mapping::{DateOrderView, ImportMapping, OrderByView};

@@ -18,7 +18,8 @@ use crate::contract::{document, reference};
 use crate::fallback;
 use crate::observe::{Observer, observe};
 use crate::operate::{
-    health, imports, lake, live, metrics, models, pipeline, privacy, quality, replay, searches,
+    assistants, health, imports, lake, live, metrics, models, pipeline, privacy, quality, replay,
+    searches,
 };
 use crate::routes::Routes;
 use crate::shop::{
@@ -83,6 +84,7 @@ pub(crate) fn routes() -> Routes {
         live::routes(),
         health::routes(),
         metrics::routes(),
+        assistants::routes(),
     ]
     .into_iter()
     .fold(Routes { router: document, ..Routes::default() }, Routes::merge)

@@ -25,6 +25,7 @@ use crate::operate::imports::open::Imports;
 use crate::operate::monitor::Monitor;
 use crate::operate::operator::Operator;
 use crate::operate::tasks::TaskHealth;
+use crate::operate::tools::Assistants;
 use crate::settings::Settings;
 use crate::shop::impressions::Impressions;
 use crate::shop::moment::AnswerSettings;
@@ -89,6 +90,8 @@ pub struct AppState {
     pub operator: Option<Arc<dyn Operator>>,
     /// Imports uploaded files. `None` in a function.
     pub imports: Option<Arc<Imports>>,
+    /// Answers assistants, if this server has tools for them.
+    pub assistants: Option<Assistants>,
     /// Records admin actions.
     pub audit: Option<Arc<dyn AuditLog>>,
     /// The background tasks of the host.
@@ -143,6 +146,7 @@ impl AppState {
             assets: None,
             operator: None,
             imports: None,
+            assistants: None,
             audit: admission.audit,
             tasks: TaskHealth::default(),
             checkouts: Arc::default(),

@@ -13,6 +13,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::data_dir::DataDir;
 use crate::export::MetricsExport;
+use crate::host::Extras;
 use crate::serve::{ServeOptions, serve};
 use crate::supervision::doom;
 
@@ -57,8 +58,10 @@ fn serving<F: Future<Output = ()>>(work: impl FnOnce(String) -> F) -> anyhow::Re
         settings: &settings,
         server,
         config: None,
-        assets: None,
-        metrics: Some(MetricsExport { every: LIMIT, push: Arc::new(|_| {}) }),
+        extras: Extras {
+            metrics: Some(MetricsExport { every: LIMIT, push: Arc::new(|_| {}) }),
+            ..Extras::default()
+        },
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let served = runtime.block_on(async {

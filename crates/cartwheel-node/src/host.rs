@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
-use cartwheel_api::{Admission, AppState, Assets, Connections, PLACEMENTS, RULES, SYNONYMS};
+use cartwheel_api::{
+    Admission, AppState, Assets, Assistants, Connections, PLACEMENTS, RULES, SYNONYMS,
+};
 use cartwheel_engine::Engine;
 use cartwheel_registry::{LiveDocument, Registry};
 use cartwheel_sessions::UserStore;
@@ -36,8 +38,18 @@ pub struct Host {
     data_dir: DataDir,
     connections: Connections,
     keys: KeyFile,
-    assets: Option<Assets>,
-    metrics: Option<MetricsExport>,
+    extras: Extras,
+}
+
+/// What the program adds to a server.
+#[derive(Clone, Default)]
+pub struct Extras {
+    /// The files of the web app.
+    pub assets: Option<Assets>,
+    /// Answers assistants.
+    pub assistants: Option<Assistants>,
+    /// Where metrics are pushed.
+    pub metrics: Option<MetricsExport>,
 }
 
 impl Host {
@@ -47,7 +59,7 @@ impl Host {
     /// # Errors
     /// When keys or certificate cannot be read, when the address is taken, or the server would be
     /// open to other machines without keys.
-    pub fn new(data_dir: &DataDir, server: Server, assets: Option<Assets>) -> Result<Self> {
+    pub fn new(data_dir: &DataDir, server: Server, extras: Extras) -> Result<Self> {
         let keys = KeyFile::new(data_dir);
         let needs_keys = keys.is_required()?;
         listen::check_reach(server.listen, needs_keys, server.open_to_everyone)?;
@@ -59,23 +71,10 @@ impl Host {
             // The files of earlier releases do not say so.
             keys.require()?;
         }
-        Ok(Self {
-            server,
-            socket,
-            data_dir: data_dir.clone(),
-            connections,
-            keys,
-            assets,
-            metrics: None,
-        })
+        Ok(Self { server, socket, data_dir: data_dir.clone(), connections, keys, extras })
     }
 
-    /// Pushes metrics too.
-    pub fn exporting(self, metrics: Option<MetricsExport>) -> Self {
-        Self { metrics, ..self }
-    }
-
-    /// The state of the API over these parts, with this host's keys, audit log and web app. Placements,
+    /// The state of the API over these parts, with this host's keys, audit log, web app and tools. Placements,
     /// rules and synonyms are those of the registry from the first [`follow_document`](crate::follow_document) on.
     ///
     /// # Errors
@@ -96,7 +95,8 @@ impl Host {
         if self.keys.is_required()? {
             state.keys.require();
         }
-        state.assets = self.assets;
+        state.assets = self.extras.assets;
+        state.assistants = self.extras.assistants.clone();
         state.placements = Arc::new(LiveDocument::new(registry.clone(), PLACEMENTS));
         state.rules = Arc::new(LiveDocument::new(registry.clone(), RULES));
         state.synonyms = Arc::new(LiveDocument::new(registry, SYNONYMS));
@@ -162,7 +162,7 @@ impl Host {
                 tokio::join!(of.metrics.upkeep(), of.follow_deliveries());
             })
         });
-        if let Some(export) = self.metrics.clone() {
+        if let Some(export) = self.extras.metrics.clone() {
             let of = state.clone();
             supervisor
                 .run_restarting("export", move |stop| export.clone().follow(of.clone(), stop));

@@ -39,7 +39,7 @@ pub use data_dir::{DataDir, keep_files_private};
 pub use documents::follow_document;
 pub use export::MetricsExport;
 pub use fill::fill_catalogue;
-pub use host::{Host, interrupted};
+pub use host::{Extras, Host, interrupted};
 pub use kept_numbers::{keep_numbers, read_before};
 pub use keys::{KeyFile, StoredKey};
 pub use listen::{check_reach, files_needed, take_address};

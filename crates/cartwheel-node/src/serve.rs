@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use cartwheel_ambient::{Clock, system_ms};
-use cartwheel_api::{AnswerSettings, Assets, Imports};
+use cartwheel_api::{AnswerSettings, Imports};
 use cartwheel_engine::{Discovery, Engine as _, Opened, ServingEngine};
 use cartwheel_events::ProductId;
 use cartwheel_lake::{Delivery, DeliveryOptions, Inspector, Lake};
@@ -20,9 +20,8 @@ use crate::backup::snapshot;
 use crate::catalogue::open_catalogue;
 use crate::data_dir::DataDir;
 use crate::documents::follow_document;
-use crate::export::MetricsExport;
 use crate::feedback::Feedback;
-use crate::host::Host;
+use crate::host::{Extras, Host};
 use crate::imported::LakeImports;
 use crate::imports::ImportJobs;
 use crate::kept_numbers::{keep_numbers, read_before};
@@ -46,10 +45,8 @@ pub struct ServeOptions<'a> {
     pub server: Server,
     /// The configuration file that jobs read too.
     pub config: Option<&'a Path>,
-    /// The files of the web app.
-    pub assets: Option<Assets>,
-    /// Where metrics are pushed, if they are.
-    pub metrics: Option<MetricsExport>,
+    /// What the program adds.
+    pub extras: Extras,
 }
 
 /// Serves a data directory until Ctrl-C, SIGTERM or a fatal failure.
@@ -57,8 +54,8 @@ pub struct ServeOptions<'a> {
 /// # Errors
 /// When a part cannot be opened or fails, or does not end in time.
 pub async fn serve(options: ServeOptions<'_>) -> Result<()> {
-    let ServeOptions { data_dir, settings, server, config, assets, metrics } = options;
-    let host = Host::new(data_dir, server, assets)?.exporting(metrics);
+    let ServeOptions { data_dir, settings, server, config, extras } = options;
+    let host = Host::new(data_dir, server, extras)?;
     let lake = Lake::open(&data_dir.lake())?;
     // Log and live catalogue are opened while the release is read, which takes longer. Of two servers
     // on the same directory, the log refuses the second.

@@ -21,6 +21,28 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  '/mcp': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Answers an assistant
+     * @description The Model Context Protocol over streamable HTTP, without sessions: one message a request, and its answer
+     *     as JSON. A tool asks this server with the key of the request, and may do what that key may.
+     *     docs/assistants.md lists the tools.
+     */
+    post: operations['mcp'];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   '/metrics': {
     parameters: {
       query?: never;
@@ -1671,6 +1693,15 @@ export interface components {
       /** @description The candidate source that proposed it. */
       source: string;
     };
+    /** @description A message of JSON-RPC, as the Model Context Protocol describes it. */
+    AssistantMessage: {
+      id?: components['schemas']['MessageId'] | null;
+      jsonrpc: string;
+      /** @description The method, such as `tools/call`. */
+      method: string;
+      /** @description What the method needs. */
+      params?: Record<string, never> | null;
+    };
     /** @description The value of an attribute. */
     Attribute: boolean | number | string | string[];
     /** @description One result per event, in the order of the events. */
@@ -3246,6 +3277,8 @@ export interface components {
       /** @description The user. */
       user_id: string;
     };
+    /** @description The id by which an answer names its request. */
+    MessageId: string | number;
     /** @description The figures of one method. */
     Method: {
       model_lead?: components['schemas']['Paired'] | null;
@@ -5065,6 +5098,129 @@ export interface operations {
       };
       /** @description A proxy stands before a server without keys, or a page of another site has sent the request */
       403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The server does not answer to this host */
+      421: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description Too many requests; see Retry-After */
+      429: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description Temporarily unavailable, or the time limit was exceeded; see Retry-After */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+    };
+  };
+  mcp: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        'application/json': components['schemas']['AssistantMessage'];
+      };
+    };
+    responses: {
+      /** @description The answer, a message of JSON-RPC */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': Record<string, never>;
+        };
+      };
+      /** @description The notification is taken */
+      202: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content?: never;
+      };
+      /** @description No message of JSON-RPC, or a version of the protocol that this server does not speak */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+          'application/json': Record<string, never>;
+        };
+      };
+      /** @description The key or token is missing, unknown or expired */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The API key lacks the scope admin; or a page of another site has sent the request */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description This server has no tools, or not this method */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+          'application/json': Record<string, never>;
+        };
+      };
+      /** @description The body did not arrive in time */
+      408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The decoded body is too large */
+      413: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The content type or encoding is not supported */
+      415: {
         headers: {
           [name: string]: unknown;
         };

@@ -21,6 +21,15 @@ class AnsweredProduct(TypedDict):
     source: str
 
 
+class AssistantMessage(TypedDict):
+    """A message of JSON-RPC, as the Model Context Protocol describes it."""
+
+    id: NotRequired[MessageId | None]
+    jsonrpc: str
+    method: str
+    params: NotRequired[dict[str, Any] | None]
+
+
 class BatchAnswer(TypedDict):
     """One result per event, in the order of the events."""
 
@@ -1910,6 +1919,10 @@ LakeJobKind: TypeAlias = Literal['import', 'generate']
 
 # The state of a job on the lake.
 LakeJobState: TypeAlias = Literal['running', 'done', 'failed']
+
+
+# The id by which an answer names its request.
+MessageId: TypeAlias = str | int
 
 
 # The status of a model.

@@ -1,5 +1,6 @@
 //! Routes for operators, and the interfaces behind them.
 
+pub(crate) mod assistants;
 pub(crate) mod exposition;
 pub(crate) mod figures;
 pub(crate) mod flow;
@@ -20,4 +21,5 @@ pub(crate) mod quality;
 pub(crate) mod replay;
 pub(crate) mod searches;
 pub(crate) mod tasks;
+pub(crate) mod tools;
 pub(crate) mod views;

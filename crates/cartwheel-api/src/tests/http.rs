@@ -286,6 +286,7 @@ async fn the_document_lists_every_route() {
         "get /v1/users/{id}/orders 200 400 401 403 421 429 503",
         "get /v1/users/{id}/recommendations 200 400 401 403 421 429 503",
         "patch /v1/products/{id} 200 400 401 403 404 408 412 413 415 421 429 503",
+        "post /mcp 200 202 400 401 403 404 408 413 415 421 429 503",
         "post /mp/collect 200 400 401 403 408 413 415 421 422 429 503",
         "post /submit 200 400 401 403 408 413 415 421 422 429 503",
         "post /v1/a 200 400 401 403 408 413 415 421 422 429 503",

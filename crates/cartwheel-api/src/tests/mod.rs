@@ -2,6 +2,7 @@
 
 #![allow(clippy::disallowed_methods, reason = "real programs are measured in real time")]
 
+mod assistants;
 mod audit;
 mod backfill;
 mod batch;

@@ -1,6 +1,7 @@
 //! `mcp`: lets an assistant look at the shop and propose changes, by the Model Context Protocol over
-//! standard input and output.
+//! standard input and output, or over HTTP.
 
+pub mod http;
 mod propose;
 mod read;
 mod tool;
@@ -19,7 +20,8 @@ use rmcp::service::{RequestContext, RoleServer};
 use rmcp::{ErrorData, ServerHandler, ServiceExt};
 use serde_json::Value;
 
-use self::tool::ToolSpec;
+use self::tool::{Session, ToolSpec};
+use crate::client::Credentials;
 use crate::context::Context;
 
 /// What an assistant is told about the server.
@@ -44,7 +46,8 @@ pub struct Mcp {}
 /// When standard input or output cannot be used, or no session begins.
 pub fn run(context: &Context) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let handler = Assistant { context: context.clone() };
+    let credentials = Credentials::of_environment();
+    let handler = Assistant(Session { context: context.clone(), credentials });
     let ended = runtime.block_on(async {
         let input = std::io::stdin().as_fd().try_clone_to_owned().context("standard input")?;
         let output = std::io::stdout().as_fd().try_clone_to_owned().context("standard output")?;
@@ -60,9 +63,7 @@ pub fn run(context: &Context) -> Result<()> {
 }
 
 /// The server of one session.
-struct Assistant {
-    context: Context,
-}
+struct Assistant(Session);
 
 fn tools() -> impl Iterator<Item = &'static ToolSpec> {
     read::TOOLS.iter().chain(propose::TOOLS)
@@ -104,7 +105,7 @@ impl ServerHandler for Assistant {
             return Err(ErrorData::invalid_params(detail, None));
         };
         let arguments = Value::Object(request.arguments.unwrap_or_default());
-        let answer = (spec.answer)(&self.context, arguments).await;
+        let answer = (spec.answer)(&self.0, arguments).await;
         let result = match answer {
             Ok(answer) => CallToolResult::structured(answer),
             // The assistant reads it and can correct itself.

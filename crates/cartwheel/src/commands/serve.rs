@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::Result;
 use cartwheel_import::{Source, read_feed};
 use cartwheel_lake::{EarlierImports, ImportEntry, ImportKind, Lake};
-use cartwheel_node::{DataDir, ServeOptions, fill_catalogue, take_address};
+use cartwheel_node::{DataDir, Extras, ServeOptions, fill_catalogue, take_address};
 use cartwheel_settings::Hyperparameters;
 use tracing::Level;
 use tracing_subscriber::filter::Targets;
@@ -14,7 +14,7 @@ use tracing_subscriber::prelude::*;
 
 pub use crate::commands::serve_args::{Backend, Demo, Serve};
 use crate::commands::web::asset;
-use crate::commands::{generate, import, pipeline};
+use crate::commands::{generate, import, mcp, pipeline};
 use crate::context::Context;
 use crate::otlp::{self, Collector, Exporter, Signal, variable};
 use crate::show::instant;
@@ -161,8 +161,11 @@ async fn run(context: &Context, args: &Serve) -> Result<()> {
         settings: &context.settings,
         server: args.server(&context.settings.server),
         config: context.config.as_deref(),
-        assets: Some(asset),
-        metrics,
+        extras: Extras {
+            assets: Some(asset),
+            assistants: Some(mcp::http::over_http(context)),
+            metrics,
+        },
     })
     .await
 }

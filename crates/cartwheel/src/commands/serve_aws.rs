@@ -6,8 +6,9 @@ use std::time::Duration;
 use anyhow::Result;
 use cartwheel_aws::{Follower, Names, S3Registry};
 use cartwheel_engine::{Discovery, ServingEngine};
-use cartwheel_node::{Host, Supervisor, follow_document, until};
+use cartwheel_node::{Extras, Host, Supervisor, follow_document, until};
 
+use crate::commands::mcp;
 use crate::commands::serve_args::Serve;
 use crate::commands::web::asset;
 use crate::context::Context;
@@ -26,7 +27,9 @@ pub async fn run(context: &Context, args: &Serve) -> Result<()> {
          set it to off"
     );
     let (metrics, _sender) = otlp::metrics(otlp::variable)?.unzip();
-    let host = Host::new(&context.data_dir, server, Some(asset))?.exporting(metrics);
+    let assistants = Some(mcp::http::over_http(context));
+    let extras = Extras { assets: Some(asset), assistants, metrics };
+    let host = Host::new(&context.data_dir, server, extras)?;
     let names = Names::from_env(&["CARTWHEEL_LAKE", "CARTWHEEL_TABLE", "CARTWHEEL_STREAM"])?;
     let timezone = &context.settings.shop.timezone;
     let registry = Arc::new(S3Registry::open(&names.lake)?);

@@ -1,4 +1,4 @@
-//! `mcp`: an assistant over standard input and output, and a person who decides.
+//! `mcp`: an assistant over standard input and output or over HTTP, and a person who decides.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::shop::{Server, cartwheel, request_as, shop};
+use crate::shop::{Server, cartwheel, request_as, request_with, shop};
 
 const WAIT: Duration = Duration::from_secs(60);
 
@@ -190,4 +190,65 @@ fn an_assistant_may_do_no_more_than_its_key() {
     let refused = session.call("models", json!({})).unwrap_err();
     assert!(refused.contains("server"), "{refused}");
     session.end();
+}
+
+/// Calls a tool over HTTP and returns its answer, or the text of its error.
+fn call_over_http(
+    server: &Server,
+    key: &str,
+    tool: &str,
+    arguments: Value,
+) -> Result<Value, String> {
+    let asked = json!({"jsonrpc": "2.0", "id": 7, "method": "tools/call",
+        "params": {"name": tool, "arguments": arguments}});
+    let (status, answer) =
+        request_as(&server.address, "POST", "/mcp", Some(&asked.to_string()), Some(key)).unwrap();
+    assert_eq!((status, &answer["id"]), (200, &json!(7)), "{answer}");
+    let result = &answer["result"];
+    match result["isError"].as_bool() {
+        Some(true) => Err(result["content"][0]["text"].as_str().unwrap().to_owned()),
+        _ => Ok(result["structuredContent"].clone()),
+    }
+}
+
+#[test]
+fn an_assistant_over_http_uses_the_same_tools_by_the_key_of_its_requests() {
+    let data = shop();
+    let create = |name: &str, scope: &str| {
+        let created = cartwheel(data.path(), &["--json", "keys", "create", name, "--scope", scope]);
+        let created: Value = serde_json::from_str(&created.unwrap()).unwrap();
+        created["key"].as_str().unwrap().to_owned()
+    };
+    let (operator, page) = (create("operator", "admin"), create("page", "recommendations:read"));
+    let server = Server::start(data.path());
+    assert_eq!(call_over_http(&server, &operator, "health", json!({})).unwrap()["ready"], true);
+    let models = call_over_http(&server, &operator, "models", json!({})).unwrap();
+    assert!(models["models"].is_array(), "{models}");
+    let wrong = call_over_http(&server, &operator, "explain", json!({"shopper": 1})).unwrap_err();
+    assert!(wrong.contains("do not fit"), "{wrong}");
+    let explained = json!({"shopper": "1", "limit": 3});
+    let explained = call_over_http(&server, &operator, "explain", explained).unwrap();
+    let product = explained["recommendations"][2]["product_id"].as_str().unwrap().to_owned();
+    let tried = json!({"rule": rule(&product), "placement": "home", "shopper": "1"});
+    let tried = call_over_http(&server, &operator, "simulate_rule", tried).unwrap();
+    assert_eq!(tried["after"][0]["product_id"], product, "{tried}");
+    let proposed = json!({"rule": rule(&product), "why": "a test"});
+    let proposed = call_over_http(&server, &operator, "propose_rule", proposed).unwrap();
+    let id = proposed["proposal"]["id"].as_str().unwrap();
+    let shown = cartwheel(data.path(), &["proposals", "list"]).unwrap();
+    assert!(shown.contains(id), "{shown}");
+
+    // Only an operator's key opens the door, and each message is in the audit log.
+    let asked = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/list"}).to_string();
+    for (key, status) in [(None, 401), (Some(page.as_str()), 403)] {
+        let (found, _) = request_as(&server.address, "POST", "/mcp", Some(&asked), key).unwrap();
+        assert_eq!(found, status);
+    }
+    let audit = cartwheel(data.path(), &["audit"]).unwrap();
+    assert!(audit.contains("/mcp") && audit.contains("operator"), "{audit}");
+    // Nor does a page of another site, whatever name it gives the server.
+    let headers = format!("x-api-key: {operator}\r\norigin: http://evil.example\r\n");
+    let asked = request_with(&server.address, "POST", "/mcp", Some(&asked), &headers);
+    assert_eq!(asked.unwrap().0, 403);
+    server.stop();
 }

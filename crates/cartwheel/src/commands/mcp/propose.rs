@@ -6,8 +6,7 @@ use cartwheel_rules::{Rule, RuleBook, Rules};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::tool::{ToolSpec, arguments, ask, escaped, object};
-use crate::context::Context;
+use super::tool::{Session, ToolSpec, arguments, ask, escaped, object};
 use crate::proposals::{Proposal, Proposals};
 
 /// Longest reason, in characters.
@@ -27,7 +26,7 @@ pub(super) const TOOLS: &[ToolSpec] = &[
                 "rule": {"type": "object", "description": "The rule, as for simulate_rule."}}),
             )
         },
-        answer: |context, given| Box::pin(rule(context, given)),
+        answer: |session, given| Box::pin(rule(session, given)),
     },
     ToolSpec {
         name: "propose_rule_removal",
@@ -42,7 +41,7 @@ pub(super) const TOOLS: &[ToolSpec] = &[
                        "description": "The rule's id."}}),
             )
         },
-        answer: |context, given| Box::pin(rule_removal(context, given)),
+        answer: |session, given| Box::pin(rule_removal(session, given)),
     },
     ToolSpec {
         name: "propose_rollback",
@@ -50,7 +49,7 @@ pub(super) const TOOLS: &[ToolSpec] = &[
         description: "Proposes to serve the previous release again.",
         proposes: true,
         arguments: || object(&["why"], json!({"why": why()})),
-        answer: |context, given| Box::pin(rollback(context, given)),
+        answer: |session, given| Box::pin(rollback(session, given)),
     },
 ];
 
@@ -66,7 +65,7 @@ struct OfRule {
     why: String,
 }
 
-async fn rule(context: &Context, given: Value) -> Result<Value> {
+async fn rule(session: &Session, given: Value) -> Result<Value> {
     let OfRule { rule, why } = arguments(given)?;
     let alone = Rules { rules: vec![rule.clone()] };
     if let Err(wrong) = RuleBook::try_from(alone) {
@@ -76,7 +75,7 @@ async fn rule(context: &Context, given: Value) -> Result<Value> {
     let title = format!("Add or replace the rule {}", rule.id);
     let path = format!("/v1/rules/{}", escaped(&rule.id));
     let body = Some(serde_json::to_value(&rule)?);
-    store(context, title, why, ("PUT", path, body), "/console/rules")
+    store(session, title, why, ("PUT", path, body), "/console/rules")
 }
 
 #[derive(Deserialize)]
@@ -86,14 +85,14 @@ struct OfRemoval {
     why: String,
 }
 
-async fn rule_removal(context: &Context, given: Value) -> Result<Value> {
+async fn rule_removal(session: &Session, given: Value) -> Result<Value> {
     let OfRemoval { id, why } = arguments(given)?;
-    let rules = ask(context, "GET", "/v1/rules", None).await?;
+    let rules = ask(session, "GET", "/v1/rules", None).await?;
     let known =
         rules["rules"].as_array().is_some_and(|all| all.iter().any(|rule| rule["id"] == *id));
     anyhow::ensure!(known, "there is no rule {id:?}: the tool rules lists them");
     let path = format!("/v1/rules/{}", escaped(&id));
-    store(context, format!("Remove the rule {id}"), why, ("DELETE", path, None), "/console/rules")
+    store(session, format!("Remove the rule {id}"), why, ("DELETE", path, None), "/console/rules")
 }
 
 #[derive(Deserialize)]
@@ -102,15 +101,15 @@ struct OfRollback {
     why: String,
 }
 
-async fn rollback(context: &Context, given: Value) -> Result<Value> {
+async fn rollback(session: &Session, given: Value) -> Result<Value> {
     let OfRollback { why } = arguments(given)?;
     let request = ("POST", "/v1/models/rollback".to_owned(), None);
-    store(context, "Serve the previous release again".to_owned(), why, request, "/console/models")
+    store(session, "Serve the previous release again".to_owned(), why, request, "/console/models")
 }
 
 /// Stores a proposal and tells how a person confirms it.
 fn store(
-    context: &Context,
+    session: &Session,
     title: String,
     why: String,
     (method, path, body): (&str, String, Option<Value>),
@@ -131,9 +130,9 @@ fn store(
         body,
         console: console.to_owned(),
     };
-    let proposals = Proposals::new(&context.data_dir);
-    let proposal = proposals.add(proposal, &context.clock, &Ids::uuid_v7())?;
-    let directory = context.data_dir.0.display();
+    let proposals = Proposals::new(&session.context.data_dir);
+    let proposal = proposals.add(proposal, &session.context.clock, &Ids::uuid_v7())?;
+    let directory = session.context.data_dir.0.display();
     let command =
         |verb: &str| format!("cartwheel --data-dir {directory} proposals {verb} {}", proposal.id);
     Ok(json!({

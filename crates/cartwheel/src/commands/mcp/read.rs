@@ -4,9 +4,8 @@ use anyhow::{Context as _, Result};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::tool::{ToolSpec, arguments, ask, escaped, named, object, shopper};
+use super::tool::{Session, ToolSpec, arguments, ask, escaped, named, object, shopper};
 use crate::client;
-use crate::context::Context;
 use crate::proposals::Proposals;
 
 /// A guest without any history, for whom lists are made where no shopper is named.
@@ -22,7 +21,7 @@ pub(super) const TOOLS: &[ToolSpec] = &[
                       parts that fail.",
         proposes: false,
         arguments: || object(&[], json!({})),
-        answer: |context, given| Box::pin(health(context, given)),
+        answer: |session, given| Box::pin(health(session, given)),
     },
     ToolSpec {
         name: "quality",
@@ -37,7 +36,7 @@ pub(super) const TOOLS: &[ToolSpec] = &[
                 "description": "Only answers of this placement."}}),
             )
         },
-        answer: |context, given| Box::pin(quality(context, given)),
+        answer: |session, given| Box::pin(quality(session, given)),
     },
     ToolSpec {
         name: "product_quality",
@@ -46,7 +45,7 @@ pub(super) const TOOLS: &[ToolSpec] = &[
                       placement and source.",
         proposes: false,
         arguments: || object(&["product"], json!({"product": product(), "days": days()})),
-        answer: |context, given| Box::pin(product_quality(context, given)),
+        answer: |session, given| Box::pin(product_quality(session, given)),
     },
     ToolSpec {
         name: "explain",
@@ -61,7 +60,7 @@ pub(super) const TOOLS: &[ToolSpec] = &[
                 "minimum": 1, "maximum": 100, "description": "Number of products; 10 by default."}}),
             )
         },
-        answer: |context, given| Box::pin(explain(context, given)),
+        answer: |session, given| Box::pin(explain(session, given)),
     },
     ToolSpec {
         name: "why_not_shown",
@@ -71,7 +70,7 @@ pub(super) const TOOLS: &[ToolSpec] = &[
                       probability without rules, and the rules.",
         proposes: false,
         arguments: || object(&["product"], json!({"product": product(), "shopper": shopper()})),
-        answer: |context, given| Box::pin(why_not_shown(context, given)),
+        answer: |session, given| Box::pin(why_not_shown(session, given)),
     },
     ToolSpec {
         name: "models",
@@ -80,7 +79,7 @@ pub(super) const TOOLS: &[ToolSpec] = &[
                       rejected.",
         proposes: false,
         arguments: || object(&[], json!({})),
-        answer: |context, given| Box::pin(plain(context, given, "/v1/models")),
+        answer: |session, given| Box::pin(plain(session, given, "/v1/models")),
     },
     ToolSpec {
         name: "rules",
@@ -88,7 +87,7 @@ pub(super) const TOOLS: &[ToolSpec] = &[
         description: "The rules in effect, and their contradictions.",
         proposes: false,
         arguments: || object(&[], json!({})),
-        answer: |context, given| Box::pin(plain(context, given, "/v1/rules")),
+        answer: |session, given| Box::pin(plain(session, given, "/v1/rules")),
     },
     ToolSpec {
         name: "placements",
@@ -96,7 +95,7 @@ pub(super) const TOOLS: &[ToolSpec] = &[
         description: "Every placement: its kind, filter, fallbacks and dials.",
         proposes: false,
         arguments: || object(&[], json!({})),
-        answer: |context, given| Box::pin(plain(context, given, "/v1/placements")),
+        answer: |session, given| Box::pin(plain(session, given, "/v1/placements")),
     },
     ToolSpec {
         name: "searches",
@@ -104,7 +103,7 @@ pub(super) const TOOLS: &[ToolSpec] = &[
         description: "The most frequent searches, and those without a result.",
         proposes: false,
         arguments: || object(&[], json!({"days": days()})),
-        answer: |context, given| Box::pin(searches(context, given)),
+        answer: |session, given| Box::pin(searches(session, given)),
     },
     ToolSpec {
         name: "simulate_rule",
@@ -124,7 +123,7 @@ pub(super) const TOOLS: &[ToolSpec] = &[
                 "description": "The product of the page, for placements that need one."}}),
             )
         },
-        answer: |context, given| Box::pin(simulate_rule(context, given)),
+        answer: |session, given| Box::pin(simulate_rule(session, given)),
     },
     ToolSpec {
         name: "proposals",
@@ -132,7 +131,7 @@ pub(super) const TOOLS: &[ToolSpec] = &[
         description: "Proposals that no person has confirmed or rejected yet.",
         proposes: false,
         arguments: || object(&[], json!({})),
-        answer: |context, given| Box::pin(waiting(context, given)),
+        answer: |session, given| Box::pin(waiting(session, given)),
     },
 ];
 
@@ -149,15 +148,16 @@ fn product() -> Value {
 #[serde(deny_unknown_fields)]
 struct Nothing {}
 
-async fn plain(context: &Context, given: Value, path: &str) -> Result<Value> {
+async fn plain(session: &Session, given: Value, path: &str) -> Result<Value> {
     let Nothing {} = arguments(given)?;
-    ask(context, "GET", path, None).await
+    ask(session, "GET", path, None).await
 }
 
-async fn health(context: &Context, given: Value) -> Result<Value> {
+async fn health(session: &Session, given: Value) -> Result<Value> {
     let Nothing {} = arguments(given)?;
     // Not being ready is an answer too.
-    let (_, body) = client::get(&context.data_dir, "/readyz").await?;
+    let (_, body) =
+        client::get_as(&session.credentials, &session.context.data_dir, "/readyz").await?;
     serde_json::from_str(&body).context("the server's answer is not JSON")
 }
 
@@ -168,18 +168,18 @@ struct OfDays {
     placement: Option<String>,
 }
 
-async fn quality(context: &Context, given: Value) -> Result<Value> {
+async fn quality(session: &Session, given: Value) -> Result<Value> {
     let OfDays { days, placement } = arguments(given)?;
     let placement = placement.map(|name| format!("&placement={}", escaped(&name)));
     let path = format!("/v1/quality?days={}{}", days.unwrap_or(7), placement.unwrap_or_default());
-    ask(context, "GET", &path, None).await
+    ask(session, "GET", &path, None).await
 }
 
-async fn searches(context: &Context, given: Value) -> Result<Value> {
+async fn searches(session: &Session, given: Value) -> Result<Value> {
     let OfDays { days, placement } = arguments(given)?;
     anyhow::ensure!(placement.is_none(), "searches belong to no placement");
     let path = format!("/v1/search/queries?days={}", days.unwrap_or(7));
-    ask(context, "GET", &path, None).await
+    ask(session, "GET", &path, None).await
 }
 
 #[derive(Deserialize)]
@@ -189,11 +189,11 @@ struct OfProduct {
     days: Option<u32>,
 }
 
-async fn product_quality(context: &Context, given: Value) -> Result<Value> {
+async fn product_quality(session: &Session, given: Value) -> Result<Value> {
     let OfProduct { product, days } = arguments(given)?;
     let days = days.unwrap_or(7);
     let path = format!("/v1/quality/products/{}?days={days}", escaped(&product));
-    ask(context, "GET", &path, None).await
+    ask(session, "GET", &path, None).await
 }
 
 #[derive(Deserialize)]
@@ -203,14 +203,14 @@ struct OfShopper {
     limit: Option<u32>,
 }
 
-async fn explain(context: &Context, given: Value) -> Result<Value> {
+async fn explain(session: &Session, given: Value) -> Result<Value> {
     let OfShopper { shopper, limit } = arguments(given)?;
     let path = format!(
         "/v1/users/{}/recommendations?explain=true&limit={}",
         escaped(&shopper),
         limit.unwrap_or(10)
     );
-    ask(context, "GET", &path, None).await
+    ask(session, "GET", &path, None).await
 }
 
 #[derive(Deserialize)]
@@ -220,20 +220,20 @@ struct OfProductAndShopper {
     shopper: Option<String>,
 }
 
-async fn why_not_shown(context: &Context, given: Value) -> Result<Value> {
+async fn why_not_shown(session: &Session, given: Value) -> Result<Value> {
     let OfProductAndShopper { product, shopper } = arguments(given)?;
     let shopper = shopper.as_deref().unwrap_or(NOBODY);
     let (field, id) = named(shopper);
     let question = json!({"products": [product], field: id});
-    let ranking = ask(context, "POST", "/v1/rank", Some(&question)).await?;
+    let ranking = ask(session, "POST", "/v1/rank", Some(&question)).await?;
     let path = format!("/v1/users/{}/recommendations?limit={FAR}", escaped(shopper));
-    let list = ask(context, "GET", &path, None).await?;
+    let list = ask(session, "GET", &path, None).await?;
     let items = list["recommendations"].as_array().map(Vec::as_slice).unwrap_or_default();
     let place = items.iter().position(|item| item["product_id"] == product.as_str());
-    let rules = ask(context, "GET", "/v1/rules", None).await?;
+    let rules = ask(session, "GET", "/v1/rules", None).await?;
     // An unknown product has no entry, which the ranking says too.
     let path = format!("/v1/catalogue/products/{}", escaped(&product));
-    let catalogue = ask(context, "GET", &path, None).await.ok();
+    let catalogue = ask(session, "GET", &path, None).await.ok();
     Ok(json!({
         "place_in_first_100": place.map(|place| place + 1), "of": items.len(),
         "unranked_because": ranking["unranked"][0]["reason"],
@@ -251,9 +251,9 @@ struct Simulated {
     product: Option<String>,
 }
 
-async fn simulate_rule(context: &Context, given: Value) -> Result<Value> {
+async fn simulate_rule(session: &Session, given: Value) -> Result<Value> {
     let Simulated { rule, placement, shopper, product } = arguments(given)?;
-    let mut rules = ask(context, "GET", "/v1/rules", None).await?["rules"].take();
+    let mut rules = ask(session, "GET", "/v1/rules", None).await?["rules"].take();
     let all = rules.as_array_mut().context("the server's answer has no rules")?;
     match all.iter_mut().find(|known| known["id"] == rule["id"]) {
         Some(known) => *known = rule,
@@ -265,10 +265,10 @@ async fn simulate_rule(context: &Context, given: Value) -> Result<Value> {
         question["product_id"] = product.into();
     }
     let path = format!("/v1/placements/{}/preview", escaped(&placement));
-    ask(context, "POST", &path, Some(&question)).await
+    ask(session, "POST", &path, Some(&question)).await
 }
 
-async fn waiting(context: &Context, given: Value) -> Result<Value> {
+async fn waiting(session: &Session, given: Value) -> Result<Value> {
     let Nothing {} = arguments(given)?;
-    Ok(json!({"proposals": Proposals::new(&context.data_dir).list()?}))
+    Ok(json!({"proposals": Proposals::new(&session.context.data_dir).list()?}))
 }

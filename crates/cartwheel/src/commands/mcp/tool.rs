@@ -6,11 +6,17 @@ use anyhow::{Context as _, Result};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use crate::client;
+use crate::client::{self, Credentials};
 use crate::context::Context;
 
 /// The answer of a tool, later.
 pub(super) type Answer<'a> = Pin<Box<dyn Future<Output = Result<Value>> + Send + 'a>>;
+
+/// Where an assistant's tools work, and by which right.
+pub(super) struct Session {
+    pub(super) context: Context,
+    pub(super) credentials: Credentials,
+}
 
 /// A tool.
 pub(super) struct ToolSpec {
@@ -21,7 +27,7 @@ pub(super) struct ToolSpec {
     pub(super) proposes: bool,
     /// The JSON schema of its arguments.
     pub(super) arguments: fn() -> Value,
-    pub(super) answer: for<'a> fn(&'a Context, Value) -> Answer<'a>,
+    pub(super) answer: for<'a> fn(&'a Session, Value) -> Answer<'a>,
 }
 
 /// The schema of an object that has these properties and no others.
@@ -49,17 +55,17 @@ pub(super) fn arguments<T: DeserializeOwned>(arguments: Value) -> Result<T> {
 /// # Errors
 /// When none runs, or it refuses the request.
 pub(super) async fn ask(
-    context: &Context,
+    session: &Session,
     method: &str,
     path: &str,
     body: Option<&Value>,
 ) -> Result<Value> {
     anyhow::ensure!(
-        context.data_dir.server().exists(),
+        session.context.data_dir.server().exists(),
         "no server runs on {}: start it with `cartwheel serve`",
-        context.data_dir.0.display()
+        session.context.data_dir.0.display()
     );
-    client::send(&context.data_dir, method, path, body).await
+    client::send_as(&session.credentials, &session.context.data_dir, method, path, body).await
 }
 
 /// A text as a part of a path or of a query.
