@@ -1947,6 +1947,22 @@ type Verdict struct {
 	Reason  string  `json:"reason"`
 }
 
+// WebhookAnswer: The answer to a webhook.
+type WebhookAnswer struct {
+	Error   *Problem       `json:"error,omitempty"`
+	Outcome WebhookOutcome `json:"outcome"`
+}
+
+// WebhookOutcome: What became of a webhook.
+type WebhookOutcome string
+
+// The values of WebhookOutcome.
+const (
+	WebhookOutcomeStored  WebhookOutcome = "stored"
+	WebhookOutcomeIgnored WebhookOutcome = "ignored"
+	WebhookOutcomeRefused WebhookOutcome = "refused"
+)
+
 // Weekday: A day of the week.
 type Weekday string
 

@@ -27,6 +27,7 @@ pub use access::audit::{ActionEnd, AdminAction, AuditKey, AuditLog};
 pub use access::key_error::KeyError;
 pub use access::keys::{ApiKey, KeyHash, Keys, PublishableKey, key_name};
 pub use access::scope::Scope;
+pub use access::signature::WebhookSecret;
 pub use access::token::{Claims, LONGEST_TOKEN, SigningSecret};
 pub use http::assets::{Asset, Assets};
 pub use http::problem::{Kind, Problem};

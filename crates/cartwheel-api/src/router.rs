@@ -24,7 +24,7 @@ use crate::operate::{
 use crate::routes::Routes;
 use crate::shop::{
     beacon, buy_again, catalogue, clients, events, foreign, merge, placements, products, rank,
-    recommendations, rules, search, shoppers, submit, synonyms,
+    recommendations, rules, search, shopify, shoppers, submit, synonyms,
 };
 use crate::state::AppState;
 
@@ -39,7 +39,7 @@ use crate::state::AppState;
     ),
     tags(
         (name = "events", description = "Events of shoppers"),
-        (name = "clients", description = "Events from the clients of Segment, RudderStack and Google Analytics 4"),
+        (name = "clients", description = "Events from the clients of Segment, RudderStack and Google Analytics 4, and from Shopify"),
         (name = "recommendations", description = "Recommendations for shoppers"),
         (name = "placements", description = "The lists of the shop's pages"),
         (name = "rules", description = "What the shop demands of its lists"),
@@ -62,6 +62,7 @@ pub(crate) fn routes() -> Routes {
         beacon::routes(),
         foreign::routes(),
         clients::routes(),
+        shopify::routes(),
         merge::routes(),
         recommendations::routes(),
         rank::routes(),

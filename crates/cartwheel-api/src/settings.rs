@@ -5,6 +5,8 @@ use std::time::Duration;
 use axum::http::HeaderValue;
 use ipnet::IpNet;
 
+use crate::access::signature::WebhookSecret;
+
 /// Limits and options of the API.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -31,6 +33,8 @@ pub struct Settings {
     /// Requests per second of one address, with bursts of twice as many. 0 means no limit.
     /// Requests from this machine and from behind a gateway are not limited.
     pub rate_per_address: u32,
+    /// The secret of Shopify's webhooks. Without it, none are taken.
+    pub shopify_secret: Option<WebhookSecret>,
     /// Whether browsers may only use TLS.
     pub strict_transport: bool,
 }
@@ -48,6 +52,7 @@ impl Default for Settings {
             image_hosts: Vec::new(),
             rate_per_key: 0,
             rate_per_address: 0,
+            shopify_secret: None,
             strict_transport: false,
         }
     }

@@ -8,6 +8,7 @@
 mod ga4;
 mod mapping;
 mod segment;
+mod shopify;
 #[cfg(test)]
 mod tests;
 
@@ -15,6 +16,7 @@ use serde_json::Value;
 
 use crate::event::Invalid;
 pub use mapping::Mapped;
+pub use shopify::shopify_order;
 
 /// A foreign format whose payloads are accepted unchanged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -14,7 +14,7 @@ mod tie;
 
 pub use country::{COUNTRY_EXPECTED, Country, InvalidCountry};
 pub use event::{Event, EventKind, Invalid, Item, MAX_BATCH, MAX_ITEMS, MAX_QUERY};
-pub use foreign::{Foreign, Mapped};
+pub use foreign::{Foreign, Mapped, shopify_order};
 pub use id::{GUEST, ID_EXPECTED, InvalidId, MAX_ID, ProductId, UserId, check_id};
 pub use record::{
     EventRecord, Impression, ImpressionItem, ProductRecord, Record, RecordError, SCHEMA_VERSION,

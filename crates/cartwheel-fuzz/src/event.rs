@@ -1,7 +1,9 @@
-//! Client requests: our events alone, in a list and line by line, and those of GA4 and
-//! Segment; and the records that the stream stores for them.
+//! Client requests: our events alone, in a list and line by line, and those of GA4,
+//! Segment and Shopify; and the records that the stream stores for them.
 
-use cartwheel_events::{Event, EventRecord, Foreign, MAX_BATCH, MAX_ITEMS, Record, check_id};
+use cartwheel_events::{
+    Event, EventRecord, Foreign, MAX_BATCH, MAX_ITEMS, Record, check_id, shopify_order,
+};
 use serde_json::Value;
 
 /// Reads `bytes` as everything that a client may send. An accepted event must be within bounds,
@@ -23,6 +25,7 @@ pub fn event(bytes: &[u8]) {
         assert!((1..=MAX_BATCH).contains(&events.len()));
         events.into_iter().flatten().flatten().for_each(stored);
     }
+    shopify_order(&value).into_iter().flatten().for_each(stored);
 }
 
 fn ours(value: &Value) {

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context as _, Result};
-use cartwheel_api::{Connections, Tls};
+use cartwheel_api::{Connections, Tls, WebhookSecret};
 use ipnet::IpNet;
 use tokio::net::{TcpListener, TcpSocket};
 
@@ -24,7 +24,7 @@ const OTHER_FILES: u64 = 512;
 /// Derives the API's settings from the server's.
 ///
 /// # Errors
-/// When an origin or a network is not valid.
+/// When an origin or a network is not valid, or the secret of webhooks cannot be read.
 pub fn api_settings(server: &Server) -> Result<cartwheel_api::Settings> {
     let origins = |texts: &[String]| texts.iter().map(|text| origin(text)).collect::<Result<_>>();
     Ok(cartwheel_api::Settings {
@@ -36,8 +36,20 @@ pub fn api_settings(server: &Server) -> Result<cartwheel_api::Settings> {
         image_hosts: origins(&server.image_hosts).context("server.image_hosts")?,
         rate_per_key: server.rate_per_key,
         rate_per_address: server.rate_per_address,
+        shopify_secret: server.shopify_secret.as_deref().map(webhook_secret).transpose()?,
         strict_transport: server.tls_cert.is_some(),
         ..cartwheel_api::Settings::default()
+    })
+}
+
+fn webhook_secret(path: &Path) -> Result<WebhookSecret> {
+    let named = || format!("server.shopify_secret: {}", path.display());
+    let text = std::fs::read_to_string(path).with_context(named)?;
+    WebhookSecret::new(text.trim()).with_context(|| {
+        format!(
+            "{} holds fewer than 16 characters: write the secret that Shopify shows into it",
+            named()
+        )
     })
 }
 

@@ -140,6 +140,8 @@ settings! {
         tls_cert: Option<PathBuf> = None, any();
         /// Private key of the certificate, PEM.
         tls_key: Option<PathBuf> = None, any();
+        /// File with the secret that signs Shopify's webhooks. Without it, they are refused.
+        shopify_secret: Option<PathBuf> = None, any();
         /// Host names that the server answers to beside `localhost` and addresses, without the
         /// port. A server with API keys answers to every name while this list is empty.
         hosts: Vec<String> = Vec::new(), hosts();

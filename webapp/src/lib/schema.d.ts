@@ -1390,6 +1390,29 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  '/v1/shopify': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Takes a webhook of Shopify
+     * @description An order (`orders/create`) becomes a checkout; a product (`products/create`, `products/update`,
+     *     `products/delete`) changes the catalogue. Other topics are ignored. Shopify's signature, with the secret
+     *     of the setting `server.shopify_secret`, takes the place of a key. What can never be stored is answered
+     *     with 200 too, because Shopify repeats everything else and gives up the subscription in the end.
+     */
+    post: operations['shopify'];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   '/v1/synonyms': {
     parameters: {
       query?: never;
@@ -5064,6 +5087,17 @@ export interface components {
       /** @description The reason in one sentence, with the figures that decide. */
       reason: string;
     };
+    /** @description The answer to a webhook. */
+    WebhookAnswer: {
+      error?: components['schemas']['Problem'] | null;
+      /** @description What became of it. */
+      outcome: components['schemas']['WebhookOutcome'];
+    };
+    /**
+     * @description What became of a webhook.
+     * @enum {string}
+     */
+    WebhookOutcome: 'stored' | 'ignored' | 'refused';
     /**
      * @description A day of the week.
      * @enum {string}
@@ -13075,6 +13109,127 @@ export interface operations {
         };
       };
       /** @description The lake cannot be read at the moment */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+    };
+  };
+  shopify: {
+    parameters: {
+      query?: never;
+      header?: {
+        /** @description What the body is, such as orders/create */
+        'x-shopify-topic'?: string | null;
+        /** @description The HMAC-SHA256 of the body, in Base64 */
+        'x-shopify-hmac-sha256'?: string | null;
+        /** @description The host of the shop's pages */
+        'x-shopify-shop-domain'?: string | null;
+      };
+      path?: never;
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        'application/json': Record<string, never>;
+      };
+    };
+    responses: {
+      /** @description What became of the webhook */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['WebhookAnswer'];
+        };
+      };
+      /** @description The body is not JSON */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The signature is missing or wrong */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description A proxy stands before a server without keys, or a page of another site has sent the request */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description This server takes no webhooks: server.shopify_secret is not set */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The body did not arrive in time */
+      408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The decoded body is too large */
+      413: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The content type or encoding is not supported */
+      415: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description The server does not answer to this host */
+      421: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description Too many requests; see Retry-After */
+      429: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description Temporarily unavailable, or the time limit was exceeded; see Retry-After */
       503: {
         headers: {
           [name: string]: unknown;

@@ -1866,6 +1866,13 @@ class Verdict(TypedDict):
     reason: str
 
 
+class WebhookAnswer(TypedDict):
+    """The answer to a webhook."""
+
+    error: NotRequired[Problem | None]
+    outcome: WebhookOutcome
+
+
 # The value of an attribute.
 Attribute: TypeAlias = bool | float | str | list[str]
 
@@ -1983,6 +1990,10 @@ TaskState: TypeAlias = Literal['running', 'restarting', 'failed']
 
 # Why a product has no place in a ranking.
 UnrankedReason: TypeAlias = Literal['unknown', 'not_shown', 'filtered']
+
+
+# What became of a webhook.
+WebhookOutcome: TypeAlias = Literal['stored', 'ignored', 'refused']
 
 
 # A day of the week.

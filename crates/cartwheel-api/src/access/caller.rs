@@ -62,6 +62,12 @@ impl Caller {
         Self { key: None, admin: false, shoppers: Shoppers::Guests }
     }
 
+    /// Another product that has signed its request. It acts for every shopper, and has
+    /// no key.
+    pub(crate) fn signed() -> Self {
+        Self { key: None, admin: false, shoppers: Shoppers::All }
+    }
+
     /// A caller with that key, or with a token that the key has signed.
     pub(crate) fn new(key: &ApiKey, shoppers: Shoppers) -> Self {
         Self { key: Some((key.name.clone(), key.hash)), admin: false, shoppers }

@@ -9,5 +9,6 @@ pub(crate) mod keys;
 pub(crate) mod limits;
 pub(crate) mod plain_name;
 pub(crate) mod scope;
+pub(crate) mod signature;
 pub(crate) mod site;
 pub(crate) mod token;

@@ -24,6 +24,7 @@ pub(crate) mod rank;
 pub(crate) mod recommendations;
 pub(crate) mod rules;
 pub(crate) mod search;
+pub(crate) mod shopify;
 pub(crate) mod shoppers;
 pub(crate) mod submit;
 pub(crate) mod synonyms;

@@ -28,6 +28,7 @@ mod recommend;
 mod rules;
 mod search;
 mod serve;
+mod shopify;
 mod sites;
 mod streams;
 mod submit;

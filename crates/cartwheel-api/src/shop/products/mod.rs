@@ -5,6 +5,7 @@ mod change;
 mod etag;
 pub(crate) mod full_feed;
 mod manage;
+pub(crate) mod shopify;
 mod write;
 
 use utoipa_axum::routes;
