@@ -41,6 +41,7 @@ pub use operate::operator::Operator;
 pub use operate::replay::replay;
 pub use operate::tasks::{TaskHealth, TaskState, TaskStatus};
 pub use operate::tools::Assistants;
+pub use operate::user_rights::UserRights;
 pub use operate::views::erasure::{ErasureStep, ErasureView};
 pub use operate::views::import::{EarlierImports, ImportContent, ImportMode, StartFileImport};
 pub use operate::views::import_mapping::{DateOrderView, ImportMapping, OrderByView};

@@ -26,6 +26,7 @@ use crate::operate::monitor::Monitor;
 use crate::operate::operator::Operator;
 use crate::operate::tasks::TaskHealth;
 use crate::operate::tools::Assistants;
+use crate::operate::user_rights::UserRights;
 use crate::settings::Settings;
 use crate::shop::impressions::Impressions;
 use crate::shop::moment::AnswerSettings;
@@ -88,6 +89,8 @@ pub struct AppState {
     pub assets: Option<Assets>,
     /// Operates pipeline, models and lake. `None` in a function.
     pub operator: Option<Arc<dyn Operator>>,
+    /// Erases and exports users. `None` on a server that stores none.
+    pub user_rights: Option<Arc<dyn UserRights>>,
     /// Imports uploaded files. `None` in a function.
     pub imports: Option<Arc<Imports>>,
     /// Answers assistants, if this server has tools for them.
@@ -145,6 +148,7 @@ impl AppState {
             full_feeds: Arc::default(),
             assets: None,
             operator: None,
+            user_rights: None,
             imports: None,
             assistants: None,
             audit: admission.audit,
@@ -190,5 +194,14 @@ impl AppState {
     pub(crate) fn operator(&self) -> Result<Arc<dyn Operator>, Problem> {
         let missing = || Problem::new(Kind::NotFound, "This server runs no pipeline.");
         self.operator.clone().ok_or_else(missing)
+    }
+
+    /// The interface to users' data.
+    ///
+    /// # Errors
+    /// When this server stores no users.
+    pub(crate) fn user_rights(&self) -> Result<&dyn UserRights, Problem> {
+        let missing = || Problem::new(Kind::NotFound, "This server does not store users.");
+        self.user_rights.as_deref().ok_or_else(missing)
     }
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use cartwheel_api::{
     ErasureView, Flow, FunnelOrder, LakeJob, LakeView, ModelDetail, ModelView, Operator, Part,
     ProductQuality, ProductsQuality, Quality, ReleaseView, Replay, SearchCounts, StartLakeJob,
-    StartRun, TableView,
+    StartRun, TableView, UserRights,
 };
 use cartwheel_events::{ProductId, UserId};
 use cartwheel_lake::{DeliveryStatus, Inspector};
@@ -146,18 +146,6 @@ impl Operator for Operations {
         self.jobs.start(request)
     }
 
-    fn erase<'a>(&'a self, user_id: &'a UserId) -> Pending<'a, Result<ErasureView, String>> {
-        Box::pin(async move { with_causes(self.upkeep.erase(user_id).await) })
-    }
-
-    fn erasures(&self) -> Vec<ErasureView> {
-        self.upkeep.pending()
-    }
-
-    fn stored(&self, user_id: &UserId) -> Result<Value, String> {
-        with_causes(self.upkeep.stored(user_id))
-    }
-
     fn replay(&self, id: &str, now_ms: i64) -> Result<Option<Replay>, String> {
         with_causes(self.upkeep.replay(id, now_ms))
     }
@@ -196,5 +184,23 @@ impl Operator for Operations {
 
     fn searches(&self, days: usize, now_ms: i64) -> Result<SearchCounts, String> {
         searches(self.inspector.lake(), days, now_ms).map_err(|error| error.to_string())
+    }
+}
+
+impl UserRights for Operations {
+    fn erase<'a>(&'a self, user_id: &'a UserId) -> Pending<'a, Result<ErasureView, String>> {
+        Box::pin(async move { with_causes(self.upkeep.erase(user_id).await) })
+    }
+
+    fn erasures(&self) -> Pending<'_, Result<Vec<ErasureView>, String>> {
+        Box::pin(std::future::ready(Ok(self.upkeep.pending())))
+    }
+
+    fn stored<'a>(&'a self, user_id: &'a UserId) -> Pending<'a, Result<Value, String>> {
+        let (upkeep, user_id) = (self.upkeep.clone(), user_id.clone());
+        Box::pin(async move {
+            let read = tokio::task::spawn_blocking(move || upkeep.stored(&user_id)).await;
+            with_causes(read.map_err(anyhow::Error::from).and_then(|read| read))
+        })
     }
 }

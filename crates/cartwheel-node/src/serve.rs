@@ -133,7 +133,7 @@ pub async fn serve(options: ServeOptions<'_>) -> Result<()> {
     state.imports = Some(imports.clone());
     let window_hours = settings.quality.window_hours;
     let feedback = Arc::new(Feedback::new(&settings.shop.timezone, window_hours)?);
-    state.operator = Some(Arc::new(Operations::new(
+    let operations = Arc::new(Operations::new(
         data_dir,
         pipeline.clone(),
         log.clone(),
@@ -141,7 +141,9 @@ pub async fn serve(options: ServeOptions<'_>) -> Result<()> {
         Inspector::new(lake.clone()),
         upkeep.clone(),
         feedback.clone(),
-    )));
+    ));
+    state.operator = Some(operations.clone());
+    state.user_rights = Some(operations);
 
     if let Err(error) = state.rules.refresh().await {
         eprintln!("Serving without rules until they can be read: {error}");

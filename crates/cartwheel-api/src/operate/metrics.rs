@@ -14,7 +14,6 @@ use crate::http::problem::{Kind as ProblemKind, Problem};
 use crate::operate::exposition::{Exposition, Kind};
 use crate::operate::figures::{Figures, QUALITY_DAYS};
 use crate::operate::flow::Flow;
-use crate::operate::operator::Operator;
 use crate::operate::otlp;
 use crate::operate::tasks::TaskState;
 use crate::operate::views::models::{ModelEvaluation, ModelStatus, ModelView};
@@ -56,7 +55,7 @@ async fn exposition(state: &AppState) -> Option<String> {
     if let Some(operator) = &state.operator {
         let now_ms = state.clock.now_ms();
         flow(&mut shown, &operator.flow());
-        erasures(&mut shown, &**operator);
+        erasures(&mut shown, &state).await;
         let running = operator.runner().running().is_some();
         let help = "1 while a run of the pipeline is running.";
         shown.gauge("cartwheel_pipeline_running", help, Some(flag(running)));
@@ -136,8 +135,9 @@ fn flow(shown: &mut Exposition, flow: &Flow) {
     shown.gauge(name, help, flow.last_ms.map(seconds));
 }
 
-fn erasures(shown: &mut Exposition, operator: &dyn Operator) {
-    let erasures = operator.erasures();
+async fn erasures(shown: &mut Exposition, state: &AppState) {
+    let Ok(rights) = state.user_rights() else { return };
+    let Ok(erasures) = rights.erasures().await else { return };
     let help = "Erasures of shoppers that have not reached every file.";
     shown.gauge("cartwheel_erasures_pending", help, Some(erasures.len() as f64));
     let help = "Time of the oldest erasure that has not reached every file, UTC.";

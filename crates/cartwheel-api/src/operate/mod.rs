@@ -22,4 +22,5 @@ pub(crate) mod replay;
 pub(crate) mod searches;
 pub(crate) mod tasks;
 pub(crate) mod tools;
+pub(crate) mod user_rights;
 pub(crate) mod views;

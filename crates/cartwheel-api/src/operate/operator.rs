@@ -1,12 +1,10 @@
 //! The interface between the API and the operation of pipeline, models and lake.
 
-use cartwheel_events::{ProductId, UserId};
-use cartwheel_stream::Pending;
+use cartwheel_events::ProductId;
 use cartwheel_workflow::{Runner, RunnerError};
 use serde_json::Value;
 
 use crate::operate::flow::Flow;
-use crate::operate::views::erasure::ErasureView;
 use crate::operate::views::lake::{LakeJob, LakeJobState, LakeView, StartLakeJob, TableView};
 use crate::operate::views::models::{ModelDetail, ModelView, ReleaseView};
 use crate::operate::views::quality::{FunnelOrder, ProductQuality, ProductsQuality, Quality};
@@ -80,22 +78,6 @@ pub trait Operator: Send + Sync {
     /// # Errors
     /// When another job is running.
     fn start_lake_job(&self, request: StartLakeJob) -> Result<LakeJob, String>;
-
-    /// Starts the erasure of a user. When this returns, no answer uses the user's data any more,
-    /// and the erasure from files is durably scheduled.
-    ///
-    /// # Errors
-    /// When the erasure cannot be recorded.
-    fn erase<'a>(&'a self, user_id: &'a UserId) -> Pending<'a, Result<ErasureView, String>>;
-
-    /// Erasures in progress, by user.
-    fn erasures(&self) -> Vec<ErasureView>;
-
-    /// Exports what lake and stream store about a user.
-    ///
-    /// # Errors
-    /// When it cannot be read.
-    fn stored(&self, user_id: &UserId) -> Result<Value, String>;
 
     /// Makes the answer `id` again from what is stored. `None` if no such answer is. `now_ms` is the
     /// current time, UTC milliseconds.

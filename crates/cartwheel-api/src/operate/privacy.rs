@@ -13,7 +13,6 @@ use utoipa_axum::routes;
 
 use crate::access::caller::Caller;
 use crate::access::scope::Scope;
-use crate::http::blocking::blocking;
 use crate::http::problem::{Kind, Problem};
 use crate::http::request::{Params, UserPath};
 use crate::operate::views::erasure::ErasureView;
@@ -82,13 +81,13 @@ pub(crate) async fn erase(
     params: Params,
 ) -> Result<(StatusCode, Json<ErasureView>), Problem> {
     params.end("none")?;
-    let operator = state.operator()?;
+    let rights = state.user_rights()?;
     if !state.users.is_ready() {
         return Err(Problem::new(Kind::Unavailable, "The sessions have not caught up yet."));
     }
     state.settle(SETTLE).await;
     let detail = "The erasure cannot be recorded at the moment.";
-    let erased = operator.erase(&user_id).await;
+    let erased = rights.erase(&user_id).await;
     let erased = erased.map_err(|why| Problem::hiding(Kind::Unavailable, detail, why))?;
     state.monitor.forget(&user_id);
     Ok((StatusCode::ACCEPTED, Json(erased)))
@@ -106,7 +105,10 @@ pub(crate) async fn erasures(
     params: Params,
 ) -> Result<Json<ErasuresView>, Problem> {
     params.end("none")?;
-    Ok(Json(ErasuresView { erasures: state.operator()?.erasures() }))
+    let detail = "The list of erasures cannot be read at the moment.";
+    let listed = state.user_rights()?.erasures().await;
+    let erasures = listed.map_err(|why| Problem::hiding(Kind::Unavailable, detail, why))?;
+    Ok(Json(ErasuresView { erasures }))
 }
 
 /// Exports everything stored about a user
@@ -126,12 +128,11 @@ pub(crate) async fn export(
     params: Params,
 ) -> Result<Json<UserExport>, Problem> {
     params.end("none")?;
-    let operator = state.operator()?;
+    let rights = state.user_rights()?;
     let shopper = caller.permit(user_id)?;
     let known = read(&state, &shopper).await?;
     let user_id = shopper.into_id();
-    let user = user_id.clone();
-    let stored = blocking(move || operator.stored(&user)).await?;
+    let stored = rights.stored(&user_id).await;
     let detail = "The stored data cannot be read at the moment.";
     let stored = stored.map_err(|why| Problem::hiding(Kind::Unavailable, detail, why))?;
     let exported_at_ms = state.clock.now_ms();
