@@ -17,6 +17,7 @@ mod files;
 pub mod import;
 mod lake;
 mod manifest;
+mod partial;
 mod progress;
 mod read;
 mod rejects;
@@ -30,8 +31,8 @@ pub use delivery::{
     delivered_before,
 };
 pub use erasure::{
-    Erasure, ErasureError, ErasureResult, Erasures, PendingErasure, Tombstone, append_tombstones,
-    bury, parse_tombstones, read_tombstones,
+    Erasure, ErasureError, ErasureList, ErasureResult, Erasures, PendingErasure, Tombstone,
+    append_tombstones, bury, parse_tombstones, read_tombstones,
 };
 pub use error::LakeError;
 pub use files::guard::guarded;

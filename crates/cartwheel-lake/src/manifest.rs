@@ -14,9 +14,6 @@ use crate::files::partition::{import_folder, is_import_folder};
 use crate::files::walk::walk;
 use crate::lake::Lake;
 
-/// The manifest's path in the lake.
-const CURRENT: &str = "imports/current.json";
-
 /// Which files are the imported tables.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Manifest {
@@ -191,7 +188,7 @@ impl Lake {
     /// # Errors
     /// When the file cannot be read or is damaged.
     pub fn import_manifest(&self) -> Result<Option<Manifest>, LakeError> {
-        let path = self.dir().join(CURRENT);
+        let path = self.dir().join(Manifest::NAME);
         let bytes = match cartwheel_files::read_checked(&path) {
             Ok(bytes) => bytes,
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -221,8 +218,8 @@ impl Lake {
             *part = self.relative(part).to_owned();
         }
         let bytes = serde_json::to_vec_pretty(&manifest);
-        let bytes = bytes.map_err(|e| LakeError::file(Path::new(CURRENT), e))?;
-        self.put(Path::new(CURRENT), cartwheel_files::with_checksum(&bytes).into())
+        let bytes = bytes.map_err(|e| LakeError::file(Path::new(Manifest::NAME), e))?;
+        self.put(Path::new(Manifest::NAME), cartwheel_files::with_checksum(&bytes).into())
     }
 
     /// Removes what an interrupted import has written. While another import is running, that one
