@@ -56,6 +56,8 @@ KINDS = {
     "remove_from_cart": 7,
     "search": 8,
 }
+# The users whose erasure is not complete. The lake may still hold them.
+ERASURES = "erasures/pending.json"
 # Partials that one task merges.
 GROUP = 16
 # Length of the end of the worker's stderr that an error quotes, in characters.
@@ -179,8 +181,29 @@ class Lake:
             stream.close()
 
 
-def rows(lake, spark):
-    """Returns the rows of all users, and the products table, extended by ids that occur only in checkouts."""
+def erasures(lake):
+    """Returns the time of each erasure that is not complete, by user, and how many the lake has completed."""
+    if not lake.has(ERASURES):
+        return {}, 0
+    found = lake.json(ERASURES)
+    return {user: erasure["erased_at_ms"] for user, erasure in found["pending"].items()}, found["cleaned"]
+
+
+def without(rows, erased, time=None):
+    """Rows without those of erased users. Of rows with a time, those after the erasure stay."""
+    if not erased:
+        return rows
+    users = rows.sparkSession.createDataFrame(list(erased.items()), "user_id string, erased_at_ms bigint")
+    kept = f.col("erased_at_ms").isNull()
+    if time is not None:
+        kept |= f.col(time) > f.col("erased_at_ms")
+    columns = rows.columns
+    return rows.join(f.broadcast(users), "user_id", "left").where(kept).select(*columns)
+
+
+def rows(lake, spark, erased):
+    """Returns the rows of all users but the erased, and the products table, extended by ids that occur only
+    in checkouts."""
     parts, events = [], []
     products = spark.createDataFrame([], PRODUCTS)
     if lake.has("imports/current.json"):
@@ -190,8 +213,8 @@ def rows(lake, spark):
             paths = [lake.at(part) for part in manifest.get(name, [])]
             return spark.read.schema(schema).parquet(*paths) if paths else spark.createDataFrame([], schema)
 
-        parts.append(table("orders", ORDERS).withColumn("kind", f.lit(ORDER)))
-        parts.append(table("order_products", LINES).withColumn("kind", f.lit(LINE)))
+        parts.append(without(table("orders", ORDERS), erased).withColumn("kind", f.lit(ORDER)))
+        parts.append(without(table("order_products", LINES), erased).withColumn("kind", f.lit(LINE)))
         products = table("products", PRODUCTS)
         events.append(table("events", EVENTS))
         # The purchase of an unknown customer is a row of its own: it has no user.
@@ -211,6 +234,7 @@ def rows(lake, spark):
         every = events[0]
         for more in events[1:]:
             every = every.unionByName(more)
+        every = without(every, erased, "received_at_ms")
         kinds = with_owners(every.where(f.col("event").isin(*KINDS)), every)
         # Delivery may repeat an event; the first occurrence counts.
         first = f.struct("received_at_ms", "product_ids", "quantities", "event", "query")
@@ -287,7 +311,8 @@ def build(spark, options):
         lake.write(f"features/runs/{options.run}.json", [named])
         return version
 
-    every, products = rows(lake, spark)
+    erased, completed = erasures(lake)
+    every, products = rows(lake, spark, erased)
     worker = Path(options.worker).name
     spark.sparkContext.addFile(options.worker)
     job = ["--products", "@" + put_products(spark, products)]
@@ -328,7 +353,7 @@ def build(spark, options):
     finished = finished.persist(StorageLevel.DISK_ONLY)
     taken = finished.where("kind = 'assembly' or key like 'catalogue_others_%'")
     taken = taken.repartition(1).sortWithinPartitions("kind", "key", "seq")
-    assemble = ["assemble", "--version", version, *job]
+    assemble = ["assemble", "--version", version, "--erasures", str(completed), *job]
     assembled = taken.mapInArrow(through(worker, assemble), PIECES)
 
     for source in (finished, assembled):

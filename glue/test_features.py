@@ -275,6 +275,31 @@ class Jobs(Built):
         run(data, "import", "instacart", SAMPLE)
         self.compare(data, examples=1000)
 
+    def test_erased_users_are_left_out(self):
+        lake = features.Lake(spark(), str(self.data / "lake"))
+        self.assertEqual(features.erasures(lake), ({}, 0))
+        everything = features.rows(lake, spark(), {})[0].select("user_id", "kind", "received_at_ms").collect()
+        buyer = next(row.user_id for row in everything if row.kind == features.ORDER)
+        times = sorted(row.received_at_ms for row in everything if row.user_id == "only-checkouts")
+        self.assertEqual(len(times), 3)
+
+        pending = {
+            "only-checkouts": {"erased_at_ms": times[0]},
+            buyer: {"erased_at_ms": times[-1] + 9 * DAY_MS},
+        }
+        listed = self.data / "lake" / features.ERASURES
+        listed.parent.mkdir()
+        self.addCleanup(shutil.rmtree, listed.parent)
+        listed.write_text(json.dumps({"cleaned": 3, "pending": pending}))
+        erased, completed = features.erasures(lake)
+        self.assertEqual(completed, 3)
+        left = features.rows(lake, spark(), erased)[0].select("user_id", "received_at_ms").collect()
+        # What came after the erasure is a new history.
+        later = sorted(row.received_at_ms for row in left if row.user_id == "only-checkouts")
+        self.assertEqual(later, times[1:])
+        gone = [row for row in everything if row.user_id == buyer]
+        self.assertEqual(len(left), len(everything) - 1 - len(gone))
+
     def test_an_empty_lake_says_so(self):
         lake = self.dir / "empty"
         lake.mkdir()

@@ -117,6 +117,7 @@ def of_features(lake, artifacts):
         "events/year=2026/month=11/day=23/hour=10/events-1.parquet",
         "events/import=i-1/part-00000.parquet",
         "baskets/import=i-1/part-00000.parquet",
+        "erasures/pending.json",
         "imports/current.json",
         "orders/i-1/part-0.parquet",
         "order_products/i-1/part-0.parquet",

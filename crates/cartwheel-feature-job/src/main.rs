@@ -45,6 +45,9 @@ enum Phase {
         /// Name of the feature set.
         #[arg(long)]
         version: String,
+        /// Erasures of users that the lake had completed when it was read.
+        #[arg(long, default_value_t = 0)]
+        erasures: u64,
     },
     /// Write the user records of a local feature set in the form of `fold`.
     Dump {
@@ -146,7 +149,9 @@ fn run(phase: &Phase) -> io::Result<()> {
             phases::finish(input(), out, job.products()?, &job.options())
         }
         Phase::Merge { finish: false, .. } => phases::merge(input(), out),
-        Phase::Assemble { job, version } => phases::assemble(input(), out, version, &job.options()),
+        Phase::Assemble { job, version, erasures } => {
+            phases::assemble(input(), out, version, *erasures, &job.options())
+        }
         Phase::Dump { users } => phases::dump(users, out),
     }
 }

@@ -265,7 +265,8 @@ pub fn finish(
 
 /// Computes the training rows from the catalogues over others and the assembly
 /// input that [`finish`] wrote. Writes all other files of feature set `version`, the
-/// manifest last. Examples are a bounded sample, so one process assembles them all.
+/// manifest last, which says how many `erasures` the lake had completed when it was read. Examples
+/// are a bounded sample, so one process assembles them all.
 ///
 /// # Errors
 /// When the input lacks one of the two or contains anything else.
@@ -273,6 +274,7 @@ pub fn assemble(
     input: impl Read,
     out: impl Write,
     version: &str,
+    erasures: u64,
     options: &JobOptions,
 ) -> io::Result<()> {
     let names = files::CATALOGUES_OF_OTHERS;
@@ -306,7 +308,7 @@ pub fn assemble(
     }
     let catalogue = named.ok_or_else(|| missing(names[0]))?;
     let assembled = assembler.finish();
-    let origin = Origin { version: version.to_owned(), erasures: 0 };
+    let origin = Origin { version: version.to_owned(), erasures };
     let mut pieces = Pieces::new(out)?;
     write(&mut pieces, &catalogue, &assembled, origin, options)?;
     pieces.finish()

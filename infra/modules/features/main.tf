@@ -6,7 +6,9 @@ locals {
   worker = "cartwheel-worker"
   logs   = "/aws-glue/jobs/${local.name}"
 
-  tables = ["baskets", "events", "features", "imports", "order_products", "orders", "products"]
+  tables = [
+    "baskets", "erasures", "events", "features", "imports", "order_products", "orders", "products",
+  ]
 }
 
 resource "aws_s3_object" "this" {

@@ -4,8 +4,8 @@
 locals {
   # Versions under releases/ are never deleted: they are the history of releases.
   overwritten = [
-    "events/", "impressions/", "imports/", "orders/", "order_products/", "products/", "baskets/",
-    "features/", "models/", "training/", "errors/", "incoming/", "rejects/",
+    "erasures/", "events/", "impressions/", "imports/", "orders/", "order_products/", "products/",
+    "baskets/", "features/", "models/", "training/", "errors/", "incoming/", "rejects/",
   ]
 }
 

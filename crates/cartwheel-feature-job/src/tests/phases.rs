@@ -344,7 +344,7 @@ fn same_files(dir: &tempfile::TempDir, input: &Input, runs: &[(u64, JobOptions)]
         let version = &set.manifest.version;
         let mut assembled = Vec::new();
         let taken = stream_of(&taken.cloned().collect());
-        phases::assemble(&taken[..], &mut assembled, version, options).unwrap();
+        phases::assemble(&taken[..], &mut assembled, version, 0, options).unwrap();
 
         let mut written: BTreeMap<String, Vec<u8>> = BTreeMap::new();
         for (kind, key, value) in finished.into_iter().chain(values_of(&assembled)) {
@@ -402,7 +402,7 @@ fn the_error_for_invalid_input_names_the_problem() {
     let damaged = stream_of(&vec![("partial".to_owned(), "p".to_owned(), vec![255; 9])]);
     assert!(merge(&damaged).starts_with("partial: "));
     let options = JobOptions::default();
-    let error = phases::assemble(&nothing[..], Vec::new(), "fs-1", &options).unwrap_err();
+    let error = phases::assemble(&nothing[..], Vec::new(), "fs-1", 0, &options).unwrap_err();
     assert!(error.to_string().contains("no catalogue_others_0.bin"), "{error}");
 }
 
