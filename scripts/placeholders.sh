@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # Sourced: the names of the Lambda functions, and placeholders for built files. Bash 3.2.
 
-functions="api consume load-features evaluate publish notify import"
+functions="api consume erase load-features evaluate publish notify import"
 
 placeholders() { # folder: writes dist/ as `make package` does, with placeholders for its files
   local function architecture

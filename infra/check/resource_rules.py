@@ -131,6 +131,8 @@ class Types:
             "is in the network if there is one",
         )
         names = function.block("environment")["variables"]
+        # Only the function that erases waits until the stream has delivered everything.
+        is_erase = function["function_name"] == f"{self.prefix}-erase"
         yield (
             set(names)
             == {
@@ -147,6 +149,7 @@ class Types:
                     "KEY_HASHES",
                     "CORS_ORIGINS",
                     "RECOMMEND_DISCOVERY",
+                    *(["STREAM_HOURS"] if is_erase else []),
                 )
             },
             "has the environment variables that functions read",
@@ -285,6 +288,9 @@ class Types:
 
     def aws_scheduler_schedule(self, schedule):
         given = json.loads(schedule.block("target")["input"])
+        if schedule["name"] == f"{self.prefix}-erase":
+            yield schedule["schedule_expression"] == "rate(1 hour)" and not given, "erases every hour"
+            return
         yield (
             given["Name"] == f"{self.prefix}-<aws.scheduler.execution-id>",
             "starts executions with names that the role allows",

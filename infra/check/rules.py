@@ -50,7 +50,7 @@ PHASES = {
     "realtime": ["realtime"],
     "web": ["web"],
 }
-FUNCTIONS = {"api", "consume", "load", "evaluate", "publish", "notify", "import"}
+FUNCTIONS = {"api", "consume", "erase", "load", "evaluate", "publish", "notify", "import"}
 
 
 def of_resource(types, resource):
@@ -139,7 +139,8 @@ def of_whole(types):
         watched == (wanted if types.prod else set()),
         "are the expected ones in prod, and none in dev",
     )
-    yield "schedule", bool(types.state.all("aws_scheduler_schedule")), "renews user records, which expire"
+    schedules = {schedule["name"] for schedule in types.state.all("aws_scheduler_schedule")}
+    yield "schedule", f"{types.prefix}-pipeline" in schedules, "renews user records, which expire"
     rules = types.state.all("aws_cloudwatch_event_rule")
     targets = {target["rule"] for target in types.state.all("aws_cloudwatch_event_target")}
     yield "notices", {rule["name"] for rule in rules} == targets != set(), "tell of failed executions"

@@ -1,12 +1,18 @@
 //! Logging and the runtime of the Lambda functions, each of which is a thin `main` over
 //! `cartwheel_aws`.
 
+#[cfg(feature = "api")]
+mod user_rights;
+
 use std::fmt::Display;
 use std::future::Future;
 
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+
+#[cfg(feature = "api")]
+pub use user_rights::CloudUserRights;
 
 /// Sets up logging: one JSON line per event, at the level of `RUST_LOG` or `warn`.
 pub fn log() {

@@ -10,7 +10,16 @@ from harness import Case
 
 
 class Package(Case):
-    FUNCTIONS = ("api", "consume", "load-features", "evaluate", "publish", "notify", "import")
+    FUNCTIONS = (
+        "api",
+        "consume",
+        "erase",
+        "load-features",
+        "evaluate",
+        "publish",
+        "notify",
+        "import",
+    )
 
     def setUp(self):
         super().setUp()

@@ -8,11 +8,13 @@ use cartwheel_engine::functions::{
     self, Archives, BoxError, Evaluate, Load, Loaded, Notify, Publish, UserRecords,
 };
 use cartwheel_events::UserId;
+use cartwheel_feature_set::Manifest;
 use cartwheel_registry::{Pending, layout};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use serde_json::{Value, json};
 
 use crate::dead_letters::Notices;
+use crate::erasures::LakeErasures;
 use crate::lake::{Lake, LakeError};
 use crate::registry::S3Registry;
 use crate::users::Users;
@@ -72,8 +74,18 @@ impl UserRecords for Table<'_> {
         part: &'a str,
     ) -> Pending<'a, Result<Loaded, BoxError>> {
         Box::pin(async move {
-            let records = user_records(part, self.lake.bytes(part).await?)?;
+            let mut records = user_records(part, self.lake.bytes(part).await?)?;
             let users = records.len();
+            // The set may have been built before a user was erased.
+            let erased = LakeErasures::new(self.lake.clone()).list().await?;
+            if records.iter().any(|(user, _)| erased.has(user.as_str())) {
+                let manifest = self.lake.bytes(&layout::set_manifest(feature_set)?).await?;
+                let manifest: Manifest = serde_json::from_slice(&manifest)?;
+                let is_in = |user: &UserId| {
+                    erased.of(user.as_str()).is_some_and(|of| of.may_be_in(manifest.erasures))
+                };
+                records.retain(|(user, _)| !is_in(user));
+            }
             let now_s = self.clock.now_ms() / 1000;
             let items = self.users.load(feature_set, records, now_s).await?;
             Ok(Loaded { users, items: Some(items) })
@@ -82,7 +94,7 @@ impl UserRecords for Table<'_> {
 }
 
 /// The records in a part of `users`.
-fn user_records(part: &str, bytes: Bytes) -> Result<Vec<(UserId, Vec<u8>)>, BoxError> {
+pub(crate) fn user_records(part: &str, bytes: Bytes) -> Result<Vec<(UserId, Vec<u8>)>, BoxError> {
     let bad = |what: &dyn std::fmt::Display| format!("{part}: {what}");
     let reader = ParquetRecordBatchReaderBuilder::try_new(bytes).and_then(|b| b.build());
     let mut records = Vec::new();

@@ -23,6 +23,21 @@ pub enum LakeError {
     /// The text is not the address of a lake.
     #[error("lake: {0:?} is not an address of the form s3://bucket or s3://bucket/prefix")]
     Address(String),
+    /// An object or its copy cannot be used.
+    #[error("lake: {name}: {error}")]
+    File {
+        /// The object.
+        name: String,
+        /// The reason.
+        error: std::io::Error,
+    },
+}
+
+impl LakeError {
+    /// An object that cannot be used, or its copy in a temporary file.
+    pub(crate) fn file(name: impl Into<String>, error: std::io::Error) -> Self {
+        Self::File { name: name.into(), error }
+    }
 }
 
 /// An object with the version that conditional requests name.

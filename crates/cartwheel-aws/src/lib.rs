@@ -2,8 +2,9 @@
 //!
 //! [`KinesisStream`] is the stream, [`Users`] the user store on DynamoDB, [`Lake`] the
 //! objects of the lake on S3, [`S3Registry`] its releases and models, [`Follower`] the
-//! served release, [`Endpoint`] a scorer on SageMaker, and [`Object`] a source of an import.
-//! [`consume`] applies the stream's batches; [`functions`] are the state machine's, and [`import()`] imports files. Only this
+//! served release, [`LakeErasures`] the erasures in progress, [`LakeEraser`] their work on the lake,
+//! [`Endpoint`] a scorer on SageMaker, and [`Object`] a source of an import. [`consume`] applies the
+//! stream's batches; [`functions`] are the state machine's, and [`import()`] imports files. Only this
 //! crate uses the AWS SDK and `object_store` with its `aws` feature.
 
 mod breaker;
@@ -13,12 +14,16 @@ mod dead_letters;
 mod documents;
 mod emf;
 mod endpoint;
+mod erase_lake;
+mod erasures;
+mod export;
 mod follow;
 pub mod functions;
 mod import;
 mod imported;
 mod kinesis;
 mod lake;
+mod lake_copy;
 mod names;
 mod objects;
 mod registry;
@@ -30,6 +35,9 @@ pub use consume::{BatchAnswer, Consumed, KinesisEvent, consume};
 pub use dead_letters::{DeadLetter, DeadLetters, Notices};
 pub use emf::Emf;
 pub use endpoint::Endpoint;
+pub use erase_lake::{ErasePass, LakeEraser};
+pub use erasures::{ErasuresError, LakeErasures};
+pub use export::export;
 pub use follow::{FollowError, Follower};
 pub use import::{Import, import};
 pub use kinesis::KinesisStream;

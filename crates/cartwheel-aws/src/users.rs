@@ -2,9 +2,13 @@
 //!
 //! One table with partition key `user_id` and sort key `item`. The item `session` has the
 //! session as compressed JSON (`data`), the sequence number that it continues from (`seq`,
-//! 57 digits, so that text compares as numbers do) and its expiry (`expires_at`). The items
+//! 57 digits, so that text compares as numbers do), when the shopper was erased (`erased_at_ms`, if
+//! that happened) and its expiry (`expires_at`). The items
 //! `features#<set>#<n>` have the user's record of a feature set, cut into pieces that fit
 //! an item; each has the number of pieces (`chunks`).
+
+mod forget;
+mod load;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -12,7 +16,7 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::primitives::Blob;
-use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, PutRequest, WriteRequest};
+use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
 use cartwheel_events::{EventRecord, UserId};
 use cartwheel_sessions::{SESSION_MS, Session, Shopper, StoreError, UserLock, UserStore};
 use cartwheel_stream::{Pending, Position};
@@ -23,20 +27,12 @@ use crate::retry::{TRIES, is_throttled, pause, text};
 
 /// Most keys of one `BatchGetItem`.
 const MAX_GET: usize = 100;
-/// Most items of one `BatchWriteItem`.
-const MAX_WRITE: usize = 25;
-/// Largest piece of a record, in bytes: an item has 400 kB, names and keys included.
-const PIECE: usize = 380_000;
-/// Largest `BatchWriteItem`, in bytes: under the service's 16 MB.
-const MAX_WRITE_BYTES: usize = 8_000_000;
 /// Longest time that a request waits for a shopper to be read.
 const LIMIT: Duration = Duration::from_millis(500);
 /// Requests in flight at once.
 const CONCURRENT: usize = 16;
 /// Attempts to apply records to a session while other consumers change it.
 const RACES: u32 = 20;
-/// Seconds after which a record expires that no run has loaded again.
-const RECORD_SECONDS: i64 = 90 * 24 * 3600;
 /// Compression level of sessions: each kilobyte written costs a write unit.
 const LEVEL: i32 = 3;
 /// Largest JSON of a session, in bytes.
@@ -49,6 +45,7 @@ const DATA: &str = "data";
 const SEQ: &str = "seq";
 const CHUNKS: &str = "chunks";
 const EXPIRES: &str = "expires_at";
+const ERASED: &str = "erased_at_ms";
 
 type Item = HashMap<String, AttributeValue>;
 
@@ -98,6 +95,13 @@ fn session(item: &Item) -> Option<Session> {
         Ok(serde_json::from_slice(&zstd::bulk::decompress(data, MAX_SESSION)?)?)
     };
     read().inspect_err(|error| tracing::error!(%error, "a session is damaged")).ok()
+}
+
+/// Whether a record was accepted before the shopper was erased. Several processes put records, so
+/// that no sequence number could tell.
+fn is_erased(session: &Session, record: &EventRecord) -> bool {
+    let accepted_ms = record.backfilled_at_ms.unwrap_or(record.received_at_ms);
+    session.erased_ms.is_some_and(|erased_ms| accepted_ms <= erased_ms)
 }
 
 impl Users {
@@ -206,16 +210,15 @@ impl Users {
     ) -> Result<(), StoreError> {
         let mut item = known;
         for n in 1..=RACES {
-            let before = item.as_ref().and_then(|item| item.get(SEQ).cloned());
             let mut now = item.as_ref().and_then(session).unwrap_or_default();
             let mut changed = false;
             for (position, record) in records {
-                changed |= now.apply(*position, record);
+                changed |= !is_erased(&now, record) && now.apply(*position, record);
             }
             if !changed {
                 return Ok(());
             }
-            match self.put_session(user, &now, before).await? {
+            match self.put_session(user, &now, item.as_ref()).await? {
                 true => return Ok(()),
                 false => pause(n.min(TRIES)).await,
             }
@@ -225,29 +228,46 @@ impl Users {
         Err(service(format!("the session of {user} changed {RACES} times while it was applied")))
     }
 
-    /// Writes a session if the stored one has the sequence number `before`. Returns whether
-    /// it was written.
+    /// Writes a session if the stored one is still that of the item `known`: it has the sequence
+    /// number and the erasure of that one. Returns whether it was written.
     async fn put_session(
         &self,
         user: &str,
         session: &Session,
-        before: Option<AttributeValue>,
+        known: Option<&Item>,
     ) -> Result<bool, StoreError> {
         let json = serde_json::to_vec(session).map_err(|e| service(e.to_string()))?;
         let data = zstd::bulk::compress(&json, LEVEL).map_err(|e| service(e.to_string()))?;
-        let expires = (session.updated_ms + SESSION_MS) / 1000;
+        let last_ms = session.updated_ms.max(session.erased_ms.unwrap_or_default());
+        let expires = (last_ms + SESSION_MS) / 1000;
         let request = self.client.put_item().table_name(&self.table);
         let request = request
             .set_item(Some(key(user, SESSION)))
             .item(DATA, AttributeValue::B(Blob::new(data)))
             .item(SEQ, s(format!("{:057}", session.next_sequence)))
             .item(EXPIRES, AttributeValue::N(expires.to_string()));
-        let request = match before {
+        let request = match session.erased_ms {
+            None => request,
+            Some(ms) => request.item(ERASED, AttributeValue::N(ms.to_string())),
+        };
+        let request = match known {
             None => request.condition_expression("attribute_not_exists(user_id)"),
-            Some(before) => request
-                .condition_expression("#seq = :before")
-                .expression_attribute_names("#seq", SEQ)
-                .expression_attribute_values(":before", before),
+            Some(known) => {
+                let before = known.get(SEQ).cloned();
+                let before = before.ok_or_else(|| service(format!("an item has no {SEQ}")))?;
+                let request = request
+                    .expression_attribute_names("#seq", SEQ)
+                    .expression_attribute_names("#erased", ERASED)
+                    .expression_attribute_values(":before", before);
+                // An erasure leaves the sequence number as it is.
+                match known.get(ERASED).cloned() {
+                    None => request
+                        .condition_expression("#seq = :before AND attribute_not_exists(#erased)"),
+                    Some(erased) => request
+                        .condition_expression("#seq = :before AND #erased = :erased")
+                        .expression_attribute_values(":erased", erased),
+                }
+            }
         };
         for n in 1..=TRIES {
             match request.clone().send().await {
@@ -300,94 +320,6 @@ impl Users {
             unapplied.extend(failed);
         }
         unapplied
-    }
-
-    /// Writes encoded user records of a feature set, replacing older ones. `now_s` is the
-    /// current time in UTC seconds. Returns the number of items written.
-    ///
-    /// # Errors
-    /// When a record is not written. The same call may be repeated.
-    pub async fn load(
-        &self,
-        feature_set: &str,
-        records: impl IntoIterator<Item = (UserId, Vec<u8>)>,
-        now_s: i64,
-    ) -> Result<usize, StoreError> {
-        let expires = AttributeValue::N((now_s + RECORD_SECONDS).to_string());
-        let items = records.into_iter().flat_map(|(user, record)| {
-            let chunks = record.len().div_ceil(PIECE).max(1);
-            let expires = expires.clone();
-            (0..chunks)
-                .map(|n| {
-                    let end = record.len().min((n + 1) * PIECE);
-                    let mut item = key(user.as_str(), &piece(feature_set, n));
-                    item.insert(
-                        DATA.to_owned(),
-                        AttributeValue::B(Blob::new(&record[n * PIECE..end])),
-                    );
-                    item.insert(CHUNKS.to_owned(), AttributeValue::N(chunks.to_string()));
-                    item.insert(EXPIRES.to_owned(), expires.clone());
-                    item
-                })
-                .collect::<Vec<Item>>()
-        });
-        let batches = Batches { items: items.peekable() };
-        let work = batches.map(|batch| async move {
-            let count = batch.len();
-            self.write(batch).await.map(|()| count)
-        });
-        let counts = futures::stream::iter(work).buffer_unordered(CONCURRENT);
-        counts.try_fold(0, |all, count| std::future::ready(Ok(all + count))).await
-    }
-
-    async fn write(&self, batch: Vec<Item>) -> Result<(), StoreError> {
-        let request = |item: Item| -> Result<WriteRequest, StoreError> {
-            let put = PutRequest::builder().set_item(Some(item)).build();
-            Ok(WriteRequest::builder()
-                .put_request(put.map_err(|e| service(e.to_string()))?)
-                .build())
-        };
-        let mut left = batch.into_iter().map(request).collect::<Result<Vec<_>, _>>()?;
-        for n in 1..=TRIES * 2 {
-            let output = self.client.batch_write_item().request_items(&self.table, left.clone());
-            match output.send().await {
-                Ok(output) => {
-                    let tables = output.unprocessed_items.unwrap_or_default();
-                    left = tables.into_values().flatten().collect();
-                }
-                Err(error) if is_throttled(&error) => {}
-                Err(error) => return Err(service(text(&error))),
-            }
-            if left.is_empty() {
-                return Ok(());
-            }
-            pause(n).await;
-        }
-        Err(service(format!("{} records were not written", left.len())))
-    }
-}
-
-/// Groups items into batches that fit a request.
-struct Batches<I: Iterator<Item = Item>> {
-    items: std::iter::Peekable<I>,
-}
-
-impl<I: Iterator<Item = Item>> Iterator for Batches<I> {
-    type Item = Vec<Item>;
-
-    fn next(&mut self) -> Option<Vec<Item>> {
-        let size = |item: &Item| bytes(item, DATA).map_or(0, <[u8]>::len);
-        let mut batch = vec![self.items.next()?];
-        let mut total = size(&batch[0]);
-        while batch.len() < MAX_WRITE {
-            let Some(item) = self.items.next_if(|item| total + size(item) <= MAX_WRITE_BYTES)
-            else {
-                break;
-            };
-            total += size(&item);
-            batch.push(item);
-        }
-        Some(batch)
     }
 }
 

@@ -11,6 +11,8 @@ locals {
   }
   # What answers are made from: releases, and the documents that the shop configures.
   served = ["documents", "features", "models", "releases"]
+  # What erasing a user from the table takes.
+  forget = ["dynamodb:BatchGetItem", "dynamodb:BatchWriteItem", "dynamodb:PutItem", "dynamodb:Query"]
 }
 
 module "api_function" {
@@ -42,9 +44,10 @@ module "api_function" {
       Resource = [var.impressions_arn]
     },
     {
-      Sid      = "ReadUsers"
+      # An erasure is in the table before it is answered.
+      Sid      = "Users"
       Effect   = "Allow"
-      Action   = ["dynamodb:BatchGetItem"]
+      Action   = local.forget
       Resource = [var.table_arn]
     },
     {
@@ -54,13 +57,25 @@ module "api_function" {
       Resource = [for folder in local.served : "${var.lake_arn}/${folder}/*"]
     },
     {
+      Sid      = "ExportUsers"
+      Effect   = "Allow"
+      Action   = ["s3:GetObject"]
+      Resource = [for folder in local.of_users : "${var.lake_arn}/${folder}/*"]
+    },
+    {
+      Sid      = "RecordErasures"
+      Effect   = "Allow"
+      Action   = ["s3:PutObject"]
+      Resource = ["${var.lake_arn}/erasures/*"]
+    },
+    {
       # Without it, S3 answers 403 instead of 404 for a missing object. That request has no
       # prefix, hence IfExists.
       Sid       = "ListRelease"
       Effect    = "Allow"
       Action    = ["s3:ListBucket"]
       Resource  = [var.lake_arn]
-      Condition = { StringLikeIfExists = { "s3:prefix" = [for folder in local.served : "${folder}/*"] } }
+      Condition = { StringLikeIfExists = { "s3:prefix" = [for folder in concat(local.served, local.of_users) : "${folder}/*"] } }
     },
     ], var.endpoint_arn == "" ? [] : [{
       Sid      = "Score"

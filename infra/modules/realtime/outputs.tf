@@ -1,6 +1,6 @@
 output "functions" {
   description = "Names of the functions."
-  value       = { api = module.api_function.name, consume = module.consume_function.name }
+  value       = { api = module.api_function.name, consume = module.consume_function.name, erase = module.erase_function.name }
 }
 
 output "api_id" {

@@ -24,12 +24,12 @@ variable "architecture" {
 }
 
 variable "archives" {
-  description = "Folder with api.zip and consume.zip."
+  description = "Folder with api.zip, consume.zip and erase.zip."
   type        = string
 }
 
 variable "environment" {
-  description = "Environment variables of both functions."
+  description = "Environment variables of the functions."
   type        = map(string)
 }
 
@@ -41,6 +41,11 @@ variable "stream_name" {
 variable "stream_arn" {
   description = "ARN of the stream."
   type        = string
+}
+
+variable "stream_retention_hours" {
+  description = "Hours that the stream keeps an event, after which all are delivered."
+  type        = number
 }
 
 variable "impressions_arn" {

@@ -82,7 +82,7 @@ locals {
           Sid      = "ReadFeatures"
           Effect   = "Allow"
           Action   = ["s3:GetObject"]
-          Resource = ["${module.lake.arn}/features/*"]
+          Resource = [for folder in ["erasures", "features"] : "${module.lake.arn}/${folder}/*"]
         },
         {
           Sid      = "WriteUsers"
@@ -91,7 +91,7 @@ locals {
           Resource = [module.store.arn]
         },
       ]
-      prefixes = ["features/*"]
+      prefixes = ["erasures/*", "features/*"]
     }
     evaluate = {
       archive     = "evaluate"
@@ -299,34 +299,35 @@ module "pipeline" {
 }
 
 module "realtime" {
-  source              = "../realtime"
-  prefix              = local.prefix
-  partition           = local.partition
-  region              = local.region
-  account_id          = local.account_id
-  architecture        = var.architecture
-  archives            = local.archives
-  environment         = local.function_environment
-  stream_name         = module.stream.name
-  stream_arn          = module.stream.arn
-  impressions_arn     = module.delivery.arns["impressions"]
-  table_arn           = module.store.arn
-  lake_arn            = module.lake.arn
-  dead_letters_arn    = module.stream.dead_letters_arn
-  endpoint_arn        = local.endpoint
-  cors_origins        = local.cors_origins
-  direct_ingest       = var.direct_ingest
-  browser_ingest      = var.browser_ingest
-  requests_per_second = var.requests_per_second
-  burst               = var.burst
-  api_memory_mib      = var.api_memory_mib
-  api_scratch_mib     = var.api_scratch_mib
-  api_concurrency     = var.api_concurrency
-  consume_concurrency = var.consume_concurrency
-  parallelization     = var.parallelization
-  log_retention_days  = var.log_retention_days
-  kms_key_arn         = var.kms_key_arn
-  network             = local.network
+  source                 = "../realtime"
+  prefix                 = local.prefix
+  partition              = local.partition
+  region                 = local.region
+  account_id             = local.account_id
+  architecture           = var.architecture
+  archives               = local.archives
+  environment            = local.function_environment
+  stream_name            = module.stream.name
+  stream_arn             = module.stream.arn
+  impressions_arn        = module.delivery.arns["impressions"]
+  stream_retention_hours = var.stream_retention_hours
+  table_arn              = module.store.arn
+  lake_arn               = module.lake.arn
+  dead_letters_arn       = module.stream.dead_letters_arn
+  endpoint_arn           = local.endpoint
+  cors_origins           = local.cors_origins
+  direct_ingest          = var.direct_ingest
+  browser_ingest         = var.browser_ingest
+  requests_per_second    = var.requests_per_second
+  burst                  = var.burst
+  api_memory_mib         = var.api_memory_mib
+  api_scratch_mib        = var.api_scratch_mib
+  api_concurrency        = var.api_concurrency
+  consume_concurrency    = var.consume_concurrency
+  parallelization        = var.parallelization
+  log_retention_days     = var.log_retention_days
+  kms_key_arn            = var.kms_key_arn
+  network                = local.network
 }
 
 module "web" {

@@ -10,8 +10,9 @@ use cartwheel_api::{
     Admission, AppState, DEGRADED, EVENTS, IMPRESSIONS_DROPPED, PLACEMENTS, RULES, SYNONYMS,
     Settings,
 };
-use cartwheel_aws::{Emf, Follower, Names, S3Registry};
+use cartwheel_aws::{Emf, Follower, Lake, Names, S3Registry};
 use cartwheel_engine::{Discovery, ServingEngine};
+use cartwheel_lambdas::CloudUserRights;
 use cartwheel_registry::LiveDocument;
 use lambda_http::{Error, Request, service_fn};
 use tower::ServiceExt;
@@ -36,7 +37,8 @@ async fn main() -> Result<(), Error> {
         cors_origins: list::<HeaderValue>("CARTWHEEL_CORS_ORIGINS")?,
         ..Settings::default()
     };
-    let registry = Arc::new(S3Registry::open(&names.lake)?);
+    let lake = Lake::open(&names.lake)?;
+    let registry = Arc::new(S3Registry::new(lake.clone()));
     // Placements, rules and synonyms are changed by `cartwheel serve --backend aws`, which audits changes.
     let placements = LiveDocument::new(registry.clone(), PLACEMENTS).read_only();
     let placements = Arc::new(placements);
@@ -70,7 +72,8 @@ async fn main() -> Result<(), Error> {
     let users = Arc::new(cartwheel_aws::users(&config, &names));
     // CloudTrail and the state machine record what operators change here.
     let admission = Admission { keys: list("CARTWHEEL_KEY_HASHES")?, audit: None };
-    let mut state = AppState::new(engine.clone(), stream, users, settings, admission);
+    let mut state = AppState::new(engine.clone(), stream, users.clone(), settings, admission);
+    state.user_rights = Some(Arc::new(CloudUserRights::new(lake, users, Clock::system())));
     state.placements = placements.clone();
     state.rules = rules.clone();
     state.synonyms = synonyms.clone();

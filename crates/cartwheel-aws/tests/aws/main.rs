@@ -5,6 +5,7 @@
 
 mod conformance;
 mod consumer;
+mod erasure;
 mod faults;
 mod harness;
 mod lake;

@@ -82,7 +82,7 @@ run "every_option_enabled" {
   }
   assert {
     condition = alltrue(flatten([
-      for function in ["api", "consume", "load", "evaluate", "publish", "notify", "import"] : [
+      for function in ["api", "consume", "erase", "load", "evaluate", "publish", "notify", "import"] : [
         for what in ["errors", "throttles"] : contains(output.alarms, "cartwheel-test-${function}-${what}")
       ]
     ]))
