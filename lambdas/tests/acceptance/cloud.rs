@@ -111,6 +111,7 @@ impl Account {
         let binary = match name {
             "api" => env!("CARGO_BIN_EXE_api"),
             "consume" => env!("CARGO_BIN_EXE_consume"),
+            "erase" => env!("CARGO_BIN_EXE_erase"),
             "load" => env!("CARGO_BIN_EXE_load-features"),
             "evaluate" => env!("CARGO_BIN_EXE_evaluate"),
             "publish" => env!("CARGO_BIN_EXE_publish"),
@@ -582,4 +583,43 @@ pub async fn follows(learned: &Learned) {
     assert!(early.refresh(&engine).await.unwrap());
     assert_eq!(engine.release(), bare);
     assert!(early.is_due(Duration::ZERO) && !early.is_due(Duration::from_secs(60)));
+}
+
+/// A user is erased by the API, stays away when the same feature set is loaded again, and the
+/// function `erase` goes over the lake.
+pub async fn erases(learned: &Learned) {
+    let account = Account::open().await;
+    account.run_pipeline(learned, "run-1", true).await;
+    let (api, mut mapping) = (account.function("api", &[]).await, Mapping::open(&account).await);
+    let user = &learned.users[0];
+    let ask = async |method: &str, path: &str| call(&api, &gateway(method, path, None, None)).await;
+    let add = json!({"user_id": user, "event": "add_to_cart", "product_ids": ["1"]});
+    assert_eq!(call(&api, &gateway("POST", "/submit", Some(&add), None)).await.0, 200);
+    mapping.pump().await;
+    let export = format!("/v1/users/{user}/export");
+    let (status, known) = ask("GET", &export).await;
+    assert_eq!((status, known["session"]["cart"].as_array().map(Vec::len)), (200, Some(1)));
+    assert!(known["record"].is_object() && known["stored"]["events"] == json!([]), "{known}");
+
+    // Accepted before the erasure, and consumed after it.
+    assert_eq!(call(&api, &gateway("POST", "/submit", Some(&add), None)).await.0, 200);
+    let (status, erased) = ask("DELETE", &format!("/v1/users/{user}")).await;
+    assert_eq!((status, &erased["step"]), (202, &json!("lake")), "{erased}");
+    mapping.pump().await;
+    account.run_pipeline(learned, "run-2", false).await;
+    let (status, gone) = ask("GET", &export).await;
+    let cart = gone["session"]["cart"].as_array().map_or(0, Vec::len);
+    assert_eq!((status, cart, &gone["record"]), (200, 0, &Value::Null), "{gone}");
+    let (_, listed) = ask("GET", "/v1/erasures").await;
+    assert_eq!(listed["erasures"], json!([erased]));
+    let (_, answer) = ask("GET", &format!("/v1/users/{user}/recommendations")).await;
+    let (_, stranger) = ask("GET", "/v1/users/nobody/recommendations").await;
+    assert_eq!(products(&answer), products(&stranger), "nothing is known of the user");
+
+    // Without a retention all is delivered; the serving set still holds the user.
+    let erase = account.function("erase", &[("CARTWHEEL_STREAM_HOURS", "0".to_owned())]).await;
+    let pass = erase.invoke(&json!({})).await.unwrap();
+    assert_eq!((&pass["cleaned"], &pass["finished"]), (&json!(1), &json!(0)), "{pass}");
+    let (_, listed) = ask("GET", "/v1/erasures").await;
+    assert_eq!(listed["erasures"][0]["step"], "features", "{listed}");
 }

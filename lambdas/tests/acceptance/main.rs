@@ -47,6 +47,11 @@ async fn releases_are_decided_published_and_rolled_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_erased_user_is_gone_from_answers_table_and_loads() {
+    cloud::erases(&Learned::make()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_sagemaker_endpoint_scores_as_the_process_does() {
     cloud::scored_elsewhere(&Learned::make()).await;
 }
