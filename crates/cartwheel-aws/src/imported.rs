@@ -13,7 +13,6 @@ use tokio::runtime::Runtime;
 use crate::functions::FunctionError;
 use crate::lake::{Lake, LakeError, Read};
 
-const MANIFEST: &str = "imports/current.json";
 /// Parts that are copied at once.
 const COPIES: usize = 4;
 /// Milliseconds after which parts that no manifest names belong to no import any more: a function
@@ -37,10 +36,10 @@ impl<'a> Imported<'a> {
         runtime: &'a Runtime,
     ) -> Result<Self, FunctionError> {
         let here = cartwheel_lake::Lake::open(dir).map_err(io::Error::other)?;
-        let found = runtime.block_on(account.read(MANIFEST, None))?;
+        let found = runtime.block_on(account.read(Manifest::NAME, None))?;
         let mut before = None;
         if let Read::Found(found) = found {
-            cartwheel_files::replace(&dir.join(MANIFEST), &found.content)?;
+            cartwheel_files::replace(&dir.join(Manifest::NAME), &found.content)?;
             let manifest = here.import_manifest().map_err(io::Error::other)?;
             before = manifest.map(|manifest| (manifest, found.version));
         }
@@ -81,7 +80,7 @@ impl<'a> Imported<'a> {
         summary.rejects = summary.rejects.map(|rejects| self.key(&rejects).into());
         let written = self.with_rejects(&summary)?;
         let version = self.before.as_ref().map(|(_, version)| version.clone());
-        if !self.runtime.block_on(self.account.put_if(MANIFEST, written, version))? {
+        if !self.runtime.block_on(self.account.put_if(Manifest::NAME, written, version))? {
             return Err(FunctionError::Options(
                 "another import or an erasure has changed the imported data meanwhile: import again"
                     .to_owned(),
@@ -96,14 +95,13 @@ impl<'a> Imported<'a> {
 
     /// The manifest as this lake has it, but for the rejects file, which is in the account.
     fn with_rejects(&self, summary: &ImportSummary) -> Result<Vec<u8>, FunctionError> {
-        let text = cartwheel_files::read_checked(&self.here.dir().join(MANIFEST))?;
-        let mut manifest: Manifest = serde_json::from_slice(&text).map_err(io::Error::other)?;
+        let text = std::fs::read(self.here.dir().join(Manifest::NAME))?;
+        let mut manifest = Manifest::parse(text)?;
         manifest.summary.rejects.clone_from(&summary.rejects);
         if let Some(newest) = manifest.imports.last_mut() {
             newest.summary.rejects.clone_from(&summary.rejects);
         }
-        let text = serde_json::to_vec_pretty(&manifest).map_err(io::Error::other)?;
-        Ok(cartwheel_files::with_checksum(&text))
+        Ok(manifest.to_bytes()?)
     }
 
     /// Removes the parts of replaced imports, and those that an import has left which was ended.

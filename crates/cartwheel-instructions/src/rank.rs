@@ -98,6 +98,7 @@ fn shop() -> Result<(Opened, Vec<u8>)> {
         users: None,
         user_count: SHOPPERS as usize,
         model: Some(Model::new(model::forest(width)?, scaler)?),
+        challenger: None,
         trained_on: Some(FEATURE_SET.to_owned()),
         calendar: cartwheel_feature_set::Calendar::new("UTC")?,
         erasures: 0,

@@ -30,13 +30,6 @@ impl Manifest {
         Ok(cartwheel_files::with_checksum(&serde_json::to_vec_pretty(self)?))
     }
 
-    /// Every part of every imported table.
-    pub fn parts(&self) -> impl Iterator<Item = &Path> {
-        let tables =
-            [&self.orders, &self.order_products, &self.products, &self.events, &self.baskets];
-        tables.into_iter().flatten().map(PathBuf::as_path)
-    }
-
     /// Replaces the parts that `replaced` names by others, or by none.
     pub fn replace(&mut self, replaced: impl Fn(&Path) -> Option<Vec<PathBuf>>) {
         for (_, parts) in self.tables_mut() {

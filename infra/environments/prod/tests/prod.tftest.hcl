@@ -14,7 +14,7 @@ run "prod" {
     error_message = "Names contain the environment."
   }
   assert {
-    condition     = length(output.alarms) == 27
+    condition     = length(output.alarms) == 29
     error_message = "Prod has all alarms except those of the endpoint."
   }
   assert {
