@@ -8,7 +8,7 @@
 use std::collections::BTreeSet;
 use std::io;
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use cartwheel_engine::functions::BoxError;
 use cartwheel_events::UserId;
@@ -16,6 +16,7 @@ use cartwheel_lake::{Erasure, Manifest, PendingErasure};
 use cartwheel_registry::{Registry, layout};
 use object_store::ObjectMeta;
 use serde::Serialize;
+use tokio::time::Instant;
 
 use crate::erasures::LakeErasures;
 use crate::functions::user_records;

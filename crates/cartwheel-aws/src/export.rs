@@ -1,10 +1,11 @@
 //! Everything that the lake on S3 stores about a shopper, as far as a request has time to read it.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use cartwheel_events::UserId;
 use cartwheel_lake::UserRecords;
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use crate::lake::{Lake, LakeError};
 use crate::lake_copy::{LakeCopy, batches, manifest, objects};

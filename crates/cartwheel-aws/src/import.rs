@@ -118,7 +118,7 @@ pub async fn import(
         Worker { clock, timezone, scratch, payload, lake, runtime }.run()
     };
     // The code of imports blocks.
-    tokio::task::spawn_blocking(work).await.map_err(|error| io::Error::other(error))?
+    tokio::task::spawn_blocking(work).await.map_err(io::Error::other)?
 }
 
 struct Worker {

@@ -55,7 +55,7 @@ async fn exposition(state: &AppState) -> Option<String> {
     if let Some(operator) = &state.operator {
         let now_ms = state.clock.now_ms();
         flow(&mut shown, &operator.flow());
-        erasures(&mut shown, &state).await;
+        erasures(&mut shown, state).await;
         let running = operator.runner().running().is_some();
         let help = "1 while a run of the pipeline is running.";
         shown.gauge("cartwheel_pipeline_running", help, Some(flag(running)));

@@ -118,9 +118,12 @@ async fn side_by_side_no_erasure_is_lost() {
     erasures.change(|_| Ok(())).await.unwrap();
 }
 
+/// Shopper, guest and time of an event.
+type Row<'a> = (&'a str, Option<&'a str>, i64);
+
 /// A part of `events` as Firehose writes it, without a place in the stream.
-fn delivered(rows: &[(&str, Option<&str>, i64)]) -> Vec<u8> {
-    let texts = |of: &dyn Fn(&(&str, Option<&str>, i64)) -> Option<String>| -> ArrayRef {
+fn delivered(rows: &[Row<'_>]) -> Vec<u8> {
+    let texts = |of: &dyn Fn(&Row<'_>) -> Option<String>| -> ArrayRef {
         Arc::new(StringArray::from(rows.iter().map(of).collect::<Vec<_>>()))
     };
     let times = Int64Array::from(rows.iter().map(|row| row.2).collect::<Vec<_>>());
