@@ -19,6 +19,12 @@ namespace Cartwheel;
  *   rule?: string|null,
  *   source: string,
  * }
+ * @phpstan-type AssistantMessage array{
+ *   id?: MessageId|null,
+ *   jsonrpc: string,
+ *   method: string,
+ *   params?: array<string, mixed>|null,
+ * }
  * @phpstan-type Attribute bool|int|float|string|list<string>
  * @phpstan-type BatchAnswer array{
  *   failed_count: int,
@@ -627,6 +633,7 @@ namespace Cartwheel;
  *   record_id: string,
  *   user_id: string,
  * }
+ * @phpstan-type MessageId string|int
  * @phpstan-type Method array{
  *   model_lead?: Paired|null,
  *   name: string,
@@ -672,7 +679,7 @@ namespace Cartwheel;
  *   sources?: SourceSearch|null,
  *   verdict?: Verdict|null,
  * }
- * @phpstan-type ModelStatus 'candidate'|'serving'|'previous'|'retired'|'rejected'
+ * @phpstan-type ModelStatus 'candidate'|'serving'|'challenger'|'previous'|'retired'|'rejected'
  * @phpstan-type Models array{
  *   models: list<Model>,
  * }
@@ -1355,6 +1362,11 @@ namespace Cartwheel;
  *   outcome: Outcome,
  *   reason: string,
  * }
+ * @phpstan-type WebhookAnswer array{
+ *   error?: Problem|null,
+ *   outcome: WebhookOutcome,
+ * }
+ * @phpstan-type WebhookOutcome 'stored'|'ignored'|'refused'
  * @phpstan-type Weekday 'monday'|'tuesday'|'wednesday'|'thursday'|'friday'|'saturday'|'sunday'
  */
 interface Schema {}

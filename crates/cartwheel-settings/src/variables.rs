@@ -30,6 +30,7 @@ pub const ON_AWS: &[Variable] = variables! {
     CARTWHEEL_LAKE: "Address of the lake, such as `s3://lake`.";
     CARTWHEEL_TABLE: "DynamoDB table of users and sessions.";
     CARTWHEEL_STREAM: "Kinesis stream of events.";
+    CARTWHEEL_STREAM_HOURS: "How long the stream keeps records, in hours.";
     CARTWHEEL_IMPRESSIONS: "Firehose stream of impressions.";
     CARTWHEEL_DEAD_LETTERS: "Address of the queue for records that cannot be applied.";
     CARTWHEEL_TOPIC: "SNS topic of notifications.";
