@@ -36,7 +36,13 @@ class Import(Moto):
         self.assertEqual(function, "cartwheel-dev-import")
         del payload["run"]
         lake = f"s3://{self.outputs['lake_bucket']}"
-        expected = {"lake": lake, "folder": "spring", "content": "orders", "earlier": "append", "max_rejects": 7.5}
+        expected = {
+            "lake": lake,
+            "folder": "spring",
+            "content": "orders",
+            "earlier": "append",
+            "max_rejects": 7.5,
+        }
         self.assertEqual(payload, expected)
         self.assertEqual(len(client("s3").list_objects_v2(Bucket=lake[5:])["Contents"]), 1)
 
