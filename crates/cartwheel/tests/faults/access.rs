@@ -36,6 +36,8 @@ const READ: [&str; 14] = [
     "/v1/search",
 ];
 
+/// A signature takes the place of a key.
+const WEBHOOK: &str = "/v1/shopify";
 /// Where the SDKs of Segment and RudderStack send events.
 const SDKS: [&str; 13] = [
     "/v1/a",
@@ -102,7 +104,10 @@ pub fn keys(case: &Case) -> Result<Shown> {
         .iter()
         .map(|scope| key(&data, &scope.replace(':', "-"), scope))
         .collect::<Result<_>>()?;
-    let node = Node::start(&data, &[])?;
+    let secret = data.join("shopify.secret");
+    std::fs::write(&secret, "signs webhooks of Shopify")?;
+    let secret = secret.to_str().context("a path")?;
+    let node = Node::start(&data, &[("CARTWHEEL_SERVER_SHOPIFY_SECRET", secret)])?;
     let (mut tried, mut unknown) = (0, 0);
     let mut last = keys[2].clone();
     last.replace_range(last.len() - 1.., if last.ends_with('0') { "1" } else { "0" });
@@ -121,6 +126,16 @@ pub fn keys(case: &Case) -> Result<Shown> {
                     );
                     tried += 1;
                 }
+            }
+            continue;
+        }
+        if path == WEBHOOK {
+            for key in keys.iter().map(String::as_str).chain(wrong) {
+                let headers = [("x-api-key", key), ("x-shopify-hmac-sha256", key)];
+                let answer = node.client()?.send(&method, &path, &headers, b"{}")?;
+                let refused = answer.status == 401 || guessed(&answer);
+                ensure!(refused, "{path}: {} {}", answer.status, answer.text());
+                tried += 1;
             }
             continue;
         }
