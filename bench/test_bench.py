@@ -14,6 +14,7 @@ from pathlib import Path
 
 import figures
 import run
+import table
 
 COMPARE = Path(__file__).resolve().parent / "compare.py"
 
@@ -129,6 +130,21 @@ class Comparing(unittest.TestCase):
         self.assertEqual(start["values"], [60, 61, 64])
         quotient = results["figures"][3]
         self.assertEqual((quotient["better"], quotient["values"]), ("more", [0.5, 0.5, 0.5]))
+
+
+class Tables(unittest.TestCase):
+    def test_each_section_is_a_table_and_peers_are_marked(self):
+        figure = {"section": "log", "name": "log_1", "unit": "/s", "note": "", "peer": False}
+        figure |= {"values": [9000, 12345], "median": 10672.5}
+        peer = figure | {"name": "redis", "values": [0.256], "median": 0.256, "unit": "ms", "peer": True}
+        machine = {"cpu": "a processor", "cores": 2, "memory_mb": 24105, "system": "Linux"}
+        results = {"machine": machine, "date": "2026-11-29T02:00:00+00:00", "commit": "0123456789"}
+        results |= {"changed": False, "quick": True, "figures": [figure, peer]}
+        first, *lines = table.tables(results)
+        self.assertIn("`make bench --quick` at commit `01234567`, begun 2026-11-29T02:00:00", first)
+        self.assertEqual(lines[1], "| log | median | | |")
+        self.assertEqual(lines[3], "| log_1 | 10,672 /s | 9,000 to 12,345 |  |")
+        self.assertEqual(lines[4], "| *redis* | 0.256 ms |  |  |")
 
 
 if __name__ == "__main__":
