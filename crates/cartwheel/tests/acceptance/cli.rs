@@ -5,7 +5,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::shop::{cartwheel, shop};
+use crate::shop::{cartwheel, last_saturday, shop};
 
 /// Makes a directory an empty data directory.
 fn begin(dir: &Path) {
@@ -240,7 +240,8 @@ fn results_are_json_on_request() {
         serde_json::from_str(&text).unwrap_or_else(|e| panic!("{args:?}: {e}: {text}"))
     };
     let csv = data.path().join("csv");
-    assert_eq!(json(&["import", "instacart", csv.to_str().unwrap()])["unchanged"], true);
+    let again = ["import", "instacart", csv.to_str().unwrap(), "--as-of", &last_saturday()];
+    assert_eq!(json(&again)["unchanged"], true);
     let report = json(&["evaluate", "--chart", "chart.svg"]);
     let names: Vec<&Value> =
         report["methods"].as_array().unwrap().iter().map(|m| &m["name"]).collect();

@@ -27,8 +27,8 @@ pub fn cartwheel(data: &Path, args: &[&str]) -> Result<String, String> {
     if out.status.success() { Ok(stdout) } else { Err(stderr) }
 }
 
-/// The last Saturday that is over, UTC.
-fn last_saturday() -> String {
+/// The last day of the shop's history: the last Saturday that is over, UTC.
+pub fn last_saturday() -> String {
     let today = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date();
     today.nth_weekday(-1, jiff::civil::Weekday::Saturday).unwrap().to_string()
 }
