@@ -77,21 +77,19 @@ pub(crate) fn delivered_by(checkpoint: &[u8]) -> io::Result<BTreeMap<u32, Sequen
     Ok(shards.into_iter().map(|(shard, progress)| (shard, progress.next)).collect())
 }
 
-/// The sequence number below which the file at `path` calls a record delivered or plans to deliver
-/// it, or, without the file, below which the lake has a record; 0 without any. The stream has assigned
-/// all numbers below it.
+/// The sequence number below which the file at `path` calls a record delivered, or plans to deliver
+/// it, or below which the lake has a record; 0 without any. The stream has assigned all numbers
+/// below it, and delivery goes on from there ([`Checkpoint::agree`]).
 ///
 /// # Errors
 /// When the file cannot be read or is damaged, or the lake cannot be listed.
 pub fn delivered_before(path: &Path, lake: &Lake) -> Result<Sequence, LakeError> {
     let checkpoint = Checkpoint::open(path, 0).map_err(|e| LakeError::file(path, e))?;
-    if checkpoint.shards.is_empty() {
-        let parts = newest_ranges(lake, |_| Ok(()))?;
-        return Ok(parts.values().map(|newest| newest.end).max().unwrap_or_default());
-    }
     let planned =
         checkpoint.shards.values().map(|shard| shard.next.max(shard.planned.unwrap_or_default()));
-    Ok(planned.max().unwrap_or_default())
+    let parts = newest_ranges(lake, |_| Ok(()))?;
+    let ends = planned.chain(parts.values().map(|newest| newest.end));
+    Ok(ends.max().unwrap_or_default())
 }
 
 /// The progress of every shard, kept in a file.
