@@ -25,6 +25,8 @@
 //!
 //! - A single thread writes. It takes all waiting puts, writes them at once, syncs once and
 //!   then answers (group commit). Readers see synced records only.
+//! - The newest records stay decoded in memory, for readers at the end of the log. They are forgotten when
+//!   users are erased.
 //! - When the last segment is half full, a second thread fills the next segment's file with
 //!   zeros. If the disk has no space for it, puts fail until it does.
 //! - A failed write or sync stops the log for good: the pages now count as clean, so a second
