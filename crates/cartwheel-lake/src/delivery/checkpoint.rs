@@ -79,7 +79,7 @@ pub(crate) fn delivered_by(checkpoint: &[u8]) -> io::Result<BTreeMap<u32, Sequen
 
 /// The sequence number below which the file at `path` calls a record delivered, or plans to deliver
 /// it, or below which the lake has a record; 0 without any. The stream has assigned all numbers
-/// below it, and delivery goes on from there ([`Checkpoint::agree`]).
+/// below it, and delivery goes on from there.
 ///
 /// # Errors
 /// When the file cannot be read or is damaged, or the lake cannot be listed.
