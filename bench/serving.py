@@ -123,7 +123,7 @@ class Serving:
         """Recommendations while a part of the data is missing."""
         aside = self.work / "aside"
         parts = {
-            "catalogue and features": self.data / "lake" / "releases",
+            "catalogue and features": self.data / "lake" / "features",
             "model": self.data / "lake" / "models",
             "session store": self.data / "sessions.redb",
         }
