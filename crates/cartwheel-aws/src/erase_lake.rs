@@ -1,9 +1,10 @@
 //! Erasing from the lake on S3, by the code that erases from a lake in a directory.
 //!
-//! An erasure goes over the lake twice. The first pass erases what is there. What the stream and
-//! Firehose still hold is delivered at the latest when the stream's retention is over, so that the
-//! second pass follows then, and reads only objects that have been written since. Afterwards the
-//! erasure waits for a feature set that was built later, as a server's does.
+//! An erasure goes over the lake in two rounds. The first one erases what is there. What the stream
+//! and Firehose still hold is delivered at the latest when the stream's retention is over, so that the
+//! second one follows then, and reads only objects that have been written since. Afterwards the
+//! erasure waits for a feature set that was built later, as a server's does. A round takes as many
+//! passes as the lake is large.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -18,6 +19,7 @@ use object_store::ObjectMeta;
 use serde::Serialize;
 use tokio::time::Instant;
 
+use crate::erase_round::Round;
 use crate::erasures::LakeErasures;
 use crate::functions::user_records;
 use crate::lake::{Lake, LakeError};
@@ -25,7 +27,7 @@ use crate::lake_copy::{Change, LakeCopy, batches, manifest, objects};
 use crate::registry::S3Registry;
 use crate::users::Users;
 
-/// Most bytes that are copied at once.
+/// Most bytes that are copied at once, unless said otherwise.
 const BATCH: u64 = 256 << 20;
 /// By how much the clocks of services may differ.
 const MARGIN_MS: i64 = 3_600_000;
@@ -35,6 +37,8 @@ const MARGIN_MS: i64 = 3_600_000;
 pub struct ErasePass {
     /// Objects that were read.
     pub read: usize,
+    /// Objects that the next pass reads, because the time was over.
+    pub left: usize,
     /// Objects that held users, and were replaced or removed.
     pub changed: usize,
     /// Guests that turned out to be erased users; the next pass erases them.
@@ -54,90 +58,107 @@ pub struct LakeEraser<'a> {
     users: &'a Users,
     /// How long the stream keeps a record.
     retention: Duration,
+    /// Most bytes that are copied at once.
+    batch: u64,
 }
 
 impl<'a> LakeEraser<'a> {
     /// An eraser from `lake` and `users`. `retention` is the stream's.
     pub fn new(lake: &'a Lake, users: &'a Users, retention: Duration) -> Self {
-        Self { lake, users, retention }
+        Self { lake, users, retention, batch: BATCH }
     }
 
-    /// Goes over what is due at `now_ms` (UTC milliseconds). Reads no further object after `limit`;
-    /// the next pass begins again then. One pass runs at a time.
+    /// Copies at most `bytes` of the lake at once, or one object that is larger.
+    #[must_use]
+    pub fn with_batch(self, bytes: u64) -> Self {
+        Self { batch: bytes, ..self }
+    }
+
+    /// Goes over what is due at `now_ms` (UTC milliseconds). Begins no further batch after `limit`, and
+    /// reads at least one; the next pass goes on there. One pass runs at a time.
     ///
     /// # Errors
-    /// When S3 or the table fails. The next pass does the rest.
+    /// When S3 or the table fails. The next pass repeats this one.
     pub async fn pass(&self, now_ms: i64, limit: Duration) -> Result<ErasePass, BoxError> {
         let mut pass = ErasePass::default();
         let erasures = LakeErasures::new(self.lake.clone());
         let pending: Vec<PendingErasure> = erasures.list().await?.pending().cloned().collect();
-        let retention_ms = i64::try_from(self.retention.as_millis()).unwrap_or(i64::MAX);
-        let is_settled = |of: &Erasure| of.erased_at_ms.saturating_add(retention_ms) <= now_ms;
-        let due = |p: &&PendingErasure| {
-            let is_open = p.cleaned.is_none() && (!p.hidden || is_settled(&p.erasure));
-            is_open || !p.unreadable.is_empty()
-        };
-        let due: Vec<PendingErasure> = pending.iter().filter(due).cloned().collect();
-        if !due.is_empty() {
-            for PendingErasure { erasure, .. } in due.iter().filter(|p| !p.hidden) {
-                let user = UserId::new(&erasure.user_id)?;
-                self.users.forget(&user, erasure.erased_at_ms).await?;
-            }
-            // Older objects have been read by the first pass.
-            let is_again = due.iter().all(|p| p.hidden && p.unreadable.is_empty());
-            let oldest = due.iter().map(|p| p.erasure.erased_at_ms).min();
-            let from_ms = oldest.filter(|_| is_again).map_or(i64::MIN, |ms| ms - MARGIN_MS);
-            let all: Vec<Erasure> = due.into_iter().map(|p| p.erasure).collect();
-            let guests = self.erase(&all, from_ms, limit, &mut pass).await?;
+        for PendingErasure { erasure, .. } in pending.iter().filter(|p| !p.hidden) {
+            let user = UserId::new(&erasure.user_id)?;
+            self.users.forget(&user, erasure.erased_at_ms).await?;
+        }
+        let open = Round::open(self.lake).await?;
+        if let Some(mut round) = open.or_else(|| self.begin(&pending, now_ms)) {
+            let guests = self.erase(&mut round, limit, &mut pass).await?;
             pass.guests = guests.len();
-            let unreadable = pass.unreadable.clone();
-            let cleaned = |list: &mut cartwheel_lake::ErasureList| {
+            pass.unreadable.clone_from(&round.unreadable);
+            let is_over = pass.left == 0;
+            let change = |list: &mut cartwheel_lake::ErasureList| {
                 for guest in &guests {
                     if !list.has(&guest.user_id) {
                         list.add(guest.clone())?;
                     }
                 }
-                if unreadable.is_empty() {
-                    list.mark_hidden(&all);
+                if !is_over {
+                    return Ok(0);
                 }
-                let settled = all.iter().filter(|erasure| is_settled(erasure));
-                let marked = settled.filter_map(|e| list.mark_cleaned(e, &unreadable));
-                Ok(marked.count())
+                if round.unreadable.is_empty() {
+                    list.mark_hidden(&round.erasures);
+                }
+                let settled = round.erasures.iter().filter(|e| self.is_settled(e, round.begun_ms));
+                Ok(settled.filter_map(|e| list.mark_cleaned(e, &round.unreadable)).count())
             };
-            pass.cleaned = erasures.change(cleaned).await?;
+            pass.cleaned = erasures.change(change).await?;
+            Round::keep((!is_over).then_some(&round), self.lake).await?;
         }
         pass.finished = self.finish(&erasures).await?;
         Ok(pass)
     }
 
-    /// Erases from every object that was written since `from_ms`. Returns the erasures of guests that
-    /// were tied to the users.
+    /// A round for what is due, if anything is.
+    fn begin(&self, pending: &[PendingErasure], now_ms: i64) -> Option<Round> {
+        let is_due = |p: &&PendingErasure| {
+            let is_open = p.cleaned.is_none() && (!p.hidden || self.is_settled(&p.erasure, now_ms));
+            is_open || !p.unreadable.is_empty()
+        };
+        let due: Vec<&PendingErasure> = pending.iter().filter(is_due).collect();
+        let oldest = due.iter().map(|p| p.erasure.erased_at_ms).min()?;
+        // Older objects have been read by the first round.
+        let is_again = due.iter().all(|p| p.hidden && p.unreadable.is_empty());
+        let from_ms = if is_again { oldest - MARGIN_MS } else { i64::MIN };
+        let erasures = due.into_iter().map(|p| p.erasure.clone()).collect();
+        Some(Round { erasures, begun_ms: now_ms, from_ms, at: None, unreadable: Vec::new() })
+    }
+
+    /// Whether all records of before an erasure were delivered at that time.
+    fn is_settled(&self, of: &Erasure, at_ms: i64) -> bool {
+        let retention_ms = i64::try_from(self.retention.as_millis()).unwrap_or(i64::MAX);
+        of.erased_at_ms.saturating_add(retention_ms) <= at_ms
+    }
+
+    /// Erases from the objects that the round has yet to read, and moves it on. Returns the erasures of
+    /// guests that were tied to the users.
     async fn erase(
         &self,
-        erasures: &[Erasure],
-        from_ms: i64,
+        round: &mut Round,
         limit: Duration,
         pass: &mut ErasePass,
     ) -> Result<Vec<Erasure>, BoxError> {
         let start = Instant::now();
         let (imports, version) = manifest(self.lake).await?;
         let mut found = objects(self.lake, &imports).await?;
-        found.retain(|object| object.last_modified.timestamp_millis() >= from_ms);
+        found.retain(|object| round.has_yet_to_read(object));
         let mut kept = imports.clone();
         let mut replaced: Vec<String> = Vec::new();
         let mut guests = BTreeSet::new();
-        for batch in batches(found, BATCH) {
-            if start.elapsed() > limit {
-                let seconds = limit.as_secs();
-                let why = format!(
-                    "not read within {seconds} s: the lake is too large for a pass of the function"
-                );
-                pass.unreadable.extend(batch.iter().map(|o| format!("{}: {why}", o.location)));
+        for batch in batches(found, self.batch) {
+            if pass.read > 0 && start.elapsed() > limit {
+                pass.left += batch.len();
                 continue;
             }
             pass.read += batch.len();
             let copy = LakeCopy::of(self.lake, &batch, &imports).await?;
-            let of = erasures.to_vec();
+            let of = round.erasures.clone();
             let work = tokio::task::spawn_blocking(move || {
                 let folder = copy.open()?;
                 let mut problems = Vec::new();
@@ -152,8 +173,9 @@ impl<'a> LakeEraser<'a> {
             });
             let (copy, of_batch, unreadable) = work.await??;
             guests.extend(of_batch);
-            pass.unreadable.extend(unreadable);
-            self.put(&copy, &batch, &mut kept, &mut replaced, pass).await?;
+            round.note(unreadable);
+            round.note(self.put(&copy, &batch, &mut kept, &mut replaced, pass).await?);
+            round.at = batch.last().map(|object| object.location.to_string());
         }
         if kept != imports {
             let bytes = kept.to_bytes()?;
@@ -168,12 +190,13 @@ impl<'a> LakeEraser<'a> {
             let before = 0.into();
             Erasure { user_id, before, erased_at_ms }
         };
-        let is_new = |guest: &Erasure| erasures.iter().all(|e| e.user_id != guest.user_id);
+        let is_new = |guest: &Erasure| round.erasures.iter().all(|e| e.user_id != guest.user_id);
         Ok(guests.into_iter().map(new).filter(is_new).collect())
     }
 
     /// Puts what has changed in a copy. A delivered object is replaced; a part of an import is put
-    /// under another name, which `kept` then has, and the old one is added to `replaced`.
+    /// under another name, which `kept` then has, and the old one is added to `replaced`. Returns the
+    /// objects that somebody else has changed meanwhile.
     async fn put(
         &self,
         copy: &LakeCopy,
@@ -181,7 +204,8 @@ impl<'a> LakeEraser<'a> {
         kept: &mut Manifest,
         replaced: &mut Vec<String>,
         pass: &mut ErasePass,
-    ) -> Result<(), BoxError> {
+    ) -> Result<Vec<String>, BoxError> {
+        let mut missed = Vec::new();
         let (changes, after) = copy.changes()?;
         pass.changed += changes.len();
         let named: BTreeSet<String> = kept.parts().map(|p| p.display().to_string()).collect();
@@ -192,7 +216,7 @@ impl<'a> LakeEraser<'a> {
                     let object = batch.iter().find(|object| object.location.as_ref() == key);
                     let e_tag = object.and_then(|object| object.e_tag.clone());
                     if !self.lake.put_if(&key, bytes, e_tag).await? {
-                        pass.unreadable.push(format!("{key}: it has changed meanwhile"));
+                        missed.push(format!("{key}: it has changed meanwhile"));
                     }
                 }
                 Change::Removed if !named.contains(&key) => self.lake.remove(&key).await?,
@@ -209,7 +233,7 @@ impl<'a> LakeEraser<'a> {
                 }
             }
         }
-        Ok(())
+        Ok(missed)
     }
 
     /// Removes erasures from the list that no feature set holds, and sets that do not serve.

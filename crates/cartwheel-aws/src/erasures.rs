@@ -23,9 +23,14 @@ pub enum ErasuresError {
     /// The lake does not answer.
     #[error(transparent)]
     Lake(#[from] LakeError),
-    /// The list is damaged.
-    #[error("{LIST} is not a list of erasures: restore an earlier version of the object ({0})")]
-    Damaged(serde_json::Error),
+    /// The list, or how far a round is, is damaged.
+    #[error("{object} is damaged: restore an earlier version of the object ({error})")]
+    Damaged {
+        /// The object's name.
+        object: &'static str,
+        /// What is wrong with it.
+        error: serde_json::Error,
+    },
     /// The list is full.
     #[error(transparent)]
     List(#[from] ErasureError),
@@ -35,6 +40,10 @@ pub enum ErasuresError {
     /// The table does not answer.
     #[error(transparent)]
     Users(#[from] StoreError),
+}
+
+fn damaged(error: serde_json::Error) -> ErasuresError {
+    ErasuresError::Damaged { object: LIST, error }
 }
 
 /// The pending erasures of a lake.
@@ -62,7 +71,7 @@ impl LakeErasures {
             Read::Missing | Read::Unchanged => Ok((ErasureList::default(), None)),
             Read::Found(found) => {
                 let list = serde_json::from_slice(&found.content);
-                Ok((list.map_err(ErasuresError::Damaged)?, Some(found.version)))
+                Ok((list.map_err(damaged)?, Some(found.version)))
             }
         }
     }
@@ -83,7 +92,7 @@ impl LakeErasures {
             if list == before {
                 return Ok(result);
             }
-            let content = serde_json::to_vec(&list).map_err(ErasuresError::Damaged)?;
+            let content = serde_json::to_vec(&list).map_err(damaged)?;
             if self.lake.put_if(LIST, content, version).await? {
                 return Ok(result);
             }

@@ -15,6 +15,7 @@ mod documents;
 mod emf;
 mod endpoint;
 mod erase_lake;
+mod erase_round;
 mod erasures;
 mod export;
 mod follow;

@@ -243,3 +243,53 @@ async fn the_lake_forgets_a_shopper_in_two_passes() {
     assert_eq!((list.pending().count(), list.cleaned), (0, 2));
     assert_eq!(eraser.pass(now + 25 * HOUR, limit).await.unwrap().read, 0, "nothing is due");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lake_that_takes_longer_than_a_pass_is_erased_from_in_several() {
+    let (moto, dynamodb) = (Emulator::moto(), Emulator::dynamodb());
+    moto.make_bucket("lake");
+    dynamodb.make_users("users");
+    let store = bucket(&moto.url(), "lake");
+    let now = Clock::system().now_ms();
+    lay(&store, now).await;
+    let (lake, users) = (Lake::on(store.clone()), users(&dynamodb.url(), "users").await);
+    let erasures = LakeErasures::new(lake.clone());
+    erasures.erase(&users, &id("u"), now).await.unwrap();
+
+    // Each pass has time for one object.
+    let first = LakeEraser::new(&lake, &users, RETENTION).with_batch(1);
+    let pass = first.pass(now + HOUR, Duration::ZERO).await.unwrap();
+    assert_eq!((pass.read, pass.left), (1, 4), "{pass:?}");
+    assert!(!erasures.list().await.unwrap().of("u").unwrap().hidden);
+    // What is requested meanwhile has a round of its own, and does not begin this one again.
+    erasures.erase(&users, &id("other"), now).await.unwrap();
+    let mut hours = 2;
+    let mut left = pass.left;
+    while left > 0 {
+        // Each is run by a new process of the function.
+        let eraser = LakeEraser::new(&lake, &users, RETENTION).with_batch(1);
+        let pass = eraser.pass(now + hours * HOUR, Duration::ZERO).await.unwrap();
+        assert_eq!((pass.read, pass.left, pass.cleaned), (1, left - 1, 0), "{pass:?}");
+        (hours, left) = (hours + 1, pass.left);
+    }
+    let found = export(&lake, &id("u"), Duration::from_secs(60)).await.unwrap();
+    assert_eq!((rows(&found, "events"), rows(&found, "orders")), (1, 0), "{found}");
+    let found = export(&lake, &id("other"), Duration::from_secs(60)).await.unwrap();
+    assert_eq!((rows(&found, "events"), rows(&found, "orders")), (1, 2), "{found}");
+    let list = erasures.list().await.unwrap();
+    assert!(list.of("u").unwrap().hidden && !list.of("other").unwrap().hidden, "{list:?}");
+
+    // A round that began before the stream's retention was over may have missed what came late,
+    // whenever it ends.
+    let eraser = LakeEraser::new(&lake, &users, RETENTION).with_batch(1);
+    eraser.pass(now + 23 * HOUR, Duration::ZERO).await.unwrap();
+    let late = format!("{HOURS}/z.parquet");
+    store.put(&late.as_str().into(), delivered(&[("u", None, now - 1)]).into()).await.unwrap();
+    let limit = Duration::from_secs(60);
+    let pass = eraser.pass(now + 24 * HOUR, limit).await.unwrap();
+    assert_eq!((pass.left, pass.cleaned), (0, 0), "{pass:?}");
+    let pass = eraser.pass(now + 24 * HOUR, limit).await.unwrap();
+    assert_eq!((pass.cleaned, pass.finished), (3, 3), "{pass:?}");
+    let found = export(&lake, &id("u"), limit).await.unwrap();
+    assert_eq!(rows(&found, "events"), 1, "{found}");
+}
