@@ -122,6 +122,14 @@ impl Manifest {
     }
 }
 
+/// The directories of finished sets below `features`.
+fn finished(features: &Path) -> impl Iterator<Item = PathBuf> {
+    let entries = std::fs::read_dir(features).into_iter().flatten().flatten();
+    // Sets that are being written or removed have hidden names.
+    let finished = entries.filter(|entry| !entry.file_name().to_string_lossy().starts_with('.'));
+    finished.map(|entry| entry.path())
+}
+
 impl FeatureSet {
     /// Opens the set in `dir`.
     ///
@@ -137,12 +145,16 @@ impl FeatureSet {
         Ok(Self { dir: dir.to_owned(), manifest, written_ms })
     }
 
-    /// Opens every finished set below `features`, in no particular order.
+    /// Opens every finished set below `features`, in no particular order, without those that are
+    /// [unreadable](Self::unreadable).
     pub fn list(features: &Path) -> Vec<Self> {
-        let entries = std::fs::read_dir(features).into_iter().flatten().flatten();
-        // Sets that are being written or removed have hidden names.
-        let finished = entries.filter(|e| !e.file_name().to_string_lossy().starts_with('.'));
-        finished.filter_map(|entry| Self::open(&entry.path()).ok()).collect()
+        finished(features).filter_map(|dir| Self::open(&dir).ok()).collect()
+    }
+
+    /// The directories of finished sets below `features` whose manifest cannot be read.
+    pub fn unreadable(features: &Path) -> Vec<PathBuf> {
+        let with_manifest = finished(features).filter(|dir| dir.join(files::MANIFEST).exists());
+        with_manifest.filter(|dir| Self::open(dir).is_err()).collect()
     }
 
     /// Opens the newest finished set below `features`.
@@ -151,14 +163,22 @@ impl FeatureSet {
         sets.max_by(|a, b| (a.written_ms, &a.dir).cmp(&(b.written_ms, &b.dir)))
     }
 
-    /// Removes the set from disk. It is renamed first, so that no reader finds a part of it.
+    /// Removes the set from disk.
     ///
     /// # Errors
     /// When a file cannot be removed.
     pub fn remove(self) -> io::Result<()> {
-        let name = self.dir.file_name().unwrap_or_default().to_string_lossy();
-        let removed = self.dir.with_file_name(format!("{}{name}", files::REMOVED_PREFIX));
-        std::fs::rename(&self.dir, &removed)?;
+        Self::remove_from(&self.dir)
+    }
+
+    /// Removes the set in `dir` from disk. It is renamed first, so that no reader finds a part of it.
+    ///
+    /// # Errors
+    /// When a file cannot be removed.
+    pub fn remove_from(dir: &Path) -> io::Result<()> {
+        let name = dir.file_name().unwrap_or_default().to_string_lossy();
+        let removed = dir.with_file_name(format!("{}{name}", files::REMOVED_PREFIX));
+        std::fs::rename(dir, &removed)?;
         std::fs::remove_dir_all(&removed)?;
         // An erasure is recorded as finished after this.
         removed.parent().map_or(Ok(()), cartwheel_files::sync_dir)

@@ -7,6 +7,7 @@
 //! crash only repeats work.
 
 mod export;
+mod feature_sets;
 mod replay;
 #[cfg(test)]
 mod tests;
@@ -22,7 +23,6 @@ use cartwheel_ambient::Clock;
 use cartwheel_api::{ErasureStep, ErasureView};
 use cartwheel_engine::{Erased, ServingEngine};
 use cartwheel_events::{EventRecord, Record, UserId};
-use cartwheel_feature_set::{ExclusiveLock, FeatureSet};
 use cartwheel_lake::{
     CompactionOptions, CompactionProgress, CompactionSummary, Compactor, DeliveryStatus, Erasure,
     ErasureResult, Erasures, Lake, PendingErasure, Ties, bury,
@@ -311,57 +311,6 @@ impl Upkeep {
             Err(TryLockError::WouldBlock) => Ok(None),
             Err(TryLockError::Error(error)) => Err(error).context("upkeep.lock"),
         }
-    }
-
-    /// Removes feature sets with erased users that do not serve, and finishes erasures whose
-    /// user is in no feature set.
-    fn drop_feature_sets(&self) -> Result<()> {
-        let cleaned: Vec<(Erasure, u64)> = {
-            let pending = self.erasures().pending();
-            pending.into_iter().filter_map(|p| Some((p.erasure, p.cleaned?))).collect()
-        };
-        if cleaned.is_empty() {
-            return Ok(());
-        }
-        // A set that is being built may contain a user that the lake no longer has.
-        let lock = ExclusiveLock::try_acquire(&self.data_dir.features())?;
-        let serving = cartwheel_registry::current(&self.data_dir.releases())?;
-        let serving = serving.map(|release| release.feature_set);
-        let mut held = vec![false; cleaned.len()];
-        for set in FeatureSet::list(&self.data_dir.features()) {
-            // A set that cannot be read may hold any user.
-            let users = set.users().ok();
-            let has = |user: &str| users.as_ref().is_none_or(|u| !matches!(u.get(user), Ok(None)));
-            let holds = |(erasure, at): &(Erasure, u64)| {
-                set.manifest.erasures < *at && has(&erasure.user_id)
-            };
-            let found: Vec<bool> = cleaned.iter().map(holds).collect();
-            if !found.contains(&true) {
-                continue;
-            }
-            if Some(&set.manifest.version) == serving.as_ref() {
-                held = found;
-            } else {
-                let version = set.manifest.version.clone();
-                set.remove().with_context(|| version.clone())?;
-                tracing::info!(version, "removed a feature set with erased users");
-            }
-        }
-        let of_serving = cleaned.iter().zip(&held).filter(|(_, held)| **held);
-        let of_serving = of_serving.map(|((erasure, _), _)| erasure.user_id.clone()).collect();
-        *self.held.lock().unwrap_or_else(PoisonError::into_inner) = of_serving;
-        for ((erasure, _), held) in cleaned.iter().zip(held) {
-            if held || lock.is_none() {
-                continue;
-            }
-            self.erasures().finish(erasure)?;
-            if let Some(engine) = &self.engine
-                && !self.erasures().has(&erasure.user_id)
-            {
-                engine.show(&UserId::new(&erasure.user_id)?);
-            }
-        }
-        Ok(())
     }
 
     /// The next step that pending erasures can take.

@@ -73,3 +73,22 @@ async fn a_restart_during_an_erasure_keeps_what_the_user_has_done_since() {
     second.view("later").await;
     assert_eq!(second.events(), 2);
 }
+
+#[tokio::test]
+async fn a_feature_set_that_cannot_be_read_does_not_outlive_an_erasure() {
+    let dir = tempfile::tempdir().unwrap();
+    let data_dir = DataDir(dir.path().to_owned());
+    let start = Start::begin(&data_dir).await;
+    let set = data_dir.features().join("fs-1");
+    std::fs::create_dir_all(&set).unwrap();
+    std::fs::write(set.join("manifest.json"), "damaged").unwrap();
+    let other = data_dir.features().join("no-set");
+    std::fs::create_dir_all(&other).unwrap();
+
+    start.upkeep.erase(&UserId::new("u").unwrap()).await.unwrap();
+    let erasure = start.upkeep.erasures().pending()[0].erasure.clone();
+    start.upkeep.erasures().mark_cleaned(&erasure, &[]).unwrap();
+    start.upkeep.drop_feature_sets().unwrap();
+    assert!(!set.exists() && other.exists());
+    assert_eq!(start.upkeep.pending().len(), 0);
+}
