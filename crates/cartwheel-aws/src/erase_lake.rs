@@ -23,7 +23,7 @@ use crate::erase_round::Round;
 use crate::erasures::LakeErasures;
 use crate::functions::user_records;
 use crate::lake::{Lake, LakeError};
-use crate::lake_copy::{Change, LakeCopy, batches, manifest, objects};
+use crate::lake_copy::{Change, LakeCopy, batches, manifest, objects, place};
 use crate::registry::S3Registry;
 use crate::users::Users;
 
@@ -175,7 +175,7 @@ impl<'a> LakeEraser<'a> {
             guests.extend(of_batch);
             round.note(unreadable);
             round.note(self.put(&copy, &batch, &mut kept, &mut replaced, pass).await?);
-            round.at = batch.last().map(|object| object.location.to_string());
+            round.at = batch.last().map(|object| place(object).to_owned());
         }
         if kept != imports {
             let bytes = kept.to_bytes()?;

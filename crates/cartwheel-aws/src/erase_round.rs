@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::erasures::ErasuresError;
 use crate::lake::Lake;
+use crate::lake_copy::place;
 
 /// The object of the open round; `null` between two.
 const ROUND: &str = "erasures/round.json";
@@ -25,7 +26,7 @@ pub(crate) struct Round {
     pub begun_ms: i64,
     /// Objects that were written earlier are not read, UTC milliseconds.
     pub from_ms: i64,
-    /// The last object that was read. Keys fall.
+    /// The [`place`] of the last object that was read. Places fall.
     pub at: Option<String>,
     /// Objects that may hold users, each with the reason; at most 100.
     pub unreadable: Vec<String>,
@@ -54,7 +55,7 @@ impl Round {
 
     /// Whether the round has yet to read an object.
     pub(crate) fn has_yet_to_read(&self, object: &ObjectMeta) -> bool {
-        let is_before = self.at.as_deref().is_some_and(|at| object.location.as_ref() >= at);
+        let is_before = self.at.as_deref().is_some_and(|at| place(object) >= at);
         !is_before && object.last_modified.timestamp_millis() >= self.from_ms
     }
 

@@ -2,7 +2,9 @@
 //! and erases from them.
 
 use std::collections::BTreeMap;
+use std::fs::Metadata;
 use std::io::{self, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -54,8 +56,14 @@ pub(crate) async fn objects(
         let is_import = key.contains("/import=") || !DELIVERED.iter().any(|t| key.starts_with(t));
         key.ends_with(".parquet") && (!is_import || named.iter().any(|part| part == key))
     });
-    found.sort_by(|a, b| b.location.cmp(&a.location));
+    found.sort_by(|a, b| place(b).cmp(place(a)));
     Ok(found)
+}
+
+/// What objects are ordered by. A part that replaces another follows it: `part-00000-1` comes after
+/// `part-00000`.
+pub(crate) fn place(object: &ObjectMeta) -> &str {
+    object.location.as_ref().trim_end_matches(".parquet")
 }
 
 /// Groups objects into batches of at most `bytes`, but at least one object each.
@@ -75,12 +83,23 @@ pub(crate) fn batches(objects: Vec<ObjectMeta>, bytes: u64) -> Vec<Vec<ObjectMet
     batches
 }
 
-/// Copies an object into a file. Returns its name and when the file was written.
-async fn copy(
-    lake: Lake,
-    object: ObjectMeta,
-    path: PathBuf,
-) -> Result<(String, SystemTime), LakeError> {
+/// Tells whether a file was replaced. Its time alone does not: a clock tick of the kernel is
+/// milliseconds long. Both files exist while one replaces the other, so their inodes differ.
+#[derive(Debug, PartialEq, Eq)]
+struct Stamp {
+    inode: u64,
+    bytes: u64,
+    written: SystemTime,
+}
+
+impl Stamp {
+    fn of(file: &Metadata) -> io::Result<Self> {
+        Ok(Self { inode: file.ino(), bytes: file.len(), written: file.modified()? })
+    }
+}
+
+/// Copies an object into a file. Returns its name and the file's stamp.
+async fn copy(lake: Lake, object: ObjectMeta, path: PathBuf) -> Result<(String, Stamp), LakeError> {
     let key = object.location.as_ref();
     let failed = |error: io::Error| LakeError::file(key, error);
     std::fs::create_dir_all(path.parent().unwrap_or(&path)).map_err(failed)?;
@@ -89,16 +108,16 @@ async fn copy(
     while let Some(bytes) = content.try_next().await? {
         file.write_all(&bytes).map_err(failed)?;
     }
-    let written = file.metadata().and_then(|file| file.modified()).map_err(failed)?;
-    Ok((key.to_owned(), written))
+    let stamp = file.metadata().and_then(|file| Stamp::of(&file)).map_err(failed)?;
+    Ok((key.to_owned(), stamp))
 }
 
 /// A part of a lake in a temporary directory.
 #[derive(Debug)]
 pub(crate) struct LakeCopy {
     dir: TempDir,
-    /// When each file was written here.
-    files: BTreeMap<String, SystemTime>,
+    /// Each file as it was copied.
+    files: BTreeMap<String, Stamp>,
 }
 
 /// How a file of a copy has changed.
@@ -121,7 +140,7 @@ impl LakeCopy {
             let (lake, path) = (lake.clone(), dir.path().join(object.location.as_ref()));
             copy(lake, object, path)
         });
-        let files: BTreeMap<String, SystemTime> =
+        let files: BTreeMap<String, Stamp> =
             stream::iter(copies).buffer_unordered(CONCURRENT).try_collect().await?;
         let mut own = manifest.clone();
         own.replace(|part| match files.contains_key(&*part.to_string_lossy()) {
@@ -144,10 +163,10 @@ impl LakeCopy {
     /// another name, which the manifest of the copy then has.
     pub(crate) fn changes(&self) -> io::Result<(BTreeMap<String, Change>, Manifest)> {
         let mut changes = BTreeMap::new();
-        for (key, written) in &self.files {
+        for (key, copied) in &self.files {
             let path = self.dir.path().join(key);
-            match path.metadata().and_then(|file| file.modified()) {
-                Ok(now) if now == *written => {}
+            match path.metadata().and_then(|file| Stamp::of(&file)) {
+                Ok(now) if now == *copied => {}
                 Ok(_) => drop(changes.insert(key.clone(), Change::Rewritten(path))),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {
                     changes.insert(key.clone(), Change::Removed);

@@ -263,8 +263,7 @@ async fn a_lake_that_takes_longer_than_a_pass_is_erased_from_in_several() {
     assert!(!erasures.list().await.unwrap().of("u").unwrap().hidden);
     // What is requested meanwhile has a round of its own, and does not begin this one again.
     erasures.erase(&users, &id("other"), now).await.unwrap();
-    let mut hours = 2;
-    let mut left = pass.left;
+    let (mut hours, mut left) = (2, pass.left);
     while left > 0 {
         // Each is run by a new process of the function.
         let eraser = LakeEraser::new(&lake, &users, RETENTION).with_batch(1);
