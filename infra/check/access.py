@@ -150,8 +150,12 @@ def recorded(text, state):
         "sns": "aws_sns_topic",
         "sqs": "aws_sqs_queue",
     }
+    machine = state.outputs["state_machine_arn"]
+    if service == "states":
+        # The kind of resource was recorded. Executions have names below that of their machine.
+        execution = machine.replace(":stateMachine:", ":execution:") + ":run-1"
+        return Request(action, {"stateMachine": machine, "execution": execution}[resource])
     if service == "sagemaker":
-        machine = state.outputs["state_machine_arn"]
         return Request(
             action,
             machine.replace("states", "sagemaker").split("stateMachine")[0]

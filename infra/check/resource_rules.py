@@ -131,8 +131,9 @@ class Types:
             "is in the network if there is one",
         )
         names = function.block("environment")["variables"]
-        # Only the function that erases waits until the stream has delivered everything.
-        is_erase = function["function_name"] == f"{self.prefix}-erase"
+        # Only the function that erases waits until the stream has delivered everything, and only the
+        # API shows runs.
+        own = {"erase": ["STREAM_HOURS"], "api": ["STATE_MACHINE"]}
         yield (
             set(names)
             == {
@@ -149,16 +150,18 @@ class Types:
                     "KEY_HASHES",
                     "CORS_ORIGINS",
                     "RECOMMEND_DISCOVERY",
-                    *(["STREAM_HOURS"] if is_erase else []),
+                    *own.get(function["function_name"].removeprefix(f"{self.prefix}-"), []),
                 )
             },
             "has the environment variables that functions read",
         )
         yield bool(names["CARTWHEEL_ENDPOINT"]) is self.serving, "uses the endpoint if there is one"
-        own = [
+        machines = [machine["arn"] for machine in self.state.all("aws_sfn_state_machine")]
+        yield names.get("CARTWHEEL_STATE_MACHINE") in (None, *machines), "names this state machine"
+        invokes = [
             s for s in self.state.policy_of(function["role"]) if "lambda:InvokeFunction" in many(s["Action"])
         ]
-        yield not own, "invokes no other function"
+        yield not invokes, "invokes no other function"
 
     def aws_lambda_permission(self, permission):
         rules = [rule["arn"] for rule in self.state.all("aws_cloudwatch_event_rule")]

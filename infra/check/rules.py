@@ -145,7 +145,7 @@ def of_whole(types):
     targets = {target["rule"] for target in types.state.all("aws_cloudwatch_event_target")}
     yield "notices", {rule["name"] for rule in rules} == targets != set(), "tell of failed executions"
     reached = {e["service_name"].split(".", 3)[-1] for e in types.state.all("aws_vpc_endpoint")}
-    called = {"dynamodb", "kinesis-firehose", "kinesis-streams", "logs", "s3", "sns", "sqs"} | (
+    called = {"dynamodb", "kinesis-firehose", "kinesis-streams", "logs", "s3", "sns", "sqs", "states"} | (
         {"sagemaker.runtime"} if types.serving else set()
     )
     yield "network", not reached or called <= reached, f"has endpoints of all services: {called - reached}"

@@ -212,6 +212,12 @@ BREAKS = [
     ),
     (lambda s: drop(s, "aws_vpc_endpoint"), "endpoints of all services"),
     (lambda s: first(s, "aws_lambda_function").update(vpc_config=[]), "in the network"),
+    (
+        lambda s: first(s, "aws_lambda_function", function_name="shop-prod-api")["environment"][0][
+            "variables"
+        ].update(CARTWHEEL_STATE_MACHINE="arn:aws:states:us-east-1:1:stateMachine:other"),
+        "names this state machine",
+    ),
     (lambda s: drop(s, "aws_cloudwatch_event_target"), "tell of failed executions"),
     (
         lambda s: first(s, "aws_scheduler_schedule", name="shop-prod-pipeline").update(name="x"),
@@ -428,6 +434,22 @@ class Checks(unittest.TestCase):
             [r for r in access.check(state)[1] if r.startswith("shop-prod-api may not dynamodb:BatchGetItem")]
         )
         self.assertIn("shop-prod-api: dynamodb:Scan", list(access.unused(state)))
+
+    def test_the_api_shows_the_runs_of_this_pipeline_alone(self):
+        def other(statement):
+            statement["Resource"] = [r.replace("shop-prod-pipeline", "other") for r in statement["Resource"]]
+
+        for sid, refused in (("ListRuns", "ListExecutions"), ("ReadRuns", "GetExecutionHistory")):
+            with self.subTest(sid=sid):
+                state = self.state()
+                for policy in state.all("aws_iam_role_policy"):
+                    document = json.loads(policy["policy"])
+                    for statement in document["Statement"]:
+                        if statement["Sid"] == sid:
+                            other(statement)
+                    policy.values["policy"] = json.dumps(document)
+                complaint = f"shop-prod-api may not states:{refused} on "
+                self.assertTrue([r for r in access.check(state)[1] if r.startswith(complaint)])
 
     def test_the_records_of_pages_are_those_that_the_crate_compares(self):
         self.assertEqual(ingested.ingested(self.state()), json.loads(ingested.FILE.read_text()))

@@ -188,6 +188,32 @@ async function deployAndRollBack({ browser, baseUrl, screenshots }) {
   await close(opened);
 }
 
+// A server on AWS shows models and runs, and says how to change them.
+async function showsOnly({ browser, baseUrl, screenshots }) {
+  const opened = await openPage(browser, `${baseUrl}/console`);
+  const { page } = opened;
+  const elsewhere = 'On AWS, scripts/run-pipeline starts a run.';
+  await page.route('**/readyz', async (route) => {
+    const response = await route.fetch();
+    await route.fulfill({ response, json: { ...(await response.json()), operated_by: elsewhere } });
+  });
+  const absent = async (name) => assert.equal(await page.getByTestId(name).count(), 0, name);
+  await page.goto(`${baseUrl}/console/models`);
+  await page.getByTestId('operated-by').filter({ hasText: elsewhere }).waitFor();
+  await page.getByTestId('model-row').nth(1).waitFor();
+  await absent('deploy-button');
+  await absent('rollback-button');
+  await assertAccessible(page, 'models that are shown only');
+  await screenshot(page, screenshots, 'console-models-shown');
+  await page.goto(`${baseUrl}/console/pipeline`);
+  await page.getByTestId('operated-by').waitFor();
+  await absent('run-button');
+  await page.getByTestId('run-row').first().getByRole('link').click();
+  await page.getByTestId('run-status').filter({ hasText: 'Succeeded' }).waitFor();
+  await absent('redrive-button');
+  await close(opened);
+}
+
 async function compareWithItself({ browser, baseUrl }) {
   const version = await serving(baseUrl);
   const opened = await openPage(
@@ -529,6 +555,7 @@ export const steps = [
   ['console: stop and redrive a run', stopAndRedrive],
   ['console: deploy a model and roll back', deployAndRollBack],
   ['console: compare a model with itself', compareWithItself],
+  ['console: a server that shows models and runs says who changes them', showsOnly],
   ['console: explain a recommendation', explain],
   ['console: show tables and generate a shop', data],
   ['console: placements are changed, previewed and put back', placements],

@@ -7,10 +7,11 @@ use std::time::Duration;
 use cartwheel_ambient::{Clock, Ids};
 use cartwheel_engine::{Engine, Synonyms};
 use cartwheel_placements::Placements;
-use cartwheel_registry::LiveDocument;
+use cartwheel_registry::{LiveDocument, Registry};
 use cartwheel_rules::RuleBook;
 use cartwheel_sessions::{ProductStore, UserStore};
 use cartwheel_stream::Stream;
+use cartwheel_workflow::Runs;
 use tokio::sync::watch;
 
 use crate::access::audit::AuditLog;
@@ -87,8 +88,14 @@ pub struct AppState {
     pub(crate) full_feeds: Arc<FullFeeds>,
     /// The files of the web app, if this server has them.
     pub assets: Option<Assets>,
-    /// Operates pipeline, models and lake. `None` in a function.
+    /// The registry of models. `None` on a server that shows none.
+    pub models: Option<Arc<dyn Registry>>,
+    /// The runs of the pipeline. `None` on a server that shows none.
+    pub runs: Option<Arc<dyn Runs>>,
+    /// Operates pipeline, models and lake. `None` on AWS.
     pub operator: Option<Arc<dyn Operator>>,
+    /// How operators do what this host does not, as sentences. `None` on a host that does it.
+    pub operated_by: Option<&'static str>,
     /// Erases and exports users. `None` on a server that stores none.
     pub user_rights: Option<Arc<dyn UserRights>>,
     /// Imports uploaded files. `None` in a function.
@@ -147,7 +154,10 @@ impl AppState {
             answer_settings: None,
             full_feeds: Arc::default(),
             assets: None,
+            models: None,
+            runs: None,
             operator: None,
+            operated_by: None,
             user_rights: None,
             imports: None,
             assistants: None,
@@ -190,10 +200,28 @@ impl AppState {
     /// The operator's interface.
     ///
     /// # Errors
-    /// When this server operates nothing, as in a function.
+    /// When this server operates nothing, as on AWS.
     pub(crate) fn operator(&self) -> Result<Arc<dyn Operator>, Problem> {
-        let missing = || Problem::new(Kind::NotFound, "This server runs no pipeline.");
-        self.operator.clone().ok_or_else(missing)
+        let why = self.operated_by.unwrap_or("This server runs no pipeline.");
+        self.operator.clone().ok_or_else(|| Problem::new(Kind::NotFound, why))
+    }
+
+    /// The registry of models.
+    ///
+    /// # Errors
+    /// When this server shows none.
+    pub(crate) fn models(&self) -> Result<Arc<dyn Registry>, Problem> {
+        let missing = || Problem::new(Kind::NotFound, "This server shows no models.");
+        self.models.clone().ok_or_else(missing)
+    }
+
+    /// The runs of the pipeline.
+    ///
+    /// # Errors
+    /// When this server shows none.
+    pub(crate) fn runs(&self) -> Result<&dyn Runs, Problem> {
+        let missing = || Problem::new(Kind::NotFound, "This server shows no runs.");
+        self.runs.as_deref().ok_or_else(missing)
     }
 
     /// The interface to users' data.

@@ -6,7 +6,7 @@ use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, SdkConfig};
 
-use crate::{Endpoint, KinesisStream, Names, Users};
+use crate::{Endpoint, KinesisStream, Names, StateMachine, Users};
 
 /// Loads region, credentials and endpoints from the environment, and sets short timeouts
 /// and two retries with jitter.
@@ -45,4 +45,10 @@ pub fn users(config: &SdkConfig, names: &Names) -> Users {
 pub fn endpoint(config: &SdkConfig, names: &Names) -> Option<Endpoint> {
     let client = || aws_sdk_sagemakerruntime::Client::new(config);
     (!names.endpoint.is_empty()).then(|| Endpoint::new(client(), &names.endpoint))
+}
+
+/// The pipeline's state machine, if one is named.
+pub fn state_machine(config: &SdkConfig, names: &Names) -> Option<StateMachine> {
+    let client = || aws_sdk_sfn::Client::new(config);
+    (!names.state_machine.is_empty()).then(|| StateMachine::new(client(), &names.state_machine))
 }

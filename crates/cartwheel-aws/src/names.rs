@@ -2,6 +2,11 @@
 
 use std::fmt;
 
+/// How an account is operated, for operators who ask a host that shows it.
+pub const OPERATED_BY: &str = "On AWS, scripts/run-pipeline starts a run, the console of Step Functions stops \
+    and redrives it and leads to its logs, and the function publish changes the release: docs/deploy.md has \
+    the commands. docs/aws.md lists what a server on one machine has besides.";
+
 /// Names and addresses of the account's resources, from `CARTWHEEL_*`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Names {
@@ -19,6 +24,8 @@ pub struct Names {
     pub topic: String,
     /// The SageMaker endpoint; empty to score in the process.
     pub endpoint: String,
+    /// ARN of the pipeline's state machine; empty to show no runs.
+    pub state_machine: String,
     /// The shop's IANA time zone.
     pub timezone: String,
 }
@@ -55,6 +62,7 @@ impl Names {
             dead_letters: variable("CARTWHEEL_DEAD_LETTERS"),
             topic: variable("CARTWHEEL_TOPIC"),
             endpoint: variable("CARTWHEEL_ENDPOINT"),
+            state_machine: variable("CARTWHEEL_STATE_MACHINE"),
             timezone: if timezone.is_empty() { "UTC".to_owned() } else { timezone },
         })
     }

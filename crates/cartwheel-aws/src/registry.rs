@@ -1,7 +1,10 @@
 //! The registry of releases and models on S3.
 
+use std::collections::HashMap;
 use std::path::Path;
+use std::sync::Arc;
 
+use bytes::Bytes;
 use cartwheel_feature_set::Manifest;
 use cartwheel_registry::layout::{self, EVALUATION, MANIFEST, METRICS, MODELS};
 use cartwheel_registry::{
@@ -9,6 +12,8 @@ use cartwheel_registry::{
     ModelRecord, PackedBundle, Pending, Published, Registry, RegistryError, Release, records,
 };
 use futures::stream::{self, StreamExt, TryStreamExt};
+use object_store::ObjectMeta;
+use parking_lot::Mutex;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
@@ -19,6 +24,8 @@ use crate::lake::{Lake, LakeError, Read, Versioned};
 const ATTEMPTS: usize = 5;
 /// Requests in flight at once.
 const CONCURRENT: usize = 16;
+/// Most bytes of models' files that are kept between two lists.
+const MAX_KEPT: usize = 32 << 20;
 
 /// The note of a run.
 #[derive(Debug, Deserialize)]
@@ -33,6 +40,8 @@ struct RunNote {
 #[derive(Debug, Clone)]
 pub struct S3Registry {
     lake: Lake,
+    /// The files of the last list of models by name, with their ETags: a list reads what is new.
+    kept: Arc<Mutex<HashMap<String, (String, Bytes)>>>,
 }
 
 impl S3Registry {
@@ -47,7 +56,7 @@ impl S3Registry {
 
     /// The registry of a lake.
     pub fn new(lake: Lake) -> Self {
-        Self { lake }
+        Self { lake, kept: Arc::default() }
     }
 
     async fn published(
@@ -95,11 +104,37 @@ impl S3Registry {
         Err(RegistryError::Contended(ATTEMPTS))
     }
 
+    /// Reads an object as it was listed, unless it is kept.
+    async fn listed(&self, object: &ObjectMeta) -> Result<Option<Bytes>, RegistryError> {
+        let name = object.location.as_ref();
+        let tag = object.e_tag.as_deref();
+        if let Some((known, content)) = self.kept.lock().get(name)
+            && Some(known.as_str()) == tag
+        {
+            return Ok(Some(content.clone()));
+        }
+        let content = self.lake.find(name).await.map_err(|error| failed(name, error))?;
+        if let (Some(content), Some(tag)) = (&content, tag) {
+            let mut kept = self.kept.lock();
+            let bytes: usize = kept.values().map(|(_, content)| content.len()).sum();
+            if bytes + content.len() <= MAX_KEPT {
+                kept.insert(name.to_owned(), (tag.to_owned(), content.clone()));
+            }
+        }
+        Ok(content)
+    }
+
     /// Reads the files that a model's record is made from.
-    async fn files(&self, version: &str, created_ms: i64) -> Result<ModelFiles, RegistryError> {
-        let find = async |file: &str| {
-            let name = layout::model_file(version, file)?;
-            self.lake.find(&name).await.map_err(|error| failed(&name, error))
+    async fn files(
+        &self,
+        version: &str,
+        created_ms: i64,
+        objects: &HashMap<&str, &ObjectMeta>,
+    ) -> Result<ModelFiles, RegistryError> {
+        let find = async |file: &str| match objects.get(layout::model_file(version, file)?.as_str())
+        {
+            Some(object) => self.listed(object).await,
+            None => Ok(None),
         };
         let (manifest, metrics, evaluation) =
             futures::try_join!(find(MANIFEST), find(METRICS), find(EVALUATION))?;
@@ -115,10 +150,14 @@ impl S3Registry {
         let current = self.published(&layout::current(), None).await?;
         let previous = self.published(&layout::previous(), None).await?;
         let objects = self.lake.objects(MODELS).await.map_err(|error| failed(MODELS, error))?;
+        let objects: HashMap<&str, &ObjectMeta> =
+            objects.iter().map(|object| (object.location.as_ref(), object)).collect();
+        self.kept.lock().retain(|name, _| objects.contains_key(name.as_str()));
         let mut files = Vec::new();
-        for object in &objects {
-            if let Some(version) = bundle_version(object.location.as_ref()) {
-                files.push(self.files(version, object.last_modified.timestamp_millis()));
+        for (name, object) in &objects {
+            if let Some(version) = bundle_version(name) {
+                let created_ms = object.last_modified.timestamp_millis();
+                files.push(self.files(version, created_ms, &objects));
             }
         }
         let files: Vec<ModelFiles> = stream::iter(files).buffered(CONCURRENT).try_collect().await?;

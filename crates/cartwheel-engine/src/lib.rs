@@ -36,6 +36,7 @@ mod qualify;
 mod question;
 mod rank;
 mod ranking;
+pub mod recorded;
 mod related;
 mod release;
 mod report;

@@ -99,7 +99,8 @@ impl Host {
         state.assistants = self.extras.assistants.clone();
         state.placements = Arc::new(LiveDocument::new(registry.clone(), PLACEMENTS));
         state.rules = Arc::new(LiveDocument::new(registry.clone(), RULES));
-        state.synonyms = Arc::new(LiveDocument::new(registry, SYNONYMS));
+        state.synonyms = Arc::new(LiveDocument::new(registry.clone(), SYNONYMS));
+        state.models = Some(registry);
         Ok(state)
     }
 

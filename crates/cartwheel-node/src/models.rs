@@ -4,9 +4,7 @@ use std::future::Future;
 
 use anyhow::{Context as _, Result};
 use cartwheel_engine::deployment::{self, DeploymentError};
-use cartwheel_engine::{SearchRecord, SourceSearch, Verdict};
-use cartwheel_registry::{Evaluation, LocalRegistry, ModelRecord, Release};
-use serde::Deserialize;
+use cartwheel_registry::{LocalRegistry, ModelRecord, Release};
 
 use crate::data_dir::DataDir;
 
@@ -25,23 +23,6 @@ pub fn list(data_dir: &DataDir) -> Result<Vec<ModelRecord>> {
 pub fn find(data_dir: &DataDir, version: &str) -> Result<ModelRecord> {
     let found = list(data_dir)?.into_iter().find(|model| model.manifest.version == version);
     found.with_context(|| format!("there is no model {version:?}: see `cartwheel models list`"))
-}
-
-/// The verdict in an evaluation. `None` in evaluations of early versions.
-pub fn verdict(evaluation: &Evaluation) -> Option<Verdict> {
-    Verdict::deserialize(&evaluation.report["verdict"]).ok()
-}
-
-/// What the search for hyperparameters tried before the evaluation. `None` in evaluations of early
-/// versions.
-pub fn search(evaluation: &Evaluation) -> Option<SearchRecord> {
-    SearchRecord::deserialize(&evaluation.report["search"]).ok()
-}
-
-/// How the parameters of the sources of the model's feature set were chosen. `None` in evaluations of
-/// early versions.
-pub fn sources(evaluation: &Evaluation) -> Option<SourceSearch> {
-    SourceSearch::deserialize(&evaluation.report["sources"]).ok()
 }
 
 /// Deploys a model, as [`deployment::deploy`] does. Blocks.

@@ -6,9 +6,9 @@ mod views;
 use std::sync::Arc;
 
 use cartwheel_api::{
-    ErasureView, Flow, FunnelOrder, LakeJob, LakeView, ModelDetail, ModelView, Operator, Part,
-    ProductQuality, ProductsQuality, Quality, ReleaseView, Replay, SearchCounts, StartLakeJob,
-    StartRun, TableView, UserRights,
+    ErasureView, Flow, FunnelOrder, LakeJob, LakeView, Operator, Part, ProductQuality,
+    ProductsQuality, Quality, ReleaseView, Replay, SearchCounts, StartLakeJob, StartRun, TableView,
+    UserRights,
 };
 use cartwheel_events::{ProductId, UserId};
 use cartwheel_lake::{DeliveryStatus, Inspector};
@@ -20,7 +20,7 @@ use serde_json::Value;
 use crate::data_dir::DataDir;
 use crate::feedback::Feedback;
 use crate::models;
-use crate::pipeline::{self, Pipeline};
+use crate::pipeline::Pipeline;
 use crate::searches::searches;
 use crate::upkeep::Upkeep;
 use lake_job::LakeJobs;
@@ -75,20 +75,8 @@ impl Operator for Operations {
         self.pipeline.runner()
     }
 
-    fn definition(&self) -> Value {
-        pipeline::definition().unwrap_or_default()
-    }
-
     fn start(&self, request: &StartRun) -> Result<String, RunnerError> {
         self.pipeline.start(request.name.as_deref(), &request.hyperparameters)
-    }
-
-    fn models(&self) -> Result<Vec<ModelView>, String> {
-        Ok(with_causes(models::list(&self.data_dir))?.into_iter().map(views::model).collect())
-    }
-
-    fn model(&self, version: &str) -> Result<Option<ModelDetail>, String> {
-        with_causes(views::model_detail(&self.data_dir, version))
     }
 
     fn deploy(&self, version: &str) -> Result<ReleaseView, String> {

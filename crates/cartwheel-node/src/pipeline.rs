@@ -4,6 +4,7 @@
 mod job;
 mod resources;
 mod rows;
+mod shown;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -142,6 +142,7 @@ pub async fn serve(options: ServeOptions<'_>) -> Result<()> {
         upkeep.clone(),
         feedback.clone(),
     ));
+    state.runs = Some(Arc::new(pipeline.clone()));
     state.operator = Some(operations.clone());
     state.user_rights = Some(operations);
 

@@ -318,6 +318,7 @@ async fn copies(lake: &dyn Backing) {
         Artifacts::Gate("fs-1"),
         Artifacts::CrossValidation("fs-1"),
         Artifacts::Models(&[version]),
+        Artifacts::Trained(version),
     ];
     for artifacts in &wanted[..3] {
         for name in artifacts.files().unwrap() {

@@ -155,6 +155,8 @@ pub enum Artifacts<'a> {
     CrossValidation(&'a str),
     /// The bundles of models.
     Models(&'a [&'a str]),
+    /// The bundle of a model, and the metrics of its training.
+    Trained(&'a str),
 }
 
 impl Artifacts<'_> {
@@ -178,6 +180,11 @@ impl Artifacts<'_> {
                 layout::set_files(feature_set, files::CROSS_VALIDATION)
             }
             Self::Models(versions) => bundles(versions),
+            Self::Trained(version) => {
+                let mut files = bundles(&[version])?;
+                files.push(layout::model_file(version, layout::METRICS)?);
+                Ok(files)
+            }
         }
     }
 }

@@ -35,6 +35,7 @@ pub const ON_AWS: &[Variable] = variables! {
     CARTWHEEL_DEAD_LETTERS: "Address of the queue for records that cannot be applied.";
     CARTWHEEL_TOPIC: "SNS topic of notifications.";
     CARTWHEEL_ENDPOINT: "SageMaker endpoint; empty to score in the function.";
+    CARTWHEEL_STATE_MACHINE: "ARN of the pipeline's state machine; empty to show no runs.";
     CARTWHEEL_TIMEZONE: "IANA time zone of the shop.";
     CARTWHEEL_KEY_HASHES: "API keys by their hashes, separated by commas.";
     CARTWHEEL_CORS_ORIGINS: "Origins of other sites, separated by commas.";

@@ -21,6 +21,10 @@ pub(crate) fn asked(parts: &Parts, body: &[u8]) -> Option<String> {
                 let queue = url.rsplit('/').next().unwrap_or_default();
                 format!("sqs:{} {queue}", operation.trim_end_matches("Batch"))
             }
+            "AWSStepFunctions" => {
+                let arn = text("stateMachineArn") + &text("executionArn");
+                format!("states:{operation} {}", arn.split(':').nth(5)?)
+            }
             "DynamoDB" => {
                 let batch =
                     body["RequestItems"].as_object().and_then(|tables| tables.keys().next());

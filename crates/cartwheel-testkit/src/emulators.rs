@@ -97,6 +97,16 @@ impl Emulator {
         panic!("{} does not listen", program.display());
     }
 
+    /// Lets executions of state machines run; for moto.
+    ///
+    /// # Panics
+    /// If the request fails.
+    pub fn run_state_machines(&self) {
+        let body = json!({"stepfunctions": {"execute_state_machine": true}}).to_string();
+        let headers = [("Host", "127.0.0.1"), ("Content-Type", "application/json")];
+        self.request("POST /moto-api/config", &headers, &body);
+    }
+
     /// Creates a bucket; for moto.
     ///
     /// # Panics
@@ -184,7 +194,7 @@ impl Emulator {
         stream.write_all(request.as_bytes()).expect("the request is sent");
         let mut answer = String::new();
         stream.read_to_string(&mut answer).expect("the answer is read");
-        assert!(answer.starts_with("HTTP/1.1 200"), "{line}: {answer}");
+        assert!(answer.starts_with("HTTP/1.1 20"), "{line}: {answer}");
         answer
     }
 

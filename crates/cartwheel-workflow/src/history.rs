@@ -35,7 +35,8 @@ macro_rules! types {
         pub enum EntryType { $($name),* }
 
         impl EntryType {
-            fn named(name: &str) -> Option<Self> {
+            /// The type that AWS calls `name`, if histories of this crate can have it.
+            pub fn named(name: &str) -> Option<Self> {
                 match name { $(stringify!($name) => Some(Self::$name),)* _ => None }
             }
 
@@ -47,14 +48,18 @@ macro_rules! types {
     };
 }
 
+// Some of them only Step Functions writes: it starts and submits tasks in steps of their own, and notes
+// which states an abortion ended.
 types! {
     ExecutionStarted, ExecutionSucceeded, ExecutionFailed, ExecutionTimedOut, ExecutionAborted,
     ExecutionRedriven, TaskStateEntered, TaskStateExited, TaskScheduled, TaskSucceeded, TaskFailed,
-    TaskTimedOut, PassStateEntered, PassStateExited, ChoiceStateEntered, ChoiceStateExited,
-    WaitStateEntered, WaitStateExited, SucceedStateEntered, SucceedStateExited, FailStateEntered,
+    TaskTimedOut, TaskStarted, TaskStartFailed, TaskSubmitted, TaskSubmitFailed, TaskStateAborted,
+    PassStateEntered, PassStateExited, ChoiceStateEntered, ChoiceStateExited,
+    WaitStateEntered, WaitStateExited, WaitStateAborted, SucceedStateEntered, SucceedStateExited, FailStateEntered,
     ParallelStateEntered, ParallelStateStarted, ParallelStateSucceeded, ParallelStateFailed,
-    ParallelStateExited, MapStateEntered, MapStateStarted, MapIterationStarted,
+    ParallelStateExited, ParallelStateAborted, MapStateEntered, MapStateStarted, MapIterationStarted,
     MapIterationSucceeded, MapIterationFailed, MapStateSucceeded, MapStateFailed, MapStateExited,
+    MapStateAborted, MapIterationAborted,
 }
 
 impl EntryType {

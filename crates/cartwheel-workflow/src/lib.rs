@@ -21,6 +21,7 @@ mod problem;
 mod random;
 mod reference_path;
 mod runner;
+mod runs;
 mod template;
 
 pub use definition::{Machine, TaskResource};
@@ -34,3 +35,4 @@ pub use runner::{
     Description, JournalError, Listing, LogLine, Progress, Reporter, Resources, Runner,
     RunnerError, RunnerOptions, Summary, TaskResult, describe, is_open, list, logs,
 };
+pub use runs::{Pending, Runs};

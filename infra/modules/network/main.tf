@@ -6,7 +6,7 @@ locals {
   gateways = ["dynamodb", "s3"]
   # Billed by the hour and zone.
   interfaces = concat(
-    ["glue", "kinesis-firehose", "kinesis-streams", "logs", "monitoring", "sns", "sqs"],
+    ["glue", "kinesis-firehose", "kinesis-streams", "logs", "monitoring", "sns", "sqs", "states"],
     var.serving ? ["sagemaker.runtime"] : [],
   )
 }

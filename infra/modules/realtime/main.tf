@@ -29,7 +29,7 @@ module "api_function" {
   scratch_mib          = var.api_scratch_mib
   timeout_seconds      = 10
   reserved_concurrency = var.api_concurrency
-  environment          = var.environment
+  environment          = merge(var.environment, { CARTWHEEL_STATE_MACHINE = var.state_machine_arn })
   statements = concat([
     {
       Sid      = "PutEvents"
@@ -76,6 +76,19 @@ module "api_function" {
       Action    = ["s3:ListBucket"]
       Resource  = [var.lake_arn]
       Condition = { StringLikeIfExists = { "s3:prefix" = [for folder in concat(local.served, local.of_users) : "${folder}/*"] } }
+    },
+    {
+      # The console shows runs. Nothing here starts or stops one.
+      Sid      = "ListRuns"
+      Effect   = "Allow"
+      Action   = ["states:DescribeStateMachine", "states:ListExecutions"]
+      Resource = [var.state_machine_arn]
+    },
+    {
+      Sid      = "ReadRuns"
+      Effect   = "Allow"
+      Action   = ["states:DescribeExecution", "states:DescribeStateMachineForExecution", "states:GetExecutionHistory"]
+      Resource = ["${replace(var.state_machine_arn, ":stateMachine:", ":execution:")}:*"]
     },
     ], var.endpoint_arn == "" ? [] : [{
       Sid      = "Score"

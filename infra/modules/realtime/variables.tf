@@ -73,6 +73,11 @@ variable "endpoint_arn" {
   type        = string
 }
 
+variable "state_machine_arn" {
+  description = "ARN of the pipeline's state machine, whose runs the API shows."
+  type        = string
+}
+
 variable "cors_origins" {
   description = "Origins whose pages may call the API; an empty list allows all."
   type        = list(string)

@@ -13,6 +13,7 @@ locals {
   archives   = "${var.dist}/lambda/${var.architecture}"
   serving    = var.endpoint_mode == "sagemaker"
   endpoint   = local.serving ? "arn:${local.partition}:sagemaker:${local.region}:${local.account_id}:endpoint/${local.prefix}" : ""
+  state_machine = "arn:${local.partition}:states:${local.region}:${local.account_id}:stateMachine:${local.prefix}-pipeline"
 
   # The page of this environment is another origin than its API. CloudFront's own domain is known
   # only after a deployment, so that cors_origins has to list it.
@@ -315,6 +316,7 @@ module "realtime" {
   lake_arn               = module.lake.arn
   dead_letters_arn       = module.stream.dead_letters_arn
   endpoint_arn           = local.endpoint
+  state_machine_arn      = local.state_machine
   cors_origins           = local.cors_origins
   direct_ingest          = var.direct_ingest
   browser_ingest         = var.browser_ingest

@@ -46,7 +46,7 @@ async fn main() -> Result<(), Error> {
     let synonyms = Arc::new(LiveDocument::new(registry.clone(), SYNONYMS).read_only());
     let (config, opened, known, ruled, meant) = tokio::join!(
         cartwheel_aws::sdk_config(),
-        Follower::open(registry, &names.timezone),
+        Follower::open(registry.clone(), &names.timezone),
         placements.refresh(),
         rules.refresh(),
         synonyms.refresh(),
@@ -73,6 +73,10 @@ async fn main() -> Result<(), Error> {
     // CloudTrail and the state machine record what operators change here.
     let admission = Admission { keys: list("CARTWHEEL_KEY_HASHES")?, audit: None };
     let mut state = AppState::new(engine.clone(), stream, users.clone(), settings, admission);
+    state.models = Some(registry);
+    state.runs =
+        cartwheel_aws::state_machine(&config, &names).map(|machine| Arc::new(machine) as _);
+    state.operated_by = Some(cartwheel_aws::OPERATED_BY);
     state.user_rights = Some(Arc::new(CloudUserRights::new(lake, users, Clock::system())));
     state.placements = placements.clone();
     state.rules = rules.clone();

@@ -84,7 +84,7 @@ impl Account {
             ("CARTWHEEL_DEAD_LETTERS".to_owned(), queue.queue_url().unwrap().to_owned()),
             ("CARTWHEEL_TOPIC".to_owned(), topic.topic_arn().unwrap().to_owned()),
         ];
-        for service in ["S3", "SQS", "SNS", "FIREHOSE"] {
+        for service in ["S3", "SQS", "SNS", "FIREHOSE", "SFN"] {
             variables.push((format!("AWS_ENDPOINT_URL_{service}"), moto.url()));
         }
         Self { kinesis, dynamodb, moto, variables, rights: None }
@@ -234,6 +234,26 @@ impl Account {
         evaluation
     }
 
+    /// Lets the execution `name` of a state machine run to its end, and returns the machine's ARN.
+    pub async fn execute(&self, name: &str, definition: &Value, input: &Value) -> String {
+        self.moto.run_state_machines();
+        let client = aws_sdk_sfn::Client::new(&config(&self.moto.url()).await);
+        let machine = client.create_state_machine().name("shop-dev-pipeline");
+        let machine = machine.role_arn("arn:aws:iam::123456789012:role/pipeline");
+        let machine = machine.definition(definition.to_string()).send().await.unwrap();
+        let machine = machine.state_machine_arn().to_owned();
+        let start = client.start_execution().state_machine_arn(&machine).name(name);
+        let run = start.input(input.to_string()).send().await.unwrap();
+        for _ in 0..1500 {
+            let run = client.describe_execution().execution_arn(run.execution_arn()).send().await;
+            if run.unwrap().status().as_str() != "RUNNING" {
+                return machine;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        panic!("the execution does not end");
+    }
+
     pub async fn json(&self, key: &str) -> Value {
         let bytes = self.lake().get(&key.into()).await.unwrap().bytes().await.unwrap();
         serde_json::from_slice(&bytes).unwrap()
@@ -269,7 +289,7 @@ pub fn gateway(method: &str, path: &str, body: Option<&Value>, key: Option<&str>
     })
 }
 
-async fn call(api: &Function, event: &Value) -> (u16, Value) {
+pub async fn call(api: &Function, event: &Value) -> (u16, Value) {
     let answer = api.invoke(event).await.unwrap();
     let status = u16::try_from(answer["statusCode"].as_u64().unwrap()).unwrap();
     let body = answer["body"].as_str().unwrap_or_default();

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
 mod cloud;
+mod console;
 mod embedded;
 mod imported;
 mod learned;
@@ -44,6 +45,11 @@ async fn before_the_first_release_events_are_accepted() {
 #[tokio::test(flavor = "multi_thread")]
 async fn releases_are_decided_published_and_rolled_back() {
     cloud::releases(&Learned::make()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_console_is_shown_models_and_runs() {
+    console::shows(&Learned::make()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

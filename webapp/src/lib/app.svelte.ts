@@ -30,6 +30,11 @@ export class App {
     return this.connection.state === 'down';
   }
 
+  /** How operators do what this server does not do, as sentences; null if it does everything. */
+  get operatedBy(): string | null {
+    return (this.connection.state === 'up' && this.connection.operated_by) || null;
+  }
+
   /** Polls the server's readiness until the returned function is called. */
   watch(): () => void {
     let timer: ReturnType<typeof setTimeout>;
@@ -62,6 +67,8 @@ export class App {
     this.keyPrompt = null;
     this.closed = null;
     this.keyVersion += 1;
+    // With a key, the server tells more.
+    void this.checkConnection();
   }
 
   /**

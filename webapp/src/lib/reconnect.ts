@@ -26,7 +26,8 @@ export async function keepOpen(
   }
 }
 
-function pause(ms: number, signal: AbortSignal): Promise<void> {
+/** Waits, at most until the signal aborts. */
+export function pause(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((done) => {
     const timer = setTimeout(done, ms);
     signal.addEventListener('abort', () => (clearTimeout(timer), done()), { once: true });

@@ -2195,7 +2195,7 @@ export interface components {
     Executions: {
       /** @description Descriptions of runs that cannot be read. */
       damaged: string[];
-      /** @description Runs, newest first. */
+      /** @description Runs, newest first. On AWS, the newest 100, each without error and current states. */
       executions: components['schemas']['RunSummary'][];
     };
     /** @description The numbers behind a recommendation. */
@@ -3381,7 +3381,7 @@ export interface components {
     ModelStatus: 'candidate' | 'serving' | 'challenger' | 'previous' | 'retired' | 'rejected';
     /** @description Models. */
     Models: {
-      /** @description Models, newest first. */
+      /** @description Models, newest first: the newest 100 and those of the releases. */
       models: components['schemas']['Model'][];
     };
     /** @description A product's move by a rule. Products that only make room for others have none. */
@@ -4023,6 +4023,11 @@ export interface components {
       /** @description Whether answers lack a part. */
       degraded: boolean;
       engine?: components['schemas']['EngineStatus'] | null;
+      /**
+       * @description How operators do what this host does not do for them, as sentences; absent on a host that does
+       *     everything.
+       */
+      operated_by?: string | null;
       /** @description Whether events are accepted and answered. */
       ready: boolean;
       /** @description Whether the sessions have caught up with the stream. */
@@ -4452,9 +4457,9 @@ export interface components {
     };
     /** @description Summary of an execution. */
     RunSummary: {
-      /** @description Names of the current states. */
+      /** @description Names of the current states. A list of Step Functions has none. */
       current: string[];
-      /** @description Name of the error, if the execution did not succeed. */
+      /** @description Name of the error, if the execution did not succeed. A list of Step Functions has none. */
       error?: string | null;
       /** @description Name of the state machine. */
       machine: string;
@@ -8507,7 +8512,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description This server has no models */
+      /** @description This server shows no models */
       404: {
         headers: {
           [name: string]: unknown;
@@ -9055,7 +9060,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description This server runs no pipeline */
+      /** @description This server shows no runs */
       404: {
         headers: {
           [name: string]: unknown;
@@ -9082,7 +9087,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description Temporarily unavailable, or the time limit was exceeded; see Retry-After */
+      /** @description The definition cannot be read at the moment */
       503: {
         headers: {
           [name: string]: unknown;
@@ -9129,7 +9134,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description This server runs no pipeline */
+      /** @description This server shows no runs */
       404: {
         headers: {
           [name: string]: unknown;
@@ -9156,7 +9161,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description Temporarily unavailable, or the time limit was exceeded; see Retry-After */
+      /** @description The runs cannot be read at the moment */
       503: {
         headers: {
           [name: string]: unknown;
@@ -9356,7 +9361,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description Temporarily unavailable, or the time limit was exceeded; see Retry-After */
+      /** @description The run cannot be read at the moment */
       503: {
         headers: {
           [name: string]: unknown;

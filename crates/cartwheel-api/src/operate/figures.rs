@@ -2,9 +2,12 @@
 
 use std::sync::Arc;
 
+use cartwheel_registry::Registry;
 use cartwheel_workflow::{Summary, list};
 use parking_lot::Mutex;
+use tokio::runtime::Handle;
 
+use crate::operate::model_views;
 use crate::operate::operator::Operator;
 use crate::operate::views::models::ModelView;
 use crate::operate::views::quality::Quality;
@@ -27,12 +30,19 @@ pub(crate) struct Figures {
 
 impl Figures {
     /// Reads the figures. Blocks.
-    fn read(operator: &dyn Operator, now_ms: i64) -> Self {
+    fn read(
+        operator: &dyn Operator,
+        registry: Option<&dyn Registry>,
+        runtime: &Handle,
+        now_ms: i64,
+    ) -> Self {
         fn readable<T>(read: Result<T, String>) -> Option<T> {
             read.inspect_err(|error| tracing::warn!(error, "cannot read figures for /metrics")).ok()
         }
         Self {
-            models: readable(operator.models()).unwrap_or_default(),
+            models: registry
+                .and_then(|registry| readable(runtime.block_on(model_views::list(registry))))
+                .unwrap_or_default(),
             runs: list(operator.runner().dir()).executions,
             quality: readable(operator.quality(QUALITY_DAYS, None, now_ms)),
         }
@@ -55,6 +65,7 @@ impl KeptFigures {
     pub(crate) async fn newest(
         self: &Arc<Self>,
         operator: Arc<dyn Operator>,
+        registry: Option<Arc<dyn Registry>>,
         now_ms: i64,
     ) -> Option<Arc<Figures>> {
         let kept = {
@@ -65,9 +76,10 @@ impl KeptFigures {
             kept.stale_ms = now_ms.saturating_add(KEPT_MS);
             kept.figures.clone()
         };
-        let of = self.clone();
+        let (of, runtime) = (self.clone(), Handle::current());
         let reading = tokio::task::spawn_blocking(move || {
-            let figures = Arc::new(Figures::read(&*operator, now_ms));
+            let figures = Figures::read(&*operator, registry.as_deref(), &runtime, now_ms);
+            let figures = Arc::new(figures);
             of.0.lock().figures = Some(figures.clone());
             figures
         });

@@ -37,6 +37,10 @@ pub(crate) struct Readiness {
     /// The state of the engine.
     #[serde(skip_serializing_if = "Option::is_none")]
     engine: Option<EngineStatus>,
+    /// How operators do what this host does not do for them, as sentences; absent on a host that does
+    /// everything.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    operated_by: Option<&'static str>,
     /// The background tasks of this server, by name.
     #[serde(skip_serializing_if = "Option::is_none")]
     tasks: Option<Vec<TaskStatus>>,
@@ -81,6 +85,7 @@ pub(crate) async fn readyz(
         sessions: told.then_some(sessions),
         stream: told.then_some(stream),
         engine: told.then_some(engine),
+        operated_by: state.operated_by.filter(|_| told),
         tasks: told.then_some(tasks),
     };
     (status, Json(readiness))

@@ -59,7 +59,8 @@ async fn exposition(state: &AppState) -> Option<String> {
         let running = operator.runner().running().is_some();
         let help = "1 while a run of the pipeline is running.";
         shown.gauge("cartwheel_pipeline_running", help, Some(flag(running)));
-        if let Some(figures) = state.figures.newest(operator.clone(), now_ms).await {
+        let newest = state.figures.newest(operator.clone(), state.models.clone(), now_ms);
+        if let Some(figures) = newest.await {
             pipeline(&mut shown, &figures);
             models(&mut shown, &figures.models);
             quality(&mut shown, figures.quality.as_ref());

@@ -11,6 +11,7 @@ pub(crate) mod lake;
 pub(crate) mod latency;
 pub(crate) mod live;
 pub(crate) mod metrics;
+pub(crate) mod model_views;
 pub(crate) mod models;
 pub(crate) mod monitor;
 pub(crate) mod operator;

@@ -1,9 +1,11 @@
 //! Routes for models: list, deploy, roll back.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
+use cartwheel_registry::Registry;
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::routes;
@@ -12,9 +14,15 @@ use crate::access::scope::Scope;
 use crate::http::blocking::blocking;
 use crate::http::problem::{Kind, Problem};
 use crate::http::request::NamePath;
-use crate::operate::views::models::{ModelDetail, ModelView, ReleaseView};
+use crate::operate::model_views;
+use crate::operate::views::models::{ModelDetail, ModelStatus, ModelView, ReleaseView};
 use crate::routes::Routes;
 use crate::state::{AppState, Shared};
+
+/// Most models in a list, beside those of the releases: an answer of a function has at most 6 MB.
+const LISTED: usize = 100;
+/// Time limit for reading models: API Gateway waits for ten seconds.
+const READING: Duration = Duration::from_secs(8);
 
 /// The routes for models.
 pub(crate) fn routes() -> Routes {
@@ -28,7 +36,7 @@ pub(crate) fn routes() -> Routes {
 /// Models.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Models {
-    /// Models, newest first.
+    /// Models, newest first: the newest 100 and those of the releases.
     models: Vec<ModelView>,
 }
 
@@ -40,15 +48,36 @@ fn unknown() -> Problem {
     Problem::new(Kind::NotFound, "The model does not exist.")
 }
 
+/// Reads the registry on a thread for blocking work, since a local one reads files.
+async fn read<T: Send + 'static>(
+    state: &AppState,
+    work: impl AsyncFnOnce(Arc<dyn Registry>) -> Result<T, String> + Send + 'static,
+) -> Result<T, Problem> {
+    let registry = state.models()?;
+    let runtime = tokio::runtime::Handle::current();
+    let read = blocking(move || {
+        runtime.block_on(async { tokio::time::timeout(READING, work(registry)).await })
+    });
+    read.await?
+        .map_err(|_| unread(format!("reading took longer than {READING:?}")))?
+        .map_err(unread)
+}
+
 /// Lists models
 #[utoipa::path(get, path = "/v1/models", tag = "pipeline", responses(
     (status = 200, description = "Models, newest first", body = Models),
-    (status = 404, description = "This server has no models", body = Problem),
+    (status = 404, description = "This server shows no models", body = Problem),
     (status = 503, description = "The models cannot be read at the moment", body = Problem),
 ))]
 pub(crate) async fn models(State(state): State<Shared>) -> Result<Json<Models>, Problem> {
-    let operator = state.operator()?;
-    let models = blocking(move || operator.models()).await?.map_err(unread)?;
+    let read = read(&state, async |registry| model_views::list(&*registry).await);
+    let mut models = read.await?;
+    let mut listed = 0;
+    models.retain(|model| {
+        listed += 1;
+        let serves = [ModelStatus::Serving, ModelStatus::Challenger, ModelStatus::Previous];
+        listed <= LISTED || serves.contains(&model.status)
+    });
     Ok(Json(Models { models }))
 }
 
@@ -64,9 +93,8 @@ pub(crate) async fn model(
     State(state): State<Shared>,
     NamePath(version): NamePath,
 ) -> Result<Json<ModelDetail>, Problem> {
-    let operator = state.operator()?;
-    let model = blocking(move || operator.model(&version)).await?.map_err(unread)?;
-    model.map(Json).ok_or_else(unknown)
+    let read = read(&state, async move |registry| model_views::find(&*registry, &version).await);
+    read.await?.map(Json).ok_or_else(unknown)
 }
 
 /// Time limit for a published release to be opened.
@@ -99,15 +127,14 @@ pub(crate) async fn deploy(
     NamePath(version): NamePath,
 ) -> Result<Json<ReleaseView>, Problem> {
     let operator = state.operator()?;
-    let release = blocking(move || {
-        let models = operator.models().map_err(unread)?;
-        if !models.iter().any(|model| model.version == version) {
-            return Err(unknown());
-        }
-        let refused = |why| Problem::hiding(Kind::Conflict, "The model cannot serve.", why);
-        operator.deploy(&version).map_err(refused)
-    });
-    let release = release.await??;
+    let wanted = version.clone();
+    let known =
+        read(&state, async move |registry| model_views::is_known(&*registry, &wanted).await);
+    if !known.await? {
+        return Err(unknown());
+    }
+    let refused = |why| Problem::hiding(Kind::Conflict, "The model cannot serve.", why);
+    let release = blocking(move || operator.deploy(&version)).await?.map_err(refused)?;
     Ok(serves(&state, release).await)
 }
 

@@ -2,11 +2,10 @@
 
 use cartwheel_events::ProductId;
 use cartwheel_workflow::{Runner, RunnerError};
-use serde_json::Value;
 
 use crate::operate::flow::Flow;
 use crate::operate::views::lake::{LakeJob, LakeJobState, LakeView, StartLakeJob, TableView};
-use crate::operate::views::models::{ModelDetail, ModelView, ReleaseView};
+use crate::operate::views::models::ReleaseView;
 use crate::operate::views::quality::{FunnelOrder, ProductQuality, ProductsQuality, Quality};
 use crate::operate::views::replay::Replay;
 use crate::operate::views::run::StartRun;
@@ -17,26 +16,11 @@ pub trait Operator: Send + Sync {
     /// The runner of the pipeline.
     fn runner(&self) -> &Runner;
 
-    /// The state machine's definition.
-    fn definition(&self) -> Value;
-
     /// Starts a run with hyperparameters that override the definition's, and returns its name.
     ///
     /// # Errors
     /// As [`Runner::start`].
     fn start(&self, request: &StartRun) -> Result<String, RunnerError>;
-
-    /// Lists models, newest first.
-    ///
-    /// # Errors
-    /// When they cannot be read.
-    fn models(&self) -> Result<Vec<ModelView>, String>;
-
-    /// A model in detail. `None` if it does not exist.
-    ///
-    /// # Errors
-    /// When it cannot be read.
-    fn model(&self, version: &str) -> Result<Option<ModelDetail>, String>;
 
     /// Deploys a model and returns the release.
     ///

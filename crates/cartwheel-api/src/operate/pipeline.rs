@@ -9,7 +9,7 @@ use axum::http::StatusCode;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use cartwheel_workflow::{
-    Description, Failure, JournalError, Listing, LogLine, RunnerError, Summary, describe, list,
+    Description, Failure, JournalError, Listing, LogLine, RunnerError, Summary, describe,
     logs as logs_of,
 };
 use serde::Serialize;
@@ -52,7 +52,7 @@ pub(crate) struct Started {
 /// Runs.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Executions {
-    /// Runs, newest first.
+    /// Runs, newest first. On AWS, the newest 100, each without error and current states.
     executions: Vec<Summary>,
     /// Descriptions of runs that cannot be read.
     damaged: Vec<String>,
@@ -73,6 +73,13 @@ fn refused(error: RunnerError) -> Problem {
         | RunnerError::State(..)
         | RunnerError::NothingToDo(_) => Kind::Conflict,
         RunnerError::Name(_) | RunnerError::Definition(_) => Kind::InvalidField,
+        RunnerError::Service(why) => {
+            return Problem::hiding(
+                Kind::Unavailable,
+                "The runs cannot be read at the moment.",
+                why,
+            );
+        }
         _ => {
             let detail = "The pipeline's files cannot be used at the moment.";
             return Problem::hiding(Kind::Unavailable, detail, error);
@@ -92,10 +99,11 @@ fn refused_for_run(error: RunnerError) -> Problem {
 /// Shows the state machine
 #[utoipa::path(get, path = "/v1/pipeline/definition", tag = "pipeline", responses(
     (status = 200, description = "The definition in the Amazon States Language", body = Object),
-    (status = 404, description = "This server runs no pipeline", body = Problem),
+    (status = 404, description = "This server shows no runs", body = Problem),
+    (status = 503, description = "The definition cannot be read at the moment", body = Problem),
 ))]
 pub(crate) async fn definition(State(state): State<Shared>) -> Result<Json<Value>, Problem> {
-    Ok(Json(state.operator()?.definition()))
+    state.runs()?.definition().await.map(Json).map_err(refused)
 }
 
 /// Describes an unreadable journal by its file name, without the path.
@@ -114,11 +122,11 @@ fn describe_damage(error: &JournalError) -> String {
 /// Lists runs
 #[utoipa::path(get, path = "/v1/pipeline/executions", tag = "pipeline", responses(
     (status = 200, description = "Runs, newest first", body = Executions),
-    (status = 404, description = "This server runs no pipeline", body = Problem),
+    (status = 404, description = "This server shows no runs", body = Problem),
+    (status = 503, description = "The runs cannot be read at the moment", body = Problem),
 ))]
 pub(crate) async fn executions(State(state): State<Shared>) -> Result<Json<Executions>, Problem> {
-    let operator = state.operator()?;
-    let Listing { executions, damaged } = blocking(move || list(operator.runner().dir())).await?;
+    let Listing { executions, damaged } = state.runs()?.list().await.map_err(refused)?;
     Ok(Json(Executions { executions, damaged: damaged.iter().map(describe_damage).collect() }))
 }
 
@@ -154,14 +162,13 @@ pub(crate) async fn start(
 ), responses(
     (status = 200, description = "The run with its whole history", body = Description),
     (status = 404, description = "The run does not exist", body = Problem),
+    (status = 503, description = "The run cannot be read at the moment", body = Problem),
 ))]
 pub(crate) async fn execution(
     State(state): State<Shared>,
     NamePath(name): NamePath,
 ) -> Result<Json<Description>, Problem> {
-    let operator = state.operator()?;
-    let found = blocking(move || describe(operator.runner().dir(), &name)).await?;
-    found.map(Json).map_err(refused_for_run)
+    state.runs()?.describe(&name).await.map(Json).map_err(refused_for_run)
 }
 
 /// Shows a run's log

@@ -19,6 +19,7 @@ mod http;
 mod hygiene;
 mod imports;
 mod keys;
+mod models;
 mod moment;
 mod placements;
 mod placements_document;

@@ -1,4 +1,5 @@
-use cartwheel_aws::Lake;
+use cartwheel_aws::{Lake, S3Registry};
+use cartwheel_registry::{Registry, conformance};
 use cartwheel_testkit::{Emulator, FaultProxy, Faults};
 use object_store::ObjectStoreExt;
 
@@ -23,6 +24,43 @@ async fn a_lake_that_is_asked_too_much_is_asked_again() {
     let plain = bucket(&moto.url(), "lake");
     let path = object_store::path::Path::from("features/fs-1/users/part-007.parquet");
     assert_eq!(plain.get(&path).await.unwrap().bytes().await.unwrap(), vec![7; 100]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn models_that_were_listed_are_not_read_again() {
+    let moto = Emulator::moto();
+    let proxy = FaultProxy::start(moto.port(), 1, Faults::default()).await;
+    moto.make_bucket("lake");
+    let registry = S3Registry::new(Lake::on(bucket(&proxy.url(), "lake")));
+    let bundle = |n: u8| conformance::bundle(&[n], &["a"], "fs-1", "h");
+    for n in 0..5 {
+        registry.put_bundle(&bundle(n)).await.unwrap();
+    }
+    let asks = async || {
+        let before = proxy.seen().requests;
+        let models = registry.models().await.unwrap();
+        (models.len(), proxy.seen().requests - before)
+    };
+    // The two releases and the list, then manifest and metrics of each.
+    assert_eq!(asks().await, (5, 3 + 10));
+    assert_eq!(asks().await, (5, 3));
+    let newest = bundle(9);
+    registry.put_bundle(&newest).await.unwrap();
+    let evaluation = cartwheel_registry::Evaluation {
+        run: "r".to_owned(),
+        passed: true,
+        provisional: false,
+        decided_ms: 1,
+        report: serde_json::json!({}),
+    };
+    registry.put_evaluation(&newest.version, &evaluation).await.unwrap();
+    assert_eq!(asks().await, (6, 3 + 3), "what is new is read");
+    let again = cartwheel_registry::Evaluation { passed: false, ..evaluation };
+    registry.put_evaluation(&newest.version, &again).await.unwrap();
+    assert_eq!(asks().await, (6, 3 + 1), "what has changed is read");
+    let models = registry.models().await.unwrap();
+    let found = models.iter().find(|model| model.manifest.version == newest.version).unwrap();
+    assert_eq!(found.evaluation.as_ref(), Some(&again));
 }
 
 #[test]

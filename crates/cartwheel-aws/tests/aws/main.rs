@@ -9,3 +9,4 @@ mod erasure;
 mod faults;
 mod harness;
 mod lake;
+mod runs;

@@ -2,20 +2,14 @@
 
 use anyhow::{Context as _, Result};
 use cartwheel_api::{
-    ColumnView, FeatureImportance, FeatureSetView, FileView, LakeJob, LakeView, LearningCurve,
-    ModelDetail, ModelEvaluation, ModelStatus, ModelView, RejectView, RejectsView, ReleaseView,
+    ColumnView, FeatureSetView, FileView, LakeJob, LakeView, RejectView, RejectsView, ReleaseView,
     SampleView, TableSummary, TableView,
 };
-use cartwheel_engine::{NOT_EVALUATED, Report};
 use cartwheel_feature_set::FeatureSet;
 use cartwheel_lake::{Column, Inspector, Table};
-use cartwheel_registry::layout::METRICS;
-use cartwheel_registry::{ModelRecord, ModelStatus as Status, Release};
-use serde::Deserialize;
-use serde_json::Value;
+use cartwheel_registry::Release;
 
 use crate::data_dir::DataDir;
-use crate::models;
 
 const NEWEST_FILES: usize = 20;
 const SAMPLE_ROWS: usize = 20;
@@ -25,109 +19,6 @@ pub fn release(release: Release) -> ReleaseView {
     // On this machine, nothing scores on an endpoint.
     let Release { feature_set, model, schema_hash, variant: _, challenger: _ } = release;
     ReleaseView { feature_set, model, schema_hash }
-}
-
-pub fn model(record: ModelRecord) -> ModelView {
-    let mut sentence = format!("{NOT_EVALUATED}.");
-    let evaluation = record.evaluation.map(|evaluation| {
-        let verdict = models::verdict(&evaluation);
-        let search = models::search(&evaluation);
-        let sources = models::sources(&evaluation);
-        let report = match Report::deserialize(&evaluation.report["report"]) {
-            Ok(report) => {
-                let quality = || format!("{}.", report.quality());
-                sentence = verdict.as_ref().map_or_else(quality, |v| v.reason.clone());
-                Some(report)
-            }
-            Err(error) => {
-                sentence = format!("The report of run {} cannot be read: {error}.", evaluation.run);
-                tracing::error!(run = evaluation.run, %error, "cannot read an evaluation report");
-                None
-            }
-        };
-        ModelEvaluation {
-            run: evaluation.run,
-            passed: evaluation.passed,
-            verdict,
-            decided_ms: evaluation.decided_ms,
-            report,
-            search,
-            sources,
-        }
-    });
-    let manifest = record.manifest;
-    let parameters = manifest.parameters.as_object().cloned().unwrap_or_default();
-    let text = |value: Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-    ModelView {
-        status: match record.status {
-            Status::Candidate => ModelStatus::Candidate,
-            Status::Serving => ModelStatus::Serving,
-            Status::Challenger => ModelStatus::Challenger,
-            Status::Previous => ModelStatus::Previous,
-            Status::Retired => ModelStatus::Retired,
-            Status::Rejected => ModelStatus::Rejected,
-        },
-        created_ms: record.created_ms,
-        verdict: sentence,
-        evaluation,
-        version: manifest.version,
-        feature_set: manifest.feature_set,
-        schema_hash: manifest.schema_hash,
-        model_sha256: manifest.model_sha256,
-        parameters: parameters.into_iter().map(|(name, value)| (name, text(value))).collect(),
-    }
-}
-
-/// A model's details. `None` if there is no such model.
-pub fn model_detail(data_dir: &DataDir, version: &str) -> Result<Option<ModelDetail>> {
-    let found = models::list(data_dir)?.into_iter().find(|m| m.manifest.version == version);
-    let Some(record) = found else { return Ok(None) };
-    let bundle = cartwheel_registry::read(&data_dir.models(), version)?;
-    let rounds = std::fs::read(data_dir.models().join(version).join(METRICS));
-    let rounds: Vec<Round> = serde_json::from_slice(&rounds.context(METRICS)?).context(METRICS)?;
-    let names = cartwheel_recommend::FEATURES;
-    let mut importance: Vec<FeatureImportance> = bundle
-        .forest
-        .importance()
-        // A model file without statistics can serve.
-        .unwrap_or_default()
-        .iter()
-        .zip(names)
-        .map(|(feature, name)| FeatureImportance {
-            feature: name.to_owned(),
-            gain: feature.gain,
-            splits: feature.splits as u64,
-        })
-        .collect();
-    importance.sort_by(|a, b| b.gain.total_cmp(&a.gain));
-    Ok(Some(ModelDetail {
-        model: model(record),
-        trees: bundle.forest.trees() as u64,
-        learning: curves(&rounds),
-        importance,
-    }))
-}
-
-/// One round of training in a bundle's metrics.
-#[derive(Deserialize)]
-struct Round {
-    metrics: Vec<(String, f64)>,
-}
-
-/// Groups `train-auc`, `valid-auc` and so on, given by round, into one curve per metric.
-fn curves(rounds: &[Round]) -> Vec<LearningCurve> {
-    let mut curves: Vec<LearningCurve> = Vec::new();
-    for (name, value) in rounds.iter().flat_map(|round| &round.metrics) {
-        let Some((rows, metric)) = name.split_once('-') else { continue };
-        let at = curves.iter().position(|curve| curve.metric == metric).unwrap_or_else(|| {
-            let metric = metric.to_owned();
-            curves.push(LearningCurve { metric, train: Vec::new(), valid: Vec::new() });
-            curves.len() - 1
-        });
-        let curve = &mut curves[at];
-        if rows == "train" { &mut curve.train } else { &mut curve.valid }.push(*value);
-    }
-    curves
 }
 
 fn summary(table: &Table) -> TableSummary {

@@ -32,9 +32,9 @@ pub struct Summary {
     pub started_ms: i64,
     /// End time in UTC milliseconds, if the execution has ended.
     pub stopped_ms: Option<i64>,
-    /// Name of the error, if the execution did not succeed.
+    /// Name of the error, if the execution did not succeed. A list of Step Functions has none.
     pub error: Option<String>,
-    /// Names of the current states.
+    /// Names of the current states. A list of Step Functions has none.
     pub current: Vec<String>,
 }
 

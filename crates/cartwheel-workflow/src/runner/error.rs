@@ -37,6 +37,9 @@ pub enum RunnerError {
     /// A journal cannot be read.
     #[error(transparent)]
     Journal(#[from] JournalError),
+    /// What runs the executions does not answer.
+    #[error("{0}")]
+    Service(String),
     /// A file or directory cannot be read or written.
     #[error("{path}: {source}")]
     Io {

@@ -5,7 +5,7 @@ mod search;
 mod sources;
 
 use anyhow::Result;
-use cartwheel_engine::Report;
+use cartwheel_engine::{Report, recorded};
 use cartwheel_node::{AuditFile, DataDir, models};
 use cartwheel_registry::{ModelRecord, ModelStatus};
 use serde::Deserialize;
@@ -92,15 +92,15 @@ fn shown(model: &ModelRecord) -> String {
         out.push_str("\nThe gate has not judged it: run `cartwheel pipeline run`.\n");
         return out;
     };
-    if let Some(verdict) = models::verdict(evaluation) {
+    if let Some(verdict) = recorded::verdict(evaluation) {
         out.push_str(&format!("\nVerdict of {}: {}\n", evaluation.run, verdict.reason));
         out.extend(verdict.advice.map(|advice| format!("{advice}\n")));
     }
     if let Ok(report) = Report::deserialize(&evaluation.report["report"]) {
         out.push_str(&format!("\n{}", report::table(&report)));
     }
-    out.extend(models::search(evaluation).map(|record| format!("\n{}", search::text(&record))));
-    out.extend(models::sources(evaluation).map(|record| format!("\n{}", sources::text(&record))));
+    out.extend(recorded::search(evaluation).map(|record| format!("\n{}", search::text(&record))));
+    out.extend(recorded::sources(evaluation).map(|record| format!("\n{}", sources::text(&record))));
     if let Some(parameters) = manifest.parameters.as_object() {
         let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         let named = parameters.iter().map(|(name, value)| format!("{name}={}", text(value)));

@@ -41,12 +41,15 @@ pub async fn run(context: &Context, args: &Serve) -> Result<()> {
         Some(endpoint) => engine.scored_by(Arc::new(endpoint)),
         None => engine,
     });
-    let state = host.state(
+    let mut state = host.state(
         engine.clone(),
         Arc::new(cartwheel_aws::stream(&config, &names)),
         Arc::new(cartwheel_aws::users(&config, &names)),
         registry,
     )?;
+    state.runs =
+        cartwheel_aws::state_machine(&config, &names).map(|machine| Arc::new(machine) as _);
+    state.operated_by = Some(cartwheel_aws::OPERATED_BY);
     if let Err(error) = state.placements.refresh().await {
         tracing::error!(%error, "cannot read the placements; those that exist from the start serve");
     }
