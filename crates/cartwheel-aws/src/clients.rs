@@ -5,8 +5,9 @@ use std::time::Duration;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, SdkConfig};
+use cartwheel_ambient::Clock;
 
-use crate::{Endpoint, KinesisStream, Names, StateMachine, Users};
+use crate::{Endpoint, KinesisStream, Lake, Names, Products, StateMachine, Users};
 
 /// Loads region, credentials and endpoints from the environment, and sets short timeouts
 /// and two retries with jitter.
@@ -39,6 +40,12 @@ pub fn stream(config: &SdkConfig, names: &Names) -> KinesisStream {
 /// The table of users.
 pub fn users(config: &SdkConfig, names: &Names) -> Users {
     Users::new(aws_sdk_dynamodb::Client::new(config), &names.table)
+}
+
+/// The live catalogue, in the table of users and in the lake.
+pub fn products(config: &SdkConfig, names: &Names, lake: Lake) -> Products {
+    let client = aws_sdk_dynamodb::Client::new(config);
+    Products::new(client, &names.table, lake, Clock::system())
 }
 
 /// The endpoint that scores, if one is named.

@@ -167,14 +167,27 @@ impl Lake {
         bytes: impl Into<Bytes>,
         expected: Option<String>,
     ) -> Result<bool, LakeError> {
+        Ok(self.replace(key, bytes, expected).await?.is_some())
+    }
+
+    /// The same, but returns the version of the written object, `None` if it was not written.
+    ///
+    /// # Errors
+    /// When S3 fails.
+    pub(crate) async fn replace(
+        &self,
+        key: &str,
+        bytes: impl Into<Bytes>,
+        expected: Option<String>,
+    ) -> Result<Option<String>, LakeError> {
         let mode = match expected {
             Some(e_tag) => PutMode::Update(UpdateVersion { e_tag: Some(e_tag), version: None }),
             None => PutMode::Create,
         };
         let payload = PutPayload::from_bytes(bytes.into());
         match self.0.put_opts(&Key::from(key), payload, PutOptions::from(mode)).await {
-            Ok(_) => Ok(true),
-            Err(Error::Precondition { .. } | Error::AlreadyExists { .. }) => Ok(false),
+            Ok(written) => Ok(Some(written.e_tag.unwrap_or_default())),
+            Err(Error::Precondition { .. } | Error::AlreadyExists { .. }) => Ok(None),
             Err(error) => Err(error.into()),
         }
     }

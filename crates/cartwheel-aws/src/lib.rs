@@ -1,7 +1,7 @@
 //! cartwheel on AWS: the adapters for its services, and the functions of the state machine.
 //!
-//! [`KinesisStream`] is the stream, [`Users`] the user store on DynamoDB, [`Lake`] the
-//! objects of the lake on S3, [`S3Registry`] its releases and models, [`Follower`] the
+//! [`KinesisStream`] is the stream, [`Users`] the user store and [`Products`] the live catalogue on
+//! DynamoDB, [`Lake`] the objects of the lake on S3, [`S3Registry`] its releases and models, [`Follower`] the
 //! served release, [`LakeErasures`] the erasures in progress, [`LakeEraser`] their work on the lake,
 //! [`Endpoint`] a scorer on SageMaker, and [`Object`] a source of an import. [`consume`] applies the
 //! stream's batches; [`functions`] are the state machine's, and [`import()`] imports files. Only this
@@ -27,13 +27,15 @@ mod lake;
 mod lake_copy;
 mod names;
 mod objects;
+mod products;
 mod registry;
 mod retry;
 mod run_history;
 mod state_machine;
+mod table;
 mod users;
 
-pub use clients::{endpoint, sdk_config, state_machine, stream, users};
+pub use clients::{endpoint, products, sdk_config, state_machine, stream, users};
 pub use consume::{BatchAnswer, Consumed, KinesisEvent, consume};
 pub use dead_letters::{DeadLetter, DeadLetters, Notices};
 pub use emf::Emf;
@@ -47,6 +49,7 @@ pub use kinesis::KinesisStream;
 pub use lake::{Lake, LakeError};
 pub use names::{Missing, Names, OPERATED_BY};
 pub use objects::Object;
+pub use products::Products;
 pub use registry::S3Registry;
 pub use state_machine::StateMachine;
 pub use users::{Unapplied, Users};

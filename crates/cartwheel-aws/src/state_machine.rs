@@ -200,7 +200,9 @@ where
 {
     let code = error.as_service_error().and_then(ProvideErrorMetadata::code);
     match code {
-        Some("ExecutionDoesNotExist" | "InvalidArn") => RunnerError::Unknown(name.to_owned()),
+        Some("ExecutionDoesNotExist" | "InvalidArn" | "ResourceNotFound") => {
+            RunnerError::Unknown(name.to_owned())
+        }
         _ => failed(error),
     }
 }

@@ -15,7 +15,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
 use cartwheel_events::{EventRecord, UserId};
 use cartwheel_sessions::{SESSION_MS, Session, Shopper, StoreError, UserLock, UserStore};
@@ -23,7 +22,8 @@ use cartwheel_stream::{Pending, Position};
 use futures::stream::{StreamExt, TryStreamExt};
 
 use crate::breaker::Breaker;
-use crate::retry::{TRIES, is_throttled, pause, text};
+use crate::retry::{TRIES, pause, text};
+use crate::table::{DATA, EXPIRES, Item, Table, blob, bytes, key, names, s, service};
 
 /// Most keys of one `BatchGetItem`.
 const MAX_GET: usize = 100;
@@ -38,22 +38,15 @@ const LEVEL: i32 = 3;
 /// Largest JSON of a session, in bytes.
 const MAX_SESSION: usize = 4 << 20;
 
-const USER: &str = "user_id";
-const ITEM: &str = "item";
 const SESSION: &str = "session";
-const DATA: &str = "data";
 const SEQ: &str = "seq";
 const CHUNKS: &str = "chunks";
-const EXPIRES: &str = "expires_at";
 const ERASED: &str = "erased_at_ms";
-
-type Item = HashMap<String, AttributeValue>;
 
 /// The user store on a DynamoDB table.
 #[derive(Debug)]
 pub struct Users {
-    client: Client,
-    table: String,
+    table: Table,
     /// Keeps requests from waiting for a table that does not answer.
     reads: Breaker,
 }
@@ -67,25 +60,8 @@ pub struct Unapplied {
     pub error: StoreError,
 }
 
-fn service(message: String) -> StoreError {
-    StoreError::Service(message)
-}
-
-fn s(text: impl Into<String>) -> AttributeValue {
-    AttributeValue::S(text.into())
-}
-
-fn key(user: &str, item: &str) -> Item {
-    HashMap::from([(USER.to_owned(), s(user)), (ITEM.to_owned(), s(item))])
-}
-
 fn piece(feature_set: &str, n: usize) -> String {
     format!("features#{feature_set}#{n}")
-}
-
-fn bytes<'a>(item: &'a Item, name: &str) -> Result<&'a [u8], StoreError> {
-    let found = item.get(name).and_then(|value| value.as_b().ok());
-    found.map(Blob::as_ref).ok_or_else(|| service(format!("an item has no {name}")))
 }
 
 /// Reads the session in an item. A damaged session is logged and counts as absent.
@@ -107,7 +83,7 @@ fn is_erased(session: &Session, record: &EventRecord) -> bool {
 impl Users {
     /// The users in the table with this name.
     pub fn new(client: Client, table: impl Into<String>) -> Self {
-        Self { client, table: table.into(), reads: Breaker::new(LIMIT) }
+        Self { table: Table { client, name: table.into() }, reads: Breaker::new(LIMIT) }
     }
 
     /// Reads items. Items that do not exist are left out.
@@ -131,7 +107,8 @@ impl Users {
                 .consistent_read(consistent)
                 .build()
                 .map_err(|e| service(e.to_string()))?;
-            let request = self.client.batch_get_item().request_items(&self.table, wanted);
+            let request =
+                self.table.client.batch_get_item().request_items(&self.table.name, wanted);
             let output = request.send().await.map_err(|e| service(text(&e)))?;
             let tables = output.responses.unwrap_or_default();
             found.extend(tables.into_values().flatten());
@@ -240,10 +217,10 @@ impl Users {
         let data = zstd::bulk::compress(&json, LEVEL).map_err(|e| service(e.to_string()))?;
         let last_ms = session.updated_ms.max(session.erased_ms.unwrap_or_default());
         let expires = (last_ms + SESSION_MS) / 1000;
-        let request = self.client.put_item().table_name(&self.table);
+        let request = self.table.client.put_item();
         let request = request
             .set_item(Some(key(user, SESSION)))
-            .item(DATA, AttributeValue::B(Blob::new(data)))
+            .item(DATA, blob(data))
             .item(SEQ, s(format!("{:057}", session.next_sequence)))
             .item(EXPIRES, AttributeValue::N(expires.to_string()));
         let request = match session.erased_ms {
@@ -269,22 +246,7 @@ impl Users {
                 }
             }
         };
-        for n in 1..=TRIES {
-            match request.clone().send().await {
-                Ok(_) => return Ok(true),
-                Err(error) => {
-                    let refused = error.as_service_error();
-                    if refused.is_some_and(|e| e.is_conditional_check_failed_exception()) {
-                        return Ok(false);
-                    }
-                    if !is_throttled(&error) || n == TRIES {
-                        return Err(service(text(&error)));
-                    }
-                    pause(n).await;
-                }
-            }
-        }
-        Ok(false)
+        self.table.put_if(request).await
     }
 
     /// Applies records of a shard, in order. Returns the users whose records were not all
@@ -320,14 +282,6 @@ impl Users {
             unapplied.extend(failed);
         }
         unapplied
-    }
-}
-
-fn names(item: &Item) -> Result<(String, &str), StoreError> {
-    let text = |name: &str| item.get(name).and_then(|value| value.as_s().ok());
-    match (text(USER), text(ITEM)) {
-        (Some(user), Some(item)) => Ok((user.clone(), item)),
-        _ => Err(service("an item has no key".to_owned())),
     }
 }
 

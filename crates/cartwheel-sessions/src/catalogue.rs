@@ -19,7 +19,7 @@ pub use consumer::consume_products;
 pub use listing::Listing;
 pub use live::{Changes, LiveCatalogue, MAX_PRODUCTS};
 pub use mark::CatalogueMark;
-pub use store::{ProductLock, ProductStore};
+pub use store::{ChangeError, ProductChange, ProductLock, ProductStore};
 pub use unknown::{MAX_UNKNOWN, UnknownProduct};
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use cartwheel_events::{Event, EventRecord, UserId};
 use cartwheel_stream::{Position, Sequence};
 use serde_json::json;
 
-pub use crate::catalogue::conformance::products;
+pub use crate::catalogue::conformance::{product_writers, products};
 use crate::{SESSION_MS, Session, Shopper, UserStore};
 
 const NOW: i64 = 1_700_000_000_000;

@@ -22,8 +22,8 @@ mod user_locks;
 mod user_store;
 
 pub use catalogue::{
-    CatalogueMark, Changes, Listing, LiveCatalogue, MAX_PRODUCTS, MAX_UNKNOWN, ProductLock,
-    ProductStore, UnknownProduct, consume_products,
+    CatalogueMark, ChangeError, Changes, Listing, LiveCatalogue, MAX_PRODUCTS, MAX_UNKNOWN,
+    ProductChange, ProductLock, ProductStore, UnknownProduct, consume_products,
 };
 pub use consumer::{ConsumeError, consume_sessions};
 pub use dedup::{DEDUP_MS, RecentEvent, event_hash};

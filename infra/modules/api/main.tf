@@ -13,8 +13,8 @@ resource "aws_apigatewayv2_api" "this" {
 
   cors_configuration {
     allow_origins  = local.origins
-    allow_methods  = ["DELETE", "GET", "OPTIONS", "POST", "PUT"]
-    allow_headers  = ["authorization", "content-type", "x-api-key", "x-request-id"]
+    allow_methods  = ["DELETE", "GET", "OPTIONS", "PATCH", "POST", "PUT"]
+    allow_headers  = ["authorization", "content-type", "if-match", "if-none-match", "x-api-key", "x-request-id"]
     expose_headers = ["retry-after", "x-request-id"]
     max_age        = 3600
   }

@@ -5,7 +5,7 @@ locals {
   # Versions under releases/ are never deleted: they are the history of releases.
   overwritten = [
     "erasures/", "events/", "impressions/", "imports/", "orders/", "order_products/", "products/",
-    "baskets/", "features/", "models/", "training/", "errors/", "incoming/", "rejects/",
+    "baskets/", "features/", "models/", "training/", "errors/", "incoming/", "rejects/", "snapshots/",
   ]
 }
 

@@ -9,8 +9,9 @@ locals {
     kms_key_arn        = var.kms_key_arn
     network            = var.network
   }
-  # What answers are made from: releases, and the documents that the shop configures.
-  served = ["documents", "features", "models", "releases"]
+  # What answers are made from: releases, the documents that the shop configures, and the live
+  # catalogue, whose newest changes are in the table.
+  served = ["documents", "features", "models", "releases", "snapshots"]
   # What erasing a user from the table takes.
   forget = ["dynamodb:BatchGetItem", "dynamodb:BatchWriteItem", "dynamodb:PutItem", "dynamodb:Query"]
 }
@@ -44,8 +45,8 @@ module "api_function" {
       Resource = [var.impressions_arn]
     },
     {
-      # An erasure is in the table before it is answered.
-      Sid      = "Users"
+      # An erasure is in the table before it is answered, and so is a change of a product.
+      Sid      = "Table"
       Effect   = "Allow"
       Action   = local.forget
       Resource = [var.table_arn]
@@ -63,10 +64,10 @@ module "api_function" {
       Resource = [for folder in local.of_users : "${var.lake_arn}/${folder}/*"]
     },
     {
-      Sid      = "RecordErasures"
+      Sid      = "RecordErasuresAndProducts"
       Effect   = "Allow"
       Action   = ["s3:PutObject"]
-      Resource = ["${var.lake_arn}/erasures/*"]
+      Resource = ["${var.lake_arn}/erasures/*", "${var.lake_arn}/snapshots/*"]
     },
     {
       # Without it, S3 answers 403 instead of 404 for a missing object. That request has no

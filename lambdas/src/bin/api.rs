@@ -19,6 +19,10 @@ use tower::ServiceExt;
 
 /// Interval between checks for a new release and for new placements.
 const REFRESH: Duration = Duration::from_secs(15);
+/// Interval between looks for changes of the catalogue: an answer knows all that are older.
+const CHANGES: Duration = Duration::from_secs(5);
+/// Longest time that a request waits for them.
+const CATCH_UP: Duration = Duration::from_millis(500);
 /// Longest time that a response waits for its impression to be stored.
 const SETTLE: Duration = Duration::from_millis(100);
 
@@ -44,13 +48,18 @@ async fn main() -> Result<(), Error> {
     let placements = Arc::new(placements);
     let rules = Arc::new(LiveDocument::new(registry.clone(), RULES).read_only());
     let synonyms = Arc::new(LiveDocument::new(registry.clone(), SYNONYMS).read_only());
-    let (config, opened, known, ruled, meant) = tokio::join!(
-        cartwheel_aws::sdk_config(),
+    let config = cartwheel_aws::sdk_config().await;
+    let products = Arc::new(cartwheel_aws::products(&config, &names, lake.clone()));
+    let (listed, opened, known, ruled, meant) = tokio::join!(
+        products.refresh(),
         Follower::open(registry.clone(), &names.timezone),
         placements.refresh(),
         rules.refresh(),
         synonyms.refresh(),
     );
+    if let Err(error) = listed {
+        tracing::error!(%error, "cannot read the live catalogue; products are those of the release");
+    }
     if let Err(error) = meant {
         tracing::error!(%error, "cannot read the synonyms; searches know none");
     }
@@ -64,6 +73,7 @@ async fn main() -> Result<(), Error> {
     let discovery = list::<f32>("CARTWHEEL_RECOMMEND_DISCOVERY")?.first().copied();
     let discovery = Discovery::new(discovery.unwrap_or_default());
     let engine = ServingEngine::new(opened).discovering(discovery);
+    let engine = engine.with_catalogue(products.live(), false);
     let engine = Arc::new(match cartwheel_aws::endpoint(&config, &names) {
         Some(endpoint) => engine.scored_by(Arc::new(endpoint)),
         None => engine,
@@ -78,12 +88,14 @@ async fn main() -> Result<(), Error> {
         cartwheel_aws::state_machine(&config, &names).map(|machine| Arc::new(machine) as _);
     state.operated_by = Some(cartwheel_aws::OPERATED_BY);
     state.user_rights = Some(Arc::new(CloudUserRights::new(lake, users, Clock::system())));
+    state.catalogue = Some(products.clone());
     state.placements = placements.clone();
     state.rules = rules.clone();
     state.synonyms = synonyms.clone();
     let (router, follower) = (cartwheel_api::router(state.clone()), Arc::new(follower));
 
     lambda_http::run(service_fn(async |request: Request| {
+        products.keep_up(CHANGES, CATCH_UP).await;
         if follower.is_due(REFRESH) {
             let (follower, engine) = (follower.clone(), engine.clone());
             let (placements, rules) = (placements.clone(), rules.clone());

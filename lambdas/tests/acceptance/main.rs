@@ -3,6 +3,7 @@
 #![allow(clippy::disallowed_methods, reason = "real programs are measured in real time")]
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
+mod catalogue;
 mod cloud;
 mod console;
 mod embedded;
@@ -55,6 +56,11 @@ async fn the_console_is_shown_models_and_runs() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_erased_user_is_gone_from_answers_table_and_loads() {
     cloud::erases(&Learned::make()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_of_the_catalogue_reaches_every_instance() {
+    catalogue::changes(&Learned::make()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -17,7 +17,8 @@ pub(crate) async fn put(
     results.into_iter().map(|result| result.map_err(problem)).collect()
 }
 
-fn problem(error: PutError) -> Problem {
+/// The problem of a record that was not stored.
+pub(crate) fn problem(error: PutError) -> Problem {
     match error {
         PutError::Throttled => {
             Problem::new(Kind::Throttled, "The stream accepts no more events at the moment.")

@@ -1,12 +1,11 @@
 //! Forgetting a shopper: the session and every feature record.
 
-use aws_sdk_dynamodb::types::{DeleteRequest, WriteRequest};
 use cartwheel_events::UserId;
 use cartwheel_sessions::{Session, StoreError};
 
-use super::load::MAX_WRITE;
-use super::{ITEM, Item, RACES, SESSION, USER, Users, key, names, s, service, session};
+use super::{RACES, SESSION, Users, session};
 use crate::retry::{TRIES, pause, text};
+use crate::table::{ITEM, Item, USER, key, names, s, service};
 
 impl Users {
     /// Replaces the session of a shopper by an empty one that keeps records out which were accepted
@@ -17,17 +16,8 @@ impl Users {
     /// When the table does not answer: some of it may be done.
     pub async fn forget(&self, user: &UserId, erased_ms: i64) -> Result<(), StoreError> {
         self.forget_session(user.as_str(), erased_ms).await?;
-        let mut left = self.record_keys(user.as_str()).await?;
-        while !left.is_empty() {
-            let batch: Vec<Item> = left.drain(..left.len().min(MAX_WRITE)).collect();
-            let request = |key: Item| -> Result<WriteRequest, StoreError> {
-                let delete = DeleteRequest::builder().set_key(Some(key)).build();
-                let delete = delete.map_err(|e| service(e.to_string()))?;
-                Ok(WriteRequest::builder().delete_request(delete).build())
-            };
-            self.send(batch.into_iter().map(request).collect::<Result<_, _>>()?).await?;
-        }
-        Ok(())
+        let keys = self.record_keys(user.as_str()).await?;
+        self.table.remove(keys).await
     }
 
     async fn forget_session(&self, user: &str, erased_ms: i64) -> Result<(), StoreError> {
@@ -55,7 +45,8 @@ impl Users {
         let mut found = Vec::new();
         let mut from: Option<Item> = None;
         loop {
-            let request = self.client.query().table_name(&self.table).consistent_read(true);
+            let request =
+                self.table.client.query().table_name(&self.table.name).consistent_read(true);
             let request = request
                 .key_condition_expression("#user = :user AND begins_with(#item, :records)")
                 .projection_expression("#user, #item")

@@ -1,18 +1,13 @@
 //! Writing the users' records of a feature set.
 
-use aws_sdk_dynamodb::primitives::Blob;
-use aws_sdk_dynamodb::types::{AttributeValue, PutRequest, WriteRequest};
+use aws_sdk_dynamodb::types::AttributeValue;
 use cartwheel_events::UserId;
 use cartwheel_sessions::StoreError;
 use futures::stream::{StreamExt, TryStreamExt};
 
-use super::{CHUNKS, CONCURRENT, DATA, EXPIRES, Item, Users, bytes, key, piece, service};
-use crate::retry::{TRIES, is_throttled, pause, text};
+use super::{CHUNKS, CONCURRENT, Users, piece};
+use crate::table::{DATA, EXPIRES, Item, MAX_DATA, MAX_WRITE, blob, bytes, key, put};
 
-/// Most items of one `BatchWriteItem`.
-pub(super) const MAX_WRITE: usize = 25;
-/// Largest piece of a record, in bytes: an item has 400 kB, names and keys included.
-const PIECE: usize = 380_000;
 /// Largest `BatchWriteItem`, in bytes: under the service's 16 MB.
 const MAX_WRITE_BYTES: usize = 8_000_000;
 /// Seconds after which a record expires that no run has loaded again.
@@ -32,16 +27,13 @@ impl Users {
     ) -> Result<usize, StoreError> {
         let expires = AttributeValue::N((now_s + RECORD_SECONDS).to_string());
         let items = records.into_iter().flat_map(|(user, record)| {
-            let chunks = record.len().div_ceil(PIECE).max(1);
+            let chunks = record.len().div_ceil(MAX_DATA).max(1);
             let expires = expires.clone();
             (0..chunks)
                 .map(|n| {
-                    let end = record.len().min((n + 1) * PIECE);
+                    let end = record.len().min((n + 1) * MAX_DATA);
                     let mut item = key(user.as_str(), &piece(feature_set, n));
-                    item.insert(
-                        DATA.to_owned(),
-                        AttributeValue::B(Blob::new(&record[n * PIECE..end])),
-                    );
+                    item.insert(DATA.to_owned(), blob(&record[n * MAX_DATA..end]));
                     item.insert(CHUNKS.to_owned(), AttributeValue::N(chunks.to_string()));
                     item.insert(EXPIRES.to_owned(), expires.clone());
                     item
@@ -51,40 +43,11 @@ impl Users {
         let batches = Batches { items: items.peekable() };
         let work = batches.map(|batch| async move {
             let count = batch.len();
-            self.write(batch).await.map(|()| count)
+            let requests = batch.into_iter().map(put).collect::<Result<_, _>>()?;
+            self.table.send(requests).await.map(|()| count)
         });
         let counts = futures::stream::iter(work).buffer_unordered(CONCURRENT);
         counts.try_fold(0, |all, count| std::future::ready(Ok(all + count))).await
-    }
-
-    async fn write(&self, batch: Vec<Item>) -> Result<(), StoreError> {
-        let request = |item: Item| -> Result<WriteRequest, StoreError> {
-            let put = PutRequest::builder().set_item(Some(item)).build();
-            Ok(WriteRequest::builder()
-                .put_request(put.map_err(|e| service(e.to_string()))?)
-                .build())
-        };
-        self.send(batch.into_iter().map(request).collect::<Result<_, _>>()?).await
-    }
-
-    /// Writes and removes items of one `BatchWriteItem`.
-    pub(super) async fn send(&self, mut left: Vec<WriteRequest>) -> Result<(), StoreError> {
-        for n in 1..=TRIES * 2 {
-            let output = self.client.batch_write_item().request_items(&self.table, left.clone());
-            match output.send().await {
-                Ok(output) => {
-                    let tables = output.unprocessed_items.unwrap_or_default();
-                    left = tables.into_values().flatten().collect();
-                }
-                Err(error) if is_throttled(&error) => {}
-                Err(error) => return Err(service(text(&error))),
-            }
-            if left.is_empty() {
-                return Ok(());
-            }
-            pause(n).await;
-        }
-        Err(service(format!("{} records were not written", left.len())))
     }
 }
 

@@ -3,12 +3,13 @@ use std::sync::Arc;
 use cartwheel_aws::{Lake, S3Registry};
 use cartwheel_registry::conformance::Backing;
 use cartwheel_registry::{Pending, Registry};
-use cartwheel_sessions::UserStore;
+use cartwheel_sessions::{ProductStore, UserStore};
 use cartwheel_testkit::Emulator;
+use object_store::memory::InMemory;
 use object_store::prefix::PrefixStore;
 use object_store::{ObjectStore, ObjectStoreExt};
 
-use crate::harness::{bucket, stream, users};
+use crate::harness::{bucket, products, stream, users};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn kinesis_conforms() {
@@ -40,6 +41,20 @@ async fn dynamodb_conforms() {
     cartwheel_sessions::conformance::ties(store.clone(), "y", [a, b, c, d]).await;
     let other: Arc<dyn UserStore> = Arc::new(users(&dynamodb.url(), "users").await);
     cartwheel_sessions::conformance::writers(vec![store, other.clone(), other], "x", 60).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_live_catalogue_conforms() {
+    let dynamodb = Emulator::dynamodb();
+    dynamodb.make_users("users");
+    let lake = Lake::on(Arc::new(InMemory::new()));
+    let mut stores: Vec<Arc<dyn ProductStore>> = Vec::new();
+    for _ in 0..3 {
+        stores.push(products(&dynamodb.url(), "users", lake.clone()).await);
+    }
+    cartwheel_sessions::conformance::products(stores[0].clone(), "p").await;
+    // Their changes are more than a journal keeps.
+    cartwheel_sessions::conformance::product_writers(stores, "p", 60).await;
 }
 
 /// A lake of its own below a prefix of the bucket.

@@ -7,7 +7,8 @@ use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider};
-use cartwheel_aws::{KinesisStream, Users};
+use cartwheel_ambient::Clock;
+use cartwheel_aws::{KinesisStream, Lake, Products, Users};
 use object_store::ObjectStore;
 use object_store::aws::AmazonS3Builder;
 
@@ -33,6 +34,12 @@ pub async fn stream(url: &str, name: &str) -> KinesisStream {
 
 pub async fn users(url: &str, table: &str) -> Users {
     Users::new(aws_sdk_dynamodb::Client::new(&config(url).await), table)
+}
+
+/// The live catalogue of a process of its own.
+pub async fn products(url: &str, table: &str, lake: Lake) -> Arc<Products> {
+    let client = aws_sdk_dynamodb::Client::new(&config(url).await);
+    Arc::new(Products::new(client, table, lake, Clock::system()))
 }
 
 pub fn bucket(url: &str, name: &str) -> Arc<dyn ObjectStore> {

@@ -9,4 +9,5 @@ mod erasure;
 mod faults;
 mod harness;
 mod lake;
+mod products;
 mod runs;

@@ -282,7 +282,7 @@ impl World {
         };
         let node = self.node()?;
         let products = [product_id];
-        let _turn = node.catalogue.lock(&products).await;
+        let _turn = node.catalogue.lock(&products).await?;
         let record = Record::Product(change.clone());
         let (log, catalogue) = (node.log.clone(), node.catalogue.clone());
         self.model.put(&record);

@@ -42,8 +42,11 @@ impl Listing {
         }))
     }
 
-    /// Encodes the listing for a table.
-    pub(crate) fn to_vec(&self) -> Result<Vec<u8>, serde_json::Error> {
+    /// Encodes the listing as one line of JSON.
+    ///
+    /// # Errors
+    /// When the product cannot be expressed in JSON.
+    pub fn to_vec(&self) -> Result<Vec<u8>, serde_json::Error> {
         serde_json::to_vec(&Stored {
             product: self.product.as_deref().map(std::borrow::Cow::Borrowed),
             shard: self.position.shard,
@@ -54,7 +57,10 @@ impl Listing {
     }
 
     /// Decodes a listing that [`Listing::to_vec`] encoded.
-    pub(crate) fn from_slice(bytes: &[u8]) -> Result<Self, serde_json::Error> {
+    ///
+    /// # Errors
+    /// When the bytes are no listing.
+    pub fn from_slice(bytes: &[u8]) -> Result<Self, serde_json::Error> {
         let stored: Stored<'_> = serde_json::from_slice(bytes)?;
         Ok(Self {
             product: stored.product.map(|product| Arc::new(product.into_owned())),

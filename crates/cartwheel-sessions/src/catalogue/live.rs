@@ -4,15 +4,15 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use cartwheel_events::{EventRecord, ProductId, ProductRecord};
-use cartwheel_stream::{Pending, Position, Sequence};
+use cartwheel_events::{EventRecord, ProductId, ProductRecord, Record};
+use cartwheel_stream::{Pending, Position, PutError, Sequence, Stream};
 use parking_lot::{Mutex, RwLock};
 
 use crate::catalogue::listing::Listing;
 use crate::catalogue::mark::CatalogueMark;
 use crate::catalogue::redb_table::RedbCatalogue;
 use crate::catalogue::state::State;
-use crate::catalogue::store::{ProductLock, ProductStore};
+use crate::catalogue::store::{ChangeError, ProductChange, ProductLock, ProductStore};
 use crate::catalogue::unknown::UnknownProduct;
 use crate::session_table::StoreError;
 use crate::user_locks::UserLocks;
@@ -136,6 +136,20 @@ impl LiveCatalogue {
         self.version.store(state.version(), Ordering::Release);
     }
 
+    /// Whether a change builds on the newest listing of its product.
+    pub fn is_current(&self, change: &ProductChange) -> bool {
+        let state = self.state.read();
+        let listing = state.listings.get(&change.record.product_id);
+        listing.map(|listing| listing.position) == change.before
+    }
+
+    /// Takes over a listing of another process, unless there is a newer one.
+    pub fn restore(&self, product_id: &ProductId, listing: Listing) {
+        let mut state = self.state.write();
+        state.restore(product_id, listing);
+        self.version.store(state.version(), Ordering::Release);
+    }
+
     /// The products that only events name, by id.
     pub fn unknown_products(&self) -> BTreeMap<ProductId, UnknownProduct> {
         self.state.read().unknown.counts().clone()
@@ -185,8 +199,11 @@ impl LiveCatalogue {
 }
 
 impl ProductStore for LiveCatalogue {
-    fn lock<'a>(&'a self, products: &'a [ProductId]) -> Pending<'a, Option<ProductLock>> {
-        Box::pin(async move { Some(ProductLock { _lock: self.locks.lock(products).await }) })
+    fn lock<'a>(
+        &'a self,
+        products: &'a [ProductId],
+    ) -> Pending<'a, Result<ProductLock, StoreError>> {
+        Box::pin(async move { Ok(ProductLock { _lock: self.locks.lock(products).await }) })
     }
 
     fn find<'a>(
@@ -198,12 +215,33 @@ impl ProductStore for LiveCatalogue {
         Box::pin(std::future::ready(Ok(found)))
     }
 
-    fn apply<'a>(
+    fn put<'a>(
         &'a self,
-        records: &'a [(Position, ProductRecord)],
-    ) -> Pending<'a, Result<(), StoreError>> {
-        records.iter().for_each(|(position, record)| self.apply(*position, record));
-        Box::pin(std::future::ready(Ok(())))
+        stream: &'a dyn Stream,
+        changes: Vec<ProductChange>,
+    ) -> Pending<'a, Vec<Result<Position, ChangeError>>> {
+        Box::pin(async move {
+            let current: Vec<bool> = changes.iter().map(|change| self.is_current(change)).collect();
+            let holds = changes.iter().zip(&current).filter(|(_, is_current)| **is_current);
+            let records: Vec<&ProductRecord> = holds.map(|(change, _)| &change.record).collect();
+            if records.is_empty() {
+                return vec![Err(ChangeError::Raced); changes.len()];
+            }
+            let puts = stream.put(records.iter().map(|&r| Record::Product(r.clone())).collect());
+            let puts = puts.await;
+            for (put, record) in puts.iter().zip(records) {
+                if let Ok(position) = put {
+                    self.apply(*position, record);
+                }
+            }
+            let mut puts = puts.into_iter();
+            let mut next = || puts.next().unwrap_or(Err(PutError::Stopped));
+            let result = |is_current| match is_current {
+                true => next().map_err(ChangeError::from),
+                false => Err(ChangeError::Raced),
+            };
+            current.into_iter().map(result).collect()
+        })
     }
 
     fn page<'a>(
@@ -219,8 +257,8 @@ impl ProductStore for LiveCatalogue {
         Box::pin(std::future::ready(Ok(page)))
     }
 
-    fn has_room(&self) -> bool {
-        self.len() < MAX_PRODUCTS
+    fn full(&self) -> Option<usize> {
+        (self.len() >= MAX_PRODUCTS).then_some(MAX_PRODUCTS)
     }
 
     fn unknown(&self) -> Pending<'_, Result<BTreeMap<ProductId, UnknownProduct>, StoreError>> {

@@ -58,8 +58,22 @@ impl State {
         let Some(listing) = Listing::after(self.listings.get(id), position, record)? else {
             return Ok(false);
         };
+        self.set(id, listing);
+        Ok(true)
+    }
+
+    /// Takes over a listing unless there is a newer one.
+    pub(crate) fn restore(&mut self, id: &ProductId, listing: Listing) {
+        let known = self.listings.get(id).map(|known| known.position.sequence);
+        if known.is_none_or(|known| known < listing.position.sequence) {
+            self.set(id, listing);
+        }
+    }
+
+    fn set(&mut self, id: &ProductId, listing: Listing) {
+        let after = listing.position.sequence;
         let before = self.listings.insert(id.clone(), listing);
-        self.mark.note(id, before.map(|before| before.position.sequence), position.sequence);
+        self.mark.note(id, before.map(|before| before.position.sequence), after);
         self.unknown.remove(id);
         self.dirty.insert(id.clone());
         self.version += 1;
@@ -67,7 +81,6 @@ impl State {
             self.changes.pop_front();
         }
         self.changes.push_back(id.clone());
-        Ok(true)
     }
 
     pub(crate) fn version(&self) -> u64 {

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::conformance::change;
-use super::{Changes, LiveCatalogue, MAX_UNKNOWN, consume_products};
+use super::{Changes, LiveCatalogue, MAX_UNKNOWN, ProductStore, consume_products};
 
 fn id(id: &str) -> ProductId {
     ProductId::new(id).unwrap()
@@ -36,7 +36,39 @@ async fn consume(stream: &Arc<dyn Stream>, catalogue: &Arc<LiveCatalogue>) {
 async fn the_catalogue_of_this_process_conforms() {
     let folder = tempfile::tempdir().unwrap();
     let catalogue = LiveCatalogue::open(&folder.path().join("catalogue.redb")).unwrap();
-    crate::conformance::products(Arc::new(catalogue), "p", ["1", "3", "4", "8", "9"]).await;
+    let catalogue: Arc<dyn ProductStore> = Arc::new(catalogue);
+    crate::conformance::products(catalogue.clone(), "p").await;
+    crate::conformance::product_writers(vec![catalogue.clone(), catalogue], "p", 20).await;
+}
+
+#[test]
+fn a_replay_changes_nothing() {
+    let catalogue = LiveCatalogue::in_memory();
+    let at = |n: u64| cartwheel_stream::Position { shard: 1, sequence: n.into() };
+    let changes = [
+        (at(1), change("a", Some(json!({"name": "First"})), 7)),
+        (at(3), change("a", Some(json!({"name": "Second"})), 8)),
+        (at(4), change("b", Some(json!({"name": "Other"})), 8)),
+        (at(8), change("b", None, 9)),
+    ];
+    changes.iter().for_each(|(position, record)| catalogue.apply(*position, record));
+    let listings = || ["a", "b"].map(|product| catalogue.get(&id(product)));
+    let found = listings();
+    assert_eq!(found[1].as_ref().map(|listing| listing.product.is_none()), Some(true));
+    // All of them again, and one that is older than the newest.
+    changes.iter().for_each(|(position, record)| catalogue.apply(*position, record));
+    catalogue.apply(changes[2].0, &changes[2].1);
+    assert_eq!(listings(), found);
+
+    let copy = LiveCatalogue::in_memory();
+    for (product, listing) in ["a", "b"].into_iter().zip(found.clone()) {
+        copy.restore(&id(product), listing.unwrap());
+    }
+    let old = copy.get(&id("a")).unwrap();
+    copy.apply(at(9), &change("a", Some(json!({"name": "Third"})), 9));
+    copy.restore(&id("a"), old);
+    assert_eq!(name(&copy, "a").as_deref(), Some("Third"), "it is newer");
+    assert_eq!(copy.get(&id("b")), found[1]);
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
-use cartwheel_aws::{Follower, Names, S3Registry};
+use cartwheel_aws::{Follower, Lake, Names, Products, S3Registry};
 use cartwheel_engine::{Discovery, ServingEngine};
 use cartwheel_node::{Extras, Host, Supervisor, follow_document, until};
 
@@ -14,29 +14,33 @@ use crate::commands::web::asset;
 use crate::context::Context;
 use crate::otlp;
 
-/// Interval at which the lake is asked for a new release and for new placements.
+/// Interval at which the lake is asked for a new release and for new placements, and the table for
+/// changes of products.
 const REFRESH: Duration = Duration::from_secs(5);
 
 /// Serves. Firehose delivers to the lake, and the function `consume` keeps the sessions. Keys
 /// and audit log are those of the data directory.
 pub async fn run(context: &Context, args: &Serve) -> Result<()> {
     let server = args.server(&context.settings.server);
-    anyhow::ensure!(
-        context.settings.recommend.value == "off",
-        "recommend.value takes prices from the live catalogue, which a server on AWS does not have: \
-         set it to off"
-    );
     let (metrics, _sender) = otlp::metrics(otlp::variable)?.unzip();
     let assistants = Some(mcp::http::over_http(context));
     let extras = Extras { assets: Some(asset), assistants, metrics };
     let host = Host::new(&context.data_dir, server, extras)?;
     let names = Names::from_env(&["CARTWHEEL_LAKE", "CARTWHEEL_TABLE", "CARTWHEEL_STREAM"])?;
     let timezone = &context.settings.shop.timezone;
-    let registry = Arc::new(S3Registry::open(&names.lake)?);
+    let lake = Lake::open(&names.lake)?;
+    let registry = Arc::new(S3Registry::new(lake.clone()));
     let (follower, opened) = Follower::open(registry.clone(), timezone).await?;
     let config = cartwheel_aws::sdk_config().await;
+    let products = Arc::new(cartwheel_aws::products(&config, &names, lake));
+    if let Err(error) = products.refresh().await {
+        tracing::error!(%error, "cannot read the live catalogue; products are those of the release");
+    }
     let discovery = Discovery::new(context.settings.recommend.discovery);
-    let engine = ServingEngine::new(opened).discovering(discovery);
+    let engine = ServingEngine::new(opened)
+        .discovering(discovery)
+        .valuing(context.settings.recommend.value.parse()?)
+        .with_catalogue(products.live(), context.settings.catalogue.accept_unknown);
     let engine = Arc::new(match cartwheel_aws::endpoint(&config, &names) {
         Some(endpoint) => engine.scored_by(Arc::new(endpoint)),
         None => engine,
@@ -50,6 +54,7 @@ pub async fn run(context: &Context, args: &Serve) -> Result<()> {
     state.runs =
         cartwheel_aws::state_machine(&config, &names).map(|machine| Arc::new(machine) as _);
     state.operated_by = Some(cartwheel_aws::OPERATED_BY);
+    state.catalogue = Some(products.clone());
     if let Err(error) = state.placements.refresh().await {
         tracing::error!(%error, "cannot read the placements; those that exist from the start serve");
     }
@@ -58,6 +63,8 @@ pub async fn run(context: &Context, args: &Serve) -> Result<()> {
     supervisor.run_restarting("releases", move |stop| {
         until(stop, follow(follower.clone(), engine.clone()))
     });
+    supervisor
+        .run_restarting("catalogue", move |stop| until(stop, follow_products(products.clone())));
     if let Err(error) = state.rules.refresh().await {
         tracing::error!(%error, "cannot read the rules; lists follow none");
     }
@@ -84,6 +91,16 @@ async fn follow(follower: Arc<Follower>, engine: Arc<ServingEngine>) {
         tokio::time::sleep(REFRESH).await;
         if let Err(error) = follower.refresh(&engine).await {
             tracing::error!(%error, "cannot open the new release; keeping the old one");
+        }
+    }
+}
+
+/// Takes over what others have changed in the catalogue. Runs until dropped.
+async fn follow_products(products: Arc<Products>) {
+    loop {
+        tokio::time::sleep(REFRESH).await;
+        if let Err(error) = products.refresh().await {
+            tracing::error!(%error, "cannot read changes of the catalogue");
         }
     }
 }

@@ -4,15 +4,18 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use cartwheel_catalogue::{Product, ProductPatch};
-use cartwheel_events::{ProductId, ProductRecord, Record, SCHEMA_VERSION};
-use cartwheel_sessions::{Listing, MAX_PRODUCTS, ProductStore, StoreError};
+use cartwheel_events::{ProductId, ProductRecord, SCHEMA_VERSION};
+use cartwheel_sessions::{ChangeError, Listing, ProductChange, ProductStore, StoreError};
 
 use crate::http::completion::run_to_completion;
 use crate::http::problem::{Kind, Problem};
 use crate::shop::products::etag::Condition;
-use crate::shop::put::put;
+use crate::shop::put;
 use crate::state::{AppState, Shared};
 use crate::telemetry::PRODUCT_CHANGES;
+
+/// Attempts to change a product while other processes change it.
+const RACES: usize = 20;
 
 /// A change of one product.
 #[derive(Debug)]
@@ -110,57 +113,82 @@ async fn run(
         .into_iter()
         .map(|change| change.and_then(|change| once(change, &mut seen)))
         .collect();
-    let ids: Vec<ProductId> = changes.iter().flatten().map(|c| c.product_id.clone()).collect();
-    let _lock = store.lock(&ids).await;
-    let found = match store.find(&ids).await {
-        Ok(found) => found,
-        Err(error) => {
-            let problem = unreadable(error);
-            return changes.into_iter().map(|c| Err(c.err().unwrap_or(problem.clone()))).collect();
+    let mut results: Vec<Option<Result<Changed, Problem>>> = Vec::new();
+    results.resize_with(changes.len(), || None);
+    for _ in 0..RACES {
+        let slots = changes.iter().zip(&mut results);
+        let open = slots.filter_map(|(change, slot)| Some((change.as_ref().ok()?, slot)));
+        let (open, slots): (Vec<&Change>, Vec<_>) = open.filter(|(_, slot)| slot.is_none()).unzip();
+        if open.is_empty() {
+            break;
         }
-    };
-    let mut found = found.into_iter();
-    let mut plan = |change: Change| {
-        let before = found.next().flatten();
-        let id = change.product_id.clone();
-        Ok((id, plan(state, store, change, before)?))
-    };
-    let plans: Vec<Result<(ProductId, Plan), Problem>> =
-        changes.into_iter().map(|change| change.and_then(&mut plan)).collect();
-    let now_ms = state.clock.now_ms();
-    let record = |id: &ProductId, product: Option<&Product>| ProductRecord {
-        schema_version: SCHEMA_VERSION,
-        product_id: id.clone(),
-        product: product.map(Product::to_json),
-        received_at_ms: now_ms,
-    };
-    let stored = plans.iter().flatten().filter_map(|(id, plan)| match plan {
-        Plan::Store { product, .. } => Some(record(id, product.as_deref())),
-        Plan::Keep(_) => None,
-    });
-    let records: Vec<ProductRecord> = stored.collect();
-    let puts = put(&*state.stream, records.iter().cloned().map(Record::Product).collect()).await;
-    let durable: Vec<_> = puts
-        .iter()
-        .zip(records)
-        .filter_map(|(put, record)| Some((*put.as_ref().ok()?, record)))
-        .collect();
-    if let Err(error) = store.apply(&durable).await {
-        tracing::error!(%error, "the catalogue is behind the stream; the consumer applies the changes");
+        for (slot, result) in slots.into_iter().zip(attempt(state, store, &open).await) {
+            *slot = result;
+        }
     }
-    let mut puts = puts.into_iter();
+    let raced = || {
+        let detail = "Other requests changed the product at the same moment. Send it again.";
+        Err(Problem::new(Kind::Throttled, detail))
+    };
+    changes
+        .into_iter()
+        .zip(results)
+        .map(|(change, result)| change.and_then(|_| result.unwrap_or_else(raced)))
+        .collect()
+}
+
+/// Changes products as they are now, and returns one result each: none where another process
+/// changed the product meanwhile.
+async fn attempt(
+    state: &AppState,
+    store: &dyn ProductStore,
+    changes: &[&Change],
+) -> Vec<Option<Result<Changed, Problem>>> {
+    let ids: Vec<ProductId> = changes.iter().map(|change| change.product_id.clone()).collect();
+    let read = async {
+        let lock = store.lock(&ids).await?;
+        Ok::<_, StoreError>((lock, store.find(&ids).await?))
+    };
+    let (_lock, found) = match read.await {
+        Ok(read) => read,
+        Err(error) => return vec![Some(Err(unreadable(error))); changes.len()],
+    };
+    let plans: Vec<Result<Plan, Problem>> = changes
+        .iter()
+        .zip(found)
+        .map(|(change, before)| plan(state, store, change, before))
+        .collect();
+    let now_ms = state.clock.now_ms();
+    let puts = changes.iter().zip(&plans).filter_map(|(change, plan)| match plan {
+        Ok(Plan::Store { before, product, .. }) => Some(ProductChange {
+            before: before.as_ref().map(|before| before.position),
+            record: ProductRecord {
+                schema_version: SCHEMA_VERSION,
+                product_id: change.product_id.clone(),
+                product: product.as_deref().map(Product::to_json),
+                received_at_ms: now_ms,
+            },
+        }),
+        Ok(Plan::Keep(_)) | Err(_) => None,
+    });
+    let mut puts = store.put(&*state.stream, puts.collect()).await.into_iter();
     let interrupted = || Problem::new(Kind::Internal, "The change was interrupted. Send it again.");
     plans
         .into_iter()
-        .map(|plan| match plan?.1 {
-            Plan::Keep(listing) => Ok(Changed { outcome: Outcome::Unchanged, listing }),
-            Plan::Store { outcome, before, product } => {
-                let position = puts.next().unwrap_or_else(|| Err(interrupted()))?;
-                let added_at_ms = before.map_or(now_ms, |before| before.added_at_ms);
-                let product = product.map(Arc::from);
-                let listing = Listing { product, position, changed_at_ms: now_ms, added_at_ms };
-                Ok(Changed { outcome, listing })
-            }
+        .map(|plan| match plan {
+            Err(problem) => Some(Err(problem)),
+            Ok(Plan::Keep(listing)) => Some(Ok(Changed { outcome: Outcome::Unchanged, listing })),
+            Ok(Plan::Store { outcome, before, product }) => match puts.next() {
+                Some(Ok(position)) => {
+                    let added_at_ms = before.map_or(now_ms, |before| before.added_at_ms);
+                    let product = product.map(Arc::from);
+                    let listing = Listing { product, position, changed_at_ms: now_ms, added_at_ms };
+                    Some(Ok(Changed { outcome, listing }))
+                }
+                Some(Err(ChangeError::Raced)) => None,
+                Some(Err(ChangeError::Put(error))) => Some(Err(put::problem(error))),
+                _ => Some(Err(interrupted())),
+            },
         })
         .collect()
 }
@@ -180,17 +208,17 @@ fn once(change: Change, seen: &mut HashSet<ProductId>) -> Result<Change, Problem
 fn plan(
     state: &AppState,
     store: &dyn ProductStore,
-    change: Change,
+    change: &Change,
     before: Option<Listing>,
 ) -> Result<Plan, Problem> {
     let Change { product_id, edit, condition } = change;
     let current = match &before {
         Some(listing) => listing.product.as_deref().cloned(),
-        None => state.engine.released(&product_id),
+        None => state.engine.released(product_id),
     };
     condition.check(before.as_ref(), current.is_some())?;
     let product = match edit {
-        Edit::Replace(product) => *product,
+        Edit::Replace(product) => (**product).clone(),
         Edit::Patch(patch) => patch.apply(current.as_ref().ok_or_else(unknown)?)?,
         Edit::Merge(patch) => {
             patch.apply(current.as_ref().unwrap_or(&Product::new(product_id.clone())))?
@@ -204,8 +232,10 @@ fn plan(
     {
         return Ok(Plan::Keep(listing.clone()));
     }
-    if before.is_none() && !store.has_room() {
-        let detail = format!("The catalogue holds {MAX_PRODUCTS} products, which is the most.");
+    if before.is_none()
+        && let Some(most) = store.full()
+    {
+        let detail = format!("The catalogue holds {most} products, which is the most.");
         return Err(Problem::new(Kind::Conflict, detail));
     }
     let outcome = if current.is_some() { Outcome::Updated } else { Outcome::Created };

@@ -94,7 +94,11 @@ pub(crate) async fn delete_product(
 ) -> Result<StatusCode, Problem> {
     let condition = Condition::of(&headers)?;
     let store = store(&state)?;
-    let listing = store.find(std::slice::from_ref(&id)).await.map_err(unreadable)?.pop().flatten();
+    let ids = std::slice::from_ref(&id);
+    // With it, the store takes over what other processes have changed.
+    let lock = store.lock(ids).await.map_err(unreadable)?;
+    let listing = store.find(ids).await.map_err(unreadable)?.pop().flatten();
+    drop(lock);
     let exists = match listing {
         Some(listing) => listing.product.is_some(),
         None => {
