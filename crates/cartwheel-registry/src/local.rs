@@ -189,7 +189,14 @@ impl Registry for LocalRegistry {
         &'a self,
         version: &'a str,
     ) -> Pending<'a, Result<Option<BundleManifest>, RegistryError>> {
-        Box::pin(async move { read_json(&self.path(layout::model_file(version, MANIFEST)?)) })
+        Box::pin(async move {
+            let file = self.path(layout::model_file(version, MANIFEST)?);
+            // A link, which is not listed either, may lead out of the registry.
+            if file.parent().is_some_and(Path::is_symlink) {
+                return Ok(None);
+            }
+            read_json(&file)
+        })
     }
 
     fn put_bundle<'a>(
