@@ -1411,12 +1411,13 @@ type Ranking struct {
 
 // Readiness: The server's readiness. Where keys are required, only an admin key is told more than `ready` and `degraded`.
 type Readiness struct {
-	Degraded bool          `json:"degraded"`
-	Engine   *EngineStatus `json:"engine,omitempty"`
-	Ready    bool          `json:"ready"`
-	Sessions *bool         `json:"sessions,omitempty"`
-	Stream   string        `json:"stream,omitempty"`
-	Tasks    []Task        `json:"tasks,omitempty"`
+	Degraded   bool          `json:"degraded"`
+	Engine     *EngineStatus `json:"engine,omitempty"`
+	OperatedBy string        `json:"operated_by,omitempty"`
+	Ready      bool          `json:"ready"`
+	Sessions   *bool         `json:"sessions,omitempty"`
+	Stream     string        `json:"stream,omitempty"`
+	Tasks      []Task        `json:"tasks,omitempty"`
 }
 
 // Recommendation: A recommended product.

@@ -987,6 +987,7 @@ namespace Cartwheel;
  * @phpstan-type Readiness array{
  *   degraded: bool,
  *   engine?: EngineStatus|null,
+ *   operated_by?: string|null,
  *   ready: bool,
  *   sessions?: bool|null,
  *   stream?: string|null,

@@ -1348,6 +1348,7 @@ class Readiness(TypedDict):
 
     degraded: bool
     engine: NotRequired[EngineStatus | None]
+    operated_by: NotRequired[str | None]
     ready: bool
     sessions: NotRequired[bool | None]
     stream: NotRequired[str | None]
