@@ -6,13 +6,13 @@ data "aws_partition" "current" {}
 data "aws_region" "current" {}
 
 locals {
-  prefix     = "${var.name}-${var.environment}"
-  account_id = data.aws_caller_identity.current.account_id
-  partition  = data.aws_partition.current.partition
-  region     = data.aws_region.current.region
-  archives   = "${var.dist}/lambda/${var.architecture}"
-  serving    = var.endpoint_mode == "sagemaker"
-  endpoint   = local.serving ? "arn:${local.partition}:sagemaker:${local.region}:${local.account_id}:endpoint/${local.prefix}" : ""
+  prefix        = "${var.name}-${var.environment}"
+  account_id    = data.aws_caller_identity.current.account_id
+  partition     = data.aws_partition.current.partition
+  region        = data.aws_region.current.region
+  archives      = "${var.dist}/lambda/${var.architecture}"
+  serving       = var.endpoint_mode == "sagemaker"
+  endpoint      = local.serving ? "arn:${local.partition}:sagemaker:${local.region}:${local.account_id}:endpoint/${local.prefix}" : ""
   state_machine = "arn:${local.partition}:states:${local.region}:${local.account_id}:stateMachine:${local.prefix}-pipeline"
 
   # The page of this environment is another origin than its API. CloudFront's own domain is known
