@@ -79,17 +79,21 @@ module "api_function" {
       Condition = { StringLikeIfExists = { "s3:prefix" = [for folder in concat(local.served, local.of_users) : "${folder}/*"] } }
     },
     {
-      # The console shows runs. Nothing here starts or stops one.
+      # The console shows runs. Nothing here starts or stops one. Map runs and express executions of this
+      # state machine, which has none, stand there since IAM's reference names them for these actions.
       Sid      = "ListRuns"
       Effect   = "Allow"
       Action   = ["states:DescribeStateMachine", "states:ListExecutions"]
-      Resource = [var.state_machine_arn]
+      Resource = [var.state_machine_arn, "${replace(var.state_machine_arn, ":stateMachine:", ":mapRun:")}/*:*"]
     },
     {
-      Sid      = "ReadRuns"
-      Effect   = "Allow"
-      Action   = ["states:DescribeExecution", "states:DescribeStateMachineForExecution", "states:GetExecutionHistory"]
-      Resource = ["${replace(var.state_machine_arn, ":stateMachine:", ":execution:")}:*"]
+      Sid    = "ReadRuns"
+      Effect = "Allow"
+      Action = ["states:DescribeExecution", "states:DescribeStateMachineForExecution", "states:GetExecutionHistory"]
+      Resource = [
+        "${replace(var.state_machine_arn, ":stateMachine:", ":execution:")}:*",
+        "${replace(var.state_machine_arn, ":stateMachine:", ":express:")}:*:*",
+      ]
     },
     ], var.endpoint_arn == "" ? [] : [{
       Sid      = "Score"
