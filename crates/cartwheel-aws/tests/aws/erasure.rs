@@ -176,6 +176,31 @@ async fn lay(store: &Arc<dyn ObjectStore>, now: i64) {
     put("imports/current.json", manifest.to_bytes().unwrap()).await;
 }
 
+/// A table and a lake with a day's events and an import.
+struct Account {
+    store: Arc<dyn ObjectStore>,
+    lake: Lake,
+    users: Users,
+    erasures: LakeErasures,
+    /// UTC milliseconds. The service notes the time of each object.
+    now: i64,
+    _services: [Emulator; 2],
+}
+
+impl Account {
+    async fn laid() -> Self {
+        let (moto, dynamodb) = (Emulator::moto(), Emulator::dynamodb());
+        moto.make_bucket("lake");
+        dynamodb.make_users("users");
+        let store = bucket(&moto.url(), "lake");
+        let now = Clock::system().now_ms();
+        lay(&store, now).await;
+        let (lake, users) = (Lake::on(store.clone()), users(&dynamodb.url(), "users").await);
+        let erasures = LakeErasures::new(lake.clone());
+        Self { store, lake, users, erasures, now, _services: [moto, dynamodb] }
+    }
+}
+
 async fn keys(store: &Arc<dyn ObjectStore>, prefix: &str) -> Vec<String> {
     let objects: Vec<_> = store.list(Some(&prefix.into())).try_collect().await.unwrap();
     let mut keys: Vec<String> = objects.iter().map(|o| o.location.to_string()).collect();
@@ -189,27 +214,19 @@ fn rows(export: &serde_json::Value, table: &str) -> usize {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_lake_forgets_a_shopper_in_two_passes() {
-    let (moto, dynamodb) = (Emulator::moto(), Emulator::dynamodb());
-    moto.make_bucket("lake");
-    dynamodb.make_users("users");
-    let store = bucket(&moto.url(), "lake");
-    // The service notes the time of each object.
-    let now = Clock::system().now_ms();
-    lay(&store, now).await;
-    let (lake, users) = (Lake::on(store.clone()), users(&dynamodb.url(), "users").await);
-    let erasures = LakeErasures::new(lake.clone());
-    let limit = Duration::from_secs(60);
+async fn the_lake_forgets_a_shopper_in_two_rounds() {
+    let Account { store, lake, users, erasures, now, .. } = &Account::laid().await;
+    let (now, limit) = (*now, Duration::from_secs(60));
 
-    let found = export(&lake, &id("u"), limit).await.unwrap();
+    let found = export(lake, &id("u"), limit).await.unwrap();
     assert_eq!((rows(&found, "events"), rows(&found, "orders")), (3, 1), "{found}");
     assert_eq!((&found["truncated"], &found["problems"]), (&json!(false), &json!([])));
-    let cut = export(&lake, &id("u"), Duration::ZERO).await.unwrap();
+    let cut = export(lake, &id("u"), Duration::ZERO).await.unwrap();
     assert_eq!(cut["truncated"], json!(true), "{cut}");
     assert!(cut["problems"][0].as_str().unwrap().contains("not read within 0 s"), "{cut}");
 
-    erasures.erase(&users, &id("u"), now).await.unwrap();
-    let eraser = LakeEraser::new(&lake, &users, RETENTION);
+    erasures.erase(users, &id("u"), now).await.unwrap();
+    let eraser = LakeEraser::new(lake, users, RETENTION);
     // An object that cannot be read holds up no other, and is named.
     let broken = format!("{HOURS}/d.parquet");
     store.put(&broken.as_str().into(), "damaged".into()).await.unwrap();
@@ -219,12 +236,12 @@ async fn the_lake_forgets_a_shopper_in_two_passes() {
     store.delete(&broken.as_str().into()).await.unwrap();
     let pass = eraser.pass(now + HOUR, limit).await.unwrap();
     assert_eq!((pass.changed, pass.cleaned), (1, 0), "the guest's: {pass:?}");
-    let found = export(&lake, &id("u"), limit).await.unwrap();
+    let found = export(lake, &id("u"), limit).await.unwrap();
     assert_eq!((rows(&found, "events"), rows(&found, "orders")), (1, 0), "{found}");
-    let other = export(&lake, &id("other"), limit).await.unwrap();
+    let other = export(lake, &id("other"), limit).await.unwrap();
     assert_eq!((rows(&other, "events"), rows(&other, "orders")), (1, 2), "{other}");
-    assert_eq!(keys(&store, "events").await, [format!("{HOURS}/a.parquet")]);
-    let orders = keys(&store, "orders/import=1").await;
+    assert_eq!(keys(store, "events").await, [format!("{HOURS}/a.parquet")]);
+    let orders = keys(store, "orders/import=1").await;
     assert!(orders.iter().all(|key| key != "orders/import=1/part-00000.parquet"), "{orders:?}");
     assert_eq!(orders.len(), 2);
 
@@ -237,7 +254,7 @@ async fn the_lake_forgets_a_shopper_in_two_passes() {
     let pass = eraser.pass(now + 24 * HOUR, limit).await.unwrap();
     // No feature set holds them: nothing was built.
     assert_eq!((pass.changed, pass.cleaned, pass.finished), (1, 2, 2), "{pass:?}");
-    let other = export(&lake, &id("other"), limit).await.unwrap();
+    let other = export(lake, &id("other"), limit).await.unwrap();
     assert_eq!(rows(&other, "events"), 2);
     let list = erasures.list().await.unwrap();
     assert_eq!((list.pending().count(), list.cleaned), (0, 2));
@@ -246,41 +263,35 @@ async fn the_lake_forgets_a_shopper_in_two_passes() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lake_that_takes_longer_than_a_pass_is_erased_from_in_several() {
-    let (moto, dynamodb) = (Emulator::moto(), Emulator::dynamodb());
-    moto.make_bucket("lake");
-    dynamodb.make_users("users");
-    let store = bucket(&moto.url(), "lake");
-    let now = Clock::system().now_ms();
-    lay(&store, now).await;
-    let (lake, users) = (Lake::on(store.clone()), users(&dynamodb.url(), "users").await);
-    let erasures = LakeErasures::new(lake.clone());
-    erasures.erase(&users, &id("u"), now).await.unwrap();
+    let Account { store, lake, users, erasures, now, .. } = &Account::laid().await;
+    let now = *now;
+    erasures.erase(users, &id("u"), now).await.unwrap();
 
     // Each pass has time for one object.
-    let first = LakeEraser::new(&lake, &users, RETENTION).with_batch(1);
+    let first = LakeEraser::new(lake, users, RETENTION).with_batch(1);
     let pass = first.pass(now + HOUR, Duration::ZERO).await.unwrap();
     assert_eq!((pass.read, pass.left), (1, 4), "{pass:?}");
     assert!(!erasures.list().await.unwrap().of("u").unwrap().hidden);
     // What is requested meanwhile has a round of its own, and does not begin this one again.
-    erasures.erase(&users, &id("other"), now).await.unwrap();
+    erasures.erase(users, &id("other"), now).await.unwrap();
     let (mut hours, mut left) = (2, pass.left);
     while left > 0 {
         // Each is run by a new process of the function.
-        let eraser = LakeEraser::new(&lake, &users, RETENTION).with_batch(1);
+        let eraser = LakeEraser::new(lake, users, RETENTION).with_batch(1);
         let pass = eraser.pass(now + hours * HOUR, Duration::ZERO).await.unwrap();
         assert_eq!((pass.read, pass.left, pass.cleaned), (1, left - 1, 0), "{pass:?}");
         (hours, left) = (hours + 1, pass.left);
     }
-    let found = export(&lake, &id("u"), Duration::from_secs(60)).await.unwrap();
+    let found = export(lake, &id("u"), Duration::from_secs(60)).await.unwrap();
     assert_eq!((rows(&found, "events"), rows(&found, "orders")), (1, 0), "{found}");
-    let found = export(&lake, &id("other"), Duration::from_secs(60)).await.unwrap();
+    let found = export(lake, &id("other"), Duration::from_secs(60)).await.unwrap();
     assert_eq!((rows(&found, "events"), rows(&found, "orders")), (1, 2), "{found}");
     let list = erasures.list().await.unwrap();
     assert!(list.of("u").unwrap().hidden && !list.of("other").unwrap().hidden, "{list:?}");
 
     // A round that began before the stream's retention was over may have missed what came late,
     // whenever it ends.
-    let eraser = LakeEraser::new(&lake, &users, RETENTION).with_batch(1);
+    let eraser = LakeEraser::new(lake, users, RETENTION).with_batch(1);
     eraser.pass(now + 23 * HOUR, Duration::ZERO).await.unwrap();
     let late = format!("{HOURS}/z.parquet");
     store.put(&late.as_str().into(), delivered(&[("u", None, now - 1)]).into()).await.unwrap();
@@ -289,6 +300,6 @@ async fn a_lake_that_takes_longer_than_a_pass_is_erased_from_in_several() {
     assert_eq!((pass.left, pass.cleaned), (0, 0), "{pass:?}");
     let pass = eraser.pass(now + 24 * HOUR, limit).await.unwrap();
     assert_eq!((pass.cleaned, pass.finished), (3, 3), "{pass:?}");
-    let found = export(&lake, &id("u"), limit).await.unwrap();
+    let found = export(lake, &id("u"), limit).await.unwrap();
     assert_eq!(rows(&found, "events"), 1, "{found}");
 }
