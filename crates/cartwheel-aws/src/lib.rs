@@ -3,10 +3,12 @@
 //! [`KinesisStream`] is the stream, [`Users`] the user store and [`Products`] the live catalogue on
 //! DynamoDB, [`Lake`] the objects of the lake on S3, [`S3Registry`] its releases and models, [`Follower`] the
 //! served release, [`LakeErasures`] the erasures in progress, [`LakeEraser`] their work on the lake,
-//! [`Endpoint`] a scorer on SageMaker, and [`Object`] a source of an import. [`consume`] applies the
+//! [`Endpoint`] a scorer on SageMaker, and [`Object`] a source of an import,
+//! [`BackupBucket`] a place of backups. [`consume`] applies the
 //! stream's batches; [`functions`] are the state machine's, and [`import()`] imports files. Only this
 //! crate uses the AWS SDK and `object_store` with its `aws` feature.
 
+mod backups;
 mod breaker;
 mod clients;
 mod consume;
@@ -35,6 +37,7 @@ mod state_machine;
 mod table;
 mod users;
 
+pub use backups::BackupBucket;
 pub use clients::{endpoint, products, sdk_config, state_machine, stream, users};
 pub use consume::{BatchAnswer, Consumed, KinesisEvent, consume};
 pub use dead_letters::{DeadLetter, DeadLetters, Notices};

@@ -54,7 +54,8 @@ impl Object {
         Ok(objects)
     }
 
-    fn new(bucket: &str, store: &Arc<dyn ObjectStore>, meta: ObjectMeta) -> Self {
+    /// The object of a store that is `bucket`, or a prefix in one.
+    pub(crate) fn new(bucket: &str, store: &Arc<dyn ObjectStore>, meta: ObjectMeta) -> Self {
         Self {
             uri: format!("s3://{bucket}/{}", meta.location),
             bytes: meta.size,

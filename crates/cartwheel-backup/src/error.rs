@@ -1,85 +1,84 @@
 //! Errors of a directory of backups.
 
+use std::fmt::Display;
 use std::io;
-use std::path::{Path, PathBuf};
 
 /// Why a backup cannot be written or read.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BackupError {
     /// A file cannot be read or written.
-    #[error("{}: {source}", path.display())]
+    #[error("{address}: {source}")]
     Io {
         /// The file.
-        path: PathBuf,
+        address: String,
         /// The error.
         source: io::Error,
     },
-    /// The directory holds something else.
+    /// The place holds something else.
     #[error(
-        "{} is not a directory of backups: it is not empty and has no cartwheel-backup.json. Name \
-         an empty or a new directory", .0.display()
+        "{0} holds no backups: it is not empty and has no cartwheel-backup.json. Name an empty or a \
+         new directory or prefix"
     )]
-    Foreign(PathBuf),
-    /// The directory holds no backups.
-    #[error("{} holds no backups: run `cartwheel backup create` first", .0.display())]
-    Missing(PathBuf),
+    Foreign(String),
+    /// The place holds no backups.
+    #[error("{0} holds no backups: run `cartwheel backup create` first")]
+    Missing(String),
     /// A later release wrote the backups.
     #[error(
-        "{} was written by a later release of cartwheel (format {found}): use that release",
-        path.display()
+        "{address} was written by a later release of cartwheel (format {found}): use that release"
     )]
     Later {
-        /// The directory.
-        path: PathBuf,
+        /// The place.
+        address: String,
         /// Its format.
         found: u32,
     },
     /// The backups are encrypted and no key was given.
-    #[error("{} is encrypted: give its key with --key-file", .0.display())]
-    NeedsKey(PathBuf),
+    #[error("{0} is encrypted: give its key with --key-file")]
+    NeedsKey(String),
     /// A key was given and the backups are not encrypted.
     #[error(
-        "{} holds backups without encryption: leave out --key-file, or name a new directory",
-        .0.display()
+        "{0} holds backups without encryption: leave out --key-file, or name a new directory or \
+         prefix"
     )]
-    NoKey(PathBuf),
+    NoKey(String),
     /// The backups were encrypted with another key.
-    #[error("{} was encrypted with another key", .0.display())]
-    WrongKey(PathBuf),
+    #[error("{0} was encrypted with another key")]
+    WrongKey(String),
     /// The key file holds no key.
     #[error(
-        "{} holds no key: 64 hexadecimal digits are expected, as `openssl rand -hex 32` writes them",
-        .0.display()
+        "{0} holds no key: 64 hexadecimal digits are expected, as `openssl rand -hex 32` writes them"
     )]
-    KeyFile(PathBuf),
+    KeyFile(String),
     /// Another process writes backups here.
-    #[error("another command writes to {}: try again when it has ended", .0.display())]
-    Locked(PathBuf),
+    #[error("another command writes to {0}: try again when it has ended")]
+    Locked(String),
     /// There is no backup with this name.
-    #[error("there is no backup {name:?} in {}: see `cartwheel backup list`", path.display())]
+    #[error("there is no backup {name:?} in {address}: see `cartwheel backup list`")]
     Unknown {
-        /// The directory.
-        path: PathBuf,
+        /// The place.
+        address: String,
         /// The name.
         name: String,
     },
     /// A stored file differs from what was written.
-    #[error("{} is damaged: {problem}", path.display())]
+    #[error("{address} is damaged: {problem}")]
     Damaged {
         /// The file.
-        path: PathBuf,
+        address: String,
         /// How it differs.
         problem: String,
     },
 }
 
 impl BackupError {
-    pub(crate) fn io(path: &Path) -> impl Fn(io::Error) -> Self {
-        move |source| Self::Io { path: path.to_owned(), source }
+    pub(crate) fn io(address: &str) -> impl Fn(io::Error) -> Self + use<> {
+        let address = address.to_owned();
+        move |source| Self::Io { address: address.clone(), source }
     }
 
-    pub(crate) fn damaged(path: &Path, problem: impl ToString) -> Self {
-        Self::Damaged { path: path.to_owned(), problem: problem.to_string() }
+    pub(crate) fn damaged(address: impl Display, problem: impl Display) -> Self {
+        Self::Damaged { address: address.to_string(), problem: problem.to_string() }
     }
 }

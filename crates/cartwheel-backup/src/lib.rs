@@ -1,18 +1,19 @@
-//! A directory of backups.
+//! Backups in a directory or a bucket.
 //!
-//! # On disk
+//! # Files
 //!
 //! ```text
 //! cartwheel-backup.json   format, whether files are encrypted, a check of the key
-//! lock                    held by the process that writes
-//! objects/ab/<name>       the content of a file; `ab` are the first two digits of the name
+//! lock                    held by the process that writes (a bucket: see its place)
+//! objects/ab/<name>       the content of a file, without zeros at its end; `ab` are the first two
+//!                         digits of the name
 //! backups/<time>.json     a backup: its files with path, size and SHA-256
 //! ```
 //!
 //! A name of an object is the SHA-256 of the content, so what several backups share is stored
-//! once. An object is written beside its name, synced and renamed, and never changed. A backup's
-//! file is written last, so a backup that is interrupted leaves only objects, which the next one
-//! uses.
+//! once. An object is whole under its name or absent, and never changed. A backup's file is written
+//! last, so a backup that is interrupted leaves only objects, which the next one uses. A [`Place`]
+//! keeps the files: a [`Directory`], or a bucket on S3 (`cartwheel-aws`).
 //!
 //! # Encryption
 //!
@@ -23,16 +24,22 @@
 //! of the content's hash, so that names do not tell known contents. Sizes and times of files stay
 //! visible.
 
+#[cfg(any(test, feature = "conformance"))]
+pub mod conformance;
+mod directory;
 mod error;
 mod manifest;
+mod place;
 mod seal;
 mod store;
 #[cfg(test)]
 mod tests;
 mod verify;
 
+pub use directory::Directory;
 pub use error::BackupError;
 pub use manifest::{Backup, FileEntry};
+pub use place::Place;
 pub use seal::Key;
 pub use store::{Access, Store, Stored};
 pub use verify::{Problem, Pruned};

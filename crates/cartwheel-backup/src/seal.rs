@@ -39,9 +39,10 @@ impl Key {
     /// # Errors
     /// When the file cannot be read or holds something else.
     pub fn from_file(path: &Path) -> Result<Self, BackupError> {
-        let text = std::fs::read_to_string(path).map_err(BackupError::io(path))?;
+        let text =
+            std::fs::read_to_string(path).map_err(BackupError::io(&path.display().to_string()))?;
         let bytes = hex::decode(text.trim()).ok().and_then(|bytes| bytes.try_into().ok());
-        bytes.map(Self::new).ok_or_else(|| BackupError::KeyFile(path.to_owned()))
+        bytes.map(Self::new).ok_or_else(|| BackupError::KeyFile(path.display().to_string()))
     }
 
     /// The key with these bytes.

@@ -1,21 +1,22 @@
 //! Writing and reading backups.
 
-use std::collections::BTreeSet;
-use std::fs::{self, File, TryLockError};
-use std::io::{self, BufReader, BufWriter, Read, Write};
-use std::path::{Path, PathBuf};
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, BufReader, BufWriter, Read, Seek, Write};
+use std::path::Path;
 
-use cartwheel_files::{replace, sync_dir};
 use ring::digest::{Context, SHA256};
 use serde::{Deserialize, Serialize};
 
 use crate::error::BackupError;
 use crate::manifest::{Backup, FileEntry};
+use crate::place::Place;
 use crate::seal::{Key, Sealer, unseal};
 
-/// The format of the directory that this release reads and writes.
-const FORMAT: u32 = 1;
-/// The file that describes the directory.
+/// The format that this release writes. Since format 2, objects end with their last byte that is not
+/// zero.
+const FORMAT: u32 = 2;
+/// The file that describes the store.
 const DESCRIPTION: &str = "cartwheel-backup.json";
 /// Bytes that are copied at once.
 const PIECE: usize = 256 << 10;
@@ -25,7 +26,7 @@ const PIECE: usize = 256 << 10;
 pub enum Access {
     /// Reading backups.
     Read,
-    /// Writing and removing backups. A directory that is missing or empty is made a store.
+    /// Writing and removing backups. A place that is missing or empty is made a store.
     Write,
 }
 
@@ -48,90 +49,75 @@ pub struct Stored {
     pub is_new: bool,
 }
 
-/// A directory of backups.
+/// Backups in a directory or a bucket.
 #[derive(Debug)]
 pub struct Store {
-    pub(crate) dir: PathBuf,
+    pub(crate) place: Box<dyn Place>,
     key: Option<Key>,
-    /// Folders with new objects whose names are not synced yet.
-    unsynced: BTreeSet<PathBuf>,
-    /// Held while this process may write.
-    _lock: Option<File>,
+    /// For writing: the objects in the place, with their bytes.
+    pub(crate) held: BTreeMap<String, u64>,
 }
 
 impl Store {
-    /// Opens the store in `dir`, with its key if it is encrypted. A new store is encrypted if a
+    /// Opens the store in a place, with its key if it is encrypted. A new store is encrypted if a
     /// key is given.
     ///
     /// # Errors
-    /// When the directory holds no backups, has another key or another format, cannot be read,
-    /// or, for writing, another process writes to it.
-    pub fn open(dir: &Path, key: Option<Key>, access: Access) -> Result<Self, BackupError> {
-        let description = dir.join(DESCRIPTION);
-        let failed = BackupError::io(dir);
-        let mut lock = None;
-        if access == Access::Write {
-            fs::create_dir_all(dir).map_err(&failed)?;
-            let known = ["lock", DESCRIPTION];
-            let is_foreign = |entry: fs::DirEntry| {
-                !known.iter().any(|name| entry.file_name().as_os_str() == *name)
-            };
-            if !description.exists()
-                && fs::read_dir(dir).map_err(&failed)?.flatten().any(is_foreign)
-            {
-                return Err(BackupError::Foreign(dir.to_owned()));
-            }
-            let file = File::create(dir.join("lock")).map_err(&failed)?;
-            match file.try_lock() {
-                Ok(()) => lock = Some(file),
-                Err(TryLockError::WouldBlock) => return Err(BackupError::Locked(dir.to_owned())),
-                Err(TryLockError::Error(error)) => return Err(failed(error)),
-            }
-            if !description.exists() {
-                let new = Description { format: FORMAT, key_check: key.as_ref().map(Key::check) };
-                let bytes = serde_json::to_vec(&new).map_err(io::Error::other).map_err(&failed)?;
-                fs::create_dir_all(dir.join("objects")).map_err(&failed)?;
-                fs::create_dir_all(dir.join("backups")).map_err(&failed)?;
-                replace(&description, &bytes).map_err(BackupError::io(&description))?;
-            }
+    /// When the place holds no backups, has another key or another format, cannot be read, or,
+    /// for writing, another process writes to it.
+    pub fn open(
+        mut place: Box<dyn Place>,
+        key: Option<Key>,
+        access: Access,
+    ) -> Result<Self, BackupError> {
+        let address = place.address("");
+        let failed = BackupError::io(&address);
+        if access == Access::Write && !place.lock().map_err(&failed)? {
+            return Err(BackupError::Locked(address));
         }
-        let bytes = match fs::read(&description) {
-            Ok(bytes) => bytes,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Err(BackupError::Missing(dir.to_owned()));
+        let found = match read(&*place, DESCRIPTION).map_err(&failed)? {
+            Some(description) => serde_json::from_slice(&description)
+                .map_err(|error| BackupError::damaged(place.address(DESCRIPTION), error))?,
+            None if access == Access::Read => return Err(BackupError::Missing(address)),
+            None if !place.is_empty().map_err(&failed)? => {
+                return Err(BackupError::Foreign(address));
             }
-            Err(error) => return Err(BackupError::io(&description)(error)),
+            None => Description { format: 0, key_check: key.as_ref().map(Key::check) },
         };
-        let found: Description = serde_json::from_slice(&bytes)
-            .map_err(|error| BackupError::damaged(&description, error))?;
         if found.format > FORMAT {
-            return Err(BackupError::Later { path: dir.to_owned(), found: found.format });
+            return Err(BackupError::Later { address, found: found.format });
         }
         match (&key, &found.key_check) {
             (None, None) => {}
             (Some(key), Some(check)) if key.check() == *check => {}
-            (Some(_), Some(_)) => return Err(BackupError::WrongKey(dir.to_owned())),
-            (Some(_), None) => return Err(BackupError::NoKey(dir.to_owned())),
-            (None, Some(_)) => return Err(BackupError::NeedsKey(dir.to_owned())),
+            (Some(_), Some(_)) => return Err(BackupError::WrongKey(address)),
+            (Some(_), None) => return Err(BackupError::NoKey(address)),
+            (None, Some(_)) => return Err(BackupError::NeedsKey(address)),
         }
-        Ok(Self { dir: dir.to_owned(), key, unsynced: BTreeSet::new(), _lock: lock })
+        let mut held = BTreeMap::new();
+        if access == Access::Write {
+            held.extend(place.list("objects").map_err(&failed)?);
+            if found.format < FORMAT {
+                let new = Description { format: FORMAT, ..found };
+                let bytes = serde_json::to_vec(&new).map_err(io::Error::other).map_err(&failed)?;
+                place.write(DESCRIPTION, &bytes).map_err(&failed)?;
+            }
+        }
+        Ok(Self { place, key, held })
     }
 
     /// The names of all backups, the oldest first.
     ///
     /// # Errors
-    /// When the folder cannot be listed.
+    /// When they cannot be listed.
     pub fn names(&self) -> Result<Vec<String>, BackupError> {
-        let folder = self.dir.join("backups");
-        let failed = BackupError::io(&folder);
-        let mut names = Vec::new();
-        for entry in fs::read_dir(&folder).map_err(&failed)? {
-            let name = entry.map_err(&failed)?.file_name();
-            let name = name.to_string_lossy();
-            // A hidden file is left by a process that ended while it wrote.
-            let name = name.strip_suffix(".json").filter(|name| !name.starts_with('.'));
-            names.extend(name.map(str::to_owned));
-        }
+        let failed = BackupError::io(&self.place.address("backups"));
+        let files = self.place.list("backups").map_err(failed)?;
+        let name = |file: String| {
+            let name = file.strip_prefix("backups/")?.strip_suffix(".json")?;
+            Some(name.to_owned())
+        };
+        let mut names: Vec<String> = files.into_iter().filter_map(|(file, _)| name(file)).collect();
         names.sort();
         Ok(names)
     }
@@ -142,24 +128,25 @@ impl Store {
     /// When there is no such backup, or its file is damaged.
     pub fn backup(&self, name: &str) -> Result<Backup, BackupError> {
         if !self.names()?.iter().any(|known| known == name) {
-            let (path, name) = (self.dir.clone(), name.to_owned());
-            return Err(BackupError::Unknown { path, name });
+            let (address, name) = (self.place.address(""), name.to_owned());
+            return Err(BackupError::Unknown { address, name });
         }
-        let path = self.manifest(name);
-        let bytes = fs::read(&path).map_err(BackupError::io(&path))?;
+        let address = self.place.address(&manifest(name));
+        let bytes = read(&*self.place, &manifest(name)).map_err(BackupError::io(&address))?;
+        let bytes = bytes.unwrap_or_default();
         let mut json = Vec::new();
         match &self.key {
             Some(key) => unseal(key, &*bytes, &mut json)
-                .map_err(|error| BackupError::damaged(&path, error))?,
+                .map_err(|error| BackupError::damaged(&address, error))?,
             None => json = bytes,
         }
-        Backup::decode(name, &json).map_err(|problem| BackupError::damaged(&path, problem))
+        Backup::decode(name, &json).map_err(|problem| BackupError::damaged(&address, problem))
     }
 
     /// The newest backup that can be read, if there is one.
     ///
     /// # Errors
-    /// When the folder cannot be listed.
+    /// When backups cannot be listed.
     pub fn newest(&self) -> Result<Option<Backup>, BackupError> {
         let names = self.names()?;
         Ok(names.iter().rev().find_map(|name| self.backup(name).ok()))
@@ -168,7 +155,7 @@ impl Store {
     /// A name for a backup that begins at `started_ms`, UTC milliseconds, and that no backup has.
     ///
     /// # Errors
-    /// When the folder cannot be listed.
+    /// When backups cannot be listed.
     pub fn free_name(&self, started_ms: i64) -> Result<String, BackupError> {
         let time = jiff::Timestamp::from_millisecond(started_ms).unwrap_or_default();
         let name = time.strftime("%Y%m%d-%H%M%S").to_string();
@@ -178,17 +165,18 @@ impl Store {
         Ok(names.find(|name| !taken.contains(name)).unwrap_or(name))
     }
 
-    fn manifest(&self, name: &str) -> PathBuf {
-        self.dir.join("backups").join(format!("{name}.json"))
-    }
-
-    /// The file of the content with this hash.
-    pub(crate) fn object(&self, sha256: &str) -> PathBuf {
+    /// The name of the object with the content of this hash.
+    pub(crate) fn object(&self, sha256: &str) -> String {
         let name = match &self.key {
             Some(key) => key.name(sha256.as_bytes()),
             None => sha256.to_owned(),
         };
-        self.dir.join("objects").join(name.get(..2).unwrap_or("00")).join(name)
+        format!("objects/{}/{name}", name.get(..2).unwrap_or("00"))
+    }
+
+    /// Regards all content as missing, so that whatever is put replaces what the store holds.
+    pub fn forget(&mut self) {
+        self.held.clear();
     }
 
     /// Stores the bytes of `from`, unless the store holds them.
@@ -197,42 +185,48 @@ impl Store {
     /// When `from` cannot be read, as [`BackupError::Io`] with `path`, or the store cannot be
     /// written.
     pub fn put(&mut self, path: &Path, mut from: impl Read) -> Result<Stored, BackupError> {
-        let scratch = self.dir.join("objects").join("new");
-        let failed = BackupError::io(&scratch);
-        let file = BufWriter::new(File::create(&scratch).map_err(&failed)?);
+        let failed = BackupError::io(&self.place.address("objects"));
+        let file = BufWriter::new(self.place.scratch().map_err(&failed)?);
         let mut sink = Sink::new(self.key.as_ref(), file).map_err(&failed)?;
-        let (mut hash, mut size) = (Context::new(&SHA256), 0);
+        let unreadable = BackupError::io(&path.display().to_string());
+        let (mut hash, mut size, mut zeros) = (Context::new(&SHA256), 0, 0);
         let mut piece = vec![0; PIECE];
         loop {
-            let read = from.read(&mut piece).map_err(BackupError::io(path))?;
+            let read = from.read(&mut piece).map_err(&unreadable)?;
             if read == 0 {
                 break;
             }
-            hash.update(&piece[..read]);
-            sink.write_all(&piece[..read]).map_err(&failed)?;
-            size += read as u64;
+            let read = &piece[..read];
+            hash.update(read);
+            size += read.len() as u64;
+            // A segment of the log has zeros where its next records will be.
+            let end = read.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+            if end > 0 {
+                io::copy(&mut io::repeat(0).take(zeros), &mut sink).map_err(&failed)?;
+                sink.write_all(&read[..end]).map_err(&failed)?;
+                zeros = 0;
+            }
+            zeros += (read.len() - end) as u64;
         }
         let sha256 = hex::encode(hash.finish());
         let object = self.object(&sha256);
-        let written = sink.finish().map_err(&failed)?;
-        let length = written.metadata().map_err(&failed)?.len();
+        let mut written = sink.finish().map_err(&failed)?;
+        let length = written.stream_position().map_err(&failed)?;
         // One of another length is damaged, and replaced.
-        let is_new = !fs::metadata(&object).is_ok_and(|known| known.len() == length);
+        let is_new = self.held.get(&object) != Some(&length);
         if is_new {
-            written.sync_all().map_err(&failed)?;
-            let folder = object.parent().unwrap_or(&self.dir);
-            fs::create_dir_all(folder).map_err(BackupError::io(folder))?;
-            fs::rename(&scratch, &object).map_err(BackupError::io(&object))?;
-            self.unsynced.insert(folder.to_owned());
+            let failed = BackupError::io(&self.place.address(&object));
+            self.place.keep(written, &object).map_err(failed)?;
+            self.held.insert(object, length);
         } else {
-            fs::remove_file(&scratch).map_err(&failed)?;
+            self.place.discard(written).map_err(failed)?;
         }
         Ok(Stored { size, sha256, is_new })
     }
 
     /// Whether the store holds the content of a file.
     pub fn holds(&self, file: &FileEntry) -> bool {
-        self.object(&file.sha256).exists()
+        self.held.contains_key(&self.object(&file.sha256))
     }
 
     /// Makes everything stored so far durable, and then the backup.
@@ -240,13 +234,7 @@ impl Store {
     /// # Errors
     /// When a file cannot be written; there is no new backup then.
     pub fn commit(&mut self, backup: &Backup) -> Result<(), BackupError> {
-        for folder in std::mem::take(&mut self.unsynced) {
-            sync_dir(&folder).map_err(BackupError::io(&folder))?;
-        }
-        let objects = self.dir.join("objects");
-        sync_dir(&objects).map_err(BackupError::io(&objects))?;
-        let path = self.manifest(&backup.name);
-        let failed = BackupError::io(&path);
+        let failed = BackupError::io(&self.place.address(&manifest(&backup.name)));
         let json = backup.encode().map_err(io::Error::other).map_err(&failed)?;
         let bytes = match &self.key {
             Some(key) => {
@@ -255,7 +243,8 @@ impl Store {
             }
             None => json,
         };
-        replace(&path, &bytes).map_err(&failed)
+        self.place.settle().map_err(BackupError::io(&self.place.address("")))?;
+        self.place.write(&manifest(&backup.name), &bytes).map_err(failed)
     }
 
     /// Writes the content of a file to `out` and checks it. What is written before an error is
@@ -264,20 +253,24 @@ impl Store {
     /// # Errors
     /// When the content is missing or damaged, or `out` fails.
     pub fn get(&self, file: &FileEntry, out: &mut impl Write) -> Result<(), BackupError> {
-        let path = self.object(&file.sha256);
-        let damaged = |problem: &str| BackupError::damaged(&path, problem);
-        let opened = match File::open(&path) {
+        let object = self.object(&file.sha256);
+        let address = self.place.address(&object);
+        let damaged = |problem: &str| BackupError::damaged(&address, problem);
+        let opened = match self.place.read(&object) {
             Ok(opened) => BufReader::with_capacity(PIECE, opened),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 return Err(damaged("it is missing"));
             }
-            Err(error) => return Err(BackupError::io(&path)(error)),
+            Err(error) => return Err(BackupError::io(&address)(error)),
         };
         let mut hashed = Hashed { out, hash: Context::new(&SHA256), size: 0 };
         let copied = match &self.key {
             Some(key) => unseal(key, opened, &mut hashed),
             None => io::copy(&mut { opened }, &mut hashed).map(drop),
         };
+        let zeros = file.size.saturating_sub(hashed.size);
+        let copied =
+            copied.and_then(|()| io::copy(&mut io::repeat(0).take(zeros), &mut hashed).map(drop));
         let (hash, size) = (hashed.hash, hashed.size);
         match copied {
             Err(error)
@@ -288,7 +281,7 @@ impl Store {
             {
                 Err(damaged(&error.to_string()))
             }
-            Err(error) => Err(BackupError::io(&path)(error)),
+            Err(error) => Err(BackupError::io(&address)(error)),
             Ok(()) if size != file.size => {
                 Err(damaged(&format!("it has {size} bytes instead of {}", file.size)))
             }
@@ -298,12 +291,21 @@ impl Store {
             Ok(()) => Ok(()),
         }
     }
+}
 
-    pub(crate) fn remove_manifest(&self, name: &str) -> Result<(), BackupError> {
-        let path = self.manifest(name);
-        fs::remove_file(&path).map_err(BackupError::io(&path))?;
-        let folder = self.dir.join("backups");
-        sync_dir(&folder).map_err(BackupError::io(&folder))
+/// The file of a backup.
+pub(crate) fn manifest(name: &str) -> String {
+    format!("backups/{name}.json")
+}
+
+/// Reads a small file, if there is one.
+fn read(place: &dyn Place, name: &str) -> io::Result<Option<Vec<u8>>> {
+    let mut bytes = Vec::new();
+    let read = place.read(name).and_then(|mut file| file.read_to_end(&mut bytes));
+    match read {
+        Ok(_) => Ok(Some(bytes)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
     }
 }
 
@@ -321,19 +323,28 @@ impl Sink {
         })
     }
 
-    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
-        match self {
-            Self::Plain(file) => file.write_all(bytes),
-            Self::Sealed(sealer) => sealer.write_all(bytes),
-        }
-    }
-
     fn finish(self) -> io::Result<File> {
         let file = match self {
             Self::Plain(file) => file,
             Self::Sealed(sealer) => sealer.finish()?,
         };
         file.into_inner().map_err(io::IntoInnerError::into_error)
+    }
+}
+
+impl Write for Sink {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(file) => file.write(bytes),
+            Self::Sealed(sealer) => sealer.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::Plain(file) => file.flush(),
+            Self::Sealed(sealer) => sealer.flush(),
+        }
     }
 }
 

@@ -3,7 +3,17 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::{Access, Backup, BackupError, FileEntry, Key, Store};
+use crate::{Access, Backup, BackupError, Directory, FileEntry, Key, Store};
+
+fn open(dir: &Path, key: Option<Key>, access: Access) -> Result<Store, BackupError> {
+    Store::open(Box::new(Directory::new(dir)), key, access)
+}
+
+#[test]
+fn a_directory_conforms() {
+    let dir = tempfile::tempdir().unwrap();
+    crate::conformance::place(&|| Box::new(Directory::new(dir.path().join("new"))));
+}
 
 /// Stores these files as a backup.
 fn back_up(store: &mut Store, started_ms: i64, files: &[(&str, &[u8])]) -> Backup {
@@ -37,15 +47,15 @@ fn objects(dir: &Path) -> Vec<PathBuf> {
 fn what_backups_share_is_stored_once_and_read_back() {
     for key in [None, Some(Key::new([3; 32]))] {
         let dir = tempfile::tempdir().unwrap();
-        let mut store = Store::open(dir.path(), key.clone(), Access::Write).unwrap();
+        let mut store = open(dir.path(), key.clone(), Access::Write).unwrap();
         let first = back_up(&mut store, 0, &[("a", b"one"), ("b/c", b"two")]);
         let second = back_up(&mut store, 0, &[("a", b"one"), ("b/c", b"three")]);
         assert_eq!((&*first.name, &*second.name), ("19700101-000000", "19700101-000000-2"));
         assert_eq!(objects(dir.path()).len(), 3);
-        let wait = Store::open(dir.path(), key.clone(), Access::Write).unwrap_err();
+        let wait = open(dir.path(), key.clone(), Access::Write).unwrap_err();
         assert!(matches!(wait, BackupError::Locked(_)), "{wait}");
 
-        let reader = Store::open(dir.path(), key, Access::Read).unwrap();
+        let reader = open(dir.path(), key, Access::Read).unwrap();
         assert_eq!(reader.backup(&first.name).unwrap(), first);
         assert_eq!(reader.newest().unwrap(), Some(second.clone()));
         assert_eq!(content(&reader, &first.files[1]).unwrap(), b"two");
@@ -55,10 +65,55 @@ fn what_backups_share_is_stored_once_and_read_back() {
 }
 
 #[test]
+fn zeros_at_the_end_take_no_space() {
+    const MEGABYTE: usize = 1 << 20;
+    for key in [None, Some(Key::new([3; 32]))] {
+        let dir = tempfile::tempdir().unwrap();
+        let mut store = open(dir.path(), key, Access::Write).unwrap();
+        let mut segment = vec![0; 3 * MEGABYTE];
+        segment[MEGABYTE] = 7;
+        let (log, zeros) = (("log", &*segment), ("zeros", &[0; 9][..]));
+        let backup = back_up(&mut store, 0, &[log, zeros, ("empty", b"")]);
+        let sizes = objects(dir.path()).into_iter().map(|path| fs::metadata(path).unwrap().len());
+        let sizes: Vec<u64> = sizes.collect();
+        assert!(sizes.iter().sum::<u64>() < MEGABYTE as u64 * 5 / 4, "{sizes:?}");
+        for (file, expected) in backup.files.iter().zip([&*segment, &[0; 9], b""]) {
+            assert_eq!(file.size, expected.len() as u64);
+            assert!(content(&store, file).unwrap() == expected, "{}", file.path);
+        }
+        // The same is held, though its file is shorter than the content.
+        assert!(!store.put(Path::new("log"), &*segment).unwrap().is_new);
+    }
+}
+
+/// Format 1 stored the zeros.
+#[test]
+fn a_store_of_an_earlier_release_is_read_and_continued() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = open(dir.path(), None, Access::Write).unwrap();
+    let backup = back_up(&mut store, 0, &[("log", b"a\0\0")]);
+    let object = dir.path().join(store.object(&backup.files[0].sha256));
+    drop(store);
+    let description = dir.path().join("cartwheel-backup.json");
+    fs::write(&object, b"a\0\0").unwrap();
+    fs::write(&description, r#"{"format":1,"key_check":null}"#).unwrap();
+    let reader = open(dir.path(), None, Access::Read).unwrap();
+    assert_eq!(content(&reader, &backup.files[0]).unwrap(), b"a\0\0");
+    // An earlier release refuses the store from now on, instead of naming damage.
+    let writer = open(dir.path(), None, Access::Write).unwrap();
+    assert_eq!(content(&writer, &backup.files[0]).unwrap(), b"a\0\0");
+    assert!(fs::read_to_string(&description).unwrap().contains("\"format\":2"));
+    fs::write(&description, r#"{"format":3,"key_check":null}"#).unwrap();
+    drop(writer);
+    let later = open(dir.path(), None, Access::Read).unwrap_err();
+    assert!(matches!(later, BackupError::Later { found: 3, .. }), "{later}");
+}
+
+#[test]
 fn a_key_is_asked_for_and_hides_the_content() {
     let dir = tempfile::tempdir().unwrap();
     let key = Key::new([3; 32]);
-    let mut store = Store::open(dir.path(), Some(key.clone()), Access::Write).unwrap();
+    let mut store = open(dir.path(), Some(key.clone()), Access::Write).unwrap();
     let backup = back_up(&mut store, 0, &[("secret-path", b"a text that nobody may read")]);
     drop(store);
     let mut files = objects(dir.path());
@@ -70,12 +125,12 @@ fn a_key_is_asked_for_and_hides_the_content() {
             assert!(!file.to_string_lossy().contains(&backup.files[0].sha256));
         }
     }
-    let open = |key| Store::open(dir.path(), key, Access::Read).unwrap_err();
-    assert!(matches!(open(None), BackupError::NeedsKey(_)));
-    assert!(matches!(open(Some(Key::new([4; 32]))), BackupError::WrongKey(_)));
+    let refused = |key| open(dir.path(), key, Access::Read).unwrap_err();
+    assert!(matches!(refused(None), BackupError::NeedsKey(_)));
+    assert!(matches!(refused(Some(Key::new([4; 32]))), BackupError::WrongKey(_)));
     let plain = tempfile::tempdir().unwrap();
-    drop(Store::open(plain.path(), None, Access::Write).unwrap());
-    let refused = Store::open(plain.path(), Some(key), Access::Write).unwrap_err();
+    drop(open(plain.path(), None, Access::Write).unwrap());
+    let refused = open(plain.path(), Some(key), Access::Write).unwrap_err();
     assert!(matches!(refused, BackupError::NoKey(_)));
 }
 
@@ -83,11 +138,11 @@ fn a_key_is_asked_for_and_hides_the_content() {
 fn every_damage_is_named() {
     for key in [None, Some(Key::new([3; 32]))] {
         let dir = tempfile::tempdir().unwrap();
-        let mut store = Store::open(dir.path(), key, Access::Write).unwrap();
+        let mut store = open(dir.path(), key.clone(), Access::Write).unwrap();
         let backup = back_up(&mut store, 0, &[("a", b"one"), ("b", b"two"), ("same", b"one")]);
         let names = [backup.name.clone()];
         let found = |store: &Store| store.verify(&names, |_, _| ()).unwrap();
-        let object = store.object(&backup.files[0].sha256);
+        let object = dir.path().join(store.object(&backup.files[0].sha256));
         let intact = fs::read(&object).unwrap();
         for at in 0..intact.len() {
             let mut changed = intact.clone();
@@ -98,9 +153,17 @@ fn every_damage_is_named() {
             assert_eq!(paths, ["a", "same"], "byte {at}");
             assert!(problems[0].problem.contains(&object.display().to_string()));
         }
+        // Of the same length, the damage shows only to who reads it.
+        let put = |store: &mut Store| store.put(Path::new("a"), &b"one"[..]).unwrap().is_new;
+        assert!(!put(&mut store));
+        store.forget();
+        assert!(put(&mut store));
+        assert_eq!(found(&store), []);
         fs::remove_file(&object).unwrap();
         assert!(found(&store)[0].problem.contains("missing"));
         // The next backup stores it again.
+        drop(store);
+        let mut store = open(dir.path(), key, Access::Write).unwrap();
         store.put(Path::new("a"), &b"one"[..]).unwrap();
         assert_eq!(found(&store), []);
         let manifest = dir.path().join("backups").join(format!("{}.json", backup.name));
@@ -117,7 +180,7 @@ fn every_damage_is_named() {
 #[test]
 fn a_path_out_of_the_directory_is_refused() {
     let dir = tempfile::tempdir().unwrap();
-    let mut store = Store::open(dir.path(), None, Access::Write).unwrap();
+    let mut store = open(dir.path(), None, Access::Write).unwrap();
     for path in ["../outside", "/etc/passwd", "a/../../b", ""] {
         let backup = back_up(&mut store, 0, &[(path, b"x")]);
         let error = store.backup(&backup.name).unwrap_err();
@@ -125,9 +188,9 @@ fn a_path_out_of_the_directory_is_refused() {
     }
     let foreign = tempfile::tempdir().unwrap();
     fs::write(foreign.path().join("letter.txt"), "x").unwrap();
-    let error = Store::open(foreign.path(), None, Access::Write).unwrap_err();
+    let error = open(foreign.path(), None, Access::Write).unwrap_err();
     assert!(matches!(error, BackupError::Foreign(_)), "{error}");
-    let error = Store::open(&foreign.path().join("no"), None, Access::Read).unwrap_err();
+    let error = open(&foreign.path().join("no"), None, Access::Read).unwrap_err();
     assert!(matches!(error, BackupError::Missing(_)), "{error}");
     assert!(store.backup("../backups/x").is_err());
 }
@@ -135,7 +198,7 @@ fn a_path_out_of_the_directory_is_refused() {
 #[test]
 fn pruning_keeps_the_newest_whole() {
     let dir = tempfile::tempdir().unwrap();
-    let mut store = Store::open(dir.path(), None, Access::Write).unwrap();
+    let mut store = open(dir.path(), None, Access::Write).unwrap();
     for (at, text) in ["one", "two", "three"].iter().enumerate() {
         back_up(&mut store, at as i64 * 1000, &[("always", b"same"), ("now", text.as_bytes())]);
     }

@@ -1,12 +1,11 @@
 //! Checking every stored byte, and removing old backups.
 
-use std::collections::BTreeMap;
-use std::fs;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
 use crate::error::BackupError;
 use crate::manifest::{Backup, FileEntry};
-use crate::store::Store;
+use crate::store::{Store, manifest};
 
 /// A file that cannot be restored.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,7 +34,7 @@ impl Store {
     /// receives the bytes that were read and the total.
     ///
     /// # Errors
-    /// When a folder cannot be listed.
+    /// When backups cannot be listed.
     pub fn verify(
         &self,
         names: &[String],
@@ -88,31 +87,20 @@ impl Store {
     pub fn prune(&mut self, keep: usize) -> Result<Pruned, BackupError> {
         let mut names = self.names()?;
         let kept = names.split_off(names.len().saturating_sub(keep.max(1)));
-        let mut needed = std::collections::BTreeSet::new();
+        let mut needed = BTreeSet::new();
         for name in &kept {
             needed.extend(self.backup(name)?.files.iter().map(|file| self.object(&file.sha256)));
         }
-        let mut pruned = Pruned::default();
-        for name in names {
-            self.remove_manifest(&name)?;
-            pruned.backups.push(name);
-        }
-        let objects = self.dir.join("objects");
-        for folder in fs::read_dir(&objects).map_err(BackupError::io(&objects))?.flatten() {
-            let folder = folder.path();
-            if !folder.is_dir() {
-                continue;
-            }
-            let failed = BackupError::io(&folder);
-            for entry in fs::read_dir(&folder).map_err(&failed)? {
-                let entry = entry.map_err(&failed)?;
-                if !needed.contains(&entry.path()) {
-                    pruned.bytes += entry.metadata().map_err(&failed)?.len();
-                    pruned.objects += 1;
-                    fs::remove_file(entry.path()).map_err(&failed)?;
-                }
-            }
-        }
-        Ok(pruned)
+        let failed = BackupError::io(&self.place.address(""));
+        // Backups first: none may name an object that is gone.
+        let files: Vec<String> = names.iter().map(|name| manifest(name)).collect();
+        self.place.settle().and_then(|()| self.place.remove(&files)).map_err(&failed)?;
+        let (held, unneeded) = std::mem::take(&mut self.held)
+            .into_iter()
+            .partition::<BTreeMap<_, _>, _>(|(name, _)| needed.contains(name));
+        self.held = held;
+        let objects: Vec<String> = unneeded.keys().cloned().collect();
+        self.place.remove(&objects).map_err(&failed)?;
+        Ok(Pruned { backups: names, objects: objects.len() as u64, bytes: unneeded.values().sum() })
     }
 }

@@ -3,6 +3,7 @@
 #![allow(clippy::disallowed_methods, reason = "real programs are measured in real time")]
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
+mod backups;
 mod conformance;
 mod consumer;
 mod erasure;

@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, bail};
-use cartwheel_backup::{Access, Backup, Key, Store};
+use cartwheel_ambient::Clock;
+use cartwheel_backup::{Access, Backup, Directory, Key, Place, Store};
 use cartwheel_node::backup::{self, Created, RestoreOptions, Restored};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
@@ -19,12 +20,16 @@ pub enum BackupCommand {
     #[command(after_help = "Examples:
   cartwheel backup create /mnt/backups
   cartwheel backup create /mnt/backups --key-file backup.key
+  cartwheel backup create s3://bucket/backups
 
 A key: openssl rand -hex 32 > backup.key. Keep it apart from the backups: without it they are lost.
 Ctrl-C leaves the backups that exist as they are.")]
     Create {
         #[command(flatten)]
-        place: Place,
+        dest: Dest,
+        /// Copy every file again, also what the backups have: replaces damaged files.
+        #[arg(long)]
+        full: bool,
     },
     /// Read every byte of the backups and name damaged files. Fails if there are any.
     #[command(after_help = "Examples:
@@ -32,7 +37,7 @@ Ctrl-C leaves the backups that exist as they are.")]
   cartwheel backup verify /mnt/backups --backup 20260131-235959 --json")]
     Verify {
         #[command(flatten)]
-        place: Place,
+        dest: Dest,
         /// The backup to check [default: all].
         #[arg(long, value_name = "NAME")]
         backup: Option<String>,
@@ -41,7 +46,7 @@ Ctrl-C leaves the backups that exist as they are.")]
     #[command(after_help = "Example:\n  cartwheel backup list /mnt/backups")]
     List {
         #[command(flatten)]
-        place: Place,
+        dest: Dest,
     },
     /// Restore a backup into a data directory that is missing or empty: the one of --data-dir.
     /// Users who were erased after the backup are erased again.
@@ -51,7 +56,7 @@ Ctrl-C leaves the backups that exist as they are.")]
   cartwheel backup restore /mnt/backups --data-dir restored --erasures data/erased.ndjson")]
     Restore {
         #[command(flatten)]
-        place: Place,
+        dest: Dest,
         /// The backup to restore [default: the newest].
         #[arg(long, value_name = "NAME")]
         backup: Option<String>,
@@ -68,7 +73,7 @@ Ctrl-C leaves the backups that exist as they are.")]
     #[command(after_help = "Example:\n  cartwheel backup prune /mnt/backups --keep 14")]
     Prune {
         #[command(flatten)]
-        place: Place,
+        dest: Dest,
         /// How many of the newest backups stay.
         #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
         keep: u32,
@@ -77,47 +82,74 @@ Ctrl-C leaves the backups that exist as they are.")]
 
 /// Where backups are.
 #[derive(Debug, Args)]
-pub struct Place {
-    /// Directory of the backups, for one data directory only.
+pub struct Dest {
+    /// Directory of the backups, or s3://bucket/prefix. For one data directory only.
     #[arg(value_name = "DEST")]
-    dest: PathBuf,
+    address: String,
     /// File with the key of encrypted backups: 64 hexadecimal digits.
     #[arg(long, value_name = "FILE")]
     key_file: Option<PathBuf>,
 }
 
-impl Place {
-    fn open(&self, access: Access) -> Result<Store> {
+impl Dest {
+    fn open(&self, access: Access, clock: &Clock) -> Result<Store> {
         let key = self.key_file.as_deref().map(Key::from_file).transpose()?;
-        Ok(Store::open(&self.dest, key, access)?)
+        let place: Box<dyn Place> = match self.is_bucket() {
+            true => bucket(&self.address, clock)?,
+            false => Box::new(Directory::new(&self.address)),
+        };
+        Ok(Store::open(place, key, access)?)
     }
+
+    fn is_bucket(&self) -> bool {
+        self.address.starts_with("s3://")
+    }
+}
+
+#[cfg(feature = "aws")]
+fn bucket(uri: &str, clock: &Clock) -> Result<Box<dyn Place>> {
+    Ok(Box::new(cartwheel_aws::BackupBucket::open(uri, clock)?))
+}
+
+#[cfg(not(feature = "aws"))]
+fn bucket(uri: &str, _: &Clock) -> Result<Box<dyn Place>> {
+    bail!(
+        "{uri}: this program was built without access to S3: build it with `--features aws`, or \
+         back up into a directory and copy that with `aws s3 sync`"
+    )
 }
 
 /// Runs a subcommand of `backup`.
 pub fn run(context: &Context, command: &BackupCommand) -> Result<()> {
     match command {
-        BackupCommand::Create { place } => create(context, place),
-        BackupCommand::Verify { place, backup } => verify(context, place, backup.as_deref()),
-        BackupCommand::List { place } => list(context, place),
-        BackupCommand::Restore { place, backup, until, erasures } => {
+        BackupCommand::Create { dest, full } => create(context, dest, *full),
+        BackupCommand::Verify { dest, backup } => verify(context, dest, backup.as_deref()),
+        BackupCommand::List { dest } => list(context, dest),
+        BackupCommand::Restore { dest, backup, until, erasures } => {
             let (name, erased) = (backup.as_deref(), erasures.as_deref());
-            restore(context, place, &RestoreOptions { name, until_ms: *until, erased })
+            restore(context, dest, &RestoreOptions { name, until_ms: *until, erased })
         }
-        BackupCommand::Prune { place, keep } => prune(context, place, *keep),
+        BackupCommand::Prune { dest, keep } => prune(context, dest, *keep),
     }
 }
 
-fn create(context: &Context, place: &Place) -> Result<()> {
+fn create(context: &Context, dest: &Dest, is_full: bool) -> Result<()> {
     let started = instant();
     let data = &context.data_dir;
     // A backup of the backups would never end.
-    let inside = std::path::absolute(&place.dest)?;
+    let is_inside = || -> Result<bool> {
+        let inside = std::path::absolute(&dest.address)?;
+        Ok(inside.starts_with(std::path::absolute(&data.0)?))
+    };
     anyhow::ensure!(
-        !inside.starts_with(std::path::absolute(&data.0)?),
+        dest.is_bucket() || !is_inside()?,
         "{} is inside the data directory: name a directory elsewhere, best on another disk",
-        place.dest.display()
+        dest.address
     );
-    let mut store = place.open(Access::Write)?;
+    let mut store = dest.open(Access::Write, &context.clock)?;
+    if is_full {
+        store.forget();
+    }
     let progress = bar("backing up", 0);
     let created = backup::create(
         data,
@@ -148,8 +180,8 @@ fn create(context: &Context, place: &Place) -> Result<()> {
     Ok(())
 }
 
-fn verify(context: &Context, place: &Place, backup: Option<&str>) -> Result<()> {
-    let store = place.open(Access::Read)?;
+fn verify(context: &Context, dest: &Dest, backup: Option<&str>) -> Result<()> {
+    let store = dest.open(Access::Read, &context.clock)?;
     let names = match backup {
         Some(name) => vec![name.to_owned()],
         None => store.names()?,
@@ -180,16 +212,16 @@ fn verify(context: &Context, place: &Place, backup: Option<&str>) -> Result<()> 
     });
     if !problems.is_empty() {
         bail!(
-            "{} files cannot be restored. The next `cartwheel backup create` stores what the data \
-             directory still has again",
+            "{} files cannot be restored. `cartwheel backup create --full` replaces those that the \
+             data directory still has",
             problems.len()
         );
     }
     Ok(())
 }
 
-fn list(context: &Context, place: &Place) -> Result<()> {
-    let store = place.open(Access::Read)?;
+fn list(context: &Context, dest: &Dest) -> Result<()> {
+    let store = dest.open(Access::Read, &context.clock)?;
     let mut views = Vec::new();
     let mut table =
         format!("{:<20}{:<22}{:>10}{:>12}\n", "BACKUP", "STATE OF (UTC)", "FILES", "MB");
@@ -221,8 +253,8 @@ fn moment(text: &str) -> Result<i64, String> {
         .map_err(|error| format!("a time such as 2026-01-31T17:45:00Z is expected: {error}"))
 }
 
-fn restore(context: &Context, place: &Place, options: &RestoreOptions<'_>) -> Result<()> {
-    let store = place.open(Access::Read)?;
+fn restore(context: &Context, dest: &Dest, options: &RestoreOptions<'_>) -> Result<()> {
+    let store = dest.open(Access::Read, &context.clock)?;
     let progress = bar("restoring", 0);
     let restored = backup::restore(&store, options, &context.data_dir, &mut |done, total| {
         progress.set_length(total);
@@ -260,8 +292,8 @@ fn restore(context: &Context, place: &Place, options: &RestoreOptions<'_>) -> Re
     Ok(())
 }
 
-fn prune(context: &Context, place: &Place, keep: u32) -> Result<()> {
-    let mut store = place.open(Access::Write)?;
+fn prune(context: &Context, dest: &Dest, keep: u32) -> Result<()> {
+    let mut store = dest.open(Access::Write, &context.clock)?;
     let pruned = store.prune(keep as usize)?;
     let view = json!({"removed": pruned.backups, "objects": pruned.objects, "bytes": pruned.bytes});
     result(context.json, &view, || {

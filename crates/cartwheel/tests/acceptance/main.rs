@@ -47,6 +47,9 @@ mod replay;
 mod rules;
 #[cfg(feature = "aws")]
 #[cfg(test)]
+mod s3_backups;
+#[cfg(feature = "aws")]
+#[cfg(test)]
 mod s3_sources;
 #[cfg(test)]
 mod settings;

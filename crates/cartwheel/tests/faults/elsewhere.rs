@@ -125,7 +125,7 @@ pub fn asked_to_end(case: &Case) -> Result<Shown> {
 
 /// Row 37.
 pub fn backups(case: &Case) -> Result<Shown> {
-    within(case, &["--test", "acceptance"], &["backup::"])
+    within(case, &["--test", "acceptance"], &["backup::", "s3_backups::"])
 }
 
 /// Row 38.
