@@ -45,6 +45,8 @@ pub struct Stored {
     pub size: u64,
     /// SHA-256 of the content, in hexadecimal digits.
     pub sha256: String,
+    /// Bytes that it takes in the store: fewer if it ends with zeros, more if it is encrypted.
+    pub length: u64,
     /// Whether the store did not hold it before.
     pub is_new: bool,
 }
@@ -221,7 +223,7 @@ impl Store {
         } else {
             self.place.discard(written).map_err(failed)?;
         }
-        Ok(Stored { size, sha256, is_new })
+        Ok(Stored { size, sha256, length, is_new })
     }
 
     /// Whether the store holds the content of a file.

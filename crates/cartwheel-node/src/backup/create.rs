@@ -35,7 +35,7 @@ pub struct Created {
     pub backup: Backup,
     /// Files whose content the store did not hold before.
     pub new_files: u64,
-    /// Bytes of these files.
+    /// Bytes that these take in the store.
     pub new_bytes: u64,
 }
 
@@ -271,7 +271,7 @@ impl Copier<'_> {
         let is_whole = until.is_none() && State::of(&file).with_context(failed)? == before;
         let is_old = before.modified_ns / 1_000_000 < read_ms - TICK_MS;
         if stored.is_new {
-            self.new = (self.new.0 + 1, self.new.1 + stored.size);
+            self.new = (self.new.0 + 1, self.new.1 + stored.length);
         }
         (self.progress)(self.done.0, self.done.1);
         Ok(Some(FileEntry {
