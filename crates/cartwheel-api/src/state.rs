@@ -25,12 +25,13 @@ use crate::operate::figures::KeptFigures;
 use crate::operate::imports::open::Imports;
 use crate::operate::monitor::Monitor;
 use crate::operate::operator::Operator;
+use crate::operate::replay::Replayer;
 use crate::operate::tasks::TaskHealth;
 use crate::operate::tools::Assistants;
 use crate::operate::user_rights::UserRights;
 use crate::settings::Settings;
 use crate::shop::impressions::Impressions;
-use crate::shop::moment::AnswerSettings;
+use crate::shop::moment::Recording;
 use crate::shop::products::full_feed::FullFeeds;
 use crate::telemetry::{EventCounts, Metrics};
 
@@ -81,9 +82,11 @@ pub struct AppState {
     pub rules: Arc<LiveDocument<RuleBook>>,
     /// Words that mean the same in searches. Without a registry, there are none.
     pub synonyms: Arc<LiveDocument<Synonyms>>,
-    /// The settings on which answers depend. `None` on a host that cannot make answers again: it
-    /// records nothing for that.
-    pub answer_settings: Option<Arc<AnswerSettings>>,
+    /// What impressions record so that answers can be made again. `None` on a host that cannot make
+    /// them again.
+    pub recording: Option<Arc<Recording>>,
+    /// Makes answers again. `None` on a host that cannot.
+    pub replayer: Option<Arc<dyn Replayer>>,
     /// The feeds of products that are being received.
     pub(crate) full_feeds: Arc<FullFeeds>,
     /// The files of the web app, if this server has them.
@@ -151,7 +154,8 @@ impl AppState {
             placements: Arc::new(LiveDocument::without_registry(PLACEMENTS)),
             rules: Arc::new(LiveDocument::without_registry(RULES)),
             synonyms: Arc::new(LiveDocument::without_registry(SYNONYMS)),
-            answer_settings: None,
+            recording: None,
+            replayer: None,
             full_feeds: Arc::default(),
             assets: None,
             models: None,

@@ -100,7 +100,8 @@ async fn first(
     Ok((current, opened))
 }
 
-async fn open(
+/// Opens a release of the registry.
+pub(crate) async fn open(
     registry: &dyn Registry,
     release: &Release,
     timezone: &str,

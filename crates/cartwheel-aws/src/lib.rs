@@ -8,6 +8,8 @@
 //! stream's batches; [`functions`] are the state machine's, and [`import()`] imports files. Only this
 //! crate uses the AWS SDK and `object_store` with its `aws` feature.
 
+#[cfg(feature = "api")]
+mod archive;
 mod backups;
 mod breaker;
 mod clients;
@@ -29,6 +31,8 @@ mod lake;
 mod lake_copy;
 mod names;
 mod objects;
+#[cfg(feature = "api")]
+mod past_session;
 mod products;
 mod registry;
 mod retry;
@@ -37,6 +41,8 @@ mod state_machine;
 mod table;
 mod users;
 
+#[cfg(feature = "api")]
+pub use archive::CloudReplayer;
 pub use backups::BackupBucket;
 pub use clients::{endpoint, products, sdk_config, state_machine, stream, users};
 pub use consume::{BatchAnswer, Consumed, KinesisEvent, consume};

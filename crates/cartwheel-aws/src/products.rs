@@ -27,7 +27,7 @@ use cartwheel_sessions::{
     ChangeError, Listing, LiveCatalogue, ProductChange, ProductLock, ProductStore, StoreError,
     UnknownProduct,
 };
-use cartwheel_stream::{Pending, Position, PutError, Stream};
+use cartwheel_stream::{Pending, Position, PutError, Sequence, Stream};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
@@ -127,6 +127,62 @@ impl Products {
         });
         // If it is late, the next requests see the changes.
         let _ = tokio::time::timeout(limit, work).await;
+    }
+
+    /// The catalogue as it was after the entry `newest`. `None` if a later snapshot has taken its place.
+    ///
+    /// # Errors
+    /// When table or lake do not answer.
+    pub async fn after(&self, newest: Sequence) -> Result<Option<LiveCatalogue>, StoreError> {
+        let Some(newest) = newest.as_u64() else { return Ok(None) };
+        let live = Arc::new(LiveCatalogue::in_memory());
+        let read = self.lake.read(snapshot::NAME, None).await;
+        let snapshot = match read.map_err(|e| service(e.to_string()))? {
+            Read::Found(found) => {
+                let live = Arc::clone(&live);
+                let restore = move || snapshot::restore(&live, &found.content);
+                let read = tokio::task::spawn_blocking(restore).await;
+                let read = read.map_err(|e| service(e.to_string()))?;
+                read.map_err(|e| service(format!("{}: {e}", snapshot::NAME)))?
+            }
+            Read::Missing | Read::Unchanged => 0,
+        };
+        if snapshot > newest {
+            return Ok(None);
+        }
+        let mut applied = snapshot;
+        while applied < newest {
+            let page = self.entries_between(applied + 1, newest).await?;
+            let before = applied;
+            for item in page {
+                // It was emptied meanwhile.
+                if !item.contains_key(DATA) {
+                    return Ok(None);
+                }
+                applied = number_of(names(&item)?.1)?;
+                let entry = Entry::from_slice(bytes(&item, DATA)?)?;
+                entry.changes.iter().for_each(|change| live.apply(position(applied), change));
+            }
+            if applied == before {
+                return Ok(None);
+            }
+        }
+        Ok(Arc::into_inner(live))
+    }
+
+    /// The next entries of a range, in order.
+    async fn entries_between(&self, first: u64, last: u64) -> Result<Vec<Item>, StoreError> {
+        let request = self.table.client.query().table_name(&self.table.name);
+        let request = request
+            .consistent_read(true)
+            .key_condition_expression("#user = :journal AND #item BETWEEN :first AND :last")
+            .expression_attribute_names("#user", USER)
+            .expression_attribute_names("#item", ITEM)
+            .expression_attribute_values(":journal", s(JOURNAL))
+            .expression_attribute_values(":first", s(sort_key(first)))
+            .expression_attribute_values(":last", s(sort_key(last)));
+        let page = request.send().await.map_err(|e| service(text(&e)))?;
+        Ok(page.items.unwrap_or_default())
     }
 
     /// Applies the entries that are new to this process. Returns the writer of each, and its number.

@@ -70,6 +70,11 @@ impl Opened {
         format!("{}+{}", self.release.feature_set, self.model_version().unwrap_or("none"))
     }
 
+    /// Whether this is the release of that name, with that time zone.
+    pub fn is(&self, name: &str, timezone: &str) -> bool {
+        self.name() == name && Calendar::new(timezone).is_ok_and(|zone| zone == self.calendar)
+    }
+
     /// Version of the model, if there is one.
     pub fn model_version(&self) -> Option<&str> {
         self.release.model.as_deref()

@@ -36,6 +36,7 @@ pub use erasure::{
 };
 pub use error::LakeError;
 pub use files::guard::guarded;
+pub use files::partition::{day_folder, hour_folder};
 pub use import::{
     Basket, EarlierImports, ImportError, ImportOptions, ImportPart, ImportProgress, NewImport,
     Started,

@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use cartwheel_api::{
     ErasureView, Flow, FunnelOrder, LakeJob, LakeView, Operator, Part, ProductQuality,
-    ProductsQuality, Quality, ReleaseView, Replay, SearchCounts, StartLakeJob, StartRun, TableView,
-    UserRights,
+    ProductsQuality, Quality, ReleaseView, Replay, Replayer, SearchCounts, StartLakeJob, StartRun,
+    TableView, UserRights,
 };
 use cartwheel_events::{ProductId, UserId};
 use cartwheel_lake::{DeliveryStatus, Inspector};
@@ -134,10 +134,6 @@ impl Operator for Operations {
         self.jobs.start(request)
     }
 
-    fn replay(&self, id: &str, now_ms: i64) -> Result<Option<Replay>, String> {
-        with_causes(self.upkeep.replay(id, now_ms))
-    }
-
     fn quality(
         &self,
         days: usize,
@@ -190,5 +186,11 @@ impl UserRights for Operations {
             let read = tokio::task::spawn_blocking(move || upkeep.stored(&user_id)).await;
             with_causes(read.map_err(anyhow::Error::from).and_then(|read| read))
         })
+    }
+}
+
+impl Replayer for Operations {
+    fn replay(&self, id: &str, now_ms: i64) -> Result<Option<Replay>, String> {
+        with_causes(self.upkeep.replay(id, now_ms))
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use cartwheel_ambient::{Clock, system_ms};
-use cartwheel_api::{AnswerSettings, Imports};
+use cartwheel_api::{AnswerSettings, Imports, MarkedBy, Recording};
 use cartwheel_engine::{Discovery, Engine as _, Opened, ServingEngine};
 use cartwheel_events::ProductId;
 use cartwheel_lake::{Delivery, DeliveryOptions, Inspector, Lake};
@@ -119,12 +119,13 @@ pub async fn serve(options: ServeOptions<'_>) -> Result<()> {
     let registry = Arc::new(LocalRegistry::new(data_dir.lake()));
     let mut state = host.state(engine.clone(), stream.clone(), sessions.clone(), registry)?;
     state.catalogue = Some(catalogue.clone());
-    state.answer_settings = Some(Arc::new(AnswerSettings {
+    let answers = AnswerSettings {
         timezone: settings.shop.timezone.clone(),
         discovery: settings.recommend.discovery,
         value: settings.recommend.value.clone(),
         accept_unknown,
-    }));
+    };
+    state.recording = Some(Arc::new(Recording { settings: answers, sessions: MarkedBy::Place }));
     let importer = ImportJobs::new(pipeline.jobs().clone(), lake.clone());
     state.keys.set_own(importer.key());
     let (uploads, limit) = (data_dir.uploads(), settings.import.max_upload_bytes);
@@ -144,6 +145,7 @@ pub async fn serve(options: ServeOptions<'_>) -> Result<()> {
     ));
     state.runs = Some(Arc::new(pipeline.clone()));
     state.operator = Some(operations.clone());
+    state.replayer = Some(operations.clone());
     state.user_rights = Some(operations);
 
     if let Err(error) = state.rules.refresh().await {

@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result};
 use cartwheel_api::{PLACEMENTS, RULES, SYNONYMS};
 use cartwheel_engine::Synonyms;
 use cartwheel_placements::Placements;
-use cartwheel_registry::{DocumentVersion, Edition, KEPT_VERSIONS, LiveDocument, LocalRegistry};
+use cartwheel_registry::{DocumentVersion, Edition, LiveDocument, LocalRegistry};
 use cartwheel_rules::RuleBook;
 use futures::executor::block_on;
 use serde::Serialize;
@@ -83,9 +83,7 @@ impl<T: Default + Clone + Serialize + DeserializeOwned> StoredDocument<T> {
         if wanted == 0 {
             return Ok(T::default());
         }
-        let kept = self.history(usize::try_from(KEPT_VERSIONS)?)?;
-        let found = kept.into_iter().find(|version| version.version == wanted);
-        let found = found.with_context(|| {
+        let found = block_on(self.live.version(wanted))?.with_context(|| {
             let name = self.name;
             format!("version {wanted} is not kept: `cartwheel {name} history` lists those")
         })?;

@@ -6,7 +6,7 @@ use parking_lot::RwLock;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::document::{DocumentChange, DocumentVersion};
+use crate::document::{DocumentChange, DocumentVersion, KEPT_VERSIONS};
 use crate::error::RegistryError;
 use crate::registry::Registry;
 
@@ -100,6 +100,21 @@ impl<T: Default + Serialize + DeserializeOwned> LiveDocument<T> {
             Some(registry) => registry.document_history(self.name, limit).await,
             None => Ok(Vec::new()),
         }
+    }
+
+    /// A version as it is stored, from 1. `None` if it is not kept.
+    ///
+    /// # Errors
+    /// When the registry does not answer or a version cannot be read.
+    pub async fn version(&self, wanted: u64) -> Result<Option<DocumentVersion>, RegistryError> {
+        // It is the newest one most of the time.
+        for limit in [1, KEPT_VERSIONS as usize] {
+            let kept = self.history(limit).await?;
+            if let Some(found) = kept.into_iter().find(|found| found.version == wanted) {
+                return Ok(Some(found));
+            }
+        }
+        Ok(None)
     }
 
     fn edition(&self, stored: DocumentVersion) -> Result<Edition<T>, RegistryError> {

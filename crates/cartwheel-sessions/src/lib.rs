@@ -11,6 +11,7 @@ mod catalogue;
 pub mod conformance;
 mod consumer;
 mod dedup;
+mod fingerprint;
 mod imported_events;
 mod imports;
 mod redb_table;

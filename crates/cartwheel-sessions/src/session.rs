@@ -7,6 +7,7 @@ use cartwheel_stream::{Position, Sequence};
 use serde::{Deserialize, Serialize};
 
 use crate::dedup::{DEDUP_MS, RecentEvent, event_key};
+use crate::fingerprint::fingerprint;
 
 /// Most products of a cart.
 pub const MAX_CART: usize = 200;
@@ -337,6 +338,16 @@ impl Session {
     pub(crate) fn is_removable(&self, now_ms: i64, applied: Sequence) -> bool {
         let hides = |erased_ms: i64| now_ms.saturating_sub(erased_ms) <= SESSION_MS;
         self.is_over(now_ms, applied) && !self.erased_ms.is_some_and(hides)
+    }
+
+    /// The first bytes of a SHA-256 of all that answers are made from. It does not depend on places in
+    /// the stream, which the lake of an account does not know.
+    pub fn fingerprint(&self) -> u64 {
+        let Self { cart, views, cart_changes, searches, checkouts, .. } = self;
+        let counts = (self.events, self.adds, self.checkout_count, self.updated_ms);
+        // Encoding these lists cannot fail.
+        let content = serde_json::to_vec(&(cart, views, cart_changes, searches, checkouts, counts));
+        fingerprint(&content.unwrap_or_default())
     }
 
     /// Finds an accepted event by its id, within [`DEDUP_MS`] before `now_ms`.

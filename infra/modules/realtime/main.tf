@@ -58,6 +58,7 @@ module "api_function" {
       Resource = [for folder in local.served : "${var.lake_arn}/${folder}/*"]
     },
     {
+      # Answers that are computed again are read there, too.
       Sid      = "ExportUsers"
       Effect   = "Allow"
       Action   = ["s3:GetObject"]

@@ -7,10 +7,10 @@ use axum::body::Body;
 use axum::http::HeaderValue;
 use cartwheel_ambient::Clock;
 use cartwheel_api::{
-    Admission, AppState, DEGRADED, EVENTS, IMPRESSIONS_DROPPED, PLACEMENTS, RULES, SYNONYMS,
-    Settings,
+    Admission, AnswerSettings, AppState, DEGRADED, EVENTS, IMPRESSIONS_DROPPED, MarkedBy,
+    PLACEMENTS, RULES, Recording, SYNONYMS, Settings,
 };
-use cartwheel_aws::{Emf, Follower, Lake, Names, S3Registry};
+use cartwheel_aws::{CloudReplayer, Emf, Follower, Lake, Names, S3Registry};
 use cartwheel_engine::{Discovery, ServingEngine};
 use cartwheel_lambdas::CloudUserRights;
 use cartwheel_registry::LiveDocument;
@@ -23,6 +23,8 @@ const REFRESH: Duration = Duration::from_secs(15);
 const CHANGES: Duration = Duration::from_secs(5);
 /// Longest time that a request waits for them.
 const CATCH_UP: Duration = Duration::from_millis(500);
+/// How long an earlier answer is made again: API Gateway waits for ten seconds.
+const REPLAY: Duration = Duration::from_secs(7);
 /// Longest time that a response waits for its impression to be stored.
 const SETTLE: Duration = Duration::from_millis(100);
 
@@ -71,8 +73,8 @@ async fn main() -> Result<(), Error> {
     }
     let (follower, opened) = opened?;
     let discovery = list::<f32>("CARTWHEEL_RECOMMEND_DISCOVERY")?.first().copied();
-    let discovery = Discovery::new(discovery.unwrap_or_default());
-    let engine = ServingEngine::new(opened).discovering(discovery);
+    let discovering = Discovery::new(discovery.unwrap_or_default());
+    let engine = ServingEngine::new(opened).discovering(discovering);
     let engine = engine.with_catalogue(products.live(), false);
     let engine = Arc::new(match cartwheel_aws::endpoint(&config, &names) {
         Some(endpoint) => engine.scored_by(Arc::new(endpoint)),
@@ -83,10 +85,25 @@ async fn main() -> Result<(), Error> {
     // CloudTrail and the state machine record what operators change here.
     let admission = Admission { keys: list("CARTWHEEL_KEY_HASHES")?, audit: None };
     let mut state = AppState::new(engine.clone(), stream, users.clone(), settings, admission);
-    state.models = Some(registry);
     state.runs =
         cartwheel_aws::state_machine(&config, &names).map(|machine| Arc::new(machine) as _);
     state.operated_by = Some(cartwheel_aws::OPERATED_BY);
+    let settings = AnswerSettings {
+        timezone: names.timezone.clone(),
+        discovery: discovery.unwrap_or_default(),
+        value: "off".to_owned(),
+        accept_unknown: false,
+    };
+    state.recording = Some(Arc::new(Recording { settings, sessions: MarkedBy::Content }));
+    state.replayer = Some(Arc::new(CloudReplayer::new(
+        lake.clone(),
+        registry.clone(),
+        users.clone(),
+        products.clone(),
+        engine.clone(),
+        REPLAY,
+    )));
+    state.models = Some(registry);
     state.user_rights = Some(Arc::new(CloudUserRights::new(lake, users, Clock::system())));
     state.catalogue = Some(products.clone());
     state.placements = placements.clone();

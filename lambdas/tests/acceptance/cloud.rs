@@ -139,6 +139,12 @@ impl Account {
         Arc::new(store.unwrap())
     }
 
+    /// The stream of events, to be read.
+    pub async fn stream(&self) -> cartwheel_aws::KinesisStream {
+        let client = aws_sdk_kinesis::Client::new(&config(&self.kinesis.url()).await);
+        cartwheel_aws::KinesisStream::new(client, "events").listed().await.unwrap()
+    }
+
     pub async fn put(&self, key: &str, bytes: Vec<u8>) {
         self.lake().put(&key.into(), bytes.into()).await.unwrap();
     }
@@ -319,21 +325,20 @@ fn incoming(shard: u32, sequence: Sequence, record: &cartwheel_events::Record) -
 }
 
 /// Invokes the consumer with the stream's records, as the event source mapping does.
-struct Mapping {
+pub struct Mapping {
     stream: cartwheel_aws::KinesisStream,
     consume: Function,
     next: BTreeMap<u32, Sequence>,
 }
 
 impl Mapping {
-    async fn open(account: &Account) -> Self {
-        let client = aws_sdk_kinesis::Client::new(&config(&account.kinesis.url()).await);
-        let stream = cartwheel_aws::KinesisStream::new(client, "events").listed().await.unwrap();
+    pub async fn open(account: &Account) -> Self {
+        let stream = account.stream().await;
         let consume = account.function("consume", &[]).await;
         Self { stream, consume, next: BTreeMap::new() }
     }
 
-    async fn pump(&mut self) {
+    pub async fn pump(&mut self) {
         for shard in 0..self.stream.shards() {
             let from = self.next.get(&shard).copied().unwrap_or_default();
             let batch = self.stream.read(shard, from, 100).await.unwrap();

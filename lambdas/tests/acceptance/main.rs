@@ -7,8 +7,10 @@ mod catalogue;
 mod cloud;
 mod console;
 mod embedded;
+mod firehose;
 mod imported;
 mod learned;
+mod replayed;
 mod rights;
 mod scenario;
 
@@ -86,4 +88,9 @@ async fn a_shops_files_are_imported_from_the_lake() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_import_that_fails_says_why_and_changes_nothing() {
     imported::fails().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn answers_are_made_again_from_what_the_account_stores() {
+    replayed::answers(&Learned::make()).await;
 }

@@ -1,5 +1,6 @@
 //! Routes for operators, and the interfaces behind them.
 
+pub(crate) mod archive;
 pub(crate) mod assistants;
 pub(crate) mod exposition;
 pub(crate) mod figures;

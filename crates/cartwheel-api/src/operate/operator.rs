@@ -7,7 +7,6 @@ use crate::operate::flow::Flow;
 use crate::operate::views::lake::{LakeJob, LakeJobState, LakeView, StartLakeJob, TableView};
 use crate::operate::views::models::ReleaseView;
 use crate::operate::views::quality::{FunnelOrder, ProductQuality, ProductsQuality, Quality};
-use crate::operate::views::replay::Replay;
 use crate::operate::views::run::StartRun;
 use crate::operate::views::searches::SearchCounts;
 
@@ -62,13 +61,6 @@ pub trait Operator: Send + Sync {
     /// # Errors
     /// When another job is running.
     fn start_lake_job(&self, request: StartLakeJob) -> Result<LakeJob, String>;
-
-    /// Makes the answer `id` again from what is stored. `None` if no such answer is. `now_ms` is the
-    /// current time, UTC milliseconds.
-    ///
-    /// # Errors
-    /// When stream, lake or registry cannot be read.
-    fn replay(&self, id: &str, now_ms: i64) -> Result<Option<Replay>, String>;
 
     /// What followed from the answers of the last `days` days, of all or of one placement's.
     /// `now_ms` is the current time, UTC milliseconds.

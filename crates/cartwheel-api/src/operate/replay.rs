@@ -9,11 +9,27 @@ use crate::access::scope::Scope;
 use crate::http::blocking::blocking;
 use crate::http::problem::{Kind, Problem};
 use crate::http::request::{NamePath, Params};
+use crate::operate::archive::made_at;
 use crate::operate::views::replay::Replay;
 use crate::routes::Routes;
 use crate::shop::again::{Past, again};
 use crate::shop::moment::Moment;
 use crate::state::Shared;
+
+/// Makes earlier answers again. The calls may block. Errors are sentences for the log.
+pub trait Replayer: Send + Sync {
+    /// Makes the answer `id` again from what is stored. `None` if no such answer is. `now_ms` is the
+    /// current time, UTC milliseconds.
+    ///
+    /// # Errors
+    /// When what is stored cannot be read.
+    fn replay(&self, id: &str, now_ms: i64) -> Result<Option<Replay>, String>;
+
+    /// How long it takes at most until an answer can be found, in milliseconds.
+    fn delay_ms(&self) -> i64 {
+        0
+    }
+}
 
 /// The route that makes an answer again.
 pub(crate) fn routes() -> Routes {
@@ -39,22 +55,31 @@ pub(crate) async fn replay_answer(
     params: Params,
 ) -> Result<Json<Replay>, Problem> {
     params.end("none")?;
-    let operator = state.operator()?;
-    let (asked, now_ms) = (id.clone(), state.clock.now_ms());
-    let found = blocking(move || operator.replay(&asked, now_ms)).await?;
+    let none = || Problem::new(Kind::NotFound, "This server makes no answers again.");
+    let replayer = state.replayer.clone().ok_or_else(none)?;
+    let (asked, now_ms, delay_ms) = (id.clone(), state.clock.now_ms(), replayer.delay_ms());
+    let found = blocking(move || replayer.replay(&asked, now_ms)).await?;
     let unread = |why| {
         Problem::hiding(Kind::Unavailable, "What is stored cannot be read at the moment.", why)
     };
     let unknown = || {
-        let why =
-            "it is older than what is kept, its recording was dropped, or its shopper was erased";
-        Problem::new(Kind::NotFound, format!("No answer {id} is stored: {why}."))
+        let is_new = made_at(&id).is_some_and(|at_ms| now_ms.saturating_sub(at_ms) < delay_ms);
+        let why = match is_new {
+            true => format!("answers are delivered within {} minutes", delay_ms / 60_000),
+            false => {
+                "it is older than what is kept, its recording was dropped, or its shopper was \
+                      erased"
+                    .to_owned()
+            }
+        };
+        let yet = if is_new { " yet" } else { "" };
+        Problem::new(Kind::NotFound, format!("No answer {id} is stored{yet}: {why}."))
     };
     found.map_err(unread)?.map(Json).ok_or_else(unknown)
 }
 
 /// Makes an answer again and compares it with the one that was given.
-pub async fn replay(impression: &Impression, moment: &Moment, past: &Past) -> Replay {
+pub(crate) async fn replay(impression: &Impression, moment: &Moment, past: &Past) -> Replay {
     match again(impression, moment, past).await {
         Ok(again) => Replay::compared(impression, again),
         Err(problem) => {

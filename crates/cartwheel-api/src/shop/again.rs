@@ -1,6 +1,8 @@
 //! Makes an earlier answer again, by the code that made it.
 
-use cartwheel_engine::{Engine as _, Filters, Query, Recommendation, Ruled, ServingEngine, Slot};
+use cartwheel_engine::{
+    Engine as _, Filters, Query, Recommendation, Ruled, ServingEngine, Slot, StoredRecord,
+};
 use cartwheel_events::Impression;
 use cartwheel_filter::{Context, Source};
 use cartwheel_placements::Placements;
@@ -18,10 +20,20 @@ pub struct Past {
     pub engine: ServingEngine,
     /// The shopper's session.
     pub session: Option<Session>,
+    /// The shopper's record, if it is not in the release.
+    pub record: Option<PastRecord>,
     /// The rules.
     pub rules: RuleBook,
     /// The placements.
     pub placements: Placements,
+}
+
+/// A shopper's record in the user store.
+pub struct PastRecord {
+    /// The feature set to which it belongs.
+    pub feature_set: String,
+    /// The encoded record.
+    pub bytes: Vec<u8>,
 }
 
 /// Makes an answer again, with the contribution of each feature.
@@ -78,7 +90,10 @@ fn query<'a>(
     Query {
         user_id: &impression.user_id,
         session: past.session.as_ref(),
-        record: None,
+        record: past.record.as_ref().map(|PastRecord { feature_set, bytes }| StoredRecord {
+            feature_set,
+            bytes: Some(bytes),
+        }),
         cart: own_cart.then(|| impression.cart.clone()),
         limit,
         filters: Filters::default(),

@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 
 use crate::shop::filters::FiltersBody;
 use crate::shop::placements::slot::Asked;
+use crate::shop::recommendations::Known;
 
 /// Longest moment, in bytes of JSON. An answer with a longer one cannot be made again.
 const MAX_MOMENT: usize = 8 << 10;
@@ -30,19 +31,69 @@ pub struct AnswerSettings {
     pub accept_unknown: bool,
 }
 
+/// What a host records that can make answers again.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Recording {
+    /// The settings.
+    pub settings: AnswerSettings,
+    /// By what sessions are found again.
+    pub sessions: MarkedBy,
+}
+
+/// By what the session of an answer is found again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum MarkedBy {
+    /// By its place in the stream: the lake has the places of events.
+    #[default]
+    Place,
+    /// By its content: the lake does not have them.
+    Content,
+}
+
 /// Names the session that an answer was made from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SessionMark {
-    /// The sequence number of the shopper's first record that was not applied.
-    pub next: Sequence,
-    /// The number of events applied since the session began.
-    pub events: u64,
+#[serde(untagged)]
+pub enum SessionMark {
+    /// By its place in the stream.
+    Place {
+        /// The sequence number of the shopper's first record that was not applied.
+        next: Sequence,
+        /// The number of events applied since the session began.
+        events: u64,
+    },
+    /// By its content.
+    Content {
+        /// As of [`Session::fingerprint`].
+        fingerprint: u64,
+        /// The number of events applied since the session began.
+        events: u64,
+    },
 }
 
 impl SessionMark {
     /// The mark of a session.
-    pub fn of(session: &Session) -> Self {
-        Self { next: session.next_sequence, events: session.events }
+    pub fn of(session: &Session, by: MarkedBy) -> Self {
+        let events = session.events;
+        match by {
+            MarkedBy::Place => Self::Place { next: session.next_sequence, events },
+            MarkedBy::Content => Self::Content { fingerprint: session.fingerprint(), events },
+        }
+    }
+
+    /// The number of events applied since the session began.
+    pub fn events(&self) -> u64 {
+        match self {
+            Self::Place { events, .. } | Self::Content { events, .. } => *events,
+        }
+    }
+
+    /// Whether this is the mark of `session`.
+    pub fn fits(&self, session: &Session) -> bool {
+        let by = match self {
+            Self::Place { .. } => MarkedBy::Place,
+            Self::Content { .. } => MarkedBy::Content,
+        };
+        self.events() == session.events && *self == Self::of(session, by)
     }
 }
 
@@ -66,6 +117,10 @@ pub struct Moment {
     /// Whether the shopper's stored record was ignored, because the shopper was being erased.
     #[serde(default, skip_serializing_if = "is_default")]
     pub hidden: bool,
+    /// Whether the user store had a record of the shopper for the answer's feature set. Never if the
+    /// feature set itself holds the records.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub stored: bool,
     /// The settings.
     pub settings: AnswerSettings,
     pub(crate) request: Remembered,
@@ -111,29 +166,38 @@ pub(crate) struct ListsRequest {
     pub(crate) context: Map<String, Value>,
 }
 
+/// The versions of feature set and model in the name of a release.
+pub(crate) fn release_parts(name: &str) -> (&str, &str) {
+    name.rsplit_once('+').unwrap_or((name, "none"))
+}
+
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }
 
 impl Moment {
-    /// The moment of an answer, with the version 0 of rules and placements.
+    /// The moment of an answer of `release`, with the version 0 of rules and placements.
     pub(crate) fn new(
-        session: Option<&Session>,
+        known: &Known,
+        release: &str,
         basis: &Basis,
-        settings: &AnswerSettings,
+        recording: &Recording,
         request: Remembered,
     ) -> Self {
         let bits = |noted: &Noted| {
             noted.iter().map(|(product, count)| (product.clone(), count.to_bits())).collect()
         };
         Self {
-            session: session.map(SessionMark::of),
+            session: known.session().map(|session| SessionMark::of(session, recording.sessions)),
             catalogue: basis.catalogue,
             attention: basis.attention.iter().map(bits).collect(),
             rules: 0,
             placements: 0,
             hidden: basis.hidden,
-            settings: settings.clone(),
+            stored: known.record().is_some_and(|record| {
+                record.bytes.is_some() && record.feature_set == release_parts(release).0
+            }),
+            settings: recording.settings.clone(),
             request,
         }
     }

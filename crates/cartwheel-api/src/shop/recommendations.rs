@@ -171,9 +171,9 @@ pub(crate) async fn answer(state: &AppState, question: Question<'_>) -> Recommen
     // An explanation is shown to an operator, not to the shopper.
     let list = (!question.explain).then(|| {
         let items = answer.items.iter().zip(0..);
-        let moment = state.answer_settings.as_ref().and_then(|settings| {
-            let (session, request) = (question.known.session(), Remembered::Shopper(request));
-            let moment = Moment::new(session, &answer.basis, settings, request);
+        let moment = state.recording.as_ref().and_then(|recording| {
+            let (known, request) = (&question.known, Remembered::Shopper(request));
+            let moment = Moment::new(known, &answer.release, &answer.basis, recording, request);
             Moment { rules: rules.version, ..moment }.encoded()
         });
         let items = items.map(|(item, position)| shown_item(item, position)).collect();

@@ -6,7 +6,7 @@ use cartwheel_events::Record;
 use serde_json::{Value, json};
 
 use super::harness::Shop;
-use crate::AnswerSettings;
+use crate::{AnswerSettings, Recording};
 
 /// The moments of the impressions that some requests leave, in their order.
 async fn moments(shop: &Shop, requests: &[(&str, Value)]) -> Vec<Option<Value>> {
@@ -27,7 +27,8 @@ async fn moments(shop: &Shop, requests: &[(&str, Value)]) -> Vec<Option<Value>> 
 #[tokio::test]
 async fn an_impression_records_its_request_within_bounds() {
     let settings = AnswerSettings { timezone: "UTC".to_owned(), ..AnswerSettings::default() };
-    let shop = Shop::with(|state| state.answer_settings = Some(Arc::new(settings))).await;
+    let recording = Recording { settings, ..Recording::default() };
+    let shop = Shop::with(|state| state.recording = Some(Arc::new(recording))).await;
     let excluded: Vec<String> = (0..900).map(|n| format!("product-{n}")).collect();
     let found = moments(
         &shop,

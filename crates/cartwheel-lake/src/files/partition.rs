@@ -26,12 +26,13 @@ pub(crate) fn is_import_folder(folder: &Path) -> bool {
 }
 
 /// The folder of the hour of a time in UTC milliseconds.
-pub(crate) fn hour_folder(ms: i64) -> String {
+pub fn hour_folder(ms: i64) -> String {
     let hour = ms.div_euclid(HOUR_MS).rem_euclid(24);
     format!("{}/hour={hour:02}", day_folder(ms))
 }
 
-fn day_folder(ms: i64) -> String {
+/// The folder of the day of a time in UTC milliseconds, which has those of its hours.
+pub fn day_folder(ms: i64) -> String {
     let time = jiff::Timestamp::from_millisecond(ms).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
     let time = time.to_zoned(TimeZone::UTC);
     let (year, month, day) = (time.year(), time.month(), time.day());

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float64Type, Int32Type};
-use arrow_array::{Array, ListArray, RecordBatch};
+use arrow_array::{Array, Int32Array, ListArray, RecordBatch, StringArray, UInt64Array};
 use cartwheel_events::{
     EventKind, EventRecord, Impression, ImpressionItem, ProductId, ProductRecord, SCHEMA_VERSION,
     UserId,
@@ -35,17 +35,18 @@ pub struct Past<T> {
 type Ends = ((Position, ProductRecord), Option<(Position, ProductRecord)>);
 
 impl Lake {
-    /// Finds the delivered answer `id`, which was made at `at_ms` (UTC milliseconds), and its place
-    /// in the stream.
+    /// Finds the delivered answer `id`, which is in the folder of an hour of a span of time (UTC
+    /// milliseconds), and its place in the stream, if the writer of its part knew that.
     ///
     /// # Errors
-    /// When the folder of its hour cannot be listed.
-    pub fn answer(
+    /// When a folder cannot be listed.
+    pub fn answer_between(
         &self,
         id: &str,
-        at_ms: i64,
-    ) -> Result<Past<Option<(Sequence, Impression)>>, LakeError> {
-        let list = || self.parts_between("impressions", at_ms, at_ms);
+        from_ms: i64,
+        to_ms: i64,
+    ) -> Result<Past<Option<(Option<Sequence>, Impression)>>, LakeError> {
+        let list = || self.parts_between("impressions", from_ms, to_ms);
         let read: PartsRead<Option<_>> = read_parts(list, |path, found: &mut Option<_>| {
             if found.is_none() {
                 *found = answer(path, id)?;
@@ -69,11 +70,33 @@ impl Lake {
         let list = || self.parts_between("events", from_ms, to_ms);
         let read = read_parts(list, |path, events: &mut BTreeMap<_, _>| {
             // The rows of a damaged part are not trusted.
-            events.extend(events_of(path, user_id)?);
+            let own = events_of(path, user_id)?.into_iter();
+            let placed = own.filter_map(|(position, event)| Some((position?, event)));
+            events.extend(placed.map(|(position, event)| (position.sequence, (position, event))));
             Ok(())
         })?;
         let found = read.content.into_values().collect();
         Ok(Past { found, problems: read.problems })
+    }
+
+    /// Reads a shopper's events from parts without places in the stream, as Firehose writes them:
+    /// those in the folders of the hours of a span of time (UTC milliseconds), in the order of the
+    /// parts' names and of their rows. An event that was delivered again is there again.
+    ///
+    /// # Errors
+    /// When a folder cannot be listed.
+    pub fn unplaced_events(
+        &self,
+        user_id: &UserId,
+        from_ms: i64,
+        to_ms: i64,
+    ) -> Result<Past<Vec<EventRecord>>, LakeError> {
+        let list = || self.parts_between("events", from_ms, to_ms);
+        let read = read_parts(list, |path, events: &mut Vec<EventRecord>| {
+            events.extend(events_of(path, user_id)?.into_iter().map(|(_, event)| event));
+            Ok(())
+        })?;
+        Ok(Past { found: read.content, problems: read.problems })
     }
 
     /// Reads the delivered changes of the catalogue until `newest`, in the order of the stream: of
@@ -124,7 +147,7 @@ fn damaged<E: std::fmt::Display>(error: E) -> io::Error {
     io::Error::other(format!("a row is damaged: {error}"))
 }
 
-fn answer(path: &Path, id: &str) -> io::Result<Option<(Sequence, Impression)>> {
+fn answer(path: &Path, id: &str) -> io::Result<Option<(Option<Sequence>, Impression)>> {
     const ID: &str = "recommendation_id";
     let mut is_here = false;
     scan(path, Some(&[ID]), |batch| {
@@ -154,8 +177,29 @@ fn products(lists: &ListArray, row: usize) -> io::Result<Vec<ProductId>> {
     list_texts(lists, row)?.into_iter().map(|id| ProductId::new(id).map_err(damaged)).collect()
 }
 
-fn impression(batch: &RecordBatch, row: usize) -> io::Result<(Sequence, Impression)> {
-    let sequence = sequences(batch).ok_or_else(|| damaged("it has no sequence number"))?;
+fn impression(batch: &RecordBatch, row: usize) -> io::Result<(Option<Sequence>, Impression)> {
+    let sequence = sequences(batch).filter(|sequences| sequences.is_valid(row));
+    let shown = match batch.column_by_name("shown") {
+        Some(_) => shown_of_firehose(batch, row)?,
+        None => shown(batch, row)?,
+    };
+    let impression = Impression {
+        schema_version: SCHEMA_VERSION,
+        recommendation_id: texts(batch, "recommendation_id")?.value(row).to_owned(),
+        user_id: UserId::new(texts(batch, "user_id")?.value(row)).map_err(damaged)?,
+        release: texts(batch, "release")?.value(row).to_owned(),
+        cart: products(lists(batch, "cart")?, row)?,
+        shown,
+        received_at_ms: numbers(batch, "received_at_ms")?.value(row),
+        placement: text(batch, "placement", row),
+        page: text(batch, "page", row),
+        moment: text(batch, "moment", row),
+    };
+    Ok((sequence.map(|sequences| Sequence::from(sequences.value(row))), impression))
+}
+
+/// The products of an impression: a list for each field.
+fn shown(batch: &RecordBatch, row: usize) -> io::Result<Vec<ImpressionItem>> {
     let scores = lists(batch, "scores")?.value(row);
     let scores = scores.as_primitive_opt::<Float64Type>();
     let scores = scores.ok_or_else(|| damaged("its scores are no numbers"))?;
@@ -172,42 +216,53 @@ fn impression(batch: &RecordBatch, row: usize) -> io::Result<(Sequence, Impressi
         rule: rules.get(at).filter(|rule| !rule.is_empty()).cloned(),
         propensity: propensities.get(at).copied().flatten(),
     });
-    let impression = Impression {
-        schema_version: SCHEMA_VERSION,
-        recommendation_id: texts(batch, "recommendation_id")?.value(row).to_owned(),
-        user_id: UserId::new(texts(batch, "user_id")?.value(row)).map_err(damaged)?,
-        release: texts(batch, "release")?.value(row).to_owned(),
-        cart: products(lists(batch, "cart")?, row)?,
-        shown: shown.collect(),
-        received_at_ms: numbers(batch, "received_at_ms")?.value(row),
-        placement: text(batch, "placement", row),
-        page: text(batch, "page", row),
-        moment: text(batch, "moment", row),
-    };
-    Ok((Sequence::from(sequence.value(row)), impression))
+    Ok(shown.collect())
 }
 
-/// The events of a shopper in a part, by sequence number.
-fn events_of(
-    path: &Path,
-    user_id: &UserId,
-) -> io::Result<BTreeMap<Sequence, (Position, EventRecord)>> {
+/// The products of an impression as Firehose writes them: a list of structures.
+fn shown_of_firehose(batch: &RecordBatch, row: usize) -> io::Result<Vec<ImpressionItem>> {
+    let items = lists(batch, "shown")?.value(row);
+    let items = items.as_struct_opt().ok_or_else(|| damaged("its products are no structures"))?;
+    let column = |name: &str| items.column_by_name(name);
+    let texts = |name: &str| column(name).and_then(|column| column.as_string_opt::<i32>());
+    let floats =
+        |name: &str| column(name).and_then(|column| column.as_primitive_opt::<Float64Type>());
+    let (Some(ids), Some(scores)) = (texts("product_id"), floats("score")) else {
+        return Err(damaged("its products have no ids or scores"));
+    };
+    let text = |texts: Option<&StringArray>, at: usize| {
+        texts.filter(|texts| texts.is_valid(at)).map(|texts| texts.value(at).to_owned())
+    };
+    let item = |at: usize| {
+        Ok(ImpressionItem {
+            product_id: ProductId::new(ids.value(at)).map_err(damaged)?,
+            position: u32::try_from(at).unwrap_or(u32::MAX),
+            // It was written from this type.
+            score: scores.value(at) as f32,
+            source: text(texts("source"), at).unwrap_or_default(),
+            rule: text(texts("rule"), at),
+            propensity: floats("propensity").filter(|of| of.is_valid(at)).map(|of| of.value(at)),
+        })
+    };
+    (0..items.len()).map(item).collect()
+}
+
+/// The events of a shopper in a part, in the order of its rows.
+fn events_of(path: &Path, user_id: &UserId) -> io::Result<Vec<(Option<Position>, EventRecord)>> {
     let mut is_here = false;
     let is_own = |user: Option<&str>| user == Some(user_id.as_str());
     scan(path, Some(&["user_id"]), |batch| {
         is_here |= texts(batch, "user_id")?.iter().any(is_own);
         Ok(())
     })?;
-    let mut found = BTreeMap::new();
+    let mut found = Vec::new();
     if !is_here {
         return Ok(found);
     }
     scan(path, None, |batch| {
         for (row, user) in texts(batch, "user_id")?.iter().enumerate() {
-            if is_own(user)
-                && let Some((position, event)) = event(batch, row, user_id)?
-            {
-                found.insert(position.sequence, (position, event));
+            if is_own(user) {
+                found.extend(event(batch, row, user_id)?);
             }
         }
         Ok(())
@@ -215,18 +270,21 @@ fn events_of(
     Ok(found)
 }
 
-/// An event as far as sessions need it. `None` of a kind that this release does not know, or without
-/// a place in the stream.
+/// An event as far as sessions need it, and its place in the stream, if the part has that. `None` of a
+/// kind that this release does not know.
 fn event(
     batch: &RecordBatch,
     row: usize,
     user_id: &UserId,
-) -> io::Result<Option<(Position, EventRecord)>> {
+) -> io::Result<Option<(Option<Position>, EventRecord)>> {
+    let Some(event) = EventKind::parse(texts(batch, "event")?.value(row)) else { return Ok(None) };
     let shards = batch.column_by_name("shard").and_then(|c| c.as_primitive_opt::<Int32Type>());
     let places = shards.zip(sequences(batch)).filter(|(_, sequence)| sequence.is_valid(row));
-    let kind = EventKind::parse(texts(batch, "event")?.value(row));
-    let (Some((shards, sequences)), Some(event)) = (places, kind) else { return Ok(None) };
-    let shard = u32::try_from(shards.value(row)).map_err(damaged)?;
+    let place = |(shards, sequences): (&Int32Array, &UInt64Array)| {
+        let shard = u32::try_from(shards.value(row)).map_err(damaged)?;
+        Ok::<_, io::Error>(Position { shard, sequence: Sequence::from(sequences.value(row)) })
+    };
+    let position = places.map(place).transpose()?;
     let product_ids = products(lists(batch, "product_ids")?, row)?;
     let mut quantities = list_counts(lists(batch, "quantities")?, row)?;
     quantities.resize(product_ids.len(), 1);
@@ -251,6 +309,5 @@ fn event(
         carried: None,
         tied: None,
     };
-    let sequence = Sequence::from(sequences.value(row));
-    Ok(Some((Position { shard, sequence }, record)))
+    Ok(Some((position, record)))
 }

@@ -3,7 +3,8 @@
 use cartwheel_events::ProductId;
 use cartwheel_stream::Sequence;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
+
+use crate::fingerprint::fingerprint;
 
 /// Names a state of the live catalogue: how far the stream was applied, and a fingerprint by which a
 /// state that was built again is recognized.
@@ -25,14 +26,8 @@ impl CatalogueMark {
     ) {
         let changed = before.into_iter().chain([after]);
         for sequence in changed {
-            self.fingerprint ^= hash(product_id, sequence);
+            self.fingerprint ^= fingerprint(format!("{product_id} {sequence}").as_bytes());
         }
         self.newest = self.newest.max(after);
     }
-}
-
-/// The first bytes of a SHA-256, which stays the same from release to release.
-fn hash(product_id: &ProductId, sequence: Sequence) -> u64 {
-    let digest = Sha256::digest(format!("{product_id} {sequence}"));
-    digest.iter().take(8).fold(0, |hash, byte| (hash << 8) | u64::from(*byte))
 }

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
-use cartwheel_aws::{Follower, Lake, Names, Products, S3Registry};
+use cartwheel_api::{AnswerSettings, MarkedBy, Recording};
+use cartwheel_aws::{CloudReplayer, Follower, Lake, Names, Products, S3Registry};
 use cartwheel_engine::{Discovery, ServingEngine};
 use cartwheel_node::{Extras, Host, Supervisor, follow_document, until};
 
@@ -17,6 +18,8 @@ use crate::otlp;
 /// Interval at which the lake is asked for a new release and for new placements, and the table for
 /// changes of products.
 const REFRESH: Duration = Duration::from_secs(5);
+/// How long an earlier answer is made again: a request ends after ten seconds.
+const REPLAY: Duration = Duration::from_secs(7);
 
 /// Serves. Firehose delivers to the lake, and the function `consume` keeps the sessions. Keys
 /// and audit log are those of the data directory.
@@ -32,7 +35,7 @@ pub async fn run(context: &Context, args: &Serve) -> Result<()> {
     let registry = Arc::new(S3Registry::new(lake.clone()));
     let (follower, opened) = Follower::open(registry.clone(), timezone).await?;
     let config = cartwheel_aws::sdk_config().await;
-    let products = Arc::new(cartwheel_aws::products(&config, &names, lake));
+    let products = Arc::new(cartwheel_aws::products(&config, &names, lake.clone()));
     if let Err(error) = products.refresh().await {
         tracing::error!(%error, "cannot read the live catalogue; products are those of the release");
     }
@@ -45,12 +48,24 @@ pub async fn run(context: &Context, args: &Serve) -> Result<()> {
         Some(endpoint) => engine.scored_by(Arc::new(endpoint)),
         None => engine,
     });
-    let mut state = host.state(
-        engine.clone(),
-        Arc::new(cartwheel_aws::stream(&config, &names)),
-        Arc::new(cartwheel_aws::users(&config, &names)),
+    let users = Arc::new(cartwheel_aws::users(&config, &names));
+    let stream = Arc::new(cartwheel_aws::stream(&config, &names));
+    let mut state = host.state(engine.clone(), stream, users.clone(), registry.clone())?;
+    let settings = AnswerSettings {
+        timezone: timezone.clone(),
+        discovery: context.settings.recommend.discovery,
+        value: context.settings.recommend.value.clone(),
+        accept_unknown: context.settings.catalogue.accept_unknown,
+    };
+    state.recording = Some(Arc::new(Recording { settings, sessions: MarkedBy::Content }));
+    state.replayer = Some(Arc::new(CloudReplayer::new(
+        lake,
         registry,
-    )?;
+        users,
+        products.clone(),
+        engine.clone(),
+        REPLAY,
+    )));
     state.runs =
         cartwheel_aws::state_machine(&config, &names).map(|machine| Arc::new(machine) as _);
     state.operated_by = Some(cartwheel_aws::OPERATED_BY);

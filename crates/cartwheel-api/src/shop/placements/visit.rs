@@ -110,9 +110,10 @@ impl Prepared {
     /// the rules made: nothing on a host that cannot make answers again.
     pub(super) fn moments(&self, state: &Shared, page: &Page, rules: u64) -> Vec<Option<String>> {
         let moment = |at| {
-            let settings = state.answer_settings.as_ref()?;
+            let recording = state.recording.as_ref()?;
             let request = Remembered::Lists(ListsRequest { at, ..self.request.clone() });
-            let moment = Moment::new(self.known.session(), &page.basis, settings, request);
+            let (release, basis) = (&page.release, &page.basis);
+            let moment = Moment::new(&self.known, release, basis, recording, request);
             Moment { rules, placements: self.placements, ..moment }.encoded()
         };
         (0..page.lists.len()).map(moment).collect()
