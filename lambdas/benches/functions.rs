@@ -12,8 +12,8 @@ mod cloud;
 mod learned;
 #[path = "../tests/acceptance/rights.rs"]
 mod rights;
-#[path = "../tests/acceptance/scenario.rs"]
-mod scenario;
+#[path = "../tests/acceptance/shop.rs"]
+mod shop;
 
 use std::time::{Duration, Instant};
 

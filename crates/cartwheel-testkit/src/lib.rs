@@ -1,5 +1,5 @@
 //! Tools for tests: emulators of AWS services, a proxy that injects faults in front of them,
-//! and a Lambda runtime.
+//! a Lambda runtime, and a client of servers.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 #![allow(clippy::disallowed_methods, reason = "it waits for processes, in real time")]
@@ -7,8 +7,10 @@
 mod asked;
 mod emulators;
 mod faults;
+mod http;
 mod lambda;
 
 pub use emulators::{Emulator, free_port};
 pub use faults::{FaultProxy, Faults, Seen, Slow};
+pub use http::request;
 pub use lambda::Function;

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::cloud::{Account, call, gateway};
 use crate::learned::Learned;
-use crate::scenario::products;
+use crate::shop::products;
 
 /// Far above the interval at which instances look for changes.
 const LIMIT: Duration = Duration::from_secs(60);

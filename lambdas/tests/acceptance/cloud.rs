@@ -10,6 +10,7 @@ use arrow_array::{BinaryArray, RecordBatch, StringArray};
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use cartwheel_events::Record;
 use cartwheel_feature_set::files;
 use cartwheel_sessions::UserStore;
 use cartwheel_stream::{Sequence, Stream};
@@ -19,9 +20,9 @@ use object_store::{ObjectStore, ObjectStoreExt};
 use parquet::arrow::ArrowWriter;
 use serde_json::{Value, json};
 
-use crate::learned::Learned;
+use crate::learned::{Learned, files_below};
 use crate::rights::Rights;
-use crate::scenario::{Shop, products};
+use crate::shop::products;
 
 pub const LAKE: &str = "s3://lake";
 
@@ -147,6 +148,26 @@ impl Account {
 
     pub async fn put(&self, key: &str, bytes: Vec<u8>) {
         self.lake().put(&key.into(), bytes.into()).await.unwrap();
+    }
+
+    /// Uploads a folder of a lake on this machine.
+    pub async fn upload(&self, lake: &Path, folder: &str) {
+        for path in files_below(&lake.join(folder)) {
+            let key = path.strip_prefix(lake).unwrap().to_str().unwrap();
+            self.put(key, std::fs::read(&path).unwrap()).await;
+        }
+    }
+
+    /// The stream of events.
+    pub async fn stream(&self) -> cartwheel_aws::KinesisStream {
+        let client = aws_sdk_kinesis::Client::new(&config(&self.kinesis.url()).await);
+        cartwheel_aws::KinesisStream::new(client, "events").listed().await.unwrap()
+    }
+
+    /// The table of users.
+    pub async fn users(&self) -> cartwheel_aws::Users {
+        let client = aws_sdk_dynamodb::Client::new(&config(&self.dynamodb.url()).await);
+        cartwheel_aws::Users::new(client, "users")
     }
 
     pub async fn keys(&self, prefix: &str) -> Vec<String> {
@@ -308,10 +329,10 @@ pub fn kinesis_record(sequence: u64, user: &str) -> Value {
     let event = cartwheel_events::Event::from_json(&body).unwrap();
     let id = format!("e{sequence}");
     let record = cartwheel_events::EventRecord::new(event, id, 1_795_000_000_000);
-    incoming(0, sequence.into(), &cartwheel_events::Record::Event(record))
+    incoming(0, sequence.into(), &Record::Event(record))
 }
 
-fn incoming(shard: u32, sequence: Sequence, record: &cartwheel_events::Record) -> Value {
+fn incoming(shard: u32, sequence: Sequence, record: &Record) -> Value {
     json!({
         "eventID": format!("shardId-{shard:012}:{sequence}"),
         "eventSource": "aws:kinesis", "eventVersion": "1.0",
@@ -338,7 +359,9 @@ impl Mapping {
         Self { stream, consume, next: BTreeMap::new() }
     }
 
-    pub async fn pump(&mut self) {
+    /// Invokes the consumer with what has come, and returns it.
+    pub async fn pump(&mut self) -> Vec<Arc<Record>> {
+        let mut pumped = Vec::new();
         for shard in 0..self.stream.shards() {
             let from = self.next.get(&shard).copied().unwrap_or_default();
             let batch = self.stream.read(shard, from, 100).await.unwrap();
@@ -348,49 +371,9 @@ impl Mapping {
             let answer = self.consume.invoke(&event).await.unwrap();
             assert_eq!(answer, json!({"batchItemFailures": []}));
             self.next.insert(shard, batch.next);
+            pumped.extend(batch.records.into_iter().map(|(_, record)| record));
         }
-    }
-}
-
-pub struct Cloud<'a> {
-    learned: &'a Learned,
-    account: Account,
-    mapping: Mapping,
-    api: Option<Function>,
-}
-
-impl<'a> Cloud<'a> {
-    pub async fn open(learned: &'a Learned) -> Self {
-        let account = Account::open().await;
-        let mapping = Mapping::open(&account).await;
-        Self { learned, account, mapping, api: None }
-    }
-}
-
-impl Shop for Cloud<'_> {
-    async fn call(&self, method: &str, path: &str, body: Option<Value>) -> (u16, Value) {
-        let api = self.api.as_ref().expect("published");
-        call(api, &gateway(method, path, body.as_ref(), None)).await
-    }
-
-    async fn catch_up(&mut self) {
-        self.mapping.pump().await;
-    }
-
-    async fn publish(&mut self) {
-        let evaluation = self.account.run_pipeline(self.learned, "run-1", true).await;
-        assert_eq!(
-            evaluation["model"],
-            self.learned.model.as_str(),
-            "the name is a hash of the content"
-        );
-        assert_eq!(evaluation["reference"], "popular");
-        assert!(evaluation["users"].as_u64().unwrap() > 5, "{evaluation}");
-        self.api = Some(self.account.function("api", &[]).await);
-    }
-
-    fn learned(&self) -> &Learned {
-        self.learned
+        pumped
     }
 }
 
@@ -404,8 +387,7 @@ pub async fn consumes_a_batch() {
         let answer = consume.invoke(&event).await.unwrap();
         assert_eq!(answer, json!({"batchItemFailures": []}));
     }
-    let users = config(&account.dynamodb.url()).await;
-    let users = cartwheel_aws::Users::new(aws_sdk_dynamodb::Client::new(&users), "users");
+    let users = account.users().await;
     let user = cartwheel_events::UserId::new("u").unwrap();
     let found = users.find(&[user], None, 1_795_000_000_000).await.unwrap();
     assert_eq!(found[0].session.as_ref().unwrap().events, 59);

@@ -81,6 +81,16 @@ impl Learned {
     }
 }
 
+/// All files below a folder.
+pub fn files_below(folder: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        if path.is_dir() { files.extend(files_below(&path)) } else { files.push(path) }
+    }
+    files
+}
+
 fn train(set: &FeatureSet, models: &Path) -> String {
     let (labels, rows) = read_rows(&set.path(files::TRAIN)).unwrap();
     let names: Vec<String> = FEATURES.iter().map(|&name| name.to_owned()).collect();

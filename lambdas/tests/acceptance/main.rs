@@ -8,11 +8,13 @@ mod cloud;
 mod console;
 mod embedded;
 mod firehose;
+mod functions;
 mod imported;
 mod learned;
 mod replayed;
 mod rights;
 mod scenario;
+mod shop;
 
 use learned::Learned;
 
@@ -25,8 +27,8 @@ async fn both_forms_of_the_shop_answer_alike() {
         let mut embedded = embedded::Embedded::open(&learned).await;
         let here = scenario::play(&mut embedded).await;
         drop(embedded);
-        let mut cloud = cloud::Cloud::open(&learned).await;
-        let there = scenario::play(&mut cloud).await;
+        let mut functions = functions::Functions::open(&learned).await;
+        let there = scenario::play(&mut functions).await;
         if jiff::Timestamp::now().as_second() / 3600 == hour {
             assert_eq!(here, there, "the same code gives the same answers");
             return;

@@ -1,25 +1,32 @@
 //! The scenario, independent of the backend.
 
+mod catalogue;
+mod erasure;
+mod placements;
+
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
-use crate::learned::Learned;
+use crate::shop::{Shop, products, ranks};
 
-/// A shop that answers requests.
-#[allow(async_fn_in_trait)]
-pub trait Shop {
-    /// Answers a request.
-    async fn call(&self, method: &str, path: &str, body: Option<Value>) -> (u16, Value);
-    /// Waits until the consumer has applied all events.
-    async fn catch_up(&mut self);
-    /// Loads and releases the features and the model.
-    async fn publish(&mut self);
-    /// The feature set and the model.
-    fn learned(&self) -> &Learned;
-}
+/// Attempts until something that follows in the background has to have happened.
+const ATTEMPTS: usize = 300;
+/// The pause between two of them.
+const PAUSE: Duration = Duration::from_millis(200);
 
 /// Runs the scenario and returns every list of recommendations.
 pub async fn play(shop: &mut impl Shop) -> Vec<Value> {
     shop.publish().await;
+    let mut shown = shopping(shop).await;
+    shown.extend(catalogue::changes(shop).await);
+    shown.extend(placements::change(shop).await);
+    shown.extend(erasure::erases(shop).await);
+    shown
+}
+
+/// Shoppers fill carts and buy.
+async fn shopping(shop: &mut impl Shop) -> Vec<Value> {
     let [user, other] = shop.learned().users.clone();
     let mut shown = Vec::new();
     let popular = shop.call("GET", "/v1/popular?limit=3", None).await.1;
@@ -87,16 +94,4 @@ pub async fn play(shop: &mut impl Shop) -> Vec<Value> {
     let (status, ready) = shop.call("GET", "/readyz", None).await;
     assert_eq!((status, ready["ready"].clone()), (200, json!(true)), "{ready}");
     shown
-}
-
-pub fn products(answer: &Value) -> Vec<String> {
-    let list = answer["recommendations"].as_array().cloned().unwrap_or_default();
-    list.iter().map(|item| item["product_id"].as_str().unwrap().to_owned()).collect()
-}
-
-/// Products with their probabilities and reasons, best first.
-fn ranks(answer: &Value) -> Value {
-    let list = answer["recommendations"].as_array().cloned().unwrap_or_default();
-    let rank = |item: &Value| json!([item["product_id"], item["probability"], item["reasons"]]);
-    list.iter().map(rank).collect()
 }

@@ -1,6 +1,6 @@
 //! A small shop, a running server, and a client of it.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -183,21 +183,7 @@ pub fn request_with(
     body: Option<&str>,
     headers: &str,
 ) -> Option<(u16, Value)> {
-    let mut socket = TcpStream::connect(address).ok()?;
-    socket.set_read_timeout(Some(Duration::from_secs(20))).ok()?;
-    let body = body.unwrap_or_default();
-    let text = format!(
-        "{method} {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n{headers}\
-         content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
-        body.len()
-    );
-    socket.write_all(text.as_bytes()).ok()?;
-    let mut answer = Vec::new();
-    socket.read_to_end(&mut answer).ok()?;
-    let answer = String::from_utf8(answer).ok()?;
-    let (head, body) = answer.split_once("\r\n\r\n")?;
-    let status = head.split(' ').nth(1)?.parse().ok()?;
-    Some((status, serde_json::from_str(body).ok()?))
+    cartwheel_testkit::request(address, method, path, body, headers)
 }
 
 /// The shard of a part of the lake, and its first and last sequence number.
