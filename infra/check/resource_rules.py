@@ -251,12 +251,19 @@ class Types:
         if table["table_type"] == "VIRTUAL_VIEW":
             yield from self.view(table)
             return
-        if table["name"] == "user_records":
+        # What is written for each of many values of a key, which a query has to name.
+        injected = {
+            "user_records": ("feature_set", "/features/${feature_set}/users/"),
+            "imported_events": ("import_id", "/events/import=${import_id}/"),
+        }
+        if table["name"] in injected:
+            key, place = injected[table["name"]]
             parameters = table["parameters"]
             yield (
-                parameters["projection.feature_set.type"] == "injected"
-                and parameters["storage.location.template"].endswith("/features/${feature_set}/users/"),
-                "is where the feature job writes user records",
+                parameters[f"projection.{key}.type"] == "injected"
+                and parameters["storage.location.template"].endswith(place)
+                and [column["name"] for column in table["partition_keys"]] == [key],
+                "is where its files are written",
             )
             return
         delivered = {"events", "impressions"}

@@ -199,6 +199,12 @@ BREAKS = [
         "the same columns",
     ),
     (
+        lambda s: first(s, "aws_glue_catalog_table", name="imported_events")["parameters"].update(
+            {"storage.location.template": "s3://lake/events/${import_id}/"}
+        ),
+        "where its files are written",
+    ),
+    (
         lambda s: first(s, "aws_cloudwatch_event_rule").update(
             event_pattern=first(s, "aws_cloudwatch_event_rule")["event_pattern"].replace("TIMED_OUT", "X")
         ),

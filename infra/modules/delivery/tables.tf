@@ -1,5 +1,6 @@
 # The lake's tables in the Glue Data Catalog. Delivery uses the first two as the schema of
-# its files, and Athena can query all of them. Columns may be added, but not removed.
+# its files, and Athena can query all of them. Columns may be added, but not removed. A test of
+# cartwheel-lake compares them with the files that imports write.
 
 locals {
   delivered = {
@@ -61,6 +62,14 @@ locals {
       ["department_id", "string"],
       ["department", "string"],
     ]
+    baskets = [
+      ["basket_id", "string"],
+      ["event", "string"],
+      ["product_ids", "array<string>"],
+      ["quantities", "array<int>"],
+      ["prices", "array<double>"],
+      ["ordered_at_ms", "bigint"],
+    ]
   }
   # Partitions are computed from the time, so that they need not be registered.
   hours = {
@@ -114,6 +123,43 @@ resource "aws_glue_catalog_table" "this" {
 
     dynamic "columns" {
       for_each = each.value
+      content {
+        name = columns.value[0]
+        type = columns.value[1]
+      }
+    }
+  }
+}
+
+# Imported events, beside the delivered ones. A query names imports, whose ids are a part of the path.
+resource "aws_glue_catalog_table" "imported_events" {
+  name          = "imported_events"
+  database_name = aws_glue_catalog_database.lake.name
+  table_type    = "EXTERNAL_TABLE"
+  parameters = {
+    EXTERNAL                    = "TRUE"
+    classification              = "parquet"
+    "projection.enabled"        = "true"
+    "projection.import_id.type" = "injected"
+    "storage.location.template" = "s3://${var.lake_bucket}/events/import=$${import_id}/"
+  }
+
+  partition_keys {
+    name = "import_id"
+    type = "string"
+  }
+
+  storage_descriptor {
+    location      = "s3://${var.lake_bucket}/events/"
+    input_format  = "org.apache.hadoop.hive.ql.io.parquet.MapredParquetInputFormat"
+    output_format = "org.apache.hadoop.hive.ql.io.parquet.MapredParquetOutputFormat"
+
+    ser_de_info {
+      serialization_library = "org.apache.hadoop.hive.ql.io.parquet.serde.ParquetHiveSerDe"
+    }
+
+    dynamic "columns" {
+      for_each = local.delivered.events
       content {
         name = columns.value[0]
         type = columns.value[1]

@@ -52,3 +52,59 @@ pub(super) fn products() -> SchemaRef {
         ("department", Utf8, false),
     ])
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::delivery::encode::imported_batch;
+    use crate::import::baskets::baskets_batch;
+
+    /// The columns of a table in the Glue catalogue.
+    fn catalogued(table: &str) -> BTreeMap<String, String> {
+        let tables = include_str!("../../../../infra/modules/delivery/tables.tf");
+        let begin = format!("    {table} = [");
+        let lines = tables.lines().skip_while(|line| *line != begin).skip(1);
+        let column = |line: &str| {
+            let mut cells = line.split('"').skip(1).step_by(2).map(str::to_owned);
+            (cells.next().unwrap(), cells.next().unwrap())
+        };
+        lines.take_while(|line| *line != "    ]").map(column).collect()
+    }
+
+    /// The type of a column in the catalogue.
+    fn hive(kind: &DataType) -> String {
+        match kind {
+            DataType::Utf8 => "string".to_owned(),
+            DataType::Int32 => "int".to_owned(),
+            DataType::Int64 => "bigint".to_owned(),
+            DataType::Float32 => "float".to_owned(),
+            DataType::Float64 => "double".to_owned(),
+            DataType::List(item) => format!("array<{}>", hive(item.data_type())),
+            other => panic!("the catalogue has no column of {other}"),
+        }
+    }
+
+    #[test]
+    fn the_catalogue_on_aws_has_the_columns_of_imports() {
+        let columns = |schema: SchemaRef| -> BTreeMap<String, String> {
+            let fields = schema.fields().iter();
+            fields.map(|field| (field.name().clone(), hive(field.data_type()))).collect()
+        };
+        // Imported events have no position in the stream, and its columns are null.
+        let events = imported_batch(&[]).unwrap().schema();
+        let is_position = |name: &str| ["shard", "sequence"].contains(&name);
+        let kept = events.fields().iter().filter(|field| !is_position(field.name())).cloned();
+        let events = Arc::new(Schema::new(kept.collect::<Vec<_>>()));
+        for (table, schema) in [
+            ("orders", orders()),
+            ("order_products", order_products()),
+            ("products", products()),
+            ("baskets", baskets_batch(&[]).unwrap().schema()),
+            ("events", events),
+        ] {
+            assert_eq!(catalogued(table), columns(schema), "{table}");
+        }
+    }
+}

@@ -153,8 +153,16 @@ run "delivery" {
     error_message = "Impressions come from the API and are encrypted while they are buffered."
   }
   assert {
-    condition     = toset(keys(aws_glue_catalog_table.this)) == toset(["events", "impressions", "orders", "order_products", "products"])
+    condition     = toset(keys(aws_glue_catalog_table.this)) == toset(["events", "impressions", "orders", "order_products", "products", "baskets"])
     error_message = "The catalogue contains the lake's tables."
+  }
+  assert {
+    condition     = aws_glue_catalog_table.imported_events.parameters["storage.location.template"] == "s3://cartwheel-test-lake-123456789012/events/import=$${import_id}/"
+    error_message = "Imported events are found by their import."
+  }
+  assert {
+    condition     = one(aws_glue_catalog_table.imported_events.storage_descriptor).columns == one(aws_glue_catalog_table.this["events"].storage_descriptor).columns
+    error_message = "Imported events have the columns of delivered ones."
   }
   assert {
     condition     = toset(keys(aws_glue_catalog_table.view)) == toset(["users", "purchases"])
