@@ -140,12 +140,6 @@ impl Account {
         Arc::new(store.unwrap())
     }
 
-    /// The stream of events, to be read.
-    pub async fn stream(&self) -> cartwheel_aws::KinesisStream {
-        let client = aws_sdk_kinesis::Client::new(&config(&self.kinesis.url()).await);
-        cartwheel_aws::KinesisStream::new(client, "events").listed().await.unwrap()
-    }
-
     pub async fn put(&self, key: &str, bytes: Vec<u8>) {
         self.lake().put(&key.into(), bytes.into()).await.unwrap();
     }
@@ -359,9 +353,8 @@ impl Mapping {
         Self { stream, consume, next: BTreeMap::new() }
     }
 
-    /// Invokes the consumer with what has come, and returns it.
-    pub async fn pump(&mut self) -> Vec<Arc<Record>> {
-        let mut pumped = Vec::new();
+    /// Invokes the consumer with what has come.
+    pub async fn pump(&mut self) {
         for shard in 0..self.stream.shards() {
             let from = self.next.get(&shard).copied().unwrap_or_default();
             let batch = self.stream.read(shard, from, 100).await.unwrap();
@@ -371,9 +364,7 @@ impl Mapping {
             let answer = self.consume.invoke(&event).await.unwrap();
             assert_eq!(answer, json!({"batchItemFailures": []}));
             self.next.insert(shard, batch.next);
-            pumped.extend(batch.records.into_iter().map(|(_, record)| record));
         }
-        pumped
     }
 }
 

@@ -20,8 +20,7 @@ use serde_json::Value;
 use crate::cloud::Account;
 
 /// The delivery of both tables.
-pub struct Firehose<'a> {
-    account: &'a Account,
+pub struct Firehose {
     stream: KinesisStream,
     next: BTreeMap<u32, Sequence>,
     parts: usize,
@@ -29,14 +28,14 @@ pub struct Firehose<'a> {
     pub impressions: Vec<Value>,
 }
 
-impl<'a> Firehose<'a> {
-    pub async fn open(account: &'a Account) -> Self {
+impl Firehose {
+    pub async fn open(account: &Account) -> Self {
         let stream = account.stream().await;
-        Self { account, stream, next: BTreeMap::new(), parts: 0, impressions: Vec::new() }
+        Self { stream, next: BTreeMap::new(), parts: 0, impressions: Vec::new() }
     }
 
     /// Delivers what has come since the last call.
-    pub async fn deliver(&mut self) {
+    pub async fn deliver(&mut self, account: &Account) {
         let mut events = Vec::new();
         for shard in 0..self.stream.shards() {
             loop {
@@ -50,9 +49,9 @@ impl<'a> Firehose<'a> {
                 }
             }
         }
-        let lake = self.account.lake();
+        let lake = account.lake();
         let mut impressions: Vec<Value> = Vec::new();
-        for key in self.account.keys("impressions").await {
+        for key in account.keys("impressions").await {
             if !key.ends_with(".parquet") {
                 let path = key.as_str().into();
                 let bytes = lake.get(&path).await.unwrap().bytes().await.unwrap();
@@ -70,7 +69,7 @@ impl<'a> Firehose<'a> {
             };
             self.parts += 1;
             let key = format!("{table}/{}/shop-{:05}.parquet", hour_folder(oldest), self.parts);
-            self.account.put(&key, part(table, &rows)).await;
+            account.put(&key, part(table, &rows)).await;
         }
     }
 }

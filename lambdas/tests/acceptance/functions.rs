@@ -3,22 +3,20 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::Request;
 use cartwheel_aws::{Lake, S3Registry};
 use cartwheel_engine::{Opened, ServingEngine};
-use cartwheel_events::{Impression, Record};
 use cartwheel_node::{DataDir, Extras, Host};
 use cartwheel_settings::Settings;
 use cartwheel_testkit::Function;
 use object_store::ObjectStoreExt;
-use parquet::arrow::ArrowWriter;
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
 use crate::cloud::{Account, Mapping, call, gateway};
+use crate::firehose::Firehose;
 use crate::learned::Learned;
 use crate::shop::Shop;
 
@@ -32,17 +30,14 @@ pub struct Functions<'a> {
     operator: Router,
     api: Option<Function>,
     erase: Option<Function>,
-    /// Records that Firehose has not delivered.
-    waiting: Vec<Arc<Record>>,
-    /// Parts that it has delivered.
-    parts: usize,
+    firehose: Firehose,
     _data_dir: tempfile::TempDir,
 }
 
 impl<'a> Functions<'a> {
     pub async fn open(learned: &'a Learned) -> Self {
         let account = Account::open().await;
-        let mapping = Mapping::open(&account).await;
+        let (mapping, firehose) = (Mapping::open(&account).await, Firehose::open(&account).await);
         let data_dir = tempfile::tempdir().unwrap();
         let operator = operator(&account, data_dir.path()).await;
         Self {
@@ -52,40 +47,9 @@ impl<'a> Functions<'a> {
             operator,
             api: None,
             erase: None,
-            waiting: Vec::new(),
-            parts: 0,
+            firehose,
             _data_dir: data_dir,
         }
-    }
-
-    /// Writes a part of a delivered table, as Firehose does.
-    async fn put_part(&mut self, table: &str, columns: Vec<(&str, ArrayRef)>) {
-        let batch = RecordBatch::try_from_iter(columns).unwrap();
-        if batch.num_rows() == 0 {
-            return;
-        }
-        let mut bytes = Vec::new();
-        let mut writer = ArrowWriter::try_new(&mut bytes, batch.schema(), None).unwrap();
-        writer.write(&batch).unwrap();
-        writer.close().unwrap();
-        self.parts += 1;
-        let key = format!("{table}/year=2026/month=11/day=23/hour=10/{}.parquet", self.parts);
-        self.account.put(&key, bytes).await;
-    }
-
-    /// Takes the impressions from where the emulator of Firehose writes them, as JSON.
-    async fn take_impressions(&self) -> Vec<Impression> {
-        let lake = self.account.lake();
-        let mut taken = Vec::new();
-        let keys = self.account.keys("impressions").await;
-        for key in keys.iter().filter(|key| !key.ends_with(".parquet")) {
-            let path = key.as_str().into();
-            let bytes = lake.get(&path).await.unwrap().bytes().await.unwrap();
-            let records = serde_json::Deserializer::from_slice(&bytes).into_iter();
-            taken.extend(records.map(Result::<Impression, _>::unwrap));
-            lake.delete(&path).await.unwrap();
-        }
-        taken
     }
 }
 
@@ -99,14 +63,6 @@ async fn operator(account: &Account, data_dir: &Path) -> Router {
     let registry = S3Registry::new(Lake::on(account.lake()));
     let state = host.state(Arc::new(engine), Arc::new(stream), Arc::new(users), Arc::new(registry));
     cartwheel_api::router(state.unwrap())
-}
-
-fn texts<'a>(values: impl Iterator<Item = Option<&'a str>>) -> ArrayRef {
-    Arc::new(StringArray::from_iter(values))
-}
-
-fn numbers(values: impl Iterator<Item = i64>) -> ArrayRef {
-    Arc::new(Int64Array::from_iter_values(values))
 }
 
 impl Shop for Functions<'_> {
@@ -135,35 +91,12 @@ impl Shop for Functions<'_> {
     }
 
     async fn catch_up(&mut self) {
-        self.waiting.extend(self.mapping.pump().await);
+        self.mapping.pump().await;
     }
 
     async fn deliver(&mut self) {
         self.catch_up().await;
-        let waiting = std::mem::take(&mut self.waiting);
-        let events: Vec<_> = waiting
-            .iter()
-            .filter_map(|record| match &**record {
-                Record::Event(event) => Some(event),
-                _ => None,
-            })
-            .collect();
-        let columns = vec![
-            ("event_id", texts(events.iter().map(|event| Some(&*event.event_id)))),
-            ("user_id", texts(events.iter().map(|event| Some(event.user_id.as_str())))),
-            ("event", texts(events.iter().map(|event| Some(event.event.as_str())))),
-            ("anonymous_id", texts(events.iter().map(|event| event.anonymous_id.as_deref()))),
-            ("received_at_ms", numbers(events.iter().map(|event| event.received_at_ms))),
-        ];
-        self.put_part("events", columns).await;
-        let shown = self.take_impressions().await;
-        let columns = vec![
-            ("recommendation_id", texts(shown.iter().map(|of| Some(&*of.recommendation_id)))),
-            ("user_id", texts(shown.iter().map(|of| Some(of.user_id.as_str())))),
-            ("release", texts(shown.iter().map(|of| Some(&*of.release)))),
-            ("received_at_ms", numbers(shown.iter().map(|of| of.received_at_ms))),
-        ];
-        self.put_part("impressions", columns).await;
+        self.firehose.deliver(&self.account).await;
     }
 
     async fn erase_from_lake(&mut self) {

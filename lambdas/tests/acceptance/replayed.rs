@@ -102,7 +102,7 @@ pub async fn answers(learned: &Learned) {
     let mut answers = BTreeMap::new();
     visit(&api, &mut mapping, &users, 0, &mut answers).await;
     let before: Vec<String> = answers.values().flatten().cloned().collect();
-    firehose.deliver().await;
+    firehose.deliver(&account).await;
 
     // Several events at once, and a changed catalogue.
     let batch: Vec<Value> = (1..9)
@@ -120,7 +120,7 @@ pub async fn answers(learned: &Learned) {
     let detail = problem["detail"].as_str().unwrap();
     assert_eq!(status, 404, "{problem}");
     assert!(detail.contains("yet: answers are delivered within 15 minutes"), "{detail}");
-    firehose.deliver().await;
+    firehose.deliver(&account).await;
     let sizes: Vec<usize> = firehose.impressions.iter().map(recorded).collect();
     let mean = sizes.iter().sum::<usize>() / sizes.len();
     println!("{} answers, {mean} bytes recorded of each", sizes.len());
