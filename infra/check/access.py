@@ -3,8 +3,8 @@
     python infra/check/access.py STATE    (STATE: see state.py)
 
 The requests of Hadoop are listed here: they follow from the paths that glue/features.py uses. Those of
-the functions are in requests.json, which the acceptance tests of lambdas/ write: they record what the
-functions' binaries ask of the emulated services.
+the functions, and of `cartwheel serve --backend aws`, are in requests.json, which acceptance tests write: they
+record what the binaries ask of the emulated services.
 """
 
 import fnmatch
@@ -168,22 +168,33 @@ def recorded(text, state):
     return Request(action, arn)
 
 
-def of_functions(state):
-    """The role and each request of the functions. A GET of a missing key also needs s3:ListBucket."""
+def of_program(name, state):
+    """Each request of a program. A GET of a missing key also needs s3:ListBucket."""
     serving = json.loads(state.outputs["pipeline_input"])["endpoint"]["mode"] == "sagemaker"
+    for text in RECORDED.get(name, []):
+        if text.startswith("sagemaker:") and not serving:
+            continue
+        request = recorded(text, state)
+        yield request
+        if request.action == "s3:GetObject":
+            yield Request("s3:ListBucket", request.resource.split("/")[0])
+
+
+def of_functions(state):
+    """The role and each request of the functions."""
     for function in state.all("aws_lambda_function"):
         name = function["function_name"].rsplit("-", 1)[-1]
-        for text in RECORDED.get(name, []):
-            if text.startswith("sagemaker:") and not serving:
-                continue
-            request = recorded(text, state)
+        for request in of_program(name, state):
             yield function["role"], request
-            if request.action == "s3:GetObject":
-                yield function["role"], Request("s3:ListBucket", request.resource.split("/")[0])
+
+
+def server_policy(state):
+    """The statements for the role of a machine that runs `cartwheel serve --backend aws`."""
+    return json.loads(state.outputs["serve_policy"])["Statement"]
 
 
 def unused(state):
-    """Rights of the functions that no recorded request uses: role and action."""
+    """Rights of the functions and of the server that no recorded request uses: role and action."""
     asked = {}
     for role, request in of_functions(state):
         asked.setdefault(role, set()).add(request.action.lower())
@@ -193,6 +204,12 @@ def unused(state):
             for action in many(statement["Action"]):
                 if action.lower() not in asked.get(role, set()) and not matches(BY_LAMBDA, action):
                     yield f"{role.rsplit('/', 1)[-1]}: {action}"
+    served = {request.action.lower() for request in of_program("serve", state)}
+    for statement in server_policy(state):
+        for action in many(statement["Action"]):
+            # What scores at an endpoint is recorded of the function, by the same code.
+            if action.lower() not in served and not matches(["kms:*", "sagemaker:InvokeEndpoint"], action):
+                yield f"serve: {action}"
 
 
 def check(state):
@@ -209,7 +226,10 @@ def check(state):
         for role, request in needed
         if not allowed(state.policy_of(role), request)
     ]
-    return len(needed), refused
+    served = {str(request): request for request in of_program("serve", state)}
+    policy = server_policy(state)
+    refused += [f"serve may not {text}" for text, request in served.items() if not allowed(policy, request)]
+    return len(needed) + len(served), refused
 
 
 if __name__ == "__main__":

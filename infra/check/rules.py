@@ -162,6 +162,11 @@ def of_whole(types):
         if "sagemaker:InvokeEndpoint" in many(s["Action"])
     ]
     yield "endpoint", bool(may_score) is types.serving, "is used if there is one"
+    policy = json.loads(types.state.outputs["serve_policy"])
+    for holds, text in (*of_policy(policy), *of_actions(policy)):
+        yield "output serve_policy", holds, text
+    # Policies of their own are shorter than those of a role.
+    yield "output serve_policy", len(json.dumps(policy)) < 5700, "is a policy that IAM takes"
     for output, value in types.state.outputs.items():
         yield f"output {output}", value not in (None, "") or output == "deploy_role_arn", "has a value"
 

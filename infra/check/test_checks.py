@@ -441,6 +441,15 @@ class Checks(unittest.TestCase):
         )
         self.assertIn("shop-prod-api: dynamodb:Scan", list(access.unused(state)))
 
+    def test_the_policy_of_the_server_lacks_what_it_asks_for(self):
+        for right, other in (("/documents/*", "/models/*"), ("dynamodb:Query", "dynamodb:Scan")):
+            with self.subTest(right=right):
+                state = self.state()
+                policy = state.outputs["serve_policy"].replace(right, other)
+                state.outputs["serve_policy"] = policy
+                self.assertTrue([r for r in access.check(state)[1] if r.startswith("serve may not ")])
+        self.assertIn("serve: dynamodb:Scan", list(access.unused(state)))
+
     def test_the_api_shows_the_runs_of_this_pipeline_alone(self):
         def other(statement):
             statement["Resource"] = [r.replace("shop-prod-pipeline", "other") for r in statement["Resource"]]

@@ -10,8 +10,6 @@
 mod cloud;
 #[path = "../tests/acceptance/learned.rs"]
 mod learned;
-#[path = "../tests/acceptance/rights.rs"]
-mod rights;
 #[path = "../tests/acceptance/shop.rs"]
 mod shop;
 

@@ -97,6 +97,30 @@ impl Emulator {
         panic!("{} does not listen", program.display());
     }
 
+    /// Creates a bucket; for moto.
+    ///
+    /// # Panics
+    /// If the request fails.
+    pub fn make_bucket(&self, name: &str) {
+        self.request(&format!("PUT /{name}"), &[("Host", "s3.amazonaws.com")], b"");
+    }
+
+    /// Creates a delivery stream that writes to a folder of a bucket; for moto.
+    ///
+    /// # Panics
+    /// If the request fails.
+    pub fn make_delivery_stream(&self, name: &str, bucket: &str) {
+        let destination = json!({
+            "RoleARN": "arn:aws:iam::123456789012:role/delivery",
+            "BucketARN": format!("arn:aws:s3:::{bucket}"),
+            "Prefix": format!("{name}/"),
+        });
+        self.call(
+            "Firehose_20150804.CreateDeliveryStream",
+            &json!({"DeliveryStreamName": name, "ExtendedS3DestinationConfiguration": destination}),
+        );
+    }
+
     /// Lets executions of state machines run; for moto.
     ///
     /// # Panics
@@ -104,24 +128,39 @@ impl Emulator {
     pub fn run_state_machines(&self) {
         let body = json!({"stepfunctions": {"execute_state_machine": true}}).to_string();
         let headers = [("Host", "127.0.0.1"), ("Content-Type", "application/json")];
-        self.request("POST /moto-api/config", &headers, &body);
+        self.request("POST /moto-api/config", &headers, body.as_bytes());
     }
 
-    /// Creates a bucket; for moto.
+    /// Creates the state machine `machine`, lets its execution `name` run to its end, and returns the
+    /// machine's ARN; for moto.
     ///
     /// # Panics
-    /// If the request fails.
-    pub fn make_bucket(&self, name: &str) {
-        self.request(&format!("PUT /{name}"), &[("Host", "s3.amazonaws.com")], "");
+    /// If a request fails, or the execution does not end.
+    pub fn execute(&self, machine: &str, name: &str, definition: &Value, input: &Value) -> String {
+        self.run_state_machines();
+        let field = |operation: &str, body: Value, field: &str| -> String {
+            let answer = self.call(&format!("AWSStepFunctions.{operation}"), &body);
+            let (_, body) = answer.split_once("\r\n\r\n").expect("a body");
+            let body: Value = serde_json::from_str(body).expect("JSON");
+            body[field].as_str().expect("a text").to_owned()
+        };
+        let role = "arn:aws:iam::123456789012:role/pipeline";
+        let new = json!({"name": machine, "definition": definition.to_string(), "roleArn": role});
+        let machine = field("CreateStateMachine", new, "stateMachineArn");
+        let new = json!({"stateMachineArn": machine, "name": name, "input": input.to_string()});
+        let run = field("StartExecution", new, "executionArn");
+        let status = || field("DescribeExecution", json!({"executionArn": run}), "status");
+        self.wait(&|| status() != "RUNNING");
+        machine
     }
 
     /// Writes an object; for moto.
     ///
     /// # Panics
     /// If the request fails.
-    pub fn put_object(&self, bucket: &str, key: &str, content: &str) {
+    pub fn put_object(&self, bucket: &str, key: &str, content: impl AsRef<[u8]>) {
         let line = format!("PUT /{bucket}/{key}");
-        self.request(&line, &[("Host", "s3.amazonaws.com")], content);
+        self.request(&line, &[("Host", "s3.amazonaws.com")], content.as_ref());
     }
 
     /// Creates an event stream and waits until it is active; for Kinesis.
@@ -167,31 +206,39 @@ impl Emulator {
     }
 
     fn call(&self, target: &str, body: &Value) -> String {
-        // The emulators require a signature but do not check it.
-        let signature = "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/any/aws4_request, \
-                         SignedHeaders=host, Signature=test";
-        let version = if target.starts_with("DynamoDB") { "1.0" } else { "1.1" };
+        // The emulators require a signature but do not check it. Moto finds its service in it.
+        let service = match target.split(['_', '.']).next() {
+            Some("AWSStepFunctions") => "states".to_owned(),
+            service => service.unwrap_or_default().to_lowercase(),
+        };
+        let signature = format!(
+            "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/{service}/aws4_request, \
+             SignedHeaders=host, Signature=test"
+        );
+        let is_old = service == "dynamodb" || service == "states";
+        let version = if is_old { "1.0" } else { "1.1" };
         let media = format!("application/x-amz-json-{version}");
         let headers = [
             ("Host", "127.0.0.1"),
             ("Content-Type", media.as_str()),
             ("X-Amz-Target", target),
             ("X-Amz-Date", "20260101T000000Z"),
-            ("Authorization", signature),
+            ("Authorization", signature.as_str()),
         ];
-        self.request("POST /", &headers, &body.to_string())
+        self.request("POST /", &headers, body.to_string().as_bytes())
     }
 
-    fn request(&self, line: &str, headers: &[(&str, &str)], body: &str) -> String {
+    fn request(&self, line: &str, headers: &[(&str, &str)], body: &[u8]) -> String {
         let mut stream =
             TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).expect("the emulator runs");
         let headers: String =
             headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
         let length = body.len();
         let request = format!(
-            "{line} HTTP/1.1\r\n{headers}Content-Length: {length}\r\nConnection: close\r\n\r\n{body}"
+            "{line} HTTP/1.1\r\n{headers}Content-Length: {length}\r\nConnection: close\r\n\r\n"
         );
         stream.write_all(request.as_bytes()).expect("the request is sent");
+        stream.write_all(body).expect("the body is sent");
         let mut answer = String::new();
         stream.read_to_string(&mut answer).expect("the answer is read");
         assert!(answer.starts_with("HTTP/1.1 20"), "{line}: {answer}");

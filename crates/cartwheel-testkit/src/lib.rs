@@ -9,8 +9,10 @@ mod emulators;
 mod faults;
 mod http;
 mod lambda;
+mod rights;
 
 pub use emulators::{Emulator, free_port};
 pub use faults::{FaultProxy, Faults, Seen, Slow};
 pub use http::request;
 pub use lambda::Function;
+pub use rights::Rights;

@@ -63,6 +63,11 @@ output "table_name" {
   value       = module.stack.table_name
 }
 
+output "serve_policy" {
+  description = "Policy for the role of a machine that runs `cartwheel serve --backend aws`, as JSON."
+  value       = module.stack.serve_policy
+}
+
 output "alarms" {
   description = "Names of the alarms."
   value       = module.stack.alarms

@@ -12,26 +12,8 @@ locals {
   # What answers are made from: releases, the documents that the shop configures, and the live
   # catalogue, whose newest changes are in the table.
   served = ["documents", "features", "models", "releases", "snapshots"]
-  # What erasing a user from the table takes.
-  forget = ["dynamodb:BatchGetItem", "dynamodb:BatchWriteItem", "dynamodb:PutItem", "dynamodb:Query"]
-}
-
-module "api_function" {
-  source               = "../function"
-  name                 = "${var.prefix}-api"
-  description          = "Accepts events and serves recommendations."
-  archive              = "${var.archives}/api.zip"
-  account_id           = local.function.account_id
-  architecture         = local.function.architecture
-  log_retention_days   = local.function.log_retention_days
-  kms_key_arn          = local.function.kms_key_arn
-  network              = local.function.network
-  memory_mib           = var.api_memory_mib # It holds catalogue and model.
-  scratch_mib          = var.api_scratch_mib
-  timeout_seconds      = 10
-  reserved_concurrency = var.api_concurrency
-  environment          = merge(var.environment, { CARTWHEEL_STATE_MACHINE = var.state_machine_arn })
-  statements = concat([
+  # What every host of the API does: the function, and `cartwheel serve --backend aws`.
+  answering = concat([
     {
       Sid      = "PutEvents"
       Effect   = "Allow"
@@ -58,28 +40,6 @@ module "api_function" {
       Resource = [for folder in local.served : "${var.lake_arn}/${folder}/*"]
     },
     {
-      # Answers that are computed again are read there, too.
-      Sid      = "ExportUsers"
-      Effect   = "Allow"
-      Action   = ["s3:GetObject"]
-      Resource = [for folder in local.of_users : "${var.lake_arn}/${folder}/*"]
-    },
-    {
-      Sid      = "RecordErasuresAndProducts"
-      Effect   = "Allow"
-      Action   = ["s3:PutObject"]
-      Resource = ["${var.lake_arn}/erasures/*", "${var.lake_arn}/snapshots/*"]
-    },
-    {
-      # Without it, S3 answers 403 instead of 404 for a missing object. That request has no
-      # prefix, hence IfExists.
-      Sid       = "ListRelease"
-      Effect    = "Allow"
-      Action    = ["s3:ListBucket"]
-      Resource  = [var.lake_arn]
-      Condition = { StringLikeIfExists = { "s3:prefix" = [for folder in concat(local.served, local.of_users) : "${folder}/*"] } }
-    },
-    {
       # The console shows runs. Nothing here starts or stops one. Map runs and express executions of this
       # state machine, which has none, stand there since IAM's reference names them for these actions.
       Sid      = "ListRuns"
@@ -102,6 +62,48 @@ module "api_function" {
       Action   = ["sagemaker:InvokeEndpoint"]
       Resource = [var.endpoint_arn]
   }])
+  # What erasing a user from the table takes.
+  forget = ["dynamodb:BatchGetItem", "dynamodb:BatchWriteItem", "dynamodb:PutItem", "dynamodb:Query"]
+}
+
+module "api_function" {
+  source               = "../function"
+  name                 = "${var.prefix}-api"
+  description          = "Accepts events and serves recommendations."
+  archive              = "${var.archives}/api.zip"
+  account_id           = local.function.account_id
+  architecture         = local.function.architecture
+  log_retention_days   = local.function.log_retention_days
+  kms_key_arn          = local.function.kms_key_arn
+  network              = local.function.network
+  memory_mib           = var.api_memory_mib # It holds catalogue and model.
+  scratch_mib          = var.api_scratch_mib
+  timeout_seconds      = 10
+  reserved_concurrency = var.api_concurrency
+  environment          = merge(var.environment, { CARTWHEEL_STATE_MACHINE = var.state_machine_arn })
+  statements = concat(local.answering, [
+    {
+      Sid      = "ExportUsers"
+      Effect   = "Allow"
+      Action   = ["s3:GetObject"]
+      Resource = [for folder in local.of_users : "${var.lake_arn}/${folder}/*"]
+    },
+    {
+      Sid      = "RecordErasuresAndProducts"
+      Effect   = "Allow"
+      Action   = ["s3:PutObject"]
+      Resource = ["${var.lake_arn}/erasures/*", "${var.lake_arn}/snapshots/*"]
+    },
+    {
+      # Without it, S3 answers 403 instead of 404 for a missing object. That request has no
+      # prefix, hence IfExists.
+      Sid       = "ListRelease"
+      Effect    = "Allow"
+      Action    = ["s3:ListBucket"]
+      Resource  = [var.lake_arn]
+      Condition = { StringLikeIfExists = { "s3:prefix" = [for folder in concat(local.served, local.of_users) : "${folder}/*"] } }
+    },
+  ])
 }
 
 module "api" {

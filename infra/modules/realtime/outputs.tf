@@ -22,3 +22,8 @@ output "ingest_url" {
   description = "URL for events. With direct ingest it bypasses the function."
   value       = "${module.api.url}${var.direct_ingest ? module.direct_ingest[0].path : "/v1/events"}"
 }
+
+output "serve_policy" {
+  description = "Policy for the role of a machine that runs `cartwheel serve --backend aws`, as JSON."
+  value       = jsonencode(local.serve_policy)
+}

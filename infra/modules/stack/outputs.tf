@@ -63,6 +63,11 @@ output "table_name" {
   value       = module.store.name
 }
 
+output "serve_policy" {
+  description = "Policy for the role of a machine that runs `cartwheel serve --backend aws`, as JSON."
+  value       = module.realtime.serve_policy
+}
+
 output "alarms" {
   description = "Names of the alarms."
   value       = module.monitoring.alarms

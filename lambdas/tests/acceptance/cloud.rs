@@ -14,14 +14,13 @@ use cartwheel_events::Record;
 use cartwheel_feature_set::files;
 use cartwheel_sessions::UserStore;
 use cartwheel_stream::{Sequence, Stream};
-use cartwheel_testkit::{Emulator, FaultProxy, Faults, Function};
+use cartwheel_testkit::{Emulator, FaultProxy, Faults, Function, Rights};
 use object_store::aws::AmazonS3Builder;
 use object_store::{ObjectStore, ObjectStoreExt};
 use parquet::arrow::ArrowWriter;
 use serde_json::{Value, json};
 
 use crate::learned::{Learned, files_below};
-use crate::rights::Rights;
 use crate::shop::products;
 
 pub const LAKE: &str = "s3://lake";
@@ -63,15 +62,7 @@ impl Account {
         let queue = sqs.create_queue().queue_name("dead").send().await.unwrap();
         let sns = aws_sdk_sns::Client::new(&at_moto);
         let topic = sns.create_topic().name("notices").send().await.unwrap();
-        let firehose = aws_sdk_firehose::Client::new(&at_moto);
-        let destination = aws_sdk_firehose::types::ExtendedS3DestinationConfiguration::builder()
-            .role_arn("arn:aws:iam::123456789012:role/delivery")
-            .bucket_arn("arn:aws:s3:::lake")
-            .prefix("impressions/")
-            .build()
-            .unwrap();
-        let stream = firehose.create_delivery_stream().delivery_stream_name("impressions");
-        stream.extended_s3_destination_configuration(destination).send().await.unwrap();
+        moto.make_delivery_stream("impressions", "lake");
         let mut variables = vec![
             ("AWS_REGION".to_owned(), "us-east-1".to_owned()),
             ("AWS_ACCESS_KEY_ID".to_owned(), "test".to_owned()),
@@ -256,23 +247,8 @@ impl Account {
     }
 
     /// Lets the execution `name` of a state machine run to its end, and returns the machine's ARN.
-    pub async fn execute(&self, name: &str, definition: &Value, input: &Value) -> String {
-        self.moto.run_state_machines();
-        let client = aws_sdk_sfn::Client::new(&config(&self.moto.url()).await);
-        let machine = client.create_state_machine().name("shop-dev-pipeline");
-        let machine = machine.role_arn("arn:aws:iam::123456789012:role/pipeline");
-        let machine = machine.definition(definition.to_string()).send().await.unwrap();
-        let machine = machine.state_machine_arn().to_owned();
-        let start = client.start_execution().state_machine_arn(&machine).name(name);
-        let run = start.input(input.to_string()).send().await.unwrap();
-        for _ in 0..1500 {
-            let run = client.describe_execution().execution_arn(run.execution_arn()).send().await;
-            if run.unwrap().status().as_str() != "RUNNING" {
-                return machine;
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-        panic!("the execution does not end");
+    pub fn execute(&self, name: &str, definition: &Value, input: &Value) -> String {
+        self.moto.execute("shop-dev-pipeline", name, definition, input)
     }
 
     pub async fn json(&self, key: &str) -> Value {

@@ -19,7 +19,7 @@ pub async fn shows(learned: &Learned) {
         },
     });
     let input = json!({"lake": "s3://lake"});
-    let machine = account.execute("shop-dev-1", &definition, &input).await;
+    let machine = account.execute("shop-dev-1", &definition, &input);
     let own = [("CARTWHEEL_KEY_HASHES", HASH.to_owned()), ("CARTWHEEL_STATE_MACHINE", machine)];
     let api = account.function("api", &own).await;
     let ask = async |method: &str, path: &str| {

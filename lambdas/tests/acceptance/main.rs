@@ -12,7 +12,6 @@ mod functions;
 mod imported;
 mod learned;
 mod replayed;
-mod rights;
 mod scenario;
 mod shop;
 

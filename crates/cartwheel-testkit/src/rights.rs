@@ -1,31 +1,34 @@
-//! The rights that the functions need: what their binaries ask of the emulated services.
+//! The rights that the programs on AWS need: what their binaries ask of the emulated services.
 //!
-//! `infra/check/requests.json` has them by function, and `make infra` replays them against the
-//! policies of the planned roles. UPDATE=1 adds what is missing.
+//! `infra/check/requests.json` has them by function, and those of `cartwheel serve --backend aws` as `serve`;
+//! `make infra` replays them against the planned policies. UPDATE=1 adds what is missing.
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Mutex;
 
-use cartwheel_testkit::{FaultProxy, Faults};
+use crate::faults::{FaultProxy, Faults};
 
-/// Actions and resources by function.
+/// Actions and resources by program.
 type Requests = BTreeMap<String, BTreeSet<String>>;
 
 static FILE: Mutex<()> = Mutex::new(());
 
-/// Listens to what functions ask. Dropping it compares that with the file.
-#[derive(Default)]
+/// Listens to what programs ask. Dropping it compares that with the file, unless the test has failed.
+#[derive(Debug, Default)]
 pub struct Rights {
     proxies: Mutex<Vec<(String, FaultProxy)>>,
 }
 
 impl Rights {
-    /// The variables of a function, with a proxy of its own in front of each service.
+    /// The variables of a program, with a proxy of its own in front of each service.
+    ///
+    /// # Panics
+    /// If a proxy does not start.
     pub async fn listen(
         &self,
-        function: &str,
+        program: &str,
         variables: Vec<(String, String)>,
     ) -> Vec<(String, String)> {
         let mut urls = BTreeMap::new();
@@ -41,7 +44,7 @@ impl Rights {
                 Entry::Vacant(new) => {
                     let proxy = FaultProxy::start(port, 0, Faults::default()).await;
                     let url = new.insert(proxy.url());
-                    self.proxies.lock().unwrap().push((function.to_owned(), proxy));
+                    self.proxies.lock().unwrap().push((program.to_owned(), proxy));
                     url
                 }
             };
@@ -57,16 +60,16 @@ impl Drop for Rights {
             return;
         }
         let mut asked = Requests::new();
-        for (function, proxy) in self.proxies.lock().unwrap().drain(..) {
-            asked.entry(function).or_default().extend(proxy.asked());
+        for (program, proxy) in self.proxies.lock().unwrap().drain(..) {
+            asked.entry(program).or_default().extend(proxy.asked());
         }
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../infra/check/requests.json");
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../infra/check/requests.json");
         let _one_at_a_time = FILE.lock().unwrap();
         let text = std::fs::read_to_string(&path).unwrap_or_else(|_| "{}".to_owned());
         let mut known: Requests = serde_json::from_str(&text).unwrap();
         let before = known.clone();
-        for (function, requests) in asked {
-            known.entry(function).or_default().extend(requests);
+        for (program, requests) in asked {
+            known.entry(program).or_default().extend(requests);
         }
         if std::env::var_os("UPDATE").is_some() {
             std::fs::write(&path, serde_json::to_string_pretty(&known).unwrap() + "\n").unwrap();
