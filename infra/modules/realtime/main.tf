@@ -83,6 +83,7 @@ module "api_function" {
   environment          = merge(var.environment, { CARTWHEEL_STATE_MACHINE = var.state_machine_arn })
   statements = concat(local.answering, [
     {
+      # Answers that are computed again are read there, too.
       Sid      = "ExportUsers"
       Effect   = "Allow"
       Action   = ["s3:GetObject"]
