@@ -41,6 +41,8 @@ const BATCH: u64 = 64 << 20;
 const OBJECTS: usize = 64;
 /// Most events of a shopper that are folded.
 const MAX_EVENTS: usize = 5_000;
+/// Most guests of a shopper whose events are read.
+const MAX_GUESTS: usize = 16;
 
 /// Makes earlier answers again from the lake and the table of an account.
 pub struct CloudReplayer {
@@ -93,6 +95,16 @@ struct Reading<'a> {
     now_ms: i64,
     /// When the shopper is being erased, UTC milliseconds.
     erased_ms: OnceCell<i64>,
+}
+
+/// The guests whom events tie to their users, beside those that are `known`.
+fn guests_of(events: &[EventRecord], known: &[UserId]) -> Vec<UserId> {
+    let mut guests: Vec<UserId> = events.iter().filter_map(EventRecord::guest).collect();
+    guests.sort_unstable();
+    guests.dedup();
+    guests.retain(|guest| !known.contains(guest));
+    guests.truncate(MAX_GUESTS.saturating_sub(known.len()));
+    guests
 }
 
 /// The newest object first, in batches that are copied at once.
@@ -171,6 +183,7 @@ impl Reading<'_> {
         let (user_id, at_ms) = (&impression.user_id, impression.received_at_ms);
         let erased_ms = self.erased_ms.get().copied();
         let (mut events, mut problems): (Vec<EventRecord>, Vec<String>) = Default::default();
+        let mut guests: Vec<UserId> = Vec::new();
         for day in 0..=LOOK_BACK_DAYS {
             let day_ms = at_ms + LATE_MS - day * DAY_MS;
             let Some(batches) = self.wait(self.objects_of(day_ms, at_ms))? else {
@@ -178,9 +191,18 @@ impl Reading<'_> {
                 return Ok(None);
             };
             for batch in batches {
-                let (user_id, from_ms) = (user_id.clone(), day_ms - DAY_MS);
-                let read =
-                    move |lake: &Folder| lake.unplaced_events(&user_id, from_ms, day_ms + DAY_MS);
+                let (mut users, from_ms, to_ms) =
+                    (guests.clone(), day_ms - DAY_MS, day_ms + DAY_MS);
+                users.push(user_id.clone());
+                let read = move |lake: &Folder| loop {
+                    let read = lake.unplaced_events(&users, from_ms, to_ms)?;
+                    // Their events before a tie are in the same parts or in older ones.
+                    let new = guests_of(&read.found, &users);
+                    if new.is_empty() {
+                        return Ok(read);
+                    }
+                    users.extend(new);
+                };
                 let Some(read) = self.wait(self.read(&batch, read))? else {
                     missing.push(self.too_long("Reading the events"));
                     return Ok(None);
@@ -193,8 +215,10 @@ impl Reading<'_> {
                 if older.is_empty() {
                     continue;
                 }
+                let known = [guests.as_slice(), std::slice::from_ref(user_id)].concat();
+                guests.extend(guests_of(&older, &known));
                 events.splice(0..0, older);
-                if let Some(session) = find(&events, mark, at_ms) {
+                if let Some(session) = find(&events, user_id, mark, at_ms) {
                     return Ok(Some(session));
                 }
                 if events.len() > MAX_EVENTS {
@@ -206,7 +230,7 @@ impl Reading<'_> {
         // They do not matter to a session that fits.
         let unreadable = |problem| format!("A file of the lake cannot be read: {problem}.");
         missing.extend(problems.into_iter().map(unreadable));
-        Ok(Some(after(&events, at_ms)))
+        Ok(Some(after(&events, user_id, at_ms)))
     }
 }
 
@@ -288,8 +312,8 @@ impl Archive for Reading<'_> {
     }
 
     fn lost_sessions(&self) -> &'static str {
-        "Events are delivered within 15 minutes. Not put together again: what a guest brought along, a \
-         guest after the tie to a user, a session of more than 28 days."
+        "Events are delivered within 15 minutes. Not put together again: a guest after the tie to a \
+         user, what such a guest brought along again, a session of more than 28 days."
     }
 
     fn document(

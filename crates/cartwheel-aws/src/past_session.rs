@@ -4,11 +4,13 @@
 //! order. The mark of the session recognizes it: events are folded in the likely orders until the
 //! session fits.
 
+use std::borrow::Cow;
+
 use cartwheel_api::SessionMark;
-use cartwheel_events::EventRecord;
+use cartwheel_events::{EventKind, EventRecord, UserId};
 use cartwheel_sessions::Session;
 use cartwheel_stream::{Position, Sequence};
-use rustc_hash::FxHashSet;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 /// How long before its answer an event may have been accepted: requests end after ten seconds.
 const OWN_MS: i64 = 10_000;
@@ -18,9 +20,14 @@ pub(crate) fn accepted_ms(event: &EventRecord) -> i64 {
     event.backfilled_at_ms.unwrap_or(event.received_at_ms)
 }
 
-/// Finds the session with a mark, from which an answer was made at `at_ms` (UTC milliseconds).
-/// `events` are those of the shopper as they were delivered, and may be more.
-pub(crate) fn find(events: &[EventRecord], mark: &SessionMark, at_ms: i64) -> Option<Session> {
+/// Finds the session of `user_id` with a mark, from which an answer was made at `at_ms` (UTC
+/// milliseconds). `events` are those of the user and of guests as they were delivered, and may be more.
+pub(crate) fn find(
+    events: &[EventRecord],
+    user_id: &UserId,
+    mark: &SessionMark,
+    at_ms: i64,
+) -> Option<Session> {
     let delivered: Vec<&EventRecord> = events.iter().collect();
     // Instances accept in the order of their clocks, which may differ.
     let mut by_time = delivered.clone();
@@ -28,18 +35,19 @@ pub(crate) fn find(events: &[EventRecord], mark: &SessionMark, at_ms: i64) -> Op
     [by_time, delivered].into_iter().find_map(|order| {
         // Firehose may deliver an event twice; a session has it twice if the stream has.
         let once = once(&order);
-        let found = fold(&once, mark, at_ms);
-        found.or_else(|| if once.len() < order.len() { fold(&order, mark, at_ms) } else { None })
+        let found = fold(&own(&once, user_id), mark, at_ms);
+        let has_repeats = once.len() < order.len();
+        found.or_else(|| has_repeats.then(|| fold(&own(&order, user_id), mark, at_ms)).flatten())
     })
 }
 
-/// The session after all events that were accepted until `at_ms` (UTC milliseconds).
-pub(crate) fn after(events: &[EventRecord], at_ms: i64) -> Session {
+/// The session of `user_id` after all events that were accepted until `at_ms` (UTC milliseconds).
+pub(crate) fn after(events: &[EventRecord], user_id: &UserId, at_ms: i64) -> Session {
     let mut events: Vec<&EventRecord> = events.iter().collect();
     events.sort_by_key(|event| accepted_ms(event));
     let mut session = Session::default();
-    let until = once(&events).into_iter().filter(|event| accepted_ms(event) <= at_ms);
-    for (number, event) in (0..).zip(until) {
+    let own = own(&once(&events), user_id);
+    for (number, event) in (0..).zip(own.iter().filter(|event| accepted_ms(event) <= at_ms)) {
         session.apply(place(number), event);
     }
     session
@@ -47,7 +55,40 @@ pub(crate) fn after(events: &[EventRecord], at_ms: i64) -> Session {
 
 fn once<'a>(events: &[&'a EventRecord]) -> Vec<&'a EventRecord> {
     let mut seen = FxHashSet::default();
-    events.iter().copied().filter(|event| seen.insert(event.event_id.as_str())).collect()
+    let mut once = events.to_vec();
+    once.retain(|&event| seen.insert((&event.user_id, event.event_id.as_str())));
+    once
+}
+
+/// The user's own events, with what each brought along from a guest, as the API finds it out when it
+/// accepts them.
+fn own<'a>(events: &[&'a EventRecord], user_id: &UserId) -> Vec<Cow<'a, EventRecord>> {
+    let mut guests: FxHashMap<UserId, Session> = FxHashMap::default();
+    let mut own = Vec::new();
+    for (number, event) in (0..).zip(events) {
+        if event.user_id != *user_id {
+            // The guest's side of a tie is made up below.
+            if event.event != EventKind::Identify {
+                guests.entry(event.user_id.clone()).or_default().apply(place(number), event);
+            }
+            continue;
+        }
+        let mut event = Cow::Borrowed(*event);
+        if let Some(guest) = event.guest() {
+            let session = guests.entry(guest.clone()).or_default();
+            if session.is_expired(event.received_at_ms) {
+                *session = Session::default();
+            }
+            if let Some(carried) = session.tie_to(user_id) {
+                let until = session.next_sequence.to_string();
+                session.apply(place(number), &EventRecord::tie(&event, guest, until));
+                let carried = Some(carried).filter(|carried| !carried.is_empty());
+                event.to_mut().carried = carried.map(Box::new);
+            }
+        }
+        own.push(event);
+    }
+    own
 }
 
 /// The order of the fold stands for the places in the stream.
@@ -57,7 +98,7 @@ fn place(number: u64) -> Position {
 
 /// Folds events until the session fits. An answer to an event knows that event, but perhaps not
 /// those before it, which the consumer had not applied yet.
-fn fold(events: &[&EventRecord], mark: &SessionMark, at_ms: i64) -> Option<Session> {
+fn fold(events: &[Cow<'_, EventRecord>], mark: &SessionMark, at_ms: i64) -> Option<Session> {
     let is_own = |event: &EventRecord| (0..=OWN_MS).contains(&(at_ms - accepted_ms(event)));
     let own: Vec<_> = (0..).zip(events).filter(|(_, event)| is_own(event)).collect();
     let mut session = Session::default();
@@ -87,6 +128,11 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    /// The session of the shopper of most events.
+    fn find(events: &[EventRecord], mark: &SessionMark, at_ms: i64) -> Option<Session> {
+        super::find(events, &UserId::new("u").unwrap(), mark, at_ms)
+    }
 
     const NOW: i64 = 1_795_000_000_000;
     const DAY: i64 = 24 * 3_600_000;
@@ -165,6 +211,46 @@ mod tests {
         let again = event("view", "e", NOW + 9 * DAY);
         let all = [events.to_vec(), vec![again.clone()]].concat();
         assert!(find(&all, &mark_of(&[&again]), NOW + 9 * DAY + 3).is_some());
-        assert_eq!(after(&all, NOW + 250).events, 3);
+        assert_eq!(after(&all, &again.user_id, NOW + 250).events, 3);
+    }
+
+    #[test]
+    fn what_a_guest_brought_along_is_found_out_again() {
+        let body = |kind: &str, product: &str| json!({"event": kind, "product_ids": [product]});
+        let of = |ids: serde_json::Value, kind: &str, product: &str, at_ms: i64| {
+            let mut body = body(kind, product);
+            body.as_object_mut().unwrap().extend(ids.as_object().unwrap().clone());
+            EventRecord::new(Event::from_json(&body).unwrap(), format!("e{at_ms}"), at_ms)
+        };
+        let (guest, user) = (json!({"anonymous_id": "g"}), json!({"user_id": "u"}));
+        let both = json!({"user_id": "u", "anonymous_id": "g"});
+        let events = [
+            of(guest.clone(), "add_to_cart", "a", NOW),
+            of(user, "view", "b", NOW + 1),
+            of(both.clone(), "view", "c", NOW + 2),
+            of(guest, "view", "d", NOW + 3),
+            of(both, "view", "e", NOW + 4),
+        ];
+        // As the API makes the records.
+        let mut guest = Session::default();
+        guest.apply(place(0), &events[0]);
+        let user_id = &events[1].user_id;
+        let mut first = events[2].clone();
+        first.carried = guest.tie_to(user_id).map(Box::new);
+        assert!(first.carried.is_some());
+        let until = guest.next_sequence.to_string();
+        let mut tie = EventRecord::tie(&first, events[2].guest().unwrap(), until);
+        guest.apply(place(2), &tie);
+        guest.apply(place(3), &events[3]);
+        let mut second = events[4].clone();
+        second.carried = guest.tie_to(user_id).map(Box::new);
+        let mark = mark_of(&[&events[1], &first, &second]);
+        // The lake does not have what was carried, nor to whom the guest was tied.
+        tie.tied = None;
+        let delivered = [events[..3].to_vec(), vec![tie], events[3..].to_vec()].concat();
+        let found = find(&delivered, &mark, NOW + 5).unwrap();
+        assert_eq!((found.cart.len(), found.views.len()), (1, 4));
+        let others = delivered[1..].to_vec();
+        assert!(find(&others, &mark, NOW + 5).is_none(), "without the guest's first event");
     }
 }

@@ -91,6 +91,28 @@ async fn visit(
     mapping.pump().await;
 }
 
+/// The answers to a guest who becomes a user.
+async fn logs_in(api: &Function, mapping: &mut Mapping) -> Vec<String> {
+    let (guest, user) = (json!({"anonymous_id": "g"}), json!({"user_id": "newcomer"}));
+    let both = json!({"anonymous_id": "g", "user_id": "newcomer"});
+    let mut ids = Vec::new();
+    for (shopper, kind, product) in [
+        (&guest, "view", "5"),
+        (&guest, "add_to_cart", "6"),
+        (&both, "view", "7"),
+        (&user, "add_to_cart", "8"),
+        (&both, "checkout", "6"),
+    ] {
+        let mut event = json!({"event": kind, "product_ids": [product]});
+        event.as_object_mut().unwrap().extend(shopper.as_object().unwrap().clone());
+        let (status, answer) = ask(api, "POST", "/submit", Some(event)).await;
+        assert_eq!(status, 200, "{answer}");
+        ids.push(answer["recommendation_id"].as_str().unwrap().to_owned());
+        mapping.pump().await;
+    }
+    ids
+}
+
 pub async fn answers(learned: &Learned) {
     let account = Account::open().await;
     account.run_pipeline(learned, "run-1", true).await;
@@ -115,7 +137,8 @@ pub async fn answers(learned: &Learned) {
     }
     let mut changed = BTreeMap::new();
     visit(&api, &mut mapping, &users, 1, &mut changed).await;
-    let after: Vec<String> = changed.values().flatten().cloned().collect();
+    let mut after: Vec<String> = changed.values().flatten().cloned().collect();
+    after.extend(logs_in(&api, &mut mapping).await);
     let (status, problem) = replay(&api, &after[0]).await;
     let detail = problem["detail"].as_str().unwrap();
     assert_eq!(status, 404, "{problem}");

@@ -70,7 +70,7 @@ impl Lake {
         let list = || self.parts_between("events", from_ms, to_ms);
         let read = read_parts(list, |path, events: &mut BTreeMap<_, _>| {
             // The rows of a damaged part are not trusted.
-            let own = events_of(path, user_id)?.into_iter();
+            let own = events_of(path, std::slice::from_ref(user_id))?.into_iter();
             let placed = own.filter_map(|(position, event)| Some((position?, event)));
             events.extend(placed.map(|(position, event)| (position.sequence, (position, event))));
             Ok(())
@@ -79,7 +79,7 @@ impl Lake {
         Ok(Past { found, problems: read.problems })
     }
 
-    /// Reads a shopper's events from parts without places in the stream, as Firehose writes them:
+    /// Reads the events of some shoppers from parts without places in the stream, as Firehose writes them:
     /// those in the folders of the hours of a span of time (UTC milliseconds), in the order of the
     /// parts' names and of their rows. An event that was delivered again is there again.
     ///
@@ -87,13 +87,13 @@ impl Lake {
     /// When a folder cannot be listed.
     pub fn unplaced_events(
         &self,
-        user_id: &UserId,
+        users: &[UserId],
         from_ms: i64,
         to_ms: i64,
     ) -> Result<Past<Vec<EventRecord>>, LakeError> {
         let list = || self.parts_between("events", from_ms, to_ms);
         let read = read_parts(list, |path, events: &mut Vec<EventRecord>| {
-            events.extend(events_of(path, user_id)?.into_iter().map(|(_, event)| event));
+            events.extend(events_of(path, users)?.into_iter().map(|(_, event)| event));
             Ok(())
         })?;
         Ok(Past { found: read.content, problems: read.problems })
@@ -247,12 +247,12 @@ fn shown_of_firehose(batch: &RecordBatch, row: usize) -> io::Result<Vec<Impressi
     (0..items.len()).map(item).collect()
 }
 
-/// The events of a shopper in a part, in the order of its rows.
-fn events_of(path: &Path, user_id: &UserId) -> io::Result<Vec<(Option<Position>, EventRecord)>> {
+/// The events of some shoppers in a part, in the order of its rows.
+fn events_of(path: &Path, users: &[UserId]) -> io::Result<Vec<(Option<Position>, EventRecord)>> {
     let mut is_here = false;
-    let is_own = |user: Option<&str>| user == Some(user_id.as_str());
+    let wanted = |user: Option<&str>| users.iter().find(|wanted| Some(wanted.as_str()) == user);
     scan(path, Some(&["user_id"]), |batch| {
-        is_here |= texts(batch, "user_id")?.iter().any(is_own);
+        is_here |= texts(batch, "user_id")?.iter().any(|user| wanted(user).is_some());
         Ok(())
     })?;
     let mut found = Vec::new();
@@ -261,7 +261,7 @@ fn events_of(path: &Path, user_id: &UserId) -> io::Result<Vec<(Option<Position>,
     }
     scan(path, None, |batch| {
         for (row, user) in texts(batch, "user_id")?.iter().enumerate() {
-            if is_own(user) {
+            if let Some(user_id) = wanted(user) {
                 found.extend(event(batch, row, user_id)?);
             }
         }
