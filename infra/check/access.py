@@ -3,8 +3,8 @@
     python infra/check/access.py STATE    (STATE: see state.py)
 
 The requests of Hadoop are listed here: they follow from the paths that glue/features.py uses. Those of
-the functions, and of `cartwheel serve --backend aws`, are in requests.json, which acceptance tests write: they
-record what the binaries ask of the emulated services.
+the functions, and of `cartwheel serve --backend aws`, are in requests.json, which acceptance tests write:
+they record what the binaries ask of the emulated services.
 """
 
 import fnmatch
