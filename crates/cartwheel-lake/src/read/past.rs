@@ -31,6 +31,9 @@ pub struct Past<T> {
     pub problems: Vec<String>,
 }
 
+/// An answer, and its place in the stream if the writer of its part knew that.
+type Answer = (Option<Sequence>, Impression);
+
 /// The first and the newest change of a product until some moment.
 type Ends = ((Position, ProductRecord), Option<(Position, ProductRecord)>);
 
@@ -45,7 +48,7 @@ impl Lake {
         id: &str,
         from_ms: i64,
         to_ms: i64,
-    ) -> Result<Past<Option<(Option<Sequence>, Impression)>>, LakeError> {
+    ) -> Result<Past<Option<Answer>>, LakeError> {
         let list = || self.parts_between("impressions", from_ms, to_ms);
         let read: PartsRead<Option<_>> = read_parts(list, |path, found: &mut Option<_>| {
             if found.is_none() {
@@ -147,7 +150,7 @@ fn damaged<E: std::fmt::Display>(error: E) -> io::Error {
     io::Error::other(format!("a row is damaged: {error}"))
 }
 
-fn answer(path: &Path, id: &str) -> io::Result<Option<(Option<Sequence>, Impression)>> {
+fn answer(path: &Path, id: &str) -> io::Result<Option<Answer>> {
     const ID: &str = "recommendation_id";
     let mut is_here = false;
     scan(path, Some(&[ID]), |batch| {
@@ -177,7 +180,7 @@ fn products(lists: &ListArray, row: usize) -> io::Result<Vec<ProductId>> {
     list_texts(lists, row)?.into_iter().map(|id| ProductId::new(id).map_err(damaged)).collect()
 }
 
-fn impression(batch: &RecordBatch, row: usize) -> io::Result<(Option<Sequence>, Impression)> {
+fn impression(batch: &RecordBatch, row: usize) -> io::Result<Answer> {
     let sequence = sequences(batch).filter(|sequences| sequences.is_valid(row));
     let shown = match batch.column_by_name("shown") {
         Some(_) => shown_of_firehose(batch, row)?,
