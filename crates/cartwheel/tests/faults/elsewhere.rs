@@ -25,11 +25,9 @@ fn cargo_test(arguments: &[&str]) -> Result<String> {
             command.env_remove(&name);
         }
     }
-    // As this program was built: nothing is compiled twice.
-    let profile: &[&str] = if cfg!(debug_assertions) { &[] } else { &["--release"] };
     let out = command
+        // As `make test` builds it: nothing is compiled twice.
         .args(["test", "--quiet", "--workspace", "--features", "cartwheel/aws"])
-        .args(profile)
         .args(arguments)
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .output()?;
