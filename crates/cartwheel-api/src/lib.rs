@@ -39,7 +39,7 @@ pub use operate::importer::{ImportFile, Importer, OnProgress};
 pub use operate::imports::open::Imports;
 pub use operate::metrics::otlp_metrics;
 pub use operate::operator::Operator;
-pub use operate::replay::Replayer;
+pub use operate::replayer::Replayer;
 pub use operate::tasks::{TaskHealth, TaskState, TaskStatus};
 pub use operate::tools::Assistants;
 pub use operate::user_rights::UserRights;

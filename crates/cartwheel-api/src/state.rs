@@ -25,7 +25,7 @@ use crate::operate::figures::KeptFigures;
 use crate::operate::imports::open::Imports;
 use crate::operate::monitor::Monitor;
 use crate::operate::operator::Operator;
-use crate::operate::replay::Replayer;
+use crate::operate::replayer::Replayer;
 use crate::operate::tasks::TaskHealth;
 use crate::operate::tools::Assistants;
 use crate::operate::user_rights::UserRights;

@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 use tokio::runtime::Handle;
 
 use crate::operate::replay::replay;
+use crate::operate::replayer::made_at;
 use crate::operate::views::replay::Replay;
 use crate::shop::again::{Past, PastRecord};
 use crate::shop::moment::{Moment, SessionMark, release_parts};
@@ -135,15 +136,6 @@ impl Replay {
             _ => Self::incomplete(&impression, missing),
         }))
     }
-}
-
-/// When an id was made, UTC milliseconds, as a UUID of version 7 tells.
-pub(crate) fn made_at(id: &str) -> Option<i64> {
-    let mut groups = id.split('-');
-    let (high, low) = (groups.next()?, groups.next()?);
-    let is_hex = |text: &str| text.bytes().all(|byte| byte.is_ascii_hexdigit());
-    let is_possible = high.len() == 8 && low.len() == 4 && is_hex(high) && is_hex(low);
-    is_possible.then(|| i64::from_str_radix(&format!("{high}{low}"), 16).ok()).flatten()
 }
 
 /// Puts together what an answer was made from. Adds what is no longer stored to `missing`.

@@ -21,6 +21,7 @@ pub(crate) mod pipeline;
 pub(crate) mod privacy;
 pub(crate) mod quality;
 pub(crate) mod replay;
+pub(crate) mod replayer;
 pub(crate) mod searches;
 pub(crate) mod tasks;
 pub(crate) mod tools;

@@ -9,27 +9,12 @@ use crate::access::scope::Scope;
 use crate::http::blocking::blocking;
 use crate::http::problem::{Kind, Problem};
 use crate::http::request::{NamePath, Params};
-use crate::operate::archive::made_at;
+use crate::operate::replayer::made_at;
 use crate::operate::views::replay::Replay;
 use crate::routes::Routes;
 use crate::shop::again::{Past, again};
 use crate::shop::moment::Moment;
 use crate::state::Shared;
-
-/// Makes earlier answers again. The calls may block. Errors are sentences for the log.
-pub trait Replayer: Send + Sync {
-    /// Makes the answer `id` again from what is stored. `None` if no such answer is. `now_ms` is the
-    /// current time, UTC milliseconds.
-    ///
-    /// # Errors
-    /// When what is stored cannot be read.
-    fn replay(&self, id: &str, now_ms: i64) -> Result<Option<Replay>, String>;
-
-    /// How long it takes at most until an answer can be found, in milliseconds.
-    fn delay_ms(&self) -> i64 {
-        0
-    }
-}
 
 /// The route that makes an answer again.
 pub(crate) fn routes() -> Routes {
