@@ -14,8 +14,8 @@ use crate::access::caller::Caller;
 use crate::http::completion::run_to_completion;
 use crate::http::problem::{Kind, Problem};
 use crate::shop::backfill;
+use crate::shop::known::Known;
 use crate::shop::put::put;
-use crate::shop::recommendations::Known;
 use crate::state::{AppState, Shared};
 
 /// How events are dated.

@@ -15,6 +15,7 @@ pub(crate) mod expression;
 pub(crate) mod filters;
 pub(crate) mod foreign;
 pub(crate) mod impressions;
+pub(crate) mod known;
 pub(crate) mod merge;
 pub(crate) mod moment;
 pub(crate) mod placements;

@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::shop::filters::FiltersBody;
+use crate::shop::known::Known;
 use crate::shop::placements::slot::Asked;
-use crate::shop::recommendations::Known;
 
 /// Longest moment, in bytes of JSON. An answer with a longer one cannot be made again.
 const MAX_MOMENT: usize = 8 << 10;

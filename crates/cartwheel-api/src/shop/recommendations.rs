@@ -6,7 +6,6 @@ use cartwheel_events::{
     ID_EXPECTED, Impression, ImpressionItem, MAX_ITEMS, ProductId, SCHEMA_VERSION, UserId,
 };
 use cartwheel_filter::{Context, Source};
-use cartwheel_sessions::{Session, Shopper};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use tracing::Instrument;
@@ -21,10 +20,11 @@ use crate::http::request::{self, Params, UserPath};
 use crate::routes::Routes;
 use crate::shop::expression::expression;
 use crate::shop::filters::FiltersBody;
+use crate::shop::known::Known;
 use crate::shop::moment::{Moment, Remembered, ShopperRequest};
 use crate::state::{AppState, Shared};
 use crate::telemetry::DEGRADED;
-use cartwheel_engine::{Filters, Query, Recommendation, Ruled, SourceCount, StoredRecord};
+use cartwheel_engine::{Filters, Query, Recommendation, Ruled, SourceCount};
 
 const DEFAULT_LIMIT: usize = 10;
 const MAX_LIMIT: usize = 100;
@@ -82,29 +82,6 @@ pub(crate) struct Recommendations {
     /// The number of candidates by source; only with `explain`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) candidates: Option<Vec<SourceCount>>,
-}
-
-/// What the user store returned for a shopper.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Known {
-    /// `None` if the store could not be read.
-    pub(crate) shopper: Option<Shopper>,
-    /// The feature set of the shopper's record, if the engine needs one.
-    pub(crate) feature_set: Option<String>,
-}
-
-impl Known {
-    /// The shopper's session, if there was any event in it.
-    pub(crate) fn session(&self) -> Option<&Session> {
-        let session = self.shopper.as_ref()?.session.as_deref();
-        session.filter(|session| session.events > 0)
-    }
-
-    /// The shopper's record, if the engine needs one.
-    pub(crate) fn record(&self) -> Option<StoredRecord<'_>> {
-        let (feature_set, shopper) = (self.feature_set.as_deref()?, self.shopper.as_ref()?);
-        Some(StoredRecord { feature_set, bytes: shopper.record.as_deref() })
-    }
 }
 
 /// A question to the engine.

@@ -13,7 +13,8 @@ use crate::http::request::Params;
 use crate::routes::Routes;
 use crate::shop::catalogue::price;
 use crate::shop::expression::expression;
-use crate::shop::recommendations::{Known, known};
+use crate::shop::known::Known;
+use crate::shop::recommendations::known;
 use crate::state::Shared;
 use cartwheel_engine::{FacetFilters, Filters, Query, SearchOrder, SearchResults, TextSearch};
 

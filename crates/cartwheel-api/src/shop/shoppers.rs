@@ -14,7 +14,8 @@ use crate::access::scope::Scope;
 use crate::http::problem::{Kind, Problem};
 use crate::http::request::{Params, UserPath};
 use crate::routes::Routes;
-use crate::shop::recommendations::{Known, known};
+use crate::shop::known::Known;
+use crate::shop::recommendations::known;
 use crate::state::{AppState, Shared};
 use cartwheel_engine::{Engine, ProductLabel, StoredRecord, UserLookup, UserRecord, UserView};
 

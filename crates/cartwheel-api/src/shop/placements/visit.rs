@@ -11,8 +11,9 @@ use tracing::Instrument;
 use super::slot::{Asked, slot};
 use crate::access::caller::{Caller, Permitted};
 use crate::http::problem::Problem;
+use crate::shop::known::Known;
 use crate::shop::moment::{ListsRequest, Moment, Remembered};
-use crate::shop::recommendations::{Known, cart_within_bounds, known, shopper};
+use crate::shop::recommendations::{cart_within_bounds, known, shopper};
 use crate::state::Shared;
 
 /// The shopper and the page of a request.
