@@ -74,6 +74,7 @@ impl BackupBucket {
     }
 
     /// Puts the lock, if its object still has the version `known`.
+    #[allow(clippy::disallowed_methods, reason = "tells writers of all processes apart")]
     fn hold(&mut self, known: Option<String>) -> io::Result<bool> {
         let content = format!("{:032x}", rand::random::<u128>());
         let written = self.runtime.block_on(self.lake.replace(LOCK, content, known));

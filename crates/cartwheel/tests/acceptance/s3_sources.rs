@@ -36,9 +36,9 @@ fn objects_are_imported_alone_by_folder_and_by_pattern() {
         format!("order_id,customer,sku,time\n{lines}")
     };
     // The first object is read in more than one piece.
-    moto.put_object("exports", "2025/march.csv", &orders(0, 300_000));
-    moto.put_object("exports", "2025/april.csv", &orders(300_000, 10));
-    moto.put_object("exports", "2025/deep/may.csv", &orders(400_000, 10));
+    moto.put_object("exports", "2025/march.csv", orders(0, 300_000));
+    moto.put_object("exports", "2025/april.csv", orders(300_000, 10));
+    moto.put_object("exports", "2025/deep/may.csv", orders(400_000, 10));
     moto.put_object("exports", "2025/readme.txt", "no table\n");
     for (sources, expected) in [
         (&["s3://exports/2025/march.csv"][..], 300_000),
