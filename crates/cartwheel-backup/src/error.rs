@@ -52,7 +52,10 @@ pub enum BackupError {
     )]
     KeyFile(String),
     /// Another process writes backups here.
-    #[error("another command writes to {0}: try again when it has ended")]
+    #[error(
+        "another command writes to {0}: try again when it has ended (in a bucket, 15 minutes after it \
+         was killed)"
+    )]
     Locked(String),
     /// There is no backup with this name.
     #[error("there is no backup {name:?} in {address}: see `cartwheel backup list`")]

@@ -1,31 +1,15 @@
 //! Backups in a bucket.
 
 use std::path::Path;
-use std::process::Command;
 
 use cartwheel_testkit::Emulator;
 use serde_json::{Value, json};
 
-use crate::shop::{Server, cartwheel, delivered, wait_until};
+use crate::shop::{Server, cartwheel, delivered, on_account, wait_until};
 
-/// Runs `backup` with the emulator's credentials.
+/// Runs `backup` in the account.
 fn backup(moto: &Emulator, data: &Path, args: &[&str]) -> Result<Value, String> {
-    let out = Command::new(env!("CARGO_BIN_EXE_cartwheel"))
-        .arg("--data-dir")
-        .arg(data)
-        .args(["--json", "backup"])
-        .args(args)
-        .env("AWS_REGION", "us-east-1")
-        .env("AWS_ACCESS_KEY_ID", "test")
-        .env("AWS_SECRET_ACCESS_KEY", "test")
-        .env("AWS_ENDPOINT_URL_S3", moto.url())
-        .output()
-        .unwrap();
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    match out.status.success() {
-        true => Ok(serde_json::from_str(&text(out.stdout)).unwrap()),
-        false => Err(text(out.stderr)),
-    }
+    on_account(moto, data, &[&["backup"], args].concat())
 }
 
 #[test]

@@ -1,29 +1,14 @@
 //! Imports of objects on S3.
 
-use std::process::Command;
-
 use cartwheel_testkit::Emulator;
 use serde_json::Value;
 
-/// Runs `import orders` with the emulator's credentials.
-fn import(moto: &Emulator, args: &[&str]) -> Result<Value, String> {
+use crate::shop::on_account;
+
+/// Runs `import orders` in the account.
+fn import(moto: &Emulator, sources: &[&str]) -> Result<Value, String> {
     let data = tempfile::tempdir().unwrap();
-    let out = Command::new(env!("CARGO_BIN_EXE_cartwheel"))
-        .arg("--data-dir")
-        .arg(data.path())
-        .args(["import", "orders", "--json"])
-        .args(args)
-        .env("AWS_REGION", "us-east-1")
-        .env("AWS_ACCESS_KEY_ID", "test")
-        .env("AWS_SECRET_ACCESS_KEY", "test")
-        .env("AWS_ENDPOINT_URL_S3", moto.url())
-        .output()
-        .unwrap();
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    match out.status.success() {
-        true => Ok(serde_json::from_str(&text(out.stdout)).unwrap()),
-        false => Err(text(out.stderr)),
-    }
+    on_account(moto, data.path(), &[&["import", "orders"], sources].concat())
 }
 
 #[test]

@@ -27,6 +27,31 @@ pub fn cartwheel(data: &Path, args: &[&str]) -> Result<String, String> {
     if out.status.success() { Ok(stdout) } else { Err(stderr) }
 }
 
+/// Runs a command with the credentials of an emulated account, and returns its JSON.
+#[cfg(feature = "aws")]
+pub fn on_account(
+    moto: &cartwheel_testkit::Emulator,
+    data: &Path,
+    args: &[&str],
+) -> Result<Value, String> {
+    let out = Command::new(env!("CARGO_BIN_EXE_cartwheel"))
+        .arg("--data-dir")
+        .arg(data)
+        .arg("--json")
+        .args(args)
+        .env("AWS_REGION", "us-east-1")
+        .env("AWS_ACCESS_KEY_ID", "test")
+        .env("AWS_SECRET_ACCESS_KEY", "test")
+        .env("AWS_ENDPOINT_URL_S3", moto.url())
+        .output()
+        .unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    match out.status.success() {
+        true => Ok(serde_json::from_str(&text(out.stdout)).unwrap()),
+        false => Err(text(out.stderr)),
+    }
+}
+
 /// The last day of the shop's history: the last Saturday that is over, UTC.
 pub fn last_saturday() -> String {
     let today = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date();
