@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{self, Read};
 
 /// A folder of files with names such as `objects/ab/abcd`, steps separated by `/`. Directories
-/// and buckets are places; [`conformance`](crate::conformance) checks what they promise.
+/// and buckets are places; the module `conformance` checks what they promise.
 pub trait Place: fmt::Debug + Send {
     /// How messages name a file, or with an empty name the place itself.
     fn address(&self, name: &str) -> String;
