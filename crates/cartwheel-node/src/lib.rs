@@ -47,7 +47,7 @@ pub use pipeline::{
     Ended, Jobs, KEY_VARIABLE, PROGRESS_VARIABLE, Pipeline, Watcher, become_job, definition,
     executions,
 };
-pub use serve::{ServeOptions, log_options, serve};
+pub use serve::{CONSUMERS, ServeOptions, log_options, serve};
 pub use stored_document::StoredDocument;
 pub use supervision::{Supervisor, until};
 pub use upkeep::Upkeep;

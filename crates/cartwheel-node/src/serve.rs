@@ -239,6 +239,9 @@ pub async fn serve(options: ServeOptions<'_>) -> Result<()> {
     Ok(())
 }
 
+/// The consumers of the embedded log for which its retention waits.
+pub const CONSUMERS: [&str; 3] = ["catalogue", "delivery", "sessions"];
+
 /// Reports to the log how far a consumer has read, so that retention waits for it.
 fn floor(log: &Arc<Log>, consumer: &'static str) -> impl Fn(Sequence) + Send + Sync + 'static {
     let log = log.clone();
@@ -255,6 +258,7 @@ pub fn log_options(settings: &StreamSettings) -> LogOptions {
         segment_bytes: settings.segment_bytes,
         retention_ms: i64::from(settings.retention_hours) * 3_600_000,
         max_bytes: settings.max_bytes,
+        consumers: &CONSUMERS,
         max_record_bytes: usual.max_record_bytes.min(room),
         ..usual
     }

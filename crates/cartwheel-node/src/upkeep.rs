@@ -144,11 +144,15 @@ impl Upkeep {
 
     /// Whether the user's session holds what came since the erasure and nothing of before. Erasing it
     /// again would lose that: the stream is replayed from the checkpoint only. A session that ends
-    /// before the erasure may be of a backup that is older than the list.
+    /// before the erasure may be of a backup that is older than the list. A session tells its erasure,
+    /// too: the list does not if it could not be written then.
     fn is_hidden(&self, user_id: &UserId, pending: &PendingErasure) -> Result<bool> {
         let PendingErasure { erasure, hidden, .. } = pending;
         let session = self.sessions.session(user_id, erasure.erased_at_ms)?;
-        Ok(*hidden && session.is_some_and(|session| session.next_sequence > erasure.before))
+        Ok(session.is_some_and(|session| {
+            let is_erased = *hidden || session.erased_ms == Some(erasure.erased_at_ms);
+            is_erased && session.next_sequence > erasure.before
+        }))
     }
 
     /// Erases a user with all guests that were tied to the user: once this returns, they are

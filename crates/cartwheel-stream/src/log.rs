@@ -45,8 +45,8 @@
 //! - Sequence numbers only increase. An intact record with a smaller number than the record
 //!   before it counts as damage.
 //! - An erased record is overwritten in place by a record without a shard, of the same size.
-//! - Retention deletes the oldest segments, one at a time, but none that a registered
-//!   consumer has not read; puts are refused instead. A reader learns how many records it
+//! - Retention deletes the oldest segments, one at a time, but none that a consumer of the options,
+//!   or another one that has set a floor, has not read; puts are refused instead. A reader learns how many records it
 //!   missed.
 
 mod disk;
@@ -116,6 +116,7 @@ impl Log {
         }
         let found = recover::recover(dir, &options, &*disk)?;
         let next = found.next;
+        let floors = options.consumers.iter().map(|consumer| ((*consumer).to_owned(), 0)).collect();
         let shared = Arc::new(Shared {
             dir: dir.to_owned(),
             shards: found.shards,
@@ -123,7 +124,7 @@ impl Log {
             synced: watch::Sender::new(next),
             queue: Queue::default(),
             recent: Recent::default(),
-            floors: Mutex::default(),
+            floors: Mutex::new(floors),
             least: AtomicU64::new(0),
             retaining: Mutex::default(),
             damaged: Mutex::new(found.damaged),

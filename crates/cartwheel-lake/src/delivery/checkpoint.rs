@@ -97,6 +97,8 @@ pub fn delivered_before(path: &Path, lake: &Lake) -> Result<Sequence, LakeError>
 pub(super) struct Checkpoint {
     path: PathBuf,
     shards: BTreeMap<u32, ShardProgress>,
+    /// What the file has.
+    stored: BTreeMap<u32, ShardProgress>,
 }
 
 impl Checkpoint {
@@ -115,7 +117,7 @@ impl Checkpoint {
         for shard in 0..shards {
             progress.entry(shard).or_default();
         }
-        Ok(Self { path: path.to_owned(), shards: progress })
+        Ok(Self { path: path.to_owned(), stored: progress.clone(), shards: progress })
     }
 
     /// Corrects what does not agree with the newest ranges of which the lake has parts, and stores
@@ -139,7 +141,7 @@ impl Checkpoint {
                 );
             }
         }
-        if all_agree { Ok(()) } else { self.store(&self.shards) }
+        if all_agree { Ok(()) } else { self.store(self.shards.clone()) }
     }
 
     /// The progress of a shard.
@@ -162,12 +164,20 @@ impl Checkpoint {
     pub(super) fn save(&mut self, shard: u32, progress: ShardProgress) -> io::Result<()> {
         let mut shards = self.shards.clone();
         shards.insert(shard, progress);
-        self.store(&shards)?;
+        self.store(shards.clone())?;
         self.shards = shards;
         Ok(())
     }
 
-    fn store(&self, shards: &BTreeMap<u32, ShardProgress>) -> io::Result<()> {
-        cartwheel_files::replace_checked(&self.path, &serde_json::to_vec(shards)?)
+    fn store(&mut self, shards: BTreeMap<u32, ShardProgress>) -> io::Result<()> {
+        cartwheel_files::replace_checked(&self.path, &serde_json::to_vec(&shards)?)?;
+        self.stored = shards;
+        Ok(())
+    }
+
+    /// The number from which a process that starts next may read.
+    pub(super) fn floor(&self) -> Sequence {
+        let all = self.shards.values().chain(self.stored.values());
+        all.map(|progress| progress.next).min().unwrap_or_default()
     }
 }

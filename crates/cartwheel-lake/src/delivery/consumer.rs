@@ -96,10 +96,8 @@ impl Delivery {
     }
 
     fn publish_progress(&self) {
-        let next: Vec<Sequence> = self.checkpoint.next().map(|(_, next)| next).collect();
-        let floor = next.iter().min().copied().unwrap_or_default();
-        self.status.lock().next = next;
-        (self.set_floor)(floor);
+        self.status.lock().next = self.checkpoint.next().map(|(_, next)| next).collect();
+        (self.set_floor)(self.checkpoint.floor());
     }
 
     /// Delivers by size and age until `shutdown` completes, and then delivers the rest.

@@ -1,11 +1,13 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use cartwheel_stream::{Batch, Pending, Position, PutError, ReadError, Sequence};
+use cartwheel_stream::{
+    Batch, Log, LogOptions, Pending, Position, PutError, ReadError, Sequence, shard_of,
+};
 
 use super::store::{FailingStore, Stop};
 use super::*;
-use crate::delivery::{StreamRow, backoff, encode_events};
+use crate::delivery::{StreamRow, backoff, delivered_by, encode_events};
 
 #[tokio::test]
 async fn each_record_is_delivered_once_despite_a_crash() {
@@ -371,4 +373,27 @@ async fn a_staged_file_is_not_read_and_is_removed_at_the_next_start() {
     delivery(&stream, dir.path()).deliver().await.unwrap();
     assert!(!Path::new(&staged).exists() && Path::new(&part).exists());
     assert_eq!(delivered(dir.path()), ["e"]);
+}
+
+/// A shard without records advances in memory alone; the stream keeps what the next process reads.
+#[tokio::test]
+async fn the_floor_is_where_the_next_process_begins() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = LogOptions { shards: 2, segment_bytes: 1 << 16, ..LogOptions::new(|| 0) };
+    let stream = Arc::new(Log::open(&dir.path().join("stream"), options).unwrap());
+    let lake = Lake::open(&dir.path().join("lake")).unwrap();
+    let (floor, path) = (Arc::new(AtomicU64::default()), dir.path().join("delivery.json"));
+    let of = floor.clone();
+    let set_floor = move |next: Sequence| of.store(next.as_u64().unwrap(), Ordering::Relaxed);
+    let options = delivery_options(10, Clock::system());
+    let mut delivery =
+        Delivery::new(Arc::clone(&stream) as _, &lake, options, &path, set_floor).unwrap();
+    let user = (0..).map(|n| format!("u{n}")).find(|user| shard_of(user, 2) == 0).unwrap();
+    for n in 0..3 {
+        stream.put(vec![checkout(&user, &format!("e{n}"), n)]).await;
+        delivery.deliver().await.unwrap();
+        let stored = delivered_by(&std::fs::read(&path).unwrap()).unwrap();
+        let begins = stored.into_values().min().unwrap().as_u64().unwrap();
+        assert_eq!((floor.load(Ordering::Relaxed), begins), (n as u64, n as u64));
+    }
 }

@@ -74,6 +74,23 @@ async fn a_restart_during_an_erasure_keeps_what_the_user_has_done_since() {
     assert_eq!(second.events(), 2);
 }
 
+/// As if the disk had failed between the session and the list.
+#[tokio::test]
+async fn an_erasure_that_the_list_does_not_call_hidden_is_not_done_twice() {
+    let dir = tempfile::tempdir().unwrap();
+    let data_dir = DataDir(dir.path().to_owned());
+    let first = Start::begin(&data_dir).await;
+    first.view("before").await;
+    first.upkeep.erase(&UserId::new("u").unwrap()).await.unwrap();
+    first.view("after").await;
+    first.consume().await;
+    let erasure = first.upkeep.erasures().pending()[0].erasure.clone();
+    first.upkeep.erasures().add(erasure).unwrap();
+    assert!(!first.upkeep.erasures().pending()[0].hidden);
+    drop(first);
+    assert_eq!(Start::begin(&data_dir).await.events(), 1);
+}
+
 #[tokio::test]
 async fn a_feature_set_that_cannot_be_read_does_not_outlive_an_erasure() {
     let dir = tempfile::tempdir().unwrap();

@@ -11,7 +11,7 @@ use cartwheel_events::{
     Event, EventRecord, ProductId, ProductRecord, Record, SCHEMA_VERSION, UserId,
 };
 use cartwheel_lake::{Delivery, DeliveryOptions, DeliveryStatus, Lake};
-use cartwheel_node::{DataDir, Upkeep, keep_numbers, open_catalogue, read_before};
+use cartwheel_node::{CONSUMERS, DataDir, Upkeep, keep_numbers, open_catalogue, read_before};
 use cartwheel_sessions::{
     LiveCatalogue, ProductStore as _, RedbSessionTable, Sessions, consume_sessions,
 };
@@ -192,6 +192,7 @@ impl World {
             shards: SHARDS,
             segment_bytes: SEGMENT,
             max_bytes: 10 * SEGMENT,
+            consumers: &CONSUMERS,
             retention_ms: 3_600_000,
             max_record_bytes: SEGMENT as usize / 2,
             ..LogOptions::new(system_ms)

@@ -18,6 +18,9 @@ pub struct LogOptions {
     /// Maximum total size of the segments in bytes. Beyond it the oldest segments are deleted
     /// regardless of their age. Puts are refused while a consumer still needs them.
     pub max_bytes: u64,
+    /// Consumers that read every record before retention deletes it. Until one of them sets its
+    /// floor, it counts as having read nothing.
+    pub consumers: &'static [&'static str],
     /// Maximum size of a record in bytes.
     pub max_record_bytes: usize,
     /// Maximum number of bytes waiting to be written.
@@ -34,6 +37,7 @@ impl LogOptions {
             segment_bytes: 64 << 20,
             retention_ms: 7 * 24 * 3_600_000,
             max_bytes: 16 << 30,
+            consumers: &[],
             max_record_bytes: 1 << 20,
             queue_bytes: 64 << 20,
             clock,

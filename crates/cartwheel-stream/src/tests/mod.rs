@@ -114,6 +114,27 @@ async fn a_slow_consumer_keeps_records_until_puts_are_refused() {
     assert!(stat.first > 0 && stat.segments <= 4, "{stat:?}");
 }
 
+/// A start writes to the log before its consumers run: the numbers that a power cut has lost are
+/// passed over.
+#[tokio::test]
+async fn retention_waits_for_consumers_that_have_not_begun() {
+    let dir = tempfile::tempdir().unwrap();
+    let keeping = LogOptions { retention_ms: i64::MAX, ..options() };
+    let log = Log::open(dir.path(), keeping).unwrap();
+    put_ids(&log, 0..400).await;
+    assert!(log.stat().segments > 2);
+    drop(log);
+    let consumers = &["delivery", "sessions"];
+    let log = Log::open(dir.path(), LogOptions { retention_ms: 0, consumers, ..options() });
+    let log = log.unwrap();
+    log.set_floor("sessions", log.stat().next);
+    put_ids(&log, 400..800).await;
+    assert_eq!(log.stat().first, 0, "delivery has read nothing");
+    log.set_floor("delivery", log.stat().next);
+    put_ids(&log, 800..1200).await;
+    assert!(log.stat().first > 0);
+}
+
 pub(crate) fn last_segment(dir: &Path) -> PathBuf {
     let entries = std::fs::read_dir(dir).unwrap().map(|e| e.unwrap().path());
     entries.filter(|p| p.extension().is_some_and(|x| x == "log")).max().unwrap()
