@@ -4,6 +4,7 @@ use std::io;
 use std::ops::Bound;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use cartwheel_events::UserId;
 use cartwheel_stream::{Position, Sequence};
@@ -17,19 +18,22 @@ const SESSIONS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("session
 const CHECKPOINTS: TableDefinition<'_, u32, u64> = TableDefinition::new("checkpoints");
 const IMPORTS: TableDefinition<'_, &str, ()> = TableDefinition::new("imports");
 
-/// Sessions in a redb file. An error closes the file, and the next call opens it again,
-/// because redb fails every call after a failed write. A damaged file is moved aside and
-/// replaced by an empty one, because the stream can rebuild every session.
+/// Sessions in a redb file. An error closes the file, because redb fails every call after a failed
+/// write, and the next call opens it again and copies it into a new one: Linux reads pages whose sync
+/// has failed from memory, and never writes them. A damaged file is moved aside and replaced by an
+/// empty one, because the stream can rebuild every session.
 #[derive(Debug)]
 pub struct RedbSessionTable {
     path: PathBuf,
     database: Mutex<Option<Arc<Database>>>,
+    /// Whether something has failed since the file was written whole.
+    is_suspect: AtomicBool,
 }
 
 impl RedbSessionTable {
     /// Uses the file at `path`, which is created at the first use.
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into(), database: Mutex::default() }
+        Self { path: path.into(), database: Mutex::default(), is_suspect: AtomicBool::default() }
     }
 
     /// Writes sessions and checkpoints, as they are at one moment, to a new file at `path`, for a
@@ -72,6 +76,35 @@ impl RedbSessionTable {
         Ok(database)
     }
 
+    /// Opens the file. A damaged file is moved aside and replaced, and one that may not be on disk
+    /// is written again.
+    fn open_whole(&self) -> Result<Database, StoreError> {
+        let database = self.open_or_replace()?;
+        if !self.is_suspect.load(Ordering::Acquire) {
+            return Ok(database);
+        }
+        self.rewrite(Arc::new(database), |_, _| true)?;
+        Self::open(&self.path)
+    }
+
+    /// Writes the sessions for which `keep` is true to a new file, which replaces the old one.
+    fn rewrite(
+        &self,
+        old: Arc<Database>,
+        keep: impl Fn(&Session, Sequence) -> bool,
+    ) -> Result<(), StoreError> {
+        self.is_suspect.store(true, Ordering::Release);
+        let scratch = self.path.with_extension("new");
+        remove(&scratch)?;
+        copy(&old, &scratch, keep)?;
+        drop(old);
+        // Both files are closed: the next call opens the new one.
+        std::fs::rename(&scratch, &self.path)?;
+        sync_name(&self.path)?;
+        self.is_suspect.store(false, Ordering::Release);
+        Ok(())
+    }
+
     /// Opens the file. A damaged file is moved aside and replaced.
     fn open_or_replace(&self) -> Result<Database, StoreError> {
         match Self::open(&self.path) {
@@ -95,13 +128,14 @@ impl RedbSessionTable {
             let mut slot = self.database.lock();
             match &*slot {
                 Some(database) => database.clone(),
-                None => slot.insert(Arc::new(self.open_or_replace()?)).clone(),
+                None => slot.insert(Arc::new(self.open_whole()?)).clone(),
             }
         };
         let done = work(&database);
         if let Err(error) = &done
             && error.is_database()
         {
+            self.is_suspect.store(true, Ordering::Release);
             let mut slot = self.database.lock();
             // Another call may have opened it again already.
             if slot.as_ref().is_some_and(|current| Arc::ptr_eq(current, &database)) {
@@ -219,26 +253,22 @@ impl SessionTable for RedbSessionTable {
 
     fn purge(&self, now_ms: i64) -> Result<(), StoreError> {
         let mut slot = self.database.lock();
-        let scratch = self.path.with_extension("new");
-        match std::fs::remove_file(&scratch) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
-            _ => {}
-        }
-        {
-            let old = match slot.take() {
-                Some(database) => database,
-                None => Arc::new(self.open_or_replace()?),
-            };
-            copy(&old, &scratch, |session, applied| !session.is_over(now_ms, applied))?;
-        }
-        // This call has closed both files: the next call opens the new one.
-        std::fs::rename(&scratch, &self.path)?;
-        match std::fs::remove_file(self.path.with_extension("damaged")) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
-            _ => {}
-        }
+        let old = match slot.take() {
+            Some(database) => database,
+            None => Arc::new(self.open_or_replace()?),
+        };
+        self.rewrite(old, |session, applied| !session.is_over(now_ms, applied))?;
+        remove(&self.path.with_extension("damaged"))?;
         // Both are on disk before anybody records that a user is gone.
         Ok(sync_name(&self.path)?)
+    }
+}
+
+/// Removes a file, if there is one.
+pub(crate) fn remove(path: &Path) -> io::Result<()> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        removed => removed,
     }
 }
 

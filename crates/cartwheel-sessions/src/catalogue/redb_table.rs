@@ -12,7 +12,7 @@ use rustc_hash::FxHashMap;
 
 use crate::catalogue::listing::Listing;
 use crate::catalogue::unknown::UnknownProduct;
-use crate::redb_table::sync_name;
+use crate::redb_table::{remove, sync_name};
 use crate::session_table::StoreError;
 
 const LISTINGS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("listings");
@@ -43,8 +43,9 @@ impl Commit {
     }
 }
 
-/// A redb file with listings, counts of unknown products, and checkpoints. An error closes it,
-/// and the next call opens it again, because redb fails every call after a failed write.
+/// A redb file with listings, counts of unknown products, and checkpoints. An error closes it, because
+/// redb fails every call after a failed write, and the next call opens it again and copies it into a new
+/// one: Linux reads pages whose sync has failed from memory, and never writes them.
 #[derive(Debug)]
 pub(crate) struct RedbCatalogue {
     path: PathBuf,
@@ -79,7 +80,7 @@ impl RedbCatalogue {
         let mut slot = self.database.lock();
         let database = match slot.take() {
             Some(database) => database,
-            None => Arc::new(create(&self.path)?),
+            None => Arc::new(self.rewritten()?),
         };
         write(&database, commit)?;
         *slot = Some(database);
@@ -91,20 +92,36 @@ impl RedbCatalogue {
         let mut slot = self.database.lock();
         let database = match slot.take() {
             Some(database) => database,
-            None => Arc::new(create(&self.path)?),
+            None => Arc::new(self.rewritten()?),
         };
-        let Loaded { listings, unknown, checkpoints } = load(&database)?;
+        let loaded = load(&database)?;
         *slot = Some(database);
         // The table is free for others while the copy is written.
         drop(slot);
-        let position = |(shard, sequence)| Position { shard, sequence };
-        let commit = Commit {
-            listings: listings.into_iter().collect(),
-            unknown: unknown.into_iter().map(|(id, count)| (id, Some(count))).collect(),
-            checkpoints: checkpoints.into_iter().map(position).collect(),
-        };
-        write(&create(path)?, &commit)
+        write_all(path, loaded)
     }
+
+    /// The file after an error, written again.
+    fn rewritten(&self) -> Result<Database, StoreError> {
+        let scratch = self.path.with_extension("new");
+        remove(&scratch)?;
+        write_all(&scratch, load(&create(&self.path)?)?)?;
+        std::fs::rename(&scratch, &self.path)?;
+        sync_name(&self.path)?;
+        create(&self.path)
+    }
+}
+
+/// Writes a new file.
+fn write_all(path: &Path, content: Loaded) -> Result<(), StoreError> {
+    let Loaded { listings, unknown, checkpoints } = content;
+    let position = |(shard, sequence)| Position { shard, sequence };
+    let commit = Commit {
+        listings: listings.into_iter().collect(),
+        unknown: unknown.into_iter().map(|(id, count)| (id, Some(count))).collect(),
+        checkpoints: checkpoints.into_iter().map(position).collect(),
+    };
+    write(&create(path)?, &commit)
 }
 
 fn create(path: &Path) -> Result<Database, StoreError> {
