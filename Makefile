@@ -117,7 +117,7 @@ types: webapp/node_modules/.installed ## Make the web app's types from the API a
 fmt: ## Format the Rust code
 	cargo fmt --all
 
-faults: setup ## Every fault of the scorecard, with its numbers; about half an hour
+faults: setup ## Every fault of the scorecard, with its numbers; more than an hour
 	scripts/faults --full
 
 soak: setup ## 50 million events, with memory, files and disk watched

@@ -19,21 +19,20 @@ const CHECKPOINTS: TableDefinition<'_, u32, u64> = TableDefinition::new("checkpo
 const IMPORTS: TableDefinition<'_, &str, ()> = TableDefinition::new("imports");
 
 /// Sessions in a redb file. An error closes the file, because redb fails every call after a failed
-/// write, and the next call opens it again and copies it into a new one: Linux reads pages whose sync
-/// has failed from memory, and never writes them. A damaged file is moved aside and replaced by an
-/// empty one, because the stream can rebuild every session.
+/// write, and the next call opens it again. If a sync may have failed, it writes the file anew: Linux
+/// reads the pages concerned from memory, and never writes them. A damaged file is moved aside and
+/// replaced by an empty one, because the stream can rebuild every session.
 #[derive(Debug)]
 pub struct RedbSessionTable {
     path: PathBuf,
     database: Mutex<Option<Arc<Database>>>,
-    /// Whether something has failed since the file was written whole.
-    is_suspect: AtomicBool,
+    trust: Trust,
 }
 
 impl RedbSessionTable {
     /// Uses the file at `path`, which is created at the first use.
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into(), database: Mutex::default(), is_suspect: AtomicBool::default() }
+        Self { path: path.into(), database: Mutex::default(), trust: Trust::default() }
     }
 
     /// Writes sessions and checkpoints, as they are at one moment, to a new file at `path`, for a
@@ -76,15 +75,14 @@ impl RedbSessionTable {
         Ok(database)
     }
 
-    /// Opens the file. A damaged file is moved aside and replaced, and one that may not be on disk
-    /// is written again.
+    /// Opens the file, which is written anew before if the disk may lack pages of it.
     fn open_whole(&self) -> Result<Database, StoreError> {
-        let database = self.open_or_replace()?;
-        if !self.is_suspect.load(Ordering::Acquire) {
+        let database = self.trust.after(self.open_or_replace())?;
+        if self.trust.holds() {
             return Ok(database);
         }
         self.rewrite(Arc::new(database), |_, _| true)?;
-        Self::open(&self.path)
+        self.trust.after(Self::open(&self.path))
     }
 
     /// Writes the sessions for which `keep` is true to a new file, which replaces the old one.
@@ -93,16 +91,8 @@ impl RedbSessionTable {
         old: Arc<Database>,
         keep: impl Fn(&Session, Sequence) -> bool,
     ) -> Result<(), StoreError> {
-        self.is_suspect.store(true, Ordering::Release);
-        let scratch = self.path.with_extension("new");
-        remove(&scratch)?;
-        copy(&old, &scratch, keep)?;
-        drop(old);
-        // Both files are closed: the next call opens the new one.
-        std::fs::rename(&scratch, &self.path)?;
-        sync_name(&self.path)?;
-        self.is_suspect.store(false, Ordering::Release);
-        Ok(())
+        // This call closes both files: the next one opens the new one.
+        self.trust.rewrite(&self.path, |scratch| copy(&old, scratch, keep))
     }
 
     /// Opens the file. A damaged file is moved aside and replaced.
@@ -131,11 +121,10 @@ impl RedbSessionTable {
                 None => slot.insert(Arc::new(self.open_whole()?)).clone(),
             }
         };
-        let done = work(&database);
+        let done = self.trust.after(work(&database));
         if let Err(error) = &done
             && error.is_database()
         {
-            self.is_suspect.store(true, Ordering::Release);
             let mut slot = self.database.lock();
             // Another call may have opened it again already.
             if slot.as_ref().is_some_and(|current| Arc::ptr_eq(current, &database)) {
@@ -265,10 +254,50 @@ impl SessionTable for RedbSessionTable {
 }
 
 /// Removes a file, if there is one.
-pub(crate) fn remove(path: &Path) -> io::Result<()> {
+fn remove(path: &Path) -> io::Result<()> {
     match std::fs::remove_file(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         removed => removed,
+    }
+}
+
+/// Whether the disk has every page that redb believes to have written to a file. After a failed sync,
+/// Linux reads the pages from memory, and never writes them.
+#[derive(Debug, Default)]
+pub(crate) struct Trust {
+    is_lost: AtomicBool,
+}
+
+impl Trust {
+    pub(crate) fn holds(&self) -> bool {
+        !self.is_lost.load(Ordering::Acquire)
+    }
+
+    /// Loses the trust if something failed that may have been a sync, and returns it.
+    pub(crate) fn after<T>(&self, done: Result<T, StoreError>) -> Result<T, StoreError> {
+        if done.as_ref().is_err_and(StoreError::may_lose_pages) {
+            self.is_lost.store(true, Ordering::Release);
+        }
+        done
+    }
+
+    /// Replaces the file at `path` by the one that `write` makes, once that is on disk, and trusts it.
+    pub(crate) fn rewrite(
+        &self,
+        path: &Path,
+        write: impl FnOnce(&Path) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        let scratch = path.with_extension("new");
+        remove(&scratch)?;
+        if let Err(error) = write(&scratch) {
+            // A full disk needs its space.
+            remove(&scratch)?;
+            return Err(error);
+        }
+        std::fs::rename(&scratch, path)?;
+        self.after(sync_name(path).map_err(StoreError::from))?;
+        self.is_lost.store(false, Ordering::Release);
+        Ok(())
     }
 }
 
@@ -324,4 +353,43 @@ fn applied(checkpoints: &impl ReadableTable<u32, u64>) -> Result<Sequence, Store
         least = Some(least.map_or(next, |least| least.min(next)));
     }
     Ok(least.unwrap_or(0).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::MetadataExt;
+
+    use super::*;
+
+    #[test]
+    fn a_file_whose_sync_may_have_failed_is_written_anew_and_none_because_the_disk_is_full() {
+        let dir = tempfile::tempdir().unwrap();
+        let table = RedbSessionTable::new(dir.path().join("sessions.redb"));
+        let session = Arc::new(Session { events: 3, ..Session::default() });
+        let user = UserId::new("u").unwrap();
+        let checkpoint = Position { shard: 0, sequence: 7.into() };
+        table.commit(&[checkpoint], &mut [(user.clone(), session)].into_iter()).unwrap();
+        let inode = || std::fs::metadata(&table.path).unwrap().ino();
+        let fail = |kind: io::ErrorKind| {
+            let failed = table.with(|_| Err::<(), _>(io::Error::from(kind).into()));
+            assert!(failed.is_err_and(|error| error.is_database()));
+            let found = table.session(&user).unwrap().unwrap();
+            assert_eq!((found.events, table.checkpoint(0).unwrap()), (3, 7.into()));
+        };
+        let first = inode();
+        fail(io::ErrorKind::StorageFull);
+        assert_eq!(inode(), first);
+        fail(io::ErrorKind::Other);
+        let second = inode();
+        assert_ne!(second, first);
+        fail(io::ErrorKind::StorageFull);
+        assert_eq!(inode(), second, "it is whole now");
+        // Nowhere to write it: an error, and nothing is left.
+        std::fs::create_dir(table.path.with_extension("new")).unwrap();
+        table.with(|_| Err::<(), _>(io::Error::other("EIO").into())).unwrap_err();
+        table.session(&user).unwrap_err();
+        std::fs::remove_dir(table.path.with_extension("new")).unwrap();
+        assert_eq!(table.session(&user).unwrap().unwrap().events, 3);
+        assert_ne!(inode(), second);
+    }
 }

@@ -51,6 +51,18 @@ impl StoreError {
         }
     }
 
+    /// Tells whether pages that were written may be lost, since their sync has perhaps failed. A full
+    /// disk refuses them when they are written.
+    pub(crate) fn may_lose_pages(&self) -> bool {
+        let Self::Database(error) = self else { return false };
+        match &**error {
+            redb::Error::Io(error) => {
+                !matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+            }
+            _ => false,
+        }
+    }
+
     /// Tells whether the database failed, as opposed to a value in it.
     pub(crate) fn is_database(&self) -> bool {
         matches!(self, Self::Database(_))

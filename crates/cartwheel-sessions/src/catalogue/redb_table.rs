@@ -12,7 +12,7 @@ use rustc_hash::FxHashMap;
 
 use crate::catalogue::listing::Listing;
 use crate::catalogue::unknown::UnknownProduct;
-use crate::redb_table::{remove, sync_name};
+use crate::redb_table::{Trust, sync_name};
 use crate::session_table::StoreError;
 
 const LISTINGS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("listings");
@@ -44,12 +44,12 @@ impl Commit {
 }
 
 /// A redb file with listings, counts of unknown products, and checkpoints. An error closes it, because
-/// redb fails every call after a failed write, and the next call opens it again and copies it into a new
-/// one: Linux reads pages whose sync has failed from memory, and never writes them.
+/// redb fails every call after a failed write, and the next call opens it again, as that of sessions.
 #[derive(Debug)]
 pub(crate) struct RedbCatalogue {
     path: PathBuf,
     database: Mutex<Option<Arc<Database>>>,
+    trust: Trust,
 }
 
 impl RedbCatalogue {
@@ -69,7 +69,7 @@ impl RedbCatalogue {
         };
         let (loaded, database) = opened;
         let database = Mutex::new(Some(Arc::new(database)));
-        Ok((Self { path: path.to_owned(), database }, loaded))
+        Ok((Self { path: path.to_owned(), database, trust: Trust::default() }, loaded))
     }
 
     /// Writes everything in one transaction.
@@ -78,11 +78,8 @@ impl RedbCatalogue {
     /// When the file cannot be written; then nothing is written.
     pub(crate) fn commit(&self, commit: &Commit) -> Result<(), StoreError> {
         let mut slot = self.database.lock();
-        let database = match slot.take() {
-            Some(database) => database,
-            None => Arc::new(self.rewritten()?),
-        };
-        write(&database, commit)?;
+        let database = self.take(&mut slot)?;
+        self.trust.after(write(&database, commit))?;
         *slot = Some(database);
         Ok(())
     }
@@ -90,25 +87,24 @@ impl RedbCatalogue {
     /// Writes the content, as it is at one moment, to a new file at `path`.
     pub(crate) fn copy_to(&self, path: &Path) -> Result<(), StoreError> {
         let mut slot = self.database.lock();
-        let database = match slot.take() {
-            Some(database) => database,
-            None => Arc::new(self.rewritten()?),
-        };
-        let loaded = load(&database)?;
+        let database = self.take(&mut slot)?;
+        let loaded = self.trust.after(load(&database))?;
         *slot = Some(database);
         // The table is free for others while the copy is written.
         drop(slot);
         write_all(path, loaded)
     }
 
-    /// The file after an error, written again.
-    fn rewritten(&self) -> Result<Database, StoreError> {
-        let scratch = self.path.with_extension("new");
-        remove(&scratch)?;
-        write_all(&scratch, load(&create(&self.path)?)?)?;
-        std::fs::rename(&scratch, &self.path)?;
-        sync_name(&self.path)?;
-        create(&self.path)
+    /// The open database, or the file that is opened again after an error.
+    fn take(&self, slot: &mut Option<Arc<Database>>) -> Result<Arc<Database>, StoreError> {
+        if let Some(database) = slot.take() {
+            return Ok(database);
+        }
+        if !self.trust.holds() {
+            let write = |scratch: &Path| write_all(scratch, load(&create(&self.path)?)?);
+            self.trust.rewrite(&self.path, write)?;
+        }
+        self.trust.after(create(&self.path)).map(Arc::new)
     }
 }
 
