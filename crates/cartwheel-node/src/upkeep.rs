@@ -25,7 +25,7 @@ use cartwheel_engine::{Erased, ServingEngine};
 use cartwheel_events::{EventRecord, Record, UserId};
 use cartwheel_lake::{
     CompactionOptions, CompactionProgress, CompactionSummary, Compactor, DeliveryStatus, Erasure,
-    ErasureResult, Erasures, Lake, PendingErasure, Ties, bury,
+    ErasureError, ErasureResult, Erasures, Lake, PendingErasure, Ties, bury,
 };
 use cartwheel_sessions::Sessions;
 use cartwheel_stream::{Log, Stream, shard_of};
@@ -178,15 +178,21 @@ impl Upkeep {
         let of = |user: &UserId| Erasure { user_id: user.to_string(), before, erased_at_ms };
         let erasures: Vec<Erasure> = shoppers.iter().map(of).collect();
         bury(&self.data_dir.erased(), &erasures, salt)?;
-        for erasure in &erasures {
-            self.erasures().add(erasure.clone())?;
+        let added = self.erasures().add(&erasures);
+        if let Err(full @ ErasureError::Full) = added {
+            return Err(full.into());
         }
+        // A file whose write failed may have the erasures. The sessions forget the shoppers in either
+        // case: the next start would, together with what comes until then.
+        let mut done = added.map_err(anyhow::Error::from);
         for shopper in &shoppers {
             if let Some(engine) = &self.engine {
                 engine.hide(shopper.clone(), Erased::InLake);
             }
-            self.sessions.erase(shopper, before, erased_at_ms)?;
+            let erased = self.sessions.erase(shopper, before, erased_at_ms);
+            done = done.and(erased.map_err(Into::into));
         }
+        done?;
         self.erasures().mark_hidden(&erasures)?;
         self.requested.notify_one();
         Ok(ErasureView {

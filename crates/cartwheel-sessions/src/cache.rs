@@ -1,5 +1,6 @@
 //! Sessions in memory, with the knowledge of which of them are not yet written.
 
+use std::convert::Infallible;
 use std::hash::BuildHasher;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -111,12 +112,12 @@ impl SessionCache {
 
     /// Changes the session of a user and returns it. `change` tells whether it changed
     /// anything: if so, the session has to be written.
-    pub(crate) fn change(
+    pub(crate) fn change<E>(
         &self,
         user: &UserId,
-        load: impl FnOnce() -> Result<Option<Arc<Session>>, StoreError>,
+        load: impl FnOnce() -> Result<Option<Arc<Session>>, E>,
         change: impl FnOnce(&mut Arc<Session>) -> bool,
-    ) -> Result<Arc<Session>, StoreError> {
+    ) -> Result<Arc<Session>, E> {
         let mut stripe = self.stripe(user).lock();
         let entry = self.entry(&mut stripe, user, load)?;
         let session = entry.session.get_or_insert_default();
@@ -145,13 +146,22 @@ impl SessionCache {
         Ok(session)
     }
 
+    /// Replaces the session of a user, whatever it was.
+    pub(crate) fn replace(&self, user: &UserId, session: Session) {
+        let replace = |old: &mut Arc<Session>| {
+            *old = Arc::new(session);
+            true
+        };
+        let Ok::<_, Infallible>(_) = self.change(user, || Ok(None), replace);
+    }
+
     /// Finds or loads the user's entry and makes it young.
-    fn entry<'a>(
+    fn entry<'a, E>(
         &self,
         stripe: &'a mut Stripe,
         user: &UserId,
-        load: impl FnOnce() -> Result<Option<Arc<Session>>, StoreError>,
-    ) -> Result<&'a mut Entry, StoreError> {
+        load: impl FnOnce() -> Result<Option<Arc<Session>>, E>,
+    ) -> Result<&'a mut Entry, E> {
         if !stripe.young.contains_key(user) {
             let entry = match stripe.old.remove(user) {
                 Some(entry) => entry,

@@ -17,6 +17,10 @@ use crate::user_locks::{UserLock, UserLocks};
 /// By shard, the sequence number of the first record that is not applied.
 type Checkpoints = FxHashMap<u32, Sequence>;
 
+/// What is erased of a user: the records before a sequence number, and imported events until a time in
+/// UTC milliseconds.
+type ErasedUntil = (Sequence, i64);
+
 /// Every shopper's session, in memory first and written behind in groups.
 ///
 /// Records change a session through [`Sessions::apply`], which skips a record that is already
@@ -32,6 +36,8 @@ pub struct Sessions {
     /// The checkpoints last written. A flush holds the lock, so that an older snapshot never
     /// overwrites a newer one.
     written: Mutex<Checkpoints>,
+    /// The erasures that are not written yet: they hold even if the stream is replayed before.
+    erasing: Mutex<FxHashMap<UserId, ErasedUntil>>,
     caught_up: AtomicBool,
     failed: AtomicBool,
 }
@@ -55,6 +61,7 @@ impl Sessions {
             locks: UserLocks::new(),
             applied: Mutex::default(),
             written: Mutex::default(),
+            erasing: Mutex::default(),
             caught_up: AtomicBool::new(false),
             failed: AtomicBool::new(false),
         }
@@ -201,13 +208,10 @@ impl Sessions {
     /// returns, the erasure is on disk. The caller holds the user's lock.
     ///
     /// # Errors
-    /// When the table fails; then the session may be unchanged.
+    /// When the table fails; then the erasure holds in this process and is written later.
     pub fn erase(&self, user: &UserId, before: Sequence, erased_ms: i64) -> Result<(), StoreError> {
-        let erase = |session: &mut Arc<Session>| {
-            *session = Arc::new(Session::erased(before, erased_ms));
-            true
-        };
-        self.cache.change(user, || self.stored(user), erase)?;
+        self.cache.replace(user, Session::erased(before, erased_ms));
+        self.erasing.lock().insert(user.clone(), (before, erased_ms));
         self.flush().map(drop)
     }
 
@@ -222,7 +226,7 @@ impl Sessions {
         self.table.purge(now_ms)
     }
 
-    /// Forgets everything in memory before the stream is replayed from the table's
+    /// Forgets everything in memory but erasures, before the stream is replayed from the table's
     /// checkpoints. The caller holds the locks of all users.
     pub(crate) fn reset(&self) {
         self.caught_up.store(false, Ordering::Release);
@@ -230,6 +234,9 @@ impl Sessions {
         self.cache.clear();
         self.applied.lock().clear();
         written.clear();
+        for (user, &(before, erased_ms)) in &*self.erasing.lock() {
+            self.cache.replace(user, Session::erased(before, erased_ms));
+        }
         self.failed.store(false, Ordering::Release);
     }
 
@@ -286,6 +293,8 @@ impl Sessions {
             .filter(|(shard, next)| written.get(shard) != Some(next))
             .map(|(&shard, &sequence)| Position { shard, sequence })
             .collect();
+        // Their sessions are changed already, so what is taken next has them.
+        let erasing = self.erasing.lock().clone();
         let changed = self.cache.take_dirty();
         if changed.is_empty() && checkpoints.is_empty() {
             return Ok(0);
@@ -297,6 +306,7 @@ impl Sessions {
         sessions.for_each(drop);
         self.cache.end_write(&changed, committed.is_ok());
         committed?;
+        self.erasing.lock().retain(|user, until| erasing.get(user) != Some(until));
         *written = applied;
         Ok(changed.len())
     }

@@ -26,8 +26,8 @@ pub(super) struct ShardProgress {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub planned_at_ms: Option<i64>,
     /// The end of what earlier processes have delivered or planned, as the file says. They may have
-    /// begun to write parts below it.
-    #[serde(skip)]
+    /// begun to write parts below it. It stays in the file while a range below it is repeated.
+    #[serde(default)]
     pub seen: Sequence,
     /// Whether the lake's parts told what is planned, and not the file.
     #[serde(skip)]
@@ -35,6 +35,11 @@ pub(super) struct ShardProgress {
 }
 
 impl ShardProgress {
+    /// The end of what is known to be delivered or planned.
+    fn end(&self) -> Sequence {
+        self.next.max(self.planned.unwrap_or_default()).max(self.seen)
+    }
+
     /// The progress after a range that ends before `end`.
     pub(super) fn after(self, end: Sequence) -> Self {
         match self.planned {
@@ -47,7 +52,7 @@ impl ShardProgress {
     /// Corrects what does not agree with the newest range of which the lake has a part. Returns
     /// false if the lake has a part beyond what the file tells.
     fn agree(&mut self, newest: Option<NewestRange>, now_ms: i64) -> bool {
-        self.seen = self.next.max(self.planned.unwrap_or_default());
+        self.seen = self.end();
         let end = newest.map_or(Sequence::default(), |range| range.end);
         let is_behind = end > self.seen;
         let stored = (self.next, self.planned);
@@ -85,8 +90,7 @@ pub(crate) fn delivered_by(checkpoint: &[u8]) -> io::Result<BTreeMap<u32, Sequen
 /// When the file cannot be read or is damaged, or the lake cannot be listed.
 pub fn delivered_before(path: &Path, lake: &Lake) -> Result<Sequence, LakeError> {
     let checkpoint = Checkpoint::open(path, 0).map_err(|e| LakeError::file(path, e))?;
-    let planned =
-        checkpoint.shards.values().map(|shard| shard.next.max(shard.planned.unwrap_or_default()));
+    let planned = checkpoint.shards.values().map(ShardProgress::end);
     let parts = newest_ranges(lake, |_| Ok(()))?;
     let ends = planned.chain(parts.values().map(|newest| newest.end));
     Ok(ends.max().unwrap_or_default())

@@ -169,13 +169,17 @@ impl Erasures {
         Ok(Self { path: path.to_owned(), list })
     }
 
-    /// Adds an erasure, durably. A pending erasure of the same user is widened and starts again.
+    /// Adds erasures, durably: all or none. A pending erasure of the same user is widened and starts
+    /// again.
     ///
     /// # Errors
-    /// When the list is full or the file cannot be written. The list is then unchanged.
-    pub fn add(&mut self, erasure: Erasure) -> Result<(), ErasureError> {
+    /// When the list is full or the file cannot be written. The list is then unchanged, but in the
+    /// second case the file may have the erasures.
+    pub fn add(&mut self, erasures: &[Erasure]) -> Result<(), ErasureError> {
         let mut list = self.list.clone();
-        list.add(erasure)?;
+        for erasure in erasures {
+            list.add(erasure.clone())?;
+        }
         Ok(self.replace(list)?)
     }
 

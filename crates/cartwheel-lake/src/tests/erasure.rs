@@ -236,7 +236,7 @@ fn an_erasure_waits_for_its_unreadable_files() {
     let path = dir.path().join("erasures.json");
     let mut erasures = Erasures::open(&path).unwrap();
     let one = erasure("u1", 5);
-    erasures.add(one.clone()).unwrap();
+    erasures.add(std::slice::from_ref(&one)).unwrap();
     let files: Vec<String> = (0..9).map(|at| format!("part-{at}: damaged")).collect();
     assert_eq!(erasures.mark_cleaned(&one, &files).unwrap(), Some(1));
     erasures.finish(&one).unwrap();
@@ -255,9 +255,8 @@ fn erasures_are_pending_until_they_are_finished() {
     let path = dir.path().join("erasures.json");
     let mut erasures = Erasures::open(&path).unwrap();
     let (first, wider) = (erasure("u1", 5), erasure("u1", 9));
-    erasures.add(first.clone()).unwrap();
-    erasures.add(erasure("u2", 7)).unwrap();
-    erasures.add(wider).unwrap();
+    erasures.add(&[first.clone(), erasure("u2", 7)]).unwrap();
+    erasures.add(&[wider]).unwrap();
     let mut again = Erasures::open(&path).unwrap();
     assert_eq!(again.pending().len(), 2);
     let PendingErasure { erasure: widened, cleaned, .. } = again.pending().remove(0);
@@ -281,7 +280,7 @@ fn erasures_are_pending_until_they_are_finished() {
     assert_eq!(again.pending().len(), 2);
     // Widened once more, it starts again.
     let widest = erasure("u1", 12);
-    again.add(widest.clone()).unwrap();
+    again.add(std::slice::from_ref(&widest)).unwrap();
     assert_eq!(
         again.pending()[0],
         PendingErasure {

@@ -179,9 +179,7 @@ fn erase_again(
     append_tombstones(&data_dir.erased(), &new.values().cloned().collect::<Vec<_>>())?;
     let found = erased_users(data_dir, &new, problems)?;
     let mut erasures = Erasures::open(&data_dir.erasures())?;
-    for erasure in &found {
-        erasures.add(erasure.clone())?;
-    }
+    erasures.add(&found)?;
     Ok(found.into_iter().map(|erasure| erasure.user_id).collect())
 }
 

@@ -85,10 +85,24 @@ async fn an_erasure_that_the_list_does_not_call_hidden_is_not_done_twice() {
     first.view("after").await;
     first.consume().await;
     let erasure = first.upkeep.erasures().pending()[0].erasure.clone();
-    first.upkeep.erasures().add(erasure).unwrap();
+    first.upkeep.erasures().add(&[erasure]).unwrap();
     assert!(!first.upkeep.erasures().pending()[0].hidden);
     drop(first);
     assert_eq!(Start::begin(&data_dir).await.events(), 1);
+}
+
+/// The next start finds what the disk has of the list. It would erase what comes until then, too.
+#[tokio::test]
+async fn sessions_forget_a_user_even_if_the_list_cannot_be_written() {
+    let dir = tempfile::tempdir().unwrap();
+    let data_dir = DataDir(dir.path().to_owned());
+    let first = Start::begin(&data_dir).await;
+    first.view("before").await;
+    std::fs::create_dir(data_dir.erasures()).unwrap();
+    first.upkeep.erase(&UserId::new("u").unwrap()).await.unwrap_err();
+    assert_eq!(first.events(), 0);
+    first.view("after").await;
+    assert_eq!(first.events(), 1);
 }
 
 #[tokio::test]

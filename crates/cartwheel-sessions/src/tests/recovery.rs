@@ -111,3 +111,31 @@ async fn an_erased_user_is_hidden_from_a_replay_and_purged_from_the_file() {
     sessions.purge(NOW).unwrap();
     assert!(contains(&path, "alice"));
 }
+
+#[tokio::test]
+async fn an_erasure_that_cannot_be_written_outlives_a_replay() {
+    let folder = tempfile::tempdir().unwrap();
+    let failing = Arc::new(Failing::new(table(&folder)));
+    failing.set(false);
+    let stream = Arc::new(MemoryStream::new(1));
+    stream.put(vec![event_record("alice", "1", "view")]).await;
+    let sessions = Arc::new(Sessions::new(failing.clone(), 1000));
+    consume(&stream, &sessions, || sessions.is_ready()).await;
+    stream.put(vec![event_record("alice", "2", "view")]).await;
+    failing.set(true);
+    sessions.erase(&user("alice"), 2.into(), NOW).unwrap_err();
+    stream.put(vec![event_record("alice", "3", "view")]).await;
+    failing.set(false);
+    // The consumer forgets what is in memory, and begins at the table's checkpoint.
+    sessions.reset();
+    consume(&stream, &sessions, || sessions.is_ready()).await;
+    sessions.flush().unwrap();
+    let seen = || {
+        let session = sessions.session(&user("alice"), NOW).unwrap().unwrap();
+        (session.events, session.erased_ms)
+    };
+    assert_eq!(seen(), (1, Some(NOW)));
+    // Once it is written, the table alone knows it.
+    sessions.reset();
+    assert_eq!(seen(), (1, Some(NOW)));
+}

@@ -179,6 +179,12 @@ fn an_operator_configures_the_shop_and_needs_no_further_rights() {
     let answer = server.done("POST", "/submit", &add);
     assert_eq!((&answer["model_version"], ids(&answer).len()), (&json!(model), 10), "{answer}");
 
+    // An answer is made again once its record is in the lake, which takes minutes.
+    let id = answer["recommendation_id"].as_str().unwrap();
+    let (status, problem) = server.ask("GET", &format!("/v1/recommendations/{id}/replay"), None);
+    let detail = problem["detail"].as_str().unwrap();
+    assert!(status == 404 && detail.contains("is stored yet: answers are delivered"), "{problem}");
+
     // Placements, rules and synonyms are in the lake, with their versions.
     let placement = json!({"kind": "popular", "limit": 5});
     server.done("PUT", "/v1/placements/shelf", &placement);
