@@ -15,6 +15,9 @@ use crate::show::{bar, instant, result};
 use cartwheel_node::DataDir;
 use cartwheel_settings::Settings;
 
+/// How long the job keeps pages that are free: what one catalogue frees, the next needs.
+const FREE_PAGES_MS: std::ffi::c_long = 100;
+
 /// The arguments of `features`.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  cartwheel features\n  cartwheel features --json")]
@@ -60,6 +63,7 @@ pub fn build(
     features: &Path,
     until_ms: Option<i64>,
 ) -> Result<(FeatureSet, PhaseDurations)> {
+    crate::allocator::keep_free_pages(FREE_PAGES_MS);
     let lake = Lake::open(&data_dir.lake())?;
     // Taken before anything is read: no erasure completes during the build, and the set does
     // not count an erasure that comes later.

@@ -204,6 +204,10 @@ fn one(row: &Row, asked: &Asked, seed: u64, place: &Path) -> Ended {
 
 fn show(row: &Ended) {
     println!("  {:<8}{:>2}  {}  ({:.1} s)", row.outcome, row.row, row.fault, row.seconds);
+    // The table may be an hour away.
+    if row.outcome == "failed" {
+        println!("            {}", row.note);
+    }
 }
 
 /// The table, with a plain line at its end.
