@@ -388,8 +388,18 @@ impl Disk {
         };
         self.synced_names.retain(|path, _| is_reachable(path));
         self.names = self.synced_names.clone();
+        // Torn, a file without syncs is damaged, which is noticed by itself. Whole, but older than it was
+        // promised to be, it is not.
+        let keeps_whole_files = self.forgets_syncs_of.is_some();
         for file in &mut self.files {
-            file.lose(random, |_| true);
+            match keeps_whole_files && random.random() {
+                false => file.lose(random, |_| true),
+                true if random.random() => {}
+                true => {
+                    file.since.clear();
+                    file.length = file.synced.len();
+                }
+            }
             file.synced = file.in_memory();
             file.since.clear();
         }
