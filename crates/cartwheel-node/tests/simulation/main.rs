@@ -9,14 +9,14 @@
 //! and then, all of it is compared with the records that were acknowledged (`model`).
 //!
 //! ```text
-//! cargo test -p cartwheel-node --test simulation -- --steps 1000000 --seed 7
+//! cargo test -p cartwheel-node --test simulation --profile checked -- --steps 1000000 --seed 7
 //! cargo test -p cartwheel-node --test simulation -- --world 7000123
 //! cargo test -p cartwheel-node --test simulation -- --forget-syncs .log
 //! ```
 //!
-//! The first takes so many steps in worlds with the seeds 7000000, 7000001, …; the second repeats one
-//! world, step by step the same; the third drops the syncs of paths that contain a text, and says after
-//! how many steps that was noticed.
+//! The first takes so many steps in worlds with the seeds 7000000, 7000001, …, optimised, but with every
+//! assertion; the second repeats one world, step by step the same; the third drops the syncs of paths
+//! that contain a text, and says after how many steps that was noticed.
 
 #[cfg(target_os = "linux")]
 mod calls;

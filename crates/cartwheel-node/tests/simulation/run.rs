@@ -2,10 +2,11 @@
 
 #![allow(clippy::disallowed_methods, reason = "the report says how long it took")]
 
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail};
+use parking_lot::Mutex;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
@@ -17,6 +18,8 @@ use crate::world::World;
 const STEPS: u64 = 400;
 /// Steps of the short form.
 const SHORT: u64 = 2_000;
+/// Steps within which missing syncs must be noticed.
+const FORGOTTEN: u64 = 400_000;
 /// Worlds between the first ones of two seeds.
 const WORLDS: u64 = 1_000_000;
 /// Paths whose syncs matter, and what they are.
@@ -38,7 +41,7 @@ struct Options {
     seed: u64,
     world: Option<u64>,
     forget: Option<String>,
-    /// The first world of a process that another one has started to share the work.
+    /// The first world of a process that another one has started to share its work.
     part: Option<u64>,
 }
 
@@ -136,7 +139,7 @@ fn report() -> Result<()> {
         return seen.failure.map_or(Ok(()), |failure| bail!(failure));
     }
     if let Some(forget) = &options.forget {
-        let steps = if options.steps == 0 { 400_000 } else { options.steps };
+        let steps = if options.steps == 0 { FORGOTTEN } else { options.steps };
         println!("{}", noticed(options.seed, forget, steps)?);
         return Ok(());
     }
@@ -160,32 +163,56 @@ fn report() -> Result<()> {
         bail!("world {first} is not the same a second time");
     }
     println!("world {first} repeats itself: {} steps of the disk", one.disk_steps);
-    let forgotten = if is_short { &SYNCS[..2] } else { &SYNCS[..] };
-    for forget in forgotten {
-        println!("{}", noticed(options.seed, forget, 400_000)?);
+    if !is_short {
+        let seed = options.seed.to_string();
+        return side_by_side(&SYNCS.map(|path| own(["--seed", &seed, "--forget-syncs", path])));
+    }
+    for forget in &SYNCS[..2] {
+        println!("{}", noticed(options.seed, forget, FORGOTTEN)?);
     }
     Ok(())
 }
 
-/// Runs worlds until they have taken so many steps, in as many processes as there are processors: a
-/// process has one disk.
+/// Runs worlds until they have taken so many steps, on all processors.
 fn shared(first: u64, steps: u64) -> Result<()> {
     let began = Instant::now();
-    let parts = std::thread::available_parallelism().map_or(1, |n| n.get() as u64);
-    let start = |part: u64| {
+    let parts = processors() as u64;
+    let part = |part: u64| {
         let (from, steps) = (first + part * WORLDS / parts, steps.div_ceil(parts));
-        std::process::Command::new(std::env::current_exe()?)
-            .args(["--part", &from.to_string(), "--steps", &steps.to_string()])
-            .spawn()
+        own(["--part", &from.to_string(), "--steps", &steps.to_string()])
     };
-    let children = (0..parts).map(start).collect::<std::io::Result<Vec<_>>>()?;
-    let mut held = true;
-    for mut child in children {
-        held &= child.wait()?.success();
-    }
+    side_by_side(&(0..parts).map(part).collect::<Vec<_>>())?;
     let seconds = began.elapsed().as_secs_f64();
     println!("{steps} steps in {parts} processes from world {first} on, {seconds:.0} s");
-    if held { Ok(()) } else { bail!("a world failed, see above") }
+    Ok(())
+}
+
+fn processors() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+}
+
+fn own(options: [&str; 4]) -> [String; 4] {
+    options.map(str::to_owned)
+}
+
+/// Runs this program with each of some options, in as many processes at a time as there are
+/// processors: a process has one disk.
+fn side_by_side(parts: &[[String; 4]]) -> Result<()> {
+    let waiting = Mutex::new(parts.iter());
+    let next = || waiting.lock().next();
+    let work = || -> Result<bool> {
+        let mut held = true;
+        while let Some(part) = next() {
+            held &= Command::new(std::env::current_exe()?).args(part).status()?.success();
+        }
+        Ok(held)
+    };
+    let held = std::thread::scope(|scope| {
+        let workers = (0..processors()).map(|_| scope.spawn(work)).collect::<Vec<_>>();
+        let ends = workers.into_iter().map(|worker| worker.join().unwrap_or(Ok(false)));
+        ends.collect::<Result<Vec<_>>>()
+    })?;
+    if held.iter().all(|held| *held) { Ok(()) } else { bail!("a world failed, see above") }
 }
 
 /// Runs worlds until they have taken so many steps, and says what they saw.

@@ -11,8 +11,11 @@ use crate::kit::Node;
 use crate::traffic::event;
 use crate::{access, lake, log_file};
 
+/// As `make test` builds them: nothing is compiled twice.
+const AS_TESTED: [&str; 3] = ["--workspace", "--features", "cartwheel/aws"];
+
 /// Runs cargo with other tests, and gives what they print.
-fn cargo_test(arguments: &[&str]) -> Result<String> {
+fn cargo_test(build: &[&str], arguments: &[&str]) -> Result<String> {
     // What cargo has set for this process is not set for `make test`: with it, crates that
     // look at it (ring's build script at OUT_DIR) would be compiled anew. By name, as make
     // calls it: where that is rustup's, it sets again what was set then.
@@ -26,8 +29,8 @@ fn cargo_test(arguments: &[&str]) -> Result<String> {
         }
     }
     let out = command
-        // As `make test` builds it: nothing is compiled twice.
-        .args(["test", "--quiet", "--workspace", "--features", "cartwheel/aws"])
+        .args(["test", "--quiet"])
+        .args(build)
         .args(arguments)
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .output()?;
@@ -39,7 +42,7 @@ fn cargo_test(arguments: &[&str]) -> Result<String> {
 
 /// Runs some tests of other targets, and says how many held.
 fn tests(targets: &[&str], filters: &[&str]) -> Result<Shown> {
-    let text = cargo_test(&[targets, &["--"], filters].concat())?;
+    let text = cargo_test(&AS_TESTED, &[targets, &["--"], filters].concat())?;
     let results = text.lines().filter_map(|line| line.strip_prefix("test result: ok. "));
     let passed = results.filter_map(|rest| rest.split(' ').next()?.parse::<u64>().ok()).sum();
     ensure!(passed > 0, "there is no test {filters:?}: {text}");
@@ -139,7 +142,7 @@ pub fn simulation(case: &Case) -> Result<Shown> {
     // A world's seed is that of the row with six more digits.
     let (steps, seed) = (STEPS.to_string(), (case.seed % STEPS).to_string());
     let options = ["--test", "simulation", "--", "--steps", &steps, "--seed", &seed];
-    let text = cargo_test(&options)?;
+    let text = cargo_test(&["--profile", "checked", "--package", "cartwheel-node"], &options)?;
     let summary = text.lines().find(|line| line.contains(" steps in ")).context("no summary")?;
     Shown::all(STEPS, summary)
 }
