@@ -177,7 +177,7 @@ impl Shop {
                     let qualifies = |product| sources.qualifies(filter, product);
                     let moment = &sources.moment;
                     let ranked =
-                        self.ordered_for(moment, candidates, probabilities, PERSONAL, qualifies);
+                        self.ordered_for(moment, &candidates, probabilities, PERSONAL, qualifies);
                     sources.personal.insert(filter, ranked);
                 }
                 PoolOf::Given(at, given) => {
@@ -303,7 +303,7 @@ impl Shop {
         match kind {
             Kind::ForYou => own.filter(admitted).map(ranked).collect(),
             Kind::Cart => {
-                let relates = |ranked: &&Ranked| ranked.candidate.cart_max > 0.0;
+                let relates = |ranked: &&Ranked| ranked.candidate.cart_best.score > 0.0;
                 own.filter(admitted).filter(relates).map(ranked).collect()
             }
             Kind::BuyAgain => {

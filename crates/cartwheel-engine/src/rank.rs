@@ -56,7 +56,7 @@ impl Shop {
         given: &FxHashSet<u32>,
     ) -> Vec<Ranked> {
         let Moment { state, held, .. } = moment;
-        let ranked = order(&self.opened.catalogue, chosen, probabilities);
+        let ranked = order(&self.opened.catalogue, &chosen, probabilities);
         let is_given = |product| given.contains(&product);
         let ranked = with_newcomers(self, ranked, state, held, given.len(), is_given);
         let ranked = match self.value {

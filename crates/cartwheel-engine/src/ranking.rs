@@ -54,7 +54,7 @@ impl Shop {
         drop(relations);
         let scored = self.scored(scorer, &moment, &chosen).await;
         let ranked =
-            self.ordered_for(&moment, chosen, scored.probabilities, query.limit, qualifies);
+            self.ordered_for(&moment, &chosen, scored.probabilities, query.limit, qualifies);
         let ranked = with_unscored(ranked, &lacking);
         let counted = if query.explain { count_by_source(&ranked) } else { Vec::new() };
         let of = |ranked: &Ranked| (ranked.candidate.product, ranked.probability);
@@ -91,7 +91,7 @@ impl Shop {
     pub(crate) fn ordered_for(
         &self,
         moment: &Moment,
-        chosen: Vec<Candidate>,
+        chosen: &[Candidate],
         probabilities: Vec<f32>,
         limit: usize,
         qualifies: impl Fn(u32) -> bool + Copy,

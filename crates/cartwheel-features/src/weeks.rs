@@ -64,10 +64,34 @@ impl Lately {
 
 /// Decayed sums that can be read as of any week.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(from = "Stored")]
 pub struct Trail {
     /// The sums at the end of each week, oldest first.
     weeks: Vec<(u16, Lately)>,
     total: f32,
+    /// The first of `weeks`, and its last two: a request asks for them for each of its candidates, and
+    /// need not fetch what is elsewhere in memory.
+    #[serde(skip_serializing)]
+    first: Option<u16>,
+    #[serde(skip_serializing)]
+    newest: [Option<(u16, Lately)>; 2],
+}
+
+/// What is stored of a [`Trail`].
+#[derive(Deserialize)]
+struct Stored {
+    weeks: Vec<(u16, Lately)>,
+    total: f32,
+}
+
+impl From<Stored> for Trail {
+    fn from(stored: Stored) -> Self {
+        let Stored { weeks, total } = stored;
+        let first = weeks.first().map(|&(week, _)| week);
+        let mut back = weeks.iter().rev().copied();
+        let newest = [back.next(), back.next()];
+        Self { weeks, total, first, newest }
+    }
 }
 
 impl Trail {
@@ -81,20 +105,21 @@ impl Trail {
             sum
         };
         let total = weeks.0.iter().map(|&(_, count)| count as f32).sum();
-        Self { weeks: weeks.0.iter().map(add).collect(), total }
+        Self::from(Stored { weeks: weeks.0.iter().map(add).collect(), total })
     }
 
     /// Returns the sums over all weeks before `week`: what was known when it began.
     pub fn before(&self, week: u16) -> Lately {
-        let newest = self.weeks.last().copied().filter(|&(last, _)| last < week);
-        // A request asks for now, and saves the search.
-        let newest = newest.or_else(|| {
-            let at = self.weeks.partition_point(|&(earlier, _)| earlier < week);
+        if self.first.is_none_or(|first| week <= first) {
+            return Lately::default();
+        }
+        let earlier = |&(earlier, _): &(u16, Lately)| earlier < week;
+        let newest = self.newest.into_iter().flatten().find(earlier);
+        let found = newest.or_else(|| {
+            let at = self.weeks.partition_point(earlier);
             at.checked_sub(1).map(|at| self.weeks[at])
         });
-        newest.map_or_else(Lately::default, |(earlier, sum)| {
-            sum.after(week.saturating_sub(earlier + 1))
-        })
+        found.map_or_else(Lately::default, |(earlier, sums)| sums.after(week - earlier - 1))
     }
 
     /// The sum of all counts that are kept.
@@ -104,7 +129,7 @@ impl Trail {
 
     /// The first and the last week with an order.
     pub fn span(&self) -> Option<(u16, u16)> {
-        Some((self.weeks.first()?.0, self.weeks.last()?.0))
+        Some((self.first?, self.newest[0]?.0))
     }
 }
 
@@ -129,6 +154,13 @@ mod tests {
         assert!(trail.before(30).slow < later.slow);
         assert_eq!(trail.span(), Some((10, 12)));
         assert_eq!(Trail::default().before(5), Lately::default());
+        let counts: Vec<(u16, u32)> = (20..30).map(|week| (week, u32::from(week))).collect();
+        let whole = Trail::new(&weeks(&counts));
+        for week in 19..32 {
+            let until = counts.iter().copied().filter(|&(earlier, _)| earlier < week);
+            let until = Trail::new(&weeks(&until.collect::<Vec<_>>()));
+            assert_eq!(whole.before(week), until.before(week), "week {week}");
+        }
     }
 
     #[test]

@@ -3,49 +3,63 @@
 use cartwheel_features::Source;
 
 /// A product to score, with its relation to cart and history.
+///
+/// A request adds up thousands of these, one after another for each source, in no order of the memory.
+/// So what is added together lies in one of two lines of the processor's cache.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[repr(C, align(64))]
 pub struct Candidate {
+    /// Its relation to what the user has bought, by who buys it.
+    pub affinity: AffinityScores,
+    /// Its relation to what the user has just looked at.
+    pub visit: VisitScores,
     /// Catalogue index of the product.
     pub product: u32,
     /// The strongest reason why it is a candidate.
     pub source: Source,
-    /// Largest neighbour score to a product in the cart; 0 if there is none.
-    pub cart_max: f32,
-    /// Sum of its neighbour scores to the products in the cart.
-    pub cart_sum: f32,
-    /// The product in the cart with the score `cart_max`.
-    pub cart_best: Option<u32>,
-    /// Sum of its neighbour scores to the user's products, weighted by recency.
-    pub taste: f32,
-    /// The user's product with the largest share of `taste`.
-    pub taste_best: Option<TasteShare>,
+    /// Whether its row is that of a product that nobody has bought or looked at yet.
+    pub is_forgotten: bool,
     /// Probability that users with such a history buy it next, by the products' transitions.
     pub next: f32,
     /// How well it matches the user's newest searches.
     pub search: f32,
-    /// Its relation to what the user has just looked at.
-    pub visit: VisitScores,
+    /// Sum of its neighbour scores to the products in the cart.
+    pub cart_sum: f32,
+    /// The product in the cart with the largest neighbour score.
+    pub cart_best: Best,
+    /// Sum of its neighbour scores to the user's products, weighted by recency.
+    pub taste: f32,
+    /// The user's product with the largest share of `taste`.
+    pub taste_best: Best,
+    /// Mean likeness to the user's heaviest products, weighted by recency.
+    pub content: f32,
+    /// The user's product that it is most like.
+    pub content_best: Best,
+    /// The product of the visit or the cart that it is most like.
+    pub content_now: Best,
+}
+
+/// How a product relates to those that the user has bought, by who buys it.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[repr(C)]
+pub struct AffinityScores {
     /// How much the user's products attract it.
     pub attraction: f32,
     /// How much the products of the user's newest order attract it.
     pub attraction_last: f32,
+    /// The user's product that attracts it most.
+    pub attraction_best: Best,
     /// Mean likeness of its buyers to those of the user's products.
     pub companion: f32,
-    /// `attraction` as a share of the largest of any product that is new to the user.
+    /// `attraction` as a share of the largest of any product that is new to the user; 0 until it is chosen.
     pub attraction_relative: f32,
-    /// `companion` as a share of the largest of any product that is new to the user.
+    /// `companion` as a share of the largest of any product that is new to the user; 0 until it is chosen.
     pub companion_relative: f32,
-    /// The user's product that attracts it most.
-    pub attraction_best: Option<TasteShare>,
-    /// Mean likeness to the user's heaviest products, weighted by recency.
-    pub content: f32,
-    /// The user's product that it is most like.
-    pub content_best: Option<TasteShare>,
-    /// The product of the visit or the cart that it is most like.
-    pub content_now: Option<TasteShare>,
-    /// Whether its row is that of a product that nobody has bought or looked at yet.
-    pub is_forgotten: bool,
 }
+
+const _: () = {
+    assert!(std::mem::offset_of!(Candidate, product) == 64 && size_of::<Candidate>() == 128);
+};
 
 /// How a product relates to those that the user touched last.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -70,13 +84,27 @@ pub struct VisitScores {
     pub nearest_close: f32,
 }
 
-/// One of the user's products with its part in a score of a candidate.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct TasteShare {
-    /// Catalogue index of the user's product.
-    pub product: u32,
-    /// Its share.
+/// The product to which another one owes most of a score, with its part; the default is none.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[repr(C)]
+pub struct Best {
+    product: u32,
+    /// Its part; 0 if there is none.
     pub score: f32,
+}
+
+impl Best {
+    /// Takes a product with a larger, positive part.
+    pub(crate) fn raise(&mut self, product: u32, score: f32) {
+        if score > self.score {
+            *self = Self { product, score };
+        }
+    }
+
+    /// The catalogue index of the product, if there is one.
+    pub fn product(&self) -> Option<u32> {
+        (self.score > 0.0).then_some(self.product)
+    }
 }
 
 impl Candidate {
@@ -85,30 +113,19 @@ impl Candidate {
         Self {
             product,
             source,
-            cart_max: 0.0,
-            cart_sum: 0.0,
-            cart_best: None,
-            taste: 0.0,
-            taste_best: None,
+            is_forgotten: false,
             next: 0.0,
             search: 0.0,
-            visit: VisitScores::default(),
-            attraction: 0.0,
-            attraction_last: 0.0,
-            companion: 0.0,
-            attraction_relative: 0.0,
-            companion_relative: 0.0,
-            attraction_best: None,
+            cart_sum: 0.0,
+            cart_best: Best::default(),
+            taste: 0.0,
+            taste_best: Best::default(),
             content: 0.0,
-            content_best: None,
-            content_now: None,
-            is_forgotten: false,
+            content_best: Best::default(),
+            content_now: Best::default(),
+            affinity: AffinityScores::default(),
+            visit: VisitScores::default(),
         }
-    }
-
-    /// The likeness of `content_now`; 0 if there is none.
-    pub(crate) fn like_now(&self) -> f32 {
-        self.content_now.map_or(0.0, |best| best.score)
     }
 
     /// The candidate without what others have taught about it: only what the shop says remains.

@@ -5,7 +5,7 @@ use cartwheel_features::{
 };
 use rustc_hash::FxHashSet;
 
-use crate::candidate::{Candidate, TasteShare};
+use crate::candidate::{AffinityScores, Candidate};
 use crate::discovery::Discovery;
 use crate::likeness::score_likeness;
 use crate::scored::{Lists, Scored};
@@ -54,6 +54,27 @@ pub struct Relations<'a> {
     /// What is on of what the user has touched, the newest first.
     touched: Vec<u32>,
     scored: Scored,
+    most: Most,
+}
+
+/// The largest scores of any product that is new to the user.
+#[derive(Clone, Copy, Default)]
+struct Most {
+    attraction: f32,
+    companion: f32,
+}
+
+impl Most {
+    /// The candidate with its scores relative to these.
+    fn relative(self, candidate: &Candidate, source: Source) -> Candidate {
+        let scores = candidate.affinity;
+        let affinity = AffinityScores {
+            attraction_relative: over(scores.attraction, self.attraction),
+            companion_relative: over(scores.companion, self.companion),
+            ..scores
+        };
+        Candidate { source, affinity, ..*candidate }
+    }
 }
 
 impl<'a> Relations<'a> {
@@ -61,16 +82,14 @@ impl<'a> Relations<'a> {
     pub fn new(catalogue: &'a Catalogue, state: &'a UserState, cart: &'a [u32]) -> Self {
         let past = past(state);
         let is_on = |source| !catalogue.without.contains(source);
-        let mut scored = score(catalogue, state, cart, &past, is_on);
+        let (mut scored, most) = score(catalogue, state, cart, &past, is_on);
         let mut touched = state.touched(MAX_TOUCHES);
         touched.reverse();
         touched.retain(|_| is_on(Source::Seen));
-        let known = |product: &u32| catalogue.get(*product).is_some();
-        let bought = past.iter().map(|(_, product)| product);
-        for &product in bought.chain(&touched).filter(|&product| known(product)) {
-            scored.of(product, Source::History);
+        for &product in touched.iter().filter(|&&product| catalogue.get(product).is_some()) {
+            scored.of(product, Source::Seen);
         }
-        Self { catalogue, state, cart, past, touched, scored }
+        Self { catalogue, state, cart, past, touched, scored, most }
     }
 
     /// The candidates: at most a few hundred, none of them in the cart, all of them products that
@@ -96,8 +115,14 @@ impl<'a> Relations<'a> {
         products.retain(|&product| self.catalogue.get(product).is_some());
         products.sort_unstable();
         products.dedup();
-        let candidate = |product| self.scored.with_source(product, self.first_source(product));
+        let candidate = |product| self.of(product, self.first_source(product));
         products.into_iter().map(candidate).collect()
+    }
+
+    /// A product's candidate, with a source.
+    fn of(&self, product: u32, source: Source) -> Candidate {
+        let new = Candidate::new(product, source);
+        self.most.relative(self.scored.get(product).unwrap_or(&new), source)
     }
 
     fn first_source(&self, product: u32) -> Source {
@@ -120,7 +145,7 @@ impl<'a> Relations<'a> {
         qualifies: impl Fn(u32) -> bool,
         is_forgotten: impl Fn(u32) -> bool,
     ) -> Vec<Candidate> {
-        let Self { catalogue, scored, .. } = self;
+        let Self { catalogue, scored, most, .. } = self;
         let in_cart: FxHashSet<u32> = self.cart.iter().copied().collect();
         let qualifies = |product| !in_cart.contains(&product) && qualifies(product);
         let mut chosen: Vec<Candidate> = Vec::with_capacity(FROM_HISTORY);
@@ -128,21 +153,21 @@ impl<'a> Relations<'a> {
         let bought = self.past.iter().map(|(_, product)| product);
         let own = bought.filter(|&&product| qualifies(product));
         let own = own.filter_map(|&product| lists.take(product)).take(FROM_HISTORY);
-        chosen.extend(own.map(|c| Candidate { source: Source::History, ..*c }));
+        chosen.extend(own.map(|c| most.relative(c, Source::History)));
         for &product in self.touched.iter().filter(|&&product| qualifies(product)) {
             let seen = lists.take(product);
-            chosen.extend(seen.map(|c| Candidate { source: Source::Seen, ..*c }));
+            chosen.extend(seen.map(|c| most.relative(c, Source::Seen)));
         }
         lists.fill(keys);
-        for (at, List { source, few, most }) in LISTS.into_iter().enumerate() {
-            let length = if discovery.is_wanted() { most } else { few };
+        for (at, list) in LISTS.into_iter().enumerate() {
+            let length = if discovery.is_wanted() { list.most } else { list.few };
             let best = lists.take_best(at, length, &qualifies);
-            chosen.extend(best.map(|candidate| Candidate { source, ..*candidate }));
+            chosen.extend(best.map(|candidate| most.relative(candidate, list.source)));
         }
         let more = FROM_POPULAR.max(at_least.saturating_sub(chosen.len()));
         let popular = catalogue.popular.iter().filter(|&&p| !lists.has(p) && !is_forgotten(p));
         let popular = popular.filter(|&&product| qualifies(product));
-        chosen.extend(popular.take(more).map(|&p| scored.with_source(p, Source::Popular)));
+        chosen.extend(popular.take(more).map(|&p| self.of(p, Source::Popular)));
         chosen
     }
 }
@@ -192,10 +217,10 @@ fn keys(c: &Candidate) -> [f32; LISTS.len()] {
         c.visit.leads_to,
         c.taste,
         c.next,
-        c.attraction,
-        c.companion,
+        c.affinity.attraction,
+        c.affinity.companion,
         c.content,
-        c.like_now(),
+        c.content_now.score,
     ]
 }
 
@@ -240,13 +265,13 @@ pub fn list_of(
 ) -> Vec<u32> {
     let (most, key): (usize, fn(&Candidate) -> f32) = match parameter {
         Parameter::SignificantPairs => (FROM_TASTE, |c| c.taste),
-        Parameter::CompanionShrink => (FROM_AFFINITY, |c| c.companion),
+        Parameter::CompanionShrink => (FROM_AFFINITY, |c| c.affinity.companion),
         Parameter::FollowSteps | Parameter::VisitBack => (FROM_FOLLOWING, |c| c.visit.follow),
         Parameter::VisitPrior => (FROM_TOGETHER, |c| c.visit.together),
         Parameter::NearestVisits => (FROM_NEAREST, |c| c.visit.nearest),
     };
     let is_on = |source| source == parameter.source();
-    let scored = score(catalogue, state, cart, &past(state), is_on);
+    let (scored, _) = score(catalogue, state, cart, &past(state), is_on);
     let mut lists = Lists::new(&scored);
     lists.fill(|candidate| [key(candidate)]);
     let best = lists.take_best(0, most, |product| is_new(state, cart, product));
@@ -269,7 +294,7 @@ fn past(state: &UserState) -> Vec<(f32, u32)> {
     past
 }
 
-/// Scores the products that relate to the cart, to the user's products `past` or to what the user
+/// Scores the user's products `past`, and those that relate to them, to the cart or to what the user
 /// touched, by the sources that are on.
 fn score(
     catalogue: &Catalogue,
@@ -277,16 +302,18 @@ fn score(
     cart: &[u32],
     past: &[(f32, u32)],
     is_on: impl Fn(Source) -> bool,
-) -> Scored {
+) -> (Scored, Most) {
     let mut scored = Scored::new(catalogue.products.len());
+    // First, so that their places tell them from the others.
+    for &(_, product) in past.iter().filter(|(_, product)| catalogue.get(*product).is_some()) {
+        scored.of(product, Source::History);
+    }
+    let own = scored.all().len();
     for &held in cart.iter().filter(|_| is_on(Source::Cart)) {
         for neighbour in catalogue.neighbours.of(held) {
             let entry = scored.of(neighbour.product, Source::Cart);
             entry.cart_sum += neighbour.score;
-            if neighbour.score > entry.cart_max {
-                entry.cart_max = neighbour.score;
-                entry.cart_best = Some(held);
-            }
+            entry.cart_best.raise(held, neighbour.score);
         }
     }
     for &(recency, bought) in past.iter().take(TASTE_PRODUCTS).filter(|_| is_on(Source::Taste)) {
@@ -294,9 +321,7 @@ fn score(
             let entry = scored.of(neighbour.product, Source::Taste);
             let score = recency * neighbour.score;
             entry.taste += score;
-            if entry.taste_best.is_none_or(|best| score > best.score) {
-                entry.taste_best = Some(TasteShare { product: bought, score });
-            }
+            entry.taste_best.raise(bought, score);
         }
     }
     let history = &past[..past.len().min(HISTORY_PRODUCTS)];
@@ -314,47 +339,50 @@ fn score(
     if is_on(Source::Visit) {
         score_visit(catalogue, state, &mut scored);
     }
+    let mut most = Most::default();
     if is_on(Source::Affinity) {
-        add_affinities(catalogue, state, history, &mut scored);
+        most = add_affinities(catalogue, state, history, own, &mut scored);
     }
     if is_on(Source::Content) {
         score_likeness(catalogue, state, cart, history, &mut scored);
     }
-    scored
+    (scored, most)
 }
 
 /// Adds the scores of the products whose buyers are those of `history`, the user's heaviest
-/// products.
+/// products, and returns the largest of products after the first `own`, which are the user's.
 fn add_affinities(
     catalogue: &Catalogue,
     state: &UserState,
     history: &[(f32, u32)],
+    own: usize,
     scored: &mut Scored,
-) {
+) -> Most {
+    let mut most = Most::default();
     let is_newest =
         |product: u32| state.product(product).is_some_and(|bought| bought.last == state.orders);
     for &(_, bought) in history {
         let newest = is_newest(bought);
-        for Neighbour { product, score } in catalogue.affinities.attractions(bought) {
-            let entry = scored.of(*product, Source::Affinity);
-            entry.attraction += score;
-            entry.attraction_last += if newest { *score } else { 0.0 };
-            if entry.attraction_best.is_none_or(|best| *score > best.score) {
-                entry.attraction_best = Some(TasteShare { product: bought, score: *score });
+        for &Neighbour { product, score } in catalogue.affinities.attractions(bought) {
+            let (place, entry) = scored.entry(product, Source::Affinity);
+            let scores = &mut entry.affinity;
+            scores.attraction += score;
+            scores.attraction_last += if newest { score } else { 0.0 };
+            scores.attraction_best.raise(bought, score);
+            // Scores are positive, so sums only grow.
+            if place >= own {
+                most.attraction = most.attraction.max(scores.attraction);
             }
         }
-        for Neighbour { product, score } in catalogue.affinities.companions(bought) {
-            scored.of(*product, Source::Affinity).companion += score / history.len() as f32;
+        for &Neighbour { product, score } in catalogue.affinities.companions(bought) {
+            let (place, entry) = scored.entry(product, Source::Affinity);
+            entry.affinity.companion += score / history.len() as f32;
+            if place >= own {
+                most.companion = most.companion.max(entry.affinity.companion);
+            }
         }
     }
-    let new = scored.all().iter().filter(|c| state.product(c.product).is_none());
-    let (attraction, companion) = new.fold((0.0_f32, 0.0_f32), |(attraction, companion), c| {
-        (attraction.max(c.attraction), companion.max(c.companion))
-    });
-    for candidate in scored.all_mut() {
-        candidate.attraction_relative = over(candidate.attraction, attraction);
-        candidate.companion_relative = over(candidate.companion, companion);
-    }
+    most
 }
 
 fn over(a: f32, b: f32) -> f32 {

@@ -29,7 +29,7 @@ mod value;
 mod visit;
 
 pub use buy_again::{Due, INTERVAL, by_due_date};
-pub use candidate::{Candidate, Ranked, TasteShare, VisitScores};
+pub use candidate::{AffinityScores, Best, Candidate, Ranked, VisitScores};
 pub use candidates::{Relations, candidates, candidates_after, is_new, list_of};
 pub use columns::{Column, Subject, column};
 pub use discovery::Discovery;

@@ -2,7 +2,6 @@
 
 use cartwheel_features::{Catalogue, Source, UserState};
 
-use crate::candidate::TasteShare;
 use crate::scored::Scored;
 
 /// Products of the history that others are compared with, the heaviest.
@@ -24,18 +23,13 @@ pub(crate) fn score_likeness(
         for alike in catalogue.contents.alike(bought) {
             let entry = scored.of(alike.product, Source::Content);
             entry.content += alike.score * recency / weight;
-            if entry.content_best.is_none_or(|best| alike.score > best.score) {
-                entry.content_best = Some(TasteShare { product: bought, score: alike.score });
-            }
+            entry.content_best.raise(bought, alike.score);
         }
     }
     let in_cart = cart.iter().rev().take(NOW).copied();
     for product in state.touched(NOW).into_iter().chain(in_cart) {
         for alike in catalogue.contents.alike(product) {
-            let entry = scored.of(alike.product, Source::Content);
-            if entry.content_now.is_none_or(|best| alike.score > best.score) {
-                entry.content_now = Some(TasteShare { product, score: alike.score });
-            }
+            scored.of(alike.product, Source::Content).content_now.raise(product, alike.score);
         }
     }
 }

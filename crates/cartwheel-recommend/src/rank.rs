@@ -1,5 +1,7 @@
 //! Scores and ranks candidates.
 
+use std::cell::Cell;
+
 use cartwheel_features::{Catalogue, Context, Scaler, UserState};
 use cartwheel_forest::{ExplainError, Forest};
 
@@ -8,6 +10,14 @@ use crate::candidates::candidates;
 use crate::discovery::Discovery;
 use crate::rows::{FEATURES, rows};
 use crate::value::by_value;
+
+/// Values of rows whose memory is kept between requests.
+const MOST_KEPT: usize = 1_000 * FEATURES.len();
+
+thread_local! {
+    /// The memory of the rows, kept between requests: the system would have to clear it for each.
+    static ROWS: Cell<Vec<f32>> = const { Cell::new(Vec::new()) };
+}
 
 /// A forest with the scaler that its training rows passed through.
 #[derive(Debug)]
@@ -132,7 +142,7 @@ pub fn arranged(
     let chosen = candidates(catalogue, state, cart, 0, discovery, keep);
     let scores = scores(catalogue, model, state, context, cart, &chosen);
     let is_new = |ranked: &Ranked| state.product(ranked.candidate.product).is_none();
-    discovery.arrange(by_value(order(catalogue, chosen, scores), value), is_new)
+    discovery.arrange(by_value(order(catalogue, &chosen, scores), value), is_new)
 }
 
 /// The probabilities of candidates, with a model or estimated without one.
@@ -146,26 +156,34 @@ pub fn scores(
 ) -> Vec<f32> {
     match model {
         Some(model) => {
-            let mut features = Vec::new();
+            let mut features = ROWS.take();
+            features.clear();
             rows(catalogue, state, context, cart, chosen, &mut features);
-            model.score(&mut features)
+            let scores = model.score(&mut features);
+            features.shrink_to(MOST_KEPT);
+            ROWS.set(features);
+            scores
         }
         None => chosen.iter().map(|c| fallback(catalogue, state, c)).collect(),
     }
 }
 
 /// Sorts candidates by their probabilities, best first; ties are ordered by popularity.
-pub fn order(catalogue: &Catalogue, chosen: Vec<Candidate>, scores: Vec<f32>) -> Vec<Ranked> {
-    let mut ranked: Vec<Ranked> = chosen
-        .into_iter()
+pub fn order(catalogue: &Catalogue, chosen: &[Candidate], scores: Vec<f32>) -> Vec<Ranked> {
+    let known = |p: f32| if p.is_nan() { 0.0 } else { p };
+    let place = |c: &Candidate| catalogue.get(c.product).map_or(u32::MAX, |p| p.rank);
+    // Not the candidates: they are large, and would be moved again and again.
+    let mut order: Vec<(f32, u32, usize)> = chosen
+        .iter()
         .zip(scores)
-        .map(|(candidate, p)| Ranked { candidate, probability: if p.is_nan() { 0.0 } else { p } })
+        .enumerate()
+        .map(|(at, (c, p))| (known(p), place(c), at))
         .collect();
-    let place = |r: &Ranked| catalogue.get(r.candidate.product).map_or(u32::MAX, |p| p.rank);
-    ranked.sort_by(|a, b| {
-        b.probability.total_cmp(&a.probability).then_with(|| place(a).cmp(&place(b)))
+    order.sort_unstable_by(|(p, rank, at), (q, other_rank, other)| {
+        q.total_cmp(p).then_with(|| (rank, at).cmp(&(other_rank, other)))
     });
-    ranked
+    let ranked = |(probability, _, at)| Ranked { candidate: chosen[at], probability };
+    order.into_iter().map(ranked).collect()
 }
 
 /// Estimates a probability from 0 to 1 without a model.
@@ -177,5 +195,5 @@ fn fallback(catalogue: &Catalogue, state: &UserState, candidate: &Candidate) -> 
     let share = catalogue
         .get(candidate.product)
         .map_or(0.0, |p| p.stats.orders as f32 / (catalogue.orders.max(1) as f32 + 1.0));
-    (1.0 - (1.0 - own) * (1.0 - candidate.cart_max) * (1.0 - share)).clamp(0.0, 1.0)
+    (1.0 - (1.0 - own) * (1.0 - candidate.cart_best.score) * (1.0 - share)).clamp(0.0, 1.0)
 }

@@ -3,7 +3,7 @@
 use cartwheel_features::{Catalogue, MAX_TOUCHES, Source, UserState};
 use rustc_hash::FxHashMap;
 
-use crate::candidate::{Candidate, TasteShare};
+use crate::candidate::{Best, Candidate};
 use crate::columns::{Subject, column};
 use crate::rank::Contributions;
 use crate::rows::FEATURES;
@@ -49,30 +49,30 @@ pub fn reasons<'a>(
     if state.touched(MAX_TOUCHES).contains(&candidate.product) {
         say(Subject::Visit, "You looked at it".to_owned());
     }
-    if let Some(held) = candidate.cart_best
-        && lift(catalogue, candidate.product, held, candidate.cart_max) >= GOES_WITH
+    if let Some(held) = candidate.cart_best.product()
+        && lift(catalogue, candidate.product, held, candidate.cart_best.score) >= GOES_WITH
     {
         say(Subject::Cart, format!("Goes with {}", name(held)));
     }
     if Searched::new(catalogue, state, None).is_match(candidate.product) {
         say(Subject::Search, "Matches what you searched for".to_owned());
     }
-    if let Some(best) = candidate.taste_best {
-        say(Subject::Taste, format!("Often bought with {}, which you buy", name(best.product)));
+    if let Some(bought) = candidate.taste_best.product() {
+        say(Subject::Taste, format!("Often bought with {}, which you buy", name(bought)));
     }
     let visit = &candidate.visit;
     if visit.follow > 0.0 || visit.nearest > 0.0 || visit.together > 0.0 {
         say(Subject::Visit, "Others turned to it after what you looked at".to_owned());
     }
-    if let Some(best) = candidate.attraction_best {
-        say(Subject::Affinity, format!("Customers who buy {} also buy this", name(best.product)));
+    if let Some(bought) = candidate.affinity.attraction_best.product() {
+        say(Subject::Affinity, format!("Customers who buy {} also buy this", name(bought)));
     }
-    let is_like = |best: &TasteShare| best.score >= IS_LIKE;
-    if let Some(best) = candidate.content_now.filter(is_like) {
-        say(Subject::Content, format!("Like {}", name(best.product)));
+    let like = |best: Best| best.product().filter(|_| best.score >= IS_LIKE);
+    if let Some(turned_to) = like(candidate.content_now) {
+        say(Subject::Content, format!("Like {}", name(turned_to)));
     }
-    if let Some(best) = candidate.content_best.filter(is_like) {
-        say(Subject::Content, format!("Like what you bought: {}", name(best.product)));
+    if let Some(bought) = like(candidate.content_best) {
+        say(Subject::Content, format!("Like what you bought: {}", name(bought)));
     }
     if candidate.next > 0.0 {
         say(Subject::Next, "Bought next by customers who buy what you buy".to_owned());

@@ -211,7 +211,7 @@ pub fn rows(
                 out.extend([f32::NAN; 19]);
             }
         }
-        let near = candidate.visit;
+        let (near, affinity) = (candidate.visit, candidate.affinity);
         out.extend([visit.touches, visit.products, visit.minutes_since, visit.of_last]);
         out.extend(seen(looks(Source::Seen), candidate.product, context.at_ms));
         out.extend([near.follow_last, near.follow, near.follow_far]);
@@ -229,7 +229,7 @@ pub fn rows(
             of(&user.aisles, product.aisle),
             of(&user.departments, product.department),
             cart.len() as f32,
-            candidate.cart_max,
+            candidate.cart_best.score,
             over(candidate.cart_sum, cart.len() as f32),
             of(&cart_aisles, product.aisle),
             of(&cart_departments, product.department),
@@ -243,16 +243,16 @@ pub fn rows(
             flag(candidate.source == Source::Taste),
             flag(candidate.source == Source::Next),
             flag(candidate.source == Source::Popular),
-            new(candidate.attraction),
-            new(candidate.attraction_last),
-            new(over(candidate.attraction, share)),
-            new(candidate.attraction_relative),
-            new(candidate.companion),
-            new(candidate.companion_relative),
+            new(affinity.attraction),
+            new(affinity.attraction_last),
+            new(over(affinity.attraction, share)),
+            new(affinity.attraction_relative),
+            new(affinity.companion),
+            new(affinity.companion_relative),
             flag(candidate.source == Source::Affinity),
             candidate.content,
-            candidate.content_best.map_or(0.0, |best| best.score),
-            candidate.like_now(),
+            candidate.content_best.score,
+            candidate.content_now.score,
             catalogue.contents.price(candidate.product).map_or(f32::NAN, |p| p / usual_price),
             flag(candidate.source == Source::Content),
         ]);

@@ -41,12 +41,18 @@ impl Scored {
     /// # Panics
     /// If there is no such product.
     pub(crate) fn of(&mut self, product: u32, source: Source) -> &mut Candidate {
+        self.entry(product, source).1
+    }
+
+    /// The same, with its place among [`Self::all`].
+    pub(crate) fn entry(&mut self, product: u32, source: Source) -> (usize, &mut Candidate) {
         let place = &mut self.places[product as usize];
         if *place == EMPTY {
             *place = self.found.len() as u32;
             self.found.push(Candidate::new(product, source));
         }
-        &mut self.found[*place as usize]
+        let place = *place as usize;
+        (place, &mut self.found[place])
     }
 
     fn place(&self, product: u32) -> Option<usize> {
@@ -57,12 +63,6 @@ impl Scored {
     /// Returns the candidate of a product, if it has one.
     pub(crate) fn get(&self, product: u32) -> Option<&Candidate> {
         self.place(product).map(|place| &self.found[place])
-    }
-
-    /// Returns a product's candidate with another source.
-    pub(crate) fn with_source(&self, product: u32, source: Source) -> Candidate {
-        let found = self.get(product).copied();
-        Candidate { source, ..found.unwrap_or_else(|| Candidate::new(product, source)) }
     }
 
     /// All candidates, to change.
