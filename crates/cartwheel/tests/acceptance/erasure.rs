@@ -4,6 +4,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
+use memchr::memmem;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use serde_json::{Value, json};
 
@@ -45,7 +46,7 @@ fn named_shop(csv: &Path) -> tempfile::TempDir {
 }
 
 fn stands(bytes: &[u8], id: &str) -> bool {
-    bytes.windows(id.len()).any(|found| found == id.as_bytes())
+    memmem::find(bytes, id.as_bytes()).is_some()
 }
 
 /// Every file below `dir` that contains the id. Parquet files are compressed, so they are

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, ensure};
 use cartwheel_events::{Event, EventRecord, Record};
 use cartwheel_stream::{Log, LogOptions, Stream};
+use memchr::memmem;
 use serde_json::{Value, json};
 
 use crate::case::{Case, Shown};
@@ -114,7 +115,7 @@ fn holds(dir: &Path, text: &[u8]) -> Result<bool> {
     let mut files: Vec<_> = std::fs::read_dir(dir)?.flatten().map(|entry| entry.path()).collect();
     files.sort();
     let first = files.first().context("no segment")?;
-    Ok(std::fs::read(first)?.windows(text.len()).any(|window| window == text))
+    Ok(memmem::find(&std::fs::read(first)?, text).is_some())
 }
 
 /// Row 41.
