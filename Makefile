@@ -14,6 +14,11 @@ export PYTHON ?= python3
 export ENV ?= dev
 export ARCH ?= x86_64
 
+# Two targets at a time, each with its output in one piece.
+BESIDE := $(MAKE) --no-print-directory --jobs=2 --output-sync=target
+# Other targets that `make test` runs beside its own.
+ALSO ?=
+
 VENV := .venv/.installed
 VENV_ADVISORIES := .venv-advisories/.installed
 VENV_AWS := .venv-aws/.installed
@@ -24,7 +29,7 @@ WEB := webapp/dist/index.html
 # Stand-ins for AWS services, which the tests start.
 EMULATORS := crates/cartwheel-testkit/node_modules/.installed
 
-.PHONY: help demo docs record binary test types test-api test-web test-clients test-deploy test-bench counts test-spark fuzz lint advisories lock fmt bench clean setup tools
+.PHONY: help demo docs record binary test test-rust environments types test-api test-web test-clients test-deploy test-bench counts test-spark fuzz lint advisories lock fmt bench clean setup tools
 .PHONY: faults soak quality infra package packages test-monitoring plan deploy run-pipeline deploy-webapp destroy import execute-step-function update-api-url
 
 help: ## This list
@@ -40,10 +45,16 @@ demo: ## The whole loop on a synthetic shop; names the page to open
 binary:
 	cargo build --package cartwheel --bin cartwheel
 
-test: setup $(VENV_TEST) $(EMULATORS) ## Every test, the page in a headless browser included
-	scripts/fault-tools
+test: test-rust ## Every test, the page in a headless browser included
+	$(BESIDE) counts test-api test-web test-clients test-deploy test-bench test-monitoring $(ALSO)
+
+test-rust: setup $(VENV_TEST) $(EMULATORS)
+	scripts/system-tools strace faketime chromium valgrind
 	cargo test --workspace --features cartwheel/aws
-	$(MAKE) --no-print-directory test-api test-web test-clients test-deploy test-bench test-monitoring counts
+
+# What tests install before they run.
+environments: setup $(VENV_TEST) $(VENV_AWS) $(EMULATORS)
+	scripts/venv glue/.venv glue/requirements.txt
 
 test-api: setup ## Requests made from the OpenAPI document, and the commands of the pages
 	scripts/test-api
