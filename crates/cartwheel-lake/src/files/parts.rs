@@ -125,20 +125,23 @@ pub(crate) struct PartsRead<T> {
     pub problems: Vec<String>,
 }
 
-/// Reads each part once. If compaction removes a part between the listing and the reading, the
-/// part that replaces it exists by then: all parts are listed and read again, once.
+/// How often parts are listed at most. An erasure replaces one after another.
+const LISTINGS: usize = 10;
+
+/// Reads each part once. If compaction or an erasure removes a part between the listing and the reading,
+/// the part that replaces it exists by then: all parts are listed and read again, a few times.
 pub(crate) fn read_parts<T: Default>(
     mut list: impl FnMut() -> Result<Vec<PathBuf>, LakeError>,
     mut read: impl FnMut(&Path, &mut T) -> io::Result<()>,
 ) -> Result<PartsRead<T>, LakeError> {
-    let mut may_retry = true;
+    let mut listings = 0;
     'listing: loop {
+        listings += 1;
         let (mut content, mut problems) = (T::default(), Vec::new());
         for path in list()? {
             match read(&path, &mut content) {
                 Ok(()) => {}
-                Err(e) if e.kind() == io::ErrorKind::NotFound && may_retry => {
-                    may_retry = false;
+                Err(e) if e.kind() == io::ErrorKind::NotFound && listings < LISTINGS => {
                     continue 'listing;
                 }
                 Err(e) => problems.push(format!("{}: {e}", path.display())),

@@ -414,3 +414,25 @@ async fn a_reader_that_listed_removed_parts_lists_again() {
     let PartsRead { content: rows, problems } = read_parts(list, read).unwrap();
     assert_eq!((rows, problems, listings), (120, vec![], 2));
 }
+
+#[test]
+fn parts_that_are_replaced_one_after_another_are_listed_again_and_a_lost_one_is_named() {
+    let read_after = |gone: usize| {
+        let mut listings = 0;
+        let list = || {
+            listings += 1;
+            Ok(vec![PathBuf::from(listings.to_string())])
+        };
+        let read = |path: &Path, read: &mut Vec<PathBuf>| {
+            if path.to_str().unwrap().parse::<usize>().unwrap() <= gone {
+                return Err(std::io::ErrorKind::NotFound.into());
+            }
+            read.push(path.to_owned());
+            Ok(())
+        };
+        read_parts(list, read).unwrap()
+    };
+    let read = read_after(4);
+    assert_eq!((read.content, read.problems), (vec![PathBuf::from("5")], vec![]));
+    assert_eq!(read_after(usize::MAX).problems.len(), 1);
+}
