@@ -20,7 +20,8 @@ const DEPARTMENT: f32 = 0.2;
 const BRAND: f32 = 0.25;
 const NEWNESS: f32 = 0.1;
 /// Newness halves in this time.
-const HALF_LIFE_MS: f32 = 14.0 * 24.0 * 3_600_000.0;
+const HALF_LIFE_HOURS: f32 = 14.0 * 24.0;
+const HOUR_MS: i64 = 3_600_000;
 /// The best products that an answer is compared with.
 const BEST: usize = 10;
 /// Probability of a perfect match in a shop without orders.
@@ -139,12 +140,13 @@ fn matches(
         let brand = live.brand.as_deref().unwrap_or_default();
         let since = live.created_at.map(|time| time.as_ms());
         let since = since.or(shop.overlay.added_at_ms(index)).unwrap_or_default();
-        let age = shop.now_ms.saturating_sub(since).max(0) as f32;
+        // Whole hours: answers a moment apart are equal.
+        let age = (shop.now_ms.saturating_sub(since).max(0) / HOUR_MS) as f32;
         Some(
             AISLE * both(&history.aisles, &in_cart.aisles, label.aisle)
                 + DEPARTMENT * both(&history.departments, &in_cart.departments, label.department)
                 + BRAND * both(&history.brands, &in_cart.brands, brand)
-                + NEWNESS * (-age / HALF_LIFE_MS).exp2(),
+                + NEWNESS * (-age / HALF_LIFE_HOURS).exp2(),
         )
     };
     let newest = newest.iter().copied().filter(|&index| qualifies(index));
