@@ -54,7 +54,7 @@ fn settled(server: &Server, view: &Value, key: &str) -> Value {
     let busy = [json!("uploading"), json!("reading"), json!("importing")];
     let start = std::time::Instant::now();
     while now.is_null() || busy.contains(&now["state"]) {
-        assert!(start.elapsed() < Duration::from_secs(60), "{now}");
+        assert!(start.elapsed() < Duration::from_secs(600), "{now}");
         std::thread::sleep(Duration::from_millis(20));
         let found = request_as(&server.address, "GET", &path(view), None, Some(key)).unwrap();
         assert_eq!(found.0, 200, "{}", found.1);

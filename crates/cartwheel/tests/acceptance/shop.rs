@@ -256,7 +256,7 @@ pub fn delivered(data: &Path, column: &str) -> Vec<String> {
 pub fn wait_until(what: &str, holds: impl Fn() -> bool) {
     let start = Instant::now();
     while !holds() {
-        assert!(start.elapsed() < Duration::from_secs(240), "in vain: {what}");
+        assert!(start.elapsed() < Duration::from_secs(600), "in vain: {what}");
         std::thread::sleep(Duration::from_millis(50));
     }
 }
