@@ -33,7 +33,8 @@ class Counting(unittest.TestCase):
         self.root = Path(folder.name)
         for name in ("scripts", "bench", "bin"):
             (self.root / name).mkdir()
-        shutil.copy(SCRIPT, self.root / "scripts")
+        for script in (SCRIPT, SCRIPT.with_name("system-tools")):
+            shutil.copy(script, self.root / "scripts")
         self.expected = self.root / "bench" / "instructions.json"
         self.stub("valgrind", VALGRIND.format(python=sys.executable, counts=self.root / "counts"))
         self.stub("cargo", "#!/bin/sh\n")
