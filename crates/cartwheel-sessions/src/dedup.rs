@@ -1,7 +1,9 @@
 //! Recognizes events that a client sends again.
 
+use std::fmt::Write;
+
 use arrayvec::ArrayString;
-use cartwheel_events::{Event, EventKind, EventRecord, Item};
+use cartwheel_events::{Event, EventKind, EventRecord, ProductId};
 use cartwheel_stream::Position;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest, Sha256};
@@ -44,11 +46,12 @@ pub struct RecentEvent {
 impl RecentEvent {
     pub(crate) fn new(position: Option<Position>, record: &EventRecord) -> Self {
         let texts = [&record.session_id, &record.source, &record.recommendation_id];
-        let no_items = std::iter::empty();
+        let bare = Content::new(record.event, texts, record.timestamp_ms);
+        let items = record.product_ids.iter().zip(&record.quantities).zip(&record.prices);
         Self {
             event_key: event_key(&record.event_id),
-            body_hash: hash(record.event, texts, record.timestamp_ms, record.items()),
-            bare_hash: hash(record.event, texts, record.timestamp_ms, no_items),
+            body_hash: bare.with(items.map(|((id, &quantity), &price)| (id, quantity, price))),
+            bare_hash: bare.0,
             position,
             received_at_ms: record.received_at_ms,
         }
@@ -85,37 +88,55 @@ fn record_id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Positi
 
 /// Hashes the content that the client sent, without the event's id and the server's time.
 pub fn event_hash(event: &Event) -> u64 {
-    hash(
-        event.kind,
-        [&event.session_id, &event.source, &event.recommendation_id],
-        event.timestamp_ms,
-        event.items.iter().cloned(),
-    )
+    let texts = [&event.session_id, &event.source, &event.recommendation_id];
+    let items = event.items.iter().map(|item| (&item.product_id, item.quantity, item.price));
+    Content::new(event.kind, texts, event.timestamp_ms).with(items)
 }
 
-// FNV-1a. Sessions store the hash, so it must never change between releases.
-fn hash(
-    kind: EventKind,
-    texts: [&Option<String>; 3],
-    timestamp_ms: Option<i64>,
-    items: impl Iterator<Item = Item>,
-) -> u64 {
-    let mut state = 0xcbf2_9ce4_8422_2325_u64;
-    let mut feed = |bytes: &[u8]| {
-        // A byte that UTF-8 never contains ends each part, so that parts cannot run together.
-        for &byte in bytes.iter().chain(&[0xff]) {
-            state = (state ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+/// The FNV-1a hash of an event's content. Sessions store it, so it must never change between releases.
+#[derive(Clone, Copy)]
+struct Content(u64);
+
+impl Content {
+    /// The hash of an event without items.
+    fn new(kind: EventKind, texts: [&Option<String>; 3], timestamp_ms: Option<i64>) -> Self {
+        let mut content = Self(0xcbf2_9ce4_8422_2325);
+        content.feed(Some(kind.as_str()));
+        for text in texts {
+            content.feed(text.as_deref());
         }
-    };
-    feed(kind.as_str().as_bytes());
-    for text in texts {
-        feed(text.as_deref().unwrap_or_default().as_bytes());
+        content.feed(timestamp_ms);
+        content
     }
-    feed(timestamp_ms.map(|ms| ms.to_string()).unwrap_or_default().as_bytes());
-    for item in items {
-        feed(item.product_id.as_str().as_bytes());
-        feed(item.quantity.to_string().as_bytes());
-        feed(item.price.map(|price| price.to_string()).unwrap_or_default().as_bytes());
+
+    /// The hash of the event with items: each has an id, a quantity, and perhaps a price.
+    fn with<'a>(mut self, items: impl Iterator<Item = (&'a ProductId, u32, Option<f64>)>) -> u64 {
+        for (product_id, quantity, price) in items {
+            self.feed(Some(product_id.as_str()));
+            self.feed(Some(quantity));
+            self.feed(price);
+        }
+        self.0
     }
-    state
+
+    /// Adds a part of the content. A byte that UTF-8 never contains ends each, so that parts cannot run
+    /// together.
+    fn feed(&mut self, part: Option<impl std::fmt::Display>) {
+        if let Some(part) = part {
+            // A hash takes every text.
+            let _ = write!(self, "{part}");
+        }
+        self.add(0xff);
+    }
+
+    fn add(&mut self, byte: u8) {
+        self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+    }
+}
+
+impl Write for Content {
+    fn write_str(&mut self, text: &str) -> std::fmt::Result {
+        text.bytes().for_each(|byte| self.add(byte));
+        Ok(())
+    }
 }

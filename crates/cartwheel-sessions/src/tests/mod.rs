@@ -145,6 +145,15 @@ fn a_repeated_event_is_recognized_by_id_and_body() {
 fn stored_hashes_never_change() {
     // Stored sessions contain this hash: another value would turn repetitions into conflicts.
     assert_eq!(event_hash(&event(&act("view", &["a"]))), 0xe86f_9734_9f90_287a);
+    let whole =
+        event(&json!({"user_id": "u", "event": "checkout", "session_id": "s", "source": "web",
+        "recommendation_id": "r", "timestamp": NOW, "items": [
+            {"product_id": "a", "quantity": 2, "price": 1.5}, {"product_id": "b"}]}));
+    assert_eq!(event_hash(&whole), 0x1e7a_f915_a8b2_ba1f);
+    assert!(
+        RecentEvent::new(Some(at(1)), &EventRecord::new(whole.clone(), "e".into(), NOW))
+            .repeats(&whole)
+    );
 }
 
 #[test]
