@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json_borrow::{ObjectAsVec, Value};
 
 use crate::country::{COUNTRY_EXPECTED, Country};
 use crate::id::{ID_EXPECTED, InvalidId, ProductId, UserId, json_id};
@@ -167,21 +167,31 @@ pub(crate) fn invalid(
 }
 
 impl Event {
-    /// Reads one event from a JSON value.
+    /// Reads one event from a JSON value, as [`Event::from_borrowed`] does.
     ///
     /// # Errors
     /// The first field that is missing, unknown or out of bounds.
-    pub fn from_json(value: &Value) -> Result<Self, Invalid> {
+    pub fn from_json(value: &serde_json::Value) -> Result<Self, Invalid> {
+        // Through text: a conversion would be a second way in which numbers are read.
+        let text = value.to_string();
+        Self::from_borrowed(&serde_json::from_str(&text).unwrap_or_default())
+    }
+
+    /// Reads one event from JSON whose texts still lie in the body: they are copied once, into the
+    /// event. Of a field that is given several times, the last value counts.
+    ///
+    /// # Errors
+    /// The first field that is missing, unknown or out of bounds.
+    pub fn from_borrowed(value: &Value<'_>) -> Result<Self, Invalid> {
         let Value::Object(fields) = value else {
             return Err(invalid("", "the event is not a JSON object", "a JSON object"));
         };
-        if let Some(unknown) = fields.keys().find(|key| !FIELD_NAMES.contains(&key.as_str())) {
+        if let Some(unknown) = fields.keys().find(|key| !FIELD_NAMES.contains(key)) {
             let name: String = unknown.chars().take(64).collect();
             return Err(invalid(name, "is not a field of an event", FIELDS));
         }
         let (user_id, guest) = shopper(fields)?;
-        let kind = fields
-            .get("event")
+        let kind = get(fields, "event")
             .ok_or_else(|| invalid("event", "is missing", KINDS))?
             .as_str()
             .and_then(EventKind::parse)
@@ -223,31 +233,43 @@ impl Event {
 const KINDS: &str = "view, search, add_to_cart, remove_from_cart, update_cart, checkout, return, identify, \
      get_recommendations or impression";
 
+type Fields<'a> = ObjectAsVec<'a>;
+
+/// The value of a field, the last one if there are several.
+fn get<'a, 'v>(fields: &'a Fields<'v>, name: &str) -> Option<&'a Value<'v>> {
+    fields.as_vec().iter().rev().find(|(key, _)| **key == *name).map(|(_, value)| value)
+}
+
 /// Reads the shopper, and the guest to tie to the shopper.
-fn shopper(fields: &Map<String, Value>) -> Result<(UserId, Option<UserId>), Invalid> {
-    let read = |name, id: fn(String) -> Result<UserId, InvalidId>| match fields.get(name) {
+fn shopper(fields: &Fields<'_>) -> Result<(UserId, Option<UserId>), Invalid> {
+    let read = |name, id: fn(&str) -> Result<UserId, InvalidId>| match get(fields, name) {
         None | Some(Value::Null) => Ok(None),
-        Some(value) => {
-            json_id(value).and_then(id).map(Some).map_err(|e| invalid(name, e, ID_EXPECTED))
-        }
+        Some(value) => json_id(value)
+            .and_then(|text| id(&text))
+            .map(Some)
+            .map_err(|e| invalid(name, e, ID_EXPECTED)),
     };
-    match (read("user_id", UserId::known)?, read("anonymous_id", UserId::guest)?) {
+    let known = read("user_id", |text| UserId::known(text))?;
+    match (known, read("anonymous_id", |text| UserId::guest(text))?) {
         (Some(user), guest) => Ok((user, guest)),
         (None, Some(guest)) => Ok((guest, None)),
         (None, None) => Err(invalid("user_id", "is missing, and so is anonymous_id", ID_EXPECTED)),
     }
 }
 
-fn optional_id(fields: &Map<String, Value>, name: &'static str) -> Result<Option<String>, Invalid> {
-    match fields.get(name) {
+fn optional_id(fields: &Fields<'_>, name: &'static str) -> Result<Option<String>, Invalid> {
+    match get(fields, name) {
         None | Some(Value::Null) => Ok(None),
-        Some(value) => json_id(value).map(Some).map_err(|e| invalid(name, e, ID_EXPECTED)),
+        Some(value) => match json_id(value) {
+            Ok(id) => Ok(Some(id.into_owned())),
+            Err(error) => Err(invalid(name, error, ID_EXPECTED)),
+        },
     }
 }
 
 /// Reads the text of a search, which only a search has.
-fn query(fields: &Map<String, Value>, kind: EventKind) -> Result<Option<String>, Invalid> {
-    match fields.get("query") {
+fn query(fields: &Fields<'_>, kind: EventKind) -> Result<Option<String>, Invalid> {
+    match get(fields, "query") {
         None | Some(Value::Null) if kind == EventKind::Search => {
             Err(invalid("query", "is missing", QUERY_EXPECTED))
         }
@@ -255,21 +277,20 @@ fn query(fields: &Map<String, Value>, kind: EventKind) -> Result<Option<String>,
         Some(_) if kind != EventKind::Search => {
             Err(invalid("query", format!("is not a field of {}", kind.as_str()), "no query"))
         }
-        Some(value) => checked_query(value).map(Some),
+        Some(value) => checked_query(value.as_str()).map(Some),
     }
 }
 
-/// Checks the text of a search.
-pub(crate) fn checked_query(value: &Value) -> Result<String, Invalid> {
-    let text = value.as_str().map(str::trim).filter(|text| !text.is_empty());
-    match text {
+/// Checks the text of a search. `None` is a value that is no text.
+pub(crate) fn checked_query(text: Option<&str>) -> Result<String, Invalid> {
+    match text.map(str::trim).filter(|text| !text.is_empty()) {
         Some(text) if text.chars().count() <= MAX_QUERY => Ok(text.to_owned()),
         _ => Err(invalid("query", "is not the text of a search", QUERY_EXPECTED)),
     }
 }
 
-fn country(fields: &Map<String, Value>) -> Result<Option<Country>, Invalid> {
-    match fields.get("country") {
+fn country(fields: &Fields<'_>) -> Result<Option<Country>, Invalid> {
+    match get(fields, "country") {
         None | Some(Value::Null) => Ok(None),
         Some(value) => {
             let country = value.as_str().and_then(|text| text.parse().ok());
@@ -280,8 +301,8 @@ fn country(fields: &Map<String, Value>) -> Result<Option<Country>, Invalid> {
     }
 }
 
-fn timestamp(fields: &Map<String, Value>) -> Result<Option<i64>, Invalid> {
-    match fields.get("timestamp") {
+fn timestamp(fields: &Fields<'_>) -> Result<Option<i64>, Invalid> {
+    match get(fields, "timestamp") {
         None | Some(Value::Null) => Ok(None),
         Some(value) => match value.as_i64() {
             Some(ms) if (0..LATEST_MS).contains(&ms) => Ok(Some(ms)),
@@ -290,9 +311,9 @@ fn timestamp(fields: &Map<String, Value>) -> Result<Option<i64>, Invalid> {
     }
 }
 
-fn items(fields: &Map<String, Value>) -> Result<Vec<Item>, Invalid> {
+fn items(fields: &Fields<'_>) -> Result<Vec<Item>, Invalid> {
     const LIST: &str = "a list of at most 200 product ids";
-    let (name, list) = match (fields.get("product_ids"), fields.get("items")) {
+    let (name, list) = match (get(fields, "product_ids"), get(fields, "items")) {
         (Some(Value::Null) | None, Some(Value::Null) | None) => return Ok(Vec::new()),
         (Some(ids), None | Some(Value::Null)) => ("product_ids", ids),
         (None | Some(Value::Null), Some(items)) => ("items", items),
@@ -313,7 +334,7 @@ fn items(fields: &Map<String, Value>) -> Result<Vec<Item>, Invalid> {
         let item = if name == "items" {
             item(index, value)?
         } else {
-            let id = json_id(value).and_then(ProductId::new);
+            let id = json_id(value).and_then(|text| ProductId::new(&*text));
             let id = id.map_err(|e| invalid(format!("product_ids[{index}]"), e, ID_EXPECTED))?;
             Item { product_id: id, quantity: 1, price: None }
         };
@@ -330,13 +351,12 @@ pub(crate) fn add(items: &mut Vec<Item>, item: Item) {
     }
 }
 
-fn item(index: usize, value: &Value) -> Result<Item, Invalid> {
+fn item(index: usize, value: &Value<'_>) -> Result<Item, Invalid> {
     let at = |name: &str| format!("items[{index}]{name}");
     let fields = value.as_object().ok_or_else(|| {
         invalid(at(""), "is not a JSON object", "{\"product_id\", \"quantity\"?, \"price\"?}")
     })?;
-    if let Some(key) = fields.keys().find(|k| !["product_id", "quantity", "price"].contains(&&***k))
-    {
+    if let Some(key) = fields.keys().find(|k| !["product_id", "quantity", "price"].contains(k)) {
         let name: String = key.chars().take(64).collect();
         return Err(invalid(
             at(&format!(".{name}")),
@@ -344,13 +364,12 @@ fn item(index: usize, value: &Value) -> Result<Item, Invalid> {
             "product_id, quantity, price",
         ));
     }
-    let id = fields
-        .get("product_id")
+    let id = get(fields, "product_id")
         .ok_or_else(|| invalid(at(".product_id"), "is missing", ID_EXPECTED))?;
     let product_id = json_id(id)
-        .and_then(ProductId::new)
+        .and_then(|text| ProductId::new(&*text))
         .map_err(|e| invalid(at(".product_id"), e, ID_EXPECTED))?;
-    let quantity = match fields.get("quantity") {
+    let quantity = match get(fields, "quantity") {
         None | Some(Value::Null) => 1,
         Some(value) => match value.as_u64() {
             Some(n @ 1..=MAX_QUANTITY) => n as u32,
@@ -363,7 +382,7 @@ fn item(index: usize, value: &Value) -> Result<Item, Invalid> {
             }
         },
     };
-    let price = match fields.get("price") {
+    let price = match get(fields, "price") {
         None | Some(Value::Null) => None,
         Some(value) => match value.as_f64() {
             Some(price) if (0.0..=MAX_PRICE).contains(&price) => Some(price),

@@ -1,9 +1,11 @@
 //! Identifiers: 1 to 128 bytes of UTF-8 without control characters.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::de::Visitor;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json_borrow::Value;
 use smol_str::SmolStr;
 
 /// Longest id, in bytes.
@@ -49,14 +51,18 @@ pub fn check_id(text: &str) -> Result<(), InvalidId> {
     if text.len() > MAX_ID {
         return Err(InvalidId::TooLong);
     }
-    if text.chars().any(char::is_control) { Err(InvalidId::Control) } else { Ok(()) }
+    let has_control = match text.is_ascii() {
+        true => text.bytes().any(|byte| byte.is_ascii_control()),
+        false => text.chars().any(char::is_control),
+    };
+    if has_control { Err(InvalidId::Control) } else { Ok(()) }
 }
 
 /// Reads an id from JSON: a string, or an integer, which becomes its decimal text.
-pub(crate) fn json_id(value: &serde_json::Value) -> Result<String, InvalidId> {
+pub(crate) fn json_id<'a>(value: &'a Value<'_>) -> Result<Cow<'a, str>, InvalidId> {
     let text = match value {
-        serde_json::Value::String(text) => text.clone(),
-        serde_json::Value::Number(n) if n.is_i64() || n.is_u64() => n.to_string(),
+        Value::Str(text) => Cow::Borrowed(&**text),
+        Value::Number(n) if n.is_i64() || n.is_u64() => Cow::Owned(n.to_string()),
         _ => return Err(InvalidId::Type),
     };
     check_id(&text)?;

@@ -1,6 +1,6 @@
 //! Event types, ids and validation, shared by every other crate.
 //!
-//! [`Event::from_json`] validates a client's JSON. The server stamps the event into a
+//! [`Event::from_borrowed`] validates a client's JSON. The server stamps the event into a
 //! [`Record`]: flat JSON with a `schema_version`, stored in the stream and in the lake.
 //! [`Foreign::read`] converts events in the formats of other products. The crate is pure:
 //! no I/O, no clock, no random numbers.
@@ -19,6 +19,7 @@ pub use id::{GUEST, ID_EXPECTED, InvalidId, MAX_ID, ProductId, UserId, check_id}
 pub use record::{
     EventRecord, Impression, ImpressionItem, ProductRecord, Record, RecordError, SCHEMA_VERSION,
 };
+pub use serde_json_borrow::Value as BorrowedJson;
 pub use tie::{Carried, CarriedCheckout, Tied};
 
 #[cfg(test)]

@@ -170,3 +170,18 @@ fn an_event_may_name_the_shoppers_country() {
         assert_eq!(view(country).unwrap_err().field, "country");
     }
 }
+
+#[test]
+fn the_last_value_of_a_field_counts() {
+    let read = |text: &str| Event::from_borrowed(&serde_json::from_str(text).unwrap());
+    let event = read(
+        r#"{"user_id":1,"event":"view","event":"add_to_cart","product_ids":["a"],
+            "product_ids":["\u00e9","\u00e9","b"],"user_id":"u"}"#,
+    );
+    let event = event.unwrap();
+    assert_eq!((event.user_id.as_str(), event.kind), ("u", EventKind::AddToCart));
+    let items: Vec<_> = event.items.iter().map(|i| (i.product_id.as_str(), i.quantity)).collect();
+    assert_eq!(items, [("é", 2), ("b", 1)]);
+    let error = read(r#"{"user_id":"u","event":"view","product_ids":["a"],"user_id":null}"#);
+    assert_eq!(error.unwrap_err().field, "user_id");
+}

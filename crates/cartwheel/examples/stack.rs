@@ -36,7 +36,6 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use serde_json::Value;
 use tokio::net::TcpListener;
 
 #[global_allocator]
@@ -97,8 +96,8 @@ fn echo() -> Router {
 }
 
 async fn decode(body: Bytes) -> Result<Bytes, String> {
-    let value: Value = serde_json::from_slice(&body).map_err(|error| error.to_string())?;
-    let event = Event::from_json(&value).map_err(|error| error.problem)?;
+    let value = serde_json::from_slice(&body).map_err(|error| error.to_string())?;
+    let event = Event::from_borrowed(&value).map_err(|error| error.problem)?;
     std::hint::black_box(event);
     Ok(body)
 }

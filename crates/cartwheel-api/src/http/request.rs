@@ -5,8 +5,10 @@ use std::collections::HashMap;
 use axum::extract::{FromRequestParts, Path, Query, Request};
 use axum::http::header;
 use axum::http::request::Parts;
+use bytes::Bytes;
 use cartwheel_events::{ID_EXPECTED, ProductId, UserId};
 use cartwheel_placements::NAME_EXPECTED;
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::http::body::Bodies;
@@ -39,11 +41,16 @@ pub(crate) async fn json<T: DeserializeOwned>(
     request: Request,
     bodies: &Bodies,
 ) -> Result<T, Problem> {
+    parse(&json_bytes(request, bodies).await?)
+}
+
+/// Reads the bytes of a JSON body.
+pub(crate) async fn json_bytes(request: Request, bodies: &Bodies) -> Result<Bytes, Problem> {
     let media = media_type(&request);
     if !is_json(&media) {
         return Err(unsupported(&media, "application/json"));
     }
-    parse(&bodies.read(request).await?)
+    bodies.read(request).await
 }
 
 /// Whether a media type is JSON.
@@ -76,7 +83,7 @@ fn values(bytes: &[u8]) -> usize {
 }
 
 /// Parses JSON. An error names its field.
-pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+pub(crate) fn parse<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, Problem> {
     // A shorter text cannot contain so many.
     if bytes.len() > MAX_VALUES && values(bytes) > MAX_VALUES {
         return Err(Problem {

@@ -3,9 +3,8 @@
 use axum::Json;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
-use cartwheel_events::{Event, MAX_BATCH};
-use serde::Deserialize;
-use serde_json::Value;
+use cartwheel_events::{BorrowedJson, Event, MAX_BATCH};
+use serde::{Deserialize, Deserializer};
 use utoipa::ToSchema;
 use utoipa_axum::routes;
 
@@ -35,13 +34,22 @@ pub(crate) fn routes() -> Routes {
 /// Events with the credential of their page.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Beacon {
+pub(crate) struct Beacon<'a> {
     /// A publishable key or a shopper token, unless the server needs no key.
     #[schema(pattern = r"^(cwp_|v1\.)", max_length = 1024)]
     key: Option<String>,
     /// The events.
     #[schema(value_type = Vec<EventBody>, min_items = 1, max_items = 500)]
-    events: Vec<Value>,
+    #[serde(borrow, deserialize_with = "borrowed")]
+    events: Vec<BorrowedJson<'a>>,
+}
+
+/// Reads events that live as long as the body. They can be read for that lifetime alone, and the
+/// derived code asks for a shorter one.
+fn borrowed<'de: 'a, 'a, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Vec<BorrowedJson<'a>>, D::Error> {
+    Vec::<BorrowedJson<'de>>::deserialize(deserializer)
 }
 
 /// Stores events of a page that goes away
@@ -72,7 +80,8 @@ pub(crate) async fn beacon(
         return Err(request::unsupported(&media, "application/json or text/plain"));
     }
     let peer = request.extensions().get::<Peer>().copied();
-    let Beacon { key, events } = request::parse(&state.bodies.read(request).await?)?;
+    let body = state.bodies.read(request).await?;
+    let Beacon { key, events } = request::parse(&body)?;
     let key = key.unwrap_or_default();
     let is_for_browsers = FOR_BROWSERS.iter().any(|start| key.starts_with(start));
     if !key.is_empty() && (!is_for_browsers || key.len() > MAX_TOKEN) {
@@ -91,8 +100,8 @@ pub(crate) async fn beacon(
             admit_credential(&state, found, "as key in the body", peer, needed)?
         }
     };
-    let events = events.iter().map(|event| Ok(Some(Event::from_json(event)?)));
-    let stored = answer(&state, &caller, events.collect(), Dating::Arrival, false).await?;
+    let events = events.iter().map(|event| Ok(Some(Event::from_borrowed(event)?))).collect();
+    let stored = answer(&state, &caller, events, Dating::Arrival, false).await?;
     let mut response = Json::<BatchAnswer>(stored).into_response();
     response.extensions_mut().insert(caller);
     Ok(response)

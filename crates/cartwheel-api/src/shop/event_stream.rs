@@ -10,7 +10,6 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use cartwheel_events::{Event, MAX_BATCH};
 use serde::Serialize;
-use serde_json::Value;
 use tokio::time::Instant;
 use utoipa::ToSchema;
 
@@ -210,8 +209,8 @@ impl Intake {
                     until = Instant::now() + LINGER;
                 }
                 piece.lines.push(self.read);
-                let event = |value: Value| Ok(Event::from_json(&value)?);
-                piece.events.push(parse(line).and_then(event));
+                let event = parse(line).and_then(|value| Ok(Event::from_borrowed(&value)?));
+                piece.events.push(event);
             }
             if piece.is_full() && piece.events.is_empty() {
                 // A few bytes of gzip make many empty lines: others have a turn between them.

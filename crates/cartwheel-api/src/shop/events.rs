@@ -3,10 +3,9 @@
 use axum::Json;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
-use cartwheel_events::{Event, MAX_BATCH};
+use cartwheel_events::{BorrowedJson, Event, MAX_BATCH};
 use cartwheel_stream::Position;
 use serde::Serialize;
-use serde_json::Value;
 use utoipa::ToSchema;
 use utoipa_axum::routes;
 
@@ -127,20 +126,19 @@ pub(crate) async fn events(
         return Err(request::unsupported(&media, MEDIA));
     }
     let body = state.bodies.read(request).await?;
-    let (events, alone): (Vec<Result<Event, Problem>>, bool) = match request::parse(&body)? {
-        Value::Array(values) if values.len() > MAX_BATCH => {
+    let (events, alone): (Vec<_>, bool) = match request::parse(&body)? {
+        BorrowedJson::Array(values) if values.len() > MAX_BATCH => {
             let detail = "The body contains more than 500 events. NDJSON has no limit.";
             return Err(Problem::field("", detail, "1 to 500 events"));
         }
-        Value::Array(values) => (values.into_iter().map(event).collect(), false),
-        value => (vec![event(value)], true),
+        BorrowedJson::Array(values) => (values.iter().map(event).collect(), false),
+        value => (vec![event(&value)], true),
     };
     // Storing may take a while: free the memory first.
     drop(body);
     if events.is_empty() {
         return Err(Problem::field("", "The body contains no event.", "1 to 500 events"));
     }
-    let events = events.into_iter().map(|event| event.map(Some)).collect();
     answer(&state, &caller, events, dating, alone).await.map(|answer| Json(answer).into_response())
 }
 
@@ -182,6 +180,6 @@ pub(crate) async fn answer(
     Ok(BatchAnswer { failed_count, ignored_count, records })
 }
 
-fn event(value: Value) -> Result<Event, Problem> {
-    Ok(Event::from_json(&value)?)
+fn event(value: &BorrowedJson<'_>) -> Result<Option<Event>, Problem> {
+    Ok(Some(Event::from_borrowed(value)?))
 }

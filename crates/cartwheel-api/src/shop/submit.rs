@@ -5,7 +5,6 @@ use axum::extract::{Request, State};
 use cartwheel_events::{Event, EventKind};
 use cartwheel_filter::{Context, Source};
 use serde::Serialize;
-use serde_json::Value;
 use utoipa::ToSchema;
 use utoipa_axum::routes;
 
@@ -82,8 +81,9 @@ pub(crate) async fn submit(
     let filter = params.long_text("filter");
     let expression = expression(filter.as_deref(), None, Source::Shopper)?;
     params.end("filter")?;
-    let body: Value = request::json(request, &state.bodies).await?;
-    let event = Event::from_json(&body)?;
+    let body = request::json_bytes(request, &state.bodies).await?;
+    let event = Event::from_borrowed(&request::parse(&body)?)?;
+    drop(body);
     let user_id = event.user_id.clone();
     let (message, event_id, position, known, warnings) = if event.kind
         == EventKind::GetRecommendations

@@ -7,7 +7,7 @@ use crate::event::{
     Event, EventKind, Invalid, Item, LATEST_MS, MAX_BATCH, MAX_ITEMS, MAX_PRICE, MAX_QUANTITY, add,
     checked_query, invalid,
 };
-use crate::id::{ID_EXPECTED, InvalidId, ProductId, UserId, check_id, json_id};
+use crate::id::{ID_EXPECTED, InvalidId, ProductId, UserId, check_id};
 
 /// The result for one foreign event; `Ok(None)` when its name is not in the format's table.
 pub type Mapped = Result<Option<Event>, Invalid>;
@@ -90,7 +90,7 @@ impl Table {
             Products::Query(field) => {
                 let text = given(fields, field).unwrap_or(&Value::Null);
                 let named = |error| Invalid { field: join(&path, field), ..error };
-                Some(checked_query(text).map_err(named)?)
+                Some(checked_query(text.as_str()).map_err(named)?)
             }
             Products::Fields | Products::List(_) => None,
         };
@@ -106,7 +106,7 @@ impl Table {
             (event_id, _) => event_id,
         };
         let id = |field: &'static str| match given(fields, field) {
-            Some(value) => checked(json_id(value), || join(&path, field)).map(Some),
+            Some(value) => checked(id_of(value), || join(&path, field)).map(Some),
             None => Ok(None),
         };
         Ok(Event {
@@ -152,7 +152,7 @@ impl Table {
             let field = self.product_id.first().copied().unwrap_or_default();
             invalid(join(path, field), "is missing", ID_EXPECTED)
         })?;
-        let product_id = checked(json_id(value).and_then(ProductId::new), || join(path, field))?;
+        let product_id = checked(id_of(value).and_then(ProductId::new), || join(path, field))?;
         let quantity = match given(fields, self.quantity) {
             None => 1,
             Some(value) => number(value)
@@ -191,6 +191,22 @@ pub(super) fn first<'a>(
     names: &[&'static str],
 ) -> Option<(&'static str, &'a Value)> {
     names.iter().find_map(|name| Some((*name, given(fields, name)?)))
+}
+
+/// The text of an id: a string, or an integer in decimal digits.
+fn id_text(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(n) if n.is_i64() || n.is_u64() => Some(n.to_string()),
+        _ => None,
+    }
+}
+
+/// The id in a value.
+fn id_of(value: &Value) -> Result<String, InvalidId> {
+    let text = id_text(value).ok_or(InvalidId::Type)?;
+    check_id(&text)?;
+    Ok(text)
 }
 
 pub(super) fn checked<T>(
@@ -233,7 +249,7 @@ pub(super) fn shopper(
     guest: &'static [&'static str],
 ) -> Result<Shopper, Invalid> {
     let read = |field, value, id: fn(String) -> Result<UserId, InvalidId>| {
-        checked(json_id(value).and_then(id), || join(path, field))
+        checked(id_of(value).and_then(id), || join(path, field))
     };
     let known = given(fields, user).map(|value| read(user, value, UserId::known)).transpose()?;
     let guest = first(fields, guest);
@@ -270,11 +286,8 @@ pub(super) fn time(
 /// Reads an event's id. A value that is not a valid id here is replaced by its hash, so
 /// that a repeated event keeps its id.
 pub(super) fn stable_id(value: &Value, field: impl FnOnce() -> String) -> Result<String, Invalid> {
-    let text = match value {
-        Value::String(text) => text.clone(),
-        Value::Number(n) if n.is_i64() || n.is_u64() => n.to_string(),
-        _ => return Err(invalid(field(), "is neither a string nor an integer", "a string")),
-    };
+    let wrong = || invalid(field(), "is neither a string nor an integer", "a string");
+    let text = id_text(value).ok_or_else(wrong)?;
     if check_id(&text).is_ok() {
         return Ok(text);
     }
