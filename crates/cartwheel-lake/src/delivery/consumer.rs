@@ -6,14 +6,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cartwheel_ambient::Clock;
-use cartwheel_stream::{Sequence, Stream};
+use cartwheel_stream::{ReadError, Sequence, Stream};
 use tokio::sync::watch;
 
 use crate::delivery::backoff::backoff;
 use crate::delivery::checkpoint::{Checkpoint, ShardProgress};
 use crate::delivery::error::DeliveryError;
 use crate::delivery::newest::newest_ranges;
-use crate::delivery::range;
+use crate::delivery::range::Reading;
 use crate::delivery::status::DeliveryStatus;
 use crate::delivery::writer::{Encoders, PlannedRange, RangeWriter};
 use crate::error::LakeError;
@@ -22,11 +22,14 @@ use crate::lake::Lake;
 
 /// Maximum number of bytes of the records of one delivery, approximately.
 const MAX_BYTES: usize = 64 << 20;
+/// How often records are read that wait for their delivery. The stream keeps the newest ones
+/// decoded, but a busy one not for long.
+const READ_EVERY: Duration = Duration::from_millis(50);
 
 /// When a delivery is due.
 #[derive(Debug, Clone)]
 pub struct DeliveryOptions {
-    /// Maximum number of records of one delivery of a shard.
+    /// Maximum number of records of one delivery of a shard. Once a shard has them, a delivery is due.
     pub max_records: usize,
     /// How long a delivery waits for more records after the first.
     pub max_age: Duration,
@@ -37,11 +40,13 @@ pub struct DeliveryOptions {
 /// The consumer that fills `events/`, `impressions/`, `catalogue/` and `errors/`.
 pub struct Delivery {
     stream: Arc<dyn Stream>,
-    options: DeliveryOptions,
+    pub(crate) options: DeliveryOptions,
     checkpoint: Checkpoint,
     /// Receives after each delivery the least sequence number that is not delivered.
     set_floor: Box<dyn Fn(Sequence) + Send + Sync>,
     status: DeliveryStatus,
+    /// What is read of each shard for the next delivery.
+    readings: Vec<Option<Reading>>,
     pub(crate) writer: RangeWriter,
     pub(crate) max_bytes: usize,
     pub(crate) backoff: fn(u32, u64) -> Duration,
@@ -72,6 +77,7 @@ impl Delivery {
         agreed.map_err(|e| LakeError::file(checkpoint, e))?;
         let status = DeliveryStatus::default();
         let delivery = Self {
+            readings: (0..stream.shards()).map(|_| None).collect(),
             stream,
             checkpoint: opened,
             set_floor: Box::new(set_floor),
@@ -141,22 +147,65 @@ impl Delivery {
         work.await
     }
 
-    /// Waits for a record, and then until it is due. A stop ends the wait.
-    async fn wait_until_due(&self, stopped: &mut watch::Receiver<bool>) {
-        let next = self.checkpoint.next();
-        let mut waits: Vec<_> = next.map(|(shard, next)| self.stream.wait(shard, next)).collect();
-        let any = std::future::poll_fn(|context| {
-            let ready = waits.iter_mut().any(|w| w.as_mut().poll(context).is_ready());
-            if ready { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
-        });
+    /// Waits for a record, and then until a delivery is due by age or size; meanwhile it reads what
+    /// comes. A stop ends the wait, and so does an error, which the delivery will meet again.
+    async fn wait_until_due(&mut self, stopped: &mut watch::Receiver<bool>) {
         tokio::select! {
-            () = any => {}
+            () = self.more() => {}
             _ = stopped.wait_for(|stop| *stop) => return,
         }
+        let max_age = self.options.max_age;
+        let read = async {
+            while matches!(self.read_on().await, Ok(false)) {
+                tokio::time::sleep(READ_EVERY).await;
+                self.more().await;
+            }
+        };
         tokio::select! {
-            () = tokio::time::sleep(self.options.max_age) => {}
+            () = tokio::time::sleep(max_age) => {}
+            () = read => {}
             _ = stopped.wait_for(|stop| *stop) => {}
         }
+    }
+
+    /// Waits until a shard has a record that is not read.
+    async fn more(&self) {
+        let next = self.checkpoint.next().map(|(shard, next)| {
+            let read = self.readings.get(shard as usize).and_then(Option::as_ref);
+            (shard, read.map_or(next, |read| read.end().max(next)))
+        });
+        let mut waits: Vec<_> = next.map(|(shard, next)| self.stream.wait(shard, next)).collect();
+        std::future::poll_fn(|context| {
+            let ready = waits.iter_mut().any(|w| w.as_mut().poll(context).is_ready());
+            if ready { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
+        })
+        .await;
+    }
+
+    /// Reads what the shards hold by now. Returns whether that is enough for a delivery: a shard has
+    /// its records, or all shards together have as many bytes as one may have.
+    async fn read_on(&mut self) -> Result<bool, ReadError> {
+        let stream = Arc::clone(&self.stream);
+        let mut bytes = 0;
+        for shard in 0..stream.shards() {
+            let reading = self.reading(shard);
+            let is_full = reading.go_on(&*stream).await?;
+            bytes += reading.bytes();
+            if is_full || bytes >= self.max_bytes {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// What is read of a shard for its next delivery.
+    fn reading(&mut self, shard: u32) -> &mut Reading {
+        let ShardProgress { next, planned, .. } = self.checkpoint.shard(shard);
+        let wanted = (next, planned);
+        let reading = &mut self.readings[shard as usize];
+        reading.take_if(|reading| !reading.continues(wanted));
+        let new = || Reading::new(shard, wanted, self.options.max_records.max(1), self.max_bytes);
+        reading.get_or_insert_with(new)
     }
 
     /// Delivers all records that the stream holds now. A failing shard does not delay the
@@ -186,13 +235,15 @@ impl Delivery {
         result
     }
 
-    /// Delivers one range of a shard. Returns false if the shard holds no more records.
+    /// Delivers one range of a shard. Returns false if it took all records that the shard held: those
+    /// that come meanwhile wait for the next delivery.
     async fn deliver_range(&mut self, shard: u32) -> Result<bool, DeliveryError> {
         let before = self.checkpoint.shard(shard);
         let next = before.next;
-        let max_records = self.options.max_records.max(1);
-        let wanted = (next, before.planned);
-        let range = range::read(&*self.stream, shard, wanted, max_records, self.max_bytes).await?;
+        let stream = Arc::clone(&self.stream);
+        let is_full = self.reading(shard).go_on(&*stream).await?;
+        let range = self.readings[shard as usize].take().map(Reading::into_range);
+        let range = range.unwrap_or_default();
         if range.end == next {
             return Ok(false);
         }
@@ -217,7 +268,7 @@ impl Delivery {
             self.status.lock().rejected += rejected;
         }
         self.publish_progress();
-        Ok(true)
+        Ok(is_full)
     }
 
     /// Counts numbers that the stream no longer has. Of those that earlier processes have delivered,

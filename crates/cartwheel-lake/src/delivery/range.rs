@@ -43,43 +43,81 @@ impl Range {
     }
 }
 
-/// Reads the records from a sequence number on, up to the end that was planned for them, if any. The
-/// range ends before at the end of the shard, after `max_records` records, or before it would
-/// exceed `max_bytes` bytes. It has at least one record if there is one.
-pub(super) async fn read(
-    stream: &dyn Stream,
+/// A range that is being read: from a sequence number on, up to the end that was planned for it, if
+/// any. It ends before after `max_records` records, or before it would exceed `max_bytes` bytes, but has
+/// at least one record if there is one.
+#[derive(Debug)]
+pub(super) struct Reading {
     shard: u32,
-    (from, planned): (Sequence, Option<Sequence>),
+    from: Sequence,
+    planned: Option<Sequence>,
     max_records: usize,
     max_bytes: usize,
-) -> Result<Range, ReadError> {
-    let mut range = Range { end: from, ..Range::default() };
-    let mut memory = Memory::default();
-    loop {
-        let count = range.records.len() + range.rejected.len();
-        if let Some(end) = planned.filter(|end| *end <= range.end) {
-            range.truncate(end);
-            return Ok(range);
+    range: Range,
+    memory: Memory,
+}
+
+impl Reading {
+    pub(super) fn new(
+        shard: u32,
+        (from, planned): (Sequence, Option<Sequence>),
+        max_records: usize,
+        max_bytes: usize,
+    ) -> Self {
+        let range = Range { end: from, ..Range::default() };
+        Self { shard, from, planned, max_records, max_bytes, range, memory: Memory::default() }
+    }
+
+    /// Whether the range begins at a sequence number and ends where it is full.
+    pub(super) fn continues(&self, (from, planned): (Sequence, Option<Sequence>)) -> bool {
+        (self.from, self.planned) == (from, planned)
+    }
+
+    /// The end of what is read, exclusive.
+    pub(super) fn end(&self) -> Sequence {
+        self.range.end
+    }
+
+    /// The approximate memory of what is read, in bytes.
+    pub(super) fn bytes(&self) -> usize {
+        self.memory.total
+    }
+
+    /// Reads what the shard holds by now. Returns whether the range is full.
+    pub(super) async fn go_on(&mut self, stream: &dyn Stream) -> Result<bool, ReadError> {
+        let Self { range, memory, planned, max_records, max_bytes, .. } = self;
+        loop {
+            let count = range.records.len() + range.rejected.len();
+            if let Some(end) = planned.filter(|end| *end <= range.end) {
+                range.truncate(end);
+                return Ok(true);
+            }
+            if count >= *max_records || memory.total >= *max_bytes {
+                return Ok(true);
+            }
+            let limit = memory.limit(*max_bytes - memory.total).min(*max_records - count);
+            let batch = stream.read(self.shard, range.end, limit).await?;
+            if batch.next == range.end {
+                return Ok(false);
+            }
+            let excess = memory.first_excess(&batch, *max_bytes, count == 0);
+            memory.add(&batch);
+            range.add(batch);
+            if let Some(end) = excess {
+                range.truncate(planned.map_or(end, |planned| end.min(planned)));
+                return Ok(true);
+            }
         }
-        if count >= max_records || memory.total >= max_bytes {
-            return Ok(range);
-        }
-        let limit = memory.limit(max_bytes - memory.total).min(max_records - count);
-        let batch = stream.read(shard, range.end, limit).await?;
-        if batch.next == range.end {
-            return Ok(range);
-        }
-        let excess = memory.first_excess(&batch, max_bytes, count == 0);
-        memory.add(&batch);
-        range.add(batch);
-        if let Some(end) = excess {
-            range.truncate(planned.map_or(end, |planned| end.min(planned)));
-            return Ok(range);
-        }
+    }
+
+    /// What is read.
+    pub(super) fn into_range(self) -> Range {
+        self.range
     }
 }
 
 /// The memory that the records read so far take, in bytes.
+#[derive(Debug)]
 struct Memory {
     total: usize,
     /// The largest record.

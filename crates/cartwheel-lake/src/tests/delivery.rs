@@ -239,6 +239,36 @@ async fn records_that_the_stream_no_longer_retains_are_counted() {
 }
 
 #[tokio::test]
+async fn a_delivery_is_due_once_a_part_is_full() {
+    let (stream, dir) = (Arc::new(MemoryStream::new(2)), tempfile::tempdir().unwrap());
+    let mut running = delivery(&stream, dir.path());
+    running.options.max_age = Duration::from_secs(3600);
+    let status = running.status();
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let task = tokio::spawn(running.run(async { drop(stopped.await) }));
+    let put = async |ids: std::ops::Range<i64>| {
+        stream.put(ids.map(|n| checkout("u", &format!("e{n}"), NOW_MS)).collect()).await;
+    };
+    // Of what is read while the delivery waits, nothing is lost or read twice.
+    put(0..9).await;
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert_eq!(status.now().files, 0, "neither its age nor its size is reached");
+    put(9..13).await;
+    // A full part and the rest.
+    while status.now().files < 2 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert_eq!(delivered(dir.path()).len(), 13);
+    put(13..15).await;
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    stop.send(()).unwrap();
+    task.await.unwrap().unwrap();
+    let mut ids = delivered(dir.path());
+    ids.sort_by_key(|id| id[1..].parse::<i64>().unwrap());
+    assert_eq!(ids, (0..15).map(|n| format!("e{n}")).collect::<Vec<_>>());
+}
+
+#[tokio::test]
 async fn a_delivery_is_bounded_in_bytes() {
     let stream = Arc::new(MemoryStream::new(1));
     let long = "x".repeat(60);
