@@ -254,10 +254,13 @@ async fn a_delivery_is_due_once_a_part_is_full() {
     tokio::time::sleep(Duration::from_millis(200)).await;
     assert_eq!(status.now().files, 0, "neither its age nor its size is reached");
     put(9..13).await;
-    // A full part and the rest.
-    while status.now().files < 2 {
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    let both = async {
+        while status.now().files < 2 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    let both = tokio::time::timeout(Duration::from_secs(60), both).await;
+    both.expect("a full part and the rest are delivered");
     assert_eq!(delivered(dir.path()).len(), 13);
     put(13..15).await;
     tokio::time::sleep(Duration::from_millis(200)).await;
