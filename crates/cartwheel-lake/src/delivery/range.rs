@@ -68,7 +68,8 @@ impl Reading {
         Self { shard, from, planned, max_records, max_bytes, range, memory: Memory::default() }
     }
 
-    /// Whether the range begins at a sequence number and ends where it is full.
+    /// Whether this is still the range to be read: a failed delivery leaves a plan, and the next one
+    /// has to end where it says.
     pub(super) fn continues(&self, (from, planned): (Sequence, Option<Sequence>)) -> bool {
         (self.from, self.planned) == (from, planned)
     }
