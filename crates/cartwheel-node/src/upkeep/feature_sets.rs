@@ -10,7 +10,7 @@ use cartwheel_lake::Erasure;
 use super::Upkeep;
 
 impl Upkeep {
-    /// Removes feature sets with erased users that do not serve, and finishes erasures whose
+    /// Removes feature sets with erased users that nobody reads, and finishes erasures whose
     /// user is in no feature set.
     pub(super) fn drop_feature_sets(&self) -> Result<()> {
         let cleaned: Vec<(Erasure, u64)> = {
@@ -24,7 +24,10 @@ impl Upkeep {
         let lock = ExclusiveLock::try_acquire(&self.data_dir.features())?;
         let serving = cartwheel_registry::current(&self.data_dir.releases())?;
         let serving = serving.map(|release| release.feature_set);
+        // The engine opens a release only some time after it was written.
+        let opened = self.engine.as_ref().map(|engine| engine.release().feature_set);
         let mut held = vec![false; cleaned.len()];
+        let mut held_open = vec![false; cleaned.len()];
         let features = self.data_dir.features();
         // Nobody can say whom a set holds whose manifest cannot be read, nor use the set.
         for dir in FeatureSet::unreadable(&features) {
@@ -52,6 +55,8 @@ impl Upkeep {
             }
             if Some(&set.manifest.version) == serving.as_ref() {
                 held = found;
+            } else if Some(&set.manifest.version) == opened.as_ref() {
+                held_open = found;
             } else {
                 let version = set.manifest.version.clone();
                 set.remove().with_context(|| version.clone())?;
@@ -61,8 +66,9 @@ impl Upkeep {
         let of_serving = cleaned.iter().zip(&held).filter(|(_, held)| **held);
         let of_serving = of_serving.map(|((erasure, _), _)| erasure.user_id.clone()).collect();
         *self.held.lock().unwrap_or_else(PoisonError::into_inner) = of_serving;
-        for ((erasure, _), held) in cleaned.iter().zip(held) {
-            if held || lock.is_none() {
+        for ((erasure, _), (held, held_open)) in cleaned.iter().zip(held.into_iter().zip(held_open))
+        {
+            if held || held_open || lock.is_none() {
                 continue;
             }
             self.erasures().finish(erasure)?;
