@@ -9,25 +9,19 @@ use serde_json::{Value, json};
 
 use crate::shop::{Server, cartwheel, shop};
 
-/// A shop without a release, with settings for its few users.
+/// A shop without a release, with settings for its few users, whose runs do not search.
 fn unreleased() -> tempfile::TempDir {
     let data = shop();
     std::fs::remove_dir_all(data.path().join("lake/releases")).unwrap();
     std::fs::remove_dir_all(data.path().join("lake/models")).unwrap();
-    settings(data.path(), 5);
+    settings(data.path(), 5, "off");
     data
 }
 
-fn settings(data: &Path, min_users: u32) {
-    let text = format!("[gate]\nmin_users = {min_users}\n[train]\nrounds = 30\n");
+fn settings(data: &Path, min_users: u32, search: &str) {
+    let train = format!("[train]\nrounds = 30\nsearch = {search:?}\n");
+    let text = format!("[gate]\nmin_users = {min_users}\n{train}");
     std::fs::write(data.join("cartwheel.toml"), text).unwrap();
-}
-
-/// Adds a line to the last table of the settings.
-fn append(data: &Path, line: &str) {
-    let path = data.join("cartwheel.toml");
-    let text = std::fs::read_to_string(&path).unwrap() + line;
-    std::fs::write(path, text).unwrap();
 }
 
 fn value(data: &Path, args: &[&str]) -> Value {
@@ -118,7 +112,7 @@ fn current(data: &Path) -> Value {
 fn too_few_gate_users_are_judged_by_cross_validation_until_the_gate_can_decide() {
     let data = unreleased();
     let data = data.path();
-    settings(data, 1000);
+    settings(data, 1000, "quick");
     let run = value(data, &["pipeline", "run"]);
     let (output, verdict) = (&run["output"], &run["output"]["verdict"]);
     assert_eq!(
@@ -148,7 +142,7 @@ fn too_few_gate_users_are_judged_by_cross_validation_until_the_gate_can_decide()
     assert!(cartwheel(data, &["models", "list"]).unwrap().contains("provisional"));
     assert!(!data.join("lake/training").exists(), "the models of the folds are removed");
 
-    settings(data, 5);
+    settings(data, 5, "off");
     let run = value(data, &["pipeline", "run"]);
     assert_eq!(run["output"]["outcome"], "released");
     let reason = run["output"]["verdict"]["reason"].as_str().unwrap();
@@ -206,6 +200,7 @@ fn whatever_becomes_of_training_the_newest_features_serve() {
 fn a_search_is_recorded_with_the_model_and_leaves_what_the_run_sets() {
     let data = unreleased();
     let data = data.path();
+    settings(data, 5, "quick");
     let run = value(data, &["pipeline", "run", "--set", "num_round=20", "--set", "lambda=5"]);
     let trained = count(&run, "TaskStateEntered", "TrainTrial");
     assert!(trained == 4 || trained == 6, "{trained} trainings in one or two rungs");
@@ -267,7 +262,7 @@ fn wait_for(data: &Path, state: &str) {
             }
         }
         assert!(start.elapsed() < Duration::from_secs(60), "{state} is not reached");
-        std::thread::sleep(Duration::from_millis(10));
+        std::thread::sleep(Duration::from_millis(100));
     }
 }
 
@@ -300,8 +295,6 @@ fn a_run_killed_or_interrupted_in_training_resumes_without_rebuilding_features()
 fn a_run_cut_off_after_each_transition_ends_like_an_undisturbed_run() {
     let data = unreleased();
     let data = data.path();
-    // Trials would take too long after so many cuts.
-    append(data, "search = \"off\"\n");
     let whole = value(data, &["pipeline", "run", "--name", "cut", "--set", "num_round=5"]);
     assert_eq!(count(&whole, "TaskStateEntered", "TrainTrial"), 0);
     let journal = data.join("pipeline/cut.jsonl");
@@ -367,7 +360,7 @@ fn checkouts_start_a_run_and_no_request_fails_while_releases_change() {
 #[test]
 fn a_server_runs_the_pipeline_and_operators_stop_redrive_and_follow_it() {
     let data = shop();
-    settings(data.path(), 5);
+    settings(data.path(), 5, "off");
     let server = Server::start(data.path());
     let long = json!({"name": "one", "hyperparameters": {"num_round": "4000", "early_stopping_rounds": "4000"}});
     let (status, answer) = server.post("/v1/pipeline/executions", &long).unwrap();
