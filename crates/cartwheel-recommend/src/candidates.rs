@@ -109,14 +109,17 @@ impl<'a> Relations<'a> {
     }
 
     /// Each of some products that the catalogue has, in the cart or not, with the first source that
-    /// says anything of it. The earliest product of the catalogue comes first.
+    /// says anything of it. The user's own products come first; both they and the others are in the
+    /// order of the catalogue.
     pub fn among(&self, products: impl IntoIterator<Item = u32>) -> Vec<Candidate> {
         let mut products: Vec<u32> = products.into_iter().collect();
         products.retain(|&product| self.catalogue.get(product).is_some());
         products.sort_unstable();
         products.dedup();
+        let is_own = |product: &u32| self.state.product(*product).is_some();
+        let (own, new): (Vec<u32>, Vec<u32>) = products.into_iter().partition(is_own);
         let candidate = |product| self.of(product, self.first_source(product));
-        products.into_iter().map(candidate).collect()
+        own.into_iter().chain(new).map(candidate).collect()
     }
 
     /// A product's candidate, with a source.

@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 
-use cartwheel_features::{Catalogue, Context, Scaler, UserState};
+use cartwheel_features::{Catalogue, Context, Scaler, Source, UserState};
 use cartwheel_forest::{ExplainError, Forest};
 
 use crate::candidate::{Candidate, Ranked};
@@ -49,12 +49,6 @@ impl Model {
             return Ok(Self { forest, scaler });
         }
         Err(ModelMismatch { model: forest.features(), scaler: scaler.mean.len(), made })
-    }
-
-    /// Scales unscaled rows in place and returns their probabilities.
-    pub fn score(&self, rows: &mut [f32]) -> Vec<f32> {
-        self.scale(rows);
-        self.probabilities(rows)
     }
 
     /// Scales rows in place for the forest.
@@ -159,7 +153,13 @@ pub fn scores(
             let mut features = ROWS.take();
             features.clear();
             rows(catalogue, state, context, cart, chosen, &mut features);
-            let scores = model.score(&mut features);
+            model.scale(&mut features);
+            // Habits say nothing of products that are new to the user: apart from the others, most of
+            // the splits that ask for them are resolved once for all of these rows.
+            let own = chosen.iter().take_while(|c| c.source == Source::History).count();
+            let (own, new) = features.split_at(features.len().min(own * FEATURES.len()));
+            let mut scores = model.probabilities(own);
+            scores.extend(model.probabilities(new));
             features.shrink_to(MOST_KEPT);
             ROWS.set(features);
             scores
