@@ -29,7 +29,7 @@ WEB := webapp/dist/index.html
 # Stand-ins for AWS services, which the tests start.
 EMULATORS := crates/cartwheel-testkit/node_modules/.installed
 
-.PHONY: help demo docs record binary test test-rust environments types test-api test-web test-clients test-deploy test-bench counts test-spark fuzz lint advisories lock fmt bench clean setup tools
+.PHONY: help demo docs record binary test test-rust environments types test-api test-commands test-web test-clients test-deploy test-bench counts test-spark fuzz lint advisories lock fmt bench clean setup tools
 .PHONY: faults soak quality infra package packages test-monitoring plan deploy run-pipeline deploy-webapp destroy import execute-step-function update-api-url
 
 help: ## This list
@@ -46,7 +46,9 @@ binary:
 	cargo build --package cartwheel --bin cartwheel
 
 test: test-rust ## Every test, the page in a headless browser included
-	$(BESIDE) counts test-api test-web test-clients test-deploy test-bench test-monitoring $(ALSO)
+	$(BESIDE) counts test-api test-deploy test-bench $(ALSO)
+# Apart from those: the jobs of a server wait until a processor is idle.
+	$(BESIDE) test-web test-commands test-clients test-monitoring
 
 test-rust: setup $(VENV_TEST) $(EMULATORS)
 	scripts/system-tools strace faketime chromium valgrind
@@ -56,8 +58,11 @@ test-rust: setup $(VENV_TEST) $(EMULATORS)
 environments: setup $(VENV_TEST) $(VENV_AWS) $(EMULATORS)
 	scripts/venv glue/.venv glue/requirements.txt
 
-test-api: setup ## Requests made from the OpenAPI document, and the commands of the pages
+test-api: setup ## Requests made from the OpenAPI document
 	scripts/test-api
+
+test-commands: setup ## The commands of README.md and docs/
+	cargo build --quiet --workspace --bins --features cartwheel/aws
 	scripts/check-token-examples
 	scripts/check-commands "$$CARGO_TARGET_DIR/debug/cartwheel"
 

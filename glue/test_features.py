@@ -167,8 +167,8 @@ class Built(unittest.TestCase):
             ]
         )
 
-    def compare(self, data, examples=400):
-        """Compares the feature sets of 1, 4 and 16 partitions with the local one."""
+    def compare(self, data, examples=400, counts=(4,)):
+        """Compares the feature sets of these counts of partitions with the local one."""
         lake = data / "lake"
         started = time.monotonic()
         manifest = run(data, "features", "--max-examples", examples)
@@ -176,7 +176,7 @@ class Built(unittest.TestCase):
         local = lake / "features" / manifest["version"]
         rows = manifest["lines"] + manifest["orders"]
         took = {}
-        for partitions in (1, 4, 16):
+        for partitions in counts:
             started = time.monotonic()
             options = self.options(lake, f"run-{partitions}", partitions, examples=examples)
             version = features.build(spark(), options)
@@ -235,7 +235,7 @@ class Jobs(Built):
         shutil.rmtree(cls.dir)
 
     def test_a_generated_shop_with_checkouts(self):
-        local = self.compare(self.data)
+        local = self.compare(self.data, counts=(1, 4, 16))
         users = records(local)
         self.assertIn("only-checkouts", users)
         # The run exists, so that the worker, which would fail, is never started.

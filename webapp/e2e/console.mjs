@@ -10,7 +10,7 @@ import {
 } from './browser.mjs';
 
 // A pipeline run on the small shop takes seconds; this leaves room for a busy machine.
-const RUN_TIMEOUT_MS = 120_000;
+const RUN_TIMEOUT_MS = 300_000;
 
 async function submit(baseUrl, body) {
   const response = await fetch(`${baseUrl}/submit`, {
