@@ -6,7 +6,7 @@ use cartwheel_features::{
 use crate::metrics::{
     Bin, Prediction, Score, calibration, calibration_error, list_score, log_loss, mean,
 };
-use crate::{Contributions, Discovery, FEATURES, Said, candidates, rank, reasons, rows};
+use crate::{Contributions, Discovery, FEATURES, Relations, Said, candidates, rank, reasons, rows};
 
 fn look(product: u32, minute: i64) -> Touch {
     Touch { product, action: Action::View, at_ms: minute * 60_000 }
@@ -90,6 +90,16 @@ fn every_product_is_a_candidate_at_most_once() {
         assert_eq!(found.len(), n);
         assert_eq!(n + cart.len(), 10, "candidates and cart cover the whole shop");
     }
+}
+
+#[test]
+fn of_given_products_the_users_own_come_first() {
+    let (catalogue, user) = shop();
+    let unknown = catalogue.products.len() as u32;
+    let given = Relations::new(&catalogue, &user, &[]).among([9, 4, 8, unknown, 3, 4]);
+    let found: Vec<(u32, bool)> =
+        given.iter().map(|c| (c.product, c.source == Source::History)).collect();
+    assert_eq!(found, [(3, true), (8, true), (4, false), (9, false)]);
 }
 
 #[test]
