@@ -1,8 +1,9 @@
 use cartwheel_ambient::Clock;
 use cartwheel_engine::Opened;
 use cartwheel_events::Event;
+use cartwheel_feature_set::{UserFile, UserFileWriter, UserRecords};
+use cartwheel_features::UserState;
 use cartwheel_lake::DeliveryStatus;
-use cartwheel_registry::Release;
 use cartwheel_sessions::{RedbSessionTable, consume_sessions};
 use cartwheel_settings::Settings;
 
@@ -132,41 +133,27 @@ async fn an_erasure_is_not_over_while_the_engine_has_the_user_open() {
     let dir = tempfile::tempdir().unwrap();
     let data_dir = DataDir(dir.path().to_owned());
     let mut start = Start::begin(&data_dir).await;
-    let release = |version: &str| Release {
-        feature_set: version.to_owned(),
-        model: None,
-        schema_hash: String::new(),
-        variant: None,
-        challenger: None,
-    };
-    let opened = |version: &str, erasures| Opened {
-        release: release(version),
-        erasures,
+    // No feature set on disk holds the user any more.
+    let users_path = dir.path().join("users.bin");
+    let mut records = UserRecords::default();
+    records.push("u", &UserState::default());
+    let mut writer = UserFileWriter::create(&users_path).unwrap();
+    writer.append(&records).unwrap();
+    writer.finish().unwrap();
+    let before = Opened {
+        users: Some(UserFile::open(&users_path).unwrap()),
         ..Opened::nothing("UTC").unwrap()
     };
-    // The user stands in the set that is open still, but not in the one that serves by now.
-    let engine = Arc::new(ServingEngine::new(opened("fs-1", 0)));
+    let engine = Arc::new(ServingEngine::new(before));
     start.upkeep.engine = Some(engine.clone());
-    for (version, erasures) in [("fs-1", 0), ("fs-2", 1)] {
-        let set = data_dir.features().join(version);
-        std::fs::create_dir_all(&set).unwrap();
-        let manifest = serde_json::json!({
-            "version": version, "schema_hash": "", "watermark_ms": 0, "users": 1, "orders": 0, "lines": 0,
-            "products": 0, "train_rows": 0, "valid_rows": 0, "gate_examples": 0, "seed": 0,
-            "erasures": erasures,
-        });
-        let manifest = cartwheel_files::with_checksum(&serde_json::to_vec(&manifest).unwrap());
-        std::fs::write(set.join("manifest.json"), manifest).unwrap();
-    }
-    cartwheel_registry::publish(&data_dir.releases(), &release("fs-2")).unwrap();
+    std::fs::create_dir_all(data_dir.features()).unwrap();
 
     start.upkeep.erase(&UserId::new("u").unwrap()).await.unwrap();
     let erasure = start.upkeep.erasures().pending()[0].erasure.clone();
     start.upkeep.erasures().mark_cleaned(&erasure, &[]).unwrap();
     start.upkeep.drop_feature_sets().unwrap();
     assert_eq!(start.upkeep.pending().len(), 1);
-    engine.swap(opened("fs-2", 1));
+    engine.swap(Opened { erasures: 1, ..Opened::nothing("UTC").unwrap() });
     start.upkeep.drop_feature_sets().unwrap();
     assert_eq!(start.upkeep.pending().len(), 0);
-    assert!(!data_dir.features().join("fs-1").exists());
 }
