@@ -12,9 +12,12 @@ async function ask(url, method = 'GET', body = undefined) {
   return response.json();
 }
 
-async function example(baseUrl) {
-  const { users } = await ask(`${baseUrl}/v1/users?limit=1`);
-  const user = users[0].user_id;
+// A shopper with a purchase history, the `place`th of the list, and what is recommended to them.
+// Events of a page may still be on their way when it is closed: tests that compare answers do
+// not share a shopper.
+async function example(baseUrl, place) {
+  const { users } = await ask(`${baseUrl}/v1/users?limit=${place + 1}`);
+  const user = users[place].user_id;
   const body = { user_id: user, limit: 10 };
   const answer = await ask(`${baseUrl}/v1/recommendations`, 'POST', body);
   return { user, products: answer.recommendations };
@@ -35,7 +38,7 @@ async function save(page) {
 }
 
 async function editPrice({ browser, baseUrl, screenshots }) {
-  const { user, products } = await example(baseUrl);
+  const { user, products } = await example(baseUrl, 0);
   const [product] = products;
   const opened = await openPage(browser, `${baseUrl}/console/catalogue`);
   const { page } = opened;
@@ -91,7 +94,7 @@ async function editPrice({ browser, baseUrl, screenshots }) {
 }
 
 async function outOfStock({ browser, baseUrl, screenshots }) {
-  const { user, products } = await example(baseUrl);
+  const { user, products } = await example(baseUrl, 1);
   const [{ product_id: id, product_name: name }] = products;
   const address = `${baseUrl}/console/catalogue/${encodeURIComponent(id)}`;
   const opened = await openPage(browser, `${address}?user=${user}`);
@@ -126,7 +129,7 @@ async function outOfStock({ browser, baseUrl, screenshots }) {
 }
 
 async function conflictingEdits({ browser, baseUrl }) {
-  const { products } = await example(baseUrl);
+  const { products } = await example(baseUrl, 0);
   const { product_id: id } = products[2];
   const opened = await openPage(browser, `${baseUrl}/console/catalogue/${encodeURIComponent(id)}`);
   const { page } = opened;
