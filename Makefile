@@ -62,7 +62,7 @@ test-api: setup ## Requests made from the OpenAPI document
 	scripts/test-api
 
 test-commands: setup ## The commands of README.md and docs/
-	cargo build --quiet --workspace --bins --features cartwheel/aws
+	scripts/test-programs
 	scripts/check-token-examples
 	scripts/check-commands "$$CARGO_TARGET_DIR/debug/cartwheel"
 
