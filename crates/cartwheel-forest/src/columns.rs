@@ -8,6 +8,9 @@
 //!
 //! A row's leaves are added in the order of the trees, in `f32`, so the sums equal XGBoost's.
 
+use std::cell::Cell;
+use std::hint::black_box;
+
 use pulp::{Arch, Simd, WithSimd};
 
 use crate::layout::{self, Link, Tree};
@@ -245,10 +248,14 @@ fn choose<S: Simd>(
     let threshold = simd.splat_f32s(threshold);
     let (column, _) = S::as_simd_f32s(column);
     let (values, _) = S::as_mut_simd_f32s(values);
-    for (at, (value, tested)) in values.iter_mut().zip(column).enumerate() {
-        let (left, right) = sides(at, *value);
+    let values = Cell::from_mut(values).as_slice_of_cells();
+    // Read and written at the same place, which the compiler must not see: it would store only
+    // what changes, with a mask, and that takes many times as long on some processors.
+    let written = &values[black_box(0)..];
+    for (at, ((value, tested), written)) in values.iter().zip(column).zip(written).enumerate() {
+        let (left, right) = sides(at, value.get());
         let goes_left = simd.less_than_f32s(*tested, threshold);
-        *value = simd.select_f32s(goes_left, left, right);
+        written.set(simd.select_f32s(goes_left, left, right));
     }
 }
 
