@@ -1,5 +1,5 @@
 //! The semantics of [`deployment`](crate::deployment) and the state machine's
-//! [`functions`](crate::functions), as checks to run over a registry.
+//! [`functions`], as checks to run over a registry.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
