@@ -29,7 +29,14 @@ impl UserState {
     /// Encodes the state: 87 bytes and the id of the last checkout, then 13 bytes per touch, 9 per
     /// search and 4 per word of it, and 44 per product.
     pub fn encode(&self) -> Vec<u8> {
-        let mut out = Vec::with_capacity(96 + self.products.len() * PRODUCT_BYTES);
+        let mut out = Vec::new();
+        self.encode_to(&mut out);
+        out
+    }
+
+    /// Appends the encoded state.
+    pub fn encode_to(&self, out: &mut Vec<u8>) {
+        out.reserve(96 + self.products.len() * PRODUCT_BYTES);
         out.push(VERSION);
         for n in [self.orders, self.applied, self.lines, self.later_lines, self.reordered] {
             out.extend(n.to_le_bytes());
@@ -67,14 +74,16 @@ impl UserState {
         }
         out.extend((self.products.len() as u32).to_le_bytes());
         for p in &self.products {
-            for n in [p.product, p.orders, p.first, p.last, p.position_sum, p.previous] {
-                out.extend(n.to_le_bytes());
-            }
-            for x in [p.first_day, p.last_day, p.weight, p.fast_weight, p.day_weight] {
-                out.extend(x.to_le_bytes());
-            }
+            let counts = [p.product, p.orders, p.first, p.last, p.position_sum, p.previous];
+            let sums = [p.first_day, p.last_day, p.weight, p.fast_weight, p.day_weight];
+            let numbers = counts.into_iter().chain(sums.map(f32::to_bits));
+            let mut bytes = [0; PRODUCT_BYTES];
+            bytes
+                .chunks_exact_mut(4)
+                .zip(numbers)
+                .for_each(|(to, n)| to.copy_from_slice(&n.to_le_bytes()));
+            out.extend(bytes);
         }
-        out
     }
 
     /// Decodes a record.

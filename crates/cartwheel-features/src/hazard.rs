@@ -13,11 +13,17 @@ const DAYS: [f32; BUCKETS - 1] = [1.0, 4.0, 7.0, 10.0, 14.0, 21.0, 30.0, 60.0, 1
 const PRIOR: f32 = 20.0;
 
 fn by_orders(orders: u32) -> usize {
-    ORDERS.partition_point(|&last| last < orders)
+    smaller(&ORDERS, orders)
 }
 
 fn by_days(days: f32) -> usize {
-    DAYS.partition_point(|&last| last < days)
+    smaller(&DAYS, days)
+}
+
+/// Counts the bounds that are smaller than a value: all of them are compared at once, where a search
+/// would branch at each.
+fn smaller<T: PartialOrd + Copy, const N: usize>(bounds: &[T; N], value: T) -> usize {
+    bounds.iter().map(|&bound| u32::from(bound < value)).sum::<u32>() as usize
 }
 
 /// Chances to buy a product again, and how many were taken.

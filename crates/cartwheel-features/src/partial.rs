@@ -7,7 +7,7 @@ use crate::holdout::mix;
 use crate::sample::BottomK;
 use crate::shopper::{Shopper, Weighted};
 use crate::touch::Touch;
-use crate::user::{Order, UserState};
+use crate::user::{Line, Order, UserProduct, UserState};
 use crate::visits::{TouchCounts, Visit};
 use crate::weeks::{Weeks, week_of};
 
@@ -95,22 +95,47 @@ impl Partial {
         self.users += u64::from(before.applied == 0);
         let week = order.context.at_ms.map(week_of);
         self.count_order(week);
-        let mut basket: Vec<u32> = order.lines.iter().map(|line| line.product).collect();
-        for (index, line) in order.lines.iter().enumerate() {
-            if basket[..index].contains(&line.product) {
-                continue;
-            }
-            let bought = before.product(line.product);
-            let Some(stats) = self.products.get_mut(line.product as usize) else { continue };
-            stats.orders += 1;
-            stats.reorders += u32::from(line.reordered.unwrap_or(bought.is_some()));
-            stats.first_orders += u32::from(bought.is_none());
-            stats.second_orders += u32::from(bought.is_some_and(|p| p.orders == 1));
-            self.count_product(line.product, week);
+        let key = mix(user_hash ^ order_hash(order.number));
+        if self.baskets.wants(key) {
+            let products = order.lines.iter().take(BASKET_LINES).map(|line| line.product);
+            self.sample(key, products.collect());
         }
-        self.count_rebuys(before, order);
-        basket.truncate(BASKET_LINES);
-        self.sample(mix(user_hash ^ order_hash(order.number)), basket);
+        // By product, as the history is. A repeated product counts once, at its first position.
+        let mut lines: Vec<&Line> = order.lines.iter().collect();
+        lines.sort_by_key(|line| line.product);
+        lines.dedup_by_key(|line| line.product);
+        let mut lines = lines.into_iter().peekable();
+        let day = before.days + order.context.days_since_prior.unwrap_or(0.0);
+        for past in &before.products {
+            while let Some(line) = lines.next_if(|line| line.product < past.product) {
+                self.count_line(line, None, week);
+            }
+            let line = lines.next_if(|line| line.product == past.product);
+            if let Some(line) = line {
+                self.count_line(line, Some(past), week);
+            }
+            let product = past.product as usize;
+            if let Some(rebuys) = self.rebuys.get_mut(product) {
+                let orders = order.number.saturating_sub(past.last);
+                rebuys.count(orders, day - past.last_day, line.is_some());
+            }
+            if let Some(gaps) = self.gaps.get_mut(product).filter(|_| line.is_some()) {
+                gaps.count(&mut self.repeats, before, past, order);
+            }
+        }
+        for line in lines {
+            self.count_line(line, None, week);
+        }
+    }
+
+    /// Counts a line of an order. `past` is what its user bought of the product before.
+    fn count_line(&mut self, line: &Line, past: Option<&UserProduct>, week: Option<u16>) {
+        let Some(stats) = self.products.get_mut(line.product as usize) else { return };
+        stats.orders += 1;
+        stats.reorders += u32::from(line.reordered.unwrap_or(past.is_some()));
+        stats.first_orders += u32::from(past.is_none());
+        stats.second_orders += u32::from(past.is_some_and(|past| past.orders == 1));
+        self.count_product(line.product, week);
     }
 
     /// Counts a purchase whose customer is unknown: for popularity and for what is bought
@@ -158,23 +183,6 @@ impl Partial {
         let is_single = touches.iter().all(|touch| touch.product == last.product);
         if !is_single && self.visits.wants(order) {
             self.visits.push(order, Visit::new(touches));
-        }
-    }
-
-    /// Counts for each product of the user's history whether the order contains it.
-    fn count_rebuys(&mut self, before: &UserState, order: &Order) {
-        let mut basket: Vec<u32> = order.lines.iter().map(|line| line.product).collect();
-        basket.sort_unstable();
-        let day = before.days + order.context.days_since_prior.unwrap_or(0.0);
-        for past in &before.products {
-            if let Some(rebuys) = self.rebuys.get_mut(past.product as usize) {
-                let bought = basket.binary_search(&past.product).is_ok();
-                let orders = order.number.saturating_sub(past.last);
-                rebuys.count(orders, day - past.last_day, bought);
-                if let Some(gaps) = self.gaps.get_mut(past.product as usize).filter(|_| bought) {
-                    gaps.count(&mut self.repeats, before, past, order);
-                }
-            }
         }
     }
 

@@ -46,11 +46,10 @@ impl<T> BottomK<T> {
 
     /// Adds an entry if its hash is small enough.
     pub fn push(&mut self, hash: u64, entry: T) {
-        if self.wants(hash) {
+        if self.heap.len() < self.capacity {
             self.heap.push(Entry(hash, entry));
-            if self.heap.len() > self.capacity {
-                self.heap.pop();
-            }
+        } else if let Some(mut top) = self.heap.peek_mut().filter(|top| hash < top.0) {
+            *top = Entry(hash, entry);
         }
     }
 

@@ -29,7 +29,7 @@ pub struct Weeks(Vec<(u16, u32)>);
 impl Weeks {
     /// Counts an order.
     pub(crate) fn add(&mut self, week: u16, count: u32) {
-        match self.0.binary_search_by_key(&week, |&(week, _)| week) {
+        match self.place(week) {
             Ok(at) => self.0[at].1 += count,
             Err(at) => {
                 self.0.insert(at, (week, count));
@@ -37,6 +37,16 @@ impl Weeks {
                     self.0.remove(0);
                 }
             }
+        }
+    }
+
+    /// The place of a week, or where it belongs.
+    fn place(&self, week: u16) -> Result<usize, usize> {
+        // Most products are sold each week from the first one on.
+        let since = self.0.first().and_then(|&(first, _)| week.checked_sub(first));
+        match since.map(usize::from) {
+            Some(at) if self.0.get(at).is_some_and(|&(found, _)| found == week) => Ok(at),
+            _ => self.0.binary_search_by_key(&week, |&(week, _)| week),
         }
     }
 
