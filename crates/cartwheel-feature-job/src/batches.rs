@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use arrow_array::{RecordBatch, RecordBatchReader};
 use cartwheel_lake::guarded;
+use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
 use parquet::file::metadata::ColumnChunkMetaData;
 use rayon::prelude::*;
@@ -40,10 +41,12 @@ impl<'a> Batches<'a> {
         Ok(Self { path, reader: reading(path, build)? })
     }
 
-    fn of_group(group: &'a RowGroup) -> io::Result<Self> {
+    fn of_group(group: &'a RowGroup, columns: &[&str]) -> io::Result<Self> {
         let path = &group.path;
         let build = || {
             let opened = open(path)?.with_batch_size(BATCH);
+            let columns = ProjectionMask::columns(opened.parquet_schema(), columns.iter().copied());
+            let opened = opened.with_projection(columns);
             opened.with_row_groups(vec![group.index]).build().map_err(other)
         };
         Ok(Self { path, reader: reading(path, build)? })
@@ -109,14 +112,15 @@ impl RowGroups {
         self.0.iter().map(|group| group.entries).sum()
     }
 
-    /// Calls `each` with the batches of every row group, on all threads.
+    /// Calls `each` with the batches of every row group, of these columns, on all threads.
     ///
     /// # Errors
     /// The first error of a reader or of `each`.
     pub(crate) fn read(
         &self,
+        columns: &[&str],
         each: impl Fn(Batches<'_>) -> io::Result<()> + Sync,
     ) -> io::Result<()> {
-        self.0.par_iter().try_for_each(|group| each(Batches::of_group(group)?))
+        self.0.par_iter().try_for_each(|group| each(Batches::of_group(group, columns)?))
     }
 }

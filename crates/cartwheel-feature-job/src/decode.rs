@@ -18,6 +18,24 @@ use crate::columns::{
 use crate::products::ProductIndex;
 use crate::rows::{BasketRow, CheckoutRow, EvalSet, LineRow, OrderRow, SearchRow, TouchRow};
 
+/// The columns of the lake's tables that become rows.
+pub(crate) mod names {
+    pub(crate) const ORDERS: [&str; 7] = [
+        "user_id",
+        "order_number",
+        "eval_set",
+        "order_dow",
+        "order_hour_of_day",
+        "days_since_prior_order",
+        "ordered_at_ms",
+    ];
+    pub(crate) const LINES: [&str; 5] =
+        ["user_id", "order_number", "product_id", "add_to_cart_order", "reordered"];
+    pub(crate) const EVENTS: [&str; 7] =
+        ["user_id", "event", "event_id", "received_at_ms", "product_ids", "quantities", "query"];
+    pub(crate) const BASKETS: [&str; 4] = ["basket_id", "event", "ordered_at_ms", "product_ids"];
+}
+
 /// The columns of orders in a batch.
 pub(crate) struct OrderColumns<'a> {
     number: &'a Int32Array,

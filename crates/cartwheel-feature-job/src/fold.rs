@@ -7,6 +7,7 @@ use cartwheel_features::{
     BottomK, Event, Example, GROUPS, HistorySamples, Partial, SHOPPER_ORDERS, SampleSizes,
     UserState, example_key, fold_of, group_of, heaviest, visits,
 };
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::ahead::Ahead;
@@ -79,9 +80,8 @@ impl Folded {
 
     /// Adds the result over other users, folded with the same products.
     pub(crate) fn merge(&mut self, other: Self) {
-        for (mine, theirs) in self.groups.iter_mut().zip(other.groups) {
-            mine.merge(theirs);
-        }
+        let groups = self.groups.par_iter_mut().zip(other.groups);
+        groups.for_each(|(mine, theirs)| mine.merge(theirs));
         self.baskets.merge(other.baskets);
         self.interactions.merge(other.interactions);
         self.rests.merge(other.rests);
@@ -102,7 +102,7 @@ impl Folded {
         calendar: &Calendar,
     ) -> io::Result<UserRecords> {
         rows.orders.sort_by_key(|o| (o.hash, o.number));
-        rows.lines.sort_unstable_by_key(|l| (l.hash, l.number, l.position, l.product));
+        rows.lines.sort_unstable_by_key(LineRow::place);
         rows.baskets.sort_unstable();
         rows.baskets.dedup_by_key(|basket| basket.hash);
         for basket in std::mem::take(&mut rows.baskets) {
@@ -112,7 +112,7 @@ impl Folded {
             .sort_by(|a, b| (a.hash, a.at_ms, &a.event_id).cmp(&(b.hash, b.at_ms, &b.event_id)));
         rows.touches.sort_unstable();
         rows.searches.sort_unstable();
-        let mut records = UserRecords::default();
+        let mut users: Vec<(u64, UserRows<'_>)> = Vec::new();
         let (mut orders, mut lines) = (&rows.orders[..], &rows.lines[..]);
         let (mut checkouts, mut touches) = (&rows.checkouts[..], &rows.touches[..]);
         let mut searches = &rows.searches[..];
@@ -131,6 +131,12 @@ impl Folded {
                 touches: split(&mut touches, |t| t.hash == hash),
                 searches: split(&mut searches, |s| s.hash == hash),
             };
+            users.push((hash, user));
+        }
+        // One group after another, since the counts of all of them do not fit into a processor's cache.
+        users.sort_by_key(|(hash, _)| group_of(*hash));
+        let mut records = UserRecords::default();
+        for (hash, user) in users {
             let ids = user.orders.iter().map(|o| &o.user_id);
             let ids = ids.chain(user.checkouts.iter().map(|c| &c.user_id));
             let ids = ids.chain(user.touches.iter().map(|t| &t.user_id));
@@ -144,7 +150,7 @@ impl Folded {
             let state = self.user(user_id, hash, user, options, calendar);
             records.push(user_id, &state);
         }
-        Ok(records)
+        Ok(records.sorted())
     }
 
     /// Counts the purchase of an unknown customer.

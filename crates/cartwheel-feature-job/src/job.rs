@@ -21,7 +21,7 @@ use crate::batches::RowGroups;
 use crate::columns::strings;
 use crate::decode::{
     BasketColumns, CheckoutColumns, LineColumns, OrderColumns, SearchColumns, TouchColumns,
-    action_of, search_row,
+    action_of, names, search_row,
 };
 use crate::finish::{Finished, finish};
 use crate::fold::Folded;
@@ -124,13 +124,15 @@ pub fn build(
     // One result a thread, because each is as large as the catalogue.
     let fold = |_| {
         let mut folded = None;
+        let mut bytes = Vec::new();
         loop {
             let at = next.fetch_add(1, Ordering::Relaxed);
             if at >= partitions.count() {
                 return Ok::<_, io::Error>(folded);
             }
             let folded = folded.get_or_insert_with(|| Folded::new(products.len(), options));
-            let records = folded.partition(rows(&partitions.read(at)?)?, options, &calendar)?;
+            partitions.read_into(at, &mut bytes)?;
+            let records = folded.partition(rows(&bytes)?, options, &calendar)?;
             users.lock().add(at, records)?;
             progress(Phase::Fold { done: done.fetch_add(1, Ordering::Relaxed) + 1, total });
         }
@@ -143,11 +145,11 @@ pub fn build(
     });
     let folded = folded.unwrap_or_else(|| Folded::new(products.len(), options));
     drop(partitions);
-    let users = users.into_inner().writer.finish()?;
+    let users = users.into_inner().writer;
 
     progress(Phase::Merge);
-    let Finished { catalogues, first, gate, later, histories, assembly } =
-        finish(folded, products, options);
+    let (users, finished) = beside(|| users.finish(), || finish(folded, products, options))?;
+    let Finished { catalogues, first, gate, later, histories, assembly } = finished;
     debug_assert_eq!(users, assembly.users);
     set.gate(&gate)?;
     set.histories(&histories)?;
@@ -168,7 +170,7 @@ pub fn build(
     let whole = catalogues.whole();
     drop(catalogues);
     progress(Phase::Assemble);
-    let assembled = beside(|| set.catalogue(&whole), || assembler.finish())?;
+    let ((), assembled) = beside(|| set.catalogue(&whole), || assembler.finish())?;
     progress(Phase::Write);
     let origin = Origin { version: version.clone(), erasures: input.erasures };
     write(&mut set, &whole, &assembled, origin, options)?;
@@ -176,15 +178,15 @@ pub fn build(
 }
 
 /// Stores something on a thread of its own, which mostly waits for the disk, while all others compute.
-fn beside<T>(
-    store: impl FnOnce() -> io::Result<()> + Send,
+fn beside<S: Send, T>(
+    store: impl FnOnce() -> io::Result<S> + Send,
     compute: impl FnOnce() -> T,
-) -> io::Result<T> {
+) -> io::Result<(S, T)> {
     std::thread::scope(|scope| {
         let stored = scope.spawn(store);
         let computed = compute();
-        stored.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
-        Ok(computed)
+        let stored = stored.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+        Ok((stored, computed))
     })
 }
 
@@ -259,7 +261,7 @@ fn shuffle(
         let before = sent.fetch_add(rows as u64, Ordering::Relaxed);
         progress(Phase::Shuffle { done: before + rows as u64, total });
     };
-    tables.orders.read(|batches| {
+    tables.orders.read(&names::ORDERS, |batches| {
         let mut sender = Sender::new(partitions);
         for batch in batches {
             let batch = batch?;
@@ -271,7 +273,7 @@ fn shuffle(
         }
         sender.finish()
     })?;
-    tables.lines.read(|batches| {
+    tables.lines.read(&names::LINES, |batches| {
         let mut sender = Sender::new(partitions);
         for batch in batches {
             let batch = batch?;
@@ -327,7 +329,7 @@ fn shuffle_events(
     partitions: &Partitions,
     count: &(impl Fn(usize) + Sync),
 ) -> io::Result<()> {
-    tables.events.read(|batches| {
+    tables.events.read(&names::EVENTS, |batches| {
         let mut sender = Sender::new(partitions);
         for batch in batches {
             let batch = batch?;
@@ -354,7 +356,7 @@ fn shuffle_events(
         }
         sender.finish()
     })?;
-    tables.baskets.read(|batches| {
+    tables.baskets.read(&names::BASKETS, |batches| {
         let mut sender = Sender::new(partitions);
         for batch in batches {
             let batch = batch?;

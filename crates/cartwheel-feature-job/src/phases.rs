@@ -23,7 +23,7 @@ use crate::fold::{Folded, UserRows};
 use crate::options::JobOptions;
 use crate::pieces::{self, FILE, Pieces};
 use crate::products::{ProductIndex, in_order};
-use crate::rows::{BasketRow, Rows};
+use crate::rows::{BasketRow, LineRow, Rows};
 use crate::write::{Origin, write};
 
 /// Kind of a user record; the key is the user id.
@@ -189,7 +189,7 @@ impl<W: Write> Users<'_, W> {
             return Ok(());
         }
         rows.orders.sort_by_key(|o| o.number);
-        rows.lines.sort_unstable_by_key(|l| (l.number, l.position, l.product));
+        rows.lines.sort_unstable_by_key(LineRow::place);
         rows.checkouts.sort_by(|a, b| (a.at_ms, &a.event_id).cmp(&(b.at_ms, &b.event_id)));
         rows.touches.sort_unstable();
         rows.searches.sort_unstable();

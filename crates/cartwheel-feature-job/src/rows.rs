@@ -45,6 +45,15 @@ pub(crate) struct LineRow {
     pub reordered: Option<bool>,
 }
 
+impl LineRow {
+    /// Its place in the order of the fold: user, order, position and product, the first three as one
+    /// number, since most comparisons end there.
+    pub(crate) fn place(&self) -> (u128, u32) {
+        let order = u64::from(self.number) << 32 | u64::from(self.position);
+        (u128::from(self.hash) << 64 | u128::from(order), self.product)
+    }
+}
+
 /// A checkout, or the return of bought products.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct CheckoutRow {

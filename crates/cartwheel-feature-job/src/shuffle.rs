@@ -17,10 +17,14 @@ const CHECKOUT: u8 = 2;
 const BASKET: u8 = 3;
 const TOUCH: u8 = 4;
 const SEARCH: u8 = 5;
+/// Bytes of an order line.
+const LINE_BYTES: usize = 22;
 
 /// Decodes the rows of a partition.
 pub(crate) fn rows(bytes: &[u8]) -> io::Result<Rows> {
     let mut rows = Rows::default();
+    // Most rows are lines, and what is not used takes no memory.
+    rows.lines.reserve(bytes.len() / LINE_BYTES);
     let mut reader = FieldReader::new(bytes);
     while !reader.is_at_end() {
         let tag = reader.array::<1>()?[0];
@@ -98,17 +102,27 @@ pub(crate) fn rows(bytes: &[u8]) -> io::Result<Rows> {
 
 /// Sends the rows of one thread to the partitions of their users.
 #[derive(Debug)]
-pub(crate) struct Sender<'a>(PartitionWriter<'a>);
+pub(crate) struct Sender<'a> {
+    writer: PartitionWriter<'a>,
+    /// The key of the last row, and its hash: most rows follow one of the same user.
+    key: String,
+    hash: u64,
+}
 
 impl<'a> Sender<'a> {
     pub(crate) fn new(partitions: &'a Partitions) -> Self {
-        Self(PartitionWriter::new(partitions))
+        let key = String::new();
+        Self { writer: PartitionWriter::new(partitions), hash: stable_hash(key.as_bytes()), key }
     }
 
     /// Sends a row to the partition of `key`: a user, or the purchase of an unknown one.
     fn row(&mut self, key: &str, tag: u8, write: impl FnOnce(&mut Vec<u8>)) -> io::Result<()> {
-        let hash = stable_hash(key.as_bytes());
-        self.0.record(hash, |out| {
+        if self.key != key {
+            key.clone_into(&mut self.key);
+            self.hash = stable_hash(key.as_bytes());
+        }
+        let hash = self.hash;
+        self.writer.record(hash, |out| {
             out.push(tag);
             out.extend(hash.to_le_bytes());
             write(out);
@@ -182,7 +196,7 @@ impl<'a> Sender<'a> {
 
     /// Sends what is still buffered.
     pub(crate) fn finish(self) -> io::Result<()> {
-        self.0.finish()
+        self.writer.finish()
     }
 }
 

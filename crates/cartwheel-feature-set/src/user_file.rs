@@ -38,14 +38,32 @@ pub struct UserRecords {
 }
 
 impl UserRecords {
-    /// Appends a record. Users come by ascending [`stable_hash`] of their ids.
+    /// Appends a record.
     pub fn push(&mut self, user_id: &str, state: &UserState) {
         let id = &user_id.as_bytes()[..user_id.len().min(255)];
         let offset = self.bytes.len() as u64;
         self.index.push(IndexEntry { hash: stable_hash(user_id.as_bytes()), offset });
         self.bytes.push(id.len() as u8);
         self.bytes.extend(id);
-        self.bytes.extend(state.encode());
+        state.encode_to(&mut self.bytes);
+    }
+
+    /// The records by ascending [`stable_hash`] of their users' ids, the order of a user file.
+    pub fn sorted(self) -> Self {
+        let end = |at: usize| self.index.get(at).map_or(self.bytes.len(), |e| e.offset as usize);
+        let mut places: Vec<usize> = (0..self.index.len()).collect();
+        places.sort_by_key(|&at| self.index[at].hash);
+        let mut sorted = Self {
+            bytes: Vec::with_capacity(self.bytes.len()),
+            index: Vec::with_capacity(self.index.len()),
+        };
+        for at in places {
+            let IndexEntry { hash, offset } = self.index[at];
+            let bytes = &self.bytes[offset as usize..end(at + 1)];
+            sorted.index.push(IndexEntry { hash, offset: sorted.bytes.len() as u64 });
+            sorted.bytes.extend(bytes);
+        }
+        sorted
     }
 
     /// Returns the number of records.
@@ -79,7 +97,7 @@ impl UserFileWriter {
         Ok(Self { file, length: MAGIC.len() as u64, index: Vec::new() })
     }
 
-    /// Appends records. Their hashes follow those that were appended before.
+    /// Appends records that are sorted. Their hashes follow those that were appended before.
     ///
     /// # Errors
     /// When the file cannot be written.
@@ -213,4 +231,28 @@ impl UserFile {
 /// Reads a little-endian number of up to 8 bytes.
 fn word(bytes: &[u8]) -> u64 {
     bytes.iter().rev().fold(0, |n, &byte| (n << 8) | u64::from(byte))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn records_are_found_in_whichever_order_they_were_made() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("users.bin");
+        let ids: Vec<String> = (0..50).map(|n| format!("user-{n}")).collect();
+        let mut records = UserRecords::default();
+        for (orders, id) in (0..).zip(&ids) {
+            records.push(id, &UserState { orders, ..UserState::default() });
+        }
+        let mut writer = UserFileWriter::create(&path).unwrap();
+        writer.append(&records.sorted()).unwrap();
+        assert_eq!(writer.finish().unwrap(), 50);
+        let file = UserFile::open(&path).unwrap();
+        for (orders, id) in (0..).zip(&ids) {
+            assert_eq!(file.get(id).unwrap().unwrap().orders, orders);
+        }
+        assert_eq!(file.get("user-50").unwrap(), None);
+    }
 }
