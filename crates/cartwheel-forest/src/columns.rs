@@ -118,23 +118,23 @@ impl Program {
         program
     }
 
-    /// Appends the steps of the part of a tree below `node`, at most [`layout::MAX_DEPTH`] levels.
-    fn part(&mut self, nodes: &[Link], node: u32) -> Part {
-        let mut node = nodes[node as usize];
-        let slot = loop {
-            if node.left == 0 {
+    /// Appends the steps of the part of a tree from node `at` on, at most [`layout::MAX_DEPTH`] levels.
+    fn part(&mut self, nodes: &[Link], mut at: usize) -> Part {
+        let node = loop {
+            let node = nodes[at];
+            if node.right == 0 {
                 return Part::Leaf(node.value);
             }
             let (least, largest) = self.bounds[node.slot as usize];
             let goes_right = least >= node.value;
             if !goes_right && largest >= node.value {
-                break node.slot;
+                break node;
             }
-            node = nodes[node.left as usize + usize::from(goes_right)];
+            at = if goes_right { node.right as usize } else { at + 1 };
         };
-        let left = self.part(nodes, node.left);
-        let right = self.part(nodes, node.left + 1);
-        let test = Test { place: self.place(slot), threshold: node.value };
+        let left = self.part(nodes, at + 1);
+        let right = self.part(nodes, node.right as usize);
+        let test = Test { place: self.place(node.slot), threshold: node.value };
         self.steps.push(match (left, right) {
             (Part::Leaf(left), Part::Leaf(right)) => Step::Leaves { test, left, right },
             (Part::Leaf(leaf), Part::Pushed) => Step::Left { test, leaf },

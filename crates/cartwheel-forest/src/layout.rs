@@ -27,12 +27,12 @@ pub struct Split {
     pub slot: u32,
 }
 
-/// A tree as nodes; the root is the first.
+/// A tree as nodes, the root first. The left child follows its parent, and then come all nodes below
+/// it: who visits a part of the tree goes forward in memory.
 #[derive(Debug, Clone)]
 pub struct Tree {
     /// Number of splits on the longest path to a leaf.
     pub depth: usize,
-    /// Children come after their parent.
     pub nodes: Vec<Link>,
 }
 
@@ -43,8 +43,8 @@ pub struct Link {
     pub value: f32,
     /// As in [`Split`].
     pub slot: u32,
-    /// The left child, which the right child follows; 0 for a leaf.
-    pub left: u32,
+    /// The right child; 0 for a leaf.
+    pub right: u32,
 }
 
 /// Eight consecutive trees of the forest.
@@ -117,15 +117,25 @@ fn pad(tree: &VerifiedTree, depth: usize, splits: &mut [Split], leaves: &mut [f3
 }
 
 fn link(tree: &VerifiedTree) -> Vec<Link> {
-    tree.nodes
-        .iter()
-        .map(|node| match *node {
-            Node::Leaf(value) => Link { value, slot: 0, left: 0 },
-            Node::Split { feature, threshold, missing_left, left } => {
-                Link { value: threshold, slot: slot(feature, missing_left), left: left as u32 }
-            }
-        })
-        .collect()
+    let mut links = Vec::with_capacity(tree.nodes.len());
+    // Nodes to lay out, each with the parent whose right child it is.
+    let mut next = vec![(0, None)];
+    while let Some((mut node, parent)) = next.pop() {
+        if let Some(parent) = parent {
+            let right = links.len() as u32;
+            let parent: &mut Link = &mut links[parent];
+            parent.right = right;
+        }
+        while let Node::Split { feature, threshold, missing_left, left } = tree.nodes[node] {
+            next.push((left + 1, Some(links.len())));
+            links.push(Link { value: threshold, slot: slot(feature, missing_left), right: 0 });
+            node = left;
+        }
+        if let Node::Leaf(value) = tree.nodes[node] {
+            links.push(Link { value, slot: 0, right: 0 });
+        }
+    }
+    links
 }
 
 /// Returns the slot of a split. The loader's limits keep it far below 2^31.
@@ -150,9 +160,12 @@ pub fn double(row: &[f32], doubled: &mut [f32]) {
 /// Returns the leaf of one tree for a row, of which `value` returns the slots. Children come
 /// after their parent, so the walk ends.
 pub fn leaf(nodes: &[Link], value: impl Fn(u32) -> f32) -> f32 {
-    let mut node = nodes[0];
-    while node.left != 0 {
-        node = nodes[node.left as usize + usize::from(value(node.slot) >= node.value)];
+    let mut at = 0;
+    loop {
+        let node = nodes[at];
+        if node.right == 0 {
+            return node.value;
+        }
+        at = if value(node.slot) >= node.value { node.right as usize } else { at + 1 };
     }
-    node.value
 }
